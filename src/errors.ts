@@ -1,0 +1,164 @@
+/** Stable names of everything that can go wrong. Callers branch on these, never on a message. */
+export type ErrorCode =
+  | "VALIDATION"
+  | "VERSION_CONFLICT"
+  | "STORE_UNAVAILABLE"
+  | "STORE_REFUSED"
+  | "COMMIT_OUTCOME_UNKNOWN"
+  | "QUEUE_FULL"
+  | "DEADLINE_EXCEEDED"
+  | "ABORTED"
+  | "CLOSED"
+  | "NOT_FOUND"
+  | "CONFIGURATION"
+  | "SCHEMA_TOO_NEW"
+  | "EMBEDDING_FAILED"
+  | "INTERNAL";
+
+/** The three stores, by the names that outcomes, metrics and reports use. */
+export type StoreName = "postgres" | "redis" | "faiss";
+
+/** Root of every error that this package throws on purpose. `retryable`: the same call may succeed later. */
+export abstract class MnemosyncError extends Error {
+  abstract readonly code: ErrorCode;
+  abstract readonly retryable: boolean;
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** The input breaks a rule of the memory's schema or of the index. Nothing was written. */
+export class ValidationError extends MnemosyncError {
+  readonly code = "VALIDATION";
+  readonly retryable = false;
+  /** Path of the offending field, e.g. `metadata.tags[2]`; empty when the memory as a whole is meant. */
+  readonly path: string;
+  constructor(path: string, message: string, options?: ErrorOptions) {
+    super(path === "" ? message : `${path}: ${message}`, options);
+    this.path = path;
+  }
+}
+
+/** The memory moved on between the caller's read and its write. Nothing was written. */
+export class VersionConflictError extends MnemosyncError {
+  readonly code = "VERSION_CONFLICT";
+  readonly retryable = false;
+  readonly expectedVersion: number;
+  readonly foundVersion: number;
+  constructor(memoryId: string, expectedVersion: number, foundVersion: number) {
+    super(
+      `memory ${JSON.stringify(memoryId)} is at version ${foundVersion}, not ${expectedVersion}: ` +
+        "read it again, or write without expectedVersion",
+    );
+    this.expectedVersion = expectedVersion;
+    this.foundVersion = foundVersion;
+  }
+}
+
+/** A store gave no usable answer in time. A write that was on its way may or may not have happened there. */
+export class StoreUnavailableError extends MnemosyncError {
+  readonly code = "STORE_UNAVAILABLE";
+  readonly retryable = true;
+  readonly store: StoreName;
+  constructor(store: StoreName, message: string, options?: ErrorOptions) {
+    super(`${store} is unavailable: ${message}`, options);
+    this.store = store;
+  }
+}
+
+/** A store answered and said no (no memory left, read-only, no permission, disk error). Needs an operator. */
+export class StoreRefusedError extends MnemosyncError {
+  readonly code = "STORE_REFUSED";
+  readonly retryable: boolean;
+  readonly store: StoreName;
+  constructor(store: StoreName, message: string, options?: ErrorOptions & { retryable?: boolean }) {
+    super(`${store} refused: ${message}`, options);
+    this.store = store;
+    this.retryable = options?.retryable ?? false;
+  }
+}
+
+/** COMMIT was sent and Postgres stayed away since: the transaction may or may not be committed. Nothing was published. */
+export class CommitOutcomeUnknownError extends MnemosyncError {
+  readonly code = "COMMIT_OUTCOME_UNKNOWN";
+  readonly retryable = false;
+  readonly transactionId: string;
+  constructor(transactionId: string, options?: ErrorOptions) {
+    super(
+      `the outcome of transaction ${transactionId} is unknown: Postgres was lost while it committed and did not come ` +
+        "back in time. Read the memories before you write them again; if it was committed, the backlog publishes it",
+      options,
+    );
+    this.transactionId = transactionId;
+  }
+}
+
+/** The bounded queue of waiting work is full and the caller asked not to wait. Nothing was written. */
+export class QueueFullError extends MnemosyncError {
+  readonly code = "QUEUE_FULL";
+  readonly retryable = true;
+  constructor(waiting: number, limit: number) {
+    super(`${waiting} memories wait already and the limit is ${limit}: slow down, or call without wait: false`);
+  }
+}
+
+/** The call's deadline passed before its outcome was known. */
+export class DeadlineExceededError extends MnemosyncError {
+  readonly code = "DEADLINE_EXCEEDED";
+  readonly retryable = true;
+  constructor(what: string, deadlineMs: number, options?: ErrorOptions) {
+    super(`${what} did not finish within ${deadlineMs} ms`, options);
+  }
+}
+
+/** The caller's AbortSignal fired. */
+export class AbortedError extends MnemosyncError {
+  readonly code = "ABORTED";
+  readonly retryable = true;
+  constructor(what: string, options?: ErrorOptions) {
+    super(`${what} was aborted by its caller`, options);
+  }
+}
+
+/** The object was closed, or is closing, and takes no more work. */
+export class ClosedError extends MnemosyncError {
+  readonly code = "CLOSED";
+  readonly retryable = false;
+  constructor(what: string) {
+    super(`${what} is closed`);
+  }
+}
+
+/** What was asked for does not exist. */
+export class NotFoundError extends MnemosyncError {
+  readonly code = "NOT_FOUND";
+  readonly retryable = false;
+}
+
+/** An option is missing, unknown or out of bounds, or the environment cannot serve it. */
+export class ConfigurationError extends MnemosyncError {
+  readonly code = "CONFIGURATION";
+  readonly retryable = false;
+}
+
+/** The database was migrated by a newer program. Nothing was changed. */
+export class SchemaTooNewError extends MnemosyncError {
+  readonly code = "SCHEMA_TOO_NEW";
+  readonly retryable = false;
+}
+
+/** The text could not be turned into a vector. Nothing was written. */
+export class EmbeddingError extends MnemosyncError {
+  readonly code = "EMBEDDING_FAILED";
+  readonly retryable: boolean;
+  constructor(message: string, options?: ErrorOptions & { retryable?: boolean }) {
+    super(message, options);
+    this.retryable = options?.retryable ?? false;
+  }
+}
+
+/** A promise of our own was broken: a defect in mnemosync. */
+export class InternalError extends MnemosyncError {
+  readonly code = "INTERNAL";
+  readonly retryable = false;
+}

@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { endianness } from "node:os";
+import { ConfigurationError } from "../errors.ts";
+import { keyText, type MemoryKey } from "./keys.ts";
+
+if (endianness() !== "LE") {
+  throw new ConfigurationError("mnemosync stores float32 little-endian and runs on little-endian machines only");
+}
+
+const SEPARATOR = Buffer.from([0]);
+
+/** Checksum of a memory whose document is `documentJson` in canonical form: hex, 64 characters, equal in every store. */
+export function checksumOf(documentJson: string | Uint8Array, embedding: Float32Array | Uint8Array | null): string {
+  const hash = createHash("sha256");
+  if (typeof documentJson === "string") hash.update(documentJson, "utf8");
+  else hash.update(documentJson);
+  hash.update(SEPARATOR);
+  if (embedding !== null) hash.update(embedding);
+  return hash.digest("hex");
+}
+
+/**
+ * What one live entry adds to its bucket's digest: the first 8 bytes, as 16 hex digits, of
+ * SHA-256(`namespace 0x00 memoryId 0x00 version 0x00 checksum`), version in decimal and checksum in hex.
+ */
+export function entryDigest(key: MemoryKey, version: number, checksum: string): string {
+  return createHash("sha256")
+    .update(`${keyText(key)}\u0000${version}\u0000${checksum}`, "utf8")
+    .digest("hex")
+    .slice(0, 16);
+}
+
+/** The raw bytes of a vector: float32, little-endian. Shares its memory. */
+export function embeddingBytes(embedding: Float32Array): Buffer {
+  return Buffer.from(embedding.buffer, embedding.byteOffset, embedding.byteLength);
+}
+
+/** The vector that `bytes` holds. Copies, since bytes from a driver may stand at an odd offset. */
+export function embeddingFromBytes(bytes: Uint8Array): Float32Array {
+  const copy = new Float32Array(bytes.byteLength >>> 2);
+  new Uint8Array(copy.buffer).set(bytes.subarray(0, copy.byteLength));
+  return copy;
+}

@@ -1,0 +1,68 @@
+import { ValidationError } from "../errors.ts";
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
+export type JsonObject = { [key: string]: JsonValue };
+
+/** Deepest nesting that is accepted: far below what any of the stores' parsers takes. */
+const DEPTH_MAX = 100;
+
+/**
+ * A copy of `value` that holds JSON and nothing else, so that later changes by the caller don't reach us. Negative
+ * zero becomes zero, as canonical JSON has it.
+ * @throws {ValidationError} with the path of what JSON cannot carry: `undefined`, a function, a Date, a non-finite
+ *   number, a string that is not well-formed Unicode or contains NUL, a cycle.
+ */
+export function copyJson(value: unknown, path: string, depth = 0): JsonValue {
+  if (depth > DEPTH_MAX) throw new ValidationError(path, `nested deeper than ${DEPTH_MAX} levels, or in a cycle`);
+  switch (typeof value) {
+    case "boolean":
+      return value;
+    case "string":
+      return checkText(value, path);
+    case "number":
+      if (!Number.isFinite(value)) throw new ValidationError(path, `${value} is not a finite number`);
+      return value === 0 ? 0 : value;
+    case "object":
+      if (value === null) return null;
+      return Array.isArray(value) ? copyArray(value, path, depth) : copyObject(value, path, depth);
+    default:
+      throw new ValidationError(path, `${typeof value} cannot be stored as JSON: leave the key out, or use null`);
+  }
+}
+
+/** The same text, proven to be storable everywhere. */
+export function checkText(text: string, path: string): string {
+  const nul = text.indexOf("\u0000");
+  if (nul !== -1)
+    throw new ValidationError(path, `contains a NUL character at index ${nul}, which Postgres cannot store`);
+  if (!text.isWellFormed()) {
+    throw new ValidationError(
+      path,
+      "contains a lone surrogate (half of a character): text must be well-formed Unicode",
+    );
+  }
+  return text;
+}
+
+function copyArray(values: readonly unknown[], path: string, depth: number): JsonValue[] {
+  // Array.from visits the holes of a sparse array too: they are undefined, and refused.
+  return Array.from(values, (value, index) => copyJson(value, `${path}[${index}]`, depth + 1));
+}
+
+function copyObject(value: object, path: string, depth: number): JsonObject {
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
+    throw new ValidationError(path, `a ${value.constructor?.name ?? "class instance"} is not plain JSON`);
+  }
+  const copy: JsonObject = {};
+  for (const [key, item] of Object.entries(value)) {
+    const itemPath = `${path}.${key}`;
+    checkText(key, `key of ${itemPath}`);
+    const itemCopy = copyJson(item, itemPath, depth + 1);
+    // A key "__proto__" (JSON.parse makes such) would be taken for the prototype by an assignment.
+    if (key === "__proto__")
+      Object.defineProperty(copy, key, { value: itemCopy, enumerable: true, configurable: true, writable: true });
+    else copy[key] = itemCopy;
+  }
+  return copy;
+}

@@ -1,0 +1,27 @@
+import { type LevelWithSilent, pino } from "pino";
+
+/**
+ * Where events go: a pino logger fits. One call per thing that happened, its name first in the message, ids and figures
+ * in the fields. Neither the content of memories nor a secret is ever put into a field.
+ */
+export interface Log {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+  error(fields: object, event: string): void;
+}
+
+/** Says nothing. The default of a library: its user decides. */
+export const silentLog: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {
+  // On purpose.
+}
+
+/** JSON lines on standard error, so that standard output stays free for results. */
+export function createLog(level: LevelWithSilent): Log {
+  return pino(
+    { name: "mnemosync", level, redact: ["*.password", "*.apiKey", "*.url"], serializers: { error: pino.stdSerializers.err } },
+    pino.destination({ fd: 2, sync: true }),
+  );
+}
