@@ -1,0 +1,57 @@
+import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
+
+/** Ways in which Postgres can fail a statement, by what the caller should do about it. */
+export type PostgresFailure =
+  /** Gone, going or not there yet: what was sent may or may not have happened. Try again. */
+  | "unavailable"
+  /** Another transaction stood in the way. Rolled back. Try again. */
+  | "contention"
+  /** Out of disk, memory or connections. Rolled back. May pass. */
+  | "exhausted"
+  /** The data itself is at fault, so one row may be, and the rest may do without it. Rolled back. */
+  | "data"
+  /** Anything else that the server said no to: permissions, a missing table, a syntax error. */
+  | "refused";
+
+const SOCKET_CODES = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "CONNECTION_ENDED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOENT", // the server's Unix socket is gone
+]);
+
+/** Sorts an error of the driver by its SQLSTATE or socket code (PostgreSQL, appendix A). */
+export function classifyPostgresError(error: unknown): PostgresFailure {
+  const code = String((error as { code?: unknown } | null)?.code ?? "");
+  if (SOCKET_CODES.has(code)) return "unavailable";
+  if (code === "40001" || code === "40P01" || code === "55P03" || code === "57014") return "contention";
+  if (code === "25P03" || code === "25P04") return "unavailable"; // our idle transaction was ended with its connection
+  if (code === "53300") return "unavailable";
+  if (code.startsWith("08") || code.startsWith("57P")) return "unavailable";
+  if (code.startsWith("53") || code.startsWith("58")) return "exhausted";
+  if (code.startsWith("22") || code.startsWith("23") || code.startsWith("54")) return "data";
+  return "refused";
+}
+
+/** The error that callers see for a failure of the driver; one of our own passes through. */
+export function postgresError(error: unknown): MnemosyncError {
+  if (error instanceof MnemosyncError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = (error as { code?: unknown } | null)?.code;
+  const text = code === undefined ? message : `${message} (${String(code)})`;
+  const failure = classifyPostgresError(error);
+  if (failure === "unavailable") return new StoreUnavailableError("postgres", text, { cause: error });
+  return new StoreRefusedError("postgres", text, {
+    cause: error,
+    retryable: failure === "contention" || failure === "exhausted",
+  });
+}

@@ -1,0 +1,30 @@
+import { Redis } from "ioredis";
+import type { Log } from "../observability/log.ts";
+
+export interface RedisClientOptions {
+  /** Milliseconds for establishing the connection. @default 5_000 */
+  connectTimeoutMs?: number;
+  /** Milliseconds between attempts to reconnect, at most; they begin at 50. @default 5_000 */
+  reconnectDelayMaxMs?: number;
+}
+
+/**
+ * A client as the projection wants it: it fails at once while the server is away instead of gathering commands, never
+ * repeats a command on its own, reconnects for ever, and leaves a replica that was a primary before a failover.
+ */
+export function createRedisClient(url: string, options: RedisClientOptions = {}, log?: Log): Redis {
+  const { connectTimeoutMs = 5_000, reconnectDelayMaxMs = 5_000 } = options;
+  const client = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: connectTimeoutMs,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableAutoPipelining: false,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMaxMs),
+    reconnectOnError: (error) => (error.message.includes("READONLY") ? 1 : false),
+  });
+  // Without a listener the client prints to the console. Calls report their own failures; this is the link's story.
+  client.on("error", (error: Error) => log?.debug({ error: error.message }, "redis.link_error"));
+  return client;
+}

@@ -1,0 +1,173 @@
+import type { Sql } from "../connection/postgres-pool.ts";
+import { embeddingBytes } from "../memory/checksum.ts";
+import { keyText, type MemoryKey } from "../memory/keys.ts";
+import type { StoreName } from "../errors.ts";
+import { keyLiterals } from "./arrays.ts";
+import { ledgerVersion, type LedgerVersion, type LedgerVersionRow, versionColumns } from "./read-statements.ts";
+
+/** A memory's row, locked against writers, with what is still on its way. */
+export interface ConfirmedVersion extends LedgerVersion {
+  /** Stores that this version has not reached and need not have yet: its transaction or a queue row is not overdue. */
+  readonly underway: { readonly redis: boolean; readonly faiss: boolean };
+}
+
+/** What `lockForConfirm` found of each key. */
+export interface LockedForConfirm {
+  readonly rows: Map<string, ConfirmedVersion>;
+  /** Keys whose row is being written right now: whatever a store shows of them is on its way. */
+  readonly busy: Set<string>;
+}
+
+/**
+ * Locks the rows of suspects, without waiting, so that nobody can change what is being compared.
+ * @param overdueMs how long a transaction may take to be published and a queue row to be settled, in milliseconds.
+ */
+export async function lockForConfirm(
+  sql: Sql,
+  keys: readonly MemoryKey[],
+  nodeId: string,
+  overdueMs: number,
+): Promise<LockedForConfirm> {
+  const locked = await lockWithoutWaiting(sql, keys);
+  const [namespaces, memoryIds] = keyLiterals(locked);
+  // A statement of its own: the one that locked may have waited out a commit that its snapshot does not show.
+  const rows = await sql<(LedgerVersionRow & { redis_underway: boolean; faiss_underway: boolean })[]>`
+    select ${versionColumns(sql)},
+           coalesce(t.underway, false) or coalesce(q.redis, false) as redis_underway,
+           coalesce(t.underway, false) or coalesce(q.faiss, false) as faiss_underway
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
+    left join lateral (
+      select true as underway from mnemosync.sync_transactions
+      where tx_id = v.tx_id and state = 'committed'
+        and created_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
+    ) t on true
+    left join lateral (
+      select bool_or(store = 'redis') as redis, bool_or(store = 'faiss' and node_id = ${nodeId}) as faiss
+      from mnemosync.sync_queue
+      where namespace = v.namespace and memory_id = v.memory_id and dead_at is null
+        and enqueued_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
+    ) q on true`;
+  const found = new Map(
+    rows.map((row) => [
+      keyText({ namespace: row.namespace, memoryId: row.memory_id }),
+      { ...ledgerVersion(row), underway: { redis: row.redis_underway, faiss: row.faiss_underway } },
+    ]),
+  );
+  const busy = new Set<string>();
+  const missing = keys.filter((key) => !found.has(keyText(key)));
+  if (missing.length > 0) {
+    const [missingNamespaces, missingIds] = keyLiterals(missing);
+    const held = await sql<{ namespace: string; memory_id: string }[]>`
+      select v.namespace, v.memory_id from mnemosync.memory_versions v
+      join unnest(${missingNamespaces}::text::text[], ${missingIds}::text::text[]) as k (namespace, memory_id)
+        on v.namespace = k.namespace and v.memory_id = k.memory_id`;
+    for (const row of held) busy.add(keyText({ namespace: row.namespace, memoryId: row.memory_id }));
+  }
+  return { rows: found, busy };
+}
+
+async function lockWithoutWaiting(sql: Sql, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const rows = await sql<{ namespace: string; memory_id: string }[]>`
+    select v.namespace, v.memory_id
+    from mnemosync.memory_versions v
+    join unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+      on v.namespace = k.namespace and v.memory_id = k.memory_id
+    order by v.namespace, v.memory_id
+    for update of v skip locked`;
+  return rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id }));
+}
+
+/** What is kept of a finding before its repair changes anything. */
+export interface EvidenceRecord extends MemoryKey {
+  readonly store: StoreName;
+  readonly kind: string;
+  readonly strategy: string;
+  readonly ledgerVersion: number | null;
+  readonly foundVersion: number | null;
+  readonly foundState: string | null;
+  readonly foundChecksum: string | null;
+  readonly foundDocument: Buffer | null;
+  readonly foundEmbedding: Buffer | null;
+  readonly foundVector: string | null;
+  readonly ledgerDocument: string | null;
+  readonly ledgerEmbedding: Float32Array | null;
+  readonly evidence: string;
+}
+
+/** Keeps evidence as `pending`. @returns the record's id. */
+export async function keepEvidence(sql: Sql, record: EvidenceRecord): Promise<string> {
+  const [row] = await sql<{ id: string }[]>`
+    insert into mnemosync.conflict_resolutions
+      (namespace, memory_id, store, kind, strategy, state, ledger_version, found_version, found_state, found_checksum,
+       found_document, found_embedding, found_vector, ledger_document, ledger_embedding, evidence)
+    values
+      (${record.namespace}, ${record.memoryId}, ${record.store}, ${record.kind}, ${record.strategy}, 'pending',
+       ${record.ledgerVersion}, ${record.foundVersion}, ${record.foundState}, ${record.foundChecksum},
+       ${record.foundDocument}, ${record.foundEmbedding}, ${record.foundVector},
+       ${record.ledgerDocument}::text::json,
+       ${record.ledgerEmbedding === null ? null : embeddingBytes(record.ledgerEmbedding)}, ${record.evidence})
+    returning id::text as id`;
+  return row?.id ?? "";
+}
+
+/** Says how a finding ended. */
+export async function settleEvidence(
+  sql: Sql,
+  ids: readonly string[],
+  state: "resolved" | "failed",
+  resolution: string,
+): Promise<void> {
+  await sql`
+    update mnemosync.conflict_resolutions
+    set state = ${state}, resolution = ${resolution.slice(0, 2_000)}, resolved_at = clock_timestamp()
+    where id = any (${`{${ids.join(",")}}`}::text::bigint[])`;
+}
+
+/** Puts a document and vector back that were proven to fit the recorded checksum of a version. @returns whether it still was that version. */
+export async function restoreDocument(
+  sql: Sql,
+  key: MemoryKey,
+  version: number,
+  documentJson: string,
+  embedding: Buffer | null,
+): Promise<boolean> {
+  const rows = await sql`
+    insert into mnemosync.memories as m (namespace, memory_id, document, embedding)
+    select v.namespace, v.memory_id, ${documentJson}::text::json, ${embedding}
+    from mnemosync.memory_versions v
+    where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.version = ${version}
+      and v.deleted_at is null
+    for update of v
+    on conflict (namespace, memory_id) do update set document = excluded.document, embedding = excluded.embedding
+    returning 1`;
+  return rows.length === 1;
+}
+
+/** Removes the document that a tombstone should not have. */
+export async function removeStrayDocument(sql: Sql, key: MemoryKey): Promise<boolean> {
+  const rows = await sql`
+    delete from mnemosync.memories m using mnemosync.memory_versions v
+    where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.deleted_at is not null
+      and m.namespace = v.namespace and m.memory_id = v.memory_id
+    returning 1`;
+  return rows.length === 1;
+}
+
+/** Notes that a check ended, and whether it found nothing. */
+export async function recordCheck(
+  sql: Sql,
+  check: { scope: string; nodeId: string; checked: number; findings: number; startedAt: number },
+): Promise<void> {
+  await sql`
+    insert into mnemosync.check_progress as p
+      (scope, node_id, position, checked, findings, started_at, finished_at, last_clean_at)
+    values
+      (${check.scope}, ${check.nodeId}, null, ${check.checked}, ${check.findings},
+       to_timestamp(${check.startedAt / 1_000}::float8), clock_timestamp(),
+       case when ${check.findings}::bigint = 0 then clock_timestamp() end)
+    on conflict (scope, node_id) do update set
+      position = null, checked = excluded.checked, findings = excluded.findings, started_at = excluded.started_at,
+      finished_at = excluded.finished_at, last_clean_at = coalesce(excluded.last_clean_at, p.last_clean_at)`;
+}

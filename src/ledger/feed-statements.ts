@@ -1,0 +1,41 @@
+import type { Sql } from "../connection/postgres-pool.ts";
+import type { FeedCursor, FeedPage } from "../projections/change-source.ts";
+
+/** Names the history that feed cursors belong to. */
+export async function readEpoch(sql: Sql): Promise<string> {
+  const [row] = await sql<{ value: string }[]>`select value from mnemosync.sync_meta where name = 'store_epoch'`;
+  return row?.value ?? "";
+}
+
+/**
+ * Memories that changed behind `cursor`, oldest first. Only transactions below the oldest running one are shown:
+ * sequence numbers are given out before the commit, so a reader that went by them alone would miss late committers.
+ */
+export async function readFeed(sql: Sql, cursor: FeedCursor, limit: number): Promise<FeedPage> {
+  const rows = await sql<
+    { namespace: string; memory_id: string; version: number; deleted: boolean; xid: string; seq: string }[]
+  >`
+    select namespace, memory_id, version::float8 as version, checksum is null as deleted, xid::text as xid, seq::text as seq
+    from mnemosync.memory_versions
+    where (xid, seq) > (${cursor.xid}::text::xid8, ${cursor.seq}::text::bigint)
+      and xid < pg_snapshot_xmin(pg_current_snapshot())
+    order by memory_versions.xid, memory_versions.seq
+    limit ${limit}`;
+  const last = rows.at(-1);
+  return {
+    headers: rows.map((row) => ({
+      namespace: row.namespace,
+      memoryId: row.memory_id,
+      version: row.version,
+      deleted: row.deleted,
+    })),
+    cursor: last === undefined ? cursor : { xid: last.xid, seq: last.seq },
+  };
+}
+
+/** Whether `cursor` lies behind the database's present: then the database was restored from an older state. */
+export async function isAhead(sql: Sql, cursor: FeedCursor): Promise<boolean> {
+  const [row] = await sql<{ ahead: boolean }[]>`
+    select ${cursor.xid}::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) as ahead`;
+  return row?.ahead ?? false;
+}

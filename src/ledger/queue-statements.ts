@@ -1,0 +1,208 @@
+import type { Sql } from "../connection/postgres-pool.ts";
+import type { MemoryKey } from "../memory/keys.ts";
+import type { ProjectionName } from "../projections/projection.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
+
+/** A memory that some store is to be brought up to date with. */
+export interface QueuedMemory extends MemoryKey {
+  /** Changes when the memory is queued again: an older claim must not settle the newer wish. */
+  readonly seq: string;
+  /** Attempts that were begun, this one included. */
+  readonly attempts: number;
+}
+
+/** A queue row as operators see it. */
+export interface QueueEntry extends MemoryKey {
+  readonly store: ProjectionName;
+  readonly nodeId: string;
+  readonly state: "pending" | "claimed" | "dead";
+  readonly attempts: number;
+  readonly enqueuedAt: number;
+  readonly nextAttemptAt: number;
+  readonly lastError: string | null;
+}
+
+/** Names a store's queue: of all nodes for Redis (node id empty), of one node for its own FAISS index. */
+export interface QueueName {
+  readonly store: ProjectionName;
+  readonly nodeId: string;
+}
+
+/** Queues what a store does not have yet. A memory that is queued already starts anew: what is wanted is newer. */
+export async function enqueue(sql: Sql, queue: QueueName, keys: readonly MemoryKey[], reason: string): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  await sql`
+    insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, last_error)
+    select ${queue.store}, ${queue.nodeId}, k.namespace, k.memory_id, ${reason.slice(0, 2_000)}
+    from (select distinct namespace, memory_id
+          from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as u (namespace, memory_id)) k
+    order by k.namespace collate "C", k.memory_id collate "C"
+    on conflict (store, node_id, namespace, memory_id) do update set
+      seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,
+      last_error = excluded.last_error`;
+}
+
+/**
+ * Claims due rows for `leaseMs`, oldest first, leaving out what other workers hold. The attempt is counted here, before
+ * it is made: one that kills its worker counts too.
+ */
+export async function claim(
+  sql: Sql,
+  queue: QueueName,
+  workerId: string,
+  limit: number,
+  leaseMs: number,
+): Promise<QueuedMemory[]> {
+  const rows = await sql<{ namespace: string; memory_id: string; seq: string; attempts: number }[]>`
+    with due as materialized (
+      select store, node_id, namespace, memory_id
+      from mnemosync.sync_queue
+      where store = ${queue.store} and node_id = ${queue.nodeId} and dead_at is null
+        and next_attempt_at <= clock_timestamp()
+        and (claimed_until is null or claimed_until < clock_timestamp())
+      order by next_attempt_at
+      limit ${limit}
+      for update skip locked
+    )
+    update mnemosync.sync_queue q
+    set claimed_by = ${workerId}, claimed_until = clock_timestamp() + make_interval(secs => ${leaseMs / 1_000}::float8),
+        attempts = q.attempts + 1
+    from due
+    where q.store = due.store and q.node_id = due.node_id and q.namespace = due.namespace and q.memory_id = due.memory_id
+    returning q.namespace, q.memory_id, q.seq::text as seq, q.attempts`;
+  return rows.map((row) => ({
+    namespace: row.namespace,
+    memoryId: row.memory_id,
+    seq: row.seq,
+    attempts: row.attempts,
+  }));
+}
+
+/** Removes rows whose store is up to date, unless they were queued again since they were claimed. */
+export async function settle(sql: Sql, queue: QueueName, memories: readonly QueuedMemory[]): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(memories);
+  await sql`
+    with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
+    delete from mnemosync.sync_queue q
+    using relaxed, unnest(${namespaces}::text::text[], ${memoryIds}::text::text[],
+                 ${arrayLiteral(memories.map((memory) => memory.seq))}::text::bigint[]) as d (namespace, memory_id, seq)
+    where q.store = ${queue.store} and q.node_id = ${queue.nodeId} and q.namespace = d.namespace
+      and q.memory_id = d.memory_id and q.seq = d.seq`;
+}
+
+/** Gives claimed rows back: due again after their delay, or dead when `delayMs` is null. */
+export async function release(
+  sql: Sql,
+  queue: QueueName,
+  memories: readonly (QueuedMemory & { delayMs: number | null })[],
+  error: string,
+): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(memories);
+  await sql`
+    update mnemosync.sync_queue q
+    set claimed_until = null, claimed_by = null, last_error = ${error.slice(0, 2_000)},
+        next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(d.delay_ms, 0) / 1000.0),
+        dead_at = case when d.delay_ms is null then clock_timestamp() end
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[],
+                ${arrayLiteral(memories.map((memory) => memory.seq))}::text::bigint[],
+                ${arrayLiteral(memories.map((memory) => memory.delayMs))}::text::float8[])
+         as d (namespace, memory_id, seq, delay_ms)
+    where q.store = ${queue.store} and q.node_id = ${queue.nodeId} and q.namespace = d.namespace
+      and q.memory_id = d.memory_id and q.seq = d.seq`;
+}
+
+/** Queue rows, dead ones first, then the oldest. */
+export async function listQueue(sql: Sql, limit: number): Promise<QueueEntry[]> {
+  const rows = await sql<
+    {
+      store: ProjectionName;
+      node_id: string;
+      namespace: string;
+      memory_id: string;
+      state: QueueEntry["state"];
+      attempts: number;
+      enqueued_at: number;
+      next_attempt_at: number;
+      last_error: string | null;
+    }[]
+  >`
+    select store, node_id, namespace, memory_id, attempts, last_error,
+           case when dead_at is not null then 'dead' when claimed_until > clock_timestamp() then 'claimed' else 'pending' end
+             as state,
+           extract(epoch from enqueued_at)::float8 * 1000 as enqueued_at,
+           extract(epoch from next_attempt_at)::float8 * 1000 as next_attempt_at
+    from mnemosync.sync_queue
+    order by dead_at is null, enqueued_at
+    limit ${limit}`;
+  return rows.map((row) => ({
+    store: row.store,
+    nodeId: row.node_id,
+    namespace: row.namespace,
+    memoryId: row.memory_id,
+    state: row.state,
+    attempts: row.attempts,
+    enqueuedAt: Math.round(row.enqueued_at),
+    nextAttemptAt: Math.round(row.next_attempt_at),
+    lastError: row.last_error,
+  }));
+}
+
+/** Makes dead rows due again. @returns how many. */
+export async function replayDead(sql: Sql): Promise<number> {
+  const rows = await sql`
+    update mnemosync.sync_queue
+    set dead_at = null, attempts = 0, next_attempt_at = clock_timestamp(), claimed_until = null, claimed_by = null
+    where dead_at is not null
+    returning 1`;
+  return rows.length;
+}
+
+/** Forgets dead rows: the stores stay behind until a check finds them. @returns how many. */
+export async function dropDead(sql: Sql): Promise<number> {
+  const rows = await sql`delete from mnemosync.sync_queue where dead_at is not null returning 1`;
+  return rows.length;
+}
+
+/** A transaction that was committed and whose publishing nobody confirmed in time. */
+export interface OverdueTransaction {
+  readonly transactionId: string;
+  readonly nodeId: string;
+  readonly keys: readonly MemoryKey[];
+}
+
+/**
+ * Moves overdue transactions to the queue: their memories are queued for the stores given, and the transactions count
+ * as published. Takes locks with `skip locked`, so that many nodes may do it at once.
+ * @param deadlineMs age, in milliseconds, from which a transaction is overdue.
+ */
+export async function queueOverdue(
+  sql: Sql,
+  queues: readonly QueueName[],
+  deadlineMs: number,
+  limit: number,
+): Promise<{ transactions: number; memories: number }> {
+  const [row] = await sql<{ transactions: number; memories: number }[]>`
+    with overdue as materialized (
+      select tx_id, namespaces, memory_ids from mnemosync.sync_transactions
+      where state = 'committed' and created_at < clock_timestamp() - make_interval(secs => ${deadlineMs / 1_000}::float8)
+      order by created_at
+      limit ${limit}
+      for update skip locked
+    ), keys as materialized (
+      select distinct k.namespace, k.memory_id
+      from overdue, unnest(overdue.namespaces, overdue.memory_ids) as k (namespace, memory_id)
+    ), queued as (
+      insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, last_error)
+      select s.store, s.node_id, k.namespace, k.memory_id, 'its transaction was not confirmed as published in time'
+      from keys k, unnest(${arrayLiteral(queues.map((queue) => queue.store))}::text::text[],
+                          ${arrayLiteral(queues.map((queue) => queue.nodeId))}::text::text[]) as s (store, node_id)
+      order by k.namespace collate "C", k.memory_id collate "C"
+      on conflict (store, node_id, namespace, memory_id) do update set
+        seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null
+    ), marked as (
+      update mnemosync.sync_transactions t set state = 'published', published_at = clock_timestamp()
+      from overdue where t.tx_id = overdue.tx_id
+    )
+    select (select count(*) from overdue)::int as transactions, (select count(*) from keys)::int as memories`;
+  return row ?? { transactions: 0, memories: 0 };
+}

@@ -1,0 +1,184 @@
+import type { Sql } from "../connection/postgres-pool.ts";
+import type { BucketSet } from "../memory/buckets.ts";
+import { BucketDigests } from "../memory/buckets.ts";
+import { embeddingFromBytes } from "../memory/checksum.ts";
+import { keyText, type MemoryKey } from "../memory/keys.ts";
+import type { MemoryChange } from "../memory/memory.ts";
+import type { VersionVector } from "../memory/version-vector.ts";
+import type { ProjectionName } from "../projections/projection.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
+
+/** What the narrow table says of a memory: enough to compare a projection with. */
+export interface LedgerVersion extends MemoryKey {
+  readonly version: number;
+  /** Null for a tombstone. */
+  readonly checksum: string | null;
+  readonly redisVersion: number | null;
+  readonly faissVersion: number | null;
+  readonly modifiedAt: number;
+  readonly expiresAt: number | null;
+  readonly transactionId: string;
+}
+
+export interface LedgerVersionRow {
+  namespace: string;
+  memory_id: string;
+  version: number;
+  checksum: string | null;
+  redis_version: number | null;
+  faiss_version: number | null;
+  modified_at: number;
+  expires_at: number | null;
+  tx_id: string;
+}
+
+export function ledgerVersion(row: LedgerVersionRow): LedgerVersion {
+  return {
+    namespace: row.namespace,
+    memoryId: row.memory_id,
+    version: row.version,
+    checksum: row.checksum,
+    redisVersion: row.redis_version,
+    faissVersion: row.faiss_version,
+    modifiedAt: Math.round(row.modified_at),
+    expiresAt: row.expires_at === null ? null : Math.round(row.expires_at),
+    transactionId: row.tx_id,
+  };
+}
+
+/** Columns of `LedgerVersionRow`, of a table called v. */
+export function versionColumns(sql: Sql) {
+  return sql`
+    v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.redis_version::float8 as redis_version,
+    v.faiss_version::float8 as faiss_version, extract(epoch from v.modified_at)::float8 * 1000 as modified_at,
+    extract(epoch from v.expires_at)::float8 * 1000 as expires_at, v.tx_id`;
+}
+
+/** The narrow rows of `keys`, by key text. */
+export async function readVersions(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, LedgerVersion>> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const rows = await sql<LedgerVersionRow[]>`
+    select ${versionColumns(sql)}
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id`;
+  return new Map(rows.map((row) => [keyText({ namespace: row.namespace, memoryId: row.memory_id }), ledgerVersion(row)]));
+}
+
+/** A place in the ledger's key order, bucket first. */
+export interface KeyPosition extends MemoryKey {
+  readonly bucket: number;
+}
+
+/** Narrow rows behind `after`, of all buckets or those of a set, in the order bucket, namespace, memory id. */
+export async function listVersions(
+  sql: Sql,
+  after: KeyPosition | null,
+  buckets: BucketSet | null,
+  limit: number,
+): Promise<(LedgerVersion & KeyPosition)[]> {
+  const { bucket, namespace, memoryId } = after ?? { bucket: -1, namespace: "", memoryId: "" };
+  const wanted = buckets === null ? null : arrayLiteral(buckets.values().filter((candidate) => candidate >= bucket));
+  const rows = await sql<(LedgerVersionRow & { bucket: number })[]>`
+    select ${versionColumns(sql)}, v.bucket
+    from mnemosync.memory_versions v
+    where (v.bucket, v.namespace, v.memory_id) > (${bucket}::int, ${namespace}::text, ${memoryId}::text)
+      and (${wanted}::text is null or v.bucket = any (${wanted}::text::int[]))
+    order by v.bucket, v.namespace, v.memory_id
+    limit ${limit}`;
+  return rows.map((row) => ({ ...ledgerVersion(row), bucket: row.bucket }));
+}
+
+interface DocumentRow extends LedgerVersionRow {
+  digest: string | null;
+  vector: string;
+  document: string | null;
+  embedding: Buffer | null;
+}
+
+/** The current versions of `keys` with their documents, by key text. */
+export async function readChanges(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, MemoryChange>> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const rows = await sql<DocumentRow[]>`
+    select ${versionColumns(sql)}, lpad(to_hex(v.digest), 16, '0') as digest, v.version_vector::text as vector,
+           m.document::text as document, m.embedding
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
+    left join mnemosync.memories m on m.namespace = k.namespace and m.memory_id = k.memory_id`;
+  return new Map(rows.map((row) => [keyText({ namespace: row.namespace, memoryId: row.memory_id }), change(row)]));
+}
+
+function change(row: DocumentRow): MemoryChange {
+  const key = { namespace: row.namespace, memoryId: row.memory_id };
+  const modifiedAt = Math.round(row.modified_at);
+  if (row.checksum === null || row.document === null) return { kind: "tombstone", ...key, version: row.version, modifiedAt };
+  return {
+    kind: "put",
+    ...key,
+    version: row.version,
+    checksum: row.checksum,
+    digest: row.digest ?? "",
+    vector: JSON.parse(row.vector) as VersionVector,
+    modifiedAt,
+    documentJson: row.document,
+    embedding: row.embedding === null ? null : embeddingFromBytes(row.embedding),
+    embeddingModel: modelOf(row.document),
+    expiresAt: row.expires_at === null ? null : Math.round(row.expires_at),
+  };
+}
+
+/** Parsed only when the name occurs at all: most documents are handed on as text. */
+function modelOf(documentJson: string): string | null {
+  if (!documentJson.includes('"embeddingModel"')) return null;
+  return (JSON.parse(documentJson) as { embeddingModel?: string }).embeddingModel ?? null;
+}
+
+/** Digests of what a projection should hold: all live memories, or those with a vector. Computed by the server. */
+export async function readDigests(sql: Sql, store: ProjectionName): Promise<BucketDigests> {
+  // Halves, since the sum of 64-bit numbers would be a numeric: one more than twice as slow to add and to read.
+  const rows = await sql<
+    { bucket: number; count: number; xor_high: number; xor_low: number; sum_high: string; sum_low: string }[]
+  >`
+    select bucket, count(*)::int as count,
+           ((bit_xor(digest) >> 32) & 4294967295)::float8 as xor_high, (bit_xor(digest) & 4294967295)::float8 as xor_low,
+           sum((digest >> 32) & 4294967295)::text as sum_high, sum(digest & 4294967295)::text as sum_low
+    from mnemosync.memory_versions
+    where digest is not null and (${store === "redis"} or faiss_version is not null)
+    group by bucket`;
+  const digests = new BucketDigests();
+  for (const row of rows) {
+    // At most 2^21 entries in a bucket keep these sums below 2^53.
+    const low = Number(row.sum_low);
+    const high = Number(row.sum_high) + Math.floor(low / 0x1_0000_0000);
+    digests.merge(row.bucket, row.count, row.xor_high, row.xor_low, high % 0x1_0000_0000, low % 0x1_0000_0000);
+  }
+  return digests;
+}
+
+/** A memory whose document or vector does not fit its recorded checksum, or whose two rows do not go together. */
+export interface LedgerFlaw extends MemoryKey {
+  readonly version: number;
+  readonly reason: string;
+}
+
+/** Recomputes the checksums of `keys` on the server, where the data lies. */
+export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<LedgerFlaw[]> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const rows = await sql<{ namespace: string; memory_id: string; version: number; deleted: boolean; has_document: boolean }[]>`
+    select v.namespace, v.memory_id, v.version::float8 as version, v.checksum is null as deleted,
+           m.memory_id is not null as has_document
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
+    left join mnemosync.memories m on m.namespace = k.namespace and m.memory_id = k.memory_id
+    where v.checksum is distinct from encode(
+      sha256(convert_to(m.document::text, 'UTF8') || '\x00'::bytea || coalesce(m.embedding, ''::bytea)), 'hex')`;
+  return rows.map((row) => ({
+    namespace: row.namespace,
+    memoryId: row.memory_id,
+    version: row.version,
+    reason: row.deleted
+      ? "is deleted, yet has a document"
+      : row.has_document
+        ? "the document or embedding does not fit the checksum"
+        : "has no document",
+  }));
+}

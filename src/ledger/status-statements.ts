@@ -1,0 +1,44 @@
+import type { Sql } from "../connection/postgres-pool.ts";
+
+/** The ledger at a glance: what `mnemosync.get_sync_statistics()` answers. */
+export interface SyncStatistics {
+  readonly memories: number;
+  readonly tombstones: number;
+  readonly historyVersions: number;
+  readonly transactionsUnpublished: number;
+  /** Seconds; null when there is none. */
+  readonly oldestUnpublishedAgeSeconds: number | null;
+  readonly queuePending: number;
+  /** Of the pending ones, those that were tried in vain at least once. */
+  readonly queueFailed: number;
+  readonly queueDead: number;
+  /** Seconds; null when there is none. */
+  readonly oldestQueuedAgeSeconds: number | null;
+  readonly conflictsPending: number;
+  /** ISO-8601; null when no check ever ended clean. */
+  readonly lastCleanCheckAt: string | null;
+}
+
+export async function readStatistics(sql: Sql): Promise<SyncStatistics> {
+  const [row] = await sql<Record<string, string | number | null>[]>`
+    select memories::float8, tombstones::float8, history_versions::float8, transactions_unpublished::float8,
+           oldest_unpublished_age, queue_pending::float8, queue_failed::float8, queue_dead::float8, oldest_queued_age,
+           conflicts_pending::float8,
+           to_char(last_clean_check_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as last_clean_check_at
+    from mnemosync.get_sync_statistics()`;
+  const figure = (name: string): number => Number(row?.[name] ?? 0);
+  const age = (name: string): number | null => (row?.[name] == null ? null : Number(row[name]));
+  return {
+    memories: figure("memories"),
+    tombstones: figure("tombstones"),
+    historyVersions: figure("history_versions"),
+    transactionsUnpublished: figure("transactions_unpublished"),
+    oldestUnpublishedAgeSeconds: age("oldest_unpublished_age"),
+    queuePending: figure("queue_pending"),
+    queueFailed: figure("queue_failed"),
+    queueDead: figure("queue_dead"),
+    oldestQueuedAgeSeconds: age("oldest_queued_age"),
+    conflictsPending: figure("conflicts_pending"),
+    lastCleanCheckAt: row?.last_clean_check_at == null ? null : String(row.last_clean_check_at),
+  };
+}

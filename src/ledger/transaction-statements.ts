@@ -1,0 +1,33 @@
+import type { Sql } from "../connection/postgres-pool.ts";
+import type { MemoryKey } from "../memory/keys.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
+
+/** Confirms the store versions of transactions' memories: every store has them, or has them queued. */
+export async function markPublished(sql: Sql, transactionIds: readonly string[]): Promise<void> {
+  // Losing this mark in a crash repeats a publish, which is harmless; waiting for the disk would cost every write.
+  await sql`
+    with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
+    update mnemosync.sync_transactions set state = 'published', published_at = clock_timestamp()
+    from relaxed
+    where tx_id = any (${arrayLiteral(transactionIds)}::text::text[]) and state = 'committed'`;
+}
+
+/** Keeps the reason of a transaction that failed, for operators. It names the memories, which show no trace of it. */
+export async function recordRollback(
+  sql: Sql,
+  transaction: { transactionId: string; nodeId: string; keys: readonly MemoryKey[]; reason: string },
+): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(transaction.keys);
+  await sql`
+    insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, reason)
+    values (${transaction.transactionId}, 'rolled_back', ${transaction.nodeId}, ${namespaces}::text::text[],
+            ${memoryIds}::text::text[], '{}', ${transaction.reason.slice(0, 2_000)})
+    on conflict (tx_id) do nothing`;
+}
+
+/** Whether the transaction's row is there: the proof that it was committed. */
+export async function isCommitted(sql: Sql, transactionId: string): Promise<boolean> {
+  const [row] = await sql`
+    select 1 from mnemosync.sync_transactions where tx_id = ${transactionId} and state in ('committed', 'published')`;
+  return row !== undefined;
+}

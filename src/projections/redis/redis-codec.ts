@@ -1,0 +1,94 @@
+import { embeddingBytes } from "../../memory/checksum.ts";
+import type { MemoryKey } from "../../memory/keys.ts";
+import type { MemoryChange } from "../../memory/memory.ts";
+import { NAMESPACE_PATTERN } from "../../memory/schema.ts";
+import type { Replacement, StoredEntry } from "../projection.ts";
+import type { ScriptArgument, ScriptReply } from "./script-runner.ts";
+
+/** Turns keys and changes into what the scripts take, and their replies into entries. */
+export class RedisCodec {
+  readonly #keyPrefix: string;
+  readonly #storeEmbedding: boolean;
+
+  /** @param prefix what every key begins with. @param storeEmbedding whether hashes hold the vector as well. */
+  constructor(prefix: string, storeEmbedding: boolean) {
+    this.#keyPrefix = `${prefix}:memory:`;
+    this.#storeEmbedding = storeEmbedding;
+  }
+
+  /** Matches every key of ours, the prefix taken literally. */
+  get pattern(): string {
+    return `${this.#keyPrefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
+  }
+
+  redisKey(key: MemoryKey): string {
+    return key.namespace === "" ? this.#keyPrefix + key.memoryId : `${this.#keyPrefix}${key.namespace}:${key.memoryId}`;
+  }
+
+  /** A key that names no namespace is given the empty one, which no memory can have. */
+  parseKey(redisKey: string): MemoryKey {
+    const rest = redisKey.slice(this.#keyPrefix.length);
+    const colon = rest.indexOf(":");
+    const namespace = rest.slice(0, colon);
+    if (colon < 0 || colon === rest.length - 1 || !NAMESPACE_PATTERN.test(namespace))
+      return { namespace: "", memoryId: rest };
+    return { namespace, memoryId: rest.slice(colon + 1) };
+  }
+
+  changeArguments(change: MemoryChange): ScriptArgument[] {
+    if (change.kind === "tombstone") return ["tombstone", change.version, "", "", change.modifiedAt, "", "", "", ""];
+    return [
+      "put",
+      change.version,
+      change.checksum,
+      change.digest,
+      change.modifiedAt,
+      JSON.stringify(change.vector),
+      change.documentJson,
+      this.#storeEmbedding && change.embedding !== null ? embeddingBytes(change.embedding) : "",
+      change.expiresAt ?? "",
+    ];
+  }
+
+  replacementArguments({ found, change }: Replacement): ScriptArgument[] {
+    const state = found?.state ?? "none";
+    const version = found?.state === "live" || found?.state === "tombstone" ? found.version : "";
+    const checksum = found?.state === "live" ? found.checksum : "";
+    const write = change === null ? ["remove", "", "", "", "", "", "", "", ""] : this.changeArguments(change);
+    return [state, version, checksum, ...write];
+  }
+
+  /** The entry in a reply of `READ` or `SCAN`. */
+  entry(key: MemoryKey, reply: ScriptReply | undefined, withData: boolean): StoredEntry | null {
+    if (reply === null || reply === undefined) return null;
+    if (!Array.isArray(reply)) return { ...key, state: "malformed", reason: String(reply) };
+    if (key.namespace === "") return { ...key, state: "malformed", reason: "the key names no namespace" };
+    const version = Number(text(reply[0]));
+    if (!Number.isSafeInteger(version) || version < 1) {
+      const reason =
+        reply[0] === null ? "has no version" : `has version ${JSON.stringify(text(reply[0])?.slice(0, 40))}`;
+      return { ...key, state: "malformed", reason };
+    }
+    if (reply[2] !== null) return { ...key, state: "tombstone", version };
+    const checksum = text(reply[1]);
+    if (checksum === null) return { ...key, state: "malformed", reason: "has no checksum" };
+    const modifiedAt = Number.parseInt(text(reply[3]) ?? "", 10);
+    const live = {
+      ...key,
+      state: "live" as const,
+      version,
+      checksum,
+      modifiedAt: Number.isSafeInteger(modifiedAt) ? modifiedAt : null,
+    };
+    if (!withData) return live;
+    return { ...live, data: { documentJson: bytes(reply[4]), embedding: bytes(reply[5]), vector: text(reply[6]) } };
+  }
+}
+
+function text(reply: ScriptReply | undefined): string | null {
+  return reply === null || reply === undefined ? null : String(reply);
+}
+
+function bytes(reply: ScriptReply | undefined): Buffer | null {
+  return Buffer.isBuffer(reply) ? reply : null;
+}

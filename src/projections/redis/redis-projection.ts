@@ -1,0 +1,207 @@
+import type { Redis } from "ioredis";
+import { BucketDigests } from "../../memory/buckets.ts";
+import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.ts";
+import { bucketOf, type MemoryKey } from "../../memory/keys.ts";
+import type { MemoryChange, PutChange } from "../../memory/memory.ts";
+import type {
+  LiveEntry,
+  PreparedBatch,
+  Projection,
+  ProjectionHealth,
+  Replacement,
+  ScanOptions,
+  ScanPage,
+  StoredEntry,
+} from "../projection.ts";
+import { RedisCodec } from "./redis-codec.ts";
+import { redisError } from "./redis-errors.ts";
+import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
+import { COUNT, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
+
+export interface RedisProjectionOptions {
+  /** What every key begins with; no colon needed at its end. @default "mnemosync" */
+  prefix?: string;
+  /** Whether hashes hold the vectors too. Without them Redis is smaller, and reads take the vector from the ledger. @default true */
+  storeEmbedding?: boolean;
+  /**
+   * Milliseconds that a deleted memory's version is remembered, to fend off a late publish of an older one. Longer than
+   * the slowest sweep and than any writer can be paused. @default 86_400_000 (one day)
+   */
+  tombstoneTtlMs?: number;
+  /** Names this node's key for proving that Redis takes writes. */
+  nodeId: string;
+  /** Whether the client is ours: a silent link may be cut, so that it is made anew. @default false */
+  ownsClient?: boolean;
+}
+
+/** Keys per script call: bounds the time for which one call keeps Redis from everybody else to some milliseconds. */
+const KEYS_PER_CALL = 500;
+
+/** Milliseconds after which the trace of a prepare goes away by itself. */
+const PREPARE_TTL_MS = 60_000;
+
+/**
+ * Redis as fast working memory: one hash per memory, `<prefix>:memory:<namespace>:<memoryId>`. Works on one server
+ * (or a primary with replicas); the many-key scripts need all keys in one place.
+ */
+export class RedisProjection implements Projection {
+  readonly store = "redis";
+  readonly #client: Redis;
+  readonly #scripts: ScriptRunner;
+  readonly #codec: RedisCodec;
+  readonly #storeEmbedding: boolean;
+  readonly #tombstoneTtlMs: number;
+  readonly #prepareKey: string;
+
+  constructor(client: Redis, options: RedisProjectionOptions) {
+    const { prefix = "mnemosync", storeEmbedding = true, tombstoneTtlMs = 86_400_000, ownsClient = false } = options;
+    this.#client = client;
+    this.#scripts = new ScriptRunner(client, ownsClient);
+    this.#codec = new RedisCodec(prefix, storeEmbedding);
+    this.#storeEmbedding = storeEmbedding;
+    this.#tombstoneTtlMs = tombstoneTtlMs;
+    this.#prepareKey = `${prefix}:prepare:${options.nodeId}`;
+  }
+
+  holds(change: MemoryChange): boolean {
+    return change.kind === "put";
+  }
+
+  async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
+    await this.#scripts.run(PREPARE, [this.#prepareKey], [batch.token, PREPARE_TTL_MS], signal);
+  }
+
+  async publish(changes: readonly MemoryChange[], signal: AbortSignal): Promise<("applied" | "stale")[]> {
+    const answers: ("applied" | "stale")[] = [];
+    for (const part of slices(changes)) {
+      const values = part.flatMap((change) => this.#codec.changeArguments(change));
+      const reply = await this.#scripts.run(PUBLISH, this.#keys(part), [this.#tombstoneTtlMs, ...values], signal);
+      for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "stale");
+    }
+    return answers;
+  }
+
+  async discard(): Promise<void> {
+    // A prepared batch left nothing but one key that no reader looks at, and the next one takes its place.
+  }
+
+  async read(
+    keys: readonly MemoryKey[],
+    options: { data: boolean },
+    signal: AbortSignal,
+  ): Promise<(StoredEntry | null)[]> {
+    const entries: (StoredEntry | null)[] = [];
+    for (const part of slices(keys)) {
+      const reply = await this.#scripts.run(READ, this.#keys(part), [options.data ? "1" : "0"], signal);
+      part.forEach((key, index) => {
+        entries.push(this.#codec.entry(plainKey(key), (reply as ScriptReply[])[index], options.data));
+      });
+    }
+    return entries;
+  }
+
+  async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
+    const { limit = 1_000, buckets } = options;
+    const reply = await this.#scripts.run(SCAN, [], [cursor ?? "0", this.#codec.pattern, limit], signal);
+    const [next, keys, fields] = reply as [Buffer, Buffer[], ScriptReply[]];
+    const entries: StoredEntry[] = [];
+    keys.forEach((redisKey, index) => {
+      const key = this.#codec.parseKey(redisKey.toString());
+      if (buckets !== undefined && !buckets.has(bucketOf(key))) return;
+      const entry = this.#codec.entry(key, fields[index], false);
+      if (entry !== null) entries.push(entry);
+    });
+    return { entries, cursor: nextCursor(next) };
+  }
+
+  async digest(signal: AbortSignal): Promise<BucketDigests> {
+    const digests = new BucketDigests();
+    let cursor: string | null = null;
+    do {
+      const page: ScanPage = await this.scan(cursor, { limit: 5_000 }, signal);
+      for (const entry of page.entries) {
+        const bucket = bucketOf(entry);
+        if (entry.state === "live") digests.addHex(bucket, entryDigest(entry, entry.version, entry.checksum));
+        // No digest is its own: whatever it holds, its bucket must come out as different.
+        else if (entry.state === "malformed") digests.add(bucket, 0, 0);
+      }
+      cursor = page.cursor;
+    } while (cursor !== null);
+    return digests;
+  }
+
+  async count(signal: AbortSignal): Promise<number> {
+    let live = 0;
+    let cursor: string | null = "0";
+    while (cursor !== null) {
+      const reply: ScriptReply = await this.#scripts.run(COUNT, [], [cursor, this.#codec.pattern, 5_000], signal);
+      const [next, found] = reply as [Buffer, number];
+      live += found;
+      cursor = nextCursor(next);
+    }
+    return live;
+  }
+
+  flaw(entry: LiveEntry, expected: PutChange): string | null {
+    const data = entry.data;
+    if (data === undefined || data.documentJson === null) return "has no data";
+    if (!this.#storeEmbedding && data.embedding === null) {
+      const matches = checksumOf(data.documentJson, expected.embedding) === entry.checksum;
+      return matches ? null : "the data does not fit the checksum";
+    }
+    if (checksumOf(data.documentJson, data.embedding) !== entry.checksum) {
+      return sameBytes(data.embedding, expected.embedding)
+        ? "the data does not fit the checksum"
+        : "the embedding does not fit the checksum";
+    }
+    return null;
+  }
+
+  async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {
+    const answers: ("applied" | "moved")[] = [];
+    for (const part of slices(replacements)) {
+      const keys = part.map(({ key }) => this.#codec.redisKey(key));
+      const values = part.flatMap((replacement) => this.#codec.replacementArguments(replacement));
+      const reply = await this.#scripts.run(REPLACE, keys, [this.#tombstoneTtlMs, ...values], signal);
+      for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "moved");
+    }
+    return answers;
+  }
+
+  async health(signal: AbortSignal): Promise<ProjectionHealth> {
+    try {
+      await this.#scripts.run(PREPARE, [this.#prepareKey], ["health", PREPARE_TTL_MS], signal);
+      return { state: "healthy" };
+    } catch (error) {
+      const reason = redisError(error, signal);
+      return { state: reason.code === "STORE_REFUSED" ? "degraded" : "down", reason: reason.message };
+    }
+  }
+
+  /** Ends the link, when it is ours to end. */
+  disconnect(): void {
+    this.#client.disconnect();
+  }
+
+  #keys(keys: readonly MemoryKey[]): string[] {
+    return keys.map((key) => this.#codec.redisKey(key));
+  }
+}
+
+function* slices<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += KEYS_PER_CALL) yield items.slice(start, start + KEYS_PER_CALL);
+}
+
+function plainKey(key: MemoryKey): MemoryKey {
+  return { namespace: key.namespace, memoryId: key.memoryId };
+}
+
+function nextCursor(reply: Buffer): string | null {
+  const cursor = reply.toString();
+  return cursor === "0" ? null : cursor;
+}
+
+function sameBytes(found: Buffer | null, expected: Float32Array | null): boolean {
+  if (found === null || expected === null) return found === expected;
+  return found.equals(embeddingBytes(expected));
+}

@@ -1,0 +1,162 @@
+/**
+ * The Lua scripts. Each works on many keys in one call, and a script is one step for every reader: here the two laws are
+ * enforced. Versions are compared as doubles, exact up to 2^53.
+ */
+
+/** Fields of a change in the arguments of `PUBLISH` and `REPLACE`. */
+export const CHANGE_ARGUMENTS = 9;
+
+/** Functions that both writing scripts share. */
+const WRITE_FUNCTIONS = `
+local tombstone_ttl = ARGV[1]
+
+-- The first write of a script is the one that Redis refuses when it is out of memory or read-only; DEL would not be
+-- refused, so it must not come first, or the refusal would come too late and lose what was there.
+local probed = false
+
+local function put(key, at)
+  if not probed then
+    redis.call('HSET', key, 'version', ARGV[at + 1])
+    probed = true
+  end
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'version', ARGV[at + 1], 'checksum', ARGV[at + 2], 'digest', ARGV[at + 3],
+    'modified_at', ARGV[at + 4], 'vector', ARGV[at + 5], 'data', ARGV[at + 6])
+  if ARGV[at + 7] ~= '' then redis.call('HSET', key, 'embedding', ARGV[at + 7]) end
+  if ARGV[at + 8] ~= '' then redis.call('PEXPIREAT', key, ARGV[at + 8]) end
+end
+
+-- Frees memory, so it may go on where a put is refused.
+local function bury(key, at)
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'version', ARGV[at + 1], 'deleted', '1', 'modified_at', ARGV[at + 4])
+  redis.call('PEXPIRE', key, tombstone_ttl)
+  probed = true
+end
+
+local function write(key, at)
+  if ARGV[at] == 'tombstone' then bury(key, at) else put(key, at) end
+end
+`;
+
+/**
+ * KEYS: one per change. ARGV: tombstone TTL (ms), then per change `kind version checksum digest modified_at vector data
+ * embedding expires_at`, the last two empty when absent. Returns 1 (applied) or 0 (stale) per change.
+ */
+export const PUBLISH = `${WRITE_FUNCTIONS}
+local answers = {}
+for index, key in ipairs(KEYS) do
+  local at = 2 + (index - 1) * ${CHANGE_ARGUMENTS}
+  local held = redis.pcall('HGET', key, 'version')
+  if type(held) == 'table' and held.err then
+    -- Something that is no hash stands under our key. Any other error is the server's refusal.
+    if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+    redis.call('DEL', key)
+    held = false
+  end
+  local held_version = held and tonumber(held)
+  if held_version and held_version >= tonumber(ARGV[at + 1]) then
+    answers[index] = 0
+  else
+    write(key, at)
+    answers[index] = 1
+  end
+end
+return answers
+`;
+
+/**
+ * As PUBLISH, each change preceded by `found_state found_version found_checksum`; kind `remove` removes the key. A
+ * change is made only where the key still is as it was found (\`none\`, \`live\`, \`tombstone\` or \`malformed\`).
+ */
+export const REPLACE = `${WRITE_FUNCTIONS}
+local answers = {}
+for index, key in ipairs(KEYS) do
+  local at = 2 + (index - 1) * ${CHANGE_ARGUMENTS + 3}
+  local state, version, checksum = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted')
+  local found
+  if held.err then
+    if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+    found = state == 'malformed'
+  elseif state == 'none' then
+    found = redis.call('EXISTS', key) == 0
+  elseif state == 'live' then
+    found = held[1] == version and held[2] == checksum and not held[3]
+  elseif state == 'tombstone' then
+    found = held[1] == version and held[3] and true
+  else
+    found = redis.call('EXISTS', key) == 1
+  end
+  if not found then
+    answers[index] = 0
+  else
+    local change = at + 3
+    if held.err then redis.call('DEL', key) end
+    if ARGV[change] == 'remove' then redis.call('DEL', key) else write(key, change) end
+    answers[index] = 1
+  end
+end
+return answers
+`;
+
+/**
+ * KEYS: any number. ARGV: \`1\` to read the data too. Returns per key nothing, or \`version checksum deleted modified_at\`,
+ * then \`data embedding vector digest\`; a lone text says why the key is malformed.
+ */
+export const READ = `
+local answers = {}
+for index, key in ipairs(KEYS) do
+  local held
+  if ARGV[1] == '1' then
+    held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at', 'data', 'embedding', 'vector', 'digest')
+  else
+    held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at')
+  end
+  if held.err then
+    if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+    answers[index] = 'a ' .. redis.call('TYPE', key).ok .. ' stands where a hash belongs'
+  elseif not held[1] and redis.call('EXISTS', key) == 0 then
+    answers[index] = false
+  else
+    answers[index] = held
+  end
+end
+return answers
+`;
+
+/**
+ * ARGV: cursor, pattern, count. Returns the next cursor, the keys of one SCAN page, and per key what READ returns
+ * without data. One call per page: fetching the fields of each key from the client takes five times as long.
+ */
+export const SCAN = `
+local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
+local answers = {}
+for index, key in ipairs(page[2]) do
+  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at')
+  if held.err then
+    if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+    answers[index] = 'a ' .. redis.call('TYPE', key).ok .. ' stands where a hash belongs'
+  else
+    answers[index] = held
+  end
+end
+return { page[1], page[2], answers }
+`;
+
+/** ARGV: cursor, pattern, count. Returns the next cursor and how many of the page's keys are live entries. */
+export const COUNT = `
+local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3], 'TYPE', 'hash')
+local live = 0
+for _, key in ipairs(page[2]) do
+  if redis.call('HEXISTS', key, 'deleted') == 0 then live = live + 1 end
+end
+return { page[1], live }
+`;
+
+/** KEYS: a key of our own. ARGV: token, TTL (ms). Makes the same kinds of writes as PUBLISH does, where nobody looks. */
+export const PREPARE = `
+redis.call('HSET', KEYS[1], 'token', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return redis.call('HGET', KEYS[1], 'token')
+`;
