@@ -3,7 +3,13 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // Starts PostgreSQL and Redis once, before the first file.
+    globalSetup: ["test/support/global-setup.ts"],
+    // Processes, not threads: signals, exit handlers and a binding that may abort its process are part of what is tested.
+    pool: "forks",
+    // Real servers on a loaded machine: a limit against hanging, not a measure of speed.
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    teardownTimeout: 20_000,
   },
 });
