@@ -42,16 +42,23 @@ export function classifyPostgresError(error: unknown): PostgresFailure {
   return "refused";
 }
 
-/** The error that callers see for a failure of the driver; one of our own passes through. */
-export function postgresError(error: unknown): MnemosyncError {
-  if (error instanceof MnemosyncError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const code = (error as { code?: unknown } | null)?.code;
-  const text = code === undefined ? message : `${message} (${String(code)})`;
+/** The error that callers see for a failure of the driver; anything else passes through as it is. */
+export function postgresError(error: unknown): unknown {
+  if (error instanceof MnemosyncError || !isDriverError(error)) return error;
+  const text = `${error.message} (${error.code})`;
   const failure = classifyPostgresError(error);
   if (failure === "unavailable") return new StoreUnavailableError("postgres", text, { cause: error });
   return new StoreRefusedError("postgres", text, {
     cause: error,
-    retryable: failure === "contention" || failure === "exhausted",
+    retryable: failure === "contention" || failure === "exhausted" || isRepeatUnderWay(error),
   });
+}
+
+function isDriverError(error: unknown): error is Error & { code: string; constraint_name?: string } {
+  return error instanceof Error && typeof (error as Error & { code?: unknown }).code === "string";
+}
+
+/** The first call under an idempotency key was committed while this repeat of it ran: trying again finds its answer. */
+function isRepeatUnderWay(error: { constraint_name?: string }): boolean {
+  return error.constraint_name === "sync_transactions_idempotency_key_unique";
 }

@@ -9,8 +9,15 @@ export type Sql = postgres.Sql;
 
 export interface PostgresConnection {
   readonly sql: Sql;
-  /** Process id of the backend: names it for fencing. */
+  /** The server process behind the connection, for making sure that it is gone. */
+  readonly backend: Backend;
+}
+
+/** Names a server process: process ids are given out again. */
+export interface Backend {
   readonly pid: number;
+  /** Seconds since 1970, as text. */
+  readonly startedAt: string;
 }
 
 /** Hands out connections. The pool below is one; `borrowedPostgres` makes one of a client that the caller owns. */
@@ -246,11 +253,14 @@ async function openLane(url: string, options: Required<PostgresPoolOptions>, sig
     sql.end({ timeout: 0 }).catch(ignoreEndOfDestroyed);
   };
   try {
-    const opened = sql`select pg_backend_pid() as pid`.execute();
+    const opened = sql<Backend[]>`
+      select pid, extract(epoch from backend_start)::text as "startedAt"
+      from pg_stat_activity where pid = pg_backend_pid()`.execute();
     const [row] = await untilAborted(opened, signal);
+    if (row === undefined) throw new StoreUnavailableError("postgres", "the server does not know its own process");
     return {
       sql,
-      pid: (row as { pid: number }).pid,
+      backend: { pid: row.pid, startedAt: row.startedAt },
       openedAt: performance.now(),
       usable: () => !dead,
       destroy,

@@ -1,9 +1,9 @@
 import type { Sql } from "../connection/postgres-pool.ts";
+import type { StoreName } from "../errors.ts";
 import { embeddingBytes } from "../memory/checksum.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
-import type { StoreName } from "../errors.ts";
 import { keyLiterals } from "./arrays.ts";
-import { ledgerVersion, type LedgerVersion, type LedgerVersionRow, versionColumns } from "./read-statements.ts";
+import { type LedgerVersion, type LedgerVersionRow, ledgerVersion, versionColumns } from "./read-statements.ts";
 
 /** A memory's row, locked against writers, with what is still on its way. */
 export interface ConfirmedVersion extends LedgerVersion {

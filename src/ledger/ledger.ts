@@ -113,17 +113,15 @@ export class Ledger implements ChangeSource {
     return { store, nodeId: store === "faiss" ? this.nodeId : "" };
   }
 
-  /** Queues memories for stores and confirms their transaction, both or neither. */
+  /** Queues memories for the stores that lack them and confirms their transaction, both or neither. */
   async queuePending(
     transactionId: string,
-    stores: readonly ProjectionName[],
-    keys: readonly MemoryKey[],
-    reason: string,
+    pending: readonly { store: ProjectionName; keys: readonly MemoryKey[]; reason: string }[],
     signal: AbortSignal,
   ): Promise<void> {
     await this.connection(signal, async ({ sql }) => {
       await sql`begin`;
-      for (const store of stores) await queue.enqueue(sql, this.queueOf(store), keys, reason);
+      for (const { store, keys, reason } of pending) await queue.enqueue(sql, this.queueOf(store), keys, reason);
       await transactions.markPublished(sql, [transactionId]);
       await sql`commit`;
     });
@@ -177,7 +175,9 @@ export class Ledger implements ChangeSource {
     embedding: Buffer | null,
     signal: AbortSignal,
   ): Promise<boolean> {
-    return await this.connection(signal, ({ sql }) => checks.restoreDocument(sql, key, version, documentJson, embedding));
+    return await this.connection(signal, ({ sql }) =>
+      checks.restoreDocument(sql, key, version, documentJson, embedding),
+    );
   }
 
   async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {

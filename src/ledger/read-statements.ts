@@ -61,7 +61,9 @@ export async function readVersions(sql: Sql, keys: readonly MemoryKey[]): Promis
     select ${versionColumns(sql)}
     from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
     join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id`;
-  return new Map(rows.map((row) => [keyText({ namespace: row.namespace, memoryId: row.memory_id }), ledgerVersion(row)]));
+  return new Map(
+    rows.map((row) => [keyText({ namespace: row.namespace, memoryId: row.memory_id }), ledgerVersion(row)]),
+  );
 }
 
 /** A place in the ledger's key order, bucket first. */
@@ -110,7 +112,8 @@ export async function readChanges(sql: Sql, keys: readonly MemoryKey[]): Promise
 function change(row: DocumentRow): MemoryChange {
   const key = { namespace: row.namespace, memoryId: row.memory_id };
   const modifiedAt = Math.round(row.modified_at);
-  if (row.checksum === null || row.document === null) return { kind: "tombstone", ...key, version: row.version, modifiedAt };
+  if (row.checksum === null || row.document === null)
+    return { kind: "tombstone", ...key, version: row.version, modifiedAt };
   return {
     kind: "put",
     ...key,
@@ -163,7 +166,9 @@ export interface LedgerFlaw extends MemoryKey {
 /** Recomputes the checksums of `keys` on the server, where the data lies. */
 export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<LedgerFlaw[]> {
   const [namespaces, memoryIds] = keyLiterals(keys);
-  const rows = await sql<{ namespace: string; memory_id: string; version: number; deleted: boolean; has_document: boolean }[]>`
+  const rows = await sql<
+    { namespace: string; memory_id: string; version: number; deleted: boolean; has_document: boolean }[]
+  >`
     select v.namespace, v.memory_id, v.version::float8 as version, v.checksum is null as deleted,
            m.memory_id is not null as has_document
     from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)

@@ -26,8 +26,8 @@ export interface VersionWrite extends MemoryKey {
   readonly expiresAt: number | null;
   readonly redisVersion: number | null;
   readonly faissVersion: number | null;
-  /** Milliseconds since 1970, for an imported or offline change; else the ledger's clock. */
-  readonly modifiedAt?: number | null;
+  /** Milliseconds since 1970: the ledger's clock, or the time of an imported or offline change. */
+  readonly modifiedAt: number;
 }
 
 /** The transaction's row: commit token and outbox entry. */
@@ -35,15 +35,31 @@ export interface TransactionToken {
   readonly transactionId: string;
   readonly nodeId: string;
   readonly idempotencyKey: string | null;
+  /** With an idempotency key: the answer that a repeat is given. */
+  readonly outcomes?: readonly unknown[];
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
 }
 
 /**
- * Locks the rows that exist, in key order so that two writers cannot wait for each other, and reads them. What the next
- * statement then sees cannot change under it.
+ * Begins a transaction, locks the rows of `keys` that exist, in key order so that two writers cannot wait for each other,
+ * and reads them and the clock: one round trip. What later statements see of these rows cannot change under them.
+ * @returns the rows by key text, and the ledger's time in milliseconds, taken after the locks, so that it never falls
+ *   behind that of the version before.
  */
-export async function lockVersions(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, LockedVersion>> {
+export async function beginAndLock(
+  sql: Sql,
+  keys: readonly MemoryKey[],
+): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
+  const [, locked, [clock]] = await Promise.all([
+    sql`begin isolation level read committed`,
+    lockVersions(sql, keys),
+    sql<{ now: number }[]>`select extract(epoch from clock_timestamp())::float8 * 1000 as now`,
+  ]);
+  return { locked, now: Math.floor(clock?.now ?? 0) };
+}
+
+async function lockVersions(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, LockedVersion>> {
   const [namespaces, memoryIds] = keyLiterals(keys);
   const rows = await sql<
     {
@@ -80,21 +96,19 @@ export async function lockVersions(sql: Sql, keys: readonly MemoryKey[]): Promis
 /**
  * Writes a chunk in one statement: what is replaced goes to the history, versions and documents are put in place, the
  * transaction's row is born `committed`. `writes` must be in key order and their existing rows locked.
- * @returns the time of the change (ms), and how many versions were written: fewer than asked for when another
- *   transaction inserted one of the new keys first, in which case the caller must roll back and start anew.
+ * @returns how many versions were written: fewer than asked for when another transaction inserted one of the new keys
+ *   first, in which case the caller must roll back and start anew.
  */
 export async function writeVersions(
   sql: Sql,
   writes: readonly VersionWrite[],
   token: TransactionToken,
-): Promise<{ modifiedAt: number; written: number }> {
+): Promise<number> {
   const [namespaces, memoryIds] = keyLiterals(writes);
   const column = (pick: (write: VersionWrite) => string | number | null): string => arrayLiteral(writes.map(pick));
   const { packed, lengths } = packEmbeddings(writes);
-  const [row] = await sql<{ modified_at: number; written: number }[]>`
-    with clock as materialized (
-      select date_trunc('milliseconds', clock_timestamp()) as now
-    ), input as materialized (
+  const [row] = await sql<{ written: number }[]>`
+    with input as materialized (
       select i.namespace, i.memory_id, i.version, i.bucket, i.vector::jsonb as vector, i.checksum,
              ('x' || i.digest)::bit(64)::bigint as digest, i.document::json as document,
              case when i.embedding_length >= 0 then
@@ -102,8 +116,8 @@ export async function writeVersions(
                  - i.embedding_length + 1, i.embedding_length)
              end as embedding,
              to_timestamp(i.expires_at / 1000.0) as expires_at, i.redis_version, i.faiss_version,
-             coalesce(to_timestamp(i.modified_at / 1000.0), clock.now) as modified_at
-      from clock, unnest(
+             to_timestamp(i.modified_at / 1000.0) as modified_at
+      from unnest(
         ${namespaces}::text::text[],
         ${memoryIds}::text::text[],
         ${column((write) => write.version)}::text::bigint[],
@@ -116,7 +130,7 @@ export async function writeVersions(
         ${column((write) => write.expiresAt)}::text::float8[],
         ${column((write) => write.redisVersion)}::text::bigint[],
         ${column((write) => write.faissVersion)}::text::bigint[],
-        ${column((write) => write.modifiedAt ?? null)}::text::float8[]
+        ${column((write) => write.modifiedAt)}::text::float8[]
       ) with ordinality as i (namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding_length,
                               expires_at, redis_version, faiss_version, modified_at, position)
       order by i.position
@@ -157,15 +171,14 @@ export async function writeVersions(
       delete from mnemosync.memories m using input i
       where i.checksum is null and m.namespace = i.namespace and m.memory_id = i.memory_id
     ), token as (
-      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, idempotency_key)
+      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, idempotency_key,
+                                              outcomes)
       values (${token.transactionId}, 'committed', ${token.nodeId}, ${namespaces}::text::text[],
-              ${memoryIds}::text::text[], ${column((write) => write.version)}::text::bigint[], ${token.idempotencyKey})
+              ${memoryIds}::text::text[], ${column((write) => write.version)}::text::bigint[], ${token.idempotencyKey},
+              ${token.outcomes === undefined ? null : JSON.stringify(token.outcomes)}::text::jsonb)
     )
-    select extract(epoch from clock.now)::float8 * 1000 as modified_at,
-           (select count(*) from versions)::int as written
-    from clock`;
-  if (row === undefined) return { modifiedAt: 0, written: 0 };
-  return { modifiedAt: Math.round(row.modified_at), written: row.written };
+    select (select count(*) from versions)::int as written`;
+  return row?.written ?? 0;
 }
 
 /** All vectors one behind the other in one value, which the server cuts: a third of the cost of an array of bytea. */

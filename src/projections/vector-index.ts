@@ -1,0 +1,21 @@
+import type { Projection } from "./projection.ts";
+
+/** A live vector near a query. */
+export interface VectorHit {
+  readonly memoryId: string;
+  readonly version: number;
+  readonly checksum: string;
+  /** Higher is nearer, whatever the metric. */
+  readonly score: number;
+}
+
+/** A projection that can be searched, by namespace. */
+export interface VectorIndex extends Projection {
+  /**
+   * The `k` live vectors of a namespace that are nearest to `vector`, nearest first; fewer only when fewer exist.
+   * @throws {StoreUnavailableError}
+   */
+  search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<readonly VectorHit[]>;
+  /** Makes what it holds survive a restart, and ends. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,42 @@
+import { checksumOf, embeddingFromBytes } from "../memory/checksum.ts";
+import type { MemoryKey } from "../memory/keys.ts";
+import type { MemoryDocument, PutChange } from "../memory/memory.ts";
+import type { VersionVector } from "../memory/version-vector.ts";
+import type { LiveEntry } from "../projections/projection.ts";
+
+/** A memory as it is read. */
+export interface Memory extends MemoryKey, MemoryDocument {
+  readonly version: number;
+  readonly checksum: string;
+  readonly vector: VersionVector;
+  /** Milliseconds since 1970, of the ledger's clock. */
+  readonly modifiedAt: number;
+  readonly embedding: Float32Array | null;
+  /** Which store answered. */
+  readonly source: "redis" | "postgres";
+}
+
+/** The memory that a cached entry (read with data) holds; undefined when its bytes do not fit its checksum. */
+export function cachedMemory(entry: LiveEntry): Memory | undefined {
+  const { data, namespace, memoryId, version, checksum } = entry;
+  if (data === undefined || data.documentJson === null || data.vector === null) return undefined;
+  if (checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
+  return {
+    ...(JSON.parse(data.documentJson.toString()) as MemoryDocument),
+    namespace,
+    memoryId,
+    version,
+    checksum,
+    vector: JSON.parse(data.vector) as VersionVector,
+    modifiedAt: entry.modifiedAt ?? 0,
+    embedding: data.embedding === null ? null : embeddingFromBytes(data.embedding),
+    source: "redis",
+  };
+}
+
+/** The memory that the ledger holds. */
+export function ledgerMemory(change: PutChange): Memory {
+  const { namespace, memoryId, version, checksum, vector, modifiedAt, embedding } = change;
+  const document = JSON.parse(change.documentJson) as MemoryDocument;
+  return { ...document, namespace, memoryId, version, checksum, vector, modifiedAt, embedding, source: "postgres" };
+}

@@ -1,0 +1,142 @@
+import { AbortedError, type MnemosyncError, StoreUnavailableError } from "../errors.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { keyText, type MemoryKey } from "../memory/keys.ts";
+import type { Log } from "../observability/log.ts";
+import type { Projection, StoredEntry } from "../projections/projection.ts";
+import type { VectorIndex } from "../projections/vector-index.ts";
+import type { StoreGate } from "../write/store-gate.ts";
+import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
+
+/** A memory that a search found. */
+export interface SearchResult {
+  readonly memory: Memory;
+  /**
+   * Higher is nearer. cosine: the cosine of the angle, -1 … 1; ip: the inner product; l2: minus the Euclidean distance.
+   */
+  readonly score: number;
+}
+
+export interface ReaderParts {
+  readonly ledger: Ledger;
+  readonly redis: StoreGate<Projection> | null;
+  readonly vectorIndex: VectorIndex | null;
+  readonly log: Log;
+  /** Milliseconds that Redis is given before the ledger is asked. */
+  readonly cacheTimeoutMs: number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/**
+ * Reads from Redis, and from the ledger what Redis lacks or what does not fit its checksum there: a read never shows a
+ * memory that is deleted, expired, or not what was written.
+ */
+export class Reader {
+  readonly #parts: ReaderParts;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+  }
+
+  /** The memories of `keys`, in order; null where there is none. */
+  async get(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
+    const cached = await this.#fromRedis(keys, signal);
+    const found = new Map<string, Memory | null>();
+    const missing: MemoryKey[] = [];
+    keys.forEach((key, index) => {
+      const entry = cached[index] ?? null;
+      const memory = entry === null ? undefined : this.#accept(entry);
+      if (memory === undefined) missing.push(key);
+      else found.set(keyText(key), memory);
+    });
+    if (missing.length > 0) {
+      const changes = await this.#parts.ledger.readChanges(missing, signal);
+      for (const key of missing) {
+        const change = changes.get(keyText(key));
+        found.set(keyText(key), change?.kind === "put" ? ledgerMemory(change) : null);
+      }
+    }
+    return keys.map((key) => {
+      const memory = found.get(keyText(key)) ?? null;
+      return memory === null || this.#isExpired(memory) ? null : memory;
+    });
+  }
+
+  /**
+   * The `k` memories of a namespace whose vectors are nearest. Fewer only when fewer exist. Results that turn out to be
+   * deleted, expired or refused by `filter` are made up for by asking the index for more.
+   */
+  async search(
+    namespace: string,
+    vector: Float32Array,
+    options: { k: number; scoreMin: number; filter: (memory: Memory) => boolean },
+    signal: AbortSignal,
+  ): Promise<SearchResult[]> {
+    const index = this.#parts.vectorIndex;
+    if (index === null) throw new StoreUnavailableError("faiss", "no vector index was configured");
+    for (let wanted = options.k; ; wanted *= 4) {
+      const hits = await index.search(namespace, vector, wanted, signal);
+      const near = hits.filter((hit) => hit.score >= options.scoreMin);
+      const memories = await this.get(
+        near.map((hit) => ({ namespace, memoryId: hit.memoryId })),
+        signal,
+      );
+      const behind = await this.#refreshOlder(namespace, near, memories, signal);
+      const results: SearchResult[] = [];
+      near.forEach((hit, position) => {
+        const memory = behind.get(hit.memoryId) ?? memories[position] ?? null;
+        if (memory !== null && options.filter(memory)) results.push({ memory, score: hit.score });
+      });
+      const exhausted = hits.length < wanted || near.length < hits.length;
+      if (results.length >= options.k || exhausted) return results.slice(0, options.k);
+    }
+  }
+
+  /** Redis may be behind the index for a moment: what it holds in an older version is read from the ledger. */
+  async #refreshOlder(
+    namespace: string,
+    hits: readonly { memoryId: string; version: number }[],
+    memories: readonly (Memory | null)[],
+    signal: AbortSignal,
+  ): Promise<Map<string, Memory>> {
+    const older = hits.filter((hit, position) => (memories[position]?.version ?? hit.version) < hit.version);
+    const refreshed = new Map<string, Memory>();
+    if (older.length === 0) return refreshed;
+    const keys = older.map((hit) => ({ namespace, memoryId: hit.memoryId }));
+    for (const change of (await this.#parts.ledger.readChanges(keys, signal)).values()) {
+      if (change.kind === "put") refreshed.set(change.memoryId, ledgerMemory(change));
+    }
+    return refreshed;
+  }
+
+  /** What Redis holds; nothing at all when it does not answer. */
+  async #fromRedis(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
+    const { redis, cacheTimeoutMs, log } = this.#parts;
+    if (redis === null || keys.length === 0 || !redis.allows()) return [];
+    try {
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(cacheTimeoutMs)]);
+      return await redis.target.read(keys, { data: true }, timeout);
+    } catch (error) {
+      if (signal.aborted) throw new AbortedError("a read", { cause: signal.reason });
+      redis.failed(error as MnemosyncError);
+      log.debug({ error: (error as Error).message }, "read.cache_failed");
+      return [];
+    }
+  }
+
+  /** The memory of a cached entry; null for a tombstone, undefined when the ledger must be asked. */
+  #accept(entry: StoredEntry): Memory | null | undefined {
+    if (entry.state === "tombstone") return null;
+    if (entry.state === "malformed") return undefined;
+    const memory = cachedMemory(entry);
+    if (memory === undefined) {
+      const { namespace, memoryId } = entry;
+      this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.cache_entry_corrupt");
+    }
+    return memory;
+  }
+
+  #isExpired(memory: Memory): boolean {
+    return memory.expiresAt !== undefined && Date.parse(memory.expiresAt) <= this.#parts.now();
+  }
+}

@@ -1,0 +1,175 @@
+import PQueue from "p-queue";
+import { AbortedError, ClosedError, QueueFullError } from "../errors.ts";
+import { isTimeout } from "../lifecycle/deadline.ts";
+import { keyText } from "../memory/keys.ts";
+import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { WriteIntent } from "./plan.ts";
+import type { Writer } from "./writer.ts";
+
+export interface BatcherOptions {
+  /** Memories per transaction, at most. @default 100 */
+  batchSize?: number;
+  /** Transactions at a time. @default 4 */
+  concurrency?: number;
+  /** Memories that may wait for their transaction; beyond it callers wait for a place. @default 10_000 */
+  waitingMax?: number;
+}
+
+interface Request {
+  readonly intent: WriteIntent;
+  readonly signal: AbortSignal | undefined;
+  settle(outcome: SyncOutcome): void;
+}
+
+/**
+ * Gathers concurrent writes into chunks (group commit), so that many callers cost a few transactions.
+ *
+ * Each memory has a line of its requests. A memory whose line is not empty and that no running chunk holds stands in
+ * `#ready`, in order of arrival; a chunk takes the first request of each ready line. So one memory's writes keep their
+ * order, and a memory that is written all the time does not hold up the others.
+ */
+export class Batcher {
+  readonly #writer: Writer;
+  readonly #options: Required<BatcherOptions>;
+  readonly #chunks: PQueue;
+  readonly #lines = new Map<string, Request[]>();
+  readonly #ready = new Set<string>();
+  readonly #placeWaiters: (() => void)[] = [];
+  #waiting = 0;
+  #pumpPlanned = false;
+  #closed = false;
+
+  constructor(writer: Writer, options: BatcherOptions = {}) {
+    this.#writer = writer;
+    this.#options = { batchSize: 100, concurrency: 4, waitingMax: 10_000, ...options };
+    this.#chunks = new PQueue({ concurrency: this.#options.concurrency });
+  }
+
+  /** Memories that wait for their transaction. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Writes one memory as part of some chunk. Resolves with what became of it; a failure to write is an outcome.
+   * @param wait whether to wait for a place when the queue is full.
+   * @throws {QueueFullError} The queue is full and `wait` is false. @throws {ClosedError}
+   * @throws {AbortedError} `signal` fired before its chunk began: nothing was written. Later the write cannot be undone,
+   *   and its outcome is awaited.
+   */
+  async write(intent: WriteIntent, wait: boolean, signal?: AbortSignal): Promise<SyncOutcome> {
+    await this.#place(wait, signal);
+    return await new Promise<SyncOutcome>((resolve) => {
+      const text = keyText(intent.key);
+      const line = this.#lines.get(text);
+      const request = { intent, signal, settle: resolve };
+      if (line === undefined) {
+        this.#lines.set(text, [request]);
+        this.#ready.add(text);
+      } else {
+        line.push(request);
+      }
+      this.#planPump();
+    });
+  }
+
+  /** Takes no more writes; resolves once all that were taken are settled. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const waiter of this.#placeWaiters.splice(0)) waiter();
+    while (this.#waiting > 0 || this.#chunks.pending > 0 || this.#chunks.size > 0) {
+      this.#pump();
+      await this.#chunks.onIdle();
+    }
+  }
+
+  async #place(wait: boolean, signal: AbortSignal | undefined): Promise<void> {
+    const { waitingMax } = this.#options;
+    for (;;) {
+      if (this.#closed) throw new ClosedError("the synchronizer");
+      if (signal?.aborted) throw notStarted(signal);
+      if (this.#waiting < waitingMax) break;
+      if (!wait) throw new QueueFullError(this.#waiting, waitingMax);
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          signal?.removeEventListener("abort", done);
+          const index = this.#placeWaiters.indexOf(done);
+          if (index >= 0) this.#placeWaiters.splice(index, 1);
+          resolve();
+        };
+        this.#placeWaiters.push(done);
+        signal?.addEventListener("abort", done, { once: true });
+      });
+    }
+    this.#waiting++;
+  }
+
+  /** Chunks are cut once the current turn of the event loop is over, so that calls made together go together. */
+  #planPump(): void {
+    if (this.#pumpPlanned) return;
+    this.#pumpPlanned = true;
+    setImmediate(() => {
+      this.#pumpPlanned = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const free = this.#options.concurrency - this.#chunks.pending - this.#chunks.size;
+    const useful = Math.min(free, Math.ceil(this.#ready.size / this.#options.batchSize));
+    for (let started = 0; started < useful; started++) void this.#chunks.add(() => this.#runChunk());
+  }
+
+  async #runChunk(): Promise<void> {
+    const requests = this.#takeChunk();
+    if (requests.length > 0) {
+      const outcomes = await this.#writer.write(requests.map((request) => request.intent));
+      requests.forEach((request, index) => {
+        request.settle(outcomes[index] as SyncOutcome);
+      });
+      for (const request of requests) this.#advanceLine(keyText(request.intent.key));
+    }
+    if (this.#ready.size > 0) this.#planPump();
+  }
+
+  #takeChunk(): Request[] {
+    const requests: Request[] = [];
+    for (const text of this.#ready) {
+      if (requests.length === this.#options.batchSize) break;
+      const line = this.#lines.get(text) as Request[];
+      while (line[0]?.signal?.aborted) this.#withdraw(line.shift() as Request);
+      const first = line[0];
+      this.#ready.delete(text);
+      if (first === undefined) this.#lines.delete(text);
+      else {
+        requests.push(first);
+        this.#leave();
+      }
+    }
+    return requests;
+  }
+
+  /** The first request of the line is settled: the next one may go into a chunk. */
+  #advanceLine(text: string): void {
+    const line = this.#lines.get(text) as Request[];
+    line.shift();
+    if (line.length === 0) this.#lines.delete(text);
+    else this.#ready.add(text);
+  }
+
+  #withdraw(request: Request): void {
+    this.#leave();
+    request.settle(failedOutcome(request.intent.key, notStarted(request.signal as AbortSignal)));
+  }
+
+  #leave(): void {
+    this.#waiting--;
+    this.#placeWaiters.shift()?.();
+  }
+}
+
+function notStarted(signal: AbortSignal): AbortedError {
+  return new AbortedError(isTimeout(signal) ? "a write that had not begun (its time was up)" : "a write that had not begun", {
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,207 @@
+import type { Backend, PostgresConnection } from "../connection/postgres-pool.ts";
+import { CommitOutcomeUnknownError, MnemosyncError, StoreRefusedError } from "../errors.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { fence, isCommitted } from "../ledger/transaction-statements.ts";
+import { beginAndLock, writeVersions } from "../ledger/write-statements.ts";
+import { pause } from "../lifecycle/deadline.ts";
+import { keyText } from "../memory/keys.ts";
+import { assertDistinct, type Decision, decide, type WriteIntent } from "./plan.ts";
+import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+
+/** Moments of the write path, in order. Fault tests stop the world at them; they change nothing by themselves. */
+export const WRITE_STEPS = ["locked", "prepared", "committing", "committed", "published", "marked"] as const;
+export type WriteStep = (typeof WRITE_STEPS)[number];
+
+export interface CommitParts {
+  readonly ledger: Ledger;
+  /** Replaced versions that are kept per memory. */
+  readonly historyVersionsMax: number;
+  /** Milliseconds that a projection may take to prepare, while rows are locked. */
+  readonly prepareTimeoutMs: number;
+  /** Milliseconds to find out whether a transaction was committed whose COMMIT got no answer. */
+  readonly inDoubtTimeoutMs: number;
+  /** Called with the decisions before anything is written; what it throws gives the chunk up. */
+  readonly onDecided?: (decisions: readonly Decision[]) => void;
+  readonly onStep?: ((step: WriteStep) => void | Promise<void>) | undefined;
+}
+
+/** Names one attempt to write a chunk. */
+export interface ChunkTransaction {
+  /** ULID. */
+  readonly transactionId: string;
+  readonly idempotencyKey: string | null;
+}
+
+type WriteDecision = Extract<Decision, { action: "write" }>;
+
+/** A projection did not accept the chunk. Nothing was written anywhere. */
+export class PrepareFailure extends Error {
+  readonly gate: StoreGate;
+  readonly failure: MnemosyncError;
+  constructor(gate: StoreGate, failure: MnemosyncError) {
+    super(failure.message, { cause: failure });
+    this.gate = gate;
+    this.failure = failure;
+  }
+}
+
+/**
+ * Steps 1 to 4 of the protocol: lock and write in Postgres, prepare in every projection meanwhile, commit.
+ * @param gates the projections that take part.
+ * @returns one decision per intent, in order; those to write are committed.
+ * @throws {PrepareFailure} {MnemosyncError} Nothing was written and every prepared batch is discarded.
+ * @throws {CommitOutcomeUnknownError} It may be committed. Nothing was published.
+ */
+export async function commitChunk(
+  parts: CommitParts,
+  intents: readonly WriteIntent[],
+  transaction: ChunkTransaction,
+  gates: readonly StoreGate[],
+  signal: AbortSignal,
+): Promise<readonly Decision[]> {
+  assertDistinct(intents);
+  const attempt = new Attempt(parts, transaction, gates, signal);
+  try {
+    return await parts.ledger.connection(signal, (connection) => attempt.run(connection, intents));
+  } catch (error) {
+    const decisions = await attempt.committedDespite(error);
+    if (decisions !== null) return decisions;
+    await attempt.discard();
+    throw error;
+  }
+}
+
+class Attempt {
+  readonly #parts: CommitParts;
+  readonly #transaction: ChunkTransaction;
+  readonly #gates: readonly StoreGate[];
+  readonly #signal: AbortSignal;
+  #decisions: readonly Decision[] = [];
+  #preparing: readonly StoreGate[] = [];
+  /** Set from the moment in which COMMIT is sent. */
+  #committing: Backend | null = null;
+
+  constructor(parts: CommitParts, transaction: ChunkTransaction, gates: readonly StoreGate[], signal: AbortSignal) {
+    this.#parts = parts;
+    this.#transaction = transaction;
+    this.#gates = gates;
+    this.#signal = signal;
+  }
+
+  async run(connection: PostgresConnection, intents: readonly WriteIntent[]): Promise<readonly Decision[]> {
+    const { sql } = connection;
+    const { ledger, onStep, onDecided } = this.#parts;
+    const keys = intents.map((intent) => intent.key);
+    const { locked, now } = await beginAndLock(sql, keys);
+    this.#decisions = intents.map((intent) => decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId));
+    onDecided?.(this.#decisions);
+    await onStep?.("locked");
+    const writing = this.#decisions.filter((decision): decision is WriteDecision => decision.action === "write");
+    if (writing.length === 0 && this.#transaction.idempotencyKey === null) {
+      await sql`rollback`;
+      return this.#decisions;
+    }
+    // Both go on at once; both have ended, one way or the other, before anything is decided.
+    const results = await Promise.allSettled([this.#write(connection, writing), this.#prepare(writing)]);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+    await onStep?.("prepared");
+    await onStep?.("committing");
+    this.#committing = connection.backend;
+    await sql`commit`;
+    this.#committing = null;
+    return this.#decisions;
+  }
+
+  async #write({ sql }: PostgresConnection, writing: readonly WriteDecision[]): Promise<void> {
+    const { ledger, historyVersionsMax } = this.#parts;
+    const token = { ...this.#transaction, nodeId: ledger.nodeId, historyVersionsMax };
+    const outcomes = this.#transaction.idempotencyKey === null ? {} : { outcomes: this.#decisions.map(summary) };
+    const writes = writing.map((decision) => decision.write);
+    const written = await writeVersions(sql, writes, { ...token, ...outcomes });
+    if (written !== writes.length) {
+      throw new StoreRefusedError("postgres", "another transaction created one of the memories first", {
+        retryable: true,
+      });
+    }
+  }
+
+  async #prepare(writing: readonly WriteDecision[]): Promise<void> {
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(this.#parts.prepareTimeoutMs)]);
+    const involved = this.#gates.map((gate) => ({ gate, changes: changesFor(gate, writing) }));
+    const preparing = involved.filter(({ changes }) => changes.length > 0);
+    this.#preparing = preparing.map(({ gate }) => gate);
+    const results = await Promise.allSettled(
+      preparing.map(async ({ gate, changes }) => {
+        try {
+          await gate.target.prepare({ token: this.#transaction.transactionId, changes }, signal);
+        } catch (error) {
+          if (countsAgainstStore(error)) throw new PrepareFailure(gate, error);
+          throw error;
+        }
+      }),
+    );
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  /**
+   * Whether the chunk was committed although its COMMIT got no answer: null when it certainly was not. Looks for the
+   * token row after the old server process is gone: until then it might still commit. (`pg_xact_status` would not do: a
+   * transaction id can be given out twice across a crash.)
+   */
+  async committedDespite(error: unknown): Promise<readonly Decision[] | null> {
+    const backend = this.#committing;
+    // A reply of the server's is an answer: the commit was refused.
+    if (backend === null || (error instanceof MnemosyncError && error.code === "STORE_REFUSED")) return null;
+    const { ledger, inDoubtTimeoutMs } = this.#parts;
+    const { transactionId } = this.#transaction;
+    const deadline = AbortSignal.timeout(inDoubtTimeoutMs);
+    let lastError: unknown = error;
+    for (let waitMs = 10; !deadline.aborted; waitMs = Math.min(waitMs * 2, 500)) {
+      try {
+        const settled = await ledger.connection(deadline, async ({ sql }) =>
+          (await fence(sql, backend)) ? { committed: await isCommitted(sql, transactionId) } : null,
+        );
+        if (settled !== null) return settled.committed ? this.#decisions : null;
+      } catch (failure) {
+        lastError = failure;
+      }
+      await pause(waitMs, deadline);
+    }
+    throw new CommitOutcomeUnknownError(transactionId, { cause: lastError });
+  }
+
+  /** What a projection cannot be told now it forgets by itself: held batches expire. */
+  async discard(): Promise<void> {
+    const signal = AbortSignal.timeout(this.#parts.prepareTimeoutMs);
+    const { transactionId } = this.#transaction;
+    await Promise.allSettled(this.#preparing.map((gate) => gate.target.discard(transactionId, signal)));
+  }
+}
+
+/** The changes of a chunk that concern a store: the vector index only hears of memories that have, or had, a vector. */
+export function changesFor(gate: StoreGate, writing: readonly WriteDecision[]) {
+  const concerned = gate.target.store === "faiss" ? writing.filter((decision) => decision.faiss) : writing;
+  return concerned.map((decision) => decision.change);
+}
+
+/** What the answer to a repeat is made of. */
+export interface DecisionSummary {
+  readonly action: Decision["action"];
+  readonly version: number;
+  readonly checksum: string | null;
+  readonly faiss: boolean;
+}
+
+/** The part of a decision that outlives its call. */
+function summary(decision: Decision): DecisionSummary {
+  if (decision.action === "write") {
+    return {
+      action: "write",
+      version: decision.write.version,
+      checksum: decision.write.checksum,
+      faiss: decision.faiss,
+    };
+  }
+  const faiss = decision.action === "unchanged" && decision.faiss;
+  return { action: decision.action, version: decision.version, checksum: decision.checksum, faiss };
+}

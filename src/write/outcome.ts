@@ -1,0 +1,44 @@
+import type { MnemosyncError, StoreName } from "../errors.ts";
+import type { MemoryKey } from "../memory/keys.ts";
+
+/**
+ * How far a store is with the version that an outcome names: it has it (or a newer one), will be brought up to date by
+ * the backlog, was at it before, has no use for it (no embedding), or refused it.
+ */
+export type StoreOutcome = "applied" | "pending" | "unchanged" | "not_applicable" | "failed";
+
+/**
+ * - `synced`: committed, and every store has it.
+ * - `degraded`: committed and durable; a store named in `stores` is behind, and the backlog sees to it.
+ * - `unchanged`: the ledger holds exactly this already; nothing was written.
+ * - `conflict`: the memory is not at the expected version; nothing was written.
+ * - `failed`: nothing was written; `error` says why (with COMMIT_OUTCOME_UNKNOWN: it may have been).
+ */
+export type SyncStatus = "synced" | "degraded" | "unchanged" | "conflict" | "failed";
+
+/** What became of one memory of a write. Never claims what was not done. */
+export interface SyncOutcome extends MemoryKey {
+  /** The version that the ledger holds now; 0 when it holds none, or the write failed. */
+  readonly version: number;
+  /** Null for a deleted memory, and when the write failed. */
+  readonly checksum: string | null;
+  readonly status: SyncStatus;
+  readonly stores: Readonly<Record<StoreName, StoreOutcome>>;
+  /** ULID of the transaction that wrote it; null when nothing was written. */
+  readonly transactionId: string | null;
+  readonly error?: MnemosyncError;
+}
+
+/** The outcome of a memory that was not written because of `error`. */
+export function failedOutcome(key: MemoryKey, error: MnemosyncError): SyncOutcome {
+  return {
+    namespace: key.namespace,
+    memoryId: key.memoryId,
+    version: 0,
+    checksum: null,
+    status: "failed",
+    stores: { postgres: "failed", redis: "failed", faiss: "failed" },
+    transactionId: null,
+    error,
+  };
+}

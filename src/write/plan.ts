@@ -1,0 +1,93 @@
+import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
+import { bucketOf, keyText, type MemoryKey } from "../memory/keys.ts";
+import { type EncodedMemory, type MemoryChange, putChange } from "../memory/memory.ts";
+import { increment } from "../memory/version-vector.ts";
+
+/** What a caller wants done with one memory. */
+export interface WriteIntent {
+  readonly key: MemoryKey;
+  /** Null deletes. */
+  readonly memory: EncodedMemory | null;
+  /** The version that the memory must be at; 0: it must not exist, or be deleted. Null: whatever it is at. */
+  readonly expectedVersion: number | null;
+  /** Milliseconds since 1970, of an imported or offline change; null: the ledger's clock. */
+  readonly modifiedAt: number | null;
+}
+
+/** What is to be done about one intent, now that its row is locked. */
+export type Decision =
+  | { readonly action: "write"; readonly write: VersionWrite; readonly change: MemoryChange; readonly faiss: boolean }
+  | {
+      readonly action: "unchanged";
+      readonly version: number;
+      readonly checksum: string | null;
+      readonly faiss: boolean;
+    }
+  | { readonly action: "conflict"; readonly version: number; readonly checksum: string | null };
+
+/** Decides on one intent by the row as it stands locked (undefined: the ledger does not know the memory). */
+export function decide(intent: WriteIntent, locked: LockedVersion | undefined, now: number, nodeId: string): Decision {
+  const { key, memory, expectedVersion } = intent;
+  const version = locked?.version ?? 0;
+  const checksum = locked?.checksum ?? null;
+  if (expectedVersion !== null) {
+    const found = checksum === null && expectedVersion === 0 ? 0 : version;
+    if (found !== expectedVersion) return { action: "conflict", version, checksum };
+  }
+  // Deleted and never known are alike to a delete.
+  if (checksum === (memory?.checksum ?? null)) {
+    return { action: "unchanged", version, checksum, faiss: locked?.faissVersion != null };
+  }
+  const next = version + 1;
+  const vector = increment(locked?.vector ?? {}, nodeId);
+  const modifiedAt = intent.modifiedAt ?? now;
+  // The index must hear of a memory that lost its vector as well as of one that has one.
+  const hadVector = locked?.faissVersion != null;
+  const faiss = hadVector || memory?.embedding != null;
+  const base = {
+    namespace: key.namespace,
+    memoryId: key.memoryId,
+    version: next,
+    bucket: memory?.bucket ?? bucketOf(key),
+    vector,
+    modifiedAt,
+    redisVersion: next,
+  };
+  if (memory === null) {
+    return {
+      action: "write",
+      write: {
+        ...base,
+        checksum: null,
+        digest: null,
+        documentJson: null,
+        embedding: null,
+        expiresAt: null,
+        faissVersion: hadVector ? next : null,
+      },
+      change: { kind: "tombstone", namespace: key.namespace, memoryId: key.memoryId, version: next, modifiedAt },
+      faiss,
+    };
+  }
+  const change = putChange(memory, next, { vector, modifiedAt });
+  return {
+    action: "write",
+    write: {
+      ...base,
+      checksum: memory.checksum,
+      digest: change.digest,
+      documentJson: memory.documentJson,
+      embedding: memory.embedding,
+      expiresAt: change.expiresAt,
+      faissVersion: memory.embedding === null ? null : next,
+    },
+    change,
+    faiss,
+  };
+}
+
+/** Throws when two intents name the same memory: one transaction gives a memory one new version. */
+export function assertDistinct(intents: readonly WriteIntent[]): void {
+  const seen = new Set(intents.map((intent) => keyText(intent.key)));
+  if (seen.size !== intents.length) throw new TypeError("a chunk holds the same memory twice");
+}

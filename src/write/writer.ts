@@ -1,0 +1,216 @@
+import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cockatiel";
+import { ulid } from "ulid";
+import { classifyPostgresError } from "../connection/postgres-errors.ts";
+import { InternalError, MnemosyncError, StoreUnavailableError, ValidationError } from "../errors.ts";
+import { readFirstAnswer } from "../ledger/transaction-statements.ts";
+import { type CommitParts, changesFor, commitChunk, PrepareFailure } from "./commit.ts";
+import { atomicConflictOutcomes, decisionOutcome, repeatedOutcomes } from "./decision-outcome.ts";
+import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { Decision, WriteIntent } from "./plan.ts";
+import { confirmPublished, type PublishParts, publishTo, type StorePublish } from "./publish.ts";
+import { countsAgainstStore, type Probed, type StoreGate } from "./store-gate.ts";
+
+/**
+ * What a write does while a projection is away: go on without it and let the backlog bring it up to date, or fail and
+ * change nothing.
+ */
+export type OnStoreDown = "degrade" | "reject";
+
+export interface WriterParts extends CommitParts, PublishParts {
+  readonly ledgerGate: StoreGate<Probed>;
+  readonly gates: readonly StoreGate[];
+  readonly onStoreDown: OnStoreDown;
+  /** Attempts after the first, for failures that may pass. */
+  readonly retriesMax: number;
+  /** Milliseconds before the first repeat, at most; doubles with each, up to 2 s, times a random part (full jitter). */
+  readonly retryDelayMs: number;
+}
+
+export interface ChunkOptions {
+  /** All or nothing: no memory is isolated from its chunk, and a conflict of one fails all. @default false */
+  readonly atomic?: boolean;
+  readonly idempotencyKey?: string | null;
+}
+
+/** A whole atomic chunk is given up because of one memory's conflict. Nothing was written. */
+class AtomicConflict extends Error {
+  readonly decisions: readonly Decision[];
+  constructor(decisions: readonly Decision[]) {
+    super("a memory of an atomic batch is not at its expected version");
+    this.decisions = decisions;
+  }
+}
+
+/** Writes chunks: attempts, retries, isolation of poisoned memories, outcomes. */
+export class Writer {
+  readonly #parts: WriterParts;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes distinct memories as one transaction. Never rejects: one outcome per intent, in order. */
+  async write(intents: readonly WriteIntent[], options: ChunkOptions = {}): Promise<SyncOutcome[]> {
+    try {
+      return await this.#withoutFailingStores(intents, options);
+    } catch (error) {
+      if (error instanceof AtomicConflict) return atomicConflictOutcomes(intents, error.decisions);
+      if (!options.atomic && options.idempotencyKey == null && intents.length > 1 && isPoisoned(error)) {
+        // One of them is at fault: halving finds it in a few steps, and the others go through.
+        const middle = intents.length >> 1;
+        const first = await this.write(intents.slice(0, middle), options);
+        return first.concat(await this.write(intents.slice(middle), options));
+      }
+      const failure = ownError(error);
+      this.#parts.log.warn({ memories: intents.length, code: failure.code, error: failure.message }, "write.failed");
+      return intents.map((intent) => failedOutcome(intent.key, failure));
+    }
+  }
+
+  /** Under `degrade`, a projection that will not prepare is left out, one after the other, at last all of them. */
+  async #withoutFailingStores(intents: readonly WriteIntent[], options: ChunkOptions): Promise<SyncOutcome[]> {
+    const excluded = new Set<StoreGate>();
+    for (;;) {
+      try {
+        return await this.#withRetries(intents, options, excluded);
+      } catch (error) {
+        if (!(error instanceof PrepareFailure)) throw error;
+        if (this.#parts.onStoreDown === "reject") throw error.failure;
+        excluded.add(error.gate);
+      }
+    }
+  }
+
+  async #withRetries(
+    intents: readonly WriteIntent[],
+    options: ChunkOptions,
+    excluded: ReadonlySet<StoreGate>,
+  ): Promise<SyncOutcome[]> {
+    const { retriesMax, retryDelayMs } = this.#parts;
+    const attempt = () => this.#attempt(intents, options, excluded);
+    if (retriesMax === 0) return await attempt();
+    const policy = retry(handleWhen(mayPass), {
+      maxAttempts: retriesMax,
+      backoff: new ExponentialBackoff({ initialDelay: retryDelayMs, maxDelay: 2_000, generator: fullJitterGenerator }),
+    });
+    return await policy.execute(attempt);
+  }
+
+  async #attempt(
+    intents: readonly WriteIntent[],
+    options: ChunkOptions,
+    excluded: ReadonlySet<StoreGate>,
+  ): Promise<SyncOutcome[]> {
+    const { ledger, ledgerGate, onStoreDown } = this.#parts;
+    if (!ledgerGate.allows())
+      throw ledgerGate.lastError ?? new StoreUnavailableError("postgres", "it failed repeatedly");
+    const gates: StoreGate[] = [];
+    for (const gate of this.#parts.gates) {
+      if (excluded.has(gate)) continue;
+      if (gate.allows()) gates.push(gate);
+      else if (onStoreDown === "reject") {
+        throw gate.lastError ?? new StoreUnavailableError(gate.target.store, "it failed repeatedly");
+      }
+    }
+    const signal = new AbortController().signal; // A chunk serves many callers: none of them can end it.
+    const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null };
+    try {
+      if (transaction.idempotencyKey !== null) {
+        const first = await ledger.connection(signal, ({ sql }) =>
+          readFirstAnswer(sql, transaction.idempotencyKey as string),
+        );
+        if (first !== null) return repeatedOutcomes(intents, first);
+      }
+      const parts = options.atomic ? this.#atomicParts() : this.#parts;
+      const decisions = await commitChunk(parts, intents, transaction, gates, signal);
+      ledgerGate.succeeded();
+      return await this.#publish(intents, decisions, transaction.transactionId, gates);
+    } catch (error) {
+      this.#judge(error);
+      await this.#recordRollback(transaction.transactionId, intents, error);
+      throw error;
+    }
+  }
+
+  #atomicParts(): CommitParts {
+    return {
+      ...this.#parts,
+      onDecided: (decisions) => {
+        if (decisions.some((decision) => decision.action === "conflict")) throw new AtomicConflict(decisions);
+      },
+    };
+  }
+
+  #judge(error: unknown): void {
+    if (error instanceof PrepareFailure) error.gate.failed(error.failure);
+    else if (countsAgainstStore(error) && error.code === "STORE_UNAVAILABLE") this.#parts.ledgerGate.failed(error);
+  }
+
+  async #recordRollback(transactionId: string, intents: readonly WriteIntent[], error: unknown): Promise<void> {
+    if (!(error instanceof PrepareFailure) && !(error instanceof MnemosyncError && error.code === "STORE_REFUSED"))
+      return;
+    try {
+      const keys = intents.map((intent) => intent.key);
+      await this.#parts.ledger.recordRollback(
+        { transactionId, keys, reason: error.message },
+        AbortSignal.timeout(2_000),
+      );
+    } catch (failure) {
+      // The record is for operators; the caller gets the reason either way.
+      this.#parts.log.debug({ transactionId, error: (failure as Error).message }, "write.rollback_not_recorded");
+    }
+  }
+
+  async #publish(
+    intents: readonly WriteIntent[],
+    decisions: readonly Decision[],
+    transactionId: string,
+    included: readonly StoreGate[],
+  ): Promise<SyncOutcome[]> {
+    const writing = decisions.filter((decision) => decision.action === "write");
+    if (writing.length === 0)
+      return intents.map((intent, index) => decisionOutcome(intent, decisions[index]!, null, []));
+    const { gates, onStep } = this.#parts;
+    await onStep?.("committed");
+    const published = await Promise.all(
+      gates.map(async (gate): Promise<StorePublish> => {
+        const changes = changesFor(gate, writing);
+        if (included.includes(gate) || changes.length === 0)
+          return await publishTo(this.#parts, gate, changes, transactionId);
+        const failure = gate.lastError ?? new StoreUnavailableError(gate.target.store, "it was left out of the write");
+        return { store: gate.target.store, failure, overtaken: new Set() };
+      }),
+    );
+    await onStep?.("published");
+    const pending = published.flatMap(({ store, failure }) => {
+      const gate = gates.find((candidate) => candidate.target.store === store);
+      if (failure === null || gate === undefined) return [];
+      return [{ store, keys: changesFor(gate, writing), reason: failure.message }];
+    });
+    await confirmPublished(this.#parts, transactionId, pending);
+    await onStep?.("marked");
+    return intents.map((intent, index) => decisionOutcome(intent, decisions[index]!, transactionId, published));
+  }
+}
+
+/** Whether the same attempt may go better later. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof PrepareFailure) return error.failure.retryable;
+  return error instanceof MnemosyncError && error.retryable;
+}
+
+/** Whether the data of some memory of the chunk is at fault, rather than a store. */
+function isPoisoned(error: unknown): boolean {
+  if (error instanceof ValidationError) return true;
+  return (
+    error instanceof MnemosyncError && error.code === "STORE_REFUSED" && classifyPostgresError(error.cause) === "data"
+  );
+}
+
+function ownError(error: unknown): MnemosyncError {
+  if (error instanceof MnemosyncError) return error;
+  if (error instanceof PrepareFailure) return error.failure;
+  return new InternalError(`writing failed: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  });
+}
