@@ -36,6 +36,7 @@ export function classifyPostgresError(error: unknown): PostgresFailure {
   if (code === "40001" || code === "40P01" || code === "55P03" || code === "57014") return "contention";
   if (code === "25P03" || code === "25P04") return "unavailable"; // our idle transaction was ended with its connection
   if (code === "53300") return "unavailable";
+  if (code === "08P01") return "refused"; // a message that the server could not read: a defect of the client's
   if (code.startsWith("08") || code.startsWith("57P")) return "unavailable";
   if (code.startsWith("53") || code.startsWith("58")) return "exhausted";
   if (code.startsWith("22") || code.startsWith("23") || code.startsWith("54")) return "data";

@@ -28,7 +28,8 @@ export function classify(
   entry: StoredEntry | null,
   now: number,
 ): Drift | null {
-  if (entry?.state === "malformed") return { kind: ledger === undefined ? "orphan" : "corrupt", evidence: entry.reason };
+  if (entry?.state === "malformed")
+    return { kind: ledger === undefined ? "orphan" : "corrupt", evidence: entry.reason };
   // A tombstone of a memory that the ledger does not know shows nothing and goes away by itself.
   if (ledger === undefined) {
     return entry?.state === "live" ? { kind: "orphan", evidence: `holds version ${entry.version}` } : null;

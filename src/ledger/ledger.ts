@@ -4,7 +4,7 @@ import type { BucketDigests, BucketSet } from "../memory/buckets.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { ChangeSource, FeedCursor, FeedPage } from "../projections/change-source.ts";
-import type { ProjectionName } from "../projections/projection.ts";
+import type { ProjectionHealth, ProjectionName } from "../projections/projection.ts";
 import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
@@ -43,9 +43,17 @@ export class Ledger implements ChangeSource {
     return await migrate(this.#postgres, signal);
   }
 
-  /** Resolves when Postgres answers. @throws {StoreUnavailableError} */
-  async ping(signal: AbortSignal): Promise<void> {
-    await this.connection(signal, async ({ sql }) => await sql`select 1`);
+  /** Never rejects. A server that is a standby, or read-only, is `degraded`. */
+  async health(signal: AbortSignal): Promise<ProjectionHealth> {
+    try {
+      const readOnly = await this.connection(signal, async ({ sql }) => {
+        const [row] = await sql<{ read_only: string }[]>`select current_setting('transaction_read_only') as read_only`;
+        return row?.read_only === "on";
+      });
+      return readOnly ? { state: "degraded", reason: "the server takes no writes" } : { state: "healthy" };
+    } catch (error) {
+      return { state: "down", reason: (error as Error).message };
+    }
   }
 
   // Reading

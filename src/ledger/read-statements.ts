@@ -175,7 +175,7 @@ export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<L
     join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
     left join mnemosync.memories m on m.namespace = k.namespace and m.memory_id = k.memory_id
     where v.checksum is distinct from encode(
-      sha256(convert_to(m.document::text, 'UTF8') || '\x00'::bytea || coalesce(m.embedding, ''::bytea)), 'hex')`;
+      sha256(convert_to(m.document::text, 'UTF8') || decode('00', 'hex') || coalesce(m.embedding, ''::bytea)), 'hex')`;
   return rows.map((row) => ({
     namespace: row.namespace,
     memoryId: row.memory_id,

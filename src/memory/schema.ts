@@ -125,6 +125,12 @@ export class MemoryValidator {
     return parsed.data;
   }
 
+  /** A whole number from 1 to `max`. @throws {ValidationError} */
+  checkCount(value: number, path: string, max: number): void {
+    if (Number.isInteger(value) && value >= 1 && value <= max) return;
+    throw new ValidationError(path, `is ${value}, and must be a whole number from 1 to ${max}`);
+  }
+
   /** A copy of `values` as float32, checked against the index. @throws {ValidationError} */
   checkEmbedding(values: readonly number[] | Float32Array, path = "embedding"): Float32Array {
     const { dimension, metric } = this.#index;

@@ -21,7 +21,12 @@ function ignore(): void {
 /** JSON lines on standard error, so that standard output stays free for results. */
 export function createLog(level: LevelWithSilent): Log {
   return pino(
-    { name: "mnemosync", level, redact: ["*.password", "*.apiKey", "*.url"], serializers: { error: pino.stdSerializers.err } },
+    {
+      name: "mnemosync",
+      level,
+      redact: ["*.password", "*.apiKey", "*.url"],
+      serializers: { error: pino.stdSerializers.err },
+    },
     pino.destination({ fd: 2, sync: true }),
   );
 }

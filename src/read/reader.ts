@@ -7,6 +7,9 @@ import type { VectorIndex } from "../projections/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
 
+/** Hits that the index is asked for at most, however many of them a filter refuses. */
+const HITS_MAX = 10_000;
+
 /** A memory that a search found. */
 export interface SearchResult {
   readonly memory: Memory;
@@ -63,7 +66,8 @@ export class Reader {
   }
 
   /**
-   * The `k` memories of a namespace whose vectors are nearest. Fewer only when fewer exist. Results that turn out to be
+   * The `k` memories of a namespace whose vectors are nearest. Fewer only when fewer exist, or none among the
+   * nearest 10,000 passes the filter. Results that turn out to be
    * deleted, expired or refused by `filter` are made up for by asking the index for more.
    */
   async search(
@@ -74,7 +78,7 @@ export class Reader {
   ): Promise<SearchResult[]> {
     const index = this.#parts.vectorIndex;
     if (index === null) throw new StoreUnavailableError("faiss", "no vector index was configured");
-    for (let wanted = options.k; ; wanted *= 4) {
+    for (let wanted = options.k; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
       const hits = await index.search(namespace, vector, wanted, signal);
       const near = hits.filter((hit) => hit.score >= options.scoreMin);
       const memories = await this.get(
@@ -87,7 +91,7 @@ export class Reader {
         const memory = behind.get(hit.memoryId) ?? memories[position] ?? null;
         if (memory !== null && options.filter(memory)) results.push({ memory, score: hit.score });
       });
-      const exhausted = hits.length < wanted || near.length < hits.length;
+      const exhausted = hits.length < wanted || near.length < hits.length || wanted === HITS_MAX;
       if (results.length >= options.k || exhausted) return results.slice(0, options.k);
     }
   }

@@ -169,7 +169,10 @@ export class Batcher {
 }
 
 function notStarted(signal: AbortSignal): AbortedError {
-  return new AbortedError(isTimeout(signal) ? "a write that had not begun (its time was up)" : "a write that had not begun", {
-    cause: signal.reason,
-  });
+  return new AbortedError(
+    isTimeout(signal) ? "a write that had not begun (its time was up)" : "a write that had not begun",
+    {
+      cause: signal.reason,
+    },
+  );
 }

@@ -1,0 +1,150 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import type { Redis } from "ioredis";
+import type { EffectiveOptions } from "./config/options.ts";
+import type { PostgresAccess } from "./connection/postgres-pool.ts";
+import { Checker } from "./consistency/checker.ts";
+import { Repairer } from "./consistency/repairer.ts";
+import type { Embedder } from "./embed/embedder.ts";
+import { HashingEmbedder } from "./embed/hashing-embedder.ts";
+import { HttpEmbedder } from "./embed/http-embedder.ts";
+import { ConfigurationError } from "./errors.ts";
+import { Ledger } from "./ledger/ledger.ts";
+import { MemoryValidator } from "./memory/schema.ts";
+import type { Log } from "./observability/log.ts";
+import type { Projection } from "./projections/projection.ts";
+import { RedisProjection } from "./projections/redis/redis-projection.ts";
+import type { VectorIndex } from "./projections/vector-index.ts";
+import { Reader } from "./read/reader.ts";
+import { Batcher } from "./write/batcher.ts";
+import type { WriteStep } from "./write/commit.ts";
+import { Intake } from "./write/intake.ts";
+import { type Probed, StoreGate } from "./write/store-gate.ts";
+import { Writer } from "./write/writer.ts";
+
+/** What a synchronizer is made of, once connected. */
+export interface Parts {
+  readonly options: EffectiveOptions;
+  readonly postgres: PostgresAccess;
+  readonly ledger: Ledger;
+  readonly ledgerGate: StoreGate<Probed>;
+  readonly redis: StoreGate<RedisProjection>;
+  readonly vectorIndex: VectorIndex | null;
+  readonly gates: readonly StoreGate[];
+  readonly validator: MemoryValidator;
+  readonly intake: Intake;
+  readonly writer: Writer;
+  readonly batcher: Batcher;
+  readonly reader: Reader;
+  readonly checker: Checker;
+  readonly repairer: Repairer;
+  readonly embedder: Embedder | null;
+  readonly log: Log;
+}
+
+export interface Connections {
+  readonly postgres: PostgresAccess;
+  readonly ledger: Ledger;
+  readonly redis: Redis;
+  readonly ownsRedis: boolean;
+  readonly vectorIndex: VectorIndex | null;
+  readonly embedder: Embedder | null;
+  readonly log: Log;
+  /** For fault tests: see `WRITE_STEPS`. */
+  readonly onStep?: ((step: WriteStep) => void | Promise<void>) | undefined;
+}
+
+/** Wires the parts together. Opens nothing. */
+export function assemble(options: EffectiveOptions, connections: Connections): Parts {
+  const { postgres, ledger, vectorIndex, embedder, log, onStep } = connections;
+  const redisProjection = new RedisProjection(connections.redis, {
+    prefix: options.redisPrefix,
+    storeEmbedding: options.redisStoreEmbedding,
+    tombstoneTtlMs: options.redisTombstoneTtlMs,
+    nodeId: ledger.nodeId,
+    ownsClient: connections.ownsRedis,
+  });
+  const projections: Projection[] = vectorIndex === null ? [redisProjection] : [redisProjection, vectorIndex];
+  const redis = new StoreGate(redisProjection);
+  const gates: StoreGate[] = vectorIndex === null ? [redis] : [redis, new StoreGate<Projection>(vectorIndex)];
+  const ledgerGate = new StoreGate<Probed>({ store: "postgres", health: (signal) => ledger.health(signal) });
+  const model = options.faiss?.model ?? embedder?.model;
+  const shape = {
+    ...(options.faiss === undefined ? {} : { dimension: options.faiss.dimension, metric: options.faiss.metric }),
+    ...(model === undefined ? {} : { model }),
+  };
+  const validator = new MemoryValidator(shape);
+  const {
+    historyVersionsMax,
+    prepareTimeoutMs,
+    publishTimeoutMs,
+    inDoubtTimeoutMs,
+    retriesMax,
+    retryDelayMs,
+    onStoreDown,
+  } = options;
+  const writer = new Writer({
+    ledger,
+    ledgerGate,
+    gates,
+    log,
+    historyVersionsMax,
+    prepareTimeoutMs,
+    publishTimeoutMs,
+    inDoubtTimeoutMs,
+    retriesMax,
+    retryDelayMs,
+    onStoreDown,
+    onStep,
+  });
+  const now = Date.now;
+  return {
+    options,
+    postgres,
+    ledger,
+    ledgerGate,
+    redis,
+    vectorIndex,
+    gates,
+    validator,
+    intake: new Intake(validator, embedder),
+    writer,
+    batcher: new Batcher(writer, {
+      batchSize: options.batchSize,
+      concurrency: options.writeConcurrency,
+      waitingMax: options.writeWaitingMax,
+    }),
+    reader: new Reader({ ledger, redis, vectorIndex, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
+    checker: new Checker({ ledger, projections, log, overdueMs: options.publishDeadlineMs, now }),
+    repairer: new Repairer({ ledger, projections, log, now }),
+    embedder,
+    log,
+  };
+}
+
+/** The embedder that the options ask for; null for none. @throws {ConfigurationError} */
+export function createEmbedder(options: EffectiveOptions): Embedder | null {
+  const { provider, url, model, apiKey } = options.embedding;
+  const dimension = options.faiss?.dimension ?? 384;
+  if (provider === "none") return null;
+  if (provider === "hashing") return new HashingEmbedder({ dimension });
+  if (url === undefined || model === undefined) {
+    throw new ConfigurationError("embedding.provider is http: embedding.url and embedding.model are needed too");
+  }
+  return new HttpEmbedder({ url, model, dimension, ...(apiKey === undefined ? {} : { apiKey }) });
+}
+
+/** A name that stays the same from start to start: of this host and this index folder. */
+export function defaultNodeId(options: EffectiveOptions): string {
+  const place = options.faiss === undefined ? "" : resolve(options.faiss.directory);
+  return createHash("sha256").update(`${hostname()}\u0000${place}`).digest("hex").slice(0, 12);
+}
+
+/** A ledger on `postgres`, named as the options say. */
+export function createLedger(options: EffectiveOptions, postgres: PostgresAccess): Ledger {
+  return new Ledger(postgres, {
+    nodeId: options.nodeId ?? defaultNodeId(options),
+    callTimeoutMs: options.callTimeoutMs,
+  });
+}

@@ -1,0 +1,91 @@
+import { z } from "zod";
+
+const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
+
+/**
+ * Every option that a file, the environment or a flag can set, declared once: bounds and default here, the environment
+ * name and the flag derived from its path, the description shown by `--help`.
+ */
+export const optionsSchema = z.strictObject({
+  postgresUrl: z.string().describe("Where the ledger is: postgres://user:password@host:port/database"),
+  redisUrl: z.string().describe("Where the working memory is: redis://host:port/number, or rediss:// for TLS"),
+  redisPrefix: z
+    .string()
+    .regex(/^[^:\s]{1,64}$/, "expected 1 to 64 characters without colon or white space")
+    .default("mnemosync")
+    .describe("What every Redis key begins with"),
+  redisStoreEmbedding: z
+    .boolean()
+    .default(true)
+    .describe("Whether Redis holds the vectors too; without them, memories with a vector are read from Postgres"),
+  redisTombstoneTtlMs: milliseconds(1_000)
+    .default(86_400_000)
+    .describe("Milliseconds that Redis remembers a deleted memory's version"),
+  nodeId: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,64}$/, "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    .optional()
+    .describe("Names this node in version vectors and queues; made from the host name and the index folder by default"),
+  faiss: z
+    .strictObject({
+      directory: z.string().min(1).describe("Folder of the vector index; one process at a time may use it"),
+      dimension: z.number().int().min(1).max(16_384).default(384).describe("Numbers per vector"),
+      metric: z.enum(["cosine", "ip", "l2"]).default("cosine").describe("How vectors are compared"),
+      model: z.string().min(1).max(256).optional().describe("The embedding model whose vectors the index holds"),
+    })
+    .optional(),
+  embedding: z
+    .strictObject({
+      provider: z
+        .enum(["none", "hashing", "http"])
+        .default("none")
+        .describe("Who turns text into vectors: nobody, the offline feature hasher, or an OpenAI-compatible endpoint"),
+      url: z.url().optional().describe("Endpoint of the http provider, e.g. https://host/v1/embeddings"),
+      model: z.string().optional().describe("Model that the http provider is asked for"),
+      apiKey: z.string().optional().meta({ secret: true }).describe("Key that the http provider is given"),
+    })
+    .prefault({}),
+  batchSize: z.number().int().min(1).max(5_000).default(100).describe("Memories per transaction, at most"),
+  writeConcurrency: z.number().int().min(1).max(64).default(4).describe("Transactions at a time"),
+  writeWaitingMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe("Memories that may wait for their transaction; beyond it callers wait"),
+  retriesMax: z.number().int().min(0).max(20).default(3).describe("Repeats of a transaction that failed in passing"),
+  retryDelayMs: milliseconds(1)
+    .default(50)
+    .describe("Milliseconds before the first repeat, at most; doubles up to 2 s"),
+  onStoreDown: z
+    .enum(["degrade", "reject"])
+    .default("degrade")
+    .describe("Whether a write goes on without Redis or FAISS when they are away, or fails"),
+  historyVersionsMax: z.number().int().min(0).max(10_000).default(10).describe("Replaced versions kept per memory"),
+  callTimeoutMs: milliseconds(100).default(60_000).describe("Milliseconds that a call may take, waiting included"),
+  prepareTimeoutMs: milliseconds(10)
+    .default(2_000)
+    .describe("Milliseconds for Redis and FAISS to accept a transaction before it is committed"),
+  publishTimeoutMs: milliseconds(10)
+    .default(10_000)
+    .describe("Milliseconds for Redis and FAISS to show a committed transaction before it goes to the backlog"),
+  inDoubtTimeoutMs: milliseconds(100)
+    .default(30_000)
+    .describe("Milliseconds to find out the outcome of a commit whose answer was lost"),
+  publishDeadlineMs: milliseconds(100)
+    .default(30_000)
+    .describe("Milliseconds after which an unpublished transaction is taken over by the backlog and counts as drift"),
+  cacheTimeoutMs: milliseconds(1)
+    .default(1_000)
+    .describe("Milliseconds that a read waits for Redis before it asks Postgres"),
+  postgresConnectionsMax: z.number().int().min(2).max(500).default(20).describe("Connections to Postgres, at most"),
+  syncIntervalMs: milliseconds(10).default(5_000).describe("Milliseconds between looks at the backlog"),
+  consistencyCheckIntervalMs: milliseconds(100).default(60_000).describe("Milliseconds between background checks"),
+});
+
+/** Options as a caller gives them. */
+export type Options = z.input<typeof optionsSchema>;
+
+/** Options with every default filled in. */
+export type EffectiveOptions = z.output<typeof optionsSchema>;

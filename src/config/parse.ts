@@ -1,0 +1,129 @@
+import { z } from "zod";
+import { ConfigurationError } from "../errors.ts";
+import { type EffectiveOptions, optionsSchema } from "./options.ts";
+
+/** One option that can be set from outside. */
+export interface OptionLeaf {
+  /** E.g. `["faiss", "dimension"]`. */
+  readonly path: readonly string[];
+  /** E.g. `MNEMOSYNC_FAISS_DIMENSION`. */
+  readonly environmentName: string;
+  /** E.g. `--faiss-dimension`. */
+  readonly flag: string;
+  readonly description: string;
+  readonly defaultText: string | null;
+  readonly secret: boolean;
+  /** Turns a text of the environment or a flag into the option's type. The text itself where it does not fit. */
+  fromText(text: string): unknown;
+}
+
+/** Checks options and fills the defaults in. @throws {ConfigurationError} naming the option, what was found and expected. */
+export function parseOptions(input: unknown): EffectiveOptions {
+  const parsed = optionsSchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = issue?.path.map(String) ?? [];
+  if (issue?.code === "unrecognized_keys") {
+    const name = [...path, issue.keys[0]].join(".");
+    const nearest = nearestName(
+      name,
+      optionLeaves().map((leaf) => leaf.path.join(".")),
+    );
+    throw new ConfigurationError(`unknown option ${name}; did you mean ${nearest}?`, { cause: parsed.error });
+  }
+  const leaf = optionLeaves().find((candidate) => candidate.path.join(".") === path.join("."));
+  const where = leaf === undefined ? path.join(".") : `${path.join(".")} (${leaf.environmentName}, ${leaf.flag})`;
+  throw new ConfigurationError(`option ${where}: ${issue?.message ?? "is not valid"}`, { cause: parsed.error });
+}
+
+/** All options, in the order of their declaration. */
+export function optionLeaves(): OptionLeaf[] {
+  return leavesOf(optionsSchema, []);
+}
+
+/** What the environment sets, as a partial, unchecked options object. */
+export function optionsFromEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const leaf of optionLeaves()) {
+    const text = environment[leaf.environmentName];
+    if (text !== undefined && text !== "") setOption(options, leaf.path, leaf.fromText(text));
+  }
+  return options;
+}
+
+/** Sets a value at a path, making the objects on the way. */
+export function setOption(options: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [first, ...rest] = path;
+  if (first === undefined) return;
+  if (rest.length === 0) options[first] = value;
+  else {
+    options[first] ??= {};
+    setOption(options[first] as Record<string, unknown>, rest, value);
+  }
+}
+
+function leavesOf(schema: z.ZodObject, path: readonly string[]): OptionLeaf[] {
+  return Object.entries(schema.shape).flatMap(([name, field]) => {
+    const fieldPath = [...path, name];
+    const { inner, description, defaultValue, secret } = unwrap(field as z.ZodType);
+    if (inner instanceof z.ZodObject) return leavesOf(inner, fieldPath);
+    const words = fieldPath.map((part) => part.replace(/[A-Z]/g, (capital) => `_${capital}`).toLowerCase()).join("_");
+    return {
+      path: fieldPath,
+      environmentName: `MNEMOSYNC_${words.toUpperCase()}`,
+      flag: `--${words.replaceAll("_", "-")}`,
+      description,
+      defaultText: defaultValue === undefined ? null : String(defaultValue),
+      secret,
+      fromText: (text: string) => fromText(inner, text),
+    };
+  });
+}
+
+/** The type inside optional, default and the like, and what they say of it. */
+function unwrap(schema: z.ZodType): { inner: z.ZodType; description: string; defaultValue: unknown; secret: boolean } {
+  let inner = schema;
+  let description = "";
+  let defaultValue: unknown;
+  let secret = false;
+  for (;;) {
+    const meta = inner.meta();
+    description ||= meta?.description ?? "";
+    secret ||= meta?.secret === true;
+    if (inner instanceof z.ZodDefault) defaultValue = inner.def.defaultValue;
+    if (inner instanceof z.ZodDefault || inner instanceof z.ZodOptional || inner instanceof z.ZodPrefault) {
+      inner = inner.unwrap() as z.ZodType;
+    } else {
+      return { inner, description, defaultValue, secret };
+    }
+  }
+}
+
+function fromText(schema: z.ZodType, text: string): unknown {
+  if (schema instanceof z.ZodNumber) return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+  if (schema instanceof z.ZodBoolean)
+    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
+  return text;
+}
+
+function nearestName(name: string, names: readonly string[]): string {
+  const scored = names.map((candidate) => ({
+    candidate,
+    distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
+  }));
+  return scored.sort((a, b) => a.distance - b.distance)[0]?.candidate ?? "";
+}
+
+/** Levenshtein distance: fewest insertions, deletions and replacements of a character. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,265 @@
+import { inspect } from "node:util";
+import PQueue from "p-queue";
+import { AbortedError, EmbeddingError } from "../errors.ts";
+import { deadlineSignal, isTimeout, pause } from "../lifecycle/deadline.ts";
+import type { Embedder } from "./embedder.ts";
+import { parseEmbeddingResponse, UnusableResponse } from "./embedding-response.ts";
+import {
+  type HttpEmbedderOptions,
+  type HttpEmbedderSettings,
+  parseHttpEmbedderOptions,
+} from "./http-embedder-options.ts";
+import { retryAfterMs } from "./retry-after.ts";
+
+const EXCERPT_CHARACTERS_MAX = 300;
+const ERROR_BODY_BYTES_MAX = 16_384;
+/** A double is printed with at most 24 characters; the rest allows for separators and indentation. */
+const BYTES_PER_COMPONENT_MAX = 64;
+const ENVELOPE_BYTES_MAX = 1_048_576;
+
+/** One text of a call and where its vector goes. */
+interface Batch {
+  readonly start: number;
+  readonly texts: readonly string[];
+}
+
+/** Why one attempt gave no vectors, without the address: a phrase such as "answered 503: overloaded". */
+interface AttemptFailure {
+  readonly what: string;
+  readonly advice: string;
+  readonly retryable: boolean;
+  /** What the endpoint asked for. */
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * Asks an OpenAI-compatible `/v1/embeddings` endpoint (OpenAI, Ollama, vLLM, llama.cpp, text-embeddings-inference, …).
+ * Failures that may pass (network, time-out, 408, 409, 425, 429, 5xx) are retried with exponential backoff and full
+ * jitter, not before a `Retry-After` is over; others fail at once. The first batch that fails for good ends the call
+ * and the other batches' requests.
+ */
+export class HttpEmbedder implements Embedder {
+  readonly model: string;
+  readonly dimension: number;
+  /** Private, like all that is derived from it, so that no inspection or serialisation of the embedder shows the key. */
+  readonly #settings: HttpEmbedderSettings;
+  readonly #requests: PQueue;
+  readonly #fetch: typeof globalThis.fetch;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  readonly #pause: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+
+  /** Sends nothing yet. @throws {ConfigurationError} An option is out of bounds. */
+  constructor(options: HttpEmbedderOptions) {
+    this.#settings = parseHttpEmbedderOptions(options);
+    this.model = this.#settings.model;
+    this.dimension = this.#settings.dimension;
+    this.#requests = new PQueue({ concurrency: this.#settings.concurrency });
+    this.#fetch = options.fetch ?? globalThis.fetch;
+    this.#random = options.random ?? Math.random;
+    this.#now = options.now ?? Date.now;
+    this.#pause = options.pause ?? pause;
+  }
+
+  /**
+   * An empty text is sent as one space, since endpoints refuse empty ones. A text beyond the model's own limit is the
+   * endpoint's to refuse or to cut.
+   */
+  async embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
+    if (signal?.aborted) throw new AbortedError("embedding", { cause: signal.reason });
+    const vectors: Float32Array[] = new Array(texts.length);
+    const stopping = new AbortController();
+    const scope = signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]);
+    const batches = this.#batches(texts);
+    let failure: unknown;
+    // No more lanes than requests may run at once, so that a long call has few waiting entries in the shared queue.
+    const lane = async () => {
+      for (const batch of batches) {
+        let request: Promise<Float32Array[]> | undefined;
+        try {
+          const embedded = await this.#requests.add(() => (request = this.#embedBatch(batch.texts, scope)), {
+            signal: scope,
+          });
+          embedded.forEach((vector, index) => {
+            vectors[batch.start + index] = vector;
+          });
+        } catch (error) {
+          failure ??= signal?.aborted ? new AbortedError("embedding", { cause: signal.reason }) : error;
+          stopping.abort();
+          await request?.catch(() => undefined); // The queue lets go on abort; the request takes a moment to end.
+          return;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: this.#settings.concurrency }, lane));
+    if (failure !== undefined) throw failure;
+    return vectors;
+  }
+
+  *#batches(texts: readonly string[]): Generator<Batch> {
+    const { batchSizeMax, batchLengthMax } = this.#settings;
+    let start = 0;
+    while (start < texts.length) {
+      let end = start;
+      let length = 0;
+      while (end < texts.length && end - start < batchSizeMax) {
+        length += texts[end]!.length;
+        if (length > batchLengthMax && end > start) break;
+        end += 1;
+      }
+      yield { start, texts: texts.slice(start, end) };
+      start = end;
+    }
+  }
+
+  async #embedBatch(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    const { retriesMax, retryAfterMaxMs } = this.#settings;
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await this.#attempt(texts, signal);
+      if (Array.isArray(outcome)) return outcome;
+      if (signal.aborted) throw new AbortedError("embedding", { cause: signal.reason });
+      const askedMs = outcome.retryAfterMs ?? 0;
+      if (!outcome.retryable || attempt > retriesMax || askedMs > retryAfterMaxMs) {
+        throw this.#error(outcome, attempt, askedMs);
+      }
+      await this.#pause(askedMs + this.#jitterMs(attempt), signal);
+      if (signal.aborted) throw new AbortedError("embedding", { cause: signal.reason });
+    }
+  }
+
+  #jitterMs(attempt: number): number {
+    const { backoffBaseMs, backoffMaxMs } = this.#settings;
+    return Math.floor(this.#random() * Math.min(backoffMaxMs, backoffBaseMs * 2 ** (attempt - 1)));
+  }
+
+  /** One request. Never rejects: what went wrong is returned, an abort included. */
+  async #attempt(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[] | AttemptFailure> {
+    const { url, timeoutMs } = this.#settings;
+    const deadline = deadlineSignal(timeoutMs, signal);
+    try {
+      const response = await this.#fetch(url, {
+        method: "POST",
+        headers: this.#headers(),
+        body: this.#requestBody(texts),
+        redirect: "manual", // Following one would turn POST into GET, and could carry memories elsewhere.
+        signal: deadline,
+      });
+      if (!response.ok) return await this.#refusal(response);
+      const bytesMax = ENVELOPE_BYTES_MAX + texts.length * this.dimension * BYTES_PER_COMPONENT_MAX;
+      const body = await readBody(response, bytesMax);
+      if (!body.complete) throw new UnusableResponse(`more than ${bytesMax} bytes`);
+      return parseEmbeddingResponse(body.text, { count: texts.length, dimension: this.dimension });
+    } catch (cause) {
+      if (cause instanceof UnusableResponse) {
+        return {
+          what: `gave an unusable answer: ${cause.message}`,
+          advice: "check that url is an embeddings endpoint, and that model and dimension belong together",
+          retryable: false,
+          cause,
+        };
+      }
+      if (!signal.aborted && isTimeout(deadline)) {
+        return {
+          what: `gave no answer within ${timeoutMs} ms`,
+          advice: "raise timeoutMs, lower batchSizeMax, or try again when the endpoint is less busy",
+          retryable: true,
+          cause,
+        };
+      }
+      return {
+        what: `could not be reached: ${this.#excerpt(innermostMessage(cause))}`,
+        advice: "check url and the network, or try again later",
+        retryable: true,
+        cause,
+      };
+    }
+  }
+
+  #headers(): Record<string, string> {
+    const headers: Record<string, string> = { accept: "application/json", "content-type": "application/json" };
+    if (this.#settings.apiKey !== undefined) headers.authorization = `Bearer ${this.#settings.apiKey}`;
+    return headers;
+  }
+
+  #requestBody(texts: readonly string[]): string {
+    return JSON.stringify({
+      model: this.model,
+      input: texts.map((text) => (text === "" ? " " : text)),
+      encoding_format: "float",
+      ...(this.#settings.sendDimension ? { dimensions: this.dimension } : {}),
+    });
+  }
+
+  async #refusal(response: Response): Promise<AttemptFailure> {
+    const { status } = response;
+    // The status says enough: a body that breaks off must not turn a refusal into a network failure.
+    const body = await readBody(response, ERROR_BODY_BYTES_MAX).catch(() => undefined);
+    const excerpt = this.#excerpt(body?.text ?? "");
+    return {
+      what: excerpt === "" ? `answered ${status}` : `answered ${status}: ${excerpt}`,
+      advice: adviceFor(status),
+      retryable: [408, 409, 425, 429].includes(status) || status >= 500,
+      retryAfterMs: retryAfterMs(response.headers.get("retry-after"), this.#now()),
+    };
+  }
+
+  /** Some endpoints repeat the key that they refuse. Taken out before cutting: a cut key would not be found. */
+  #excerpt(text: string): string {
+    const { apiKey } = this.#settings;
+    let excerpt = text.replace(/\s+/g, " ").trim();
+    if (apiKey !== undefined) {
+      const asJson = JSON.stringify(apiKey).slice(1, -1);
+      excerpt = excerpt.replaceAll(apiKey, "[apiKey]").replaceAll(asJson, "[apiKey]");
+    }
+    return excerpt.slice(0, EXCERPT_CHARACTERS_MAX);
+  }
+
+  #error(failure: AttemptFailure, attempts: number, askedMs: number): EmbeddingError {
+    const { url, retryAfterMaxMs, apiKey } = this.#settings;
+    const tries = attempts === 1 ? "" : ` (attempt ${attempts}, the last)`;
+    const asked =
+      askedMs > retryAfterMaxMs
+        ? `; it asks to wait ${Math.ceil(askedMs / 1000)} s, longer than retryAfterMaxMs allows`
+        : "";
+    // A fetch of the caller's own may quote its request in what it throws.
+    const quotesKey = apiKey !== undefined && inspect(failure.cause, { depth: 10 }).includes(apiKey);
+    return new EmbeddingError(
+      `${url.origin}${url.pathname} ${failure.what}${tries}${asked}. Model ${JSON.stringify(this.model)}. ` +
+        `What to do: ${failure.advice}`,
+      { retryable: failure.retryable, ...(quotesKey ? {} : { cause: failure.cause }) },
+    );
+  }
+}
+
+function adviceFor(status: number): string {
+  if (status === 401 || status === 403) return "check apiKey, and that it may use this model";
+  if (status === 404 || status === 405) return "check url and model";
+  if (status === 413) return "lower batchSizeMax or batchLengthMax";
+  if (status === 429) return "lower concurrency, or check the account's limits and quota";
+  if (status >= 500 || status === 408 || status === 409 || status === 425) return "try again later";
+  if (status >= 300 && status < 400) return "redirects are not followed: set url to where the endpoint has moved";
+  return "check model, dimension and sendDimension, and whether a text is longer than the model takes";
+}
+
+/** At most `bytesMax` bytes of the body, and whether that was all of it. The rest is not downloaded. */
+async function readBody(response: Response, bytesMax: number): Promise<{ text: string; complete: boolean }> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    bytes += chunk.byteLength;
+    if (bytes > bytesMax) break;
+  }
+  const text = Buffer.concat(chunks).subarray(0, bytesMax).toString("utf8");
+  return { text, complete: bytes <= bytesMax };
+}
+
+/** fetch says "fetch failed" and keeps the reason (`connect ECONNREFUSED …`) in `cause`. */
+function innermostMessage(error: unknown): string {
+  let innermost = error;
+  for (let depth = 0; depth < 5 && innermost instanceof Error && innermost.cause instanceof Error; depth++) {
+    innermost = innermost.cause;
+  }
+  return innermost instanceof Error ? innermost.message || innermost.name : String(innermost);
+}

@@ -1,0 +1,380 @@
+import { ClosedError, InternalError, StoreUnavailableError, ValidationError } from "../../errors.ts";
+import { BucketDigests } from "../../memory/buckets.ts";
+import { embeddingBytes } from "../../memory/checksum.ts";
+import type { MemoryKey } from "../../memory/keys.ts";
+import type { MemoryChange, PutChange } from "../../memory/memory.ts";
+import { type Log, silentLog } from "../../observability/log.ts";
+import type { ChangeSource } from "../change-source.ts";
+import type {
+  LiveEntry,
+  PreparedBatch,
+  Projection,
+  ProjectionHealth,
+  Replacement,
+  ScanOptions,
+  ScanPage,
+  StoredEntry,
+} from "../projection.ts";
+import { DirectoryLock } from "./directory-lock.ts";
+import { HostClient, type HostState } from "./host-client.ts";
+import { HostConnection } from "./host-connection.ts";
+import { EpochChangedError, type FeedPosition, LedgerFollower } from "./ledger-follower.ts";
+import type { HostStatistics, SearchHit, WireEntry, WireKeyedEntry, WireReplacement } from "./messages.ts";
+import { projectChecked, projectVector } from "./metric.ts";
+import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "./options.ts";
+import { removeAbandonedScratch } from "./scratch.ts";
+import { wireChange, withBlocks } from "./vector-blocks.ts";
+
+/** Results of one search at most. */
+const K_MAX = 10_000;
+/** Bytes of vectors that one answer of the host carries at most: the event loop copies them in one go. */
+const READ_BYTES_MAX = 1024 * 1024;
+const SCAN_PAGE = 1_000;
+const CLOSE_SNAPSHOT_MS = 60_000;
+
+export interface FaissDependencies {
+  /** Where the index comes up to date from. */
+  readonly source: ChangeSource;
+  readonly log?: Log;
+  /** 0 … 1, for the jitter of retries. */
+  readonly random?: () => number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** What is known of the index without asking it, and what it answered where it could be asked. */
+export interface FaissStatistics {
+  readonly state: HostState;
+  /** Host processes started after the first one. */
+  readonly restarts: number;
+  /** How the last process ended; null while the first one runs. */
+  readonly lastFailure: string | null;
+  /** Null unless `state` is `ready`. */
+  readonly host: HostStatistics | null;
+}
+
+/**
+ * The memories' vectors in FAISS, in a host process of their own that is restarted when it fails. Nothing in it is
+ * unique: it comes from snapshots in `directory` and from the ledger. While a new process is filled, calls wait until
+ * their own signal fires.
+ */
+export class FaissProjection implements Projection {
+  readonly store = "faiss";
+  readonly #options: ResolvedFaissOptions;
+  readonly #lock: DirectoryLock;
+  readonly #client: HostClient;
+  readonly #follower: LedgerFollower;
+  readonly #positions = new WeakMap<HostConnection, FeedPosition>();
+  readonly #log: Log;
+  readonly #now: () => number;
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
+    const { source, log = silentLog, random = Math.random, now = Date.now } = dependencies;
+    this.#options = options;
+    this.#lock = lock;
+    this.#log = log;
+    this.#now = now;
+    this.#follower = new LedgerFollower(options, { source, log, random, now });
+    const { hostPingIntervalMs, hostStallMs, hostBackoffMaxMs, closeTimeoutMs } = options;
+    this.#client = new HostClient({
+      connect: () => HostConnection.start(options.hostThreads, options.pendingCallsMax, log),
+      recover: async (connection, first, signal) => {
+        this.#positions.set(connection, await this.#follower.recover(connection, first, signal));
+      },
+      pingIntervalMs: hostPingIntervalMs,
+      stallMs: hostStallMs,
+      backoffMaxMs: hostBackoffMaxMs,
+      closeTimeoutMs,
+      log,
+      random,
+    });
+  }
+
+  /**
+   * Takes the directory, starts the host and brings it up to date with the ledger.
+   * @throws {ConfigurationError} Options out of bounds, a directory in use or of another shape, faiss-node not built.
+   * @throws the ledger's error when it is away; nothing is left behind, and opening again is safe.
+   */
+  static async open(
+    options: FaissOptions,
+    dependencies: FaissDependencies,
+    signal: AbortSignal,
+  ): Promise<FaissProjection> {
+    const resolved = resolveOptions(options);
+    signal.throwIfAborted();
+    const lock = await DirectoryLock.acquire(resolved.directory);
+    const projection = new FaissProjection(resolved, lock, dependencies);
+    try {
+      await removeAbandonedScratch();
+      await projection.#client.start(signal);
+      return projection;
+    } catch (error) {
+      await projection.close();
+      throw error;
+    }
+  }
+
+  /** Process id of the host, for diagnosis and fault tests; null while there is none. */
+  get hostPid(): number | null {
+    return this.#client.pid;
+  }
+
+  holds(change: MemoryChange): boolean {
+    return change.kind === "put" && change.embedding !== null;
+  }
+
+  async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
+    const connection = await this.#ready(signal);
+    const args = { token: batch.token, changes: batch.changes.map(wireChange) };
+    await withBlocks(this.#options, batch.changes, connection.scratch, (blocks) =>
+      connection.request("prepare", { ...args, blocks }, signal),
+    );
+  }
+
+  async publish(
+    changes: readonly MemoryChange[],
+    signal: AbortSignal,
+    token?: string,
+  ): Promise<("applied" | "stale")[]> {
+    const connection = await this.#ready(signal);
+    const args = { token: token ?? null, changes: changes.map(wireChange) };
+    const hasVectors = args.changes.some(({ checksum }) => checksum !== null);
+    let answers: ("applied" | "stale")[] | null = null;
+    if (token !== undefined && hasVectors) {
+      answers = await connection.request("publish", { ...args, blocks: null }, signal);
+    }
+    answers ??= await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+      connection.request("publish", { ...args, blocks }, signal),
+    );
+    if (answers === null) throw new InternalError("the FAISS host asked for vectors that it was given");
+    this.#follower.recent.note(changes);
+    return answers;
+  }
+
+  async discard(token: string, signal: AbortSignal): Promise<void> {
+    const connection = await this.#ready(signal);
+    await connection.request("discard", { token }, signal);
+  }
+
+  async read(
+    keys: readonly MemoryKey[],
+    options: { data: boolean },
+    signal: AbortSignal,
+  ): Promise<(StoredEntry | null)[]> {
+    const connection = await this.#ready(signal);
+    const rowBytes = this.#options.dimension * 4;
+    const chunk = options.data ? Math.max(1, Math.floor(READ_BYTES_MAX / rowBytes)) : Math.max(1, keys.length);
+    const found: (StoredEntry | null)[] = [];
+    for (let start = 0; start < keys.length; start += chunk) {
+      const asked = keys.slice(start, start + chunk).map(({ namespace, memoryId }) => ({ namespace, memoryId }));
+      const answer = await connection.request("read", { keys: asked, vectors: options.data }, signal);
+      let row = 0;
+      for (const [position, entry] of answer.entries.entries()) {
+        if (entry === null) {
+          found.push(null);
+          continue;
+        }
+        let embedding: Buffer | null = null;
+        if (answer.vectors !== null && entry.state === "live") {
+          embedding = Buffer.from(answer.vectors.buffer, answer.vectors.byteOffset + row++ * rowBytes, rowBytes);
+        }
+        found.push(storedEntry(asked[position] as MemoryKey, entry, embedding));
+      }
+    }
+    return found;
+  }
+
+  async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
+    const connection = await this.#ready(signal);
+    const buckets = options.buckets?.values() ?? null;
+    const page = await connection.request("scan", { cursor, limit: options.limit ?? SCAN_PAGE, buckets }, signal);
+    return {
+      entries: page.entries.map((entry: WireKeyedEntry) => storedEntry(entry, entry, null)),
+      cursor: page.cursor,
+    };
+  }
+
+  async digest(signal: AbortSignal): Promise<BucketDigests> {
+    const connection = await this.#ready(signal);
+    const found = await connection.request("digest", null, signal);
+    const digests = new BucketDigests();
+    for (const part of ["counts", "xorHigh", "xorLow", "sumHigh", "sumLow"] as const) digests[part].set(found[part]);
+    return digests;
+  }
+
+  async count(signal: AbortSignal): Promise<number> {
+    const connection = await this.#ready(signal);
+    return connection.request("count", null, signal);
+  }
+
+  flaw(entry: LiveEntry, expected: PutChange): string | null {
+    const stored = entry.data?.embedding ?? null;
+    if (expected.embedding === null) return "the index holds a vector of a memory that has none";
+    if (stored === null) return "the index holds no vector";
+    let wanted: Buffer;
+    try {
+      wanted = embeddingBytes(projectVector(this.#options.metric, expected.embedding));
+    } catch (error) {
+      if (!(error instanceof ValidationError)) throw error;
+      return `the ledger's vector cannot be in this index: ${error.message}`;
+    }
+    if (stored.byteLength !== wanted.byteLength) {
+      return `the vector has ${stored.byteLength / 4} numbers instead of ${wanted.byteLength / 4}`;
+    }
+    return stored.equals(wanted) ? null : "the vector's bytes are not those of the ledger's embedding";
+  }
+
+  async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {
+    const connection = await this.#ready(signal);
+    // Nothing in this index can be malformed, so what was found to be is not there.
+    const possible = replacements.filter(({ found }) => found?.state !== "malformed");
+    const wire = possible.map(wireReplacement);
+    const changes = possible.flatMap(({ change }) => (change === null ? [] : [change]));
+    const answers = await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+      connection.request("replace", { replacements: wire, blocks }, signal),
+    );
+    this.#follower.recent.note(changes);
+    let next = 0;
+    return replacements.map(({ found }) => (found?.state === "malformed" ? "moved" : (answers[next++] ?? "moved")));
+  }
+
+  async health(signal: AbortSignal): Promise<ProjectionHealth> {
+    const { state, lastFailure } = this.#client;
+    if (state !== "ready") {
+      return { state: "down", reason: `the host is ${state}${lastFailure === null ? "" : ` (${lastFailure})`}` };
+    }
+    try {
+      const connection = await this.#ready(signal);
+      const { compactionFailure } = await connection.request("statistics", null, signal);
+      if (compactionFailure === null) return { state: "healthy" };
+      return { state: "degraded", reason: `dead vectors cannot be cleared away: ${compactionFailure}` };
+    } catch (error) {
+      return { state: "down", reason: (error as Error).message };
+    }
+  }
+
+  /**
+   * The `k` memories nearest to `vector`, best first, ties in the order of their ids; fewer only where there are not
+   * as many. The score is the cosine similarity in [-1, 1], the dot product, or minus the Euclidean distance, by metric.
+   * @param k 1 … 10_000.
+   * @throws {ValidationError} The vector does not fit the index, or k is out of bounds.
+   */
+  async search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<SearchHit[]> {
+    const [hits = []] = await this.searchMany(namespace, [vector], k, signal);
+    return hits;
+  }
+
+  /** Several searches in one call: cheaper from about 20 on. One list of hits per vector, in order. */
+  async searchMany(
+    namespace: string,
+    vectors: readonly Float32Array[],
+    k: number,
+    signal: AbortSignal,
+  ): Promise<SearchHit[][]> {
+    if (!Number.isInteger(k) || k < 1 || k > K_MAX) {
+      throw new ValidationError("k", `is ${k}, and must be a whole number from 1 to ${K_MAX}`);
+    }
+    if (vectors.length === 0) return [];
+    const { dimension } = this.#options;
+    const queries = new Float32Array(vectors.length * dimension);
+    for (const [row, vector] of vectors.entries()) queries.set(projectChecked(this.#options, vector), row * dimension);
+    const connection = await this.#ready(signal);
+    return connection.request("search", { namespace, queries, k }, signal);
+  }
+
+  /** Reads the ledger's feed from where the index stands and takes over what it lacks. Safe beside publishes. */
+  async catchUp(signal: AbortSignal): Promise<CatchUpProgress> {
+    const connection = await this.#ready(signal);
+    try {
+      return await this.#follower.catchUp(connection, this.#positionOf(connection), signal);
+    } catch (error) {
+      // The next process finds no snapshot of the new epoch and is filled from the ledger's start.
+      if (error instanceof EpochChangedError) this.#client.restart(error.message);
+      throw error;
+    }
+  }
+
+  /** Saves the index, caught up where the ledger answers, so that the next start is a short one. */
+  async snapshot(signal: AbortSignal): Promise<{ sequence: number; bytes: number }> {
+    try {
+      await this.catchUp(signal);
+    } catch (error) {
+      if (signal.aborted || error instanceof EpochChangedError || error instanceof ClosedError) throw error;
+      // The old cursor is true as well: the next start reads some more of the feed.
+      this.#log.warn({ error }, "FAISS snapshot without the latest changes: the ledger does not answer");
+    }
+    const connection = await this.#ready(signal);
+    const written = await this.#follower.snapshot(connection, this.#positionOf(connection), this.#now(), signal);
+    this.#log.info(written, "FAISS snapshot written");
+    return written;
+  }
+
+  /** Rewrites every namespace without its dead vectors, now. Happens by itself when half of one is dead. */
+  async compact(signal: AbortSignal): Promise<{ slotsFreed: number }> {
+    const connection = await this.#ready(signal);
+    return connection.request("compact", null, signal);
+  }
+
+  /** Never rejects. */
+  async statistics(signal: AbortSignal): Promise<FaissStatistics> {
+    const { restarts, lastFailure } = this.#client;
+    let host: HostStatistics | null = null;
+    if (this.#client.state === "ready") {
+      const asked = this.#ready(signal).then((connection) => connection.request("statistics", null, signal));
+      host = await asked.catch(() => null); // It crashed just now, or is too busy: that is what null says.
+    }
+    return { state: this.#client.state, restarts, lastFailure, host };
+  }
+
+  /**
+   * Ends the host and gives the directory free; calls that still wait are rejected with `ClosedError`. With `snapshot`
+   * the index is saved before, if it can be (the log says why not). Leaves no process, timer or file. Safe twice.
+   */
+  close(options: { snapshot?: boolean; signal?: AbortSignal } = {}): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #close({ snapshot = false, signal = AbortSignal.timeout(CLOSE_SNAPSHOT_MS) }): Promise<void> {
+    try {
+      if (snapshot && this.#client.state === "ready") {
+        await this.snapshot(signal).catch((error: unknown) => {
+          this.#log.warn({ error }, "FAISS index closed without a snapshot: the next start replays more of the feed");
+        });
+      }
+      await this.#client.close();
+    } finally {
+      await this.#lock.release();
+    }
+  }
+
+  #ready(signal: AbortSignal): Promise<HostConnection> {
+    return this.#client.ready(signal);
+  }
+
+  #positionOf(connection: HostConnection): FeedPosition {
+    const position = this.#positions.get(connection);
+    if (position === undefined) throw new StoreUnavailableError("faiss", "its host was restarted");
+    return position;
+  }
+}
+
+function storedEntry(key: MemoryKey, entry: WireEntry, embedding: Buffer | null): StoredEntry {
+  const { namespace, memoryId } = key;
+  const { version } = entry;
+  if (entry.state === "tombstone") return { state: "tombstone", namespace, memoryId, version };
+  const live: LiveEntry = { state: "live", namespace, memoryId, version, checksum: entry.checksum, modifiedAt: null };
+  return embedding === null ? live : { ...live, data: { documentJson: null, embedding, vector: null } };
+}
+
+function wireReplacement({ key, found, change }: Replacement): WireReplacement {
+  if (change !== null && (change.namespace !== key.namespace || change.memoryId !== key.memoryId)) {
+    throw new InternalError(`a replacement of ${JSON.stringify(key.memoryId)} is of another memory`);
+  }
+  let held: WireEntry | null = null;
+  if (found?.state === "live") held = { state: "live", version: found.version, checksum: found.checksum };
+  if (found?.state === "tombstone") held = { state: "tombstone", version: found.version };
+  const { namespace, memoryId } = key;
+  return { namespace, memoryId, found: held, change: change === null ? null : wireChange(change) };
+}

@@ -1,0 +1,111 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { checkFlatFile, createFlatBlock, FlatFormatError, flatFileBytes } from "../flat-block.ts";
+import type { WireBlock } from "../messages.ts";
+import type { VectorShape } from "../metric.ts";
+import { dropped, type Faiss, type FaissIndex, type FaissIndexClass } from "./faiss.ts";
+import { checkArgument, HostError } from "./host-error.ts";
+import type { ScratchSpace } from "./scratch-space.ts";
+
+/**
+ * Up to this many floats `add(number[])` is as fast as a block file: measured 0.07 ms each way for one vector of 384-d,
+ * and for 100 of them 6.5 ms against 1.4 ms.
+ */
+const ADD_FLOATS_MAX = 384;
+
+/** Vectors that were checked and are ready to be added, so that adding them cannot fail. */
+export interface StagedBlock {
+  readonly rows: number;
+  readonly bytes: number;
+  /** The rows as an index of their own, or as numbers where there are few. */
+  readonly rowsIn: FaissIndex | number[];
+}
+
+/** Makes flat indexes of one shape, from vectors and from files, and writes them to files. */
+export class FlatSpace {
+  readonly shape: VectorShape;
+  readonly #scratch: ScratchSpace;
+  readonly #class: FaissIndexClass;
+
+  constructor(faiss: Faiss, shape: VectorShape, scratch: ScratchSpace) {
+    this.shape = shape;
+    this.#scratch = scratch;
+    this.#class = shape.metric === "l2" ? faiss.IndexFlatL2 : faiss.IndexFlatIP;
+  }
+
+  get rowBytes(): number {
+    return this.shape.dimension * 4;
+  }
+
+  empty(): FaissIndex {
+    return new this.#class(this.shape.dimension);
+  }
+
+  /** Checks a block and makes it ready. Its file, if it is one, is gone afterwards. @throws {HostError} */
+  stage(block: WireBlock): StagedBlock {
+    checkArgument(Number.isInteger(block.rows) && block.rows > 0, `a block of ${block.rows} rows`);
+    const bytes = block.rows * this.rowBytes;
+    if (typeof block.vectors === "string") {
+      const path = block.vectors;
+      try {
+        return { rows: block.rows, bytes, rowsIn: this.readFile(path, block.rows) };
+      } finally {
+        rmSync(path, { force: true });
+      }
+    }
+    const { vectors } = block;
+    checkArgument(
+      vectors.length === block.rows * this.shape.dimension,
+      `${vectors.length} floats where ${block.rows} rows of ${this.shape.dimension} were announced`,
+    );
+    checkArgument(allFinite(vectors), "a vector contains a number that is not finite");
+    return { rows: block.rows, bytes, rowsIn: this.fromVectors(vectors) };
+  }
+
+  /** The index in a flat file. @throws {HostError} INVALID_ARGUMENT: the file is not what was announced. */
+  readFile(path: string, rows: number): FaissIndex {
+    try {
+      const found = checkFlatFile(path, this.shape);
+      checkArgument(found === rows, `the file holds ${found} rows, not ${rows}`);
+    } catch (error) {
+      if (error instanceof FlatFormatError) throw new HostError("INVALID_ARGUMENT", error.message, { cause: error });
+      throw error;
+    }
+    return this.#class.read(path);
+  }
+
+  /** Numbers where there are few, else an index. */
+  fromVectors(vectors: Float32Array): FaissIndex | number[] {
+    if (vectors.length <= ADD_FLOATS_MAX) return Array.from(vectors);
+    const rows = vectors.length / this.shape.dimension;
+    const block = createFlatBlock(this.shape, rows);
+    block.vectors.set(vectors);
+    return this.#scratch.using(block.bytes.byteLength, (path) => {
+      writeFileSync(path, block.bytes);
+      return this.#class.read(path);
+    });
+  }
+
+  /** Adds a staged block to the end of `index`. */
+  append(index: FaissIndex, staged: StagedBlock): void {
+    if (Array.isArray(staged.rowsIn)) {
+      index.add(staged.rowsIn);
+      return;
+    }
+    index.mergeFrom(staged.rowsIn);
+    dropped(staged.bytes);
+  }
+
+  /** Writes `index` to a scratch file. The caller removes it. @throws {HostError} NO_ROOM */
+  writeScratch(index: FaissIndex): string {
+    const path = this.#scratch.pathFor(flatFileBytes(this.shape, index.ntotal()));
+    index.write(path);
+    return path;
+  }
+}
+
+function allFinite(vectors: Float32Array): boolean {
+  // One NaN or infinity makes the sum of squares non-finite; no finite float32 can.
+  let squares = 0;
+  for (let index = 0; index < vectors.length; index++) squares += vectors[index]! * vectors[index]!;
+  return Number.isFinite(squares);
+}

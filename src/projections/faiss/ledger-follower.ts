@@ -1,0 +1,223 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { ConfigurationError, StoreUnavailableError, ValidationError } from "../../errors.ts";
+import type { MemoryKey } from "../../memory/keys.ts";
+import type { MemoryChange } from "../../memory/memory.ts";
+import type { Log } from "../../observability/log.ts";
+import { type ChangeSource, FEED_START, type FeedCursor } from "../change-source.ts";
+import type { HostConnection } from "./host-connection.ts";
+import type { SnapshotExpectation } from "./messages.ts";
+import { projectChecked } from "./metric.ts";
+import type { CatchUpProgress, ResolvedFaissOptions } from "./options.ts";
+import { RecentPublishes } from "./recent-publishes.ts";
+import { wireChange, withBlocks } from "./vector-blocks.ts";
+
+const FEED_PAGE = 1_000;
+/** Memories fetched at a time: they come with their documents, a mebibyte each at worst. */
+const FETCHED_MAX = 250;
+const PROGRESS_INTERVAL_MS = 1_000;
+const RETRY_MIN_MS = 100;
+/** A ledger that does not answer a recovery's question for so long is asked again. */
+const LEDGER_CALL_MS = 60_000;
+/** Loads of one snapshot that the host may die in before it is set aside. */
+const LOAD_CRASHES_MAX = 2;
+
+/** How far the contents of one host process follow the ledger. */
+export interface FeedPosition {
+  readonly epoch: string;
+  cursor: FeedCursor;
+}
+
+/** Fills a host process from snapshots and from the ledger's feed. Positions belong to one process and end with it. */
+export class LedgerFollower {
+  readonly recent: RecentPublishes;
+  readonly #options: ResolvedFaissOptions;
+  readonly #source: ChangeSource;
+  readonly #log: Log;
+  readonly #random: () => number;
+  /** Per snapshot, how often a host died while it was loaded. */
+  readonly #loadCrashes = new Map<number, number>();
+  #epoch: string | null = null;
+
+  constructor(
+    options: ResolvedFaissOptions,
+    dependencies: { source: ChangeSource; log: Log; random: () => number; now: () => number },
+  ) {
+    this.#options = options;
+    this.#source = dependencies.source;
+    this.#log = dependencies.log;
+    this.#random = dependencies.random;
+    this.recent = new RecentPublishes(dependencies.now);
+  }
+
+  /**
+   * Fills a fresh process: newest usable snapshot, then the feed, then what was published lately and is not in the
+   * feed yet. Unless `first`, a ledger that is away is waited for.
+   */
+  async recover(connection: HostConnection, first: boolean, signal: AbortSignal): Promise<FeedPosition> {
+    const { dimension, metric, heldBytesMax, heldTtlMs } = this.#options;
+    const scratch = connection.scratch;
+    await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs }, signal);
+    const epoch = await this.#persist(first, signal, (attempt) => this.#source.epoch(attempt));
+    if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
+    this.#epoch = epoch;
+    const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), signal)) ?? FEED_START;
+    const position = { epoch, cursor };
+    const progress = await this.#persist(first, signal, (attempt) => this.#follow(connection, position, attempt));
+    const recent = this.recent.headers();
+    for (let start = 0; start < recent.length; start += FEED_PAGE) {
+      const page = recent.slice(start, start + FEED_PAGE);
+      await this.#persist(first, signal, (attempt) => this.#refresh(connection, page, attempt));
+    }
+    this.#log.info({ ...progress, recent: recent.length, cursor: position.cursor }, "FAISS index is up to date");
+    return position;
+  }
+
+  /** Brings a process that serves calls up to date. @throws {StoreUnavailableError} when the epoch is another one. */
+  async catchUp(connection: HostConnection, position: FeedPosition, signal: AbortSignal): Promise<CatchUpProgress> {
+    const epoch = await this.#source.epoch(signal);
+    if (epoch !== position.epoch) throw new EpochChangedError(position.epoch, epoch);
+    return this.#follow(connection, position, signal);
+  }
+
+  /** Writes a snapshot as of `position`. */
+  async snapshot(
+    connection: HostConnection,
+    position: FeedPosition,
+    createdAt: number,
+    signal: AbortSignal,
+  ): Promise<{ sequence: number; bytes: number }> {
+    const { directory, snapshotsKept: keep } = this.#options;
+    const head = this.#expectation(position.epoch);
+    const { cursor } = position;
+    return connection.request("writeSnapshot", { directory, head, cursor, createdAt, keep }, signal);
+  }
+
+  #expectation(epoch: string): SnapshotExpectation {
+    const { model, dimension, metric } = this.#options;
+    return { epoch, model, dimension, metric };
+  }
+
+  /** @returns the cursor of the snapshot that was loaded; null when there is none to use. */
+  async #loadNewest(
+    connection: HostConnection,
+    expected: SnapshotExpectation,
+    signal: AbortSignal,
+  ): Promise<FeedCursor | null> {
+    const { directory } = this.#options;
+    for (const sequence of await connection.request("listSnapshots", { directory }, signal)) {
+      const crashes = this.#loadCrashes.get(sequence) ?? 0;
+      if (crashes >= LOAD_CRASHES_MAX) {
+        this.#log.warn({ directory, sequence, crashes }, "FAISS snapshot set aside: the host died loading it");
+        await connection.request("setAsideSnapshot", { directory, sequence }, signal);
+        continue;
+      }
+      this.#loadCrashes.set(sequence, crashes + 1);
+      const loaded = await connection.request("loadSnapshot", { directory, sequence, expected }, signal);
+      this.#loadCrashes.delete(sequence);
+      switch (loaded.outcome) {
+        case "loaded":
+          this.#log.info(
+            { directory, sequence, live: loaded.live, createdAt: loaded.createdAt },
+            "FAISS snapshot loaded",
+          );
+          return loaded.cursor;
+        case "set_aside":
+          this.#log.warn({ directory, sequence, reason: loaded.reason }, "FAISS snapshot set aside");
+          break;
+        case "mismatch":
+          throw new ConfigurationError(
+            `the FAISS snapshot in ${directory} does not fit: ${loaded.reason}. Give another faiss.directory, or ` +
+              "delete this one to have the index rebuilt from the ledger",
+          );
+      }
+    }
+    this.#log.info({ directory }, "no FAISS snapshot to use: the index is rebuilt from the ledger");
+    return null;
+  }
+
+  async #follow(connection: HostConnection, position: FeedPosition, signal: AbortSignal): Promise<CatchUpProgress> {
+    let read = 0;
+    let applied = 0;
+    let reportedAt = performance.now();
+    while (true) {
+      const page = await this.#source.changesAfter(position.cursor, FEED_PAGE, within(signal));
+      if (page.headers.length === 0) return { read, applied };
+      applied += await this.#refresh(connection, page.headers, signal);
+      read += page.headers.length;
+      // Two that follow at a time may pass each other: the one behind must not turn the other back.
+      if (isLater(page.cursor, position.cursor)) position.cursor = page.cursor;
+      if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
+        reportedAt = performance.now();
+        this.#options.onProgress({ read, applied });
+        this.#log.info({ read, applied }, "FAISS index is catching up");
+      }
+    }
+  }
+
+  /** Publishes the current versions of those memories of which the host holds an older one, or none. */
+  async #refresh(
+    connection: HostConnection,
+    headers: readonly (MemoryKey & { readonly version: number })[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const asked = headers.map(({ namespace, memoryId, version }) => ({ namespace, memoryId, version }));
+    const outdated = await connection.request("outdated", { headers: asked }, signal);
+    const keys = outdated.map((position) => asked[position] as MemoryKey);
+    let applied = 0;
+    for (let start = 0; start < keys.length; start += FETCHED_MAX) {
+      const found = await this.#source.currentChanges(keys.slice(start, start + FETCHED_MAX), within(signal));
+      const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
+      if (changes.length === 0) continue;
+      const args = { token: null, changes: changes.map(wireChange) };
+      await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+        connection.request("publish", { ...args, blocks }, signal),
+      );
+      applied += changes.length;
+    }
+    return applied;
+  }
+
+  /** A memory whose vector cannot be in this index must not keep the others out: it stands without a vector. */
+  #fitting(change: MemoryChange): MemoryChange {
+    if (change.kind !== "put" || change.embedding === null) return change;
+    try {
+      projectChecked(this.#options, change.embedding);
+      return change;
+    } catch (error) {
+      if (!(error instanceof ValidationError)) throw error;
+      const { namespace, memoryId, version } = change;
+      this.#log.warn({ namespace, memoryId, version, reason: error.message }, "vector left out of the FAISS index");
+      return { ...change, embedding: null };
+    }
+  }
+
+  async #persist<T>(once: boolean, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await work(signal);
+      } catch (error) {
+        if (once || signal.aborted || error instanceof ConfigurationError) throw error;
+        const ceiling = Math.min(this.#options.hostBackoffMaxMs, RETRY_MIN_MS * 2 ** Math.min(failures, 20));
+        const waitMs = Math.round(this.#random() * ceiling);
+        this.#log.warn({ error, waitMs }, "FAISS recovery waits for the ledger; will retry");
+        await delay(waitMs, undefined, { signal });
+      }
+    }
+  }
+}
+
+/** The database was restored: what was read before belongs to another history. */
+export class EpochChangedError extends StoreUnavailableError {
+  constructor(before: string, after: string) {
+    super("faiss", `the ledger's epoch changed from ${before} to ${after}: the index is being rebuilt`);
+  }
+}
+
+function within(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(LEDGER_CALL_MS)]);
+}
+
+function isLater(a: FeedCursor, b: FeedCursor): boolean {
+  const [left, right] = [BigInt(a.xid), BigInt(b.xid)];
+  return left > right || (left === right && BigInt(a.seq) > BigInt(b.seq));
+}

@@ -1,0 +1,126 @@
+import type { FeedCursor } from "../change-source.ts";
+import type { SnapshotExpectation } from "./messages.ts";
+
+/** Raised by every change of the files' meaning. A snapshot of another format is set aside and the index rebuilt. */
+export const SNAPSHOT_FORMAT_VERSION = 1;
+
+export const MANIFEST_NAME = "manifest.json";
+export const SLOTS_NAME = "slots.bin";
+
+export interface SnapshotFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+/** `manifest.json` of a snapshot: written last, so a folder without one is no snapshot. */
+export interface SnapshotManifest extends SnapshotExpectation {
+  readonly formatVersion: number;
+  /** Everything up to here in the ledger's feed is in the snapshot. */
+  readonly cursor: FeedCursor;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly files: readonly SnapshotFile[];
+  /** In the order of `slots.bin`. */
+  readonly namespaces: readonly SnapshotNamespace[];
+}
+
+export interface SnapshotNamespace {
+  readonly name: string;
+  readonly live: number;
+  /** Flat indexes whose rows make up the namespace's slots, in order. */
+  readonly segments: readonly { readonly file: string; readonly rows: number }[];
+}
+
+/** Why a snapshot cannot be used. `mismatch`: it is sound, and of another shape or model than configured. */
+export class SnapshotRejection extends Error {
+  readonly kind: "set_aside" | "mismatch";
+  constructor(kind: "set_aside" | "mismatch", reason: string) {
+    super(reason);
+    this.kind = kind;
+  }
+}
+
+/** The manifest in `text`, if it is one of ours and fits. @throws {SnapshotRejection} */
+export function parseManifest(text: string, expected: SnapshotExpectation): SnapshotManifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new SnapshotRejection("set_aside", "the manifest is not JSON");
+  }
+  const version = (value as { formatVersion?: unknown } | null)?.formatVersion;
+  if (version !== SNAPSHOT_FORMAT_VERSION) {
+    throw new SnapshotRejection(
+      "set_aside",
+      `format ${String(version)}, and this program reads ${SNAPSHOT_FORMAT_VERSION}`,
+    );
+  }
+  if (!isManifest(value)) throw new SnapshotRejection("set_aside", "the manifest lacks a field or holds a wrong one");
+  const differences = shapeDifferences(value, expected);
+  if (differences.length > 0) throw new SnapshotRejection("mismatch", differences.join(", "));
+  if (value.epoch !== expected.epoch) {
+    throw new SnapshotRejection(
+      "set_aside",
+      `epoch ${value.epoch}, and the ledger's is ${expected.epoch} (it was restored)`,
+    );
+  }
+  return value;
+}
+
+function shapeDifferences(found: SnapshotManifest, expected: SnapshotExpectation): string[] {
+  const differences: string[] = [];
+  for (const field of ["dimension", "metric"] as const) {
+    if (found[field] !== expected[field]) {
+      differences.push(`it has ${field} ${found[field]}, and ${expected[field]} is configured`);
+    }
+  }
+  // A model that is not stated says nothing about the vectors.
+  if (found.model !== null && expected.model !== null && found.model !== expected.model) {
+    differences.push(`it is of model ${found.model}, and ${expected.model} is configured`);
+  }
+  return differences;
+}
+
+function isManifest(value: unknown): value is SnapshotManifest {
+  if (!isRecord(value) || !isRecord(value.cursor)) return false;
+  const { epoch, model, dimension, metric, cursor, createdAt, files, namespaces } = value;
+  return (
+    typeof epoch === "string" &&
+    (model === null || typeof model === "string") &&
+    isCount(dimension) &&
+    typeof metric === "string" &&
+    /^\d+$/.test(String(cursor.xid)) &&
+    /^\d+$/.test(String(cursor.seq)) &&
+    isCount(createdAt) &&
+    isArrayOf(
+      files,
+      (file) => isFileName(file.name) && isCount(file.bytes) && /^[0-9a-f]{64}$/.test(String(file.sha256)),
+    ) &&
+    isArrayOf(
+      namespaces,
+      (namespace) =>
+        typeof namespace.name === "string" &&
+        isCount(namespace.live) &&
+        isArrayOf(namespace.segments, (segment) => isFileName(segment.file) && isCount(segment.rows)),
+    )
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isArrayOf(value: unknown, test: (item: Record<string, unknown>) => boolean): boolean {
+  return Array.isArray(value) && value.every((item) => isRecord(item) && test(item));
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Names come out of a file and are joined to a path: nothing but our own pattern may pass. */
+function isFileName(value: unknown): boolean {
+  return value === SLOTS_NAME || /^index-\d+\.faiss$/.test(String(value));
+}

@@ -1,0 +1,106 @@
+import type { Embedder } from "../embed/embedder.ts";
+import { EmbeddingError, InternalError, MnemosyncError } from "../errors.ts";
+import type { MemoryKey } from "../memory/keys.ts";
+import type { MemoryInput, MemoryValidator, ValidMemory } from "../memory/schema.ts";
+import type { WriteIntent } from "./plan.ts";
+
+/** What a write may be given beside the memory itself. */
+export interface IntentOptions {
+  readonly expectedVersion?: number | undefined;
+  readonly modifiedAt?: number | undefined;
+}
+
+/** An input that cannot be written. */
+export interface Refusal {
+  /** As far as it could be made out, for the report. */
+  readonly key: MemoryKey;
+  readonly error: MnemosyncError;
+}
+
+/** Turns what callers give into what is written: validates, embeds text, encodes. */
+export class Intake {
+  readonly #validator: MemoryValidator;
+  readonly #embedder: Embedder | null;
+
+  constructor(validator: MemoryValidator, embedder: Embedder | null) {
+    this.#validator = validator;
+    this.#embedder = embedder;
+  }
+
+  /**
+   * One result per input, in order. Text without a vector is embedded in one request for all; when the embedder fails,
+   * the memories that needed it are refused and the others go on.
+   */
+  async prepare(
+    inputs: readonly MemoryInput[],
+    options: IntentOptions,
+    signal: AbortSignal,
+  ): Promise<(WriteIntent | Refusal)[]> {
+    const valid = inputs.map((input) => this.#validate(input));
+    const wanting = valid.filter((memory): memory is ValidMemory => !("error" in memory) && this.#needsVector(memory));
+    const vectors = await this.#embed(wanting, signal);
+    return valid.map((memory) => {
+      if ("error" in memory) return memory;
+      const vector = vectors.get(memory);
+      if (vector instanceof MnemosyncError) return refusal(memory, vector);
+      return this.#encode(memory, vector, options);
+    });
+  }
+
+  #validate(input: MemoryInput): ValidMemory | Refusal {
+    try {
+      return this.#validator.validate(input);
+    } catch (error) {
+      return refusal(input, error);
+    }
+  }
+
+  #needsVector(memory: ValidMemory): boolean {
+    return this.#embedder !== null && memory.embedding === null && memory.document.content !== "";
+  }
+
+  async #embed(
+    memories: readonly ValidMemory[],
+    signal: AbortSignal,
+  ): Promise<Map<ValidMemory, Float32Array | MnemosyncError>> {
+    const vectors = new Map<ValidMemory, Float32Array | MnemosyncError>();
+    if (this.#embedder === null || memories.length === 0) return vectors;
+    try {
+      const embedded = await this.#embedder.embed(
+        memories.map((memory) => memory.document.content),
+        signal,
+      );
+      memories.forEach((memory, index) => {
+        const missing = new EmbeddingError(`the embedder gave ${embedded.length} vectors for ${memories.length} texts`);
+        vectors.set(memory, embedded[index] ?? missing);
+      });
+    } catch (error) {
+      for (const memory of memories) vectors.set(memory, ownError(error));
+    }
+    return vectors;
+  }
+
+  #encode(memory: ValidMemory, vector: Float32Array | undefined, options: IntentOptions): WriteIntent | Refusal {
+    try {
+      const embedded = vector === undefined ? undefined : { embedding: vector, model: this.#embedder?.model ?? "" };
+      return {
+        key: { namespace: memory.namespace, memoryId: memory.memoryId },
+        memory: this.#validator.encode(memory, embedded),
+        expectedVersion: options.expectedVersion ?? null,
+        modifiedAt: options.modifiedAt ?? null,
+      };
+    } catch (error) {
+      return refusal(memory, error);
+    }
+  }
+}
+
+function refusal(input: { namespace?: unknown; memoryId?: unknown } | null | undefined, error: unknown): Refusal {
+  const text = (value: unknown, otherwise: string): string => (typeof value === "string" ? value : otherwise);
+  const key = { namespace: text(input?.namespace, "default"), memoryId: text(input?.memoryId, "") };
+  return { key, error: ownError(error) };
+}
+
+function ownError(error: unknown): MnemosyncError {
+  return error instanceof MnemosyncError ? error : new InternalError(String(error), { cause: error });
+}
