@@ -10,7 +10,7 @@ import type { Embedder } from "./embed/embedder.ts";
 import { HashingEmbedder } from "./embed/hashing-embedder.ts";
 import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
-import { Ledger } from "./ledger/ledger.ts";
+import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
 import type { Projection } from "./projections/projection.ts";
@@ -27,7 +27,7 @@ import { Writer } from "./write/writer.ts";
 export interface Parts {
   readonly options: EffectiveOptions;
   readonly postgres: PostgresAccess;
-  readonly ledger: Ledger;
+  readonly ledger: LedgerStore;
   readonly ledgerGate: StoreGate<Probed>;
   readonly redis: StoreGate<RedisProjection>;
   readonly vectorIndex: VectorIndex | null;
@@ -45,7 +45,7 @@ export interface Parts {
 
 export interface Connections {
   readonly postgres: PostgresAccess;
-  readonly ledger: Ledger;
+  readonly ledger: LedgerStore;
   readonly redis: Redis;
   readonly ownsRedis: boolean;
   readonly vectorIndex: VectorIndex | null;

@@ -1,7 +1,13 @@
 export type { Options } from "./config/options.ts";
 export type { CheckOptions } from "./consistency/checker.ts";
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repairer.ts";
-export { type CheckScope, type ConsistencyReport, DRIFT_KINDS, type DriftKind, type Finding } from "./consistency/report.ts";
+export {
+  type CheckScope,
+  type ConsistencyReport,
+  DRIFT_KINDS,
+  type DriftKind,
+  type Finding,
+} from "./consistency/report.ts";
 export type { Embedder } from "./embed/embedder.ts";
 export { HashingEmbedder, type HashingEmbedderOptions } from "./embed/hashing-embedder.ts";
 export { HttpEmbedder } from "./embed/http-embedder.ts";

@@ -1,4 +1,4 @@
-import type { Ledger } from "../ledger/ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import { BucketSet } from "../memory/buckets.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection } from "../projections/projection.ts";
@@ -6,7 +6,7 @@ import { Pass } from "./pass.ts";
 import { buildReport, type CheckScope, type ConsistencyReport } from "./report.ts";
 
 export interface CheckerParts {
-  readonly ledger: Ledger;
+  readonly ledger: LedgerStore;
   readonly projections: readonly Projection[];
   readonly log: Log;
   /** Milliseconds from which an unpublished transaction or a queue row no longer excuses a difference. */

@@ -1,6 +1,6 @@
 import { InternalError, MnemosyncError, type StoreName } from "../errors.ts";
 import type { EvidenceRecord } from "../ledger/check-statements.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import { checksumOf } from "../memory/checksum.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
@@ -10,7 +10,7 @@ import { classify } from "./classify.ts";
 import type { ConsistencyReport, Finding } from "./report.ts";
 
 export interface RepairerParts {
-  readonly ledger: Ledger;
+  readonly ledger: LedgerStore;
   readonly projections: readonly Projection[];
   readonly log: Log;
   /** Milliseconds since 1970. */

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import PQueue from "p-queue";
 import { AbortedError, EmbeddingError } from "../errors.ts";
-import { deadlineSignal, isTimeout, pause } from "../lifecycle/deadline.ts";
+import { pause } from "../lifecycle/deadline.ts";
 import type { Embedder } from "./embedder.ts";
 import { parseEmbeddingResponse, UnusableResponse } from "./embedding-response.ts";
 import {
@@ -9,6 +9,7 @@ import {
   type HttpEmbedderSettings,
   parseHttpEmbedderOptions,
 } from "./http-embedder-options.ts";
+import { LinkedAbort } from "./linked-abort.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 const EXCERPT_CHARACTERS_MAX = 300;
@@ -69,8 +70,7 @@ export class HttpEmbedder implements Embedder {
   async embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
     if (signal?.aborted) throw new AbortedError("embedding", { cause: signal.reason });
     const vectors: Float32Array[] = new Array(texts.length);
-    const stopping = new AbortController();
-    const scope = signal === undefined ? stopping.signal : AbortSignal.any([signal, stopping.signal]);
+    const call = new LinkedAbort(signal); // Fires with the caller's signal, and when a batch has failed for good.
     const batches = this.#batches(texts);
     let failure: unknown;
     // No more lanes than requests may run at once, so that a long call has few waiting entries in the shared queue.
@@ -78,21 +78,22 @@ export class HttpEmbedder implements Embedder {
       for (const batch of batches) {
         let request: Promise<Float32Array[]> | undefined;
         try {
-          const embedded = await this.#requests.add(() => (request = this.#embedBatch(batch.texts, scope)), {
-            signal: scope,
+          const embedded = await this.#requests.add(() => (request = this.#embedBatch(batch.texts, call.signal)), {
+            signal: call.signal,
           });
           embedded.forEach((vector, index) => {
             vectors[batch.start + index] = vector;
           });
         } catch (error) {
           failure ??= signal?.aborted ? new AbortedError("embedding", { cause: signal.reason }) : error;
-          stopping.abort();
+          call.abort();
           await request?.catch(() => undefined); // The queue lets go on abort; the request takes a moment to end.
           return;
         }
       }
     };
     await Promise.all(Array.from({ length: this.#settings.concurrency }, lane));
+    call.release();
     if (failure !== undefined) throw failure;
     return vectors;
   }
@@ -136,14 +137,14 @@ export class HttpEmbedder implements Embedder {
   /** One request. Never rejects: what went wrong is returned, an abort included. */
   async #attempt(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[] | AttemptFailure> {
     const { url, timeoutMs } = this.#settings;
-    const deadline = deadlineSignal(timeoutMs, signal);
+    const deadline = new LinkedAbort(signal, timeoutMs);
     try {
       const response = await this.#fetch(url, {
         method: "POST",
         headers: this.#headers(),
         body: this.#requestBody(texts),
         redirect: "manual", // Following one would turn POST into GET, and could carry memories elsewhere.
-        signal: deadline,
+        signal: deadline.signal,
       });
       if (!response.ok) return await this.#refusal(response);
       const bytesMax = ENVELOPE_BYTES_MAX + texts.length * this.dimension * BYTES_PER_COMPONENT_MAX;
@@ -159,7 +160,7 @@ export class HttpEmbedder implements Embedder {
           cause,
         };
       }
-      if (!signal.aborted && isTimeout(deadline)) {
+      if (deadline.timedOut) {
         return {
           what: `gave no answer within ${timeoutMs} ms`,
           advice: "raise timeoutMs, lower batchSizeMax, or try again when the endpoint is less busy",
@@ -173,6 +174,8 @@ export class HttpEmbedder implements Embedder {
         retryable: true,
         cause,
       };
+    } finally {
+      deadline.release();
     }
   }
 

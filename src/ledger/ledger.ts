@@ -1,4 +1,4 @@
-import type { PostgresAccess, PostgresConnection } from "../connection/postgres-pool.ts";
+import type { Backend, PostgresAccess, PostgresConnection } from "../connection/postgres-pool.ts";
 import { deadlineSignal } from "../lifecycle/deadline.ts";
 import type { BucketDigests, BucketSet } from "../memory/buckets.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
@@ -7,6 +7,7 @@ import type { ChangeSource, FeedCursor, FeedPage } from "../projections/change-s
 import type { ProjectionHealth, ProjectionName } from "../projections/projection.ts";
 import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
+import { type LedgerTransaction, PostgresTransaction } from "./ledger-transaction.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
@@ -34,11 +35,6 @@ export class Ledger implements ChangeSource {
     this.#callTimeoutMs = options.callTimeoutMs ?? 60_000;
   }
 
-  /** Runs `work` on a connection of its own, within the deadline of a call. */
-  async connection<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    return await this.#postgres.use(deadlineSignal(this.#callTimeoutMs, signal), work);
-  }
-
   async migrate(signal: AbortSignal): Promise<MigrationReport> {
     return await migrate(this.#postgres, signal);
   }
@@ -46,7 +42,7 @@ export class Ledger implements ChangeSource {
   /** Never rejects. A server that is a standby, or read-only, is `degraded`. */
   async health(signal: AbortSignal): Promise<ProjectionHealth> {
     try {
-      const readOnly = await this.connection(signal, async ({ sql }) => {
+      const readOnly = await this.#connection(signal, async ({ sql }) => {
         const [row] = await sql<{ read_only: string }[]>`select current_setting('transaction_read_only') as read_only`;
         return row?.read_only === "on";
       });
@@ -59,7 +55,7 @@ export class Ledger implements ChangeSource {
   // Reading
 
   async readVersions(keys: readonly MemoryKey[], signal: AbortSignal): Promise<Map<string, reads.LedgerVersion>> {
-    return await this.connection(signal, ({ sql }) => reads.readVersions(sql, keys));
+    return await this.#connection(signal, ({ sql }) => reads.readVersions(sql, keys));
   }
 
   async listVersions(
@@ -68,33 +64,33 @@ export class Ledger implements ChangeSource {
     limit: number,
     signal: AbortSignal,
   ): Promise<(reads.LedgerVersion & reads.KeyPosition)[]> {
-    return await this.connection(signal, ({ sql }) => reads.listVersions(sql, after, buckets, limit));
+    return await this.#connection(signal, ({ sql }) => reads.listVersions(sql, after, buckets, limit));
   }
 
   async readChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<Map<string, MemoryChange>> {
-    return await this.connection(signal, ({ sql }) => reads.readChanges(sql, keys));
+    return await this.#connection(signal, ({ sql }) => reads.readChanges(sql, keys));
   }
 
   async readDigests(store: ProjectionName, signal: AbortSignal): Promise<BucketDigests> {
-    return await this.connection(signal, ({ sql }) => reads.readDigests(sql, store));
+    return await this.#connection(signal, ({ sql }) => reads.readDigests(sql, store));
   }
 
   async readFlaws(keys: readonly MemoryKey[], signal: AbortSignal): Promise<reads.LedgerFlaw[]> {
-    return await this.connection(signal, ({ sql }) => reads.readFlaws(sql, keys));
+    return await this.#connection(signal, ({ sql }) => reads.readFlaws(sql, keys));
   }
 
   async statistics(signal: AbortSignal): Promise<SyncStatistics> {
-    return await this.connection(signal, ({ sql }) => readStatistics(sql));
+    return await this.#connection(signal, ({ sql }) => readStatistics(sql));
   }
 
   // The change feed
 
   async epoch(signal: AbortSignal): Promise<string> {
-    return await this.connection(signal, ({ sql }) => feed.readEpoch(sql));
+    return await this.#connection(signal, ({ sql }) => feed.readEpoch(sql));
   }
 
   async changesAfter(cursor: FeedCursor, limit: number, signal: AbortSignal): Promise<FeedPage> {
-    return await this.connection(signal, ({ sql }) => feed.readFeed(sql, cursor, limit));
+    return await this.#connection(signal, ({ sql }) => feed.readFeed(sql, cursor, limit));
   }
 
   async currentChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(MemoryChange | null)[]> {
@@ -104,8 +100,29 @@ export class Ledger implements ChangeSource {
 
   // Transactions and the queue
 
+  /** Runs `work` with a transaction of its own. A transaction that `work` leaves open ends with its connection. */
+  async transaction<T>(signal: AbortSignal, work: (transaction: LedgerTransaction) => Promise<T>): Promise<T> {
+    return await this.#connection(signal, (connection) => work(new PostgresTransaction(connection)));
+  }
+
+  /**
+   * What became of a transaction whose connection was lost. Ends the old server process first: until it is gone, the
+   * transaction might still commit. Then its row tells. (`pg_xact_status` would not do: a transaction id can be given out
+   * twice across a crash.)
+   */
+  async outcomeOf(
+    transactionId: string,
+    backend: Backend,
+    signal: AbortSignal,
+  ): Promise<"committed" | "aborted" | "running"> {
+    return await this.#connection(signal, async ({ sql }) => {
+      if (!(await transactions.fence(sql, backend))) return "running";
+      return (await transactions.isCommitted(sql, transactionId)) ? "committed" : "aborted";
+    });
+  }
+
   async markPublished(transactionIds: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.connection(signal, ({ sql }) => transactions.markPublished(sql, transactionIds));
+    await this.#connection(signal, ({ sql }) => transactions.markPublished(sql, transactionIds));
   }
 
   async recordRollback(
@@ -113,7 +130,7 @@ export class Ledger implements ChangeSource {
     signal: AbortSignal,
   ): Promise<void> {
     const row = { ...transaction, nodeId: this.nodeId };
-    await this.connection(signal, ({ sql }) => transactions.recordRollback(sql, row));
+    await this.#connection(signal, ({ sql }) => transactions.recordRollback(sql, row));
   }
 
   /** Queue of a store, as this node has to work it. */
@@ -127,7 +144,7 @@ export class Ledger implements ChangeSource {
     pending: readonly { store: ProjectionName; keys: readonly MemoryKey[]; reason: string }[],
     signal: AbortSignal,
   ): Promise<void> {
-    await this.connection(signal, async ({ sql }) => {
+    await this.#connection(signal, async ({ sql }) => {
       await sql`begin`;
       for (const { store, keys, reason } of pending) await queue.enqueue(sql, this.queueOf(store), keys, reason);
       await transactions.markPublished(sql, [transactionId]);
@@ -135,9 +152,58 @@ export class Ledger implements ChangeSource {
     });
   }
 
-  /** Runs one of the queue's statements. */
-  async onQueue<T>(signal: AbortSignal, work: (sql: PostgresConnection["sql"]) => Promise<T>): Promise<T> {
-    return await this.connection(signal, ({ sql }) => work(sql));
+  /** The first answer under an idempotency key; null when the key was not used. */
+  async firstAnswer(idempotencyKey: string, signal: AbortSignal): Promise<transactions.FirstAnswer | null> {
+    return await this.#connection(signal, ({ sql }) => transactions.readFirstAnswer(sql, idempotencyKey));
+  }
+
+  /** Queues memories for a store. */
+  async enqueue(name: queue.QueueName, keys: readonly MemoryKey[], reason: string, signal: AbortSignal): Promise<void> {
+    await this.#connection(signal, ({ sql }) => queue.enqueue(sql, name, keys, reason));
+  }
+
+  async claim(
+    name: queue.QueueName,
+    workerId: string,
+    limit: number,
+    leaseMs: number,
+    signal: AbortSignal,
+  ): Promise<queue.QueuedMemory[]> {
+    return await this.#connection(signal, ({ sql }) => queue.claim(sql, name, workerId, limit, leaseMs));
+  }
+
+  async settle(name: queue.QueueName, memories: readonly queue.QueuedMemory[], signal: AbortSignal): Promise<void> {
+    await this.#connection(signal, ({ sql }) => queue.settle(sql, name, memories));
+  }
+
+  async release(
+    name: queue.QueueName,
+    memories: readonly (queue.QueuedMemory & { delayMs: number | null })[],
+    error: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#connection(signal, ({ sql }) => queue.release(sql, name, memories, error));
+  }
+
+  /** Moves transactions that nobody confirmed in time to the queue. */
+  async queueOverdue(
+    deadlineMs: number,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<{ transactions: number; memories: number }> {
+    return await this.#connection(signal, ({ sql }) => queue.queueOverdue(sql, this.nodeId, deadlineMs, limit));
+  }
+
+  async listQueue(limit: number, signal: AbortSignal): Promise<queue.QueueEntry[]> {
+    return await this.#connection(signal, ({ sql }) => queue.listQueue(sql, limit));
+  }
+
+  async replayDead(signal: AbortSignal): Promise<number> {
+    return await this.#connection(signal, ({ sql }) => queue.replayDead(sql));
+  }
+
+  async dropDead(signal: AbortSignal): Promise<number> {
+    return await this.#connection(signal, ({ sql }) => queue.dropDead(sql));
   }
 
   // Checks and repairs
@@ -149,7 +215,7 @@ export class Ledger implements ChangeSource {
     signal: AbortSignal,
     work: (locked: checks.LockedForConfirm) => Promise<T>,
   ): Promise<T> {
-    return await this.connection(signal, async ({ sql }) => {
+    return await this.#connection(signal, async ({ sql }) => {
       await sql`begin`;
       const result = await work(await checks.lockForConfirm(sql, keys, this.nodeId, overdueMs));
       await sql`rollback`;
@@ -158,7 +224,7 @@ export class Ledger implements ChangeSource {
   }
 
   async keepEvidence(records: readonly checks.EvidenceRecord[], signal: AbortSignal): Promise<string[]> {
-    return await this.connection(signal, async ({ sql }) => {
+    return await this.#connection(signal, async ({ sql }) => {
       await sql`begin`;
       const ids: string[] = [];
       for (const record of records) ids.push(await checks.keepEvidence(sql, record));
@@ -173,7 +239,7 @@ export class Ledger implements ChangeSource {
     resolution: string,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.connection(signal, ({ sql }) => checks.settleEvidence(sql, ids, state, resolution));
+    await this.#connection(signal, ({ sql }) => checks.settleEvidence(sql, ids, state, resolution));
   }
 
   async restoreDocument(
@@ -183,19 +249,26 @@ export class Ledger implements ChangeSource {
     embedding: Buffer | null,
     signal: AbortSignal,
   ): Promise<boolean> {
-    return await this.connection(signal, ({ sql }) =>
+    return await this.#connection(signal, ({ sql }) =>
       checks.restoreDocument(sql, key, version, documentJson, embedding),
     );
   }
 
   async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
-    return await this.connection(signal, ({ sql }) => checks.removeStrayDocument(sql, key));
+    return await this.#connection(signal, ({ sql }) => checks.removeStrayDocument(sql, key));
   }
 
   async recordCheck(
     check: { scope: string; checked: number; findings: number; startedAt: number },
     signal: AbortSignal,
   ): Promise<void> {
-    await this.connection(signal, ({ sql }) => checks.recordCheck(sql, { ...check, nodeId: this.nodeId }));
+    await this.#connection(signal, ({ sql }) => checks.recordCheck(sql, { ...check, nodeId: this.nodeId }));
+  }
+
+  async #connection<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
+    return await this.#postgres.use(deadlineSignal(this.#callTimeoutMs, signal), work);
   }
 }
+
+/** What the rest of the program sees of the ledger: also what stand-ins for property tests implement. */
+export type LedgerStore = Pick<Ledger, keyof Ledger>;

@@ -163,39 +163,34 @@ export async function dropDead(sql: Sql): Promise<number> {
   return rows.length;
 }
 
-/** A transaction that was committed and whose publishing nobody confirmed in time. */
-export interface OverdueTransaction {
-  readonly transactionId: string;
-  readonly nodeId: string;
-  readonly keys: readonly MemoryKey[];
-}
-
 /**
- * Moves overdue transactions to the queue: their memories are queued for the stores given, and the transactions count
- * as published. Takes locks with `skip locked`, so that many nodes may do it at once.
+ * Moves overdue transactions to the queue: their memories are queued for Redis, those of this node's own transactions
+ * for its index too (other nodes' indexes follow the feed), and the transactions count as published. Takes locks with
+ * `skip locked`, so that many nodes may do it at once.
  * @param deadlineMs age, in milliseconds, from which a transaction is overdue.
  */
 export async function queueOverdue(
   sql: Sql,
-  queues: readonly QueueName[],
+  nodeId: string,
   deadlineMs: number,
   limit: number,
 ): Promise<{ transactions: number; memories: number }> {
   const [row] = await sql<{ transactions: number; memories: number }[]>`
     with overdue as materialized (
-      select tx_id, namespaces, memory_ids from mnemosync.sync_transactions
+      select tx_id, node_id, namespaces, memory_ids from mnemosync.sync_transactions
       where state = 'committed' and created_at < clock_timestamp() - make_interval(secs => ${deadlineMs / 1_000}::float8)
       order by created_at
       limit ${limit}
       for update skip locked
     ), keys as materialized (
-      select distinct k.namespace, k.memory_id
+      select k.namespace, k.memory_id, bool_or(overdue.node_id = ${nodeId}) as own
       from overdue, unnest(overdue.namespaces, overdue.memory_ids) as k (namespace, memory_id)
+      group by k.namespace, k.memory_id
     ), queued as (
       insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, last_error)
       select s.store, s.node_id, k.namespace, k.memory_id, 'its transaction was not confirmed as published in time'
-      from keys k, unnest(${arrayLiteral(queues.map((queue) => queue.store))}::text::text[],
-                          ${arrayLiteral(queues.map((queue) => queue.nodeId))}::text::text[]) as s (store, node_id)
+      from keys k, (values ('redis', ''), ('faiss', ${nodeId})) as s (store, node_id)
+      where s.store = 'redis' or k.own
       order by k.namespace collate "C", k.memory_id collate "C"
       on conflict (store, node_id, namespace, memory_id) do update set
         seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null

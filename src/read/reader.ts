@@ -1,5 +1,5 @@
 import { AbortedError, type MnemosyncError, StoreUnavailableError } from "../errors.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection, StoredEntry } from "../projections/projection.ts";
@@ -20,7 +20,7 @@ export interface SearchResult {
 }
 
 export interface ReaderParts {
-  readonly ledger: Ledger;
+  readonly ledger: LedgerStore;
   readonly redis: StoreGate<Projection> | null;
   readonly vectorIndex: VectorIndex | null;
   readonly log: Log;

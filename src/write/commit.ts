@@ -1,8 +1,7 @@
-import type { Backend, PostgresConnection } from "../connection/postgres-pool.ts";
+import type { Backend } from "../connection/postgres-pool.ts";
 import { CommitOutcomeUnknownError, MnemosyncError, StoreRefusedError } from "../errors.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import { fence, isCommitted } from "../ledger/transaction-statements.ts";
-import { beginAndLock, writeVersions } from "../ledger/write-statements.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
 import { pause } from "../lifecycle/deadline.ts";
 import { keyText } from "../memory/keys.ts";
 import { assertDistinct, type Decision, decide, type WriteIntent } from "./plan.ts";
@@ -13,7 +12,7 @@ export const WRITE_STEPS = ["locked", "prepared", "committing", "committed", "pu
 export type WriteStep = (typeof WRITE_STEPS)[number];
 
 export interface CommitParts {
-  readonly ledger: Ledger;
+  readonly ledger: LedgerStore;
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
   /** Milliseconds that a projection may take to prepare, while rows are locked. */
@@ -62,7 +61,7 @@ export async function commitChunk(
   assertDistinct(intents);
   const attempt = new Attempt(parts, transaction, gates, signal);
   try {
-    return await parts.ledger.connection(signal, (connection) => attempt.run(connection, intents));
+    return await parts.ledger.transaction(signal, (transaction) => attempt.run(transaction, intents));
   } catch (error) {
     const decisions = await attempt.committedDespite(error);
     if (decisions !== null) return decisions;
@@ -88,36 +87,36 @@ class Attempt {
     this.#signal = signal;
   }
 
-  async run(connection: PostgresConnection, intents: readonly WriteIntent[]): Promise<readonly Decision[]> {
-    const { sql } = connection;
-    const { ledger, onStep, onDecided } = this.#parts;
+  async run(ledger: LedgerTransaction, intents: readonly WriteIntent[]): Promise<readonly Decision[]> {
+    const { onStep, onDecided } = this.#parts;
+    const { nodeId } = this.#parts.ledger;
     const keys = intents.map((intent) => intent.key);
-    const { locked, now } = await beginAndLock(sql, keys);
-    this.#decisions = intents.map((intent) => decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId));
+    const { locked, now } = await ledger.begin(keys);
+    this.#decisions = intents.map((intent) => decide(intent, locked.get(keyText(intent.key)), now, nodeId));
     onDecided?.(this.#decisions);
     await onStep?.("locked");
     const writing = this.#decisions.filter((decision): decision is WriteDecision => decision.action === "write");
     if (writing.length === 0 && this.#transaction.idempotencyKey === null) {
-      await sql`rollback`;
+      await ledger.rollback();
       return this.#decisions;
     }
     // Both go on at once; both have ended, one way or the other, before anything is decided.
-    const results = await Promise.allSettled([this.#write(connection, writing), this.#prepare(writing)]);
+    const results = await Promise.allSettled([this.#write(ledger, writing), this.#prepare(writing)]);
     for (const result of results) if (result.status === "rejected") throw result.reason;
     await onStep?.("prepared");
     await onStep?.("committing");
-    this.#committing = connection.backend;
-    await sql`commit`;
+    this.#committing = ledger.backend;
+    await ledger.commit();
     this.#committing = null;
     return this.#decisions;
   }
 
-  async #write({ sql }: PostgresConnection, writing: readonly WriteDecision[]): Promise<void> {
+  async #write(transaction: LedgerTransaction, writing: readonly WriteDecision[]): Promise<void> {
     const { ledger, historyVersionsMax } = this.#parts;
     const token = { ...this.#transaction, nodeId: ledger.nodeId, historyVersionsMax };
     const outcomes = this.#transaction.idempotencyKey === null ? {} : { outcomes: this.#decisions.map(summary) };
     const writes = writing.map((decision) => decision.write);
-    const written = await writeVersions(sql, writes, { ...token, ...outcomes });
+    const written = await transaction.write(writes, { ...token, ...outcomes });
     if (written !== writes.length) {
       throw new StoreRefusedError("postgres", "another transaction created one of the memories first", {
         retryable: true,
@@ -144,9 +143,7 @@ class Attempt {
   }
 
   /**
-   * Whether the chunk was committed although its COMMIT got no answer: null when it certainly was not. Looks for the
-   * token row after the old server process is gone: until then it might still commit. (`pg_xact_status` would not do: a
-   * transaction id can be given out twice across a crash.)
+   * The decisions, when the chunk was committed although its COMMIT got no answer; null when it certainly was not.
    */
   async committedDespite(error: unknown): Promise<readonly Decision[] | null> {
     const backend = this.#committing;
@@ -158,10 +155,8 @@ class Attempt {
     let lastError: unknown = error;
     for (let waitMs = 10; !deadline.aborted; waitMs = Math.min(waitMs * 2, 500)) {
       try {
-        const settled = await ledger.connection(deadline, async ({ sql }) =>
-          (await fence(sql, backend)) ? { committed: await isCommitted(sql, transactionId) } : null,
-        );
-        if (settled !== null) return settled.committed ? this.#decisions : null;
+        const outcome = await ledger.outcomeOf(transactionId, backend, deadline);
+        if (outcome !== "running") return outcome === "committed" ? this.#decisions : null;
       } catch (failure) {
         lastError = failure;
       }

@@ -1,5 +1,5 @@
 import { InternalError, MnemosyncError } from "../errors.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Log } from "../observability/log.ts";
@@ -7,7 +7,7 @@ import type { ProjectionName } from "../projections/projection.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface PublishParts {
-  readonly ledger: Ledger;
+  readonly ledger: LedgerStore;
   readonly log: Log;
   /** Milliseconds that a projection may take to publish a chunk. */
   readonly publishTimeoutMs: number;

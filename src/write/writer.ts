@@ -2,7 +2,6 @@ import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cock
 import { ulid } from "ulid";
 import { classifyPostgresError } from "../connection/postgres-errors.ts";
 import { InternalError, MnemosyncError, StoreUnavailableError, ValidationError } from "../errors.ts";
-import { readFirstAnswer } from "../ledger/transaction-statements.ts";
 import { type CommitParts, changesFor, commitChunk, PrepareFailure } from "./commit.ts";
 import { atomicConflictOutcomes, decisionOutcome, repeatedOutcomes } from "./decision-outcome.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
@@ -116,9 +115,7 @@ export class Writer {
     const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null };
     try {
       if (transaction.idempotencyKey !== null) {
-        const first = await ledger.connection(signal, ({ sql }) =>
-          readFirstAnswer(sql, transaction.idempotencyKey as string),
-        );
+        const first = await ledger.firstAnswer(transaction.idempotencyKey, signal);
         if (first !== null) return repeatedOutcomes(intents, first);
       }
       const parts = options.atomic ? this.#atomicParts() : this.#parts;

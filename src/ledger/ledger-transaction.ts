@@ -1,0 +1,52 @@
+import type { Backend, PostgresConnection } from "../connection/postgres-pool.ts";
+import { compareKeys, type MemoryKey } from "../memory/keys.ts";
+import {
+  beginAndLock,
+  type LockedVersion,
+  type TransactionToken,
+  type VersionWrite,
+  writeVersions,
+} from "./write-statements.ts";
+
+/** A transaction that writes memories, on a connection of its own. Ends with `commit` or `rollback`, or with its connection. */
+export interface LedgerTransaction {
+  /** The server process that runs it. */
+  readonly backend: Backend;
+  /** Begins, locks and reads the rows of `keys`, and reads the clock (ms since 1970). */
+  begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }>;
+  /**
+   * Writes versions and the transaction's row.
+   * @returns how many were written: fewer than asked for when another transaction created one of the memories first.
+   */
+  write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number>;
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+}
+
+/** A transaction on a Postgres connection. */
+export class PostgresTransaction implements LedgerTransaction {
+  readonly backend: Backend;
+  readonly #sql: PostgresConnection["sql"];
+
+  constructor(connection: PostgresConnection) {
+    this.backend = connection.backend;
+    this.#sql = connection.sql;
+  }
+
+  async begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
+    return await beginAndLock(this.#sql, keys);
+  }
+
+  async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
+    // Postgres asks for locks in the order of the rows, so all writers must have them in the same one.
+    return await writeVersions(this.#sql, writes.toSorted(compareKeys), token);
+  }
+
+  async commit(): Promise<void> {
+    await this.#sql`commit`;
+  }
+
+  async rollback(): Promise<void> {
+    await this.#sql`rollback`;
+  }
+}
