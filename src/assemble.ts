@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Redis } from "ioredis";
+import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
 import type { PostgresAccess } from "./connection/postgres-pool.ts";
 import { Checker } from "./consistency/checker.ts";
@@ -10,17 +11,21 @@ import type { Embedder } from "./embed/embedder.ts";
 import { HashingEmbedder } from "./embed/hashing-embedder.ts";
 import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
+import { History } from "./history/history.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
+import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
 import type { Projection } from "./projections/projection.ts";
 import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
 import { Reader } from "./read/reader.ts";
+import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
 import { Intake } from "./write/intake.ts";
 import { type Probed, StoreGate } from "./write/store-gate.ts";
+import { Sweeper } from "./write/sweeper.ts";
 import { Writer } from "./write/writer.ts";
 
 /** What a synchronizer is made of, once connected. */
@@ -36,6 +41,11 @@ export interface Parts {
   readonly intake: Intake;
   readonly writer: Writer;
   readonly batcher: Batcher;
+  readonly backlog: Backlog;
+  readonly sweeper: Sweeper;
+  readonly history: History;
+  /** Backlog, expiry, and what other nodes wrote. */
+  readonly syncLoop: Loop;
   readonly reader: Reader;
   readonly checker: Checker;
   readonly repairer: Repairer;
@@ -99,6 +109,21 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     onStep,
   });
   const now = Date.now;
+  const batcher = new Batcher(writer, {
+    batchSize: options.batchSize,
+    concurrency: options.writeConcurrency,
+    waitingMax: options.writeWaitingMax,
+  });
+  const backlog = new Backlog({
+    ledger,
+    gates,
+    log,
+    workerId: `${ledger.nodeId}/${process.pid}/${ulid()}`,
+    publishDeadlineMs: options.publishDeadlineMs,
+    publishTimeoutMs,
+    attemptsMax: options.queueAttemptsMax,
+  });
+  const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
     options,
     postgres,
@@ -110,10 +135,24 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     validator,
     intake: new Intake(validator, embedder),
     writer,
-    batcher: new Batcher(writer, {
-      batchSize: options.batchSize,
-      concurrency: options.writeConcurrency,
-      waitingMax: options.writeWaitingMax,
+    batcher,
+    backlog,
+    sweeper,
+    history: new History({
+      ledger,
+      write: (intent, signal) => batcher.write(intent, true, signal),
+      writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
+    }),
+    syncLoop: new Loop({
+      name: "sync",
+      intervalMs: options.syncIntervalMs,
+      log,
+      pass: async (signal) => {
+        const { more } = await backlog.runOnce(signal);
+        const swept = await sweeper.runOnce(signal);
+        await vectorIndex?.catchUp?.(signal);
+        return more || swept.more;
+      },
     }),
     reader: new Reader({ ledger, redis, vectorIndex, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
     checker: new Checker({ ledger, projections, log, overdueMs: options.publishDeadlineMs, now }),

@@ -13,6 +13,9 @@ export { HashingEmbedder, type HashingEmbedderOptions } from "./embed/hashing-em
 export { HttpEmbedder } from "./embed/http-embedder.ts";
 export type { HttpEmbedderOptions } from "./embed/http-embedder-options.ts";
 export * from "./errors.ts";
+export type { FieldDifference } from "./history/diff.ts";
+export type { MemoryVersion, VersionDiff } from "./history/history.ts";
+export type { QueueEntry } from "./ledger/queue-statements.ts";
 export { checksumOf, entryDigest } from "./memory/checksum.ts";
 export type { JsonObject, JsonValue } from "./memory/json.ts";
 export { bucketOf, DEFAULT_NAMESPACE, type MemoryKey } from "./memory/keys.ts";
@@ -37,5 +40,7 @@ export {
   type SearchOptions,
   type WriteOptions,
 } from "./synchronizer.ts";
-export type { BatchOptions, BatchProgress } from "./write/batch.ts";
+export type { Backlog, BacklogPass } from "./write/backlog.ts";
+export type { BatchOptions, BatchProgress } from "./write/batch-options.ts";
+export { WRITE_STEPS, type WriteStep } from "./write/commit.ts";
 export type { StoreOutcome, SyncOutcome, SyncStatus } from "./write/outcome.ts";

@@ -11,6 +11,7 @@ import type { RepairOptions, RepairReport } from "./consistency/repairer.ts";
 import type { ConsistencyReport } from "./consistency/report.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { ClosedError, ConfigurationError, InternalError, MnemosyncError } from "./errors.ts";
+import type { MemoryVersion, VersionDiff } from "./history/history.ts";
 import { abortError, deadlineSignal, untilAborted } from "./lifecycle/deadline.ts";
 import type { MemoryInput } from "./memory/schema.ts";
 import { type Log, silentLog } from "./observability/log.ts";
@@ -19,9 +20,13 @@ import type { VectorIndex } from "./projections/vector-index.ts";
 import type { Memory } from "./read/memory.ts";
 import type { SearchResult } from "./read/reader.ts";
 import { readStatus, type Status } from "./status.ts";
-import { type BatchOptions, writeBatch } from "./write/batch.ts";
+import type { Backlog } from "./write/backlog.ts";
+import { writeBatch } from "./write/batch.ts";
+import type { BatchOptions } from "./write/batch-options.ts";
+import { checkIdempotencyKey } from "./write/batch-together.ts";
 import type { WriteStep } from "./write/commit.ts";
 import type { SyncOutcome } from "./write/outcome.ts";
+import type { WriteIntent } from "./write/plan.ts";
 
 /** What may be given beside the options: objects rather than settings. */
 export interface ConnectExtras {
@@ -53,6 +58,8 @@ export interface CallOptions {
 export interface WriteOptions extends CallOptions {
   /** The version that the memory must be at, 0 for none: otherwise nothing is written and the outcome is `conflict`. */
   expectedVersion?: number;
+  /** ULID of this write: a repeat returns the first outcome and writes nothing. */
+  idempotencyKey?: string;
   /** False: reject with QueueFullError rather than wait for a place in the queue. @default true */
   wait?: boolean;
 }
@@ -167,7 +174,7 @@ export class MemorySynchronizer {
       const [intent] = await this.#parts.intake.prepare([{ ...memory, memoryId }], options, signal);
       if (intent === undefined) throw new InternalError("an input without a result");
       if ("error" in intent) throw intent.error;
-      return orThrow(await this.#parts.batcher.write(intent, options.wait ?? true, signal));
+      return await this.#write(intent, options, signal);
     });
   }
 
@@ -208,9 +215,61 @@ export class MemorySynchronizer {
   async delete(memoryId: string, options: KeyOptions & WriteOptions = {}): Promise<SyncOutcome> {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
     const intent = { key, memory: null, expectedVersion: options.expectedVersion ?? null, modifiedAt: null };
-    return await this.#call("delete", options, async (signal) =>
-      orThrow(await this.#parts.batcher.write(intent, options.wait ?? true, signal)),
+    return await this.#call("delete", options, (signal) => this.#write(intent, options, signal));
+  }
+
+  /** Versions of a memory that are kept, newest first: the current one and up to `historyVersionsMax` before it. */
+  async history(
+    memoryId: string,
+    options: KeyOptions & CallOptions & { limit?: number } = {},
+  ): Promise<MemoryVersion[]> {
+    const key = this.#parts.validator.validateKey(memoryId, options.namespace);
+    return await this.#call("history", options, (signal) =>
+      this.#parts.history.list(key, options.limit ?? 1_000, signal),
     );
+  }
+
+  /** How two versions of a memory differ, field by field. @throws {NotFoundError} One of them is not kept. */
+  async diff(
+    memoryId: string,
+    fromVersion: number,
+    toVersion: number,
+    options: KeyOptions & CallOptions = {},
+  ): Promise<VersionDiff> {
+    const key = this.#parts.validator.validateKey(memoryId, options.namespace);
+    return await this.#call("diff", options, (signal) => this.#parts.history.diff(key, fromVersion, toVersion, signal));
+  }
+
+  /**
+   * Writes the content of an older version as a new one.
+   * @throws {NotFoundError} It is not kept. Otherwise as `syncMemory`; `conflict` when somebody wrote meanwhile.
+   */
+  async rollback(memoryId: string, toVersion: number, options: KeyOptions & CallOptions = {}): Promise<SyncOutcome> {
+    const key = this.#parts.validator.validateKey(memoryId, options.namespace);
+    return await this.#call("rollback", options, async (signal) =>
+      orThrow(await this.#parts.history.rollback(key, toVersion, signal)),
+    );
+  }
+
+  /**
+   * Undoes a transaction by new versions, all of its memories or none: when one was written since, nothing is undone and
+   * its outcome is `conflict`. @throws {NotFoundError}
+   */
+  async rollbackTransaction(transactionId: string, options: CallOptions = {}): Promise<SyncOutcome[]> {
+    return await this.#call("rollbackTransaction", options, (signal) =>
+      this.#parts.history.rollbackTransaction(transactionId, signal),
+    );
+  }
+
+  /** What is committed and not yet everywhere: look, work it off, pause it. */
+  get backlog(): Backlog {
+    return this.#parts.backlog;
+  }
+
+  /** Starts the background loop: every `syncIntervalMs` the backlog, expired memories, other nodes' writes. Twice is once. */
+  start(): void {
+    this.#assertOpen();
+    this.#parts.syncLoop.start();
   }
 
   /** Compares all three stores. @throws {StoreUnavailableError} One of them could not be looked at. */
@@ -237,9 +296,18 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
+    await this.#parts.syncLoop.stop();
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
     await closeAll(this.#closers);
+  }
+
+  async #write(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
+    const { wait = true, idempotencyKey } = options;
+    if (idempotencyKey === undefined) return orThrow(await this.#parts.batcher.write(intent, wait, signal));
+    checkIdempotencyKey(idempotencyKey);
+    const [outcome] = await this.#parts.batcher.writeTogether([intent], { idempotencyKey }, wait, signal);
+    return orThrow(outcome as SyncOutcome);
   }
 
   #assertOpen(): void {

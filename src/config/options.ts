@@ -81,7 +81,19 @@ export const optionsSchema = z.strictObject({
     .describe("Milliseconds that a read waits for Redis before it asks Postgres"),
   postgresConnectionsMax: z.number().int().min(2).max(500).default(20).describe("Connections to Postgres, at most"),
   syncIntervalMs: milliseconds(10).default(5_000).describe("Milliseconds between looks at the backlog"),
-  consistencyCheckIntervalMs: milliseconds(100).default(60_000).describe("Milliseconds between background checks"),
+  queueAttemptsMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(10)
+    .describe("Attempts at a memory that a store refuses, before it is set aside as a dead letter"),
+  transactionRetentionMs: z
+    .number()
+    .int()
+    .min(60_000)
+    .default(604_800_000)
+    .describe("Milliseconds that an ended transaction and its idempotency key are remembered"),
 });
 
 /** Options as a caller gives them. */

@@ -13,10 +13,10 @@ const WINDOW_UNITS_MAX = 8192;
 
 /**
  * At most 64 code points a token: longer ones (Base64, `aaaa…`) go in pieces. An English contraction stays one word
- * (`don't`), an elided article does not (`l'eau`). Skin tones and variation selectors fall away.
+ * (`don't`, however its apostrophe is typed), an elided article does not (`l'histoire`). Skin tones and variation selectors fall away.
  */
 const TOKEN =
-  /\p{Regional_Indicator}{2}|\p{Extended_Pictographic}|[\p{L}\p{N}][\p{L}\p{N}\p{M}]{0,63}(?:['’]\p{L}{1,2}(?![\p{L}\p{N}\p{M}]))?/gu;
+  /\p{Regional_Indicator}{2}|\p{Extended_Pictographic}|[\p{L}\p{N}][\p{L}\p{N}\p{M}]{0,63}(?:'\p{L}{1,2}(?![\p{L}\p{N}\p{M}]))?/gu;
 const SYMBOL_START = /^[\p{Regional_Indicator}\p{Extended_Pictographic}]/u;
 
 const UNSPACED =
@@ -33,7 +33,7 @@ const UNSPACED_OR_SPACED = new RegExp(`[${UNSPACED}][${UNSPACED}\\p{M}]*|[^${UNS
 export function* tokens(text: string): Generator<Token> {
   for (let start = 0; start < text.length; ) {
     const end = windowEnd(text, start);
-    const window = text.slice(start, end).normalize("NFKC").toLowerCase();
+    const window = text.slice(start, end).normalize("NFKC").toLowerCase().replaceAll("’", "'");
     for (const [match] of window.matchAll(TOKEN)) yield* classified(match);
     start = end;
   }

@@ -7,6 +7,7 @@ import type { ChangeSource, FeedCursor, FeedPage } from "../projections/change-s
 import type { ProjectionHealth, ProjectionName } from "../projections/projection.ts";
 import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
+import * as history from "./history-statements.ts";
 import { type LedgerTransaction, PostgresTransaction } from "./ledger-transaction.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
 import * as queue from "./queue-statements.ts";
@@ -81,6 +82,29 @@ export class Ledger implements ChangeSource {
 
   async statistics(signal: AbortSignal): Promise<SyncStatistics> {
     return await this.#connection(signal, ({ sql }) => readStatistics(sql));
+  }
+
+  /** Versions of a memory, newest first: the current one and those kept in the history. */
+  async readHistory(key: MemoryKey, limit: number, signal: AbortSignal): Promise<history.HistoricVersion[]> {
+    return await this.#connection(signal, ({ sql }) => history.readHistory(sql, key, limit));
+  }
+
+  /** The memories that a transaction wrote, each with the version it gave them; null for an unknown transaction. */
+  async readTransaction(
+    transactionId: string,
+    signal: AbortSignal,
+  ): Promise<readonly (MemoryKey & { version: number })[] | null> {
+    return await this.#connection(signal, ({ sql }) => history.readTransaction(sql, transactionId));
+  }
+
+  /** Live memories whose time is over. */
+  async listExpired(limit: number, signal: AbortSignal): Promise<(MemoryKey & { version: number })[]> {
+    return await this.#connection(signal, ({ sql }) => history.listExpired(sql, limit));
+  }
+
+  /** Forgets transactions that ended longer ago than `retentionMs`. @returns how many. */
+  async pruneTransactions(retentionMs: number, limit: number, signal: AbortSignal): Promise<number> {
+    return await this.#connection(signal, ({ sql }) => history.pruneTransactions(sql, retentionMs, limit));
   }
 
   // The change feed
@@ -178,11 +202,11 @@ export class Ledger implements ChangeSource {
 
   async release(
     name: queue.QueueName,
-    memories: readonly (queue.QueuedMemory & { delayMs: number | null })[],
-    error: string,
+    memories: readonly queue.QueuedMemory[],
+    end: queue.Release,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#connection(signal, ({ sql }) => queue.release(sql, name, memories, error));
+    await this.#connection(signal, ({ sql }) => queue.release(sql, name, memories, end));
   }
 
   /** Moves transactions that nobody confirmed in time to the queue. */

@@ -39,7 +39,7 @@ export async function enqueue(sql: Sql, queue: QueueName, keys: readonly MemoryK
     order by k.namespace collate "C", k.memory_id collate "C"
     on conflict (store, node_id, namespace, memory_id) do update set
       seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,
-      last_error = excluded.last_error`;
+      claimed_until = null, claimed_by = null, last_error = excluded.last_error`;
 }
 
 /**
@@ -90,23 +90,31 @@ export async function settle(sql: Sql, queue: QueueName, memories: readonly Queu
       and q.memory_id = d.memory_id and q.seq = d.seq`;
 }
 
-/** Gives claimed rows back: due again after their delay, or dead when `delayMs` is null. */
+/** How a claim ends that did not bring the store up to date. */
+export interface Release {
+  /** Milliseconds until the next attempt; null: give up, the row becomes a dead letter. */
+  readonly delayMs: number | null;
+  /** Whether the attempt counts. It does not when the store as a whole was away. */
+  readonly counts: boolean;
+  readonly error: string;
+}
+
+/** Gives a claimed row back, unless it was queued again since. */
 export async function release(
   sql: Sql,
   queue: QueueName,
-  memories: readonly (QueuedMemory & { delayMs: number | null })[],
-  error: string,
+  memories: readonly QueuedMemory[],
+  end: Release,
 ): Promise<void> {
   const [namespaces, memoryIds] = keyLiterals(memories);
   await sql`
     update mnemosync.sync_queue q
-    set claimed_until = null, claimed_by = null, last_error = ${error.slice(0, 2_000)},
-        next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(d.delay_ms, 0) / 1000.0),
-        dead_at = case when d.delay_ms is null then clock_timestamp() end
+    set claimed_until = null, claimed_by = null, last_error = ${end.error.slice(0, 2_000)},
+        attempts = case when ${end.counts} then q.attempts else greatest(q.attempts - 1, 0) end,
+        next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(${end.delayMs}::float8, 0) / 1000.0),
+        dead_at = case when ${end.delayMs}::float8 is null then clock_timestamp() end
     from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[],
-                ${arrayLiteral(memories.map((memory) => memory.seq))}::text::bigint[],
-                ${arrayLiteral(memories.map((memory) => memory.delayMs))}::text::float8[])
-         as d (namespace, memory_id, seq, delay_ms)
+                ${arrayLiteral(memories.map((memory) => memory.seq))}::text::bigint[]) as d (namespace, memory_id, seq)
     where q.store = ${queue.store} and q.node_id = ${queue.nodeId} and q.namespace = d.namespace
       and q.memory_id = d.memory_id and q.seq = d.seq`;
 }
@@ -193,7 +201,8 @@ export async function queueOverdue(
       where s.store = 'redis' or k.own
       order by k.namespace collate "C", k.memory_id collate "C"
       on conflict (store, node_id, namespace, memory_id) do update set
-        seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null
+        seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,
+        claimed_until = null, claimed_by = null
     ), marked as (
       update mnemosync.sync_transactions t set state = 'published', published_at = clock_timestamp()
       from overdue where t.tx_id = overdue.tx_id

@@ -16,6 +16,8 @@ export interface VectorIndex extends Projection {
    * @throws {StoreUnavailableError}
    */
   search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<readonly VectorHit[]>;
+  /** Takes over from the ledger's feed what other nodes wrote. */
+  catchUp?(signal: AbortSignal): Promise<unknown>;
   /** Makes what it holds survive a restart, and ends. */
   close(): Promise<void>;
 }

@@ -1,30 +1,8 @@
 import { AbortedError } from "../errors.ts";
 import type { MemoryInput } from "../memory/schema.ts";
-import type { Batcher } from "./batcher.ts";
-import type { Intake } from "./intake.ts";
-import { failedOutcome, type SyncOutcome, type SyncStatus } from "./outcome.ts";
-
-/** How far a batch is. */
-export interface BatchProgress {
-  /** Memories whose outcome is known. */
-  readonly done: number;
-  /** Memories read from the input so far; all of them once it is exhausted. */
-  readonly read: number;
-  readonly counts: Readonly<Record<SyncStatus, number>>;
-}
-
-export interface BatchOptions {
-  /** Called after each slice of the input. */
-  onProgress?: (progress: BatchProgress) => void;
-  /** Ends the batch early: what has not begun is not written, and says so in its outcome. */
-  signal?: AbortSignal;
-}
-
-export interface BatchParts {
-  readonly intake: Intake;
-  readonly batcher: Batcher;
-  readonly options: { readonly batchSize: number; readonly writeConcurrency: number };
-}
+import { type BatchOptions, type BatchParts, batchSignal, Progress } from "./batch-options.ts";
+import { writeTogether } from "./batch-together.ts";
+import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 
 /** Slices under way at a time, per transaction that may run: one being written, one being got ready. */
 const SLICES_PER_TRANSACTION = 2;
@@ -35,11 +13,12 @@ export async function writeBatch(
   inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
   options: BatchOptions,
 ): Promise<SyncOutcome[]> {
+  if (options.atomic || options.idempotencyKey !== undefined) return await writeTogether(parts, inputs, options);
   const { batchSize, writeConcurrency } = parts.options;
   const outcomes: SyncOutcome[] = [];
   const progress = new Progress(options.onProgress);
   const underway = new Set<Promise<void>>();
-  const signal = options.signal ?? new AbortController().signal;
+  const signal = batchSignal(options);
   let failure: unknown;
   for await (const slice of slices(inputs, batchSize)) {
     const start = outcomes.length;
@@ -98,25 +77,4 @@ async function* slices(
     }
   }
   if (slice.length > 0) yield slice;
-}
-
-class Progress {
-  readonly #report: BatchOptions["onProgress"];
-  readonly #counts: Record<SyncStatus, number> = { synced: 0, degraded: 0, unchanged: 0, conflict: 0, failed: 0 };
-  #read = 0;
-  #done = 0;
-
-  constructor(report: BatchOptions["onProgress"]) {
-    this.#report = report;
-  }
-
-  read(count: number): void {
-    this.#read += count;
-  }
-
-  done(outcomes: readonly SyncOutcome[]): void {
-    for (const outcome of outcomes) this.#counts[outcome.status]++;
-    this.#done += outcomes.length;
-    this.#report?.({ done: this.#done, read: this.#read, counts: { ...this.#counts } });
-  }
 }

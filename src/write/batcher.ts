@@ -4,7 +4,7 @@ import { isTimeout } from "../lifecycle/deadline.ts";
 import { keyText } from "../memory/keys.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 import type { WriteIntent } from "./plan.ts";
-import type { Writer } from "./writer.ts";
+import type { ChunkOptions, Writer } from "./writer.ts";
 
 export interface BatcherOptions {
   /** Memories per transaction, at most. @default 100 */
@@ -70,6 +70,25 @@ export class Batcher {
         line.push(request);
       }
       this.#planPump();
+    });
+  }
+
+  /**
+   * Writes distinct memories as a transaction of their own, in its turn among the chunks. Their order relative to single
+   * writes of the same memories is that of the transactions.
+   * @throws as `write` does.
+   */
+  async writeTogether(
+    intents: readonly WriteIntent[],
+    options: ChunkOptions,
+    wait: boolean,
+    signal?: AbortSignal,
+  ): Promise<SyncOutcome[]> {
+    await this.#place(wait, signal);
+    return await this.#chunks.add(async () => {
+      this.#leave();
+      if (signal?.aborted) throw notStarted(signal);
+      return await this.#writer.write(intents, options);
     });
   }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { ConfigurationError } from "../../errors.ts";
 import { isRunning, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
 
@@ -8,7 +9,10 @@ import { isRunning, ownIdentity, type ProcessIdentity } from "./process-identity
 const HEARTBEAT_MS = 5_000;
 /** … and where processes cannot see each other (containers, machines) one untouched for so long has no owner. */
 const HEARTBEAT_MISSED_MS = 30_000;
-const ATTEMPTS_MAX = 5;
+const ATTEMPTS_MAX = 50;
+/** Removing a stale lock takes a millisecond. */
+const TAKEOVER_MAX_MS = 10_000;
+const TAKEOVER_WAIT_MS = 20;
 
 /**
  * Keeps a second process off a directory: two would overwrite each other's snapshots. A file that names its owner; one
@@ -76,23 +80,26 @@ async function createFile(path: string, content: string): Promise<boolean> {
 
 /** Removes the lock of an owner that is gone. @throws {ConfigurationError} It is not gone. */
 async function removeStale(directory: string, path: string): Promise<void> {
-  const content = await readText(path);
-  if (content === null) return; // Released in the meantime.
-  await assertStale(directory, path, content);
-  // Two may have come to this conclusion. Moving it away first shows which lock one actually got hold of: if that is
-  // not the one that was judged, the other was faster and has its lock put back.
-  const moved = `${path}.${randomBytes(6).toString("hex")}`;
-  try {
-    await rename(path, moved);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return; // The other one moved it.
-    throw error;
+  await assertStale(directory, path);
+  // Several may have come to this conclusion, and the slower ones must not remove the lock of the fastest: the file is
+  // removed by one at a time only, after a second look.
+  const takeover = `${path}.takeover`;
+  if (!(await createFile(takeover, ""))) {
+    if ((await ageMs(takeover)) > TAKEOVER_MAX_MS) await rm(takeover, { force: true }); // Its maker died within it.
+    await delay(TAKEOVER_WAIT_MS);
+    return;
   }
-  if ((await readText(moved)) !== content) await link(moved, path);
-  await rm(moved, { force: true });
+  try {
+    await assertStale(directory, path);
+    await rm(path, { force: true });
+  } finally {
+    await rm(takeover, { force: true });
+  }
 }
 
-async function assertStale(directory: string, path: string, content: string): Promise<void> {
+async function assertStale(directory: string, path: string): Promise<void> {
+  const content = await readText(path);
+  if (content === null) return; // Released in the meantime.
   const owner = parseOwner(content);
   const running = owner === null ? null : isRunning(owner);
   if (running === false) return;
@@ -102,17 +109,23 @@ async function assertStale(directory: string, path: string, content: string): Pr
     throw new ConfigurationError(`faiss.directory ${directory} is in use by ${who}: ${advice}`);
   }
   // Another machine's or container's, or a file that its writer did not finish: only its age tells.
-  const touchedAt = await stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0, // Gone in the meantime.
-  );
-  const ageMs = Date.now() - touchedAt;
-  if (ageMs > HEARTBEAT_MISSED_MS) return;
+  const age = await ageMs(path);
+  if (age > HEARTBEAT_MISSED_MS) return;
   throw new ConfigurationError(
     `faiss.directory ${directory} is in use by process ${owner?.pid ?? "unknown"} of another container or machine, ` +
-      `which gave a sign of life ${Math.round(ageMs / 1000)} s ago: ${advice}. If it is gone, its lock runs out after ` +
+      `which gave a sign of life ${Math.round(age / 1000)} s ago: ${advice}. If it is gone, its lock runs out after ` +
       `${HEARTBEAT_MISSED_MS / 1000} s`,
   );
+}
+
+/** Since the file was last written or touched; without end when it is gone. */
+async function ageMs(path: string): Promise<number> {
+  try {
+    return Date.now() - (await stat(path)).mtimeMs;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 async function readText(path: string): Promise<string | null> {

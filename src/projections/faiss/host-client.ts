@@ -75,8 +75,9 @@ export class HostClient {
     this.#supervision = this.#supervise(connection);
   }
 
-  /** The process that serves calls, once there is one. @throws {StoreUnavailableError} Not before the signal fired. */
+  /** The process that serves calls. @throws {StoreUnavailableError} There was none until the signal fired. */
   async ready(signal: AbortSignal): Promise<HostConnection> {
+    if (this.#state === "closed") throw new ClosedError("the FAISS index");
     if (this.#state === "ready" && this.#connection !== null) return this.#connection;
     if (signal.aborted) throw abortError("the host's recovery", signal);
     let onAbort = (): void => undefined;

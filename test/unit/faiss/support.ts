@@ -73,7 +73,12 @@ export function randomVector(random: () => number, dimension: number): Float32Ar
 }
 
 /** Version `version` of a memory; `embedding` null makes one without a vector. */
-export function put(memoryId: string, version: number, embedding: Float32Array | null, namespace = "default"): PutChange {
+export function put(
+  memoryId: string,
+  version: number,
+  embedding: Float32Array | null,
+  namespace = "default",
+): PutChange {
   const content = `${memoryId} at ${version}`;
   const document = { content, memoryType: "test", importance: 0.5, metadata: {}, privacy: "full" as const };
   return putChange(encodeMemory({ namespace, memoryId }, document, embedding), version, { vector: {}, modifiedAt: 1 });

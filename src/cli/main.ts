@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { runCommandLine } from "./program.ts";
+
+// Whoever read our output had enough (`mnemosync … | head`): no reason to print a stack trace.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  throw error;
+});
+
+// The exit code is set rather than acted on, so that what was printed gets through a slow pipe.
+process.exitCode = await runCommandLine(process.argv.slice(2), process.env);

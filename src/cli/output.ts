@@ -1,0 +1,66 @@
+import Table from "cli-table3";
+
+/** `12345` as `12,345`, whatever the locale. */
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** `1 memory`, `2 memories`. */
+export function counted(value: number, one: string, many = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
+/** Milliseconds as people read them: `85 ms`, `3.2 s`, `2 min 05 s`. */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1_000);
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+}
+
+/** Characters that would move the cursor, recolour the terminal or reorder what it shows. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** Text of others on one line of at most `width` characters, harmless to a terminal. */
+export function printable(text: string, width = Number.POSITIVE_INFINITY): string {
+  const oneLine = text
+    .slice(0, width * 4)
+    .replace(/\s+/g, " ")
+    .replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const characters = Array.from(oneLine);
+  return characters.length <= width ? oneLine : `${characters.slice(0, width - 1).join("")}…`;
+}
+
+export interface Column {
+  readonly head: string;
+  readonly align?: "left" | "right";
+}
+
+/** Cells in aligned columns under their heads. Nothing but spaces between them, so that other programs can cut them. */
+export function columns(heads: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const bare = { top: "", bottom: "", left: "", right: "", mid: "", middle: "  " };
+  const corners = { "top-mid": "", "top-left": "", "top-right": "", "bottom-mid": "", "bottom-left": "" };
+  const table = new Table({
+    head: heads.map(({ head }) => head),
+    colAligns: heads.map(({ align }) => align ?? "left"),
+    chars: { ...bare, ...corners, "bottom-right": "", "left-mid": "", "mid-mid": "", "right-mid": "" },
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
+  });
+  for (const row of rows) table.push(row.map((cell) => printable(cell)));
+  return table
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .join("\n");
+}
+
+/** Every line of a text, moved to the right. */
+export function indented(text: string, by = 2): string {
+  return text.replace(/^(?=.)/gm, " ".repeat(by));
+}
+
+/** What a document on standard output is written as: one line for a pipe, spread out for a person. */
+export function jsonText(document: unknown, forPerson: boolean): string {
+  return JSON.stringify(document, null, forPerson ? 2 : 0);
+}

@@ -1,0 +1,123 @@
+import { Command, CommanderError, Option } from "commander";
+import { createLog } from "../index.ts";
+import type { CliCommand, CommandResult, Invocation } from "./command.ts";
+import { checkCommand } from "./commands/check.ts";
+import { deleteCommand } from "./commands/delete.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { getCommand } from "./commands/get.ts";
+import { importCommand } from "./commands/import.ts";
+import { migrateCommand } from "./commands/migrate.ts";
+import { repairCommand } from "./commands/repair.ts";
+import { searchCommand } from "./commands/search.ts";
+import { statusCommand } from "./commands/status.ts";
+import { describeError, EXIT, type ErrorDocument, errorLine, UsageError, watchInterruption } from "./exit.ts";
+import { addSettingFlags, gatherSettings } from "./options.ts";
+import { jsonText } from "./output.ts";
+
+const COMMANDS: readonly CliCommand[] = [
+  demoCommand,
+  importCommand,
+  getCommand,
+  searchCommand,
+  deleteCommand,
+  statusCommand,
+  checkCommand,
+  repairCommand,
+  migrateCommand,
+];
+
+const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+/**
+ * Runs one command line (without `node` and the program's name) and prints what came of it. Never rejects.
+ * @returns the exit code.
+ */
+export async function runCommandLine(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const interruption = watchInterruption(sayToPerson);
+  // Known before the line is parsed, as the line may be what is wrong.
+  const json = args.includes("--json");
+  const verbose = /--log-level[= ]debug/.test(args.join(" "));
+  try {
+    let result: CommandResult | null = null;
+    const program = buildProgram(async (command, parsed, own) => {
+      const flags = parsed.optsWithGlobals();
+      const invocation: Invocation = {
+        settings: await gatherSettings(flags, environment),
+        args: own,
+        flags,
+        json,
+        log: createLog(flags.logLevel),
+        signal: interruption.signal,
+        environment,
+        say: json ? sayToPerson : (line) => print(line),
+      };
+      result = await command.run(invocation);
+    });
+    await program.parseAsync(args, { from: "user" });
+    if (result === null) return EXIT.ok;
+    const { exitCode, json: document, text } = result as CommandResult;
+    const output = json ? jsonText(document, process.stdout.isTTY) : text;
+    if (output !== "") print(output);
+    return interruption.exitCode() ?? exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help and --version said it all.
+    report(usageErrorOf(error), { json, verbose, interrupted: interruption.signal });
+    return interruption.exitCode() ?? EXIT.failed;
+  } finally {
+    interruption.stop();
+  }
+}
+
+function buildProgram(
+  run: (command: CliCommand, parsed: Command, args: readonly string[]) => Promise<void>,
+): Command {
+  const program = new Command("mnemosync");
+  program
+    .description(
+      "Keeps the memories of AI agents consistent over PostgreSQL, Redis and FAISS.\n\n" +
+        "Exit codes: 0 done; 1 done, with something to look at (drift, rejected lines, failed repairs, nothing found);\n" +
+        "2 not done (usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM.",
+    )
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError();
+  program.option("--json", "print one JSON document on standard output, and nothing else there");
+  program.option("--config <file>", "read settings from a JSON file with the library's option names");
+  program.addOption(
+    new Option("--log-level <level>", "events on standard error, as JSON lines").choices(LOG_LEVELS).default("warn"),
+  );
+  addSettingFlags(program);
+  for (const command of COMMANDS) {
+    const parsed = program.command(`${command.name} ${command.usage}`.trim()).description(command.summary);
+    parsed.exitOverride().allowExcessArguments(false);
+    command.configure?.(parsed);
+    parsed.action(() => run(command, parsed, parsed.args));
+  }
+  return program;
+}
+
+function usageErrorOf(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  if (error.code === "commander.help") return new UsageError("no command given: see mnemosync --help");
+  return new UsageError(`${error.message.replace(/^error: /, "").replace(/\n/g, " ")}; see mnemosync --help`);
+}
+
+function report(error: unknown, how: { json: boolean; verbose: boolean; interrupted: AbortSignal }): void {
+  // Whatever a stop made fail, the stop is the reason.
+  const reason = how.interrupted.aborted ? (how.interrupted.reason as Error) : error;
+  const document: ErrorDocument = {
+    error: how.interrupted.aborted ? { code: "ABORTED", message: (reason as Error).message } : describeError(error),
+  };
+  if (how.json) print(jsonText(document, process.stdout.isTTY));
+  else sayToPerson(how.interrupted.aborted ? `error ABORTED: ${(reason as Error).message}` : errorLine(error));
+  if (how.verbose && error instanceof Error) sayToPerson(error.stack ?? error.message);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function sayToPerson(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,30 @@
+import { Presets, SingleBar } from "cli-progress";
+
+/** Shows on standard error how far a long piece of work is. */
+export interface Progress {
+  /** @param figures what the line shows beside the bar, by the names in its format. */
+  update(value: number, figures?: Readonly<Record<string, string>>): void;
+  stop(): void;
+}
+
+const nothing: Progress = { update: () => undefined, stop: () => undefined };
+
+/**
+ * A line that is redrawn in place, when standard error is a terminal; else nothing at all.
+ * @param total where the value ends; null when nobody knows: then there are figures and no bar.
+ * @param figures format of what stands beside the bar, such as `{read} lines`.
+ */
+export function startProgress(what: string, total: number | null, figures: string): Progress {
+  if (!process.stderr.isTTY) return nothing;
+  const bar = total === null ? "" : "{bar} {percentage}%  ";
+  const line = new SingleBar(
+    { format: `${what}  ${bar}${figures}`, hideCursor: true, clearOnComplete: true, stream: process.stderr, fps: 10 },
+    Presets.shades_classic,
+  );
+  const blank = Object.fromEntries([...figures.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name, ""]));
+  line.start(total ?? 0, 0, blank);
+  return {
+    update: (value, shown = {}) => line.update(value, shown),
+    stop: () => line.stop(),
+  };
+}

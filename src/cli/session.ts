@@ -1,0 +1,29 @@
+import { MemorySynchronizer, type Options } from "../index.ts";
+import type { Invocation } from "./command.ts";
+import { connectOptions } from "./options.ts";
+import { count } from "./output.ts";
+import { startProgress } from "./progress.ts";
+
+/** Runs `work` on a connected synchronizer, and closes it whatever happens. */
+export async function withSynchronizer<T>(
+  invocation: Invocation,
+  work: (sync: MemorySynchronizer) => Promise<T>,
+  adapt: (options: Options) => Options = (options) => options,
+): Promise<T> {
+  const { log, signal } = invocation;
+  const options = adapt(connectOptions(invocation.settings));
+  const progress = startProgress("filling the vector index from the ledger", null, "{read} read, {applied} taken over");
+  let sync: MemorySynchronizer;
+  try {
+    const onIndexProgress = ({ read, applied }: { read: number; applied: number }): void =>
+      progress.update(read, { read: count(read), applied: count(applied) });
+    sync = await MemorySynchronizer.connect({ ...options, log, onIndexProgress }, { signal });
+  } finally {
+    progress.stop();
+  }
+  try {
+    return await work(sync);
+  } finally {
+    await sync.close();
+  }
+}

@@ -1,0 +1,97 @@
+import type { Sql } from "../connection/postgres-pool.ts";
+import { embeddingFromBytes } from "../memory/checksum.ts";
+import type { MemoryKey } from "../memory/keys.ts";
+import type { VersionVector } from "../memory/version-vector.ts";
+
+/** One version of a memory, current or replaced. */
+export interface HistoricVersion extends MemoryKey {
+  readonly version: number;
+  /** Null for a deletion. */
+  readonly checksum: string | null;
+  readonly documentJson: string | null;
+  readonly embedding: Float32Array | null;
+  readonly vector: VersionVector;
+  /** Milliseconds since 1970. */
+  readonly modifiedAt: number;
+  readonly transactionId: string;
+}
+
+/** Versions of a memory, newest first; none when the ledger does not know it. */
+export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Promise<HistoricVersion[]> {
+  const rows = await sql<
+    {
+      version: number;
+      checksum: string | null;
+      document: string | null;
+      embedding: Buffer | null;
+      vector: string;
+      modified_at: number;
+      tx_id: string;
+    }[]
+  >`
+    select version::float8 as version, checksum, document, embedding, vector,
+           extract(epoch from modified_at)::float8 * 1000 as modified_at, tx_id
+    from (
+      select v.version, v.checksum, m.document::text as document, m.embedding, v.version_vector::text as vector,
+             v.modified_at, v.tx_id
+      from mnemosync.memory_versions v
+      left join mnemosync.memories m on m.namespace = v.namespace and m.memory_id = v.memory_id
+      where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId}
+      union all
+      select version, checksum, document::text, embedding, version_vector::text, modified_at, tx_id
+      from mnemosync.memory_history
+      where namespace = ${key.namespace} and memory_id = ${key.memoryId}
+    ) versions
+    order by versions.version desc
+    limit ${limit}`;
+  return rows.map((row) => ({
+    namespace: key.namespace,
+    memoryId: key.memoryId,
+    version: row.version,
+    checksum: row.checksum,
+    documentJson: row.document,
+    embedding: row.embedding === null ? null : embeddingFromBytes(row.embedding),
+    vector: JSON.parse(row.vector) as VersionVector,
+    modifiedAt: Math.round(row.modified_at),
+    transactionId: row.tx_id,
+  }));
+}
+
+/** What a transaction wrote; null when it is unknown or was rolled back. */
+export async function readTransaction(
+  sql: Sql,
+  transactionId: string,
+): Promise<(MemoryKey & { version: number })[] | null> {
+  const rows = await sql<{ namespace: string | null; memory_id: string | null; version: number | null }[]>`
+    select k.namespace, k.memory_id, k.version::float8 as version
+    from mnemosync.sync_transactions t
+    left join lateral unnest(t.namespaces, t.memory_ids, t.versions) as k (namespace, memory_id, version) on true
+    where t.tx_id = ${transactionId} and t.state <> 'rolled_back'`;
+  if (rows.length === 0) return null;
+  return rows.flatMap(({ namespace, memory_id, version }) =>
+    namespace === null || memory_id === null || version === null ? [] : [{ namespace, memoryId: memory_id, version }],
+  );
+}
+
+export async function listExpired(sql: Sql, limit: number): Promise<(MemoryKey & { version: number })[]> {
+  const rows = await sql<{ namespace: string; memory_id: string; version: number }[]>`
+    select namespace, memory_id, version::float8 as version
+    from mnemosync.memory_versions
+    where expires_at <= clock_timestamp() and deleted_at is null
+    order by expires_at
+    limit ${limit}`;
+  return rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id, version: row.version }));
+}
+
+export async function pruneTransactions(sql: Sql, retentionMs: number, limit: number): Promise<number> {
+  const rows = await sql`
+    with old as materialized (
+      select tx_id from mnemosync.sync_transactions
+      where created_at < clock_timestamp() - make_interval(secs => ${retentionMs / 1_000}::float8) and state <> 'committed'
+      order by created_at
+      limit ${limit}
+      for update skip locked
+    )
+    delete from mnemosync.sync_transactions t using old where t.tx_id = old.tx_id returning 1`;
+  return rows.length;
+}

@@ -1,0 +1,187 @@
+import { MnemosyncError } from "../errors.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { QueuedMemory, QueueEntry, QueueName } from "../ledger/queue-statements.ts";
+import { keyText } from "../memory/keys.ts";
+import type { MemoryChange } from "../memory/memory.ts";
+import type { Log } from "../observability/log.ts";
+import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+
+export interface BacklogParts {
+  readonly ledger: LedgerStore;
+  readonly gates: readonly StoreGate[];
+  readonly log: Log;
+  /** Names this worker in leases. */
+  readonly workerId: string;
+  /** Milliseconds after which an unpublished transaction is taken over. */
+  readonly publishDeadlineMs: number;
+  /** Milliseconds that a projection may take to publish a batch. */
+  readonly publishTimeoutMs: number;
+  /** Attempts at one memory, after which it is given up as a dead letter. Times when the store was away don't count. */
+  readonly attemptsMax: number;
+  /** 0 … 1. @default Math.random */
+  readonly random?: () => number;
+}
+
+/** What one pass did. */
+export interface BacklogPass {
+  /** Transactions that were overdue and are queued now. */
+  readonly takenOver: number;
+  /** Memories claimed from the queue. */
+  readonly claimed: number;
+  /** Of these, those whose store is up to date now. */
+  readonly published: number;
+  /** Whether a queue gave a full batch, so that more may be waiting. */
+  readonly more: boolean;
+}
+
+function neverAborted(): AbortSignal {
+  return new AbortController().signal;
+}
+
+/** Memories claimed at a time. */
+const BATCH_SIZE = 500;
+
+/** Overdue transactions taken over at a time. */
+const TRANSACTIONS_MAX = 100;
+
+/**
+ * Milliseconds that a claim is honoured before another worker may take the row: longer than reading and publishing a
+ * batch may take. A shorter value repeats work, which is harmless.
+ */
+const LEASE_MS = 60_000;
+
+/** Milliseconds until the next look at a memory whose store was away. */
+const STORE_AWAY_DELAY_MS = 500;
+
+/** Milliseconds, at most, between two attempts at a memory that its store refuses. */
+const DELAY_MAX_MS = 300_000;
+
+/**
+ * Brings stores up to date with what was committed and not published: always with the ledger's current version, so that
+ * late work does no harm and many wishes for one memory are one. Many nodes may work it at once.
+ */
+export class Backlog {
+  readonly #parts: BacklogParts;
+  #paused = false;
+
+  constructor(parts: BacklogParts) {
+    this.#parts = parts;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Passes do nothing until `resume`. What is committed meanwhile waits. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+  }
+
+  /** One look at the overdue transactions and at each store's queue. Has no timers. @throws {StoreUnavailableError} Postgres is away. */
+  async runOnce(signal: AbortSignal = neverAborted()): Promise<BacklogPass> {
+    if (this.#paused) return { takenOver: 0, claimed: 0, published: 0, more: false };
+    const { ledger, gates, publishDeadlineMs } = this.#parts;
+    const { transactions } = await ledger.queueOverdue(publishDeadlineMs, TRANSACTIONS_MAX, signal);
+    const passes = await Promise.all(gates.map((gate) => this.#workQueue(gate, signal)));
+    return {
+      takenOver: transactions,
+      claimed: passes.reduce((sum, pass) => sum + pass.claimed, 0),
+      published: passes.reduce((sum, pass) => sum + pass.published, 0),
+      more: transactions === TRANSACTIONS_MAX || passes.some((pass) => pass.published === BATCH_SIZE),
+    };
+  }
+
+  /** Passes until one finds nothing that can be done now. @returns memories brought up to date. */
+  async drain(signal: AbortSignal = neverAborted()): Promise<number> {
+    let published = 0;
+    for (;;) {
+      const pass = await this.runOnce(signal);
+      published += pass.published;
+      if (pass.published === 0 && pass.takenOver === 0) return published;
+    }
+  }
+
+  /** Queue rows, dead letters first. */
+  async list(limit: number, signal: AbortSignal = neverAborted()): Promise<QueueEntry[]> {
+    return await this.#parts.ledger.listQueue(limit, signal);
+  }
+
+  /** Makes dead letters due again. @returns how many. */
+  async replay(signal: AbortSignal = neverAborted()): Promise<number> {
+    return await this.#parts.ledger.replayDead(signal);
+  }
+
+  /** Forgets dead letters: their stores stay behind until a check finds them. @returns how many. */
+  async drop(signal: AbortSignal = neverAborted()): Promise<number> {
+    return await this.#parts.ledger.dropDead(signal);
+  }
+
+  async #workQueue(gate: StoreGate, signal: AbortSignal): Promise<{ claimed: number; published: number }> {
+    const { ledger, workerId } = this.#parts;
+    if (!gate.allows()) return { claimed: 0, published: 0 };
+    const queue = ledger.queueOf(gate.target.store);
+    const memories = await ledger.claim(queue, workerId, BATCH_SIZE, LEASE_MS, signal);
+    if (memories.length === 0) return { claimed: 0, published: 0 };
+    const changes = await ledger.readChanges(memories, signal);
+    const published = await this.#publish(gate, queue, memories, changes, signal);
+    return { claimed: memories.length, published };
+  }
+
+  /** Publishes a batch; one that its data sinks is halved until the memories at fault stand alone. */
+  async #publish(
+    gate: StoreGate,
+    queue: QueueName,
+    memories: readonly QueuedMemory[],
+    changes: ReadonlyMap<string, MemoryChange>,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { ledger, log, publishTimeoutMs } = this.#parts;
+    const known = memories.flatMap((memory) => changes.get(keyText(memory)) ?? []);
+    try {
+      const timeout = AbortSignal.any([signal, AbortSignal.timeout(publishTimeoutMs)]);
+      if (known.length > 0) await gate.target.publish(known, timeout);
+      gate.succeeded();
+    } catch (error) {
+      if (signal.aborted) throw error; // The lease runs out, and another pass takes the rows.
+      const { store } = gate.target;
+      const reason = error instanceof MnemosyncError ? error.message : String(error);
+      if (countsAgainstStore(error)) {
+        gate.failed(error);
+        log.warn({ store, memories: memories.length, error: reason }, "backlog.store_away");
+        const delayMs = STORE_AWAY_DELAY_MS * (0.5 + this.#random());
+        await ledger.release(queue, memories, { delayMs, counts: false, error: reason }, signal);
+        return 0;
+      }
+      if (memories.length > 1) {
+        const middle = memories.length >> 1;
+        const first = await this.#publish(gate, queue, memories.slice(0, middle), changes, signal);
+        return first + (await this.#publish(gate, queue, memories.slice(middle), changes, signal));
+      }
+      await this.#giveBack(queue, memories, reason, signal);
+      return 0;
+    }
+    await ledger.settle(queue, memories, signal);
+    return memories.length;
+  }
+
+  async #giveBack(
+    queue: QueueName,
+    memories: readonly QueuedMemory[],
+    error: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const attempts = memories[0]?.attempts ?? 1;
+    const dead = attempts >= this.#parts.attemptsMax;
+    const delayMs = dead ? null : Math.min(1_000 * 2 ** attempts, DELAY_MAX_MS) * this.#random();
+    this.#parts.log.warn({ store: queue.store, attempts, dead, error }, "backlog.memory_refused");
+    await this.#parts.ledger.release(queue, memories, { delayMs, counts: true, error }, signal);
+  }
+
+  #random(): number {
+    return (this.#parts.random ?? Math.random)();
+  }
+}

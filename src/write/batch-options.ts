@@ -1,0 +1,63 @@
+import { deadlineSignal } from "../lifecycle/deadline.ts";
+import type { Batcher } from "./batcher.ts";
+import type { Intake } from "./intake.ts";
+import type { SyncOutcome, SyncStatus } from "./outcome.ts";
+
+/** How far a batch is. */
+export interface BatchProgress {
+  /** Memories whose outcome is known. */
+  readonly done: number;
+  /** Memories read from the input so far; all of them once it is exhausted. */
+  readonly read: number;
+  readonly counts: Readonly<Record<SyncStatus, number>>;
+}
+
+export interface BatchOptions {
+  /** Called after each slice of the input. */
+  onProgress?: (progress: BatchProgress) => void;
+  /** Ends the batch early: what has not begun is not written, and says so in its outcome. */
+  signal?: AbortSignal;
+  /** Milliseconds for the whole batch; none by default, since each transaction has its own deadlines. */
+  timeoutMs?: number;
+  /** One transaction for all: written as a whole or not at all. At most 5,000 memories, none of them twice. @default false */
+  atomic?: boolean;
+  /**
+   * ULID of this batch. Repeating the call with the same memories returns the first outcomes and writes nothing, for as
+   * long as transactions are remembered (`transactionRetentionMs`).
+   */
+  idempotencyKey?: string;
+}
+
+export interface BatchParts {
+  readonly intake: Intake;
+  readonly batcher: Batcher;
+  readonly options: { readonly batchSize: number; readonly writeConcurrency: number };
+}
+
+/** The signal that ends a batch: the caller's, with its deadline. */
+export function batchSignal({ signal, timeoutMs }: BatchOptions): AbortSignal {
+  if (timeoutMs !== undefined) return deadlineSignal(timeoutMs, signal);
+  return signal ?? new AbortController().signal;
+}
+
+/** Counts outcomes and tells them on. */
+export class Progress {
+  readonly #report: BatchOptions["onProgress"];
+  readonly #counts: Record<SyncStatus, number> = { synced: 0, degraded: 0, unchanged: 0, conflict: 0, failed: 0 };
+  #read = 0;
+  #done = 0;
+
+  constructor(report: BatchOptions["onProgress"]) {
+    this.#report = report;
+  }
+
+  read(count: number): void {
+    this.#read += count;
+  }
+
+  done(outcomes: readonly SyncOutcome[]): void {
+    for (const outcome of outcomes) this.#counts[outcome.status]++;
+    this.#done += outcomes.length;
+    this.#report?.({ done: this.#done, read: this.#read, counts: { ...this.#counts } });
+  }
+}

@@ -1,0 +1,104 @@
+import { ValidationError } from "../errors.ts";
+import { keyText } from "../memory/keys.ts";
+import type { MemoryInput } from "../memory/schema.ts";
+import { type BatchOptions, type BatchParts, batchSignal, Progress } from "./batch-options.ts";
+import type { Refusal } from "./intake.ts";
+import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { WriteIntent } from "./plan.ts";
+
+/** Memories that one transaction may hold: bounds its size in memory and the time for which it locks. */
+const ATOMIC_SIZE_MAX = 5_000;
+
+const ULID_PATTERN = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
+
+/** Writes a batch whose chunks must be the same at every repeat, or that must be one chunk. */
+export async function writeTogether(
+  parts: BatchParts,
+  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  options: BatchOptions,
+): Promise<SyncOutcome[]> {
+  const { atomic = false, idempotencyKey } = options;
+  if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
+  const signal = batchSignal(options);
+  const all = await collect(inputs, atomic);
+  const prepared = await parts.intake.prepare(all, {}, signal);
+  const refused = prepared.find((item): item is Refusal => "error" in item);
+  if (atomic && refused !== undefined) {
+    const { message } = refused.error;
+    const others = new ValidationError(
+      "",
+      `nothing of the atomic batch was written: ${refused.key.memoryId}: ${message}`,
+    );
+    return prepared.map((item) => failedOutcome(item.key, "error" in item ? item.error : others));
+  }
+  const progress = new Progress(options.onProgress);
+  progress.read(all.length);
+  const outcomes = prepared.map((item) => ("error" in item ? failedOutcome(item.key, item.error) : null));
+  const chunks = atomic ? [allOf(prepared)] : cut(prepared, parts.options.batchSize);
+  for (const [number, chunk] of chunks.entries()) {
+    const key =
+      idempotencyKey === undefined ? null : chunks.length === 1 ? idempotencyKey : `${idempotencyKey}/${number}`;
+    const intents = chunk.map((place) => prepared[place] as WriteIntent);
+    const written = await parts.batcher.writeTogether(intents, { atomic, idempotencyKey: key }, true, signal);
+    chunk.forEach((place, index) => {
+      outcomes[place] = written[index] as SyncOutcome;
+    });
+    progress.done(written);
+  }
+  return outcomes as SyncOutcome[];
+}
+
+/** @throws {ValidationError} */
+export function checkIdempotencyKey(key: string): void {
+  if (ULID_PATTERN.test(key)) return;
+  throw new ValidationError(
+    "idempotencyKey",
+    `${JSON.stringify(key)} is not a ULID (26 characters of Crockford's base 32)`,
+  );
+}
+
+async function collect(
+  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  atomic: boolean,
+): Promise<MemoryInput[]> {
+  const all: MemoryInput[] = [];
+  const seen = new Set<string>();
+  for await (const input of inputs) {
+    all.push(input);
+    if (!atomic) continue;
+    if (all.length > ATOMIC_SIZE_MAX) {
+      throw new ValidationError("", `an atomic batch holds at most ${ATOMIC_SIZE_MAX} memories`);
+    }
+    const text = keyText({ namespace: input.namespace ?? "default", memoryId: input.memoryId });
+    if (seen.has(text)) {
+      throw new ValidationError("memoryId", `${JSON.stringify(input.memoryId)} stands twice in an atomic batch`);
+    }
+    seen.add(text);
+  }
+  return all;
+}
+
+type Prepared = readonly (WriteIntent | Refusal)[];
+
+function allOf(prepared: Prepared): number[] {
+  return prepared.map((_, index) => index);
+}
+
+/** Places of the memories to write, in chunks of distinct memories: the same input is always cut the same way. */
+function cut(prepared: Prepared, size: number): number[][] {
+  const chunks: number[][] = [];
+  let held = new Set<string>();
+  prepared.forEach((item, index) => {
+    if ("error" in item) return;
+    const text = keyText(item.key);
+    const last = chunks.at(-1);
+    if (last === undefined || last.length === size || held.has(text)) {
+      chunks.push([index]);
+      held = new Set([text]);
+    } else {
+      last.push(index);
+      held.add(text);
+    }
+  });
+  return chunks;
+}

@@ -1,0 +1,42 @@
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { Batcher } from "./batcher.ts";
+
+export interface SweeperParts {
+  readonly ledger: LedgerStore;
+  readonly batcher: Batcher;
+  /** Milliseconds that an ended transaction is remembered, its idempotency key with it. */
+  readonly transactionRetentionMs: number;
+}
+
+/** Rows looked at in one pass. */
+const BATCH_SIZE = 500;
+
+/** Tombstones what has expired, and forgets transactions that ended long ago. */
+export class Sweeper {
+  readonly #parts: SweeperParts;
+
+  constructor(parts: SweeperParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * One pass. A memory that was written since it was listed is left alone: its new version may live longer.
+   * @returns how many memories were tombstoned, and whether more may be waiting.
+   */
+  async runOnce(signal: AbortSignal): Promise<{ expired: number; more: boolean }> {
+    const { ledger, batcher, transactionRetentionMs } = this.#parts;
+    const due = await ledger.listExpired(BATCH_SIZE, signal);
+    const outcomes = await Promise.all(
+      due.map(({ namespace, memoryId, version }) =>
+        batcher.write(
+          { key: { namespace, memoryId }, memory: null, expectedVersion: version, modifiedAt: null },
+          true,
+          signal,
+        ),
+      ),
+    );
+    const pruned = await ledger.pruneTransactions(transactionRetentionMs, BATCH_SIZE, signal);
+    const expired = outcomes.filter(({ status }) => status === "synced" || status === "degraded").length;
+    return { expired, more: expired === BATCH_SIZE || pruned === BATCH_SIZE };
+  }
+}

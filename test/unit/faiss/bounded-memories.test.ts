@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import type { StagedBlock } from "../../../src/projections/faiss/host/flat-space.ts";
+import { HeldBatches } from "../../../src/projections/faiss/host/held-batches.ts";
+import type { WireChange } from "../../../src/projections/faiss/messages.ts";
+import { resolveOptions } from "../../../src/projections/faiss/options.ts";
+import { RecentPublishes } from "../../../src/projections/faiss/recent-publishes.ts";
+
+const change = (memoryId: string, version = 1): WireChange => ({
+  namespace: "n",
+  memoryId,
+  version,
+  checksum: "0".repeat(64),
+});
+const block = (bytes: number): ReadonlyMap<string, StagedBlock> => new Map([["n", { rows: 1, bytes, rowsIn: [1] }]]);
+
+test("a held batch is given out once, and only for exactly its own changes", () => {
+  const held = new HeldBatches(100, 1_000, () => 0);
+  held.hold("t", { changes: [change("a")], blocks: block(10) });
+  expect(held.take("t", [change("a", 2)])).toBeNull();
+  expect(held.take("t", [change("b")])).toBeNull();
+  expect(held.take("t", [])).toBeNull();
+  expect(held.take("t", [{ ...change("z"), checksum: null }, change("a")])).toEqual(block(10));
+  expect(held.take("t", [change("a")])).toBeNull();
+  expect([held.count, held.bytes]).toEqual([0, 0]);
+});
+
+test("held batches are bounded in bytes and in time: the oldest go, one too big is not held", () => {
+  let now = 0;
+  const held = new HeldBatches(100, 1_000, () => now);
+  for (const token of ["a", "b", "c"]) held.hold(token, { changes: [change(token)], blocks: block(40) });
+  expect([held.count, held.bytes]).toEqual([2, 80]);
+  expect(held.take("a", [change("a")])).toBeNull();
+  held.hold("huge", { changes: [change("huge")], blocks: block(101) });
+  expect(held.bytes).toBeLessThanOrEqual(100);
+  expect(held.take("huge", [change("huge")])).toBeNull();
+  held.hold("d", { changes: [change("d")], blocks: block(40) });
+  now = 1_000;
+  expect(held.take("d", [change("d")])).toBeNull();
+  held.hold("d", { changes: [change("d", 2)], blocks: block(40) });
+  held.discard("d");
+  held.discard("d");
+  expect(held.bytes).toBe(0);
+});
+
+test("recent publishes keep the newest version, and are bounded in time and number", () => {
+  let now = 0;
+  const recent = new RecentPublishes(() => now);
+  recent.note([change("a", 5), change("b", 1)]);
+  recent.note([change("a", 4)]);
+  expect(recent.headers()).toEqual([
+    { namespace: "n", memoryId: "b", version: 1 },
+    { namespace: "n", memoryId: "a", version: 5 },
+  ]);
+  now = 16 * 60_000;
+  recent.note([change("c")]);
+  expect(recent.headers().map(({ memoryId }) => memoryId)).toEqual(["c"]);
+  for (let index = 0; index < 70; index++) {
+    recent.note(Array.from({ length: 1_000 }, (_, at) => change(`m${index * 1_000 + at}`)));
+  }
+  expect(recent.size).toBe(65_536);
+});
+
+test("options out of bounds are refused by name, value and bounds", () => {
+  const good = { directory: "/tmp/x", dimension: 8 };
+  expect(resolveOptions(good)).toMatchObject({ metric: "cosine", model: null, snapshotsKept: 2, hostStallMs: 60_000 });
+  expect(() => resolveOptions({ ...good, dimension: 0 })).toThrow("faiss.dimension is 0, and must be");
+  expect(() => resolveOptions({ ...good, dimension: 1.5 })).toThrow(/dimension/);
+  expect(() => resolveOptions({ ...good, directory: "" })).toThrow(/directory/);
+  expect(() => resolveOptions({ ...good, metric: "manhattan" as "ip" })).toThrow(/metric/);
+  expect(() => resolveOptions({ ...good, hostPingIntervalMs: 5_000, hostStallMs: 6_000 })).toThrow(/hostStallMs/);
+});

@@ -1,0 +1,77 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { ConfigurationError } from "../../../src/errors.ts";
+import { DirectoryLock } from "../../../src/projections/faiss/directory-lock.ts";
+import { isRunning, ownIdentity } from "../../../src/projections/faiss/process-identity.ts";
+import { temporaryFolder } from "./support.ts";
+
+let directory: string;
+beforeEach(async () => {
+  const folder = await temporaryFolder();
+  directory = join(folder.path, "index");
+  return folder.remove;
+});
+
+const place = async (content: string): Promise<void> => {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, "lock"), content);
+};
+
+test("one at a time, by the pid of the owner; released, the next one gets it", async () => {
+  const lock = await DirectoryLock.acquire(directory);
+  await expect(DirectoryLock.acquire(directory)).rejects.toThrow(/in use by another synchronizer of this process/);
+  await lock.release();
+  await lock.release();
+  const next = await DirectoryLock.acquire(directory);
+  await lock.release(); // Not its own any more.
+  await expect(DirectoryLock.acquire(directory)).rejects.toThrow(ConfigurationError);
+  await next.release();
+  expect(await readdir(directory)).toEqual([]);
+});
+
+test("a live process keeps it and is named; when it has died the lock is taken over", async () => {
+  const child = spawn("sleep", ["60"]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const stat = await readFile(`/proc/${child.pid}/stat`, "latin1");
+  const startedAt = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  await place(JSON.stringify({ ...ownIdentity(), pid: child.pid, startedAt }));
+  await expect(DirectoryLock.acquire(directory)).rejects.toThrow(`process ${child.pid}`);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await (await DirectoryLock.acquire(directory)).release();
+});
+
+test("a pid that was given out again does not keep it", async () => {
+  await place(JSON.stringify({ ...ownIdentity(), startedAt: "1" }));
+  expect(isRunning({ ...ownIdentity(), startedAt: "1" })).toBe(false);
+  await (await DirectoryLock.acquire(directory)).release();
+});
+
+test("a lock that cannot be judged (another container, cut short) runs out after its last sign of life", async () => {
+  for (const content of [JSON.stringify({ pid: 1, startedAt: "1", domain: "elsewhere" }), "", "{"]) {
+    await place(content);
+    await expect(DirectoryLock.acquire(directory)).rejects.toThrow(/another container or machine/);
+    const old = new Date(Date.now() - 60_000);
+    await utimes(join(directory, "lock"), old, old);
+    await (await DirectoryLock.acquire(directory)).release();
+  }
+});
+
+test("of many that find a stale lock at the same time exactly one gets it", async () => {
+  for (let round = 0; round < 20; round++) {
+    await place(JSON.stringify({ ...ownIdentity(), startedAt: "1" }));
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => DirectoryLock.acquire(directory)));
+    const got = outcomes.filter((outcome) => outcome.status === "fulfilled");
+    expect(got).toHaveLength(1);
+    await got[0]?.value.release();
+    expect(await readdir(directory)).toEqual([]);
+  }
+});
+
+test("a directory that cannot be made says so", async () => {
+  await place("");
+  await expect(DirectoryLock.acquire(join(directory, "lock", "below"))).rejects.toThrow(/cannot be used/);
+});
