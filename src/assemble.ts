@@ -20,6 +20,7 @@ import type { Projection } from "./projections/projection.ts";
 import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
 import { Reader } from "./read/reader.ts";
+import { VersionFloors } from "./read/version-floors.ts";
 import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
@@ -77,7 +78,8 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   });
   const projections: Projection[] = vectorIndex === null ? [redisProjection] : [redisProjection, vectorIndex];
   const redis = new StoreGate(redisProjection);
-  const gates: StoreGate[] = vectorIndex === null ? [redis] : [redis, new StoreGate<Projection>(vectorIndex)];
+  const index = vectorIndex === null ? null : new StoreGate(vectorIndex);
+  const gates: StoreGate[] = index === null ? [redis] : [redis, index];
   const ledgerGate = new StoreGate<Probed>({ store: "postgres", health: (signal) => ledger.health(signal) });
   const model = options.faiss?.model ?? embedder?.model;
   const shape = {
@@ -94,6 +96,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
   } = options;
+  const floors = new VersionFloors();
   const writer = new Writer({
     ledger,
     ledgerGate,
@@ -107,6 +110,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
     onStep,
+    onCommitted: (key, version) => floors.raise(key, version),
   });
   const now = Date.now;
   const batcher = new Batcher(writer, {
@@ -154,7 +158,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
         return more || swept.more;
       },
     }),
-    reader: new Reader({ ledger, redis, vectorIndex, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
+    reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
     checker: new Checker({ ledger, projections, log, overdueMs: options.publishDeadlineMs, now }),
     repairer: new Repairer({ ledger, projections, log, now }),
     embedder,

@@ -65,7 +65,9 @@ export function connectOptions(settings: Settings): Options {
     const leaf = optionLeaves().find(({ path }) => path.join(".") === name);
     return `${what}: set ${leaf?.environmentName} or give ${leaf?.flag} (${example})`;
   });
-  throw new ConfigurationError(`it is not known where the stores are. ${ways.join("; ")}. \`mnemosync demo\` needs none`);
+  throw new ConfigurationError(
+    `it is not known where the stores are. ${ways.join("; ")}. \`mnemosync demo\` needs none`,
+  );
 }
 
 async function readSettingsFile(path: string): Promise<Settings> {

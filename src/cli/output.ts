@@ -20,7 +20,7 @@ export function duration(milliseconds: number): string {
 
 /** Characters that would move the cursor, recolour the terminal or reorder what it shows. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Text of others on one line of at most `width` characters, harmless to a terminal. */
 export function printable(text: string, width = Number.POSITIVE_INFINITY): string {

@@ -10,7 +10,7 @@ import { migrateCommand } from "./commands/migrate.ts";
 import { repairCommand } from "./commands/repair.ts";
 import { searchCommand } from "./commands/search.ts";
 import { statusCommand } from "./commands/status.ts";
-import { describeError, EXIT, type ErrorDocument, errorLine, UsageError, watchInterruption } from "./exit.ts";
+import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
 import { addSettingFlags, gatherSettings } from "./options.ts";
 import { jsonText } from "./output.ts";
 
@@ -68,9 +68,7 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
   }
 }
 
-function buildProgram(
-  run: (command: CliCommand, parsed: Command, args: readonly string[]) => Promise<void>,
-): Command {
+function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly string[]) => Promise<void>): Command {
   const program = new Command("mnemosync");
   program
     .description(

@@ -1,5 +1,4 @@
 import { InternalError, MnemosyncError, type StoreName } from "../errors.ts";
-import type { EvidenceRecord } from "../ledger/check-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import { checksumOf } from "../memory/checksum.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
@@ -7,6 +6,7 @@ import type { MemoryChange } from "../memory/memory.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";
 import { classify } from "./classify.ts";
+import { ledgerEvidence, storeEvidence } from "./evidence.ts";
 import type { ConsistencyReport, Finding } from "./report.ts";
 
 export interface RepairerParts {
@@ -45,9 +45,6 @@ type Verdict = Pick<RepairDetail, "outcome" | "note">;
 
 /** Findings that are repaired at a time. */
 const BATCH_SIZE = 100;
-
-/** The way findings of a projection are resolved until strategies choose otherwise. */
-const LEDGER_WINS = "ledger_wins";
 
 /**
  * Repairs findings: keep what was found as evidence, make the store hold what the ledger says (provided that it still
@@ -115,7 +112,9 @@ export class Repairer {
       };
     });
     const evidence = replacements.flatMap((replacement, index) =>
-      "key" in replacement ? [evidenceOf(findings[index] as Finding, replacement, changes)] : [],
+      "key" in replacement
+        ? [storeEvidence(findings[index] as Finding, replacement.found, changes.get(keyText(replacement.key)))]
+        : [],
     );
     const ids = await ledger.keepEvidence(evidence, signal);
     const work = replacements.filter((replacement): replacement is Replacement => "key" in replacement);
@@ -232,53 +231,6 @@ function movedOn(finding: Finding, change: MemoryChange | null, found: StoredEnt
   if ((change?.version ?? null) !== finding.expectedVersion) return true;
   const version = found === null || found.state === "malformed" ? null : found.version;
   return version !== finding.foundVersion;
-}
-
-function evidenceOf(
-  finding: Finding,
-  { key, found }: Replacement,
-  changes: ReadonlyMap<string, MemoryChange>,
-): EvidenceRecord {
-  const live = found?.state === "live" ? found : null;
-  const change = changes.get(keyText(key));
-  const put = change?.kind === "put" ? change : null;
-  return {
-    ...key,
-    store: finding.store,
-    kind: finding.kind,
-    strategy: LEDGER_WINS,
-    ledgerVersion: finding.expectedVersion,
-    foundVersion: finding.foundVersion,
-    foundState: found?.state ?? null,
-    foundChecksum: live?.checksum ?? null,
-    foundDocument: live?.data?.documentJson ?? null,
-    foundEmbedding: live?.data?.embedding ?? null,
-    foundVector: live?.data?.vector ?? null,
-    ledgerDocument: put?.documentJson ?? null,
-    ledgerEmbedding: null, // Stays in the ledger, which is not changed.
-    evidence: finding.evidence,
-  };
-}
-
-function ledgerEvidence(finding: Finding, change: MemoryChange | null): EvidenceRecord {
-  const put = change?.kind === "put" ? change : null;
-  return {
-    namespace: finding.namespace,
-    memoryId: finding.memoryId,
-    store: "postgres",
-    kind: finding.kind,
-    strategy: LEDGER_WINS,
-    ledgerVersion: finding.expectedVersion,
-    foundVersion: finding.foundVersion,
-    foundState: put === null ? null : "live",
-    foundChecksum: put?.checksum ?? null,
-    foundDocument: put === null ? null : Buffer.from(put.documentJson),
-    foundEmbedding: put?.embedding == null ? null : Buffer.from(put.embedding.buffer),
-    foundVector: null,
-    ledgerDocument: put?.documentJson ?? null,
-    ledgerEmbedding: put?.embedding ?? null,
-    evidence: finding.evidence,
-  };
 }
 
 function summarize(details: readonly RepairDetail[]): RepairReport {

@@ -9,7 +9,9 @@ import {
   type HttpEmbedderSettings,
   parseHttpEmbedderOptions,
 } from "./http-embedder-options.ts";
+import { type AttemptFailure, adviceFor, innermostMessage, patternOf } from "./http-failure.ts";
 import { LinkedAbort } from "./linked-abort.ts";
+import { readBody } from "./response-body.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 const EXCERPT_CHARACTERS_MAX = 300;
@@ -18,20 +20,10 @@ const ERROR_BODY_BYTES_MAX = 16_384;
 const BYTES_PER_COMPONENT_MAX = 64;
 const ENVELOPE_BYTES_MAX = 1_048_576;
 
-/** One text of a call and where its vector goes. */
+/** Some texts of a call, and where the vector of the first one goes. */
 interface Batch {
   readonly start: number;
   readonly texts: readonly string[];
-}
-
-/** Why one attempt gave no vectors, without the address: a phrase such as "answered 503: overloaded". */
-interface AttemptFailure {
-  readonly what: string;
-  readonly advice: string;
-  readonly retryable: boolean;
-  /** What the endpoint asked for. */
-  readonly retryAfterMs?: number | undefined;
-  readonly cause?: unknown;
 }
 
 /**
@@ -45,6 +37,7 @@ export class HttpEmbedder implements Embedder {
   readonly dimension: number;
   /** Private, like all that is derived from it, so that no inspection or serialisation of the embedder shows the key. */
   readonly #settings: HttpEmbedderSettings;
+  readonly #keyPattern: RegExp | undefined;
   readonly #requests: PQueue;
   readonly #fetch: typeof globalThis.fetch;
   readonly #random: () => number;
@@ -56,6 +49,7 @@ export class HttpEmbedder implements Embedder {
     this.#settings = parseHttpEmbedderOptions(options);
     this.model = this.#settings.model;
     this.dimension = this.#settings.dimension;
+    this.#keyPattern = this.#settings.apiKey === undefined ? undefined : patternOf(this.#settings.apiKey);
     this.#requests = new PQueue({ concurrency: this.#settings.concurrency });
     this.#fetch = options.fetch ?? globalThis.fetch;
     this.#random = options.random ?? Math.random;
@@ -209,60 +203,26 @@ export class HttpEmbedder implements Embedder {
 
   /** Some endpoints repeat the key that they refuse. Taken out before cutting: a cut key would not be found. */
   #excerpt(text: string): string {
-    const { apiKey } = this.#settings;
-    let excerpt = text.replace(/\s+/g, " ").trim();
-    if (apiKey !== undefined) {
-      const asJson = JSON.stringify(apiKey).slice(1, -1);
-      excerpt = excerpt.replaceAll(apiKey, "[apiKey]").replaceAll(asJson, "[apiKey]");
-    }
-    return excerpt.slice(0, EXCERPT_CHARACTERS_MAX);
+    const line = text.replace(/\s+/g, " ").trim();
+    const withoutKey = this.#keyPattern === undefined ? line : line.replaceAll(this.#keyPattern, "[apiKey]");
+    return withoutKey.slice(0, EXCERPT_CHARACTERS_MAX);
   }
 
   #error(failure: AttemptFailure, attempts: number, askedMs: number): EmbeddingError {
-    const { url, retryAfterMaxMs, apiKey } = this.#settings;
+    const { url, retryAfterMaxMs } = this.#settings;
     const tries = attempts === 1 ? "" : ` (attempt ${attempts}, the last)`;
     const asked =
       askedMs > retryAfterMaxMs
         ? `; it asks to wait ${Math.ceil(askedMs / 1000)} s, longer than retryAfterMaxMs allows`
         : "";
     // A fetch of the caller's own may quote its request in what it throws.
-    const quotesKey = apiKey !== undefined && inspect(failure.cause, { depth: 10 }).includes(apiKey);
+    const quotesKey =
+      this.#keyPattern !== undefined && inspect(failure.cause, { depth: 10 }).search(this.#keyPattern) >= 0;
+    const cause = failure.cause === undefined || quotesKey ? {} : { cause: failure.cause };
     return new EmbeddingError(
       `${url.origin}${url.pathname} ${failure.what}${tries}${asked}. Model ${JSON.stringify(this.model)}. ` +
         `What to do: ${failure.advice}`,
-      { retryable: failure.retryable, ...(quotesKey ? {} : { cause: failure.cause }) },
+      { retryable: failure.retryable, ...cause },
     );
   }
-}
-
-function adviceFor(status: number): string {
-  if (status === 401 || status === 403) return "check apiKey, and that it may use this model";
-  if (status === 404 || status === 405) return "check url and model";
-  if (status === 413) return "lower batchSizeMax or batchLengthMax";
-  if (status === 429) return "lower concurrency, or check the account's limits and quota";
-  if (status >= 500 || status === 408 || status === 409 || status === 425) return "try again later";
-  if (status >= 300 && status < 400) return "redirects are not followed: set url to where the endpoint has moved";
-  return "check model, dimension and sendDimension, and whether a text is longer than the model takes";
-}
-
-/** At most `bytesMax` bytes of the body, and whether that was all of it. The rest is not downloaded. */
-async function readBody(response: Response, bytesMax: number): Promise<{ text: string; complete: boolean }> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk);
-    bytes += chunk.byteLength;
-    if (bytes > bytesMax) break;
-  }
-  const text = Buffer.concat(chunks).subarray(0, bytesMax).toString("utf8");
-  return { text, complete: bytes <= bytesMax };
-}
-
-/** fetch says "fetch failed" and keeps the reason (`connect ECONNREFUSED …`) in `cause`. */
-function innermostMessage(error: unknown): string {
-  let innermost = error;
-  for (let depth = 0; depth < 5 && innermost instanceof Error && innermost.cause instanceof Error; depth++) {
-    innermost = innermost.cause;
-  }
-  return innermost instanceof Error ? innermost.message || innermost.name : String(innermost);
 }

@@ -13,7 +13,8 @@ const WINDOW_UNITS_MAX = 8192;
 
 /**
  * At most 64 code points a token: longer ones (Base64, `aaaa…`) go in pieces. An English contraction stays one word
- * (`don't`, however its apostrophe is typed), an elided article does not (`l'histoire`). Skin tones and variation selectors fall away.
+ * (`don't`, however its apostrophe is typed), an elided article does not (`l'histoire`). Skin tones and variation
+ * selectors fall away.
  */
 const TOKEN =
   /\p{Regional_Indicator}{2}|\p{Extended_Pictographic}|[\p{L}\p{N}][\p{L}\p{N}\p{M}]{0,63}(?:'\p{L}{1,2}(?![\p{L}\p{N}\p{M}]))?/gu;

@@ -46,6 +46,8 @@ export interface MalformedEntry extends MemoryKey {
   readonly state: "malformed";
   /** What is wrong with it, for people. */
   readonly reason: string;
+  /** Its bytes as the store serializes them, for evidence. Only after a read with `data: true`. */
+  readonly raw?: Buffer;
 }
 
 /** One page of a scan. Entries may repeat between pages; none that was there throughout is left out. */

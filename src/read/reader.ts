@@ -6,6 +6,7 @@ import type { Projection, StoredEntry } from "../projections/projection.ts";
 import type { VectorIndex } from "../projections/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
+import type { VersionFloors } from "./version-floors.ts";
 
 /** Hits that the index is asked for at most, however many of them a filter refuses. */
 const HITS_MAX = 10_000;
@@ -22,7 +23,8 @@ export interface SearchResult {
 export interface ReaderParts {
   readonly ledger: LedgerStore;
   readonly redis: StoreGate<Projection> | null;
-  readonly vectorIndex: VectorIndex | null;
+  readonly vectorIndex: StoreGate<VectorIndex> | null;
+  readonly floors: VersionFloors;
   readonly log: Log;
   /** Milliseconds that Redis is given before the ledger is asked. */
   readonly cacheTimeoutMs: number;
@@ -56,6 +58,7 @@ export class Reader {
       const changes = await this.#parts.ledger.readChanges(missing, signal);
       for (const key of missing) {
         const change = changes.get(keyText(key));
+        if (change !== undefined) this.#parts.floors.raise(key, change.version);
         found.set(keyText(key), change?.kind === "put" ? ledgerMemory(change) : null);
       }
     }
@@ -76,10 +79,11 @@ export class Reader {
     options: { k: number; scoreMin: number; filter: (memory: Memory) => boolean },
     signal: AbortSignal,
   ): Promise<SearchResult[]> {
-    const index = this.#parts.vectorIndex;
-    if (index === null) throw new StoreUnavailableError("faiss", "no vector index was configured");
+    const gate = this.#parts.vectorIndex;
+    if (gate === null) throw new StoreUnavailableError("faiss", "no vector index was configured");
+    if (!gate.allows()) throw gate.lastError ?? new StoreUnavailableError("faiss", "it failed repeatedly");
     for (let wanted = options.k; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
-      const hits = await index.search(namespace, vector, wanted, signal);
+      const hits = await gate.target.search(namespace, vector, wanted, signal);
       const near = hits.filter((hit) => hit.score >= options.scoreMin);
       const memories = await this.get(
         near.map((hit) => ({ namespace, memoryId: hit.memoryId })),
@@ -130,12 +134,14 @@ export class Reader {
 
   /** The memory of a cached entry; null for a tombstone, undefined when the ledger must be asked. */
   #accept(entry: StoredEntry): Memory | null | undefined {
+    if (entry.state === "malformed" || entry.version < this.#parts.floors.of(entry)) return undefined;
     if (entry.state === "tombstone") return null;
-    if (entry.state === "malformed") return undefined;
     const memory = cachedMemory(entry);
     if (memory === undefined) {
       const { namespace, memoryId } = entry;
       this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.cache_entry_corrupt");
+    } else {
+      this.#parts.floors.raise(entry, entry.version);
     }
     return memory;
   }

@@ -1,5 +1,5 @@
 import PQueue from "p-queue";
-import { AbortedError, ClosedError, QueueFullError } from "../errors.ts";
+import { AbortedError, ClosedError, InternalError, QueueFullError } from "../errors.ts";
 import { isTimeout } from "../lifecycle/deadline.ts";
 import { keyText } from "../memory/keys.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
@@ -142,13 +142,23 @@ export class Batcher {
   async #runChunk(): Promise<void> {
     const requests = this.#takeChunk();
     if (requests.length > 0) {
-      const outcomes = await this.#writer.write(requests.map((request) => request.intent));
+      const outcomes = await this.#write(requests);
       requests.forEach((request, index) => {
         request.settle(outcomes[index] as SyncOutcome);
       });
       for (const request of requests) this.#advanceLine(keyText(request.intent.key));
     }
     if (this.#ready.size > 0) this.#planPump();
+  }
+
+  /** The writer never rejects; should it do so all the same, no caller may be left waiting. */
+  async #write(requests: readonly Request[]): Promise<SyncOutcome[]> {
+    try {
+      return await this.#writer.write(requests.map((request) => request.intent));
+    } catch (error) {
+      const defect = new InternalError(`the writer failed: ${String(error)}`, { cause: error });
+      return requests.map((request) => failedOutcome(request.intent.key, defect));
+    }
   }
 
   #takeChunk(): Request[] {

@@ -1,5 +1,5 @@
 import type { Backend } from "../connection/postgres-pool.ts";
-import { CommitOutcomeUnknownError, MnemosyncError, StoreRefusedError } from "../errors.ts";
+import { CommitOutcomeUnknownError, InternalError, MnemosyncError, StoreRefusedError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
 import { pause } from "../lifecycle/deadline.ts";
@@ -79,6 +79,8 @@ class Attempt {
   #preparing: readonly StoreGate[] = [];
   /** Set from the moment in which COMMIT is sent. */
   #committing: Backend | null = null;
+  /** Set once the caller was told that the chunk failed: what still runs of it must not commit any more. */
+  #abandoned = false;
 
   constructor(parts: CommitParts, transaction: ChunkTransaction, gates: readonly StoreGate[], signal: AbortSignal) {
     this.#parts = parts;
@@ -105,6 +107,7 @@ class Attempt {
     for (const result of results) if (result.status === "rejected") throw result.reason;
     await onStep?.("prepared");
     await onStep?.("committing");
+    if (this.#abandoned) throw new InternalError("the chunk was given up before its commit");
     this.#committing = ledger.backend;
     await ledger.commit();
     this.#committing = null;
@@ -146,6 +149,7 @@ class Attempt {
    * The decisions, when the chunk was committed although its COMMIT got no answer; null when it certainly was not.
    */
   async committedDespite(error: unknown): Promise<readonly Decision[] | null> {
+    this.#abandoned = true;
     const backend = this.#committing;
     // A reply of the server's is an answer: the commit was refused.
     if (backend === null || (error instanceof MnemosyncError && error.code === "STORE_REFUSED")) return null;

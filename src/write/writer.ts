@@ -2,6 +2,7 @@ import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cock
 import { ulid } from "ulid";
 import { classifyPostgresError } from "../connection/postgres-errors.ts";
 import { InternalError, MnemosyncError, StoreUnavailableError, ValidationError } from "../errors.ts";
+import type { MemoryKey } from "../memory/keys.ts";
 import { type CommitParts, changesFor, commitChunk, PrepareFailure } from "./commit.ts";
 import { atomicConflictOutcomes, decisionOutcome, repeatedOutcomes } from "./decision-outcome.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
@@ -16,6 +17,8 @@ import { countsAgainstStore, type Probed, type StoreGate } from "./store-gate.ts
 export type OnStoreDown = "degrade" | "reject";
 
 export interface WriterParts extends CommitParts, PublishParts {
+  /** Told of every committed version. */
+  readonly onCommitted: (key: MemoryKey, version: number) => void;
   readonly ledgerGate: StoreGate<Probed>;
   readonly gates: readonly StoreGate[];
   readonly onStoreDown: OnStoreDown;
@@ -167,7 +170,8 @@ export class Writer {
     const writing = decisions.filter((decision) => decision.action === "write");
     if (writing.length === 0)
       return intents.map((intent, index) => decisionOutcome(intent, decisions[index]!, null, []));
-    const { gates, onStep } = this.#parts;
+    const { gates, onStep, onCommitted } = this.#parts;
+    for (const { write } of writing) onCommitted(write, write.version);
     await onStep?.("committed");
     const published = await Promise.all(
       gates.map(async (gate): Promise<StorePublish> => {

@@ -16,7 +16,7 @@ import type {
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
 import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
-import { COUNT, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
+import { COUNT, DUMP, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
 
 export interface RedisProjectionOptions {
   /** What every key begins with; no colon needed at its end. @default "mnemosync" */
@@ -97,7 +97,7 @@ export class RedisProjection implements Projection {
         entries.push(this.#codec.entry(plainKey(key), (reply as ScriptReply[])[index], options.data));
       });
     }
-    return entries;
+    return options.data ? await this.#withRaw(entries, signal) : entries;
   }
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
@@ -181,6 +181,18 @@ export class RedisProjection implements Projection {
   /** Ends the link, when it is ours to end. */
   disconnect(): void {
     this.#client.disconnect();
+  }
+
+  /** What is no entry of ours is kept as it is. */
+  async #withRaw(entries: readonly (StoredEntry | null)[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
+    const malformed = entries.filter((entry) => entry?.state === "malformed");
+    if (malformed.length === 0) return [...entries];
+    const dumps = (await this.#scripts.run(DUMP, this.#keys(malformed), [], signal)) as ScriptReply[];
+    const raws = new Map(malformed.map((entry, index) => [entry, dumps[index]]));
+    return entries.map((entry) => {
+      const raw = raws.get(entry as (typeof malformed)[number]);
+      return Buffer.isBuffer(raw) ? ({ ...entry, raw } as StoredEntry) : entry;
+    });
   }
 
   #keys(keys: readonly MemoryKey[]): string[] {

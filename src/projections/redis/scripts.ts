@@ -154,6 +154,13 @@ end
 return { page[1], live }
 `;
 
+/** KEYS: any number. Returns each in Redis's own serialization (of RESTORE). */
+export const DUMP = `
+local answers = {}
+for index, key in ipairs(KEYS) do answers[index] = redis.call('DUMP', key) end
+return answers
+`;
+
 /** KEYS: a key of our own. ARGV: token, TTL (ms). Makes the same kinds of writes as PUBLISH does, where nobody looks. */
 export const PREPARE = `
 redis.call('HSET', KEYS[1], 'token', ARGV[1])

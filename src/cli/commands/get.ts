@@ -1,0 +1,68 @@
+import { type Memory, NotFoundError, type Options } from "../../index.ts";
+import type { CliCommand } from "../command.ts";
+import { EXIT, errorLine } from "../exit.ts";
+import { printable } from "../output.ts";
+import { withSynchronizer } from "../session.ts";
+import { addNamespaceFlag, inNamespace } from "./namespace.ts";
+
+export const getCommand: CliCommand = {
+  name: "get",
+  usage: "<id>",
+  summary: "show the current version of a memory",
+  configure(command) {
+    addNamespaceFlag(command);
+    command.option("--embedding", "print the vector's numbers too (with --json)");
+  },
+  async run(invocation) {
+    const [id = ""] = invocation.args;
+    const call = { ...inNamespace(invocation), signal: invocation.signal };
+    const memory = await withSynchronizer(invocation, (sync) => sync.get(id, call), withoutIndex);
+    if (memory === null) {
+      const where = call.namespace === undefined ? "" : ` in namespace ${printable(call.namespace)}`;
+      const error = new NotFoundError(`there is no memory ${JSON.stringify(id)}${where}`);
+      return {
+        exitCode: EXIT.findings,
+        json: { error: { code: error.code, message: error.message } },
+        text: errorLine(error),
+      };
+    }
+    return { exitCode: EXIT.ok, json: memoryDocument(memory, invocation.flags.embedding === true), text: text(memory) };
+  },
+};
+
+/** Reading by id needs no vector index, which another process may have open at this moment. */
+function withoutIndex(options: Options): Options {
+  const { faiss: _, ...rest } = options;
+  return { ...rest, embedding: { provider: "none" } };
+}
+
+/** A memory as programs read it: times as texts, and the vector only when asked for. */
+function memoryDocument(memory: Memory, withEmbedding: boolean): object {
+  const { embedding, modifiedAt, ...rest } = memory;
+  return {
+    ...rest,
+    modifiedAt: new Date(modifiedAt).toISOString(),
+    dimension: embedding?.length ?? null,
+    ...(withEmbedding && { embedding: embedding === null ? null : Array.from(embedding) }),
+  };
+}
+
+function text(memory: Memory): string {
+  const { namespace, memoryId, content, memoryType, importance, metadata, privacy, expiresAt } = memory;
+  const vector = memory.embedding === null ? "none" : `${memory.embedding.length} numbers`;
+  const facts: [string, string][] = [
+    ["memory", `${namespace}/${memoryId}`],
+    ["type", memoryType],
+    ["importance", String(importance)],
+    ["metadata", JSON.stringify(metadata)],
+    ["privacy", privacy],
+    ["expires", expiresAt ?? "never"],
+    ["vector", memory.embeddingModel === undefined ? vector : `${vector}, ${memory.embeddingModel}`],
+    ["version", `${memory.version}, modified ${new Date(memory.modifiedAt).toISOString()}`],
+    ["checksum", memory.checksum],
+    ["read from", memory.source],
+  ];
+  return [...facts.map(([name, value]) => `${name.padEnd(10)}  ${printable(value)}`), "", printable(content)].join(
+    "\n",
+  );
+}

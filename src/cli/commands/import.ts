@@ -1,0 +1,93 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { addAbortSignal, type Readable } from "node:stream";
+import { MnemosyncError } from "../../index.ts";
+import type { CliCommand, Invocation } from "../command.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { type ImportReport, importLines, newReport } from "../import-lines.ts";
+import { readJsonLines } from "../json-lines.ts";
+import { columns, count, counted, duration, printable } from "../output.ts";
+import { startProgress } from "../progress.ts";
+import { withSynchronizer } from "../session.ts";
+import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
+
+/** Rejected lines that people are shown. */
+const ROWS_MAX = 20;
+
+export const importCommand: CliCommand = {
+  name: "import",
+  usage: "<file.jsonl>",
+  summary: "write the memories of a file, one JSON object a line (- for standard input)",
+  configure: (command) => addNamespaceFlag(command, "for lines that name none"),
+  async run(invocation) {
+    const [path = "-"] = invocation.args;
+    const startedAt = performance.now();
+    const bytesTotal = path === "-" ? null : await sizeOf(path);
+    const report = newReport();
+    await withSynchronizer(invocation, async (sync) => {
+      const progress = startProgress("importing", bytesTotal, "{memories} memories, {rejected} rejected");
+      // Opened only now: a stream that nobody reads has nobody to tell of its failure.
+      const source = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 });
+      const options = {
+        namespace: namespaceOf(invocation),
+        signal: invocation.signal,
+        onProgress: (bytes: number, { synced, unchanged, degraded, rejected }: ImportReport) =>
+          progress.update(bytes, { memories: count(synced + unchanged + degraded), rejected: count(rejected) }),
+      };
+      try {
+        await importLines(sync, readJsonLines(interruptible(source, invocation.signal)), options, report);
+      } catch (error) {
+        sayHowFar(invocation, report);
+        const unreadable = !(error instanceof MnemosyncError) && (error as NodeJS.ErrnoException).syscall === "open";
+        throw unreadable ? new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error }) : error;
+      } finally {
+        progress.stop();
+      }
+    });
+    const exitCode = report.rejected > 0 ? EXIT.findings : EXIT.ok;
+    return { exitCode, json: report, text: reportText(report, performance.now() - startedAt) };
+  },
+};
+
+function interruptible(source: Readable, signal: AbortSignal): Readable {
+  return addAbortSignal(signal, source);
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) throw new Error("it is a folder");
+    return found.isFile() ? found.size : null; // A pipe or device has no size.
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function sayHowFar({ json, say }: Invocation, { synced, degraded }: ImportReport): void {
+  if (json) return;
+  say(
+    `stopped before the end: ${counted(synced + degraded, "memory", "memories")} written. Run it again to go on: ` +
+      "what is there already is left unchanged",
+  );
+}
+
+function reportText(report: ImportReport, milliseconds: number): string {
+  const { read, synced, unchanged, degraded, rejected, errors } = report;
+  const lines = [
+    `${counted(read, "line")} read in ${duration(milliseconds)}: ${count(synced)} synced, ${count(unchanged)} unchanged, ` +
+      `${count(degraded)} degraded, ${count(rejected)} rejected`,
+  ];
+  if (degraded > 0) {
+    lines.push(
+      "degraded: committed, but a store did not take it (see mnemosync status); mnemosync repair brings it up to date",
+    );
+  }
+  if (errors.length > 0) {
+    const shown = errors.slice(0, ROWS_MAX);
+    const heads = [{ head: "line", align: "right" as const }, { head: "code" }, { head: "reason" }];
+    const rows = shown.map(({ line, code, message }) => [String(line), code, printable(message, 140)]);
+    lines.push("", columns(heads, rows));
+    if (rejected > shown.length) lines.push(`… and ${count(rejected - shown.length)} more (use --json)`);
+  }
+  return lines.join("\n");
+}

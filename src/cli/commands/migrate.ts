@@ -1,0 +1,32 @@
+import { parseOptions } from "../../config/parse.ts";
+import { PostgresPool } from "../../connection/postgres-pool.ts";
+import { migrate } from "../../ledger/migrate.ts";
+import { deadlineSignal } from "../../lifecycle/deadline.ts";
+import type { CliCommand } from "../command.ts";
+import { EXIT } from "../exit.ts";
+import { connectOptions } from "../options.ts";
+import { counted } from "../output.ts";
+
+export const migrateCommand: CliCommand = {
+  name: "migrate",
+  usage: "",
+  summary: "bring the ledger's schema up to date (the other commands do it too)",
+  async run({ settings, signal }) {
+    // Only Postgres is needed, so a missing Redis URL is no obstacle.
+    const options = parseOptions(connectOptions({ redisUrl: "redis://(not needed)", ...settings }));
+    const postgres = new PostgresPool(options.postgresUrl, { max: 1 });
+    try {
+      const report = await migrate(postgres, deadlineSignal(options.callTimeoutMs, signal));
+      const { applied, version } = report;
+      const done = applied.map((name) => `applied ${name}`);
+      const summary = applied.length === 0 ? "nothing to do" : `${counted(applied.length, "migration")} applied`;
+      return {
+        exitCode: EXIT.ok,
+        json: { applied, version },
+        text: [...done, `${summary}; the schema is at version ${version}`].join("\n"),
+      };
+    } finally {
+      await postgres.close();
+    }
+  },
+};

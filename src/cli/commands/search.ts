@@ -1,0 +1,57 @@
+import type { SearchResult } from "../../index.ts";
+import type { CliCommand } from "../command.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { columns, printable } from "../output.ts";
+import { withSynchronizer } from "../session.ts";
+import { addNamespaceFlag, inNamespace } from "./namespace.ts";
+
+export const searchCommand: CliCommand = {
+  name: "search",
+  usage: "<text>",
+  summary: "find the memories nearest to a text",
+  configure(command) {
+    addNamespaceFlag(command);
+    command.option("-k, --k <count>", "results wanted, 1 to 1000", "10");
+    command.option("--score-min <score>", "leave out what scores lower");
+  },
+  async run(invocation) {
+    const [query = ""] = invocation.args;
+    const scoreMin =
+      invocation.flags.scoreMin === undefined ? null : numberOf(invocation.flags.scoreMin, "--score-min");
+    const options = {
+      ...inNamespace(invocation),
+      ...(scoreMin !== null && { scoreMin }),
+      k: numberOf(invocation.flags.k, "--k"),
+      signal: invocation.signal,
+    };
+    const results = await withSynchronizer(invocation, (sync) => sync.search(query, options));
+    return {
+      exitCode: EXIT.ok,
+      json: { query, results: results.map(resultDocument) },
+      text: results.length === 0 ? "nothing found" : resultsText(results),
+    };
+  },
+};
+
+/** Search results for people, one a line. @param width characters of content shown. */
+export function resultsText(results: readonly SearchResult[], width = 100): string {
+  return columns(
+    [{ head: "score", align: "right" }, { head: "memory" }, { head: "content" }],
+    results.map(({ score, memory }) => [
+      score.toFixed(3),
+      printable(memory.memoryId, 40),
+      printable(memory.content, width),
+    ]),
+  );
+}
+
+function resultDocument({ score, memory }: SearchResult): object {
+  const { namespace, memoryId, version, content, memoryType, importance, metadata } = memory;
+  return { score, namespace, memoryId, version, content, memoryType, importance, metadata };
+}
+
+function numberOf(text: unknown, flag: string): number {
+  const number = Number(text);
+  if (text === "" || !Number.isFinite(number)) throw new UsageError(`${flag} must be a number, not ${String(text)}`);
+  return number;
+}

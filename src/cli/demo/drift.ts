@@ -1,0 +1,39 @@
+import type { DriftKind, Finding, MemoryKey } from "../../index.ts";
+import { redisDrift } from "./drift-redis.ts";
+import { vectorDrift } from "./drift-vectors.ts";
+import { ledgerDamage } from "./ledger-damage.ts";
+import type { Past } from "./past.ts";
+import type { DemoWorld } from "./world.ts";
+
+/** Drift that was put in, and that a check must find: this and nothing else. */
+export interface Injection {
+  readonly store: Finding["store"];
+  readonly kind: DriftKind;
+  readonly memoryIds: readonly string[];
+  /** What was done, for people. */
+  readonly what: string;
+}
+
+/** Hands out memories that nothing was done to yet. */
+export type Take = (howMany: number) => MemoryKey[];
+
+/** Damages all three stores without the synchronizer's knowledge. */
+export async function injectDrift(world: DemoWorld, past: Past, take: Take, signal: AbortSignal): Promise<Injection[]> {
+  return [
+    ...(await redisDrift(world, past, take)),
+    ...(await vectorDrift(world, past, take, signal)),
+    await ledgerDamage(world, take),
+  ];
+}
+
+/** What a check found too little or too much, in a sentence each; nothing when it found exactly what was injected. */
+export function compareWithInjected(injections: readonly Injection[], findings: readonly Finding[]): string[] {
+  const expected = new Set(
+    injections.flatMap(({ store, kind, memoryIds }) => memoryIds.map((memoryId) => `${store} ${kind} ${memoryId}`)),
+  );
+  const found = new Set(findings.map(({ store, kind, memoryId }) => `${store} ${kind} ${memoryId}`));
+  return [
+    ...[...expected].filter((each) => !found.has(each)).map((each) => `injected and not found: ${each}`),
+    ...[...found].filter((each) => !expected.has(each)).map((each) => `found and not injected: ${each}`),
+  ];
+}

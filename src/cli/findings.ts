@@ -1,0 +1,78 @@
+import { DRIFT_KINDS, type DriftKind, type Finding } from "../index.ts";
+import { columns, count, counted, printable } from "./output.ts";
+
+/** How many findings of one kind a store has. */
+export interface FindingCount {
+  readonly store: Finding["store"];
+  readonly kind: DriftKind;
+  readonly count: number;
+}
+
+const STORES: readonly Finding["store"][] = ["postgres", "redis", "faiss"];
+
+/** By store and kind, in the order in which both are always listed. */
+export function countFindings(findings: readonly Pick<Finding, "store" | "kind">[]): FindingCount[] {
+  return STORES.flatMap((store) =>
+    DRIFT_KINDS.map((kind) => ({
+      store,
+      kind,
+      count: findings.filter((finding) => finding.store === store && finding.kind === kind).length,
+    })),
+  ).filter((group) => group.count > 0);
+}
+
+/**
+ * Findings for people: counts first, then some of them one by one.
+ * @param rowsMax how many are listed. @param more what to do to see the others.
+ */
+export function findingsText(findings: readonly Finding[], rowsMax: number, more: string): string {
+  const counts = columns(
+    [{ head: "store" }, { head: "kind" }, { head: "findings", align: "right" }],
+    countFindings(findings).map((group) => [group.store, group.kind, count(group.count)]),
+  );
+  const shown = spread(findings, rowsMax);
+  const rows = columns(
+    [
+      { head: "memory" },
+      { head: "store" },
+      { head: "kind" },
+      { head: "expected", align: "right" },
+      { head: "found", align: "right" },
+      { head: "what was seen" },
+    ],
+    shown.map((finding) => [
+      printable(`${finding.namespace}/${finding.memoryId}`, 40),
+      finding.store,
+      finding.kind,
+      versionText(finding.expectedVersion),
+      versionText(finding.foundVersion),
+      printable(finding.evidence, 70),
+    ]),
+  );
+  const rest = findings.length - shown.length;
+  return `${counts}\n\n${rows}${rest > 0 ? `\n… and ${counted(rest, "more", "more")}${more}` : ""}`;
+}
+
+/** Some of each group, so that no kind hides behind another one. */
+function spread(findings: readonly Finding[], rowsMax: number): Finding[] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const name = `${STORES.indexOf(finding.store)} ${DRIFT_KINDS.indexOf(finding.kind)}`;
+    groups.set(name, [...(groups.get(name) ?? []), finding]);
+  }
+  const ordered = [...groups].sort(([a], [b]) => a.localeCompare(b, "en")).map(([, group]) => group);
+  const taken = ordered.map(() => 0);
+  for (let round = 0, left = Math.min(rowsMax, findings.length); left > 0; round++) {
+    for (const [index, group] of ordered.entries()) {
+      if (left > 0 && round < group.length) {
+        taken[index] = round + 1;
+        left--;
+      }
+    }
+  }
+  return ordered.flatMap((group, index) => group.slice(0, taken[index]));
+}
+
+function versionText(version: number | null): string {
+  return version === null ? "-" : String(version);
+}
