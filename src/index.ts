@@ -1,5 +1,14 @@
+export type {
+  CallOptions,
+  ConnectExtras,
+  KeyOptions,
+  MemoryFields,
+  OwnClients,
+  SearchOptions,
+  WriteOptions,
+} from "./calls.ts";
 export type { Options } from "./config/options.ts";
-export type { CheckOptions } from "./consistency/checker.ts";
+export type { CheckOptions } from "./consistency/check-options.ts";
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repairer.ts";
 export {
   type CheckScope,
@@ -31,15 +40,7 @@ export type { VectorHit, VectorIndex } from "./projections/vector-index.ts";
 export type { Memory } from "./read/memory.ts";
 export type { SearchResult } from "./read/reader.ts";
 export type { Status, StoreStatus } from "./status.ts";
-export {
-  type CallOptions,
-  type ConnectExtras,
-  type MemoryFields,
-  MemorySynchronizer,
-  type OwnClients,
-  type SearchOptions,
-  type WriteOptions,
-} from "./synchronizer.ts";
+export { MemorySynchronizer } from "./synchronizer.ts";
 export type { Backlog, BacklogPass } from "./write/backlog.ts";
 export type { BatchOptions, BatchProgress } from "./write/batch-options.ts";
 export { WRITE_STEPS, type WriteStep } from "./write/commit.ts";

@@ -1,22 +1,23 @@
-import type { Redis } from "ioredis";
-import type { Sql as PostgresSql } from "postgres";
-import { assemble, type Connections, createEmbedder, createLedger, type Parts } from "./assemble.ts";
-import type { EffectiveOptions, Options } from "./config/options.ts";
-import { parseOptions } from "./config/parse.ts";
-import { BorrowedPostgres } from "./connection/borrowed-postgres.ts";
-import { PostgresPool } from "./connection/postgres-pool.ts";
-import { createRedisClient } from "./connection/redis-client.ts";
-import type { CheckOptions } from "./consistency/checker.ts";
+import type { Parts } from "./assemble.ts";
+import type {
+  CallOptions,
+  ConnectExtras,
+  KeyOptions,
+  MemoryFields,
+  OwnClients,
+  SearchOptions,
+  WriteOptions,
+} from "./calls.ts";
+import type { Options } from "./config/options.ts";
+import { borrow, type Connected, connect } from "./connect.ts";
+import type { CheckOptions } from "./consistency/check-options.ts";
 import type { RepairOptions, RepairReport } from "./consistency/repairer.ts";
 import type { ConsistencyReport } from "./consistency/report.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { ClosedError, ConfigurationError, InternalError, MnemosyncError } from "./errors.ts";
 import type { MemoryVersion, VersionDiff } from "./history/history.ts";
-import { abortError, deadlineSignal, untilAborted } from "./lifecycle/deadline.ts";
+import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
 import type { MemoryInput } from "./memory/schema.ts";
-import { type Log, silentLog } from "./observability/log.ts";
-import { FaissProjection } from "./projections/faiss/faiss-projection.ts";
-import type { VectorIndex } from "./projections/vector-index.ts";
 import type { Memory } from "./read/memory.ts";
 import type { SearchResult } from "./read/reader.ts";
 import { readStatus, type Status } from "./status.ts";
@@ -24,62 +25,8 @@ import type { Backlog } from "./write/backlog.ts";
 import { writeBatch } from "./write/batch.ts";
 import type { BatchOptions } from "./write/batch-options.ts";
 import { checkIdempotencyKey } from "./write/batch-together.ts";
-import type { WriteStep } from "./write/commit.ts";
 import type { SyncOutcome } from "./write/outcome.ts";
 import type { WriteIntent } from "./write/plan.ts";
-
-/** What may be given beside the options: objects rather than settings. */
-export interface ConnectExtras {
-  /** Turns text into vectors; overrides `embedding.provider`. */
-  embedder?: Embedder;
-  /** Where events go. @default nowhere */
-  log?: Log;
-  /** Told how far the vector index is while it is filled from the ledger. */
-  onIndexProgress?: (progress: { read: number; applied: number }) => void;
-  /** Called at the moments of the write path that `WRITE_STEPS` names, for fault tests. */
-  onStep?: (step: WriteStep) => void | Promise<void>;
-}
-
-/** For callers that own their clients: they are used, and left open by `close`. */
-export interface OwnClients extends ConnectExtras {
-  redis: Redis;
-  sql: PostgresSql;
-  vectorIndex?: VectorIndex;
-  options?: Partial<Omit<Options, "postgresUrl" | "redisUrl">>;
-}
-
-/** Ends a call early. */
-export interface CallOptions {
-  signal?: AbortSignal;
-  /** Milliseconds; by default option `callTimeoutMs` (60 s). */
-  timeoutMs?: number;
-}
-
-export interface WriteOptions extends CallOptions {
-  /** The version that the memory must be at, 0 for none: otherwise nothing is written and the outcome is `conflict`. */
-  expectedVersion?: number;
-  /** ULID of this write: a repeat returns the first outcome and writes nothing. */
-  idempotencyKey?: string;
-  /** False: reject with QueueFullError rather than wait for a place in the queue. @default true */
-  wait?: boolean;
-}
-
-export interface KeyOptions {
-  /** @default "default" */
-  namespace?: string;
-}
-
-export interface SearchOptions extends CallOptions, KeyOptions {
-  /** Results wanted: 1 … 1_000. @default 10 */
-  k?: number;
-  /** Results below this score are left out. */
-  scoreMin?: number;
-  /** Only memories for which this holds. */
-  filter?: (memory: Memory) => boolean;
-}
-
-/** A memory as `syncMemory` takes it: its id is an argument of its own. */
-export type MemoryFields = Omit<MemoryInput, "memoryId">;
 
 /**
  * Keeps memories consistent over Postgres, Redis and FAISS. Wires the parts; the protocol is in `write/`, the checks in
@@ -87,30 +34,14 @@ export type MemoryFields = Omit<MemoryInput, "memoryId">;
  */
 export class MemorySynchronizer {
   readonly #parts: Parts;
-  readonly #closers: (() => Promise<void>)[];
+  readonly #disconnect: () => Promise<void>;
   #closing: Promise<void> | null = null;
 
-  /** With clients of the caller's. `initialize` must be awaited before the first call. */
-  constructor(own: OwnClients);
-  /** @internal */
-  constructor(own: null, parts: Parts, closers: (() => Promise<void>)[]);
-  constructor(own: OwnClients | null, parts?: Parts, closers: (() => Promise<void>)[] = []) {
-    if (own === null) {
-      if (parts === undefined) throw new InternalError("a synchronizer without parts");
-      this.#parts = parts;
-    } else {
-      const options = parseOptions({ postgresUrl: "(own client)", redisUrl: "(own client)", ...own.options });
-      const postgres = new BorrowedPostgres(own.sql);
-      this.#parts = assemble(options, {
-        ...connectionsOf(own, options),
-        postgres,
-        ledger: createLedger(options, postgres),
-        redis: own.redis,
-        ownsRedis: false,
-        vectorIndex: own.vectorIndex ?? null,
-      });
-    }
-    this.#closers = closers;
+  /** With clients of the caller's: they are used, and left open by `close`. Await `initialize` before the first call. */
+  constructor(own: OwnClients | Connected) {
+    const { parts, close } = "parts" in own ? own : borrow(own);
+    this.#parts = parts;
+    this.#disconnect = close;
   }
 
   /**
@@ -122,40 +53,14 @@ export class MemorySynchronizer {
     options: Options & ConnectExtras,
     call: { signal?: AbortSignal } = {},
   ): Promise<MemorySynchronizer> {
-    const { embedder, log = silentLog, onIndexProgress, onStep, ...settings } = options;
-    const effective = parseOptions(settings);
-    const signal = call.signal ?? new AbortController().signal;
-    const closers: (() => Promise<void>)[] = [];
-    try {
-      const postgres = new PostgresPool(effective.postgresUrl, { max: effective.postgresConnectionsMax });
-      closers.push(() => postgres.close());
-      const ledger = createLedger(effective, postgres);
-      await ledger.migrate(deadlineSignal(effective.callTimeoutMs, signal));
-      const redis = createRedisClient(effective.redisUrl, {}, log);
-      closers.push(async () => redis.disconnect());
-      await connectRedis(redis, log);
-      const chosen = embedder ?? createEmbedder(effective);
-      const vectorIndex = await openIndex(effective, chosen, ledger, log, onIndexProgress, signal);
-      if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
-      const extras: ConnectExtras = { log, ...(onStep && { onStep }), ...(chosen && { embedder: chosen }) };
-      const connections = {
-        ...connectionsOf(extras, effective),
-        postgres,
-        ledger,
-        redis,
-        ownsRedis: true,
-        vectorIndex,
-      };
-      return new MemorySynchronizer(null, assemble(effective, connections), closers);
-    } catch (error) {
-      await closeAll(closers);
-      throw error;
-    }
+    const { embedder, log, onIndexProgress, onStep, ...settings } = options;
+    const extras = { embedder, log, onIndexProgress, onStep };
+    return new MemorySynchronizer(await connect(settings, extras, call.signal ?? new AbortController().signal));
   }
 
   /** Brings the ledger's schema up to date. Done by `connect` already. */
   async initialize(call: CallOptions = {}): Promise<void> {
-    await this.#parts.ledger.migrate(this.#signal(call));
+    await this.#call("initialize", call, (signal) => this.#parts.ledger.migrate(signal));
   }
 
   /** The name under which this node writes. */
@@ -299,7 +204,7 @@ export class MemorySynchronizer {
     await this.#parts.syncLoop.stop();
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
-    await closeAll(this.#closers);
+    await this.#disconnect();
   }
 
   async #write(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
@@ -314,67 +219,27 @@ export class MemorySynchronizer {
     if (this.#closing !== null) throw new ClosedError("the synchronizer");
   }
 
-  #signal(call: CallOptions): AbortSignal {
-    return deadlineSignal(call.timeoutMs ?? this.#parts.options.callTimeoutMs, call.signal);
-  }
-
   /** Runs a call within its deadline: whatever becomes of it, the caller is answered in time. */
   async #call<T>(what: string, call: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#assertOpen();
-    const signal = this.#signal(call);
-    try {
-      return await untilAborted(work(signal), signal);
-    } catch (error) {
-      if (signal.aborted && (error === signal.reason || !(error instanceof MnemosyncError))) {
-        throw abortError(what, signal, call.timeoutMs ?? this.#parts.options.callTimeoutMs);
+    const timeoutMs = call.timeoutMs ?? this.#parts.options.callTimeoutMs;
+    return await withDeadline(timeoutMs, call.signal, async (signal) => {
+      try {
+        return await untilAborted(work(signal), signal);
+      } catch (error) {
+        if (signal.aborted && (error === signal.reason || !(error instanceof MnemosyncError))) {
+          throw abortError(what, signal, timeoutMs);
+        }
+        throw error;
       }
-      throw error;
-    }
+    });
   }
-}
-
-function connectionsOf(
-  extras: ConnectExtras,
-  options: EffectiveOptions,
-): Pick<Connections, "embedder" | "log" | "onStep"> {
-  return { embedder: extras.embedder ?? createEmbedder(options), log: extras.log ?? silentLog, onStep: extras.onStep };
-}
-
-async function connectRedis(redis: Redis, log: Log): Promise<void> {
-  try {
-    await redis.connect();
-  } catch (error) {
-    // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
-    log.warn({ error: (error as Error).message }, "redis.away_at_start");
-  }
-}
-
-async function openIndex(
-  options: EffectiveOptions,
-  embedder: Embedder | null,
-  ledger: Parts["ledger"],
-  log: Log,
-  onProgress: ConnectExtras["onIndexProgress"],
-  signal: AbortSignal,
-): Promise<FaissProjection | null> {
-  if (options.faiss === undefined) return null;
-  const { directory, dimension, metric } = options.faiss;
-  const model = options.faiss.model ?? embedder?.model;
-  const shape = { directory, dimension, metric, ...(model && { model }), ...(onProgress && { onProgress }) };
-  return await FaissProjection.open(shape, { source: ledger, log }, signal);
 }
 
 async function embedQuery(embedder: Embedder | null, text: string, signal: AbortSignal): Promise<Float32Array> {
   const [vector] = (await embedder?.embed([text], signal)) ?? [];
   if (vector !== undefined) return vector;
   throw new ConfigurationError("search by text needs an embedder: set embedding.provider, or search by vector");
-}
-
-/** Newest first, each whatever became of the others. */
-async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const close of closers.toReversed()) await close().catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw new InternalError(`closing failed: ${String(failures[0])}`, { cause: failures[0] });
 }
 
 function orThrow(outcome: SyncOutcome): SyncOutcome {

@@ -55,12 +55,9 @@ export function findingsText(findings: readonly Finding[], rowsMax: number, more
 
 /** Some of each group, so that no kind hides behind another one. */
 function spread(findings: readonly Finding[], rowsMax: number): Finding[] {
-  const groups = new Map<string, Finding[]>();
-  for (const finding of findings) {
-    const name = `${STORES.indexOf(finding.store)} ${DRIFT_KINDS.indexOf(finding.kind)}`;
-    groups.set(name, [...(groups.get(name) ?? []), finding]);
-  }
-  const ordered = [...groups].sort(([a], [b]) => a.localeCompare(b, "en")).map(([, group]) => group);
+  const ordered = countFindings(findings).map(({ store, kind }) =>
+    findings.filter((finding) => finding.store === store && finding.kind === kind),
+  );
   const taken = ordered.map(() => 0);
   for (let round = 0, left = Math.min(rowsMax, findings.length); left > 0; round++) {
     for (const [index, group] of ordered.entries()) {

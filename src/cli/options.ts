@@ -21,16 +21,22 @@ function commandLineDefaults(): Settings {
   };
 }
 
-/** Adds a flag for every option of the library. All of them take a value. */
+/** Adds a flag for every option of the library. All of them take a value; `settingsHelp` explains them. */
 export function addSettingFlags(program: Command): void {
+  for (const leaf of optionLeaves()) program.addOption(new Option(`${leaf.flag} <value>`, leaf.description).hideHelp());
+}
+
+/** What `--help` says about the settings: more than fits beside each other. */
+export function settingsHelp(): string {
   const defaults = commandLineDefaults();
-  for (const leaf of optionLeaves()) {
+  const entries = optionLeaves().map((leaf) => {
     const standard = valueAt(defaults, leaf.path) ?? leaf.defaultText;
-    const notes = [`env ${leaf.environmentName}`, ...(standard === null ? [] : [`default ${standard}`])];
-    if (leaf.secret) notes.push("better by environment: flags can be seen by other users");
-    const flag = new Option(`${leaf.flag} <value>`, `${leaf.description} (${notes.join(", ")})`);
-    program.addOption(flag.helpGroup("Settings (flags win over the environment, over --config, over defaults):"));
-  }
+    const where = standard === INDEX_FOLDER ? " in the current directory" : "";
+    const notes = standard === null ? "" : ` (default ${standard}${where})`;
+    const warning = leaf.secret ? " (rather set it in the environment: other users can see flags)" : "";
+    return `  ${leaf.flag} <value>, ${leaf.environmentName}\n      ${leaf.description}${notes}${warning}`;
+  });
+  return ["Settings (flags win over the environment, over --config, over the defaults):", ...entries, ""].join("\n");
 }
 
 /**

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { createLog } from "../index.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
@@ -11,7 +12,7 @@ import { repairCommand } from "./commands/repair.ts";
 import { searchCommand } from "./commands/search.ts";
 import { statusCommand } from "./commands/status.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
-import { addSettingFlags, gatherSettings } from "./options.ts";
+import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
 import { jsonText } from "./output.ts";
 
 const COMMANDS: readonly CliCommand[] = [
@@ -71,10 +72,11 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
 function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly string[]) => Promise<void>): Command {
   const program = new Command("mnemosync");
   program
+    .version(packageVersion(), "--version", "print the version")
     .description(
       "Keeps the memories of AI agents consistent over PostgreSQL, Redis and FAISS.\n\n" +
-        "Exit codes: 0 done; 1 done, with something to look at (drift, rejected lines, failed repairs, nothing found);\n" +
-        "2 not done (usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM.",
+        "Exit codes: 0 done; 1 done, with something to look at (drift, rejected lines, failed repairs, nothing " +
+        "found); 2 not done (usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM.",
     )
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
@@ -86,19 +88,30 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
     new Option("--log-level <level>", "events on standard error, as JSON lines").choices(LOG_LEVELS).default("warn"),
   );
   addSettingFlags(program);
+  program.addHelpText("after", () => `\n${settingsHelp()}`);
   for (const command of COMMANDS) {
     const parsed = program.command(`${command.name} ${command.usage}`.trim()).description(command.summary);
     parsed.exitOverride().allowExcessArguments(false);
+    parsed.addHelpText("after", "\nSettings, such as --postgres-url, can be given here too: see mnemosync --help\n");
     command.configure?.(parsed);
     parsed.action(() => run(command, parsed, parsed.args));
   }
   return program;
 }
 
+function packageVersion(): string {
+  const file = new URL("../../package.json", import.meta.url); // As far up from src/ as from dist/.
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
 function usageErrorOf(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
   if (error.code === "commander.help") return new UsageError("no command given: see mnemosync --help");
-  return new UsageError(`${error.message.replace(/^error: /, "").replace(/\n/g, " ")}; see mnemosync --help`);
+  const message = error.message
+    .replace(/^error: /, "")
+    .replace(/\s+/g, " ")
+    .replace(/\.$/, "");
+  return new UsageError(`${message}; see mnemosync --help`);
 }
 
 function report(error: unknown, how: { json: boolean; verbose: boolean; interrupted: AbortSignal }): void {

@@ -4,7 +4,7 @@ import type { BucketSet } from "../memory/buckets.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Projection, StoredEntry } from "../projections/projection.ts";
-import type { CheckerParts, CheckOptions } from "./checker.ts";
+import type { CheckerParts, CheckOptions } from "./check-options.ts";
 import { classify, type Drift } from "./classify.ts";
 import type { CheckScope, Finding } from "./report.ts";
 

@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import PQueue from "p-queue";
 import { AbortedError, EmbeddingError } from "../errors.ts";
 import { pause } from "../lifecycle/deadline.ts";
+import { LinkedAbort } from "../lifecycle/linked-abort.ts";
 import type { Embedder } from "./embedder.ts";
 import { parseEmbeddingResponse, UnusableResponse } from "./embedding-response.ts";
 import {
@@ -10,7 +11,6 @@ import {
   parseHttpEmbedderOptions,
 } from "./http-embedder-options.ts";
 import { type AttemptFailure, adviceFor, innermostMessage, patternOf } from "./http-failure.ts";
-import { LinkedAbort } from "./linked-abort.ts";
 import { readBody } from "./response-body.ts";
 import { retryAfterMs } from "./retry-after.ts";
 

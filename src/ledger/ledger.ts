@@ -1,5 +1,5 @@
 import type { Backend, PostgresAccess, PostgresConnection } from "../connection/postgres-pool.ts";
-import { deadlineSignal } from "../lifecycle/deadline.ts";
+import { withDeadline } from "../lifecycle/deadline.ts";
 import type { BucketDigests, BucketSet } from "../memory/buckets.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
@@ -37,7 +37,7 @@ export class Ledger implements ChangeSource {
   }
 
   async migrate(signal: AbortSignal): Promise<MigrationReport> {
-    return await migrate(this.#postgres, signal);
+    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => migrate(this.#postgres, deadline));
   }
 
   /** Never rejects. A server that is a standby, or read-only, is `degraded`. */
@@ -290,7 +290,7 @@ export class Ledger implements ChangeSource {
   }
 
   async #connection<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    return await this.#postgres.use(deadlineSignal(this.#callTimeoutMs, signal), work);
+    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => this.#postgres.use(deadline, work));
   }
 }
 

@@ -1,9 +1,18 @@
 import { AbortedError, DeadlineExceededError } from "../errors.ts";
+import { LinkedAbort } from "./linked-abort.ts";
 
-/** A signal that fires after `milliseconds`, or with `parent`. Its timer does not keep the process alive. */
-export function deadlineSignal(milliseconds: number, parent?: AbortSignal): AbortSignal {
-  const timeout = AbortSignal.timeout(milliseconds);
-  return parent === undefined ? timeout : AbortSignal.any([parent, timeout]);
+/** Runs `work` with a signal that fires after `milliseconds`, or with `parent`. No timer is left when it ends. */
+export async function withDeadline<T>(
+  milliseconds: number,
+  parent: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const abort = new LinkedAbort(parent, milliseconds);
+  try {
+    return await work(abort.signal);
+  } finally {
+    abort.release();
+  }
 }
 
 /** Whether `signal` fired because time was up, rather than because somebody gave up. */

@@ -1,5 +1,6 @@
 import { AbortedError, type MnemosyncError, StoreUnavailableError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import { withDeadline } from "../lifecycle/deadline.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection, StoredEntry } from "../projections/projection.ts";
@@ -122,8 +123,9 @@ export class Reader {
     const { redis, cacheTimeoutMs, log } = this.#parts;
     if (redis === null || keys.length === 0 || !redis.allows()) return [];
     try {
-      const timeout = AbortSignal.any([signal, AbortSignal.timeout(cacheTimeoutMs)]);
-      return await redis.target.read(keys, { data: true }, timeout);
+      return await withDeadline(cacheTimeoutMs, signal, (deadline) =>
+        redis.target.read(keys, { data: true }, deadline),
+      );
     } catch (error) {
       if (signal.aborted) throw new AbortedError("a read", { cause: signal.reason });
       redis.failed(error as MnemosyncError);

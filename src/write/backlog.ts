@@ -1,6 +1,7 @@
 import { MnemosyncError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { QueuedMemory, QueueEntry, QueueName } from "../ledger/queue-statements.ts";
+import { withDeadline } from "../lifecycle/deadline.ts";
 import { keyText } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Log } from "../observability/log.ts";
@@ -142,8 +143,9 @@ export class Backlog {
     const { ledger, log, publishTimeoutMs } = this.#parts;
     const known = memories.flatMap((memory) => changes.get(keyText(memory)) ?? []);
     try {
-      const timeout = AbortSignal.any([signal, AbortSignal.timeout(publishTimeoutMs)]);
-      if (known.length > 0) await gate.target.publish(known, timeout);
+      if (known.length > 0) {
+        await withDeadline(publishTimeoutMs, signal, (deadline) => gate.target.publish(known, deadline));
+      }
       gate.succeeded();
     } catch (error) {
       if (signal.aborted) throw error; // The lease runs out, and another pass takes the rows.

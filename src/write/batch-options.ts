@@ -1,4 +1,3 @@
-import { deadlineSignal } from "../lifecycle/deadline.ts";
 import type { Batcher } from "./batcher.ts";
 import type { Intake } from "./intake.ts";
 import type { SyncOutcome, SyncStatus } from "./outcome.ts";
@@ -32,12 +31,6 @@ export interface BatchParts {
   readonly intake: Intake;
   readonly batcher: Batcher;
   readonly options: { readonly batchSize: number; readonly writeConcurrency: number };
-}
-
-/** The signal that ends a batch: the caller's, with its deadline. */
-export function batchSignal({ signal, timeoutMs }: BatchOptions): AbortSignal {
-  if (timeoutMs !== undefined) return deadlineSignal(timeoutMs, signal);
-  return signal ?? new AbortController().signal;
 }
 
 /** Counts outcomes and tells them on. */

@@ -1,7 +1,7 @@
 import { ValidationError } from "../errors.ts";
 import { keyText } from "../memory/keys.ts";
 import type { MemoryInput } from "../memory/schema.ts";
-import { type BatchOptions, type BatchParts, batchSignal, Progress } from "./batch-options.ts";
+import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import type { Refusal } from "./intake.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 import type { WriteIntent } from "./plan.ts";
@@ -16,10 +16,10 @@ export async function writeTogether(
   parts: BatchParts,
   inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
   options: BatchOptions,
+  signal: AbortSignal,
 ): Promise<SyncOutcome[]> {
   const { atomic = false, idempotencyKey } = options;
   if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
-  const signal = batchSignal(options);
   const all = await collect(inputs, atomic);
   const prepared = await parts.intake.prepare(all, {}, signal);
   const refused = prepared.find((item): item is Refusal => "error" in item);

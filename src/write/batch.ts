@@ -1,6 +1,7 @@
 import { AbortedError } from "../errors.ts";
+import { withDeadline } from "../lifecycle/deadline.ts";
 import type { MemoryInput } from "../memory/schema.ts";
-import { type BatchOptions, type BatchParts, batchSignal, Progress } from "./batch-options.ts";
+import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import { writeTogether } from "./batch-together.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 
@@ -13,12 +14,22 @@ export async function writeBatch(
   inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
   options: BatchOptions,
 ): Promise<SyncOutcome[]> {
-  if (options.atomic || options.idempotencyKey !== undefined) return await writeTogether(parts, inputs, options);
+  const { signal = new AbortController().signal, timeoutMs } = options;
+  const write = options.atomic || options.idempotencyKey !== undefined ? writeTogether : writeInSlices;
+  if (timeoutMs === undefined) return await write(parts, inputs, options, signal);
+  return await withDeadline(timeoutMs, signal, (deadline) => write(parts, inputs, options, deadline));
+}
+
+async function writeInSlices(
+  parts: BatchParts,
+  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  options: BatchOptions,
+  signal: AbortSignal,
+): Promise<SyncOutcome[]> {
   const { batchSize, writeConcurrency } = parts.options;
   const outcomes: SyncOutcome[] = [];
   const progress = new Progress(options.onProgress);
   const underway = new Set<Promise<void>>();
-  const signal = batchSignal(options);
   let failure: unknown;
   for await (const slice of slices(inputs, batchSize)) {
     const start = outcomes.length;

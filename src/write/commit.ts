@@ -2,8 +2,9 @@ import type { Backend } from "../connection/postgres-pool.ts";
 import { CommitOutcomeUnknownError, InternalError, MnemosyncError, StoreRefusedError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
-import { pause } from "../lifecycle/deadline.ts";
+import { pause, withDeadline } from "../lifecycle/deadline.ts";
 import { keyText } from "../memory/keys.ts";
+import type { PreparedBatch } from "../projections/projection.ts";
 import { assertDistinct, type Decision, decide, type WriteIntent } from "./plan.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
@@ -128,19 +129,12 @@ class Attempt {
   }
 
   async #prepare(writing: readonly WriteDecision[]): Promise<void> {
-    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(this.#parts.prepareTimeoutMs)]);
     const involved = this.#gates.map((gate) => ({ gate, changes: changesFor(gate, writing) }));
     const preparing = involved.filter(({ changes }) => changes.length > 0);
     this.#preparing = preparing.map(({ gate }) => gate);
-    const results = await Promise.allSettled(
-      preparing.map(async ({ gate, changes }) => {
-        try {
-          await gate.target.prepare({ token: this.#transaction.transactionId, changes }, signal);
-        } catch (error) {
-          if (countsAgainstStore(error)) throw new PrepareFailure(gate, error);
-          throw error;
-        }
-      }),
+    const token = this.#transaction.transactionId;
+    const results = await withDeadline(this.#parts.prepareTimeoutMs, this.#signal, (signal) =>
+      Promise.allSettled(preparing.map(({ gate, changes }) => prepareIn(gate, { token, changes }, signal))),
     );
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
@@ -174,6 +168,15 @@ class Attempt {
     const signal = AbortSignal.timeout(this.#parts.prepareTimeoutMs);
     const { transactionId } = this.#transaction;
     await Promise.allSettled(this.#preparing.map((gate) => gate.target.discard(transactionId, signal)));
+  }
+}
+
+async function prepareIn(gate: StoreGate, batch: PreparedBatch, signal: AbortSignal): Promise<void> {
+  try {
+    await gate.target.prepare(batch, signal);
+  } catch (error) {
+    if (countsAgainstStore(error)) throw new PrepareFailure(gate, error);
+    throw error;
   }
 }
 

@@ -41,6 +41,7 @@ export function reportDocument({ clean, scope, checked, findings, byMemory }: Co
 function reportText({ clean, scope, checked, findings }: ConsistencyReport, milliseconds: number): string {
   const what = `${scope} check of ${counted(checked, "memory", "memories")} in ${duration(milliseconds)}`;
   if (clean) return `${what}: clean`;
+  const repair = scope === "full" ? "mnemosync repair" : `mnemosync repair --scope ${scope}`;
   const detail = findingsText(findings, ROWS_MAX, " (use --json)");
-  return `${what}: ${counted(findings.length, "finding")}\n\n${detail}\n\nmnemosync repair puts them right`;
+  return `${what}: ${counted(findings.length, "finding")}\n\n${detail}\n\nto put them right: ${repair}`;
 }

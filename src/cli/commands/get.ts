@@ -38,10 +38,16 @@ function withoutIndex(options: Options): Options {
 
 /** A memory as programs read it: times as texts, and the vector only when asked for. */
 function memoryDocument(memory: Memory, withEmbedding: boolean): object {
-  const { embedding, modifiedAt, ...rest } = memory;
+  const { namespace, memoryId, version, checksum, vector, modifiedAt, source, embedding, ...document } = memory;
   return {
-    ...rest,
+    namespace,
+    memoryId,
+    ...document,
+    version,
+    checksum,
+    vector,
     modifiedAt: new Date(modifiedAt).toISOString(),
+    source,
     dimension: embedding?.length ?? null,
     ...(withEmbedding && { embedding: embedding === null ? null : Array.from(embedding) }),
   };

@@ -1,7 +1,7 @@
 import { parseOptions } from "../../config/parse.ts";
 import { PostgresPool } from "../../connection/postgres-pool.ts";
 import { migrate } from "../../ledger/migrate.ts";
-import { deadlineSignal } from "../../lifecycle/deadline.ts";
+import { withDeadline } from "../../lifecycle/deadline.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { connectOptions } from "../options.ts";
@@ -16,7 +16,7 @@ export const migrateCommand: CliCommand = {
     const options = parseOptions(connectOptions({ redisUrl: "redis://(not needed)", ...settings }));
     const postgres = new PostgresPool(options.postgresUrl, { max: 1 });
     try {
-      const report = await migrate(postgres, deadlineSignal(options.callTimeoutMs, signal));
+      const report = await withDeadline(options.callTimeoutMs, signal, (deadline) => migrate(postgres, deadline));
       const { applied, version } = report;
       const done = applied.map((name) => `applied ${name}`);
       const summary = applied.length === 0 ? "nothing to do" : `${counted(applied.length, "migration")} applied`;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigurationError, StoreUnavailableError, ValidationError } from "../../errors.ts";
+import { withDeadline } from "../../lifecycle/deadline.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange } from "../../memory/memory.ts";
 import type { Log } from "../../observability/log.ts";
@@ -140,7 +141,9 @@ export class LedgerFollower {
     let applied = 0;
     let reportedAt = performance.now();
     while (true) {
-      const page = await this.#source.changesAfter(position.cursor, FEED_PAGE, within(signal));
+      const page = await withDeadline(LEDGER_CALL_MS, signal, (deadline) =>
+        this.#source.changesAfter(position.cursor, FEED_PAGE, deadline),
+      );
       if (page.headers.length === 0) return { read, applied };
       applied += await this.#refresh(connection, page.headers, signal);
       read += page.headers.length;
@@ -165,7 +168,9 @@ export class LedgerFollower {
     const keys = outdated.map((position) => asked[position] as MemoryKey);
     let applied = 0;
     for (let start = 0; start < keys.length; start += FETCHED_MAX) {
-      const found = await this.#source.currentChanges(keys.slice(start, start + FETCHED_MAX), within(signal));
+      const found = await withDeadline(LEDGER_CALL_MS, signal, (deadline) =>
+        this.#source.currentChanges(keys.slice(start, start + FETCHED_MAX), deadline),
+      );
       const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
       if (changes.length === 0) continue;
       const args = { token: null, changes: changes.map(wireChange) };
@@ -211,10 +216,6 @@ export class EpochChangedError extends StoreUnavailableError {
   constructor(before: string, after: string) {
     super("faiss", `the ledger's epoch changed from ${before} to ${after}: the index is being rebuilt`);
   }
-}
-
-function within(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(LEDGER_CALL_MS)]);
 }
 
 function isLater(a: FeedCursor, b: FeedCursor): boolean {

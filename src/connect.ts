@@ -1,0 +1,89 @@
+import type { Redis } from "ioredis";
+import { assemble, createEmbedder, createLedger, type Parts } from "./assemble.ts";
+import type { ConnectExtras, OwnClients } from "./calls.ts";
+import type { EffectiveOptions } from "./config/options.ts";
+import { parseOptions } from "./config/parse.ts";
+import { BorrowedPostgres } from "./connection/borrowed-postgres.ts";
+import { PostgresPool } from "./connection/postgres-pool.ts";
+import { createRedisClient } from "./connection/redis-client.ts";
+import { InternalError } from "./errors.ts";
+import { type Log, silentLog } from "./observability/log.ts";
+import { FaissProjection } from "./projections/faiss/faiss-projection.ts";
+
+/** Parts that are connected, and what ends them. */
+export interface Connected {
+  readonly parts: Parts;
+  /** Ends what was opened, the newest first. */
+  close(): Promise<void>;
+}
+
+/** Opens everything that the options name. On failure nothing stays open. */
+export async function connect(options: unknown, extras: ConnectExtras, signal: AbortSignal): Promise<Connected> {
+  const effective = parseOptions(options);
+  const { log = silentLog, onStep, onIndexProgress } = extras;
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const postgres = new PostgresPool(effective.postgresUrl, { max: effective.postgresConnectionsMax });
+    closers.push(() => postgres.close());
+    const ledger = createLedger(effective, postgres);
+    await ledger.migrate(signal);
+    const redis = createRedisClient(effective.redisUrl, {}, log);
+    closers.push(async () => redis.disconnect());
+    await connectRedis(redis, log);
+    const embedder = extras.embedder ?? createEmbedder(effective);
+    const model = effective.faiss?.model ?? embedder?.model;
+    const vectorIndex = await openIndex(effective, model, { ledger, log, onIndexProgress }, signal);
+    if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
+    const connections = { postgres, ledger, redis, ownsRedis: true, vectorIndex, embedder, log, onStep };
+    return { parts: assemble(effective, connections), close: () => closeAll(closers) };
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** Parts on clients of the caller's, who ends them. */
+export function borrow(own: OwnClients): Connected {
+  const options = parseOptions({ postgresUrl: "(own client)", redisUrl: "(own client)", ...own.options });
+  const postgres = new BorrowedPostgres(own.sql);
+  const parts = assemble(options, {
+    postgres,
+    ledger: createLedger(options, postgres),
+    redis: own.redis,
+    ownsRedis: false,
+    vectorIndex: own.vectorIndex ?? null,
+    embedder: own.embedder ?? createEmbedder(options),
+    log: own.log ?? silentLog,
+    onStep: own.onStep,
+  });
+  return { parts, close: async () => undefined };
+}
+
+async function connectRedis(redis: Redis, log: Log): Promise<void> {
+  try {
+    await redis.connect();
+  } catch (error) {
+    // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
+    log.warn({ error: (error as Error).message }, "redis.away_at_start");
+  }
+}
+
+async function openIndex(
+  options: EffectiveOptions,
+  model: string | undefined,
+  parts: { ledger: Parts["ledger"]; log: Log; onIndexProgress: ConnectExtras["onIndexProgress"] },
+  signal: AbortSignal,
+): Promise<FaissProjection | null> {
+  if (options.faiss === undefined) return null;
+  const { directory, dimension, metric } = options.faiss;
+  const { ledger, log, onIndexProgress: onProgress } = parts;
+  const index = { directory, dimension, metric, ...(model && { model }), ...(onProgress && { onProgress }) };
+  return await FaissProjection.open(index, { source: ledger, log }, signal);
+}
+
+/** Newest first, each whatever became of the others. */
+async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers.toReversed()) await close().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw new InternalError(`closing failed: ${String(failures[0])}`, { cause: failures[0] });
+}

@@ -1,0 +1,84 @@
+import { pollUntil } from "../../src/embedded/wait.ts";
+import { Random } from "../support/random.ts";
+import { openCluster } from "./cluster.ts";
+import { runFaults } from "./faults.ts";
+import { type Verdict, verify } from "./verify.ts";
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly log: (line: string) => void;
+}
+
+export interface ChaosResult extends Verdict {
+  readonly faults: ReadonlyMap<string, number>;
+  /** Milliseconds from the end of the faults and of the load until all stores agreed. */
+  readonly convergedMs: number;
+  /** Where the histories are, when something went wrong. */
+  readonly kept: string | null;
+}
+
+/** Milliseconds that the stores have to agree once the faults are over. */
+const CONVERGE_DEADLINE_MS = 30_000;
+
+/**
+ * Goal: the promises hold under any mix of faults. Method: 8 writers and 4 readers on 2 nodes, a fault every few seconds
+ * on some part, every acknowledged call written down; at the end the histories are held against the ledger, and the
+ * stores must agree without a repair. The seed fixes the faults and the calls, not their interleaving.
+ */
+export async function runChaos({ seed, minutes, log }: ChaosOptions): Promise<ChaosResult> {
+  const random = new Random(seed);
+  const cluster = await openCluster({ seed, keys: 60, writersPerNode: 4 });
+  const violations: string[] = [];
+  let converged = false;
+  try {
+    const faults = await runFaults(cluster, random, performance.now() + minutes * 60_000, log);
+    log("faults are over; waiting for the calls under way");
+    await Promise.all(cluster.nodes.map((node) => node.waitFor("ready")));
+    for (const settled of await Promise.all(cluster.nodes.map((node) => node.ask("settle", "settled")))) {
+      if (settled.unsettled > 0) violations.push(`${settled.unsettled} calls never settled`);
+      violations.push(...settled.wentBack.slice(0, 5));
+    }
+    const began = performance.now();
+    let differences: string[] = [];
+    try {
+      await pollUntil("the stores to agree", CONVERGE_DEADLINE_MS, async () => {
+        const answers = await Promise.all(cluster.nodes.map((node) => node.ask("check", "checked")));
+        differences = answers.flatMap((answer) => [
+          ...answer.findings,
+          ...(answer.backlog > 0 ? [`${answer.backlog} in the backlog`] : []),
+        ]);
+        return differences.length === 0;
+      });
+    } catch {
+      violations.push(`no agreement within ${CONVERGE_DEADLINE_MS} ms: ${differences.slice(0, 5).join("; ")}`);
+    }
+    const convergedMs = Math.round(performance.now() - began);
+    await Promise.all(cluster.nodes.map((node) => node.ask("close", "closed")));
+    const verdict = await verify(
+      cluster.postgres.url,
+      cluster.nodes.map((node) => node.settings.historyFile),
+    );
+    const all = [...violations, ...cluster.failures, ...verdict.violations];
+    converged = all.length === 0;
+    return { ...verdict, violations: all, faults, convergedMs, kept: converged ? null : cluster.folder };
+  } finally {
+    await cluster.close({ keep: !converged });
+  }
+}
+
+/** What a run did, for people. */
+export function describe(result: ChaosResult, seed: number): string[] {
+  const faults = [...result.faults].toSorted().map(([name, count]) => `${name} ${count}`);
+  const total = [...result.faults.values()].reduce((sum, count) => sum + count, 0);
+  return [
+    `seed ${seed}: ${result.writes} writes, ${result.reads} reads, ${total} faults, stores agreed after ${result.convergedMs} ms`,
+    `  calls:  ${Object.entries(result.byStatus)
+      .toSorted()
+      .map(([name, count]) => `${name} ${count}`)
+      .join(", ")}`,
+    `  faults: ${faults.join(", ")}`,
+    ...result.violations.map((violation) => `  VIOLATION ${violation}`),
+    ...(result.kept === null ? [] : [`  the histories are kept in ${result.kept}`]),
+  ];
+}

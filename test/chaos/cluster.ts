@@ -1,0 +1,150 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { EmbeddedServer } from "../../src/embedded/embedded-server.ts";
+import { startEmbeddedPostgres } from "../../src/embedded/postgres-server.ts";
+import { childrenOf, isAlive } from "../../src/embedded/processes.ts";
+import { startEmbeddedRedis } from "../../src/embedded/redis-server.ts";
+import { pollUntil } from "../../src/embedded/wait.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import type { NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";
+
+/** Milliseconds that a node may take to answer: it may have to wait out deadlines of its own first. */
+const ANSWER_DEADLINE_MS = 90_000;
+
+/** A node process and what it said. */
+export class ChaosNode {
+  readonly settings: NodeSettings;
+  readonly #failures: string[];
+  #child: ChildProcess | null = null;
+  #answers: NodeAnswer[] = [];
+
+  constructor(settings: NodeSettings, failures: string[]) {
+    this.settings = settings;
+    this.#failures = failures;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts the process, and its load. Does not wait for it. */
+  start(): void {
+    const program = fileURLToPath(new URL("./node.ts", import.meta.url));
+    const child = fork(program, {
+      execArgv: ["--import", "tsx"],
+      env: { ...process.env, CHAOS_NODE: JSON.stringify(this.settings) },
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    this.#answers = [];
+    child.on("message", (answer: NodeAnswer) => {
+      this.#answers.push(answer);
+      if (answer.answer === "failed") this.#failures.push(`node ${this.settings.nodeId}: ${answer.error}`);
+    });
+    child.on("exit", (code, signal) => {
+      if (signal !== "SIGKILL" && code !== 0) {
+        this.#failures.push(`node ${this.settings.nodeId} ended with ${signal ?? `exit code ${code}`}`);
+      }
+    });
+    this.#child = child;
+  }
+
+  /** SIGKILL, then a new process on the same folder. */
+  async crash(): Promise<void> {
+    const pid = this.pid;
+    this.#child?.kill("SIGKILL");
+    if (pid !== undefined) await pollUntil("the node to be gone", 10_000, () => !isAlive(pid));
+    this.start();
+  }
+
+  /** The node's FAISS host; undefined while it is being started. */
+  hostPid(): number | undefined {
+    const children = this.pid === undefined ? [] : childrenOf(this.pid);
+    return children.find((pid) => commandOf(pid).includes("/faiss/host"));
+  }
+
+  async waitFor<Kind extends NodeAnswer["answer"]>(kind: Kind): Promise<Extract<NodeAnswer, { answer: Kind }>> {
+    let found: NodeAnswer | undefined;
+    await pollUntil(`node ${this.settings.nodeId} to say ${kind}`, ANSWER_DEADLINE_MS, () => {
+      if (this.#child?.exitCode !== null) throw new Error(`node ${this.settings.nodeId} ended`);
+      found = this.#answers.find((answer) => answer.answer === kind);
+      return found !== undefined;
+    });
+    return found as Extract<NodeAnswer, { answer: Kind }>;
+  }
+
+  async ask<Kind extends NodeAnswer["answer"]>(
+    command: NodeCommand["command"],
+    kind: Kind,
+  ): Promise<Extract<NodeAnswer, { answer: Kind }>> {
+    this.#answers = this.#answers.filter((answer) => answer.answer !== kind);
+    this.#child?.send({ command });
+    return await this.waitFor(kind);
+  }
+
+  kill(): void {
+    this.#child?.kill("SIGKILL");
+  }
+}
+
+/** Two nodes on one PostgreSQL and one Redis, all of them ours to break. */
+export interface Cluster {
+  readonly folder: string;
+  readonly postgres: EmbeddedServer;
+  readonly redis: EmbeddedServer;
+  readonly postgresProxy: TcpProxy;
+  readonly redisProxy: TcpProxy;
+  readonly nodes: readonly ChaosNode[];
+  /** What went wrong and should not have, whatever the faults. */
+  readonly failures: string[];
+  /** Ends everything. The folder with the histories is kept when `keep` says so. */
+  close(options: { keep: boolean }): Promise<void>;
+}
+
+export async function openCluster(options: { seed: number; keys: number; writersPerNode: number }): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), "mnemosync-chaos-"));
+  const failures: string[] = [];
+  const [postgres, redis] = await Promise.all([
+    startEmbeddedPostgres({ settings: { max_connections: 200 } }),
+    // What Redis acknowledged survives its crash: then the stores must agree again without a repair.
+    startEmbeddedRedis({ persistent: true, settings: { appendfsync: "always" } }),
+  ]);
+  const postgresProxy = await TcpProxy.start(postgres.port);
+  const redisProxy = await TcpProxy.start(redis.port);
+  const nodes = ["a", "b"].map((name) => {
+    mkdirSync(join(folder, name));
+    return new ChaosNode(
+      {
+        seed: options.seed,
+        nodeId: name,
+        postgresUrl: postgresProxy.through(postgres.url),
+        redisUrl: redisProxy.through(redis.url),
+        directory: join(folder, name, "faiss"),
+        historyFile: join(folder, `${name}.jsonl`),
+        writers: options.writersPerNode,
+        keys: options.keys,
+        dimension: 32,
+      },
+      failures,
+    );
+  });
+  for (const node of nodes) node.start();
+  await Promise.all(nodes.map((node) => node.waitFor("ready")));
+  const close = async ({ keep }: { keep: boolean }): Promise<void> => {
+    for (const node of nodes) node.kill();
+    await Promise.allSettled([postgresProxy.close(), redisProxy.close()]);
+    await Promise.allSettled([postgres.close(), redis.close()]);
+    if (!keep) rmSync(folder, { recursive: true, force: true });
+  };
+  return { folder, postgres, redis, postgresProxy, redisProxy, nodes, failures, close };
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return ""; // It ended just now.
+  }
+}

@@ -1,0 +1,39 @@
+import type { SyncStatus } from "../../src/index.ts";
+
+/** What a node is started with, as JSON in its environment. */
+export interface NodeSettings {
+  readonly seed: number;
+  readonly nodeId: string;
+  readonly postgresUrl: string;
+  readonly redisUrl: string;
+  readonly directory: string;
+  readonly historyFile: string;
+  readonly writers: number;
+  readonly keys: number;
+  readonly dimension: number;
+}
+
+/** One call of a node's, written down before the next one begins. A killed node leaves its last calls without a line. */
+export interface CallRecord {
+  readonly kind: "write" | "read";
+  readonly memoryId: string;
+  /** Writes: unique to the call, and part of the content; null for a delete. */
+  readonly marker: string | null;
+  /** Reads: `none` when there was no memory. */
+  readonly status: SyncStatus | "found" | "none" | "error";
+  readonly version: number;
+  readonly checksum: string | null;
+  readonly code: string | null;
+}
+
+export type NodeCommand =
+  | { readonly command: "settle" }
+  | { readonly command: "check" }
+  | { readonly command: "close" };
+
+export type NodeAnswer =
+  | { readonly answer: "ready"; readonly hostPid: number | null }
+  | { readonly answer: "settled"; readonly unsettled: number; readonly wentBack: readonly string[] }
+  | { readonly answer: "checked"; readonly backlog: number; readonly findings: readonly string[] }
+  | { readonly answer: "closed" }
+  | { readonly answer: "failed"; readonly error: string };

@@ -1,0 +1,151 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { childrenOf } from "../../src/embedded/processes.ts";
+import { pollUntil } from "../../src/embedded/wait.ts";
+import { HashingEmbedder, MemorySynchronizer, type MnemosyncError, type SyncOutcome } from "../../src/index.ts";
+import { Random } from "../support/random.ts";
+import type { CallRecord, NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";
+
+/** Goal: a load that knows what it was told. One process of the cluster; its parent kills, freezes and cuts it off. */
+
+const settings = JSON.parse(process.env.CHAOS_NODE ?? "") as NodeSettings;
+const history = openSync(settings.historyFile, "a");
+const stopping = new AbortController();
+let unsettled = 0;
+const wentBack: string[] = [];
+
+/** Beyond every deadline that the synchronizer was given: a call that is still out then has been forgotten. */
+const CALL_FORGOTTEN_MS = 45_000;
+
+function tell(answer: NodeAnswer): void {
+  process.send?.(answer);
+}
+
+function record(call: CallRecord): void {
+  writeSync(history, `${JSON.stringify(call)}\n`);
+}
+
+async function connect(): Promise<MemorySynchronizer> {
+  let sync: MemorySynchronizer | undefined;
+  // The stores may be away at this very moment; a service would be started again by its supervisor.
+  await pollUntil("the stores", 60_000, async () => {
+    try {
+      sync = await MemorySynchronizer.connect({
+        postgresUrl: settings.postgresUrl,
+        redisUrl: settings.redisUrl,
+        nodeId: settings.nodeId,
+        faiss: { directory: settings.directory, dimension: settings.dimension },
+        embedder: new HashingEmbedder({ dimension: settings.dimension }),
+        historyVersionsMax: 10_000,
+        callTimeoutMs: 15_000,
+        prepareTimeoutMs: 700,
+        publishTimeoutMs: 1_500,
+        publishDeadlineMs: 3_000,
+        inDoubtTimeoutMs: 10_000,
+        syncIntervalMs: 250,
+      });
+      return true;
+    } catch (error) {
+      if ((error as MnemosyncError).retryable) return false;
+      throw error;
+    }
+  });
+  return sync as MemorySynchronizer;
+}
+
+async function watched<T>(call: Promise<T>): Promise<T> {
+  unsettled++;
+  const timer = setTimeout(() => tell({ answer: "failed", error: "a call did not settle" }), CALL_FORGOTTEN_MS);
+  try {
+    return await call;
+  } finally {
+    clearTimeout(timer);
+    unsettled--;
+  }
+}
+
+async function writer(sync: MemorySynchronizer, number: number): Promise<void> {
+  const random = new Random(settings.seed * 1_000 + number + process.pid);
+  for (let call = 0; !stopping.signal.aborted; call++) {
+    const memoryId = `m${random.below(settings.keys)}`;
+    const marker = random.next() < 0.1 ? null : `${settings.nodeId}-${process.pid}-${number}-${call}`;
+    const base = { kind: "write" as const, memoryId, marker };
+    try {
+      const outcome: SyncOutcome = await watched(
+        marker === null
+          ? sync.delete(memoryId)
+          : sync.syncMemory(memoryId, { content: `chaos ${marker}`, memoryType: "episodic", metadata: { marker } }),
+      );
+      const { status, version, checksum } = outcome;
+      record({ ...base, status, version, checksum, code: null });
+    } catch (error) {
+      const code = (error as MnemosyncError).code ?? String(error);
+      record({ ...base, status: "failed", version: 0, checksum: null, code });
+    }
+  }
+}
+
+/** Reads through the synchronizer, and never may see a version go back. */
+async function reader(sync: MemorySynchronizer): Promise<void> {
+  const random = new Random(settings.seed * 7 + process.pid);
+  const seen = new Map<string, number>();
+  while (!stopping.signal.aborted) {
+    const memoryId = `m${random.below(settings.keys)}`;
+    try {
+      const memory = await watched(sync.get(memoryId));
+      const version = memory?.version ?? 0;
+      if (memory !== null) {
+        const before = seen.get(memoryId) ?? 0;
+        if (version < before) wentBack.push(`${memoryId}: version ${version} after ${before} (from ${memory.source})`);
+        seen.set(memoryId, version);
+      }
+      const { checksum = null } = memory ?? {};
+      record({
+        kind: "read",
+        memoryId,
+        marker: null,
+        status: memory === null ? "none" : "found",
+        version,
+        checksum,
+        code: null,
+      });
+    } catch (error) {
+      const code = (error as MnemosyncError).code ?? String(error);
+      record({ kind: "read", memoryId, marker: null, status: "error", version: 0, checksum: null, code });
+    }
+  }
+}
+
+async function hostPid(): Promise<number | null> {
+  return (await childrenOf(process.pid)).at(0) ?? null;
+}
+
+const sync = await connect();
+sync.start();
+const load = [
+  ...Array.from({ length: settings.writers }, (_, number) => writer(sync, number)),
+  reader(sync),
+  reader(sync),
+];
+
+process.on("message", (message: NodeCommand) => {
+  void (async () => {
+    if (message.command === "settle") {
+      stopping.abort();
+      await Promise.all(load);
+      tell({ answer: "settled", unsettled, wentBack });
+    } else if (message.command === "check") {
+      await sync.backlog.drain();
+      const { backlog } = await sync.status();
+      const { findings } = await sync.checkConsistency({ scope: "deep" });
+      const shown = findings.map((found) => `${found.memoryId} ${found.store} ${found.kind}: ${found.evidence}`);
+      tell({ answer: "checked", backlog: backlog.pending + backlog.dead, findings: shown });
+    } else {
+      await sync.close();
+      closeSync(history);
+      tell({ answer: "closed" });
+      process.disconnect?.();
+    }
+  })().catch((error: unknown) => tell({ answer: "failed", error: String(error) }));
+});
+process.on("disconnect", () => process.exit(0));
+tell({ answer: "ready", hostPid: await hostPid() });
