@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 import { runCommandLine } from "./program.ts";
 
-// Whoever read our output had enough (`mnemosync … | head`): no reason to print a stack trace.
+// Whoever read our output had enough (`mnemosync … | head`). The work goes on to its end, and cleans up after itself.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit();
-  throw error;
+  if (error.code !== "EPIPE") throw error;
 });
 
 // The exit code is set rather than acted on, so that what was printed gets through a slow pipe.

@@ -7,7 +7,10 @@ import { type LedgerVersion, type LedgerVersionRow, ledgerVersion, versionColumn
 
 /** A memory's row, locked against writers, with what is still on its way. */
 export interface ConfirmedVersion extends LedgerVersion {
-  /** Stores that this version has not reached and need not have yet: its transaction or a queue row is not overdue. */
+  /**
+   * Stores that this version has not reached and need not have yet: its transaction or a queue row is not overdue. What
+   * another node wrote reaches this node's index through the feed, and has as long for it.
+   */
   readonly underway: { readonly redis: boolean; readonly faiss: boolean };
 }
 
@@ -33,14 +36,14 @@ export async function lockForConfirm(
   // A statement of its own: the one that locked may have waited out a commit that its snapshot does not show.
   const rows = await sql<(LedgerVersionRow & { redis_underway: boolean; faiss_underway: boolean })[]>`
     select ${versionColumns(sql)},
-           coalesce(t.underway, false) or coalesce(q.redis, false) as redis_underway,
-           coalesce(t.underway, false) or coalesce(q.faiss, false) as faiss_underway
+           coalesce(t.unpublished, false) or coalesce(q.redis, false) as redis_underway,
+           coalesce(t.unpublished or t.followed, false) or coalesce(q.faiss, false) as faiss_underway
     from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
     join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
     left join lateral (
-      select true as underway from mnemosync.sync_transactions
-      where tx_id = v.tx_id and state = 'committed'
-        and created_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
+      select state = 'committed' as unpublished, node_id <> ${nodeId} as followed
+      from mnemosync.sync_transactions
+      where tx_id = v.tx_id and created_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
     ) t on true
     left join lateral (
       select bool_or(store = 'redis') as redis, bool_or(store = 'faiss' and node_id = ${nodeId}) as faiss

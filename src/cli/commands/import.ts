@@ -39,7 +39,7 @@ export const importCommand: CliCommand = {
       } catch (error) {
         sayHowFar(invocation, report);
         const unreadable = !(error instanceof MnemosyncError) && (error as NodeJS.ErrnoException).syscall === "open";
-        throw unreadable ? new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error }) : error;
+        throw unreadable ? new UsageError(`cannot read ${path}: ${systemMessage(error)}`, { cause: error }) : error;
       } finally {
         progress.stop();
       }
@@ -59,8 +59,13 @@ async function sizeOf(path: string): Promise<number | null> {
     if (found.isDirectory()) throw new Error("it is a folder");
     return found.isFile() ? found.size : null; // A pipe or device has no size.
   } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`cannot read ${path}: ${systemMessage(error)}`, { cause: error });
   }
+}
+
+/** Without the call and the path that the system adds. */
+function systemMessage(error: unknown): string {
+  return (error as Error).message.replace(/, \w+( '.*')?$/, "");
 }
 
 function sayHowFar({ json, say }: Invocation, { synced, degraded }: ImportReport): void {
@@ -79,7 +84,7 @@ function reportText(report: ImportReport, milliseconds: number): string {
   ];
   if (degraded > 0) {
     lines.push(
-      "degraded: committed, but a store did not take it (see mnemosync status); mnemosync repair brings it up to date",
+      "degraded: committed, but a store did not take it (see mnemosync status); mnemosync repair publishes it again",
     );
   }
   if (errors.length > 0) {

@@ -13,11 +13,14 @@ const ROWS_MAX = 20;
 export const repairCommand: CliCommand = {
   name: "repair",
   usage: "",
-  summary: "check, then make every store hold what the ledger says, each repair verified by reading back",
+  summary:
+    "publish what is pending, check, then make every store hold what the ledger says, each repair verified by reading back",
   configure: addScopeFlag,
   async run(invocation) {
     const startedAt = performance.now();
-    const { check, repair } = await withSynchronizer(invocation, async (sync) => {
+    const { published, check, repair } = await withSynchronizer(invocation, async (sync) => {
+      // What is merely on its way is no finding yet, and need not become one.
+      const published = await sync.backlog.drain(invocation.signal);
       const found = await checkWithProgress(sync, invocation);
       const progress = startProgress("repairing", found.findings.length, "{done} of {total}");
       try {
@@ -25,7 +28,7 @@ export const repairCommand: CliCommand = {
           signal: invocation.signal,
           onProgress: ({ done }) => progress.update(done, { done: count(done) }),
         });
-        return { check: found, repair: repaired };
+        return { published, check: found, repair: repaired };
       } finally {
         progress.stop();
       }
@@ -34,7 +37,10 @@ export const repairCommand: CliCommand = {
     return {
       exitCode: failed + deferred > 0 ? EXIT.findings : EXIT.ok,
       json: { repaired, failed, deferred, results },
-      text: repairText(check, repair, performance.now() - startedAt),
+      text: [
+        ...(published > 0 ? [`${counted(published, "memory", "memories")} of the backlog published`] : []),
+        repairText(check, repair, performance.now() - startedAt),
+      ].join("\n"),
     };
   },
 };

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ClosedError, StoreUnavailableError } from "../../errors.ts";
+import { untilAborted } from "../../lifecycle/deadline.ts";
+import { LinkedAbort } from "../../lifecycle/linked-abort.ts";
 import type { Log } from "../../observability/log.ts";
 import { abortError, type HostConnection } from "./host-connection.ts";
 
@@ -25,6 +27,8 @@ export interface HostClientOptions {
 const BACKOFF_MIN_MS = 50;
 /** A process that was ready for this long had recovered for good: the next crash is a first one again. */
 const HEALTHY_MS = 60_000;
+/** Until its first sign of life a process is starting, which a busy machine can draw out. */
+const START_MS = 30_000;
 
 /**
  * Keeps one host process running.
@@ -78,7 +82,10 @@ export class HostClient {
   /** The process that serves calls. @throws {StoreUnavailableError} There was none until the signal fired. */
   async ready(signal: AbortSignal): Promise<HostConnection> {
     if (this.#state === "closed") throw new ClosedError("the FAISS index");
-    if (this.#state === "ready" && this.#connection !== null) return this.#connection;
+    if (this.#state === "ready" && this.#connection?.usable === true) return this.#connection;
+    // The supervision may not have had its turn yet. Until then a caller that tries again at once would get the dead
+    // process again and again, and keep the event loop from that very turn.
+    this.#leaveReady();
     if (signal.aborted) throw abortError("the host's recovery", signal);
     let onAbort = (): void => undefined;
     const aborted = new Promise<never>((_, reject) => {
@@ -120,23 +127,32 @@ export class HostClient {
     this.#enter("starting");
     const connection = await this.#options.connect();
     this.#connection = connection;
-    const ending = new AbortController();
+    const recovery = new LinkedAbort(opening);
+    const onClose = (): void => recovery.abort();
+    this.#closing.signal.addEventListener("abort", onClose, { once: true });
     const stopPinging = this.#ping(connection);
     const exited = connection.exited.then(({ description }) => {
       stopPinging();
-      ending.abort();
+      recovery.abort();
       throw new StoreUnavailableError("faiss", `its host process ended (${description})`);
     });
-    const signals = [ending.signal, this.#closing.signal, ...(opening === undefined ? [] : [opening])];
     try {
       this.#closing.signal.throwIfAborted();
       this.#enter("recovering");
-      await Promise.race([exited, this.#options.recover(connection, first, AbortSignal.any(signals))]);
+      await Promise.race([
+        exited,
+        untilAborted(this.#options.recover(connection, first, recovery.signal), recovery.signal),
+      ]);
       this.#closing.signal.throwIfAborted();
     } catch (error) {
       connection.kill();
-      await connection.exited;
-      throw error;
+      const { description } = await connection.exited;
+      if (error !== recovery.signal.reason) throw error;
+      if (opening?.aborted === true) throw abortError("its start", opening);
+      throw new StoreUnavailableError("faiss", `its host process ended (${description})`, { cause: error });
+    } finally {
+      recovery.release();
+      this.#closing.signal.removeEventListener("abort", onClose);
     }
     exited.catch(() => undefined); // Taken up by the supervision, through `exited` of the connection.
     this.#enter("ready");
@@ -154,7 +170,7 @@ export class HostClient {
         const { description } = await connection.exited;
         if (this.#closing.signal.aborted) return;
         if (performance.now() - readySince > HEALTHY_MS) failures = 0;
-        this.#readiness = deferred();
+        this.#leaveReady();
         this.#fail(description);
       }
       const waitMs = this.#backoff(failures++);
@@ -177,6 +193,12 @@ export class HostClient {
     if (this.#state !== "closed") this.#state = state;
   }
 
+  #leaveReady(): void {
+    if (this.#state !== "ready") return;
+    this.#enter("crashed");
+    this.#readiness = deferred();
+  }
+
   #fail(reason: string): void {
     this.#enter("crashed");
     this.#connection = null;
@@ -195,11 +217,12 @@ export class HostClient {
     // Missed intervals are counted rather than time: when this process was itself suspended, the host is not to blame.
     let missed = 0;
     let waiting = false;
+    let limitMs = Math.max(stallMs, START_MS);
     const timer = setInterval(() => {
       if (waiting) {
         missed++;
-        if (missed * pingIntervalMs < stallMs) return;
-        log.error({ pid: connection.pid, stallMs }, "FAISS host gives no sign of life and is killed");
+        if (missed * pingIntervalMs < limitMs) return;
+        log.error({ pid: connection.pid, waitedMs: limitMs }, "FAISS host gives no sign of life and is killed");
         connection.kill();
         return;
       }
@@ -207,6 +230,7 @@ export class HostClient {
       const answered = (): void => {
         waiting = false;
         missed = 0;
+        limitMs = stallMs;
       };
       connection.request("ping", null).then(answered, () => undefined); // Rejects with the end, which ends this timer.
     }, pingIntervalMs).unref();

@@ -67,6 +67,11 @@ export class HostConnection {
     return this.#child.pid ?? null;
   }
 
+  /** False once the process has ended, or can't be talked to any more and is about to. */
+  get usable(): boolean {
+    return !this.#hasExited && this.#child.connected;
+  }
+
   /**
    * @throws {StoreUnavailableError} The process ended, too many calls are waiting, or the signal's deadline passed. The
    *   call may or may not have been done.
@@ -76,7 +81,7 @@ export class HostConnection {
   request<O extends Operation>(operation: O, args: Arguments<O>, signal?: AbortSignal): Promise<Result<O>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(abortError(operation, signal));
-      if (this.#hasExited || !this.#child.connected) return reject(ended(operation));
+      if (!this.usable) return reject(ended(operation));
       // A sign of life is asked for however many calls wait: their waiting may be the symptom.
       if (this.#pending.size >= this.#pendingMax && operation !== "ping") {
         return reject(new StoreUnavailableError("faiss", `${this.#pending.size} calls wait for its host already`));
@@ -155,10 +160,14 @@ export class HostConnection {
 
 /** What a caller is told whose signal fired. */
 export function abortError(what: string, signal: AbortSignal): MnemosyncError {
-  const { reason } = signal;
-  const late = reason instanceof DeadlineExceededError || (reason instanceof Error && reason.name === "TimeoutError");
-  if (late) return new StoreUnavailableError("faiss", `no answer to ${what} in time`, { cause: reason });
-  return new AbortedError(`faiss ${what}`, { cause: reason });
+  const cause = signal.reason;
+  if (isTimeout(signal)) return new StoreUnavailableError("faiss", `no answer to ${what} in time`, { cause });
+  return new AbortedError(`faiss ${what}`, { cause });
+}
+
+/** Whether a signal fired because time ran out, and not because its owner changed their mind. */
+export function isTimeout({ reason }: AbortSignal): boolean {
+  return reason instanceof DeadlineExceededError || (reason instanceof Error && reason.name === "TimeoutError");
 }
 
 function ended(operation: string, cause?: Error): StoreUnavailableError {

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ConfigurationError, StoreUnavailableError, ValidationError } from "../../errors.ts";
-import { withDeadline } from "../../lifecycle/deadline.ts";
+import { AbortedError, ConfigurationError, StoreUnavailableError, ValidationError } from "../../errors.ts";
+import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange } from "../../memory/memory.ts";
 import type { Log } from "../../observability/log.ts";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../change-source.ts";
-import type { HostConnection } from "./host-connection.ts";
+import { type HostConnection, isTimeout } from "./host-connection.ts";
 import type { SnapshotExpectation } from "./messages.ts";
 import { projectChecked } from "./metric.ts";
 import type { CatchUpProgress, ResolvedFaissOptions } from "./options.ts";
@@ -58,7 +58,9 @@ export class LedgerFollower {
     const { dimension, metric, heldBytesMax, heldTtlMs } = this.#options;
     const scratch = connection.scratch;
     await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs }, signal);
-    const epoch = await this.#persist(first, signal, (attempt) => this.#source.epoch(attempt));
+    const epoch = await this.#persist(first, signal, (attempt) =>
+      ask(attempt, (deadline) => this.#source.epoch(deadline)),
+    );
     if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
     this.#epoch = epoch;
     const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), signal)) ?? FEED_START;
@@ -75,7 +77,7 @@ export class LedgerFollower {
 
   /** Brings a process that serves calls up to date. @throws {StoreUnavailableError} when the epoch is another one. */
   async catchUp(connection: HostConnection, position: FeedPosition, signal: AbortSignal): Promise<CatchUpProgress> {
-    const epoch = await this.#source.epoch(signal);
+    const epoch = await ask(signal, (deadline) => this.#source.epoch(deadline));
     if (epoch !== position.epoch) throw new EpochChangedError(position.epoch, epoch);
     return this.#follow(connection, position, signal);
   }
@@ -141,9 +143,7 @@ export class LedgerFollower {
     let applied = 0;
     let reportedAt = performance.now();
     while (true) {
-      const page = await withDeadline(LEDGER_CALL_MS, signal, (deadline) =>
-        this.#source.changesAfter(position.cursor, FEED_PAGE, deadline),
-      );
+      const page = await ask(signal, (deadline) => this.#source.changesAfter(position.cursor, FEED_PAGE, deadline));
       if (page.headers.length === 0) return { read, applied };
       applied += await this.#refresh(connection, page.headers, signal);
       read += page.headers.length;
@@ -168,7 +168,7 @@ export class LedgerFollower {
     const keys = outdated.map((position) => asked[position] as MemoryKey);
     let applied = 0;
     for (let start = 0; start < keys.length; start += FETCHED_MAX) {
-      const found = await withDeadline(LEDGER_CALL_MS, signal, (deadline) =>
+      const found = await ask(signal, (deadline) =>
         this.#source.currentChanges(keys.slice(start, start + FETCHED_MAX), deadline),
       );
       const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
@@ -216,6 +216,20 @@ export class EpochChangedError extends StoreUnavailableError {
   constructor(before: string, after: string) {
     super("faiss", `the ledger's epoch changed from ${before} to ${after}: the index is being rebuilt`);
   }
+}
+
+/** Asks the ledger, and waits for a minute at most: not longer even for a source that does not heed its signal. */
+function ask<T>(signal: AbortSignal, question: (deadline: AbortSignal) => Promise<T>): Promise<T> {
+  return withDeadline(LEDGER_CALL_MS, signal, async (deadline) => {
+    try {
+      return await untilAborted(question(deadline), deadline);
+    } catch (error) {
+      if (error !== deadline.reason) throw error;
+      if (isTimeout(deadline))
+        throw new StoreUnavailableError("postgres", "its feed gave no answer in time", { cause: error });
+      throw new AbortedError("reading the ledger's feed", { cause: error });
+    }
+  });
 }
 
 function isLater(a: FeedCursor, b: FeedCursor): boolean {

@@ -1,0 +1,67 @@
+/**
+ * Removes vectors from an index folder behind the back of its synchronizer, which must not be running:
+ *
+ *     npx tsx test/support/drop-vectors.ts --postgres-url URL --faiss-directory DIR --dimension 384 --count 20
+ *         [--metric cosine] [--model mnemosync-hash-v1-384]
+ *
+ * The index is opened as the command line opens it, so dimension, metric and model must be the same. Prints the keys of
+ * the dropped vectors, one JSON object a line.
+ */
+import { parseArgs } from "node:util";
+import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { createLog, FaissProjection, HashingEmbedder, type MemoryKey } from "../../src/index.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
+import type { LiveEntry } from "../../src/projections/projection.ts";
+
+const { values } = parseArgs({
+  options: {
+    "postgres-url": { type: "string" },
+    "faiss-directory": { type: "string" },
+    dimension: { type: "string", default: "384" },
+    metric: { type: "string", default: "cosine" },
+    model: { type: "string" },
+    count: { type: "string", default: "20" },
+  },
+});
+const postgresUrl = values["postgres-url"];
+const directory = values["faiss-directory"];
+if (postgresUrl === undefined || directory === undefined) {
+  throw new Error("--postgres-url and --faiss-directory are needed");
+}
+
+const signal = AbortSignal.timeout(60_000);
+const log = createLog("warn");
+const dimension = Number(values.dimension);
+const model = values.model ?? new HashingEmbedder({ dimension }).model;
+const metric = values.metric as "cosine" | "ip" | "l2"; // The index says so when it is none of them.
+
+const postgres = new PostgresPool(postgresUrl, { max: 2 });
+try {
+  const source = new Ledger(postgres, { nodeId: "drop-vectors" });
+  const index = await FaissProjection.open({ directory, dimension, metric, model }, { source, log }, signal);
+  try {
+    for (const { namespace, memoryId } of await dropVectors(index, Number(values.count))) {
+      process.stdout.write(`${JSON.stringify({ namespace, memoryId })}\n`);
+    }
+  } finally {
+    await index.close({ snapshot: true });
+  }
+} finally {
+  await postgres.close();
+}
+
+async function dropVectors(index: FaissProjection, count: number): Promise<MemoryKey[]> {
+  const live: LiveEntry[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = await index.scan(cursor, {}, signal);
+    live.push(...page.entries.filter((entry) => entry.state === "live"));
+    cursor = page.cursor;
+  } while (cursor !== null && live.length < count);
+  if (live.length < count) throw new Error(`the index holds ${live.length} vectors, fewer than ${count}`);
+  const keys = live.slice(0, count).map(({ namespace, memoryId }) => ({ namespace, memoryId }));
+  const replacements = keys.map((key, position) => ({ key, found: live[position] ?? null, change: null }));
+  const answers = await index.replace(replacements, signal);
+  if (answers.includes("moved")) throw new Error("somebody changes the index at the same time");
+  return keys;
+}

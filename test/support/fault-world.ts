@@ -1,0 +1,289 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import postgres from "postgres";
+import { sendSignal } from "../../src/embedded/processes.ts";
+import { pollUntil } from "../../src/embedded/wait.ts";
+import {
+  type ConnectExtras,
+  FaissProjection,
+  type MemoryInput,
+  MemorySynchronizer,
+  type Options,
+  type SyncOutcome,
+  type WriteStep,
+} from "../../src/index.ts";
+import type { FaultServers } from "./fault-servers.ts";
+import { sampleMemory } from "./memories.ts";
+import { inTime } from "./settles.ts";
+import { createTestDatabase, type TestDatabase } from "./template-database.ts";
+
+export const DIMENSION = 8;
+
+type Settings = Partial<Omit<Options, "postgresUrl" | "redisUrl" | "faiss">> & ConnectExtras;
+
+/** Deadlines of some hundred milliseconds, so that a fault is over, one way or the other, within a second or two. */
+const IMPATIENT = {
+  callTimeoutMs: 500,
+  prepareTimeoutMs: 200,
+  publishTimeoutMs: 300,
+  inDoubtTimeoutMs: 600,
+  publishDeadlineMs: 200,
+  cacheTimeoutMs: 200,
+  retriesMax: 1,
+  retryDelayMs: 10,
+} satisfies Settings;
+
+export interface FaultWorldOptions {
+  /** False: no vector index, which saves its start of half a second. @default true */
+  faiss?: boolean;
+  settings?: Settings;
+}
+
+/** What the three stores hold of one memory, by their own account. Null: nothing, or a tombstone. */
+export interface Held {
+  readonly ledger: { version: number; checksum: string | null; content: string | null; transactionId: string } | null;
+  readonly redis: number | null;
+  readonly faiss: number | null;
+}
+
+/** A synchronizer whose every connection goes through proxies, and raw looks at the stores around them. */
+export class FaultWorld {
+  readonly servers: FaultServers;
+  readonly prefix = `fault-${randomBytes(4).toString("hex")}`;
+  readonly directory: string;
+  readonly database: TestDatabase;
+  readonly #options: FaultWorldOptions;
+  readonly #frozenHosts = new Set<number>();
+  #sync: MemorySynchronizer | null = null;
+  #index: FaissProjection | null = null;
+  #armed: { step: WriteStep; action: () => void | Promise<void> } | null = null;
+
+  private constructor(servers: FaultServers, options: FaultWorldOptions, database: TestDatabase, directory: string) {
+    this.servers = servers;
+    this.#options = options;
+    this.database = database;
+    this.directory = directory;
+  }
+
+  static async open(servers: FaultServers, options: FaultWorldOptions = {}): Promise<FaultWorld> {
+    const [database, directory] = await Promise.all([
+      createTestDatabase(servers.postgres.url),
+      mkdtemp(join(tmpdir(), "mnemosync-fault-")),
+    ]);
+    const world = new FaultWorld(servers, options, database, directory);
+    try {
+      await world.connect();
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+    return world;
+  }
+
+  get sync(): MemorySynchronizer {
+    if (this.#sync === null) throw new Error("the world's synchronizer is closed");
+    return this.#sync;
+  }
+
+  /** The index inside of the synchronizer, for looking past it. */
+  get index(): FaissProjection {
+    if (this.#index === null) throw new Error("the world has no vector index");
+    return this.#index;
+  }
+
+  get connectOptions(): Options & ConnectExtras {
+    return {
+      postgresUrl: this.servers.postgresProxy.through(this.database.url),
+      redisUrl: this.servers.redisProxy.through(this.servers.redis.url),
+      redisPrefix: this.prefix,
+      ...(this.#options.faiss !== false && { faiss: { directory: this.directory, dimension: DIMENSION } }),
+      ...IMPATIENT,
+      ...this.#options.settings,
+      onStep: (step) => this.#onStep(step),
+    };
+  }
+
+  async connect(settings: Settings = {}): Promise<MemorySynchronizer> {
+    // A generous deadline for the set-up itself, whose calls have the same ones as those under test.
+    const { sync, index } = await connectSeen({ ...this.connectOptions, ...settings });
+    this.#sync = sync;
+    this.#index = index;
+    return sync;
+  }
+
+  async disconnect(): Promise<void> {
+    const sync = this.#sync;
+    this.#sync = null;
+    this.#index = null;
+    if (sync !== null) await inTime("closing the synchronizer", sync.close());
+  }
+
+  /** Runs `action` the next time that a write comes to `step`, and lets the write go on when it is done. Once. */
+  atStep(step: WriteStep, action: () => void | Promise<void>): void {
+    this.#armed = { step, action };
+  }
+
+  /** Runs `action` when the next prepare (or publish) is on its way to Redis, which has it only once that is done. */
+  during(call: "prepare" | "publish", action: () => void | Promise<void>): void {
+    const sequence = call === "prepare" ? `${this.prefix}:prepare:` : `${this.prefix}:memory:`;
+    this.servers.redisProxy.when("toServer", sequence, action);
+  }
+
+  /** -9 to the process that holds the vectors. It is started again by its supervisor. */
+  killHost(): void {
+    const { hostPid } = this.index;
+    if (hostPid !== null) sendSignal(hostPid, "SIGKILL");
+  }
+
+  freezeHost(): void {
+    const { hostPid } = this.index;
+    if (hostPid === null) return;
+    this.#frozenHosts.add(hostPid);
+    sendSignal(hostPid, "SIGSTOP");
+  }
+
+  thawHost(): void {
+    for (const pid of this.#frozenHosts) sendSignal(pid, "SIGCONT");
+    this.#frozenHosts.clear();
+  }
+
+  /** Ends every fault; resolves once the synchronizer finds all its stores healthy. */
+  async heal(): Promise<void> {
+    this.#armed = null;
+    this.thawHost();
+    await this.servers.heal();
+    await pollUntil("the stores' health", 15_000, async () => {
+      const { stores } = await this.sync.status({ timeoutMs: 5_000 });
+      const { postgres: ledger, redis, faiss } = stores;
+      const needed = this.#options.faiss === false ? [ledger, redis] : [ledger, redis, faiss];
+      return needed.every(({ state }) => state === "healthy");
+    });
+  }
+
+  /** Works the backlog until nothing is left in it. */
+  async drain(deadlineMs = 15_000): Promise<void> {
+    const { sync } = this;
+    let last = "";
+    try {
+      await pollUntil("draining the backlog", deadlineMs, async () => {
+        const pass = await sync.backlog.runOnce(AbortSignal.timeout(10_000)).catch((error: Error) => error);
+        const { backlog } = await sync.status({ timeoutMs: 5_000 });
+        last = `${pass instanceof Error ? pass.message : JSON.stringify(pass)} ${JSON.stringify(backlog)}`;
+        return backlog.pending === 0 && backlog.dead === 0;
+      });
+    } catch (error) {
+      const entries = await sync.backlog.list(3).catch(() => []);
+      throw new Error(`${(error as Error).message}; last: ${last}; queue: ${JSON.stringify(entries)}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      this.thawHost();
+      await this.servers.heal();
+      await this.disconnect();
+    } finally {
+      await this.redis(async (redis) => {
+        const keys = await redis.keys(`${this.prefix}:*`);
+        if (keys.length > 0) await redis.unlink(keys);
+      }).catch(() => undefined);
+      await this.database.drop().catch(() => undefined);
+      await rm(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  memory(number: number, fields: Partial<MemoryInput> = {}): MemoryInput {
+    return sampleMemory(number, DIMENSION, fields);
+  }
+
+  put(input: MemoryInput, options: { expectedVersion?: number; timeoutMs?: number } = {}): Promise<SyncOutcome> {
+    const { memoryId, ...fields } = input;
+    // The call itself may take as long as its steps need: what it answers is to be the truth, not that time was up.
+    return this.sync.syncMemory(memoryId, fields, { timeoutMs: 15_000, ...options });
+  }
+
+  /** Around the proxies. */
+  async sql<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+    const sql = postgres(this.database.url, { max: 2, connect_timeout: 5, onnotice: () => undefined });
+    try {
+      return await work(sql);
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
+
+  /** Around the proxies. */
+  async redis<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = new Redis(this.servers.redis.url, { retryStrategy: null, maxRetriesPerRequest: 0 });
+    redis.on("error", () => undefined);
+    try {
+      return await work(redis);
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  redisKey(memoryId: string): string {
+    return `${this.prefix}:memory:default:${memoryId}`;
+  }
+
+  /** What each store holds of these memories right now. */
+  async look(memoryIds: readonly string[]): Promise<Map<string, Held>> {
+    const keys = memoryIds.map((memoryId) => ({ namespace: "default", memoryId }));
+    const [rows, redis, faiss] = await Promise.all([
+      this.sql(
+        (sql) => sql<{ id: string; version: number; checksum: string | null; content: string | null; tx: string }[]>`
+          select v.memory_id as id, v.version::int as version, v.checksum, m.document->>'content' as content, v.tx_id as tx
+          from mnemosync.memory_versions v left join mnemosync.memories m using (namespace, memory_id)
+          where v.memory_id in ${sql(memoryIds)}`,
+      ),
+      this.redis((client) =>
+        Promise.all(memoryIds.map((memoryId) => client.hmget(this.redisKey(memoryId), "version", "deleted"))),
+      ),
+      this.#index?.read(keys, { data: false }, AbortSignal.timeout(10_000)) ?? [],
+    ]);
+    return new Map(
+      memoryIds.map((memoryId, position) => {
+        const row = rows.find(({ id }) => id === memoryId);
+        const [version, deleted] = redis[position] ?? [];
+        const entry = faiss[position] ?? null;
+        return [
+          memoryId,
+          {
+            ledger: row ? { ...row, transactionId: row.tx } : null,
+            redis: version == null || deleted != null ? null : Number(version),
+            faiss: entry?.state === "live" ? entry.version : null,
+          },
+        ];
+      }),
+    );
+  }
+
+  async #onStep(step: WriteStep): Promise<void> {
+    const armed = this.#armed;
+    if (armed === null || armed.step !== step) return;
+    this.#armed = null;
+    await armed.action();
+  }
+}
+
+/** Connects as everybody does, and keeps hold of the index that was opened on the way. */
+export async function connectSeen(
+  options: Options & ConnectExtras,
+): Promise<{ sync: MemorySynchronizer; index: FaissProjection | null }> {
+  const opened = FaissProjection.open;
+  let index: FaissProjection | null = null;
+  FaissProjection.open = async (faiss, ...rest) => {
+    // A host that is killed over and over must be back soon.
+    index = await opened.call(FaissProjection, { ...faiss, hostBackoffMaxMs: 100 }, ...rest);
+    return index;
+  };
+  try {
+    return { sync: await MemorySynchronizer.connect(options), index };
+  } finally {
+    FaissProjection.open = opened;
+  }
+}

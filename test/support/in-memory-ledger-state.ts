@@ -1,0 +1,356 @@
+import type { Backend } from "../../src/connection/postgres-pool.ts";
+import { StoreUnavailableError } from "../../src/errors.ts";
+import type { EvidenceRecord, LockedForConfirm } from "../../src/ledger/check-statements.ts";
+import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
+import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
+import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
+import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
+import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
+import type { LockedVersion, TransactionToken, VersionWrite } from "../../src/ledger/write-statements.ts";
+import { embeddingFromBytes } from "../../src/memory/checksum.ts";
+import { compareKeys, keyText, type MemoryKey } from "../../src/memory/keys.ts";
+import type { VersionVector } from "../../src/memory/version-vector.ts";
+import type { Interruption } from "./in-memory-projection.ts";
+
+/** A memory's narrow and wide row in one. */
+export interface VersionRow extends LedgerVersion {
+  readonly bucket: number;
+  readonly digest: string | null;
+  readonly vector: VersionVector;
+  readonly seq: number;
+  documentJson: string | null;
+  embedding: Float32Array | null;
+}
+
+export interface TransactionRow {
+  state: "committed" | "published" | "rolled_back";
+  readonly nodeId: string;
+  readonly writes: readonly (MemoryKey & { version: number })[];
+  readonly createdAt: number;
+  readonly idempotencyKey: string | null;
+  readonly outcomes: readonly unknown[];
+  readonly reason: string | null;
+}
+
+export interface QueueRow extends MemoryKey {
+  readonly queue: QueueName;
+  seq: string;
+  attempts: number;
+  readonly enqueuedAt: number;
+  dueAt: number;
+  claimedUntil: number;
+  dead: boolean;
+  lastError: string | null;
+}
+
+export function queueText(queue: QueueName, key: MemoryKey): string {
+  return `${queue.store} ${queue.nodeId} ${keyText(key)}`;
+}
+
+/** What outlives every node: all that is committed, and the locks of the transactions that run. */
+export class LedgerState {
+  readonly versions = new Map<string, VersionRow>();
+  readonly history = new Map<string, VersionRow[]>();
+  readonly transactions = new Map<string, TransactionRow>();
+  readonly queue = new Map<string, QueueRow>();
+  readonly evidence: { record: EvidenceRecord; state: string; resolution: string | null }[] = [];
+  readonly running = new Map<number, MemoryTransaction>();
+  readonly locks = new Map<string, MemoryTransaction>();
+  readonly now: () => number;
+  lastCleanCheckAt: number | null = null;
+  #lastSeq = 0;
+  #lastPid = 0;
+
+  /** @param now milliseconds since 1970. */
+  constructor(now: () => number = Date.now) {
+    this.now = now;
+  }
+
+  nextSeq(): number {
+    return ++this.#lastSeq;
+  }
+
+  nextPid(): number {
+    return ++this.#lastPid;
+  }
+
+  /** Ends a server process: what it had not committed is gone. */
+  endBackend(pid: number): void {
+    this.running.get(pid)?.end();
+  }
+
+  markPublished(transactionIds: readonly string[]): void {
+    for (const transactionId of transactionIds) {
+      const row = this.transactions.get(transactionId);
+      if (row?.state === "committed") row.state = "published";
+    }
+  }
+
+  recordRollback(
+    { transactionId, keys, reason }: { transactionId: string; keys: readonly MemoryKey[]; reason: string },
+    nodeId: string,
+  ): void {
+    if (this.transactions.has(transactionId)) return;
+    const writes = keys.map((key) => ({ ...key, version: 0 }));
+    const row = { nodeId, writes, createdAt: this.now(), idempotencyKey: null, outcomes: [], reason };
+    this.transactions.set(transactionId, { state: "rolled_back", ...row });
+  }
+
+  firstAnswer(idempotencyKey: string): FirstAnswer | null {
+    for (const [transactionId, row] of this.transactions) {
+      if (row.idempotencyKey !== idempotencyKey || row.state === "rolled_back") continue;
+      const behind = row.writes.flatMap((write) =>
+        ["redis", "faiss"].flatMap((store) => {
+          const queued = [...this.queue.values()].some(
+            (entry) => entry.queue.store === store && keyText(entry) === keyText(write),
+          );
+          return row.state === "committed" || queued ? [`${store} ${keyText(write)}`] : [];
+        }),
+      );
+      return { transactionId, outcomes: [...row.outcomes], pending: new Set(behind) };
+    }
+    return null;
+  }
+
+  enqueue(queue: QueueName, keys: readonly MemoryKey[], reason: string | null): void {
+    for (const { namespace, memoryId } of keys) {
+      const text = queueText(queue, { namespace, memoryId });
+      const before = this.queue.get(text);
+      const fresh = { seq: String(this.nextSeq()), attempts: 0, dueAt: this.now(), claimedUntil: 0, dead: false };
+      const lastError = reason ?? before?.lastError ?? null;
+      if (before !== undefined) Object.assign(before, fresh, { lastError });
+      else this.queue.set(text, { queue, namespace, memoryId, enqueuedAt: this.now(), lastError, ...fresh });
+    }
+  }
+
+  claim(queue: QueueName, _workerId: string, limit: number, leaseMs: number): QueuedMemory[] {
+    const now = this.now();
+    const due = [...this.queue.values()].filter(
+      (row) =>
+        row.queue.store === queue.store &&
+        row.queue.nodeId === queue.nodeId &&
+        !row.dead &&
+        row.dueAt <= now &&
+        row.claimedUntil <= now,
+    );
+    return due.slice(0, limit).map((row) => {
+      row.claimedUntil = now + leaseMs;
+      row.attempts++;
+      return { namespace: row.namespace, memoryId: row.memoryId, seq: row.seq, attempts: row.attempts };
+    });
+  }
+
+  release(row: QueueRow, { delayMs, counts, error }: Release): void {
+    row.claimedUntil = 0;
+    row.lastError = error;
+    if (!counts) row.attempts = Math.max(0, row.attempts - 1);
+    row.dueAt = this.now() + (delayMs ?? 0);
+    row.dead = delayMs === null;
+  }
+
+  queueOverdue(nodeId: string, deadlineMs: number, limit: number): { transactions: number; memories: number } {
+    const overdue = [...this.transactions.values()].filter(
+      (row) => row.state === "committed" && row.createdAt < this.now() - deadlineMs,
+    );
+    const keys = new Set<string>();
+    for (const row of overdue.slice(0, limit)) {
+      this.enqueue({ store: "redis", nodeId: "" }, row.writes, null);
+      if (row.nodeId === nodeId) this.enqueue({ store: "faiss", nodeId }, row.writes, null);
+      for (const write of row.writes) keys.add(keyText(write));
+      row.state = "published";
+    }
+    return { transactions: Math.min(overdue.length, limit), memories: keys.size };
+  }
+
+  listQueue(): QueueEntry[] {
+    const rows = [...this.queue.values()].map((row) => ({
+      store: row.queue.store,
+      nodeId: row.queue.nodeId,
+      namespace: row.namespace,
+      memoryId: row.memoryId,
+      state: row.dead ? ("dead" as const) : row.claimedUntil > this.now() ? ("claimed" as const) : ("pending" as const),
+      attempts: row.attempts,
+      enqueuedAt: row.enqueuedAt,
+      nextAttemptAt: row.dueAt,
+      lastError: row.lastError,
+    }));
+    return rows.sort((a, b) => Number(b.state === "dead") - Number(a.state === "dead") || a.enqueuedAt - b.enqueuedAt);
+  }
+
+  lockForConfirm(
+    transaction: MemoryTransaction,
+    keys: readonly MemoryKey[],
+    nodeId: string,
+    overdueMs: number,
+  ): LockedForConfirm {
+    const locked: LockedForConfirm = { rows: new Map(), busy: new Set() };
+    for (const key of keys) {
+      const text = keyText(key);
+      const row = this.versions.get(text);
+      if (row === undefined) continue;
+      if (!transaction.tryLock(text)) {
+        locked.busy.add(text);
+        continue;
+      }
+      const written = this.transactions.get(row.transactionId);
+      const recent = (time: number): boolean => time > this.now() - overdueMs;
+      const fresh = written !== undefined && recent(written.createdAt);
+      const unpublished = fresh && written.state === "committed";
+      const followed = fresh && written.nodeId !== nodeId;
+      const queued = (queue: QueueName): boolean => {
+        const waiting = this.queue.get(queueText(queue, key));
+        return waiting !== undefined && !waiting.dead && recent(waiting.enqueuedAt);
+      };
+      const redis = unpublished || queued({ store: "redis", nodeId: "" });
+      const faiss = unpublished || followed || queued({ store: "faiss", nodeId });
+      locked.rows.set(text, { ...row, underway: { redis, faiss } });
+    }
+    return locked;
+  }
+
+  restoreDocument(key: MemoryKey, version: number, documentJson: string, embedding: Buffer | null): boolean {
+    const row = this.versions.get(keyText(key));
+    if (row?.version !== version || row.checksum === null) return false;
+    row.documentJson = documentJson;
+    row.embedding = embedding === null ? null : embeddingFromBytes(embedding);
+    return true;
+  }
+
+  removeStrayDocument(key: MemoryKey): boolean {
+    const row = this.versions.get(keyText(key));
+    if (row === undefined || row.checksum !== null || row.documentJson === null) return false;
+    row.documentJson = null;
+    row.embedding = null;
+    return true;
+  }
+
+  statistics(): SyncStatistics {
+    const now = this.now();
+    const rows = [...this.versions.values()];
+    const unpublished = [...this.transactions.values()].filter((row) => row.state === "committed");
+    const queued = [...this.queue.values()];
+    const waiting = queued.filter((row) => !row.dead);
+    const age = (times: number[]): number | null => (times.length === 0 ? null : (now - Math.min(...times)) / 1_000);
+    return {
+      memories: rows.filter((row) => row.checksum !== null).length,
+      tombstones: rows.filter((row) => row.checksum === null).length,
+      historyVersions: [...this.history.values()].reduce((sum, versions) => sum + versions.length, 0),
+      transactionsUnpublished: unpublished.length,
+      oldestUnpublishedAgeSeconds: age(unpublished.map((row) => row.createdAt)),
+      queuePending: waiting.length,
+      queueFailed: waiting.filter((row) => row.attempts > 0).length,
+      queueDead: queued.length - waiting.length,
+      oldestQueuedAgeSeconds: age(waiting.map((row) => row.enqueuedAt)),
+      conflictsPending: this.evidence.filter((entry) => entry.state === "pending").length,
+      lastCleanCheckAt: this.lastCleanCheckAt === null ? null : new Date(this.lastCleanCheckAt).toISOString(),
+    };
+  }
+}
+
+/** A transaction: its writes are seen by nobody until it commits, and its locks are held until it ends. */
+export class MemoryTransaction implements LedgerTransaction {
+  readonly backend: Backend;
+  readonly #state: LedgerState;
+  readonly #interrupt: Interruption;
+  readonly #held = new Set<string>();
+  readonly waiters: (() => void)[] = [];
+  #pending: { writes: readonly VersionWrite[]; token: TransactionToken } | null = null;
+  #ended = false;
+
+  constructor(state: LedgerState, interrupt: Interruption) {
+    this.#state = state;
+    this.#interrupt = interrupt;
+    this.backend = { pid: state.nextPid(), startedAt: "0" };
+    state.running.set(this.backend.pid, this);
+  }
+
+  async begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
+    await this.#interrupt("ledger begin");
+    // As in Postgres: rows that exist are locked, in key order; a key without a row cannot be.
+    for (const key of keys.toSorted(compareKeys))
+      if (this.#state.versions.has(keyText(key))) await this.#lock(keyText(key));
+    const locked = new Map<string, LockedVersion>();
+    for (const key of keys) {
+      const row = this.#state.versions.get(keyText(key));
+      if (row !== undefined && this.#held.has(keyText(key))) locked.set(keyText(key), row);
+    }
+    await this.#interrupt("ledger begin answered");
+    return { locked, now: this.#state.now() };
+  }
+
+  async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
+    await this.#interrupt("ledger write");
+    this.#assertRunning();
+    // An insert of a key that another transaction is inserting waits for it.
+    for (const write of writes.toSorted(compareKeys)) await this.#lock(keyText(write));
+    const fitting = writes.filter(
+      (write) => (this.#state.versions.get(keyText(write))?.version ?? 0) === write.version - 1,
+    );
+    this.#pending = { writes, token };
+    await this.#interrupt("ledger write answered");
+    return fitting.length;
+  }
+
+  async commit(): Promise<void> {
+    await this.#interrupt("ledger commit");
+    this.#assertRunning();
+    if (this.#pending !== null) this.#apply(this.#pending.writes, this.#pending.token);
+    this.end();
+    await this.#interrupt("ledger commit answered");
+  }
+
+  async rollback(): Promise<void> {
+    await this.#interrupt("ledger rollback");
+    this.end();
+  }
+
+  /** Gives the locks free. What was not committed is gone. Safe twice. */
+  end(): void {
+    this.#ended = true;
+    this.#pending = null;
+    this.#state.running.delete(this.backend.pid);
+    for (const text of this.#held) if (this.#state.locks.get(text) === this) this.#state.locks.delete(text);
+    this.#held.clear();
+    for (const waiter of this.waiters.splice(0)) waiter();
+  }
+
+  tryLock(text: string): boolean {
+    const holder = this.#state.locks.get(text);
+    if (holder !== undefined && holder !== this) return false;
+    this.#state.locks.set(text, this);
+    this.#held.add(text);
+    return true;
+  }
+
+  async #lock(text: string): Promise<void> {
+    while (!this.tryLock(text)) {
+      await new Promise<void>((resolve) => this.#state.locks.get(text)?.waiters.push(resolve));
+      this.#assertRunning();
+    }
+  }
+
+  #assertRunning(): void {
+    if (this.#ended) throw new StoreUnavailableError("postgres", "the connection was lost");
+  }
+
+  #apply(writes: readonly VersionWrite[], token: TransactionToken): void {
+    for (const write of writes) {
+      const text = keyText(write);
+      const before = this.#state.versions.get(text);
+      if (before !== undefined) {
+        const kept = [...(this.#state.history.get(text) ?? []), before];
+        this.#state.history.set(text, token.historyVersionsMax === 0 ? [] : kept.slice(-token.historyVersionsMax));
+      }
+      this.#state.versions.set(text, { ...write, seq: this.#state.nextSeq(), transactionId: token.transactionId });
+    }
+    this.#state.transactions.set(token.transactionId, {
+      state: "committed",
+      nodeId: token.nodeId,
+      writes: writes.map(({ namespace, memoryId, version }) => ({ namespace, memoryId, version })),
+      createdAt: this.#state.now(),
+      idempotencyKey: token.idempotencyKey,
+      outcomes: token.outcomes ?? [],
+      reason: null,
+    });
+  }
+}

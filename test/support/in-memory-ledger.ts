@@ -1,0 +1,378 @@
+import type { Backend } from "../../src/connection/postgres-pool.ts";
+import type { EvidenceRecord, LockedForConfirm } from "../../src/ledger/check-statements.ts";
+import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
+import type { LedgerStore } from "../../src/ledger/ledger.ts";
+import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
+import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
+import type { KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
+import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
+import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
+import { BucketDigests, type BucketSet } from "../../src/memory/buckets.ts";
+import { checksumOf } from "../../src/memory/checksum.ts";
+import { compareKeys, keyText, type MemoryKey, parseKeyText } from "../../src/memory/keys.ts";
+import type { MemoryChange } from "../../src/memory/memory.ts";
+import type { FeedCursor, FeedPage } from "../../src/projections/change-source.ts";
+import type { ProjectionHealth, ProjectionName } from "../../src/projections/projection.ts";
+import {
+  type LedgerState,
+  MemoryTransaction,
+  type QueueRow,
+  queueText,
+  type VersionRow,
+} from "./in-memory-ledger-state.ts";
+import type { Interruption } from "./in-memory-projection.ts";
+
+/** One node's view of a ledger in maps, for property tests. Passes the conformance suite of the real one. */
+export class InMemoryLedger implements LedgerStore {
+  readonly nodeId: string;
+  /** Transactions of this node that run: they end with it. */
+  readonly open = new Set<MemoryTransaction>();
+  readonly #state: LedgerState;
+  readonly #interrupt: Interruption;
+
+  constructor(state: LedgerState, nodeId: string, interrupt: Interruption = async () => undefined) {
+    this.#state = state;
+    this.nodeId = nodeId;
+    this.#interrupt = interrupt;
+  }
+
+  async migrate(): Promise<{ applied: string[]; version: number }> {
+    return { applied: [], version: 0 };
+  }
+
+  async health(): Promise<ProjectionHealth> {
+    return { state: "healthy" };
+  }
+
+  async readVersions(keys: readonly MemoryKey[], signal: AbortSignal): Promise<Map<string, LedgerVersion>> {
+    return await this.#call("readVersions", signal, () => new Map(this.#rows(keys).map((row) => [keyText(row), row])));
+  }
+
+  async listVersions(
+    after: KeyPosition | null,
+    buckets: BucketSet | null,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<(LedgerVersion & KeyPosition)[]> {
+    return await this.#call("listVersions", signal, () =>
+      [...this.#state.versions.values()]
+        .filter((row) => buckets === null || buckets.has(row.bucket))
+        .filter((row) => after === null || comparePositions(row, after) > 0)
+        .sort(comparePositions)
+        .slice(0, limit),
+    );
+  }
+
+  async readChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<Map<string, MemoryChange>> {
+    return await this.#call(
+      "readChanges",
+      signal,
+      () => new Map(this.#rows(keys).map((row) => [keyText(row), change(row)])),
+    );
+  }
+
+  async readDigests(store: ProjectionName, signal: AbortSignal): Promise<BucketDigests> {
+    return await this.#call("readDigests", signal, () => {
+      const digests = new BucketDigests();
+      for (const row of this.#state.versions.values()) {
+        const held = store === "redis" || row.faissVersion !== null;
+        if (row.digest !== null && held) digests.addHex(row.bucket, row.digest);
+      }
+      return digests;
+    });
+  }
+
+  async readFlaws(keys: readonly MemoryKey[], signal: AbortSignal): Promise<LedgerFlaw[]> {
+    return await this.#call("readFlaws", signal, () =>
+      this.#rows(keys).flatMap((row) => {
+        const found = row.documentJson === null ? null : checksumOf(row.documentJson, row.embedding);
+        if (found === row.checksum) return [];
+        const { namespace, memoryId, version } = row;
+        return [{ namespace, memoryId, version, reason: "the document or embedding does not fit the checksum" }];
+      }),
+    );
+  }
+
+  async statistics(signal: AbortSignal): Promise<SyncStatistics> {
+    return await this.#call("statistics", signal, () => this.#state.statistics());
+  }
+
+  async readHistory(key: MemoryKey, limit: number, signal: AbortSignal): Promise<HistoricVersion[]> {
+    return await this.#call("readHistory", signal, () => {
+      const current = this.#state.versions.get(keyText(key));
+      const rows = [...(this.#state.history.get(keyText(key)) ?? []), ...(current === undefined ? [] : [current])];
+      return rows.toReversed().slice(0, limit);
+    });
+  }
+
+  async readTransaction(
+    transactionId: string,
+    signal: AbortSignal,
+  ): Promise<readonly (MemoryKey & { version: number })[] | null> {
+    return await this.#call("readTransaction", signal, () => {
+      const row = this.#state.transactions.get(transactionId);
+      return row === undefined || row.state === "rolled_back" ? null : row.writes;
+    });
+  }
+
+  async listExpired(limit: number, signal: AbortSignal): Promise<(MemoryKey & { version: number })[]> {
+    return await this.#call("listExpired", signal, () =>
+      [...this.#state.versions.values()]
+        .filter((row) => row.checksum !== null && row.expiresAt !== null && row.expiresAt <= this.#state.now())
+        .slice(0, limit),
+    );
+  }
+
+  async pruneTransactions(retentionMs: number, limit: number, signal: AbortSignal): Promise<number> {
+    return await this.#call("pruneTransactions", signal, () => {
+      const old = [...this.#state.transactions].filter(
+        ([, row]) => row.state !== "committed" && row.createdAt < this.#state.now() - retentionMs,
+      );
+      for (const [transactionId] of old.slice(0, limit)) this.#state.transactions.delete(transactionId);
+      return Math.min(old.length, limit);
+    });
+  }
+
+  async epoch(): Promise<string> {
+    return "in-memory";
+  }
+
+  async changesAfter(cursor: FeedCursor, limit: number, signal: AbortSignal): Promise<FeedPage> {
+    return await this.#call("changesAfter", signal, () => {
+      const rows = [...this.#state.versions.values()]
+        .filter((row) => row.seq > Number(cursor.seq))
+        .sort((a, b) => a.seq - b.seq)
+        .slice(0, limit);
+      const last = rows.at(-1);
+      return {
+        headers: rows.map((row) => ({ ...plainKey(row), version: row.version, deleted: row.checksum === null })),
+        cursor: last === undefined ? cursor : { xid: "0", seq: String(last.seq) },
+      };
+    });
+  }
+
+  async currentChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(MemoryChange | null)[]> {
+    const found = await this.readChanges(keys, signal);
+    return keys.map((key) => found.get(keyText(key)) ?? null);
+  }
+
+  async transaction<T>(signal: AbortSignal, work: (transaction: LedgerTransaction) => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    const transaction = this.#begin();
+    try {
+      return await work(transaction);
+    } finally {
+      this.#end(transaction);
+    }
+  }
+
+  async outcomeOf(
+    transactionId: string,
+    backend: Backend,
+    signal: AbortSignal,
+  ): Promise<"committed" | "aborted" | "running"> {
+    return await this.#call("outcomeOf", signal, () => {
+      this.#state.endBackend(backend.pid);
+      return this.#state.transactions.has(transactionId) ? "committed" : "aborted";
+    });
+  }
+
+  async markPublished(transactionIds: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#call("markPublished", signal, () => this.#state.markPublished(transactionIds));
+  }
+
+  async recordRollback(
+    transaction: { transactionId: string; keys: readonly MemoryKey[]; reason: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#call("recordRollback", signal, () => this.#state.recordRollback(transaction, this.nodeId));
+  }
+
+  queueOf(store: ProjectionName): QueueName {
+    return { store, nodeId: store === "faiss" ? this.nodeId : "" };
+  }
+
+  async queuePending(
+    transactionId: string,
+    pending: readonly { store: ProjectionName; keys: readonly MemoryKey[]; reason: string }[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#call("queuePending", signal, () => {
+      for (const { store, keys, reason } of pending) this.#state.enqueue(this.queueOf(store), keys, reason);
+      this.#state.markPublished([transactionId]);
+    });
+  }
+
+  async firstAnswer(idempotencyKey: string, signal: AbortSignal): Promise<FirstAnswer | null> {
+    return await this.#call("firstAnswer", signal, () => this.#state.firstAnswer(idempotencyKey));
+  }
+
+  async enqueue(name: QueueName, keys: readonly MemoryKey[], reason: string, signal: AbortSignal): Promise<void> {
+    await this.#call("enqueue", signal, () => this.#state.enqueue(name, keys, reason));
+  }
+
+  async claim(
+    name: QueueName,
+    workerId: string,
+    limit: number,
+    leaseMs: number,
+    signal: AbortSignal,
+  ): Promise<QueuedMemory[]> {
+    return await this.#call("claim", signal, () => this.#state.claim(name, workerId, limit, leaseMs));
+  }
+
+  async settle(name: QueueName, memories: readonly QueuedMemory[], signal: AbortSignal): Promise<void> {
+    await this.#call("settle", signal, () => {
+      for (const memory of memories) if (this.#claimed(name, memory)) this.#state.queue.delete(queueText(name, memory));
+    });
+  }
+
+  async release(name: QueueName, memories: readonly QueuedMemory[], end: Release, signal: AbortSignal): Promise<void> {
+    await this.#call("release", signal, () => {
+      for (const memory of memories) {
+        const row = this.#claimed(name, memory);
+        if (row !== undefined) this.#state.release(row, end);
+      }
+    });
+  }
+
+  async queueOverdue(
+    deadlineMs: number,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<{ transactions: number; memories: number }> {
+    return await this.#call("queueOverdue", signal, () => this.#state.queueOverdue(this.nodeId, deadlineMs, limit));
+  }
+
+  async listQueue(limit: number, signal: AbortSignal): Promise<QueueEntry[]> {
+    return await this.#call("listQueue", signal, () => this.#state.listQueue().slice(0, limit));
+  }
+
+  async replayDead(signal: AbortSignal): Promise<number> {
+    return await this.#call("replayDead", signal, () => {
+      const dead = [...this.#state.queue.values()].filter((row) => row.dead);
+      for (const row of dead)
+        Object.assign(row, { dead: false, attempts: 0, dueAt: this.#state.now(), claimedUntil: 0 });
+      return dead.length;
+    });
+  }
+
+  async dropDead(signal: AbortSignal): Promise<number> {
+    return await this.#call("dropDead", signal, () => {
+      const dead = [...this.#state.queue].filter(([, row]) => row.dead);
+      for (const [text] of dead) this.#state.queue.delete(text);
+      return dead.length;
+    });
+  }
+
+  async confirming<T>(
+    keys: readonly MemoryKey[],
+    overdueMs: number,
+    signal: AbortSignal,
+    work: (locked: LockedForConfirm) => Promise<T>,
+  ): Promise<T> {
+    const transaction = this.#begin();
+    try {
+      const locked = await this.#call("confirming", signal, () =>
+        this.#state.lockForConfirm(transaction, keys, this.nodeId, overdueMs),
+      );
+      return await work(locked);
+    } finally {
+      this.#end(transaction);
+    }
+  }
+
+  async keepEvidence(records: readonly EvidenceRecord[], signal: AbortSignal): Promise<string[]> {
+    return await this.#call("keepEvidence", signal, () =>
+      records.map((record) => String(this.#state.evidence.push({ record, state: "pending", resolution: null }) - 1)),
+    );
+  }
+
+  async settleEvidence(
+    ids: readonly string[],
+    state: "resolved" | "failed",
+    resolution: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#call("settleEvidence", signal, () => {
+      for (const id of ids) Object.assign(this.#state.evidence[Number(id)] ?? {}, { state, resolution });
+    });
+  }
+
+  async restoreDocument(
+    key: MemoryKey,
+    version: number,
+    documentJson: string,
+    embedding: Buffer | null,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    return await this.#call("restoreDocument", signal, () =>
+      this.#state.restoreDocument(key, version, documentJson, embedding),
+    );
+  }
+
+  async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
+    return await this.#call("removeStrayDocument", signal, () => this.#state.removeStrayDocument(key));
+  }
+
+  async recordCheck(check: { scope: string; checked: number; findings: number }, signal: AbortSignal): Promise<void> {
+    await this.#call("recordCheck", signal, () => {
+      if (check.findings === 0) this.#state.lastCleanCheckAt = this.#state.now();
+    });
+  }
+
+  #begin(): MemoryTransaction {
+    const transaction = new MemoryTransaction(this.#state, this.#interrupt);
+    this.open.add(transaction);
+    return transaction;
+  }
+
+  #end(transaction: MemoryTransaction): void {
+    transaction.end();
+    this.open.delete(transaction);
+  }
+
+  async #call<T>(name: string, signal: AbortSignal, work: () => T): Promise<T> {
+    signal.throwIfAborted();
+    await this.#interrupt(`ledger ${name}`);
+    const result = work();
+    await this.#interrupt(`ledger ${name} answered`);
+    return result;
+  }
+
+  #rows(keys: readonly MemoryKey[]): VersionRow[] {
+    return keys.flatMap((key) => this.#state.versions.get(keyText(key)) ?? []);
+  }
+
+  #claimed(name: QueueName, memory: QueuedMemory): QueueRow | undefined {
+    const row = this.#state.queue.get(queueText(name, memory));
+    return row?.seq === memory.seq ? row : undefined;
+  }
+}
+
+function change(row: VersionRow): MemoryChange {
+  const { version, modifiedAt } = row;
+  if (row.checksum === null || row.documentJson === null)
+    return { kind: "tombstone", ...plainKey(row), version, modifiedAt };
+  return {
+    kind: "put",
+    ...plainKey(row),
+    version,
+    checksum: row.checksum,
+    digest: row.digest ?? "",
+    vector: row.vector,
+    modifiedAt,
+    documentJson: row.documentJson,
+    embedding: row.embedding,
+    embeddingModel: (JSON.parse(row.documentJson) as { embeddingModel?: string }).embeddingModel ?? null,
+    expiresAt: row.expiresAt,
+  };
+}
+
+function plainKey(key: MemoryKey): MemoryKey {
+  return parseKeyText(keyText(key));
+}
+
+function comparePositions(a: KeyPosition, b: KeyPosition): number {
+  return a.bucket - b.bucket || compareKeys(a, b);
+}

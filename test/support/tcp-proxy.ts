@@ -1,0 +1,277 @@
+import { once } from "node:events";
+import { createServer, connect as openSocket, type Server, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Which half of the traffic: what clients send, or what the server sends. */
+export type Direction = "toServer" | "toClient";
+
+const DIRECTIONS = ["toServer", "toClient"] as const;
+
+interface Rules {
+  /** Nothing goes through, FIN and RST included, until this ends; then what was held back does. */
+  held: boolean;
+  /** Bytes vanish. */
+  dropped: boolean;
+  latencyMs: number;
+}
+
+interface Trigger {
+  readonly direction: Direction;
+  /** Empty: any bytes. */
+  readonly sequence: Buffer;
+  readonly action: () => void | Promise<void>;
+}
+
+interface Cut {
+  readonly direction: Direction;
+  remaining: number;
+  /** The first connection that carried bytes in that direction since the cut was ordered. */
+  link: Link | null;
+}
+
+const newRules = (): Rules => ({ held: false, dropped: false, latencyMs: 0 });
+
+/**
+ * A TCP proxy on 127.0.0.1 in front of one server, for breaking what goes through it while connections are open.
+ *
+ * It holds one chunk per direction and connection at most and stops reading behind it, so a black hole is one as TCP
+ * sees it: nothing arrives, not even the end of the connection, and all of it once the hole closes. That a COMMIT
+ * arrives long after its sender has given up is thus among the things that can happen.
+ */
+export class TcpProxy {
+  readonly #target: number;
+  readonly #links = new Set<Link>();
+  readonly #rules: Record<Direction, Rules> = { toServer: newRules(), toClient: newRules() };
+  readonly #bytes: Record<Direction, number> = { toServer: 0, toClient: 0 };
+  readonly #changed = new Set<() => void>();
+  #triggers: Trigger[] = [];
+  #cut: Cut | null = null;
+  #server: Server | null = null;
+  #port = 0;
+
+  private constructor(target: number) {
+    this.#target = target;
+  }
+
+  /** Listens on a free port and forwards to `port` of 127.0.0.1. */
+  static async start(port: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(port);
+    await proxy.#listen();
+    return proxy;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Open connections. */
+  get connections(): number {
+    return this.#links.size;
+  }
+
+  /** Bytes that were let through so far, both ends of the process' lifetime included. */
+  get bytes(): Readonly<Record<Direction, number>> {
+    return { ...this.#bytes };
+  }
+
+  /** `url` with the proxy's address in place of the server's. */
+  through(url: string): string {
+    const changed = new URL(url);
+    changed.host = `127.0.0.1:${this.#port}`;
+    return changed.href;
+  }
+
+  /** Ends every fault that stands; what was held back is delivered. Triggers and cuts that did not fire are forgotten. */
+  async pass(): Promise<void> {
+    for (const direction of DIRECTIONS) this.#rules[direction] = newRules();
+    this.#triggers = [];
+    this.#cut = null;
+    this.#notify();
+    if (this.#server === null) await this.#listen();
+  }
+
+  /** Accepts connections, keeps them open, and lets nothing through. */
+  blackHole(...directions: Direction[]): void {
+    for (const direction of directions.length === 0 ? DIRECTIONS : directions) this.#rules[direction].held = true;
+  }
+
+  /** As a black hole for the connections that are open now, for good; new ones pass. A firewall that lost its state. */
+  forgetOpen(): void {
+    for (const link of this.#links) link.forgotten = true;
+  }
+
+  /** Requests arrive and are carried out; what the server says vanishes. */
+  dropReplies(): void {
+    this.#rules.toClient.dropped = true;
+  }
+
+  slow(latencyMs: number, ...directions: Direction[]): void {
+    for (const direction of directions.length === 0 ? DIRECTIONS : directions)
+      this.#rules[direction].latencyMs = latencyMs;
+  }
+
+  /** RST to both ends of every open connection. New ones pass. */
+  reset(): void {
+    for (const link of this.#links) link.reset();
+  }
+
+  /** Stops listening and resets every connection: as if nothing ran there. */
+  async refuse(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server === null) return;
+    const closed = once(server, "close");
+    server.close();
+    this.reset();
+    await closed;
+  }
+
+  /**
+   * Resets a connection once `bytes` more have gone through it in this direction: the first connection that has
+   * traffic in it from now on. With 0 its next byte resets it and does not arrive.
+   */
+  cutAfter(direction: Direction, bytes: number): void {
+    this.#cut = { direction, remaining: bytes, link: null };
+  }
+
+  /**
+   * Runs `action` once, when the bytes of some connection contain `sequence` (null: any bytes), and before the chunk
+   * that completes it goes on. Faults that the action begins hit that very chunk.
+   */
+  when(direction: Direction, sequence: string | null, action: () => void | Promise<void>): void {
+    this.#triggers.push({ direction, sequence: Buffer.from(sequence ?? "", "latin1"), action });
+  }
+
+  /** Ends every connection and stops listening. Safe twice. */
+  async close(): Promise<void> {
+    this.#triggers = [];
+    await this.refuse();
+    await Promise.all([...this.#links].map((link) => link.ended));
+  }
+
+  async #listen(): Promise<void> {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+      const link = new Link(client, openSocket({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true }), this);
+      this.#links.add(link);
+      void link.ended.then(() => this.#links.delete(link));
+    });
+    server.listen(this.#port, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+    this.#port = address.port;
+    this.#server = server;
+  }
+
+  /** @internal Resolves with how much of `chunk` may go on; null: the connection is to be reset after it. */
+  async admit(link: Link, direction: Direction, chunk: Buffer, seen: Buffer): Promise<{ part: Buffer; cut: boolean }> {
+    for (const trigger of this.#triggers.filter((candidate) => candidate.direction === direction)) {
+      if (!seen.includes(trigger.sequence) || !this.#triggers.includes(trigger)) continue;
+      this.#triggers = this.#triggers.filter((candidate) => candidate !== trigger);
+      await trigger.action();
+    }
+    await this.opened(link, direction);
+    const { latencyMs } = this.#rules[direction];
+    if (latencyMs > 0) await delay(latencyMs);
+    if (this.#rules[direction].dropped) return { part: Buffer.alloc(0), cut: false };
+    const cut = this.#cut;
+    let part = chunk;
+    let reached = false;
+    if (cut !== null && cut.direction === direction && (cut.link ?? link) === link) {
+      cut.link = link;
+      part = chunk.subarray(0, cut.remaining);
+      cut.remaining -= part.length;
+      reached = cut.remaining === 0;
+      if (reached) this.#cut = null;
+    }
+    this.#bytes[direction] += part.length;
+    return { part, cut: reached };
+  }
+
+  /** @internal Resolves once this direction is not held; or never more, when its connection is forgotten or over. */
+  async opened(link: Link, direction: Direction): Promise<void> {
+    while ((this.#rules[direction].held || link.forgotten) && !link.over) {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#changed.delete(wake);
+          resolve();
+        };
+        this.#changed.add(wake);
+        void link.ended.then(wake);
+      });
+    }
+  }
+
+  #notify(): void {
+    for (const wake of this.#changed) wake();
+  }
+}
+
+/** One connection through the proxy. */
+class Link {
+  readonly ended: Promise<void>;
+  forgotten = false;
+  over = false;
+  readonly #client: Socket;
+  readonly #server: Socket;
+  #end: () => void = () => undefined;
+
+  constructor(client: Socket, server: Socket, proxy: TcpProxy) {
+    this.#client = client;
+    this.#server = server;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    for (const socket of [client, server]) socket.setNoDelay(true);
+    void this.#pump(client, server, "toServer", proxy);
+    void this.#pump(server, client, "toClient", proxy);
+  }
+
+  /** RST to both ends, what they have not read yet included. */
+  reset(): void {
+    if (this.over) return;
+    this.over = true;
+    this.#client.resetAndDestroy();
+    this.#server.resetAndDestroy();
+    this.#end();
+  }
+
+  async #pump(from: Socket, to: Socket, direction: Direction, proxy: TcpProxy): Promise<void> {
+    // Sequences may be torn between chunks: enough of the one before is kept to find them.
+    let tail = Buffer.alloc(0);
+    to.on("error", () => undefined); // Shows as the end of its own pump.
+    try {
+      for await (const data of from) {
+        const chunk = data as Buffer;
+        const seen = Buffer.concat([tail, chunk]);
+        const { part, cut } = await proxy.admit(this, direction, chunk, seen);
+        tail = seen.subarray(Math.max(0, seen.length - 64));
+        if (this.over) return;
+        if (part.length > 0) await written(to, part);
+        if (cut) this.reset();
+      }
+      await proxy.opened(this, direction);
+      if (to.writable) to.end();
+      if (from.writableEnded || to.readableEnded) this.#close();
+    } catch {
+      await proxy.opened(this, direction); // A black hole swallows resets as well.
+      this.reset();
+    }
+  }
+
+  /** Both directions have ended in good order. */
+  #close(): void {
+    if (this.over) return;
+    this.over = true;
+    this.#client.destroySoon();
+    this.#server.destroySoon();
+    this.#end();
+  }
+}
+
+/** Resolves once the system has taken the bytes. */
+function written(socket: Socket, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
