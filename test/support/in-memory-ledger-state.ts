@@ -256,6 +256,7 @@ export class MemoryTransaction implements LedgerTransaction {
   readonly waiters: (() => void)[] = [];
   #pending: { writes: readonly VersionWrite[]; token: TransactionToken } | null = null;
   #ended = false;
+  #orphaned = false;
 
   constructor(state: LedgerState, interrupt: Interruption) {
     this.#state = state;
@@ -294,14 +295,31 @@ export class MemoryTransaction implements LedgerTransaction {
   async commit(): Promise<void> {
     await this.#interrupt("ledger commit");
     this.#assertRunning();
-    if (this.#pending !== null) this.#apply(this.#pending.writes, this.#pending.token);
-    this.end();
+    try {
+      await this.#interrupt("ledger commit underway");
+    } catch (error) {
+      // The link is lost with COMMIT on its way: the server carries it out some time later, unless it is ended before.
+      this.#orphaned = true;
+      void this.#interrupt("ledger commit by the server").then(() => this.#commit());
+      throw error;
+    }
+    this.#commit();
     await this.#interrupt("ledger commit answered");
+  }
+
+  #commit(): void {
+    if (!this.#ended && this.#pending !== null) this.#apply(this.#pending.writes, this.#pending.token);
+    this.end();
   }
 
   async rollback(): Promise<void> {
     await this.#interrupt("ledger rollback");
     this.end();
+  }
+
+  /** The client lets go of its connection: the transaction ends with it, unless the server has yet to notice. */
+  disconnect(): void {
+    if (!this.#orphaned) this.end();
   }
 
   /** Gives the locks free. What was not committed is gone. Safe twice. */

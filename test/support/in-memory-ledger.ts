@@ -328,7 +328,7 @@ export class InMemoryLedger implements LedgerStore {
   }
 
   #end(transaction: MemoryTransaction): void {
-    transaction.end();
+    transaction.disconnect();
     this.open.delete(transaction);
   }
 

@@ -1,3 +1,5 @@
+import { AbortedError, StoreUnavailableError } from "../../src/errors.ts";
+import { isTimeout } from "../../src/lifecycle/deadline.ts";
 import { BucketDigests } from "../../src/memory/buckets.ts";
 import { checksumOf, embeddingBytes, entryDigest } from "../../src/memory/checksum.ts";
 import { bucketOf, keyText, type MemoryKey } from "../../src/memory/keys.ts";
@@ -129,7 +131,11 @@ export class InMemoryProjection implements Projection {
   }
 
   async #operation<T>(name: string, signal: AbortSignal, work: () => T): Promise<T> {
-    signal.throwIfAborted();
+    if (signal.aborted) {
+      const options = { cause: signal.reason };
+      if (isTimeout(signal)) throw new StoreUnavailableError(this.store, "no answer before the deadline", options);
+      throw new AbortedError(`a call to ${this.store}`, options);
+    }
     await this.#interrupt(`${this.store} ${name}`);
     const result = work();
     await this.#interrupt(`${this.store} ${name} answered`);

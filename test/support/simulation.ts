@@ -73,10 +73,9 @@ export class Simulation {
     if (fault === undefined) return;
     fault.times--;
     const store = operation.startsWith("ledger") ? "postgres" : (operation.split(" ")[0] as StoreName);
-    // A refusal is an answer: it never stands for an operation that took effect.
-    throw fault.refused && !operation.endsWith("answered")
-      ? new StoreRefusedError(store, "planned")
-      : new StoreUnavailableError(store, "planned");
+    // A refusal is an answer: it never stands for an operation that took effect, or may yet.
+    const refused = fault.refused && !/ (answered|underway)$/.test(operation);
+    throw refused ? new StoreRefusedError(store, "planned") : new StoreUnavailableError(store, "planned");
   }
 
   /** Lets `count` operations take effect, or fewer when nothing waits. */
@@ -129,6 +128,18 @@ export class Simulation {
         if (this.committedChecksum(entry, entry.version) !== entry.checksum) {
           this.violations.push(`${name} shows ${entry.memoryId} version ${entry.version}, which is not committed`);
         }
+      }
+    }
+  }
+
+  /** An outcome that says that a store has a version is held against that store at once. */
+  believe(outcome: SyncOutcome, index: EntryMap): void {
+    for (const [store, entries] of [["redis", this.redis] as const, ["faiss", index] as const]) {
+      const held = entries.get(keyText(outcome))?.version ?? 0;
+      if (outcome.stores[store] === "applied" && held < outcome.version) {
+        this.violations.push(
+          `told that ${store} has ${outcome.memoryId} version ${outcome.version}, and it has ${held}`,
+        );
       }
     }
   }
@@ -200,6 +211,7 @@ export class SimulatedNode {
     this.#simulation.calls.push(call);
     return this.#batcher.write(call.intent, true).then((outcome) => {
       call.outcome = outcome;
+      this.#simulation.believe(outcome, this.#index.entries);
     });
   }
 
