@@ -32,10 +32,3 @@ export async function readFeed(sql: Sql, cursor: FeedCursor, limit: number): Pro
     cursor: last === undefined ? cursor : { xid: last.xid, seq: last.seq },
   };
 }
-
-/** Whether `cursor` lies behind the database's present: then the database was restored from an older state. */
-export async function isAhead(sql: Sql, cursor: FeedCursor): Promise<boolean> {
-  const [row] = await sql<{ ahead: boolean }[]>`
-    select ${cursor.xid}::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) as ahead`;
-  return row?.ahead ?? false;
-}

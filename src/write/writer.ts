@@ -116,20 +116,22 @@ export class Writer {
     }
     const signal = new AbortController().signal; // A chunk serves many callers: none of them can end it.
     const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null };
+    let decisions: readonly Decision[];
     try {
       if (transaction.idempotencyKey !== null) {
         const first = await ledger.firstAnswer(transaction.idempotencyKey, signal);
         if (first !== null) return repeatedOutcomes(intents, first);
       }
       const parts = options.atomic ? this.#atomicParts() : this.#parts;
-      const decisions = await commitChunk(parts, intents, transaction, gates, signal);
-      ledgerGate.succeeded();
-      return await this.#publish(intents, decisions, transaction.transactionId, gates);
+      decisions = await commitChunk(parts, intents, transaction, gates, signal);
     } catch (error) {
       this.#judge(error);
       await this.#recordRollback(transaction.transactionId, intents, error);
       throw error;
     }
+    ledgerGate.succeeded();
+    // Outside of the above: from here on nothing may make the write look as if it had failed, or be tried again.
+    return await this.#publish(intents, decisions, transaction.transactionId, gates);
   }
 
   #atomicParts(): CommitParts {

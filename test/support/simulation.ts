@@ -90,6 +90,11 @@ export class Simulation {
     }
   }
 
+  /** Work that goes on beside the calls; how it fails is a violation, unless its node is killed before. */
+  background(work: Promise<unknown>): void {
+    work.catch((error: unknown) => this.violations.push(`background work failed: ${String(error)}`));
+  }
+
   /** Runs everything until `promise` is settled. */
   async run<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
