@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import postgres from "postgres";
 import { AbortedError, ClosedError, StoreUnavailableError } from "../errors.ts";
 import { isTimeout, untilAborted } from "../lifecycle/deadline.ts";
+import { onAbort } from "../lifecycle/on-abort.ts";
 import { postgresError } from "./postgres-errors.ts";
 
 /** A tagged-template client. Inside `use` it is one connection; nothing else runs on it meanwhile. */
@@ -100,8 +101,7 @@ export class PostgresPool implements PostgresAccess {
   async use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
     const lane = await this.#acquire(signal);
     let failed = true;
-    const onAbort = (): void => lane.destroy();
-    signal.addEventListener("abort", onAbort, { once: true });
+    const forget = onAbort(signal, () => lane.destroy());
     try {
       if (signal.aborted) lane.destroy();
       // Raced, since the driver may leave a queued query of a lost connection unsettled for ever.
@@ -112,7 +112,7 @@ export class PostgresPool implements PostgresAccess {
       if (signal.aborted) throw lostToSignal(signal, error);
       throw postgresError(error);
     } finally {
-      signal.removeEventListener("abort", onAbort);
+      forget();
       this.#release(lane, failed);
     }
   }

@@ -1,5 +1,6 @@
 import { AbortedError, DeadlineExceededError } from "../errors.ts";
 import { LinkedAbort } from "./linked-abort.ts";
+import { onAbort } from "./on-abort.ts";
 
 /** Runs `work` with a signal that fires after `milliseconds`, or with `parent`. No timer is left when it ends. */
 export async function withDeadline<T>(
@@ -25,16 +26,15 @@ export function isTimeout(signal: AbortSignal): boolean {
  * ignored, so whoever started it must be able to live with either.
  */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort: (() => void) | undefined;
+  let forget: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) reject(signal.reason);
+    else forget = onAbort(signal, () => reject(signal.reason));
   });
   try {
     return await Promise.race([promise, aborted]);
   } finally {
-    if (abort !== undefined) signal.removeEventListener("abort", abort);
+    forget?.();
     promise.catch(ignoreLateFailure);
   }
 }
@@ -59,10 +59,10 @@ export function pause(milliseconds: number, signal: AbortSignal): Promise<void> 
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done, { once: true });
+    const forget = onAbort(signal, done);
     function done(): void {
       clearTimeout(timer);
-      signal.removeEventListener("abort", done);
+      forget();
       resolve();
     }
   });

@@ -1,3 +1,5 @@
+import { onAbort } from "./on-abort.ts";
+
 /**
  * An AbortController that also fires with `parent` and after `timeoutMs`. Not `AbortSignal.any` with
  * `AbortSignal.timeout`: Node 20 lets the garbage collector take the time-out away from under the combined signal, which
@@ -6,6 +8,7 @@
 export class LinkedAbort {
   readonly #controller = new AbortController();
   readonly #parent: AbortSignal | undefined;
+  readonly #forget: (() => void) | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #onParent = () => this.#controller.abort(this.#parent?.reason);
   #timedOut = false;
@@ -13,7 +16,7 @@ export class LinkedAbort {
   constructor(parent?: AbortSignal, timeoutMs?: number) {
     this.#parent = parent;
     if (parent?.aborted) this.#onParent();
-    parent?.addEventListener("abort", this.#onParent, { once: true });
+    this.#forget = parent && onAbort(parent, this.#onParent);
     if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#timeOut(), timeoutMs);
   }
 
@@ -32,7 +35,7 @@ export class LinkedAbort {
 
   release(): void {
     clearTimeout(this.#timer);
-    this.#parent?.removeEventListener("abort", this.#onParent);
+    this.#forget?.();
   }
 
   #timeOut(): void {

@@ -1,6 +1,7 @@
 import PQueue from "p-queue";
 import { AbortedError, ClosedError, InternalError, QueueFullError } from "../errors.ts";
 import { isTimeout } from "../lifecycle/deadline.ts";
+import { onAbort } from "../lifecycle/on-abort.ts";
 import { keyText } from "../memory/keys.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 import type { WriteIntent } from "./plan.ts";
@@ -111,13 +112,13 @@ export class Batcher {
       if (!wait) throw new QueueFullError(this.#waiting, waitingMax);
       await new Promise<void>((resolve) => {
         const done = (): void => {
-          signal?.removeEventListener("abort", done);
+          forget?.();
           const index = this.#placeWaiters.indexOf(done);
           if (index >= 0) this.#placeWaiters.splice(index, 1);
           resolve();
         };
         this.#placeWaiters.push(done);
-        signal?.addEventListener("abort", done, { once: true });
+        const forget = signal && onAbort(signal, done);
       });
     }
     this.#waiting++;
