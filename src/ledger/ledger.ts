@@ -209,13 +209,14 @@ export class Ledger implements ChangeSource {
     await this.#connection(signal, ({ sql }) => queue.release(sql, name, memories, end));
   }
 
-  /** Moves transactions that nobody confirmed in time to the queue. */
+  /** Moves transactions that nobody confirmed in time to the queue of each of `stores`, those that this node has. */
   async queueOverdue(
     deadlineMs: number,
     limit: number,
     signal: AbortSignal,
+    stores: readonly ProjectionName[],
   ): Promise<{ transactions: number; memories: number }> {
-    return await this.#connection(signal, ({ sql }) => queue.queueOverdue(sql, this.nodeId, deadlineMs, limit));
+    return await this.#connection(signal, ({ sql }) => queue.queueOverdue(sql, this.nodeId, stores, deadlineMs, limit));
   }
 
   async listQueue(limit: number, signal: AbortSignal): Promise<queue.QueueEntry[]> {

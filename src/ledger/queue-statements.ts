@@ -175,11 +175,13 @@ export async function dropDead(sql: Sql): Promise<number> {
  * Moves overdue transactions to the queue: their memories are queued for Redis, those of this node's own transactions
  * for its index too (other nodes' indexes follow the feed), and the transactions count as published. Takes locks with
  * `skip locked`, so that many nodes may do it at once.
+ * @param stores those that this node works: a row for an index that it does not have would stay for ever.
  * @param deadlineMs age, in milliseconds, from which a transaction is overdue.
  */
 export async function queueOverdue(
   sql: Sql,
   nodeId: string,
+  stores: readonly ProjectionName[],
   deadlineMs: number,
   limit: number,
 ): Promise<{ transactions: number; memories: number }> {
@@ -198,7 +200,7 @@ export async function queueOverdue(
       insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, last_error)
       select s.store, s.node_id, k.namespace, k.memory_id, 'its transaction was not confirmed as published in time'
       from keys k, (values ('redis', ''), ('faiss', ${nodeId})) as s (store, node_id)
-      where s.store = 'redis' or k.own
+      where s.store = any (${arrayLiteral(stores)}::text::text[]) and (s.store = 'redis' or k.own)
       order by k.namespace collate "C", k.memory_id collate "C"
       on conflict (store, node_id, namespace, memory_id) do update set
         seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,

@@ -86,7 +86,8 @@ export class Backlog {
   async runOnce(signal: AbortSignal = neverAborted()): Promise<BacklogPass> {
     if (this.#paused) return { takenOver: 0, claimed: 0, published: 0, more: false };
     const { ledger, gates, publishDeadlineMs } = this.#parts;
-    const { transactions } = await ledger.queueOverdue(publishDeadlineMs, TRANSACTIONS_MAX, signal);
+    const stores = gates.map((gate) => gate.target.store);
+    const { transactions } = await ledger.queueOverdue(publishDeadlineMs, TRANSACTIONS_MAX, signal, stores);
     const passes = await Promise.all(gates.map((gate) => this.#workQueue(gate, signal)));
     return {
       takenOver: transactions,

@@ -10,6 +10,7 @@ import type { LockedVersion, TransactionToken, VersionWrite } from "../../src/le
 import { embeddingFromBytes } from "../../src/memory/checksum.ts";
 import { compareKeys, keyText, type MemoryKey } from "../../src/memory/keys.ts";
 import type { VersionVector } from "../../src/memory/version-vector.ts";
+import type { ProjectionName } from "../../src/projections/projection.ts";
 import type { Interruption } from "./in-memory-projection.ts";
 
 /** A memory's narrow and wide row in one. */
@@ -148,14 +149,19 @@ export class LedgerState {
     row.dead = delayMs === null;
   }
 
-  queueOverdue(nodeId: string, deadlineMs: number, limit: number): { transactions: number; memories: number } {
+  queueOverdue(
+    nodeId: string,
+    stores: readonly ProjectionName[],
+    deadlineMs: number,
+    limit: number,
+  ): { transactions: number; memories: number } {
     const overdue = [...this.transactions.values()].filter(
       (row) => row.state === "committed" && row.createdAt < this.now() - deadlineMs,
     );
     const keys = new Set<string>();
     for (const row of overdue.slice(0, limit)) {
-      this.enqueue({ store: "redis", nodeId: "" }, row.writes, null);
-      if (row.nodeId === nodeId) this.enqueue({ store: "faiss", nodeId }, row.writes, null);
+      if (stores.includes("redis")) this.enqueue({ store: "redis", nodeId: "" }, row.writes, null);
+      if (stores.includes("faiss") && row.nodeId === nodeId) this.enqueue({ store: "faiss", nodeId }, row.writes, null);
       for (const write of row.writes) keys.add(keyText(write));
       row.state = "published";
     }

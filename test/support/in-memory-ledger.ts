@@ -240,8 +240,11 @@ export class InMemoryLedger implements LedgerStore {
     deadlineMs: number,
     limit: number,
     signal: AbortSignal,
+    stores: readonly ProjectionName[],
   ): Promise<{ transactions: number; memories: number }> {
-    return await this.#call("queueOverdue", signal, () => this.#state.queueOverdue(this.nodeId, deadlineMs, limit));
+    return await this.#call("queueOverdue", signal, () =>
+      this.#state.queueOverdue(this.nodeId, stores, deadlineMs, limit),
+    );
   }
 
   async listQueue(limit: number, signal: AbortSignal): Promise<QueueEntry[]> {
