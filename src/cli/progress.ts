@@ -10,7 +10,7 @@ export interface Progress {
 const nothing: Progress = { update: () => undefined, stop: () => undefined };
 
 /**
- * A line that is redrawn in place, when standard error is a terminal; else nothing at all.
+ * A line that is redrawn in place from the first update on, when standard error is a terminal; else nothing at all.
  * @param total where the value ends; null when nobody knows: then there are figures and no bar.
  * @param figures format of what stands beside the bar, such as `{read} lines`.
  */
@@ -21,10 +21,13 @@ export function startProgress(what: string, total: number | null, figures: strin
     { format: `${what}  ${bar}${figures}`, hideCursor: true, clearOnComplete: true, stream: process.stderr, fps: 10 },
     Presets.shades_classic,
   );
-  const blank = Object.fromEntries([...figures.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name, ""]));
-  line.start(total ?? 0, 0, blank);
+  let started = false;
   return {
-    update: (value, shown = {}) => line.update(value, shown),
+    update: (value, shown = {}) => {
+      if (!started) line.start(total ?? 0, value, shown);
+      started = true;
+      line.update(value, shown);
+    },
     stop: () => line.stop(),
   };
 }

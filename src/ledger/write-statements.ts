@@ -51,8 +51,11 @@ export async function beginAndLock(
   sql: Sql,
   keys: readonly MemoryKey[],
 ): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
+  // `execute`, since the driver sends a query no earlier than somebody awaits it: without it the locks would be taken, and
+  // given back, before the transaction begins.
+  const begun = sql`begin isolation level read committed`.execute();
   const [, locked, [clock]] = await Promise.all([
-    sql`begin isolation level read committed`,
+    begun,
     lockVersions(sql, keys),
     sql<{ now: number }[]>`select extract(epoch from clock_timestamp())::float8 * 1000 as now`,
   ]);
