@@ -7,8 +7,10 @@ import { BorrowedPostgres } from "./connection/borrowed-postgres.ts";
 import { PostgresPool } from "./connection/postgres-pool.ts";
 import { createRedisClient } from "./connection/redis-client.ts";
 import { InternalError } from "./errors.ts";
+import { untilAborted, withDeadline } from "./lifecycle/deadline.ts";
 import { type Log, silentLog } from "./observability/log.ts";
 import { FaissProjection } from "./projections/faiss/faiss-projection.ts";
+import type { FaissOptions } from "./projections/faiss/options.ts";
 
 /** Parts that are connected, and what ends them. */
 export interface Connected {
@@ -16,6 +18,9 @@ export interface Connected {
   /** Ends what was opened, the newest first. */
   close(): Promise<void>;
 }
+
+/** Milliseconds that the first connection to Redis is waited for: a server may accept it and say nothing. */
+const REDIS_CONNECT_MS = 5_000;
 
 /** Opens everything that the options name. On failure nothing stays open. */
 export async function connect(options: unknown, extras: ConnectExtras, signal: AbortSignal): Promise<Connected> {
@@ -29,7 +34,7 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
     await ledger.migrate(signal);
     const redis = createRedisClient(effective.redisUrl, {}, log);
     closers.push(async () => redis.disconnect());
-    await connectRedis(redis, log);
+    await connectRedis(redis, log, signal);
     const embedder = extras.embedder ?? createEmbedder(effective);
     const model = effective.faiss?.model ?? embedder?.model;
     const vectorIndex = await openIndex(effective, model, { ledger, log, onIndexProgress }, signal);
@@ -44,7 +49,11 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
 
 /** Parts on clients of the caller's, who ends them. */
 export function borrow(own: OwnClients): Connected {
-  const options = parseOptions({ postgresUrl: "(own client)", redisUrl: "(own client)", ...own.options });
+  const options = parseOptions({
+    postgresUrl: "postgres://own-client",
+    redisUrl: "redis://own-client",
+    ...own.options,
+  });
   const postgres = new BorrowedPostgres(own.sql);
   const parts = assemble(options, {
     postgres,
@@ -59,10 +68,28 @@ export function borrow(own: OwnClients): Connected {
   return { parts, close: async () => undefined };
 }
 
-async function connectRedis(redis: Redis, log: Log): Promise<void> {
+/**
+ * Opens a vector index for `new MemorySynchronizer({ redis, sql, vectorIndex })`, on the caller's own client: brings the
+ * ledger's schema up to date, and fills the index from it. Whoever opens it closes it, after the synchronizer.
+ * @throws {ConfigurationError} {StoreUnavailableError}
+ */
+export async function openVectorIndex(
+  own: { sql: OwnClients["sql"]; faiss: FaissOptions; log?: Log },
+  call: { signal?: AbortSignal } = {},
+): Promise<FaissProjection> {
+  const { signal = new AbortController().signal } = call;
+  const { faiss, log = silentLog } = own;
+  const options = parseOptions({ postgresUrl: "postgres://own-client", redisUrl: "redis://own-client" });
+  const ledger = createLedger(options, new BorrowedPostgres(own.sql));
+  await ledger.migrate(signal);
+  return await FaissProjection.open(faiss, { source: ledger, log }, signal);
+}
+
+async function connectRedis(redis: Redis, log: Log, signal: AbortSignal): Promise<void> {
   try {
-    await redis.connect();
+    await withDeadline(REDIS_CONNECT_MS, signal, (deadline) => untilAborted(redis.connect(), deadline));
   } catch (error) {
+    signal.throwIfAborted();
     // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
     log.warn({ error: (error as Error).message }, "redis.away_at_start");
   }

@@ -8,6 +8,7 @@ export type {
   WriteOptions,
 } from "./calls.ts";
 export type { Options } from "./config/options.ts";
+export { openVectorIndex } from "./connect.ts";
 export type { CheckOptions } from "./consistency/check-options.ts";
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repairer.ts";
 export {

@@ -29,6 +29,8 @@ export interface ImportOptions {
   readonly onProgress: (bytes: number, report: ImportReport) => void;
 }
 
+type LinePlace = Pick<JsonLine, "number" | "end">;
+
 /** Errors that are kept; more are counted only. */
 const ERRORS_KEPT_MAX = 1_000;
 /** Lines per call of `syncBatch`: their outcomes are all that is held in memory. */
@@ -49,7 +51,7 @@ export async function importLines(
   const source = lines[Symbol.asyncIterator]();
   try {
     for (let exhausted = false; !exhausted; ) {
-      const written: JsonLine[] = [];
+      const written: LinePlace[] = []; // Without their values: these are gone once they are written.
       const flawed: LineError[] = [];
       const window = async function* (): AsyncGenerator<MemoryInput> {
         while (written.length + flawed.length < WINDOW_LINES) {
@@ -58,10 +60,10 @@ export async function importLines(
             exhausted = true;
             return;
           }
-          const { number, content } = next.value;
+          const { number, end, content } = next.value;
           if ("flaw" in content) flawed.push({ line: number, code: "INVALID_JSON", message: content.flaw });
           else {
-            written.push({ ...next.value, content: { flaw: "" } }); // The value need not be kept.
+            written.push({ number, end });
             yield inNamespace(content.value, options.namespace);
           }
         }
@@ -106,7 +108,7 @@ function isRejected(outcome: SyncOutcome): boolean {
   return outcome.status === "failed" || outcome.status === "conflict";
 }
 
-function lineError(outcome: SyncOutcome, line: JsonLine | undefined): LineError[] {
+function lineError(outcome: SyncOutcome, line: LinePlace | undefined): LineError[] {
   if (!isRejected(outcome)) return [];
   const { code = "INTERNAL", message = "no reason was given" } = outcome.error ?? {};
   return [{ line: line?.number ?? 0, code, message }];

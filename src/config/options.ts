@@ -2,13 +2,26 @@ import { z } from "zod";
 
 const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
 
+/** A URL of one of the protocols. It may hold a password, so messages don't repeat it. */
+function urlOf(...protocols: readonly string[]) {
+  const expected = `expected a URL that begins with ${protocols.map((protocol) => `${protocol}://`).join(" or ")}`;
+  return z
+    .string()
+    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1)), expected)
+    .meta({ secret: true });
+}
+
 /**
  * Every option that a file, the environment or a flag can set, declared once: bounds and default here, the environment
  * name and the flag derived from its path, the description shown by `--help`.
  */
 export const optionsSchema = z.strictObject({
-  postgresUrl: z.string().describe("Where the ledger is: postgres://user:password@host:port/database"),
-  redisUrl: z.string().describe("Where the working memory is: redis://host:port/number, or rediss:// for TLS"),
+  postgresUrl: urlOf("postgres", "postgresql").describe(
+    "Where the ledger is: postgres://user:password@host:port/database",
+  ),
+  redisUrl: urlOf("redis", "rediss").describe(
+    "Where the working memory is: redis://host:port/number, or rediss:// for TLS",
+  ),
   redisPrefix: z
     .string()
     .regex(/^[^:\s]{1,64}$/, "expected 1 to 64 characters without colon or white space")

@@ -33,7 +33,15 @@ export function parseOptions(input: unknown): EffectiveOptions {
   }
   const leaf = optionLeaves().find((candidate) => candidate.path.join(".") === path.join("."));
   const where = leaf === undefined ? path.join(".") : `${path.join(".")} (${leaf.environmentName}, ${leaf.flag})`;
-  throw new ConfigurationError(`option ${where}: ${issue?.message ?? "is not valid"}`, { cause: parsed.error });
+  const found = leaf?.secret ? "" : foundAt(input, path);
+  throw new ConfigurationError(`option ${where}: ${issue?.message ?? "is not valid"}${found}`, { cause: parsed.error });
+}
+
+/** What stood at `path`, for the message. */
+function foundAt(input: unknown, path: readonly string[]): string {
+  let value = input;
+  for (const part of path) value = (value as Record<string, unknown> | null | undefined)?.[part];
+  return value === undefined ? "; nothing was given" : `; found ${JSON.stringify(value)}`;
 }
 
 /** All options, in the order of their declaration. */

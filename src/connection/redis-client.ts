@@ -19,6 +19,7 @@ export function createRedisClient(url: string, options: RedisClientOptions = {},
     connectTimeout: connectTimeoutMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    disconnectTimeout: 50, // A link that is not up yet has nothing to say on its way out.
     maxRetriesPerRequest: 0,
     enableAutoPipelining: false,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMaxMs),

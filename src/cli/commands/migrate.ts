@@ -13,7 +13,7 @@ export const migrateCommand: CliCommand = {
   summary: "bring the ledger's schema up to date (the other commands do it too)",
   async run({ settings, signal }) {
     // Only Postgres is needed, so a missing Redis URL is no obstacle.
-    const options = parseOptions(connectOptions({ redisUrl: "redis://(not needed)", ...settings }));
+    const options = parseOptions(connectOptions({ redisUrl: "redis://not-needed", ...settings }));
     const postgres = new PostgresPool(options.postgresUrl, { max: 1 });
     try {
       const report = await withDeadline(options.callTimeoutMs, signal, (deadline) => migrate(postgres, deadline));

@@ -19,6 +19,9 @@ export function redisError(error: unknown, signal?: AbortSignal): MnemosyncError
   const word = replyWord(message);
   if (TRANSIENT.includes(word)) return new StoreUnavailableError("redis", message, { cause: error });
   if (REFUSED.includes(word)) return new StoreRefusedError("redis", message, { cause: error });
+  if (message.startsWith("Stream isn't writeable")) {
+    return new StoreUnavailableError("redis", "not connected (the client keeps trying)", { cause: error });
+  }
   // A reply of the server's begins with a word in capitals. Anything else is the link: closed, reset, not writable.
   if ((error as Error | null)?.name === "ReplyError") return new StoreRefusedError("redis", message, { cause: error });
   return new StoreUnavailableError("redis", message, { cause: error });

@@ -30,6 +30,8 @@ export interface RedisProjectionOptions {
   tombstoneTtlMs?: number;
   /** Names this node's key for proving that Redis takes writes. */
   nodeId: string;
+  /** Milliseconds that one script call may take, whatever longer deadline its caller has. @default 10_000 */
+  callTimeoutMs?: number;
   /** Whether the client is ours: a silent link may be cut, so that it is made anew. @default false */
   ownsClient?: boolean;
 }
@@ -54,9 +56,15 @@ export class RedisProjection implements Projection {
   readonly #prepareKey: string;
 
   constructor(client: Redis, options: RedisProjectionOptions) {
-    const { prefix = "mnemosync", storeEmbedding = true, tombstoneTtlMs = 86_400_000, ownsClient = false } = options;
+    const {
+      prefix = "mnemosync",
+      storeEmbedding = true,
+      tombstoneTtlMs = 86_400_000,
+      ownsClient = false,
+      callTimeoutMs = 10_000,
+    } = options;
     this.#client = client;
-    this.#scripts = new ScriptRunner(client, ownsClient);
+    this.#scripts = new ScriptRunner(client, ownsClient, callTimeoutMs);
     this.#codec = new RedisCodec(prefix, storeEmbedding);
     this.#storeEmbedding = storeEmbedding;
     this.#tombstoneTtlMs = tombstoneTtlMs;

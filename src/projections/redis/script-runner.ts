@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { Command, type Redis } from "ioredis";
-import { isTimeout, untilAborted } from "../../lifecycle/deadline.ts";
+import { isTimeout, untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
 import { redisError } from "./redis-errors.ts";
 
 export type ScriptArgument = string | number | Buffer;
@@ -12,15 +12,29 @@ export type ScriptReply = Buffer | number | null | ScriptReply[];
 export class ScriptRunner {
   readonly #client: Redis;
   readonly #owned: boolean;
+  readonly #callTimeoutMs: number;
   readonly #digests = new Map<string, string>();
 
-  /** @param owned whether the link may be cut when it went silent, so that the client makes a new one. */
-  constructor(client: Redis, owned: boolean) {
+  /**
+   * @param owned whether the link may be cut when it went silent, so that the client makes a new one.
+   * @param callTimeoutMs milliseconds that any call may take, whatever longer deadline its caller has.
+   */
+  constructor(client: Redis, owned: boolean, callTimeoutMs: number) {
     this.#client = client;
     this.#owned = owned;
+    this.#callTimeoutMs = callTimeoutMs;
   }
 
   async run(
+    lua: string,
+    keys: readonly ScriptArgument[],
+    values: readonly ScriptArgument[],
+    signal: AbortSignal,
+  ): Promise<ScriptReply> {
+    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => this.#run(lua, keys, values, deadline));
+  }
+
+  async #run(
     lua: string,
     keys: readonly ScriptArgument[],
     values: readonly ScriptArgument[],

@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { connectOptions, gatherSettings, settingsHelp } from "../../src/cli/options.ts";
+import { optionLeaves } from "../../src/config/parse.ts";
+
+function settingsFile(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "mnemosync-settings-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, "settings.json");
+  writeFileSync(path, text);
+  return path;
+}
+
+test("flags win over the environment, which wins over the file, which wins over the defaults", async () => {
+  const config = settingsFile(
+    JSON.stringify({ redisUrl: "redis://file", redisPrefix: "file", nodeId: "file", faiss: { metric: "l2" } }),
+  );
+  const environment = { MNEMOSYNC_REDIS_PREFIX: "environment", MNEMOSYNC_NODE_ID: "environment", OTHER: "x" };
+  const settings = await gatherSettings({ config, nodeId: "flag", faissDimension: "12" }, environment);
+  expect(settings).toEqual({
+    redisUrl: "redis://file",
+    redisPrefix: "environment",
+    nodeId: "flag",
+    faiss: { metric: "l2", dimension: 12, directory: join(".mnemosync", "faiss") },
+    embedding: { provider: "hashing" },
+  });
+});
+
+test("a settings file that is no JSON object is refused by its name", async () => {
+  for (const text of ["{", "[]", '"redis://"']) {
+    const config = settingsFile(text);
+    await expect(gatherSettings({ config }, {})).rejects.toThrow(config);
+  }
+});
+
+test("missing addresses are named with every way to give them", () => {
+  expect(() => connectOptions({ redisUrl: "redis://here" })).toThrow(/MNEMOSYNC_POSTGRES_URL.*--postgres-url/);
+  expect(() => connectOptions({ redisUrl: "redis://here" })).not.toThrow(/MNEMOSYNC_REDIS_URL/);
+});
+
+test("the help names flag and environment variable of every setting", () => {
+  const help = settingsHelp();
+  for (const { flag, environmentName } of optionLeaves()) expect(help).toContain(`${flag} <value>, ${environmentName}`);
+});
