@@ -25,6 +25,13 @@ export function createRedisClient(url: string, options: RedisClientOptions = {},
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMaxMs),
     reconnectOnError: (error) => (error.message.includes("READONLY") ? 1 : false),
   });
+  // The driver's own time-out ends with the TCP connection: a server that accepts it and says nothing would be waited for
+  // for ever.
+  let handshake: NodeJS.Timeout | undefined;
+  client.on("connect", () => {
+    handshake = setTimeout(() => client.disconnect(true), connectTimeoutMs).unref();
+  });
+  for (const settled of ["ready", "close", "end"]) client.on(settled, () => clearTimeout(handshake));
   // Without a listener the client prints to the console. Calls report their own failures; this is the link's story.
   client.on("error", (error: Error) => log?.debug({ error: error.message }, "redis.link_error"));
   return client;

@@ -88,8 +88,13 @@ export class Batcher {
     await this.#place(wait, signal);
     return await this.#chunks.add(async () => {
       this.#leave();
-      if (signal?.aborted) throw notStarted(signal);
-      return await this.#writer.write(intents, options);
+      try {
+        if (signal?.aborted) throw notStarted(signal);
+        return await this.#writer.write(intents, options);
+      } finally {
+        // Single writes that came while such transactions took all places have nobody else to start them.
+        if (this.#ready.size > 0) this.#planPump();
+      }
     });
   }
 

@@ -1,5 +1,5 @@
 import type { Backend } from "../connection/postgres-pool.ts";
-import { CommitOutcomeUnknownError, InternalError, MnemosyncError, StoreRefusedError } from "../errors.ts";
+import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
 import { pause, withDeadline } from "../lifecycle/deadline.ts";
@@ -33,6 +33,12 @@ export interface ChunkTransaction {
 }
 
 type WriteDecision = Extract<Decision, { action: "write" }>;
+
+/**
+ * Another transaction created one of the memories first: a memory without a row cannot be locked beforehand. Nothing was
+ * written anywhere, and by now there is a row to lock.
+ */
+export class CreationRace extends Error {}
 
 /** A projection did not accept the chunk. Nothing was written anywhere. */
 export class PrepareFailure extends Error {
@@ -121,11 +127,7 @@ class Attempt {
     const outcomes = this.#transaction.idempotencyKey === null ? {} : { outcomes: this.#decisions.map(summary) };
     const writes = writing.map((decision) => decision.write);
     const written = await transaction.write(writes, { ...token, ...outcomes });
-    if (written !== writes.length) {
-      throw new StoreRefusedError("postgres", "another transaction created one of the memories first", {
-        retryable: true,
-      });
-    }
+    if (written !== writes.length) throw new CreationRace();
   }
 
   async #prepare(writing: readonly WriteDecision[]): Promise<void> {

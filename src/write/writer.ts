@@ -1,9 +1,9 @@
 import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cockatiel";
 import { ulid } from "ulid";
 import { classifyPostgresError } from "../connection/postgres-errors.ts";
-import { InternalError, MnemosyncError, StoreUnavailableError, ValidationError } from "../errors.ts";
+import { InternalError, MnemosyncError, StoreRefusedError, StoreUnavailableError, ValidationError } from "../errors.ts";
 import type { MemoryKey } from "../memory/keys.ts";
-import { type CommitParts, changesFor, commitChunk, PrepareFailure } from "./commit.ts";
+import { type CommitParts, CreationRace, changesFor, commitChunk, PrepareFailure } from "./commit.ts";
 import { atomicConflictOutcomes, decisionOutcome, repeatedOutcomes } from "./decision-outcome.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
@@ -33,6 +33,9 @@ export interface ChunkOptions {
   readonly atomic?: boolean;
   readonly idempotencyKey?: string | null;
 }
+
+/** Races for new memories that one attempt may lose before it counts as failed. */
+const RACES_MAX = 50;
 
 /** A whole atomic chunk is given up because of one memory's conflict. Nothing was written. */
 class AtomicConflict extends Error {
@@ -102,6 +105,7 @@ export class Writer {
     intents: readonly WriteIntent[],
     options: ChunkOptions,
     excluded: ReadonlySet<StoreGate>,
+    races = 0,
   ): Promise<SyncOutcome[]> {
     const { ledger, ledgerGate, onStoreDown } = this.#parts;
     if (!ledgerGate.allows())
@@ -125,6 +129,7 @@ export class Writer {
       const parts = options.atomic ? this.#atomicParts() : this.#parts;
       decisions = await commitChunk(parts, intents, transaction, gates, signal);
     } catch (error) {
+      if (error instanceof CreationRace) return await this.#afterRace(intents, options, excluded, races);
       this.#judge(error);
       await this.#recordRollback(transaction.transactionId, intents, error);
       throw error;
@@ -132,6 +137,19 @@ export class Writer {
     ledgerGate.succeeded();
     // Outside of the above: from here on nothing may make the write look as if it had failed, or be tried again.
     return await this.#publish(intents, decisions, transaction.transactionId, gates);
+  }
+
+  /** Tries again at once: each time at least one more of the memories has a row, so this ends, whatever the others do. */
+  async #afterRace(
+    intents: readonly WriteIntent[],
+    options: ChunkOptions,
+    excluded: ReadonlySet<StoreGate>,
+    races: number,
+  ): Promise<SyncOutcome[]> {
+    if (races < RACES_MAX) return await this.#attempt(intents, options, excluded, races + 1);
+    throw new StoreRefusedError("postgres", `other transactions created the memories first, ${races} times`, {
+      retryable: true,
+    });
   }
 
   #atomicParts(): CommitParts {

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module"; const require = createRequire(import.meta.url);
 import { afterAll, describe, expect, test } from "vitest";
 import type { OnStoreDown } from "../../src/write/writer.ts";
 import {
@@ -23,13 +22,14 @@ export const POINTS = [
 ] as const;
 export type Point = (typeof POINTS)[number];
 
-export type FaultName = "killed" | "frozen" | "in a black hole" | "reset";
-
 /** How a store is hurt, and helped up again before the stores as a whole are healed. */
 export interface Fault {
   readonly store: "Redis" | "Postgres" | "the FAISS host";
-  readonly name: FaultName;
+  /** `killed`, `frozen`, `in a black hole`, `reset`, or what the store says no with. */
+  readonly name: string;
   begin(world: FaultWorld): void | Promise<void>;
+  /** What `heal` of the world does not undo. */
+  end?(world: FaultWorld): void | Promise<void>;
 }
 
 export const isCommitted = (point: Point): boolean => POINTS.indexOf(point) >= 4;
@@ -141,9 +141,9 @@ export async function runCase(worlds: MatrixWorlds, fault: Fault, point: Point, 
     const attempts = await writeUnderFault(world, base);
     expect(armed.begun(), "the fault began").toBe(true);
     await healing;
+    await fault.end?.(world);
     await world.heal();
     await expectTrueOutcomes(world, attempts);
-    require("node:fs").appendFileSync("/tmp/statuses.log", `${fault.store} ${fault.name} ${point} ${endsAfterMs} ${onStoreDown}: ${statusesOf(attempts)}\n`);
     expectStatuses(statusesOf(attempts), attempts);
     await world.drain();
     await expectConverged(world);

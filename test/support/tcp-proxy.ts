@@ -95,9 +95,15 @@ export class TcpProxy {
     for (const direction of directions.length === 0 ? DIRECTIONS : directions) this.#rules[direction].held = true;
   }
 
-  /** As a black hole for the connections that are open now, for good; new ones pass. A firewall that lost its state. */
+  /** As a black hole for the connections that are open now, whatever else passes; new ones do. A firewall that lost its state. */
   forgetOpen(): void {
     for (const link of this.#links) link.forgotten = true;
+  }
+
+  /** Delivers what forgotten connections held back. */
+  rememberForgotten(): void {
+    for (const link of this.#links) link.forgotten = false;
+    this.#notify();
   }
 
   /** Requests arrive and are carried out; what the server says vanishes. */

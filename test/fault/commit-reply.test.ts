@@ -1,0 +1,114 @@
+import postgres from "postgres";
+import { describe, expect, test } from "vitest";
+import { expectConverged } from "../support/fault-attempts.ts";
+import { faultServers } from "../support/fault-servers.ts";
+import { FaultWorld } from "../support/fault-world.ts";
+import { inTime } from "../support/settles.ts";
+import type { Direction } from "../support/tcp-proxy.ts";
+
+/**
+ * Goal: whatever byte of COMMIT, or of its reply, is the last to arrive: no version twice, no write lost, and the outcome
+ * says the truth. Method: the connection is cut at every one of them, on a connection that has sent COMMIT before and on
+ * a new one, which has to have it parsed first.
+ */
+const servers = faultServers();
+
+/** Bytes at most that COMMIT or its reply may take: more would mean that something else was measured. */
+const BYTES_MAX = 300;
+
+/** One write on a warm or a new connection. @returns the bytes of its COMMIT and of the reply. */
+async function measure(world: FaultWorld, fresh: boolean): Promise<Record<Direction, number>> {
+  if (fresh) servers.current.postgresProxy.reset();
+  const { postgresProxy } = servers.current;
+  let before = postgresProxy.bytes;
+  let after = before;
+  world.atStep("committing", () => {
+    before = postgresProxy.bytes;
+    world.atStep("committed", () => {
+      after = postgresProxy.bytes;
+    });
+  });
+  const outcome = await world.put(world.memory(1, { content: `measured ${performance.now()}` }));
+  expect(outcome.status).toBe("synced");
+  return { toServer: after.toServer - before.toServer, toClient: after.toClient - before.toClient };
+}
+
+for (const fresh of [false, true]) {
+  for (const direction of ["toClient", "toServer"] as const) {
+    const what = direction === "toClient" ? "COMMIT's reply" : "COMMIT itself";
+    const where = fresh ? "a new connection" : "a connection that has committed before";
+    test(`${what} is cut at each of its bytes on ${where}: one version per write, each as its outcome says`, async () => {
+      const world = await FaultWorld.open(servers.current, {
+        faiss: false,
+        settings: { callTimeoutMs: 3_000, retriesMax: 3 },
+      });
+      try {
+        await measure(world, fresh);
+        const size = (await measure(world, fresh))[direction];
+        expect(size).toBeGreaterThan(10);
+        expect(size).toBeLessThan(BYTES_MAX);
+        const { postgresProxy } = servers.current;
+        const sql = postgres(world.database.url, { max: 1 });
+        const [start] = await sql`select version::int as version from mnemosync.memory_versions`;
+        let version = start?.version as number;
+        for (let offset = 0; offset <= size; offset++) {
+          if (fresh) postgresProxy.reset();
+          else await measure(world, false).then(() => version++);
+          world.atStep("committing", () => postgresProxy.cutAfter(direction, offset));
+          const content = `cut at ${offset}`;
+          const outcome = await inTime(`the write cut at ${offset}`, world.put(world.memory(1, { content })));
+          version++;
+          expect({ offset, ...outcome }).toMatchObject({ offset, status: "synced", version });
+          const [held] = await sql`
+            select version::int as version, tx_id, document->>'content' as content
+            from mnemosync.memory_versions join mnemosync.memories using (namespace, memory_id)`;
+          expect({ offset, ...held }).toEqual({ offset, version, content, tx_id: outcome.transactionId });
+          await postgresProxy.pass();
+        }
+        await sql.end({ timeout: 1 });
+        process.stdout.write(`${what}, ${where}: ${size + 1} offsets\n`);
+        await world.drain();
+        await expectConverged(world);
+      } finally {
+        await world.close();
+      }
+    }, 120_000);
+  }
+}
+
+describe("a COMMIT that was given up", () => {
+  test("and arrives after its writer has written anew changes nothing", async () => {
+    const world = await FaultWorld.open(servers.current, { faiss: false });
+    try {
+      await measure(world, false);
+      const { postgresProxy } = servers.current;
+      const before = (await world.look(["m1"])).get("m1");
+      // What is sent from now on on the open connections waits in the net; new ones are as good as ever.
+      world.atStep("committing", () => postgresProxy.forgetOpen());
+      const outcome = await inTime("the write", world.put(world.memory(1, { content: "anew" })));
+      expect(outcome).toMatchObject({ status: "synced", version: (before?.ledger?.version ?? 0) + 1 });
+      postgresProxy.rememberForgotten();
+      const next = await inTime("the next write", world.put(world.memory(1, { content: "next" })));
+      expect(next).toMatchObject({ status: "synced", version: outcome.version + 1 });
+      await world.drain();
+      await expectConverged(world);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("that was carried out is found by its token, and written once", async () => {
+    const world = await FaultWorld.open(servers.current, { faiss: false });
+    try {
+      const [version] = [(await measure(world, false)) && (await world.look(["m1"])).get("m1")?.ledger?.version];
+      const { postgresProxy } = servers.current;
+      world.atStep("committing", () => postgresProxy.when("toClient", null, () => postgresProxy.forgetOpen()));
+      const outcome = await inTime("the write", world.put(world.memory(1, { content: "once" })));
+      expect(outcome).toMatchObject({ status: "synced", version: (version ?? 0) + 1 });
+      await world.drain();
+      await expectConverged(world);
+    } finally {
+      await world.close();
+    }
+  });
+});

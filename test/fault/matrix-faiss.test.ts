@@ -1,0 +1,43 @@
+import {
+  describeFault,
+  type Fault,
+  isCommitted,
+  MatrixWorlds,
+  neverFails,
+  refusedOrSynced,
+} from "../support/fault-matrix.ts";
+import { faultServers } from "../support/fault-servers.ts";
+
+/**
+ * Goal: no fault of the FAISS host fails a write or makes an outcome lie. Method: kill and freeze it at every point. It is
+ * a child process that is talked to through a pipe, not through TCP: there is no link that could be reset, and a black
+ * hole to it is what a frozen process is.
+ */
+const worlds = new MatrixWorlds(faultServers());
+
+const killed: Fault = { store: "the FAISS host", name: "killed", begin: (world) => world.killHost() };
+const frozen: Fault = { store: "the FAISS host", name: "frozen", begin: (world) => world.freezeHost() };
+
+for (const fault of [killed, frozen]) {
+  describeFault(worlds, fault, "under degrade", () => ({ expectStatuses: neverFails }));
+  describeFault(
+    worlds,
+    fault,
+    "under reject",
+    (point) => ({ onStoreDown: "reject", expectStatuses: isCommitted(point) ? neverFails : refusedOrSynced }),
+    ["before prepare", "during prepare", "during publish"],
+  );
+}
+
+// Frozen before the call is sent and killed while it waits: surely in the midst of it.
+const midway: Fault = {
+  ...killed,
+  begin: (world) => {
+    world.freezeHost();
+    setTimeout(() => world.killHost(), 50);
+  },
+};
+describeFault(worlds, midway, "while it holds a call", () => ({ expectStatuses: neverFails }), [
+  "before prepare",
+  "between commit and publish",
+]);

@@ -1,0 +1,36 @@
+import {
+  describeFault,
+  type Fault,
+  isCommitted,
+  MatrixWorlds,
+  neverFails,
+  refusedOrSynced,
+} from "../support/fault-matrix.ts";
+import { faultServers } from "../support/fault-servers.ts";
+
+/** Goal: no fault of Redis fails a write or makes an outcome lie. Method: every fault at every point of the path. */
+const worlds = new MatrixWorlds(faultServers());
+
+const faults: Fault[] = [
+  { store: "Redis", name: "killed", begin: ({ servers }) => servers.redis.kill() },
+  { store: "Redis", name: "frozen", begin: ({ servers }) => servers.redis.freeze() },
+  { store: "Redis", name: "in a black hole", begin: ({ servers }) => servers.redisProxy.blackHole() },
+  { store: "Redis", name: "reset", begin: ({ servers }) => servers.redisProxy.reset() },
+];
+
+for (const fault of faults) {
+  describeFault(worlds, fault, "under degrade", () => ({ expectStatuses: neverFails }));
+}
+
+for (const fault of faults.filter(({ name }) => name === "killed" || name === "in a black hole")) {
+  describeFault(
+    worlds,
+    fault,
+    "under reject",
+    (point) => ({
+      onStoreDown: "reject",
+      expectStatuses: isCommitted(point) || point === "between prepare and commit" ? neverFails : refusedOrSynced,
+    }),
+    ["before prepare", "during prepare", "between prepare and commit", "during publish"],
+  );
+}

@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Options, SyncStatus } from "../../src/index.ts";
+
+/** What the writer is told. */
+export interface CrashOrder {
+  readonly options: Options;
+  readonly seed: number;
+  /** One of `WRITE_STEPS`, `during prepare` or `during publish`. */
+  readonly point: string;
+  /** Which pass of the point is its last. */
+  readonly pass: number;
+  /** How many memories the load is spread over. */
+  readonly memories: number;
+}
+
+/** One line of the writer: what its caller was told, and the content that was written (null: deleted). */
+export interface Acknowledged {
+  readonly memoryId: string;
+  readonly version: number;
+  readonly status: SyncStatus;
+  readonly checksum: string | null;
+  readonly transactionId: string | null;
+  readonly content: string | null;
+  readonly error: string | null;
+}
+
+const DEADLINE_MS = 30_000;
+
+/** Runs the writer until it has killed itself. @returns what it had acknowledged by then. */
+export async function runUntilCrash(order: CrashOrder): Promise<Acknowledged[]> {
+  const writer = fileURLToPath(new URL("./crash-writer.ts", import.meta.url));
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  const child = spawn(process.execPath, ["--import", tsx, writer, JSON.stringify(order)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  let complaints = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
+  const timer = setTimeout(() => child.kill("SIGTERM"), DEADLINE_MS);
+  // Not "close": the FAISS host has inherited nothing, but what the writer wrote must have been read.
+  const read = [once(child.stdout, "close"), once(child.stderr, "close")];
+  const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
+  clearTimeout(timer);
+  await Promise.all(read);
+  if (signal !== "SIGKILL")
+    throw new Error(`the writer did not die at ${order.point} (${signal ?? code}): ${complaints}`);
+  const lines = output.split("\n");
+  lines.pop(); // What follows the last line break: nothing, or a line that was torn.
+  return lines.map((line) => JSON.parse(line) as Acknowledged);
+}
