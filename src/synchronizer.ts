@@ -119,7 +119,8 @@ export class MemorySynchronizer {
   /** Deletes a memory: a version like any other. `unchanged` when there is none. Throws as `syncMemory` does. */
   async delete(memoryId: string, options: KeyOptions & WriteOptions = {}): Promise<SyncOutcome> {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
-    const intent = { key, memory: null, expectedVersion: options.expectedVersion ?? null, modifiedAt: null };
+    const expectedVersion = this.#parts.validator.checkExpectedVersion(options.expectedVersion);
+    const intent = { key, memory: null, expectedVersion, modifiedAt: null };
     return await this.#call("delete", options, (signal) => this.#write(intent, options, signal));
   }
 

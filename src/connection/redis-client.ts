@@ -14,6 +14,13 @@ export interface RedisClientOptions {
  */
 export function createRedisClient(url: string, options: RedisClientOptions = {}, log?: Log): Redis {
   const { connectTimeoutMs = 5_000, reconnectDelayMaxMs = 5_000 } = options;
+  // A replica stays one until the failover is through: a new link for every refusal would only hide why it was refused.
+  let reconnectedAt = Number.NEGATIVE_INFINITY;
+  const mayReconnect = (): boolean => {
+    const due = performance.now() - reconnectedAt >= reconnectDelayMaxMs;
+    if (due) reconnectedAt = performance.now();
+    return due;
+  };
   const client = new Redis(url, {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
@@ -23,7 +30,7 @@ export function createRedisClient(url: string, options: RedisClientOptions = {},
     maxRetriesPerRequest: 0,
     enableAutoPipelining: false,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMaxMs),
-    reconnectOnError: (error) => (error.message.includes("READONLY") ? 1 : false),
+    reconnectOnError: (error) => (error.message.includes("READONLY") && mayReconnect() ? 1 : false),
   });
   // The driver's own time-out ends with the TCP connection: a server that accepts it and says nothing would be waited for
   // for ever.

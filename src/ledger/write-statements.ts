@@ -145,10 +145,10 @@ export async function writeVersions(
       from input i
       join mnemosync.memory_versions v on v.namespace = i.namespace and v.memory_id = i.memory_id
       left join mnemosync.memories m on m.namespace = i.namespace and m.memory_id = i.memory_id
-      where i.version > 1
+      where i.version > 1 and ${token.historyVersionsMax}::int > 0
     ), forgotten as (
       delete from mnemosync.memory_history h using input i
-      where i.version > ${token.historyVersionsMax}::int + 1
+      where i.version > 1
         and h.namespace = i.namespace and h.memory_id = i.memory_id
         and h.version < i.version - ${token.historyVersionsMax}::int
     ), versions as (

@@ -45,9 +45,14 @@ const text = (bytesMax: number, bytesMin = 0) =>
     if (bytes < bytesMin) context.addIssue({ code: "custom", message: "must not be empty" });
   });
 
-const instant = z.union([z.date(), z.iso.datetime({ offset: true })], {
-  error: "expected a Date or an ISO-8601 time with an offset or Z, e.g. 2030-01-31T12:00:00.000Z",
-});
+const INSTANT_EXPECTED = "expected a Date or an ISO-8601 time with an offset or Z, e.g. 2030-01-31T12:00:00.000Z";
+
+const instant = z.union(
+  [z.date({ error: INSTANT_EXPECTED }), z.iso.datetime({ offset: true, error: INSTANT_EXPECTED })],
+  {
+    error: INSTANT_EXPECTED,
+  },
+);
 
 function memorySchema(bounds: MemoryBounds) {
   return z.strictObject({
@@ -123,6 +128,13 @@ export class MemoryValidator {
     const parsed = this.#schema.pick({ namespace: true, memoryId: true }).safeParse({ namespace, memoryId });
     if (!parsed.success) throw validationError(parsed.error, { namespace, memoryId });
     return parsed.data;
+  }
+
+  /** A version to compare with: a whole number, 0 for a memory that must not exist. @throws {ValidationError} */
+  checkExpectedVersion(value: number | undefined): number | null {
+    if (value === undefined) return null;
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    throw new ValidationError("expectedVersion", `is ${value}, and must be a whole number from 0`);
   }
 
   /** A whole number from 1 to `max`. @throws {ValidationError} */

@@ -19,3 +19,15 @@ export function compareVectors(a: VersionVector, b: VersionVector): "equal" | "a
   if (ahead) return "after";
   return behind ? "before" : "equal";
 }
+
+/** The vector that `text` spells as JSON; null when it spells none. */
+export function parseVector(text: string): VersionVector | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  return Object.values(value).every((counter) => Number.isSafeInteger(counter)) ? (value as VersionVector) : null;
+}

@@ -1,7 +1,7 @@
 import { checksumOf, embeddingFromBytes } from "../memory/checksum.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import type { MemoryDocument, PutChange } from "../memory/memory.ts";
-import type { VersionVector } from "../memory/version-vector.ts";
+import { parseVector, type VersionVector } from "../memory/version-vector.ts";
 import type { LiveEntry } from "../projections/projection.ts";
 
 /** A memory as it is read. */
@@ -20,14 +20,15 @@ export interface Memory extends MemoryKey, MemoryDocument {
 export function cachedMemory(entry: LiveEntry): Memory | undefined {
   const { data, namespace, memoryId, version, checksum } = entry;
   if (data === undefined || data.documentJson === null || data.vector === null) return undefined;
-  if (checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
+  const vector = parseVector(data.vector);
+  if (vector === null || checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
   return {
     ...(JSON.parse(data.documentJson.toString()) as MemoryDocument),
     namespace,
     memoryId,
     version,
     checksum,
-    vector: JSON.parse(data.vector) as VersionVector,
+    vector,
     modifiedAt: entry.modifiedAt ?? 0,
     embedding: data.embedding === null ? null : embeddingFromBytes(data.embedding),
     source: "redis",

@@ -56,10 +56,11 @@ export class Reader {
       else found.set(keyText(key), memory);
     });
     if (missing.length > 0) {
+      const floors = missing.map((key) => this.#parts.floors.of(key));
       const changes = await this.#parts.ledger.readChanges(missing, signal);
-      for (const key of missing) {
+      for (const [index, key] of missing.entries()) {
         const change = changes.get(keyText(key));
-        if (change !== undefined) this.#parts.floors.raise(key, change.version);
+        this.#parts.floors.settle(key, change?.version ?? 0, floors[index] ?? 0);
         found.set(keyText(key), change?.kind === "put" ? ledgerMemory(change) : null);
       }
     }
@@ -82,7 +83,7 @@ export class Reader {
   ): Promise<SearchResult[]> {
     const gate = this.#parts.vectorIndex;
     if (gate === null) throw new StoreUnavailableError("faiss", "no vector index was configured");
-    if (!gate.allows()) throw gate.lastError ?? new StoreUnavailableError("faiss", "it failed repeatedly");
+    if (!gate.allows()) throw gate.refusal();
     for (let wanted = options.k; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
       const hits = await gate.target.search(namespace, vector, wanted, signal);
       const near = hits.filter((hit) => hit.score >= options.scoreMin);

@@ -23,6 +23,15 @@ export class VersionFloors {
     }
   }
 
+  /**
+   * Tells what the ledger said, which was asked when the floor was `before`. A floor above it came from a store that
+   * showed what was never committed, and is taken back; unless it was raised meanwhile by a later write.
+   */
+  settle(key: MemoryKey, version: number, before: number): void {
+    if (this.of(key) === before) this.#floors.delete(keyText(key));
+    this.raise(key, version);
+  }
+
   /** The version below which nothing of this memory may be shown; 0 when nothing is known. */
   of(key: MemoryKey): number {
     return this.#floors.get(keyText(key)) ?? 0;

@@ -86,7 +86,7 @@ export class Intake {
       return {
         key: { namespace: memory.namespace, memoryId: memory.memoryId },
         memory: this.#validator.encode(memory, embedded),
-        expectedVersion: options.expectedVersion ?? null,
+        expectedVersion: this.#validator.checkExpectedVersion(options.expectedVersion),
         modifiedAt: options.modifiedAt ?? null,
       };
     } catch (error) {

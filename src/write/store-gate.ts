@@ -1,5 +1,4 @@
-import type { StoreName } from "../errors.ts";
-import { MnemosyncError } from "../errors.ts";
+import { MnemosyncError, type StoreName, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
 import type { Projection, ProjectionHealth } from "../projections/projection.ts";
 
 /** A gate's state, as health reports show it. */
@@ -57,6 +56,15 @@ export class StoreGate<Store extends Probed = Projection> {
   /** Why the store failed last; null when its last call went well. */
   get lastError(): MnemosyncError | null {
     return this.#lastError;
+  }
+
+  /** An error of its own for a call that is not let through, of the kind with which the store failed last. */
+  refusal(): MnemosyncError {
+    const { store } = this.target;
+    const message = `left out of the call, since it failed last with: ${this.#lastError?.message ?? "no answer"}`;
+    if (this.#lastError?.code === "STORE_REFUSED")
+      return new StoreRefusedError(store, message, { cause: this.#lastError });
+    return new StoreUnavailableError(store, message, { cause: this.#lastError });
   }
 
   succeeded(): void {

@@ -1,7 +1,7 @@
 import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cockatiel";
 import { ulid } from "ulid";
 import { classifyPostgresError } from "../connection/postgres-errors.ts";
-import { InternalError, MnemosyncError, StoreRefusedError, StoreUnavailableError, ValidationError } from "../errors.ts";
+import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../errors.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import { type CommitParts, CreationRace, changesFor, commitChunk, PrepareFailure } from "./commit.ts";
 import { atomicConflictOutcomes, decisionOutcome, repeatedOutcomes } from "./decision-outcome.ts";
@@ -108,15 +108,12 @@ export class Writer {
     races = 0,
   ): Promise<SyncOutcome[]> {
     const { ledger, ledgerGate, onStoreDown } = this.#parts;
-    if (!ledgerGate.allows())
-      throw ledgerGate.lastError ?? new StoreUnavailableError("postgres", "it failed repeatedly");
+    if (!ledgerGate.allows()) throw ledgerGate.refusal();
     const gates: StoreGate[] = [];
     for (const gate of this.#parts.gates) {
       if (excluded.has(gate)) continue;
       if (gate.allows()) gates.push(gate);
-      else if (onStoreDown === "reject") {
-        throw gate.lastError ?? new StoreUnavailableError(gate.target.store, "it failed repeatedly");
-      }
+      else if (onStoreDown === "reject") throw gate.refusal();
     }
     const signal = new AbortController().signal; // A chunk serves many callers: none of them can end it.
     const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null };
@@ -198,7 +195,7 @@ export class Writer {
         const changes = changesFor(gate, writing);
         if (included.includes(gate) || changes.length === 0)
           return await publishTo(this.#parts, gate, changes, transactionId);
-        const failure = gate.lastError ?? new StoreUnavailableError(gate.target.store, "it was left out of the write");
+        const failure = gate.refusal();
         return { store: gate.target.store, failure, overtaken: new Set() };
       }),
     );

@@ -145,7 +145,8 @@ describe("a batch", () => {
       }
     }
     const writing = world.sync.syncBatch(inputs());
-    await new Promise((resolve) => setTimeout(resolve, 200)); // Time enough to read on, were it not for the bound.
+    // Turns enough to read all of it, were it not for the bound.
+    for (let turn = 0; turn < 5_000; turn++) await new Promise(setImmediate);
     expect(given).toBeLessThanOrEqual(30);
     release();
     expect((await writing).every(({ status }) => status === "synced")).toBe(true);
@@ -205,12 +206,15 @@ describe("many callers at once", () => {
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
   });
 
-  test("of whom two processes write one memory never lose a version", async (t) => {
-    const world = await openWorld(t, { faiss: false });
-    const other = await MemorySynchronizer.connect({ ...world.connectOptions, nodeId: "second" });
-    t.onTestFinished(() => other.close());
+  test("in four processes at once never lose a version of a memory, and none of them is turned away", async (t) => {
+    const world = await openWorld(t, { faiss: false, settings: { retryDelayMs: 5 } });
+    const names = ["second", "third", "fourth"];
+    const others = await Promise.all(
+      names.map((nodeId) => MemorySynchronizer.connect({ ...world.connectOptions, nodeId })),
+    );
+    t.onTestFinished(async () => void (await Promise.all(others.map((other) => other.close()))));
     const outcomes = await Promise.all(
-      [world.sync, other].flatMap((sync, node) =>
+      [world.sync, ...others].flatMap((sync, node) =>
         Array.from({ length: 40 }, (_, turn) => {
           const { memoryId, ...fields } = world.memory(turn % 4, { content: `${node}/${turn}` });
           return sync.syncMemory(memoryId, fields);
@@ -220,10 +224,11 @@ describe("many callers at once", () => {
     for (const memoryId of ["m0", "m1", "m2", "m3"]) {
       const group = outcomes.filter((outcome) => outcome.memoryId === memoryId);
       expect(group.map(({ version }) => version).sort((a, b) => a - b)).toEqual(
-        Array.from({ length: 20 }, (_, turn) => turn + 1),
+        Array.from({ length: 40 }, (_, turn) => turn + 1),
       );
     }
-    expect((await world.sync.get("m0"))?.vector).toEqual({ [world.sync.nodeId]: 10, second: 10 });
+    const vector = { [world.sync.nodeId]: 10, second: 10, third: 10, fourth: 10 };
+    expect((await world.sync.get("m0"))?.vector).toEqual(vector);
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
   });
 

@@ -3,6 +3,7 @@ import { BucketDigests } from "../../memory/buckets.ts";
 import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.ts";
 import { bucketOf, type MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
+import { compareVectors, parseVector } from "../../memory/version-vector.ts";
 import type {
   LiveEntry,
   PreparedBatch,
@@ -154,15 +155,18 @@ export class RedisProjection implements Projection {
     const data = entry.data;
     if (data === undefined || data.documentJson === null) return "has no data";
     if (!this.#storeEmbedding && data.embedding === null) {
-      const matches = checksumOf(data.documentJson, expected.embedding) === entry.checksum;
-      return matches ? null : "the data does not fit the checksum";
-    }
-    if (checksumOf(data.documentJson, data.embedding) !== entry.checksum) {
+      if (checksumOf(data.documentJson, expected.embedding) !== entry.checksum)
+        return "the data does not fit the checksum";
+    } else if (checksumOf(data.documentJson, data.embedding) !== entry.checksum) {
       return sameBytes(data.embedding, expected.embedding)
         ? "the data does not fit the checksum"
         : "the embedding does not fit the checksum";
     }
-    return null;
+    if (entry.modifiedAt !== expected.modifiedAt)
+      return `modified_at is ${entry.modifiedAt}, not ${expected.modifiedAt}`;
+    const vector = data.vector === null ? null : parseVector(data.vector);
+    const sameVector = vector !== null && compareVectors(vector, expected.vector) === "equal";
+    return sameVector ? null : "the version vector is another one";
   }
 
   async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {

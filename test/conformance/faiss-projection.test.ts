@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ChangeSource } from "../../src/projections/change-source.ts";
+import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
+import type { Metric } from "../../src/projections/faiss/metric.ts";
+import { DIMENSION } from "./changes.ts";
+import { describeProjection } from "./projection.ts";
+import { type OpenProjection, soon } from "./projection-suite.ts";
+
+/** A ledger in which nothing ever happened. */
+const nothing: ChangeSource = {
+  epoch: async () => "epoch",
+  changesAfter: async (cursor) => ({ headers: [], cursor }),
+  currentChanges: async (keys) => keys.map(() => null),
+};
+
+async function open(metric: Metric): Promise<OpenProjection> {
+  const directory = await mkdtemp(join(tmpdir(), "mnemosync-conformance-"));
+  const projection = await FaissProjection.open(
+    { directory, dimension: DIMENSION, metric },
+    { source: nothing },
+    soon(),
+  );
+  return {
+    projection,
+    traits: { documents: false, withoutVector: false, exactVectors: metric !== "cosine" },
+    clear: async () => {
+      let cursor: string | null = null;
+      const removals = [];
+      do {
+        const page = await projection.scan(cursor, {}, soon());
+        for (const found of page.entries) {
+          const key = { namespace: found.namespace, memoryId: found.memoryId };
+          removals.push({ key, found, change: null });
+        }
+        cursor = page.cursor;
+      } while (cursor !== null);
+      await projection.replace(removals, soon());
+    },
+    close: async () => {
+      await projection.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+describeProjection("FAISS, cosine", () => open("cosine"));
+describeProjection("FAISS, dot product", () => open("ip"));
+describeProjection("FAISS, Euclidean", () => open("l2"));

@@ -1,0 +1,246 @@
+import { describe, expect, test } from "vitest";
+import type { Backend } from "../../src/connection/postgres-pool.ts";
+import { pollUntil } from "../../src/embedded/wait.ts";
+import { keyText } from "../../src/memory/keys.ts";
+import { unitVector } from "../support/memories.ts";
+import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
+
+export function describeTransactions(subject: LedgerUnderTest): void {
+  const current = async (memoryId: string) =>
+    (await subject.one.readVersions([keyOf(memoryId)], soon())).get(keyText(keyOf(memoryId)));
+
+  describe("a transaction", () => {
+    test("gives a memory the versions 1, 2, 3 …, and a deletion is one of them", async () => {
+      for (const [place, content] of ["a", "b", null, "a"].entries()) {
+        const { writes } = await subject.write([{ memoryId: "m", content }]);
+        expect(writes.map(({ version }) => version)).toEqual([place + 1]);
+        expect(await current("m")).toMatchObject({ version: place + 1, checksum: writes[0]!.checksum });
+        expect((await current("m"))?.checksum === null).toBe(content === null);
+      }
+    });
+
+    test("shows the rows of its keys as they stand, and the clock", async () => {
+      await subject.write([
+        { memoryId: "a", content: "x" },
+        { memoryId: "b", content: "x", embedding: null },
+      ]);
+      await subject.write([{ memoryId: "b", content: null }]);
+      const { locked, now } = await subject.one.transaction(soon(), async (transaction) => {
+        const begun = await transaction.begin([keyOf("b"), keyOf("unknown"), keyOf("a")]);
+        await transaction.rollback();
+        return begun;
+      });
+      expect(locked.size).toBe(2);
+      expect(locked.get(keyText(keyOf("a")))).toMatchObject({
+        version: 1,
+        vector: { one: 1 },
+        redisVersion: 1,
+        faissVersion: 1,
+      });
+      expect(locked.get(keyText(keyOf("b")))).toMatchObject({
+        version: 2,
+        checksum: null,
+        vector: { one: 2 },
+        faissVersion: null,
+      });
+      expect(Math.abs(now - Date.now())).toBeLessThan(60_000);
+    });
+
+    test("is seen by nobody before it commits, and leaves no trace when it is rolled back", async () => {
+      await subject.put("a", "before");
+      const before = await subject.one.statistics(soon());
+      await subject.one.transaction(soon(), async (transaction) => {
+        await subject.prepare(subject.one, transaction, [
+          { memoryId: "a", content: "after" },
+          { memoryId: "new", content: "x" },
+        ]);
+        expect(await current("a")).toMatchObject({ version: 1 });
+        expect(await current("new")).toBeUndefined();
+        await transaction.rollback();
+      });
+      expect(await current("a")).toMatchObject({ version: 1 });
+      expect(await current("new")).toBeUndefined();
+      expect(await subject.one.statistics(soon())).toEqual(before);
+    });
+
+    test("that its owner leaves open, by an error or otherwise, is rolled back", async () => {
+      await subject.put("a", "before");
+      const { one } = subject;
+      await expect(
+        one.transaction(soon(), async (transaction) => {
+          await subject.prepare(one, transaction, [{ memoryId: "a", content: "after" }]);
+          throw new Error("given up");
+        }),
+      ).rejects.toThrow("given up");
+      expect(await current("a")).toMatchObject({ version: 1 });
+      // Nothing holds the row any more.
+      await subject.write([{ memoryId: "a", content: "third" }]);
+      expect(await current("a")).toMatchObject({ version: 2 });
+    });
+
+    test("holds the rows that it began with until it ends: the next one begins only then", async () => {
+      const { one, two } = subject;
+      await subject.put("m", "0");
+      const order: string[] = [];
+      let waiting: Promise<unknown> = Promise.resolve();
+      await one.transaction(soon(), async (first) => {
+        await first.begin([keyOf("m")]);
+        waiting = two.transaction(soon(), async (second) => {
+          await second.begin([keyOf("m")]);
+          order.push("second began");
+          await second.rollback();
+        });
+        // The second one's turn would come in these reads, were it not for the lock.
+        for (let turn = 0; turn < 20; turn++) await one.readVersions([keyOf("m")], soon());
+        order.push("first ends");
+        await first.rollback();
+      });
+      await waiting;
+      expect(order).toEqual(["first ends", "second began"]);
+    });
+
+    test("waits for another one that holds a row of its own, and sees what that one wrote", async () => {
+      await subject.put("m", "0");
+      const writes = Array.from({ length: 20 }, (_, turn) =>
+        subject.write([{ memoryId: "m", content: `turn ${turn}` }], {}, turn % 2 === 0 ? subject.one : subject.two),
+      );
+      const versions = (await Promise.all(writes)).map((result) => result.writes[0]?.version);
+      expect(versions.toSorted((a, b) => a! - b!)).toEqual(Array.from({ length: 20 }, (_, turn) => turn + 2));
+      const changes = await subject.one.readChanges([keyOf("m")], soon());
+      expect(changes.get(keyText(keyOf("m")))).toMatchObject({ version: 21, vector: { one: 11, two: 10 } });
+    });
+
+    test("tells its owner when another one created the memory first", async () => {
+      const { one, two } = subject;
+      const outcome = await one.transaction(soon(), async (first) => {
+        const { writes } = await subject.prepare(one, first, [{ memoryId: "new", content: "of one" }]);
+        const second = two.transaction(soon(), async (transaction) => {
+          await transaction.begin([keyOf("new")]);
+          const written = await transaction.write(writes, {
+            transactionId: "late",
+            nodeId: "two",
+            idempotencyKey: null,
+            historyVersionsMax: 10,
+          });
+          await transaction.rollback();
+          return written;
+        });
+        await first.commit();
+        return await second;
+      });
+      expect(outcome).toBe(0);
+      expect(await current("new")).toMatchObject({ version: 1, transactionId: expect.not.stringMatching("late") });
+      expect(await one.readTransaction("late", soon())).toBeNull();
+    });
+
+    test("names what it wrote, and is unknown when it was rolled back", async () => {
+      const { transactionId } = await subject.write([
+        { memoryId: "a", content: "x" },
+        { memoryId: "b", namespace: "n", content: "y" },
+      ]);
+      const written = await subject.one.readTransaction(transactionId, soon());
+      expect(written?.toSorted((a, b) => a.memoryId.localeCompare(b.memoryId))).toEqual([
+        { ...keyOf("a"), version: 1 },
+        { ...keyOf("b", "n"), version: 1 },
+      ]);
+      await subject.one.recordRollback({ transactionId: "failed", keys: [keyOf("a")], reason: "x" }, soon());
+      expect(await subject.one.readTransaction("failed", soon())).toBeNull();
+      expect(await subject.one.readTransaction("unheard of", soon())).toBeNull();
+      expect(await subject.one.statistics(soon())).toMatchObject({ memories: 2, transactionsUnpublished: 1 });
+    });
+
+    test("keeps what it replaced, newest first, up to the limit", async () => {
+      for (let turn = 1; turn <= 6; turn++) {
+        const embedding = turn === 3 ? null : unitVector(turn, 4);
+        await subject.write([{ memoryId: "m", content: turn === 4 ? null : `turn ${turn}`, embedding }], {
+          historyVersionsMax: 3,
+        });
+      }
+      const kept = await subject.one.readHistory(keyOf("m"), 100, soon());
+      expect(
+        kept.map(({ version, documentJson }) => [version, documentJson && JSON.parse(documentJson).content]),
+      ).toEqual([
+        [6, "turn 6"],
+        [5, "turn 5"],
+        [4, null],
+        [3, "turn 3"],
+      ]);
+      expect(kept.map(({ embedding }) => embedding)).toEqual([unitVector(6, 4), unitVector(5, 4), null, null]);
+      expect(kept.map(({ vector }) => vector)).toEqual([{ one: 6 }, { one: 5 }, { one: 4 }, { one: 3 }]);
+      expect(await subject.one.readHistory(keyOf("m"), 2, soon())).toHaveLength(2);
+      expect(await subject.one.readHistory(keyOf("unknown"), 2, soon())).toEqual([]);
+    });
+
+    // Fails on Postgres: writeVersions keeps the version that was replaced last even then.
+    test("keeps nothing of what it replaced when the limit is 0", async () => {
+      for (const content of ["a", "b", "c"])
+        await subject.write([{ memoryId: "m", content }], { historyVersionsMax: 0 });
+      const kept = await subject.one.readHistory(keyOf("m"), 100, soon());
+      expect(kept.map(({ version }) => version)).toEqual([3]);
+    });
+  });
+
+  describe("the outcome of a transaction", () => {
+    test("that committed is committed, and of one that was never heard of aborted", async () => {
+      let backend: Backend = { pid: 0, startedAt: "0" };
+      const transactionId = await subject.one.transaction(soon(), async (transaction) => {
+        backend = transaction.backend;
+        const prepared = await subject.prepare(subject.one, transaction, [{ memoryId: "m", content: "x" }]);
+        await transaction.commit();
+        return prepared.transactionId;
+      });
+      const settled = async (id: string): Promise<string> => {
+        let outcome = "running";
+        // Its connection may be in use again: it is ended first.
+        await pollUntil("the backend being gone", 5_000, async () => {
+          outcome = await subject.two.outcomeOf(id, backend, soon());
+          return outcome !== "running";
+        });
+        return outcome;
+      };
+      expect(await settled(transactionId)).toBe("committed");
+      expect(await settled("unheard of")).toBe("aborted");
+    });
+
+    test("that is still running ends it, so that it can never commit afterwards", async () => {
+      const failure = await subject.one
+        .transaction(soon(), async (transaction) => {
+          await subject.prepare(subject.one, transaction, [{ memoryId: "m", content: "x" }], { transactionId: "lost" });
+          let outcome = "running";
+          await pollUntil("the backend being gone", 5_000, async () => {
+            outcome = await subject.two.outcomeOf("lost", transaction.backend, soon());
+            return outcome !== "running";
+          });
+          expect(outcome).toBe("aborted");
+          await transaction.commit();
+        })
+        .then(
+          () => null,
+          (error: unknown) => error,
+        );
+      expect(failure).toMatchObject({ code: "STORE_UNAVAILABLE", store: "postgres" });
+      expect(await current("m")).toBeUndefined();
+      expect(await subject.two.readTransaction("lost", soon())).toBeNull();
+    });
+
+    test("under an idempotency key is the first answer, with what the stores still lack", async () => {
+      const key = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+      expect(await subject.one.firstAnswer(key, soon())).toBeNull();
+      const outcomes = [{ version: 1 }, { version: 1 }];
+      const { transactionId } = await subject.write(
+        [
+          { memoryId: "a", content: "x" },
+          { memoryId: "b", content: "y" },
+        ],
+        { idempotencyKey: key, outcomes },
+      );
+      const everything = ["a", "b"].flatMap((id) => [`redis ${keyText(keyOf(id))}`, `faiss ${keyText(keyOf(id))}`]);
+      const first = await subject.two.firstAnswer(key, soon());
+      expect(first).toMatchObject({ transactionId, outcomes });
+      expect([...first!.pending].sort()).toEqual(everything.sort());
+      await subject.one.queuePending(transactionId, [{ store: "redis", keys: [keyOf("b")], reason: "down" }], soon());
+      const second = await subject.two.firstAnswer(key, soon());
+      expect([...second!.pending]).toEqual([`redis ${keyText(keyOf("b"))}`]);
+    });
+  });
+}

@@ -1,0 +1,62 @@
+import postgres from "postgres";
+import { expect, inject, test } from "vitest";
+import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
+import { createTestDatabase } from "../support/template-database.ts";
+import { describeLedger } from "./ledger.ts";
+import { keyOf, LedgerUnderTest, type OpenLedger, soon } from "./ledger-suite.ts";
+
+async function open(): Promise<OpenLedger> {
+  const database = await createTestDatabase(inject("postgresUrl"));
+  const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
+  const pools = [new PostgresPool(database.url, { max: 10 }), new PostgresPool(database.url, { max: 10 })] as const;
+  return {
+    one: new Ledger(pools[0], { nodeId: "one" }),
+    two: new Ledger(pools[1], { nodeId: "two" }),
+    damage: async ({ namespace, memoryId }, what) => {
+      const at = sql`namespace = ${namespace} and memory_id = ${memoryId}`;
+      if (what === "document") await sql`update mnemosync.memories set document = '{"content":"forged"}' where ${at}`;
+      else if (what === "no document") await sql`delete from mnemosync.memories where ${at}`;
+      else if (what === "stray document")
+        await sql`insert into mnemosync.memories (namespace, memory_id, document) values (${namespace}, ${memoryId}, '{}')`;
+      else
+        await sql`update mnemosync.memories set embedding = set_byte(embedding, 3, get_byte(embedding, 3) # 1) where ${at}`;
+    },
+    evidence: async () => {
+      const rows = await sql`select memory_id, state, resolution from mnemosync.conflict_resolutions order by id`;
+      return rows.map(({ memory_id, state, resolution }) => ({ memoryId: memory_id, state, resolution }));
+    },
+    clear: async () => {
+      await sql`
+        truncate mnemosync.memory_versions, mnemosync.memories, mnemosync.memory_history, mnemosync.sync_transactions,
+          mnemosync.sync_queue, mnemosync.conflict_resolutions, mnemosync.check_progress`;
+    },
+    close: async () => {
+      await Promise.all(pools.map((pool) => pool.close()));
+      await sql.end({ timeout: 1 });
+      await database.drop();
+    },
+  };
+}
+
+describeLedger("Postgres", open);
+
+const subject = new LedgerUnderTest(open);
+
+test("a key that was used already stops a second transaction under it, which may try again and find the answer", async () => {
+  await subject.write([{ memoryId: "a", content: "x" }], { idempotencyKey: "used" });
+  const second = subject.write([{ memoryId: "b", content: "x" }], { idempotencyKey: "used" });
+  await expect(second).rejects.toMatchObject({ code: "STORE_REFUSED", retryable: true });
+  expect(await subject.one.readVersions([keyOf("b")], soon())).toEqual(new Map());
+});
+
+test("a call whose deadline passed, or that was given up, rejects with a typed error", async () => {
+  const late = AbortSignal.abort(new DOMException("time is up", "TimeoutError"));
+  await expect(subject.one.readVersions([keyOf("a")], late)).rejects.toMatchObject({
+    code: "STORE_UNAVAILABLE",
+    store: "postgres",
+  });
+  await expect(subject.one.statistics(AbortSignal.abort())).rejects.toMatchObject({ code: "ABORTED" });
+  expect(await subject.one.health(late)).toMatchObject({ state: "down" });
+  expect(await subject.one.health(soon())).toEqual({ state: "healthy" });
+});

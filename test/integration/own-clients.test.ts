@@ -1,0 +1,79 @@
+import { Redis } from "ioredis";
+import postgres from "postgres";
+import { expect, test } from "vitest";
+import { MemorySynchronizer } from "../../src/index.ts";
+import { unitVector } from "../support/memories.ts";
+import { openWorld } from "../support/world.ts";
+
+test("a caller's own clients do all that the synchronizer's do, and are left open by close", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  const sql = postgres(world.databaseUrl, { max: 5, onnotice: () => undefined });
+  const redis = new Redis(world.redisUrl);
+  t.onTestFinished(async () => {
+    redis.disconnect();
+    await sql.end({ timeout: 1 });
+  });
+  const sync = new MemorySynchronizer({ sql, redis, options: { redisPrefix: world.prefix, nodeId: "own" } });
+  await sync.initialize();
+  const outcomes = await sync.syncBatch(world.memories(300));
+  expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));
+  expect(await sync.get("m7")).toMatchObject({ content: "memory number 7", vector: { own: 1 }, source: "redis" });
+  expect(await sync.delete("m8")).toMatchObject({ version: 2, status: "synced" });
+  expect(await sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 299 });
+  await sync.close();
+  expect(await redis.ping()).toBe("PONG");
+  expect(await sql`select count(*)::int as count from mnemosync.memories`).toMatchObject([{ count: 299 }]);
+  // Nothing of ours is left on the caller's connections.
+  const open = await sql`
+    select state from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`;
+  expect(open).toHaveLength(0);
+});
+
+test("the schema is created by initialize, on a caller's own client too", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  const sql = postgres(world.databaseUrl, { max: 2, onnotice: () => undefined });
+  const redis = new Redis(world.redisUrl);
+  t.onTestFinished(async () => {
+    redis.disconnect();
+    await sql.end({ timeout: 1 });
+  });
+  await sql`drop schema mnemosync cascade`;
+  const sync = new MemorySynchronizer({ sql, redis, options: { redisPrefix: world.prefix } });
+  await expect(sync.syncMemory("m1", { content: "x", memoryType: "note" })).rejects.toMatchObject({
+    code: "STORE_REFUSED",
+    store: "postgres",
+  });
+  await sync.initialize();
+  expect(await sync.syncMemory("m1", { content: "x", memoryType: "note" })).toMatchObject({ status: "synced" });
+  await sync.close();
+});
+
+test("with an index of the caller's, vectors are written, searched and checked", async (t) => {
+  const world = await openWorld(t, { clients: "own" });
+  await world.fill(50);
+  const [nearest] = await world.sync.search(unitVector(17, 8), { k: 1 });
+  expect(nearest?.memory.memoryId).toBe("m17");
+  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 50 });
+  const { index } = world;
+  await world.sync.close();
+  // The index is the caller's, like the other clients.
+  expect(await index.count(AbortSignal.timeout(5_000))).toBe(50);
+});
+
+test("a failed transaction leaves nothing open on the caller's connections, which go on working", async (t) => {
+  const world = await openWorld(t, { clients: "own", faiss: false });
+  await world.sql.unsafe(`
+    create function refuse_poison() returns trigger language plpgsql as $$
+    begin
+      if new.document::text like '%POISON%' then raise exception 'poisoned' using errcode = 'check_violation'; end if;
+      return new;
+    end $$;
+    create trigger refuse_poison before insert on mnemosync.memories for each row execute function refuse_poison();`);
+  for (let turn = 0; turn < 15; turn++) {
+    await expect(world.put(world.memory(turn, { content: "POISON" }))).rejects.toMatchObject({ code: "STORE_REFUSED" });
+  }
+  const open = await world.sql`
+    select pid from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'`;
+  expect(open).toHaveLength(0);
+  await world.fill(30);
+});

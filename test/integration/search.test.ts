@@ -1,0 +1,167 @@
+import { describe, expect, test } from "vitest";
+import { ConfigurationError, HashingEmbedder, ValidationError } from "../../src/index.ts";
+import { unitVector } from "../support/memories.ts";
+import { openWorld, sharedWorld } from "../support/world.ts";
+
+const DIMENSION = 8;
+const shared = sharedWorld();
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let dot = 0;
+  for (let index = 0; index < DIMENSION; index++) dot += a[index]! * b[index]!;
+  return dot;
+}
+
+describe("a search", () => {
+  test("returns the k nearest of what is there, after updates and deletes of many", async () => {
+    const world = shared.current;
+    const namespace = "nearest";
+    await world.sync.syncBatch(world.memories(300).map((memory) => ({ ...memory, namespace })));
+    // A third moves elsewhere, a third goes: dead slots outnumber live ones around every query.
+    const moved = world.memories(100).map((memory, number) => ({
+      ...memory,
+      namespace,
+      embedding: unitVector(5_000 + number, DIMENSION),
+    }));
+    await world.sync.syncBatch(moved);
+    await Promise.all(world.memories(100, 100).map(({ memoryId }) => world.sync.delete(memoryId, { namespace })));
+    const live = new Map<string, Float32Array>();
+    for (const { memoryId, embedding } of moved) live.set(memoryId, embedding);
+    for (let number = 200; number < 300; number++) live.set(`m${number}`, unitVector(number, DIMENSION));
+    for (const [seed, k] of [
+      [1, 1],
+      [150, 10],
+      [5_007, 50],
+      [9_999, 200],
+    ] as const) {
+      const query = unitVector(seed, DIMENSION);
+      const results = await world.sync.search(query, { k, namespace });
+      const expected = [...live]
+        .map(([memoryId, vector]) => ({ memoryId, score: cosine(query, vector) }))
+        .sort((a, b) => b.score - a.score)
+        .slice(0, k);
+      expect(results.map(({ memory }) => memory.memoryId)).toEqual(expected.map(({ memoryId }) => memoryId));
+      results.forEach(({ score }, position) => {
+        expect(score).toBeCloseTo(expected[position]!.score, 5);
+      });
+    }
+    expect(await world.sync.search(unitVector(1, DIMENSION), { k: 1_000, namespace })).toHaveLength(200);
+  });
+
+  test("shows a memory as it is now, however fresh its last write", async () => {
+    const world = shared.current;
+    const query = unitVector(77, DIMENSION);
+    await world.put({ ...world.memory(77), namespace: "fresh", content: "first" });
+    await world.put({ ...world.memory(77), namespace: "fresh", content: "second" });
+    const [result] = await world.sync.search(query, { k: 1, namespace: "fresh" });
+    expect(result).toMatchObject({ memory: { memoryId: "m77", content: "second", version: 2, source: "redis" } });
+    expect(result!.score).toBeCloseTo(1, 6);
+  });
+
+  test("never crosses a namespace", async () => {
+    const world = shared.current;
+    const near = world.memory(1);
+    await world.put({ ...near, namespace: "tenant-a" });
+    await world.put({ ...world.memory(2), namespace: "tenant-b" });
+    const ids = async (namespace: string) =>
+      (await world.sync.search(near.embedding!, { k: 100, namespace })).map(({ memory }) => memory.memoryId);
+    expect(await ids("tenant-a")).toEqual(["m1"]);
+    expect(await ids("tenant-b")).toEqual(["m2"]);
+    expect(await ids("tenant-c")).toEqual([]);
+  });
+
+  test("makes up for results that a filter refuses", async () => {
+    const world = shared.current;
+    const namespace = "filtered";
+    await world.sync.syncBatch(world.memories(200).map((memory) => ({ ...memory, namespace })));
+    const results = await world.sync.search(unitVector(3, DIMENSION), {
+      k: 20,
+      namespace,
+      filter: ({ metadata }) => metadata.number === 3 || (metadata.number as number) % 10 === 0,
+    });
+    expect(results).toHaveLength(20);
+    expect(results[0]?.memory.memoryId).toBe("m3");
+    const scores = results.map(({ score }) => score);
+    expect(scores).toEqual(scores.toSorted((a, b) => b - a));
+    const numbers = results.map(({ memory }) => memory.metadata.number as number);
+    expect(numbers.every((number) => number === 3 || number % 10 === 0)).toBe(true);
+  });
+
+  test("leaves out what scores below the minimum", async () => {
+    const world = shared.current;
+    const namespace = "scored";
+    await world.sync.syncBatch(world.memories(100).map((memory) => ({ ...memory, namespace })));
+    const query = unitVector(5, DIMENSION);
+    const all = await world.sync.search(query, { k: 100, namespace });
+    const scoreMin = all[30]!.score;
+    const some = await world.sync.search(query, { k: 100, namespace, scoreMin });
+    expect(some).toEqual(all.slice(0, 31));
+  });
+
+  test("refuses what cannot be searched for, naming the argument", async () => {
+    const { sync } = shared.current;
+    const query = unitVector(1, DIMENSION);
+    const pathOf = async (call: Promise<unknown>) => {
+      const error = await call.then(
+        () => null,
+        (reason: unknown) => reason,
+      );
+      expect(error).toBeInstanceOf(ValidationError);
+      return (error as ValidationError).path;
+    };
+    expect(await pathOf(sync.search([1, 2, 3]))).toBe("query");
+    expect(await pathOf(sync.search(Array(DIMENSION).fill(0)))).toBe("query");
+    expect(await pathOf(sync.search([1, 2, 3, 4, 5, 6, 7, Number.NaN]))).toBe("query[7]");
+    for (const k of [0, -1, 1.5, Number.NaN, 1_001]) expect(await pathOf(sync.search(query, { k }))).toBe("k");
+    expect(await pathOf(sync.search(query, { namespace: "a:b" }))).toBe("namespace");
+    await expect(sync.search("words")).rejects.toBeInstanceOf(ConfigurationError);
+  });
+
+  test("falls back to the ledger when Redis lost or corrupted the memory", async () => {
+    const world = shared.current;
+    const namespace = "fallback";
+    await world.sync.syncBatch(world.memories(3, 600).map((memory) => ({ ...memory, namespace })));
+    await world.redis.del(world.redisKey("m600", namespace));
+    await world.redis.hset(world.redisKey("m601", namespace), "data", '{"content":"forged"}');
+    const results = await world.sync.search(unitVector(600, DIMENSION), { k: 3, namespace });
+    const sources = Object.fromEntries(results.map(({ memory }) => [memory.memoryId, memory.source]));
+    expect(sources).toEqual({ m600: "postgres", m601: "postgres", m602: "redis" });
+    for (const { memory } of results) expect(memory.content).toMatch(/^memory number 60\d$/);
+  });
+});
+
+describe("by text", () => {
+  test("a search finds the memory that says it, which was written without a vector", async (t) => {
+    const world = await openWorld(t, {
+      faiss: { dimension: 256 },
+      settings: { embedder: new HashingEmbedder({ dimension: 256 }) },
+    });
+    const texts = [
+      "The cat sleeps on the warm windowsill all afternoon.",
+      "Quarterly revenue grew by twelve percent in Europe.",
+      "Remember to water the tomato plants every second day.",
+    ];
+    const outcomes = await world.sync.syncBatch(
+      texts.map((content, number) => ({ memoryId: `t${number}`, content, memoryType: "note" })),
+    );
+    expect(outcomes.map(({ stores }) => stores.faiss)).toEqual(["applied", "applied", "applied"]);
+    for (const [number, query] of [
+      "sleeping cat on a windowsill",
+      "revenue growth in Europe",
+      "water tomato plants",
+    ].entries()) {
+      const [best] = await world.sync.search(query, { k: 1 });
+      expect(best?.memory.memoryId).toBe(`t${number}`);
+    }
+    expect((await world.sync.get("t0"))?.embeddingModel).toMatch(/hash/);
+    // The same text gives the same vector, so the second writing of it is none.
+    const again = await world.sync.syncMemory("t0", { content: texts[0]!, memoryType: "note" });
+    expect(again.status).toBe("unchanged");
+  });
+});
+
+test("without a vector index, a search says that there is none", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  expect(await world.put(world.memory(1))).toMatchObject({ status: "synced", stores: { faiss: "not_applicable" } });
+  await expect(world.sync.search(unitVector(1, DIMENSION))).rejects.toThrow(/faiss is unavailable: no vector index/);
+});

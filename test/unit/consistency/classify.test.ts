@@ -1,0 +1,169 @@
+import { describe, expect, test } from "vitest";
+import { classify } from "../../../src/consistency/classify.ts";
+import { buildReport, type DriftKind, type Finding } from "../../../src/consistency/report.ts";
+import type { LedgerVersion } from "../../../src/ledger/read-statements.ts";
+import type { StoredEntry } from "../../../src/projections/projection.ts";
+
+/** Method: the whole table. Rows: what the ledger says (at version 5). Columns: what the store holds. */
+
+const KEY = { namespace: "default", memoryId: "m" };
+const NOW = 1_000_000;
+const row = (fields: Partial<LedgerVersion>): LedgerVersion => ({
+  ...KEY,
+  version: 5,
+  checksum: "right",
+  redisVersion: 5,
+  faissVersion: 5,
+  modifiedAt: 1,
+  expiresAt: null,
+  transactionId: "T",
+  ...fields,
+});
+
+const LEDGER = {
+  unknown: undefined,
+  live: row({}),
+  "live, expires later": row({ expiresAt: NOW + 1 }),
+  "live, expires now": row({ expiresAt: NOW }),
+  "live, without a vector": row({ faissVersion: null }),
+  deleted: row({ checksum: null }),
+} satisfies Record<string, LedgerVersion | undefined>;
+
+const live = (version: number, checksum: string): StoredEntry => ({
+  ...KEY,
+  state: "live",
+  version,
+  checksum,
+  modifiedAt: 1,
+});
+const ENTRY = {
+  nothing: null,
+  "the version": live(5, "right"),
+  "the version, other checksum": live(5, "wrong"),
+  older: live(4, "right"),
+  newer: live(6, "right"),
+  "tombstone of the version": { ...KEY, state: "tombstone", version: 5 },
+  "older tombstone": { ...KEY, state: "tombstone", version: 4 },
+  "newer tombstone": { ...KEY, state: "tombstone", version: 6 },
+  malformed: { ...KEY, state: "malformed", reason: "has no version" },
+} satisfies Record<string, StoredEntry | null>;
+
+type Table = Record<keyof typeof LEDGER, Record<keyof typeof ENTRY, DriftKind | null>>;
+
+/** What holds of a live memory in a store that is to hold it. */
+const LIVE: Record<keyof typeof ENTRY, DriftKind | null> = {
+  nothing: "missing",
+  "the version": null,
+  "the version, other checksum": "diverged",
+  older: "stale",
+  newer: "ahead",
+  "tombstone of the version": "missing",
+  "older tombstone": "stale",
+  "newer tombstone": "ahead",
+  malformed: "corrupt",
+};
+const UNKNOWN: Record<keyof typeof ENTRY, DriftKind | null> = {
+  nothing: null,
+  "the version": "orphan",
+  "the version, other checksum": "orphan",
+  older: "orphan",
+  newer: "orphan",
+  "tombstone of the version": null,
+  "older tombstone": null,
+  "newer tombstone": null,
+  malformed: "orphan",
+};
+const DELETED: Record<keyof typeof ENTRY, DriftKind | null> = {
+  nothing: null,
+  "the version": "resurrected",
+  "the version, other checksum": "resurrected",
+  older: "resurrected",
+  newer: "resurrected",
+  "tombstone of the version": null,
+  "older tombstone": null,
+  "newer tombstone": null,
+  malformed: "corrupt",
+};
+
+const REDIS: Table = {
+  unknown: UNKNOWN,
+  live: LIVE,
+  "live, expires later": LIVE,
+  "live, expires now": { ...LIVE, nothing: null },
+  "live, without a vector": LIVE,
+  deleted: DELETED,
+};
+
+const FAISS: Table = {
+  unknown: UNKNOWN,
+  live: LIVE,
+  "live, expires later": LIVE,
+  "live, expires now": { ...LIVE, nothing: null },
+  "live, without a vector": {
+    nothing: null,
+    // Whatever vector stands there shows a memory that has none.
+    "the version": "stale",
+    "the version, other checksum": "stale",
+    older: "stale",
+    newer: "ahead",
+    "tombstone of the version": null,
+    "older tombstone": null,
+    "newer tombstone": null,
+    malformed: "corrupt",
+  },
+  deleted: DELETED,
+};
+
+for (const [store, table] of [
+  ["redis", REDIS],
+  ["faiss", FAISS],
+] as const) {
+  describe(`what ${store} holds of a memory`, () => {
+    const cases = Object.entries(table).flatMap(([ledger, columns]) =>
+      Object.entries(columns).map(([entry, kind]) => ({ ledger, entry, kind })),
+    );
+    test.each(cases)("ledger $ledger, store $entry: $kind", ({ ledger, entry, kind }) => {
+      const drift = classify(store, LEDGER[ledger as keyof typeof LEDGER], ENTRY[entry as keyof typeof ENTRY], NOW);
+      expect(drift?.kind ?? null).toBe(kind);
+      if (drift !== null) expect(drift.evidence).toMatch(/\S/);
+    });
+  });
+}
+
+describe("a report", () => {
+  const finding = (memoryId: string, store: Finding["store"]): Finding => ({
+    namespace: "default",
+    memoryId,
+    store,
+    kind: "missing",
+    expectedVersion: 1,
+    foundVersion: null,
+    evidence: "x",
+  });
+
+  test("lists the stores of each memory once, and is clean only without findings", () => {
+    const findings = [finding("a", "redis"), finding("b", "faiss"), finding("a", "faiss"), finding("a", "redis")];
+    const report = buildReport("full", 7, findings);
+    expect(report).toEqual({
+      clean: false,
+      scope: "full",
+      checked: 7,
+      findings,
+      byMemory: { a: ["redis", "faiss"], b: ["faiss"] },
+    });
+    expect(buildReport("deep", 3, [])).toEqual({ clean: true, scope: "deep", checked: 3, findings: [], byMemory: {} });
+  });
+
+  test("takes any id as a key of its own", () => {
+    const ids = ["__proto__", "constructor", "toString", "hasOwnProperty"];
+    const { byMemory } = buildReport(
+      "full",
+      0,
+      ids.map((id) => finding(id, "redis")),
+    );
+    expect(JSON.parse(JSON.stringify(byMemory))).toEqual(
+      JSON.parse('{"__proto__":["redis"],"constructor":["redis"],"toString":["redis"],"hasOwnProperty":["redis"]}'),
+    );
+    expect(Object.keys(byMemory)).toEqual(ids);
+  });
+});

@@ -1,0 +1,152 @@
+import { describe, expect, test } from "vitest";
+import type { LockedVersion } from "../../../src/ledger/write-statements.ts";
+import { encodeMemory } from "../../../src/memory/memory.ts";
+import { assertDistinct, decide, type WriteIntent } from "../../../src/write/plan.ts";
+
+const KEY = { namespace: "default", memoryId: "m" };
+const NOW = 1_700_000_000_000;
+const memory = (content: string, embedding: Float32Array | null) =>
+  encodeMemory(KEY, { content, memoryType: "t", importance: 0.5, metadata: {}, privacy: "full" }, embedding);
+const VECTOR = Float32Array.of(1, 2);
+const WITH = memory("a", VECTOR);
+const WITHOUT = memory("a", null);
+const intent = (fields: Partial<WriteIntent>): WriteIntent => ({
+  key: KEY,
+  memory: WITH,
+  expectedVersion: null,
+  modifiedAt: null,
+  ...fields,
+});
+const locked = (fields: Partial<LockedVersion>): LockedVersion => ({
+  version: 3,
+  checksum: WITH.checksum,
+  vector: { other: 2, me: 1 },
+  redisVersion: 3,
+  faissVersion: 3,
+  ...fields,
+});
+
+const FOUND = {
+  unknown: undefined,
+  same: locked({}),
+  "same, without a vector": locked({ checksum: WITHOUT.checksum, faissVersion: null }),
+  other: locked({ checksum: "other" }),
+  "other, without a vector": locked({ checksum: "other", faissVersion: null }),
+  deleted: locked({ checksum: null }),
+  "deleted, without a vector": locked({ checksum: null, faissVersion: null }),
+};
+
+interface Expected {
+  action: "write" | "unchanged" | "conflict";
+  version: number;
+  /** Whether the index has to hear of it, or holds it. */
+  faiss?: boolean;
+  /** What the ledger notes of the index. */
+  faissVersion?: number | null;
+}
+const write = (version: number, faiss: boolean, faissVersion: number | null): Expected => ({
+  action: "write",
+  version,
+  faiss,
+  faissVersion,
+});
+const unchanged = (version: number, faiss: boolean): Expected => ({ action: "unchanged", version, faiss });
+
+type Table = Record<keyof typeof FOUND, Expected>;
+const PUT_WITH: Table = {
+  unknown: write(1, true, 1),
+  same: unchanged(3, true),
+  "same, without a vector": write(4, true, 4),
+  other: write(4, true, 4),
+  "other, without a vector": write(4, true, 4),
+  deleted: write(4, true, 4),
+  "deleted, without a vector": write(4, true, 4),
+};
+const PUT_WITHOUT: Table = {
+  unknown: write(1, false, null),
+  // The index must hear of a memory that lost its vector.
+  same: write(4, true, null),
+  "same, without a vector": unchanged(3, false),
+  other: write(4, true, null),
+  "other, without a vector": write(4, false, null),
+  deleted: write(4, true, null),
+  "deleted, without a vector": write(4, false, null),
+};
+const DELETE: Table = {
+  unknown: unchanged(0, false),
+  same: write(4, true, 4),
+  "same, without a vector": write(4, false, null),
+  other: write(4, true, 4),
+  "other, without a vector": write(4, false, null),
+  deleted: unchanged(3, true),
+  "deleted, without a vector": unchanged(3, false),
+};
+
+for (const [what, input, table] of [
+  ["a put with a vector", WITH, PUT_WITH],
+  ["a put without one", WITHOUT, PUT_WITHOUT],
+  ["a delete", null, DELETE],
+] as const) {
+  describe(what, () => {
+    test.each(Object.entries(table))("of what is %s", (found, expected) => {
+      const decision = decide(intent({ memory: input }), FOUND[found as keyof typeof FOUND], NOW, "me");
+      expect(decision.action).toBe(expected.action);
+      if (decision.action === "conflict") throw new Error("no version was expected");
+      expect(decision.faiss).toBe(expected.faiss);
+      if (decision.action === "unchanged") {
+        expect(decision).toMatchObject({ version: expected.version, checksum: input?.checksum ?? null });
+        return;
+      }
+      const { write: row, change } = decision;
+      expect(row).toMatchObject({
+        ...KEY,
+        version: expected.version,
+        checksum: input?.checksum ?? null,
+        documentJson: input?.documentJson ?? null,
+        embedding: input?.embedding ?? null,
+        redisVersion: expected.version,
+        faissVersion: expected.faissVersion,
+        modifiedAt: NOW,
+        vector: found === "unknown" ? { me: 1 } : { other: 2, me: 2 },
+        bucket: WITH.bucket,
+      });
+      expect(change).toMatchObject({ ...KEY, version: expected.version, modifiedAt: NOW });
+      expect(change.kind).toBe(input === null ? "tombstone" : "put");
+      expect(row.digest).toBe(change.kind === "put" ? change.digest : null);
+    });
+  });
+}
+
+describe("an expected version", () => {
+  const CASES: [expected: number, found: keyof typeof FOUND, action: Expected["action"]][] = [
+    [0, "unknown", "write"],
+    [0, "deleted", "write"],
+    [0, "other", "conflict"],
+    [0, "same", "conflict"],
+    [1, "unknown", "conflict"],
+    [3, "other", "write"],
+    [3, "same", "unchanged"],
+    [3, "deleted", "write"],
+    [2, "other", "conflict"],
+    [4, "same", "conflict"],
+    [4, "deleted", "conflict"],
+  ];
+  test.each(CASES)("of %i where the memory is %s: %s", (expectedVersion, found, action) => {
+    const row = FOUND[found];
+    const decision = decide(intent({ expectedVersion }), row, NOW, "me");
+    expect(decision.action).toBe(action);
+    if (decision.action === "conflict") {
+      expect(decision).toEqual({ action, version: row?.version ?? 0, checksum: row?.checksum ?? null });
+    }
+  });
+});
+
+test("the time of an imported change takes the place of the ledger's clock", () => {
+  const decision = decide(intent({ modifiedAt: 5 }), undefined, NOW, "me");
+  expect(decision).toMatchObject({ write: { modifiedAt: 5 }, change: { modifiedAt: 5 } });
+});
+
+test("a chunk that names a memory twice is a defect, and one with the same id in two namespaces is none", () => {
+  expect(() => assertDistinct([intent({}), intent({})])).toThrow(/twice/);
+  assertDistinct([intent({}), intent({ key: { ...KEY, namespace: "other" } })]);
+});
