@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import type { Redis } from "ioredis";
 import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
-import type { PostgresAccess } from "./connection/postgres-pool.ts";
+import type { PostgresAccess } from "./connection/postgres-access.ts";
 import { Checker } from "./consistency/checker.ts";
 import { Repairer } from "./consistency/repairer.ts";
 import type { Embedder } from "./embed/embedder.ts";

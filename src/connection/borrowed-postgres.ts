@@ -1,8 +1,8 @@
 import type { Sql as PostgresSql, ReservedSql } from "postgres";
 import { AbortedError, StoreUnavailableError } from "../errors.ts";
 import { isTimeout, untilAborted } from "../lifecycle/deadline.ts";
+import type { Backend, PoolStatistics, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
 import { postgresError } from "./postgres-errors.ts";
-import type { Backend, PoolStatistics, PostgresAccess, PostgresConnection, Sql } from "./postgres-pool.ts";
 
 /**
  * Access to Postgres through a postgres.js client that the caller owns and ends. Each piece of work has a reserved

@@ -1,44 +1,9 @@
-import { connect as connectTcp, type Socket } from "node:net";
-import postgres from "postgres";
 import { AbortedError, ClosedError, StoreUnavailableError } from "../errors.ts";
 import { isTimeout, untilAborted } from "../lifecycle/deadline.ts";
 import { onAbort } from "../lifecycle/on-abort.ts";
+import type { PoolStatistics, PostgresAccess, PostgresConnection } from "./postgres-access.ts";
 import { postgresError } from "./postgres-errors.ts";
-
-/** A tagged-template client. Inside `use` it is one connection; nothing else runs on it meanwhile. */
-export type Sql = postgres.Sql;
-
-export interface PostgresConnection {
-  readonly sql: Sql;
-  /** The server process behind the connection, for making sure that it is gone. */
-  readonly backend: Backend;
-}
-
-/** Names a server process: process ids are given out again. */
-export interface Backend {
-  readonly pid: number;
-  /** Seconds since 1970, as text. */
-  readonly startedAt: string;
-}
-
-/** Hands out connections. The pool below is one; `borrowedPostgres` makes one of a client that the caller owns. */
-export interface PostgresAccess {
-  /**
-   * Runs `work` on a connection of its own. When `signal` fires, the connection is destroyed, so that nothing hangs on
-   * a link that is half open: what was sent may or may not have happened.
-   * @throws {StoreUnavailableError} {StoreRefusedError} in place of the driver's errors
-   */
-  use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T>;
-  /** Connections by state, for metrics. */
-  statistics(): PoolStatistics;
-  close(): Promise<void>;
-}
-
-export interface PoolStatistics {
-  idle: number;
-  busy: number;
-  waiting: number;
-}
+import { endLane, type Lane, openLane } from "./postgres-lane.ts";
 
 export interface PostgresPoolOptions {
   /** Connections at most. @default 20 */
@@ -56,13 +21,6 @@ export interface PostgresPoolOptions {
   /** Milliseconds after which a connection is replaced by a new one, when idle. @default 1_800_000 (30 min) */
   lifetimeMs?: number;
   applicationName?: string;
-}
-
-interface Lane extends PostgresConnection {
-  readonly openedAt: number;
-  /** False once the socket is gone: a client must never reconnect by itself in the midst of a transaction. */
-  usable(): boolean;
-  destroy(): void;
 }
 
 interface Waiter {
@@ -217,95 +175,4 @@ export class PostgresPool implements PostgresAccess {
 function lostToSignal(signal: AbortSignal, cause?: unknown): StoreUnavailableError | AbortedError {
   if (isTimeout(signal)) return new StoreUnavailableError("postgres", "no answer before the deadline", { cause });
   return new AbortedError("a call to postgres", { cause: signal.reason });
-}
-
-async function openLane(url: string, options: Required<PostgresPoolOptions>, signal: AbortSignal): Promise<Lane> {
-  let socket: Socket | undefined;
-  let dead = false;
-  const sql = postgres(url, {
-    max: 1,
-    idle_timeout: 0,
-    fetch_types: false, // The ledger writes arrays as text itself.
-    max_lifetime: null,
-    connect_timeout: options.connectTimeoutMs / 1_000,
-    backoff: false,
-    onnotice: () => undefined,
-    connection: {
-      application_name: options.applicationName,
-      statement_timeout: options.statementTimeoutMs,
-      lock_timeout: options.lockTimeoutMs,
-      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
-    },
-    // Ours, so that it can be destroyed, and given once: a lost connection must not come back as another one.
-    socket: async (target: { host: string[]; port: number[]; path?: string | false }) => {
-      if (dead || socket !== undefined)
-        throw Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
-      socket = await connectSocket(target, options.connectTimeoutMs);
-      socket.once("close", () => {
-        dead = true;
-      });
-      return socket;
-    },
-  } as postgres.Options<Record<string, never>>);
-  const destroy = (): void => {
-    dead = true;
-    socket?.destroy();
-    sql.end({ timeout: 0 }).catch(ignoreEndOfDestroyed);
-  };
-  try {
-    const opened = sql<Backend[]>`
-      select pid, extract(epoch from backend_start)::text as "startedAt"
-      from pg_stat_activity where pid = pg_backend_pid()`.execute();
-    const [row] = await untilAborted(opened, signal);
-    if (row === undefined) throw new StoreUnavailableError("postgres", "the server does not know its own process");
-    return {
-      sql,
-      backend: { pid: row.pid, startedAt: row.startedAt },
-      openedAt: performance.now(),
-      usable: () => !dead,
-      destroy,
-    };
-  } catch (error) {
-    destroy();
-    throw error;
-  }
-}
-
-function ignoreEndOfDestroyed(): void {
-  // Its queries were rejected one by one; there is nobody left to tell.
-}
-
-async function endLane(lane: Lane): Promise<void> {
-  try {
-    await lane.sql.end({ timeout: 1 });
-  } finally {
-    lane.destroy();
-  }
-}
-
-function connectSocket(
-  target: { host: string[]; port: number[]; path?: string | false },
-  timeoutMs: number,
-): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const host = target.host[0] ?? "localhost";
-    const port = target.port[0] ?? 5432;
-    const socket = target.path ? connectTcp({ path: target.path }) : connectTcp({ host, port, noDelay: true });
-    // The driver reads these for TLS.
-    Object.assign(socket, { host, port });
-    const timer = setTimeout(() => {
-      socket.destroy();
-      reject(Object.assign(new Error(`no connection within ${timeoutMs} ms`), { code: "CONNECT_TIMEOUT" }));
-    }, timeoutMs);
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.setKeepAlive(true, 10_000);
-      socket.removeAllListeners("error");
-      resolve(socket);
-    });
-    socket.once("error", (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
 }

@@ -1,4 +1,4 @@
-import type { Sql } from "../connection/postgres-pool.ts";
+import type { Sql } from "../connection/postgres-access.ts";
 import type { FeedCursor, FeedPage } from "../projections/change-source.ts";
 
 /** Names the history that feed cursors belong to. */

@@ -1,4 +1,4 @@
-import type { Sql } from "../connection/postgres-pool.ts";
+import type { Sql } from "../connection/postgres-access.ts";
 import { embeddingFromBytes } from "../memory/checksum.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import type { VersionVector } from "../memory/version-vector.ts";

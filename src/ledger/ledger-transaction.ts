@@ -1,4 +1,4 @@
-import type { Backend, PostgresConnection } from "../connection/postgres-pool.ts";
+import type { Backend, PostgresConnection } from "../connection/postgres-access.ts";
 import { compareKeys, type MemoryKey } from "../memory/keys.ts";
 import {
   beginAndLock,

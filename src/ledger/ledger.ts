@@ -1,4 +1,4 @@
-import type { Backend, PostgresAccess, PostgresConnection } from "../connection/postgres-pool.ts";
+import type { Backend, PostgresAccess, PostgresConnection } from "../connection/postgres-access.ts";
 import { withDeadline } from "../lifecycle/deadline.ts";
 import type { BucketDigests, BucketSet } from "../memory/buckets.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { PostgresAccess, Sql } from "../connection/postgres-pool.ts";
+import type { PostgresAccess, Sql } from "../connection/postgres-access.ts";
 import { ConfigurationError, SchemaTooNewError } from "../errors.ts";
 
 /** Any fixed number that no other program uses for its advisory locks. */

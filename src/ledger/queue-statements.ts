@@ -1,4 +1,4 @@
-import type { Sql } from "../connection/postgres-pool.ts";
+import type { Sql } from "../connection/postgres-access.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import type { ProjectionName } from "../projections/projection.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";

@@ -1,4 +1,4 @@
-import type { Sql } from "../connection/postgres-pool.ts";
+import type { Sql } from "../connection/postgres-access.ts";
 import type { BucketSet } from "../memory/buckets.ts";
 import { BucketDigests } from "../memory/buckets.ts";
 import { embeddingFromBytes } from "../memory/checksum.ts";

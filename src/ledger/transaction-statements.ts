@@ -1,4 +1,4 @@
-import type { Backend, Sql } from "../connection/postgres-pool.ts";
+import type { Backend, Sql } from "../connection/postgres-access.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 

@@ -1,4 +1,4 @@
-import type { Backend } from "../connection/postgres-pool.ts";
+import type { Backend } from "../connection/postgres-access.ts";
 import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";

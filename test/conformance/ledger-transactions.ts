@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Backend } from "../../src/connection/postgres-pool.ts";
+import type { Backend } from "../../src/connection/postgres-access.ts";
 import { pollUntil } from "../../src/embedded/wait.ts";
 import { keyText } from "../../src/memory/keys.ts";
 import { unitVector } from "../support/memories.ts";

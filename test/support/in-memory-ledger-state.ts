@@ -1,4 +1,4 @@
-import type { Backend } from "../../src/connection/postgres-pool.ts";
+import type { Backend } from "../../src/connection/postgres-access.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import type { EvidenceRecord, LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";

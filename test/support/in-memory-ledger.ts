@@ -1,4 +1,4 @@
-import type { Backend } from "../../src/connection/postgres-pool.ts";
+import type { Backend } from "../../src/connection/postgres-access.ts";
 import type { EvidenceRecord, LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";

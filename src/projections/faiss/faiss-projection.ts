@@ -19,11 +19,12 @@ import { DirectoryLock } from "./directory-lock.ts";
 import { HostClient, type HostState } from "./host-client.ts";
 import { HostConnection } from "./host-connection.ts";
 import { EpochChangedError, type FeedPosition, LedgerFollower } from "./ledger-follower.ts";
-import type { HostStatistics, SearchHit, WireEntry, WireKeyedEntry, WireReplacement } from "./messages.ts";
+import type { HostStatistics, SearchHit, WireKeyedEntry } from "./messages.ts";
 import { projectChecked, projectVector } from "./metric.ts";
 import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "./options.ts";
 import { removeAbandonedScratch } from "./scratch.ts";
 import { wireChange, withBlocks } from "./vector-blocks.ts";
+import { storedEntry, wireReplacement } from "./wire-entries.ts";
 
 /** Results of one search at most. */
 const K_MAX = 10_000;
@@ -358,23 +359,4 @@ export class FaissProjection implements Projection {
     if (position === undefined) throw new StoreUnavailableError("faiss", "its host was restarted");
     return position;
   }
-}
-
-function storedEntry(key: MemoryKey, entry: WireEntry, embedding: Buffer | null): StoredEntry {
-  const { namespace, memoryId } = key;
-  const { version } = entry;
-  if (entry.state === "tombstone") return { state: "tombstone", namespace, memoryId, version };
-  const live: LiveEntry = { state: "live", namespace, memoryId, version, checksum: entry.checksum, modifiedAt: null };
-  return embedding === null ? live : { ...live, data: { documentJson: null, embedding, vector: null } };
-}
-
-function wireReplacement({ key, found, change }: Replacement): WireReplacement {
-  if (change !== null && (change.namespace !== key.namespace || change.memoryId !== key.memoryId)) {
-    throw new InternalError(`a replacement of ${JSON.stringify(key.memoryId)} is of another memory`);
-  }
-  let held: WireEntry | null = null;
-  if (found?.state === "live") held = { state: "live", version: found.version, checksum: found.checksum };
-  if (found?.state === "tombstone") held = { state: "tombstone", version: found.version };
-  const { namespace, memoryId } = key;
-  return { namespace, memoryId, found: held, change: change === null ? null : wireChange(change) };
 }

@@ -1,0 +1,36 @@
+import type postgres from "postgres";
+
+/** A tagged-template client. Inside `use` it is one connection; nothing else runs on it meanwhile. */
+export type Sql = postgres.Sql;
+
+export interface PostgresConnection {
+  readonly sql: Sql;
+  /** The server process behind the connection, for making sure that it is gone. */
+  readonly backend: Backend;
+}
+
+/** Names a server process: process ids are given out again. */
+export interface Backend {
+  readonly pid: number;
+  /** Seconds since 1970, as text. */
+  readonly startedAt: string;
+}
+
+/** Hands out connections. The pool below is one; `borrowedPostgres` makes one of a client that the caller owns. */
+export interface PostgresAccess {
+  /**
+   * Runs `work` on a connection of its own. When `signal` fires, the connection is destroyed, so that nothing hangs on
+   * a link that is half open: what was sent may or may not have happened.
+   * @throws {StoreUnavailableError} {StoreRefusedError} in place of the driver's errors
+   */
+  use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T>;
+  /** Connections by state, for metrics. */
+  statistics(): PoolStatistics;
+  close(): Promise<void>;
+}
+
+export interface PoolStatistics {
+  idle: number;
+  busy: number;
+  waiting: number;
+}
