@@ -3,7 +3,14 @@ import { ulid } from "ulid";
 import { classifyPostgresError } from "../connection/postgres-errors.ts";
 import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../errors.ts";
 import type { MemoryKey } from "../memory/keys.ts";
-import { type CommitParts, CreationRace, changesFor, commitChunk, PrepareFailure } from "./commit.ts";
+import {
+  type ChunkTransaction,
+  type CommitParts,
+  CreationRace,
+  changesFor,
+  commitChunk,
+  PrepareFailure,
+} from "./commit.ts";
 import { atomicConflictOutcomes, decisionOutcome, repeatedOutcomes } from "./decision-outcome.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
@@ -133,7 +140,7 @@ export class Writer {
     }
     ledgerGate.succeeded();
     // Outside of the above: from here on nothing may make the write look as if it had failed, or be tried again.
-    return await this.#publish(intents, decisions, transaction.transactionId, gates);
+    return await this.#publish(intents, decisions, transaction, gates);
   }
 
   /** Tries again at once: each time at least one more of the memories has a row, so this ends, whatever the others do. */
@@ -181,12 +188,15 @@ export class Writer {
   async #publish(
     intents: readonly WriteIntent[],
     decisions: readonly Decision[],
-    transactionId: string,
+    { transactionId, idempotencyKey }: ChunkTransaction,
     included: readonly StoreGate[],
   ): Promise<SyncOutcome[]> {
     const writing = decisions.filter((decision) => decision.action === "write");
-    if (writing.length === 0)
+    if (writing.length === 0) {
+      // With a key its row was committed all the same, for the repeat to find.
+      if (idempotencyKey !== null) await confirmPublished(this.#parts, transactionId, []);
       return intents.map((intent, index) => decisionOutcome(intent, decisions[index]!, null, []));
+    }
     const { gates, onStep, onCommitted } = this.#parts;
     for (const { write } of writing) onCommitted(write, write.version);
     await onStep?.("committed");
