@@ -82,11 +82,16 @@ describe("an idempotency key", () => {
     const idempotencyKey = ulid();
     const inputs = [...batch("many", 230), ...batch("many", 1, "again")];
     const all = await Promise.all([1, 2, 3].map(() => sync.syncBatch(inputs, { idempotencyKey })));
+    const versions = inputs.map(({ memoryId }, index) => [memoryId, index === 230 ? 2 : 1]);
     for (const outcomes of all) {
-      expect(outcomes.map(({ memoryId, version, status }) => [memoryId, version, status])).toEqual(
-        inputs.map(({ memoryId }, index) => [memoryId, index === 230 ? 2 : 1, "synced"]),
-      );
+      expect(outcomes.map(({ memoryId, version }) => [memoryId, version])).toEqual(versions);
+      // A repeat that comes while the first call is still publishing says that stores are behind, which is true.
+      for (const { status } of outcomes) expect(["synced", "degraded"]).toContain(status);
     }
+    const later = await sync.syncBatch(inputs, { idempotencyKey });
+    expect(later.map(({ memoryId, version, status }) => [memoryId, version, status])).toEqual(
+      versions.map((pair) => [...pair, "synced"]),
+    );
     const [row] =
       await sql`select max(version)::int as newest from mnemosync.memory_versions where memory_id like 'many%'`;
     expect(row?.newest).toBe(2);
