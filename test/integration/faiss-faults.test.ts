@@ -123,6 +123,24 @@ test("a host killed under load loses no publish, settles every call, and none of
   await expectHeld(index, current);
 });
 
+test("a caller that tries again at once, and again, does not keep the event loop from noticing the end", async () => {
+  const index = await open();
+  killHost(index);
+  // The host is gone before this process has had a turn to read of it: from here on, a send fails at once.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  let tries = 0;
+  while (true) {
+    try {
+      await index.count(within());
+      break;
+    } catch (error) {
+      expect(error).toBeInstanceOf(StoreUnavailableError);
+      expect(++tries).toBeLessThan(1_000);
+    }
+  }
+  expect((await index.statistics(within())).restarts).toBe(1);
+});
+
 test("what was published behind the feed's horizon survives a crash too", async () => {
   const index = await open();
   const change = put("hidden", 2, vector());

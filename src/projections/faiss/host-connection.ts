@@ -37,6 +37,8 @@ export class HostConnection {
   readonly #pending = new Map<number, PendingCall>();
   #nextId = 1;
   #hasExited = false;
+  /** A message could not be sent: its end is noticed by a write sooner than by an event. */
+  #isBroken = false;
 
   private constructor(child: ChildProcess, scratch: readonly string[], pendingMax: number, log: Log) {
     this.#child = child;
@@ -69,7 +71,7 @@ export class HostConnection {
 
   /** False once the process has ended, or can't be talked to any more and is about to. */
   get usable(): boolean {
-    return !this.#hasExited && this.#child.connected;
+    return !this.#hasExited && !this.#isBroken && this.#child.connected;
   }
 
   /**
@@ -80,11 +82,14 @@ export class HostConnection {
    */
   request<O extends Operation>(operation: O, args: Arguments<O>, signal?: AbortSignal): Promise<Result<O>> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) return reject(abortError(operation, signal));
-      if (!this.usable) return reject(ended(operation));
+      // Never before the event loop had a turn: a caller that tries again at once, and again, would keep it from the
+      // very events that end the refusals.
+      const refuse = (error: Error): void => void setImmediate(reject, error);
+      if (signal?.aborted === true) return refuse(abortError(operation, signal));
+      if (!this.usable) return refuse(ended(operation));
       // A sign of life is asked for however many calls wait: their waiting may be the symptom.
       if (this.#pending.size >= this.#pendingMax && operation !== "ping") {
-        return reject(new StoreUnavailableError("faiss", `${this.#pending.size} calls wait for its host already`));
+        return refuse(new StoreUnavailableError("faiss", `${this.#pending.size} calls wait for its host already`));
       }
       const id = this.#nextId++;
       // An aborted call keeps its place until the host answers or ends: calls that pile up there stay bounded too.
@@ -104,8 +109,12 @@ export class HostConnection {
       const request: HostRequest = { id, operation, args };
       this.#child.send(request, (error) => {
         if (error === null) return;
-        this.#pending.get(id)?.reject(ended(operation, error));
-        this.#pending.delete(id);
+        this.#isBroken = true;
+        this.kill(); // Nobody can talk to it any more.
+        setImmediate(() => {
+          this.#pending.get(id)?.reject(ended(operation, error));
+          this.#pending.delete(id);
+        });
       });
     });
   }
