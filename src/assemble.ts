@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { Redis } from "ioredis";
 import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
+import type { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
+import type { HealthMonitor } from "./connection/health-monitor.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
+import type { RedisLink } from "./connection/redis-client.ts";
 import { Checker } from "./consistency/checker.ts";
 import { Repairer } from "./consistency/repairer.ts";
 import type { Embedder } from "./embed/embedder.ts";
@@ -16,6 +18,8 @@ import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
+import { Metrics } from "./observability/metrics.ts";
+import { observe } from "./observability/observe.ts";
 import type { Projection } from "./projections/projection.ts";
 import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
@@ -51,13 +55,19 @@ export interface Parts {
   readonly checker: Checker;
   readonly repairer: Repairer;
   readonly embedder: Embedder | null;
+  readonly metrics: Metrics;
+  /** One per store, started by the synchronizer. */
+  readonly monitors: readonly HealthMonitor[];
+  /** Null with clients of the caller's. */
+  readonly pools: ConnectionPoolManager | null;
   readonly log: Log;
 }
 
 export interface Connections {
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
-  readonly redis: Redis;
+  readonly redis: RedisLink;
+  readonly pools: ConnectionPoolManager | null;
   readonly ownsRedis: boolean;
   readonly vectorIndex: VectorIndex | null;
   readonly embedder: Embedder | null;
@@ -96,6 +106,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
   } = options;
+  const metrics = new Metrics();
   const floors = new VersionFloors();
   const writer = new Writer({
     ledger,
@@ -113,7 +124,13 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     onCommitted: (key, version) => floors.raise(key, version),
   });
   const now = Date.now;
-  const batcher = new Batcher(writer, {
+  const measured: Pick<Writer, "write"> = {
+    write: (intents, chunk) => {
+      metrics.transactionBegun(intents.length);
+      return writer.write(intents, chunk);
+    },
+  };
+  const batcher = new Batcher(measured, {
     batchSize: options.batchSize,
     concurrency: options.writeConcurrency,
     waitingMax: options.writeWaitingMax,
@@ -162,6 +179,19 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     checker: new Checker({ ledger, projections, log, overdueMs: options.publishDeadlineMs, now }),
     repairer: new Repairer({ ledger, projections, log, now }),
     embedder,
+    metrics,
+    monitors: observe({
+      metrics,
+      ledger,
+      postgres,
+      redis: redisProjection,
+      vectorIndex,
+      pools: connections.pools,
+      log,
+      healthCheckIntervalMs: options.healthCheckIntervalMs,
+      metricsFreshMs: options.metricsFreshMs,
+    }),
+    pools: connections.pools,
     log,
   };
 }

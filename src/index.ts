@@ -9,6 +9,16 @@ export type {
 } from "./calls.ts";
 export type { Options } from "./config/options.ts";
 export { openVectorIndex } from "./connect.ts";
+export {
+  type ConnectionPoolEvents,
+  ConnectionPoolManager,
+  type ConnectionPoolOptions,
+  type HealthStatus,
+} from "./connection/connection-pool-manager.ts";
+export type { HealthReport } from "./connection/health-monitor.ts";
+export type { PostgresConnection } from "./connection/postgres-access.ts";
+export type { RedisLink } from "./connection/redis-client.ts";
+export type { HealthState } from "./connection/store-health.ts";
 export type { CheckOptions } from "./consistency/check-options.ts";
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repairer.ts";
 export {
@@ -33,6 +43,7 @@ export { canonicalJson, type MemoryDocument, type Privacy } from "./memory/memor
 export type { MemoryInput } from "./memory/schema.ts";
 export type { VersionVector } from "./memory/version-vector.ts";
 export { createLog, type Log } from "./observability/log.ts";
+export type { Metrics } from "./observability/metrics.ts";
 export type { FeedCursor } from "./projections/change-source.ts";
 export { FaissProjection } from "./projections/faiss/faiss-projection.ts";
 export type { FaissOptions } from "./projections/faiss/options.ts";

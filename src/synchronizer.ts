@@ -10,14 +10,17 @@ import type {
 } from "./calls.ts";
 import type { Options } from "./config/options.ts";
 import { borrow, type Connected, connect } from "./connect.ts";
+import type { HealthMonitor, HealthReport } from "./connection/health-monitor.ts";
 import type { CheckOptions } from "./consistency/check-options.ts";
 import type { RepairOptions, RepairReport } from "./consistency/repairer.ts";
 import type { ConsistencyReport } from "./consistency/report.ts";
 import type { Embedder } from "./embed/embedder.ts";
-import { ClosedError, ConfigurationError, InternalError, MnemosyncError } from "./errors.ts";
+import { ClosedError, ConfigurationError, InternalError, MnemosyncError, type StoreName } from "./errors.ts";
 import type { MemoryVersion, VersionDiff } from "./history/history.ts";
 import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
 import type { MemoryInput } from "./memory/schema.ts";
+import type { Operation } from "./observability/metric-names.ts";
+import type { Metrics } from "./observability/metrics.ts";
 import type { Memory } from "./read/memory.ts";
 import type { SearchResult } from "./read/reader.ts";
 import { readStatus, type Status } from "./status.ts";
@@ -75,11 +78,11 @@ export class MemorySynchronizer {
    *   up: the write may still go through.
    */
   async syncMemory(memoryId: string, memory: MemoryFields, options: WriteOptions = {}): Promise<SyncOutcome> {
-    return await this.#call("syncMemory", options, async (signal) => {
+    return await this.#write("sync_memory", options, async (signal) => {
       const [intent] = await this.#parts.intake.prepare([{ ...memory, memoryId }], options, signal);
       if (intent === undefined) throw new InternalError("an input without a result");
       if ("error" in intent) throw intent.error;
-      return await this.#write(intent, options, signal);
+      return await this.#submit(intent, options, signal);
     });
   }
 
@@ -92,7 +95,11 @@ export class MemorySynchronizer {
     options: BatchOptions = {},
   ): Promise<SyncOutcome[]> {
     this.#assertOpen();
-    return await writeBatch(this.#parts, memories, options);
+    return await this.#parts.metrics.measured(
+      "sync_batch",
+      () => writeBatch(this.#parts, memories, options),
+      (outcomes) => outcomes.map(({ status }) => status),
+    );
   }
 
   /** The current version of a memory; null when there is none, or it is deleted or expired. */
@@ -110,10 +117,13 @@ export class MemorySynchronizer {
     const { k = 10, scoreMin = Number.NEGATIVE_INFINITY, filter = () => true } = options;
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", 1_000);
-    return await this.#call("search", options, async (signal) => {
-      const vector = typeof query === "string" ? await embedQuery(embedder, query, signal) : query;
-      return await reader.search(namespace, validator.checkEmbedding(vector, "query"), { k, scoreMin, filter }, signal);
-    });
+    return await this.#parts.metrics.searched(() =>
+      this.#call("search", options, async (signal) => {
+        const vector = typeof query === "string" ? await embedQuery(embedder, query, signal) : query;
+        const checked = validator.checkEmbedding(vector, "query");
+        return await reader.search(namespace, checked, { k, scoreMin, filter }, signal);
+      }),
+    );
   }
 
   /** Deletes a memory: a version like any other. `unchanged` when there is none. Throws as `syncMemory` does. */
@@ -121,7 +131,7 @@ export class MemorySynchronizer {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
     const expectedVersion = this.#parts.validator.checkExpectedVersion(options.expectedVersion);
     const intent = { key, memory: null, expectedVersion, modifiedAt: null };
-    return await this.#call("delete", options, (signal) => this.#write(intent, options, signal));
+    return await this.#write("delete", options, (signal) => this.#submit(intent, options, signal));
   }
 
   /** Versions of a memory that are kept, newest first: the current one and up to `historyVersionsMax` before it. */
@@ -152,7 +162,7 @@ export class MemorySynchronizer {
    */
   async rollback(memoryId: string, toVersion: number, options: KeyOptions & CallOptions = {}): Promise<SyncOutcome> {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
-    return await this.#call("rollback", options, async (signal) =>
+    return await this.#write("rollback", options, async (signal) =>
       orThrow(await this.#parts.history.rollback(key, toVersion, signal)),
     );
   }
@@ -162,8 +172,13 @@ export class MemorySynchronizer {
    * its outcome is `conflict`. @throws {NotFoundError}
    */
   async rollbackTransaction(transactionId: string, options: CallOptions = {}): Promise<SyncOutcome[]> {
-    return await this.#call("rollbackTransaction", options, (signal) =>
-      this.#parts.history.rollbackTransaction(transactionId, signal),
+    return await this.#parts.metrics.measured(
+      "rollback_transaction",
+      () =>
+        this.#call("rollbackTransaction", options, (signal) =>
+          this.#parts.history.rollbackTransaction(transactionId, signal),
+        ),
+      (outcomes) => outcomes.map(({ status }) => status),
     );
   }
 
@@ -176,18 +191,36 @@ export class MemorySynchronizer {
   start(): void {
     this.#assertOpen();
     this.#parts.syncLoop.start();
+    for (const monitor of this.#parts.monitors) monitor.start();
+    this.#parts.pools?.start();
+  }
+
+  /** What this synchronizer counts and measures: `await sync.metrics.text()` is what Prometheus reads. */
+  get metrics(): Metrics {
+    return this.#parts.metrics;
+  }
+
+  /** Health of each store as last seen: asks nobody. Watched once `start` was called; `status` asks. */
+  health(): Readonly<Partial<Record<StoreName, HealthReport>>> {
+    return Object.fromEntries(this.#parts.monitors.map((monitor: HealthMonitor) => [monitor.store, monitor.report()]));
   }
 
   /** Compares all three stores. @throws {StoreUnavailableError} One of them could not be looked at. */
   async checkConsistency(options: CheckOptions = {}): Promise<ConsistencyReport> {
     this.#assertOpen();
-    return await this.#parts.checker.run(options);
+    const { checker, metrics } = this.#parts;
+    const startedAt = performance.now();
+    const report = await checker.run(options);
+    metrics.checkFinished(report, report.scope, (performance.now() - startedAt) / 1_000);
+    return report;
   }
 
   /** Repairs what a check found, each finding verified by reading back. */
   async repairInconsistencies(report: ConsistencyReport, options: RepairOptions = {}): Promise<RepairReport> {
     this.#assertOpen();
-    return await this.#parts.repairer.run(report, options);
+    const repairs = await this.#parts.repairer.run(report, options);
+    this.#parts.metrics.repairFinished(repairs.details);
+    return repairs;
   }
 
   /** State and size of each store, the backlog, and the last clean check. Never rejects for a store that is away. */
@@ -202,13 +235,26 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
-    await this.#parts.syncLoop.stop();
+    await Promise.all([this.#parts.syncLoop.stop(), ...this.#parts.monitors.map((monitor) => monitor.stop())]);
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
     await this.#disconnect();
   }
 
-  async #write(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
+  /** A call that writes one memory, counted. */
+  async #write(
+    operation: Operation,
+    options: CallOptions,
+    work: (signal: AbortSignal) => Promise<SyncOutcome>,
+  ): Promise<SyncOutcome> {
+    return await this.#parts.metrics.measured(
+      operation,
+      () => this.#call(operation === "sync_memory" ? "syncMemory" : operation, options, work),
+      ({ status }) => [status],
+    );
+  }
+
+  async #submit(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
     const { wait = true, idempotencyKey } = options;
     if (idempotencyKey === undefined) return orThrow(await this.#parts.batcher.write(intent, wait, signal));
     checkIdempotencyKey(idempotencyKey);

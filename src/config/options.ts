@@ -1,14 +1,28 @@
 import { z } from "zod";
+import { parsePostgresUrl } from "../connection/postgres-url.ts";
+import { parseRedisUrl, REDIS_PROTOCOLS } from "../connection/redis-url.ts";
 
 const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
 
-/** A URL of one of the protocols. It may hold a password, so messages don't repeat it. */
-function urlOf(...protocols: readonly string[]) {
+/** A URL of one of the protocols, several hosts allowed. It may hold a password, so messages don't repeat it. */
+function urlOf(parse: (url: string) => unknown, ...protocols: readonly string[]) {
   const expected = `expected a URL that begins with ${protocols.map((protocol) => `${protocol}://`).join(" or ")}`;
   return z
     .string()
-    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1)), expected)
+    .superRefine((text, context) => {
+      const message = protocols.includes(text.slice(0, text.indexOf("://"))) ? refusalOf(() => parse(text)) : expected;
+      if (message !== null) context.addIssue({ code: "custom", message });
+    })
     .meta({ secret: true });
+}
+
+function refusalOf(work: () => unknown): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /**
@@ -16,11 +30,13 @@ function urlOf(...protocols: readonly string[]) {
  * name and the flag derived from its path, the description shown by `--help`.
  */
 export const optionsSchema = z.strictObject({
-  postgresUrl: urlOf("postgres", "postgresql").describe(
-    "Where the ledger is: postgres://user:password@host:port/database",
+  postgresUrl: urlOf(parsePostgresUrl, "postgres", "postgresql").describe(
+    "Where the ledger is: postgres://user:password@host:port/database; several hosts with target_session_attrs, TLS " +
+      "with sslmode and sslrootcert",
   ),
-  redisUrl: urlOf("redis", "rediss").describe(
-    "Where the working memory is: redis://host:port/number, or rediss:// for TLS",
+  redisUrl: urlOf(parseRedisUrl, ...REDIS_PROTOCOLS).describe(
+    "Where the working memory is: redis://host:port/number, or rediss:// for TLS; redis+sentinel://host,host/master/0; " +
+      "redis+cluster://host,host",
   ),
   redisPrefix: z
     .string()
@@ -92,7 +108,24 @@ export const optionsSchema = z.strictObject({
   cacheTimeoutMs: milliseconds(1)
     .default(1_000)
     .describe("Milliseconds that a read waits for Redis before it asks Postgres"),
+  postgresConnectionsMin: z
+    .number()
+    .int()
+    .min(0)
+    .max(500)
+    .default(10)
+    .describe("Connections to Postgres that a running service keeps open, postgresConnectionsMax at most"),
   postgresConnectionsMax: z.number().int().min(2).max(500).default(20).describe("Connections to Postgres, at most"),
+  redisConnectionsMax: z.number().int().min(1).max(1_000).default(50).describe("Connections to Redis, at most"),
+  healthCheckIntervalMs: milliseconds(50)
+    .default(30_000)
+    .describe("Milliseconds between health checks of a healthy store; others are checked four times as often"),
+  reconnectIntervalMs: milliseconds(50)
+    .default(5_000)
+    .describe("Milliseconds between attempts to reconnect to Redis, at most"),
+  metricsFreshMs: milliseconds(0)
+    .default(5_000)
+    .describe("Milliseconds for which scrapes share one reading of the gauges that need a query"),
   syncIntervalMs: milliseconds(10).default(5_000).describe("Milliseconds between looks at the backlog"),
   queueAttemptsMax: z
     .number()
