@@ -18,6 +18,7 @@ import type { Embedder } from "./embed/embedder.ts";
 import { ClosedError, ConfigurationError, InternalError, MnemosyncError, type StoreName } from "./errors.ts";
 import type { MemoryVersion, VersionDiff } from "./history/history.ts";
 import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
+import type { MemoryKey } from "./memory/keys.ts";
 import type { MemoryInput } from "./memory/schema.ts";
 import type { Operation } from "./observability/metric-names.ts";
 import type { Metrics } from "./observability/metrics.ts";
@@ -164,6 +165,16 @@ export class MemorySynchronizer {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
     return await this.#write("rollback", options, async (signal) =>
       orThrow(await this.#parts.history.rollback(key, toVersion, signal)),
+    );
+  }
+
+  /** The memories that a transaction wrote, each with the version it gave them; null for one that is not known (any more). */
+  async transaction(
+    transactionId: string,
+    options: CallOptions = {},
+  ): Promise<readonly (MemoryKey & { readonly version: number })[] | null> {
+    return await this.#call("transaction", options, (signal) =>
+      this.#parts.ledger.readTransaction(transactionId, signal),
     );
   }
 

@@ -74,6 +74,50 @@ export const optionsSchema = z.strictObject({
       apiKey: z.string().optional().meta({ secret: true }).describe("Key that the http provider is given"),
     })
     .prefault({}),
+  http: z
+    .strictObject({
+      host: z.string().min(1).default("127.0.0.1").describe("Address that the service listens on"),
+      port: z
+        .number()
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(8420)
+        .describe("Port that the service listens on; 0: a free one"),
+      authentication: z
+        .enum(["keys", "none"])
+        .default("keys")
+        .describe("Whether callers must show a key; none is for a loopback address only"),
+      keysFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("JSON file with the hashes of the service's keys (mnemosync key)"),
+      metricsAuthentication: z
+        .boolean()
+        .default(false)
+        .describe("Whether /metrics asks for a key too; it shows the names of namespaces"),
+      bodyBytesMax: z.number().int().min(1_024).max(1_073_741_824).default(16_777_216).describe("Bytes of a JSON body"),
+      importBytesMax: z
+        .number()
+        .int()
+        .min(1_024)
+        .default(1_073_741_824)
+        .describe("Bytes of a stream of memories to import"),
+      requestTimeoutMs: milliseconds(1_000)
+        .default(300_000)
+        .describe("Milliseconds that receiving a request may take, an import included"),
+      shutdownTimeoutMs: milliseconds(0)
+        .default(10_000)
+        .describe("Milliseconds that requests under way are given at a stop before their connections are cut"),
+      rateLimitPerSecond: z.number().int().min(1).max(1_000_000).default(1_000).describe("Requests per second and key"),
+      rateLimitBurst: z.number().int().min(1).max(1_000_000).default(2_000).describe("Requests at once and key"),
+      corsOrigins: z
+        .string()
+        .optional()
+        .describe("Origins whose pages may call the service, separated by commas; none by default"),
+    })
+    .prefault({}),
   batchSize: z.number().int().min(1).max(5_000).default(100).describe("Memories per transaction, at most"),
   writeConcurrency: z.number().int().min(1).max(64).default(4).describe("Transactions at a time"),
   writeWaitingMax: z
