@@ -26,13 +26,6 @@ export class RateLimiter {
     }
     return tokens >= 1 ? 0 : ((1 - tokens) / this.#perSecond) * 1_000;
   }
-
-  /** Whether `sender` has used up its burst, without taking from it. */
-  exhausted(sender: string): boolean {
-    const bucket = this.#buckets.get(sender);
-    if (bucket === undefined) return false;
-    return bucket.tokens + ((this.#now() - bucket.at) / 1_000) * this.#perSecond < 1;
-  }
 }
 
 /** Senders remembered. Beyond it the one that was quiet for longest starts anew. */
