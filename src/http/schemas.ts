@@ -9,6 +9,8 @@ export const namespaceParam = z.object({
     .describe("A tenant; no read, write or search crosses it"),
 });
 
+export const ulidText = z.string().regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, "expected a ULID: 26 characters");
+
 export const memoryParams = namespaceParam.extend({
   memoryId: z.string().min(1).max(512).describe("1 to 512 bytes of UTF-8, percent-encoded"),
 });

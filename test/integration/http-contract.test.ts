@@ -25,6 +25,9 @@ interface Document {
   readonly components: object;
 }
 
+/** A ULID that names nothing. */
+const UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
 type Method = "GET" | "PUT" | "POST" | "DELETE";
 
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -59,7 +62,7 @@ function expectDocumented(operation: Operation, response: LightMyRequestResponse
 function address(path: string, values: Record<string, string> = {}): string {
   const standard: Record<string, string> = { namespace: "tenant-b", memoryId: "nothing" };
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(values[name] ?? standard[name] ?? "none"),
+    encodeURIComponent(values[name] ?? standard[name] ?? UNKNOWN_ID),
   );
 }
 
@@ -203,7 +206,7 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   watchJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
   startRepair: (_, known) => [
     { body: { checkJobId: known.jobId }, status: 202 },
-    { body: { checkJobId: "none" }, status: 404 },
+    { body: { checkJobId: UNKNOWN_ID }, status: 404 },
   ],
   getJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
   cancelJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],

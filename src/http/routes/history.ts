@@ -11,12 +11,13 @@ import {
   outcomeSchema,
   outcomesSchema,
   transactionSchema,
+  ulidText,
   versionSchema,
 } from "../schemas.ts";
 
 const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
 const version = count(1, Number.MAX_SAFE_INTEGER);
-const transactionParams = z.object({ transactionId: z.string().min(1).max(64) });
+const transactionParams = z.object({ transactionId: ulidText });
 
 const listVersions = route({
   method: "GET",

@@ -3,10 +3,10 @@ import type { ConsistencyReport, RepairReport } from "../../index.ts";
 import { streamJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
 import { type Route, route } from "../route.ts";
-import { jobSchema } from "../schemas.ts";
+import { jobSchema, ulidText } from "../schemas.ts";
 
 const OPERATOR = { scope: "admin", everywhere: true } as const;
-const jobParams = z.object({ jobId: z.string().min(1).max(64) });
+const jobParams = z.object({ jobId: ulidText });
 
 /** Findings and repairs that a job's result shows one by one; the figures beside them count all. */
 const SHOWN_MAX = 1_000;
@@ -44,12 +44,7 @@ const startRepair = route({
   access: OPERATOR,
   body: z
     .strictObject({
-      checkJobId: z
-        .string()
-        .min(1)
-        .max(64)
-        .optional()
-        .describe("The check to go on from; by default a new one is made"),
+      checkJobId: ulidText.optional().describe("The check to go on from; by default a new one is made"),
       scope: z.enum(["full", "deep"]).default("full").describe("Of the new check"),
     })
     .meta({ id: "RepairRequest" }),
