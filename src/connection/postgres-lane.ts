@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { StoreUnavailableError } from "../errors.ts";
 import { untilAborted } from "../lifecycle/deadline.ts";
 import type { Backend, PostgresConnection } from "./postgres-access.ts";
+import { classifyPostgresError } from "./postgres-errors.ts";
 import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
 
 /** One socket to the server, and never another one in its place. */
@@ -29,7 +30,7 @@ interface Session extends Backend {
 
 /**
  * Opens a connection to the first of `targets`, in order, that answers and is of the wanted kind.
- * @throws the driver's errors (the last target's), or the reason of `signal`.
+ * @throws the driver's errors, or one that names what was wrong with each target, or the reason of `signal`.
  */
 export async function openLane(
   targets: readonly PostgresTarget[],
@@ -38,24 +39,23 @@ export async function openLane(
   signal: AbortSignal,
 ): Promise<{ lane: Lane; target: PostgresTarget }> {
   const rounds: SessionAttributes[] = wanted === "prefer-standby" ? ["standby", "any"] : [wanted];
-  let failure: unknown;
+  const failures: { target: PostgresTarget; error: unknown }[] = [];
   for (const round of rounds) {
     for (const target of targets) {
       try {
         return { lane: await openTarget(target, round, options, signal), target };
       } catch (error) {
         if (signal.aborted) throw error;
-        // Of several servers it is told which one it was; the only one keeps the driver's error.
-        failure = targets.length === 1 ? error : named(error, target);
+        failures.push({ target, error });
       }
     }
   }
-  throw failure;
-}
-
-function named(error: unknown, target: PostgresTarget): unknown {
-  if (error instanceof Error) error.message = `${target.name}: ${error.message}`;
-  return error;
+  const last = failures.at(-1)?.error;
+  // A wrong password or a missing database is no outage, whichever server says so.
+  const isOutage = failures.some(({ error }) => classifyPostgresError(error) === "unavailable");
+  if (targets.length === 1 || !isOutage) throw last;
+  const reasons = failures.map(({ target, error }) => `${target.name}: ${(error as Error).message}`);
+  throw new StoreUnavailableError("postgres", `no server of the list will do (${reasons.join("; ")})`, { cause: last });
 }
 
 function fits(session: Session, wanted: SessionAttributes): boolean {
