@@ -31,3 +31,10 @@ export function parseVector(text: string): VersionVector | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
   return Object.values(value).every((counter) => Number.isSafeInteger(counter)) ? (value as VersionVector) : null;
 }
+
+/** The smallest vector that includes all writes of both. */
+export function joinVectors(a: VersionVector, b: VersionVector): VersionVector {
+  const joined: Record<string, number> = { ...a };
+  for (const [node, counter] of Object.entries(b)) joined[node] = Math.max(joined[node] ?? 0, counter);
+  return joined;
+}

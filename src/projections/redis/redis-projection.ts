@@ -1,10 +1,13 @@
 import type { Redis } from "ioredis";
+import { ulid } from "ulid";
+import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
 import { BucketDigests } from "../../memory/buckets.ts";
 import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.ts";
-import { bucketOf, type MemoryKey } from "../../memory/keys.ts";
+import { bucketOf, type MemoryKey, plainKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { compareVectors, parseVector } from "../../memory/version-vector.ts";
 import type {
+  Eviction,
   LiveEntry,
   PreparedBatch,
   Projection,
@@ -17,7 +20,7 @@ import type {
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
 import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
-import { COUNT, DUMP, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
+import { COUNT, DUMP, GENERATION, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
 
 export interface RedisProjectionOptions {
   /** What every key begins with; no colon needed at its end. @default "mnemosync" */
@@ -55,6 +58,8 @@ export class RedisProjection implements Projection {
   readonly #storeEmbedding: boolean;
   readonly #tombstoneTtlMs: number;
   readonly #prepareKey: string;
+  readonly #generationKey: string;
+  readonly #callTimeoutMs: number;
 
   constructor(client: Redis, options: RedisProjectionOptions) {
     const {
@@ -69,7 +74,9 @@ export class RedisProjection implements Projection {
     this.#codec = new RedisCodec(prefix, storeEmbedding);
     this.#storeEmbedding = storeEmbedding;
     this.#tombstoneTtlMs = tombstoneTtlMs;
+    this.#callTimeoutMs = callTimeoutMs;
     this.#prepareKey = `${prefix}:prepare:${options.nodeId}`;
+    this.#generationKey = `${prefix}:generation`;
   }
 
   holds(change: MemoryChange): boolean {
@@ -180,6 +187,19 @@ export class RedisProjection implements Projection {
     return answers;
   }
 
+  async eviction(signal: AbortSignal): Promise<Eviction> {
+    const memory = await this.#info("memory", signal);
+    const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? "noeviction";
+    // Without a limit nothing is ever dropped, whatever the policy.
+    if (/^maxmemory:0\s/m.test(memory) || policy === "noeviction") return "none";
+    return policy.startsWith("volatile") ? "expiring" : "all";
+  }
+
+  async generation(signal: AbortSignal): Promise<string> {
+    const reply = await this.#scripts.run(GENERATION, [this.#generationKey], [ulid()], signal);
+    return String(reply);
+  }
+
   async health(signal: AbortSignal): Promise<ProjectionHealth> {
     try {
       await this.#scripts.run(PREPARE, [this.#prepareKey], ["health", PREPARE_TTL_MS], signal);
@@ -193,6 +213,16 @@ export class RedisProjection implements Projection {
   /** Ends the link, when it is ours to end. */
   disconnect(): void {
     this.#client.disconnect();
+  }
+
+  async #info(section: string, signal: AbortSignal): Promise<string> {
+    return await withDeadline(this.#callTimeoutMs, signal, async (deadline) => {
+      try {
+        return await untilAborted(this.#client.info(section), deadline);
+      } catch (error) {
+        throw redisError(error, deadline);
+      }
+    });
   }
 
   /** What is no entry of ours is kept as it is. */
@@ -214,10 +244,6 @@ export class RedisProjection implements Projection {
 
 function* slices<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += KEYS_PER_CALL) yield items.slice(start, start + KEYS_PER_CALL);
-}
-
-function plainKey(key: MemoryKey): MemoryKey {
-  return { namespace: key.namespace, memoryId: key.memoryId };
 }
 
 function nextCursor(reply: Buffer): string | null {

@@ -167,3 +167,11 @@ redis.call('HSET', KEYS[1], 'token', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('HGET', KEYS[1], 'token')
 `;
+
+/** KEYS: a key of our own. ARGV: a name. Returns the name that stands there, putting this one where none does. */
+export const GENERATION = `
+local held = redis.call('GET', KEYS[1])
+if held then return held end
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]
+`;
