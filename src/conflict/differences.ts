@@ -39,7 +39,7 @@ export interface SideDifferences {
   readonly same: boolean;
   readonly leftDeleted: boolean;
   readonly rightDeleted: boolean;
-  /** In the order of their paths. Against a deleted side, every leaf of the other. */
+  /** In the order of their paths. Against a deleted side, every field of the other, whole. */
   readonly fields: readonly DocumentDifference[];
   readonly embedding: EmbeddingDifference;
 }
