@@ -4,14 +4,20 @@ import { resolve } from "node:path";
 import type { Redis } from "ioredis";
 import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
+import { StrategyRegistry } from "./conflict/registry.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
 import { Checker } from "./consistency/checker.ts";
+import { Leadership } from "./consistency/leadership.ts";
+import { EventLoopWatch, Pace } from "./consistency/pace.ts";
+import { PendingConflicts } from "./consistency/pending-conflicts.ts";
 import { Repairer } from "./consistency/repairer.ts";
+import { ConsistencyWatch } from "./consistency/watch.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { HashingEmbedder } from "./embed/hashing-embedder.ts";
 import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
+import { CheckLedger, type CheckRecords } from "./ledger/check-ledger.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
@@ -25,6 +31,7 @@ import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
 import { Intake } from "./write/intake.ts";
+import type { WriteIntent } from "./write/plan.ts";
 import { type Probed, StoreGate } from "./write/store-gate.ts";
 import { Sweeper } from "./write/sweeper.ts";
 import { Writer } from "./write/writer.ts";
@@ -48,8 +55,15 @@ export interface Parts {
   /** Backlog, expiry, and what other nodes wrote. */
   readonly syncLoop: Loop;
   readonly reader: Reader;
+  readonly records: CheckRecords;
+  readonly strategies: StrategyRegistry;
   readonly checker: Checker;
   readonly repairer: Repairer;
+  readonly conflicts: PendingConflicts;
+  /** Which node looks at the stores that all share. */
+  readonly leadership: Leadership;
+  /** Checks and repairs. */
+  readonly consistencyLoop: Loop;
   readonly embedder: Embedder | null;
   readonly log: Log;
 }
@@ -127,6 +141,62 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     publishTimeoutMs,
     attemptsMax: options.queueAttemptsMax,
   });
+  const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
+  const strategies = new StrategyRegistry();
+  const checker = new Checker({
+    ledger,
+    records,
+    projections,
+    indexShape: shape,
+    log,
+    overdueMs: options.publishDeadlineMs,
+    pace: (memoriesPerSecondMax) => {
+      const eventLoop = new EventLoopWatch();
+      return new Pace({
+        memoriesPerSecondMax: memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax ?? null,
+        load: () => ({
+          eventLoopDelayMs: eventLoop.worstMs(),
+          postgresWaiting: postgres.statistics().waiting,
+        }),
+        end: () => eventLoop.stop(),
+      });
+    },
+    now,
+  });
+  const repairerParts = {
+    ledger,
+    records,
+    projections,
+    validator,
+    indexShape: shape,
+    embedder,
+    write: (intent: WriteIntent, signal: AbortSignal) => batcher.write(intent, true, signal),
+    strategies,
+    strategyTimeoutMs: options.strategyTimeoutMs,
+    log,
+    now,
+  };
+  const repairer = new Repairer(repairerParts);
+  const leadership = new Leadership({
+    records,
+    name: "checker",
+    holder: `${ledger.nodeId}/${process.pid}/${ulid()}`,
+    leaseMs: options.checkerLeaseMs,
+    log,
+  });
+  const watch = new ConsistencyWatch({
+    checker,
+    repairer,
+    records,
+    projections,
+    isLeader: () => leadership.isLeader,
+    log,
+    intervalMs: options.consistencyCheckIntervalMs,
+    sweepMs: options.consistencySweepMs,
+    repairKinds: options.repairKinds,
+    strategy: options.repairStrategy,
+    repairsMax: options.repairsPerPassMax,
+  });
   const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
     options,
@@ -159,8 +229,18 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       },
     }),
     reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
-    checker: new Checker({ ledger, projections, log, overdueMs: options.publishDeadlineMs, now }),
-    repairer: new Repairer({ ledger, projections, log, now }),
+    records,
+    strategies,
+    checker,
+    repairer,
+    conflicts: new PendingConflicts(repairerParts),
+    leadership,
+    consistencyLoop: new Loop({
+      name: "consistency",
+      intervalMs: options.consistencyCheckIntervalMs,
+      log,
+      pass: (signal) => watch.runOnce(signal).then(() => false),
+    }),
     embedder,
     log,
   };

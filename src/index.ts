@@ -8,10 +8,27 @@ export type {
   WriteOptions,
 } from "./calls.ts";
 export type { Options } from "./config/options.ts";
+export { differences, type SideDifferences } from "./conflict/differences.ts";
+export { latestWins } from "./conflict/latest-wins.ts";
+export { manual } from "./conflict/manual.ts";
+export { merge } from "./conflict/merge.ts";
+export { preferStore } from "./conflict/prefer-store.ts";
+export { BUILT_IN_STRATEGIES, type BuiltInStrategy } from "./conflict/registry.ts";
+export type { Candidate, Conflict, ConflictBase, ConflictStrategy, Resolution } from "./conflict/strategy.ts";
+export { versionVector } from "./conflict/version-vector.ts";
 export { openVectorIndex } from "./connect.ts";
-export type { CheckOptions } from "./consistency/check-options.ts";
-export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repairer.ts";
+export type { CheckOptions, CheckProgress } from "./consistency/check-options.ts";
+export type {
+  ConflictDecision,
+  ConflictDetails,
+  ConflictListOptions,
+  ConflictSide,
+  ConflictSummary,
+  PendingConflicts,
+} from "./consistency/pending-conflicts.ts";
+export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair-options.ts";
 export {
+  CHECK_SCOPES,
   type CheckScope,
   type ConsistencyReport,
   DRIFT_KINDS,

@@ -9,9 +9,11 @@ import type {
   WriteOptions,
 } from "./calls.ts";
 import type { Options } from "./config/options.ts";
+import type { ConflictStrategy } from "./conflict/strategy.ts";
 import { borrow, type Connected, connect } from "./connect.ts";
 import type { CheckOptions } from "./consistency/check-options.ts";
-import type { RepairOptions, RepairReport } from "./consistency/repairer.ts";
+import type { PendingConflicts } from "./consistency/pending-conflicts.ts";
+import type { RepairOptions, RepairReport } from "./consistency/repair-options.ts";
 import type { ConsistencyReport } from "./consistency/report.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { ClosedError, ConfigurationError, InternalError, MnemosyncError } from "./errors.ts";
@@ -172,22 +174,42 @@ export class MemorySynchronizer {
     return this.#parts.backlog;
   }
 
-  /** Starts the background loop: every `syncIntervalMs` the backlog, expired memories, other nodes' writes. Twice is once. */
+  /**
+   * Starts the background loops. Every `syncIntervalMs`: the backlog, expired memories, other nodes' writes. Every
+   * `consistencyCheckIntervalMs`: what changed is checked, and a slice of everything, and what is found is repaired (one
+   * node of all checks the shared stores, each its own index). Twice is once.
+   */
   start(): void {
     this.#assertOpen();
     this.#parts.syncLoop.start();
+    this.#parts.leadership.start();
+    this.#parts.consistencyLoop.start();
   }
 
-  /** Compares all three stores. @throws {StoreUnavailableError} One of them could not be looked at. */
+  /** Makes a conflict strategy available by its name. @throws {ConfigurationError} The name is taken, or no name. */
+  registerStrategy(strategy: ConflictStrategy): void {
+    this.#parts.strategies.register(strategy);
+  }
+
+  /** What repairs decided, and what waits for somebody to decide. */
+  get conflicts(): PendingConflicts {
+    return this.#parts.conflicts;
+  }
+
+  /** Compares the stores. @throws {StoreUnavailableError} One of them could not be looked at: nothing is claimed then. */
   async checkConsistency(options: CheckOptions = {}): Promise<ConsistencyReport> {
     this.#assertOpen();
     return await this.#parts.checker.run(options);
   }
 
   /** Repairs what a check found, each finding verified by reading back. */
-  async repairInconsistencies(report: ConsistencyReport, options: RepairOptions = {}): Promise<RepairReport> {
+  async repairInconsistencies(
+    report: Pick<ConsistencyReport, "findings">,
+    options: RepairOptions = {},
+  ): Promise<RepairReport> {
     this.#assertOpen();
-    return await this.#parts.repairer.run(report, options);
+    const strategy = options.strategy ?? this.#parts.options.repairStrategy;
+    return await this.#parts.repairer.run(report, { ...options, strategy });
   }
 
   /** State and size of each store, the backlog, and the last clean check. Never rejects for a store that is away. */
@@ -202,7 +224,9 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
-    await this.#parts.syncLoop.stop();
+    const { syncLoop, consistencyLoop, leadership } = this.#parts;
+    await Promise.all([syncLoop.stop(), consistencyLoop.stop()]);
+    await leadership.stop();
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
     await this.#disconnect();

@@ -112,5 +112,10 @@ function fromText(schema: z.ZodType, text: string): unknown {
   if (schema instanceof z.ZodNumber) return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
   if (schema instanceof z.ZodBoolean)
     return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
+  if (schema instanceof z.ZodArray)
+    return text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
   return text;
 }

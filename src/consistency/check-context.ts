@@ -36,4 +36,3 @@ export function buildReport(
     resumed: run.resumed,
   };
 }
-

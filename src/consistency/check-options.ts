@@ -5,7 +5,7 @@ import type { IndexShape } from "../memory/schema.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection } from "../projections/projection.ts";
 import type { Pace } from "./pace.ts";
-import type { CheckScope } from "./report.ts";
+import type { CheckScope, ConsistencyReport } from "./report.ts";
 
 export interface CheckerParts {
   readonly ledger: LedgerStore;
@@ -18,6 +18,8 @@ export interface CheckerParts {
   readonly overdueMs: number;
   /** Keeps checks from being in anybody's way. @param memoriesPerSecondMax null: as fast as it goes */
   readonly pace: (memoriesPerSecondMax: number | null) => Pace;
+  /** Told of every check that ended, and how many milliseconds it took. */
+  readonly onChecked?: ((report: ConsistencyReport, elapsedMs: number) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

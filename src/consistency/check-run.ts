@@ -67,12 +67,7 @@ export class CheckRun {
       return { run: new CheckRun(parts, name, null, false), position: null };
     }
     if (resume && isOpen && state.silentMs < RESUMABLE_MS) {
-      const run = new CheckRun(
-        parts,
-        name,
-        { state, findings: await recordedFindings(parts, name, signal) },
-        true,
-      );
+      const run = new CheckRun(parts, name, { state, findings: await recordedFindings(parts, name, signal) }, true);
       await parts.records.beginCheck(name, run.#runId, "all", signal);
       parts.log.info({ check: name, checked: state.checked, startedAt: state.startedAt }, "check.resumed");
       return { run, position: state.position };
@@ -86,9 +81,7 @@ export class CheckRun {
   static async continue(parts: CheckerParts, name: string, keep: Keep, signal: AbortSignal): Promise<CheckRun> {
     const state = await CheckRun.lastState(parts, name, signal);
     const earlier =
-      keep === "all" && state !== null
-        ? { state, findings: await recordedFindings(parts, name, signal) }
-        : null;
+      keep === "all" && state !== null ? { state, findings: await recordedFindings(parts, name, signal) } : null;
     const run = new CheckRun(parts, name, earlier, true);
     await parts.records.beginCheck(name, run.#runId, keep, signal);
     return run;

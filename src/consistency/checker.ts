@@ -2,8 +2,8 @@ import type { StoreName } from "../errors.ts";
 import { ConfigurationError } from "../errors.ts";
 import { BucketSet } from "../memory/buckets.ts";
 import type { Eviction, Projection } from "../projections/projection.ts";
-import type { CheckerParts, CheckOptions } from "./check-options.ts";
 import { buildReport, type CheckContext } from "./check-context.ts";
+import type { CheckerParts, CheckOptions } from "./check-options.ts";
 import { CheckRun } from "./check-run.ts";
 import { Comparer } from "./comparer.ts";
 import { runQuick } from "./quick.ts";
@@ -37,6 +37,7 @@ export class Checker {
     const { scope = "full", signal = new AbortController().signal } = options;
     const stores = this.#stores(options.stores);
     const pace = this.#parts.pace(options.memoriesPerSecondMax ?? null);
+    const begunAt = performance.now();
     try {
       const context = { parts: this.#parts, name: checkName(scope, stores), stores, pace, signal };
       const projections = this.#projections(stores);
@@ -47,6 +48,7 @@ export class Checker {
           : await this.#walk(scope, context, projections, evictions, options);
       const { checked, findings, clean } = report;
       this.#parts.log.info({ scope, stores, checked, findings: findings.length, clean }, "check.finished");
+      this.#parts.onChecked?.(report, performance.now() - begunAt);
       return report;
     } finally {
       pace.end();
@@ -61,7 +63,12 @@ export class Checker {
     const pace = this.#parts.pace(null);
     try {
       const name = checkName("sweep", stores);
-      return await runSweepSlice({ parts: this.#parts, name, stores, pace, signal: options.signal }, projections, evictions, options);
+      return await runSweepSlice(
+        { parts: this.#parts, name, stores, pace, signal: options.signal },
+        projections,
+        evictions,
+        options,
+      );
     } finally {
       pace.end();
     }
@@ -87,7 +94,13 @@ export class Checker {
     const differing = deep ? null : await this.#differingBuckets(projections, signal);
     const pages = deep ? DEEP_PAGE : { pageSize: PAGE_SIZE, pageBytes: null };
     const start = (position as WalkPosition | null) ?? WALK_START;
-    const walk = new Walk(parts, { projections, buckets: differing?.buckets ?? null, ...pages }, comparer, start, signal);
+    const walk = new Walk(
+      parts,
+      { projections, buckets: differing?.buckets ?? null, ...pages },
+      comparer,
+      start,
+      signal,
+    );
     try {
       for (let seen = await walk.step(); seen !== null; seen = await walk.step()) {
         const checked = run.checkedBefore + comparer.checked;

@@ -1,13 +1,13 @@
 import type { Candidate, Conflict, ConflictBase } from "../conflict/strategy.ts";
+import type { HistoricVersion } from "../ledger/history-statements.ts";
 import { checksumOf, embeddingFromBytes } from "../memory/checksum.ts";
 import { plainKey } from "../memory/keys.ts";
 import type { EncodedMemory, MemoryChange, MemoryDocument } from "../memory/memory.ts";
 import type { MemoryValidator } from "../memory/schema.ts";
 import { compareVectors, parseVector, type VersionVector } from "../memory/version-vector.ts";
 import type { LiveEntry, StoredEntry } from "../projections/projection.ts";
-import type { HistoricVersion } from "../ledger/history-statements.ts";
-import { isSound } from "./republish.ts";
 import type { Finding } from "./report.ts";
+import { isSound } from "./republish.ts";
 
 /** What Redis holds of a memory, proven to be whole. */
 export interface SoundCopy {
@@ -69,7 +69,12 @@ export function conflictOf(
   candidates: readonly Candidate[],
   history: readonly HistoricVersion[],
 ): Conflict {
-  return { ...plainKey(finding), kind: finding.kind as Conflict["kind"], base: baseOf(candidates, history), candidates };
+  return {
+    ...plainKey(finding),
+    kind: finding.kind as Conflict["kind"],
+    base: baseOf(candidates, history),
+    candidates,
+  };
 }
 
 /**

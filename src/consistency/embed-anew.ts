@@ -2,9 +2,17 @@ import { keyText, plainKey } from "../memory/keys.ts";
 import type { MemoryDocument } from "../memory/memory.ts";
 import { LEDGER_WINS, storeEvidence } from "./evidence.ts";
 import { foreignReason } from "./foreign.ts";
-import { deferred, failed, planned, type RepairerParts, type RepairStep, repaired, type Verdict } from "./repair-options.ts";
-import { isSound, MOVED, readSides } from "./republish.ts";
+import {
+  deferred,
+  failed,
+  planned,
+  type RepairerParts,
+  type RepairStep,
+  repaired,
+  type Verdict,
+} from "./repair-options.ts";
 import type { Finding } from "./report.ts";
+import { isSound, MOVED, readSides } from "./republish.ts";
 import { bringUpToDate } from "./resolve-conflicts.ts";
 
 const NO_EMBEDDER =

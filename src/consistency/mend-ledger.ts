@@ -2,7 +2,15 @@ import { checksumOf } from "../memory/checksum.ts";
 import { keyText } from "../memory/keys.ts";
 import type { StoredEntry } from "../projections/projection.ts";
 import { ledgerEvidence } from "./evidence.ts";
-import { deferred, failed, planned, type RepairerParts, type RepairStep, repaired, type Verdict } from "./repair-options.ts";
+import {
+  deferred,
+  failed,
+  planned,
+  type RepairerParts,
+  type RepairStep,
+  repaired,
+  type Verdict,
+} from "./repair-options.ts";
 import type { Finding } from "./report.ts";
 
 /**

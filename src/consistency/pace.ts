@@ -34,7 +34,13 @@ export class Pace {
   #busyPauseMs = 0;
 
   constructor(options: PaceOptions) {
-    this.#options = { eventLoopDelayMaxMs: 50, clock: () => performance.now(), pause: realPause, end: () => undefined, ...options };
+    this.#options = {
+      eventLoopDelayMaxMs: 50,
+      clock: () => performance.now(),
+      pause: realPause,
+      end: () => undefined,
+      ...options,
+    };
     this.#dueAt = this.#options.clock();
   }
 

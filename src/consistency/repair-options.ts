@@ -25,6 +25,8 @@ export interface RepairerParts {
   /** Milliseconds that a strategy may take for one conflict. */
   readonly strategyTimeoutMs: number;
   readonly log: Log;
+  /** Told of every run that changed something, or tried to. */
+  readonly onRepaired?: ((report: RepairReport) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }

@@ -69,8 +69,11 @@ export class Repairer {
       );
     }
     const details = wanted.map((finding) => detail(finding, verdicts.get(finding)));
-    if (!dryRun) await this.#forget(details, signal);
-    return summarize(details);
+    const summary = summarize(details);
+    if (dryRun) return summary;
+    await this.#forget(details, signal);
+    this.#parts.onRepaired?.(summary);
+    return summary;
   }
 
   #strategy(strategy: string | ConflictStrategy): ConflictStrategy {
@@ -89,7 +92,9 @@ export class Repairer {
     const foreign = ofCopies.filter(({ kind }) => kind === "foreign");
     const plain = ofCopies.filter(({ kind }) => kind !== "foreign" && !CONFLICT_KINDS.has(kind));
     // All of one memory's conflicts go into one batch, since they are one decision.
-    const byMemory = conflicts.toSorted((a, b) => compareText(a.namespace, b.namespace) || compareText(a.memoryId, b.memoryId));
+    const byMemory = conflicts.toSorted(
+      (a, b) => compareText(a.namespace, b.namespace) || compareText(a.memoryId, b.memoryId),
+    );
     return [
       [each(ofLedger, (batch) => mendLedger(parts, batch, step))],
       [
@@ -113,9 +118,15 @@ export class Repairer {
       if (step.signal.aborted) throw error;
       const reason = error instanceof MnemosyncError ? error : new InternalError(String(error), { cause: error });
       const [first] = batch;
-      this.#parts.log.warn({ store: first?.store, findings: batch.length, error: reason.message }, "repair.batch_failed");
+      this.#parts.log.warn(
+        { store: first?.store, findings: batch.length, error: reason.message },
+        "repair.batch_failed",
+      );
       const verdict = reason.retryable ? deferred(reason.message) : failed(reason.message);
-      return zip(batch, batch.map(() => verdict));
+      return zip(
+        batch,
+        batch.map(() => verdict),
+      );
     }
   }
 
@@ -155,7 +166,8 @@ function checkOptions({ repairsMax, kinds }: RepairOptions): void {
     throw new ValidationError("repairsMax", `is ${repairsMax}, and must be a whole number from 1`);
   }
   const unknown = kinds?.find((kind) => !DRIFT_KINDS.includes(kind));
-  if (unknown !== undefined) throw new ValidationError("kinds", `${JSON.stringify(unknown)} is none of ${DRIFT_KINDS.join(", ")}`);
+  if (unknown !== undefined)
+    throw new ValidationError("kinds", `${JSON.stringify(unknown)} is none of ${DRIFT_KINDS.join(", ")}`);
 }
 
 function detail(finding: Finding, verdict: Verdict | undefined): RepairDetail {

@@ -1,5 +1,5 @@
-import { checksumOf } from "../memory/checksum.ts";
 import type { LedgerVersion } from "../ledger/read-statements.ts";
+import { checksumOf } from "../memory/checksum.ts";
 import { keyText, type MemoryKey, plainKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";

@@ -109,9 +109,7 @@ async function readCases(parts: RepairerParts, findings: readonly Finding[], sig
   const keys = [...grouped.values()].map((group) => plainKey(group[0] as Finding));
   const redis = projectionOf(parts, "redis");
   const sides: Sides[] =
-    redis === undefined
-      ? keys.map(() => ({ change: null, entry: null }))
-      : await readSides(parts, redis, keys, signal);
+    redis === undefined ? keys.map(() => ({ change: null, entry: null })) : await readSides(parts, redis, keys, signal);
   return keys.map((key, index) => {
     const group = grouped.get(keyText(key)) as Finding[];
     const found = group.find(({ store }) => store === "redis");
@@ -185,7 +183,8 @@ async function writeWinners(
   if (winners.length === 0) return;
   if (step.dryRun) {
     for (const { item, note } of winners) {
-      for (const finding of item.findings) verdicts.set(finding, planned(`to be written to the ledger: ${note}`, strategy.name));
+      for (const finding of item.findings)
+        verdicts.set(finding, planned(`to be written to the ledger: ${note}`, strategy.name));
     }
     return;
   }
@@ -194,9 +193,7 @@ async function writeWinners(
     winners.map(({ item }) => storeEvidence(item.redis as Finding, item.sides.entry, item.sides.change, stamp)),
     step.signal,
   );
-  const answers = await Promise.all(
-    winners.map((winner) => parts.write(intentOf(winner), step.signal)),
-  );
+  const answers = await Promise.all(winners.map((winner) => parts.write(intentOf(winner), step.signal)));
   const written: { winner: Winner; id: string; version: number }[] = [];
   const endings: { id: string; state: "resolved" | "failed"; resolution: string }[] = [];
   answers.forEach((outcome, index) => {
@@ -211,7 +208,11 @@ async function writeWinners(
       written.push({ winner, id, version: outcome.version ?? 0 });
     }
   });
-  const agreed = await bringUpToDate(parts, written.map(({ winner }) => winner.item.key), step);
+  const agreed = await bringUpToDate(
+    parts,
+    written.map(({ winner }) => winner.item.key),
+    step,
+  );
   for (const { winner, id, version } of written) {
     const difference = agreed.get(keyText(winner.item.key)) ?? null;
     const note = `${winner.note}: version ${version} of the ledger`;

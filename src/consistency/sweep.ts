@@ -9,8 +9,8 @@ import { WALK_START, Walk, type WalkPosition } from "./walk.ts";
 
 export interface SweepOptions {
   readonly stores?: readonly StoreName[];
-  /** Memories and entries to look at, about: a page is not cut. */
-  readonly budget: number;
+  /** How much of a round the slice should be, more than 0, at most 1: a page is not cut. */
+  readonly share: number;
   readonly signal: AbortSignal;
 }
 
@@ -26,6 +26,9 @@ export interface SweepSlice {
 
 const PAGE_SIZE = 500;
 
+/** The ledger's memories are this part of a round; the entries of the projections, which are only listed, the rest. */
+const LEDGER_PART = 0.8;
+
 /**
  * Goes on with the round over everything, compared by version and checksum, and pauses it again. A round that ended is
  * followed by the next one. Entries of a projection are walked over within one slice, since its cursor need not outlast
@@ -39,23 +42,23 @@ export async function runSweepSlice(
 ): Promise<SweepSlice> {
   const { parts, name, pace, signal } = context;
   const last = await CheckRun.lastState(parts, name, signal);
-  const position = (last?.position ?? null) as WalkPosition | null;
-  const run = await CheckRun.continue(parts, name, position === null ? "nothing" : "all", signal);
+  const start = (last?.position ?? null) as WalkPosition | null;
+  const run = await CheckRun.continue(parts, name, start === null ? "nothing" : "all", signal);
   const before = run.log.findings.length;
   const comparer = new Comparer(parts, { deep: false, ledgerToo: false, projections, evictions }, run.log, signal);
-  const pages = { pageSize: Math.min(PAGE_SIZE, Math.max(1, options.budget)), pageBytes: null };
-  const walk = new Walk(parts, { projections, buckets: null, ...pages }, comparer, position ?? WALK_START, signal);
+  const pages = { pageSize: PAGE_SIZE, pageBytes: null };
+  const walk = new Walk(parts, { projections, buckets: null, ...pages }, comparer, start ?? WALK_START, signal);
+  const stores = projections.map(({ store }) => store);
+  const goal = sweepCoverage(start ?? WALK_START, stores) + options.share;
   try {
-    for (let left = options.budget; ; ) {
-      const stage = walk.position?.stage;
-      if (stage === undefined) break;
-      const seen = (await walk.step()) ?? 0;
-      left -= seen;
+    for (let seen = await walk.step(); seen !== null; seen = await walk.step()) {
       await run.checkpoint(walk.position, comparer.checked, signal);
       await pace.turn(seen, signal);
       signal.throwIfAborted();
-      const isBetween = stage === "ledger" || walk.position?.stage !== stage;
-      if (left <= 0 && isBetween) break;
+      // Within a projection the coverage stands still, so that its walk is gone through with.
+      if (walk.atStageStart || walk.position?.stage === "ledger") {
+        if (sweepCoverage(walk.position, stores) >= goal) break;
+      }
     }
   } finally {
     await walk.end();
@@ -66,13 +69,10 @@ export async function runSweepSlice(
   return { checked: comparer.checked, findings: run.log.findings.slice(before), roundEnded };
 }
 
-/**
- * The share of a round that is done, 0 to 1. Buckets are filled evenly, so the bucket says how far the ledger has been
- * walked over; the projections' own entries, which are only listed, count for a fifth in all.
- */
+/** The share of a round that is done, 0 to 1. Buckets are filled evenly, so the bucket says how far the ledger is. */
 export function sweepCoverage(position: WalkPosition | null, projections: readonly StoreName[]): number {
-  if (position === null) return 0;
-  if (position.stage === "ledger") return 0.8 * (((position.after?.bucket ?? -1) + 1) / BUCKET_COUNT);
-  const done = projections.indexOf(position.stage);
-  return 0.8 + (0.2 * Math.max(0, done)) / Math.max(1, projections.length);
+  if (position === null) return 1;
+  if (position.stage === "ledger") return LEDGER_PART * (((position.after?.bucket ?? -1) + 1) / BUCKET_COUNT);
+  const done = Math.max(0, projections.indexOf(position.stage));
+  return LEDGER_PART + ((1 - LEDGER_PART) * done) / Math.max(1, projections.length);
 }

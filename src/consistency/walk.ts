@@ -71,6 +71,11 @@ export class Walk {
     return this.#stage === "done" ? null : { stage: this.#stage, after: this.#after };
   }
 
+  /** Whether nothing of the present stage has been looked at. */
+  get atStageStart(): boolean {
+    return this.#after === null && this.#cursor === null;
+  }
+
   /** One page. @returns memories or entries that were looked at; null when all was done before. */
   async step(): Promise<number | null> {
     if (this.#stage === "done") return null;

@@ -72,6 +72,15 @@ export class CheckLedger {
     await this.#connection(signal, ({ sql }) => progress.releaseLease(sql, name, holder));
   }
 
+  /** A fact about this deployment that checks remember; null when it was never written. */
+  async readMeta(name: string, signal: AbortSignal): Promise<string | null> {
+    return await this.#connection(signal, ({ sql }) => progress.readMeta(sql, name));
+  }
+
+  async writeMeta(name: string, value: string, signal: AbortSignal): Promise<void> {
+    await this.#connection(signal, ({ sql }) => progress.writeMeta(sql, name, value));
+  }
+
   /** @returns the records' ids, in order. */
   async keepEvidence(records: readonly conflicts.EvidenceRecord[], signal: AbortSignal): Promise<string[]> {
     return await this.#connection(signal, ({ sql }) => conflicts.keepEvidence(sql, records));

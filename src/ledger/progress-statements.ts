@@ -174,10 +174,7 @@ export async function readCheckFindings(sql: Sql, name: CheckName, limit: number
 }
 
 /** Forgets findings that were repaired. */
-export async function forgetFindings(
-  sql: Sql,
-  findings: readonly (MemoryKey & { store: StoreName })[],
-): Promise<void> {
+export async function forgetFindings(sql: Sql, findings: readonly (MemoryKey & { store: StoreName })[]): Promise<void> {
   const [namespaces, memoryIds] = keyLiterals(findings);
   await sql`
     delete from mnemosync.check_findings f
@@ -218,4 +215,16 @@ export async function releaseLease(sql: Sql, name: string, holder: string): Prom
 export async function readFeedHead(sql: Sql): Promise<{ xid: string; seq: string }> {
   const [row] = await sql<{ xid: string }[]>`select pg_snapshot_xmin(pg_current_snapshot())::text as xid`;
   return { xid: row?.xid ?? "0", seq: "-1" };
+}
+
+/** A fact about this deployment that checks remember; null when it was never written. */
+export async function readMeta(sql: Sql, name: string): Promise<string | null> {
+  const [row] = await sql<{ value: string }[]>`select value from mnemosync.sync_meta where name = ${name}`;
+  return row?.value ?? null;
+}
+
+export async function writeMeta(sql: Sql, name: string, value: string): Promise<void> {
+  await sql`
+    insert into mnemosync.sync_meta (name, value) values (${name}, ${value})
+    on conflict (name) do update set value = excluded.value`;
 }

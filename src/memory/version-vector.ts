@@ -40,6 +40,6 @@ export function parseVector(text: string): VersionVector | null {
 /** The smallest vector that includes all writes of both. */
 export function joinVectors(a: VersionVector, b: VersionVector): VersionVector {
   const joined: Record<string, number> = { ...a };
-  for (const [node, counter] of Object.entries(b)) joined[node] = Math.max(joined[node] ?? 0, counter);
+  for (const [node, counter] of Object.entries(b)) joined[node] = Math.max(counterOf(joined, node), counter);
   return joined;
 }
