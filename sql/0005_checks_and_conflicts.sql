@@ -66,7 +66,8 @@ left join lateral (
 left join lateral (
     select true as waits
     from mnemosync.conflict_resolutions
-    where namespace = v.namespace and memory_id = v.memory_id and state = 'pending' and pending_because is not null
+    where namespace = v.namespace and memory_id = v.memory_id and state = 'pending'
+      and (pending_because is not null or strategy = 'manual')
     limit 1
 ) c on true;
 
@@ -93,7 +94,8 @@ as $$
         (select count(*) from mnemosync.memory_history),
         t.unpublished, t.oldest,
         q.pending, q.failed, q.dead, q.oldest,
-        (select count(*) from mnemosync.conflict_resolutions where state = 'pending' and pending_because is not null),
+        (select count(*) from mnemosync.conflict_resolutions
+         where state = 'pending' and (pending_because is not null or strategy = 'manual')),
         (select max(last_clean_at) from mnemosync.check_progress where scope in ('full', 'deep', 'sweep'))
     from (
         select count(*) as unpublished, extract(epoch from clock_timestamp() - min(created_at))::float8 as oldest

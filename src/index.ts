@@ -18,6 +18,7 @@ export type { Candidate, Conflict, ConflictBase, ConflictStrategy, Resolution } 
 export { versionVector } from "./conflict/version-vector.ts";
 export { openVectorIndex } from "./connect.ts";
 export type { CheckOptions, CheckProgress } from "./consistency/check-options.ts";
+export type { CheckStatus, ConsistencyStatus } from "./consistency/consistency-status.ts";
 export type {
   ConflictDecision,
   ConflictDetails,

@@ -3,7 +3,7 @@ import type { ConflictStrategy, Resolution } from "../conflict/strategy.ts";
 import { keyText, type MemoryKey, plainKey } from "../memory/keys.ts";
 import type { EncodedMemory, MemoryChange } from "../memory/memory.ts";
 import type { VersionVector } from "../memory/version-vector.ts";
-import type { Projection } from "../projections/projection.ts";
+import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import { conflictOf, ledgerCandidate, type SoundCopy, soundCopy } from "./conflict-cases.ts";
 import { storeEvidence } from "./evidence.ts";
@@ -238,7 +238,7 @@ function intentOf({ item, memory, includes, modifiedAt }: Winner): WriteIntent {
 
 /**
  * Makes every projection hold the ledger's current version of `keys`, also where it holds a newer one that was no
- * version of the ledger's. @returns by key text what still differs.
+ * version of the ledger's, and reads it back. @returns by key text what still differs.
  */
 export async function bringUpToDate(
   parts: RepairerParts,
@@ -248,25 +248,30 @@ export async function bringUpToDate(
   const differences = new Map<string, string>();
   if (keys.length === 0) return differences;
   for (const projection of parts.projections) {
-    const sides = await readSides(parts, projection, keys, step.signal);
-    const replacements = keys.flatMap((key, index) => {
-      const { change, entry } = sides[index] as Sides;
-      if (change === null || !isSound(change) || agrees(entry, change)) return [];
-      const wanted = change.kind === "tombstone" || projection.holds(change) ? change : null;
-      return wanted === null && entry === null ? [] : [{ key, found: entry, change: wanted }];
-    });
+    const replacements = outdated(projection, keys, await readSides(parts, projection, keys, step.signal));
     if (replacements.length === 0) continue;
-    const answers = await projection.replace(replacements, step.signal);
-    replacements.forEach(({ key }, index) => {
-      if (answers[index] !== "applied") differences.set(keyText(key), `${projection.store} changed meanwhile`);
-    });
+    await projection.replace(replacements, step.signal);
+    const replaced = replacements.map(({ key }) => key);
+    for (const { key } of outdated(projection, replaced, await readSides(parts, projection, replaced, step.signal))) {
+      differences.set(keyText(key), `${projection.store} does not hold the new version yet: run the check again`);
+    }
   }
   return differences;
 }
 
-function agrees(entry: Sides["entry"], change: MemoryChange): boolean {
-  if (entry === null || entry.state === "malformed" || entry.version !== change.version) return false;
-  return change.kind === "put"
-    ? entry.state === "live" && entry.checksum === change.checksum
-    : entry.state === "tombstone";
+function outdated(projection: Projection, keys: readonly MemoryKey[], sides: readonly Sides[]): Replacement[] {
+  return keys.flatMap((key, index) => {
+    const { change, entry } = sides[index] as Sides;
+    if (change === null || !isSound(change)) return [];
+    const wanted = change.kind === "tombstone" || projection.holds(change) ? change : null;
+    return agrees(projection, entry, wanted) ? [] : [{ key, found: entry, change: wanted }];
+  });
+}
+
+function agrees(projection: Projection, entry: StoredEntry | null, wanted: MemoryChange | null): boolean {
+  if (wanted === null) return entry === null || entry.state === "tombstone";
+  if (entry === null || entry.state === "malformed") return false;
+  if (wanted.kind === "tombstone") return entry.state === "tombstone" && entry.version >= wanted.version;
+  if (entry.state !== "live" || entry.version !== wanted.version || entry.checksum !== wanted.checksum) return false;
+  return projection.flaw(entry, wanted) === null;
 }

@@ -203,7 +203,7 @@ export async function listConflicts(sql: Sql, filter: ConflictFilter): Promise<C
       and (${state}::text is null or state = ${state})
       and (${namespace}::text is null or namespace = ${namespace})
       and (${memoryId}::text is null or memory_id = ${memoryId})
-      and (${waiting}::boolean is null or (state = 'pending' and (pending_because is not null) = ${waiting}))
+      and (${waiting}::boolean is null or (state = 'pending' and (pending_because is not null or strategy = 'manual') = ${waiting}))
     order by conflict_resolutions.id
     limit ${limit}`;
   return rows.map(conflictRecord);
