@@ -1,4 +1,4 @@
--- Checks that resume, conflicts that wait for a decision, and who may check. Adds only; takes no lock on the memories.
+-- Checks that resume, conflicts that wait for a decision, and who may check. Writers wait while the index is made.
 
 -- What a side said beyond its document, so that a loser can be read, and put back, as a whole.
 alter table mnemosync.conflict_resolutions
@@ -35,6 +35,11 @@ create table mnemosync.leases (
     expires_at timestamptz not null,
     constraint leases_pkey primary key (name)
 );
+
+-- With what both projections' digests need, so that neither looks at the table itself.
+create index memory_versions_digest_index on mnemosync.memory_versions (bucket, namespace, memory_id)
+    include (digest, faiss_version);
+drop index mnemosync.memory_versions_bucket_index;
 
 -- A row that is pending because its repair is under way, or was cut short, is no conflict that waits for somebody.
 create or replace view mnemosync.v_memory_sync_status as

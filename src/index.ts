@@ -8,7 +8,13 @@ export type {
   WriteOptions,
 } from "./calls.ts";
 export type { Options } from "./config/options.ts";
-export { differences, type SideDifferences } from "./conflict/differences.ts";
+export {
+  type ComparedSide,
+  type DocumentDifference,
+  differences,
+  type EmbeddingDifference,
+  type SideDifferences,
+} from "./conflict/differences.ts";
 export { latestWins } from "./conflict/latest-wins.ts";
 export { manual } from "./conflict/manual.ts";
 export { merge } from "./conflict/merge.ts";

@@ -1,6 +1,6 @@
 import type { StoreName } from "../errors.ts";
 import { ConfigurationError } from "../errors.ts";
-import { BucketSet } from "../memory/buckets.ts";
+import { type BucketDigests, BucketSet } from "../memory/buckets.ts";
 import type { Eviction, Projection } from "../projections/projection.ts";
 import { buildReport, type CheckContext } from "./check-context.ts";
 import type { CheckerParts, CheckOptions } from "./check-options.ts";
@@ -96,7 +96,19 @@ export class Checker {
     const start = (position as WalkPosition | null) ?? WALK_START;
     const walk = new Walk(
       parts,
-      { projections, buckets: differing?.buckets ?? null, ...pages },
+      {
+        projections,
+        buckets: differing?.buckets ?? null,
+        ...(differing !== null && {
+          strangersIn: (projection: Projection) =>
+            comparer.bucketsWithStrangers(
+              projection,
+              differing.buckets,
+              differing.found.get(projection) as BucketDigests,
+            ),
+        }),
+        ...pages,
+      },
       comparer,
       start,
       signal,
@@ -124,9 +136,10 @@ export class Checker {
   async #differingBuckets(
     projections: readonly Projection[],
     signal: AbortSignal,
-  ): Promise<{ buckets: BucketSet; total: number }> {
+  ): Promise<{ buckets: BucketSet; found: ReadonlyMap<Projection, BucketDigests>; total: number }> {
     const { ledger } = this.#parts;
     const buckets = new BucketSet();
+    const all = new Map<Projection, BucketDigests>();
     const totals = await Promise.all(
       projections.map(async (projection) => {
         const [expected, found] = await Promise.all([
@@ -134,10 +147,11 @@ export class Checker {
           projection.digest(signal),
         ]);
         for (const bucket of expected.differences(found)) buckets.add(bucket);
+        all.set(projection, found);
         return expected.total;
       }),
     );
-    return { buckets, total: Math.max(0, ...totals) };
+    return { buckets, found: all, total: Math.max(0, ...totals) };
   }
 
   async #evictions(

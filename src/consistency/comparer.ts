@@ -1,5 +1,6 @@
 import type { ConfirmedVersion } from "../ledger/check-statements.ts";
 import type { LedgerVersion } from "../ledger/read-statements.ts";
+import { type BucketDigests, BucketSet, BucketTally } from "../memory/buckets.ts";
 import { keyText, type MemoryKey, plainKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Eviction, Projection, StoredEntry } from "../projections/projection.ts";
@@ -37,6 +38,7 @@ export class Comparer {
   readonly #options: ComparerOptions;
   readonly #log: FindingLog;
   readonly #signal: AbortSignal;
+  readonly #tallies = new Map<Projection, BucketTally>();
   /** Live memories that were compared one by one. */
   checked = 0;
   /** Memories that an evicting store dropped: each is read from the ledger when it is asked for. */
@@ -55,7 +57,7 @@ export class Comparer {
    * Compares rows of the ledger with what each projection holds under the same keys.
    * @returns memories whose difference may be on its way, and which deserve a second look later.
    */
-  async compareRows(rows: readonly LedgerVersion[]): Promise<MemoryKey[]> {
+  async compareRows(rows: readonly (LedgerVersion & { readonly bucket?: number })[]): Promise<MemoryKey[]> {
     const keys = rows.map(plainKey);
     const { deep, ledgerToo, projections } = this.#options;
     const [view, ...held] = await Promise.all([
@@ -68,11 +70,37 @@ export class Comparer {
     const underway: MemoryKey[] = [];
     for (const [position, projection] of projections.entries()) {
       const entries = held[position] ?? [];
+      rows.forEach(({ bucket }, index) => {
+        const state = entries[index]?.state;
+        if (bucket !== undefined && (state === "live" || state === "malformed")) this.#seen(projection).count(bucket);
+      });
       const suspects = keys.filter((_, index) => this.#compare(projection, rows[index], entries[index] ?? null, view));
       underway.push(...(await this.#confirm(projection, suspects)));
     }
     for (const row of rows) if (row.checksum !== null) this.checked++;
     return underway;
+  }
+
+  /**
+   * Those of `buckets` in which a projection counted more entries than memories of the ledger were met with there: only
+   * these can hold something that the ledger does not know.
+   */
+  bucketsWithStrangers(projection: Projection, buckets: BucketSet, counted: BucketDigests): BucketSet {
+    const seen = this.#seen(projection);
+    const suspects = new BucketSet();
+    for (const bucket of buckets.values()) {
+      if ((counted.counts[bucket] ?? 0) > seen.of(bucket)) suspects.add(bucket);
+    }
+    return suspects;
+  }
+
+  #seen(projection: Projection): BucketTally {
+    let tally = this.#tallies.get(projection);
+    if (tally === undefined) {
+      tally = new BucketTally();
+      this.#tallies.set(projection, tally);
+    }
+    return tally;
   }
 
   /** Looks among entries of a projection for those that the ledger does not know. */

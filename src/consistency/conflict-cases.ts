@@ -19,14 +19,25 @@ export interface SoundCopy {
  * What a copy says, when it is whole: its data fit its checksum, and it is a memory that could be written.
  * @returns why it is not, for people, where it is not.
  */
-export function soundCopy(entry: StoredEntry | null, validator: MemoryValidator): SoundCopy | string {
+export function soundCopy(
+  entry: StoredEntry | null,
+  change: MemoryChange | null,
+  validator: MemoryValidator,
+): SoundCopy | string {
   if (entry === null) return "nothing is there";
   if (entry.state !== "live") return entry.state === "malformed" ? entry.reason : "a tombstone is there";
   const json = entry.data?.documentJson;
   if (json == null) return "it has no document";
   const bytes = entry.data?.embedding ?? null;
-  if (checksumOf(json, bytes) !== entry.checksum) return "the data does not fit the checksum";
-  const embedding = bytes === null ? null : embeddingFromBytes(bytes);
+  let embedding = bytes === null ? null : embeddingFromBytes(bytes);
+  if (checksumOf(json, embedding) !== entry.checksum) {
+    // A Redis that is set up to hold no vectors leaves them to the ledger.
+    const own = change?.kind === "put" ? change.embedding : null;
+    if (bytes !== null || own === null || checksumOf(json, own) !== entry.checksum) {
+      return "the data does not fit the checksum";
+    }
+    embedding = own;
+  }
   let memory: EncodedMemory;
   try {
     const document = JSON.parse(json.toString()) as MemoryDocument;
@@ -78,25 +89,24 @@ export function conflictOf(
 }
 
 /**
- * The newest version in the history that all sides go back to: older than each, and included in the writes of each. A
- * side without a version vector proves no descent, so there is no base then.
+ * The newest version that all sides go back to: included in the writes of each, and not itself what another side holds.
+ * It may be the ledger's own, when the other side was built on it. A side without a version vector proves no descent, so
+ * there is no base then.
  */
 function baseOf(candidates: readonly Candidate[], history: readonly HistoricVersion[]): ConflictBase | null {
   if (candidates.length < 2) return null;
-  const oldest = Math.min(...candidates.map(({ version }) => version));
-  const base = history.find(
-    (version) =>
-      version.version < oldest &&
-      candidates.every(({ vector }) => {
-        if (vector === null) return false;
-        const order = compareVectors(version.vector, vector);
-        return order === "before" || order === "equal";
-      }),
-  );
+  const base = history.find((version) => candidates.every((candidate) => descendsFrom(candidate, version)));
   if (base === undefined) return null;
   return {
     version: base.version,
     document: base.documentJson === null ? null : (JSON.parse(base.documentJson) as MemoryDocument),
     embedding: base.embedding,
   };
+}
+
+function descendsFrom({ store, version, vector }: Candidate, base: HistoricVersion): boolean {
+  if (vector === null) return false;
+  const order = compareVectors(base.vector, vector);
+  const isOlder = base.version < version || (store === "postgres" && base.version === version);
+  return isOlder && (order === "before" || order === "equal");
 }

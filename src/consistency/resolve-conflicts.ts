@@ -63,7 +63,10 @@ export async function resolveConflicts(
       settle(deferred(MOVED));
       continue;
     }
-    const copy = item.redis === undefined ? "it is a vector alone" : soundCopy(item.sides.entry, parts.validator);
+    const copy =
+      item.redis === undefined
+        ? "it is a vector alone"
+        : soundCopy(item.sides.entry, item.sides.change, parts.validator);
     if (typeof copy === "string") {
       byRule.push(...item.findings);
       continue;
@@ -136,7 +139,7 @@ async function ask(
   const history = change === null ? [] : await ledger.readHistory(item.key, HISTORY_MAX, signal);
   const own = ledgerCandidate(change, history[0]?.vector ?? null);
   const candidates = own === null ? [copy.candidate] : [own, copy.candidate];
-  const conflict = conflictOf(item.redis as Finding, candidates, history.slice(1));
+  const conflict = conflictOf(item.redis as Finding, candidates, history);
   return await decide(strategy, conflict, { timeoutMs: strategyTimeoutMs, signal, validator });
 }
 

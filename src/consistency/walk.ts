@@ -17,6 +17,8 @@ export interface WalkOptions {
   readonly projections: readonly Projection[];
   /** Those to look at; null: all. */
   readonly buckets: BucketSet | null;
+  /** Of those, the ones in which a projection can hold something that the ledger does not know; asked at the stage's start. */
+  readonly strangersIn?: (projection: Projection) => BucketSet;
   /** Memories per page, at most. */
   readonly pageSize: number;
   /** Bytes of documents and vectors that a page should have; pages shrink to it. Null: their size does not matter. */
@@ -43,6 +45,7 @@ export class Walk {
   #stage: WalkPosition["stage"] | "done";
   #after: KeyPosition | null;
   #cursor: string | null = null;
+  #strangersIn: BucketSet | null = null;
   #pageSize: number;
   /** The next page, asked for while this one is compared. */
   #ahead: Promise<Row[]> | null = null;
@@ -115,11 +118,17 @@ export class Walk {
   }
 
   async #stepProjection(store: ProjectionName): Promise<number> {
-    const { projections, buckets } = this.#options;
+    const { projections, strangersIn } = this.#options;
     const index = projections.findIndex((projection) => projection.store === store);
     const projection = projections[index];
     if (projection === undefined) {
       this.#enter(undefined);
+      return 0;
+    }
+    this.#strangersIn ??= strangersIn?.(projection) ?? null;
+    const buckets = this.#strangersIn;
+    if (buckets?.size === 0) {
+      this.#enter(projections[index + 1]?.store);
       return 0;
     }
     const page = await projection.scan(this.#cursor, buckets === null ? {} : { buckets }, this.#signal);
@@ -133,6 +142,7 @@ export class Walk {
     this.#stage = stage ?? "done";
     this.#after = null;
     this.#cursor = null;
+    this.#strangersIn = null;
   }
 
   #list(after: KeyPosition | null): Promise<Row[]> {

@@ -1,3 +1,5 @@
+import { setOwn } from "./json.ts";
+
 /** How many writes of each node a version includes. A node that is absent counts 0. */
 export type VersionVector = Readonly<Record<string, number>>;
 
@@ -40,6 +42,6 @@ export function parseVector(text: string): VersionVector | null {
 /** The smallest vector that includes all writes of both. */
 export function joinVectors(a: VersionVector, b: VersionVector): VersionVector {
   const joined: Record<string, number> = { ...a };
-  for (const [node, counter] of Object.entries(b)) joined[node] = Math.max(counterOf(joined, node), counter);
+  for (const [node, counter] of Object.entries(b)) setOwn(joined, node, Math.max(counterOf(joined, node), counter));
   return joined;
 }

@@ -1,8 +1,8 @@
 import type { Redis } from "ioredis";
 import { ulid } from "ulid";
 import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
-import { BucketDigests } from "../../memory/buckets.ts";
-import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.ts";
+import { BucketDigests, type BucketSet } from "../../memory/buckets.ts";
+import { checksumOf, embeddingBytes } from "../../memory/checksum.ts";
 import { bucketOf, type MemoryKey, plainKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { compareVectors, parseVector } from "../../memory/version-vector.ts";
@@ -17,10 +17,11 @@ import type {
   ScanPage,
   StoredEntry,
 } from "../projection.ts";
+import { PageDigest } from "./page-digest.ts";
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
 import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
-import { COUNT, DUMP, GENERATION, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
+import { COUNT, DIGEST, DUMP, GENERATION, KEYS, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
 
 export interface RedisProjectionOptions {
   /** What every key begins with; no colon needed at its end. @default "mnemosync" */
@@ -42,6 +43,9 @@ export interface RedisProjectionOptions {
 
 /** Keys per script call: bounds the time for which one call keeps Redis from everybody else to some milliseconds. */
 const KEYS_PER_CALL = 500;
+
+/** Keys per script call of a digest: some milliseconds of the server's time, and of this process's. */
+const DIGEST_PAGE = 2_000;
 
 /** Milliseconds after which the trace of a prepare goes away by itself. */
 const PREPARE_TTL_MS = 60_000;
@@ -118,31 +122,49 @@ export class RedisProjection implements Projection {
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
     const { limit = 1_000, buckets } = options;
+    if (buckets !== undefined) return await this.#scanBuckets(cursor, buckets, signal);
     const reply = await this.#scripts.run(SCAN, [], [cursor ?? "0", this.#codec.pattern, limit], signal);
     const [next, keys, fields] = reply as [Buffer, Buffer[], ScriptReply[]];
     const entries: StoredEntry[] = [];
     keys.forEach((redisKey, index) => {
       const key = this.#codec.parseKey(redisKey.toString());
-      if (buckets !== undefined && !buckets.has(bucketOf(key))) return;
       const entry = this.#codec.entry(key, fields[index], false);
       if (entry !== null) entries.push(entry);
     });
     return { entries, cursor: nextCursor(next) };
   }
 
+  /** Of most keys nothing but the name is needed then, to see that they are not wanted. */
+  async #scanBuckets(cursor: string | null, buckets: BucketSet, signal: AbortSignal): Promise<ScanPage> {
+    const asked = [cursor ?? "0", this.#codec.pattern, DIGEST_PAGE];
+    const [next, names] = (await this.#scripts.run(KEYS, [], asked, signal)) as [Buffer, Buffer];
+    const keys = names
+      .toString()
+      .split("\u0000")
+      .slice(0, -1)
+      .map((name) => this.#codec.parseKey(name))
+      .filter((key) => buckets.has(bucketOf(key)));
+    const entries = keys.length === 0 ? [] : await this.read(keys, { data: false }, signal);
+    return { entries: entries.filter((entry) => entry !== null), cursor: nextCursor(next) };
+  }
+
   async digest(signal: AbortSignal): Promise<BucketDigests> {
     const digests = new BucketDigests();
-    let cursor: string | null = null;
-    do {
-      const page: ScanPage = await this.scan(cursor, { limit: 5_000 }, signal);
-      for (const entry of page.entries) {
-        const bucket = bucketOf(entry);
-        if (entry.state === "live") digests.addHex(bucket, entryDigest(entry, entry.version, entry.checksum));
-        // No digest is its own: whatever it holds, its bucket must come out as different.
-        else if (entry.state === "malformed") digests.add(bucket, 0, 0);
-      }
-      cursor = page.cursor;
-    } while (cursor !== null);
+    const pages = new PageDigest(this.#codec.keyPrefix, digests);
+    const ask = (cursor: string): Promise<ScriptReply> => {
+      const reply = this.#scripts.run(DIGEST, [], [cursor, this.#codec.pattern, DIGEST_PAGE], signal);
+      reply.catch(() => undefined); // Until it is awaited.
+      return reply;
+    };
+    let asked: Promise<ScriptReply> | null = ask("0");
+    while (asked !== null) {
+      const [next, page, malformed] = (await asked) as [Buffer, Buffer, Buffer[]];
+      const cursor = nextCursor(next);
+      // The server looks for the next page while this one is added up.
+      asked = cursor === null ? null : ask(cursor);
+      for (const key of malformed) pages.addMalformed(this.#codec.parseKey(key.toString()));
+      pages.add(page);
+    }
     return digests;
   }
 
