@@ -6,7 +6,8 @@ import type { Conflict, ConflictStrategy, Resolution } from "./strategy.ts";
 
 export interface DecideOptions {
   /**
-   * Milliseconds that a strategy may take. A strategy that never gives the event loop back cannot be interrupted.
+   * Milliseconds that a strategy may take: 1 … 2_147_483_647. One that never gives the event loop back cannot be
+   * interrupted.
    * @default 5_000
    */
   readonly timeoutMs?: number;

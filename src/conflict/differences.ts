@@ -57,7 +57,7 @@ export function differences(left: ComparedSide, right: ComparedSide): SideDiffer
   );
   const embedding = embeddingDifference(left.embedding, right.embedding);
   const sameEmbedding = embedding.outcome === "none" || embedding.outcome === "same";
-  const same = fields.length === 0 && sameEmbedding && leftDeleted === rightDeleted;
+  const same = fields.length === 0 && sameEmbedding;
   return { same, leftDeleted, rightDeleted, fields, embedding };
 }
 

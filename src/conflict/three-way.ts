@@ -68,7 +68,7 @@ export function sameBits(a: Float32Array | null, b: Float32Array | null): boolea
 
 /**
  * The side whose embedding fits the content that won: one with that very content. Of several, the newest that changed
- * its embedding, where a removal loses against a vector; a base tells only where its content is the one that won.
+ * its embedding, where a removal loses against a vector.
  */
 function embeddingSource<Side extends Content>(
   base: Content | null,
@@ -76,8 +76,7 @@ function embeddingSource<Side extends Content>(
   content: string,
 ): Side {
   const fitting = sides.filter((side) => side.document.content === content);
-  const before = base?.document.content === content ? base : null;
-  const changed = before === null ? fitting : fitting.filter((side) => !sameEmbedding(side, before));
+  const changed = base === null ? fitting : fitting.filter((side) => !sameEmbedding(side, base));
   return changed.find((side) => side.embedding !== null) ?? changed[0] ?? fitting[0] ?? sides[0];
 }
 

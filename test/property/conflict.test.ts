@@ -282,7 +282,7 @@ describe("merge", () => {
     );
   });
 
-  test("has each field from the newest side that changed it, and privacy from the strictest", async () => {
+  test("has each field from the newest side that changed it, privacy from the strictest, a vector that fits", async () => {
     await check(async (given) => {
       const live = byAge(given.candidates.filter(isLive));
       const after = outcome(given, await decide(merge, given));
@@ -293,6 +293,12 @@ describe("merge", () => {
         const changes = values.filter((value) => before === null || value !== before[field]);
         expect(after.document[field]).toBe((changes.length > 0 ? changes : values)[0]);
       }
+      const pair = (side: Content) => JSON.stringify([side.document.embeddingModel, spellVector(side.embedding)]);
+      const from = before === null ? null : pair(given.base as Content);
+      const fitting = live.filter((side) => side.document.content === after.document.content);
+      const embedded = fitting.filter((side) => pair(side) !== from);
+      const source = embedded.find((side) => side.embedding !== null) ?? embedded[0] ?? fitting[0];
+      expect(pair(after)).toBe(source && pair(source));
       const levels = live.map((side) => side.document.privacy).filter((level) => level !== before?.privacy);
       const strictest = (["local_only", "redacted", "full"] as const).find((level) => levels.includes(level));
       expect(after.document.privacy).toBe(strictest ?? before?.privacy);

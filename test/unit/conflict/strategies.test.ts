@@ -161,6 +161,18 @@ const ROWS: Record<string, Row> = {
     ),
     expected: { ...everyone("redis"), prefer_store: "postgres" },
   },
+  "a modification time that is no number counts as none": {
+    given: conflict([
+      candidate("postgres", { modifiedAt: Number.NaN, version: 9, document: document({ content: "ledger" }) }),
+      candidate("redis", { modifiedAt: Number.POSITIVE_INFINITY, version: 8, document: document() }),
+      candidate("faiss", { modifiedAt: 1, document: document({ content: "faiss" }) }),
+    ]),
+    expected: { ...everyone("faiss"), prefer_store: "postgres", prefer_redis: "redis" },
+  },
+  "none of the stores that are preferred by name holds it": {
+    given: conflict([candidate("faiss", { document: document({ content: "faiss" }) }), candidate("postgres")]),
+    expected: everyone("postgres"),
+  },
   "concurrent vectors, each side changed another field of the base": {
     given: conflict(
       [
@@ -337,6 +349,44 @@ const ROWS: Record<string, Row> = {
       },
       prefer_store: "postgres",
     },
+  },
+  "the same content on both sides, and the newer one has no vector for it": {
+    given: conflict([
+      candidate("postgres", { document: document({ embeddingModel: "one" }), embedding: floats(1, 0) }),
+      candidate("redis", { document: document({ importance: 1 }), modifiedAt: 2_000 }),
+    ]),
+    expected: {
+      ...everyone("redis"),
+      merge: { document: document({ importance: 1, embeddingModel: "one" }), embedding: floats(1, 0) },
+      vector_or_merge: { document: document({ importance: 1, embeddingModel: "one" }), embedding: floats(1, 0) },
+      prefer_store: "postgres",
+    },
+  },
+  "both sides came to the same new content, and the newer one kept the vector of the old": {
+    given: conflict(
+      [
+        candidate("postgres", { document: document({ content: "new" }), embedding: floats(0, 1) }),
+        candidate("redis", {
+          document: document({ content: "new", importance: 1 }),
+          embedding: floats(1, 0),
+          modifiedAt: 2_000,
+        }),
+      ],
+      { base: base({}, floats(1, 0)) },
+    ),
+    expected: {
+      ...everyone("redis"),
+      merge: { document: document({ content: "new", importance: 1 }), embedding: floats(0, 1) },
+      vector_or_merge: { document: document({ content: "new", importance: 1 }), embedding: floats(0, 1) },
+      prefer_store: "postgres",
+    },
+  },
+  "nothing differs but the sign of a zero in the vector": {
+    given: conflict([
+      candidate("postgres", { embedding: floats(0, 1) }),
+      candidate("redis", { embedding: floats(-0, 1), modifiedAt: 2_000 }),
+    ]),
+    expected: { ...everyone("redis"), prefer_store: "postgres" },
   },
   "both sides changed the privacy: merged, the stricter one holds for what both wrote": {
     given: conflict(
