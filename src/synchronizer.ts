@@ -16,7 +16,7 @@ import type { PendingConflicts } from "./consistency/pending-conflicts.ts";
 import type { RepairOptions, RepairReport } from "./consistency/repair-options.ts";
 import type { ConsistencyReport } from "./consistency/report.ts";
 import type { Embedder } from "./embed/embedder.ts";
-import { ClosedError, ConfigurationError, InternalError, MnemosyncError } from "./errors.ts";
+import { AbortedError, ClosedError, ConfigurationError, InternalError, MnemosyncError } from "./errors.ts";
 import type { MemoryVersion, VersionDiff } from "./history/history.ts";
 import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
 import type { MemoryInput } from "./memory/schema.ts";
@@ -198,8 +198,7 @@ export class MemorySynchronizer {
 
   /** Compares the stores. @throws {StoreUnavailableError} One of them could not be looked at: nothing is claimed then. */
   async checkConsistency(options: CheckOptions = {}): Promise<ConsistencyReport> {
-    this.#assertOpen();
-    return await this.#parts.checker.run(options);
+    return await this.#work("checkConsistency", options.signal, () => this.#parts.checker.run(options));
   }
 
   /** Repairs what a check found, each finding verified by reading back. */
@@ -207,9 +206,10 @@ export class MemorySynchronizer {
     report: Pick<ConsistencyReport, "findings">,
     options: RepairOptions = {},
   ): Promise<RepairReport> {
-    this.#assertOpen();
     const strategy = options.strategy ?? this.#parts.options.repairStrategy;
-    return await this.#parts.repairer.run(report, { ...options, strategy });
+    return await this.#work("repairInconsistencies", options.signal, () =>
+      this.#parts.repairer.run(report, { ...options, strategy }),
+    );
   }
 
   /** State and size of each store, the backlog, and the last clean check. Never rejects for a store that is away. */
@@ -242,6 +242,17 @@ export class MemorySynchronizer {
 
   #assertOpen(): void {
     if (this.#closing !== null) throw new ClosedError("the synchronizer");
+  }
+
+  /** Runs what may take long and stops at its caller's word alone. */
+  async #work<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted && !(error instanceof MnemosyncError)) throw new AbortedError(what, { cause: signal.reason });
+      throw error;
+    }
   }
 
   /** Runs a call within its deadline: whatever becomes of it, the caller is answered in time. */
