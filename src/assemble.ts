@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { Redis } from "ioredis";
 import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
 import { StrategyRegistry } from "./conflict/registry.ts";
+import type { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
+import type { HealthMonitor } from "./connection/health-monitor.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
+import type { RedisLink } from "./connection/redis-client.ts";
 import { Checker } from "./consistency/checker.ts";
 import { Leadership } from "./consistency/leadership.ts";
 import { EventLoopWatch, Pace } from "./consistency/pace.ts";
 import { PendingConflicts } from "./consistency/pending-conflicts.ts";
+import type { RepairReport } from "./consistency/repair-options.ts";
 import { Repairer } from "./consistency/repairer.ts";
 import { ConsistencyWatch } from "./consistency/watch.ts";
 import type { Embedder } from "./embed/embedder.ts";
@@ -22,6 +25,8 @@ import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
+import { Metrics } from "./observability/metrics.ts";
+import { observe } from "./observability/observe.ts";
 import type { Projection } from "./projections/projection.ts";
 import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
@@ -65,13 +70,19 @@ export interface Parts {
   /** Checks and repairs. */
   readonly consistencyLoop: Loop;
   readonly embedder: Embedder | null;
+  readonly metrics: Metrics;
+  /** One per store, started by the synchronizer. */
+  readonly monitors: readonly HealthMonitor[];
+  /** Null with clients of the caller's. */
+  readonly pools: ConnectionPoolManager | null;
   readonly log: Log;
 }
 
 export interface Connections {
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
-  readonly redis: Redis;
+  readonly redis: RedisLink;
+  readonly pools: ConnectionPoolManager | null;
   readonly ownsRedis: boolean;
   readonly vectorIndex: VectorIndex | null;
   readonly embedder: Embedder | null;
@@ -110,6 +121,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
   } = options;
+  const metrics = new Metrics();
   const floors = new VersionFloors();
   const writer = new Writer({
     ledger,
@@ -127,7 +139,13 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     onCommitted: (key, version) => floors.raise(key, version),
   });
   const now = Date.now;
-  const batcher = new Batcher(writer, {
+  const measured: Pick<Writer, "write"> = {
+    write: (intents, chunk) => {
+      metrics.transactionBegun(intents.length);
+      return writer.write(intents, chunk);
+    },
+  };
+  const batcher = new Batcher(measured, {
     batchSize: options.batchSize,
     concurrency: options.writeConcurrency,
     waitingMax: options.writeWaitingMax,
@@ -161,6 +179,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
         end: () => eventLoop.stop(),
       });
     },
+    onChecked: (report, elapsedMs) => metrics.checkFinished(report, report.scope, elapsedMs / 1_000),
     now,
   });
   const repairerParts = {
@@ -174,6 +193,10 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     strategies,
     strategyTimeoutMs: options.strategyTimeoutMs,
     log,
+    onRepaired: ({ details }: RepairReport) => {
+      metrics.repairFinished(details);
+      for (const { strategy, outcome } of details) if (strategy !== null) metrics.conflictResolved(strategy, outcome);
+    },
     now,
   };
   const repairer = new Repairer(repairerParts);
@@ -242,6 +265,19 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       pass: (signal) => watch.runOnce(signal).then(() => false),
     }),
     embedder,
+    metrics,
+    monitors: observe({
+      metrics,
+      ledger,
+      postgres,
+      redis: redisProjection,
+      vectorIndex,
+      pools: connections.pools,
+      log,
+      healthCheckIntervalMs: options.healthCheckIntervalMs,
+      metricsFreshMs: options.metricsFreshMs,
+    }),
+    pools: connections.pools,
     log,
   };
 }

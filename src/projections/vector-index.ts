@@ -16,6 +16,12 @@ export interface VectorIndex extends Projection {
    * @throws {StoreUnavailableError}
    */
   search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<readonly VectorHit[]>;
+  /** Vectors by namespace, for metrics; null while the index cannot be asked. Never rejects. */
+  statistics?(signal: AbortSignal): Promise<{
+    readonly host: {
+      readonly namespaces: readonly { namespace: string; live: number; dead: number; tombstones: number }[];
+    } | null;
+  }>;
   /** Takes over from the ledger's feed what other nodes wrote. */
   catchUp?(signal: AbortSignal): Promise<unknown>;
   /** Makes what it holds survive a restart, and ends. */
