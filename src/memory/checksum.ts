@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash as hashOnce } from "node:crypto";
 import { endianness } from "node:os";
 import { ConfigurationError } from "../errors.ts";
 import { keyText, type MemoryKey } from "./keys.ts";
@@ -24,10 +24,7 @@ export function checksumOf(documentJson: string | Uint8Array, embedding: Float32
  * SHA-256(`namespace 0x00 memoryId 0x00 version 0x00 checksum`), version in decimal and checksum in hex.
  */
 export function entryDigest(key: MemoryKey, version: number, checksum: string): string {
-  return createHash("sha256")
-    .update(`${keyText(key)}\u0000${version}\u0000${checksum}`, "utf8")
-    .digest("hex")
-    .slice(0, 16);
+  return hashOnce("sha256", `${keyText(key)}\u0000${version}\u0000${checksum}`, "hex").slice(0, 16);
 }
 
 /** The raw bytes of a vector: float32, little-endian. Shares its memory. */

@@ -22,8 +22,9 @@ import { EpochChangedError, type FeedPosition, LedgerFollower } from "./ledger-f
 import type { HostStatistics, SearchHit, WireKeyedEntry } from "./messages.ts";
 import { projectChecked, projectVector } from "./metric.ts";
 import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "./options.ts";
+import { packChanges } from "./packed-changes.ts";
 import { removeAbandonedScratch } from "./scratch.ts";
-import { wireChange, withBlocks } from "./vector-blocks.ts";
+import { withBlocks } from "./vector-blocks.ts";
 import { storedEntry, wireReplacement } from "./wire-entries.ts";
 
 /** Results of one search at most. */
@@ -127,7 +128,7 @@ export class FaissProjection implements Projection {
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
     const connection = await this.#ready(signal);
-    const args = { token: batch.token, changes: batch.changes.map(wireChange) };
+    const args = { token: batch.token, changes: packChanges(batch.changes) };
     await withBlocks(this.#options, batch.changes, connection.scratch, (blocks) =>
       connection.request("prepare", { ...args, blocks }, signal),
     );
@@ -139,9 +140,9 @@ export class FaissProjection implements Projection {
     token?: string,
   ): Promise<("applied" | "stale")[]> {
     const connection = await this.#ready(signal);
-    const args = { token: token ?? null, changes: changes.map(wireChange) };
-    const hasVectors = args.changes.some(({ checksum }) => checksum !== null);
-    let answers: ("applied" | "stale")[] | null = null;
+    const args = { token: token ?? null, changes: packChanges(changes) };
+    const hasVectors = args.changes.checksums.byteLength > 0;
+    let answers: Uint8Array | null = null;
     if (token !== undefined && hasVectors) {
       answers = await connection.request("publish", { ...args, blocks: null }, signal);
     }
@@ -150,7 +151,7 @@ export class FaissProjection implements Projection {
     );
     if (answers === null) throw new InternalError("the FAISS host asked for vectors that it was given");
     this.#follower.recent.note(changes);
-    return answers;
+    return Array.from(answers, (applied) => (applied === 1 ? "applied" : "stale"));
   }
 
   async discard(token: string, signal: AbortSignal): Promise<void> {

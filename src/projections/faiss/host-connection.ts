@@ -191,6 +191,8 @@ function errorFor(code: HostErrorCode, message: string): Error {
       return new StoreRefusedError("faiss", message, { retryable: true });
     case "BINDING_MISSING":
       return new ConfigurationError(`${message}: run \`npm run setup\` in mnemosync's folder, which builds it`);
+    case "BAD_CONFIGURATION":
+      return new ConfigurationError(`faiss.factory: ${message}`);
     case "INTERNAL":
       return new InternalError(`the FAISS host failed: ${message}`);
   }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { AbortedError, ConfigurationError, StoreUnavailableError, ValidationError } from "../../errors.ts";
 import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
@@ -9,8 +10,9 @@ import { type HostConnection, isTimeout } from "./host-connection.ts";
 import type { SnapshotExpectation } from "./messages.ts";
 import { projectChecked } from "./metric.ts";
 import type { CatchUpProgress, ResolvedFaissOptions } from "./options.ts";
+import { packChanges } from "./packed-changes.ts";
 import { RecentPublishes } from "./recent-publishes.ts";
-import { wireChange, withBlocks } from "./vector-blocks.ts";
+import { withBlocks } from "./vector-blocks.ts";
 
 const FEED_PAGE = 1_000;
 /** Memories fetched at a time: they come with their documents, a mebibyte each at worst. */
@@ -55,9 +57,12 @@ export class LedgerFollower {
    * feed yet. Unless `first`, a ledger that is away is waited for.
    */
   async recover(connection: HostConnection, first: boolean, signal: AbortSignal): Promise<FeedPosition> {
-    const { dimension, metric, heldBytesMax, heldTtlMs } = this.#options;
+    const { directory, dimension, metric, heldBytesMax, heldTtlMs, hostThreads: threads } = this.#options;
+    const { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax } = this.#options;
+    const folder = join(directory, "building");
+    const main = { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax, folder, threads };
     const scratch = connection.scratch;
-    await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs }, signal);
+    await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs, main }, signal);
     const epoch = await this.#persist(first, signal, (attempt) =>
       ask(attempt, (deadline) => this.#source.epoch(deadline)),
     );
@@ -173,7 +178,7 @@ export class LedgerFollower {
       );
       const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
       if (changes.length === 0) continue;
-      const args = { token: null, changes: changes.map(wireChange) };
+      const args = { token: null, changes: packChanges(changes) };
       await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
         connection.request("publish", { ...args, blocks }, signal),
       );

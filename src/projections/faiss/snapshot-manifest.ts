@@ -2,7 +2,7 @@ import type { FeedCursor } from "../change-source.ts";
 import type { SnapshotExpectation } from "./messages.ts";
 
 /** Raised by every change of the files' meaning. A snapshot of another format is set aside and the index rebuilt. */
-export const SNAPSHOT_FORMAT_VERSION = 1;
+export const SNAPSHOT_FORMAT_VERSION = 2;
 
 export const MANIFEST_NAME = "manifest.json";
 export const SLOTS_NAME = "slots.bin";
@@ -29,8 +29,19 @@ export interface SnapshotManifest extends SnapshotExpectation {
 export interface SnapshotNamespace {
   readonly name: string;
   readonly live: number;
-  /** Flat indexes whose rows make up the namespace's slots, in order. */
+  /** The main index, whose rows are the namespace's first slots; null without one. */
+  readonly main: SnapshotMain | null;
+  /** Flat indexes whose rows make up the other slots, in order. */
   readonly segments: readonly { readonly file: string; readonly rows: number }[];
+}
+
+export interface SnapshotMain {
+  readonly file: string;
+  /** FAISS's factory string. */
+  readonly factory: string;
+  /** A flat file with its exact vectors. */
+  readonly vectors: string;
+  readonly rows: number;
 }
 
 /** Why a snapshot cannot be used. `mismatch`: it is sound, and of another shape or model than configured. */
@@ -103,9 +114,16 @@ function isManifest(value: unknown): value is SnapshotManifest {
       (namespace) =>
         typeof namespace.name === "string" &&
         isCount(namespace.live) &&
+        (namespace.main === null || isMain(namespace.main)) &&
         isArrayOf(namespace.segments, (segment) => isFileName(segment.file) && isCount(segment.rows)),
     )
   );
+}
+
+function isMain(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { file, factory, vectors, rows } = value;
+  return isFileName(file) && isFileName(vectors) && typeof factory === "string" && isCount(rows);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -122,5 +140,5 @@ function isCount(value: unknown): boolean {
 
 /** Names come out of a file and are joined to a path: nothing but our own pattern may pass. */
 function isFileName(value: unknown): boolean {
-  return value === SLOTS_NAME || /^index-\d+\.faiss$/.test(String(value));
+  return value === SLOTS_NAME || /^(index|main)-\d+\.faiss$/.test(String(value));
 }

@@ -8,11 +8,11 @@ import {
 const expected = { epoch: "e1", model: "m", dimension: 3, metric: "cosine" as const };
 const manifest: SnapshotManifest = {
   ...expected,
-  formatVersion: 1,
+  formatVersion: 2,
   cursor: { xid: "12345678901234567890", seq: "7" },
   createdAt: 1_700_000_000_000,
   files: [{ name: "slots.bin", bytes: 4, sha256: "0".repeat(64) }],
-  namespaces: [{ name: "default", live: 1, segments: [{ file: "index-0.faiss", rows: 1 }] }],
+  namespaces: [{ name: "default", live: 1, main: null, segments: [{ file: "index-0.faiss", rows: 1 }] }],
 };
 
 const rejection = (text: string, wanted = expected): SnapshotRejection => {
@@ -39,7 +39,7 @@ test("another dimension, metric or model is a mismatch that tells both; an unsta
 
 test("another epoch or format, and everything that is no manifest, is set aside with a reason", () => {
   expect(rejection(JSON.stringify({ ...manifest, epoch: "e0" })).message).toMatch(/epoch e0/);
-  expect(rejection(JSON.stringify({ ...manifest, formatVersion: 2 })).message).toMatch(/format 2/);
+  expect(rejection(JSON.stringify({ ...manifest, formatVersion: 1 })).message).toMatch(/format 1/);
   const file = manifest.files[0];
   const broken: unknown[] = [
     null,
@@ -47,7 +47,8 @@ test("another epoch or format, and everything that is no manifest, is set aside 
     { ...manifest, cursor: { xid: "x", seq: "1" } },
     { ...manifest, files: [{ ...file, name: "../../etc/passwd" }] },
     { ...manifest, files: [{ ...file, sha256: "short" }] },
-    { ...manifest, namespaces: [{ name: "a", live: 1, segments: [{ file: "index-0.faiss" }] }] },
+    { ...manifest, namespaces: [{ name: "a", live: 1, main: null, segments: [{ file: "index-0.faiss" }] }] },
+    { ...manifest, namespaces: [{ name: "a", live: 1, main: { file: "main-0.faiss" }, segments: [] }] },
     { ...manifest, createdAt: "yesterday" },
   ];
   for (const value of broken) expect(rejection(JSON.stringify(value)).kind).toBe("set_aside");
