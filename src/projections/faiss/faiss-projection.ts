@@ -129,7 +129,7 @@ export class FaissProjection implements Projection {
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
     const connection = await this.#ready(signal);
     const args = { token: batch.token, changes: packChanges(batch.changes) };
-    await withBlocks(this.#options, batch.changes, connection.scratch, (blocks) =>
+    await withBlocks(this.#options, batch.changes, connection.blockFiles, (blocks) =>
       connection.request("prepare", { ...args, blocks }, signal),
     );
   }
@@ -146,11 +146,11 @@ export class FaissProjection implements Projection {
     if (token !== undefined && hasVectors) {
       answers = await connection.request("publish", { ...args, blocks: null }, signal);
     }
-    answers ??= await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+    answers ??= await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
       connection.request("publish", { ...args, blocks }, signal),
     );
     if (answers === null) throw new InternalError("the FAISS host asked for vectors that it was given");
-    this.#follower.recent.note(changes);
+    this.#follower.recent.note(args.changes);
     return Array.from(answers, (applied) => (applied === 1 ? "applied" : "stale"));
   }
 
@@ -233,10 +233,10 @@ export class FaissProjection implements Projection {
     const possible = replacements.filter(({ found }) => found?.state !== "malformed");
     const wire = possible.map(wireReplacement);
     const changes = possible.flatMap(({ change }) => (change === null ? [] : [change]));
-    const answers = await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+    const answers = await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
       connection.request("replace", { replacements: wire, blocks }, signal),
     );
-    this.#follower.recent.note(changes);
+    this.#follower.recent.note(packChanges(changes));
     let next = 0;
     return replacements.map(({ found }) => (found?.state === "malformed" ? "moved" : (answers[next++] ?? "moved")));
   }

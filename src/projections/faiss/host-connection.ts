@@ -11,6 +11,7 @@ import {
   StoreUnavailableError,
 } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
+import { BlockFiles } from "./block-files.ts";
 import type { Arguments, HostErrorCode, HostMessage, HostRequest, Operation, Result } from "./messages.ts";
 import { createScratch, removeScratch } from "./scratch.ts";
 
@@ -30,6 +31,7 @@ interface PendingCall {
 export class HostConnection {
   /** Folders that both sides write short-lived files to; removed when the process has ended. */
   readonly scratch: readonly string[];
+  readonly blockFiles: BlockFiles;
   /** Resolves, never rejects, once the process has ended, every call to it is settled and its folders are removed. */
   readonly exited: Promise<HostExit>;
   readonly #child: ChildProcess;
@@ -44,6 +46,7 @@ export class HostConnection {
     this.#child = child;
     this.#pendingMax = pendingMax;
     this.scratch = scratch;
+    this.blockFiles = new BlockFiles(scratch);
     child.on("message", (message) => this.#receive(message as HostMessage, log));
     this.exited = this.#watch(log);
   }
@@ -149,6 +152,7 @@ export class HostConnection {
     this.#hasExited = true;
     for (const call of this.#pending.values()) call.reject(ended("the call"));
     this.#pending.clear();
+    await this.blockFiles.close();
     await removeScratch(this.scratch).catch((error: unknown) => {
       log.warn({ error, folders: this.scratch }, "scratch folders of the FAISS host could not be removed");
     });

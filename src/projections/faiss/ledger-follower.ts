@@ -179,7 +179,7 @@ export class LedgerFollower {
       const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
       if (changes.length === 0) continue;
       const args = { token: null, changes: packChanges(changes) };
-      await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+      await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
         connection.request("publish", { ...args, blocks }, signal),
       );
       applied += changes.length;

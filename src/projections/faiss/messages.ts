@@ -15,7 +15,7 @@ export interface WireChange {
 export interface WireBlock {
   readonly namespace: string;
   readonly rows: number;
-  /** The rows themselves, or the path of a flat file that the host takes over and removes. */
+  /** The rows themselves, or the path of a flat file, which is its sender's again once the call is answered. */
   readonly vectors: Float32Array | string;
 }
 

@@ -11,7 +11,7 @@ export interface VectorShape {
 
 /**
  * The bytes that the index holds for `embedding`: under cosine the vector of length 1 in the same direction (sums in
- * double precision, each component rounded once, so that every machine gets the same bits), else the vector itself.
+ * double precision in a fixed order, so that every machine gets the same bits), else the vector itself.
  * Publish, search and the comparison of stored bytes all go through here. Shares memory with its argument where it can.
  * @throws {ValidationError} A component is not finite, or cosine was asked for the direction of zeros.
  */
@@ -33,11 +33,20 @@ export function projectInto(shape: VectorShape, embedding: Float32Array, target:
 
 /** Under cosine the vector's length, else nothing of meaning. */
 function checkedLength(metric: Metric, embedding: Float32Array): number {
-  let squares = 0;
-  for (let index = 0; index < embedding.length; index++) {
-    const component = embedding[index]!;
-    squares += component * component;
+  // Four sums that do not wait for each other: one alone is bound by the latency of an addition.
+  let first = 0;
+  let second = 0;
+  let third = 0;
+  let fourth = 0;
+  const whole = embedding.length - (embedding.length % 4);
+  for (let index = 0; index < whole; index += 4) {
+    first += embedding[index]! * embedding[index]!;
+    second += embedding[index + 1]! * embedding[index + 1]!;
+    third += embedding[index + 2]! * embedding[index + 2]!;
+    fourth += embedding[index + 3]! * embedding[index + 3]!;
   }
+  for (let index = whole; index < embedding.length; index++) first += embedding[index]! * embedding[index]!;
+  const squares = first + second + (third + fourth);
   // A sum of squares of float32 can't overflow a double, so it is finite exactly when all components are.
   if (!Number.isFinite(squares)) throw new ValidationError("embedding", "contains a number that is not finite");
   if (metric === "cosine" && squares === 0) {
@@ -46,8 +55,10 @@ function checkedLength(metric: Metric, embedding: Float32Array): number {
   return Math.sqrt(squares);
 }
 
+/** Multiplies rather than divides, in double precision: half the time, and rounded once more far below a float32. */
 function scaleInto(source: Float32Array, length: number, target: Float32Array, offset: number): void {
-  for (let index = 0; index < source.length; index++) target[offset + index] = source[index]! / length;
+  const scale = 1 / length;
+  for (let index = 0; index < source.length; index++) target[offset + index] = source[index]! * scale;
 }
 
 /** The projected vector, after a check of its dimension. @throws {ValidationError} */

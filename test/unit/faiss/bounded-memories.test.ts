@@ -53,19 +53,23 @@ test("held batches are bounded in bytes and in time: the oldest go, one too big 
 test("recent publishes keep the newest version, and are bounded in time and number", () => {
   let now = 0;
   const recent = new RecentPublishes(() => now);
-  recent.note([change("a", 5), change("b", 1)]);
-  recent.note([change("a", 4)]);
+  recent.note(packed(change("a", 5), change("b", 1)));
+  recent.note(packed(change("a", 4), { ...change("c"), checksum: null }));
   expect(recent.headers()).toEqual([
-    { namespace: "n", memoryId: "b", version: 1 },
     { namespace: "n", memoryId: "a", version: 5 },
+    { namespace: "n", memoryId: "b", version: 1 },
+    { namespace: "n", memoryId: "c", version: 1 },
   ]);
   now = 16 * 60_000;
-  recent.note([change("c")]);
-  expect(recent.headers().map(({ memoryId }) => memoryId)).toEqual(["c"]);
+  recent.note(packed(change("d")));
+  expect(recent.headers().map(({ memoryId }) => memoryId)).toEqual(["d"]);
   for (let index = 0; index < 70; index++) {
-    recent.note(Array.from({ length: 1_000 }, (_, at) => change(`m${index * 1_000 + at}`)));
+    recent.note(packed(...Array.from({ length: 1_000 }, (_, at) => change(`m${index * 1_000 + at}`))));
   }
-  expect(recent.size).toBe(65_536);
+  expect(recent.size).toBe(65_000);
+  expect(recent.headers().at(-1)?.memoryId).toBe("m69999");
+  recent.clear();
+  expect([recent.size, recent.headers()]).toEqual([0, []]);
 });
 
 test("packed changes are those that were packed, whatever their ids; what is cut short is told apart", () => {

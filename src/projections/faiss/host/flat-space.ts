@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { checkFlatFile, createFlatBlock, FlatFormatError, flatFileBytes } from "../flat-block.ts";
 import type { WireBlock } from "../messages.ts";
 import { scoreOf, type VectorShape } from "../metric.ts";
@@ -43,17 +43,12 @@ export class FlatSpace {
     return new this.#class(this.shape.dimension);
   }
 
-  /** Checks a block and makes it ready. Its file, if it is one, is gone afterwards. @throws {HostError} */
+  /** Checks a block and makes it ready. Its file, if it is one, is not needed any more afterwards. @throws {HostError} */
   stage(block: WireBlock): StagedBlock {
     checkArgument(Number.isInteger(block.rows) && block.rows > 0, `a block of ${block.rows} rows`);
     const bytes = block.rows * this.rowBytes;
     if (typeof block.vectors === "string") {
-      const path = block.vectors;
-      try {
-        return { rows: block.rows, bytes, rowsIn: this.readFile(path, block.rows) };
-      } finally {
-        rmSync(path, { force: true });
-      }
+      return { rows: block.rows, bytes, rowsIn: this.readFile(block.vectors, block.rows, { reused: true }) };
     }
     const { vectors } = block;
     checkArgument(
@@ -65,9 +60,9 @@ export class FlatSpace {
   }
 
   /** The index in a flat file. @throws {HostError} INVALID_ARGUMENT: the file is not what was announced. */
-  readFile(path: string, rows: number): FaissIndex {
+  readFile(path: string, rows: number, options: { reused?: boolean } = {}): FaissIndex {
     try {
-      const found = checkFlatFile(path, this.shape);
+      const found = checkFlatFile(path, this.shape, options);
       checkArgument(found === rows, `the file holds ${found} rows, not ${rows}`);
     } catch (error) {
       if (error instanceof FlatFormatError) throw new HostError("INVALID_ARGUMENT", error.message, { cause: error });

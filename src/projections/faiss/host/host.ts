@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type {
   Arguments,
@@ -227,7 +226,7 @@ export class Host {
     return this.#state;
   }
 
-  /** Stages all blocks or none. Their files are gone afterwards, whatever happens. */
+  /** Stages all blocks or none. */
   #stage(changes: PackedChanges, blocks: readonly WireBlock[]): Map<string, StagedBlock> {
     const staged = new Map<string, StagedBlock>();
     try {
@@ -236,7 +235,6 @@ export class Host {
       checkRows(changes, staged);
       return staged;
     } catch (error) {
-      for (const { vectors } of blocks) if (typeof vectors === "string") rmSync(vectors, { force: true });
       for (const { bytes } of staged.values()) dropped(bytes);
       throw error;
     }
