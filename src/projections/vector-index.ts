@@ -11,6 +11,10 @@ export interface VectorHit {
 
 /** A projection that can be searched, by namespace. */
 export interface VectorIndex extends Projection {
+  /** Numbers per vector. */
+  readonly dimension?: number;
+  /** The model whose vectors it holds; null when models are not told apart. */
+  readonly model?: string | null;
   /**
    * The `k` live vectors of a namespace that are nearest to `vector`, nearest first; fewer only when fewer exist.
    * @throws {StoreUnavailableError}

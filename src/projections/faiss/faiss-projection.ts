@@ -122,6 +122,21 @@ export class FaissProjection implements Projection {
     return this.#client.pid;
   }
 
+  /** Numbers per vector. */
+  get dimension(): number {
+    return this.#options.dimension;
+  }
+
+  /** The model whose vectors it holds; null when models are not told apart. */
+  get model(): string | null {
+    return this.#options.model;
+  }
+
+  /** FAISS's factory string of the namespaces' main indexes. */
+  get factory(): string {
+    return this.#options.factory;
+  }
+
   holds(change: MemoryChange): boolean {
     return change.kind === "put" && change.embedding !== null;
   }
