@@ -115,7 +115,8 @@ async function report(
     }
   }
   const recall = found / (K * queries.length);
-  if (/^Flat/.test(values.factories) && index.factory === "Flat") verify(recall === 1, `recall ${recall} of a flat index`);
+  if (/^Flat/.test(values.factories) && index.factory === "Flat")
+    verify(recall === 1, `recall ${recall} of a flat index`);
   const { host } = await index.statistics(later());
   const { live, dead, main } = host?.namespaces[0] ?? { live: 0, dead: 0, main: 0 };
   console.log(

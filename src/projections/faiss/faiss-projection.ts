@@ -24,6 +24,7 @@ import { projectChecked, projectVector } from "./metric.ts";
 import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "./options.ts";
 import { packChanges } from "./packed-changes.ts";
 import { removeAbandonedScratch } from "./scratch.ts";
+import { SnapshotSchedule } from "./snapshot-schedule.ts";
 import { withBlocks } from "./vector-blocks.ts";
 import { storedEntry, wireReplacement } from "./wire-entries.ts";
 
@@ -69,6 +70,7 @@ export class FaissProjection implements Projection {
   readonly #positions = new WeakMap<HostConnection, FeedPosition>();
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #schedule: SnapshotSchedule;
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
@@ -90,6 +92,12 @@ export class FaissProjection implements Projection {
       closeTimeoutMs,
       log,
       random,
+    });
+    this.#schedule = new SnapshotSchedule({
+      intervalMs: options.snapshotIntervalMs,
+      changesMax: options.snapshotChangesMax,
+      write: (signal) => this.snapshot(signal),
+      log,
     });
   }
 
@@ -166,6 +174,7 @@ export class FaissProjection implements Projection {
     );
     if (answers === null) throw new InternalError("the FAISS host asked for vectors that it was given");
     this.#follower.recent.note(args.changes);
+    this.#schedule.note(changes.length);
     return Array.from(answers, (applied) => (applied === 1 ? "applied" : "stale"));
   }
 
@@ -252,6 +261,7 @@ export class FaissProjection implements Projection {
       connection.request("replace", { replacements: wire, blocks }, signal),
     );
     this.#follower.recent.note(packChanges(changes));
+    this.#schedule.note(replacements.length);
     let next = 0;
     return replacements.map(({ found }) => (found?.state === "malformed" ? "moved" : (answers[next++] ?? "moved")));
   }
@@ -304,7 +314,9 @@ export class FaissProjection implements Projection {
   async catchUp(signal: AbortSignal): Promise<CatchUpProgress> {
     const connection = await this.#ready(signal);
     try {
-      return await this.#follower.catchUp(connection, this.#positionOf(connection), signal);
+      const progress = await this.#follower.catchUp(connection, this.#positionOf(connection), signal);
+      this.#schedule.note(progress.applied);
+      return progress;
     } catch (error) {
       // The next process finds no snapshot of the new epoch and is filled from the ledger's start.
       if (error instanceof EpochChangedError) this.#client.restart(error.message);
@@ -312,7 +324,10 @@ export class FaissProjection implements Projection {
     }
   }
 
-  /** Saves the index, caught up where the ledger answers, so that the next start is a short one. */
+  /**
+   * Saves the index, caught up where the ledger answers, so that the next start is a short one. Happens by itself as
+   * `snapshotIntervalMs` and `snapshotChangesMax` say.
+   */
   async snapshot(signal: AbortSignal): Promise<{ sequence: number; bytes: number }> {
     try {
       await this.catchUp(signal);
@@ -322,7 +337,14 @@ export class FaissProjection implements Projection {
       this.#log.warn({ error }, "FAISS snapshot without the latest changes: the ledger does not answer");
     }
     const connection = await this.#ready(signal);
-    const written = await this.#follower.snapshot(connection, this.#positionOf(connection), this.#now(), signal);
+    const failed = this.#schedule.begin();
+    let written: { sequence: number; bytes: number };
+    try {
+      written = await this.#follower.snapshot(connection, this.#positionOf(connection), this.#now(), signal);
+    } catch (error) {
+      failed();
+      throw error;
+    }
     this.#log.info(written, "FAISS snapshot written");
     return written;
   }
@@ -355,6 +377,7 @@ export class FaissProjection implements Projection {
 
   async #close({ snapshot = false, signal = AbortSignal.timeout(CLOSE_SNAPSHOT_MS) }): Promise<void> {
     try {
+      await this.#schedule.stop();
       if (snapshot && this.#client.state === "ready") {
         await this.snapshot(signal).catch((error: unknown) => {
           this.#log.warn({ error }, "FAISS index closed without a snapshot: the next start replays more of the feed");

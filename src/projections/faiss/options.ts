@@ -45,6 +45,13 @@ export interface FaissOptions {
   deadShareMax?: number;
   /** Snapshots kept, 1 … 100: an older one takes over when the newest turns out to be damaged. @default 2 */
   snapshotsKept?: number;
+  /**
+   * Milliseconds after a change until a snapshot with it is written, 100 … 86_400_000: bounds what a restart has to
+   * replay. @default 300_000
+   */
+  snapshotIntervalMs?: number;
+  /** Changes after which a snapshot is written at once, 1 …. A snapshot writes the whole index. @default 200_000 */
+  snapshotChangesMax?: number;
   /** Milliseconds between two signs of life asked of the host process, 10 … 60_000. @default 5_000 */
   hostPingIntervalMs?: number;
   /**
@@ -96,6 +103,8 @@ export function resolveOptions(options: FaissOptions): ResolvedFaissOptions {
     deltaShareMax: share("deltaShareMax", options.deltaShareMax ?? 0.25),
     deadShareMax: share("deadShareMax", options.deadShareMax ?? 0.3),
     snapshotsKept: within("snapshotsKept", options.snapshotsKept ?? 2, 1, 100),
+    snapshotIntervalMs: within("snapshotIntervalMs", options.snapshotIntervalMs ?? 300_000, 100, 86_400_000),
+    snapshotChangesMax: within("snapshotChangesMax", options.snapshotChangesMax ?? 200_000, 1, Number.MAX_SAFE_INTEGER),
     hostPingIntervalMs,
     hostStallMs: within("hostStallMs", options.hostStallMs ?? 60_000, 2 * hostPingIntervalMs, 3_600_000),
     hostBackoffMaxMs: within("hostBackoffMaxMs", options.hostBackoffMaxMs ?? 30_000, 10, 600_000),

@@ -33,6 +33,7 @@ export class Rebuilder {
   #running: Promise<void> | null = null;
   #worker: ChildProcess | null = null;
   #retryAt = 0;
+  #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
   #done = 0;
   #failure: string | null = null;
@@ -86,6 +87,7 @@ export class Rebuilder {
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#retry);
     this.#waiting.clear();
     this.#worker?.kill("SIGKILL");
     rmSync(this.#configuration.folder, { recursive: true, force: true });
@@ -111,10 +113,16 @@ export class Rebuilder {
         if (this.#isClosed) return;
         this.#failure = (error as Error).message;
         this.#retryAt = performance.now() + RETRY_MS;
+        this.#retry ??= setTimeout(() => {
+          this.#retry = undefined;
+          this.consider(this.#indexNow().namespaces.map((other) => other.namespace));
+        }, RETRY_MS + 1).unref();
         const fields = { namespace: name, reason: this.#failure };
         this.#tell({ event: "FAISS compaction failed; will retry", level: "warn", fields });
       }
       this.#waiting.delete(name);
+      // Much may have been written meanwhile.
+      if (this.#failure === null && this.#pays(namespace)) this.#waiting.add(name);
     }
     this.#running = null;
   }

@@ -5,9 +5,9 @@ import type { FeedCursor } from "../../change-source.ts";
 import { FLAT_HEADER_BYTES, flatFileBytes, writeFlatHeader } from "../flat-block.ts";
 import type { MainConfiguration, SnapshotExpectation } from "../messages.ts";
 import {
+  encodeManifest,
   parseManifest,
   SLOTS_NAME,
-  SNAPSHOT_FORMAT_VERSION,
   type SnapshotFile,
   type SnapshotMain,
   type SnapshotManifest,
@@ -77,7 +77,6 @@ export async function writeSnapshot(
       for (const file of writer.files) bytes += file.bytes;
       const { epoch, model, dimension, metric, cursor, createdAt } = head;
       const manifest: SnapshotManifest = {
-        formatVersion: SNAPSHOT_FORMAT_VERSION,
         epoch,
         model,
         dimension,
@@ -87,7 +86,7 @@ export async function writeSnapshot(
         files: [...writer.files],
         namespaces,
       };
-      return JSON.stringify(manifest);
+      return encodeManifest(manifest);
     });
     return { sequence, bytes };
   } finally {
