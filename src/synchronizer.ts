@@ -19,6 +19,7 @@ import type { MemoryVersion, VersionDiff } from "./history/history.ts";
 import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
 import type { MemoryInput } from "./memory/schema.ts";
 import type { Memory } from "./read/memory.ts";
+import { compileFilter } from "./read/memory-filter.ts";
 import type { SearchResult } from "./read/reader.ts";
 import { readStatus, type Status } from "./status.ts";
 import type { Backlog } from "./write/backlog.ts";
@@ -107,7 +108,8 @@ export class MemorySynchronizer {
    */
   async search(query: string | readonly number[] | Float32Array, options: SearchOptions = {}): Promise<SearchResult[]> {
     const { validator, reader, embedder } = this.#parts;
-    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY, filter = () => true } = options;
+    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
+    const filter = compileFilter(options.filter);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", 1_000);
     return await this.#call("search", options, async (signal) => {

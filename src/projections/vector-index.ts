@@ -20,6 +20,8 @@ export interface VectorIndex extends Projection {
    * @throws {StoreUnavailableError}
    */
   search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<readonly VectorHit[]>;
+  /** The score that a vector with `embedding` would have for a query. */
+  score?(query: Float32Array, embedding: Float32Array): number;
   /** Takes over from the ledger's feed what other nodes wrote. */
   catchUp?(signal: AbortSignal): Promise<unknown>;
   /** Makes what it holds survive a restart, and ends. */

@@ -20,7 +20,7 @@ import { HostClient, type HostState } from "./host-client.ts";
 import { HostConnection } from "./host-connection.ts";
 import { EpochChangedError, type FeedPosition, LedgerFollower } from "./ledger-follower.ts";
 import type { HostStatistics, SearchHit, WireKeyedEntry } from "./messages.ts";
-import { projectChecked, projectVector } from "./metric.ts";
+import { exactScore, projectChecked, projectVector } from "./metric.ts";
 import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "./options.ts";
 import { packChanges } from "./packed-changes.ts";
 import { removeAbandonedScratch } from "./scratch.ts";
@@ -29,7 +29,7 @@ import { withBlocks } from "./vector-blocks.ts";
 import { storedEntry, wireReplacement } from "./wire-entries.ts";
 
 /** Results of one search at most. */
-const K_MAX = 10_000;
+const K_MAX = 100_000;
 /** Bytes of vectors that one answer of the host carries at most: the event loop copies them in one go. */
 const READ_BYTES_MAX = 1024 * 1024;
 const SCAN_PAGE = 1_000;
@@ -284,30 +284,33 @@ export class FaissProjection implements Projection {
   /**
    * The `k` memories nearest to `vector`, best first, ties in the order of their ids; fewer only where there are not
    * as many. The score is the cosine similarity in [-1, 1], the dot product, or minus the Euclidean distance, by metric.
-   * @param k 1 … 10_000.
+   * @param k 1 … 100_000.
    * @throws {ValidationError} The vector does not fit the index, or k is out of bounds.
    */
   async search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<SearchHit[]> {
-    const [hits = []] = await this.searchMany(namespace, [vector], k, signal);
-    return hits;
+    checkCount(k);
+    const projected = projectChecked(this.#options, vector);
+    const connection = await this.#ready(signal);
+    return connection.searches.search(namespace, projected, k, signal);
   }
 
-  /** Several searches in one call: cheaper from about 20 on. One list of hits per vector, in order. */
+  /** Several searches, in one call as far as that is good. One list of hits per vector, in order. */
   async searchMany(
     namespace: string,
     vectors: readonly Float32Array[],
     k: number,
     signal: AbortSignal,
   ): Promise<SearchHit[][]> {
-    if (!Number.isInteger(k) || k < 1 || k > K_MAX) {
-      throw new ValidationError("k", `is ${k}, and must be a whole number from 1 to ${K_MAX}`);
-    }
-    if (vectors.length === 0) return [];
-    const { dimension } = this.#options;
-    const queries = new Float32Array(vectors.length * dimension);
-    for (const [row, vector] of vectors.entries()) queries.set(projectChecked(this.#options, vector), row * dimension);
+    checkCount(k);
+    const projected = vectors.map((vector) => projectChecked(this.#options, vector));
     const connection = await this.#ready(signal);
-    return connection.request("search", { namespace, queries, k }, signal);
+    return Promise.all(projected.map((vector) => connection.searches.search(namespace, vector, k, signal)));
+  }
+
+  /** The score that a vector with `embedding` has for a query, as `search` would say it. @throws {ValidationError} */
+  score(query: Float32Array, embedding: Float32Array): number {
+    const { metric } = this.#options;
+    return exactScore(metric, projectChecked(this.#options, query), projectChecked(this.#options, embedding), 0);
   }
 
   /** Reads the ledger's feed from where the index stands and takes over what it lacks. Safe beside publishes. */
@@ -398,4 +401,9 @@ export class FaissProjection implements Projection {
     if (position === undefined) throw new StoreUnavailableError("faiss", "its host was restarted");
     return position;
   }
+}
+
+function checkCount(k: number): void {
+  if (Number.isInteger(k) && k >= 1 && k <= K_MAX) return;
+  throw new ValidationError("k", `is ${k}, and must be a whole number from 1 to ${K_MAX}`);
 }

@@ -13,7 +13,9 @@ import {
 import type { Log } from "../../observability/log.ts";
 import { BlockFiles } from "./block-files.ts";
 import type { Arguments, HostErrorCode, HostMessage, HostRequest, Operation, Result } from "./messages.ts";
+import { unpackHits } from "./packed-hits.ts";
 import { createScratch, removeScratch } from "./scratch.ts";
+import { SearchGatherer, type SearchMany } from "./search-gatherer.ts";
 
 const STDERR_KEPT = 2_000;
 
@@ -32,6 +34,7 @@ export class HostConnection {
   /** Folders that both sides write short-lived files to; removed when the process has ended. */
   readonly scratch: readonly string[];
   readonly blockFiles: BlockFiles;
+  readonly searches: SearchGatherer;
   /** Resolves, never rejects, once the process has ended, every call to it is settled and its folders are removed. */
   readonly exited: Promise<HostExit>;
   readonly #child: ChildProcess;
@@ -47,6 +50,9 @@ export class HostConnection {
     this.#pendingMax = pendingMax;
     this.scratch = scratch;
     this.blockFiles = new BlockFiles(scratch);
+    const searchMany: SearchMany = async (namespace, queries, k) =>
+      unpackHits(await this.request("search", { namespace, queries, k }));
+    this.searches = new SearchGatherer(searchMany, pendingMax);
     child.on("message", (message) => this.#receive(message as HostMessage, log));
     this.exited = this.#watch(log);
   }

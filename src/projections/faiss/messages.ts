@@ -1,6 +1,7 @@
 import type { FeedCursor } from "../change-source.ts";
 import type { Metric } from "./metric.ts";
 import type { PackedChanges } from "./packed-changes.ts";
+import type { PackedHits } from "./packed-hits.ts";
 
 /** A memory and a version, without its vector. */
 export interface WireChange {
@@ -144,8 +145,8 @@ export interface HostOperations {
     };
   };
   count: { args: null; result: number };
-  /** `queries`: rows one after the other. One list of hits per query. */
-  search: { args: { namespace: string; queries: Float32Array; k: number }; result: SearchHit[][] };
+  /** `queries`: rows one after the other. */
+  search: { args: { namespace: string; queries: Float32Array; k: number }; result: PackedHits };
   /** Which of them the index does not hold at that version or a newer one: their positions. */
   outdated: { args: { headers: { namespace: string; memoryId: string; version: number }[] }; result: number[] };
   replace: {

@@ -156,6 +156,14 @@ export class SlotTable {
     return this.isLive(slot) ? this.#ids.textAt(slot) : undefined;
   }
 
+  /** The UTF-8 bytes of a slot's id with a NUL behind them. */
+  terminatedIdAt(slot: number): Buffer {
+    const { bytes, start, end } = this.#ids.bytesAt(slot);
+    const id = Buffer.alloc(end - start + 1);
+    bytes.copy(id, 0, start, end);
+    return id;
+  }
+
   /** What a live slot holds. */
   entryAt(slot: number): SlotEntry {
     if (!this.isLive(slot)) throw new Error(`slot ${slot} is dead`);

@@ -1,6 +1,7 @@
 import { BucketDigests } from "../../../memory/buckets.ts";
-import type { HostStatistics, SearchHit, WireEntry, WireReplacement } from "../messages.ts";
+import type { HostStatistics, WireEntry, WireReplacement } from "../messages.ts";
 import { ChangeCursor, type PackedChanges, packWireChanges, rowsByNamespace } from "../packed-changes.ts";
+import { HitsPacker, type PackedHits } from "../packed-hits.ts";
 import type { FlatSpace, StagedBlock } from "./flat-space.ts";
 import { checkArgument } from "./host-error.ts";
 import { NamespaceIndex } from "./namespace-index.ts";
@@ -104,13 +105,16 @@ export class MemoryIndex {
     return positions;
   }
 
-  search(namespace: string, queries: Float32Array, k: number): SearchHit[][] {
+  search(namespace: string, queries: Float32Array, k: number): PackedHits {
     const { dimension } = this.space.shape;
     checkArgument(Number.isInteger(k) && k > 0, `k is ${k}`);
     checkArgument(queries.length > 0 && queries.length % dimension === 0, "queries are not whole vectors");
     checkArgument(queries.every(Number.isFinite), "a query contains a number that is not finite");
+    const packer = new HitsPacker();
     const index = this.find(namespace);
-    return index?.search(queries, k) ?? Array.from({ length: queries.length / dimension }, () => []);
+    if (index !== undefined) index.search(queries, k, packer);
+    else for (let query = 0; query < queries.length / dimension; query++) packer.query();
+    return packer.finish();
   }
 
   /**

@@ -1,7 +1,8 @@
 import { entryDigest } from "../../../memory/checksum.ts";
 import { bucketOf, compareKeys } from "../../../memory/keys.ts";
-import type { NamespaceStatistics, SearchHit, WireEntry } from "../messages.ts";
+import type { NamespaceStatistics, WireEntry } from "../messages.ts";
 import type { ChangeCursor } from "../packed-changes.ts";
+import type { HitsPacker } from "../packed-hits.ts";
 import { type SlotDigest, type SlotEntry, SlotTable } from "../slot-table.ts";
 import { TombstoneTable } from "../tombstone-table.ts";
 import type { FlatSpace } from "./flat-space.ts";
@@ -86,15 +87,17 @@ export class NamespaceIndex {
     if (slot !== undefined) this.#kill(slot);
   }
 
-  /** One list per query, best first; equal scores in the order of the ids. */
-  search(queries: Float32Array, k: number): SearchHit[][] {
+  /** Best first for each query; equal scores in the order of the ids. */
+  search(queries: Float32Array, k: number, packer: HitsPacker): void {
     const isLive = (slot: number): boolean => this.#slots.isLive(slot);
-    return this.vectors.search(queries, k, isLive).map((hits) =>
-      hits
-        .sort((a, b) => b.score - a.score || this.#compareSlots(a.slot, b.slot))
-        .slice(0, k)
-        .map(({ slot, score }) => ({ ...this.#slots.entryAt(slot), score })),
-    );
+    for (const hits of this.vectors.search(queries, k, isLive)) {
+      packer.query();
+      hits.sort((a, b) => b.score - a.score || this.#compareSlots(a.slot, b.slot));
+      for (let rank = 0; rank < Math.min(k, hits.length); rank++) {
+        const { slot, score } = hits[rank]!;
+        packer.add(this.#slots.terminatedIdAt(slot), this.#slots.versionAt(slot), this.#slots.checksumAt(slot), score);
+      }
+    }
   }
 
   /** Computes digests that are still lacking, of so many slots at most. @returns whether all are there now. */
