@@ -174,10 +174,14 @@ export class MemorySynchronizer {
     return this.#parts.backlog;
   }
 
-  /** Starts the background loop: every `syncIntervalMs` the backlog, expired memories, other nodes' writes. Twice is once. */
+  /**
+   * Starts the background loops: every `syncIntervalMs` the backlog and expired memories; other nodes' writes as often,
+   * and as soon as they tell of them. Twice is once.
+   */
   start(): void {
     this.#assertOpen();
     this.#parts.syncLoop.start();
+    this.#parts.followLoop?.start();
   }
 
   /** Compares all three stores. @throws {StoreUnavailableError} One of them could not be looked at. */
@@ -204,9 +208,10 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
-    await this.#parts.syncLoop.stop();
+    await Promise.all([this.#parts.syncLoop.stop(), this.#parts.followLoop?.stop()]);
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
+    await this.#parts.feedSignal.close();
     await this.#disconnect();
   }
 

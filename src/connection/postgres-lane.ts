@@ -19,6 +19,8 @@ export interface LaneOptions {
   readonly lockTimeoutMs: number;
   readonly idleInTransactionTimeoutMs: number;
   readonly applicationName: string;
+  /** Told of notifications on channels that the connection listens to. */
+  readonly onNotification?: (channel: string) => void;
 }
 
 /** Opens a connection. @throws the driver's errors, or the reason of `signal`. */
@@ -33,6 +35,7 @@ export async function openLane(url: string, options: LaneOptions, signal: AbortS
     connect_timeout: options.connectTimeoutMs / 1_000,
     backoff: false,
     onnotice: () => undefined,
+    onnotify: options.onNotification,
     connection: {
       application_name: options.applicationName,
       statement_timeout: options.statementTimeoutMs,

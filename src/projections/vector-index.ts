@@ -15,6 +15,8 @@ export interface VectorIndex extends Projection {
   readonly dimension?: number;
   /** The model whose vectors it holds; null when models are not told apart. */
   readonly model?: string | null;
+  /** Milliseconds by which it may be behind the ledger; null when that is not known. */
+  readonly lagMs?: number | null;
   /**
    * The `k` live vectors of a namespace that are nearest to `vector`, nearest first; fewer only when fewer exist.
    * @throws {StoreUnavailableError}

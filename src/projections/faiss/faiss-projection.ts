@@ -52,6 +52,14 @@ export interface FaissStatistics {
   readonly restarts: number;
   /** How the last process ended; null while the first one runs. */
   readonly lastFailure: string | null;
+  /**
+   * Milliseconds since the last look at the ledger's feed that found its end: everything that was committed before that,
+   * by whatever node, is in the index (but for transactions that are hidden behind an older one that is still open).
+   * Null while a host is filled.
+   */
+  readonly lagMs: number | null;
+  /** Changes that are in no snapshot yet. */
+  readonly unsavedChanges: number;
   /** Null unless `state` is `ready`. */
   readonly host: HostStatistics | null;
 }
@@ -143,6 +151,13 @@ export class FaissProjection implements Projection {
   /** FAISS's factory string of the namespaces' main indexes. */
   get factory(): string {
     return this.#options.factory;
+  }
+
+  /** See `FaissStatistics.lagMs`. */
+  get lagMs(): number | null {
+    const { connection } = this.#client;
+    const caughtUpAt = connection === null ? null : (this.#positions.get(connection)?.caughtUpAt ?? null);
+    return caughtUpAt === null ? null : Math.max(0, this.#now() - caughtUpAt);
   }
 
   holds(change: MemoryChange): boolean {
@@ -361,12 +376,13 @@ export class FaissProjection implements Projection {
   /** Never rejects. */
   async statistics(signal: AbortSignal): Promise<FaissStatistics> {
     const { restarts, lastFailure } = this.#client;
+    const { lagMs } = this;
     let host: HostStatistics | null = null;
     if (this.#client.state === "ready") {
       const asked = this.#ready(signal).then((connection) => connection.request("statistics", null, signal));
       host = await asked.catch(() => null); // It crashed just now, or is too busy: that is what null says.
     }
-    return { state: this.#client.state, restarts, lastFailure, host };
+    return { state: this.#client.state, restarts, lastFailure, lagMs, unsavedChanges: this.#schedule.changes, host };
   }
 
   /**

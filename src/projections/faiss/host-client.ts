@@ -78,6 +78,11 @@ export class HostClient {
     return this.#lastFailure;
   }
 
+  /** The process that there is, in whatever state; null when there is none. */
+  get connection(): HostConnection | null {
+    return this.#connection;
+  }
+
   get pid(): number | null {
     return this.#connection?.pid ?? null;
   }

@@ -28,6 +28,8 @@ const LOAD_CRASHES_MAX = 2;
 export interface FeedPosition {
   readonly epoch: string;
   cursor: FeedCursor;
+  /** When the last look at the feed began that found its end; milliseconds since 1970, null before the first. */
+  caughtUpAt: number | null;
 }
 
 /** Fills a host process from snapshots and from the ledger's feed. Positions belong to one process and end with it. */
@@ -37,6 +39,7 @@ export class LedgerFollower {
   readonly #source: ChangeSource;
   readonly #log: Log;
   readonly #random: () => number;
+  readonly #now: () => number;
   /** Per snapshot, how often a host died while it was loaded. */
   readonly #loadCrashes = new Map<number, number>();
   #epoch: string | null = null;
@@ -49,6 +52,7 @@ export class LedgerFollower {
     this.#source = dependencies.source;
     this.#log = dependencies.log;
     this.#random = dependencies.random;
+    this.#now = dependencies.now;
     this.recent = new RecentPublishes(dependencies.now);
   }
 
@@ -69,7 +73,7 @@ export class LedgerFollower {
     if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
     this.#epoch = epoch;
     const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), signal)) ?? FEED_START;
-    const position = { epoch, cursor };
+    const position: FeedPosition = { epoch, cursor, caughtUpAt: null };
     const progress = await this.#persist(first, signal, (attempt) => this.#follow(connection, position, attempt));
     const recent = this.recent.headers();
     for (let start = 0; start < recent.length; start += FEED_PAGE) {
@@ -148,8 +152,12 @@ export class LedgerFollower {
     let applied = 0;
     let reportedAt = performance.now();
     while (true) {
+      const askedAt = this.#now();
       const page = await ask(signal, (deadline) => this.#source.changesAfter(position.cursor, FEED_PAGE, deadline));
-      if (page.headers.length === 0) return { read, applied };
+      if (page.headers.length === 0) {
+        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
+        return { read, applied };
+      }
       applied += await this.#refresh(connection, page.headers, signal);
       read += page.headers.length;
       // Two that follow at a time may pass each other: the one behind must not turn the other back.
