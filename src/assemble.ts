@@ -21,6 +21,7 @@ import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
 import { CheckLedger, type CheckRecords } from "./ledger/check-ledger.ts";
+import { FeedSignal } from "./ledger/feed-signal.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
@@ -57,8 +58,11 @@ export interface Parts {
   readonly backlog: Backlog;
   readonly sweeper: Sweeper;
   readonly history: History;
-  /** Backlog, expiry, and what other nodes wrote. */
+  /** Backlog and expiry. */
   readonly syncLoop: Loop;
+  /** What other nodes wrote, for the vector index; null without one that follows. */
+  readonly followLoop: Loop | null;
+  readonly feedSignal: FeedSignal;
   readonly reader: Reader;
   readonly records: CheckRecords;
   readonly strategies: StrategyRegistry;
@@ -123,6 +127,10 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   } = options;
   const metrics = new Metrics();
   const floors = new VersionFloors();
+  const feedSignal = new FeedSignal(postgres, log);
+  const followLoop = vectorIndex?.catchUp
+    ? createFollowLoop(vectorIndex, feedSignal, options.syncIntervalMs, log)
+    : null;
   const writer = new Writer({
     ledger,
     ledgerGate,
@@ -136,7 +144,10 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
     onStep,
-    onCommitted: (key, version) => floors.raise(key, version),
+    onCommitted: (key, version) => {
+      floors.raise(key, version);
+      feedSignal.touch();
+    },
   });
   const now = Date.now;
   const measured: Pick<Writer, "write"> = {
@@ -247,10 +258,11 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       pass: async (signal) => {
         const { more } = await backlog.runOnce(signal);
         const swept = await sweeper.runOnce(signal);
-        await vectorIndex?.catchUp?.(signal);
         return more || swept.more;
       },
     }),
+    feedSignal,
+    followLoop,
     reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
     records,
     strategies,
@@ -280,6 +292,23 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     pools: connections.pools,
     log,
   };
+}
+
+/** Takes over what other nodes wrote: when they say so, and at intervals, since what they say may go unheard. */
+function createFollowLoop(index: VectorIndex, news: FeedSignal, intervalMs: number, log: Log): Loop {
+  const loop: Loop = new Loop({
+    name: "follow",
+    intervalMs,
+    log,
+    pass: async (signal) => {
+      const listening = news.listen(() => loop.wake(), signal);
+      // Without it the interval is all there is: no reason not to look.
+      await listening.catch((error: Error) => log.debug({ error: error.message }, "feed.not_listening"));
+      await index.catchUp?.(signal);
+      return false;
+    },
+  });
+  return loop;
 }
 
 /** The embedder that the options ask for; null for none. @throws {ConfigurationError} */

@@ -74,6 +74,7 @@ export type { FaissOptions } from "./projections/faiss/options.ts";
 export type { Projection } from "./projections/projection.ts";
 export type { VectorHit, VectorIndex } from "./projections/vector-index.ts";
 export type { Memory } from "./read/memory.ts";
+export type { MemoryFilter, SearchFilter } from "./read/memory-filter.ts";
 export type { SearchResult } from "./read/reader.ts";
 export type { Status, StoreStatus } from "./status.ts";
 export { MemorySynchronizer } from "./synchronizer.ts";

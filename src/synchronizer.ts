@@ -32,6 +32,7 @@ import type { MemoryInput } from "./memory/schema.ts";
 import type { Operation } from "./observability/metric-names.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import type { Memory } from "./read/memory.ts";
+import { compileFilter } from "./read/memory-filter.ts";
 import type { SearchResult } from "./read/reader.ts";
 import { readStatus, type Status } from "./status.ts";
 import type { Backlog } from "./write/backlog.ts";
@@ -124,7 +125,8 @@ export class MemorySynchronizer {
    */
   async search(query: string | readonly number[] | Float32Array, options: SearchOptions = {}): Promise<SearchResult[]> {
     const { validator, reader, embedder } = this.#parts;
-    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY, filter = () => true } = options;
+    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
+    const filter = compileFilter(options.filter);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", 1_000);
     return await this.#parts.metrics.searched(() =>
@@ -208,13 +210,14 @@ export class MemorySynchronizer {
   }
 
   /**
-   * Starts the background loops. Every `syncIntervalMs`: the backlog, expired memories, other nodes' writes. Every
-   * `consistencyCheckIntervalMs`: what changed is checked, and a slice of everything, and what is found is repaired (one
-   * node of all checks the shared stores, each its own index). Twice is once.
+   * Starts the background loops. Every `syncIntervalMs`: the backlog, expired memories; other nodes' writes as often, and
+   * as soon as they tell of them. Every `consistencyCheckIntervalMs`: what changed is checked, and a slice of everything,
+   * and what is found is repaired (one node of all checks the shared stores, each its own index). Twice is once.
    */
   start(): void {
     this.#assertOpen();
     this.#parts.syncLoop.start();
+    this.#parts.followLoop?.start();
     this.#parts.leadership.start();
     this.#parts.consistencyLoop.start();
     for (const monitor of this.#parts.monitors) monitor.start();
@@ -269,11 +272,17 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
-    const { syncLoop, consistencyLoop, leadership, monitors } = this.#parts;
-    await Promise.all([syncLoop.stop(), consistencyLoop.stop(), ...monitors.map((monitor) => monitor.stop())]);
+    const { syncLoop, followLoop, consistencyLoop, leadership, monitors } = this.#parts;
+    await Promise.all([
+      syncLoop.stop(),
+      followLoop?.stop(),
+      consistencyLoop.stop(),
+      ...monitors.map((monitor) => monitor.stop()),
+    ]);
     await leadership.stop();
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
+    await this.#parts.feedSignal.close();
     await this.#disconnect();
   }
 
