@@ -3,17 +3,25 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
+import { StrategyRegistry } from "./conflict/registry.ts";
 import type { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
 import type { HealthMonitor } from "./connection/health-monitor.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
 import type { RedisLink } from "./connection/redis-client.ts";
 import { Checker } from "./consistency/checker.ts";
+import { Leadership } from "./consistency/leadership.ts";
+import { EventLoopWatch, Pace } from "./consistency/pace.ts";
+import { PendingConflicts } from "./consistency/pending-conflicts.ts";
+import type { RepairReport } from "./consistency/repair-options.ts";
 import { Repairer } from "./consistency/repairer.ts";
+import { ConsistencyWatch } from "./consistency/watch.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { HashingEmbedder } from "./embed/hashing-embedder.ts";
 import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
+import { CheckLedger, type CheckRecords } from "./ledger/check-ledger.ts";
+import { FeedSignal } from "./ledger/feed-signal.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
@@ -29,6 +37,7 @@ import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
 import { Intake } from "./write/intake.ts";
+import type { WriteIntent } from "./write/plan.ts";
 import { type Probed, StoreGate } from "./write/store-gate.ts";
 import { Sweeper } from "./write/sweeper.ts";
 import { Writer } from "./write/writer.ts";
@@ -49,11 +58,21 @@ export interface Parts {
   readonly backlog: Backlog;
   readonly sweeper: Sweeper;
   readonly history: History;
-  /** Backlog, expiry, and what other nodes wrote. */
+  /** Backlog and expiry. */
   readonly syncLoop: Loop;
+  /** What other nodes wrote, for the vector index; null without one that follows. */
+  readonly followLoop: Loop | null;
+  readonly feedSignal: FeedSignal;
   readonly reader: Reader;
+  readonly records: CheckRecords;
+  readonly strategies: StrategyRegistry;
   readonly checker: Checker;
   readonly repairer: Repairer;
+  readonly conflicts: PendingConflicts;
+  /** Which node looks at the stores that all share. */
+  readonly leadership: Leadership;
+  /** Checks and repairs. */
+  readonly consistencyLoop: Loop;
   readonly embedder: Embedder | null;
   readonly metrics: Metrics;
   /** One per store, started by the synchronizer. */
@@ -108,6 +127,10 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   } = options;
   const metrics = new Metrics();
   const floors = new VersionFloors();
+  const feedSignal = new FeedSignal(postgres, log);
+  const followLoop = vectorIndex?.catchUp
+    ? createFollowLoop(vectorIndex, feedSignal, options.syncIntervalMs, log)
+    : null;
   const writer = new Writer({
     ledger,
     ledgerGate,
@@ -121,7 +144,10 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
     onStep,
-    onCommitted: (key, version) => floors.raise(key, version),
+    onCommitted: (key, version) => {
+      floors.raise(key, version);
+      feedSignal.touch();
+    },
   });
   const now = Date.now;
   const measured: Pick<Writer, "write"> = {
@@ -143,6 +169,67 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     publishDeadlineMs: options.publishDeadlineMs,
     publishTimeoutMs,
     attemptsMax: options.queueAttemptsMax,
+  });
+  const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
+  const strategies = new StrategyRegistry();
+  const checker = new Checker({
+    ledger,
+    records,
+    projections,
+    indexShape: shape,
+    log,
+    overdueMs: options.publishDeadlineMs,
+    pace: (memoriesPerSecondMax) => {
+      const eventLoop = new EventLoopWatch();
+      return new Pace({
+        memoriesPerSecondMax: memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax ?? null,
+        load: () => ({
+          eventLoopDelayMs: eventLoop.worstMs(),
+          postgresWaiting: postgres.statistics().waiting,
+        }),
+        end: () => eventLoop.stop(),
+      });
+    },
+    onChecked: (report, elapsedMs) => metrics.checkFinished(report, report.scope, elapsedMs / 1_000),
+    now,
+  });
+  const repairerParts = {
+    ledger,
+    records,
+    projections,
+    validator,
+    indexShape: shape,
+    embedder,
+    write: (intent: WriteIntent, signal: AbortSignal) => batcher.write(intent, true, signal),
+    strategies,
+    strategyTimeoutMs: options.strategyTimeoutMs,
+    log,
+    onRepaired: ({ details }: RepairReport) => {
+      metrics.repairFinished(details);
+      for (const { strategy, outcome } of details) if (strategy !== null) metrics.conflictResolved(strategy, outcome);
+    },
+    now,
+  };
+  const repairer = new Repairer(repairerParts);
+  const leadership = new Leadership({
+    records,
+    name: "checker",
+    holder: `${ledger.nodeId}/${process.pid}/${ulid()}`,
+    leaseMs: options.checkerLeaseMs,
+    log,
+  });
+  const watch = new ConsistencyWatch({
+    checker,
+    repairer,
+    records,
+    projections,
+    isLeader: () => leadership.isLeader,
+    log,
+    intervalMs: options.consistencyCheckIntervalMs,
+    sweepMs: options.consistencySweepMs,
+    repairKinds: options.repairKinds,
+    strategy: options.repairStrategy,
+    repairsMax: options.repairsPerPassMax,
   });
   const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
@@ -171,13 +258,24 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       pass: async (signal) => {
         const { more } = await backlog.runOnce(signal);
         const swept = await sweeper.runOnce(signal);
-        await vectorIndex?.catchUp?.(signal);
         return more || swept.more;
       },
     }),
+    feedSignal,
+    followLoop,
     reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
-    checker: new Checker({ ledger, projections, log, overdueMs: options.publishDeadlineMs, now }),
-    repairer: new Repairer({ ledger, projections, log, now }),
+    records,
+    strategies,
+    checker,
+    repairer,
+    conflicts: new PendingConflicts(repairerParts),
+    leadership,
+    consistencyLoop: new Loop({
+      name: "consistency",
+      intervalMs: options.consistencyCheckIntervalMs,
+      log,
+      pass: (signal) => watch.runOnce(signal).then(() => false),
+    }),
     embedder,
     metrics,
     monitors: observe({
@@ -194,6 +292,23 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     pools: connections.pools,
     log,
   };
+}
+
+/** Takes over what other nodes wrote: when they say so, and at intervals, since what they say may go unheard. */
+function createFollowLoop(index: VectorIndex, news: FeedSignal, intervalMs: number, log: Log): Loop {
+  const loop: Loop = new Loop({
+    name: "follow",
+    intervalMs,
+    log,
+    pass: async (signal) => {
+      const listening = news.listen(() => loop.wake(), signal);
+      // Without it the interval is all there is: no reason not to look.
+      await listening.catch((error: Error) => log.debug({ error: error.message }, "feed.not_listening"));
+      await index.catchUp?.(signal);
+      return false;
+    },
+  });
+  return loop;
 }
 
 /** The embedder that the options ask for; null for none. @throws {ConfigurationError} */

@@ -8,6 +8,20 @@ export type {
   WriteOptions,
 } from "./calls.ts";
 export type { Options } from "./config/options.ts";
+export {
+  type ComparedSide,
+  type DocumentDifference,
+  differences,
+  type EmbeddingDifference,
+  type SideDifferences,
+} from "./conflict/differences.ts";
+export { latestWins } from "./conflict/latest-wins.ts";
+export { manual } from "./conflict/manual.ts";
+export { merge } from "./conflict/merge.ts";
+export { preferStore } from "./conflict/prefer-store.ts";
+export { BUILT_IN_STRATEGIES, type BuiltInStrategy } from "./conflict/registry.ts";
+export type { Candidate, Conflict, ConflictBase, ConflictStrategy, Resolution } from "./conflict/strategy.ts";
+export { versionVector } from "./conflict/version-vector.ts";
 export { openVectorIndex } from "./connect.ts";
 export {
   type ConnectionPoolEvents,
@@ -19,9 +33,19 @@ export type { HealthReport } from "./connection/health-monitor.ts";
 export type { PostgresConnection } from "./connection/postgres-access.ts";
 export type { RedisLink } from "./connection/redis-client.ts";
 export type { HealthState } from "./connection/store-health.ts";
-export type { CheckOptions } from "./consistency/check-options.ts";
-export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repairer.ts";
+export type { CheckOptions, CheckProgress } from "./consistency/check-options.ts";
+export type { CheckStatus, ConsistencyStatus } from "./consistency/consistency-status.ts";
+export type {
+  ConflictDecision,
+  ConflictDetails,
+  ConflictListOptions,
+  ConflictSide,
+  ConflictSummary,
+  PendingConflicts,
+} from "./consistency/pending-conflicts.ts";
+export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair-options.ts";
 export {
+  CHECK_SCOPES,
   type CheckScope,
   type ConsistencyReport,
   DRIFT_KINDS,
@@ -50,6 +74,7 @@ export type { FaissOptions } from "./projections/faiss/options.ts";
 export type { Projection } from "./projections/projection.ts";
 export type { VectorHit, VectorIndex } from "./projections/vector-index.ts";
 export type { Memory } from "./read/memory.ts";
+export type { MemoryFilter, SearchFilter } from "./read/memory-filter.ts";
 export type { SearchResult } from "./read/reader.ts";
 export type { Status, StoreStatus } from "./status.ts";
 export { MemorySynchronizer } from "./synchronizer.ts";

@@ -9,13 +9,22 @@ import type {
   WriteOptions,
 } from "./calls.ts";
 import type { Options } from "./config/options.ts";
+import type { ConflictStrategy } from "./conflict/strategy.ts";
 import { borrow, type Connected, connect } from "./connect.ts";
 import type { HealthMonitor, HealthReport } from "./connection/health-monitor.ts";
 import type { CheckOptions } from "./consistency/check-options.ts";
-import type { RepairOptions, RepairReport } from "./consistency/repairer.ts";
+import type { PendingConflicts } from "./consistency/pending-conflicts.ts";
+import type { RepairOptions, RepairReport } from "./consistency/repair-options.ts";
 import type { ConsistencyReport } from "./consistency/report.ts";
 import type { Embedder } from "./embed/embedder.ts";
-import { ClosedError, ConfigurationError, InternalError, MnemosyncError, type StoreName } from "./errors.ts";
+import {
+  AbortedError,
+  ClosedError,
+  ConfigurationError,
+  InternalError,
+  MnemosyncError,
+  type StoreName,
+} from "./errors.ts";
 import type { MemoryVersion, VersionDiff } from "./history/history.ts";
 import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
 import type { MemoryKey } from "./memory/keys.ts";
@@ -23,6 +32,7 @@ import type { MemoryInput } from "./memory/schema.ts";
 import type { Operation } from "./observability/metric-names.ts";
 import type { Metrics } from "./observability/metrics.ts";
 import type { Memory } from "./read/memory.ts";
+import { compileFilter } from "./read/memory-filter.ts";
 import type { SearchResult } from "./read/reader.ts";
 import { readStatus, type Status } from "./status.ts";
 import type { Backlog } from "./write/backlog.ts";
@@ -115,7 +125,8 @@ export class MemorySynchronizer {
    */
   async search(query: string | readonly number[] | Float32Array, options: SearchOptions = {}): Promise<SearchResult[]> {
     const { validator, reader, embedder } = this.#parts;
-    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY, filter = () => true } = options;
+    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
+    const filter = compileFilter(options.filter);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", 1_000);
     return await this.#parts.metrics.searched(() =>
@@ -198,10 +209,17 @@ export class MemorySynchronizer {
     return this.#parts.backlog;
   }
 
-  /** Starts the background loop: every `syncIntervalMs` the backlog, expired memories, other nodes' writes. Twice is once. */
+  /**
+   * Starts the background loops. Every `syncIntervalMs`: the backlog, expired memories; other nodes' writes as often, and
+   * as soon as they tell of them. Every `consistencyCheckIntervalMs`: what changed is checked, and a slice of everything,
+   * and what is found is repaired (one node of all checks the shared stores, each its own index). Twice is once.
+   */
   start(): void {
     this.#assertOpen();
     this.#parts.syncLoop.start();
+    this.#parts.followLoop?.start();
+    this.#parts.leadership.start();
+    this.#parts.consistencyLoop.start();
     for (const monitor of this.#parts.monitors) monitor.start();
     this.#parts.pools?.start();
   }
@@ -216,22 +234,30 @@ export class MemorySynchronizer {
     return Object.fromEntries(this.#parts.monitors.map((monitor: HealthMonitor) => [monitor.store, monitor.report()]));
   }
 
-  /** Compares all three stores. @throws {StoreUnavailableError} One of them could not be looked at. */
+  /** Makes a conflict strategy available by its name. @throws {ConfigurationError} The name is taken, or no name. */
+  registerStrategy(strategy: ConflictStrategy): void {
+    this.#parts.strategies.register(strategy);
+  }
+
+  /** What repairs decided, and what waits for somebody to decide. */
+  get conflicts(): PendingConflicts {
+    return this.#parts.conflicts;
+  }
+
+  /** Compares the stores. @throws {StoreUnavailableError} One of them could not be looked at: nothing is claimed then. */
   async checkConsistency(options: CheckOptions = {}): Promise<ConsistencyReport> {
-    this.#assertOpen();
-    const { checker, metrics } = this.#parts;
-    const startedAt = performance.now();
-    const report = await checker.run(options);
-    metrics.checkFinished(report, report.scope, (performance.now() - startedAt) / 1_000);
-    return report;
+    return await this.#work("checkConsistency", options.signal, () => this.#parts.checker.run(options));
   }
 
   /** Repairs what a check found, each finding verified by reading back. */
-  async repairInconsistencies(report: ConsistencyReport, options: RepairOptions = {}): Promise<RepairReport> {
-    this.#assertOpen();
-    const repairs = await this.#parts.repairer.run(report, options);
-    this.#parts.metrics.repairFinished(repairs.details);
-    return repairs;
+  async repairInconsistencies(
+    report: Pick<ConsistencyReport, "findings">,
+    options: RepairOptions = {},
+  ): Promise<RepairReport> {
+    const strategy = options.strategy ?? this.#parts.options.repairStrategy;
+    return await this.#work("repairInconsistencies", options.signal, () =>
+      this.#parts.repairer.run(report, { ...options, strategy }),
+    );
   }
 
   /** State and size of each store, the backlog, and the last clean check. Never rejects for a store that is away. */
@@ -246,9 +272,17 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#parts.syncLoop.stop(), ...this.#parts.monitors.map((monitor) => monitor.stop())]);
+    const { syncLoop, followLoop, consistencyLoop, leadership, monitors } = this.#parts;
+    await Promise.all([
+      syncLoop.stop(),
+      followLoop?.stop(),
+      consistencyLoop.stop(),
+      ...monitors.map((monitor) => monitor.stop()),
+    ]);
+    await leadership.stop();
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
+    await this.#parts.feedSignal.close();
     await this.#disconnect();
   }
 
@@ -275,6 +309,17 @@ export class MemorySynchronizer {
 
   #assertOpen(): void {
     if (this.#closing !== null) throw new ClosedError("the synchronizer");
+  }
+
+  /** Runs what may take long and stops at its caller's word alone. */
+  async #work<T>(what: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted && !(error instanceof MnemosyncError)) throw new AbortedError(what, { cause: signal.reason });
+      throw error;
+    }
   }
 
   /** Runs a call within its deadline: whatever becomes of it, the caller is answered in time. */

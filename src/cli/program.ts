@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from "commander";
 import { createLog } from "../index.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { checkCommand } from "./commands/check.ts";
+import { conflictsCommand } from "./commands/conflicts.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { devCommand } from "./commands/dev.ts";
@@ -30,6 +31,7 @@ const COMMANDS: readonly CliCommand[] = [
   statusCommand,
   checkCommand,
   repairCommand,
+  conflictsCommand,
   migrateCommand,
 ];
 

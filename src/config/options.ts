@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { DEFAULT_STRATEGY } from "../conflict/registry.ts";
 import { parsePostgresUrl } from "../connection/postgres-url.ts";
 import { parseRedisUrl, REDIS_PROTOCOLS } from "../connection/redis-url.ts";
+import { DRIFT_KINDS } from "../consistency/report.ts";
 
 const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
 
@@ -178,6 +180,42 @@ export const optionsSchema = z.strictObject({
     .max(1_000)
     .default(10)
     .describe("Attempts at a memory that a store refuses, before it is set aside as a dead letter"),
+  consistencyCheckIntervalMs: milliseconds(10)
+    .default(60_000)
+    .describe("Milliseconds between passes of the consistency loop"),
+  consistencySweepMs: milliseconds(10)
+    .default(3_600_000)
+    .describe("Milliseconds in which the consistency loop comes round to everything"),
+  checkMemoriesPerSecondMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .describe("Memories that a check compares per second, at most; as fast as it goes by default"),
+  checkerLeaseMs: milliseconds(300)
+    .default(15_000)
+    .describe("Milliseconds within which another node takes over when the one that checks is gone"),
+  repairKinds: z
+    .array(z.enum(DRIFT_KINDS))
+    .default(["missing", "stale", "ahead", "diverged", "corrupt", "orphan", "resurrected"])
+    .describe("Kinds of drift that the consistency loop repairs by itself; others it only reports"),
+  repairStrategy: z
+    .string()
+    .min(1)
+    .max(64)
+    .default(DEFAULT_STRATEGY)
+    .describe("Conflict strategy of repairs where both sides may be right"),
+  repairsPerPassMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe("Findings that the consistency loop repairs in one pass, at most"),
+  strategyTimeoutMs: milliseconds(1)
+    .default(5_000)
+    .describe("Milliseconds that a conflict strategy may take for one conflict"),
   transactionRetentionMs: z
     .number()
     .int()

@@ -21,6 +21,8 @@ export interface LaneOptions {
   readonly lockTimeoutMs: number;
   readonly idleInTransactionTimeoutMs: number;
   readonly applicationName: string;
+  /** Told of notifications on channels that the connection listens to. */
+  readonly onNotification?: (channel: string) => void;
 }
 
 interface Session extends Backend {
@@ -84,6 +86,7 @@ async function openTarget(
     connect_timeout: options.connectTimeoutMs / 1_000,
     backoff: false,
     onnotice: () => undefined,
+    onnotify: options.onNotification,
     connection: {
       application_name: options.applicationName,
       statement_timeout: options.statementTimeoutMs,

@@ -1,7 +1,7 @@
 import { AbortedError, ClosedError, StoreUnavailableError } from "../errors.ts";
 import { isTimeout, untilAborted } from "../lifecycle/deadline.ts";
 import { onAbort } from "../lifecycle/on-abort.ts";
-import type { PoolStatistics, PostgresAccess, PostgresConnection } from "./postgres-access.ts";
+import type { FeedListener, PoolStatistics, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
 import { postgresError } from "./postgres-errors.ts";
 import { endLane, type Lane, openLane } from "./postgres-lane.ts";
 import { type PostgresTarget, parsePostgresUrl, type SessionAttributes } from "./postgres-url.ts";
@@ -62,6 +62,7 @@ export class PostgresPool implements PostgresAccess {
   #targets: readonly PostgresTarget[];
   readonly #busy = new Set<Lane>();
   readonly #waiters: Waiter[] = [];
+  readonly #listening = new Set<Lane>();
   #opening = 0;
   #closed = false;
 
@@ -113,6 +114,37 @@ export class PostgresPool implements PostgresAccess {
     }
   }
 
+  async listen(
+    channel: string,
+    begin: (sql: Sql) => Promise<void>,
+    onSignal: () => void,
+    signal: AbortSignal,
+  ): Promise<FeedListener> {
+    if (this.#closed) throw new ClosedError("the Postgres pool");
+    const onNotification = (heard: string): void => {
+      if (heard === channel) onSignal();
+    };
+    let lane: Lane | null = null;
+    try {
+      const options = { ...this.#options, onNotification };
+      lane = (await openLane(this.#targets, this.#sessionAttributes, options, signal)).lane;
+      await untilAborted(begin(lane.sql), signal);
+    } catch (error) {
+      lane?.destroy();
+      throw signal.aborted ? lostToSignal(signal, error) : postgresError(error);
+    }
+    const opened = lane;
+    this.#listening.add(opened);
+    if (this.#closed) opened.destroy();
+    return {
+      usable: () => opened.usable(),
+      close: () => {
+        this.#listening.delete(opened);
+        opened.destroy();
+      },
+    };
+  }
+
   statistics(): PoolStatistics {
     return { idle: this.#idle.length, busy: this.#busy.size + this.#opening, waiting: this.#waiters.length };
   }
@@ -145,7 +177,7 @@ export class PostgresPool implements PostgresAccess {
   async close(): Promise<void> {
     this.#closed = true;
     for (const waiter of this.#waiters.splice(0)) waiter.resolve(null);
-    for (const lane of this.#busy) lane.destroy();
+    for (const lane of [...this.#busy, ...this.#listening]) lane.destroy();
     await Promise.all(this.#idle.splice(0).map(({ lane }) => endLane(lane)));
   }
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** Names a memory: no read, write or search crosses a namespace. */
 export interface MemoryKey {
@@ -17,6 +17,11 @@ export function keyText(key: MemoryKey): string {
   return `${key.namespace}\u0000${key.memoryId}`;
 }
 
+/** The key alone, of anything that has one. */
+export function plainKey({ namespace, memoryId }: MemoryKey): MemoryKey {
+  return { namespace, memoryId };
+}
+
 /** The key whose `keyText` is `text`. */
 export function parseKeyText(text: string): MemoryKey {
   const cut = text.indexOf("\u0000");
@@ -25,7 +30,7 @@ export function parseKeyText(text: string): MemoryKey {
 
 /** First two bytes, big-endian, of SHA-256(`namespace 0x00 memoryId`): 0 … 65,535. */
 export function bucketOf(key: MemoryKey): number {
-  return createHash("sha256").update(keyText(key), "utf8").digest().readUInt16BE(0);
+  return Number.parseInt(hash("sha256", keyText(key), "hex").slice(0, 4), 16);
 }
 
 /**

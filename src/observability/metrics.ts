@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { HealthState } from "../connection/store-health.ts";
-import type { RepairDetail } from "../consistency/repairer.ts";
+import type { RepairDetail } from "../consistency/repair-options.ts";
 import { type CheckScope, type ConsistencyReport, DRIFT_KINDS } from "../consistency/report.ts";
 import type { StoreName } from "../errors.ts";
 import type { SyncStatus } from "../write/outcome.ts";

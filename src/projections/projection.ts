@@ -74,6 +74,9 @@ export interface Replacement {
   readonly change: MemoryChange | null;
 }
 
+/** Which entries a store may drop by itself when it is full: none, those that expire anyway, or any. */
+export type Eviction = "none" | "expiring" | "all";
+
 export interface ProjectionHealth {
   readonly state: "healthy" | "degraded" | "down";
   /** What is wrong, for people; absent when healthy. */
@@ -129,6 +132,12 @@ export interface Projection {
 
   /** @returns per replacement `applied`, or `moved` when the store no longer held what was found. */
   replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]>;
+
+  /** Which entries it may drop by itself at the moment; absent: none. What it may drop is missed, not missing. */
+  eviction?(signal: AbortSignal): Promise<Eviction>;
+
+  /** Names the contents since they last began from nothing; another name means that all of them may be gone. */
+  generation?(signal: AbortSignal): Promise<string>;
 
   /** Never rejects: a store that does not answer is `down`. */
   health(signal: AbortSignal): Promise<ProjectionHealth>;

@@ -1,5 +1,5 @@
 import type { Backend } from "../../src/connection/postgres-access.ts";
-import type { EvidenceRecord, LockedForConfirm } from "../../src/ledger/check-statements.ts";
+import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
@@ -285,23 +285,6 @@ export class InMemoryLedger implements LedgerStore {
     }
   }
 
-  async keepEvidence(records: readonly EvidenceRecord[], signal: AbortSignal): Promise<string[]> {
-    return await this.#call("keepEvidence", signal, () =>
-      records.map((record) => String(this.#state.evidence.push({ record, state: "pending", resolution: null }) - 1)),
-    );
-  }
-
-  async settleEvidence(
-    ids: readonly string[],
-    state: "resolved" | "failed",
-    resolution: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.#call("settleEvidence", signal, () => {
-      for (const id of ids) Object.assign(this.#state.evidence[Number(id)] ?? {}, { state, resolution });
-    });
-  }
-
   async restoreDocument(
     key: MemoryKey,
     version: number,
@@ -316,12 +299,6 @@ export class InMemoryLedger implements LedgerStore {
 
   async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
     return await this.#call("removeStrayDocument", signal, () => this.#state.removeStrayDocument(key));
-  }
-
-  async recordCheck(check: { scope: string; checked: number; findings: number }, signal: AbortSignal): Promise<void> {
-    await this.#call("recordCheck", signal, () => {
-      if (check.findings === 0) this.#state.lastCleanCheckAt = this.#state.now();
-    });
   }
 
   #begin(): MemoryTransaction {

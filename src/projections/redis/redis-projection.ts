@@ -1,11 +1,14 @@
 import type { Cluster, Redis } from "ioredis";
+import { ulid } from "ulid";
 import { StoreUnavailableError } from "../../errors.ts";
-import { BucketDigests } from "../../memory/buckets.ts";
-import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.ts";
-import { bucketOf, type MemoryKey } from "../../memory/keys.ts";
+import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
+import { BucketDigests, type BucketSet } from "../../memory/buckets.ts";
+import { checksumOf, embeddingBytes } from "../../memory/checksum.ts";
+import { bucketOf, type MemoryKey, plainKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { compareVectors, parseVector } from "../../memory/version-vector.ts";
 import type {
+  Eviction,
   LiveEntry,
   PreparedBatch,
   Projection,
@@ -15,10 +18,11 @@ import type {
   ScanPage,
   StoredEntry,
 } from "../projection.ts";
+import { PageDigest } from "./page-digest.ts";
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
 import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
-import { COUNT, DUMP, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
+import { COUNT, DIGEST, DUMP, GENERATION, KEYS, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
 
 export interface RedisProjectionOptions {
   /** What every key begins with; no colon needed at its end. @default "mnemosync" */
@@ -47,6 +51,9 @@ interface ScriptPage {
 /** Keys per script call: bounds the time for which one call keeps Redis from everybody else to some milliseconds. */
 const KEYS_PER_CALL = 500;
 
+/** Keys per script call of a digest: some milliseconds of the server's time, and of this process's. */
+const DIGEST_PAGE = 2_000;
+
 /** Milliseconds after which the trace of a prepare goes away by itself. */
 const PREPARE_TTL_MS = 60_000;
 
@@ -62,6 +69,8 @@ export class RedisProjection implements Projection {
   readonly #storeEmbedding: boolean;
   readonly #tombstoneTtlMs: number;
   readonly #prepareKey: string;
+  readonly #generationKey: string;
+  readonly #callTimeoutMs: number;
 
   constructor(client: Redis | Cluster, options: RedisProjectionOptions) {
     const {
@@ -76,7 +85,9 @@ export class RedisProjection implements Projection {
     this.#codec = new RedisCodec(prefix, storeEmbedding);
     this.#storeEmbedding = storeEmbedding;
     this.#tombstoneTtlMs = tombstoneTtlMs;
+    this.#callTimeoutMs = callTimeoutMs;
     this.#prepareKey = `${prefix}:prepare:${options.nodeId}`;
+    this.#generationKey = `${prefix}:generation`;
   }
 
   holds(change: MemoryChange): boolean {
@@ -118,31 +129,49 @@ export class RedisProjection implements Projection {
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
     const { limit = 1_000, buckets } = options;
+    if (buckets !== undefined) return await this.#scanBuckets(cursor, buckets, signal);
     const { reply, next } = await this.#page(SCAN, cursor, limit, signal);
     const [, keys, fields] = reply as [Buffer, Buffer[], ScriptReply[]];
     const entries: StoredEntry[] = [];
     keys.forEach((redisKey, index) => {
       const key = this.#codec.parseKey(redisKey.toString());
-      if (buckets !== undefined && !buckets.has(bucketOf(key))) return;
       const entry = this.#codec.entry(key, fields[index], false);
       if (entry !== null) entries.push(entry);
     });
     return { entries, cursor: next };
   }
 
+  /** Of most keys nothing but the name is needed then, to see that they are not wanted. */
+  async #scanBuckets(cursor: string | null, buckets: BucketSet, signal: AbortSignal): Promise<ScanPage> {
+    const { reply, next } = await this.#page(KEYS, cursor, DIGEST_PAGE, signal);
+    const [, names] = reply as [Buffer, Buffer];
+    const keys = names
+      .toString()
+      .split("\u0000")
+      .slice(0, -1)
+      .map((name) => this.#codec.parseKey(name))
+      .filter((key) => buckets.has(bucketOf(key)));
+    const entries = keys.length === 0 ? [] : await this.read(keys, { data: false }, signal);
+    return { entries: entries.filter((entry) => entry !== null), cursor: next };
+  }
+
   async digest(signal: AbortSignal): Promise<BucketDigests> {
     const digests = new BucketDigests();
-    let cursor: string | null = null;
-    do {
-      const page: ScanPage = await this.scan(cursor, { limit: 5_000 }, signal);
-      for (const entry of page.entries) {
-        const bucket = bucketOf(entry);
-        if (entry.state === "live") digests.addHex(bucket, entryDigest(entry, entry.version, entry.checksum));
-        // No digest is its own: whatever it holds, its bucket must come out as different.
-        else if (entry.state === "malformed") digests.add(bucket, 0, 0);
-      }
-      cursor = page.cursor;
-    } while (cursor !== null);
+    const pages = new PageDigest(this.#codec.keyPrefix, digests);
+    const ask = (cursor: string | null): Promise<ScriptPage> => {
+      const page = this.#page(DIGEST, cursor, DIGEST_PAGE, signal);
+      page.catch(() => undefined); // Until it is awaited.
+      return page;
+    };
+    let asked: Promise<ScriptPage> | null = ask(null);
+    while (asked !== null) {
+      const { reply, next }: ScriptPage = await asked;
+      // The server looks for the next page while this one is added up.
+      asked = next === null ? null : ask(next);
+      const [, page, malformed] = reply as [Buffer, Buffer, Buffer[]];
+      for (const key of malformed) pages.addMalformed(this.#codec.parseKey(key.toString()));
+      pages.add(page);
+    }
     return digests;
   }
 
@@ -204,6 +233,19 @@ export class RedisProjection implements Projection {
     return answers;
   }
 
+  async eviction(signal: AbortSignal): Promise<Eviction> {
+    const memory = await this.#info("memory", signal);
+    const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? "noeviction";
+    // Without a limit nothing is ever dropped, whatever the policy.
+    if (/^maxmemory:0\s/m.test(memory) || policy === "noeviction") return "none";
+    return policy.startsWith("volatile") ? "expiring" : "all";
+  }
+
+  async generation(signal: AbortSignal): Promise<string> {
+    const reply = await this.#scripts.run(GENERATION, [this.#generationKey], [ulid()], signal);
+    return String(reply);
+  }
+
   async health(signal: AbortSignal): Promise<ProjectionHealth> {
     try {
       await this.#scripts.run(PREPARE, [this.#prepareKey], ["health", PREPARE_TTL_MS], signal);
@@ -217,6 +259,16 @@ export class RedisProjection implements Projection {
   /** Ends the link, when it is ours to end. */
   disconnect(): void {
     this.#client.disconnect();
+  }
+
+  async #info(section: string, signal: AbortSignal): Promise<string> {
+    return await withDeadline(this.#callTimeoutMs, signal, async (deadline) => {
+      try {
+        return await untilAborted(this.#client.info(section), deadline);
+      } catch (error) {
+        throw redisError(error, deadline);
+      }
+    });
   }
 
   /** What is no entry of ours is kept as it is. */
@@ -238,10 +290,6 @@ export class RedisProjection implements Projection {
 
 function* slices<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += KEYS_PER_CALL) yield items.slice(start, start + KEYS_PER_CALL);
-}
-
-function plainKey(key: MemoryKey): MemoryKey {
-  return { namespace: key.namespace, memoryId: key.memoryId };
 }
 
 function sameBytes(found: Buffer | null, expected: Float32Array | null): boolean {

@@ -1,19 +1,24 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FeedCursor } from "../../change-source.ts";
 import { FLAT_HEADER_BYTES, flatFileBytes, writeFlatHeader } from "../flat-block.ts";
-import type { SnapshotExpectation } from "../messages.ts";
+import type { MainConfiguration, SnapshotExpectation } from "../messages.ts";
 import {
+  encodeManifest,
   parseManifest,
   SLOTS_NAME,
-  SNAPSHOT_FORMAT_VERSION,
+  type SnapshotFile,
+  type SnapshotMain,
   type SnapshotManifest,
   SnapshotRejection,
 } from "../snapshot-manifest.ts";
 import type { FaissIndex } from "./faiss.ts";
 import type { FlatSpace } from "./flat-space.ts";
+import { HeldFile } from "./held-file.ts";
 import { MemoryIndex } from "./memory-index.ts";
 import { NamespaceIndex } from "./namespace-index.ts";
+import { readMain } from "./rebuilder.ts";
 import { encodeSlots, SlotsReader } from "./slots-file.ts";
 import {
   readChunks,
@@ -24,17 +29,18 @@ import {
 } from "./snapshot-folder.ts";
 import { VectorSegments } from "./vector-segments.ts";
 
+const HELD_CHUNK_BYTES = 1024 * 1024;
+
 /** What a snapshot says about itself besides its contents. */
 export interface SnapshotHead extends SnapshotExpectation {
   readonly cursor: FeedCursor;
   readonly createdAt: number;
 }
 
-interface SegmentImage {
-  readonly file: string;
-  readonly index: FaissIndex;
-  readonly rows: number;
-}
+/** What a file is written from: rows of a flat index, or the bytes of a file that is held. */
+type Image =
+  | { readonly file: string; readonly index: FaissIndex; readonly rows: number }
+  | { readonly file: string; readonly held: HeldFile };
 
 /**
  * Writes all of `index` as it is at the time of the call. The slot tables are copied before the first pause; rows of
@@ -47,49 +53,68 @@ export async function writeSnapshot(
   head: SnapshotHead,
 ): Promise<{ sequence: number; bytes: number }> {
   const slots = index.namespaces.map(encodeSlots);
-  const segments: SegmentImage[] = [];
-  const namespaces = index.namespaces.map((namespace) => ({
-    name: namespace.namespace,
-    live: namespace.slots.liveCount,
-    segments: namespace.vectors.segments.map((segment) => {
-      const file = `index-${segments.length}.faiss`;
-      segments.push({ file, index: segment.index, rows: segment.rows });
+  const images: Image[] = [];
+  const hold = (held: HeldFile): string => {
+    const file = `main-${images.length}.faiss`;
+    images.push({ file, held: held.retain() });
+    return file;
+  };
+  const namespaces = index.namespaces.map(({ namespace, slots: table, vectors: { main, segments } }) => ({
+    name: namespace,
+    live: table.liveCount,
+    main: main && { file: hold(main.file), factory: main.factory, vectors: hold(main.vectors), rows: main.rows },
+    segments: segments.map((segment) => {
+      const file = `index-${images.length}.faiss`;
+      images.push({ file, index: segment.index, rows: segment.rows });
       return { file, rows: segment.rows };
     }),
   }));
-  let bytes = 0;
-  const sequence = await folder.create(async (writer) => {
-    await writer.write(SLOTS_NAME, slots);
-    for (const segment of segments) await writeSegment(writer, index.space, segment);
-    for (const file of writer.files) bytes += file.bytes;
-    const { epoch, model, dimension, metric, cursor, createdAt } = head;
-    const manifest: SnapshotManifest = {
-      formatVersion: SNAPSHOT_FORMAT_VERSION,
-      epoch,
-      model,
-      dimension,
-      metric,
-      cursor,
-      createdAt,
-      files: [...writer.files],
-      namespaces,
-    };
-    return JSON.stringify(manifest);
-  });
-  return { sequence, bytes };
+  try {
+    let bytes = 0;
+    const sequence = await folder.create(async (writer) => {
+      await writer.write(SLOTS_NAME, slots);
+      for (const image of images) await writeImage(writer, index.space, image);
+      for (const file of writer.files) bytes += file.bytes;
+      const { epoch, model, dimension, metric, cursor, createdAt } = head;
+      const manifest: SnapshotManifest = {
+        epoch,
+        model,
+        dimension,
+        metric,
+        cursor,
+        createdAt,
+        files: [...writer.files],
+        namespaces,
+      };
+      return encodeManifest(manifest);
+    });
+    return { sequence, bytes };
+  } finally {
+    for (const image of images) if ("held" in image) image.held.release();
+  }
 }
 
 /** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
-async function writeSegment(
-  writer: SnapshotWriter,
-  space: FlatSpace,
-  { file, index, rows }: SegmentImage,
-): Promise<void> {
+async function writeImage(writer: SnapshotWriter, space: FlatSpace, image: Image): Promise<void> {
+  if ("held" in image) {
+    await writer.write(image.file, heldChunks(image.held));
+    return;
+  }
+  const { file, index, rows } = image;
   const scratch = space.writeScratch(index);
   try {
     await writer.write(file, firstRows(scratch, space, rows));
   } finally {
     await rm(scratch, { force: true });
+  }
+}
+
+/** Piece by piece, with a turn of the event loop between them. */
+async function* heldChunks(held: HeldFile): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < held.bytes; at += HELD_CHUNK_BYTES) {
+    const chunk = Buffer.allocUnsafe(Math.min(HELD_CHUNK_BYTES, held.bytes - at));
+    held.readAt(chunk, at);
+    yield chunk;
   }
 }
 
@@ -108,32 +133,111 @@ export async function loadSnapshot(
   path: string,
   expected: SnapshotExpectation,
   space: FlatSpace,
+  configuration: MainConfiguration,
 ): Promise<{ index: MemoryIndex; manifest: SnapshotManifest }> {
   const manifest = parseManifest(await readManifestText(path), expected);
   const names = new Set(manifest.files.map((file) => file.name));
-  for (const file of manifest.files) await verifyFile(path, file);
   if (!names.has(SLOTS_NAME)) throw new SnapshotRejection("set_aside", `${SLOTS_NAME} is missing`);
+  const proofs = new Proofs(path, manifest.files);
+  const index = new MemoryIndex(space);
   try {
+    await proofs.of(SLOTS_NAME);
     const reader = new SlotsReader(await readFile(join(path, SLOTS_NAME)));
-    const index = new MemoryIndex(space);
-    for (const { name, segments, live } of manifest.namespaces) {
+    for (const { name, main, segments, live } of manifest.namespaces) {
       const vectors = new VectorSegments(space);
-      for (const { file, rows } of segments) {
+      for (const file of [...(main === null ? [] : [main.file, main.vectors]), ...segments.map((part) => part.file)]) {
         if (!names.has(file)) throw new Error(`${file} is missing`);
+      }
+      if (main !== null) {
+        for (const file of [main.file, main.vectors]) await proofs.of(file);
+        await loadMain(path, main, vectors, space, configuration);
+      }
+      for (const { file, rows } of segments) {
+        await proofs.of(file);
         vectors.adopt(space.readFile(join(path, file), rows), rows);
         // Files are read in one go each; between them the host answers pings.
-        await new Promise<void>((resolve) => void setImmediate(resolve));
+        await nextTurn();
       }
-      const tables = reader.next();
-      if (tables.slots.length !== vectors.rows || tables.slots.liveCount !== live) {
-        throw new Error(`namespace ${name} has ${tables.slots.length} slots for ${vectors.rows} vectors`);
+      const loaded = new NamespaceIndex(name, space, { vectors, ...reader.next() });
+      const { slots } = loaded;
+      if (slots.length !== vectors.rows || slots.liveCount !== live) {
+        throw new Error(`namespace ${name} has ${slots.length} slots for ${vectors.rows} vectors`);
       }
-      for (let slot = 0; slot < tables.slots.length; slot++) if (!tables.slots.isLive(slot)) vectors.markDead(slot);
-      index.add(new NamespaceIndex(name, space, { vectors, ...tables }));
+      for (let slot = 0; slot < slots.length; slot++) if (!slots.isLive(slot)) vectors.markDead(slot);
+      index.add(loaded);
     }
     if (!reader.atEnd) throw new Error(`${SLOTS_NAME} goes on behind its end`);
+    await proofs.all();
     return { index, manifest };
   } catch (error) {
+    index.drop();
+    await proofs.settled();
+    if (error instanceof SnapshotRejection) throw error;
     throw new SnapshotRejection("set_aside", `its files do not fit together: ${(error as Error).message}`);
+  }
+}
+
+async function loadMain(
+  path: string,
+  main: SnapshotMain,
+  vectors: VectorSegments,
+  space: FlatSpace,
+  configuration: MainConfiguration,
+): Promise<void> {
+  if (main.factory !== configuration.factory) {
+    // Another index is wanted: the exact vectors are all that is of use. It is built in the background.
+    vectors.adopt(space.readFile(join(path, main.vectors), main.rows), main.rows);
+    return;
+  }
+  const held = HeldFile.open(join(path, main.vectors));
+  try {
+    const from = { path: join(path, main.file), take: false, vectors: held, rows: main.rows, factory: main.factory };
+    vectors.main = readMain(space, from, configuration);
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+  await nextTurn();
+}
+
+/** Proves files ahead of their being read, so that hashing one and reading another go side by side. */
+class Proofs {
+  readonly #path: string;
+  readonly #waiting: SnapshotFile[];
+  readonly #proofs = new Map<string, Promise<void>>();
+
+  constructor(path: string, files: readonly SnapshotFile[]) {
+    this.#path = path;
+    // The order of their being read: the slot table, then the others as they are listed.
+    this.#waiting = [...files];
+    this.#ahead();
+  }
+
+  /** @throws {SnapshotRejection} The file is not what the manifest says. */
+  async of(name: string): Promise<void> {
+    while (!this.#proofs.has(name)) {
+      if (!this.#ahead()) throw new Error(`${name} is missing`);
+    }
+    await this.#proofs.get(name);
+    this.#ahead();
+  }
+
+  async all(): Promise<void> {
+    while (this.#ahead()) await this.settled();
+    await Promise.all(this.#proofs.values());
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#proofs.values());
+  }
+
+  /** Starts on the next file. @returns whether there was one. */
+  #ahead(): boolean {
+    const file = this.#waiting.shift();
+    if (file === undefined) return false;
+    const proof = verifyFile(this.#path, file);
+    proof.catch(() => undefined); // Whoever asks for it is told.
+    this.#proofs.set(file.name, proof);
+    return true;
   }
 }
