@@ -75,6 +75,31 @@ test("a key of one namespace reads, writes, searches and undoes there, and nowhe
   expect(after.ledger.filter((line) => before.ledger.includes(line))).toEqual(before.ledger);
 });
 
+test("an operator of one namespace lists, sees and decides its conflicts, and no others", async (t) => {
+  const service = await openService(t, { world: { faiss: false } });
+  const { world } = service;
+  const key = service.keys.boundAdmin;
+  for (const namespace of ["tenant-a", "tenant-b"]) {
+    await world.put({ namespace, memoryId: "m1", ...MEMORY });
+    await world.redis.hset(world.redisKey("m1", namespace), "version", "7");
+  }
+  await world.sync.repairInconsistencies(await world.sync.checkConsistency(), { strategy: "manual" });
+  const all = (await service.request("GET", "/v1/conflicts")).json().conflicts as { id: string; namespace: string }[];
+  expect(all.map(({ namespace }) => namespace).sort()).toEqual(["tenant-a", "tenant-b"]);
+  const [own, foreign] = ["tenant-a", "tenant-b"].map((name) => all.find(({ namespace }) => namespace === name)!.id);
+  expect((await service.request("GET", "/v1/conflicts", { key })).statusCode).toBe(403);
+  expect((await service.request("GET", "/v1/conflicts?namespace=tenant-b", { key })).statusCode).toBe(403);
+  const listed = await service.request("GET", "/v1/conflicts?namespace=tenant-a", { key });
+  expect(listed.json().conflicts).toMatchObject([{ id: own, kind: "ahead" }]);
+  expect((await service.request("GET", `/v1/conflicts/${foreign}`, { key })).statusCode).toBe(404);
+  const decide = (id: string | undefined) =>
+    service.request("POST", `/v1/conflicts/${id}/resolve`, { key, body: { choose: "postgres" } });
+  expect((await decide(foreign)).statusCode).toBe(404);
+  expect((await decide(own)).json()).toMatchObject({ outcome: "repaired", namespace: "tenant-a" });
+  const left = (await service.request("GET", "/v1/conflicts")).json().conflicts;
+  expect(left).toMatchObject([{ id: foreign, state: "pending" }]);
+});
+
 test("beyond its rate a key is told how long to wait, and others are not held up", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { rateLimitPerSecond: 1, rateLimitBurst: 3 } });
   const statuses: number[] = [];
