@@ -138,6 +138,8 @@ export class Comparer {
     const foreign = projection.store === "faiss" ? foreignReason(this.#parts.indexShape, expected) : null;
     if (foreign !== null && (drift === null || drift.kind === "missing")) return { kind: "foreign", evidence: foreign };
     if (entry?.state !== "live") return drift;
+    // Which side differs can't be told while the ledger's own is damaged: that is found as such, and mended first.
+    if (drift?.kind === "diverged" && view.flawed.has(keyText(row))) return null;
     // Whose checksum is another one may have had its data changed under it, which only the data tells.
     const judgeable = drift === null || (drift.kind === "diverged" && entry.data?.documentJson != null);
     if (!judgeable) return drift;

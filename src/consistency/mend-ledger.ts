@@ -1,5 +1,7 @@
-import { checksumOf } from "../memory/checksum.ts";
+import type { LedgerFlaw, LedgerVersion } from "../ledger/read-statements.ts";
+import { checksumOf, entryDigest } from "../memory/checksum.ts";
 import { keyText } from "../memory/keys.ts";
+import type { MemoryChange } from "../memory/memory.ts";
 import type { StoredEntry } from "../projections/projection.ts";
 import { ledgerEvidence } from "./evidence.ts";
 import {
@@ -12,10 +14,19 @@ import {
   type Verdict,
 } from "./repair-options.ts";
 import type { Finding } from "./report.ts";
+import { MOVED } from "./republish.ts";
+
+/** What can be done about a damaged row, and is proven to be right. */
+interface Cure {
+  /** What was done, for people. */
+  readonly note: string;
+  /** @returns false when the row is not as it was any more. */
+  apply(signal: AbortSignal): Promise<boolean>;
+}
 
 /**
- * Mends the ledger's own damage: puts a document and vector back from Redis where the copy there fits the recorded
- * checksum, and removes the document that a deleted memory should not have. What cannot be proven is left as it is.
+ * Mends the ledger's own damage where something proves what stood there: a copy in Redis that fits the recorded checksum,
+ * the digest for a changed checksum, the checksum for a changed digest. What cannot be proven is left as it is.
  */
 export async function mendLedger(
   parts: RepairerParts,
@@ -31,63 +42,77 @@ export async function mendLedger(
     redis?.read(findings, { data: true }, signal) ?? [],
     ledger.readFlaws(findings, signal),
   ]);
-  const flawed = new Set(flaws.map(keyText));
+  const flawed = new Map(flaws.map((flaw) => [keyText(flaw), flaw]));
   const verdicts: Verdict[] = [];
   for (const [index, finding] of findings.entries()) {
     const row = versions.get(keyText(finding));
-    if (row === undefined || row.version !== finding.expectedVersion || !flawed.has(keyText(finding))) {
-      verdicts.push(deferred("changed since the check: run it again"));
+    const flaw = flawed.get(keyText(finding));
+    const change = changes.get(keyText(finding)) ?? null;
+    if (row === undefined || row.version !== finding.expectedVersion || flaw === undefined) {
+      verdicts.push(deferred(MOVED));
       continue;
     }
-    const fitting = row.checksum === null ? null : fittingCopy(row.checksum, copies[index] ?? null);
-    if (row.checksum !== null && fitting === null) {
+    const cure = cureFor(parts, row, flaw, change, copies[index] ?? null);
+    if (cure === null) {
       verdicts.push(failed("no copy fits the recorded checksum: restore it from a backup, or write the memory anew"));
-      continue;
+    } else if (step.dryRun) {
+      verdicts.push(planned(cure.note));
+    } else {
+      const [id] = await records.keepEvidence([ledgerEvidence(finding, change)], signal);
+      const verdict = await carryOut(parts, finding, cure, signal);
+      const state = verdict.outcome === "repaired" ? "resolved" : "failed";
+      await records.settleEvidence([{ id: id as string, state, resolution: verdict.note }], signal);
+      verdicts.push(verdict);
     }
-    if (step.dryRun) {
-      verdicts.push(planned(row.checksum === null ? STRAY_REMOVED : RESTORED));
-      continue;
-    }
-    const [id] = await records.keepEvidence([ledgerEvidence(finding, changes.get(keyText(finding)) ?? null)], signal);
-    const verdict =
-      fitting === null
-        ? await removeStray(parts, finding, signal)
-        : await restore(parts, finding, row.version, fitting, signal);
-    const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-    await records.settleEvidence([{ id: id as string, state, resolution: verdict.note }], signal);
-    verdicts.push(verdict);
   }
   return verdicts;
 }
 
-const STRAY_REMOVED = "the deleted memory's document was removed";
-const RESTORED = "restored from Redis, whose copy fits the checksum";
-
-interface FittingCopy {
-  readonly documentJson: string;
-  readonly embedding: Buffer | null;
-}
-
-function fittingCopy(checksum: string, copy: StoredEntry | null): FittingCopy | null {
+function cureFor(
+  { ledger }: RepairerParts,
+  row: LedgerVersion,
+  flaw: LedgerFlaw,
+  change: MemoryChange | null,
+  copy: StoredEntry | null,
+): Cure | null {
+  const { version, checksum } = row;
+  if (flaw.part === "digest") {
+    return {
+      note: "digest and bucket were computed anew",
+      apply: (signal) => ledger.restoreDigest(row, version, signal),
+    };
+  }
+  if (checksum === null) {
+    return {
+      note: "the deleted memory's document was removed",
+      apply: (signal) => ledger.removeStrayDocument(row, signal),
+    };
+  }
   const data = copy?.state === "live" ? copy.data : undefined;
-  if (data?.documentJson == null || checksumOf(data.documentJson, data.embedding) !== checksum) return null;
-  return { documentJson: data.documentJson.toString(), embedding: data.embedding };
+  if (data?.documentJson != null && checksumOf(data.documentJson, data.embedding) === checksum) {
+    const { documentJson, embedding } = data;
+    return {
+      note: "restored from Redis, whose copy fits the checksum",
+      apply: (signal) => ledger.restoreDocument(row, version, documentJson.toString(), embedding, signal),
+    };
+  }
+  const computed = change?.kind === "put" ? checksumOf(change.documentJson, change.embedding) : null;
+  if (change?.kind === "put" && computed !== null && entryDigest(row, version, computed) === change.digest) {
+    return {
+      note: "the recorded checksum was put back, which the digest proves",
+      apply: (signal) => ledger.restoreChecksum(row, version, computed, signal),
+    };
+  }
+  return null;
 }
 
-async function removeStray({ ledger }: RepairerParts, finding: Finding, signal: AbortSignal): Promise<Verdict> {
-  const removed = await ledger.removeStrayDocument(finding, signal);
-  return removed ? repaired(STRAY_REMOVED) : deferred("nothing left to remove");
-}
-
-async function restore(
+async function carryOut(
   { ledger }: RepairerParts,
   finding: Finding,
-  version: number,
-  { documentJson, embedding }: FittingCopy,
+  { note, apply }: Cure,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const restored = await ledger.restoreDocument(finding, version, documentJson, embedding, signal);
-  if (!restored) return deferred("changed since the check: run it again");
+  if (!(await apply(signal))) return deferred(MOVED);
   const [still] = await ledger.readFlaws([finding], signal);
-  return still === undefined ? repaired(RESTORED) : failed(`read back, ${still.reason}`);
+  return still === undefined ? repaired(note) : failed(`read back, ${still.reason}`);
 }
