@@ -12,6 +12,7 @@ import {
   type Verdict,
 } from "./repair-options.ts";
 import type { Finding } from "./report.ts";
+import { MOVED } from "./republish.ts";
 
 /**
  * Mends the ledger's own damage: puts a document and vector back from Redis where the copy there fits the recorded
@@ -32,32 +33,46 @@ export async function mendLedger(
     ledger.readFlaws(findings, signal),
   ]);
   const flawed = new Set(flaws.map(keyText));
-  const verdicts: Verdict[] = [];
+  const verdicts = new Map<Finding, Verdict>();
+  const work: Mending[] = [];
   for (const [index, finding] of findings.entries()) {
     const row = versions.get(keyText(finding));
     if (row === undefined || row.version !== finding.expectedVersion || !flawed.has(keyText(finding))) {
-      verdicts.push(deferred("changed since the check: run it again"));
+      verdicts.set(finding, deferred(MOVED));
       continue;
     }
-    const fitting = row.checksum === null ? null : fittingCopy(row.checksum, copies[index] ?? null);
-    if (row.checksum !== null && fitting === null) {
-      verdicts.push(failed("no copy fits the recorded checksum: restore it from a backup, or write the memory anew"));
-      continue;
+    const copy = row.checksum === null ? null : fittingCopy(row.checksum, copies[index] ?? null);
+    if (row.checksum !== null && copy === null) {
+      verdicts.set(
+        finding,
+        failed("no copy fits the recorded checksum: restore it from a backup, or write the memory anew"),
+      );
+    } else if (step.dryRun) {
+      verdicts.set(finding, planned(copy === null ? STRAY_REMOVED : RESTORED));
+    } else {
+      work.push({ finding, version: row.version, copy });
     }
-    if (step.dryRun) {
-      verdicts.push(planned(row.checksum === null ? STRAY_REMOVED : RESTORED));
-      continue;
-    }
-    const [id] = await records.keepEvidence([ledgerEvidence(finding, changes.get(keyText(finding)) ?? null)], signal);
-    const verdict =
-      fitting === null
-        ? await removeStray(parts, finding, signal)
-        : await restore(parts, finding, row.version, fitting, signal);
-    const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-    await records.settleEvidence([{ id: id as string, state, resolution: verdict.note }], signal);
-    verdicts.push(verdict);
   }
-  return verdicts;
+  if (work.length > 0) {
+    const evidence = work.map(({ finding }) => ledgerEvidence(finding, changes.get(keyText(finding)) ?? null));
+    const ids = await records.keepEvidence(evidence, signal);
+    const mended = await mend(parts, work, signal);
+    const endings = work.map(({ finding }, index) => {
+      const verdict = mended[index] as Verdict;
+      verdicts.set(finding, verdict);
+      const state = verdict.outcome === "repaired" ? ("resolved" as const) : ("failed" as const);
+      return { id: ids[index] as string, state, resolution: verdict.note };
+    });
+    await records.settleEvidence(endings, signal);
+  }
+  return findings.map((finding) => verdicts.get(finding) as Verdict);
+}
+
+/** A row of the ledger that can be mended: from a copy, or (null) by removing what a deletion left behind. */
+interface Mending {
+  readonly finding: Finding;
+  readonly version: number;
+  readonly copy: FittingCopy | null;
 }
 
 const STRAY_REMOVED = "the deleted memory's document was removed";
@@ -74,20 +89,27 @@ function fittingCopy(checksum: string, copy: StoredEntry | null): FittingCopy | 
   return { documentJson: data.documentJson.toString(), embedding: data.embedding };
 }
 
-async function removeStray({ ledger }: RepairerParts, finding: Finding, signal: AbortSignal): Promise<Verdict> {
-  const removed = await ledger.removeStrayDocument(finding, signal);
-  return removed ? repaired(STRAY_REMOVED) : deferred("nothing left to remove");
-}
-
-async function restore(
+/** Mends row by row, and reads all of them back. */
+async function mend(
   { ledger }: RepairerParts,
-  finding: Finding,
-  version: number,
-  { documentJson, embedding }: FittingCopy,
+  work: readonly Mending[],
   signal: AbortSignal,
-): Promise<Verdict> {
-  const restored = await ledger.restoreDocument(finding, version, documentJson, embedding, signal);
-  if (!restored) return deferred("changed since the check: run it again");
-  const [still] = await ledger.readFlaws([finding], signal);
-  return still === undefined ? repaired(RESTORED) : failed(`read back, ${still.reason}`);
+): Promise<readonly Verdict[]> {
+  const done: boolean[] = [];
+  for (const { finding, version, copy } of work) {
+    done.push(
+      copy === null
+        ? await ledger.removeStrayDocument(finding, signal)
+        : await ledger.restoreDocument(finding, version, copy.documentJson, copy.embedding, signal),
+    );
+  }
+  const touched = work.filter((_, index) => done[index]).map(({ finding }) => finding);
+  const flaws = touched.length === 0 ? [] : await ledger.readFlaws(touched, signal);
+  const still = new Map(flaws.map((flaw) => [keyText(flaw), flaw.reason]));
+  return work.map(({ finding, copy }, index) => {
+    if (!done[index]) return deferred(copy === null ? "nothing left to remove" : MOVED);
+    const reason = still.get(keyText(finding));
+    if (reason !== undefined) return failed(`read back, ${reason}`);
+    return repaired(copy === null ? STRAY_REMOVED : RESTORED);
+  });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ConsistencyReport, HashingEmbedder } from "../../src/index.ts";
+import { MATRIX_SIZES, WORLD_SIZE } from "../support/matrix.ts";
 import { unitVector } from "../support/memories.ts";
 import { checksumByHand, digestByHand, type LedgerRow, putHashes, readRows } from "../support/raw-stores.ts";
 import { openWorld, type World } from "../support/world.ts";
@@ -10,8 +11,6 @@ import { openWorld, type World } from "../support/world.ts";
  * Method: another program writes whole memories, rows and hashes, with plain SQL and plain Redis commands; then the
  * index is opened on them.
  */
-
-const SIZE = 20_000;
 
 /** What the other program writes: new versions, whole and sound in themselves, with vectors of its own. */
 async function writeForeign(
@@ -69,9 +68,9 @@ const ids = (start: number, count: number): string[] => Array.from({ length: cou
 describe("foreign vectors", () => {
   test("are embedded anew by an embedder of the index's model", async (t) => {
     const world = await openWorld(t, { settings: { batchSize: 500, embedding: { provider: "hashing" } } });
-    await world.fill(SIZE);
+    await world.fill(WORLD_SIZE);
     let next = 0;
-    for (const size of [1, 100]) {
+    for (const size of MATRIX_SIZES ?? [1, 100]) {
       for (const { dimension, model, scope, evidence } of [
         { dimension: 16, model: null, scope: "full" as const, evidence: /16 numbers.*vectors of 8/ },
         // The version and the checksum are right: only what the memory says about its vector tells.
@@ -83,15 +82,18 @@ describe("foreign vectors", () => {
         await world.connect();
         const report = await world.sync.checkConsistency({ scope });
         expectForeign(report, theirs, evidence);
+        const begunAt = performance.now();
         const repair = await world.sync.repairInconsistencies(report);
+        const what = `faiss foreign: vectors of ${model ?? `${dimension} numbers`}`;
+        process.stdout.write(`${what}, ${size}: repaired in ${Math.round(performance.now() - begunAt)} ms\n`);
         expect(repair, repair.details[0]?.note).toMatchObject({ repaired: size, failed: 0, deferred: 0 });
         expect(repair.details[0]?.note).toContain("mnemosync-hash-v1-8");
         await expectEmbedded(world, theirs);
         expect(await world.sync.checkConsistency()).toMatchObject({ clean: true });
       }
     }
-    expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: SIZE });
-  }, 90_000);
+    expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: WORLD_SIZE });
+  }, 300_000);
 
   test("stay where they are without an embedder of the index's model, and the repair says what to do", async (t) => {
     const world = await openWorld(t, { faiss: { model: "made-by-hand" } });
