@@ -43,29 +43,43 @@ export async function mendLedger(
     ledger.readFlaws(findings, signal),
   ]);
   const flawed = new Map(flaws.map((flaw) => [keyText(flaw), flaw]));
-  const verdicts: Verdict[] = [];
+  const verdicts = new Map<Finding, Verdict>();
+  const work: Mending[] = [];
   for (const [index, finding] of findings.entries()) {
     const row = versions.get(keyText(finding));
     const flaw = flawed.get(keyText(finding));
     const change = changes.get(keyText(finding)) ?? null;
     if (row === undefined || row.version !== finding.expectedVersion || flaw === undefined) {
-      verdicts.push(deferred(MOVED));
+      verdicts.set(finding, deferred(MOVED));
       continue;
     }
     const cure = cureFor(parts, row, flaw, change, copies[index] ?? null);
-    if (cure === null) {
-      verdicts.push(failed("no copy fits the recorded checksum: restore it from a backup, or write the memory anew"));
-    } else if (step.dryRun) {
-      verdicts.push(planned(cure.note));
-    } else {
-      const [id] = await records.keepEvidence([ledgerEvidence(finding, change)], signal);
-      const verdict = await carryOut(parts, finding, cure, signal);
-      const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-      await records.settleEvidence([{ id: id as string, state, resolution: verdict.note }], signal);
-      verdicts.push(verdict);
-    }
+    if (cure === null) verdicts.set(finding, failed(BEYOND_HELP));
+    else if (step.dryRun) verdicts.set(finding, planned(cure.note));
+    else work.push({ finding, change, cure });
   }
-  return verdicts;
+  if (work.length > 0) {
+    const evidence = work.map(({ finding, change }) => ledgerEvidence(finding, change));
+    const ids = await records.keepEvidence(evidence, signal);
+    const mended = await mend(parts, work, signal);
+    const endings = work.map(({ finding }, index) => {
+      const verdict = mended[index] as Verdict;
+      verdicts.set(finding, verdict);
+      const state = verdict.outcome === "repaired" ? ("resolved" as const) : ("failed" as const);
+      return { id: ids[index] as string, state, resolution: verdict.note };
+    });
+    await records.settleEvidence(endings, signal);
+  }
+  return findings.map((finding) => verdicts.get(finding) as Verdict);
+}
+
+const BEYOND_HELP = "no copy fits the recorded checksum: restore it from a backup, or write the memory anew";
+
+/** A row of the ledger that can be mended. */
+interface Mending {
+  readonly finding: Finding;
+  readonly change: MemoryChange | null;
+  readonly cure: Cure;
 }
 
 function cureFor(
@@ -106,13 +120,20 @@ function cureFor(
   return null;
 }
 
-async function carryOut(
+/** Mends row by row, and reads all of them back. */
+async function mend(
   { ledger }: RepairerParts,
-  finding: Finding,
-  { note, apply }: Cure,
+  work: readonly Mending[],
   signal: AbortSignal,
-): Promise<Verdict> {
-  if (!(await apply(signal))) return deferred(MOVED);
-  const [still] = await ledger.readFlaws([finding], signal);
-  return still === undefined ? repaired(note) : failed(`read back, ${still.reason}`);
+): Promise<readonly Verdict[]> {
+  const done: boolean[] = [];
+  for (const { cure } of work) done.push(await cure.apply(signal));
+  const touched = work.filter((_, index) => done[index]).map(({ finding }) => finding);
+  const flaws = touched.length === 0 ? [] : await ledger.readFlaws(touched, signal);
+  const still = new Map(flaws.map((flaw) => [keyText(flaw), flaw.reason]));
+  return work.map(({ finding, cure }, index) => {
+    if (!done[index]) return deferred(MOVED);
+    const reason = still.get(keyText(finding));
+    return reason === undefined ? repaired(cure.note) : failed(`read back, ${reason}`);
+  });
 }
