@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { ConflictStrategy, RepairOptions } from "../../src/index.ts";
+import type { CheckScope, ConflictStrategy, RepairOptions } from "../../src/index.ts";
 import { unitVector } from "../support/memories.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readKept, readRows } from "../support/raw-stores.ts";
 import { openWorld, sharedWorld, type World } from "../support/world.ts";
@@ -48,8 +48,8 @@ async function conflict(
 }
 
 /** Checks and repairs what was made. */
-async function repair(world: World, options: RepairOptions) {
-  const report = await world.sync.checkConsistency();
+async function repair(world: World, options: RepairOptions & { scope?: CheckScope }) {
+  const report = await world.sync.checkConsistency({ scope: options.scope ?? "full" });
   return { report, repair: await world.sync.repairInconsistencies(report, options) };
 }
 
@@ -118,12 +118,18 @@ const EXPECTED: readonly Expected[] = [
   { name: "prefer_store", strategy: "prefer_store", wins: "ledger" },
 ];
 
-describe.each(["ahead", "diverged"] as const)("a copy that is %s", (kind) => {
+describe.each([
+  ["ahead", "full"],
+  ["diverged", "full"],
+  // Reading the data too must come to the same.
+  ["ahead", "deep"],
+  ["diverged", "deep"],
+] as const)("a copy that is %s, seen by a %s check", (kind, scope) => {
   test.each(EXPECTED)("is decided by $name", async ({ strategy, wins, options }) => {
     const world = shared.current;
     const sides = await conflict(world, kind, options);
     const { memoryId, ours, theirs } = sides;
-    const { report, repair: done } = await repair(world, { strategy });
+    const { report, repair: done } = await repair(world, { strategy, scope });
     expect(report.findings).toMatchObject([{ memoryId, store: "redis", kind, foundVersion: theirs.version }]);
     expect(done.details).toMatchObject([{ memoryId, outcome: "repaired", strategy }]);
 
