@@ -113,8 +113,11 @@ export class Matrix {
     return [`${"".padEnd(64)}    size   check  repair (ms)`, ...lines, ""].join("\n");
   }
 
-  /** Makes each injection on `size` memories of its own. */
-  async inject(injections: readonly Injection[], size: number): Promise<Case[]> {
+  /**
+   * Makes each injection on `size` memories of its own.
+   * @param reopen false: after an injection into the index the synchronizer stays closed.
+   */
+  async inject(injections: readonly Injection[], size: number, reopen = true): Promise<Case[]> {
     const world = this.#world;
     const chosen: { injection: Injection; memoryIds: string[]; rows: LedgerRow[] }[] = [];
     for (const injection of injections) {
@@ -131,7 +134,7 @@ export class Matrix {
     }
     if (editor !== null) {
       editor.save();
-      await world.connect();
+      if (reopen) await world.connect();
     }
     return cases;
   }
