@@ -8,7 +8,6 @@ import {
   encodeManifest,
   parseManifest,
   SLOTS_NAME,
-  type SnapshotFile,
   type SnapshotMain,
   type SnapshotManifest,
   SnapshotRejection,
@@ -126,7 +125,7 @@ async function* firstRows(path: string, space: FlatSpace, rows: number): AsyncGe
 }
 
 /**
- * The index in a snapshot, every file proven by its checksum before it is read.
+ * The index in a snapshot, every file proven by its checksum before it is read: here, unless the owner has just done it.
  * @throws {SnapshotRejection} It is unreadable, torn, or does not fit what is expected.
  */
 export async function loadSnapshot(
@@ -134,26 +133,22 @@ export async function loadSnapshot(
   expected: SnapshotExpectation,
   space: FlatSpace,
   configuration: MainConfiguration,
+  { proven = false } = {},
 ): Promise<{ index: MemoryIndex; manifest: SnapshotManifest }> {
   const manifest = parseManifest(await readManifestText(path), expected);
   const names = new Set(manifest.files.map((file) => file.name));
   if (!names.has(SLOTS_NAME)) throw new SnapshotRejection("set_aside", `${SLOTS_NAME} is missing`);
-  const proofs = new Proofs(path, manifest.files);
+  if (!proven) for (const file of manifest.files) await verifyFile(path, file);
   const index = new MemoryIndex(space);
   try {
-    await proofs.of(SLOTS_NAME);
     const reader = new SlotsReader(await readFile(join(path, SLOTS_NAME)));
     for (const { name, main, segments, live } of manifest.namespaces) {
       const vectors = new VectorSegments(space);
       for (const file of [...(main === null ? [] : [main.file, main.vectors]), ...segments.map((part) => part.file)]) {
         if (!names.has(file)) throw new Error(`${file} is missing`);
       }
-      if (main !== null) {
-        for (const file of [main.file, main.vectors]) await proofs.of(file);
-        await loadMain(path, main, vectors, space, configuration);
-      }
+      if (main !== null) await loadMain(path, main, vectors, space, configuration);
       for (const { file, rows } of segments) {
-        await proofs.of(file);
         vectors.adopt(space.readFile(join(path, file), rows), rows);
         // Files are read in one go each; between them the host answers pings.
         await nextTurn();
@@ -167,11 +162,9 @@ export async function loadSnapshot(
       index.add(loaded);
     }
     if (!reader.atEnd) throw new Error(`${SLOTS_NAME} goes on behind its end`);
-    await proofs.all();
     return { index, manifest };
   } catch (error) {
     index.drop();
-    await proofs.settled();
     if (error instanceof SnapshotRejection) throw error;
     throw new SnapshotRejection("set_aside", `its files do not fit together: ${(error as Error).message}`);
   }
@@ -198,46 +191,4 @@ async function loadMain(
     throw error;
   }
   await nextTurn();
-}
-
-/** Proves files ahead of their being read, so that hashing one and reading another go side by side. */
-class Proofs {
-  readonly #path: string;
-  readonly #waiting: SnapshotFile[];
-  readonly #proofs = new Map<string, Promise<void>>();
-
-  constructor(path: string, files: readonly SnapshotFile[]) {
-    this.#path = path;
-    // The order of their being read: the slot table, then the others as they are listed.
-    this.#waiting = [...files];
-    this.#ahead();
-  }
-
-  /** @throws {SnapshotRejection} The file is not what the manifest says. */
-  async of(name: string): Promise<void> {
-    while (!this.#proofs.has(name)) {
-      if (!this.#ahead()) throw new Error(`${name} is missing`);
-    }
-    await this.#proofs.get(name);
-    this.#ahead();
-  }
-
-  async all(): Promise<void> {
-    while (this.#ahead()) await this.settled();
-    await Promise.all(this.#proofs.values());
-  }
-
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#proofs.values());
-  }
-
-  /** Starts on the next file. @returns whether there was one. */
-  #ahead(): boolean {
-    const file = this.#waiting.shift();
-    if (file === undefined) return false;
-    const proof = verifyFile(this.#path, file);
-    proof.catch(() => undefined); // Whoever asks for it is told.
-    this.#proofs.set(file.name, proof);
-    return true;
-  }
 }
