@@ -169,14 +169,16 @@ export class LedgerFollower {
     while (true) {
       const askedAt = this.#now();
       const page = await ask(signal, (deadline) => this.#source.changesAfter(position.cursor, FEED_PAGE, deadline));
-      if (page.headers.length === 0) {
-        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
-        return { read, applied };
-      }
-      applied += await this.#refresh(connection, page.headers, signal);
+      if (page.headers.length > 0) applied += await this.#refresh(connection, page.headers, signal);
       read += page.headers.length;
       // Two that follow at a time may pass each other: the one behind must not turn the other back.
       if (isLater(page.cursor, position.cursor)) position.cursor = page.cursor;
+      // A short page ended where the feed ended when it was asked: going on until one is empty would be to race the
+      // writers.
+      if (page.headers.length < FEED_PAGE) {
+        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
+        return { read, applied };
+      }
       if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
         reportedAt = performance.now();
         this.#options.onProgress({ read, applied });

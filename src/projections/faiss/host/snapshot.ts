@@ -36,10 +36,20 @@ export interface SnapshotHead extends SnapshotExpectation {
   readonly createdAt: number;
 }
 
-/** What a file is written from: rows of a flat index, or the bytes of a file that is held. */
+/** What a file is written from: rows of flat indexes, or the bytes of a file that is held. */
 type Image =
-  | { readonly file: string; readonly index: FaissIndex; readonly rows: number }
+  | {
+      readonly file: string;
+      readonly isShared: boolean;
+      readonly parts: { readonly index: FaissIndex; readonly rows: number }[];
+      bytes: number;
+    }
   | { readonly file: string; readonly held: HeldFile };
+
+/** Segments up to this size share files, … */
+const SHARED_BYTES_MAX = 1024 * 1024;
+/** … which are not to be longer than this. */
+const SHARED_FILE_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * Writes all of `index` as it is at the time of the call. The slot tables are copied before the first pause; rows of
@@ -62,10 +72,13 @@ export async function writeSnapshot(
     name: namespace,
     live: table.liveCount,
     main: main && { file: hold(main.file), factory: main.factory, vectors: hold(main.vectors), rows: main.rows },
-    segments: segments.map((segment) => {
-      const file = `index-${images.length}.faiss`;
-      images.push({ file, index: segment.index, rows: segment.rows });
-      return { file, rows: segment.rows };
+    segments: segments.map(({ index: flat, rows }) => {
+      const bytes = flatFileBytes(index.space.shape, rows);
+      const image = bytes <= SHARED_BYTES_MAX ? sharedImage(images, bytes) : newImage(images, false);
+      const segment = { file: image.file, offset: image.bytes, rows };
+      image.parts.push({ index: flat, rows });
+      image.bytes += bytes;
+      return segment;
     }),
   }));
   try {
@@ -93,19 +106,22 @@ export async function writeSnapshot(
   }
 }
 
-/** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
+type FlatImage = Extract<Image, { parts: unknown }>;
+
+function newImage(images: Image[], isShared: boolean): FlatImage {
+  const image = { file: `index-${images.length}.faiss`, isShared, parts: [], bytes: 0 };
+  images.push(image);
+  return image;
+}
+
+/** The file that small segments share at the moment, or a new one. */
+function sharedImage(images: Image[], bytes: number): FlatImage {
+  const last = images.findLast((image): image is FlatImage => "parts" in image && image.isShared);
+  return last !== undefined && last.bytes + bytes <= SHARED_FILE_BYTES_MAX ? last : newImage(images, true);
+}
+
 async function writeImage(writer: SnapshotWriter, space: FlatSpace, image: Image): Promise<void> {
-  if ("held" in image) {
-    await writer.write(image.file, heldChunks(image.held));
-    return;
-  }
-  const { file, index, rows } = image;
-  const scratch = space.writeScratch(index);
-  try {
-    await writer.write(file, firstRows(scratch, space, rows));
-  } finally {
-    await rm(scratch, { force: true });
-  }
+  await writer.write(image.file, "held" in image ? heldChunks(image.held) : flatChunks(space, image.parts));
 }
 
 /** Piece by piece, with a turn of the event loop between them. */
@@ -117,11 +133,19 @@ async function* heldChunks(held: HeldFile): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function* firstRows(path: string, space: FlatSpace, rows: number): AsyncGenerator<Uint8Array> {
-  const header = Buffer.alloc(FLAT_HEADER_BYTES);
-  writeFlatHeader(header, space.shape, rows);
-  yield header;
-  yield* readChunks(path, FLAT_HEADER_BYTES, flatFileBytes(space.shape, rows));
+/** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
+async function* flatChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
+  for (const { index, rows } of parts) {
+    const header = Buffer.alloc(FLAT_HEADER_BYTES);
+    writeFlatHeader(header, space.shape, rows);
+    yield header;
+    const scratch = space.writeScratch(index);
+    try {
+      yield* readChunks(scratch, FLAT_HEADER_BYTES, flatFileBytes(space.shape, rows));
+    } finally {
+      await rm(scratch, { force: true });
+    }
+  }
 }
 
 /**
@@ -136,10 +160,11 @@ export async function loadSnapshot(
   { proven = false } = {},
 ): Promise<{ index: MemoryIndex; manifest: SnapshotManifest }> {
   const manifest = parseManifest(await readManifestText(path), expected);
-  const names = new Set(manifest.files.map((file) => file.name));
+  const names = new Map(manifest.files.map((file) => [file.name, file.bytes]));
   if (!names.has(SLOTS_NAME)) throw new SnapshotRejection("set_aside", `${SLOTS_NAME} is missing`);
   if (!proven) for (const file of manifest.files) await verifyFile(path, file);
   const index = new MemoryIndex(space);
+  const shared = new SharedFile(path);
   try {
     const reader = new SlotsReader(await readFile(join(path, SLOTS_NAME)));
     for (const { name, main, segments, live } of manifest.namespaces) {
@@ -148,10 +173,12 @@ export async function loadSnapshot(
         if (!names.has(file)) throw new Error(`${file} is missing`);
       }
       if (main !== null) await loadMain(path, main, vectors, space, configuration);
-      for (const { file, rows } of segments) {
-        vectors.adopt(space.readFile(join(path, file), rows), rows);
+      for (const { file, offset, rows } of segments) {
+        const bytes = flatFileBytes(space.shape, rows);
+        if (names.get(file) === bytes) vectors.adopt(space.readFile(join(path, file), rows), rows);
+        else vectors.adopt(space.readBytes(shared.read(file, offset, bytes), rows), rows);
         // Files are read in one go each; between them the host answers pings.
-        await nextTurn();
+        if (bytes > SHARED_BYTES_MAX) await nextTurn();
       }
       const loaded = new NamespaceIndex(name, space, { vectors, ...reader.next() });
       const { slots } = loaded;
@@ -167,6 +194,36 @@ export async function loadSnapshot(
     index.drop();
     if (error instanceof SnapshotRejection) throw error;
     throw new SnapshotRejection("set_aside", `its files do not fit together: ${(error as Error).message}`);
+  } finally {
+    shared.close();
+  }
+}
+
+/** Reads parts of files, which come one behind the other in the same one mostly. */
+class SharedFile {
+  readonly #folder: string;
+  #name: string | null = null;
+  #file: HeldFile | null = null;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  read(name: string, offset: number, length: number): Buffer {
+    if (this.#file === null || this.#name !== name) {
+      this.close();
+      this.#file = HeldFile.open(join(this.#folder, name));
+      this.#name = name;
+    }
+    if (offset + length > this.#file.bytes) throw new Error(`${name} ends before ${offset + length}`);
+    const bytes = Buffer.allocUnsafe(length);
+    this.#file.readAt(bytes, offset);
+    return bytes;
+  }
+
+  close(): void {
+    this.#file?.release();
+    this.#file = null;
   }
 }
 
