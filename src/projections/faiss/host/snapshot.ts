@@ -1,3 +1,4 @@
+import { readFileSync, rmSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -28,7 +29,7 @@ import {
 } from "./snapshot-folder.ts";
 import { VectorSegments } from "./vector-segments.ts";
 
-const HELD_CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /** What a snapshot says about itself besides its contents. */
 export interface SnapshotHead extends SnapshotExpectation {
@@ -121,13 +122,40 @@ function sharedImage(images: Image[], bytes: number): FlatImage {
 }
 
 async function writeImage(writer: SnapshotWriter, space: FlatSpace, image: Image): Promise<void> {
-  await writer.write(image.file, "held" in image ? heldChunks(image.held) : flatChunks(space, image.parts));
+  let chunks: AsyncGenerator<Uint8Array>;
+  if ("held" in image) chunks = heldChunks(image.held);
+  else chunks = image.isShared ? sharedChunks(space, image.parts) : flatChunks(space, image.parts);
+  await writer.write(image.file, chunks);
+}
+
+/** As `flatChunks`, many small parts at a time: a turn of the event loop for each took seconds for a thousand. */
+async function* sharedChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
+  let gathered: Buffer[] = [];
+  let gatheredBytes = 0;
+  for (const { index, rows } of parts) {
+    const scratch = space.writeScratch(index);
+    let bytes: Buffer;
+    try {
+      // It may have more rows by now than when the slot tables were copied.
+      bytes = readFileSync(scratch).subarray(0, flatFileBytes(space.shape, rows));
+    } finally {
+      rmSync(scratch, { force: true });
+    }
+    writeFlatHeader(bytes, space.shape, rows);
+    gathered.push(bytes);
+    gatheredBytes += bytes.byteLength;
+    if (gatheredBytes < CHUNK_BYTES) continue;
+    yield Buffer.concat(gathered);
+    gathered = [];
+    gatheredBytes = 0;
+  }
+  if (gatheredBytes > 0) yield Buffer.concat(gathered);
 }
 
 /** Piece by piece, with a turn of the event loop between them. */
 async function* heldChunks(held: HeldFile): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < held.bytes; at += HELD_CHUNK_BYTES) {
-    const chunk = Buffer.allocUnsafe(Math.min(HELD_CHUNK_BYTES, held.bytes - at));
+  for (let at = 0; at < held.bytes; at += CHUNK_BYTES) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, held.bytes - at));
     held.readAt(chunk, at);
     yield chunk;
   }
