@@ -1,22 +1,33 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { Redis } from "ioredis";
 import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
+import { StrategyRegistry } from "./conflict/registry.ts";
+import type { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
+import type { HealthMonitor } from "./connection/health-monitor.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
+import type { RedisLink } from "./connection/redis-client.ts";
 import { Checker } from "./consistency/checker.ts";
+import { Leadership } from "./consistency/leadership.ts";
+import { EventLoopWatch, Pace } from "./consistency/pace.ts";
+import { PendingConflicts } from "./consistency/pending-conflicts.ts";
+import type { RepairReport } from "./consistency/repair-options.ts";
 import { Repairer } from "./consistency/repairer.ts";
+import { ConsistencyWatch } from "./consistency/watch.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { HashingEmbedder } from "./embed/hashing-embedder.ts";
 import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
+import { CheckLedger, type CheckRecords } from "./ledger/check-ledger.ts";
 import { FeedSignal } from "./ledger/feed-signal.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
+import { Metrics } from "./observability/metrics.ts";
+import { observe } from "./observability/observe.ts";
 import type { Projection } from "./projections/projection.ts";
 import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
@@ -26,6 +37,7 @@ import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
 import { Intake } from "./write/intake.ts";
+import type { WriteIntent } from "./write/plan.ts";
 import { type Probed, StoreGate } from "./write/store-gate.ts";
 import { Sweeper } from "./write/sweeper.ts";
 import { Writer } from "./write/writer.ts";
@@ -52,16 +64,29 @@ export interface Parts {
   readonly followLoop: Loop | null;
   readonly feedSignal: FeedSignal;
   readonly reader: Reader;
+  readonly records: CheckRecords;
+  readonly strategies: StrategyRegistry;
   readonly checker: Checker;
   readonly repairer: Repairer;
+  readonly conflicts: PendingConflicts;
+  /** Which node looks at the stores that all share. */
+  readonly leadership: Leadership;
+  /** Checks and repairs. */
+  readonly consistencyLoop: Loop;
   readonly embedder: Embedder | null;
+  readonly metrics: Metrics;
+  /** One per store, started by the synchronizer. */
+  readonly monitors: readonly HealthMonitor[];
+  /** Null with clients of the caller's. */
+  readonly pools: ConnectionPoolManager | null;
   readonly log: Log;
 }
 
 export interface Connections {
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
-  readonly redis: Redis;
+  readonly redis: RedisLink;
+  readonly pools: ConnectionPoolManager | null;
   readonly ownsRedis: boolean;
   readonly vectorIndex: VectorIndex | null;
   readonly embedder: Embedder | null;
@@ -100,6 +125,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
   } = options;
+  const metrics = new Metrics();
   const floors = new VersionFloors();
   const feedSignal = new FeedSignal(postgres, log);
   const followLoop = vectorIndex?.catchUp
@@ -124,7 +150,13 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     },
   });
   const now = Date.now;
-  const batcher = new Batcher(writer, {
+  const measured: Pick<Writer, "write"> = {
+    write: (intents, chunk) => {
+      metrics.transactionBegun(intents.length);
+      return writer.write(intents, chunk);
+    },
+  };
+  const batcher = new Batcher(measured, {
     batchSize: options.batchSize,
     concurrency: options.writeConcurrency,
     waitingMax: options.writeWaitingMax,
@@ -137,6 +169,67 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     publishDeadlineMs: options.publishDeadlineMs,
     publishTimeoutMs,
     attemptsMax: options.queueAttemptsMax,
+  });
+  const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
+  const strategies = new StrategyRegistry();
+  const checker = new Checker({
+    ledger,
+    records,
+    projections,
+    indexShape: shape,
+    log,
+    overdueMs: options.publishDeadlineMs,
+    pace: (memoriesPerSecondMax) => {
+      const eventLoop = new EventLoopWatch();
+      return new Pace({
+        memoriesPerSecondMax: memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax ?? null,
+        load: () => ({
+          eventLoopDelayMs: eventLoop.worstMs(),
+          postgresWaiting: postgres.statistics().waiting,
+        }),
+        end: () => eventLoop.stop(),
+      });
+    },
+    onChecked: (report, elapsedMs) => metrics.checkFinished(report, report.scope, elapsedMs / 1_000),
+    now,
+  });
+  const repairerParts = {
+    ledger,
+    records,
+    projections,
+    validator,
+    indexShape: shape,
+    embedder,
+    write: (intent: WriteIntent, signal: AbortSignal) => batcher.write(intent, true, signal),
+    strategies,
+    strategyTimeoutMs: options.strategyTimeoutMs,
+    log,
+    onRepaired: ({ details }: RepairReport) => {
+      metrics.repairFinished(details);
+      for (const { strategy, outcome } of details) if (strategy !== null) metrics.conflictResolved(strategy, outcome);
+    },
+    now,
+  };
+  const repairer = new Repairer(repairerParts);
+  const leadership = new Leadership({
+    records,
+    name: "checker",
+    holder: `${ledger.nodeId}/${process.pid}/${ulid()}`,
+    leaseMs: options.checkerLeaseMs,
+    log,
+  });
+  const watch = new ConsistencyWatch({
+    checker,
+    repairer,
+    records,
+    projections,
+    isLeader: () => leadership.isLeader,
+    log,
+    intervalMs: options.consistencyCheckIntervalMs,
+    sweepMs: options.consistencySweepMs,
+    repairKinds: options.repairKinds,
+    strategy: options.repairStrategy,
+    repairsMax: options.repairsPerPassMax,
   });
   const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
@@ -171,9 +264,32 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     feedSignal,
     followLoop,
     reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
-    checker: new Checker({ ledger, projections, log, overdueMs: options.publishDeadlineMs, now }),
-    repairer: new Repairer({ ledger, projections, log, now }),
+    records,
+    strategies,
+    checker,
+    repairer,
+    conflicts: new PendingConflicts(repairerParts),
+    leadership,
+    consistencyLoop: new Loop({
+      name: "consistency",
+      intervalMs: options.consistencyCheckIntervalMs,
+      log,
+      pass: (signal) => watch.runOnce(signal).then(() => false),
+    }),
     embedder,
+    metrics,
+    monitors: observe({
+      metrics,
+      ledger,
+      postgres,
+      redis: redisProjection,
+      vectorIndex,
+      pools: connections.pools,
+      log,
+      healthCheckIntervalMs: options.healthCheckIntervalMs,
+      metricsFreshMs: options.metricsFreshMs,
+    }),
+    pools: connections.pools,
     log,
   };
 }

@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import type { Sql as PostgresSql } from "postgres";
 import type { Options } from "./config/options.ts";
 import type { Embedder } from "./embed/embedder.ts";
@@ -22,7 +22,7 @@ export interface ConnectExtras {
 
 /** For callers that own their clients: they are used, and left open by `close`. */
 export interface OwnClients extends ConnectExtras {
-  redis: Redis;
+  redis: Redis | Cluster;
   sql: PostgresSql;
   vectorIndex?: VectorIndex;
   options?: Partial<Omit<Options, "postgresUrl" | "redisUrl">>;

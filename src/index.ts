@@ -8,10 +8,44 @@ export type {
   WriteOptions,
 } from "./calls.ts";
 export type { Options } from "./config/options.ts";
-export { openVectorIndex } from "./connect.ts";
-export type { CheckOptions } from "./consistency/check-options.ts";
-export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repairer.ts";
 export {
+  type ComparedSide,
+  type DocumentDifference,
+  differences,
+  type EmbeddingDifference,
+  type SideDifferences,
+} from "./conflict/differences.ts";
+export { latestWins } from "./conflict/latest-wins.ts";
+export { manual } from "./conflict/manual.ts";
+export { merge } from "./conflict/merge.ts";
+export { preferStore } from "./conflict/prefer-store.ts";
+export { BUILT_IN_STRATEGIES, type BuiltInStrategy } from "./conflict/registry.ts";
+export type { Candidate, Conflict, ConflictBase, ConflictStrategy, Resolution } from "./conflict/strategy.ts";
+export { versionVector } from "./conflict/version-vector.ts";
+export { openVectorIndex } from "./connect.ts";
+export {
+  type ConnectionPoolEvents,
+  ConnectionPoolManager,
+  type ConnectionPoolOptions,
+  type HealthStatus,
+} from "./connection/connection-pool-manager.ts";
+export type { HealthReport } from "./connection/health-monitor.ts";
+export type { PostgresConnection } from "./connection/postgres-access.ts";
+export type { RedisLink } from "./connection/redis-client.ts";
+export type { HealthState } from "./connection/store-health.ts";
+export type { CheckOptions, CheckProgress } from "./consistency/check-options.ts";
+export type { CheckStatus, ConsistencyStatus } from "./consistency/consistency-status.ts";
+export type {
+  ConflictDecision,
+  ConflictDetails,
+  ConflictListOptions,
+  ConflictSide,
+  ConflictSummary,
+  PendingConflicts,
+} from "./consistency/pending-conflicts.ts";
+export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair-options.ts";
+export {
+  CHECK_SCOPES,
   type CheckScope,
   type ConsistencyReport,
   DRIFT_KINDS,
@@ -33,6 +67,7 @@ export { canonicalJson, type MemoryDocument, type Privacy } from "./memory/memor
 export type { MemoryInput } from "./memory/schema.ts";
 export type { VersionVector } from "./memory/version-vector.ts";
 export { createLog, type Log } from "./observability/log.ts";
+export type { Metrics } from "./observability/metrics.ts";
 export type { FeedCursor } from "./projections/change-source.ts";
 export { FaissProjection } from "./projections/faiss/faiss-projection.ts";
 export type { FaissOptions } from "./projections/faiss/options.ts";

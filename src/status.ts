@@ -1,4 +1,5 @@
 import type { Parts } from "./assemble.ts";
+import { type ConsistencyStatus, readConsistencyStatus } from "./consistency/consistency-status.ts";
 import type { SyncStatistics } from "./ledger/status-statements.ts";
 import type { ProjectionHealth } from "./projections/projection.ts";
 
@@ -21,14 +22,17 @@ export interface Status {
     /** Queued memories that were given up on. */
     readonly dead: number;
   };
-  /** ISO-8601; null when no check ever ended clean. */
+  /** When all was last seen to be clean, by a full or deep check or a round of the sweep. ISO-8601; null: never. */
   readonly lastCleanCheckAt: string | null;
+  /** Null when the ledger does not answer. */
+  readonly consistency: ConsistencyStatus | null;
 }
 
 /** Asks every store how it is and what it holds. A store that is away is reported as such. */
 export async function readStatus(parts: Parts, signal: AbortSignal): Promise<Status> {
-  const [ledger, redis, faiss] = await Promise.all([
+  const [ledger, consistency, redis, faiss] = await Promise.all([
     ledgerStatus(parts, signal),
+    consistencyStatus(parts, signal),
     projectionStatus(parts.redis.target, signal),
     parts.vectorIndex === null
       ? { state: "down" as const, memories: null, reason: "no vector index is configured" }
@@ -43,7 +47,20 @@ export async function readStatus(parts: Parts, signal: AbortSignal): Promise<Sta
       dead: statistics?.queueDead ?? 0,
     },
     lastCleanCheckAt: statistics?.lastCleanCheckAt ?? null,
+    consistency,
   };
+}
+
+async function consistencyStatus(parts: Parts, signal: AbortSignal): Promise<ConsistencyStatus | null> {
+  try {
+    return await readConsistencyStatus(
+      parts.records,
+      parts.gates.map(({ target }) => target.store),
+      signal,
+    );
+  } catch {
+    return null; // The ledger's own entry says what is wrong with it.
+  }
 }
 
 async function ledgerStatus(

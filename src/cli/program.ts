@@ -3,13 +3,17 @@ import { Command, CommanderError, Option } from "commander";
 import { createLog } from "../index.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { checkCommand } from "./commands/check.ts";
+import { conflictsCommand } from "./commands/conflicts.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { devCommand } from "./commands/dev.ts";
 import { getCommand } from "./commands/get.ts";
 import { importCommand } from "./commands/import.ts";
+import { keyCommand } from "./commands/key.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { repairCommand } from "./commands/repair.ts";
 import { searchCommand } from "./commands/search.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
 import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
@@ -17,6 +21,9 @@ import { jsonText } from "./output.ts";
 
 const COMMANDS: readonly CliCommand[] = [
   demoCommand,
+  serveCommand,
+  devCommand,
+  keyCommand,
   importCommand,
   getCommand,
   searchCommand,
@@ -24,6 +31,7 @@ const COMMANDS: readonly CliCommand[] = [
   statusCommand,
   checkCommand,
   repairCommand,
+  conflictsCommand,
   migrateCommand,
 ];
 

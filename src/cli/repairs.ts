@@ -4,18 +4,28 @@ import { columns, count } from "./output.ts";
 
 /** What became of the findings, by store and kind, as a table for people. */
 export function repairCounts(details: readonly RepairDetail[]): string {
+  const isPlan = details.some(({ outcome }) => outcome === "planned");
+  const outcomes: readonly RepairDetail["outcome"][] = isPlan
+    ? ["planned", "failed", "deferred"]
+    : ["repaired", "failed", "deferred"];
   const heads = [
     { head: "store" },
     { head: "kind" },
-    ...["repaired", "failed", "deferred"].map((head) => ({ head, align: "right" as const })),
-    { head: "what was done" },
+    ...outcomes.map((head) => ({ head, align: "right" as const })),
+    { head: isPlan ? "what would be done" : "what was done" },
   ];
   const rows = countFindings(details).map(({ store, kind }) => {
     const group = details.filter((detail) => detail.store === store && detail.kind === kind);
     const tally = (outcome: RepairDetail["outcome"]): string =>
       count(group.filter((detail) => detail.outcome === outcome).length);
-    const notes = new Set(group.filter(({ outcome }) => outcome === "repaired").map(({ note }) => note));
-    return [store, kind, tally("repaired"), tally("failed"), tally("deferred"), [...notes].join("; ")];
+    const notes = new Set(group.filter(({ outcome }) => outcome === outcomes[0]).map(({ note }) => note));
+    return [store, kind, ...outcomes.map(tally), summary([...notes])];
   });
   return columns(heads, rows);
+}
+
+/** Some of the notes: a note may name a memory's version, so that there are as many as memories. */
+function summary(notes: readonly string[]): string {
+  const shown = notes.slice(0, 2).join("; ");
+  return notes.length > 2 ? `${shown}; …` : shown;
 }

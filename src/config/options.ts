@@ -1,14 +1,30 @@
 import { z } from "zod";
+import { DEFAULT_STRATEGY } from "../conflict/registry.ts";
+import { parsePostgresUrl } from "../connection/postgres-url.ts";
+import { parseRedisUrl, REDIS_PROTOCOLS } from "../connection/redis-url.ts";
+import { DRIFT_KINDS } from "../consistency/report.ts";
 
 const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
 
-/** A URL of one of the protocols. It may hold a password, so messages don't repeat it. */
-function urlOf(...protocols: readonly string[]) {
+/** A URL of one of the protocols, several hosts allowed. It may hold a password, so messages don't repeat it. */
+function urlOf(parse: (url: string) => unknown, ...protocols: readonly string[]) {
   const expected = `expected a URL that begins with ${protocols.map((protocol) => `${protocol}://`).join(" or ")}`;
   return z
     .string()
-    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1)), expected)
+    .superRefine((text, context) => {
+      const message = protocols.includes(text.slice(0, text.indexOf("://"))) ? refusalOf(() => parse(text)) : expected;
+      if (message !== null) context.addIssue({ code: "custom", message });
+    })
     .meta({ secret: true });
+}
+
+function refusalOf(work: () => unknown): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /**
@@ -16,11 +32,13 @@ function urlOf(...protocols: readonly string[]) {
  * name and the flag derived from its path, the description shown by `--help`.
  */
 export const optionsSchema = z.strictObject({
-  postgresUrl: urlOf("postgres", "postgresql").describe(
-    "Where the ledger is: postgres://user:password@host:port/database",
+  postgresUrl: urlOf(parsePostgresUrl, "postgres", "postgresql").describe(
+    "Where the ledger is: postgres://user:password@host:port/database; several hosts with target_session_attrs, TLS " +
+      "with sslmode and sslrootcert",
   ),
-  redisUrl: urlOf("redis", "rediss").describe(
-    "Where the working memory is: redis://host:port/number, or rediss:// for TLS",
+  redisUrl: urlOf(parseRedisUrl, ...REDIS_PROTOCOLS).describe(
+    "Where the working memory is: redis://host:port/number, or rediss:// for TLS; redis+sentinel://host,host/master/0; " +
+      "redis+cluster://host,host",
   ),
   redisPrefix: z
     .string()
@@ -94,6 +112,50 @@ export const optionsSchema = z.strictObject({
       apiKey: z.string().optional().meta({ secret: true }).describe("Key that the http provider is given"),
     })
     .prefault({}),
+  http: z
+    .strictObject({
+      host: z.string().min(1).default("127.0.0.1").describe("Address that the service listens on"),
+      port: z
+        .number()
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(8420)
+        .describe("Port that the service listens on; 0: a free one"),
+      authentication: z
+        .enum(["keys", "none"])
+        .default("keys")
+        .describe("Whether callers must show a key; none is for a loopback address only"),
+      keysFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("JSON file with the hashes of the service's keys (mnemosync key)"),
+      metricsAuthentication: z
+        .boolean()
+        .default(false)
+        .describe("Whether /metrics asks for a key too; it shows the names of namespaces"),
+      bodyBytesMax: z.number().int().min(1_024).max(1_073_741_824).default(16_777_216).describe("Bytes of a JSON body"),
+      importBytesMax: z
+        .number()
+        .int()
+        .min(1_024)
+        .default(1_073_741_824)
+        .describe("Bytes of a stream of memories to import"),
+      requestTimeoutMs: milliseconds(1_000)
+        .default(300_000)
+        .describe("Milliseconds that receiving a request may take, an import included"),
+      shutdownTimeoutMs: milliseconds(0)
+        .default(10_000)
+        .describe("Milliseconds that requests under way are given at a stop before their connections are cut"),
+      rateLimitPerSecond: z.number().int().min(1).max(1_000_000).default(1_000).describe("Requests per second and key"),
+      rateLimitBurst: z.number().int().min(1).max(1_000_000).default(2_000).describe("Requests at once and key"),
+      corsOrigins: z
+        .string()
+        .optional()
+        .describe("Origins whose pages may call the service, separated by commas; none by default"),
+    })
+    .prefault({}),
   batchSize: z.number().int().min(1).max(5_000).default(100).describe("Memories per transaction, at most"),
   writeConcurrency: z.number().int().min(1).max(64).default(4).describe("Transactions at a time"),
   writeWaitingMax: z
@@ -128,7 +190,24 @@ export const optionsSchema = z.strictObject({
   cacheTimeoutMs: milliseconds(1)
     .default(1_000)
     .describe("Milliseconds that a read waits for Redis before it asks Postgres"),
+  postgresConnectionsMin: z
+    .number()
+    .int()
+    .min(0)
+    .max(500)
+    .default(10)
+    .describe("Connections to Postgres that a running service keeps open, postgresConnectionsMax at most"),
   postgresConnectionsMax: z.number().int().min(2).max(500).default(20).describe("Connections to Postgres, at most"),
+  redisConnectionsMax: z.number().int().min(1).max(1_000).default(50).describe("Connections to Redis, at most"),
+  healthCheckIntervalMs: milliseconds(50)
+    .default(30_000)
+    .describe("Milliseconds between health checks of a healthy store; others are checked four times as often"),
+  reconnectIntervalMs: milliseconds(50)
+    .default(5_000)
+    .describe("Milliseconds between attempts to reconnect to Redis, at most"),
+  metricsFreshMs: milliseconds(0)
+    .default(5_000)
+    .describe("Milliseconds for which scrapes share one reading of the gauges that need a query"),
   syncIntervalMs: milliseconds(10).default(5_000).describe("Milliseconds between looks at the backlog"),
   queueAttemptsMax: z
     .number()
@@ -137,6 +216,42 @@ export const optionsSchema = z.strictObject({
     .max(1_000)
     .default(10)
     .describe("Attempts at a memory that a store refuses, before it is set aside as a dead letter"),
+  consistencyCheckIntervalMs: milliseconds(10)
+    .default(60_000)
+    .describe("Milliseconds between passes of the consistency loop"),
+  consistencySweepMs: milliseconds(10)
+    .default(3_600_000)
+    .describe("Milliseconds in which the consistency loop comes round to everything"),
+  checkMemoriesPerSecondMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .optional()
+    .describe("Memories that a check compares per second, at most; as fast as it goes by default"),
+  checkerLeaseMs: milliseconds(300)
+    .default(15_000)
+    .describe("Milliseconds within which another node takes over when the one that checks is gone"),
+  repairKinds: z
+    .array(z.enum(DRIFT_KINDS))
+    .default(["missing", "stale", "ahead", "diverged", "corrupt", "orphan", "resurrected"])
+    .describe("Kinds of drift that the consistency loop repairs by itself; others it only reports"),
+  repairStrategy: z
+    .string()
+    .min(1)
+    .max(64)
+    .default(DEFAULT_STRATEGY)
+    .describe("Conflict strategy of repairs where both sides may be right"),
+  repairsPerPassMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe("Findings that the consistency loop repairs in one pass, at most"),
+  strategyTimeoutMs: milliseconds(1)
+    .default(5_000)
+    .describe("Milliseconds that a conflict strategy may take for one conflict"),
   transactionRetentionMs: z
     .number()
     .int()

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ConfigurationError } from "../errors.ts";
+import { nearestName } from "./nearest-name.ts";
 import { type EffectiveOptions, optionsSchema } from "./options.ts";
 
 /** One option that can be set from outside. */
@@ -111,27 +112,10 @@ function fromText(schema: z.ZodType, text: string): unknown {
   if (schema instanceof z.ZodNumber) return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
   if (schema instanceof z.ZodBoolean)
     return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
+  if (schema instanceof z.ZodArray)
+    return text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "");
   return text;
-}
-
-function nearestName(name: string, names: readonly string[]): string {
-  const scored = names.map((candidate) => ({
-    candidate,
-    distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
-  }));
-  return scored.sort((a, b) => a.distance - b.distance)[0]?.candidate ?? "";
-}
-
-/** Levenshtein distance: fewest insertions, deletions and replacements of a character. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

@@ -14,6 +14,10 @@ export interface Candidate {
   readonly vector: VersionVector | null;
   /** Null: this side says that the memory is deleted. */
   readonly document: MemoryDocument | null;
+  /**
+   * Null: this side has none. Where a store is set up to leave embeddings out, whoever builds the conflict completes the
+   * side or leaves it out: strategies take null for "removed".
+   */
   readonly embedding: Float32Array | null;
 }
 
@@ -31,14 +35,14 @@ export interface Conflict extends MemoryKey {
   readonly kind: "ahead" | "diverged" | "orphan";
   /** The newest version in the history that all candidates go back to; null where none is known. */
   readonly base: ConflictBase | null;
-  /** At least one; the ledger's comes first where it knows the memory. */
+  /** At least one, and at most one per store; the ledger's comes first where it knows the memory. */
   readonly candidates: readonly Candidate[];
 }
 
 /**
  * How a conflict ends. Whatever loses stays readable in `conflict_resolutions`.
  * - `choose`: that store's candidate wins and is written to all stores.
- * - `write`: a new content wins, e.g. a merged one.
+ * - `write`: a new content wins, e.g. a merged one. It is checked like any memory that is written.
  * - `remove`: nobody's content is kept; only for a memory that the ledger does not know.
  * - `pending`: nothing is changed until somebody decides.
  */
@@ -53,9 +57,13 @@ export type Resolution =
   | { readonly action: "remove"; readonly note?: string }
   | { readonly action: "pending"; readonly note?: string };
 
-/** Decides conflicts. Must not change what it is given. One that throws, or takes too long, leaves the conflict pending. */
+/**
+ * Decides conflicts. What it is given is a frozen copy (its embeddings, which cannot be frozen, a copy). One that throws,
+ * answers no resolution, or takes too long leaves the conflict pending, with the reason as its note.
+ */
 export interface ConflictStrategy {
   /** `[a-z][a-z0-9_]{0,63}`; logged with every resolution. */
   readonly name: string;
+  /** @param signal fires when time is up or the caller gave up: the answer is not waited for any longer. */
   resolve(conflict: Conflict, signal: AbortSignal): Resolution | Promise<Resolution>;
 }

@@ -1,11 +1,13 @@
 import type { LedgerVersion } from "../ledger/read-statements.ts";
-import type { ProjectionName, StoredEntry } from "../projections/projection.ts";
+import type { Eviction, ProjectionName, StoredEntry } from "../projections/projection.ts";
 import type { DriftKind } from "./report.ts";
 
 /** What is wrong with an entry, and what was seen. */
 export interface Drift {
   readonly kind: DriftKind;
   readonly evidence: string;
+  /** For `missing`: the store's policy lets it drop such an entry, so that this is a cache miss and no drift. */
+  readonly evicted?: boolean;
 }
 
 /** What a projection has to hold of a memory. */
@@ -27,6 +29,7 @@ export function classify(
   ledger: LedgerVersion | undefined,
   entry: StoredEntry | null,
   now: number,
+  eviction: Eviction = "none",
 ): Drift | null {
   if (entry?.state === "malformed")
     return { kind: ledger === undefined ? "orphan" : "corrupt", evidence: entry.reason };
@@ -38,7 +41,7 @@ export function classify(
   if (entry === null && ledger.expiresAt !== null && ledger.expiresAt <= now) return null;
   switch (expectationOf(ledger, store)) {
     case "live":
-      return classifyLive(ledger, entry);
+      return classifyLive(ledger, entry, eviction);
     case "nothing":
       return entry?.state === "live" ? older(ledger, entry.version, "a vector for a memory that has none") : null;
     case "tombstone":
@@ -47,8 +50,15 @@ export function classify(
   }
 }
 
-function classifyLive(ledger: LedgerVersion, entry: Exclude<StoredEntry, { state: "malformed" }> | null): Drift | null {
-  if (entry === null) return { kind: "missing", evidence: `version ${ledger.version} is not there` };
+function classifyLive(
+  ledger: LedgerVersion,
+  entry: Exclude<StoredEntry, { state: "malformed" }> | null,
+  eviction: Eviction,
+): Drift | null {
+  if (entry === null) {
+    const evicted = eviction === "all" || (eviction === "expiring" && ledger.expiresAt !== null);
+    return { kind: "missing", evidence: `version ${ledger.version} is not there`, ...(evicted && { evicted }) };
+  }
   if (entry.state === "tombstone") {
     if (entry.version === ledger.version) {
       return { kind: "missing", evidence: `a tombstone stands in place of version ${entry.version}` };

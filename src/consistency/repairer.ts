@@ -1,56 +1,39 @@
-import { InternalError, MnemosyncError, type StoreName } from "../errors.ts";
-import type { LedgerStore } from "../ledger/ledger.ts";
-import { checksumOf } from "../memory/checksum.ts";
-import { keyText, type MemoryKey } from "../memory/keys.ts";
-import type { MemoryChange } from "../memory/memory.ts";
-import type { Log } from "../observability/log.ts";
-import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";
-import { classify } from "./classify.ts";
-import { ledgerEvidence, storeEvidence } from "./evidence.ts";
-import type { ConsistencyReport, Finding } from "./report.ts";
+import { DEFAULT_STRATEGY } from "../conflict/registry.ts";
+import type { ConflictStrategy } from "../conflict/strategy.ts";
+import { InternalError, MnemosyncError, type StoreName, ValidationError } from "../errors.ts";
+import { embedAnew } from "./embed-anew.ts";
+import { settleInterrupted } from "./interrupted.ts";
+import { mendLedger } from "./mend-ledger.ts";
+import {
+  deferred,
+  failed,
+  type RepairDetail,
+  type RepairerParts,
+  type RepairOptions,
+  type RepairReport,
+  type RepairStep,
+  type Verdict,
+  type Verdicts,
+} from "./repair-options.ts";
+import { CONFLICT_KINDS, type ConsistencyReport, DRIFT_KINDS, type DriftKind, type Finding } from "./report.ts";
+import { republish } from "./republish.ts";
+import { resolveConflicts } from "./resolve-conflicts.ts";
 
-export interface RepairerParts {
-  readonly ledger: LedgerStore;
-  readonly projections: readonly Projection[];
-  readonly log: Log;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
+/** Findings that are repaired at a time, and how many of such batches of a kind run beside each other. */
+const BATCH_SIZE = 250;
+const CONCURRENCY = 2;
+
+const STORES: readonly StoreName[] = ["postgres", "redis", "faiss"];
+
+/** What is done about findings of one sort: all of them, in batches. */
+interface Task {
+  readonly findings: readonly Finding[];
+  readonly work: (batch: readonly Finding[]) => Promise<Verdicts>;
 }
-
-export interface RepairOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { done: number; total: number }) => void;
-}
-
-/** What became of one finding. */
-export interface RepairDetail extends MemoryKey {
-  readonly store: StoreName;
-  readonly kind: Finding["kind"];
-  readonly outcome: "repaired" | "failed" | "deferred";
-  /** What was done, or why it could not be. */
-  readonly note: string;
-}
-
-export interface RepairReport {
-  readonly repaired: number;
-  readonly failed: number;
-  /** Left for a later run: the ground moved, or a store did not answer. */
-  readonly deferred: number;
-  /** Memory id → whether all its findings are repaired. Ids of several namespaces share an entry. */
-  readonly results: Readonly<Record<string, boolean>>;
-  readonly details: readonly RepairDetail[];
-}
-
-type Verdict = Pick<RepairDetail, "outcome" | "note">;
-
-/** Findings that are repaired at a time. */
-const BATCH_SIZE = 100;
 
 /**
- * Repairs findings: keep what was found as evidence, make the store hold what the ledger says (provided that it still
- * holds what was found), read it back. A repair counts when the store then agrees.
- *
- * The ledger's own damage is mended from Redis, when the copy there fits the recorded checksum.
+ * Repairs findings: keeps what was found as evidence, changes what is proven to be wrong (provided that it still is as
+ * it was found), reads it back. A repair counts when the store then agrees.
  */
 export class Repairer {
   readonly #parts: RepairerParts;
@@ -59,194 +42,158 @@ export class Repairer {
     this.#parts = parts;
   }
 
-  async run(report: ConsistencyReport, options: RepairOptions = {}): Promise<RepairReport> {
-    const { signal = new AbortController().signal, onProgress } = options;
-    const details: RepairDetail[] = [];
-    const total = report.findings.length;
-    // The ledger first: what is published again comes from it.
-    for (const store of ["postgres", "redis", "faiss"] as const) {
-      const findings = report.findings.filter((finding) => finding.store === store);
-      for (let start = 0; start < findings.length; start += BATCH_SIZE) {
-        const batch = findings.slice(start, start + BATCH_SIZE);
-        const verdicts = await this.#repairBatch(store, batch, signal);
-        batch.forEach(({ namespace, memoryId, kind }, index) => {
-          details.push({ namespace, memoryId, store, kind, ...(verdicts[index] as Verdict) });
-        });
-        onProgress?.({ done: details.length, total });
-      }
+  /** @throws {ConfigurationError} The strategy is unknown. @throws {ValidationError} An option is out of bounds. */
+  async run(report: Pick<ConsistencyReport, "findings">, options: RepairOptions = {}): Promise<RepairReport> {
+    const { signal = new AbortController().signal, dryRun = false, onProgress } = options;
+    checkOptions(options);
+    const strategy = this.#strategy(options.strategy ?? DEFAULT_STRATEGY);
+    const step: RepairStep = { dryRun, signal };
+    const kinds = new Set<DriftKind>(options.kinds ?? DRIFT_KINDS);
+    const stores = new Set<StoreName>(options.stores ?? STORES);
+    const wanted = report.findings.filter(({ kind, store }) => kinds.has(kind) && stores.has(store));
+    const findings = wanted.slice(0, options.repairsMax);
+    if (!dryRun) await settleInterrupted(this.#parts, signal);
+    const verdicts: Verdicts = new Map();
+    for (const finding of wanted.slice(findings.length)) {
+      verdicts.set(finding, deferred(`over the ${findings.length} that one run may repair: run it again`));
     }
-    return summarize(details);
+    // The ledger first, since what is published again comes from it; then what may change it.
+    for (const tasks of this.#stages(findings, strategy, step)) {
+      await Promise.all(
+        tasks.map((task) =>
+          inBatches(task, signal, async (batch) => {
+            for (const [finding, verdict] of await this.#guarded(task, batch, step)) verdicts.set(finding, verdict);
+            onProgress?.({ done: verdicts.size, total: wanted.length });
+          }),
+        ),
+      );
+    }
+    const details = wanted.map((finding) => detail(finding, verdicts.get(finding)));
+    const summary = summarize(details);
+    if (dryRun) return summary;
+    await this.#forget(details, signal);
+    this.#parts.onRepaired?.(summary);
+    return summary;
   }
 
-  async #repairBatch(store: StoreName, findings: readonly Finding[], signal: AbortSignal): Promise<Verdict[]> {
-    try {
-      if (store === "postgres") return await this.#mendLedger(findings, signal);
-      const projection = this.#parts.projections.find((candidate) => candidate.store === store);
-      if (projection === undefined) return findings.map(() => deferred(`${store} is not connected here`));
-      return await this.#republish(projection, findings, signal);
-    } catch (error) {
-      if (signal.aborted) throw error;
-      const reason = error instanceof MnemosyncError ? error : new InternalError(String(error), { cause: error });
-      this.#parts.log.warn({ store, findings: findings.length, error: reason.message }, "repair.batch_failed");
-      return findings.map(() => (reason.retryable ? deferred(reason.message) : failed(reason.message)));
-    }
+  #strategy(strategy: string | ConflictStrategy): ConflictStrategy {
+    return typeof strategy === "string" ? this.#parts.strategies.get(strategy) : strategy;
   }
 
-  async #republish(projection: Projection, findings: readonly Finding[], signal: AbortSignal): Promise<Verdict[]> {
-    const { ledger } = this.#parts;
-    const [changes, entries, flaws] = await Promise.all([
-      ledger.readChanges(findings, signal),
-      projection.read(findings, { data: true }, signal),
-      ledger.readFlaws(findings, signal),
-    ]);
-    const flawed = new Set(flaws.map(keyText));
-    const replacements: (Replacement | Verdict)[] = findings.map((finding, index) => {
-      const change = changes.get(keyText(finding)) ?? null;
-      const found = entries[index] ?? null;
-      if (flawed.has(keyText(finding))) return failed("the ledger's own data is damaged: nothing sound to publish");
-      if (movedOn(finding, change, found)) return deferred("changed since the check: run it again");
-      return {
-        key: { namespace: finding.namespace, memoryId: finding.memoryId },
-        found,
-        change: wanted(projection, change),
-      };
+  #stages(findings: readonly Finding[], strategy: ConflictStrategy, step: RepairStep): Task[][] {
+    const parts = this.#parts;
+    const each = (list: readonly Finding[], work: (batch: readonly Finding[]) => Promise<Verdict[]>): Task => ({
+      findings: list,
+      work: async (batch) => zip(batch, await work(batch)),
     });
-    const evidence = replacements.flatMap((replacement, index) =>
-      "key" in replacement
-        ? [storeEvidence(findings[index] as Finding, replacement.found, changes.get(keyText(replacement.key)))]
-        : [],
+    const ofLedger = findings.filter(({ store }) => store === "postgres");
+    const ofCopies = findings.filter(({ store }) => store !== "postgres");
+    const conflicts = ofCopies.filter(({ kind }) => CONFLICT_KINDS.has(kind));
+    const foreign = ofCopies.filter(({ kind }) => kind === "foreign");
+    const plain = ofCopies.filter(({ kind }) => kind !== "foreign" && !CONFLICT_KINDS.has(kind));
+    // All of one memory's conflicts go into one batch, since they are one decision.
+    const byMemory = conflicts.toSorted(
+      (a, b) => compareText(a.namespace, b.namespace) || compareText(a.memoryId, b.memoryId),
     );
-    const ids = await ledger.keepEvidence(evidence, signal);
-    const work = replacements.filter((replacement): replacement is Replacement => "key" in replacement);
-    const answers = await projection.replace(work, signal);
-    const agreed = await this.#verify(projection, work, signal);
-    const settled: { resolved: string[]; failed: string[] } = { resolved: [], failed: [] };
-    let position = 0;
-    const verdicts = replacements.map((replacement): Verdict => {
-      if (!("key" in replacement)) return replacement;
-      const id = ids[position] as string;
-      const answer = answers[position];
-      const disagreement = agreed[position++];
-      if (answer === "applied" && disagreement === null) {
-        settled.resolved.push(id);
-        return { outcome: "repaired", note: replacement.change === null ? "removed" : "published again" };
-      }
-      settled.failed.push(id);
-      if (answer === "moved") return deferred("the store changed meanwhile: run the check again");
-      return failed(`read back, the store still differs: ${disagreement}`);
-    });
-    if (settled.resolved.length > 0)
-      await ledger.settleEvidence(settled.resolved, "resolved", "the ledger's version was put in place", signal);
-    if (settled.failed.length > 0)
-      await ledger.settleEvidence(settled.failed, "failed", "the store was not changed, or differs still", signal);
-    return verdicts;
+    return [
+      [each(ofLedger, (batch) => mendLedger(parts, batch, step))],
+      [
+        { findings: byMemory, work: (batch) => resolveConflicts(parts, batch, strategy, step) },
+        each(foreign, (batch) => embedAnew(parts, batch, step)),
+      ],
+      parts.projections.map((projection) =>
+        each(
+          plain.filter(({ store }) => store === projection.store),
+          (batch) => republish(parts, projection, batch, step),
+        ),
+      ),
+    ];
   }
 
-  /** Reads back what was repaired. @returns per replacement what still differs; null where the store agrees. */
-  async #verify(
-    projection: Projection,
-    replacements: readonly Replacement[],
-    signal: AbortSignal,
-  ): Promise<(string | null)[]> {
-    const { ledger, now } = this.#parts;
-    const keys = replacements.map((replacement) => replacement.key);
-    const [versions, entries] = await Promise.all([
-      ledger.readVersions(keys, signal),
-      projection.read(keys, { data: true }, signal),
-    ]);
-    return replacements.map(({ key, change }, index) => {
-      const entry = entries[index] ?? null;
-      const drift = classify(projection.store, versions.get(keyText(key)), entry, now());
-      if (drift !== null) return drift.evidence;
-      const sound = change?.kind !== "put" || entry?.state !== "live" || entry.version !== change.version;
-      return sound ? null : projection.flaw(entry, change);
-    });
-  }
-
-  /** Puts the document back from Redis where the copy there fits the recorded checksum. */
-  async #mendLedger(findings: readonly Finding[], signal: AbortSignal): Promise<Verdict[]> {
-    const { ledger, projections } = this.#parts;
-    const redis = projections.find((projection) => projection.store === "redis");
-    const [versions, changes, copies] = await Promise.all([
-      ledger.readVersions(findings, signal),
-      ledger.readChanges(findings, signal),
-      redis?.read(findings, { data: true }, signal) ?? [],
-    ]);
-    const verdicts: Verdict[] = [];
-    for (const [index, finding] of findings.entries()) {
-      const row = versions.get(keyText(finding));
-      if (row === undefined) {
-        verdicts.push(deferred("the ledger no longer knows the memory"));
-        continue;
-      }
-      const change = changes.get(keyText(finding)) ?? null;
-      const [id] = await ledger.keepEvidence([ledgerEvidence(finding, change)], signal);
-      const verdict =
-        row.checksum === null
-          ? await this.#removeStray(finding, signal)
-          : await this.#restore(finding, row.version, row.checksum, copies[index] ?? null, signal);
-      const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-      await ledger.settleEvidence([id as string], state, verdict.note, signal);
-      verdicts.push(verdict);
+  /** A batch that fails is reported as such; the others go on. */
+  async #guarded(task: Task, batch: readonly Finding[], step: RepairStep): Promise<Verdicts> {
+    try {
+      return await task.work(batch);
+    } catch (error) {
+      if (step.signal.aborted) throw error;
+      const reason = error instanceof MnemosyncError ? error : new InternalError(String(error), { cause: error });
+      const [first] = batch;
+      this.#parts.log.warn(
+        { store: first?.store, findings: batch.length, error: reason.message },
+        "repair.batch_failed",
+      );
+      const verdict = reason.retryable ? deferred(reason.message) : failed(reason.message);
+      return zip(
+        batch,
+        batch.map(() => verdict),
+      );
     }
-    return verdicts;
   }
 
-  async #removeStray(finding: Finding, signal: AbortSignal): Promise<Verdict> {
-    const removed = await this.#parts.ledger.removeStrayDocument(finding, signal);
-    return removed
-      ? { outcome: "repaired", note: "the deleted memory's document was removed" }
-      : deferred("nothing left to remove");
-  }
-
-  async #restore(
-    finding: Finding,
-    version: number,
-    checksum: string,
-    copy: StoredEntry | null,
-    signal: AbortSignal,
-  ): Promise<Verdict> {
-    const data = copy?.state === "live" ? copy.data : undefined;
-    if (data?.documentJson == null || checksumOf(data.documentJson, data.embedding) !== checksum) {
-      return failed("no copy fits the recorded checksum: restore it from a backup, or write the memory anew");
+  /** What is repaired is no open finding any more. */
+  async #forget(details: readonly RepairDetail[], signal: AbortSignal): Promise<void> {
+    const done = details.filter(({ outcome }) => outcome === "repaired");
+    for (let start = 0; start < done.length; start += 1_000) {
+      await this.#parts.records.forgetFindings(done.slice(start, start + 1_000), signal);
     }
-    const document = data.documentJson.toString();
-    const restored = await this.#parts.ledger.restoreDocument(finding, version, document, data.embedding, signal);
-    if (!restored) return deferred("changed since the check: run it again");
-    const [still] = await this.#parts.ledger.readFlaws([finding], signal);
-    return still === undefined
-      ? { outcome: "repaired", note: "restored from Redis, whose copy fits the checksum" }
-      : failed(`read back, ${still.reason}`);
   }
 }
 
-/** What a projection should hold for a change: nothing where it has no use for it and needs no trace of the version. */
-function wanted(projection: Projection, change: MemoryChange | null): MemoryChange | null {
-  if (change === null || change.kind === "tombstone") return change;
-  return projection.holds(change) ? change : null;
+async function inBatches(
+  { findings }: Task,
+  signal: AbortSignal,
+  work: (batch: readonly Finding[]) => Promise<void>,
+): Promise<void> {
+  const batches: Finding[][] = [];
+  for (let start = 0; start < findings.length; ) {
+    let end = Math.min(findings.length, start + BATCH_SIZE);
+    // A memory's findings stay together.
+    while (end < findings.length && sameMemory(findings[end - 1] as Finding, findings[end] as Finding)) end++;
+    batches.push(findings.slice(start, end));
+    start = end;
+  }
+  const worker = async (): Promise<void> => {
+    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+      signal.throwIfAborted();
+      await work(batch);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
-/** Whether the memory is not as the finding has it any more, so that its repair would be somebody's guess. */
-function movedOn(finding: Finding, change: MemoryChange | null, found: StoredEntry | null): boolean {
-  if ((change?.version ?? null) !== finding.expectedVersion) return true;
-  const version = found === null || found.state === "malformed" ? null : found.version;
-  return version !== finding.foundVersion;
+function checkOptions({ repairsMax, kinds }: RepairOptions): void {
+  if (repairsMax !== undefined && !(Number.isInteger(repairsMax) && repairsMax >= 1)) {
+    throw new ValidationError("repairsMax", `is ${repairsMax}, and must be a whole number from 1`);
+  }
+  const unknown = kinds?.find((kind) => !DRIFT_KINDS.includes(kind));
+  if (unknown !== undefined)
+    throw new ValidationError("kinds", `${JSON.stringify(unknown)} is none of ${DRIFT_KINDS.join(", ")}`);
+}
+
+function detail(finding: Finding, verdict: Verdict | undefined): RepairDetail {
+  const { namespace, memoryId, store, kind } = finding;
+  const { outcome, note, strategy = null } = verdict ?? deferred("the store is not connected here");
+  return { namespace, memoryId, store, kind, outcome, note, strategy };
+}
+
+function zip(findings: readonly Finding[], verdicts: readonly Verdict[]): Verdicts {
+  return new Map(findings.map((finding, index) => [finding, verdicts[index] as Verdict]));
+}
+
+function sameMemory(a: Finding, b: Finding): boolean {
+  return a.namespace === b.namespace && a.memoryId === b.memoryId;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function summarize(details: readonly RepairDetail[]): RepairReport {
   const results: Record<string, boolean> = Object.create(null);
-  const counts = { repaired: 0, failed: 0, deferred: 0 };
+  const counts = { repaired: 0, failed: 0, deferred: 0, planned: 0 };
   for (const { memoryId, outcome } of details) {
     counts[outcome]++;
     results[memoryId] = (results[memoryId] ?? true) && outcome === "repaired";
   }
   return { ...counts, results: { ...results }, details };
-}
-
-function deferred(note: string): Verdict {
-  return { outcome: "deferred", note };
-}
-
-function failed(note: string): Verdict {
-  return { outcome: "failed", note };
 }

@@ -10,7 +10,7 @@ import type { MemoryKey } from "../memory/keys.ts";
  * - `corrupt`: the data does not fit its checksum, or is no entry at all.
  * - `orphan`: the ledger does not know the memory.
  * - `resurrected`: the ledger says that it is deleted, the store shows it.
- * - `foreign`: a vector of another model or dimension than the index's.
+ * - `foreign`: the memory's vector is of another model or dimension than the index's.
  */
 export type DriftKind = "missing" | "stale" | "ahead" | "diverged" | "corrupt" | "orphan" | "resurrected" | "foreign";
 
@@ -25,8 +25,17 @@ export const DRIFT_KINDS: readonly DriftKind[] = [
   "foreign",
 ];
 
-/** `full`: every entry of all three stores, in both directions, by version and checksum. `deep`: the data itself as well. */
-export type CheckScope = "full" | "deep";
+/** Kinds in which both sides may be right, so that a strategy decides. In all others the ledger is. */
+export const CONFLICT_KINDS: ReadonlySet<DriftKind> = new Set<DriftKind>(["ahead", "diverged", "orphan"]);
+
+/**
+ * - `quick`: what changed since the last quick pass, by version and checksum.
+ * - `full`: every entry of all three stores, in both directions, by version and checksum.
+ * - `deep`: the data itself as well, read and hashed again, vectors bit by bit.
+ */
+export type CheckScope = "quick" | "full" | "deep";
+
+export const CHECK_SCOPES: readonly CheckScope[] = ["quick", "full", "deep"];
 
 /** One proven difference between a store and the ledger. */
 export interface Finding extends MemoryKey {
@@ -41,22 +50,33 @@ export interface Finding extends MemoryKey {
 }
 
 export interface ConsistencyReport {
-  /** True only when every store was looked at as a whole and nothing differs. */
+  /** True only when everything that the scope covers was looked at and nothing differs. */
   readonly clean: boolean;
   readonly scope: CheckScope;
+  /** Stores that were looked at. */
+  readonly stores: readonly StoreName[];
   /** Memories of the ledger that were compared. */
   readonly checked: number;
   readonly findings: readonly Finding[];
   /** Memory id → stores in which it differs. Ids of several namespaces share an entry. */
   readonly byMemory: Readonly<Record<string, StoreName[]>>;
+  /** True when there was more drift than a report holds: repair what is listed, then check again. */
+  readonly truncated: boolean;
+  /** Memories that a Redis with an evicting policy does not hold: cache misses, no drift. */
+  readonly misses: number;
+  /** Milliseconds since 1970. Of the first part, where an interrupted check was resumed. */
+  readonly startedAt: number;
+  /** Whether it went on where an earlier, interrupted one had come to. */
+  readonly resumed: boolean;
 }
 
-export function buildReport(scope: CheckScope, checked: number, findings: readonly Finding[]): ConsistencyReport {
+/** Memory id → stores in which it differs. */
+export function storesByMemory(findings: readonly Finding[]): Record<string, StoreName[]> {
   const byMemory: Record<string, StoreName[]> = Object.create(null);
   for (const { memoryId, store } of findings) {
     byMemory[memoryId] ??= [];
     const stores = byMemory[memoryId];
     if (!stores.includes(store)) stores.push(store);
   }
-  return { clean: findings.length === 0, scope, checked, findings, byMemory: { ...byMemory } };
+  return { ...byMemory };
 }

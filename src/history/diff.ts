@@ -1,4 +1,4 @@
-import type { JsonValue } from "../memory/json.ts";
+import { getOwn, isJsonObject, type JsonValue } from "../memory/json.ts";
 
 /** One field in which two versions differ. */
 export interface FieldDifference {
@@ -9,25 +9,40 @@ export interface FieldDifference {
   readonly after: JsonValue | undefined;
 }
 
+/** A leaf in which two JSON values differ. */
+export interface JsonDifference {
+  /** Keys and places in arrays, from the outside in; empty where the values differ as a whole. */
+  readonly path: readonly (string | number)[];
+  /** Undefined: there is nothing at the path. */
+  readonly before: JsonValue | undefined;
+  readonly after: JsonValue | undefined;
+}
+
 /** The leaves in which two JSON values differ, in the order of their paths. Arrays are compared place by place. */
-export function diffJson(before: JsonValue | undefined, after: JsonValue | undefined, path = ""): FieldDifference[] {
+export function jsonDifferences(
+  before: JsonValue | undefined,
+  after: JsonValue | undefined,
+  path: readonly (string | number)[] = [],
+): JsonDifference[] {
   if (Array.isArray(before) && Array.isArray(after)) {
     const length = Math.max(before.length, after.length);
-    return Array.from({ length }, (_, index) => diffJson(before[index], after[index], `${path}[${index}]`)).flat();
+    return Array.from({ length }, (_, index) => jsonDifferences(before[index], after[index], [...path, index])).flat();
   }
-  if (isObject(before) && isObject(after)) {
+  if (isJsonObject(before) && isJsonObject(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    return names.flatMap((name) =>
-      diffJson(own(before, name), own(after, name), path === "" ? name : `${path}.${name}`),
-    );
+    return names.flatMap((name) => jsonDifferences(getOwn(before, name), getOwn(after, name), [...path, name]));
   }
   return Object.is(before, after) ? [] : [{ path, before, after }];
 }
 
-function isObject(value: JsonValue | undefined): value is { [key: string]: JsonValue } {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** The same, with paths as people write them. A key that holds a dot makes such a path ambiguous. */
+export function diffJson(before: JsonValue | undefined, after: JsonValue | undefined): FieldDifference[] {
+  return jsonDifferences(before, after).map((difference) => ({ ...difference, path: dotted(difference.path) }));
 }
 
-function own(value: { [key: string]: JsonValue }, name: string): JsonValue | undefined {
-  return Object.hasOwn(value, name) ? value[name] : undefined;
+function dotted(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === "number") return `${text}[${part}]`;
+    return text === "" ? part : `${text}.${part}`;
+  }, "");
 }

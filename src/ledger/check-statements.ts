@@ -1,9 +1,14 @@
 import type { Sql } from "../connection/postgres-access.ts";
-import type { StoreName } from "../errors.ts";
-import { embeddingBytes } from "../memory/checksum.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import { keyLiterals } from "./arrays.ts";
-import { type LedgerVersion, type LedgerVersionRow, ledgerVersion, versionColumns } from "./read-statements.ts";
+import {
+  bucketExpression,
+  digestExpression,
+  type LedgerVersion,
+  type LedgerVersionRow,
+  ledgerVersion,
+  versionColumns,
+} from "./read-statements.ts";
 
 /** A memory's row, locked against writers, with what is still on its way. */
 export interface ConfirmedVersion extends LedgerVersion {
@@ -82,52 +87,6 @@ async function lockWithoutWaiting(sql: Sql, keys: readonly MemoryKey[]): Promise
   return rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id }));
 }
 
-/** What is kept of a finding before its repair changes anything. */
-export interface EvidenceRecord extends MemoryKey {
-  readonly store: StoreName;
-  readonly kind: string;
-  readonly strategy: string;
-  readonly ledgerVersion: number | null;
-  readonly foundVersion: number | null;
-  readonly foundState: string | null;
-  readonly foundChecksum: string | null;
-  readonly foundDocument: Buffer | null;
-  readonly foundEmbedding: Buffer | null;
-  readonly foundVector: string | null;
-  readonly ledgerDocument: string | null;
-  readonly ledgerEmbedding: Float32Array | null;
-  readonly evidence: string;
-}
-
-/** Keeps evidence as `pending`. @returns the record's id. */
-export async function keepEvidence(sql: Sql, record: EvidenceRecord): Promise<string> {
-  const [row] = await sql<{ id: string }[]>`
-    insert into mnemosync.conflict_resolutions
-      (namespace, memory_id, store, kind, strategy, state, ledger_version, found_version, found_state, found_checksum,
-       found_document, found_embedding, found_vector, ledger_document, ledger_embedding, evidence)
-    values
-      (${record.namespace}, ${record.memoryId}, ${record.store}, ${record.kind}, ${record.strategy}, 'pending',
-       ${record.ledgerVersion}, ${record.foundVersion}, ${record.foundState}, ${record.foundChecksum},
-       ${record.foundDocument}, ${record.foundEmbedding}, ${record.foundVector},
-       ${record.ledgerDocument}::text::json,
-       ${record.ledgerEmbedding === null ? null : embeddingBytes(record.ledgerEmbedding)}, ${record.evidence})
-    returning id::text as id`;
-  return row?.id ?? "";
-}
-
-/** Says how a finding ended. */
-export async function settleEvidence(
-  sql: Sql,
-  ids: readonly string[],
-  state: "resolved" | "failed",
-  resolution: string,
-): Promise<void> {
-  await sql`
-    update mnemosync.conflict_resolutions
-    set state = ${state}, resolution = ${resolution.slice(0, 2_000)}, resolved_at = clock_timestamp()
-    where id = any (${`{${ids.join(",")}}`}::text::bigint[])`;
-}
-
 /** Puts a document and vector back that were proven to fit the recorded checksum of a version. @returns whether it still was that version. */
 export async function restoreDocument(
   sql: Sql,
@@ -158,19 +117,20 @@ export async function removeStrayDocument(sql: Sql, key: MemoryKey): Promise<boo
   return rows.length === 1;
 }
 
-/** Notes that a check ended, and whether it found nothing. */
-export async function recordCheck(
-  sql: Sql,
-  check: { scope: string; nodeId: string; checked: number; findings: number; startedAt: number },
-): Promise<void> {
-  await sql`
-    insert into mnemosync.check_progress as p
-      (scope, node_id, position, checked, findings, started_at, finished_at, last_clean_at)
-    values
-      (${check.scope}, ${check.nodeId}, null, ${check.checked}, ${check.findings},
-       to_timestamp(${check.startedAt / 1_000}::float8), clock_timestamp(),
-       case when ${check.findings}::bigint = 0 then clock_timestamp() end)
-    on conflict (scope, node_id) do update set
-      position = null, checked = excluded.checked, findings = excluded.findings, started_at = excluded.started_at,
-      finished_at = excluded.finished_at, last_clean_at = coalesce(excluded.last_clean_at, p.last_clean_at)`;
+/** Computes anew what a row derives from its key, version and checksum. @returns whether it still was that version. */
+export async function restoreDigest(sql: Sql, key: MemoryKey, version: number): Promise<boolean> {
+  const rows = await sql`
+    update mnemosync.memory_versions v set bucket = ${bucketExpression(sql)}, digest = ${digestExpression(sql)}
+    where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.version = ${version}
+    returning 1`;
+  return rows.length === 1;
+}
+
+/** Puts a recorded checksum back that its own digest proves. @returns whether it still was that version. */
+export async function restoreChecksum(sql: Sql, key: MemoryKey, version: number, checksum: string): Promise<boolean> {
+  const rows = await sql`
+    update mnemosync.memory_versions set checksum = ${checksum}
+    where namespace = ${key.namespace} and memory_id = ${key.memoryId} and version = ${version} and checksum is not null
+    returning 1`;
+  return rows.length === 1;
 }

@@ -248,25 +248,6 @@ export class Ledger implements ChangeSource {
     });
   }
 
-  async keepEvidence(records: readonly checks.EvidenceRecord[], signal: AbortSignal): Promise<string[]> {
-    return await this.#connection(signal, async ({ sql }) => {
-      await sql`begin`;
-      const ids: string[] = [];
-      for (const record of records) ids.push(await checks.keepEvidence(sql, record));
-      await sql`commit`;
-      return ids;
-    });
-  }
-
-  async settleEvidence(
-    ids: readonly string[],
-    state: "resolved" | "failed",
-    resolution: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.#connection(signal, ({ sql }) => checks.settleEvidence(sql, ids, state, resolution));
-  }
-
   async restoreDocument(
     key: MemoryKey,
     version: number,
@@ -279,15 +260,16 @@ export class Ledger implements ChangeSource {
     );
   }
 
-  async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
-    return await this.#connection(signal, ({ sql }) => checks.removeStrayDocument(sql, key));
+  async restoreDigest(key: MemoryKey, version: number, signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, ({ sql }) => checks.restoreDigest(sql, key, version));
   }
 
-  async recordCheck(
-    check: { scope: string; checked: number; findings: number; startedAt: number },
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.#connection(signal, ({ sql }) => checks.recordCheck(sql, { ...check, nodeId: this.nodeId }));
+  async restoreChecksum(key: MemoryKey, version: number, checksum: string, signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, ({ sql }) => checks.restoreChecksum(sql, key, version, checksum));
+  }
+
+  async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, ({ sql }) => checks.removeStrayDocument(sql, key));
   }
 
   async #connection<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {

@@ -135,24 +135,42 @@ function modelOf(documentJson: string): string | null {
   return (JSON.parse(documentJson) as { embeddingModel?: string }).embeddingModel ?? null;
 }
 
+/** Buckets per row of an answer: 16 rows in all, none so large that reading it holds up the event loop. */
+const BUCKETS_PER_ROW = 4_096;
+/** bucket and count (int4), xor, sum of the upper and of the lower halves (int8). */
+const PACKED_BYTES = 4 + 4 + 8 + 8 + 8;
+
 /** Digests of what a projection should hold: all live memories, or those with a vector. Computed by the server. */
 export async function readDigests(sql: Sql, store: ProjectionName): Promise<BucketDigests> {
-  // Halves, since the sum of 64-bit numbers would be a numeric: one more than twice as slow to add and to read.
-  const rows = await sql<
-    { bucket: number; count: number; xor_high: number; xor_low: number; sum_high: string; sum_low: string }[]
-  >`
-    select bucket, count(*)::int as count,
-           ((bit_xor(digest) >> 32) & 4294967295)::float8 as xor_high, (bit_xor(digest) & 4294967295)::float8 as xor_low,
-           sum((digest >> 32) & 4294967295)::text as sum_high, sum(digest & 4294967295)::text as sum_low
-    from mnemosync.memory_versions
-    where digest is not null and (${store === "redis"} or faiss_version is not null)
-    group by bucket`;
+  // Packed, since 65,536 rows would take the driver a hundred times as long to read. Halves, since the sum of 64-bit
+  // numbers would be a numeric: more than twice as slow to add.
+  const rows = await sql<{ packed: Buffer }[]>`
+    select string_agg(
+      int4send(bucket) || int4send(count) || int8send(xor) || int8send(sum_high) || int8send(sum_low), ''
+    ) as packed
+    from (
+      select bucket, count(*)::int as count, bit_xor(digest) as xor,
+             sum((digest >> 32) & 4294967295)::bigint as sum_high, sum(digest & 4294967295)::bigint as sum_low
+      from mnemosync.memory_versions
+      where digest is not null and (${store === "redis"} or faiss_version is not null)
+      group by bucket
+    ) buckets
+    group by bucket / ${BUCKETS_PER_ROW}::int`;
   const digests = new BucketDigests();
-  for (const row of rows) {
-    // At most 2^21 entries in a bucket keep these sums below 2^53.
-    const low = Number(row.sum_low);
-    const high = Number(row.sum_high) + Math.floor(low / 0x1_0000_0000);
-    digests.merge(row.bucket, row.count, row.xor_high, row.xor_low, high % 0x1_0000_0000, low % 0x1_0000_0000);
+  for (const { packed } of rows) {
+    for (let at = 0; at < packed.length; at += PACKED_BYTES) {
+      // At most 2^21 entries in a bucket keep these sums below 2^53.
+      const low = Number(packed.readBigInt64BE(at + 24));
+      const high = Number(packed.readBigInt64BE(at + 16)) + Math.floor(low / 0x1_0000_0000);
+      digests.merge(
+        packed.readInt32BE(at),
+        packed.readInt32BE(at + 4),
+        packed.readUInt32BE(at + 8),
+        packed.readUInt32BE(at + 12),
+        high % 0x1_0000_0000,
+        low % 0x1_0000_0000,
+      );
+    }
   }
   return digests;
 }
@@ -160,30 +178,61 @@ export async function readDigests(sql: Sql, store: ProjectionName): Promise<Buck
 /** A memory whose document or vector does not fit its recorded checksum, or whose two rows do not go together. */
 export interface LedgerFlaw extends MemoryKey {
   readonly version: number;
+  /** `content`: document or vector; `digest`: what is derived from key, version and checksum. */
+  readonly part: "content" | "digest";
   readonly reason: string;
 }
 
-/** Recomputes the checksums of `keys` on the server, where the data lies. */
+/** Recomputes the checksums of `keys`, and what is derived from them, on the server, where the data lies. */
 export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<LedgerFlaw[]> {
   const [namespaces, memoryIds] = keyLiterals(keys);
   const rows = await sql<
-    { namespace: string; memory_id: string; version: number; deleted: boolean; has_document: boolean }[]
+    {
+      namespace: string;
+      memory_id: string;
+      version: number;
+      deleted: boolean;
+      has_document: boolean;
+      content_fits: boolean;
+    }[]
   >`
     select v.namespace, v.memory_id, v.version::float8 as version, v.checksum is null as deleted,
-           m.memory_id is not null as has_document
+           m.memory_id is not null as has_document, c.fits as content_fits
     from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
     join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
     left join mnemosync.memories m on m.namespace = k.namespace and m.memory_id = k.memory_id
-    where v.checksum is distinct from encode(
-      sha256(convert_to(m.document::text, 'UTF8') || decode('00', 'hex') || coalesce(m.embedding, ''::bytea)), 'hex')`;
+    cross join lateral (
+      select v.checksum is not distinct from encode(
+        sha256(convert_to(m.document::text, 'UTF8') || decode('00', 'hex') || coalesce(m.embedding, ''::bytea)), 'hex')
+    ) as c (fits)
+    where not c.fits or v.bucket <> ${bucketExpression(sql)} or v.digest is distinct from ${digestExpression(sql)}`;
   return rows.map((row) => ({
     namespace: row.namespace,
     memoryId: row.memory_id,
     version: row.version,
-    reason: row.deleted
-      ? "is deleted, yet has a document"
-      : row.has_document
-        ? "the document or embedding does not fit the checksum"
-        : "has no document",
+    part: row.content_fits ? "digest" : "content",
+    reason: flawReason(row),
   }));
+}
+
+function flawReason(row: { deleted: boolean; has_document: boolean; content_fits: boolean }): string {
+  if (row.content_fits) return "its digest or bucket does not fit its key, version and checksum";
+  if (row.deleted) return "is deleted, yet has a document";
+  return row.has_document ? "the document or embedding does not fit the checksum" : "has no document";
+}
+
+/** The bucket of a row of a table called v, as `bucketOf` computes it. */
+export function bucketExpression(sql: Sql) {
+  return sql`(
+    select get_byte(h, 0) * 256 + get_byte(h, 1)
+    from sha256(convert_to(v.namespace, 'UTF8') || decode('00', 'hex') || convert_to(v.memory_id, 'UTF8')) as h)`;
+}
+
+/** The entry digest of a row of a table called v, as `entryDigest` computes it; null for a tombstone. */
+export function digestExpression(sql: Sql) {
+  return sql`(
+    select ('x' || encode(substr(h, 1, 8), 'hex'))::bit(64)::bigint
+    from sha256(convert_to(v.namespace, 'UTF8') || decode('00', 'hex') || convert_to(v.memory_id, 'UTF8')
+      || decode('00', 'hex') || convert_to(v.version::text, 'UTF8') || decode('00', 'hex')
+      || convert_to(v.checksum, 'UTF8')) as h)`;
 }

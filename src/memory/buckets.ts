@@ -26,6 +26,19 @@ export class BucketSet {
   }
 }
 
+/** How many entries were met with, by bucket. */
+export class BucketTally {
+  readonly #counts = new Uint32Array(BUCKET_COUNT);
+
+  count(bucket: number): void {
+    this.#counts[bucket]! += 1;
+  }
+
+  of(bucket: number): number {
+    return this.#counts[bucket] ?? 0;
+  }
+}
+
 /**
  * Per bucket: how many entries, and the xor and the sum (modulo 2^64) of their digests. The xor alone would not see an
  * entry that stands twice, the sum alone not two changes that cancel each other. 64-bit values are kept as two halves,

@@ -1,4 +1,4 @@
-import { createHash, hash as hashOnce } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { endianness } from "node:os";
 import { ConfigurationError } from "../errors.ts";
 import { keyText, type MemoryKey } from "./keys.ts";
@@ -11,12 +11,12 @@ const SEPARATOR = Buffer.from([0]);
 
 /** Checksum of a memory whose document is `documentJson` in canonical form: hex, 64 characters, equal in every store. */
 export function checksumOf(documentJson: string | Uint8Array, embedding: Float32Array | Uint8Array | null): string {
-  const hash = createHash("sha256");
-  if (typeof documentJson === "string") hash.update(documentJson, "utf8");
-  else hash.update(documentJson);
-  hash.update(SEPARATOR);
-  if (embedding !== null) hash.update(embedding);
-  return hash.digest("hex");
+  const sum = createHash("sha256");
+  if (typeof documentJson === "string") sum.update(documentJson, "utf8");
+  else sum.update(documentJson);
+  sum.update(SEPARATOR);
+  if (embedding !== null) sum.update(embedding);
+  return sum.digest("hex");
 }
 
 /**
@@ -24,7 +24,7 @@ export function checksumOf(documentJson: string | Uint8Array, embedding: Float32
  * SHA-256(`namespace 0x00 memoryId 0x00 version 0x00 checksum`), version in decimal and checksum in hex.
  */
 export function entryDigest(key: MemoryKey, version: number, checksum: string): string {
-  return hashOnce("sha256", `${keyText(key)}\u0000${version}\u0000${checksum}`, "hex").slice(0, 16);
+  return hash("sha256", `${keyText(key)}\u0000${version}\u0000${checksum}`, "hex").slice(0, 16);
 }
 
 /** The raw bytes of a vector: float32, little-endian. Shares its memory. */

@@ -59,10 +59,37 @@ function copyObject(value: object, path: string, depth: number): JsonObject {
     const itemPath = `${path}.${key}`;
     checkText(key, `key of ${itemPath}`);
     const itemCopy = copyJson(item, itemPath, depth + 1);
-    // A key "__proto__" (JSON.parse makes such) would be taken for the prototype by an assignment.
-    if (key === "__proto__")
-      Object.defineProperty(copy, key, { value: itemCopy, enumerable: true, configurable: true, writable: true });
-    else copy[key] = itemCopy;
+    setOwn(copy, key, itemCopy);
   }
   return copy;
+}
+
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The value that the object itself has under `key`; undefined where it has none, whatever it inherits. */
+export function getOwn(object: JsonObject, key: string): JsonValue | undefined {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+export function setOwn(object: JsonObject, key: string, value: JsonValue): void {
+  // A key "__proto__" (JSON.parse makes such) would be taken for the prototype by an assignment.
+  if (key === "__proto__")
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  else object[key] = value;
+}
+
+/** Whether two values have one canonical form: the order of keys and the sign of zero are no difference. */
+export function sameJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => sameJson(item, b[index]));
+  }
+  if (!isJsonObject(a) || !isJsonObject(b)) return false;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && sameJson(getOwn(a, key), getOwn(b, key)))
+  );
 }

@@ -17,6 +17,11 @@ export function keyText(key: MemoryKey): string {
   return `${key.namespace}\u0000${key.memoryId}`;
 }
 
+/** The key alone, of anything that has one. */
+export function plainKey({ namespace, memoryId }: MemoryKey): MemoryKey {
+  return { namespace, memoryId };
+}
+
 /** The key whose `keyText` is `text`. */
 export function parseKeyText(text: string): MemoryKey {
   const cut = text.indexOf("\u0000");

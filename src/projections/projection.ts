@@ -33,6 +33,8 @@ export interface EntryData {
   readonly embedding: Buffer | null;
   /** Version vector as JSON text; null where the store does not keep it. */
   readonly vector: string | null;
+  /** The entry digest as stored; absent where the store does not keep it. */
+  readonly digest?: string | null;
 }
 
 /** A version at which the store is known to show nothing, which fends off late publishes of older ones. */
@@ -73,6 +75,9 @@ export interface Replacement {
   readonly found: StoredEntry | null;
   readonly change: MemoryChange | null;
 }
+
+/** Which entries a store may drop by itself when it is full: none, those that expire anyway, or any. */
+export type Eviction = "none" | "expiring" | "all";
 
 export interface ProjectionHealth {
   readonly state: "healthy" | "degraded" | "down";
@@ -129,6 +134,12 @@ export interface Projection {
 
   /** @returns per replacement `applied`, or `moved` when the store no longer held what was found. */
   replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]>;
+
+  /** Which entries it may drop by itself at the moment; absent: none. What it may drop is missed, not missing. */
+  eviction?(signal: AbortSignal): Promise<Eviction>;
+
+  /** Names the contents since they last began from nothing; another name means that all of them may be gone. */
+  generation?(signal: AbortSignal): Promise<string>;
 
   /** Never rejects: a store that does not answer is `down`. */
   health(signal: AbortSignal): Promise<ProjectionHealth>;

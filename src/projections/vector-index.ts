@@ -24,6 +24,12 @@ export interface VectorIndex extends Projection {
   search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<readonly VectorHit[]>;
   /** The score that a vector with `embedding` would have for a query. */
   score?(query: Float32Array, embedding: Float32Array): number;
+  /** Vectors by namespace, for metrics; null while the index cannot be asked. Never rejects. */
+  statistics?(signal: AbortSignal): Promise<{
+    readonly host: {
+      readonly namespaces: readonly { namespace: string; live: number; dead: number; tombstones: number }[];
+    } | null;
+  }>;
   /** Takes over from the ledger's feed what other nodes wrote. */
   catchUp?(signal: AbortSignal): Promise<unknown>;
   /** Makes what it holds survive a restart, and ends. */

@@ -1,7 +1,7 @@
 import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
 import { bucketOf, keyText, type MemoryKey } from "../memory/keys.ts";
 import { type EncodedMemory, type MemoryChange, putChange } from "../memory/memory.ts";
-import { increment } from "../memory/version-vector.ts";
+import { increment, joinVectors, type VersionVector } from "../memory/version-vector.ts";
 
 /** What a caller wants done with one memory. */
 export interface WriteIntent {
@@ -12,6 +12,8 @@ export interface WriteIntent {
   readonly expectedVersion: number | null;
   /** Milliseconds since 1970, of an imported or offline change; null: the ledger's clock. */
   readonly modifiedAt: number | null;
+  /** Version vector of another content that this one takes the place of: the new version counts as coming after it. */
+  readonly includes?: VersionVector;
 }
 
 /** What is to be done about one intent, now that its row is locked. */
@@ -39,7 +41,7 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     return { action: "unchanged", version, checksum, faiss: locked?.faissVersion != null };
   }
   const next = version + 1;
-  const vector = increment(locked?.vector ?? {}, nodeId);
+  const vector = increment(joinVectors(locked?.vector ?? {}, intent.includes ?? {}), nodeId);
   const modifiedAt = intent.modifiedAt ?? now;
   // The index must hear of a memory that lost its vector as well as of one that has one.
   const hadVector = locked?.faissVersion != null;

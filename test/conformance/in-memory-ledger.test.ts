@@ -19,14 +19,6 @@ class Nodes implements OpenLedger {
     else if (row.embedding !== null) row.embedding = row.embedding.map((component) => -component);
   }
 
-  async evidence(): ReturnType<OpenLedger["evidence"]> {
-    return this.state.evidence.map(({ record, state, resolution }) => ({
-      memoryId: record.memoryId,
-      state,
-      resolution,
-    }));
-  }
-
   async clear(): Promise<void> {
     this.state = new LedgerState();
     this.one = new InMemoryLedger(this.state, "one");

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import type { EvidenceRecord } from "../../src/ledger/check-statements.ts";
 import { embeddingBytes } from "../../src/memory/checksum.ts";
 import { keyText } from "../../src/memory/keys.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
@@ -140,51 +139,7 @@ export function describeChecks(subject: LedgerUnderTest): void {
     });
   });
 
-  describe("evidence and checks", () => {
-    const record = (memoryId: string): EvidenceRecord => ({
-      ...keyOf(memoryId),
-      store: "redis",
-      kind: "diverged",
-      strategy: "ledger_wins",
-      ledgerVersion: 1,
-      foundVersion: 2,
-      foundState: "live",
-      foundChecksum: "x",
-      foundDocument: Buffer.from([0xff, 0x00, 0x7b]),
-      foundEmbedding: null,
-      foundVector: "{",
-      ledgerDocument: '{"a":1}',
-      ledgerEmbedding: Float32Array.of(1, 2),
-      evidence: "looked odd",
-    });
-
-    test("are kept as pending, and settled by their ids", async () => {
-      const ids = await subject.one.keepEvidence([record("a"), record("b"), record("c")], soon());
-      expect(new Set(ids).size).toBe(3);
-      expect(await subject.one.statistics(soon())).toMatchObject({ conflictsPending: 3 });
-      await subject.two.settleEvidence([ids[0]!, ids[2]!], "resolved", "put in place", soon());
-      await subject.two.settleEvidence([ids[1]!], "failed", "no", soon());
-      expect(await subject.current.evidence()).toEqual([
-        { memoryId: "a", state: "resolved", resolution: "put in place" },
-        { memoryId: "b", state: "failed", resolution: "no" },
-        { memoryId: "c", state: "resolved", resolution: "put in place" },
-      ]);
-      expect(await subject.one.statistics(soon())).toMatchObject({ conflictsPending: 0 });
-      expect(await subject.one.keepEvidence([], soon())).toEqual([]);
-    });
-
-    test("note when a check ended clean, and that of one that found something does not count", async () => {
-      expect((await subject.one.statistics(soon())).lastCleanCheckAt).toBeNull();
-      const check = { scope: "full", checked: 5, startedAt: Date.now() };
-      await subject.one.recordCheck({ ...check, findings: 1 }, soon());
-      expect((await subject.one.statistics(soon())).lastCleanCheckAt).toBeNull();
-      await subject.one.recordCheck({ ...check, findings: 0 }, soon());
-      const { lastCleanCheckAt } = await subject.two.statistics(soon());
-      expect(Math.abs(Date.parse(lastCleanCheckAt ?? "") - Date.now())).toBeLessThan(60_000);
-      await subject.one.recordCheck({ ...check, findings: 2 }, soon());
-      expect((await subject.one.statistics(soon())).lastCleanCheckAt).toBe(lastCleanCheckAt);
-    });
-
+  describe("statistics", () => {
     test("count what there is", async () => {
       await subject.write([
         { memoryId: "a", content: "1" },

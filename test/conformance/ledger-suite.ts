@@ -13,8 +13,6 @@ export interface OpenLedger {
   readonly two: LedgerStore;
   /** Takes the document (null: takes it away) or the vector of a memory's current version out of order. */
   damage(key: MemoryKey, what: "document" | "embedding" | "no document" | "stray document"): Promise<void>;
-  /** State and resolution of what was kept as evidence, in order. */
-  evidence(): Promise<{ memoryId: string; state: string; resolution: string | null }[]>;
   clear(): Promise<void>;
   close(): Promise<void>;
 }

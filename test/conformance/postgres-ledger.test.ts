@@ -22,10 +22,6 @@ async function open(): Promise<OpenLedger> {
       else
         await sql`update mnemosync.memories set embedding = set_byte(embedding, 3, get_byte(embedding, 3) # 1) where ${at}`;
     },
-    evidence: async () => {
-      const rows = await sql`select memory_id, state, resolution from mnemosync.conflict_resolutions order by id`;
-      return rows.map(({ memory_id, state, resolution }) => ({ memoryId: memory_id, state, resolution }));
-    },
     clear: async () => {
       await sql`
         truncate mnemosync.memory_versions, mnemosync.memories, mnemosync.memory_history, mnemosync.sync_transactions,

@@ -90,6 +90,14 @@ const DRIFTS: Drift[] = [
   },
   {
     kind: "corrupt",
+    what: "the digest was changed",
+    scope: "deep",
+    expectedVersion: 2,
+    foundVersion: 2,
+    inject: (world, id) => world.redis.hset(hash(world, id), "digest", "0123456789abcdef"),
+  },
+  {
+    kind: "corrupt",
     what: "the vector is gone",
     scope: "deep",
     expectedVersion: 2,
@@ -199,13 +207,9 @@ describe("drift in Redis", () => {
     ]);
     const repair = await world.sync.repairInconsistencies(report);
     expect(repair.results).toEqual({ "never-written": true, "no-hash": true, stray: true });
-    expect(
-      await world.redis.exists(
-        world.redisKey("never-written"),
-        world.redisKey("no-hash"),
-        `${world.prefix}:memory:stray`,
-      ),
-    ).toBe(0);
+    // What is a memory as a whole is taken into the ledger, and what is none is kept as evidence and removed.
+    expect(await world.redis.exists(world.redisKey("no-hash"), `${world.prefix}:memory:stray`)).toBe(0);
+    expect(await world.sync.get("never-written")).toMatchObject({ content: world.memory(1).content, version: 1 });
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
     const [kept] = await world.sql`
       select found_checksum, found_document, found_embedding, ledger_document from mnemosync.conflict_resolutions
@@ -254,7 +258,7 @@ test("many findings of all kinds come out exactly, by memory, and one repair end
   const repair = await world.sync.repairInconsistencies(report, { onProgress: ({ done }) => repaired.push(done) });
   expect(repair).toMatchObject({ repaired: 61, failed: 0, deferred: 0 });
   expect(repaired.at(-1)).toBe(61);
-  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 1_200 });
+  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 1_201 });
 });
 
 test("a repair leaves alone what changed since the check", async (t) => {
@@ -265,7 +269,8 @@ test("a repair leaves alone what changed since the check", async (t) => {
   await world.put(world.memory(1, { content: "second" }));
   await world.redis.hset(world.redisKey("m2"), { version: 7, checksum: "x" });
   const repair = await world.sync.repairInconsistencies(report);
-  expect(repair).toMatchObject({ repaired: 1, deferred: 2, failed: 0, results: { m0: true, m1: false, m2: false } });
+  expect(repair).toMatchObject({ repaired: 2, deferred: 1, failed: 0, results: { m0: true, m1: true, m2: false } });
+  expect(repair.details.find(({ memoryId }) => memoryId === "m1")?.note).toBe("agrees by now");
   expect(await world.sync.get("m1")).toMatchObject({ version: 2, content: "second" });
   expect(await world.redis.hget(world.redisKey("m2"), "version")).toBe("7");
   const again = await world.sync.checkConsistency();

@@ -1,6 +1,6 @@
 import type { Backend } from "../../src/connection/postgres-access.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import type { EvidenceRecord, LockedForConfirm } from "../../src/ledger/check-statements.ts";
+import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
@@ -54,7 +54,6 @@ export class LedgerState {
   readonly history = new Map<string, VersionRow[]>();
   readonly transactions = new Map<string, TransactionRow>();
   readonly queue = new Map<string, QueueRow>();
-  readonly evidence: { record: EvidenceRecord; state: string; resolution: string | null }[] = [];
   readonly running = new Map<number, MemoryTransaction>();
   readonly locks = new Map<string, MemoryTransaction>();
   readonly now: () => number;
@@ -222,6 +221,13 @@ export class LedgerState {
     return true;
   }
 
+  restoreChecksum(key: MemoryKey, version: number, checksum: string): boolean {
+    const row = this.versions.get(keyText(key));
+    if (row?.version !== version || row.checksum === null) return false;
+    this.versions.set(keyText(key), { ...row, checksum });
+    return true;
+  }
+
   removeStrayDocument(key: MemoryKey): boolean {
     const row = this.versions.get(keyText(key));
     if (row === undefined || row.checksum !== null || row.documentJson === null) return false;
@@ -247,7 +253,7 @@ export class LedgerState {
       queueFailed: waiting.filter((row) => row.attempts > 0).length,
       queueDead: queued.length - waiting.length,
       oldestQueuedAgeSeconds: age(waiting.map((row) => row.enqueuedAt)),
-      conflictsPending: this.evidence.filter((entry) => entry.state === "pending").length,
+      conflictsPending: 0,
       lastCleanCheckAt: this.lastCleanCheckAt === null ? null : new Date(this.lastCleanCheckAt).toISOString(),
     };
   }

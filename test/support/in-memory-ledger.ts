@@ -1,5 +1,5 @@
 import type { Backend } from "../../src/connection/postgres-access.ts";
-import type { EvidenceRecord, LockedForConfirm } from "../../src/ledger/check-statements.ts";
+import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
@@ -88,7 +88,8 @@ export class InMemoryLedger implements LedgerStore {
         const found = row.documentJson === null ? null : checksumOf(row.documentJson, row.embedding);
         if (found === row.checksum) return [];
         const { namespace, memoryId, version } = row;
-        return [{ namespace, memoryId, version, reason: "the document or embedding does not fit the checksum" }];
+        const reason = "the document or embedding does not fit the checksum";
+        return [{ namespace, memoryId, version, part: "content" as const, reason }];
       }),
     );
   }
@@ -285,23 +286,6 @@ export class InMemoryLedger implements LedgerStore {
     }
   }
 
-  async keepEvidence(records: readonly EvidenceRecord[], signal: AbortSignal): Promise<string[]> {
-    return await this.#call("keepEvidence", signal, () =>
-      records.map((record) => String(this.#state.evidence.push({ record, state: "pending", resolution: null }) - 1)),
-    );
-  }
-
-  async settleEvidence(
-    ids: readonly string[],
-    state: "resolved" | "failed",
-    resolution: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.#call("settleEvidence", signal, () => {
-      for (const id of ids) Object.assign(this.#state.evidence[Number(id)] ?? {}, { state, resolution });
-    });
-  }
-
   async restoreDocument(
     key: MemoryKey,
     version: number,
@@ -314,14 +298,17 @@ export class InMemoryLedger implements LedgerStore {
     );
   }
 
-  async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
-    return await this.#call("removeStrayDocument", signal, () => this.#state.removeStrayDocument(key));
+  async restoreDigest(key: MemoryKey, version: number, signal: AbortSignal): Promise<boolean> {
+    // Digests are never damaged here.
+    return await this.#call("restoreDigest", signal, () => this.#state.versions.get(keyText(key))?.version === version);
   }
 
-  async recordCheck(check: { scope: string; checked: number; findings: number }, signal: AbortSignal): Promise<void> {
-    await this.#call("recordCheck", signal, () => {
-      if (check.findings === 0) this.#state.lastCleanCheckAt = this.#state.now();
-    });
+  async restoreChecksum(key: MemoryKey, version: number, checksum: string, signal: AbortSignal): Promise<boolean> {
+    return await this.#call("restoreChecksum", signal, () => this.#state.restoreChecksum(key, version, checksum));
+  }
+
+  async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
+    return await this.#call("removeStrayDocument", signal, () => this.#state.removeStrayDocument(key));
   }
 
   #begin(): MemoryTransaction {

@@ -1,4 +1,5 @@
 import { Checker } from "../../src/consistency/checker.ts";
+import { Pace } from "../../src/consistency/pace.ts";
 import type { Finding } from "../../src/consistency/report.ts";
 import { type MnemosyncError, type StoreName, StoreRefusedError, StoreUnavailableError } from "../../src/errors.ts";
 import { keyText, type MemoryKey } from "../../src/memory/keys.ts";
@@ -11,6 +12,7 @@ import type { SyncOutcome } from "../../src/write/outcome.ts";
 import type { WriteIntent } from "../../src/write/plan.ts";
 import { StoreGate } from "../../src/write/store-gate.ts";
 import { Writer } from "../../src/write/writer.ts";
+import { InMemoryCheckRecords } from "./in-memory-check-records.ts";
 import { InMemoryLedger } from "./in-memory-ledger.ts";
 import { LedgerState } from "./in-memory-ledger-state.ts";
 import { type EntryMap, InMemoryProjection } from "./in-memory-projection.ts";
@@ -199,7 +201,16 @@ export class SimulatedNode {
     const publishDeadlineMs = PUBLISH_DEADLINE_MS;
     this.#backlog = new Backlog({ ...shared, workerId: name, publishDeadlineMs, attemptsMax: 5, random: () => 0.5 });
     const now = (): number => simulation.now;
-    this.#checker = new Checker({ ledger, projections, log: silentLog, overdueMs: publishDeadlineMs, now });
+    this.#checker = new Checker({
+      ledger,
+      records: new InMemoryCheckRecords(name, now),
+      projections,
+      indexShape: {},
+      log: silentLog,
+      overdueMs: publishDeadlineMs,
+      pace: () => new Pace({ memoriesPerSecondMax: null, load: () => ({ eventLoopDelayMs: 0, postgresWaiting: 0 }) }),
+      now,
+    });
   }
 
   /** Begins a write; it goes on as the scheduler lets it. */

@@ -4,7 +4,7 @@ import { EXIT } from "../exit.ts";
 import { findingsText } from "../findings.ts";
 import { counted, duration } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
-import { addScopeFlag, checkWithProgress } from "./scope.ts";
+import { addScopeFlags, checkWithProgress } from "./scope.ts";
 
 /** Findings that people are shown one by one. */
 const ROWS_MAX = 20;
@@ -12,21 +12,22 @@ const ROWS_MAX = 20;
 export const checkCommand: CliCommand = {
   name: "check",
   usage: "",
-  summary: "compare the three stores; exits 1 when something differs",
-  configure: addScopeFlag,
+  summary: "compare the three stores; exits 1 when something differs, 2 when it could not look",
+  configure: addScopeFlags,
   async run(invocation) {
     const startedAt = performance.now();
     const report = await withSynchronizer(invocation, (sync) => checkWithProgress(sync, invocation));
     return {
       exitCode: report.clean ? EXIT.ok : EXIT.findings,
-      json: reportDocument(report),
+      json: reportDocument(report, invocation.flags.store !== undefined),
       text: reportText(report, performance.now() - startedAt),
     };
   },
 };
 
-/** The contract of `check --json`: what was seen is for people and stays out. */
-export function reportDocument({ clean, scope, checked, findings, byMemory }: ConsistencyReport): object {
+/** The contract of `check --json`: see `documents.ts`. What was seen is for people and stays out. */
+export function reportDocument(report: ConsistencyReport, someStores = false): object {
+  const { clean, scope, stores, checked, findings, byMemory, truncated, misses, startedAt, resumed } = report;
   const listed = findings.map(({ namespace, memoryId, store, kind, expectedVersion, foundVersion }) => ({
     namespace,
     memoryId,
@@ -35,13 +36,30 @@ export function reportDocument({ clean, scope, checked, findings, byMemory }: Co
     expectedVersion,
     foundVersion,
   }));
-  return { clean, scope, checked, findings: listed, byMemory };
+  return {
+    clean,
+    scope,
+    checked,
+    findings: listed,
+    byMemory,
+    ...(someStores && { stores }),
+    ...(truncated && { truncated }),
+    ...(misses > 0 && { misses }),
+    ...(resumed && { resumedFrom: new Date(startedAt).toISOString() }),
+  };
 }
 
-function reportText({ clean, scope, checked, findings }: ConsistencyReport, milliseconds: number): string {
-  const what = `${scope} check of ${counted(checked, "memory", "memories")} in ${duration(milliseconds)}`;
-  if (clean) return `${what}: clean`;
+function reportText(report: ConsistencyReport, milliseconds: number): string {
+  const { clean, scope, stores, checked, findings, truncated, misses, startedAt, resumed } = report;
+  const memories = scope === "quick" ? counted(checked, "change") : counted(checked, "memory", "memories");
+  const what = `${scope} check of ${memories} in ${stores.join(", ")}, ${duration(milliseconds)}`;
+  const notes = [
+    ...(resumed ? [`gone on with a check that was cut short; begun ${new Date(startedAt).toISOString()}`] : []),
+    ...(misses > 0 ? [`${counted(misses, "memory", "memories")} evicted by Redis: cache misses, no drift`] : []),
+    ...(truncated ? ["there is more than a report holds: repair this, then check again"] : []),
+  ].map((note) => `\n${note}`);
+  if (clean) return `${what}: clean${notes.join("")}`;
   const repair = scope === "full" ? "mnemosync repair" : `mnemosync repair --scope ${scope}`;
   const detail = findingsText(findings, ROWS_MAX, " (use --json)");
-  return `${what}: ${counted(findings.length, "finding")}\n\n${detail}\n\nto put them right: ${repair}`;
+  return `${what}: ${counted(findings.length, "finding")}${notes.join("")}\n\n${detail}\n\nto put them right: ${repair}`;
 }

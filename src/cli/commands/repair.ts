@@ -1,11 +1,12 @@
-import type { ConsistencyReport, RepairReport } from "../../index.ts";
+import { Option } from "commander";
+import { type ConsistencyReport, DRIFT_KINDS, type RepairOptions, type RepairReport } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { columns, count, counted, duration, printable } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { repairCounts } from "../repairs.ts";
 import { withSynchronizer } from "../session.ts";
-import { addScopeFlag, checkWithProgress } from "./scope.ts";
+import { addScopeFlags, checkWithProgress, STORE_NAMES, wholeNumber } from "./scope.ts";
 
 /** Repairs that did not work and are shown one by one. */
 const ROWS_MAX = 20;
@@ -14,17 +15,25 @@ export const repairCommand: CliCommand = {
   name: "repair",
   usage: "",
   summary:
-    "publish what is pending, check, then make every store hold what the ledger says, each repair verified by reading back",
-  configure: addScopeFlag,
+    "publish what is pending, check, then put right what differs, each repair verified by reading back; exits 1 when something is left",
+  configure(command) {
+    addScopeFlags(command);
+    command.option("--dry-run", "only print what would be done");
+    command.option("--strategy <name>", "who decides where both sides may be right; repairStrategy by default");
+    command.addOption(new Option("--kind <kind...>", "repair these kinds of drift only").choices(DRIFT_KINDS));
+    command.addOption(new Option("--only <store...>", "repair these stores only").choices(STORE_NAMES));
+    command.option("--max <findings>", "repair so many findings at most", wholeNumber);
+  },
   async run(invocation) {
     const startedAt = performance.now();
     const { published, check, repair } = await withSynchronizer(invocation, async (sync) => {
       // What is merely on its way is no finding yet, and need not become one.
-      const published = await sync.backlog.drain(invocation.signal);
+      const published = invocation.flags.dryRun === true ? 0 : await sync.backlog.drain(invocation.signal);
       const found = await checkWithProgress(sync, invocation);
       const progress = startProgress("repairing", found.findings.length, "{done} of {total}");
       try {
         const repaired = await sync.repairInconsistencies(found, {
+          ...repairOptions(invocation.flags),
           signal: invocation.signal,
           onProgress: ({ done }) => progress.update(done, { done: count(done) }),
         });
@@ -33,10 +42,11 @@ export const repairCommand: CliCommand = {
         progress.stop();
       }
     });
-    const { repaired, failed, deferred, results } = repair;
+    const { repaired, failed, deferred, planned, results, details } = repair;
+    const plan = invocation.flags.dryRun === true ? { planned, plan: details } : {};
     return {
-      exitCode: failed + deferred > 0 ? EXIT.findings : EXIT.ok,
-      json: { repaired, failed, deferred, results },
+      exitCode: failed + deferred + planned > 0 ? EXIT.findings : EXIT.ok,
+      json: { repaired, failed, deferred, results, ...plan },
       text: [
         ...(published > 0 ? [`${counted(published, "memory", "memories")} of the backlog published`] : []),
         repairText(check, repair, performance.now() - startedAt),
@@ -45,16 +55,26 @@ export const repairCommand: CliCommand = {
   },
 };
 
+function repairOptions(flags: Readonly<Record<string, unknown>>): RepairOptions {
+  const { dryRun, strategy, kind, only, max } = flags;
+  return {
+    dryRun: dryRun === true,
+    ...(strategy !== undefined && { strategy: strategy as string }),
+    ...(kind !== undefined && { kinds: kind as NonNullable<RepairOptions["kinds"]> }),
+    ...(only !== undefined && { stores: only as NonNullable<RepairOptions["stores"]> }),
+    ...(max !== undefined && { repairsMax: max as number }),
+  };
+}
+
 function repairText(check: ConsistencyReport, repair: RepairReport, milliseconds: number): string {
   const scope = `${check.scope} check of ${counted(check.checked, "memory", "memories")}`;
   if (check.clean) return `${scope} in ${duration(milliseconds)}: clean, nothing to repair`;
-  const { repaired, failed, deferred, details } = repair;
-  const lines = [
-    `${scope} and repair in ${duration(milliseconds)}: ${count(repaired)} repaired, ${count(failed)} failed, ` +
-      `${count(deferred)} deferred`,
-    "",
-    repairCounts(details),
-  ];
+  const { repaired, failed, deferred, planned, details } = repair;
+  const outcome =
+    planned > 0
+      ? `${count(planned)} would be repaired; nothing was changed`
+      : `${count(repaired)} repaired, ${count(failed)} failed, ${count(deferred)} deferred`;
+  const lines = [`${scope} and repair in ${duration(milliseconds)}: ${outcome}`, "", repairCounts(details)];
   const open = details.filter(({ outcome }) => outcome !== "repaired");
   if (open.length > 0) {
     const heads = ["memory", "store", "kind", "outcome", "reason"].map((head) => ({ head }));

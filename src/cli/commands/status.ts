@@ -1,7 +1,7 @@
 import type { Status } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { columns, count } from "../output.ts";
+import { columns, count, duration } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 
 export const statusCommand: CliCommand = {
@@ -15,13 +15,39 @@ export const statusCommand: CliCommand = {
   },
 };
 
-function statusText({ stores, backlog, lastCleanCheckAt }: Status): string {
+function statusText({ stores, backlog, lastCleanCheckAt, consistency }: Status): string {
   return [
     storesText(stores),
     "",
     `backlog           ${count(backlog.pending)} pending, ${count(backlog.failed)} failed, ${count(backlog.dead)} dead`,
     `last clean check  ${lastCleanCheckAt ?? "never"}`,
+    ...(consistency === null ? [] : consistencyLines(consistency)),
   ].join("\n");
+}
+
+function consistencyLines({ checks, findings }: NonNullable<Status["consistency"]>): string[] {
+  const open = findings.map(({ store, kind, count: number }) => `${count(number)} ${store} ${kind}`);
+  const lines = [`open findings     ${open.length === 0 ? "none" : open.join(", ")}`];
+  if (checks.length === 0) return lines;
+  const heads = [
+    { head: "check" },
+    { head: "node" },
+    { head: "compared", align: "right" as const },
+    { head: "findings", align: "right" as const },
+    { head: "done", align: "right" as const },
+    { head: "rest", align: "right" as const },
+    { head: "last clean" },
+  ];
+  const rows = checks.map((check) => [
+    check.scope,
+    check.nodeId,
+    count(check.checked),
+    count(check.findings),
+    check.coverage === null ? "-" : `${Math.floor(check.coverage * 100)} %`,
+    check.remainingMs === null ? "-" : duration(check.remainingMs),
+    check.lastCleanAt ?? "never",
+  ]);
+  return [...lines, "", columns(heads, rows)];
 }
 
 /** The stores with what each holds by its own count. */

@@ -7,27 +7,28 @@ import type { ScriptArgument, ScriptReply } from "./script-runner.ts";
 
 /** Turns keys and changes into what the scripts take, and their replies into entries. */
 export class RedisCodec {
-  readonly #keyPrefix: string;
+  /** What stands before the namespace in every key of ours. */
+  readonly keyPrefix: string;
   readonly #storeEmbedding: boolean;
 
   /** @param prefix what every key begins with. @param storeEmbedding whether hashes hold the vector as well. */
   constructor(prefix: string, storeEmbedding: boolean) {
-    this.#keyPrefix = `${prefix}:memory:`;
+    this.keyPrefix = `${prefix}:memory:`;
     this.#storeEmbedding = storeEmbedding;
   }
 
   /** Matches every key of ours, the prefix taken literally. */
   get pattern(): string {
-    return `${this.#keyPrefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
+    return `${this.keyPrefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   }
 
   redisKey(key: MemoryKey): string {
-    return key.namespace === "" ? this.#keyPrefix + key.memoryId : `${this.#keyPrefix}${key.namespace}:${key.memoryId}`;
+    return key.namespace === "" ? this.keyPrefix + key.memoryId : `${this.keyPrefix}${key.namespace}:${key.memoryId}`;
   }
 
   /** A key that names no namespace is given the empty one, which no memory can have. */
   parseKey(redisKey: string): MemoryKey {
-    const rest = redisKey.slice(this.#keyPrefix.length);
+    const rest = redisKey.slice(this.keyPrefix.length);
     const colon = rest.indexOf(":");
     const namespace = rest.slice(0, colon);
     if (colon < 0 || colon === rest.length - 1 || !NAMESPACE_PATTERN.test(namespace))
@@ -81,7 +82,14 @@ export class RedisCodec {
       modifiedAt: Number.isSafeInteger(modifiedAt) ? modifiedAt : null,
     };
     if (!withData) return live;
-    return { ...live, data: { documentJson: bytes(reply[4]), embedding: bytes(reply[5]), vector: text(reply[6]) } };
+    const [, , , , document, embedding, vector, digest] = reply;
+    const data = {
+      documentJson: bytes(document),
+      embedding: bytes(embedding),
+      vector: text(vector),
+      digest: text(digest),
+    };
+    return { ...live, data };
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { classify } from "../../../src/consistency/classify.ts";
-import { buildReport, type DriftKind, type Finding } from "../../../src/consistency/report.ts";
+import { type DriftKind, type Finding, storesByMemory } from "../../../src/consistency/report.ts";
 import type { LedgerVersion } from "../../../src/ledger/read-statements.ts";
 import type { StoredEntry } from "../../../src/projections/projection.ts";
 
@@ -130,7 +130,7 @@ for (const [store, table] of [
   });
 }
 
-describe("a report", () => {
+describe("stores by memory", () => {
   const finding = (memoryId: string, store: Finding["store"]): Finding => ({
     namespace: "default",
     memoryId,
@@ -141,26 +141,15 @@ describe("a report", () => {
     evidence: "x",
   });
 
-  test("lists the stores of each memory once, and is clean only without findings", () => {
+  test("lists the stores of each memory once", () => {
     const findings = [finding("a", "redis"), finding("b", "faiss"), finding("a", "faiss"), finding("a", "redis")];
-    const report = buildReport("full", 7, findings);
-    expect(report).toEqual({
-      clean: false,
-      scope: "full",
-      checked: 7,
-      findings,
-      byMemory: { a: ["redis", "faiss"], b: ["faiss"] },
-    });
-    expect(buildReport("deep", 3, [])).toEqual({ clean: true, scope: "deep", checked: 3, findings: [], byMemory: {} });
+    expect(storesByMemory(findings)).toEqual({ a: ["redis", "faiss"], b: ["faiss"] });
+    expect(storesByMemory([])).toEqual({});
   });
 
   test("takes any id as a key of its own", () => {
     const ids = ["__proto__", "constructor", "toString", "hasOwnProperty"];
-    const { byMemory } = buildReport(
-      "full",
-      0,
-      ids.map((id) => finding(id, "redis")),
-    );
+    const byMemory = storesByMemory(ids.map((id) => finding(id, "redis")));
     expect(JSON.parse(JSON.stringify(byMemory))).toEqual(
       JSON.parse('{"__proto__":["redis"],"constructor":["redis"],"toString":["redis"],"hasOwnProperty":["redis"]}'),
     );

@@ -13,6 +13,8 @@ describe("a version vector", () => {
     [{ a: 1 }, { b: 1 }, "concurrent"],
     [{ a: 2, b: 1 }, { a: 1, b: 2 }, "concurrent"],
     [{ a: 0 }, {}, "equal"],
+    [{ constructor: 1 }, {}, "after"],
+    [{}, JSON.parse('{"__proto__":1}'), "before"],
   ])("%o stands to %o: %s", (a, b, expected) => {
     expect(compareVectors(a, b)).toBe(expected);
   });
@@ -20,6 +22,7 @@ describe("a version vector", () => {
   test("that a node counted up comes after the one before, and only its own entry changed", () => {
     expect(increment({ a: 1, b: 4 }, "a")).toEqual({ a: 2, b: 4 });
     expect(increment({ b: 4 }, "a")).toEqual({ a: 1, b: 4 });
+    expect(increment({}, "constructor")).toEqual({ constructor: 1 });
     fc.assert(
       fc.property(vector, fc.constantFrom("a", "b", "c"), (before, node) => {
         expect(compareVectors(increment(before, node), before)).toBe("after");

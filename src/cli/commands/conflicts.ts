@@ -1,0 +1,171 @@
+import { readFile } from "node:fs/promises";
+import { Option } from "commander";
+import type {
+  ConflictDecision,
+  ConflictDetails,
+  ConflictSide,
+  ConflictSummary,
+  MemorySynchronizer,
+} from "../../index.ts";
+import type { CliCommand, CommandResult, Invocation } from "../command.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { columns, counted, printable } from "../output.ts";
+import { withSynchronizer } from "../session.ts";
+import { STORE_NAMES, wholeNumber } from "./scope.ts";
+
+const ACTIONS = ["list", "show", "resolve"] as const;
+
+export const conflictsCommand: CliCommand = {
+  name: "conflicts",
+  usage: "[action] [id]",
+  summary:
+    "list what waits for a decision, show both sides (show <id>), decide (resolve <id>); exits 1 while some wait",
+  configure(command) {
+    command.addOption(
+      new Option("--state <state>", "with list: others than those that wait").choices([
+        "pending",
+        "resolved",
+        "failed",
+      ]),
+    );
+    command.option("--limit <records>", "with list: so many at most", wholeNumber, 100);
+    command.option("--after <id>", "with list: only those behind this id");
+    command.addOption(new Option("--choose <store>", "with resolve: the side that wins").choices(STORE_NAMES));
+    command.option("--document <file>", "with resolve: a JSON file with the content that wins over both sides");
+    command.option("--remove", "with resolve: keep neither, where the ledger does not know the memory");
+  },
+  async run(invocation) {
+    const [action = "list", id] = invocation.args;
+    if (!ACTIONS.some((known) => known === action)) {
+      throw new UsageError(`unknown action ${JSON.stringify(action)}: expected ${ACTIONS.join(", ")}`);
+    }
+    if (action !== "list" && id === undefined) throw new UsageError(`conflicts ${action} needs the conflict's id`);
+    const decision = action === "resolve" ? await readDecision(invocation) : null;
+    return await withSynchronizer(invocation, async (sync) => {
+      if (decision !== null) return await resolve(sync, invocation, id as string, decision);
+      return action === "list" ? await list(sync, invocation) : await show(sync, invocation, id as string);
+    });
+  },
+};
+
+async function list(sync: MemorySynchronizer, { flags, signal }: Invocation): Promise<CommandResult> {
+  const conflicts = await sync.conflicts.list({
+    limit: flags.limit as number,
+    ...(flags.state !== undefined && { state: flags.state as ConflictSummary["state"] }),
+    ...(flags.after !== undefined && { after: flags.after as string }),
+    signal,
+  });
+  const waits = conflicts.some(({ state }) => state === "pending");
+  return {
+    exitCode: waits ? EXIT.findings : EXIT.ok,
+    json: { conflicts: conflicts.map(withTimes) },
+    text: conflicts.length === 0 ? "nothing waits for a decision" : listText(conflicts),
+  };
+}
+
+function listText(conflicts: readonly ConflictSummary[]): string {
+  const heads = [
+    { head: "id", align: "right" as const },
+    ...["memory", "store", "kind", "ledger", "found", "state", "strategy", "why"].map((head) => ({ head })),
+  ];
+  const rows = conflicts.map((conflict) => [
+    conflict.id,
+    printable(`${conflict.namespace}/${conflict.memoryId}`, 40),
+    conflict.store,
+    conflict.kind,
+    versionText(conflict.ledgerVersion),
+    versionText(conflict.foundVersion),
+    conflict.state,
+    conflict.strategy,
+    printable(conflict.pendingBecause ?? conflict.resolution ?? "", 60),
+  ]);
+  return `${columns(heads, rows)}\n\n${counted(conflicts.length, "record")}; see one: mnemosync conflicts show <id>`;
+}
+
+async function show(sync: MemorySynchronizer, { signal }: Invocation, id: string): Promise<CommandResult> {
+  const conflict = await sync.conflicts.show(id, { signal });
+  const { ledger, found, ...rest } = conflict;
+  const json = { ...withTimes(rest), ledger: sideDocument(ledger), found: sideDocument(found) };
+  return { exitCode: EXIT.ok, json, text: detailsText(conflict) };
+}
+
+function detailsText(conflict: ConflictDetails): string {
+  const { id, namespace, memoryId, store, kind, state, strategy, pendingBecause, resolution, evidence } = conflict;
+  const { ledger, found, differences } = conflict;
+  const facts: [string, string][] = [
+    ["conflict", `${id}, ${state}, strategy ${strategy}`],
+    ["memory", `${namespace}/${memoryId}`],
+    ["what", `${kind} in ${store}: ${evidence}`],
+    ...(pendingBecause === null ? [] : [["waits", pendingBecause] as [string, string]]),
+    ...(resolution === null ? [] : [["resolution", resolution] as [string, string]]),
+  ];
+  const lines = facts.map(([name, value]) => `${name.padEnd(10)}  ${printable(value)}`);
+  const heads = ["", "ledger", store].map((head) => ({ head }));
+  const both = (name: string, pick: (side: ConflictSide) => string): string[] => [name, pick(ledger), pick(found)];
+  const rows = [
+    both("version", (side) => versionText(side.version)),
+    both("modified", (side) => (side.modifiedAt === null ? "-" : new Date(side.modifiedAt).toISOString())),
+    both("vector", (side) => (side.embedding === null ? "-" : `${side.embedding.length} numbers`)),
+    both("written by", (side) => (side.vector === null ? "-" : printable(JSON.stringify(side.vector), 40))),
+    ...(differences?.fields ?? []).map(({ path, left, right }) => [
+      printable(path, 40),
+      left === undefined ? "-" : printable(JSON.stringify(left), 50),
+      right === undefined ? "-" : printable(JSON.stringify(right), 50),
+    ]),
+  ];
+  const foot =
+    state === "pending"
+      ? `\n\nto decide: mnemosync conflicts resolve ${id} --choose postgres | --choose ${store} | --document <file>`
+      : "";
+  return `${lines.join("\n")}\n\n${columns(heads, rows)}${foot}`;
+}
+
+async function resolve(
+  sync: MemorySynchronizer,
+  { signal }: Invocation,
+  id: string,
+  decision: ConflictDecision,
+): Promise<CommandResult> {
+  const { outcome, note } = await sync.conflicts.resolve(id, decision, { signal });
+  return {
+    exitCode: outcome === "repaired" ? EXIT.ok : EXIT.findings,
+    json: { id, outcome, note },
+    text: `conflict ${id}: ${outcome}, ${printable(note)}`,
+  };
+}
+
+async function readDecision({ flags }: Invocation): Promise<ConflictDecision> {
+  const { choose, document, remove } = flags;
+  const given = [choose, document, remove].filter((flag) => flag !== undefined);
+  if (given.length !== 1) throw new UsageError("conflicts resolve needs one of --choose, --document and --remove");
+  if (choose !== undefined) return { choose: choose as (typeof STORE_NAMES)[number] };
+  if (remove !== undefined) return { remove: true };
+  const file = document as string;
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as ConflictDecision; // Checked like any memory that is written.
+  } catch (error) {
+    throw new UsageError(`--document ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** As programs read it: times as texts. */
+function withTimes<T extends { detectedAt: number; resolvedAt: number | null }>(record: T): object {
+  const { detectedAt, resolvedAt } = record;
+  return {
+    ...record,
+    detectedAt: new Date(detectedAt).toISOString(),
+    resolvedAt: resolvedAt === null ? null : new Date(resolvedAt).toISOString(),
+  };
+}
+
+function sideDocument({ modifiedAt, embedding, ...side }: ConflictSide): object {
+  return {
+    ...side,
+    modifiedAt: modifiedAt === null ? null : new Date(modifiedAt).toISOString(),
+    embedding: embedding === null ? null : Array.from(embedding),
+  };
+}
+
+function versionText(version: number | null): string {
+  return version === null ? "-" : String(version);
+}

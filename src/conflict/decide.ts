@@ -1,0 +1,76 @@
+import { isTimeout, untilAborted, withDeadline } from "../lifecycle/deadline.ts";
+import { MemoryValidator } from "../memory/schema.ts";
+import { protectedCopy } from "./protected-copy.ts";
+import { checkResolution, storableNote } from "./resolution.ts";
+import type { Conflict, ConflictStrategy, Resolution } from "./strategy.ts";
+
+export interface DecideOptions {
+  /**
+   * Milliseconds that a strategy may take: 1 … 2_147_483_647. One that never gives the event loop back cannot be
+   * interrupted.
+   * @default 5_000
+   */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** Checks a content that a strategy writes, against the bounds and the index it is for. @default bounds only */
+  readonly validator?: MemoryValidator;
+}
+
+const TIMEOUT_MS_DEFAULT = 5_000;
+
+/**
+ * Asks a strategy, and trusts it with nothing: it gets a frozen copy and a time limit, and its answer is checked. One
+ * that throws, takes too long or answers something that is no resolution leaves the conflict pending, with the reason as
+ * its note. Rejects with the reason of `signal` once that fires, and with nothing else.
+ */
+export async function decide(
+  strategy: ConflictStrategy,
+  conflict: Conflict,
+  options: DecideOptions = {},
+): Promise<Resolution> {
+  const { timeoutMs = TIMEOUT_MS_DEFAULT, signal, validator = new MemoryValidator() } = options;
+  signal?.throwIfAborted();
+  const unfit = unfitness(conflict);
+  if (unfit !== null) return pending(unfit);
+  let timedOut = false;
+  try {
+    const answer = await withDeadline(timeoutMs, signal, async (limited) => {
+      try {
+        return await untilAborted(ask(strategy, protectedCopy(conflict), limited), limited);
+      } finally {
+        timedOut = signal?.aborted !== true && limited.aborted && isTimeout(limited);
+      }
+    });
+    return checkResolution(answer, conflict, validator);
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (timedOut) return pending(`strategy ${strategy.name} did not answer within ${timeoutMs} ms`);
+    return pending(`strategy ${strategy.name} failed: ${reasonOf(error)}`);
+  }
+}
+
+/** Async, so that a strategy that throws at once rejects like one that throws later. */
+async function ask(strategy: ConflictStrategy, conflict: Conflict, signal: AbortSignal): Promise<unknown> {
+  return await strategy.resolve(conflict, signal);
+}
+
+/** Why nobody can decide this conflict; null for a sound one. */
+function unfitness({ candidates }: Conflict): string | null {
+  if (candidates.length === 0) return "nobody holds the memory: there is no candidate to decide between";
+  const stores = candidates.map((candidate) => candidate.store);
+  const repeated = stores.find((store, index) => stores.indexOf(store) !== index);
+  return repeated === undefined ? null : `two candidates are of ${repeated}, so choosing one would be ambiguous`;
+}
+
+function pending(note: string): Resolution {
+  return { action: "pending", note: storableNote(note) };
+}
+
+/** What was thrown need not be an error, and turning it into text may throw again. */
+function reasonOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message || thrown.name : String(thrown);
+  } catch {
+    return "it threw something that has no text";
+  }
+}

@@ -1,0 +1,76 @@
+import { nearestName } from "../config/nearest-name.ts";
+import { ConfigurationError, type StoreName } from "../errors.ts";
+import { latestWins } from "./latest-wins.ts";
+import { manual } from "./manual.ts";
+import { merge } from "./merge.ts";
+import { preferStore } from "./prefer-store.ts";
+import type { ConflictStrategy } from "./strategy.ts";
+import { versionVector } from "./version-vector.ts";
+
+/** The strategies that come with the package. */
+export const BUILT_IN_STRATEGIES = ["latest_wins", "merge", "version_vector", "manual", "prefer_store"] as const;
+
+export type BuiltInStrategy = (typeof BUILT_IN_STRATEGIES)[number];
+
+export const DEFAULT_STRATEGY: BuiltInStrategy = "latest_wins";
+
+export interface StrategyRegistryOptions {
+  /** Order of `prefer_store`; stores that are left out come last. @default ["postgres", "redis", "faiss"] */
+  readonly preferStoreOrder?: readonly StoreName[];
+  /** Decides for `version_vector` what its vectors leave open. @default "latest_wins" */
+  readonly versionVectorFallback?: Exclude<BuiltInStrategy, "version_vector">;
+}
+
+const NAME_PATTERN = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** A name longer than any strategy's is not repeated in a message whole, nor searched for a likeness. */
+const NAME_LENGTH_MAX = 64;
+
+/** The strategies that can be picked by name: the built-in ones, and those that the user brings. */
+export class StrategyRegistry {
+  readonly #strategies = new Map<string, ConflictStrategy>();
+
+  /** @throws {ConfigurationError} An option names a store or a strategy that does not exist. */
+  constructor(options: StrategyRegistryOptions = {}) {
+    for (const strategy of [latestWins, merge, manual, preferStore(options.preferStoreOrder)]) this.register(strategy);
+    this.register(versionVector(this.get(options.versionVectorFallback ?? DEFAULT_STRATEGY)));
+  }
+
+  /**
+   * Makes a strategy available under its name, for good: names are logged with every resolution, so none is given twice.
+   * @throws {ConfigurationError} The name is taken or does not fit `[a-z][a-z0-9_]{0,63}`, or `resolve` is no function.
+   */
+  register(strategy: ConflictStrategy): void {
+    const { name } = strategy;
+    if (typeof name !== "string" || !NAME_PATTERN.test(name)) {
+      throw new ConfigurationError(
+        `a conflict strategy's name must be a small letter and up to 63 of a-z 0-9 _; found ${quoted(name)}`,
+      );
+    }
+    if (typeof strategy.resolve !== "function") {
+      throw new ConfigurationError(`conflict strategy ${name} has no function resolve(conflict, signal)`);
+    }
+    if (this.#strategies.has(name)) {
+      throw new ConfigurationError(`a conflict strategy called ${name} is there already: pick another name`);
+    }
+    this.#strategies.set(name, strategy);
+  }
+
+  /** @throws {ConfigurationError} There is none of that name: the message has the nearest one, and all. */
+  get(name: string): ConflictStrategy {
+    const strategy = this.#strategies.get(name);
+    if (strategy !== undefined) return strategy;
+    const names = this.names();
+    const nearest = name.length > NAME_LENGTH_MAX ? "" : `did you mean ${nearestName(name, names)}? `;
+    throw new ConfigurationError(`unknown conflict strategy ${quoted(name)}; ${nearest}There are ${names.join(", ")}`);
+  }
+
+  /** In alphabetic order. */
+  names(): string[] {
+    return [...this.#strategies.keys()].sort();
+  }
+}
+
+function quoted(name: unknown): string {
+  return typeof name === "string" ? JSON.stringify(name.slice(0, NAME_LENGTH_MAX)) : `a ${typeof name}`;
+}

@@ -1,0 +1,29 @@
+import { setTimeout as delay } from "node:timers/promises";
+import postgres from "postgres";
+import { inject } from "vitest";
+import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { CheckLedger } from "../../src/ledger/check-ledger.ts";
+import { createTestDatabase } from "../support/template-database.ts";
+import { describeCheckRecords } from "./check-records.ts";
+
+describeCheckRecords("Postgres", async () => {
+  const database = await createTestDatabase(inject("postgresUrl"));
+  const sql = postgres(database.url, { max: 1, onnotice: () => undefined });
+  const pool = new PostgresPool(database.url, { max: 4 });
+  const node = (nodeId: string): CheckLedger => new CheckLedger(pool, { nodeId, callTimeoutMs: 20_000 });
+  return {
+    one: node("one"),
+    two: node("two"),
+    wait: (milliseconds) => delay(milliseconds), // The server's clock can't be moved.
+    clear: async () => {
+      await sql`
+        truncate mnemosync.conflict_resolutions, mnemosync.check_progress, mnemosync.check_findings, mnemosync.leases`;
+      await sql`delete from mnemosync.sync_meta where name like 'generation:%'`;
+    },
+    close: async () => {
+      await pool.close();
+      await sql.end({ timeout: 1 });
+      await database.drop();
+    },
+  };
+});

@@ -1,0 +1,26 @@
+import type { Candidate, Conflict, ConflictBase } from "../../../src/conflict/strategy.ts";
+import type { StoreName } from "../../../src/errors.ts";
+import type { MemoryDocument } from "../../../src/memory/memory.ts";
+
+export function document(fields: Partial<MemoryDocument> = {}): MemoryDocument {
+  return { content: "base", memoryType: "episodic", importance: 0.5, metadata: {}, privacy: "full", ...fields };
+}
+
+/** A live candidate at version 4, modified at 1,000, unless `fields` say otherwise. */
+export function candidate(store: StoreName, fields: Partial<Candidate> = {}): Candidate {
+  return { store, version: 4, modifiedAt: 1_000, vector: null, document: document(), embedding: null, ...fields };
+}
+
+export function tombstone(store: StoreName, fields: Partial<Candidate> = {}): Candidate {
+  return candidate(store, { ...fields, document: null });
+}
+
+export function base(fields: Partial<MemoryDocument> = {}, embedding: Float32Array | null = null): ConflictBase {
+  return { version: 3, document: document(fields), embedding };
+}
+
+export function conflict(candidates: readonly Candidate[], fields: Partial<Conflict> = {}): Conflict {
+  return { namespace: "default", memoryId: "m", kind: "diverged", base: null, ...fields, candidates };
+}
+
+export const floats = (...values: number[]): Float32Array => Float32Array.from(values);
