@@ -3,10 +3,11 @@ import { decide } from "../conflict/decide.ts";
 import type { ConflictStrategy, Resolution } from "../conflict/strategy.ts";
 import type { EvidenceRecord } from "../ledger/conflict-statements.ts";
 import { keyText, type MemoryKey, plainKey } from "../memory/keys.ts";
-import type { EncodedMemory, MemoryChange } from "../memory/memory.ts";
+import type { EncodedMemory } from "../memory/memory.ts";
 import type { VersionVector } from "../memory/version-vector.ts";
-import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";
+import type { Projection } from "../projections/projection.ts";
 import type { WriteIntent } from "../write/plan.ts";
+import { bringUpToDate } from "./bring-up-to-date.ts";
 import { conflictOf, ledgerCandidate, type SoundCopy, soundCopy } from "./conflict-cases.ts";
 import { storeEvidence } from "./evidence.ts";
 import {
@@ -20,7 +21,7 @@ import {
   type Verdicts,
 } from "./repair-options.ts";
 import type { Finding } from "./report.ts";
-import { isSound, MOVED, movedOn, readSides, republish, type Sides } from "./republish.ts";
+import { MOVED, movedOn, readSides, republish, type Sides } from "./republish.ts";
 
 /** One memory in conflict: what was found of it, and what both sides hold. */
 interface Case {
@@ -278,44 +279,4 @@ function intentOf({ item, memory, includes, modifiedAt }: Winner): WriteIntent {
     modifiedAt,
     ...(includes !== null && { includes }),
   };
-}
-
-/**
- * Makes every projection hold the ledger's current version of `keys`, also where it holds a newer one that was no
- * version of the ledger's, and reads it back. @returns by key text what still differs.
- */
-export async function bringUpToDate(
-  parts: RepairerParts,
-  keys: readonly MemoryKey[],
-  step: RepairStep,
-): Promise<Map<string, string>> {
-  const differences = new Map<string, string>();
-  if (keys.length === 0) return differences;
-  for (const projection of parts.projections) {
-    const replacements = outdated(projection, keys, await readSides(parts, projection, keys, step.signal));
-    if (replacements.length === 0) continue;
-    await projection.replace(replacements, step.signal);
-    const replaced = replacements.map(({ key }) => key);
-    for (const { key } of outdated(projection, replaced, await readSides(parts, projection, replaced, step.signal))) {
-      differences.set(keyText(key), `${projection.store} does not hold the new version yet: run the check again`);
-    }
-  }
-  return differences;
-}
-
-function outdated(projection: Projection, keys: readonly MemoryKey[], sides: readonly Sides[]): Replacement[] {
-  return keys.flatMap((key, index) => {
-    const { change, entry } = sides[index] as Sides;
-    if (change === null || !isSound(change)) return [];
-    const wanted = change.kind === "tombstone" || projection.holds(change) ? change : null;
-    return agrees(projection, entry, wanted) ? [] : [{ key, found: entry, change: wanted }];
-  });
-}
-
-function agrees(projection: Projection, entry: StoredEntry | null, wanted: MemoryChange | null): boolean {
-  if (wanted === null) return entry === null || entry.state === "tombstone";
-  if (entry === null || entry.state === "malformed") return false;
-  if (wanted.kind === "tombstone") return entry.state === "tombstone" && entry.version >= wanted.version;
-  if (entry.state !== "live" || entry.version !== wanted.version || entry.checksum !== wanted.checksum) return false;
-  return projection.flaw(entry, wanted) === null;
 }
