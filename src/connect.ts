@@ -95,9 +95,9 @@ async function openIndex(
   signal: AbortSignal,
 ): Promise<FaissProjection | null> {
   if (options.faiss === undefined) return null;
-  const { directory, dimension, metric } = options.faiss;
+  const { model: _, ...settings } = options.faiss; // The embedder's, where none is named.
   const { ledger, log, onIndexProgress: onProgress } = parts;
-  const index = { directory, dimension, metric, ...(model && { model }), ...(onProgress && { onProgress }) };
+  const index = { ...settings, ...(model && { model }), ...(onProgress && { onProgress }) };
   return await FaissProjection.open(index, { source: ledger, log }, signal);
 }
 

@@ -63,6 +63,42 @@ export const optionsSchema = z.strictObject({
       dimension: z.number().int().min(1).max(16_384).default(384).describe("Numbers per vector"),
       metric: z.enum(["cosine", "ip", "l2"]).default("cosine").describe("How vectors are compared"),
       model: z.string().min(1).max(256).optional().describe("The embedding model whose vectors the index holds"),
+      factory: z
+        .string()
+        .regex(/^[A-Za-z0-9_,()[\]-]{1,64}$/, 'expected a factory string of FAISS, like "HNSW32" or "IVF1024,Flat"')
+        .default("Flat")
+        .describe(
+          "Main index of large namespaces as FAISS's factory takes it: Flat is exact, HNSW32 and others are faster",
+        ),
+      nprobe: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(32)
+        .describe("Lists of an IVF index that a search looks into"),
+      efSearch: z
+        .number()
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(128)
+        .describe("Candidates that a search of an HNSW index keeps"),
+      mainRowsMin: z
+        .number()
+        .int()
+        .min(1)
+        .default(20_000)
+        .describe("Vectors of a namespace from which on it gets a main index other than Flat"),
+      snapshotIntervalMs: milliseconds(100)
+        .default(300_000)
+        .describe("Milliseconds after a change until the index is saved with it"),
+      snapshotChangesMax: z
+        .number()
+        .int()
+        .min(1)
+        .default(200_000)
+        .describe("Changes after which the index is saved at once"),
     })
     .optional(),
   embedding: z

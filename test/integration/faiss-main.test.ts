@@ -180,6 +180,40 @@ test("searches and writes go on while a main index is built, and what they did i
   for (const { memoryId, version } of hits) expect(live.get(memoryId)?.version).toBe(version);
 });
 
+test("a large flat namespace is rewritten beside the calls, in segments, with nothing lost or gained", async () => {
+  const dimension = 1_024;
+  const wide = randomNumbers(3);
+  const make = (at: number, version: number) => put(`m${at}`, version, randomVector(wide, dimension));
+  const index = await open({ dimension, deadShareMax: 0.4 });
+  const live = new Map<string, PutChange>();
+  const write = async (from: number, count: number, version: number): Promise<void> => {
+    const changes = Array.from({ length: count }, (_, at) => make(from + at, version));
+    source.commit(...changes);
+    await index.publish(changes, within());
+    for (const change of changes) live.set(change.memoryId, change);
+  };
+  for (let start = 0; start < 10_000; start += 1_000) await write(start, 1_000, 1); // More than one segment of 32 MiB.
+  const { compactions } = await statistics(index);
+  let during = 0;
+  for (let round = 0; (await statistics(index)).compactions === compactions; round++) {
+    expect(round, "no compaction").toBeLessThan(1_000);
+    await write((round * 500) % 10_000, 500, 2 + Math.floor(round / 20));
+    during++;
+    const [wanted] = [...live.values()].slice(-1) as [PutChange];
+    const [best] = await index.search("default", wanted.embedding as Float32Array, 1, within());
+    expect(best).toMatchObject({ memoryId: wanted.memoryId, version: wanted.version });
+  }
+  expect(during).toBeGreaterThan(10);
+  expect(await index.count(within())).toBe(10_000);
+  await expectHeld(index, [...live.values()]);
+  await index.compact(within());
+  expect((await statistics(index)).namespaces).toMatchObject([{ live: 10_000, dead: 0, main: 0 }]);
+  await expectHeld(index, [...live.values()]);
+  const query = randomVector(wide, dimension);
+  const hits = await index.search("default", query, 20, within());
+  expect(hits.map(({ memoryId }) => memoryId)).toEqual(exact("cosine", live.values(), query, 20));
+});
+
 test("below the minimum search stays exact, and a namespace that shrinks below it is flat again", async () => {
   const index = await open({ factory: "IVF8,Flat", nprobe: 1 });
   await write(index, vectors(999));

@@ -1,6 +1,5 @@
 import { ClosedError, InternalError, StoreUnavailableError, ValidationError } from "../../errors.ts";
 import { BucketDigests } from "../../memory/buckets.ts";
-import { embeddingBytes } from "../../memory/checksum.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { type Log, silentLog } from "../../observability/log.ts";
@@ -16,22 +15,21 @@ import type {
   StoredEntry,
 } from "../projection.ts";
 import { DirectoryLock } from "./directory-lock.ts";
-import { HostClient, type HostState } from "./host-client.ts";
+import type { FaissStatistics } from "./faiss-statistics.ts";
+import { HostClient } from "./host-client.ts";
 import { HostConnection } from "./host-connection.ts";
 import { EpochChangedError, type FeedPosition, LedgerFollower } from "./ledger-follower.ts";
 import type { HostStatistics, SearchHit, WireKeyedEntry } from "./messages.ts";
-import { exactScore, projectChecked, projectVector } from "./metric.ts";
+import { exactScore, projectChecked } from "./metric.ts";
 import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "./options.ts";
 import { packChanges } from "./packed-changes.ts";
 import { removeAbandonedScratch } from "./scratch.ts";
 import { SnapshotSchedule } from "./snapshot-schedule.ts";
 import { withBlocks } from "./vector-blocks.ts";
-import { storedEntry, wireReplacement } from "./wire-entries.ts";
+import { readEntries, storedEntry, vectorFlaw, wireReplacement } from "./wire-entries.ts";
 
 /** Results of one search at most. */
 const K_MAX = 100_000;
-/** Bytes of vectors that one answer of the host carries at most: the event loop copies them in one go. */
-const READ_BYTES_MAX = 1024 * 1024;
 const SCAN_PAGE = 1_000;
 const CLOSE_SNAPSHOT_MS = 60_000;
 
@@ -43,25 +41,6 @@ export interface FaissDependencies {
   readonly random?: () => number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-}
-
-/** What is known of the index without asking it, and what it answered where it could be asked. */
-export interface FaissStatistics {
-  readonly state: HostState;
-  /** Host processes started after the first one. */
-  readonly restarts: number;
-  /** How the last process ended; null while the first one runs. */
-  readonly lastFailure: string | null;
-  /**
-   * Milliseconds since the last look at the ledger's feed that found its end: everything that was committed before that,
-   * by whatever node, is in the index (but for transactions that are hidden behind an older one that is still open).
-   * Null while a host is filled.
-   */
-  readonly lagMs: number | null;
-  /** Changes that are in no snapshot yet. */
-  readonly unsavedChanges: number;
-  /** Null unless `state` is `ready`. */
-  readonly host: HostStatistics | null;
 }
 
 /**
@@ -204,26 +183,7 @@ export class FaissProjection implements Projection {
     signal: AbortSignal,
   ): Promise<(StoredEntry | null)[]> {
     const connection = await this.#ready(signal);
-    const rowBytes = this.#options.dimension * 4;
-    const chunk = options.data ? Math.max(1, Math.floor(READ_BYTES_MAX / rowBytes)) : Math.max(1, keys.length);
-    const found: (StoredEntry | null)[] = [];
-    for (let start = 0; start < keys.length; start += chunk) {
-      const asked = keys.slice(start, start + chunk).map(({ namespace, memoryId }) => ({ namespace, memoryId }));
-      const answer = await connection.request("read", { keys: asked, vectors: options.data }, signal);
-      let row = 0;
-      for (const [position, entry] of answer.entries.entries()) {
-        if (entry === null) {
-          found.push(null);
-          continue;
-        }
-        let embedding: Buffer | null = null;
-        if (answer.vectors !== null && entry.state === "live") {
-          embedding = Buffer.from(answer.vectors.buffer, answer.vectors.byteOffset + row++ * rowBytes, rowBytes);
-        }
-        found.push(storedEntry(asked[position] as MemoryKey, entry, embedding));
-      }
-    }
-    return found;
+    return readEntries(connection, this.#options.dimension, keys, options, signal);
   }
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
@@ -250,20 +210,7 @@ export class FaissProjection implements Projection {
   }
 
   flaw(entry: LiveEntry, expected: PutChange): string | null {
-    const stored = entry.data?.embedding ?? null;
-    if (expected.embedding === null) return "the index holds a vector of a memory that has none";
-    if (stored === null) return "the index holds no vector";
-    let wanted: Buffer;
-    try {
-      wanted = embeddingBytes(projectVector(this.#options.metric, expected.embedding));
-    } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      return `the ledger's vector cannot be in this index: ${error.message}`;
-    }
-    if (stored.byteLength !== wanted.byteLength) {
-      return `the vector has ${stored.byteLength / 4} numbers instead of ${wanted.byteLength / 4}`;
-    }
-    return stored.equals(wanted) ? null : "the vector's bytes are not those of the ledger's embedding";
+    return vectorFlaw(this.#options.metric, entry.data?.embedding ?? null, expected.embedding);
   }
 
   async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {

@@ -6,6 +6,7 @@ import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange } from "../../memory/memory.ts";
 import type { Log } from "../../observability/log.ts";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../change-source.ts";
+import { isProven, SnapshotFolder } from "./host/snapshot-folder.ts";
 import { type HostConnection, isTimeout } from "./host-connection.ts";
 import type { SnapshotExpectation } from "./messages.ts";
 import { projectChecked } from "./metric.ts";
@@ -66,13 +67,14 @@ export class LedgerFollower {
     const folder = join(directory, "building");
     const main = { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax, folder, threads };
     const scratch = connection.scratch;
+    const proven = this.#proveNewest(signal);
     await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs, main }, signal);
     const epoch = await this.#persist(first, signal, (attempt) =>
       ask(attempt, (deadline) => this.#source.epoch(deadline)),
     );
     if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
     this.#epoch = epoch;
-    const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), signal)) ?? FEED_START;
+    const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), proven, signal)) ?? FEED_START;
     const position: FeedPosition = { epoch, cursor, caughtUpAt: null };
     const progress = await this.#persist(first, signal, (attempt) => this.#follow(connection, position, attempt));
     const recent = this.recent.headers();
@@ -109,10 +111,22 @@ export class LedgerFollower {
     return { epoch, model, dimension, metric };
   }
 
+  /**
+   * Compares the checksums of the newest snapshot here, while the process starts there: each takes a quarter of a second
+   * per 250 MB. @returns its number; null when there is none, or it is for the host to say what is wrong with it.
+   */
+  async #proveNewest(signal: AbortSignal): Promise<number | null> {
+    const folder = new SnapshotFolder(this.#options.directory);
+    const [sequence] = await folder.sequences().catch(() => []); // The host finds the same, and tells.
+    if (sequence === undefined) return null;
+    return (await isProven(folder.pathOf(sequence), signal)) ? sequence : null;
+  }
+
   /** @returns the cursor of the snapshot that was loaded; null when there is none to use. */
   async #loadNewest(
     connection: HostConnection,
     expected: SnapshotExpectation,
+    newest: Promise<number | null>,
     signal: AbortSignal,
   ): Promise<FeedCursor | null> {
     const { directory } = this.#options;
@@ -124,7 +138,8 @@ export class LedgerFollower {
         continue;
       }
       this.#loadCrashes.set(sequence, crashes + 1);
-      const loaded = await connection.request("loadSnapshot", { directory, sequence, expected }, signal);
+      const args = { directory, sequence, expected, proven: sequence === (await newest) };
+      const loaded = await connection.request("loadSnapshot", args, signal);
       this.#loadCrashes.delete(sequence);
       switch (loaded.outcome) {
         case "loaded":
@@ -154,14 +169,16 @@ export class LedgerFollower {
     while (true) {
       const askedAt = this.#now();
       const page = await ask(signal, (deadline) => this.#source.changesAfter(position.cursor, FEED_PAGE, deadline));
-      if (page.headers.length === 0) {
-        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
-        return { read, applied };
-      }
-      applied += await this.#refresh(connection, page.headers, signal);
+      if (page.headers.length > 0) applied += await this.#refresh(connection, page.headers, signal);
       read += page.headers.length;
       // Two that follow at a time may pass each other: the one behind must not turn the other back.
       if (isLater(page.cursor, position.cursor)) position.cursor = page.cursor;
+      // A short page ended where the feed ended when it was asked: going on until one is empty would be to race the
+      // writers.
+      if (page.headers.length < FEED_PAGE) {
+        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
+        return { read, applied };
+      }
       if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
         reportedAt = performance.now();
         this.#options.onProgress({ read, applied });

@@ -156,7 +156,11 @@ export interface HostOperations {
   compact: { args: null; result: { slotsFreed: number } };
   /** Sequence numbers of the snapshots there are, newest first. Removes what an interrupted one left behind. */
   listSnapshots: { args: { directory: string }; result: number[] };
-  loadSnapshot: { args: { directory: string; sequence: number; expected: SnapshotExpectation }; result: LoadOutcome };
+  /** `proven`: the files' checksums were compared a moment ago. */
+  loadSnapshot: {
+    args: { directory: string; sequence: number; expected: SnapshotExpectation; proven: boolean };
+    result: LoadOutcome;
+  };
   setAsideSnapshot: { args: { directory: string; sequence: number }; result: null };
   writeSnapshot: {
     args: { directory: string; head: SnapshotExpectation; cursor: FeedCursor; createdAt: number; keep: number };

@@ -32,7 +32,14 @@ export interface SnapshotNamespace {
   /** The main index, whose rows are the namespace's first slots; null without one. */
   readonly main: SnapshotMain | null;
   /** Flat indexes whose rows make up the other slots, in order. */
-  readonly segments: readonly { readonly file: string; readonly rows: number }[];
+  readonly segments: readonly SnapshotSegment[];
+}
+
+export interface SnapshotSegment {
+  readonly file: string;
+  /** Where in the file the index begins: small ones share a file, since a thousand of them took seconds to sync. */
+  readonly offset: number;
+  readonly rows: number;
 }
 
 export interface SnapshotMain {
@@ -131,7 +138,10 @@ function isManifest(value: unknown): value is SnapshotManifest {
         typeof namespace.name === "string" &&
         isCount(namespace.live) &&
         (namespace.main === null || isMain(namespace.main)) &&
-        isArrayOf(namespace.segments, (segment) => isFileName(segment.file) && isCount(segment.rows)),
+        isArrayOf(
+          namespace.segments,
+          (segment) => isFileName(segment.file) && isCount(segment.offset) && isCount(segment.rows),
+        ),
     )
   );
 }

@@ -3,7 +3,7 @@ import { ulid } from "ulid";
 import { StoreUnavailableError } from "../../errors.ts";
 import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
 import { BucketDigests, type BucketSet } from "../../memory/buckets.ts";
-import { checksumOf, embeddingBytes } from "../../memory/checksum.ts";
+import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.ts";
 import { bucketOf, type MemoryKey, plainKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { compareVectors, parseVector } from "../../memory/version-vector.ts";
@@ -215,6 +215,8 @@ export class RedisProjection implements Projection {
         ? "the data does not fit the checksum"
         : "the embedding does not fit the checksum";
     }
+    const digest = entryDigest(expected, expected.version, expected.checksum);
+    if (data.digest !== digest) return `the digest is ${data.digest}, not ${digest}`;
     if (entry.modifiedAt !== expected.modifiedAt)
       return `modified_at is ${entry.modifiedAt}, not ${expected.modifiedAt}`;
     const vector = data.vector === null ? null : parseVector(data.vector);

@@ -12,7 +12,7 @@ const manifest: SnapshotManifest = {
   cursor: { xid: "12345678901234567890", seq: "7" },
   createdAt: 1_700_000_000_000,
   files: [{ name: "slots.bin", bytes: 4, sha256: "0".repeat(64) }],
-  namespaces: [{ name: "default", live: 1, main: null, segments: [{ file: "index-0.faiss", rows: 1 }] }],
+  namespaces: [{ name: "default", live: 1, main: null, segments: [{ file: "index-0.faiss", offset: 0, rows: 1 }] }],
 };
 
 const rejection = (text: string, wanted = expected): SnapshotRejection => {

@@ -93,6 +93,14 @@ export class FlatSpace {
     dropped(staged.bytes);
   }
 
+  /** The index in the bytes of a flat file. @throws {HostError} */
+  readBytes(bytes: Uint8Array, rows: number): FaissIndex {
+    return this.scratch.using(bytes.byteLength, (path) => {
+      writeFileSync(path, bytes);
+      return this.readFile(path, rows);
+    });
+  }
+
   /** Reads an index of any kind. @param path a file that FAISS wrote; another one may end this process. */
   readAny(path: string): FaissIndex {
     return this.#faiss.Index.read(path);

@@ -163,7 +163,7 @@ export class Host {
       return folder.sequences();
     },
 
-    loadSnapshot: async ({ directory, sequence, expected }) => {
+    loadSnapshot: async ({ directory, sequence, expected, proven }) => {
       const state = this.#ready;
       const folder = new SnapshotFolder(directory);
       try {
@@ -172,6 +172,7 @@ export class Host {
           expected,
           state.index.space,
           state.main,
+          { proven },
         );
         state.index.drop();
         this.#state = { ...state, index };

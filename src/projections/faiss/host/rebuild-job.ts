@@ -12,8 +12,8 @@ export interface RebuildJob {
   readonly shape: VectorShape;
   /** Rows that come first, from the flat file that the worker has as descriptor 4; 0 for none. */
   readonly firstRows: number;
-  /** Flat files with the rows behind those, in order. Removed as they are read. */
-  readonly segments: readonly { readonly path: string; readonly rows: number }[];
+  /** Flat files with the rows behind those, in order. Removed as they are read. Null: none of its rows is wanted. */
+  readonly segments: readonly { readonly path: string | null; readonly rows: number }[];
   /** The rows wanted, ascending. */
   readonly kept: Uint32Array;
   /** Where results are written. */
@@ -124,7 +124,7 @@ async function writeMain(faiss: Faiss, job: RebuildJob, vectorsPath: string, tar
 
 interface SourcePart {
   file: number | null;
-  /** Null: a descriptor that was handed down. */
+  /** Null: a descriptor that was handed down, or no file since no row of it is wanted. */
   readonly path: string | null;
   readonly base: number;
   readonly end: number;
@@ -166,8 +166,10 @@ class RowSource {
   #partOf(row: number): SourcePart {
     while (this.#parts[0] !== undefined && row >= this.#parts[0].end) this.#drop(this.#parts.shift()!);
     const part = this.#parts[0];
-    if (part === undefined) throw new Error(`row ${row} stands in none of the files`);
-    if (part.file === null) part.file = openSync(part.path as string, "r");
+    if (part === undefined || (part.file === null && part.path === null)) {
+      throw new Error(`row ${row} stands in none of the files`);
+    }
+    part.file ??= openSync(part.path as string, "r");
     return part;
   }
 

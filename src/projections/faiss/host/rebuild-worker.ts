@@ -8,11 +8,11 @@ import { type RebuildJob, type RebuildResult, rebuild } from "./rebuild-job.ts";
  */
 export type RebuildAnswer = { readonly result: RebuildResult } | { readonly error: string };
 
-/** Searches and writes come first. */
+/** For what takes minutes: searches and writes come first. Clearing away the dead must keep up with the writes. */
 const NICENESS = 10;
 
 process.once("message", (job: RebuildJob) => {
-  setPriority(NICENESS);
+  if (job.main !== null) setPriority(NICENESS);
   rebuild(loadFaiss(), job).then(
     (result) => answer({ result }),
     (error: unknown) => answer({ error: error instanceof Error ? error.message : String(error) }),

@@ -169,8 +169,12 @@ export class Rebuilder {
     const written: string[] = [];
     const folder = this.#newFolder(index, wantsMain, kept.length);
     try {
-      const segments: { path: string; rows: number }[] = [];
+      const segments: { path: string | null; rows: number }[] = [];
       for (const segment of vectors.segments.filter(({ base }) => base < cut)) {
+        if (segment.dead === segment.rows) {
+          segments.push({ path: null, rows: segment.rows }); // As most are, where the same memories are updated a lot.
+          continue;
+        }
         const path = space.writeScratch(segment.index);
         written.push(path);
         segments.push({ path, rows: segment.rows });

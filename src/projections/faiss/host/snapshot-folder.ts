@@ -1,11 +1,9 @@
-import { createHash, webcrypto } from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { MANIFEST_NAME, type SnapshotFile, SnapshotRejection } from "../snapshot-manifest.ts";
+import { decodeManifest, MANIFEST_NAME, type SnapshotFile, SnapshotRejection } from "../snapshot-manifest.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
-/** Files up to this size are hashed in one piece, on another thread. */
-const WHOLE_BYTES_MAX = 64 * 1024 * 1024;
 const UNREADABLE_MAX = 2;
 const UNREADABLE = ".unreadable";
 const TEMPORARY = ".tmp-";
@@ -148,10 +146,7 @@ export async function readManifestText(folder: string): Promise<string> {
   }
 }
 
-/**
- * Proves size and SHA-256 of a file of a snapshot. Hashes on another thread, so that indexes are read meanwhile.
- * @throws {SnapshotRejection}
- */
+/** Proves size and SHA-256 of a file of a snapshot. @throws {SnapshotRejection} */
 export async function verifyFile(folder: string, expected: SnapshotFile): Promise<void> {
   const path = join(folder, expected.name);
   let found: string;
@@ -160,7 +155,7 @@ export async function verifyFile(folder: string, expected: SnapshotFile): Promis
     if (size !== expected.bytes) {
       throw new SnapshotRejection("set_aside", `${expected.name} has ${size} bytes instead of ${expected.bytes}`);
     }
-    found = size <= WHOLE_BYTES_MAX ? await hashWhole(path) : await hashChunks(path, size);
+    found = await hashFile(path);
   } catch (error) {
     if (error instanceof SnapshotRejection) throw error;
     throw new SnapshotRejection("set_aside", `${expected.name} cannot be read: ${(error as Error).message}`);
@@ -170,14 +165,34 @@ export async function verifyFile(folder: string, expected: SnapshotFile): Promis
   }
 }
 
-async function hashWhole(path: string): Promise<string> {
-  return Buffer.from(await webcrypto.subtle.digest("SHA-256", await readFile(path))).toString("hex");
+/** Piece by piece, through one buffer, with a turn of the event loop for each. */
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  const file = await open(path, "r");
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(chunk, 0, chunk.byteLength);
+      if (bytesRead === 0) return hash.digest("hex");
+      hash.update(chunk.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
 }
 
-async function hashChunks(path: string, size: number): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of readChunks(path, 0, size)) hash.update(chunk);
-  return hash.digest("hex");
+/** Whether every file of a snapshot has the size and the checksum that its manifest says. Never rejects. */
+export async function isProven(folder: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const manifest = decodeManifest(await readManifestText(folder));
+    for (const file of manifest.files) {
+      if (signal.aborted) return false;
+      await verifyFile(folder, file);
+    }
+    return true;
+  } catch {
+    return false; // Whoever loads it finds the same, and says what it is.
+  }
 }
 
 /** Makes names that were given in a folder durable. */

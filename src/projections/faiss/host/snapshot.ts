@@ -1,3 +1,4 @@
+import { readFileSync, rmSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -8,7 +9,6 @@ import {
   encodeManifest,
   parseManifest,
   SLOTS_NAME,
-  type SnapshotFile,
   type SnapshotMain,
   type SnapshotManifest,
   SnapshotRejection,
@@ -29,7 +29,7 @@ import {
 } from "./snapshot-folder.ts";
 import { VectorSegments } from "./vector-segments.ts";
 
-const HELD_CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /** What a snapshot says about itself besides its contents. */
 export interface SnapshotHead extends SnapshotExpectation {
@@ -37,10 +37,20 @@ export interface SnapshotHead extends SnapshotExpectation {
   readonly createdAt: number;
 }
 
-/** What a file is written from: rows of a flat index, or the bytes of a file that is held. */
+/** What a file is written from: rows of flat indexes, or the bytes of a file that is held. */
 type Image =
-  | { readonly file: string; readonly index: FaissIndex; readonly rows: number }
+  | {
+      readonly file: string;
+      readonly isShared: boolean;
+      readonly parts: { readonly index: FaissIndex; readonly rows: number }[];
+      bytes: number;
+    }
   | { readonly file: string; readonly held: HeldFile };
+
+/** Segments up to this size share files, … */
+const SHARED_BYTES_MAX = 1024 * 1024;
+/** … which are not to be longer than this. */
+const SHARED_FILE_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * Writes all of `index` as it is at the time of the call. The slot tables are copied before the first pause; rows of
@@ -63,10 +73,13 @@ export async function writeSnapshot(
     name: namespace,
     live: table.liveCount,
     main: main && { file: hold(main.file), factory: main.factory, vectors: hold(main.vectors), rows: main.rows },
-    segments: segments.map((segment) => {
-      const file = `index-${images.length}.faiss`;
-      images.push({ file, index: segment.index, rows: segment.rows });
-      return { file, rows: segment.rows };
+    segments: segments.map(({ index: flat, rows }) => {
+      const bytes = flatFileBytes(index.space.shape, rows);
+      const image = bytes <= SHARED_BYTES_MAX ? sharedImage(images, bytes) : newImage(images, false);
+      const segment = { file: image.file, offset: image.bytes, rows };
+      image.parts.push({ index: flat, rows });
+      image.bytes += bytes;
+      return segment;
     }),
   }));
   try {
@@ -94,39 +107,77 @@ export async function writeSnapshot(
   }
 }
 
-/** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
+type FlatImage = Extract<Image, { parts: unknown }>;
+
+function newImage(images: Image[], isShared: boolean): FlatImage {
+  const image = { file: `index-${images.length}.faiss`, isShared, parts: [], bytes: 0 };
+  images.push(image);
+  return image;
+}
+
+/** The file that small segments share at the moment, or a new one. */
+function sharedImage(images: Image[], bytes: number): FlatImage {
+  const last = images.findLast((image): image is FlatImage => "parts" in image && image.isShared);
+  return last !== undefined && last.bytes + bytes <= SHARED_FILE_BYTES_MAX ? last : newImage(images, true);
+}
+
 async function writeImage(writer: SnapshotWriter, space: FlatSpace, image: Image): Promise<void> {
-  if ("held" in image) {
-    await writer.write(image.file, heldChunks(image.held));
-    return;
+  let chunks: AsyncGenerator<Uint8Array>;
+  if ("held" in image) chunks = heldChunks(image.held);
+  else chunks = image.isShared ? sharedChunks(space, image.parts) : flatChunks(space, image.parts);
+  await writer.write(image.file, chunks);
+}
+
+/** As `flatChunks`, many small parts at a time: a turn of the event loop for each took seconds for a thousand. */
+async function* sharedChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
+  let gathered: Buffer[] = [];
+  let gatheredBytes = 0;
+  for (const { index, rows } of parts) {
+    const scratch = space.writeScratch(index);
+    let bytes: Buffer;
+    try {
+      // It may have more rows by now than when the slot tables were copied.
+      bytes = readFileSync(scratch).subarray(0, flatFileBytes(space.shape, rows));
+    } finally {
+      rmSync(scratch, { force: true });
+    }
+    writeFlatHeader(bytes, space.shape, rows);
+    gathered.push(bytes);
+    gatheredBytes += bytes.byteLength;
+    if (gatheredBytes < CHUNK_BYTES) continue;
+    yield Buffer.concat(gathered);
+    gathered = [];
+    gatheredBytes = 0;
   }
-  const { file, index, rows } = image;
-  const scratch = space.writeScratch(index);
-  try {
-    await writer.write(file, firstRows(scratch, space, rows));
-  } finally {
-    await rm(scratch, { force: true });
-  }
+  if (gatheredBytes > 0) yield Buffer.concat(gathered);
 }
 
 /** Piece by piece, with a turn of the event loop between them. */
 async function* heldChunks(held: HeldFile): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < held.bytes; at += HELD_CHUNK_BYTES) {
-    const chunk = Buffer.allocUnsafe(Math.min(HELD_CHUNK_BYTES, held.bytes - at));
+  for (let at = 0; at < held.bytes; at += CHUNK_BYTES) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, held.bytes - at));
     held.readAt(chunk, at);
     yield chunk;
   }
 }
 
-async function* firstRows(path: string, space: FlatSpace, rows: number): AsyncGenerator<Uint8Array> {
-  const header = Buffer.alloc(FLAT_HEADER_BYTES);
-  writeFlatHeader(header, space.shape, rows);
-  yield header;
-  yield* readChunks(path, FLAT_HEADER_BYTES, flatFileBytes(space.shape, rows));
+/** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
+async function* flatChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
+  for (const { index, rows } of parts) {
+    const header = Buffer.alloc(FLAT_HEADER_BYTES);
+    writeFlatHeader(header, space.shape, rows);
+    yield header;
+    const scratch = space.writeScratch(index);
+    try {
+      yield* readChunks(scratch, FLAT_HEADER_BYTES, flatFileBytes(space.shape, rows));
+    } finally {
+      await rm(scratch, { force: true });
+    }
+  }
 }
 
 /**
- * The index in a snapshot, every file proven by its checksum before it is read.
+ * The index in a snapshot, every file proven by its checksum before it is read: here, unless the owner has just done it.
  * @throws {SnapshotRejection} It is unreadable, torn, or does not fit what is expected.
  */
 export async function loadSnapshot(
@@ -134,29 +185,28 @@ export async function loadSnapshot(
   expected: SnapshotExpectation,
   space: FlatSpace,
   configuration: MainConfiguration,
+  { proven = false } = {},
 ): Promise<{ index: MemoryIndex; manifest: SnapshotManifest }> {
   const manifest = parseManifest(await readManifestText(path), expected);
-  const names = new Set(manifest.files.map((file) => file.name));
+  const names = new Map(manifest.files.map((file) => [file.name, file.bytes]));
   if (!names.has(SLOTS_NAME)) throw new SnapshotRejection("set_aside", `${SLOTS_NAME} is missing`);
-  const proofs = new Proofs(path, manifest.files);
+  if (!proven) for (const file of manifest.files) await verifyFile(path, file);
   const index = new MemoryIndex(space);
+  const shared = new SharedFile(path);
   try {
-    await proofs.of(SLOTS_NAME);
     const reader = new SlotsReader(await readFile(join(path, SLOTS_NAME)));
     for (const { name, main, segments, live } of manifest.namespaces) {
       const vectors = new VectorSegments(space);
       for (const file of [...(main === null ? [] : [main.file, main.vectors]), ...segments.map((part) => part.file)]) {
         if (!names.has(file)) throw new Error(`${file} is missing`);
       }
-      if (main !== null) {
-        for (const file of [main.file, main.vectors]) await proofs.of(file);
-        await loadMain(path, main, vectors, space, configuration);
-      }
-      for (const { file, rows } of segments) {
-        await proofs.of(file);
-        vectors.adopt(space.readFile(join(path, file), rows), rows);
+      if (main !== null) await loadMain(path, main, vectors, space, configuration);
+      for (const { file, offset, rows } of segments) {
+        const bytes = flatFileBytes(space.shape, rows);
+        if (names.get(file) === bytes) vectors.adopt(space.readFile(join(path, file), rows), rows);
+        else vectors.adopt(space.readBytes(shared.read(file, offset, bytes), rows), rows);
         // Files are read in one go each; between them the host answers pings.
-        await nextTurn();
+        if (bytes > SHARED_BYTES_MAX) await nextTurn();
       }
       const loaded = new NamespaceIndex(name, space, { vectors, ...reader.next() });
       const { slots } = loaded;
@@ -167,13 +217,41 @@ export async function loadSnapshot(
       index.add(loaded);
     }
     if (!reader.atEnd) throw new Error(`${SLOTS_NAME} goes on behind its end`);
-    await proofs.all();
     return { index, manifest };
   } catch (error) {
     index.drop();
-    await proofs.settled();
     if (error instanceof SnapshotRejection) throw error;
     throw new SnapshotRejection("set_aside", `its files do not fit together: ${(error as Error).message}`);
+  } finally {
+    shared.close();
+  }
+}
+
+/** Reads parts of files, which come one behind the other in the same one mostly. */
+class SharedFile {
+  readonly #folder: string;
+  #name: string | null = null;
+  #file: HeldFile | null = null;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  read(name: string, offset: number, length: number): Buffer {
+    if (this.#file === null || this.#name !== name) {
+      this.close();
+      this.#file = HeldFile.open(join(this.#folder, name));
+      this.#name = name;
+    }
+    if (offset + length > this.#file.bytes) throw new Error(`${name} ends before ${offset + length}`);
+    const bytes = Buffer.allocUnsafe(length);
+    this.#file.readAt(bytes, offset);
+    return bytes;
+  }
+
+  close(): void {
+    this.#file?.release();
+    this.#file = null;
   }
 }
 
@@ -198,46 +276,4 @@ async function loadMain(
     throw error;
   }
   await nextTurn();
-}
-
-/** Proves files ahead of their being read, so that hashing one and reading another go side by side. */
-class Proofs {
-  readonly #path: string;
-  readonly #waiting: SnapshotFile[];
-  readonly #proofs = new Map<string, Promise<void>>();
-
-  constructor(path: string, files: readonly SnapshotFile[]) {
-    this.#path = path;
-    // The order of their being read: the slot table, then the others as they are listed.
-    this.#waiting = [...files];
-    this.#ahead();
-  }
-
-  /** @throws {SnapshotRejection} The file is not what the manifest says. */
-  async of(name: string): Promise<void> {
-    while (!this.#proofs.has(name)) {
-      if (!this.#ahead()) throw new Error(`${name} is missing`);
-    }
-    await this.#proofs.get(name);
-    this.#ahead();
-  }
-
-  async all(): Promise<void> {
-    while (this.#ahead()) await this.settled();
-    await Promise.all(this.#proofs.values());
-  }
-
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#proofs.values());
-  }
-
-  /** Starts on the next file. @returns whether there was one. */
-  #ahead(): boolean {
-    const file = this.#waiting.shift();
-    if (file === undefined) return false;
-    const proof = verifyFile(this.#path, file);
-    proof.catch(() => undefined); // Whoever asks for it is told.
-    this.#proofs.set(file.name, proof);
-    return true;
-  }
 }
