@@ -163,13 +163,16 @@ async function inBatches(
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
-function checkOptions({ repairsMax, kinds }: RepairOptions): void {
+function checkOptions({ repairsMax, kinds, stores }: RepairOptions): void {
   if (repairsMax !== undefined && !(Number.isInteger(repairsMax) && repairsMax >= 1)) {
     throw new ValidationError("repairsMax", `is ${repairsMax}, and must be a whole number from 1`);
   }
   const unknown = kinds?.find((kind) => !DRIFT_KINDS.includes(kind));
   if (unknown !== undefined)
     throw new ValidationError("kinds", `${JSON.stringify(unknown)} is none of ${DRIFT_KINDS.join(", ")}`);
+  const strange = stores?.find((store) => !STORES.includes(store));
+  if (strange !== undefined)
+    throw new ValidationError("stores", `${JSON.stringify(strange)} is none of ${STORES.join(", ")}`);
 }
 
 function detail(finding: Finding, verdict: Verdict | undefined): RepairDetail {

@@ -227,7 +227,7 @@ async function writeWinners(
   );
   for (const { winner, version } of written) {
     const difference = agreed.get(keyText(winner.item.key)) ?? null;
-    const note = `${winner.note}: version ${version} of the ledger`;
+    const note = `${winner.note}; it is version ${version} of the ledger now`;
     const verdict = difference === null ? repaired(note, strategy.name) : deferred(difference, strategy.name);
     for (const finding of winner.item.findings) verdicts.set(finding, verdict);
     // The decision stands in the ledger either way; what a store still lacks is found by the next check.

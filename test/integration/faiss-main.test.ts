@@ -192,22 +192,22 @@ test("a large flat namespace is rewritten beside the calls, in segments, with no
     await index.publish(changes, within());
     for (const change of changes) live.set(change.memoryId, change);
   };
-  for (let start = 0; start < 10_000; start += 1_000) await write(start, 1_000, 1); // More than one segment of 32 MiB.
+  for (let start = 0; start < 5_000; start += 1_000) await write(start, 1_000, 1); // More than one segment of 32 MiB.
   const { compactions } = await statistics(index);
   let during = 0;
   for (let round = 0; (await statistics(index)).compactions === compactions; round++) {
     expect(round, "no compaction").toBeLessThan(1_000);
-    await write((round * 500) % 10_000, 500, 2 + Math.floor(round / 20));
+    await write((round * 500) % 5_000, 500, 2 + Math.floor(round / 20));
     during++;
     const [wanted] = [...live.values()].slice(-1) as [PutChange];
     const [best] = await index.search("default", wanted.embedding as Float32Array, 1, within());
     expect(best).toMatchObject({ memoryId: wanted.memoryId, version: wanted.version });
   }
   expect(during).toBeGreaterThan(10);
-  expect(await index.count(within())).toBe(10_000);
+  expect(await index.count(within())).toBe(5_000);
   await expectHeld(index, [...live.values()]);
   await index.compact(within());
-  expect((await statistics(index)).namespaces).toMatchObject([{ live: 10_000, dead: 0, main: 0 }]);
+  expect((await statistics(index)).namespaces).toMatchObject([{ live: 5_000, dead: 0, main: 0 }]);
   await expectHeld(index, [...live.values()]);
   const query = randomVector(wide, dimension);
   const hits = await index.search("default", query, 20, within());

@@ -56,7 +56,7 @@ export interface FaissOptions {
   hostPingIntervalMs?: number;
   /**
    * Milliseconds without a sign of life after which the host process is killed and started again. At least twice
-   * `hostPingIntervalMs`, and longer than the longest compaction. @default 60_000
+   * `hostPingIntervalMs`, and longer than reading the largest main index from disk takes. @default 60_000
    */
   hostStallMs?: number;
   /** Most milliseconds between two starts of a host that keeps crashing, 10 … 600_000. @default 30_000 */

@@ -1,14 +1,12 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import type { HostMessage, MainConfiguration } from "../messages.ts";
 import { HeldFile } from "./held-file.ts";
 import { MainIndex } from "./main-index.ts";
 import type { MemoryIndex } from "./memory-index.ts";
 import type { NamespaceIndex } from "./namespace-index.ts";
-import { type RebuildJob, type RebuildResult, trainRowsMin } from "./rebuild-job.ts";
-import type { RebuildAnswer } from "./rebuild-worker.ts";
+import { type RebuildResult, trainRowsMin } from "./rebuild-job.ts";
+import { type RebuildProcess, startRebuild } from "./rebuild-process.ts";
 import { withSearchParameters } from "./search-parameters.ts";
 import type { Segment } from "./vector-segments.ts";
 
@@ -31,7 +29,7 @@ export class Rebuilder {
   readonly #tell: (message: HostMessage) => void;
   readonly #waiting = new Set<string>();
   #running: Promise<void> | null = null;
-  #worker: ChildProcess | null = null;
+  #worker: RebuildProcess | null = null;
   #retryAt = 0;
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -89,7 +87,7 @@ export class Rebuilder {
     this.#isClosed = true;
     clearTimeout(this.#retry);
     this.#waiting.clear();
-    this.#worker?.kill("SIGKILL");
+    this.#worker?.kill();
     rmSync(this.#configuration.folder, { recursive: true, force: true });
   }
 
@@ -182,7 +180,7 @@ export class Rebuilder {
       }
       const { factory, nprobe, efSearch } = this.#configuration;
       const parameters = { nprobe, efSearch };
-      const result = await this.#runWorker(
+      const worker = startRebuild(
         {
           shape: space.shape,
           firstRows: main?.rows ?? 0,
@@ -192,7 +190,10 @@ export class Rebuilder {
           main: wantsMain ? { factory, parameters } : null,
         },
         first,
+        this.#configuration.threads,
       );
+      this.#worker = worker;
+      const result = await worker.result;
       const built = await this.#read(index, result, kept.length);
       if (this.#isClosed || namespace.generation !== generation || this.#indexNow() !== index) {
         built.main?.drop();
@@ -253,36 +254,6 @@ export class Rebuilder {
       vectors.release();
       throw error;
     }
-  }
-
-  #runWorker(job: RebuildJob, first: HeldFile | null): Promise<RebuildResult> {
-    const name = `./rebuild-worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`;
-    const { threads } = this.#configuration;
-    return new Promise((resolve, reject) => {
-      const worker = fork(fileURLToPath(new URL(name, import.meta.url)), [], {
-        serialization: "advanced",
-        env: { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
-        // Descriptor 4 is FIRST_ROWS_DESCRIPTOR: the file has no name any more.
-        stdio: ["ignore", "ignore", "pipe", "ipc", ...(first === null ? [] : [first.descriptor])],
-      });
-      this.#worker = worker;
-      let said = "";
-      let answer: RebuildAnswer | null = null;
-      worker.stderr?.setEncoding("utf8").on("data", (text: string) => {
-        said = (said + text).slice(-2_000);
-      });
-      worker.once("message", (message) => {
-        answer = message as RebuildAnswer;
-      });
-      worker.once("error", reject);
-      worker.once("exit", (code, signal) => {
-        this.#worker = null;
-        if (answer !== null && "result" in answer) return resolve(answer.result);
-        const reason = answer?.error ?? `it ended with ${signal ?? `exit code ${code}`}: ${said.trim()}`;
-        reject(new Error(`the worker that builds the index failed: ${reason}`));
-      });
-      worker.send(job, (error) => error !== null && worker.kill("SIGKILL"));
-    });
   }
 }
 
