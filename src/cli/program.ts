@@ -6,11 +6,14 @@ import { checkCommand } from "./commands/check.ts";
 import { conflictsCommand } from "./commands/conflicts.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { devCommand } from "./commands/dev.ts";
 import { getCommand } from "./commands/get.ts";
 import { importCommand } from "./commands/import.ts";
+import { keyCommand } from "./commands/key.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { repairCommand } from "./commands/repair.ts";
 import { searchCommand } from "./commands/search.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
 import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
@@ -18,6 +21,9 @@ import { jsonText } from "./output.ts";
 
 const COMMANDS: readonly CliCommand[] = [
   demoCommand,
+  serveCommand,
+  devCommand,
+  keyCommand,
   importCommand,
   getCommand,
   searchCommand,

@@ -140,6 +140,8 @@ export class Comparer {
     // Whatever the index holds instead: publishing the ledger's vector again is no way out.
     if (foreign !== null) return { kind: "foreign", evidence: foreign };
     if (entry?.state !== "live") return drift;
+    // Which side differs can't be told while the ledger's own is damaged: that is found as such, and mended first.
+    if (drift?.kind === "diverged" && view.flawed.has(keyText(row))) return null;
     if (drift?.kind === "diverged" && entry.data?.documentJson != null) {
       // Another content, or this one damaged: only a content that is whole in itself stands against the ledger's.
       return fitsChecksum(entry, expected)

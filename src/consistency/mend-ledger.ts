@@ -1,5 +1,7 @@
-import { checksumOf } from "../memory/checksum.ts";
+import type { LedgerFlaw, LedgerVersion } from "../ledger/read-statements.ts";
+import { checksumOf, entryDigest } from "../memory/checksum.ts";
 import { keyText } from "../memory/keys.ts";
+import type { MemoryChange } from "../memory/memory.ts";
 import type { StoredEntry } from "../projections/projection.ts";
 import { ledgerEvidence } from "./evidence.ts";
 import {
@@ -14,9 +16,17 @@ import {
 import type { Finding } from "./report.ts";
 import { MOVED } from "./republish.ts";
 
+/** What can be done about a damaged row, and is proven to be right. */
+interface Cure {
+  /** What was done, for people. */
+  readonly note: string;
+  /** @returns false when the row is not as it was any more. */
+  apply(signal: AbortSignal): Promise<boolean>;
+}
+
 /**
- * Mends the ledger's own damage: puts a document and vector back from Redis where the copy there fits the recorded
- * checksum, and removes the document that a deleted memory should not have. What cannot be proven is left as it is.
+ * Mends the ledger's own damage where something proves what stood there: a copy in Redis that fits the recorded checksum,
+ * the digest for a changed checksum, the checksum for a changed digest. What cannot be proven is left as it is.
  */
 export async function mendLedger(
   parts: RepairerParts,
@@ -32,29 +42,24 @@ export async function mendLedger(
     redis?.read(findings, { data: true }, signal) ?? [],
     ledger.readFlaws(findings, signal),
   ]);
-  const flawed = new Set(flaws.map(keyText));
+  const flawed = new Map(flaws.map((flaw) => [keyText(flaw), flaw]));
   const verdicts = new Map<Finding, Verdict>();
   const work: Mending[] = [];
   for (const [index, finding] of findings.entries()) {
     const row = versions.get(keyText(finding));
-    if (row === undefined || row.version !== finding.expectedVersion || !flawed.has(keyText(finding))) {
+    const flaw = flawed.get(keyText(finding));
+    const change = changes.get(keyText(finding)) ?? null;
+    if (row === undefined || row.version !== finding.expectedVersion || flaw === undefined) {
       verdicts.set(finding, deferred(MOVED));
       continue;
     }
-    const copy = row.checksum === null ? null : fittingCopy(row.checksum, copies[index] ?? null);
-    if (row.checksum !== null && copy === null) {
-      verdicts.set(
-        finding,
-        failed("no copy fits the recorded checksum: restore it from a backup, or write the memory anew"),
-      );
-    } else if (step.dryRun) {
-      verdicts.set(finding, planned(copy === null ? STRAY_REMOVED : RESTORED));
-    } else {
-      work.push({ finding, version: row.version, copy });
-    }
+    const cure = cureFor(parts, row, flaw, change, copies[index] ?? null);
+    if (cure === null) verdicts.set(finding, failed(BEYOND_HELP));
+    else if (step.dryRun) verdicts.set(finding, planned(cure.note));
+    else work.push({ finding, change, cure });
   }
   if (work.length > 0) {
-    const evidence = work.map(({ finding }) => ledgerEvidence(finding, changes.get(keyText(finding)) ?? null));
+    const evidence = work.map(({ finding, change }) => ledgerEvidence(finding, change));
     const ids = await records.keepEvidence(evidence, signal);
     const mended = await mend(parts, work, signal);
     const endings = work.map(({ finding }, index) => {
@@ -68,25 +73,51 @@ export async function mendLedger(
   return findings.map((finding) => verdicts.get(finding) as Verdict);
 }
 
-/** A row of the ledger that can be mended: from a copy, or (null) by removing what a deletion left behind. */
+const BEYOND_HELP = "no copy fits the recorded checksum: restore it from a backup, or write the memory anew";
+
+/** A row of the ledger that can be mended. */
 interface Mending {
   readonly finding: Finding;
-  readonly version: number;
-  readonly copy: FittingCopy | null;
+  readonly change: MemoryChange | null;
+  readonly cure: Cure;
 }
 
-const STRAY_REMOVED = "the deleted memory's document was removed";
-const RESTORED = "restored from Redis, whose copy fits the checksum";
-
-interface FittingCopy {
-  readonly documentJson: string;
-  readonly embedding: Buffer | null;
-}
-
-function fittingCopy(checksum: string, copy: StoredEntry | null): FittingCopy | null {
+function cureFor(
+  { ledger }: RepairerParts,
+  row: LedgerVersion,
+  flaw: LedgerFlaw,
+  change: MemoryChange | null,
+  copy: StoredEntry | null,
+): Cure | null {
+  const { version, checksum } = row;
+  if (flaw.part === "digest") {
+    return {
+      note: "digest and bucket were computed anew",
+      apply: (signal) => ledger.restoreDigest(row, version, signal),
+    };
+  }
+  if (checksum === null) {
+    return {
+      note: "the deleted memory's document was removed",
+      apply: (signal) => ledger.removeStrayDocument(row, signal),
+    };
+  }
   const data = copy?.state === "live" ? copy.data : undefined;
-  if (data?.documentJson == null || checksumOf(data.documentJson, data.embedding) !== checksum) return null;
-  return { documentJson: data.documentJson.toString(), embedding: data.embedding };
+  if (data?.documentJson != null && checksumOf(data.documentJson, data.embedding) === checksum) {
+    const { documentJson, embedding } = data;
+    return {
+      note: "restored from Redis, whose copy fits the checksum",
+      apply: (signal) => ledger.restoreDocument(row, version, documentJson.toString(), embedding, signal),
+    };
+  }
+  const computed = change?.kind === "put" ? checksumOf(change.documentJson, change.embedding) : null;
+  if (change?.kind === "put" && computed !== null && entryDigest(row, version, computed) === change.digest) {
+    return {
+      note: "the recorded checksum was put back, which the digest proves",
+      apply: (signal) => ledger.restoreChecksum(row, version, computed, signal),
+    };
+  }
+  return null;
 }
 
 /** Mends row by row, and reads all of them back. */
@@ -96,20 +127,13 @@ async function mend(
   signal: AbortSignal,
 ): Promise<readonly Verdict[]> {
   const done: boolean[] = [];
-  for (const { finding, version, copy } of work) {
-    done.push(
-      copy === null
-        ? await ledger.removeStrayDocument(finding, signal)
-        : await ledger.restoreDocument(finding, version, copy.documentJson, copy.embedding, signal),
-    );
-  }
+  for (const { cure } of work) done.push(await cure.apply(signal));
   const touched = work.filter((_, index) => done[index]).map(({ finding }) => finding);
   const flaws = touched.length === 0 ? [] : await ledger.readFlaws(touched, signal);
   const still = new Map(flaws.map((flaw) => [keyText(flaw), flaw.reason]));
-  return work.map(({ finding, copy }, index) => {
-    if (!done[index]) return deferred(copy === null ? "nothing left to remove" : MOVED);
+  return work.map(({ finding, cure }, index) => {
+    if (!done[index]) return deferred(MOVED);
     const reason = still.get(keyText(finding));
-    if (reason !== undefined) return failed(`read back, ${reason}`);
-    return repaired(copy === null ? STRAY_REMOVED : RESTORED);
+    return reason === undefined ? repaired(cure.note) : failed(`read back, ${reason}`);
   });
 }

@@ -17,7 +17,7 @@ interface Manifest {
   readonly dimension: number;
   readonly cursor: { readonly xid: string; readonly seq: string };
   readonly files: { name: string; bytes: number; sha256: string }[];
-  readonly namespaces: { name: string; live: number; segments: { file: string; rows: number }[] }[];
+  readonly namespaces: { name: string; live: number; main: unknown; segments: { file: string; rows: number }[] }[];
 }
 
 /** The slots of one namespace; null: a dead one, whose row is nobody's. */
@@ -29,6 +29,12 @@ interface Table {
   readonly slotOf: Map<string, number>;
 }
 
+interface ManifestFile {
+  formatVersion: number;
+  manifest: Manifest;
+  sha256: string;
+}
+
 const HEADER_BYTES = 45;
 
 /**
@@ -37,6 +43,7 @@ const HEADER_BYTES = 45;
  */
 export class SnapshotEditor {
   readonly folder: string;
+  readonly #formatVersion: number;
   readonly #manifest: Manifest;
   readonly #tables = new Map<string, Table>();
   /** The 45 bytes before the rows of a segment file. */
@@ -50,9 +57,12 @@ export class SnapshotEditor {
       .at(-1);
     if (newest === undefined) throw new Error(`${snapshots} holds no snapshot`);
     this.folder = join(snapshots, newest);
-    this.#manifest = JSON.parse(readFileSync(join(this.folder, "manifest.json"), "utf8")) as Manifest;
+    const file = JSON.parse(readFileSync(join(this.folder, "manifest.json"), "utf8")) as ManifestFile;
+    this.#formatVersion = file.formatVersion;
+    this.#manifest = file.manifest;
     const reader = new Reader(readFileSync(join(this.folder, "slots.bin")));
     for (const namespace of this.#manifest.namespaces) {
+      if (namespace.main !== null) throw new Error("an index with a main index is not what this editor knows");
       const rows = namespace.segments.flatMap((segment) => this.#readRows(segment));
       this.#tables.set(namespace.name, readTable(reader, rows));
     }
@@ -139,7 +149,10 @@ export class SnapshotEditor {
         this.#write(segment.file, Buffer.concat([header, ...rows]));
       }
     }
-    if (sealed) writeFileSync(join(this.folder, "manifest.json"), JSON.stringify(this.#manifest));
+    if (!sealed) return;
+    const [manifest, seal] = [this.#manifest, sha256(JSON.stringify(this.#manifest)).toString("hex")];
+    const file: ManifestFile = { formatVersion: this.#formatVersion, manifest, sha256: seal };
+    writeFileSync(join(this.folder, "manifest.json"), JSON.stringify(file));
   }
 
   #write(name: string, bytes: Buffer): void {
@@ -194,27 +207,41 @@ export function unit(vector: Buffer): Buffer {
   return bytes;
 }
 
-/** See `slots.bin` in the source: length, tombstones, dead bits, live slots, tombstones. */
+/** See `slots.bin` in the source: four numbers, the columns of the slots, then the tombstones. */
 function readTable(reader: Reader, rows: readonly Buffer[]): Table {
   const length = reader.take(4).readUInt32LE(0);
+  reader.take(4); // How many have digests already; the others are computed as they are needed.
   const buried = reader.take(4).readUInt32LE(0);
+  const idBytes = reader.take(8).readDoubleLE(0);
   if (length !== rows.length) throw new Error(`${length} slots for ${rows.length} rows`);
-  const dead = reader.take((length + 7) >>> 3);
+  const [versions, idEnds] = [reader.take(length * 8), reader.take(length * 8)];
+  const [high, low, buckets] = [reader.take(length * 4), reader.take(length * 4), reader.take(length * 2)];
+  const [checksums, dead] = [reader.take(length * 32), reader.take((length + 7) >>> 3)];
+  const ids = reader.take(idBytes);
   const table: Table = { slots: [], tombstones: new Map(), rows: [...rows], slotOf: new Map() };
   for (let at = 0; at < length; at++) {
     if ((dead[at >>> 3]! & (1 << (at & 7))) !== 0) {
       table.slots.push(null);
       continue;
     }
-    const memoryId = reader.text();
-    table.slots.push({
+    const memoryId = ids.toString(
+      "utf8",
+      at === 0 ? 0 : idEnds.readDoubleLE((at - 1) * 8),
+      idEnds.readDoubleLE(at * 8),
+    );
+    const slot = {
       memoryId,
-      version: reader.take(8).readDoubleLE(0),
-      checksum: reader.take(32).toString("hex"),
-      bucket: reader.take(2).readUInt16LE(0),
-      digestHigh: reader.take(4).readUInt32LE(0),
-      digestLow: reader.take(4).readUInt32LE(0),
-    });
+      version: versions.readDoubleLE(at * 8),
+      checksum: checksums.toString("hex", at * 32, at * 32 + 32),
+      bucket: buckets.readUInt16LE(at * 2),
+      digestHigh: high.readUInt32LE(at * 4),
+      digestLow: low.readUInt32LE(at * 4),
+    };
+    if (slot.digestHigh === 0 && slot.digestLow === 0) {
+      slot.bucket = sha256(`default\u0000${memoryId}`).readUInt16BE(0);
+      sealDigest(slot);
+    }
+    table.slots.push(slot);
     table.slotOf.set(memoryId, at);
   }
   for (let at = 0; at < buried; at++) {
@@ -226,22 +253,32 @@ function readTable(reader: Reader, rows: readonly Buffer[]): Table {
 }
 
 function writeTable({ slots, tombstones }: Table): Buffer {
-  const head = Buffer.alloc(8);
-  head.writeUInt32LE(slots.length, 0);
-  head.writeUInt32LE(tombstones.size, 4);
-  const dead = Buffer.alloc((slots.length + 7) >>> 3);
-  const parts: Buffer[] = [head, dead];
+  const { length } = slots;
+  const ids: Buffer[] = [];
+  const [versions, idEnds] = [Buffer.alloc(length * 8), Buffer.alloc(length * 8)];
+  const [high, low, buckets] = [Buffer.alloc(length * 4), Buffer.alloc(length * 4), Buffer.alloc(length * 2)];
+  const [checksums, dead] = [Buffer.alloc(length * 32), Buffer.alloc((length + 7) >>> 3)];
+  let idBytes = 0;
   slots.forEach((slot, at) => {
-    if (slot === null) {
-      dead[at >>> 3]! |= 1 << (at & 7);
-      return;
+    if (slot === null) dead[at >>> 3]! |= 1 << (at & 7);
+    else {
+      const id = Buffer.from(slot.memoryId, "utf8");
+      ids.push(id);
+      idBytes += id.length;
+      versions.writeDoubleLE(slot.version, at * 8);
+      checksums.write(slot.checksum, at * 32, "hex");
+      buckets.writeUInt16LE(slot.bucket, at * 2);
+      high.writeUInt32LE(slot.digestHigh, at * 4);
+      low.writeUInt32LE(slot.digestLow, at * 4);
     }
-    const numbers = Buffer.alloc(10);
-    numbers.writeUInt16LE(slot.bucket, 0);
-    numbers.writeUInt32LE(slot.digestHigh, 2);
-    numbers.writeUInt32LE(slot.digestLow, 6);
-    parts.push(text(slot.memoryId), double(slot.version), Buffer.from(slot.checksum, "hex"), numbers);
+    idEnds.writeDoubleLE(idBytes, at * 8);
   });
+  const head = Buffer.alloc(20);
+  head.writeUInt32LE(length, 0);
+  head.writeUInt32LE(length, 4);
+  head.writeUInt32LE(tombstones.size, 8);
+  head.writeDoubleLE(idBytes, 12);
+  const parts: Buffer[] = [head, versions, idEnds, high, low, buckets, checksums, dead, ...ids];
   for (const [memoryId, { version, bucket }] of tombstones) {
     const number = Buffer.alloc(2);
     number.writeUInt16LE(bucket);
