@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { ConflictSummary } from "../../src/index.ts";
-import { type Ended, runForDocument, runProgram } from "../support/run-program.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readRows } from "../support/raw-stores.ts";
+import { type Ended, runForDocument, runProgram } from "../support/run-program.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: conflicts can be seen, decided and repaired from a shell, by people and by scripts. */

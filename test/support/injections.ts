@@ -41,7 +41,8 @@ const numberOf = (memoryId: string): number => Number.parseInt(memoryId.replace(
 
 /** Other words and another vector, of which nobody but Redis knows. */
 function madeUp(row: LedgerRow, words: string): Content {
-  return otherContent(row, `${words} ${row.memoryId}`, bytesOf(unitVector(numberOf(row.memoryId) + 1_000_000, 8)));
+  const seed = numberOf(row.memoryId) + row.version * 1_000_000;
+  return otherContent(row, `${words} of ${row.memoryId}, over ${row.version}`, bytesOf(unitVector(seed, 8)));
 }
 
 const found = ({ document, embedding }: Pick<Content, "document" | "embedding">): Injected["lost"] => ({
