@@ -197,7 +197,7 @@ test("a large flat namespace is rewritten beside the calls, in segments, with no
   let during = 0;
   for (let round = 0; (await statistics(index)).compactions === compactions; round++) {
     expect(round, "no compaction").toBeLessThan(1_000);
-    await write((round * 500) % 5_000, 500, 2 + Math.floor(round / 20));
+    await write((round * 500) % 5_000, 500, 2 + Math.floor(round / 10));
     during++;
     const [wanted] = [...live.values()].slice(-1) as [PutChange];
     const [best] = await index.search("default", wanted.embedding as Float32Array, 1, within());
