@@ -282,7 +282,9 @@ test("a worker that is killed costs its work and nothing else; the failure is to
     .toBeDefined();
   process.kill(worker as number, "SIGKILL");
   await expect.poll(async () => (await statistics(index)).compactionFailure).toMatch(/SIGKILL/);
-  expect(await index.health(within())).toMatchObject({ state: "degraded", reason: expect.stringMatching(/SIGKILL/) });
+  // It serves as before, only not as fast.
+  expect(await index.health(within())).toEqual({ state: "healthy" });
+  expect(log.events).toContainEqual(expect.objectContaining({ event: "FAISS compaction failed; will retry" }));
   expect(index.hostPid).toBe(pid);
   await expectHeld(index, changes.slice(0, 100));
   await index.compact(within());
