@@ -2,25 +2,17 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { ulid } from "ulid";
+import { assembleConsistency, type ConsistencyParts } from "./assemble-consistency.ts";
 import type { EffectiveOptions } from "./config/options.ts";
-import { StrategyRegistry } from "./conflict/registry.ts";
 import type { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
 import type { HealthMonitor } from "./connection/health-monitor.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
 import type { RedisLink } from "./connection/redis-client.ts";
-import { Checker } from "./consistency/checker.ts";
-import { Leadership } from "./consistency/leadership.ts";
-import { EventLoopWatch, Pace } from "./consistency/pace.ts";
-import { PendingConflicts } from "./consistency/pending-conflicts.ts";
-import type { RepairReport } from "./consistency/repair-options.ts";
-import { Repairer } from "./consistency/repairer.ts";
-import { ConsistencyWatch } from "./consistency/watch.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { HashingEmbedder } from "./embed/hashing-embedder.ts";
 import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
-import { CheckLedger, type CheckRecords } from "./ledger/check-ledger.ts";
 import { FeedSignal } from "./ledger/feed-signal.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
@@ -37,13 +29,12 @@ import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
 import { Intake } from "./write/intake.ts";
-import type { WriteIntent } from "./write/plan.ts";
 import { type Probed, StoreGate } from "./write/store-gate.ts";
 import { Sweeper } from "./write/sweeper.ts";
 import { Writer } from "./write/writer.ts";
 
 /** What a synchronizer is made of, once connected. */
-export interface Parts {
+export interface Parts extends ConsistencyParts {
   readonly options: EffectiveOptions;
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
@@ -64,15 +55,6 @@ export interface Parts {
   readonly followLoop: Loop | null;
   readonly feedSignal: FeedSignal;
   readonly reader: Reader;
-  readonly records: CheckRecords;
-  readonly strategies: StrategyRegistry;
-  readonly checker: Checker;
-  readonly repairer: Repairer;
-  readonly conflicts: PendingConflicts;
-  /** Which node looks at the stores that all share. */
-  readonly leadership: Leadership;
-  /** Checks and repairs. */
-  readonly consistencyLoop: Loop;
   readonly embedder: Embedder | null;
   readonly metrics: Metrics;
   /** One per store, started by the synchronizer. */
@@ -170,66 +152,17 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     publishTimeoutMs,
     attemptsMax: options.queueAttemptsMax,
   });
-  const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
-  const strategies = new StrategyRegistry();
-  const checker = new Checker({
+  const consistency = assembleConsistency({
+    options,
+    postgres,
     ledger,
-    records,
-    projections,
-    indexShape: shape,
-    log,
-    overdueMs: options.publishDeadlineMs,
-    pace: (memoriesPerSecondMax) => {
-      const eventLoop = new EventLoopWatch();
-      return new Pace({
-        memoriesPerSecondMax: memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax ?? null,
-        load: () => ({
-          eventLoopDelayMs: eventLoop.worstMs(),
-          postgresWaiting: postgres.statistics().waiting,
-        }),
-        end: () => eventLoop.stop(),
-      });
-    },
-    onChecked: (report, elapsedMs) => metrics.checkFinished(report, report.scope, elapsedMs / 1_000),
-    now,
-  });
-  const repairerParts = {
-    ledger,
-    records,
     projections,
     validator,
     indexShape: shape,
     embedder,
-    write: (intent: WriteIntent, signal: AbortSignal) => batcher.write(intent, true, signal),
-    strategies,
-    strategyTimeoutMs: options.strategyTimeoutMs,
+    write: (intent, signal) => batcher.write(intent, true, signal),
+    metrics,
     log,
-    onRepaired: ({ details }: RepairReport) => {
-      metrics.repairFinished(details);
-      for (const { strategy, outcome } of details) if (strategy !== null) metrics.conflictResolved(strategy, outcome);
-    },
-    now,
-  };
-  const repairer = new Repairer(repairerParts);
-  const leadership = new Leadership({
-    records,
-    name: "checker",
-    holder: `${ledger.nodeId}/${process.pid}/${ulid()}`,
-    leaseMs: options.checkerLeaseMs,
-    log,
-  });
-  const watch = new ConsistencyWatch({
-    checker,
-    repairer,
-    records,
-    projections,
-    isLeader: () => leadership.isLeader,
-    log,
-    intervalMs: options.consistencyCheckIntervalMs,
-    sweepMs: options.consistencySweepMs,
-    repairKinds: options.repairKinds,
-    strategy: options.repairStrategy,
-    repairsMax: options.repairsPerPassMax,
   });
   const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
@@ -264,18 +197,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     feedSignal,
     followLoop,
     reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
-    records,
-    strategies,
-    checker,
-    repairer,
-    conflicts: new PendingConflicts(repairerParts),
-    leadership,
-    consistencyLoop: new Loop({
-      name: "consistency",
-      intervalMs: options.consistencyCheckIntervalMs,
-      log,
-      pass: (signal) => watch.runOnce(signal).then(() => false),
-    }),
+    ...consistency,
     embedder,
     metrics,
     monitors: observe({

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { ConnectionOptions } from "node:tls";
+import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { ConfigurationError } from "../errors.ts";
 
 /** Which servers of a list will do; names and meanings are libpq's. */
@@ -47,10 +47,9 @@ export function parsePostgresUrl(url: string): PostgresTargets {
   parameters.delete("target_session_attrs");
   const files = FILE_PARAMETERS.map((name) => parameters.get(name));
   const mode = parameters.get("sslmode");
-  const system = files[0] === "system";
-  const withFiles = files.some((file) => file !== null && file !== "system");
-  if (withFiles || mode === "verify-ca") parameters.delete("sslmode");
-  if (!system) for (const name of FILE_PARAMETERS) parameters.delete(name);
+  const effectiveMode = files[0] === "system" ? "verify-full" : mode;
+  const isOurs = files.some((file) => file !== null) || effectiveMode?.startsWith("verify-") === true;
+  if (isOurs) for (const name of ["sslmode", ...FILE_PARAMETERS]) parameters.delete(name);
   const rest = parameters.size === 0 ? "" : `?${parameters}`;
   const targets = hosts.split(",").map((text): PostgresTarget => {
     const [whole, host = "", port] = HOST_PARTS.exec(text) ?? [];
@@ -64,7 +63,7 @@ export function parsePostgresUrl(url: string): PostgresTargets {
       name: `${bare || "localhost"}:${port ?? 5_432}`,
       url: `${protocol}${credentials}${isIpv6 ? "localhost" : host}${port === undefined ? "" : `:${port}`}${path}${rest}`,
       address,
-      ssl: withFiles || mode === "verify-ca" ? tlsOptions(mode, files) : null,
+      ssl: isOurs ? tlsOptions(effectiveMode, files, isIpv6 ? host.slice(1, -1) : bare || "localhost") : null,
     };
   });
   return { targets, sessionAttributes: attributes as SessionAttributes };
@@ -82,7 +81,7 @@ function decodeHost(host: string): string {
   }
 }
 
-function tlsOptions(mode: string | null, [ca, cert, key]: readonly (string | null)[]): ConnectionOptions {
+function tlsOptions(mode: string | null, [ca, cert, key]: readonly (string | null)[], host: string): ConnectionOptions {
   const read = (name: string, path: string | null | undefined): Buffer | undefined => {
     if (path == null || path === "system") return undefined;
     try {
@@ -103,6 +102,7 @@ function tlsOptions(mode: string | null, [ca, cert, key]: readonly (string | nul
     ...(certificate && { cert: certificate }),
     ...(privateKey && { key: privateKey }),
     rejectUnauthorized: verifies,
-    ...(mode !== "verify-full" && { checkServerIdentity: () => undefined }),
+    // The driver would have an address checked as if it were called localhost.
+    checkServerIdentity: (_, peer) => (mode === "verify-full" ? checkServerIdentity(host, peer) : undefined),
   };
 }

@@ -63,7 +63,7 @@ function linkSettings(options: RedisClientOptions) {
 type LinkSettings = ReturnType<typeof linkSettings>;
 
 function serverClient(target: Exclude<RedisTarget, { kind: "cluster" }>, settings: LinkSettings): Redis {
-  if (target.kind === "server") return new Redis(target.url, settings);
+  if (target.kind === "server") return new Redis(target.url, { ...settings, ...(target.tls && { tls: target.tls }) });
   const { sentinels, master, database, username, password, tls, sentinelUsername, sentinelPassword } = target;
   return new Redis({
     ...settings,
@@ -74,7 +74,7 @@ function serverClient(target: Exclude<RedisTarget, { kind: "cluster" }>, setting
     ...(password !== undefined && { password }),
     ...(sentinelUsername !== undefined && { sentinelUsername }),
     ...(sentinelPassword !== undefined && { sentinelPassword }),
-    ...(tls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
+    ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
   });
 }
 
@@ -92,7 +92,7 @@ function clusterClient(target: Extract<RedisTarget, { kind: "cluster" }>, settin
         ...perNode,
         ...(username !== undefined && { username }),
         ...(password !== undefined && { password }),
-        ...(tls && { tls: {} }),
+        ...(tls && { tls }),
       },
     },
   );

@@ -7,6 +7,7 @@ import type { Eviction, Projection, StoredEntry } from "../projections/projectio
 import type { CheckerParts } from "./check-options.ts";
 import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
+import { fitsChecksum } from "./fits-checksum.ts";
 import { foreignReason } from "./foreign.ts";
 
 /** Memories that are confirmed at a time: bounds for how long rows stay locked. */
@@ -141,9 +142,13 @@ export class Comparer {
     if (entry?.state !== "live") return drift;
     // Which side differs can't be told while the ledger's own is damaged: that is found as such, and mended first.
     if (drift?.kind === "diverged" && view.flawed.has(keyText(row))) return null;
-    // Whose checksum is another one may have had its data changed under it, which only the data tells.
-    const judgeable = drift === null || (drift.kind === "diverged" && entry.data?.documentJson != null);
-    if (!judgeable) return drift;
+    if (drift?.kind === "diverged" && entry.data?.documentJson != null) {
+      // Another content, or this one damaged: only a content that is whole in itself stands against the ledger's.
+      return fitsChecksum(entry, expected)
+        ? drift
+        : { kind: "corrupt", evidence: "the data does not fit the checksum" };
+    }
+    if (drift !== null) return drift;
     // A vector is judged by the ledger's, which must be sound for that.
     if (entry.data?.documentJson == null && view.flawed.has(keyText(row))) return drift;
     const flaw = projection.flaw(entry, expected);

@@ -1,6 +1,7 @@
 import type { EvidenceRecord } from "../ledger/conflict-statements.ts";
 import { keyText, plainKey } from "../memory/keys.ts";
 import type { EncodedMemory, MemoryDocument } from "../memory/memory.ts";
+import { bringUpToDate } from "./bring-up-to-date.ts";
 import { LEDGER_WINS, storeEvidence } from "./evidence.ts";
 import { foreignReason } from "./foreign.ts";
 import {
@@ -14,7 +15,6 @@ import {
 } from "./repair-options.ts";
 import type { Finding } from "./report.ts";
 import { isSound, MOVED, readSides } from "./republish.ts";
-import { bringUpToDate } from "./resolve-conflicts.ts";
 
 const NO_EMBEDDER =
   "publishing it again cannot help, since the ledger's own vector is of another model or dimension: set up an embedder " +

@@ -12,12 +12,24 @@ const BACKSLASH = 0x5c;
 export function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) throw malformed("the body is empty, and a JSON document is expected");
   // Before anything recurses into it.
-  if (depthOf(bytes) > DEPTH_MAX) throw malformed(`the body is nested deeper than ${DEPTH_MAX} levels`);
+  if (mayBeDeep(bytes) && depthOf(bytes) > DEPTH_MAX)
+    throw malformed(`the body is nested deeper than ${DEPTH_MAX} levels`);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     throw malformed(error instanceof SyntaxError ? `the body is not JSON: ${error.message}` : "the body is not UTF-8");
   }
+}
+
+/** Whether there are brackets enough; most bodies have few, and finding those is quick. */
+function mayBeDeep(bytes: Buffer): boolean {
+  let openers = 0;
+  for (const bracket of [0x5b, 0x7b]) {
+    for (let at = bytes.indexOf(bracket); at >= 0; at = bytes.indexOf(bracket, at + 1)) {
+      if (++openers > DEPTH_MAX) return true;
+    }
+  }
+  return false;
 }
 
 /** Deepest nesting of brackets outside of strings. */

@@ -6,6 +6,7 @@ import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError }
 import { pause, untilAborted, withDeadline } from "../lifecycle/deadline.ts";
 import { Jobs } from "./jobs.ts";
 import { KeyRing } from "./keys.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Service } from "./route.ts";
 import { createServer } from "./server.ts";
@@ -37,6 +38,7 @@ export class HttpService implements Service {
   readonly log: Log;
   readonly #options: HttpServiceOptions;
   readonly #app: FastifyInstance;
+  readonly #connections: OpenConnections;
   readonly #stop = new AbortController();
   #sync: MemorySynchronizer | null = null;
   #stopped: Promise<boolean> | null = null;
@@ -45,6 +47,7 @@ export class HttpService implements Service {
     this.#options = options;
     this.log = options.log;
     this.#app = createServer({ http: options.http, service: this, keys, version: packageVersion() });
+    this.#connections = new OpenConnections(this.#app.server);
   }
 
   /** @throws {ConfigurationError} Nobody said who may call it. */
@@ -123,9 +126,10 @@ export class HttpService implements Service {
     const { shutdownTimeoutMs } = this.#options.http;
     this.#stop.abort(new Error("the service is stopping"));
     const inTime = await this.#within(shutdownTimeoutMs, "requests", async () => {
+      this.#connections.drain();
       await Promise.all([this.jobs.close(), this.#app.close()]);
     });
-    if (!inTime) this.#app.server.closeAllConnections();
+    if (!inTime) this.#connections.destroy();
     const closed = await this.#within(shutdownTimeoutMs, "stores", async () => this.#sync?.close());
     return inTime && closed;
   }

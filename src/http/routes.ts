@@ -1,4 +1,5 @@
 import type { Route } from "./route.ts";
+import { conflictRoutes } from "./routes/conflicts.ts";
 import { historyRoutes } from "./routes/history.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { memoryRoutes } from "./routes/memories.ts";
@@ -12,6 +13,7 @@ export const ROUTES: readonly Route[] = [
   ...searchRoutes,
   ...historyRoutes,
   ...jobRoutes,
+  ...conflictRoutes,
   ...queueRoutes,
   ...operationRoutes,
 ];

@@ -2,11 +2,12 @@ import { z } from "zod";
 
 /** What goes in and comes out, declared once: checked here, and shown in the OpenAPI document. */
 
+export const namespaceName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,128}$/, "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -");
+
 export const namespaceParam = z.object({
-  namespace: z
-    .string()
-    .regex(/^[A-Za-z0-9._-]{1,128}$/, "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -")
-    .describe("A tenant; no read, write or search crosses it"),
+  namespace: namespaceName.describe("A tenant; no read, write or search crosses it"),
 });
 
 export const ulidText = z.string().regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, "expected a ULID: 26 characters");
@@ -164,6 +165,24 @@ export const statusSchema = z
     stores: z.object({ postgres: storeStatus, redis: storeStatus, faiss: storeStatus }),
     backlog: z.object({ pending: z.number().int(), failed: z.number().int(), dead: z.number().int() }),
     lastCleanCheckAt: instant.nullable(),
+    consistency: z
+      .object({
+        checks: z.array(
+          z.object({
+            scope: z.string(),
+            nodeId: z.string(),
+            startedAt: instant,
+            finishedAt: instant.nullable(),
+            lastCleanAt: instant.nullable(),
+            checked: z.number().int(),
+            findings: z.number().int(),
+            coverage: z.number().nullable(),
+            remainingMs: z.number().nullable(),
+          }),
+        ),
+        findings: z.array(z.object({ store, kind: z.string(), count: z.number().int() })),
+      })
+      .nullable(),
   })
   .meta({ id: "Status" });
 
@@ -190,6 +209,64 @@ export const jobSchema = z
     result: z.unknown().describe("Of a check: clean, checked, findings. Of a repair: repaired, failed, deferred"),
   })
   .meta({ id: "Job" });
+
+const conflictFields = {
+  id: z.string(),
+  namespace: z.string(),
+  memoryId: z.string(),
+  store,
+  kind: z.string(),
+  state: z.enum(["pending", "resolved", "failed"]),
+  strategy: z.string(),
+  pendingBecause: z.string().nullable(),
+  ledgerVersion: z.number().int().nullable(),
+  foundVersion: z.number().int().nullable(),
+  detectedAt: instant,
+  resolvedAt: instant.nullable(),
+  resolution: z.string().nullable(),
+};
+
+export const conflictSchema = z.object(conflictFields).meta({ id: "Conflict" });
+
+const conflictSide = z.object({
+  version: z.number().int().nullable(),
+  checksum: z.string().nullable(),
+  document: json.nullable(),
+  raw: z.string().nullable().describe("What stood there, where it is no document"),
+  dimension: z.number().int().nullable(),
+  vector: z.record(z.string(), z.number()).nullable(),
+  modifiedAt: instant.nullable(),
+});
+
+export const conflictDetailsSchema = z
+  .object({
+    ...conflictFields,
+    evidence: z.string(),
+    ledger: conflictSide,
+    found: conflictSide,
+    differences: z.looseObject({ same: z.boolean() }).nullable(),
+  })
+  .meta({ id: "ConflictDetails" });
+
+export const decisionBody = z
+  .union([
+    z.strictObject({ choose: store.describe("Whose side is right") }),
+    z.strictObject({ remove: z.literal(true).describe("Only where the ledger does not know the memory") }),
+    z.strictObject(memoryFields),
+  ])
+  .meta({ id: "Decision" });
+
+export const repairDetailSchema = z
+  .object({
+    namespace: z.string(),
+    memoryId: z.string(),
+    store,
+    kind: z.string(),
+    outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
+    note: z.string(),
+    strategy: z.string().nullable(),
+  })
+  .meta({ id: "RepairDetail" });
 
 export const queueSchema = z
   .object({

@@ -56,7 +56,8 @@ export async function readGauges(sql: Sql, nodeId: string): Promise<LedgerReadin
              ) grouped
            ) as queues,
            t.unpublished, t.oldest,
-           coalesce((select extract(epoch from max(last_clean_at)) from mnemosync.check_progress), 0)::float8 as last_clean,
+           coalesce((select extract(epoch from max(last_clean_at)) from mnemosync.check_progress
+                     where scope in ('full', 'deep', 'sweep')), 0)::float8 as last_clean,
            greatest(
              (select extract(epoch from clock_timestamp() - min(xact_start)) from pg_stat_activity
               where backend_xid is not null and pid <> pg_backend_pid()),

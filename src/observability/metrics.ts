@@ -9,7 +9,7 @@ import { processMetrics } from "./process-metrics.ts";
 
 /** What the checks, repairs and conflict strategies tell. */
 export interface ConsistencyMetrics {
-  checkFinished(report: Pick<ConsistencyReport, "clean" | "findings">, scope: CheckScope, seconds: number): void;
+  checkFinished(report: Pick<ConsistencyReport, "findings">, scope: CheckScope, seconds: number): void;
   repairFinished(details: readonly Pick<RepairDetail, "store" | "kind" | "outcome">[]): void;
   /** @param outcome what became of the conflict, e.g. `resolved` or `pending`; a small, fixed set of words. */
   conflictResolved(strategy: string, outcome: string): void;
@@ -110,13 +110,12 @@ export class Metrics implements ConsistencyMetrics {
     }
   }
 
-  checkFinished(report: Pick<ConsistencyReport, "clean" | "findings">, scope: CheckScope, seconds: number): void {
+  checkFinished(report: Pick<ConsistencyReport, "findings">, scope: CheckScope, seconds: number): void {
     this.#checkSeconds.observe({ scope }, seconds);
     for (const { store, kind } of report.findings) this.#errors.inc({ store, kind });
-    if (report.clean) this.lastCleanCheck(Date.now() / 1_000);
   }
 
-  /** Also read from the ledger: a check of another node, or before the last start, counts too. */
+  /** As the ledger has it: a check of another node, or before the last start, counts too. */
   lastCleanCheck(secondsSince1970: number): void {
     this.#lastCleanSeconds = Math.max(this.#lastCleanSeconds, secondsSince1970);
     this.#lastClean.set(this.#lastCleanSeconds);

@@ -46,6 +46,7 @@ export function observe(observed: Observed): readonly HealthMonitor[] {
   new Readings(metrics, {
     ledger: (signal) => postgres.use(signal, ({ sql }) => readGauges(sql, ledger.nodeId)),
     vectors: async (signal) => (await vectorIndex?.statistics?.(signal))?.host?.namespaces ?? null,
+    indexLagMs: () => vectorIndex?.lagMs ?? null,
     pools: () => {
       const { idle, busy, waiting } = postgres.statistics();
       const ours = pools?.getHealthStatus();

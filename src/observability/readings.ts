@@ -21,6 +21,8 @@ export interface ReadingSources {
   ledger(signal: AbortSignal): Promise<LedgerReading>;
   /** Null when the index cannot be asked. */
   vectors(signal: AbortSignal): Promise<readonly NamespaceVectors[] | null>;
+  /** Milliseconds since the index was last seen to hold all that the feed shows; null when that is not known. */
+  indexLagMs(): number | null;
   /** Connections by store and state. */
   pools(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly projections: readonly ProjectionName[];
@@ -130,7 +132,9 @@ export class Readings {
       this.#queueAge.set({ store }, Math.max(0, ...waiting));
       // A dead letter is lacking as well, until somebody sees to it.
       const lacking = own.map((queue) => queue.oldestAgeSeconds);
-      this.#lag.set({ store }, Math.max(0, oldestUnpublishedAgeSeconds, ...lacking));
+      // The index learns from the feed what other nodes wrote.
+      const feedAge = store === "faiss" ? (this.#sources.indexLagMs() ?? 0) / 1_000 : 0;
+      this.#lag.set({ store }, Math.max(feedAge, oldestUnpublishedAgeSeconds, ...lacking));
     }
     this.#unpublished.set(transactionsUnpublished);
     this.#horizon.set(reading.feedHorizonAgeSeconds);

@@ -24,7 +24,8 @@ export const WORLD_SIZE = 20_000;
 export const MATRIX_SIZES: readonly number[] | null =
   process.env.MNEMOSYNC_MATRIX_SIZES?.split(",").map((size) => Number.parseInt(size, 10)) ?? null;
 
-interface Case {
+/** An injection that was made. */
+export interface Case {
   readonly injection: Injection;
   readonly memoryIds: readonly string[];
   readonly injected: readonly Injected[];
@@ -41,12 +42,15 @@ interface Timing {
 /** Proves injections on one world of `WORLD_SIZE` memories, each time on the next ones of them. */
 export class Matrix {
   readonly #world: World;
+  readonly #size: number;
   #next = 0;
   #made = 0;
   readonly #timings: Timing[] = [];
 
-  constructor(world: World) {
+  /** @param size how many memories `m0`, `m1` … the world holds. */
+  constructor(world: World, size = WORLD_SIZE) {
     this.#world = world;
+    this.#size = size;
   }
 
   /** Writes the memories among which everything happens. */
@@ -60,7 +64,7 @@ export class Matrix {
    */
   async prove(injections: readonly Injection[], size: number): Promise<void> {
     const world = this.#world;
-    const cases = await this.#inject(injections, size);
+    const cases = await this.inject(injections, size);
     const total = cases.length * size;
     const scope = injections.some((injection) => injection.scope === "deep") ? "deep" : "full";
     if (scope === "deep" && injections.every((injection) => injection.scope === "deep")) {
@@ -72,7 +76,7 @@ export class Matrix {
     const [repair, repairMs] = await timed(() => world.sync.repairInconsistencies(report));
     expectRepaired(repair, cases, total);
     expectKept(await readKept(world, before), cases);
-    await this.#expectStores(cases);
+    await this.expectStores(cases);
     const again = await world.sync.checkConsistency({ scope: "full" });
     expect(again, "after the repair").toMatchObject({ clean: true, findings: [] });
     const what = injections.length === 1 ? caseName(injections[0] as Injection) : `${injections.length} kinds at once`;
@@ -109,7 +113,11 @@ export class Matrix {
     return [`${"".padEnd(64)}    size   check  repair (ms)`, ...lines, ""].join("\n");
   }
 
-  async #inject(injections: readonly Injection[], size: number): Promise<Case[]> {
+  /**
+   * Makes each injection on `size` memories of its own.
+   * @param reopen false: after an injection into the index the synchronizer stays closed.
+   */
+  async inject(injections: readonly Injection[], size: number, reopen = true): Promise<Case[]> {
     const world = this.#world;
     const chosen: { injection: Injection; memoryIds: string[]; rows: LedgerRow[] }[] = [];
     for (const injection of injections) {
@@ -126,7 +134,7 @@ export class Matrix {
     }
     if (editor !== null) {
       editor.save();
-      await world.connect();
+      if (reopen) await world.connect();
     }
     return cases;
   }
@@ -142,7 +150,7 @@ export class Matrix {
       }
       return memoryIds;
     }
-    const numbers = Array.from({ length: size }, () => this.#next++ % WORLD_SIZE);
+    const numbers = Array.from({ length: size }, () => this.#next++ % this.#size);
     if (on === "rewritten") {
       await sync.syncBatch(
         numbers.map((number) =>
@@ -156,8 +164,8 @@ export class Matrix {
     return numbers.map((number) => `m${number}`);
   }
 
-  /** What the ledger and Redis hold, read by hand. */
-  async #expectStores(cases: readonly Case[]): Promise<void> {
+  /** That the ledger and Redis hold what they have to after a repair, read by hand. */
+  async expectStores(cases: readonly Case[]): Promise<void> {
     for (const { injection, injected, before } of cases) {
       const shown = injected.filter(({ after }) => after !== null);
       const gone = injected.filter(({ after }) => after === null);

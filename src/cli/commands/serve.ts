@@ -1,5 +1,4 @@
 import { parseOptions } from "../../config/parse.ts";
-import { HttpService } from "../../http/http-service.ts";
 import type { KeyRing } from "../../http/keys.ts";
 import { MemorySynchronizer, type Options } from "../../index.ts";
 import { untilAborted } from "../../lifecycle/deadline.ts";
@@ -20,6 +19,8 @@ export const serveCommand: CliCommand = {
 export async function serve(invocation: Invocation, options: Options, keys?: KeyRing): Promise<CommandResult> {
   const { log, signal } = invocation;
   const { http } = parseOptions(options);
+  // Only here: the other commands need no web framework, and would wait for it to load.
+  const { HttpService } = await import("../../http/http-service.ts");
   const service = await HttpService.create({
     http,
     log,

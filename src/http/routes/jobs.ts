@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ConsistencyReport, RepairReport } from "../../index.ts";
+import { CHECK_SCOPES, type ConsistencyReport, type RepairReport } from "../../index.ts";
 import { streamJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
 import { type Route, route } from "../route.ts";
@@ -18,7 +18,7 @@ const startCheck = route({
   summary: "Compare the three stores",
   tag: "jobs",
   access: OPERATOR,
-  body: z.strictObject({ scope: z.enum(["full", "deep"]).default("full") }).meta({ id: "CheckRequest" }),
+  body: z.strictObject({ scope: z.enum(CHECK_SCOPES).default("full") }).meta({ id: "CheckRequest" }),
   responses: {
     202: { description: "Running", schema: jobSchema, headers: { Location: "The job" } },
     409: { description: "Another job is running" },
@@ -45,7 +45,14 @@ const startRepair = route({
   body: z
     .strictObject({
       checkJobId: ulidText.optional().describe("The check to go on from; by default a new one is made"),
-      scope: z.enum(["full", "deep"]).default("full").describe("Of the new check"),
+      scope: z.enum(CHECK_SCOPES).default("full").describe("Of the new check"),
+      strategy: z
+        .string()
+        .min(1)
+        .max(64)
+        .optional()
+        .describe("Who decides conflicts; option repairStrategy by default"),
+      dryRun: z.boolean().default(false).describe("Only say what would be done"),
     })
     .meta({ id: "RepairRequest" }),
   responses: {
@@ -61,7 +68,8 @@ const startRepair = route({
       async (signal, progress) => {
         const onProgress = (figures: object): void => progress({ ...figures } as Record<string, number>);
         const report = found ?? (await sync.checkConsistency({ scope: body.scope, signal, onProgress }));
-        return await sync.repairInconsistencies(report, { signal, onProgress });
+        const { strategy, dryRun } = body;
+        return await sync.repairInconsistencies(report, { signal, onProgress, dryRun, ...(strategy && { strategy }) });
       },
       repairResult,
     );
@@ -136,13 +144,13 @@ function checkOutcome(jobs: { get(id: string): { kind: string }; outcome(id: str
   throw new HttpProblem(409, "JOB_RUNNING", `job ${id} is no check that has ended well`);
 }
 
-function checkResult({ clean, scope, checked, findings }: ConsistencyReport): unknown {
-  return { clean, scope, checked, findingsTotal: findings.length, findings: findings.slice(0, SHOWN_MAX) };
+function checkResult({ clean, scope, checked, findings, truncated }: ConsistencyReport): unknown {
+  return { clean, scope, checked, truncated, findingsTotal: findings.length, findings: findings.slice(0, SHOWN_MAX) };
 }
 
-function repairResult({ repaired, failed, deferred, details }: RepairReport): unknown {
+function repairResult({ repaired, failed, deferred, planned, details }: RepairReport): unknown {
   const open = details.filter(({ outcome }) => outcome !== "repaired");
-  return { repaired, failed, deferred, open: open.slice(0, SHOWN_MAX) };
+  return { repaired, failed, deferred, planned, open: open.slice(0, SHOWN_MAX) };
 }
 
 export const jobRoutes: readonly Route[] = [startCheck, startRepair, listJobs, getJob, cancelJob, watchJob];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { MemorySynchronizer, Status } from "../../index.ts";
 import { type Route, route } from "../route.ts";
 import { readinessSchema, statusSchema } from "../schemas.ts";
 
@@ -49,9 +50,22 @@ const status = route({
   tag: "operation",
   access: { scope: "read" },
   responses: { 200: { description: "A store that is away is reported as such", schema: statusSchema } },
-  async handle({ signal }, { sync }) {
-    return { status: 200, body: await sync.status({ signal, timeoutMs: 10_000 }) };
+  async handle(_request, { sync }) {
+    return { status: 200, body: await sharedStatus(sync) };
   },
 });
+
+/** Milliseconds for which callers share one answer: it counts, and however many ask, the stores count once. */
+const STATUS_FRESH_MS = 500;
+const statuses = new WeakMap<MemorySynchronizer, { readonly askedAt: number; readonly answer: Promise<Status> }>();
+
+function sharedStatus(sync: MemorySynchronizer): Promise<Status> {
+  const last = statuses.get(sync);
+  if (last !== undefined && performance.now() - last.askedAt < STATUS_FRESH_MS) return last.answer;
+  const answer = sync.status({ timeoutMs: 10_000 });
+  statuses.set(sync, { askedAt: performance.now(), answer });
+  answer.catch(() => statuses.delete(sync)); // A failure is not shared beyond those who waited for it.
+  return answer;
+}
 
 export const operationRoutes: readonly Route[] = [liveness, readiness, status];

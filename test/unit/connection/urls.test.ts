@@ -36,7 +36,7 @@ test("a Sentinel URL names its sentinels, the master and the database", () => {
     kind: "sentinel",
     username: "user",
     password: "p:w",
-    tls: true,
+    tls: {},
     sentinels: [
       { host: "s1", port: 26_379 },
       { host: "s2", port: 26_380 },
@@ -53,7 +53,7 @@ test("a cluster URL names some of its nodes", () => {
   expect(parseRedisUrl("redis+cluster://:pw@h1:7001,h2")).toMatchObject({
     kind: "cluster",
     password: "pw",
-    tls: false,
+    tls: null,
     nodes: [
       { host: "h1", port: 7_001 },
       { host: "h2", port: 6_379 },
