@@ -19,9 +19,12 @@ import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
 import { CheckLedger, type CheckRecords } from "./ledger/check-ledger.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
+import { PortableLedger } from "./ledger/portable-ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
+import type { ExporterParts } from "./portable/export.ts";
+import type { ImporterParts } from "./portable/import.ts";
 import type { Projection } from "./projections/projection.ts";
 import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
@@ -64,6 +67,8 @@ export interface Parts {
   readonly leadership: Leadership;
   /** Checks and repairs. */
   readonly consistencyLoop: Loop;
+  readonly exporter: ExporterParts;
+  readonly importer: ImporterParts;
   readonly embedder: Embedder | null;
   readonly log: Log;
 }
@@ -177,6 +182,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     now,
   };
   const repairer = new Repairer(repairerParts);
+  const portable = new PortableLedger(postgres, { callTimeoutMs: options.callTimeoutMs });
   const leadership = new Leadership({
     records,
     name: "checker",
@@ -241,6 +247,14 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       log,
       pass: (signal) => watch.runOnce(signal).then(() => false),
     }),
+    exporter: { ledger: portable, log },
+    importer: {
+      ...repairerParts,
+      portable,
+      // What was replaced may be of an earlier index, so its vectors need not fit this one.
+      validators: { memory: validator, history: new MemoryValidator() },
+      defaultStrategy: options.repairStrategy,
+    },
     embedder,
     log,
   };

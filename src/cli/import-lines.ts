@@ -1,5 +1,5 @@
 import type { MemoryInput, MemorySynchronizer, SyncOutcome } from "../index.ts";
-import type { JsonLine } from "./json-lines.ts";
+import type { JsonLine } from "../portable/json-lines.ts";
 
 /** A line that was not written, and why. */
 export interface LineError {

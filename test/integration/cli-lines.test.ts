@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type JsonLine, LINE_BYTES_MAX, readJsonLines } from "../../src/cli/json-lines.ts";
+import { type JsonLine, LINE_BYTES_MAX, readJsonLines } from "../../src/portable/json-lines.ts";
 import { columns, duration, printable } from "../../src/cli/output.ts";
 
 async function read(bytes: Buffer, chunkBytes = bytes.length): Promise<JsonLine[]> {
