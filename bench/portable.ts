@@ -29,7 +29,7 @@ async function* inputs(step: number, fields: { content?: string } = {}) {
 }
 
 async function* exportText(sync: MemorySynchronizer): AsyncGenerator<string> {
-  for await (const record of sync.exportMemories()) yield exportLine(record);
+  for await (const record of sync.exportMemories({ history: true })) yield exportLine(record);
 }
 
 function show(what: string, cost: Cost<unknown>, versions: number): void {

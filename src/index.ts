@@ -64,6 +64,7 @@ export {
   type ExportHeader,
   type ExportRecord,
   exportLine,
+  isExportHeader,
 } from "./portable/format.ts";
 export type {
   ImportOptions,

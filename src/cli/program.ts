@@ -6,6 +6,7 @@ import { checkCommand } from "./commands/check.ts";
 import { conflictsCommand } from "./commands/conflicts.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { exportCommand } from "./commands/export.ts";
 import { getCommand } from "./commands/get.ts";
 import { importCommand } from "./commands/import.ts";
 import { migrateCommand } from "./commands/migrate.ts";
@@ -19,6 +20,7 @@ import { jsonText } from "./output.ts";
 const COMMANDS: readonly CliCommand[] = [
   demoCommand,
   importCommand,
+  exportCommand,
   getCommand,
   searchCommand,
   deleteCommand,
@@ -59,7 +61,8 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
     await program.parseAsync(args, { from: "user" });
     if (result === null) return EXIT.ok;
     const { exitCode, json: document, text } = result as CommandResult;
-    const output = json ? jsonText(document, process.stdout.isTTY) : text;
+    const isDocument = json && document !== undefined;
+    const output = isDocument ? jsonText(document, process.stdout.isTTY) : text;
     if (output !== "") print(output);
     return interruption.exitCode() ?? exitCode;
   } catch (error) {

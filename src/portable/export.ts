@@ -14,7 +14,7 @@ import {
 export interface ExportOptions {
   /** @default all namespaces */
   namespace?: string;
-  /** With the versions that were replaced and are still kept. @default true */
+  /** With the versions that were replaced and are still kept. @default false */
   history?: boolean;
   /**
    * With memories that are `local_only`. Without it neither they nor their history are exported, nor what is left of
@@ -61,7 +61,7 @@ export async function* exportRecords(
   options: ExportOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ExportRecord, void, undefined> {
-  const { namespace = null, history = true, includeLocal = false, after = null, onProgress } = options;
+  const { namespace = null, history = false, includeLocal = false, after = null, onProgress } = options;
   const progress = { memories: 0, historyVersions: 0, leftOut: 0, redacted: 0, damaged: 0, position: after };
   if (after === null) yield header(namespace, history, includeLocal);
   for (let position = after, rowsMax = ROWS_MAX; ; ) {

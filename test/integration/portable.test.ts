@@ -10,7 +10,7 @@ import { openWorld, type World } from "../support/world.ts";
 
 async function exported(world: World, options: Parameters<World["sync"]["exportMemories"]>[0] = {}) {
   const records: ExportRecord[] = [];
-  for await (const record of world.sync.exportMemories(options)) records.push(record);
+  for await (const record of world.sync.exportMemories({ history: true, ...options })) records.push(record);
   return records;
 }
 

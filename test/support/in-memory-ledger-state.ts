@@ -290,8 +290,7 @@ export class MemoryTransaction implements LedgerTransaction {
     // An insert of a key that another transaction is inserting waits for it.
     for (const write of writes.toSorted(compareKeys)) await this.#lock(keyText(write));
     const fitting = writes.filter(
-      (write) =>
-        (this.#state.versions.get(keyText(write))?.version ?? 0) === (write.inserts ? 0 : write.version - 1),
+      (write) => (this.#state.versions.get(keyText(write))?.version ?? 0) === (write.inserts ? 0 : write.version - 1),
     );
     this.#pending = { writes, token };
     await this.#interrupt("ledger write answered");
