@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import type { Settings } from "../config/settings.ts";
 import type { Log } from "../index.ts";
 import type { ExitCode } from "./exit.ts";
-import type { Settings } from "./options.ts";
 
 /** One call of the program, as a command sees it. */
 export interface Invocation {

@@ -1,16 +1,24 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
+import { nearestName } from "../config/nearest-name.ts";
+import { optionLeaves } from "../config/parse.ts";
 import { createLog } from "../index.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { checkCommand } from "./commands/check.ts";
+import { configCommand } from "./commands/config.ts";
 import { conflictsCommand } from "./commands/conflicts.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { getCommand } from "./commands/get.ts";
+import { historyCommand } from "./commands/history.ts";
 import { importCommand } from "./commands/import.ts";
 import { migrateCommand } from "./commands/migrate.ts";
+import { putCommand } from "./commands/put.ts";
+import { queueCommand } from "./commands/queue.ts";
 import { repairCommand } from "./commands/repair.ts";
+import { rollbackCommand } from "./commands/rollback.ts";
 import { searchCommand } from "./commands/search.ts";
 import { statusCommand } from "./commands/status.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
@@ -21,14 +29,20 @@ const COMMANDS: readonly CliCommand[] = [
   demoCommand,
   importCommand,
   exportCommand,
+  putCommand,
   getCommand,
   searchCommand,
   deleteCommand,
+  historyCommand,
+  rollbackCommand,
   statusCommand,
   checkCommand,
   repairCommand,
   conflictsCommand,
+  queueCommand,
   migrateCommand,
+  configCommand,
+  doctorCommand,
 ];
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -88,7 +102,7 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError();
   program.option("--json", "print one JSON document on standard output, and nothing else there");
-  program.option("--config <file>", "read settings from a JSON file with the library's option names");
+  program.option("--config <file>", "read settings from a YAML or JSON file with the library's option names");
   program.addOption(
     new Option("--log-level <level>", "events on standard error, as JSON lines").choices(LOG_LEVELS).default("warn"),
   );
@@ -116,6 +130,12 @@ function usageErrorOf(error: unknown): unknown {
     .replace(/^error: /, "")
     .replace(/\s+/g, " ")
     .replace(/\.$/, "");
+  // Settings are hidden from the short help, and so from commander's own suggestions.
+  const unknown = error.code === "commander.unknownOption" ? /'(--[^']+)'/.exec(message)?.[1] : undefined;
+  if (unknown !== undefined && !message.includes("Did you mean")) {
+    const flags = optionLeaves().map(({ flag }) => flag);
+    return new UsageError(`${message}; did you mean ${nearestName(unknown, flags)}? See mnemosync --help`);
+  }
   return new UsageError(`${message}; see mnemosync --help`);
 }
 
