@@ -1,28 +1,26 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import type { Redis } from "ioredis";
 import { ulid } from "ulid";
+import { assembleConsistency, type ConsistencyParts } from "./assemble-consistency.ts";
 import type { EffectiveOptions } from "./config/options.ts";
-import { StrategyRegistry } from "./conflict/registry.ts";
+import type { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
+import type { HealthMonitor } from "./connection/health-monitor.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
-import { Checker } from "./consistency/checker.ts";
-import { Leadership } from "./consistency/leadership.ts";
-import { EventLoopWatch, Pace } from "./consistency/pace.ts";
-import { PendingConflicts } from "./consistency/pending-conflicts.ts";
-import { Repairer } from "./consistency/repairer.ts";
-import { ConsistencyWatch } from "./consistency/watch.ts";
+import type { RedisLink } from "./connection/redis-client.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import { HashingEmbedder } from "./embed/hashing-embedder.ts";
 import { HttpEmbedder } from "./embed/http-embedder.ts";
 import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
-import { CheckLedger, type CheckRecords } from "./ledger/check-ledger.ts";
+import { FeedSignal } from "./ledger/feed-signal.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
 import { PortableLedger } from "./ledger/portable-ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
+import { Metrics } from "./observability/metrics.ts";
+import { observe } from "./observability/observe.ts";
 import type { ExporterParts } from "./portable/export.ts";
 import type { ImporterParts } from "./portable/import.ts";
 import type { Projection } from "./projections/projection.ts";
@@ -34,13 +32,12 @@ import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
 import { Intake } from "./write/intake.ts";
-import type { WriteIntent } from "./write/plan.ts";
 import { type Probed, StoreGate } from "./write/store-gate.ts";
 import { Sweeper } from "./write/sweeper.ts";
 import { Writer } from "./write/writer.ts";
 
 /** What a synchronizer is made of, once connected. */
-export interface Parts {
+export interface Parts extends ConsistencyParts {
   readonly options: EffectiveOptions;
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
@@ -55,28 +52,28 @@ export interface Parts {
   readonly backlog: Backlog;
   readonly sweeper: Sweeper;
   readonly history: History;
-  /** Backlog, expiry, and what other nodes wrote. */
+  /** Backlog and expiry. */
   readonly syncLoop: Loop;
+  /** What other nodes wrote, for the vector index; null without one that follows. */
+  readonly followLoop: Loop | null;
+  readonly feedSignal: FeedSignal;
   readonly reader: Reader;
-  readonly records: CheckRecords;
-  readonly strategies: StrategyRegistry;
-  readonly checker: Checker;
-  readonly repairer: Repairer;
-  readonly conflicts: PendingConflicts;
-  /** Which node looks at the stores that all share. */
-  readonly leadership: Leadership;
-  /** Checks and repairs. */
-  readonly consistencyLoop: Loop;
   readonly exporter: ExporterParts;
   readonly importer: ImporterParts;
   readonly embedder: Embedder | null;
+  readonly metrics: Metrics;
+  /** One per store, started by the synchronizer. */
+  readonly monitors: readonly HealthMonitor[];
+  /** Null with clients of the caller's. */
+  readonly pools: ConnectionPoolManager | null;
   readonly log: Log;
 }
 
 export interface Connections {
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
-  readonly redis: Redis;
+  readonly redis: RedisLink;
+  readonly pools: ConnectionPoolManager | null;
   readonly ownsRedis: boolean;
   readonly vectorIndex: VectorIndex | null;
   readonly embedder: Embedder | null;
@@ -115,7 +112,12 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
   } = options;
+  const metrics = new Metrics();
   const floors = new VersionFloors();
+  const feedSignal = new FeedSignal(postgres, log);
+  const followLoop = vectorIndex?.catchUp
+    ? createFollowLoop(vectorIndex, feedSignal, options.syncIntervalMs, log)
+    : null;
   const writer = new Writer({
     ledger,
     ledgerGate,
@@ -129,10 +131,19 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
     onStep,
-    onCommitted: (key, version) => floors.raise(key, version),
+    onCommitted: (key, version) => {
+      floors.raise(key, version);
+      feedSignal.touch();
+    },
   });
   const now = Date.now;
-  const batcher = new Batcher(writer, {
+  const measured: Pick<Writer, "write"> = {
+    write: (intents, chunk) => {
+      metrics.transactionBegun(intents.length);
+      return writer.write(intents, chunk);
+    },
+  };
+  const batcher = new Batcher(measured, {
     batchSize: options.batchSize,
     concurrency: options.writeConcurrency,
     waitingMax: options.writeWaitingMax,
@@ -146,63 +157,19 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     publishTimeoutMs,
     attemptsMax: options.queueAttemptsMax,
   });
-  const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
-  const strategies = new StrategyRegistry();
-  const checker = new Checker({
+  const consistency = assembleConsistency({
+    options,
+    postgres,
     ledger,
-    records,
-    projections,
-    indexShape: shape,
-    log,
-    overdueMs: options.publishDeadlineMs,
-    pace: (memoriesPerSecondMax) => {
-      const eventLoop = new EventLoopWatch();
-      return new Pace({
-        memoriesPerSecondMax: memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax ?? null,
-        load: () => ({
-          eventLoopDelayMs: eventLoop.worstMs(),
-          postgresWaiting: postgres.statistics().waiting,
-        }),
-        end: () => eventLoop.stop(),
-      });
-    },
-    now,
-  });
-  const repairerParts = {
-    ledger,
-    records,
     projections,
     validator,
     indexShape: shape,
     embedder,
-    write: (intent: WriteIntent, signal: AbortSignal) => batcher.write(intent, true, signal),
-    strategies,
-    strategyTimeoutMs: options.strategyTimeoutMs,
+    write: (intent, signal) => batcher.write(intent, true, signal),
+    metrics,
     log,
-    now,
-  };
-  const repairer = new Repairer(repairerParts);
+  });
   const portable = new PortableLedger(postgres, { callTimeoutMs: options.callTimeoutMs });
-  const leadership = new Leadership({
-    records,
-    name: "checker",
-    holder: `${ledger.nodeId}/${process.pid}/${ulid()}`,
-    leaseMs: options.checkerLeaseMs,
-    log,
-  });
-  const watch = new ConsistencyWatch({
-    checker,
-    repairer,
-    records,
-    projections,
-    isLeader: () => leadership.isLeader,
-    log,
-    intervalMs: options.consistencyCheckIntervalMs,
-    sweepMs: options.consistencySweepMs,
-    repairKinds: options.repairKinds,
-    strategy: options.repairStrategy,
-    repairsMax: options.repairsPerPassMax,
-  });
   const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
     options,
@@ -230,34 +197,59 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       pass: async (signal) => {
         const { more } = await backlog.runOnce(signal);
         const swept = await sweeper.runOnce(signal);
-        await vectorIndex?.catchUp?.(signal);
         return more || swept.more;
       },
     }),
+    feedSignal,
+    followLoop,
     reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
-    records,
-    strategies,
-    checker,
-    repairer,
-    conflicts: new PendingConflicts(repairerParts),
-    leadership,
-    consistencyLoop: new Loop({
-      name: "consistency",
-      intervalMs: options.consistencyCheckIntervalMs,
-      log,
-      pass: (signal) => watch.runOnce(signal).then(() => false),
-    }),
+    ...consistency,
     exporter: { ledger: portable, log },
     importer: {
-      ...repairerParts,
+      ledger,
       portable,
+      write: (intent, signal) => batcher.write(intent, true, signal),
+      validator,
       // What was replaced may be of an earlier index, so its vectors need not fit this one.
       validators: { memory: validator, history: new MemoryValidator() },
+      strategies: consistency.strategies,
       defaultStrategy: options.repairStrategy,
+      strategyTimeoutMs: options.strategyTimeoutMs,
+      log,
     },
     embedder,
+    metrics,
+    monitors: observe({
+      metrics,
+      ledger,
+      postgres,
+      redis: redisProjection,
+      vectorIndex,
+      pools: connections.pools,
+      log,
+      healthCheckIntervalMs: options.healthCheckIntervalMs,
+      metricsFreshMs: options.metricsFreshMs,
+    }),
+    pools: connections.pools,
     log,
   };
+}
+
+/** Takes over what other nodes wrote: when they say so, and at intervals, since what they say may go unheard. */
+function createFollowLoop(index: VectorIndex, news: FeedSignal, intervalMs: number, log: Log): Loop {
+  const loop: Loop = new Loop({
+    name: "follow",
+    intervalMs,
+    log,
+    pass: async (signal) => {
+      const listening = news.listen(() => loop.wake(), signal);
+      // Without it the interval is all there is: no reason not to look.
+      await listening.catch((error: Error) => log.debug({ error: error.message }, "feed.not_listening"));
+      await index.catchUp?.(signal);
+      return false;
+    },
+  });
+  return loop;
 }
 
 /** The embedder that the options ask for; null for none. @throws {ConfigurationError} */

@@ -1,11 +1,11 @@
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import type { Sql as PostgresSql } from "postgres";
 import type { Options } from "./config/options.ts";
 import type { Embedder } from "./embed/embedder.ts";
 import type { MemoryInput } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
-import type { Memory } from "./read/memory.ts";
+import type { SearchFilter } from "./read/memory-filter.ts";
 import type { WriteStep } from "./write/commit.ts";
 
 /** What may be given beside the options: objects rather than settings. */
@@ -22,7 +22,7 @@ export interface ConnectExtras {
 
 /** For callers that own their clients: they are used, and left open by `close`. */
 export interface OwnClients extends ConnectExtras {
-  redis: Redis;
+  redis: Redis | Cluster;
   sql: PostgresSql;
   vectorIndex?: VectorIndex;
   options?: Partial<Omit<Options, "postgresUrl" | "redisUrl">>;
@@ -54,8 +54,11 @@ export interface SearchOptions extends CallOptions, KeyOptions {
   k?: number;
   /** Results below this score are left out. */
   scoreMin?: number;
-  /** Only memories for which this holds. */
-  filter?: (memory: Memory) => boolean;
+  /**
+   * Only memories for which this holds: types and metadata, or a function of the memory. The index is asked for more until
+   * k memories pass or the nearest 100,000 are looked at.
+   */
+  filter?: SearchFilter;
 }
 
 /** A memory as `syncMemory` takes it: its id is an argument of its own. */

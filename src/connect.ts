@@ -1,13 +1,10 @@
-import type { Redis } from "ioredis";
 import { assemble, createEmbedder, createLedger, type Parts } from "./assemble.ts";
 import type { ConnectExtras, OwnClients } from "./calls.ts";
 import type { EffectiveOptions } from "./config/options.ts";
 import { parseOptions } from "./config/parse.ts";
 import { BorrowedPostgres } from "./connection/borrowed-postgres.ts";
-import { PostgresPool } from "./connection/postgres-pool.ts";
-import { createRedisClient } from "./connection/redis-client.ts";
+import { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
 import { InternalError } from "./errors.ts";
-import { untilAborted, withDeadline } from "./lifecycle/deadline.ts";
 import { type Log, silentLog } from "./observability/log.ts";
 import { FaissProjection } from "./projections/faiss/faiss-projection.ts";
 import type { FaissOptions } from "./projections/faiss/options.ts";
@@ -19,27 +16,32 @@ export interface Connected {
   close(): Promise<void>;
 }
 
-/** Milliseconds that the first connection to Redis is waited for: a server may accept it and say nothing. */
-const REDIS_CONNECT_MS = 5_000;
-
 /** Opens everything that the options name. On failure nothing stays open. */
 export async function connect(options: unknown, extras: ConnectExtras, signal: AbortSignal): Promise<Connected> {
   const effective = parseOptions(options);
   const { log = silentLog, onStep, onIndexProgress } = extras;
   const closers: (() => Promise<void>)[] = [];
   try {
-    const postgres = new PostgresPool(effective.postgresUrl, { max: effective.postgresConnectionsMax });
-    closers.push(() => postgres.close());
+    const pools = new ConnectionPoolManager({
+      postgresUrl: effective.postgresUrl,
+      redisUrl: effective.redisUrl,
+      postgresConnectionsMin: effective.postgresConnectionsMin,
+      postgresConnectionsMax: effective.postgresConnectionsMax,
+      redisConnectionsMax: effective.redisConnectionsMax,
+      healthCheckIntervalMs: effective.healthCheckIntervalMs,
+      reconnectIntervalMs: effective.reconnectIntervalMs,
+      log,
+    });
+    closers.push(() => pools.close());
+    await pools.connect({ signal });
+    const { postgres, redis } = pools;
     const ledger = createLedger(effective, postgres);
     await ledger.migrate(signal);
-    const redis = createRedisClient(effective.redisUrl, {}, log);
-    closers.push(async () => redis.disconnect());
-    await connectRedis(redis, log, signal);
     const embedder = extras.embedder ?? createEmbedder(effective);
     const model = effective.faiss?.model ?? embedder?.model;
     const vectorIndex = await openIndex(effective, model, { ledger, log, onIndexProgress }, signal);
     if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
-    const connections = { postgres, ledger, redis, ownsRedis: true, vectorIndex, embedder, log, onStep };
+    const connections = { postgres, ledger, redis, pools, ownsRedis: true, vectorIndex, embedder, log, onStep };
     return { parts: assemble(effective, connections), close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
@@ -59,6 +61,7 @@ export function borrow(own: OwnClients): Connected {
     postgres,
     ledger: createLedger(options, postgres),
     redis: own.redis,
+    pools: null,
     ownsRedis: false,
     vectorIndex: own.vectorIndex ?? null,
     embedder: own.embedder ?? createEmbedder(options),
@@ -85,16 +88,6 @@ export async function openVectorIndex(
   return await FaissProjection.open(faiss, { source: ledger, log }, signal);
 }
 
-async function connectRedis(redis: Redis, log: Log, signal: AbortSignal): Promise<void> {
-  try {
-    await withDeadline(REDIS_CONNECT_MS, signal, (deadline) => untilAborted(redis.connect(), deadline));
-  } catch (error) {
-    signal.throwIfAborted();
-    // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
-    log.warn({ error: (error as Error).message }, "redis.away_at_start");
-  }
-}
-
 async function openIndex(
   options: EffectiveOptions,
   model: string | undefined,
@@ -102,9 +95,9 @@ async function openIndex(
   signal: AbortSignal,
 ): Promise<FaissProjection | null> {
   if (options.faiss === undefined) return null;
-  const { directory, dimension, metric } = options.faiss;
+  const { model: _, ...settings } = options.faiss; // The embedder's, where none is named.
   const { ledger, log, onIndexProgress: onProgress } = parts;
-  const index = { directory, dimension, metric, ...(model && { model }), ...(onProgress && { onProgress }) };
+  const index = { ...settings, ...(model && { model }), ...(onProgress && { onProgress }) };
   return await FaissProjection.open(index, { source: ledger, log }, signal);
 }
 

@@ -23,6 +23,16 @@ export { BUILT_IN_STRATEGIES, type BuiltInStrategy } from "./conflict/registry.t
 export type { Candidate, Conflict, ConflictBase, ConflictStrategy, Resolution } from "./conflict/strategy.ts";
 export { versionVector } from "./conflict/version-vector.ts";
 export { openVectorIndex } from "./connect.ts";
+export {
+  type ConnectionPoolEvents,
+  ConnectionPoolManager,
+  type ConnectionPoolOptions,
+  type HealthStatus,
+} from "./connection/connection-pool-manager.ts";
+export type { HealthReport } from "./connection/health-monitor.ts";
+export type { PostgresConnection } from "./connection/postgres-access.ts";
+export type { RedisLink } from "./connection/redis-client.ts";
+export type { HealthState } from "./connection/store-health.ts";
 export type { CheckOptions, CheckProgress } from "./consistency/check-options.ts";
 export type { CheckStatus, ConsistencyStatus } from "./consistency/consistency-status.ts";
 export type {
@@ -57,6 +67,7 @@ export { canonicalJson, type MemoryDocument, type Privacy } from "./memory/memor
 export type { MemoryInput } from "./memory/schema.ts";
 export type { VersionVector } from "./memory/version-vector.ts";
 export { createLog, type Log } from "./observability/log.ts";
+export type { Metrics } from "./observability/metrics.ts";
 export type { ExportOptions, ExportProgress } from "./portable/export.ts";
 export {
   type ExportEnd,
@@ -80,6 +91,7 @@ export type { FaissOptions } from "./projections/faiss/options.ts";
 export type { Projection } from "./projections/projection.ts";
 export type { VectorHit, VectorIndex } from "./projections/vector-index.ts";
 export type { Memory } from "./read/memory.ts";
+export type { MemoryFilter, SearchFilter } from "./read/memory-filter.ts";
 export type { SearchResult } from "./read/reader.ts";
 export type { Status, StoreStatus } from "./status.ts";
 export { MemorySynchronizer } from "./synchronizer.ts";

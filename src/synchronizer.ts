@@ -11,21 +11,33 @@ import type {
 import type { Options } from "./config/options.ts";
 import type { ConflictStrategy } from "./conflict/strategy.ts";
 import { borrow, type Connected, connect } from "./connect.ts";
+import type { HealthMonitor, HealthReport } from "./connection/health-monitor.ts";
 import type { CheckOptions } from "./consistency/check-options.ts";
 import type { PendingConflicts } from "./consistency/pending-conflicts.ts";
 import type { RepairOptions, RepairReport } from "./consistency/repair-options.ts";
 import type { ConsistencyReport } from "./consistency/report.ts";
 import type { Embedder } from "./embed/embedder.ts";
-import { AbortedError, ClosedError, ConfigurationError, InternalError, MnemosyncError } from "./errors.ts";
+import {
+  AbortedError,
+  ClosedError,
+  ConfigurationError,
+  InternalError,
+  MnemosyncError,
+  type StoreName,
+} from "./errors.ts";
 import type { MemoryVersion, VersionDiff } from "./history/history.ts";
 import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
+import type { MemoryKey } from "./memory/keys.ts";
 import type { MemoryInput } from "./memory/schema.ts";
+import type { Operation } from "./observability/metric-names.ts";
+import type { Metrics } from "./observability/metrics.ts";
 import { type ExportOptions, exportRecords } from "./portable/export.ts";
 import type { ExportRecord } from "./portable/format.ts";
 import { importRecords } from "./portable/import.ts";
 import type { ImportOptions, ImportReport } from "./portable/import-options.ts";
 import type { ImportSource } from "./portable/records.ts";
 import type { Memory } from "./read/memory.ts";
+import { compileFilter } from "./read/memory-filter.ts";
 import type { SearchResult } from "./read/reader.ts";
 import { readStatus, type Status } from "./status.ts";
 import type { Backlog } from "./write/backlog.ts";
@@ -82,11 +94,11 @@ export class MemorySynchronizer {
    *   up: the write may still go through.
    */
   async syncMemory(memoryId: string, memory: MemoryFields, options: WriteOptions = {}): Promise<SyncOutcome> {
-    return await this.#call("syncMemory", options, async (signal) => {
+    return await this.#write("sync_memory", options, async (signal) => {
       const [intent] = await this.#parts.intake.prepare([{ ...memory, memoryId }], options, signal);
       if (intent === undefined) throw new InternalError("an input without a result");
       if ("error" in intent) throw intent.error;
-      return await this.#write(intent, options, signal);
+      return await this.#submit(intent, options, signal);
     });
   }
 
@@ -99,7 +111,11 @@ export class MemorySynchronizer {
     options: BatchOptions = {},
   ): Promise<SyncOutcome[]> {
     this.#assertOpen();
-    return await writeBatch(this.#parts, memories, options);
+    return await this.#parts.metrics.measured(
+      "sync_batch",
+      () => writeBatch(this.#parts, memories, options),
+      (outcomes) => outcomes.map(({ status }) => status),
+    );
   }
 
   /** The current version of a memory; null when there is none, or it is deleted or expired. */
@@ -114,13 +130,17 @@ export class MemorySynchronizer {
    */
   async search(query: string | readonly number[] | Float32Array, options: SearchOptions = {}): Promise<SearchResult[]> {
     const { validator, reader, embedder } = this.#parts;
-    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY, filter = () => true } = options;
+    const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
+    const filter = compileFilter(options.filter);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", 1_000);
-    return await this.#call("search", options, async (signal) => {
-      const vector = typeof query === "string" ? await embedQuery(embedder, query, signal) : query;
-      return await reader.search(namespace, validator.checkEmbedding(vector, "query"), { k, scoreMin, filter }, signal);
-    });
+    return await this.#parts.metrics.searched(() =>
+      this.#call("search", options, async (signal) => {
+        const vector = typeof query === "string" ? await embedQuery(embedder, query, signal) : query;
+        const checked = validator.checkEmbedding(vector, "query");
+        return await reader.search(namespace, checked, { k, scoreMin, filter }, signal);
+      }),
+    );
   }
 
   /** Deletes a memory: a version like any other. `unchanged` when there is none. Throws as `syncMemory` does. */
@@ -128,7 +148,7 @@ export class MemorySynchronizer {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
     const expectedVersion = this.#parts.validator.checkExpectedVersion(options.expectedVersion);
     const intent = { key, memory: null, expectedVersion, modifiedAt: null };
-    return await this.#call("delete", options, (signal) => this.#write(intent, options, signal));
+    return await this.#write("delete", options, (signal) => this.#submit(intent, options, signal));
   }
 
   /** Versions of a memory that are kept, newest first: the current one and up to `historyVersionsMax` before it. */
@@ -159,8 +179,18 @@ export class MemorySynchronizer {
    */
   async rollback(memoryId: string, toVersion: number, options: KeyOptions & CallOptions = {}): Promise<SyncOutcome> {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
-    return await this.#call("rollback", options, async (signal) =>
+    return await this.#write("rollback", options, async (signal) =>
       orThrow(await this.#parts.history.rollback(key, toVersion, signal)),
+    );
+  }
+
+  /** The memories that a transaction wrote, each with the version it gave them; null for one that is not known (any more). */
+  async transaction(
+    transactionId: string,
+    options: CallOptions = {},
+  ): Promise<readonly (MemoryKey & { readonly version: number })[] | null> {
+    return await this.#call("transaction", options, (signal) =>
+      this.#parts.ledger.readTransaction(transactionId, signal),
     );
   }
 
@@ -169,8 +199,13 @@ export class MemorySynchronizer {
    * its outcome is `conflict`. @throws {NotFoundError}
    */
   async rollbackTransaction(transactionId: string, options: CallOptions = {}): Promise<SyncOutcome[]> {
-    return await this.#call("rollbackTransaction", options, (signal) =>
-      this.#parts.history.rollbackTransaction(transactionId, signal),
+    return await this.#parts.metrics.measured(
+      "rollback_transaction",
+      () =>
+        this.#call("rollbackTransaction", options, (signal) =>
+          this.#parts.history.rollbackTransaction(transactionId, signal),
+        ),
+      (outcomes) => outcomes.map(({ status }) => status),
     );
   }
 
@@ -180,15 +215,28 @@ export class MemorySynchronizer {
   }
 
   /**
-   * Starts the background loops. Every `syncIntervalMs`: the backlog, expired memories, other nodes' writes. Every
-   * `consistencyCheckIntervalMs`: what changed is checked, and a slice of everything, and what is found is repaired (one
-   * node of all checks the shared stores, each its own index). Twice is once.
+   * Starts the background loops. Every `syncIntervalMs`: the backlog, expired memories; other nodes' writes as often, and
+   * as soon as they tell of them. Every `consistencyCheckIntervalMs`: what changed is checked, and a slice of everything,
+   * and what is found is repaired (one node of all checks the shared stores, each its own index). Twice is once.
    */
   start(): void {
     this.#assertOpen();
     this.#parts.syncLoop.start();
+    this.#parts.followLoop?.start();
     this.#parts.leadership.start();
     this.#parts.consistencyLoop.start();
+    for (const monitor of this.#parts.monitors) monitor.start();
+    this.#parts.pools?.start();
+  }
+
+  /** What this synchronizer counts and measures: `await sync.metrics.text()` is what Prometheus reads. */
+  get metrics(): Metrics {
+    return this.#parts.metrics;
+  }
+
+  /** Health of each store as last seen: asks nobody. Watched once `start` was called; `status` asks. */
+  health(): Readonly<Partial<Record<StoreName, HealthReport>>> {
+    return Object.fromEntries(this.#parts.monitors.map((monitor: HealthMonitor) => [monitor.store, monitor.report()]));
   }
 
   /** Makes a conflict strategy available by its name. @throws {ConfigurationError} The name is taken, or no name. */
@@ -253,15 +301,34 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
-    const { syncLoop, consistencyLoop, leadership } = this.#parts;
-    await Promise.all([syncLoop.stop(), consistencyLoop.stop()]);
+    const { syncLoop, followLoop, consistencyLoop, leadership, monitors } = this.#parts;
+    await Promise.all([
+      syncLoop.stop(),
+      followLoop?.stop(),
+      consistencyLoop.stop(),
+      ...monitors.map((monitor) => monitor.stop()),
+    ]);
     await leadership.stop();
     await this.#parts.batcher.close();
     await Promise.all([...this.#parts.gates, this.#parts.ledgerGate].map((gate) => gate.idle()));
+    await this.#parts.feedSignal.close();
     await this.#disconnect();
   }
 
-  async #write(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
+  /** A call that writes one memory, counted. */
+  async #write(
+    operation: Operation,
+    options: CallOptions,
+    work: (signal: AbortSignal) => Promise<SyncOutcome>,
+  ): Promise<SyncOutcome> {
+    return await this.#parts.metrics.measured(
+      operation,
+      () => this.#call(operation === "sync_memory" ? "syncMemory" : operation, options, work),
+      ({ status }) => [status],
+    );
+  }
+
+  async #submit(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
     const { wait = true, idempotencyKey } = options;
     if (idempotencyKey === undefined) return orThrow(await this.#parts.batcher.write(intent, wait, signal));
     checkIdempotencyKey(idempotencyKey);

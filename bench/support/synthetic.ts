@@ -8,15 +8,21 @@ import { bucketOf } from "../../src/memory/keys.ts";
 import { encodeMemory, type PutChange, putChange } from "../../src/memory/memory.ts";
 import { RedisProjection } from "../../src/projections/redis/redis-projection.ts";
 
-/** Numbers per synthetic vector: the check's cost does not depend on it, and a million of them has to fit. */
-export const SYNTHETIC_DIMENSION = 8;
+/** What the synthetic memories look like. */
+export interface SyntheticOptions {
+  /** Numbers per vector. */
+  readonly dimension: number;
+  readonly from: number;
+  /** Behind the last one. */
+  readonly to: number;
+}
+
 const NODE = "synthetic";
 const CHUNK = 5_000;
 
 /** Memory number `number` at version 1, the same one every time. */
-export function syntheticChange(number: number, modifiedAt: number): PutChange {
-  const seed = createHash("sha256").update(String(number)).digest();
-  const embedding = Float32Array.from({ length: SYNTHETIC_DIMENSION }, (_, index) => (seed[index] ?? 0) / 128 - 0.99);
+export function syntheticChange(number: number, dimension: number, modifiedAt: number): PutChange {
+  const embedding = syntheticVector(number, dimension);
   const document = {
     content: `what was said at number ${number}`,
     memoryType: "episodic",
@@ -28,16 +34,24 @@ export function syntheticChange(number: number, modifiedAt: number): PutChange {
   return putChange(memory, 1, { vector: { [NODE]: 1 }, modifiedAt });
 }
 
+/** Looks random enough to be nobody's neighbour, and is the same every time. */
+export function syntheticVector(number: number, dimension: number): Float32Array {
+  const seed = createHash("sha256").update(String(number)).digest();
+  return Float32Array.from({ length: dimension }, (_, index) => {
+    const byte = (seed[index % seed.length] as number) ^ (index * 37);
+    return ((byte & 0xff) - 127.3) / 128;
+  });
+}
+
 /**
- * Puts memories `from` to `to - 1` into the ledger and Redis as if they had been written and published long ago, without
+ * Puts synthetic memories into the ledger and Redis as if they had been written and published long ago, without
  * the write path: what is measured afterwards is not how they came there. The vector index fills itself from the ledger.
  */
 export async function loadSynthetic(
   sql: postgres.Sql,
   redisUrl: string,
   prefix: string,
-  from: number,
-  to: number,
+  { dimension, from, to }: SyntheticOptions,
 ): Promise<void> {
   const client = new Redis(redisUrl);
   const redis = new RedisProjection(client, { prefix, nodeId: NODE });
@@ -46,9 +60,9 @@ export async function loadSynthetic(
   try {
     for (let start = from; start < to; start += CHUNK) {
       const changes = Array.from({ length: Math.min(CHUNK, to - start) }, (_, at) =>
-        syntheticChange(start + at, modifiedAt),
+        syntheticChange(start + at, dimension, modifiedAt),
       );
-      await Promise.all([insert(sql, changes), redis.publish(changes, signal)]);
+      await Promise.all([insert(sql, changes, dimension), redis.publish(changes, signal)]);
       await turn();
     }
     await sql`analyze mnemosync.memory_versions, mnemosync.memories`;
@@ -58,10 +72,10 @@ export async function loadSynthetic(
   }
 }
 
-async function insert(sql: postgres.Sql, changes: readonly PutChange[]): Promise<void> {
+async function insert(sql: postgres.Sql, changes: readonly PutChange[], dimension: number): Promise<void> {
   const column = (pick: (change: PutChange) => string | number): string => arrayLiteral(changes.map(pick));
   const packed = Buffer.concat(changes.map(({ embedding }) => embeddingBytes(embedding as Float32Array)));
-  const bytes = SYNTHETIC_DIMENSION * 4;
+  const bytes = dimension * 4;
   await sql`
     with input as materialized (
       select * from unnest(

@@ -9,17 +9,20 @@ import { configCommand } from "./commands/config.ts";
 import { conflictsCommand } from "./commands/conflicts.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { devCommand } from "./commands/dev.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { getCommand } from "./commands/get.ts";
 import { historyCommand } from "./commands/history.ts";
 import { importCommand } from "./commands/import.ts";
+import { keyCommand } from "./commands/key.ts";
 import { migrateCommand } from "./commands/migrate.ts";
 import { putCommand } from "./commands/put.ts";
 import { queueCommand } from "./commands/queue.ts";
 import { repairCommand } from "./commands/repair.ts";
 import { rollbackCommand } from "./commands/rollback.ts";
 import { searchCommand } from "./commands/search.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
 import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
@@ -27,6 +30,9 @@ import { jsonText } from "./output.ts";
 
 const COMMANDS: readonly CliCommand[] = [
   demoCommand,
+  serveCommand,
+  devCommand,
+  keyCommand,
   importCommand,
   exportCommand,
   putCommand,

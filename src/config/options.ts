@@ -1,16 +1,30 @@
 import { z } from "zod";
 import { DEFAULT_STRATEGY } from "../conflict/registry.ts";
+import { parsePostgresUrl } from "../connection/postgres-url.ts";
+import { parseRedisUrl, REDIS_PROTOCOLS } from "../connection/redis-url.ts";
 import { DRIFT_KINDS } from "../consistency/report.ts";
 
 const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
 
-/** A URL of one of the protocols. It may hold a password, so messages don't repeat it. */
-function urlOf(...protocols: readonly string[]) {
+/** A URL of one of the protocols, several hosts allowed. It may hold a password, so messages don't repeat it. */
+function urlOf(parse: (url: string) => unknown, ...protocols: readonly string[]) {
   const expected = `expected a URL that begins with ${protocols.map((protocol) => `${protocol}://`).join(" or ")}`;
   return z
     .string()
-    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol.slice(0, -1)), expected)
+    .superRefine((text, context) => {
+      const message = protocols.includes(text.slice(0, text.indexOf("://"))) ? refusalOf(() => parse(text)) : expected;
+      if (message !== null) context.addIssue({ code: "custom", message });
+    })
     .meta({ secret: true });
+}
+
+function refusalOf(work: () => unknown): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /**
@@ -18,11 +32,13 @@ function urlOf(...protocols: readonly string[]) {
  * name and the flag derived from its path, the description shown by `--help`.
  */
 export const optionsSchema = z.strictObject({
-  postgresUrl: urlOf("postgres", "postgresql").describe(
-    "Where the ledger is: postgres://user:password@host:port/database",
+  postgresUrl: urlOf(parsePostgresUrl, "postgres", "postgresql").describe(
+    "Where the ledger is: postgres://user:password@host:port/database; several hosts with target_session_attrs, TLS " +
+      "with sslmode and sslrootcert",
   ),
-  redisUrl: urlOf("redis", "rediss").describe(
-    "Where the working memory is: redis://host:port/number, or rediss:// for TLS",
+  redisUrl: urlOf(parseRedisUrl, ...REDIS_PROTOCOLS).describe(
+    "Where the working memory is: redis://host:port/number, or rediss:// for TLS; redis+sentinel://host,host/master/0; " +
+      "redis+cluster://host,host",
   ),
   redisPrefix: z
     .string()
@@ -47,6 +63,42 @@ export const optionsSchema = z.strictObject({
       dimension: z.number().int().min(1).max(16_384).default(384).describe("Numbers per vector"),
       metric: z.enum(["cosine", "ip", "l2"]).default("cosine").describe("How vectors are compared"),
       model: z.string().min(1).max(256).optional().describe("The embedding model whose vectors the index holds"),
+      factory: z
+        .string()
+        .regex(/^[A-Za-z0-9_,()[\]-]{1,64}$/, 'expected a factory string of FAISS, like "HNSW32" or "IVF1024,Flat"')
+        .default("Flat")
+        .describe(
+          "Main index of large namespaces as FAISS's factory takes it: Flat is exact, HNSW32 and others are faster",
+        ),
+      nprobe: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(32)
+        .describe("Lists of an IVF index that a search looks into"),
+      efSearch: z
+        .number()
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(128)
+        .describe("Candidates that a search of an HNSW index keeps"),
+      mainRowsMin: z
+        .number()
+        .int()
+        .min(1)
+        .default(20_000)
+        .describe("Vectors of a namespace from which on it gets a main index other than Flat"),
+      snapshotIntervalMs: milliseconds(100)
+        .default(300_000)
+        .describe("Milliseconds after a change until the index is saved with it"),
+      snapshotChangesMax: z
+        .number()
+        .int()
+        .min(1)
+        .default(200_000)
+        .describe("Changes after which the index is saved at once"),
     })
     .optional(),
   embedding: z
@@ -58,6 +110,50 @@ export const optionsSchema = z.strictObject({
       url: z.url().optional().describe("Endpoint of the http provider, e.g. https://host/v1/embeddings"),
       model: z.string().optional().describe("Model that the http provider is asked for"),
       apiKey: z.string().optional().meta({ secret: true }).describe("Key that the http provider is given"),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      host: z.string().min(1).default("127.0.0.1").describe("Address that the service listens on"),
+      port: z
+        .number()
+        .int()
+        .min(0)
+        .max(65_535)
+        .default(8420)
+        .describe("Port that the service listens on; 0: a free one"),
+      authentication: z
+        .enum(["keys", "none"])
+        .default("keys")
+        .describe("Whether callers must show a key; none is for a loopback address only"),
+      keysFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("JSON file with the hashes of the service's keys (mnemosync key)"),
+      metricsAuthentication: z
+        .boolean()
+        .default(false)
+        .describe("Whether /metrics asks for a key too; it shows the names of namespaces"),
+      bodyBytesMax: z.number().int().min(1_024).max(1_073_741_824).default(16_777_216).describe("Bytes of a JSON body"),
+      importBytesMax: z
+        .number()
+        .int()
+        .min(1_024)
+        .default(1_073_741_824)
+        .describe("Bytes of a stream of memories to import"),
+      requestTimeoutMs: milliseconds(1_000)
+        .default(300_000)
+        .describe("Milliseconds that receiving a request may take, an import included"),
+      shutdownTimeoutMs: milliseconds(0)
+        .default(10_000)
+        .describe("Milliseconds that requests under way are given at a stop before their connections are cut"),
+      rateLimitPerSecond: z.number().int().min(1).max(1_000_000).default(1_000).describe("Requests per second and key"),
+      rateLimitBurst: z.number().int().min(1).max(1_000_000).default(2_000).describe("Requests at once and key"),
+      corsOrigins: z
+        .string()
+        .optional()
+        .describe("Origins whose pages may call the service, separated by commas; none by default"),
     })
     .prefault({}),
   batchSize: z.number().int().min(1).max(5_000).default(100).describe("Memories per transaction, at most"),
@@ -94,7 +190,24 @@ export const optionsSchema = z.strictObject({
   cacheTimeoutMs: milliseconds(1)
     .default(1_000)
     .describe("Milliseconds that a read waits for Redis before it asks Postgres"),
+  postgresConnectionsMin: z
+    .number()
+    .int()
+    .min(0)
+    .max(500)
+    .default(10)
+    .describe("Connections to Postgres that a running service keeps open, postgresConnectionsMax at most"),
   postgresConnectionsMax: z.number().int().min(2).max(500).default(20).describe("Connections to Postgres, at most"),
+  redisConnectionsMax: z.number().int().min(1).max(1_000).default(50).describe("Connections to Redis, at most"),
+  healthCheckIntervalMs: milliseconds(50)
+    .default(30_000)
+    .describe("Milliseconds between health checks of a healthy store; others are checked four times as often"),
+  reconnectIntervalMs: milliseconds(50)
+    .default(5_000)
+    .describe("Milliseconds between attempts to reconnect to Redis, at most"),
+  metricsFreshMs: milliseconds(0)
+    .default(5_000)
+    .describe("Milliseconds for which scrapes share one reading of the gauges that need a query"),
   syncIntervalMs: milliseconds(10).default(5_000).describe("Milliseconds between looks at the backlog"),
   queueAttemptsMax: z
     .number()

@@ -1,7 +1,14 @@
 import type { Sql as PostgresSql, ReservedSql } from "postgres";
 import { AbortedError, StoreUnavailableError } from "../errors.ts";
 import { isTimeout, untilAborted } from "../lifecycle/deadline.ts";
-import type { Backend, PoolStatistics, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
+import type {
+  Backend,
+  FeedListener,
+  PoolStatistics,
+  PostgresAccess,
+  PostgresConnection,
+  Sql,
+} from "./postgres-access.ts";
 import { postgresError } from "./postgres-errors.ts";
 
 /**
@@ -47,6 +54,32 @@ export class BorrowedPostgres implements PostgresAccess {
     }
   }
 
+  /** Through the driver, which opens a connection for it beside the client's own and tries to keep it. */
+  async listen(
+    channel: string,
+    _begin: (sql: Sql) => Promise<void>,
+    onSignal: () => void,
+    signal: AbortSignal,
+  ): Promise<FeedListener> {
+    const listening = this.#client.listen(channel, onSignal);
+    try {
+      const { unlisten } = await untilAborted(listening, signal);
+      let isOpen = true;
+      return {
+        usable: () => isOpen,
+        close: () => {
+          if (!isOpen) return;
+          isOpen = false;
+          unlisten().catch(ignoreEndOfListening);
+        },
+      };
+    } catch (error) {
+      listening.then(({ unlisten }) => unlisten()).catch(ignoreEndOfListening);
+      if (!signal.aborted) throw postgresError(error);
+      throw new StoreUnavailableError("postgres", "no answer before the deadline", { cause: error });
+    }
+  }
+
   statistics(): PoolStatistics {
     return { idle: 0, busy: this.#busy, waiting: 0 };
   }
@@ -68,4 +101,8 @@ export class BorrowedPostgres implements PostgresAccess {
       // The connection is lost, and its transaction with it. The first failure is the one to report.
     }
   }
+}
+
+function ignoreEndOfListening(): void {
+  // The connection is lost, or was never there: then nobody hears anything either way.
 }

@@ -24,9 +24,28 @@ export interface PostgresAccess {
    * @throws {StoreUnavailableError} {StoreRefusedError} in place of the driver's errors
    */
   use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T>;
+  /**
+   * Calls `onSignal` for notifications on `channel`, on a connection of its own beside the others, until that is lost.
+   * @param begin makes the connection listen.
+   * @throws {StoreUnavailableError} {StoreRefusedError}
+   */
+  listen(
+    channel: string,
+    begin: (sql: Sql) => Promise<void>,
+    onSignal: () => void,
+    signal: AbortSignal,
+  ): Promise<FeedListener>;
   /** Connections by state, for metrics. */
   statistics(): PoolStatistics;
   close(): Promise<void>;
+}
+
+/** A connection that hears notifications. */
+export interface FeedListener {
+  /** False once the connection is lost: it is not opened again by itself. */
+  usable(): boolean;
+  /** Safe twice. */
+  close(): void;
 }
 
 export interface PoolStatistics {

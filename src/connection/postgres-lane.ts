@@ -3,6 +3,8 @@ import postgres from "postgres";
 import { StoreUnavailableError } from "../errors.ts";
 import { untilAborted } from "../lifecycle/deadline.ts";
 import type { Backend, PostgresConnection } from "./postgres-access.ts";
+import { classifyPostgresError } from "./postgres-errors.ts";
+import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
 
 /** One socket to the server, and never another one in its place. */
 export interface Lane extends PostgresConnection {
@@ -19,20 +21,72 @@ export interface LaneOptions {
   readonly lockTimeoutMs: number;
   readonly idleInTransactionTimeoutMs: number;
   readonly applicationName: string;
+  /** Told of notifications on channels that the connection listens to. */
+  readonly onNotification?: (channel: string) => void;
 }
 
-/** Opens a connection. @throws the driver's errors, or the reason of `signal`. */
-export async function openLane(url: string, options: LaneOptions, signal: AbortSignal): Promise<Lane> {
+interface Session extends Backend {
+  readonly standby: boolean;
+  readonly readOnly: boolean;
+}
+
+/**
+ * Opens a connection to the first of `targets`, in order, that answers and is of the wanted kind.
+ * @throws the driver's errors, or one that names what was wrong with each target, or the reason of `signal`.
+ */
+export async function openLane(
+  targets: readonly PostgresTarget[],
+  wanted: SessionAttributes,
+  options: LaneOptions,
+  signal: AbortSignal,
+): Promise<{ lane: Lane; target: PostgresTarget }> {
+  const rounds: SessionAttributes[] = wanted === "prefer-standby" ? ["standby", "any"] : [wanted];
+  const failures: { target: PostgresTarget; error: unknown }[] = [];
+  for (const round of rounds) {
+    for (const target of targets) {
+      try {
+        return { lane: await openTarget(target, round, options, signal), target };
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failures.push({ target, error });
+      }
+    }
+  }
+  const last = failures.at(-1)?.error;
+  // A wrong password or a missing database is no outage, whichever server says so.
+  const isOutage = failures.some(({ error }) => classifyPostgresError(error) === "unavailable");
+  if (targets.length === 1 || !isOutage) throw last;
+  const reasons = failures.map(({ target, error }) => `${target.name}: ${(error as Error).message}`);
+  throw new StoreUnavailableError("postgres", `no server of the list will do (${reasons.join("; ")})`, { cause: last });
+}
+
+function fits(session: Session, wanted: SessionAttributes): boolean {
+  if (wanted === "read-write") return !session.readOnly;
+  if (wanted === "read-only") return session.readOnly;
+  if (wanted === "primary") return !session.standby;
+  if (wanted === "standby") return session.standby;
+  return true;
+}
+
+async function openTarget(
+  target: PostgresTarget,
+  wanted: SessionAttributes,
+  options: LaneOptions,
+  signal: AbortSignal,
+): Promise<Lane> {
   let socket: Socket | undefined;
   let dead = false;
-  const sql = postgres(url, {
+  const sql = postgres(target.url, {
     max: 1,
+    ...(target.address && { host: [target.address.host], port: [target.address.port] }),
+    ...(target.ssl && { ssl: target.ssl }),
     idle_timeout: 0,
     fetch_types: false, // The ledger writes arrays as text itself.
     max_lifetime: null,
     connect_timeout: options.connectTimeoutMs / 1_000,
     backoff: false,
     onnotice: () => undefined,
+    onnotify: options.onNotification,
     connection: {
       application_name: options.applicationName,
       statement_timeout: options.statementTimeoutMs,
@@ -49,18 +103,23 @@ export async function openLane(url: string, options: LaneOptions, signal: AbortS
       });
       return socket;
     },
-  } as postgres.Options<Record<string, never>>);
+  } as unknown as postgres.Options<Record<string, never>>);
   const destroy = (): void => {
     dead = true;
     socket?.destroy();
     sql.end({ timeout: 0 }).catch(ignoreEndOfDestroyed);
   };
   try {
-    const opened = sql<Backend[]>`
-      select pid, extract(epoch from backend_start)::text as "startedAt"
+    const opened = sql<Session[]>`
+      select pid, extract(epoch from backend_start)::text as "startedAt",
+             pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as "readOnly"
       from pg_stat_activity where pid = pg_backend_pid()`.execute();
     const [row] = await untilAborted(opened, signal);
     if (row === undefined) throw new StoreUnavailableError("postgres", "the server does not know its own process");
+    if (!fits(row, wanted)) {
+      const found = row.standby ? "a standby" : row.readOnly ? "read-only" : "a primary";
+      throw new StoreUnavailableError("postgres", `the server is ${found}, and target_session_attrs is ${wanted}`);
+    }
     return {
       sql,
       backend: { pid: row.pid, startedAt: row.startedAt },

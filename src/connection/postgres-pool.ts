@@ -1,11 +1,14 @@
 import { AbortedError, ClosedError, StoreUnavailableError } from "../errors.ts";
 import { isTimeout, untilAborted } from "../lifecycle/deadline.ts";
 import { onAbort } from "../lifecycle/on-abort.ts";
-import type { PoolStatistics, PostgresAccess, PostgresConnection } from "./postgres-access.ts";
+import type { FeedListener, PoolStatistics, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
 import { postgresError } from "./postgres-errors.ts";
 import { endLane, type Lane, openLane } from "./postgres-lane.ts";
+import { type PostgresTarget, parsePostgresUrl, type SessionAttributes } from "./postgres-url.ts";
 
 export interface PostgresPoolOptions {
+  /** Connections that `maintain` keeps open, however idle they are. @default 0 */
+  min?: number;
   /** Connections at most. @default 20 */
   max?: number;
   /** Calls that may wait for a connection; more are refused at once. @default 10_000 */
@@ -20,7 +23,25 @@ export interface PostgresPoolOptions {
   idleInTransactionTimeoutMs?: number;
   /** Milliseconds after which a connection is replaced by a new one, when idle. @default 1_800_000 (30 min) */
   lifetimeMs?: number;
+  /** Milliseconds after which an idle connection beyond `min` is closed by `maintain`. @default 60_000 */
+  idleTimeoutMs?: number;
   applicationName?: string;
+  /** Told how each piece of work went that had a connection, or got none: whether the server answered it. */
+  onUsed?: (answered: boolean) => void;
+}
+
+/** What happened to connections so far. */
+export interface PoolCounts {
+  readonly opened: number;
+  /** Replaced for their age, or closed since nobody needed them. */
+  readonly recycled: number;
+  /** Given up after a failure, or found dead. */
+  readonly lost: number;
+}
+
+interface IdleLane {
+  readonly lane: Lane;
+  readonly since: number;
 }
 
 interface Waiter {
@@ -33,17 +54,25 @@ interface Waiter {
  * connection is one socket, which is destroyed when a deadline passes and never replaced behind the caller's back.
  */
 export class PostgresPool implements PostgresAccess {
-  readonly #url: string;
+  readonly #sessionAttributes: SessionAttributes;
   readonly #options: Required<PostgresPoolOptions>;
-  readonly #idle: Lane[] = [];
+  readonly #idle: IdleLane[] = [];
+  readonly #counts = { opened: 0, recycled: 0, lost: 0 };
+  /** In the order in which they are tried: the one that did last time first. */
+  #targets: readonly PostgresTarget[];
   readonly #busy = new Set<Lane>();
   readonly #waiters: Waiter[] = [];
+  readonly #listening = new Set<Lane>();
   #opening = 0;
   #closed = false;
 
+  /** @throws {ConfigurationError} The URL is none. */
   constructor(url: string, options: PostgresPoolOptions = {}) {
-    this.#url = url;
+    const { targets, sessionAttributes } = parsePostgresUrl(url);
+    this.#targets = targets;
+    this.#sessionAttributes = sessionAttributes;
     this.#options = {
+      min: 0,
       max: 20,
       waitingMax: 10_000,
       connectTimeoutMs: 5_000,
@@ -51,13 +80,21 @@ export class PostgresPool implements PostgresAccess {
       lockTimeoutMs: 5_000,
       idleInTransactionTimeoutMs: 60_000,
       lifetimeMs: 1_800_000,
+      idleTimeoutMs: 60_000,
       applicationName: "mnemosync",
+      onUsed: () => undefined,
       ...options,
     };
   }
 
   async use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    const lane = await this.#acquire(signal);
+    let lane: Lane;
+    try {
+      lane = await this.#acquire(signal);
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) this.#options.onUsed(false);
+      throw error;
+    }
     let failed = true;
     const forget = onAbort(signal, () => lane.destroy());
     try {
@@ -65,26 +102,92 @@ export class PostgresPool implements PostgresAccess {
       // Raced, since the driver may leave a queued query of a lost connection unsettled for ever.
       const result = await untilAborted(work(lane), signal);
       failed = false;
+      this.#options.onUsed(true);
       return result;
     } catch (error) {
-      if (signal.aborted) throw lostToSignal(signal, error);
-      throw postgresError(error);
+      const reason = signal.aborted ? lostToSignal(signal, error) : postgresError(error);
+      if (reason instanceof StoreUnavailableError) this.#options.onUsed(false);
+      throw reason;
     } finally {
       forget();
       this.#release(lane, failed);
     }
   }
 
+  async listen(
+    channel: string,
+    begin: (sql: Sql) => Promise<void>,
+    onSignal: () => void,
+    signal: AbortSignal,
+  ): Promise<FeedListener> {
+    if (this.#closed) throw new ClosedError("the Postgres pool");
+    const onNotification = (heard: string): void => {
+      if (heard === channel) onSignal();
+    };
+    let lane: Lane | null = null;
+    try {
+      const options = { ...this.#options, onNotification };
+      lane = (await openLane(this.#targets, this.#sessionAttributes, options, signal)).lane;
+      await untilAborted(begin(lane.sql), signal);
+    } catch (error) {
+      lane?.destroy();
+      throw signal.aborted ? lostToSignal(signal, error) : postgresError(error);
+    }
+    const opened = lane;
+    this.#listening.add(opened);
+    if (this.#closed) opened.destroy();
+    return {
+      usable: () => opened.usable(),
+      close: () => {
+        this.#listening.delete(opened);
+        opened.destroy();
+      },
+    };
+  }
+
   statistics(): PoolStatistics {
     return { idle: this.#idle.length, busy: this.#busy.size + this.#opening, waiting: this.#waiters.length };
+  }
+
+  counts(): PoolCounts {
+    return { ...this.#counts };
+  }
+
+  /**
+   * Closes idle connections that are too old, dead or too many, and opens new ones until `min` are there. The owner calls
+   * it from time to time. @throws {StoreUnavailableError} The server takes no connection.
+   */
+  async maintain(signal: AbortSignal): Promise<void> {
+    const { min, max, lifetimeMs, idleTimeoutMs } = this.#options;
+    const now = performance.now();
+    // The first ones have been idle for longest.
+    for (const idle of [...this.#idle]) {
+      const tooOld = now - idle.lane.openedAt >= lifetimeMs;
+      const tooMany = now - idle.since >= idleTimeoutMs && this.#size > min;
+      if (idle.lane.usable() && !tooOld && !tooMany) continue;
+      this.#idle.splice(this.#idle.indexOf(idle), 1);
+      this.#drop(idle.lane, idle.lane.usable() ? "recycled" : "lost");
+    }
+    while (this.#size < Math.min(min, max) && !this.#closed && !signal.aborted) {
+      this.#release(await this.#open(signal), false);
+    }
   }
 
   /** Ends idle connections and destroys the rest: whoever still uses one is told that it is gone. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const waiter of this.#waiters.splice(0)) waiter.resolve(null);
-    for (const lane of this.#busy) lane.destroy();
-    await Promise.all(this.#idle.splice(0).map((lane) => endLane(lane)));
+    for (const lane of [...this.#busy, ...this.#listening]) lane.destroy();
+    await Promise.all(this.#idle.splice(0).map(({ lane }) => endLane(lane)));
+  }
+
+  get #size(): number {
+    return this.#idle.length + this.#busy.size + this.#opening;
+  }
+
+  #drop(lane: Lane, reason: "recycled" | "lost"): void {
+    this.#counts[reason]++;
+    lane.destroy();
   }
 
   async #acquire(signal: AbortSignal): Promise<Lane> {
@@ -104,9 +207,10 @@ export class PostgresPool implements PostgresAccess {
 
   /** The lane that was used last: it is the likeliest to be warm, and the others may age out. */
   #takeIdle(): Lane | undefined {
-    for (let lane = this.#idle.pop(); lane !== undefined; lane = this.#idle.pop()) {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      const { lane } = idle;
       if (lane.usable() && performance.now() - lane.openedAt < this.#options.lifetimeMs) return lane;
-      lane.destroy();
+      this.#drop(lane, lane.usable() ? "recycled" : "lost");
     }
     return undefined;
   }
@@ -114,7 +218,11 @@ export class PostgresPool implements PostgresAccess {
   async #open(signal: AbortSignal): Promise<Lane> {
     this.#opening++;
     try {
-      const lane = await openLane(this.#url, this.#options, signal);
+      const { lane, target } = await openLane(this.#targets, this.#sessionAttributes, this.#options, signal);
+      if (target !== this.#targets[0]) {
+        this.#targets = [target, ...this.#targets.filter((other) => other !== target)];
+      }
+      this.#counts.opened++;
       if (this.#closed) {
         lane.destroy();
         throw new ClosedError("the Postgres pool");
@@ -154,7 +262,7 @@ export class PostgresPool implements PostgresAccess {
     // A connection that saw a failure may be in the midst of a transaction; a new one costs a few milliseconds.
     if (failed || this.#closed || !lane.usable()) {
       this.#busy.delete(lane);
-      lane.destroy();
+      this.#drop(lane, "lost");
       this.#wakeOne();
       return;
     }
@@ -164,7 +272,7 @@ export class PostgresPool implements PostgresAccess {
       return;
     }
     this.#busy.delete(lane);
-    this.#idle.push(lane);
+    this.#idle.push({ lane, since: performance.now() });
   }
 
   #wakeOne(): void {

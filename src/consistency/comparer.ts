@@ -7,6 +7,7 @@ import type { Eviction, Projection, StoredEntry } from "../projections/projectio
 import type { CheckerParts } from "./check-options.ts";
 import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
+import { fitsChecksum } from "./fits-checksum.ts";
 import { foreignReason } from "./foreign.ts";
 
 /** Memories that are confirmed at a time: bounds for how long rows stay locked. */
@@ -136,11 +137,18 @@ export class Comparer {
     const expected = view.changes.get(keyText(row));
     if (expected?.kind !== "put" || expected.version !== row.version) return drift;
     const foreign = projection.store === "faiss" ? foreignReason(this.#parts.indexShape, expected) : null;
-    if (foreign !== null && (drift === null || drift.kind === "missing")) return { kind: "foreign", evidence: foreign };
+    // Whatever the index holds instead: publishing the ledger's vector again is no way out.
+    if (foreign !== null) return { kind: "foreign", evidence: foreign };
     if (entry?.state !== "live") return drift;
-    // Whose checksum is another one may have had its data changed under it, which only the data tells.
-    const judgeable = drift === null || (drift.kind === "diverged" && entry.data?.documentJson != null);
-    if (!judgeable) return drift;
+    // Which side differs can't be told while the ledger's own is damaged: that is found as such, and mended first.
+    if (drift?.kind === "diverged" && view.flawed.has(keyText(row))) return null;
+    if (drift?.kind === "diverged" && entry.data?.documentJson != null) {
+      // Another content, or this one damaged: only a content that is whole in itself stands against the ledger's.
+      return fitsChecksum(entry, expected)
+        ? drift
+        : { kind: "corrupt", evidence: "the data does not fit the checksum" };
+    }
+    if (drift !== null) return drift;
     // A vector is judged by the ledger's, which must be sound for that.
     if (entry.data?.documentJson == null && view.flawed.has(keyText(row))) return drift;
     const flaw = projection.flaw(entry, expected);
@@ -191,17 +199,17 @@ export class Comparer {
     });
   }
 
-  /** A vector that is missing because the index cannot hold it is not missing: only the ledger's own vector tells. */
+  /** What the index lacks, or holds otherwise, because it cannot hold the ledger's vector: only that vector tells. */
   async #withForeign(
     projection: Projection,
     keys: readonly MemoryKey[],
     drifts: readonly (Drift | null)[],
   ): Promise<readonly (Drift | null)[]> {
-    const missing = keys.filter((_, index) => drifts[index]?.kind === "missing");
-    if (projection.store !== "faiss" || missing.length === 0) return drifts;
-    const changes = await this.#parts.ledger.readChanges(missing, this.#signal);
+    const differing = keys.filter((_, index) => drifts[index] != null);
+    if (projection.store !== "faiss" || differing.length === 0) return drifts;
+    const changes = await this.#parts.ledger.readChanges(differing, this.#signal);
     return drifts.map((drift, index) => {
-      if (drift?.kind !== "missing") return drift;
+      if (drift === null) return drift;
       const change = changes.get(keyText(keys[index] as MemoryKey));
       const evidence = change?.kind === "put" ? foreignReason(this.#parts.indexShape, change) : null;
       return evidence === null ? drift : { kind: "foreign", evidence };

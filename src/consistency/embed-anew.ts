@@ -1,5 +1,7 @@
+import type { EvidenceRecord } from "../ledger/conflict-statements.ts";
 import { keyText, plainKey } from "../memory/keys.ts";
-import type { MemoryDocument } from "../memory/memory.ts";
+import type { EncodedMemory, MemoryDocument } from "../memory/memory.ts";
+import { bringUpToDate } from "./bring-up-to-date.ts";
 import { LEDGER_WINS, storeEvidence } from "./evidence.ts";
 import { foreignReason } from "./foreign.ts";
 import {
@@ -13,7 +15,6 @@ import {
 } from "./repair-options.ts";
 import type { Finding } from "./report.ts";
 import { isSound, MOVED, readSides } from "./republish.ts";
-import { bringUpToDate } from "./resolve-conflicts.ts";
 
 const NO_EMBEDDER =
   "publishing it again cannot help, since the ledger's own vector is of another model or dimension: set up an embedder " +
@@ -47,13 +48,14 @@ export async function embedAnew(
   if (step.dryRun) return documents.map((document) => ("content" in document ? planned(note) : document));
   const vectors = texts.length === 0 ? [] : await embedder.embed(texts, signal);
   let next = 0;
-  const verdicts: Verdict[] = [];
+  const verdicts = new Map<Finding, Verdict>();
+  const work: { finding: Finding; memory: EncodedMemory; evidence: EvidenceRecord }[] = [];
   for (const [position, document] of documents.entries()) {
+    const finding = findings[position] as Finding;
     if (!("content" in document)) {
-      verdicts.push(document);
+      verdicts.set(finding, document);
       continue;
     }
-    const finding = findings[position] as Finding;
     const { change, entry } = sides[position] as (typeof sides)[number];
     const { embeddingModel: _, ...rest } = document;
     const memory = validator.encode(validator.validate({ ...rest, ...plainKey(finding) }), {
@@ -61,21 +63,33 @@ export async function embedAnew(
       model: embedder.model,
     });
     const stamp = { strategy: LEDGER_WINS, pendingBecause: null };
-    const [id] = await records.keepEvidence([storeEvidence(finding, entry, change, stamp)], signal);
-    const intent = { key: plainKey(finding), memory, expectedVersion: finding.expectedVersion, modifiedAt: null };
-    const outcome = await parts.write(intent, signal);
-    const wrote = outcome.status !== "conflict" && outcome.status !== "failed";
-    const difference = wrote ? (await bringUpToDate(parts, [finding], step)).get(keyText(finding)) : undefined;
-    const verdict = !wrote
-      ? deferred(outcome.error?.message ?? MOVED)
+    work.push({ finding, memory, evidence: storeEvidence(finding, entry, change, stamp) });
+  }
+  if (work.length === 0) return findings.map((finding) => verdicts.get(finding) as Verdict);
+  const ids = await records.keepEvidence(
+    work.map(({ evidence }) => evidence),
+    signal,
+  );
+  const outcomes = await Promise.all(
+    work.map(({ finding, memory }) => {
+      const intent = { key: plainKey(finding), memory, expectedVersion: finding.expectedVersion, modifiedAt: null };
+      return parts.write(intent, signal);
+    }),
+  );
+  const wrote = outcomes.map(({ status }) => status !== "conflict" && status !== "failed");
+  const written = work.filter((_, index) => wrote[index]).map(({ finding }) => finding);
+  const differences = await bringUpToDate(parts, written, step);
+  const endings = work.map(({ finding }, index) => {
+    const difference = differences.get(keyText(finding));
+    const verdict = !wrote[index]
+      ? deferred(outcomes[index]?.error?.message ?? MOVED)
       : difference === undefined
         ? repaired(note)
         : deferred(difference);
-    await records.settleEvidence(
-      [{ id: id as string, state: wrote ? "resolved" : "failed", resolution: verdict.note }],
-      signal,
-    );
-    verdicts.push(verdict);
-  }
-  return verdicts;
+    verdicts.set(finding, verdict);
+    const state = wrote[index] ? ("resolved" as const) : ("failed" as const);
+    return { id: ids[index] as string, state, resolution: verdict.note };
+  });
+  await records.settleEvidence(endings, signal);
+  return findings.map((finding) => verdicts.get(finding) as Verdict);
 }

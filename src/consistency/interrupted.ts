@@ -10,14 +10,14 @@ const PAGE_SIZE = 200;
  * Settles records that stayed `pending` although nothing is left to decide: their repair was cut short after it had
  * done its work, or the memory was written anew. Those whose difference stands are left: the repair of the same finding
  * goes on with them, and what waits for somebody waits on.
- * @returns how many were settled.
+ * @returns how many of those whose repair was cut short are left.
  */
 export async function settleInterrupted(parts: RepairerParts, signal: AbortSignal): Promise<number> {
-  let settled = 0;
+  let left = 0;
   for (let after = "0"; ; ) {
     const page = await parts.records.listConflicts({ state: "pending", after, limit: PAGE_SIZE }, signal);
-    if (page.length > 0) settled += await settlePage(parts, page, signal);
-    if (page.length < PAGE_SIZE) return settled;
+    if (page.length > 0) left += await settlePage(parts, page, signal);
+    if (page.length < PAGE_SIZE) return left;
     after = page.at(-1)?.id ?? after;
   }
 }
@@ -52,6 +52,9 @@ async function settlePage(
       settle(record, "the store agrees with the ledger by now");
     });
   }
-  if (endings.length === 0) return 0;
-  return (await parts.records.settleEvidence(endings, signal)).length;
+  if (endings.length > 0) await parts.records.settleEvidence(endings, signal);
+  const settled = new Set(endings.map(({ id }) => id));
+  const waits = ({ pendingBecause, strategy }: ConflictRecord): boolean =>
+    pendingBecause !== null || strategy === "manual";
+  return records.filter((record) => !settled.has(record.id) && !waits(record)).length;
 }

@@ -1,5 +1,7 @@
-import { checksumOf } from "../memory/checksum.ts";
+import type { LedgerFlaw, LedgerVersion } from "../ledger/read-statements.ts";
+import { checksumOf, entryDigest } from "../memory/checksum.ts";
 import { keyText } from "../memory/keys.ts";
+import type { MemoryChange } from "../memory/memory.ts";
 import type { StoredEntry } from "../projections/projection.ts";
 import { ledgerEvidence } from "./evidence.ts";
 import {
@@ -12,10 +14,19 @@ import {
   type Verdict,
 } from "./repair-options.ts";
 import type { Finding } from "./report.ts";
+import { MOVED } from "./republish.ts";
+
+/** What can be done about a damaged row, and is proven to be right. */
+interface Cure {
+  /** What was done, for people. */
+  readonly note: string;
+  /** @returns false when the row is not as it was any more. */
+  apply(signal: AbortSignal): Promise<boolean>;
+}
 
 /**
- * Mends the ledger's own damage: puts a document and vector back from Redis where the copy there fits the recorded
- * checksum, and removes the document that a deleted memory should not have. What cannot be proven is left as it is.
+ * Mends the ledger's own damage where something proves what stood there: a copy in Redis that fits the recorded checksum,
+ * the digest for a changed checksum, the checksum for a changed digest. What cannot be proven is left as it is.
  */
 export async function mendLedger(
   parts: RepairerParts,
@@ -31,63 +42,98 @@ export async function mendLedger(
     redis?.read(findings, { data: true }, signal) ?? [],
     ledger.readFlaws(findings, signal),
   ]);
-  const flawed = new Set(flaws.map(keyText));
-  const verdicts: Verdict[] = [];
+  const flawed = new Map(flaws.map((flaw) => [keyText(flaw), flaw]));
+  const verdicts = new Map<Finding, Verdict>();
+  const work: Mending[] = [];
   for (const [index, finding] of findings.entries()) {
     const row = versions.get(keyText(finding));
-    if (row === undefined || row.version !== finding.expectedVersion || !flawed.has(keyText(finding))) {
-      verdicts.push(deferred("changed since the check: run it again"));
+    const flaw = flawed.get(keyText(finding));
+    const change = changes.get(keyText(finding)) ?? null;
+    if (row === undefined || row.version !== finding.expectedVersion || flaw === undefined) {
+      verdicts.set(finding, deferred(MOVED));
       continue;
     }
-    const fitting = row.checksum === null ? null : fittingCopy(row.checksum, copies[index] ?? null);
-    if (row.checksum !== null && fitting === null) {
-      verdicts.push(failed("no copy fits the recorded checksum: restore it from a backup, or write the memory anew"));
-      continue;
-    }
-    if (step.dryRun) {
-      verdicts.push(planned(row.checksum === null ? STRAY_REMOVED : RESTORED));
-      continue;
-    }
-    const [id] = await records.keepEvidence([ledgerEvidence(finding, changes.get(keyText(finding)) ?? null)], signal);
-    const verdict =
-      fitting === null
-        ? await removeStray(parts, finding, signal)
-        : await restore(parts, finding, row.version, fitting, signal);
-    const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-    await records.settleEvidence([{ id: id as string, state, resolution: verdict.note }], signal);
-    verdicts.push(verdict);
+    const cure = cureFor(parts, row, flaw, change, copies[index] ?? null);
+    if (cure === null) verdicts.set(finding, failed(BEYOND_HELP));
+    else if (step.dryRun) verdicts.set(finding, planned(cure.note));
+    else work.push({ finding, change, cure });
   }
-  return verdicts;
+  if (work.length > 0) {
+    const evidence = work.map(({ finding, change }) => ledgerEvidence(finding, change));
+    const ids = await records.keepEvidence(evidence, signal);
+    const mended = await mend(parts, work, signal);
+    const endings = work.map(({ finding }, index) => {
+      const verdict = mended[index] as Verdict;
+      verdicts.set(finding, verdict);
+      const state = verdict.outcome === "repaired" ? ("resolved" as const) : ("failed" as const);
+      return { id: ids[index] as string, state, resolution: verdict.note };
+    });
+    await records.settleEvidence(endings, signal);
+  }
+  return findings.map((finding) => verdicts.get(finding) as Verdict);
 }
 
-const STRAY_REMOVED = "the deleted memory's document was removed";
-const RESTORED = "restored from Redis, whose copy fits the checksum";
+const BEYOND_HELP = "no copy fits the recorded checksum: restore it from a backup, or write the memory anew";
 
-interface FittingCopy {
-  readonly documentJson: string;
-  readonly embedding: Buffer | null;
+/** A row of the ledger that can be mended. */
+interface Mending {
+  readonly finding: Finding;
+  readonly change: MemoryChange | null;
+  readonly cure: Cure;
 }
 
-function fittingCopy(checksum: string, copy: StoredEntry | null): FittingCopy | null {
-  const data = copy?.state === "live" ? copy.data : undefined;
-  if (data?.documentJson == null || checksumOf(data.documentJson, data.embedding) !== checksum) return null;
-  return { documentJson: data.documentJson.toString(), embedding: data.embedding };
-}
-
-async function removeStray({ ledger }: RepairerParts, finding: Finding, signal: AbortSignal): Promise<Verdict> {
-  const removed = await ledger.removeStrayDocument(finding, signal);
-  return removed ? repaired(STRAY_REMOVED) : deferred("nothing left to remove");
-}
-
-async function restore(
+function cureFor(
   { ledger }: RepairerParts,
-  finding: Finding,
-  version: number,
-  { documentJson, embedding }: FittingCopy,
+  row: LedgerVersion,
+  flaw: LedgerFlaw,
+  change: MemoryChange | null,
+  copy: StoredEntry | null,
+): Cure | null {
+  const { version, checksum } = row;
+  if (flaw.part === "digest") {
+    return {
+      note: "digest and bucket were computed anew",
+      apply: (signal) => ledger.restoreDigest(row, version, signal),
+    };
+  }
+  if (checksum === null) {
+    return {
+      note: "the deleted memory's document was removed",
+      apply: (signal) => ledger.removeStrayDocument(row, signal),
+    };
+  }
+  const data = copy?.state === "live" ? copy.data : undefined;
+  if (data?.documentJson != null && checksumOf(data.documentJson, data.embedding) === checksum) {
+    const { documentJson, embedding } = data;
+    return {
+      note: "restored from Redis, whose copy fits the checksum",
+      apply: (signal) => ledger.restoreDocument(row, version, documentJson.toString(), embedding, signal),
+    };
+  }
+  const computed = change?.kind === "put" ? checksumOf(change.documentJson, change.embedding) : null;
+  if (change?.kind === "put" && computed !== null && entryDigest(row, version, computed) === change.digest) {
+    return {
+      note: "the recorded checksum was put back, which the digest proves",
+      apply: (signal) => ledger.restoreChecksum(row, version, computed, signal),
+    };
+  }
+  return null;
+}
+
+/** Mends row by row, and reads all of them back. */
+async function mend(
+  { ledger }: RepairerParts,
+  work: readonly Mending[],
   signal: AbortSignal,
-): Promise<Verdict> {
-  const restored = await ledger.restoreDocument(finding, version, documentJson, embedding, signal);
-  if (!restored) return deferred("changed since the check: run it again");
-  const [still] = await ledger.readFlaws([finding], signal);
-  return still === undefined ? repaired(RESTORED) : failed(`read back, ${still.reason}`);
+): Promise<readonly Verdict[]> {
+  const done: boolean[] = [];
+  for (const { cure } of work) done.push(await cure.apply(signal));
+  const touched = work.filter((_, index) => done[index]).map(({ finding }) => finding);
+  const flaws = touched.length === 0 ? [] : await ledger.readFlaws(touched, signal);
+  const still = new Map(flaws.map((flaw) => [keyText(flaw), flaw.reason]));
+  return work.map(({ finding, cure }, index) => {
+    if (!done[index]) return deferred(MOVED);
+    const reason = still.get(keyText(finding));
+    return reason === undefined ? repaired(cure.note) : failed(`read back, ${reason}`);
+  });
 }

@@ -1,11 +1,11 @@
 import { differences, type SideDifferences } from "../conflict/differences.ts";
-import type { Resolution } from "../conflict/strategy.ts";
+import type { Candidate, ConflictStrategy, Resolution } from "../conflict/strategy.ts";
 import { NotFoundError, type StoreName, ValidationError } from "../errors.ts";
 import type { ConflictFilter, ConflictRecord } from "../ledger/conflict-statements.ts";
-import { embeddingFromBytes } from "../memory/checksum.ts";
+import { checksumOf, embeddingFromBytes } from "../memory/checksum.ts";
 import type { JsonObject } from "../memory/json.ts";
 import type { MemoryKey } from "../memory/keys.ts";
-import type { MemoryDocument, Privacy } from "../memory/memory.ts";
+import { canonicalJson, type MemoryDocument, type Privacy } from "../memory/memory.ts";
 import { parseVector, type VersionVector } from "../memory/version-vector.ts";
 import type { RepairDetail, RepairerParts, Verdict } from "./repair-options.ts";
 import { CONFLICT_KINDS, type DriftKind, type Finding } from "./report.ts";
@@ -119,7 +119,11 @@ export class PendingConflicts {
     }
     const finding = findingOf(record);
     const resolution = this.#resolution(decision, record);
-    const strategy = { name: BY_HAND, resolve: () => resolution };
+    const strategy: ConflictStrategy = {
+      name: BY_HAND,
+      // The decision was about what was shown: the version alone does not tell whether that is what stands there.
+      resolve: ({ candidates }) => (candidates.some((side) => isShown(side, record)) ? resolution : CHANGED),
+    };
     const verdicts = await resolveConflicts(this.#parts, [finding], strategy, { dryRun: false, signal });
     const verdict = verdicts.get(finding) as Verdict;
     const { namespace, memoryId, store, kind } = finding;
@@ -147,6 +151,16 @@ export class PendingConflicts {
     if (record === null) throw new NotFoundError(`there is no conflict ${id}: list them to see which there are`);
     return record;
   }
+}
+
+const CHANGED: Resolution = {
+  action: "pending",
+  note: "what was decided about is not there any more: look at it again",
+};
+
+function isShown({ store, document, embedding }: Candidate, record: ConflictRecord): boolean {
+  if (store !== record.store || document === null) return false;
+  return checksumOf(canonicalJson(document), embedding) === record.foundChecksum;
 }
 
 function checkId(id: string, path: string): void {

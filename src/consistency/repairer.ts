@@ -52,7 +52,7 @@ export class Repairer {
     const stores = new Set<StoreName>(options.stores ?? STORES);
     const wanted = report.findings.filter(({ kind, store }) => kinds.has(kind) && stores.has(store));
     const findings = wanted.slice(0, options.repairsMax);
-    if (!dryRun) await settleInterrupted(this.#parts, signal);
+    const interrupted = dryRun ? 0 : await settleInterrupted(this.#parts, signal);
     const verdicts: Verdicts = new Map();
     for (const finding of wanted.slice(findings.length)) {
       verdicts.set(finding, deferred(`over the ${findings.length} that one run may repair: run it again`));
@@ -71,6 +71,8 @@ export class Repairer {
     const details = wanted.map((finding) => detail(finding, verdicts.get(finding)));
     const summary = summarize(details);
     if (dryRun) return summary;
+    // What an interrupted run had kept under another version of the ledger ends with what was repaired just now.
+    if (interrupted > 0) await settleInterrupted(this.#parts, signal);
     await this.#forget(details, signal);
     this.#parts.onRepaired?.(summary);
     return summary;
@@ -161,13 +163,16 @@ async function inBatches(
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
-function checkOptions({ repairsMax, kinds }: RepairOptions): void {
+function checkOptions({ repairsMax, kinds, stores }: RepairOptions): void {
   if (repairsMax !== undefined && !(Number.isInteger(repairsMax) && repairsMax >= 1)) {
     throw new ValidationError("repairsMax", `is ${repairsMax}, and must be a whole number from 1`);
   }
   const unknown = kinds?.find((kind) => !DRIFT_KINDS.includes(kind));
   if (unknown !== undefined)
     throw new ValidationError("kinds", `${JSON.stringify(unknown)} is none of ${DRIFT_KINDS.join(", ")}`);
+  const strange = stores?.find((store) => !STORES.includes(store));
+  if (strange !== undefined)
+    throw new ValidationError("stores", `${JSON.stringify(strange)} is none of ${STORES.join(", ")}`);
 }
 
 function detail(finding: Finding, verdict: Verdict | undefined): RepairDetail {

@@ -5,6 +5,7 @@ import type { MemoryChange } from "../memory/memory.ts";
 import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";
 import { classify } from "./classify.ts";
 import { type EvidenceStamp, LEDGER_WINS, storeEvidence } from "./evidence.ts";
+import { foreignReason } from "./foreign.ts";
 import {
   deferred,
   failed,
@@ -37,7 +38,7 @@ export async function republish(
 ): Promise<Verdict[]> {
   const { signal } = step;
   const sides = await readSides(parts, projection, findings, signal);
-  const planning = findings.map((finding, index) => plan(projection, finding, sides[index] as Sides, parts.now()));
+  const planning = findings.map((finding, index) => plan(parts, projection, finding, sides[index] as Sides));
   const work = planning.filter((item): item is Replacement => "key" in item);
   const strategy = stamp.strategy === LEDGER_WINS ? undefined : stamp.strategy;
   if (step.dryRun) return planning.map((item) => ("key" in item ? planned(whatIsDone(item), strategy) : item));
@@ -91,13 +92,22 @@ export function movedOn(finding: Finding, { change, entry }: Sides): boolean {
 
 export const MOVED = "changed since the check: run it again";
 
-function plan(projection: Projection, finding: Finding, sides: Sides, now: number): Replacement | Verdict {
+function plan(
+  { indexShape, now }: RepairerParts,
+  projection: Projection,
+  finding: Finding,
+  sides: Sides,
+): Replacement | Verdict {
   if (!isSound(sides.change)) return failed("the ledger's own data is damaged: nothing sound to publish");
   if (movedOn(finding, sides)) {
-    const agrees = classify(projection.store, rowOf(sides.change), sides.entry, now) === null;
+    const agrees = classify(projection.store, rowOf(sides.change), sides.entry, now()) === null;
     return agrees ? repaired("agrees by now") : deferred(MOVED);
   }
-  return { key: plainKey(finding), found: sides.entry, change: wanted(projection, sides.change) };
+  const { change } = sides;
+  // One vector that the index refuses would have all others of its batch refused with it.
+  const foreign = projection.store === "faiss" && change?.kind === "put" ? foreignReason(indexShape, change) : null;
+  if (foreign !== null) return failed(`${foreign}: run the check again`);
+  return { key: plainKey(finding), found: sides.entry, change: wanted(projection, change) };
 }
 
 /** The ledger's narrow row of what it says, as far as comparing needs it. */

@@ -1,10 +1,13 @@
+import PQueue from "p-queue";
 import { decide } from "../conflict/decide.ts";
 import type { ConflictStrategy, Resolution } from "../conflict/strategy.ts";
+import type { EvidenceRecord } from "../ledger/conflict-statements.ts";
 import { keyText, type MemoryKey, plainKey } from "../memory/keys.ts";
-import type { EncodedMemory, MemoryChange } from "../memory/memory.ts";
+import type { EncodedMemory } from "../memory/memory.ts";
 import type { VersionVector } from "../memory/version-vector.ts";
-import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";
+import type { Projection } from "../projections/projection.ts";
 import type { WriteIntent } from "../write/plan.ts";
+import { bringUpToDate } from "./bring-up-to-date.ts";
 import { conflictOf, ledgerCandidate, type SoundCopy, soundCopy } from "./conflict-cases.ts";
 import { storeEvidence } from "./evidence.ts";
 import {
@@ -18,7 +21,7 @@ import {
   type Verdicts,
 } from "./repair-options.ts";
 import type { Finding } from "./report.ts";
-import { isSound, MOVED, movedOn, readSides, republish, type Sides } from "./republish.ts";
+import { MOVED, movedOn, readSides, republish, type Sides } from "./republish.ts";
 
 /** One memory in conflict: what was found of it, and what both sides hold. */
 interface Case {
@@ -55,25 +58,29 @@ export async function resolveConflicts(
   const byRule: Finding[] = [];
   const byStrategy: Finding[] = [];
   const winners: Winner[] = [];
+  const asked: { readonly item: Case; readonly copy: SoundCopy }[] = [];
+  const settle = ({ findings: own }: Case, verdict: Verdict): void => {
+    for (const finding of own) verdicts.set(finding, verdict);
+  };
   for (const item of cases) {
-    const settle = (verdict: Verdict): void => {
-      for (const finding of item.findings) verdicts.set(finding, verdict);
-    };
     if (item.redis !== undefined && movedOn(item.redis, item.sides)) {
-      settle(deferred(MOVED));
+      settle(item, deferred(MOVED));
       continue;
     }
     const copy =
       item.redis === undefined
         ? "it is a vector alone"
         : soundCopy(item.sides.entry, item.sides.change, parts.validator);
-    if (typeof copy === "string") {
-      byRule.push(...item.findings);
-      continue;
-    }
-    const resolution = await ask(parts, item, copy, strategy, step.signal);
+    if (typeof copy === "string") byRule.push(...item.findings);
+    else asked.push({ item, copy });
+  }
+  const questions = new PQueue({ concurrency: ASKED_AT_A_TIME });
+  const ask = ({ item, copy }: (typeof asked)[number]) => askStrategy(parts, item, copy, strategy, step.signal);
+  const resolutions = await questions.addAll(asked.map((question) => () => ask(question)));
+  for (const [index, { item, copy }] of asked.entries()) {
+    const resolution = resolutions[index] as Resolution;
     if (resolution.action === "pending") {
-      settle(await keepPending(parts, item, strategy, resolution.note ?? "somebody has to decide", step));
+      settle(item, await keepPending(parts, item, strategy, resolution.note ?? "somebody has to decide", step));
     } else if (resolution.action === "remove" || (resolution.action === "choose" && resolution.store === "postgres")) {
       byStrategy.push(...item.findings);
     } else {
@@ -124,10 +131,13 @@ function projectionOf(parts: RepairerParts, store: "redis" | "faiss"): Projectio
   return parts.projections.find((projection) => projection.store === store);
 }
 
+/** Conflicts that a strategy is asked about beside each other: it may have to ask somebody itself. */
+const ASKED_AT_A_TIME = 8;
+
 /** History read per conflict, to find what both sides come from. */
 const HISTORY_MAX = 50;
 
-async function ask(
+async function askStrategy(
   parts: RepairerParts,
   item: Case,
   copy: SoundCopy,
@@ -191,24 +201,23 @@ async function writeWinners(
     }
     return;
   }
-  const stamp = { strategy: strategy.name, pendingBecause: null };
+  const evidence = await evidenceOf(parts, winners, strategy, step);
   const ids = await parts.records.keepEvidence(
-    winners.map(({ item }) => storeEvidence(item.redis as Finding, item.sides.entry, item.sides.change, stamp)),
+    evidence.map(({ record }) => record),
     step.signal,
   );
   const answers = await Promise.all(winners.map((winner) => parts.write(intentOf(winner), step.signal)));
-  const written: { winner: Winner; id: string; version: number }[] = [];
-  const endings: { id: string; state: "resolved" | "failed"; resolution: string }[] = [];
+  const written: { winner: Winner; version: number }[] = [];
+  const endingOf = new Map<Winner, { state: "resolved" | "failed"; resolution: string }>();
   answers.forEach((outcome, index) => {
     const winner = winners[index] as Winner;
-    const id = ids[index] as string;
     if (outcome.status === "conflict" || outcome.status === "failed") {
       const why = outcome.error?.message ?? "the memory was written meanwhile";
       const verdict = outcome.status === "conflict" ? deferred(MOVED, strategy.name) : failed(why, strategy.name);
       for (const finding of winner.item.findings) verdicts.set(finding, verdict);
-      endings.push({ id, state: "failed", resolution: why });
+      endingOf.set(winner, { state: "failed", resolution: why });
     } else {
-      written.push({ winner, id, version: outcome.version ?? 0 });
+      written.push({ winner, version: outcome.version ?? 0 });
     }
   });
   const agreed = await bringUpToDate(
@@ -216,15 +225,48 @@ async function writeWinners(
     written.map(({ winner }) => winner.item.key),
     step,
   );
-  for (const { winner, id, version } of written) {
+  for (const { winner, version } of written) {
     const difference = agreed.get(keyText(winner.item.key)) ?? null;
-    const note = `${winner.note}: version ${version} of the ledger`;
+    const note = `${winner.note}; it is version ${version} of the ledger now`;
     const verdict = difference === null ? repaired(note, strategy.name) : deferred(difference, strategy.name);
     for (const finding of winner.item.findings) verdicts.set(finding, verdict);
     // The decision stands in the ledger either way; what a store still lacks is found by the next check.
-    endings.push({ id, state: "resolved", resolution: note });
+    endingOf.set(winner, { state: "resolved", resolution: note });
   }
+  const endings = evidence.flatMap(({ winner }, index) => {
+    const ending = endingOf.get(winner);
+    return ending === undefined ? [] : [{ id: ids[index] as string, ...ending }];
+  });
   await parts.records.settleEvidence(endings, step.signal);
+}
+
+/** What is overwritten when these win: the ledger's side, Redis's, and what any other store was found to hold. */
+async function evidenceOf(
+  parts: RepairerParts,
+  winners: readonly Winner[],
+  strategy: ConflictStrategy,
+  { signal }: RepairStep,
+): Promise<{ winner: Winner; record: EvidenceRecord }[]> {
+  const stamp = { strategy: strategy.name, pendingBecause: null };
+  const evidence = winners.map((winner) => {
+    const { redis, sides } = winner.item;
+    return { winner, record: storeEvidence(redis as Finding, sides.entry, sides.change, stamp) };
+  });
+  for (const projection of parts.projections) {
+    const others = winners.flatMap((winner) =>
+      winner.item.findings
+        .filter((finding) => finding !== winner.item.redis && finding.store === projection.store)
+        .map((finding) => ({ winner, finding })),
+    );
+    if (others.length === 0) continue;
+    const found = others.map(({ finding }) => finding);
+    const sides = await readSides(parts, projection, found, signal);
+    others.forEach(({ winner, finding }, index) => {
+      const { entry, change } = sides[index] as Sides;
+      evidence.push({ winner, record: storeEvidence(finding, entry, change, stamp) });
+    });
+  }
+  return evidence;
 }
 
 function intentOf({ item, memory, includes, modifiedAt }: Winner): WriteIntent {
@@ -237,44 +279,4 @@ function intentOf({ item, memory, includes, modifiedAt }: Winner): WriteIntent {
     modifiedAt,
     ...(includes !== null && { includes }),
   };
-}
-
-/**
- * Makes every projection hold the ledger's current version of `keys`, also where it holds a newer one that was no
- * version of the ledger's, and reads it back. @returns by key text what still differs.
- */
-export async function bringUpToDate(
-  parts: RepairerParts,
-  keys: readonly MemoryKey[],
-  step: RepairStep,
-): Promise<Map<string, string>> {
-  const differences = new Map<string, string>();
-  if (keys.length === 0) return differences;
-  for (const projection of parts.projections) {
-    const replacements = outdated(projection, keys, await readSides(parts, projection, keys, step.signal));
-    if (replacements.length === 0) continue;
-    await projection.replace(replacements, step.signal);
-    const replaced = replacements.map(({ key }) => key);
-    for (const { key } of outdated(projection, replaced, await readSides(parts, projection, replaced, step.signal))) {
-      differences.set(keyText(key), `${projection.store} does not hold the new version yet: run the check again`);
-    }
-  }
-  return differences;
-}
-
-function outdated(projection: Projection, keys: readonly MemoryKey[], sides: readonly Sides[]): Replacement[] {
-  return keys.flatMap((key, index) => {
-    const { change, entry } = sides[index] as Sides;
-    if (change === null || !isSound(change)) return [];
-    const wanted = change.kind === "tombstone" || projection.holds(change) ? change : null;
-    return agrees(projection, entry, wanted) ? [] : [{ key, found: entry, change: wanted }];
-  });
-}
-
-function agrees(projection: Projection, entry: StoredEntry | null, wanted: MemoryChange | null): boolean {
-  if (wanted === null) return entry === null || entry.state === "tombstone";
-  if (entry === null || entry.state === "malformed") return false;
-  if (wanted.kind === "tombstone") return entry.state === "tombstone" && entry.version >= wanted.version;
-  if (entry.state !== "live" || entry.version !== wanted.version || entry.checksum !== wanted.checksum) return false;
-  return projection.flaw(entry, wanted) === null;
 }

@@ -1,7 +1,14 @@
 import type { Sql } from "../connection/postgres-access.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import { keyLiterals } from "./arrays.ts";
-import { type LedgerVersion, type LedgerVersionRow, ledgerVersion, versionColumns } from "./read-statements.ts";
+import {
+  bucketExpression,
+  digestExpression,
+  type LedgerVersion,
+  type LedgerVersionRow,
+  ledgerVersion,
+  versionColumns,
+} from "./read-statements.ts";
 
 /** A memory's row, locked against writers, with what is still on its way. */
 export interface ConfirmedVersion extends LedgerVersion {
@@ -106,6 +113,24 @@ export async function removeStrayDocument(sql: Sql, key: MemoryKey): Promise<boo
     delete from mnemosync.memories m using mnemosync.memory_versions v
     where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.deleted_at is not null
       and m.namespace = v.namespace and m.memory_id = v.memory_id
+    returning 1`;
+  return rows.length === 1;
+}
+
+/** Computes anew what a row derives from its key, version and checksum. @returns whether it still was that version. */
+export async function restoreDigest(sql: Sql, key: MemoryKey, version: number): Promise<boolean> {
+  const rows = await sql`
+    update mnemosync.memory_versions v set bucket = ${bucketExpression(sql)}, digest = ${digestExpression(sql)}
+    where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.version = ${version}
+    returning 1`;
+  return rows.length === 1;
+}
+
+/** Puts a recorded checksum back that its own digest proves. @returns whether it still was that version. */
+export async function restoreChecksum(sql: Sql, key: MemoryKey, version: number, checksum: string): Promise<boolean> {
+  const rows = await sql`
+    update mnemosync.memory_versions set checksum = ${checksum}
+    where namespace = ${key.namespace} and memory_id = ${key.memoryId} and version = ${version} and checksum is not null
     returning 1`;
   return rows.length === 1;
 }

@@ -32,3 +32,16 @@ export async function readFeed(sql: Sql, cursor: FeedCursor, limit: number): Pro
     cursor: last === undefined ? cursor : { xid: last.xid, seq: last.seq },
   };
 }
+
+/** Signals travel on this channel; those of one database share it. */
+export const FEED_CHANNEL = "mnemosync_feed";
+
+/** Wakes whoever listens. Without a payload: equal signals of one transaction are one, and the feed says the rest. */
+export async function signalFeed(sql: Sql): Promise<void> {
+  await sql`select pg_notify(${FEED_CHANNEL}, '')`;
+}
+
+/** The connection hears signals from now on. */
+export async function beginListening(sql: Sql): Promise<void> {
+  await sql`listen mnemosync_feed`;
+}

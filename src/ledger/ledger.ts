@@ -272,6 +272,14 @@ export class Ledger implements ChangeSource {
     );
   }
 
+  async restoreDigest(key: MemoryKey, version: number, signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, ({ sql }) => checks.restoreDigest(sql, key, version));
+  }
+
+  async restoreChecksum(key: MemoryKey, version: number, checksum: string, signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, ({ sql }) => checks.restoreChecksum(sql, key, version, checksum));
+  }
+
   async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
     return await this.#connection(signal, ({ sql }) => checks.removeStrayDocument(sql, key));
   }

@@ -178,30 +178,61 @@ export async function readDigests(sql: Sql, store: ProjectionName): Promise<Buck
 /** A memory whose document or vector does not fit its recorded checksum, or whose two rows do not go together. */
 export interface LedgerFlaw extends MemoryKey {
   readonly version: number;
+  /** `content`: document or vector; `digest`: what is derived from key, version and checksum. */
+  readonly part: "content" | "digest";
   readonly reason: string;
 }
 
-/** Recomputes the checksums of `keys` on the server, where the data lies. */
+/** Recomputes the checksums of `keys`, and what is derived from them, on the server, where the data lies. */
 export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<LedgerFlaw[]> {
   const [namespaces, memoryIds] = keyLiterals(keys);
   const rows = await sql<
-    { namespace: string; memory_id: string; version: number; deleted: boolean; has_document: boolean }[]
+    {
+      namespace: string;
+      memory_id: string;
+      version: number;
+      deleted: boolean;
+      has_document: boolean;
+      content_fits: boolean;
+    }[]
   >`
     select v.namespace, v.memory_id, v.version::float8 as version, v.checksum is null as deleted,
-           m.memory_id is not null as has_document
+           m.memory_id is not null as has_document, c.fits as content_fits
     from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
     join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
     left join mnemosync.memories m on m.namespace = k.namespace and m.memory_id = k.memory_id
-    where v.checksum is distinct from encode(
-      sha256(convert_to(m.document::text, 'UTF8') || decode('00', 'hex') || coalesce(m.embedding, ''::bytea)), 'hex')`;
+    cross join lateral (
+      select v.checksum is not distinct from encode(
+        sha256(convert_to(m.document::text, 'UTF8') || decode('00', 'hex') || coalesce(m.embedding, ''::bytea)), 'hex')
+    ) as c (fits)
+    where not c.fits or v.bucket <> ${bucketExpression(sql)} or v.digest is distinct from ${digestExpression(sql)}`;
   return rows.map((row) => ({
     namespace: row.namespace,
     memoryId: row.memory_id,
     version: row.version,
-    reason: row.deleted
-      ? "is deleted, yet has a document"
-      : row.has_document
-        ? "the document or embedding does not fit the checksum"
-        : "has no document",
+    part: row.content_fits ? "digest" : "content",
+    reason: flawReason(row),
   }));
+}
+
+function flawReason(row: { deleted: boolean; has_document: boolean; content_fits: boolean }): string {
+  if (row.content_fits) return "its digest or bucket does not fit its key, version and checksum";
+  if (row.deleted) return "is deleted, yet has a document";
+  return row.has_document ? "the document or embedding does not fit the checksum" : "has no document";
+}
+
+/** The bucket of a row of a table called v, as `bucketOf` computes it. */
+export function bucketExpression(sql: Sql) {
+  return sql`(
+    select get_byte(h, 0) * 256 + get_byte(h, 1)
+    from sha256(convert_to(v.namespace, 'UTF8') || decode('00', 'hex') || convert_to(v.memory_id, 'UTF8')) as h)`;
+}
+
+/** The entry digest of a row of a table called v, as `entryDigest` computes it; null for a tombstone. */
+export function digestExpression(sql: Sql) {
+  return sql`(
+    select ('x' || encode(substr(h, 1, 8), 'hex'))::bit(64)::bigint
+    from sha256(convert_to(v.namespace, 'UTF8') || decode('00', 'hex') || convert_to(v.memory_id, 'UTF8')
+      || decode('00', 'hex') || convert_to(v.version::text, 'UTF8') || decode('00', 'hex')
+      || convert_to(v.checksum, 'UTF8')) as h)`;
 }

@@ -21,6 +21,8 @@ export class Loop {
   readonly #options: LoopOptions;
   readonly #stopping = new AbortController();
   #done: Promise<void> | null = null;
+  /** Ends the pause under way; replaced for each. */
+  #waking = new AbortController();
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -35,9 +37,18 @@ export class Loop {
     this.#done ??= this.#run(this.#stopping.signal);
   }
 
+  /**
+   * The next pass follows at once, and not after the interval; one that runs now is followed by another one. The wait
+   * after a pass that failed is not cut short.
+   */
+  wake(): void {
+    this.#waking.abort();
+  }
+
   /** Resolves once the pass under way is settled and no timer is left. Safe before `start`, and twice. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.wake();
     await this.#done;
   }
 
@@ -46,16 +57,19 @@ export class Loop {
     let failures = 0;
     while (!signal.aborted) {
       let waitMs = intervalMs;
+      this.#waking = new AbortController();
+      let cutShort = this.#waking.signal;
       try {
         if (await pass(signal)) waitMs = 0;
         failures = 0;
       } catch (error) {
         if (signal.aborted) return; // Our own abort, surfacing as a rejection.
         failures++;
+        cutShort = signal;
         waitMs = intervalMs * Math.min(2 ** failures * random() + 1, BACKOFF_INTERVALS_MAX);
         log.warn({ loop: name, error: (error as Error).message, waitMs: Math.round(waitMs) }, "loop.pass_failed");
       }
-      await pause(waitMs, signal);
+      await pause(waitMs, cutShort);
     }
   }
 }

@@ -30,7 +30,7 @@ export interface FeedPage {
 export interface ChangeSource {
   /** Names the history that cursors belong to. It changes when the database is restored from a backup. */
   epoch(signal: AbortSignal): Promise<string>;
-  /** At most `limit` headers behind `cursor`. An empty page means that the reader is up to date. */
+  /** At most `limit` headers behind `cursor`. With fewer of them the reader is up to date as of this question. */
   changesAfter(cursor: FeedCursor, limit: number, signal: AbortSignal): Promise<FeedPage>;
   /** The current version of each memory, in order; null for one that the ledger does not know. */
   currentChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(MemoryChange | null)[]>;

@@ -33,6 +33,8 @@ export interface EntryData {
   readonly embedding: Buffer | null;
   /** Version vector as JSON text; null where the store does not keep it. */
   readonly vector: string | null;
+  /** The entry digest as stored; absent where the store does not keep it. */
+  readonly digest?: string | null;
 }
 
 /** A version at which the store is known to show nothing, which fends off late publishes of older ones. */

@@ -4,13 +4,15 @@ import { withDeadline } from "../lifecycle/deadline.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection, StoredEntry } from "../projections/projection.ts";
-import type { VectorIndex } from "../projections/vector-index.ts";
+import type { VectorHit, VectorIndex } from "../projections/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
 import type { VersionFloors } from "./version-floors.ts";
 
 /** Hits that the index is asked for at most, however many of them a filter refuses. */
-const HITS_MAX = 10_000;
+const HITS_MAX = 100_000;
+/** Memories that are read at a time to see whether they pass. */
+const READ_MAX = 1_000;
 
 /** A memory that a search found. */
 export interface SearchResult {
@@ -71,9 +73,9 @@ export class Reader {
   }
 
   /**
-   * The `k` memories of a namespace whose vectors are nearest. Fewer only when fewer exist, or none among the
-   * nearest 10,000 passes the filter. Results that turn out to be
-   * deleted, expired or refused by `filter` are made up for by asking the index for more.
+   * The `k` memories of a namespace whose vectors are nearest. Fewer only when fewer exist, or fewer among the nearest
+   * 100,000 pass the filter. Results that turn out to be deleted, expired or refused by `filter` are made up for by
+   * asking the index for more.
    */
   async search(
     namespace: string,
@@ -84,37 +86,69 @@ export class Reader {
     const gate = this.#parts.vectorIndex;
     if (gate === null) throw new StoreUnavailableError("faiss", "no vector index was configured");
     if (!gate.allows()) throw gate.refusal();
-    for (let wanted = options.k; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
+    const { k, scoreMin } = options;
+    const judged = new Map<string, SearchResult | null>();
+    for (let wanted = k; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
       const hits = await gate.target.search(namespace, vector, wanted, signal);
-      const near = hits.filter((hit) => hit.score >= options.scoreMin);
-      const memories = await this.get(
-        near.map((hit) => ({ namespace, memoryId: hit.memoryId })),
-        signal,
-      );
-      const behind = await this.#refreshOlder(namespace, near, memories, signal);
+      const near = hits.filter((hit) => hit.score >= scoreMin);
       const results: SearchResult[] = [];
-      near.forEach((hit, position) => {
-        const memory = behind.get(hit.memoryId) ?? memories[position] ?? null;
-        if (memory !== null && options.filter(memory)) results.push({ memory, score: hit.score });
-      });
+      for (let start = 0; start < near.length && results.length < k; start += READ_MAX) {
+        const page = near.slice(start, start + READ_MAX);
+        const fresh = page.filter((hit) => !judged.has(hitText(hit)));
+        await this.#judge(namespace, vector, fresh, options, judged, signal);
+        for (const hit of page) {
+          const result = judged.get(hitText(hit)) ?? null;
+          if (result !== null) results.push(result);
+        }
+      }
       const exhausted = hits.length < wanted || near.length < hits.length || wanted === HITS_MAX;
-      if (results.length >= options.k || exhausted) return results.slice(0, options.k);
+      if (results.length >= k || exhausted) return results.sort((a, b) => b.score - a.score).slice(0, k);
     }
+  }
+
+  /** What becomes of hits: a result, or null for what must not be shown. */
+  async #judge(
+    namespace: string,
+    query: Float32Array,
+    hits: readonly VectorHit[],
+    { scoreMin, filter }: { scoreMin: number; filter: (memory: Memory) => boolean },
+    judged: Map<string, SearchResult | null>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const keys = hits.map((hit) => ({ namespace, memoryId: hit.memoryId }));
+    const memories = await this.get(keys, signal);
+    const behind = await this.#refreshOlder(namespace, hits, memories, signal);
+    for (const [position, hit] of hits.entries()) {
+      const memory = behind.has(hit.memoryId) ? (behind.get(hit.memoryId) ?? null) : (memories[position] ?? null);
+      const score = memory === null ? null : this.#scoreNow(query, hit, memory);
+      const passes = memory !== null && score !== null && score >= scoreMin && filter(memory);
+      judged.set(hitText(hit), passes ? { memory, score } : null);
+    }
+  }
+
+  /** The index may be behind the memory for a moment: its score is that of the vector that the memory has now. */
+  #scoreNow(query: Float32Array, hit: VectorHit, memory: Memory): number | null {
+    if (memory.version === hit.version) return hit.score;
+    if (memory.embedding === null) return null;
+    return this.#parts.vectorIndex?.target.score?.(query, memory.embedding) ?? hit.score;
   }
 
   /** Redis may be behind the index for a moment: what it holds in an older version is read from the ledger. */
   async #refreshOlder(
     namespace: string,
-    hits: readonly { memoryId: string; version: number }[],
+    hits: readonly VectorHit[],
     memories: readonly (Memory | null)[],
     signal: AbortSignal,
-  ): Promise<Map<string, Memory>> {
+  ): Promise<Map<string, Memory | null>> {
     const older = hits.filter((hit, position) => (memories[position]?.version ?? hit.version) < hit.version);
-    const refreshed = new Map<string, Memory>();
+    const refreshed = new Map<string, Memory | null>();
     if (older.length === 0) return refreshed;
     const keys = older.map((hit) => ({ namespace, memoryId: hit.memoryId }));
-    for (const change of (await this.#parts.ledger.readChanges(keys, signal)).values()) {
-      if (change.kind === "put") refreshed.set(change.memoryId, ledgerMemory(change));
+    const changes = await this.#parts.ledger.readChanges(keys, signal);
+    for (const key of keys) {
+      const change = changes.get(keyText(key));
+      const memory = change?.kind === "put" ? ledgerMemory(change) : null;
+      refreshed.set(key.memoryId, memory === null || this.#isExpired(memory) ? null : memory);
     }
     return refreshed;
   }
@@ -152,4 +186,9 @@ export class Reader {
   #isExpired(memory: Memory): boolean {
     return memory.expiresAt !== undefined && Date.parse(memory.expiresAt) <= this.#parts.now();
   }
+}
+
+/** One string per vector that the index may hold. */
+function hitText({ memoryId, version }: VectorHit): string {
+  return `${version}/${memoryId}`;
 }

@@ -30,7 +30,7 @@ interface Request {
  * order, and a memory that is written all the time does not hold up the others.
  */
 export class Batcher {
-  readonly #writer: Writer;
+  readonly #writer: Pick<Writer, "write">;
   readonly #options: Required<BatcherOptions>;
   readonly #chunks: PQueue;
   readonly #lines = new Map<string, Request[]>();
@@ -40,7 +40,7 @@ export class Batcher {
   #pumpPlanned = false;
   #closed = false;
 
-  constructor(writer: Writer, options: BatcherOptions = {}) {
+  constructor(writer: Pick<Writer, "write">, options: BatcherOptions = {}) {
     this.#writer = writer;
     this.#options = { batchSize: 100, concurrency: 4, waitingMax: 10_000, ...options };
     this.#chunks = new PQueue({ concurrency: this.#options.concurrency });

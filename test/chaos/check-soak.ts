@@ -57,6 +57,8 @@ export async function soakChecks({
     redisUrl: server.url,
     faiss: { directory, dimension: DIMENSION },
     syncIntervalMs: 100,
+    // Its own checks would repair what was done on purpose before it is looked for.
+    consistencyCheckIntervalMs: 86_400_000,
     log: createLog("silent"),
   });
   const memory = (memoryId: string): MemoryInput => ({

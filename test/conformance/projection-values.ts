@@ -67,7 +67,13 @@ export function describeValues(subject: ProjectionUnderTest): void {
           checksum: change.checksum,
         });
       });
-      const { entries: scanned } = await subject.projection.scan(null, { limit: 10_000 }, soon());
+      const scanned: unknown[] = [];
+      let cursor: string | null = null;
+      do {
+        const page = await subject.projection.scan(cursor, { limit: 10_000 }, soon());
+        scanned.push(...page.entries);
+        cursor = page.cursor;
+      } while (cursor !== null);
       expect(new Set(scanned.map((entry) => JSON.stringify(keyOf(entry as never))))).toEqual(
         new Set(changes.map((change) => JSON.stringify(keyOf(change)))),
       );

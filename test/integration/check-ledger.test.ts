@@ -65,6 +65,30 @@ describe("damage in the ledger", () => {
     expect(await world.sync.get("buried")).toBeNull();
   });
 
+  test.each(["checksum", "digest", "bucket"] as const)(
+    "to a %s that is kept beside the document is found, and put back from what proves it",
+    async (column) => {
+      const world = shared.current;
+      const memoryId = `changed ${column}`;
+      await world.put({ ...world.memory(7), memoryId });
+      const read = () => world.sql`
+        select checksum, digest::text, bucket from mnemosync.memory_versions where memory_id = ${memoryId}`;
+      const [before] = await read();
+      if (column === "checksum") {
+        await world.sql`update mnemosync.memory_versions set checksum = overlay(checksum placing 'ffff' from 9)
+                        where memory_id = ${memoryId}`;
+      } else {
+        await world.sql`update mnemosync.memory_versions set ${world.sql(column)} = ${world.sql(column)} # 1
+                        where memory_id = ${memoryId}`;
+      }
+      const report = await world.sync.checkConsistency({ scope: "deep" });
+      expect(report.findings).toMatchObject([{ memoryId, store: "postgres", kind: "corrupt", expectedVersion: 1 }]);
+      expect(await world.sync.repairInconsistencies(report)).toMatchObject({ repaired: 1, failed: 0, deferred: 0 });
+      expect(await read()).toEqual([before]);
+      expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+    },
+  );
+
   test("without a sound copy anywhere cannot be repaired, says so, and is not spread to the stores", async () => {
     const world = shared.current;
     await world.put({ ...world.memory(5), memoryId: "beyond help" });

@@ -90,6 +90,14 @@ const DRIFTS: Drift[] = [
   },
   {
     kind: "corrupt",
+    what: "the digest was changed",
+    scope: "deep",
+    expectedVersion: 2,
+    foundVersion: 2,
+    inject: (world, id) => world.redis.hset(hash(world, id), "digest", "0123456789abcdef"),
+  },
+  {
+    kind: "corrupt",
     what: "the vector is gone",
     scope: "deep",
     expectedVersion: 2,

@@ -121,6 +121,7 @@ test("an import writes every line to every store, and the same import again writ
       stores: { postgres: store, redis: store, faiss: store },
       backlog: { pending: 0, failed: 0, dead: 0 },
       lastCleanCheckAt: null,
+      consistency: { checks: [], findings: [] },
     },
   });
   expect(await world.json(["check"])).toEqual({

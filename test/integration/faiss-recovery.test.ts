@@ -162,7 +162,7 @@ describe("snapshots", () => {
 
   const damages: Record<string, (snapshot: string) => Promise<unknown>> = {
     "a torn index": async (path) => truncate(join(path, "index-0.faiss"), 60),
-    "a flipped bit in an index": async (path) => flip(join(path, "index-1.faiss")),
+    "a flipped bit in an index": async (path) => flip(join(path, "index-0.faiss")),
     "a flipped bit in the slot table": async (path) => flip(join(path, "slots.bin")),
     "a missing file": async (path) => rm(join(path, "slots.bin")),
     "a missing manifest": async (path) => rm(join(path, "manifest.json")),

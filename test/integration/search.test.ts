@@ -1,10 +1,19 @@
 import { describe, expect, test } from "vitest";
-import { ConfigurationError, HashingEmbedder, ValidationError } from "../../src/index.ts";
+import {
+  ConfigurationError,
+  HashingEmbedder,
+  type MemoryFilter,
+  type SearchOptions,
+  ValidationError,
+} from "../../src/index.ts";
+import type { LiveEntry } from "../../src/projections/projection.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld, sharedWorld } from "../support/world.ts";
+import { put } from "../unit/faiss/support.ts";
 
 const DIMENSION = 8;
 const shared = sharedWorld();
+const soon = () => AbortSignal.timeout(10_000);
 
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let dot = 0;
@@ -85,6 +94,77 @@ describe("a search", () => {
     expect(scores).toEqual(scores.toSorted((a, b) => b - a));
     const numbers = results.map(({ memory }) => memory.metadata.number as number);
     expect(numbers.every((number) => number === 3 || number % 10 === 0)).toBe(true);
+  });
+
+  test("filters by type and metadata, however few of them pass", async () => {
+    const world = shared.current;
+    const namespace = "by-data";
+    await world.sync.syncBatch(
+      world.memories(500).map((memory, number) => ({
+        ...memory,
+        namespace,
+        memoryType: number % 100 === 7 ? "rare" : "common",
+        metadata: { number, user: { id: number % 50, name: "x" }, tags: ["a", number % 2] },
+      })),
+    );
+    const query = unitVector(3, DIMENSION);
+    const find = async (filter: SearchOptions["filter"], k = 5) => {
+      const results = await world.sync.search(query, { k, namespace, ...(filter && { filter }) });
+      return results.map(({ memory }) => memory.metadata.number as number);
+    };
+    const all = await find(undefined, 500);
+    expect(await find({ memoryType: "rare" }, 10)).toEqual(all.filter((number) => number % 100 === 7));
+    expect(await find({ memoryType: ["rare", "unheard-of"] })).toHaveLength(5);
+    expect(await find({ metadata: { user: { id: 7 } } }, 20)).toEqual(all.filter((number) => number % 50 === 7));
+    expect(await find({ memoryType: "rare", metadata: { tags: ["a", 1] } }, 20)).toHaveLength(5);
+    expect(await find({ metadata: { number: 7 } })).toEqual([7]);
+    for (const metadata of [{ number: "7" }, { tags: ["a"] }, { user: { id: 7, name: "y" } }, { none: null }]) {
+      expect(await find({ metadata }), JSON.stringify(metadata)).toEqual([]);
+    }
+    expect(await find({ memoryType: [] })).toEqual([]);
+    for (const [filter, path] of [
+      [{ type: "rare" }, "filter.type"],
+      [{ memoryType: 3 }, "filter.memoryType"],
+      [{ metadata: [] }, "filter.metadata"],
+      ["rare", "filter"],
+    ] as const) {
+      const search = world.sync.search(query, { namespace, filter: filter as unknown as MemoryFilter });
+      await expect(search).rejects.toMatchObject({ code: "VALIDATION", path });
+    }
+  });
+
+  test("many at a time find what each finds alone, in their own namespaces", async () => {
+    const world = shared.current;
+    const memories = world.memories(400).map((memory, at) => ({ ...memory, namespace: `gathered-${at % 3}` }));
+    await world.sync.syncBatch(memories);
+    const ask = (at: number) =>
+      world.sync.search(unitVector(9_000 + at, DIMENSION), { k: 1 + (at % 20), namespace: `gathered-${at % 3}` });
+    const together = await Promise.all(Array.from({ length: 120 }, (_, at) => ask(at)));
+    for (const [at, results] of together.entries()) {
+      const alone = await ask(at);
+      expect(results).toHaveLength(1 + (at % 20));
+      expect(results.map(({ memory }) => memory.memoryId)).toEqual(alone.map(({ memory }) => memory.memoryId));
+      for (const { memory } of results) expect(memory.namespace).toBe(`gathered-${at % 3}`);
+    }
+  });
+
+  test("shows the score of the vector that the memory has now, when the index is behind it", async (t) => {
+    const world = await openWorld(t, { clients: "own" });
+    await world.put(world.memory(1));
+    await world.put(world.memory(2));
+    const [old] = await world.index.read([{ namespace: "default", memoryId: "m1" }], { data: true }, soon());
+    const moved = { ...world.memory(1), embedding: unitVector(77, DIMENSION) };
+    await world.put(moved);
+    const back = await world.index.read([{ namespace: "default", memoryId: "m1" }], { data: false }, soon());
+    const embedding = unitVector(1, DIMENSION);
+    const change = { ...put("m1", 1, embedding), checksum: (old as LiveEntry).checksum };
+    const key = { namespace: "default", memoryId: "m1" };
+    await world.index.replace([{ key, found: back[0] ?? null, change }], soon());
+    const results = await world.sync.search(embedding, { k: 2 });
+    const found = results.find(({ memory }) => memory.memoryId === "m1");
+    expect(found?.memory.version).toBe(2);
+    expect(found?.score).toBeCloseTo(cosine(embedding, moved.embedding), 5);
+    expect(await world.sync.search(embedding, { k: 2, scoreMin: 0.999 })).toEqual([]);
   });
 
   test("leaves out what scores below the minimum", async () => {

@@ -29,11 +29,33 @@ export interface Acknowledged {
 
 const DEADLINE_MS = 30_000;
 
+/** What a repairer is told. */
+export interface RepairCrashOrder {
+  readonly options: Options;
+  /** See `crash-repairer.ts`; or one of `WRITE_STEPS`. */
+  readonly point: string;
+  /** Which pass of the point is its last. */
+  readonly pass: number;
+}
+
+/** Runs a repairer until it has killed itself. */
+export async function runRepairUntilCrash(order: RepairCrashOrder): Promise<void> {
+  await runScriptUntilCrash("./crash-repairer.ts", order);
+}
+
 /** Runs the writer until it has killed itself. @returns what it had acknowledged by then. */
 export async function runUntilCrash(order: CrashOrder): Promise<Acknowledged[]> {
-  const writer = fileURLToPath(new URL("./crash-writer.ts", import.meta.url));
+  const output = await runScriptUntilCrash("./crash-writer.ts", order);
+  const lines = output.split("\n");
+  lines.pop(); // What follows the last line break: nothing, or a line that was torn.
+  return lines.map((line) => JSON.parse(line) as Acknowledged);
+}
+
+/** @returns what the script had printed when it killed itself. */
+async function runScriptUntilCrash(script: string, order: { readonly point: string }): Promise<string> {
+  const path = fileURLToPath(new URL(script, import.meta.url));
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-  const child = spawn(process.execPath, ["--import", tsx, writer, JSON.stringify(order)], {
+  const child = spawn(process.execPath, ["--import", tsx, path, JSON.stringify(order)], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
@@ -41,14 +63,11 @@ export async function runUntilCrash(order: CrashOrder): Promise<Acknowledged[]> 
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
   const timer = setTimeout(() => child.kill("SIGTERM"), DEADLINE_MS);
-  // Not "close": the FAISS host has inherited nothing, but what the writer wrote must have been read.
+  // Not "close": the FAISS host has inherited nothing, but what it wrote must have been read.
   const read = [once(child.stdout, "close"), once(child.stderr, "close")];
   const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
   clearTimeout(timer);
   await Promise.all(read);
-  if (signal !== "SIGKILL")
-    throw new Error(`the writer did not die at ${order.point} (${signal ?? code}): ${complaints}`);
-  const lines = output.split("\n");
-  lines.pop(); // What follows the last line break: nothing, or a line that was torn.
-  return lines.map((line) => JSON.parse(line) as Acknowledged);
+  if (signal !== "SIGKILL") throw new Error(`it did not die at ${order.point} (${signal ?? code}): ${complaints}`);
+  return output;
 }

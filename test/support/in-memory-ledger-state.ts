@@ -225,6 +225,13 @@ export class LedgerState {
     return true;
   }
 
+  restoreChecksum(key: MemoryKey, version: number, checksum: string): boolean {
+    const row = this.versions.get(keyText(key));
+    if (row?.version !== version || row.checksum === null) return false;
+    this.versions.set(keyText(key), { ...row, checksum });
+    return true;
+  }
+
   removeStrayDocument(key: MemoryKey): boolean {
     const row = this.versions.get(keyText(key));
     if (row === undefined || row.checksum !== null || row.documentJson === null) return false;

@@ -88,7 +88,8 @@ export class InMemoryLedger implements LedgerStore {
         const found = row.documentJson === null ? null : checksumOf(row.documentJson, row.embedding);
         if (found === row.checksum) return [];
         const { namespace, memoryId, version } = row;
-        return [{ namespace, memoryId, version, reason: "the document or embedding does not fit the checksum" }];
+        const reason = "the document or embedding does not fit the checksum";
+        return [{ namespace, memoryId, version, part: "content" as const, reason }];
       }),
     );
   }
@@ -311,6 +312,15 @@ export class InMemoryLedger implements LedgerStore {
     return await this.#call("restoreDocument", signal, () =>
       this.#state.restoreDocument(key, version, documentJson, embedding),
     );
+  }
+
+  async restoreDigest(key: MemoryKey, version: number, signal: AbortSignal): Promise<boolean> {
+    // Digests are never damaged here.
+    return await this.#call("restoreDigest", signal, () => this.#state.versions.get(keyText(key))?.version === version);
+  }
+
+  async restoreChecksum(key: MemoryKey, version: number, checksum: string, signal: AbortSignal): Promise<boolean> {
+    return await this.#call("restoreChecksum", signal, () => this.#state.restoreChecksum(key, version, checksum));
   }
 
   async removeStrayDocument(key: MemoryKey, signal: AbortSignal): Promise<boolean> {

@@ -19,14 +19,14 @@ export const checkCommand: CliCommand = {
     const report = await withSynchronizer(invocation, (sync) => checkWithProgress(sync, invocation));
     return {
       exitCode: report.clean ? EXIT.ok : EXIT.findings,
-      json: reportDocument(report),
+      json: reportDocument(report, invocation.flags.store !== undefined),
       text: reportText(report, performance.now() - startedAt),
     };
   },
 };
 
-/** The contract of `check --json`: what was seen is for people and stays out. */
-export function reportDocument(report: ConsistencyReport): object {
+/** The contract of `check --json`: see `documents.ts`. What was seen is for people and stays out. */
+export function reportDocument(report: ConsistencyReport, someStores = false): object {
   const { clean, scope, stores, checked, findings, byMemory, truncated, misses, startedAt, resumed } = report;
   const listed = findings.map(({ namespace, memoryId, store, kind, expectedVersion, foundVersion }) => ({
     namespace,
@@ -36,8 +36,17 @@ export function reportDocument(report: ConsistencyReport): object {
     expectedVersion,
     foundVersion,
   }));
-  const began = new Date(startedAt).toISOString();
-  return { clean, scope, stores, checked, findings: listed, byMemory, truncated, misses, startedAt: began, resumed };
+  return {
+    clean,
+    scope,
+    checked,
+    findings: listed,
+    byMemory,
+    ...(someStores && { stores }),
+    ...(truncated && { truncated }),
+    ...(misses > 0 && { misses }),
+    ...(resumed && { resumedFrom: new Date(startedAt).toISOString() }),
+  };
 }
 
 function reportText(report: ConsistencyReport, milliseconds: number): string {

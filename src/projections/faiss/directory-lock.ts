@@ -63,6 +63,28 @@ export class DirectoryLock {
   }
 }
 
+/** Who has a directory, as far as can be told from here. */
+export interface LockHolder {
+  /** Null when the lock cannot be read. */
+  readonly pid: number | null;
+  /** `elsewhere`: of another container or machine, or unreadable; only its last sign of life tells. */
+  readonly state: "running" | "gone" | "elsewhere";
+  readonly heardMsAgo: number;
+}
+
+/** Who has the directory; null when nobody does. Changes nothing. */
+export async function lockHolder(directory: string): Promise<LockHolder | null> {
+  const path = join(directory, "lock");
+  const content = await readText(path);
+  if (content === null) return null;
+  const owner = parseOwner(content);
+  const running = owner === null ? null : isRunning(owner);
+  const heardMsAgo = await ageMs(path);
+  if (heardMsAgo === Number.POSITIVE_INFINITY) return null; // Released in the meantime.
+  const state = running === null ? "elsewhere" : running ? "running" : "gone";
+  return { pid: owner?.pid ?? null, state, heardMsAgo };
+}
+
 async function createFile(path: string, content: string): Promise<boolean> {
   try {
     const file = await open(path, "wx");

@@ -1,6 +1,5 @@
 import { ClosedError, InternalError, StoreUnavailableError, ValidationError } from "../../errors.ts";
 import { BucketDigests } from "../../memory/buckets.ts";
-import { embeddingBytes } from "../../memory/checksum.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { type Log, silentLog } from "../../observability/log.ts";
@@ -16,20 +15,21 @@ import type {
   StoredEntry,
 } from "../projection.ts";
 import { DirectoryLock } from "./directory-lock.ts";
-import { HostClient, type HostState } from "./host-client.ts";
+import type { FaissStatistics } from "./faiss-statistics.ts";
+import { HostClient } from "./host-client.ts";
 import { HostConnection } from "./host-connection.ts";
 import { EpochChangedError, type FeedPosition, LedgerFollower } from "./ledger-follower.ts";
 import type { HostStatistics, SearchHit, WireKeyedEntry } from "./messages.ts";
-import { projectChecked, projectVector } from "./metric.ts";
+import { exactScore, projectChecked } from "./metric.ts";
 import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "./options.ts";
+import { packChanges } from "./packed-changes.ts";
 import { removeAbandonedScratch } from "./scratch.ts";
-import { wireChange, withBlocks } from "./vector-blocks.ts";
-import { storedEntry, wireReplacement } from "./wire-entries.ts";
+import { SnapshotSchedule } from "./snapshot-schedule.ts";
+import { withBlocks } from "./vector-blocks.ts";
+import { readEntries, storedEntry, vectorFlaw, wireReplacement } from "./wire-entries.ts";
 
 /** Results of one search at most. */
-const K_MAX = 10_000;
-/** Bytes of vectors that one answer of the host carries at most: the event loop copies them in one go. */
-const READ_BYTES_MAX = 1024 * 1024;
+const K_MAX = 100_000;
 const SCAN_PAGE = 1_000;
 const CLOSE_SNAPSHOT_MS = 60_000;
 
@@ -41,17 +41,6 @@ export interface FaissDependencies {
   readonly random?: () => number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
-}
-
-/** What is known of the index without asking it, and what it answered where it could be asked. */
-export interface FaissStatistics {
-  readonly state: HostState;
-  /** Host processes started after the first one. */
-  readonly restarts: number;
-  /** How the last process ended; null while the first one runs. */
-  readonly lastFailure: string | null;
-  /** Null unless `state` is `ready`. */
-  readonly host: HostStatistics | null;
 }
 
 /**
@@ -68,6 +57,7 @@ export class FaissProjection implements Projection {
   readonly #positions = new WeakMap<HostConnection, FeedPosition>();
   readonly #log: Log;
   readonly #now: () => number;
+  readonly #schedule: SnapshotSchedule;
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
@@ -89,6 +79,12 @@ export class FaissProjection implements Projection {
       closeTimeoutMs,
       log,
       random,
+    });
+    this.#schedule = new SnapshotSchedule({
+      intervalMs: options.snapshotIntervalMs,
+      changesMax: options.snapshotChangesMax,
+      write: (signal) => this.snapshot(signal),
+      log,
     });
   }
 
@@ -121,14 +117,36 @@ export class FaissProjection implements Projection {
     return this.#client.pid;
   }
 
+  /** Numbers per vector. */
+  get dimension(): number {
+    return this.#options.dimension;
+  }
+
+  /** The model whose vectors it holds; null when models are not told apart. */
+  get model(): string | null {
+    return this.#options.model;
+  }
+
+  /** FAISS's factory string of the namespaces' main indexes. */
+  get factory(): string {
+    return this.#options.factory;
+  }
+
+  /** See `FaissStatistics.lagMs`. */
+  get lagMs(): number | null {
+    const { connection } = this.#client;
+    const caughtUpAt = connection === null ? null : (this.#positions.get(connection)?.caughtUpAt ?? null);
+    return caughtUpAt === null ? null : Math.max(0, this.#now() - caughtUpAt);
+  }
+
   holds(change: MemoryChange): boolean {
     return change.kind === "put" && change.embedding !== null;
   }
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
     const connection = await this.#ready(signal);
-    const args = { token: batch.token, changes: batch.changes.map(wireChange) };
-    await withBlocks(this.#options, batch.changes, connection.scratch, (blocks) =>
+    const args = { token: batch.token, changes: packChanges(batch.changes) };
+    await withBlocks(this.#options, batch.changes, connection.blockFiles, (blocks) =>
       connection.request("prepare", { ...args, blocks }, signal),
     );
   }
@@ -139,18 +157,19 @@ export class FaissProjection implements Projection {
     token?: string,
   ): Promise<("applied" | "stale")[]> {
     const connection = await this.#ready(signal);
-    const args = { token: token ?? null, changes: changes.map(wireChange) };
-    const hasVectors = args.changes.some(({ checksum }) => checksum !== null);
-    let answers: ("applied" | "stale")[] | null = null;
+    const args = { token: token ?? null, changes: packChanges(changes) };
+    const hasVectors = args.changes.checksums.byteLength > 0;
+    let answers: Uint8Array | null = null;
     if (token !== undefined && hasVectors) {
       answers = await connection.request("publish", { ...args, blocks: null }, signal);
     }
-    answers ??= await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+    answers ??= await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
       connection.request("publish", { ...args, blocks }, signal),
     );
     if (answers === null) throw new InternalError("the FAISS host asked for vectors that it was given");
-    this.#follower.recent.note(changes);
-    return answers;
+    this.#follower.recent.note(args.changes);
+    this.#schedule.note(changes.length);
+    return Array.from(answers, (applied) => (applied === 1 ? "applied" : "stale"));
   }
 
   async discard(token: string, signal: AbortSignal): Promise<void> {
@@ -164,26 +183,7 @@ export class FaissProjection implements Projection {
     signal: AbortSignal,
   ): Promise<(StoredEntry | null)[]> {
     const connection = await this.#ready(signal);
-    const rowBytes = this.#options.dimension * 4;
-    const chunk = options.data ? Math.max(1, Math.floor(READ_BYTES_MAX / rowBytes)) : Math.max(1, keys.length);
-    const found: (StoredEntry | null)[] = [];
-    for (let start = 0; start < keys.length; start += chunk) {
-      const asked = keys.slice(start, start + chunk).map(({ namespace, memoryId }) => ({ namespace, memoryId }));
-      const answer = await connection.request("read", { keys: asked, vectors: options.data }, signal);
-      let row = 0;
-      for (const [position, entry] of answer.entries.entries()) {
-        if (entry === null) {
-          found.push(null);
-          continue;
-        }
-        let embedding: Buffer | null = null;
-        if (answer.vectors !== null && entry.state === "live") {
-          embedding = Buffer.from(answer.vectors.buffer, answer.vectors.byteOffset + row++ * rowBytes, rowBytes);
-        }
-        found.push(storedEntry(asked[position] as MemoryKey, entry, embedding));
-      }
-    }
-    return found;
+    return readEntries(connection, this.#options.dimension, keys, options, signal);
   }
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
@@ -210,20 +210,7 @@ export class FaissProjection implements Projection {
   }
 
   flaw(entry: LiveEntry, expected: PutChange): string | null {
-    const stored = entry.data?.embedding ?? null;
-    if (expected.embedding === null) return "the index holds a vector of a memory that has none";
-    if (stored === null) return "the index holds no vector";
-    let wanted: Buffer;
-    try {
-      wanted = embeddingBytes(projectVector(this.#options.metric, expected.embedding));
-    } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      return `the ledger's vector cannot be in this index: ${error.message}`;
-    }
-    if (stored.byteLength !== wanted.byteLength) {
-      return `the vector has ${stored.byteLength / 4} numbers instead of ${wanted.byteLength / 4}`;
-    }
-    return stored.equals(wanted) ? null : "the vector's bytes are not those of the ledger's embedding";
+    return vectorFlaw(this.#options.metric, entry.data?.embedding ?? null, expected.embedding);
   }
 
   async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {
@@ -232,10 +219,11 @@ export class FaissProjection implements Projection {
     const possible = replacements.filter(({ found }) => found?.state !== "malformed");
     const wire = possible.map(wireReplacement);
     const changes = possible.flatMap(({ change }) => (change === null ? [] : [change]));
-    const answers = await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+    const answers = await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
       connection.request("replace", { replacements: wire, blocks }, signal),
     );
-    this.#follower.recent.note(changes);
+    this.#follower.recent.note(packChanges(changes));
+    this.#schedule.note(replacements.length);
     let next = 0;
     return replacements.map(({ found }) => (found?.state === "malformed" ? "moved" : (answers[next++] ?? "moved")));
   }
@@ -258,37 +246,42 @@ export class FaissProjection implements Projection {
   /**
    * The `k` memories nearest to `vector`, best first, ties in the order of their ids; fewer only where there are not
    * as many. The score is the cosine similarity in [-1, 1], the dot product, or minus the Euclidean distance, by metric.
-   * @param k 1 … 10_000.
+   * @param k 1 … 100_000.
    * @throws {ValidationError} The vector does not fit the index, or k is out of bounds.
    */
   async search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<SearchHit[]> {
-    const [hits = []] = await this.searchMany(namespace, [vector], k, signal);
-    return hits;
+    checkCount(k);
+    const projected = projectChecked(this.#options, vector);
+    const connection = await this.#ready(signal);
+    return connection.searches.search(namespace, projected, k, signal);
   }
 
-  /** Several searches in one call: cheaper from about 20 on. One list of hits per vector, in order. */
+  /** Several searches, in one call as far as that is good. One list of hits per vector, in order. */
   async searchMany(
     namespace: string,
     vectors: readonly Float32Array[],
     k: number,
     signal: AbortSignal,
   ): Promise<SearchHit[][]> {
-    if (!Number.isInteger(k) || k < 1 || k > K_MAX) {
-      throw new ValidationError("k", `is ${k}, and must be a whole number from 1 to ${K_MAX}`);
-    }
-    if (vectors.length === 0) return [];
-    const { dimension } = this.#options;
-    const queries = new Float32Array(vectors.length * dimension);
-    for (const [row, vector] of vectors.entries()) queries.set(projectChecked(this.#options, vector), row * dimension);
+    checkCount(k);
+    const projected = vectors.map((vector) => projectChecked(this.#options, vector));
     const connection = await this.#ready(signal);
-    return connection.request("search", { namespace, queries, k }, signal);
+    return Promise.all(projected.map((vector) => connection.searches.search(namespace, vector, k, signal)));
+  }
+
+  /** The score that a vector with `embedding` has for a query, as `search` would say it. @throws {ValidationError} */
+  score(query: Float32Array, embedding: Float32Array): number {
+    const { metric } = this.#options;
+    return exactScore(metric, projectChecked(this.#options, query), projectChecked(this.#options, embedding), 0);
   }
 
   /** Reads the ledger's feed from where the index stands and takes over what it lacks. Safe beside publishes. */
   async catchUp(signal: AbortSignal): Promise<CatchUpProgress> {
     const connection = await this.#ready(signal);
     try {
-      return await this.#follower.catchUp(connection, this.#positionOf(connection), signal);
+      const progress = await this.#follower.catchUp(connection, this.#positionOf(connection), signal);
+      this.#schedule.note(progress.applied);
+      return progress;
     } catch (error) {
       // The next process finds no snapshot of the new epoch and is filled from the ledger's start.
       if (error instanceof EpochChangedError) this.#client.restart(error.message);
@@ -296,7 +289,10 @@ export class FaissProjection implements Projection {
     }
   }
 
-  /** Saves the index, caught up where the ledger answers, so that the next start is a short one. */
+  /**
+   * Saves the index, caught up where the ledger answers, so that the next start is a short one. Happens by itself as
+   * `snapshotIntervalMs` and `snapshotChangesMax` say.
+   */
   async snapshot(signal: AbortSignal): Promise<{ sequence: number; bytes: number }> {
     try {
       await this.catchUp(signal);
@@ -306,7 +302,14 @@ export class FaissProjection implements Projection {
       this.#log.warn({ error }, "FAISS snapshot without the latest changes: the ledger does not answer");
     }
     const connection = await this.#ready(signal);
-    const written = await this.#follower.snapshot(connection, this.#positionOf(connection), this.#now(), signal);
+    const failed = this.#schedule.begin();
+    let written: { sequence: number; bytes: number };
+    try {
+      written = await this.#follower.snapshot(connection, this.#positionOf(connection), this.#now(), signal);
+    } catch (error) {
+      failed();
+      throw error;
+    }
     this.#log.info(written, "FAISS snapshot written");
     return written;
   }
@@ -320,12 +323,13 @@ export class FaissProjection implements Projection {
   /** Never rejects. */
   async statistics(signal: AbortSignal): Promise<FaissStatistics> {
     const { restarts, lastFailure } = this.#client;
+    const { lagMs } = this;
     let host: HostStatistics | null = null;
     if (this.#client.state === "ready") {
       const asked = this.#ready(signal).then((connection) => connection.request("statistics", null, signal));
       host = await asked.catch(() => null); // It crashed just now, or is too busy: that is what null says.
     }
-    return { state: this.#client.state, restarts, lastFailure, host };
+    return { state: this.#client.state, restarts, lastFailure, lagMs, unsavedChanges: this.#schedule.changes, host };
   }
 
   /**
@@ -339,6 +343,7 @@ export class FaissProjection implements Projection {
 
   async #close({ snapshot = false, signal = AbortSignal.timeout(CLOSE_SNAPSHOT_MS) }): Promise<void> {
     try {
+      await this.#schedule.stop();
       if (snapshot && this.#client.state === "ready") {
         await this.snapshot(signal).catch((error: unknown) => {
           this.#log.warn({ error }, "FAISS index closed without a snapshot: the next start replays more of the feed");
@@ -359,4 +364,9 @@ export class FaissProjection implements Projection {
     if (position === undefined) throw new StoreUnavailableError("faiss", "its host was restarted");
     return position;
   }
+}
+
+function checkCount(k: number): void {
+  if (Number.isInteger(k) && k >= 1 && k <= K_MAX) return;
+  throw new ValidationError("k", `is ${k}, and must be a whole number from 1 to ${K_MAX}`);
 }

@@ -25,12 +25,27 @@ export interface FlatBlock {
 
 /** A block of `rows` vectors of zeros. */
 export function createFlatBlock(shape: VectorShape, rows: number): FlatBlock {
-  const floats = rows * shape.dimension;
-  const memory = new ArrayBuffer(ALIGNED_HEADER_BYTES + floats * 4);
-  const start = ALIGNED_HEADER_BYTES - FLAT_HEADER_BYTES;
-  const bytes = Buffer.from(memory, start);
-  writeFlatHeader(bytes, shape, rows);
-  return { bytes, vectors: new Float32Array(memory, ALIGNED_HEADER_BYTES, floats) };
+  return new FlatBlockBuffer().block(shape, rows);
+}
+
+/** Memory for one block after the other. */
+export class FlatBlockBuffer {
+  #memory = new ArrayBuffer(0);
+
+  get byteLength(): number {
+    return this.#memory.byteLength;
+  }
+
+  /** A block of `rows` vectors of whatever the memory held. Takes the place of the one before. */
+  block(shape: VectorShape, rows: number): FlatBlock {
+    const floats = rows * shape.dimension;
+    const needed = ALIGNED_HEADER_BYTES + floats * 4;
+    if (this.#memory.byteLength < needed) this.#memory = new ArrayBuffer(needed);
+    const start = ALIGNED_HEADER_BYTES - FLAT_HEADER_BYTES;
+    const bytes = Buffer.from(this.#memory, start, needed - start);
+    writeFlatHeader(bytes, shape, rows);
+    return { bytes, vectors: new Float32Array(this.#memory, ALIGNED_HEADER_BYTES, floats) };
+  }
 }
 
 /** Bytes of a flat file of that many rows. */
@@ -71,13 +86,21 @@ export function checkFlatHeader(header: Buffer, fileBytes: number, shape: Vector
   return rows;
 }
 
-/** Number of rows in the flat file at `path`. @throws {FlatFormatError} */
-export function checkFlatFile(path: string, shape: VectorShape): number {
+/**
+ * Number of rows in the flat file at `path`. `reused`: bytes of a longer one may stand behind its end, which FAISS does
+ * not read. @throws {FlatFormatError}
+ */
+export function checkFlatFile(path: string, shape: VectorShape, { reused = false } = {}): number {
   const file = openSync(path, "r");
   try {
     const header = Buffer.alloc(FLAT_HEADER_BYTES);
     const bytesRead = readSync(file, header, 0, FLAT_HEADER_BYTES, 0);
-    return checkFlatHeader(header.subarray(0, bytesRead), fstatSync(file).size, shape);
+    let { size } = fstatSync(file);
+    if (reused && bytesRead === FLAT_HEADER_BYTES) {
+      const announced = flatFileBytes(shape, Number(header.readBigInt64LE(8)));
+      if (announced >= 0 && announced < size) size = announced;
+    }
+    return checkFlatHeader(header.subarray(0, bytesRead), size, shape);
   } finally {
     closeSync(file);
   }

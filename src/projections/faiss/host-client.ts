@@ -29,6 +29,15 @@ const BACKOFF_MIN_MS = 50;
 const HEALTHY_MS = 60_000;
 /** Until its first sign of life a process is starting, which a busy machine can draw out. */
 const START_MS = 30_000;
+/** One more than the crashes after which a snapshot is set aside. */
+const FIRST_STARTS_MAX = 3;
+
+/** The process ended by itself while it was filled. */
+class HostEndedError extends StoreUnavailableError {
+  constructor(description: string, cause: unknown) {
+    super("faiss", `its host process ended (${description})`, { cause });
+  }
+}
 
 /**
  * Keeps one host process running.
@@ -69,14 +78,29 @@ export class HostClient {
     return this.#lastFailure;
   }
 
+  /** The process that there is, in whatever state; null when there is none. */
+  get connection(): HostConnection | null {
+    return this.#connection;
+  }
+
   get pid(): number | null {
     return this.#connection?.pid ?? null;
   }
 
   /** Starts the first process. Once only. Rejects, leaving nothing behind, when it cannot be filled. */
   async start(signal: AbortSignal): Promise<void> {
-    const connection = await this.#bringUp(true, signal);
-    this.#supervision = this.#supervise(connection);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#supervision = this.#supervise(await this.#bringUp(true, signal));
+        return;
+      } catch (error) {
+        // A snapshot on which the process dies is set aside after some attempts: the opener need not make them himself.
+        if (!(error instanceof HostEndedError) || attempt === FIRST_STARTS_MAX || this.#closing.signal.aborted)
+          throw error;
+        this.#options.log.warn({ reason: error.message, attempt }, "FAISS host ended during its start; will restart");
+        this.#restarts++;
+      }
+    }
   }
 
   /** The process that serves calls. @throws {StoreUnavailableError} There was none until the signal fired. */
@@ -145,11 +169,12 @@ export class HostClient {
       ]);
       this.#closing.signal.throwIfAborted();
     } catch (error) {
+      const hadEnded = !connection.usable;
       connection.kill();
       const { description } = await connection.exited;
-      if (error !== recovery.signal.reason) throw error;
-      if (opening?.aborted === true) throw abortError("its start", opening);
-      throw new StoreUnavailableError("faiss", `its host process ended (${description})`, { cause: error });
+      if (opening?.aborted === true && error === recovery.signal.reason) throw abortError("its start", opening);
+      if (hadEnded || error === recovery.signal.reason) throw new HostEndedError(description, error);
+      throw error;
     } finally {
       recovery.release();
       this.#closing.signal.removeEventListener("abort", onClose);

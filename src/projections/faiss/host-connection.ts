@@ -11,8 +11,11 @@ import {
   StoreUnavailableError,
 } from "../../errors.ts";
 import type { Log } from "../../observability/log.ts";
+import { BlockFiles } from "./block-files.ts";
 import type { Arguments, HostErrorCode, HostMessage, HostRequest, Operation, Result } from "./messages.ts";
+import { unpackHits } from "./packed-hits.ts";
 import { createScratch, removeScratch } from "./scratch.ts";
+import { SearchGatherer, type SearchMany } from "./search-gatherer.ts";
 
 const STDERR_KEPT = 2_000;
 
@@ -30,6 +33,8 @@ interface PendingCall {
 export class HostConnection {
   /** Folders that both sides write short-lived files to; removed when the process has ended. */
   readonly scratch: readonly string[];
+  readonly blockFiles: BlockFiles;
+  readonly searches: SearchGatherer;
   /** Resolves, never rejects, once the process has ended, every call to it is settled and its folders are removed. */
   readonly exited: Promise<HostExit>;
   readonly #child: ChildProcess;
@@ -44,6 +49,10 @@ export class HostConnection {
     this.#child = child;
     this.#pendingMax = pendingMax;
     this.scratch = scratch;
+    this.blockFiles = new BlockFiles(scratch);
+    const searchMany: SearchMany = async (namespace, queries, k) =>
+      unpackHits(await this.request("search", { namespace, queries, k }));
+    this.searches = new SearchGatherer(searchMany, pendingMax);
     child.on("message", (message) => this.#receive(message as HostMessage, log));
     this.exited = this.#watch(log);
   }
@@ -149,6 +158,7 @@ export class HostConnection {
     this.#hasExited = true;
     for (const call of this.#pending.values()) call.reject(ended("the call"));
     this.#pending.clear();
+    await this.blockFiles.close();
     await removeScratch(this.scratch).catch((error: unknown) => {
       log.warn({ error, folders: this.scratch }, "scratch folders of the FAISS host could not be removed");
     });
@@ -191,6 +201,8 @@ function errorFor(code: HostErrorCode, message: string): Error {
       return new StoreRefusedError("faiss", message, { retryable: true });
     case "BINDING_MISSING":
       return new ConfigurationError(`${message}: run \`npm run setup\` in mnemosync's folder, which builds it`);
+    case "BAD_CONFIGURATION":
+      return new ConfigurationError(`faiss.factory: ${message}`);
     case "INTERNAL":
       return new InternalError(`the FAISS host failed: ${message}`);
   }

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { AbortedError, ConfigurationError, StoreUnavailableError, ValidationError } from "../../errors.ts";
 import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
@@ -5,12 +6,14 @@ import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange } from "../../memory/memory.ts";
 import type { Log } from "../../observability/log.ts";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../change-source.ts";
+import { isProven, SnapshotFolder } from "./host/snapshot-folder.ts";
 import { type HostConnection, isTimeout } from "./host-connection.ts";
 import type { SnapshotExpectation } from "./messages.ts";
 import { projectChecked } from "./metric.ts";
 import type { CatchUpProgress, ResolvedFaissOptions } from "./options.ts";
+import { packChanges } from "./packed-changes.ts";
 import { RecentPublishes } from "./recent-publishes.ts";
-import { wireChange, withBlocks } from "./vector-blocks.ts";
+import { withBlocks } from "./vector-blocks.ts";
 
 const FEED_PAGE = 1_000;
 /** Memories fetched at a time: they come with their documents, a mebibyte each at worst. */
@@ -26,6 +29,8 @@ const LOAD_CRASHES_MAX = 2;
 export interface FeedPosition {
   readonly epoch: string;
   cursor: FeedCursor;
+  /** When the last look at the feed began that found its end; milliseconds since 1970, null before the first. */
+  caughtUpAt: number | null;
 }
 
 /** Fills a host process from snapshots and from the ledger's feed. Positions belong to one process and end with it. */
@@ -35,6 +40,7 @@ export class LedgerFollower {
   readonly #source: ChangeSource;
   readonly #log: Log;
   readonly #random: () => number;
+  readonly #now: () => number;
   /** Per snapshot, how often a host died while it was loaded. */
   readonly #loadCrashes = new Map<number, number>();
   #epoch: string | null = null;
@@ -47,6 +53,7 @@ export class LedgerFollower {
     this.#source = dependencies.source;
     this.#log = dependencies.log;
     this.#random = dependencies.random;
+    this.#now = dependencies.now;
     this.recent = new RecentPublishes(dependencies.now);
   }
 
@@ -55,16 +62,20 @@ export class LedgerFollower {
    * feed yet. Unless `first`, a ledger that is away is waited for.
    */
   async recover(connection: HostConnection, first: boolean, signal: AbortSignal): Promise<FeedPosition> {
-    const { dimension, metric, heldBytesMax, heldTtlMs } = this.#options;
+    const { directory, dimension, metric, heldBytesMax, heldTtlMs, hostThreads: threads } = this.#options;
+    const { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax } = this.#options;
+    const folder = join(directory, "building");
+    const main = { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax, folder, threads };
     const scratch = connection.scratch;
-    await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs }, signal);
+    const proven = this.#proveNewest(signal);
+    await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs, main }, signal);
     const epoch = await this.#persist(first, signal, (attempt) =>
       ask(attempt, (deadline) => this.#source.epoch(deadline)),
     );
     if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
     this.#epoch = epoch;
-    const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), signal)) ?? FEED_START;
-    const position = { epoch, cursor };
+    const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), proven, signal)) ?? FEED_START;
+    const position: FeedPosition = { epoch, cursor, caughtUpAt: null };
     const progress = await this.#persist(first, signal, (attempt) => this.#follow(connection, position, attempt));
     const recent = this.recent.headers();
     for (let start = 0; start < recent.length; start += FEED_PAGE) {
@@ -100,10 +111,22 @@ export class LedgerFollower {
     return { epoch, model, dimension, metric };
   }
 
+  /**
+   * Compares the checksums of the newest snapshot here, while the process starts there: each takes a quarter of a second
+   * per 250 MB. @returns its number; null when there is none, or it is for the host to say what is wrong with it.
+   */
+  async #proveNewest(signal: AbortSignal): Promise<number | null> {
+    const folder = new SnapshotFolder(this.#options.directory);
+    const [sequence] = await folder.sequences().catch(() => []); // The host finds the same, and tells.
+    if (sequence === undefined) return null;
+    return (await isProven(folder.pathOf(sequence), signal)) ? sequence : null;
+  }
+
   /** @returns the cursor of the snapshot that was loaded; null when there is none to use. */
   async #loadNewest(
     connection: HostConnection,
     expected: SnapshotExpectation,
+    newest: Promise<number | null>,
     signal: AbortSignal,
   ): Promise<FeedCursor | null> {
     const { directory } = this.#options;
@@ -115,7 +138,8 @@ export class LedgerFollower {
         continue;
       }
       this.#loadCrashes.set(sequence, crashes + 1);
-      const loaded = await connection.request("loadSnapshot", { directory, sequence, expected }, signal);
+      const args = { directory, sequence, expected, proven: sequence === (await newest) };
+      const loaded = await connection.request("loadSnapshot", args, signal);
       this.#loadCrashes.delete(sequence);
       switch (loaded.outcome) {
         case "loaded":
@@ -143,12 +167,18 @@ export class LedgerFollower {
     let applied = 0;
     let reportedAt = performance.now();
     while (true) {
+      const askedAt = this.#now();
       const page = await ask(signal, (deadline) => this.#source.changesAfter(position.cursor, FEED_PAGE, deadline));
-      if (page.headers.length === 0) return { read, applied };
-      applied += await this.#refresh(connection, page.headers, signal);
+      if (page.headers.length > 0) applied += await this.#refresh(connection, page.headers, signal);
       read += page.headers.length;
       // Two that follow at a time may pass each other: the one behind must not turn the other back.
       if (isLater(page.cursor, position.cursor)) position.cursor = page.cursor;
+      // A short page ended where the feed ended when it was asked: going on until one is empty would be to race the
+      // writers.
+      if (page.headers.length < FEED_PAGE) {
+        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
+        return { read, applied };
+      }
       if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
         reportedAt = performance.now();
         this.#options.onProgress({ read, applied });
@@ -173,8 +203,8 @@ export class LedgerFollower {
       );
       const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
       if (changes.length === 0) continue;
-      const args = { token: null, changes: changes.map(wireChange) };
-      await withBlocks(this.#options, changes, connection.scratch, (blocks) =>
+      const args = { token: null, changes: packChanges(changes) };
+      await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
         connection.request("publish", { ...args, blocks }, signal),
       );
       applied += changes.length;

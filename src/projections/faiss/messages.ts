@@ -1,5 +1,7 @@
 import type { FeedCursor } from "../change-source.ts";
 import type { Metric } from "./metric.ts";
+import type { PackedChanges } from "./packed-changes.ts";
+import type { PackedHits } from "./packed-hits.ts";
 
 /** A memory and a version, without its vector. */
 export interface WireChange {
@@ -14,7 +16,7 @@ export interface WireChange {
 export interface WireBlock {
   readonly namespace: string;
   readonly rows: number;
-  /** The rows themselves, or the path of a flat file that the host takes over and removes. */
+  /** The rows themselves, or the path of a flat file, which is its sender's again once the call is answered. */
   readonly vectors: Float32Array | string;
 }
 
@@ -48,6 +50,26 @@ export interface HostConfiguration {
   readonly scratch: readonly string[];
   readonly heldBytesMax: number;
   readonly heldTtlMs: number;
+  readonly main: MainConfiguration;
+}
+
+/** When and how a namespace is rewritten. */
+export interface MainConfiguration {
+  /** FAISS's factory string; `Flat` for none beside the flat segments. */
+  readonly factory: string;
+  /** Lists of an IVF index that a search looks into. */
+  readonly nprobe: number;
+  /** Candidates that a search of an HNSW index keeps. */
+  readonly efSearch: number;
+  /** Live vectors of a namespace from which on it gets a main index. */
+  readonly mainRowsMin: number;
+  /** Share of a namespace's rows that may be outside of its main index, … */
+  readonly deltaShareMax: number;
+  /** … or dead. */
+  readonly deadShareMax: number;
+  /** Folder on disk for files as large as a namespace. */
+  readonly folder: string;
+  readonly threads: number;
 }
 
 /** What a snapshot must agree with to be of use. */
@@ -71,6 +93,8 @@ export interface NamespaceStatistics {
   /** Slots that await compaction. */
   readonly dead: number;
   readonly tombstones: number;
+  /** Rows in the main index; 0 where there is none. */
+  readonly main: number;
 }
 
 export interface HostStatistics {
@@ -80,20 +104,25 @@ export interface HostStatistics {
   readonly compactions: number;
   /** Why the last compaction could not be done; null after one that was. */
   readonly compactionFailure: string | null;
+  /** Namespaces that are being rewritten, or wait for it. */
+  readonly compactionsPending: number;
+  /** Slots of all namespaces, and what their tables take. */
+  readonly slots: number;
+  readonly slotTableBytes: number;
   readonly rssBytes: number;
 }
 
 /** Operations of the host: what goes in and what comes out. */
 export interface HostOperations {
   configure: { args: HostConfiguration; result: null };
-  prepare: { args: { token: string; changes: WireChange[]; blocks: WireBlock[] }; result: null };
+  prepare: { args: { token: string; changes: PackedChanges; blocks: WireBlock[] }; result: null };
   /**
    * `blocks` null: the vectors are those held under the token. Where they are not (any more) and are needed, nothing
-   * happens and the answer is null: send the call again with them.
+   * happens and the answer is null: send the call again with them. The answer has a byte per change: 1 applied, 0 stale.
    */
   publish: {
-    args: { token: string | null; changes: WireChange[]; blocks: WireBlock[] | null };
-    result: ("applied" | "stale")[] | null;
+    args: { token: string | null; changes: PackedChanges; blocks: WireBlock[] | null };
+    result: Uint8Array | null;
   };
   discard: { args: { token: string }; result: null };
   /** `vectors`: one row per live entry, in order. */
@@ -116,8 +145,8 @@ export interface HostOperations {
     };
   };
   count: { args: null; result: number };
-  /** `queries`: rows one after the other. One list of hits per query. */
-  search: { args: { namespace: string; queries: Float32Array; k: number }; result: SearchHit[][] };
+  /** `queries`: rows one after the other. */
+  search: { args: { namespace: string; queries: Float32Array; k: number }; result: PackedHits };
   /** Which of them the index does not hold at that version or a newer one: their positions. */
   outdated: { args: { headers: { namespace: string; memoryId: string; version: number }[] }; result: number[] };
   replace: {
@@ -127,7 +156,11 @@ export interface HostOperations {
   compact: { args: null; result: { slotsFreed: number } };
   /** Sequence numbers of the snapshots there are, newest first. Removes what an interrupted one left behind. */
   listSnapshots: { args: { directory: string }; result: number[] };
-  loadSnapshot: { args: { directory: string; sequence: number; expected: SnapshotExpectation }; result: LoadOutcome };
+  /** `proven`: the files' checksums were compared a moment ago. */
+  loadSnapshot: {
+    args: { directory: string; sequence: number; expected: SnapshotExpectation; proven: boolean };
+    result: LoadOutcome;
+  };
   setAsideSnapshot: { args: { directory: string; sequence: number }; result: null };
   writeSnapshot: {
     args: { directory: string; head: SnapshotExpectation; cursor: FeedCursor; createdAt: number; keep: number };
@@ -149,6 +182,8 @@ export type HostErrorCode =
   | "NO_ROOM"
   /** faiss-node cannot be loaded. */
   | "BINDING_MISSING"
+  /** FAISS does not take the index that was asked for. */
+  | "BAD_CONFIGURATION"
   /** A defect of ours. */
   | "INTERNAL";
 

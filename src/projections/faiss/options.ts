@@ -23,13 +23,40 @@ export interface FaissOptions {
   metric?: Metric;
   /** The one model whose vectors the index holds; without it, models are not told apart. */
   model?: string;
+  /**
+   * The main index of a namespace, as FAISS's factory takes it: `Flat` (exact), `HNSW32`, `IVF1024,Flat`, `HNSW32_SQ8`,
+   * `IVF1024,SQ8`, … Anything but `Flat` trades exactness for speed or memory. It is built in the background, in a process
+   * of its own; until then, and for what is written after, search is exact. Its exact vectors are kept in `directory`.
+   * @default "Flat"
+   */
+  factory?: string;
+  /** Lists of an IVF index that a search looks into, 1 … 1_000_000: more of them find more and take longer. @default 32 */
+  nprobe?: number;
+  /** Candidates that a search of an HNSW index keeps, 1 … 100_000: likewise. @default 128 */
+  efSearch?: number;
+  /**
+   * Live vectors of a namespace from which on it gets a main index, 1 …; an IVF index needs at least 39 per list
+   * besides. @default 20_000
+   */
+  mainRowsMin?: number;
+  /** Share of a namespace's vectors outside of its main index at which that is built anew, 0 … 1. @default 0.25 */
+  deltaShareMax?: number;
+  /** Share of a namespace's vectors that are dead at which it is rewritten without them, 0 … 1. @default 0.3 */
+  deadShareMax?: number;
   /** Snapshots kept, 1 … 100: an older one takes over when the newest turns out to be damaged. @default 2 */
   snapshotsKept?: number;
+  /**
+   * Milliseconds after a change until a snapshot with it is written, 100 … 86_400_000: bounds what a restart has to
+   * replay. @default 300_000
+   */
+  snapshotIntervalMs?: number;
+  /** Changes after which a snapshot is written at once, 1 …. A snapshot writes the whole index. @default 200_000 */
+  snapshotChangesMax?: number;
   /** Milliseconds between two signs of life asked of the host process, 10 … 60_000. @default 5_000 */
   hostPingIntervalMs?: number;
   /**
    * Milliseconds without a sign of life after which the host process is killed and started again. At least twice
-   * `hostPingIntervalMs`, and longer than the longest compaction. @default 60_000
+   * `hostPingIntervalMs`, and longer than reading the largest main index from disk takes. @default 60_000
    */
   hostStallMs?: number;
   /** Most milliseconds between two starts of a host that keeps crashing, 10 … 600_000. @default 30_000 */
@@ -69,7 +96,15 @@ export function resolveOptions(options: FaissOptions): ResolvedFaissOptions {
     dimension: within("dimension", dimension, 1, 16_384),
     metric,
     model,
+    factory: factoryOf(options.factory ?? "Flat"),
+    nprobe: within("nprobe", options.nprobe ?? 32, 1, 1_000_000),
+    efSearch: within("efSearch", options.efSearch ?? 128, 1, 100_000),
+    mainRowsMin: within("mainRowsMin", options.mainRowsMin ?? 20_000, 1, Number.MAX_SAFE_INTEGER),
+    deltaShareMax: share("deltaShareMax", options.deltaShareMax ?? 0.25),
+    deadShareMax: share("deadShareMax", options.deadShareMax ?? 0.3),
     snapshotsKept: within("snapshotsKept", options.snapshotsKept ?? 2, 1, 100),
+    snapshotIntervalMs: within("snapshotIntervalMs", options.snapshotIntervalMs ?? 300_000, 100, 86_400_000),
+    snapshotChangesMax: within("snapshotChangesMax", options.snapshotChangesMax ?? 200_000, 1, Number.MAX_SAFE_INTEGER),
     hostPingIntervalMs,
     hostStallMs: within("hostStallMs", options.hostStallMs ?? 60_000, 2 * hostPingIntervalMs, 3_600_000),
     hostBackoffMaxMs: within("hostBackoffMaxMs", options.hostBackoffMaxMs ?? 30_000, 10, 600_000),
@@ -89,4 +124,16 @@ function within(name: string, value: number, minimum: number, maximum: number): 
     );
   }
   return value;
+}
+
+function share(name: string, value: number): number {
+  if (!(value >= 0 && value <= 1)) throw new ConfigurationError(`faiss.${name} is ${value}, and must be from 0 to 1`);
+  return value;
+}
+
+function factoryOf(value: string): string {
+  if (typeof value === "string" && /^[A-Za-z0-9_,()[\]-]{1,64}$/.test(value)) return value;
+  throw new ConfigurationError(
+    `faiss.factory is ${String(value)}, and must be a factory string of FAISS, like "HNSW32"`,
+  );
 }

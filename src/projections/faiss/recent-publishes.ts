@@ -1,4 +1,6 @@
-import { keyText, type MemoryKey, parseKeyText } from "../../memory/keys.ts";
+import type { MemoryKey } from "../../memory/keys.ts";
+import { keyText, parseKeyText } from "../../memory/keys.ts";
+import { ChangeCursor, type PackedChanges } from "./packed-changes.ts";
 
 const KEPT_MAX = 65_536;
 const KEPT_MS = 15 * 60_000;
@@ -11,36 +13,53 @@ const KEPT_MS = 15 * 60_000;
  */
 export class RecentPublishes {
   readonly #now: () => number;
-  /** Oldest first. */
-  readonly #recent = new Map<string, { readonly version: number; readonly at: number }>();
+  /** Oldest first, as they went to the host: making an entry of each would cost as much as publishing it. */
+  #recent: { readonly changes: PackedChanges; readonly at: number }[] = [];
+  #first = 0;
+  #size = 0;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
+  /** Changes remembered; one memory counts as often as it was published. */
   get size(): number {
-    return this.#recent.size;
+    return this.#size;
   }
 
-  note(changes: readonly (MemoryKey & { readonly version: number })[]): void {
+  note(changes: PackedChanges): void {
     const at = this.#now();
-    for (const change of changes) {
-      const text = keyText(change);
-      const version = Math.max(change.version, this.#recent.get(text)?.version ?? 0);
-      this.#recent.delete(text);
-      this.#recent.set(text, { version, at });
+    this.#recent.push({ changes, at });
+    this.#size += changes.count;
+    for (;;) {
+      const oldest = this.#recent[this.#first];
+      // The newest stays, however many it is: its like went through the host in one call.
+      if (oldest === undefined || oldest.changes === changes) break;
+      if (this.#size <= KEPT_MAX && at - oldest.at <= KEPT_MS) break;
+      this.#size -= oldest.changes.count;
+      this.#first++;
     }
-    for (const [text, oldest] of this.#recent) {
-      if (this.#recent.size <= KEPT_MAX && at - oldest.at <= KEPT_MS) return;
-      this.#recent.delete(text);
+    if (this.#first * 2 > this.#recent.length) {
+      this.#recent = this.#recent.slice(this.#first);
+      this.#first = 0;
     }
   }
 
+  /** Each memory once, at its newest version. */
   headers(): (MemoryKey & { version: number })[] {
-    return [...this.#recent].map(([text, { version }]) => ({ ...parseKeyText(text), version }));
+    const versions = new Map<string, number>();
+    for (const { changes } of this.#recent.slice(this.#first)) {
+      for (const change = new ChangeCursor(changes); change.next(); ) {
+        const text = keyText(change);
+        versions.set(text, Math.max(change.version, versions.get(text) ?? 0));
+      }
+    }
+    return [...versions].map(([text, version]) => ({ ...parseKeyText(text), version }));
   }
 
   clear(): void {
-    this.#recent.clear();
+    this.#recent = [];
+    this.#first = 0;
+    this.#size = 0;
   }
 }

@@ -29,8 +29,13 @@ export async function createScratch(): Promise<string[]> {
   return folders;
 }
 
+/** Never rejects: what cannot be removed now is removed as abandoned after this process. */
 export async function removeScratch(folders: readonly string[]): Promise<void> {
-  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  for (const folder of folders) {
+    // A worker of the host that was killed may put another file into it while it is being cleared away.
+    const options = { recursive: true, force: true, maxRetries: 20, retryDelay: 50 };
+    await rm(folder, options).catch(() => undefined);
+  }
 }
 
 /** Removes the folders of processes that were killed before they could do so. @returns how many. */

@@ -1,8 +1,9 @@
+import { hash } from "node:crypto";
 import type { FeedCursor } from "../change-source.ts";
 import type { SnapshotExpectation } from "./messages.ts";
 
 /** Raised by every change of the files' meaning. A snapshot of another format is set aside and the index rebuilt. */
-export const SNAPSHOT_FORMAT_VERSION = 1;
+export const SNAPSHOT_FORMAT_VERSION = 2;
 
 export const MANIFEST_NAME = "manifest.json";
 export const SLOTS_NAME = "slots.bin";
@@ -16,7 +17,6 @@ export interface SnapshotFile {
 
 /** `manifest.json` of a snapshot: written last, so a folder without one is no snapshot. */
 export interface SnapshotManifest extends SnapshotExpectation {
-  readonly formatVersion: number;
   /** Everything up to here in the ledger's feed is in the snapshot. */
   readonly cursor: FeedCursor;
   /** Milliseconds since 1970. */
@@ -29,8 +29,26 @@ export interface SnapshotManifest extends SnapshotExpectation {
 export interface SnapshotNamespace {
   readonly name: string;
   readonly live: number;
-  /** Flat indexes whose rows make up the namespace's slots, in order. */
-  readonly segments: readonly { readonly file: string; readonly rows: number }[];
+  /** The main index, whose rows are the namespace's first slots; null without one. */
+  readonly main: SnapshotMain | null;
+  /** Flat indexes whose rows make up the other slots, in order. */
+  readonly segments: readonly SnapshotSegment[];
+}
+
+export interface SnapshotSegment {
+  readonly file: string;
+  /** Where in the file the index begins: small ones share a file, since a thousand of them took seconds to sync. */
+  readonly offset: number;
+  readonly rows: number;
+}
+
+export interface SnapshotMain {
+  readonly file: string;
+  /** FAISS's factory string. */
+  readonly factory: string;
+  /** A flat file with its exact vectors. */
+  readonly vectors: string;
+  readonly rows: number;
 }
 
 /** Why a snapshot cannot be used. `mismatch`: it is sound, and of another shape or model than configured. */
@@ -42,31 +60,47 @@ export class SnapshotRejection extends Error {
   }
 }
 
-/** The manifest in `text`, if it is one of ours and fits. @throws {SnapshotRejection} */
-export function parseManifest(text: string, expected: SnapshotExpectation): SnapshotManifest {
+/** The text of `manifest.json`: the manifest, and the SHA-256 of its own text, since nothing else proves it. */
+export function encodeManifest(manifest: SnapshotManifest): string {
+  return JSON.stringify({ formatVersion: SNAPSHOT_FORMAT_VERSION, manifest, sha256: sha256(JSON.stringify(manifest)) });
+}
+
+/** The manifest in `text`. @throws {SnapshotRejection} It is none of ours, or not as it was written. */
+export function decodeManifest(text: string): SnapshotManifest {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new SnapshotRejection("set_aside", "the manifest is not JSON");
   }
-  const version = (value as { formatVersion?: unknown } | null)?.formatVersion;
+  const version = isRecord(value) ? value.formatVersion : undefined;
   if (version !== SNAPSHOT_FORMAT_VERSION) {
     throw new SnapshotRejection(
       "set_aside",
       `format ${String(version)}, and this program reads ${SNAPSHOT_FORMAT_VERSION}`,
     );
   }
-  if (!isManifest(value)) throw new SnapshotRejection("set_aside", "the manifest lacks a field or holds a wrong one");
-  const differences = shapeDifferences(value, expected);
+  const { manifest, sha256: expected } = value as Record<string, unknown>;
+  if (sha256(JSON.stringify(manifest) ?? "") !== expected) {
+    throw new SnapshotRejection("set_aside", "the manifest does not have the checksum that it says");
+  }
+  if (!isManifest(manifest))
+    throw new SnapshotRejection("set_aside", "the manifest lacks a field or holds a wrong one");
+  return manifest;
+}
+
+/** The manifest in `text`, if it fits what is expected. @throws {SnapshotRejection} */
+export function parseManifest(text: string, expected: SnapshotExpectation): SnapshotManifest {
+  const manifest = decodeManifest(text);
+  const differences = shapeDifferences(manifest, expected);
   if (differences.length > 0) throw new SnapshotRejection("mismatch", differences.join(", "));
-  if (value.epoch !== expected.epoch) {
+  if (manifest.epoch !== expected.epoch) {
     throw new SnapshotRejection(
       "set_aside",
-      `epoch ${value.epoch}, and the ledger's is ${expected.epoch} (it was restored)`,
+      `epoch ${manifest.epoch}, and the ledger's is ${expected.epoch} (it was restored)`,
     );
   }
-  return value;
+  return manifest;
 }
 
 function shapeDifferences(found: SnapshotManifest, expected: SnapshotExpectation): string[] {
@@ -103,9 +137,23 @@ function isManifest(value: unknown): value is SnapshotManifest {
       (namespace) =>
         typeof namespace.name === "string" &&
         isCount(namespace.live) &&
-        isArrayOf(namespace.segments, (segment) => isFileName(segment.file) && isCount(segment.rows)),
+        (namespace.main === null || isMain(namespace.main)) &&
+        isArrayOf(
+          namespace.segments,
+          (segment) => isFileName(segment.file) && isCount(segment.offset) && isCount(segment.rows),
+        ),
     )
   );
+}
+
+function isMain(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { file, factory, vectors, rows } = value;
+  return isFileName(file) && isFileName(vectors) && typeof factory === "string" && isCount(rows);
+}
+
+function sha256(text: string): string {
+  return hash("sha256", text, "hex");
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -122,5 +170,5 @@ function isCount(value: unknown): boolean {
 
 /** Names come out of a file and are joined to a path: nothing but our own pattern may pass. */
 function isFileName(value: unknown): boolean {
-  return value === SLOTS_NAME || /^index-\d+\.faiss$/.test(String(value));
+  return value === SLOTS_NAME || /^(index|main)-\d+\.faiss$/.test(String(value));
 }

@@ -82,7 +82,14 @@ export class RedisCodec {
       modifiedAt: Number.isSafeInteger(modifiedAt) ? modifiedAt : null,
     };
     if (!withData) return live;
-    return { ...live, data: { documentJson: bytes(reply[4]), embedding: bytes(reply[5]), vector: text(reply[6]) } };
+    const [, , , , document, embedding, vector, digest] = reply;
+    const data = {
+      documentJson: bytes(document),
+      embedding: bytes(embedding),
+      vector: text(vector),
+      digest: text(digest),
+    };
+    return { ...live, data };
   }
 }
 

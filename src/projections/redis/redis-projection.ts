@@ -1,8 +1,9 @@
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 import { ulid } from "ulid";
+import { StoreUnavailableError } from "../../errors.ts";
 import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
 import { BucketDigests, type BucketSet } from "../../memory/buckets.ts";
-import { checksumOf, embeddingBytes } from "../../memory/checksum.ts";
+import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.ts";
 import { bucketOf, type MemoryKey, plainKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { compareVectors, parseVector } from "../../memory/version-vector.ts";
@@ -41,6 +42,12 @@ export interface RedisProjectionOptions {
   ownsClient?: boolean;
 }
 
+interface ScriptPage {
+  readonly reply: ScriptReply;
+  /** Null at the end. */
+  readonly next: string | null;
+}
+
 /** Keys per script call: bounds the time for which one call keeps Redis from everybody else to some milliseconds. */
 const KEYS_PER_CALL = 500;
 
@@ -52,11 +59,11 @@ const PREPARE_TTL_MS = 60_000;
 
 /**
  * Redis as fast working memory: one hash per memory, `<prefix>:memory:<namespace>:<memoryId>`. Works on one server
- * (or a primary with replicas); the many-key scripts need all keys in one place.
+ * (or a primary with replicas) by scripts of many keys, and on a cluster by a pipeline of scripts of one key each.
  */
 export class RedisProjection implements Projection {
   readonly store = "redis";
-  readonly #client: Redis;
+  readonly #client: Redis | Cluster;
   readonly #scripts: ScriptRunner;
   readonly #codec: RedisCodec;
   readonly #storeEmbedding: boolean;
@@ -65,7 +72,7 @@ export class RedisProjection implements Projection {
   readonly #generationKey: string;
   readonly #callTimeoutMs: number;
 
-  constructor(client: Redis, options: RedisProjectionOptions) {
+  constructor(client: Redis | Cluster, options: RedisProjectionOptions) {
     const {
       prefix = "mnemosync",
       storeEmbedding = true,
@@ -94,8 +101,8 @@ export class RedisProjection implements Projection {
   async publish(changes: readonly MemoryChange[], signal: AbortSignal): Promise<("applied" | "stale")[]> {
     const answers: ("applied" | "stale")[] = [];
     for (const part of slices(changes)) {
-      const values = part.flatMap((change) => this.#codec.changeArguments(change));
-      const reply = await this.#scripts.run(PUBLISH, this.#keys(part), [this.#tombstoneTtlMs, ...values], signal);
+      const values = part.map((change) => this.#codec.changeArguments(change));
+      const reply = await this.#scripts.runEach(PUBLISH, this.#keys(part), [this.#tombstoneTtlMs], values, signal);
       for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "stale");
     }
     return answers;
@@ -112,9 +119,9 @@ export class RedisProjection implements Projection {
   ): Promise<(StoredEntry | null)[]> {
     const entries: (StoredEntry | null)[] = [];
     for (const part of slices(keys)) {
-      const reply = await this.#scripts.run(READ, this.#keys(part), [options.data ? "1" : "0"], signal);
+      const reply = await this.#scripts.runEach(READ, this.#keys(part), [options.data ? "1" : "0"], [], signal);
       part.forEach((key, index) => {
-        entries.push(this.#codec.entry(plainKey(key), (reply as ScriptReply[])[index], options.data));
+        entries.push(this.#codec.entry(plainKey(key), reply[index], options.data));
       });
     }
     return options.data ? await this.#withRaw(entries, signal) : entries;
@@ -123,21 +130,21 @@ export class RedisProjection implements Projection {
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
     const { limit = 1_000, buckets } = options;
     if (buckets !== undefined) return await this.#scanBuckets(cursor, buckets, signal);
-    const reply = await this.#scripts.run(SCAN, [], [cursor ?? "0", this.#codec.pattern, limit], signal);
-    const [next, keys, fields] = reply as [Buffer, Buffer[], ScriptReply[]];
+    const { reply, next } = await this.#page(SCAN, cursor, limit, signal);
+    const [, keys, fields] = reply as [Buffer, Buffer[], ScriptReply[]];
     const entries: StoredEntry[] = [];
     keys.forEach((redisKey, index) => {
       const key = this.#codec.parseKey(redisKey.toString());
       const entry = this.#codec.entry(key, fields[index], false);
       if (entry !== null) entries.push(entry);
     });
-    return { entries, cursor: nextCursor(next) };
+    return { entries, cursor: next };
   }
 
   /** Of most keys nothing but the name is needed then, to see that they are not wanted. */
   async #scanBuckets(cursor: string | null, buckets: BucketSet, signal: AbortSignal): Promise<ScanPage> {
-    const asked = [cursor ?? "0", this.#codec.pattern, DIGEST_PAGE];
-    const [next, names] = (await this.#scripts.run(KEYS, [], asked, signal)) as [Buffer, Buffer];
+    const { reply, next } = await this.#page(KEYS, cursor, DIGEST_PAGE, signal);
+    const [, names] = reply as [Buffer, Buffer];
     const keys = names
       .toString()
       .split("\u0000")
@@ -145,23 +152,23 @@ export class RedisProjection implements Projection {
       .map((name) => this.#codec.parseKey(name))
       .filter((key) => buckets.has(bucketOf(key)));
     const entries = keys.length === 0 ? [] : await this.read(keys, { data: false }, signal);
-    return { entries: entries.filter((entry) => entry !== null), cursor: nextCursor(next) };
+    return { entries: entries.filter((entry) => entry !== null), cursor: next };
   }
 
   async digest(signal: AbortSignal): Promise<BucketDigests> {
     const digests = new BucketDigests();
     const pages = new PageDigest(this.#codec.keyPrefix, digests);
-    const ask = (cursor: string): Promise<ScriptReply> => {
-      const reply = this.#scripts.run(DIGEST, [], [cursor, this.#codec.pattern, DIGEST_PAGE], signal);
-      reply.catch(() => undefined); // Until it is awaited.
-      return reply;
+    const ask = (cursor: string | null): Promise<ScriptPage> => {
+      const page = this.#page(DIGEST, cursor, DIGEST_PAGE, signal);
+      page.catch(() => undefined); // Until it is awaited.
+      return page;
     };
-    let asked: Promise<ScriptReply> | null = ask("0");
+    let asked: Promise<ScriptPage> | null = ask(null);
     while (asked !== null) {
-      const [next, page, malformed] = (await asked) as [Buffer, Buffer, Buffer[]];
-      const cursor = nextCursor(next);
+      const { reply, next }: ScriptPage = await asked;
       // The server looks for the next page while this one is added up.
-      asked = cursor === null ? null : ask(cursor);
+      asked = next === null ? null : ask(next);
+      const [, page, malformed] = reply as [Buffer, Buffer, Buffer[]];
       for (const key of malformed) pages.addMalformed(this.#codec.parseKey(key.toString()));
       pages.add(page);
     }
@@ -170,14 +177,31 @@ export class RedisProjection implements Projection {
 
   async count(signal: AbortSignal): Promise<number> {
     let live = 0;
-    let cursor: string | null = "0";
-    while (cursor !== null) {
-      const reply: ScriptReply = await this.#scripts.run(COUNT, [], [cursor, this.#codec.pattern, 5_000], signal);
-      const [next, found] = reply as [Buffer, number];
-      live += found;
-      cursor = nextCursor(next);
-    }
+    let cursor: string | null = null;
+    do {
+      const page: ScriptPage = await this.#page(COUNT, cursor, 5_000, signal);
+      live += (page.reply as [Buffer, number])[1];
+      cursor = page.next;
+    } while (cursor !== null);
     return live;
+  }
+
+  /** One page of a walk over all keys, server by server: the cursor names the server too, where there are several. */
+  async #page(lua: string, cursor: string | null, limit: number, signal: AbortSignal): Promise<ScriptPage> {
+    const nodes = this.#scripts.nodes();
+    const cut = cursor?.indexOf("@") ?? -1;
+    const name = cut < 0 ? nodes[0]?.name : cursor?.slice(cut + 1);
+    const index = nodes.findIndex((node) => node.name === name);
+    const node = nodes[index];
+    if (node === undefined) {
+      throw new StoreUnavailableError("redis", "the cluster's servers changed during a walk over its keys: start anew");
+    }
+    const position = cursor === null ? "0" : cut < 0 ? cursor : cursor.slice(0, cut);
+    const reply = await this.#scripts.run(lua, [], [position, this.#codec.pattern, limit], signal, node.client);
+    const own = ((reply as ScriptReply[])[0] as Buffer).toString();
+    if (own !== "0") return { reply, next: node.name === "" ? own : `${own}@${node.name}` };
+    const following = nodes[index + 1];
+    return { reply, next: following === undefined ? null : `0@${following.name}` };
   }
 
   flaw(entry: LiveEntry, expected: PutChange): string | null {
@@ -191,6 +215,8 @@ export class RedisProjection implements Projection {
         ? "the data does not fit the checksum"
         : "the embedding does not fit the checksum";
     }
+    const digest = entryDigest(expected, expected.version, expected.checksum);
+    if (data.digest !== digest) return `the digest is ${data.digest}, not ${digest}`;
     if (entry.modifiedAt !== expected.modifiedAt)
       return `modified_at is ${entry.modifiedAt}, not ${expected.modifiedAt}`;
     const vector = data.vector === null ? null : parseVector(data.vector);
@@ -202,8 +228,8 @@ export class RedisProjection implements Projection {
     const answers: ("applied" | "moved")[] = [];
     for (const part of slices(replacements)) {
       const keys = part.map(({ key }) => this.#codec.redisKey(key));
-      const values = part.flatMap((replacement) => this.#codec.replacementArguments(replacement));
-      const reply = await this.#scripts.run(REPLACE, keys, [this.#tombstoneTtlMs, ...values], signal);
+      const values = part.map((replacement) => this.#codec.replacementArguments(replacement));
+      const reply = await this.#scripts.runEach(REPLACE, keys, [this.#tombstoneTtlMs], values, signal);
       for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "moved");
     }
     return answers;
@@ -251,7 +277,7 @@ export class RedisProjection implements Projection {
   async #withRaw(entries: readonly (StoredEntry | null)[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
     const malformed = entries.filter((entry) => entry?.state === "malformed");
     if (malformed.length === 0) return [...entries];
-    const dumps = (await this.#scripts.run(DUMP, this.#keys(malformed), [], signal)) as ScriptReply[];
+    const dumps = await this.#scripts.runEach(DUMP, this.#keys(malformed), [], [], signal);
     const raws = new Map(malformed.map((entry, index) => [entry, dumps[index]]));
     return entries.map((entry) => {
       const raw = raws.get(entry as (typeof malformed)[number]);
@@ -266,11 +292,6 @@ export class RedisProjection implements Projection {
 
 function* slices<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += KEYS_PER_CALL) yield items.slice(start, start + KEYS_PER_CALL);
-}
-
-function nextCursor(reply: Buffer): string | null {
-  const cursor = reply.toString();
-  return cursor === "0" ? null : cursor;
 }
 
 function sameBytes(found: Buffer | null, expected: Float32Array | null): boolean {

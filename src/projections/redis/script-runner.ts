@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Command, type Redis } from "ioredis";
+import { type Cluster, Command, type Redis } from "ioredis";
 import { isTimeout, untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
 import { redisError } from "./redis-errors.ts";
 
@@ -10,7 +10,7 @@ export type ScriptReply = Buffer | number | null | ScriptReply[];
 
 /** Sends scripts by their digest, and in full to a server that does not know them yet. */
 export class ScriptRunner {
-  readonly #client: Redis;
+  readonly #client: Redis | Cluster;
   readonly #owned: boolean;
   readonly #callTimeoutMs: number;
   readonly #digests = new Map<string, string>();
@@ -19,19 +19,53 @@ export class ScriptRunner {
    * @param owned whether the link may be cut when it went silent, so that the client makes a new one.
    * @param callTimeoutMs milliseconds that any call may take, whatever longer deadline its caller has.
    */
-  constructor(client: Redis, owned: boolean, callTimeoutMs: number) {
+  constructor(client: Redis | Cluster, owned: boolean, callTimeoutMs: number) {
     this.#client = client;
     this.#owned = owned;
     this.#callTimeoutMs = callTimeoutMs;
   }
 
+  /** @param node where a script without keys is to run; a script with keys finds its way. */
   async run(
     lua: string,
     keys: readonly ScriptArgument[],
     values: readonly ScriptArgument[],
     signal: AbortSignal,
+    node: Redis | Cluster = this.#client,
   ): Promise<ScriptReply> {
-    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => this.#run(lua, keys, values, deadline));
+    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => this.#run(lua, keys, values, deadline, node));
+  }
+
+  /**
+   * Runs a script that answers a list with one item per key: in one call on one server. On a cluster, where the keys of a
+   * call must share a slot, in a call for each key, all of them sent before the first answer is waited for.
+   * @param shared the script's first arguments. @param each the further ones of each key, in order.
+   */
+  async runEach(
+    lua: string,
+    keys: readonly ScriptArgument[],
+    shared: readonly ScriptArgument[],
+    each: readonly (readonly ScriptArgument[])[],
+    signal: AbortSignal,
+  ): Promise<ScriptReply[]> {
+    if (!this.#client.isCluster) {
+      return (await this.run(lua, keys, [...shared, ...each.flat()], signal)) as ScriptReply[];
+    }
+    const replies = await withDeadline(this.#callTimeoutMs, signal, (deadline) =>
+      Promise.all(
+        keys.map((key, index) => this.#run(lua, [key], [...shared, ...(each[index] ?? [])], deadline, this.#client)),
+      ),
+    );
+    return replies.map((reply) => (reply as ScriptReply[])[0] ?? null);
+  }
+
+  /** The servers that hold the keys, in an order that stays the same for as long as they do. */
+  nodes(): readonly { readonly name: string; readonly client: Redis | Cluster }[] {
+    if (!this.#client.isCluster) return [{ name: "", client: this.#client }];
+    return (this.#client as Cluster)
+      .nodes("master")
+      .map((client) => ({ name: `${client.options.host}:${client.options.port}`, client }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async #run(
@@ -39,14 +73,15 @@ export class ScriptRunner {
     keys: readonly ScriptArgument[],
     values: readonly ScriptArgument[],
     signal: AbortSignal,
+    node: Redis | Cluster,
   ): Promise<ScriptReply> {
     try {
-      return await this.#send("EVALSHA", this.#digest(lua), keys, values, signal);
+      return await this.#send("EVALSHA", this.#digest(lua), keys, values, signal, node);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw redisError(error, signal);
     }
     try {
-      return await this.#send("EVAL", lua, keys, values, signal);
+      return await this.#send("EVAL", lua, keys, values, signal, node);
     } catch (error) {
       throw redisError(error, signal);
     }
@@ -58,10 +93,11 @@ export class ScriptRunner {
     keys: readonly ScriptArgument[],
     values: readonly ScriptArgument[],
     signal: AbortSignal,
+    node: Redis | Cluster,
   ): Promise<ScriptReply> {
     signal.throwIfAborted();
     const command = new Command(name, [script, keys.length, ...keys, ...values], { replyEncoding: null });
-    this.#client.sendCommand(command);
+    node.sendCommand(command);
     try {
       return await untilAborted(command.promise as Promise<ScriptReply>, signal);
     } catch (error) {

@@ -3,6 +3,13 @@ import type { StagedBlock } from "../../../src/projections/faiss/host/flat-space
 import { HeldBatches } from "../../../src/projections/faiss/host/held-batches.ts";
 import type { WireChange } from "../../../src/projections/faiss/messages.ts";
 import { resolveOptions } from "../../../src/projections/faiss/options.ts";
+import {
+  ChangeCursor,
+  type PackedChanges,
+  packedFlaw,
+  packWireChanges,
+  rowsByNamespace,
+} from "../../../src/projections/faiss/packed-changes.ts";
 import { RecentPublishes } from "../../../src/projections/faiss/recent-publishes.ts";
 
 const change = (memoryId: string, version = 1): WireChange => ({
@@ -11,32 +18,33 @@ const change = (memoryId: string, version = 1): WireChange => ({
   version,
   checksum: "0".repeat(64),
 });
+const packed = (...changes: WireChange[]): PackedChanges => packWireChanges(changes.length, (at) => changes[at]!);
 const block = (bytes: number): ReadonlyMap<string, StagedBlock> => new Map([["n", { rows: 1, bytes, rowsIn: [1] }]]);
 
 test("a held batch is given out once, and only for exactly its own changes", () => {
   const held = new HeldBatches(100, 1_000, () => 0);
-  held.hold("t", { changes: [change("a")], blocks: block(10) });
-  expect(held.take("t", [change("a", 2)])).toBeNull();
-  expect(held.take("t", [change("b")])).toBeNull();
-  expect(held.take("t", [])).toBeNull();
-  expect(held.take("t", [{ ...change("z"), checksum: null }, change("a")])).toEqual(block(10));
-  expect(held.take("t", [change("a")])).toBeNull();
+  held.hold("t", { changes: packed(change("a")), blocks: block(10) });
+  expect(held.take("t", packed(change("a", 2)))).toBeNull();
+  expect(held.take("t", packed(change("b")))).toBeNull();
+  expect(held.take("t", packed())).toBeNull();
+  expect(held.take("t", packed({ ...change("z"), checksum: null }, change("a")))).toEqual(block(10));
+  expect(held.take("t", packed(change("a")))).toBeNull();
   expect([held.count, held.bytes]).toEqual([0, 0]);
 });
 
 test("held batches are bounded in bytes and in time: the oldest go, one too big is not held", () => {
   let now = 0;
   const held = new HeldBatches(100, 1_000, () => now);
-  for (const token of ["a", "b", "c"]) held.hold(token, { changes: [change(token)], blocks: block(40) });
+  for (const token of ["a", "b", "c"]) held.hold(token, { changes: packed(change(token)), blocks: block(40) });
   expect([held.count, held.bytes]).toEqual([2, 80]);
-  expect(held.take("a", [change("a")])).toBeNull();
-  held.hold("huge", { changes: [change("huge")], blocks: block(101) });
+  expect(held.take("a", packed(change("a")))).toBeNull();
+  held.hold("huge", { changes: packed(change("huge")), blocks: block(101) });
   expect(held.bytes).toBeLessThanOrEqual(100);
-  expect(held.take("huge", [change("huge")])).toBeNull();
-  held.hold("d", { changes: [change("d")], blocks: block(40) });
+  expect(held.take("huge", packed(change("huge")))).toBeNull();
+  held.hold("d", { changes: packed(change("d")), blocks: block(40) });
   now = 1_000;
-  expect(held.take("d", [change("d")])).toBeNull();
-  held.hold("d", { changes: [change("d", 2)], blocks: block(40) });
+  expect(held.take("d", packed(change("d")))).toBeNull();
+  held.hold("d", { changes: packed(change("d", 2)), blocks: block(40) });
   held.discard("d");
   held.discard("d");
   expect(held.bytes).toBe(0);
@@ -45,19 +53,53 @@ test("held batches are bounded in bytes and in time: the oldest go, one too big 
 test("recent publishes keep the newest version, and are bounded in time and number", () => {
   let now = 0;
   const recent = new RecentPublishes(() => now);
-  recent.note([change("a", 5), change("b", 1)]);
-  recent.note([change("a", 4)]);
+  recent.note(packed(change("a", 5), change("b", 1)));
+  recent.note(packed(change("a", 4), { ...change("c"), checksum: null }));
   expect(recent.headers()).toEqual([
-    { namespace: "n", memoryId: "b", version: 1 },
     { namespace: "n", memoryId: "a", version: 5 },
+    { namespace: "n", memoryId: "b", version: 1 },
+    { namespace: "n", memoryId: "c", version: 1 },
   ]);
   now = 16 * 60_000;
-  recent.note([change("c")]);
-  expect(recent.headers().map(({ memoryId }) => memoryId)).toEqual(["c"]);
+  recent.note(packed(change("d")));
+  expect(recent.headers().map(({ memoryId }) => memoryId)).toEqual(["d"]);
   for (let index = 0; index < 70; index++) {
-    recent.note(Array.from({ length: 1_000 }, (_, at) => change(`m${index * 1_000 + at}`)));
+    recent.note(packed(...Array.from({ length: 1_000 }, (_, at) => change(`m${index * 1_000 + at}`))));
   }
-  expect(recent.size).toBe(65_536);
+  expect(recent.size).toBe(65_000);
+  expect(recent.headers().at(-1)?.memoryId).toBe("m69999");
+  recent.clear();
+  expect([recent.size, recent.headers()]).toEqual([0, []]);
+});
+
+test("packed changes are those that were packed, whatever their ids; what is cut short is told apart", () => {
+  const changes: WireChange[] = [
+    { namespace: "a", memoryId: "m", version: 1, checksum: "00".repeat(32) },
+    { namespace: "b", memoryId: "größe 🙂", version: 2 ** 52, checksum: null },
+    { namespace: "a", memoryId: "x".repeat(500), version: 3, checksum: "fe".repeat(32) },
+  ];
+  const all = packed(...changes);
+  const found: WireChange[] = [];
+  for (const cursor = new ChangeCursor(all); cursor.next(); ) {
+    const { namespace, memoryId, version, hasVector } = cursor;
+    const checksum = hasVector ? Buffer.from(cursor.checksum).toString("hex") : null;
+    found.push({ namespace, memoryId, version, checksum });
+  }
+  expect(found).toEqual(changes);
+  expect([...rowsByNamespace(all)]).toEqual([["a", 2]]);
+  expect(packedFlaw(all)).toBeNull();
+  const broken: Partial<PackedChanges>[] = [
+    { count: 2 },
+    { count: 4 },
+    { namespaces: ["a"] },
+    { memoryIds: all.memoryIds.subarray(1, 4) },
+    { memoryIds: Buffer.concat([all.memoryIds, Buffer.from("tail")]) },
+    { versions: Float64Array.of(1, 0, 3) },
+    { versions: Float64Array.of(1, Number.NaN, 3) },
+    { checksums: all.checksums.subarray(1) },
+  ];
+  for (const part of broken) expect(packedFlaw({ ...all, ...part }), JSON.stringify(Object.keys(part))).not.toBeNull();
+  expect(() => packed({ ...changes[0]!, checksum: "zz".repeat(32) })).toThrow(/64 hex digits/);
 });
 
 test("options out of bounds are refused by name, value and bounds", () => {

@@ -21,7 +21,21 @@ export interface FaissIndexClass {
   read(path: string): FaissIndex;
 }
 
+/** An index of any kind, by FAISS's factory string. */
+export interface AnyFaissIndex extends FaissIndex {
+  /** Too few vectors for the kind of index abort the process. */
+  train(floats: number[]): void;
+  isTrained(): boolean;
+}
+
+export interface AnyFaissIndexClass {
+  /** @throws when FAISS does not understand `description`. @param metric 0 dot product, 1 Euclidean. */
+  fromFactory(dimension: number, description: string, metric: number): AnyFaissIndex;
+  read(path: string): AnyFaissIndex;
+}
+
 export interface Faiss {
+  readonly Index: AnyFaissIndexClass;
   readonly IndexFlatIP: FaissIndexClass;
   readonly IndexFlatL2: FaissIndexClass;
 }

@@ -1,10 +1,11 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { checkFlatFile, createFlatBlock, FlatFormatError, flatFileBytes } from "../flat-block.ts";
 import type { WireBlock } from "../messages.ts";
-import type { VectorShape } from "../metric.ts";
+import { scoreOf, type VectorShape } from "../metric.ts";
 import { dropped, type Faiss, type FaissIndex, type FaissIndexClass } from "./faiss.ts";
 import { checkArgument, HostError } from "./host-error.ts";
 import type { ScratchSpace } from "./scratch-space.ts";
+import type { SlotHit } from "./vector-segments.ts";
 
 /**
  * Up to this many floats `add(number[])` is as fast as a block file: measured 0.07 ms each way for one vector of 384-d,
@@ -23,12 +24,14 @@ export interface StagedBlock {
 /** Makes flat indexes of one shape, from vectors and from files, and writes them to files. */
 export class FlatSpace {
   readonly shape: VectorShape;
-  readonly #scratch: ScratchSpace;
+  readonly scratch: ScratchSpace;
+  readonly #faiss: Faiss;
   readonly #class: FaissIndexClass;
 
   constructor(faiss: Faiss, shape: VectorShape, scratch: ScratchSpace) {
     this.shape = shape;
-    this.#scratch = scratch;
+    this.scratch = scratch;
+    this.#faiss = faiss;
     this.#class = shape.metric === "l2" ? faiss.IndexFlatL2 : faiss.IndexFlatIP;
   }
 
@@ -40,17 +43,12 @@ export class FlatSpace {
     return new this.#class(this.shape.dimension);
   }
 
-  /** Checks a block and makes it ready. Its file, if it is one, is gone afterwards. @throws {HostError} */
+  /** Checks a block and makes it ready. Its file, if it is one, is not needed any more afterwards. @throws {HostError} */
   stage(block: WireBlock): StagedBlock {
     checkArgument(Number.isInteger(block.rows) && block.rows > 0, `a block of ${block.rows} rows`);
     const bytes = block.rows * this.rowBytes;
     if (typeof block.vectors === "string") {
-      const path = block.vectors;
-      try {
-        return { rows: block.rows, bytes, rowsIn: this.readFile(path, block.rows) };
-      } finally {
-        rmSync(path, { force: true });
-      }
+      return { rows: block.rows, bytes, rowsIn: this.readFile(block.vectors, block.rows, { reused: true }) };
     }
     const { vectors } = block;
     checkArgument(
@@ -62,9 +60,9 @@ export class FlatSpace {
   }
 
   /** The index in a flat file. @throws {HostError} INVALID_ARGUMENT: the file is not what was announced. */
-  readFile(path: string, rows: number): FaissIndex {
+  readFile(path: string, rows: number, options: { reused?: boolean } = {}): FaissIndex {
     try {
-      const found = checkFlatFile(path, this.shape);
+      const found = checkFlatFile(path, this.shape, options);
       checkArgument(found === rows, `the file holds ${found} rows, not ${rows}`);
     } catch (error) {
       if (error instanceof FlatFormatError) throw new HostError("INVALID_ARGUMENT", error.message, { cause: error });
@@ -79,7 +77,7 @@ export class FlatSpace {
     const rows = vectors.length / this.shape.dimension;
     const block = createFlatBlock(this.shape, rows);
     block.vectors.set(vectors);
-    return this.#scratch.using(block.bytes.byteLength, (path) => {
+    return this.scratch.using(block.bytes.byteLength, (path) => {
       writeFileSync(path, block.bytes);
       return this.#class.read(path);
     });
@@ -95,9 +93,66 @@ export class FlatSpace {
     dropped(staged.bytes);
   }
 
+  /** The index in the bytes of a flat file. @throws {HostError} */
+  readBytes(bytes: Uint8Array, rows: number): FaissIndex {
+    return this.scratch.using(bytes.byteLength, (path) => {
+      writeFileSync(path, bytes);
+      return this.readFile(path, rows);
+    });
+  }
+
+  /** Reads an index of any kind. @param path a file that FAISS wrote; another one may end this process. */
+  readAny(path: string): FaissIndex {
+    return this.#faiss.Index.read(path);
+  }
+
+  /**
+   * The live rows of `index` nearest to each query: `k` of them, or all live ones where there are fewer; an index that
+   * is not flat may find fewer still.
+   * @param rows `base` is the slot of the index's first row, `dead` how many of its rows are.
+   */
+  searchLive(
+    index: FaissIndex,
+    { base = 0, rows, dead }: { base?: number; rows: number; dead: number },
+    queries: Float32Array,
+    k: number,
+    isLive: (slot: number) => boolean,
+  ): SlotHit[][] {
+    const { dimension, metric } = this.shape;
+    const hits: SlotHit[][] = Array.from({ length: queries.length / dimension }, () => []);
+    // With k + dead rows asked for, k live ones are among them however they lie. Mostly far fewer do: start with what
+    // an even spread of the dead needs, and some more, and widen while a query still lacks.
+    const enough = Math.min(rows, k + dead);
+    const share = rows / (rows - dead);
+    let asked = dead === 0 ? enough : Math.min(enough, Math.ceil(k * share * 1.2) + 16);
+    let open = hits.map((_, query) => query);
+    while (open.length > 0) {
+      const floats: number[] = [];
+      for (const query of open) {
+        for (let at = query * dimension; at < (query + 1) * dimension; at++) floats.push(queries[at]!);
+      }
+      const { distances, labels } = index.search(floats, asked);
+      const lacking: number[] = [];
+      for (const [position, query] of open.entries()) {
+        const found: SlotHit[] = [];
+        for (let rank = position * asked; rank < (position + 1) * asked && found.length < k; rank++) {
+          const label = labels[rank]!;
+          // -1: fewer rows were met, or can be compared (a product overflowed to NaN), than were asked for.
+          if (label < 0 || !isLive(base + label)) continue;
+          found.push({ slot: base + label, score: scoreOf(metric, distances[rank]!) });
+        }
+        if (found.length < k && asked < enough) lacking.push(query);
+        else hits[query] = found;
+      }
+      open = lacking;
+      asked = Math.min(enough, asked * 4);
+    }
+    return hits;
+  }
+
   /** Writes `index` to a scratch file. The caller removes it. @throws {HostError} NO_ROOM */
   writeScratch(index: FaissIndex): string {
-    const path = this.#scratch.pathFor(flatFileBytes(this.shape, index.ntotal()));
+    const path = this.scratch.pathFor(flatFileBytes(this.shape, index.ntotal()));
     index.write(path);
     return path;
   }

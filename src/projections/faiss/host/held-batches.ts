@@ -1,10 +1,10 @@
-import type { WireChange } from "../messages.ts";
+import { type PackedChanges, sameRows } from "../packed-changes.ts";
 import { dropped } from "./faiss.ts";
 import type { StagedBlock } from "./flat-space.ts";
 
 /** Vectors of a prepared batch, by namespace, and the changes they belong to. */
 export interface HeldBatch {
-  readonly changes: readonly WireChange[];
+  readonly changes: PackedChanges;
   readonly blocks: ReadonlyMap<string, StagedBlock>;
 }
 
@@ -54,9 +54,9 @@ export class HeldBatches {
   }
 
   /** Gives out the blocks held under `token`, once, if they are exactly the vectors of `changes`. */
-  take(token: string, changes: readonly WireChange[]): ReadonlyMap<string, StagedBlock> | null {
+  take(token: string, changes: PackedChanges): ReadonlyMap<string, StagedBlock> | null {
     const held = this.#batches.get(token);
-    if (held === undefined || held.expiresAt <= this.#now() || !sameVectors(held.changes, changes)) return null;
+    if (held === undefined || held.expiresAt <= this.#now() || !sameRows(held.changes, changes)) return null;
     this.#batches.delete(token);
     this.#bytes -= held.bytes;
     return held.blocks;
@@ -69,21 +69,4 @@ export class HeldBatches {
     this.#bytes -= held.bytes;
     dropped(held.bytes);
   }
-}
-
-function sameVectors(held: readonly WireChange[], asked: readonly WireChange[]): boolean {
-  const left = held.filter((change) => change.checksum !== null);
-  const right = asked.filter((change) => change.checksum !== null);
-  return (
-    left.length === right.length &&
-    left.every((change, position) => {
-      const other = right[position]!;
-      return (
-        change.memoryId === other.memoryId &&
-        change.namespace === other.namespace &&
-        change.version === other.version &&
-        change.checksum === other.checksum
-      );
-    })
-  );
 }

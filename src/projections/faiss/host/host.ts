@@ -1,12 +1,24 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
-import type { Arguments, HostMessage, HostStatistics, Operation, Result, WireBlock, WireChange } from "../messages.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type {
+  Arguments,
+  HostMessage,
+  HostStatistics,
+  MainConfiguration,
+  Operation,
+  Result,
+  WireBlock,
+  WireChange,
+} from "../messages.ts";
+import type { VectorShape } from "../metric.ts";
+import { type PackedChanges, packedFlaw, packWireChanges } from "../packed-changes.ts";
 import { SnapshotRejection } from "../snapshot-manifest.ts";
 import { dropped, type Faiss } from "./faiss.ts";
 import { FlatSpace, type StagedBlock } from "./flat-space.ts";
 import { HeldBatches } from "./held-batches.ts";
 import { checkArgument, HostError } from "./host-error.ts";
 import { checkRows, MemoryIndex } from "./memory-index.ts";
+import { Rebuilder } from "./rebuilder.ts";
 import { scanPage } from "./scan.ts";
 import { ScratchSpace } from "./scratch-space.ts";
 import { loadSnapshot, writeSnapshot } from "./snapshot.ts";
@@ -14,8 +26,18 @@ import { SnapshotFolder } from "./snapshot-folder.ts";
 
 type Handlers = { [O in Operation]: (args: Arguments<O>) => Result<O> | Promise<Result<O>> };
 
-/** A rewrite that failed for want of room is tried again after this long, not after every write. */
-const COMPACTION_RETRY_MS = 60_000;
+/** Without a write for so long, what was put off is done. */
+const IDLE_MS = 20;
+/** Two hashes each: about two milliseconds, by which a call may have to wait. */
+const DIGESTS_PER_TURN = 1_000;
+
+interface HostState {
+  readonly index: MemoryIndex;
+  readonly held: HeldBatches;
+  readonly scratch: ScratchSpace;
+  readonly rebuilder: Rebuilder;
+  readonly main: MainConfiguration;
+}
 
 /**
  * What the host process does, without the process. Requests are served one at a time in the order they came, except
@@ -26,13 +48,11 @@ export class Host {
   readonly #instance = randomBytes(6).toString("hex");
   readonly #loadFaiss: () => Faiss;
   readonly #tell: (message: HostMessage) => void;
-  #state: { index: MemoryIndex; held: HeldBatches; scratch: ScratchSpace } | undefined;
+  #state: HostState | undefined;
   /** The snapshot that is being written, or the last one. */
   #snapshot: Promise<unknown> = Promise.resolve();
-  #compaction: NodeJS.Immediate | undefined;
-  #compactionRetryAt = 0;
-  #compactions = 0;
-  #compactionFailure: string | null = null;
+  /** Computes digests that are lacking, once no request has come for a moment. */
+  #idleWork: NodeJS.Timeout | undefined;
 
   /** @param tell sends to the owner. */
   constructor(loadFaiss: () => Faiss, tell: (message: HostMessage) => void) {
@@ -44,22 +64,28 @@ export class Host {
   async serve<O extends Operation>(operation: O, args: Arguments<O>): Promise<Result<O>> {
     const handler = this.#handlers[operation];
     if (handler === undefined) throw new HostError("INVALID_ARGUMENT", `no operation ${operation}`);
+    if (operation === "publish" || operation === "replace") this.#digestWhenIdle(IDLE_MS);
     return handler(args);
   }
 
   /** Lets go of everything outside the process. */
   close(): void {
-    clearImmediate(this.#compaction);
+    clearTimeout(this.#idleWork);
+    this.#state?.rebuilder.close();
     this.#state?.index.views.clear();
     this.#state?.scratch.removeAll();
   }
 
   readonly #handlers: Handlers = {
-    configure: ({ dimension, metric, scratch: folders, heldBytesMax, heldTtlMs }) => {
+    configure: ({ dimension, metric, scratch: folders, heldBytesMax, heldTtlMs, main }) => {
       checkArgument(Number.isInteger(dimension) && dimension > 0, `a dimension of ${dimension}`);
       const scratch = new ScratchSpace(folders);
-      const space = new FlatSpace(this.#loadFaiss(), { dimension, metric }, scratch);
-      this.#state = { index: new MemoryIndex(space), held: new HeldBatches(heldBytesMax, heldTtlMs), scratch };
+      const faiss = this.#loadFaiss();
+      checkFactory(faiss, main.factory, { dimension, metric });
+      const index = new MemoryIndex(new FlatSpace(faiss, { dimension, metric }, scratch));
+      const held = new HeldBatches(heldBytesMax, heldTtlMs);
+      const rebuilder = new Rebuilder(main, () => this.#ready.index, this.#tell);
+      this.#state = { index, held, scratch, rebuilder, main };
       return null;
     },
 
@@ -70,19 +96,19 @@ export class Host {
     },
 
     publish: ({ token, changes, blocks }) => {
-      const { index, held } = this.#ready;
-      checkChanges(changes);
+      const { index, held, rebuilder } = this.#ready;
+      checkPacked(changes);
       let staged: ReadonlyMap<string, StagedBlock> | null;
       if (blocks !== null) staged = this.#stage(changes, blocks);
       else staged = token === null ? null : held.take(token, changes);
       if (token !== null) held.discard(token);
       if (staged === null) {
         if (!index.allVectorsStale(changes)) return null;
-        return this.#publishWithoutVectors(changes);
+        return appliedFlags(index.publishWithoutVectors(changes));
       }
       const answers = index.publish(changes, staged);
-      this.#considerCompaction(changes);
-      return answers;
+      rebuilder.consider(changes.namespaces);
+      return appliedFlags(answers);
     },
 
     discard: ({ token }) => {
@@ -97,9 +123,13 @@ export class Host {
       return { entries, vectors: vectors ? index.readVectors(live) : null };
     },
 
-    scan: ({ cursor, limit, buckets }) => scanPage(this.#ready.index, this.#instance, cursor, limit, buckets),
+    scan: async ({ cursor, limit, buckets }) => {
+      if (buckets !== null) await this.#digestAll();
+      return scanPage(this.#ready.index, this.#instance, cursor, limit, buckets);
+    },
 
-    digest: () => {
+    digest: async () => {
+      await this.#digestAll();
       const { counts, xorHigh, xorLow, sumHigh, sumLow } = this.#ready.index.digest();
       return { counts, xorHigh, xorLow, sumHigh, sumLow };
     },
@@ -111,21 +141,19 @@ export class Host {
     outdated: ({ headers }) => this.#ready.index.outdated(headers),
 
     replace: ({ replacements, blocks }) => {
-      const { index } = this.#ready;
+      const { index, rebuilder } = this.#ready;
       const changes = replacements.flatMap(({ change }) => (change === null ? [] : [change]));
-      const answers = index.replace(replacements, this.#stage(changes, blocks));
-      this.#considerCompaction(replacements);
+      checkChanges(changes);
+      const packed = packWireChanges(changes.length, (at) => changes[at]!);
+      const answers = index.replace(replacements, this.#stage(packed, blocks));
+      rebuilder.consider(new Set(replacements.map(({ namespace }) => namespace)));
       return answers;
     },
 
-    compact: () => {
-      const { index } = this.#ready;
+    compact: async () => {
+      const { index, rebuilder } = this.#ready;
       let slotsFreed = 0;
-      for (const namespace of index.namespaces) {
-        if (!namespace.hasDead) continue;
-        slotsFreed += namespace.compact(index.space, index.views);
-        this.#compactions++;
-      }
+      for (const namespace of index.namespaces) slotsFreed += await rebuilder.force(namespace);
       return { slotsFreed };
     },
 
@@ -135,12 +163,20 @@ export class Host {
       return folder.sequences();
     },
 
-    loadSnapshot: async ({ directory, sequence, expected }) => {
+    loadSnapshot: async ({ directory, sequence, expected, proven }) => {
       const state = this.#ready;
       const folder = new SnapshotFolder(directory);
       try {
-        const { index, manifest } = await loadSnapshot(folder.pathOf(sequence), expected, state.index.space);
+        const { index, manifest } = await loadSnapshot(
+          folder.pathOf(sequence),
+          expected,
+          state.index.space,
+          state.main,
+          { proven },
+        );
+        state.index.drop();
         this.#state = { ...state, index };
+        state.rebuilder.consider(index.namespaces.map(({ namespace }) => namespace));
         const { cursor, createdAt } = manifest;
         return { outcome: "loaded", cursor, createdAt, live: index.count() };
       } catch (error) {
@@ -171,13 +207,14 @@ export class Host {
     },
 
     statistics: (): HostStatistics => {
-      const { index, held } = this.#ready;
+      const { index, held, rebuilder } = this.#ready;
       return {
-        namespaces: index.statistics(),
+        ...index.statistics(),
         heldBatches: held.count,
         heldBytes: held.bytes,
-        compactions: this.#compactions,
-        compactionFailure: this.#compactionFailure,
+        compactions: rebuilder.done,
+        compactionsPending: rebuilder.pending,
+        compactionFailure: rebuilder.failure,
         rssBytes: process.memoryUsage.rss(),
       };
     },
@@ -185,30 +222,23 @@ export class Host {
     ping: () => null,
   };
 
-  get #ready(): { index: MemoryIndex; held: HeldBatches; scratch: ScratchSpace } {
+  get #ready(): HostState {
     if (this.#state === undefined) throw new HostError("INTERNAL", "the host was not configured");
     return this.#state;
   }
 
-  /** Stages all blocks or none. Their files are gone afterwards, whatever happens. */
-  #stage(changes: readonly WireChange[], blocks: readonly WireBlock[]): Map<string, StagedBlock> {
+  /** Stages all blocks or none. */
+  #stage(changes: PackedChanges, blocks: readonly WireBlock[]): Map<string, StagedBlock> {
     const staged = new Map<string, StagedBlock>();
     try {
-      checkChanges(changes);
+      checkPacked(changes);
       for (const block of blocks) staged.set(block.namespace, this.#ready.index.space.stage(block));
       checkRows(changes, staged);
       return staged;
     } catch (error) {
-      for (const { vectors } of blocks) if (typeof vectors === "string") rmSync(vectors, { force: true });
       for (const { bytes } of staged.values()) dropped(bytes);
       throw error;
     }
-  }
-
-  /** All changes with a vector are stale: they need no rows, and answering them skips none. */
-  #publishWithoutVectors(changes: readonly WireChange[]): ("applied" | "stale")[] {
-    const { index } = this.#ready;
-    return changes.map((change) => (change.checksum === null ? index.publish([change], new Map())[0]! : "stale"));
   }
 
   async #setAside(folder: SnapshotFolder, sequence: number): Promise<void> {
@@ -221,39 +251,16 @@ export class Host {
     }
   }
 
-  /** Rewrites a touched namespace, when it pays, once the answer is out and before the next request. */
-  #considerCompaction(touched: readonly { namespace: string }[]): void {
-    if (this.#compaction !== undefined || performance.now() < this.#compactionRetryAt) return;
-    const { index } = this.#ready;
-    for (const name of new Set(touched.map(({ namespace }) => namespace))) {
-      const namespace = index.find(name);
-      if (namespace?.wantsCompaction !== true) continue;
-      this.#compaction = setImmediate(() => {
-        this.#compaction = undefined;
-        this.#compact(name);
-      });
-      return;
-    }
+  #digestWhenIdle(waitMs: number): void {
+    clearTimeout(this.#idleWork);
+    this.#idleWork = setTimeout(() => {
+      if (!this.#ready.index.digestNext(DIGESTS_PER_TURN)) this.#digestWhenIdle(0);
+    }, waitMs);
   }
 
-  #compact(name: string): void {
-    const { index } = this.#ready;
-    const namespace = index.find(name);
-    // The index may be another one by now, from a snapshot.
-    if (namespace?.wantsCompaction !== true) return;
-    const started = performance.now();
-    try {
-      const slotsFreed = namespace.compact(index.space, index.views);
-      this.#compactions++;
-      this.#compactionFailure = null;
-      const fields = { namespace: name, slotsFreed, durationMs: Math.round(performance.now() - started) };
-      this.#tell({ event: "FAISS namespace compacted", level: "info", fields });
-    } catch (error) {
-      this.#compactionFailure = (error as Error).message;
-      this.#compactionRetryAt = performance.now() + COMPACTION_RETRY_MS;
-      const fields = { namespace: name, reason: this.#compactionFailure };
-      this.#tell({ event: "FAISS compaction failed; will retry", level: "warn", fields });
-    }
+  /** Computes the digests that are lacking; other calls are served meanwhile. */
+  async #digestAll(): Promise<void> {
+    while (!this.#ready.index.digestNext(DIGESTS_PER_TURN)) await nextTurn();
   }
 }
 
@@ -265,6 +272,26 @@ async function asNoRoom<T>(what: string, work: Promise<T>): Promise<T> {
     if (error instanceof HostError || (error as NodeJS.ErrnoException).code === undefined) throw error;
     throw new HostError("NO_ROOM", `cannot ${what}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** @throws {HostError} FAISS does not know such an index. */
+function checkFactory(faiss: Faiss, factory: string, { dimension, metric }: VectorShape): void {
+  if (factory === "Flat") return;
+  try {
+    faiss.Index.fromFactory(dimension, factory, metric === "l2" ? 1 : 0);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new HostError("BAD_CONFIGURATION", `FAISS makes no index "${factory}" of dimension ${dimension}: ${reason}`);
+  }
+}
+
+function appliedFlags(answers: readonly ("applied" | "stale")[]): Uint8Array {
+  return Uint8Array.from(answers, (answer) => (answer === "applied" ? 1 : 0));
+}
+
+function checkPacked(changes: PackedChanges): void {
+  const flaw = packedFlaw(changes);
+  checkArgument(flaw === null, `changes with ${flaw}`);
 }
 
 function checkChanges(changes: readonly WireChange[]): void {

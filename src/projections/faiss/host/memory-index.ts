@@ -1,5 +1,7 @@
 import { BucketDigests } from "../../../memory/buckets.ts";
-import type { HostStatistics, SearchHit, WireChange, WireEntry, WireReplacement } from "../messages.ts";
+import type { HostStatistics, WireEntry, WireReplacement } from "../messages.ts";
+import { ChangeCursor, type PackedChanges, packWireChanges, rowsByNamespace } from "../packed-changes.ts";
+import { HitsPacker, type PackedHits } from "../packed-hits.ts";
 import type { FlatSpace, StagedBlock } from "./flat-space.ts";
 import { checkArgument } from "./host-error.ts";
 import { NamespaceIndex } from "./namespace-index.ts";
@@ -30,34 +32,45 @@ export class MemoryIndex {
   }
 
   /** Makes changes visible, each unless that version or a newer one is held. Blocks fit the changes (see `checkRows`). */
-  publish(changes: readonly WireChange[], blocks: StagedBlocks): ("applied" | "stale")[] {
+  publish(changes: PackedChanges, blocks: StagedBlocks): ("applied" | "stale")[] {
     this.#appendRows(blocks);
-    return changes.map((change) => {
-      const index = this.#ensure(change.namespace);
-      if (index.versionOf(change.memoryId) >= change.version) {
-        index.skip(change);
-        return "stale";
-      }
-      index.set(change);
-      return "applied";
-    });
+    const answers = new Array<"applied" | "stale">(changes.count);
+    for (const change = new ChangeCursor(changes); change.next(); ) {
+      answers[change.index] = this.#ensure(change.namespace).publish(change);
+    }
+    return answers;
+  }
+
+  /** As `publish`, where every change with a vector is stale: those are passed over, and no vectors are needed. */
+  publishWithoutVectors(changes: PackedChanges): ("applied" | "stale")[] {
+    const answers = new Array<"applied" | "stale">(changes.count);
+    for (const change = new ChangeCursor(changes); change.next(); ) {
+      answers[change.index] = change.hasVector ? "stale" : this.#ensure(change.namespace).publish(change);
+    }
+    return answers;
   }
 
   /** Whether each change with a vector would be stale: then publishing needs no vectors. */
-  allVectorsStale(changes: readonly WireChange[]): boolean {
-    return changes.every((change) => change.checksum === null || this.#versionOf(change) >= change.version);
+  allVectorsStale(changes: PackedChanges): boolean {
+    for (const change = new ChangeCursor(changes); change.next(); ) {
+      if (change.hasVector && this.#versionOf(change) < change.version) return false;
+    }
+    return true;
   }
 
   /** Makes changes take the place of exactly what was found, at whatever version. */
   replace(replacements: readonly WireReplacement[], blocks: StagedBlocks): ("applied" | "moved")[] {
     this.#appendRows(blocks);
+    const changes = replacements.flatMap(({ change }) => (change === null ? [] : [change]));
+    const cursor = new ChangeCursor(packWireChanges(changes.length, (index) => changes[index]!));
     return replacements.map(({ namespace, memoryId, found, change }) => {
       const index = this.#ensure(namespace);
+      if (change !== null) cursor.next();
       if (!sameEntry(index.entry(memoryId), found)) {
-        if (change !== null) index.skip(change);
+        if (change !== null) index.skip(cursor);
         return "moved";
       }
-      if (change !== null) index.set(change);
+      if (change !== null) index.set(cursor);
       else {
         index.remove(memoryId);
         index.tombstones.delete(memoryId);
@@ -92,16 +105,34 @@ export class MemoryIndex {
     return positions;
   }
 
-  search(namespace: string, queries: Float32Array, k: number): SearchHit[][] {
+  search(namespace: string, queries: Float32Array, k: number): PackedHits {
     const { dimension } = this.space.shape;
     checkArgument(Number.isInteger(k) && k > 0, `k is ${k}`);
     checkArgument(queries.length > 0 && queries.length % dimension === 0, "queries are not whole vectors");
     checkArgument(queries.every(Number.isFinite), "a query contains a number that is not finite");
+    const packer = new HitsPacker();
     const index = this.find(namespace);
-    return index?.search(queries, k) ?? Array.from({ length: queries.length / dimension }, () => []);
+    if (index !== undefined) index.search(queries, k, packer);
+    else for (let query = 0; query < queries.length / dimension; query++) packer.query();
+    return packer.finish();
   }
 
-  /** From the entries themselves, live ones only. */
+  /**
+   * Computes digests that are still lacking, of so many slots at most: idle work, and what a digest waits for.
+   * @returns whether all are there now.
+   */
+  digestNext(slotsMax: number): boolean {
+    let left = slotsMax;
+    for (const index of this.namespaces) {
+      const lacking = index.slots.length - index.slots.digested;
+      if (lacking === 0) continue;
+      if (!index.digestNext(left)) return false;
+      left -= lacking;
+    }
+    return true;
+  }
+
+  /** From the entries themselves, live ones only. Their digests have been computed. */
   digest(): BucketDigests {
     const digests = new BucketDigests();
     for (const { slots } of this.namespaces) {
@@ -120,13 +151,19 @@ export class MemoryIndex {
     return count;
   }
 
-  statistics(): HostStatistics["namespaces"] {
-    return this.namespaces.map(({ namespace, slots, tombstones }) => ({
-      namespace,
-      live: slots.liveCount,
-      dead: slots.deadCount,
-      tombstones: tombstones.count,
-    }));
+  statistics(): Pick<HostStatistics, "namespaces" | "slots" | "slotTableBytes"> {
+    let [slots, slotTableBytes] = [0, 0];
+    for (const index of this.namespaces) {
+      slots += index.slots.length;
+      slotTableBytes += index.slots.bytes;
+    }
+    return { namespaces: this.namespaces.map((index) => index.statistics()), slots, slotTableBytes };
+  }
+
+  /** Lets go of all that is outside of JavaScript's memory. */
+  drop(): void {
+    for (const index of this.namespaces) index.vectors.drop(this.views);
+    this.views.clear();
   }
 
   #versionOf(key: { namespace: string; memoryId: string }): number {
@@ -147,12 +184,9 @@ export class MemoryIndex {
   }
 }
 
-/** @throws {HostError} unless there is a row for each change with a checksum, and none besides. */
-export function checkRows(changes: readonly WireChange[], blocks: StagedBlocks): void {
-  const rows = new Map<string, number>();
-  for (const change of changes) {
-    if (change.checksum !== null) rows.set(change.namespace, (rows.get(change.namespace) ?? 0) + 1);
-  }
+/** @throws {HostError} unless there is a row for each change with a vector, and none besides. */
+export function checkRows(changes: PackedChanges, blocks: StagedBlocks): void {
+  const rows = rowsByNamespace(changes);
   checkArgument(rows.size === blocks.size, `${blocks.size} blocks for the vectors of ${rows.size} namespaces`);
   for (const [namespace, expected] of rows) {
     const found = blocks.get(namespace)?.rows ?? 0;

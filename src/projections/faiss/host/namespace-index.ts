@@ -1,18 +1,18 @@
 import { entryDigest } from "../../../memory/checksum.ts";
 import { bucketOf, compareKeys } from "../../../memory/keys.ts";
-import type { SearchHit, WireChange, WireEntry } from "../messages.ts";
-import { SlotTable } from "../slot-table.ts";
+import type { NamespaceStatistics, WireEntry } from "../messages.ts";
+import type { ChangeCursor } from "../packed-changes.ts";
+import type { HitsPacker } from "../packed-hits.ts";
+import { type SlotDigest, type SlotEntry, SlotTable } from "../slot-table.ts";
 import { TombstoneTable } from "../tombstone-table.ts";
 import type { FlatSpace } from "./flat-space.ts";
+import type { MainIndex } from "./main-index.ts";
 import type { SegmentViews } from "./segment-views.ts";
-import { VectorSegments } from "./vector-segments.ts";
-
-/** Fewer dead slots than this are not worth a rewrite, whatever their share. */
-const DEAD_SLOTS_MIN = 1_000;
+import { type Segment, VectorSegments } from "./vector-segments.ts";
 
 /**
  * The memories of one namespace: their vectors and which memory stands in which row. Row and slot have the same number;
- * every method that is given a change with a checksum takes the next row for it, wanted or not.
+ * every method that is given a change with a vector takes the next row for it, wanted or not.
  */
 export class NamespaceIndex {
   readonly namespace: string;
@@ -21,12 +21,19 @@ export class NamespaceIndex {
   /** Slots and positions of another generation mean nothing: a scan under way starts this namespace again. */
   generation = 0;
   #slots: SlotTable;
+  readonly #digestOf: (entry: SlotEntry) => SlotDigest;
 
   constructor(namespace: string, space: FlatSpace, parts?: NamespaceParts) {
     this.namespace = namespace;
     this.vectors = parts?.vectors ?? new VectorSegments(space);
     this.tombstones = parts?.tombstones ?? new TombstoneTable();
     this.#slots = parts?.slots ?? new SlotTable();
+    this.#digestOf = ({ memoryId, version, checksum }) => {
+      const key = { namespace, memoryId };
+      const digest = entryDigest(key, version, checksum);
+      const [high, low] = [Number.parseInt(digest.slice(0, 8), 16), Number.parseInt(digest.slice(8, 16), 16)];
+      return { bucket: bucketOf(key), high, low };
+    };
   }
 
   get slots(): SlotTable {
@@ -50,56 +57,52 @@ export class NamespaceIndex {
     return slot === undefined ? (this.tombstones.versionOf(memoryId) ?? 0) : this.#slots.versionAt(slot);
   }
 
-  /** Makes the namespace hold `change`, whatever it held before. */
-  set(change: WireChange): void {
-    const bucket = this.remove(change.memoryId) ?? bucketOf(change);
-    if (change.checksum === null) {
-      this.tombstones.set(change.memoryId, change.version, bucket);
-      return;
+  /** Makes the namespace hold the change at which the cursor stands, unless it holds that version or a newer one. */
+  publish(change: ChangeCursor): "applied" | "stale" {
+    const slot = this.#slots.find(change.idBytes, change.idStart, change.idEnd);
+    let held = 0;
+    if (slot !== undefined) held = this.#slots.versionAt(slot);
+    else if (this.tombstones.count > 0) held = this.tombstones.versionOf(change.memoryId) ?? 0;
+    if (held >= change.version) {
+      this.skip(change);
+      return "stale";
     }
-    this.tombstones.delete(change.memoryId);
-    const digest = entryDigest(change, change.version, change.checksum);
-    this.#slots.append({
-      memoryId: change.memoryId,
-      version: change.version,
-      checksum: change.checksum,
-      bucket,
-      digestHigh: Number.parseInt(digest.slice(0, 8), 16),
-      digestLow: Number.parseInt(digest.slice(8, 16), 16),
-    });
+    this.#put(change, slot);
+    return "applied";
+  }
+
+  /** Makes the namespace hold the change, whatever it held before. */
+  set(change: ChangeCursor): void {
+    this.#put(change, this.#slots.find(change.idBytes, change.idStart, change.idEnd));
   }
 
   /** Passes over a change that is not wanted. */
-  skip(change: WireChange): void {
-    if (change.checksum !== null) this.vectors.markDead(this.#slots.appendDead());
+  skip(change: { readonly hasVector: boolean }): void {
+    if (change.hasVector) this.vectors.markDead(this.#slots.appendDead());
   }
 
-  /** Forgets a live entry. @returns its bucket, which costs a hash otherwise. */
-  remove(memoryId: string): number | undefined {
+  /** Forgets a live entry. */
+  remove(memoryId: string): void {
     const slot = this.#slots.slotOf(memoryId);
-    if (slot === undefined) return undefined;
-    this.#slots.kill(slot);
-    this.vectors.markDead(slot);
-    return this.#slots.bucketAt(slot);
+    if (slot !== undefined) this.#kill(slot);
   }
 
-  /** One list per query, best first; equal scores in the order of the ids. */
-  search(queries: Float32Array, k: number): SearchHit[][] {
+  /** Best first for each query; equal scores in the order of the ids. */
+  search(queries: Float32Array, k: number, packer: HitsPacker): void {
     const isLive = (slot: number): boolean => this.#slots.isLive(slot);
-    return this.vectors.search(queries, k, isLive).map((hits) =>
-      hits
-        .sort((a, b) => b.score - a.score || this.#compareSlots(a.slot, b.slot))
-        .slice(0, k)
-        .map(({ slot, score }) => ({ ...this.#slots.entryAt(slot), score })),
-    );
+    for (const hits of this.vectors.search(queries, k, isLive)) {
+      packer.query();
+      hits.sort((a, b) => b.score - a.score || this.#compareSlots(a.slot, b.slot));
+      for (let rank = 0; rank < Math.min(k, hits.length); rank++) {
+        const { slot, score } = hits[rank]!;
+        packer.add(this.#slots.terminatedIdAt(slot), this.#slots.versionAt(slot), this.#slots.checksumAt(slot), score);
+      }
+    }
   }
 
-  /** Whether so much is dead that a rewrite pays. */
-  get wantsCompaction(): boolean {
-    const { deadCount, length } = this.#slots;
-    if (deadCount > DEAD_SLOTS_MIN && deadCount * 2 > length) return true;
-    const gaps = this.tombstones.length - this.tombstones.count;
-    return gaps > DEAD_SLOTS_MIN && gaps * 2 > this.tombstones.length;
+  /** Computes digests that are still lacking, of so many slots at most. @returns whether all are there now. */
+  digestNext(slotsMax: number): boolean {
+    return this.#slots.digestNext(slotsMax, this.#digestOf);
   }
 
   /** Whether a rewrite would free anything. */
@@ -107,26 +110,65 @@ export class NamespaceIndex {
     return this.#slots.deadCount > 0 || this.tombstones.length > this.tombstones.count;
   }
 
-  /** Rewrites without the dead slots. All or nothing: without room it throws and leaves everything as it was. */
-  compact(space: FlatSpace, views: SegmentViews): number {
-    const freed = this.#slots.deadCount;
-    if (freed > 0) {
-      const { table, kept } = this.#slots.compacted();
-      const vectors = new VectorSegments(space);
-      copyRows(this.vectors, kept, vectors, space, views);
-      this.vectors.drop(views);
-      for (const { index, rows } of vectors.segments) this.vectors.adopt(index, rows);
-      this.#slots = table;
-    }
+  /** Slots that live now, of the first `cut`. */
+  liveSlots(cut: number): Uint32Array {
+    const kept = new Uint32Array(cut);
+    let count = 0;
+    for (let slot = 0; slot < cut; slot++) if (this.#slots.isLive(slot)) kept[count++] = slot;
+    return kept.subarray(0, count);
+  }
+
+  /**
+   * Puts vectors that were rewritten in the place of the first `cut` rows. `kept`: which slots those were, in order;
+   * some of them may have died since. @returns slots freed.
+   */
+  adopt(
+    cut: number,
+    kept: Uint32Array,
+    built: { main: MainIndex | null; segments: readonly Segment[] },
+    views: SegmentViews,
+  ): number {
+    const before = this.#slots.length;
+    const slots = this.#slots.rewritten(kept, cut);
+    this.vectors.replaceFirst(cut, built, views);
+    this.#slots = slots;
+    for (let slot = 0; slot < slots.length; slot++) if (!slots.isLive(slot)) this.vectors.markDead(slot);
+    this.compactTombstones();
+    return before - slots.length;
+  }
+
+  /** Closes the gaps that memories left which have a vector again. */
+  compactTombstones(): void {
     this.tombstones.compact();
     this.generation++;
-    return freed;
+  }
+
+  statistics(): NamespaceStatistics {
+    const { namespace, tombstones, vectors } = this;
+    const { liveCount: live, deadCount: dead } = this.#slots;
+    return { namespace, live, dead, tombstones: tombstones.count, main: vectors.main?.rows ?? 0 };
+  }
+
+  #put(change: ChangeCursor, slot: number | undefined): void {
+    if (slot !== undefined) this.#kill(slot);
+    if (!change.hasVector) {
+      const { memoryId } = change;
+      this.tombstones.set(memoryId, change.version, bucketOf({ namespace: this.namespace, memoryId }));
+      return;
+    }
+    if (slot === undefined && this.tombstones.count > 0) this.tombstones.delete(change.memoryId);
+    this.#slots.append(change.idBytes, change.idStart, change.idEnd, change.version, change.checksum);
+  }
+
+  #kill(slot: number): void {
+    this.#slots.kill(slot);
+    this.vectors.markDead(slot);
   }
 
   #compareSlots(a: number, b: number): number {
     const { namespace } = this;
-    const memoryId = this.#slots.entryAt(a).memoryId;
-    return compareKeys({ namespace, memoryId }, { namespace, memoryId: this.#slots.entryAt(b).memoryId });
+    const idOf = (slot: number): string => this.#slots.entryAt(slot).memoryId;
+    return compareKeys({ namespace, memoryId: idOf(a) }, { namespace, memoryId: idOf(b) });
   }
 }
 
@@ -135,28 +177,4 @@ export interface NamespaceParts {
   readonly vectors: VectorSegments;
   readonly tombstones: TombstoneTable;
   readonly slots: SlotTable;
-}
-
-/** Rows that are moved at a time: bounds the memory that a compaction takes besides the vectors themselves. */
-const COPY_BYTES = 8 * 1024 * 1024;
-
-function copyRows(
-  source: VectorSegments,
-  rows: Uint32Array,
-  target: VectorSegments,
-  space: FlatSpace,
-  views: SegmentViews,
-): void {
-  const { dimension } = space.shape;
-  const chunkRows = Math.max(1, Math.floor(COPY_BYTES / space.rowBytes));
-  for (let start = 0; start < rows.length; start += chunkRows) {
-    const chunk = rows.subarray(start, start + chunkRows);
-    const vectors = new Float32Array(chunk.length * dimension);
-    for (const [position, slot] of chunk.entries()) {
-      const row = vectors.subarray(position * dimension, (position + 1) * dimension);
-      source.readRow(slot, new Uint8Array(row.buffer, row.byteOffset, row.byteLength), views);
-    }
-    const rowsIn = space.fromVectors(vectors);
-    target.append({ rows: chunk.length, bytes: vectors.byteLength, rowsIn });
-  }
 }

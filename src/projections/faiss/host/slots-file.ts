@@ -1,31 +1,23 @@
-import { SlotTable } from "../slot-table.ts";
+import { CHECKSUM_BYTES, type SlotColumns, SlotTable } from "../slot-table.ts";
 import { TombstoneTable } from "../tombstone-table.ts";
 import type { NamespaceIndex } from "./namespace-index.ts";
 
 /**
  * `slots.bin`: the tables of all namespaces, one after the other in the order of the manifest. Of each, little-endian:
- * number of slots u32, of tombstones u32, dead bits (one byte per eight slots), then of live slots and afterwards of
- * tombstones: id (bytes u16, UTF-8), version f64; a slot moreover has checksum (32 bytes), bucket u16, digest halves
- * 2 × u32. The manifest's SHA-256 covers it, so reading trusts the bytes but not their being meant for this program.
+ * number of slots u32, of those with digests u32, of tombstones u32, bytes of ids f64; the columns of the slots, each as
+ * long as that makes it: versions f64, where ids end f64, digest halves 2 × u32, buckets u16, checksums (32 bytes), dead
+ * bits (one byte per eight slots), ids (UTF-8); then of tombstones: id (bytes u16, UTF-8), version f64, bucket u16. The
+ * manifest's SHA-256 covers it, so reading trusts the bytes but not their being meant for this program.
  */
 export function encodeSlots(index: NamespaceIndex): Buffer {
   const { slots, tombstones } = index;
-  const writer = new Writer(64 + slots.length * 80 + tombstones.count * 40);
+  const columns = slots.columns();
+  const writer = new Writer(64 + slots.length * 64 + columns.idBytes.byteLength + tombstones.count * 40);
   writer.u32(slots.length);
+  writer.u32(slots.digested);
   writer.u32(tombstones.count);
-  const dead = Buffer.alloc((slots.length + 7) >>> 3);
-  for (let slot = 0; slot < slots.length; slot++) if (!slots.isLive(slot)) dead[slot >>> 3]! |= 1 << (slot & 7);
-  writer.bytes(dead);
-  for (let slot = 0; slot < slots.length; slot++) {
-    const memoryId = slots.memoryIdAt(slot);
-    if (memoryId === undefined) continue;
-    writer.text(memoryId);
-    writer.f64(slots.versionAt(slot));
-    writer.bytes(slots.checksumAt(slot));
-    writer.u16(slots.bucketAt(slot));
-    writer.u32(slots.digestHighAt(slot));
-    writer.u32(slots.digestLowAt(slot));
-  }
+  writer.f64(columns.idBytes.byteLength);
+  for (const name of COLUMNS) writer.bytes(bytesOf(columns[name]));
   for (let position = 0; position < tombstones.length; position++) {
     const entry = tombstones.at(position);
     if (entry === undefined) continue;
@@ -34,6 +26,22 @@ export function encodeSlots(index: NamespaceIndex): Buffer {
     writer.u16(entry.bucket);
   }
   return writer.finish();
+}
+
+/** In the order in which they stand in the file. */
+const COLUMNS = [
+  "versions",
+  "idEnds",
+  "digestHigh",
+  "digestLow",
+  "buckets",
+  "checksums",
+  "dead",
+  "idBytes",
+] as const satisfies readonly (keyof SlotColumns)[];
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Reads what `encodeSlots` wrote. Each call takes the next namespace. @throws {RangeError} at the end of the bytes. */
@@ -50,27 +58,29 @@ export class SlotsReader {
   }
 
   next(): { slots: SlotTable; tombstones: TombstoneTable } {
-    const length = this.#u32();
-    const tombstoneCount = this.#u32();
-    const dead = this.#take((length + 7) >>> 3);
-    const slots = new SlotTable(Math.max(16, length));
-    for (let slot = 0; slot < length; slot++) {
-      if ((dead[slot >>> 3]! & (1 << (slot & 7))) !== 0) {
-        slots.appendDead();
-        continue;
-      }
-      slots.append({
-        memoryId: this.#text(),
-        version: this.#f64(),
-        checksum: this.#take(32).toString("hex"),
-        bucket: this.#u16(),
-        digestHigh: this.#u32(),
-        digestLow: this.#u32(),
-      });
-    }
+    const [length, digested, tombstoneCount, idBytes] = [this.#u32(), this.#u32(), this.#u32(), this.#f64()];
+    // Before anything is made that is as large as they say.
+    if (length * 58 + idBytes > this.#bytes.byteLength - this.#at) throw new RangeError("the slot table is too long");
+    const columns: SlotColumns = {
+      versions: this.#column(new Float64Array(length)),
+      idEnds: this.#column(new Float64Array(length)),
+      digestHigh: this.#column(new Uint32Array(length)),
+      digestLow: this.#column(new Uint32Array(length)),
+      buckets: this.#column(new Uint16Array(length)),
+      checksums: this.#column(new Uint8Array(length * CHECKSUM_BYTES)),
+      dead: this.#column(new Uint8Array((length + 7) >>> 3)),
+      idBytes: this.#column(new Uint8Array(idBytes)),
+    };
+    const slots = SlotTable.from(columns, length, digested);
     const tombstones = new TombstoneTable();
     for (let count = 0; count < tombstoneCount; count++) tombstones.set(this.#text(), this.#f64(), this.#u16());
     return { slots, tombstones };
+  }
+
+  /** Copied, since a column of numbers must begin at a multiple of their size. */
+  #column<T extends ArrayBufferView>(target: T): T {
+    bytesOf(target).set(this.#take(target.byteLength));
+    return target;
   }
 
   #take(length: number): Buffer {

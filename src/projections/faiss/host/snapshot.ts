@@ -1,19 +1,24 @@
+import { readFileSync, rmSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { FeedCursor } from "../../change-source.ts";
 import { FLAT_HEADER_BYTES, flatFileBytes, writeFlatHeader } from "../flat-block.ts";
-import type { SnapshotExpectation } from "../messages.ts";
+import type { MainConfiguration, SnapshotExpectation } from "../messages.ts";
 import {
+  encodeManifest,
   parseManifest,
   SLOTS_NAME,
-  SNAPSHOT_FORMAT_VERSION,
+  type SnapshotMain,
   type SnapshotManifest,
   SnapshotRejection,
 } from "../snapshot-manifest.ts";
 import type { FaissIndex } from "./faiss.ts";
 import type { FlatSpace } from "./flat-space.ts";
+import { HeldFile } from "./held-file.ts";
 import { MemoryIndex } from "./memory-index.ts";
 import { NamespaceIndex } from "./namespace-index.ts";
+import { readMain } from "./rebuilder.ts";
 import { encodeSlots, SlotsReader } from "./slots-file.ts";
 import {
   readChunks,
@@ -24,17 +29,28 @@ import {
 } from "./snapshot-folder.ts";
 import { VectorSegments } from "./vector-segments.ts";
 
+const CHUNK_BYTES = 1024 * 1024;
+
 /** What a snapshot says about itself besides its contents. */
 export interface SnapshotHead extends SnapshotExpectation {
   readonly cursor: FeedCursor;
   readonly createdAt: number;
 }
 
-interface SegmentImage {
-  readonly file: string;
-  readonly index: FaissIndex;
-  readonly rows: number;
-}
+/** What a file is written from: rows of flat indexes, or the bytes of a file that is held. */
+type Image =
+  | {
+      readonly file: string;
+      readonly isShared: boolean;
+      readonly parts: { readonly index: FaissIndex; readonly rows: number }[];
+      bytes: number;
+    }
+  | { readonly file: string; readonly held: HeldFile };
+
+/** Segments up to this size share files, … */
+const SHARED_BYTES_MAX = 1024 * 1024;
+/** … which are not to be longer than this. */
+const SHARED_FILE_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * Writes all of `index` as it is at the time of the call. The slot tables are copied before the first pause; rows of
@@ -47,93 +63,217 @@ export async function writeSnapshot(
   head: SnapshotHead,
 ): Promise<{ sequence: number; bytes: number }> {
   const slots = index.namespaces.map(encodeSlots);
-  const segments: SegmentImage[] = [];
-  const namespaces = index.namespaces.map((namespace) => ({
-    name: namespace.namespace,
-    live: namespace.slots.liveCount,
-    segments: namespace.vectors.segments.map((segment) => {
-      const file = `index-${segments.length}.faiss`;
-      segments.push({ file, index: segment.index, rows: segment.rows });
-      return { file, rows: segment.rows };
+  const images: Image[] = [];
+  const hold = (held: HeldFile): string => {
+    const file = `main-${images.length}.faiss`;
+    images.push({ file, held: held.retain() });
+    return file;
+  };
+  const namespaces = index.namespaces.map(({ namespace, slots: table, vectors: { main, segments } }) => ({
+    name: namespace,
+    live: table.liveCount,
+    main: main && { file: hold(main.file), factory: main.factory, vectors: hold(main.vectors), rows: main.rows },
+    segments: segments.map(({ index: flat, rows }) => {
+      const bytes = flatFileBytes(index.space.shape, rows);
+      const image = bytes <= SHARED_BYTES_MAX ? sharedImage(images, bytes) : newImage(images, false);
+      const segment = { file: image.file, offset: image.bytes, rows };
+      image.parts.push({ index: flat, rows });
+      image.bytes += bytes;
+      return segment;
     }),
   }));
-  let bytes = 0;
-  const sequence = await folder.create(async (writer) => {
-    await writer.write(SLOTS_NAME, slots);
-    for (const segment of segments) await writeSegment(writer, index.space, segment);
-    for (const file of writer.files) bytes += file.bytes;
-    const { epoch, model, dimension, metric, cursor, createdAt } = head;
-    const manifest: SnapshotManifest = {
-      formatVersion: SNAPSHOT_FORMAT_VERSION,
-      epoch,
-      model,
-      dimension,
-      metric,
-      cursor,
-      createdAt,
-      files: [...writer.files],
-      namespaces,
-    };
-    return JSON.stringify(manifest);
-  });
-  return { sequence, bytes };
-}
-
-/** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
-async function writeSegment(
-  writer: SnapshotWriter,
-  space: FlatSpace,
-  { file, index, rows }: SegmentImage,
-): Promise<void> {
-  const scratch = space.writeScratch(index);
   try {
-    await writer.write(file, firstRows(scratch, space, rows));
+    let bytes = 0;
+    const sequence = await folder.create(async (writer) => {
+      await writer.write(SLOTS_NAME, slots);
+      for (const image of images) await writeImage(writer, index.space, image);
+      for (const file of writer.files) bytes += file.bytes;
+      const { epoch, model, dimension, metric, cursor, createdAt } = head;
+      const manifest: SnapshotManifest = {
+        epoch,
+        model,
+        dimension,
+        metric,
+        cursor,
+        createdAt,
+        files: [...writer.files],
+        namespaces,
+      };
+      return encodeManifest(manifest);
+    });
+    return { sequence, bytes };
   } finally {
-    await rm(scratch, { force: true });
+    for (const image of images) if ("held" in image) image.held.release();
   }
 }
 
-async function* firstRows(path: string, space: FlatSpace, rows: number): AsyncGenerator<Uint8Array> {
-  const header = Buffer.alloc(FLAT_HEADER_BYTES);
-  writeFlatHeader(header, space.shape, rows);
-  yield header;
-  yield* readChunks(path, FLAT_HEADER_BYTES, flatFileBytes(space.shape, rows));
+type FlatImage = Extract<Image, { parts: unknown }>;
+
+function newImage(images: Image[], isShared: boolean): FlatImage {
+  const image = { file: `index-${images.length}.faiss`, isShared, parts: [], bytes: 0 };
+  images.push(image);
+  return image;
+}
+
+/** The file that small segments share at the moment, or a new one. */
+function sharedImage(images: Image[], bytes: number): FlatImage {
+  const last = images.findLast((image): image is FlatImage => "parts" in image && image.isShared);
+  return last !== undefined && last.bytes + bytes <= SHARED_FILE_BYTES_MAX ? last : newImage(images, true);
+}
+
+async function writeImage(writer: SnapshotWriter, space: FlatSpace, image: Image): Promise<void> {
+  let chunks: AsyncGenerator<Uint8Array>;
+  if ("held" in image) chunks = heldChunks(image.held);
+  else chunks = image.isShared ? sharedChunks(space, image.parts) : flatChunks(space, image.parts);
+  await writer.write(image.file, chunks);
+}
+
+/** As `flatChunks`, many small parts at a time: a turn of the event loop for each took seconds for a thousand. */
+async function* sharedChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
+  let gathered: Buffer[] = [];
+  let gatheredBytes = 0;
+  for (const { index, rows } of parts) {
+    const scratch = space.writeScratch(index);
+    let bytes: Buffer;
+    try {
+      // It may have more rows by now than when the slot tables were copied.
+      bytes = readFileSync(scratch).subarray(0, flatFileBytes(space.shape, rows));
+    } finally {
+      rmSync(scratch, { force: true });
+    }
+    writeFlatHeader(bytes, space.shape, rows);
+    gathered.push(bytes);
+    gatheredBytes += bytes.byteLength;
+    if (gatheredBytes < CHUNK_BYTES) continue;
+    yield Buffer.concat(gathered);
+    gathered = [];
+    gatheredBytes = 0;
+  }
+  if (gatheredBytes > 0) yield Buffer.concat(gathered);
+}
+
+/** Piece by piece, with a turn of the event loop between them. */
+async function* heldChunks(held: HeldFile): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < held.bytes; at += CHUNK_BYTES) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, held.bytes - at));
+    held.readAt(chunk, at);
+    yield chunk;
+  }
+}
+
+/** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
+async function* flatChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
+  for (const { index, rows } of parts) {
+    const header = Buffer.alloc(FLAT_HEADER_BYTES);
+    writeFlatHeader(header, space.shape, rows);
+    yield header;
+    const scratch = space.writeScratch(index);
+    try {
+      yield* readChunks(scratch, FLAT_HEADER_BYTES, flatFileBytes(space.shape, rows));
+    } finally {
+      await rm(scratch, { force: true });
+    }
+  }
 }
 
 /**
- * The index in a snapshot, every file proven by its checksum before it is read.
+ * The index in a snapshot, every file proven by its checksum before it is read: here, unless the owner has just done it.
  * @throws {SnapshotRejection} It is unreadable, torn, or does not fit what is expected.
  */
 export async function loadSnapshot(
   path: string,
   expected: SnapshotExpectation,
   space: FlatSpace,
+  configuration: MainConfiguration,
+  { proven = false } = {},
 ): Promise<{ index: MemoryIndex; manifest: SnapshotManifest }> {
   const manifest = parseManifest(await readManifestText(path), expected);
-  const names = new Set(manifest.files.map((file) => file.name));
-  for (const file of manifest.files) await verifyFile(path, file);
+  const names = new Map(manifest.files.map((file) => [file.name, file.bytes]));
   if (!names.has(SLOTS_NAME)) throw new SnapshotRejection("set_aside", `${SLOTS_NAME} is missing`);
+  if (!proven) for (const file of manifest.files) await verifyFile(path, file);
+  const index = new MemoryIndex(space);
+  const shared = new SharedFile(path);
   try {
     const reader = new SlotsReader(await readFile(join(path, SLOTS_NAME)));
-    const index = new MemoryIndex(space);
-    for (const { name, segments, live } of manifest.namespaces) {
+    for (const { name, main, segments, live } of manifest.namespaces) {
       const vectors = new VectorSegments(space);
-      for (const { file, rows } of segments) {
+      for (const file of [...(main === null ? [] : [main.file, main.vectors]), ...segments.map((part) => part.file)]) {
         if (!names.has(file)) throw new Error(`${file} is missing`);
-        vectors.adopt(space.readFile(join(path, file), rows), rows);
+      }
+      if (main !== null) await loadMain(path, main, vectors, space, configuration);
+      for (const { file, offset, rows } of segments) {
+        const bytes = flatFileBytes(space.shape, rows);
+        if (names.get(file) === bytes) vectors.adopt(space.readFile(join(path, file), rows), rows);
+        else vectors.adopt(space.readBytes(shared.read(file, offset, bytes), rows), rows);
         // Files are read in one go each; between them the host answers pings.
-        await new Promise<void>((resolve) => void setImmediate(resolve));
+        if (bytes > SHARED_BYTES_MAX) await nextTurn();
       }
-      const tables = reader.next();
-      if (tables.slots.length !== vectors.rows || tables.slots.liveCount !== live) {
-        throw new Error(`namespace ${name} has ${tables.slots.length} slots for ${vectors.rows} vectors`);
+      const loaded = new NamespaceIndex(name, space, { vectors, ...reader.next() });
+      const { slots } = loaded;
+      if (slots.length !== vectors.rows || slots.liveCount !== live) {
+        throw new Error(`namespace ${name} has ${slots.length} slots for ${vectors.rows} vectors`);
       }
-      for (let slot = 0; slot < tables.slots.length; slot++) if (!tables.slots.isLive(slot)) vectors.markDead(slot);
-      index.add(new NamespaceIndex(name, space, { vectors, ...tables }));
+      for (let slot = 0; slot < slots.length; slot++) if (!slots.isLive(slot)) vectors.markDead(slot);
+      index.add(loaded);
     }
     if (!reader.atEnd) throw new Error(`${SLOTS_NAME} goes on behind its end`);
     return { index, manifest };
   } catch (error) {
+    index.drop();
+    if (error instanceof SnapshotRejection) throw error;
     throw new SnapshotRejection("set_aside", `its files do not fit together: ${(error as Error).message}`);
+  } finally {
+    shared.close();
   }
+}
+
+/** Reads parts of files, which come one behind the other in the same one mostly. */
+class SharedFile {
+  readonly #folder: string;
+  #name: string | null = null;
+  #file: HeldFile | null = null;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  read(name: string, offset: number, length: number): Buffer {
+    if (this.#file === null || this.#name !== name) {
+      this.close();
+      this.#file = HeldFile.open(join(this.#folder, name));
+      this.#name = name;
+    }
+    if (offset + length > this.#file.bytes) throw new Error(`${name} ends before ${offset + length}`);
+    const bytes = Buffer.allocUnsafe(length);
+    this.#file.readAt(bytes, offset);
+    return bytes;
+  }
+
+  close(): void {
+    this.#file?.release();
+    this.#file = null;
+  }
+}
+
+async function loadMain(
+  path: string,
+  main: SnapshotMain,
+  vectors: VectorSegments,
+  space: FlatSpace,
+  configuration: MainConfiguration,
+): Promise<void> {
+  if (main.factory !== configuration.factory) {
+    // Another index is wanted: the exact vectors are all that is of use. It is built in the background.
+    vectors.adopt(space.readFile(join(path, main.vectors), main.rows), main.rows);
+    return;
+  }
+  const held = HeldFile.open(join(path, main.vectors));
+  try {
+    const from = { path: join(path, main.file), take: false, vectors: held, rows: main.rows, factory: main.factory };
+    vectors.main = readMain(space, from, configuration);
+  } catch (error) {
+    held.release();
+    throw error;
+  }
+  await nextTurn();
 }

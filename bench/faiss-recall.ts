@@ -1,0 +1,144 @@
+/**
+ * How much does a main index find of what an exact search finds, and how long does it take; also after half of the
+ * memories were updated and a fifth deleted?
+ *
+ *     npx tsx bench/faiss-recall.ts [--count 100000] [--dimension 384] [--queries 200] [--factories "Flat;IVF1024,Flat:64"]
+ *
+ * A factory may be followed by its `nprobe` or `efSearch`. The exact answer is computed here, in double precision, from
+ * the very vectors. Three measurements of each: built; after updates and deletes, which the delta and the dead bits
+ * carry; compacted again. All k results must be live, of the newest version, and each once.
+ */
+import { parseArgs } from "node:util";
+import type { PutChange } from "../src/memory/memory.ts";
+import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
+import { exactScore, projectVector } from "../src/projections/faiss/metric.ts";
+import { milliseconds, quantile, verify, withFolder } from "./support/report.ts";
+import { clusteredVectors, EMPTY_LEDGER, put, randomNumbers, tombstone } from "./support/vectors.ts";
+
+const { values } = parseArgs({
+  options: {
+    count: { type: "string", default: "100000" },
+    dimension: { type: "string", default: "384" },
+    queries: { type: "string", default: "200" },
+    factories: { type: "string", default: "Flat;IVF1024,Flat:32;IVF1024,SQ8:32;HNSW32:128" },
+  },
+});
+const count = Number(values.count);
+const dimension = Number(values.dimension);
+const K = 10;
+const CHUNK = 2_000;
+const later = (): AbortSignal => AbortSignal.timeout(3_600_000);
+
+const random = randomNumbers(1);
+const next = clusteredVectors(random, dimension, 500);
+const first = Array.from({ length: count }, (_, at) => put(`m${at}`, 1, next()));
+const updates = first.filter((_, at) => at % 2 === 0).map(({ memoryId }) => put(memoryId, 2, next()));
+const deletes = first.filter((_, at) => at % 5 === 1).map(({ memoryId }) => tombstone(memoryId, 3));
+const queries = Array.from({ length: Number(values.queries) }, next);
+
+const held = new Map(first.map((change) => [change.memoryId, change]));
+const truthBefore = exact(held);
+for (const change of updates) held.set(change.memoryId, change);
+for (const { memoryId } of deletes) held.delete(memoryId);
+const truthAfter = exact(held);
+
+console.log(`${count} clustered vectors of ${dimension}-d, ${queries.length} queries, k = ${K}`);
+for (const item of values.factories.split(";")) {
+  const [factory, setting] = item.split(":") as [string, string | undefined];
+  await withFolder((directory) => measure(directory, factory, Number(setting ?? 64)));
+}
+
+async function measure(directory: string, factory: string, setting: number): Promise<void> {
+  const options = {
+    directory,
+    dimension,
+    factory,
+    nprobe: setting,
+    efSearch: setting,
+    mainRowsMin: 1_000_000_000, // Until all is there: one build, not one on the way.
+  };
+  let index = await FaissProjection.open(options, { source: EMPTY_LEDGER }, later());
+  try {
+    await publishAll(index, first);
+    await index.close({ snapshot: true });
+    index = await FaissProjection.open({ ...options, mainRowsMin: 1_000 }, { source: EMPTY_LEDGER }, later());
+    const builtMs = await untilBuilt(index, factory === "Flat" ? 0 : count);
+    console.log(`${factory}${factory === "Flat" ? "" : ` at ${setting}, built in ${(builtMs / 1_000).toFixed(1)} s`}`);
+    await report(index, "built", truthBefore);
+    // The shares at which a rebuild would pay are above what is written here.
+    await index.close({ snapshot: true });
+    const quiet = { ...options, mainRowsMin: 1_000, deltaShareMax: 1, deadShareMax: 1 };
+    index = await FaissProjection.open(quiet, { source: EMPTY_LEDGER }, later());
+    await publishAll(index, updates);
+    for (let start = 0; start < deletes.length; start += CHUNK) {
+      await index.publish(deletes.slice(start, start + CHUNK), later());
+    }
+    await report(index, "50 % updated, 20 % deleted", truthAfter);
+    await index.compact(later());
+    await report(index, "compacted", truthAfter);
+  } finally {
+    await index.close();
+  }
+}
+
+async function publishAll(index: FaissProjection, changes: readonly PutChange[]): Promise<void> {
+  for (let start = 0; start < changes.length; start += CHUNK) {
+    await index.publish(changes.slice(start, start + CHUNK), later());
+  }
+}
+
+async function untilBuilt(index: FaissProjection, rows: number): Promise<number> {
+  const started = performance.now();
+  for (;;) {
+    const { host } = await index.statistics(later());
+    verify(host?.compactionFailure === null, `the build failed: ${host?.compactionFailure}`);
+    if ((host?.namespaces[0]?.main ?? 0) >= rows) return performance.now() - started;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function report(
+  index: FaissProjection,
+  state: string,
+  truth: { ids: ReadonlySet<string>[]; versions: ReadonlyMap<string, number> },
+): Promise<void> {
+  const times: number[] = [];
+  let found = 0;
+  for (const [at, query] of queries.entries()) {
+    const started = performance.now();
+    const hits = await index.search("default", query, K, later());
+    times.push(performance.now() - started);
+    verify(hits.length === K && new Set(hits.map(({ memoryId }) => memoryId)).size === K, `${hits.length} results`);
+    for (const { memoryId, version } of hits) {
+      verify(truth.versions.get(memoryId) === version, `${memoryId} at version ${version} was found`);
+      if (truth.ids[at]?.has(memoryId)) found++;
+    }
+  }
+  const recall = found / (K * queries.length);
+  if (/^Flat/.test(values.factories) && index.factory === "Flat")
+    verify(recall === 1, `recall ${recall} of a flat index`);
+  const { host } = await index.statistics(later());
+  const { live, dead, main } = host?.namespaces[0] ?? { live: 0, dead: 0, main: 0 };
+  console.log(
+    `  ${state.padEnd(27)} recall@${K} ${recall.toFixed(3)}, search p50 ${milliseconds(quantile(times, 0.5))}, ` +
+      `p99 ${milliseconds(quantile(times, 0.99))} (${live} live, ${dead} dead, ${main} in the main index)`,
+  );
+}
+
+/** The k nearest by definition. */
+function exact(memories: ReadonlyMap<string, PutChange>): {
+  ids: ReadonlySet<string>[];
+  versions: ReadonlyMap<string, number>;
+} {
+  const all = [...memories.values()].map(({ memoryId, embedding }) => ({
+    memoryId,
+    unit: projectVector("cosine", embedding as Float32Array),
+  }));
+  const ids = queries.map((query) => {
+    const unit = projectVector("cosine", query);
+    const scores = Float64Array.from(all, (memory) => exactScore("cosine", unit, memory.unit, 0));
+    const limit = scores.toSorted().at(-K) as number;
+    return new Set(all.filter((_, at) => (scores[at] as number) >= limit).map(({ memoryId }) => memoryId));
+  });
+  return { ids, versions: new Map([...memories.values()].map(({ memoryId, version }) => [memoryId, version])) };
+}

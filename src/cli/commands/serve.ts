@@ -1,0 +1,50 @@
+import { parseOptions } from "../../config/parse.ts";
+import type { KeyRing } from "../../http/keys.ts";
+import { MemorySynchronizer, type Options } from "../../index.ts";
+import { untilAborted } from "../../lifecycle/deadline.ts";
+import type { CliCommand, CommandResult, Invocation } from "../command.ts";
+import { EXIT } from "../exit.ts";
+import { connectOptions } from "../options.ts";
+
+export const serveCommand: CliCommand = {
+  name: "serve",
+  usage: "",
+  summary: "run the HTTP service and the background loops until SIGTERM or Ctrl-C; a second signal ends it at once",
+  async run(invocation) {
+    return await serve(invocation, connectOptions(invocation.settings));
+  },
+};
+
+/** Serves until the invocation is interrupted. */
+export async function serve(invocation: Invocation, options: Options, keys?: KeyRing): Promise<CommandResult> {
+  const { log, signal } = invocation;
+  const { http } = parseOptions(options);
+  // Only here: the other commands need no web framework, and would wait for it to load.
+  const { HttpService } = await import("../../http/http-service.ts");
+  const service = await HttpService.create({
+    http,
+    log,
+    connect: (connecting) => MemorySynchronizer.connect({ ...options, log }, { signal: connecting }),
+    ...(keys && { keys }),
+  });
+  let inTime = true;
+  try {
+    const { address, family, port } = await service.listen();
+    const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+    invocation.say(`listening on ${url}`);
+    await service.connect(signal);
+    invocation.say("ready");
+    await untilAborted(new Promise<never>(() => undefined), signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    inTime = await service.stop();
+    // What did not end in time still holds handles, and the process must not wait for them.
+    if (!inTime) setTimeout(() => process.exit(), 500).unref();
+  }
+  return {
+    exitCode: inTime ? EXIT.ok : EXIT.findings,
+    json: { stopped: true, inTime },
+    text: inTime ? "stopped" : "stopped; some requests were cut off, or the index was not saved",
+  };
+}

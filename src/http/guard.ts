@@ -1,0 +1,111 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { EffectiveOptions } from "../config/options.ts";
+import { hasScope, type Identity, type KeyRing, mayTouch } from "./keys.ts";
+import { HttpProblem } from "./problem.ts";
+import { RateLimiter } from "./rate-limiter.ts";
+import type { Access } from "./route.ts";
+
+/** Requests with a wrong key, per address: guessing is hopeless, and need not be cheap either. */
+const FAILURES_PER_SECOND = 5;
+const FAILURES_BURST = 50;
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
+
+/** Everybody, where no keys are asked for. */
+const ANYBODY: Identity = { id: "anybody", scope: "admin", namespaces: null };
+
+/** Says who a request is from and whether it may pass, before its body is read. */
+export class Guard {
+  readonly #keys: KeyRing | null;
+  readonly #requests: RateLimiter;
+  readonly #failures: RateLimiter;
+  readonly #origins: ReadonlySet<string>;
+
+  /** @param keys null: no keys are asked for. */
+  constructor(keys: KeyRing | null, options: EffectiveOptions["http"]) {
+    this.#keys = keys;
+    this.#requests = new RateLimiter(options.rateLimitPerSecond, options.rateLimitBurst);
+    this.#failures = new RateLimiter(FAILURES_PER_SECOND, FAILURES_BURST);
+    this.#origins = new Set(
+      (options.corsOrigins ?? "")
+        .split(",")
+        .map((origin) => origin.trim())
+        .filter((origin) => origin !== ""),
+    );
+  }
+
+  /** @throws {HttpProblem} 401, 403 or 429. */
+  async admit(request: FastifyRequest, access: Access): Promise<Identity> {
+    if (access === "public") return ANYBODY;
+    const identity = await this.#identify(request);
+    const waitMs = this.#requests.take(identity.id);
+    if (waitMs > 0) throw tooMany(waitMs, "requests of this key");
+    const { scope, everywhere = false } = access;
+    if (!hasScope(identity, scope)) {
+      throw new HttpProblem(403, "FORBIDDEN", `the key's scope is ${identity.scope}, and ${scope} is needed`);
+    }
+    if (everywhere && identity.namespaces !== null) {
+      const detail = "the key is bound to namespaces, and this concerns all of them";
+      throw new HttpProblem(403, "FORBIDDEN", detail);
+    }
+    const { namespace } = request.params as { namespace?: string };
+    if (namespace !== undefined && !mayTouch(identity, namespace)) {
+      throw new HttpProblem(403, "FORBIDDEN", "the key is not bound to this namespace");
+    }
+    return identity;
+  }
+
+  /**
+   * Answers what browsers ask on behalf of other origins' pages. Those that are not allowed get no header that would let
+   * the page read an answer. @returns whether the request is answered with that.
+   */
+  crossOrigin(request: FastifyRequest, reply: FastifyReply): boolean {
+    const { origin } = request.headers;
+    if (origin === undefined || !this.#origins.has(origin)) return false;
+    void reply.header("access-control-allow-origin", origin).header("vary", "origin");
+    void reply.header("access-control-expose-headers", "etag, location, retry-after, x-request-id");
+    if (request.method !== "OPTIONS") return false;
+    void reply
+      .header("access-control-allow-methods", "GET, PUT, POST, DELETE")
+      .header("access-control-allow-headers", "authorization, content-type, if-match, if-none-match, idempotency-key")
+      .header("access-control-max-age", "600");
+    return true;
+  }
+
+  async #identify(request: FastifyRequest): Promise<Identity> {
+    if (this.#keys === null) {
+      this.#refuseForeignPages(request);
+      return ANYBODY;
+    }
+    const key = /^Bearer +(\S{1,256})$/i.exec(request.headers.authorization ?? "")?.[1];
+    const identity = key === undefined ? null : await this.#keys.identify(key);
+    if (identity !== null) return identity;
+    // A valid key passes whatever others do behind the same address.
+    const waitMs = this.#failures.take(request.ip);
+    if (waitMs > 0) throw tooMany(waitMs, "requests without a valid key");
+    const detail =
+      key === undefined ? "a key is needed: Authorization: Bearer mns_…" : "the key is not known, or expired";
+    throw new HttpProblem(401, "UNAUTHENTICATED", detail, {
+      headers: { "www-authenticate": 'Bearer realm="mnemosync"' },
+    });
+  }
+
+  /** Without keys a page in the user's browser could call the service, by its loopback address or a name made to lead there. */
+  #refuseForeignPages(request: FastifyRequest): void {
+    const { origin, host } = request.headers;
+    const isForeign = origin !== undefined && !this.#origins.has(origin);
+    if (isForeign || request.headers["sec-fetch-site"] === "cross-site") {
+      throw new HttpProblem(403, "FORBIDDEN", "pages of other origins may not call a service without keys");
+    }
+    if (host !== undefined && !LOOPBACK.test(host)) {
+      throw new HttpProblem(403, "FORBIDDEN", "a service without keys is called by its loopback address only");
+    }
+  }
+}
+
+function tooMany(waitMs: number, what: string): HttpProblem {
+  return new HttpProblem(429, "RATE_LIMITED", `too many ${what}`, {
+    retryable: true,
+    headers: { "retry-after": String(Math.max(1, Math.ceil(waitMs / 1_000))) },
+  });
+}

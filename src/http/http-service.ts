@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import type { EffectiveOptions } from "../config/options.ts";
+import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError } from "../index.ts";
+import { pause, untilAborted, withDeadline } from "../lifecycle/deadline.ts";
+import { Jobs } from "./jobs.ts";
+import { KeyRing } from "./keys.ts";
+import { OpenConnections } from "./open-connections.ts";
+import { HttpProblem } from "./problem.ts";
+import type { Service } from "./route.ts";
+import { createServer } from "./server.ts";
+
+export interface HttpServiceOptions {
+  readonly http: EffectiveOptions["http"];
+  /** Opens the stores. Called again after failures that may pass. */
+  readonly connect: (signal: AbortSignal) => Promise<MemorySynchronizer>;
+  readonly log: Log;
+  /** Overrides `http.keysFile`. */
+  readonly keys?: KeyRing;
+}
+
+/** Milliseconds between attempts to connect, at most; they begin at 200. */
+const CONNECT_DELAY_MAX_MS = 5_000;
+
+const LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"];
+
+/**
+ * The service: a synchronizer behind HTTP.
+ *
+ *   new ──listen──► starting ──connect──► ready ──stop──► stopping ──► stopped (final)
+ *
+ * It listens before the stores are there: `/healthz` answers from the first moment, everything else says 503 until
+ * `connect` is through.
+ */
+export class HttpService implements Service {
+  readonly jobs = new Jobs();
+  readonly log: Log;
+  readonly #options: HttpServiceOptions;
+  readonly #app: FastifyInstance;
+  readonly #connections: OpenConnections;
+  readonly #stop = new AbortController();
+  #sync: MemorySynchronizer | null = null;
+  #stopped: Promise<boolean> | null = null;
+
+  private constructor(options: HttpServiceOptions, keys: KeyRing | null) {
+    this.#options = options;
+    this.log = options.log;
+    this.#app = createServer({ http: options.http, service: this, keys, version: packageVersion() });
+    this.#connections = new OpenConnections(this.#app.server);
+  }
+
+  /** @throws {ConfigurationError} Nobody said who may call it. */
+  static async create(options: HttpServiceOptions): Promise<HttpService> {
+    return new HttpService(options, await keyRing(options));
+  }
+
+  /** For requests without a network, in tests. */
+  get app(): FastifyInstance {
+    return this.#app;
+  }
+
+  get sync(): MemorySynchronizer {
+    if (this.#sync !== null) return this.#sync;
+    throw new HttpProblem(503, "NOT_READY", this.notReady ?? "not connected", {
+      retryable: true,
+      headers: { "retry-after": "1" },
+    });
+  }
+
+  get notReady(): string | null {
+    if (this.#stop.signal.aborted) return "the service is stopping";
+    return this.#sync === null ? "the service is connecting to its stores" : null;
+  }
+
+  get stopping(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** @returns where it listens. @throws {ConfigurationError} The address cannot be had. */
+  async listen(): Promise<AddressInfo> {
+    const { host, port } = this.#options.http;
+    try {
+      await this.#app.listen({ host, port });
+    } catch (cause) {
+      throw new ConfigurationError(`cannot listen on ${host}:${port}: ${(cause as Error).message}`, { cause });
+    }
+    return this.#app.server.address() as AddressInfo;
+  }
+
+  /**
+   * Opens the stores, however long they stay away, and starts the background loops.
+   * @throws what cannot pass: wrong options, a database that is too new. @throws the reason of `signal`.
+   */
+  async connect(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; ; failures++) {
+      try {
+        const sync = await this.#options.connect(signal);
+        if (this.#stop.signal.aborted) return await sync.close();
+        this.#sync = sync;
+        sync.start();
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof MnemosyncError && error.retryable)) throw error;
+        const waitMs = Math.min(200 * 2 ** Math.min(failures, 10), CONNECT_DELAY_MAX_MS);
+        this.log.warn({ error: error.message, waitMs }, "http.stores_away");
+        await pause(waitMs, signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  /**
+   * Requests under way finish, new ones are refused, jobs are cancelled, then the stores are closed. Takes twice
+   * `http.shutdownTimeoutMs` at most: once for the requests, whose connections are cut then, and once for the stores.
+   * Twice is once.
+   * @returns whether all of it was done in time. What was acknowledged is committed either way.
+   */
+  stop(): Promise<boolean> {
+    this.#stopped ??= this.#end();
+    return this.#stopped;
+  }
+
+  async #end(): Promise<boolean> {
+    const { shutdownTimeoutMs } = this.#options.http;
+    this.#stop.abort(new Error("the service is stopping"));
+    const inTime = await this.#within(shutdownTimeoutMs, "requests", async () => {
+      this.#connections.drain();
+      await Promise.all([this.jobs.close(), this.#app.close()]);
+    });
+    if (!inTime) this.#connections.destroy();
+    const closed = await this.#within(shutdownTimeoutMs, "stores", async () => this.#sync?.close());
+    return inTime && closed;
+  }
+
+  async #within(milliseconds: number, what: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await withDeadline(milliseconds, undefined, (signal) => untilAborted(work(), signal));
+      return true;
+    } catch (error) {
+      this.log.warn({ what, milliseconds, error: (error as Error).message }, "http.stop_incomplete");
+      return false;
+    }
+  }
+}
+
+async function keyRing({ http, keys, log }: HttpServiceOptions): Promise<KeyRing | null> {
+  if (keys !== undefined) return keys;
+  if (http.authentication === "none") {
+    if (LOOPBACK_HOSTS.includes(http.host)) return null;
+    throw new ConfigurationError(
+      `http.authentication is none, and http.host is ${http.host}: without keys the service listens on 127.0.0.1 only`,
+    );
+  }
+  if (http.keysFile !== undefined) return await KeyRing.fromFile(http.keysFile, { log });
+  throw new ConfigurationError(
+    "it is not said who may call the service: name a file of keys with http.keysFile (make one with `mnemosync key`), " +
+      "or set http.authentication to none for use from this machine only",
+  );
+}
+
+function packageVersion(): string {
+  const file = new URL("../../package.json", import.meta.url); // As far up from src/ as from dist/.
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}

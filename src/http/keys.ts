@@ -1,0 +1,157 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { z } from "zod";
+import { ConfigurationError, type Log } from "../index.ts";
+
+export const SCOPES = ["read", "write", "admin"] as const;
+/** What a key may do. Each includes the ones before it. */
+export type Scope = (typeof SCOPES)[number];
+
+/** Who sent a request. */
+export interface Identity {
+  /** Names the key in logs and rate limits. */
+  readonly id: string;
+  readonly scope: Scope;
+  /** Null: all of them. */
+  readonly namespaces: ReadonlySet<string> | null;
+}
+
+const keySchema = z.strictObject({
+  id: z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "expected 1 to 64 letters, digits and hyphens"),
+  /** SHA-256 of the whole key, hex. Its secret has 256 random bits, so a slow hash would add nothing. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
+  scope: z.enum(SCOPES),
+  namespaces: z.union([z.literal("*"), z.array(z.string().regex(/^[A-Za-z0-9._-]{1,128}$/)).min(1)]),
+  expiresAt: z.iso.datetime({ offset: true }).optional(),
+});
+
+const fileSchema = z.strictObject({ keys: z.array(keySchema).max(10_000) });
+
+/** A key as the keys file holds it. */
+export type KeyEntry = z.output<typeof keySchema>;
+
+const KEY_PATTERN = /^mns_([A-Za-z0-9-]{1,64})_[A-Za-z0-9_-]{43}$/;
+
+/** A new key and the entry for the keys file. The key itself is shown this once: only its hash is kept. */
+export function createKey(entry: Omit<KeyEntry, "sha256">): { key: string; entry: KeyEntry } {
+  const key = `mns_${entry.id}_${randomBytes(32).toString("base64url")}`;
+  const parsed = keySchema.safeParse({ ...entry, sha256: hashOf(key).toString("hex") });
+  if (parsed.success) return { key, entry: parsed.data };
+  const issue = parsed.error.issues[0];
+  throw new ConfigurationError(`${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+/** The keys that the service takes. The file is read again when it changes: revoking a key needs no restart. */
+export class KeyRing {
+  readonly #path: string | null;
+  readonly #log: Log;
+  readonly #now: () => number;
+  readonly #rereadMs: number;
+  #keys: ReadonlyMap<string, KeyEntry>;
+  #stamp: string;
+  #lookedAt: number;
+  #looking: Promise<void> | null = null;
+
+  private constructor(path: string | null, keys: readonly KeyEntry[], stamp: string, options: KeyRingOptions) {
+    this.#path = path;
+    this.#keys = new Map(keys.map((key) => [key.id, key]));
+    this.#stamp = stamp;
+    this.#log = options.log;
+    this.#now = options.now ?? Date.now;
+    this.#rereadMs = options.rereadMs ?? 5_000;
+    this.#lookedAt = this.#now();
+  }
+
+  /** @throws {ConfigurationError} The file cannot be read, or is not as it must be. */
+  static async fromFile(path: string, options: KeyRingOptions): Promise<KeyRing> {
+    const stamp = await stampOf(path);
+    return new KeyRing(path, await readKeys(path), stamp, options);
+  }
+
+  static of(keys: readonly KeyEntry[], options: KeyRingOptions): KeyRing {
+    return new KeyRing(null, keys, "", options);
+  }
+
+  /** Who `key` is; null for a key that is unknown, expired, or not shaped like one. */
+  async identify(key: string): Promise<Identity | null> {
+    await this.#refresh();
+    const id = KEY_PATTERN.exec(key)?.[1];
+    const entry = id === undefined ? undefined : this.#keys.get(id);
+    // Hashed in any case, and compared in constant time: how long it takes tells nothing.
+    const matches = timingSafeEqual(hashOf(key), Buffer.from(entry?.sha256 ?? "0".repeat(64), "hex"));
+    if (entry === undefined || !matches) return null;
+    if (entry.expiresAt !== undefined && Date.parse(entry.expiresAt) <= this.#now()) return null;
+    return {
+      id: entry.id,
+      scope: entry.scope,
+      namespaces: entry.namespaces === "*" ? null : new Set(entry.namespaces),
+    };
+  }
+
+  async #refresh(): Promise<void> {
+    const path = this.#path;
+    if (path === null || this.#now() - this.#lookedAt < this.#rereadMs) return;
+    this.#looking ??= this.#look(path).finally(() => {
+      this.#looking = null;
+    });
+    await this.#looking;
+  }
+
+  async #look(path: string): Promise<void> {
+    this.#lookedAt = this.#now();
+    try {
+      const stamp = await stampOf(path);
+      if (stamp === this.#stamp) return;
+      const keys = await readKeys(path);
+      this.#keys = new Map(keys.map((key) => [key.id, key]));
+      this.#stamp = stamp;
+      this.#log.info({ keys: keys.length }, "http.keys_read");
+    } catch (error) {
+      // Half a file is no reason to lock everybody out; the next look may find it whole.
+      this.#log.error({ error: (error as Error).message }, "http.keys_not_read");
+    }
+  }
+}
+
+export interface KeyRingOptions {
+  readonly log: Log;
+  /** Milliseconds between looks at the file. @default 5_000 */
+  readonly rereadMs?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** Whether `identity` may do what needs `scope`. */
+export function hasScope(identity: Identity, scope: Scope): boolean {
+  return SCOPES.indexOf(identity.scope) >= SCOPES.indexOf(scope);
+}
+
+export function mayTouch(identity: Identity, namespace: string): boolean {
+  return identity.namespaces === null || identity.namespaces.has(namespace);
+}
+
+function hashOf(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}
+
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { mtimeMs, size, ino } = await stat(path);
+    return `${mtimeMs}/${size}/${ino}`;
+  } catch (cause) {
+    throw new ConfigurationError(`http.keysFile cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function readKeys(path: string): Promise<KeyEntry[]> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw new ConfigurationError(`http.keysFile cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  const parsed = fileSchema.safeParse(value);
+  if (parsed.success) return parsed.data.keys;
+  const issue = parsed.error.issues[0];
+  throw new ConfigurationError(`http.keysFile, at ${issue?.path.join(".") || "its top"}: ${issue?.message}`);
+}

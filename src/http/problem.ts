@@ -1,0 +1,144 @@
+import { z } from "zod";
+import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
+
+/** What the service itself refuses, beside the library's codes. */
+export type HttpErrorCode =
+  | "MALFORMED_REQUEST"
+  | "UNAUTHENTICATED"
+  | "FORBIDDEN"
+  | "ROUTE_NOT_FOUND"
+  | "METHOD_NOT_ALLOWED"
+  | "JOB_RUNNING"
+  | "ALREADY_DECIDED"
+  | "PRECONDITION_FAILED"
+  | "BODY_TOO_LARGE"
+  | "UNSUPPORTED_MEDIA_TYPE"
+  | "RATE_LIMITED"
+  | "REQUEST_TIMEOUT"
+  | "NOT_READY";
+
+export const MEDIA_TYPE_PROBLEM = "application/problem+json";
+
+/** RFC 9457. `code` is stable, and what programs branch on; `detail` is for people. */
+export const problemSchema = z
+  .looseObject({
+    type: z.string().describe("A URN that names the code"),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    instance: z.string().describe("The request's id, as in the log"),
+    code: z.string().describe("Stable name of the error"),
+    retryable: z.boolean().describe("Whether the same request may succeed later"),
+  })
+  .meta({ id: "Problem", description: "What went wrong (RFC 9457)" });
+
+/** An answer that is a refusal. */
+export class HttpProblem extends Error {
+  readonly status: number;
+  readonly code: ErrorCode | HttpErrorCode;
+  readonly retryable: boolean;
+  /** Further members of the problem document. */
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    code: ErrorCode | HttpErrorCode,
+    detail: string,
+    more: { retryable?: boolean; members?: Record<string, unknown>; headers?: Record<string, string> } = {},
+  ) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+    this.retryable = more.retryable ?? false;
+    this.members = more.members ?? {};
+    this.headers = more.headers ?? {};
+  }
+}
+
+/** Every code of the library has its status; a new one does not compile without. */
+const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+  VALIDATION: 422,
+  VERSION_CONFLICT: 409,
+  STORE_UNAVAILABLE: 503,
+  STORE_REFUSED: 503,
+  COMMIT_OUTCOME_UNKNOWN: 503,
+  QUEUE_FULL: 503,
+  DEADLINE_EXCEEDED: 504,
+  ABORTED: 503,
+  CLOSED: 503,
+  NOT_FOUND: 404,
+  CONFIGURATION: 422,
+  SCHEMA_TOO_NEW: 503,
+  EMBEDDING_FAILED: 502,
+  INTERNAL: 500,
+};
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+/** Codes for what fastify refuses before a handler runs. */
+const FRAMEWORK_CODES: Readonly<Record<number, HttpErrorCode>> = {
+  408: "REQUEST_TIMEOUT",
+  413: "BODY_TOO_LARGE",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+  503: "NOT_READY",
+};
+
+/** Any failure as an answer. What is no error of ours tells nothing of its message: it may hold anything. */
+export function asProblem(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof MnemosyncError) return libraryProblem(error);
+  const status = (error as { statusCode?: unknown } | null)?.statusCode;
+  if (typeof status === "number" && status >= 400 && (status < 500 || status === 503)) {
+    const code = FRAMEWORK_CODES[status] ?? "MALFORMED_REQUEST";
+    return new HttpProblem(status, code, (error as Error).message, { retryable: status === 503 });
+  }
+  return new HttpProblem(500, "INTERNAL", "a defect of the service; its log tells more under this request's id");
+}
+
+function libraryProblem(error: MnemosyncError): HttpProblem {
+  const status = STATUS_OF[error.code] ?? 500;
+  const members: Record<string, unknown> = {};
+  if (error instanceof ValidationError && error.path !== "") members.path = error.path;
+  for (const name of ["store", "transactionId", "expectedVersion", "foundVersion"] as const) {
+    const value = (error as unknown as Record<string, unknown>)[name];
+    if (value !== undefined) members[name] = value;
+  }
+  return new HttpProblem(status, error.code, error.message, {
+    retryable: error.retryable,
+    members,
+    ...(error.retryable && status === 503 && { headers: { "retry-after": "1" } }),
+  });
+}
+
+export function problemDocument(problem: HttpProblem, requestId: string): z.output<typeof problemSchema> {
+  return {
+    ...problem.members,
+    type: `urn:mnemosync:problem:${problem.code.toLowerCase().replaceAll("_", "-")}`,
+    title: TITLES[problem.status] ?? "Error",
+    status: problem.status,
+    detail: problem.message,
+    instance: requestId,
+    code: problem.code,
+    retryable: problem.retryable,
+  };
+}

@@ -1,0 +1,32 @@
+/** A token bucket per sender: `burst` requests at once, `perSecond` in the long run. */
+export class RateLimiter {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  readonly #now: () => number;
+  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+
+  /** @param now milliseconds on a clock that never goes back. */
+  constructor(perSecond: number, burst: number, now: () => number = () => performance.now()) {
+    this.#perSecond = perSecond;
+    this.#burst = burst;
+    this.#now = now;
+  }
+
+  /** Takes one request of `sender`. @returns 0 when it may pass, else the milliseconds until one may. */
+  take(sender: string): number {
+    const now = this.#now();
+    const bucket = this.#buckets.get(sender) ?? { tokens: this.#burst, at: now };
+    const tokens = Math.min(this.#burst, bucket.tokens + ((now - bucket.at) / 1_000) * this.#perSecond);
+    // Set anew, so that the map's first entry is the one that was quiet for longest.
+    this.#buckets.delete(sender);
+    this.#buckets.set(sender, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
+    if (this.#buckets.size > SENDERS_MAX) {
+      const quietest = this.#buckets.keys().next().value;
+      if (quietest !== undefined) this.#buckets.delete(quietest);
+    }
+    return tokens >= 1 ? 0 : ((1 - tokens) / this.#perSecond) * 1_000;
+  }
+}
+
+/** Senders remembered. Beyond it the one that was quiet for longest starts anew. */
+const SENDERS_MAX = 10_000;

@@ -1,0 +1,157 @@
+import { z } from "zod";
+import { NotFoundError } from "../../index.ts";
+import { entityTag, outcomeDocument, versionDocument } from "../documents.ts";
+import { mayTouch } from "../keys.ts";
+import { HttpProblem } from "../problem.ts";
+import { type Route, route } from "../route.ts";
+import {
+  count,
+  diffSchema,
+  memoryParams,
+  outcomeSchema,
+  outcomesSchema,
+  transactionSchema,
+  ulidText,
+  versionSchema,
+} from "../schemas.ts";
+
+const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
+const version = count(1, Number.MAX_SAFE_INTEGER);
+const transactionParams = z.object({ transactionId: ulidText });
+
+const listVersions = route({
+  method: "GET",
+  path: `${MEMORY}/history`,
+  operationId: "listVersions",
+  summary: "The versions of a memory that are kept, newest first",
+  tag: "history",
+  access: { scope: "read" },
+  params: memoryParams,
+  query: z.object({ limit: count(1, 1_000, 100) }),
+  responses: {
+    200: {
+      description: "Versions; none for an unknown memory",
+      schema: z.object({ versions: z.array(versionSchema) }),
+    },
+  },
+  async handle({ params, query, signal }, { sync }) {
+    const { namespace, memoryId } = params;
+    const versions = await sync.history(memoryId, { namespace, limit: query.limit, signal });
+    return { status: 200, body: { versions: versions.map(versionDocument) } };
+  },
+});
+
+const diffVersions = route({
+  method: "GET",
+  path: `${MEMORY}/diff`,
+  operationId: "diffVersions",
+  summary: "How two versions of a memory differ, field by field",
+  tag: "history",
+  access: { scope: "read" },
+  params: memoryParams,
+  query: z.object({ from: version, to: version }),
+  responses: {
+    200: { description: "The differences", schema: diffSchema },
+    404: { description: "One of the versions is not kept" },
+  },
+  async handle({ params, query, signal }, { sync }) {
+    const { namespace, memoryId } = params;
+    const diff = await sync.diff(memoryId, query.from, query.to, { namespace, signal });
+    const fields = diff.fields.map(({ path, before = null, after = null }) => ({ path, before, after }));
+    const { fromVersion, toVersion, embeddingChanged } = diff;
+    return { status: 200, body: { fromVersion, toVersion, fields, embeddingChanged } };
+  },
+});
+
+const rollbackMemory = route({
+  method: "POST",
+  path: `${MEMORY}/rollback`,
+  operationId: "rollbackMemory",
+  summary: "Write the content of an older version as a new one",
+  tag: "history",
+  access: { scope: "write" },
+  params: memoryParams,
+  body: z.strictObject({ toVersion: z.number().int().min(1) }).meta({ id: "Rollback" }),
+  responses: {
+    200: { description: "Written", schema: outcomeSchema, headers: { ETag: "The new version" } },
+    404: { description: "The version is not kept" },
+    409: { description: "The memory was written meanwhile" },
+  },
+  async handle({ params, body }, { sync }) {
+    const { namespace, memoryId } = params;
+    const outcome = await sync.rollback(memoryId, body.toVersion, { namespace });
+    if (outcome.status === "conflict") {
+      throw new HttpProblem(409, "VERSION_CONFLICT", "the memory was written meanwhile: read it, and try again", {
+        retryable: true,
+        members: { foundVersion: outcome.version },
+      });
+    }
+    return { status: 200, headers: { etag: entityTag(outcome.version) }, body: outcomeDocument(outcome) };
+  },
+});
+
+const getTransaction = route({
+  method: "GET",
+  path: "/v1/transactions/{transactionId}",
+  operationId: "getTransaction",
+  summary: "The memories that a transaction wrote, of the namespaces that the key is bound to",
+  tag: "history",
+  access: { scope: "read" },
+  params: transactionParams,
+  responses: {
+    200: { description: "The memories with the versions it gave them", schema: transactionSchema },
+    404: { description: "Unknown, rolled back, or too long ago" },
+  },
+  async handle({ params, identity, signal }, { sync }) {
+    const { transactionId } = params;
+    const all = (await sync.transaction(transactionId, { signal })) ?? [];
+    const memories = all.filter(({ namespace }) => mayTouch(identity, namespace));
+    if (memories.length === 0) throw unknownTransaction(transactionId);
+    return { status: 200, body: { transactionId, memories } };
+  },
+});
+
+const rollbackTransaction = route({
+  method: "POST",
+  path: "/v1/transactions/{transactionId}/rollback",
+  operationId: "rollbackTransaction",
+  summary: "Undo a transaction by new versions, all of its memories or none",
+  tag: "history",
+  access: { scope: "write" },
+  params: transactionParams,
+  responses: {
+    200: { description: "Undone", schema: outcomesSchema },
+    403: { description: "It also wrote memories of other namespaces: calls side by side may share a transaction" },
+    404: { description: "Unknown, rolled back, or too long ago" },
+    409: { description: "A memory was written since; nothing is undone" },
+  },
+  async handle({ params, identity }, { sync }) {
+    const { transactionId } = params;
+    const memories = (await sync.transaction(transactionId)) ?? [];
+    const own = memories.filter(({ namespace }) => mayTouch(identity, namespace));
+    if (own.length === 0) throw unknownTransaction(transactionId);
+    if (own.length < memories.length) {
+      const detail = "the transaction wrote memories of namespaces that the key is not bound to as well";
+      throw new HttpProblem(403, "FORBIDDEN", detail);
+    }
+    const outcomes = await sync.rollbackTransaction(transactionId);
+    const conflict = outcomes.find(({ status }) => status === "conflict");
+    if (conflict !== undefined) {
+      const detail = `memory ${JSON.stringify(conflict.memoryId)} was written since: nothing is undone`;
+      throw new HttpProblem(409, "VERSION_CONFLICT", detail, { members: { foundVersion: conflict.version } });
+    }
+    return { status: 200, body: { outcomes: outcomes.map(outcomeDocument) } };
+  },
+});
+
+function unknownTransaction(transactionId: string): NotFoundError {
+  return new NotFoundError(`transaction ${JSON.stringify(transactionId)} is unknown, rolled back, or too long ago`);
+}
+
+export const historyRoutes: readonly Route[] = [
+  listVersions,
+  diffVersions,
+  rollbackMemory,
+  getTransaction,
+  rollbackTransaction,
+];

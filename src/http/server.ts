@@ -1,0 +1,184 @@
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { ulid } from "ulid";
+import type { z } from "zod";
+import type { EffectiveOptions } from "../config/options.ts";
+import { ValidationError } from "../index.ts";
+import { limited, parseJson } from "./body.ts";
+import { Guard } from "./guard.ts";
+import type { Identity, KeyRing } from "./keys.ts";
+import { openApiDocument } from "./openapi.ts";
+import { asProblem, HttpProblem, MEDIA_TYPE_PROBLEM, problemDocument } from "./problem.ts";
+import type { Access, Route, Service } from "./route.ts";
+import { ROUTES } from "./routes.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    identity: Identity | null;
+  }
+}
+
+export interface ServerOptions {
+  readonly http: EffectiveOptions["http"];
+  readonly service: Service;
+  /** Null: no keys are asked for. */
+  readonly keys: KeyRing | null;
+  /** Of the package, for the OpenAPI document. */
+  readonly version: string;
+}
+
+const MEDIA_TYPES_LINES = ["application/x-ndjson", "application/jsonl", "application/ndjson"];
+
+const SECURITY_HEADERS = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+} as const;
+
+/** Milliseconds that a caller may take to send a request's headers. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Longer than a balancer keeps its connections, so that it is the one to close them. */
+const KEEP_ALIVE_MS = 72_000;
+/** Of a memory id, each byte of it percent-encoded. */
+const PARAMETER_LENGTH_MAX = 512 * 3;
+
+/** The service's routes on an HTTP server that does not listen yet. */
+export function createServer(options: ServerOptions): FastifyInstance {
+  const { http, service, keys, version } = options;
+  const app = fastify({
+    bodyLimit: http.bodyBytesMax,
+    requestTimeout: http.requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    genReqId: (request) => requestIdOf(request.headers["x-request-id"]),
+    frameworkErrors: (error, request, reply) => sendProblem(service, error, request, reply as FastifyReply),
+  });
+  const guard = new Guard(keys, http);
+  app.decorateRequest("identity", null);
+  addParsers(app, http);
+  app.addHook("onRequest", async (request, reply) => {
+    void reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
+    if (guard.crossOrigin(request, reply)) return reply.code(204).send();
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    service.log.info(
+      {
+        requestId: request.id,
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status: reply.statusCode,
+        key: request.identity?.id ?? null,
+        milliseconds: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      "http.request",
+    );
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(service, error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(service, new HttpProblem(404, "ROUTE_NOT_FOUND", "there is no such route"), request, reply),
+  );
+  const admitting = (access: Access) => async (request: FastifyRequest) => {
+    request.identity = await guard.admit(request, access);
+  };
+  for (const route of ROUTES) {
+    app.route({
+      method: route.method,
+      url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      onRequest: admitting(route.access),
+      handler: (request, reply) => answer(route, service, request, reply),
+    });
+  }
+  const openMetrics: Access = http.metricsAuthentication ? { scope: "read", everywhere: true } : "public";
+  app.get("/metrics", { onRequest: admitting(openMetrics) }, async (_request, reply) => {
+    const { metrics } = service.sync;
+    return reply.type(metrics.contentType).send(await metrics.text());
+  });
+  const document = JSON.stringify(openApiDocument(version));
+  app.get("/openapi.json", async (_request, reply) => reply.type("application/json").send(document));
+  return app;
+}
+
+function addParsers(app: FastifyInstance, http: EffectiveOptions["http"]): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addContentTypeParser(MEDIA_TYPES_LINES, { bodyLimit: http.importBytesMax }, (_request, payload, done) => {
+    done(null, limited(payload, http.importBytesMax));
+  });
+}
+
+async function answer(
+  route: Route,
+  service: Service,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const hangUp = new AbortController();
+  reply.raw.once("close", () => {
+    if (!reply.raw.writableFinished) hangUp.abort(new Error("the caller hung up"));
+  });
+  const wantsLines = route.bodyIsLines === true;
+  const isLines = MEDIA_TYPES_LINES.includes((request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "");
+  if (wantsLines !== isLines && (wantsLines || request.body !== undefined)) {
+    const expected = wantsLines ? MEDIA_TYPES_LINES[0] : "application/json";
+    throw new HttpProblem(415, "UNSUPPORTED_MEDIA_TYPE", `the body must be ${expected}`);
+  }
+  const checked = {
+    params: check(route.params, request.params, 400),
+    query: check(route.query, request.query, 400),
+    body: wantsLines ? request.body : check(route.body, request.body, 422),
+    headers: request.headers,
+    identity: request.identity as Identity,
+    signal: hangUp.signal,
+  };
+  const { status, body, headers = {}, stream } = await route.handle(checked as never, service);
+  void reply.code(status).headers(headers);
+  if (stream !== undefined) {
+    for (const [name, value] of Object.entries(reply.getHeaders()))
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    void reply.hijack();
+    stream(reply.raw);
+    return reply;
+  }
+  if (body === undefined) return reply.send();
+  return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+/** @throws {HttpProblem} 400 for what the address says, 422 for what the body says, naming the field. */
+function check(schema: z.ZodType | undefined, value: unknown, status: 400 | 422): unknown {
+  if (schema === undefined) return undefined;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const path = issue?.path.map(String).join(".") ?? "";
+  const message = issue?.message ?? "is not valid";
+  if (status === 422) throw new ValidationError(path, message);
+  throw new HttpProblem(400, "MALFORMED_REQUEST", path === "" ? message : `${path}: ${message}`, {
+    members: { path },
+  });
+}
+
+function sendProblem(service: Service, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = asProblem(error);
+  if (problem.status === 500) {
+    service.log.error({ requestId: request.id, error }, "http.defect");
+  }
+  return reply
+    .code(problem.status)
+    .headers({ ...SECURITY_HEADERS, ...problem.headers, "x-request-id": request.id })
+    .type(MEDIA_TYPE_PROBLEM)
+    .send(JSON.stringify(problemDocument(problem, request.id)));
+}
+
+/** The caller's own id where it is one that can stand in a log, else a new one. */
+function requestIdOf(header: string | string[] | undefined): string {
+  return typeof header === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(header) ? header : ulid();
+}

@@ -1,0 +1,77 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { SearchHit } from "./messages.ts";
+
+/** Results of searches in columns: a hundred thousand objects would keep the event loop for a quarter of a second. */
+export interface PackedHits {
+  /** Hits of each query. */
+  readonly counts: Uint32Array;
+  /** UTF-8, a NUL behind each. */
+  readonly memoryIds: Uint8Array;
+  readonly versions: Float64Array;
+  readonly scores: Float64Array;
+  /** 32 bytes each. */
+  readonly checksums: Uint8Array;
+}
+
+const CHECKSUM_BYTES = 32;
+/** Hits that are unpacked before the event loop gets a turn: two milliseconds. */
+const HITS_PER_TURN = 2_000;
+
+/** Gathers hits in columns, those of one query behind those of the other. */
+export class HitsPacker {
+  readonly #ids: Buffer[] = [];
+  readonly #counts: number[] = [];
+  readonly #versions: number[] = [];
+  readonly #scores: number[] = [];
+  readonly #checksums: Uint8Array[] = [];
+
+  query(): void {
+    this.#counts.push(0);
+  }
+
+  /** A hit of the last query. The id's UTF-8 bytes with a NUL behind them. */
+  add(id: Buffer, version: number, checksum: Uint8Array, score: number): void {
+    this.#counts[this.#counts.length - 1]!++;
+    this.#ids.push(id);
+    this.#versions.push(version);
+    this.#scores.push(score);
+    this.#checksums.push(checksum);
+  }
+
+  finish(): PackedHits {
+    return {
+      counts: Uint32Array.from(this.#counts),
+      memoryIds: Buffer.concat(this.#ids),
+      versions: Float64Array.from(this.#versions),
+      scores: Float64Array.from(this.#scores),
+      checksums: Buffer.concat(this.#checksums),
+    };
+  }
+}
+
+/** One list of hits per query. The event loop has its turns meanwhile. */
+export async function unpackHits(packed: PackedHits): Promise<SearchHit[][]> {
+  const { counts, versions, scores } = packed;
+  const ids = Buffer.from(packed.memoryIds.buffer, packed.memoryIds.byteOffset, packed.memoryIds.byteLength);
+  const { buffer, byteOffset, byteLength } = packed.checksums;
+  const checksums = Buffer.from(buffer, byteOffset, byteLength);
+  const lists: SearchHit[][] = [];
+  let at = 0;
+  let start = 0;
+  for (const count of counts) {
+    const hits: SearchHit[] = [];
+    for (const end = at + count; at < end; at++) {
+      if (at > 0 && at % HITS_PER_TURN === 0) await nextTurn();
+      const idEnd = ids.indexOf(0, start);
+      hits.push({
+        memoryId: ids.toString("utf8", start, idEnd),
+        version: versions[at]!,
+        checksum: checksums.toString("hex", at * CHECKSUM_BYTES, (at + 1) * CHECKSUM_BYTES),
+        score: scores[at]!,
+      });
+      start = idEnd + 1;
+    }
+    lists.push(hits);
+  }
+  return lists;
+}

@@ -1,0 +1,29 @@
+import { parseArgs } from "node:util";
+import { runFaissChaos } from "./faiss-chaos.ts";
+
+/** `npm run chaos:faiss -- --seed S --kills N --minutes M`; exit code 1 when a promise was broken. */
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    kills: { type: "string", default: "200" },
+    minutes: { type: "string", default: "10" },
+  },
+});
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+let broken = false;
+for (const seed of values.seed.split(",").map(Number)) {
+  const result = await runFaissChaos({
+    seed,
+    kills: Number(values.kills),
+    budgetMs: Number(values.minutes) * 60_000,
+    log: print,
+  });
+  const { kills, restarts, publishes, searches, refusals, violations } = result;
+  print(
+    `seed ${seed}: ${kills} kills, ${restarts} restarts, ${publishes} publishes, ${searches} searches, ${refusals} refused`,
+  );
+  for (const violation of violations.slice(0, 20)) print(`  VIOLATION ${violation}`);
+  print(violations.length === 0 ? "  no promise was broken" : `  ${violations.length} violations`);
+  broken ||= violations.length > 0;
+}
+process.exitCode = broken ? 1 : 0;

@@ -1,0 +1,249 @@
+import { randomBytes } from "node:crypto";
+import type { Redis } from "ioredis";
+import postgres from "postgres";
+import { expect, inject, test, vi } from "vitest";
+import { startEmbeddedRedis } from "../../src/embedded/redis-server.ts";
+import { pollUntil } from "../../src/embedded/wait.ts";
+import { ConnectionPoolManager, type ConnectionPoolOptions, MemorySynchronizer } from "../../src/index.ts";
+import { FaultServers } from "../support/fault-servers.ts";
+import { sampleMemories } from "../support/memories.ts";
+import { startCluster, startSentinels } from "../support/redis-topologies.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+import { createTestDatabase } from "../support/template-database.ts";
+
+/** Goal: the pools alone keep their promises: limits, deadlines, health, a breaker, and servers that come and go. */
+
+vi.setConfig({ testTimeout: 60_000 });
+
+type Test = { onTestFinished: (finish: () => Promise<void>) => void };
+
+async function openPools(t: Test, options: Partial<ConnectionPoolOptions> = {}): Promise<ConnectionPoolManager> {
+  const pools = await ConnectionPoolManager.open({
+    postgresUrl: inject("postgresUrl"),
+    redisUrl: inject("redisUrl"),
+    postgresConnectionsMin: 0,
+    healthCheckIntervalMs: 400,
+    reconnectIntervalMs: 100,
+    ...options,
+  });
+  t.onTestFinished(() => pools.close());
+  return pools;
+}
+
+test("Postgres connections: the minimum is kept, the maximum waited for, the old ones replaced", async (t) => {
+  const pools = await openPools(t, {
+    postgresConnectionsMin: 3,
+    postgresConnectionsMax: 4,
+    connectionLifetimeMs: 1_500,
+  });
+  await pollUntil("the minimum", 15_000, () => pools.getHealthStatus().postgres.connections.idle === 3);
+  let mostBusy = 0;
+  const pids = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      pools.withPostgres(async ({ sql, backend }) => {
+        mostBusy = Math.max(mostBusy, pools.getHealthStatus().postgres.connections.busy);
+        await sql`select pg_sleep(0.02)`;
+        return backend.pid;
+      }),
+    ),
+  );
+  expect(mostBusy).toBe(4);
+  expect(new Set(pids).size).toBe(4);
+  await pollUntil("the old ones' replacement", 15_000, () => {
+    const { counts, connections } = pools.getHealthStatus().postgres;
+    return counts.recycled >= 3 && connections.idle >= 3;
+  });
+  await pools.withPostgres(async ({ sql }) => void (await sql`select 1`));
+});
+
+test("Redis connections: one for all, others for a piece of work each, the maximum waited for", async (t) => {
+  const pools = await openPools(t, { redisConnectionsMax: 3 });
+  const key = `pool-test-${randomBytes(4).toString("hex")}`;
+  let mostBusy = 0;
+  const ids = await Promise.all(
+    Array.from({ length: 10 }, () =>
+      pools.withRedis(async (client) => {
+        mostBusy = Math.max(mostBusy, pools.getHealthStatus().redis.connections.busy);
+        return await (client as Redis).client("ID");
+      }),
+    ),
+  );
+  expect(mostBusy).toBe(2); // The third is the shared one.
+  expect(new Set(ids).size).toBeLessThanOrEqual(2);
+  expect(ids).not.toContain(await (pools.redis as Redis).client("ID"));
+  // A connection that was left in the midst of something is not given to the next one.
+  const failure = pools.withRedis(async (client) => {
+    await client.watch(key);
+    throw new Error("in the midst");
+  });
+  await expect(failure).rejects.toThrow("in the midst");
+  expect(pools.getHealthStatus().redis.counts.lost).toBe(1);
+});
+
+test("calls end by their deadline, however long the server takes, and the connection does not go on being used", async (t) => {
+  const pools = await openPools(t);
+  const slow = pools.withPostgres(({ sql }) => sql`select pg_sleep(30)`.execute(), { timeoutMs: 100 });
+  await expect(slow).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", store: "postgres" });
+  const blocked = pools.withRedis((client) => client.blpop(`nothing-${randomBytes(4).toString("hex")}`, 30), {
+    timeoutMs: 100,
+  });
+  await expect(blocked).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", store: "redis" });
+  const controller = new AbortController();
+  const aborted = pools.withPostgres(({ sql }) => sql`select pg_sleep(30)`.execute(), { signal: controller.signal });
+  setTimeout(() => controller.abort(), 20);
+  await expect(aborted).rejects.toMatchObject({ code: "ABORTED" });
+  const { postgres: pg, redis } = pools.getHealthStatus();
+  expect([pg.connections.busy, redis.connections.busy]).toEqual([0, 0]);
+});
+
+test("servers that are restarted, and links that are cut, are used again without help", async (t) => {
+  const servers = await FaultServers.start();
+  t.onTestFinished(() => servers.close());
+  const pools = await openPools(t, {
+    postgresUrl: servers.postgresProxy.through(servers.postgres.url),
+    redisUrl: servers.redisProxy.through(servers.redis.url),
+  });
+  const changes: string[] = [];
+  pools.on("health", ({ store, to }) => changes.push(`${store} ${to}`));
+  await pools.checkHealth();
+  expect(pools.getHealthStatus().state).toBe("healthy");
+  const faults: [() => Promise<void>, () => Promise<void>][] = [
+    [async () => void (await Promise.all([servers.postgres.stop(), servers.redis.stop()])), () => servers.heal()],
+    [
+      async () => void (await Promise.all([servers.postgresProxy.refuse(), servers.redisProxy.refuse()])),
+      () => servers.heal(),
+    ],
+    [
+      async () => {
+        servers.postgresProxy.blackHole();
+        servers.redisProxy.blackHole();
+      },
+      () => servers.heal(),
+    ],
+  ];
+  for (const [begin, end] of faults) {
+    await begin();
+    await pollUntil("both to be down", 15_000, () => {
+      const { postgres: pg, redis } = pools.getHealthStatus();
+      return pg.state === "down" && redis.state === "down";
+    });
+    // The breaker: refused at once, without a connection.
+    const { busy } = pools.getHealthStatus().postgres.connections;
+    await expect(pools.withPostgres(async () => "reached")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    await expect(pools.withRedis(async () => "reached")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    expect(pools.getHealthStatus().postgres.connections.busy).toBeLessThanOrEqual(busy);
+    await end();
+    await pollUntil("both to be healthy", 15_000, () => pools.getHealthStatus().state === "healthy");
+    const [row] = await pools.withPostgres(({ sql }) => sql<{ one: number }[]>`select 1 as one`.execute());
+    expect(row?.one).toBe(1);
+    expect(await pools.withRedis((client) => client.ping())).toBe("PONG");
+    expect(await pools.redis.ping()).toBe("PONG");
+  }
+  for (const store of ["postgres", "redis"]) {
+    expect(changes.filter((change) => change === `${store} down`)).toHaveLength(faults.length);
+    expect(changes.filter((change) => change === `${store} healthy`).length).toBeGreaterThanOrEqual(faults.length);
+  }
+});
+
+test("of several Postgres servers the first that answers and takes writes is used, and the next one once it is gone", async (t) => {
+  const database = await createTestDatabase(inject("postgresUrl"), { empty: true });
+  const admin = postgres(inject("postgresUrl"), { max: 1, onnotice: () => undefined });
+  const writable = await createTestDatabase(inject("postgresUrl"), { empty: true });
+  t.onTestFinished(async () => {
+    await admin.end({ timeout: 1 });
+    await Promise.all([database.drop(), writable.drop()]);
+  });
+  const port = Number(new URL(inject("postgresUrl")).port);
+  const [first, second] = await Promise.all([TcpProxy.start(port), TcpProxy.start(port)]);
+  t.onTestFinished(async () => void (await Promise.all([first.close(), second.close()])));
+  const url = new URL(database.url);
+  const hosts = `127.0.0.1:1,127.0.0.1:${first.port},127.0.0.1:${second.port}`;
+  const several = database.url.replace(url.host, hosts);
+  const pools = await openPools(t, { postgresUrl: `${several}?target_session_attrs=read-write` });
+  const ask = () => pools.withPostgres(({ sql }) => sql`select 1`.execute());
+  await ask();
+  expect(first.connections).toBeGreaterThan(0);
+  expect(second.connections).toBe(0);
+  await first.refuse();
+  await pollUntil("the second server", 15_000, () =>
+    ask().then(
+      () => true,
+      () => false,
+    ),
+  );
+  expect(second.connections).toBeGreaterThan(0);
+  // Nobody may write any more, so no server will do.
+  const name = url.pathname.slice(1);
+  await admin.unsafe(`alter database ${name} set default_transaction_read_only = on`);
+  await admin`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = ${name}`;
+  await pollUntil("the refusal", 15_000, async () => {
+    const error = await ask().then(
+      () => null,
+      (reason: Error) => reason,
+    );
+    return error?.message.includes("target_session_attrs") ?? false;
+  });
+});
+
+test("behind sentinels, the replica is used once it was made the primary", async (t) => {
+  const redis = await startSentinels();
+  t.onTestFinished(() => redis.close());
+  const pools = await openPools(t, { redisUrl: redis.url });
+  await pools.redis.set("key", "before");
+  await (pools.redis as Redis).wait(1, 2_000);
+  await redis.primary.kill();
+  await pollUntil("the fail-over", 30_000, async () => {
+    const answer = await pools.redis.set("key", "after").catch(() => null);
+    return answer === "OK";
+  });
+  expect(await pools.redis.get("key")).toBe("after");
+  await pollUntil("its health", 15_000, () => pools.getHealthStatus().redis.state === "healthy");
+  expect(await pools.withRedis(async (client) => (await (client as Redis).role())[0])).toBe("master");
+});
+
+test("a synchronizer on a Redis cluster writes, reads, checks and repairs, over both of its servers", async (t) => {
+  const cluster = await startCluster();
+  t.onTestFinished(() => cluster.close());
+  const database = await createTestDatabase(inject("postgresUrl"));
+  t.onTestFinished(() => database.drop());
+  const sync = await MemorySynchronizer.connect({
+    postgresUrl: database.url,
+    redisUrl: cluster.url,
+    prepareTimeoutMs: 1_500,
+    publishTimeoutMs: 1_500,
+    retriesMax: 0,
+  });
+  t.onTestFinished(() => sync.close());
+  const outcomes = await sync.syncBatch(sampleMemories(300, 8));
+  expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));
+  expect(await sync.get("m7")).toMatchObject({ source: "redis" });
+  expect((await sync.status()).stores.redis).toMatchObject({ state: "healthy", memories: 300 });
+  expect(await sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 300 });
+  await cluster.servers[0]?.kill();
+  expect(await sync.syncMemory("while-half-is-gone", { content: "x", memoryType: "t" })).toMatchObject({
+    status: "degraded",
+  });
+  await cluster.servers[0]?.start(); // Without what it held: it kept nothing on disk.
+  await pollUntil("the cluster", 20_000, async () => (await sync.status()).stores.redis.state === "healthy");
+  await sync.backlog.drain();
+  const report = await sync.checkConsistency();
+  expect(report.findings.length).toBeGreaterThan(50);
+  expect(new Set(report.findings.map(({ kind }) => kind))).toEqual(new Set(["missing"]));
+  expect(await sync.repairInconsistencies(report)).toMatchObject({ failed: 0, deferred: 0 });
+  expect(await sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 301 });
+});
+
+test("a Redis that is not there at the start is used once it is; Postgres must be there", async (t) => {
+  const redis = await startEmbeddedRedis();
+  t.onTestFinished(() => redis.close());
+  await redis.stop();
+  const pools = await openPools(t, { redisUrl: redis.url });
+  expect(pools.getHealthStatus().redis.connections.shared).toBe(0);
+  await redis.start();
+  await pollUntil("Redis", 15_000, () => pools.getHealthStatus().redis.state === "healthy");
+  const missing = ConnectionPoolManager.open({
+    postgresUrl: "postgres://nobody@127.0.0.1:1/none",
+    redisUrl: redis.url,
+  });
+  await expect(missing).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", store: "postgres" });
+});

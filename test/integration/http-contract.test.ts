@@ -1,0 +1,286 @@
+import { readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import type { LightMyRequestResponse } from "fastify";
+import { expect, test } from "vitest";
+import { openApiDocument } from "../../src/http/openapi.ts";
+import { MEMORY, openService, type TestRequest, type TestService } from "../support/http-service.ts";
+import { unitVector } from "../support/memories.ts";
+
+/** Goal: the service does what docs/openapi.json says. Method: the cases are made from the file. */
+
+const FILE = new URL("../../docs/openapi.json", import.meta.url);
+const document = JSON.parse(readFileSync(FILE, "utf8")) as Document;
+
+interface Operation {
+  readonly operationId: string;
+  readonly security?: unknown[];
+  readonly "x-mnemosync-scope"?: "read" | "write" | "admin";
+  readonly requestBody?: { content: Record<string, unknown> };
+  readonly responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+
+interface Document {
+  readonly info: { version: string };
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: object;
+}
+
+/** A ULID that names nothing. */
+const UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+type Method = "GET" | "PUT" | "POST" | "DELETE";
+
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase() as Method, operation })),
+);
+const secured = operations.filter(({ operation }) => operation.security === undefined);
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema({ $id: "openapi", ...document });
+
+/** Fails unless status, type and body are as the file says of the operation. */
+function expectDocumented(operation: Operation, response: LightMyRequestResponse): void {
+  const described = operation.responses[String(response.statusCode)];
+  expect(
+    described,
+    `${operation.operationId} does not document ${response.statusCode}: ${response.body}`,
+  ).toBeDefined();
+  const contents = Object.entries(described?.content ?? {});
+  if (contents.length === 0) {
+    expect(response.body).toBe("");
+    return;
+  }
+  const [[mediaType, { schema }]] = contents as [[string, { schema: object }]];
+  expect(response.headers["content-type"]).toContain(mediaType);
+  if (!mediaType.endsWith("json")) return;
+  const rooted = JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"openapi#/components')) as object;
+  const valid = ajv.validate(rooted, JSON.parse(response.body));
+  expect(valid, `${operation.operationId}: ${ajv.errorsText()}: ${response.body.slice(0, 500)}`).toBe(true);
+}
+
+/** An address of the operation; its path parameters as given, or such that nothing is there. */
+function address(path: string, values: Record<string, string> = {}): string {
+  const standard: Record<string, string> = { namespace: "tenant-b", memoryId: "nothing", conflictId: "999999" };
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(values[name] ?? standard[name] ?? UNKNOWN_ID),
+  );
+}
+
+test("the file is what the routes declare (if not: npm run openapi)", () => {
+  expect(document).toEqual(openApiDocument(document.info.version));
+});
+
+test("every operation asks for a key, for its scope, and for its namespace", async (t) => {
+  const service = await openService(t, { world: { faiss: false } });
+  const before = await service.world.footprint();
+  for (const { path, method, operation } of secured) {
+    const url = address(path);
+    const asked = async (request: TestRequest): Promise<LightMyRequestResponse> => {
+      const headers = operation.requestBody === undefined ? {} : { "content-type": mediaTypeOf(operation) };
+      const body = operation.requestBody === undefined ? {} : { body: "{}" };
+      const response = await service.request(method, url, { ...body, headers, ...request });
+      expectDocumented(operation, response);
+      return response;
+    };
+    const noKey = await asked({ key: null });
+    expect([operation.operationId, noKey.statusCode]).toEqual([operation.operationId, 401]);
+    expect(noKey.headers["www-authenticate"]).toContain("Bearer");
+    expect((await asked({ key: `${service.keys.admin.slice(0, -1)}_` })).statusCode).toBe(401);
+    expect((await asked({ key: service.keys.expired })).statusCode).toBe(401);
+    const scope = operation["x-mnemosync-scope"];
+    if (scope !== "read") expect((await asked({ key: service.keys.reader })).statusCode).toBe(403);
+    if (scope === "admin") expect((await asked({ key: service.keys.writer })).statusCode).toBe(403);
+    const isBound = path.includes("{namespace}") || scope === "admin";
+    // What a bound key may not see of conflicts is not there for it.
+    const refusal = path.includes("{conflictId}") ? 404 : 403;
+    const bound = { key: service.keys.boundAdmin, ...(refusal === 404 && { body: '{"choose":"redis"}' }) };
+    if (isBound) expect((await asked(bound)).statusCode).toBe(refusal);
+  }
+  expect(await service.world.footprint()).toEqual(before);
+});
+
+test("every operation that takes a body refuses what it does not understand, and writes nothing", async (t) => {
+  const service = await openService(t, {
+    world: { faiss: false },
+    http: { bodyBytesMax: 10_000, importBytesMax: 10_000 },
+  });
+  const before = await service.world.footprint();
+  const withBody = secured.filter(({ operation }) => operation.requestBody !== undefined);
+  for (const { path, method, operation } of withBody) {
+    const url = address(path);
+    const status = async (body: string | Buffer, headers: Record<string, string> = {}): Promise<number> => {
+      const type = { "content-type": mediaTypeOf(operation) };
+      const response = await service.request(method, url, { body, headers: { ...type, ...headers } });
+      expectDocumented(operation, response);
+      return response.statusCode;
+    };
+    const name = operation.operationId;
+    expect([name, await status("x".repeat(20_000))]).toEqual([name, 413]);
+    expect([name, await status("a=b", { "content-type": "application/x-www-form-urlencoded" })]).toEqual([name, 415]);
+    if (mediaTypeOf(operation) !== "application/json") {
+      expect([name, await status("{}", { "content-type": "application/json" })]).toEqual([name, 415]);
+      continue;
+    }
+    expect([name, await status("{}", { "content-type": "application/x-ndjson" })]).toEqual([name, 415]);
+    expect([name, await status("{")]).toEqual([name, 400]);
+    expect([name, await status("[".repeat(5_000))]).toEqual([name, 400]);
+    expect([name, await status(Buffer.from([0x22, 0xff, 0x22]))]).toEqual([name, 400]);
+    expect([name, await status("[]")]).toEqual([name, 422]);
+    expect([name, await status('{"unknown": 1}')]).toEqual([name, 422]);
+  }
+  expect(await service.world.footprint()).toEqual(before);
+});
+
+/** What makes each operation succeed, in order; every operation of the file has to be here. */
+const scenario: Record<string, (service: TestService, known: Record<string, string>) => Step[]> = {
+  listConflicts: () => [
+    { query: "?limit=5", status: 200 },
+    { query: "?namespace=default&state=resolved&memoryId=c1", status: 200 },
+    { query: "?after=x", status: 400 },
+  ],
+  showConflict: (_, known) => [{ params: { conflictId: known.conflictId ?? "" }, status: 200 }, { status: 404 }],
+  resolveConflict: (_, known) => [
+    { params: { conflictId: known.conflictId ?? "" }, body: { choose: "nobody" }, status: 422 },
+    { params: { conflictId: known.conflictId ?? "" }, body: { choose: "postgres" }, status: 200 },
+    { params: { conflictId: known.conflictId ?? "" }, body: { choose: "postgres" }, status: 409 },
+    { body: { choose: "postgres" }, status: 404 },
+  ],
+  putMemory: () => [
+    { params: { memoryId: "a/ü b" }, body: MEMORY, status: 201 },
+    {
+      params: { memoryId: "a/ü b" },
+      body: { ...MEMORY, content: "changed" },
+      headers: { "if-match": '"1"' },
+      status: 200,
+    },
+    { params: { memoryId: "a/ü b" }, body: MEMORY, headers: { "if-match": '"1"' }, status: 412 },
+    { params: { memoryId: "a/ü b" }, body: MEMORY, headers: { "if-none-match": "*" }, status: 412 },
+    { params: { memoryId: "new" }, body: MEMORY, headers: { "if-match": "*" }, status: 412 },
+    { params: { memoryId: "new" }, body: MEMORY, headers: { "if-match": "W/3" }, status: 400 },
+    { params: { memoryId: "new" }, body: MEMORY, headers: { "idempotency-key": "no ulid" }, status: 422 },
+    { params: { memoryId: "new" }, body: { ...MEMORY, content: "\u0000" }, status: 422 },
+  ],
+  getMemory: () => [
+    { params: { memoryId: "a/ü b" }, query: "?embedding=true", status: 200 },
+    { params: { memoryId: "a/ü b" }, headers: { "if-none-match": '"2"' }, status: 304 },
+    { params: { memoryId: "none" }, status: 404 },
+    { params: { memoryId: "a/ü b" }, query: "?embedding=perhaps", status: 400 },
+  ],
+  writeBatch: () => [
+    {
+      body: {
+        memories: [
+          { memoryId: "b1", ...MEMORY, embedding: Array.from(unitVector(1, 8)) },
+          { memoryId: "b2", ...MEMORY, importance: 0 },
+        ],
+      },
+      status: 200,
+    },
+    { body: { memories: [{ memoryId: "b3", ...MEMORY, embedding: [1, 2] }] }, status: 200 },
+  ],
+  importMemories: () => [
+    {
+      body: `${JSON.stringify({ memoryId: "i1", ...MEMORY })}\nno json\n{"namespace":"elsewhere","memoryId":"x"}\n`,
+      status: 200,
+    },
+  ],
+  searchMemories: () => [
+    { body: { vector: Array.from(unitVector(1, 8)), k: 2, filter: { memoryType: "episodic" } }, status: 200 },
+    { body: { vector: [1, 2] }, status: 422 },
+    { body: { text: "no embedder is set up" }, status: 422 },
+    { body: { text: "both", vector: [1] }, status: 422 },
+  ],
+  listVersions: () => [
+    { params: { memoryId: "a/ü b" }, query: "?limit=5", status: 200 },
+    { params: { memoryId: "a/ü b" }, query: "?limit=0", status: 400 },
+  ],
+  diffVersions: () => [
+    { params: { memoryId: "a/ü b" }, query: "?from=1&to=2", status: 200 },
+    { params: { memoryId: "a/ü b" }, query: "?from=1&to=9", status: 404 },
+    { params: { memoryId: "a/ü b" }, query: "?from=1", status: 400 },
+  ],
+  rollbackMemory: () => [
+    { params: { memoryId: "a/ü b" }, body: { toVersion: 1 }, status: 200 },
+    { params: { memoryId: "a/ü b" }, body: { toVersion: 99 }, status: 404 },
+  ],
+  getTransaction: (_, known) => [
+    { params: { transactionId: known.transactionId ?? "" }, status: 200 },
+    { status: 404 },
+  ],
+  rollbackTransaction: (_, known) => [
+    { params: { transactionId: known.transactionId ?? "" }, status: 200 },
+    { params: { transactionId: known.transactionId ?? "" }, status: 409 },
+    { status: 404 },
+  ],
+  deleteMemory: () => [
+    { params: { memoryId: "b2" }, headers: { "if-match": '"7"' }, status: 412 },
+    { params: { memoryId: "b2" }, status: 200 },
+    { params: { memoryId: "b2" }, status: 200 },
+  ],
+  startCheck: () => [{ body: { scope: "deep" }, status: 202 }],
+  watchJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
+  startRepair: (_, known) => [
+    { body: { checkJobId: known.jobId }, status: 202 },
+    { body: { checkJobId: UNKNOWN_ID }, status: 404 },
+  ],
+  getJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
+  cancelJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
+  listJobs: () => [{ status: 200 }],
+  listQueue: () => [{ query: "?limit=10", status: 200 }],
+  retryDeadLetters: () => [{ status: 200 }],
+  dropDeadLetters: () => [{ status: 200 }],
+  pauseQueue: () => [{ status: 200 }],
+  resumeQueue: () => [{ status: 200 }],
+  getStatus: () => [{ status: 200 }],
+  getLiveness: () => [{ status: 200 }],
+  getReadiness: () => [{ status: 200 }],
+  getMetrics: () => [{ status: 200 }],
+  getOpenApi: () => [{ status: 200 }],
+};
+
+interface Step {
+  readonly params?: Record<string, string>;
+  readonly query?: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  readonly status: number;
+}
+
+test("every operation answers as documented, well and badly", async (t) => {
+  const service = await openService(t);
+  const names = operations.map(({ operation }) => operation.operationId);
+  expect(Object.keys(scenario).sort()).toEqual([...names].sort());
+  const known: Record<string, string> = { conflictId: await makeConflict(service) };
+  for (const [name, stepsOf] of Object.entries(scenario)) {
+    const { path, method, operation } = operations.find((candidate) => candidate.operation.operationId === name)!;
+    for (const { params = {}, query = "", body, headers = {}, status } of stepsOf(service, known)) {
+      const type = body === undefined ? {} : { "content-type": mediaTypeOf(operation) };
+      const response = await service.request(method, address(path, params) + query, {
+        ...(body !== undefined && { body }),
+        headers: { ...type, ...headers },
+      });
+      expect([name, response.statusCode, response.body.slice(0, 300)]).toEqual([name, status, expect.anything()]);
+      expectDocumented(operation, response);
+      if (name === "writeBatch") known.transactionId ??= response.json().outcomes[0].transactionId;
+      if (name === "startCheck") known.jobId = response.json().id;
+    }
+  }
+  const { body } = await service.request("GET", `/v1/jobs/${known.jobId}/events`);
+  const last = /^event: end\ndata: (.*)$/m.exec(body)?.[1] ?? "";
+  expect(JSON.parse(last)).toMatchObject({ state: "done", result: { clean: true, scope: "deep" } });
+});
+
+/** A version in Redis that the ledger never gave out, and a strategy that leaves it to a person. @returns its id. */
+async function makeConflict({ world }: TestService): Promise<string> {
+  await world.put({ memoryId: "c1", ...MEMORY });
+  await world.redis.hset(world.redisKey("c1"), "version", "9");
+  const report = await world.sync.checkConsistency();
+  await world.sync.repairInconsistencies(report, { strategy: "manual" });
+  const [conflict] = await world.sync.conflicts.list();
+  if (conflict === undefined) throw new Error(`no conflict came of ${JSON.stringify(report.findings)}`);
+  return conflict.id;
+}
+
+function mediaTypeOf(operation: Operation): string {
+  return Object.keys(operation.requestBody?.content ?? { "application/json": {} })[0] ?? "";
+}

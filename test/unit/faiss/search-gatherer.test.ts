@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import type { SearchHit } from "../../../src/projections/faiss/messages.ts";
+import { SearchGatherer } from "../../../src/projections/faiss/search-gatherer.ts";
+
+/** Answers when told to; a hit's id names the vector and k. */
+class FakeHost {
+  readonly calls: { namespace: string; rows: number[]; k: number; settle: (error?: Error) => void }[] = [];
+  readonly send = (namespace: string, queries: Float32Array, k: number): Promise<SearchHit[][]> =>
+    new Promise((resolve, reject) => {
+      const rows = [...queries].filter((_, at) => at % 2 === 0);
+      const settle = (error?: Error): void => {
+        if (error !== undefined) reject(error);
+        else resolve(rows.map((row) => Array.from({ length: k }, (_, rank) => hit(`${namespace}/${row}/${rank}`))));
+      };
+      this.calls.push({ namespace, rows, k, settle });
+    });
+}
+
+const hit = (memoryId: string): SearchHit => ({ memoryId, version: 1, checksum: "", score: 0 });
+const never = new AbortController().signal;
+
+test("a search alone is sent at once; those that come meanwhile go together, each with its own answer", async () => {
+  const host = new FakeHost();
+  const gatherer = new SearchGatherer(host.send, 100);
+  const ask = (at: number, namespace = "a", k = 2) => gatherer.search(namespace, Float32Array.of(at, 0), k, never);
+  const searches = [ask(0), ask(1), ask(2), ask(3), ask(4, "b"), ask(5), ask(6, "a", 1), ask(7, "a", 1_000)];
+  expect(host.calls.map(({ rows }) => rows)).toEqual([[0], [1]]);
+  host.calls[0]?.settle();
+  expect(await searches[0]).toEqual([hit("a/0/0"), hit("a/0/1")]);
+  for (let call = 1; call < 6; call++) {
+    await expect.poll(() => host.calls.length).toBeGreaterThan(call);
+    host.calls[call]?.settle();
+  }
+  expect(host.calls.slice(2).map(({ namespace, rows, k }) => [namespace, rows, k])).toEqual([
+    ["a", [2, 3, 5], 2],
+    ["b", [4], 2],
+    ["a", [6], 1],
+    ["a", [7], 1_000],
+  ]);
+  for (const [at, search] of searches.entries()) {
+    const hits = await search;
+    expect(hits).toHaveLength([2, 2, 2, 2, 2, 2, 1, 1_000][at]!);
+    expect(hits[0]?.memoryId).toBe(`${at === 4 ? "b" : "a"}/${at}/0`);
+  }
+});
+
+test("one that gives up leaves the others alone, a failed call fails its own, too many are refused", async () => {
+  const host = new FakeHost();
+  const gatherer = new SearchGatherer(host.send, 3);
+  const abort = new AbortController();
+  const ask = (at: number, signal = never) => gatherer.search("a", Float32Array.of(at, 0), 1, signal);
+  const [first, second] = [ask(0), ask(1)];
+  const [third, quitter, fifth] = [ask(2), ask(3, abort.signal), ask(4)];
+  await expect(ask(5)).rejects.toThrow("3 searches wait for its host already");
+  abort.abort();
+  await expect(quitter).rejects.toMatchObject({ code: "ABORTED" });
+  await expect(ask(6, AbortSignal.abort())).rejects.toMatchObject({ code: "ABORTED" });
+  host.calls[0]?.settle(new Error("the host ended"));
+  await expect(first).rejects.toThrow("the host ended");
+  await expect.poll(() => host.calls.length).toBe(3);
+  expect(host.calls[2]?.rows).toEqual([2, 4]);
+  for (const call of host.calls.slice(1)) call.settle();
+  expect(await Promise.all([second, third, fifth])).toEqual([[hit("a/1/0")], [hit("a/2/0")], [hit("a/4/0")]]);
+});
+
+test("no call carries more than 64 queries, nor more than 20,000 hits", async () => {
+  const host = new FakeHost();
+  const gatherer = new SearchGatherer(host.send, 1_000);
+  const searches = Array.from({ length: 150 }, (_, at) => gatherer.search("a", Float32Array.of(at, 0), 10, never));
+  searches.push(...Array.from({ length: 5 }, (_, at) => gatherer.search("a", Float32Array.of(at, 0), 10_000, never)));
+  for (let call = 0; call < host.calls.length; call++) {
+    host.calls[call]?.settle();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(searches);
+  expect(host.calls.map(({ rows }) => rows.length).toSorted((a, b) => a - b)).toEqual([1, 1, 1, 2, 2, 20, 64, 64]);
+});
