@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { inject, onTestFinished } from "vitest";
+import { DOCUMENTS } from "../../src/cli/documents.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const PROGRAM = chooseProgram();
@@ -57,6 +58,15 @@ export function startProgram(args: readonly string[], environment: Record<string
   return { child, ended };
 }
 
+/** The declaration that a command's document must fit; null where it has none. */
+function declaredAs([command = "", action]: readonly string[], document: object): string | null {
+  if ("error" in document && !("status" in document)) return "error";
+  if (command === "import") return "complete" in document ? "import-export" : "import";
+  if (command === "delete" || command === "rollback") return "put";
+  if (command === "queue" && action !== undefined && action !== "list") return null;
+  return command in DOCUMENTS ? command : null;
+}
+
 export async function openCommandLine(): Promise<CommandLine> {
   const name = `cli_${randomBytes(6).toString("hex")}`;
   const administrator = postgres(inject("postgresUrl"), { max: 1, onnotice: () => undefined });
@@ -91,7 +101,10 @@ export async function openCommandLine(): Promise<CommandLine> {
     run,
     async json(args, input) {
       const { code, stdout } = await run([...args, "--json"], input);
-      return { code, document: JSON.parse(stdout) };
+      const document = JSON.parse(stdout);
+      const declared = code === 2 ? "error" : declaredAs(args, document);
+      if (declared !== null) DOCUMENTS[declared]?.parse(document);
+      return { code, document };
     },
   };
 }

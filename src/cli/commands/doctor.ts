@@ -9,7 +9,7 @@ import { withDeadline } from "../../lifecycle/deadline.ts";
 import { readRedisFacts } from "../../projections/redis/redis-facts.ts";
 import type { CliCommand } from "../command.ts";
 import { type Diagnosis, type DiagnosisState, failure } from "../doctor/diagnosis.ts";
-import { diagnoseBinding, diagnoseIndexFolder, diagnoseNode } from "../doctor/machine.ts";
+import { diagnoseBinding, diagnoseIndexFolder, diagnoseNode, diagnoseSnapshots } from "../doctor/machine.ts";
 import { diagnosePostgres } from "../doctor/postgres.ts";
 import { diagnoseRedis } from "../doctor/redis.ts";
 import { describeError, EXIT, type ExitCode } from "../exit.ts";
@@ -66,7 +66,7 @@ async function index(directory: string, signal: AbortSignal): Promise<Diagnosis[
     const child = ["-e", "require(process.argv[1])", path];
     await promisify(execFile)(process.execPath, child, { timeout: ANSWER_MAX_MS, signal });
   });
-  return await Promise.all([binding, diagnoseIndexFolder(directory)]);
+  return await Promise.all([binding, diagnoseIndexFolder(directory), diagnoseSnapshots(directory)]);
 }
 
 async function reachable(check: string, option: string, look: () => Promise<Diagnosis[]>): Promise<Diagnosis[]> {

@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { type Diagnosis, failure, note, ok } from "./diagnosis.ts";
+import { inspectDirectory } from "../../projections/faiss/inspect-directory.ts";
+import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 
 const NODE_MIN = [20, 19] as const;
 
@@ -35,6 +36,26 @@ export async function diagnoseIndexFolder(directory: string): Promise<Diagnosis>
       `${folder} does not exist, and ${parent} cannot be written`,
       "make it, or give another faiss.directory",
     );
+  }
+}
+
+/** What lies in the folder: who has it, and whether the next start finds a sound snapshot. Reads every file of it. */
+export async function diagnoseSnapshots(directory: string): Promise<Diagnosis> {
+  const check = "faiss.snapshots";
+  try {
+    const { exists, snapshots, explanation } = await inspectDirectory(resolve(directory));
+    const found = explanation.join("; ");
+    if (!exists || snapshots.every(({ state }) => state === "sound")) return ok(check, found);
+    if (snapshots.some(({ state }) => state === "sound")) {
+      return note(check, found, "nothing: the next start loads the sound one and sets damaged ones aside");
+    }
+    return warning(
+      check,
+      found,
+      "nothing is lost, but the next start fills the index from the ledger, which takes longer",
+    );
+  } catch (error) {
+    return failure(check, (error as Error).message, "let this user read the folder of the index");
   }
 }
 
