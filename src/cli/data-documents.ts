@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { STORE_NAMES } from "./commands/scope.ts";
 
 /** What `--json` prints of commands that read and write memories, or look after the set-up. See `documents.ts`. */
 const count = z.number().int().nonnegative();
