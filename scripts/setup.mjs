@@ -7,12 +7,14 @@
  *
  * A server whose URL is in MNEMOSYNC_POSTGRES_URL or MNEMOSYNC_REDIS_URL need not be installed here.
  */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { buildDist } from "./setup/build.mjs";
 import { bindingLoads, compileBinding, compilerPackages, fetchPrebuiltBinding } from "./setup/faiss.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installNpmPackages } from "./setup/npm-packages.mjs";
 import { preparePostgres } from "./setup/postgres.mjs";
-import { SetupError } from "./setup/report.mjs";
+import { root, SetupError } from "./setup/report.mjs";
 import { installSystemPackages, isOnPath } from "./setup/system-packages.mjs";
 
 const nodeVersionMin = [20, 19];
@@ -38,17 +40,20 @@ function redisIsMissing() {
   return !isOnPath(chosen || "redis-server");
 }
 
+/** A published package has no sources: the servers are not its business there, only the FAISS binding is. */
+const isClone = existsSync(join(root, "src"));
+
 /** Whatever the system has to provide is collected first, so that its package manager is called once. */
 function provideServersAndBinding() {
   const bindingIsThere = bindingLoads() || fetchPrebuiltBinding();
   const compileFailure = bindingIsThere ? undefined : compileBinding();
   const packages = [
-    ...(redisIsMissing() ? ["redis-server"] : []),
+    ...(isClone && redisIsMissing() ? ["redis-server"] : []),
     ...(compileFailure === undefined ? [] : compilerPackages),
   ];
   if (packages.length === 0) return;
   installSystemPackages(packages, compileFailure);
-  if (redisIsMissing()) {
+  if (isClone && redisIsMissing()) {
     throw new SetupError(
       `redis-server is not on the PATH although its package is installed (PATH is ${process.env.PATH})`,
       "MNEMOSYNC_REDIS_SERVER=/path/to/redis-server node scripts/setup.mjs",
@@ -70,7 +75,7 @@ try {
   withLock(() => {
     installNpmPackages();
     provideServersAndBinding();
-    if (!process.env.MNEMOSYNC_POSTGRES_URL) preparePostgres();
+    if (isClone && !process.env.MNEMOSYNC_POSTGRES_URL) preparePostgres();
     if (!process.argv.includes("--no-build")) buildDist();
   });
 } catch (error) {

@@ -15,11 +15,14 @@ import { ConfigurationError } from "./errors.ts";
 import { History } from "./history/history.ts";
 import { FeedSignal } from "./ledger/feed-signal.ts";
 import { Ledger, type LedgerStore } from "./ledger/ledger.ts";
+import { PortableLedger } from "./ledger/portable-ledger.ts";
 import { Loop } from "./lifecycle/loop.ts";
 import { MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
 import { Metrics } from "./observability/metrics.ts";
 import { observe } from "./observability/observe.ts";
+import type { ExporterParts } from "./portable/export.ts";
+import type { ImporterParts } from "./portable/import.ts";
 import type { Projection } from "./projections/projection.ts";
 import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
@@ -55,6 +58,8 @@ export interface Parts extends ConsistencyParts {
   readonly followLoop: Loop | null;
   readonly feedSignal: FeedSignal;
   readonly reader: Reader;
+  readonly exporter: ExporterParts;
+  readonly importer: ImporterParts;
   readonly embedder: Embedder | null;
   readonly metrics: Metrics;
   /** One per store, started by the synchronizer. */
@@ -164,6 +169,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     metrics,
     log,
   });
+  const portable = new PortableLedger(postgres, { callTimeoutMs: options.callTimeoutMs });
   const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
     options,
@@ -198,6 +204,19 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     followLoop,
     reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
     ...consistency,
+    exporter: { ledger: portable, log },
+    importer: {
+      ledger,
+      portable,
+      write: (intent, signal) => batcher.write(intent, true, signal),
+      validator,
+      // What was replaced may be of an earlier index, so its vectors need not fit this one.
+      validators: { memory: validator, history: new MemoryValidator() },
+      strategies: consistency.strategies,
+      defaultStrategy: options.repairStrategy,
+      strategyTimeoutMs: options.strategyTimeoutMs,
+      log,
+    },
     embedder,
     metrics,
     monitors: observe({

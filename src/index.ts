@@ -68,6 +68,23 @@ export type { MemoryInput } from "./memory/schema.ts";
 export type { VersionVector } from "./memory/version-vector.ts";
 export { createLog, type Log } from "./observability/log.ts";
 export type { Metrics } from "./observability/metrics.ts";
+export type { ExportOptions, ExportProgress } from "./portable/export.ts";
+export {
+  type ExportEnd,
+  type ExportedVersion,
+  type ExportHeader,
+  type ExportRecord,
+  exportLine,
+  isExportHeader,
+} from "./portable/format.ts";
+export type {
+  ImportOptions,
+  ImportPosition,
+  ImportReport,
+  OnConflict,
+  RejectedRecord,
+} from "./portable/import-options.ts";
+export type { ImportSource } from "./portable/records.ts";
 export type { FeedCursor } from "./projections/change-source.ts";
 export { FaissProjection } from "./projections/faiss/faiss-projection.ts";
 export type { FaissOptions } from "./projections/faiss/options.ts";

@@ -31,6 +31,11 @@ import type { MemoryKey } from "./memory/keys.ts";
 import type { MemoryInput } from "./memory/schema.ts";
 import type { Operation } from "./observability/metric-names.ts";
 import type { Metrics } from "./observability/metrics.ts";
+import { type ExportOptions, exportRecords } from "./portable/export.ts";
+import type { ExportRecord } from "./portable/format.ts";
+import { importRecords } from "./portable/import.ts";
+import type { ImportOptions, ImportReport } from "./portable/import-options.ts";
+import type { ImportSource } from "./portable/records.ts";
 import type { Memory } from "./read/memory.ts";
 import { compileFilter } from "./read/memory-filter.ts";
 import type { SearchResult } from "./read/reader.ts";
@@ -257,6 +262,30 @@ export class MemorySynchronizer {
     const strategy = options.strategy ?? this.#parts.options.repairStrategy;
     return await this.#work("repairInconsistencies", options.signal, () =>
       this.#parts.repairer.run(report, { ...options, strategy }),
+    );
+  }
+
+  /**
+   * All memories with their versions, vectors and embeddings, record by record (see `exportLine`). Memories that are
+   * `local_only` are left out unless asked for.
+   * @throws {StoreUnavailableError} {AbortedError} While it is iterated. The records until then are good: go on `after`.
+   */
+  exportMemories(options: ExportOptions = {}): AsyncGenerator<ExportRecord, void, undefined> {
+    this.#assertOpen();
+    if (options.namespace !== undefined) this.#parts.validator.validateKey("-", options.namespace);
+    return exportRecords(this.#parts.exporter, options, options.signal ?? new AbortController().signal);
+  }
+
+  /**
+   * Writes the memories of an export: new ones at the versions that they had. A bad record is reported, and the rest goes
+   * on. Again after an interruption, it ends the same.
+   * @param source bytes of an NDJSON file, or records.
+   * @throws {ConfigurationError} It is no export. @throws {StoreUnavailableError} @throws {AbortedError}
+   */
+  async importMemories(source: ImportSource, options: ImportOptions = {}): Promise<ImportReport> {
+    const signal = options.signal ?? new AbortController().signal;
+    return await this.#work("importMemories", signal, () =>
+      importRecords(this.#parts.importer, source, options, signal),
     );
   }
 

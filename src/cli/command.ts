@@ -1,7 +1,7 @@
 import type { Command } from "commander";
+import type { Settings } from "../config/settings.ts";
 import type { Log } from "../index.ts";
 import type { ExitCode } from "./exit.ts";
-import type { Settings } from "./options.ts";
 
 /** One call of the program, as a command sees it. */
 export interface Invocation {
@@ -22,7 +22,7 @@ export interface Invocation {
 /** What a command has to tell once everything is closed again. */
 export interface CommandResult {
   readonly exitCode: ExitCode;
-  /** The document for programs. */
+  /** The document for programs; undefined for a command whose standard output is something else. */
   readonly json: unknown;
   /** The same for people; empty when all was said already. */
   readonly text: string;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CHECK_SCOPES, DRIFT_KINDS } from "../index.ts";
 import { STORE_NAMES } from "./commands/scope.ts";
+import { DATA_DOCUMENTS } from "./data-documents.ts";
 
 /**
  * What `--json` prints, declared. `docs/schemas/` is made of these by `npm run schemas`, and tests hold the commands to
@@ -106,6 +107,7 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   repair: repairDocument,
   conflicts: conflictsDocument,
   conflict: conflictDocument,
+  ...DATA_DOCUMENTS,
 };
 
 /** The file's text: JSON Schema (2020-12). */

@@ -1,5 +1,6 @@
 import type { MemoryInput, MemorySynchronizer, SyncOutcome } from "../index.ts";
-import type { JsonLine } from "./json-lines.ts";
+import type { JsonLine } from "../portable/json-lines.ts";
+import { columns, count, printable } from "./output.ts";
 
 /** A line that was not written, and why. */
 export interface LineError {
@@ -119,4 +120,17 @@ function throwOnOutage(outcomes: readonly SyncOutcome[]): void {
   const last = outcomes.slice(-OUTAGE_LINES);
   const error = last.at(-1)?.error;
   if (last.length === OUTAGE_LINES && last.every((outcome) => outcome.error?.retryable)) throw error;
+}
+
+/** Rejected lines that people are shown. */
+const ROWS_MAX = 20;
+
+/** The first rejected lines for people; nothing where there are none. */
+export function rejectedLines(errors: readonly LineError[], rejected: number): string[] {
+  if (errors.length === 0) return [];
+  const shown = errors.slice(0, ROWS_MAX);
+  const heads = [{ head: "line", align: "right" as const }, { head: "code" }, { head: "reason" }];
+  const rows = shown.map(({ line, code, message }) => [String(line), code, printable(message, 140)]);
+  const more = rejected > shown.length ? [`… and ${count(rejected - shown.length)} more (use --json)`] : [];
+  return ["", columns(heads, rows), ...more];
 }

@@ -1,13 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { CONFIG_VARIABLE, checkEnvironment } from "../config/environment.ts";
 import { optionLeaves, optionsFromEnvironment, setOption } from "../config/parse.ts";
+import { mergedLayers, type SettingLayers, type Settings, settingAt } from "../config/settings.ts";
+import { readSettingsFile } from "../config/settings-file.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Options } from "../index.ts";
-import { UsageError } from "./exit.ts";
-
-/** Options as they were gathered: some of them, unchecked. */
-export type Settings = Record<string, unknown>;
 
 /** Where the vector index is unless somebody says otherwise, below the current directory. */
 const INDEX_FOLDER = join(".mnemosync", "faiss");
@@ -30,7 +28,7 @@ export function addSettingFlags(program: Command): void {
 export function settingsHelp(): string {
   const defaults = commandLineDefaults();
   const entries = optionLeaves().map((leaf) => {
-    const standard = valueAt(defaults, leaf.path) ?? leaf.defaultText;
+    const standard = settingAt(defaults, leaf.path) ?? leaf.defaultText;
     const where = standard === INDEX_FOLDER ? " in the current directory" : "";
     const notes = standard === null ? "" : ` (default ${standard}${where})`;
     const warning = leaf.secret ? " (rather set it in the environment: other users can see flags)" : "";
@@ -40,21 +38,31 @@ export function settingsHelp(): string {
 }
 
 /**
- * Gathers the settings: flags over environment over file over defaults.
+ * Gathers the settings of every source: flags, environment, file, defaults.
  * @param flags as commander parsed them, by attribute name.
- * @throws {UsageError} The file cannot be read, or is no JSON object.
+ * @throws {ConfigurationError} The file cannot be read, or a variable of ours is unknown.
  */
+export async function gatherLayers(
+  flags: Readonly<Record<string, unknown>>,
+  environment: NodeJS.ProcessEnv,
+): Promise<SettingLayers> {
+  const flag: Settings = {};
+  for (const leaf of optionLeaves()) {
+    const value = flags[new Option(`${leaf.flag} <value>`).attributeName()];
+    if (typeof value === "string") setOption(flag, leaf.path, leaf.fromText(value));
+  }
+  checkEnvironment(environment);
+  const path = typeof flags.config === "string" ? flags.config : environment[CONFIG_VARIABLE];
+  const file = path ? await readSettingsFile(path) : {};
+  return { default: commandLineDefaults(), file, environment: optionsFromEnvironment(environment), flag };
+}
+
+/** The settings of all sources together, as far as they go: flags win over environment, over file, over defaults. */
 export async function gatherSettings(
   flags: Readonly<Record<string, unknown>>,
   environment: NodeJS.ProcessEnv,
 ): Promise<Settings> {
-  const fromFlags: Settings = {};
-  for (const leaf of optionLeaves()) {
-    const value = flags[new Option(`${leaf.flag} <value>`).attributeName()];
-    if (typeof value === "string") setOption(fromFlags, leaf.path, leaf.fromText(value));
-  }
-  const file = typeof flags.config === "string" ? await readSettingsFile(flags.config) : {};
-  return [file, optionsFromEnvironment(environment), fromFlags].reduce(merged, commandLineDefaults());
+  return mergedLayers(await gatherLayers(flags, environment));
 }
 
 /**
@@ -74,33 +82,4 @@ export function connectOptions(settings: Settings): Options {
   throw new ConfigurationError(
     `it is not known where the stores are. ${ways.join("; ")}. \`mnemosync demo\` needs none`,
   );
-}
-
-async function readSettingsFile(path: string): Promise<Settings> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse((await readFile(path, "utf8")).replace(/^\uFEFF/, ""));
-  } catch (error) {
-    throw new UsageError(`cannot read the settings in ${path}: ${(error as Error).message}`, { cause: error });
-  }
-  if (isObject(parsed)) return parsed;
-  throw new UsageError(`the settings in ${path} must be a JSON object, e.g. {"redisUrl": "redis://127.0.0.1:6379"}`);
-}
-
-/** `over` laid over `under`; objects are merged key by key. */
-function merged(under: Settings, over: Settings): Settings {
-  const result: Settings = { ...under };
-  for (const [name, value] of Object.entries(over)) {
-    const below = result[name];
-    result[name] = isObject(below) && isObject(value) ? merged(below, value) : value;
-  }
-  return result;
-}
-
-function valueAt(settings: Settings, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, part) => (isObject(value) ? value[part] : undefined), settings);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

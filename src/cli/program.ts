@@ -1,17 +1,26 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
+import { nearestName } from "../config/nearest-name.ts";
+import { optionLeaves } from "../config/parse.ts";
 import { createLog } from "../index.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { checkCommand } from "./commands/check.ts";
+import { configCommand } from "./commands/config.ts";
 import { conflictsCommand } from "./commands/conflicts.ts";
 import { deleteCommand } from "./commands/delete.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { devCommand } from "./commands/dev.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { exportCommand } from "./commands/export.ts";
 import { getCommand } from "./commands/get.ts";
+import { historyCommand } from "./commands/history.ts";
 import { importCommand } from "./commands/import.ts";
 import { keyCommand } from "./commands/key.ts";
 import { migrateCommand } from "./commands/migrate.ts";
+import { putCommand } from "./commands/put.ts";
+import { queueCommand } from "./commands/queue.ts";
 import { repairCommand } from "./commands/repair.ts";
+import { rollbackCommand } from "./commands/rollback.ts";
 import { searchCommand } from "./commands/search.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { statusCommand } from "./commands/status.ts";
@@ -25,14 +34,21 @@ const COMMANDS: readonly CliCommand[] = [
   devCommand,
   keyCommand,
   importCommand,
+  exportCommand,
+  putCommand,
   getCommand,
   searchCommand,
   deleteCommand,
+  historyCommand,
+  rollbackCommand,
   statusCommand,
   checkCommand,
   repairCommand,
   conflictsCommand,
+  queueCommand,
   migrateCommand,
+  configCommand,
+  doctorCommand,
 ];
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -65,7 +81,8 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
     await program.parseAsync(args, { from: "user" });
     if (result === null) return EXIT.ok;
     const { exitCode, json: document, text } = result as CommandResult;
-    const output = json ? jsonText(document, process.stdout.isTTY) : text;
+    const isDocument = json && document !== undefined;
+    const output = isDocument ? jsonText(document, process.stdout.isTTY) : text;
     if (output !== "") print(output);
     return interruption.exitCode() ?? exitCode;
   } catch (error) {
@@ -91,7 +108,7 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError();
   program.option("--json", "print one JSON document on standard output, and nothing else there");
-  program.option("--config <file>", "read settings from a JSON file with the library's option names");
+  program.option("--config <file>", "read settings from a YAML or JSON file with the library's option names");
   program.addOption(
     new Option("--log-level <level>", "events on standard error, as JSON lines").choices(LOG_LEVELS).default("warn"),
   );
@@ -119,6 +136,12 @@ function usageErrorOf(error: unknown): unknown {
     .replace(/^error: /, "")
     .replace(/\s+/g, " ")
     .replace(/\.$/, "");
+  // Settings are hidden from the short help, and so from commander's own suggestions.
+  const unknown = error.code === "commander.unknownOption" ? /'(--[^']+)'/.exec(message)?.[1] : undefined;
+  if (unknown !== undefined && !message.includes("Did you mean")) {
+    const flags = optionLeaves().map(({ flag }) => flag);
+    return new UsageError(`${message}; did you mean ${nearestName(unknown, flags)}? See mnemosync --help`);
+  }
   return new UsageError(`${message}; see mnemosync --help`);
 }
 

@@ -27,3 +27,9 @@ export async function withSynchronizer<T>(
     await sync.close();
   }
 }
+
+/** For what needs no vector index: another process may have its folder open at this moment. */
+export function withoutIndex(options: Options): Options {
+  const { faiss: _, ...rest } = options;
+  return { ...rest, embedding: { provider: "none" } };
+}

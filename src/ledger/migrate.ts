@@ -59,6 +59,11 @@ export async function migrate(postgres: PostgresAccess, signal: AbortSignal): Pr
   });
 }
 
+/** Number of the newest migration that this program knows. */
+export async function newestMigration(): Promise<number> {
+  return (await loadMigrations()).at(-1)?.number ?? 0;
+}
+
 async function checkServer(sql: Sql): Promise<void> {
   const [row] = await sql<{ version: number; encoding: string }[]>`
     select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding`;

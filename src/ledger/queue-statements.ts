@@ -28,6 +28,24 @@ export interface QueueName {
   readonly nodeId: string;
 }
 
+/** In `sync_meta` while the backlog of all nodes is held. */
+const HELD = "backlog_held_since";
+
+/** Until `releaseBacklog` no node claims or takes over anything. Twice is once. */
+export async function holdBacklog(sql: Sql): Promise<void> {
+  await sql`
+    insert into mnemosync.sync_meta (name, value) values (${HELD}, clock_timestamp()::text)
+    on conflict (name) do nothing`;
+}
+
+export async function releaseBacklog(sql: Sql): Promise<void> {
+  await sql`delete from mnemosync.sync_meta where name = ${HELD}`;
+}
+
+export async function isBacklogHeld(sql: Sql): Promise<boolean> {
+  return (await sql`select 1 from mnemosync.sync_meta where name = ${HELD}`).length > 0;
+}
+
 /** Queues what a store does not have yet. A memory that is queued already starts anew: what is wanted is newer. */
 export async function enqueue(sql: Sql, queue: QueueName, keys: readonly MemoryKey[], reason: string): Promise<void> {
   const [namespaces, memoryIds] = keyLiterals(keys);
@@ -60,6 +78,7 @@ export async function claim(
       where store = ${queue.store} and node_id = ${queue.nodeId} and dead_at is null
         and next_attempt_at <= clock_timestamp()
         and (claimed_until is null or claimed_until < clock_timestamp())
+        and not exists (select 1 from mnemosync.sync_meta where name = ${HELD})
       order by next_attempt_at
       limit ${limit}
       for update skip locked
@@ -189,6 +208,7 @@ export async function queueOverdue(
     with overdue as materialized (
       select tx_id, node_id, namespaces, memory_ids from mnemosync.sync_transactions
       where state = 'committed' and created_at < clock_timestamp() - make_interval(secs => ${deadlineMs / 1_000}::float8)
+        and not exists (select 1 from mnemosync.sync_meta where name = ${HELD})
       order by created_at
       limit ${limit}
       for update skip locked

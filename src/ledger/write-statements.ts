@@ -28,6 +28,8 @@ export interface VersionWrite extends MemoryKey {
   readonly faissVersion: number | null;
   /** Milliseconds since 1970: the ledger's clock, or the time of an imported or offline change. */
   readonly modifiedAt: number;
+  /** The memory must not have a row yet, whatever the version: that of an import. Version 1 implies it. */
+  readonly inserts?: true;
 }
 
 /** The transaction's row: commit token and outbox entry. */
@@ -110,7 +112,7 @@ export async function writeVersions(
   const [namespaces, memoryIds] = keyLiterals(writes);
   const column = (pick: (write: VersionWrite) => string | number | null): string => arrayLiteral(writes.map(pick));
   const { packed, lengths } = packEmbeddings(writes);
-  const [row] = await sql<{ written: number }[]>`
+  const [row] = await sql<{ written: number; inserted: number }[]>`
     with input as materialized (
       select i.namespace, i.memory_id, i.version, i.bucket, i.vector::jsonb as vector, i.checksum,
              ('x' || i.digest)::bit(64)::bigint as digest, i.document::json as document,
@@ -165,7 +167,7 @@ export async function writeVersions(
         faiss_version = excluded.faiss_version, modified_at = excluded.modified_at, deleted_at = excluded.deleted_at,
         expires_at = excluded.expires_at, tx_id = excluded.tx_id, xid = excluded.xid, seq = excluded.seq
       where v.version = excluded.version - 1
-      returning 1
+      returning v.xmax = 0 as inserted -- an update leaves its lock there
     ), documents as (
       insert into mnemosync.memories (namespace, memory_id, document, embedding)
       select i.namespace, i.memory_id, i.document, i.embedding from input i where i.checksum is not null
@@ -180,8 +182,10 @@ export async function writeVersions(
               ${memoryIds}::text::text[], ${column((write) => write.version)}::text::bigint[], ${token.idempotencyKey},
               ${token.outcomes === undefined ? null : JSON.stringify(token.outcomes)}::text::jsonb)
     )
-    select (select count(*) from versions)::int as written`;
-  return row?.written ?? 0;
+    select count(*)::int as written, count(*) filter (where inserted)::int as inserted from versions`;
+  // Where a row appeared since the locks were taken, an imported version may have replaced it by accident of its number.
+  const inserts = writes.filter((write) => write.version === 1 || write.inserts).length;
+  return row?.inserted === inserts ? row.written : 0;
 }
 
 /** All vectors one behind the other in one value, which the server cuts: a third of the cost of an array of bytea. */

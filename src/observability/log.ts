@@ -1,8 +1,10 @@
 import { type LevelWithSilent, pino } from "pino";
+import { redactedFields } from "./redact.ts";
 
 /**
  * Where events go: a pino logger fits. One call per thing that happened, its name first in the message, ids and figures
- * in the fields. Neither the content of memories nor a secret is ever put into a field.
+ * in the fields. Neither the content of memories nor a secret is put into a field; should
+ * one get there all the same, `createLog` hides it.
  */
 export interface Log {
   debug(fields: object, event: string): void;
@@ -24,8 +26,7 @@ export function createLog(level: LevelWithSilent): Log {
     {
       name: "mnemosync",
       level,
-      redact: ["*.password", "*.apiKey", "*.url"],
-      serializers: { error: pino.stdSerializers.err },
+      formatters: { log: (fields) => redactedFields(fields) as Record<string, unknown> },
     },
     pino.destination({ fd: 2, sync: true }),
   );

@@ -176,7 +176,7 @@ export class Reader {
     const memory = cachedMemory(entry);
     if (memory === undefined) {
       const { namespace, memoryId } = entry;
-      this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.cache_entry_corrupt");
+      this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.corruption_found");
     } else {
       this.#parts.floors.raise(entry, entry.version);
     }

@@ -122,6 +122,23 @@ export class Backlog {
     return await this.#parts.ledger.dropDead(signal);
   }
 
+  /**
+   * Like `pause`, on every node and for good: kept in the ledger, where it outlives this process. Neither undoes the
+   * other.
+   */
+  async hold(signal: AbortSignal = neverAborted()): Promise<void> {
+    await this.#parts.ledger.holdBacklog(signal);
+  }
+
+  /** Ends `hold`. */
+  async release(signal: AbortSignal = neverAborted()): Promise<void> {
+    await this.#parts.ledger.releaseBacklog(signal);
+  }
+
+  async isHeld(signal: AbortSignal = neverAborted()): Promise<boolean> {
+    return await this.#parts.ledger.isBacklogHeld(signal);
+  }
+
   async #workQueue(gate: StoreGate, signal: AbortSignal): Promise<{ claimed: number; published: number }> {
     const { ledger, workerId } = this.#parts;
     if (!gate.allows()) return { claimed: 0, published: 0 };

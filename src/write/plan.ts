@@ -14,6 +14,11 @@ export interface WriteIntent {
   readonly modifiedAt: number | null;
   /** Version vector of another content that this one takes the place of: the new version counts as coming after it. */
   readonly includes?: VersionVector;
+  /**
+   * Of an import: a memory without a row begins with this version and vector. One that has a row is left alone, and is a
+   * conflict unless it says the same.
+   */
+  readonly imported?: { readonly version: number; readonly vector: VersionVector };
 }
 
 /** What is to be done about one intent, now that its row is locked. */
@@ -29,19 +34,20 @@ export type Decision =
 
 /** Decides on one intent by the row as it stands locked (undefined: the ledger does not know the memory). */
 export function decide(intent: WriteIntent, locked: LockedVersion | undefined, now: number, nodeId: string): Decision {
-  const { key, memory, expectedVersion } = intent;
+  const { key, memory, expectedVersion, imported } = intent;
   const version = locked?.version ?? 0;
   const checksum = locked?.checksum ?? null;
   if (expectedVersion !== null) {
     const found = checksum === null && expectedVersion === 0 ? 0 : version;
     if (found !== expectedVersion) return { action: "conflict", version, checksum };
   }
-  // Deleted and never known are alike to a delete.
-  if (checksum === (memory?.checksum ?? null)) {
+  // Deleted and never known are alike to a delete, but not to an import: it brings the deletion's version.
+  if (checksum === (memory?.checksum ?? null) && (imported === undefined || locked !== undefined)) {
     return { action: "unchanged", version, checksum, faiss: locked?.faissVersion != null };
   }
-  const next = version + 1;
-  const vector = increment(joinVectors(locked?.vector ?? {}, intent.includes ?? {}), nodeId);
+  if (imported !== undefined && locked !== undefined) return { action: "conflict", version, checksum };
+  const next = imported?.version ?? version + 1;
+  const vector = imported?.vector ?? increment(joinVectors(locked?.vector ?? {}, intent.includes ?? {}), nodeId);
   const modifiedAt = intent.modifiedAt ?? now;
   // The index must hear of a memory that lost its vector as well as of one that has one.
   const hadVector = locked?.faissVersion != null;
@@ -54,6 +60,7 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     vector,
     modifiedAt,
     redisVersion: next,
+    ...(imported && { inserts: true as const }),
   };
   if (memory === null) {
     return {

@@ -47,7 +47,7 @@ export async function publishTo(
     const failure =
       error instanceof MnemosyncError ? error : new InternalError(`publishing failed: ${error}`, { cause: error });
     parts.log.warn(
-      { store, memories: changes.length, code: failure.code, error: failure.message },
+      { store, transactionId: token, memories: changes.length, code: failure.code, error: failure.message },
       "write.publish_failed",
     );
     return { store, failure, overtaken: new Set() };

@@ -181,7 +181,7 @@ export class Writer {
       );
     } catch (failure) {
       // The record is for operators; the caller gets the reason either way.
-      this.#parts.log.debug({ transactionId, error: (failure as Error).message }, "write.rollback_not_recorded");
+      this.#parts.log.debug({ transactionId, error: (failure as Error).message }, "write.rollback_record_failed");
     }
   }
 

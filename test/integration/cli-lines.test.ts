@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { type JsonLine, LINE_BYTES_MAX, readJsonLines } from "../../src/cli/json-lines.ts";
 import { columns, duration, printable } from "../../src/cli/output.ts";
+import { type JsonLine, LINE_BYTES_MAX, readJsonLines } from "../../src/portable/json-lines.ts";
 
 async function read(bytes: Buffer, chunkBytes = bytes.length): Promise<JsonLine[]> {
   async function* chunks(): AsyncGenerator<Buffer> {

@@ -50,6 +50,8 @@ export function queueText(queue: QueueName, key: MemoryKey): string {
 
 /** What outlives every node: all that is committed, and the locks of the transactions that run. */
 export class LedgerState {
+  /** Of the backlog of all nodes. */
+  held = false;
   readonly versions = new Map<string, VersionRow>();
   readonly history = new Map<string, VersionRow[]>();
   readonly transactions = new Map<string, TransactionRow>();
@@ -124,6 +126,7 @@ export class LedgerState {
   }
 
   claim(queue: QueueName, _workerId: string, limit: number, leaseMs: number): QueuedMemory[] {
+    if (this.held) return [];
     const now = this.now();
     const due = [...this.queue.values()].filter(
       (row) =>
@@ -154,6 +157,7 @@ export class LedgerState {
     deadlineMs: number,
     limit: number,
   ): { transactions: number; memories: number } {
+    if (this.held) return { transactions: 0, memories: 0 };
     const overdue = [...this.transactions.values()].filter(
       (row) => row.state === "committed" && row.createdAt < this.now() - deadlineMs,
     );
@@ -297,7 +301,7 @@ export class MemoryTransaction implements LedgerTransaction {
     // An insert of a key that another transaction is inserting waits for it.
     for (const write of writes.toSorted(compareKeys)) await this.#lock(keyText(write));
     const fitting = writes.filter(
-      (write) => (this.#state.versions.get(keyText(write))?.version ?? 0) === write.version - 1,
+      (write) => (this.#state.versions.get(keyText(write))?.version ?? 0) === (write.inserts ? 0 : write.version - 1),
     );
     this.#pending = { writes, token };
     await this.#interrupt("ledger write answered");

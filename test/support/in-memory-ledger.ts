@@ -261,6 +261,22 @@ export class InMemoryLedger implements LedgerStore {
     });
   }
 
+  async holdBacklog(signal: AbortSignal): Promise<void> {
+    await this.#call("holdBacklog", signal, () => {
+      this.#state.held = true;
+    });
+  }
+
+  async releaseBacklog(signal: AbortSignal): Promise<void> {
+    await this.#call("releaseBacklog", signal, () => {
+      this.#state.held = false;
+    });
+  }
+
+  async isBacklogHeld(signal: AbortSignal): Promise<boolean> {
+    return await this.#call("isBacklogHeld", signal, () => this.#state.held);
+  }
+
   async dropDead(signal: AbortSignal): Promise<number> {
     return await this.#call("dropDead", signal, () => {
       const dead = [...this.#state.queue].filter(([, row]) => row.dead);

@@ -1,8 +1,8 @@
-import { type Memory, NotFoundError, type Options } from "../../index.ts";
+import { type Memory, NotFoundError } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, errorLine } from "../exit.ts";
 import { printable } from "../output.ts";
-import { withSynchronizer } from "../session.ts";
+import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
 export const getCommand: CliCommand = {
@@ -29,12 +29,6 @@ export const getCommand: CliCommand = {
     return { exitCode: EXIT.ok, json: memoryDocument(memory, invocation.flags.embedding === true), text: text(memory) };
   },
 };
-
-/** Reading by id needs no vector index, which another process may have open at this moment. */
-function withoutIndex(options: Options): Options {
-  const { faiss: _, ...rest } = options;
-  return { ...rest, embedding: { provider: "none" } };
-}
 
 /** A memory as programs read it: times as texts, and the vector only when asked for. */
 function memoryDocument(memory: Memory, withEmbedding: boolean): object {

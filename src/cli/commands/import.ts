@@ -1,30 +1,38 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
-import { MnemosyncError } from "../../index.ts";
+import { Option } from "commander";
+import { isExportHeader, MnemosyncError } from "../../index.ts";
+import { ON_CONFLICT } from "../../portable/import-options.ts";
+import { readJsonLines } from "../../portable/json-lines.ts";
 import type { CliCommand, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { type ImportReport, importLines, newReport } from "../import-lines.ts";
-import { readJsonLines } from "../json-lines.ts";
-import { columns, count, counted, duration, printable } from "../output.ts";
+import { type ImportReport, importLines, newReport, rejectedLines } from "../import-lines.ts";
+import { count, counted, duration } from "../output.ts";
 import { startProgress } from "../progress.ts";
+import { firstLine, type RestoreReport, restore, restoreResult } from "../restore.ts";
 import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
-
-/** Rejected lines that people are shown. */
-const ROWS_MAX = 20;
 
 export const importCommand: CliCommand = {
   name: "import",
   usage: "<file.jsonl>",
-  summary: "write the memories of a file, one JSON object a line (- for standard input)",
-  configure: (command) => addNamespaceFlag(command, "for lines that name none"),
+  summary: "write the memories of a file, one JSON object a line, or of an export (- for standard input)",
+  configure(command) {
+    addNamespaceFlag(command, "for lines that name none");
+    command.addOption(
+      new Option("--on-conflict <what>", "of an export: what to do about memories that are there with another content")
+        .choices(ON_CONFLICT)
+        .default("skip"),
+    );
+    command.option("--strategy <name>", "with --on-conflict strategy: which (default option repairStrategy)");
+  },
   async run(invocation) {
     const [path = "-"] = invocation.args;
     const startedAt = performance.now();
     const bytesTotal = path === "-" ? null : await sizeOf(path);
     const report = newReport();
-    await withSynchronizer(invocation, async (sync) => {
+    const restored = await withSynchronizer(invocation, async (sync): Promise<RestoreReport | null> => {
       const progress = startProgress("importing", bytesTotal, "{memories} memories, {rejected} rejected");
       // Opened only now: a stream that nobody reads has nobody to tell of its failure.
       const source = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 });
@@ -35,7 +43,10 @@ export const importCommand: CliCommand = {
           progress.update(bytes, { memories: count(synced + unchanged + degraded), rejected: count(rejected) }),
       };
       try {
-        await importLines(sync, readJsonLines(interruptible(source, invocation.signal)), options, report);
+        const { first, bytes } = await firstLine(interruptible(source, invocation.signal));
+        if (isExportHeader(first)) return await restore(sync, bytes, invocation, report, options.onProgress);
+        await importLines(sync, readJsonLines(bytes), options, report);
+        return null;
       } catch (error) {
         sayHowFar(invocation, report);
         const unreadable = !(error instanceof MnemosyncError) && (error as NodeJS.ErrnoException).syscall === "open";
@@ -44,6 +55,7 @@ export const importCommand: CliCommand = {
         progress.stop();
       }
     });
+    if (restored !== null) return restoreResult(restored, performance.now() - startedAt);
     const exitCode = report.rejected > 0 ? EXIT.findings : EXIT.ok;
     return { exitCode, json: report, text: reportText(report, performance.now() - startedAt) };
   },
@@ -87,12 +99,6 @@ function reportText(report: ImportReport, milliseconds: number): string {
       "degraded: committed, but a store did not take it (see mnemosync status); mnemosync repair publishes it again",
     );
   }
-  if (errors.length > 0) {
-    const shown = errors.slice(0, ROWS_MAX);
-    const heads = [{ head: "line", align: "right" as const }, { head: "code" }, { head: "reason" }];
-    const rows = shown.map(({ line, code, message }) => [String(line), code, printable(message, 140)]);
-    lines.push("", columns(heads, rows));
-    if (rejected > shown.length) lines.push(`… and ${count(rejected - shown.length)} more (use --json)`);
-  }
+  lines.push(...rejectedLines(errors, rejected));
   return lines.join("\n");
 }

@@ -3,12 +3,24 @@ import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { columns, count, duration } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
+import { watchStatus } from "../watch.ts";
+import { wholeNumber } from "./scope.ts";
+
+const WATCH_SECONDS = 2;
 
 export const statusCommand: CliCommand = {
   name: "status",
   usage: "",
   summary: "show how each store is, what it holds, and what is not published yet",
+  configure(command) {
+    command.option("--watch [seconds]", "show it again and again, every 2 s by default, until Ctrl-C", wholeNumber);
+  },
   async run(invocation) {
+    const { watch } = invocation.flags;
+    if (watch !== undefined) {
+      const everyMs = (watch === true ? WATCH_SECONDS : (watch as number)) * 1_000;
+      return await watchStatus(invocation, everyMs, statusText);
+    }
     const status = await withSynchronizer(invocation, (sync) => sync.status({ signal: invocation.signal }));
     const isDown = Object.values(status.stores).some(({ state }) => state === "down");
     return { exitCode: isDown ? EXIT.failed : EXIT.ok, json: status, text: statusText(status) };

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { MemoryInput } from "../../index.ts";
-import { readJsonLines } from "../json-lines.ts";
+import { readJsonLines } from "../../portable/json-lines.ts";
 
 /** In the package's root, as far up from `src/` as from `dist/`. */
 const SAMPLE_FILE = fileURLToPath(new URL("../../../samples/memories.jsonl", import.meta.url));

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { type ImportReport, importLines } from "../../cli/import-lines.ts";
-import { type JsonLine, readJsonLines } from "../../cli/json-lines.ts";
 import type { MemoryInput, SyncOutcome } from "../../index.ts";
 import { NotFoundError } from "../../index.ts";
+import { type JsonLine, readJsonLines } from "../../portable/json-lines.ts";
 import { entityTag, memoryDocument, outcomeDocument } from "../documents.ts";
 import { assertPrecondition, expectedVersion, PRECONDITION_HEADERS } from "../preconditions.ts";
 import { type Route, type RouteReply, route } from "../route.ts";

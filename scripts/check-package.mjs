@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+/**
+ * Walks a stranger's path: packs the package, installs it into an empty project, lets its set-up provide the FAISS
+ * binding, type-checks the README's example under `strict` and runs it, and the command line, against real servers.
+ *
+ *     node scripts/check-package.mjs [--keep]
+ *
+ * Takes packages from npm's cache as far as they are there. Needs a clone that is set up (npm run setup).
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openServices } from "../dist/embedded/services.js";
+
+const clone = fileURLToPath(new URL("..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "mnemosync-package-"));
+const project = join(folder, "project");
+const installMaxMs = 10 * 60_000;
+
+/** @returns {string} What the program printed. */
+function run(/** @type {string} */ program, /** @type {string[]} */ args, options = {}) {
+  const startedAt = performance.now();
+  const { status, stdout, stderr, error } = spawnSync(program, args, {
+    cwd: project,
+    encoding: "utf8",
+    timeout: installMaxMs,
+    maxBuffer: 64 * 1024 * 1024,
+    ...options,
+  });
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+  if (status !== 0) {
+    throw new Error(`${program} ${args.join(" ")} failed (${status ?? error?.message}):\n${stdout}${stderr}`);
+  }
+  console.log(
+    `${seconds.padStart(6)} s  ${program.replace(folder, "…")} ${args.join(" ").slice(0, 100).replaceAll(folder, "…")}`,
+  );
+  return stdout;
+}
+
+function assert(/** @type {unknown} */ truth, /** @type {string} */ message) {
+  if (!truth) throw new Error(message);
+}
+
+/** The package's contents are what they must be, and nothing of the clone besides. */
+function pack() {
+  const [packed] = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: clone }));
+  const paths = packed.files.map((/** @type {{ path: string }} */ file) => file.path);
+  const migrations = readdirSync(join(clone, "sql")).map((name) => `sql/${name}`);
+  for (const wanted of [
+    "dist/index.js",
+    "dist/index.d.ts",
+    "dist/cli/main.js",
+    "README.md",
+    "LICENSE",
+    ...migrations,
+  ]) {
+    assert(paths.includes(wanted), `the package lacks ${wanted}`);
+  }
+  const stray = paths.filter((/** @type {string} */ path) => /^(src|test|bench|node_modules|\.)/.test(path));
+  assert(stray.length === 0, `the package holds what is not for its users: ${stray.join(", ")}`);
+  console.log(`          ${paths.length} files, ${Math.round(packed.size / 1_024)} KiB packed`);
+  return join(folder, packed.filename);
+}
+
+/** The first block of TypeScript in the README. */
+function example() {
+  const found = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(clone, "README.md"), "utf8"))?.[1];
+  assert(found, "the README has no example");
+  const lines = /** @type {string} */ (found).split("\n").filter((line) => line.trim() !== "").length;
+  console.log(`          the README's example has ${lines} lines`);
+  return /** @type {string} */ (found);
+}
+
+function writeProject() {
+  run("mkdir", ["-p", project], { cwd: folder });
+  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "stranger", private: true, type: "module" }));
+  writeFileSync(join(project, "example.ts"), example());
+  const compilerOptions = {
+    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
+    ...{ module: "nodenext", target: "es2023", types: ["node"], typeRoots: [join(clone, "node_modules", "@types")] },
+  };
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["example.ts"] }));
+}
+
+async function main() {
+  const tarball = pack();
+  writeProject();
+  // Without scripts, as behind a closed network: the set-up below is the way that the README names.
+  run("npm", ["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", tarball]);
+  run(process.execPath, [join("node_modules", "mnemosync", "scripts", "setup.mjs")]);
+  run(join(clone, "node_modules", ".bin", "tsc"), ["-p", "."]);
+  const services = await openServices({ log: console.error });
+  try {
+    const env = {
+      ...process.env,
+      MNEMOSYNC_POSTGRES_URL: services.postgresUrl,
+      MNEMOSYNC_REDIS_URL: services.redisUrl,
+    };
+    const told = run(process.execPath, ["example.js"], { env });
+    console.log(told.trim().replace(/^/gm, "          | "));
+    assert(told.includes("synced"), "the example did not say that its memory is synced");
+    const command = (/** @type {string[]} */ ...args) => run("npx", ["--no-install", "mnemosync", ...args], { env });
+    const wanted = JSON.parse(readFileSync(join(clone, "package.json"), "utf8")).version;
+    assert(command("--version").trim() === wanted, "mnemosync --version says something else than package.json");
+    const { healthy, checks } = JSON.parse(command("doctor", "--json"));
+    assert(healthy, `the doctor finds ${JSON.stringify(checks)}`);
+    const { document } = { document: JSON.parse(command("get", "mem_123", "--json")) };
+    assert(document.content.includes("cashews"), "the memory that the example wrote is not there");
+    assert(command("export").includes('"memoryId":"mem_123"'), "the export lacks the memory");
+    console.log("          the package works in an empty project");
+  } finally {
+    await services.close();
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`check-package: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+} finally {
+  if (process.argv.includes("--keep")) console.log(`kept: ${folder}`);
+  else rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,46 @@
+import { type MemoryVersion, NotFoundError } from "../../index.ts";
+import type { CliCommand } from "../command.ts";
+import { EXIT, errorLine } from "../exit.ts";
+import { columns, printable } from "../output.ts";
+import { withoutIndex, withSynchronizer } from "../session.ts";
+import { addNamespaceFlag, inNamespace } from "./namespace.ts";
+import { wholeNumber } from "./scope.ts";
+
+export const historyCommand: CliCommand = {
+  name: "history",
+  usage: "<id>",
+  summary: "show the versions of a memory that are kept, newest first",
+  configure(command) {
+    addNamespaceFlag(command);
+    command.option("--limit <versions>", "so many at most", wholeNumber, 100);
+  },
+  async run(invocation) {
+    const [id = ""] = invocation.args;
+    const call = { ...inNamespace(invocation), limit: invocation.flags.limit as number, signal: invocation.signal };
+    const versions = await withSynchronizer(invocation, (sync) => sync.history(id, call), withoutIndex);
+    if (versions.length === 0) {
+      const error = new NotFoundError(`there is no memory ${JSON.stringify(id)}`);
+      const json = { error: { code: error.code, message: error.message } };
+      return { exitCode: EXIT.findings, json, text: errorLine(error) };
+    }
+    return { exitCode: EXIT.ok, json: { versions: versions.map(versionDocument) }, text: text(versions) };
+  },
+};
+
+function versionDocument({ embedding, modifiedAt, ...version }: MemoryVersion): object {
+  return { ...version, modifiedAt: new Date(modifiedAt).toISOString(), dimension: embedding?.length ?? null };
+}
+
+function text(versions: readonly MemoryVersion[]): string {
+  return columns(
+    [{ head: "version", align: "right" }, { head: "modified" }, { head: "by" }, { head: "content" }],
+    versions.map(({ version, modifiedAt, vector, document }) => [
+      String(version),
+      new Date(modifiedAt).toISOString(),
+      Object.entries(vector)
+        .map(([node, writes]) => `${node}:${writes}`)
+        .join(" "),
+      document === null ? "(deleted)" : printable(document.content, 80),
+    ]),
+  );
+}

@@ -1,0 +1,79 @@
+import type { MemorySynchronizer, QueueEntry } from "../../index.ts";
+import type { CliCommand, CommandResult, Invocation } from "../command.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { columns, counted, printable } from "../output.ts";
+import { withoutIndex, withSynchronizer } from "../session.ts";
+import { wholeNumber } from "./scope.ts";
+
+type Action = (sync: MemorySynchronizer, invocation: Invocation) => Promise<CommandResult>;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  list: async (sync, { flags, signal }) => {
+    const [entries, paused] = [
+      await sync.backlog.list(flags.limit as number, signal),
+      await sync.backlog.isHeld(signal),
+    ];
+    const exitCode = entries.some(({ state }) => state === "dead") ? EXIT.findings : EXIT.ok;
+    return { exitCode, json: { paused, entries: entries.map(entryDocument) }, text: listText(entries, paused) };
+  },
+  retry: async (sync, { signal }) => {
+    const retried = await sync.backlog.replay(signal);
+    return done({ retried }, `${counted(retried, "dead letter")} due again`);
+  },
+  drop: async (sync, { signal }) => {
+    const dropped = await sync.backlog.drop(signal);
+    const hint = dropped > 0 ? "; their stores stay behind until a check finds them" : "";
+    return done({ dropped }, `${counted(dropped, "dead letter")} forgotten${hint}`);
+  },
+  pause: async (sync, { signal }) => {
+    await sync.backlog.hold(signal);
+    return done({ paused: true }, "paused on every node: what is committed and not published waits for queue resume");
+  },
+  resume: async (sync, { signal }) => {
+    await sync.backlog.release(signal);
+    return done({ paused: false }, "resumed");
+  },
+};
+
+export const queueCommand: CliCommand = {
+  name: "queue",
+  usage: "[action]",
+  summary:
+    "list what waits to be published (exits 1 while there are dead letters); retry or drop dead letters; pause, resume",
+  configure(command) {
+    command.option("--limit <entries>", "with list: so many at most", wholeNumber, 100);
+  },
+  async run(invocation) {
+    const [action = "list"] = invocation.args;
+    const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
+    if (act === undefined) {
+      const expected = Object.keys(ACTIONS).join(", ");
+      throw new UsageError(`unknown action ${JSON.stringify(action)}: expected ${expected}`);
+    }
+    return await withSynchronizer(invocation, (sync) => act(sync, invocation), withoutIndex);
+  },
+};
+
+function done(json: object, text: string): CommandResult {
+  return { exitCode: EXIT.ok, json, text };
+}
+
+function entryDocument({ enqueuedAt, nextAttemptAt, ...entry }: QueueEntry): object {
+  const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+  return { ...entry, enqueuedAt: iso(enqueuedAt), nextAttemptAt: iso(nextAttemptAt) };
+}
+
+function listText(entries: readonly QueueEntry[], paused: boolean): string {
+  const note = paused ? ["the backlog is paused: mnemosync queue resume lets it go on"] : [];
+  if (entries.length === 0) return [...note, "nothing waits"].join("\n");
+  const heads = ["state", "store", "memory", "attempts", "since", "last error"].map((head) => ({ head }));
+  const rows = entries.map((entry) => [
+    entry.state,
+    entry.nodeId === "" ? entry.store : `${entry.store} of ${entry.nodeId}`,
+    printable(`${entry.namespace}/${entry.memoryId}`, 60),
+    String(entry.attempts),
+    new Date(entry.enqueuedAt).toISOString(),
+    printable(entry.lastError ?? "", 80),
+  ]);
+  return [...note, columns(heads, rows)].join("\n");
+}

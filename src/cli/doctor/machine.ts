@@ -1,0 +1,84 @@
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { inspectDirectory } from "../../projections/faiss/inspect-directory.ts";
+import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
+
+const NODE_MIN = [20, 19] as const;
+
+export function diagnoseNode(version: string): Diagnosis {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > NODE_MIN[0] || (major === NODE_MIN[0] && minor >= NODE_MIN[1])) return ok("node.version", version);
+  return failure("node.version", version, `Node ${NODE_MIN.join(".")} or newer is needed`);
+}
+
+/** Whether the folder of the vector index can be used, without opening the index. */
+export async function diagnoseIndexFolder(directory: string): Promise<Diagnosis> {
+  const check = "faiss.directory";
+  const folder = resolve(directory);
+  try {
+    if (!(await stat(folder)).isDirectory())
+      return failure(check, `${folder} is no folder`, "give another faiss.directory");
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    return ok(check, `${folder} can be written`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
+      return failure(check, `${folder}: ${(error as Error).message}`, "let this user read and write the folder");
+    }
+  }
+  const parent = await nearestFolder(folder);
+  try {
+    await access(parent, constants.W_OK | constants.X_OK);
+    return note(check, `${folder} does not exist`, "the first start makes it and fills the index from the ledger");
+  } catch {
+    return failure(
+      check,
+      `${folder} does not exist, and ${parent} cannot be written`,
+      "make it, or give another faiss.directory",
+    );
+  }
+}
+
+/** What lies in the folder: who has it, and whether the next start finds a sound snapshot. Reads every file of it. */
+export async function diagnoseSnapshots(directory: string): Promise<Diagnosis> {
+  const check = "faiss.snapshots";
+  try {
+    const { exists, snapshots, explanation } = await inspectDirectory(resolve(directory));
+    const found = explanation.join("; ");
+    if (!exists || snapshots.every(({ state }) => state === "sound")) return ok(check, found);
+    if (snapshots.some(({ state }) => state === "sound")) {
+      return note(check, found, "nothing: the next start loads the sound one and sets damaged ones aside");
+    }
+    return warning(
+      check,
+      found,
+      "nothing is lost, but the next start fills the index from the ledger, which takes longer",
+    );
+  } catch (error) {
+    return failure(check, (error as Error).message, "let this user read the folder of the index");
+  }
+}
+
+/** The vector search's native part, which is installed apart from the package. */
+export async function diagnoseBinding(load: () => Promise<unknown>): Promise<Diagnosis> {
+  try {
+    await load();
+    return ok("faiss.binding", "faiss-node loads");
+  } catch (error) {
+    const [reason = ""] = (error as Error).message.split("\n");
+    const advice =
+      "node node_modules/mnemosync/scripts/setup.mjs builds it (in a clone: npm run setup), or leave faiss out";
+    return failure("faiss.binding", reason, advice);
+  }
+}
+
+async function nearestFolder(path: string): Promise<string> {
+  const parent = dirname(path);
+  if (parent === path) return parent;
+  try {
+    await stat(parent);
+    return parent;
+  } catch {
+    return await nearestFolder(parent);
+  }
+}

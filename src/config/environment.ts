@@ -1,0 +1,28 @@
+import { ConfigurationError } from "../errors.ts";
+import { nearestName } from "./nearest-name.ts";
+import { optionLeaves } from "./parse.ts";
+
+/** Names the settings file, as `--config` does. */
+export const CONFIG_VARIABLE = "MNEMOSYNC_CONFIG";
+
+/** Of the program rather than of the library: see `src/embedded/`. */
+const OTHER_VARIABLES = [CONFIG_VARIABLE, "MNEMOSYNC_CONTAINERS", "MNEMOSYNC_REDIS_SERVER"] as const;
+
+const PREFIX = "MNEMOSYNC_";
+
+/** What Kubernetes puts into every container for a service that is called mnemosync, or mnemosync-something. */
+const SERVICE_LINK = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
+
+/**
+ * Makes sure that every variable of ours is one that is read: a misspelt one would be ignored.
+ * @throws {ConfigurationError} with the name that was probably meant.
+ */
+export function checkEnvironment(environment: NodeJS.ProcessEnv): void {
+  const known: string[] = [...optionLeaves().map((leaf) => leaf.environmentName), ...OTHER_VARIABLES];
+  for (const [name, value = ""] of Object.entries(environment)) {
+    if (!name.startsWith(PREFIX) || known.includes(name)) continue;
+    if (SERVICE_LINK.test(name) || SERVICE_ADDRESS.test(value)) continue;
+    throw new ConfigurationError(`unknown environment variable ${name}; did you mean ${nearestName(name, known)}?`);
+  }
+}

@@ -1,0 +1,36 @@
+/** Fields that hold a secret, or what a memory says, by name and without regard to case. */
+const HIDDEN_FIELDS = new Set(
+  [
+    ...["password", "apiKey", "authorization", "token", "secret", "key"],
+    ...["postgresUrl", "redisUrl", "url", "connectionString"],
+    ...["content", "document", "documentJson", "data", "metadata", "embedding", "vector", "query"],
+  ].map((name) => name.toLowerCase()),
+);
+
+const HIDDEN = "[redacted]";
+const DEPTH_MAX = 5;
+
+/** User and password of an address amid a text, as drivers put them into their messages. */
+const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
+
+/** A copy of an event's fields in which secrets and the content of memories are hidden. */
+export function redactedFields(value: unknown, depth = 0): unknown {
+  if (typeof value === "string") return value.replace(CREDENTIALS, `$1${HIDDEN}@`);
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Error) {
+    const { name, message, stack } = value;
+    return { type: name, message: redactedFields(message), code: codeOf(value), stack: redactedFields(stack) };
+  }
+  if (depth >= DEPTH_MAX || ArrayBuffer.isView(value)) return HIDDEN;
+  if (Array.isArray(value)) return value.map((item) => redactedFields(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [
+      name,
+      HIDDEN_FIELDS.has(name.toLowerCase()) ? HIDDEN : redactedFields(item, depth + 1),
+    ]),
+  );
+}
+
+function codeOf(error: Error): unknown {
+  return (error as { code?: unknown }).code;
+}
