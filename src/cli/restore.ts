@@ -1,9 +1,10 @@
 import type { MemorySynchronizer, OnConflict, ImportReport as Restored } from "../index.ts";
+import type { ImportReport } from "../portable/import-lines.ts";
 import { readJsonLines } from "../portable/json-lines.ts";
 import type { CommandResult, Invocation } from "./command.ts";
 import { EXIT } from "./exit.ts";
-import { type ImportReport, rejectedLines } from "./import-lines.ts";
 import { count, counted, duration } from "./output.ts";
+import { rejectedLines } from "./rejected-lines.ts";
 
 /** What became of an export that was imported. */
 export type RestoreReport = Restored;

@@ -52,7 +52,7 @@ function expectDocumented(operation: Operation, response: LightMyRequestResponse
   }
   const [[mediaType, { schema }]] = contents as [[string, { schema: object }]];
   expect(response.headers["content-type"]).toContain(mediaType);
-  if (!mediaType.endsWith("json")) return;
+  if (!/[/+]json$/.test(mediaType)) return;
   const rooted = JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"openapi#/components')) as object;
   const valid = ajv.validate(rooted, JSON.parse(response.body));
   expect(valid, `${operation.operationId}: ${ajv.errorsText()}: ${response.body.slice(0, 500)}`).toBe(true);
@@ -183,6 +183,12 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
       body: `${JSON.stringify({ memoryId: "i1", ...MEMORY })}\nno json\n{"namespace":"elsewhere","memoryId":"x"}\n`,
       status: 200,
     },
+  ],
+  exportMemories: () => [
+    { query: "?history=true", status: 200 },
+    { query: "?afterMemoryId=b1&afterVersion=1", status: 200 },
+    { query: "?afterVersion=0", status: 400 },
+    { query: "?history=perhaps", status: 400 },
   ],
   searchMemories: () => [
     { body: { vector: Array.from(unitVector(1, 8)), k: 2, filter: { memoryType: "episodic" } }, status: 200 },

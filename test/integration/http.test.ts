@@ -15,6 +15,35 @@ import { parsePrometheusText, sampleValue } from "../support/prometheus-text.ts"
 
 /** Goal: what the contract tests cannot say: tenants apart, limits, headers, starting, stopping. */
 
+test("an export holds the whole namespace, comes in by an import of another one, and goes on where it was cut", async (t) => {
+  const service = await openService(t);
+  for (let number = 0; number < 5; number++) {
+    const url = `/v1/namespaces/default/memories/e${number}`;
+    await service.request("PUT", url, { body: { ...MEMORY, content: `said ${number}` } });
+  }
+  await service.request("PUT", "/v1/namespaces/default/memories/e0", { body: { ...MEMORY, content: "changed" } });
+  await service.request("PUT", "/v1/namespaces/other/memories/x", { body: MEMORY });
+  const whole = await service.request("GET", "/v1/namespaces/default/export?history=true");
+  expect(whole.headers["content-type"]).toBe("application/x-ndjson");
+  const records = whole.body.trimEnd().split("\n");
+  expect(records.map((line) => JSON.parse(line).memoryId).filter(Boolean)).toEqual([
+    "e0",
+    "e0",
+    "e1",
+    "e2",
+    "e3",
+    "e4",
+  ]);
+  const cut = await service.request("GET", "/v1/namespaces/default/export?afterMemoryId=e2&afterVersion=1");
+  expect(cut.body.match(/"memoryId":"e[0-9]"/g)).toEqual(['"memoryId":"e3"', '"memoryId":"e4"']);
+  const empty = await openService(t);
+  const report = await empty.world.sync.importMemories([Buffer.from(whole.body)]);
+  expect(report).toMatchObject({ rejected: 0 });
+  expect(await empty.world.sync.get("e0")).toMatchObject({ version: 2, content: "changed" });
+  const again = await empty.request("GET", "/v1/namespaces/default/export?history=true");
+  expect(again.body.split("\n").slice(1)).toEqual(whole.body.split("\n").slice(1)); // The first line is its own.
+});
+
 test("a key of one namespace reads, writes, searches and undoes there, and nowhere else", async (t) => {
   const service = await openService(t);
   const { tenant, admin } = service.keys;
@@ -33,6 +62,7 @@ test("a key of one namespace reads, writes, searches and undoes there, and nowhe
     ["POST", at("tenant-b", "memories/m1/rollback"), { toVersion: 1 }],
     ["POST", at("tenant-b", "batch"), { memories: [{ memoryId: "x", ...MEMORY }] }],
     ["POST", at("tenant-b", "search"), { vector }],
+    ["GET", at("tenant-b", "export")],
     ["GET", at("tenant-a%2F..%2Ftenant-b")],
     ["GET", at("TENANT-A")],
   ];

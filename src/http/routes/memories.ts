@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { type ImportReport, importLines } from "../../cli/import-lines.ts";
 import type { MemoryInput, SyncOutcome } from "../../index.ts";
 import { NotFoundError } from "../../index.ts";
+import { type ImportReport, importLines } from "../../portable/import-lines.ts";
 import { type JsonLine, readJsonLines } from "../../portable/json-lines.ts";
 import { entityTag, memoryDocument, outcomeDocument } from "../documents.ts";
 import { assertPrecondition, expectedVersion, PRECONDITION_HEADERS } from "../preconditions.ts";

@@ -1,6 +1,7 @@
-import type { MemoryInput, MemorySynchronizer, SyncOutcome } from "../index.ts";
-import type { JsonLine } from "../portable/json-lines.ts";
-import { columns, count, printable } from "./output.ts";
+import type { MemoryInput } from "../memory/schema.ts";
+import type { MemorySynchronizer } from "../synchronizer.ts";
+import type { SyncOutcome } from "../write/outcome.ts";
+import type { JsonLine } from "./json-lines.ts";
 
 /** A line that was not written, and why. */
 export interface LineError {
@@ -44,7 +45,7 @@ const OUTAGE_LINES = 200;
  * @throws the last error when nothing gets through any more. What was written until then is in `report`.
  */
 export async function importLines(
-  sync: MemorySynchronizer,
+  sync: Pick<MemorySynchronizer, "syncBatch">,
   lines: AsyncIterable<JsonLine>,
   options: ImportOptions,
   report: ImportReport = newReport(),
@@ -120,17 +121,4 @@ function throwOnOutage(outcomes: readonly SyncOutcome[]): void {
   const last = outcomes.slice(-OUTAGE_LINES);
   const error = last.at(-1)?.error;
   if (last.length === OUTAGE_LINES && last.every((outcome) => outcome.error?.retryable)) throw error;
-}
-
-/** Rejected lines that people are shown. */
-const ROWS_MAX = 20;
-
-/** The first rejected lines for people; nothing where there are none. */
-export function rejectedLines(errors: readonly LineError[], rejected: number): string[] {
-  if (errors.length === 0) return [];
-  const shown = errors.slice(0, ROWS_MAX);
-  const heads = [{ head: "line", align: "right" as const }, { head: "code" }, { head: "reason" }];
-  const rows = shown.map(({ line, code, message }) => [String(line), code, printable(message, 140)]);
-  const more = rejected > shown.length ? [`… and ${count(rejected - shown.length)} more (use --json)`] : [];
-  return ["", columns(heads, rows), ...more];
 }

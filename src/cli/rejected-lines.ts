@@ -1,0 +1,15 @@
+import type { LineError } from "../portable/import-lines.ts";
+import { columns, count, printable } from "./output.ts";
+
+/** Rejected lines that people are shown. */
+const ROWS_MAX = 20;
+
+/** The first rejected lines for people; nothing where there are none. */
+export function rejectedLines(errors: readonly LineError[], rejected: number): string[] {
+  if (errors.length === 0) return [];
+  const shown = errors.slice(0, ROWS_MAX);
+  const heads = [{ head: "line", align: "right" as const }, { head: "code" }, { head: "reason" }];
+  const rows = shown.map(({ line, code, message }) => [String(line), code, printable(message, 140)]);
+  const more = rejected > shown.length ? [`… and ${count(rejected - shown.length)} more (use --json)`] : [];
+  return ["", columns(heads, rows), ...more];
+}
