@@ -143,16 +143,15 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
    * @throws {StoreUnavailableError} {StoreRefusedError} Postgres lets nobody in.
    */
   async connect(call: { signal?: AbortSignal } = {}): Promise<void> {
-    await withDeadline(this.#commandTimeoutMs, call.signal, (signal) =>
-      this.#postgres.use(signal, async ({ sql }) => void (await sql`select 1`)),
-    );
+    const redis = this.#connectRedis(call.signal); // Never rejects.
     try {
-      await withDeadline(REDIS_CONNECT_MS, call.signal, (signal) => this.#redis.connect(signal));
-    } catch (error) {
-      call.signal?.throwIfAborted();
-      // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
-      this.#log.warn({ error: (error as Error).message }, "redis.away_at_start");
+      await withDeadline(this.#commandTimeoutMs, call.signal, (signal) =>
+        this.#postgres.use(signal, async ({ sql }) => void (await sql`select 1`)),
+      );
+    } finally {
+      await redis;
     }
+    call.signal?.throwIfAborted();
   }
 
   /** Begins health checks and the upkeep of connections. Twice is once. */
@@ -239,6 +238,15 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     await Promise.all([...this.monitors.map((monitor) => monitor.stop()), this.#upkeep.stop()]);
     this.#redis.close();
     await this.#postgres.close();
+  }
+
+  async #connectRedis(parent: AbortSignal | undefined): Promise<void> {
+    try {
+      await withDeadline(REDIS_CONNECT_MS, parent, (signal) => this.#redis.connect(signal));
+    } catch (error) {
+      // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
+      this.#log.warn({ error: (error as Error).message }, "redis.away_at_start");
+    }
   }
 
   #monitor(store: "postgres" | "redis", intervalMs: number, probe: Probe): HealthMonitor {

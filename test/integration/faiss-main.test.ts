@@ -197,7 +197,7 @@ test("a large flat namespace is rewritten beside the calls, in segments, with no
   let during = 0;
   for (let round = 0; (await statistics(index)).compactions === compactions; round++) {
     expect(round, "no compaction").toBeLessThan(1_000);
-    await write((round * 500) % 5_000, 500, 2 + Math.floor(round / 20));
+    await write((round * 500) % 5_000, 500, 2 + Math.floor(round / 10));
     during++;
     const [wanted] = [...live.values()].slice(-1) as [PutChange];
     const [best] = await index.search("default", wanted.embedding as Float32Array, 1, within());
@@ -282,7 +282,9 @@ test("a worker that is killed costs its work and nothing else; the failure is to
     .toBeDefined();
   process.kill(worker as number, "SIGKILL");
   await expect.poll(async () => (await statistics(index)).compactionFailure).toMatch(/SIGKILL/);
-  expect(await index.health(within())).toMatchObject({ state: "degraded", reason: expect.stringMatching(/SIGKILL/) });
+  // It serves as before, only not as fast.
+  expect(await index.health(within())).toEqual({ state: "healthy" });
+  expect(log.events).toContainEqual(expect.objectContaining({ event: "FAISS compaction failed; will retry" }));
   expect(index.hostPid).toBe(pid);
   await expectHeld(index, changes.slice(0, 100));
   await index.compact(within());

@@ -211,16 +211,22 @@ test("a host that dies during its first start is started again, within limits", 
   expect(await readdir(directory)).toEqual(["snapshots"]);
 });
 
+/** A file system of half a mebibyte, where one may be mounted. */
+async function smallDisk(t: { skip(note: string): never }): Promise<string> {
+  const disk = join(directory, "disk");
+  await mkdir(disk);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], { stdio: "ignore" });
+  } catch {
+    t.skip("needs the right to mount a file system");
+  }
+  undo.push(() => execFileSync("umount", ["-l", disk]));
+  return disk;
+}
+
 describe("a disk that takes no more", () => {
   test("a full one refuses the snapshot and leaves the one before it; the index goes on", async (t) => {
-    const disk = join(directory, "disk");
-    await mkdir(disk);
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], { stdio: "ignore" });
-    } catch {
-      t.skip("needs the right to mount a file system");
-    }
-    undo.push(() => execFileSync("umount", ["-l", disk]));
+    const disk = await smallDisk(t);
     const index = await openIndex(disk, { factory: "Flat", snapshotsKept: 1 });
     const before = await inspectDirectory(disk);
     expect(before.lock).toMatchObject({ pid: process.pid, state: "running" });
@@ -236,6 +242,22 @@ describe("a disk that takes no more", () => {
     expect(after.leftovers).toEqual([]);
     expect(await index.count(within())).toBe(changes.length + many.length);
     expect((await index.statistics(within())).restarts).toBe(0);
+  });
+
+  test("a full one costs the main index and nothing else: search stays exact, and it is told why", async (t) => {
+    const disk = await smallDisk(t);
+    const index = await openIndex(disk, { mainRowsMin: 5_000 });
+    const many = Array.from({ length: 20_000 }, (_, at) => put(`full${at}`, 1, vector(), "full"));
+    for (let start = 0; start < many.length; start += 5_000) {
+      await index.publish(many.slice(start, start + 5_000), within());
+    }
+    const failure = async () => (await index.statistics(within())).host?.compactionFailure;
+    await expect.poll(failure, { timeout: 15_000 }).toMatch(/ENOSPC|worker that builds the index failed/);
+    const wanted = many[77] as PutChange;
+    const [best] = await index.search("full", wanted.embedding as Float32Array, 1, within());
+    expect(best).toMatchObject({ memoryId: "full77", version: 1 });
+    expect((await index.statistics(within())).restarts).toBe(0);
+    expect((await inspectDirectory(disk)).leftovers).toEqual([]);
   });
 
   test("a folder that may not be written sets nothing aside, says so, and is no crash loop", async (t) => {

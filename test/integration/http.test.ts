@@ -291,6 +291,35 @@ test("one job at a time; a watcher sees it end, and one that hangs up does no ha
   unused.destroy();
 });
 
+test("what is no HTTP, too much of it, or cut short is refused, and the next caller is served", async (t) => {
+  const service = await openService(t, { world: { faiss: false } });
+  const { port } = await service.service.listen();
+  const say = (text: string, hangUp = false): Promise<string> =>
+    new Promise((resolve) => {
+      let answer = "";
+      const socket = connect(port, "127.0.0.1", () => (hangUp ? socket.end(text) : socket.write(text)));
+      socket.setTimeout(15_000, () => socket.destroy());
+      socket.on("error", () => undefined);
+      socket.on("data", (chunk) => {
+        answer += chunk;
+      });
+      socket.on("close", () => resolve(answer));
+    });
+  const put = "PUT /v1/namespaces/default/memories/cut HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+  const bearer = `authorization: Bearer ${service.keys.admin}\r\n`;
+  expect(await say("\u0016\u0003\u0001 no HTTP\r\n\r\n")).toContain("400 Bad Request");
+  expect(await say(`GET / HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(100_000)}\r\n\r\n`)).toContain("431");
+  expect(
+    await say("GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"),
+  ).toContain("400");
+  expect(await say(`${put}${bearer}content-length: 999999999\r\n\r\n{}`)).toContain("413");
+  // Half of a body, and a chunked one that never ends: nothing is written.
+  await say(`${put}${bearer}content-length: 60\r\n\r\n${JSON.stringify(MEMORY)}`, true);
+  await say(`${put}${bearer}transfer-encoding: chunked\r\n\r\n5\r\n{"con\r\n`, true);
+  expect((await service.request("GET", "/v1/namespaces/default/memories/cut")).statusCode).toBe(404);
+  expect(await say("GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).toContain('{"alive":true}');
+});
+
 test("an import of many lines goes through in one stream, and is counted", async (t) => {
   const service = await openService(t);
   const lines = Array.from({ length: 2_500 }, (_, number) =>

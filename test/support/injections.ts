@@ -1,7 +1,7 @@
 import type { CheckScope, DriftKind, StoreName } from "../../src/index.ts";
 import { unitVector } from "./memories.ts";
 import { type Content, finish, hashOf, type LedgerRow, otherContent, putHashes, readReplaced } from "./raw-stores.ts";
-import type { SnapshotEditor } from "./snapshot-editor.ts";
+import { type SnapshotEditor, unit } from "./snapshot-editor.ts";
 import type { World } from "./world.ts";
 
 /** What was done to one memory, and what has to become of it. */
@@ -41,7 +41,8 @@ const numberOf = (memoryId: string): number => Number.parseInt(memoryId.replace(
 
 /** Other words and another vector, of which nobody but Redis knows. */
 function madeUp(row: LedgerRow, words: string): Content {
-  return otherContent(row, `${words} ${row.memoryId}`, bytesOf(unitVector(numberOf(row.memoryId) + 1_000_000, 8)));
+  const seed = numberOf(row.memoryId) + row.version * 1_000_000;
+  return otherContent(row, `${words} of ${row.memoryId}, over ${row.version}`, bytesOf(unitVector(seed, 8)));
 }
 
 const found = ({ document, embedding }: Pick<Content, "document" | "embedding">): Injected["lost"] => ({
@@ -239,11 +240,6 @@ export const REDIS_INJECTIONS: readonly Injection[] = [
 
 const faiss = { store: "faiss", scope: "full", decidedBy: null } as const;
 
-/** The row as the index holds it, which is what is lost of a vector. */
-function rowLost(editor: SnapshotEditor, memoryId: string): Injected["lost"] {
-  return { side: "found", document: null, embedding: Buffer.from(editor.entries().get(memoryId)?.row as Buffer) };
-}
-
 /** Edits one memory after the other. */
 function editing(
   edit: (editor: SnapshotEditor, row: LedgerRow, replaced: LedgerRow | undefined) => number | null,
@@ -342,7 +338,8 @@ export const FAISS_INJECTIONS: readonly Injection[] = [
     inject: async (_, rows, editor) =>
       rows.map(({ memoryId, checksum, embedding }) => {
         editor?.add(memoryId, 3, checksum as string, embedding as Buffer);
-        return { memoryId, foundVersion: 3, lost: rowLost(editor as SnapshotEditor, memoryId), after: null };
+        const lost = { side: "found" as const, document: null, embedding: unit(embedding as Buffer) };
+        return { memoryId, foundVersion: 3, lost, after: null };
       }),
   },
   {

@@ -1,10 +1,7 @@
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { programArguments, REPOSITORY } from "./program.ts";
 import type { World } from "./world.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 /** Longer than any command of a test takes on a busy machine: a limit against hanging. */
 const DEADLINE_MS = 60_000;
 
@@ -16,7 +13,6 @@ export interface Ended {
 
 /** Runs `mnemosync` on a world's stores, set up by environment. The world's own synchronizer must be closed. */
 export async function runProgram(world: World, ...args: string[]): Promise<Ended> {
-  const program = chooseProgram();
   const foreign = Object.entries(process.env).filter(([name]) => !name.startsWith("MNEMOSYNC_"));
   const env = {
     ...Object.fromEntries(foreign),
@@ -26,8 +22,7 @@ export async function runProgram(world: World, ...args: string[]): Promise<Ended
     MNEMOSYNC_FAISS_DIRECTORY: world.directory,
     MNEMOSYNC_FAISS_DIMENSION: String(world.dimension),
   };
-  const loader = program.endsWith(".ts") ? ["--import", "tsx"] : [];
-  const child = spawn(process.execPath, [...loader, program, ...args], {
+  const child = spawn(process.execPath, [...programArguments(), ...args], {
     cwd: REPOSITORY,
     env,
     stdio: ["ignore", "pipe", "pipe"],
@@ -55,14 +50,4 @@ export async function runForDocument<T>(
   } catch (error) {
     throw new Error(`${args.join(" ")} printed no document (exit ${code}): ${stdout}${stderr}`, { cause: error });
   }
-}
-
-/** What was built, when it was built from the sources as they are: it starts in less than half the time. */
-function chooseProgram(): string {
-  const built = join(REPOSITORY, "dist", "cli", "main.js");
-  const source = join(REPOSITORY, "src", "cli", "main.ts");
-  if (!existsSync(built)) return source;
-  const builtAt = statSync(built).mtimeMs;
-  const sources = readdirSync(join(REPOSITORY, "src"), { recursive: true, encoding: "utf8" });
-  return sources.every((name) => statSync(join(REPOSITORY, "src", name)).mtimeMs < builtAt) ? built : source;
 }

@@ -70,7 +70,8 @@ export class Rebuilder {
 
   /** Rewrites one namespace now, behind the one that is being rewritten. @returns slots freed. */
   async force(namespace: NamespaceIndex): Promise<number> {
-    while (this.#running !== null) await this.#running;
+    // Whatever became of it is its caller's to hear.
+    while (this.#running !== null) await this.#running.catch(() => undefined);
     let freed = 0;
     this.#running = this.#rebuild(namespace).then((count) => {
       freed = count;
