@@ -52,7 +52,7 @@ function permissions(facts: PostgresFacts, expected: number): Diagnosis {
     const advice = `grant usage on schema mnemosync to ${user}; grant select, insert, update, delete on all tables in schema mnemosync to ${user}`;
     return failure(check, `${user} may not read and write ${denied.join(", ")}`, advice);
   }
-  if (schemaVersion !== expected && !mayCreateSchema) {
+  if ((schemaVersion === null || schemaVersion < expected) && !mayCreateSchema) {
     const advice = `run mnemosync migrate as the owner, or: grant create on database ${database} to ${user}`;
     return failure(check, `${user} may not create what the migrations need`, advice);
   }

@@ -1,0 +1,84 @@
+import { expect, test } from "vitest";
+import { diagnoseBinding, diagnoseNode } from "../../../src/cli/doctor/machine.ts";
+import { diagnosePostgres } from "../../../src/cli/doctor/postgres.ts";
+import { diagnoseRedis } from "../../../src/cli/doctor/redis.ts";
+import type { PostgresFacts } from "../../../src/ledger/server-facts.ts";
+import type { RedisFacts } from "../../../src/projections/redis/redis-facts.ts";
+
+const postgres: PostgresFacts = {
+  versionNumber: 160_004,
+  version: "16.4",
+  encoding: "UTF8",
+  readOnly: false,
+  user: "me",
+  database: "memories",
+  schemaVersion: 5,
+  mayCreateSchema: false,
+  tablesWithoutPermission: [],
+  fsync: "on",
+  fullPageWrites: "on",
+  connectionsMax: 100,
+  connections: 10,
+  oldestWriterSeconds: null,
+  preparedTransactions: 0,
+  clockAheadMs: -400,
+  clockUncertaintyMs: 3,
+};
+
+const redis: RedisFacts = {
+  version: "7.2.1",
+  role: "master",
+  maxmemoryBytes: 0,
+  usedMemoryBytes: 5,
+  evictionPolicy: "noeviction",
+  appendOnly: true,
+  lastSaveFailed: false,
+};
+
+/** Check and state of everything that is not ok. */
+const complaints = (found: readonly { check: string; state: string }[]): string[] =>
+  found.filter(({ state }) => state !== "ok").map(({ check, state }) => `${check} ${state}`);
+
+test.each<[Partial<PostgresFacts>, string[]]>([
+  [{}, []],
+  [{ versionNumber: 130_010 }, ["postgres.version failure"]],
+  [{ encoding: "LATIN1" }, ["postgres.encoding failure"]],
+  [{ readOnly: true }, ["postgres.writable failure"]],
+  [{ schemaVersion: 6 }, ["postgres.schema failure"]],
+  [{ schemaVersion: 4, mayCreateSchema: true }, ["postgres.schema note"]],
+  [{ schemaVersion: null }, ["postgres.schema note", "postgres.permissions failure"]],
+  [{ tablesWithoutPermission: ["memories"] }, ["postgres.permissions failure"]],
+  [{ fsync: "off" }, ["postgres.durability warning"]],
+  [{ connections: 85 }, ["postgres.connections warning"]],
+  [{ oldestWriterSeconds: 61 }, ["postgres.feed warning"]],
+  [{ preparedTransactions: 1 }, ["postgres.feed warning"]],
+  [{ clockAheadMs: 1_500, clockUncertaintyMs: 600 }, []],
+  [{ clockAheadMs: -1_500, clockUncertaintyMs: 20 }, ["postgres.clock warning"]],
+])("Postgres with %o", (facts, expected) => {
+  expect(complaints(diagnosePostgres({ ...postgres, ...facts }, 5, 20))).toEqual(expected);
+});
+
+test.each<[Partial<RedisFacts>, string[]]>([
+  [{}, []],
+  [{ version: null, role: null, evictionPolicy: null }, ["redis.version note"]],
+  [{ version: "5.0.14" }, ["redis.version warning"]],
+  [{ role: "slave" }, ["redis.writable failure"]],
+  [{ evictionPolicy: "allkeys-lru" }, ["redis.eviction note"]],
+  [{ maxmemoryBytes: 100, usedMemoryBytes: 91 }, ["redis.memory warning"]],
+  [{ maxmemoryBytes: 100, usedMemoryBytes: 91, evictionPolicy: "volatile-lru" }, ["redis.eviction note"]],
+  [{ appendOnly: false }, ["redis.persistence note"]],
+  [{ lastSaveFailed: true }, ["redis.persistence warning"]],
+])("Redis with %o", (facts, expected) => {
+  expect(complaints(diagnoseRedis({ ...redis, ...facts }))).toEqual(expected);
+});
+
+test("versions of Node before 20.19, and a binding that does not load, are failures with advice", async () => {
+  const states = ["18.20.0", "20.18.9", "20.19.0", "22.1.0"].map((version) => diagnoseNode(version).state);
+  expect(states).toEqual(["failure", "failure", "ok", "ok"]);
+  const missing = await diagnoseBinding(() => Promise.reject(new Error("Cannot find module\nRequire stack")));
+  expect(missing).toMatchObject({
+    state: "failure",
+    found: "Cannot find module",
+    advice: expect.stringContaining("setup.mjs"),
+  });
+});
