@@ -1,13 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
-import { inject } from "vitest";
 import { PostgresPool } from "../../src/connection/postgres-pool.ts";
 import { CheckLedger } from "../../src/ledger/check-ledger.ts";
+import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 import { describeCheckRecords } from "./check-records.ts";
 
 describeCheckRecords("Postgres", async () => {
-  const database = await createTestDatabase(inject("postgresUrl"));
+  const database = await createTestDatabase(postgresUrl());
   const sql = postgres(database.url, { max: 1, onnotice: () => undefined });
   const pool = new PostgresPool(database.url, { max: 4 });
   const node = (nodeId: string): CheckLedger => new CheckLedger(pool, { nodeId, callTimeoutMs: 20_000 });

@@ -1,13 +1,14 @@
 import postgres from "postgres";
-import { expect, inject, test } from "vitest";
+import { expect, test } from "vitest";
 import { PostgresPool } from "../../src/connection/postgres-pool.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
+import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 import { describeLedger } from "./ledger.ts";
 import { keyOf, LedgerUnderTest, type OpenLedger, soon } from "./ledger-suite.ts";
 
 async function open(): Promise<OpenLedger> {
-  const database = await createTestDatabase(inject("postgresUrl"));
+  const database = await createTestDatabase(postgresUrl());
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   const pools = [new PostgresPool(database.url, { max: 10 }), new PostgresPool(database.url, { max: 10 })] as const;
   return {

@@ -8,6 +8,7 @@ import { ConnectionPoolManager, type ConnectionPoolOptions, MemorySynchronizer }
 import { FaultServers } from "../support/fault-servers.ts";
 import { sampleMemories } from "../support/memories.ts";
 import { startCluster, startSentinels } from "../support/redis-topologies.ts";
+import { postgresUrl } from "../support/services.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 
@@ -19,7 +20,7 @@ type Test = { onTestFinished: (finish: () => Promise<void>) => void };
 
 async function openPools(t: Test, options: Partial<ConnectionPoolOptions> = {}): Promise<ConnectionPoolManager> {
   const pools = await ConnectionPoolManager.open({
-    postgresUrl: inject("postgresUrl"),
+    postgresUrl: postgresUrl(),
     redisUrl: inject("redisUrl"),
     postgresConnectionsMin: 0,
     healthCheckIntervalMs: 400,
@@ -146,14 +147,14 @@ test("servers that are restarted, and links that are cut, are used again without
 });
 
 test("of several Postgres servers the first that answers and takes writes is used, and the next one once it is gone", async (t) => {
-  const database = await createTestDatabase(inject("postgresUrl"), { empty: true });
-  const admin = postgres(inject("postgresUrl"), { max: 1, onnotice: () => undefined });
-  const writable = await createTestDatabase(inject("postgresUrl"), { empty: true });
+  const database = await createTestDatabase(postgresUrl(), { empty: true });
+  const admin = postgres(postgresUrl(), { max: 1, onnotice: () => undefined });
+  const writable = await createTestDatabase(postgresUrl(), { empty: true });
   t.onTestFinished(async () => {
     await admin.end({ timeout: 1 });
     await Promise.all([database.drop(), writable.drop()]);
   });
-  const port = Number(new URL(inject("postgresUrl")).port);
+  const port = Number(new URL(postgresUrl()).port);
   const [first, second] = await Promise.all([TcpProxy.start(port), TcpProxy.start(port)]);
   t.onTestFinished(async () => void (await Promise.all([first.close(), second.close()])));
   const url = new URL(database.url);
@@ -204,7 +205,7 @@ test("behind sentinels, the replica is used once it was made the primary", async
 test("a synchronizer on a Redis cluster writes, reads, checks and repairs, over both of its servers", async (t) => {
   const cluster = await startCluster();
   t.onTestFinished(() => cluster.close());
-  const database = await createTestDatabase(inject("postgresUrl"));
+  const database = await createTestDatabase(postgresUrl());
   t.onTestFinished(() => database.drop());
   const sync = await MemorySynchronizer.connect({
     postgresUrl: database.url,

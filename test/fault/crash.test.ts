@@ -7,6 +7,7 @@ import { pollUntil } from "../../src/embedded/wait.ts";
 import { type ConnectExtras, MemorySynchronizer, type Options, WRITE_STEPS } from "../../src/index.ts";
 import { type Acknowledged, runUntilCrash } from "../support/crash-run.ts";
 import { auditLedger } from "../support/ledger-audit.ts";
+import { postgresUrl } from "../support/services.ts";
 import { inTime } from "../support/settles.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 
@@ -23,7 +24,7 @@ const HISTORY_MAX = 10_000;
 for (const seed of [1, 2, 3]) {
   test(`a writer that is killed at each point of its path loses nothing and leaves nothing half done (seed ${seed})`, async (t) => {
     const directory = await mkdtemp(join(tmpdir(), "mnemosync-crash-"));
-    const database = await createTestDatabase(inject("postgresUrl"));
+    const database = await createTestDatabase(postgresUrl());
     const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
     t.onTestFinished(async () => {
       await sql.end({ timeout: 1 });

@@ -10,6 +10,7 @@ import { expect, inject, test, vi } from "vitest";
 import { pollUntil } from "../../src/embedded/wait.ts";
 import { createKey } from "../../src/http/keys.ts";
 import { programArguments, REPOSITORY } from "../support/program.ts";
+import { postgresUrl } from "../support/services.ts";
 import { inTime } from "../support/settles.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 
@@ -31,7 +32,7 @@ async function serve(
   t: { onTestFinished: (finish: () => Promise<void>) => void },
   environment: Record<string, string> = {},
 ): Promise<Served> {
-  const database = await createTestDatabase(inject("postgresUrl"));
+  const database = await createTestDatabase(postgresUrl());
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   const folder = await mkdtemp(join(tmpdir(), "mnemosync-serve-"));
   const prefix = `serve-${randomBytes(4).toString("hex")}`;

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { expect, inject, onTestFinished, test, vi } from "vitest";
+import { postgresUrl } from "../support/services.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const PROGRAM = chooseProgram();
@@ -61,7 +62,7 @@ function start(program: string, args: readonly string[], environment: Record<str
 
 async function openWorld(): Promise<World> {
   const name = `cli_${randomBytes(6).toString("hex")}`;
-  const administrator = postgres(inject("postgresUrl"), { max: 1, onnotice: () => undefined });
+  const administrator = postgres(postgresUrl(), { max: 1, onnotice: () => undefined });
   await administrator.unsafe(`create database ${name}`);
   const redis = new Redis(inject("redisUrl"));
   const directory = mkdtempSync(join(tmpdir(), "mnemosync-cli-test-"));
@@ -72,7 +73,7 @@ async function openWorld(): Promise<World> {
     await administrator.end();
     rmSync(directory, { recursive: true, force: true });
   });
-  const url = new URL(inject("postgresUrl"));
+  const url = new URL(postgresUrl());
   url.pathname = `/${name}`;
   const environment = {
     MNEMOSYNC_POSTGRES_URL: url.href,

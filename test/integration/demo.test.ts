@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { DRIFT_KINDS } from "../../src/index.ts";
+import { postgresUrl } from "../support/services.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -12,7 +13,7 @@ test("the demo finds exactly what it injected, of every kind, repairs it and exi
     cwd: REPOSITORY,
     env: {
       ...process.env,
-      MNEMOSYNC_POSTGRES_URL: inject("postgresUrl"),
+      MNEMOSYNC_POSTGRES_URL: postgresUrl(),
       MNEMOSYNC_REDIS_URL: inject("redisUrl"),
     },
     stdio: ["ignore", "pipe", "pipe"],

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
-import { expect, inject, test } from "vitest";
+import { expect, test } from "vitest";
 import { pollUntil } from "../../src/embedded/wait.ts";
 import { HttpService } from "../../src/http/http-service.ts";
 import { createKey, KeyRing } from "../../src/http/keys.ts";
@@ -12,6 +12,7 @@ import { type Log, MemorySynchronizer, StoreUnavailableError } from "../../src/i
 import { silentLog } from "../../src/observability/log.ts";
 import { httpOptions, MEMORY, newKeys, openService } from "../support/http-service.ts";
 import { parsePrometheusText, sampleValue } from "../support/prometheus-text.ts";
+import { postgresUrl } from "../support/services.ts";
 
 /** Goal: what the contract tests cannot say: tenants apart, limits, headers, starting, stopping. */
 
@@ -378,7 +379,7 @@ test("with Postgres away, reads go on, and writes are told to try again", async 
   const url = "/v1/namespaces/default/memories/m1";
   await service.request("PUT", url, { body: MEMORY });
   const name = new URL(service.world.databaseUrl).pathname.slice(1);
-  const admin = postgres(inject("postgresUrl"), { max: 1, onnotice: () => undefined });
+  const admin = postgres(postgresUrl(), { max: 1, onnotice: () => undefined });
   t.onTestFinished(() => admin.end({ timeout: 1 }));
   await admin.unsafe(`alter database ${name} allow_connections false`);
   t.onTestFinished(async () => void (await admin.unsafe(`alter database ${name} allow_connections true`)));

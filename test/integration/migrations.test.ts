@@ -3,12 +3,13 @@ import { expect, inject, type TestContext, test } from "vitest";
 import { PostgresPool } from "../../src/connection/postgres-pool.ts";
 import { ConfigurationError, MemorySynchronizer, SchemaTooNewError } from "../../src/index.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
+import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 
 const NAMES = ["0001_memories.sql", "0002_transactions.sql", "0003_conflicts_and_checks.sql", "0004_status.sql"];
 
 async function emptyDatabase(t: TestContext) {
-  const database = await createTestDatabase(inject("postgresUrl"), { empty: true });
+  const database = await createTestDatabase(postgresUrl(), { empty: true });
   const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
   const pools: PostgresPool[] = [];
   t.onTestFinished(async () => {
@@ -84,14 +85,14 @@ test("a migration that fails leaves the database at the one before, and can be r
 });
 
 test("a database in another encoding is refused with what to do", async (t) => {
-  const admin = postgres(inject("postgresUrl"), { max: 1, onnotice: () => undefined });
+  const admin = postgres(postgresUrl(), { max: 1, onnotice: () => undefined });
   const name = `mnemosync_latin1_${process.pid}`;
   t.onTestFinished(async () => {
     await admin.unsafe(`drop database if exists ${name} with (force)`);
     await admin.end({ timeout: 1 });
   });
   await admin.unsafe(`create database ${name} template template0 encoding 'LATIN1' locale 'C'`);
-  const url = new URL(inject("postgresUrl"));
+  const url = new URL(postgresUrl());
   url.pathname = `/${name}`;
   const pool = new PostgresPool(url.href, { max: 1 });
   await expect(migrate(pool, AbortSignal.timeout(10_000))).rejects.toThrow(

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { DriftKind, StoreName } from "../../src/index.ts";
+import { closedIndex } from "../support/closed-index.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readRows } from "../support/raw-stores.ts";
-import { SnapshotEditor } from "../support/snapshot-editor.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: a repair does what its options say and nothing else. Method: the same drift in all stores, repaired in parts. */
@@ -12,8 +12,7 @@ const MEMORIES = 40;
 async function driftedWorld(t: Parameters<typeof openWorld>[0]): Promise<World> {
   const world = await openWorld(t);
   await world.fill(MEMORIES);
-  await world.disconnect();
-  const editor = new SnapshotEditor(world.directory);
+  const editor = await closedIndex(world);
   for (const number of [30, 31, 32]) editor.kill(`m${number}`);
   editor.save();
   await world.connect();

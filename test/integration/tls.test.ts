@@ -1,5 +1,6 @@
 import { expect, inject, test } from "vitest";
 import { ConnectionPoolManager, MemorySynchronizer } from "../../src/index.ts";
+import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 import { CERTIFICATE_FILE, TlsFront } from "../support/tls-front.ts";
 
@@ -28,7 +29,7 @@ async function tryPostgres(url: string): Promise<string> {
 }
 
 test("Postgres: encryption alone, or with a proof of the chain, or of the name too", async (t) => {
-  const url = await front(t, inject("postgresUrl"), "postgres");
+  const url = await front(t, postgresUrl(), "postgres");
   const ask = (query: string): Promise<string> => tryPostgres(`${url.href}?${query}`);
   expect(await ask("sslmode=require")).toBe("1");
   expect(await ask(`sslmode=verify-ca&sslrootcert=${CERTIFICATE_FILE}`)).toBe("1");
@@ -37,19 +38,19 @@ test("Postgres: encryption alone, or with a proof of the chain, or of the name t
   expect(await ask("sslrootcert=system")).toBe("STORE_REFUSED");
   expect(await ask("sslmode=disable")).toBe("STORE_UNAVAILABLE");
   // The certificate is for 127.0.0.1, and this is another address of the same machine.
-  const other = await front(t, inject("postgresUrl"), "postgres", "127.0.0.2");
+  const other = await front(t, postgresUrl(), "postgres", "127.0.0.2");
   expect(await tryPostgres(`${other.href}?sslmode=verify-ca&sslrootcert=${CERTIFICATE_FILE}`)).toBe("1");
   expect(await tryPostgres(`${other.href}?sslmode=verify-full&sslrootcert=${CERTIFICATE_FILE}`)).toBe("STORE_REFUSED");
 });
 
 test("a synchronizer works over TLS alone", async (t) => {
-  const database = await createTestDatabase(inject("postgresUrl"));
+  const database = await createTestDatabase(postgresUrl());
   t.onTestFinished(() => database.drop());
-  const postgresUrl = await front(t, database.url, "postgres");
+  const ledgerUrl = await front(t, database.url, "postgres");
   const redisUrl = await front(t, inject("redisUrl"), "redis");
   redisUrl.protocol = "rediss:";
   const sync = await MemorySynchronizer.connect({
-    postgresUrl: `${postgresUrl.href}?sslmode=verify-full&sslrootcert=${CERTIFICATE_FILE}`,
+    postgresUrl: `${ledgerUrl.href}?sslmode=verify-full&sslrootcert=${CERTIFICATE_FILE}`,
     redisUrl: `${redisUrl.href}?tlsCa=${CERTIFICATE_FILE}`,
     redisPrefix: `tls-${process.pid}-${Date.now()}`,
   });
@@ -62,7 +63,7 @@ test("a synchronizer works over TLS alone", async (t) => {
 test("Redis with a certificate that nobody vouches for is not used", async (t) => {
   const redisUrl = await front(t, inject("redisUrl"), "redis");
   redisUrl.protocol = "rediss:";
-  const pools = new ConnectionPoolManager({ postgresUrl: inject("postgresUrl"), redisUrl: redisUrl.href });
+  const pools = new ConnectionPoolManager({ postgresUrl: postgresUrl(), redisUrl: redisUrl.href });
   t.onTestFinished(() => pools.close());
   await expect(pools.withRedis((client) => client.ping())).rejects.toMatchObject({ store: "redis" });
 });

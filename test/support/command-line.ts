@@ -8,6 +8,7 @@ import { Redis } from "ioredis";
 import postgres from "postgres";
 import { inject, onTestFinished } from "vitest";
 import { DOCUMENTS } from "../../src/cli/documents.ts";
+import { postgresUrl } from "./services.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const PROGRAM = chooseProgram();
@@ -69,7 +70,7 @@ function declaredAs([command = "", action]: readonly string[], document: object)
 
 export async function openCommandLine(): Promise<CommandLine> {
   const name = `cli_${randomBytes(6).toString("hex")}`;
-  const administrator = postgres(inject("postgresUrl"), { max: 1, onnotice: () => undefined });
+  const administrator = postgres(postgresUrl(), { max: 1, onnotice: () => undefined });
   await administrator.unsafe(`create database ${name}`);
   const redis = new Redis(inject("redisUrl"));
   const directory = mkdtempSync(join(tmpdir(), "mnemosync-cli-test-"));
@@ -80,7 +81,7 @@ export async function openCommandLine(): Promise<CommandLine> {
     await administrator.end();
     rmSync(directory, { recursive: true, force: true });
   });
-  const url = new URL(inject("postgresUrl"));
+  const url = new URL(postgresUrl());
   url.pathname = `/${name}`;
   const environment = {
     MNEMOSYNC_POSTGRES_URL: url.href,

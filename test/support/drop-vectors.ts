@@ -7,6 +7,7 @@
  * The index is opened as the command line opens it, so dimension, metric and model must be the same. Prints the keys of
  * the dropped vectors, one JSON object a line.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { PostgresPool } from "../../src/connection/postgres-pool.ts";
 import { createLog, FaissProjection, HashingEmbedder, type MemoryKey } from "../../src/index.ts";
@@ -40,6 +41,8 @@ try {
   const source = new Ledger(postgres, { nodeId: "drop-vectors" });
   const index = await FaissProjection.open({ directory, dimension, metric, model }, { source, log }, signal);
   try {
+    await feedEnd();
+    await index.catchUp(signal);
     for (const { namespace, memoryId } of await dropVectors(index, Number(values.count))) {
       process.stdout.write(`${JSON.stringify({ namespace, memoryId })}\n`);
     }
@@ -48,6 +51,19 @@ try {
   }
 } finally {
   await postgres.close();
+}
+
+/** Waits for transactions that hold the feed back: the index would be given again what lies behind its cursor. */
+async function feedEnd(): Promise<void> {
+  for (;;) {
+    const [behind] = await postgres.use(
+      signal,
+      ({ sql }) => sql`
+        select 1 from mnemosync.memory_versions where xid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`,
+    );
+    if (behind === undefined) return;
+    await delay(50, undefined, { signal });
+  }
 }
 
 async function dropVectors(index: FaissProjection, count: number): Promise<MemoryKey[]> {

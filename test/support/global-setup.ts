@@ -1,23 +1,32 @@
 import type { TestProject } from "vitest/node";
+import { startEmbeddedPostgres } from "../../src/embedded/postgres-server.ts";
 import { openServices } from "../../src/embedded/services.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** For a superuser, or at least one who may send `create database`: every test file makes a database of its own. */
-    postgresUrl: string;
+    /** One per worker; see `postgresUrl` in `services.ts`. */
+    postgresUrls: string[];
     /** Shared by all test files: each one uses a key prefix of its own, and none sends FLUSHALL or CONFIG. */
     redisUrl: string;
   }
 }
 
-/** One PostgreSQL and one Redis for the whole run. Tests that stop or freeze a server start their own. */
+// Enough for a test file with a pool or two for each of several nodes.
+const POSTGRES = { settings: { max_connections: 200 } };
+
+/**
+ * One Redis for the whole run and a PostgreSQL for each worker, started before the first file. Tests that stop or freeze
+ * a server start their own.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const services = await openServices({
-    // Enough for test files side by side, each with a pool or two.
-    postgres: { settings: { max_connections: 200 } },
-    log: (line) => process.stderr.write(`${line}\n`),
-  });
-  project.provide("postgresUrl", services.postgresUrl);
+  const log = (line: string): void => void process.stderr.write(`${line}\n`);
+  const services = await openServices({ postgres: POSTGRES, log });
+  const workers = project.config.poolOptions?.forks?.maxForks ?? 1;
+  const more = services.source === "embedded" ? Number(workers) - 1 : 0;
+  const others = await Promise.all(Array.from({ length: more }, () => startEmbeddedPostgres(POSTGRES)));
+  project.provide("postgresUrls", [services.postgresUrl, ...others.map(({ url }) => url)]);
   project.provide("redisUrl", services.redisUrl);
-  return () => services.close();
+  return async () => {
+    await Promise.all([services.close(), ...others.map((server) => server.close())]);
+  };
 }

@@ -19,6 +19,7 @@ import {
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { Metric } from "../../src/projections/faiss/metric.ts";
 import { sampleMemories, sampleMemory } from "./memories.ts";
+import { postgresUrl } from "./services.ts";
 import { createTestDatabase, type TestDatabase } from "./template-database.ts";
 
 interface FaissSettings {
@@ -94,7 +95,7 @@ export class World {
   static async create(options: WorldOptions): Promise<World> {
     const { ownRedis = false } = options;
     const [database, redisServer, directory] = await Promise.all([
-      createTestDatabase(inject("postgresUrl")),
+      createTestDatabase(postgresUrl()),
       ownRedis === false ? null : startEmbeddedRedis(ownRedis === true ? {} : ownRedis),
       mkdtemp(join(tmpdir(), "mnemosync-world-")),
     ]);

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import postgres from "postgres";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { arrayLiteral, keyLiterals } from "../../../src/ledger/arrays.ts";
+import { postgresUrl } from "../../support/services.ts";
 
 let sql: postgres.Sql;
 beforeAll(() => {
-  sql = postgres(inject("postgresUrl"), { max: 1 });
+  sql = postgres(postgresUrl(), { max: 1 });
 });
 afterAll(async () => {
   await sql.end({ timeout: 1 });
