@@ -2,7 +2,6 @@ import type { PostgresAccess, PostgresConnection } from "../connection/postgres-
 import type { StoreName } from "../errors.ts";
 import { withDeadline } from "../lifecycle/deadline.ts";
 import type { MemoryKey } from "../memory/keys.ts";
-import type { FeedCursor } from "../projections/change-source.ts";
 import * as conflicts from "./conflict-statements.ts";
 import * as progress from "./progress-statements.ts";
 
@@ -57,11 +56,6 @@ export class CheckLedger {
 
   async countFindings(signal: AbortSignal): Promise<{ store: StoreName; kind: string; count: number }[]> {
     return await this.#connection(signal, ({ sql }) => progress.countFindings(sql));
-  }
-
-  /** Where the change feed ends at the moment: whatever commits from now on comes behind it. */
-  async feedHead(signal: AbortSignal): Promise<FeedCursor> {
-    return await this.#connection(signal, ({ sql }) => progress.readFeedHead(sql));
   }
 
   async acquireLease(name: string, holder: string, ttlMs: number, signal: AbortSignal): Promise<boolean> {

@@ -211,12 +211,6 @@ export async function releaseLease(sql: Sql, name: string, holder: string): Prom
   await sql`delete from mnemosync.leases where name = ${name} and holder = ${holder}`;
 }
 
-/** Where the change feed ends at the moment: everything that commits from now on comes behind it. */
-export async function readFeedHead(sql: Sql): Promise<{ xid: string; seq: string }> {
-  const [row] = await sql<{ xid: string }[]>`select pg_snapshot_xmin(pg_current_snapshot())::text as xid`;
-  return { xid: row?.xid ?? "0", seq: "-1" };
-}
-
 /** A fact about this deployment that checks remember; null when it was never written. */
 export async function readMeta(sql: Sql, name: string): Promise<string | null> {
   const [row] = await sql<{ value: string }[]>`select value from mnemosync.sync_meta where name = ${name}`;

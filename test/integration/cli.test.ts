@@ -1,103 +1,8 @@
-import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Redis } from "ioredis";
-import postgres from "postgres";
-import { expect, inject, onTestFinished, test, vi } from "vitest";
-import { postgresUrl } from "../support/services.ts";
-
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-const PROGRAM = chooseProgram();
+import { expect, test, vi } from "vitest";
+import { type Ended, openCommandLine, startProgram } from "../support/command-line.ts";
 
 // Each test starts the program several times, on a machine that may be busy.
 vi.setConfig({ testTimeout: 90_000 });
-
-/** What was built, when it was built from the sources as they are: it starts in less than half the time. */
-function chooseProgram(): string {
-  const built = join(REPOSITORY, "dist", "cli", "main.js");
-  if (!existsSync(built)) return "src/cli/main.ts";
-  const builtAt = statSync(built).mtimeMs;
-  const sources = readdirSync(join(REPOSITORY, "src"), { recursive: true, encoding: "utf8" });
-  const isCurrent = sources.every((name) => statSync(join(REPOSITORY, "src", name)).mtimeMs < builtAt);
-  return isCurrent ? built : "src/cli/main.ts";
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** A database, a key prefix and an index folder of the test's own, and the program set up for them by environment. */
-interface World {
-  readonly environment: Record<string, string>;
-  readonly redis: Redis;
-  readonly prefix: string;
-  run(args: readonly string[], input?: string | Buffer): Promise<Ended>;
-  /** Runs with `--json`. @returns exit code and document. */
-  json<T>(args: readonly string[], input?: string): Promise<{ code: number | null; document: T }>;
-}
-
-function start(program: string, args: readonly string[], environment: Record<string, string>) {
-  const foreign = Object.entries(process.env).filter(([name]) => !name.startsWith("MNEMOSYNC_"));
-  const env = { ...Object.fromEntries(foreign), ...environment };
-  const loader = program.endsWith(".ts") ? ["--import", "tsx"] : [];
-  const child = spawn(process.execPath, [...loader, program, ...args], { cwd: REPOSITORY, env });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  child.stdin.on("error", () => undefined); // It may end before it read everything.
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk;
-  });
-  const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
-  return { child, ended };
-}
-
-async function openWorld(): Promise<World> {
-  const name = `cli_${randomBytes(6).toString("hex")}`;
-  const administrator = postgres(postgresUrl(), { max: 1, onnotice: () => undefined });
-  await administrator.unsafe(`create database ${name}`);
-  const redis = new Redis(inject("redisUrl"));
-  const directory = mkdtempSync(join(tmpdir(), "mnemosync-cli-test-"));
-  onTestFinished(async () => {
-    for await (const keys of redis.scanStream({ match: `${name}:*` })) if (keys.length > 0) await redis.unlink(keys);
-    redis.disconnect();
-    await administrator.unsafe(`drop database ${name} with (force)`);
-    await administrator.end();
-    rmSync(directory, { recursive: true, force: true });
-  });
-  const url = new URL(postgresUrl());
-  url.pathname = `/${name}`;
-  const environment = {
-    MNEMOSYNC_POSTGRES_URL: url.href,
-    MNEMOSYNC_REDIS_URL: inject("redisUrl"),
-    MNEMOSYNC_REDIS_PREFIX: name,
-    MNEMOSYNC_FAISS_DIRECTORY: directory,
-    MNEMOSYNC_FAISS_DIMENSION: "64",
-  };
-  const run: World["run"] = async (args, input = "") => {
-    const { child, ended } = start(PROGRAM, args, environment);
-    child.stdin.end(input);
-    return await ended;
-  };
-  return {
-    environment,
-    redis,
-    prefix: name,
-    run,
-    async json(args, input) {
-      const { code, stdout } = await run([...args, "--json"], input);
-      return { code, document: JSON.parse(stdout) };
-    },
-  };
-}
 
 function memory(index: number, more: object = {}): string {
   const content = `Note ${index}: the parcel from shelf ${index * 7919} was sent on`;
@@ -109,7 +14,7 @@ function memories(howMany: number): string {
 }
 
 test("an import writes every line to every store, and the same import again writes nothing", async () => {
-  const world = await openWorld();
+  const world = await openCommandLine();
   const first = await world.run(["import", "-"], memories(30));
   expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining("30 synced") });
   const second = await world.json(["import", "-"], memories(30));
@@ -132,7 +37,7 @@ test("an import writes every line to every store, and the same import again writ
 });
 
 test("a bad line is named with its reason, the rest is written, and the exit code says so", async () => {
-  const world = await openWorld();
+  const world = await openCommandLine();
   const lines = [
     `\uFEFF${memory(1)}\r`,
     "",
@@ -172,7 +77,7 @@ test("a bad line is named with its reason, the rest is written, and the exit cod
 });
 
 test("what was imported can be got, searched and deleted", async () => {
-  const world = await openWorld();
+  const world = await openCommandLine();
   await world.run(["import", "-"], `${memories(10)}${memory(99, { content: "Amara is allergic to cashews" })}`);
   expect(await world.json(["search", "who is allergic to cashews", "-k", "2"])).toMatchObject({
     code: 0,
@@ -196,15 +101,14 @@ test("what was imported can be got, searched and deleted", async () => {
 });
 
 test("drift behind the program's back is found exactly, repaired, and then gone", async () => {
-  const world = await openWorld();
+  const world = await openCommandLine();
   const { redis, environment } = world;
   const key = (index: number): string => `${world.prefix}:memory:default:m-${index}`;
   await world.run(["import", "-"], memories(40));
   await redis.del(key(1), key(2), key(3));
   for (const index of [4, 5]) await redis.hset(key(index), "data", '{"content":"edited by hand"}');
   await redis.hset(`${world.prefix}:memory:default:made-up`, { version: 1, checksum: "0".repeat(64), data: "{}" });
-  const { child, ended } = start(
-    "test/support/drop-vectors.ts",
+  const { child, ended } = startProgram(
     ["--postgres-url", environment.MNEMOSYNC_POSTGRES_URL ?? "", "--faiss-directory"].concat([
       environment.MNEMOSYNC_FAISS_DIRECTORY ?? "",
       "--dimension",
@@ -213,6 +117,7 @@ test("drift behind the program's back is found exactly, repaired, and then gone"
       "2",
     ]),
     {},
+    ["--import", "tsx", "test/support/drop-vectors.ts"],
   );
   child.stdin.end();
   const dropped = (await ended).stdout
@@ -262,9 +167,9 @@ test("drift behind the program's back is found exactly, repaired, and then gone"
 });
 
 test("what cannot be done exits with 2 and says why, in a document where one was asked for", async () => {
-  const world = await openWorld();
+  const world = await openCommandLine();
   const run = async (args: string[], environment: Record<string, string>): Promise<Ended> => {
-    const { child, ended } = start(PROGRAM, args, environment);
+    const { child, ended } = startProgram(args, environment);
     child.stdin.end();
     return await ended;
   };
@@ -290,8 +195,8 @@ test("what cannot be done exits with 2 and says why, in a document where one was
 });
 
 test("an import that is stopped settles what it began, and leaves the stores consistent", async () => {
-  const world = await openWorld();
-  const { child, ended } = start(PROGRAM, ["import", "-"], world.environment);
+  const world = await openCommandLine();
+  const { child, ended } = startProgram(["import", "-"], world.environment);
   child.stdin.write(memories(450)); // And the input stays open.
   const first = `${world.prefix}:memory:default:m-0`;
   await vi.waitFor(async () => expect(await world.redis.exists(first)).toBe(1), { timeout: 30_000, interval: 20 });

@@ -1,27 +1,14 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { inject, onTestFinished } from "vitest";
 import { DOCUMENTS } from "../../src/cli/documents.ts";
+import { programArguments, REPOSITORY } from "./program.ts";
 import { postgresUrl } from "./services.ts";
-
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-const PROGRAM = chooseProgram();
-
-/** What was built, when it was built from the sources as they are: it starts in less than half the time. */
-function chooseProgram(): string {
-  const built = join(REPOSITORY, "dist", "cli", "main.js");
-  if (!existsSync(built)) return "src/cli/main.ts";
-  const builtAt = statSync(built).mtimeMs;
-  const sources = readdirSync(join(REPOSITORY, "src"), { recursive: true, encoding: "utf8" });
-  const isCurrent = sources.every((name) => statSync(join(REPOSITORY, "src", name)).mtimeMs < builtAt);
-  return isCurrent ? built : "src/cli/main.ts";
-}
 
 export interface Ended {
   readonly code: number | null;
@@ -39,12 +26,15 @@ export interface CommandLine {
   json<T>(args: readonly string[], input?: string): Promise<{ code: number | null; document: T }>;
 }
 
-/** Starts the program; whoever calls it ends its standard input. */
-export function startProgram(args: readonly string[], environment: Record<string, string>) {
+/** Starts the program, or what `nodeArguments` say; whoever calls it ends its standard input. */
+export function startProgram(
+  args: readonly string[],
+  environment: Record<string, string>,
+  nodeArguments: readonly string[] = programArguments(),
+) {
   const foreign = Object.entries(process.env).filter(([name]) => !name.startsWith("MNEMOSYNC_"));
   const env = { ...Object.fromEntries(foreign), ...environment };
-  const loader = PROGRAM.endsWith(".ts") ? ["--import", "tsx"] : [];
-  const child = spawn(process.execPath, [...loader, PROGRAM, ...args], { cwd: REPOSITORY, env });
+  const child = spawn(process.execPath, [...nodeArguments, ...args], { cwd: REPOSITORY, env });
   onTestFinished(() => void child.kill("SIGKILL"));
   child.stdin.on("error", () => undefined); // It may end before it read everything.
   let stdout = "";

@@ -3,7 +3,6 @@ import type { ConflictFilter, ConflictRecord, EvidenceRecord } from "../../src/l
 import type { Checkpoint, CheckState, RecordedFinding } from "../../src/ledger/progress-statements.ts";
 import { embeddingBytes } from "../../src/memory/checksum.ts";
 import { keyText, type MemoryKey } from "../../src/memory/keys.ts";
-import type { FeedCursor } from "../../src/projections/change-source.ts";
 
 interface CheckRow {
   runId: string;
@@ -95,10 +94,6 @@ export class InMemoryCheckRecords implements CheckRecords {
     }
     const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
     return sorted.map(([, { store, kind, members }]) => ({ store, kind, count: members.size }));
-  }
-
-  async feedHead(): Promise<FeedCursor> {
-    return { xid: "0", seq: String(Number.MAX_SAFE_INTEGER) };
   }
 
   async acquireLease(name: string, holder: string, ttlMs: number): Promise<boolean> {

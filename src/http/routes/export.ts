@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { z } from "zod";
-import { type ExportRecord, exportLine } from "../../index.ts";
+import { type ExportRecord, exportLine, type Log } from "../../index.ts";
 import { type Route, route } from "../route.ts";
 import { flag, namespaceParam } from "../schemas.ts";
 
@@ -24,7 +24,7 @@ const exportMemories = route({
   responses: {
     200: { description: "The export, as it is read", schema: z.string(), mediaType: "application/x-ndjson" },
   },
-  async handle({ params: { namespace }, query, signal }, { sync }) {
+  async handle({ params: { namespace }, query, signal }, { sync, log }) {
     const { history, afterMemoryId, afterVersion } = query;
     const after =
       afterMemoryId === undefined || afterVersion === undefined
@@ -36,7 +36,7 @@ const exportMemories = route({
     return {
       status: 200,
       headers: { "content-type": "application/x-ndjson" },
-      stream: (response) => void send(response, first, records, signal),
+      stream: (response) => void send(response, first, records, log, signal),
     };
   },
 });
@@ -46,6 +46,7 @@ async function send(
   response: ServerResponse,
   first: IteratorResult<ExportRecord, void>,
   records: AsyncGenerator<ExportRecord, void>,
+  log: Log,
   signal: AbortSignal,
 ): Promise<void> {
   try {
@@ -53,8 +54,10 @@ async function send(
       if (!response.write(exportLine(next.value))) await once(response, "drain", { signal });
     }
     response.end();
-  } catch {
-    response.destroy(); // The caller sees that it is not whole; the ledger's own log says why.
+  } catch (error) {
+    // Whoever hung up knows why it is not whole; everybody else sees it by the missing end.
+    if (!signal.aborted) log.warn({ error: (error as Error).message }, "http.export_cut_short");
+    response.destroy();
   } finally {
     await records.return();
   }
