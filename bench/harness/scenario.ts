@@ -1,0 +1,59 @@
+/** What `npm run bench` gives to each scenario. */
+export interface BenchContext {
+  /** The whole run in under three minutes: fewer memories and rounds, no peers that would have to be installed first. */
+  readonly quick: boolean;
+  /** Of the Redis that nobody else uses. A scenario begins with it empty. */
+  readonly redisUrl: string;
+  /** A new, empty database on the PostgreSQL that nobody else uses. */
+  newDatabase(): Promise<string>;
+  /** A new, empty folder that is removed at the end of the scenario. */
+  newDirectory(): Promise<string>;
+  /** Says where the scenario is, to the person who waits. */
+  log(line: string): void;
+}
+
+export type Role = "ours" | "floor" | "peer";
+
+/** Rates are better when higher, times when lower. */
+export type Unit = "memories/s" | "searches/s" | "operations/s" | "ms" | "s" | "MiB" | "bytes/memory" | "share";
+
+/** One figure of one contender: a value per round. */
+export interface Measure {
+  readonly contender: string;
+  readonly role: Role;
+  readonly unit: Unit;
+  /** In order of the rounds. */
+  readonly values: readonly number[];
+  /** What survives the loss of power once the contender has answered. */
+  readonly durable?: string;
+}
+
+/** A promise about a ratio of two medians of one run. */
+export interface Target {
+  readonly what: string;
+  readonly ratio: number;
+  readonly bound: number;
+  readonly kind: "at least" | "at most";
+}
+
+/** Anything that is no measure over rounds. */
+export interface FreeTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export interface ScenarioResult {
+  /** What was measured, with its size: a heading. */
+  readonly title: string;
+  /** How, in a sentence or two. */
+  readonly method: string;
+  readonly measures: readonly Measure[];
+  readonly targets: readonly Target[];
+  readonly table?: FreeTable;
+}
+
+export interface Scenario {
+  /** For `--only`. */
+  readonly name: string;
+  run(context: BenchContext): Promise<ScenarioResult[]>;
+}
