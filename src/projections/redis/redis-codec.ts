@@ -2,6 +2,7 @@ import { embeddingBytes } from "../../memory/checksum.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange } from "../../memory/memory.ts";
 import { NAMESPACE_PATTERN } from "../../memory/schema.ts";
+import { vectorJson } from "../../memory/version-vector.ts";
 import type { Replacement, StoredEntry } from "../projection.ts";
 import type { ScriptArgument, ScriptReply } from "./script-runner.ts";
 
@@ -44,7 +45,7 @@ export class RedisCodec {
       change.checksum,
       change.digest,
       change.modifiedAt,
-      JSON.stringify(change.vector),
+      vectorJson(change.vector),
       change.documentJson,
       this.#storeEmbedding && change.embedding !== null ? embeddingBytes(change.embedding) : "",
       change.expiresAt ?? "",

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Cluster, Command, type Redis } from "ioredis";
 import { isTimeout, untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
+import { PackedCommand } from "./packed-command.ts";
 import { redisError } from "./redis-errors.ts";
 
 export type ScriptArgument = string | number | Buffer;
@@ -96,7 +97,9 @@ export class ScriptRunner {
     node: Redis | Cluster,
   ): Promise<ScriptReply> {
     signal.throwIfAborted();
-    const command = new Command(name, [script, keys.length, ...keys, ...values], { replyEncoding: null });
+    const args = [script, keys.length, ...keys, ...values];
+    // A cluster's client looks at the keys to find the server.
+    const command = node.isCluster ? new Command(name, args, { replyEncoding: null }) : new PackedCommand(name, args);
     node.sendCommand(command);
     try {
       return await untilAborted(command.promise as Promise<ScriptReply>, signal);
