@@ -17,11 +17,10 @@ const UTF8_BYTES_MAX = 3;
 /** Checksum of a memory whose document is `documentJson` in canonical form: hex, 64 characters, equal in every store. */
 export function checksumOf(documentJson: string | Uint8Array, embedding: Float32Array | Uint8Array | null): string {
   const embeddingLength = embedding?.byteLength ?? 0;
-  if (
-    typeof documentJson === "string" &&
-    documentJson.length * UTF8_BYTES_MAX + 1 + embeddingLength <= SCRATCH.length
-  ) {
-    let end = SCRATCH.write(documentJson, 0, "utf8");
+  if (documentJson.length * UTF8_BYTES_MAX + 1 + embeddingLength <= SCRATCH.length) {
+    let end = documentJson.length;
+    if (typeof documentJson === "string") end = SCRATCH.write(documentJson, 0, "utf8");
+    else SCRATCH.set(documentJson);
     SCRATCH[end++] = 0;
     if (embedding !== null) SCRATCH.set(bytesOf(embedding), end);
     return hash("sha256", SCRATCH.subarray(0, end + embeddingLength), "hex");

@@ -77,6 +77,10 @@ function memorySchema(bounds: MemoryBounds) {
 
 type MemorySchema = ReturnType<typeof memorySchema>;
 
+function keySchema(schema: MemorySchema) {
+  return schema.pick({ namespace: true, memoryId: true });
+}
+
 /** A memory as a caller gives it. */
 export type MemoryInput = z.input<MemorySchema>;
 
@@ -89,12 +93,14 @@ export interface ValidMemory extends MemoryKey {
 /** Checks what callers give and turns it into the form that is stored. One per synchronizer. */
 export class MemoryValidator {
   readonly #schema: MemorySchema;
+  readonly #keySchema: ReturnType<typeof keySchema>;
   readonly #bounds: MemoryBounds;
   readonly #index: IndexShape;
 
   constructor(index: IndexShape = {}, bounds: MemoryBounds = DEFAULT_BOUNDS) {
     this.#bounds = bounds;
     this.#schema = memorySchema(bounds);
+    this.#keySchema = keySchema(this.#schema);
     this.#index = index;
   }
 
@@ -130,7 +136,7 @@ export class MemoryValidator {
 
   /** A checked key. @throws {ValidationError} */
   validateKey(memoryId: unknown, namespace: unknown = DEFAULT_NAMESPACE): MemoryKey {
-    const parsed = this.#schema.pick({ namespace: true, memoryId: true }).safeParse({ namespace, memoryId });
+    const parsed = this.#keySchema.safeParse({ namespace, memoryId });
     if (!parsed.success) throw validationError(parsed.error, { namespace, memoryId });
     return parsed.data;
   }
