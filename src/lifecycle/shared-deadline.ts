@@ -40,7 +40,11 @@ class SharedDeadline {
   }
 }
 
-const shared = new WeakSet<AbortSignal>();
+/** Of work that nobody can end. */
+export const NEVER = new AbortController().signal;
+
+/** Signals that fire with nothing but time, or not at all. */
+const shared = new WeakSet<AbortSignal>([NEVER]);
 const latest = new Map<number, SharedDeadline>();
 
 /**

@@ -17,6 +17,8 @@ export interface BatcherOptions {
 }
 
 interface Request {
+  /** Names its line. */
+  readonly text: string;
   readonly intent: WriteIntent;
   readonly signal: AbortSignal | undefined;
   settle(outcome: SyncOutcome): void;
@@ -60,7 +62,7 @@ export class Batcher {
    */
   async write(intent: WriteIntent, wait: boolean, signal?: AbortSignal): Promise<SyncOutcome> {
     await this.#place(wait, signal);
-    return await new Promise<SyncOutcome>((resolve) => this.#enqueue({ intent, signal, settle: resolve }));
+    return await new Promise<SyncOutcome>((resolve) => this.#enqueue(intent, signal, resolve));
   }
 
   /**
@@ -85,14 +87,15 @@ export class Batcher {
         settle(failedOutcome(intent.key, error));
         continue;
       }
-      this.#enqueue({ intent, signal, settle });
+      this.#enqueue(intent, signal, settle);
     }
     if (missing > 0) await new Promise<void>((resolve) => (allSettled = resolve));
     return outcomes;
   }
 
-  #enqueue(request: Request): void {
-    const text = keyText(request.intent.key);
+  #enqueue(intent: WriteIntent, signal: AbortSignal | undefined, settle: Request["settle"]): void {
+    const text = keyText(intent.key);
+    const request = { text, intent, signal, settle };
     const line = this.#lines.get(text);
     if (line === undefined) {
       this.#lines.set(text, [request]);
@@ -186,7 +189,7 @@ export class Batcher {
       requests.forEach((request, index) => {
         request.settle(outcomes[index] as SyncOutcome);
       });
-      for (const request of requests) this.#advanceLine(keyText(request.intent.key));
+      for (const { text } of requests) this.#advanceLine(text);
     }
     if (this.#ready.size > 0) this.#planPump();
   }
