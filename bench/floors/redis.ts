@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { checksumOf, embeddingBytes, entryDigest } from "../../src/memory/checksum.ts";
+import type { EncodedMemory } from "../../src/memory/memory.ts";
 import type { BenchMemory } from "../support/dataset.ts";
 import { encoded } from "../support/our-stores.ts";
 import { verify } from "../support/report.ts";
@@ -24,12 +25,17 @@ end
 return #KEYS`;
 
 export function floorHashes(memories: readonly BenchMemory[]): FloorHash[] {
-  return memories.map((memory) => {
-    const { memoryId, documentJson, checksum, embedding } = encoded(memory);
-    const digest = entryDigest({ namespace: "default", memoryId }, 1, checksum);
-    const values = ["1", checksum, digest, "1767225600000", '{"floor":1}', documentJson];
-    return { key: PREFIX + memoryId, checksum, values: [...values, embeddingBytes(embedding as Float32Array)] };
-  });
+  return memories.map((memory) => floorHash(encoded(memory)));
+}
+
+export function floorHash(
+  memory: Pick<EncodedMemory, "memoryId" | "documentJson" | "checksum" | "embedding">,
+): FloorHash {
+  const { memoryId, documentJson, checksum, embedding } = memory;
+  const digest = entryDigest({ namespace: "default", memoryId }, 1, checksum);
+  const bytes = embedding === null ? "" : embeddingBytes(embedding);
+  const values = ["1", checksum, digest, "1767225600000", '{"floor":1}', documentJson, bytes];
+  return { key: PREFIX + memoryId, checksum, values };
 }
 
 /**
@@ -40,7 +46,8 @@ export class RedisFloor {
   readonly #client: Redis;
 
   constructor(url: string) {
-    this.#client = new Redis(url);
+    this.#client = new Redis(url, { retryStrategy: () => 50 });
+    this.#client.on("error", () => undefined); // Of scenarios that stop the server.
     this.#client.defineCommand("writeFloor", { lua: WRITE });
   }
 

@@ -20,7 +20,8 @@ export function formatSpread(values: readonly number[]): string {
 }
 
 export function formatRatio(ratio: number): string {
-  return Number.isFinite(ratio) ? ratio.toFixed(2) : "–";
+  if (!Number.isFinite(ratio)) return "–";
+  return ratio.toFixed(ratio < 0.1 && ratio > 0 ? 4 : 2);
 }
 
 /** A promise and what became of it, in plain words. */

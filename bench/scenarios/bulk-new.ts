@@ -1,18 +1,10 @@
 import { alternate, roundsOf } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
-import {
-  type BulkTask,
-  faissBulk,
-  onceForTurn,
-  ourBulk,
-  ProcessorTime,
-  postgresBulk,
-  redisBulk,
-} from "../support/bulk.ts";
+import { type BulkTask, faissBulk, onceForTurn, ourBulk, postgresBulk, redisBulk } from "../support/bulk.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores } from "../support/our-stores.ts";
-import { untilQuiet } from "../support/quiet.ts";
+import { ProcessorTime } from "../support/processor-time.ts";
 
 /** Chunks at a time: the default of option `writeConcurrency`. */
 const WIDTH = 4;
@@ -38,10 +30,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow, redis, faiss], {
       rounds: roundsOf(context, 7, 3),
-      before: async () => {
-        await ours.checkpoint();
-        await untilQuiet();
-      },
+      before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });
     const floor = { contender: wide.name };

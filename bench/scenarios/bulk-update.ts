@@ -1,10 +1,10 @@
 import { alternate, roundsOf } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
-import { type BulkTask, onceForTurn, ourBulk, ProcessorTime, postgresBulk } from "../support/bulk.ts";
+import { type BulkTask, onceForTurn, ourBulk, postgresBulk } from "../support/bulk.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores } from "../support/our-stores.ts";
-import { untilQuiet } from "../support/quiet.ts";
+import { ProcessorTime } from "../support/processor-time.ts";
 
 const WIDTH = 4;
 
@@ -28,10 +28,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow], {
       rounds: roundsOf(context, 7, 3),
       warmUps: 2, // The first one writes them, the second one is the first update.
-      before: async () => {
-        await ours.checkpoint();
-        await untilQuiet();
-      },
+      before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });
     const of = [{ contender: "mnemosync" }, { contender: wide.name }] as const;

@@ -5,7 +5,6 @@ import { ratioTarget } from "../harness/targets.ts";
 import { DURABLE, onceForTurn } from "../support/bulk.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores, sampleOf, verifyOutcomes } from "../support/our-stores.ts";
-import { untilQuiet } from "../support/quiet.ts";
 import { LATENCY_FIGURES, latencies, latencyFigures } from "../support/timed.ts";
 
 export const single: Scenario = {
@@ -54,10 +53,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     const measures = await alternate(contenders, {
       rounds: roundsOf(context, 7, 3),
-      before: async () => {
-        await ours.checkpoint();
-        await untilQuiet();
-      },
+      before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });
     const [mine, bare] = contenders.map(({ name: contender }) => ({ contender, figure: "p50" }));

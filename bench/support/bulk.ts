@@ -2,13 +2,11 @@ import { FaissFloor } from "../floors/faiss.ts";
 import { type FloorRow, floorRows, PostgresFloor } from "../floors/postgres.ts";
 import { floorHashes, RedisFloor } from "../floors/redis.ts";
 import type { Contender } from "../harness/rounds.ts";
-import type { BenchContext, FreeTable } from "../harness/scenario.ts";
+import type { BenchContext } from "../harness/scenario.ts";
 import { chunksOf, inParallel } from "./chunks.ts";
-import { type CpuSplit, cpuBetween, cpuSplit } from "./cpu.ts";
 import type { BenchMemory } from "./dataset.ts";
 import { type OurStores, sampleOf, verifyOutcomes } from "./our-stores.ts";
-import { untilQuiet } from "./quiet.ts";
-import { median } from "./statistics.ts";
+import { type ProcessorTime, rateWithProcessor } from "./processor-time.ts";
 import { rate } from "./timed.ts";
 
 /** Many memories at a time, by contenders who all get the same ones. */
@@ -28,7 +26,8 @@ export const DURABLE = {
   postgres: "documents, vectors",
   nothing: "nothing",
 } as const;
-const FIGURES = [{ unit: "memories/s" }] as const;
+/** What `run` of a contender answers when all there is to tell is how many a second. */
+export const RATE = [{ unit: "memories/s" }] as const;
 
 /** `make`, its last result kept. */
 export function onceForTurn<T>(make: (turn: number) => T): (turn: number) => T {
@@ -45,7 +44,7 @@ export function ourBulk(ours: OurStores, task: BulkTask, processor?: ProcessorTi
     name,
     role: "ours",
     durable: DURABLE.ours,
-    figures: FIGURES,
+    figures: RATE,
     run: async (turn) => {
       const memories = task.memories(turn);
       const perSecond = await rateWithProcessor(name, memories.length, processor, async () => {
@@ -73,7 +72,7 @@ export async function postgresBulk(
     name,
     role: "floor",
     durable: DURABLE.postgres,
-    figures: FIGURES,
+    figures: RATE,
     run: async (turn) => {
       const rows = rowsOf(turn);
       const chunks: FloorRow[][] = chunksOf(rows, CHUNK);
@@ -93,7 +92,7 @@ export function redisBulk(context: BenchContext, width: number, task: BulkTask):
     name: "Redis alone",
     role: "floor",
     durable: DURABLE.nothing,
-    figures: FIGURES,
+    figures: RATE,
     run: async (turn) => {
       const hashes = floorHashes(task.memories(turn));
       const chunks = chunksOf(hashes, CHUNK);
@@ -113,7 +112,7 @@ export function faissBulk(dimension: number, task: BulkTask): Contender & { clos
     name: "FAISS alone, in the process",
     role: "floor",
     durable: DURABLE.nothing,
-    figures: FIGURES,
+    figures: RATE,
     run: async (turn) => {
       const vectors = task.memories(turn).map(({ embedding }) => embedding);
       const start = floor.count;
@@ -127,46 +126,4 @@ export function faissBulk(dimension: number, task: BulkTask): Contender & { clos
     },
     close: () => floor.close(),
   };
-}
-
-/** Who used how much of the processor, what was put off until after the answer included. */
-export class ProcessorTime {
-  readonly #spent = new Map<string, CpuSplit[]>();
-
-  add(contender: string, count: number, { node, postgres, redis, faiss }: CpuSplit): void {
-    const each = (seconds: number): number => (seconds / count) * 1e6;
-    const spent = { node: each(node), postgres: each(postgres), redis: each(redis), faiss: each(faiss) };
-    this.#spent.set(contender, [...(this.#spent.get(contender) ?? []), spent]);
-  }
-
-  table(): FreeTable {
-    const columns = ["processor time per memory, µs", "program", "PostgreSQL", "Redis", "FAISS process", "together"];
-    const rows = [...this.#spent].map(([contender, spent]) => {
-      const parts = (["node", "postgres", "redis", "faiss"] as const).map((part) =>
-        median(spent.map((split) => split[part])),
-      );
-      const together = parts.reduce((sum, part) => sum + part, 0);
-      return [contender, ...[...parts, together].map((microseconds) => microseconds.toFixed(0))];
-    });
-    return { columns, rows };
-  }
-}
-
-async function rateWithProcessor(
-  name: string,
-  count: number,
-  processor: ProcessorTime | undefined,
-  work: () => Promise<unknown>,
-): Promise<number> {
-  if (processor === undefined) return await rate(count, work);
-  let before = cpuSplit();
-  let own = 0;
-  const perSecond = await rate(count, async () => {
-    before = cpuSplit();
-    await work();
-    own = cpuSplit().node - before.node;
-  });
-  await untilQuiet();
-  processor.add(name, count, { ...cpuBetween(before, cpuSplit()), node: own });
-  return perSecond;
 }

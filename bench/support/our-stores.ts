@@ -5,6 +5,7 @@ import { checksumOf } from "../../src/memory/checksum.ts";
 import { encodeMemory } from "../../src/memory/memory.ts";
 import type { BenchContext } from "../harness/scenario.ts";
 import type { BenchMemory } from "./dataset.ts";
+import { untilQuiet } from "./quiet.ts";
 import { verify } from "./report.ts";
 
 export type OurSettings = Partial<Omit<Options, "postgresUrl" | "faiss">> & {
@@ -53,15 +54,26 @@ export class OurStores {
     return this.#sync;
   }
 
-  /** Closes the synchronizer in good order, and opens it anew on what the stores hold. */
-  async reopen(): Promise<void> {
+  /** Closes the synchronizer in good order. Only `connect` may come next. */
+  async disconnect(): Promise<void> {
     await this.#sync.close();
+  }
+
+  /** Opens it anew on what the stores hold. */
+  async connect(): Promise<void> {
     this.#sync = await connect(this.#options);
   }
 
-  async checkpoint(): Promise<void> {
-    await this.sql.unsafe("checkpoint");
+  async reopen(): Promise<void> {
+    await this.disconnect();
+    await this.connect();
   }
+
+  /** Before each turn of anybody: what was written is on disk, and the servers have come to rest. */
+  readonly settle = async (): Promise<void> => {
+    await this.sql.unsafe("checkpoint");
+    await untilQuiet();
+  };
 
   /** Ends them, and empties Redis for the next ones of the scenario. */
   async close(): Promise<void> {
