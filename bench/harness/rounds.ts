@@ -1,4 +1,4 @@
-import type { BenchContext, Measure, Role, Unit } from "./scenario.ts";
+import type { BenchContext, Measure, Role, ScenarioResult, Unit } from "./scenario.ts";
 
 /** One of those that take turns at the same task. */
 export interface Contender {
@@ -70,6 +70,16 @@ export function order(count: number, turn: number): number[] {
 /** Rounds of a measurement: what was asked for, or what fits its size. */
 export function roundsOf(context: Pick<BenchContext, "quick" | "rounds">, full: number, quick: number): number {
   return context.rounds ?? (context.quick ? quick : full);
+}
+
+/** The same for small vectors and large ones; a quick run has time for small ones only. */
+export async function forDimensions(
+  context: BenchContext,
+  measure: (context: BenchContext, dimension: number) => Promise<ScenarioResult>,
+): Promise<ScenarioResult[]> {
+  const results: ScenarioResult[] = [];
+  for (const dimension of context.quick ? [384] : [384, 1_536]) results.push(await measure(context, dimension));
+  return results;
 }
 
 function checkAnswer({ name, figures }: Contender, answer: readonly number[]): void {

@@ -1,5 +1,5 @@
 import type { SyncOutcome } from "../../src/index.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { DURABLE, RATE } from "../support/bulk.ts";
@@ -12,7 +12,7 @@ const CALLERS = 256;
 
 export const gathered: Scenario = {
   name: "gathered",
-  run: async (context) => [await measure(context, 384), await measure(context, 1_536)],
+  run: (context) => forDimensions(context, measure),
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {

@@ -1,5 +1,5 @@
 import { RedisFloor } from "../floors/redis.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { benchMemories } from "../support/dataset.ts";
@@ -9,7 +9,7 @@ import { LATENCY_FIGURES, latencies, latencyFigures } from "../support/timed.ts"
 
 export const get: Scenario = {
   name: "get",
-  run: async (context) => [await measure(context, 384), await measure(context, 1_536)],
+  run: (context) => forDimensions(context, measure),
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {

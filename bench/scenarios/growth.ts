@@ -74,7 +74,7 @@ export const growth: Scenario = {
         await untilQuiet(60_000);
         context.log(`${size} memories loaded`);
         const measures = await alternate([mine, bare], {
-          rounds: roundsOf(context, 5, 3),
+          rounds: roundsOf(context, 5, 2),
           before: ours.settle,
           onRound: (round) => context.log(`${size}, round ${round}`),
         });

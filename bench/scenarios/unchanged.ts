@@ -1,4 +1,4 @@
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { DURABLE, RATE } from "../support/bulk.ts";
@@ -8,7 +8,7 @@ import { rate } from "../support/timed.ts";
 
 export const unchanged: Scenario = {
   name: "unchanged",
-  run: async (context) => [await measure(context, 384), await measure(context, 1_536)],
+  run: (context) => forDimensions(context, measure),
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {

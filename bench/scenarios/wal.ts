@@ -1,5 +1,5 @@
 import { floorRows, PostgresFloor } from "../floors/postgres.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { CHUNK } from "../support/bulk.ts";
 import { chunksOf, inParallel } from "../support/chunks.ts";
@@ -15,7 +15,7 @@ const FIGURES = [
 
 export const wal: Scenario = {
   name: "wal",
-  run: async (context) => [await measure(context, 384), await measure(context, 1_536)],
+  run: (context) => forDimensions(context, measure),
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
