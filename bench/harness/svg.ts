@@ -10,7 +10,8 @@ const COLOURS: Record<Role, readonly string[]> = {
   peer: ["#d4734b", "#c95590", "#b0852a"],
 };
 const WIDTH = 760;
-const LABELS = 280;
+/** A character of a label at most, roughly: a plot has no means to measure text. */
+const CHARACTER = 6.7;
 const BAR = 16;
 const ROW = 24;
 const PLOT_HEIGHT = 220;
@@ -45,17 +46,18 @@ function barPanels(title: string, measures: readonly Measure[]): Panel[] {
     const shown = measures.filter((measure) => measure.unit === unit && measure.values.length > 0);
     if (shown.length < 2) return [];
     const highest = Math.max(...shown.flatMap(({ values }) => values), Number.MIN_VALUE);
-    const x = (value: number): number => (Math.max(0, value) / highest) * (WIDTH - LABELS - 90);
-    const bars = shown.map(({ contender, figure, role, values }, index) => {
+    const names = shown.map(({ contender, figure }) => (figure === undefined ? contender : `${contender}, ${figure}`));
+    const left = Math.min(WIDTH / 2, 20 + Math.max(...names.map((name) => name.length)) * CHARACTER);
+    const x = (value: number): number => (Math.max(0, value) / highest) * (WIDTH - left - 90);
+    const bars = shown.map(({ role, values }, index) => {
       const top = 28 + index * ROW;
       const middle = top + BAR / 2;
-      const name = figure === undefined ? contender : `${contender}, ${figure}`;
       const [low, high] = [Math.min(...values), Math.max(...values)];
       return [
-        text(LABELS - 8, middle + 4, name, "end"),
-        `<rect x="${LABELS}" y="${top}" width="${round(x(median(values)))}" height="${BAR}" fill="${COLOURS[role][0]}"/>`,
-        `<path d="M${round(LABELS + x(low))} ${middle}H${round(LABELS + x(high))}" stroke="${TEXT}" stroke-width="2"/>`,
-        text(LABELS + x(high) + 6, middle + 4, formatNumber(median(values))),
+        text(left - 8, middle + 4, names[index] as string, "end"),
+        `<rect x="${left}" y="${top}" width="${round(x(median(values)))}" height="${BAR}" fill="${COLOURS[role][0]}"/>`,
+        `<path d="M${round(left + x(low))} ${middle}H${round(left + x(high))}" stroke="${TEXT}" stroke-width="2"/>`,
+        text(left + x(high) + 6, middle + 4, formatNumber(median(values))),
       ].join("");
     });
     const heading = text(8, 16, `${title}: ${unit}`, "start", true);
@@ -63,23 +65,18 @@ function barPanels(title: string, measures: readonly Measure[]): Panel[] {
   });
 }
 
-/** One line per series; x by its logarithm where it spans more than a factor of ten. */
+/** One line per series. An axis along which values span more than a factor of twenty is logarithmic. */
 function linePanel(title: string, { x: xName, y: yName, series }: LinePlot): Panel {
   const points = series.flatMap((one) => one.points);
-  const [left, right, top, bottom] = [70, WIDTH - 20, 34, 34 + PLOT_HEIGHT];
+  const [left, right, top, bottom] = [70, WIDTH - 50, 34, 34 + PLOT_HEIGHT];
   const xs = [...new Set(points.map(([x]) => x))].sort((a, b) => a - b);
-  const [least, most] = [xs[0] ?? 0, xs.at(-1) ?? 1];
-  const scale = most / least > 10 && least > 0 ? Math.log : (value: number): number => value;
-  const highest = Math.max(...points.map(([, y]) => y), Number.MIN_VALUE);
-  const toX = (x: number): number =>
-    most === least
-      ? (left + right) / 2
-      : left + ((scale(x) - scale(least)) / (scale(most) - scale(least))) * (right - left - 30);
-  const toY = (y: number): number => bottom - (y / highest) * (bottom - top);
-  const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const y = round(toY(share * highest));
+  const ys = axisTicks(points.map(([, y]) => y));
+  const toX = axis(xs, left, right);
+  const toY = axis(ys, bottom, top);
+  const grid = ys.map((value) => {
+    const y = round(toY(value));
     const line = `<path d="M${left} ${y}H${right}" stroke="${TEXT}" stroke-opacity="0.3"/>`;
-    return line + text(left - 6, y + 4, formatNumber(share * highest), "end");
+    return line + text(left - 6, y + 4, value.toLocaleString("en-US"), "end");
   });
   const ticks = xs.map((x) => text(toX(x), bottom + 18, x.toLocaleString("en-US"), "middle"));
   const used: Record<Role, number> = { ours: 0, floor: 0, peer: 0 };
@@ -98,6 +95,29 @@ function linePanel(title: string, { x: xName, y: yName, series }: LinePlot): Pan
   });
   const heading = text(8, 16, `${title}: ${yName}`, "start", true) + text(right, bottom + 36, xName, "end");
   return { height: bottom + 56 + series.length * 18, body: [heading, ...grid, ...ticks, ...drawn].join("") };
+}
+
+/** Where values lie between `start` and `end`, of which the ends of `ticks` are. */
+function axis(ticks: readonly number[], start: number, end: number): (value: number) => number {
+  const [least = 0, most = 1] = [ticks[0], ticks.at(-1)];
+  if (most === least) return () => (start + end) / 2;
+  const scale = least > 0 && most / least > 20 ? Math.log : (value: number): number => value;
+  const length = scale(most) - scale(least);
+  return (value) => start + ((scale(value) - scale(least)) / length) * (end - start);
+}
+
+/** Round numbers around all values: powers of ten where they span much, else steps from zero. */
+export function axisTicks(values: readonly number[]): number[] {
+  const highest = Math.max(...values, Number.MIN_VALUE);
+  const lowest = Math.min(...values, highest);
+  if (lowest > 0 && highest / lowest > 20) {
+    const [from, to] = [Math.floor(Math.log10(lowest)), Math.ceil(Math.log10(highest))];
+    return Array.from({ length: to - from + 1 }, (_, at) => Number(`1e${from + at}`));
+  }
+  const power = 10 ** Math.floor(Math.log10(highest / 4));
+  const step = ([1, 2, 2.5, 5, 10].find((factor) => factor * power * 4 >= highest) ?? 10) * power;
+  const count = Math.ceil(highest / step - 1e-9);
+  return Array.from({ length: count + 1 }, (_, at) => Number((at * step).toPrecision(12)));
 }
 
 function text(x: number, y: number, content: string, anchor = "start", bold = false): string {

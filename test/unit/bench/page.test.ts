@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { type Run, resultsPage, scenarioSection } from "../../../bench/harness/markdown.ts";
 import type { ScenarioOutcome } from "../../../bench/harness/run-scenario.ts";
 import type { Measure, ScenarioResult } from "../../../bench/harness/scenario.ts";
-import { scenarioPlot } from "../../../bench/harness/svg.ts";
+import { axisTicks, scenarioPlot } from "../../../bench/harness/svg.ts";
 
 const MEASURES: Measure[] = [
   { contender: "mnemosync", role: "ours", unit: "memories/s", values: [9_000, 11_000, 10_000], durable: "all of it" },
@@ -69,7 +69,7 @@ test("lines have a point for each size, higher where more was measured, and a le
   const points = [
     [10, 100],
     [1_000, 50],
-    [100_000, 0],
+    [100_000, 5],
   ] as const;
   const lines = { x: "stored", y: "per second", series: [{ name: "ours & theirs", role: "ours" as const, points }] };
   const plot = scenarioPlot([{ ...RESULT, measures: [], lines }]) as string;
@@ -80,6 +80,31 @@ test("lines have a point for each size, higher where more was measured, and a le
   expect(first[1]).toBeLessThan(second[1] as number);
   expect(plot).toContain("ours &amp; theirs");
   expectWellFormed(plot);
+});
+
+test.each([
+  [
+    [0.165, 0.9],
+    [0, 0.25, 0.5, 0.75, 1],
+  ],
+  [
+    [2_525, 16_064],
+    [0, 5_000, 10_000, 15_000, 20_000],
+  ],
+  [
+    [0, 4],
+    [0, 1, 2, 3, 4],
+  ],
+  [
+    [0.042, 10.5],
+    [0.01, 0.1, 1, 10, 100],
+  ],
+  [
+    [0, 100],
+    [0, 25, 50, 75, 100],
+  ],
+])("the ticks around %j are round numbers", (values, ticks) => {
+  expect(axisTicks(values)).toEqual(ticks);
 });
 
 test("nothing to compare is nothing to draw", () => {
