@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
@@ -23,6 +23,9 @@ export interface ScenarioOutcome {
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const TIMEOUT_MS = { quick: 300_000, full: 1_200_000 };
+/** As many for FAISS in a scenario's own process as our index's process takes by default (option `hostThreads`). */
+const threads = String(Math.max(1, availableParallelism() - 1));
+const FAISS_THREADS = { OMP_NUM_THREADS: threads, OPENBLAS_NUM_THREADS: threads };
 /** Milliseconds that a process may take to end once it has answered. */
 const END_TIMEOUT_MS = 15_000;
 
@@ -68,7 +71,7 @@ export async function runScenario(
 async function inProcess(assignment: Assignment, log: (line: string) => void, signal: AbortSignal): Promise<Report> {
   signal.throwIfAborted();
   // Begun with the arguments of this process: the loader, and the collector that can be called.
-  const child = fork(CHILD, { serialization: "advanced" });
+  const child = fork(CHILD, { serialization: "advanced", env: { ...process.env, ...FAISS_THREADS } });
   const exited = once(child, "exit");
   const forget = onAbort(signal, () => void child.kill("SIGKILL"));
   try {

@@ -107,7 +107,7 @@ async function measure(
     title: `The ${K} nearest of ${size.toLocaleString("en-US")} memories with ${DIMENSION} numbers`,
     method:
       `${count} searches one after the other (ms), then as many with ${AT_ONCE} at once (searches/s). Exact, in a flat index, ` +
-      "and the same ids in both. Ours answers memories, each read from Redis and proven; the floor answers row numbers, " +
+      "and the same ids in both; FAISS has one thread less than there are cores, in both. Ours answers memories, each read from Redis and proven; the floor answers row numbers, " +
       `blocks its process meanwhile, and is given ${AT_ONCE} queries in one call.`,
     measures,
     targets: [],
