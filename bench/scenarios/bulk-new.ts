@@ -29,7 +29,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const faiss = faissBulk(dimension, task);
   try {
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow, redis, faiss], {
-      rounds: roundsOf(context, 7, 3),
+      rounds: roundsOf(context, 5, 3),
       warmUps: 2,
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),

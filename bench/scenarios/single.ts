@@ -52,7 +52,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   ];
   try {
     const measures = await alternate(contenders, {
-      rounds: roundsOf(context, 7, 3),
+      rounds: roundsOf(context, 5, 3),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });
