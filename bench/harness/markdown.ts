@@ -68,6 +68,7 @@ function resultSection({ title, method, measures, targets, table: free }: Scenar
 
 export function measuresTable(measures: readonly Measure[]): string {
   const withFigure = measures.some(({ figure }) => figure !== undefined);
+  const withFloor = measures.some(({ role }) => role === "floor");
   const withDurable = measures.some(({ durable }) => durable !== undefined);
   const rows = measures.map((measure) => {
     const floor = floorOf(measures, measure);
@@ -76,7 +77,7 @@ export function measuresTable(measures: readonly Measure[]): string {
       ...(withFigure ? [measure.figure ?? ""] : []),
       `${formatNumber(median(measure.values))} ${measure.unit}`,
       formatSpread(measure.values),
-      floor === null ? "" : formatRatio(median(measure.values) / median(floor.values)),
+      ...(withFloor ? [floor === null ? "" : formatRatio(median(measure.values) / median(floor.values))] : []),
       ...(withDurable ? [measure.durable ?? ""] : []),
     ];
   });
@@ -85,7 +86,7 @@ export function measuresTable(measures: readonly Measure[]): string {
     ...(withFigure ? ["figure"] : []),
     "median",
     "spread",
-    "times the floor",
+    ...(withFloor ? ["times the floor"] : []),
     ...(withDurable ? ["durable when it answers"] : []),
   ];
   return table({ columns, rows });
