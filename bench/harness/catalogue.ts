@@ -1,4 +1,5 @@
 import { readdir } from "node:fs/promises";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "./options.ts";
 import type { Scenario } from "./scenario.ts";
@@ -28,24 +29,22 @@ export interface Listed {
   readonly module: string;
 }
 
-/** Every scenario: one file each, found by looking, so that there is no list to keep. */
+/** Every scenario: one file each, of its name, found by looking, so that there is no list to keep. */
 export async function listScenarios(): Promise<Listed[]> {
   const folder = new URL("../scenarios/", import.meta.url);
   const files = (await readdir(folder)).filter((file) => file.endsWith(".ts"));
-  const listed: Listed[] = [];
-  for (const file of files) {
-    const module = fileURLToPath(new URL(file, folder));
-    listed.push({ name: (await loadScenario(module)).name, module });
-  }
+  const listed = files.map((file) => ({ name: basename(file, ".ts"), module: fileURLToPath(new URL(file, folder)) }));
   return listed.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
 }
 
-/** The one scenario that a module exports, under whatever name. */
+/** The one scenario that a module exports, under whatever identifier. @throws when it is not of the file's name. */
 export async function loadScenario(module: string): Promise<Scenario> {
   const exported: unknown[] = Object.values((await import(module)) as object);
-  const scenarios = exported.filter(isScenario);
-  if (scenarios.length !== 1) throw new Error(`${module} exports ${scenarios.length} scenarios where one is expected`);
-  return scenarios[0] as Scenario;
+  const [scenario, ...others] = exported.filter(isScenario);
+  if (scenario === undefined || others.length > 0 || scenario.name !== basename(module, ".ts")) {
+    throw new Error(`${basename(module)} is to export one scenario, of the file's name`);
+  }
+  return scenario;
 }
 
 /** @throws {UsageError} A name that is none. */

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { choose } from "../../../bench/harness/catalogue.ts";
 import { parseBenchOptions, UsageError } from "../../../bench/harness/options.ts";
 
 describe("what is written where", () => {
@@ -39,11 +38,4 @@ test.each([
 ])("%j is refused with a reason", (args, reason) => {
   expect(() => parseBenchOptions(args)).toThrow(UsageError);
   expect(() => parseBenchOptions(args)).toThrow(reason);
-});
-
-test("scenarios are chosen by name, in the order of all, and an unknown name is refused", () => {
-  const all = ["a", "b", "c"].map((name) => ({ name, module: `${name}.ts` }));
-  expect(choose(all, []).map(({ name }) => name)).toEqual(["a", "b", "c"]);
-  expect(choose(all, ["c", "a"]).map(({ name }) => name)).toEqual(["a", "c"]);
-  expect(() => choose(all, ["a", "d"])).toThrow("there is no scenario d");
 });
