@@ -20,8 +20,9 @@ export const redisLost: Scenario = {
     const stored = context.quick ? 10_000 : 100_000;
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     const floor = new RedisFloor(context.redisUrl);
-    const hashes = (): FloorHash[] =>
-      Array.from({ length: stored }, (_, number) => floorHash(syntheticChange(number, DIMENSION, 0)));
+    const numbers = Array.from({ length: stored }, (_, number) => number);
+    const hashesOf = (some: readonly number[]): FloorHash[] =>
+      some.map((number) => floorHash(syntheticChange(number, DIMENSION, 0)));
     const shares: number[] = [];
     const mine: Contender = {
       name: "mnemosync: found, proven, refilled and read back",
@@ -41,7 +42,7 @@ export const redisLost: Scenario = {
         shares.push(checkMs / ((stored / perSecond) * 1_000));
         verify(repaired === stored, `${repaired} of ${stored} are repaired`);
         await ours.verifyCount(stored);
-        for (const { key, checksum } of sampleOf(hashes(), 50)) {
+        for (const { key, checksum } of hashesOf(sampleOf(numbers, 50))) {
           const held = await ours.redis.hgetall(key.replace("floor:", `${PREFIX}:`));
           verify(held.checksum === checksum, `${key} has checksum ${held.checksum} in Redis`);
         }
@@ -54,7 +55,7 @@ export const redisLost: Scenario = {
       role: "floor",
       figures: RATE,
       run: async () => {
-        const chunks = chunksOf(hashes(), 500);
+        const chunks = chunksOf(hashesOf(numbers), 500);
         const perSecond = await rate(stored, () => inParallel(chunks, WIDTH, (chunk) => floor.write(chunk)));
         await floor.verifyHeld(sampleOf(chunks.flat(), 50));
         for (const chunk of chunks) await floor.remove(chunk);
