@@ -18,7 +18,7 @@ import { HttpService } from "../src/http/http-service.ts";
 import { createKey, KeyRing } from "../src/http/keys.ts";
 import { MemorySynchronizer } from "../src/index.ts";
 import { silentLog } from "../src/observability/log.ts";
-import { quantile } from "./support/report.ts";
+import { quantile } from "./support/statistics.ts";
 
 const { values } = parseArgs({
   options: { seconds: { type: "string" }, writers: { type: "string" }, memories: { type: "string" } },

@@ -2,6 +2,7 @@ import postgres from "postgres";
 import { arrayLiteral } from "../../src/ledger/arrays.ts";
 import { checksumOf, embeddingBytes } from "../../src/memory/checksum.ts";
 import type { BenchMemory } from "../support/dataset.ts";
+import { verify } from "../support/report.ts";
 
 /** A row as it is stored, made before the clock runs: the floor pays for nothing but storing it. */
 export interface FloorRow {
@@ -62,9 +63,45 @@ export class PostgresFloor {
         embedding = excluded.embedding`;
   }
 
+  /** One row in a transaction of its own: what a single durable write cannot be faster than. */
+  async commitOne({ memoryId, checksum, documentJson, embedding }: FloorRow): Promise<void> {
+    await this.#sql`
+      insert into floor (namespace, memory_id, version, checksum, document, embedding)
+      values ('default', ${memoryId}, 1, ${checksum}, ${documentJson}::text::json, ${embedding})
+      on conflict (namespace, memory_id) do update set
+        version = floor.version + 1, checksum = excluded.checksum, document = excluded.document,
+        embedding = excluded.embedding`;
+  }
+
+  async remove(rows: readonly FloorRow[]): Promise<void> {
+    await this.#sql`
+      delete from floor
+      where namespace = 'default' and memory_id = any(${arrayLiteral(rows.map((row) => row.memoryId))}::text::text[])`;
+  }
+
   async count(): Promise<number> {
     const [row] = await this.#sql<{ count: number }[]>`select count(*)::int as count from floor`;
     return row?.count ?? 0;
+  }
+
+  /** The table has `count` rows, and these among them, by their bytes. */
+  async verifyHeld(sample: readonly FloorRow[], count: number): Promise<void> {
+    const found = await this.count();
+    verify(found === count, `the floor's table has ${found} rows, not ${count}`);
+    for (const { memoryId, checksum } of sample) {
+      const [row] = await this.#sql<{ document: string; embedding: Buffer }[]>`
+        select document::text as document, embedding from floor where namespace = 'default' and memory_id = ${memoryId}`;
+      verify(checksumOf(row?.document ?? "", row?.embedding ?? null) === checksum, `${memoryId} differs in the floor`);
+    }
+  }
+
+  /** Takes over what our own ledger in the same database holds. */
+  async fillFromLedger(): Promise<void> {
+    await this.#sql`
+      insert into floor (namespace, memory_id, version, checksum, document, embedding)
+      select namespace, memory_id, version, checksum, document, embedding
+      from mnemosync.memory_versions join mnemosync.memories using (namespace, memory_id)
+      on conflict do nothing`;
   }
 
   async close(): Promise<void> {
