@@ -85,6 +85,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     log,
   });
   const watch = new ConsistencyWatch({
+    ledger,
     checker,
     repairer,
     records,
@@ -96,6 +97,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     repairKinds: options.repairKinds,
     strategy: options.repairStrategy,
     repairsMax: options.repairsPerPassMax,
+    onRefilled: (store, memories) => metrics.refilled(store, memories),
   });
   const consistencyLoop = new Loop({
     name: "consistency",

@@ -42,25 +42,28 @@ export async function republish(
   const work = planning.filter((item): item is Replacement => "key" in item);
   const strategy = stamp.strategy === LEDGER_WINS ? undefined : stamp.strategy;
   if (step.dryRun) return planning.map((item) => ("key" in item ? planned(whatIsDone(item), strategy) : item));
+  if (work.length === 0) return planning as Verdict[];
+  // Where nothing was found there is nothing to keep.
   const evidence = findings.flatMap((finding, index) => {
     const { entry, change } = sides[index] as Sides;
-    return "key" in (planning[index] as Replacement | Verdict) ? [storeEvidence(finding, entry, change, stamp)] : [];
+    const isKept = entry !== null && "key" in (planning[index] as Replacement | Verdict);
+    return isKept ? [storeEvidence(finding, entry, change, stamp)] : [];
   });
-  if (work.length === 0) return planning as Verdict[];
-  const ids = await parts.records.keepEvidence(evidence, signal);
+  const ids = evidence.length === 0 ? [] : await parts.records.keepEvidence(evidence, signal);
   const answers = await projection.replace(work, signal);
   const differences = await verify(parts, projection, work, signal);
   const endings: { id: string; state: "resolved" | "failed"; resolution: string }[] = [];
   let position = 0;
+  let kept = 0;
   const verdicts = planning.map((item): Verdict => {
     if (!("key" in item)) return item;
     const at = position++;
     const verdict = judge(item, answers[at], differences[at] ?? null, strategy);
     const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-    endings.push({ id: ids[at] as string, state, resolution: verdict.note });
+    if (item.found !== null) endings.push({ id: ids[kept++] as string, state, resolution: verdict.note });
     return verdict;
   });
-  await parts.records.settleEvidence(endings, signal);
+  if (endings.length > 0) await parts.records.settleEvidence(endings, signal);
   return verdicts;
 }
 

@@ -1,14 +1,17 @@
 import type { ConflictStrategy } from "../conflict/strategy.ts";
 import type { StoreName } from "../errors.ts";
 import type { CheckRecords } from "../ledger/check-ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../observability/log.ts";
-import type { Projection } from "../projections/projection.ts";
+import type { Projection, ProjectionName } from "../projections/projection.ts";
 import type { Checker } from "./checker.ts";
+import { refill } from "./refill.ts";
 import type { RepairReport } from "./repair-options.ts";
 import type { Repairer } from "./repairer.ts";
 import type { DriftKind, Finding } from "./report.ts";
 
 export interface WatchParts {
+  readonly ledger: Pick<LedgerStore, "listChanges">;
   readonly checker: Pick<Checker, "run" | "sweep">;
   readonly repairer: Pick<Repairer, "run">;
   readonly records: CheckRecords;
@@ -24,6 +27,8 @@ export interface WatchParts {
   readonly repairKinds: readonly DriftKind[];
   readonly strategy: string | ConflictStrategy;
   readonly repairsMax: number;
+  /** Told how many memories a store was given that had lost everything. */
+  readonly onRefilled?: (store: ProjectionName, memories: number) => void;
 }
 
 /** What one pass came to. */
@@ -38,7 +43,7 @@ export interface WatchPass {
 /**
  * The consistency loop's pass: what changed since the last one, a slice of the rolling sweep over everything, and the
  * repair of what was found. The leader looks at all stores, other nodes at their own vector index. When a shared store
- * began anew (emptied, or restarted without its data), everything is compared at once.
+ * began anew (emptied, or restarted without its data), it is filled and everything is compared at once.
  */
 export class ConsistencyWatch {
   readonly #parts: WatchParts;
@@ -82,13 +87,25 @@ export class ConsistencyWatch {
       const name = `generation:${projection.store}`;
       const known = await records.readMeta(name, signal);
       if (known === generation) continue;
-      if (known !== null) log.warn({ store: projection.store }, "check.store_began_anew");
+      if (known !== null) {
+        log.warn({ store: projection.store }, "check.store_began_anew");
+        await this.#refill(projection, signal);
+      }
       const report = await checker.run({ scope: "full", stores: ["postgres", projection.store], signal });
       take(report.findings);
       checked += report.checked;
       await records.writeMeta(name, generation, signal);
     }
     return checked;
+  }
+
+  /** Before the check that proves it: without it each memory would be found missing, one by one, and repaired. */
+  async #refill(projection: Projection, signal: AbortSignal): Promise<void> {
+    const { ledger, repairKinds, onRefilled, log } = this.#parts;
+    if (!repairKinds.includes("missing")) return;
+    const memories = await refill(ledger, projection, signal);
+    onRefilled?.(projection.store, memories);
+    log.info({ store: projection.store, memories }, "repair.store_refilled");
   }
 
   async #repair(findings: readonly Finding[], always: boolean, signal: AbortSignal): Promise<RepairReport | null> {

@@ -1,8 +1,9 @@
 import type { Sql } from "../connection/postgres-access.ts";
-import { keyText, type MemoryKey } from "../memory/keys.ts";
+import { compareKeys, keyText, type MemoryKey } from "../memory/keys.ts";
 import { keyLiterals } from "./arrays.ts";
 import {
   bucketExpression,
+  currentRows,
   digestExpression,
   type LedgerVersion,
   type LedgerVersionRow,
@@ -37,14 +38,12 @@ export async function lockForConfirm(
   overdueMs: number,
 ): Promise<LockedForConfirm> {
   const locked = await lockWithoutWaiting(sql, keys);
-  const [namespaces, memoryIds] = keyLiterals(locked);
   // A statement of its own: the one that locked may have waited out a commit that its snapshot does not show.
   const rows = await sql<(LedgerVersionRow & { redis_underway: boolean; faiss_underway: boolean })[]>`
     select ${versionColumns(sql)},
            coalesce(t.unpublished, false) or coalesce(q.redis, false) as redis_underway,
            coalesce(t.unpublished or t.followed, false) or coalesce(q.faiss, false) as faiss_underway
-    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
+    from ${currentRows(sql, locked)}
     left join lateral (
       select state = 'committed' as unpublished, node_id <> ${nodeId} as followed
       from mnemosync.sync_transactions
@@ -65,25 +64,24 @@ export async function lockForConfirm(
   const busy = new Set<string>();
   const missing = keys.filter((key) => !found.has(keyText(key)));
   if (missing.length > 0) {
-    const [missingNamespaces, missingIds] = keyLiterals(missing);
     const held = await sql<{ namespace: string; memory_id: string }[]>`
-      select v.namespace, v.memory_id from mnemosync.memory_versions v
-      join unnest(${missingNamespaces}::text::text[], ${missingIds}::text::text[]) as k (namespace, memory_id)
-        on v.namespace = k.namespace and v.memory_id = k.memory_id`;
+      select v.namespace, v.memory_id from ${currentRows(sql, missing)}`;
     for (const row of held) busy.add(keyText({ namespace: row.namespace, memoryId: row.memory_id }));
   }
   return { rows: found, busy };
 }
 
 async function lockWithoutWaiting(sql: Sql, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
-  const [namespaces, memoryIds] = keyLiterals(keys);
+  // Looked up and locked one by one in the order in which they are given, that of every writer.
+  const [namespaces, memoryIds] = keyLiterals(keys.toSorted(compareKeys));
   const rows = await sql<{ namespace: string; memory_id: string }[]>`
     select v.namespace, v.memory_id
-    from mnemosync.memory_versions v
-    join unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-      on v.namespace = k.namespace and v.memory_id = k.memory_id
-    order by v.namespace, v.memory_id
-    for update of v skip locked`;
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    cross join lateral (
+      select namespace, memory_id from mnemosync.memory_versions
+      where namespace = k.namespace and memory_id = k.memory_id
+      for update skip locked
+    ) v`;
   return rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id }));
 }
 

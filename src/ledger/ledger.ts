@@ -73,6 +73,10 @@ export class Ledger implements ChangeSource {
     return await this.#connection(signal, ({ sql }) => reads.readChanges(sql, keys));
   }
 
+  async listChanges(after: MemoryKey | null, limit: number, signal: AbortSignal): Promise<MemoryChange[]> {
+    return await this.#connection(signal, ({ sql }) => reads.listChanges(sql, after, limit));
+  }
+
   async readDigests(store: ProjectionName, signal: AbortSignal): Promise<BucketDigests> {
     return await this.#connection(signal, ({ sql }) => reads.readDigests(sql, store));
   }

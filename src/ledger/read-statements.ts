@@ -1,10 +1,10 @@
-import type { Sql } from "../connection/postgres-access.ts";
+import type { Fragment, Sql } from "../connection/postgres-access.ts";
 import type { BucketSet } from "../memory/buckets.ts";
 import { BucketDigests } from "../memory/buckets.ts";
 import { embeddingFromBytes } from "../memory/checksum.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
-import type { VersionVector } from "../memory/version-vector.ts";
+import { parseVector } from "../memory/version-vector.ts";
 import type { ProjectionName } from "../projections/projection.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
@@ -54,13 +54,33 @@ export function versionColumns(sql: Sql) {
     extract(epoch from v.expires_at)::float8 * 1000 as expires_at, v.tx_id`;
 }
 
+/**
+ * The narrow rows of `keys`, as a table called v. Looked up one by one: whatever the planner believes about the size of the
+ * table, a few hundred keys must not make it read the whole.
+ */
+export function currentRows(sql: Sql, keys: readonly MemoryKey[]): Fragment {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  return sql`
+    unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    cross join lateral (
+      select * from mnemosync.memory_versions
+      where namespace = k.namespace and memory_id = k.memory_id offset 0
+    ) v`;
+}
+
+/** The wide row of a row of a table called v. */
+function wideRow(sql: Sql): Fragment {
+  return sql`(
+      select memory_id, document, embedding from mnemosync.memories
+      where namespace = v.namespace and memory_id = v.memory_id offset 0
+    )`;
+}
+
 /** The narrow rows of `keys`, by key text. */
 export async function readVersions(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, LedgerVersion>> {
-  const [namespaces, memoryIds] = keyLiterals(keys);
   const rows = await sql<LedgerVersionRow[]>`
     select ${versionColumns(sql)}
-    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id`;
+    from ${currentRows(sql, keys)}`;
   return new Map(
     rows.map((row) => [keyText({ namespace: row.namespace, memoryId: row.memory_id }), ledgerVersion(row)]),
   );
@@ -99,14 +119,32 @@ interface DocumentRow extends LedgerVersionRow {
 
 /** The current versions of `keys` with their documents, by key text. */
 export async function readChanges(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, MemoryChange>> {
-  const [namespaces, memoryIds] = keyLiterals(keys);
   const rows = await sql<DocumentRow[]>`
-    select ${versionColumns(sql)}, lpad(to_hex(v.digest), 16, '0') as digest, v.version_vector::text as vector,
-           m.document::text as document, m.embedding
-    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
-    left join mnemosync.memories m on m.namespace = k.namespace and m.memory_id = k.memory_id`;
+    select ${documentColumns(sql)} from ${currentRows(sql, keys)} left join lateral ${wideRow(sql)} m on true`;
   return new Map(rows.map((row) => [keyText({ namespace: row.namespace, memoryId: row.memory_id }), change(row)]));
+}
+
+/** Current versions with their documents behind `after`, in the order of their keys, `limit` at most. */
+export async function listChanges(sql: Sql, after: MemoryKey | null, limit: number): Promise<MemoryChange[]> {
+  const { namespace, memoryId } = after ?? { namespace: "", memoryId: "" };
+  const rows = await sql<DocumentRow[]>`
+    select ${documentColumns(sql)}
+    from (
+      select * from mnemosync.memory_versions
+      where (namespace, memory_id) > (${namespace}::text, ${memoryId}::text)
+      order by namespace, memory_id
+      limit ${limit}
+    ) v
+    left join lateral ${wideRow(sql)} m on true
+    order by v.namespace, v.memory_id`;
+  return rows.map(change);
+}
+
+/** Columns of `DocumentRow`, of tables called v and m. */
+function documentColumns(sql: Sql): Fragment {
+  return sql`
+    ${versionColumns(sql)}, lpad(to_hex(v.digest), 16, '0') as digest, v.version_vector::text as vector,
+    m.document::text as document, m.embedding`;
 }
 
 function change(row: DocumentRow): MemoryChange {
@@ -120,7 +158,7 @@ function change(row: DocumentRow): MemoryChange {
     version: row.version,
     checksum: row.checksum,
     digest: row.digest ?? "",
-    vector: JSON.parse(row.vector) as VersionVector,
+    vector: parseVector(row.vector) ?? {},
     modifiedAt,
     documentJson: row.document,
     embedding: row.embedding === null ? null : embeddingFromBytes(row.embedding),
@@ -185,7 +223,6 @@ export interface LedgerFlaw extends MemoryKey {
 
 /** Recomputes the checksums of `keys`, and what is derived from them, on the server, where the data lies. */
 export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<LedgerFlaw[]> {
-  const [namespaces, memoryIds] = keyLiterals(keys);
   const rows = await sql<
     {
       namespace: string;
@@ -198,9 +235,8 @@ export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<L
   >`
     select v.namespace, v.memory_id, v.version::float8 as version, v.checksum is null as deleted,
            m.memory_id is not null as has_document, c.fits as content_fits
-    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
-    left join mnemosync.memories m on m.namespace = k.namespace and m.memory_id = k.memory_id
+    from ${currentRows(sql, keys)}
+    left join lateral ${wideRow(sql)} m on true
     cross join lateral (
       select v.checksum is not distinct from encode(
         sha256(convert_to(m.document::text, 'UTF8') || decode('00', 'hex') || coalesce(m.embedding, ''::bytea)), 'hex')

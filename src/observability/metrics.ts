@@ -11,6 +11,8 @@ import { processMetrics } from "./process-metrics.ts";
 export interface ConsistencyMetrics {
   checkFinished(report: Pick<ConsistencyReport, "findings">, scope: CheckScope, seconds: number): void;
   repairFinished(details: readonly Pick<RepairDetail, "store" | "kind" | "outcome">[]): void;
+  /** A store that had lost everything was given so many memories again. */
+  refilled(store: StoreName, memories: number): void;
   /** @param outcome what became of the conflict, e.g. `resolved` or `pending`; a small, fixed set of words. */
   conflictResolved(strategy: string, outcome: string): void;
 }
@@ -123,6 +125,10 @@ export class Metrics implements ConsistencyMetrics {
 
   repairFinished(details: readonly Pick<RepairDetail, "store" | "kind" | "outcome">[]): void {
     for (const { store, kind, outcome } of details) this.#repairs.inc({ store, kind, outcome });
+  }
+
+  refilled(store: StoreName, memories: number): void {
+    this.#repairs.inc({ store, kind: "missing", outcome: "repaired" }, memories);
   }
 
   conflictResolved(strategy: string, outcome: string): void {

@@ -3,6 +3,7 @@ import { pollUntil } from "../../src/embedded/wait.ts";
 import { BucketDigests, BucketSet } from "../../src/memory/buckets.ts";
 import { checksumOf, entryDigest } from "../../src/memory/checksum.ts";
 import { bucketOf, compareKeys, keyText } from "../../src/memory/keys.ts";
+import type { MemoryChange } from "../../src/memory/memory.ts";
 import { FEED_START, type FeedCursor, type FeedHeader } from "../../src/projections/change-source.ts";
 import { unitVector } from "../support/memories.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
@@ -37,6 +38,26 @@ export function describeReading(subject: LedgerUnderTest): void {
       expect(await subject.one.readVersions([keyOf("m")], soon())).toMatchObject(
         new Map([[keyText(keyOf("m")), expect.objectContaining({ version: 2, checksum: null })]]),
       );
+    });
+
+    test("is listed with its documents in the order of the keys, page by page", async () => {
+      const items = Array.from({ length: 23 }, (_, number) => ({
+        memoryId: `m${number}`,
+        namespace: `n${number % 2}`,
+      }));
+      await subject.write(items.map((item) => ({ ...item, content: "first", embedding: unitVector(1, 4) })));
+      await subject.write([{ ...items[4]!, content: null }]);
+      const listed: MemoryChange[] = [];
+      for (let after: MemoryChange | null = null; ; ) {
+        const page: MemoryChange[] = await subject.two.listChanges(after, 5, soon());
+        expect(page.length).toBeLessThanOrEqual(5);
+        listed.push(...page);
+        after = page.at(-1) ?? null;
+        if (after === null) break;
+      }
+      const keys = items.map(({ memoryId, namespace }) => keyOf(memoryId, namespace)).sort(compareKeys);
+      expect(listed).toEqual(await subject.two.currentChanges(keys, soon()));
+      expect(listed.filter(({ kind }) => kind === "tombstone")).toHaveLength(1);
     });
 
     test("is listed by bucket, namespace and id, page by page, and by buckets that are asked for", async () => {

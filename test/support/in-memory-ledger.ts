@@ -71,6 +71,16 @@ export class InMemoryLedger implements LedgerStore {
     );
   }
 
+  async listChanges(after: MemoryKey | null, limit: number, signal: AbortSignal): Promise<MemoryChange[]> {
+    return await this.#call("listChanges", signal, () =>
+      [...this.#state.versions.values()]
+        .filter((row) => after === null || compareKeys(row, after) > 0)
+        .sort(compareKeys)
+        .slice(0, limit)
+        .map(change),
+    );
+  }
+
   async readDigests(store: ProjectionName, signal: AbortSignal): Promise<BucketDigests> {
     return await this.#call("readDigests", signal, () => {
       const digests = new BucketDigests();
