@@ -10,20 +10,20 @@ interface Size {
   readonly dimension: number;
   readonly names: readonly ContenderName[];
   readonly rounds: number;
+  /** Memories of a round by batch size. */
+  readonly added: ReadonlyMap<number, number>;
   /** Memories that are stored when searches, repeats, changes and deletions are measured. */
   readonly stored: number;
-  /** Memories of a round by batch size; the slow ones get fewer. */
-  readonly added: ReadonlyMap<number, number>;
-  readonly addedBySlow: ReadonlyMap<number, number>;
   readonly repeated: number;
   readonly changed: number;
   readonly removed: number;
   readonly searches: number;
 }
 
-const SLOW: readonly ContenderName[] = ["LangGraph", "mem0"];
+/** Times fewer memories and searches in a round, for those that take so much longer. */
+const FEWER: Readonly<Record<ContenderName, number>> = { mnemosync: 1, LangChain: 1, LangGraph: 2, mem0: 10 };
 /** Milliseconds that filling one contender may take; its searches are measured at what is stored by then. */
-const FILL_MAX_MS = 25_000;
+const FILL_MAX_MS = 20_000;
 const FILL_BATCH_SIZE = 500;
 const ANSWERS = 10;
 /** Ours over the main peer at the batch size that is best for that one. */
@@ -33,14 +33,13 @@ const QUICK: Size = {
   dimension: 384,
   names: [OURS, MAIN_PEER],
   rounds: 3,
-  stored: 2_000,
   added: new Map([
     [1, 100],
     [100, 1_000],
     [500, 1_000],
   ]),
-  addedBySlow: new Map(),
-  repeated: 1_000,
+  stored: 2_000,
+  repeated: 500,
   changed: 200,
   removed: 50,
   searches: 20,
@@ -50,20 +49,15 @@ const FULL: Size = {
   dimension: 384,
   names: CONTENDERS,
   rounds: 5,
-  stored: 10_000,
   added: new Map([
     [1, 300],
     [100, 3_000],
-    [500, 4_000],
+    [500, 3_000],
   ]),
-  addedBySlow: new Map([
-    [1, 100],
-    [100, 300],
-    [500, 500],
-  ]),
+  stored: 10_000,
   repeated: 2_000,
   changed: 500,
-  removed: 100,
+  removed: 50,
   searches: 30,
 };
 
@@ -76,6 +70,7 @@ const WIDE: Size = {
     [100, 2_000],
     [500, 2_000],
   ]),
+  stored: 10_000,
 };
 
 const method = (size: Size, what: string): string =>
@@ -86,42 +81,51 @@ const method = (size: Size, what: string): string =>
 class Contest {
   readonly #size: Size;
   readonly #lineUp: LineUp;
-  /** Number of the next new memory, and how many are stored. */
-  readonly #next = new Map<ContenderName, number>();
+  readonly #context: BenchContext;
+  /** Memories that are stored, and the number of the next new one. */
   readonly #stored = new Map<ContenderName, number>();
+  readonly #next = new Map<ContenderName, number>();
 
-  constructor(size: Size, lineUp: LineUp) {
+  constructor(size: Size, lineUp: LineUp, context: BenchContext) {
     this.#size = size;
     this.#lineUp = lineUp;
+    this.#context = context;
   }
 
-  /** To begin with; also lets everybody's code get warm. */
-  async fill(): Promise<void> {
-    for (const name of this.#lineUp.names) {
-      await this.#lineUp.attempt(name, async (stand) => {
-        const endAt = performance.now() + FILL_MAX_MS;
-        while (this.#storedOf(name) < this.#size.stored && performance.now() < endAt) {
-          await this.#add(stand, FILL_BATCH_SIZE, FILL_BATCH_SIZE);
-        }
-        await this.#verify(stand);
-      });
-    }
-  }
-
+  /** Each batch size begins with empty stores: not everybody is as fast in large ones. */
   async newMemories(): Promise<ScenarioResult> {
     const figures = new Figures("memories/s");
     for (const [batchSize, count] of this.#size.added) {
+      await this.#each(async (stand) => {
+        await this.#moveOn(stand);
+        await this.#add(stand, this.#fewer(stand, count), batchSize); // One round to get warm.
+      });
       await this.#rounds(async (stand) => {
-        const added = SLOW.includes(stand.name) ? this.#size.addedBySlow.get(batchSize) : count;
-        if (added === undefined) return;
+        const added = this.#fewer(stand, count);
         figures.add(stand.name, batchesOf(batchSize), perSecond(added, await this.#add(stand, added, batchSize)));
         await this.#verify(stand);
       });
     }
     const title = `New memories, ${this.#size.dimension} numbers per vector`;
-    const what = "New memories in bulk: ours `syncBatch`, four transactions at a time, as by default.";
+    const what =
+      "New memories in bulk, into stores that were empty before a first round that does not count. Ours has four " +
+      "transactions under way, as by default.";
     const measures = figures.measures(this.#size.rounds);
     return { title, method: method(this.#size, what), measures, targets: this.#targets(figures) };
+  }
+
+  /** What is to be stored, and no more: into empty stores again. */
+  async fill(): Promise<void> {
+    await this.#each(async (stand) => {
+      await this.#moveOn(stand);
+      const endAt = performance.now() + FILL_MAX_MS;
+      for (;;) {
+        const missing = this.#size.stored - this.#storedOf(stand.name);
+        if (missing <= 0 || performance.now() > endAt) break;
+        await this.#add(stand, Math.min(missing, FILL_BATCH_SIZE), FILL_BATCH_SIZE);
+      }
+      await this.#verify(stand);
+    });
   }
 
   async repeats(): Promise<ScenarioResult> {
@@ -162,8 +166,7 @@ class Contest {
     const stalls = new Figures("ms");
     await this.#rounds(async (stand, round) => {
       const stored = this.#storedOf(stand.name);
-      const share = stand.name === "mem0" ? 10 : 1; // It takes that much longer.
-      const searches = Math.ceil(this.#size.searches / share);
+      const searches = this.#fewer(stand, this.#size.searches);
       const numbers = Array.from({ length: searches }, (_, at) => stored - 1 - ((at * 97 + round) % (stored >> 1)));
       const answer = await stand.ask("search", { numbers, revision: 0, count: ANSWERS });
       if (answer === null) return;
@@ -205,10 +208,24 @@ class Contest {
     return { title, method: method(this.#size, what), measures: figures.measures(this.#size.rounds), targets: [] };
   }
 
+  async #each(work: (stand: Stand) => Promise<void>): Promise<void> {
+    for (const name of this.#lineUp.names) await this.#lineUp.attempt(name, work);
+  }
+
   async #rounds(work: (stand: Stand, round: number) => Promise<void>): Promise<void> {
     for (let round = 0; round < this.#size.rounds; round++) {
-      for (const name of this.#lineUp.names) await this.#lineUp.attempt(name, (stand) => work(stand, round));
+      await this.#each((stand) => work(stand, round));
     }
+  }
+
+  async #moveOn(stand: Stand): Promise<void> {
+    await stand.move(this.#context);
+    this.#stored.set(stand.name, 0);
+    this.#next.set(stand.name, 0);
+  }
+
+  #fewer({ name }: Stand, count: number): number {
+    return Math.ceil(count / FEWER[name]);
   }
 
   /** @returns milliseconds. */
@@ -248,19 +265,17 @@ const perSecond = (count: number, ms: number): number => (count / ms) * 1_000;
 async function contest(context: BenchContext, size: Size): Promise<ScenarioResult[]> {
   const lineUp = await LineUp.open(context, size.names, size.dimension);
   try {
-    const match = new Contest(size, lineUp);
+    const match = new Contest(size, lineUp, context);
     const results: ScenarioResult[] = [];
     const isWhole = size.dimension === FULL.dimension;
     if (lineUp.names.length > 1) {
-      context.log(
-        `peers: filling ${lineUp.names.join(", ")} with ${size.stored} memories of ${size.dimension} numbers`,
-      );
+      const others = lineUp.names.filter((name) => name !== OURS).join(", ");
+      context.log(`peers: new memories of ${size.dimension} numbers, beside ${others}`);
+      results.push(await match.newMemories());
+      context.log(`peers: ${size.stored} memories stored: searches${isWhole ? ", repeats, changes, deletions" : ""}`);
       await match.fill();
-      context.log("peers: searches, repeats, changes, deletions");
       results.push(...(await match.searches()));
       if (isWhole) results.push(await match.repeats(), await match.changes(), await match.removals());
-      context.log("peers: new memories");
-      results.unshift(await match.newMemories());
     }
     if (!isWhole) return results;
     const about = { title: "Peers: who took part", method: "Pinned in bench/peers/package.json.", measures: [] };

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 
 /** Requests and answers by operation. */
 export type Operations = Record<string, { request: unknown; answer: unknown }>;
@@ -36,6 +37,7 @@ interface Pending {
   fail(error: Error): void;
 }
 
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 /** Characters of the end of its output that are kept for error messages. */
 const OUTPUT_KEPT_MAX = 4_000;
 /** Milliseconds that it may take to end by itself once it was told to. */
@@ -82,7 +84,8 @@ export class PeerProcess<Calls extends Operations> {
     { args = [], environment = {} }: { args?: readonly string[]; environment?: Readonly<Record<string, string>> } = {},
   ): PeerProcess<Calls> {
     const child = fork(script, args, {
-      execArgv: ["--expose-gc", "--import", import.meta.resolve("tsx")],
+      execArgv: ["--expose-gc", "--import", "tsx"],
+      cwd: REPOSITORY, // Where tsx is found.
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       serialization: "advanced",
