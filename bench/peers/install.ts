@@ -9,7 +9,7 @@ const INSTALL_TIMEOUT_MS = 5 * 60_000;
 /** SQLite is compiled where its prebuilt binary cannot be downloaded: some two minutes on two cores. */
 const COMPILE_TIMEOUT_MS = 8 * 60_000;
 const PROBE_TIMEOUT_MS = 30_000;
-const OUTPUT_KEPT_MAX = 2_000;
+const OUTPUT_KEPT_MAX = 20_000;
 
 type Reasons = Map<ContenderName, string>;
 
@@ -30,7 +30,7 @@ async function installPackages(mayInstall: boolean, log: (line: string) => void)
   if (!mayInstall) return "not installed: npm ci --prefix bench/peers";
   log("installing the peers' packages into bench/peers (npm ci)");
   const { ok, output } = await npm(["ci", "--omit=dev", "--ignore-scripts"], INSTALL_TIMEOUT_MS);
-  return ok ? null : `npm ci in bench/peers failed: ${lastLine(output)}`;
+  return ok ? null : `could not be installed (${codeOf(output)}): npm ci --prefix bench/peers`;
 }
 
 /** By npm's own record of what it installed. */
@@ -54,7 +54,7 @@ async function installSqlite(mayInstall: boolean, log: (line: string) => void): 
   log("fetching or compiling the SQLite that mem0 needs (some two minutes where it is compiled)");
   const { ok, output } = await npm(["rebuild", "better-sqlite3", "--ignore-scripts=false"], COMPILE_TIMEOUT_MS);
   if (ok && (await sqliteLoads())) return null;
-  return `its SQLite could not be built: ${lastLine(output)}`;
+  return `its SQLite could not be built (${codeOf(output)}): npm rebuild better-sqlite3 --ignore-scripts=false, in bench/peers`;
 }
 
 /** In a process of its own, as a broken binding takes its whole process down. */
@@ -100,8 +100,8 @@ async function run(file: string, args: readonly string[], timeoutMs: number): Pr
   }
 }
 
-/** The last line that says something about an error. */
-function lastLine(output: string): string {
-  const lines = output.split("\n").filter((line) => line.trim() !== "" && !line.includes("complete log of this run"));
-  return lines.findLast((line) => /error/i.test(line))?.trim() ?? lines.at(-1)?.trim() ?? "it says nothing";
+/** What npm calls it; the whole story is longer than a table's cell. */
+function codeOf(output: string): string {
+  const code = /npm error code (\S+)/.exec(output)?.[1];
+  return code ?? output.trim().split("\n").at(-1) ?? "it says nothing";
 }

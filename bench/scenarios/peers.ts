@@ -23,7 +23,7 @@ interface Size {
 /** Times fewer memories and searches in a round, for those that take so much longer. */
 const FEWER: Readonly<Record<ContenderName, number>> = { mnemosync: 1, LangChain: 1, LangGraph: 2, mem0: 10 };
 /** Milliseconds that filling one contender may take; its searches are measured at what is stored by then. */
-const FILL_MAX_MS = 20_000;
+const FILL_MAX_MS = 15_000;
 const FILL_BATCH_SIZE = 500;
 const ANSWERS = 10;
 /** Ours over the main peer at the batch size that is best for that one. */
@@ -50,7 +50,7 @@ const FULL: Size = {
   names: CONTENDERS,
   rounds: 5,
   added: new Map([
-    [1, 300],
+    [1, 200],
     [100, 3_000],
     [500, 3_000],
   ]),
@@ -58,7 +58,7 @@ const FULL: Size = {
   repeated: 2_000,
   changed: 500,
   removed: 50,
-  searches: 30,
+  searches: 20,
 };
 
 const WIDE: Size = {
@@ -67,10 +67,10 @@ const WIDE: Size = {
   names: [OURS, MAIN_PEER],
   rounds: 3,
   added: new Map([
-    [100, 2_000],
-    [500, 2_000],
+    [100, 1_500],
+    [500, 1_500],
   ]),
-  stored: 10_000,
+  stored: 5_000,
 };
 
 const method = (size: Size, what: string): string =>
