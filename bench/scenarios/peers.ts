@@ -2,8 +2,8 @@ import type { BenchContext, Scenario, ScenarioResult, Target } from "../harness/
 import { CONTENDERS, type ContenderName } from "../peers/contender.ts";
 import { Figures, LineUp, MAIN_PEER, OURS } from "../peers/line-up.ts";
 import type { Stand } from "../peers/stand.ts";
-import { median } from "../support/measure.ts";
 import { verify } from "../support/report.ts";
+import { median } from "../support/statistics.ts";
 
 /** How much of everything. */
 interface Size {
