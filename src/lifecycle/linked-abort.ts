@@ -29,8 +29,8 @@ export class LinkedAbort {
     return this.#timedOut;
   }
 
-  abort(): void {
-    this.#controller.abort();
+  abort(reason?: unknown): void {
+    this.#controller.abort(reason);
   }
 
   release(): void {

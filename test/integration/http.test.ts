@@ -209,7 +209,7 @@ test("without keys the service listens on a loopback address only, and pages of 
   t.onTestFinished(async () => void (await service.stop()));
   await service.connect(new AbortController().signal);
   const ask = async (headers: Record<string, string>): Promise<number> =>
-    (await service.app.inject({ method: "POST", url: "/v1/queue/drop", headers })).statusCode;
+    (await (await service.load()).inject({ method: "POST", url: "/v1/queue/drop", headers })).statusCode;
   expect(await ask({ host: "127.0.0.1:8420" })).toBe(200);
   expect(await ask({ host: "localhost" })).toBe(200);
   expect(await ask({ host: "127.0.0.1:8420", origin: "https://evil.example" })).toBe(403);
@@ -262,7 +262,8 @@ test("while the stores are away the service lives and is not ready; it connects 
   });
   t.onTestFinished(async () => void (await service.stop()));
   const connecting = service.connect(new AbortController().signal);
-  const ask = (url: string) => service.app.inject({ url, headers: { authorization: `Bearer ${keys.admin}` } });
+  const app = await service.load();
+  const ask = (url: string) => app.inject({ url, headers: { authorization: `Bearer ${keys.admin}` } });
   await pollUntil("a second attempt", 15_000, () => attempts > 1);
   expect((await ask("/healthz")).statusCode).toBe(200);
   expect((await ask("/readyz")).statusCode).toBe(503);

@@ -7,19 +7,16 @@ import type {
   ConflictSummary,
   MemorySynchronizer,
 } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { columns, counted, printable } from "../output.ts";
+import { counted, printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { STORE_NAMES, wholeNumber } from "./scope.ts";
 
 const ACTIONS = ["list", "show", "resolve"] as const;
 
 export const conflictsCommand: CliCommand = {
-  name: "conflicts",
-  usage: "[action] [id]",
-  summary:
-    "list what waits for a decision, show both sides (show <id>), decide (resolve <id>); exits 1 while some wait",
   configure(command) {
     command.addOption(
       new Option("--state <state>", "with list: others than those that wait").choices([

@@ -36,6 +36,8 @@ const CLOSE_SNAPSHOT_MS = 60_000;
 export interface FaissDependencies {
   /** Where the index comes up to date from. */
   readonly source: ChangeSource;
+  /** What the first question to `source` waits for, while the host starts. Its rejection is that of `open`. @default nothing */
+  readonly sourceReady?: Promise<unknown>;
   readonly log?: Log;
   /** 0 … 1, for the jitter of retries. */
   readonly random?: () => number;
@@ -61,12 +63,12 @@ export class FaissProjection implements Projection {
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
-    const { source, log = silentLog, random = Math.random, now = Date.now } = dependencies;
+    const { source, sourceReady, log = silentLog, random = Math.random, now = Date.now } = dependencies;
     this.#options = options;
     this.#lock = lock;
     this.#log = log;
     this.#now = now;
-    this.#follower = new LedgerFollower(options, { source, log, random, now });
+    this.#follower = new LedgerFollower(options, { source, sourceReady, log, random, now });
     const { hostPingIntervalMs, hostStallMs, hostBackoffMaxMs, closeTimeoutMs } = options;
     this.#client = new HostClient({
       connect: () => HostConnection.start(options.hostThreads, options.pendingCallsMax, log),

@@ -38,6 +38,7 @@ export class LedgerFollower {
   readonly recent: RecentPublishes;
   readonly #options: ResolvedFaissOptions;
   readonly #source: ChangeSource;
+  readonly #sourceReady: Promise<unknown> | undefined;
   readonly #log: Log;
   readonly #random: () => number;
   readonly #now: () => number;
@@ -47,10 +48,17 @@ export class LedgerFollower {
 
   constructor(
     options: ResolvedFaissOptions,
-    dependencies: { source: ChangeSource; log: Log; random: () => number; now: () => number },
+    dependencies: {
+      source: ChangeSource;
+      sourceReady?: Promise<unknown> | undefined;
+      log: Log;
+      random: () => number;
+      now: () => number;
+    },
   ) {
     this.#options = options;
     this.#source = dependencies.source;
+    this.#sourceReady = dependencies.sourceReady;
     this.#log = dependencies.log;
     this.#random = dependencies.random;
     this.#now = dependencies.now;
@@ -69,6 +77,7 @@ export class LedgerFollower {
     const scratch = connection.scratch;
     const proven = this.#proveNewest(signal);
     await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs, main }, signal);
+    if (this.#sourceReady !== undefined) await untilAborted(this.#sourceReady, signal);
     const epoch = await this.#persist(first, signal, (attempt) =>
       ask(attempt, (deadline) => this.#source.epoch(deadline)),
     );
