@@ -7,6 +7,7 @@ export type {
   SearchOptions,
   WriteOptions,
 } from "./calls.ts";
+export { CAPABILITIES, type Capability } from "./capabilities.ts";
 export type { Options } from "./config/options.ts";
 export {
   type ComparedSide,

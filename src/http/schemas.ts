@@ -188,8 +188,12 @@ export const statusSchema = z
 
 export const readinessSchema = z
   .object({
-    ready: z.boolean(),
+    ready: z.boolean().describe("Whether what was required can be done"),
+    degraded: z.boolean().describe("Whether what was required cannot be done, or a store is not healthy"),
     reason: z.string().nullable(),
+    capabilities: z
+      .object({ read: z.boolean(), write: z.boolean(), search: z.boolean() })
+      .describe("What can be done at the moment; search is false where no vector index is set up"),
     stores: z.record(
       z.string(),
       z.object({ state: z.enum(["healthy", "degraded", "down"]), reason: z.string().nullable() }),
@@ -270,7 +274,7 @@ export const repairDetailSchema = z
 
 export const queueSchema = z
   .object({
-    paused: z.boolean(),
+    paused: z.boolean().describe("On every node, by this service or by `mnemosync queue pause`"),
     entries: z.array(
       z.object({
         namespace: z.string(),

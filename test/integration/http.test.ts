@@ -373,9 +373,29 @@ test("an import of many lines goes through in one stream, and is counted", async
   expect(sampleValue(metrics, "mnemosync_sync_total", { operation: "sync_batch", outcome: "synced" })).toBe(2_500);
 });
 
+test("a pause of the queue holds for every node and outlives this one, until it is resumed", async (t) => {
+  const service = await openService(t, { world: { faiss: false } });
+  const other = await MemorySynchronizer.connect({ ...service.world.connectOptions, nodeId: "other" });
+  t.onTestFinished(() => other.close());
+  const paused = async () => (await service.request("GET", "/v1/queue")).json().paused;
+  expect(await paused()).toBe(false);
+  expect((await service.request("POST", "/v1/queue/pause")).json()).toEqual({ paused: true });
+  expect((await service.request("POST", "/v1/queue/pause")).json()).toEqual({ paused: true });
+  expect([await paused(), await other.backlog.isHeld()]).toEqual([true, true]);
+  await other.backlog.release(); // As `mnemosync queue resume` does.
+  expect(await paused()).toBe(false);
+  await other.backlog.hold();
+  expect((await service.request("POST", "/v1/queue/resume")).json()).toEqual({ paused: false });
+  expect(await other.backlog.isHeld()).toBe(false);
+});
+
 test("with Postgres away, reads go on, and writes are told to try again", async (t) => {
   const service = await openService(t, {
-    world: { faiss: false, settings: { retriesMax: 0, retryDelayMs: 1, healthCheckIntervalMs: 400 } },
+    // Long enough for a busy machine: a cache that seems to be away is asked no more.
+    world: {
+      faiss: false,
+      settings: { retriesMax: 0, retryDelayMs: 1, healthCheckIntervalMs: 400, cacheTimeoutMs: 10_000 },
+    },
   });
   const url = "/v1/namespaces/default/memories/m1";
   await service.request("PUT", url, { body: MEMORY });
@@ -393,9 +413,20 @@ test("with Postgres away, reads go on, and writes are told to try again", async 
     "postgres",
   ]);
   expect((await service.request("GET", "/v1/status")).json().stores.postgres.state).toBe("down");
-  await pollUntil(
-    "readiness to follow",
-    15_000,
-    async () => (await service.request("GET", "/readyz")).statusCode === 503,
-  );
+  const ready = (query = "") => service.request("GET", `/readyz${query}`, { key: null });
+  await pollUntil("readiness to follow", 15_000, async () => (await ready("?require=write")).statusCode === 503);
+  expect((await ready()).statusCode).toBe(200);
+  expect((await ready()).json()).toMatchObject({
+    ready: true,
+    degraded: true,
+    reason: null,
+    capabilities: { read: true, write: false, search: false },
+    stores: { postgres: { state: "down", reason: null }, redis: { state: "healthy", reason: null } },
+  });
+  expect((await ready("?require=write")).json()).toMatchObject({
+    ready: false,
+    reason: expect.stringContaining("write"),
+  });
+  expect((await ready("?require=search")).statusCode).toBe(503);
+  expect((await ready("?require=all")).statusCode).toBe(400);
 });
