@@ -2,6 +2,7 @@ import { z } from "zod";
 import { CAPABILITIES, type MemorySynchronizer, type Status } from "../../index.ts";
 import { type Route, route } from "../route.ts";
 import { readinessSchema, statusSchema } from "../schemas.ts";
+import { type Aged, SharedReading } from "../shared-reading.ts";
 
 const NOTHING = { read: false, write: false, search: false };
 
@@ -57,26 +58,32 @@ const status = route({
   method: "GET",
   path: "/v1/status",
   operationId: "getStatus",
-  summary: "How each store is, what it holds, and what is not published yet",
+  summary: "How each store is, what it holds, and what is not published yet, some seconds ago at most: see Age",
   tag: "operation",
   access: { scope: "read" },
-  responses: { 200: { description: "A store that is away is reported as such", schema: statusSchema } },
+  responses: {
+    200: {
+      description: "A store that is away is reported as such",
+      schema: statusSchema,
+      headers: { Age: "Seconds since it was read: callers share a reading, and do not wait for the next one" },
+    },
+  },
   async handle(_request, { sync }) {
-    return { status: 200, body: await sharedStatus(sync) };
+    const { value, ageMs } = await sharedStatus(sync);
+    return { status: 200, body: value, headers: { age: String(Math.floor(ageMs / 1_000)) } };
   },
 });
 
-/** Milliseconds for which callers share one answer: it counts, and however many ask, the stores count once. */
-const STATUS_FRESH_MS = 500;
-const statuses = new WeakMap<MemorySynchronizer, { readonly askedAt: number; readonly answer: Promise<Status> }>();
+const statuses = new WeakMap<MemorySynchronizer, SharedReading<Status>>();
 
-function sharedStatus(sync: MemorySynchronizer): Promise<Status> {
-  const last = statuses.get(sync);
-  if (last !== undefined && performance.now() - last.askedAt < STATUS_FRESH_MS) return last.answer;
-  const answer = sync.status({ timeoutMs: 10_000 });
-  statuses.set(sync, { askedAt: performance.now(), answer });
-  answer.catch(() => statuses.delete(sync)); // A failure is not shared beyond those who waited for it.
-  return answer;
+/** Counting takes time in every store: however many ask, it is done once. */
+function sharedStatus(sync: MemorySynchronizer): Promise<Aged<Status>> {
+  let reading = statuses.get(sync);
+  if (reading === undefined) {
+    reading = new SharedReading(() => sync.status({ timeoutMs: 10_000 }));
+    statuses.set(sync, reading);
+  }
+  return reading.get();
 }
 
 export const operationRoutes: readonly Route[] = [liveness, readiness, status];
