@@ -109,8 +109,8 @@ async function round(environment: Record<string, string>, key: string): Promise<
   await exited;
   const events = output.split("\n").filter((line) => line.startsWith("{"));
   const times = events.map((line) => JSON.parse(line) as { time: number; msg: string });
-  const upToDate = times.find(({ msg }) => /FAISS index is up to date/.test(msg))?.time;
-  const loaded = times.find(({ msg }) => /FAISS snapshot loaded|no FAISS snapshot/.test(msg))?.time;
+  const upToDate = times.find(({ msg }) => msg === "index.caught_up")?.time;
+  const loaded = times.find(({ msg }) => msg === "index.snapshot_loaded" || msg === "index.rebuild_started")?.time;
   const index = upToDate !== undefined && loaded !== undefined ? upToDate - loaded : Number.NaN;
   return { floor, ready, cpu, index, rss, hostRss: Math.max(0, ...hosts) };
 }

@@ -301,7 +301,7 @@ export class FaissProjection implements Projection {
     } catch (error) {
       if (signal.aborted || error instanceof EpochChangedError || error instanceof ClosedError) throw error;
       // The old cursor is true as well: the next start reads some more of the feed.
-      this.#log.warn({ error }, "FAISS snapshot without the latest changes: the ledger does not answer");
+      this.#log.warn({ error: (error as Error).message }, "index.snapshot_lagged");
     }
     const connection = await this.#ready(signal);
     const failed = this.#schedule.begin();
@@ -312,7 +312,7 @@ export class FaissProjection implements Projection {
       failed();
       throw error;
     }
-    this.#log.info(written, "FAISS snapshot written");
+    this.#log.info(written, "index.snapshot_written");
     return written;
   }
 
@@ -348,7 +348,7 @@ export class FaissProjection implements Projection {
       await this.#schedule.stop();
       if (snapshot && this.#client.state === "ready") {
         await this.snapshot(signal).catch((error: unknown) => {
-          this.#log.warn({ error }, "FAISS index closed without a snapshot: the next start replays more of the feed");
+          this.#log.warn({ error: (error as Error).message }, "index.closed_unsaved"); // The next start replays more.
         });
       }
       await this.#client.close();

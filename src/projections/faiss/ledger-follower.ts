@@ -91,7 +91,7 @@ export class LedgerFollower {
       const page = recent.slice(start, start + FEED_PAGE);
       await this.#persist(first, signal, (attempt) => this.#refresh(connection, page, attempt));
     }
-    this.#log.info({ ...progress, recent: recent.length, cursor: position.cursor }, "FAISS index is up to date");
+    this.#log.info({ ...progress, recent: recent.length, cursor: position.cursor }, "index.caught_up");
     return position;
   }
 
@@ -142,7 +142,8 @@ export class LedgerFollower {
     for (const sequence of await connection.request("listSnapshots", { directory }, signal)) {
       const crashes = this.#loadCrashes.get(sequence) ?? 0;
       if (crashes >= LOAD_CRASHES_MAX) {
-        this.#log.warn({ directory, sequence, crashes }, "FAISS snapshot set aside: the host died loading it");
+        const reason = `the host died loading it, ${crashes} times`;
+        this.#log.warn({ directory, sequence, reason }, "index.snapshot_set_aside");
         await connection.request("setAsideSnapshot", { directory, sequence }, signal);
         continue;
       }
@@ -154,11 +155,11 @@ export class LedgerFollower {
         case "loaded":
           this.#log.info(
             { directory, sequence, live: loaded.live, createdAt: loaded.createdAt },
-            "FAISS snapshot loaded",
+            "index.snapshot_loaded",
           );
           return loaded.cursor;
         case "set_aside":
-          this.#log.warn({ directory, sequence, reason: loaded.reason }, "FAISS snapshot set aside");
+          this.#log.warn({ directory, sequence, reason: loaded.reason }, "index.snapshot_set_aside");
           break;
         case "mismatch":
           throw new ConfigurationError(
@@ -167,7 +168,7 @@ export class LedgerFollower {
           );
       }
     }
-    this.#log.info({ directory }, "no FAISS snapshot to use: the index is rebuilt from the ledger");
+    this.#log.info({ directory }, "index.rebuild_started");
     return null;
   }
 
@@ -191,7 +192,7 @@ export class LedgerFollower {
       if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
         reportedAt = performance.now();
         this.#options.onProgress({ read, applied });
-        this.#log.info({ read, applied }, "FAISS index is catching up");
+        this.#log.info({ read, applied }, "index.progressed");
       }
     }
   }
@@ -230,7 +231,7 @@ export class LedgerFollower {
     } catch (error) {
       if (!(error instanceof ValidationError)) throw error;
       const { namespace, memoryId, version } = change;
-      this.#log.warn({ namespace, memoryId, version, reason: error.message }, "vector left out of the FAISS index");
+      this.#log.warn({ namespace, memoryId, version, reason: error.message }, "index.vector_left_out");
       return { ...change, embedding: null };
     }
   }
@@ -243,7 +244,7 @@ export class LedgerFollower {
         if (once || signal.aborted || error instanceof ConfigurationError) throw error;
         const ceiling = Math.min(this.#options.hostBackoffMaxMs, RETRY_MIN_MS * 2 ** Math.min(failures, 20));
         const waitMs = Math.round(this.#random() * ceiling);
-        this.#log.warn({ error, waitMs }, "FAISS recovery waits for the ledger; will retry");
+        this.#log.warn({ error: (error as Error).message, waitMs }, "index.recovery_delayed");
         await delay(waitMs, undefined, { signal });
       }
     }
