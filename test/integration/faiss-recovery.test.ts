@@ -93,6 +93,24 @@ describe("catching up", () => {
     expect(events("index.vector_left_out")).toHaveLength(1);
   });
 
+  test("a vector of another model stands without one, whatever its dimension; one of no named model gets in", async () => {
+    const of = (memoryId: string, embeddingModel: string | null) => ({ ...put(memoryId, 1, vector()), embeddingModel });
+    source.commit(of("foreign", "other-model"), of("own", "own-model"), of("unnamed", null));
+    const index = await open({ model: "own-model" });
+    const keys = ["foreign", "own", "unnamed"].map((memoryId) => put(memoryId, 1, null));
+    expect(await index.read(keys, { data: false }, within())).toMatchObject([
+      { state: "tombstone", version: 1 },
+      { state: "live", version: 1 },
+      { state: "live", version: 1 },
+    ]);
+    expect(events("index.vector_left_out")).toMatchObject([
+      { fields: { memoryId: "foreign", reason: expect.stringContaining("other-model") } },
+    ]);
+    source.commit({ ...of("foreign", "other-model"), version: 2 });
+    await index.catchUp(within());
+    expect(await index.count(within())).toBe(2);
+  });
+
   test("a restored database (another epoch) has the index rebuilt", async () => {
     const index = await open();
     await write(index, 5);

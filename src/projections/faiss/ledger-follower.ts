@@ -225,14 +225,25 @@ export class LedgerFollower {
   /** A memory whose vector cannot be in this index must not keep the others out: it stands without a vector. */
   #fitting(change: MemoryChange): MemoryChange {
     if (change.kind !== "put" || change.embedding === null) return change;
+    const reason = this.#misfit(change.embedding, change.embeddingModel);
+    if (reason === null) return change;
+    const { namespace, memoryId, version } = change;
+    this.#log.warn({ namespace, memoryId, version, reason }, "index.vector_left_out");
+    return { ...change, embedding: null };
+  }
+
+  /** Why a vector must not be in this index: as for a write, and as checks call it foreign. Null when it fits. */
+  #misfit(embedding: Float32Array, embeddingModel: string | null): string | null {
+    const { model } = this.#options;
+    if (model !== null && embeddingModel !== null && embeddingModel !== model) {
+      return `it is of ${JSON.stringify(embeddingModel)}, and the index holds vectors of ${JSON.stringify(model)}`;
+    }
     try {
-      projectChecked(this.#options, change.embedding);
-      return change;
+      projectChecked(this.#options, embedding);
+      return null;
     } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      const { namespace, memoryId, version } = change;
-      this.#log.warn({ namespace, memoryId, version, reason: error.message }, "index.vector_left_out");
-      return { ...change, embedding: null };
+      if (error instanceof ValidationError) return error.message;
+      throw error;
     }
   }
 
