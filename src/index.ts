@@ -42,6 +42,7 @@ export type {
   ConflictListOptions,
   ConflictSide,
   ConflictSummary,
+  DecisionOutcome,
   PendingConflicts,
 } from "./consistency/pending-conflicts.ts";
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair-options.ts";

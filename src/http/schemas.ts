@@ -214,11 +214,13 @@ export const jobSchema = z
   })
   .meta({ id: "Job" });
 
+const origin = z.enum([...store.options, "import"]);
+
 const conflictFields = {
   id: z.string(),
   namespace: z.string(),
   memoryId: z.string(),
-  store,
+  store: origin.describe("Where the other side was found: a store, or an import"),
   kind: z.string(),
   state: z.enum(["pending", "resolved", "failed"]),
   strategy: z.string(),
@@ -254,7 +256,7 @@ export const conflictDetailsSchema = z
 
 export const decisionBody = z
   .union([
-    z.strictObject({ choose: store.describe("Whose side is right") }),
+    z.strictObject({ choose: origin.describe("Whose side is right") }),
     z.strictObject({ remove: z.literal(true).describe("Only where the ledger does not know the memory") }),
     z.strictObject(memoryFields),
   ])
@@ -264,7 +266,7 @@ export const repairDetailSchema = z
   .object({
     namespace: z.string(),
     memoryId: z.string(),
-    store,
+    store: origin,
     kind: z.string(),
     outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
     note: z.string(),

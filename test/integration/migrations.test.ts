@@ -32,7 +32,7 @@ test("an empty database gets every migration, in order, and a second run has not
   const { sql, run } = await emptyDatabase(t);
   const report = await run();
   expect(report.applied.slice(0, 4)).toEqual(NAMES);
-  expect(report.version).toBe(report.applied.length);
+  expect(report.version).toBe(Number(report.applied.at(-1)?.slice(0, 4)));
   const first = await applied(sql);
   expect(first.map(({ name }) => name)).toEqual(report.applied);
   expect(await run()).toEqual({ applied: [], version: report.version });
