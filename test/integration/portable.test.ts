@@ -341,3 +341,32 @@ test("what a strategy left open waits with both sides, and is decided once, by h
   await expect(settle("m0", { choose: "postgres" })).rejects.toMatchObject({ code: "VALIDATION" });
   expect(await to.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
 });
+
+test("the next records are read while the ones before are written, one window ahead and no more", async (t) => {
+  const [from, to] = await worlds(t);
+  await from.fill(1);
+  const [header, memory, end] = (await exported(from)) as [ExportRecord, ExportedVersion, ExportRecord];
+  let given = 0;
+  async function* records() {
+    yield header;
+    for (let number = 0; number < 3_500; number++) {
+      given++;
+      // The checksum does not cover the id.
+      yield { ...memory, memoryId: `copy-${number}`, version: 1, vector: { there: 1 } };
+    }
+    yield end;
+  }
+  const aheads: number[] = [];
+  const reads: number[] = [];
+  const report = await to.sync.importMemories(records(), {
+    onProgress: ({ read, synced }) => {
+      aheads.push(given - synced);
+      reads.push(read);
+    },
+  });
+  expect(report).toMatchObject({ read: 3_502, synced: 3_500, rejected: 0, complete: true });
+  expect(reads).toEqual([1_001, 2_001, 3_001, 3_502]);
+  // Told when a window was written: until then the next one was read, and nothing beyond it.
+  for (const ahead of aheads) expect(ahead).toBeLessThanOrEqual(1_000);
+  expect(Math.max(...aheads)).toBeGreaterThan(0);
+});
