@@ -14,7 +14,8 @@ import { parseArgs } from "node:util";
 import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
 import type { Faiss } from "../src/projections/faiss/host/faiss.ts";
 import type { LiveEntry } from "../src/projections/projection.ts";
-import { median, milliseconds, perSecond, quantile, verify, withFolder } from "./support/report.ts";
+import { milliseconds, perSecond, verify, withFolder } from "./support/report.ts";
+import { median, quantile } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, uniformVectors } from "./support/vectors.ts";
 
 const { values } = parseArgs({

@@ -15,7 +15,8 @@ import { Redis } from "ioredis";
 import postgres from "postgres";
 import { openServices } from "../src/embedded/services.ts";
 import { MemorySynchronizer, openVectorIndex } from "../src/index.ts";
-import { milliseconds, quantile, verify, withFolder } from "./support/report.ts";
+import { milliseconds, verify, withFolder } from "./support/report.ts";
+import { quantile } from "./support/statistics.ts";
 import { randomNumbers, uniformVectors } from "./support/vectors.ts";
 
 const { values } = parseArgs({

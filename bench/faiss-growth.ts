@@ -8,7 +8,8 @@
  */
 import { parseArgs } from "node:util";
 import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
-import { milliseconds, quantile, verify, withFolder } from "./support/report.ts";
+import { milliseconds, verify, withFolder } from "./support/report.ts";
+import { quantile } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, tombstone, uniformVectors } from "./support/vectors.ts";
 
 const { values } = parseArgs({

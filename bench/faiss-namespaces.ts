@@ -9,7 +9,8 @@
  */
 import { parseArgs } from "node:util";
 import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
-import { milliseconds, perSecond, quantile, verify, withFolder } from "./support/report.ts";
+import { milliseconds, perSecond, verify, withFolder } from "./support/report.ts";
+import { quantile } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, uniformVectors } from "./support/vectors.ts";
 
 const { values } = parseArgs({

@@ -12,7 +12,8 @@ import { parseArgs } from "node:util";
 import type { PutChange } from "../src/memory/memory.ts";
 import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
 import { exactScore, projectVector } from "../src/projections/faiss/metric.ts";
-import { milliseconds, quantile, verify, withFolder } from "./support/report.ts";
+import { milliseconds, verify, withFolder } from "./support/report.ts";
+import { quantile } from "./support/statistics.ts";
 import { clusteredVectors, EMPTY_LEDGER, put, randomNumbers, tombstone } from "./support/vectors.ts";
 
 const { values } = parseArgs({

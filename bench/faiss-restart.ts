@@ -20,7 +20,8 @@ import { createFlatBlock } from "../src/projections/faiss/flat-block.ts";
 import type { Faiss } from "../src/projections/faiss/host/faiss.ts";
 import { projectInto } from "../src/projections/faiss/metric.ts";
 import type { LiveEntry } from "../src/projections/projection.ts";
-import { median, milliseconds, verify, withFolder } from "./support/report.ts";
+import { milliseconds, verify, withFolder } from "./support/report.ts";
+import { median } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, uniformVectors } from "./support/vectors.ts";
 
 const { values } = parseArgs({

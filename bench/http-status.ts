@@ -25,7 +25,7 @@ import { openServices } from "../src/embedded/services.ts";
 import { createKey } from "../src/http/keys.ts";
 import { MemorySynchronizer } from "../src/index.ts";
 import type { WritersOrder } from "./support/http-writers.ts";
-import { quantile } from "./support/report.ts";
+import { quantile } from "./support/statistics.ts";
 
 const { values } = parseArgs({
   options: {

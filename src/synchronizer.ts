@@ -27,7 +27,8 @@ import {
   type StoreName,
 } from "./errors.ts";
 import type { MemoryVersion, VersionDiff } from "./history/history.ts";
-import { abortError, untilAborted, withDeadline } from "./lifecycle/deadline.ts";
+import { abortError, untilAborted } from "./lifecycle/deadline.ts";
+import { withSharedDeadline } from "./lifecycle/shared-deadline.ts";
 import type { MemoryKey } from "./memory/keys.ts";
 import type { MemoryInput } from "./memory/schema.ts";
 import type { Operation } from "./observability/metric-names.ts";
@@ -361,7 +362,7 @@ export class MemorySynchronizer {
   async #call<T>(what: string, call: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#assertOpen();
     const timeoutMs = call.timeoutMs ?? this.#parts.options.callTimeoutMs;
-    return await withDeadline(timeoutMs, call.signal, async (signal) => {
+    return await withSharedDeadline(timeoutMs, call.signal, async (signal) => {
       try {
         return await untilAborted(work(signal), signal);
       } catch (error) {

@@ -8,6 +8,8 @@ export interface BenchContext {
   newDatabase(): Promise<string>;
   /** A new, empty folder that is removed at the end of the scenario. */
   newDirectory(): Promise<string>;
+  /** What `--rounds` asks for; a scenario chooses where it is absent. See `roundsOf`. */
+  readonly rounds?: number;
   /** Says where the scenario is, to the person who waits. */
   log(line: string): void;
 }
@@ -17,10 +19,15 @@ export type Role = "ours" | "floor" | "peer";
 /** Rates are better when higher, times when lower. */
 export type Unit = "memories/s" | "searches/s" | "operations/s" | "ms" | "s" | "MiB" | "bytes/memory" | "share";
 
-/** One figure of one contender: a value per round. */
+/**
+ * One figure of one contender: a value per round. Others of the same unit and figure are shown beside the first one that
+ * is a floor, so the floor that counts comes before other floors.
+ */
 export interface Measure {
   readonly contender: string;
   readonly role: Role;
+  /** Which one, where a contender has several of a unit: "p99". */
+  readonly figure?: string;
   readonly unit: Unit;
   /** In order of the rounds. */
   readonly values: readonly number[];
@@ -42,6 +49,15 @@ export interface FreeTable {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** What grows along with what. */
+export interface LinePlot {
+  readonly x: string;
+  readonly y: string;
+  readonly series: readonly { readonly name: string; readonly role: Role; readonly points: readonly Point[] }[];
+}
+
+export type Point = readonly [x: number, y: number];
+
 export interface ScenarioResult {
   /** What was measured, with its size: a heading. */
   readonly title: string;
@@ -50,6 +66,8 @@ export interface ScenarioResult {
   readonly measures: readonly Measure[];
   readonly targets: readonly Target[];
   readonly table?: FreeTable;
+  /** Drawn in the place of bars. */
+  readonly lines?: LinePlot;
 }
 
 export interface Scenario {

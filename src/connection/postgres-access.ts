@@ -3,6 +3,9 @@ import type postgres from "postgres";
 /** A tagged-template client. Inside `use` it is one connection; nothing else runs on it meanwhile. */
 export type Sql = postgres.Sql;
 
+/** A part of a statement, with its parameters. */
+export type Fragment = postgres.PendingQuery<postgres.Row[]>;
+
 export interface PostgresConnection {
   readonly sql: Sql;
   /** The server process behind the connection, for making sure that it is gone. */

@@ -1,5 +1,6 @@
 import type { Backend, PostgresAccess, PostgresConnection } from "../connection/postgres-access.ts";
 import { withDeadline } from "../lifecycle/deadline.ts";
+import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
 import type { BucketDigests, BucketSet } from "../memory/buckets.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
@@ -285,7 +286,7 @@ export class Ledger implements ChangeSource {
   }
 
   async #connection<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => this.#postgres.use(deadline, work));
+    return await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) => this.#postgres.use(deadline, work));
   }
 }
 

@@ -1,8 +1,8 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import { embeddingBytes } from "../memory/checksum.ts";
-import { keyText, type MemoryKey } from "../memory/keys.ts";
+import type { Fragment, Sql } from "../connection/postgres-access.ts";
+import { compareKeys, keyText, type MemoryKey } from "../memory/keys.ts";
 import type { VersionVector } from "../memory/version-vector.ts";
-import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { keyLiterals } from "./arrays.ts";
+import { inputRows } from "./write-columns.ts";
 
 /** A memory's row, as it stood when it was locked. */
 export interface LockedVersion {
@@ -29,7 +29,7 @@ export interface VersionWrite extends MemoryKey {
   /** Milliseconds since 1970: the ledger's clock, or the time of an imported or offline change. */
   readonly modifiedAt: number;
   /** The memory must not have a row yet, whatever the version: that of an import. Version 1 implies it. */
-  readonly inserts?: true;
+  readonly inserts: boolean;
 }
 
 /** The transaction's row: commit token and outbox entry. */
@@ -65,7 +65,8 @@ export async function beginAndLock(
 }
 
 async function lockVersions(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, LockedVersion>> {
-  const [namespaces, memoryIds] = keyLiterals(keys);
+  // Looked up and locked one by one in the order in which they are given.
+  const [namespaces, memoryIds] = keyLiterals(keys.toSorted(compareKeys));
   const rows = await sql<
     {
       namespace: string;
@@ -79,11 +80,12 @@ async function lockVersions(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<s
   >`
     select v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.version_vector::text as vector,
            v.redis_version::float8 as redis_version, v.faiss_version::float8 as faiss_version
-    from mnemosync.memory_versions v
-    join unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-      on v.namespace = k.namespace and v.memory_id = k.memory_id
-    order by v.namespace, v.memory_id
-    for update of v`;
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    cross join lateral (
+      select * from mnemosync.memory_versions v
+      where v.namespace = k.namespace and v.memory_id = k.memory_id
+      for update
+    ) v`;
   return new Map(
     rows.map((row) => [
       keyText({ namespace: row.namespace, memoryId: row.memory_id }),
@@ -109,88 +111,89 @@ export async function writeVersions(
   writes: readonly VersionWrite[],
   token: TransactionToken,
 ): Promise<number> {
-  const [namespaces, memoryIds] = keyLiterals(writes);
-  const column = (pick: (write: VersionWrite) => string | number | null): string => arrayLiteral(writes.map(pick));
-  const { packed, lengths } = packEmbeddings(writes);
+  const inserts = writes.filter((write) => write.version === 1 || write.inserts).length;
+  const outcomes = token.outcomes === undefined ? null : JSON.stringify(token.outcomes);
+  // Most chunks are of new memories only, for which there is nothing to replace, to forget or to bury.
+  const onlyNew = inserts === writes.length && writes.every((write) => write.checksum !== null);
   const [row] = await sql<{ written: number; inserted: number }[]>`
-    with input as materialized (
-      select i.namespace, i.memory_id, i.version, i.bucket, i.vector::jsonb as vector, i.checksum,
-             ('x' || i.digest)::bit(64)::bigint as digest, i.document::json as document,
-             case when i.embedding_length >= 0 then
-               substr(${packed}::bytea, (sum(greatest(i.embedding_length, 0)) over (order by i.position))::int
-                 - i.embedding_length + 1, i.embedding_length)
-             end as embedding,
-             to_timestamp(i.expires_at / 1000.0) as expires_at, i.redis_version, i.faiss_version,
-             to_timestamp(i.modified_at / 1000.0) as modified_at
-      from unnest(
-        ${namespaces}::text::text[],
-        ${memoryIds}::text::text[],
-        ${column((write) => write.version)}::text::bigint[],
-        ${column((write) => write.bucket)}::text::int[],
-        ${column((write) => JSON.stringify(write.vector))}::text::text[],
-        ${column((write) => write.checksum)}::text::text[],
-        ${column((write) => write.digest)}::text::text[],
-        ${column((write) => write.documentJson)}::text::text[],
-        ${arrayLiteral(lengths)}::text::int[],
-        ${column((write) => write.expiresAt)}::text::float8[],
-        ${column((write) => write.redisVersion)}::text::bigint[],
-        ${column((write) => write.faissVersion)}::text::bigint[],
-        ${column((write) => write.modifiedAt)}::text::float8[]
-      ) with ordinality as i (namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding_length,
-                              expires_at, redis_version, faiss_version, modified_at, position)
-      order by i.position
-    ), replaced as (
-      insert into mnemosync.memory_history
-        (namespace, memory_id, version, checksum, document, embedding, version_vector, modified_at, deleted_at, tx_id)
-      select v.namespace, v.memory_id, v.version, v.checksum, m.document, m.embedding, v.version_vector, v.modified_at,
-             v.deleted_at, v.tx_id
-      from input i
-      join mnemosync.memory_versions v on v.namespace = i.namespace and v.memory_id = i.memory_id
-      left join mnemosync.memories m on m.namespace = i.namespace and m.memory_id = i.memory_id
-      where i.version > 1 and ${token.historyVersionsMax}::int > 0
-    ), forgotten as (
-      delete from mnemosync.memory_history h using input i
-      where i.version > 1
-        and h.namespace = i.namespace and h.memory_id = i.memory_id
-        and h.version < i.version - ${token.historyVersionsMax}::int
-    ), versions as (
+    with input as materialized (${inputRows(sql, writes)}),
+    ${onlyNew ? sql`` : replacing(sql, token.historyVersionsMax)}
+    versions as (
       insert into mnemosync.memory_versions as v
         (namespace, memory_id, version, checksum, digest, bucket, version_vector, redis_version, faiss_version,
          modified_at, deleted_at, expires_at, tx_id, xid, seq)
-      select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector, i.redis_version,
-             i.faiss_version, i.modified_at, case when i.checksum is null then i.modified_at end, i.expires_at,
+      select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector, i.version, i.faiss_version,
+             i.modified_at, case when i.checksum is null then i.modified_at end, i.expires_at,
              ${token.transactionId}::text, pg_current_xact_id(), nextval('mnemosync.change_seq')
       from input i
-      on conflict (namespace, memory_id) do update set
-        version = excluded.version, checksum = excluded.checksum, digest = excluded.digest,
-        version_vector = excluded.version_vector, redis_version = excluded.redis_version,
-        faiss_version = excluded.faiss_version, modified_at = excluded.modified_at, deleted_at = excluded.deleted_at,
-        expires_at = excluded.expires_at, tx_id = excluded.tx_id, xid = excluded.xid, seq = excluded.seq
-      where v.version = excluded.version - 1
+      on conflict (namespace, memory_id) do ${onlyNew ? sql`nothing` : updateNext(sql)}
       returning v.xmax = 0 as inserted -- an update leaves its lock there
     ), documents as (
       insert into mnemosync.memories (namespace, memory_id, document, embedding)
       select i.namespace, i.memory_id, i.document, i.embedding from input i where i.checksum is not null
       on conflict (namespace, memory_id) do update set document = excluded.document, embedding = excluded.embedding
-    ), buried as (
-      delete from mnemosync.memories m using input i
-      where i.checksum is null and m.namespace = i.namespace and m.memory_id = i.memory_id
     ), token as (
       insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, idempotency_key,
                                               outcomes)
-      values (${token.transactionId}, 'committed', ${token.nodeId}, ${namespaces}::text::text[],
-              ${memoryIds}::text::text[], ${column((write) => write.version)}::text::bigint[], ${token.idempotencyKey},
-              ${token.outcomes === undefined ? null : JSON.stringify(token.outcomes)}::text::jsonb)
+      select ${token.transactionId}, 'committed', ${token.nodeId},
+             coalesce(array_agg(i.namespace order by i.position), '{}'),
+             coalesce(array_agg(i.memory_id order by i.position), '{}'),
+             coalesce(array_agg(i.version order by i.position), '{}'), ${token.idempotencyKey}::text, ${outcomes}::text::jsonb
+      from input i
     )
     select count(*)::int as written, count(*) filter (where inserted)::int as inserted from versions`;
   // Where a row appeared since the locks were taken, an imported version may have replaced it by accident of its number.
-  const inserts = writes.filter((write) => write.version === 1 || write.inserts).length;
   return row?.inserted === inserts ? row.written : 0;
 }
 
-/** All vectors one behind the other in one value, which the server cuts: a third of the cost of an array of bytea. */
-function packEmbeddings(writes: readonly VersionWrite[]): { packed: Buffer; lengths: number[] } {
-  const lengths = writes.map((write) => write.embedding?.byteLength ?? -1);
-  const parts = writes.flatMap((write) => (write.embedding === null ? [] : [embeddingBytes(write.embedding)]));
-  return { packed: Buffer.concat(parts), lengths };
+/** Only over the version before: any other means that the row is not the one that was locked. */
+function updateNext(sql: Sql): Fragment {
+  return sql`update set
+        version = excluded.version, checksum = excluded.checksum, digest = excluded.digest,
+        version_vector = excluded.version_vector, redis_version = excluded.redis_version,
+        faiss_version = excluded.faiss_version, modified_at = excluded.modified_at, deleted_at = excluded.deleted_at,
+        expires_at = excluded.expires_at, tx_id = excluded.tx_id, xid = excluded.xid, seq = excluded.seq
+      where v.version = excluded.version - 1`;
+}
+
+/**
+ * What becomes of the versions that are replaced. Row by row (`offset 0` keeps the planner from turning it into a join):
+ * whatever it believes about the size of these tables, a chunk must not read one of them as a whole.
+ */
+function replacing(sql: Sql, historyVersionsMax: number): Fragment {
+  return sql`replaced as (
+      insert into mnemosync.memory_history
+        (namespace, memory_id, version, checksum, document, embedding, version_vector, modified_at, deleted_at, tx_id)
+      select i.namespace, i.memory_id, v.version, v.checksum, m.document, m.embedding, v.version_vector, v.modified_at,
+             v.deleted_at, v.tx_id
+      from input i
+      cross join lateral (
+        select * from mnemosync.memory_versions v
+        where v.namespace = i.namespace and v.memory_id = i.memory_id offset 0
+      ) v
+      left join lateral (
+        select m.document, m.embedding from mnemosync.memories m
+        where m.namespace = i.namespace and m.memory_id = i.memory_id offset 0
+      ) m on true
+      where i.version > 1 and ${historyVersionsMax}::int > 0
+    ), forgotten as (
+      delete from mnemosync.memory_history h
+      where h.ctid = any (array(
+        select old.ctid from input i cross join lateral (
+          select o.ctid from mnemosync.memory_history o
+          where o.namespace = i.namespace and o.memory_id = i.memory_id
+            and o.version < i.version - ${historyVersionsMax}::int offset 0
+        ) old
+        where i.version > 1
+      ))
+    ), buried as (
+      delete from mnemosync.memories m
+      where m.ctid = any (array(
+        select gone.ctid from input i cross join lateral (
+          select d.ctid from mnemosync.memories d
+          where d.namespace = i.namespace and d.memory_id = i.memory_id offset 0
+        ) gone
+        where i.checksum is null
+      ))
+    ),`;
 }

@@ -1,13 +1,17 @@
 import { AbortedError, DeadlineExceededError } from "../errors.ts";
-import { LinkedAbort } from "./linked-abort.ts";
+import { isDueWithin, LinkedAbort } from "./linked-abort.ts";
 import { onAbort } from "./on-abort.ts";
 
-/** Runs `work` with a signal that fires after `milliseconds`, or with `parent`. No timer is left when it ends. */
+/**
+ * Runs `work` with a signal that fires after `milliseconds`, or with `parent`: that itself, where its own time is up no
+ * later. No timer is left when it ends.
+ */
 export async function withDeadline<T>(
   milliseconds: number,
   parent: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  if (parent !== undefined && isDueWithin(parent, milliseconds)) return await work(parent);
   const abort = new LinkedAbort(parent, milliseconds);
   try {
     return await work(abort.signal);
@@ -25,22 +29,21 @@ export function isTimeout(signal: AbortSignal): boolean {
  * `promise`, or a rejection with the reason of `signal` once that fires. The promise goes on: its late outcome is
  * ignored, so whoever started it must be able to live with either.
  */
-export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let forget: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
     if (signal.aborted) reject(signal.reason);
-    else forget = onAbort(signal, () => reject(signal.reason));
+    const forget = onAbort(signal, () => reject(signal.reason));
+    promise.then(
+      (value) => {
+        forget();
+        resolve(value);
+      },
+      (error: unknown) => {
+        forget();
+        reject(error); // Nobody hears of it where the caller was told the signal's reason already.
+      },
+    );
   });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    forget?.();
-    promise.catch(ignoreLateFailure);
-  }
-}
-
-function ignoreLateFailure(): void {
-  // The caller was told the signal's reason already.
 }
 
 /** The error a public call gives when `signal` ended it. */

@@ -1,4 +1,11 @@
-import { onAbort } from "./on-abort.ts";
+import { onAbort, withListeners } from "./on-abort.ts";
+
+const DUE: unique symbol = Symbol("due");
+
+interface TimedSignal extends AbortSignal {
+  /** When its time is up, by `performance.now()`. */
+  [DUE]?: number;
+}
 
 /**
  * An AbortController that also fires with `parent` and after `timeoutMs`. Not `AbortSignal.any` with
@@ -7,17 +14,17 @@ import { onAbort } from "./on-abort.ts";
  */
 export class LinkedAbort {
   readonly #controller = new AbortController();
-  readonly #parent: AbortSignal | undefined;
+  readonly #tellListeners = withListeners(this.#controller.signal);
   readonly #forget: (() => void) | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #onParent = () => this.#controller.abort(this.#parent?.reason);
   #timedOut = false;
 
   constructor(parent?: AbortSignal, timeoutMs?: number) {
-    this.#parent = parent;
-    if (parent?.aborted) this.#onParent();
-    this.#forget = parent && onAbort(parent, this.#onParent);
-    if (timeoutMs !== undefined) this.#timer = setTimeout(() => this.#timeOut(), timeoutMs);
+    if (parent?.aborted) this.abort(parent.reason);
+    this.#forget = parent && onAbort(parent, () => this.abort(parent.reason));
+    if (timeoutMs === undefined) return;
+    (this.signal as TimedSignal)[DUE] = performance.now() + timeoutMs;
+    this.#timer = setTimeout(() => this.#timeOut(), timeoutMs);
   }
 
   get signal(): AbortSignal {
@@ -30,7 +37,18 @@ export class LinkedAbort {
   }
 
   abort(reason?: unknown): void {
+    if (this.signal.aborted) return;
     this.#controller.abort(reason);
+    this.#tellListeners();
+  }
+
+  /** Whether its timer keeps the process alive: yes after `ref`, as at first, no after `unref`. */
+  ref(): void {
+    this.#timer?.ref();
+  }
+
+  unref(): void {
+    this.#timer?.unref();
   }
 
   release(): void {
@@ -41,6 +59,12 @@ export class LinkedAbort {
   #timeOut(): void {
     if (this.signal.aborted) return;
     this.#timedOut = true;
-    this.#controller.abort(new DOMException("time is up", "TimeoutError"));
+    this.abort(new DOMException("time is up", "TimeoutError"));
   }
+}
+
+/** Whether the time of `signal` is up within `milliseconds` anyway. */
+export function isDueWithin(signal: AbortSignal, milliseconds: number): boolean {
+  const due = (signal as TimedSignal)[DUE];
+  return due !== undefined && due <= performance.now() + milliseconds;
 }

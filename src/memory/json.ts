@@ -8,7 +8,7 @@ const DEPTH_MAX = 100;
 
 /**
  * A copy of `value` that holds JSON and nothing else, so that later changes by the caller don't reach us. Negative
- * zero becomes zero, as canonical JSON has it.
+ * zero becomes zero and keys are sorted, as canonical JSON has it.
  * @throws {ValidationError} with the path of what JSON cannot carry: `undefined`, a function, a Date, a non-finite
  *   number, a string that is not well-formed Unicode or contains NUL, a cycle.
  */
@@ -55,13 +55,34 @@ function copyObject(value: object, path: string, depth: number): JsonObject {
     throw new ValidationError(path, `a ${value.constructor?.name ?? "class instance"} is not plain JSON`);
   }
   const copy: JsonObject = {};
-  for (const [key, item] of Object.entries(value)) {
+  const keys = Object.keys(value);
+  if (!isAscending(keys)) keys.sort();
+  for (const key of keys) {
     const itemPath = `${path}.${key}`;
     checkText(key, `key of ${itemPath}`);
-    const itemCopy = copyJson(item, itemPath, depth + 1);
+    const itemCopy = copyJson((value as Record<string, unknown>)[key], itemPath, depth + 1);
     setOwn(copy, key, itemCopy);
   }
   return copy;
+}
+
+/**
+ * Whether all objects within `value` list their keys in the order of canonical JSON. (Keys that look like array indexes
+ * come first in any object, in the order of numbers.)
+ */
+export function hasCanonicalOrder(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (Array.isArray(value)) return value.every(hasCanonicalOrder);
+  const keys = Object.keys(value);
+  return isAscending(keys) && keys.every((key) => hasCanonicalOrder((value as Record<string, unknown>)[key]));
+}
+
+/** In the order of UTF-16 code units. */
+function isAscending(keys: readonly string[]): boolean {
+  for (let index = 1; index < keys.length; index++) {
+    if ((keys[index - 1] as string) > (keys[index] as string)) return false;
+  }
+  return true;
 }
 
 export function isJsonObject(value: JsonValue | undefined): value is JsonObject {

@@ -30,7 +30,8 @@ export function parseKeyText(text: string): MemoryKey {
 
 /** First two bytes, big-endian, of SHA-256(`namespace 0x00 memoryId`): 0 … 65,535. */
 export function bucketOf(key: MemoryKey): number {
-  return Number.parseInt(hash("sha256", keyText(key), "hex").slice(0, 4), 16);
+  const bytes = hash("sha256", keyText(key), "binary");
+  return bytes.charCodeAt(0) * 256 + bytes.charCodeAt(1);
 }
 
 /**

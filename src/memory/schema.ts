@@ -3,6 +3,7 @@ import { ValidationError } from "../errors.ts";
 import { checkText, copyJson, type JsonObject } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
+import type { VectorBlock } from "./vector-block.ts";
 
 /** Largest memory that is accepted. Sizes are bytes of UTF-8. */
 export interface MemoryBounds {
@@ -76,6 +77,10 @@ function memorySchema(bounds: MemoryBounds) {
 
 type MemorySchema = ReturnType<typeof memorySchema>;
 
+function keySchema(schema: MemorySchema) {
+  return schema.pick({ namespace: true, memoryId: true });
+}
+
 /** A memory as a caller gives it. */
 export type MemoryInput = z.input<MemorySchema>;
 
@@ -88,17 +93,22 @@ export interface ValidMemory extends MemoryKey {
 /** Checks what callers give and turns it into the form that is stored. One per synchronizer. */
 export class MemoryValidator {
   readonly #schema: MemorySchema;
+  readonly #keySchema: ReturnType<typeof keySchema>;
   readonly #bounds: MemoryBounds;
   readonly #index: IndexShape;
 
   constructor(index: IndexShape = {}, bounds: MemoryBounds = DEFAULT_BOUNDS) {
     this.#bounds = bounds;
     this.#schema = memorySchema(bounds);
+    this.#keySchema = keySchema(this.#schema);
     this.#index = index;
   }
 
-  /** @throws {ValidationError} naming the first offending field, what was found and what was expected. */
-  validate(input: unknown): ValidMemory {
+  /**
+   * @param block where the copy of the vector goes.
+   * @throws {ValidationError} naming the first offending field, what was found and what was expected.
+   */
+  validate(input: unknown, block?: VectorBlock): ValidMemory {
     const parsed = this.#schema.safeParse(input);
     if (!parsed.success) throw validationError(parsed.error, input);
     const value = parsed.data;
@@ -110,22 +120,23 @@ export class MemoryValidator {
         `${metadataBytes} bytes as JSON, and at most ${this.#bounds.metadataBytesMax} are allowed`,
       );
     }
+    // In the order of canonical JSON, which is then what the engine's own JSON writes.
     const document: MemoryDocument = {
       content: value.content,
-      memoryType: value.memoryType,
+      ...(value.embeddingModel !== undefined && { embeddingModel: this.#checkModel(value.embeddingModel) }),
+      ...(value.expiresAt != null && { expiresAt: isoInstant(value.expiresAt) }),
       importance: value.importance === 0 ? 0 : value.importance,
+      memoryType: value.memoryType,
       metadata,
       privacy: value.privacy,
     };
-    if (value.embeddingModel !== undefined) document.embeddingModel = this.#checkModel(value.embeddingModel);
-    if (value.expiresAt != null) document.expiresAt = isoInstant(value.expiresAt);
-    const embedding = value.embedding == null ? null : this.checkEmbedding(value.embedding);
+    const embedding = value.embedding == null ? null : this.checkEmbedding(value.embedding, "embedding", block);
     return { namespace: value.namespace, memoryId: value.memoryId, document, embedding };
   }
 
   /** A checked key. @throws {ValidationError} */
   validateKey(memoryId: unknown, namespace: unknown = DEFAULT_NAMESPACE): MemoryKey {
-    const parsed = this.#schema.pick({ namespace: true, memoryId: true }).safeParse({ namespace, memoryId });
+    const parsed = this.#keySchema.safeParse({ namespace, memoryId });
     if (!parsed.success) throw validationError(parsed.error, { namespace, memoryId });
     return parsed.data;
   }
@@ -144,20 +155,22 @@ export class MemoryValidator {
   }
 
   /** A copy of `values` as float32, checked against the index. @throws {ValidationError} */
-  checkEmbedding(values: readonly number[] | Float32Array, path = "embedding"): Float32Array {
+  checkEmbedding(values: readonly number[] | Float32Array, path = "embedding", block?: VectorBlock): Float32Array {
     const { dimension, metric } = this.#index;
     if (dimension !== undefined && values.length !== dimension) {
       throw new ValidationError(path, `has ${values.length} numbers, and the index holds vectors of ${dimension}`);
     }
     if (values.length === 0) throw new ValidationError(path, "is empty: leave it out, or give a vector");
-    const vector = Float32Array.from(values);
+    const vector = block?.copy(values) ?? new Float32Array(values);
     let squares = 0;
     for (let index = 0; index < vector.length; index++) {
       const component = vector[index] as number;
-      if (!Number.isFinite(component)) {
-        throw new ValidationError(`${path}[${index}]`, `${String(values[index])} is not a finite float32`);
-      }
       squares += component * component;
+    }
+    // The square of a float32 is far from the largest double, so that their sum is finite where all of them are.
+    if (!Number.isFinite(squares)) {
+      const index = vector.findIndex((component) => !Number.isFinite(component));
+      throw new ValidationError(`${path}[${index}]`, `${String(values[index])} is not a finite float32`);
     }
     if (metric === "cosine" && squares === 0) {
       throw new ValidationError(path, "is all zeros, which has no direction under the cosine metric");
@@ -168,7 +181,8 @@ export class MemoryValidator {
   /** The stored form. With `embedded`, a vector that was computed from the content by the named model. */
   encode(memory: ValidMemory, embedded?: { embedding: Float32Array; model: string }): EncodedMemory {
     if (embedded === undefined) return encodeMemory(memory, memory.document, memory.embedding);
-    const document = { ...memory.document, embeddingModel: this.#checkModel(embedded.model) };
+    const { content, embeddingModel: _replaced, ...others } = memory.document;
+    const document = { content, embeddingModel: this.#checkModel(embedded.model), ...others };
     return encodeMemory(memory, document, this.checkEmbedding(embedded.embedding));
   }
 

@@ -3,6 +3,21 @@ import { setOwn } from "./json.ts";
 /** How many writes of each node a version includes. A node that is absent counts 0. */
 export type VersionVector = Readonly<Record<string, number>>;
 
+/** The vector of a memory that `nodeId` wrote once, and nobody else. The same object each time: there are many such. */
+export function firstVector(nodeId: string): VersionVector {
+  if (first?.nodeId !== nodeId) {
+    const vector = Object.freeze({ [nodeId]: 1 });
+    first = { nodeId, vector, json: JSON.stringify(vector) };
+  }
+  return first.vector;
+}
+let first: { readonly nodeId: string; readonly vector: VersionVector; readonly json: string } | undefined;
+
+/** As JSON. */
+export function vectorJson(vector: VersionVector): string {
+  return vector === first?.vector ? first.json : JSON.stringify(vector);
+}
+
 /** The vector after one more write by `nodeId`. */
 export function increment(vector: VersionVector, nodeId: string): VersionVector {
   return { ...vector, [nodeId]: counterOf(vector, nodeId) + 1 };
@@ -29,6 +44,7 @@ function counterOf(vector: VersionVector, nodeId: string): number {
 
 /** The vector that `text` spells as JSON; null when it spells none. */
 export function parseVector(text: string): VersionVector | null {
+  if (text === first?.json) return first.vector;
   let value: unknown;
   try {
     value = JSON.parse(text);

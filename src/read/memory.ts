@@ -22,17 +22,17 @@ export function cachedMemory(entry: LiveEntry): Memory | undefined {
   if (data === undefined || data.documentJson === null || data.vector === null) return undefined;
   const vector = parseVector(data.vector);
   if (vector === null || checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
-  return {
-    ...(JSON.parse(data.documentJson.toString()) as MemoryDocument),
-    namespace,
-    memoryId,
-    version,
-    checksum,
-    vector,
-    modifiedAt: entry.modifiedAt ?? 0,
-    embedding: data.embedding === null ? null : embeddingFromBytes(data.embedding),
-    source: "redis",
-  };
+  // Filled in where it was parsed: a copy of the document costs as much as parsing it.
+  const memory = JSON.parse(data.documentJson.toString()) as { -readonly [Field in keyof Memory]: Memory[Field] };
+  memory.namespace = namespace;
+  memory.memoryId = memoryId;
+  memory.version = version;
+  memory.checksum = checksum;
+  memory.vector = vector;
+  memory.modifiedAt = entry.modifiedAt ?? 0;
+  memory.embedding = data.embedding === null ? null : embeddingFromBytes(data.embedding);
+  memory.source = "redis";
+  return memory;
 }
 
 /** The memory that the ledger holds. */

@@ -1,6 +1,6 @@
 import { AbortedError, type MnemosyncError, StoreUnavailableError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
-import { withDeadline } from "../lifecycle/deadline.ts";
+import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection, StoredEntry } from "../projections/projection.ts";
@@ -158,7 +158,7 @@ export class Reader {
     const { redis, cacheTimeoutMs, log } = this.#parts;
     if (redis === null || keys.length === 0 || !redis.allows()) return [];
     try {
-      return await withDeadline(cacheTimeoutMs, signal, (deadline) =>
+      return await withSharedDeadline(cacheTimeoutMs, signal, (deadline) =>
         redis.target.read(keys, { data: true }, deadline),
       );
     } catch (error) {

@@ -2,6 +2,7 @@ import { MnemosyncError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { QueuedMemory, QueueEntry, QueueName } from "../ledger/queue-statements.ts";
 import { withDeadline } from "../lifecycle/deadline.ts";
+import { NEVER } from "../lifecycle/shared-deadline.ts";
 import { keyText } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Log } from "../observability/log.ts";
@@ -33,10 +34,6 @@ export interface BacklogPass {
   readonly published: number;
   /** Whether a queue gave a full batch, so that more may be waiting. */
   readonly more: boolean;
-}
-
-function neverAborted(): AbortSignal {
-  return new AbortController().signal;
 }
 
 /** Memories claimed at a time. */
@@ -83,7 +80,7 @@ export class Backlog {
   }
 
   /** One look at the overdue transactions and at each store's queue. Has no timers. @throws {StoreUnavailableError} Postgres is away. */
-  async runOnce(signal: AbortSignal = neverAborted()): Promise<BacklogPass> {
+  async runOnce(signal: AbortSignal = NEVER): Promise<BacklogPass> {
     if (this.#paused) return { takenOver: 0, claimed: 0, published: 0, more: false };
     const { ledger, gates, publishDeadlineMs } = this.#parts;
     const stores = gates.map((gate) => gate.target.store);
@@ -98,7 +95,7 @@ export class Backlog {
   }
 
   /** Passes until one finds nothing that can be done now. @returns memories brought up to date. */
-  async drain(signal: AbortSignal = neverAborted()): Promise<number> {
+  async drain(signal: AbortSignal = NEVER): Promise<number> {
     let published = 0;
     for (;;) {
       const pass = await this.runOnce(signal);
@@ -108,17 +105,17 @@ export class Backlog {
   }
 
   /** Queue rows, dead letters first. */
-  async list(limit: number, signal: AbortSignal = neverAborted()): Promise<QueueEntry[]> {
+  async list(limit: number, signal: AbortSignal = NEVER): Promise<QueueEntry[]> {
     return await this.#parts.ledger.listQueue(limit, signal);
   }
 
   /** Makes dead letters due again. @returns how many. */
-  async replay(signal: AbortSignal = neverAborted()): Promise<number> {
+  async replay(signal: AbortSignal = NEVER): Promise<number> {
     return await this.#parts.ledger.replayDead(signal);
   }
 
   /** Forgets dead letters: their stores stay behind until a check finds them. @returns how many. */
-  async drop(signal: AbortSignal = neverAborted()): Promise<number> {
+  async drop(signal: AbortSignal = NEVER): Promise<number> {
     return await this.#parts.ledger.dropDead(signal);
   }
 
@@ -126,16 +123,16 @@ export class Backlog {
    * Like `pause`, on every node and for good: kept in the ledger, where it outlives this process. Neither undoes the
    * other.
    */
-  async hold(signal: AbortSignal = neverAborted()): Promise<void> {
+  async hold(signal: AbortSignal = NEVER): Promise<void> {
     await this.#parts.ledger.holdBacklog(signal);
   }
 
   /** Ends `hold`. */
-  async release(signal: AbortSignal = neverAborted()): Promise<void> {
+  async release(signal: AbortSignal = NEVER): Promise<void> {
     await this.#parts.ledger.releaseBacklog(signal);
   }
 
-  async isHeld(signal: AbortSignal = neverAborted()): Promise<boolean> {
+  async isHeld(signal: AbortSignal = NEVER): Promise<boolean> {
     return await this.#parts.ledger.isBacklogHeld(signal);
   }
 

@@ -1,9 +1,9 @@
-import { AbortedError } from "../errors.ts";
 import { withDeadline } from "../lifecycle/deadline.ts";
 import type { MemoryInput } from "../memory/schema.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import { writeTogether } from "./batch-together.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { WriteIntent } from "./plan.ts";
 
 /** Slices under way at a time, per transaction that may run: one being written, one being got ready. */
 const SLICES_PER_TRANSACTION = 2;
@@ -61,16 +61,10 @@ async function writeSlice(
   signal: AbortSignal,
 ): Promise<SyncOutcome[]> {
   const prepared = await parts.intake.prepare(inputs, {}, signal);
-  return await Promise.all(
-    prepared.map(async (item) => {
-      if ("error" in item) return failedOutcome(item.key, item.error);
-      try {
-        return await parts.batcher.write(item, true, signal);
-      } catch (error) {
-        if (error instanceof AbortedError) return failedOutcome(item.key, error);
-        throw error;
-      }
-    }),
+  const intents = prepared.filter((item): item is WriteIntent => !("error" in item));
+  const written = (await parts.batcher.writeMany(intents, signal)).values();
+  return prepared.map((item) =>
+    "error" in item ? failedOutcome(item.key, item.error) : (written.next().value as SyncOutcome),
   );
 }
 

@@ -17,6 +17,8 @@ export interface BatcherOptions {
 }
 
 interface Request {
+  /** Names its line. */
+  readonly text: string;
   readonly intent: WriteIntent;
   readonly signal: AbortSignal | undefined;
   settle(outcome: SyncOutcome): void;
@@ -60,18 +62,48 @@ export class Batcher {
    */
   async write(intent: WriteIntent, wait: boolean, signal?: AbortSignal): Promise<SyncOutcome> {
     await this.#place(wait, signal);
-    return await new Promise<SyncOutcome>((resolve) => {
-      const text = keyText(intent.key);
-      const line = this.#lines.get(text);
-      const request = { intent, signal, settle: resolve };
-      if (line === undefined) {
-        this.#lines.set(text, [request]);
-        this.#ready.add(text);
-      } else {
-        line.push(request);
+    return await new Promise<SyncOutcome>((resolve) => this.#enqueue(intent, signal, resolve));
+  }
+
+  /**
+   * Writes many memories, each as part of some chunk; waits for places. One outcome per intent, in order: a promise for
+   * all of them costs less than one for each.
+   * @throws {ClosedError}
+   */
+  async writeMany(intents: readonly WriteIntent[], signal?: AbortSignal): Promise<SyncOutcome[]> {
+    const outcomes = new Array<SyncOutcome>(intents.length);
+    let missing = intents.length;
+    let allSettled = (): void => undefined;
+    for (const [index, intent] of intents.entries()) {
+      const settle = (outcome: SyncOutcome): void => {
+        outcomes[index] = outcome;
+        if (--missing === 0) allSettled();
+      };
+      try {
+        if (this.#isOpen(signal) && this.#waiting < this.#options.waitingMax) this.#waiting++;
+        else await this.#place(true, signal);
+      } catch (error) {
+        if (!(error instanceof AbortedError)) throw error;
+        settle(failedOutcome(intent.key, error));
+        continue;
       }
-      this.#planPump();
-    });
+      this.#enqueue(intent, signal, settle);
+    }
+    if (missing > 0) await new Promise<void>((resolve) => (allSettled = resolve));
+    return outcomes;
+  }
+
+  #enqueue(intent: WriteIntent, signal: AbortSignal | undefined, settle: Request["settle"]): void {
+    const text = keyText(intent.key);
+    const request = { text, intent, signal, settle };
+    const line = this.#lines.get(text);
+    if (line === undefined) {
+      this.#lines.set(text, [request]);
+      this.#ready.add(text);
+    } else {
+      line.push(request);
+    }
+    this.#planPump();
   }
 
   /**
@@ -110,9 +142,7 @@ export class Batcher {
 
   async #place(wait: boolean, signal: AbortSignal | undefined): Promise<void> {
     const { waitingMax } = this.#options;
-    for (;;) {
-      if (this.#closed) throw new ClosedError("the synchronizer");
-      if (signal?.aborted) throw notStarted(signal);
+    while (this.#isOpen(signal)) {
       if (this.#waiting < waitingMax) break;
       if (!wait) throw new QueueFullError(this.#waiting, waitingMax);
       await new Promise<void>((resolve) => {
@@ -127,6 +157,13 @@ export class Batcher {
       });
     }
     this.#waiting++;
+  }
+
+  /** @throws {ClosedError} {AbortedError} There is no use in waiting for a place. */
+  #isOpen(signal: AbortSignal | undefined): true {
+    if (this.#closed) throw new ClosedError("the synchronizer");
+    if (signal?.aborted) throw notStarted(signal);
+    return true;
   }
 
   /** Chunks are cut once the current turn of the event loop is over, so that calls made together go together. */
@@ -152,7 +189,7 @@ export class Batcher {
       requests.forEach((request, index) => {
         request.settle(outcomes[index] as SyncOutcome);
       });
-      for (const request of requests) this.#advanceLine(keyText(request.intent.key));
+      for (const { text } of requests) this.#advanceLine(text);
     }
     if (this.#ready.size > 0) this.#planPump();
   }

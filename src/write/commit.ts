@@ -2,7 +2,8 @@ import type { Backend } from "../connection/postgres-access.ts";
 import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
-import { pause, withDeadline } from "../lifecycle/deadline.ts";
+import { pause } from "../lifecycle/deadline.ts";
+import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
 import { keyText } from "../memory/keys.ts";
 import type { PreparedBatch } from "../projections/projection.ts";
 import { assertDistinct, type Decision, decide, type WriteIntent } from "./plan.ts";
@@ -135,7 +136,7 @@ class Attempt {
     const preparing = involved.filter(({ changes }) => changes.length > 0);
     this.#preparing = preparing.map(({ gate }) => gate);
     const token = this.#transaction.transactionId;
-    const results = await withDeadline(this.#parts.prepareTimeoutMs, this.#signal, (signal) =>
+    const results = await withSharedDeadline(this.#parts.prepareTimeoutMs, this.#signal, (signal) =>
       Promise.allSettled(preparing.map(({ gate, changes }) => prepareIn(gate, { token, changes }, signal))),
     );
     for (const result of results) if (result.status === "rejected") throw result.reason;

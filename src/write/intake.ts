@@ -2,6 +2,7 @@ import type { Embedder } from "../embed/embedder.ts";
 import { EmbeddingError, InternalError, MnemosyncError } from "../errors.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import type { MemoryInput, MemoryValidator, ValidMemory } from "../memory/schema.ts";
+import { VectorBlock } from "../memory/vector-block.ts";
 import type { WriteIntent } from "./plan.ts";
 
 /** What a write may be given beside the memory itself. */
@@ -36,7 +37,8 @@ export class Intake {
     options: IntentOptions,
     signal: AbortSignal,
   ): Promise<(WriteIntent | Refusal)[]> {
-    const valid = inputs.map((input) => this.#validate(input));
+    const block = VectorBlock.for(inputs);
+    const valid = inputs.map((input) => this.#validate(input, block));
     const wanting = valid.filter((memory): memory is ValidMemory => !("error" in memory) && this.#needsVector(memory));
     const vectors = await this.#embed(wanting, signal);
     return valid.map((memory) => {
@@ -47,9 +49,9 @@ export class Intake {
     });
   }
 
-  #validate(input: MemoryInput): ValidMemory | Refusal {
+  #validate(input: MemoryInput, block: VectorBlock | undefined): ValidMemory | Refusal {
     try {
-      return this.#validator.validate(input);
+      return this.#validator.validate(input, block);
     } catch (error) {
       return refusal(input, error);
     }

@@ -1,7 +1,7 @@
 import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
 import { bucketOf, keyText, type MemoryKey } from "../memory/keys.ts";
 import { type EncodedMemory, type MemoryChange, putChange } from "../memory/memory.ts";
-import { increment, joinVectors, type VersionVector } from "../memory/version-vector.ts";
+import { firstVector, increment, joinVectors, type VersionVector } from "../memory/version-vector.ts";
 
 /** What a caller wants done with one memory. */
 export interface WriteIntent {
@@ -47,52 +47,44 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
   }
   if (imported !== undefined && locked !== undefined) return { action: "conflict", version, checksum };
   const next = imported?.version ?? version + 1;
-  const vector = imported?.vector ?? increment(joinVectors(locked?.vector ?? {}, intent.includes ?? {}), nodeId);
   const modifiedAt = intent.modifiedAt ?? now;
   // The index must hear of a memory that lost its vector as well as of one that has one.
   const hadVector = locked?.faissVersion != null;
   const faiss = hadVector || memory?.embedding != null;
-  const base = {
+  const vector = nextVector(intent, locked, nodeId);
+  const change: MemoryChange =
+    memory === null
+      ? { kind: "tombstone", namespace: key.namespace, memoryId: key.memoryId, version: next, modifiedAt }
+      : putChange(memory, next, { vector, modifiedAt });
+  const put = change.kind === "put" ? change : null;
+  // Named one by one: copying the common part of a put and a deletion cost more than all else that is done here.
+  const write: VersionWrite = {
     namespace: key.namespace,
     memoryId: key.memoryId,
     version: next,
     bucket: memory?.bucket ?? bucketOf(key),
     vector,
-    modifiedAt,
+    checksum: put?.checksum ?? null,
+    digest: put?.digest ?? null,
+    documentJson: put?.documentJson ?? null,
+    embedding: put?.embedding ?? null,
+    expiresAt: put?.expiresAt ?? null,
     redisVersion: next,
-    ...(imported && { inserts: true as const }),
+    faissVersion: (put === null ? hadVector : put.embedding !== null) ? next : null,
+    modifiedAt,
+    inserts: imported !== undefined,
   };
-  if (memory === null) {
-    return {
-      action: "write",
-      write: {
-        ...base,
-        checksum: null,
-        digest: null,
-        documentJson: null,
-        embedding: null,
-        expiresAt: null,
-        faissVersion: hadVector ? next : null,
-      },
-      change: { kind: "tombstone", namespace: key.namespace, memoryId: key.memoryId, version: next, modifiedAt },
-      faiss,
-    };
-  }
-  const change = putChange(memory, next, { vector, modifiedAt });
-  return {
-    action: "write",
-    write: {
-      ...base,
-      checksum: memory.checksum,
-      digest: change.digest,
-      documentJson: memory.documentJson,
-      embedding: memory.embedding,
-      expiresAt: change.expiresAt,
-      faissVersion: memory.embedding === null ? null : next,
-    },
-    change,
-    faiss,
-  };
+  return { action: "write", write, change, faiss };
+}
+
+function nextVector(
+  { imported, includes }: WriteIntent,
+  locked: LockedVersion | undefined,
+  nodeId: string,
+): VersionVector {
+  if (imported !== undefined) return imported.vector;
+  if (locked === undefined && includes === undefined) return firstVector(nodeId);
+  return increment(joinVectors(locked?.vector ?? {}, includes ?? {}), nodeId);
 }
 
 /** Throws when two intents name the same memory: one transaction gives a memory one new version. */

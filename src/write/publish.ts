@@ -1,5 +1,6 @@
 import { InternalError, MnemosyncError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
 import { keyText, type MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Log } from "../observability/log.ts";
@@ -34,13 +35,14 @@ export async function publishTo(
 ): Promise<StorePublish> {
   const store = gate.target.store;
   if (changes.length === 0) return { store, failure: null, overtaken: new Set() };
-  const signal = AbortSignal.timeout(parts.publishTimeoutMs);
   try {
-    const answers = await gate.target.publish(changes, signal, token);
-    gate.succeeded();
-    const stale = changes.filter((_, index) => answers[index] === "stale");
-    const overtaken = stale.length === 0 ? new Set<string>() : await findOvertaken(parts, gate, stale, signal);
-    return { store, failure: null, overtaken };
+    return await withSharedDeadline(parts.publishTimeoutMs, undefined, async (signal) => {
+      const answers = await gate.target.publish(changes, signal, token);
+      gate.succeeded();
+      const stale = changes.filter((_, index) => answers[index] === "stale");
+      const overtaken = stale.length === 0 ? new Set<string>() : await findOvertaken(parts, gate, stale, signal);
+      return { store, failure: null, overtaken };
+    });
   } catch (error) {
     if (countsAgainstStore(error)) gate.failed(error);
     // Whatever went wrong, the changes are committed: the write must not be reported as failed.
@@ -87,10 +89,13 @@ export async function confirmPublished(
   transactionId: string,
   pending: readonly { store: ProjectionName; keys: readonly MemoryKey[]; reason: string }[],
 ): Promise<void> {
-  const signal = AbortSignal.timeout(parts.publishTimeoutMs);
+  const { ledger, publishTimeoutMs } = parts;
   try {
-    if (pending.length === 0) await parts.ledger.markPublished([transactionId], signal);
-    else await parts.ledger.queuePending(transactionId, pending, signal);
+    await withSharedDeadline(publishTimeoutMs, undefined, (signal) =>
+      pending.length === 0
+        ? ledger.markPublished([transactionId], signal)
+        : ledger.queuePending(transactionId, pending, signal),
+    );
   } catch (error) {
     parts.log.warn({ transactionId, error: (error as Error).message }, "write.confirm_failed");
   }

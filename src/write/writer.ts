@@ -2,6 +2,7 @@ import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cock
 import { ulid } from "ulid";
 import { classifyPostgresError } from "../connection/postgres-errors.ts";
 import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../errors.ts";
+import { NEVER } from "../lifecycle/shared-deadline.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import {
   type ChunkTransaction,
@@ -122,7 +123,7 @@ export class Writer {
       if (gate.allows()) gates.push(gate);
       else if (onStoreDown === "reject") throw gate.refusal();
     }
-    const signal = new AbortController().signal; // A chunk serves many callers: none of them can end it.
+    const signal = NEVER; // A chunk serves many callers: none of them can end it.
     const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null };
     let decisions: readonly Decision[];
     try {

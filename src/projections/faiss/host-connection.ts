@@ -10,6 +10,7 @@ import {
   StoreRefusedError,
   StoreUnavailableError,
 } from "../../errors.ts";
+import { onAbort } from "../../lifecycle/on-abort.ts";
 import type { Log } from "../../observability/log.ts";
 import { BlockFiles } from "./block-files.ts";
 import type { Arguments, HostErrorCode, HostMessage, HostRequest, Operation, Result } from "./messages.ts";
@@ -102,16 +103,14 @@ export class HostConnection {
       }
       const id = this.#nextId++;
       // An aborted call keeps its place until the host answers or ends: calls that pile up there stay bounded too.
-      const onAbort = (): void => reject(abortError(operation, signal as AbortSignal));
-      const settle = (): void => signal?.removeEventListener("abort", onAbort);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const settle = signal && onAbort(signal, () => reject(abortError(operation, signal)));
       this.#pending.set(id, {
         resolve: (result) => {
-          settle();
+          settle?.();
           resolve(result as Result<O>);
         },
         reject: (error) => {
-          settle();
+          settle?.();
           reject(error);
         },
       });

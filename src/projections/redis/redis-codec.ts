@@ -2,8 +2,12 @@ import { embeddingBytes } from "../../memory/checksum.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange } from "../../memory/memory.ts";
 import { NAMESPACE_PATTERN } from "../../memory/schema.ts";
+import { vectorJson } from "../../memory/version-vector.ts";
 import type { Replacement, StoredEntry } from "../projection.ts";
 import type { ScriptArgument, ScriptReply } from "./script-runner.ts";
+
+/** Fields of a hash, in the order in which `READ` returns them. */
+const ENTRY_FIELDS = ["version", "checksum", "deleted", "modified_at", "data", "embedding", "vector", "digest"];
 
 /** Turns keys and changes into what the scripts take, and their replies into entries. */
 export class RedisCodec {
@@ -44,7 +48,7 @@ export class RedisCodec {
       change.checksum,
       change.digest,
       change.modifiedAt,
-      JSON.stringify(change.vector),
+      vectorJson(change.vector),
       change.documentJson,
       this.#storeEmbedding && change.embedding !== null ? embeddingBytes(change.embedding) : "",
       change.expiresAt ?? "",
@@ -57,6 +61,17 @@ export class RedisCodec {
     const checksum = found?.state === "live" ? found.checksum : "";
     const write = change === null ? ["remove", "", "", "", "", "", "", "", ""] : this.changeArguments(change);
     return [state, version, checksum, ...write];
+  }
+
+  /** The entry in a reply of HGETALL. */
+  entryOfFields(key: MemoryKey, reply: readonly ScriptReply[]): StoredEntry | null {
+    if (reply.length === 0) return null;
+    const held = new Array<ScriptReply>(ENTRY_FIELDS.length).fill(null);
+    for (let at = 0; at < reply.length; at += 2) {
+      const place = ENTRY_FIELDS.indexOf(String(reply[at]));
+      if (place >= 0) held[place] = reply[at + 1] ?? null;
+    }
+    return this.entry(key, held, true);
   }
 
   /** The entry in a reply of `READ` or `SCAN`. */

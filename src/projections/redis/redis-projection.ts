@@ -117,6 +117,11 @@ export class RedisProjection implements Projection {
     options: { data: boolean },
     signal: AbortSignal,
   ): Promise<(StoredEntry | null)[]> {
+    const [key] = keys;
+    if (key !== undefined && keys.length === 1 && options.data) {
+      const entry = await this.#readOne(key, signal);
+      if (entry !== undefined) return [entry];
+    }
     const entries: (StoredEntry | null)[] = [];
     for (const part of slices(keys)) {
       const reply = await this.#scripts.runEach(READ, this.#keys(part), [options.data ? "1" : "0"], [], signal);
@@ -125,6 +130,13 @@ export class RedisProjection implements Projection {
       });
     }
     return options.data ? await this.#withRaw(entries, signal) : entries;
+  }
+
+  /** A script would cost the server as much again as the read does. Undefined: what stands there is no entry of ours. */
+  async #readOne(key: MemoryKey, signal: AbortSignal): Promise<StoredEntry | null | undefined> {
+    const fields = await this.#scripts.hash(this.#codec.redisKey(key), signal);
+    const entry = fields === null ? undefined : this.#codec.entryOfFields(plainKey(key), fields);
+    return entry?.state === "malformed" ? undefined : entry;
   }
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {

@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import { type Cluster, Command, type Redis } from "ioredis";
-import { isTimeout, untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
+import { isTimeout, untilAborted } from "../../lifecycle/deadline.ts";
+import { withSharedDeadline } from "../../lifecycle/shared-deadline.ts";
+import { PackedCommand } from "./packed-command.ts";
 import { redisError } from "./redis-errors.ts";
 
 export type ScriptArgument = string | number | Buffer;
@@ -33,7 +35,9 @@ export class ScriptRunner {
     signal: AbortSignal,
     node: Redis | Cluster = this.#client,
   ): Promise<ScriptReply> {
-    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => this.#run(lua, keys, values, deadline, node));
+    return await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
+      this.#run(lua, keys, values, deadline, node),
+    );
   }
 
   /**
@@ -51,12 +55,24 @@ export class ScriptRunner {
     if (!this.#client.isCluster) {
       return (await this.run(lua, keys, [...shared, ...each.flat()], signal)) as ScriptReply[];
     }
-    const replies = await withDeadline(this.#callTimeoutMs, signal, (deadline) =>
+    const replies = await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
       Promise.all(
         keys.map((key, index) => this.#run(lua, [key], [...shared, ...(each[index] ?? [])], deadline, this.#client)),
       ),
     );
     return replies.map((reply) => (reply as ScriptReply[])[0] ?? null);
+  }
+
+  /** The fields and values of a hash, in turns; none where there is no such key, null where it is something else. */
+  async hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {
+    return await withSharedDeadline(this.#callTimeoutMs, signal, async (deadline) => {
+      try {
+        return (await this.#send("HGETALL", [key], deadline, this.#client)) as ScriptReply[];
+      } catch (error) {
+        if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
+        throw redisError(error, deadline);
+      }
+    });
   }
 
   /** The servers that hold the keys, in an order that stays the same for as long as they do. */
@@ -76,27 +92,28 @@ export class ScriptRunner {
     node: Redis | Cluster,
   ): Promise<ScriptReply> {
     try {
-      return await this.#send("EVALSHA", this.#digest(lua), keys, values, signal, node);
+      return await this.#send("EVALSHA", [this.#digest(lua), keys.length, ...keys, ...values], signal, node);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw redisError(error, signal);
     }
     try {
-      return await this.#send("EVAL", lua, keys, values, signal, node);
+      return await this.#send("EVAL", [lua, keys.length, ...keys, ...values], signal, node);
     } catch (error) {
       throw redisError(error, signal);
     }
   }
 
   async #send(
-    name: "EVAL" | "EVALSHA",
-    script: string,
-    keys: readonly ScriptArgument[],
-    values: readonly ScriptArgument[],
+    name: "EVAL" | "EVALSHA" | "HGETALL",
+    args: readonly ScriptArgument[],
     signal: AbortSignal,
     node: Redis | Cluster,
   ): Promise<ScriptReply> {
     signal.throwIfAborted();
-    const command = new Command(name, [script, keys.length, ...keys, ...values], { replyEncoding: null });
+    // A cluster's client looks at the keys to find the server.
+    const command = node.isCluster
+      ? new Command(name, [...args], { replyEncoding: null })
+      : new PackedCommand(name, args);
     node.sendCommand(command);
     try {
       return await untilAborted(command.promise as Promise<ScriptReply>, signal);

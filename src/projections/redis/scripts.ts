@@ -20,9 +20,13 @@ local function put(key, at)
     probed = true
   end
   redis.call('DEL', key)
-  redis.call('HSET', key, 'version', ARGV[at + 1], 'checksum', ARGV[at + 2], 'digest', ARGV[at + 3],
-    'modified_at', ARGV[at + 4], 'vector', ARGV[at + 5], 'data', ARGV[at + 6])
-  if ARGV[at + 7] ~= '' then redis.call('HSET', key, 'embedding', ARGV[at + 7]) end
+  if ARGV[at + 7] == '' then
+    redis.call('HSET', key, 'version', ARGV[at + 1], 'checksum', ARGV[at + 2], 'digest', ARGV[at + 3],
+      'modified_at', ARGV[at + 4], 'vector', ARGV[at + 5], 'data', ARGV[at + 6])
+  else
+    redis.call('HSET', key, 'version', ARGV[at + 1], 'checksum', ARGV[at + 2], 'digest', ARGV[at + 3],
+      'modified_at', ARGV[at + 4], 'vector', ARGV[at + 5], 'data', ARGV[at + 6], 'embedding', ARGV[at + 7])
+  end
   if ARGV[at + 8] ~= '' then redis.call('PEXPIREAT', key, ARGV[at + 8]) end
 end
 

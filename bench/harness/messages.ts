@@ -1,0 +1,21 @@
+import type { ScenarioResult } from "./scenario.ts";
+
+/** What the process of a scenario is told. */
+export interface Assignment {
+  /** The module that exports the scenario. */
+  readonly module: string;
+  readonly quick: boolean;
+  readonly rounds?: number;
+  readonly postgresUrl: string;
+  readonly redisUrl: string;
+  /** A new, empty folder. */
+  readonly folder: string;
+  /** The file for its processor profile. */
+  readonly profile?: string;
+}
+
+/** What it tells. The last one is no `log`. */
+export type Report =
+  | { readonly kind: "log"; readonly line: string }
+  | { readonly kind: "results"; readonly results: readonly ScenarioResult[] }
+  | { readonly kind: "failure"; readonly reason: string };

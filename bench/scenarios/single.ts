@@ -1,0 +1,71 @@
+import { floorRows, PostgresFloor } from "../floors/postgres.ts";
+import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
+import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
+import { ratioTarget } from "../harness/targets.ts";
+import { DURABLE, onceForTurn } from "../support/bulk.ts";
+import { benchMemories } from "../support/dataset.ts";
+import { OurStores, sampleOf, verifyOutcomes } from "../support/our-stores.ts";
+import { LATENCY_FIGURES, latencies, latencyFigures } from "../support/timed.ts";
+
+export const single: Scenario = {
+  name: "single",
+  run: (context) => forDimensions(context, measure),
+};
+
+async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
+  const count = context.quick ? 200 : 1_000;
+  const memoriesOf = onceForTurn((turn) => benchMemories(turn * count, (turn + 1) * count, 0, dimension));
+  const ours = await OurStores.open(context, { dimension });
+  const floor = new PostgresFloor(await context.newDatabase(), 1);
+  await floor.begin();
+  const contenders: Contender[] = [
+    {
+      name: "mnemosync",
+      role: "ours",
+      durable: DURABLE.ours,
+      figures: LATENCY_FIGURES,
+      run: async (turn) => {
+        const inputs = memoriesOf(turn).map(({ memoryId, ...fields }) => ({ memoryId, fields }));
+        const outcomes = new Array(count);
+        const times = await latencies(count, async (at) => {
+          const { memoryId, fields } = inputs[at] as (typeof inputs)[number];
+          outcomes[at] = await ours.sync.syncMemory(memoryId, fields);
+        });
+        verifyOutcomes(outcomes, count, "synced");
+        await ours.verifyCount((turn + 1) * count);
+        await ours.verifyHeld(sampleOf(memoriesOf(turn)), 1);
+        return latencyFigures(times);
+      },
+    },
+    {
+      name: "PostgreSQL alone, a commit per row",
+      role: "floor",
+      durable: DURABLE.postgres,
+      figures: LATENCY_FIGURES,
+      run: async (turn) => {
+        const rows = floorRows(memoriesOf(turn));
+        const times = await latencies(count, (at) => floor.commitOne(rows[at] as (typeof rows)[number]));
+        await floor.verifyHeld(sampleOf(rows), (turn + 1) * count);
+        return latencyFigures(times);
+      },
+    },
+  ];
+  try {
+    const measures = await alternate(contenders, {
+      rounds: roundsOf(context, 5, 3),
+      before: ours.settle,
+      onRound: (round) => context.log(`${dimension}-d, round ${round}`),
+    });
+    const [mine, bare] = contenders.map(({ name: contender }) => ({ contender, figure: "p50" }));
+    return {
+      title: `${count.toLocaleString("en-US")} single writes of ${dimension} numbers, one after the other`,
+      method:
+        "`syncMemory`, each awaited before the next. The floor inserts the row and commits, prepared, on one connection.",
+      measures,
+      targets: [ratioTarget("p50 beside that of a bare commit of one row", measures, [mine!, bare!], "at most", 3)],
+    };
+  } finally {
+    await floor.close();
+    await ours.close();
+  }
+}

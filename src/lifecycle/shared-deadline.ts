@@ -1,0 +1,70 @@
+import { withDeadline } from "./deadline.ts";
+import { isDueWithin, LinkedAbort } from "./linked-abort.ts";
+
+/** Calls within this part of their time share a deadline: none of them ends later by more than it. */
+const GRANULARITY = 1 / 64;
+/** Milliseconds; below, a deadline of its own is worth its price. */
+const SHARED_MIN_MS = 500;
+/** Lengths of time that are kept; callers may give any. */
+const KEPT_MAX = 32;
+
+/**
+ * A deadline that many calls share: making an AbortSignal and a timer costs several microseconds, which is a tenth of a
+ * read. It fires with nothing but time.
+ */
+class SharedDeadline {
+  readonly #abort: LinkedAbort;
+  readonly #joinUntil: number;
+  #users = 0;
+
+  constructor(milliseconds: number) {
+    const graceMs = milliseconds * GRANULARITY;
+    this.#joinUntil = performance.now() + graceMs;
+    this.#abort = new LinkedAbort(undefined, milliseconds + graceMs);
+    this.#abort.unref();
+    shared.add(this.#abort.signal);
+  }
+
+  get isJoinable(): boolean {
+    return performance.now() <= this.#joinUntil;
+  }
+
+  async run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    // Only the calls, not the deadline that waits for more of them, keep the process alive.
+    if (this.#users++ === 0) this.#abort.ref();
+    try {
+      return await work(this.#abort.signal);
+    } finally {
+      if (--this.#users === 0) this.#abort.unref();
+    }
+  }
+}
+
+/** Of work that nobody can end. */
+export const NEVER = new AbortController().signal;
+
+/** Signals that fire with nothing but time, or not at all. */
+const shared = new WeakSet<AbortSignal>([NEVER]);
+const latest = new Map<number, SharedDeadline>();
+
+/**
+ * As `withDeadline`, for what is called many times a second: where nothing but time could end the call, its deadline is
+ * shared with others, and up to a 64th later than asked for.
+ */
+export async function withSharedDeadline<T>(
+  milliseconds: number,
+  parent: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const isShareable = milliseconds >= SHARED_MIN_MS && (parent === undefined || shared.has(parent));
+  if (!isShareable || (parent !== undefined && isDueWithin(parent, milliseconds))) {
+    return await withDeadline(milliseconds, parent, work);
+  }
+  let deadline = latest.get(milliseconds);
+  if (deadline === undefined || !deadline.isJoinable) {
+    deadline = new SharedDeadline(milliseconds);
+    latest.set(milliseconds, deadline);
+    if (latest.size > KEPT_MAX) latest.delete(latest.keys().next().value as number);
+  }
+  return await deadline.run(work);
+}

@@ -1,0 +1,34 @@
+/**
+ * Memory for the vectors of memories that are written together: one block costs the allocator and the collector of
+ * garbage as much as one vector does. It stays for as long as any of them is in use.
+ */
+export class VectorBlock {
+  readonly #numbers: Float32Array;
+  #used = 0;
+
+  /** @param numbers of all vectors that are to be copied here. */
+  constructor(numbers: number) {
+    this.#numbers = new Float32Array(numbers);
+  }
+
+  /** A block with room for the vectors of `inputs`, as far as they have any; undefined for a single one. */
+  static for(inputs: readonly { readonly embedding?: unknown }[]): VectorBlock | undefined {
+    if (inputs.length < 2) return undefined;
+    let numbers = 0;
+    for (const input of inputs) {
+      const embedding = input?.embedding;
+      if (Array.isArray(embedding) || embedding instanceof Float32Array) numbers += embedding.length;
+    }
+    return new VectorBlock(numbers);
+  }
+
+  /** A copy as float32; undefined when there is no room left. */
+  copy(values: ArrayLike<number>): Float32Array | undefined {
+    const start = this.#used;
+    if (start + values.length > this.#numbers.length) return undefined;
+    this.#used += values.length;
+    const vector = this.#numbers.subarray(start, this.#used);
+    vector.set(values);
+    return vector;
+  }
+}

@@ -1,0 +1,50 @@
+import { Command } from "ioredis";
+import type { ScriptArgument } from "./script-runner.ts";
+
+/**
+ * A command that already stands as it goes over the wire. The client's own way of putting one together costs a
+ * microsecond per argument, and a chunk of 500 memories has 5,000 of them.
+ */
+export class PackedCommand extends Command {
+  readonly #wire: Buffer;
+
+  constructor(name: string, args: readonly ScriptArgument[]) {
+    super(name, [], { replyEncoding: null });
+    this.#wire = packCommand(name, args);
+  }
+
+  override toWritable(): Buffer {
+    return this.#wire;
+  }
+}
+
+/** RESP: the number of parts, then each with its length in bytes before it. */
+export function packCommand(name: string, args: readonly ScriptArgument[]): Buffer {
+  // Whatever is text between two binary values is written in one go.
+  const pieces: (string | Uint8Array)[] = [];
+  let text = `*${args.length + 1}\r\n$${name.length}\r\n${name}\r\n`;
+  let bytes = 0;
+  for (const arg of args) {
+    if (typeof arg === "object") {
+      text += `$${arg.byteLength}\r\n`;
+      bytes += Buffer.byteLength(text) + arg.byteLength;
+      pieces.push(text, arg);
+      text = "\r\n";
+    } else {
+      const value = typeof arg === "string" ? arg : String(arg);
+      text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
+    }
+  }
+  pieces.push(text);
+  bytes += Buffer.byteLength(text);
+  const wire = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    if (typeof piece === "string") at += wire.write(piece, at, "utf8");
+    else {
+      wire.set(piece, at);
+      at += piece.byteLength;
+    }
+  }
+  return wire;
+}
