@@ -6,8 +6,9 @@
  *
  * The service is a process of its own (dist/). Each round starts it on the same data, asks /readyz until it answers 200,
  * reads one memory to prove that it works, reads the resident memory of the process and of its FAISS host after a second
- * of rest, and stops it. `cpu` is the processor time of both processes until then, which another load does not change. `floor`: Node importing the program, measured by `--version`. `index`: from the log, the time
- * between the FAISS host's start and the index being up to date.
+ * of rest, and stops it. `cpu` is the processor time of both processes until then, which another load changes little.
+ * `floor`: Node and what every command loads, measured by `--version`. `index`: from the log, the time between the FAISS
+ * host's snapshot and the index being up to date.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -109,8 +110,8 @@ async function round(environment: Record<string, string>, key: string): Promise<
   await exited;
   const events = output.split("\n").filter((line) => line.startsWith("{"));
   const times = events.map((line) => JSON.parse(line) as { time: number; msg: string });
-  const upToDate = times.find(({ msg }) => /FAISS index is up to date/.test(msg))?.time;
-  const loaded = times.find(({ msg }) => /FAISS snapshot loaded|no FAISS snapshot/.test(msg))?.time;
+  const upToDate = times.find(({ msg }) => msg === "index.caught_up")?.time;
+  const loaded = times.find(({ msg }) => msg === "index.snapshot_loaded" || msg === "index.rebuild_started")?.time;
   const index = upToDate !== undefined && loaded !== undefined ? upToDate - loaded : Number.NaN;
   return { floor, ready, cpu, index, rss, hostRss: Math.max(0, ...hosts) };
 }

@@ -207,6 +207,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     exporter: { ledger: portable, log },
     importer: {
       ledger,
+      records: consistency.records,
       portable,
       write: (intent, signal) => batcher.write(intent, true, signal),
       validator,

@@ -5,6 +5,7 @@ import { parseOptions } from "./config/parse.ts";
 import { BorrowedPostgres } from "./connection/borrowed-postgres.ts";
 import { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
 import { InternalError } from "./errors.ts";
+import { LinkedAbort } from "./lifecycle/linked-abort.ts";
 import { type Log, silentLog } from "./observability/log.ts";
 import { FaissProjection } from "./projections/faiss/faiss-projection.ts";
 import type { FaissOptions } from "./projections/faiss/options.ts";
@@ -21,6 +22,7 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
   const effective = parseOptions(options);
   const { log = silentLog, onStep, onIndexProgress } = extras;
   const closers: (() => Promise<void>)[] = [];
+  const until = new LinkedAbort(signal);
   try {
     const pools = new ConnectionPoolManager({
       postgresUrl: effective.postgresUrl,
@@ -33,19 +35,27 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
       log,
     });
     closers.push(() => pools.close());
-    await pools.connect({ signal });
     const { postgres, redis } = pools;
     const ledger = createLedger(effective, postgres);
-    await ledger.migrate(signal);
+    // The index's process starts meanwhile: it takes as long as all the rest, on a core of its own.
+    const migrated = pools.connect({ signal: until.signal }).then(() => ledger.migrate(until.signal));
+    migrated.catch(() => undefined); // Told below, or overtaken by another failure.
+    closers.push(async () => {
+      until.abort();
+      await Promise.allSettled([migrated]);
+    });
     const embedder = extras.embedder ?? createEmbedder(effective);
     const model = effective.faiss?.model ?? embedder?.model;
-    const vectorIndex = await openIndex(effective, model, { ledger, log, onIndexProgress }, signal);
+    const vectorIndex = await openIndex(effective, model, { ledger, migrated, log, onIndexProgress }, signal);
+    await migrated;
     if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
     const connections = { postgres, ledger, redis, pools, ownsRedis: true, vectorIndex, embedder, log, onStep };
     return { parts: assemble(effective, connections), close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
     throw error;
+  } finally {
+    until.release();
   }
 }
 
@@ -91,14 +101,19 @@ export async function openVectorIndex(
 async function openIndex(
   options: EffectiveOptions,
   model: string | undefined,
-  parts: { ledger: Parts["ledger"]; log: Log; onIndexProgress: ConnectExtras["onIndexProgress"] },
+  parts: {
+    ledger: Parts["ledger"];
+    migrated: Promise<unknown>;
+    log: Log;
+    onIndexProgress: ConnectExtras["onIndexProgress"];
+  },
   signal: AbortSignal,
 ): Promise<FaissProjection | null> {
   if (options.faiss === undefined) return null;
   const { model: _, ...settings } = options.faiss; // The embedder's, where none is named.
-  const { ledger, log, onIndexProgress: onProgress } = parts;
+  const { ledger, migrated, log, onIndexProgress: onProgress } = parts;
   const index = { ...settings, ...(model && { model }), ...(onProgress && { onProgress }) };
-  return await FaissProjection.open(index, { source: ledger, log }, signal);
+  return await FaissProjection.open(index, { source: ledger, sourceReady: migrated, log }, signal);
 }
 
 /** Newest first, each whatever became of the others. */

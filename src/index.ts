@@ -7,6 +7,7 @@ export type {
   SearchOptions,
   WriteOptions,
 } from "./calls.ts";
+export { CAPABILITIES, type Capability } from "./capabilities.ts";
 export type { Options } from "./config/options.ts";
 export {
   type ComparedSide,
@@ -41,6 +42,7 @@ export type {
   ConflictListOptions,
   ConflictSide,
   ConflictSummary,
+  DecisionOutcome,
   PendingConflicts,
 } from "./consistency/pending-conflicts.ts";
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair-options.ts";

@@ -8,6 +8,7 @@ import type {
   SearchOptions,
   WriteOptions,
 } from "./calls.ts";
+import { type Capability, capabilitiesOf } from "./capabilities.ts";
 import type { Options } from "./config/options.ts";
 import type { ConflictStrategy } from "./conflict/strategy.ts";
 import { borrow, type Connected, connect } from "./connect.ts";
@@ -238,6 +239,11 @@ export class MemorySynchronizer {
   /** Health of each store as last seen: asks nobody. Watched once `start` was called; `status` asks. */
   health(): Readonly<Partial<Record<StoreName, HealthReport>>> {
     return Object.fromEntries(this.#parts.monitors.map((monitor: HealthMonitor) => [monitor.store, monitor.report()]));
+  }
+
+  /** What the stores' health, as last seen, leaves possible: asks nobody. */
+  capabilities(): Readonly<Record<Capability, boolean>> {
+    return capabilitiesOf(this.health(), this.#parts.options.onStoreDown);
   }
 
   /** Makes a conflict strategy available by its name. @throws {ConfigurationError} The name is taken, or no name. */

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Settings } from "../config/settings.ts";
-import type { Log } from "../index.ts";
+import type { Log } from "../observability/log.ts";
 import type { ExitCode } from "./exit.ts";
 
 /** One call of the program, as a command sees it. */
@@ -28,11 +28,8 @@ export interface CommandResult {
   readonly text: string;
 }
 
+/** What a command does, once it is called. Its name and summary are in `commands.ts`. */
 export interface CliCommand {
-  readonly name: string;
-  /** With its arguments, e.g. `get <id>`. */
-  readonly usage: string;
-  readonly summary: string;
   /** Adds the command's own flags. */
   configure?(command: Command): void;
   run(invocation: Invocation): Promise<CommandResult>;

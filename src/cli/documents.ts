@@ -75,7 +75,7 @@ const conflict = {
   id: z.string(),
   namespace: z.string(),
   memoryId: z.string(),
-  store,
+  store: z.enum([...STORE_NAMES, "import"]).describe("Where the other side was found: a store, or an import"),
   kind: z.enum(DRIFT_KINDS),
   state: z.enum(["pending", "resolved", "failed"]),
   strategy: z.string(),

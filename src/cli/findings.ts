@@ -1,5 +1,6 @@
 import { DRIFT_KINDS, type DriftKind, type Finding } from "../index.ts";
-import { columns, count, counted, printable } from "./output.ts";
+import { columns } from "./columns.ts";
+import { count, counted, printable } from "./output.ts";
 
 /** How many findings of one kind a store has. */
 export interface FindingCount {

@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-import { runCommandLine } from "./program.ts";
+import module from "node:module";
+
+// From Node 22.1 on: what was compiled once is kept in a folder for temporary files, and starts need not do it again.
+(module as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+const { runCommandLine } = await import("./program.ts");
 
 // Whoever read our output had enough (`mnemosync … | head`). The work goes on to its end, and cleans up after itself.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

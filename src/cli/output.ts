@@ -1,5 +1,3 @@
-import Table from "cli-table3";
-
 /** `12345` as `12,345`, whatever the locale. */
 export function count(value: number): string {
   return value.toLocaleString("en-US");
@@ -30,29 +28,6 @@ export function printable(text: string, width = Number.POSITIVE_INFINITY): strin
     .replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
   const characters = Array.from(oneLine);
   return characters.length <= width ? oneLine : `${characters.slice(0, width - 1).join("")}…`;
-}
-
-export interface Column {
-  readonly head: string;
-  readonly align?: "left" | "right";
-}
-
-/** Cells in aligned columns under their heads. Nothing but spaces between them, so that other programs can cut them. */
-export function columns(heads: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const bare = { top: "", bottom: "", left: "", right: "", mid: "", middle: "  " };
-  const corners = { "top-mid": "", "top-left": "", "top-right": "", "bottom-mid": "", "bottom-left": "" };
-  const table = new Table({
-    head: heads.map(({ head }) => head),
-    colAligns: heads.map(({ align }) => align ?? "left"),
-    chars: { ...bare, ...corners, "bottom-right": "", "left-mid": "", "mid-mid": "", "right-mid": "" },
-    style: { "padding-left": 0, "padding-right": 0, head: [], border: [], compact: true },
-  });
-  for (const row of rows) table.push(row.map((cell) => printable(cell)));
-  return table
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
 }
 
 /** Every line of a text, moved to the right. */

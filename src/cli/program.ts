@@ -2,54 +2,12 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { nearestName } from "../config/nearest-name.ts";
 import { optionLeaves } from "../config/parse.ts";
-import { createLog } from "../index.ts";
+import { createLog } from "../observability/log.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
-import { checkCommand } from "./commands/check.ts";
-import { configCommand } from "./commands/config.ts";
-import { conflictsCommand } from "./commands/conflicts.ts";
-import { deleteCommand } from "./commands/delete.ts";
-import { demoCommand } from "./commands/demo.ts";
-import { devCommand } from "./commands/dev.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { exportCommand } from "./commands/export.ts";
-import { getCommand } from "./commands/get.ts";
-import { historyCommand } from "./commands/history.ts";
-import { importCommand } from "./commands/import.ts";
-import { keyCommand } from "./commands/key.ts";
-import { migrateCommand } from "./commands/migrate.ts";
-import { putCommand } from "./commands/put.ts";
-import { queueCommand } from "./commands/queue.ts";
-import { repairCommand } from "./commands/repair.ts";
-import { rollbackCommand } from "./commands/rollback.ts";
-import { searchCommand } from "./commands/search.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { statusCommand } from "./commands/status.ts";
+import { COMMANDS } from "./commands.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
 import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
 import { jsonText } from "./output.ts";
-
-const COMMANDS: readonly CliCommand[] = [
-  demoCommand,
-  serveCommand,
-  devCommand,
-  keyCommand,
-  importCommand,
-  exportCommand,
-  putCommand,
-  getCommand,
-  searchCommand,
-  deleteCommand,
-  historyCommand,
-  rollbackCommand,
-  statusCommand,
-  checkCommand,
-  repairCommand,
-  conflictsCommand,
-  queueCommand,
-  migrateCommand,
-  configCommand,
-  doctorCommand,
-];
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
@@ -78,7 +36,7 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
       };
       result = await command.run(invocation);
     });
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(withHelpFlag(args), { from: "user" });
     if (result === null) return EXIT.ok;
     const { exitCode, json: document, text } = result as CommandResult;
     const isDocument = json && document !== undefined;
@@ -114,14 +72,23 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
   );
   addSettingFlags(program);
   program.addHelpText("after", () => `\n${settingsHelp()}`);
-  for (const command of COMMANDS) {
-    const parsed = program.command(`${command.name} ${command.usage}`.trim()).description(command.summary);
+  for (const { name, usage, summary } of COMMANDS) {
+    const parsed = program.command(`${name} ${usage}`.trim()).description(summary);
     parsed.exitOverride().allowExcessArguments(false);
     parsed.addHelpText("after", "\nSettings, such as --postgres-url, can be given here too: see mnemosync --help\n");
-    command.configure?.(parsed);
-    parsed.action(() => run(command, parsed, parsed.args));
   }
+  // Before the command's own flags are parsed, or shown by its --help.
+  program.hook("preSubcommand", async (_program, parsed) => {
+    const command = await COMMANDS.find(({ name }) => name === parsed.name())?.load();
+    command?.configure?.(parsed);
+    if (command !== undefined) parsed.action(() => run(command, parsed, parsed.args));
+  });
   return program;
+}
+
+/** `help get` as `get --help`: the one way to the help of a command that takes its flags along. */
+function withHelpFlag(args: readonly string[]): readonly string[] {
+  return args[0] === "help" ? [...args.slice(1), "--help"] : args;
 }
 
 function packageVersion(): string {

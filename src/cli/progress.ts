@@ -1,5 +1,3 @@
-import { Presets, SingleBar } from "cli-progress";
-
 /** Shows on standard error how far a long piece of work is. */
 export interface Progress {
   /** @param figures what the line shows beside the bar, by the names in its format. */
@@ -14,8 +12,9 @@ const nothing: Progress = { update: () => undefined, stop: () => undefined };
  * @param total where the value ends; null when nobody knows: then there are figures and no bar.
  * @param figures format of what stands beside the bar, such as `{read} lines`.
  */
-export function startProgress(what: string, total: number | null, figures: string): Progress {
+export async function startProgress(what: string, total: number | null, figures: string): Promise<Progress> {
   if (!process.stderr.isTTY) return nothing;
+  const { Presets, SingleBar } = await import("cli-progress"); // Services and scripts need not wait for it to load.
   const bar = total === null ? "" : "{bar} {percentage}%  ";
   const line = new SingleBar(
     { format: `${what}  ${bar}${figures}`, hideCursor: true, clearOnComplete: true, stream: process.stderr, fps: 10 },

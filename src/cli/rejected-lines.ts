@@ -1,5 +1,6 @@
 import type { LineError } from "../portable/import-lines.ts";
-import { columns, count, printable } from "./output.ts";
+import { columns } from "./columns.ts";
+import { count, printable } from "./output.ts";
 
 /** Rejected lines that people are shown. */
 const ROWS_MAX = 20;

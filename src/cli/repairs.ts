@@ -1,6 +1,7 @@
 import type { RepairDetail } from "../index.ts";
+import { columns } from "./columns.ts";
 import { countFindings } from "./findings.ts";
-import { columns, count } from "./output.ts";
+import { count } from "./output.ts";
 
 /** What became of the findings, by store and kind, as a table for people. */
 export function repairCounts(details: readonly RepairDetail[]): string {

@@ -12,7 +12,11 @@ export async function withSynchronizer<T>(
 ): Promise<T> {
   const { log, signal } = invocation;
   const options = adapt(connectOptions(invocation.settings));
-  const progress = startProgress("filling the vector index from the ledger", null, "{read} read, {applied} taken over");
+  const progress = await startProgress(
+    "filling the vector index from the ledger",
+    null,
+    "{read} read, {applied} taken over",
+  );
   let sync: MemorySynchronizer;
   try {
     const onIndexProgress = ({ read, applied }: { read: number; applied: number }): void =>

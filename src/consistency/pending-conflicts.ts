@@ -1,12 +1,13 @@
 import { differences, type SideDifferences } from "../conflict/differences.ts";
 import type { Candidate, ConflictStrategy, Resolution } from "../conflict/strategy.ts";
 import { NotFoundError, type StoreName, ValidationError } from "../errors.ts";
-import type { ConflictFilter, ConflictRecord } from "../ledger/conflict-statements.ts";
+import type { ConflictFilter, ConflictOrigin, ConflictRecord } from "../ledger/conflict-statements.ts";
 import { checksumOf, embeddingFromBytes } from "../memory/checksum.ts";
 import type { JsonObject } from "../memory/json.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import { canonicalJson, type MemoryDocument, type Privacy } from "../memory/memory.ts";
 import { parseVector, type VersionVector } from "../memory/version-vector.ts";
+import { decideImported } from "./imported-conflicts.ts";
 import type { RepairDetail, RepairerParts, Verdict } from "./repair-options.ts";
 import { CONFLICT_KINDS, type DriftKind, type Finding } from "./report.ts";
 import { resolveConflicts } from "./resolve-conflicts.ts";
@@ -14,7 +15,8 @@ import { resolveConflicts } from "./resolve-conflicts.ts";
 /** One finding that was, or is to be, decided on. */
 export interface ConflictSummary extends MemoryKey {
   readonly id: string;
-  readonly store: StoreName;
+  /** Where the other side was found: a store, or an import. */
+  readonly store: ConflictOrigin;
   readonly kind: DriftKind;
   readonly state: "pending" | "resolved" | "failed";
   /** Who decided, or would not. `ledger_wins`: the ledger was right by rule. */
@@ -54,7 +56,7 @@ export interface ConflictDetails extends ConflictSummary {
 
 /** How a person decides: for one side, or for a content of their own, or (nobody's in the ledger yet) for nothing. */
 export type ConflictDecision =
-  | { readonly choose: StoreName }
+  | { readonly choose: ConflictOrigin }
   | { readonly remove: true }
   | {
       readonly content: string;
@@ -71,6 +73,11 @@ export interface ConflictListOptions extends Partial<Omit<ConflictFilter, "limit
   /** At most 1,000. @default 100 */
   readonly limit?: number;
   readonly signal?: AbortSignal;
+}
+
+/** What became of a decision. */
+export interface DecisionOutcome extends Omit<RepairDetail, "store"> {
+  readonly store: ConflictOrigin;
 }
 
 /** Under this name a person's decision is logged. */
@@ -105,7 +112,11 @@ export class PendingConflicts {
    * @throws {NotFoundError} There is no such conflict. @throws {ValidationError} It is decided already, or the decision
    *   does not fit it.
    */
-  async resolve(id: string, decision: ConflictDecision, options: { signal?: AbortSignal } = {}): Promise<RepairDetail> {
+  async resolve(
+    id: string,
+    decision: ConflictDecision,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<DecisionOutcome> {
     const { signal = new AbortController().signal } = options;
     const record = await this.#read(id, signal);
     if (record.state !== "pending") {
@@ -117,8 +128,13 @@ export class PendingConflicts {
         `conflict ${id} is a repair that was cut short, not a decision: run the repair again`,
       );
     }
-    const finding = findingOf(record);
     const resolution = this.#resolution(decision, record);
+    if (record.store === "import") {
+      const { namespace, memoryId, store } = record;
+      const { outcome, note } = await decideImported(this.#parts, record, resolution, signal);
+      return { namespace, memoryId, store, kind: record.kind as DriftKind, outcome, note, strategy: BY_HAND };
+    }
+    const finding = findingOf(record, record.store);
     const strategy: ConflictStrategy = {
       name: BY_HAND,
       // The decision was about what was shown: the version alone does not tell whether that is what stands there.
@@ -167,8 +183,8 @@ function checkId(id: string, path: string): void {
   if (!/^[0-9]{1,18}$/.test(id)) throw new ValidationError(path, `${JSON.stringify(id)} is no id: expected a number`);
 }
 
-function findingOf(record: ConflictRecord): Finding {
-  const { namespace, memoryId, store, evidence, foundVersion } = record;
+function findingOf(record: ConflictRecord, store: StoreName): Finding {
+  const { namespace, memoryId, evidence, foundVersion } = record;
   const kind = record.kind as DriftKind;
   return { namespace, memoryId, store, kind, expectedVersion: record.ledgerVersion, foundVersion, evidence };
 }

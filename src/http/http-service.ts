@@ -4,12 +4,13 @@ import type { FastifyInstance } from "fastify";
 import type { EffectiveOptions } from "../config/options.ts";
 import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError } from "../index.ts";
 import { pause, untilAborted, withDeadline } from "../lifecycle/deadline.ts";
+import { LinkedAbort } from "../lifecycle/linked-abort.ts";
+import { onAbort } from "../lifecycle/on-abort.ts";
 import { Jobs } from "./jobs.ts";
 import { KeyRing } from "./keys.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { HttpProblem } from "./problem.ts";
 import type { Service } from "./route.ts";
-import { createServer } from "./server.ts";
 
 export interface HttpServiceOptions {
   readonly http: EffectiveOptions["http"];
@@ -18,6 +19,11 @@ export interface HttpServiceOptions {
   readonly log: Log;
   /** Overrides `http.keysFile`. */
   readonly keys?: KeyRing;
+}
+
+interface Server {
+  readonly app: FastifyInstance;
+  readonly connections: OpenConnections;
 }
 
 /** Milliseconds between attempts to connect, at most; they begin at 200. */
@@ -31,23 +37,24 @@ const LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"];
  *   new ──listen──► starting ──connect──► ready ──stop──► stopping ──► stopped (final)
  *
  * It listens before the stores are there: `/healthz` answers from the first moment, everything else says 503 until
- * `connect` is through.
+ * `connect` is through. Call `connect` before awaiting `listen`: the stores' processes then work while the web framework
+ * is loaded here.
  */
 export class HttpService implements Service {
   readonly jobs = new Jobs();
   readonly log: Log;
   readonly #options: HttpServiceOptions;
-  readonly #app: FastifyInstance;
-  readonly #connections: OpenConnections;
+  readonly #keys: KeyRing | null;
   readonly #stop = new AbortController();
+  #loading: Promise<Server> | null = null;
+  #connecting: Promise<void> | null = null;
   #sync: MemorySynchronizer | null = null;
   #stopped: Promise<boolean> | null = null;
 
   private constructor(options: HttpServiceOptions, keys: KeyRing | null) {
     this.#options = options;
+    this.#keys = keys;
     this.log = options.log;
-    this.#app = createServer({ http: options.http, service: this, keys, version: packageVersion() });
-    this.#connections = new OpenConnections(this.#app.server);
   }
 
   /** @throws {ConfigurationError} Nobody said who may call it. */
@@ -55,9 +62,9 @@ export class HttpService implements Service {
     return new HttpService(options, await keyRing(options));
   }
 
-  /** For requests without a network, in tests. */
-  get app(): FastifyInstance {
-    return this.#app;
+  /** The routes, for requests without a network, in tests. Twice is once. */
+  async load(): Promise<FastifyInstance> {
+    return (await this.#load()).app;
   }
 
   get sync(): MemorySynchronizer {
@@ -80,23 +87,39 @@ export class HttpService implements Service {
   /** @returns where it listens. @throws {ConfigurationError} The address cannot be had. */
   async listen(): Promise<AddressInfo> {
     const { host, port } = this.#options.http;
+    const app = await this.load();
     try {
-      await this.#app.listen({ host, port });
+      await app.listen({ host, port });
     } catch (cause) {
       throw new ConfigurationError(`cannot listen on ${host}:${port}: ${(cause as Error).message}`, { cause });
     }
-    return this.#app.server.address() as AddressInfo;
+    return app.server.address() as AddressInfo;
   }
 
   /**
-   * Opens the stores, however long they stay away, and starts the background loops.
-   * @throws what cannot pass: wrong options, a database that is too new. @throws the reason of `signal`.
+   * Opens the stores, however long they stay away, and starts the background loops. Once only.
+   * @throws what cannot pass: wrong options, a database that is too new. @throws the reason of `signal`, or the stop's.
    */
   async connect(signal: AbortSignal): Promise<void> {
+    const until = new LinkedAbort(signal);
+    const forget = onAbort(this.#stop.signal, () => until.abort(this.#stop.signal.reason));
+    this.#connecting = this.#connect(until.signal);
+    this.#connecting.catch(() => undefined); // Told below; a stop only waits for its end.
+    try {
+      await this.#connecting;
+    } finally {
+      forget();
+      until.release();
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
     for (let failures = 0; ; failures++) {
+      signal.throwIfAborted();
       try {
         const sync = await this.#options.connect(signal);
-        if (this.#stop.signal.aborted) return await sync.close();
+        if (signal.aborted) await sync.close();
+        signal.throwIfAborted();
         this.#sync = sync;
         sync.start();
         return;
@@ -106,7 +129,6 @@ export class HttpService implements Service {
         const waitMs = Math.min(200 * 2 ** Math.min(failures, 10), CONNECT_DELAY_MAX_MS);
         this.log.warn({ error: error.message, waitMs }, "http.stores_away");
         await pause(waitMs, signal);
-        signal.throwIfAborted();
       }
     }
   }
@@ -125,13 +147,32 @@ export class HttpService implements Service {
   async #end(): Promise<boolean> {
     const { shutdownTimeoutMs } = this.#options.http;
     this.#stop.abort(new Error("the service is stopping"));
+    const server = await this.#loading?.catch(() => undefined); // Whoever loaded it was told why it is not there.
     const inTime = await this.#within(shutdownTimeoutMs, "requests", async () => {
-      this.#connections.drain();
-      await Promise.all([this.jobs.close(), this.#app.close()]);
+      server?.connections.drain();
+      await Promise.all([this.jobs.close(), server?.app.close()]);
     });
-    if (!inTime) this.#connections.destroy();
-    const closed = await this.#within(shutdownTimeoutMs, "stores", async () => this.#sync?.close());
+    if (!inTime) server?.connections.destroy();
+    const closed = await this.#within(shutdownTimeoutMs, "stores", async () => {
+      await this.#connecting?.catch(() => undefined); // Its caller was told.
+      await this.#sync?.close();
+    });
     return inTime && closed;
+  }
+
+  #load(): Promise<Server> {
+    this.#loading ??= (async () => {
+      // Only now: it takes as long to load as the stores take to connect.
+      const { createServer } = await import("./server.ts");
+      const app = createServer({
+        http: this.#options.http,
+        service: this,
+        keys: this.#keys,
+        version: packageVersion(),
+      });
+      return { app, connections: new OpenConnections(app.server) };
+    })();
+    return this.#loading;
   }
 
   async #within(milliseconds: number, what: string, work: () => Promise<void>): Promise<boolean> {

@@ -188,8 +188,12 @@ export const statusSchema = z
 
 export const readinessSchema = z
   .object({
-    ready: z.boolean(),
+    ready: z.boolean().describe("Whether what was required can be done"),
+    degraded: z.boolean().describe("Whether what was required cannot be done, or a store is not healthy"),
     reason: z.string().nullable(),
+    capabilities: z
+      .object({ read: z.boolean(), write: z.boolean(), search: z.boolean() })
+      .describe("What can be done at the moment; search is false where no vector index is set up"),
     stores: z.record(
       z.string(),
       z.object({ state: z.enum(["healthy", "degraded", "down"]), reason: z.string().nullable() }),
@@ -210,11 +214,13 @@ export const jobSchema = z
   })
   .meta({ id: "Job" });
 
+const origin = z.enum([...store.options, "import"]);
+
 const conflictFields = {
   id: z.string(),
   namespace: z.string(),
   memoryId: z.string(),
-  store,
+  store: origin.describe("Where the other side was found: a store, or an import"),
   kind: z.string(),
   state: z.enum(["pending", "resolved", "failed"]),
   strategy: z.string(),
@@ -250,7 +256,7 @@ export const conflictDetailsSchema = z
 
 export const decisionBody = z
   .union([
-    z.strictObject({ choose: store.describe("Whose side is right") }),
+    z.strictObject({ choose: origin.describe("Whose side is right") }),
     z.strictObject({ remove: z.literal(true).describe("Only where the ledger does not know the memory") }),
     z.strictObject(memoryFields),
   ])
@@ -260,7 +266,7 @@ export const repairDetailSchema = z
   .object({
     namespace: z.string(),
     memoryId: z.string(),
-    store,
+    store: origin,
     kind: z.string(),
     outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
     note: z.string(),
@@ -270,7 +276,7 @@ export const repairDetailSchema = z
 
 export const queueSchema = z
   .object({
-    paused: z.boolean(),
+    paused: z.boolean().describe("On every node, by this service or by `mnemosync queue pause`"),
     entries: z.array(
       z.object({
         namespace: z.string(),

@@ -2,7 +2,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { ulid } from "ulid";
 import type { z } from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
-import { ValidationError } from "../index.ts";
+import { InternalError, ValidationError } from "../index.ts";
 import { limited, parseJson } from "./body.ts";
 import { Guard } from "./guard.ts";
 import type { Identity, KeyRing } from "./keys.ts";
@@ -53,6 +53,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     genReqId: (request) => requestIdOf(request.headers["x-request-id"]),
     frameworkErrors: (error, request, reply) => sendProblem(service, error, request, reply as FastifyReply),
   });
@@ -96,9 +97,17 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const { metrics } = service.sync;
     return reply.type(metrics.contentType).send(await metrics.text());
   });
-  const document = JSON.stringify(openApiDocument(version));
-  app.get("/openapi.json", async (_request, reply) => reply.type("application/json").send(document));
+  let document: string | null = null;
+  app.get("/openapi.json", async (_request, reply) => {
+    document ??= JSON.stringify(openApiDocument(version));
+    return reply.type("application/json").send(document);
+  });
   return app;
+}
+
+/** Takes the place of the framework's own compilers, which take long to load: no route gives it a schema. */
+function noCompiler(): never {
+  throw new InternalError("a route has a schema of the framework's: routes are declared with zod");
 }
 
 function addParsers(app: FastifyInstance, http: EffectiveOptions["http"]): void {

@@ -4,9 +4,12 @@ import { embeddingBytes } from "../memory/checksum.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
+/** Where the side that stands against the ledger was found: in a store, or in what an import brought. */
+export type ConflictOrigin = StoreName | "import";
+
 /** What is kept of a finding before its repair changes anything. */
 export interface EvidenceRecord extends MemoryKey {
-  readonly store: StoreName;
+  readonly store: ConflictOrigin;
   readonly kind: string;
   readonly strategy: string;
   /** Why it waits for somebody; null when its repair follows at once. */
@@ -169,7 +172,7 @@ interface ConflictRow {
   id: string;
   namespace: string;
   memory_id: string;
-  store: StoreName;
+  store: ConflictOrigin;
   kind: string;
   strategy: string;
   state: ConflictRecord["state"];

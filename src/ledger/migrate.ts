@@ -36,9 +36,14 @@ export async function migrate(postgres: PostgresAccess, signal: AbortSignal): Pr
     await checkServer(sql);
     const newest = migrations.at(-1)?.number ?? 0;
     const applied: string[] = [];
+    // Nearly always: it takes neither a lock nor the right to create anything to see that there is nothing to do.
+    const [table] = await sql`select to_regclass('mnemosync.schema_migrations') is not null as present`;
+    const seen = table?.present !== true ? null : await appliedMigrations(sql, newest);
+    if (migrations.every(({ number, sha256 }) => seen?.get(number) === sha256)) return { applied, version: newest };
     for (const migration of migrations) {
       await sql`begin`;
       await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`;
+      await createMigrationsTable(sql);
       const known = await appliedMigrations(sql, newest);
       const before = known.get(migration.number);
       if (before === undefined) {
@@ -75,7 +80,7 @@ async function checkServer(sql: Sql): Promise<void> {
   }
 }
 
-async function appliedMigrations(sql: Sql, newest: number): Promise<Map<number, string>> {
+async function createMigrationsTable(sql: Sql): Promise<void> {
   await sql`create schema if not exists mnemosync`;
   await sql`
     create table if not exists mnemosync.schema_migrations (
@@ -85,6 +90,10 @@ async function appliedMigrations(sql: Sql, newest: number): Promise<Map<number, 
       applied_at timestamptz not null default clock_timestamp(),
       constraint schema_migrations_pkey primary key (number)
     )`;
+}
+
+/** Checksums of the migrations that were applied, by number. @throws {SchemaTooNewError} */
+async function appliedMigrations(sql: Sql, newest: number): Promise<Map<number, string>> {
   const rows = await sql<{ number: number; sha256: string }[]>`
     select number, sha256 from mnemosync.schema_migrations order by number`;
   const last = rows.at(-1)?.number ?? 0;

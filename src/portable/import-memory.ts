@@ -1,6 +1,9 @@
 import { decide } from "../conflict/decide.ts";
-import type { Candidate, Conflict, ConflictStrategy } from "../conflict/strategy.ts";
+import type { Candidate, Conflict, ConflictStrategy, Resolution } from "../conflict/strategy.ts";
+import type { CheckRecords } from "../ledger/check-ledger.ts";
+import type { EvidenceRecord } from "../ledger/conflict-statements.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { embeddingBytes } from "../memory/checksum.ts";
 import { keyText, plainKey } from "../memory/keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryChange, type MemoryDocument } from "../memory/memory.ts";
 import type { MemoryValidator } from "../memory/schema.ts";
@@ -11,6 +14,8 @@ import type { WriteIntent } from "../write/plan.ts";
 import type { ImportedVersion } from "./read-record.ts";
 
 export interface MemoryImportParts {
+  /** Where what nobody decided waits for somebody. */
+  readonly records: Pick<CheckRecords, "keepEvidence">;
   readonly ledger: Pick<Ledger, "readChanges">;
   /** Writes one intent as part of some chunk. */
   readonly write: (intent: WriteIntent, signal: AbortSignal) => Promise<SyncOutcome>;
@@ -70,7 +75,8 @@ async function decided(
     const resolution = await decide(strategy, conflictOf(imported, current), { timeoutMs, validator, signal });
     const facts = { ...plainKey(imported), strategy: strategy.name, action: resolution.action, note: resolution.note };
     if (resolution.action === "pending" || resolution.action === "remove") {
-      log.warn(facts, "import.conflict_deferred");
+      const [id] = await parts.records.keepEvidence([evidenceOf(imported, current, strategy, resolution)], signal);
+      log.warn({ ...facts, conflict: id }, "import.conflict_deferred");
       return { end: "deferred" };
     }
     log.info(facts, "import.conflict_resolved");
@@ -85,10 +91,47 @@ async function decided(
   return { end: "deferred" };
 }
 
+/** Both sides of what was not decided, as conflicts of the stores are kept. */
+function evidenceOf(
+  imported: ImportedVersion,
+  current: MemoryChange,
+  strategy: ConflictStrategy,
+  { action, note }: Resolution,
+): EvidenceRecord {
+  const { version, vector, memory, modifiedAt } = imported;
+  const own = current.kind === "put" ? current : null;
+  const why = action === "remove" ? "the strategy would keep neither side" : "somebody has to decide";
+  return {
+    ...plainKey(imported),
+    store: "import",
+    kind: kindOf(imported, current),
+    strategy: strategy.name,
+    pendingBecause: note ?? why,
+    foundVersion: version,
+    foundState: memory === null ? "tombstone" : "live",
+    foundChecksum: memory?.checksum ?? null,
+    foundDocument: memory === null ? null : Buffer.from(memory.documentJson),
+    foundEmbedding: memory?.embedding == null ? null : embeddingBytes(memory.embedding),
+    foundVector: JSON.stringify(vector),
+    foundModifiedAt: modifiedAt,
+    ledgerVersion: current.version,
+    ledgerChecksum: own?.checksum ?? null,
+    ledgerDocument: own?.documentJson ?? null,
+    ledgerEmbedding: own?.embedding ?? null,
+    ledgerVector: own === null ? null : JSON.stringify(own.vector),
+    ledgerModifiedAt: current.modifiedAt,
+    evidence: `an import brings version ${version}, and the ledger has version ${current.version} with another content`,
+  };
+}
+
+function kindOf(imported: ImportedVersion, current: MemoryChange): "ahead" | "diverged" {
+  return imported.version > current.version ? "ahead" : "diverged";
+}
+
 function conflictOf(imported: ImportedVersion, current: MemoryChange): Conflict {
   return {
     ...plainKey(imported),
-    kind: imported.version > current.version ? "ahead" : "diverged",
+    kind: kindOf(imported, current),
     base: null,
     candidates: [ledgerSide(current), importSide(imported)],
   };

@@ -38,7 +38,33 @@ interface HistoryLine {
   readonly of: MemoryLine;
 }
 
-/** What is written at a time, and how much of it may be held: records, and bytes of their content and vectors. */
+/** Records that are written together, with what was wrong with others among them. */
+class Window {
+  readonly memories: MemoryLine[] = [];
+  readonly history: HistoryLine[] = [];
+  readonly rejected: RejectedRecord[] = [];
+  /** Of content and vectors. */
+  bytes = 0;
+  /** Where reading stood behind its last record. */
+  position: ImportPosition = { line: 0, bytes: 0 };
+  /** Records read until then, since the beginning. */
+  read = 0;
+
+  get isFull(): boolean {
+    const records = this.memories.length + this.history.length + this.rejected.length;
+    return records >= WINDOW_RECORDS || this.bytes >= WINDOW_BYTES_MAX;
+  }
+
+  reject(line: number, error: unknown): void {
+    if (!(error instanceof MnemosyncError)) throw error;
+    this.rejected.push({ line, code: error.code, message: error.message });
+  }
+}
+
+/**
+ * What is written at a time: records, and bytes of their content and vectors. Twice as much is held at most: one window is
+ * written while the next one is read.
+ */
 const WINDOW_RECORDS = 1_000;
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const ERRORS_KEPT_MAX = 1_000;
@@ -57,14 +83,20 @@ export async function importRecords(
 ): Promise<ImportReport> {
   const run = new ImportRun(parts, policyOf(parts, options), options, signal);
   const records = numberedRecords(source);
+  let writing: Promise<void> = Promise.resolve();
   try {
     for await (const record of records) {
       signal.throwIfAborted();
-      run.take(record);
-      if (run.isFull) await run.settle();
+      const full = run.take(record);
+      if (full === null) continue;
+      await writing;
+      writing = run.settle(full);
+      writing.catch(() => undefined); // Told when the next window is full, or at the end.
     }
-    await run.settle();
+    await writing;
+    await run.settle(run.rest());
   } catch (error) {
+    await Promise.allSettled([writing]); // Nothing is under way any more when this rejects.
     if (signal.aborted && !(error instanceof MnemosyncError)) throw new AbortedError("the import", { cause: error });
     throw error;
   }
@@ -89,11 +121,7 @@ class ImportRun {
   readonly #signal: AbortSignal;
   /** Names the import in the rows of the history that it adds. */
   readonly #transactionId = ulid();
-  #position: ImportPosition = { line: 0, bytes: 0 };
-  #memories: MemoryLine[] = [];
-  #history: HistoryLine[] = [];
-  #rejected: RejectedRecord[] = [];
-  #bytes = 0;
+  #window = new Window();
   /** The memory that lines of history belong to; null when its line could not be read. */
   #latest: MemoryLine | null = null;
 
@@ -104,13 +132,24 @@ class ImportRun {
     this.#signal = signal;
   }
 
-  get isFull(): boolean {
-    const records = this.#memories.length + this.#history.length + this.#rejected.length;
-    return records >= WINDOW_RECORDS || this.#bytes >= WINDOW_BYTES_MAX;
+  /** @returns a window that is full now, to be settled; null while there is room. */
+  take(record: NumberedRecord): Window | null {
+    this.#window.position = { line: record.number, bytes: record.end };
+    this.#read(record);
+    this.#window.read = this.report.read;
+    return this.#window.isFull ? this.rest() : null;
   }
 
-  take({ number, end, content }: NumberedRecord): void {
-    this.#position = { line: number, bytes: end };
+  /** What was taken and is in no full window. */
+  rest(): Window {
+    const window = this.#window;
+    this.#window = new Window();
+    this.#window.position = window.position;
+    this.#window.read = window.read;
+    return window;
+  }
+
+  #read({ number, content }: NumberedRecord): void {
     this.report.read++;
     if (this.report.read === 1) {
       checkHeader("value" in content ? content.value : null);
@@ -119,34 +158,30 @@ class ImportRun {
     try {
       if ("flaw" in content) {
         this.#latest = null;
-        this.#rejected.push({ line: number, code: "INVALID_JSON", message: content.flaw });
+        this.#window.rejected.push({ line: number, code: "INVALID_JSON", message: content.flaw });
       } else if (this.report.complete) {
         throw new ValidationError("", "stands behind the end of the export");
       } else {
         this.#sort(number, content.value);
       }
     } catch (error) {
-      this.#reject(number, error);
+      this.#window.reject(number, error);
     }
   }
 
-  /** Writes what was taken since the last time. */
-  async settle(): Promise<void> {
-    const [memories, history] = [this.#memories, this.#history];
-    const rejected = this.#rejected;
-    this.#memories = [];
-    this.#history = [];
-    this.#bytes = 0;
-    const ends = await Promise.allSettled(memories.map((line) => this.#import(line)));
+  /** Writes a window, whose memories' fates may decide about history in the next one: one after the other. */
+  async settle(window: Window): Promise<void> {
+    const { memories, history, rejected, position, read } = window;
+    const ends = await Promise.allSettled(memories.map((line) => this.#import(line, window)));
     const failure = ends.find((end) => end.status === "rejected");
     if (failure !== undefined) throw failure.reason;
     this.#signal.throwIfAborted();
-    await this.#addHistory(history);
-    this.#rejected = [];
+    await this.#addHistory(history, window);
     this.report.rejected += rejected.length;
     rejected.sort((a, b) => a.line - b.line);
     this.report.errors.push(...rejected.slice(0, ERRORS_KEPT_MAX - this.report.errors.length));
-    this.#options.onProgress?.({ ...this.report }, this.#position);
+    // What was read ahead is not accounted for yet.
+    this.#options.onProgress?.({ ...this.report, read }, position);
   }
 
   #sort(line: number, value: unknown): void {
@@ -159,10 +194,10 @@ class ImportRun {
       return;
     }
     const content = version.memory;
-    this.#bytes += (content?.documentJson.length ?? 0) + (content?.embedding?.byteLength ?? 0);
+    this.#window.bytes += (content?.documentJson.length ?? 0) + (content?.embedding?.byteLength ?? 0);
     if (version.type === "memory") {
       this.#latest = { line, version, fate: "unsettled" };
-      this.#memories.push(this.#latest);
+      this.#window.memories.push(this.#latest);
       return;
     }
     const belongs = latest?.version.namespace === version.namespace && latest.version.memoryId === version.memoryId;
@@ -172,15 +207,15 @@ class ImportRun {
     if (version.version >= latest.version.version) {
       throw new ValidationError("version", `must be below ${latest.version.version}, the memory's current version`);
     }
-    this.#history.push({ line, version, of: latest });
+    this.#window.history.push({ line, version, of: latest });
   }
 
-  async #import(line: MemoryLine): Promise<void> {
+  async #import(line: MemoryLine, window: Window): Promise<void> {
     const end = await importMemory(this.#parts, line.version, this.#policy, this.#signal);
-    line.fate = this.#count(line, end);
+    line.fate = this.#count(line, end, window);
   }
 
-  #count(line: MemoryLine, end: MemoryImport): Fate {
+  #count(line: MemoryLine, end: MemoryImport, window: Window): Fate {
     const { report } = this;
     if (end.end !== "outcome") {
       report[end.end]++;
@@ -192,7 +227,7 @@ class ImportRun {
       const error = outcome.error;
       // What a store could not do for one memory it cannot do for the next either: the import stops, and can go on later.
       if (error === undefined || !isFault(error)) throw error ?? new Error("a failure without a reason");
-      this.#reject(line.line, error);
+      window.reject(line.line, error);
       return "rejected";
     }
     report[status]++;
@@ -201,20 +236,15 @@ class ImportRun {
     return outcome.version === version && outcome.checksum === (memory?.checksum ?? null) ? "as_exported" : "otherwise";
   }
 
-  async #addHistory(lines: readonly HistoryLine[]): Promise<void> {
+  async #addHistory(lines: readonly HistoryLine[], window: Window): Promise<void> {
     for (const { line, of } of lines) {
       if (of.fate === "rejected")
-        this.#reject(line, new ValidationError("", `its memory, line ${of.line}, was rejected`));
+        window.reject(line, new ValidationError("", `its memory, line ${of.line}, was rejected`));
     }
     // A memory that was written since it was imported still has, or had, the version that its history leads up to.
     const wanted = lines.filter(({ of }) => of.fate !== "rejected").map(importedHistory);
     if (wanted.length === 0) return;
     this.report.historyVersions += await this.#parts.portable.addHistory(wanted, this.#transactionId, this.#signal);
-  }
-
-  #reject(line: number, error: unknown): void {
-    if (!(error instanceof MnemosyncError)) throw error;
-    this.#rejected.push({ line, code: error.code, message: error.message });
   }
 }
 

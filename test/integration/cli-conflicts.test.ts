@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import type { ConflictSummary } from "../../src/index.ts";
+import { commandLineOf, type Ended } from "../support/command-line.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readRows } from "../support/raw-stores.ts";
-import { type Ended, runForDocument, runProgram } from "../support/run-program.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: conflicts can be seen, decided and repaired from a shell, by people and by scripts. */
@@ -31,7 +31,7 @@ const KNOWN = { id: expect.stringMatching(/^\d+$/), namespace: "default", store:
 
 test("what waits for a decision is listed, shown and decided, and the exit codes say what is left", async () => {
   const { world, theirs } = await conflictedWorld();
-  const json = <T>(...args: string[]) => runForDocument<T>(world, ...args);
+  const json = <T>(...args: string[]) => commandLineOf(world).json<T>([...args]);
   expect(await json("conflicts")).toEqual({ code: 0, document: { conflicts: [] } });
   const kept = await json<{ results: object }>("repair", "--strategy", "manual");
   const results = { m1: false, m2: false, unknown: false };
@@ -56,7 +56,7 @@ test("what waits for a decision is listed, shown and decided, and the exit codes
   );
   const idOf = (memoryId: string): string =>
     listed.document.conflicts.find((conflict) => conflict.memoryId === memoryId)?.id as string;
-  const told = await runProgram(world, "conflicts");
+  const told = await commandLineOf(world).run(["conflicts"]);
   expect(told).toMatchObject({ code: 1, stdout: expect.stringContaining("3 records") });
   for (const part of ["default/m1", "default/m2", "default/unknown", "ahead", "orphan"]) {
     expect(told.stdout).toContain(part);
@@ -72,7 +72,7 @@ test("what waits for a decision is listed, shown and decided, and the exit codes
       found: { version: 6, checksum: their.checksum, document: JSON.parse(their.document as string) },
     },
   });
-  const seen = await runProgram(world, "conflicts", "show", idOf("m1"));
+  const seen = await commandLineOf(world).run(["conflicts", "show", idOf("m1")]);
   expect(seen.code).toBe(0);
   for (const part of ["memory number 1", "Redis says m1", "/importance", `conflicts resolve ${idOf("m1")} --choose`]) {
     expect(seen.stdout).toContain(part);
@@ -86,7 +86,10 @@ test("what waits for a decision is listed, shown and decided, and the exit codes
   writeFileSync(file, JSON.stringify({ content: "settled", memoryType: "note" }));
   expect(await json("conflicts", "resolve", idOf("m2"), "--document", file)).toMatchObject({ code: 0 });
   expect(await json("conflicts", "resolve", idOf("unknown"), "--remove")).toMatchObject({ code: 0 });
-  expect(await runProgram(world, "conflicts")).toMatchObject({ code: 0, stdout: "nothing waits for a decision\n" });
+  expect(await commandLineOf(world).run(["conflicts"])).toMatchObject({
+    code: 0,
+    stdout: "nothing waits for a decision\n",
+  });
   expect(await json("conflicts", "resolve", idOf("m1"), "--choose", "postgres")).toMatchObject({
     code: 2,
     document: { error: { code: "VALIDATION", message: expect.stringContaining("resolved already") } },
@@ -103,11 +106,11 @@ test("what waits for a decision is listed, shown and decided, and the exit codes
 
 test("a decision that changed its ground is put off, with exit code 1", async () => {
   const { world, theirs } = await conflictedWorld();
-  await runProgram(world, "repair", "--strategy", "manual");
-  const { document } = await runForDocument<{ conflicts: ConflictSummary[] }>(world, "conflicts");
+  await commandLineOf(world).run(["repair", "--strategy", "manual"]);
+  const { document } = await commandLineOf(world).json<{ conflicts: ConflictSummary[] }>(["conflicts"]);
   const id = document.conflicts.find(({ memoryId }) => memoryId === "m1")?.id as string;
   await putHashes(world, [{ ...(theirs[0] as LedgerRow), version: 8 }]);
-  expect(await runForDocument(world, "conflicts", "resolve", id, "--choose", "redis")).toMatchObject({
+  expect(await commandLineOf(world).json(["conflicts", "resolve", id, "--choose", "redis"])).toMatchObject({
     code: 1,
     document: { id, outcome: "deferred" },
   });
@@ -117,38 +120,38 @@ test("a decision that changed its ground is put off, with exit code 1", async ()
 test("a dry run says what would be done and does nothing; the strategy that is named does it", async () => {
   const { world } = await conflictedWorld();
   const before = await readHashes(world, ["m1", "m2", "unknown"]);
-  const plan = await runForDocument<{ plan: object[] }>(world, "repair", "--dry-run", "--strategy", "merge");
+  const plan = await commandLineOf(world).json<{ plan: object[] }>(["repair", "--dry-run", "--strategy", "merge"]);
   expect(plan).toMatchObject({
     code: 1,
     document: { repaired: 0, failed: 0, deferred: 0, planned: 3, results: { m1: false, m2: false, unknown: false } },
   });
   expect(plan.document.plan).toHaveLength(3);
   expect(plan.document.plan[0]).toMatchObject({ outcome: "planned", strategy: "merge", note: expect.any(String) });
-  expect(await runProgram(world, "repair", "--dry-run")).toMatchObject({
+  expect(await commandLineOf(world).run(["repair", "--dry-run"])).toMatchObject({
     code: 1,
     stdout: expect.stringContaining("3 would be repaired; nothing was changed"),
   });
   expect(await readHashes(world, ["m1", "m2", "unknown"])).toEqual(before);
   expect([...(await world.sql`select 1 from mnemosync.conflict_resolutions`)]).toEqual([]);
 
-  const one = await runForDocument(world, "repair", "--kind", "orphan", "--strategy", "merge");
+  const one = await commandLineOf(world).json(["repair", "--kind", "orphan", "--strategy", "merge"]);
   expect(one).toEqual({ code: 0, document: { repaired: 1, failed: 0, deferred: 0, results: { unknown: true } } });
-  const most = await runForDocument(world, "repair", "--strategy", "merge", "--max", "1");
+  const most = await commandLineOf(world).json(["repair", "--strategy", "merge", "--max", "1"]);
   expect(most).toMatchObject({ code: 1, document: { repaired: 1, deferred: 1 } });
-  const rest = await runForDocument(world, "repair", "--strategy", "merge");
+  const rest = await commandLineOf(world).json(["repair", "--strategy", "merge"]);
   expect(rest).toMatchObject({ code: 0, document: { repaired: 1, failed: 0, deferred: 0 } });
   for (const { version, document } of await readRows(world, ["m1", "m2"])) {
     // The ledger's importance and Redis's words.
     expect(JSON.parse(document as string)).toMatchObject({ content: expect.stringMatching(/^Redis/), importance: 0.9 });
     expect(version).toBe(3);
   }
-  expect(await runProgram(world, "check", "--scope", "deep")).toMatchObject({ code: 0 });
+  expect(await commandLineOf(world).run(["check", "--scope", "deep"])).toMatchObject({ code: 0 });
 });
 
 test("a quick check looks at what changed since the last one", async () => {
   const { world } = await conflictedWorld();
-  expect(await runProgram(world, "repair")).toMatchObject({ code: 0 });
-  const quick = () => runForDocument(world, "check", "--scope", "quick");
+  expect(await commandLineOf(world).run(["repair"])).toMatchObject({ code: 0 });
+  const quick = () => commandLineOf(world).json(["check", "--scope", "quick"]);
   // All of it is new to the first one.
   expect(await quick()).toMatchObject({ code: 0, document: { clean: true, scope: "quick", checked: 6, findings: [] } });
   expect(await quick()).toMatchObject({ code: 0, document: { clean: true, checked: 0 } });
@@ -161,15 +164,15 @@ test("a quick check looks at what changed since the last one", async () => {
     code: 1,
     document: { clean: false, checked: 1, findings: [{ ...finding, memoryId: "m4", expectedVersion: 2 }] },
   });
-  const told = await runProgram(world, "check", "--scope", "quick");
+  const told = await commandLineOf(world).run(["check", "--scope", "quick"]);
   expect(told).toMatchObject({ code: 1, stdout: expect.stringContaining("mnemosync repair --scope quick") });
-  expect(await runForDocument(world, "repair", "--scope", "quick")).toMatchObject({
+  expect(await commandLineOf(world).json(["repair", "--scope", "quick"])).toMatchObject({
     code: 0,
     document: { repaired: 1 },
   });
   expect(await quick()).toMatchObject({ code: 0, document: { clean: true } });
   // What did not change is for the other scopes.
-  expect(await runForDocument(world, "check")).toMatchObject({
+  expect(await commandLineOf(world).json(["check"])).toMatchObject({
     code: 1,
     document: { findings: [{ ...finding, memoryId: "m3", expectedVersion: 1 }] },
   });
@@ -190,7 +193,7 @@ test("what cannot be done exits with 2, and says what to do", async () => {
   ];
   const answers: [Ended, string, RegExp][] = [];
   for (const [args, code, message] of refused)
-    answers.push([await runProgram(world, ...args, "--json"), code, message]);
+    answers.push([await commandLineOf(world).run([...args, "--json"]), code, message]);
   for (const [{ code: exitCode, stdout, stderr }, code, message] of answers) {
     expect(JSON.parse(stdout || stderr), stdout + stderr).toEqual({
       error: { code, message: expect.stringMatching(message) },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openCommandLine, startProgram } from "../support/command-line.ts";
+import { startCluster, startSentinels } from "../support/redis-topologies.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -127,6 +128,28 @@ test("the doctor finds a healthy set-up healthy, and says what to do about other
     code: 2,
     stdout: expect.stringContaining(`grant usage on schema mnemosync to ${role}`),
   });
+});
+
+test("migrate and doctor find the servers as the service does: hosts in turn, sentinels, a cluster", async () => {
+  const cli = await openCommandLine();
+  const url = new URL(cli.environment.MNEMOSYNC_POSTGRES_URL as string);
+  // Nobody listens at the first host.
+  const hosts = cli.environment.MNEMOSYNC_POSTGRES_URL?.replace(url.host, `127.0.0.1:1,${url.host}`) as string;
+  const environment = { ...cli.environment, MNEMOSYNC_POSTGRES_URL: `${hosts}?target_session_attrs=read-write` };
+  const [sentinels, cluster] = await Promise.all([startSentinels(), startCluster()]);
+  onTestFinished(async () => void (await Promise.all([sentinels.close(), cluster.close()])));
+  expect(await run(["migrate"], environment)).toMatchObject({ code: 0, stdout: expect.stringContaining("applied") });
+  const ask = async (redisUrl: string): Promise<Record<string, string[]>> => {
+    const { stdout } = await run(["doctor", "--json"], { ...environment, MNEMOSYNC_REDIS_URL: redisUrl });
+    const { checks } = JSON.parse(stdout) as { checks: { check: string; state: string }[] };
+    const named = (name: string) => checks.filter(({ check }) => check === name).map(({ state }) => state);
+    return Object.fromEntries(
+      ["postgres.schema", "postgres.writable", "redis.writable"].map((name) => [name, named(name)]),
+    );
+  };
+  const own = { "postgres.schema": ["ok"], "postgres.writable": ["ok"] };
+  expect(await ask(sentinels.url)).toEqual({ ...own, "redis.writable": ["ok"] });
+  expect(await ask(cluster.url)).toEqual({ ...own, "redis.writable": ["ok", "ok"] });
 });
 
 test("config shows every value with its source and no secret; what is unknown is refused with the nearest name", async () => {

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Command } from "commander";
 import { expect, onTestFinished, test } from "vitest";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { connectOptions, gatherSettings, settingsHelp } from "../../src/cli/options.ts";
 import { optionLeaves } from "../../src/config/parse.ts";
+import { startProgram } from "../support/command-line.ts";
 
 function settingsFile(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-settings-test-"));
@@ -38,6 +41,30 @@ test("a settings file that is no JSON object is refused by its name", async () =
 test("missing addresses are named with every way to give them", () => {
   expect(() => connectOptions({ redisUrl: "redis://here" })).toThrow(/MNEMOSYNC_POSTGRES_URL.*--postgres-url/);
   expect(() => connectOptions({ redisUrl: "redis://here" })).not.toThrow(/MNEMOSYNC_REDIS_URL/);
+});
+
+test("the help of a command has its own flags, in either way to ask for it", async () => {
+  for (const args of [
+    ["get", "--help"],
+    ["help", "get"],
+  ]) {
+    const { child, ended } = startProgram(args, {});
+    child.stdin.end();
+    const { code, stdout } = await ended;
+    expect({ args, code }).toEqual({ args, code: 0 });
+    expect(stdout).toContain("get [options] <id>");
+    expect(stdout).toContain("--namespace <name>");
+    expect(stdout).toContain("--embedding");
+  }
+});
+
+test("every command that the help lists can be loaded, and its flags do not collide", async () => {
+  for (const { name, load } of COMMANDS) {
+    const command = await load();
+    const parsed = new Command(name);
+    command.configure?.(parsed);
+    expect({ name, runs: typeof command.run }).toEqual({ name, runs: "function" });
+  }
 });
 
 test("the help names flag and environment variable of every setting", () => {

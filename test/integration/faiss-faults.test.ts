@@ -181,7 +181,7 @@ test("a host that hangs costs its callers their deadline, is killed, and the nex
   await expect.poll(async () => (await index.statistics(within(100))).restarts, { timeout: 5_000 }).toBe(1);
   await expectHeld(index, [change]);
   expect(isAlive(pid)).toBe(false);
-  expect(log.events.map(({ event }) => event)).toContain("FAISS host gives no sign of life and is killed");
+  expect(log.events.map(({ event }) => event)).toContain("host.stalled");
 });
 
 test("close leaves no process and no scratch folder, even of a host that hangs or has just crashed", async () => {

@@ -94,7 +94,7 @@ test("a node that was away catches up when it starts, with what its snapshot lac
     warn: () => undefined,
     error: () => undefined,
     info: (fields: object, event: string) => {
-      if (event === "FAISS index is up to date") progress.push(fields as { read: number; applied: number });
+      if (event === "index.caught_up") progress.push(fields as { read: number; applied: number });
     },
   };
   const after = await openSecond(world, directory, { log });

@@ -90,7 +90,25 @@ describe("catching up", () => {
       { state: "tombstone", version: 3 },
       { state: "live", version: 1 },
     ]);
-    expect(events("vector left out of the FAISS index")).toHaveLength(1);
+    expect(events("index.vector_left_out")).toHaveLength(1);
+  });
+
+  test("a vector of another model stands without one, whatever its dimension; one of no named model gets in", async () => {
+    const of = (memoryId: string, embeddingModel: string | null) => ({ ...put(memoryId, 1, vector()), embeddingModel });
+    source.commit(of("foreign", "other-model"), of("own", "own-model"), of("unnamed", null));
+    const index = await open({ model: "own-model" });
+    const keys = ["foreign", "own", "unnamed"].map((memoryId) => put(memoryId, 1, null));
+    expect(await index.read(keys, { data: false }, within())).toMatchObject([
+      { state: "tombstone", version: 1 },
+      { state: "live", version: 1 },
+      { state: "live", version: 1 },
+    ]);
+    expect(events("index.vector_left_out")).toMatchObject([
+      { fields: { memoryId: "foreign", reason: expect.stringContaining("other-model") } },
+    ]);
+    source.commit({ ...of("foreign", "other-model"), version: 2 });
+    await index.catchUp(within());
+    expect(await index.count(within())).toBe(2);
   });
 
   test("a restored database (another epoch) has the index rebuilt", async () => {
@@ -143,7 +161,7 @@ describe("snapshots", () => {
     const changes = await write(index, 3_000, 3);
     await index.close();
     const again = await open();
-    expect(events("FAISS snapshot set aside")).toEqual([]);
+    expect(events("index.snapshot_set_aside")).toEqual([]);
     await expectHeld(again, changes);
   });
 
@@ -180,8 +198,8 @@ describe("snapshots", () => {
       await apply(join(directory, "snapshots", "00000002"));
       const again = await open();
       expect(await snapshots()).toEqual(["00000001", "00000002.unreadable"]);
-      expect(events("FAISS snapshot set aside")).toHaveLength(1);
-      expect(events("FAISS snapshot loaded")).toMatchObject([{ fields: { sequence: 1 } }]);
+      expect(events("index.snapshot_set_aside")).toHaveLength(1);
+      expect(events("index.snapshot_loaded")).toMatchObject([{ fields: { sequence: 1 } }]);
       await expectHeld(again, changes);
     });
   }

@@ -160,7 +160,7 @@ describe("through the whole of the program", () => {
       expect(explanation.join("\n")).toMatch(/no sound snapshot[\s\S]*snapshot 1 is damaged \(.*sets it aside/);
       const index = await openIndex(directory);
       await expectHeld(index);
-      expect(log.events.filter(({ event }) => event === "FAISS snapshot set aside")).toHaveLength(1);
+      expect(log.events.filter(({ event }) => event === "index.snapshot_set_aside")).toHaveLength(1);
       const statistics = await index.statistics(within());
       expect(statistics.restarts).toBe(0);
       await index.close({ snapshot: true });
@@ -279,13 +279,13 @@ describe("a disk that takes no more", () => {
     const index = await openIndex(directory);
     await expectHeld(index);
     const said = log.events.map(({ event }) => event);
-    expect(said).toContain("FAISS snapshot set aside");
-    expect(said).toContain("an unusable FAISS snapshot could not be renamed");
+    expect(said).toContain("index.snapshot_set_aside");
+    expect(said).toContain("index.snapshot_not_renamed");
     await expect(index.snapshot(within())).rejects.toThrow(/cannot write a snapshot/);
     await expectHeld(index);
     expect((await index.statistics(within())).restarts).toBe(0);
     await index.close({ snapshot: true });
-    expect(log.events.some(({ event }) => event.startsWith("FAISS index closed without a snapshot"))).toBe(true);
+    expect(log.events.some(({ event }) => event === "index.closed_unsaved")).toBe(true);
   });
 });
 
@@ -313,7 +313,7 @@ describe("by themselves", () => {
     const index = await openIndex(directory, { snapshotIntervalMs: 100 });
     await writeFile(join(directory, "snapshots"), "in the way");
     await index.publish([put("m3", 9, vector())], within());
-    const failed = () => log.events.filter(({ event }) => event.startsWith("FAISS snapshot failed")).length;
+    const failed = () => log.events.filter(({ event }) => event === "index.snapshot_failed").length;
     await expect.poll(failed, { timeout: 5_000 }).toBeGreaterThan(1);
     await rm(join(directory, "snapshots"));
     await expect.poll(async () => (await inspectDirectory(directory)).snapshots.length, { timeout: 5_000 }).toBe(1);

@@ -174,7 +174,7 @@ test(`${REQUESTS} malformed and hostile requests: no 500, no crash, nothing writ
   });
   await Promise.all(workers);
   await service.service.jobs.close();
-  service.world.sync.backlog.resume();
+  await service.world.sync.backlog.release();
   expect(Object.keys(statuses)).toEqual(
     expect.arrayContaining(["400", "401", "403", "404", "413", "415", "422"].filter((code) => code !== "413")),
   );

@@ -209,7 +209,7 @@ test("without keys the service listens on a loopback address only, and pages of 
   t.onTestFinished(async () => void (await service.stop()));
   await service.connect(new AbortController().signal);
   const ask = async (headers: Record<string, string>): Promise<number> =>
-    (await service.app.inject({ method: "POST", url: "/v1/queue/drop", headers })).statusCode;
+    (await (await service.load()).inject({ method: "POST", url: "/v1/queue/drop", headers })).statusCode;
   expect(await ask({ host: "127.0.0.1:8420" })).toBe(200);
   expect(await ask({ host: "localhost" })).toBe(200);
   expect(await ask({ host: "127.0.0.1:8420", origin: "https://evil.example" })).toBe(403);
@@ -262,7 +262,8 @@ test("while the stores are away the service lives and is not ready; it connects 
   });
   t.onTestFinished(async () => void (await service.stop()));
   const connecting = service.connect(new AbortController().signal);
-  const ask = (url: string) => service.app.inject({ url, headers: { authorization: `Bearer ${keys.admin}` } });
+  const app = await service.load();
+  const ask = (url: string) => app.inject({ url, headers: { authorization: `Bearer ${keys.admin}` } });
   await pollUntil("a second attempt", 15_000, () => attempts > 1);
   expect((await ask("/healthz")).statusCode).toBe(200);
   expect((await ask("/readyz")).statusCode).toBe(503);
@@ -372,9 +373,29 @@ test("an import of many lines goes through in one stream, and is counted", async
   expect(sampleValue(metrics, "mnemosync_sync_total", { operation: "sync_batch", outcome: "synced" })).toBe(2_500);
 });
 
+test("a pause of the queue holds for every node and outlives this one, until it is resumed", async (t) => {
+  const service = await openService(t, { world: { faiss: false } });
+  const other = await MemorySynchronizer.connect({ ...service.world.connectOptions, nodeId: "other" });
+  t.onTestFinished(() => other.close());
+  const paused = async () => (await service.request("GET", "/v1/queue")).json().paused;
+  expect(await paused()).toBe(false);
+  expect((await service.request("POST", "/v1/queue/pause")).json()).toEqual({ paused: true });
+  expect((await service.request("POST", "/v1/queue/pause")).json()).toEqual({ paused: true });
+  expect([await paused(), await other.backlog.isHeld()]).toEqual([true, true]);
+  await other.backlog.release(); // As `mnemosync queue resume` does.
+  expect(await paused()).toBe(false);
+  await other.backlog.hold();
+  expect((await service.request("POST", "/v1/queue/resume")).json()).toEqual({ paused: false });
+  expect(await other.backlog.isHeld()).toBe(false);
+});
+
 test("with Postgres away, reads go on, and writes are told to try again", async (t) => {
   const service = await openService(t, {
-    world: { faiss: false, settings: { retriesMax: 0, retryDelayMs: 1, healthCheckIntervalMs: 400 } },
+    // Long enough for a busy machine: a cache that seems to be away is asked no more.
+    world: {
+      faiss: false,
+      settings: { retriesMax: 0, retryDelayMs: 1, healthCheckIntervalMs: 400, cacheTimeoutMs: 10_000 },
+    },
   });
   const url = "/v1/namespaces/default/memories/m1";
   await service.request("PUT", url, { body: MEMORY });
@@ -392,9 +413,20 @@ test("with Postgres away, reads go on, and writes are told to try again", async 
     "postgres",
   ]);
   expect((await service.request("GET", "/v1/status")).json().stores.postgres.state).toBe("down");
-  await pollUntil(
-    "readiness to follow",
-    15_000,
-    async () => (await service.request("GET", "/readyz")).statusCode === 503,
-  );
+  const ready = (query = "") => service.request("GET", `/readyz${query}`, { key: null });
+  await pollUntil("readiness to follow", 15_000, async () => (await ready("?require=write")).statusCode === 503);
+  expect((await ready()).statusCode).toBe(200);
+  expect((await ready()).json()).toMatchObject({
+    ready: true,
+    degraded: true,
+    reason: null,
+    capabilities: { read: true, write: false, search: false },
+    stores: { postgres: { state: "down", reason: null }, redis: { state: "healthy", reason: null } },
+  });
+  expect((await ready("?require=write")).json()).toMatchObject({
+    ready: false,
+    reason: expect.stringContaining("write"),
+  });
+  expect((await ready("?require=search")).statusCode).toBe(503);
+  expect((await ready("?require=all")).statusCode).toBe(400);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import {
+  type ConflictDecision,
   type ExportedVersion,
   type ExportRecord,
   exportLine,
@@ -193,6 +194,13 @@ test("memories that are there already follow onConflict", async (t) => {
   });
   const manual = await to.sync.importMemories(backup, { onConflict: "strategy", strategy: "manual" });
   expect(manual).toMatchObject({ deferred: 4, synced: 0 });
+  const waiting = await to.sync.conflicts.list();
+  expect(waiting.map(({ memoryId }) => memoryId).sort()).toEqual(["m0", "m1", "m2", "m3"]);
+  for (const { store, strategy, state } of waiting) {
+    expect({ store, strategy, state }).toEqual({ store: "import", strategy: "manual", state: "pending" });
+  }
+  await to.sync.importMemories(backup, { onConflict: "strategy", strategy: "manual" });
+  expect(await to.sync.conflicts.list()).toHaveLength(4); // The very same conflicts, once.
   const joined = await to.sync.importMemories(backup.slice(0, 2), { onConflict: "strategy", strategy: "joins" });
   expect(joined).toMatchObject({ synced: 1, overwritten: 1 });
   expect(await to.sync.get("m0")).toMatchObject({ content: "of this side and memory number 0", version: 3 });
@@ -301,4 +309,64 @@ test("a memory that somebody writes at that moment is not replaced, even one ver
   meanwhile = async () => await other.syncMemory(memoryId, fields); // Version 1, after the import found no row to lock.
   expect(await to.sync.importMemories(backup)).toMatchObject({ synced: 0, skipped: 1 });
   expect(versions(await exported(to))).toMatchObject([{ memoryId: "m0", version: 1, checksum }]);
+});
+
+test("what a strategy left open waits with both sides, and is decided once, by hand, on what was seen", async (t) => {
+  const [from, to] = await worlds(t);
+  await from.fill(4);
+  await from.sync.delete("m3");
+  const backup = await exported(from);
+  await to.fill(4);
+  for (const number of [0, 1, 2, 3]) await to.put({ ...to.memory(number), content: `of this side ${number}` });
+  await to.sync.importMemories(backup, { onConflict: "strategy", strategy: "manual" });
+  const waiting = await to.sync.conflicts.list();
+  const idOf = (memoryId: string): string => waiting.find((conflict) => conflict.memoryId === memoryId)?.id as string;
+  const shown = await to.sync.conflicts.show(idOf("m0"));
+  expect(shown.ledger.document?.content).toBe("of this side 0");
+  expect(shown.found.document?.content).toBe("memory number 0");
+  expect(shown.found.embedding).toHaveLength(to.dimension);
+  expect(shown.differences?.fields.map(({ path }) => path)).toEqual(["/content"]);
+
+  const settle = (memoryId: string, decision: ConflictDecision) => to.sync.conflicts.resolve(idOf(memoryId), decision);
+  expect(await settle("m0", { choose: "import" })).toMatchObject({ outcome: "repaired", store: "import" });
+  expect(await to.sync.get("m0")).toMatchObject({ content: "memory number 0", version: 3 });
+  expect(await settle("m1", { choose: "postgres" })).toMatchObject({ outcome: "repaired" });
+  expect(await to.sync.get("m1")).toMatchObject({ content: "of this side 1", version: 2 });
+  await to.put({ ...to.memory(2), content: "written since" });
+  expect(await settle("m2", { choose: "import" })).toMatchObject({ outcome: "deferred" });
+  expect(await to.sync.get("m2")).toMatchObject({ content: "written since" });
+  expect(await settle("m3", { choose: "import" })).toMatchObject({ outcome: "repaired" });
+  expect(await to.sync.get("m3")).toBeNull();
+  expect(await to.sync.conflicts.list()).toEqual([]);
+  await expect(settle("m0", { choose: "postgres" })).rejects.toMatchObject({ code: "VALIDATION" });
+  expect(await to.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+});
+
+test("the next records are read while the ones before are written, one window ahead and no more", async (t) => {
+  const [from, to] = await worlds(t);
+  await from.fill(1);
+  const [header, memory, end] = (await exported(from)) as [ExportRecord, ExportedVersion, ExportRecord];
+  let given = 0;
+  async function* records() {
+    yield header;
+    for (let number = 0; number < 3_500; number++) {
+      given++;
+      // The checksum does not cover the id.
+      yield { ...memory, memoryId: `copy-${number}`, version: 1, vector: { there: 1 } };
+    }
+    yield end;
+  }
+  const aheads: number[] = [];
+  const reads: number[] = [];
+  const report = await to.sync.importMemories(records(), {
+    onProgress: ({ read, synced }) => {
+      aheads.push(given - synced);
+      reads.push(read);
+    },
+  });
+  expect(report).toMatchObject({ read: 3_502, synced: 3_500, rejected: 0, complete: true });
+  expect(reads).toEqual([1_001, 2_001, 3_001, 3_502]);
+  // Told when a window was written: until then the next one was read, and nothing beyond it.
+  for (const ahead of aheads) expect(ahead).toBeLessThanOrEqual(1_000);
+  expect(Math.max(...aheads)).toBeGreaterThan(0);
 });

@@ -9,6 +9,10 @@ import { inject, onTestFinished } from "vitest";
 import { DOCUMENTS } from "../../src/cli/documents.ts";
 import { programArguments, REPOSITORY } from "./program.ts";
 import { postgresUrl } from "./services.ts";
+import type { World } from "./world.ts";
+
+/** Longer than any command of a test takes on a busy machine: a limit against hanging. */
+const DEADLINE_MS = 120_000;
 
 export interface Ended {
   readonly code: number | null;
@@ -36,6 +40,8 @@ export function startProgram(
   const env = { ...Object.fromEntries(foreign), ...environment };
   const child = spawn(process.execPath, [...nodeArguments, ...args], { cwd: REPOSITORY, env });
   onTestFinished(() => void child.kill("SIGKILL"));
+  const limit = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+  child.once("close", () => clearTimeout(limit));
   child.stdin.on("error", () => undefined); // It may end before it read everything.
   let stdout = "";
   let stderr = "";
@@ -54,6 +60,8 @@ function declaredAs([command = "", action]: readonly string[], document: object)
   if ("error" in document && !("status" in document)) return "error";
   if (command === "import") return "complete" in document ? "import-export" : "import";
   if (command === "delete" || command === "rollback") return "put";
+  if (command === "conflicts" && action === "resolve") return null;
+  if (command === "conflicts" && action === "show") return "conflict";
   if (command === "queue" && action !== undefined && action !== "list") return null;
   return command in DOCUMENTS ? command : null;
 }
@@ -80,22 +88,42 @@ export async function openCommandLine(): Promise<CommandLine> {
     MNEMOSYNC_FAISS_DIRECTORY: directory,
     MNEMOSYNC_FAISS_DIMENSION: "64",
   };
+  return { environment, redis, prefix: name, ...runnerIn(environment) };
+}
+
+/** The program on a world's stores, set up by environment. The world's own synchronizer must be closed. */
+export function commandLineOf(world: World): Pick<CommandLine, "run" | "json"> {
+  return runnerIn({
+    MNEMOSYNC_POSTGRES_URL: world.databaseUrl,
+    MNEMOSYNC_REDIS_URL: world.redisUrl,
+    MNEMOSYNC_REDIS_PREFIX: world.prefix,
+    MNEMOSYNC_FAISS_DIRECTORY: world.directory,
+    MNEMOSYNC_FAISS_DIMENSION: String(world.dimension),
+  });
+}
+
+function runnerIn(environment: Record<string, string>): Pick<CommandLine, "run" | "json"> {
   const run: CommandLine["run"] = async (args, input = "") => {
     const { child, ended } = startProgram(args, environment);
     child.stdin.end(input);
     return await ended;
   };
   return {
-    environment,
-    redis,
-    prefix: name,
     run,
     async json(args, input) {
-      const { code, stdout } = await run([...args, "--json"], input);
-      const document = JSON.parse(stdout);
+      const { code, stdout, stderr } = await run([...args, "--json"], input);
+      const document = parsed(stdout, `${args.join(" ")} printed no document (exit ${code}): ${stdout}${stderr}`);
       const declared = code === 2 ? "error" : declaredAs(args, document);
       if (declared !== null) DOCUMENTS[declared]?.parse(document);
-      return { code, document };
+      return { code, document: document as never };
     },
   };
+}
+
+function parsed(text: string, complaint: string): object {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Error(complaint, { cause });
+  }
 }

@@ -27,16 +27,14 @@ export class TestService {
   /** `admin`, `writer` and `reader` of all namespaces; `tenant` writes, and administers nothing, in `tenant-a` alone. */
   readonly keys: Readonly<Record<"admin" | "writer" | "reader" | "tenant" | "boundAdmin" | "expired", string>>;
 
+  readonly app: FastifyInstance;
   #requests = 0;
 
-  constructor(world: World, service: HttpService, keys: TestService["keys"]) {
+  constructor(world: World, service: HttpService, app: FastifyInstance, keys: TestService["keys"]) {
     this.world = world;
     this.service = service;
+    this.app = app;
     this.keys = keys;
-  }
-
-  get app(): FastifyInstance {
-    return this.service.app;
   }
 
   async request(
@@ -91,8 +89,9 @@ export async function openService(
   });
   t.onTestFinished(async () => void (await service.stop()));
   await service.connect(new AbortController().signal);
-  await service.app.ready();
-  return new TestService(world, service, keys);
+  const app = await service.load();
+  await app.ready();
+  return new TestService(world, service, app, keys);
 }
 
 /** The defaults, without a rate limit that a busy test would meet. */

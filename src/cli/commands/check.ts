@@ -10,9 +10,6 @@ import { addScopeFlags, checkWithProgress } from "./scope.ts";
 const ROWS_MAX = 20;
 
 export const checkCommand: CliCommand = {
-  name: "check",
-  usage: "",
-  summary: "compare the three stores; exits 1 when something differs, 2 when it could not look",
   configure: addScopeFlags,
   async run(invocation) {
     const startedAt = performance.now();

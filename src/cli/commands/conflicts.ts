@@ -7,19 +7,18 @@ import type {
   ConflictSummary,
   MemorySynchronizer,
 } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { columns, counted, printable } from "../output.ts";
+import { counted, printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { STORE_NAMES, wholeNumber } from "./scope.ts";
 
+/** Where content may stand that wins: a store, or the import that brought it. */
+const SIDES = [...STORE_NAMES, "import"] as const;
 const ACTIONS = ["list", "show", "resolve"] as const;
 
 export const conflictsCommand: CliCommand = {
-  name: "conflicts",
-  usage: "[action] [id]",
-  summary:
-    "list what waits for a decision, show both sides (show <id>), decide (resolve <id>); exits 1 while some wait",
   configure(command) {
     command.addOption(
       new Option("--state <state>", "with list: others than those that wait").choices([
@@ -30,7 +29,7 @@ export const conflictsCommand: CliCommand = {
     );
     command.option("--limit <records>", "with list: so many at most", wholeNumber, 100);
     command.option("--after <id>", "with list: only those behind this id");
-    command.addOption(new Option("--choose <store>", "with resolve: the side that wins").choices(STORE_NAMES));
+    command.addOption(new Option("--choose <store>", "with resolve: the side that wins").choices(SIDES));
     command.option("--document <file>", "with resolve: a JSON file with the content that wins over both sides");
     command.option("--remove", "with resolve: keep neither, where the ledger does not know the memory");
   },
@@ -138,7 +137,7 @@ async function readDecision({ flags }: Invocation): Promise<ConflictDecision> {
   const { choose, document, remove } = flags;
   const given = [choose, document, remove].filter((flag) => flag !== undefined);
   if (given.length !== 1) throw new UsageError("conflicts resolve needs one of --choose, --document and --remove");
-  if (choose !== undefined) return { choose: choose as (typeof STORE_NAMES)[number] };
+  if (choose !== undefined) return { choose: choose as (typeof SIDES)[number] };
   if (remove !== undefined) return { remove: true };
   const file = document as string;
   try {

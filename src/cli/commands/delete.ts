@@ -6,9 +6,6 @@ import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { outcomeDocument, outcomeText } from "./outcome.ts";
 
 export const deleteCommand: CliCommand = {
-  name: "delete",
-  usage: "<id>",
-  summary: "delete a memory in all stores",
   configure: (command) => addNamespaceFlag(command),
   async run(invocation) {
     const [id = ""] = invocation.args;

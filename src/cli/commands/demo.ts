@@ -3,9 +3,6 @@ import { runDemo } from "../demo/demo.ts";
 import { EXIT } from "../exit.ts";
 
 export const demoCommand: CliCommand = {
-  name: "demo",
-  usage: "",
-  summary: "show all of it from nothing: servers, import, search, drift, check, repair; leaves nothing behind",
   async run(invocation) {
     const { settings, environment } = invocation;
     const given = (name: string): string | undefined =>

@@ -5,10 +5,6 @@ import { connectOptions } from "../options.ts";
 import { serve } from "./serve.ts";
 
 export const devCommand: CliCommand = {
-  name: "dev",
-  usage: "",
-  summary:
-    "as serve, for trying out: starts the servers that no URL is given for, and makes a key; forgets all at its end",
   async run(invocation) {
     const { settings, environment, say } = invocation;
     const given = (name: string): string | undefined =>

@@ -7,6 +7,7 @@ import { newestMigration } from "../../ledger/migrate.ts";
 import { readPostgresFacts } from "../../ledger/server-facts.ts";
 import { withDeadline } from "../../lifecycle/deadline.ts";
 import { readRedisFacts } from "../../projections/redis/redis-facts.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { type Diagnosis, type DiagnosisState, failure } from "../doctor/diagnosis.ts";
 import { diagnoseBinding, diagnoseIndexFolder, diagnoseNode, diagnoseSnapshots } from "../doctor/machine.ts";
@@ -14,16 +15,12 @@ import { diagnosePostgres } from "../doctor/postgres.ts";
 import { diagnoseRedis } from "../doctor/redis.ts";
 import { describeError, EXIT, type ExitCode } from "../exit.ts";
 import { connectOptions } from "../options.ts";
-import { columns, counted, printable } from "../output.ts";
+import { counted, printable } from "../output.ts";
 
 /** Milliseconds that a server is given to answer: long enough for one that is merely busy. */
 const ANSWER_MAX_MS = 10_000;
 
 export const doctorCommand: CliCommand = {
-  name: "doctor",
-  usage: "",
-  summary:
-    "look at versions, servers, permissions, clocks and the index folder; exits 1 with warnings, 2 with failures",
   async run({ settings, signal }) {
     const options = parseOptions(connectOptions(settings));
     const { faiss, postgresUrl, redisUrl, postgresConnectionsMax } = options;

@@ -17,10 +17,6 @@ const NOTHING: ExportProgress = {
 };
 
 export const exportCommand: CliCommand = {
-  name: "export",
-  usage: "",
-  summary:
-    "write all memories to standard output, one JSON record a line, for import to read; notes go to standard error",
   configure(command) {
     command.option("--namespace <name>", "the memories of this tenant only (default all)");
     command.option("--history", "with the versions that were replaced and are still kept");
@@ -30,7 +26,7 @@ export const exportCommand: CliCommand = {
   async run(invocation) {
     const { flags, signal } = invocation;
     const startedAt = performance.now();
-    const progress = startProgress("exporting", null, "{memories} memories, {history} replaced versions");
+    const progress = await startProgress("exporting", null, "{memories} memories, {history} replaced versions");
     let reached = NOTHING;
     const options = {
       ...inNamespace(invocation),

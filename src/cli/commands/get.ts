@@ -6,9 +6,6 @@ import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
 export const getCommand: CliCommand = {
-  name: "get",
-  usage: "<id>",
-  summary: "show the current version of a memory",
   configure(command) {
     addNamespaceFlag(command);
     command.option("--embedding", "print the vector's numbers too (with --json)");

@@ -1,15 +1,13 @@
 import { type MemoryVersion, NotFoundError } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, errorLine } from "../exit.ts";
-import { columns, printable } from "../output.ts";
+import { printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
 
 export const historyCommand: CliCommand = {
-  name: "history",
-  usage: "<id>",
-  summary: "show the versions of a memory that are kept, newest first",
   configure(command) {
     addNamespaceFlag(command);
     command.option("--limit <versions>", "so many at most", wholeNumber, 100);

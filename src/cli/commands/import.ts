@@ -16,9 +16,6 @@ import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
 
 export const importCommand: CliCommand = {
-  name: "import",
-  usage: "<file.jsonl>",
-  summary: "write the memories of a file, one JSON object a line, or of an export (- for standard input)",
   configure(command) {
     addNamespaceFlag(command, "for lines that name none");
     command.addOption(
@@ -34,7 +31,7 @@ export const importCommand: CliCommand = {
     const bytesTotal = path === "-" ? null : await sizeOf(path);
     const report = newReport();
     const restored = await withSynchronizer(invocation, async (sync): Promise<RestoreReport | null> => {
-      const progress = startProgress("importing", bytesTotal, "{memories} memories, {rejected} rejected");
+      const progress = await startProgress("importing", bytesTotal, "{memories} memories, {rejected} rejected");
       // Opened only now: a stream that nobody reads has nobody to tell of its failure.
       const source = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 });
       const options = {

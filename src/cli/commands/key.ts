@@ -4,9 +4,6 @@ import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 
 export const keyCommand: CliCommand = {
-  name: "key",
-  usage: "<id>",
-  summary: "make a key for the HTTP service: printed once, with the entry for the keys file that holds its hash",
   configure(command) {
     command.addOption(new Option("--scope <scope>", "what the key may do").choices(SCOPES).default("read"));
     command.option("--namespaces <names>", "the namespaces it is bound to, separated by commas, or * for all", "*");

@@ -8,9 +8,6 @@ import { connectOptions } from "../options.ts";
 import { counted } from "../output.ts";
 
 export const migrateCommand: CliCommand = {
-  name: "migrate",
-  usage: "",
-  summary: "bring the ledger's schema up to date (the other commands do it too)",
   async run({ settings, signal }) {
     // Only Postgres is needed, so a missing Redis URL is no obstacle.
     const options = parseOptions(connectOptions({ redisUrl: "redis://not-needed", ...settings }));

@@ -14,9 +14,6 @@ const FIELD_FLAGS = ["content", "memoryType", "importance", "metadata", "privacy
 const MEMORY_TYPE = "episodic";
 
 export const putCommand: CliCommand = {
-  name: "put",
-  usage: "[id]",
-  summary: "write one memory, from flags, or from a JSON object on standard input; exits 1 on a version conflict",
   configure(command) {
     addNamespaceFlag(command);
     command.option("--content <text>", "what it says; without this flag a JSON object is read from standard input");

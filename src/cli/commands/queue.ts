@@ -1,7 +1,8 @@
 import type { MemorySynchronizer, QueueEntry } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { columns, counted, printable } from "../output.ts";
+import { counted, printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { wholeNumber } from "./scope.ts";
 
@@ -36,10 +37,6 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 };
 
 export const queueCommand: CliCommand = {
-  name: "queue",
-  usage: "[action]",
-  summary:
-    "list what waits to be published (exits 1 while there are dead letters); retry or drop dead letters; pause, resume",
   configure(command) {
     command.option("--limit <entries>", "with list: so many at most", wholeNumber, 100);
   },

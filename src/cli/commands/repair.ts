@@ -1,8 +1,9 @@
 import { Option } from "commander";
 import { type ConsistencyReport, DRIFT_KINDS, type RepairOptions, type RepairReport } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { columns, count, counted, duration, printable } from "../output.ts";
+import { count, counted, duration, printable } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { repairCounts } from "../repairs.ts";
 import { withSynchronizer } from "../session.ts";
@@ -12,10 +13,6 @@ import { addScopeFlags, checkWithProgress, STORE_NAMES, wholeNumber } from "./sc
 const ROWS_MAX = 20;
 
 export const repairCommand: CliCommand = {
-  name: "repair",
-  usage: "",
-  summary:
-    "publish what is pending, check, then put right what differs, each repair verified by reading back; exits 1 when something is left",
   configure(command) {
     addScopeFlags(command);
     command.option("--dry-run", "only print what would be done");
@@ -30,7 +27,7 @@ export const repairCommand: CliCommand = {
       // What is merely on its way is no finding yet, and need not become one.
       const published = invocation.flags.dryRun === true ? 0 : await sync.backlog.drain(invocation.signal);
       const found = await checkWithProgress(sync, invocation);
-      const progress = startProgress("repairing", found.findings.length, "{done} of {total}");
+      const progress = await startProgress("repairing", found.findings.length, "{done} of {total}");
       try {
         const repaired = await sync.repairInconsistencies(found, {
           ...repairOptions(invocation.flags),

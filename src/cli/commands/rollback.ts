@@ -5,9 +5,6 @@ import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { putResult, versionOf } from "./put.ts";
 
 export const rollbackCommand: CliCommand = {
-  name: "rollback",
-  usage: "<id> <version>",
-  summary: "write the content of an older version as a new one; exits 1 when somebody writes at that moment",
   configure: (command) => addNamespaceFlag(command),
   async run(invocation) {
     const [id = "", text] = invocation.args;

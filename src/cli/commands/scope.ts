@@ -35,7 +35,7 @@ export async function checkWithProgress(sync: MemorySynchronizer, invocation: In
   // Only a deep check looks at every memory one by one, so only then does a total mean anything.
   const watched = process.stderr.isTTY && scope === "deep";
   const total = watched ? (await sync.status({ signal })).stores.postgres.memories : null;
-  const progress = startProgress("checking", total, "{checked} compared, {findings} findings");
+  const progress = await startProgress("checking", total, "{checked} compared, {findings} findings");
   try {
     return await sync.checkConsistency({
       scope,

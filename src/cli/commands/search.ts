@@ -1,14 +1,12 @@
 import type { SearchResult } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { columns, printable } from "../output.ts";
+import { printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
 export const searchCommand: CliCommand = {
-  name: "search",
-  usage: "<text>",
-  summary: "find the memories nearest to a text",
   configure(command) {
     addNamespaceFlag(command);
     command.option("-k, --k <count>", "results wanted, 1 to 1000", "10");

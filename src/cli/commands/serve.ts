@@ -1,4 +1,5 @@
 import { parseOptions } from "../../config/parse.ts";
+import { HttpService } from "../../http/http-service.ts";
 import type { KeyRing } from "../../http/keys.ts";
 import { MemorySynchronizer, type Options } from "../../index.ts";
 import { untilAborted } from "../../lifecycle/deadline.ts";
@@ -7,9 +8,6 @@ import { EXIT } from "../exit.ts";
 import { connectOptions } from "../options.ts";
 
 export const serveCommand: CliCommand = {
-  name: "serve",
-  usage: "",
-  summary: "run the HTTP service and the background loops until SIGTERM or Ctrl-C; a second signal ends it at once",
   async run(invocation) {
     return await serve(invocation, connectOptions(invocation.settings));
   },
@@ -19,8 +17,6 @@ export const serveCommand: CliCommand = {
 export async function serve(invocation: Invocation, options: Options, keys?: KeyRing): Promise<CommandResult> {
   const { log, signal } = invocation;
   const { http } = parseOptions(options);
-  // Only here: the other commands need no web framework, and would wait for it to load.
-  const { HttpService } = await import("../../http/http-service.ts");
   const service = await HttpService.create({
     http,
     log,
@@ -29,10 +25,10 @@ export async function serve(invocation: Invocation, options: Options, keys?: Key
   });
   let inTime = true;
   try {
-    const { address, family, port } = await service.listen();
-    const url = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
-    invocation.say(`listening on ${url}`);
-    await service.connect(signal);
+    const listening = service.listen().then(({ address, family, port }) => {
+      invocation.say(`listening on http://${family === "IPv6" ? `[${address}]` : address}:${port}`);
+    });
+    await Promise.all([service.connect(signal), listening]);
     invocation.say("ready");
     await untilAborted(new Promise<never>(() => undefined), signal);
   } catch (error) {

@@ -1,7 +1,8 @@
 import type { Status } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { columns, count, duration } from "../output.ts";
+import { count, duration } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { watchStatus } from "../watch.ts";
 import { wholeNumber } from "./scope.ts";
@@ -9,9 +10,6 @@ import { wholeNumber } from "./scope.ts";
 const WATCH_SECONDS = 2;
 
 export const statusCommand: CliCommand = {
-  name: "status",
-  usage: "",
-  summary: "show how each store is, what it holds, and what is not published yet",
   configure(command) {
     command.option("--watch [seconds]", "show it again and again, every 2 s by default, until Ctrl-C", wholeNumber);
   },

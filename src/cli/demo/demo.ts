@@ -1,9 +1,10 @@
 import type { ConsistencyReport, MemoryInput, RepairReport, Status } from "../../index.ts";
+import { columns } from "../columns.ts";
 import type { Invocation } from "../command.ts";
 import { resultsText } from "../commands/search.ts";
 import { storesText } from "../commands/status.ts";
 import { countFindings, type FindingCount, findingsText } from "../findings.ts";
-import { columns, count, counted, duration, indented } from "../output.ts";
+import { count, counted, duration, indented } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { repairCounts } from "../repairs.ts";
 import { compareWithInjected, type Injection, injectDrift, type Take } from "./drift.ts";
@@ -118,7 +119,7 @@ class Demo {
 
   async #import(world: DemoWorld, samples: readonly MemoryInput[]): Promise<Past> {
     const { signal } = this.#invocation;
-    const progress = startProgress("importing", samples.length, "{value} of {total}");
+    const progress = await startProgress("importing", samples.length, "{value} of {total}");
     const outcomes = await world.sync
       .syncBatch(samples, { signal, onProgress: ({ done }) => progress.update(done) })
       .finally(() => progress.stop());

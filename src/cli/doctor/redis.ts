@@ -4,7 +4,16 @@ import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 /** Of its limit, in use. */
 const MEMORY_SHARE_MAX = 0.9;
 
-export function diagnoseRedis(facts: RedisFacts): Diagnosis[] {
+/** @param facts of the one server, or of each of a cluster's: what is found says of which. */
+export function diagnoseRedis(facts: readonly RedisFacts[]): Diagnosis[] {
+  return facts.flatMap((one) =>
+    diagnoseServer(one).map((diagnosis) =>
+      one.server === null ? diagnosis : { ...diagnosis, found: `${one.server}: ${diagnosis.found}` },
+    ),
+  );
+}
+
+function diagnoseServer(facts: RedisFacts): Diagnosis[] {
   return [
     version(facts),
     facts.role === null || facts.role === "master"

@@ -1,7 +1,10 @@
 import { z } from "zod";
-import type { MemorySynchronizer, Status } from "../../index.ts";
+import { CAPABILITIES, type MemorySynchronizer, type Status } from "../../index.ts";
 import { type Route, route } from "../route.ts";
 import { readinessSchema, statusSchema } from "../schemas.ts";
+import { type Aged, SharedReading } from "../shared-reading.ts";
+
+const NOTHING = { read: false, write: false, search: false };
 
 const liveness = route({
   method: "GET",
@@ -20,25 +23,34 @@ const readiness = route({
   method: "GET",
   path: "/readyz",
   operationId: "getReadiness",
-  summary: "Whether requests should be sent here: connected, Postgres is up, not stopping",
+  summary:
+    "Whether requests should be sent here: connected, not stopping, and able to do what is required. With Postgres " +
+    "away reads go on, so that only writers should ask for `write`",
   tag: "operation",
   access: "public",
+  query: z.object({
+    require: z.enum(CAPABILITIES).default("read").describe("What must be possible for a 200, besides reading"),
+  }),
   responses: {
-    200: { description: "Ready; Redis or the index may be degraded", schema: readinessSchema },
+    200: { description: "Ready; what else cannot be done is in the body", schema: readinessSchema },
     503: { description: "Not ready", schema: readinessSchema },
   },
-  async handle(_request, service) {
+  async handle({ query }, service) {
     if (service.notReady !== null) {
-      return { status: 503, body: { ready: false, reason: service.notReady, stores: {} } };
+      const body = { ready: false, degraded: true, reason: service.notReady, capabilities: NOTHING, stores: {} };
+      return { status: 503, body };
     }
     const health = service.sync.health();
-    const down = health.postgres?.state === "down" && health.postgres.checks > 0;
+    const capabilities = service.sync.capabilities();
+    const ready = capabilities.read && capabilities[query.require];
+    const unhealthy = Object.values(health).some(({ state, checks }) => checks > 0 && state !== "healthy");
     // Reasons may name hosts: whoever has no key is told the states only.
     const stores = Object.fromEntries(
       Object.entries(health).map(([store, report]) => [store, { state: report.state, reason: null }]),
     );
-    const reason = down ? "Postgres is down" : null;
-    return { status: down ? 503 : 200, body: { ready: !down, reason, stores } };
+    const reason = ready ? null : `${capabilities.read ? query.require : "read"} is not possible: see stores`;
+    const degraded = !ready || unhealthy;
+    return { status: ready ? 200 : 503, body: { ready, degraded, reason, capabilities, stores } };
   },
 });
 
@@ -46,26 +58,32 @@ const status = route({
   method: "GET",
   path: "/v1/status",
   operationId: "getStatus",
-  summary: "How each store is, what it holds, and what is not published yet",
+  summary: "How each store is, what it holds, and what is not published yet, some seconds ago at most: see Age",
   tag: "operation",
   access: { scope: "read" },
-  responses: { 200: { description: "A store that is away is reported as such", schema: statusSchema } },
+  responses: {
+    200: {
+      description: "A store that is away is reported as such",
+      schema: statusSchema,
+      headers: { Age: "Seconds since it was read: callers share a reading, and do not wait for the next one" },
+    },
+  },
   async handle(_request, { sync }) {
-    return { status: 200, body: await sharedStatus(sync) };
+    const { value, ageMs } = await sharedStatus(sync);
+    return { status: 200, body: value, headers: { age: String(Math.floor(ageMs / 1_000)) } };
   },
 });
 
-/** Milliseconds for which callers share one answer: it counts, and however many ask, the stores count once. */
-const STATUS_FRESH_MS = 500;
-const statuses = new WeakMap<MemorySynchronizer, { readonly askedAt: number; readonly answer: Promise<Status> }>();
+const statuses = new WeakMap<MemorySynchronizer, SharedReading<Status>>();
 
-function sharedStatus(sync: MemorySynchronizer): Promise<Status> {
-  const last = statuses.get(sync);
-  if (last !== undefined && performance.now() - last.askedAt < STATUS_FRESH_MS) return last.answer;
-  const answer = sync.status({ timeoutMs: 10_000 });
-  statuses.set(sync, { askedAt: performance.now(), answer });
-  answer.catch(() => statuses.delete(sync)); // A failure is not shared beyond those who waited for it.
-  return answer;
+/** Counting takes time in every store: however many ask, it is done once. */
+function sharedStatus(sync: MemorySynchronizer): Promise<Aged<Status>> {
+  let reading = statuses.get(sync);
+  if (reading === undefined) {
+    reading = new SharedReading(() => sync.status({ timeoutMs: 10_000 }));
+    statuses.set(sync, reading);
+  }
+  return reading.get();
 }
 
 export const operationRoutes: readonly Route[] = [liveness, readiness, status];

@@ -16,12 +16,12 @@ const listQueue = route({
   query: z.object({ limit: count(1, 1_000, 100) }),
   responses: { 200: { description: "Queue rows", schema: queueSchema } },
   async handle({ query, signal }, { sync }) {
-    const entries = await sync.backlog.list(query.limit, signal);
+    const [entries, paused] = await Promise.all([sync.backlog.list(query.limit, signal), sync.backlog.isHeld(signal)]);
     const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
     return {
       status: 200,
       body: {
-        paused: sync.backlog.paused,
+        paused,
         entries: entries.map((entry) => ({
           ...entry,
           enqueuedAt: iso(entry.enqueuedAt),
@@ -62,13 +62,13 @@ const pauseQueue = route({
   method: "POST",
   path: "/v1/queue/pause",
   operationId: "pauseQueue",
-  summary: "This node works its backlog no more, until it is resumed or restarted",
+  summary: "No node works the backlog any more, until it is resumed: kept in the ledger, across restarts",
   tag: "queue",
   access: OPERATOR,
   responses: { 200: { description: "Paused", schema: pausedSchema } },
-  async handle(_request, { sync }) {
-    sync.backlog.pause();
-    return { status: 200, body: { paused: sync.backlog.paused } };
+  async handle({ signal }, { sync }) {
+    await sync.backlog.hold(signal);
+    return { status: 200, body: { paused: true } };
   },
 });
 
@@ -76,13 +76,13 @@ const resumeQueue = route({
   method: "POST",
   path: "/v1/queue/resume",
   operationId: "resumeQueue",
-  summary: "This node works its backlog again",
+  summary: "All nodes work the backlog again; what waited is published",
   tag: "queue",
   access: OPERATOR,
   responses: { 200: { description: "Resumed", schema: pausedSchema } },
-  async handle(_request, { sync }) {
-    sync.backlog.resume();
-    return { status: 200, body: { paused: sync.backlog.paused } };
+  async handle({ signal }, { sync }) {
+    await sync.backlog.release(signal);
+    return { status: 200, body: { paused: false } };
   },
 });
 

@@ -36,6 +36,8 @@ const CLOSE_SNAPSHOT_MS = 60_000;
 export interface FaissDependencies {
   /** Where the index comes up to date from. */
   readonly source: ChangeSource;
+  /** What the first question to `source` waits for, while the host starts. Its rejection is that of `open`. @default nothing */
+  readonly sourceReady?: Promise<unknown>;
   readonly log?: Log;
   /** 0 … 1, for the jitter of retries. */
   readonly random?: () => number;
@@ -61,12 +63,12 @@ export class FaissProjection implements Projection {
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
-    const { source, log = silentLog, random = Math.random, now = Date.now } = dependencies;
+    const { source, sourceReady, log = silentLog, random = Math.random, now = Date.now } = dependencies;
     this.#options = options;
     this.#lock = lock;
     this.#log = log;
     this.#now = now;
-    this.#follower = new LedgerFollower(options, { source, log, random, now });
+    this.#follower = new LedgerFollower(options, { source, sourceReady, log, random, now });
     const { hostPingIntervalMs, hostStallMs, hostBackoffMaxMs, closeTimeoutMs } = options;
     this.#client = new HostClient({
       connect: () => HostConnection.start(options.hostThreads, options.pendingCallsMax, log),
@@ -299,7 +301,7 @@ export class FaissProjection implements Projection {
     } catch (error) {
       if (signal.aborted || error instanceof EpochChangedError || error instanceof ClosedError) throw error;
       // The old cursor is true as well: the next start reads some more of the feed.
-      this.#log.warn({ error }, "FAISS snapshot without the latest changes: the ledger does not answer");
+      this.#log.warn({ error: (error as Error).message }, "index.snapshot_lagged");
     }
     const connection = await this.#ready(signal);
     const failed = this.#schedule.begin();
@@ -310,7 +312,7 @@ export class FaissProjection implements Projection {
       failed();
       throw error;
     }
-    this.#log.info(written, "FAISS snapshot written");
+    this.#log.info(written, "index.snapshot_written");
     return written;
   }
 
@@ -346,7 +348,7 @@ export class FaissProjection implements Projection {
       await this.#schedule.stop();
       if (snapshot && this.#client.state === "ready") {
         await this.snapshot(signal).catch((error: unknown) => {
-          this.#log.warn({ error }, "FAISS index closed without a snapshot: the next start replays more of the feed");
+          this.#log.warn({ error: (error as Error).message }, "index.closed_unsaved"); // The next start replays more.
         });
       }
       await this.#client.close();

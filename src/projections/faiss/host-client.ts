@@ -97,7 +97,7 @@ export class HostClient {
         // A snapshot on which the process dies is set aside after some attempts: the opener need not make them himself.
         if (!(error instanceof HostEndedError) || attempt === FIRST_STARTS_MAX || this.#closing.signal.aborted)
           throw error;
-        this.#options.log.warn({ reason: error.message, attempt }, "FAISS host ended during its start; will restart");
+        this.#options.log.warn({ reason: error.message, attempt }, "host.start_failed");
         this.#restarts++;
       }
     }
@@ -132,7 +132,7 @@ export class HostClient {
 
   /** Ends the process, so that the next one is filled anew. */
   restart(reason: string): void {
-    this.#options.log.warn({ reason }, "FAISS host is restarted");
+    this.#options.log.warn({ reason }, "host.restarted");
     this.#connection?.kill();
   }
 
@@ -199,13 +199,13 @@ export class HostClient {
         this.#fail(description);
       }
       const waitMs = this.#backoff(failures++);
-      log.warn({ reason: this.#lastFailure, waitMs, restarts: this.#restarts }, "FAISS host ended; will restart");
+      log.warn({ reason: this.#lastFailure, waitMs, restarts: this.#restarts }, "host.ended");
       await delay(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined); // Only by our own close.
       if (this.#closing.signal.aborted) return;
       this.#restarts++;
       try {
         connection = await this.#bringUp(false);
-        log.info({ restarts: this.#restarts, pid: connection.pid }, "FAISS host recovered");
+        log.info({ restarts: this.#restarts, pid: connection.pid }, "host.recovered");
       } catch (error) {
         if (this.#closing.signal.aborted) return;
         connection = null;
@@ -247,7 +247,7 @@ export class HostClient {
       if (waiting) {
         missed++;
         if (missed * pingIntervalMs < limitMs) return;
-        log.error({ pid: connection.pid, waitedMs: limitMs }, "FAISS host gives no sign of life and is killed");
+        log.error({ pid: connection.pid, waitedMs: limitMs }, "host.stalled");
         connection.kill();
         return;
       }

@@ -159,7 +159,7 @@ export class HostConnection {
     this.#pending.clear();
     await this.blockFiles.close();
     await removeScratch(this.scratch).catch((error: unknown) => {
-      log.warn({ error, folders: this.scratch }, "scratch folders of the FAISS host could not be removed");
+      log.warn({ error: (error as Error).message, folders: this.scratch }, "host.scratch_not_removed");
     });
     return { description: stderr.trim() === "" ? description : `${description}: ${stderr.trim()}` };
   }

@@ -38,6 +38,7 @@ export class LedgerFollower {
   readonly recent: RecentPublishes;
   readonly #options: ResolvedFaissOptions;
   readonly #source: ChangeSource;
+  readonly #sourceReady: Promise<unknown> | undefined;
   readonly #log: Log;
   readonly #random: () => number;
   readonly #now: () => number;
@@ -47,10 +48,17 @@ export class LedgerFollower {
 
   constructor(
     options: ResolvedFaissOptions,
-    dependencies: { source: ChangeSource; log: Log; random: () => number; now: () => number },
+    dependencies: {
+      source: ChangeSource;
+      sourceReady?: Promise<unknown> | undefined;
+      log: Log;
+      random: () => number;
+      now: () => number;
+    },
   ) {
     this.#options = options;
     this.#source = dependencies.source;
+    this.#sourceReady = dependencies.sourceReady;
     this.#log = dependencies.log;
     this.#random = dependencies.random;
     this.#now = dependencies.now;
@@ -69,6 +77,7 @@ export class LedgerFollower {
     const scratch = connection.scratch;
     const proven = this.#proveNewest(signal);
     await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs, main }, signal);
+    if (this.#sourceReady !== undefined) await untilAborted(this.#sourceReady, signal);
     const epoch = await this.#persist(first, signal, (attempt) =>
       ask(attempt, (deadline) => this.#source.epoch(deadline)),
     );
@@ -82,7 +91,7 @@ export class LedgerFollower {
       const page = recent.slice(start, start + FEED_PAGE);
       await this.#persist(first, signal, (attempt) => this.#refresh(connection, page, attempt));
     }
-    this.#log.info({ ...progress, recent: recent.length, cursor: position.cursor }, "FAISS index is up to date");
+    this.#log.info({ ...progress, recent: recent.length, cursor: position.cursor }, "index.caught_up");
     return position;
   }
 
@@ -133,7 +142,8 @@ export class LedgerFollower {
     for (const sequence of await connection.request("listSnapshots", { directory }, signal)) {
       const crashes = this.#loadCrashes.get(sequence) ?? 0;
       if (crashes >= LOAD_CRASHES_MAX) {
-        this.#log.warn({ directory, sequence, crashes }, "FAISS snapshot set aside: the host died loading it");
+        const reason = `the host died loading it, ${crashes} times`;
+        this.#log.warn({ directory, sequence, reason }, "index.snapshot_set_aside");
         await connection.request("setAsideSnapshot", { directory, sequence }, signal);
         continue;
       }
@@ -145,11 +155,11 @@ export class LedgerFollower {
         case "loaded":
           this.#log.info(
             { directory, sequence, live: loaded.live, createdAt: loaded.createdAt },
-            "FAISS snapshot loaded",
+            "index.snapshot_loaded",
           );
           return loaded.cursor;
         case "set_aside":
-          this.#log.warn({ directory, sequence, reason: loaded.reason }, "FAISS snapshot set aside");
+          this.#log.warn({ directory, sequence, reason: loaded.reason }, "index.snapshot_set_aside");
           break;
         case "mismatch":
           throw new ConfigurationError(
@@ -158,7 +168,7 @@ export class LedgerFollower {
           );
       }
     }
-    this.#log.info({ directory }, "no FAISS snapshot to use: the index is rebuilt from the ledger");
+    this.#log.info({ directory }, "index.rebuild_started");
     return null;
   }
 
@@ -182,7 +192,7 @@ export class LedgerFollower {
       if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
         reportedAt = performance.now();
         this.#options.onProgress({ read, applied });
-        this.#log.info({ read, applied }, "FAISS index is catching up");
+        this.#log.info({ read, applied }, "index.progressed");
       }
     }
   }
@@ -215,14 +225,25 @@ export class LedgerFollower {
   /** A memory whose vector cannot be in this index must not keep the others out: it stands without a vector. */
   #fitting(change: MemoryChange): MemoryChange {
     if (change.kind !== "put" || change.embedding === null) return change;
+    const reason = this.#misfit(change.embedding, change.embeddingModel);
+    if (reason === null) return change;
+    const { namespace, memoryId, version } = change;
+    this.#log.warn({ namespace, memoryId, version, reason }, "index.vector_left_out");
+    return { ...change, embedding: null };
+  }
+
+  /** Why a vector must not be in this index: as for a write, and as checks call it foreign. Null when it fits. */
+  #misfit(embedding: Float32Array, embeddingModel: string | null): string | null {
+    const { model } = this.#options;
+    if (model !== null && embeddingModel !== null && embeddingModel !== model) {
+      return `it is of ${JSON.stringify(embeddingModel)}, and the index holds vectors of ${JSON.stringify(model)}`;
+    }
     try {
-      projectChecked(this.#options, change.embedding);
-      return change;
+      projectChecked(this.#options, embedding);
+      return null;
     } catch (error) {
-      if (!(error instanceof ValidationError)) throw error;
-      const { namespace, memoryId, version } = change;
-      this.#log.warn({ namespace, memoryId, version, reason: error.message }, "vector left out of the FAISS index");
-      return { ...change, embedding: null };
+      if (error instanceof ValidationError) return error.message;
+      throw error;
     }
   }
 
@@ -234,7 +255,7 @@ export class LedgerFollower {
         if (once || signal.aborted || error instanceof ConfigurationError) throw error;
         const ceiling = Math.min(this.#options.hostBackoffMaxMs, RETRY_MIN_MS * 2 ** Math.min(failures, 20));
         const waitMs = Math.round(this.#random() * ceiling);
-        this.#log.warn({ error, waitMs }, "FAISS recovery waits for the ledger; will retry");
+        this.#log.warn({ error: (error as Error).message, waitMs }, "index.recovery_delayed");
         await delay(waitMs, undefined, { signal });
       }
     }

@@ -77,7 +77,7 @@ export class SnapshotSchedule {
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       const { intervalMs } = this.#options;
-      this.#options.log.warn({ error, intervalMs }, "FAISS snapshot failed; the one before it serves, will retry");
+      this.#options.log.warn({ error: (error as Error).message, intervalMs }, "index.snapshot_failed");
     }
   }
 }

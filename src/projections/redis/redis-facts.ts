@@ -1,9 +1,12 @@
+import { Redis } from "ioredis";
 import { createRedisClient } from "../../connection/redis-client.ts";
 import { StoreUnavailableError } from "../../errors.ts";
 import { untilAborted } from "../../lifecycle/deadline.ts";
 
 /** What a Redis server says of itself. Null where it does not say. */
 export interface RedisFacts {
+  /** Which of a cluster's servers; null where there is one. */
+  readonly server: string | null;
   readonly version: string | null;
   /** `master` takes writes. */
   readonly role: string | null;
@@ -15,26 +18,40 @@ export interface RedisFacts {
   readonly lastSaveFailed: boolean;
 }
 
-/** Asks the server, on a connection of its own. @throws {StoreUnavailableError} */
-export async function readRedisFacts(url: string, signal: AbortSignal): Promise<RedisFacts> {
+/**
+ * Asks the server that a service would use by this URL, or every primary of a cluster, on connections of its own.
+ * @throws {StoreUnavailableError}
+ */
+export async function readRedisFacts(url: string, signal: AbortSignal): Promise<RedisFacts[]> {
   const redis = createRedisClient(url);
   try {
     await untilAborted(redis.connect(), signal);
-    const info = fieldsOf(await untilAborted(redis.info(), signal));
-    return {
-      version: info.get("redis_version") ?? null,
-      role: info.get("role") ?? null,
-      maxmemoryBytes: numberOf(info.get("maxmemory")),
-      usedMemoryBytes: numberOf(info.get("used_memory")),
-      evictionPolicy: info.get("maxmemory_policy") ?? null,
-      appendOnly: info.has("aof_enabled") ? info.get("aof_enabled") === "1" : null,
-      lastSaveFailed: info.get("rdb_last_bgsave_status") === "err" || info.get("aof_last_write_status") === "err",
-    };
+    if (redis instanceof Redis) return [factsOf(await untilAborted(redis.info(), signal), null)];
+    const asked = redis
+      .nodes("master")
+      .map(async (node) =>
+        factsOf(await untilAborted(node.info(), signal), `${node.options.host}:${node.options.port}`),
+      );
+    return await Promise.all(asked);
   } catch (error) {
     throw new StoreUnavailableError("redis", (error as Error).message, { cause: error });
   } finally {
     redis.disconnect();
   }
+}
+
+function factsOf(text: string, server: string | null): RedisFacts {
+  const info = fieldsOf(text);
+  return {
+    server,
+    version: info.get("redis_version") ?? null,
+    role: info.get("role") ?? null,
+    maxmemoryBytes: numberOf(info.get("maxmemory")),
+    usedMemoryBytes: numberOf(info.get("used_memory")),
+    evictionPolicy: info.get("maxmemory_policy") ?? null,
+    appendOnly: info.has("aof_enabled") ? info.get("aof_enabled") === "1" : null,
+    lastSaveFailed: info.get("rdb_last_bgsave_status") === "err" || info.get("aof_last_write_status") === "err",
+  };
 }
 
 function fieldsOf(info: string): Map<string, string> {

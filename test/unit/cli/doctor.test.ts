@@ -26,6 +26,7 @@ const postgres: PostgresFacts = {
 };
 
 const redis: RedisFacts = {
+  server: null,
   version: "7.2.1",
   role: "master",
   maxmemoryBytes: 0,
@@ -69,7 +70,16 @@ test.each<[Partial<RedisFacts>, string[]]>([
   [{ appendOnly: false }, ["redis.persistence note"]],
   [{ lastSaveFailed: true }, ["redis.persistence warning"]],
 ])("Redis with %o", (facts, expected) => {
-  expect(complaints(diagnoseRedis({ ...redis, ...facts }))).toEqual(expected);
+  expect(complaints(diagnoseRedis([{ ...redis, ...facts }]))).toEqual(expected);
+});
+
+test("of a cluster every server is looked at, and what is found says where", () => {
+  const found = diagnoseRedis([
+    { ...redis, server: "a:1" },
+    { ...redis, server: "b:2", role: "slave" },
+  ]);
+  expect(complaints(found)).toEqual(["redis.writable failure"]);
+  expect(found.find(({ state }) => state === "failure")?.found).toBe("b:2: is a slave");
 });
 
 test("versions of Node before 20.19, and a binding that does not load, are failures with advice", async () => {

@@ -33,5 +33,5 @@ test("a snapshot on which the host died twice is set aside, and the older one ta
     ["setAsideSnapshot", 7],
     ["loadSnapshot", 6],
   ]);
-  expect(log.events.map(({ event }) => event)).toContain("FAISS snapshot set aside: the host died loading it");
+  expect(log.events.map(({ event }) => event)).toContain("index.snapshot_set_aside");
 });

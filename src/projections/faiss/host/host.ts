@@ -247,7 +247,7 @@ export class Host {
     } catch (error) {
       // A directory that cannot be written: the snapshot is passed over all the same, and again at the next start.
       const fields = { sequence, reason: (error as Error).message };
-      this.#tell({ event: "an unusable FAISS snapshot could not be renamed", level: "warn", fields });
+      this.#tell({ event: "index.snapshot_not_renamed", level: "warn", fields });
     }
   }
 

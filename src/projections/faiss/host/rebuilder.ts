@@ -107,7 +107,7 @@ export class Rebuilder {
         this.#failure = null;
         const durationMs = Math.round(performance.now() - started);
         const fields = { namespace: name, slotsFreed, main: namespace.vectors.main?.rows ?? 0, durationMs };
-        this.#tell({ event: "FAISS namespace compacted", level: "info", fields });
+        this.#tell({ event: "index.compacted", level: "info", fields });
       } catch (error) {
         if (this.#isClosed) return;
         this.#failure = (error as Error).message;
@@ -117,7 +117,7 @@ export class Rebuilder {
           this.consider(this.#indexNow().namespaces.map((other) => other.namespace));
         }, RETRY_MS + 1).unref();
         const fields = { namespace: name, reason: this.#failure };
-        this.#tell({ event: "FAISS compaction failed; will retry", level: "warn", fields });
+        this.#tell({ event: "index.compaction_failed", level: "warn", fields });
       }
       this.#waiting.delete(name);
       // Much may have been written meanwhile.
