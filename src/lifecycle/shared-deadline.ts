@@ -41,7 +41,7 @@ class SharedDeadline {
 }
 
 /** Of work that nobody can end. */
-export const NEVER = new AbortController().signal;
+export const NEVER: AbortSignal = new AbortController().signal;
 
 /** Signals that fire with nothing but time, or not at all. */
 const shared = new WeakSet<AbortSignal>([NEVER]);
