@@ -1,5 +1,5 @@
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
-import { CONTENDERS, type ContenderName, FAULTS, type Observation } from "../peers/contender.ts";
+import { CONTENDERS, type ContenderName, FAULTS, type Fault, type Observation } from "../peers/contender.ts";
 import { LineUp, MAIN_PEER, OURS } from "../peers/line-up.ts";
 import { accountText, countsText, messageOf } from "../peers/observe.ts";
 import type { Stand } from "../peers/stand.ts";
@@ -10,6 +10,11 @@ const DIMENSION = 384;
 const COUNT = 120;
 const BATCH_SIZE = 100;
 const SEARCHES = 20;
+/** Those that tell most; a quick run has no time for more. */
+const QUICK_FAULTS: readonly Fault[] = [
+  "vectors lost, same memories synced again",
+  "nested metadata changed, text the same",
+];
 const KILLED = "killed (SIGKILL) after it answered";
 
 interface Row extends Observation {
@@ -40,7 +45,7 @@ async function killed(stand: Stand, lineUp: LineUp): Promise<Observation> {
 
 async function observe(context: BenchContext, lineUp: LineUp): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const fault of FAULTS) {
+  for (const fault of context.quick ? QUICK_FAULTS : FAULTS) {
     context.log(`peer faults: ${fault}`);
     for (const name of lineUp.names) {
       const observations = await lineUp.attempt(name, async (stand) => {
