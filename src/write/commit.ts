@@ -31,6 +31,8 @@ export interface ChunkTransaction {
   /** ULID. */
   readonly transactionId: string;
   readonly idempotencyKey: string | null;
+  /** Whether an attempt before this one lost a race for a new memory. */
+  readonly afterRace?: boolean;
 }
 
 type WriteDecision = Extract<Decision, { action: "write" }>;

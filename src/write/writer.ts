@@ -124,7 +124,7 @@ export class Writer {
       else if (onStoreDown === "reject") throw gate.refusal();
     }
     const signal = NEVER; // A chunk serves many callers: none of them can end it.
-    const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null };
+    const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null, afterRace: races > 0 };
     let decisions: readonly Decision[];
     try {
       if (transaction.idempotencyKey !== null) {
