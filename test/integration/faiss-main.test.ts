@@ -284,7 +284,7 @@ test("a worker that is killed costs its work and nothing else; the failure is to
   await expect.poll(async () => (await statistics(index)).compactionFailure).toMatch(/SIGKILL/);
   // It serves as before, only not as fast.
   expect(await index.health(within())).toEqual({ state: "healthy" });
-  expect(log.events).toContainEqual(expect.objectContaining({ event: "FAISS compaction failed; will retry" }));
+  expect(log.events).toContainEqual(expect.objectContaining({ event: "index.compaction_failed" }));
   expect(index.hostPid).toBe(pid);
   await expectHeld(index, changes.slice(0, 100));
   await index.compact(within());
