@@ -28,6 +28,7 @@ export interface RoundOptions {
   readonly warmUps?: number;
   /** Awaited before each turn, so that nobody pays for what another one put off. */
   readonly before?: () => Promise<void>;
+  /** Told of each round that is over, from 1 on; not of warm-ups. */
   readonly onRound?: (round: number) => void;
 }
 
@@ -47,7 +48,7 @@ export async function alternate(contenders: readonly Contender[], options: Round
       if (turn < warmUps) continue;
       answer.forEach((value, figure) => void values[index]?.[figure]?.push(value));
     }
-    onRound?.(turn - warmUps + 1);
+    if (turn >= warmUps) onRound?.(turn - warmUps + 1);
   }
   return contenders.flatMap(({ name, role, durable, figures }, index) =>
     figures.map((figure, at) => ({

@@ -1,4 +1,4 @@
-import { alternate, roundsOf } from "../harness/rounds.ts";
+import { alternate, forDimensions, roundsOf } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { type BulkTask, faissBulk, onceForTurn, ourBulk, postgresBulk, redisBulk } from "../support/bulk.ts";
@@ -11,7 +11,7 @@ const WIDTH = 4;
 
 export const bulkNew: Scenario = {
   name: "bulk-new",
-  run: async (context) => [await measure(context, 384), await measure(context, 1_536)],
+  run: (context) => forDimensions(context, measure),
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {

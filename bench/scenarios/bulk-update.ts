@@ -26,7 +26,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const narrow = await postgresBulk(context, 1, task);
   try {
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow], {
-      rounds: roundsOf(context, 5, 3),
+      rounds: roundsOf(context, 5, 2),
       warmUps: 2, // The first one writes them, the second one is the first update.
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),

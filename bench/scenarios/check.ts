@@ -93,7 +93,7 @@ async function measure(
       ...(size > (context.quick ? 5_000 : 100_000) ? [] : [checkOf("deep")]),
     ],
     {
-      rounds: roundsOf(context, size > 100_000 ? 3 : 5, 3),
+      rounds: roundsOf(context, size > 100_000 ? 3 : 5, 2),
       before: async () => void (await untilQuiet()),
       onRound: (round) => context.log(`${size}, round ${round}`),
     },

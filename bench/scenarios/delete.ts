@@ -60,7 +60,7 @@ export const remove: Scenario = {
     };
     try {
       const measures = await alternate([mine, bare], {
-        rounds: roundsOf(context, 5, 3),
+        rounds: roundsOf(context, 5, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

@@ -46,7 +46,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const batch = contenderOf("one syncBatch of all", (memories) => ours.sync.syncBatch(memories));
   try {
     const measures = await alternate([callers, batch], {
-      rounds: roundsOf(context, 5, 3),
+      rounds: roundsOf(context, 5, 2),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

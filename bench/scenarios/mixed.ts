@@ -75,7 +75,7 @@ export const mixed: Scenario = {
       for (const chunk of chunksOf(floorRows(all), 500)) await postgres.upsert(chunk);
       verifyOutcomes(await ours.sync.syncBatch(all), stored, "synced");
       const measures = await alternate([mine, bare], {
-        rounds: roundsOf(context, 5, 3),
+        rounds: roundsOf(context, 5, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

@@ -63,7 +63,7 @@ export const restart: Scenario = {
       await ours.reopen(); // Its index takes over what is new.
       context.log(`${stored} memories loaded`);
       const measures = await alternate([mine, bare], {
-        rounds: roundsOf(context, 5, 3),
+        rounds: roundsOf(context, 5, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

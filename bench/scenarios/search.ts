@@ -99,7 +99,7 @@ async function measure(
     },
   };
   const measures = await alternate([mine, bare], {
-    rounds: roundsOf(context, 4, 3),
+    rounds: roundsOf(context, 4, 2),
     before: async () => void (await untilQuiet()),
     onRound: (round) => context.log(`${size}, round ${round}`),
   });

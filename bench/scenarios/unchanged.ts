@@ -40,7 +40,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     verifyOutcomes(await ours.sync.syncBatch(newest), count, "synced");
     const measures = await alternate([again, fresh], {
-      rounds: roundsOf(context, 5, 3),
+      rounds: roundsOf(context, 5, 2),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

@@ -18,10 +18,10 @@ export function cpuSplit(): CpuSplit {
   const split = { node: 0, postgres: 0, redis: 0, faiss: 0 };
   const own = process.cpuUsage();
   split.node = (own.user + own.system) / 1e6;
-  for (const { name, command, seconds } of processesBelow(process.ppid)) {
+  for (const { id, name, seconds } of processesBelow(process.ppid)) {
     if (name === "postgres") split.postgres += seconds;
     else if (name.startsWith("redis-server")) split.redis += seconds;
-    else if (/faiss[/\\]host[/\\]main/.test(command)) split.faiss += seconds;
+    else if (/faiss\/host\/main/.test(commandOf(id))) split.faiss += seconds;
   }
   return split;
 }
@@ -39,7 +39,6 @@ interface FoundProcess {
   readonly id: number;
   readonly parent: number;
   readonly name: string;
-  readonly command: string;
   readonly seconds: number;
 }
 
@@ -54,6 +53,15 @@ function processesBelow(root: number): FoundProcess[] {
   return all.filter(({ id }) => below.has(id));
 }
 
+/** Empty when it ended in between. */
+function commandOf(id: number): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, "latin1");
+  } catch {
+    return "";
+  }
+}
+
 function processes(): FoundProcess[] {
   const found: FoundProcess[] = [];
   for (const id of process.platform === "linux" ? readdirSync("/proc") : []) {
@@ -63,9 +71,8 @@ function processes(): FoundProcess[] {
       const end = stat.lastIndexOf(")");
       const fields = stat.slice(end + 2).split(" ");
       const seconds = (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-      const command = readFileSync(`/proc/${id}/cmdline`, "latin1").replaceAll("\u0000", " ");
       const name = stat.slice(stat.indexOf("(") + 1, end);
-      found.push({ id: Number(id), parent: Number(fields[1]), name, command, seconds });
+      found.push({ id: Number(id), parent: Number(fields[1]), name, seconds });
     } catch {
       // It ended in between.
     }

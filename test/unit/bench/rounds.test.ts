@@ -18,7 +18,9 @@ function contender(name: string, answers: (turn: number) => number[], calls: str
 test("contenders take turns, and every second turn the other way round", async () => {
   const calls: string[] = [];
   const all = ["a", "b", "c"].map((name) => contender(name, () => [1], calls));
-  await alternate(all, { rounds: 2, warmUps: 1 });
+  const rounds: number[] = [];
+  await alternate(all, { rounds: 2, warmUps: 1, onRound: (round) => void rounds.push(round) });
+  expect(rounds).toEqual([1, 2]);
   expect(calls).toEqual(["a0", "b0", "c0", "c1", "b1", "a1", "a2", "b2", "c2"]);
   expect(order(3, 0)).toEqual([0, 1, 2]);
   expect(order(3, 5)).toEqual([2, 1, 0]);
