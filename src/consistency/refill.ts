@@ -4,8 +4,10 @@ import type { MemoryChange } from "../memory/memory.ts";
 import type { Projection } from "../projections/projection.ts";
 import { isSound } from "./republish.ts";
 
-/** Memories that are read and published at a time; as many more are being read meanwhile. */
+/** Memories that are read and published at a time. */
 const PAGE_SIZE = 500;
+/** Pages on their way to the projection while the next one is read. */
+const PUBLISHING_MAX = 2;
 
 /**
  * Publishes all of the ledger's live memories to a projection that lost everything. Nothing has to be found out first, and
@@ -19,18 +21,25 @@ export async function refill(
   signal: AbortSignal,
 ): Promise<number> {
   let applied = 0;
-  let publishing: Promise<void> = Promise.resolve();
+  const publishing = new Set<Promise<void>>();
+  let failure: unknown;
   let after: MemoryKey | null = null;
   for (;;) {
     const page: MemoryChange[] = await ledger.listChanges(after, PAGE_SIZE, signal);
-    await publishing;
     const last = page.at(-1);
-    if (last === undefined) return applied;
-    signal.throwIfAborted();
+    if (last === undefined || failure !== undefined) break;
     after = last;
-    publishing = publish(page);
-    publishing.catch(() => undefined); // Heard of where it is awaited.
+    if (publishing.size === PUBLISHING_MAX) await Promise.race(publishing);
+    const part = publish(page)
+      .catch((error: unknown) => {
+        failure ??= error;
+      })
+      .finally(() => publishing.delete(part));
+    publishing.add(part);
   }
+  await Promise.all(publishing);
+  if (failure !== undefined) throw failure;
+  return applied;
 
   async function publish(page: readonly MemoryChange[]): Promise<void> {
     const changes = page.filter((change) => projection.holds(change) && isSound(change));

@@ -1,5 +1,5 @@
 import { Command } from "ioredis";
-import type { ScriptArgument } from "./script-runner.ts";
+import type { ArgumentGroup } from "./script-runner.ts";
 
 /**
  * A command that already stands as it goes over the wire. The client's own way of putting one together costs a
@@ -8,9 +8,9 @@ import type { ScriptArgument } from "./script-runner.ts";
 export class PackedCommand extends Command {
   readonly #wire: Buffer;
 
-  constructor(name: string, args: readonly ScriptArgument[]) {
+  constructor(name: string, groups: readonly ArgumentGroup[]) {
     super(name, [], { replyEncoding: null });
-    this.#wire = packCommand(name, args);
+    this.#wire = packCommand(name, groups);
   }
 
   override toWritable(): Buffer {
@@ -19,20 +19,23 @@ export class PackedCommand extends Command {
 }
 
 /** RESP: the number of parts, then each with its length in bytes before it. */
-export function packCommand(name: string, args: readonly ScriptArgument[]): Buffer {
+export function packCommand(name: string, groups: readonly ArgumentGroup[]): Buffer {
+  const count = groups.reduce((sum, group) => sum + group.length, 1);
   // Whatever is text between two binary values is written in one go.
   const pieces: (string | Uint8Array)[] = [];
-  let text = `*${args.length + 1}\r\n$${name.length}\r\n${name}\r\n`;
+  let text = `*${count}\r\n$${name.length}\r\n${name}\r\n`;
   let bytes = 0;
-  for (const arg of args) {
-    if (typeof arg === "object") {
-      text += `$${arg.byteLength}\r\n`;
-      bytes += Buffer.byteLength(text) + arg.byteLength;
-      pieces.push(text, arg);
-      text = "\r\n";
-    } else {
-      const value = typeof arg === "string" ? arg : String(arg);
-      text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
+  for (const group of groups) {
+    for (const arg of group) {
+      if (typeof arg === "object") {
+        text += `$${arg.byteLength}\r\n`;
+        bytes += Buffer.byteLength(text) + arg.byteLength;
+        pieces.push(text, arg);
+        text = "\r\n";
+      } else {
+        const value = typeof arg === "string" ? arg : String(arg);
+        text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`;
+      }
     }
   }
   pieces.push(text);

@@ -7,6 +7,9 @@ import { redisError } from "./redis-errors.ts";
 
 export type ScriptArgument = string | number | Buffer;
 
+/** Some consecutive arguments of a command: thousands of them need not be put into one array first. */
+export type ArgumentGroup = readonly ScriptArgument[];
+
 /** Replies as they come, texts as buffers. */
 export type ScriptReply = Buffer | number | null | ScriptReply[];
 
@@ -36,7 +39,7 @@ export class ScriptRunner {
     node: Redis | Cluster = this.#client,
   ): Promise<ScriptReply> {
     return await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
-      this.#run(lua, keys, values, deadline, node),
+      this.#run(lua, keys, [values], deadline, node),
     );
   }
 
@@ -53,12 +56,12 @@ export class ScriptRunner {
     signal: AbortSignal,
   ): Promise<ScriptReply[]> {
     if (!this.#client.isCluster) {
-      return (await this.run(lua, keys, [...shared, ...each.flat()], signal)) as ScriptReply[];
+      return (await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
+        this.#run(lua, keys, [shared, ...each], deadline, this.#client),
+      )) as ScriptReply[];
     }
     const replies = await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
-      Promise.all(
-        keys.map((key, index) => this.#run(lua, [key], [...shared, ...(each[index] ?? [])], deadline, this.#client)),
-      ),
+      Promise.all(keys.map((key, index) => this.#run(lua, [key], [shared, each[index] ?? []], deadline, this.#client))),
     );
     return replies.map((reply) => (reply as ScriptReply[])[0] ?? null);
   }
@@ -67,7 +70,7 @@ export class ScriptRunner {
   async hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {
     return await withSharedDeadline(this.#callTimeoutMs, signal, async (deadline) => {
       try {
-        return (await this.#send("HGETALL", [key], deadline, this.#client)) as ScriptReply[];
+        return (await this.#send("HGETALL", [[key]], deadline, this.#client)) as ScriptReply[];
       } catch (error) {
         if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
         throw redisError(error, deadline);
@@ -87,17 +90,17 @@ export class ScriptRunner {
   async #run(
     lua: string,
     keys: readonly ScriptArgument[],
-    values: readonly ScriptArgument[],
+    values: readonly ArgumentGroup[],
     signal: AbortSignal,
     node: Redis | Cluster,
   ): Promise<ScriptReply> {
     try {
-      return await this.#send("EVALSHA", [this.#digest(lua), keys.length, ...keys, ...values], signal, node);
+      return await this.#send("EVALSHA", [[this.#digest(lua), keys.length], keys, ...values], signal, node);
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw redisError(error, signal);
     }
     try {
-      return await this.#send("EVAL", [lua, keys.length, ...keys, ...values], signal, node);
+      return await this.#send("EVAL", [[lua, keys.length], keys, ...values], signal, node);
     } catch (error) {
       throw redisError(error, signal);
     }
@@ -105,14 +108,14 @@ export class ScriptRunner {
 
   async #send(
     name: "EVAL" | "EVALSHA" | "HGETALL",
-    args: readonly ScriptArgument[],
+    args: readonly ArgumentGroup[],
     signal: AbortSignal,
     node: Redis | Cluster,
   ): Promise<ScriptReply> {
     signal.throwIfAborted();
     // A cluster's client looks at the keys to find the server.
     const command = node.isCluster
-      ? new Command(name, [...args], { replyEncoding: null })
+      ? new Command(name, args.flat(), { replyEncoding: null })
       : new PackedCommand(name, args);
     node.sendCommand(command);
     try {
