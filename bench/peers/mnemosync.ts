@@ -1,7 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Embedder, type MemoryInput, MemorySynchronizer, type SyncOutcome } from "../../src/index.ts";
 import type { BenchMemory } from "../support/dataset.ts";
+import {
+  type Embedder,
+  type MemoryInput,
+  MemorySynchronizer,
+  type Synchronizer,
+  type SyncOutcome,
+} from "../support/product.ts";
 import type { Account, Contender, Place } from "./contender.ts";
 import type { KnownVectors } from "./known-vectors.ts";
 
@@ -13,7 +19,7 @@ export class Mnemosync implements Contender {
   readonly place: Place;
   readonly vectors: KnownVectors;
   #batchSize = BATCH_SIZE;
-  #connected: Promise<MemorySynchronizer> | null = null;
+  #connected: Promise<Synchronizer> | null = null;
 
   private constructor(place: Place, vectors: KnownVectors) {
     this.place = place;
@@ -62,7 +68,7 @@ export class Mnemosync implements Contender {
     await this.#synchronizer();
   }
 
-  async #synchronizer(): Promise<MemorySynchronizer> {
+  async #synchronizer(): Promise<Synchronizer> {
     this.#connected ??= connect(this.place, this.vectors, this.#batchSize);
     return await this.#connected;
   }
@@ -70,7 +76,7 @@ export class Mnemosync implements Contender {
 
 export const openMnemosync = Mnemosync.open;
 
-async function connect(place: Place, vectors: KnownVectors, batchSize: number): Promise<MemorySynchronizer> {
+async function connect(place: Place, vectors: KnownVectors, batchSize: number): Promise<Synchronizer> {
   return await MemorySynchronizer.connect({
     postgresUrl: place.postgresUrl,
     redisUrl: place.redisUrl,

@@ -1,10 +1,10 @@
 import { Redis } from "ioredis";
 import postgres from "postgres";
-import { createLog, MemorySynchronizer, type Options, type SyncOutcome } from "../../src/index.ts";
 import { checksumOf } from "../../src/memory/checksum.ts";
 import { encodeMemory } from "../../src/memory/memory.ts";
 import type { BenchContext } from "../harness/scenario.ts";
 import type { BenchMemory } from "./dataset.ts";
+import { createLog, MemorySynchronizer, type Options, type Synchronizer, type SyncOutcome } from "./product.ts";
 import { untilQuiet } from "./quiet.ts";
 import { verify } from "./report.ts";
 
@@ -23,9 +23,9 @@ export class OurStores {
   readonly sql: postgres.Sql;
   readonly redis: Redis;
   readonly #options: Options;
-  #sync: MemorySynchronizer;
+  #sync: Synchronizer;
 
-  private constructor(options: Options, dimension: number, sync: MemorySynchronizer) {
+  private constructor(options: Options, dimension: number, sync: Synchronizer) {
     this.#options = options;
     this.dimension = dimension;
     this.postgresUrl = options.postgresUrl;
@@ -50,7 +50,7 @@ export class OurStores {
     return new OurStores(options, dimension, await connect(options));
   }
 
-  get sync(): MemorySynchronizer {
+  get sync(): Synchronizer {
     return this.#sync;
   }
 
@@ -129,6 +129,6 @@ export function encoded(memory: BenchMemory): ReturnType<typeof encodeMemory> {
   return encodeMemory({ namespace: "default", memoryId }, { ...document, privacy: "full" }, embedding);
 }
 
-function connect(options: Options): Promise<MemorySynchronizer> {
+function connect(options: Options): Promise<Synchronizer> {
   return MemorySynchronizer.connect({ ...options, log: createLog("error") });
 }

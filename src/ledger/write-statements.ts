@@ -1,6 +1,6 @@
 import type { Fragment, Sql } from "../connection/postgres-access.ts";
 import { compareKeys, keyText, type MemoryKey } from "../memory/keys.ts";
-import type { VersionVector } from "../memory/version-vector.ts";
+import { parseVector, type VersionVector } from "../memory/version-vector.ts";
 import { keyLiterals } from "./arrays.ts";
 import { inputRows } from "./write-columns.ts";
 
@@ -58,48 +58,50 @@ export async function beginAndLock(
   // `execute`, since the driver sends a query no earlier than somebody awaits it: without it the locks would be taken, and
   // given back, before the transaction begins.
   const begun = sql`begin isolation level read committed`.execute();
-  const [, locked, [clock]] = await Promise.all([
-    begun,
-    lockVersions(sql, keys),
-    sql<{ now: number }[]>`select extract(epoch from clock_timestamp())::float8 * 1000 as now`,
-  ]);
-  return { locked, now: Math.floor(clock?.now ?? 0) };
-}
-
-async function lockVersions(sql: Sql, keys: readonly MemoryKey[]): Promise<Map<string, LockedVersion>> {
   // Looked up and locked one by one in the order in which they are given.
   const [namespaces, memoryIds] = keyLiterals(keys.toSorted(compareKeys));
-  const rows = await sql<
-    {
-      namespace: string;
-      memory_id: string;
-      version: number;
-      checksum: string | null;
-      vector: string;
-      redis_version: number | null;
-      faiss_version: number | null;
-    }[]
-  >`
-    select v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.version_vector::text as vector,
-           v.redis_version::float8 as redis_version, v.faiss_version::float8 as faiss_version
-    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    cross join lateral (
-      select * from mnemosync.memory_versions v
-      where v.namespace = k.namespace and v.memory_id = k.memory_id
-      for update
-    ) v`;
-  return new Map(
-    rows.map((row) => [
-      keyText({ namespace: row.namespace, memoryId: row.memory_id }),
-      {
-        version: row.version,
-        checksum: row.checksum,
-        vector: JSON.parse(row.vector) as VersionVector,
-        redisVersion: row.redis_version,
-        faissVersion: row.faiss_version,
-      },
-    ]),
-  );
+  const [, rows] = await Promise.all([
+    begun,
+    sql<LockedRow[]>`
+      with locked as materialized (
+        select v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.version_vector::text as vector,
+               v.redis_version::float8 as redis_version, v.faiss_version::float8 as faiss_version
+        from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+        cross join lateral (
+          select * from mnemosync.memory_versions v
+          where v.namespace = k.namespace and v.memory_id = k.memory_id
+          for update
+        ) v
+      )
+      -- The clock is read once all of them are counted, and so locked.
+      select c.now, l.*
+      from (select count(*), extract(epoch from clock_timestamp())::float8 * 1000 as now from locked) c
+      left join locked l on true`,
+  ]);
+  const locked = new Map<string, LockedVersion>();
+  for (const row of rows) {
+    if (row.memory_id === null) continue;
+    locked.set(keyText({ namespace: row.namespace, memoryId: row.memory_id }), {
+      version: row.version,
+      checksum: row.checksum,
+      vector: parseVector(row.vector) ?? {},
+      redisVersion: row.redis_version,
+      faissVersion: row.faiss_version,
+    });
+  }
+  return { locked, now: Math.floor(rows[0]?.now ?? 0) };
+}
+
+interface LockedRow {
+  readonly now: number;
+  readonly namespace: string;
+  /** Null in the one row of an answer in which none was locked. */
+  readonly memory_id: string | null;
+  readonly version: number;
+  readonly checksum: string | null;
+  readonly vector: string;
+  readonly redis_version: number | null;
+  readonly faiss_version: number | null;
 }
 
 /**
