@@ -48,12 +48,13 @@ export class PostgresFloor {
 
   async upsert(rows: readonly FloorRow[]): Promise<void> {
     const bytes = rows[0]?.embedding.byteLength ?? 0;
-    const packed = Buffer.concat(rows.map((row) => row.embedding));
+    // Text is all that the driver sends, and base64 is less of it than hexadecimal digits.
+    const packed = Buffer.concat(rows.map((row) => row.embedding)).toString("base64");
     await this.#sql`
       insert into floor (namespace, memory_id, version, checksum, document, embedding)
       select 'default', i.memory_id, 1, i.checksum, i.document::json,
-             substr(${packed}::bytea, ((i.position - 1) * ${bytes}::int)::int + 1, ${bytes}::int)
-      from unnest(
+             substr(v.packed, ((i.position - 1) * ${bytes}::int)::int + 1, ${bytes}::int)
+      from (select decode(${packed}::text, 'base64') as packed offset 0) v, unnest(
         ${arrayLiteral(rows.map((row) => row.memoryId))}::text::text[],
         ${arrayLiteral(rows.map((row) => row.checksum))}::text::text[],
         ${arrayLiteral(rows.map((row) => row.documentJson))}::text::text[]

@@ -289,7 +289,8 @@ async function contest(context: BenchContext, size: Size): Promise<ScenarioResul
 export const peers: Scenario = {
   name: "peers",
   run: async (context) => {
-    if (context.quick) return await contest(context, QUICK);
-    return [...(await contest(context, FULL)), ...(await contest(context, WIDE))];
+    const asked = context.rounds === undefined ? {} : { rounds: context.rounds };
+    if (context.quick) return await contest(context, { ...QUICK, ...asked });
+    return [...(await contest(context, { ...FULL, ...asked })), ...(await contest(context, { ...WIDE, ...asked }))];
   },
 };
