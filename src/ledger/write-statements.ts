@@ -73,14 +73,9 @@ export async function beginAndLock(
           for update
         ) v
       )
-      -- The clock is read once all of them are counted, and so locked. What follows goes by keys: a plan that was made
-      -- while a table was small, and is kept, must not read the whole of it when it has grown.
+      -- The clock is read once all of them are counted, and so locked.
       select c.now, l.*
-      from (
-        select count(*), extract(epoch from clock_timestamp())::float8 * 1000 as now,
-               set_config('enable_seqscan', 'off', true)
-        from locked
-      ) c
+      from (select count(*), extract(epoch from clock_timestamp())::float8 * 1000 as now from locked) c
       left join locked l on true`,
   ]);
   const locked = new Map<string, LockedVersion>();
