@@ -42,28 +42,25 @@ export async function republish(
   const work = planning.filter((item): item is Replacement => "key" in item);
   const strategy = stamp.strategy === LEDGER_WINS ? undefined : stamp.strategy;
   if (step.dryRun) return planning.map((item) => ("key" in item ? planned(whatIsDone(item), strategy) : item));
-  if (work.length === 0) return planning as Verdict[];
-  // Where nothing was found there is nothing to keep.
   const evidence = findings.flatMap((finding, index) => {
     const { entry, change } = sides[index] as Sides;
-    const isKept = entry !== null && "key" in (planning[index] as Replacement | Verdict);
-    return isKept ? [storeEvidence(finding, entry, change, stamp)] : [];
+    return "key" in (planning[index] as Replacement | Verdict) ? [storeEvidence(finding, entry, change, stamp)] : [];
   });
-  const ids = evidence.length === 0 ? [] : await parts.records.keepEvidence(evidence, signal);
+  if (work.length === 0) return planning as Verdict[];
+  const ids = await parts.records.keepEvidence(evidence, signal);
   const answers = await projection.replace(work, signal);
   const differences = await verify(parts, projection, work, signal);
   const endings: { id: string; state: "resolved" | "failed"; resolution: string }[] = [];
   let position = 0;
-  let kept = 0;
   const verdicts = planning.map((item): Verdict => {
     if (!("key" in item)) return item;
     const at = position++;
     const verdict = judge(item, answers[at], differences[at] ?? null, strategy);
     const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-    if (item.found !== null) endings.push({ id: ids[kept++] as string, state, resolution: verdict.note });
+    endings.push({ id: ids[at] as string, state, resolution: verdict.note });
     return verdict;
   });
-  if (endings.length > 0) await parts.records.settleEvidence(endings, signal);
+  await parts.records.settleEvidence(endings, signal);
   return verdicts;
 }
 

@@ -31,7 +31,7 @@ test("drift in any store is repaired by the loop alone, and the status tells", a
     .toEqual({ open: [], swept: true, clean: true });
   expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
   const kept = await world.sql`select distinct kind from mnemosync.conflict_resolutions order by kind`;
-  expect(kept.map(({ kind }) => kind)).toEqual(["ahead", "orphan", "resurrected"]);
+  expect(kept.map(({ kind }) => kind)).toEqual(["ahead", "missing", "orphan", "resurrected"]);
 });
 
 test("a Redis that lost everything is filled again by the next pass, however long the sweep takes", async (t) => {

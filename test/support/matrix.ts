@@ -232,10 +232,8 @@ function expectRepaired(repair: RepairReport, cases: readonly Case[], total: num
 
 function expectKept(kept: readonly KeptRow[], cases: readonly Case[]): void {
   const byId = new Map(kept.map((row) => [row.memoryId, row]));
-  // Where a store had nothing, there is nothing to keep.
-  const keeping = cases.filter(({ injection }) => injection.kind !== "missing" || injection.store === "postgres");
-  expect(kept).toHaveLength(keeping.reduce((sum, { injected }) => sum + injected.length, 0));
-  for (const { injection, injected } of keeping) {
+  expect(kept).toHaveLength(cases.reduce((sum, { injected }) => sum + injected.length, 0));
+  for (const { injection, injected } of cases) {
     const { store, kind, decidedBy } = injection;
     for (const { memoryId, lost } of injected) {
       const row = byId.get(memoryId);
