@@ -21,7 +21,7 @@ export class UsageError extends Error {}
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick            fewer memories and rounds: under three minutes instead of under thirty
+  --quick            fewer memories and rounds: some four minutes instead of half an hour and more
   --only NAME,NAME   these scenarios and no others
   --list             the names
   --rounds N         rounds of each measurement, after the warm-up

@@ -1,6 +1,6 @@
 /** What `npm run bench` gives to each scenario. */
 export interface BenchContext {
-  /** The whole run in under three minutes: fewer memories and rounds, no peers that would have to be installed first. */
+  /** A look at everything in a few minutes: fewer memories and rounds, no peers that would have to be installed first. */
   readonly quick: boolean;
   /** Of the Redis that nobody else uses. A scenario begins with it empty. */
   readonly redisUrl: string;
