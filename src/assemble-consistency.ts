@@ -86,6 +86,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
   });
   const watch = new ConsistencyWatch({
     ledger,
+    pace: () => createPace(options.checkMemoriesPerSecondMax, postgres),
     checker,
     repairer,
     records,

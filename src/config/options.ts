@@ -228,7 +228,9 @@ export const optionsSchema = z.strictObject({
     .min(1)
     .max(10_000_000)
     .optional()
-    .describe("Memories that a check compares per second, at most; as fast as it goes by default"),
+    .describe(
+      "Memories that a check compares, or a refill publishes, per second, at most; as fast as it goes by default",
+    ),
   checkerLeaseMs: milliseconds(300)
     .default(15_000)
     .describe("Milliseconds within which another node takes over when the one that checks is gone"),
@@ -248,7 +250,9 @@ export const optionsSchema = z.strictObject({
     .min(1)
     .max(1_000_000)
     .default(10_000)
-    .describe("Findings that the consistency loop repairs in one pass, at most"),
+    .describe(
+      "Findings that the consistency loop repairs in one pass, at most; filling a store that lost everything is no finding",
+    ),
   strategyTimeoutMs: milliseconds(1)
     .default(5_000)
     .describe("Milliseconds that a conflict strategy may take for one conflict"),

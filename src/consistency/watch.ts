@@ -5,6 +5,7 @@ import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../observability/log.ts";
 import type { Projection, ProjectionName } from "../projections/projection.ts";
 import type { Checker } from "./checker.ts";
+import type { Pace } from "./pace.ts";
 import { refill } from "./refill.ts";
 import type { RepairReport } from "./repair-options.ts";
 import type { Repairer } from "./repairer.ts";
@@ -12,6 +13,8 @@ import type { DriftKind, Finding } from "./report.ts";
 
 export interface WatchParts {
   readonly ledger: Pick<LedgerStore, "listChanges">;
+  /** For filling a store. Its owner ends it. */
+  readonly pace: () => Pace;
   readonly checker: Pick<Checker, "run" | "sweep">;
   readonly repairer: Pick<Repairer, "run">;
   readonly records: CheckRecords;
@@ -103,9 +106,14 @@ export class ConsistencyWatch {
   async #refill(projection: Projection, signal: AbortSignal): Promise<void> {
     const { ledger, repairKinds, onRefilled, log } = this.#parts;
     if (!repairKinds.includes("missing")) return;
-    const memories = await refill(ledger, projection, signal);
-    onRefilled?.(projection.store, memories);
-    log.info({ store: projection.store, memories }, "repair.store_refilled");
+    const pace = this.#parts.pace();
+    try {
+      const memories = await refill(ledger, projection, pace, signal);
+      onRefilled?.(projection.store, memories);
+      log.info({ store: projection.store, memories }, "repair.store_refilled");
+    } finally {
+      pace.end();
+    }
   }
 
   async #repair(findings: readonly Finding[], always: boolean, signal: AbortSignal): Promise<RepairReport | null> {

@@ -16,6 +16,7 @@ class SharedDeadline {
   readonly #abort: LinkedAbort;
   readonly #joinUntil: number;
   #users = 0;
+  #isRetired = false;
 
   constructor(milliseconds: number) {
     const graceMs = milliseconds * GRANULARITY;
@@ -35,8 +36,19 @@ class SharedDeadline {
     try {
       return await work(this.#abort.signal);
     } finally {
-      if (--this.#users === 0) this.#abort.unref();
+      if (--this.#users === 0) this.#rest();
     }
+  }
+
+  /** Nobody joins it any more: its timer ends with its last user. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#users === 0) this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#isRetired) this.#abort.release();
+    else this.#abort.unref();
   }
 }
 
@@ -62,9 +74,18 @@ export async function withSharedDeadline<T>(
   }
   let deadline = latest.get(milliseconds);
   if (deadline === undefined || !deadline.isJoinable) {
+    deadline?.retire();
     deadline = new SharedDeadline(milliseconds);
     latest.set(milliseconds, deadline);
-    if (latest.size > KEPT_MAX) latest.delete(latest.keys().next().value as number);
+    if (latest.size > KEPT_MAX) retireEldest();
   }
   return await deadline.run(work);
+}
+
+function retireEldest(): void {
+  for (const [milliseconds, deadline] of latest) {
+    latest.delete(milliseconds);
+    deadline.retire();
+    return;
+  }
 }

@@ -2,7 +2,7 @@ import type { Backend } from "../connection/postgres-access.ts";
 import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../errors.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
-import { pause } from "../lifecycle/deadline.ts";
+import { pause, withDeadline } from "../lifecycle/deadline.ts";
 import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
 import { keyText } from "../memory/keys.ts";
 import type { PreparedBatch } from "../projections/projection.ts";
@@ -156,9 +156,11 @@ class Attempt {
     const { transactionId } = this.#transaction;
     const deadline = AbortSignal.timeout(inDoubtTimeoutMs);
     let lastError: unknown = error;
-    for (let waitMs = 10; !deadline.aborted; waitMs = Math.min(waitMs * 2, 500)) {
+    // What took one connection away may hold up idle ones as well: each look may spoil one, and must leave time for others.
+    let lookMs = inDoubtTimeoutMs / 6;
+    for (let waitMs = 10; !deadline.aborted; waitMs = Math.min(waitMs * 2, 500), lookMs *= 2) {
       try {
-        const outcome = await ledger.outcomeOf(transactionId, backend, deadline);
+        const outcome = await withDeadline(lookMs, deadline, (look) => ledger.outcomeOf(transactionId, backend, look));
         if (outcome !== "running") return outcome === "committed" ? this.#decisions : null;
       } catch (failure) {
         lastError = failure;

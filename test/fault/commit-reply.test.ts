@@ -76,12 +76,9 @@ for (const fresh of [false, true]) {
   }
 }
 
-/** An idle connection that hangs as well takes a call's whole time before a new one is tried. */
-const PATIENT = { inDoubtTimeoutMs: 3_000 };
-
 describe("a COMMIT that was given up", () => {
   test("and arrives after its writer has written anew changes nothing", async () => {
-    const world = await FaultWorld.open(servers.current, { faiss: false, settings: PATIENT });
+    const world = await FaultWorld.open(servers.current, { faiss: false });
     try {
       await measure(world, false);
       const { postgresProxy } = servers.current;
@@ -101,7 +98,7 @@ describe("a COMMIT that was given up", () => {
   });
 
   test("that was carried out is found by its token, and written once", async () => {
-    const world = await FaultWorld.open(servers.current, { faiss: false, settings: PATIENT });
+    const world = await FaultWorld.open(servers.current, { faiss: false });
     try {
       const [version] = [(await measure(world, false)) && (await world.look(["m1"])).get("m1")?.ledger?.version];
       const { postgresProxy } = servers.current;
