@@ -33,9 +33,11 @@ export function scenarioPlot(results: readonly ScenarioResult[]): string | null 
     top += height;
     return `<g transform="translate(0 ${at})">${body}</g>`;
   });
+  // What a screen reader says of the plot; the table beside it has the figures.
+  const titles = [...new Set(results.map(({ title }) => title))];
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${top}" width="${WIDTH}" height="${top}" ` +
-    `font-family="system-ui, sans-serif" font-size="12" fill="${TEXT}">\n${placed.join("\n")}\n</svg>\n`
+    `font-family="system-ui, sans-serif" font-size="12" fill="${TEXT}">\n<title>${escaped(titles.join("; "))}</title>\n${placed.join("\n")}\n</svg>\n`
   );
 }
 

@@ -120,4 +120,5 @@ function expectWellFormed(svg: string): void {
   }
   expect(open).toEqual([]);
   expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  expect(svg).toMatch(/^<svg [^>]*>\n<title>[^<]+<\/title>/);
 }
