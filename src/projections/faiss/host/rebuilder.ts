@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HostMessage, MainConfiguration } from "../messages.ts";
 import { HeldFile } from "./held-file.ts";
@@ -10,6 +11,8 @@ import { type RebuildProcess, startRebuild } from "./rebuild-process.ts";
 import { withSearchParameters } from "./search-parameters.ts";
 import type { Segment } from "./vector-segments.ts";
 
+/** Begins the name of a rewrite's own folder. */
+const OWN_PREFIX = "rebuild-";
 /** Fewer rows than this are not worth a rewrite, whatever their share. */
 const ROWS_MIN = 1_000;
 /** A rewrite that failed is tried again after this long, not after every write. */
@@ -41,8 +44,7 @@ export class Rebuilder {
     this.#configuration = configuration;
     this.#indexNow = indexNow;
     this.#tell = tell;
-    // What a host that was killed left behind.
-    rmSync(configuration.folder, { recursive: true, force: true });
+    this.#sweep(); // What a host that was killed left behind.
   }
 
   get done(): number {
@@ -89,7 +91,17 @@ export class Rebuilder {
     clearTimeout(this.#retry);
     this.#waiting.clear();
     this.#worker?.kill();
-    rmSync(this.#configuration.folder, { recursive: true, force: true });
+    this.#sweep();
+  }
+
+  /** Removes what rewrites made, and nothing else that may stand beside it: the folder was named by somebody else. */
+  #sweep(): void {
+    const { folder } = this.#configuration;
+    if (!existsSync(folder)) return;
+    const names = readdirSync(folder);
+    const own = names.filter((name) => name.startsWith(OWN_PREFIX));
+    for (const name of own) rmSync(join(folder, name), { recursive: true, force: true });
+    if (own.length === names.length) rmdirSync(folder);
   }
 
   async #runAll(): Promise<void> {
@@ -226,7 +238,11 @@ export class Rebuilder {
 
   /** Flat segments go to memory in any case; what a main index stands on stays on disk. */
   #newFolder({ space }: MemoryIndex, wantsMain: boolean, rows: number): string {
-    const folder = wantsMain ? this.#configuration.folder : space.scratch.pathFor(rows * space.rowBytes);
+    if (wantsMain) {
+      mkdirSync(this.#configuration.folder, { recursive: true });
+      return mkdtempSync(join(this.#configuration.folder, OWN_PREFIX));
+    }
+    const folder = space.scratch.pathFor(rows * space.rowBytes);
     mkdirSync(folder, { recursive: true });
     return folder;
   }
