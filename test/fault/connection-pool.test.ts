@@ -190,8 +190,13 @@ test("behind sentinels, the replica is used once it was made the primary", async
   const redis = await startSentinels();
   t.onTestFinished(() => redis.close());
   const pools = await openPools(t, { redisUrl: redis.url });
-  await pools.redis.set("key", "before");
-  await (pools.redis as Redis).wait(1, 2_000);
+  // On a connection of its own: WAIT blocks it, by up to the second between a replica's reports, and a shared link that
+  // does not answer for so long is taken for dead.
+  const replicated = await pools.withRedis(async (client) => {
+    await client.set("key", "before");
+    return await (client as Redis).wait(1, 5_000);
+  });
+  expect(replicated).toBe(1);
   await redis.primary.kill();
   await pollUntil("the fail-over", 30_000, async () => {
     const answer = await pools.redis.set("key", "after").catch(() => null);
