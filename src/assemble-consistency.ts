@@ -1,4 +1,3 @@
-import { ulid } from "ulid";
 import type { EffectiveOptions } from "./config/options.ts";
 import { StrategyRegistry } from "./conflict/registry.ts";
 import type { PostgresAccess } from "./connection/postgres-access.ts";
@@ -17,6 +16,7 @@ import type { IndexShape, MemoryValidator } from "./memory/schema.ts";
 import type { Log } from "./observability/log.ts";
 import type { ConsistencyMetrics } from "./observability/metrics.ts";
 import type { Projection } from "./projections/projection.ts";
+import { newUlid } from "./ulid.ts";
 
 /** What checks and repairs are made of. */
 export interface ConsistencyParts {
@@ -80,7 +80,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
   const leadership = new Leadership({
     records,
     name: "checker",
-    holder: `${ledger.nodeId}/${process.pid}/${ulid()}`,
+    holder: `${ledger.nodeId}/${process.pid}/${newUlid()}`,
     leaseMs: options.checkerLeaseMs,
     log,
   });

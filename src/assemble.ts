@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { ulid } from "ulid";
 import { assembleConsistency, type ConsistencyParts } from "./assemble-consistency.ts";
 import type { EffectiveOptions } from "./config/options.ts";
 import type { ConnectionPoolManager } from "./connection/connection-pool-manager.ts";
@@ -28,6 +27,7 @@ import { RedisProjection } from "./projections/redis/redis-projection.ts";
 import type { VectorIndex } from "./projections/vector-index.ts";
 import { Reader } from "./read/reader.ts";
 import { VersionFloors } from "./read/version-floors.ts";
+import { newUlid } from "./ulid.ts";
 import { Backlog } from "./write/backlog.ts";
 import { Batcher } from "./write/batcher.ts";
 import type { WriteStep } from "./write/commit.ts";
@@ -152,7 +152,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     ledger,
     gates,
     log,
-    workerId: `${ledger.nodeId}/${process.pid}/${ulid()}`,
+    workerId: `${ledger.nodeId}/${process.pid}/${newUlid()}`,
     publishDeadlineMs: options.publishDeadlineMs,
     publishTimeoutMs,
     attemptsMax: options.queueAttemptsMax,

@@ -1,5 +1,5 @@
-import { ulid } from "ulid";
 import type { CheckState } from "../ledger/progress-statements.ts";
+import { newUlid } from "../ulid.ts";
 import type { CheckerParts } from "./check-options.ts";
 import { FINDINGS_MAX, FindingLog } from "./finding-log.ts";
 import type { Finding } from "./report.ts";
@@ -23,7 +23,7 @@ export class CheckRun {
   readonly checkedBefore: number;
   readonly #parts: CheckerParts;
   readonly #name: string;
-  readonly #runId = ulid();
+  readonly #runId = newUlid();
   /** False once another run keeps its progress in this one's place: then this one ends without a trace. */
   #isKept: boolean;
   #savedAt: number;

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
-import { ulid } from "ulid";
 import { MnemosyncError, NotFoundError } from "../index.ts";
+import { newUlid } from "../ulid.ts";
 import { HttpProblem } from "./problem.ts";
 
 export type JobKind = "check" | "repair";
@@ -64,7 +64,7 @@ export class Jobs {
         },
       );
     }
-    const id = ulid();
+    const id = newUlid();
     const abort = new AbortController();
     const job: Job = {
       id,

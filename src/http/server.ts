@@ -1,8 +1,8 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { ulid } from "ulid";
 import type { z } from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
 import { InternalError, ValidationError } from "../index.ts";
+import { newUlid } from "../ulid.ts";
 import { limited, parseJson } from "./body.ts";
 import { Guard } from "./guard.ts";
 import type { Identity, KeyRing } from "./keys.ts";
@@ -189,5 +189,5 @@ function sendProblem(service: Service, error: unknown, request: FastifyRequest, 
 
 /** The caller's own id where it is one that can stand in a log, else a new one. */
 function requestIdOf(header: string | string[] | undefined): string {
-  return typeof header === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(header) ? header : ulid();
+  return typeof header === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(header) ? header : newUlid();
 }

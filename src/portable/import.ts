@@ -1,9 +1,9 @@
-import { ulid } from "ulid";
 import type { StrategyRegistry } from "../conflict/registry.ts";
 import { AbortedError, MnemosyncError, ValidationError } from "../errors.ts";
 import type { PortableLedger } from "../ledger/portable-ledger.ts";
 import type { ImportedHistory } from "../ledger/portable-statements.ts";
 import { plainKey } from "../memory/keys.ts";
+import { newUlid } from "../ulid.ts";
 import { type ConflictPolicy, importMemory, type MemoryImport, type MemoryImportParts } from "./import-memory.ts";
 import {
   type ImportOptions,
@@ -120,7 +120,7 @@ class ImportRun {
   readonly #options: ImportOptions;
   readonly #signal: AbortSignal;
   /** Names the import in the rows of the history that it adds. */
-  readonly #transactionId = ulid();
+  readonly #transactionId = newUlid();
   #window = new Window();
   /** The memory that lines of history belong to; null when its line could not be read. */
   #latest: MemoryLine | null = null;

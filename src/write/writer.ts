@@ -1,9 +1,9 @@
 import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cockatiel";
-import { ulid } from "ulid";
 import { classifyPostgresError } from "../connection/postgres-errors.ts";
 import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../errors.ts";
 import { NEVER } from "../lifecycle/shared-deadline.ts";
 import type { MemoryKey } from "../memory/keys.ts";
+import { newUlid } from "../ulid.ts";
 import {
   type ChunkTransaction,
   type CommitParts,
@@ -124,7 +124,11 @@ export class Writer {
       else if (onStoreDown === "reject") throw gate.refusal();
     }
     const signal = NEVER; // A chunk serves many callers: none of them can end it.
-    const transaction = { transactionId: ulid(), idempotencyKey: options.idempotencyKey ?? null, afterRace: races > 0 };
+    const transaction = {
+      transactionId: newUlid(),
+      idempotencyKey: options.idempotencyKey ?? null,
+      afterRace: races > 0,
+    };
     let decisions: readonly Decision[];
     try {
       if (transaction.idempotencyKey !== null) {

@@ -1,5 +1,4 @@
 import type { Cluster, Redis } from "ioredis";
-import { ulid } from "ulid";
 import { StoreUnavailableError } from "../../errors.ts";
 import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
 import { BucketDigests, type BucketSet } from "../../memory/buckets.ts";
@@ -7,6 +6,7 @@ import { checksumOf, embeddingBytes, entryDigest } from "../../memory/checksum.t
 import { bucketOf, type MemoryKey, plainKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { compareVectors, parseVector } from "../../memory/version-vector.ts";
+import { newUlid } from "../../ulid.ts";
 import type {
   Eviction,
   LiveEntry,
@@ -256,7 +256,7 @@ export class RedisProjection implements Projection {
   }
 
   async generation(signal: AbortSignal): Promise<string> {
-    const reply = await this.#scripts.run(GENERATION, [this.#generationKey], [ulid()], signal);
+    const reply = await this.#scripts.run(GENERATION, [this.#generationKey], [newUlid()], signal);
     return String(reply);
   }
 
