@@ -39,7 +39,8 @@ export function classifyPostgresError(error: unknown): PostgresFailure {
   if (code === "08P01") return "refused"; // a message that the server could not read: a defect of the client's
   if (code.startsWith("08") || code.startsWith("57P")) return "unavailable";
   if (code.startsWith("53") || code.startsWith("58")) return "exhausted";
-  if (code.startsWith("22") || code.startsWith("23") || code.startsWith("54")) return "data";
+  // P0001: a trigger's or function's own "raise exception", which speaks of the row that it was given.
+  if (code.startsWith("22") || code.startsWith("23") || code.startsWith("54") || code === "P0001") return "data";
   return "refused";
 }
 

@@ -1,6 +1,7 @@
 import type { ConfirmedVersion } from "../ledger/check-statements.ts";
 import type { LedgerVersion } from "../ledger/read-statements.ts";
 import { type BucketDigests, BucketSet, BucketTally } from "../memory/buckets.ts";
+import { foreignReason } from "../memory/foreign.ts";
 import { keyText, type MemoryKey, plainKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Eviction, Projection, StoredEntry } from "../projections/projection.ts";
@@ -8,7 +9,6 @@ import type { CheckerParts } from "./check-options.ts";
 import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
 import { fitsChecksum } from "./fits-checksum.ts";
-import { foreignReason } from "./foreign.ts";
 
 /** Memories that are confirmed at a time: bounds for how long rows stay locked. */
 const CONFIRMED_MAX = 500;

@@ -1,9 +1,9 @@
 import type { EvidenceRecord } from "../ledger/conflict-statements.ts";
+import { foreignReason } from "../memory/foreign.ts";
 import { keyText, plainKey } from "../memory/keys.ts";
 import type { EncodedMemory, MemoryDocument } from "../memory/memory.ts";
 import { bringUpToDate } from "./bring-up-to-date.ts";
 import { LEDGER_WINS, storeEvidence } from "./evidence.ts";
-import { foreignReason } from "./foreign.ts";
 import {
   deferred,
   failed,

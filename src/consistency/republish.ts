@@ -1,11 +1,11 @@
 import type { LedgerVersion } from "../ledger/read-statements.ts";
 import { checksumOf } from "../memory/checksum.ts";
+import { foreignReason } from "../memory/foreign.ts";
 import { keyText, type MemoryKey, plainKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
 import type { Projection, Replacement, StoredEntry } from "../projections/projection.ts";
 import { classify } from "./classify.ts";
 import { type EvidenceStamp, LEDGER_WINS, storeEvidence } from "./evidence.ts";
-import { foreignReason } from "./foreign.ts";
 import {
   deferred,
   failed,

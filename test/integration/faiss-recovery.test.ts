@@ -106,8 +106,13 @@ describe("catching up", () => {
     expect(events("index.vector_left_out")).toMatchObject([
       { fields: { memoryId: "foreign", reason: expect.stringContaining("other-model") } },
     ]);
-    source.commit({ ...of("foreign", "other-model"), version: 2 });
+    const later = { ...of("foreign", "other-model"), version: 2 };
+    source.commit(later);
     await index.catchUp(within());
+    // Nor by a write, or by what the backlog still has to publish.
+    const refusal = { code: "STORE_REFUSED", message: expect.stringContaining("other-model") };
+    await expect(index.prepare({ token: "t", changes: [later] }, within())).rejects.toMatchObject(refusal);
+    await expect(index.publish([of("unnamed", null), later], within())).rejects.toMatchObject(refusal);
     expect(await index.count(within())).toBe(2);
   });
 

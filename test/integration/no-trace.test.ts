@@ -6,12 +6,12 @@ import { openWorld, type World } from "../support/world.ts";
 /** Goal: a failure before the commit leaves no trace in any store, and the rest of a chunk goes through. */
 
 /** A trigger that refuses memories whose content says POISON, as a constraint of an operator's might. */
-async function poison(world: World): Promise<void> {
+async function poison(world: World, errorCode = "check_violation"): Promise<void> {
   await world.sql.unsafe(`
     create function refuse_poison() returns trigger language plpgsql as $$
     begin
       if new.document::text like '%POISON%' then
-        raise exception 'poisoned memory %', new.memory_id using errcode = 'check_violation';
+        raise exception 'poisoned memory %', new.memory_id using errcode = '${errorCode}';
       end if;
       return new;
     end $$;
@@ -85,9 +85,10 @@ describe("when Redis takes no writes and the policy is to reject", () => {
 });
 
 describe("when Postgres refuses a memory", () => {
-  test("the rest of its chunk goes through, in all stores, and it is in none", async (t) => {
-    const world = await openWorld(t);
-    await poison(world);
+  const CODES = ["check_violation", "raise_exception"]; // The latter is what "raise exception" says by itself.
+  test.each(CODES)("(%s) the rest of its chunk goes through, in all stores, and it is in none", async (errorCode) => {
+    const world = await openWorld({ onTestFinished });
+    await poison(world, errorCode);
     const inputs = world.memories(100);
     inputs[13] = { ...inputs[13]!, content: "POISON" };
     inputs[77] = { ...inputs[77]!, content: "POISON too" };

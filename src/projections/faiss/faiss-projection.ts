@@ -1,5 +1,6 @@
-import { ClosedError, InternalError, StoreUnavailableError, ValidationError } from "../../errors.ts";
+import { ClosedError, InternalError, StoreRefusedError, StoreUnavailableError, ValidationError } from "../../errors.ts";
 import { BucketDigests } from "../../memory/buckets.ts";
+import { foreignReason } from "../../memory/foreign.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
 import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import { type Log, silentLog } from "../../observability/log.ts";
@@ -147,6 +148,7 @@ export class FaissProjection implements Projection {
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
     const connection = await this.#ready(signal);
+    this.#refuseForeign(batch.changes);
     const args = { token: batch.token, changes: packChanges(batch.changes) };
     await withBlocks(this.#options, batch.changes, connection.blockFiles, (blocks) =>
       connection.request("prepare", { ...args, blocks }, signal),
@@ -159,6 +161,7 @@ export class FaissProjection implements Projection {
     token?: string,
   ): Promise<("applied" | "stale")[]> {
     const connection = await this.#ready(signal);
+    if (token === undefined) this.#refuseForeign(changes);
     const args = { token: token ?? null, changes: packChanges(changes) };
     const hasVectors = args.changes.checksums.byteLength > 0;
     let answers: Uint8Array | null = null;
@@ -354,6 +357,14 @@ export class FaissProjection implements Projection {
       await this.#client.close();
     } finally {
       await this.#lock.release();
+    }
+  }
+
+  /** Here a vector of another model would be found where it means nothing. */
+  #refuseForeign(changes: readonly MemoryChange[]): void {
+    for (const change of changes) {
+      const reason = change.kind === "put" ? foreignReason(this.#options, change) : null;
+      if (reason !== null) throw new StoreRefusedError("faiss", `memory ${JSON.stringify(change.memoryId)}: ${reason}`);
     }
   }
 

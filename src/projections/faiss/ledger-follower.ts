@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { AbortedError, ConfigurationError, StoreUnavailableError, ValidationError } from "../../errors.ts";
 import { untilAborted, withDeadline } from "../../lifecycle/deadline.ts";
+import { foreignReason } from "../../memory/foreign.ts";
 import type { MemoryKey } from "../../memory/keys.ts";
-import type { MemoryChange } from "../../memory/memory.ts";
+import type { MemoryChange, PutChange } from "../../memory/memory.ts";
 import type { Log } from "../../observability/log.ts";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../change-source.ts";
 import { isProven, SnapshotFolder } from "./host/snapshot-folder.ts";
@@ -225,7 +226,7 @@ export class LedgerFollower {
   /** A memory whose vector cannot be in this index must not keep the others out: it stands without a vector. */
   #fitting(change: MemoryChange): MemoryChange {
     if (change.kind !== "put" || change.embedding === null) return change;
-    const reason = this.#misfit(change.embedding, change.embeddingModel);
+    const reason = this.#misfit(change, change.embedding);
     if (reason === null) return change;
     const { namespace, memoryId, version } = change;
     this.#log.warn({ namespace, memoryId, version, reason }, "index.vector_left_out");
@@ -233,11 +234,9 @@ export class LedgerFollower {
   }
 
   /** Why a vector must not be in this index: as for a write, and as checks call it foreign. Null when it fits. */
-  #misfit(embedding: Float32Array, embeddingModel: string | null): string | null {
-    const { model } = this.#options;
-    if (model !== null && embeddingModel !== null && embeddingModel !== model) {
-      return `it is of ${JSON.stringify(embeddingModel)}, and the index holds vectors of ${JSON.stringify(model)}`;
-    }
+  #misfit(change: PutChange, embedding: Float32Array): string | null {
+    const foreign = foreignReason(this.#options, change);
+    if (foreign !== null) return foreign;
     try {
       projectChecked(this.#options, embedding);
       return null;

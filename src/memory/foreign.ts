@@ -1,14 +1,16 @@
-import type { PutChange } from "../memory/memory.ts";
-import type { IndexShape } from "../memory/schema.ts";
+import type { PutChange } from "./memory.ts";
 
 /** Why the index can't hold this memory's vector, or must not: of another dimension or model. Null when it fits. */
-export function foreignReason(index: IndexShape, change: PutChange): string | null {
+export function foreignReason(
+  index: { readonly dimension?: number; readonly model?: string | null },
+  change: PutChange,
+): string | null {
   if (change.embedding === null) return null;
   const { dimension, model } = index;
   if (dimension !== undefined && change.embedding.length !== dimension) {
     return `its vector has ${change.embedding.length} numbers, and the index holds vectors of ${dimension}`;
   }
-  if (model !== undefined && change.embeddingModel !== null && change.embeddingModel !== model) {
+  if (model != null && change.embeddingModel !== null && change.embeddingModel !== model) {
     return `its vector is of ${JSON.stringify(change.embeddingModel)}, the index's of ${JSON.stringify(model)}`;
   }
   return null;
