@@ -37,7 +37,7 @@ export class BorrowedPostgres implements PostgresAccess {
         );
         backend = row ?? null;
         if (backend === null) throw new StoreUnavailableError("postgres", "the server does not know its own process");
-        return await untilAborted(work({ sql: reserved as unknown as Sql, backend }), signal);
+        return await untilAborted(work({ sql: reserved as unknown as Sql, backend, sendsAtOnce: false }), signal);
       } catch (error) {
         await this.#abandon(reserved, backend, signal.aborted);
         throw error;

@@ -10,6 +10,8 @@ export interface PostgresConnection {
   readonly sql: Sql;
   /** The server process behind the connection, for making sure that it is gone. */
   readonly backend: Backend;
+  /** Whether small messages go out at once (TCP_NODELAY): otherwise each COPY waits 40 ms for an acknowledgement. */
+  readonly sendsAtOnce: boolean;
 }
 
 /** Names a server process: process ids are given out again. */

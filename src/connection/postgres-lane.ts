@@ -123,6 +123,7 @@ async function openTarget(
     return {
       sql,
       backend: { pid: row.pid, startedAt: row.startedAt },
+      sendsAtOnce: true,
       openedAt: performance.now(),
       usable: () => !dead,
       destroy,

@@ -1,7 +1,9 @@
 import type { Backend, PostgresConnection } from "../connection/postgres-access.ts";
 import { compareKeys, type MemoryKey } from "../memory/keys.ts";
+import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
 import {
   beginAndLock,
+  isOptimistic,
   type LockedVersion,
   type TransactionToken,
   type VersionWrite,
@@ -27,9 +29,11 @@ export interface LedgerTransaction {
 export class PostgresTransaction implements LedgerTransaction {
   readonly backend: Backend;
   readonly #sql: PostgresConnection["sql"];
+  readonly #canCopy: boolean;
 
   constructor(connection: PostgresConnection) {
     this.backend = connection.backend;
+    this.#canCopy = connection.sendsAtOnce;
     this.#sql = connection.sql;
   }
 
@@ -39,7 +43,11 @@ export class PostgresTransaction implements LedgerTransaction {
 
   async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
     // Postgres asks for locks in the order of the rows, so all writers must have them in the same one.
-    return await writeVersions(this.#sql, writes.toSorted(compareKeys), token);
+    const ordered = writes.toSorted(compareKeys);
+    if (this.#canCopy && ordered.length >= COPY_ROWS_MIN && isOptimistic(ordered, token)) {
+      return await copyVersions(this.#sql, ordered, token);
+    }
+    return await writeVersions(this.#sql, ordered, token);
   }
 
   async commit(): Promise<void> {

@@ -115,12 +115,10 @@ export async function writeVersions(
   writes: readonly VersionWrite[],
   token: TransactionToken,
 ): Promise<number> {
-  const inserts = writes.filter((write) => write.version === 1 || write.inserts).length;
+  const inserts = writes.filter(isInsert).length;
   const outcomes = token.outcomes === undefined ? null : JSON.stringify(token.outcomes);
-  // Most chunks are of new memories only, for which there is nothing to replace, to forget or to bury. Looking for a row in
-  // the way before each insert would cost a tenth of the whole: where there is one after all, the insert fails.
-  const onlyNew = inserts === writes.length && writes.every((write) => write.checksum !== null);
-  const optimistic = onlyNew && token.afterRace !== true;
+  const onlyNew = areOnlyNew(writes);
+  const optimistic = isOptimistic(writes, token);
   const statement = sql<{ written: number; inserted: number }[]>`
     with input as materialized (${inputRows(sql, writes)}),
     ${onlyNew ? sql`` : replacing(sql, token.historyVersionsMax)}
@@ -154,6 +152,23 @@ export async function writeVersions(
   });
   // Where a row appeared since the locks were taken, an imported version may have replaced it by accident of its number.
   return row?.inserted === inserts ? row.written : 0;
+}
+
+function isInsert(write: VersionWrite): boolean {
+  return write.version === 1 || write.inserts;
+}
+
+/** Most chunks are of new memories only, for which there is nothing to replace, to forget or to bury. */
+function areOnlyNew(writes: readonly VersionWrite[]): boolean {
+  return writes.every((write) => isInsert(write) && write.checksum !== null);
+}
+
+/**
+ * Whether a row in the way is looked for only once one was met: looking before each insert would cost a tenth of the
+ * whole. Where there is one after all, the insert fails.
+ */
+export function isOptimistic(writes: readonly VersionWrite[], token: TransactionToken): boolean {
+  return token.afterRace !== true && areOnlyNew(writes);
 }
 
 /** Only over the version before: any other means that the row is not the one that was locked. */

@@ -1,0 +1,122 @@
+import type { Writable } from "node:stream";
+import type { Sql } from "../connection/postgres-access.ts";
+import { embeddingBytes } from "../memory/checksum.ts";
+import { vectorJson } from "../memory/version-vector.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { CopyEncoder } from "./copy-encoder.ts";
+import type { TransactionToken, VersionWrite } from "./write-statements.ts";
+
+/**
+ * Fewer rows are written by one statement: this one has two more answers to wait for, and the rows of a chunk of that
+ * size cost as much less.
+ */
+export const COPY_ROWS_MIN = 32;
+
+const VERSION_COLUMNS = 12;
+const DOCUMENT_COLUMNS = 4;
+/** Of a row's fields beside id, document and vector, roughly. */
+const ROW_BYTES = 160;
+
+/**
+ * Writes a chunk of memories that are all new, as `writeVersions` does, by COPY: the server neither takes values out of
+ * arrays nor decodes base64, and puts many rows into a page at once, which saves it a third of its time.
+ * `writes` must be in key order. Only on a connection that sends small messages at once.
+ * @returns how many were written. Fewer than asked for: the server refused one of them, whatever the reason was. The
+ *   transaction must be rolled back; the statement will say why.
+ */
+export async function copyVersions(
+  sql: Sql,
+  writes: readonly VersionWrite[],
+  token: TransactionToken,
+): Promise<number> {
+  try {
+    // The driver has no ear for a refusal that comes after all was sent: its stream would never finish. So nobody waits for
+    // the end of a COPY here, but for what comes next, which fails in a transaction that has failed.
+    const versions = await sql`
+      copy mnemosync.memory_versions (namespace, memory_id, version, checksum, digest, bucket, version_vector,
+                                      redis_version, faiss_version, modified_at, expires_at, tx_id)
+      from stdin (format binary)`.writable();
+    await send(versions, encodeVersions(writes, token.transactionId));
+    const documents = await sql`
+      copy mnemosync.memories (namespace, memory_id, document, embedding) from stdin (format binary)`.writable();
+    await send(documents, encodeDocuments(writes));
+    return await writeToken(sql, writes, token);
+  } catch (error) {
+    if (isRefusal(error)) return 0;
+    throw error;
+  }
+}
+
+/** The transaction's row. @returns how many versions it has: a trigger may have left some out without a word. */
+async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
+  const [namespaces, memoryIds] = keyLiterals(writes);
+  const versions = arrayLiteral(writes.map(({ version }) => version));
+  const outcomes = token.outcomes === undefined ? null : JSON.stringify(token.outcomes);
+  // In the order of the feed's index, which the planner takes then, whatever it believes about the size of the table.
+  const [row] = await sql<{ written: number }[]>`
+    with token as (
+      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, idempotency_key,
+                                              outcomes)
+      values (${token.transactionId}, 'committed', ${token.nodeId}, ${namespaces}::text::text[],
+              ${memoryIds}::text::text[], ${versions}::text::bigint[], ${token.idempotencyKey}::text,
+              ${outcomes}::text::jsonb)
+    )
+    select count(*)::int as written from (
+      select from mnemosync.memory_versions
+      where xid = pg_current_xact_id() order by xid, seq limit ${writes.length + 1}::int
+    ) own`;
+  return row?.written ?? 0;
+}
+
+function encodeVersions(writes: readonly VersionWrite[], transactionId: string): Buffer {
+  const rows = new CopyEncoder(writes.length * (ROW_BYTES + 128));
+  for (const write of writes) {
+    rows.row(VERSION_COLUMNS);
+    rows.text(write.namespace);
+    rows.text(write.memoryId);
+    rows.int64(write.version);
+    rows.text(write.checksum);
+    rows.int64Digits(write.digest);
+    rows.int32(write.bucket);
+    rows.jsonb(vectorJson(write.vector));
+    rows.int64(write.version);
+    rows.int64(write.faissVersion);
+    rows.timestamp(write.modifiedAt);
+    rows.timestamp(write.expiresAt);
+    rows.text(transactionId);
+  }
+  return rows.end();
+}
+
+function encodeDocuments(writes: readonly VersionWrite[]): Buffer {
+  const [first] = writes;
+  const rowBytes = (first?.embedding?.byteLength ?? 0) + (first?.documentJson?.length ?? 0) * 1.5 + ROW_BYTES;
+  const rows = new CopyEncoder(Math.ceil(writes.length * rowBytes));
+  for (const { namespace, memoryId, documentJson, embedding } of writes) {
+    rows.row(DOCUMENT_COLUMNS);
+    rows.text(namespace);
+    rows.text(memoryId);
+    rows.text(documentJson);
+    rows.bytea(embedding === null ? null : embeddingBytes(embedding));
+  }
+  return rows.end();
+}
+
+/** Resolves once all is sent, whatever the server thinks of it: the driver takes no statement before that. */
+function send(stream: Writable, bytes: Buffer): Promise<void> {
+  // The driver's own says CopyFail, also of a stream that has finished well, by when the next COPY may be under way.
+  stream._destroy = (error, done) => done(error);
+  return new Promise((resolve, reject) => {
+    stream.on("error", reject);
+    stream.write(bytes, (error) => {
+      if (error) return reject(error);
+      stream.end();
+      resolve();
+    });
+  });
+}
+
+/** The server's own word, rather than a lost connection. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && typeof (error as { severity?: unknown }).severity === "string";
+}
