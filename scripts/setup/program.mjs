@@ -61,10 +61,28 @@ export function bundleProgram() {
     // All licences are in one file, whole: few packages repeat theirs in the code.
     legalComments: "none",
   });
+  refuseLostExports(inputs);
   writeThirdPartyLicenses(Object.keys(inputs), join(draft, "THIRD-PARTY-LICENSES"));
   chmodSync(join(draft, "main.js"), 0o755);
   rmSync(join(root, programFolder), { recursive: true, force: true });
   renameSync(draft, join(root, programFolder));
+}
+
+/**
+ * In Node a CommonJS package that is imported at run time has its exports by name; in a bundle it has none of them, and
+ * nobody would notice before that line runs. Imported by a module of ours which is imported at run time, it has.
+ * @param {import("esbuild").Metafile["inputs"]} inputs
+ * @throws {SetupError}
+ */
+function refuseLostExports(inputs) {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    const lost = imports.find(({ kind, path }) => kind === "dynamic-import" && inputs[path]?.format === "cjs");
+    if (lost === undefined) continue;
+    throw new SetupError(
+      `${file} imports ${lost.path} at run time, whose exports would be lost in the bundle, as it is CommonJS`,
+      "import it in a module of its own, and that module at run time, then: npm run build",
+    );
+  }
 }
 
 function bundle(/** @type {import("esbuild").BuildOptions} */ options) {

@@ -69,6 +69,16 @@ test.skipIf(!isBuilt)("errors keep their names in the program", async () => {
   for (const name of names) expect((bundled[name] as { name: string } | undefined)?.name).toBe(name);
 });
 
+test.skipIf(!isBuilt)("a line of progress, which is loaded for a terminal only, works in the program", async () => {
+  const part = (await readdir(PARTS)).find((name) => name.startsWith("progress-line-"));
+  const { lineOf } = (await import(
+    pathToFileURL(join(PARTS, part ?? "")).href
+  )) as typeof import("../../src/cli/progress-line.ts");
+  const line = lineOf("{value} of {total}");
+  line.setTotal(10);
+  expect(line.getTotal()).toBe(10);
+});
+
 test.skipIf(!isBuilt)("the licence of every package that is part of the program is beside it", async () => {
   const licenses = await readFile(join(PROGRAM, "THIRD-PARTY-LICENSES"), "utf8");
   const texts = (await partFiles()).map(({ text }) => text).join("\n");
