@@ -8,7 +8,7 @@ WORKDIR /app
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ libfaiss-dev libopenblas-dev \
     && rm -rf /var/lib/apt/lists/*
-COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json ./
+COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json LICENSE ./
 COPY scripts ./scripts
 RUN npm ci
 COPY sql ./sql
@@ -40,5 +40,5 @@ STOPSIGNAL SIGTERM
 # Alive, not ready: a store that is away is no reason to restart this.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=10s \
     CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.MNEMOSYNC_HTTP_PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/cli/main.js"]
+ENTRYPOINT ["node", "dist/program/main.js"]
 CMD ["serve", "--log-level", "info"]

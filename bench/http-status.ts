@@ -42,7 +42,7 @@ const writesPerSecond = Number(values["writes-per-second"]);
 const DIMENSION = 384;
 const POLL_MS = 25;
 const ENDPOINTS = ["/healthz", "/readyz", "/v1/status", "/metrics"];
-const PROGRAM = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../dist/program/main.js", import.meta.url));
 const WRITER = fileURLToPath(new URL("./support/http-writers.ts", import.meta.url));
 if (!existsSync(PROGRAM)) throw new Error("dist/ is missing: npm run build");
 

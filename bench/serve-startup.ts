@@ -29,7 +29,7 @@ const { values } = parseArgs({
 const memories = Number(values.memories ?? 10_000);
 const dimension = Number(values.dimension ?? 384);
 const rounds = Number(values.rounds ?? 5);
-const PROGRAM = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const PROGRAM = fileURLToPath(new URL("../dist/program/main.js", import.meta.url));
 if (!existsSync(PROGRAM)) throw new Error("dist/ is missing: npm run build");
 
 function memory(number: number) {

@@ -2,15 +2,19 @@
 /**
  * Walks a stranger's path: packs the package, installs it into an empty project, lets its set-up provide the FAISS
  * binding, type-checks the README's example under `strict` and runs it, and the command line, against real servers.
+ * The command line and the service also run where nothing is installed beside the package but the FAISS binding.
  *
  *     node scripts/check-package.mjs [--keep]
  *
  * Takes packages from npm's cache as far as they are there. Needs a clone that is set up (npm run setup).
  */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openServices } from "../dist/embedded/services.js";
 
@@ -18,6 +22,7 @@ const clone = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "mnemosync-package-"));
 const project = join(folder, "project");
 const installMaxMs = 10 * 60_000;
+const serviceMaxMs = 60_000;
 
 /** @returns {string} What the program printed. */
 function run(/** @type {string} */ program, /** @type {string[]} */ args, options = {}) {
@@ -51,7 +56,10 @@ function pack() {
   for (const wanted of [
     "dist/index.js",
     "dist/index.d.ts",
-    "dist/cli/main.js",
+    "dist/program/main.js",
+    "dist/program/faiss-host.js",
+    "dist/program/faiss-rebuild-worker.js",
+    "dist/program/THIRD-PARTY-LICENSES",
     "README.md",
     "LICENSE",
     ...migrations,
@@ -84,6 +92,76 @@ function writeProject() {
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["example.ts"] }));
 }
 
+/**
+ * The program has what it needs in its own files: it works, FAISS and HTTP service included, where none of the packages
+ * can be found that the library imports.
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function checkWithoutDependencies(env) {
+  const bare = join(folder, "bare", "node_modules");
+  run("mkdir", ["-p", bare], { cwd: folder });
+  run("cp", ["-r", join(project, "node_modules", "mnemosync"), bare]);
+  for (const name of ["faiss-node", "bindings", "file-uri-to-path"]) {
+    run("cp", ["-r", join(project, "node_modules", name), bare]);
+  }
+  const program = join(bare, "mnemosync", "dist", "program", "main.js");
+  const bareProject = join(folder, "bare");
+  const command = (/** @type {string[]} */ ...args) =>
+    run(process.execPath, [program, ...args], { env, cwd: bareProject });
+  assert(command("get", "mem_123").includes("cashews"), "the program does not read without the library's packages");
+  assert(
+    command("put", "mem_124", "--content", "Bo likes pears", "--json").includes('"synced"'),
+    "a put is not synced",
+  );
+  assert(command("search", "pears", "--json").includes("mem_124"), "the program does not find what it wrote");
+  await checkService(program, { ...env, MNEMOSYNC_HTTP_AUTHENTICATION: "none" }, bareProject);
+}
+
+/**
+ * The service becomes ready, answers and refuses over HTTP, and ends when it is told to.
+ * @param {string} program
+ * @param {NodeJS.ProcessEnv} env
+ * @param {string} cwd
+ */
+async function checkService(program, env, cwd) {
+  const port = String(await findFreePort());
+  const startedAt = performance.now();
+  const service = spawn(process.execPath, [program, "serve"], {
+    env: { ...env, MNEMOSYNC_HTTP_PORT: port },
+    cwd,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const exited = once(service, "exit", { signal: AbortSignal.timeout(serviceMaxMs) });
+  try {
+    const base = `http://127.0.0.1:${port}`;
+    const get = (/** @type {string} */ path) => fetch(base + path, { signal: AbortSignal.timeout(serviceMaxMs) });
+    while ((await get("/readyz").catch(() => null))?.status !== 200) {
+      assert(service.exitCode === null && performance.now() - startedAt < serviceMaxMs, "the service is not ready");
+      await pause(20);
+    }
+    console.log(`          the service is ready after ${Math.round(performance.now() - startedAt)} ms`);
+    const found = await get("/v1/namespaces/default/memories/mem_124");
+    assert((await found.text()).includes("Bo likes pears"), `the service answers ${found.status}`);
+    const refused = await get("/v1/namespaces/default/memories?limit=none");
+    assert([400, 404].includes(refused.status), `the service answers ${refused.status} to what is wrong`);
+    assert((await (await get("/metrics")).text()).includes("mnemosync_store_up"), "the service has no metrics");
+    service.kill("SIGTERM");
+    const [code] = await exited;
+    assert(code === 143, `the service ended with ${code} after SIGTERM, not with 143`);
+  } finally {
+    service.kill("SIGKILL");
+  }
+}
+
+/** @returns {Promise<number>} */
+async function findFreePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  return port;
+}
+
 async function main() {
   const tarball = pack();
   writeProject();
@@ -109,6 +187,7 @@ async function main() {
     const { document } = { document: JSON.parse(command("get", "mem_123", "--json")) };
     assert(document.content.includes("cashews"), "the memory that the example wrote is not there");
     assert(command("export").includes('"memoryId":"mem_123"'), "the export lacks the memory");
+    await checkWithoutDependencies(env);
     console.log("          the package works in an empty project");
   } finally {
     await services.close();

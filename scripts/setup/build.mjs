@@ -1,27 +1,37 @@
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { bundleProgram, programFiles, programFolder } from "./program.mjs";
 import { readStamps, root, run, SetupError, say, writeStamp } from "./report.mjs";
 
 const buildMaxMs = 5 * 60_000;
-const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json", "scripts/setup/program.mjs"];
 
-/** dist/ is what the compiler makes of src/ as it is now. Nothing to do in a published package, which has no src/. */
+/** dist/ is what is made of src/ as it is now. Nothing to do in a published package, which has no src/. */
 export function buildDist() {
-  const sourceFolder = join(root, "src");
-  if (!existsSync(sourceFolder)) return;
-  const sources = filesBelow("src").filter((file) => file.endsWith(".ts"));
-  const hash = hashOf([...sources, ...settings]);
-  if (readStamps().build === hash && sources.every((source) => existsSync(join(root, builtFrom(source))))) return;
+  if (!existsSync(join(root, "src")) || distIsCurrent()) return;
+  const hash = hashOf([...sources(), ...settings]);
+  writeStamp("build", ""); // Whatever this leaves when it is killed is of no use.
   say("building dist/ from src/");
   const { ok, output } = run(join(root, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], {
     timeoutMs: buildMaxMs,
   });
   if (!ok) throw new SetupError(`src/ does not compile:\n${output}`, "npm run typecheck");
-  removeStale(new Set(sources));
-  const main = join(root, "dist", "cli", "main.js");
-  if (existsSync(main)) chmodSync(main, 0o755);
+  removeStale(new Set(sources()));
+  bundleProgram();
   writeStamp("build", hash);
+}
+
+/** Whether dist/ is all there, and made of src/ to the letter as it is. */
+export function distIsCurrent() {
+  const files = [...sources().map(builtFrom), ...programFiles];
+  return (
+    readStamps().build === hashOf([...sources(), ...settings]) && files.every((file) => existsSync(join(root, file)))
+  );
+}
+
+function sources() {
+  return filesBelow("src").filter((file) => file.endsWith(".ts"));
 }
 
 function builtFrom(/** @type {string} */ source) {
@@ -31,6 +41,7 @@ function builtFrom(/** @type {string} */ source) {
 /** The compiler leaves what it made of sources that are gone. */
 function removeStale(/** @type {Set<string>} */ sources) {
   for (const file of filesBelow("dist")) {
+    if (file.startsWith(`${programFolder}/`)) continue; // Replaced as a whole.
     const source = file.replace(/^dist/, "src").replace(/(\.d\.ts|\.js\.map|\.js)$/, ".ts");
     if (!sources.has(source)) rmSync(join(root, file), { force: true });
   }

@@ -3,7 +3,6 @@ import { type Command, Option } from "commander";
 import { CONFIG_VARIABLE, checkEnvironment } from "../config/environment.ts";
 import { optionLeaves, optionsFromEnvironment, setOption } from "../config/parse.ts";
 import { mergedLayers, type SettingLayers, type Settings, settingAt } from "../config/settings.ts";
-import { readSettingsFile } from "../config/settings-file.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Options } from "../index.ts";
 
@@ -53,7 +52,8 @@ export async function gatherLayers(
   }
   checkEnvironment(environment);
   const path = typeof flags.config === "string" ? flags.config : environment[CONFIG_VARIABLE];
-  const file = path ? await readSettingsFile(path) : {};
+  // Loaded here, with its parser: most who start have no such file.
+  const file = path ? await (await import("../config/settings-file.ts")).readSettingsFile(path) : {};
   return { default: commandLineDefaults(), file, environment: optionsFromEnvironment(environment), flag };
 }
 

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { nearestName } from "../config/nearest-name.ts";
 import { optionLeaves } from "../config/parse.ts";
 import { createLog } from "../observability/log.ts";
+import { packageVersion } from "../package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
@@ -89,11 +89,6 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
 /** `help get` as `get --help`: the one way to the help of a command that takes its flags along. */
 function withHelpFlag(args: readonly string[]): readonly string[] {
   return args[0] === "help" ? [...args.slice(1), "--help"] : args;
-}
-
-function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url); // As far up from src/ as from dist/.
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 function usageErrorOf(error: unknown): unknown {

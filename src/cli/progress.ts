@@ -14,12 +14,9 @@ const nothing: Progress = { update: () => undefined, stop: () => undefined };
  */
 export async function startProgress(what: string, total: number | null, figures: string): Promise<Progress> {
   if (!process.stderr.isTTY) return nothing;
-  const { Presets, SingleBar } = await import("cli-progress"); // Services and scripts need not wait for it to load.
+  const { lineOf } = await import("./progress-line.ts"); // Services and scripts need not wait for it to load.
   const bar = total === null ? "" : "{bar} {percentage}%  ";
-  const line = new SingleBar(
-    { format: `${what}  ${bar}${figures}`, hideCursor: true, clearOnComplete: true, stream: process.stderr, fps: 10 },
-    Presets.shades_classic,
-  );
+  const line = lineOf(`${what}  ${bar}${figures}`);
   let started = false;
   return {
     update: (value, shown = {}) => {

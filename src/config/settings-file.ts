@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { parseDocument } from "yaml";
 import { ConfigurationError } from "../errors.ts";
 import { isSettings, type Settings } from "./settings.ts";
 
@@ -8,7 +9,6 @@ import { isSettings, type Settings } from "./settings.ts";
  * @throws {ConfigurationError} It cannot be read or parsed, names a key twice, or holds no object.
  */
 export async function readSettingsFile(path: string): Promise<Settings> {
-  const { parseDocument } = await import("yaml"); // Most who start have no such file.
   let value: unknown;
   try {
     // YAML includes JSON, so one parser serves both; it also finds a key that stands twice.

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { EffectiveOptions } from "../config/options.ts";
@@ -6,6 +5,7 @@ import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError }
 import { pause, untilAborted, withDeadline } from "../lifecycle/deadline.ts";
 import { LinkedAbort } from "../lifecycle/linked-abort.ts";
 import { onAbort } from "../lifecycle/on-abort.ts";
+import { packageVersion } from "../package-files.ts";
 import { Jobs } from "./jobs.ts";
 import { KeyRing } from "./keys.ts";
 import { OpenConnections } from "./open-connections.ts";
@@ -199,9 +199,4 @@ async function keyRing({ http, keys, log }: HttpServiceOptions): Promise<KeyRing
     "it is not said who may call the service: name a file of keys with http.keysFile (make one with `mnemosync key`), " +
       "or set http.authentication to none for use from this machine only",
   );
-}
-
-function packageVersion(): string {
-  const file = new URL("../../package.json", import.meta.url); // As far up from src/ as from dist/.
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { PostgresAccess, Sql } from "../connection/postgres-access.ts";
 import { ConfigurationError, SchemaTooNewError } from "../errors.ts";
+import { packageFile } from "../package-files.ts";
 
 /** Any fixed number that no other program uses for its advisory locks. */
 const MIGRATION_LOCK = "7310579614382012401";
@@ -105,13 +106,13 @@ async function appliedMigrations(sql: Sql, newest: number): Promise<Map<number, 
   return new Map(rows.map((row) => [row.number, row.sha256]));
 }
 
-/** The files of `sql/`, beside `src/` and `dist/` alike. */
+/** The files of `sql/`. */
 async function loadMigrations(): Promise<Migration[]> {
-  const folder = fileURLToPath(new URL("../../sql/", import.meta.url));
+  const folder = packageFile("sql");
   const names = (await readdir(folder)).filter((name) => /^\d{4}_\w+\.sql$/.test(name)).sort();
   return await Promise.all(
     names.map(async (name) => {
-      const text = await readFile(`${folder}${name}`, "utf8");
+      const text = await readFile(join(folder, name), "utf8");
       const sha256 = createHash("sha256").update(text.replaceAll("\r\n", "\n")).digest("hex");
       return { number: Number(name.slice(0, 4)), name, text, sha256 };
     }),

