@@ -1,0 +1,135 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { COPY_ROWS_MIN } from "../../src/ledger/copy-versions.ts";
+import { expectConverged } from "../support/fault-attempts.ts";
+import { faultServers } from "../support/fault-servers.ts";
+import { FaultWorld } from "../support/fault-world.ts";
+import { inTime } from "../support/settles.ts";
+import type { Direction } from "../support/tcp-proxy.ts";
+
+/**
+ * Goal: a chunk of new memories, which is written by COPY, is there as a whole or not at all wherever its connection is
+ * lost, and its outcomes say which. Method: the connection is cut, or goes silent, at points all along the way between
+ * the rows' locks and COMMIT.
+ */
+const servers = faultServers();
+const COUNT = COPY_ROWS_MIN * 2;
+const POINTS = 16;
+
+let world: FaultWorld;
+let next = 0;
+
+beforeEach(async () => {
+  world = await FaultWorld.open(servers.current, { faiss: false, settings: { callTimeoutMs: 2_000, retriesMax: 3 } });
+});
+
+afterEach(() => world.close());
+
+/** Writes memories that nobody has written before. */
+async function writeNew(what: string): Promise<void> {
+  const start = next;
+  next += COUNT;
+  const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(start + at));
+  const outcomes = await inTime(what, world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
+  expect(outcomes.map(({ status, version }) => `${status} ${version}`)).toEqual(inputs.map(() => "synced 1"));
+  const held = await world.look(inputs.map(({ memoryId }) => memoryId));
+  for (const [at, { memoryId, content }] of inputs.entries()) {
+    expect({ what, memoryId, ...held.get(memoryId) }).toMatchObject({
+      what,
+      memoryId,
+      ledger: { version: 1, content, transactionId: outcomes[at]?.transactionId },
+      redis: 1,
+    });
+  }
+}
+
+/** Bytes between the locks and COMMIT on a connection that has done it before. */
+async function measure(): Promise<Record<Direction, number>> {
+  const { postgresProxy } = servers.current;
+  let before = postgresProxy.bytes;
+  let after = before;
+  world.atStep("locked", () => {
+    before = postgresProxy.bytes;
+    world.atStep("prepared", () => {
+      after = postgresProxy.bytes;
+    });
+  });
+  await writeNew("the measured one");
+  return { toServer: after.toServer - before.toServer, toClient: after.toClient - before.toClient };
+}
+
+test.each(["toServer", "toClient"] as const)(
+  "the connection is cut at points all along the way %s",
+  async (direction) => {
+    const { postgresProxy } = servers.current;
+    await measure();
+    const bytes = (await measure())[direction];
+    // All rows go by COPY: what is sent is about what they hold, and three answers come back.
+    expect(bytes).toBeGreaterThan(direction === "toServer" ? COUNT * 200 : 60);
+    for (let point = 0; point < POINTS; point++) {
+      const offset = Math.floor((bytes * point) / (POINTS - 1));
+      world.atStep("locked", () => postgresProxy.cutAfter(direction, offset));
+      await writeNew(`${direction}, cut after ${offset} of ${bytes} bytes`);
+      await postgresProxy.pass();
+    }
+    await world.drain();
+    await expectConverged(world);
+  },
+);
+
+test("the connection goes silent while rows are on their way", async () => {
+  await writeNew("a healthy one");
+  world.atStep("locked", () => servers.current.postgresProxy.forgetOpen());
+  await writeNew("a forgotten one");
+  await world.drain();
+  await expectConverged(world);
+});
+
+test("the server ends the connection while rows are on their way", async () => {
+  await writeNew("a healthy one");
+  world.atStep("locked", () =>
+    world.sql(async (sql) => {
+      await sql`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction'`;
+    }),
+  );
+  await writeNew("one whose server process was ended");
+  await expectConverged(world);
+});
+
+test("what the server refuses at the very end of a COPY fails within its time, and the connection goes on", async () => {
+  await world.sql((sql) =>
+    sql.unsafe(`
+      create function refuse_one() returns trigger language plpgsql as $$
+      begin
+        if new.memory_id like '%7' then raise exception 'not this one'; end if;
+        return null;
+      end $$;
+      create trigger refuse_one after insert on mnemosync.memories for each row execute function refuse_one()`),
+  );
+  const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(1_000 + at));
+  const outcomes = await inTime("the batch", world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
+  for (const { memoryId, status, error } of outcomes) {
+    if (memoryId.endsWith("7"))
+      expect({ status, error }).toMatchObject({ status: "failed", error: { store: "postgres" } });
+    else expect({ memoryId, status }).toEqual({ memoryId, status: "synced" });
+  }
+  await expectConverged(world);
+});
+
+test("rows that a trigger leaves out without a word are not said to be written", async () => {
+  await world.sql((sql) =>
+    sql.unsafe(`
+      create function skip_one() returns trigger language plpgsql as $$
+      begin
+        if new.memory_id like '%7' then return null; end if;
+        return new;
+      end $$;
+      create trigger skip_one before insert on mnemosync.memory_versions for each row execute function skip_one()`),
+  );
+  const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(2_000 + at));
+  const outcomes = await inTime("the batch", world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
+  expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["failed"]));
+  const held = await world.look(inputs.map(({ memoryId }) => memoryId));
+  for (const stores of held.values()) expect(stores).toEqual({ ledger: null, redis: null, faiss: null });
+});
