@@ -1,16 +1,15 @@
 import type { Readable } from "node:stream";
-import type { Sql } from "../connection/postgres-access.ts";
+import type { Fragment, Sql } from "../connection/postgres-access.ts";
 import type { MemoryKey } from "../memory/keys.ts";
 import type { MemoryChange } from "../memory/memory.ts";
-import { VectorBlock } from "../memory/vector-block.ts";
-import { parseVector, type VersionVector } from "../memory/version-vector.ts";
+import { CopyRows } from "./copy-rows.ts";
 import { modelOf, wideRow } from "./read-statements.ts";
 
 /**
  * Current versions with their documents behind `after`, in the order of their keys, `limit` at most.
  *
- * As a binary COPY: the driver is given values as text otherwise, vectors as hexadecimal digits, which took both sides
- * twice the time. A COPY takes no parameters, so the key stands in its text.
+ * As a binary COPY: otherwise the server spells all values out as text, vectors as hexadecimal digits, which took both
+ * sides twice the time. A COPY takes no parameters, so the key stands in its text.
  */
 export async function listChanges(sql: Sql, after: MemoryKey | null, limit: number): Promise<MemoryChange[]> {
   const { namespace, memoryId } = after ?? { namespace: "", memoryId: "" };
@@ -28,12 +27,46 @@ export async function listChanges(sql: Sql, after: MemoryKey | null, limit: numb
       left join lateral ${wideRow(sql)} m on true
       order by v.namespace, v.memory_id
     ) to stdout (format binary)`.readable();
-  const chunks = await chunksOf(stream);
-  return new Page(Buffer.concat(chunks)).changes();
+  const rows = new CopyRows(await chunksOf(stream));
+  const changes: MemoryChange[] = [];
+  while (rows.next(COLUMNS)) changes.push(readChange(rows));
+  return changes;
+}
+
+const COLUMNS = 10;
+
+/** The columns as they are named above, in that order. */
+function readChange(rows: CopyRows): MemoryChange {
+  const namespace = rows.text() ?? "";
+  const memoryId = rows.text() ?? "";
+  const version = rows.float() ?? 0;
+  const checksum = rows.text();
+  const digest = rows.digits();
+  const vector = rows.versionVector();
+  const modifiedAt = Math.round(rows.float() ?? 0);
+  const expiresAt = rows.float();
+  const documentJson = rows.text();
+  const embedding = rows.embedding();
+  if (checksum === null || documentJson === null)
+    return { kind: "tombstone", namespace, memoryId, version, modifiedAt };
+  return {
+    kind: "put",
+    namespace,
+    memoryId,
+    version,
+    checksum,
+    digest: digest ?? "",
+    vector: vector ?? {},
+    modifiedAt,
+    documentJson,
+    embedding,
+    embeddingModel: modelOf(documentJson),
+    expiresAt: expiresAt === null ? null : Math.round(expiresAt),
+  };
 }
 
 /** As digits: whatever the text is, there is nothing in it to escape. */
-function textLiteral(sql: Sql, text: string) {
+function textLiteral(sql: Sql, text: string): Fragment {
   return sql.unsafe(`convert_from(decode('${Buffer.from(text).toString("hex")}', 'hex'), 'UTF8')`);
 }
 
@@ -49,108 +82,4 @@ function chunksOf(stream: Readable): Promise<Buffer[]> {
       resolve(chunks);
     });
   });
-}
-
-/** Signature, flags, and the length of an extension that there is none of. */
-const HEADER_BYTES = 11 + 4 + 4;
-const COLUMNS = 10;
-
-/** Rows of `listChanges` in COPY's binary form: the number of columns, then each with its length before it; -1: null. */
-class Page {
-  readonly #bytes: Buffer;
-  readonly #vectors: VectorBlock;
-  #at = HEADER_BYTES;
-  /** Neighbours mostly have the same one. */
-  #vector: { readonly json: string; readonly value: VersionVector } = { json: "{}", value: {} };
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-    this.#vectors = new VectorBlock(bytes.byteLength >>> 2); // More than enough for all that are in there.
-  }
-
-  changes(): MemoryChange[] {
-    const changes: MemoryChange[] = [];
-    while (this.#columns() === COLUMNS) changes.push(this.#change());
-    return changes;
-  }
-
-  #change(): MemoryChange {
-    const namespace = this.#text() ?? "";
-    const memoryId = this.#text() ?? "";
-    const version = this.#number() ?? 0;
-    const checksum = this.#text();
-    const digest = this.#digits();
-    const vector = this.#versionVector(this.#text() ?? "");
-    const modifiedAt = Math.round(this.#number() ?? 0);
-    const expiresAt = this.#number();
-    const documentJson = this.#text();
-    const embedding = this.#embedding();
-    if (checksum === null || documentJson === null)
-      return { kind: "tombstone", namespace, memoryId, version, modifiedAt };
-    return {
-      kind: "put",
-      namespace,
-      memoryId,
-      version,
-      checksum,
-      digest,
-      vector,
-      modifiedAt,
-      documentJson,
-      embedding,
-      embeddingModel: modelOf(documentJson),
-      expiresAt: expiresAt === null ? null : Math.round(expiresAt),
-    };
-  }
-
-  /** -1 at the end. */
-  #columns(): number {
-    const count = this.#bytes.readInt16BE(this.#at);
-    this.#at += 2;
-    return count;
-  }
-
-  /** Where the next value ends; null where there is none. It begins at `#at`. */
-  #end(): number | null {
-    const length = this.#bytes.readInt32BE(this.#at);
-    this.#at += 4;
-    return length < 0 ? null : this.#at + length;
-  }
-
-  #text(): string | null {
-    const end = this.#end();
-    if (end === null) return null;
-    const text = this.#bytes.toString("utf8", this.#at, end);
-    this.#at = end;
-    return text;
-  }
-
-  #number(): number | null {
-    const end = this.#end();
-    if (end === null) return null;
-    const number = this.#bytes.readDoubleBE(this.#at);
-    this.#at = end;
-    return number;
-  }
-
-  #digits(): string {
-    const end = this.#end();
-    if (end === null) return "";
-    const digits = this.#bytes.toString("hex", this.#at, end);
-    this.#at = end;
-    return digits;
-  }
-
-  #embedding(): Float32Array | null {
-    const end = this.#end();
-    if (end === null) return null;
-    const embedding = this.#vectors.copyBytes(this.#bytes.subarray(this.#at, end));
-    this.#at = end;
-    return embedding;
-  }
-
-  #versionVector(json: string): VersionVector {
-    if (json !== this.#vector.json) this.#vector = { json, value: parseVector(json) ?? {} };
-    return this.#vector.value;
-  }
 }

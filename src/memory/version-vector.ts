@@ -15,8 +15,13 @@ let first: { readonly nodeId: string; readonly vector: VersionVector; readonly j
 
 /** As JSON. */
 export function vectorJson(vector: VersionVector): string {
-  return vector === first?.vector ? first.json : JSON.stringify(vector);
+  if (vector === first?.vector) return first.json;
+  if (!Object.isFrozen(vector)) return JSON.stringify(vector);
+  // Memories that are read together mostly share one.
+  if (vector !== spelled?.vector) spelled = { vector, json: JSON.stringify(vector) };
+  return spelled.json;
 }
+let spelled: { readonly vector: VersionVector; readonly json: string } | undefined;
 
 /** The vector after one more write by `nodeId`. */
 export function increment(vector: VersionVector, nodeId: string): VersionVector {

@@ -119,7 +119,10 @@ export class ScriptRunner {
       : new PackedCommand(name, args);
     node.sendCommand(command);
     try {
-      return await untilAborted(command.promise as Promise<ScriptReply>, signal);
+      const reply = await untilAborted(command.promise as Promise<ScriptReply>, signal);
+      // A server answers once it has read the whole command. One that failed may still be on its way, or be sent again.
+      if (command instanceof PackedCommand) command.release();
+      return reply;
     } catch (error) {
       // Replies come in order, so whatever is sent on this link from now on would wait behind the one that is late.
       if (this.#owned && signal.aborted && isTimeout(signal) && this.#client.status === "ready") {
