@@ -17,8 +17,6 @@ export class CopyRows {
   #chunk: Buffer;
   #at = HEADER_BYTES;
   #vectors: VectorBlock | null = null;
-  /** Neighbours mostly have the same one. */
-  #lastVector: { readonly json: string; readonly value: VersionVector | null } = { json: "{}", value: {} };
 
   constructor(chunks: readonly Buffer[]) {
     this.#chunks = chunks;
@@ -59,9 +57,7 @@ export class CopyRows {
   /** Its JSON text. Null also for what is no vector. */
   versionVector(): VersionVector | null {
     const json = this.text();
-    if (json === null) return null;
-    if (json !== this.#lastVector.json) this.#lastVector = { json, value: Object.freeze(parseVector(json)) };
-    return this.#lastVector.value;
+    return json === null ? null : parseVector(json);
   }
 
   /** float32, little-endian. */

@@ -47,9 +47,10 @@ function counterOf(vector: VersionVector, nodeId: string): number {
   return Object.hasOwn(vector, nodeId) ? (vector[nodeId] ?? 0) : 0;
 }
 
-/** The vector that `text` spells as JSON; null when it spells none. */
+/** The vector that `text` spells as JSON, frozen; null when it spells none. */
 export function parseVector(text: string): VersionVector | null {
   if (text === first?.json) return first.vector;
+  if (text === parsed?.json) return parsed.vector;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -57,8 +58,12 @@ export function parseVector(text: string): VersionVector | null {
     return null;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  return Object.values(value).every((counter) => Number.isSafeInteger(counter)) ? (value as VersionVector) : null;
+  if (!Object.values(value).every((counter) => Number.isSafeInteger(counter))) return null;
+  parsed = { json: text, vector: Object.freeze(value as VersionVector) };
+  return parsed.vector;
 }
+/** What is read one after the other mostly was written by the same node as often. */
+let parsed: { readonly json: string; readonly vector: VersionVector } | undefined;
 
 /** The smallest vector that includes all writes of both. */
 export function joinVectors(a: VersionVector, b: VersionVector): VersionVector {
