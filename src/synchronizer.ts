@@ -123,7 +123,7 @@ export class MemorySynchronizer {
   /** The current version of a memory; null when there is none, or it is deleted or expired. */
   async get(memoryId: string, options: KeyOptions & CallOptions = {}): Promise<Memory | null> {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
-    return await this.#call("get", options, async (signal) => (await this.#parts.reader.get([key], signal))[0] ?? null);
+    return await this.#call("get", options, (signal) => this.#parts.reader.getOne(key, signal));
   }
 
   /**

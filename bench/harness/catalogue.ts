@@ -4,36 +4,53 @@ import { fileURLToPath } from "node:url";
 import { UsageError } from "./options.ts";
 import type { Scenario } from "./scenario.ts";
 
-/** In the order in which a reader wants them; others come behind, by name. */
-const ORDER = [
-  "bulk-new",
-  "bulk-update",
-  "unchanged",
-  "gathered",
-  "single",
-  "delete",
-  "mixed",
-  "get",
-  "search",
-  "check",
-  "repair",
-  "redis-lost",
-  "backlog",
-  "restart",
-  "growth",
-  "wal",
-];
+/** Seconds that a scenario is planned to take, what it sets up and ends included. */
+export interface PlannedSeconds {
+  readonly quick: number;
+  readonly full: number;
+}
+
+/**
+ * In the order in which a reader wants them; others come behind, by name. The rounds of a scenario are as many as fit in
+ * its time: all together take less than three minutes, and in full less than thirty.
+ */
+export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
+  ["bulk-new", { quick: 16, full: 120 }],
+  ["bulk-update", { quick: 10, full: 90 }],
+  ["unchanged", { quick: 7, full: 60 }],
+  ["gathered", { quick: 8, full: 60 }],
+  ["single", { quick: 8, full: 60 }],
+  ["delete", { quick: 6, full: 40 }],
+  ["mixed", { quick: 8, full: 50 }],
+  ["get", { quick: 7, full: 50 }],
+  ["search", { quick: 9, full: 90 }],
+  ["check", { quick: 11, full: 210 }],
+  ["repair", { quick: 9, full: 100 }],
+  ["redis-lost", { quick: 9, full: 80 }],
+  ["backlog", { quick: 9, full: 60 }],
+  ["restart", { quick: 9, full: 70 }],
+  ["growth", { quick: 10, full: 210 }],
+  ["wal", { quick: 6, full: 40 }],
+  ["peers", { quick: 16, full: 240 }],
+  ["peer-faults", { quick: 10, full: 60 }],
+]);
+const UNPLANNED: PlannedSeconds = { quick: 10, full: 60 };
+const ORDER = [...PLAN.keys()];
 
 export interface Listed {
   readonly name: string;
   readonly module: string;
+  readonly seconds: PlannedSeconds;
 }
 
 /** Every scenario: one file each, of its name, found by looking, so that there is no list to keep. */
 export async function listScenarios(): Promise<Listed[]> {
   const folder = new URL("../scenarios/", import.meta.url);
   const files = (await readdir(folder)).filter((file) => file.endsWith(".ts"));
-  const listed = files.map((file) => ({ name: basename(file, ".ts"), module: fileURLToPath(new URL(file, folder)) }));
+  const listed = files.map((file): Listed => {
+    const name = basename(file, ".ts");
+    return { name, module: fileURLToPath(new URL(file, folder)), seconds: PLAN.get(name) ?? UNPLANNED };
+  });
   return listed.sort((a, b) => rank(a.name) - rank(b.name) || (a.name < b.name ? -1 : 1));
 }
 
@@ -48,7 +65,7 @@ export async function loadScenario(module: string): Promise<Scenario> {
 }
 
 /** @throws {UsageError} A name that is none. */
-export function choose(all: readonly Listed[], only: readonly string[]): Listed[] {
+export function choose<T extends Pick<Listed, "name">>(all: readonly T[], only: readonly string[]): T[] {
   const unknown = only.find((name) => !all.some((listed) => listed.name === name));
   if (unknown !== undefined) throw new UsageError(`there is no scenario ${unknown}: see --list`);
   return all.filter(({ name }) => only.length === 0 || only.includes(name));

@@ -3,6 +3,7 @@ import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
+import { Budget } from "./budget.ts";
 import { loadScenario } from "./catalogue.ts";
 import type { Assignment, Report } from "./messages.ts";
 import { profiled } from "./profile.ts";
@@ -16,13 +17,14 @@ process.once("message", (assignment: Assignment) => {
 });
 
 async function carryOut(assignment: Assignment): Promise<Report> {
-  const { module, postgresUrl, redisUrl, folder, quick, rounds, profile } = assignment;
+  const { module, postgresUrl, redisUrl, folder, quick, rounds, budgetSeconds, profile } = assignment;
   const sql = postgres(postgresUrl, { max: 1, onnotice: () => undefined });
   let databases = 0;
   const context: BenchContext = {
     quick,
     redisUrl,
     ...(rounds !== undefined && { rounds }),
+    budget: new Budget(budgetSeconds * 1_000),
     newDatabase: async () => {
       const name = `bench_${process.pid}_${++databases}`;
       await sql.unsafe(`create database ${name}`);

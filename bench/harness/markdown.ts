@@ -59,11 +59,20 @@ function resultSection({ title, method, measures, targets, table: free }: Scenar
   const parts = [
     `### ${title}`,
     method,
-    ...(measures.length === 0 ? [] : [measuresTable(measures)]),
+    ...(measures.length === 0 ? [] : [measuresTable(measures), roundsLine(measures)]),
     ...(free === undefined ? [] : [table(free)]),
     targets.map((target) => `- ${formatTarget(target)}`).join("\n"),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
+}
+
+/** How many values there are behind each median. */
+function roundsLine(measures: readonly Measure[]): string {
+  const counts = measures.map(({ values }) => values.length);
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  const planned = Math.max(...measures.map(({ roundsPlanned = 0 }) => roundsPlanned));
+  const found = fewest === most ? `${most}` : `${fewest} to ${most}`;
+  return planned > fewest ? `Rounds: ${found} of ${planned}, for which there was no time.` : `Rounds: ${found}.`;
 }
 
 export function measuresTable(measures: readonly Measure[]): string {

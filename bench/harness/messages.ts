@@ -6,6 +6,8 @@ export interface Assignment {
   readonly module: string;
   readonly quick: boolean;
   readonly rounds?: number;
+  /** See `BenchContext.budget`. */
+  readonly budgetSeconds: number;
   readonly postgresUrl: string;
   readonly redisUrl: string;
   /** A new, empty folder. */

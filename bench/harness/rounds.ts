@@ -1,3 +1,4 @@
+import type { Budget } from "./budget.ts";
 import type { BenchContext, Measure, Role, ScenarioResult, Unit } from "./scenario.ts";
 
 /** One of those that take turns at the same task. */
@@ -22,14 +23,22 @@ export interface Figure {
   readonly name?: string;
 }
 
-export interface RoundOptions {
+/** How many rounds are wanted, and the time for them. */
+export interface RoundPlan {
   readonly rounds: number;
-  /** Turns of everybody whose figures are thrown away. @default 1 */
+  /** After the first round, only those that fit in it. Absent: all. */
+  readonly budget?: Budget;
+}
+
+export interface RoundOptions extends RoundPlan {
+  /** Turns of everybody whose figures are thrown away; fewer when there is no time, at least one. @default 1 */
   readonly warmUps?: number;
   /** Awaited before each turn, so that nobody pays for what another one put off. */
   readonly before?: () => Promise<void>;
   /** Told of each round that is over, from 1 on; not of warm-ups. */
   readonly onRound?: (round: number) => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly clock?: () => number;
 }
 
 /**
@@ -37,18 +46,32 @@ export interface RoundOptions {
  * does so for all of them.
  */
 export async function alternate(contenders: readonly Contender[], options: RoundOptions): Promise<Measure[]> {
-  const { rounds, warmUps = 1, before, onRound } = options;
+  const { rounds, budget, warmUps = 1, before, onRound, clock = () => performance.now() } = options;
   const values = contenders.map(({ figures }) => figures.map((): number[] => []));
-  for (let turn = 0; turn < warmUps + rounds; turn++) {
+  let turn = 0;
+  let longestMs = 0;
+  const fits = (turns: number): boolean => budget === undefined || budget.fits(turns * longestMs);
+  const play = async (take: (index: number, answer: readonly number[]) => void): Promise<void> => {
+    const startedAt = clock();
     for (const index of order(contenders.length, turn)) {
       const contender = contenders[index] as Contender;
       await before?.();
       const answer = await contender.run(turn);
       checkAnswer(contender, answer);
-      if (turn < warmUps) continue;
-      answer.forEach((value, figure) => void values[index]?.[figure]?.push(value));
+      take(index, answer);
     }
-    if (turn >= warmUps) onRound?.(turn - warmUps + 1);
+    turn++;
+    longestMs = Math.max(longestMs, clock() - startedAt);
+  };
+  // A further warm-up is not to take the place of the one round that there is in any case.
+  while (turn < warmUps && (turn === 0 || fits(2))) await play(() => undefined);
+  let played = 0;
+  while (played < rounds && (played === 0 || fits(1))) {
+    await play((index, answer) => {
+      answer.forEach((value, figure) => void values[index]?.[figure]?.push(value));
+    });
+    played++;
+    onRound?.(played);
   }
   return contenders.flatMap(({ name, role, durable, figures }, index) =>
     figures.map((figure, at) => ({
@@ -58,6 +81,7 @@ export async function alternate(contenders: readonly Contender[], options: Round
       values: values[index]?.[at] ?? [],
       ...(figure.name !== undefined && { figure: figure.name }),
       ...(durable !== undefined && { durable }),
+      ...(played < rounds && { roundsPlanned: rounds }),
     })),
   );
 }
@@ -68,9 +92,13 @@ export function order(count: number, turn: number): number[] {
   return turn % 2 === 0 ? forwards : forwards.reverse();
 }
 
-/** Rounds of a measurement: what was asked for, or what fits its size. */
-export function roundsOf(context: Pick<BenchContext, "quick" | "rounds">, full: number, quick: number): number {
-  return context.rounds ?? (context.quick ? quick : full);
+/** Rounds of a measurement: what was asked for, or as many as fit its size and its time. */
+export function planRounds(
+  { quick, rounds, budget }: Pick<BenchContext, "quick" | "rounds" | "budget">,
+  full: number,
+  inQuick: number,
+): RoundPlan {
+  return rounds === undefined ? { rounds: quick ? inQuick : full, budget } : { rounds };
 }
 
 /** The same for small vectors and large ones; a quick run has time for small ones only. */
@@ -78,8 +106,20 @@ export async function forDimensions(
   context: BenchContext,
   measure: (context: BenchContext, dimension: number) => Promise<ScenarioResult>,
 ): Promise<ScenarioResult[]> {
+  return await forEach(context, context.quick ? [384] : [384, 1_536], measure);
+}
+
+/** One measurement after the other, each with its part of the time. */
+export async function forEach<T>(
+  context: BenchContext,
+  items: readonly T[],
+  measure: (context: BenchContext, item: T, index: number) => Promise<ScenarioResult>,
+): Promise<ScenarioResult[]> {
   const results: ScenarioResult[] = [];
-  for (const dimension of context.quick ? [384] : [384, 1_536]) results.push(await measure(context, dimension));
+  for (const [index, item] of items.entries()) {
+    const budget = context.budget.part(items.length - index);
+    results.push(await measure({ ...context, budget }, item, index));
+  }
   return results;
 }
 

@@ -34,7 +34,7 @@ const END_TIMEOUT_MS = 15_000;
  * are not its own, and so that it can be ended when it hangs. Never rejects.
  */
 export async function runScenario(
-  { name, module }: Listed,
+  { name, module, seconds: planned }: Listed,
   servers: { readonly postgresUrl: string; readonly redisUrl: string },
   options: Pick<BenchOptions, "quick" | "rounds" | "cpuProfile">,
   log: (line: string) => void,
@@ -48,6 +48,7 @@ export async function runScenario(
     module,
     folder,
     quick,
+    budgetSeconds: quick ? planned.quick : planned.full,
     postgresUrl,
     redisUrl,
     ...(rounds !== undefined && { rounds }),

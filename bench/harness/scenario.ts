@@ -1,3 +1,5 @@
+import type { Budget } from "./budget.ts";
+
 /** What `npm run bench` gives to each scenario. */
 export interface BenchContext {
   /** A look at everything in a few minutes: fewer memories and rounds, no peers that would have to be installed first. */
@@ -8,8 +10,10 @@ export interface BenchContext {
   newDatabase(): Promise<string>;
   /** A new, empty folder that is removed at the end of the scenario. */
   newDirectory(): Promise<string>;
-  /** What `--rounds` asks for; a scenario chooses where it is absent. See `roundsOf`. */
+  /** What `--rounds` asks for; a scenario chooses where it is absent. See `planRounds`. */
   readonly rounds?: number;
+  /** The time that is planned for the scenario, from its beginning on, what it sets up included. */
+  readonly budget: Budget;
   /** Says where the scenario is, to the person who waits. */
   log(line: string): void;
 }
@@ -33,6 +37,8 @@ export interface Measure {
   readonly values: readonly number[];
   /** What survives the loss of power once the contender has answered. */
   readonly durable?: string;
+  /** Rounds that were wanted, where there was no time for all of them. */
+  readonly roundsPlanned?: number;
 }
 
 /** A promise about a ratio of two medians of one run. */

@@ -101,7 +101,7 @@ export class LineUp {
 
 /** Gathers a figure for each round under the name of what was measured. */
 export class Figures {
-  readonly #values = new Map<string, { name: ContenderName; values: number[] }>();
+  readonly #values = new Map<string, { name: ContenderName; values: number[]; rounds: Rounds | null }>();
   readonly #unit: Unit;
 
   constructor(unit: Unit) {
@@ -110,7 +110,7 @@ export class Figures {
 
   add(name: ContenderName, what: string, value: number): void {
     const label = what === "" ? name : `${name}, ${what}`;
-    const entry = this.#values.get(label) ?? { name, values: [] };
+    const entry = this.#values.get(label) ?? { name, values: [], rounds: null };
     this.#values.set(label, entry);
     entry.values.push(value);
   }
@@ -119,16 +119,29 @@ export class Figures {
     return this.#values.get(`${name}, ${what}`)?.values ?? [];
   }
 
-  /** Of those that went through all rounds. */
-  measures(rounds: number): Measure[] {
-    return [...this.#values]
-      .filter(([, { values }]) => values.length === rounds)
-      .map(([contender, { name, values }]) => ({
-        contender,
-        role: name === OURS ? "ours" : "peer",
-        unit: this.#unit,
-        values,
-        durable: DURABLE[name],
-      }));
+  /** Ends the rounds of what was added since the last time. Whoever did not go through all of them has no figure. */
+  settle(played: number, planned: number): void {
+    for (const [label, entry] of this.#values) {
+      if (entry.rounds !== null) continue;
+      if (entry.values.length === played) entry.rounds = { played, planned };
+      else this.#values.delete(label);
+    }
   }
+
+  /** Of those that went through all rounds. */
+  measures(): Measure[] {
+    return [...this.#values].map(([contender, { name, values, rounds }]) => ({
+      contender,
+      role: name === OURS ? "ours" : "peer",
+      unit: this.#unit,
+      values,
+      durable: DURABLE[name],
+      ...(rounds !== null && rounds.played < rounds.planned && { roundsPlanned: rounds.planned }),
+    }));
+  }
+}
+
+interface Rounds {
+  readonly played: number;
+  readonly planned: number;
 }

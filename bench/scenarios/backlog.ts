@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { startEmbeddedRedis } from "../../src/embedded/redis-server.ts";
 import { floorHashes, RedisFloor } from "../floors/redis.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";
 import { DURABLE, onceForTurn, RATE } from "../support/bulk.ts";
 import { chunksOf, inParallel } from "../support/chunks.ts";
@@ -59,7 +59,7 @@ export const backlog: Scenario = {
     };
     try {
       const measures = await alternate([mine, bare], {
-        rounds: roundsOf(context, 5, 2),
+        ...planRounds(context, 5, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

@@ -1,4 +1,4 @@
-import { alternate, forDimensions, roundsOf } from "../harness/rounds.ts";
+import { alternate, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { type BulkTask, faissBulk, onceForTurn, ourBulk, postgresBulk, redisBulk } from "../support/bulk.ts";
@@ -29,7 +29,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const faiss = faissBulk(dimension, task);
   try {
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow, redis, faiss], {
-      rounds: roundsOf(context, 5, 3),
+      ...planRounds(context, 5, 3),
       warmUps: 2,
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),

@@ -1,4 +1,4 @@
-import { alternate, forDimensions, roundsOf } from "../harness/rounds.ts";
+import { alternate, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { type BulkTask, onceForTurn, ourBulk, postgresBulk } from "../support/bulk.ts";
@@ -26,7 +26,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const narrow = await postgresBulk(context, 1, task);
   try {
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow], {
-      rounds: roundsOf(context, 5, 2),
+      ...planRounds(context, 5, 2),
       warmUps: 2, // The first one writes them, the second one is the first update.
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),

@@ -1,6 +1,6 @@
 import type { ConsistencyReport } from "../../src/index.ts";
 import { scanPostgres, scanRedis } from "../floors/scans.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forEach, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Measure, Point, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { medianOf } from "../harness/targets.ts";
 import { type Cost, measured } from "../support/measure.ts";
@@ -26,13 +26,13 @@ export const check: Scenario = {
   run: async (context) => {
     const sizes = context.quick ? [5_000, 20_000] : [10_000, 100_000, 1_000_000];
     const ours = await OurStores.open(context, { dimension: DIMENSION });
-    const results: ScenarioResult[] = [];
+    let results: ScenarioResult[];
     try {
-      for (const [index, size] of sizes.entries()) {
+      results = await forEach(context, sizes, async (part, size, index) => {
         const seconds = await grow(context, ours, sizes[index - 1] ?? 0, size);
         context.log(`${size} memories loaded in ${seconds.toFixed(0)} s`);
-        results.push(await measure(context, ours, size, index === sizes.length - 1));
-      }
+        return await measure(part, ours, size, index === sizes.length - 1);
+      });
     } finally {
       await ours.close();
     }
@@ -93,7 +93,7 @@ async function measure(
       ...(size > (context.quick ? 5_000 : 100_000) ? [] : [checkOf("deep")]),
     ],
     {
-      rounds: roundsOf(context, size > 100_000 ? 3 : 5, 2),
+      ...planRounds(context, size > 100_000 ? 3 : 5, 2),
       before: async () => void (await untilQuiet()),
       onRound: (round) => context.log(`${size}, round ${round}`),
     },

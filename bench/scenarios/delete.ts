@@ -1,5 +1,5 @@
 import { floorRows, PostgresFloor } from "../floors/postgres.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";
 import { onceForTurn, RATE } from "../support/bulk.ts";
 import { chunksOf, inParallel } from "../support/chunks.ts";
@@ -60,7 +60,7 @@ export const remove: Scenario = {
     };
     try {
       const measures = await alternate([mine, bare], {
-        rounds: roundsOf(context, 5, 2),
+        ...planRounds(context, 5, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

@@ -1,5 +1,5 @@
 import type { SyncOutcome } from "../../src/index.ts";
-import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { DURABLE, RATE } from "../support/bulk.ts";
@@ -46,7 +46,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const batch = contenderOf("one syncBatch of all", (memories) => ours.sync.syncBatch(memories));
   try {
     const measures = await alternate([callers, batch], {
-      rounds: roundsOf(context, 5, 2),
+      ...planRounds(context, 5, 2),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

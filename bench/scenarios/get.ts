@@ -1,5 +1,5 @@
 import { RedisFloor } from "../floors/redis.ts";
-import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { benchMemories } from "../support/dataset.ts";
@@ -55,7 +55,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     verifyOutcomes(await ours.sync.syncBatch(memories), stored, "synced");
     const measures = await alternate([mine, raw], {
-      rounds: roundsOf(context, 5, 3),
+      ...planRounds(context, 5, 3),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

@@ -1,5 +1,5 @@
 import { type FloorRow, floorRows, PostgresFloor } from "../floors/postgres.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forEach, planRounds } from "../harness/rounds.ts";
 import type { Point, Scenario, ScenarioResult, Target } from "../harness/scenario.ts";
 import { medianOf } from "../harness/targets.ts";
 import { CHUNK, DURABLE, RATE } from "../support/bulk.ts";
@@ -61,9 +61,9 @@ export const growth: Scenario = {
         return [perSecond];
       },
     };
-    const results: ScenarioResult[] = [];
+    let results: ScenarioResult[];
     try {
-      for (const size of sizes) {
+      results = await forEach(context, sizes, async (part, size) => {
         await loadSynthetic(ours.sql, context.redisUrl, PREFIX, { dimension: DIMENSION, from: loaded, to: size });
         loaded = size;
         await ours.reopen(); // Its index takes over what is new.
@@ -74,17 +74,17 @@ export const growth: Scenario = {
         await untilQuiet(60_000);
         context.log(`${size} memories loaded`);
         const measures = await alternate([mine, bare], {
-          rounds: roundsOf(context, 5, 2),
+          ...planRounds(part, 5, 2),
           before: ours.settle,
           onRound: (round) => context.log(`${size}, round ${round}`),
         });
-        results.push({
+        return {
           title: `${count.toLocaleString("en-US")} new memories where ${size.toLocaleString("en-US")} are stored`,
           method: `\`syncBatch\` in chunks of 500, ${DIMENSION} numbers each; the floor's table holds as many rows.`,
           measures,
           targets: [],
-        });
-      }
+        };
+      });
     } finally {
       await floor.close();
       await ours.close();

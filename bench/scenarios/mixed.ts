@@ -1,6 +1,6 @@
 import { floorRows, PostgresFloor } from "../floors/postgres.ts";
 import { RedisFloor } from "../floors/redis.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";
 import { DURABLE } from "../support/bulk.ts";
 import { chunksOf, inParallel } from "../support/chunks.ts";
@@ -75,7 +75,7 @@ export const mixed: Scenario = {
       for (const chunk of chunksOf(floorRows(all), 500)) await postgres.upsert(chunk);
       verifyOutcomes(await ours.sync.syncBatch(all), stored, "synced");
       const measures = await alternate([mine, bare], {
-        rounds: roundsOf(context, 5, 2),
+        ...planRounds(context, 5, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

@@ -23,7 +23,7 @@ interface Size {
 /** Times fewer memories and searches in a round, for those that take so much longer. */
 const FEWER: Readonly<Record<ContenderName, number>> = { mnemosync: 1, LangChain: 1, LangGraph: 2, mem0: 10 };
 /** Milliseconds that filling one contender may take; its searches are measured at what is stored by then. */
-const FILL_MAX_MS = 15_000;
+const FILL_MAX_MS = 10_000;
 const FILL_BATCH_SIZE = 500;
 const ANSWERS = 10;
 /** Ours over the main peer at the batch size that is best for that one. */
@@ -73,9 +73,9 @@ const WIDE: Size = {
   stored: 5_000,
 };
 
-const method = (size: Size, what: string): string =>
+const method = (what: string): string =>
   `${what} Same memories, same vectors, an embedder that costs nothing, same servers; each in a process of its own; ` +
-  `${size.rounds} rounds, in each of them ours, then the others. What the stores hold is counted before a figure counts.`;
+  `in each round ours, then the others. What the stores hold is counted before a figure counts.`;
 
 /** The contenders of one size, and how far each of them is. */
 class Contest {
@@ -84,12 +84,16 @@ class Contest {
   readonly #context: BenchContext;
   /** Memories that are stored, and the number of the next new one. */
   readonly #stored = new Map<ContenderName, number>();
+  /** Measurements that are still to come, and share the time. */
+  #toCome: number;
   readonly #next = new Map<ContenderName, number>();
 
   constructor(size: Size, lineUp: LineUp, context: BenchContext) {
     this.#size = size;
     this.#lineUp = lineUp;
     this.#context = context;
+    // Batch sizes and searches; where everything is measured, repeats, changes and deletions too.
+    this.#toCome = size.added.size + 1 + (size.dimension === FULL.dimension ? 3 : 0);
   }
 
   /** Each batch size begins with empty stores: not everybody is as fast in large ones. */
@@ -100,7 +104,7 @@ class Contest {
         await this.#moveOn(stand);
         await this.#add(stand, this.#fewer(stand, count), batchSize); // One round to get warm.
       });
-      await this.#rounds(async (stand) => {
+      await this.#rounds([figures], async (stand) => {
         const added = this.#fewer(stand, count);
         figures.add(stand.name, batchesOf(batchSize), perSecond(added, await this.#add(stand, added, batchSize)));
         await this.#verify(stand);
@@ -110,8 +114,8 @@ class Contest {
     const what =
       "New memories in bulk, into stores that were empty before a first round that does not count. Ours has four " +
       "transactions under way, as by default.";
-    const measures = figures.measures(this.#size.rounds);
-    return { title, method: method(this.#size, what), measures, targets: this.#targets(figures) };
+    const measures = figures.measures();
+    return { title, method: method(what), measures, targets: this.#targets(figures) };
   }
 
   /** What is to be stored, and no more: into empty stores again. */
@@ -131,7 +135,7 @@ class Contest {
   async repeats(): Promise<ScenarioResult> {
     const figures = new Figures("memories/s");
     const { repeated } = this.#size;
-    await this.#rounds(async (stand) => {
+    await this.#rounds([figures], async (stand) => {
       const sync = await stand.ask("sync", { from: 0, to: repeated, revision: 0, batchSize: FILL_BATCH_SIZE });
       if (sync === null) return;
       const { unchanged = 0, numSkipped = 0, put = 0 } = sync.account;
@@ -141,14 +145,14 @@ class Contest {
     });
     const title = `${repeated} memories that are stored already, unchanged`;
     const what = "mem0 is missing: what is added to it again is there twice.";
-    return { title, method: method(this.#size, what), measures: figures.measures(this.#size.rounds), targets: [] };
+    return { title, method: method(what), measures: figures.measures(), targets: [] };
   }
 
   /** The first ones get another content in each round; searches, in the last part of the data, are not touched by it. */
   async changes(): Promise<ScenarioResult> {
     const figures = new Figures("memories/s");
     const { changed } = this.#size;
-    await this.#rounds(async (stand, round) => {
+    await this.#rounds([figures], async (stand, round) => {
       const sync = await stand.ask("sync", { from: 0, to: changed, revision: round + 1, batchSize: FILL_BATCH_SIZE });
       if (sync === null) return;
       const { synced = 0, numAdded = 0, put = 0 } = sync.account;
@@ -158,13 +162,13 @@ class Contest {
     });
     const title = `${changed} memories with another content`;
     const what = "Ours keeps the old version too. mem0 is missing: it updates by ids of its own, one at a time.";
-    return { title, method: method(this.#size, what), measures: figures.measures(this.#size.rounds), targets: [] };
+    return { title, method: method(what), measures: figures.measures(), targets: [] };
   }
 
   async searches(): Promise<ScenarioResult[]> {
     const figures = new Figures("ms");
     const stalls = new Figures("ms");
-    await this.#rounds(async (stand, round) => {
+    await this.#rounds([figures, stalls], async (stand, round) => {
       const stored = this.#storedOf(stand.name);
       const searches = this.#fewer(stand, this.#size.searches);
       const numbers = Array.from({ length: searches }, (_, at) => stored - 1 - ((at * 97 + round) % (stored >> 1)));
@@ -174,21 +178,21 @@ class Contest {
       figures.add(stand.name, `${stored} stored`, median(answer.ms));
       stalls.add(stand.name, `${stored} stored`, answer.stallMs);
     });
-    const { dimension, rounds } = this.#size;
+    const { dimension } = this.#size;
     const what = "One search after the other. Ours answers from another process and reads the memories from Redis.";
     const stall = "How long no other callback of the process could run, at worst, while one search was under way.";
-    const about = { method: method(this.#size, what), targets: [] };
+    const about = { method: method(what), targets: [] };
     return [
       {
         ...about,
         title: `Search for the ${ANSWERS} nearest, median of a round, ${dimension} numbers per vector`,
-        measures: figures.measures(rounds),
+        measures: figures.measures(),
       },
       {
         ...about,
         title: `Longest stall of the event loop during a search, ${dimension} numbers per vector`,
-        method: method(this.#size, stall),
-        measures: stalls.measures(rounds),
+        method: method(stall),
+        measures: stalls.measures(),
       },
     ];
   }
@@ -196,7 +200,7 @@ class Contest {
   async removals(): Promise<ScenarioResult> {
     const figures = new Figures("memories/s");
     const { removed } = this.#size;
-    await this.#rounds(async (stand, round) => {
+    await this.#rounds([figures], async (stand, round) => {
       const from = this.#size.changed + round * removed; // Those that were never changed.
       const { ms } = await stand.ask("remove", { from, to: from + removed, revision: 0 });
       figures.add(stand.name, "", perSecond(removed, ms));
@@ -205,17 +209,26 @@ class Contest {
     });
     const title = `${removed} memories deleted`;
     const what = "Ours one call each, all at once; LangChain by the keys of its record manager, all in one call.";
-    return { title, method: method(this.#size, what), measures: figures.measures(this.#size.rounds), targets: [] };
+    return { title, method: method(what), measures: figures.measures(), targets: [] };
   }
 
   async #each(work: (stand: Stand) => Promise<void>): Promise<void> {
     for (const name of this.#lineUp.names) await this.#lineUp.attempt(name, work);
   }
 
-  async #rounds(work: (stand: Stand, round: number) => Promise<void>): Promise<void> {
-    for (let round = 0; round < this.#size.rounds; round++) {
+  /** As many as fit in this measurement's part of the time, one at least. */
+  async #rounds(all: readonly Figures[], work: (stand: Stand, round: number) => Promise<void>): Promise<void> {
+    const wanted = this.#size.rounds;
+    const budget = this.#context.rounds === undefined ? this.#context.budget.part(this.#toCome--) : null;
+    let longestMs = 0;
+    let round = 0;
+    while (round < wanted && (round === 0 || budget === null || budget.fits(longestMs))) {
+      const startedAt = performance.now();
       await this.#each((stand) => work(stand, round));
+      longestMs = Math.max(longestMs, performance.now() - startedAt);
+      round++;
     }
+    for (const figures of all) figures.settle(round, wanted);
   }
 
   async #moveOn(stand: Stand): Promise<void> {
@@ -291,6 +304,8 @@ export const peers: Scenario = {
   run: async (context) => {
     const asked = context.rounds === undefined ? {} : { rounds: context.rounds };
     if (context.quick) return await contest(context, { ...QUICK, ...asked });
-    return [...(await contest(context, { ...FULL, ...asked })), ...(await contest(context, { ...WIDE, ...asked }))];
+    // Twice as many measurements, and twice as many contenders.
+    const whole = { ...context, budget: context.budget.part(4 / 3) };
+    return [...(await contest(whole, { ...FULL, ...asked })), ...(await contest(context, { ...WIDE, ...asked }))];
   },
 };

@@ -1,4 +1,4 @@
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";
 import { RATE } from "../support/bulk.ts";
 import { chunksOf } from "../support/chunks.ts";
@@ -74,7 +74,7 @@ export const repair: Scenario = {
       await write(); // From version 2 on, an entry of version 1 is older.
       context.log(`${stored} memories loaded`);
       const measures = await alternate(contenders, {
-        rounds: roundsOf(context, 3, 2),
+        ...planRounds(context, 3, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { projectVector } from "../../src/projections/faiss/metric.ts";
 import { FaissFloor } from "../floors/faiss.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";
 import { chunksOf } from "../support/chunks.ts";
 import { benchMemories } from "../support/dataset.ts";
@@ -63,7 +63,7 @@ export const restart: Scenario = {
       await ours.reopen(); // Its index takes over what is new.
       context.log(`${stored} memories loaded`);
       const measures = await alternate([mine, bare], {
-        rounds: roundsOf(context, 5, 2),
+        ...planRounds(context, 5, 2),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

@@ -1,6 +1,6 @@
 import { projectVector } from "../../src/projections/faiss/metric.ts";
 import { FaissFloor } from "../floors/faiss.ts";
-import { alternate, type Contender, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forEach, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Point, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { medianOf } from "../harness/targets.ts";
 import { chunksOf, inParallel } from "../support/chunks.ts";
@@ -23,9 +23,9 @@ export const search: Scenario = {
     const sizes = context.quick ? [2_000, 10_000] : [10_000, 100_000];
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     const floor = new FaissFloor(DIMENSION);
-    const results: ScenarioResult[] = [];
+    let results: ScenarioResult[];
     try {
-      for (const size of sizes) {
+      results = await forEach(context, sizes, async (part, size) => {
         const range = { dimension: DIMENSION, from: floor.count, to: size };
         await loadSynthetic(ours.sql, context.redisUrl, PREFIX, range);
         const numbers = Array.from({ length: size - floor.count }, (_, at) => floor.count + at);
@@ -35,8 +35,8 @@ export const search: Scenario = {
         await ours.reopen(); // Its index takes over what is new.
         await ours.verifyCount(size);
         context.log(`${size} memories loaded`);
-        results.push(await measure(context, ours, floor, size));
-      }
+        return await measure(part, ours, floor, size);
+      });
     } finally {
       floor.close();
       await ours.close();
@@ -99,7 +99,7 @@ async function measure(
     },
   };
   const measures = await alternate([mine, bare], {
-    rounds: roundsOf(context, 4, 2),
+    ...planRounds(context, 4, 2),
     before: async () => void (await untilQuiet()),
     onRound: (round) => context.log(`${size}, round ${round}`),
   });

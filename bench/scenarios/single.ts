@@ -1,5 +1,5 @@
 import { floorRows, PostgresFloor } from "../floors/postgres.ts";
-import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { DURABLE, onceForTurn } from "../support/bulk.ts";
@@ -52,7 +52,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   ];
   try {
     const measures = await alternate(contenders, {
-      rounds: roundsOf(context, 5, 3),
+      ...planRounds(context, 5, 3),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

@@ -1,4 +1,4 @@
-import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { DURABLE, RATE } from "../support/bulk.ts";
@@ -40,7 +40,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     verifyOutcomes(await ours.sync.syncBatch(newest), count, "synced");
     const measures = await alternate([again, fresh], {
-      rounds: roundsOf(context, 5, 2),
+      ...planRounds(context, 5, 2),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

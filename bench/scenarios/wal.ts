@@ -1,5 +1,5 @@
 import { floorRows, PostgresFloor } from "../floors/postgres.ts";
-import { alternate, type Contender, forDimensions, roundsOf } from "../harness/rounds.ts";
+import { alternate, type Contender, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { CHUNK } from "../support/bulk.ts";
 import { chunksOf, inParallel } from "../support/chunks.ts";
@@ -66,7 +66,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   };
   try {
     const measures = await alternate([mine, bare], {
-      rounds: roundsOf(context, 3, 2),
+      ...planRounds(context, 3, 2),
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });
     return {

@@ -10,6 +10,7 @@ import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
 import * as history from "./history-statements.ts";
 import { type LedgerTransaction, PostgresTransaction } from "./ledger-transaction.ts";
+import { listChanges } from "./list-changes.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
@@ -74,7 +75,7 @@ export class Ledger implements ChangeSource {
   }
 
   async listChanges(after: MemoryKey | null, limit: number, signal: AbortSignal): Promise<MemoryChange[]> {
-    return await this.#connection(signal, ({ sql }) => reads.listChanges(sql, after, limit));
+    return await this.#connection(signal, ({ sql }) => listChanges(sql, after, limit));
   }
 
   async readDigests(store: ProjectionName, signal: AbortSignal): Promise<BucketDigests> {

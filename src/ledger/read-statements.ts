@@ -69,7 +69,7 @@ export function currentRows(sql: Sql, keys: readonly MemoryKey[]): Fragment {
 }
 
 /** The wide row of a row of a table called v. */
-function wideRow(sql: Sql): Fragment {
+export function wideRow(sql: Sql): Fragment {
   return sql`(
       select memory_id, document, embedding from mnemosync.memories
       where namespace = v.namespace and memory_id = v.memory_id offset 0
@@ -124,22 +124,6 @@ export async function readChanges(sql: Sql, keys: readonly MemoryKey[]): Promise
   return new Map(rows.map((row) => [keyText({ namespace: row.namespace, memoryId: row.memory_id }), change(row)]));
 }
 
-/** Current versions with their documents behind `after`, in the order of their keys, `limit` at most. */
-export async function listChanges(sql: Sql, after: MemoryKey | null, limit: number): Promise<MemoryChange[]> {
-  const { namespace, memoryId } = after ?? { namespace: "", memoryId: "" };
-  const rows = await sql<DocumentRow[]>`
-    select ${documentColumns(sql)}
-    from (
-      select * from mnemosync.memory_versions
-      where (namespace, memory_id) > (${namespace}::text, ${memoryId}::text)
-      order by namespace, memory_id
-      limit ${limit}
-    ) v
-    left join lateral ${wideRow(sql)} m on true
-    order by v.namespace, v.memory_id`;
-  return rows.map(change);
-}
-
 /** Columns of `DocumentRow`, of tables called v and m. */
 function documentColumns(sql: Sql): Fragment {
   return sql`
@@ -168,7 +152,7 @@ function change(row: DocumentRow): MemoryChange {
 }
 
 /** Parsed only when the name occurs at all: most documents are handed on as text. */
-function modelOf(documentJson: string): string | null {
+export function modelOf(documentJson: string): string | null {
   if (!documentJson.includes('"embeddingModel"')) return null;
   return (JSON.parse(documentJson) as { embeddingModel?: string }).embeddingModel ?? null;
 }

@@ -63,14 +63,15 @@ const latest = new Map<number, SharedDeadline>();
  * As `withDeadline`, for what is called many times a second: where nothing but time could end the call, its deadline is
  * shared with others, and up to a 64th later than asked for.
  */
-export async function withSharedDeadline<T>(
+export function withSharedDeadline<T>(
   milliseconds: number,
   parent: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const isShareable = milliseconds >= SHARED_MIN_MS && (parent === undefined || shared.has(parent));
-  if (!isShareable || (parent !== undefined && isDueWithin(parent, milliseconds))) {
-    return await withDeadline(milliseconds, parent, work);
+  // Calls nest: most of them have nothing to add to the deadline that they are given.
+  if (parent !== undefined && isDueWithin(parent, milliseconds)) return work(parent);
+  if (milliseconds < SHARED_MIN_MS || (parent !== undefined && !shared.has(parent))) {
+    return withDeadline(milliseconds, parent, work);
   }
   let deadline = latest.get(milliseconds);
   if (deadline === undefined || !deadline.isJoinable) {
@@ -79,7 +80,7 @@ export async function withSharedDeadline<T>(
     latest.set(milliseconds, deadline);
     if (latest.size > KEPT_MAX) retireEldest();
   }
-  return await deadline.run(work);
+  return deadline.run(work);
 }
 
 function retireEldest(): void {

@@ -1,3 +1,5 @@
+import { embeddingFromBytes } from "./checksum.ts";
+
 /**
  * Memory for the vectors of memories that are written together: one block costs the allocator and the collector of
  * garbage as much as one vector does. It stays for as long as any of them is in use.
@@ -29,6 +31,17 @@ export class VectorBlock {
     this.#used += values.length;
     const vector = this.#numbers.subarray(start, this.#used);
     vector.set(values);
+    return vector;
+  }
+
+  /** The vector that `bytes` holds, wherever they stand; outside of the block when there is no room left in it. */
+  copyBytes(bytes: Uint8Array): Float32Array {
+    const start = this.#used;
+    const length = bytes.byteLength >>> 2;
+    if (start + length > this.#numbers.length) return embeddingFromBytes(bytes);
+    this.#used += length;
+    const vector = this.#numbers.subarray(start, this.#used);
+    new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength).set(bytes.subarray(0, vector.byteLength));
     return vector;
   }
 }

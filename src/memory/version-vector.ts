@@ -15,8 +15,13 @@ let first: { readonly nodeId: string; readonly vector: VersionVector; readonly j
 
 /** As JSON. */
 export function vectorJson(vector: VersionVector): string {
-  return vector === first?.vector ? first.json : JSON.stringify(vector);
+  if (vector === first?.vector) return first.json;
+  if (!Object.isFrozen(vector)) return JSON.stringify(vector);
+  // Memories that are read together mostly share one.
+  if (vector !== spelled?.vector) spelled = { vector, json: JSON.stringify(vector) };
+  return spelled.json;
 }
+let spelled: { readonly vector: VersionVector; readonly json: string } | undefined;
 
 /** The vector after one more write by `nodeId`. */
 export function increment(vector: VersionVector, nodeId: string): VersionVector {
@@ -42,9 +47,10 @@ function counterOf(vector: VersionVector, nodeId: string): number {
   return Object.hasOwn(vector, nodeId) ? (vector[nodeId] ?? 0) : 0;
 }
 
-/** The vector that `text` spells as JSON; null when it spells none. */
+/** The vector that `text` spells as JSON, frozen; null when it spells none. */
 export function parseVector(text: string): VersionVector | null {
   if (text === first?.json) return first.vector;
+  if (text === parsed?.json) return parsed.vector;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -52,8 +58,12 @@ export function parseVector(text: string): VersionVector | null {
     return null;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  return Object.values(value).every((counter) => Number.isSafeInteger(counter)) ? (value as VersionVector) : null;
+  if (!Object.values(value).every((counter) => Number.isSafeInteger(counter))) return null;
+  parsed = { json: text, vector: Object.freeze(value as VersionVector) };
+  return parsed.vector;
 }
+/** What is read one after the other mostly was written by the same node as often. */
+let parsed: { readonly json: string; readonly vector: VersionVector } | undefined;
 
 /** The smallest vector that includes all writes of both. */
 export function joinVectors(a: VersionVector, b: VersionVector): VersionVector {

@@ -46,6 +46,15 @@ export class Reader {
     this.#parts = parts;
   }
 
+  /** A memory; null where there is none. */
+  async getOne(key: MemoryKey, signal: AbortSignal): Promise<Memory | null> {
+    const keys = [key];
+    const [entry = null] = await this.#fromRedis(keys, signal);
+    const cached = entry === null ? undefined : this.#accept(entry);
+    const memory = cached === undefined ? ((await this.#fromLedger(keys, signal))[0] ?? null) : cached;
+    return memory === null || this.#isExpired(memory) ? null : memory;
+  }
+
   /** The memories of `keys`, in order; null where there is none. */
   async get(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
     const cached = await this.#fromRedis(keys, signal);
@@ -58,13 +67,10 @@ export class Reader {
       else found.set(keyText(key), memory);
     });
     if (missing.length > 0) {
-      const floors = missing.map((key) => this.#parts.floors.of(key));
-      const changes = await this.#parts.ledger.readChanges(missing, signal);
-      for (const [index, key] of missing.entries()) {
-        const change = changes.get(keyText(key));
-        this.#parts.floors.settle(key, change?.version ?? 0, floors[index] ?? 0);
-        found.set(keyText(key), change?.kind === "put" ? ledgerMemory(change) : null);
-      }
+      const read = await this.#fromLedger(missing, signal);
+      missing.forEach((key, index) => {
+        found.set(keyText(key), read[index] ?? null);
+      });
     }
     return keys.map((key) => {
       const memory = found.get(keyText(key)) ?? null;
@@ -151,6 +157,17 @@ export class Reader {
       refreshed.set(key.memoryId, memory === null || this.#isExpired(memory) ? null : memory);
     }
     return refreshed;
+  }
+
+  /** What the ledger holds, in order, which is what counts from now on. */
+  async #fromLedger(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
+    const floors = keys.map((key) => this.#parts.floors.of(key));
+    const changes = await this.#parts.ledger.readChanges(keys, signal);
+    return keys.map((key, index) => {
+      const change = changes.get(keyText(key));
+      this.#parts.floors.settle(key, change?.version ?? 0, floors[index] ?? 0);
+      return change?.kind === "put" ? ledgerMemory(change) : null;
+    });
   }
 
   /** What Redis holds; nothing at all when it does not answer. */

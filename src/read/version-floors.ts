@@ -17,8 +17,9 @@ export class VersionFloors {
 
   raise(key: MemoryKey, version: number): void {
     const text = keyText(key);
-    const before = this.#young.get(text) ?? this.#old.get(text) ?? 0;
-    this.#young.set(text, Math.max(before, version));
+    const young = this.#young.get(text);
+    if (young !== undefined && young >= version) return; // As with most reads.
+    this.#young.set(text, Math.max(young ?? this.#old.get(text) ?? 0, version));
     if (this.#young.size < GENERATION_MAX) return;
     this.#old = this.#young;
     this.#young = new Map();

@@ -60,6 +60,31 @@ export function describeReading(subject: LedgerUnderTest): void {
       expect(listed.filter(({ kind }) => kind === "tombstone")).toHaveLength(1);
     });
 
+    test("is listed whatever its key and its size: odd names, nothing, and documents of all lengths", async () => {
+      const names = ["odd: \\\"'{}\n😀", "'; drop table x; --", "\u0001", "ÿ", "m"];
+      const items = names.flatMap((memoryId, number) =>
+        [1, 200, 9_000, 20_000, 70_000, 300_000].map((length) => ({
+          memoryId: `${memoryId}${length}`,
+          content: "é".repeat(length),
+          embedding: length === 200 ? null : unitVector(number, 2 + number),
+          ...(number === 1 && { expiresAt: "2031-02-03T04:05:06.789Z" }),
+        })),
+      );
+      await subject.write(items);
+      const keys = items.map(({ memoryId }) => keyOf(memoryId)).sort(compareKeys);
+      const expected = await subject.two.currentChanges(keys, soon());
+      for (const limit of [1, 2, 1_000]) {
+        const listed: MemoryChange[] = [];
+        for (let after: MemoryChange | null = null; ; ) {
+          const page: MemoryChange[] = await subject.two.listChanges(after, limit, soon());
+          listed.push(...page);
+          after = page.at(-1) ?? null;
+          if (after === null) break;
+        }
+        expect(listed).toEqual(expected);
+      }
+    });
+
     test("is listed by bucket, namespace and id, page by page, and by buckets that are asked for", async () => {
       const items = Array.from({ length: 60 }, (_, number) => ({
         memoryId: `m${number}`,

@@ -1,16 +1,25 @@
 import { Command } from "ioredis";
 import type { ArgumentGroup } from "./script-runner.ts";
+import { WireBuffers } from "./wire-buffers.ts";
+
+const buffers = new WireBuffers();
 
 /**
  * A command that already stands as it goes over the wire. The client's own way of putting one together costs a
  * microsecond per argument, and a chunk of 500 memories has 5,000 of them.
  */
 export class PackedCommand extends Command {
-  readonly #wire: Buffer;
+  #wire: Buffer;
 
   constructor(name: string, groups: readonly ArgumentGroup[]) {
     super(name, [], { replyEncoding: null });
-    this.#wire = packCommand(name, groups);
+    this.#wire = packCommand(name, groups, buffers);
+  }
+
+  /** Once it is answered, and nobody sends it again: its memory goes to other commands. */
+  release(): void {
+    buffers.give(this.#wire);
+    this.#wire = Buffer.alloc(0);
   }
 
   override toWritable(): Buffer {
@@ -19,7 +28,7 @@ export class PackedCommand extends Command {
 }
 
 /** RESP: the number of parts, then each with its length in bytes before it. */
-export function packCommand(name: string, groups: readonly ArgumentGroup[]): Buffer {
+export function packCommand(name: string, groups: readonly ArgumentGroup[], memory: WireBuffers): Buffer {
   const count = groups.reduce((sum, group) => sum + group.length, 1);
   // Whatever is text between two binary values is written in one go.
   const pieces: (string | Uint8Array)[] = [];
@@ -40,7 +49,7 @@ export function packCommand(name: string, groups: readonly ArgumentGroup[]): Buf
   }
   pieces.push(text);
   bytes += Buffer.byteLength(text);
-  const wire = Buffer.allocUnsafe(bytes);
+  const wire = memory.take(bytes);
   let at = 0;
   for (const piece of pieces) {
     if (typeof piece === "string") at += wire.write(piece, at, "utf8");

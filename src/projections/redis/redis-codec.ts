@@ -7,7 +7,9 @@ import type { Replacement, StoredEntry } from "../projection.ts";
 import type { ScriptArgument, ScriptReply } from "./script-runner.ts";
 
 /** Fields of a hash, in the order in which `READ` returns them. */
-const ENTRY_FIELDS = ["version", "checksum", "deleted", "modified_at", "data", "embedding", "vector", "digest"];
+const ENTRY_FIELDS = ["version", "checksum", "deleted", "modified_at", "data", "embedding", "vector", "digest"].map(
+  (name) => Buffer.from(name),
+);
 
 /** Turns keys and changes into what the scripts take, and their replies into entries. */
 export class RedisCodec {
@@ -66,9 +68,9 @@ export class RedisCodec {
   /** The entry in a reply of HGETALL. */
   entryOfFields(key: MemoryKey, reply: readonly ScriptReply[]): StoredEntry | null {
     if (reply.length === 0) return null;
-    const held = new Array<ScriptReply>(ENTRY_FIELDS.length).fill(null);
+    const held: ScriptReply[] = [null, null, null, null, null, null, null, null];
     for (let at = 0; at < reply.length; at += 2) {
-      const place = ENTRY_FIELDS.indexOf(String(reply[at]));
+      const place = placeOf(reply[at] as Buffer);
       if (place >= 0) held[place] = reply[at + 1] ?? null;
     }
     return this.entry(key, held, true);
@@ -88,27 +90,31 @@ export class RedisCodec {
     if (reply[2] !== null) return { ...key, state: "tombstone", version };
     const checksum = text(reply[1]);
     if (checksum === null) return { ...key, state: "malformed", reason: "has no checksum" };
-    const modifiedAt = Number.parseInt(text(reply[3]) ?? "", 10);
-    const live = {
-      ...key,
-      state: "live" as const,
-      version,
-      checksum,
-      modifiedAt: Number.isSafeInteger(modifiedAt) ? modifiedAt : null,
-    };
-    if (!withData) return live;
-    const [, , , , document, embedding, vector, digest] = reply;
+    const time = Number.parseInt(text(reply[3]) ?? "", 10);
+    const modifiedAt = Number.isSafeInteger(time) ? time : null;
+    const { namespace, memoryId } = key;
+    if (!withData) return { namespace, memoryId, state: "live", version, checksum, modifiedAt };
     const data = {
-      documentJson: bytes(document),
-      embedding: bytes(embedding),
-      vector: text(vector),
-      digest: text(digest),
+      documentJson: bytes(reply[4]),
+      embedding: bytes(reply[5]),
+      vector: text(reply[6]),
+      digest: text(reply[7]),
     };
-    return { ...live, data };
+    return { namespace, memoryId, state: "live", version, checksum, modifiedAt, data };
   }
 }
 
+/** Compared as bytes: a text of each name would take as long as all the rest. */
+function placeOf(name: Buffer): number {
+  for (let place = 0; place < ENTRY_FIELDS.length; place++) {
+    const field = ENTRY_FIELDS[place] as Buffer;
+    if (field.length === name.length && field[0] === name[0] && field.equals(name)) return place;
+  }
+  return -1;
+}
+
 function text(reply: ScriptReply | undefined): string | null {
+  if (Buffer.isBuffer(reply)) return reply.toString();
   return reply === null || reply === undefined ? null : String(reply);
 }
 

@@ -67,15 +67,17 @@ export class ScriptRunner {
   }
 
   /** The fields and values of a hash, in turns; none where there is no such key, null where it is something else. */
-  async hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {
-    return await withSharedDeadline(this.#callTimeoutMs, signal, async (deadline) => {
-      try {
-        return (await this.#send("HGETALL", [[key]], deadline, this.#client)) as ScriptReply[];
-      } catch (error) {
-        if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
-        throw redisError(error, deadline);
-      }
-    });
+  hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {
+    return withSharedDeadline(this.#callTimeoutMs, signal, (deadline) => this.#hash(key, deadline));
+  }
+
+  async #hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {
+    try {
+      return (await this.#send("HGETALL", [[key]], signal, this.#client)) as ScriptReply[];
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith("WRONGTYPE")) return null;
+      throw redisError(error, signal);
+    }
   }
 
   /** The servers that hold the keys, in an order that stays the same for as long as they do. */
@@ -119,7 +121,10 @@ export class ScriptRunner {
       : new PackedCommand(name, args);
     node.sendCommand(command);
     try {
-      return await untilAborted(command.promise as Promise<ScriptReply>, signal);
+      const reply = await untilAborted(command.promise as Promise<ScriptReply>, signal);
+      // A server answers once it has read the whole command. One that failed may still be on its way, or be sent again.
+      if (command instanceof PackedCommand) command.release();
+      return reply;
     } catch (error) {
       // Replies come in order, so whatever is sent on this link from now on would wait behind the one that is late.
       if (this.#owned && signal.aborted && isTimeout(signal) && this.#client.status === "ready") {

@@ -1,12 +1,20 @@
 import { basename } from "node:path";
 import { expect, test } from "vitest";
-import { choose, listScenarios } from "../../../bench/harness/catalogue.ts";
+import { choose, listScenarios, PLAN } from "../../../bench/harness/catalogue.ts";
 
 test("each file of scenarios is one, in an order for readers", async () => {
   const listed = await listScenarios();
   expect(listed.slice(0, 2).map(({ name }) => name)).toEqual(["bulk-new", "bulk-update"]);
   expect(new Set(listed.map(({ name }) => name)).size).toBe(listed.length);
   for (const { name, module } of listed) expect(basename(module)).toBe(`${name}.ts`);
+});
+
+test("every scenario has its time, and a quick run of all takes less than three minutes, a full one less than thirty", async () => {
+  const listed = await listScenarios();
+  expect(listed.map(({ name }) => name)).toEqual([...PLAN.keys()]);
+  const sum = (kind: "quick" | "full") => listed.reduce((seconds, { seconds: planned }) => seconds + planned[kind], 0);
+  expect(sum("quick")).toBeLessThan(175);
+  expect(sum("full")).toBeLessThan(1_750);
 });
 
 test("scenarios are chosen by name, in the order of all, and an unknown name is refused", () => {

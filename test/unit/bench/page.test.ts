@@ -37,6 +37,14 @@ test("a table names contender, median, spread, ratio to the floor, and what is d
   expect(section).toContain("![bulk-new](results/bulk-new.svg)");
 });
 
+test("it is said how many rounds there were, and how many were wanted where there was no time for them", () => {
+  const rounds = (measures: Measure[]) => scenarioSection({ ...DONE, results: [{ ...RESULT, measures }] });
+  const [first, second] = MEASURES as [Measure, Measure];
+  expect(rounds([first, second])).toContain("Rounds: 3.");
+  expect(rounds(MEASURES)).toContain("Rounds: 1 to 3.");
+  expect(rounds([{ ...first, roundsPlanned: 5 }, second])).toContain("Rounds: 3 of 5, for which there was no time.");
+});
+
 test("the page says which targets are not met, what failed and what was left out", () => {
   const page = resultsPage(RUN, new Map([["bulk-new", "results/bulk-new.svg"]]));
   expect(page).toContain("| processor | a fast one |");

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { alternate, type Contender, order, roundsOf } from "../../../bench/harness/rounds.ts";
+import { Budget } from "../../../bench/harness/budget.ts";
+import { alternate, type Contender, order, planRounds } from "../../../bench/harness/rounds.ts";
 
 /** Answers a figure for each turn, and notes that it was its turn. */
 function contender(name: string, answers: (turn: number) => number[], calls: string[] = []): Contender {
@@ -58,8 +59,72 @@ test("what fails in a warm-up fails the scenario", async () => {
   await expect(alternate([broken], { rounds: 1 })).rejects.toThrow("the result is wrong");
 });
 
-test("the rounds are those asked for, or fit the size", () => {
-  expect(roundsOf({ quick: false }, 7, 3)).toBe(7);
-  expect(roundsOf({ quick: true }, 7, 3)).toBe(3);
-  expect(roundsOf({ quick: true, rounds: 11 }, 7, 3)).toBe(11);
+test("the rounds are those asked for, whatever time they take, or those that fit the size and the time", () => {
+  const budget = new Budget(1_000);
+  expect(planRounds({ quick: false, budget }, 7, 3)).toEqual({ rounds: 7, budget });
+  expect(planRounds({ quick: true, budget }, 7, 3)).toEqual({ rounds: 3, budget });
+  expect(planRounds({ quick: true, rounds: 11, budget }, 7, 3)).toEqual({ rounds: 11 });
+});
+
+/** A contender whose turns take `seconds`, each after the other, and what there is of time for it. */
+function timedRounds(budgetSeconds: number, ...seconds: number[]) {
+  let now = 0;
+  const calls: string[] = [];
+  const a = contender("a", (turn) => [turn], calls);
+  const slow: Contender = {
+    ...a,
+    run: async (turn) => {
+      now += (seconds[turn] ?? seconds.at(-1) ?? 0) * 1_000;
+      return await a.run(turn);
+    },
+  };
+  const clock = () => now;
+  return {
+    calls,
+    contenders: [slow, contender("b", (turn) => [turn], calls)],
+    clock,
+    budget: new Budget(budgetSeconds * 1_000, clock),
+  };
+}
+
+test("no round begins that would not end in time, by the longest one so far, and it is said how many were wanted", async () => {
+  const { contenders, ...options } = timedRounds(9, 2, 3, 2);
+  const measures = await alternate(contenders, { ...options, rounds: 5 });
+  expect(measures.map(({ values, roundsPlanned }) => ({ values, roundsPlanned }))).toEqual([
+    { values: [1, 2], roundsPlanned: 5 },
+    { values: [1, 2], roundsPlanned: 5 },
+  ]);
+});
+
+test("where there is time for all rounds, nothing is said of it", async () => {
+  const { contenders, ...options } = timedRounds(10, 2);
+  const [measure] = await alternate(contenders, { ...options, rounds: 4 });
+  expect(measure).toEqual({ contender: "a", role: "ours", figure: "figure 0", unit: "ms", values: [1, 2, 3, 4] });
+});
+
+test("one round of everybody counts, however little time there is, and one before it does not", async () => {
+  const { contenders, calls, ...options } = timedRounds(0, 60);
+  const measures = await alternate(contenders, { ...options, rounds: 5, warmUps: 3 });
+  expect(calls).toEqual(["a0", "b0", "b1", "a1"]);
+  expect(measures.map(({ values }) => values)).toEqual([[1], [1]]);
+});
+
+test("a second warm-up is left out when it would take the time of the first round", async () => {
+  const { contenders, calls, ...options } = timedRounds(5, 2);
+  await alternate(contenders, { ...options, rounds: 5, warmUps: 2 });
+  expect(calls.filter((call) => call.startsWith("a"))).toEqual(["a0", "a1"]);
+});
+
+test("what one measurement leaves of its part is there for the others", () => {
+  let now = 0;
+  const budget = new Budget(9_000, () => now);
+  const first = budget.part(3);
+  expect(first.remainingMs).toBe(3_000);
+  now += 1_000;
+  expect(first.fits(2_000)).toBe(true);
+  expect(first.fits(2_001)).toBe(false);
+  expect(budget.part(2).remainingMs).toBe(4_000);
+  now += 20_000;
+  expect(budget.part(1).remainingMs).toBe(0);
+  expect(first.fits(1)).toBe(false);
 });
