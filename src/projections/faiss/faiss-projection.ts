@@ -360,10 +360,11 @@ export class FaissProjection implements Projection {
     }
   }
 
-  /** Here a vector of another model would be found where it means nothing. */
+  /** A vector of another model would be found where it means nothing. Those of another dimension do not fit a block. */
   #refuseForeign(changes: readonly MemoryChange[]): void {
+    const { model } = this.#options;
     for (const change of changes) {
-      const reason = change.kind === "put" ? foreignReason(this.#options, change) : null;
+      const reason = change.kind === "put" ? foreignReason({ model }, change) : null;
       if (reason !== null) throw new StoreRefusedError("faiss", `memory ${JSON.stringify(change.memoryId)}: ${reason}`);
     }
   }
