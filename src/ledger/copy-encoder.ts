@@ -1,3 +1,5 @@
+import type { WireBuffers } from "../connection/wire-buffers.ts";
+
 /** Microseconds from 1970 to 2000, where Postgres begins to count. */
 const EPOCH_MICROSECONDS = 946_684_800_000_000;
 const HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
@@ -9,12 +11,14 @@ const JSONB_VERSION = 1;
  * then has as many values as were announced, each in the form in which its type is sent. Null is a value of any type.
  */
 export class CopyEncoder {
+  readonly #memory: WireBuffers;
   #bytes: Buffer;
   #at = HEADER.byteLength;
 
   /** @param bytesExpected room that is made at first; more is made as it is needed. */
-  constructor(bytesExpected: number) {
-    this.#bytes = Buffer.allocUnsafe(HEADER.byteLength + Math.max(64, bytesExpected));
+  constructor(memory: WireBuffers, bytesExpected: number) {
+    this.#memory = memory;
+    this.#bytes = memory.take(HEADER.byteLength + Math.max(64, bytesExpected));
     HEADER.copy(this.#bytes);
   }
 
@@ -93,6 +97,12 @@ export class CopyEncoder {
     return this.#bytes.subarray(0, this.#at);
   }
 
+  /** Once all of it was sent: its memory goes to others. */
+  release(): void {
+    this.#memory.give(this.#bytes);
+    this.#bytes = Buffer.alloc(0);
+  }
+
   #null(): void {
     this.#reserve(4);
     this.#at = this.#bytes.writeInt32BE(-1, this.#at);
@@ -107,8 +117,9 @@ export class CopyEncoder {
 
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#bytes.byteLength) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.byteLength * 2, this.#at + bytes));
+    const larger = this.#memory.take(Math.max(this.#bytes.byteLength * 2, this.#at + bytes));
     this.#bytes.copy(larger, 0, 0, this.#at);
+    this.#memory.give(this.#bytes);
     this.#bytes = larger;
   }
 }

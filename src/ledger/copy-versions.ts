@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import type { Sql } from "../connection/postgres-access.ts";
+import { WireBuffers } from "../connection/wire-buffers.ts";
 import { embeddingBytes } from "../memory/checksum.ts";
 import { vectorJson } from "../memory/version-vector.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
@@ -11,6 +12,8 @@ import type { TransactionToken, VersionWrite } from "./write-statements.ts";
  * size cost as much less.
  */
 export const COPY_ROWS_MIN = 32;
+
+const memory = new WireBuffers();
 
 const VERSION_COLUMNS = 12;
 const DOCUMENT_COLUMNS = 4;
@@ -68,8 +71,8 @@ async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: Tran
   return row?.written ?? 0;
 }
 
-function encodeVersions(writes: readonly VersionWrite[], transactionId: string): Buffer {
-  const rows = new CopyEncoder(writes.length * (ROW_BYTES + 128));
+function encodeVersions(writes: readonly VersionWrite[], transactionId: string): CopyEncoder {
+  const rows = new CopyEncoder(memory, writes.length * (ROW_BYTES + 128));
   for (const write of writes) {
     rows.row(VERSION_COLUMNS);
     rows.text(write.namespace);
@@ -85,13 +88,13 @@ function encodeVersions(writes: readonly VersionWrite[], transactionId: string):
     rows.timestamp(write.expiresAt);
     rows.text(transactionId);
   }
-  return rows.end();
+  return rows;
 }
 
-function encodeDocuments(writes: readonly VersionWrite[]): Buffer {
+function encodeDocuments(writes: readonly VersionWrite[]): CopyEncoder {
   const [first] = writes;
   const rowBytes = (first?.embedding?.byteLength ?? 0) + (first?.documentJson?.length ?? 0) * 1.5 + ROW_BYTES;
-  const rows = new CopyEncoder(Math.ceil(writes.length * rowBytes));
+  const rows = new CopyEncoder(memory, Math.ceil(writes.length * rowBytes));
   for (const { namespace, memoryId, documentJson, embedding } of writes) {
     rows.row(DOCUMENT_COLUMNS);
     rows.text(namespace);
@@ -99,17 +102,18 @@ function encodeDocuments(writes: readonly VersionWrite[]): Buffer {
     rows.text(documentJson);
     rows.bytea(embedding === null ? null : embeddingBytes(embedding));
   }
-  return rows.end();
+  return rows;
 }
 
 /** Resolves once all is sent, whatever the server thinks of it: the driver takes no statement before that. */
-function send(stream: Writable, bytes: Buffer): Promise<void> {
+function send(stream: Writable, rows: CopyEncoder): Promise<void> {
   // The driver's own says CopyFail, also of a stream that has finished well, by when the next COPY may be under way.
   stream._destroy = (error, done) => done(error);
   return new Promise((resolve, reject) => {
     stream.on("error", reject);
-    stream.write(bytes, (error) => {
+    stream.write(rows.end(), (error) => {
       if (error) return reject(error);
+      rows.release();
       stream.end();
       resolve();
     });

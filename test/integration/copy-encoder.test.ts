@@ -2,6 +2,7 @@ import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import postgres from "postgres";
 import { expect, test } from "vitest";
+import { WireBuffers } from "../../src/connection/wire-buffers.ts";
 import { CopyEncoder } from "../../src/ledger/copy-encoder.ts";
 import { postgresUrl } from "../support/services.ts";
 
@@ -51,7 +52,7 @@ const ROWS: Row[] = [
 ];
 
 function encode(rows: readonly Row[], bytesExpected: number): Buffer {
-  const encoder = new CopyEncoder(bytesExpected);
+  const encoder = new CopyEncoder(new WireBuffers(), bytesExpected);
   for (const row of rows) {
     encoder.row(8);
     encoder.text(row.text);

@@ -1,6 +1,6 @@
 import { Command } from "ioredis";
+import { WireBuffers } from "../../connection/wire-buffers.ts";
 import type { ArgumentGroup } from "./script-runner.ts";
-import { WireBuffers } from "./wire-buffers.ts";
 
 const buffers = new WireBuffers();
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { WireBuffers } from "../../../src/connection/wire-buffers.ts";
 import { packCommand } from "../../../src/projections/redis/packed-command.ts";
-import { WireBuffers } from "../../../src/projections/redis/wire-buffers.ts";
 
 const LARGE = Buffer.alloc(100_000, "x");
 
