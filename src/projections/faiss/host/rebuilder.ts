@@ -94,7 +94,10 @@ export class Rebuilder {
     this.#sweep();
   }
 
-  /** Removes what rewrites made, and nothing else that may stand beside it: the folder was named by somebody else. */
+  /**
+   * Removes what rewrites made, of which there is one at a time, and nothing else that may stand beside it: the folder was
+   * named by somebody else.
+   */
   #sweep(): void {
     const { folder } = this.#configuration;
     if (!existsSync(folder)) return;
@@ -217,7 +220,8 @@ export class Rebuilder {
     } finally {
       first?.release();
       for (const path of written) rmSync(path, { force: true });
-      rmSync(folder, { recursive: true, force: true });
+      if (wantsMain) this.#sweep();
+      else rmSync(folder, { recursive: true, force: true });
     }
   }
 
