@@ -21,7 +21,7 @@ export class UsageError extends Error {}
 
 export const USAGE = `npm run bench -- [options]
 
-  --quick            fewer memories and rounds: some four minutes instead of half an hour and more
+  --quick            fewer memories and rounds: less than three minutes instead of half an hour
   --only NAME,NAME   these scenarios and no others
   --list             the names
   --rounds N         rounds of each measurement, after the warm-up

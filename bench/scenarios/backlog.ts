@@ -18,7 +18,7 @@ const STALLED_MS = 30_000;
 export const backlog: Scenario = {
   name: "backlog",
   run: async (context) => {
-    const count = context.quick ? 3_000 : 20_000;
+    const count = context.quick ? 1_500 : 20_000;
     const server = await startEmbeddedRedis(); // Of its own, to be stopped.
     const ours = await OurStores.open({ ...context, redisUrl: server.url }, { dimension: DIMENSION });
     const floor = new RedisFloor(server.url);

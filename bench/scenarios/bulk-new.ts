@@ -15,7 +15,7 @@ export const bulkNew: Scenario = {
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
-  const count = (context.quick ? 5_000 : 20_000) / (dimension > 1_000 ? 2.5 : 1);
+  const count = (context.quick ? 3_000 : 20_000) / (dimension > 1_000 ? 2.5 : 1);
   const task: BulkTask = {
     memories: onceForTurn((turn) => benchMemories(turn * count, (turn + 1) * count, 0, dimension)),
     countAfter: (turn) => (turn + 1) * count,
@@ -30,7 +30,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow, redis, faiss], {
       ...planRounds(context, 5, 3),
-      warmUps: 2,
+      warmUps: context.quick ? 1 : 2,
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

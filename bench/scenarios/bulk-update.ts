@@ -14,7 +14,7 @@ export const bulkUpdate: Scenario = {
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
-  const count = (context.quick ? 5_000 : 20_000) / (dimension > 1_000 ? 2.5 : 1);
+  const count = (context.quick ? 3_000 : 20_000) / (dimension > 1_000 ? 2.5 : 1);
   const task: BulkTask = {
     memories: onceForTurn((turn) => benchMemories(0, count, turn, dimension)),
     countAfter: () => count,
@@ -26,7 +26,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const narrow = await postgresBulk(context, 1, task);
   try {
     const measures = await alternate([ourBulk(ours, task, processor), wide, narrow], {
-      ...planRounds(context, 5, 2),
+      ...planRounds(context, 5, 3),
       warmUps: 2, // The first one writes them, the second one is the first update.
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),

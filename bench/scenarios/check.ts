@@ -24,7 +24,7 @@ const NAMES = {
 export const check: Scenario = {
   name: "check",
   run: async (context) => {
-    const sizes = context.quick ? [5_000, 20_000] : [10_000, 100_000, 1_000_000];
+    const sizes = context.quick ? [5_000, 15_000] : [10_000, 100_000, 1_000_000];
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     let results: ScenarioResult[];
     try {
@@ -93,7 +93,7 @@ async function measure(
       ...(size > (context.quick ? 5_000 : 100_000) ? [] : [checkOf("deep")]),
     ],
     {
-      ...planRounds(context, size > 100_000 ? 3 : 5, 2),
+      ...planRounds(context, size > 100_000 ? 3 : 5, 3),
       before: async () => void (await untilQuiet()),
       onRound: (round) => context.log(`${size}, round ${round}`),
     },

@@ -15,7 +15,7 @@ const WIDTH = 4;
 export const remove: Scenario = {
   name: "delete",
   run: async (context) => {
-    const count = context.quick ? 3_000 : 10_000;
+    const count = context.quick ? 2_000 : 10_000;
     const memoriesOf = onceForTurn((turn) => benchMemories(turn * count, (turn + 1) * count, 0, DIMENSION));
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     const floor = new PostgresFloor(await context.newDatabase(), WIDTH);

@@ -16,7 +16,7 @@ export const gathered: Scenario = {
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
-  const count = (context.quick ? 4_000 : 15_000) / (dimension > 1_000 ? 2.5 : 1);
+  const count = (context.quick ? 3_000 : 15_000) / (dimension > 1_000 ? 2.5 : 1);
   const ours = await OurStores.open(context, { dimension });
   let stored = 0;
   const contenderOf = (name: string, write: (memories: readonly BenchMemory[]) => Promise<SyncOutcome[]>) => {
@@ -46,7 +46,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const batch = contenderOf("one syncBatch of all", (memories) => ours.sync.syncBatch(memories));
   try {
     const measures = await alternate([callers, batch], {
-      ...planRounds(context, 5, 2),
+      ...planRounds(context, 5, 3),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

@@ -19,8 +19,8 @@ const NAMES = { ours: "mnemosync", floor: `PostgreSQL alone, ${WIDTH} chunks at 
 export const growth: Scenario = {
   name: "growth",
   run: async (context) => {
-    const sizes = context.quick ? [2_000, 20_000] : [10_000, 100_000, 500_000];
-    const count = context.quick ? 2_000 : 4_000;
+    const sizes = context.quick ? [2_000, 10_000] : [10_000, 100_000, 500_000];
+    const count = context.quick ? 1_500 : 4_000;
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     // In the same database, so that it can be given what ours holds.
     const floor = new PostgresFloor(ours.postgresUrl, WIDTH);
@@ -74,7 +74,7 @@ export const growth: Scenario = {
         await untilQuiet(60_000);
         context.log(`${size} memories loaded`);
         const measures = await alternate([mine, bare], {
-          ...planRounds(part, 5, 2),
+          ...planRounds(part, 5, 3),
           before: ours.settle,
           onRound: (round) => context.log(`${size}, round ${round}`),
         });

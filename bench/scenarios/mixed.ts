@@ -18,7 +18,7 @@ const FIGURES = [{ unit: "operations/s" }] as const;
 export const mixed: Scenario = {
   name: "mixed",
   run: async (context) => {
-    const [stored, operations] = context.quick ? [2_000, 5_000] : [10_000, 25_000];
+    const [stored, operations] = context.quick ? [2_000, 2_000] : [10_000, 25_000];
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     const postgres = new PostgresFloor(await context.newDatabase(), CALLERS);
     const redis = new RedisFloor(context.redisUrl);

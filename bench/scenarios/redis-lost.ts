@@ -82,7 +82,7 @@ export const redisLost: Scenario = {
       await until(async () => (await ours.sync.status()).lastCleanCheckAt !== null); // The loop's first look at everything.
       context.log(`${stored} memories loaded`);
       const measures = await alternate([mine, bare], {
-        ...planRounds(context, 3, 2),
+        ...planRounds(context, 3, 3),
         before: ours.settle,
         onRound: (round) => context.log(`round ${round}`),
       });

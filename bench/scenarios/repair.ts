@@ -14,7 +14,7 @@ const DIMENSION = 384;
 export const repair: Scenario = {
   name: "repair",
   run: async (context) => {
-    const [stored, drifted] = context.quick ? [10_000, 1_000] : [200_000, 10_000];
+    const [stored, drifted] = context.quick ? [5_000, 500] : [200_000, 10_000];
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     const numbers = Array.from({ length: drifted }, (_, at) => Math.floor((at * stored) / drifted));
     const keys = numbers.map((number) => `${PREFIX}:memory:default:memory-${number}`);

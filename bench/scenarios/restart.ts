@@ -18,7 +18,7 @@ const CHANGED = 500;
 export const restart: Scenario = {
   name: "restart",
   run: async (context) => {
-    const stored = context.quick ? 10_000 : 100_000;
+    const stored = context.quick ? 5_000 : 100_000;
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     const floor = new FaissFloor(DIMENSION);
     const file = join(await context.newDirectory(), "flat");

@@ -20,7 +20,7 @@ const NAMES = { ours: "mnemosync", floor: "FAISS alone, in the process" };
 export const search: Scenario = {
   name: "search",
   run: async (context) => {
-    const sizes = context.quick ? [2_000, 10_000] : [10_000, 100_000];
+    const sizes = context.quick ? [1_000, 5_000] : [10_000, 100_000];
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     const floor = new FaissFloor(DIMENSION);
     let results: ScenarioResult[];

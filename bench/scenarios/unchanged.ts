@@ -12,7 +12,7 @@ export const unchanged: Scenario = {
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
-  const count = (context.quick ? 4_000 : 20_000) / (dimension > 1_000 ? 2.5 : 1);
+  const count = (context.quick ? 3_000 : 20_000) / (dimension > 1_000 ? 2.5 : 1);
   const ours = await OurStores.open(context, { dimension });
   let newest: readonly BenchMemory[] = benchMemories(0, count, 0, dimension);
   let stored = count;
@@ -40,7 +40,7 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   try {
     verifyOutcomes(await ours.sync.syncBatch(newest), count, "synced");
     const measures = await alternate([again, fresh], {
-      ...planRounds(context, 5, 2),
+      ...planRounds(context, 5, 3),
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });

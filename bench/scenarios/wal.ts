@@ -19,7 +19,7 @@ export const wal: Scenario = {
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {
-  const count = (context.quick ? 2_000 : 10_000) / (dimension > 1_000 ? 2 : 1);
+  const count = (context.quick ? 1_000 : 10_000) / (dimension > 1_000 ? 2 : 1);
   const ours = await OurStores.open(context, { dimension });
   const floor = new PostgresFloor(await context.newDatabase(), WIDTH);
   await floor.begin();

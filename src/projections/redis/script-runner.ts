@@ -119,6 +119,7 @@ export class ScriptRunner {
     const command = node.isCluster
       ? new Command(name, args.flat(), { replyEncoding: null })
       : new PackedCommand(name, args);
+    if (command instanceof PackedCommand) sendTogether((node as Redis).stream);
     node.sendCommand(command);
     try {
       const reply = await untilAborted(command.promise as Promise<ScriptReply>, signal);
@@ -142,4 +143,20 @@ export class ScriptRunner {
     }
     return digest;
   }
+}
+
+const held = new WeakSet<Redis["stream"]>();
+
+/**
+ * What is sent from now on in this turn of the event loop goes out in one write: of many calls at a time each would pay for
+ * one of its own, which takes longer than all else that is done for it.
+ */
+function sendTogether(stream: Redis["stream"] | undefined): void {
+  if (stream === undefined || held.has(stream)) return; // Not connected yet; or held already.
+  held.add(stream);
+  stream.cork();
+  process.nextTick(() => {
+    held.delete(stream);
+    stream.uncork();
+  });
 }

@@ -110,6 +110,7 @@ export class FlatSpace {
    * The live rows of `index` nearest to each query: `k` of them, or all live ones where there are fewer; an index that
    * is not flat may find fewer still.
    * @param rows `base` is the slot of the index's first row, `dead` how many of its rows are.
+   * @param isFlat whether many queries at once are to be compared as the product of two matrices.
    */
   searchLive(
     index: FaissIndex,
@@ -117,6 +118,7 @@ export class FlatSpace {
     queries: Float32Array,
     k: number,
     isLive: (slot: number) => boolean,
+    isFlat = false,
   ): SlotHit[][] {
     const { dimension, metric } = this.shape;
     const hits: SlotHit[][] = Array.from({ length: queries.length / dimension }, () => []);
@@ -131,6 +133,7 @@ export class FlatSpace {
       for (const query of open) {
         for (let at = query * dimension; at < (query + 1) * dimension; at++) floats.push(queries[at]!);
       }
+      if (isFlat && open.length >= FILLED_UP_MIN) fillUp(floats, QUERIES_AT_ONCE * dimension);
       const { distances, labels } = index.search(floats, asked);
       const lacking: number[] = [];
       for (const [position, query] of open.entries()) {
@@ -156,6 +159,18 @@ export class FlatSpace {
     index.write(path);
     return path;
   }
+}
+
+/** Queries from which on FAISS multiplies matrices in a flat index, where it goes over all rows for each one below. */
+const QUERIES_AT_ONCE = 20;
+/**
+ * From so many queries on, asking some more that nobody needs is faster. In Debian's FAISS, among 10,000 rows of 384 numbers,
+ * one query takes 4 ms, 4 take 15, 16 take 58, and 20 take 6.
+ */
+const FILLED_UP_MIN = 4;
+
+function fillUp(floats: number[], length: number): void {
+  while (floats.length < length) floats.push(0);
 }
 
 function allFinite(vectors: Float32Array): boolean {
