@@ -15,7 +15,7 @@ export interface PlannedSeconds {
  * its time: all together take less than three minutes, and in full less than thirty.
  */
 export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
-  ["bulk-new", { quick: 15, full: 120 }],
+  ["bulk-new", { quick: 13, full: 120 }],
   ["bulk-update", { quick: 10, full: 90 }],
   ["unchanged", { quick: 8, full: 60 }],
   ["gathered", { quick: 8, full: 60 }],
@@ -24,14 +24,14 @@ export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["mixed", { quick: 7, full: 50 }],
   ["get", { quick: 10, full: 50 }],
   ["search", { quick: 9, full: 90 }],
-  ["check", { quick: 14, full: 210 }],
+  ["check", { quick: 12, full: 210 }],
   ["repair", { quick: 8, full: 100 }],
-  ["redis-lost", { quick: 12, full: 80 }],
+  ["redis-lost", { quick: 11, full: 80 }],
   ["backlog", { quick: 9, full: 60 }],
   ["restart", { quick: 8, full: 70 }],
-  ["growth", { quick: 13, full: 210 }],
+  ["growth", { quick: 10, full: 210 }],
   ["wal", { quick: 6, full: 40 }],
-  ["peers", { quick: 12, full: 240 }],
+  ["peers", { quick: 10, full: 240 }],
   ["peer-faults", { quick: 9, full: 60 }],
 ]);
 const UNPLANNED: PlannedSeconds = { quick: 10, full: 60 };

@@ -24,7 +24,7 @@ const NAMES = {
 export const check: Scenario = {
   name: "check",
   run: async (context) => {
-    const sizes = context.quick ? [5_000, 15_000] : [10_000, 100_000, 1_000_000];
+    const sizes = context.quick ? [4_000, 12_000] : [10_000, 100_000, 1_000_000];
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     let results: ScenarioResult[];
     try {
@@ -90,7 +90,7 @@ async function measure(
       scanOf("redis", () => scanRedis(ours.redis, PREFIX)),
       scanOf("postgres", () => scanPostgres(ours.sql)),
       // A minute and more for a million: the sizes below tell as much.
-      ...(size > (context.quick ? 5_000 : 100_000) ? [] : [checkOf("deep")]),
+      ...(size > (context.quick ? 4_000 : 100_000) ? [] : [checkOf("deep")]),
     ],
     {
       ...planRounds(context, size > 100_000 ? 3 : 5, 3),

@@ -21,7 +21,7 @@ export function cpuSplit(): CpuSplit {
   for (const { id, name, seconds } of processesBelow(process.ppid)) {
     if (name === "postgres") split.postgres += seconds;
     else if (name.startsWith("redis-server")) split.redis += seconds;
-    else if (/faiss\/host\/main/.test(commandOf(id))) split.faiss += seconds;
+    else if (/faiss-host|faiss\/host\/main/.test(commandOf(id))) split.faiss += seconds;
   }
   return split;
 }
