@@ -72,8 +72,7 @@ export const restart: Scenario = {
           title: `${stored.toLocaleString("en-US")} memories with ${DIMENSION} numbers`,
           method:
             `\`close\` after ${CHANGED} changes, with the index saved; then \`connect\` until it can be searched: both servers, the schema, the index's process, its snapshot ` +
-            "with every file's SHA-256 checked, and what happened since. In this bench the process is TypeScript that is " +
-            "compiled as it starts; a built program starts faster.",
+            "with every file's SHA-256 checked, and what happened since.",
           measures,
           targets: [],
         },
