@@ -194,7 +194,7 @@ test("behind sentinels, the replica is used once it was made the primary", async
   // does not answer for so long is taken for dead.
   const replicated = await pools.withRedis(async (client) => {
     await client.set("key", "before");
-    return await (client as Redis).wait(1, 5_000);
+    return await (client as Redis).wait(1, 2_000);
   });
   expect(replicated).toBe(1);
   await redis.primary.kill();
