@@ -68,8 +68,10 @@ describe.concurrent("health and metrics follow", () => {
         const before = health();
         const downBefore = await metric("health_checks_total", { store, outcome: "down" });
         await fault.begin(servers);
+        const begunAt = performance.now();
         await pollUntil(`${store} being down after a ${fault.name}`, 20_000, () => health().state === "down");
         const after = health();
+        const downMs = performance.now() - begunAt;
         // One check may have been under way, and well, when the fault began.
         expected(after.checks - before.checks).toBeLessThanOrEqual(2 + 1 + 1);
         expected(await metric("store_up")).toBe(0);
@@ -79,9 +81,17 @@ describe.concurrent("health and metrics follow", () => {
         await pause(fault.lastsMs);
         expected(health().state).toBe("down");
         await servers.heal();
+        const healedAt = performance.now();
         await pollUntil(`${store} being healthy after a ${fault.name}`, 20_000, () => health().state === "healthy");
+        const healthyMs = performance.now() - healedAt;
         expected(await metric("store_up")).toBe(1);
         await load.until(`a write that is synced after a ${fault.name}`, (outcome) => outcome.status === "synced");
+        const syncedMs = performance.now() - healedAt;
+        const times = [downMs, healthyMs, syncedMs].map((milliseconds) => `${milliseconds.toFixed(0)} ms`);
+        process.stdout.write(
+          `${store}, ${fault.name}, checked every ${INTERVAL_MS} ms: down after ${times[0]} and ${after.checks - before.checks} ` +
+            `checks; over again, healthy after ${times[1]}, a write to all stores after ${times[2]}\n`,
+        );
       }
       await load.stop();
       // Whatever was acknowledged is there, and the stores agree.
