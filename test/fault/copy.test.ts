@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { MemorySynchronizer } from "../../src/index.ts";
 import { COPY_ROWS_MIN } from "../../src/ledger/copy-versions.ts";
 import { expectConverged } from "../support/fault-attempts.ts";
 import { faultServers } from "../support/fault-servers.ts";
@@ -115,6 +117,31 @@ test("what the server refuses at the very end of a COPY fails within its time, a
     else expect({ memoryId, status }).toEqual({ memoryId, status: "synced" });
   }
   await expectConverged(world);
+});
+
+test("where row-level security forbids COPY, memories are written all the same", async () => {
+  const role = `tenant_${randomBytes(6).toString("hex")}`;
+  await world.sql((sql) =>
+    sql.unsafe(`
+      create role ${role} login password 'secret';
+      grant usage on schema mnemosync to ${role};
+      grant all on all tables in schema mnemosync to ${role};
+      grant all on all sequences in schema mnemosync to ${role};
+      alter table mnemosync.memories enable row level security;
+      create policy everything on mnemosync.memories using (true) with check (true)`),
+  );
+  const restricted = new URL(world.connectOptions.postgresUrl);
+  restricted.username = role;
+  restricted.password = "secret";
+  const sync = await MemorySynchronizer.connect({ ...world.connectOptions, postgresUrl: restricted.href });
+  try {
+    const outcomes = await sync.syncBatch(Array.from({ length: COUNT }, (_, at) => world.memory(3_000 + at)));
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));
+    await expectConverged(world);
+  } finally {
+    await sync.close();
+    await world.sql((sql) => sql.unsafe(`drop owned by ${role}; drop role ${role}`));
+  }
 });
 
 test("rows that a trigger leaves out without a word are not said to be written", async () => {
