@@ -120,7 +120,7 @@ function send(stream: Writable, rows: CopyEncoder): Promise<void> {
   });
 }
 
-/** The server's own word, rather than a lost connection. */
+/** The server's word on a statement. One that ends the connection (FATAL) is an outage, as a lost connection is. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof Error && typeof (error as { severity?: unknown }).severity === "string";
+  return error instanceof Error && (error as { severity?: unknown }).severity === "ERROR";
 }

@@ -18,7 +18,8 @@ export interface LedgerTransaction {
   begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }>;
   /**
    * Writes versions and the transaction's row.
-   * @returns how many were written: fewer than asked for when another transaction created one of the memories first.
+   * @returns how many were written: fewer than asked for when another transaction created one of the memories first, or
+   *   when the fast way for new memories was refused, whatever the reason. Roll back; an attempt `afterRace` tells.
    */
   write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number>;
   commit(): Promise<void>;

@@ -41,7 +41,7 @@ export interface TransactionToken {
   readonly outcomes?: readonly unknown[];
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
-  /** An attempt before this one met rows that nobody had seen. @default false */
+  /** An attempt before this one met rows that nobody had seen, or was refused on the fast way. @default false */
   readonly afterRace?: boolean;
 }
 

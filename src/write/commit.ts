@@ -31,7 +31,7 @@ export interface ChunkTransaction {
   /** ULID. */
   readonly transactionId: string;
   readonly idempotencyKey: string | null;
-  /** Whether an attempt before this one lost a race for a new memory. */
+  /** Whether an attempt before this one ended with a `CreationRace`. */
   readonly afterRace?: boolean;
 }
 
@@ -39,7 +39,8 @@ type WriteDecision = Extract<Decision, { action: "write" }>;
 
 /**
  * Another transaction created one of the memories first: a memory without a row cannot be locked beforehand. Nothing was
- * written anywhere, and by now there is a row to lock.
+ * written anywhere, and by now there is a row to lock. Or new memories were refused on the fast way, which does not say
+ * why: the next attempt takes the other one.
  */
 export class CreationRace extends Error {}
 
