@@ -11,9 +11,9 @@
 import { createRequire } from "node:module";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
-import type { Faiss } from "../src/projections/faiss/host/faiss.ts";
-import type { LiveEntry } from "../src/projections/projection.ts";
+import { FaissProjection } from "../src/stores/faiss/client/faiss-projection.ts";
+import type { Faiss } from "../src/stores/faiss/host/faiss.ts";
+import type { LiveEntry } from "../src/stores/projection.ts";
 import { milliseconds, perSecond, verify, withFolder } from "./support/report.ts";
 import { median, quantile } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, uniformVectors } from "./support/vectors.ts";

@@ -7,7 +7,7 @@
  * waited for. The index holds exactly what was written at every step.
  */
 import { parseArgs } from "node:util";
-import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
+import { FaissProjection } from "../src/stores/faiss/client/faiss-projection.ts";
 import { milliseconds, verify, withFolder } from "./support/report.ts";
 import { quantile } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, tombstone, uniformVectors } from "./support/vectors.ts";

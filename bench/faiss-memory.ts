@@ -9,8 +9,8 @@
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
-import type { PutChange } from "../src/memory/memory.ts";
-import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
+import type { PutChange } from "../src/domain/memory.ts";
+import { FaissProjection } from "../src/stores/faiss/client/faiss-projection.ts";
 import { milliseconds, perSecond, verify, withFolder } from "./support/report.ts";
 import { EMPTY_LEDGER, put, randomNumbers, uniformVectors } from "./support/vectors.ts";
 

@@ -8,7 +8,7 @@
  * number. Searches, 30 at a time, are checked one by one; some ask for more than there is.
  */
 import { parseArgs } from "node:util";
-import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
+import { FaissProjection } from "../src/stores/faiss/client/faiss-projection.ts";
 import { milliseconds, perSecond, verify, withFolder } from "./support/report.ts";
 import { quantile } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, uniformVectors } from "./support/vectors.ts";

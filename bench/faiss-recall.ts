@@ -9,9 +9,9 @@
  * carry; compacted again. All k results must be live, of the newest version, and each once.
  */
 import { parseArgs } from "node:util";
-import type { PutChange } from "../src/memory/memory.ts";
-import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
-import { exactScore, projectVector } from "../src/projections/faiss/metric.ts";
+import type { PutChange } from "../src/domain/memory.ts";
+import { FaissProjection } from "../src/stores/faiss/client/faiss-projection.ts";
+import { exactScore, projectVector } from "../src/stores/faiss/protocol/metric.ts";
 import { milliseconds, verify, withFolder } from "./support/report.ts";
 import { quantile } from "./support/statistics.ts";
 import { clusteredVectors, EMPTY_LEDGER, put, randomNumbers, tombstone } from "./support/vectors.ts";

@@ -12,14 +12,14 @@ import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { keyText, type MemoryKey } from "../src/memory/keys.ts";
-import type { PutChange } from "../src/memory/memory.ts";
-import type { ChangeSource, FeedCursor } from "../src/projections/change-source.ts";
-import { FaissProjection } from "../src/projections/faiss/faiss-projection.ts";
-import { createFlatBlock } from "../src/projections/faiss/flat-block.ts";
-import type { Faiss } from "../src/projections/faiss/host/faiss.ts";
-import { projectInto } from "../src/projections/faiss/metric.ts";
-import type { LiveEntry } from "../src/projections/projection.ts";
+import { keyText, type MemoryKey } from "../src/domain/keys.ts";
+import type { PutChange } from "../src/domain/memory.ts";
+import type { ChangeSource, FeedCursor } from "../src/feed/change-source.ts";
+import { FaissProjection } from "../src/stores/faiss/client/faiss-projection.ts";
+import type { Faiss } from "../src/stores/faiss/host/faiss.ts";
+import { createFlatBlock } from "../src/stores/faiss/protocol/flat-block.ts";
+import { projectInto } from "../src/stores/faiss/protocol/metric.ts";
+import type { LiveEntry } from "../src/stores/projection.ts";
 import { milliseconds, verify, withFolder } from "./support/report.ts";
 import { median } from "./support/statistics.ts";
 import { EMPTY_LEDGER, put, randomNumbers, uniformVectors } from "./support/vectors.ts";
@@ -39,7 +39,7 @@ const soon = (): AbortSignal => AbortSignal.timeout(300_000);
 const metric = "cosine";
 
 async function built(): Promise<typeof FaissProjection> {
-  const path = new URL("../dist/projections/faiss/faiss-projection.js", import.meta.url);
+  const path = new URL("../dist/stores/faiss/client/faiss-projection.js", import.meta.url);
   return ((await import(path.href)) as { FaissProjection: typeof FaissProjection }).FaissProjection;
 }
 

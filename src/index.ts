@@ -1,13 +1,3 @@
-export type {
-  CallOptions,
-  ConnectExtras,
-  KeyOptions,
-  MemoryFields,
-  OwnClients,
-  SearchOptions,
-  WriteOptions,
-} from "./calls.ts";
-export { CAPABILITIES, type Capability } from "./capabilities.ts";
 export type { Options } from "./config/options.ts";
 export {
   type ComparedSide,
@@ -23,19 +13,16 @@ export { preferStore } from "./conflict/prefer-store.ts";
 export { BUILT_IN_STRATEGIES, type BuiltInStrategy } from "./conflict/registry.ts";
 export type { Candidate, Conflict, ConflictBase, ConflictStrategy, Resolution } from "./conflict/strategy.ts";
 export { versionVector } from "./conflict/version-vector.ts";
-export { openVectorIndex } from "./connect.ts";
+export type { CheckOptions, CheckProgress } from "./consistency/check/check-options.ts";
 export {
-  type ConnectionPoolEvents,
-  ConnectionPoolManager,
-  type ConnectionPoolOptions,
-  type HealthStatus,
-} from "./connection/connection-pool-manager.ts";
-export type { HealthReport } from "./connection/health-monitor.ts";
-export type { PostgresConnection } from "./connection/postgres-access.ts";
-export type { RedisLink } from "./connection/redis-client.ts";
-export type { HealthState } from "./connection/store-health.ts";
-export type { CheckOptions, CheckProgress } from "./consistency/check-options.ts";
-export type { CheckStatus, ConsistencyStatus } from "./consistency/consistency-status.ts";
+  CHECK_SCOPES,
+  type CheckScope,
+  type ConsistencyReport,
+  DRIFT_KINDS,
+  type DriftKind,
+  type Finding,
+} from "./consistency/check/report.ts";
+export type { CheckStatus, ConsistencyStatus } from "./consistency/loop/consistency-status.ts";
 export type {
   ConflictDecision,
   ConflictDetails,
@@ -44,33 +31,56 @@ export type {
   ConflictSummary,
   DecisionOutcome,
   PendingConflicts,
-} from "./consistency/pending-conflicts.ts";
-export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair-options.ts";
+} from "./consistency/repair/pending-conflicts.ts";
+export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair/repair-options.ts";
+export { checksumOf, entryDigest } from "./domain/checksum.ts";
+export * from "./domain/errors.ts";
+export type { JsonObject, JsonValue } from "./domain/json.ts";
+export { bucketOf, DEFAULT_NAMESPACE, type MemoryKey } from "./domain/keys.ts";
+export { canonicalJson, type MemoryDocument, type Privacy } from "./domain/memory.ts";
+export type { MemoryInput } from "./domain/schema.ts";
+export type { VersionVector } from "./domain/version-vector.ts";
 export {
-  CHECK_SCOPES,
-  type CheckScope,
-  type ConsistencyReport,
-  DRIFT_KINDS,
-  type DriftKind,
-  type Finding,
-} from "./consistency/report.ts";
+  type ConnectionPoolEvents,
+  ConnectionPoolManager,
+  type ConnectionPoolOptions,
+  type HealthStatus,
+} from "./drivers/connection-pool-manager.ts";
+export type { PostgresConnection } from "./drivers/postgres/postgres-access.ts";
+export type { RedisLink } from "./drivers/redis/redis-client.ts";
 export type { Embedder } from "./embed/embedder.ts";
 export { HashingEmbedder, type HashingEmbedderOptions } from "./embed/hashing-embedder.ts";
 export { HttpEmbedder } from "./embed/http-embedder.ts";
 export type { HttpEmbedderOptions } from "./embed/http-embedder-options.ts";
-export * from "./errors.ts";
-export type { FieldDifference } from "./history/diff.ts";
-export type { MemoryVersion, VersionDiff } from "./history/history.ts";
+export type { FeedCursor } from "./feed/change-source.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
-export { checksumOf, entryDigest } from "./memory/checksum.ts";
-export type { JsonObject, JsonValue } from "./memory/json.ts";
-export { bucketOf, DEFAULT_NAMESPACE, type MemoryKey } from "./memory/keys.ts";
-export { canonicalJson, type MemoryDocument, type Privacy } from "./memory/memory.ts";
-export type { MemoryInput } from "./memory/schema.ts";
-export type { VersionVector } from "./memory/version-vector.ts";
-export { createLog, type Log } from "./observability/log.ts";
-export type { Metrics } from "./observability/metrics.ts";
-export type { ExportOptions, ExportProgress } from "./portable/export.ts";
+export type { FieldDifference } from "./read/diff.ts";
+export type { MemoryVersion, VersionDiff } from "./read/history.ts";
+export type { Memory } from "./read/memory.ts";
+export type { MemoryFilter, SearchFilter } from "./read/memory-filter.ts";
+export type { SearchResult } from "./read/reader.ts";
+export type { HealthReport } from "./runtime/health-monitor.ts";
+export { createLog, type Log } from "./runtime/log.ts";
+export type { HealthState } from "./runtime/store-health.ts";
+export { FaissProjection } from "./stores/faiss/client/faiss-projection.ts";
+export type { FaissOptions } from "./stores/faiss/options.ts";
+export type { Projection } from "./stores/projection.ts";
+export type { VectorHit, VectorIndex } from "./stores/vector-index.ts";
+export type {
+  CallOptions,
+  ConnectExtras,
+  KeyOptions,
+  MemoryFields,
+  OwnClients,
+  SearchOptions,
+  WriteOptions,
+} from "./synchronizer/calls.ts";
+export { CAPABILITIES, type Capability } from "./synchronizer/capabilities.ts";
+export { openVectorIndex } from "./synchronizer/connect.ts";
+export type { Metrics } from "./synchronizer/metrics.ts";
+export type { Status, StoreStatus } from "./synchronizer/status.ts";
+export { MemorySynchronizer } from "./synchronizer/synchronizer.ts";
+export type { ExportOptions, ExportProgress } from "./transfer/export.ts";
 export {
   type ExportEnd,
   type ExportedVersion,
@@ -78,25 +88,15 @@ export {
   type ExportRecord,
   exportLine,
   isExportHeader,
-} from "./portable/format.ts";
+} from "./transfer/format.ts";
 export type {
   ImportOptions,
   ImportPosition,
   ImportReport,
   OnConflict,
   RejectedRecord,
-} from "./portable/import-options.ts";
-export type { ImportSource } from "./portable/records.ts";
-export type { FeedCursor } from "./projections/change-source.ts";
-export { FaissProjection } from "./projections/faiss/faiss-projection.ts";
-export type { FaissOptions } from "./projections/faiss/options.ts";
-export type { Projection } from "./projections/projection.ts";
-export type { VectorHit, VectorIndex } from "./projections/vector-index.ts";
-export type { Memory } from "./read/memory.ts";
-export type { MemoryFilter, SearchFilter } from "./read/memory-filter.ts";
-export type { SearchResult } from "./read/reader.ts";
-export type { Status, StoreStatus } from "./status.ts";
-export { MemorySynchronizer } from "./synchronizer.ts";
+} from "./transfer/import-options.ts";
+export type { ImportSource } from "./transfer/records.ts";
 export type { Backlog, BacklogPass } from "./write/backlog.ts";
 export type { BatchOptions, BatchProgress } from "./write/batch-options.ts";
 export { WRITE_STEPS, type WriteStep } from "./write/commit.ts";

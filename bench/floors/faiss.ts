@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createFlatBlock } from "../../src/projections/faiss/flat-block.ts";
-import { dropped, type FaissIndex, loadFaiss } from "../../src/projections/faiss/host/faiss.ts";
+import { dropped, type FaissIndex, loadFaiss } from "../../src/stores/faiss/host/faiss.ts";
+import { createFlatBlock } from "../../src/stores/faiss/protocol/flat-block.ts";
 import { verify } from "../support/report.ts";
 
 /**

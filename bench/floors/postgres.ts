@@ -1,6 +1,6 @@
 import postgres from "postgres";
+import { checksumOf, embeddingBytes } from "../../src/domain/checksum.ts";
 import { arrayLiteral } from "../../src/ledger/arrays.ts";
-import { checksumOf, embeddingBytes } from "../../src/memory/checksum.ts";
 import type { BenchMemory } from "../support/dataset.ts";
 import { verify } from "../support/report.ts";
 

@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
-import { checksumOf, embeddingBytes, entryDigest } from "../../src/memory/checksum.ts";
-import type { EncodedMemory } from "../../src/memory/memory.ts";
+import { checksumOf, embeddingBytes, entryDigest } from "../../src/domain/checksum.ts";
+import type { EncodedMemory } from "../../src/domain/memory.ts";
 import type { BenchMemory } from "../support/dataset.ts";
 import { encoded } from "../support/our-stores.ts";
 import { verify } from "../support/report.ts";

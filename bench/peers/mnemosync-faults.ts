@@ -10,7 +10,7 @@ import {
   type SyncOutcome,
   type WriteStep,
 } from "../../src/index.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 import type { BenchMemory } from "../support/dataset.ts";
 import type { Account, Faults, Nearest, Observation, Place } from "./contender.ts";
 import type { KnownVectors } from "./known-vectors.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { projectVector } from "../../src/projections/faiss/metric.ts";
+import { projectVector } from "../../src/stores/faiss/protocol/metric.ts";
 import { FaissFloor } from "../floors/faiss.ts";
 import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";

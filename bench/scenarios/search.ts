@@ -1,4 +1,4 @@
-import { projectVector } from "../../src/projections/faiss/metric.ts";
+import { projectVector } from "../../src/stores/faiss/protocol/metric.ts";
 import { FaissFloor } from "../floors/faiss.ts";
 import { alternate, type Contender, forEach, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Point, Scenario, ScenarioResult } from "../harness/scenario.ts";

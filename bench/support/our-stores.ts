@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import postgres from "postgres";
-import { checksumOf } from "../../src/memory/checksum.ts";
-import { encodeMemory } from "../../src/memory/memory.ts";
+import { checksumOf } from "../../src/domain/checksum.ts";
+import { encodeMemory } from "../../src/domain/memory.ts";
 import type { BenchContext } from "../harness/scenario.ts";
 import type { BenchMemory } from "./dataset.ts";
 import { createLog, MemorySynchronizer, type Options, type Synchronizer, type SyncOutcome } from "./product.ts";

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type postgres from "postgres";
+import { embeddingBytes, entryDigest } from "../../src/domain/checksum.ts";
+import { bucketOf } from "../../src/domain/keys.ts";
+import { encodeMemory, type PutChange, putChange } from "../../src/domain/memory.ts";
 import { arrayLiteral } from "../../src/ledger/arrays.ts";
-import { embeddingBytes, entryDigest } from "../../src/memory/checksum.ts";
-import { bucketOf } from "../../src/memory/keys.ts";
-import { encodeMemory, type PutChange, putChange } from "../../src/memory/memory.ts";
-import { RedisProjection } from "../../src/projections/redis/redis-projection.ts";
+import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
 
 /** What the synthetic memories look like. */
 export interface SyntheticOptions {

@@ -7,8 +7,8 @@ import { writeThirdPartyLicenses } from "./third-party-licenses.mjs";
 /** What runs by itself, by its file in dist/program; each from what the compiler made of src/. */
 const entryPoints = {
   main: "dist/cli/main.js",
-  "faiss-host": "dist/projections/faiss/host/main.js",
-  "faiss-rebuild-worker": "dist/projections/faiss/host/rebuild-worker.js",
+  "faiss-host": "dist/stores/faiss/host/main.js",
+  "faiss-rebuild-worker": "dist/stores/faiss/host/rebuild-worker.js",
 };
 
 /** Stay outside: a compiled binding, and what only a clone or a project that asks for it has. */

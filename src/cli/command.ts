@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Settings } from "../config/settings.ts";
-import type { Log } from "../observability/log.ts";
+import type { Log } from "../runtime/log.ts";
 import type { ExitCode } from "./exit.ts";
 
 /** One call of the program, as a command sees it. */

@@ -1,4 +1,4 @@
-import { MnemosyncError } from "../errors.ts";
+import { MnemosyncError } from "../domain/errors.ts";
 
 /** What scripts can go by. After a signal the code is 128 + its number, as shells have it. */
 export const EXIT = {

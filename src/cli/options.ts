@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { CONFIG_VARIABLE, checkEnvironment } from "../config/environment.ts";
 import { optionLeaves, optionsFromEnvironment, setOption } from "../config/parse.ts";
 import { mergedLayers, type SettingLayers, type Settings, settingAt } from "../config/settings.ts";
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
 import type { Options } from "../index.ts";
 
 /** Where the vector index is unless somebody says otherwise, below the current directory. */

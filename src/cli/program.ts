@@ -1,8 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { nearestName } from "../config/nearest-name.ts";
 import { optionLeaves } from "../config/parse.ts";
-import { createLog } from "../observability/log.ts";
-import { packageVersion } from "../package-files.ts";
+import { createLog } from "../runtime/log.ts";
+import { packageVersion } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";

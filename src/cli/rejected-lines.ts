@@ -1,4 +1,4 @@
-import type { LineError } from "../portable/import-lines.ts";
+import type { LineError } from "../transfer/import-lines.ts";
 import { columns } from "./columns.ts";
 import { count, printable } from "./output.ts";
 

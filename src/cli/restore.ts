@@ -1,6 +1,6 @@
 import type { MemorySynchronizer, OnConflict, ImportReport as Restored } from "../index.ts";
-import type { ImportReport } from "../portable/import-lines.ts";
-import { readJsonLines } from "../portable/json-lines.ts";
+import type { ImportReport } from "../transfer/import-lines.ts";
+import { readJsonLines } from "../transfer/json-lines.ts";
 import type { CommandResult, Invocation } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { count, counted, duration } from "./output.ts";

@@ -1,5 +1,5 @@
 import type { Status } from "../index.ts";
-import { pause } from "../lifecycle/deadline.ts";
+import { pause } from "../runtime/deadline.ts";
 import type { CommandResult, Invocation } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { withSynchronizer } from "./session.ts";

@@ -1,11 +1,11 @@
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
 import { nearestName } from "./nearest-name.ts";
 import { optionLeaves } from "./parse.ts";
 
 /** Names the settings file, as `--config` does. */
 export const CONFIG_VARIABLE = "MNEMOSYNC_CONFIG";
 
-/** Of the program rather than of the library: see `src/embedded/`. */
+/** Of the program rather than of the library: see `src/dev/servers/`. */
 const OTHER_VARIABLES = [CONFIG_VARIABLE, "MNEMOSYNC_CONTAINERS", "MNEMOSYNC_REDIS_SERVER"] as const;
 
 const PREFIX = "MNEMOSYNC_";

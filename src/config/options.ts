@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { DEFAULT_STRATEGY } from "../conflict/registry.ts";
-import { parsePostgresUrl } from "../connection/postgres-url.ts";
-import { parseRedisUrl, REDIS_PROTOCOLS } from "../connection/redis-url.ts";
-import { DRIFT_KINDS } from "../consistency/report.ts";
+import { DRIFT_KINDS } from "../consistency/check/report.ts";
+import { parsePostgresUrl } from "../drivers/postgres/postgres-url.ts";
+import { parseRedisUrl, REDIS_PROTOCOLS } from "../drivers/redis/redis-url.ts";
 
 const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
 import { nearestName } from "./nearest-name.ts";
 import { type EffectiveOptions, optionsSchema } from "./options.ts";
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
 import { isSettings, type Settings } from "./settings.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { isTimeout, untilAborted, withDeadline } from "../lifecycle/deadline.ts";
-import { MemoryValidator } from "../memory/schema.ts";
+import { MemoryValidator } from "../domain/schema.ts";
+import { isTimeout, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { protectedCopy } from "./protected-copy.ts";
 import { checkResolution, storableNote } from "./resolution.ts";
 import type { Conflict, ConflictStrategy, Resolution } from "./strategy.ts";

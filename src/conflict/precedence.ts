@@ -1,4 +1,4 @@
-import { ConfigurationError, type StoreName } from "../errors.ts";
+import { ConfigurationError, type StoreName } from "../domain/errors.ts";
 import type { Candidate, CandidateSource } from "./strategy.ts";
 
 /** The order of the stores where nothing else decides: the ledger, then what holds whole documents. */

@@ -1,4 +1,4 @@
-import type { StoreName } from "../errors.ts";
+import type { StoreName } from "../domain/errors.ts";
 import { checkStoreOrder, SOURCE_ORDER, STORE_ORDER } from "./precedence.ts";
 import type { ConflictStrategy } from "./strategy.ts";
 

@@ -1,5 +1,5 @@
 import { nearestName } from "../config/nearest-name.ts";
-import { ConfigurationError, type StoreName } from "../errors.ts";
+import { ConfigurationError, type StoreName } from "../domain/errors.ts";
 import { latestWins } from "./latest-wins.ts";
 import { manual } from "./manual.ts";
 import { merge } from "./merge.ts";

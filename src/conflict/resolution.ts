@@ -1,5 +1,5 @@
-import { ValidationError } from "../errors.ts";
-import type { MemoryValidator } from "../memory/schema.ts";
+import { ValidationError } from "../domain/errors.ts";
+import type { MemoryValidator } from "../domain/schema.ts";
 import type { Conflict, Resolution } from "./strategy.ts";
 
 /** Characters of a note that are kept: it is for people, and stored with every resolution. */

@@ -1,7 +1,7 @@
-import type { StoreName } from "../errors.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import type { MemoryDocument } from "../memory/memory.ts";
-import type { VersionVector } from "../memory/version-vector.ts";
+import type { StoreName } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { MemoryDocument } from "../domain/memory.ts";
+import type { VersionVector } from "../domain/version-vector.ts";
 
 /** Who holds a side of a conflict: a store, or a backup that is being imported. */
 export type CandidateSource = StoreName | "import";

@@ -1,6 +1,6 @@
-import { embeddingBytes } from "../memory/checksum.ts";
-import { getOwn, isJsonObject, type JsonObject, type JsonValue, sameJson, setOwn } from "../memory/json.ts";
-import type { MemoryDocument, Privacy } from "../memory/memory.ts";
+import { embeddingBytes } from "../domain/checksum.ts";
+import { getOwn, isJsonObject, type JsonObject, type JsonValue, sameJson, setOwn } from "../domain/json.ts";
+import type { MemoryDocument, Privacy } from "../domain/memory.ts";
 
 /** A memory that is not deleted, embedding included. */
 export interface Content {

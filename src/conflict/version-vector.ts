@@ -1,4 +1,4 @@
-import { compareVectors } from "../memory/version-vector.ts";
+import { compareVectors } from "../domain/version-vector.ts";
 import { latestWins } from "./latest-wins.ts";
 import type { Candidate, ConflictStrategy } from "./strategy.ts";
 

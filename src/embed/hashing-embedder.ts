@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { AbortedError, ConfigurationError } from "../errors.ts";
+import { AbortedError, ConfigurationError } from "../domain/errors.ts";
 import type { Embedder } from "./embedder.ts";
 import { FeatureBag } from "./feature-bag.ts";
 import { NOTHING_FEATURE, TextFeatures } from "./text-features.ts";

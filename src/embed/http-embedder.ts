@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import PQueue from "p-queue";
-import { AbortedError, EmbeddingError } from "../errors.ts";
-import { pause } from "../lifecycle/deadline.ts";
-import { LinkedAbort } from "../lifecycle/linked-abort.ts";
+import { AbortedError, EmbeddingError } from "../domain/errors.ts";
+import { pause } from "../runtime/deadline.ts";
+import { LinkedAbort } from "../runtime/linked-abort.ts";
 import type { Embedder } from "./embedder.ts";
 import { parseEmbeddingResponse, UnusableResponse } from "./embedding-response.ts";
 import {

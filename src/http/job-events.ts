@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
-import { onAbort } from "../lifecycle/on-abort.ts";
-import type { Job } from "./jobs.ts";
+import type { Job } from "../jobs/jobs.ts";
+import { onAbort } from "../runtime/on-abort.ts";
 import type { Service } from "./route.ts";
 
 /** Milliseconds between comments that keep proxies from closing a silent stream. */

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { Log, MemorySynchronizer } from "../index.ts";
-import type { Jobs } from "./jobs.ts";
+import type { Jobs } from "../jobs/jobs.ts";
 import type { Identity, Scope } from "./keys.ts";
 
 /** What handlers work with. */

@@ -2,7 +2,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { z } from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
 import { InternalError, ValidationError } from "../index.ts";
-import { newUlid } from "../ulid.ts";
+import { newUlid } from "../runtime/ulid.ts";
 import { limited, parseJson } from "./body.ts";
 import { Guard } from "./guard.ts";
 import type { Identity, KeyRing } from "./keys.ts";

@@ -1,7 +1,7 @@
-import type { PostgresAccess, PostgresConnection } from "../connection/postgres-access.ts";
-import type { StoreName } from "../errors.ts";
-import { withDeadline } from "../lifecycle/deadline.ts";
-import type { MemoryKey } from "../memory/keys.ts";
+import type { StoreName } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { PostgresAccess, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import * as conflicts from "./conflict-statements.ts";
 import * as progress from "./progress-statements.ts";
 

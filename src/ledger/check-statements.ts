@@ -1,5 +1,5 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import { compareKeys, keyText, type MemoryKey } from "../memory/keys.ts";
+import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
 import {
   bucketExpression,

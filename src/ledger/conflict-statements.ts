@@ -1,7 +1,7 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import type { StoreName } from "../errors.ts";
-import { embeddingBytes } from "../memory/checksum.ts";
-import type { MemoryKey } from "../memory/keys.ts";
+import { embeddingBytes } from "../domain/checksum.ts";
+import type { StoreName } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** Where the side that stands against the ledger was found: in a store, or in what an import brought. */

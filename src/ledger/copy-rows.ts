@@ -1,6 +1,6 @@
-import { InternalError } from "../errors.ts";
-import { VectorBlock } from "../memory/vector-block.ts";
-import { parseVector, type VersionVector } from "../memory/version-vector.ts";
+import { InternalError } from "../domain/errors.ts";
+import { VectorBlock } from "../domain/vector-block.ts";
+import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 
 /** Signature, flags, and the length of an extension that there is none of. */
 const HEADER_BYTES = 11 + 4 + 4;

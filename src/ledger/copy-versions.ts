@@ -1,8 +1,8 @@
 import type { Writable } from "node:stream";
-import type { Sql } from "../connection/postgres-access.ts";
-import { WireBuffers } from "../connection/wire-buffers.ts";
-import { embeddingBytes } from "../memory/checksum.ts";
-import { vectorJson } from "../memory/version-vector.ts";
+import { embeddingBytes } from "../domain/checksum.ts";
+import { vectorJson } from "../domain/version-vector.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { WireBuffers } from "../drivers/postgres/wire-buffers.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { CopyEncoder } from "./copy-encoder.ts";
 import type { TransactionToken, VersionWrite } from "./write-statements.ts";

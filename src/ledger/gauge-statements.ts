@@ -1,5 +1,5 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import type { ProjectionName } from "../projections/projection.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { ProjectionName } from "../stores/projection.ts";
 
 /** Rows of the queue of one store in one state. */
 export interface QueueReading {

@@ -1,7 +1,7 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import { embeddingFromBytes } from "../memory/checksum.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import type { VersionVector } from "../memory/version-vector.ts";
+import { embeddingFromBytes } from "../domain/checksum.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { VersionVector } from "../domain/version-vector.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
 
 /** One version of a memory, current or replaced. */
 export interface HistoricVersion extends MemoryKey {

@@ -1,5 +1,5 @@
-import type { Backend, PostgresConnection } from "../connection/postgres-access.ts";
-import { compareKeys, type MemoryKey } from "../memory/keys.ts";
+import { compareKeys, type MemoryKey } from "../domain/keys.ts";
+import type { Backend, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
 import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
 import {
   beginAndLock,

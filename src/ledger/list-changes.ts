@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
-import type { Fragment, Sql } from "../connection/postgres-access.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import type { MemoryChange } from "../memory/memory.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { MemoryChange } from "../domain/memory.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { CopyRows } from "./copy-rows.ts";
 import { modelOf, wideRow } from "./read-statements.ts";
 

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PostgresAccess, Sql } from "../connection/postgres-access.ts";
-import { ConfigurationError, SchemaTooNewError } from "../errors.ts";
-import { packageFile } from "../package-files.ts";
+import { ConfigurationError, SchemaTooNewError } from "../domain/errors.ts";
+import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import { packageFile } from "../runtime/package-files.ts";
 
 /** Any fixed number that no other program uses for its advisory locks. */
 const MIGRATION_LOCK = "7310579614382012401";

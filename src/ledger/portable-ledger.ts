@@ -1,5 +1,5 @@
-import type { PostgresAccess, PostgresConnection } from "../connection/postgres-access.ts";
-import { withDeadline } from "../lifecycle/deadline.ts";
+import type { PostgresAccess, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import * as portable from "./portable-statements.ts";
 
 /** What exports read, and what imports add beside the memories themselves, which go the way of every write. */

@@ -1,7 +1,7 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import { embeddingBytes } from "../memory/checksum.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import type { VersionVector } from "../memory/version-vector.ts";
+import { embeddingBytes } from "../domain/checksum.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { VersionVector } from "../domain/version-vector.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** A place in the order of an export: namespace, memory id, then the versions from the newest down. */

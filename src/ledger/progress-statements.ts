@@ -1,6 +1,6 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import type { StoreName } from "../errors.ts";
-import type { MemoryKey } from "../memory/keys.ts";
+import type { StoreName } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** A finding as it is kept between runs. */

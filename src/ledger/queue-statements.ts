@@ -1,6 +1,6 @@
-import type { Sql } from "../connection/postgres-access.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import type { ProjectionName } from "../projections/projection.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { ProjectionName } from "../stores/projection.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** A memory that some store is to be brought up to date with. */

@@ -1,11 +1,11 @@
-import type { Fragment, Sql } from "../connection/postgres-access.ts";
-import type { BucketSet } from "../memory/buckets.ts";
-import { BucketDigests } from "../memory/buckets.ts";
-import { embeddingFromBytes } from "../memory/checksum.ts";
-import { keyText, type MemoryKey } from "../memory/keys.ts";
-import type { MemoryChange } from "../memory/memory.ts";
-import { parseVector } from "../memory/version-vector.ts";
-import type { ProjectionName } from "../projections/projection.ts";
+import type { BucketSet } from "../domain/buckets.ts";
+import { BucketDigests } from "../domain/buckets.ts";
+import { embeddingFromBytes } from "../domain/checksum.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
+import type { MemoryChange } from "../domain/memory.ts";
+import { parseVector } from "../domain/version-vector.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { ProjectionName } from "../stores/projection.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** What the narrow table says of a memory: enough to compare a projection with. */

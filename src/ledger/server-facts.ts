@@ -1,4 +1,4 @@
-import type { Sql } from "../connection/postgres-access.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
 
 /** What a Postgres server says of itself and of what this user may do there. */
 export interface PostgresFacts {

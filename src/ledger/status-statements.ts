@@ -1,4 +1,4 @@
-import type { Sql } from "../connection/postgres-access.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
 
 /** The ledger at a glance: what `mnemosync.get_sync_statistics()` answers. */
 export interface SyncStatistics {

@@ -1,5 +1,5 @@
-import type { Backend, Sql } from "../connection/postgres-access.ts";
-import { keyText, type MemoryKey } from "../memory/keys.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
+import type { Backend, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** Confirms the store versions of transactions' memories: every store has them, or has them queued. */

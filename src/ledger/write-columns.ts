@@ -1,6 +1,6 @@
-import type { Fragment, Sql } from "../connection/postgres-access.ts";
-import { embeddingBytes } from "../memory/checksum.ts";
-import { vectorJson } from "../memory/version-vector.ts";
+import { embeddingBytes } from "../domain/checksum.ts";
+import { vectorJson } from "../domain/version-vector.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import type { VersionWrite } from "./write-statements.ts";
 

@@ -1,6 +1,6 @@
-import type { Fragment, Sql } from "../connection/postgres-access.ts";
-import { compareKeys, keyText, type MemoryKey } from "../memory/keys.ts";
-import { parseVector, type VersionVector } from "../memory/version-vector.ts";
+import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
+import { parseVector, type VersionVector } from "../domain/version-vector.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
 import { inputRows } from "./write-columns.ts";
 

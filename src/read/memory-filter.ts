@@ -1,5 +1,5 @@
-import { ValidationError } from "../errors.ts";
-import type { JsonObject, JsonValue } from "../memory/json.ts";
+import { ValidationError } from "../domain/errors.ts";
+import type { JsonObject, JsonValue } from "../domain/json.ts";
 import type { Memory } from "./memory.ts";
 
 /** Which memories a search may return. All that is given must hold. */

@@ -1,8 +1,8 @@
-import { checksumOf, embeddingFromBytes } from "../memory/checksum.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import type { MemoryDocument, PutChange } from "../memory/memory.ts";
-import { parseVector, type VersionVector } from "../memory/version-vector.ts";
-import type { LiveEntry } from "../projections/projection.ts";
+import { checksumOf, embeddingFromBytes } from "../domain/checksum.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { MemoryDocument, PutChange } from "../domain/memory.ts";
+import { parseVector, type VersionVector } from "../domain/version-vector.ts";
+import type { LiveEntry } from "../stores/projection.ts";
 
 /** A memory as it is read. */
 export interface Memory extends MemoryKey, MemoryDocument {

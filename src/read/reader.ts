@@ -1,10 +1,10 @@
-import { AbortedError, type MnemosyncError, StoreUnavailableError } from "../errors.ts";
+import { AbortedError, type MnemosyncError, StoreUnavailableError } from "../domain/errors.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
-import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
-import { keyText, type MemoryKey } from "../memory/keys.ts";
-import type { Log } from "../observability/log.ts";
-import type { Projection, StoredEntry } from "../projections/projection.ts";
-import type { VectorHit, VectorIndex } from "../projections/vector-index.ts";
+import type { Log } from "../runtime/log.ts";
+import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+import type { Projection, StoredEntry } from "../stores/projection.ts";
+import type { VectorHit, VectorIndex } from "../stores/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
 import type { VersionFloors } from "./version-floors.ts";

@@ -1,4 +1,4 @@
-import { keyText, type MemoryKey } from "../memory/keys.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
 
 /** Memories in each of the two generations, some 10 MB together. */
 const GENERATION_MAX = 32_768;

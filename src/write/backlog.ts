@@ -1,11 +1,11 @@
-import { MnemosyncError } from "../errors.ts";
+import { MnemosyncError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
+import type { MemoryChange } from "../domain/memory.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { QueuedMemory, QueueEntry, QueueName } from "../ledger/queue-statements.ts";
-import { withDeadline } from "../lifecycle/deadline.ts";
-import { NEVER } from "../lifecycle/shared-deadline.ts";
-import { keyText } from "../memory/keys.ts";
-import type { MemoryChange } from "../memory/memory.ts";
-import type { Log } from "../observability/log.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import type { Log } from "../runtime/log.ts";
+import { NEVER } from "../runtime/shared-deadline.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface BacklogParts {

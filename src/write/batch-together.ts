@@ -1,6 +1,6 @@
-import { ValidationError } from "../errors.ts";
-import { keyText } from "../memory/keys.ts";
-import type { MemoryInput } from "../memory/schema.ts";
+import { ValidationError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
+import type { MemoryInput } from "../domain/schema.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import type { Refusal } from "./intake.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";

@@ -1,5 +1,5 @@
-import { withDeadline } from "../lifecycle/deadline.ts";
-import type { MemoryInput } from "../memory/schema.ts";
+import type { MemoryInput } from "../domain/schema.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import { writeTogether } from "./batch-together.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";

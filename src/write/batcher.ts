@@ -1,8 +1,8 @@
 import PQueue from "p-queue";
-import { AbortedError, ClosedError, InternalError, QueueFullError } from "../errors.ts";
-import { isTimeout } from "../lifecycle/deadline.ts";
-import { onAbort } from "../lifecycle/on-abort.ts";
-import { keyText } from "../memory/keys.ts";
+import { AbortedError, ClosedError, InternalError, QueueFullError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
+import { isTimeout } from "../runtime/deadline.ts";
+import { onAbort } from "../runtime/on-abort.ts";
 import { failedOutcome, type SyncOutcome } from "./outcome.ts";
 import type { WriteIntent } from "./plan.ts";
 import type { ChunkOptions, Writer } from "./writer.ts";

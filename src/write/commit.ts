@@ -1,11 +1,11 @@
-import type { Backend } from "../connection/postgres-access.ts";
-import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../errors.ts";
+import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
+import type { Backend } from "../drivers/postgres/postgres-access.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
-import { pause, withDeadline } from "../lifecycle/deadline.ts";
-import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
-import { keyText } from "../memory/keys.ts";
-import type { PreparedBatch } from "../projections/projection.ts";
+import { pause, withDeadline } from "../runtime/deadline.ts";
+import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+import type { PreparedBatch } from "../stores/projection.ts";
 import { assertDistinct, type Decision, decide, type WriteIntent } from "./plan.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 

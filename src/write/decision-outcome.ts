@@ -1,7 +1,7 @@
-import { ValidationError, VersionConflictError } from "../errors.ts";
+import { ValidationError, VersionConflictError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
 import type { FirstAnswer } from "../ledger/transaction-statements.ts";
-import { keyText } from "../memory/keys.ts";
-import type { ProjectionName } from "../projections/projection.ts";
+import type { ProjectionName } from "../stores/projection.ts";
 import type { DecisionSummary } from "./commit.ts";
 import { failedOutcome, type StoreOutcome, type SyncOutcome } from "./outcome.ts";
 import type { Decision, WriteIntent } from "./plan.ts";

@@ -1,8 +1,8 @@
+import { EmbeddingError, InternalError, MnemosyncError } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { MemoryInput, MemoryValidator, ValidMemory } from "../domain/schema.ts";
+import { VectorBlock } from "../domain/vector-block.ts";
 import type { Embedder } from "../embed/embedder.ts";
-import { EmbeddingError, InternalError, MnemosyncError } from "../errors.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import type { MemoryInput, MemoryValidator, ValidMemory } from "../memory/schema.ts";
-import { VectorBlock } from "../memory/vector-block.ts";
 import type { WriteIntent } from "./plan.ts";
 
 /** What a write may be given beside the memory itself. */

@@ -1,5 +1,5 @@
-import type { MnemosyncError, StoreName } from "../errors.ts";
-import type { MemoryKey } from "../memory/keys.ts";
+import type { MnemosyncError, StoreName } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
 
 /**
  * How far a store is with the version that an outcome names: it has it (or a newer one), will be brought up to date by

@@ -1,7 +1,7 @@
+import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
+import { type EncodedMemory, type MemoryChange, putChange } from "../domain/memory.ts";
+import { firstVector, increment, joinVectors, type VersionVector } from "../domain/version-vector.ts";
 import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
-import { bucketOf, keyText, type MemoryKey } from "../memory/keys.ts";
-import { type EncodedMemory, type MemoryChange, putChange } from "../memory/memory.ts";
-import { firstVector, increment, joinVectors, type VersionVector } from "../memory/version-vector.ts";
 
 /** What a caller wants done with one memory. */
 export interface WriteIntent {

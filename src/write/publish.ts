@@ -1,10 +1,10 @@
-import { InternalError, MnemosyncError } from "../errors.ts";
+import { InternalError, MnemosyncError } from "../domain/errors.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
+import type { MemoryChange } from "../domain/memory.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
-import { withSharedDeadline } from "../lifecycle/shared-deadline.ts";
-import { keyText, type MemoryKey } from "../memory/keys.ts";
-import type { MemoryChange } from "../memory/memory.ts";
-import type { Log } from "../observability/log.ts";
-import type { ProjectionName } from "../projections/projection.ts";
+import type { Log } from "../runtime/log.ts";
+import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+import type { ProjectionName } from "../stores/projection.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface PublishParts {

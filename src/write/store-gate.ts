@@ -1,5 +1,5 @@
-import { MnemosyncError, type StoreName, StoreRefusedError, StoreUnavailableError } from "../errors.ts";
-import type { Projection, ProjectionHealth } from "../projections/projection.ts";
+import { MnemosyncError, type StoreName, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
+import type { Projection, ProjectionHealth } from "../stores/projection.ts";
 
 /** A gate's state, as health reports show it. */
 export type GateState = "closed" | "open";

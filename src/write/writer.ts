@@ -1,9 +1,9 @@
 import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cockatiel";
-import { classifyPostgresError } from "../connection/postgres-errors.ts";
-import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../errors.ts";
-import { NEVER } from "../lifecycle/shared-deadline.ts";
-import type { MemoryKey } from "../memory/keys.ts";
-import { newUlid } from "../ulid.ts";
+import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
+import { NEVER } from "../runtime/shared-deadline.ts";
+import { newUlid } from "../runtime/ulid.ts";
 import {
   type ChunkTransaction,
   type CommitParts,

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { StoreUnavailableError } from "../../src/errors.ts";
-import { keyText } from "../../src/memory/keys.ts";
-import type { MemoryChange, PutChange } from "../../src/memory/memory.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import { StoreUnavailableError } from "../../src/domain/errors.ts";
+import { keyText } from "../../src/domain/keys.ts";
+import type { MemoryChange, PutChange } from "../../src/domain/memory.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 import { Random } from "../support/random.ts";
 import { MemorySource, put, randomVector, tombstone } from "../unit/faiss/support.ts";
 

@@ -4,7 +4,7 @@ import {
   type PutChange,
   putChange,
   type TombstoneChange,
-} from "../../src/memory/memory.ts";
+} from "../../src/domain/memory.ts";
 import { unitVector } from "../support/memories.ts";
 
 export const DIMENSION = 8;

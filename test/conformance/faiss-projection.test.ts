@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ChangeSource } from "../../src/projections/change-source.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import type { Metric } from "../../src/projections/faiss/metric.ts";
+import type { ChangeSource } from "../../src/feed/change-source.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import type { Metric } from "../../src/stores/faiss/protocol/metric.ts";
 import { DIMENSION } from "./changes.ts";
 import { describeProjection } from "./projection.ts";
 import { type OpenProjection, soon } from "./projection-suite.ts";

@@ -1,4 +1,4 @@
-import { keyText } from "../../src/memory/keys.ts";
+import { keyText } from "../../src/domain/keys.ts";
 import { InMemoryLedger } from "../support/in-memory-ledger.ts";
 import { LedgerState } from "../support/in-memory-ledger-state.ts";
 import { describeLedger } from "./ledger.ts";

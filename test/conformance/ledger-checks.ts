@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { embeddingBytes } from "../../src/memory/checksum.ts";
-import { keyText } from "../../src/memory/keys.ts";
+import { embeddingBytes } from "../../src/domain/checksum.ts";
+import { keyText } from "../../src/domain/keys.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 
 export function describeChecks(subject: LedgerUnderTest): void {

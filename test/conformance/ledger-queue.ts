@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pollUntil } from "../../src/embedded/wait.ts";
+import { pollUntil } from "../../src/dev/servers/wait.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 
 export function describeQueue(subject: LedgerUnderTest): void {

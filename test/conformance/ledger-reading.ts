@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { pollUntil } from "../../src/embedded/wait.ts";
-import { BucketDigests, BucketSet } from "../../src/memory/buckets.ts";
-import { checksumOf, entryDigest } from "../../src/memory/checksum.ts";
-import { bucketOf, compareKeys, keyText } from "../../src/memory/keys.ts";
-import type { MemoryChange } from "../../src/memory/memory.ts";
-import { FEED_START, type FeedCursor, type FeedHeader } from "../../src/projections/change-source.ts";
+import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { BucketDigests, BucketSet } from "../../src/domain/buckets.ts";
+import { checksumOf, entryDigest } from "../../src/domain/checksum.ts";
+import { bucketOf, compareKeys, keyText } from "../../src/domain/keys.ts";
+import type { MemoryChange } from "../../src/domain/memory.ts";
+import { FEED_START, type FeedCursor, type FeedHeader } from "../../src/feed/change-source.ts";
 import { unitVector } from "../support/memories.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 

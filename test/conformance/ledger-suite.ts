@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach } from "vitest";
+import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
+import { encodeMemory, type MemoryDocument } from "../../src/domain/memory.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { VersionWrite } from "../../src/ledger/write-statements.ts";
-import { keyText, type MemoryKey } from "../../src/memory/keys.ts";
-import { encodeMemory, type MemoryDocument } from "../../src/memory/memory.ts";
 import { decide } from "../../src/write/plan.ts";
 import { unitVector } from "../support/memories.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Backend } from "../../src/connection/postgres-access.ts";
-import { pollUntil } from "../../src/embedded/wait.ts";
-import { keyText } from "../../src/memory/keys.ts";
+import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { keyText } from "../../src/domain/keys.ts";
+import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import { unitVector } from "../support/memories.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
-import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { CheckLedger } from "../../src/ledger/check-ledger.ts";
 import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";

@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { expect, test } from "vitest";
-import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";

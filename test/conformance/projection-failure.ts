@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { MnemosyncError } from "../../src/errors.ts";
-import type { Projection } from "../../src/projections/projection.ts";
+import { MnemosyncError } from "../../src/domain/errors.ts";
+import type { Projection } from "../../src/stores/projection.ts";
 import { keyOf, put } from "./changes.ts";
 import { type ProjectionUnderTest, soon } from "./projection-suite.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { BucketDigests } from "../../src/memory/buckets.ts";
-import type { StoredEntry } from "../../src/projections/projection.ts";
+import { BucketDigests } from "../../src/domain/buckets.ts";
+import type { StoredEntry } from "../../src/stores/projection.ts";
 import { keyOf, put, tombstone } from "./changes.ts";
 import { type ProjectionUnderTest, soon } from "./projection-suite.ts";
 

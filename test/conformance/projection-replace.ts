@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { MemoryChange } from "../../src/memory/memory.ts";
-import type { LiveEntry, Replacement, StoredEntry } from "../../src/projections/projection.ts";
+import type { MemoryChange } from "../../src/domain/memory.ts";
+import type { LiveEntry, Replacement, StoredEntry } from "../../src/stores/projection.ts";
 import { keyOf, put, tombstone } from "./changes.ts";
 import { type ProjectionUnderTest, soon } from "./projection-suite.ts";
 

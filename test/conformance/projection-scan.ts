@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { BucketDigests, BucketSet } from "../../src/memory/buckets.ts";
-import { bucketOf, keyText } from "../../src/memory/keys.ts";
-import type { MemoryChange } from "../../src/memory/memory.ts";
-import type { ScanOptions, StoredEntry } from "../../src/projections/projection.ts";
+import { BucketDigests, BucketSet } from "../../src/domain/buckets.ts";
+import { bucketOf, keyText } from "../../src/domain/keys.ts";
+import type { MemoryChange } from "../../src/domain/memory.ts";
+import type { ScanOptions, StoredEntry } from "../../src/stores/projection.ts";
 import { put, tombstone } from "./changes.ts";
 import { type ProjectionUnderTest, soon } from "./projection-suite.ts";
 

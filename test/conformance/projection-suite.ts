@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import type { Projection } from "../../src/projections/projection.ts";
+import type { Projection } from "../../src/stores/projection.ts";
 
 /** In what projections may differ, and still keep the contract. */
 export interface ProjectionTraits {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { checksumOf, embeddingBytes } from "../../src/memory/checksum.ts";
-import type { PutChange } from "../../src/memory/memory.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import { checksumOf, embeddingBytes } from "../../src/domain/checksum.ts";
+import type { PutChange } from "../../src/domain/memory.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 import { keyOf, put } from "./changes.ts";
 import { type ProjectionUnderTest, soon } from "./projection-suite.ts";
 

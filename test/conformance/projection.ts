@@ -6,7 +6,7 @@ import { describeScan } from "./projection-scan.ts";
 import { type OpenProjection, ProjectionUnderTest } from "./projection-suite.ts";
 import { describeValues } from "./projection-values.ts";
 
-/** The contract of `src/projections/projection.ts`, for any adapter. `open` is called once; its projection is shared. */
+/** The contract of `src/stores/projection.ts`, for any adapter. `open` is called once; its projection is shared. */
 export function describeProjection(name: string, open: () => Promise<OpenProjection>): void {
   describe(`a projection (${name})`, () => {
     const subject = new ProjectionUnderTest(open);

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Cluster } from "ioredis";
-import { createRedisClient } from "../../src/connection/redis-client.ts";
-import { RedisProjection } from "../../src/projections/redis/redis-projection.ts";
+import { createRedisClient } from "../../src/drivers/redis/redis-client.ts";
+import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
 import { startCluster } from "../support/redis-topologies.ts";
 import { describeProjection } from "./projection.ts";
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
 import { inject } from "vitest";
-import { RedisProjection } from "../../src/projections/redis/redis-projection.ts";
+import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
 import { describeProjection } from "./projection.ts";
 
 describeProjection("Redis", async () => {

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test, vi } from "vitest";
-import * as errors from "../../src/errors.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import { DIST_IS_CURRENT, hostProgram, rebuildProgram } from "../../src/projections/faiss/host-programs.ts";
+import * as errors from "../../src/domain/errors.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import { DIST_IS_CURRENT, hostProgram, rebuildProgram } from "../../src/stores/faiss/client/host-programs.ts";
 import { REPOSITORY } from "../support/program.ts";
 import { MemorySource } from "../unit/faiss/support.ts";
 
@@ -37,12 +37,12 @@ async function partFiles(): Promise<{ path: string; text: string }[]> {
 
 test("without word that dist/ is current, sources run the host's sources", async () => {
   for (const environment of [{}, { [DIST_IS_CURRENT]: "" }, { [DIST_IS_CURRENT]: "no" }]) {
-    expect(hostProgram(environment).path).toBe(join(REPOSITORY, "src/projections/faiss/host/main.ts"));
-    expect(rebuildProgram(environment).path).toBe(join(REPOSITORY, "src/projections/faiss/host/rebuild-worker.ts"));
+    expect(hostProgram(environment).path).toBe(join(REPOSITORY, "src/stores/faiss/host/main.ts"));
+    expect(rebuildProgram(environment).path).toBe(join(REPOSITORY, "src/stores/faiss/host/rebuild-worker.ts"));
   }
   vi.stubEnv(DIST_IS_CURRENT, "");
   onTestFinished(() => void vi.unstubAllEnvs());
-  expect(await hostFile(FaissProjection)).toBe(join(REPOSITORY, "src/projections/faiss/host/main.ts"));
+  expect(await hostFile(FaissProjection)).toBe(join(REPOSITORY, "src/stores/faiss/host/main.ts"));
 });
 
 test.skipIf(!isBuilt)("in a test run of what is built, sources run the bundled host", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { encodeMemory, type MemoryChange, putChange } from "../../src/domain/memory.ts";
 import type { CheckScope, Finding, MemoryKey } from "../../src/index.ts";
-import { encodeMemory, type MemoryChange, putChange } from "../../src/memory/memory.ts";
 import { unitVector } from "../support/memories.ts";
 import { sharedWorld, type World } from "../support/world.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { columns } from "../../src/cli/columns.ts";
 import { duration, printable } from "../../src/cli/output.ts";
-import { type JsonLine, LINE_BYTES_MAX, readJsonLines } from "../../src/portable/json-lines.ts";
+import { type JsonLine, LINE_BYTES_MAX, readJsonLines } from "../../src/transfer/json-lines.ts";
 
 async function read(bytes: Buffer, chunkBytes = bytes.length): Promise<JsonLine[]> {
   async function* chunks(): AsyncGenerator<Buffer> {

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import postgres from "postgres";
 import { expect, test } from "vitest";
-import { WireBuffers } from "../../src/connection/wire-buffers.ts";
+import { WireBuffers } from "../../src/drivers/postgres/wire-buffers.ts";
 import { CopyEncoder } from "../../src/ledger/copy-encoder.ts";
 import { postgresUrl } from "../support/services.ts";
 

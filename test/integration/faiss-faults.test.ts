@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { MnemosyncError, StoreUnavailableError } from "../../src/errors.ts";
-import type { PutChange } from "../../src/memory/memory.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import type { FaissOptions } from "../../src/projections/faiss/options.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import { MnemosyncError, StoreUnavailableError } from "../../src/domain/errors.ts";
+import type { PutChange } from "../../src/domain/memory.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import type { FaissOptions } from "../../src/stores/faiss/options.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 import {
   MemorySource,
   put,
@@ -209,7 +209,7 @@ test("a failed start leaves nothing behind either", async () => {
 
 test("no host outlives a parent that is killed with -9, and its folders are removed", async () => {
   const program = `
-    import { FaissProjection } from "./src/projections/faiss/faiss-projection.ts";
+    import { FaissProjection } from "./src/stores/faiss/client/faiss-projection.ts";
     import { MemorySource } from "./test/unit/faiss/support.ts";
     const index = await FaissProjection.open(
       { directory: ${JSON.stringify(directory)}, dimension: 4 }, { source: new MemorySource() }, AbortSignal.timeout(20000));

@@ -1,12 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { ConfigurationError } from "../../src/errors.ts";
-import type { PutChange } from "../../src/memory/memory.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import { exactScore, type Metric, projectVector } from "../../src/projections/faiss/metric.ts";
-import type { FaissOptions } from "../../src/projections/faiss/options.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import { ConfigurationError } from "../../src/domain/errors.ts";
+import type { PutChange } from "../../src/domain/memory.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import type { FaissOptions } from "../../src/stores/faiss/options.ts";
+import { exactScore, type Metric, projectVector } from "../../src/stores/faiss/protocol/metric.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 import {
   MemorySource,
   put,

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ClosedError, StoreRefusedError, StoreUnavailableError, ValidationError } from "../../src/errors.ts";
-import { BucketDigests, BucketSet } from "../../src/memory/buckets.ts";
-import { bucketOf, keyText } from "../../src/memory/keys.ts";
-import type { PutChange } from "../../src/memory/memory.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import type { FaissOptions } from "../../src/projections/faiss/options.ts";
-import type { LiveEntry, StoredEntry } from "../../src/projections/projection.ts";
+import { BucketDigests, BucketSet } from "../../src/domain/buckets.ts";
+import { ClosedError, StoreRefusedError, StoreUnavailableError, ValidationError } from "../../src/domain/errors.ts";
+import { bucketOf, keyText } from "../../src/domain/keys.ts";
+import type { PutChange } from "../../src/domain/memory.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import type { FaissOptions } from "../../src/stores/faiss/options.ts";
+import type { LiveEntry, StoredEntry } from "../../src/stores/projection.ts";
 import { MemorySource, put, randomNumbers, randomVector, temporaryFolder, tombstone } from "../unit/faiss/support.ts";
 
 const DIMENSION = 16;
@@ -216,7 +216,7 @@ describe("one index", () => {
     const digests = new BucketDigests();
     for (const { namespace, memoryId, version, checksum } of live) {
       const change = { ...put(memoryId, version, null, namespace), checksum };
-      const { entryDigest } = await import("../../src/memory/checksum.ts");
+      const { entryDigest } = await import("../../src/domain/checksum.ts");
       digests.addHex(bucketOf(change), entryDigest(change, version, checksum));
     }
     expect((await index.digest(within())).differences(digests)).toEqual([]);

@@ -3,19 +3,19 @@ import { chmodSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { pollUntil } from "../../src/embedded/wait.ts";
-import { StoreRefusedError } from "../../src/errors.ts";
-import type { PutChange } from "../../src/memory/memory.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import { loadFaiss } from "../../src/projections/faiss/host/faiss.ts";
-import { FlatSpace } from "../../src/projections/faiss/host/flat-space.ts";
-import { ScratchSpace } from "../../src/projections/faiss/host/scratch-space.ts";
-import { loadSnapshot } from "../../src/projections/faiss/host/snapshot.ts";
-import { inspectDirectory } from "../../src/projections/faiss/inspect-directory.ts";
-import type { MainConfiguration } from "../../src/projections/faiss/messages.ts";
-import type { FaissOptions } from "../../src/projections/faiss/options.ts";
-import { SnapshotRejection } from "../../src/projections/faiss/snapshot-manifest.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { StoreRefusedError } from "../../src/domain/errors.ts";
+import type { PutChange } from "../../src/domain/memory.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import { loadFaiss } from "../../src/stores/faiss/host/faiss.ts";
+import { FlatSpace } from "../../src/stores/faiss/host/flat-space.ts";
+import { ScratchSpace } from "../../src/stores/faiss/host/scratch-space.ts";
+import type { FaissOptions } from "../../src/stores/faiss/options.ts";
+import type { MainConfiguration } from "../../src/stores/faiss/protocol/messages.ts";
+import { inspectDirectory } from "../../src/stores/faiss/snapshots/inspect-directory.ts";
+import { loadSnapshot } from "../../src/stores/faiss/snapshots/snapshot.ts";
+import { SnapshotRejection } from "../../src/stores/faiss/snapshots/snapshot-manifest.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 import {
   MemorySource,
   put,

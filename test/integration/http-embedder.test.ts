@@ -4,9 +4,9 @@ import { inspect } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { AbortedError, EmbeddingError } from "../../src/domain/errors.ts";
 import { HttpEmbedder } from "../../src/embed/http-embedder.ts";
 import type { HttpEmbedderOptions } from "../../src/embed/http-embedder-options.ts";
-import { AbortedError, EmbeddingError } from "../../src/errors.ts";
 
 const API_KEY = 'sk-test-"not/for\\logs';
 

@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { expect, inject, type TestContext, test } from "vitest";
-import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { ConfigurationError, MemorySynchronizer, SchemaTooNewError } from "../../src/index.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
 import { postgresUrl } from "../support/services.ts";

@@ -6,7 +6,7 @@ import {
   type SearchOptions,
   ValidationError,
 } from "../../src/index.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld, sharedWorld } from "../support/world.ts";
 import { put } from "../unit/faiss/support.ts";

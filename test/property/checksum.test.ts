@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checksumOf, embeddingBytes } from "../../src/memory/checksum.ts";
-import type { JsonObject } from "../../src/memory/json.ts";
-import { MemoryValidator } from "../../src/memory/schema.ts";
+import { checksumOf, embeddingBytes } from "../../src/domain/checksum.ts";
+import type { JsonObject } from "../../src/domain/json.ts";
+import { MemoryValidator } from "../../src/domain/schema.ts";
 import { json, jsonObject, memoryInput, respell, spell, text, vector } from "../support/arbitraries.ts";
 import { randomNumbers } from "../support/memories.ts";
 

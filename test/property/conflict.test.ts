@@ -5,10 +5,10 @@ import { merge } from "../../src/conflict/merge.ts";
 import { StrategyRegistry } from "../../src/conflict/registry.ts";
 import type { Candidate, Conflict, ConflictBase, Resolution } from "../../src/conflict/strategy.ts";
 import { versionVector } from "../../src/conflict/version-vector.ts";
-import type { StoreName } from "../../src/errors.ts";
-import type { JsonObject, JsonValue } from "../../src/memory/json.ts";
-import type { MemoryDocument, Privacy } from "../../src/memory/memory.ts";
-import { compareVectors } from "../../src/memory/version-vector.ts";
+import type { StoreName } from "../../src/domain/errors.ts";
+import type { JsonObject, JsonValue } from "../../src/domain/json.ts";
+import type { MemoryDocument, Privacy } from "../../src/domain/memory.ts";
+import { compareVectors } from "../../src/domain/version-vector.ts";
 import { jsonObject, spell, text, vector } from "../support/arbitraries.ts";
 
 /**

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { keyText } from "../../src/memory/keys.ts";
+import { keyText } from "../../src/domain/keys.ts";
 import { PUBLISH_DEADLINE_MS, SimulatedNode, Simulation } from "../support/simulation.ts";
 
 /**

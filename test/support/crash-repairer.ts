@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { MemorySynchronizer, type WriteStep } from "../../src/index.ts";
 import { CheckLedger } from "../../src/ledger/check-ledger.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import { RedisProjection } from "../../src/projections/redis/redis-projection.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
 import { Batcher } from "../../src/write/batcher.ts";
 import type { RepairCrashOrder } from "./crash-run.ts";
 

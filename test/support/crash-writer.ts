@@ -1,8 +1,8 @@
 import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { MemorySynchronizer, type Options, type SyncOutcome, WRITE_STEPS } from "../../src/index.ts";
-import { FaissProjection } from "../../src/projections/faiss/faiss-projection.ts";
-import { RedisProjection } from "../../src/projections/redis/redis-projection.ts";
+import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
+import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
 import type { Acknowledged, CrashOrder } from "./crash-run.ts";
 import { randomNumbers, sampleMemory } from "./memories.ts";
 

@@ -9,10 +9,10 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { createLog, FaissProjection, HashingEmbedder, type MemoryKey } from "../../src/index.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
-import type { LiveEntry } from "../../src/projections/projection.ts";
+import type { LiveEntry } from "../../src/stores/projection.ts";
 
 const { values } = parseArgs({
   options: {

@@ -1,10 +1,10 @@
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { afterAll, beforeAll } from "vitest";
-import type { EmbeddedServer } from "../../src/embedded/embedded-server.ts";
-import { startEmbeddedPostgres } from "../../src/embedded/postgres-server.ts";
-import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/embedded/redis-server.ts";
-import { pollUntil } from "../../src/embedded/wait.ts";
+import type { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
+import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
+import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
+import { pollUntil } from "../../src/dev/servers/wait.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
 /** A PostgreSQL and a Redis that belong to one test file, each behind a proxy, to be hurt at will. */

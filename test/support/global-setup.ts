@@ -1,7 +1,7 @@
 import type { TestProject } from "vitest/node";
-import { startEmbeddedPostgres } from "../../src/embedded/postgres-server.ts";
-import { openServices } from "../../src/embedded/services.ts";
-import { DIST_IS_CURRENT } from "../../src/projections/faiss/host-programs.ts";
+import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
+import { openServices } from "../../src/dev/servers/services.ts";
+import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
 import { distIsCurrent } from "./program.ts";
 
 declare module "vitest" {

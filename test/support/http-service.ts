@@ -3,7 +3,7 @@ import type { EffectiveOptions } from "../../src/config/options.ts";
 import { parseOptions } from "../../src/config/parse.ts";
 import { HttpService } from "../../src/http/http-service.ts";
 import { createKey, type KeyEntry, KeyRing } from "../../src/http/keys.ts";
-import { silentLog } from "../../src/observability/log.ts";
+import { silentLog } from "../../src/runtime/log.ts";
 import { openWorld, type World, type WorldOptions } from "./world.ts";
 
 export interface TestServiceOptions {

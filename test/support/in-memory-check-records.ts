@@ -1,8 +1,8 @@
+import { embeddingBytes } from "../../src/domain/checksum.ts";
+import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import type { CheckRecords } from "../../src/ledger/check-ledger.ts";
 import type { ConflictFilter, ConflictRecord, EvidenceRecord } from "../../src/ledger/conflict-statements.ts";
 import type { Checkpoint, CheckState, RecordedFinding } from "../../src/ledger/progress-statements.ts";
-import { embeddingBytes } from "../../src/memory/checksum.ts";
-import { keyText, type MemoryKey } from "../../src/memory/keys.ts";
 
 interface CheckRow {
   runId: string;

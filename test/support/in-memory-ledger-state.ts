@@ -1,5 +1,8 @@
-import type { Backend } from "../../src/connection/postgres-access.ts";
-import { StoreUnavailableError } from "../../src/errors.ts";
+import { embeddingFromBytes } from "../../src/domain/checksum.ts";
+import { StoreUnavailableError } from "../../src/domain/errors.ts";
+import { compareKeys, keyText, type MemoryKey } from "../../src/domain/keys.ts";
+import type { VersionVector } from "../../src/domain/version-vector.ts";
+import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
@@ -7,10 +10,7 @@ import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
 import type { LockedVersion, TransactionToken, VersionWrite } from "../../src/ledger/write-statements.ts";
-import { embeddingFromBytes } from "../../src/memory/checksum.ts";
-import { compareKeys, keyText, type MemoryKey } from "../../src/memory/keys.ts";
-import type { VersionVector } from "../../src/memory/version-vector.ts";
-import type { ProjectionName } from "../../src/projections/projection.ts";
+import type { ProjectionName } from "../../src/stores/projection.ts";
 import type { Interruption } from "./in-memory-projection.ts";
 
 /** A memory's narrow and wide row in one. */

@@ -1,4 +1,9 @@
-import type { Backend } from "../../src/connection/postgres-access.ts";
+import { BucketDigests, type BucketSet } from "../../src/domain/buckets.ts";
+import { checksumOf } from "../../src/domain/checksum.ts";
+import { compareKeys, keyText, type MemoryKey, parseKeyText } from "../../src/domain/keys.ts";
+import type { MemoryChange } from "../../src/domain/memory.ts";
+import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
+import type { FeedCursor, FeedPage } from "../../src/feed/change-source.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
@@ -7,12 +12,7 @@ import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/led
 import type { KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
-import { BucketDigests, type BucketSet } from "../../src/memory/buckets.ts";
-import { checksumOf } from "../../src/memory/checksum.ts";
-import { compareKeys, keyText, type MemoryKey, parseKeyText } from "../../src/memory/keys.ts";
-import type { MemoryChange } from "../../src/memory/memory.ts";
-import type { FeedCursor, FeedPage } from "../../src/projections/change-source.ts";
-import type { ProjectionHealth, ProjectionName } from "../../src/projections/projection.ts";
+import type { ProjectionHealth, ProjectionName } from "../../src/stores/projection.ts";
 import {
   type LedgerState,
   MemoryTransaction,

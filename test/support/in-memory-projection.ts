@@ -1,9 +1,9 @@
-import { AbortedError, StoreUnavailableError } from "../../src/errors.ts";
-import { isTimeout } from "../../src/lifecycle/deadline.ts";
-import { BucketDigests } from "../../src/memory/buckets.ts";
-import { checksumOf, embeddingBytes, entryDigest } from "../../src/memory/checksum.ts";
-import { bucketOf, keyText, type MemoryKey } from "../../src/memory/keys.ts";
-import type { MemoryChange, PutChange } from "../../src/memory/memory.ts";
+import { BucketDigests } from "../../src/domain/buckets.ts";
+import { checksumOf, embeddingBytes, entryDigest } from "../../src/domain/checksum.ts";
+import { AbortedError, StoreUnavailableError } from "../../src/domain/errors.ts";
+import { bucketOf, keyText, type MemoryKey } from "../../src/domain/keys.ts";
+import type { MemoryChange, PutChange } from "../../src/domain/memory.ts";
+import { isTimeout } from "../../src/runtime/deadline.ts";
 import type {
   LiveEntry,
   PreparedBatch,
@@ -14,7 +14,7 @@ import type {
   ScanOptions,
   ScanPage,
   StoredEntry,
-} from "../../src/projections/projection.ts";
+} from "../../src/stores/projection.ts";
 
 /** Called before each operation takes effect, and before its answer is given: there a test may wait, or throw. */
 export type Interruption = (operation: string) => Promise<void>;

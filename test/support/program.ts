@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DIST_IS_CURRENT } from "../../src/projections/faiss/host-programs.ts";
+import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
 
 export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,11 +1,16 @@
-import { Checker } from "../../src/consistency/checker.ts";
-import { Pace } from "../../src/consistency/pace.ts";
-import type { Finding } from "../../src/consistency/report.ts";
-import { type MnemosyncError, type StoreName, StoreRefusedError, StoreUnavailableError } from "../../src/errors.ts";
-import { keyText, type MemoryKey } from "../../src/memory/keys.ts";
-import { encodeMemory } from "../../src/memory/memory.ts";
-import { silentLog } from "../../src/observability/log.ts";
-import { FEED_START } from "../../src/projections/change-source.ts";
+import { Checker } from "../../src/consistency/check/checker.ts";
+import { Pace } from "../../src/consistency/check/pace.ts";
+import type { Finding } from "../../src/consistency/check/report.ts";
+import {
+  type MnemosyncError,
+  type StoreName,
+  StoreRefusedError,
+  StoreUnavailableError,
+} from "../../src/domain/errors.ts";
+import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
+import { encodeMemory } from "../../src/domain/memory.ts";
+import { FEED_START } from "../../src/feed/change-source.ts";
+import { silentLog } from "../../src/runtime/log.ts";
 import { Backlog } from "../../src/write/backlog.ts";
 import { Batcher } from "../../src/write/batcher.ts";
 import type { SyncOutcome } from "../../src/write/outcome.ts";

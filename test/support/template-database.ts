@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import postgres from "postgres";
-import { PostgresPool } from "../../src/connection/postgres-pool.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
 
 /** Any fixed number: one process at a time makes the template. */

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
-import { PostgresPool } from "../../src/connection/postgres-pool.ts";
-import type { EmbeddedServer } from "../../src/embedded/embedded-server.ts";
-import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/embedded/redis-server.ts";
+import type { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
+import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import {
   type ConnectExtras,
   FaissProjection,
@@ -17,7 +17,7 @@ import {
   type SyncOutcome,
 } from "../../src/index.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
-import type { Metric } from "../../src/projections/faiss/metric.ts";
+import type { Metric } from "../../src/stores/faiss/protocol/metric.ts";
 import { sampleMemories, sampleMemory } from "./memories.ts";
 import { postgresUrl } from "./services.ts";
 import { createTestDatabase, type TestDatabase } from "./template-database.ts";

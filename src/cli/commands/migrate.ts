@@ -1,7 +1,7 @@
 import { parseOptions } from "../../config/parse.ts";
-import { PostgresPool } from "../../connection/postgres-pool.ts";
+import { PostgresPool } from "../../drivers/postgres/postgres-pool.ts";
 import { migrate } from "../../ledger/migrate.ts";
-import { withDeadline } from "../../lifecycle/deadline.ts";
+import { withDeadline } from "../../runtime/deadline.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { connectOptions } from "../options.ts";

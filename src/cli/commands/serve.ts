@@ -2,7 +2,7 @@ import { parseOptions } from "../../config/parse.ts";
 import { HttpService } from "../../http/http-service.ts";
 import type { KeyRing } from "../../http/keys.ts";
 import { MemorySynchronizer, type Options } from "../../index.ts";
-import { untilAborted } from "../../lifecycle/deadline.ts";
+import { untilAborted } from "../../runtime/deadline.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { connectOptions } from "../options.ts";

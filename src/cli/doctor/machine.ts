@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { inspectDirectory } from "../../projections/faiss/inspect-directory.ts";
+import { inspectDirectory } from "../../stores/faiss/snapshots/inspect-directory.ts";
 import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 
 const NODE_MIN = [20, 19] as const;

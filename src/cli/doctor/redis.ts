@@ -1,4 +1,4 @@
-import type { RedisFacts } from "../../projections/redis/redis-facts.ts";
+import type { RedisFacts } from "../../stores/redis/redis-facts.ts";
 import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 
 /** Of its limit, in use. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { MemoryInput, SyncOutcome } from "../../index.ts";
 import { NotFoundError } from "../../index.ts";
-import { type ImportReport, importLines } from "../../portable/import-lines.ts";
-import { type JsonLine, readJsonLines } from "../../portable/json-lines.ts";
+import { type ImportReport, importLines } from "../../transfer/import-lines.ts";
+import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
 import { entityTag, memoryDocument, outcomeDocument } from "../documents.ts";
 import { assertPrecondition, expectedVersion, PRECONDITION_HEADERS } from "../preconditions.ts";
 import { type Route, type RouteReply, route } from "../route.ts";

@@ -3,7 +3,7 @@ import { diagnoseBinding, diagnoseNode } from "../../../src/cli/doctor/machine.t
 import { diagnosePostgres } from "../../../src/cli/doctor/postgres.ts";
 import { diagnoseRedis } from "../../../src/cli/doctor/redis.ts";
 import type { PostgresFacts } from "../../../src/ledger/server-facts.ts";
-import type { RedisFacts } from "../../../src/projections/redis/redis-facts.ts";
+import type { RedisFacts } from "../../../src/stores/redis/redis-facts.ts";
 
 const postgres: PostgresFacts = {
   versionNumber: 160_004,

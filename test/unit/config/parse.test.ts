@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { optionLeaves, optionsFromEnvironment, parseOptions, setOption } from "../../../src/config/parse.ts";
-import { ConfigurationError } from "../../../src/errors.ts";
+import { ConfigurationError } from "../../../src/domain/errors.ts";
 
 const urls = { postgresUrl: "postgres://u:p@h:1/d", redisUrl: "redis://h:1" };
 

@@ -1,6 +1,6 @@
 import type { Candidate, Conflict, ConflictBase } from "../../../src/conflict/strategy.ts";
-import type { StoreName } from "../../../src/errors.ts";
-import type { MemoryDocument } from "../../../src/memory/memory.ts";
+import type { StoreName } from "../../../src/domain/errors.ts";
+import type { MemoryDocument } from "../../../src/domain/memory.ts";
 
 export function document(fields: Partial<MemoryDocument> = {}): MemoryDocument {
   return { content: "base", memoryType: "episodic", importance: 0.5, metadata: {}, privacy: "full", ...fields };

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { decide } from "../../../src/conflict/decide.ts";
 import { NOTE_CHARACTERS_MAX } from "../../../src/conflict/resolution.ts";
 import type { Conflict, ConflictStrategy } from "../../../src/conflict/strategy.ts";
-import { MemoryValidator } from "../../../src/memory/schema.ts";
+import { MemoryValidator } from "../../../src/domain/schema.ts";
 import { candidate, conflict, document, floats } from "./conflicts.ts";
 
 const GIVEN = conflict([

@@ -3,7 +3,7 @@ import { decide } from "../../../src/conflict/decide.ts";
 import { preferStore } from "../../../src/conflict/prefer-store.ts";
 import { BUILT_IN_STRATEGIES, DEFAULT_STRATEGY, StrategyRegistry } from "../../../src/conflict/registry.ts";
 import type { ConflictStrategy } from "../../../src/conflict/strategy.ts";
-import { ConfigurationError, type StoreName } from "../../../src/errors.ts";
+import { ConfigurationError, type StoreName } from "../../../src/domain/errors.ts";
 import { base, candidate, conflict, document } from "./conflicts.ts";
 
 const named = (name: unknown): ConflictStrategy =>

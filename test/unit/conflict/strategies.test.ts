@@ -6,8 +6,8 @@ import { merge } from "../../../src/conflict/merge.ts";
 import { preferStore } from "../../../src/conflict/prefer-store.ts";
 import type { Conflict, ConflictStrategy, Resolution } from "../../../src/conflict/strategy.ts";
 import { versionVector } from "../../../src/conflict/version-vector.ts";
-import type { StoreName } from "../../../src/errors.ts";
-import type { MemoryDocument } from "../../../src/memory/memory.ts";
+import type { StoreName } from "../../../src/domain/errors.ts";
+import type { MemoryDocument } from "../../../src/domain/memory.ts";
 import { base, candidate, conflict, document, floats, tombstone } from "./conflicts.ts";
 
 /** Method: the whole table. Rows: recorded conflicts. Columns: what each strategy makes of them. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { classify } from "../../../src/consistency/classify.ts";
-import { type DriftKind, type Finding, storesByMemory } from "../../../src/consistency/report.ts";
+import { classify } from "../../../src/consistency/check/classify.ts";
+import { type DriftKind, type Finding, storesByMemory } from "../../../src/consistency/check/report.ts";
 import type { LedgerVersion } from "../../../src/ledger/read-statements.ts";
-import type { StoredEntry } from "../../../src/projections/projection.ts";
+import type { StoredEntry } from "../../../src/stores/projection.ts";
 
 /** Method: the whole table. Rows: what the ledger says (at version 5). Columns: what the store holds. */
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { Leadership } from "../../../src/consistency/leadership.ts";
-import { StoreUnavailableError } from "../../../src/errors.ts";
+import { Leadership } from "../../../src/consistency/loop/leadership.ts";
+import { StoreUnavailableError } from "../../../src/domain/errors.ts";
 import { CheckRecordsState, InMemoryCheckRecords } from "../../support/in-memory-check-records.ts";
 
 const signal = new AbortController().signal;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Load, Pace } from "../../../src/consistency/pace.ts";
+import { type Load, Pace } from "../../../src/consistency/check/pace.ts";
 
 const signal = new AbortController().signal;
 const IDLE: Load = { eventLoopDelayMs: 0, postgresWaiting: 0 };

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { Pace } from "../../../src/consistency/pace.ts";
-import { refill } from "../../../src/consistency/refill.ts";
-import { StoreUnavailableError } from "../../../src/errors.ts";
-import type { MemoryKey } from "../../../src/memory/keys.ts";
-import type { MemoryChange } from "../../../src/memory/memory.ts";
+import { Pace } from "../../../src/consistency/check/pace.ts";
+import { refill } from "../../../src/consistency/loop/refill.ts";
+import { StoreUnavailableError } from "../../../src/domain/errors.ts";
+import type { MemoryKey } from "../../../src/domain/keys.ts";
+import type { MemoryChange } from "../../../src/domain/memory.ts";
 import { put, tombstone } from "../../conformance/changes.ts";
 import { InMemoryProjection } from "../../support/in-memory-projection.ts";
 

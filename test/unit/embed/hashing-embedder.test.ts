@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { AbortedError, ConfigurationError } from "../../../src/domain/errors.ts";
 import { HashingEmbedder } from "../../../src/embed/hashing-embedder.ts";
-import { AbortedError, ConfigurationError } from "../../../src/errors.ts";
 import { cosine, norm, one, PINNED_TEXT, rank, sha256 } from "./support.ts";
 
 /** A change of any of these is another model: old vectors and new ones would no longer be comparable. */

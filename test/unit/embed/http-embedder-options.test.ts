@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { ConfigurationError } from "../../../src/domain/errors.ts";
 import { type HttpEmbedderOptions, parseHttpEmbedderOptions } from "../../../src/embed/http-embedder-options.ts";
-import { ConfigurationError } from "../../../src/errors.ts";
 
 const valid: HttpEmbedderOptions = { url: "https://embed.example", model: "m", dimension: 8 };
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { MemoryValidator } from "../../../src/memory/schema.ts";
+import { MemoryValidator } from "../../../src/domain/schema.ts";
 
 const lines = readFileSync(new URL("../../../samples/memories.jsonl", import.meta.url), "utf8")
   .trimEnd()

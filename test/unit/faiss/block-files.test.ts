@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { BlockFiles } from "../../../src/projections/faiss/block-files.ts";
-import { checkFlatFile, FlatFormatError } from "../../../src/projections/faiss/flat-block.ts";
+import { BlockFiles } from "../../../src/stores/faiss/protocol/block-files.ts";
+import { checkFlatFile, FlatFormatError } from "../../../src/stores/faiss/protocol/flat-block.ts";
 import { temporaryFolder } from "./support.ts";
 
 const shape = { dimension: 4, metric: "ip" as const };

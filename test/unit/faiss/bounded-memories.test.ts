@@ -1,16 +1,16 @@
 import { expect, test } from "vitest";
-import type { StagedBlock } from "../../../src/projections/faiss/host/flat-space.ts";
-import { HeldBatches } from "../../../src/projections/faiss/host/held-batches.ts";
-import type { WireChange } from "../../../src/projections/faiss/messages.ts";
-import { resolveOptions } from "../../../src/projections/faiss/options.ts";
+import { RecentPublishes } from "../../../src/stores/faiss/client/recent-publishes.ts";
+import type { StagedBlock } from "../../../src/stores/faiss/host/flat-space.ts";
+import { HeldBatches } from "../../../src/stores/faiss/host/held-batches.ts";
+import { resolveOptions } from "../../../src/stores/faiss/options.ts";
+import type { WireChange } from "../../../src/stores/faiss/protocol/messages.ts";
 import {
   ChangeCursor,
   type PackedChanges,
   packedFlaw,
   packWireChanges,
   rowsByNamespace,
-} from "../../../src/projections/faiss/packed-changes.ts";
-import { RecentPublishes } from "../../../src/projections/faiss/recent-publishes.ts";
+} from "../../../src/stores/faiss/protocol/packed-changes.ts";
 
 const change = (memoryId: string, version = 1): WireChange => ({
   namespace: "n",

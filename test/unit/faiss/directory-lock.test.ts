@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { ConfigurationError } from "../../../src/errors.ts";
-import { DirectoryLock } from "../../../src/projections/faiss/directory-lock.ts";
-import { isRunning, ownIdentity } from "../../../src/projections/faiss/process-identity.ts";
+import { ConfigurationError } from "../../../src/domain/errors.ts";
+import { DirectoryLock } from "../../../src/stores/faiss/snapshots/directory-lock.ts";
+import { isRunning, ownIdentity } from "../../../src/stores/faiss/snapshots/process-identity.ts";
 import { temporaryFolder } from "./support.ts";
 
 let directory: string;

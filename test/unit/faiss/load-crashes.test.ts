@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { StoreUnavailableError } from "../../../src/errors.ts";
-import type { HostConnection } from "../../../src/projections/faiss/host-connection.ts";
-import { LedgerFollower } from "../../../src/projections/faiss/ledger-follower.ts";
-import { resolveOptions } from "../../../src/projections/faiss/options.ts";
+import { StoreUnavailableError } from "../../../src/domain/errors.ts";
+import type { HostConnection } from "../../../src/stores/faiss/client/host-connection.ts";
+import { LedgerFollower } from "../../../src/stores/faiss/client/ledger-follower.ts";
+import { resolveOptions } from "../../../src/stores/faiss/options.ts";
 import { MemorySource, recordingLog } from "./support.ts";
 
 /** A host that dies as soon as it is to load snapshot 7, and knows of an older one. */

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { Rebuilder } from "../../../src/projections/faiss/host/rebuilder.ts";
+import { Rebuilder } from "../../../src/stores/faiss/host/rebuilder.ts";
 
 function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), "mnemosync-rebuilder-test-"));

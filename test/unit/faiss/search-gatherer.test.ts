@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { SearchHit } from "../../../src/projections/faiss/messages.ts";
-import { SearchGatherer } from "../../../src/projections/faiss/search-gatherer.ts";
+import { SearchGatherer } from "../../../src/stores/faiss/client/search-gatherer.ts";
+import type { SearchHit } from "../../../src/stores/faiss/protocol/messages.ts";
 
 /** Answers when told to; a hit's id names the vector and k. */
 class FakeHost {

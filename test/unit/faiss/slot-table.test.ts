@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type SlotDigest, type SlotEntry, SlotTable } from "../../../src/projections/faiss/slot-table.ts";
-import { TombstoneTable } from "../../../src/projections/faiss/tombstone-table.ts";
+import { type SlotDigest, type SlotEntry, SlotTable } from "../../../src/stores/faiss/host/slot-table.ts";
+import { TombstoneTable } from "../../../src/stores/faiss/host/tombstone-table.ts";
 
 const checksum = (version: number): Buffer => Buffer.alloc(32, version);
 

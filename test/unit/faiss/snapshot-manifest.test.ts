@@ -4,7 +4,7 @@ import {
   parseManifest,
   type SnapshotManifest,
   SnapshotRejection,
-} from "../../../src/projections/faiss/snapshot-manifest.ts";
+} from "../../../src/stores/faiss/snapshots/snapshot-manifest.ts";
 
 const expected = { epoch: "e1", model: "m", dimension: 3, metric: "cosine" as const };
 const manifest: SnapshotManifest = {

@@ -2,7 +2,8 @@ import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { ValidationError } from "../../../src/errors.ts";
+import { ValidationError } from "../../../src/domain/errors.ts";
+import { loadFaiss } from "../../../src/stores/faiss/host/faiss.ts";
 import {
   checkFlatFile,
   checkFlatHeader,
@@ -10,9 +11,8 @@ import {
   FLAT_HEADER_BYTES,
   FlatFormatError,
   flatFileBytes,
-} from "../../../src/projections/faiss/flat-block.ts";
-import { loadFaiss } from "../../../src/projections/faiss/host/faiss.ts";
-import { projectChecked, projectVector, scoreOf } from "../../../src/projections/faiss/metric.ts";
+} from "../../../src/stores/faiss/protocol/flat-block.ts";
+import { projectChecked, projectVector, scoreOf } from "../../../src/stores/faiss/protocol/metric.ts";
 import { randomNumbers, randomVector, temporaryFolder } from "./support.ts";
 
 for (const metric of ["cosine", "ip", "l2"] as const) {

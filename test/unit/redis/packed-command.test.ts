@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { WireBuffers } from "../../../src/connection/wire-buffers.ts";
-import { packCommand } from "../../../src/projections/redis/packed-command.ts";
+import { WireBuffers } from "../../../src/drivers/postgres/wire-buffers.ts";
+import { packCommand } from "../../../src/stores/redis/packed-command.ts";
 
 const LARGE = Buffer.alloc(100_000, "x");
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { StoreUnavailableError, ValidationError } from "../../../src/errors.ts";
-import { encodeMemory, type MemoryChange } from "../../../src/memory/memory.ts";
-import { silentLog } from "../../../src/observability/log.ts";
+import { StoreUnavailableError, ValidationError } from "../../../src/domain/errors.ts";
+import { encodeMemory, type MemoryChange } from "../../../src/domain/memory.ts";
+import { silentLog } from "../../../src/runtime/log.ts";
 import { Backlog } from "../../../src/write/backlog.ts";
 import { decide } from "../../../src/write/plan.ts";
 import { StoreGate } from "../../../src/write/store-gate.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ClosedError, QueueFullError, StoreUnavailableError } from "../../../src/errors.ts";
+import { ClosedError, QueueFullError, StoreUnavailableError } from "../../../src/domain/errors.ts";
 import { Batcher, type BatcherOptions } from "../../../src/write/batcher.ts";
 import { failedOutcome, type SyncOutcome } from "../../../src/write/outcome.ts";
 import type { WriteIntent } from "../../../src/write/plan.ts";

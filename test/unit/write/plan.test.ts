@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { encodeMemory } from "../../../src/domain/memory.ts";
 import type { LockedVersion } from "../../../src/ledger/write-statements.ts";
-import { encodeMemory } from "../../../src/memory/memory.ts";
 import { assertDistinct, decide, type WriteIntent } from "../../../src/write/plan.ts";
 
 const KEY = { namespace: "default", memoryId: "m" };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { StoreRefusedError, StoreUnavailableError, ValidationError } from "../../../src/errors.ts";
-import type { ProjectionHealth } from "../../../src/projections/projection.ts";
+import { StoreRefusedError, StoreUnavailableError, ValidationError } from "../../../src/domain/errors.ts";
+import type { ProjectionHealth } from "../../../src/stores/projection.ts";
 import { countsAgainstStore, type Probed, StoreGate } from "../../../src/write/store-gate.ts";
 
 const DOWN = new StoreUnavailableError("redis", "gone");

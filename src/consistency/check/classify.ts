@@ -1,0 +1,80 @@
+import type { LedgerVersion } from "../../ledger/read-statements.ts";
+import type { Eviction, ProjectionName, StoredEntry } from "../../stores/projection.ts";
+import type { DriftKind } from "./report.ts";
+
+/** What is wrong with an entry, and what was seen. */
+export interface Drift {
+  readonly kind: DriftKind;
+  readonly evidence: string;
+  /** For `missing`: the store's policy lets it drop such an entry, so that this is a cache miss and no drift. */
+  readonly evicted?: boolean;
+}
+
+/** What a projection has to hold of a memory. */
+export type Expectation = "live" | "nothing" | "tombstone";
+
+/** What `store` has to hold of `ledger` at the time `now` (ms since 1970); undefined: the ledger does not know the memory. */
+export function expectationOf(ledger: LedgerVersion, store: ProjectionName): Expectation {
+  if (ledger.checksum === null) return "tombstone";
+  if (store === "faiss" && ledger.faissVersion === null) return "nothing";
+  return "live";
+}
+
+/**
+ * Compares what a projection holds (null: nothing) with what the ledger says (undefined: nothing), by version and
+ * checksum. Null when they agree. Pure: every case is in the table of its unit test.
+ */
+export function classify(
+  store: ProjectionName,
+  ledger: LedgerVersion | undefined,
+  entry: StoredEntry | null,
+  now: number,
+  eviction: Eviction = "none",
+): Drift | null {
+  if (entry?.state === "malformed")
+    return { kind: ledger === undefined ? "orphan" : "corrupt", evidence: entry.reason };
+  // A tombstone of a memory that the ledger does not know shows nothing and goes away by itself.
+  if (ledger === undefined) {
+    return entry?.state === "live" ? { kind: "orphan", evidence: `holds version ${entry.version}` } : null;
+  }
+  // Past its time a memory is shown by nobody; the store may have dropped it before the sweeper has.
+  if (entry === null && ledger.expiresAt !== null && ledger.expiresAt <= now) return null;
+  switch (expectationOf(ledger, store)) {
+    case "live":
+      return classifyLive(ledger, entry, eviction);
+    case "nothing":
+      return entry?.state === "live" ? older(ledger, entry.version, "a vector for a memory that has none") : null;
+    case "tombstone":
+      if (entry === null || entry.state === "tombstone") return null;
+      return { kind: "resurrected", evidence: `shows version ${entry.version}, deleted at version ${ledger.version}` };
+  }
+}
+
+function classifyLive(
+  ledger: LedgerVersion,
+  entry: Exclude<StoredEntry, { state: "malformed" }> | null,
+  eviction: Eviction,
+): Drift | null {
+  if (entry === null) {
+    const evicted = eviction === "all" || (eviction === "expiring" && ledger.expiresAt !== null);
+    return { kind: "missing", evidence: `version ${ledger.version} is not there`, ...(evicted && { evicted }) };
+  }
+  if (entry.state === "tombstone") {
+    if (entry.version === ledger.version) {
+      return { kind: "missing", evidence: `a tombstone stands in place of version ${entry.version}` };
+    }
+    return older(ledger, entry.version, "a tombstone");
+  }
+  if (entry.version !== ledger.version) return older(ledger, entry.version, "it");
+  if (entry.checksum === ledger.checksum) return null;
+  return { kind: "diverged", evidence: `checksum ${short(entry.checksum)}, expected ${short(ledger.checksum ?? "")}` };
+}
+
+function older(ledger: LedgerVersion, version: number, what: string): Drift {
+  const evidence = `${what} is at version ${version}, the ledger at ${ledger.version}`;
+  return { kind: version > ledger.version ? "ahead" : "stale", evidence };
+}
+
+function short(checksum: string): string {
+  return checksum.length > 12 ? `${checksum.slice(0, 12)}…` : checksum;
+}

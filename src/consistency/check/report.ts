@@ -1,0 +1,82 @@
+import type { StoreName } from "../../domain/errors.ts";
+import type { MemoryKey } from "../../domain/keys.ts";
+
+/**
+ * How a store differs from the ledger:
+ * - `missing`: the ledger has the memory, the store does not.
+ * - `stale`: the store holds an older version.
+ * - `ahead`: the store holds a version that the ledger never gave out.
+ * - `diverged`: same version, other checksum.
+ * - `corrupt`: the data does not fit its checksum, or is no entry at all.
+ * - `orphan`: the ledger does not know the memory.
+ * - `resurrected`: the ledger says that it is deleted, the store shows it.
+ * - `foreign`: the memory's vector is of another model or dimension than the index's.
+ */
+export type DriftKind = "missing" | "stale" | "ahead" | "diverged" | "corrupt" | "orphan" | "resurrected" | "foreign";
+
+export const DRIFT_KINDS: readonly DriftKind[] = [
+  "missing",
+  "stale",
+  "ahead",
+  "diverged",
+  "corrupt",
+  "orphan",
+  "resurrected",
+  "foreign",
+];
+
+/** Kinds in which both sides may be right, so that a strategy decides. In all others the ledger is. */
+export const CONFLICT_KINDS: ReadonlySet<DriftKind> = new Set<DriftKind>(["ahead", "diverged", "orphan"]);
+
+/**
+ * - `quick`: what changed since the last quick pass, by version and checksum.
+ * - `full`: every entry of all three stores, in both directions, by version and checksum.
+ * - `deep`: the data itself as well, read and hashed again, vectors bit by bit.
+ */
+export type CheckScope = "quick" | "full" | "deep";
+
+export const CHECK_SCOPES: readonly CheckScope[] = ["quick", "full", "deep"];
+
+/** One proven difference between a store and the ledger. */
+export interface Finding extends MemoryKey {
+  readonly store: StoreName;
+  readonly kind: DriftKind;
+  /** What the ledger says; null when it does not know the memory. */
+  readonly expectedVersion: number | null;
+  /** What the store holds; null when it holds nothing, or nothing with a version. */
+  readonly foundVersion: number | null;
+  /** What was seen, for people. */
+  readonly evidence: string;
+}
+
+export interface ConsistencyReport {
+  /** True only when everything that the scope covers was looked at and nothing differs. */
+  readonly clean: boolean;
+  readonly scope: CheckScope;
+  /** Stores that were looked at. */
+  readonly stores: readonly StoreName[];
+  /** Memories of the ledger that were compared. */
+  readonly checked: number;
+  readonly findings: readonly Finding[];
+  /** Memory id → stores in which it differs. Ids of several namespaces share an entry. */
+  readonly byMemory: Readonly<Record<string, StoreName[]>>;
+  /** True when there was more drift than a report holds: repair what is listed, then check again. */
+  readonly truncated: boolean;
+  /** Memories that a Redis with an evicting policy does not hold: cache misses, no drift. */
+  readonly misses: number;
+  /** Milliseconds since 1970. Of the first part, where an interrupted check was resumed. */
+  readonly startedAt: number;
+  /** Whether it went on where an earlier, interrupted one had come to. */
+  readonly resumed: boolean;
+}
+
+/** Memory id → stores in which it differs. */
+export function storesByMemory(findings: readonly Finding[]): Record<string, StoreName[]> {
+  const byMemory: Record<string, StoreName[]> = Object.create(null);
+  for (const { memoryId, store } of findings) {
+    byMemory[memoryId] ??= [];
+    const stores = byMemory[memoryId];
+    if (!stores.includes(store)) stores.push(store);
+  }
+  return { ...byMemory };
+}

@@ -1,0 +1,71 @@
+import type { StoreName } from "../../domain/errors.ts";
+import { BUCKET_COUNT } from "../../domain/keys.ts";
+import type { CheckRecords } from "../../ledger/check-ledger.ts";
+import type { CheckState } from "../../ledger/progress-statements.ts";
+import { sweepCoverage } from "../check/sweep.ts";
+import type { WalkPosition } from "../check/walk.ts";
+
+/** How one kind of check on one node stands. Times are ISO-8601. */
+export interface CheckStatus {
+  /** `quick`, `full`, `deep` or `sweep`; with the stores behind a colon where it looks at some only. */
+  readonly scope: string;
+  readonly nodeId: string;
+  readonly startedAt: string;
+  /** Null while it runs, or when it was cut short. */
+  readonly finishedAt: string | null;
+  readonly lastCleanAt: string | null;
+  /** Memories compared one by one, so far or in all. */
+  readonly checked: number;
+  readonly findings: number;
+  /** Share of what it has to look at that is done, 0 to 1; null for `quick`, whose end is not known beforehand. */
+  readonly coverage: number | null;
+  /** Milliseconds for the rest, at the rate so far; null when it has ended, or no rate is known. */
+  readonly remainingMs: number | null;
+}
+
+export interface ConsistencyStatus {
+  readonly checks: readonly CheckStatus[];
+  /** Findings that are not repaired, by store and kind. */
+  readonly findings: readonly { readonly store: StoreName; readonly kind: string; readonly count: number }[];
+}
+
+export async function readConsistencyStatus(
+  records: Pick<CheckRecords, "checkStates" | "countFindings">,
+  projections: readonly StoreName[],
+  signal: AbortSignal,
+): Promise<ConsistencyStatus> {
+  const [states, findings] = await Promise.all([records.checkStates(signal), records.countFindings(signal)]);
+  return { checks: states.map((state) => checkStatus(state, projections)), findings };
+}
+
+function checkStatus(state: CheckState, projections: readonly StoreName[]): CheckStatus {
+  const coverage = coverageOf(state, projections);
+  // A sweep's time includes its pauses, so that its rest is an estimate in time of day, as that of the others is.
+  const elapsedMs = Date.now() - state.startedAt;
+  const open = state.finishedAt === null && coverage !== null && coverage > 0;
+  return {
+    scope: state.scope,
+    nodeId: state.nodeId,
+    startedAt: iso(state.startedAt),
+    finishedAt: state.finishedAt === null ? null : iso(state.finishedAt),
+    lastCleanAt: state.lastCleanAt === null ? null : iso(state.lastCleanAt),
+    checked: state.checked,
+    findings: state.findings,
+    coverage,
+    remainingMs: open ? Math.max(0, Math.round((elapsedMs * (1 - coverage)) / coverage)) : null,
+  };
+}
+
+function coverageOf({ scope, position, finishedAt }: CheckState, projections: readonly StoreName[]): number | null {
+  const kind = scope.split(":")[0];
+  if (kind === "quick") return null;
+  if (finishedAt !== null) return 1;
+  const walk = position as WalkPosition | null;
+  if (walk === null) return 0;
+  if (kind === "sweep") return sweepCoverage(walk, projections);
+  return walk.stage === "ledger" ? ((walk.after?.bucket ?? -1) + 1) / BUCKET_COUNT : 1;
+}
+
+function iso(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,238 @@
+import { differences, type SideDifferences } from "../../conflict/differences.ts";
+import type { Candidate, ConflictStrategy, Resolution } from "../../conflict/strategy.ts";
+import { checksumOf, embeddingFromBytes } from "../../domain/checksum.ts";
+import { NotFoundError, type StoreName, ValidationError } from "../../domain/errors.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import type { MemoryKey } from "../../domain/keys.ts";
+import { canonicalJson, type MemoryDocument, type Privacy } from "../../domain/memory.ts";
+import { parseVector, type VersionVector } from "../../domain/version-vector.ts";
+import type { ConflictFilter, ConflictOrigin, ConflictRecord } from "../../ledger/conflict-statements.ts";
+import { CONFLICT_KINDS, type DriftKind, type Finding } from "../check/report.ts";
+import { decideImported } from "./imported-conflicts.ts";
+import type { RepairDetail, RepairerParts, Verdict } from "./repair-options.ts";
+import { resolveConflicts } from "./resolve-conflicts.ts";
+
+/** One finding that was, or is to be, decided on. */
+export interface ConflictSummary extends MemoryKey {
+  readonly id: string;
+  /** Where the other side was found: a store, or an import. */
+  readonly store: ConflictOrigin;
+  readonly kind: DriftKind;
+  readonly state: "pending" | "resolved" | "failed";
+  /** Who decided, or would not. `ledger_wins`: the ledger was right by rule. */
+  readonly strategy: string;
+  /** Why it waits; null when it does not. */
+  readonly pendingBecause: string | null;
+  readonly ledgerVersion: number | null;
+  readonly foundVersion: number | null;
+  /** Milliseconds since 1970. */
+  readonly detectedAt: number;
+  readonly resolvedAt: number | null;
+  /** What was done, or why it could not be. */
+  readonly resolution: string | null;
+}
+
+/** What one side said when the conflict was found. */
+export interface ConflictSide {
+  readonly version: number | null;
+  readonly checksum: string | null;
+  readonly document: MemoryDocument | null;
+  /** What stood there as text, where it is no JSON document. */
+  readonly raw: string | null;
+  readonly embedding: Float32Array | null;
+  readonly vector: VersionVector | null;
+  /** Milliseconds since 1970. */
+  readonly modifiedAt: number | null;
+}
+
+export interface ConflictDetails extends ConflictSummary {
+  /** What was seen, for people. */
+  readonly evidence: string;
+  readonly ledger: ConflictSide;
+  readonly found: ConflictSide;
+  /** From the ledger's side (left) to the store's (right); null where one of them is no document. */
+  readonly differences: SideDifferences | null;
+}
+
+/** How a person decides: for one side, or for a content of their own, or (nobody's in the ledger yet) for nothing. */
+export type ConflictDecision =
+  | { readonly choose: ConflictOrigin }
+  | { readonly remove: true }
+  | {
+      readonly content: string;
+      readonly memoryType: string;
+      readonly importance?: number;
+      readonly metadata?: JsonObject;
+      readonly privacy?: Privacy;
+      readonly embedding?: readonly number[] | Float32Array | null;
+      readonly embeddingModel?: string;
+      readonly expiresAt?: string;
+    };
+
+export interface ConflictListOptions extends Partial<Omit<ConflictFilter, "limit">> {
+  /** At most 1,000. @default 100 */
+  readonly limit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What became of a decision. */
+export interface DecisionOutcome extends Omit<RepairDetail, "store"> {
+  readonly store: ConflictOrigin;
+}
+
+/** Under this name a person's decision is logged. */
+const BY_HAND = "manual";
+const LIST_MAX = 1_000;
+
+/** Conflicts on record: list them, look at both sides, decide. */
+export class PendingConflicts {
+  readonly #parts: RepairerParts;
+
+  constructor(parts: RepairerParts) {
+    this.#parts = parts;
+  }
+
+  /** In the order in which they were found. Those that wait for somebody, unless the filter says otherwise. */
+  async list(options: ConflictListOptions = {}): Promise<ConflictSummary[]> {
+    const { limit = 100, signal = new AbortController().signal, ...filter } = options;
+    this.#parts.validator.checkCount(limit, "limit", LIST_MAX);
+    if (filter.after !== undefined) checkId(filter.after, "after");
+    const wanted = filter.state === undefined && filter.waiting === undefined ? { waiting: true, ...filter } : filter;
+    return (await this.#parts.records.listConflicts({ ...wanted, limit }, signal)).map(summary);
+  }
+
+  /** @throws {NotFoundError} */
+  async show(id: string, options: { signal?: AbortSignal } = {}): Promise<ConflictDetails> {
+    return details(await this.#read(id, options.signal ?? new AbortController().signal));
+  }
+
+  /**
+   * Carries a decision out, as a strategy's: what loses stays on record, what wins becomes a version of the ledger.
+   * `deferred` when the memory is not as it was found any more: check again.
+   * @throws {NotFoundError} There is no such conflict. @throws {ValidationError} It is decided already, or the decision
+   *   does not fit it.
+   */
+  async resolve(
+    id: string,
+    decision: ConflictDecision,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<DecisionOutcome> {
+    const { signal = new AbortController().signal } = options;
+    const record = await this.#read(id, signal);
+    if (record.state !== "pending") {
+      throw new ValidationError("id", `conflict ${id} is ${record.state} already: ${record.resolution ?? ""}`);
+    }
+    if (!CONFLICT_KINDS.has(record.kind as DriftKind) || record.store === "postgres") {
+      throw new ValidationError(
+        "id",
+        `conflict ${id} is a repair that was cut short, not a decision: run the repair again`,
+      );
+    }
+    const resolution = this.#resolution(decision, record);
+    if (record.store === "import") {
+      const { namespace, memoryId, store } = record;
+      const { outcome, note } = await decideImported(this.#parts, record, resolution, signal);
+      return { namespace, memoryId, store, kind: record.kind as DriftKind, outcome, note, strategy: BY_HAND };
+    }
+    const finding = findingOf(record, record.store);
+    const strategy: ConflictStrategy = {
+      name: BY_HAND,
+      // The decision was about what was shown: the version alone does not tell whether that is what stands there.
+      resolve: ({ candidates }) => (candidates.some((side) => isShown(side, record)) ? resolution : CHANGED),
+    };
+    const verdicts = await resolveConflicts(this.#parts, [finding], strategy, { dryRun: false, signal });
+    const verdict = verdicts.get(finding) as Verdict;
+    const { namespace, memoryId, store, kind } = finding;
+    return { namespace, memoryId, store, kind, outcome: verdict.outcome, note: verdict.note, strategy: BY_HAND };
+  }
+
+  #resolution(decision: ConflictDecision, record: ConflictRecord): Resolution {
+    if ("choose" in decision) {
+      const sides = record.ledgerVersion === null ? [record.store] : ["postgres", record.store];
+      if (sides.includes(decision.choose)) return { action: "choose", store: decision.choose };
+      throw new ValidationError("choose", `${JSON.stringify(decision.choose)} is no side of it: ${sides.join(", ")}`);
+    }
+    if ("remove" in decision) {
+      if (record.kind === "orphan") return { action: "remove" };
+      throw new ValidationError("remove", "the ledger knows this memory: choose a side, or delete the memory");
+    }
+    const { validator } = this.#parts;
+    const memory = validator.validate({ ...decision, namespace: record.namespace, memoryId: record.memoryId });
+    return { action: "write", document: memory.document, embedding: memory.embedding };
+  }
+
+  async #read(id: string, signal: AbortSignal): Promise<ConflictRecord> {
+    checkId(id, "id");
+    const record = await this.#parts.records.readConflict(id, signal);
+    if (record === null) throw new NotFoundError(`there is no conflict ${id}: list them to see which there are`);
+    return record;
+  }
+}
+
+const CHANGED: Resolution = {
+  action: "pending",
+  note: "what was decided about is not there any more: look at it again",
+};
+
+function isShown({ store, document, embedding }: Candidate, record: ConflictRecord): boolean {
+  if (store !== record.store || document === null) return false;
+  return checksumOf(canonicalJson(document), embedding) === record.foundChecksum;
+}
+
+function checkId(id: string, path: string): void {
+  if (!/^[0-9]{1,18}$/.test(id)) throw new ValidationError(path, `${JSON.stringify(id)} is no id: expected a number`);
+}
+
+function findingOf(record: ConflictRecord, store: StoreName): Finding {
+  const { namespace, memoryId, evidence, foundVersion } = record;
+  const kind = record.kind as DriftKind;
+  return { namespace, memoryId, store, kind, expectedVersion: record.ledgerVersion, foundVersion, evidence };
+}
+
+function summary(record: ConflictRecord): ConflictSummary {
+  const { id, namespace, memoryId, store, state, strategy, pendingBecause, ledgerVersion, foundVersion } = record;
+  const { detectedAt, resolvedAt, resolution } = record;
+  const kind = record.kind as DriftKind;
+  const told = { id, namespace, memoryId, store, kind, state, strategy, pendingBecause };
+  return { ...told, ledgerVersion, foundVersion, detectedAt, resolvedAt, resolution };
+}
+
+function details(record: ConflictRecord): ConflictDetails {
+  const ledger = {
+    version: record.ledgerVersion,
+    checksum: record.ledgerChecksum,
+    document: record.ledgerDocument === null ? null : (JSON.parse(record.ledgerDocument) as MemoryDocument),
+    raw: null,
+    embedding: record.ledgerEmbedding && embeddingFromBytes(record.ledgerEmbedding),
+    vector: record.ledgerVector === null ? null : parseVector(record.ledgerVector),
+    modifiedAt: record.ledgerModifiedAt,
+  };
+  const text = record.foundDocument?.toString() ?? null;
+  const document = text === null ? null : parsed(text);
+  const found = {
+    version: record.foundVersion,
+    checksum: record.foundChecksum,
+    document,
+    raw: document === null ? text : null,
+    embedding: record.foundEmbedding && embeddingFromBytes(record.foundEmbedding),
+    vector: record.foundVector === null ? null : parseVector(record.foundVector),
+    modifiedAt: record.foundModifiedAt,
+  };
+  const comparable = CONFLICT_KINDS.has(record.kind as DriftKind) && document !== null;
+  return {
+    ...summary(record),
+    evidence: record.evidence,
+    ledger,
+    found,
+    differences: comparable ? differences(ledger, found) : null,
+  };
+}
+
+function parsed(text: string): MemoryDocument | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as MemoryDocument) : null;
+  } catch {
+    return null; // What stands there is shown as it is.
+  }
+}

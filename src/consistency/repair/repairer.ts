@@ -1,0 +1,204 @@
+import { DEFAULT_STRATEGY } from "../../conflict/registry.ts";
+import type { ConflictStrategy } from "../../conflict/strategy.ts";
+import { InternalError, MnemosyncError, type StoreName, ValidationError } from "../../domain/errors.ts";
+import { CONFLICT_KINDS, type ConsistencyReport, DRIFT_KINDS, type DriftKind, type Finding } from "../check/report.ts";
+import { embedAnew } from "./embed-anew.ts";
+import { settleInterrupted } from "./interrupted.ts";
+import { mendLedger } from "./mend-ledger.ts";
+import {
+  deferred,
+  failed,
+  type RepairDetail,
+  type RepairerParts,
+  type RepairOptions,
+  type RepairReport,
+  type RepairStep,
+  type Verdict,
+  type Verdicts,
+} from "./repair-options.ts";
+import { republish } from "./republish.ts";
+import { resolveConflicts } from "./resolve-conflicts.ts";
+
+/** Findings that are repaired at a time, and how many of such batches of a kind run beside each other. */
+const BATCH_SIZE = 250;
+const CONCURRENCY = 2;
+
+const STORES: readonly StoreName[] = ["postgres", "redis", "faiss"];
+
+/** What is done about findings of one sort: all of them, in batches. */
+interface Task {
+  readonly findings: readonly Finding[];
+  readonly work: (batch: readonly Finding[]) => Promise<Verdicts>;
+}
+
+/**
+ * Repairs findings: keeps what was found as evidence, changes what is proven to be wrong (provided that it still is as
+ * it was found), reads it back. A repair counts when the store then agrees.
+ */
+export class Repairer {
+  readonly #parts: RepairerParts;
+
+  constructor(parts: RepairerParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {ConfigurationError} The strategy is unknown. @throws {ValidationError} An option is out of bounds. */
+  async run(report: Pick<ConsistencyReport, "findings">, options: RepairOptions = {}): Promise<RepairReport> {
+    const { signal = new AbortController().signal, dryRun = false, onProgress } = options;
+    checkOptions(options);
+    const strategy = this.#strategy(options.strategy ?? DEFAULT_STRATEGY);
+    const step: RepairStep = { dryRun, signal };
+    const kinds = new Set<DriftKind>(options.kinds ?? DRIFT_KINDS);
+    const stores = new Set<StoreName>(options.stores ?? STORES);
+    const wanted = report.findings.filter(({ kind, store }) => kinds.has(kind) && stores.has(store));
+    const findings = wanted.slice(0, options.repairsMax);
+    const interrupted = dryRun ? 0 : await settleInterrupted(this.#parts, signal);
+    const verdicts: Verdicts = new Map();
+    for (const finding of wanted.slice(findings.length)) {
+      verdicts.set(finding, deferred(`over the ${findings.length} that one run may repair: run it again`));
+    }
+    // The ledger first, since what is published again comes from it; then what may change it.
+    for (const tasks of this.#stages(findings, strategy, step)) {
+      await Promise.all(
+        tasks.map((task) =>
+          inBatches(task, signal, async (batch) => {
+            for (const [finding, verdict] of await this.#guarded(task, batch, step)) verdicts.set(finding, verdict);
+            onProgress?.({ done: verdicts.size, total: wanted.length });
+          }),
+        ),
+      );
+    }
+    const details = wanted.map((finding) => detail(finding, verdicts.get(finding)));
+    const summary = summarize(details);
+    if (dryRun) return summary;
+    // What an interrupted run had kept under another version of the ledger ends with what was repaired just now.
+    if (interrupted > 0) await settleInterrupted(this.#parts, signal);
+    await this.#forget(details, signal);
+    this.#parts.onRepaired?.(summary);
+    return summary;
+  }
+
+  #strategy(strategy: string | ConflictStrategy): ConflictStrategy {
+    return typeof strategy === "string" ? this.#parts.strategies.get(strategy) : strategy;
+  }
+
+  #stages(findings: readonly Finding[], strategy: ConflictStrategy, step: RepairStep): Task[][] {
+    const parts = this.#parts;
+    const each = (list: readonly Finding[], work: (batch: readonly Finding[]) => Promise<Verdict[]>): Task => ({
+      findings: list,
+      work: async (batch) => zip(batch, await work(batch)),
+    });
+    const ofLedger = findings.filter(({ store }) => store === "postgres");
+    const ofCopies = findings.filter(({ store }) => store !== "postgres");
+    const conflicts = ofCopies.filter(({ kind }) => CONFLICT_KINDS.has(kind));
+    const foreign = ofCopies.filter(({ kind }) => kind === "foreign");
+    const plain = ofCopies.filter(({ kind }) => kind !== "foreign" && !CONFLICT_KINDS.has(kind));
+    // All of one memory's conflicts go into one batch, since they are one decision.
+    const byMemory = conflicts.toSorted(
+      (a, b) => compareText(a.namespace, b.namespace) || compareText(a.memoryId, b.memoryId),
+    );
+    return [
+      [each(ofLedger, (batch) => mendLedger(parts, batch, step))],
+      [
+        { findings: byMemory, work: (batch) => resolveConflicts(parts, batch, strategy, step) },
+        each(foreign, (batch) => embedAnew(parts, batch, step)),
+      ],
+      parts.projections.map((projection) =>
+        each(
+          plain.filter(({ store }) => store === projection.store),
+          (batch) => republish(parts, projection, batch, step),
+        ),
+      ),
+    ];
+  }
+
+  /** A batch that fails is reported as such; the others go on. */
+  async #guarded(task: Task, batch: readonly Finding[], step: RepairStep): Promise<Verdicts> {
+    try {
+      return await task.work(batch);
+    } catch (error) {
+      if (step.signal.aborted) throw error;
+      const reason = error instanceof MnemosyncError ? error : new InternalError(String(error), { cause: error });
+      const [first] = batch;
+      this.#parts.log.warn(
+        { store: first?.store, findings: batch.length, error: reason.message },
+        "repair.batch_failed",
+      );
+      const verdict = reason.retryable ? deferred(reason.message) : failed(reason.message);
+      return zip(
+        batch,
+        batch.map(() => verdict),
+      );
+    }
+  }
+
+  /** What is repaired is no open finding any more. */
+  async #forget(details: readonly RepairDetail[], signal: AbortSignal): Promise<void> {
+    const done = details.filter(({ outcome }) => outcome === "repaired");
+    for (let start = 0; start < done.length; start += 1_000) {
+      await this.#parts.records.forgetFindings(done.slice(start, start + 1_000), signal);
+    }
+  }
+}
+
+async function inBatches(
+  { findings }: Task,
+  signal: AbortSignal,
+  work: (batch: readonly Finding[]) => Promise<void>,
+): Promise<void> {
+  const batches: Finding[][] = [];
+  for (let start = 0; start < findings.length; ) {
+    let end = Math.min(findings.length, start + BATCH_SIZE);
+    // A memory's findings stay together.
+    while (end < findings.length && sameMemory(findings[end - 1] as Finding, findings[end] as Finding)) end++;
+    batches.push(findings.slice(start, end));
+    start = end;
+  }
+  const worker = async (): Promise<void> => {
+    for (let batch = batches.shift(); batch !== undefined; batch = batches.shift()) {
+      signal.throwIfAborted();
+      await work(batch);
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+}
+
+function checkOptions({ repairsMax, kinds, stores }: RepairOptions): void {
+  if (repairsMax !== undefined && !(Number.isInteger(repairsMax) && repairsMax >= 1)) {
+    throw new ValidationError("repairsMax", `is ${repairsMax}, and must be a whole number from 1`);
+  }
+  const unknown = kinds?.find((kind) => !DRIFT_KINDS.includes(kind));
+  if (unknown !== undefined)
+    throw new ValidationError("kinds", `${JSON.stringify(unknown)} is none of ${DRIFT_KINDS.join(", ")}`);
+  const strange = stores?.find((store) => !STORES.includes(store));
+  if (strange !== undefined)
+    throw new ValidationError("stores", `${JSON.stringify(strange)} is none of ${STORES.join(", ")}`);
+}
+
+function detail(finding: Finding, verdict: Verdict | undefined): RepairDetail {
+  const { namespace, memoryId, store, kind } = finding;
+  const { outcome, note, strategy = null } = verdict ?? deferred("the store is not connected here");
+  return { namespace, memoryId, store, kind, outcome, note, strategy };
+}
+
+function zip(findings: readonly Finding[], verdicts: readonly Verdict[]): Verdicts {
+  return new Map(findings.map((finding, index) => [finding, verdicts[index] as Verdict]));
+}
+
+function sameMemory(a: Finding, b: Finding): boolean {
+  return a.namespace === b.namespace && a.memoryId === b.memoryId;
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function summarize(details: readonly RepairDetail[]): RepairReport {
+  const results: Record<string, boolean> = Object.create(null);
+  const counts = { repaired: 0, failed: 0, deferred: 0, planned: 0 };
+  for (const { memoryId, outcome } of details) {
+    counts[outcome]++;
+    results[memoryId] = (results[memoryId] ?? true) && outcome === "repaired";
+  }
+  return { ...counts, results: { ...results }, details };
+}

@@ -1,0 +1,193 @@
+import { columns } from "../../cli/columns.ts";
+import type { Invocation } from "../../cli/command.ts";
+import { resultsText } from "../../cli/commands/search.ts";
+import { storesText } from "../../cli/commands/status.ts";
+import { countFindings, type FindingCount, findingsText } from "../../cli/findings.ts";
+import { count, counted, duration, indented } from "../../cli/output.ts";
+import { startProgress } from "../../cli/progress.ts";
+import { repairCounts } from "../../cli/repairs.ts";
+import type { ConsistencyReport, MemoryInput, RepairReport, Status } from "../../index.ts";
+import { compareWithInjected, type Injection, injectDrift, type Take } from "./drift.ts";
+import { keyOf, makePast, type Past } from "./past.ts";
+import { readSamples, SAMPLE_NAME } from "./samples.ts";
+import { type DemoWorld, openDemoWorld } from "./world.ts";
+
+/** What `demo --json` prints. */
+export interface DemoReport {
+  /** Whether the first check found exactly what was injected, and the last one nothing. */
+  readonly ok: boolean;
+  /** What the first check found too little or too much, and what the last one found. */
+  readonly differences: readonly string[];
+  readonly injected: readonly FindingCount[];
+  readonly found: readonly FindingCount[];
+  readonly repair: Pick<RepairReport, "repaired" | "failed" | "deferred">;
+  readonly stores: Status["stores"];
+  /** Milliseconds per part. */
+  readonly timings: Readonly<Record<string, number>>;
+}
+
+/** Findings that are listed one by one. */
+const ROWS_MAX = 20;
+/** Two things that somebody might ask. The offline embedder goes by wording, so some words are those of the memories. */
+const QUERIES = ["is Amara allergic to peanuts or pistachios?", "when is the race in Kalmar that Jonas runs?"];
+
+/** Shows what mnemosync does, from nothing: write, search, drift, check, repair. Leaves nothing behind. */
+export async function runDemo(invocation: Invocation, environment: NodeJS.ProcessEnv): Promise<DemoReport> {
+  const demo = new Demo(invocation, environment);
+  try {
+    return await demo.run();
+  } finally {
+    await demo.close();
+  }
+}
+
+class Demo {
+  readonly #invocation: Invocation;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #timings: Record<string, number> = {};
+  #world: DemoWorld | null = null;
+  #sections = 0;
+
+  constructor(invocation: Invocation, environment: NodeJS.ProcessEnv) {
+    this.#invocation = invocation;
+    this.#environment = environment;
+  }
+
+  async run(): Promise<DemoReport> {
+    const { signal } = this.#invocation;
+    const world = await this.#section("services", "Start the stores", () => this.#open());
+    const samples = await readSamples();
+    const past = await this.#section("import", `Import ${SAMPLE_NAME}`, () => this.#import(world, samples));
+    await this.#section("search", "Search", () => this.#search(world));
+    // Those that were changed or deleted already are left alone.
+    const untouched = samples.map(keyOf).slice(past.changed.length + past.deleted.length);
+    const take: Take = (howMany) => untouched.splice(0, howMany);
+    const injections = await this.#section("drift", "Damage the stores behind the synchronizer's back", async () => {
+      const injected = await injectDrift(world, past, take, signal);
+      this.#show(injectionsText(injected));
+      return injected;
+    });
+    const first = await this.#section("check", "Check (deep)", () => this.#check(world));
+    const repair = await this.#section("repair", "Repair", async () => {
+      const done = await world.sync.repairInconsistencies(first, { signal });
+      this.#show(repairCounts(done.details));
+      return done;
+    });
+    const last = await this.#section("check again", "Check again (deep)", () => this.#check(world));
+    const stores = (await world.sync.status({ signal })).stores;
+    await this.#section("stop", "Stop and remove everything", async () => {
+      await world.close();
+      this.#show("servers, database, keys and folders are gone");
+    });
+    const differences = [
+      ...compareWithInjected(injections, first.findings),
+      ...last.findings.map(({ store, kind, memoryId }) => `still there after the repair: ${store} ${kind} ${memoryId}`),
+    ];
+    const { repaired, failed, deferred } = repair;
+    const report: DemoReport = {
+      ok: differences.length === 0,
+      differences,
+      injected: countFindings(
+        injections.flatMap(({ store, kind, memoryIds }) => memoryIds.map(() => ({ store, kind }))),
+      ),
+      found: countFindings(first.findings),
+      repair: { repaired, failed, deferred },
+      stores,
+      timings: this.#timings,
+    };
+    this.#summarize(report);
+    return report;
+  }
+
+  async close(): Promise<void> {
+    await this.#world?.close();
+  }
+
+  async #open(): Promise<DemoWorld> {
+    const { log, signal, say } = this.#invocation;
+    const world = await openDemoWorld({ environment: this.#environment, log, signal, say });
+    this.#world = world;
+    const where = {
+      embedded: "embedded servers in temporary folders",
+      containers: "containers",
+      environment:
+        "the servers of MNEMOSYNC_POSTGRES_URL and MNEMOSYNC_REDIS_URL, in a database and under keys of its own",
+    };
+    this.#show(`PostgreSQL and Redis: ${where[world.source]}. FAISS: a process of its own, in a temporary folder.`);
+    return world;
+  }
+
+  async #import(world: DemoWorld, samples: readonly MemoryInput[]): Promise<Past> {
+    const { signal } = this.#invocation;
+    const progress = await startProgress("importing", samples.length, "{value} of {total}");
+    const outcomes = await world.sync
+      .syncBatch(samples, { signal, onProgress: ({ done }) => progress.update(done) })
+      .finally(() => progress.stop());
+    signal.throwIfAborted();
+    const failed = outcomes.find(({ status }) => status !== "synced");
+    if (failed !== undefined) throw failed.error ?? new Error(`${failed.memoryId} is ${failed.status}, not synced`);
+    const past = await makePast(world, samples.slice(0, 8), samples.slice(8, 12), signal);
+    this.#show(
+      `${counted(outcomes.length, "memory", "memories")} written, of which ${past.changed.length} were then changed ` +
+        `and ${past.deleted.length} deleted.\n\n${storesText((await world.sync.status({ signal })).stores)}`,
+    );
+    return past;
+  }
+
+  async #search(world: DemoWorld): Promise<void> {
+    for (const [index, query] of QUERIES.entries()) {
+      const results = await world.sync.search(query, { k: 3, signal: this.#invocation.signal });
+      this.#show(`${index > 0 ? "\n" : ""}"${query}"\n${resultsText(results, 90)}`);
+    }
+  }
+
+  async #check(world: DemoWorld): Promise<ConsistencyReport> {
+    const report = await world.sync.checkConsistency({ scope: "deep", signal: this.#invocation.signal });
+    const checked = counted(report.checked, "memory", "memories");
+    this.#show(
+      report.clean
+        ? `${checked} compared in all three stores: clean`
+        : `${checked} compared: ${counted(report.findings.length, "finding")}\n\n` +
+            findingsText(report.findings, ROWS_MAX, ""),
+    );
+    return report;
+  }
+
+  #summarize({ ok, differences, stores, repair }: DemoReport): void {
+    const { say } = this.#invocation;
+    const total = Object.values(this.#timings).reduce((sum, time) => sum + time, 0);
+    const timings = Object.entries({ ...this.#timings, total }).map(([part, time]) => [part, duration(time)]);
+    say(`\nSummary\n`);
+    say(indented(columns([{ head: "part" }, { head: "took", align: "right" }], timings)));
+    say(`\n${indented(storesText(stores))}\n`);
+    say(
+      ok
+        ? indented(
+            `The check found exactly what was injected; ${count(repair.repaired)} repaired; the last check is clean.`,
+          )
+        : indented(`Not as it should be:\n${differences.slice(0, ROWS_MAX).join("\n")}`),
+    );
+  }
+
+  /** Runs one part under a heading, and takes its time. */
+  async #section<T>(name: string, heading: string, work: () => Promise<T>): Promise<T> {
+    this.#invocation.signal.throwIfAborted();
+    const blank = this.#sections++ === 0 ? "" : "\n";
+    this.#invocation.say(`${blank}${this.#sections}. ${heading}\n`);
+    const startedAt = performance.now();
+    const result = await work();
+    this.#timings[name] = Math.round(performance.now() - startedAt);
+    return result;
+  }
+
+  #show(text: string): void {
+    this.#invocation.say(indented(text, 3));
+  }
+}
+
+function injectionsText(injections: readonly Injection[]): string {
+  return columns(
+    [{ head: "store" }, { head: "kind" }, { head: "memories", align: "right" }, { head: "what was done" }],
+    injections.map(({ store, kind, memoryIds, what }) => [store, kind, count(memoryIds.length), what]),
+  );
+}

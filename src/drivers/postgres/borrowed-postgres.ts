@@ -1,0 +1,108 @@
+import type { Sql as PostgresSql, ReservedSql } from "postgres";
+import { AbortedError, StoreUnavailableError } from "../../domain/errors.ts";
+import { isTimeout, untilAborted } from "../../runtime/deadline.ts";
+import type {
+  Backend,
+  FeedListener,
+  PoolStatistics,
+  PostgresAccess,
+  PostgresConnection,
+  Sql,
+} from "./postgres-access.ts";
+import { postgresError } from "./postgres-errors.ts";
+
+/**
+ * Access to Postgres through a postgres.js client that the caller owns and ends. Each piece of work has a reserved
+ * connection. A connection whose deadline passed cannot be destroyed from here: its server process is ended instead.
+ */
+export class BorrowedPostgres implements PostgresAccess {
+  readonly #client: PostgresSql;
+  #busy = 0;
+
+  constructor(client: PostgresSql) {
+    this.#client = client;
+  }
+
+  async use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
+    let backend: Backend | null = null;
+    this.#busy++;
+    try {
+      const reserved = await untilAborted(this.#client.reserve(), signal);
+      try {
+        const [row] = await untilAborted(
+          reserved<Backend[]>`
+          select pid, extract(epoch from backend_start)::text as "startedAt"
+          from pg_stat_activity where pid = pg_backend_pid()`.execute(),
+          signal,
+        );
+        backend = row ?? null;
+        if (backend === null) throw new StoreUnavailableError("postgres", "the server does not know its own process");
+        return await untilAborted(work({ sql: reserved as unknown as Sql, backend, sendsAtOnce: false }), signal);
+      } catch (error) {
+        await this.#abandon(reserved, backend, signal.aborted);
+        throw error;
+      } finally {
+        reserved.release();
+      }
+    } catch (error) {
+      if (!signal.aborted) throw postgresError(error);
+      if (isTimeout(signal))
+        throw new StoreUnavailableError("postgres", "no answer before the deadline", { cause: error });
+      throw new AbortedError("a call to postgres", { cause: signal.reason });
+    } finally {
+      this.#busy--;
+    }
+  }
+
+  /** Through the driver, which opens a connection for it beside the client's own and tries to keep it. */
+  async listen(
+    channel: string,
+    _begin: (sql: Sql) => Promise<void>,
+    onSignal: () => void,
+    signal: AbortSignal,
+  ): Promise<FeedListener> {
+    const listening = this.#client.listen(channel, onSignal);
+    try {
+      const { unlisten } = await untilAborted(listening, signal);
+      let isOpen = true;
+      return {
+        usable: () => isOpen,
+        close: () => {
+          if (!isOpen) return;
+          isOpen = false;
+          unlisten().catch(ignoreEndOfListening);
+        },
+      };
+    } catch (error) {
+      listening.then(({ unlisten }) => unlisten()).catch(ignoreEndOfListening);
+      if (!signal.aborted) throw postgresError(error);
+      throw new StoreUnavailableError("postgres", "no answer before the deadline", { cause: error });
+    }
+  }
+
+  statistics(): PoolStatistics {
+    return { idle: 0, busy: this.#busy, waiting: 0 };
+  }
+
+  async close(): Promise<void> {
+    // The client is the caller's.
+  }
+
+  /** Leaves no transaction open on a connection that goes back to the caller's pool. */
+  async #abandon(reserved: ReservedSql, backend: Backend | null, silent: boolean): Promise<void> {
+    const deadline = AbortSignal.timeout(2_000);
+    try {
+      if (silent && backend !== null) {
+        await untilAborted(this.#client`select pg_terminate_backend(${backend.pid})`.execute(), deadline);
+      } else {
+        await untilAborted(reserved`rollback`.execute(), deadline);
+      }
+    } catch {
+      // The connection is lost, and its transaction with it. The first failure is the one to report.
+    }
+  }
+}
+
+function ignoreEndOfListening(): void {
+  // The connection is lost, or was never there: then nobody hears anything either way.
+}

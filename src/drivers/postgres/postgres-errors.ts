@@ -1,0 +1,66 @@
+import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../../domain/errors.ts";
+
+/** Ways in which Postgres can fail a statement, by what the caller should do about it. */
+export type PostgresFailure =
+  /** Gone, going or not there yet: what was sent may or may not have happened. Try again. */
+  | "unavailable"
+  /** Another transaction stood in the way. Rolled back. Try again. */
+  | "contention"
+  /** Out of disk, memory or connections. Rolled back. May pass. */
+  | "exhausted"
+  /** The data itself is at fault, so one row may be, and the rest may do without it. Rolled back. */
+  | "data"
+  /** Anything else that the server said no to: permissions, a missing table, a syntax error. */
+  | "refused";
+
+const SOCKET_CODES = new Set([
+  "CONNECTION_CLOSED",
+  "CONNECTION_DESTROYED",
+  "CONNECTION_ENDED",
+  "CONNECT_TIMEOUT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOENT", // the server's Unix socket is gone
+]);
+
+/** Sorts an error of the driver by its SQLSTATE or socket code (PostgreSQL, appendix A). */
+export function classifyPostgresError(error: unknown): PostgresFailure {
+  const code = String((error as { code?: unknown } | null)?.code ?? "");
+  if (SOCKET_CODES.has(code)) return "unavailable";
+  if (code === "40001" || code === "40P01" || code === "55P03" || code === "57014") return "contention";
+  if (code === "25P03" || code === "25P04") return "unavailable"; // our idle transaction was ended with its connection
+  if (code === "53300") return "unavailable";
+  if (code === "08P01") return "refused"; // a message that the server could not read: a defect of the client's
+  if (code.startsWith("08") || code.startsWith("57P")) return "unavailable";
+  if (code.startsWith("53") || code.startsWith("58")) return "exhausted";
+  // P0001: a trigger's or function's own "raise exception", which speaks of the row that it was given.
+  if (code.startsWith("22") || code.startsWith("23") || code.startsWith("54") || code === "P0001") return "data";
+  return "refused";
+}
+
+/** The error that callers see for a failure of the driver; anything else passes through as it is. */
+export function postgresError(error: unknown): unknown {
+  if (error instanceof MnemosyncError || !isDriverError(error)) return error;
+  const text = `${error.message} (${error.code})`;
+  const failure = classifyPostgresError(error);
+  if (failure === "unavailable") return new StoreUnavailableError("postgres", text, { cause: error });
+  return new StoreRefusedError("postgres", text, {
+    cause: error,
+    retryable: failure === "contention" || failure === "exhausted" || isRepeatUnderWay(error),
+  });
+}
+
+function isDriverError(error: unknown): error is Error & { code: string; constraint_name?: string } {
+  return error instanceof Error && typeof (error as Error & { code?: unknown }).code === "string";
+}
+
+/** The first call under an idempotency key was committed while this repeat of it ran: trying again finds its answer. */
+function isRepeatUnderWay(error: { constraint_name?: string }): boolean {
+  return error.constraint_name === "sync_transactions_idempotency_key_unique";
+}

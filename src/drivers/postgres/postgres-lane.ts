@@ -1,0 +1,175 @@
+import { connect as connectTcp, type Socket } from "node:net";
+import postgres from "postgres";
+import { StoreUnavailableError } from "../../domain/errors.ts";
+import { untilAborted } from "../../runtime/deadline.ts";
+import type { Backend, PostgresConnection } from "./postgres-access.ts";
+import { classifyPostgresError } from "./postgres-errors.ts";
+import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
+
+/** One socket to the server, and never another one in its place. */
+export interface Lane extends PostgresConnection {
+  readonly openedAt: number;
+  /** False once the socket is gone: a client must never reconnect by itself in the midst of a transaction. */
+  usable(): boolean;
+  destroy(): void;
+}
+
+/** What a connection is opened with; as in `PostgresPoolOptions`. */
+export interface LaneOptions {
+  readonly connectTimeoutMs: number;
+  readonly statementTimeoutMs: number;
+  readonly lockTimeoutMs: number;
+  readonly idleInTransactionTimeoutMs: number;
+  readonly applicationName: string;
+  /** Told of notifications on channels that the connection listens to. */
+  readonly onNotification?: (channel: string) => void;
+}
+
+interface Session extends Backend {
+  readonly standby: boolean;
+  readonly readOnly: boolean;
+}
+
+/**
+ * Opens a connection to the first of `targets`, in order, that answers and is of the wanted kind.
+ * @throws the driver's errors, or one that names what was wrong with each target, or the reason of `signal`.
+ */
+export async function openLane(
+  targets: readonly PostgresTarget[],
+  wanted: SessionAttributes,
+  options: LaneOptions,
+  signal: AbortSignal,
+): Promise<{ lane: Lane; target: PostgresTarget }> {
+  const rounds: SessionAttributes[] = wanted === "prefer-standby" ? ["standby", "any"] : [wanted];
+  const failures: { target: PostgresTarget; error: unknown }[] = [];
+  for (const round of rounds) {
+    for (const target of targets) {
+      try {
+        return { lane: await openTarget(target, round, options, signal), target };
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failures.push({ target, error });
+      }
+    }
+  }
+  const last = failures.at(-1)?.error;
+  // A wrong password or a missing database is no outage, whichever server says so.
+  const isOutage = failures.some(({ error }) => classifyPostgresError(error) === "unavailable");
+  if (targets.length === 1 || !isOutage) throw last;
+  const reasons = failures.map(({ target, error }) => `${target.name}: ${(error as Error).message}`);
+  throw new StoreUnavailableError("postgres", `no server of the list will do (${reasons.join("; ")})`, { cause: last });
+}
+
+function fits(session: Session, wanted: SessionAttributes): boolean {
+  if (wanted === "read-write") return !session.readOnly;
+  if (wanted === "read-only") return session.readOnly;
+  if (wanted === "primary") return !session.standby;
+  if (wanted === "standby") return session.standby;
+  return true;
+}
+
+async function openTarget(
+  target: PostgresTarget,
+  wanted: SessionAttributes,
+  options: LaneOptions,
+  signal: AbortSignal,
+): Promise<Lane> {
+  let socket: Socket | undefined;
+  let dead = false;
+  const sql = postgres(target.url, {
+    max: 1,
+    ...(target.address && { host: [target.address.host], port: [target.address.port] }),
+    ...(target.ssl && { ssl: target.ssl }),
+    idle_timeout: 0,
+    fetch_types: false, // The ledger writes arrays as text itself.
+    max_lifetime: null,
+    connect_timeout: options.connectTimeoutMs / 1_000,
+    backoff: false,
+    onnotice: () => undefined,
+    onnotify: options.onNotification,
+    connection: {
+      application_name: options.applicationName,
+      statement_timeout: options.statementTimeoutMs,
+      lock_timeout: options.lockTimeoutMs,
+      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
+    },
+    // Ours, so that it can be destroyed, and given once: a lost connection must not come back as another one.
+    socket: async (target: { host: string[]; port: number[]; path?: string | false }) => {
+      if (dead || socket !== undefined)
+        throw Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
+      socket = await connectSocket(target, options.connectTimeoutMs);
+      socket.once("close", () => {
+        dead = true;
+      });
+      return socket;
+    },
+  } as unknown as postgres.Options<Record<string, never>>);
+  const destroy = (): void => {
+    dead = true;
+    socket?.destroy();
+    sql.end({ timeout: 0 }).catch(ignoreEndOfDestroyed);
+  };
+  try {
+    const opened = sql<Session[]>`
+      select pid, extract(epoch from backend_start)::text as "startedAt",
+             pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as "readOnly"
+      from pg_stat_activity where pid = pg_backend_pid()`.execute();
+    const [row] = await untilAborted(opened, signal);
+    if (row === undefined) throw new StoreUnavailableError("postgres", "the server does not know its own process");
+    if (!fits(row, wanted)) {
+      const found = row.standby ? "a standby" : row.readOnly ? "read-only" : "a primary";
+      throw new StoreUnavailableError("postgres", `the server is ${found}, and target_session_attrs is ${wanted}`);
+    }
+    return {
+      sql,
+      backend: { pid: row.pid, startedAt: row.startedAt },
+      sendsAtOnce: true,
+      openedAt: performance.now(),
+      usable: () => !dead,
+      destroy,
+    };
+  } catch (error) {
+    destroy();
+    throw error;
+  }
+}
+
+function ignoreEndOfDestroyed(): void {
+  // Its queries were rejected one by one; there is nobody left to tell.
+}
+
+/** Ends a connection in good order, or not. */
+export async function endLane(lane: Lane): Promise<void> {
+  try {
+    await lane.sql.end({ timeout: 1 });
+  } finally {
+    lane.destroy();
+  }
+}
+
+function connectSocket(
+  target: { host: string[]; port: number[]; path?: string | false },
+  timeoutMs: number,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const host = target.host[0] ?? "localhost";
+    const port = target.port[0] ?? 5432;
+    const socket = target.path ? connectTcp({ path: target.path }) : connectTcp({ host, port, noDelay: true });
+    // The driver reads these for TLS.
+    Object.assign(socket, { host, port });
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(Object.assign(new Error(`no connection within ${timeoutMs} ms`), { code: "CONNECT_TIMEOUT" }));
+    }, timeoutMs);
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      socket.setKeepAlive(true, 10_000);
+      socket.removeAllListeners("error");
+      resolve(socket);
+    });
+    socket.once("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}

@@ -1,0 +1,37 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import type { MemoryChange } from "../domain/memory.ts";
+
+/**
+ * A place in the ledger's change feed. Changes are ordered by the 64-bit id of their transaction, then by their
+ * sequence number; only transactions below the oldest one still running are shown, so nothing can slip in behind it.
+ */
+export interface FeedCursor {
+  /** Decimal; beyond 2^53 in principle. */
+  readonly xid: string;
+  readonly seq: string;
+}
+
+/** Before the first change. */
+export const FEED_START: FeedCursor = { xid: "0", seq: "0" };
+
+/** A memory's current version, as the feed lists it: a memory stands in the feed once, at its latest change. */
+export interface FeedHeader extends MemoryKey {
+  readonly version: number;
+  readonly deleted: boolean;
+}
+
+export interface FeedPage {
+  readonly headers: readonly FeedHeader[];
+  /** Behind the last header of the page; the cursor that was asked with when the page is empty. */
+  readonly cursor: FeedCursor;
+}
+
+/** What a projection that keeps its own files needs from the ledger to come up to date. */
+export interface ChangeSource {
+  /** Names the history that cursors belong to. It changes when the database is restored from a backup. */
+  epoch(signal: AbortSignal): Promise<string>;
+  /** At most `limit` headers behind `cursor`. With fewer of them the reader is up to date as of this question. */
+  changesAfter(cursor: FeedCursor, limit: number, signal: AbortSignal): Promise<FeedPage>;
+  /** The current version of each memory, in order; null for one that the ledger does not know. */
+  currentChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(MemoryChange | null)[]>;
+}

@@ -1,0 +1,136 @@
+import { NotFoundError } from "../domain/errors.ts";
+import type { JsonValue } from "../domain/json.ts";
+import { bucketOf, type MemoryKey } from "../domain/keys.ts";
+import type { EncodedMemory, MemoryDocument } from "../domain/memory.ts";
+import type { VersionVector } from "../domain/version-vector.ts";
+import type { HistoricVersion } from "../ledger/history-statements.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { SyncOutcome } from "../write/outcome.ts";
+import type { WriteIntent } from "../write/plan.ts";
+import { diffJson, type FieldDifference } from "./diff.ts";
+
+/** One version of a memory. */
+export interface MemoryVersion extends MemoryKey {
+  readonly version: number;
+  /** Null for a deletion, as is the document. */
+  readonly checksum: string | null;
+  readonly document: MemoryDocument | null;
+  readonly embedding: Float32Array | null;
+  readonly vector: VersionVector;
+  /** Milliseconds since 1970, of the ledger's clock. */
+  readonly modifiedAt: number;
+  readonly transactionId: string;
+}
+
+/** How two versions of a memory differ. */
+export interface VersionDiff extends MemoryKey {
+  readonly fromVersion: number;
+  readonly toVersion: number;
+  readonly fields: readonly FieldDifference[];
+  readonly embeddingChanged: boolean;
+}
+
+export interface HistoryParts {
+  readonly ledger: LedgerStore;
+  /** Writes one intent as part of some chunk. */
+  readonly write: (intent: WriteIntent, signal: AbortSignal) => Promise<SyncOutcome>;
+  /** Writes all intents or none. */
+  readonly writeAtomically: (intents: readonly WriteIntent[], signal: AbortSignal) => Promise<SyncOutcome[]>;
+}
+
+/** More versions than a memory can have: `historyVersionsMax` is bounded by 10,000. */
+const ALL_VERSIONS = 20_000;
+
+/** Reads what memories were, and writes it again as new versions: versions only ever go up. */
+export class History {
+  readonly #parts: HistoryParts;
+
+  constructor(parts: HistoryParts) {
+    this.#parts = parts;
+  }
+
+  /** Versions of a memory, newest first. */
+  async list(key: MemoryKey, limit: number, signal: AbortSignal): Promise<MemoryVersion[]> {
+    return (await this.#parts.ledger.readHistory(key, limit, signal)).map(memoryVersion);
+  }
+
+  /** @throws {NotFoundError} One of the versions is not kept. */
+  async diff(key: MemoryKey, fromVersion: number, toVersion: number, signal: AbortSignal): Promise<VersionDiff> {
+    const versions = await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
+    const from = find(versions, key, fromVersion);
+    const to = find(versions, key, toVersion);
+    const json = (version: HistoricVersion): JsonValue =>
+      version.documentJson === null ? {} : (JSON.parse(version.documentJson) as JsonValue);
+    return {
+      namespace: key.namespace,
+      memoryId: key.memoryId,
+      fromVersion,
+      toVersion,
+      fields: diffJson(json(from), json(to)),
+      embeddingChanged: !sameVector(from.embedding, to.embedding),
+    };
+  }
+
+  /**
+   * Writes the content of an older version as a new one. A memory that was written meanwhile is a conflict.
+   * @throws {NotFoundError} The version is not kept.
+   */
+  async rollback(key: MemoryKey, toVersion: number, signal: AbortSignal): Promise<SyncOutcome> {
+    const versions = await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
+    const target = find(versions, key, toVersion);
+    const current = versions[0]?.version ?? 0;
+    return await this.#parts.write(intentOf(key, target, current), signal);
+  }
+
+  /**
+   * Undoes a transaction: each of its memories gets the content it had before, all or none. When one of them was written
+   * since, nothing is undone, and its outcome is a conflict.
+   * @throws {NotFoundError} The transaction, or what its memories were before, is not kept any more.
+   */
+  async rollbackTransaction(transactionId: string, signal: AbortSignal): Promise<SyncOutcome[]> {
+    const written = await this.#parts.ledger.readTransaction(transactionId, signal);
+    if (written === null) {
+      throw new NotFoundError(`transaction ${transactionId} is unknown: it was rolled back, or ended too long ago`);
+    }
+    const intents: WriteIntent[] = [];
+    for (const { namespace, memoryId, version } of written) {
+      const key = { namespace, memoryId };
+      // The first version replaced nothing: undoing it deletes.
+      const versions = version === 1 ? [] : await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
+      const before = version === 1 ? null : find(versions, key, version - 1);
+      intents.push(intentOf(key, before, version));
+    }
+    return await this.#parts.writeAtomically(intents, signal);
+  }
+}
+
+function intentOf(key: MemoryKey, target: HistoricVersion | null, expectedVersion: number): WriteIntent {
+  return { key, memory: target === null ? null : encoded(target), expectedVersion, modifiedAt: null };
+}
+
+/** The stored bytes as they are: what is written again has the checksum it had. */
+function encoded(version: HistoricVersion): EncodedMemory | null {
+  const { namespace, memoryId, checksum, documentJson, embedding } = version;
+  if (checksum === null || documentJson === null) return null;
+  const document = JSON.parse(documentJson) as MemoryDocument;
+  return { namespace, memoryId, document, documentJson, embedding, checksum, bucket: bucketOf(version) };
+}
+
+function memoryVersion(version: HistoricVersion): MemoryVersion {
+  const { documentJson, ...rest } = version;
+  return { ...rest, document: documentJson === null ? null : (JSON.parse(documentJson) as MemoryDocument) };
+}
+
+function find(versions: readonly HistoricVersion[], key: MemoryKey, version: number): HistoricVersion {
+  const found = versions.find((candidate) => candidate.version === version);
+  if (found !== undefined) return found;
+  const kept = versions.length === 0 ? "none" : `${versions.at(-1)?.version} to ${versions[0]?.version}`;
+  throw new NotFoundError(
+    `version ${version} of memory ${JSON.stringify(key.memoryId)} is not kept; versions kept: ${kept}`,
+  );
+}
+
+function sameVector(a: Float32Array | null, b: Float32Array | null): boolean {
+  if (a === null || b === null || a.length !== b.length) return a === b;
+  return a.every((value, index) => Object.is(value, b[index]));
+}

@@ -1,0 +1,213 @@
+import type { StoreName } from "../domain/errors.ts";
+import { LinkedAbort } from "./linked-abort.ts";
+import { onAbort } from "./on-abort.ts";
+import { type HealthState, type Observation, StoreHealth } from "./store-health.ts";
+
+/** What a store says of itself: `degraded` answers without serving, `down` does not answer. */
+export interface ProbeAnswer {
+  readonly state: HealthState;
+  readonly reason?: string;
+}
+
+/** Asks a store how it is. A rejection counts as down. */
+export type Probe = (signal: AbortSignal) => Promise<ProbeAnswer>;
+
+export interface HealthMonitorOptions {
+  readonly store: StoreName;
+  readonly probe: Probe;
+  /** Milliseconds between the starts of two checks of a healthy store. Others are checked four times as often. */
+  readonly intervalMs: number;
+  /** Milliseconds that a check may take. @default a quarter of the interval, and 5_000 at most */
+  readonly timeoutMs?: number;
+  /** Milliseconds from which an answer counts as degraded. @default 1_000, and half of the time-out at most */
+  readonly slowMs?: number;
+  /** Told of each check. */
+  readonly onChecked?: (outcome: HealthState, milliseconds: number) => void;
+  readonly onChanged?: (from: HealthState, to: HealthState, reason: string | null) => void;
+  /** Milliseconds on a clock that never goes back. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** A store's health as reports show it. */
+export interface HealthReport {
+  readonly state: HealthState;
+  /** What is wrong; null when healthy. */
+  readonly reason: string | null;
+  /** Checks so far. */
+  readonly checks: number;
+  readonly checksFailed: number;
+  /** Milliseconds that the last check took; null before the first. */
+  readonly lastCheckMs: number | null;
+  /** Milliseconds since the last check ended; null before the first. */
+  readonly lastCheckAgeMs: number | null;
+}
+
+/** A check of a store that is not healthy comes after this part of the interval. */
+const UNHEALTHY_PART = 1 / 4;
+
+/**
+ * Looks at one store again and again. With the default time-out a store that stops answering is `down` within two
+ * intervals: at most one until the next check, and a quarter each for its time-out, the pause and the second time-out.
+ *
+ * idle ──start──► running ──stop──► stopped (final). `check` works in every state.
+ */
+export class HealthMonitor {
+  readonly store: StoreName;
+  readonly #options: HealthMonitorOptions;
+  readonly #timeoutMs: number;
+  readonly #slowMs: number;
+  readonly #now: () => number;
+  readonly #health = new StoreHealth();
+  readonly #stopping = new AbortController();
+  #probe: Probe;
+  #done: Promise<void> | null = null;
+  #underway: Promise<void> | null = null;
+  #wake: (() => void) | null = null;
+  #checks = 0;
+  #failed = 0;
+  #lastMs: number | null = null;
+  #lastAt: number | null = null;
+
+  constructor(options: HealthMonitorOptions) {
+    this.store = options.store;
+    this.#options = options;
+    this.#probe = options.probe;
+    this.#timeoutMs = options.timeoutMs ?? Math.max(1, Math.min(options.intervalMs * UNHEALTHY_PART, 5_000));
+    this.#slowMs = options.slowMs ?? Math.min(1_000, this.#timeoutMs / 2);
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  get state(): HealthState {
+    return this.#health.state;
+  }
+
+  get running(): boolean {
+    return this.#done !== null && !this.#stopping.signal.aborted;
+  }
+
+  /** From now on asks in another way: a sharper question than whether the link is alive. */
+  useProbe(probe: Probe): void {
+    this.#probe = probe;
+  }
+
+  report(): HealthReport {
+    return {
+      state: this.#health.state,
+      reason: this.#health.reason,
+      checks: this.#checks,
+      checksFailed: this.#failed,
+      lastCheckMs: this.#lastMs,
+      lastCheckAgeMs: this.#lastAt === null ? null : this.#now() - this.#lastAt,
+    };
+  }
+
+  /** Looks at once. Never rejects. A check that is under way is waited for instead of making another one. */
+  check(): Promise<void> {
+    this.#underway ??= this.#check().finally(() => {
+      this.#underway = null;
+    });
+    return this.#underway;
+  }
+
+  /** Looks at once unless the last look is younger than `ageMs`. */
+  async checkIfOlder(ageMs: number): Promise<void> {
+    if (this.#lastAt === null || this.#now() - this.#lastAt >= ageMs) await this.check();
+  }
+
+  /** Has the next check come soon, since a call on the store failed, or went well again. No effect unless running. */
+  hint(): void {
+    this.#wake?.();
+  }
+
+  /** Twice is once. */
+  start(): void {
+    this.#done ??= this.#run(this.#stopping.signal);
+  }
+
+  /** Resolves once no check is under way and no timer is left. Safe before `start`, and twice. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#done;
+    await this.#underway;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { intervalMs } = this.#options;
+    const soonMs = intervalMs * UNHEALTHY_PART;
+    while (!signal.aborted) {
+      const startedAt = this.#now();
+      await this.check();
+      const healthy = this.#health.phase === "healthy";
+      const waitMs = healthy ? Math.max(intervalMs - (this.#now() - startedAt), soonMs) : soonMs;
+      // However many calls fail, checks keep their distance.
+      await this.#sleep(waitMs, Math.min(soonMs, 250), signal);
+    }
+  }
+
+  /** Waits, or for `hintedMs` only once there was a hint. */
+  #sleep(waitMs: number, hintedMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const startedAt = this.#now();
+      const done = (): void => {
+        clearTimeout(timer);
+        forget();
+        this.#wake = null;
+        resolve();
+      };
+      let timer = setTimeout(done, waitMs);
+      const forget = onAbort(signal, done);
+      this.#wake = () => {
+        this.#wake = null;
+        clearTimeout(timer);
+        timer = setTimeout(done, Math.max(0, Math.min(waitMs, hintedMs) - (this.#now() - startedAt)));
+      };
+      if (signal.aborted) done();
+    });
+  }
+
+  async #check(): Promise<void> {
+    const startedAt = this.#now();
+    const abort = new LinkedAbort(this.#stopping.signal, this.#timeoutMs);
+    let answer: ProbeAnswer;
+    try {
+      answer = await this.#answer(abort);
+    } finally {
+      abort.release();
+    }
+    if (this.#stopping.signal.aborted && answer.state === "down") return; // Our own end says nothing about the store.
+    const tookMs = this.#now() - startedAt;
+    this.#lastMs = tookMs;
+    this.#lastAt = this.#now();
+    const slow = answer.state === "healthy" && tookMs > this.#slowMs;
+    const outcome: HealthState = slow ? "degraded" : answer.state;
+    const reason = slow ? `its answer took ${Math.round(tookMs)} ms` : (answer.reason ?? null);
+    this.#checks++;
+    if (outcome === "down") this.#failed++;
+    const observation: Observation = outcome === "healthy" ? "up" : outcome === "degraded" ? "impaired" : "failed";
+    const before = this.#health.state;
+    const changed = this.#health.observe(observation, reason);
+    this.#options.onChecked?.(outcome, tookMs);
+    if (changed) this.#options.onChanged?.(before, this.#health.state, this.#health.reason);
+  }
+
+  /** Raced, so that a probe which does not heed its signal cannot hang the monitor. */
+  async #answer(abort: LinkedAbort): Promise<ProbeAnswer> {
+    let forget: (() => void) | undefined;
+    const late = new Promise<ProbeAnswer>((resolve) => {
+      const give = (): void => resolve({ state: "down", reason: `no answer within ${Math.round(this.#timeoutMs)} ms` });
+      if (abort.signal.aborted) give();
+      else forget = onAbort(abort.signal, give);
+    });
+    try {
+      const asked = this.#probe(abort.signal).catch(
+        (error: unknown): ProbeAnswer => ({
+          state: "down",
+          reason: error instanceof Error ? error.message : String(error),
+        }),
+      );
+      return await Promise.race([asked, late]);
+    } finally {
+      forget?.();
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigurationError } from "../domain/errors.ts";
+
+const NAME = "mnemosync";
+
+/** Where the package is, with `sql/`, `samples/` and `dist/` below it. */
+export interface PackageRoot {
+  readonly folder: string;
+  readonly version: string;
+}
+
+let root: PackageRoot | undefined;
+
+/**
+ * Path of a file or folder of the package, whether this runs from `src/`, from `dist/` or out of `dist/program/`.
+ * @param path from the package's root. What is there is not looked at.
+ * @throws {ConfigurationError} The package was taken apart; see `findPackageRoot`.
+ */
+export function packageFile(...path: readonly string[]): string {
+  root ??= findPackageRoot(import.meta.url);
+  return join(root.folder, ...path);
+}
+
+/** @throws {ConfigurationError} The package was taken apart; see `findPackageRoot`. */
+export function packageVersion(): string {
+  root ??= findPackageRoot(import.meta.url);
+  return root.version;
+}
+
+/**
+ * The nearest folder above a module that has this package's `package.json`.
+ * @param moduleUrl undefined as well: what some bundlers make of `import.meta.url`.
+ * @throws {ConfigurationError} There is none: the module was bundled into another program, without the files it needs.
+ */
+export function findPackageRoot(moduleUrl: string | undefined): PackageRoot {
+  const path = moduleUrl?.startsWith("file:") === true ? fileURLToPath(moduleUrl) : null;
+  for (let folder = path; folder !== null; folder = folder === dirname(folder) ? null : dirname(folder)) {
+    const file = join(folder, "package.json");
+    if (!existsSync(file)) continue;
+    const { name, version } = JSON.parse(readFileSync(file, "utf8")) as { name?: string; version?: string };
+    if (name === NAME && version !== undefined) return { folder, version };
+  }
+  throw new ConfigurationError(
+    `no package.json of ${NAME} was found above ${path ?? String(moduleUrl)}: ${NAME} reads files of its package, so leave ` +
+      "it out of your bundle (esbuild: --external:mnemosync) and install it beside it",
+  );
+}

@@ -1,0 +1,55 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { packageFile } from "../../../runtime/package-files.ts";
+
+/**
+ * "yes" tells what runs from sources that `dist/` is made of them as they are. The test run sets it, once it has compared
+ * them; without it nothing of `dist/` is used there, so that it cannot be out of date.
+ */
+export const DIST_IS_CURRENT = "DIST_IS_CURRENT";
+
+/** A program for Node, and what Node needs to be told to run it. */
+export interface NodeProgram {
+  readonly path: string;
+  readonly nodeArguments: readonly string[];
+}
+
+interface ProgramFiles {
+  /** In `dist/program/`. */
+  readonly bundled: string;
+  /** The same as a module of its own, here, without its ending. */
+  readonly module: string;
+}
+
+const HOST: ProgramFiles = { bundled: "faiss-host.js", module: "../host/main" };
+const REBUILD_WORKER: ProgramFiles = { bundled: "faiss-rebuild-worker.js", module: "../host/rebuild-worker" };
+
+/** The host process. */
+export function hostProgram(environment: NodeJS.ProcessEnv = process.env): NodeProgram {
+  return programOf(HOST, environment);
+}
+
+/** The process that builds an index for the host. */
+export function rebuildProgram(environment: NodeJS.ProcessEnv = process.env): NodeProgram {
+  return programOf(REBUILD_WORKER, environment);
+}
+
+/**
+ * The bundle, which starts fastest. Else, from sources (development, tests), the source by way of tsx, which takes half a
+ * second of processor time; else, in a `dist/` that was compiled and not bundled, the module.
+ */
+function programOf({ bundled, module }: ProgramFiles, environment: NodeJS.ProcessEnv): NodeProgram {
+  const fromSources = import.meta.url.endsWith(".ts");
+  const path = packageFile("dist", "program", bundled);
+  const mayUseBundle = !fromSources || environment[DIST_IS_CURRENT] === "yes";
+  if (mayUseBundle && existsSync(path)) return { path, nodeArguments: [] };
+  return {
+    path: fileURLToPath(new URL(`${module}.${fromSources ? "ts" : "js"}`, import.meta.url)),
+    nodeArguments: fromSources ? ["--import", tsxUrl()] : [],
+  };
+}
+
+function tsxUrl(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+}

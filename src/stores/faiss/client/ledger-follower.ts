@@ -1,0 +1,288 @@
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { AbortedError, ConfigurationError, StoreUnavailableError, ValidationError } from "../../../domain/errors.ts";
+import { foreignReason } from "../../../domain/foreign.ts";
+import type { MemoryKey } from "../../../domain/keys.ts";
+import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
+import { type ChangeSource, FEED_START, type FeedCursor } from "../../../feed/change-source.ts";
+import { untilAborted, withDeadline } from "../../../runtime/deadline.ts";
+import type { Log } from "../../../runtime/log.ts";
+import type { CatchUpProgress, ResolvedFaissOptions } from "../options.ts";
+import type { SnapshotExpectation } from "../protocol/messages.ts";
+import { projectChecked } from "../protocol/metric.ts";
+import { packChanges } from "../protocol/packed-changes.ts";
+import { withBlocks } from "../protocol/vector-blocks.ts";
+import { isProven, SnapshotFolder } from "../snapshots/snapshot-folder.ts";
+import { type HostConnection, isTimeout } from "./host-connection.ts";
+import { RecentPublishes } from "./recent-publishes.ts";
+
+const FEED_PAGE = 1_000;
+/** Memories fetched at a time: they come with their documents, a mebibyte each at worst. */
+const FETCHED_MAX = 250;
+const PROGRESS_INTERVAL_MS = 1_000;
+const RETRY_MIN_MS = 100;
+/** A ledger that does not answer a recovery's question for so long is asked again. */
+const LEDGER_CALL_MS = 60_000;
+/** Loads of one snapshot that the host may die in before it is set aside. */
+const LOAD_CRASHES_MAX = 2;
+
+/** How far the contents of one host process follow the ledger. */
+export interface FeedPosition {
+  readonly epoch: string;
+  cursor: FeedCursor;
+  /** When the last look at the feed began that found its end; milliseconds since 1970, null before the first. */
+  caughtUpAt: number | null;
+}
+
+/** Fills a host process from snapshots and from the ledger's feed. Positions belong to one process and end with it. */
+export class LedgerFollower {
+  readonly recent: RecentPublishes;
+  readonly #options: ResolvedFaissOptions;
+  readonly #source: ChangeSource;
+  readonly #sourceReady: Promise<unknown> | undefined;
+  readonly #log: Log;
+  readonly #random: () => number;
+  readonly #now: () => number;
+  /** Per snapshot, how often a host died while it was loaded. */
+  readonly #loadCrashes = new Map<number, number>();
+  #epoch: string | null = null;
+
+  constructor(
+    options: ResolvedFaissOptions,
+    dependencies: {
+      source: ChangeSource;
+      sourceReady?: Promise<unknown> | undefined;
+      log: Log;
+      random: () => number;
+      now: () => number;
+    },
+  ) {
+    this.#options = options;
+    this.#source = dependencies.source;
+    this.#sourceReady = dependencies.sourceReady;
+    this.#log = dependencies.log;
+    this.#random = dependencies.random;
+    this.#now = dependencies.now;
+    this.recent = new RecentPublishes(dependencies.now);
+  }
+
+  /**
+   * Fills a fresh process: newest usable snapshot, then the feed, then what was published lately and is not in the
+   * feed yet. Unless `first`, a ledger that is away is waited for.
+   */
+  async recover(connection: HostConnection, first: boolean, signal: AbortSignal): Promise<FeedPosition> {
+    const { directory, dimension, metric, heldBytesMax, heldTtlMs, hostThreads: threads } = this.#options;
+    const { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax } = this.#options;
+    const folder = join(directory, "building");
+    const main = { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax, folder, threads };
+    const scratch = connection.scratch;
+    const proven = this.#proveNewest(signal);
+    await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs, main }, signal);
+    if (this.#sourceReady !== undefined) await untilAborted(this.#sourceReady, signal);
+    const epoch = await this.#persist(first, signal, (attempt) =>
+      ask(attempt, (deadline) => this.#source.epoch(deadline)),
+    );
+    if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
+    this.#epoch = epoch;
+    const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), proven, signal)) ?? FEED_START;
+    const position: FeedPosition = { epoch, cursor, caughtUpAt: null };
+    const progress = await this.#persist(first, signal, (attempt) => this.#follow(connection, position, attempt));
+    const recent = this.recent.headers();
+    for (let start = 0; start < recent.length; start += FEED_PAGE) {
+      const page = recent.slice(start, start + FEED_PAGE);
+      await this.#persist(first, signal, (attempt) => this.#refresh(connection, page, attempt));
+    }
+    this.#log.info({ ...progress, recent: recent.length, cursor: position.cursor }, "index.caught_up");
+    return position;
+  }
+
+  /** Brings a process that serves calls up to date. @throws {StoreUnavailableError} when the epoch is another one. */
+  async catchUp(connection: HostConnection, position: FeedPosition, signal: AbortSignal): Promise<CatchUpProgress> {
+    const epoch = await ask(signal, (deadline) => this.#source.epoch(deadline));
+    if (epoch !== position.epoch) throw new EpochChangedError(position.epoch, epoch);
+    return this.#follow(connection, position, signal);
+  }
+
+  /** Writes a snapshot as of `position`. */
+  async snapshot(
+    connection: HostConnection,
+    position: FeedPosition,
+    createdAt: number,
+    signal: AbortSignal,
+  ): Promise<{ sequence: number; bytes: number }> {
+    const { directory, snapshotsKept: keep } = this.#options;
+    const head = this.#expectation(position.epoch);
+    const { cursor } = position;
+    return connection.request("writeSnapshot", { directory, head, cursor, createdAt, keep }, signal);
+  }
+
+  #expectation(epoch: string): SnapshotExpectation {
+    const { model, dimension, metric } = this.#options;
+    return { epoch, model, dimension, metric };
+  }
+
+  /**
+   * Compares the checksums of the newest snapshot here, while the process starts there: each takes a quarter of a second
+   * per 250 MB. @returns its number; null when there is none, or it is for the host to say what is wrong with it.
+   */
+  async #proveNewest(signal: AbortSignal): Promise<number | null> {
+    const folder = new SnapshotFolder(this.#options.directory);
+    const [sequence] = await folder.sequences().catch(() => []); // The host finds the same, and tells.
+    if (sequence === undefined) return null;
+    return (await isProven(folder.pathOf(sequence), signal)) ? sequence : null;
+  }
+
+  /** @returns the cursor of the snapshot that was loaded; null when there is none to use. */
+  async #loadNewest(
+    connection: HostConnection,
+    expected: SnapshotExpectation,
+    newest: Promise<number | null>,
+    signal: AbortSignal,
+  ): Promise<FeedCursor | null> {
+    const { directory } = this.#options;
+    for (const sequence of await connection.request("listSnapshots", { directory }, signal)) {
+      const crashes = this.#loadCrashes.get(sequence) ?? 0;
+      if (crashes >= LOAD_CRASHES_MAX) {
+        const reason = `the host died loading it, ${crashes} times`;
+        this.#log.warn({ directory, sequence, reason }, "index.snapshot_set_aside");
+        await connection.request("setAsideSnapshot", { directory, sequence }, signal);
+        continue;
+      }
+      this.#loadCrashes.set(sequence, crashes + 1);
+      const args = { directory, sequence, expected, proven: sequence === (await newest) };
+      const loaded = await connection.request("loadSnapshot", args, signal);
+      this.#loadCrashes.delete(sequence);
+      switch (loaded.outcome) {
+        case "loaded":
+          this.#log.info(
+            { directory, sequence, live: loaded.live, createdAt: loaded.createdAt },
+            "index.snapshot_loaded",
+          );
+          return loaded.cursor;
+        case "set_aside":
+          this.#log.warn({ directory, sequence, reason: loaded.reason }, "index.snapshot_set_aside");
+          break;
+        case "mismatch":
+          throw new ConfigurationError(
+            `the FAISS snapshot in ${directory} does not fit: ${loaded.reason}. Give another faiss.directory, or ` +
+              "delete this one to have the index rebuilt from the ledger",
+          );
+      }
+    }
+    this.#log.info({ directory }, "index.rebuild_started");
+    return null;
+  }
+
+  async #follow(connection: HostConnection, position: FeedPosition, signal: AbortSignal): Promise<CatchUpProgress> {
+    let read = 0;
+    let applied = 0;
+    let reportedAt = performance.now();
+    while (true) {
+      const askedAt = this.#now();
+      const page = await ask(signal, (deadline) => this.#source.changesAfter(position.cursor, FEED_PAGE, deadline));
+      if (page.headers.length > 0) applied += await this.#refresh(connection, page.headers, signal);
+      read += page.headers.length;
+      // Two that follow at a time may pass each other: the one behind must not turn the other back.
+      if (isLater(page.cursor, position.cursor)) position.cursor = page.cursor;
+      // A short page ended where the feed ended when it was asked: going on until one is empty would be to race the
+      // writers.
+      if (page.headers.length < FEED_PAGE) {
+        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
+        return { read, applied };
+      }
+      if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
+        reportedAt = performance.now();
+        this.#options.onProgress({ read, applied });
+        this.#log.info({ read, applied }, "index.progressed");
+      }
+    }
+  }
+
+  /** Publishes the current versions of those memories of which the host holds an older one, or none. */
+  async #refresh(
+    connection: HostConnection,
+    headers: readonly (MemoryKey & { readonly version: number })[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const asked = headers.map(({ namespace, memoryId, version }) => ({ namespace, memoryId, version }));
+    const outdated = await connection.request("outdated", { headers: asked }, signal);
+    const keys = outdated.map((position) => asked[position] as MemoryKey);
+    let applied = 0;
+    for (let start = 0; start < keys.length; start += FETCHED_MAX) {
+      const found = await ask(signal, (deadline) =>
+        this.#source.currentChanges(keys.slice(start, start + FETCHED_MAX), deadline),
+      );
+      const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
+      if (changes.length === 0) continue;
+      const args = { token: null, changes: packChanges(changes) };
+      await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
+        connection.request("publish", { ...args, blocks }, signal),
+      );
+      applied += changes.length;
+    }
+    return applied;
+  }
+
+  /** A memory whose vector cannot be in this index must not keep the others out: it stands without a vector. */
+  #fitting(change: MemoryChange): MemoryChange {
+    if (change.kind !== "put" || change.embedding === null) return change;
+    const reason = this.#misfit(change, change.embedding);
+    if (reason === null) return change;
+    const { namespace, memoryId, version } = change;
+    this.#log.warn({ namespace, memoryId, version, reason }, "index.vector_left_out");
+    return { ...change, embedding: null };
+  }
+
+  /** Why a vector must not be in this index: as for a write, and as checks call it foreign. Null when it fits. */
+  #misfit(change: PutChange, embedding: Float32Array): string | null {
+    const foreign = foreignReason(this.#options, change);
+    if (foreign !== null) return foreign;
+    try {
+      projectChecked(this.#options, embedding);
+      return null;
+    } catch (error) {
+      if (error instanceof ValidationError) return error.message;
+      throw error;
+    }
+  }
+
+  async #persist<T>(once: boolean, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await work(signal);
+      } catch (error) {
+        if (once || signal.aborted || error instanceof ConfigurationError) throw error;
+        const ceiling = Math.min(this.#options.hostBackoffMaxMs, RETRY_MIN_MS * 2 ** Math.min(failures, 20));
+        const waitMs = Math.round(this.#random() * ceiling);
+        this.#log.warn({ error: (error as Error).message, waitMs }, "index.recovery_delayed");
+        await delay(waitMs, undefined, { signal });
+      }
+    }
+  }
+}
+
+/** The database was restored: what was read before belongs to another history. */
+export class EpochChangedError extends StoreUnavailableError {
+  constructor(before: string, after: string) {
+    super("faiss", `the ledger's epoch changed from ${before} to ${after}: the index is being rebuilt`);
+  }
+}
+
+/** Asks the ledger, and waits for a minute at most: not longer even for a source that does not heed its signal. */
+function ask<T>(signal: AbortSignal, question: (deadline: AbortSignal) => Promise<T>): Promise<T> {
+  return withDeadline(LEDGER_CALL_MS, signal, async (deadline) => {
+    try {
+      return await untilAborted(question(deadline), deadline);
+    } catch (error) {
+      if (error !== deadline.reason) throw error;
+      if (isTimeout(deadline))
+        throw new StoreUnavailableError("postgres", "its feed gave no answer in time", { cause: error });
+      throw new AbortedError("reading the ledger's feed", { cause: error });
+    }
+  });
+}
+
+function isLater(a: FeedCursor, b: FeedCursor): boolean {
+  const [left, right] = [BigInt(a.xid), BigInt(b.xid)];
+  return left > right || (left === right && BigInt(a.seq) > BigInt(b.seq));
+}

@@ -1,0 +1,108 @@
+import { StoreUnavailableError } from "../../../domain/errors.ts";
+import { onAbort } from "../../../runtime/on-abort.ts";
+import type { SearchHit } from "../protocol/messages.ts";
+import { abortError } from "./host-connection.ts";
+
+/** One call is answered while the next one is already with the host; what comes meanwhile is gathered. */
+const IN_FLIGHT_MAX = 2;
+const QUERIES_MAX = 64;
+/** Hits asked for in one call, so that no answer of it keeps others waiting. */
+const HITS_MAX = 20_000;
+
+interface Waiting {
+  readonly vector: Float32Array;
+  readonly k: number;
+  resolve(hits: SearchHit[]): void;
+  reject(error: Error): void;
+}
+
+/** Searches several vectors at once: one list of hits for each. */
+export type SearchMany = (namespace: string, queries: Float32Array, k: number) => Promise<SearchHit[][]>;
+
+/**
+ * Makes one call of many concurrent searches: FAISS compares twenty queries in one go in a third of the time that they
+ * take one by one. A search on its own is sent at once; nothing waits for company.
+ */
+export class SearchGatherer {
+  readonly #send: SearchMany;
+  readonly #waitingMax: number;
+  /** By namespace and order of magnitude of k, in the order in which they came. */
+  readonly #groups = new Map<string, { namespace: string; waiting: Waiting[] }>();
+  #waiting = 0;
+  #inFlight = 0;
+
+  constructor(send: SearchMany, waitingMax: number) {
+    this.#send = send;
+    this.#waitingMax = waitingMax;
+  }
+
+  /** @throws {StoreUnavailableError} {AbortedError} */
+  search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<SearchHit[]> {
+    return new Promise((resolve, reject) => {
+      // Never in the same turn, for callers that try again at once: see `HostConnection.request`.
+      if (signal.aborted) return void setImmediate(reject, abortError("search", signal));
+      if (this.#waiting >= this.#waitingMax) {
+        const refusal = new StoreUnavailableError("faiss", `${this.#waiting} searches wait for its host already`);
+        return void setImmediate(reject, refusal);
+      }
+      const key = `${Math.ceil(Math.log2(k))}/${namespace}`;
+      const group = this.#groups.get(key) ?? { namespace, waiting: [] };
+      this.#groups.set(key, group);
+      const giveUp = (): void => {
+        const position = group.waiting.indexOf(waiting);
+        if (position >= 0) {
+          group.waiting.splice(position, 1);
+          this.#waiting--;
+          if (group.waiting.length === 0) this.#groups.delete(key);
+        }
+        waiting.reject(abortError("search", signal));
+      };
+      const forget = onAbort(signal, giveUp);
+      const waiting: Waiting = {
+        vector,
+        k,
+        resolve: (hits) => {
+          forget();
+          resolve(hits);
+        },
+        reject: (error) => {
+          forget();
+          reject(error);
+        },
+      };
+      group.waiting.push(waiting);
+      this.#waiting++;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    while (this.#inFlight < IN_FLIGHT_MAX) {
+      const [next] = this.#groups;
+      if (next === undefined) return;
+      const [key, { namespace, waiting }] = next;
+      const k = Math.max(...waiting.slice(0, QUERIES_MAX).map((search) => search.k));
+      const taken = waiting.splice(0, Math.min(QUERIES_MAX, Math.max(1, Math.floor(HITS_MAX / k))));
+      this.#groups.delete(key); // Behind the others with what is left of it.
+      if (waiting.length > 0) this.#groups.set(key, next[1]);
+      this.#waiting -= taken.length;
+      void this.#run(namespace, taken, k);
+    }
+  }
+
+  async #run(namespace: string, taken: readonly Waiting[], k: number): Promise<void> {
+    this.#inFlight++;
+    try {
+      const dimension = taken[0]?.vector.length ?? 0;
+      const queries = new Float32Array(taken.length * dimension);
+      for (const [row, { vector }] of taken.entries()) queries.set(vector, row * dimension);
+      const found = await this.#send(namespace, queries, k);
+      for (const [row, search] of taken.entries()) search.resolve((found[row] ?? []).slice(0, search.k));
+    } catch (error) {
+      for (const search of taken) search.reject(error as Error);
+    } finally {
+      this.#inFlight--;
+      this.#flush();
+    }
+  }
+}

@@ -1,0 +1,302 @@
+import { randomBytes } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type {
+  Arguments,
+  HostMessage,
+  HostStatistics,
+  MainConfiguration,
+  Operation,
+  Result,
+  WireBlock,
+  WireChange,
+} from "../protocol/messages.ts";
+import type { VectorShape } from "../protocol/metric.ts";
+import { type PackedChanges, packedFlaw, packWireChanges } from "../protocol/packed-changes.ts";
+import { loadSnapshot, writeSnapshot } from "../snapshots/snapshot.ts";
+import { SnapshotFolder } from "../snapshots/snapshot-folder.ts";
+import { SnapshotRejection } from "../snapshots/snapshot-manifest.ts";
+import { dropped, type Faiss } from "./faiss.ts";
+import { FlatSpace, type StagedBlock } from "./flat-space.ts";
+import { HeldBatches } from "./held-batches.ts";
+import { checkArgument, HostError } from "./host-error.ts";
+import { checkRows, MemoryIndex } from "./memory-index.ts";
+import { Rebuilder } from "./rebuilder.ts";
+import { scanPage } from "./scan.ts";
+import { ScratchSpace } from "./scratch-space.ts";
+
+type Handlers = { [O in Operation]: (args: Arguments<O>) => Result<O> | Promise<Result<O>> };
+
+/** Without a write for so long, what was put off is done. */
+const IDLE_MS = 20;
+/** Two hashes each: about two milliseconds, by which a call may have to wait. */
+const DIGESTS_PER_TURN = 1_000;
+
+interface HostState {
+  readonly index: MemoryIndex;
+  readonly held: HeldBatches;
+  readonly scratch: ScratchSpace;
+  readonly rebuilder: Rebuilder;
+  readonly main: MainConfiguration;
+}
+
+/**
+ * What the host process does, without the process. Requests are served one at a time in the order they came, except
+ * that those for snapshots let others through while they wait for the disk.
+ */
+export class Host {
+  /** Names this life of the host in scan cursors. */
+  readonly #instance = randomBytes(6).toString("hex");
+  readonly #loadFaiss: () => Faiss;
+  readonly #tell: (message: HostMessage) => void;
+  #state: HostState | undefined;
+  /** The snapshot that is being written, or the last one. */
+  #snapshot: Promise<unknown> = Promise.resolve();
+  /** Computes digests that are lacking, once no request has come for a moment. */
+  #idleWork: NodeJS.Timeout | undefined;
+
+  /** @param tell sends to the owner. */
+  constructor(loadFaiss: () => Faiss, tell: (message: HostMessage) => void) {
+    this.#loadFaiss = loadFaiss;
+    this.#tell = tell;
+  }
+
+  /** Serves one request. Rejects with what the caller is to be told. */
+  async serve<O extends Operation>(operation: O, args: Arguments<O>): Promise<Result<O>> {
+    const handler = this.#handlers[operation];
+    if (handler === undefined) throw new HostError("INVALID_ARGUMENT", `no operation ${operation}`);
+    if (operation === "publish" || operation === "replace") this.#digestWhenIdle(IDLE_MS);
+    return handler(args);
+  }
+
+  /** Lets go of everything outside the process. */
+  close(): void {
+    clearTimeout(this.#idleWork);
+    this.#state?.rebuilder.close();
+    this.#state?.index.views.clear();
+    this.#state?.scratch.removeAll();
+  }
+
+  readonly #handlers: Handlers = {
+    configure: ({ dimension, metric, scratch: folders, heldBytesMax, heldTtlMs, main }) => {
+      checkArgument(Number.isInteger(dimension) && dimension > 0, `a dimension of ${dimension}`);
+      const scratch = new ScratchSpace(folders);
+      const faiss = this.#loadFaiss();
+      checkFactory(faiss, main.factory, { dimension, metric });
+      const index = new MemoryIndex(new FlatSpace(faiss, { dimension, metric }, scratch));
+      const held = new HeldBatches(heldBytesMax, heldTtlMs);
+      const rebuilder = new Rebuilder(main, () => this.#ready.index, this.#tell);
+      this.#state = { index, held, scratch, rebuilder, main };
+      return null;
+    },
+
+    prepare: ({ token, changes, blocks }) => {
+      const staged = this.#stage(changes, blocks);
+      this.#ready.held.hold(token, { changes, blocks: staged });
+      return null;
+    },
+
+    publish: ({ token, changes, blocks }) => {
+      const { index, held, rebuilder } = this.#ready;
+      checkPacked(changes);
+      let staged: ReadonlyMap<string, StagedBlock> | null;
+      if (blocks !== null) staged = this.#stage(changes, blocks);
+      else staged = token === null ? null : held.take(token, changes);
+      if (token !== null) held.discard(token);
+      if (staged === null) {
+        if (!index.allVectorsStale(changes)) return null;
+        return appliedFlags(index.publishWithoutVectors(changes));
+      }
+      const answers = index.publish(changes, staged);
+      rebuilder.consider(changes.namespaces);
+      return appliedFlags(answers);
+    },
+
+    discard: ({ token }) => {
+      this.#ready.held.discard(token);
+      return null;
+    },
+
+    read: ({ keys, vectors }) => {
+      const { index } = this.#ready;
+      const entries = keys.map(({ namespace, memoryId }) => index.entry(namespace, memoryId));
+      const live = vectors ? keys.filter((_, position) => entries[position]?.state === "live") : [];
+      return { entries, vectors: vectors ? index.readVectors(live) : null };
+    },
+
+    scan: async ({ cursor, limit, buckets }) => {
+      if (buckets !== null) await this.#digestAll();
+      return scanPage(this.#ready.index, this.#instance, cursor, limit, buckets);
+    },
+
+    digest: async () => {
+      await this.#digestAll();
+      const { counts, xorHigh, xorLow, sumHigh, sumLow } = this.#ready.index.digest();
+      return { counts, xorHigh, xorLow, sumHigh, sumLow };
+    },
+
+    count: () => this.#ready.index.count(),
+
+    search: ({ namespace, queries, k }) => this.#ready.index.search(namespace, queries, k),
+
+    outdated: ({ headers }) => this.#ready.index.outdated(headers),
+
+    replace: ({ replacements, blocks }) => {
+      const { index, rebuilder } = this.#ready;
+      const changes = replacements.flatMap(({ change }) => (change === null ? [] : [change]));
+      checkChanges(changes);
+      const packed = packWireChanges(changes.length, (at) => changes[at]!);
+      const answers = index.replace(replacements, this.#stage(packed, blocks));
+      rebuilder.consider(new Set(replacements.map(({ namespace }) => namespace)));
+      return answers;
+    },
+
+    compact: async () => {
+      const { index, rebuilder } = this.#ready;
+      let slotsFreed = 0;
+      for (const namespace of index.namespaces) slotsFreed += await rebuilder.force(namespace);
+      return { slotsFreed };
+    },
+
+    listSnapshots: async ({ directory }) => {
+      const folder = new SnapshotFolder(directory);
+      await asNoRoom("remove what an interrupted snapshot left behind", folder.removeTemporary());
+      return folder.sequences();
+    },
+
+    loadSnapshot: async ({ directory, sequence, expected, proven }) => {
+      const state = this.#ready;
+      const folder = new SnapshotFolder(directory);
+      try {
+        const { index, manifest } = await loadSnapshot(
+          folder.pathOf(sequence),
+          expected,
+          state.index.space,
+          state.main,
+          { proven },
+        );
+        state.index.drop();
+        this.#state = { ...state, index };
+        state.rebuilder.consider(index.namespaces.map(({ namespace }) => namespace));
+        const { cursor, createdAt } = manifest;
+        return { outcome: "loaded", cursor, createdAt, live: index.count() };
+      } catch (error) {
+        if (!(error instanceof SnapshotRejection)) throw error;
+        if (error.kind === "mismatch") return { outcome: "mismatch", reason: error.message };
+        await this.#setAside(folder, sequence);
+        return { outcome: "set_aside", reason: error.message };
+      }
+    },
+
+    setAsideSnapshot: async ({ directory, sequence }) => {
+      await this.#setAside(new SnapshotFolder(directory), sequence);
+      return null;
+    },
+
+    writeSnapshot: async ({ directory, head, cursor, createdAt, keep }) => {
+      const folder = new SnapshotFolder(directory);
+      const write = async (): Promise<Result<"writeSnapshot">> => {
+        const writing = writeSnapshot(folder, this.#ready.index, { ...head, cursor, createdAt });
+        const written = await asNoRoom(`write a snapshot to ${directory}`, writing);
+        await asNoRoom("remove older snapshots", folder.prune(keep));
+        return written;
+      };
+      // One after the other, whatever became of the one before: its caller may have given up on it.
+      const snapshot = this.#snapshot.then(write, write);
+      this.#snapshot = snapshot;
+      return snapshot;
+    },
+
+    statistics: (): HostStatistics => {
+      const { index, held, rebuilder } = this.#ready;
+      return {
+        ...index.statistics(),
+        heldBatches: held.count,
+        heldBytes: held.bytes,
+        compactions: rebuilder.done,
+        compactionsPending: rebuilder.pending,
+        compactionFailure: rebuilder.failure,
+        rssBytes: process.memoryUsage.rss(),
+      };
+    },
+
+    ping: () => null,
+  };
+
+  get #ready(): HostState {
+    if (this.#state === undefined) throw new HostError("INTERNAL", "the host was not configured");
+    return this.#state;
+  }
+
+  /** Stages all blocks or none. */
+  #stage(changes: PackedChanges, blocks: readonly WireBlock[]): Map<string, StagedBlock> {
+    const staged = new Map<string, StagedBlock>();
+    try {
+      checkPacked(changes);
+      for (const block of blocks) staged.set(block.namespace, this.#ready.index.space.stage(block));
+      checkRows(changes, staged);
+      return staged;
+    } catch (error) {
+      for (const { bytes } of staged.values()) dropped(bytes);
+      throw error;
+    }
+  }
+
+  async #setAside(folder: SnapshotFolder, sequence: number): Promise<void> {
+    try {
+      await folder.setAside(sequence);
+    } catch (error) {
+      // A directory that cannot be written: the snapshot is passed over all the same, and again at the next start.
+      const fields = { sequence, reason: (error as Error).message };
+      this.#tell({ event: "index.snapshot_not_renamed", level: "warn", fields });
+    }
+  }
+
+  #digestWhenIdle(waitMs: number): void {
+    clearTimeout(this.#idleWork);
+    this.#idleWork = setTimeout(() => {
+      if (!this.#ready.index.digestNext(DIGESTS_PER_TURN)) this.#digestWhenIdle(0);
+    }, waitMs);
+  }
+
+  /** Computes the digests that are lacking; other calls are served meanwhile. */
+  async #digestAll(): Promise<void> {
+    while (!this.#ready.index.digestNext(DIGESTS_PER_TURN)) await nextTurn();
+  }
+}
+
+/** What disk and permissions object to is an operator's matter; its own errors pass. */
+async function asNoRoom<T>(what: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof HostError || (error as NodeJS.ErrnoException).code === undefined) throw error;
+    throw new HostError("NO_ROOM", `cannot ${what}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** @throws {HostError} FAISS does not know such an index. */
+function checkFactory(faiss: Faiss, factory: string, { dimension, metric }: VectorShape): void {
+  if (factory === "Flat") return;
+  try {
+    faiss.Index.fromFactory(dimension, factory, metric === "l2" ? 1 : 0);
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new HostError("BAD_CONFIGURATION", `FAISS makes no index "${factory}" of dimension ${dimension}: ${reason}`);
+  }
+}
+
+function appliedFlags(answers: readonly ("applied" | "stale")[]): Uint8Array {
+  return Uint8Array.from(answers, (answer) => (answer === "applied" ? 1 : 0));
+}
+
+function checkPacked(changes: PackedChanges): void {
+  const flaw = packedFlaw(changes);
+  checkArgument(flaw === null, `changes with ${flaw}`);
+}
+
+function checkChanges(changes: readonly WireChange[]): void {
+  for (const { version, checksum, memoryId } of changes) {
+    checkArgument(Number.isSafeInteger(version) && version > 0, `version ${version} of ${JSON.stringify(memoryId)}`);
+    checkArgument(checksum === null || /^[0-9a-f]{64}$/.test(checksum), `checksum of ${JSON.stringify(memoryId)}`);
+  }
+}

@@ -1,0 +1,153 @@
+import { FLAT_HEADER_BYTES } from "../protocol/flat-block.ts";
+import { exactScore } from "../protocol/metric.ts";
+import type { HeldFile } from "../snapshots/held-file.ts";
+import { dropped, type FaissIndex } from "./faiss.ts";
+import type { FlatSpace } from "./flat-space.ts";
+import type { SlotHit } from "./vector-segments.ts";
+
+/** Bytes of exact vectors that are read at a time. */
+const SCAN_BYTES = 1024 * 1024;
+/** Candidates per result, where the index holds rounded vectors and the exact ones decide. */
+const RESCORED_PER_RESULT = 4;
+const RESCORED_MIN = 64;
+
+export interface MainParts {
+  readonly index: FaissIndex;
+  /** The index as FAISS wrote it. */
+  readonly file: HeldFile;
+  /** The exact vectors, in FAISS's flat format. */
+  readonly vectors: HeldFile;
+  readonly rows: number;
+  /** As FAISS's factory takes it. */
+  readonly factory: string;
+}
+
+/**
+ * The first rows of a namespace in an index that trades exactness for speed or size (`HNSW32`, `IVF1024,Flat`, …). Row
+ * and slot have the same number. It is never changed: FAISS cannot take vectors out of most of these, so the dead are
+ * left out of the answers and a rebuild makes another one. What was stored is on disk beside it, bit for bit, for
+ * proofs, rebuilds and exact answers.
+ */
+export class MainIndex implements MainParts {
+  readonly index: FaissIndex;
+  readonly file: HeldFile;
+  readonly vectors: HeldFile;
+  readonly rows: number;
+  readonly factory: string;
+  /** Rows whose slot is dead. */
+  dead = 0;
+  readonly #space: FlatSpace;
+
+  constructor(space: FlatSpace, parts: MainParts) {
+    this.#space = space;
+    this.index = parts.index;
+    this.file = parts.file;
+    this.vectors = parts.vectors;
+    this.rows = parts.rows;
+    this.factory = parts.factory;
+  }
+
+  /** Copies the exact bytes of a row into `target`. */
+  readRow(row: number, target: Uint8Array): void {
+    this.vectors.readAt(target, FLAT_HEADER_BYTES + row * this.#space.rowBytes);
+  }
+
+  /** The nearest live rows of each query: `k` of them, or all live ones where there are fewer. */
+  search(queries: Float32Array, k: number, isLive: (slot: number) => boolean): SlotHit[][] {
+    const live = this.rows - this.dead;
+    const expected = Math.min(k, live);
+    const wanted = this.#isRounded ? Math.min(live, Math.max(k * RESCORED_PER_RESULT, RESCORED_MIN)) : expected;
+    const { dimension } = this.#space.shape;
+    const hits = this.#candidates(queries, wanted, isLive);
+    return hits.map((found, query) => {
+      const vector = queries.subarray(query * dimension, (query + 1) * dimension);
+      // The graph or the lists that were looked into did not lead to enough: then all rows are looked at.
+      if (found.length < expected) return this.#scan(vector, k, isLive);
+      return this.#isRounded ? this.#rescored(vector, found, k) : found;
+    });
+  }
+
+  drop(): void {
+    this.file.release();
+    this.vectors.release();
+    dropped(this.file.bytes, true);
+  }
+
+  /** Whether scores come from vectors that were rounded on the way in. */
+  get #isRounded(): boolean {
+    return !/(^HNSW\d+$|Flat$)/.test(this.factory);
+  }
+
+  #candidates(queries: Float32Array, wanted: number, isLive: (slot: number) => boolean): SlotHit[][] {
+    const count = queries.length / this.#space.shape.dimension;
+    // Nearly everything is wanted, or nearly everything is dead: an exact look is no dearer.
+    if (wanted * 2 > this.rows) return Array.from({ length: count }, () => []);
+    return this.#space.searchLive(this.index, this, queries, wanted, isLive);
+  }
+
+  #rescored(query: Float32Array, found: readonly SlotHit[], k: number): SlotHit[] {
+    const row = new Float32Array(query.length);
+    const bytes = new Uint8Array(row.buffer);
+    const scored = found.map(({ slot }) => {
+      this.readRow(slot, bytes);
+      return { slot, score: exactScore(this.#space.shape.metric, query, row, 0) };
+    });
+    return scored.sort((a, b) => b.score - a.score || a.slot - b.slot).slice(0, k);
+  }
+
+  /** The exact answer, row by row. */
+  #scan(query: Float32Array, k: number, isLive: (slot: number) => boolean): SlotHit[] {
+    const { dimension, metric } = this.#space.shape;
+    const perRead = Math.max(1, Math.floor(SCAN_BYTES / this.#space.rowBytes));
+    const rows = new Float32Array(perRead * dimension);
+    const best = new Best(k);
+    for (let start = 0; start < this.rows; start += perRead) {
+      const count = Math.min(perRead, this.rows - start);
+      const bytes = new Uint8Array(rows.buffer, 0, count * this.#space.rowBytes);
+      this.vectors.readAt(bytes, FLAT_HEADER_BYTES + start * this.#space.rowBytes);
+      for (let row = 0; row < count; row++) {
+        if (isLive(start + row)) best.offer(start + row, exactScore(metric, query, rows, row * dimension));
+      }
+    }
+    return best.sorted();
+  }
+}
+
+/** The `k` best of many offers: a heap with the worst of them on top. */
+class Best {
+  readonly #k: number;
+  readonly #heap: SlotHit[] = [];
+
+  constructor(k: number) {
+    this.#k = k;
+  }
+
+  offer(slot: number, score: number): void {
+    const heap = this.#heap;
+    if (heap.length < this.#k) {
+      heap.push({ slot, score });
+      for (let at = heap.length - 1; at > 0; ) {
+        const above = (at - 1) >>> 1;
+        if (heap[above]!.score <= heap[at]!.score) return;
+        [heap[above], heap[at]] = [heap[at]!, heap[above]!];
+        at = above;
+      }
+      return;
+    }
+    if (score <= heap[0]!.score) return;
+    heap[0] = { slot, score };
+    for (let at = 0; ; ) {
+      let worst = at;
+      for (const below of [2 * at + 1, 2 * at + 2]) {
+        if (below < heap.length && heap[below]!.score < heap[worst]!.score) worst = below;
+      }
+      if (worst === at) return;
+      [heap[worst], heap[at]] = [heap[at]!, heap[worst]!];
+      at = worst;
+    }
+  }
+
+  sorted(): SlotHit[] {
+    return this.#heap.sort((a, b) => b.score - a.score || a.slot - b.slot);
+  }
+}

@@ -1,0 +1,201 @@
+import { BucketDigests } from "../../../domain/buckets.ts";
+import type { HostStatistics, WireEntry, WireReplacement } from "../protocol/messages.ts";
+import { ChangeCursor, type PackedChanges, packWireChanges, rowsByNamespace } from "../protocol/packed-changes.ts";
+import { HitsPacker, type PackedHits } from "../protocol/packed-hits.ts";
+import type { FlatSpace, StagedBlock } from "./flat-space.ts";
+import { checkArgument } from "./host-error.ts";
+import { NamespaceIndex } from "./namespace-index.ts";
+import { SegmentViews } from "./segment-views.ts";
+
+export type StagedBlocks = ReadonlyMap<string, StagedBlock>;
+
+/** All memories, each namespace in an index of its own, so that no search can cross into another. */
+export class MemoryIndex {
+  readonly space: FlatSpace;
+  readonly views: SegmentViews;
+  /** In the order of their creation; a namespace keeps its place even when it is empty. */
+  readonly namespaces: NamespaceIndex[] = [];
+  readonly #byName = new Map<string, NamespaceIndex>();
+
+  constructor(space: FlatSpace) {
+    this.space = space;
+    this.views = new SegmentViews(space);
+  }
+
+  find(namespace: string): NamespaceIndex | undefined {
+    return this.#byName.get(namespace);
+  }
+
+  add(index: NamespaceIndex): void {
+    this.namespaces.push(index);
+    this.#byName.set(index.namespace, index);
+  }
+
+  /** Makes changes visible, each unless that version or a newer one is held. Blocks fit the changes (see `checkRows`). */
+  publish(changes: PackedChanges, blocks: StagedBlocks): ("applied" | "stale")[] {
+    this.#appendRows(blocks);
+    const answers = new Array<"applied" | "stale">(changes.count);
+    for (const change = new ChangeCursor(changes); change.next(); ) {
+      answers[change.index] = this.#ensure(change.namespace).publish(change);
+    }
+    return answers;
+  }
+
+  /** As `publish`, where every change with a vector is stale: those are passed over, and no vectors are needed. */
+  publishWithoutVectors(changes: PackedChanges): ("applied" | "stale")[] {
+    const answers = new Array<"applied" | "stale">(changes.count);
+    for (const change = new ChangeCursor(changes); change.next(); ) {
+      answers[change.index] = change.hasVector ? "stale" : this.#ensure(change.namespace).publish(change);
+    }
+    return answers;
+  }
+
+  /** Whether each change with a vector would be stale: then publishing needs no vectors. */
+  allVectorsStale(changes: PackedChanges): boolean {
+    for (const change = new ChangeCursor(changes); change.next(); ) {
+      if (change.hasVector && this.#versionOf(change) < change.version) return false;
+    }
+    return true;
+  }
+
+  /** Makes changes take the place of exactly what was found, at whatever version. */
+  replace(replacements: readonly WireReplacement[], blocks: StagedBlocks): ("applied" | "moved")[] {
+    this.#appendRows(blocks);
+    const changes = replacements.flatMap(({ change }) => (change === null ? [] : [change]));
+    const cursor = new ChangeCursor(packWireChanges(changes.length, (index) => changes[index]!));
+    return replacements.map(({ namespace, memoryId, found, change }) => {
+      const index = this.#ensure(namespace);
+      if (change !== null) cursor.next();
+      if (!sameEntry(index.entry(memoryId), found)) {
+        if (change !== null) index.skip(cursor);
+        return "moved";
+      }
+      if (change !== null) index.set(cursor);
+      else {
+        index.remove(memoryId);
+        index.tombstones.delete(memoryId);
+      }
+      return "applied";
+    });
+  }
+
+  entry(namespace: string, memoryId: string): WireEntry | null {
+    return this.find(namespace)?.entry(memoryId) ?? null;
+  }
+
+  /** Stored bytes of the vectors of live memories, one row each. */
+  readVectors(keys: readonly { namespace: string; memoryId: string }[]): Uint8Array {
+    const { rowBytes } = this.space;
+    const bytes = new Uint8Array(keys.length * rowBytes);
+    for (const [row, key] of keys.entries()) {
+      const index = this.find(key.namespace);
+      const slot = index?.slots.slotOf(key.memoryId);
+      checkArgument(index !== undefined && slot !== undefined, "no live memory under the key");
+      index.vectors.readRow(slot, bytes.subarray(row * rowBytes, (row + 1) * rowBytes), this.views);
+    }
+    return bytes;
+  }
+
+  /** Positions of the headers that are newer than what is held. */
+  outdated(headers: readonly { namespace: string; memoryId: string; version: number }[]): number[] {
+    const positions: number[] = [];
+    for (const [position, header] of headers.entries()) {
+      if (this.#versionOf(header) < header.version) positions.push(position);
+    }
+    return positions;
+  }
+
+  search(namespace: string, queries: Float32Array, k: number): PackedHits {
+    const { dimension } = this.space.shape;
+    checkArgument(Number.isInteger(k) && k > 0, `k is ${k}`);
+    checkArgument(queries.length > 0 && queries.length % dimension === 0, "queries are not whole vectors");
+    checkArgument(queries.every(Number.isFinite), "a query contains a number that is not finite");
+    const packer = new HitsPacker();
+    const index = this.find(namespace);
+    if (index !== undefined) index.search(queries, k, packer);
+    else for (let query = 0; query < queries.length / dimension; query++) packer.query();
+    return packer.finish();
+  }
+
+  /**
+   * Computes digests that are still lacking, of so many slots at most: idle work, and what a digest waits for.
+   * @returns whether all are there now.
+   */
+  digestNext(slotsMax: number): boolean {
+    let left = slotsMax;
+    for (const index of this.namespaces) {
+      const lacking = index.slots.length - index.slots.digested;
+      if (lacking === 0) continue;
+      if (!index.digestNext(left)) return false;
+      left -= lacking;
+    }
+    return true;
+  }
+
+  /** From the entries themselves, live ones only. Their digests have been computed. */
+  digest(): BucketDigests {
+    const digests = new BucketDigests();
+    for (const { slots } of this.namespaces) {
+      for (let slot = 0; slot < slots.length; slot++) {
+        if (slots.isLive(slot)) digests.add(slots.bucketAt(slot), slots.digestHighAt(slot), slots.digestLowAt(slot));
+      }
+    }
+    return digests;
+  }
+
+  count(): number {
+    let count = 0;
+    for (const { slots } of this.namespaces) {
+      for (let slot = 0; slot < slots.length; slot++) if (slots.isLive(slot)) count++;
+    }
+    return count;
+  }
+
+  statistics(): Pick<HostStatistics, "namespaces" | "slots" | "slotTableBytes"> {
+    let [slots, slotTableBytes] = [0, 0];
+    for (const index of this.namespaces) {
+      slots += index.slots.length;
+      slotTableBytes += index.slots.bytes;
+    }
+    return { namespaces: this.namespaces.map((index) => index.statistics()), slots, slotTableBytes };
+  }
+
+  /** Lets go of all that is outside of JavaScript's memory. */
+  drop(): void {
+    for (const index of this.namespaces) index.vectors.drop(this.views);
+    this.views.clear();
+  }
+
+  #versionOf(key: { namespace: string; memoryId: string }): number {
+    return this.find(key.namespace)?.versionOf(key.memoryId) ?? 0;
+  }
+
+  #appendRows(blocks: StagedBlocks): void {
+    for (const [namespace, staged] of blocks) this.#ensure(namespace).vectors.append(staged);
+  }
+
+  #ensure(namespace: string): NamespaceIndex {
+    let index = this.#byName.get(namespace);
+    if (index === undefined) {
+      index = new NamespaceIndex(namespace, this.space);
+      this.add(index);
+    }
+    return index;
+  }
+}
+
+/** @throws {HostError} unless there is a row for each change with a vector, and none besides. */
+export function checkRows(changes: PackedChanges, blocks: StagedBlocks): void {
+  const rows = rowsByNamespace(changes);
+  checkArgument(rows.size === blocks.size, `${blocks.size} blocks for the vectors of ${rows.size} namespaces`);
+  for (const [namespace, expected] of rows) {
+    const found = blocks.get(namespace)?.rows ?? 0;
+    checkArgument(found === expected, `${found} rows for ${expected} vectors of namespace ${namespace}`);
+  }
+}
+
+function sameEntry(held: WireEntry | null, found: WireEntry | null): boolean {
+  if (held === null || found === null) return held === found;
+  if (held.state !== found.state || held.version !== found.version) return false;
+  return held.state === "tombstone" || (found.state === "live" && held.checksum === found.checksum);
+}

@@ -1,0 +1,93 @@
+import { BUCKET_COUNT } from "../../../domain/keys.ts";
+import type { WireKeyedEntry } from "../protocol/messages.ts";
+import { checkArgument } from "./host-error.ts";
+import type { MemoryIndex } from "./memory-index.ts";
+import type { NamespaceIndex } from "./namespace-index.ts";
+
+/** Slots that one page looks at, however few of them it wants: keeps a page of a sparse bucket set short. */
+const INSPECTED_MAX = 500_000;
+
+/**
+ * Where a scan stands. Whatever changes during a scan is appended behind its positions, as a slot or as a tombstone,
+ * so it is met (again) later; a namespace that was compacted meanwhile is started again, and so is everything in a
+ * host that was restarted.
+ */
+interface Position {
+  namespace: number;
+  generation: number;
+  slot: number;
+  tombstone: number;
+}
+
+/** Walks over all entries of an index, page by page. `instance` names this life of the host. */
+export function scanPage(
+  index: MemoryIndex,
+  instance: string,
+  cursor: string | null,
+  limit: number,
+  buckets: readonly number[] | null,
+): { entries: WireKeyedEntry[]; cursor: string | null } {
+  checkArgument(Number.isInteger(limit) && limit > 0, `a page of ${limit} entries`);
+  const wanted = buckets === null ? null : bucketMask(buckets);
+  const position = parseCursor(cursor, instance);
+  const entries: WireKeyedEntry[] = [];
+  let inspected = 0;
+  while (entries.length < limit && inspected < INSPECTED_MAX) {
+    const current = index.namespaces[position.namespace];
+    if (current === undefined) return { entries, cursor: null };
+    if (position.generation !== current.generation) startNamespace(position, position.namespace, current.generation);
+    inspected++;
+    // Slots first, and again whenever there are new ones: a tombstone behind us may have become one of them.
+    if (position.slot < current.slots.length) takeSlot(current, position.slot++, wanted, entries);
+    else if (position.tombstone < current.tombstones.length)
+      takeTombstone(current, position.tombstone++, wanted, entries);
+    else {
+      const next = position.namespace + 1;
+      startNamespace(position, next, index.namespaces[next]?.generation ?? 0);
+    }
+  }
+  const { namespace, generation, slot, tombstone } = position;
+  return { entries, cursor: [instance, namespace, generation, slot, tombstone].join(".") };
+}
+
+function startNamespace(position: Position, namespace: number, generation: number): void {
+  Object.assign(position, { namespace, generation, slot: 0, tombstone: 0 });
+}
+
+function takeSlot(index: NamespaceIndex, slot: number, wanted: Uint8Array | null, entries: WireKeyedEntry[]): void {
+  if (!index.slots.isLive(slot) || wanted?.[index.slots.bucketAt(slot)] === 0) return;
+  const { memoryId, version, checksum } = index.slots.entryAt(slot);
+  entries.push({ state: "live", namespace: index.namespace, memoryId, version, checksum });
+}
+
+function takeTombstone(
+  index: NamespaceIndex,
+  position: number,
+  wanted: Uint8Array | null,
+  entries: WireKeyedEntry[],
+): void {
+  const entry = index.tombstones.at(position);
+  if (entry === undefined || wanted?.[entry.bucket] === 0) return;
+  const { memoryId, version } = entry;
+  entries.push({ state: "tombstone", namespace: index.namespace, memoryId, version });
+}
+
+function bucketMask(buckets: readonly number[]): Uint8Array {
+  const mask = new Uint8Array(BUCKET_COUNT);
+  for (const bucket of buckets) mask[bucket] = 1;
+  return mask;
+}
+
+function parseCursor(cursor: string | null, instance: string): Position {
+  const start: Position = { namespace: 0, generation: 0, slot: 0, tombstone: 0 };
+  if (cursor === null) return start;
+  const parts = cursor.split(".");
+  const numbers = parts.slice(1).map(Number);
+  checkArgument(
+    parts.length === 5 && numbers.every((number) => Number.isSafeInteger(number) && number >= 0),
+    `${cursor} is not a cursor of a scan`,
+  );
+  if (parts[0] !== instance) return start;
+  const [namespace, generation, slot, tombstone] = numbers as [number, number, number, number];
+  return { namespace, generation, slot, tombstone };
+}

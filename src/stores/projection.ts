@@ -1,0 +1,146 @@
+import type { BucketDigests, BucketSet } from "../domain/buckets.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { MemoryChange, PutChange } from "../domain/memory.ts";
+
+/** Stores that hold a copy of the ledger. */
+export type ProjectionName = "redis" | "faiss";
+
+/** One chunk of a transaction, before it is committed. */
+export interface PreparedBatch {
+  /** The transaction's id; names the batch until it is published or discarded. */
+  readonly token: string;
+  readonly changes: readonly MemoryChange[];
+}
+
+/** What a store holds under a key, without judging it. */
+export type StoredEntry = LiveEntry | TombstoneEntry | MalformedEntry;
+
+export interface LiveEntry extends MemoryKey {
+  readonly state: "live";
+  readonly version: number;
+  readonly checksum: string;
+  /** Milliseconds since 1970; null where the store does not keep it. */
+  readonly modifiedAt: number | null;
+  /** Only after a read with `data: true`. */
+  readonly data?: EntryData;
+}
+
+/** The bytes that a store holds, for proving them and for keeping them as evidence. */
+export interface EntryData {
+  /** Canonical JSON of the document as stored; null where the store keeps vectors only. */
+  readonly documentJson: Buffer | null;
+  /** float32 little-endian as stored; null where the store holds no vector for this memory. */
+  readonly embedding: Buffer | null;
+  /** Version vector as JSON text; null where the store does not keep it. */
+  readonly vector: string | null;
+  /** The entry digest as stored; absent where the store does not keep it. */
+  readonly digest?: string | null;
+}
+
+/** A version at which the store is known to show nothing, which fends off late publishes of older ones. */
+export interface TombstoneEntry extends MemoryKey {
+  readonly state: "tombstone";
+  readonly version: number;
+}
+
+/** Something stands under a key of ours that is no entry of ours. */
+export interface MalformedEntry extends MemoryKey {
+  readonly state: "malformed";
+  /** What is wrong with it, for people. */
+  readonly reason: string;
+  /** Its bytes as the store serializes them, for evidence. Only after a read with `data: true`. */
+  readonly raw?: Buffer;
+}
+
+/** One page of a scan. Entries may repeat between pages; none that was there throughout is left out. */
+export interface ScanPage {
+  readonly entries: readonly StoredEntry[];
+  /** Where to go on; null at the end. */
+  readonly cursor: string | null;
+}
+
+export interface ScanOptions {
+  /** Entries wanted per page; a page may hold somewhat more or fewer. @default 1_000 */
+  readonly limit?: number;
+  /** Only entries whose bucket is in the set. */
+  readonly buckets?: BucketSet;
+}
+
+/**
+ * Makes the store hold `change`, or nothing when it is null, provided that it still holds `found` (null: no entry):
+ * the one way to overrule the rule that versions never go back, for repairs that have proven what is there.
+ */
+export interface Replacement {
+  readonly key: MemoryKey;
+  readonly found: StoredEntry | null;
+  readonly change: MemoryChange | null;
+}
+
+/** Which entries a store may drop by itself when it is full: none, those that expire anyway, or any. */
+export type Eviction = "none" | "expiring" | "all";
+
+export interface ProjectionHealth {
+  readonly state: "healthy" | "degraded" | "down";
+  /** What is wrong, for people; absent when healthy. */
+  readonly reason?: string;
+}
+
+/**
+ * A store that holds a copy of the ledger and can be rebuilt from it. It shows committed versions only, and version n
+ * is never seen after n + 1: both are enforced inside the store, by one script or one host call, never by reading
+ * first and writing then. Every adapter passes `test/conformance/projection.ts`.
+ *
+ * Every call takes a signal that carries its deadline. All of them reject with
+ * @throws {StoreUnavailableError} No usable answer in time: what was asked may or may not have happened.
+ * @throws {StoreRefusedError} The store answered and said no: nothing of the call has happened.
+ */
+export interface Projection {
+  readonly store: ProjectionName;
+
+  /** Whether the store would hold anything for this change. A vector index has no use for a memory without a vector. */
+  holds(change: MemoryChange): boolean;
+
+  /** Proves that the batch would be accepted right now. Changes nothing that a reader could see. */
+  prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Makes committed changes visible, each unless the store holds that version or a newer one: calling it twice is safe,
+   * the second call writes nothing and answers `stale`. With the token of a prepared batch it uses what was held for
+   * it; a token that the store does not know (it restarted since) is no obstacle.
+   * @returns one answer per change, in order.
+   */
+  publish(changes: readonly MemoryChange[], signal: AbortSignal, token?: string): Promise<("applied" | "stale")[]>;
+
+  /** Forgets a prepared batch. Safe for an unknown token, and twice. */
+  discard(token: string, signal: AbortSignal): Promise<void>;
+
+  /** What is held under each key, in order; null where nothing is. `data` reads the bytes too. */
+  read(keys: readonly MemoryKey[], options: { data: boolean }, signal: AbortSignal): Promise<(StoredEntry | null)[]>;
+
+  /** Walks over all entries, live, dead and malformed. Starts with a cursor of null. */
+  scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage>;
+
+  /** Count, xor and sum of the entry digests of all live entries, by bucket, from what is there, not from a tally. */
+  digest(signal: AbortSignal): Promise<BucketDigests>;
+
+  /** Number of live entries, counted. */
+  count(signal: AbortSignal): Promise<number>;
+
+  /**
+   * Whether the bytes of `entry` (read with data) are those that `expected` says, given that version and checksum agree.
+   * @returns null when they are, else what differs, for people.
+   */
+  flaw(entry: LiveEntry, expected: PutChange): string | null;
+
+  /** @returns per replacement `applied`, or `moved` when the store no longer held what was found. */
+  replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]>;
+
+  /** Which entries it may drop by itself at the moment; absent: none. What it may drop is missed, not missing. */
+  eviction?(signal: AbortSignal): Promise<Eviction>;
+
+  /** Names the contents since they last began from nothing; another name means that all of them may be gone. */
+  generation?(signal: AbortSignal): Promise<string>;
+
+  /** Never rejects: a store that does not answer is `down`. */
+  health(signal: AbortSignal): Promise<ProjectionHealth>;
+}

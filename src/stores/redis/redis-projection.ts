@@ -1,0 +1,312 @@
+import type { Cluster, Redis } from "ioredis";
+import { BucketDigests, type BucketSet } from "../../domain/buckets.ts";
+import { checksumOf, embeddingBytes, entryDigest } from "../../domain/checksum.ts";
+import { StoreUnavailableError } from "../../domain/errors.ts";
+import { bucketOf, type MemoryKey, plainKey } from "../../domain/keys.ts";
+import type { MemoryChange, PutChange } from "../../domain/memory.ts";
+import { compareVectors, parseVector } from "../../domain/version-vector.ts";
+import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
+import { newUlid } from "../../runtime/ulid.ts";
+import type {
+  Eviction,
+  LiveEntry,
+  PreparedBatch,
+  Projection,
+  ProjectionHealth,
+  Replacement,
+  ScanOptions,
+  ScanPage,
+  StoredEntry,
+} from "../projection.ts";
+import { PageDigest } from "./page-digest.ts";
+import { RedisCodec } from "./redis-codec.ts";
+import { redisError } from "./redis-errors.ts";
+import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
+import { COUNT, DIGEST, DUMP, GENERATION, KEYS, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
+
+export interface RedisProjectionOptions {
+  /** What every key begins with; no colon needed at its end. @default "mnemosync" */
+  prefix?: string;
+  /** Whether hashes hold the vectors too. Without them Redis is smaller, and reads take the vector from the ledger. @default true */
+  storeEmbedding?: boolean;
+  /**
+   * Milliseconds that a deleted memory's version is remembered, to fend off a late publish of an older one. Longer than
+   * the slowest sweep and than any writer can be paused. @default 86_400_000 (one day)
+   */
+  tombstoneTtlMs?: number;
+  /** Names this node's key for proving that Redis takes writes. */
+  nodeId: string;
+  /** Milliseconds that one script call may take, whatever longer deadline its caller has. @default 10_000 */
+  callTimeoutMs?: number;
+  /** Whether the client is ours: a silent link may be cut, so that it is made anew. @default false */
+  ownsClient?: boolean;
+}
+
+interface ScriptPage {
+  readonly reply: ScriptReply;
+  /** Null at the end. */
+  readonly next: string | null;
+}
+
+/** Keys per script call: bounds the time for which one call keeps Redis from everybody else to some milliseconds. */
+const KEYS_PER_CALL = 500;
+
+/** Keys per script call of a digest: some milliseconds of the server's time, and of this process's. */
+const DIGEST_PAGE = 2_000;
+
+/** Milliseconds after which the trace of a prepare goes away by itself. */
+const PREPARE_TTL_MS = 60_000;
+
+/**
+ * Redis as fast working memory: one hash per memory, `<prefix>:memory:<namespace>:<memoryId>`. Works on one server
+ * (or a primary with replicas) by scripts of many keys, and on a cluster by a pipeline of scripts of one key each.
+ */
+export class RedisProjection implements Projection {
+  readonly store = "redis";
+  readonly #client: Redis | Cluster;
+  readonly #scripts: ScriptRunner;
+  readonly #codec: RedisCodec;
+  readonly #storeEmbedding: boolean;
+  readonly #tombstoneTtlMs: number;
+  readonly #prepareKey: string;
+  readonly #generationKey: string;
+  readonly #callTimeoutMs: number;
+
+  constructor(client: Redis | Cluster, options: RedisProjectionOptions) {
+    const {
+      prefix = "mnemosync",
+      storeEmbedding = true,
+      tombstoneTtlMs = 86_400_000,
+      ownsClient = false,
+      callTimeoutMs = 10_000,
+    } = options;
+    this.#client = client;
+    this.#scripts = new ScriptRunner(client, ownsClient, callTimeoutMs);
+    this.#codec = new RedisCodec(prefix, storeEmbedding);
+    this.#storeEmbedding = storeEmbedding;
+    this.#tombstoneTtlMs = tombstoneTtlMs;
+    this.#callTimeoutMs = callTimeoutMs;
+    this.#prepareKey = `${prefix}:prepare:${options.nodeId}`;
+    this.#generationKey = `${prefix}:generation`;
+  }
+
+  holds(change: MemoryChange): boolean {
+    return change.kind === "put";
+  }
+
+  async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
+    await this.#scripts.run(PREPARE, [this.#prepareKey], [batch.token, PREPARE_TTL_MS], signal);
+  }
+
+  async publish(changes: readonly MemoryChange[], signal: AbortSignal): Promise<("applied" | "stale")[]> {
+    const answers: ("applied" | "stale")[] = [];
+    for (const part of slices(changes)) {
+      const values = part.map((change) => this.#codec.changeArguments(change));
+      const reply = await this.#scripts.runEach(PUBLISH, this.#keys(part), [this.#tombstoneTtlMs], values, signal);
+      for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "stale");
+    }
+    return answers;
+  }
+
+  async discard(): Promise<void> {
+    // A prepared batch left nothing but one key that no reader looks at, and the next one takes its place.
+  }
+
+  async read(
+    keys: readonly MemoryKey[],
+    options: { data: boolean },
+    signal: AbortSignal,
+  ): Promise<(StoredEntry | null)[]> {
+    const [key] = keys;
+    if (key !== undefined && keys.length === 1 && options.data) {
+      const entry = await this.#readOne(key, signal);
+      if (entry !== undefined) return [entry];
+    }
+    const entries: (StoredEntry | null)[] = [];
+    for (const part of slices(keys)) {
+      const reply = await this.#scripts.runEach(READ, this.#keys(part), [options.data ? "1" : "0"], [], signal);
+      part.forEach((key, index) => {
+        entries.push(this.#codec.entry(plainKey(key), reply[index], options.data));
+      });
+    }
+    return options.data ? await this.#withRaw(entries, signal) : entries;
+  }
+
+  /** A script would cost the server as much again as the read does. Undefined: what stands there is no entry of ours. */
+  async #readOne(key: MemoryKey, signal: AbortSignal): Promise<StoredEntry | null | undefined> {
+    const fields = await this.#scripts.hash(this.#codec.redisKey(key), signal);
+    const entry = fields === null ? undefined : this.#codec.entryOfFields(plainKey(key), fields);
+    return entry?.state === "malformed" ? undefined : entry;
+  }
+
+  async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
+    const { limit = 1_000, buckets } = options;
+    if (buckets !== undefined) return await this.#scanBuckets(cursor, buckets, signal);
+    const { reply, next } = await this.#page(SCAN, cursor, limit, signal);
+    const [, keys, fields] = reply as [Buffer, Buffer[], ScriptReply[]];
+    const entries: StoredEntry[] = [];
+    keys.forEach((redisKey, index) => {
+      const key = this.#codec.parseKey(redisKey.toString());
+      const entry = this.#codec.entry(key, fields[index], false);
+      if (entry !== null) entries.push(entry);
+    });
+    return { entries, cursor: next };
+  }
+
+  /** Of most keys nothing but the name is needed then, to see that they are not wanted. */
+  async #scanBuckets(cursor: string | null, buckets: BucketSet, signal: AbortSignal): Promise<ScanPage> {
+    const { reply, next } = await this.#page(KEYS, cursor, DIGEST_PAGE, signal);
+    const [, names] = reply as [Buffer, Buffer];
+    const keys = names
+      .toString()
+      .split("\u0000")
+      .slice(0, -1)
+      .map((name) => this.#codec.parseKey(name))
+      .filter((key) => buckets.has(bucketOf(key)));
+    const entries = keys.length === 0 ? [] : await this.read(keys, { data: false }, signal);
+    return { entries: entries.filter((entry) => entry !== null), cursor: next };
+  }
+
+  async digest(signal: AbortSignal): Promise<BucketDigests> {
+    const digests = new BucketDigests();
+    const pages = new PageDigest(this.#codec.keyPrefix, digests);
+    const ask = (cursor: string | null): Promise<ScriptPage> => {
+      const page = this.#page(DIGEST, cursor, DIGEST_PAGE, signal);
+      page.catch(() => undefined); // Until it is awaited.
+      return page;
+    };
+    let asked: Promise<ScriptPage> | null = ask(null);
+    while (asked !== null) {
+      const { reply, next }: ScriptPage = await asked;
+      // The server looks for the next page while this one is added up.
+      asked = next === null ? null : ask(next);
+      const [, page, malformed] = reply as [Buffer, Buffer, Buffer[]];
+      for (const key of malformed) pages.addMalformed(this.#codec.parseKey(key.toString()));
+      pages.add(page);
+    }
+    return digests;
+  }
+
+  async count(signal: AbortSignal): Promise<number> {
+    let live = 0;
+    let cursor: string | null = null;
+    do {
+      const page: ScriptPage = await this.#page(COUNT, cursor, 5_000, signal);
+      live += (page.reply as [Buffer, number])[1];
+      cursor = page.next;
+    } while (cursor !== null);
+    return live;
+  }
+
+  /** One page of a walk over all keys, server by server: the cursor names the server too, where there are several. */
+  async #page(lua: string, cursor: string | null, limit: number, signal: AbortSignal): Promise<ScriptPage> {
+    const nodes = this.#scripts.nodes();
+    const cut = cursor?.indexOf("@") ?? -1;
+    const name = cut < 0 ? nodes[0]?.name : cursor?.slice(cut + 1);
+    const index = nodes.findIndex((node) => node.name === name);
+    const node = nodes[index];
+    if (node === undefined) {
+      throw new StoreUnavailableError("redis", "the cluster's servers changed during a walk over its keys: start anew");
+    }
+    const position = cursor === null ? "0" : cut < 0 ? cursor : cursor.slice(0, cut);
+    const reply = await this.#scripts.run(lua, [], [position, this.#codec.pattern, limit], signal, node.client);
+    const own = ((reply as ScriptReply[])[0] as Buffer).toString();
+    if (own !== "0") return { reply, next: node.name === "" ? own : `${own}@${node.name}` };
+    const following = nodes[index + 1];
+    return { reply, next: following === undefined ? null : `0@${following.name}` };
+  }
+
+  flaw(entry: LiveEntry, expected: PutChange): string | null {
+    const data = entry.data;
+    if (data === undefined || data.documentJson === null) return "has no data";
+    if (!this.#storeEmbedding && data.embedding === null) {
+      if (checksumOf(data.documentJson, expected.embedding) !== entry.checksum)
+        return "the data does not fit the checksum";
+    } else if (checksumOf(data.documentJson, data.embedding) !== entry.checksum) {
+      return sameBytes(data.embedding, expected.embedding)
+        ? "the data does not fit the checksum"
+        : "the embedding does not fit the checksum";
+    }
+    const digest = entryDigest(expected, expected.version, expected.checksum);
+    if (data.digest !== digest) return `the digest is ${data.digest}, not ${digest}`;
+    if (entry.modifiedAt !== expected.modifiedAt)
+      return `modified_at is ${entry.modifiedAt}, not ${expected.modifiedAt}`;
+    const vector = data.vector === null ? null : parseVector(data.vector);
+    const sameVector = vector !== null && compareVectors(vector, expected.vector) === "equal";
+    return sameVector ? null : "the version vector is another one";
+  }
+
+  async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {
+    const answers: ("applied" | "moved")[] = [];
+    for (const part of slices(replacements)) {
+      const keys = part.map(({ key }) => this.#codec.redisKey(key));
+      const values = part.map((replacement) => this.#codec.replacementArguments(replacement));
+      const reply = await this.#scripts.runEach(REPLACE, keys, [this.#tombstoneTtlMs], values, signal);
+      for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "moved");
+    }
+    return answers;
+  }
+
+  async eviction(signal: AbortSignal): Promise<Eviction> {
+    const memory = await this.#info("memory", signal);
+    const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? "noeviction";
+    // Without a limit nothing is ever dropped, whatever the policy.
+    if (/^maxmemory:0\s/m.test(memory) || policy === "noeviction") return "none";
+    return policy.startsWith("volatile") ? "expiring" : "all";
+  }
+
+  async generation(signal: AbortSignal): Promise<string> {
+    const reply = await this.#scripts.run(GENERATION, [this.#generationKey], [newUlid()], signal);
+    return String(reply);
+  }
+
+  async health(signal: AbortSignal): Promise<ProjectionHealth> {
+    try {
+      await this.#scripts.run(PREPARE, [this.#prepareKey], ["health", PREPARE_TTL_MS], signal);
+      return { state: "healthy" };
+    } catch (error) {
+      const reason = redisError(error, signal);
+      return { state: reason.code === "STORE_REFUSED" ? "degraded" : "down", reason: reason.message };
+    }
+  }
+
+  /** Ends the link, when it is ours to end. */
+  disconnect(): void {
+    this.#client.disconnect();
+  }
+
+  async #info(section: string, signal: AbortSignal): Promise<string> {
+    return await withDeadline(this.#callTimeoutMs, signal, async (deadline) => {
+      try {
+        return await untilAborted(this.#client.info(section), deadline);
+      } catch (error) {
+        throw redisError(error, deadline);
+      }
+    });
+  }
+
+  /** What is no entry of ours is kept as it is. */
+  async #withRaw(entries: readonly (StoredEntry | null)[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
+    const malformed = entries.filter((entry) => entry?.state === "malformed");
+    if (malformed.length === 0) return [...entries];
+    const dumps = await this.#scripts.runEach(DUMP, this.#keys(malformed), [], [], signal);
+    const raws = new Map(malformed.map((entry, index) => [entry, dumps[index]]));
+    return entries.map((entry) => {
+      const raw = raws.get(entry as (typeof malformed)[number]);
+      return Buffer.isBuffer(raw) ? ({ ...entry, raw } as StoredEntry) : entry;
+    });
+  }
+
+  #keys(keys: readonly MemoryKey[]): string[] {
+    return keys.map((key) => this.#codec.redisKey(key));
+  }
+}
+
+function* slices<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += KEYS_PER_CALL) yield items.slice(start, start + KEYS_PER_CALL);
+}
+
+function sameBytes(found: Buffer | null, expected: Float32Array | null): boolean {
+  if (found === null || expected === null) return found === expected;
+  return found.equals(embeddingBytes(expected));
+}

@@ -1,0 +1,132 @@
+import type { EffectiveOptions } from "../config/options.ts";
+import { StrategyRegistry } from "../conflict/registry.ts";
+import { Checker } from "../consistency/check/checker.ts";
+import { EventLoopWatch, Pace } from "../consistency/check/pace.ts";
+import { Leadership } from "../consistency/loop/leadership.ts";
+import { ConsistencyWatch } from "../consistency/loop/watch.ts";
+import { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
+import type { RepairerParts, RepairReport } from "../consistency/repair/repair-options.ts";
+import { Repairer } from "../consistency/repair/repairer.ts";
+import type { IndexShape, MemoryValidator } from "../domain/schema.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
+import type { Embedder } from "../embed/embedder.ts";
+import { CheckLedger, type CheckRecords } from "../ledger/check-ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { Log } from "../runtime/log.ts";
+import { Loop } from "../runtime/loop.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import type { Projection } from "../stores/projection.ts";
+import type { ConsistencyMetrics } from "./metrics.ts";
+
+/** What checks and repairs are made of. */
+export interface ConsistencyParts {
+  readonly records: CheckRecords;
+  readonly strategies: StrategyRegistry;
+  readonly checker: Checker;
+  readonly repairer: Repairer;
+  readonly conflicts: PendingConflicts;
+  /** Which node looks at the stores that all share. */
+  readonly leadership: Leadership;
+  /** Checks and repairs. */
+  readonly consistencyLoop: Loop;
+}
+
+/** What they are made with. */
+export interface ConsistencySupplies {
+  readonly options: EffectiveOptions;
+  readonly postgres: PostgresAccess;
+  readonly ledger: LedgerStore;
+  readonly projections: readonly Projection[];
+  readonly validator: MemoryValidator;
+  readonly indexShape: IndexShape;
+  readonly embedder: Embedder | null;
+  readonly write: RepairerParts["write"];
+  readonly metrics: ConsistencyMetrics;
+  readonly log: Log;
+}
+
+/** Wires checks, repairs, conflicts and their loop together. Opens and starts nothing. */
+export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyParts {
+  const { options, postgres, ledger, projections, validator, indexShape, embedder, write, metrics, log } = supplies;
+  const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
+  const strategies = new StrategyRegistry();
+  const now = Date.now;
+  const checker = new Checker({
+    ledger,
+    records,
+    projections,
+    indexShape,
+    log,
+    overdueMs: options.publishDeadlineMs,
+    pace: (memoriesPerSecondMax) => createPace(memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax, postgres),
+    onChecked: (report, elapsedMs) => metrics.checkFinished(report, report.scope, elapsedMs / 1_000),
+    now,
+  });
+  const repairerParts: RepairerParts = {
+    ledger,
+    records,
+    projections,
+    validator,
+    indexShape,
+    embedder,
+    write,
+    strategies,
+    strategyTimeoutMs: options.strategyTimeoutMs,
+    log,
+    onRepaired: (report) => countRepairs(metrics, report),
+    now,
+  };
+  const repairer = new Repairer(repairerParts);
+  const leadership = new Leadership({
+    records,
+    name: "checker",
+    holder: `${ledger.nodeId}/${process.pid}/${newUlid()}`,
+    leaseMs: options.checkerLeaseMs,
+    log,
+  });
+  const watch = new ConsistencyWatch({
+    ledger,
+    pace: () => createPace(options.checkMemoriesPerSecondMax, postgres),
+    checker,
+    repairer,
+    records,
+    projections,
+    isLeader: () => leadership.isLeader,
+    log,
+    intervalMs: options.consistencyCheckIntervalMs,
+    sweepMs: options.consistencySweepMs,
+    repairKinds: options.repairKinds,
+    strategy: options.repairStrategy,
+    repairsMax: options.repairsPerPassMax,
+    onRefilled: (store, memories) => metrics.refilled(store, memories),
+  });
+  const consistencyLoop = new Loop({
+    name: "consistency",
+    intervalMs: options.consistencyCheckIntervalMs,
+    log,
+    pass: (signal) => watch.runOnce(signal).then(() => false),
+  });
+  return {
+    records,
+    strategies,
+    checker,
+    repairer,
+    conflicts: new PendingConflicts(repairerParts),
+    leadership,
+    consistencyLoop,
+  };
+}
+
+function createPace(memoriesPerSecondMax: number | undefined, postgres: PostgresAccess): Pace {
+  const eventLoop = new EventLoopWatch();
+  return new Pace({
+    memoriesPerSecondMax: memoriesPerSecondMax ?? null,
+    load: () => ({ eventLoopDelayMs: eventLoop.worstMs(), postgresWaiting: postgres.statistics().waiting }),
+    end: () => eventLoop.stop(),
+  });
+}
+
+function countRepairs(metrics: ConsistencyMetrics, { details }: RepairReport): void {
+  metrics.repairFinished(details);
+  for (const { strategy, outcome } of details) if (strategy !== null) metrics.conflictResolved(strategy, outcome);
+}

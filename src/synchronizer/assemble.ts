@@ -1,0 +1,280 @@
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import type { EffectiveOptions } from "../config/options.ts";
+import { ConfigurationError } from "../domain/errors.ts";
+import { MemoryValidator } from "../domain/schema.ts";
+import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
+import type { RedisLink } from "../drivers/redis/redis-client.ts";
+import type { Embedder } from "../embed/embedder.ts";
+import { HashingEmbedder } from "../embed/hashing-embedder.ts";
+import { HttpEmbedder } from "../embed/http-embedder.ts";
+import { FeedSignal } from "../feed/feed-signal.ts";
+import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
+import { PortableLedger } from "../ledger/portable-ledger.ts";
+import { History } from "../read/history.ts";
+import { Reader } from "../read/reader.ts";
+import { VersionFloors } from "../read/version-floors.ts";
+import type { HealthMonitor } from "../runtime/health-monitor.ts";
+import type { Log } from "../runtime/log.ts";
+import { Loop } from "../runtime/loop.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import type { Projection } from "../stores/projection.ts";
+import { RedisProjection } from "../stores/redis/redis-projection.ts";
+import type { VectorIndex } from "../stores/vector-index.ts";
+import type { ExporterParts } from "../transfer/export.ts";
+import type { ImporterParts } from "../transfer/import.ts";
+import { Backlog } from "../write/backlog.ts";
+import { Batcher } from "../write/batcher.ts";
+import type { WriteStep } from "../write/commit.ts";
+import { Intake } from "../write/intake.ts";
+import { type Probed, StoreGate } from "../write/store-gate.ts";
+import { Sweeper } from "../write/sweeper.ts";
+import { Writer } from "../write/writer.ts";
+import { assembleConsistency, type ConsistencyParts } from "./assemble-consistency.ts";
+import { Metrics } from "./metrics.ts";
+import { observe } from "./observe.ts";
+
+/** What a synchronizer is made of, once connected. */
+export interface Parts extends ConsistencyParts {
+  readonly options: EffectiveOptions;
+  readonly postgres: PostgresAccess;
+  readonly ledger: LedgerStore;
+  readonly ledgerGate: StoreGate<Probed>;
+  readonly redis: StoreGate<RedisProjection>;
+  readonly vectorIndex: VectorIndex | null;
+  readonly gates: readonly StoreGate[];
+  readonly validator: MemoryValidator;
+  readonly intake: Intake;
+  readonly writer: Writer;
+  readonly batcher: Batcher;
+  readonly backlog: Backlog;
+  readonly sweeper: Sweeper;
+  readonly history: History;
+  /** Backlog and expiry. */
+  readonly syncLoop: Loop;
+  /** What other nodes wrote, for the vector index; null without one that follows. */
+  readonly followLoop: Loop | null;
+  readonly feedSignal: FeedSignal;
+  readonly reader: Reader;
+  readonly exporter: ExporterParts;
+  readonly importer: ImporterParts;
+  readonly embedder: Embedder | null;
+  readonly metrics: Metrics;
+  /** One per store, started by the synchronizer. */
+  readonly monitors: readonly HealthMonitor[];
+  /** Null with clients of the caller's. */
+  readonly pools: ConnectionPoolManager | null;
+  readonly log: Log;
+}
+
+export interface Connections {
+  readonly postgres: PostgresAccess;
+  readonly ledger: LedgerStore;
+  readonly redis: RedisLink;
+  readonly pools: ConnectionPoolManager | null;
+  readonly ownsRedis: boolean;
+  readonly vectorIndex: VectorIndex | null;
+  readonly embedder: Embedder | null;
+  readonly log: Log;
+  /** For fault tests: see `WRITE_STEPS`. */
+  readonly onStep?: ((step: WriteStep) => void | Promise<void>) | undefined;
+}
+
+/** Wires the parts together. Opens nothing. */
+export function assemble(options: EffectiveOptions, connections: Connections): Parts {
+  const { postgres, ledger, vectorIndex, embedder, log, onStep } = connections;
+  const redisProjection = new RedisProjection(connections.redis, {
+    prefix: options.redisPrefix,
+    storeEmbedding: options.redisStoreEmbedding,
+    tombstoneTtlMs: options.redisTombstoneTtlMs,
+    nodeId: ledger.nodeId,
+    ownsClient: connections.ownsRedis,
+  });
+  const projections: Projection[] = vectorIndex === null ? [redisProjection] : [redisProjection, vectorIndex];
+  const redis = new StoreGate(redisProjection);
+  const index = vectorIndex === null ? null : new StoreGate(vectorIndex);
+  const gates: StoreGate[] = index === null ? [redis] : [redis, index];
+  const ledgerGate = new StoreGate<Probed>({ store: "postgres", health: (signal) => ledger.health(signal) });
+  const model = options.faiss?.model ?? embedder?.model;
+  const shape = {
+    ...(options.faiss === undefined ? {} : { dimension: options.faiss.dimension, metric: options.faiss.metric }),
+    ...(model === undefined ? {} : { model }),
+  };
+  const validator = new MemoryValidator(shape);
+  const {
+    historyVersionsMax,
+    prepareTimeoutMs,
+    publishTimeoutMs,
+    inDoubtTimeoutMs,
+    retriesMax,
+    retryDelayMs,
+    onStoreDown,
+  } = options;
+  const metrics = new Metrics();
+  const floors = new VersionFloors();
+  const feedSignal = new FeedSignal(postgres, log);
+  const followLoop = vectorIndex?.catchUp
+    ? createFollowLoop(vectorIndex, feedSignal, options.syncIntervalMs, log)
+    : null;
+  const writer = new Writer({
+    ledger,
+    ledgerGate,
+    gates,
+    log,
+    historyVersionsMax,
+    prepareTimeoutMs,
+    publishTimeoutMs,
+    inDoubtTimeoutMs,
+    retriesMax,
+    retryDelayMs,
+    onStoreDown,
+    onStep,
+    onCommitted: (key, version) => {
+      floors.raise(key, version);
+      feedSignal.touch();
+    },
+  });
+  const now = Date.now;
+  const measured: Pick<Writer, "write"> = {
+    write: (intents, chunk) => {
+      metrics.transactionBegun(intents.length);
+      return writer.write(intents, chunk);
+    },
+  };
+  const batcher = new Batcher(measured, {
+    batchSize: options.batchSize,
+    concurrency: options.writeConcurrency,
+    waitingMax: options.writeWaitingMax,
+  });
+  const backlog = new Backlog({
+    ledger,
+    gates,
+    log,
+    workerId: `${ledger.nodeId}/${process.pid}/${newUlid()}`,
+    publishDeadlineMs: options.publishDeadlineMs,
+    publishTimeoutMs,
+    attemptsMax: options.queueAttemptsMax,
+  });
+  const consistency = assembleConsistency({
+    options,
+    postgres,
+    ledger,
+    projections,
+    validator,
+    indexShape: shape,
+    embedder,
+    write: (intent, signal) => batcher.write(intent, true, signal),
+    metrics,
+    log,
+  });
+  const portable = new PortableLedger(postgres, { callTimeoutMs: options.callTimeoutMs });
+  const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
+  return {
+    options,
+    postgres,
+    ledger,
+    ledgerGate,
+    redis,
+    vectorIndex,
+    gates,
+    validator,
+    intake: new Intake(validator, embedder),
+    writer,
+    batcher,
+    backlog,
+    sweeper,
+    history: new History({
+      ledger,
+      write: (intent, signal) => batcher.write(intent, true, signal),
+      writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
+    }),
+    syncLoop: new Loop({
+      name: "sync",
+      intervalMs: options.syncIntervalMs,
+      log,
+      pass: async (signal) => {
+        const { more } = await backlog.runOnce(signal);
+        const swept = await sweeper.runOnce(signal);
+        return more || swept.more;
+      },
+    }),
+    feedSignal,
+    followLoop,
+    reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
+    ...consistency,
+    exporter: { ledger: portable, log },
+    importer: {
+      ledger,
+      records: consistency.records,
+      portable,
+      write: (intent, signal) => batcher.write(intent, true, signal),
+      validator,
+      // What was replaced may be of an earlier index, so its vectors need not fit this one.
+      validators: { memory: validator, history: new MemoryValidator() },
+      strategies: consistency.strategies,
+      defaultStrategy: options.repairStrategy,
+      strategyTimeoutMs: options.strategyTimeoutMs,
+      log,
+    },
+    embedder,
+    metrics,
+    monitors: observe({
+      metrics,
+      ledger,
+      postgres,
+      redis: redisProjection,
+      vectorIndex,
+      pools: connections.pools,
+      log,
+      healthCheckIntervalMs: options.healthCheckIntervalMs,
+      metricsFreshMs: options.metricsFreshMs,
+    }),
+    pools: connections.pools,
+    log,
+  };
+}
+
+/** Takes over what other nodes wrote: when they say so, and at intervals, since what they say may go unheard. */
+function createFollowLoop(index: VectorIndex, news: FeedSignal, intervalMs: number, log: Log): Loop {
+  const loop: Loop = new Loop({
+    name: "follow",
+    intervalMs,
+    log,
+    pass: async (signal) => {
+      const listening = news.listen(() => loop.wake(), signal);
+      // Without it the interval is all there is: no reason not to look.
+      await listening.catch((error: Error) => log.debug({ error: error.message }, "feed.not_listening"));
+      await index.catchUp?.(signal);
+      return false;
+    },
+  });
+  return loop;
+}
+
+/** The embedder that the options ask for; null for none. @throws {ConfigurationError} */
+export function createEmbedder(options: EffectiveOptions): Embedder | null {
+  const { provider, url, model, apiKey } = options.embedding;
+  const dimension = options.faiss?.dimension ?? 384;
+  if (provider === "none") return null;
+  if (provider === "hashing") return new HashingEmbedder({ dimension });
+  if (url === undefined || model === undefined) {
+    throw new ConfigurationError("embedding.provider is http: embedding.url and embedding.model are needed too");
+  }
+  return new HttpEmbedder({ url, model, dimension, ...(apiKey === undefined ? {} : { apiKey }) });
+}
+
+/** A name that stays the same from start to start: of this host and this index folder. */
+export function defaultNodeId(options: EffectiveOptions): string {
+  const place = options.faiss === undefined ? "" : resolve(options.faiss.directory);
+  return createHash("sha256").update(`${hostname()}\u0000${place}`).digest("hex").slice(0, 12);
+}
+
+/** A ledger on `postgres`, named as the options say. */
+export function createLedger(options: EffectiveOptions, postgres: PostgresAccess): Ledger {
+  return new Ledger(postgres, {
+    nodeId: options.nodeId ?? defaultNodeId(options),
+    callTimeoutMs: options.callTimeoutMs,
+  });
+}

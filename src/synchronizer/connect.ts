@@ -1,0 +1,124 @@
+import type { EffectiveOptions } from "../config/options.ts";
+import { parseOptions } from "../config/parse.ts";
+import { InternalError } from "../domain/errors.ts";
+import { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
+import { BorrowedPostgres } from "../drivers/postgres/borrowed-postgres.ts";
+import { LinkedAbort } from "../runtime/linked-abort.ts";
+import { type Log, silentLog } from "../runtime/log.ts";
+import { FaissProjection } from "../stores/faiss/client/faiss-projection.ts";
+import type { FaissOptions } from "../stores/faiss/options.ts";
+import { assemble, createEmbedder, createLedger, type Parts } from "./assemble.ts";
+import type { ConnectExtras, OwnClients } from "./calls.ts";
+
+/** Parts that are connected, and what ends them. */
+export interface Connected {
+  readonly parts: Parts;
+  /** Ends what was opened, the newest first. */
+  close(): Promise<void>;
+}
+
+/** Opens everything that the options name. On failure nothing stays open. */
+export async function connect(options: unknown, extras: ConnectExtras, signal: AbortSignal): Promise<Connected> {
+  const effective = parseOptions(options);
+  const { log = silentLog, onStep, onIndexProgress } = extras;
+  const closers: (() => Promise<void>)[] = [];
+  const until = new LinkedAbort(signal);
+  try {
+    const pools = new ConnectionPoolManager({
+      postgresUrl: effective.postgresUrl,
+      redisUrl: effective.redisUrl,
+      postgresConnectionsMin: effective.postgresConnectionsMin,
+      postgresConnectionsMax: effective.postgresConnectionsMax,
+      redisConnectionsMax: effective.redisConnectionsMax,
+      healthCheckIntervalMs: effective.healthCheckIntervalMs,
+      reconnectIntervalMs: effective.reconnectIntervalMs,
+      log,
+    });
+    closers.push(() => pools.close());
+    const { postgres, redis } = pools;
+    const ledger = createLedger(effective, postgres);
+    // The index's process starts meanwhile: it takes as long as all the rest, on a core of its own.
+    const migrated = pools.connect({ signal: until.signal }).then(() => ledger.migrate(until.signal));
+    migrated.catch(() => undefined); // Told below, or overtaken by another failure.
+    closers.push(async () => {
+      until.abort();
+      await Promise.allSettled([migrated]);
+    });
+    const embedder = extras.embedder ?? createEmbedder(effective);
+    const model = effective.faiss?.model ?? embedder?.model;
+    const vectorIndex = await openIndex(effective, model, { ledger, migrated, log, onIndexProgress }, signal);
+    await migrated;
+    if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
+    const connections = { postgres, ledger, redis, pools, ownsRedis: true, vectorIndex, embedder, log, onStep };
+    return { parts: assemble(effective, connections), close: () => closeAll(closers) };
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  } finally {
+    until.release();
+  }
+}
+
+/** Parts on clients of the caller's, who ends them. */
+export function borrow(own: OwnClients): Connected {
+  const options = parseOptions({
+    postgresUrl: "postgres://own-client",
+    redisUrl: "redis://own-client",
+    ...own.options,
+  });
+  const postgres = new BorrowedPostgres(own.sql);
+  const parts = assemble(options, {
+    postgres,
+    ledger: createLedger(options, postgres),
+    redis: own.redis,
+    pools: null,
+    ownsRedis: false,
+    vectorIndex: own.vectorIndex ?? null,
+    embedder: own.embedder ?? createEmbedder(options),
+    log: own.log ?? silentLog,
+    onStep: own.onStep,
+  });
+  return { parts, close: async () => undefined };
+}
+
+/**
+ * Opens a vector index for `new MemorySynchronizer({ redis, sql, vectorIndex })`, on the caller's own client: brings the
+ * ledger's schema up to date, and fills the index from it. Whoever opens it closes it, after the synchronizer.
+ * @throws {ConfigurationError} {StoreUnavailableError}
+ */
+export async function openVectorIndex(
+  own: { sql: OwnClients["sql"]; faiss: FaissOptions; log?: Log },
+  call: { signal?: AbortSignal } = {},
+): Promise<FaissProjection> {
+  const { signal = new AbortController().signal } = call;
+  const { faiss, log = silentLog } = own;
+  const options = parseOptions({ postgresUrl: "postgres://own-client", redisUrl: "redis://own-client" });
+  const ledger = createLedger(options, new BorrowedPostgres(own.sql));
+  await ledger.migrate(signal);
+  return await FaissProjection.open(faiss, { source: ledger, log }, signal);
+}
+
+async function openIndex(
+  options: EffectiveOptions,
+  model: string | undefined,
+  parts: {
+    ledger: Parts["ledger"];
+    migrated: Promise<unknown>;
+    log: Log;
+    onIndexProgress: ConnectExtras["onIndexProgress"];
+  },
+  signal: AbortSignal,
+): Promise<FaissProjection | null> {
+  if (options.faiss === undefined) return null;
+  const { model: _, ...settings } = options.faiss; // The embedder's, where none is named.
+  const { ledger, migrated, log, onIndexProgress: onProgress } = parts;
+  const index = { ...settings, ...(model && { model }), ...(onProgress && { onProgress }) };
+  return await FaissProjection.open(index, { source: ledger, sourceReady: migrated, log }, signal);
+}
+
+/** Newest first, each whatever became of the others. */
+async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers.toReversed()) await close().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw new InternalError(`closing failed: ${String(failures[0])}`, { cause: failures[0] });
+}

@@ -1,0 +1,74 @@
+import type { StoreName } from "../domain/errors.ts";
+import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
+import { readGauges } from "../ledger/gauge-statements.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Projection } from "../stores/projection.ts";
+import type { VectorIndex } from "../stores/vector-index.ts";
+import type { Metrics } from "./metrics.ts";
+import { Readings } from "./readings.ts";
+
+export interface Observed {
+  readonly metrics: Metrics;
+  readonly ledger: LedgerStore;
+  readonly postgres: PostgresAccess;
+  readonly redis: Projection;
+  readonly vectorIndex: VectorIndex | null;
+  /** Null with clients of the caller's. */
+  readonly pools: ConnectionPoolManager | null;
+  readonly log: Log;
+  /** Milliseconds between health checks. */
+  readonly healthCheckIntervalMs: number;
+  /** Milliseconds for which a scrape shows what the last one read. */
+  readonly metricsFreshMs: number;
+}
+
+/** Milliseconds that a scrape waits for what it shows. */
+const SCRAPE_TIMEOUT_MS = 1_000;
+
+/** Sets up what watches the stores, and the gauges. @returns the monitors, of every store that there is; none is started. */
+export function observe(observed: Observed): readonly HealthMonitor[] {
+  const { metrics, ledger, postgres, redis, vectorIndex, pools, log } = observed;
+  const probes: [StoreName, Probe][] = [
+    ["postgres", (signal) => ledger.health(signal)],
+    ["redis", (signal) => redis.health(signal)],
+  ];
+  if (vectorIndex !== null) probes.push(["faiss", (signal) => vectorIndex.health(signal)]);
+  const monitors = probes.map(([store, probe]): HealthMonitor => {
+    const own = pools?.monitors.find((monitor) => monitor.store === store);
+    if (own === undefined) return newMonitor(observed, store, probe);
+    own.useProbe(probe); // Sharper than the pool's own: it knows whether the store takes our writes.
+    return own;
+  });
+  pools?.on("checked", ({ store, outcome }) => metrics.healthChecked(store, outcome));
+  new Readings(metrics, {
+    ledger: (signal) => postgres.use(signal, ({ sql }) => readGauges(sql, ledger.nodeId)),
+    vectors: async (signal) => (await vectorIndex?.statistics?.(signal))?.host?.namespaces ?? null,
+    indexLagMs: () => vectorIndex?.lagMs ?? null,
+    pools: () => {
+      const { idle, busy, waiting } = postgres.statistics();
+      const ours = pools?.getHealthStatus();
+      return { postgres: { idle, busy, waiting }, ...(ours && { redis: { ...ours.redis.connections } }) };
+    },
+    projections: vectorIndex === null ? ["redis"] : ["redis", "faiss"],
+    monitors,
+    log,
+    freshMs: observed.metricsFreshMs,
+    timeoutMs: SCRAPE_TIMEOUT_MS,
+  });
+  return monitors;
+}
+
+function newMonitor(observed: Observed, store: StoreName, probe: Probe): HealthMonitor {
+  const { metrics, log, healthCheckIntervalMs: intervalMs } = observed;
+  return new HealthMonitor({
+    store,
+    probe,
+    intervalMs,
+    onChecked: (outcome) => metrics.healthChecked(store, outcome),
+    onChanged: (from, to, reason) =>
+      log[to === "healthy" ? "info" : "warn"]({ store, from, to, reason }, "health.changed"),
+  });
+}

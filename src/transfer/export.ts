@@ -1,0 +1,123 @@
+import { checksumOf } from "../domain/checksum.ts";
+import type { MemoryDocument } from "../domain/memory.ts";
+import type { PortableLedger } from "../ledger/portable-ledger.ts";
+import type { PortablePosition, PortableRow } from "../ledger/portable-statements.ts";
+import type { Log } from "../runtime/log.ts";
+import {
+  type ExportEnd,
+  type ExportedVersion,
+  type ExportHeader,
+  type ExportRecord,
+  FORMAT_VERSION,
+} from "./format.ts";
+
+export interface ExportOptions {
+  /** @default all namespaces */
+  namespace?: string;
+  /** With the versions that were replaced and are still kept. @default false */
+  history?: boolean;
+  /**
+   * With memories that are `local_only`. Without it neither they nor their history are exported, nor what is left of
+   * those that were deleted. @default false
+   */
+  includeLocal?: boolean;
+  /** Goes on behind this record of an earlier export with the same options; there is no header then. */
+  after?: PortablePosition;
+  /** Called after each page. */
+  onProgress?: (progress: ExportProgress) => void;
+  signal?: AbortSignal;
+}
+
+/** How far an export is. */
+export interface ExportProgress {
+  /** Memories exported, deleted ones included. */
+  readonly memories: number;
+  /** Records of versions that were replaced. */
+  readonly historyVersions: number;
+  /** Memories and versions that stayed behind because they are `local_only`. */
+  readonly leftOut: number;
+  /** Of the exported ones, those marked `redacted`: they are in the export whole. */
+  readonly redacted: number;
+  /** Versions whose document or embedding does not fit the checksum, or is gone: an import refuses them. */
+  readonly damaged: number;
+  /** Where to go on; null before the first record. */
+  readonly position: PortablePosition | null;
+}
+
+export interface ExporterParts {
+  readonly ledger: Pick<PortableLedger, "readPage">;
+  readonly log: Log;
+}
+
+const ROWS_MAX = 500;
+const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * Reads all memories from the ledger, page by page, in the order of their keys. Each page is of one moment, the whole is
+ * not: what is written meanwhile is in it or not, but never half of a memory.
+ */
+export async function* exportRecords(
+  parts: ExporterParts,
+  options: ExportOptions,
+  signal: AbortSignal,
+): AsyncGenerator<ExportRecord, void, undefined> {
+  const { namespace = null, history = false, includeLocal = false, after = null, onProgress } = options;
+  const progress = { memories: 0, historyVersions: 0, leftOut: 0, redacted: 0, damaged: 0, position: after };
+  if (after === null) yield header(namespace, history, includeLocal);
+  for (let position = after, rowsMax = ROWS_MAX; ; ) {
+    signal.throwIfAborted();
+    const page = { after: position, namespace, history, rowsMax, bytesMax: PAGE_BYTES_MAX };
+    const rows = await parts.ledger.readPage(page, signal);
+    for (const row of rows) {
+      position = { namespace: row.namespace, memoryId: row.memoryId, version: row.version };
+      if (row.localOnly && !includeLocal) {
+        progress.leftOut++;
+        continue;
+      }
+      const record = exportedVersion(row);
+      progress.position = position;
+      if (row.current) progress.memories++;
+      else progress.historyVersions++;
+      if (record.document?.privacy === "redacted") progress.redacted++;
+      if (isDamaged(row)) {
+        progress.damaged++;
+        parts.log.warn({ ...position }, "export.damage_found");
+      }
+      yield record;
+    }
+    if (rows.length === 0) break;
+    onProgress?.({ ...progress });
+    // Pages that were cut by their size are asked for in about that many rows: the server reads no more than it sends.
+    rowsMax = Math.min(ROWS_MAX, rows.length * 2);
+  }
+  const { position: _, ...counts } = progress;
+  parts.log.info(counts, "export.finished");
+  yield end();
+}
+
+function header(namespace: string | null, history: boolean, localOnly: boolean): ExportHeader {
+  return { mnemosync: FORMAT_VERSION, namespace, history, localOnly };
+}
+
+function end(): ExportEnd {
+  return { mnemosync: FORMAT_VERSION, end: true };
+}
+
+function exportedVersion(row: PortableRow): ExportedVersion {
+  return {
+    type: row.current ? "memory" : "history",
+    namespace: row.namespace,
+    memoryId: row.memoryId,
+    version: row.version,
+    checksum: row.checksum,
+    vector: row.vector,
+    modifiedAt: new Date(row.modifiedAt).toISOString(),
+    document: row.documentJson === null ? null : (JSON.parse(row.documentJson) as MemoryDocument),
+    embedding: row.embedding === null ? null : row.embedding.toString("base64"),
+  };
+}
+
+function isDamaged({ checksum, documentJson, embedding }: PortableRow): boolean {
+  if (checksum === null || documentJson === null) return checksum !== null || documentJson !== null;
+  return checksumOf(documentJson, embedding) !== checksum;
+}

@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import {
+  HEALTH_TRANSITIONS,
+  type HealthPhase,
+  type HealthState,
+  type Observation,
+  StoreHealth,
+} from "../../../src/runtime/store-health.ts";
+
+/** Observations that lead from the start to each phase. */
+const WAYS: Record<HealthPhase, readonly Observation[]> = {
+  unknown: [],
+  healthy: ["up"],
+  failing: ["up", "failed"],
+  down: ["failed"],
+  recovering: ["failed", "up"],
+  impaired: ["impaired"],
+};
+
+/** What operators see after each phase and observation: written down here once more, by hand. */
+const EXPECTED: Record<HealthPhase, Record<Observation, HealthState>> = {
+  unknown: { up: "healthy", impaired: "degraded", failed: "down" },
+  healthy: { up: "healthy", impaired: "degraded", failed: "degraded" },
+  failing: { up: "degraded", impaired: "degraded", failed: "down" },
+  down: { up: "degraded", impaired: "degraded", failed: "down" },
+  recovering: { up: "healthy", impaired: "degraded", failed: "down" },
+  impaired: { up: "degraded", impaired: "degraded", failed: "degraded" },
+};
+
+for (const phase of Object.keys(HEALTH_TRANSITIONS) as HealthPhase[]) {
+  for (const observation of ["up", "impaired", "failed"] as const) {
+    test(`${phase}, then ${observation}: ${EXPECTED[phase][observation]}`, () => {
+      const health = new StoreHealth();
+      for (const step of WAYS[phase]) health.observe(step, "because");
+      expect(health.phase).toBe(phase);
+      const before = health.state;
+      const changed = health.observe(observation, "because");
+      expect(health.state).toBe(EXPECTED[phase][observation]);
+      expect(changed).toBe(health.state !== before);
+      expect(health.reason === null).toBe(health.state === "healthy");
+    });
+  }
+}
+
+test("one failure among successes never makes a store down, nor one success among failures healthy", () => {
+  const health = new StoreHealth();
+  health.observe("up", null);
+  for (let turn = 0; turn < 10; turn++) {
+    health.observe("failed", "a blip");
+    expect(health.state).toBe("degraded");
+    health.observe("up", null);
+    expect(health.state).toBe("degraded");
+    health.observe("up", null);
+    expect(health.state).toBe("healthy");
+  }
+});
