@@ -31,7 +31,7 @@ export function syntheticChange(number: number, dimension: number, modifiedAt: n
     privacy: "full" as const,
   };
   const memory = encodeMemory({ namespace: "default", memoryId: `memory-${number}` }, document, embedding);
-  return putChange(memory, 1, { vector: { [NODE]: 1 }, modifiedAt });
+  return putChange(memory, 1, { versionVector: { [NODE]: 1 }, modifiedAt });
 }
 
 /** Looks random enough to be nobody's neighbour, and is the same every time. */

@@ -32,7 +32,7 @@ export function put(memoryId: string, version: number, embedding: Float32Array, 
   const checksum = (version * 1_000_003).toString(16).padStart(8, "0").repeat(8);
   const document = { content: "", memoryType: "bench", importance: 0.5, metadata: {}, privacy: "full" as const };
   const encoded = { namespace, memoryId, document, documentJson: "{}", embedding, checksum, bucket: 0 };
-  return { ...putChange(encoded, version, { vector: {}, modifiedAt: 1 }) };
+  return { ...putChange(encoded, version, { versionVector: {}, modifiedAt: 1 }) };
 }
 
 export function tombstone(memoryId: string, version: number, namespace = "default"): MemoryChange {

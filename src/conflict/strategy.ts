@@ -14,7 +14,7 @@ export interface Candidate {
   /** Milliseconds since 1970; null where the store does not keep it. */
   readonly modifiedAt: number | null;
   /** Null where the store does not keep it, or keeps none that can be read. */
-  readonly vector: VersionVector | null;
+  readonly versionVector: VersionVector | null;
   /** Null: this side says that the memory is deleted. */
   readonly document: MemoryDocument | null;
   /**

@@ -28,13 +28,13 @@ export function versionVector(fallback: ConflictStrategy = latestWins, name = "v
 }
 
 function dominates(a: Candidate, b: Candidate): boolean {
-  return a.vector !== null && b.vector !== null && compareVectors(a.vector, b.vector) === "after";
+  return a.versionVector !== null && b.versionVector !== null && compareVectors(a.versionVector, b.versionVector) === "after";
 }
 
 /** How two candidates stand to each other of which neither includes the other, for people. */
 function relation(a: Candidate, b: Candidate): string {
-  if (a.vector === null) return `${a.store} keeps no version vector`;
-  if (b.vector === null) return `${b.store} keeps no version vector`;
-  const equal = compareVectors(a.vector, b.vector) === "equal";
+  if (a.versionVector === null) return `${a.store} keeps no version vector`;
+  if (b.versionVector === null) return `${b.store} keeps no version vector`;
+  const equal = compareVectors(a.versionVector, b.versionVector) === "equal";
   return `${a.store} and ${b.store} have ${equal ? "equal version vectors" : "concurrent writes"}`;
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 const count = z.number().int().nonnegative();
 const time = z.iso.datetime();
 const health = z.enum(["healthy", "degraded", "down"]);
-const vector = z.record(z.string(), z.number()).describe("Version vector: node to writes");
+const versionVector = z.record(z.string(), z.number()).describe("Version vector: node to writes");
 const key = { namespace: z.string(), memoryId: z.string() };
 
 const rejected = z
@@ -53,7 +53,7 @@ export const DATA_DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
           checksum: z.string().nullable().describe("Null: deleted"),
           document: z.record(z.string(), z.unknown()).nullable(),
           dimension: count.nullable(),
-          vector,
+          versionVector,
           modifiedAt: time,
           transactionId: z.string(),
         }),

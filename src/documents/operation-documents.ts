@@ -67,7 +67,7 @@ const side = z.strictObject({
   document: z.record(z.string(), z.unknown()).nullable(),
   raw: z.string().nullable().describe("What stood there as text, where it is no JSON document"),
   embedding: z.array(z.number()).nullable(),
-  vector: z.record(z.string(), z.number()).nullable().describe("Version vector: node to writes"),
+  versionVector: z.record(z.string(), z.number()).nullable().describe("Version vector: node to writes"),
   modifiedAt: z.iso.datetime().nullable(),
 });
 

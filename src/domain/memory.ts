@@ -40,7 +40,7 @@ export interface PutChange extends MemoryKey {
   readonly checksum: string;
   /** Entry digest: 16 hex digits. */
   readonly digest: string;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   /** Milliseconds since 1970, of the ledger's clock. */
   readonly modifiedAt: number;
   readonly documentJson: string;
@@ -80,7 +80,7 @@ export function canonicalJson(document: MemoryDocument): string {
 export function putChange(
   memory: EncodedMemory,
   version: number,
-  stamp: { vector: VersionVector; modifiedAt: number },
+  stamp: { versionVector: VersionVector; modifiedAt: number },
 ): PutChange {
   return {
     kind: "put",
@@ -89,7 +89,7 @@ export function putChange(
     version,
     checksum: memory.checksum,
     digest: entryDigest(memory, version, memory.checksum),
-    vector: stamp.vector,
+    versionVector: stamp.versionVector,
     modifiedAt: stamp.modifiedAt,
     documentJson: memory.documentJson,
     embedding: memory.embedding,

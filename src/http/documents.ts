@@ -18,14 +18,14 @@ export function outcomeDocument(outcome: SyncOutcome): object {
 }
 
 export function versionDocument(version: MemoryVersion): object {
-  const { version: number, checksum, document, embedding, vector, modifiedAt, transactionId } = version;
+  const { version: number, checksum, document, embedding, versionVector, modifiedAt, transactionId } = version;
   return {
     version: number,
     checksum,
     deleted: document === null,
     document,
     dimension: embedding?.length ?? null,
-    vector,
+    versionVector,
     modifiedAt: new Date(modifiedAt).toISOString(),
     transactionId,
   };

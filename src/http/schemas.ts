@@ -95,7 +95,7 @@ export const memorySchema = z
     embeddingModel: z.string().optional(),
     expiresAt: instant.optional(),
     modifiedAt: instant,
-    vector: z.record(z.string(), z.number()).describe("Version vector: writes by node"),
+    versionVector: z.record(z.string(), z.number()).describe("Version vector: writes by node"),
     source: z.enum(["redis", "postgres"]),
     dimension: z.number().int().nullable().describe("Numbers of the embedding; null without one"),
     embedding: z.array(z.number()).nullable().optional(),
@@ -139,7 +139,7 @@ export const versionSchema = z
     deleted: z.boolean(),
     document: json.nullable(),
     dimension: z.number().int().nullable(),
-    vector: z.record(z.string(), z.number()),
+    versionVector: z.record(z.string(), z.number()),
     modifiedAt: instant,
     transactionId: z.string(),
   })
@@ -240,7 +240,7 @@ const conflictSide = z.object({
   document: json.nullable(),
   raw: z.string().nullable().describe("What stood there, where it is no document"),
   dimension: z.number().int().nullable(),
-  vector: z.record(z.string(), z.number()).nullable(),
+  versionVector: z.record(z.string(), z.number()).nullable(),
   modifiedAt: instant.nullable(),
 });
 

@@ -81,7 +81,7 @@ function encodeVersions(writes: readonly VersionWrite[], transactionId: string):
     rows.text(write.checksum);
     rows.int64Digits(write.digest);
     rows.int32(write.bucket);
-    rows.jsonb(vectorJson(write.vector));
+    rows.jsonb(vectorJson(write.versionVector));
     rows.int64(write.version);
     rows.int64(write.faissVersion);
     rows.timestamp(write.modifiedAt);

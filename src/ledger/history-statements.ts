@@ -10,7 +10,7 @@ export interface HistoricVersion extends MemoryKey {
   readonly checksum: string | null;
   readonly documentJson: string | null;
   readonly embedding: Float32Array | null;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
   readonly transactionId: string;
@@ -51,7 +51,7 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
     checksum: row.checksum,
     documentJson: row.document,
     embedding: row.embedding === null ? null : embeddingFromBytes(row.embedding),
-    vector: JSON.parse(row.vector) as VersionVector,
+    versionVector: JSON.parse(row.vector) as VersionVector,
     modifiedAt: Math.round(row.modified_at),
     transactionId: row.tx_id,
   }));

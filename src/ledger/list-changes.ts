@@ -42,7 +42,7 @@ function readChange(rows: CopyRows): MemoryChange {
   const version = rows.float() ?? 0;
   const checksum = rows.text();
   const digest = rows.digits();
-  const vector = rows.versionVector();
+  const versionVector = rows.versionVector();
   const modifiedAt = Math.round(rows.float() ?? 0);
   const expiresAt = rows.float();
   const documentJson = rows.text();
@@ -56,7 +56,7 @@ function readChange(rows: CopyRows): MemoryChange {
     version,
     checksum,
     digest: digest ?? "",
-    vector: vector ?? {},
+    versionVector: versionVector ?? {},
     modifiedAt,
     documentJson,
     embedding,

@@ -14,7 +14,7 @@ export interface PortableRow extends PortablePosition {
   readonly current: boolean;
   /** Null for a deletion. */
   readonly checksum: string | null;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   readonly modifiedAt: number;
   readonly documentJson: string | null;
   readonly embedding: Buffer | null;
@@ -107,7 +107,7 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
     version: row.version,
     current: row.current,
     checksum: row.checksum,
-    vector: JSON.parse(row.vector) as VersionVector,
+    versionVector: JSON.parse(row.vector) as VersionVector,
     modifiedAt: Math.round(row.modified_at),
     documentJson: row.document,
     embedding: row.embedding,
@@ -120,7 +120,7 @@ export interface ImportedHistory extends PortablePosition {
   /** What the export said of the memory: without this version of it the ledger has no use for its history. */
   readonly current: { readonly version: number; readonly checksum: string | null };
   readonly checksum: string | null;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   readonly modifiedAt: number;
   readonly documentJson: string | null;
   readonly embedding: Float32Array | null;
@@ -155,7 +155,7 @@ export async function addHistory(
         ${column(({ checksum }) => checksum)}::text::text[],
         ${column(({ documentJson }) => documentJson)}::text::text[],
         ${column(({ embedding }) => embedding?.byteLength ?? -1)}::text::int[],
-        ${column(({ vector }) => JSON.stringify(vector))}::text::text[],
+        ${column(({ versionVector }) => JSON.stringify(versionVector))}::text::text[],
         ${column(({ modifiedAt }) => modifiedAt)}::text::float8[],
         ${column(({ current }) => current.version)}::text::bigint[],
         ${column(({ current }) => current.checksum)}::text::text[]

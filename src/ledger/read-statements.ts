@@ -142,7 +142,7 @@ function change(row: DocumentRow): MemoryChange {
     version: row.version,
     checksum: row.checksum,
     digest: row.digest ?? "",
-    vector: parseVector(row.vector) ?? {},
+    versionVector: parseVector(row.vector) ?? {},
     modifiedAt,
     documentJson: row.document,
     embedding: row.embedding === null ? null : embeddingFromBytes(row.embedding),

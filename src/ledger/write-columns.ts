@@ -19,7 +19,7 @@ export function inputRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
 function haveCommonParts(writes: readonly VersionWrite[]): boolean {
   const [first] = writes;
   if (first === undefined) return false;
-  const vector = vectorJson(first.vector);
+  const vector = vectorJson(first.versionVector);
   const length = writes.find(({ embedding }) => embedding !== null)?.embedding?.length;
   return writes.every(
     (write) =>
@@ -29,7 +29,7 @@ function haveCommonParts(writes: readonly VersionWrite[]): boolean {
       write.modifiedAt === first.modifiedAt &&
       write.expiresAt === first.expiresAt &&
       (write.embedding === null || write.embedding.length === length) &&
-      vectorJson(write.vector) === vector,
+      vectorJson(write.versionVector) === vector,
   );
 }
 
@@ -39,7 +39,7 @@ function uniformRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
   const column = columnOf(writes);
   return sql`
     select ${first.namespace}::text as namespace, i.memory_id, ${first.version}::bigint as version, i.bucket,
-           ${vectorJson(first.vector)}::text::jsonb as vector, i.checksum, i.digest, i.document::json as document,
+           ${vectorJson(first.versionVector)}::text::jsonb as vector, i.checksum, i.digest, i.document::json as document,
            substr(v.packed, i.embedding_start, ${length}::int) as embedding,
            to_timestamp(${first.expiresAt}::float8 / 1000.0) as expires_at,
            case when i.embedding_start is not null then ${first.version}::bigint end as faiss_version,
@@ -68,7 +68,7 @@ function anyRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
       ${memoryIds}::text::text[],
       ${column((write) => write.version)}::text::bigint[],
       ${column((write) => write.bucket)}::text::int[],
-      ${column((write) => vectorJson(write.vector))}::text::text[],
+      ${column((write) => vectorJson(write.versionVector))}::text::text[],
       string_to_array(${joined(writes, (write) => write.checksum)}::text, ${SEPARATOR}, ''),
       ${column((write) => signedDigest(write.digest))}::text::bigint[],
       string_to_array(${joined(writes, (write) => write.documentJson)}::text, ${SEPARATOR}, ''),

@@ -9,7 +9,7 @@ export interface LockedVersion {
   readonly version: number;
   /** Null for a tombstone. */
   readonly checksum: string | null;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   readonly redisVersion: number | null;
   readonly faissVersion: number | null;
 }
@@ -18,7 +18,7 @@ export interface LockedVersion {
 export interface VersionWrite extends MemoryKey {
   readonly version: number;
   readonly bucket: number;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   readonly checksum: string | null;
   readonly digest: string | null;
   readonly documentJson: string | null;
@@ -84,7 +84,7 @@ export async function beginAndLock(
     locked.set(keyText({ namespace: row.namespace, memoryId: row.memory_id }), {
       version: row.version,
       checksum: row.checksum,
-      vector: parseVector(row.vector) ?? {},
+      versionVector: parseVector(row.vector) ?? {},
       redisVersion: row.redis_version,
       faissVersion: row.faiss_version,
     });

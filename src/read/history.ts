@@ -16,7 +16,7 @@ export interface MemoryVersion extends MemoryKey {
   readonly checksum: string | null;
   readonly document: MemoryDocument | null;
   readonly embedding: Float32Array | null;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   /** Milliseconds since 1970, of the ledger's clock. */
   readonly modifiedAt: number;
   readonly transactionId: string;

@@ -8,7 +8,7 @@ import type { LiveEntry } from "../stores/projection.ts";
 export interface Memory extends MemoryKey, MemoryDocument {
   readonly version: number;
   readonly checksum: string;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   /** Milliseconds since 1970, of the ledger's clock. */
   readonly modifiedAt: number;
   readonly embedding: Float32Array | null;
@@ -19,16 +19,16 @@ export interface Memory extends MemoryKey, MemoryDocument {
 /** The memory that a cached entry (read with data) holds; undefined when its bytes do not fit its checksum. */
 export function cachedMemory(entry: LiveEntry): Memory | undefined {
   const { data, namespace, memoryId, version, checksum } = entry;
-  if (data === undefined || data.documentJson === null || data.vector === null) return undefined;
-  const vector = parseVector(data.vector);
-  if (vector === null || checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
+  if (data === undefined || data.documentJson === null || data.versionVector === null) return undefined;
+  const versionVector = parseVector(data.versionVector);
+  if (versionVector === null || checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
   // Filled in where it was parsed: a copy of the document costs as much as parsing it.
   const memory = JSON.parse(data.documentJson.toString()) as { -readonly [Field in keyof Memory]: Memory[Field] };
   memory.namespace = namespace;
   memory.memoryId = memoryId;
   memory.version = version;
   memory.checksum = checksum;
-  memory.vector = vector;
+  memory.versionVector = versionVector;
   memory.modifiedAt = entry.modifiedAt ?? 0;
   memory.embedding = data.embedding === null ? null : embeddingFromBytes(data.embedding);
   memory.source = "redis";
@@ -37,7 +37,7 @@ export function cachedMemory(entry: LiveEntry): Memory | undefined {
 
 /** The memory that the ledger holds. */
 export function ledgerMemory(change: PutChange): Memory {
-  const { namespace, memoryId, version, checksum, vector, modifiedAt, embedding } = change;
+  const { namespace, memoryId, version, checksum, versionVector, modifiedAt, embedding } = change;
   const document = JSON.parse(change.documentJson) as MemoryDocument;
-  return { ...document, namespace, memoryId, version, checksum, vector, modifiedAt, embedding, source: "postgres" };
+  return { ...document, namespace, memoryId, version, checksum, versionVector, modifiedAt, embedding, source: "postgres" };
 }

@@ -32,7 +32,7 @@ export interface EntryData {
   /** float32 little-endian as stored; null where the store holds no vector for this memory. */
   readonly embedding: Buffer | null;
   /** Version vector as JSON text; null where the store does not keep it. */
-  readonly vector: string | null;
+  readonly versionVector: string | null;
   /** The entry digest as stored; absent where the store does not keep it. */
   readonly digest?: string | null;
 }

@@ -110,7 +110,7 @@ function exportedVersion(row: PortableRow): ExportedVersion {
     memoryId: row.memoryId,
     version: row.version,
     checksum: row.checksum,
-    vector: row.vector,
+    vector: row.versionVector,
     modifiedAt: new Date(row.modifiedAt).toISOString(),
     document: row.documentJson === null ? null : (JSON.parse(row.documentJson) as MemoryDocument),
     embedding: row.embedding === null ? null : row.embedding.toString("base64"),

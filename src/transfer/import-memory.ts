@@ -47,7 +47,7 @@ export async function importMemory(
 ): Promise<MemoryImport> {
   const key = plainKey(imported);
   const { memory, modifiedAt, version, vector } = imported;
-  const asExported = { key, memory, expectedVersion: null, modifiedAt, imported: { version, vector } };
+  const asExported = { key, memory, expectedVersion: null, modifiedAt, imported: { version, versionVector: vector } };
   const outcome = await parts.write(asExported, signal);
   if (outcome.status !== "conflict") return { end: "outcome", outcome, overwrites: false };
   if (policy.kind === "skip") return { end: "skipped" };
@@ -69,7 +69,7 @@ async function decided(
   for (let moves = 0; moves < MOVES_MAX; moves++) {
     const current = (await parts.ledger.readChanges([imported], signal)).get(keyText(imported));
     if (current === undefined) return { end: "deferred" }; // Rows are never removed; somebody did so by hand.
-    if (current.kind === "put" && compareVectors(current.vector, imported.vector) === "after")
+    if (current.kind === "put" && compareVectors(current.versionVector, imported.vector) === "after")
       return { end: "skipped" };
     const { strategyTimeoutMs: timeoutMs, validator, log } = parts;
     const resolution = await decide(strategy, conflictOf(imported, current), { timeoutMs, validator, signal });
@@ -118,7 +118,7 @@ function evidenceOf(
     ledgerChecksum: own?.checksum ?? null,
     ledgerDocument: own?.documentJson ?? null,
     ledgerEmbedding: own?.embedding ?? null,
-    ledgerVector: own === null ? null : JSON.stringify(own.vector),
+    ledgerVector: own === null ? null : JSON.stringify(own.versionVector),
     ledgerModifiedAt: current.modifiedAt,
     evidence: `an import brings version ${version}, and the ledger has version ${current.version} with another content`,
   };
@@ -139,13 +139,13 @@ function conflictOf(imported: ImportedVersion, current: MemoryChange): Conflict 
 
 function ledgerSide(change: MemoryChange): Candidate {
   const { version, modifiedAt } = change;
-  const deleted = { store: "postgres", version, modifiedAt, vector: null, document: null, embedding: null } as const;
+  const deleted = { store: "postgres", version, modifiedAt, versionVector: null, document: null, embedding: null } as const;
   if (change.kind === "tombstone") return deleted;
   const document = JSON.parse(change.documentJson) as MemoryDocument;
-  return { ...deleted, vector: change.vector, document, embedding: change.embedding };
+  return { ...deleted, versionVector: change.versionVector, document, embedding: change.embedding };
 }
 
 function importSide({ version, modifiedAt, vector, memory }: ImportedVersion): Candidate {
   const { document = null, embedding = null } = (memory ?? {}) as Partial<EncodedMemory>;
-  return { store: "import", version, modifiedAt, vector, document, embedding };
+  return { store: "import", version, modifiedAt, versionVector: vector, document, embedding };
 }

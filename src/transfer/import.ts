@@ -258,7 +258,7 @@ function importedHistory({ version, of }: HistoryLine): ImportedHistory {
   return {
     ...plainKey(version),
     version: version.version,
-    vector: version.vector,
+    versionVector: version.vector,
     modifiedAt: version.modifiedAt,
     checksum: memory?.checksum ?? null,
     documentJson: memory?.documentJson ?? null,

@@ -18,7 +18,7 @@ export interface WriteIntent {
    * Of an import: a memory without a row begins with this version and vector. One that has a row is left alone, and is a
    * conflict unless it says the same.
    */
-  readonly imported?: { readonly version: number; readonly vector: VersionVector };
+  readonly imported?: { readonly version: number; readonly versionVector: VersionVector };
 }
 
 /** What is to be done about one intent, now that its row is locked. */
@@ -51,11 +51,11 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
   // The index must hear of a memory that lost its vector as well as of one that has one.
   const hadVector = locked?.faissVersion != null;
   const faiss = hadVector || memory?.embedding != null;
-  const vector = nextVector(intent, locked, nodeId);
+  const versionVector = nextVector(intent, locked, nodeId);
   const change: MemoryChange =
     memory === null
       ? { kind: "tombstone", namespace: key.namespace, memoryId: key.memoryId, version: next, modifiedAt }
-      : putChange(memory, next, { vector, modifiedAt });
+      : putChange(memory, next, { versionVector: versionVector, modifiedAt });
   const put = change.kind === "put" ? change : null;
   // Named one by one: copying the common part of a put and a deletion cost more than all else that is done here.
   const write: VersionWrite = {
@@ -63,7 +63,7 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     memoryId: key.memoryId,
     version: next,
     bucket: memory?.bucket ?? bucketOf(key),
-    vector,
+    versionVector: versionVector,
     checksum: put?.checksum ?? null,
     digest: put?.digest ?? null,
     documentJson: put?.documentJson ?? null,
@@ -82,9 +82,9 @@ function nextVector(
   locked: LockedVersion | undefined,
   nodeId: string,
 ): VersionVector {
-  if (imported !== undefined) return imported.vector;
+  if (imported !== undefined) return imported.versionVector;
   if (locked === undefined && includes === undefined) return firstVector(nodeId);
-  return increment(joinVectors(locked?.vector ?? {}, includes ?? {}), nodeId);
+  return increment(joinVectors(locked?.versionVector ?? {}, includes ?? {}), nodeId);
 }
 
 /** Throws when two intents name the same memory: one transaction gives a memory one new version. */

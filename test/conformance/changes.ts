@@ -25,7 +25,7 @@ export function put(
     privacy: "full" as const,
     ...(expiresAt && { expiresAt }),
   };
-  const stamp = { vector: { node: version }, modifiedAt: 1_700_000_000_000 + version };
+  const stamp = { versionVector: { node: version }, modifiedAt: 1_700_000_000_000 + version };
   return putChange(encodeMemory({ namespace, memoryId }, document, embedding), version, stamp);
 }
 

@@ -166,7 +166,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
         [3, "turn 3"],
       ]);
       expect(kept.map(({ embedding }) => embedding)).toEqual([unitVector(6, 4), unitVector(5, 4), null, null]);
-      expect(kept.map(({ vector }) => vector)).toEqual([{ one: 6 }, { one: 5 }, { one: 4 }, { one: 3 }]);
+      expect(kept.map(({ versionVector }) => versionVector)).toEqual([{ one: 6 }, { one: 5 }, { one: 4 }, { one: 3 }]);
       expect(await subject.one.readHistory(keyOf("m"), 2, soon())).toHaveLength(2);
       expect(await subject.one.readHistory(keyOf("unknown"), 2, soon())).toEqual([]);
     });

@@ -91,7 +91,7 @@ export function describeValues(subject: ProjectionUnderTest): void {
         expect(entry.data?.embedding).toHaveLength(32);
         if (!documents) return;
         expect(entry.data?.documentJson?.toString()).toBe(change.documentJson);
-        expect(JSON.parse(entry.data?.vector ?? "")).toEqual(change.vector);
+        expect(JSON.parse(entry.data?.versionVector ?? "")).toEqual(change.versionVector);
         expect(entry.modifiedAt).toBe(change.modifiedAt);
         expect(checksumOf(entry.data!.documentJson!, entry.data!.embedding)).toBe(change.checksum);
       });

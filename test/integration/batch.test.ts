@@ -228,7 +228,7 @@ describe("many callers at once", () => {
       );
     }
     const vector = { [world.sync.nodeId]: 10, second: 10, third: 10, fourth: 10 };
-    expect((await world.sync.get("m0"))?.vector).toEqual(vector);
+    expect((await world.sync.get("m0"))?.versionVector).toEqual(vector);
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
   });
 

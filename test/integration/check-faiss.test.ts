@@ -19,9 +19,9 @@ async function force(world: World, key: MemoryKey, change: MemoryChange | null):
 /** What the ledger holds of a memory, as the index is told of it, with changes. */
 async function current(world: World, key: MemoryKey, changes: object = {}): Promise<MemoryChange> {
   const memory = await world.sync.get(key.memoryId);
-  const { content, memoryType, importance, metadata, privacy, embedding, version, vector, modifiedAt } = memory!;
+  const { content, memoryType, importance, metadata, privacy, embedding, version, versionVector, modifiedAt } = memory!;
   const encoded = encodeMemory(key, { content, memoryType, importance, metadata, privacy }, embedding);
-  return { ...putChange(encoded, version, { vector, modifiedAt }), ...changes } as MemoryChange;
+  return { ...putChange(encoded, version, { versionVector, modifiedAt }), ...changes } as MemoryChange;
 }
 
 interface Drift {
@@ -124,7 +124,7 @@ describe("drift in the index", () => {
     const world = shared.current;
     const key = { namespace: "elsewhere", memoryId: "never written" };
     const document = { content: "x", memoryType: "note", importance: 0.5, metadata: {}, privacy: "full" as const };
-    const change = putChange(encodeMemory(key, document, unitVector(5, 8)), 3, { vector: {}, modifiedAt: 1 });
+    const change = putChange(encodeMemory(key, document, unitVector(5, 8)), 3, { versionVector: {}, modifiedAt: 1 });
     await world.index.publish([change], soon());
     const report = await world.sync.checkConsistency();
     expect(report.findings).toMatchObject([

@@ -267,7 +267,7 @@ describe("a person", () => {
       const { version, checksum, modifiedAt } = row;
       expect(side).toMatchObject({ version, checksum, modifiedAt, document: JSON.parse(row.document as string) });
       expect(bytesOf(side.embedding as Float32Array)).toEqual(row.embedding);
-      expect(side.vector).toEqual(JSON.parse(row.vector));
+      expect(side.versionVector).toEqual(JSON.parse(row.vector));
     }
     expect(shown.differences?.fields.map(({ path }) => path).sort()).toEqual(["/content", "/importance"]);
     await expect(world.sync.conflicts.resolve(id, { choose: "faiss" })).rejects.toThrow(/no side of it/);
@@ -362,7 +362,7 @@ test("of a memory that differs in the index as well, the vector that loses is ke
   const [found] = await world.index.read([key], { data: false }, soon);
   const stray = unitVector(12_345, 8);
   const change = {
-    ...{ kind: "put" as const, ...key, version: 30, checksum: "5".repeat(64), digest: "0".repeat(16), vector: {} },
+    ...{ kind: "put" as const, ...key, version: 30, checksum: "5".repeat(64), digest: "0".repeat(16), versionVector: {} },
     ...{ modifiedAt: 1, documentJson: "{}", embedding: stray, embeddingModel: null, expiresAt: null },
   };
   expect(await world.index.replace([{ key, found: found ?? null, change }], soon)).toEqual(["applied"]);

@@ -73,7 +73,7 @@ test("a node keeps its name across restarts", async (t) => {
   await world.restart();
   expect(world.sync.nodeId).toBe(nodeId);
   await world.put(world.memory(1, { content: "second" }));
-  expect((await world.sync.get("m1"))?.vector).toEqual({ [nodeId]: 2 });
+  expect((await world.sync.get("m1"))?.versionVector).toEqual({ [nodeId]: 2 });
 });
 
 test("closing twice is as good as once, and leaves neither lock nor process", async (t) => {

@@ -47,7 +47,7 @@ describe("writing one memory", () => {
     const cached = await world.sync.get(input.memoryId);
     expect(cached).toMatchObject({ ...fields, namespace: "default", version, checksum, source: "redis" });
     expect(cached?.embedding).toEqual(embedding);
-    expect(cached?.vector).toEqual({ [world.sync.nodeId]: 1 });
+    expect(cached?.versionVector).toEqual({ [world.sync.nodeId]: 1 });
     await world.redis.del(world.redisKey(input.memoryId));
     const stored = await world.sync.get(input.memoryId);
     expect(stored).toEqual({ ...cached, source: "postgres" });

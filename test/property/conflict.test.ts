@@ -58,7 +58,7 @@ function candidatesOf(contents: fc.Arbitrary<Content | typeof DELETED>): fc.Arbi
   const stamp = fc.record({
     version: fc.integer({ min: 1, max: 3 }),
     modifiedAt: fc.option(fc.nat(2), { freq: 4 }),
-    vector: fc.option(counters, { freq: 4 }),
+    versionVector: fc.option(counters, { freq: 4 }),
   });
   return stores.chain((names) =>
     fc.tuple(...names.map((store) => fc.tuple(stamp, contents).map(([time, held]) => ({ store, ...time, ...held })))),
@@ -226,7 +226,7 @@ describe("version_vector", () => {
     const strategy = versionVector(registry.get(fallback));
     await check(async (given) => {
       const includes = (a: Candidate, b: Candidate) =>
-        a.vector !== null && b.vector !== null && compareVectors(a.vector, b.vector) === "after";
+        a.versionVector !== null && b.versionVector !== null && compareVectors(a.versionVector, b.versionVector) === "after";
       const resolution = await decide(strategy, given);
       const dominant = given.candidates.find((candidate) =>
         given.candidates.every((other) => other === candidate || includes(candidate, other)),
@@ -264,7 +264,7 @@ describe("merge", () => {
     const changed = fc.oneof({ weight: 5, arbitrary: content }, { weight: 1, arbitrary: fc.constant(DELETED) });
     await fc.assert(
       fc.asyncProperty(content, changed, fc.tuple(fc.nat(2), fc.nat(2)), async (from, other, [a, b]) => {
-        const stamp = { version: 2, vector: null };
+        const stamp = { version: 2, versionVector: null };
         const given: Conflict = {
           namespace: "default",
           memoryId: "m",

@@ -17,7 +17,7 @@ import type { Interruption } from "./in-memory-projection.ts";
 export interface VersionRow extends LedgerVersion {
   readonly bucket: number;
   readonly digest: string | null;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   readonly seq: number;
   documentJson: string | null;
   embedding: Float32Array | null;

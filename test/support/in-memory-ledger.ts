@@ -376,7 +376,7 @@ function change(row: VersionRow): MemoryChange {
     version,
     checksum: row.checksum,
     digest: row.digest ?? "",
-    vector: row.vector,
+    versionVector: row.versionVector,
     modifiedAt,
     documentJson: row.documentJson,
     embedding: row.embedding,

@@ -160,7 +160,7 @@ export class InMemoryProjection implements Projection {
       data: {
         documentJson: keepsDocuments ? Buffer.from(change.documentJson) : null,
         embedding: change.embedding === null ? null : Buffer.from(embeddingBytes(change.embedding)),
-        vector: keepsDocuments ? JSON.stringify(change.vector) : null,
+        versionVector: keepsDocuments ? JSON.stringify(change.versionVector) : null,
       },
     });
   }

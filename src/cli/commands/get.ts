@@ -29,14 +29,14 @@ export const getCommand: CliCommand = {
 
 /** A memory as programs read it: times as texts, and the vector only when asked for. */
 function memoryDocument(memory: Memory, withEmbedding: boolean): object {
-  const { namespace, memoryId, version, checksum, vector, modifiedAt, source, embedding, ...document } = memory;
+  const { namespace, memoryId, version, checksum, versionVector, modifiedAt, source, embedding, ...document } = memory;
   return {
     namespace,
     memoryId,
     ...document,
     version,
     checksum,
-    vector,
+    versionVector,
     modifiedAt: new Date(modifiedAt).toISOString(),
     source,
     dimension: embedding?.length ?? null,

@@ -32,10 +32,10 @@ function versionDocument({ embedding, modifiedAt, ...version }: MemoryVersion): 
 function text(versions: readonly MemoryVersion[]): string {
   return columns(
     [{ head: "version", align: "right" }, { head: "modified" }, { head: "by" }, { head: "content" }],
-    versions.map(({ version, modifiedAt, vector, document }) => [
+    versions.map(({ version, modifiedAt, versionVector, document }) => [
       String(version),
       new Date(modifiedAt).toISOString(),
-      Object.entries(vector)
+      Object.entries(versionVector)
         .map(([node, writes]) => `${node}:${writes}`)
         .join(" "),
       document === null ? "(deleted)" : printable(document.content, 80),

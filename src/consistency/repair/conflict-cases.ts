@@ -54,21 +54,21 @@ function candidateOf(entry: LiveEntry, memory: EncodedMemory): Candidate {
     store: "redis",
     version: entry.version,
     modifiedAt: entry.modifiedAt,
-    vector: entry.data?.vector == null ? null : parseVector(entry.data.vector),
+    versionVector: entry.data?.versionVector == null ? null : parseVector(entry.data.versionVector),
     document: memory.document,
     embedding: memory.embedding,
   };
 }
 
 /** The ledger's side; null where it does not know the memory, or its own data is damaged. */
-export function ledgerCandidate(change: MemoryChange | null, vector: VersionVector | null): Candidate | null {
+export function ledgerCandidate(change: MemoryChange | null, versionVector: VersionVector | null): Candidate | null {
   if (change === null || !isSound(change)) return null;
   const put = change.kind === "put" ? change : null;
   return {
     store: "postgres",
     version: change.version,
     modifiedAt: change.modifiedAt,
-    vector: put?.vector ?? vector,
+    versionVector: put?.versionVector ?? versionVector,
     document: put === null ? null : (JSON.parse(put.documentJson) as MemoryDocument),
     embedding: put?.embedding ?? null,
   };
@@ -104,9 +104,9 @@ function baseOf(candidates: readonly Candidate[], history: readonly HistoricVers
   };
 }
 
-function descendsFrom({ store, version, vector }: Candidate, base: HistoricVersion): boolean {
-  if (vector === null) return false;
-  const order = compareVectors(base.vector, vector);
+function descendsFrom({ store, version, versionVector }: Candidate, base: HistoricVersion): boolean {
+  if (versionVector === null) return false;
+  const order = compareVectors(base.versionVector, versionVector);
   const isOlder = base.version < version || (store === "postgres" && base.version === version);
   return isOlder && (order === "before" || order === "equal");
 }

@@ -30,7 +30,7 @@ export function storeEvidence(
     foundChecksum: live?.checksum ?? null,
     foundDocument: found?.state === "malformed" ? (found.raw ?? null) : (live?.data?.documentJson ?? null),
     foundEmbedding: live?.data?.embedding ?? null,
-    foundVector: live?.data?.vector ?? null,
+    foundVector: live?.data?.versionVector ?? null,
     foundModifiedAt: live?.modifiedAt ?? null,
     ...ledgerSide(put),
     ledgerModifiedAt: change?.modifiedAt ?? null,
@@ -48,7 +48,7 @@ export function ledgerEvidence(finding: Finding, change: MemoryChange | null): E
     foundChecksum: put?.checksum ?? null,
     foundDocument: put === null ? null : Buffer.from(put.documentJson),
     foundEmbedding: put?.embedding == null ? null : embeddingBytes(put.embedding),
-    foundVector: put === null ? null : JSON.stringify(put.vector),
+    foundVector: put === null ? null : JSON.stringify(put.versionVector),
     foundModifiedAt: put?.modifiedAt ?? null,
     ...ledgerSide(null),
     ledgerModifiedAt: null,
@@ -60,7 +60,7 @@ function ledgerSide(put: PutChange | null) {
     ledgerChecksum: put?.checksum ?? null,
     ledgerDocument: put?.documentJson ?? null,
     ledgerEmbedding: put?.embedding ?? null,
-    ledgerVector: put === null ? null : JSON.stringify(put.vector),
+    ledgerVector: put === null ? null : JSON.stringify(put.versionVector),
   };
 }
 

@@ -40,7 +40,7 @@ export interface ConflictSide {
   /** What stood there as text, where it is no JSON document. */
   readonly raw: string | null;
   readonly embedding: Float32Array | null;
-  readonly vector: VersionVector | null;
+  readonly versionVector: VersionVector | null;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number | null;
 }
@@ -204,7 +204,7 @@ function details(record: ConflictRecord): ConflictDetails {
     document: record.ledgerDocument === null ? null : (JSON.parse(record.ledgerDocument) as MemoryDocument),
     raw: null,
     embedding: record.ledgerEmbedding && embeddingFromBytes(record.ledgerEmbedding),
-    vector: record.ledgerVector === null ? null : parseVector(record.ledgerVector),
+    versionVector: record.ledgerVector === null ? null : parseVector(record.ledgerVector),
     modifiedAt: record.ledgerModifiedAt,
   };
   const text = record.foundDocument?.toString() ?? null;
@@ -215,7 +215,7 @@ function details(record: ConflictRecord): ConflictDetails {
     document,
     raw: document === null ? text : null,
     embedding: record.foundEmbedding && embeddingFromBytes(record.foundEmbedding),
-    vector: record.foundVector === null ? null : parseVector(record.foundVector),
+    versionVector: record.foundVector === null ? null : parseVector(record.foundVector),
     modifiedAt: record.foundModifiedAt,
   };
   const comparable = CONFLICT_KINDS.has(record.kind as DriftKind) && document !== null;

@@ -147,7 +147,7 @@ async function askStrategy(
   const { ledger, validator, strategyTimeoutMs } = parts;
   const { change } = item.sides;
   const history = change === null ? [] : await ledger.readHistory(item.key, HISTORY_MAX, signal);
-  const own = ledgerCandidate(change, history[0]?.vector ?? null);
+  const own = ledgerCandidate(change, history[0]?.versionVector ?? null);
   const candidates = own === null ? [copy.candidate] : [own, copy.candidate];
   const conflict = conflictOf(item.redis as Finding, candidates, history);
   return await decide(strategy, conflict, { timeoutMs: strategyTimeoutMs, signal, validator });
@@ -159,7 +159,7 @@ function winnerOf(
   copy: SoundCopy,
   resolution: Extract<Resolution, { action: "choose" | "write" }>,
 ): Winner {
-  const includes = copy.candidate.vector;
+  const includes = copy.candidate.versionVector;
   if (resolution.action === "choose") {
     const note = resolution.note ?? `the content of ${resolution.store} won`;
     return { item, memory: copy.memory, includes, modifiedAt: copy.candidate.modifiedAt, note };

@@ -50,7 +50,7 @@ export class RedisCodec {
       change.checksum,
       change.digest,
       change.modifiedAt,
-      vectorJson(change.vector),
+      vectorJson(change.versionVector),
       change.documentJson,
       this.#storeEmbedding && change.embedding !== null ? embeddingBytes(change.embedding) : "",
       change.expiresAt ?? "",
@@ -97,7 +97,7 @@ export class RedisCodec {
     const data = {
       documentJson: bytes(reply[4]),
       embedding: bytes(reply[5]),
-      vector: text(reply[6]),
+      versionVector: text(reply[6]),
       digest: text(reply[7]),
     };
     return { namespace, memoryId, state: "live", version, checksum, modifiedAt, data };

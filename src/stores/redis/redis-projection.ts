@@ -231,8 +231,8 @@ export class RedisProjection implements Projection {
     if (data.digest !== digest) return `the digest is ${data.digest}, not ${digest}`;
     if (entry.modifiedAt !== expected.modifiedAt)
       return `modified_at is ${entry.modifiedAt}, not ${expected.modifiedAt}`;
-    const vector = data.vector === null ? null : parseVector(data.vector);
-    const sameVector = vector !== null && compareVectors(vector, expected.vector) === "equal";
+    const versionVector = data.versionVector === null ? null : parseVector(data.versionVector);
+    const sameVector = versionVector !== null && compareVectors(versionVector, expected.versionVector) === "equal";
     return sameVector ? null : "the version vector is another one";
   }
 

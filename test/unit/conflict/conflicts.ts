@@ -8,7 +8,7 @@ export function document(fields: Partial<MemoryDocument> = {}): MemoryDocument {
 
 /** A live candidate at version 4, modified at 1,000, unless `fields` say otherwise. */
 export function candidate(store: StoreName, fields: Partial<Candidate> = {}): Candidate {
-  return { store, version: 4, modifiedAt: 1_000, vector: null, document: document(), embedding: null, ...fields };
+  return { store, version: 4, modifiedAt: 1_000, versionVector: null, document: document(), embedding: null, ...fields };
 }
 
 export function tombstone(store: StoreName, fields: Partial<Candidate> = {}): Candidate {

@@ -9,7 +9,7 @@ const GIVEN = conflict([
   candidate("postgres", {
     document: document({ metadata: { tags: ["a"] } }),
     embedding: floats(1, 2),
-    vector: { a: 1 },
+    versionVector: { a: 1 },
   }),
   candidate("redis", { document: document({ content: "redis" }) }),
 ]);
@@ -119,7 +119,7 @@ describe("a strategy that does not keep its word leaves the conflict pending", (
     [
       "changes a version vector",
       (given = GIVEN) => {
-        ((given as Conflict).candidates[0]!.vector as Record<string, number>).a = 9;
+        ((given as Conflict).candidates[0]!.versionVector as Record<string, number>).a = 9;
       },
       /read only property 'a'/,
     ],

@@ -41,23 +41,23 @@ const everyone = (expected: Expected): Row["expected"] => ({
 const ROWS: Record<string, Row> = {
   "diverged, redis newer, no base": {
     given: conflict([
-      candidate("postgres", { document: document({ content: "ledger" }), vector: { a: 2 } }),
-      candidate("redis", { document: document({ content: "redis" }), modifiedAt: 2_000, vector: { a: 2 } }),
+      candidate("postgres", { document: document({ content: "ledger" }), versionVector: { a: 2 } }),
+      candidate("redis", { document: document({ content: "redis" }), modifiedAt: 2_000, versionVector: { a: 2 } }),
     ]),
     expected: { ...everyone("redis"), prefer_store: "postgres" },
   },
   "diverged, the ledger newer, no base": {
     given: conflict([
-      candidate("postgres", { document: document({ content: "ledger" }), modifiedAt: 3_000, vector: { a: 2 } }),
-      candidate("redis", { document: document({ content: "redis" }), modifiedAt: 2_000, vector: { a: 2 } }),
+      candidate("postgres", { document: document({ content: "ledger" }), modifiedAt: 3_000, versionVector: { a: 2 } }),
+      candidate("redis", { document: document({ content: "redis" }), modifiedAt: 2_000, versionVector: { a: 2 } }),
     ]),
     expected: { ...everyone("postgres"), prefer_redis: "redis" },
   },
   "ahead: only redis changed the base, and the ledger's clock is later": {
     given: conflict(
       [
-        candidate("postgres", { version: 3, modifiedAt: 5_000, vector: { a: 3 } }),
-        candidate("redis", { version: 7, document: document({ importance: 0.9 }), vector: { a: 3, b: 4 } }),
+        candidate("postgres", { version: 3, modifiedAt: 5_000, versionVector: { a: 3 } }),
+        candidate("redis", { version: 7, document: document({ importance: 0.9 }), versionVector: { a: 3, b: 4 } }),
       ],
       { kind: "ahead", base: base() },
     ),
@@ -71,13 +71,13 @@ const ROWS: Record<string, Row> = {
     },
   },
   "an orphan in redis: the ledger that is preferred does not know it": {
-    given: conflict([candidate("redis", { vector: { a: 1 } })], { kind: "orphan" }),
+    given: conflict([candidate("redis", { versionVector: { a: 1 } })], { kind: "orphan" }),
     expected: everyone("redis"),
   },
   "a newer tombstone in redis against a change in the ledger": {
     given: conflict(
       [
-        candidate("postgres", { document: document({ content: "changed" }), vector: { a: 4 } }),
+        candidate("postgres", { document: document({ content: "changed" }), versionVector: { a: 4 } }),
         tombstone("redis", { version: 5, modifiedAt: 9_000 }),
       ],
       { kind: "ahead", base: base() },
@@ -117,7 +117,7 @@ const ROWS: Record<string, Row> = {
     },
   },
   "a tombstone on every side": {
-    given: conflict([tombstone("postgres", { vector: { a: 5 } }), tombstone("redis", { version: 5 })], {
+    given: conflict([tombstone("postgres", { versionVector: { a: 5 } }), tombstone("redis", { version: 5 })], {
       kind: "ahead",
       base: base(),
     }),
@@ -176,11 +176,11 @@ const ROWS: Record<string, Row> = {
   "concurrent vectors, each side changed another field of the base": {
     given: conflict(
       [
-        candidate("postgres", { document: document({ content: "ledger" }), vector: { a: 4, b: 1 } }),
+        candidate("postgres", { document: document({ content: "ledger" }), versionVector: { a: 4, b: 1 } }),
         candidate("redis", {
           document: document({ importance: 0.9, expiresAt: "2031-01-01T00:00:00.000Z" }),
           modifiedAt: 2_000,
-          vector: { a: 3, b: 2 },
+          versionVector: { a: 3, b: 2 },
         }),
       ],
       { base: base() },
@@ -199,8 +199,8 @@ const ROWS: Record<string, Row> = {
   "a dominated vector loses although its side is newer": {
     given: conflict(
       [
-        candidate("postgres", { document: document({ content: "ledger" }), vector: { a: 4, b: 2 } }),
-        candidate("redis", { document: document({ content: "redis" }), modifiedAt: 9_000, vector: { a: 3, b: 2 } }),
+        candidate("postgres", { document: document({ content: "ledger" }), versionVector: { a: 4, b: 2 } }),
+        candidate("redis", { document: document({ content: "redis" }), modifiedAt: 9_000, versionVector: { a: 3, b: 2 } }),
       ],
       { base: base() },
     ),
@@ -216,12 +216,12 @@ const ROWS: Record<string, Row> = {
   "three sides: a dominated one has no part in what the fallback decides": {
     given: conflict(
       [
-        candidate("postgres", { document: document({ metadata: { ledger: 1 } }), vector: { a: 4, b: 1 } }),
-        candidate("redis", { document: document({ metadata: { redis: 1 } }), vector: { a: 3, b: 2 } }),
+        candidate("postgres", { document: document({ metadata: { ledger: 1 } }), versionVector: { a: 4, b: 1 } }),
+        candidate("redis", { document: document({ metadata: { redis: 1 } }), versionVector: { a: 3, b: 2 } }),
         candidate("faiss", {
           document: document({ metadata: { faiss: 1 } }),
           modifiedAt: 9_000,
-          vector: { a: 3, b: 1 },
+          versionVector: { a: 3, b: 1 },
         }),
       ],
       { base: base() },

@@ -77,8 +77,8 @@ describe("the entry digest and the bucket", () => {
       expiresAt: "2030-01-31T12:00:00.000Z",
       embeddingModel: "m",
     };
-    const change = putChange(encodeMemory(key, document, null), 3, { vector: { node: 3 }, modifiedAt: 17 });
-    expect(change).toMatchObject({ ...key, kind: "put", version: 3, vector: { node: 3 }, modifiedAt: 17 });
+    const change = putChange(encodeMemory(key, document, null), 3, { versionVector: { node: 3 }, modifiedAt: 17 });
+    expect(change).toMatchObject({ ...key, kind: "put", version: 3, versionVector: { node: 3 }, modifiedAt: 17 });
     expect(change).toMatchObject({ expiresAt: Date.UTC(2030, 0, 31, 12), embeddingModel: "m", embedding: null });
     expect(change.digest).toBe(entryDigest(key, 3, change.checksum));
   });

@@ -20,7 +20,7 @@ const intent = (fields: Partial<WriteIntent>): WriteIntent => ({
 const locked = (fields: Partial<LockedVersion>): LockedVersion => ({
   version: 3,
   checksum: WITH.checksum,
-  vector: { other: 2, me: 1 },
+  versionVector: { other: 2, me: 1 },
   redisVersion: 3,
   faissVersion: 3,
   ...fields,
@@ -107,7 +107,7 @@ for (const [what, input, table] of [
         redisVersion: expected.version,
         faissVersion: expected.faissVersion,
         modifiedAt: NOW,
-        vector: found === "unknown" ? { me: 1 } : { other: 2, me: 2 },
+        versionVector: found === "unknown" ? { me: 1 } : { other: 2, me: 2 },
         bucket: WITH.bucket,
       });
       expect(change).toMatchObject({ ...KEY, version: expected.version, modifiedAt: NOW });

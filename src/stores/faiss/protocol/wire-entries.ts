@@ -13,7 +13,7 @@ export function storedEntry(key: MemoryKey, entry: WireEntry, embedding: Buffer 
   const { version } = entry;
   if (entry.state === "tombstone") return { state: "tombstone", namespace, memoryId, version };
   const live: LiveEntry = { state: "live", namespace, memoryId, version, checksum: entry.checksum, modifiedAt: null };
-  return embedding === null ? live : { ...live, data: { documentJson: null, embedding, vector: null } };
+  return embedding === null ? live : { ...live, data: { documentJson: null, embedding, versionVector: null } };
 }
 
 /** A replacement in the host's form. @throws {InternalError} Its change is of another memory. */
