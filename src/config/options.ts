@@ -7,16 +7,20 @@ import { parseRedisUrl, REDIS_PROTOCOLS } from "../drivers/redis/redis-url.ts";
 const milliseconds = (minimum: number) => z.number().int().min(minimum).max(86_400_000);
 
 /** A URL of one of the protocols, several hosts allowed. It may hold a password, so messages don't repeat it. */
-function urlOf(parse: (url: string) => unknown, ...protocols: readonly string[]) {
-  const expected = `expected a URL that begins with ${protocols.map((protocol) => `${protocol}://`).join(" or ")}`;
+function urlOf(parse: (url: string) => unknown, protocols: readonly string[], otherwise?: string) {
+  const expected = `expected a URL that begins with ${protocols.map((protocol) => `${protocol}://`).join(" or ")}${otherwise === undefined ? "" : `, or ${otherwise}`}`;
   return z
     .string()
     .superRefine((text, context) => {
+      if (text === otherwise) return;
       const message = protocols.includes(text.slice(0, text.indexOf("://"))) ? refusalOf(() => parse(text)) : expected;
       if (message !== null) context.addIssue({ code: "custom", message });
     })
     .meta({ secret: true });
 }
+
+/** In place of a Redis URL: the deployment has no Redis. */
+export const NO_REDIS = "none";
 
 function refusalOf(work: () => unknown): string | null {
   try {
@@ -32,13 +36,13 @@ function refusalOf(work: () => unknown): string | null {
  * name and the flag derived from its path, the description shown by `--help`.
  */
 export const optionsSchema = z.strictObject({
-  postgresUrl: urlOf(parsePostgresUrl, "postgres", "postgresql").describe(
+  postgresUrl: urlOf(parsePostgresUrl, ["postgres", "postgresql"]).describe(
     "Where the ledger is: postgres://user:password@host:port/database; several hosts with target_session_attrs, TLS " +
       "with sslmode and sslrootcert",
   ),
-  redisUrl: urlOf(parseRedisUrl, ...REDIS_PROTOCOLS).describe(
+  redisUrl: urlOf(parseRedisUrl, REDIS_PROTOCOLS, NO_REDIS).describe(
     "Where the working memory is: redis://host:port/number, or rediss:// for TLS; redis+sentinel://host,host/master/0; " +
-      "redis+cluster://host,host",
+      "redis+cluster://host,host; none: no Redis",
   ),
   redisPrefix: z
     .string()

@@ -1,8 +1,9 @@
-import { ConfigurationError, type StoreName } from "../domain/errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { Candidate, CandidateSource } from "./strategy.ts";
 
 /** The order of the stores where nothing else decides: the ledger, then what holds whole documents. */
-export const STORE_ORDER: readonly StoreName[] = ["postgres", "redis", "faiss"];
+export const STORE_ORDER: readonly StoreId[] = ["postgres", "redis", "faiss"];
 
 /** The same with what comes after all of them: what is not in a store yet. */
 export const SOURCE_ORDER: readonly CandidateSource[] = [...STORE_ORDER, "import"];
@@ -34,7 +35,7 @@ export function precedenceReason(sorted: readonly Candidate[]): string {
 }
 
 /** @throws {ConfigurationError} The list is empty, names something that is no store, or one twice. */
-export function checkStoreOrder(order: readonly StoreName[]): void {
+export function checkStoreOrder(order: readonly StoreId[]): void {
   const known = STORE_ORDER.join(", ");
   if (!Array.isArray(order) || order.length === 0) {
     throw new ConfigurationError(`prefer_store needs a list of at least one store, of ${known}`);

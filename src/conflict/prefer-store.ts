@@ -1,4 +1,4 @@
-import type { StoreName } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import { checkStoreOrder, SOURCE_ORDER, STORE_ORDER } from "./precedence.ts";
 import type { ConflictStrategy } from "./strategy.ts";
 
@@ -10,7 +10,7 @@ import type { ConflictStrategy } from "./strategy.ts";
  * @param name under which it is logged and registered.
  * @throws {ConfigurationError} The order is empty, names something that is no store, or one twice.
  */
-export function preferStore(order: readonly StoreName[] = STORE_ORDER, name = "prefer_store"): ConflictStrategy {
+export function preferStore(order: readonly StoreId[] = STORE_ORDER, name = "prefer_store"): ConflictStrategy {
   checkStoreOrder(order);
   const precedence = [...order, ...SOURCE_ORDER.filter((source) => !order.some((store) => store === source))];
   return {

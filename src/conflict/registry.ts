@@ -1,5 +1,6 @@
 import { nearestName } from "../config/nearest-name.ts";
-import { ConfigurationError, type StoreName } from "../domain/errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import { latestWins } from "./latest-wins.ts";
 import { manual } from "./manual.ts";
 import { merge } from "./merge.ts";
@@ -16,7 +17,7 @@ export const DEFAULT_STRATEGY: BuiltInStrategy = "latest_wins";
 
 export interface StrategyRegistryOptions {
   /** Order of `prefer_store`; stores that are left out come last. @default ["postgres", "redis", "faiss"] */
-  readonly preferStoreOrder?: readonly StoreName[];
+  readonly preferStoreOrder?: readonly StoreId[];
   /** Decides for `version_vector` what its vectors leave open. @default "latest_wins" */
   readonly versionVectorFallback?: Exclude<BuiltInStrategy, "version_vector">;
 }

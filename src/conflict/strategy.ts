@@ -1,10 +1,10 @@
-import type { StoreName } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryDocument } from "../domain/memory.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
 
 /** Who holds a side of a conflict: a store, or a backup that is being imported. */
-export type CandidateSource = StoreName | "import";
+export type CandidateSource = StoreId | "import";
 
 /** What one store holds of a memory in conflict, whole: a store that keeps vectors only is no candidate. */
 export interface Candidate {

@@ -28,7 +28,9 @@ export function versionVector(fallback: ConflictStrategy = latestWins, name = "v
 }
 
 function dominates(a: Candidate, b: Candidate): boolean {
-  return a.versionVector !== null && b.versionVector !== null && compareVectors(a.versionVector, b.versionVector) === "after";
+  return (
+    a.versionVector !== null && b.versionVector !== null && compareVectors(a.versionVector, b.versionVector) === "after"
+  );
 }
 
 /** How two candidates stand to each other of which neither includes the other, for people. */

@@ -1,3 +1,5 @@
+import type { StoreId } from "./store-id.ts";
+
 /** Stable names of everything that can go wrong. Callers branch on these, never on a message. */
 export type ErrorCode =
   | "VALIDATION"
@@ -14,9 +16,6 @@ export type ErrorCode =
   | "SCHEMA_TOO_NEW"
   | "EMBEDDING_FAILED"
   | "INTERNAL";
-
-/** The three stores, by the names that outcomes, metrics and reports use. */
-export type StoreName = "postgres" | "redis" | "faiss";
 
 /** Root of every error that this package throws on purpose. `retryable`: the same call may succeed later. */
 export abstract class MnemosyncError extends Error {
@@ -59,8 +58,8 @@ export class VersionConflictError extends MnemosyncError {
 export class StoreUnavailableError extends MnemosyncError {
   readonly code = "STORE_UNAVAILABLE";
   readonly retryable = true;
-  readonly store: StoreName;
-  constructor(store: StoreName, message: string, options?: ErrorOptions) {
+  readonly store: StoreId;
+  constructor(store: StoreId, message: string, options?: ErrorOptions) {
     super(`${store} is unavailable: ${message}`, options);
     this.store = store;
   }
@@ -70,8 +69,8 @@ export class StoreUnavailableError extends MnemosyncError {
 export class StoreRefusedError extends MnemosyncError {
   readonly code = "STORE_REFUSED";
   readonly retryable: boolean;
-  readonly store: StoreName;
-  constructor(store: StoreName, message: string, options?: ErrorOptions & { retryable?: boolean }) {
+  readonly store: StoreId;
+  constructor(store: StoreId, message: string, options?: ErrorOptions & { retryable?: boolean }) {
     super(`${store} refused: ${message}`, options);
     this.store = store;
     this.retryable = options?.retryable ?? false;

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
-import { type StoreName, StoreUnavailableError } from "../domain/errors.ts";
+import { ConfigurationError, StoreUnavailableError } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { HealthMonitor, type HealthReport, type Probe } from "../runtime/health-monitor.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
@@ -14,8 +15,8 @@ import { isCluster, RedisPool } from "./redis/redis-pool.ts";
 export interface ConnectionPoolOptions {
   /** `postgres://user:password@host1:port,host2:port/database`, with libpq's `sslmode`, `target_session_attrs` and so on. */
   postgresUrl: string;
-  /** `redis://`, `rediss://`, `redis+sentinel://…/master/0` or `redis+cluster://…`. */
-  redisUrl: string;
+  /** `redis://`, `rediss://`, `redis+sentinel://…/master/0` or `redis+cluster://…`; null: no Redis. */
+  redisUrl: string | null;
   /** Connections to Postgres that are kept open. @default 10 */
   postgresConnectionsMin?: number;
   /** @default 20 */
@@ -35,9 +36,9 @@ export interface ConnectionPoolOptions {
 
 export interface ConnectionPoolEvents {
   /** A store's state is another one now. */
-  health: [change: { store: StoreName; from: HealthState; to: HealthState; reason: string | null }];
+  health: [change: { store: StoreId; from: HealthState; to: HealthState; reason: string | null }];
   /** A health check has ended. */
-  checked: [check: { store: StoreName; outcome: HealthState; milliseconds: number }];
+  checked: [check: { store: StoreId; outcome: HealthState; milliseconds: number }];
 }
 
 export interface PoolHealth<Statistics> extends HealthReport {
@@ -48,10 +49,11 @@ export interface PoolHealth<Statistics> extends HealthReport {
 
 /** What `getHealthStatus` answers. */
 export interface HealthStatus {
-  /** The worse of both. */
+  /** The worst of all. */
   readonly state: HealthState;
   readonly postgres: PoolHealth<PoolStatistics>;
-  readonly redis: PoolHealth<ReturnType<RedisPool["statistics"]>>;
+  /** Null without Redis. */
+  readonly redis: PoolHealth<ReturnType<RedisPool["statistics"]>> | null;
 }
 
 /** Milliseconds that the first connection to Redis is waited for: a server may accept it and say nothing. */
@@ -67,8 +69,8 @@ const REDIS_CONNECT_MS = 5_000;
  */
 export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
   readonly #postgres: PostgresPool;
-  readonly #redis: RedisPool;
-  readonly #monitors: Record<"postgres" | "redis", HealthMonitor>;
+  readonly #redis: RedisPool | null;
+  readonly #monitors: { readonly postgres: HealthMonitor; readonly redis: HealthMonitor | null };
   readonly #upkeep: Loop;
   readonly #log: Log;
   readonly #commandTimeoutMs: number;
@@ -96,26 +98,24 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
       lifetimeMs: connectionLifetimeMs,
       onUsed: (answered) => this.#noticed("postgres", answered),
     });
-    this.#redis = new RedisPool(
-      options.redisUrl,
-      {
-        max: redisConnectionsMax,
-        reconnectDelayMaxMs: reconnectIntervalMs,
-        lifetimeMs: connectionLifetimeMs,
-        onLink: (up) => this.#noticed("redis", up),
-      },
-      log,
-    );
+    const redisOptions = {
+      max: redisConnectionsMax,
+      reconnectDelayMaxMs: reconnectIntervalMs,
+      lifetimeMs: connectionLifetimeMs,
+      onLink: (up: boolean) => this.#noticed("redis", up),
+    };
+    const redis = options.redisUrl === null ? null : new RedisPool(options.redisUrl, redisOptions, log);
+    this.#redis = redis;
     this.#monitors = {
       postgres: this.#monitor("postgres", healthCheckIntervalMs, (signal) => this.#probePostgres(signal)),
-      redis: this.#monitor("redis", healthCheckIntervalMs, (signal) => this.#probeRedis(signal)),
+      redis: redis && this.#monitor("redis", healthCheckIntervalMs, (signal) => this.#probeRedis(redis, signal)),
     };
     this.#upkeep = new Loop({
       name: "connections",
       intervalMs: Math.min(healthCheckIntervalMs, 10_000),
       log,
       pass: async (signal) => {
-        this.#redis.maintain();
+        this.#redis?.maintain();
         await withDeadline(10_000, signal, (deadline) => this.#postgres.maintain(deadline));
         return false;
       },
@@ -165,19 +165,20 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     return this.#postgres;
   }
 
-  /** The connection to Redis that all calls share. Give every call a deadline: the driver has none. */
-  get redis(): RedisLink {
-    return this.#redis.shared;
+  /** The connection to Redis that all calls share; null without Redis. Give every call a deadline: the driver has none. */
+  get redis(): RedisLink | null {
+    return this.#redis?.shared ?? null;
   }
 
   /** What watches the stores, for metrics and for asking at once. */
   get monitors(): readonly HealthMonitor[] {
-    return [this.#monitors.postgres, this.#monitors.redis];
+    const { postgres, redis } = this.#monitors;
+    return redis === null ? [postgres] : [postgres, redis];
   }
 
   /** Asks a store in another way from now on, e.g. whether it takes writes rather than whether it answers. */
   useProbe(store: "postgres" | "redis", probe: Probe): void {
-    this.#monitors[store].useProbe(probe);
+    this.#monitors[store]?.useProbe(probe);
   }
 
   /**
@@ -199,9 +200,11 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     work: (client: RedisLink) => Promise<T>,
     call: { signal?: AbortSignal; timeoutMs?: number } = {},
   ): Promise<T> {
+    const redis = this.#redis;
+    if (redis === null) throw new ConfigurationError("withRedis needs a Redis: this manager was made without redisUrl");
     this.#assertUp("redis");
     return await withDeadline(call.timeoutMs ?? this.#commandTimeoutMs, call.signal, (signal) =>
-      this.#redis.use(signal, work),
+      redis.use(signal, work),
     );
   }
 
@@ -212,13 +215,18 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
       connections: this.#postgres.statistics(),
       counts: this.#postgres.counts(),
     };
-    const redis = {
-      ...this.#monitors.redis.report(),
-      connections: this.#redis.statistics(),
-      counts: this.#redis.counts(),
-    };
+    const redis =
+      this.#redis === null || this.#monitors.redis === null
+        ? null
+        : {
+            ...this.#monitors.redis.report(),
+            connections: this.#redis.statistics(),
+            counts: this.#redis.counts(),
+          };
     const order: HealthState[] = ["healthy", "degraded", "down"];
-    const state = order[Math.max(order.indexOf(postgres.state), order.indexOf(redis.state))] as HealthState;
+    const state = order[
+      Math.max(order.indexOf(postgres.state), order.indexOf(redis?.state ?? "healthy"))
+    ] as HealthState;
     return { state, postgres, redis };
   }
 
@@ -236,13 +244,15 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
 
   async #close(): Promise<void> {
     await Promise.all([...this.monitors.map((monitor) => monitor.stop()), this.#upkeep.stop()]);
-    this.#redis.close();
+    this.#redis?.close();
     await this.#postgres.close();
   }
 
   async #connectRedis(parent: AbortSignal | undefined): Promise<void> {
+    const redis = this.#redis;
+    if (redis === null) return;
     try {
-      await withDeadline(REDIS_CONNECT_MS, parent, (signal) => this.#redis.connect(signal));
+      await withDeadline(REDIS_CONNECT_MS, parent, (signal) => redis.connect(signal));
     } catch (error) {
       // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
       this.#log.warn({ error: (error as Error).message }, "redis.away_at_start");
@@ -265,16 +275,16 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
   /** A call that fails on a store thought healthy, or goes well on one thought down, is worth a look soon. */
   #noticed(store: "postgres" | "redis", answered: boolean): void {
     const monitor = this.#monitors?.[store];
-    if (monitor !== undefined && answered !== (monitor.state === "healthy")) monitor.hint();
+    if (monitor != null && answered !== (monitor.state === "healthy")) monitor.hint();
   }
 
   /** Only what was looked at can be down: before the first check calls go through. */
   #assertUp(store: "postgres" | "redis"): void {
-    const { state, reason, checks } = this.#monitors[store].report();
-    if (state === "down" && checks > 0) {
+    const report = this.#monitors[store]?.report();
+    if (report?.state === "down" && report.checks > 0) {
       throw new StoreUnavailableError(
         store,
-        `down since its health checks failed: ${reason}; it is checked again soon`,
+        `down since its health checks failed: ${report.reason}; it is checked again soon`,
       );
     }
   }
@@ -288,8 +298,8 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     return readOnly ? { state: "degraded", reason: "the server takes no writes" } : { state: "healthy" };
   }
 
-  async #probeRedis(signal: AbortSignal): Promise<{ state: HealthState; reason?: string }> {
-    const link = this.#redis.shared;
+  async #probeRedis(redis: RedisPool, signal: AbortSignal): Promise<{ state: HealthState; reason?: string }> {
+    const link = redis.shared;
     // Replies come in order: on a link that went silent everything would wait, so another one is made.
     const forget = onAbort(signal, () => {
       if (link.status === "ready") link.disconnect(true);

@@ -1,5 +1,5 @@
-import type { StoreName } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { PostgresAccess, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import * as conflicts from "./conflict-statements.ts";
@@ -50,11 +50,11 @@ export class CheckLedger {
     return await this.#connection(signal, ({ sql }) => progress.readCheckFindings(sql, this.#name(scope), limit));
   }
 
-  async forgetFindings(findings: readonly (MemoryKey & { store: StoreName })[], signal: AbortSignal): Promise<void> {
+  async forgetFindings(findings: readonly (MemoryKey & { store: StoreId })[], signal: AbortSignal): Promise<void> {
     await this.#connection(signal, ({ sql }) => progress.forgetFindings(sql, findings));
   }
 
-  async countFindings(signal: AbortSignal): Promise<{ store: StoreName; kind: string; count: number }[]> {
+  async countFindings(signal: AbortSignal): Promise<{ store: StoreId; kind: string; count: number }[]> {
     return await this.#connection(signal, ({ sql }) => progress.countFindings(sql));
   }
 

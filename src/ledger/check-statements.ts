@@ -1,4 +1,5 @@
 import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
+import type { StoreId, StoreIdentity } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
 import {
@@ -11,13 +12,25 @@ import {
   versionColumns,
 } from "./read-statements.ts";
 
+/** What of a version is on its way and not overdue. */
+export interface Underway {
+  /** Its transaction is committed and not confirmed as published: no store need have it yet. */
+  readonly unpublished: boolean;
+  /** Another node wrote it: a store of this node alone gets it through the feed. */
+  readonly followed: boolean;
+  /** Stores for which it is queued. */
+  readonly queuedFor: readonly StoreId[];
+}
+
+/** Whether a store need not have the version yet. */
+export function isUnderway(underway: Underway, store: StoreIdentity): boolean {
+  if (underway.unpublished || underway.queuedFor.includes(store.id)) return true;
+  return store.scope === "node" && underway.followed;
+}
+
 /** A memory's row, locked against writers, with what is still on its way. */
 export interface ConfirmedVersion extends LedgerVersion {
-  /**
-   * Stores that this version has not reached and need not have yet: its transaction or a queue row is not overdue. What
-   * another node wrote reaches this node's index through the feed, and has as long for it.
-   */
-  readonly underway: { readonly redis: boolean; readonly faiss: boolean };
+  readonly underway: Underway;
 }
 
 /** What `lockForConfirm` found of each key. */
@@ -39,10 +52,10 @@ export async function lockForConfirm(
 ): Promise<LockedForConfirm> {
   const locked = await lockWithoutWaiting(sql, keys);
   // A statement of its own: the one that locked may have waited out a commit that its snapshot does not show.
-  const rows = await sql<(LedgerVersionRow & { redis_underway: boolean; faiss_underway: boolean })[]>`
+  const rows = await sql<(LedgerVersionRow & UnderwayRow)[]>`
     select ${versionColumns(sql)},
-           coalesce(t.unpublished, false) or coalesce(q.redis, false) as redis_underway,
-           coalesce(t.unpublished or t.followed, false) or coalesce(q.faiss, false) as faiss_underway
+           coalesce(t.unpublished, false) as unpublished, coalesce(t.followed, false) as followed,
+           coalesce(q.stores, '{}') as queued_for
     from ${currentRows(sql, locked)}
     left join lateral (
       select state = 'committed' as unpublished, node_id <> ${nodeId} as followed
@@ -50,15 +63,15 @@ export async function lockForConfirm(
       where tx_id = v.tx_id and created_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
     ) t on true
     left join lateral (
-      select bool_or(store = 'redis') as redis, bool_or(store = 'faiss' and node_id = ${nodeId}) as faiss
+      select array_agg(store) as stores
       from mnemosync.sync_queue
-      where namespace = v.namespace and memory_id = v.memory_id and dead_at is null
+      where namespace = v.namespace and memory_id = v.memory_id and node_id in ('', ${nodeId}) and dead_at is null
         and enqueued_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
     ) q on true`;
   const found = new Map(
     rows.map((row) => [
       keyText({ namespace: row.namespace, memoryId: row.memory_id }),
-      { ...ledgerVersion(row), underway: { redis: row.redis_underway, faiss: row.faiss_underway } },
+      { ...ledgerVersion(row), underway: underwayOf(row) },
     ]),
   );
   const busy = new Set<string>();
@@ -69,6 +82,16 @@ export async function lockForConfirm(
     for (const row of held) busy.add(keyText({ namespace: row.namespace, memoryId: row.memory_id }));
   }
   return { rows: found, busy };
+}
+
+interface UnderwayRow {
+  readonly unpublished: boolean;
+  readonly followed: boolean;
+  readonly queued_for: string[];
+}
+
+function underwayOf({ unpublished, followed, queued_for: queuedFor }: UnderwayRow): Underway {
+  return { unpublished, followed, queuedFor };
 }
 
 async function lockWithoutWaiting(sql: Sql, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {

@@ -1,11 +1,11 @@
 import { embeddingBytes } from "../domain/checksum.ts";
-import type { StoreName } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** Where the side that stands against the ledger was found: in a store, or in what an import brought. */
-export type ConflictOrigin = StoreName | "import";
+export type ConflictOrigin = StoreId | "import";
 
 /** What is kept of a finding before its repair changes anything. */
 export interface EvidenceRecord extends MemoryKey {

@@ -43,6 +43,12 @@ export class CopyEncoder {
     this.#lengthThenText(json, 1);
   }
 
+  boolean(value: boolean): void {
+    this.#reserve(5);
+    this.#at = this.#bytes.writeInt32BE(1, this.#at);
+    this.#at = this.#bytes.writeUInt8(value ? 1 : 0, this.#at);
+  }
+
   /** `integer`. */
   int32(value: number): void {
     this.#reserve(8);

@@ -5,6 +5,7 @@ import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { WireBuffers } from "../drivers/postgres/wire-buffers.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { CopyEncoder } from "./copy-encoder.ts";
+import { storeVersionsJson } from "./store-versions.ts";
 import type { TransactionToken, VersionWrite } from "./write-statements.ts";
 
 /**
@@ -37,9 +38,9 @@ export async function copyVersions(
     // the end of a COPY here, but for what comes next, which fails in a transaction that has failed.
     const versions = await sql`
       copy mnemosync.memory_versions (namespace, memory_id, version, checksum, digest, bucket, version_vector,
-                                      redis_version, faiss_version, modified_at, expires_at, tx_id)
+                                      store_versions, has_embedding, modified_at, expires_at, tx_id)
       from stdin (format binary)`.writable();
-    await send(versions, encodeVersions(writes, token.transactionId));
+    await send(versions, encodeVersions(writes, token));
     const documents = await sql`
       copy mnemosync.memories (namespace, memory_id, document, embedding) from stdin (format binary)`.writable();
     await send(documents, encodeDocuments(writes));
@@ -71,7 +72,7 @@ async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: Tran
   return row?.written ?? 0;
 }
 
-function encodeVersions(writes: readonly VersionWrite[], transactionId: string): CopyEncoder {
+function encodeVersions(writes: readonly VersionWrite[], token: TransactionToken): CopyEncoder {
   const rows = new CopyEncoder(memory, writes.length * (ROW_BYTES + 128));
   for (const write of writes) {
     rows.row(VERSION_COLUMNS);
@@ -82,11 +83,11 @@ function encodeVersions(writes: readonly VersionWrite[], transactionId: string):
     rows.int64Digits(write.digest);
     rows.int32(write.bucket);
     rows.jsonb(vectorJson(write.versionVector));
-    rows.int64(write.version);
-    rows.int64(write.faissVersion);
+    rows.jsonb(storeVersionsJson(token.storeVersions, write.hasEmbedding, write.version));
+    rows.boolean(write.hasEmbedding);
     rows.timestamp(write.modifiedAt);
     rows.timestamp(write.expiresAt);
-    rows.text(transactionId);
+    rows.text(token.transactionId);
   }
   return rows;
 }

@@ -1,9 +1,9 @@
+import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
-import type { ProjectionName } from "../stores/projection.ts";
 
 /** Rows of the queue of one store in one state. */
 export interface QueueReading {
-  readonly store: ProjectionName;
+  readonly store: StoreId;
   /** `failed`: tried in vain, and due again. `dead`: given up on. */
   readonly state: "pending" | "failed" | "dead";
   readonly memories: number;

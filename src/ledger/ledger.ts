@@ -1,11 +1,12 @@
 import type { BucketDigests, BucketSet } from "../domain/buckets.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
+import type { StoreId, StoreIdentity } from "../domain/store-id.ts";
 import type { Backend, PostgresAccess, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
 import type { ChangeSource, FeedCursor, FeedPage } from "../feed/change-source.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
-import type { ProjectionHealth, ProjectionName } from "../stores/projection.ts";
+import type { ProjectionHealth } from "../stores/projection.ts";
 import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
 import * as history from "./history-statements.ts";
@@ -78,8 +79,8 @@ export class Ledger implements ChangeSource {
     return await this.#connection(signal, ({ sql }) => listChanges(sql, after, limit));
   }
 
-  async readDigests(store: ProjectionName, signal: AbortSignal): Promise<BucketDigests> {
-    return await this.#connection(signal, ({ sql }) => reads.readDigests(sql, store));
+  async readDigests(of: reads.DigestedMemories, signal: AbortSignal): Promise<BucketDigests> {
+    return await this.#connection(signal, ({ sql }) => reads.readDigests(sql, of));
   }
 
   async readFlaws(keys: readonly MemoryKey[], signal: AbortSignal): Promise<reads.LedgerFlaw[]> {
@@ -164,14 +165,14 @@ export class Ledger implements ChangeSource {
   }
 
   /** Queue of a store, as this node has to work it. */
-  queueOf(store: ProjectionName): queue.QueueName {
-    return { store, nodeId: store === "faiss" ? this.nodeId : "" };
+  queueOf(store: StoreIdentity): queue.QueueName {
+    return { store: store.id, nodeId: store.scope === "node" ? this.nodeId : "" };
   }
 
   /** Queues memories for the stores that lack them and confirms their transaction, both or neither. */
   async queuePending(
     transactionId: string,
-    pending: readonly { store: ProjectionName; keys: readonly MemoryKey[]; reason: string }[],
+    pending: readonly { store: StoreIdentity; keys: readonly MemoryKey[]; reason: string }[],
     signal: AbortSignal,
   ): Promise<void> {
     await this.#connection(signal, async ({ sql }) => {
@@ -183,8 +184,12 @@ export class Ledger implements ChangeSource {
   }
 
   /** The first answer under an idempotency key; null when the key was not used. */
-  async firstAnswer(idempotencyKey: string, signal: AbortSignal): Promise<transactions.FirstAnswer | null> {
-    return await this.#connection(signal, ({ sql }) => transactions.readFirstAnswer(sql, idempotencyKey));
+  async firstAnswer(
+    idempotencyKey: string,
+    stores: readonly StoreId[],
+    signal: AbortSignal,
+  ): Promise<transactions.FirstAnswer | null> {
+    return await this.#connection(signal, ({ sql }) => transactions.readFirstAnswer(sql, idempotencyKey, stores));
   }
 
   /** Queues memories for a store. */
@@ -215,14 +220,16 @@ export class Ledger implements ChangeSource {
     await this.#connection(signal, ({ sql }) => queue.release(sql, name, memories, end));
   }
 
-  /** Moves transactions that nobody confirmed in time to the queue of each of `stores`, those that this node has. */
+  /** Queues transactions that are overdue for all shared stores, and this node's own for `ownStores` too. */
   async queueOverdue(
     deadlineMs: number,
     limit: number,
     signal: AbortSignal,
-    stores: readonly ProjectionName[],
+    ownStores: readonly StoreId[],
   ): Promise<{ transactions: number; memories: number }> {
-    return await this.#connection(signal, ({ sql }) => queue.queueOverdue(sql, this.nodeId, stores, deadlineMs, limit));
+    return await this.#connection(signal, ({ sql }) =>
+      queue.queueOverdue(sql, this.nodeId, ownStores, deadlineMs, limit),
+    );
   }
 
   async listQueue(limit: number, signal: AbortSignal): Promise<queue.QueueEntry[]> {

@@ -1,11 +1,11 @@
-import type { StoreName } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** A finding as it is kept between runs. */
 export interface RecordedFinding extends MemoryKey {
-  readonly store: StoreName;
+  readonly store: StoreId;
   readonly kind: string;
   readonly expectedVersion: number | null;
   readonly foundVersion: number | null;
@@ -149,7 +149,7 @@ export async function readCheckFindings(sql: Sql, name: CheckName, limit: number
     {
       namespace: string;
       memory_id: string;
-      store: StoreName;
+      store: StoreId;
       kind: string;
       expected_version: number | null;
       found_version: number | null;
@@ -174,7 +174,7 @@ export async function readCheckFindings(sql: Sql, name: CheckName, limit: number
 }
 
 /** Forgets findings that were repaired. */
-export async function forgetFindings(sql: Sql, findings: readonly (MemoryKey & { store: StoreName })[]): Promise<void> {
+export async function forgetFindings(sql: Sql, findings: readonly (MemoryKey & { store: StoreId })[]): Promise<void> {
   const [namespaces, memoryIds] = keyLiterals(findings);
   await sql`
     delete from mnemosync.check_findings f
@@ -187,8 +187,8 @@ export async function forgetFindings(sql: Sql, findings: readonly (MemoryKey & {
 }
 
 /** How many open findings there are, of all checks, each counted once. */
-export async function countFindings(sql: Sql): Promise<{ store: StoreName; kind: string; count: number }[]> {
-  return await sql<{ store: StoreName; kind: string; count: number }[]>`
+export async function countFindings(sql: Sql): Promise<{ store: StoreId; kind: string; count: number }[]> {
+  return await sql<{ store: StoreId; kind: string; count: number }[]>`
     select store, kind, count(distinct (namespace, memory_id))::float8 as count
     from mnemosync.check_findings
     group by store, kind

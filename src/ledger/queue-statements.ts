@@ -1,6 +1,6 @@
 import type { MemoryKey } from "../domain/keys.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
-import type { ProjectionName } from "../stores/projection.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** A memory that some store is to be brought up to date with. */
@@ -13,7 +13,7 @@ export interface QueuedMemory extends MemoryKey {
 
 /** A queue row as operators see it. */
 export interface QueueEntry extends MemoryKey {
-  readonly store: ProjectionName;
+  readonly store: StoreId;
   readonly nodeId: string;
   readonly state: "pending" | "claimed" | "dead";
   readonly attempts: number;
@@ -22,9 +22,9 @@ export interface QueueEntry extends MemoryKey {
   readonly lastError: string | null;
 }
 
-/** Names a store's queue: of all nodes for Redis (node id empty), of one node for its own FAISS index. */
+/** Names a store's queue: of all nodes for a shared store (node id empty), of one node for a store of its own. */
 export interface QueueName {
-  readonly store: ProjectionName;
+  readonly store: StoreId;
   readonly nodeId: string;
 }
 
@@ -142,7 +142,7 @@ export async function release(
 export async function listQueue(sql: Sql, limit: number): Promise<QueueEntry[]> {
   const rows = await sql<
     {
-      store: ProjectionName;
+      store: StoreId;
       node_id: string;
       namespace: string;
       memory_id: string;
@@ -191,16 +191,17 @@ export async function dropDead(sql: Sql): Promise<number> {
 }
 
 /**
- * Moves overdue transactions to the queue: their memories are queued for Redis, those of this node's own transactions
- * for its index too (other nodes' indexes follow the feed), and the transactions count as published. Takes locks with
- * `skip locked`, so that many nodes may do it at once.
- * @param stores those that this node works: a row for an index that it does not have would stay for ever.
+ * Moves overdue transactions to the queue, and confirms them as published. Their memories are queued for every shared
+ * store of the deployment (table `stores`), whether this node runs it or not, and those of this node's own transactions
+ * for the stores that it alone has; other nodes' own stores follow the feed. Takes locks with `skip locked`, so many
+ * nodes may do it at once.
+ * @param ownStores ids of this node's stores of scope `node`.
  * @param deadlineMs age, in milliseconds, from which a transaction is overdue.
  */
 export async function queueOverdue(
   sql: Sql,
   nodeId: string,
-  stores: readonly ProjectionName[],
+  ownStores: readonly StoreId[],
   deadlineMs: number,
   limit: number,
 ): Promise<{ transactions: number; memories: number }> {
@@ -219,8 +220,12 @@ export async function queueOverdue(
     ), queued as (
       insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, last_error)
       select s.store, s.node_id, k.namespace, k.memory_id, 'its transaction was not confirmed as published in time'
-      from keys k, (values ('redis', ''), ('faiss', ${nodeId})) as s (store, node_id)
-      where s.store = any (${arrayLiteral(stores)}::text::text[]) and (s.store = 'redis' or k.own)
+      from keys k, (
+        select id as store, '' as node_id from mnemosync.stores
+        union all
+        select unnest(${arrayLiteral(ownStores)}::text::text[]), ${nodeId}
+      ) s
+      where s.node_id = '' or k.own
       order by k.namespace collate "C", k.memory_id collate "C"
       on conflict (store, node_id, namespace, memory_id) do update set
         seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,

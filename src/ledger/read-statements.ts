@@ -5,7 +5,6 @@ import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
-import type { ProjectionName } from "../stores/projection.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** What the narrow table says of a memory: enough to compare a projection with. */
@@ -13,8 +12,8 @@ export interface LedgerVersion extends MemoryKey {
   readonly version: number;
   /** Null for a tombstone. */
   readonly checksum: string | null;
-  readonly redisVersion: number | null;
-  readonly faissVersion: number | null;
+  /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
+  readonly hasEmbedding: boolean;
   readonly modifiedAt: number;
   readonly expiresAt: number | null;
   readonly transactionId: string;
@@ -25,8 +24,7 @@ export interface LedgerVersionRow {
   memory_id: string;
   version: number;
   checksum: string | null;
-  redis_version: number | null;
-  faiss_version: number | null;
+  has_embedding: boolean;
   modified_at: number;
   expires_at: number | null;
   tx_id: string;
@@ -38,8 +36,7 @@ export function ledgerVersion(row: LedgerVersionRow): LedgerVersion {
     memoryId: row.memory_id,
     version: row.version,
     checksum: row.checksum,
-    redisVersion: row.redis_version,
-    faissVersion: row.faiss_version,
+    hasEmbedding: row.has_embedding,
     modifiedAt: Math.round(row.modified_at),
     expiresAt: row.expires_at === null ? null : Math.round(row.expires_at),
     transactionId: row.tx_id,
@@ -49,8 +46,8 @@ export function ledgerVersion(row: LedgerVersionRow): LedgerVersion {
 /** Columns of `LedgerVersionRow`, of a table called v. */
 export function versionColumns(sql: Sql) {
   return sql`
-    v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.redis_version::float8 as redis_version,
-    v.faiss_version::float8 as faiss_version, extract(epoch from v.modified_at)::float8 * 1000 as modified_at,
+    v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.has_embedding,
+    extract(epoch from v.modified_at)::float8 * 1000 as modified_at,
     extract(epoch from v.expires_at)::float8 * 1000 as expires_at, v.tx_id`;
 }
 
@@ -157,13 +154,16 @@ export function modelOf(documentJson: string): string | null {
   return (JSON.parse(documentJson) as { embeddingModel?: string }).embeddingModel ?? null;
 }
 
+/** The live memories that a digest counts: those that a projection of given traits keeps an entry for. */
+export type DigestedMemories = "all" | "with_embedding";
+
 /** Buckets per row of an answer: 16 rows in all, none so large that reading it holds up the event loop. */
 const BUCKETS_PER_ROW = 4_096;
 /** bucket and count (int4), xor, sum of the upper and of the lower halves (int8). */
 const PACKED_BYTES = 4 + 4 + 8 + 8 + 8;
 
-/** Digests of what a projection should hold: all live memories, or those with a vector. Computed by the server. */
-export async function readDigests(sql: Sql, store: ProjectionName): Promise<BucketDigests> {
+/** Digests of all live memories, or of those with an embedding. Computed by the server. */
+export async function readDigests(sql: Sql, of: DigestedMemories): Promise<BucketDigests> {
   // Packed, since 65,536 rows would take the driver a hundred times as long to read. Halves, since the sum of 64-bit
   // numbers would be a numeric: more than twice as slow to add.
   const rows = await sql<{ packed: Buffer }[]>`
@@ -174,7 +174,7 @@ export async function readDigests(sql: Sql, store: ProjectionName): Promise<Buck
       select bucket, count(*)::int as count, bit_xor(digest) as xor,
              sum((digest >> 32) & 4294967295)::bigint as sum_high, sum(digest & 4294967295)::bigint as sum_low
       from mnemosync.memory_versions
-      where digest is not null and (${store === "redis"} or faiss_version is not null)
+      where digest is not null and (${of === "all"} or has_embedding)
       group by bucket
     ) buckets
     group by bucket / ${BUCKETS_PER_ROW}::int`;

@@ -1,4 +1,5 @@
 import { keyText, type MemoryKey } from "../domain/keys.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { Backend, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
@@ -52,7 +53,12 @@ export interface FirstAnswer {
 }
 
 /** The first answer under an idempotency key; null when the key was not used. */
-export async function readFirstAnswer(sql: Sql, idempotencyKey: string): Promise<FirstAnswer | null> {
+/** @param stores ids of the stores that the answer tells of. */
+export async function readFirstAnswer(
+  sql: Sql,
+  idempotencyKey: string,
+  stores: readonly StoreId[],
+): Promise<FirstAnswer | null> {
   const [row] = await sql<{ tx_id: string; state: string; outcomes: string | null }[]>`
     select tx_id, state, outcomes::text as outcomes from mnemosync.sync_transactions
     where idempotency_key = ${idempotencyKey} and state <> 'rolled_back'`;
@@ -60,7 +66,7 @@ export async function readFirstAnswer(sql: Sql, idempotencyKey: string): Promise
   const behind = await sql<{ store: string; namespace: string; memory_id: string }[]>`
     select s.store, k.namespace, k.memory_id
     from mnemosync.sync_transactions t, unnest(t.namespaces, t.memory_ids) as k (namespace, memory_id),
-         (values ('redis'), ('faiss')) as s (store)
+         unnest(${arrayLiteral(stores)}::text::text[]) as s (store)
     where t.tx_id = ${row.tx_id}
       and (t.state = 'committed' or exists (
         select 1 from mnemosync.sync_queue q

@@ -5,7 +5,7 @@ import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import type { VersionWrite } from "./write-statements.ts";
 
 /**
- * `namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding, expires_at, faiss_version,
+ * `namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding, expires_at, has_embedding,
  * modified_at, position` of each of `writes`, in their order: what stands behind `with input as materialized`.
  *
  * A server spends as much on reading an array's element as on storing it, so that what all rows have in common is sent
@@ -42,7 +42,7 @@ function uniformRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
            ${vectorJson(first.versionVector)}::text::jsonb as vector, i.checksum, i.digest, i.document::json as document,
            substr(v.packed, i.embedding_start, ${length}::int) as embedding,
            to_timestamp(${first.expiresAt}::float8 / 1000.0) as expires_at,
-           case when i.embedding_start is not null then ${first.version}::bigint end as faiss_version,
+           i.embedding_start is not null as has_embedding,
            to_timestamp(${first.modifiedAt}::float8 / 1000.0) as modified_at, i.position
     from (select decode(${packed}::text, 'base64') as packed offset 0) v, unnest(
       ${column((write) => write.memoryId)}::text::text[],
@@ -61,7 +61,7 @@ function anyRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
   return sql`
     select i.namespace, i.memory_id, i.version, i.bucket, i.vector::jsonb as vector, i.checksum, i.digest,
            i.document::json as document, substr(v.packed, i.embedding_start, i.embedding_length) as embedding,
-           to_timestamp(i.expires_at / 1000.0) as expires_at, i.faiss_version,
+           to_timestamp(i.expires_at / 1000.0) as expires_at, i.has_embedding,
            to_timestamp(i.modified_at / 1000.0) as modified_at, i.position
     from (select decode(${packed}::text, 'base64') as packed offset 0) v, unnest(
       ${namespaces}::text::text[],
@@ -75,10 +75,10 @@ function anyRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
       ${arrayLiteral(starts)}::text::int[],
       ${column((write) => write.embedding?.byteLength ?? null)}::text::int[],
       ${column((write) => write.expiresAt)}::text::float8[],
-      ${column((write) => write.faissVersion)}::text::bigint[],
+      ${column((write) => (write.hasEmbedding ? "t" : "f"))}::text::boolean[],
       ${column((write) => write.modifiedAt)}::text::float8[]
     ) with ordinality as i (namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding_start,
-                            embedding_length, expires_at, faiss_version, modified_at, position)`;
+                            embedding_length, expires_at, has_embedding, modified_at, position)`;
 }
 
 type Pick = (write: VersionWrite) => string | number | null;

@@ -2,6 +2,7 @@ import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
+import { type StoreVersionTemplates, VERSION_PLACEHOLDER } from "./store-versions.ts";
 import { inputRows } from "./write-columns.ts";
 
 /** A memory's row, as it stood when it was locked. */
@@ -10,8 +11,8 @@ export interface LockedVersion {
   /** Null for a tombstone. */
   readonly checksum: string | null;
   readonly versionVector: VersionVector;
-  readonly redisVersion: number | null;
-  readonly faissVersion: number | null;
+  /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
+  readonly hasEmbedding: boolean;
 }
 
 /** One new version. A tombstone has no checksum, digest, document, embedding. */
@@ -24,8 +25,8 @@ export interface VersionWrite extends MemoryKey {
   readonly documentJson: string | null;
   readonly embedding: Float32Array | null;
   readonly expiresAt: number | null;
-  readonly redisVersion: number | null;
-  readonly faissVersion: number | null;
+  /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
+  readonly hasEmbedding: boolean;
   /** Milliseconds since 1970: the ledger's clock, or the time of an imported or offline change. */
   readonly modifiedAt: number;
   /** The memory must not have a row yet, whatever the version: that of an import. Version 1 implies it. */
@@ -39,6 +40,7 @@ export interface TransactionToken {
   readonly idempotencyKey: string | null;
   /** With an idempotency key: the answer that a repeat is given. */
   readonly outcomes?: readonly unknown[];
+  readonly storeVersions: StoreVersionTemplates;
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
   /** An attempt before this one met rows that nobody had seen, or was refused on the fast way. @default false */
@@ -65,7 +67,7 @@ export async function beginAndLock(
     sql<LockedRow[]>`
       with locked as materialized (
         select v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.version_vector::text as vector,
-               v.redis_version::float8 as redis_version, v.faiss_version::float8 as faiss_version
+               v.has_embedding
         from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
         cross join lateral (
           select * from mnemosync.memory_versions v
@@ -85,8 +87,7 @@ export async function beginAndLock(
       version: row.version,
       checksum: row.checksum,
       versionVector: parseVector(row.vector) ?? {},
-      redisVersion: row.redis_version,
-      faissVersion: row.faiss_version,
+      hasEmbedding: row.has_embedding,
     });
   }
   return { locked, now: Math.floor(rows[0]?.now ?? 0) };
@@ -100,8 +101,7 @@ interface LockedRow {
   readonly version: number;
   readonly checksum: string | null;
   readonly vector: string;
-  readonly redis_version: number | null;
-  readonly faiss_version: number | null;
+  readonly has_embedding: boolean;
 }
 
 /**
@@ -124,9 +124,12 @@ export async function writeVersions(
     ${onlyNew ? sql`` : replacing(sql, token.historyVersionsMax)}
     versions as (
       insert into mnemosync.memory_versions as v
-        (namespace, memory_id, version, checksum, digest, bucket, version_vector, redis_version, faiss_version,
+        (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding,
          modified_at, deleted_at, expires_at, tx_id, xid, seq)
-      select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector, i.version, i.faiss_version,
+      select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector,
+             replace(case when i.has_embedding then ${token.storeVersions.withEmbedding}::text
+                          else ${token.storeVersions.withoutEmbedding}::text end, ${VERSION_PLACEHOLDER}, i.version::text)::jsonb,
+             i.has_embedding,
              i.modified_at, case when i.checksum is null then i.modified_at end, i.expires_at,
              ${token.transactionId}::text, pg_current_xact_id(), nextval('mnemosync.change_seq')
       from input i
@@ -175,8 +178,8 @@ export function isOptimistic(writes: readonly VersionWrite[], token: Transaction
 function orReplaceVersion(sql: Sql): Fragment {
   return sql`on conflict (namespace, memory_id) do update set
         version = excluded.version, checksum = excluded.checksum, digest = excluded.digest,
-        version_vector = excluded.version_vector, redis_version = excluded.redis_version,
-        faiss_version = excluded.faiss_version, modified_at = excluded.modified_at, deleted_at = excluded.deleted_at,
+        version_vector = excluded.version_vector, store_versions = excluded.store_versions,
+        has_embedding = excluded.has_embedding, modified_at = excluded.modified_at, deleted_at = excluded.deleted_at,
         expires_at = excluded.expires_at, tx_id = excluded.tx_id, xid = excluded.xid, seq = excluded.seq
       where v.version = excluded.version - 1`;
 }

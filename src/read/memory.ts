@@ -1,6 +1,7 @@
 import { checksumOf, embeddingFromBytes } from "../domain/checksum.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryDocument, PutChange } from "../domain/memory.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { LiveEntry } from "../stores/projection.ts";
 
@@ -13,11 +14,11 @@ export interface Memory extends MemoryKey, MemoryDocument {
   readonly modifiedAt: number;
   readonly embedding: Float32Array | null;
   /** Which store answered. */
-  readonly source: "redis" | "postgres";
+  readonly source: StoreId;
 }
 
-/** The memory that a cached entry (read with data) holds; undefined when its bytes do not fit its checksum. */
-export function cachedMemory(entry: LiveEntry): Memory | undefined {
+/** The memory that an entry of the store `source` (read with data) holds; undefined when its bytes do not fit its checksum. */
+export function cachedMemory(entry: LiveEntry, source: StoreId): Memory | undefined {
   const { data, namespace, memoryId, version, checksum } = entry;
   if (data === undefined || data.documentJson === null || data.versionVector === null) return undefined;
   const versionVector = parseVector(data.versionVector);
@@ -31,7 +32,7 @@ export function cachedMemory(entry: LiveEntry): Memory | undefined {
   memory.versionVector = versionVector;
   memory.modifiedAt = entry.modifiedAt ?? 0;
   memory.embedding = data.embedding === null ? null : embeddingFromBytes(data.embedding);
-  memory.source = "redis";
+  memory.source = source;
   return memory;
 }
 
@@ -39,5 +40,15 @@ export function cachedMemory(entry: LiveEntry): Memory | undefined {
 export function ledgerMemory(change: PutChange): Memory {
   const { namespace, memoryId, version, checksum, versionVector, modifiedAt, embedding } = change;
   const document = JSON.parse(change.documentJson) as MemoryDocument;
-  return { ...document, namespace, memoryId, version, checksum, versionVector, modifiedAt, embedding, source: "postgres" };
+  return {
+    ...document,
+    namespace,
+    memoryId,
+    version,
+    checksum,
+    versionVector,
+    modifiedAt,
+    embedding,
+    source: LEDGER_ID,
+  };
 }

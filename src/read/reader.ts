@@ -1,9 +1,10 @@
-import { AbortedError, type MnemosyncError, StoreUnavailableError } from "../domain/errors.ts";
+import { AbortedError, ConfigurationError, type MnemosyncError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
+import { LEDGER_ID } from "../domain/store-id.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
-import type { Projection, StoredEntry } from "../stores/projection.ts";
+import type { StoredEntry } from "../stores/projection.ts";
 import type { VectorHit, VectorIndex } from "../stores/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
@@ -25,19 +26,20 @@ export interface SearchResult {
 
 export interface ReaderParts {
   readonly ledger: LedgerStore;
-  readonly redis: StoreGate<Projection> | null;
+  /** Asked before the ledger; null: the ledger alone answers. */
+  readonly cache: StoreGate | null;
   readonly vectorIndex: StoreGate<VectorIndex> | null;
   readonly floors: VersionFloors;
   readonly log: Log;
-  /** Milliseconds that Redis is given before the ledger is asked. */
+  /** Milliseconds that the cache is given before the ledger is asked. */
   readonly cacheTimeoutMs: number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
 /**
- * Reads from Redis, and from the ledger what Redis lacks or what does not fit its checksum there: a read never shows a
- * memory that is deleted, expired, or not what was written.
+ * Reads from the cache (Redis), and from the ledger what the cache lacks or holds with bytes that don't fit its checksum:
+ * a read never shows a memory that is deleted, expired, or not what was written.
  */
 export class Reader {
   readonly #parts: ReaderParts;
@@ -49,7 +51,7 @@ export class Reader {
   /** A memory; null where there is none. */
   async getOne(key: MemoryKey, signal: AbortSignal): Promise<Memory | null> {
     const keys = [key];
-    const [entry = null] = await this.#fromRedis(keys, signal);
+    const [entry = null] = await this.#fromCache(keys, signal);
     const cached = entry === null ? undefined : this.#accept(entry);
     const memory = cached === undefined ? ((await this.#fromLedger(keys, signal))[0] ?? null) : cached;
     return memory === null || this.#isExpired(memory) ? null : memory;
@@ -57,7 +59,7 @@ export class Reader {
 
   /** The memories of `keys`, in order; null where there is none. */
   async get(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
-    const cached = await this.#fromRedis(keys, signal);
+    const cached = await this.#fromCache(keys, signal);
     const found = new Map<string, Memory | null>();
     const missing: MemoryKey[] = [];
     keys.forEach((key, index) => {
@@ -90,7 +92,8 @@ export class Reader {
     signal: AbortSignal,
   ): Promise<SearchResult[]> {
     const gate = this.#parts.vectorIndex;
-    if (gate === null) throw new StoreUnavailableError("faiss", "no vector index was configured");
+    if (gate === null)
+      throw new ConfigurationError("search needs a vector index, and no registered store is one: set faiss.directory");
     if (!gate.allows()) throw gate.refusal();
     const { k, scoreMin } = options;
     const judged = new Map<string, SearchResult | null>();
@@ -139,7 +142,7 @@ export class Reader {
     return this.#parts.vectorIndex?.target.score?.(query, memory.embedding) ?? hit.score;
   }
 
-  /** Redis may be behind the index for a moment: what it holds in an older version is read from the ledger. */
+  /** The cache may be behind the index for a moment: a memory that it holds at an older version is read from the ledger. */
   async #refreshOlder(
     namespace: string,
     hits: readonly VectorHit[],
@@ -170,17 +173,17 @@ export class Reader {
     });
   }
 
-  /** What Redis holds; nothing at all when it does not answer. */
-  async #fromRedis(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
-    const { redis, cacheTimeoutMs, log } = this.#parts;
-    if (redis === null || keys.length === 0 || !redis.allows()) return [];
+  /** What the cache holds; nothing at all when it does not answer. */
+  async #fromCache(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
+    const { cache, cacheTimeoutMs, log } = this.#parts;
+    if (cache === null || keys.length === 0 || !cache.allows()) return [];
     try {
       return await withSharedDeadline(cacheTimeoutMs, signal, (deadline) =>
-        redis.target.read(keys, { data: true }, deadline),
+        cache.target.read(keys, { data: true }, deadline),
       );
     } catch (error) {
       if (signal.aborted) throw new AbortedError("a read", { cause: signal.reason });
-      redis.failed(error as MnemosyncError);
+      cache.failed(error as MnemosyncError);
       log.debug({ error: (error as Error).message }, "read.cache_failed");
       return [];
     }
@@ -190,7 +193,7 @@ export class Reader {
   #accept(entry: StoredEntry): Memory | null | undefined {
     if (entry.state === "malformed" || entry.version < this.#parts.floors.of(entry)) return undefined;
     if (entry.state === "tombstone") return null;
-    const memory = cachedMemory(entry);
+    const memory = cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID);
     if (memory === undefined) {
       const { namespace, memoryId } = entry;
       this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.corruption_found");

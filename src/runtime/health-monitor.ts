@@ -1,4 +1,4 @@
-import type { StoreName } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import { LinkedAbort } from "./linked-abort.ts";
 import { onAbort } from "./on-abort.ts";
 import { type HealthState, type Observation, StoreHealth } from "./store-health.ts";
@@ -13,7 +13,7 @@ export interface ProbeAnswer {
 export type Probe = (signal: AbortSignal) => Promise<ProbeAnswer>;
 
 export interface HealthMonitorOptions {
-  readonly store: StoreName;
+  readonly store: StoreId;
   readonly probe: Probe;
   /** Milliseconds between the starts of two checks of a healthy store. Others are checked four times as often. */
   readonly intervalMs: number;
@@ -52,7 +52,7 @@ const UNHEALTHY_PART = 1 / 4;
  * idle ──start──► running ──stop──► stopped (final). `check` works in every state.
  */
 export class HealthMonitor {
-  readonly store: StoreName;
+  readonly store: StoreId;
   readonly #options: HealthMonitorOptions;
   readonly #timeoutMs: number;
   readonly #slowMs: number;

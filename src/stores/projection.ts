@@ -1,9 +1,8 @@
 import type { BucketDigests, BucketSet } from "../domain/buckets.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../domain/memory.ts";
-
-/** Stores that hold a copy of the ledger. */
-export type ProjectionName = "redis" | "faiss";
+import type { StoreId } from "../domain/store-id.ts";
+import type { ProjectionTraits } from "./traits.ts";
 
 /** One chunk of a transaction, before it is committed. */
 export interface PreparedBatch {
@@ -95,10 +94,9 @@ export interface ProjectionHealth {
  * @throws {StoreRefusedError} The store answered and said no: nothing of the call has happened.
  */
 export interface Projection {
-  readonly store: ProjectionName;
+  readonly id: StoreId;
 
-  /** Whether the store would hold anything for this change. A vector index has no use for a memory without a vector. */
-  holds(change: MemoryChange): boolean;
+  readonly traits: ProjectionTraits;
 
   /** Proves that the batch would be accepted right now. Changes nothing that a reader could see. */
   prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void>;
@@ -140,6 +138,18 @@ export interface Projection {
 
   /** Names the contents since they last began from nothing; another name means that all of them may be gone. */
   generation?(signal: AbortSignal): Promise<string>;
+
+  /** For a store of scope `node`: milliseconds by which it may be behind the ledger's feed; null when that is not known. */
+  readonly lagMs?: number | null;
+
+  /**
+   * For a store of scope `node` that keeps a cursor of its own: applies what other nodes wrote since. A store without it
+   * is brought up to date by a follower of this node.
+   */
+  catchUp?(signal: AbortSignal): Promise<unknown>;
+
+  /** Makes what it holds survive a restart where it can, and ends. Called once, by the owner; absent: nothing to end. */
+  close?(): Promise<void>;
 
   /** Never rejects: a store that does not answer is `down`. */
   health(signal: AbortSignal): Promise<ProjectionHealth>;

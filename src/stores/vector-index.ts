@@ -9,14 +9,16 @@ export interface VectorHit {
   readonly score: number;
 }
 
+/** Vectors of one namespace, by the index's own count. */
+export interface NamespaceVectors {
+  readonly namespace: string;
+  readonly live: number;
+  readonly dead: number;
+  readonly tombstones: number;
+}
+
 /** A projection that can be searched, by namespace. */
 export interface VectorIndex extends Projection {
-  /** Numbers per vector. */
-  readonly dimension?: number;
-  /** The model whose vectors it holds; null when models are not told apart. */
-  readonly model?: string | null;
-  /** Milliseconds by which it may be behind the ledger; null when that is not known. */
-  readonly lagMs?: number | null;
   /**
    * The `k` live vectors of a namespace that are nearest to `vector`, nearest first; fewer only when fewer exist.
    * @throws {StoreUnavailableError}
@@ -25,13 +27,12 @@ export interface VectorIndex extends Projection {
   /** The score that a vector with `embedding` would have for a query. */
   score?(query: Float32Array, embedding: Float32Array): number;
   /** Vectors by namespace, for metrics; null while the index cannot be asked. Never rejects. */
-  statistics?(signal: AbortSignal): Promise<{
-    readonly host: {
-      readonly namespaces: readonly { namespace: string; live: number; dead: number; tombstones: number }[];
-    } | null;
-  }>;
-  /** Takes over from the ledger's feed what other nodes wrote. */
-  catchUp?(signal: AbortSignal): Promise<unknown>;
-  /** Makes what it holds survive a restart, and ends. */
-  close(): Promise<void>;
+  statistics?(
+    signal: AbortSignal,
+  ): Promise<{ readonly host: { readonly namespaces: readonly NamespaceVectors[] } | null }>;
+}
+
+/** Whether a projection can be searched. */
+export function isVectorIndex(projection: Projection): projection is VectorIndex {
+  return typeof (projection as Partial<VectorIndex>).search === "function";
 }

@@ -4,15 +4,16 @@ import { resolve } from "node:path";
 import type { EffectiveOptions } from "../config/options.ts";
 import { ConfigurationError } from "../domain/errors.ts";
 import { MemoryValidator } from "../domain/schema.ts";
+import { LEDGER_ID } from "../domain/store-id.ts";
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import type { RedisLink } from "../drivers/redis/redis-client.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { HashingEmbedder } from "../embed/hashing-embedder.ts";
 import { HttpEmbedder } from "../embed/http-embedder.ts";
 import { FeedSignal } from "../feed/feed-signal.ts";
 import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
 import { PortableLedger } from "../ledger/portable-ledger.ts";
+import { storeVersionTemplates } from "../ledger/store-versions.ts";
 import { History } from "../read/history.ts";
 import { Reader } from "../read/reader.ts";
 import { VersionFloors } from "../read/version-floors.ts";
@@ -21,7 +22,8 @@ import type { Log } from "../runtime/log.ts";
 import { Loop } from "../runtime/loop.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
-import { RedisProjection } from "../stores/redis/redis-projection.ts";
+import { StoreRegistry } from "../stores/registry.ts";
+import { keepsMemory } from "../stores/traits.ts";
 import type { VectorIndex } from "../stores/vector-index.ts";
 import type { ExporterParts } from "../transfer/export.ts";
 import type { ImporterParts } from "../transfer/import.ts";
@@ -29,6 +31,7 @@ import { Backlog } from "../write/backlog.ts";
 import { Batcher } from "../write/batcher.ts";
 import type { WriteStep } from "../write/commit.ts";
 import { Intake } from "../write/intake.ts";
+import { Outcomes } from "../write/outcomes.ts";
 import { type Probed, StoreGate } from "../write/store-gate.ts";
 import { Sweeper } from "../write/sweeper.ts";
 import { Writer } from "../write/writer.ts";
@@ -42,13 +45,13 @@ export interface Parts extends ConsistencyParts {
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
   readonly ledgerGate: StoreGate<Probed>;
-  readonly redis: StoreGate<RedisProjection>;
-  readonly vectorIndex: VectorIndex | null;
+  readonly stores: StoreRegistry;
   readonly gates: readonly StoreGate[];
   readonly validator: MemoryValidator;
   readonly intake: Intake;
   readonly writer: Writer;
   readonly batcher: Batcher;
+  readonly outcomes: Outcomes;
   readonly backlog: Backlog;
   readonly sweeper: Sweeper;
   readonly history: History;
@@ -72,10 +75,9 @@ export interface Parts extends ConsistencyParts {
 export interface Connections {
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
-  readonly redis: RedisLink;
   readonly pools: ConnectionPoolManager | null;
-  readonly ownsRedis: boolean;
-  readonly vectorIndex: VectorIndex | null;
+  /** In the order of reports. */
+  readonly projections: readonly Projection[];
   readonly embedder: Embedder | null;
   readonly log: Log;
   /** For fault tests: see `WRITE_STEPS`. */
@@ -84,19 +86,14 @@ export interface Connections {
 
 /** Wires the parts together. Opens nothing. */
 export function assemble(options: EffectiveOptions, connections: Connections): Parts {
-  const { postgres, ledger, vectorIndex, embedder, log, onStep } = connections;
-  const redisProjection = new RedisProjection(connections.redis, {
-    prefix: options.redisPrefix,
-    storeEmbedding: options.redisStoreEmbedding,
-    tombstoneTtlMs: options.redisTombstoneTtlMs,
-    nodeId: ledger.nodeId,
-    ownsClient: connections.ownsRedis,
-  });
-  const projections: Projection[] = vectorIndex === null ? [redisProjection] : [redisProjection, vectorIndex];
-  const redis = new StoreGate(redisProjection);
-  const index = vectorIndex === null ? null : new StoreGate(vectorIndex);
-  const gates: StoreGate[] = index === null ? [redis] : [redis, index];
-  const ledgerGate = new StoreGate<Probed>({ store: "postgres", health: (signal) => ledger.health(signal) });
+  const { postgres, ledger, embedder, log, onStep } = connections;
+  const stores = new StoreRegistry(connections.projections);
+  const { projections } = stores;
+  const gates = projections.map((projection) => new StoreGate(projection));
+  const gateOf = (projection: Projection | null): StoreGate | null =>
+    gates.find(({ target }) => target === projection) ?? null;
+  const outcomes = new Outcomes(projections);
+  const ledgerGate = new StoreGate<Probed>({ id: LEDGER_ID, health: (signal) => ledger.health(signal) });
   const model = options.faiss?.model ?? embedder?.model;
   const shape = {
     ...(options.faiss === undefined ? {} : { dimension: options.faiss.dimension, metric: options.faiss.metric }),
@@ -112,17 +109,22 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
   } = options;
-  const metrics = new Metrics();
+  const metrics = new Metrics(stores.ids);
   const floors = new VersionFloors();
   const feedSignal = new FeedSignal(postgres, log);
-  const followLoop = vectorIndex?.catchUp
-    ? createFollowLoop(vectorIndex, feedSignal, options.syncIntervalMs, log)
-    : null;
+  const followers = projections.filter((projection) => projection.catchUp !== undefined);
+  const followLoop =
+    followers.length === 0 ? null : createFollowLoop(followers, feedSignal, options.syncIntervalMs, log);
   const writer = new Writer({
     ledger,
     ledgerGate,
     gates,
     log,
+    outcomes,
+    storeVersions: storeVersionTemplates(
+      projections.map(({ id }) => id),
+      projections.filter(({ traits }) => keepsMemory(traits, false)).map(({ id }) => id),
+    ),
     historyVersionsMax,
     prepareTimeoutMs,
     publishTimeoutMs,
@@ -143,7 +145,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       return writer.write(intents, chunk);
     },
   };
-  const batcher = new Batcher(measured, {
+  const batcher = new Batcher(measured, outcomes, {
     batchSize: options.batchSize,
     concurrency: options.writeConcurrency,
     waitingMax: options.writeWaitingMax,
@@ -176,13 +178,13 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     postgres,
     ledger,
     ledgerGate,
-    redis,
-    vectorIndex,
+    stores,
     gates,
     validator,
     intake: new Intake(validator, embedder),
     writer,
     batcher,
+    outcomes,
     backlog,
     sweeper,
     history: new History({
@@ -202,7 +204,15 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     }),
     feedSignal,
     followLoop,
-    reader: new Reader({ ledger, redis, vectorIndex: index, floors, log, cacheTimeoutMs: options.cacheTimeoutMs, now }),
+    reader: new Reader({
+      ledger,
+      cache: gateOf(stores.cache),
+      vectorIndex: gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null,
+      floors,
+      log,
+      cacheTimeoutMs: options.cacheTimeoutMs,
+      now,
+    }),
     ...consistency,
     exporter: { ledger: portable, log },
     importer: {
@@ -224,8 +234,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       metrics,
       ledger,
       postgres,
-      redis: redisProjection,
-      vectorIndex,
+      stores,
       pools: connections.pools,
       log,
       healthCheckIntervalMs: options.healthCheckIntervalMs,
@@ -237,7 +246,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
 }
 
 /** Takes over what other nodes wrote: when they say so, and at intervals, since what they say may go unheard. */
-function createFollowLoop(index: VectorIndex, news: FeedSignal, intervalMs: number, log: Log): Loop {
+function createFollowLoop(followers: readonly Projection[], news: FeedSignal, intervalMs: number, log: Log): Loop {
   const loop: Loop = new Loop({
     name: "follow",
     intervalMs,
@@ -246,7 +255,7 @@ function createFollowLoop(index: VectorIndex, news: FeedSignal, intervalMs: numb
       const listening = news.listen(() => loop.wake(), signal);
       // Without it the interval is all there is: no reason not to look.
       await listening.catch((error: Error) => log.debug({ error: error.message }, "feed.not_listening"));
-      await index.catchUp?.(signal);
+      await Promise.all(followers.map((projection) => projection.catchUp?.(signal)));
       return false;
     },
   });

@@ -5,6 +5,7 @@ import type { MemoryInput } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
 import type { Log } from "../runtime/log.ts";
+import type { Projection } from "../stores/projection.ts";
 import type { VectorIndex } from "../stores/vector-index.ts";
 import type { WriteStep } from "../write/commit.ts";
 
@@ -12,6 +13,11 @@ import type { WriteStep } from "../write/commit.ts";
 export interface ConnectExtras {
   /** Turns text into vectors; overrides `embedding.provider`. */
   embedder?: Embedder | undefined;
+  /**
+   * Stores of your own, beside those that the options name. Each passes `mnemosync/testing`'s conformance suite. Its
+   * owner closes it, after the synchronizer.
+   */
+  stores?: readonly Projection[] | undefined;
   /** Where events go. @default nowhere */
   log?: Log | undefined;
   /** Told how far the vector index is while it is filled from the ledger. */
@@ -22,7 +28,8 @@ export interface ConnectExtras {
 
 /** For callers that own their clients: they are used, and left open by `close`. */
 export interface OwnClients extends ConnectExtras {
-  redis: Redis | Cluster;
+  /** Absent: no Redis. */
+  redis?: Redis | Cluster;
   sql: PostgresSql;
   vectorIndex?: VectorIndex;
   options?: Partial<Omit<Options, "postgresUrl" | "redisUrl">>;

@@ -1,12 +1,16 @@
 import type { EffectiveOptions } from "../config/options.ts";
+import { NO_REDIS } from "../config/options.ts";
 import { parseOptions } from "../config/parse.ts";
 import { InternalError } from "../domain/errors.ts";
 import { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import { BorrowedPostgres } from "../drivers/postgres/borrowed-postgres.ts";
+import type { RedisLink } from "../drivers/redis/redis-client.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { FaissProjection } from "../stores/faiss/client/faiss-projection.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
+import type { Projection } from "../stores/projection.ts";
+import { RedisProjection } from "../stores/redis/redis-projection.ts";
 import { assemble, createEmbedder, createLedger, type Parts } from "./assemble.ts";
 import type { ConnectExtras, OwnClients } from "./calls.ts";
 
@@ -26,7 +30,7 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
   try {
     const pools = new ConnectionPoolManager({
       postgresUrl: effective.postgresUrl,
-      redisUrl: effective.redisUrl,
+      redisUrl: effective.redisUrl === NO_REDIS ? null : effective.redisUrl,
       postgresConnectionsMin: effective.postgresConnectionsMin,
       postgresConnectionsMax: effective.postgresConnectionsMax,
       redisConnectionsMax: effective.redisConnectionsMax,
@@ -49,7 +53,12 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
     const vectorIndex = await openIndex(effective, model, { ledger, migrated, log, onIndexProgress }, signal);
     await migrated;
     if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
-    const connections = { postgres, ledger, redis, pools, ownsRedis: true, vectorIndex, embedder, log, onStep };
+    const projections: Projection[] = [
+      ...(redis === null ? [] : [redisProjection(effective, redis, ledger.nodeId, true)]),
+      ...(vectorIndex === null ? [] : [vectorIndex]),
+      ...(extras.stores ?? []),
+    ];
+    const connections = { postgres, ledger, pools, projections, embedder, log, onStep };
     return { parts: assemble(effective, connections), close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
@@ -67,13 +76,16 @@ export function borrow(own: OwnClients): Connected {
     ...own.options,
   });
   const postgres = new BorrowedPostgres(own.sql);
+  const ledger = createLedger(options, postgres);
   const parts = assemble(options, {
     postgres,
-    ledger: createLedger(options, postgres),
-    redis: own.redis,
+    ledger,
     pools: null,
-    ownsRedis: false,
-    vectorIndex: own.vectorIndex ?? null,
+    projections: [
+      ...(own.redis === undefined ? [] : [redisProjection(options, own.redis, ledger.nodeId, false)]),
+      ...(own.vectorIndex === undefined ? [] : [own.vectorIndex]),
+      ...(own.stores ?? []),
+    ],
     embedder: own.embedder ?? createEmbedder(options),
     log: own.log ?? silentLog,
     onStep: own.onStep,
@@ -96,6 +108,21 @@ export async function openVectorIndex(
   const ledger = createLedger(options, new BorrowedPostgres(own.sql));
   await ledger.migrate(signal);
   return await FaissProjection.open(faiss, { source: ledger, log }, signal);
+}
+
+function redisProjection(
+  options: EffectiveOptions,
+  client: RedisLink,
+  nodeId: string,
+  ownsClient: boolean,
+): RedisProjection {
+  return new RedisProjection(client, {
+    prefix: options.redisPrefix,
+    storeEmbedding: options.redisStoreEmbedding,
+    tombstoneTtlMs: options.redisTombstoneTtlMs,
+    nodeId,
+    ownsClient,
+  });
 }
 
 async function openIndex(

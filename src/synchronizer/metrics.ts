@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type CheckScope, type ConsistencyReport, DRIFT_KINDS } from "../consistency/check/report.ts";
 import type { RepairDetail } from "../consistency/repair/repair-options.ts";
-import type { StoreName } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import { METRIC_PREFIX, OPERATIONS, type Operation } from "../runtime/metric-names.ts";
 import { processMetrics } from "../runtime/process-metrics.ts";
 import type { HealthState } from "../runtime/store-health.ts";
@@ -12,13 +12,12 @@ export interface ConsistencyMetrics {
   checkFinished(report: Pick<ConsistencyReport, "findings">, scope: CheckScope, seconds: number): void;
   repairFinished(details: readonly Pick<RepairDetail, "store" | "kind" | "outcome">[]): void;
   /** A store that had lost everything was given so many memories again. */
-  refilled(store: StoreName, memories: number): void;
+  refilled(store: StoreId, memories: number): void;
   /** @param outcome what became of the conflict, e.g. `resolved` or `pending`; a small, fixed set of words. */
   conflictResolved(strategy: string, outcome: string): void;
 }
 
 const STATUSES: readonly SyncStatus[] = ["synced", "degraded", "unchanged", "conflict", "failed"];
-const STORES: readonly StoreName[] = ["postgres", "redis", "faiss"];
 const HEALTH: readonly HealthState[] = ["healthy", "degraded", "down"];
 
 /** Upper bounds, in seconds, of calls that take from half a millisecond to a minute. */
@@ -65,11 +64,12 @@ export class Metrics implements ConsistencyMetrics {
   readonly #healthChecks = this.#counter("health_checks_total", "Looks at the stores' health", ["store", "outcome"]);
   #lastCleanSeconds = 0;
 
-  constructor() {
+  /** @param stores ids of the stores, the ledger among them. */
+  constructor(stores: readonly StoreId[]) {
     for (const operation of OPERATIONS) {
       for (const outcome of STATUSES) this.#syncs.inc({ operation, outcome }, 0);
     }
-    for (const store of STORES) {
+    for (const store of stores) {
       for (const kind of DRIFT_KINDS) this.#errors.inc({ store, kind }, 0);
       for (const outcome of HEALTH) this.#healthChecks.inc({ store, outcome }, 0);
     }
@@ -127,7 +127,7 @@ export class Metrics implements ConsistencyMetrics {
     for (const { store, kind, outcome } of details) this.#repairs.inc({ store, kind, outcome });
   }
 
-  refilled(store: StoreName, memories: number): void {
+  refilled(store: StoreId, memories: number): void {
     this.#repairs.inc({ store, kind: "missing", outcome: "repaired" }, memories);
   }
 
@@ -135,7 +135,7 @@ export class Metrics implements ConsistencyMetrics {
     this.#conflicts.inc({ strategy, outcome });
   }
 
-  healthChecked(store: StoreName, outcome: HealthState): void {
+  healthChecked(store: StoreId, outcome: HealthState): void {
     this.#healthChecks.inc({ store, outcome });
   }
 

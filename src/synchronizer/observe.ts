@@ -1,12 +1,11 @@
-import type { StoreName } from "../domain/errors.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { readGauges } from "../ledger/gauge-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
-import type { Projection } from "../stores/projection.ts";
-import type { VectorIndex } from "../stores/vector-index.ts";
+import type { StoreRegistry } from "../stores/registry.ts";
 import type { Metrics } from "./metrics.ts";
 import { Readings } from "./readings.ts";
 
@@ -14,8 +13,7 @@ export interface Observed {
   readonly metrics: Metrics;
   readonly ledger: LedgerStore;
   readonly postgres: PostgresAccess;
-  readonly redis: Projection;
-  readonly vectorIndex: VectorIndex | null;
+  readonly stores: StoreRegistry;
   /** Null with clients of the caller's. */
   readonly pools: ConnectionPoolManager | null;
   readonly log: Log;
@@ -30,12 +28,12 @@ const SCRAPE_TIMEOUT_MS = 1_000;
 
 /** Sets up what watches the stores, and the gauges. @returns the monitors, of every store that there is; none is started. */
 export function observe(observed: Observed): readonly HealthMonitor[] {
-  const { metrics, ledger, postgres, redis, vectorIndex, pools, log } = observed;
-  const probes: [StoreName, Probe][] = [
-    ["postgres", (signal) => ledger.health(signal)],
-    ["redis", (signal) => redis.health(signal)],
+  const { metrics, ledger, postgres, stores, pools, log } = observed;
+  const { projections, vectorIndex } = stores;
+  const probes: [StoreId, Probe][] = [
+    [LEDGER_ID, (signal) => ledger.health(signal)],
+    ...projections.map((projection): [StoreId, Probe] => [projection.id, (signal) => projection.health(signal)]),
   ];
-  if (vectorIndex !== null) probes.push(["faiss", (signal) => vectorIndex.health(signal)]);
   const monitors = probes.map(([store, probe]): HealthMonitor => {
     const own = pools?.monitors.find((monitor) => monitor.store === store);
     if (own === undefined) return newMonitor(observed, store, probe);
@@ -46,13 +44,12 @@ export function observe(observed: Observed): readonly HealthMonitor[] {
   new Readings(metrics, {
     ledger: (signal) => postgres.use(signal, ({ sql }) => readGauges(sql, ledger.nodeId)),
     vectors: async (signal) => (await vectorIndex?.statistics?.(signal))?.host?.namespaces ?? null,
-    indexLagMs: () => vectorIndex?.lagMs ?? null,
     pools: () => {
       const { idle, busy, waiting } = postgres.statistics();
       const ours = pools?.getHealthStatus();
-      return { postgres: { idle, busy, waiting }, ...(ours && { redis: { ...ours.redis.connections } }) };
+      return { postgres: { idle, busy, waiting }, ...(ours?.redis && { redis: { ...ours.redis.connections } }) };
     },
-    projections: vectorIndex === null ? ["redis"] : ["redis", "faiss"],
+    projections,
     monitors,
     log,
     freshMs: observed.metricsFreshMs,
@@ -61,7 +58,7 @@ export function observe(observed: Observed): readonly HealthMonitor[] {
   return monitors;
 }
 
-function newMonitor(observed: Observed, store: StoreName, probe: Probe): HealthMonitor {
+function newMonitor(observed: Observed, store: StoreId, probe: Probe): HealthMonitor {
   const { metrics, log, healthCheckIntervalMs: intervalMs } = observed;
   return new HealthMonitor({
     store,

@@ -4,16 +4,9 @@ import { untilAborted, withDeadline } from "../runtime/deadline.ts";
 import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
 import { NAMESPACES_MAX, OTHER_NAMESPACES } from "../runtime/metric-names.ts";
-import type { ProjectionName } from "../stores/projection.ts";
+import type { Projection } from "../stores/projection.ts";
+import type { NamespaceVectors } from "../stores/vector-index.ts";
 import type { Metrics } from "./metrics.ts";
-
-/** Vectors of one namespace, by the index's own count. */
-export interface NamespaceVectors {
-  readonly namespace: string;
-  readonly live: number;
-  readonly dead: number;
-  readonly tombstones: number;
-}
 
 /** Where gauges get their values from. */
 export interface ReadingSources {
@@ -21,11 +14,9 @@ export interface ReadingSources {
   ledger(signal: AbortSignal): Promise<LedgerReading>;
   /** Null when the index cannot be asked. */
   vectors(signal: AbortSignal): Promise<readonly NamespaceVectors[] | null>;
-  /** Milliseconds since the index was last seen to hold all that the feed shows; null when that is not known. */
-  indexLagMs(): number | null;
   /** Connections by store and state. */
   pools(): Readonly<Record<string, Readonly<Record<string, number>>>>;
-  readonly projections: readonly ProjectionName[];
+  readonly projections: readonly Pick<Projection, "id" | "lagMs">[];
   readonly monitors: readonly HealthMonitor[];
   readonly log: Log;
   /** Milliseconds for which a reading is good enough; 0: read at each scrape. */
@@ -123,7 +114,8 @@ export class Readings {
 
   #show(reading: LedgerReading): void {
     const { queues, transactionsUnpublished, oldestUnpublishedAgeSeconds } = reading;
-    for (const store of this.#sources.projections) {
+    for (const projection of this.#sources.projections) {
+      const store = projection.id;
       const own = queues.filter((queue) => queue.store === store);
       for (const state of QUEUE_STATES) {
         this.#queueDepth.set({ store, state }, own.find((queue) => queue.state === state)?.memories ?? 0);
@@ -132,8 +124,8 @@ export class Readings {
       this.#queueAge.set({ store }, Math.max(0, ...waiting));
       // A dead letter is lacking as well, until somebody sees to it.
       const lacking = own.map((queue) => queue.oldestAgeSeconds);
-      // The index learns from the feed what other nodes wrote.
-      const feedAge = store === "faiss" ? (this.#sources.indexLagMs() ?? 0) / 1_000 : 0;
+      // A store of this node alone learns from the feed what other nodes wrote.
+      const feedAge = (projection.lagMs ?? 0) / 1_000;
       this.#lag.set({ store }, Math.max(feedAge, oldestUnpublishedAgeSeconds, ...lacking));
     }
     this.#unpublished.set(transactionsUnpublished);

@@ -1,6 +1,7 @@
 import { type ConsistencyStatus, readConsistencyStatus } from "../consistency/loop/consistency-status.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { SyncStatistics } from "../ledger/status-statements.ts";
-import type { ProjectionHealth } from "../stores/projection.ts";
+import type { Projection, ProjectionHealth } from "../stores/projection.ts";
 import type { Parts } from "./assemble.ts";
 
 export interface StoreStatus {
@@ -13,7 +14,8 @@ export interface StoreStatus {
 
 /** What `status --json` prints. */
 export interface Status {
-  readonly stores: { readonly postgres: StoreStatus; readonly redis: StoreStatus; readonly faiss: StoreStatus };
+  /** By store id, the ledger (`postgres`) first. */
+  readonly stores: Readonly<Record<StoreId, StoreStatus>> & { readonly postgres: StoreStatus };
   readonly backlog: {
     /** Transactions not yet published, and memories queued for a store. */
     readonly pending: number;
@@ -30,17 +32,18 @@ export interface Status {
 
 /** Asks every store how it is and what it holds. A store that is away is reported as such. */
 export async function readStatus(parts: Parts, signal: AbortSignal): Promise<Status> {
-  const [ledger, consistency, redis, faiss] = await Promise.all([
+  const { projections } = parts.stores;
+  const [ledger, consistency, ...copies] = await Promise.all([
     ledgerStatus(parts, signal),
     consistencyStatus(parts, signal),
-    projectionStatus(parts.redis.target, signal),
-    parts.vectorIndex === null
-      ? { state: "down" as const, memories: null, reason: "no vector index is configured" }
-      : projectionStatus(parts.vectorIndex, signal),
+    ...projections.map((projection) => projectionStatus(projection, signal)),
   ]);
   const { statistics } = ledger;
   return {
-    stores: { postgres: ledger.status, redis, faiss },
+    stores: {
+      postgres: ledger.status,
+      ...Object.fromEntries(projections.map(({ id }, index) => [id, copies[index] as StoreStatus])),
+    },
     backlog: {
       pending: (statistics?.queuePending ?? 0) + (statistics?.transactionsUnpublished ?? 0),
       failed: statistics?.queueFailed ?? 0,
@@ -55,7 +58,7 @@ async function consistencyStatus(parts: Parts, signal: AbortSignal): Promise<Con
   try {
     return await readConsistencyStatus(
       parts.records,
-      parts.gates.map(({ target }) => target.store),
+      parts.gates.map(({ target }) => target.id),
       signal,
     );
   } catch {
@@ -75,10 +78,7 @@ async function ledgerStatus(
   }
 }
 
-async function projectionStatus(
-  projection: Parts["gates"][number]["target"],
-  signal: AbortSignal,
-): Promise<StoreStatus> {
+async function projectionStatus(projection: Projection, signal: AbortSignal): Promise<StoreStatus> {
   const { state, reason } = await projection.health(signal);
   const health = reason === undefined ? { state } : { state, reason };
   if (state === "down") return { ...health, memories: null };

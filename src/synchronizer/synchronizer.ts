@@ -4,16 +4,10 @@ import type { CheckOptions } from "../consistency/check/check-options.ts";
 import type { ConsistencyReport } from "../consistency/check/report.ts";
 import type { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
 import type { RepairOptions, RepairReport } from "../consistency/repair/repair-options.ts";
-import {
-  AbortedError,
-  ClosedError,
-  ConfigurationError,
-  InternalError,
-  MnemosyncError,
-  type StoreName,
-} from "../domain/errors.ts";
+import { AbortedError, ClosedError, ConfigurationError, InternalError, MnemosyncError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/schema.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
 import type { Memory } from "../read/memory.ts";
@@ -74,8 +68,8 @@ export class MemorySynchronizer {
     options: Options & ConnectExtras,
     call: { signal?: AbortSignal } = {},
   ): Promise<MemorySynchronizer> {
-    const { embedder, log, onIndexProgress, onStep, ...settings } = options;
-    const extras = { embedder, log, onIndexProgress, onStep };
+    const { embedder, stores, log, onIndexProgress, onStep, ...settings } = options;
+    const extras = { embedder, stores, log, onIndexProgress, onStep };
     return new MemorySynchronizer(await connect(settings, extras, call.signal ?? new AbortController().signal));
   }
 
@@ -237,13 +231,17 @@ export class MemorySynchronizer {
   }
 
   /** Health of each store as last seen: asks nobody. Watched once `start` was called; `status` asks. */
-  health(): Readonly<Partial<Record<StoreName, HealthReport>>> {
+  health(): Readonly<Record<StoreId, HealthReport>> {
     return Object.fromEntries(this.#parts.monitors.map((monitor: HealthMonitor) => [monitor.store, monitor.report()]));
   }
 
   /** What the stores' health, as last seen, leaves possible: asks nobody. */
   capabilities(): Readonly<Record<Capability, boolean>> {
-    return capabilitiesOf(this.health(), this.#parts.options.onStoreDown);
+    return capabilitiesOf(this.health(), {
+      onStoreDown: this.#parts.options.onStoreDown,
+      cache: this.#parts.stores.cache?.id ?? null,
+      vectorIndex: this.#parts.stores.vectorIndex?.id ?? null,
+    });
   }
 
   /** Makes a conflict strategy available by its name. @throws {ConfigurationError} The name is taken, or no name. */

@@ -139,7 +139,14 @@ function conflictOf(imported: ImportedVersion, current: MemoryChange): Conflict 
 
 function ledgerSide(change: MemoryChange): Candidate {
   const { version, modifiedAt } = change;
-  const deleted = { store: "postgres", version, modifiedAt, versionVector: null, document: null, embedding: null } as const;
+  const deleted = {
+    store: "postgres",
+    version,
+    modifiedAt,
+    versionVector: null,
+    document: null,
+    embedding: null,
+  } as const;
   if (change.kind === "tombstone") return deleted;
   const document = JSON.parse(change.documentJson) as MemoryDocument;
   return { ...deleted, versionVector: change.versionVector, document, embedding: change.embedding };

@@ -6,6 +6,7 @@ import type { QueuedMemory, QueueEntry, QueueName } from "../ledger/queue-statem
 import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
+import { identityOf } from "../stores/traits.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface BacklogParts {
@@ -83,8 +84,8 @@ export class Backlog {
   async runOnce(signal: AbortSignal = NEVER): Promise<BacklogPass> {
     if (this.#paused) return { takenOver: 0, claimed: 0, published: 0, more: false };
     const { ledger, gates, publishDeadlineMs } = this.#parts;
-    const stores = gates.map((gate) => gate.target.store);
-    const { transactions } = await ledger.queueOverdue(publishDeadlineMs, TRANSACTIONS_MAX, signal, stores);
+    const own = gates.filter(({ target }) => target.traits.scope === "node").map(({ target }) => target.id);
+    const { transactions } = await ledger.queueOverdue(publishDeadlineMs, TRANSACTIONS_MAX, signal, own);
     const passes = await Promise.all(gates.map((gate) => this.#workQueue(gate, signal)));
     return {
       takenOver: transactions,
@@ -139,7 +140,7 @@ export class Backlog {
   async #workQueue(gate: StoreGate, signal: AbortSignal): Promise<{ claimed: number; published: number }> {
     const { ledger, workerId } = this.#parts;
     if (!gate.allows()) return { claimed: 0, published: 0 };
-    const queue = ledger.queueOf(gate.target.store);
+    const queue = ledger.queueOf(identityOf(gate.target));
     const memories = await ledger.claim(queue, workerId, BATCH_SIZE, LEASE_MS, signal);
     if (memories.length === 0) return { claimed: 0, published: 0 };
     const changes = await ledger.readChanges(memories, signal);
@@ -164,7 +165,7 @@ export class Backlog {
       gate.succeeded();
     } catch (error) {
       if (signal.aborted) throw error; // The lease runs out, and another pass takes the rows.
-      const { store } = gate.target;
+      const { id: store } = gate.target;
       const reason = error instanceof MnemosyncError ? error.message : String(error);
       if (countsAgainstStore(error)) {
         gate.failed(error);

@@ -1,6 +1,7 @@
 import type { Batcher } from "./batcher.ts";
 import type { Intake } from "./intake.ts";
 import type { SyncOutcome, SyncStatus } from "./outcome.ts";
+import type { Outcomes } from "./outcomes.ts";
 
 /** How far a batch is. */
 export interface BatchProgress {
@@ -30,6 +31,7 @@ export interface BatchOptions {
 export interface BatchParts {
   readonly intake: Intake;
   readonly batcher: Batcher;
+  readonly outcomes: Outcomes;
   readonly options: { readonly batchSize: number; readonly writeConcurrency: number };
 }
 

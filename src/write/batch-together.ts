@@ -3,7 +3,7 @@ import { keyText } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/schema.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import type { Refusal } from "./intake.ts";
-import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { SyncOutcome } from "./outcome.ts";
 import type { WriteIntent } from "./plan.ts";
 
 /** Memories that one transaction may hold: bounds its size in memory and the time for which it locks. */
@@ -29,11 +29,11 @@ export async function writeTogether(
       "",
       `nothing of the atomic batch was written: ${refused.key.memoryId}: ${message}`,
     );
-    return prepared.map((item) => failedOutcome(item.key, "error" in item ? item.error : others));
+    return prepared.map((item) => parts.outcomes.failed(item.key, "error" in item ? item.error : others));
   }
   const progress = new Progress(options.onProgress);
   progress.read(all.length);
-  const outcomes = prepared.map((item) => ("error" in item ? failedOutcome(item.key, item.error) : null));
+  const outcomes = prepared.map((item) => ("error" in item ? parts.outcomes.failed(item.key, item.error) : null));
   const chunks = atomic ? [allOf(prepared)] : cut(prepared, parts.options.batchSize);
   for (const [number, chunk] of chunks.entries()) {
     const key =

@@ -2,7 +2,7 @@ import type { MemoryInput } from "../domain/schema.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import { writeTogether } from "./batch-together.ts";
-import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { SyncOutcome } from "./outcome.ts";
 import type { WriteIntent } from "./plan.ts";
 
 /** Slices under way at a time, per transaction that may run: one being written, one being got ready. */
@@ -64,7 +64,7 @@ async function writeSlice(
   const intents = prepared.filter((item): item is WriteIntent => !("error" in item));
   const written = (await parts.batcher.writeMany(intents, signal)).values();
   return prepared.map((item) =>
-    "error" in item ? failedOutcome(item.key, item.error) : (written.next().value as SyncOutcome),
+    "error" in item ? parts.outcomes.failed(item.key, item.error) : (written.next().value as SyncOutcome),
   );
 }
 

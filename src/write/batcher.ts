@@ -3,7 +3,8 @@ import { AbortedError, ClosedError, InternalError, QueueFullError } from "../dom
 import { keyText } from "../domain/keys.ts";
 import { isTimeout } from "../runtime/deadline.ts";
 import { onAbort } from "../runtime/on-abort.ts";
-import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { SyncOutcome } from "./outcome.ts";
+import type { Outcomes } from "./outcomes.ts";
 import type { WriteIntent } from "./plan.ts";
 import type { ChunkOptions, Writer } from "./writer.ts";
 
@@ -33,6 +34,7 @@ interface Request {
  */
 export class Batcher {
   readonly #writer: Pick<Writer, "write">;
+  readonly #outcomes: Outcomes;
   readonly #options: Required<BatcherOptions>;
   readonly #chunks: PQueue;
   readonly #lines = new Map<string, Request[]>();
@@ -42,8 +44,9 @@ export class Batcher {
   #pumpPlanned = false;
   #closed = false;
 
-  constructor(writer: Pick<Writer, "write">, options: BatcherOptions = {}) {
+  constructor(writer: Pick<Writer, "write">, outcomes: Outcomes, options: BatcherOptions = {}) {
     this.#writer = writer;
+    this.#outcomes = outcomes;
     this.#options = { batchSize: 100, concurrency: 4, waitingMax: 10_000, ...options };
     this.#chunks = new PQueue({ concurrency: this.#options.concurrency });
   }
@@ -84,7 +87,7 @@ export class Batcher {
         else await this.#place(true, signal);
       } catch (error) {
         if (!(error instanceof AbortedError)) throw error;
-        settle(failedOutcome(intent.key, error));
+        settle(this.#outcomes.failed(intent.key, error));
         continue;
       }
       this.#enqueue(intent, signal, settle);
@@ -200,7 +203,7 @@ export class Batcher {
       return await this.#writer.write(requests.map((request) => request.intent));
     } catch (error) {
       const defect = new InternalError(`the writer failed: ${String(error)}`, { cause: error });
-      return requests.map((request) => failedOutcome(request.intent.key, defect));
+      return requests.map((request) => this.#outcomes.failed(request.intent.key, defect));
     }
   }
 
@@ -231,7 +234,7 @@ export class Batcher {
 
   #withdraw(request: Request): void {
     this.#leave();
-    request.settle(failedOutcome(request.intent.key, notStarted(request.signal as AbortSignal)));
+    request.settle(this.#outcomes.failed(request.intent.key, notStarted(request.signal as AbortSignal)));
   }
 
   #leave(): void {

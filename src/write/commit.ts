@@ -3,9 +3,11 @@ import { keyText } from "../domain/keys.ts";
 import type { Backend } from "../drivers/postgres/postgres-access.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
+import type { StoreVersionTemplates } from "../ledger/store-versions.ts";
 import { pause, withDeadline } from "../runtime/deadline.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 import type { PreparedBatch } from "../stores/projection.ts";
+import { keepsMemory } from "../stores/traits.ts";
 import { assertDistinct, type Decision, decide, type WriteIntent } from "./plan.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
@@ -17,6 +19,8 @@ export interface CommitParts {
   readonly ledger: LedgerStore;
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
+  /** `store_versions` of new rows. */
+  readonly storeVersions: StoreVersionTemplates;
   /** Milliseconds that a projection may take to prepare, while rows are locked. */
   readonly prepareTimeoutMs: number;
   /** Milliseconds to find out whether a transaction was committed whose COMMIT got no answer. */
@@ -126,8 +130,8 @@ class Attempt {
   }
 
   async #write(transaction: LedgerTransaction, writing: readonly WriteDecision[]): Promise<void> {
-    const { ledger, historyVersionsMax } = this.#parts;
-    const token = { ...this.#transaction, nodeId: ledger.nodeId, historyVersionsMax };
+    const { ledger, historyVersionsMax, storeVersions } = this.#parts;
+    const token = { ...this.#transaction, nodeId: ledger.nodeId, historyVersionsMax, storeVersions };
     const outcomes = this.#transaction.idempotencyKey === null ? {} : { outcomes: this.#decisions.map(summary) };
     const writes = writing.map((decision) => decision.write);
     const written = await transaction.write(writes, { ...token, ...outcomes });
@@ -188,9 +192,10 @@ async function prepareIn(gate: StoreGate, batch: PreparedBatch, signal: AbortSig
   }
 }
 
-/** The changes of a chunk that concern a store: the vector index only hears of memories that have, or had, a vector. */
+/** The changes of a chunk that a store must hear of: one of vectors alone, only those that have or had an embedding. */
 export function changesFor(gate: StoreGate, writing: readonly WriteDecision[]) {
-  const concerned = gate.target.store === "faiss" ? writing.filter((decision) => decision.faiss) : writing;
+  const { traits } = gate.target;
+  const concerned = writing.filter((decision) => keepsMemory(traits, decision.vectors));
   return concerned.map((decision) => decision.change);
 }
 
@@ -199,7 +204,7 @@ export interface DecisionSummary {
   readonly action: Decision["action"];
   readonly version: number;
   readonly checksum: string | null;
-  readonly faiss: boolean;
+  readonly vectors: boolean;
 }
 
 /** The part of a decision that outlives its call. */
@@ -209,9 +214,9 @@ function summary(decision: Decision): DecisionSummary {
       action: "write",
       version: decision.write.version,
       checksum: decision.write.checksum,
-      faiss: decision.faiss,
+      vectors: decision.vectors,
     };
   }
-  const faiss = decision.action === "unchanged" && decision.faiss;
-  return { action: decision.action, version: decision.version, checksum: decision.checksum, faiss };
+  const vectors = decision.action === "unchanged" && decision.vectors;
+  return { action: decision.action, version: decision.version, checksum: decision.checksum, vectors };
 }

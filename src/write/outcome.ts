@@ -1,5 +1,6 @@
-import type { MnemosyncError, StoreName } from "../domain/errors.ts";
+import type { MnemosyncError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
+import type { StoreId } from "../domain/store-id.ts";
 
 /**
  * How far a store is with the version that an outcome names: it has it (or a newer one), will be brought up to date by
@@ -23,22 +24,9 @@ export interface SyncOutcome extends MemoryKey {
   /** Null for a deleted memory, and when the write failed. */
   readonly checksum: string | null;
   readonly status: SyncStatus;
-  readonly stores: Readonly<Record<StoreName, StoreOutcome>>;
+  /** By store id, `postgres` among them. */
+  readonly stores: Readonly<Record<StoreId, StoreOutcome>>;
   /** ULID of the transaction that wrote it; null when nothing was written. */
   readonly transactionId: string | null;
   readonly error?: MnemosyncError;
-}
-
-/** The outcome of a memory that was not written because of `error`. */
-export function failedOutcome(key: MemoryKey, error: MnemosyncError): SyncOutcome {
-  return {
-    namespace: key.namespace,
-    memoryId: key.memoryId,
-    version: 0,
-    checksum: null,
-    status: "failed",
-    stores: { postgres: "failed", redis: "failed", faiss: "failed" },
-    transactionId: null,
-    error,
-  };
 }

@@ -23,12 +23,13 @@ export interface WriteIntent {
 
 /** What is to be done about one intent, now that its row is locked. */
 export type Decision =
-  | { readonly action: "write"; readonly write: VersionWrite; readonly change: MemoryChange; readonly faiss: boolean }
+  | { readonly action: "write"; readonly write: VersionWrite; readonly change: MemoryChange; readonly vectors: boolean }
   | {
       readonly action: "unchanged";
       readonly version: number;
       readonly checksum: string | null;
-      readonly faiss: boolean;
+      /** Whether the memory has an embedding. */
+      readonly vectors: boolean;
     }
   | { readonly action: "conflict"; readonly version: number; readonly checksum: string | null };
 
@@ -43,14 +44,14 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
   }
   // Deleted and never known are alike to a delete, but not to an import: it brings the deletion's version.
   if (checksum === (memory?.checksum ?? null) && (imported === undefined || locked !== undefined)) {
-    return { action: "unchanged", version, checksum, faiss: locked?.faissVersion != null };
+    return { action: "unchanged", version, checksum, vectors: locked?.hasEmbedding ?? false };
   }
   if (imported !== undefined && locked !== undefined) return { action: "conflict", version, checksum };
   const next = imported?.version ?? version + 1;
   const modifiedAt = intent.modifiedAt ?? now;
-  // The index must hear of a memory that lost its vector as well as of one that has one.
-  const hadVector = locked?.faissVersion != null;
-  const faiss = hadVector || memory?.embedding != null;
+  // A store of vectors alone must hear of a memory that lost its embedding as well as of one that has one.
+  const hadEmbedding = locked?.hasEmbedding ?? false;
+  const vectors = hadEmbedding || memory?.embedding != null;
   const versionVector = nextVector(intent, locked, nodeId);
   const change: MemoryChange =
     memory === null
@@ -69,12 +70,11 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     documentJson: put?.documentJson ?? null,
     embedding: put?.embedding ?? null,
     expiresAt: put?.expiresAt ?? null,
-    redisVersion: next,
-    faissVersion: (put === null ? hadVector : put.embedding !== null) ? next : null,
+    hasEmbedding: put === null ? hadEmbedding : put.embedding !== null,
     modifiedAt,
     inserts: imported !== undefined,
   };
-  return { action: "write", write, change, faiss };
+  return { action: "write", write, change, vectors };
 }
 
 function nextVector(

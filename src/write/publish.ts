@@ -1,10 +1,10 @@
 import { InternalError, MnemosyncError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
+import type { StoreId, StoreIdentity } from "../domain/store-id.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
-import type { ProjectionName } from "../stores/projection.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface PublishParts {
@@ -16,7 +16,7 @@ export interface PublishParts {
 
 /** How one projection stands after a publish. */
 export interface StorePublish {
-  readonly store: ProjectionName;
+  readonly store: StoreId;
   /** Why the store does not have the changes; null when it does. */
   readonly failure: MnemosyncError | null;
   /** Memories (key texts) for which the store holds something that the ledger never gave out. */
@@ -33,7 +33,7 @@ export async function publishTo(
   changes: readonly MemoryChange[],
   token?: string,
 ): Promise<StorePublish> {
-  const store = gate.target.store;
+  const store = gate.target.id;
   if (changes.length === 0) return { store, failure: null, overtaken: new Set() };
   try {
     return await withSharedDeadline(parts.publishTimeoutMs, undefined, async (signal) => {
@@ -87,7 +87,7 @@ async function findOvertaken(
 export async function confirmPublished(
   parts: PublishParts,
   transactionId: string,
-  pending: readonly { store: ProjectionName; keys: readonly MemoryKey[]; reason: string }[],
+  pending: readonly { store: StoreIdentity; keys: readonly MemoryKey[]; reason: string }[],
 ): Promise<void> {
   const { ledger, publishTimeoutMs } = parts;
   try {

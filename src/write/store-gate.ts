@@ -1,4 +1,5 @@
-import { MnemosyncError, type StoreName, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
+import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { Projection, ProjectionHealth } from "../stores/projection.ts";
 
 /** A gate's state, as health reports show it. */
@@ -17,7 +18,7 @@ export interface StoreGateOptions {
 
 /** A store that can be asked how it is. */
 export interface Probed {
-  readonly store: StoreName;
+  readonly id: StoreId;
   /** Never rejects. */
   health(signal: AbortSignal): Promise<ProjectionHealth>;
 }
@@ -60,7 +61,7 @@ export class StoreGate<Store extends Probed = Projection> {
 
   /** An error of its own for a call that is not let through, of the kind with which the store failed last. */
   refusal(): MnemosyncError {
-    const { store } = this.target;
+    const { id: store } = this.target;
     const message = `left out of the call, since it failed last with: ${this.#lastError?.message ?? "no answer"}`;
     if (this.#lastError?.code === "STORE_REFUSED")
       return new StoreRefusedError(store, message, { cause: this.#lastError });

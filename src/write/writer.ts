@@ -4,6 +4,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
 import { newUlid } from "../runtime/ulid.ts";
+import { identityOf } from "../stores/traits.ts";
 import {
   type ChunkTransaction,
   type CommitParts,
@@ -12,8 +13,8 @@ import {
   commitChunk,
   PrepareFailure,
 } from "./commit.ts";
-import { atomicConflictOutcomes, decisionOutcome, repeatedOutcomes } from "./decision-outcome.ts";
-import { failedOutcome, type SyncOutcome } from "./outcome.ts";
+import type { SyncOutcome } from "./outcome.ts";
+import type { Outcomes } from "./outcomes.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
 import { confirmPublished, type PublishParts, publishTo, type StorePublish } from "./publish.ts";
 import { countsAgainstStore, type Probed, type StoreGate } from "./store-gate.ts";
@@ -29,6 +30,7 @@ export interface WriterParts extends CommitParts, PublishParts {
   readonly onCommitted: (key: MemoryKey, version: number) => void;
   readonly ledgerGate: StoreGate<Probed>;
   readonly gates: readonly StoreGate[];
+  readonly outcomes: Outcomes;
   readonly onStoreDown: OnStoreDown;
   /** Attempts after the first, for failures that may pass. */
   readonly retriesMax: number;
@@ -67,7 +69,7 @@ export class Writer {
     try {
       return await this.#withoutFailingStores(intents, options);
     } catch (error) {
-      if (error instanceof AtomicConflict) return atomicConflictOutcomes(intents, error.decisions);
+      if (error instanceof AtomicConflict) return this.#parts.outcomes.atomicConflict(intents, error.decisions);
       if (!options.atomic && options.idempotencyKey == null && intents.length > 1 && isPoisoned(error)) {
         // One of them is at fault: halving finds it in a few steps, and the others go through.
         const middle = intents.length >> 1;
@@ -76,7 +78,7 @@ export class Writer {
       }
       const failure = ownError(error);
       this.#parts.log.warn({ memories: intents.length, code: failure.code, error: failure.message }, "write.failed");
-      return intents.map((intent) => failedOutcome(intent.key, failure));
+      return intents.map((intent) => this.#parts.outcomes.failed(intent.key, failure));
     }
   }
 
@@ -132,8 +134,8 @@ export class Writer {
     let decisions: readonly Decision[];
     try {
       if (transaction.idempotencyKey !== null) {
-        const first = await ledger.firstAnswer(transaction.idempotencyKey, signal);
-        if (first !== null) return repeatedOutcomes(intents, first);
+        const first = await ledger.firstAnswer(transaction.idempotencyKey, this.#parts.outcomes.storeIds, signal);
+        if (first !== null) return this.#parts.outcomes.repeated(intents, first);
       }
       const parts = options.atomic ? this.#atomicParts() : this.#parts;
       decisions = await commitChunk(parts, intents, transaction, gates, signal);
@@ -200,7 +202,7 @@ export class Writer {
     if (writing.length === 0) {
       // With a key its row was committed all the same, for the repeat to find.
       if (idempotencyKey !== null) await confirmPublished(this.#parts, transactionId, []);
-      return intents.map((intent, index) => decisionOutcome(intent, decisions[index]!, null, []));
+      return intents.map((intent, index) => this.#parts.outcomes.decided(intent, decisions[index]!, null, []));
     }
     const { gates, onStep, onCommitted } = this.#parts;
     for (const { write } of writing) onCommitted(write, write.version);
@@ -211,18 +213,20 @@ export class Writer {
         if (included.includes(gate) || changes.length === 0)
           return await publishTo(this.#parts, gate, changes, transactionId);
         const failure = gate.refusal();
-        return { store: gate.target.store, failure, overtaken: new Set() };
+        return { store: gate.target.id, failure, overtaken: new Set() };
       }),
     );
     await onStep?.("published");
     const pending = published.flatMap(({ store, failure }) => {
-      const gate = gates.find((candidate) => candidate.target.store === store);
+      const gate = gates.find((candidate) => candidate.target.id === store);
       if (failure === null || gate === undefined) return [];
-      return [{ store, keys: changesFor(gate, writing), reason: failure.message }];
+      return [{ store: identityOf(gate.target), keys: changesFor(gate, writing), reason: failure.message }];
     });
     await confirmPublished(this.#parts, transactionId, pending);
     await onStep?.("marked");
-    return intents.map((intent, index) => decisionOutcome(intent, decisions[index]!, transactionId, published));
+    return intents.map((intent, index) =>
+      this.#parts.outcomes.decided(intent, decisions[index]!, transactionId, published),
+    );
   }
 }
 

@@ -28,7 +28,7 @@ export function describeFailure(subject: ProjectionUnderTest): void {
       const signal = AbortSignal.abort(new DOMException("time is up", "TimeoutError"));
       const failure = await failureOf(CALLS[name]!(subject.projection, signal));
       expect(failure).toBeInstanceOf(MnemosyncError);
-      expect(failure).toMatchObject({ code: "STORE_UNAVAILABLE", store: subject.projection.store, retryable: true });
+      expect(failure).toMatchObject({ code: "STORE_UNAVAILABLE", store: subject.projection.id, retryable: true });
       const entries = await subject.projection.read([keyOf(put("a", 1)), keyOf(put("b", 1))], { data: false }, soon());
       expect(entries).toMatchObject([{ version: 1 }, null]);
     });

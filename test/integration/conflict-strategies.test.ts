@@ -362,7 +362,14 @@ test("of a memory that differs in the index as well, the vector that loses is ke
   const [found] = await world.index.read([key], { data: false }, soon);
   const stray = unitVector(12_345, 8);
   const change = {
-    ...{ kind: "put" as const, ...key, version: 30, checksum: "5".repeat(64), digest: "0".repeat(16), versionVector: {} },
+    ...{
+      kind: "put" as const,
+      ...key,
+      version: 30,
+      checksum: "5".repeat(64),
+      digest: "0".repeat(16),
+      versionVector: {},
+    },
     ...{ modifiedAt: 1, documentJson: "{}", embedding: stray, embeddingModel: null, expiresAt: null },
   };
   expect(await world.index.replace([{ key, found: found ?? null, change }], soon)).toEqual(["applied"]);

@@ -17,7 +17,11 @@ test("a caller's own clients do all that the synchronizer's do, and are left ope
   await sync.initialize();
   const outcomes = await sync.syncBatch(world.memories(300));
   expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));
-  expect(await sync.get("m7")).toMatchObject({ content: "memory number 7", versionVector: { own: 1 }, source: "redis" });
+  expect(await sync.get("m7")).toMatchObject({
+    content: "memory number 7",
+    versionVector: { own: 1 },
+    source: "redis",
+  });
   expect(await sync.delete("m8")).toMatchObject({ version: 2, status: "synced" });
   expect(await sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 299 });
   await sync.close();

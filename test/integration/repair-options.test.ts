@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { DriftKind, StoreName } from "../../src/index.ts";
+import type { StoreId } from "../../src/domain/store-id.ts";
+import type { DriftKind } from "../../src/index.ts";
 import { closedIndex } from "../support/closed-index.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readRows } from "../support/raw-stores.ts";
 import { openWorld, type World } from "../support/world.ts";
@@ -87,7 +88,7 @@ describe("a repair", () => {
     expect(await counts(world)).toEqual({});
   });
 
-  const PARTS: readonly [string, { kinds?: DriftKind[]; stores?: StoreName[] }, string[]][] = [
+  const PARTS: readonly [string, { kinds?: DriftKind[]; stores?: StoreId[] }, string[]][] = [
     ["of one kind leaves the others", { kinds: ["missing"] }, ["redis missing", "faiss missing"]],
     ["of kinds in which somebody has to decide", { kinds: ["diverged", "orphan"] }, ["redis diverged", "redis orphan"]],
     ["of one store leaves the others", { stores: ["faiss"] }, ["faiss missing"]],

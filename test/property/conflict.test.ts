@@ -5,9 +5,9 @@ import { merge } from "../../src/conflict/merge.ts";
 import { StrategyRegistry } from "../../src/conflict/registry.ts";
 import type { Candidate, Conflict, ConflictBase, Resolution } from "../../src/conflict/strategy.ts";
 import { versionVector } from "../../src/conflict/version-vector.ts";
-import type { StoreName } from "../../src/domain/errors.ts";
 import type { JsonObject, JsonValue } from "../../src/domain/json.ts";
 import type { MemoryDocument, Privacy } from "../../src/domain/memory.ts";
+import type { StoreId } from "../../src/domain/store-id.ts";
 import { compareVectors } from "../../src/domain/version-vector.ts";
 import { jsonObject, spell, text, vector } from "../support/arbitraries.ts";
 
@@ -50,7 +50,7 @@ const content: fc.Arbitrary<Content> = fc.record({
 
 const DELETED = { document: null, embedding: null };
 
-const stores = fc.shuffledSubarray<StoreName>(["postgres", "redis", "faiss"], { minLength: 1 });
+const stores = fc.shuffledSubarray<StoreId>(["postgres", "redis", "faiss"], { minLength: 1 });
 
 /** One candidate per store, in any order, with what `contents` gives. */
 function candidatesOf(contents: fc.Arbitrary<Content | typeof DELETED>): fc.Arbitrary<Candidate[]> {
@@ -226,7 +226,9 @@ describe("version_vector", () => {
     const strategy = versionVector(registry.get(fallback));
     await check(async (given) => {
       const includes = (a: Candidate, b: Candidate) =>
-        a.versionVector !== null && b.versionVector !== null && compareVectors(a.versionVector, b.versionVector) === "after";
+        a.versionVector !== null &&
+        b.versionVector !== null &&
+        compareVectors(a.versionVector, b.versionVector) === "after";
       const resolution = await decide(strategy, given);
       const dominant = given.candidates.find((candidate) =>
         given.candidates.every((other) => other === candidate || includes(candidate, other)),

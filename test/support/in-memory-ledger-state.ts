@@ -1,6 +1,7 @@
 import { embeddingFromBytes } from "../../src/domain/checksum.ts";
 import { StoreUnavailableError } from "../../src/domain/errors.ts";
 import { compareKeys, keyText, type MemoryKey } from "../../src/domain/keys.ts";
+import type { StoreId } from "../../src/domain/store-id.ts";
 import type { VersionVector } from "../../src/domain/version-vector.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
@@ -10,7 +11,6 @@ import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
 import type { LockedVersion, TransactionToken, VersionWrite } from "../../src/ledger/write-statements.ts";
-import type { ProjectionName } from "../../src/stores/projection.ts";
 import type { Interruption } from "./in-memory-projection.ts";
 
 /** A memory's narrow and wide row in one. */
@@ -153,7 +153,7 @@ export class LedgerState {
 
   queueOverdue(
     nodeId: string,
-    stores: readonly ProjectionName[],
+    stores: readonly StoreId[],
     deadlineMs: number,
     limit: number,
   ): { transactions: number; memories: number } {

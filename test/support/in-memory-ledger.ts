@@ -2,6 +2,7 @@ import { BucketDigests, type BucketSet } from "../../src/domain/buckets.ts";
 import { checksumOf } from "../../src/domain/checksum.ts";
 import { compareKeys, keyText, type MemoryKey, parseKeyText } from "../../src/domain/keys.ts";
 import type { MemoryChange } from "../../src/domain/memory.ts";
+import type { StoreId } from "../../src/domain/store-id.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { FeedCursor, FeedPage } from "../../src/feed/change-source.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
@@ -12,7 +13,7 @@ import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/led
 import type { KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
-import type { ProjectionHealth, ProjectionName } from "../../src/stores/projection.ts";
+import type { ProjectionHealth } from "../../src/stores/projection.ts";
 import {
   type LedgerState,
   MemoryTransaction,
@@ -81,7 +82,7 @@ export class InMemoryLedger implements LedgerStore {
     );
   }
 
-  async readDigests(store: ProjectionName, signal: AbortSignal): Promise<BucketDigests> {
+  async readDigests(store: StoreId, signal: AbortSignal): Promise<BucketDigests> {
     return await this.#call("readDigests", signal, () => {
       const digests = new BucketDigests();
       for (const row of this.#state.versions.values()) {
@@ -199,13 +200,13 @@ export class InMemoryLedger implements LedgerStore {
     await this.#call("recordRollback", signal, () => this.#state.recordRollback(transaction, this.nodeId));
   }
 
-  queueOf(store: ProjectionName): QueueName {
+  queueOf(store: StoreId): QueueName {
     return { store, nodeId: store === "faiss" ? this.nodeId : "" };
   }
 
   async queuePending(
     transactionId: string,
-    pending: readonly { store: ProjectionName; keys: readonly MemoryKey[]; reason: string }[],
+    pending: readonly { store: StoreId; keys: readonly MemoryKey[]; reason: string }[],
     signal: AbortSignal,
   ): Promise<void> {
     await this.#call("queuePending", signal, () => {
@@ -251,7 +252,7 @@ export class InMemoryLedger implements LedgerStore {
     deadlineMs: number,
     limit: number,
     signal: AbortSignal,
-    stores: readonly ProjectionName[],
+    stores: readonly StoreId[],
   ): Promise<{ transactions: number; memories: number }> {
     return await this.#call("queueOverdue", signal, () =>
       this.#state.queueOverdue(this.nodeId, stores, deadlineMs, limit),

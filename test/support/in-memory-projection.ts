@@ -3,13 +3,13 @@ import { checksumOf, embeddingBytes, entryDigest } from "../../src/domain/checks
 import { AbortedError, StoreUnavailableError } from "../../src/domain/errors.ts";
 import { bucketOf, keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../src/domain/memory.ts";
+import type { StoreId } from "../../src/domain/store-id.ts";
 import { isTimeout } from "../../src/runtime/deadline.ts";
 import type {
   LiveEntry,
   PreparedBatch,
   Projection,
   ProjectionHealth,
-  ProjectionName,
   Replacement,
   ScanOptions,
   ScanPage,
@@ -24,20 +24,20 @@ export type EntryMap = Map<string, Exclude<StoredEntry, { state: "malformed" }>>
 
 /** A projection in a map, for property tests. Passes the conformance suite of the real ones. */
 export class InMemoryProjection implements Projection {
-  readonly store: ProjectionName;
+  readonly id: StoreId;
   readonly entries: EntryMap;
   readonly prepared = new Set<string>();
   readonly #interrupt: Interruption;
 
   /** @param entries what the store holds: several nodes' views of one store share it. */
-  constructor(store: ProjectionName, interrupt: Interruption = async () => undefined, entries: EntryMap = new Map()) {
-    this.store = store;
+  constructor(store: StoreId, interrupt: Interruption = async () => undefined, entries: EntryMap = new Map()) {
+    this.id = store;
     this.entries = entries;
     this.#interrupt = interrupt;
   }
 
   holds(change: MemoryChange): boolean {
-    return change.kind === "put" && (this.store === "redis" || change.embedding !== null);
+    return change.kind === "put" && (this.id === "redis" || change.embedding !== null);
   }
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
@@ -102,7 +102,7 @@ export class InMemoryProjection implements Projection {
 
   flaw(entry: LiveEntry, expected: PutChange): string | null {
     const { documentJson = null, embedding = null } = entry.data ?? {};
-    if (this.store === "redis") {
+    if (this.id === "redis") {
       const sound = documentJson !== null && checksumOf(documentJson, embedding) === entry.checksum;
       return sound ? null : "the data does not fit the checksum";
     }
@@ -123,7 +123,7 @@ export class InMemoryProjection implements Projection {
 
   async health(): Promise<ProjectionHealth> {
     try {
-      await this.#interrupt(`${this.store} health`);
+      await this.#interrupt(`${this.id} health`);
       return { state: "healthy" };
     } catch (error) {
       return { state: "down", reason: (error as Error).message };
@@ -133,12 +133,12 @@ export class InMemoryProjection implements Projection {
   async #operation<T>(name: string, signal: AbortSignal, work: () => T): Promise<T> {
     if (signal.aborted) {
       const options = { cause: signal.reason };
-      if (isTimeout(signal)) throw new StoreUnavailableError(this.store, "no answer before the deadline", options);
-      throw new AbortedError(`a call to ${this.store}`, options);
+      if (isTimeout(signal)) throw new StoreUnavailableError(this.id, "no answer before the deadline", options);
+      throw new AbortedError(`a call to ${this.id}`, options);
     }
-    await this.#interrupt(`${this.store} ${name}`);
+    await this.#interrupt(`${this.id} ${name}`);
     const result = work();
-    await this.#interrupt(`${this.store} ${name} answered`);
+    await this.#interrupt(`${this.id} ${name} answered`);
     return result;
   }
 
@@ -149,7 +149,7 @@ export class InMemoryProjection implements Projection {
       this.entries.set(text, { state: "tombstone", namespace, memoryId, version });
       return;
     }
-    const keepsDocuments = this.store === "redis";
+    const keepsDocuments = this.id === "redis";
     this.entries.set(text, {
       state: "live",
       namespace,

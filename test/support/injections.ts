@@ -1,4 +1,5 @@
-import type { CheckScope, DriftKind, StoreName } from "../../src/index.ts";
+import type { StoreId } from "../../src/domain/store-id.ts";
+import type { CheckScope, DriftKind } from "../../src/index.ts";
 import { unitVector } from "./memories.ts";
 import { type Content, finish, hashOf, type LedgerRow, otherContent, putHashes, readReplaced } from "./raw-stores.ts";
 import { type SnapshotEditor, unit } from "./snapshot-editor.ts";
@@ -20,7 +21,7 @@ export interface Injected {
 
 /** One kind of drift in one store, made by plain commands of that store. */
 export interface Injection {
-  readonly store: StoreName;
+  readonly store: StoreId;
   readonly kind: DriftKind;
   /** What happened to the store. */
   readonly what: string;

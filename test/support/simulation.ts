@@ -1,14 +1,10 @@
 import { Checker } from "../../src/consistency/check/checker.ts";
 import { Pace } from "../../src/consistency/check/pace.ts";
 import type { Finding } from "../../src/consistency/check/report.ts";
-import {
-  type MnemosyncError,
-  type StoreName,
-  StoreRefusedError,
-  StoreUnavailableError,
-} from "../../src/domain/errors.ts";
+import { type MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../../src/domain/errors.ts";
 import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import { encodeMemory } from "../../src/domain/memory.ts";
+import type { StoreId } from "../../src/domain/store-id.ts";
 import { FEED_START } from "../../src/feed/change-source.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Backlog } from "../../src/write/backlog.ts";
@@ -79,7 +75,7 @@ export class Simulation {
     const fault = this.faults.find((planned) => planned.operation === operation && planned.times > 0);
     if (fault === undefined) return;
     fault.times--;
-    const store = operation.startsWith("ledger") ? "postgres" : (operation.split(" ")[0] as StoreName);
+    const store = operation.startsWith("ledger") ? "postgres" : (operation.split(" ")[0] as StoreId);
     // A refusal is an answer: it never stands for an operation that took effect, or may yet.
     const refused = fault.refused && !/ (answered|underway)$/.test(operation);
     throw refused ? new StoreRefusedError(store, "planned") : new StoreUnavailableError(store, "planned");

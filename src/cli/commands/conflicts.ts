@@ -105,7 +105,9 @@ function detailsText(conflict: ConflictDetails): string {
     both("version", (side) => versionText(side.version)),
     both("modified", (side) => (side.modifiedAt === null ? "-" : new Date(side.modifiedAt).toISOString())),
     both("vector", (side) => (side.embedding === null ? "-" : `${side.embedding.length} numbers`)),
-    both("written by", (side) => (side.versionVector === null ? "-" : printable(JSON.stringify(side.versionVector), 40))),
+    both("written by", (side) =>
+      side.versionVector === null ? "-" : printable(JSON.stringify(side.versionVector), 40),
+    ),
     ...(differences?.fields ?? []).map(({ path, left, right }) => [
       printable(path, 40),
       left === undefined ? "-" : printable(JSON.stringify(left), 50),

@@ -6,7 +6,7 @@ import { startProgress } from "../progress.ts";
 
 export const STORE_NAMES = ["postgres", "redis", "faiss"] as const;
 
-type StoreName = (typeof STORE_NAMES)[number];
+type StoreId = (typeof STORE_NAMES)[number];
 
 /** Adds the flags of every command that checks. */
 export function addScopeFlags(command: Command): void {
@@ -30,7 +30,7 @@ export function wholeNumber(text: string): number {
 export async function checkWithProgress(sync: MemorySynchronizer, invocation: Invocation): Promise<ConsistencyReport> {
   const { signal, flags } = invocation;
   const scope = flags.scope as CheckScope;
-  const stores = flags.store as readonly StoreName[] | undefined;
+  const stores = flags.store as readonly StoreId[] | undefined;
   const rate = flags.rate as number | undefined;
   // Only a deep check looks at every memory one by one, so only then does a total mean anything.
   const watched = process.stderr.isTTY && scope === "deep";

@@ -1,4 +1,4 @@
-import type { StoreName } from "../../domain/errors.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { CheckerParts } from "./check-options.ts";
 import type { CheckRun } from "./check-run.ts";
 import type { Comparer } from "./comparer.ts";
@@ -10,7 +10,7 @@ export interface CheckContext {
   readonly parts: CheckerParts;
   /** Under which its progress is kept. */
   readonly name: string;
-  readonly stores: readonly StoreName[];
+  readonly stores: readonly StoreId[];
   readonly pace: Pace;
   readonly signal: AbortSignal;
 }

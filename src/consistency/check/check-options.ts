@@ -1,5 +1,5 @@
-import type { StoreName } from "../../domain/errors.ts";
 import type { IndexShape } from "../../domain/schema.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -34,7 +34,7 @@ export interface CheckOptions {
   /** @default "full" */
   readonly scope?: CheckScope;
   /** Which copies are compared with the ledger; `postgres` has `deep` look at the ledger's own data. @default all */
-  readonly stores?: readonly StoreName[];
+  readonly stores?: readonly StoreId[];
   /**
    * Whether a check of the same kind that was cut short on this node (killed, or its ledger lost) is gone on with, when
    * it showed its last sign of life within the hour. One that was aborted by its caller has ended.

@@ -1,7 +1,8 @@
 import { type BucketDigests, BucketSet } from "../../domain/buckets.ts";
-import type { StoreName } from "../../domain/errors.ts";
 import { ConfigurationError } from "../../domain/errors.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { Eviction, Projection } from "../../stores/projection.ts";
+import { digestedBy } from "../../stores/traits.ts";
 import { buildReport, type CheckContext } from "./check-context.ts";
 import type { CheckerParts, CheckOptions } from "./check-options.ts";
 import { CheckRun } from "./check-run.ts";
@@ -16,7 +17,7 @@ export const PAGE_SIZE = 1_000;
 /** Memories per page, at most, when the data is read too, and the bytes that a page should have. */
 const DEEP_PAGE = { pageSize: 256, pageBytes: 8 * 1_048_576 };
 
-const ALL_STORES: readonly StoreName[] = ["postgres", "redis", "faiss"];
+const ALL_STORES: readonly StoreId[] = ["postgres", "redis", "faiss"];
 
 /**
  * Finds drift: suspect, then confirm. No snapshot spans three stores, so a difference seen in passing may be a write on
@@ -143,7 +144,7 @@ export class Checker {
     const totals = await Promise.all(
       projections.map(async (projection) => {
         const [expected, found] = await Promise.all([
-          ledger.readDigests(projection.store, signal),
+          ledger.readDigests(digestedBy(projection.traits), signal),
           projection.digest(signal),
         ]);
         for (const bucket of expected.differences(found)) buckets.add(bucket);
@@ -165,13 +166,13 @@ export class Checker {
     return evictions;
   }
 
-  #projections(stores: readonly StoreName[]): Projection[] {
-    return this.#parts.projections.filter(({ store }) => stores.includes(store));
+  #projections(stores: readonly StoreId[]): Projection[] {
+    return this.#parts.projections.filter(({ id: store }) => stores.includes(store));
   }
 
-  #stores(wanted: readonly StoreName[] | undefined): readonly StoreName[] {
+  #stores(wanted: readonly StoreId[] | undefined): readonly StoreId[] {
     const present = ALL_STORES.filter(
-      (store) => store === "postgres" || this.#parts.projections.some((projection) => projection.store === store),
+      (store) => store === "postgres" || this.#parts.projections.some((projection) => projection.id === store),
     );
     if (wanted === undefined) return present;
     const absent = wanted.find((store) => !present.includes(store));
@@ -185,7 +186,7 @@ export class Checker {
 }
 
 /** Progress of all stores goes by the scope alone: only such a check says that all was clean. */
-function checkName(scope: CheckScope | "sweep", stores: readonly StoreName[]): string {
+function checkName(scope: CheckScope | "sweep", stores: readonly StoreId[]): string {
   const isWhole = ALL_STORES.every((store) => stores.includes(store) || store !== "redis");
   return isWhole && stores.includes("postgres") ? scope : `${scope}:${stores.join("+")}`;
 }

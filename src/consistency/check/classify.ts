@@ -1,5 +1,6 @@
 import type { LedgerVersion } from "../../ledger/read-statements.ts";
-import type { Eviction, ProjectionName, StoredEntry } from "../../stores/projection.ts";
+import type { Eviction, StoredEntry } from "../../stores/projection.ts";
+import { keepsMemory, type ProjectionTraits } from "../../stores/traits.ts";
 import type { DriftKind } from "./report.ts";
 
 /** What is wrong with an entry, and what was seen. */
@@ -13,11 +14,10 @@ export interface Drift {
 /** What a projection has to hold of a memory. */
 export type Expectation = "live" | "nothing" | "tombstone";
 
-/** What `store` has to hold of `ledger` at the time `now` (ms since 1970); undefined: the ledger does not know the memory. */
-export function expectationOf(ledger: LedgerVersion, store: ProjectionName): Expectation {
+/** What a projection of given traits has to hold of a memory. */
+export function expectationOf(ledger: LedgerVersion, traits: ProjectionTraits): Expectation {
   if (ledger.checksum === null) return "tombstone";
-  if (store === "faiss" && ledger.faissVersion === null) return "nothing";
-  return "live";
+  return keepsMemory(traits, ledger.hasEmbedding) ? "live" : "nothing";
 }
 
 /**
@@ -25,7 +25,7 @@ export function expectationOf(ledger: LedgerVersion, store: ProjectionName): Exp
  * checksum. Null when they agree. Pure: every case is in the table of its unit test.
  */
 export function classify(
-  store: ProjectionName,
+  traits: ProjectionTraits,
   ledger: LedgerVersion | undefined,
   entry: StoredEntry | null,
   now: number,
@@ -39,7 +39,7 @@ export function classify(
   }
   // Past its time a memory is shown by nobody; the store may have dropped it before the sweeper has.
   if (entry === null && ledger.expiresAt !== null && ledger.expiresAt <= now) return null;
-  switch (expectationOf(ledger, store)) {
+  switch (expectationOf(ledger, traits)) {
     case "live":
       return classifyLive(ledger, entry, eviction);
     case "nothing":

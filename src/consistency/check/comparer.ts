@@ -1,10 +1,12 @@
 import { type BucketDigests, BucketSet, BucketTally } from "../../domain/buckets.ts";
-import { foreignReason } from "../../domain/foreign.ts";
 import { keyText, type MemoryKey, plainKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
+import { LEDGER_ID } from "../../domain/store-id.ts";
 import type { ConfirmedVersion } from "../../ledger/check-statements.ts";
+import { isUnderway } from "../../ledger/check-statements.ts";
 import type { LedgerVersion } from "../../ledger/read-statements.ts";
 import type { Eviction, Projection, StoredEntry } from "../../stores/projection.ts";
+import { foreignTo, identityOf } from "../../stores/traits.ts";
 import type { CheckerParts } from "./check-options.ts";
 import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
@@ -132,11 +134,11 @@ export class Comparer {
     view: PageView,
   ): Drift | null {
     const eviction = this.#options.evictions.get(projection) ?? "none";
-    const drift = classify(projection.store, row, entry, this.#parts.now(), eviction);
+    const drift = classify(projection.traits, row, entry, this.#parts.now(), eviction);
     if (row === undefined || this.#isMiss(drift)) return drift;
     const expected = view.changes.get(keyText(row));
     if (expected?.kind !== "put" || expected.version !== row.version) return drift;
-    const foreign = projection.store === "faiss" ? foreignReason(this.#parts.indexShape, expected) : null;
+    const foreign = foreignTo(projection.traits, expected);
     // Whatever the index holds instead: publishing the ledger's vector again is no way out.
     if (foreign !== null) return { kind: "foreign", evidence: foreign };
     if (entry?.state !== "live") return drift;
@@ -173,7 +175,7 @@ export class Comparer {
     const { deep } = this.#options;
     return await ledger.confirming(keys, overdueMs, this.#signal, async ({ rows, busy }) => {
       const isSettled = (key: MemoryKey): boolean =>
-        !busy.has(keyText(key)) && !isUnderway(rows.get(keyText(key)), projection);
+        !busy.has(keyText(key)) && !isOnItsWay(rows.get(keyText(key)), projection);
       const settled = keys.filter(isSettled);
       const underway = keys.filter((key) => !isSettled(key));
       if (settled.length === 0) return underway;
@@ -206,12 +208,12 @@ export class Comparer {
     drifts: readonly (Drift | null)[],
   ): Promise<readonly (Drift | null)[]> {
     const differing = keys.filter((_, index) => drifts[index] != null);
-    if (projection.store !== "faiss" || differing.length === 0) return drifts;
+    if (projection.traits.vectorShape === undefined || differing.length === 0) return drifts;
     const changes = await this.#parts.ledger.readChanges(differing, this.#signal);
     return drifts.map((drift, index) => {
       if (drift === null) return drift;
       const change = changes.get(keyText(keys[index] as MemoryKey));
-      const evidence = change?.kind === "put" ? foreignReason(this.#parts.indexShape, change) : null;
+      const evidence = foreignTo(projection.traits, change);
       return evidence === null ? drift : { kind: "foreign", evidence };
     });
   }
@@ -225,7 +227,7 @@ export class Comparer {
   ): void {
     this.#log.add({
       ...key,
-      store: projection.store,
+      store: projection.id,
       kind: drift.kind,
       expectedVersion: row?.version ?? null,
       foundVersion: entry === null || entry.state === "malformed" ? null : entry.version,
@@ -241,7 +243,7 @@ export class Comparer {
       for (const flaw of await ledger.readFlaws(locked, this.#signal)) {
         this.#log.add({
           ...plainKey(flaw),
-          store: "postgres",
+          store: LEDGER_ID,
           kind: "corrupt",
           expectedVersion: flaw.version,
           foundVersion: flaw.version,
@@ -252,6 +254,6 @@ export class Comparer {
   }
 }
 
-function isUnderway(row: ConfirmedVersion | undefined, projection: Projection): boolean {
-  return row?.underway[projection.store] ?? false;
+function isOnItsWay(row: ConfirmedVersion | undefined, projection: Projection): boolean {
+  return row !== undefined && isUnderway(row.underway, identityOf(projection));
 }

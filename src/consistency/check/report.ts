@@ -1,5 +1,5 @@
-import type { StoreName } from "../../domain/errors.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 
 /**
  * How a store differs from the ledger:
@@ -39,7 +39,7 @@ export const CHECK_SCOPES: readonly CheckScope[] = ["quick", "full", "deep"];
 
 /** One proven difference between a store and the ledger. */
 export interface Finding extends MemoryKey {
-  readonly store: StoreName;
+  readonly store: StoreId;
   readonly kind: DriftKind;
   /** What the ledger says; null when it does not know the memory. */
   readonly expectedVersion: number | null;
@@ -54,12 +54,12 @@ export interface ConsistencyReport {
   readonly clean: boolean;
   readonly scope: CheckScope;
   /** Stores that were looked at. */
-  readonly stores: readonly StoreName[];
+  readonly stores: readonly StoreId[];
   /** Memories of the ledger that were compared. */
   readonly checked: number;
   readonly findings: readonly Finding[];
   /** Memory id → stores in which it differs. Ids of several namespaces share an entry. */
-  readonly byMemory: Readonly<Record<string, StoreName[]>>;
+  readonly byMemory: Readonly<Record<string, StoreId[]>>;
   /** True when there was more drift than a report holds: repair what is listed, then check again. */
   readonly truncated: boolean;
   /** Memories that a Redis with an evicting policy does not hold: cache misses, no drift. */
@@ -71,8 +71,8 @@ export interface ConsistencyReport {
 }
 
 /** Memory id → stores in which it differs. */
-export function storesByMemory(findings: readonly Finding[]): Record<string, StoreName[]> {
-  const byMemory: Record<string, StoreName[]> = Object.create(null);
+export function storesByMemory(findings: readonly Finding[]): Record<string, StoreId[]> {
+  const byMemory: Record<string, StoreId[]> = Object.create(null);
   for (const { memoryId, store } of findings) {
     byMemory[memoryId] ??= [];
     const stores = byMemory[memoryId];

@@ -1,5 +1,5 @@
-import type { StoreName } from "../../domain/errors.ts";
 import { BUCKET_COUNT } from "../../domain/keys.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { Eviction, Projection } from "../../stores/projection.ts";
 import type { CheckContext } from "./check-context.ts";
 import { CheckRun } from "./check-run.ts";
@@ -8,7 +8,7 @@ import type { Finding } from "./report.ts";
 import { WALK_START, Walk, type WalkPosition } from "./walk.ts";
 
 export interface SweepOptions {
-  readonly stores?: readonly StoreName[];
+  readonly stores?: readonly StoreId[];
   /** How much of a round the slice should be, more than 0, at most 1: a page is not cut. */
   readonly share: number;
   readonly signal: AbortSignal;
@@ -48,7 +48,7 @@ export async function runSweepSlice(
   const comparer = new Comparer(parts, { deep: false, ledgerToo: false, projections, evictions }, run.log, signal);
   const pages = { pageSize: PAGE_SIZE, pageBytes: null };
   const walk = new Walk(parts, { projections, buckets: null, ...pages }, comparer, start ?? WALK_START, signal);
-  const stores = projections.map(({ store }) => store);
+  const stores = projections.map(({ id: store }) => store);
   const goal = sweepCoverage(start ?? WALK_START, stores) + options.share;
   try {
     for (let seen = await walk.step(); seen !== null; seen = await walk.step()) {
@@ -70,7 +70,7 @@ export async function runSweepSlice(
 }
 
 /** The share of a round that is done, 0 to 1. Buckets are filled evenly, so the bucket says how far the ledger is. */
-export function sweepCoverage(position: WalkPosition | null, projections: readonly StoreName[]): number {
+export function sweepCoverage(position: WalkPosition | null, projections: readonly StoreId[]): number {
   if (position === null) return 1;
   if (position.stage === "ledger") return LEDGER_PART * (((position.after?.bucket ?? -1) + 1) / BUCKET_COUNT);
   const done = Math.max(0, projections.indexOf(position.stage));

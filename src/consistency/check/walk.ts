@@ -1,12 +1,13 @@
 import type { BucketSet } from "../../domain/buckets.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { KeyPosition, LedgerVersion } from "../../ledger/read-statements.ts";
-import type { Projection, ProjectionName } from "../../stores/projection.ts";
+import type { Projection } from "../../stores/projection.ts";
 import type { CheckerParts } from "./check-options.ts";
 import type { Comparer } from "./comparer.ts";
 
 /** Where a walk is: at the ledger's memories, or at the entries of one projection. */
 export interface WalkPosition {
-  readonly stage: "ledger" | ProjectionName;
+  readonly stage: "ledger" | StoreId;
   /** The last memory that was compared; null at the start, and in the other stages. */
   readonly after: KeyPosition | null;
 }
@@ -107,7 +108,7 @@ export class Walk {
     if (rows.length > 0) await this.#comparer.compareRows(rows);
     if (pageBytes !== null && !isLast) this.#adaptPage(this.#comparer.bytes - bytes, rows.length, pageBytes);
     if (last !== undefined) this.#after = positionOf(last);
-    if (isLast) this.#enter(this.#options.projections[0]?.store);
+    if (isLast) this.#enter(this.#options.projections[0]?.id);
     return listed.length;
   }
 
@@ -117,9 +118,9 @@ export class Walk {
     this.#pageSize = Math.max(1, Math.min(this.#options.pageSize, fitting, this.#pageSize * 4));
   }
 
-  async #stepProjection(store: ProjectionName): Promise<number> {
+  async #stepProjection(store: StoreId): Promise<number> {
     const { projections, strangersIn } = this.#options;
-    const index = projections.findIndex((projection) => projection.store === store);
+    const index = projections.findIndex((projection) => projection.id === store);
     const projection = projections[index];
     if (projection === undefined) {
       this.#enter(undefined);
@@ -128,17 +129,17 @@ export class Walk {
     this.#strangersIn ??= strangersIn?.(projection) ?? null;
     const buckets = this.#strangersIn;
     if (buckets?.size === 0) {
-      this.#enter(projections[index + 1]?.store);
+      this.#enter(projections[index + 1]?.id);
       return 0;
     }
     const page = await projection.scan(this.#cursor, buckets === null ? {} : { buckets }, this.#signal);
     await this.#comparer.compareStrangers(projection, page.entries);
     this.#cursor = page.cursor;
-    if (page.cursor === null) this.#enter(projections[index + 1]?.store);
+    if (page.cursor === null) this.#enter(projections[index + 1]?.id);
     return page.entries.length;
   }
 
-  #enter(stage: ProjectionName | undefined): void {
+  #enter(stage: StoreId | undefined): void {
     this.#stage = stage ?? "done";
     this.#after = null;
     this.#cursor = null;

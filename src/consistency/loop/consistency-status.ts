@@ -1,5 +1,5 @@
-import type { StoreName } from "../../domain/errors.ts";
 import { BUCKET_COUNT } from "../../domain/keys.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { CheckState } from "../../ledger/progress-statements.ts";
 import { sweepCoverage } from "../check/sweep.ts";
@@ -26,19 +26,19 @@ export interface CheckStatus {
 export interface ConsistencyStatus {
   readonly checks: readonly CheckStatus[];
   /** Findings that are not repaired, by store and kind. */
-  readonly findings: readonly { readonly store: StoreName; readonly kind: string; readonly count: number }[];
+  readonly findings: readonly { readonly store: StoreId; readonly kind: string; readonly count: number }[];
 }
 
 export async function readConsistencyStatus(
   records: Pick<CheckRecords, "checkStates" | "countFindings">,
-  projections: readonly StoreName[],
+  projections: readonly StoreId[],
   signal: AbortSignal,
 ): Promise<ConsistencyStatus> {
   const [states, findings] = await Promise.all([records.checkStates(signal), records.countFindings(signal)]);
   return { checks: states.map((state) => checkStatus(state, projections)), findings };
 }
 
-function checkStatus(state: CheckState, projections: readonly StoreName[]): CheckStatus {
+function checkStatus(state: CheckState, projections: readonly StoreId[]): CheckStatus {
   const coverage = coverageOf(state, projections);
   // A sweep's time includes its pauses, so that its rest is an estimate in time of day, as that of the others is.
   const elapsedMs = Date.now() - state.startedAt;
@@ -56,7 +56,7 @@ function checkStatus(state: CheckState, projections: readonly StoreName[]): Chec
   };
 }
 
-function coverageOf({ scope, position, finishedAt }: CheckState, projections: readonly StoreName[]): number | null {
+function coverageOf({ scope, position, finishedAt }: CheckState, projections: readonly StoreId[]): number | null {
   const kind = scope.split(":")[0];
   if (kind === "quick") return null;
   if (finishedAt !== null) return 1;

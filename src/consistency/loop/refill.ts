@@ -2,6 +2,7 @@ import type { MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Projection } from "../../stores/projection.ts";
+import { wantedChange } from "../../stores/traits.ts";
 import type { Pace } from "../check/pace.ts";
 import { isSound } from "../repair/republish.ts";
 
@@ -49,7 +50,9 @@ export async function refill(
   return applied;
 
   async function publish(page: readonly MemoryChange[]): Promise<void> {
-    const changes = page.filter((change) => projection.holds(change) && isSound(change));
+    const changes = page.filter(
+      (change) => change.kind === "put" && wantedChange(projection.traits, change) !== null && isSound(change),
+    );
     if (changes.length === 0) return;
     for (const answer of await projection.publish(changes, signal)) if (answer === "applied") applied++;
   }

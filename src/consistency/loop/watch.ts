@@ -1,9 +1,9 @@
 import type { ConflictStrategy } from "../../conflict/strategy.ts";
-import type { StoreName } from "../../domain/errors.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Projection, ProjectionName } from "../../stores/projection.ts";
+import type { Projection } from "../../stores/projection.ts";
 import type { Checker } from "../check/checker.ts";
 import type { Pace } from "../check/pace.ts";
 import type { DriftKind, Finding } from "../check/report.ts";
@@ -31,7 +31,7 @@ export interface WatchParts {
   readonly strategy: string | ConflictStrategy;
   readonly repairsMax: number;
   /** Told how many memories a store was given that had lost everything. */
-  readonly onRefilled?: (store: ProjectionName, memories: number) => void;
+  readonly onRefilled?: (store: StoreId, memories: number) => void;
 }
 
 /** What one pass came to. */
@@ -58,7 +58,7 @@ export class ConsistencyWatch {
   async runOnce(signal: AbortSignal): Promise<WatchPass> {
     const { checker, projections, isLeader, sweepMs, intervalMs } = this.#parts;
     const leader = isLeader();
-    const own: StoreName[] = projections.some(({ store }) => store === "faiss") ? ["faiss"] : [];
+    const own: StoreId[] = projections.some(({ id: store }) => store === "faiss") ? ["faiss"] : [];
     if (!leader && own.length === 0) return { leader, checked: 0, findings: 0, repair: null };
     const scope = leader ? {} : { stores: own };
     const findings = new Map<string, Finding>();
@@ -87,14 +87,14 @@ export class ConsistencyWatch {
       // Where everything may be evicted, so may the name.
       if ((await projection.eviction?.(signal)) === "all") continue;
       const generation = await projection.generation(signal);
-      const name = `generation:${projection.store}`;
+      const name = `generation:${projection.id}`;
       const known = await records.readMeta(name, signal);
       if (known === generation) continue;
       if (known !== null) {
-        log.warn({ store: projection.store }, "check.store_began_anew");
+        log.warn({ store: projection.id }, "check.store_began_anew");
         await this.#refill(projection, signal);
       }
-      const report = await checker.run({ scope: "full", stores: ["postgres", projection.store], signal });
+      const report = await checker.run({ scope: "full", stores: ["postgres", projection.id], signal });
       take(report.findings);
       checked += report.checked;
       await records.writeMeta(name, generation, signal);
@@ -109,8 +109,8 @@ export class ConsistencyWatch {
     const pace = this.#parts.pace();
     try {
       const memories = await refill(ledger, projection, pace, signal);
-      onRefilled?.(projection.store, memories);
-      log.info({ store: projection.store, memories }, "repair.store_refilled");
+      onRefilled?.(projection.id, memories);
+      log.info({ store: projection.id, memories }, "repair.store_refilled");
     } finally {
       pace.end();
     }

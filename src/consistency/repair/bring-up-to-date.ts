@@ -1,6 +1,7 @@
 import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import type { Projection, Replacement, StoredEntry } from "../../stores/projection.ts";
+import { wantedChange } from "../../stores/traits.ts";
 import type { RepairerParts, RepairStep } from "./repair-options.ts";
 import { isSound, readSides, type Sides } from "./republish.ts";
 
@@ -21,7 +22,7 @@ export async function bringUpToDate(
     await projection.replace(replacements, step.signal);
     const replaced = replacements.map(({ key }) => key);
     for (const { key } of outdated(projection, replaced, await readSides(parts, projection, replaced, step.signal))) {
-      differences.set(keyText(key), `${projection.store} does not hold the new version yet: run the check again`);
+      differences.set(keyText(key), `${projection.id} does not hold the new version yet: run the check again`);
     }
   }
   return differences;
@@ -31,7 +32,7 @@ function outdated(projection: Projection, keys: readonly MemoryKey[], sides: rea
   return keys.flatMap((key, index) => {
     const { change, entry } = sides[index] as Sides;
     if (change === null || !isSound(change)) return [];
-    const wanted = change.kind === "tombstone" || projection.holds(change) ? change : null;
+    const wanted = wantedChange(projection.traits, change);
     return agrees(projection, entry, wanted) ? [] : [{ key, found: entry, change: wanted }];
   });
 }

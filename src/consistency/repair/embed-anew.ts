@@ -28,7 +28,7 @@ export async function embedAnew(
 ): Promise<Verdict[]> {
   const { embedder, indexShape, validator, records } = parts;
   const { signal } = step;
-  const index = parts.projections.find(({ store }) => store === "faiss");
+  const index = parts.projections.find(({ id: store }) => store === "faiss");
   const fits =
     embedder !== null &&
     (indexShape.model === undefined || indexShape.model === embedder.model) &&

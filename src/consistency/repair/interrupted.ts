@@ -39,13 +39,13 @@ async function settlePage(
     for (const record of ofLedger) if (!flawed.has(keyText(record))) settle(record, "the ledger's data fits again");
   }
   for (const projection of projections) {
-    const mine = records.filter(({ store }) => store === projection.store);
+    const mine = records.filter(({ store }) => store === projection.id);
     if (mine.length === 0) continue;
     const entries = await projection.read(mine, { data: true }, signal);
     const changes = await ledger.readChanges(mine, signal);
     mine.forEach((record, index) => {
       const entry = entries[index] ?? null;
-      if (classify(projection.store, versions.get(keyText(record)), entry, now()) !== null) return;
+      if (classify(projection.traits, versions.get(keyText(record)), entry, now()) !== null) return;
       const change = changes.get(keyText(record));
       const comparable = entry?.state === "live" && change?.kind === "put" && entry.version === change.version;
       if (comparable && projection.flaw(entry, change) !== null) return;

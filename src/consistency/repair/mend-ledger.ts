@@ -35,7 +35,7 @@ export async function mendLedger(
 ): Promise<Verdict[]> {
   const { ledger, records, projections } = parts;
   const { signal } = step;
-  const redis = projections.find((projection) => projection.store === "redis");
+  const redis = projections.find((projection) => projection.id === "redis");
   const [versions, changes, copies, flaws] = await Promise.all([
     ledger.readVersions(findings, signal),
     ledger.readChanges(findings, signal),

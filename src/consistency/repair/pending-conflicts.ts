@@ -1,10 +1,11 @@
 import { differences, type SideDifferences } from "../../conflict/differences.ts";
 import type { Candidate, ConflictStrategy, Resolution } from "../../conflict/strategy.ts";
 import { checksumOf, embeddingFromBytes } from "../../domain/checksum.ts";
-import { NotFoundError, type StoreName, ValidationError } from "../../domain/errors.ts";
+import { NotFoundError, ValidationError } from "../../domain/errors.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
 import { canonicalJson, type MemoryDocument, type Privacy } from "../../domain/memory.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import { parseVector, type VersionVector } from "../../domain/version-vector.ts";
 import type { ConflictFilter, ConflictOrigin, ConflictRecord } from "../../ledger/conflict-statements.ts";
 import { CONFLICT_KINDS, type DriftKind, type Finding } from "../check/report.ts";
@@ -183,7 +184,7 @@ function checkId(id: string, path: string): void {
   if (!/^[0-9]{1,18}$/.test(id)) throw new ValidationError(path, `${JSON.stringify(id)} is no id: expected a number`);
 }
 
-function findingOf(record: ConflictRecord, store: StoreName): Finding {
+function findingOf(record: ConflictRecord, store: StoreId): Finding {
   const { namespace, memoryId, evidence, foundVersion } = record;
   const kind = record.kind as DriftKind;
   return { namespace, memoryId, store, kind, expectedVersion: record.ledgerVersion, foundVersion, evidence };

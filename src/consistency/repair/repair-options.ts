@@ -1,7 +1,7 @@
 import type { ConflictStrategy } from "../../conflict/strategy.ts";
-import type { StoreName } from "../../domain/errors.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
 import type { IndexShape, MemoryValidator } from "../../domain/schema.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { Embedder } from "../../embed/embedder.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
@@ -40,7 +40,7 @@ export interface RepairOptions {
   /** Findings of other kinds are left alone. @default all */
   readonly kinds?: readonly DriftKind[];
   /** Findings of other stores are left alone. @default all */
-  readonly stores?: readonly StoreName[];
+  readonly stores?: readonly StoreId[];
   /** Findings that are dealt with in this run, at most; the rest is deferred. At least 1. @default unlimited */
   readonly repairsMax?: number;
   /** Only says what would be done: nothing is changed and nothing kept. @default false */
@@ -51,7 +51,7 @@ export interface RepairOptions {
 
 /** What became of one finding. */
 export interface RepairDetail extends MemoryKey {
-  readonly store: StoreName;
+  readonly store: StoreId;
   readonly kind: DriftKind;
   /** `planned` only in a dry run. */
   readonly outcome: "repaired" | "failed" | "deferred" | "planned";

@@ -1,6 +1,7 @@
 import { DEFAULT_STRATEGY } from "../../conflict/registry.ts";
 import type { ConflictStrategy } from "../../conflict/strategy.ts";
-import { InternalError, MnemosyncError, type StoreName, ValidationError } from "../../domain/errors.ts";
+import { InternalError, MnemosyncError, ValidationError } from "../../domain/errors.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import { CONFLICT_KINDS, type ConsistencyReport, DRIFT_KINDS, type DriftKind, type Finding } from "../check/report.ts";
 import { embedAnew } from "./embed-anew.ts";
 import { settleInterrupted } from "./interrupted.ts";
@@ -23,7 +24,7 @@ import { resolveConflicts } from "./resolve-conflicts.ts";
 const BATCH_SIZE = 250;
 const CONCURRENCY = 2;
 
-const STORES: readonly StoreName[] = ["postgres", "redis", "faiss"];
+const STORES: readonly StoreId[] = ["postgres", "redis", "faiss"];
 
 /** What is done about findings of one sort: all of them, in batches. */
 interface Task {
@@ -49,7 +50,7 @@ export class Repairer {
     const strategy = this.#strategy(options.strategy ?? DEFAULT_STRATEGY);
     const step: RepairStep = { dryRun, signal };
     const kinds = new Set<DriftKind>(options.kinds ?? DRIFT_KINDS);
-    const stores = new Set<StoreName>(options.stores ?? STORES);
+    const stores = new Set<StoreId>(options.stores ?? STORES);
     const wanted = report.findings.filter(({ kind, store }) => kinds.has(kind) && stores.has(store));
     const findings = wanted.slice(0, options.repairsMax);
     const interrupted = dryRun ? 0 : await settleInterrupted(this.#parts, signal);
@@ -105,7 +106,7 @@ export class Repairer {
       ],
       parts.projections.map((projection) =>
         each(
-          plain.filter(({ store }) => store === projection.store),
+          plain.filter(({ store }) => store === projection.id),
           (batch) => republish(parts, projection, batch, step),
         ),
       ),

@@ -1,9 +1,9 @@
 import { checksumOf } from "../../domain/checksum.ts";
-import { foreignReason } from "../../domain/foreign.ts";
 import { keyText, type MemoryKey, plainKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import type { LedgerVersion } from "../../ledger/read-statements.ts";
 import type { Projection, Replacement, StoredEntry } from "../../stores/projection.ts";
+import { foreignTo, wantedChange } from "../../stores/traits.ts";
 import { classify } from "../check/classify.ts";
 import type { Finding } from "../check/report.ts";
 import { type EvidenceStamp, LEDGER_WINS, storeEvidence } from "./evidence.ts";
@@ -92,22 +92,21 @@ export function movedOn(finding: Finding, { change, entry }: Sides): boolean {
 
 export const MOVED = "changed since the check: run it again";
 
-function plan(
-  { indexShape, now }: RepairerParts,
-  projection: Projection,
-  finding: Finding,
-  sides: Sides,
-): Replacement | Verdict {
+function plan({ now }: RepairerParts, projection: Projection, finding: Finding, sides: Sides): Replacement | Verdict {
   if (!isSound(sides.change)) return failed("the ledger's own data is damaged: nothing sound to publish");
   if (movedOn(finding, sides)) {
-    const agrees = classify(projection.store, rowOf(sides.change), sides.entry, now()) === null;
+    const agrees = classify(projection.traits, rowOf(sides.change), sides.entry, now()) === null;
     return agrees ? repaired("agrees by now") : deferred(MOVED);
   }
   const { change } = sides;
   // One vector that the index refuses would have all others of its batch refused with it.
-  const foreign = projection.store === "faiss" && change?.kind === "put" ? foreignReason(indexShape, change) : null;
+  const foreign = foreignTo(projection.traits, change ?? undefined);
   if (foreign !== null) return failed(`${foreign}: run the check again`);
-  return { key: plainKey(finding), found: sides.entry, change: wanted(projection, change) };
+  return {
+    key: plainKey(finding),
+    found: sides.entry,
+    change: change === null ? null : wantedChange(projection.traits, change),
+  };
 }
 
 /** The ledger's narrow row of what it says, as far as comparing needs it. */
@@ -118,18 +117,11 @@ function rowOf(change: MemoryChange | null): LedgerVersion | undefined {
     ...plainKey(change),
     version: change.version,
     checksum: put?.checksum ?? null,
-    redisVersion: change.version,
-    faissVersion: put?.embedding == null ? null : change.version,
+    hasEmbedding: put?.embedding != null,
     modifiedAt: change.modifiedAt,
     expiresAt: put?.expiresAt ?? null,
     transactionId: "",
   };
-}
-
-/** What a projection should hold for a change: nothing where it has no use for it and needs no trace of the version. */
-function wanted(projection: Projection, change: MemoryChange | null): MemoryChange | null {
-  if (change === null || change.kind === "tombstone") return change;
-  return projection.holds(change) ? change : null;
 }
 
 function judge(
@@ -163,7 +155,7 @@ async function verify(
   ]);
   return replacements.map(({ key, change }, index) => {
     const entry = entries[index] ?? null;
-    const drift = classify(projection.store, versions.get(keyText(key)), entry, now());
+    const drift = classify(projection.traits, versions.get(keyText(key)), entry, now());
     if (drift !== null) return drift.evidence;
     const sound = change?.kind !== "put" || entry?.state !== "live" || entry.version !== change.version;
     return sound ? null : projection.flaw(entry, change);

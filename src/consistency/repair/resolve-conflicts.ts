@@ -89,7 +89,7 @@ export async function resolveConflicts(
   }
   const stamp = { strategy: strategy.name, pendingBecause: null };
   for (const projection of parts.projections) {
-    const of = (list: readonly Finding[]): Finding[] => list.filter(({ store }) => store === projection.store);
+    const of = (list: readonly Finding[]): Finding[] => list.filter(({ store }) => store === projection.id);
     await spread(verdicts, of(byRule), (part) => republish(parts, projection, part, step));
     await spread(verdicts, of(byStrategy), (part) => republish(parts, projection, part, step, stamp));
   }
@@ -128,7 +128,7 @@ async function readCases(parts: RepairerParts, findings: readonly Finding[], sig
 }
 
 function projectionOf(parts: RepairerParts, store: "redis" | "faiss"): Projection | undefined {
-  return parts.projections.find((projection) => projection.store === store);
+  return parts.projections.find((projection) => projection.id === store);
 }
 
 /** Conflicts that a strategy is asked about beside each other: it may have to ask somebody itself. */
@@ -255,7 +255,7 @@ async function evidenceOf(
   for (const projection of parts.projections) {
     const others = winners.flatMap((winner) =>
       winner.item.findings
-        .filter((finding) => finding !== winner.item.redis && finding.store === projection.store)
+        .filter((finding) => finding !== winner.item.redis && finding.store === projection.id)
         .map((finding) => ({ winner, finding })),
     );
     if (others.length === 0) continue;

@@ -43,7 +43,7 @@ const readiness = route({
     const health = service.sync.health();
     const capabilities = service.sync.capabilities();
     const ready = capabilities.read && capabilities[query.require];
-    const unhealthy = Object.values(health).some(({ state, checks }) => checks > 0 && state !== "healthy");
+    const unhealthy = Object.values(health).some((report) => report.checks > 0 && report.state !== "healthy");
     // Reasons may name hosts: whoever has no key is told the states only.
     const stores = Object.fromEntries(
       Object.entries(health).map(([store, report]) => [store, { state: report.state, reason: null }]),

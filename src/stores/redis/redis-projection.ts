@@ -18,6 +18,7 @@ import type {
   ScanPage,
   StoredEntry,
 } from "../projection.ts";
+import type { ProjectionTraits } from "../traits.ts";
 import { PageDigest } from "./page-digest.ts";
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
@@ -62,7 +63,8 @@ const PREPARE_TTL_MS = 60_000;
  * (or a primary with replicas) by scripts of many keys, and on a cluster by a pipeline of scripts of one key each.
  */
 export class RedisProjection implements Projection {
-  readonly store = "redis";
+  readonly id = "redis";
+  readonly traits: ProjectionTraits;
   readonly #client: Redis | Cluster;
   readonly #scripts: ScriptRunner;
   readonly #codec: RedisCodec;
@@ -80,6 +82,11 @@ export class RedisProjection implements Projection {
       ownsClient = false,
       callTimeoutMs = 10_000,
     } = options;
+    this.traits = {
+      scope: "shared",
+      holds: new Set(storeEmbedding ? ["documents", "vectors"] : ["documents"]),
+      cache: true,
+    };
     this.#client = client;
     this.#scripts = new ScriptRunner(client, ownsClient, callTimeoutMs);
     this.#codec = new RedisCodec(prefix, storeEmbedding);
@@ -88,10 +95,6 @@ export class RedisProjection implements Projection {
     this.#callTimeoutMs = callTimeoutMs;
     this.#prepareKey = `${prefix}:prepare:${options.nodeId}`;
     this.#generationKey = `${prefix}:generation`;
-  }
-
-  holds(change: MemoryChange): boolean {
-    return change.kind === "put";
   }
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {

@@ -1,17 +1,25 @@
 import type { Candidate, Conflict, ConflictBase } from "../../../src/conflict/strategy.ts";
-import type { StoreName } from "../../../src/domain/errors.ts";
 import type { MemoryDocument } from "../../../src/domain/memory.ts";
+import type { StoreId } from "../../../src/domain/store-id.ts";
 
 export function document(fields: Partial<MemoryDocument> = {}): MemoryDocument {
   return { content: "base", memoryType: "episodic", importance: 0.5, metadata: {}, privacy: "full", ...fields };
 }
 
 /** A live candidate at version 4, modified at 1,000, unless `fields` say otherwise. */
-export function candidate(store: StoreName, fields: Partial<Candidate> = {}): Candidate {
-  return { store, version: 4, modifiedAt: 1_000, versionVector: null, document: document(), embedding: null, ...fields };
+export function candidate(store: StoreId, fields: Partial<Candidate> = {}): Candidate {
+  return {
+    store,
+    version: 4,
+    modifiedAt: 1_000,
+    versionVector: null,
+    document: document(),
+    embedding: null,
+    ...fields,
+  };
 }
 
-export function tombstone(store: StoreName, fields: Partial<Candidate> = {}): Candidate {
+export function tombstone(store: StoreId, fields: Partial<Candidate> = {}): Candidate {
   return candidate(store, { ...fields, document: null });
 }
 

@@ -3,7 +3,8 @@ import { decide } from "../../../src/conflict/decide.ts";
 import { preferStore } from "../../../src/conflict/prefer-store.ts";
 import { BUILT_IN_STRATEGIES, DEFAULT_STRATEGY, StrategyRegistry } from "../../../src/conflict/registry.ts";
 import type { ConflictStrategy } from "../../../src/conflict/strategy.ts";
-import { ConfigurationError, type StoreName } from "../../../src/domain/errors.ts";
+import { ConfigurationError } from "../../../src/domain/errors.ts";
+import type { StoreId } from "../../../src/domain/store-id.ts";
 import { base, candidate, conflict, document } from "./conflicts.ts";
 
 const named = (name: unknown): ConflictStrategy =>
@@ -94,5 +95,5 @@ test.each<[unknown, string]>([
   [["redis", "mysql"], '"mysql" is no store'],
   [["redis", "redis"], "names redis twice"],
 ])("prefer_store refuses the order %j", (order, message) => {
-  expect(refusal(() => preferStore(order as StoreName[]))).toContain(message);
+  expect(refusal(() => preferStore(order as StoreId[]))).toContain(message);
 });

@@ -6,8 +6,8 @@ import { merge } from "../../../src/conflict/merge.ts";
 import { preferStore } from "../../../src/conflict/prefer-store.ts";
 import type { Conflict, ConflictStrategy, Resolution } from "../../../src/conflict/strategy.ts";
 import { versionVector } from "../../../src/conflict/version-vector.ts";
-import type { StoreName } from "../../../src/domain/errors.ts";
 import type { MemoryDocument } from "../../../src/domain/memory.ts";
+import type { StoreId } from "../../../src/domain/store-id.ts";
 import { base, candidate, conflict, document, floats, tombstone } from "./conflicts.ts";
 
 /** Method: the whole table. Rows: recorded conflicts. Columns: what each strategy makes of them. */
@@ -22,7 +22,7 @@ const COLUMNS = {
 } satisfies Record<string, ConflictStrategy>;
 
 /** A store: its side is chosen. A document: it is written, with the embedding beside it. */
-type Expected = StoreName | { readonly document: MemoryDocument; readonly embedding?: Float32Array };
+type Expected = StoreId | { readonly document: MemoryDocument; readonly embedding?: Float32Array };
 
 interface Row {
   readonly given: Conflict;
@@ -200,7 +200,11 @@ const ROWS: Record<string, Row> = {
     given: conflict(
       [
         candidate("postgres", { document: document({ content: "ledger" }), versionVector: { a: 4, b: 2 } }),
-        candidate("redis", { document: document({ content: "redis" }), modifiedAt: 9_000, versionVector: { a: 3, b: 2 } }),
+        candidate("redis", {
+          document: document({ content: "redis" }),
+          modifiedAt: 9_000,
+          versionVector: { a: 3, b: 2 },
+        }),
       ],
       { base: base() },
     ),

@@ -81,7 +81,10 @@ export function put(
 ): PutChange {
   const content = `${memoryId} at ${version}`;
   const document = { content, memoryType: "test", importance: 0.5, metadata: {}, privacy: "full" as const };
-  return putChange(encodeMemory({ namespace, memoryId }, document, embedding), version, { versionVector: {}, modifiedAt: 1 });
+  return putChange(encodeMemory({ namespace, memoryId }, document, embedding), version, {
+    versionVector: {},
+    modifiedAt: 1,
+  });
 }
 
 export function tombstone(memoryId: string, version: number, namespace = "default"): MemoryChange {

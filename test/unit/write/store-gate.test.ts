@@ -7,7 +7,7 @@ const DOWN = new StoreUnavailableError("redis", "gone");
 
 /** A store whose health a test decides, and a clock that it moves. */
 class Fixture implements Probed {
-  readonly store = "redis";
+  readonly id = "redis";
   now = 1_000;
   probes = 0;
   answer: ProjectionHealth = { state: "healthy" };

@@ -21,6 +21,7 @@ import type {
   ScanPage,
   StoredEntry,
 } from "../../projection.ts";
+import type { ProjectionTraits } from "../../traits.ts";
 import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "../options.ts";
 import type { HostStatistics, SearchHit, WireKeyedEntry } from "../protocol/messages.ts";
 import { exactScore, projectChecked } from "../protocol/metric.ts";
@@ -58,7 +59,8 @@ export interface FaissDependencies {
  * their own signal fires.
  */
 export class FaissProjection implements Projection {
-  readonly store = "faiss";
+  readonly id = "faiss";
+  readonly traits: ProjectionTraits;
   readonly #options: ResolvedFaissOptions;
   readonly #lock: DirectoryLock;
   readonly #client: HostClient;
@@ -71,6 +73,8 @@ export class FaissProjection implements Projection {
 
   private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
     const { source, sourceReady, log = silentLog, random = Math.random, now = Date.now } = dependencies;
+    const { dimension, metric, model } = options;
+    this.traits = { scope: "node", holds: new Set(["vectors"]), vectorShape: { dimension, metric, model } };
     this.#options = options;
     this.#lock = lock;
     this.#log = log;
@@ -126,16 +130,6 @@ export class FaissProjection implements Projection {
     return this.#client.pid;
   }
 
-  /** Numbers per vector. */
-  get dimension(): number {
-    return this.#options.dimension;
-  }
-
-  /** The model whose vectors it holds; null when models are not told apart. */
-  get model(): string | null {
-    return this.#options.model;
-  }
-
   /** FAISS's factory string of the namespaces' main indexes. */
   get factory(): string {
     return this.#options.factory;
@@ -146,10 +140,6 @@ export class FaissProjection implements Projection {
     const { connection } = this.#client;
     const caughtUpAt = connection === null ? null : (this.#positions.get(connection)?.caughtUpAt ?? null);
     return caughtUpAt === null ? null : Math.max(0, this.#now() - caughtUpAt);
-  }
-
-  holds(change: MemoryChange): boolean {
-    return change.kind === "put" && change.embedding !== null;
   }
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,71 @@
+import { ConfigurationError } from "../domain/errors.ts";
+import { LEDGER_ID, RESERVED_STORE_IDS, type StoreId } from "../domain/store-id.ts";
+import type { Projection } from "./projection.ts";
+import { isVectorIndex, type VectorIndex } from "./vector-index.ts";
+
+const ID_PATTERN = /^[a-z][a-z0-9_-]{0,62}$/;
+
+/** The projections of one node, by id. The order of registration is the order of reports and of precedence. */
+export class StoreRegistry {
+  readonly projections: readonly Projection[];
+  readonly #byId: ReadonlyMap<StoreId, Projection>;
+
+  /** @throws {ConfigurationError} An id is malformed, reserved or taken twice, or a projection holds nothing. */
+  constructor(projections: readonly Projection[]) {
+    const byId = new Map<StoreId, Projection>();
+    for (const projection of projections) {
+      checkStoreId(projection.id);
+      if (byId.has(projection.id)) {
+        throw new ConfigurationError(`two stores have the id "${projection.id}": give each an id of its own`);
+      }
+      checkTraits(projection);
+      byId.set(projection.id, projection);
+    }
+    this.projections = [...projections];
+    this.#byId = byId;
+  }
+
+  /** Ids of all stores, the ledger first. */
+  get ids(): readonly StoreId[] {
+    return [LEDGER_ID, ...this.#byId.keys()];
+  }
+
+  get(id: StoreId): Projection | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The first registered projection that can be searched; null where there is none. */
+  get vectorIndex(): VectorIndex | null {
+    return this.projections.find(isVectorIndex) ?? null;
+  }
+
+  /** The first registered projection that reads ask before the ledger; null where there is none. */
+  get cache(): Projection | null {
+    return this.projections.find(({ traits }) => traits.cache === true) ?? null;
+  }
+}
+
+/** @throws {ConfigurationError} The id of a projection breaks the pattern, or is reserved. */
+export function checkStoreId(id: unknown): asserts id is StoreId {
+  if (typeof id !== "string" || !ID_PATTERN.test(id)) {
+    throw new ConfigurationError(
+      `store id ${JSON.stringify(id)}: expected a lower-case letter, then at most 62 of a-z, 0-9, "-" and "_"`,
+    );
+  }
+  if (RESERVED_STORE_IDS.includes(id)) {
+    throw new ConfigurationError(`store id "${id}" is reserved (${RESERVED_STORE_IDS.join(", ")}): choose another one`);
+  }
+}
+
+function checkTraits({ id, traits }: Projection): void {
+  const { scope, holds } = (traits ?? {}) as Partial<Projection["traits"]>;
+  if (scope !== "shared" && scope !== "node") {
+    throw new ConfigurationError(`store "${id}": traits.scope is ${String(scope)}, expected "shared" or "node"`);
+  }
+  if (
+    !(holds instanceof Set) ||
+    holds.size === 0 ||
+    [...holds].some((part) => part !== "documents" && part !== "vectors")
+  )
+    throw new ConfigurationError(`store "${id}": traits.holds must be a Set of "documents", "vectors" or both`);
+}

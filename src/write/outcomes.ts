@@ -1,0 +1,109 @@
+import { type MnemosyncError, ValidationError, VersionConflictError } from "../domain/errors.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import type { FirstAnswer } from "../ledger/transaction-statements.ts";
+import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
+import type { DecisionSummary } from "./commit.ts";
+import type { StoreOutcome, SyncOutcome } from "./outcome.ts";
+import type { Decision, WriteIntent } from "./plan.ts";
+import type { StorePublish } from "./publish.ts";
+
+/** A store that outcomes tell of. */
+interface ReportedStore {
+  readonly id: StoreId;
+  readonly traits: ProjectionTraits;
+}
+
+/** Makes outcomes that tell of every store of this node. */
+export class Outcomes {
+  readonly #stores: readonly ReportedStore[];
+
+  constructor(stores: readonly ReportedStore[]) {
+    this.#stores = stores;
+  }
+
+  /** Ids of the stores beside the ledger. */
+  get storeIds(): readonly StoreId[] {
+    return this.#stores.map(({ id }) => id);
+  }
+
+  /** The outcome of a memory that was not written because of `error`. */
+  failed({ namespace, memoryId }: MemoryKey, error: MnemosyncError): SyncOutcome {
+    const stores = this.#record("failed", () => "failed");
+    return { namespace, memoryId, version: 0, checksum: null, status: "failed", stores, transactionId: null, error };
+  }
+
+  /** The outcome of one intent, from what was decided and how far each store is. */
+  decided(
+    intent: WriteIntent,
+    decision: Decision,
+    transactionId: string | null,
+    published: readonly StorePublish[],
+  ): SyncOutcome {
+    const { namespace, memoryId } = intent.key;
+    if (decision.action === "conflict") {
+      const { version, checksum } = decision;
+      const error = new VersionConflictError(memoryId, intent.expectedVersion ?? 0, version);
+      const stores = this.#record("unchanged", () => "unchanged");
+      return { namespace, memoryId, version, checksum, status: "conflict", stores, transactionId: null, error };
+    }
+    if (decision.action === "unchanged") {
+      const { version, checksum, vectors } = decision;
+      const stores = this.#record("unchanged", ({ traits }) =>
+        keepsMemory(traits, vectors) ? "unchanged" : "not_applicable",
+      );
+      return { namespace, memoryId, version, checksum, status: "unchanged", stores, transactionId: null };
+    }
+    const { version, checksum } = decision.write;
+    const stores = this.#record("applied", ({ id, traits }) => {
+      const answer = published.find(({ store }) => store === id);
+      if (answer === undefined || !keepsMemory(traits, decision.vectors)) return "not_applicable";
+      if (answer.failure !== null) return "pending";
+      return answer.overtaken.has(keyText(intent.key)) ? "failed" : "applied";
+    });
+    return { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
+  }
+
+  /** The first answer under an idempotency key, said again, with how far the stores are by now. */
+  repeated(intents: readonly WriteIntent[], first: FirstAnswer): SyncOutcome[] {
+    const summaries = first.outcomes as DecisionSummary[];
+    if (summaries.length !== intents.length) {
+      throw new ValidationError(
+        "idempotencyKey",
+        `was used for ${summaries.length} memories before, and now for ${intents.length}: use a new key for a new write`,
+      );
+    }
+    return intents.map((intent, index) => {
+      const { action, version, checksum, vectors } = summaries[index]!;
+      if (action !== "write") return this.decided(intent, { action, version, checksum, vectors }, null, []);
+      const { namespace, memoryId } = intent.key;
+      const stores = this.#record("applied", ({ id, traits }) => {
+        if (!keepsMemory(traits, vectors)) return "not_applicable";
+        return first.pending.has(`${id} ${keyText(intent.key)}`) ? "pending" : "applied";
+      });
+      const { transactionId } = first;
+      return { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
+    });
+  }
+
+  /** Outcomes of an atomic batch in which some memory was not at its expected version: none was written. */
+  atomicConflict(intents: readonly WriteIntent[], decisions: readonly Decision[]): SyncOutcome[] {
+    const outcomes = intents.map((intent, index) => {
+      const decision = decisions[index]!;
+      return decision.action === "conflict" ? this.decided(intent, decision, null, []) : null;
+    });
+    const cause = outcomes.find((candidate) => candidate !== null)?.error;
+    return outcomes.map((found, index) => found ?? this.failed(intents[index]!.key, cause!));
+  }
+
+  #record(ledger: StoreOutcome, of: (store: ReportedStore) => StoreOutcome): Record<StoreId, StoreOutcome> {
+    const record: Record<StoreId, StoreOutcome> = { [LEDGER_ID]: ledger };
+    for (const store of this.#stores) record[store.id] = of(store);
+    return record;
+  }
+}
+
+function statusOf(stores: Readonly<Record<StoreId, StoreOutcome>>): "synced" | "degraded" {
+  const isBehind = Object.values(stores).some((store) => store === "pending" || store === "failed");
+  return isBehind ? "degraded" : "synced";
+}
