@@ -19,29 +19,12 @@ import type {
   StoredEntry,
 } from "../projection.ts";
 import type { ProjectionTraits } from "../traits.ts";
+import { REDIS_DEFAULTS, type RedisProjectionOptions } from "./options.ts";
 import { PageDigest } from "./page-digest.ts";
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
 import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
 import { COUNT, DIGEST, DUMP, GENERATION, KEYS, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
-
-export interface RedisProjectionOptions {
-  /** What every key begins with; no colon needed at its end. @default "mnemosync" */
-  prefix?: string;
-  /** Whether hashes hold the vectors too. Without them Redis is smaller, and reads take the vector from the ledger. @default true */
-  storeEmbedding?: boolean;
-  /**
-   * Milliseconds that a deleted memory's version is remembered, to fend off a late publish of an older one. Longer than
-   * the slowest sweep and than any writer can be paused. @default 86_400_000 (one day)
-   */
-  tombstoneTtlMs?: number;
-  /** Names this node's key for proving that Redis takes writes. */
-  nodeId: string;
-  /** Milliseconds that one script call may take, whatever longer deadline its caller has. @default 10_000 */
-  callTimeoutMs?: number;
-  /** Whether the client is ours: a silent link may be cut, so that it is made anew. @default false */
-  ownsClient?: boolean;
-}
 
 interface ScriptPage {
   readonly reply: ScriptReply;
@@ -76,11 +59,11 @@ export class RedisProjection implements Projection {
 
   constructor(client: Redis | Cluster, options: RedisProjectionOptions) {
     const {
-      prefix = "mnemosync",
-      storeEmbedding = true,
-      tombstoneTtlMs = 86_400_000,
-      ownsClient = false,
-      callTimeoutMs = 10_000,
+      prefix = REDIS_DEFAULTS.prefix,
+      storeEmbedding = REDIS_DEFAULTS.storeEmbedding,
+      tombstoneTtlMs = REDIS_DEFAULTS.tombstoneTtlMs,
+      ownsClient = REDIS_DEFAULTS.ownsClient,
+      callTimeoutMs = REDIS_DEFAULTS.callTimeoutMs,
     } = options;
     this.traits = {
       scope: "shared",

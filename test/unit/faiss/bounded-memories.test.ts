@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import { RecentPublishes } from "../../../src/stores/faiss/client/recent-publishes.ts";
 import type { StagedBlock } from "../../../src/stores/faiss/host/flat-space.ts";
 import { HeldBatches } from "../../../src/stores/faiss/host/held-batches.ts";
-import { resolveOptions } from "../../../src/stores/faiss/options.ts";
 import type { WireChange } from "../../../src/stores/faiss/protocol/messages.ts";
 import {
   ChangeCursor,
@@ -11,6 +10,7 @@ import {
   packWireChanges,
   rowsByNamespace,
 } from "../../../src/stores/faiss/protocol/packed-changes.ts";
+import { resolveOptions } from "../../../src/stores/faiss/settings.ts";
 
 const change = (memoryId: string, version = 1): WireChange => ({
   namespace: "n",
@@ -105,7 +105,9 @@ test("packed changes are those that were packed, whatever their ids; what is cut
 test("options out of bounds are refused by name, value and bounds", () => {
   const good = { directory: "/tmp/x", dimension: 8 };
   expect(resolveOptions(good)).toMatchObject({ metric: "cosine", model: null, snapshotsKept: 2, hostStallMs: 60_000 });
-  expect(() => resolveOptions({ ...good, dimension: 0 })).toThrow("faiss.dimension is 0, and must be");
+  expect(() => resolveOptions({ ...good, dimension: 0 })).toThrow(
+    "option faiss.dimension: Too small: expected number to be >=1; found 0",
+  );
   expect(() => resolveOptions({ ...good, dimension: 1.5 })).toThrow(/dimension/);
   expect(() => resolveOptions({ ...good, directory: "" })).toThrow(/directory/);
   expect(() => resolveOptions({ ...good, metric: "manhattan" as "ip" })).toThrow(/metric/);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { StoreUnavailableError } from "../../../src/domain/errors.ts";
 import type { HostConnection } from "../../../src/stores/faiss/client/host-connection.ts";
 import { LedgerFollower } from "../../../src/stores/faiss/client/ledger-follower.ts";
-import { resolveOptions } from "../../../src/stores/faiss/options.ts";
+import { resolveOptions } from "../../../src/stores/faiss/settings.ts";
 import { MemorySource, recordingLog } from "./support.ts";
 
 /** A host that dies as soon as it is to load snapshot 7, and knows of an older one. */

@@ -22,13 +22,14 @@ import type {
   StoredEntry,
 } from "../../projection.ts";
 import type { ProjectionTraits } from "../../traits.ts";
-import { type CatchUpProgress, type FaissOptions, type ResolvedFaissOptions, resolveOptions } from "../options.ts";
+import type { CatchUpProgress, FaissOptions } from "../options.ts";
 import type { HostStatistics, SearchHit, WireKeyedEntry } from "../protocol/messages.ts";
 import { exactScore, projectChecked } from "../protocol/metric.ts";
 import { packChanges } from "../protocol/packed-changes.ts";
 import { removeAbandonedScratch } from "../protocol/scratch.ts";
 import { withBlocks } from "../protocol/vector-blocks.ts";
 import { readEntries, storedEntry, vectorFlaw, wireReplacement } from "../protocol/wire-entries.ts";
+import { type ResolvedFaissOptions, resolveOptions } from "../settings.ts";
 import { DirectoryLock } from "../snapshots/directory-lock.ts";
 import { SnapshotSchedule } from "../snapshots/snapshot-schedule.ts";
 import type { FaissStatistics } from "./faiss-statistics.ts";

@@ -1,0 +1,122 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { ConfigurationError } from "../../domain/errors.ts";
+import type { FaissOptions } from "./options.ts";
+
+const count = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) => z.number().int().min(minimum).max(maximum);
+const share = () => z.number().min(0).max(1);
+
+/**
+ * The settings under `faiss`, declared once: bounds, default and description. `FaissOptions` documents the same fields
+ * for programs; the type check at the end of this file keeps the two equal.
+ */
+export const faissSettings = z
+  .strictObject({
+    directory: z
+      .string()
+      .min(1, "expected the folder of the index's snapshots")
+      .describe("Folder of the vector index; one process at a time may use it"),
+    dimension: count(1, 16_384).default(384).describe("Numbers per vector"),
+    metric: z.enum(["cosine", "ip", "l2"]).default("cosine").describe("How vectors are compared"),
+    model: z.string().min(1).max(256).optional().describe("The embedding model whose vectors the index holds"),
+    factory: z
+      .string()
+      .regex(/^[A-Za-z0-9_,()[\]-]{1,64}$/, 'expected a factory string of FAISS, like "HNSW32" or "IVF1024,Flat"')
+      .default("Flat")
+      .describe(
+        "Main index of large namespaces as FAISS's factory takes it: Flat is exact, HNSW32 and others are faster",
+      ),
+    nprobe: count(1, 1_000_000).default(32).describe("Lists of an IVF index that a search looks into"),
+    efSearch: count(1, 100_000).default(128).describe("Candidates that a search of an HNSW index keeps"),
+    mainRowsMin: count(1)
+      .default(20_000)
+      .describe("Vectors of a namespace from which on it gets a main index other than Flat"),
+    deltaShareMax: share()
+      .default(0.25)
+      .describe("Share of a namespace's vectors outside of its main index at which the main index is built again"),
+    deadShareMax: share()
+      .default(0.3)
+      .describe("Share of a namespace's vectors that are dead at which the namespace is rewritten without them"),
+    snapshotsKept: count(1, 100)
+      .default(2)
+      .describe("Snapshots kept; an older one takes over when the newest turns out to be damaged"),
+    snapshotIntervalMs: count(100, 86_400_000)
+      .default(300_000)
+      .describe("Milliseconds after a change until the index is saved with it"),
+    snapshotChangesMax: count(1).default(200_000).describe("Changes after which the index is saved at once"),
+    hostPingIntervalMs: count(10, 60_000)
+      .default(5_000)
+      .describe("Milliseconds between two signs of life asked of the index's process"),
+    hostStallMs: count(20, 3_600_000)
+      .default(60_000)
+      .describe(
+        "Milliseconds without a sign of life after which the index's process is restarted; at least twice hostPingIntervalMs",
+      ),
+    hostBackoffMaxMs: count(10, 600_000)
+      .default(30_000)
+      .describe("Milliseconds between two starts of an index process that keeps crashing, at most"),
+    hostThreads: count(1, 256)
+      .optional()
+      .describe("Threads that FAISS may use; one less than the machine has by default, and at least 1"),
+    pendingCallsMax: count(1, 65_536)
+      .default(1_024)
+      .describe("Calls that may wait for the index's process at a time; further ones are refused"),
+    heldBytesMax: count(0)
+      .default(268_435_456)
+      .describe("Bytes of vectors held for prepared transactions; beyond them, vectors are sent again at publish"),
+    heldTtlMs: count(1_000, 86_400_000)
+      .default(120_000)
+      .describe("Milliseconds that the vectors of a prepared transaction are held; longer than a transaction may take"),
+    closeTimeoutMs: count(10, 600_000)
+      .default(5_000)
+      .describe("Milliseconds that a close waits for the index's process to end before it is killed"),
+  })
+  .superRefine(({ hostPingIntervalMs, hostStallMs }, context) => {
+    if (hostStallMs >= 2 * hostPingIntervalMs) return;
+    const message = `expected at least twice hostPingIntervalMs, which is ${2 * hostPingIntervalMs}`;
+    context.addIssue({ code: "custom", path: ["hostStallMs"], message });
+  });
+
+/** The settings with their defaults, as they come out of a configuration. */
+export type FaissSettings = z.output<typeof faissSettings>;
+
+/** Options that only a program can give. */
+type ProgramOnly = "onProgress";
+
+export type ResolvedFaissOptions = Omit<FaissSettings, "model" | "hostThreads"> & {
+  readonly model: string | null;
+  readonly hostThreads: number;
+  readonly onProgress: NonNullable<FaissOptions[ProgramOnly]>;
+};
+
+/** The options with their defaults. @throws {ConfigurationError} naming the option, the expected and the found value. */
+export function resolveOptions(options: FaissOptions): ResolvedFaissOptions {
+  const { onProgress = () => undefined, ...input } = options;
+  const parsed = faissSettings.safeParse(input);
+  if (!parsed.success) throw optionError(parsed.error, input);
+  const { directory, model = null, hostThreads = Math.max(1, availableParallelism() - 1), ...others } = parsed.data;
+  return { ...others, directory: resolve(directory), model, hostThreads, onProgress };
+}
+
+function optionError(error: z.ZodError, input: Record<string, unknown>): ConfigurationError {
+  const [issue] = error.issues;
+  if (issue?.code === "unrecognized_keys") {
+    const known = Object.keys(faissSettings.shape).join(", ");
+    return new ConfigurationError(`unknown option faiss.${issue.keys[0]}; there are ${known}`, { cause: error });
+  }
+  const name = String(issue?.path[0] ?? "");
+  const found = input[name] === undefined ? "nothing was given" : `found ${JSON.stringify(input[name])}`;
+  return new ConfigurationError(`option faiss.${name}: ${issue?.message ?? "is not valid"}; ${found}`, {
+    cause: error,
+  });
+}
+
+/** `true` when both have the same fields, of the same types, and require the same ones. */
+type Same<A, B> = [A, Required<A>] extends [B, Required<B>]
+  ? [B, Required<B>] extends [A, Required<A>]
+    ? true
+    : never
+  : never;
+/** Does not compile once schema and interface differ. */
+true satisfies Same<z.input<typeof faissSettings>, Omit<FaissOptions, ProgramOnly>>;

@@ -1,0 +1,36 @@
+import { z } from "zod";
+import { REDIS_DEFAULTS, type RedisProjectionOptions } from "./options.ts";
+
+/** The settings of the Redis projection, at the top level of a configuration. The connection has settings of its own. */
+export const redisSettings = z.strictObject({
+  redisPrefix: z
+    .string()
+    .regex(/^[^:\s]{1,64}$/, "expected 1 to 64 characters without colon or white space")
+    .default(REDIS_DEFAULTS.prefix)
+    .describe("What every Redis key begins with"),
+  redisStoreEmbedding: z
+    .boolean()
+    .default(REDIS_DEFAULTS.storeEmbedding)
+    .describe("Whether Redis holds the vectors too; without them, memories with a vector are read from Postgres"),
+  redisTombstoneTtlMs: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(86_400_000)
+    .default(REDIS_DEFAULTS.tombstoneTtlMs)
+    .describe("Milliseconds that Redis remembers a deleted memory's version"),
+});
+
+/** The settings with their defaults, as they come out of a configuration. */
+export type RedisSettings = z.output<typeof redisSettings>;
+
+/** The projection's share of a configuration. */
+export function redisProjectionOptions(
+  settings: RedisSettings,
+): Required<Pick<RedisProjectionOptions, "prefix" | "storeEmbedding" | "tombstoneTtlMs">> {
+  return {
+    prefix: settings.redisPrefix,
+    storeEmbedding: settings.redisStoreEmbedding,
+    tombstoneTtlMs: settings.redisTombstoneTtlMs,
+  };
+}
