@@ -1,6 +1,7 @@
 import type { StoreId } from "../domain/store-id.ts";
 import { LinkedAbort } from "./linked-abort.ts";
 import { onAbort } from "./on-abort.ts";
+import { Lifecycle, type Service, type ServiceStatus } from "./service.ts";
 import { type HealthState, type Observation, StoreHealth } from "./store-health.ts";
 
 /** What a store says of itself: `degraded` answers without serving, `down` does not answer. */
@@ -51,16 +52,15 @@ const UNHEALTHY_PART = 1 / 4;
  *
  * idle ──start──► running ──stop──► stopped (final). `check` works in every state.
  */
-export class HealthMonitor {
+export class HealthMonitor implements Service {
   readonly store: StoreId;
   readonly #options: HealthMonitorOptions;
   readonly #timeoutMs: number;
   readonly #slowMs: number;
   readonly #now: () => number;
   readonly #health = new StoreHealth();
-  readonly #stopping = new AbortController();
+  readonly #lifecycle = new Lifecycle();
   #probe: Probe;
-  #done: Promise<void> | null = null;
   #underway: Promise<void> | null = null;
   #wake: (() => void) | null = null;
   #checks = 0;
@@ -77,12 +77,17 @@ export class HealthMonitor {
     this.#now = options.now ?? (() => performance.now());
   }
 
+  get name(): string {
+    return `health:${this.store}`;
+  }
+
+  /** The store's state, as last seen. The state of the monitor itself is in `status`. */
   get state(): HealthState {
     return this.#health.state;
   }
 
   get running(): boolean {
-    return this.#done !== null && !this.#stopping.signal.aborted;
+    return this.#lifecycle.state === "running";
   }
 
   /** From now on asks in another way: a sharper question than whether the link is alive. */
@@ -119,16 +124,19 @@ export class HealthMonitor {
     this.#wake?.();
   }
 
-  /** Twice is once. */
   start(): void {
-    this.#done ??= this.#run(this.#stopping.signal);
+    this.#lifecycle.start((signal) => this.#run(signal));
   }
 
   /** Resolves once no check is under way and no timer is left. Safe before `start`, and twice. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#done;
+    await this.#lifecycle.stop();
     await this.#underway;
+  }
+
+  /** Of the monitor: a check that finds the store down has done its work. `report` is about the store. */
+  status(): ServiceStatus {
+    return { state: this.#lifecycle.state, lastError: null };
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -167,14 +175,14 @@ export class HealthMonitor {
 
   async #check(): Promise<void> {
     const startedAt = this.#now();
-    const abort = new LinkedAbort(this.#stopping.signal, this.#timeoutMs);
+    const abort = new LinkedAbort(this.#lifecycle.signal, this.#timeoutMs);
     let answer: ProbeAnswer;
     try {
       answer = await this.#answer(abort);
     } finally {
       abort.release();
     }
-    if (this.#stopping.signal.aborted && answer.state === "down") return; // Our own end says nothing about the store.
+    if (this.#lifecycle.signal.aborted && answer.state === "down") return; // Our own end says nothing about the store.
     const tookMs = this.#now() - startedAt;
     this.#lastMs = tookMs;
     this.#lastAt = this.#now();

@@ -1,8 +1,10 @@
+import { backoffCeilingMs } from "./backoff.ts";
 import { pause } from "./deadline.ts";
 import type { Log } from "./log.ts";
+import { Lifecycle, type Service, type ServiceStatus } from "./service.ts";
 
 export interface LoopOptions {
-  /** Names the loop in the log. */
+  /** Names the loop in logs and reports. */
   readonly name: string;
   /** Milliseconds from the end of one pass to the start of the next. */
   readonly intervalMs: number;
@@ -13,14 +15,14 @@ export interface LoopOptions {
   readonly random?: () => number;
 }
 
-/** Longest wait after passes that failed, in intervals. */
+/** Longest wait after failed passes, in intervals. */
 const BACKOFF_INTERVALS_MAX = 12;
 
-/** idle ──start──► running ──stop──► draining ──pass settled──► stopped (final) */
-export class Loop {
+/** Runs a pass again and again, with a rest between two; after failures the rest grows. */
+export class Loop implements Service {
   readonly #options: LoopOptions;
-  readonly #stopping = new AbortController();
-  #done: Promise<void> | null = null;
+  readonly #lifecycle = new Lifecycle();
+  #lastError: string | null = null;
   /** Ends the pause under way; replaced for each. */
   #waking = new AbortController();
 
@@ -28,28 +30,31 @@ export class Loop {
     this.#options = options;
   }
 
-  get running(): boolean {
-    return this.#done !== null && !this.#stopping.signal.aborted;
+  get name(): string {
+    return this.#options.name;
   }
 
-  /** Twice is once. */
   start(): void {
-    this.#done ??= this.#run(this.#stopping.signal);
+    this.#lifecycle.start((signal) => this.#run(signal));
   }
 
   /**
-   * The next pass follows at once, and not after the interval; one that runs now is followed by another one. The wait
-   * after a pass that failed is not cut short.
+   * Skips the rest of the current interval: the next pass follows at once, and a pass that is running now is followed by
+   * another one. The wait after a failed pass is not cut short.
    */
   wake(): void {
     this.#waking.abort();
   }
 
-  /** Resolves once the pass under way is settled and no timer is left. Safe before `start`, and twice. */
+  /** Resolves once the pass under way has settled and no timer is left. Safe before `start`, and twice. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    const stopped = this.#lifecycle.stop();
     this.wake();
-    await this.#done;
+    await stopped;
+  }
+
+  status(): ServiceStatus {
+    return { state: this.#lifecycle.state, lastError: this.#lastError };
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -62,12 +67,19 @@ export class Loop {
       try {
         if (await pass(signal)) waitMs = 0;
         failures = 0;
+        this.#lastError = null;
       } catch (error) {
         if (signal.aborted) return; // Our own abort, surfacing as a rejection.
         failures++;
         cutShort = signal;
-        waitMs = intervalMs * Math.min(2 ** failures * random() + 1, BACKOFF_INTERVALS_MAX);
-        log.warn({ loop: name, error: (error as Error).message, waitMs: Math.round(waitMs) }, "loop.pass_failed");
+        this.#lastError = (error as Error).message;
+        const longestMs = backoffCeilingMs(failures, {
+          baseMs: 2 * intervalMs,
+          maxMs: BACKOFF_INTERVALS_MAX * intervalMs,
+        });
+        // One interval at least: a pass that fails must not run more often than one that succeeds.
+        waitMs = Math.min(intervalMs + random() * longestMs, BACKOFF_INTERVALS_MAX * intervalMs);
+        log.warn({ loop: name, error: this.#lastError, waitMs: Math.round(waitMs) }, "loop.pass_failed");
       }
       await pause(waitMs, cutShort);
     }

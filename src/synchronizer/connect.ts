@@ -1,10 +1,10 @@
 import type { EffectiveOptions } from "../config/options.ts";
 import { NO_REDIS } from "../config/options.ts";
 import { parseOptions } from "../config/parse.ts";
-import { InternalError } from "../domain/errors.ts";
 import { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import { BorrowedPostgres } from "../drivers/postgres/borrowed-postgres.ts";
 import type { RedisLink } from "../drivers/redis/redis-client.ts";
+import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { FaissProjection } from "../stores/faiss/client/faiss-projection.ts";
@@ -141,11 +141,4 @@ async function openIndex(
   const { ledger, migrated, log, onIndexProgress: onProgress } = parts;
   const index = { ...settings, ...(model && { model }), ...(onProgress && { onProgress }) };
   return await FaissProjection.open(index, { source: ledger, sourceReady: migrated, log }, signal);
-}
-
-/** Newest first, each whatever became of the others. */
-async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const close of closers.toReversed()) await close().catch((error: unknown) => failures.push(error));
-  if (failures.length > 0) throw new InternalError(`closing failed: ${String(failures[0])}`, { cause: failures[0] });
 }

@@ -1,6 +1,7 @@
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { Log } from "../../runtime/log.ts";
 import { Loop } from "../../runtime/loop.ts";
+import type { Service, ServiceStatus } from "../../runtime/service.ts";
 
 export interface LeadershipOptions {
   readonly records: Pick<CheckRecords, "acquireLease" | "releaseLease">;
@@ -27,7 +28,7 @@ const RELEASE_TIMEOUT_MS = 2_000;
  * dies at, somebody else has the role within `leaseMs`. The role keeps nodes from doing the same work; nothing becomes
  * wrong when two believe to have it.
  */
-export class Leadership {
+export class Leadership implements Service {
   readonly #options: LeadershipOptions;
   readonly #clock: () => number;
   readonly #loop: Loop;
@@ -45,12 +46,20 @@ export class Leadership {
     });
   }
 
+  get name(): string {
+    return this.#loop.name;
+  }
+
   get isLeader(): boolean {
     return this.#clock() < this.#leaderUntil;
   }
 
   start(): void {
     this.#loop.start();
+  }
+
+  status(): ServiceStatus {
+    return this.#loop.status();
   }
 
   /** Asks once. @returns whether this node has the role. */

@@ -4,6 +4,7 @@ import postgres from "postgres";
 import { BorrowedPostgres } from "../../drivers/postgres/borrowed-postgres.ts";
 import { FaissProjection, HashingEmbedder, type Log, MemorySynchronizer } from "../../index.ts";
 import { Ledger } from "../../ledger/ledger.ts";
+import { closeAll } from "../../runtime/close-all.ts";
 import { Lifeline } from "../servers/lifeline.ts";
 import { openServices, type Services } from "../servers/services.ts";
 
@@ -100,17 +101,4 @@ async function connected(redis: Redis, closers: (() => Promise<unknown>)[]): Pro
   closers.push(async () => redis.disconnect());
   if (redis.status === "wait") await redis.connect();
   return redis;
-}
-
-/** Newest first, each whatever became of the others. */
-async function closeAll(closers: readonly (() => Promise<unknown>)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const close of closers.toReversed()) {
-    try {
-      await close();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
 }

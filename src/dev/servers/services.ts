@@ -1,3 +1,4 @@
+import { closeAll } from "../../runtime/close-all.ts";
 import { containerEngineAnswers, startPostgresContainer, startRedisContainer } from "./containers.ts";
 import { type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./postgres-server.ts";
 import { type EmbeddedRedisOptions, startEmbeddedRedis } from "./redis-server.ts";
@@ -53,7 +54,7 @@ export async function openServices(options: ServicesOptions = {}): Promise<Servi
     redisUrl: redis.url,
     source,
     close: () => {
-      closed ??= closeAll([postgres, redis]);
+      closed ??= closeAll([postgres, redis].map((service) => () => service.close()));
       return closed;
     },
   };
@@ -77,11 +78,7 @@ function fromUrl(url: string | undefined): Promise<Service> | undefined {
 async function openAll(openers: [() => Promise<Service>, () => Promise<Service>]): Promise<[Service, Service]> {
   const [first, second] = await Promise.allSettled([openers[0](), openers[1]()]);
   if (first.status === "fulfilled" && second.status === "fulfilled") return [first.value, second.value];
-  await closeAll([first, second].flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])));
+  const opened = [first, second].flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  await closeAll(opened.map((service) => () => service.close()));
   throw first.status === "rejected" ? first.reason : (second as PromiseRejectedResult).reason;
-}
-
-async function closeAll(services: readonly Service[]): Promise<void> {
-  const outcomes = await Promise.allSettled(services.map((service) => service.close()));
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 }
