@@ -40,12 +40,8 @@ export { bucketOf, DEFAULT_NAMESPACE, type MemoryKey } from "./domain/keys.ts";
 export { canonicalJson, type MemoryDocument, type Privacy } from "./domain/memory.ts";
 export type { MemoryInput } from "./domain/schema.ts";
 export type { VersionVector } from "./domain/version-vector.ts";
-export {
-  type ConnectionPoolEvents,
-  ConnectionPoolManager,
-  type ConnectionPoolOptions,
-  type HealthStatus,
-} from "./drivers/connection-pool-manager.ts";
+export { ConnectionPoolManager } from "./drivers/connection-pool-manager.ts";
+export type { ConnectionPoolEvents, ConnectionPoolOptions, HealthStatus } from "./drivers/connection-pool-options.ts";
 export type { PostgresConnection } from "./drivers/postgres/postgres-access.ts";
 export type { RedisLink } from "./drivers/redis/redis-client.ts";
 export type { Embedder } from "./embed/embedder.ts";

@@ -1,63 +1,38 @@
 import { EventEmitter } from "node:events";
-import { ConfigurationError, StoreUnavailableError } from "../domain/errors.ts";
-import type { StoreId } from "../domain/store-id.ts";
+import { ConfigurationError } from "../domain/errors.ts";
+import { closeAll } from "../runtime/close-all.ts";
 import { withDeadline } from "../runtime/deadline.ts";
-import { HealthMonitor, type HealthReport, type Probe } from "../runtime/health-monitor.ts";
+import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { Loop } from "../runtime/loop.ts";
-import { onAbort } from "../runtime/on-abort.ts";
-import type { HealthState } from "../runtime/store-health.ts";
-import type { PoolStatistics, PostgresAccess, PostgresConnection } from "./postgres/postgres-access.ts";
-import { type PoolCounts, PostgresPool } from "./postgres/postgres-pool.ts";
+import type { Service } from "../runtime/service.ts";
+import { Services } from "../runtime/services.ts";
+import { worstState } from "../runtime/store-health.ts";
+import type {
+  ConnectionPoolEvents,
+  ConnectionPoolOptions,
+  HealthStatus,
+  PoolHealth,
+} from "./connection-pool-options.ts";
+import type { PostgresAccess, PostgresConnection } from "./postgres/postgres-access.ts";
+import { PostgresPool } from "./postgres/postgres-pool.ts";
 import type { RedisLink } from "./redis/redis-client.ts";
-import { isCluster, RedisPool } from "./redis/redis-pool.ts";
+import { RedisPool } from "./redis/redis-pool.ts";
 
-export interface ConnectionPoolOptions {
-  /** `postgres://user:password@host1:port,host2:port/database`, with libpq's `sslmode`, `target_session_attrs` and so on. */
-  postgresUrl: string;
-  /** `redis://`, `rediss://`, `redis+sentinel://…/master/0` or `redis+cluster://…`; null: no Redis. */
-  redisUrl: string | null;
-  /** Connections to Postgres that are kept open. @default 10 */
-  postgresConnectionsMin?: number;
-  /** @default 20 */
-  postgresConnectionsMax?: number;
-  /** Connections to Redis at most, the shared one included. @default 50 */
-  redisConnectionsMax?: number;
-  /** Milliseconds that a call may take, the wait for a connection included. @default 60_000 */
-  commandTimeoutMs?: number;
-  /** Milliseconds between health checks; a store that is not healthy is checked four times as often. @default 30_000 */
-  healthCheckIntervalMs?: number;
-  /** Milliseconds between attempts to reconnect to Redis, at most. @default 5_000 */
-  reconnectIntervalMs?: number;
-  /** Milliseconds after which an idle connection is replaced by a new one. @default 1_800_000 (30 min) */
-  connectionLifetimeMs?: number;
-  log?: Log;
-}
-
-export interface ConnectionPoolEvents {
-  /** A store's state is another one now. */
-  health: [change: { store: StoreId; from: HealthState; to: HealthState; reason: string | null }];
-  /** A health check has ended. */
-  checked: [check: { store: StoreId; outcome: HealthState; milliseconds: number }];
-}
-
-export interface PoolHealth<Statistics> extends HealthReport {
-  /** Connections by state, and calls that wait for one. */
-  readonly connections: Statistics;
-  readonly counts: PoolCounts;
-}
-
-/** What `getHealthStatus` answers. */
-export interface HealthStatus {
-  /** The worst of all. */
-  readonly state: HealthState;
-  readonly postgres: PoolHealth<PoolStatistics>;
-  /** Null without Redis. */
-  readonly redis: PoolHealth<ReturnType<RedisPool["statistics"]>> | null;
-}
-
-/** Milliseconds that the first connection to Redis is waited for: a server may accept it and say nothing. */
+/** Milliseconds to wait for the first connection to Redis: a server may accept it and then stay silent. */
 const REDIS_CONNECT_MS = 5_000;
+
+type ServerName = "postgres" | "redis";
+
+/** A pool, and the monitor whose state is its circuit breaker. */
+interface Watched<Pool> {
+  readonly pool: Pool;
+  readonly monitor: HealthMonitor;
+}
+
+type LeasingPool<Connection> = Pick<PostgresPool | RedisPool, "counts" | "maintain" | "close"> & {
+  use<T>(signal: AbortSignal, work: (connection: Connection) => Promise<T>): Promise<T>;
+};
 
 /**
  * Owns the connections to Postgres and Redis: deadlines on every call, health with a breaker, reconnecting, recycling.
@@ -68,18 +43,22 @@ const REDIS_CONNECT_MS = 5_000;
  * checks find out when it is back. Both servers may go away and come back at any time.
  */
 export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
-  readonly #postgres: PostgresPool;
-  readonly #redis: RedisPool | null;
-  readonly #monitors: { readonly postgres: HealthMonitor; readonly redis: HealthMonitor | null };
-  readonly #upkeep: Loop;
+  /** Started by `start`: the health checks and the upkeep of connections. */
+  readonly services: readonly Service[];
+  readonly #postgres: Watched<PostgresPool>;
+  /** Null without Redis. */
+  readonly #redis: Watched<RedisPool> | null;
+  readonly #running: Services;
   readonly #log: Log;
   readonly #commandTimeoutMs: number;
   #closing: Promise<void> | null = null;
 
-  /** Opens nothing yet. @throws {ConfigurationError} A URL is none. */
+  /** Opens nothing yet. @throws {ConfigurationError} A URL is malformed. */
   constructor(options: ConnectionPoolOptions) {
     super();
     const {
+      postgresUrl,
+      redisUrl,
       postgresConnectionsMin = 10,
       postgresConnectionsMax = 20,
       redisConnectionsMax = 50,
@@ -91,38 +70,42 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     } = options;
     this.#log = log;
     this.#commandTimeoutMs = commandTimeoutMs;
-    this.#postgres = new PostgresPool(options.postgresUrl, {
+    const postgres = new PostgresPool(postgresUrl, {
       min: postgresConnectionsMin,
       max: postgresConnectionsMax,
       statementTimeoutMs: commandTimeoutMs,
       lifetimeMs: connectionLifetimeMs,
-      onUsed: (answered) => this.#noticed("postgres", answered),
+      onUsed: (answered) => noticed(this.#postgres.monitor, answered),
     });
-    const redisOptions = {
-      max: redisConnectionsMax,
-      reconnectDelayMaxMs: reconnectIntervalMs,
-      lifetimeMs: connectionLifetimeMs,
-      onLink: (up: boolean) => this.#noticed("redis", up),
-    };
-    const redis = options.redisUrl === null ? null : new RedisPool(options.redisUrl, redisOptions, log);
-    this.#redis = redis;
-    this.#monitors = {
-      postgres: this.#monitor("postgres", healthCheckIntervalMs, (signal) => this.#probePostgres(signal)),
-      redis: redis && this.#monitor("redis", healthCheckIntervalMs, (signal) => this.#probeRedis(redis, signal)),
-    };
-    this.#upkeep = new Loop({
+    this.#postgres = { pool: postgres, monitor: this.#monitor("postgres", postgres, healthCheckIntervalMs) };
+    this.#redis = null;
+    if (redisUrl !== null) {
+      const redisOptions = {
+        max: redisConnectionsMax,
+        reconnectDelayMaxMs: reconnectIntervalMs,
+        lifetimeMs: connectionLifetimeMs,
+        onLink: (up: boolean) => void (this.#redis && noticed(this.#redis.monitor, up)),
+      };
+      const pool = new RedisPool(redisUrl, redisOptions, log);
+      this.#redis = { pool, monitor: this.#monitor("redis", pool, healthCheckIntervalMs) };
+    }
+    const upkeep = new Loop({
       name: "connections",
       intervalMs: Math.min(healthCheckIntervalMs, 10_000),
       log,
       pass: async (signal) => {
-        this.#redis?.maintain();
-        await withDeadline(10_000, signal, (deadline) => this.#postgres.maintain(deadline));
+        await withDeadline(10_000, signal, async (deadline) => {
+          await this.#redis?.pool.maintain(deadline);
+          await this.#postgres.pool.maintain(deadline);
+        });
         return false;
       },
     });
+    this.services = [...this.monitors, upkeep];
+    this.#running = new Services(this.services);
   }
 
-  /** As `new`, `connect` and `start`, for use alone. On failure nothing stays open. */
+  /** As `new`, `connect` and `start`, for use on its own. On failure nothing stays open. */
   static async open(
     options: ConnectionPoolOptions,
     call: { signal?: AbortSignal } = {},
@@ -139,14 +122,14 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
   }
 
   /**
-   * Makes the first connections. Redis may be away: it is tried again in the background.
-   * @throws {StoreUnavailableError} {StoreRefusedError} Postgres lets nobody in.
+   * Makes the first connections. Redis may be away: connecting is tried again in the background.
+   * @throws {StoreUnavailableError} {StoreRefusedError} Postgres accepts no connection.
    */
   async connect(call: { signal?: AbortSignal } = {}): Promise<void> {
     const redis = this.#connectRedis(call.signal); // Never rejects.
     try {
       await withDeadline(this.#commandTimeoutMs, call.signal, (signal) =>
-        this.#postgres.use(signal, async ({ sql }) => void (await sql`select 1`)),
+        this.#postgres.pool.use(signal, async ({ sql }) => void (await sql`select 1`)),
       );
     } finally {
       await redis;
@@ -154,31 +137,31 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     call.signal?.throwIfAborted();
   }
 
-  /** Begins health checks and the upkeep of connections. Twice is once. */
+  /** Begins health checks and the upkeep of connections. Calling it twice is calling it once. */
   start(): void {
-    for (const monitor of this.monitors) monitor.start();
-    this.#upkeep.start();
+    this.#running.start();
   }
 
-  /** Postgres without a breaker, for those who bring their own. */
+  /** Postgres without the breaker, for callers that have one of their own. */
   get postgres(): PostgresAccess {
-    return this.#postgres;
+    return this.#postgres.pool;
   }
 
   /** The connection to Redis that all calls share; null without Redis. Give every call a deadline: the driver has none. */
   get redis(): RedisLink | null {
-    return this.#redis?.shared ?? null;
+    return this.#redis?.pool.shared ?? null;
   }
 
-  /** What watches the stores, for metrics and for asking at once. */
+  /** The health checks of each store: for metrics, and for asking at once. */
   get monitors(): readonly HealthMonitor[] {
-    const { postgres, redis } = this.#monitors;
-    return redis === null ? [postgres] : [postgres, redis];
+    const postgres = this.#postgres.monitor;
+    return this.#redis === null ? [postgres] : [postgres, this.#redis.monitor];
   }
 
   /** Asks a store in another way from now on, e.g. whether it takes writes rather than whether it answers. */
-  useProbe(store: "postgres" | "redis", probe: Probe): void {
-    this.#monitors[store]?.useProbe(probe);
+  useProbe(store: ServerName, probe: Probe): void {
+    const watched = store === "postgres" ? this.#postgres : this.#redis;
+    watched?.monitor.useProbe(probe);
   }
 
   /**
@@ -189,48 +172,31 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     work: (connection: PostgresConnection) => Promise<T>,
     call: { signal?: AbortSignal; timeoutMs?: number } = {},
   ): Promise<T> {
-    this.#assertUp("postgres");
-    return await withDeadline(call.timeoutMs ?? this.#commandTimeoutMs, call.signal, (signal) =>
-      this.#postgres.use(signal, work),
-    );
+    return await this.#with(this.#postgres, work, call);
   }
 
-  /** Runs `work` on a Redis connection that nobody else uses meanwhile. @throws as `withPostgres`, and what `work` throws. */
+  /**
+   * Runs `work` on a Redis connection that nothing else uses meanwhile.
+   * @throws {ConfigurationError} There is no Redis. @throws as `withPostgres`, and the errors of `work`.
+   */
   async withRedis<T>(
     work: (client: RedisLink) => Promise<T>,
     call: { signal?: AbortSignal; timeoutMs?: number } = {},
   ): Promise<T> {
-    const redis = this.#redis;
-    if (redis === null) throw new ConfigurationError("withRedis needs a Redis: this manager was made without redisUrl");
-    this.#assertUp("redis");
-    return await withDeadline(call.timeoutMs ?? this.#commandTimeoutMs, call.signal, (signal) =>
-      redis.use(signal, work),
-    );
+    if (this.#redis === null) {
+      throw new ConfigurationError("withRedis needs a Redis: this manager was made without redisUrl");
+    }
+    return await this.#with(this.#redis, work, call);
   }
 
-  /** As last seen: asks nobody. `checkHealth` does. */
+  /** As last seen: asks no server. `checkHealth` does. */
   getHealthStatus(): HealthStatus {
-    const postgres = {
-      ...this.#monitors.postgres.report(),
-      connections: this.#postgres.statistics(),
-      counts: this.#postgres.counts(),
-    };
-    const redis =
-      this.#redis === null || this.#monitors.redis === null
-        ? null
-        : {
-            ...this.#monitors.redis.report(),
-            connections: this.#redis.statistics(),
-            counts: this.#redis.counts(),
-          };
-    const order: HealthState[] = ["healthy", "degraded", "down"];
-    const state = order[
-      Math.max(order.indexOf(postgres.state), order.indexOf(redis?.state ?? "healthy"))
-    ] as HealthState;
-    return { state, postgres, redis };
+    const postgres = healthOf(this.#postgres);
+    const redis = this.#redis && healthOf(this.#redis);
+    return { state: worstState([postgres.state, redis?.state ?? "healthy"]), postgres, redis };
   }
 
-  /** Looks at both stores now. Never rejects. */
+  /** Checks all servers now. Never rejects. */
   async checkHealth(): Promise<HealthStatus> {
     await Promise.all(this.monitors.map((monitor) => monitor.check()));
     return this.getHealthStatus();
@@ -243,27 +209,40 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.monitors.map((monitor) => monitor.stop()), this.#upkeep.stop()]);
-    this.#redis?.close();
-    await this.#postgres.close();
+    await closeAll([
+      () => this.#postgres.pool.close(),
+      async () => this.#redis?.pool.close(),
+      () => this.#running.stop(),
+    ]);
+  }
+
+  async #with<Connection, T>(
+    { pool, monitor }: Watched<LeasingPool<Connection>>,
+    work: (connection: Connection) => Promise<T>,
+    call: { signal?: AbortSignal; timeoutMs?: number },
+  ): Promise<T> {
+    monitor.assertNotDown();
+    return await withDeadline(call.timeoutMs ?? this.#commandTimeoutMs, call.signal, (signal) =>
+      pool.use(signal, work),
+    );
   }
 
   async #connectRedis(parent: AbortSignal | undefined): Promise<void> {
     const redis = this.#redis;
     if (redis === null) return;
     try {
-      await withDeadline(REDIS_CONNECT_MS, parent, (signal) => redis.connect(signal));
+      await withDeadline(REDIS_CONNECT_MS, parent, (signal) => redis.pool.connect(signal));
     } catch (error) {
-      // It goes on trying by itself, and writes do as `onStoreDown` says until it is there.
+      // The driver goes on trying. Until Redis is there, writes do as `onStoreDown` says.
       this.#log.warn({ error: (error as Error).message }, "redis.away_at_start");
     }
   }
 
-  #monitor(store: "postgres" | "redis", intervalMs: number, probe: Probe): HealthMonitor {
+  #monitor(store: ServerName, pool: PostgresPool | RedisPool, intervalMs: number): HealthMonitor {
     return new HealthMonitor({
       store,
       intervalMs,
-      probe,
+      probe: (signal) => pool.probe(signal),
       onChecked: (outcome, milliseconds) => this.emit("checked", { store, outcome, milliseconds }),
       onChanged: (from, to, reason) => {
         this.#log[to === "healthy" ? "info" : "warn"]({ store, from, to, reason }, "health.changed");
@@ -271,53 +250,16 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
       },
     });
   }
+}
 
-  /** A call that fails on a store thought healthy, or goes well on one thought down, is worth a look soon. */
-  #noticed(store: "postgres" | "redis", answered: boolean): void {
-    const monitor = this.#monitors?.[store];
-    if (monitor != null && answered !== (monitor.state === "healthy")) monitor.hint();
-  }
+/** A call that fails on a healthy store, or succeeds on another one, is a reason to check soon. */
+function noticed(monitor: HealthMonitor, answered: boolean): void {
+  if (answered !== (monitor.state === "healthy")) monitor.hint();
+}
 
-  /** Only what was looked at can be down: before the first check calls go through. */
-  #assertUp(store: "postgres" | "redis"): void {
-    const report = this.#monitors[store]?.report();
-    if (report?.state === "down" && report.checks > 0) {
-      throw new StoreUnavailableError(
-        store,
-        `down since its health checks failed: ${report.reason}; it is checked again soon`,
-      );
-    }
-  }
-
-  async #probePostgres(signal: AbortSignal): Promise<{ state: HealthState; reason?: string }> {
-    const readOnly = await this.#postgres.use(signal, async ({ sql }) => {
-      const [row] = await sql<{ read_only: boolean }[]>`
-        select current_setting('transaction_read_only') = 'on' as read_only`;
-      return row?.read_only === true;
-    });
-    return readOnly ? { state: "degraded", reason: "the server takes no writes" } : { state: "healthy" };
-  }
-
-  async #probeRedis(redis: RedisPool, signal: AbortSignal): Promise<{ state: HealthState; reason?: string }> {
-    const link = redis.shared;
-    // Replies come in order: on a link that went silent everything would wait, so another one is made.
-    const forget = onAbort(signal, () => {
-      if (link.status === "ready") link.disconnect(true);
-    });
-    try {
-      return await this.#askRedis(link);
-    } finally {
-      forget();
-    }
-  }
-
-  async #askRedis(link: RedisLink): Promise<{ state: HealthState; reason?: string }> {
-    if (isCluster(link)) {
-      const state = (await link.cluster("INFO")) as string;
-      const ok = state.includes("cluster_state:ok");
-      return ok ? { state: "healthy" } : { state: "degraded", reason: "the cluster lacks servers for some slots" };
-    }
-    const [role] = (await link.role()) as [string | Buffer];
-    return String(role) === "master" ? { state: "healthy" } : { state: "degraded", reason: `the server is a ${role}` };
-  }
+function healthOf<Statistics>({
+  pool,
+  monitor,
+}: Watched<{ statistics(): Statistics; counts: PostgresPool["counts"] }>): PoolHealth<Statistics> {
+  return { ...monitor.report(), connections: pool.statistics(), counts: pool.counts() };
 }

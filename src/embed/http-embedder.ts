@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import PQueue from "p-queue";
 import { AbortedError, EmbeddingError } from "../domain/errors.ts";
+import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import type { Embedder } from "./embedder.ts";
@@ -67,8 +68,8 @@ export class HttpEmbedder implements Embedder {
     const call = new LinkedAbort(signal); // Fires with the caller's signal, and when a batch has failed for good.
     const batches = this.#batches(texts);
     let failure: unknown;
-    // No more lanes than requests may run at once, so that a long call has few waiting entries in the shared queue.
-    const lane = async () => {
+    // No more workers than requests may run at once, so that a long call has few waiting entries in the shared queue.
+    const worker = async () => {
       for (const batch of batches) {
         let request: Promise<Float32Array[]> | undefined;
         try {
@@ -86,7 +87,7 @@ export class HttpEmbedder implements Embedder {
         }
       }
     };
-    await Promise.all(Array.from({ length: this.#settings.concurrency }, lane));
+    await Promise.all(Array.from({ length: this.#settings.concurrency }, worker));
     call.release();
     if (failure !== undefined) throw failure;
     return vectors;
@@ -109,7 +110,8 @@ export class HttpEmbedder implements Embedder {
   }
 
   async #embedBatch(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
-    const { retriesMax, retryAfterMaxMs } = this.#settings;
+    const { retriesMax, retryAfterMaxMs, backoffBaseMs: baseMs, backoffMaxMs: maxMs } = this.#settings;
+    const backoff = { baseMs, maxMs, random: this.#random };
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(texts, signal);
       if (Array.isArray(outcome)) return outcome;
@@ -118,14 +120,9 @@ export class HttpEmbedder implements Embedder {
       if (!outcome.retryable || attempt > retriesMax || askedMs > retryAfterMaxMs) {
         throw this.#error(outcome, attempt, askedMs);
       }
-      await this.#pause(askedMs + this.#jitterMs(attempt), signal);
+      await this.#pause(askedMs + backoffMs(attempt, backoff), signal);
       if (signal.aborted) throw new AbortedError("embedding", { cause: signal.reason });
     }
-  }
-
-  #jitterMs(attempt: number): number {
-    const { backoffBaseMs, backoffMaxMs } = this.#settings;
-    return Math.floor(this.#random() * Math.min(backoffMaxMs, backoffBaseMs * 2 ** (attempt - 1)));
   }
 
   /** One request. Never rejects: what went wrong is returned, an abort included. */

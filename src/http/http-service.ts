@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { EffectiveOptions } from "../config/options.ts";
 import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError } from "../index.ts";
 import { Jobs } from "../jobs/jobs.ts";
+import { backoffCeilingMs } from "../runtime/backoff.ts";
 import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { onAbort } from "../runtime/on-abort.ts";
@@ -114,7 +115,7 @@ export class HttpService implements Service {
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
-    for (let failures = 0; ; failures++) {
+    for (let failures = 1; ; failures++) {
       signal.throwIfAborted();
       try {
         const sync = await this.#options.connect(signal);
@@ -126,7 +127,7 @@ export class HttpService implements Service {
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof MnemosyncError && error.retryable)) throw error;
-        const waitMs = Math.min(200 * 2 ** Math.min(failures, 10), CONNECT_DELAY_MAX_MS);
+        const waitMs = backoffCeilingMs(failures, { baseMs: 200, maxMs: CONNECT_DELAY_MAX_MS });
         this.log.warn({ error: error.message, waitMs }, "http.stores_away");
         await pause(waitMs, signal);
       }

@@ -1,4 +1,4 @@
-import type { WireBuffers } from "../drivers/postgres/wire-buffers.ts";
+import type { WireBuffers } from "../runtime/wire-buffers.ts";
 
 /** Microseconds from 1970 to 2000, where Postgres begins to count. */
 const EPOCH_MICROSECONDS = 946_684_800_000_000;

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { embeddingBytes } from "../domain/checksum.ts";
 import { vectorJson } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
-import { WireBuffers } from "../drivers/postgres/wire-buffers.ts";
+import { WireBuffers } from "../runtime/wire-buffers.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { CopyEncoder } from "./copy-encoder.ts";
 import { storeVersionsJson } from "./store-versions.ts";

@@ -1,10 +1,11 @@
-import { AbortedError, DeadlineExceededError } from "../domain/errors.ts";
+import { AbortedError, DeadlineExceededError, StoreUnavailableError } from "../domain/errors.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import { isDueWithin, LinkedAbort } from "./linked-abort.ts";
 import { onAbort } from "./on-abort.ts";
 
 /**
- * Runs `work` with a signal that fires after `milliseconds`, or with `parent`: that itself, where its own time is up no
- * later. No timer is left when it ends.
+ * Runs `work` with a signal that fires after `milliseconds`, or with `parent`. It is `parent` itself where that has a
+ * deadline which is no later. No timer is left when the work ends.
  */
 export async function withDeadline<T>(
   milliseconds: number,
@@ -20,14 +21,14 @@ export async function withDeadline<T>(
   }
 }
 
-/** Whether `signal` fired because time was up, rather than because somebody gave up. */
-export function isTimeout(signal: AbortSignal): boolean {
-  return signal.reason instanceof Error && signal.reason.name === "TimeoutError";
+/** Whether `signal` fired because a deadline passed, rather than because a caller gave up. */
+export function isTimeout({ reason }: AbortSignal): boolean {
+  return reason instanceof DeadlineExceededError || (reason instanceof Error && reason.name === "TimeoutError");
 }
 
 /**
- * `promise`, or a rejection with the reason of `signal` once that fires. The promise goes on: its late outcome is
- * ignored, so whoever started it must be able to live with either.
+ * Settles as `promise` does, or rejects with the reason of `signal` once that fires. The promise goes on, and its late
+ * outcome is ignored: the caller must be able to live with either.
  */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -40,13 +41,13 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
       },
       (error: unknown) => {
         forget();
-        reject(error); // Nobody hears of it where the caller was told the signal's reason already.
+        reject(error); // Without effect where the signal's reason was given already.
       },
     );
   });
 }
 
-/** The error a public call gives when `signal` ended it. */
+/** The error that a public call gives when `signal` ended it. */
 export function abortError(
   what: string,
   signal: AbortSignal,
@@ -55,6 +56,17 @@ export function abortError(
   return isTimeout(signal)
     ? new DeadlineExceededError(what, deadlineMs, { cause: signal.reason })
     : new AbortedError(what, { cause: signal.reason });
+}
+
+/** The error that a call to a store gives when `signal` ended it: after a deadline the store counts as unavailable. */
+export function storeAbortError(
+  store: StoreId,
+  signal: AbortSignal,
+  cause: unknown = signal.reason,
+): StoreUnavailableError | AbortedError {
+  return isTimeout(signal)
+    ? new StoreUnavailableError(store, "no answer before the deadline", { cause })
+    : new AbortedError(`a call to ${store}`, { cause: signal.reason });
 }
 
 /** Waits, or returns early once `signal` fires. Never rejects. */

@@ -1,3 +1,4 @@
+import { StoreUnavailableError } from "../domain/errors.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import { LinkedAbort } from "./linked-abort.ts";
 import { onAbort } from "./on-abort.ts";
@@ -104,6 +105,18 @@ export class HealthMonitor implements Service {
       lastCheckMs: this.#lastMs,
       lastCheckAgeMs: this.#lastAt === null ? null : this.#now() - this.#lastAt,
     };
+  }
+
+  /**
+   * The circuit breaker for calls. Before the first check calls go through: a store is down only after a check found so.
+   * @throws {StoreUnavailableError} The store is down.
+   */
+  assertNotDown(): void {
+    if (this.#health.state !== "down" || this.#checks === 0) return;
+    throw new StoreUnavailableError(
+      this.store,
+      `down since its health checks failed: ${this.#health.reason}; it is checked again soon`,
+    );
   }
 
   /** Looks at once. Never rejects. A check that is under way is waited for instead of making another one. */

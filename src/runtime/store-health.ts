@@ -1,7 +1,7 @@
-/** What operators see of a store. `degraded` answers, but not as it should, or has only just begun to answer again. */
+/** A store's health as operators see it. `degraded`: it answers, but not as it should, or it answered again only once. */
 export type HealthState = "healthy" | "degraded" | "down";
 
-/** What one look at a store found: it serves, it answers but does not serve (read-only, slow), or nothing usable came. */
+/** The outcome of one check: the store serves, it answers without serving (read-only, slow), or gives no usable answer. */
 export type Observation = "up" | "impaired" | "failed";
 
 /**
@@ -35,10 +35,18 @@ const STATES: Readonly<Record<HealthPhase, HealthState>> = {
   impaired: "degraded",
 };
 
+/** From best to worst. */
+const ORDER: readonly HealthState[] = ["healthy", "degraded", "down"];
+
+/** The worst of some states; healthy for none. */
+export function worstState(states: readonly HealthState[]): HealthState {
+  return ORDER[Math.max(0, ...states.map((state) => ORDER.indexOf(state)))] as HealthState;
+}
+
 /** The health of one store, over time. */
 export class StoreHealth {
   #phase: HealthPhase = "unknown";
-  #reason: string | null = "not looked at yet";
+  #reason: string | null = "not checked yet";
 
   get phase(): HealthPhase {
     return this.#phase;
@@ -53,13 +61,13 @@ export class StoreHealth {
     return this.#reason;
   }
 
-  /** @returns whether the state is another one now. */
+  /** @returns whether the state changed. */
   observe(observation: Observation, reason: string | null): boolean {
     const before = this.state;
     const phase = HEALTH_TRANSITIONS[this.#phase][observation];
     this.#phase = phase;
     if (phase === "healthy") this.#reason = null;
-    else if (observation === "up") this.#reason = "answers again, and has to do so once more";
+    else if (observation === "up") this.#reason = "answers again; healthy after one more good answer";
     else this.#reason = reason ?? "no reason was given";
     return this.state !== before;
   }

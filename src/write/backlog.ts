@@ -3,6 +3,7 @@ import { keyText } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { QueuedMemory, QueueEntry, QueueName } from "../ledger/queue-statements.ts";
+import { backoffMs } from "../runtime/backoff.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
@@ -194,7 +195,9 @@ export class Backlog {
   ): Promise<void> {
     const attempts = memories[0]?.attempts ?? 1;
     const dead = attempts >= this.#parts.attemptsMax;
-    const delayMs = dead ? null : Math.min(1_000 * 2 ** attempts, DELAY_MAX_MS) * this.#random();
+    const delayMs = dead
+      ? null
+      : backoffMs(attempts, { baseMs: 2_000, maxMs: DELAY_MAX_MS, random: () => this.#random() });
     this.#parts.log.warn({ store: queue.store, attempts, dead, error }, "backlog.memory_refused");
     await this.#parts.ledger.release(queue, memories, { delayMs, counts: true, error }, signal);
   }

@@ -1,7 +1,8 @@
-import { ExponentialBackoff, fullJitterGenerator, handleWhen, retry } from "cockatiel";
 import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
+import { backoffMs } from "../runtime/backoff.ts";
+import { pause } from "../runtime/deadline.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { identityOf } from "../stores/traits.ts";
@@ -43,6 +44,9 @@ export interface ChunkOptions {
   readonly atomic?: boolean;
   readonly idempotencyKey?: string | null;
 }
+
+/** Milliseconds between two attempts, at most. */
+const RETRY_DELAY_MAX_MS = 2_000;
 
 /** Races for new memories that one attempt may lose before it counts as failed. */
 const RACES_MAX = 50;
@@ -101,14 +105,15 @@ export class Writer {
     options: ChunkOptions,
     excluded: ReadonlySet<StoreGate>,
   ): Promise<SyncOutcome[]> {
-    const { retriesMax, retryDelayMs } = this.#parts;
-    const attempt = () => this.#attempt(intents, options, excluded);
-    if (retriesMax === 0) return await attempt();
-    const policy = retry(handleWhen(mayPass), {
-      maxAttempts: retriesMax,
-      backoff: new ExponentialBackoff({ initialDelay: retryDelayMs, maxDelay: 2_000, generator: fullJitterGenerator }),
-    });
-    return await policy.execute(attempt);
+    const { retriesMax, retryDelayMs: baseMs } = this.#parts;
+    for (let failures = 1; ; failures++) {
+      try {
+        return await this.#attempt(intents, options, excluded);
+      } catch (error) {
+        if (failures > retriesMax || !mayPass(error)) throw error;
+        await pause(backoffMs(failures, { baseMs, maxMs: RETRY_DELAY_MAX_MS }), NEVER);
+      }
+    }
   }
 
   async #attempt(

@@ -4,7 +4,13 @@ import postgres from "postgres";
 import { expect, inject, test, vi } from "vitest";
 import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
 import { pollUntil } from "../../src/dev/servers/wait.ts";
-import { ConnectionPoolManager, type ConnectionPoolOptions, MemorySynchronizer } from "../../src/index.ts";
+import type { RedisLink } from "../../src/drivers/redis/redis-client.ts";
+import {
+  ConnectionPoolManager,
+  type ConnectionPoolOptions,
+  type HealthStatus,
+  MemorySynchronizer,
+} from "../../src/index.ts";
 import { FaultServers } from "../support/fault-servers.ts";
 import { sampleMemories } from "../support/memories.ts";
 import { startCluster, startSentinels } from "../support/redis-topologies.ts";
@@ -29,6 +35,13 @@ async function openPools(t: Test, options: Partial<ConnectionPoolOptions> = {}):
   });
   t.onTestFinished(() => pools.close());
   return pools;
+}
+
+/** The Redis of pools that have one. */
+function redisOf(pools: ConnectionPoolManager): { link: RedisLink; health: NonNullable<HealthStatus["redis"]> } {
+  const { redis: health } = pools.getHealthStatus();
+  if (pools.redis === null || health === null) throw new Error("these pools have no Redis");
+  return { link: pools.redis, health };
 }
 
 test("Postgres connections: the minimum is kept, the maximum waited for, the old ones replaced", async (t) => {
@@ -64,21 +77,21 @@ test("Redis connections: one for all, others for a piece of work each, the maxim
   const ids = await Promise.all(
     Array.from({ length: 10 }, () =>
       pools.withRedis(async (client) => {
-        mostBusy = Math.max(mostBusy, pools.getHealthStatus().redis.connections.busy);
+        mostBusy = Math.max(mostBusy, redisOf(pools).health.connections.busy);
         return await (client as Redis).client("ID");
       }),
     ),
   );
   expect(mostBusy).toBe(2); // The third is the shared one.
   expect(new Set(ids).size).toBeLessThanOrEqual(2);
-  expect(ids).not.toContain(await (pools.redis as Redis).client("ID"));
+  expect(ids).not.toContain(await (redisOf(pools).link as Redis).client("ID"));
   // A connection that was left in the midst of something is not given to the next one.
   const failure = pools.withRedis(async (client) => {
     await client.watch(key);
     throw new Error("in the midst");
   });
   await expect(failure).rejects.toThrow("in the midst");
-  expect(pools.getHealthStatus().redis.counts.lost).toBe(1);
+  expect(redisOf(pools).health.counts.lost).toBe(1);
 });
 
 test("calls end by their deadline, however long the server takes, and the connection does not go on being used", async (t) => {
@@ -94,7 +107,7 @@ test("calls end by their deadline, however long the server takes, and the connec
   setTimeout(() => controller.abort(), 20);
   await expect(aborted).rejects.toMatchObject({ code: "ABORTED" });
   const { postgres: pg, redis } = pools.getHealthStatus();
-  expect([pg.connections.busy, redis.connections.busy]).toEqual([0, 0]);
+  expect([pg.connections.busy, redis?.connections.busy]).toEqual([0, 0]);
 });
 
 test("servers that are restarted, and links that are cut, are used again without help", async (t) => {
@@ -126,7 +139,7 @@ test("servers that are restarted, and links that are cut, are used again without
     await begin();
     await pollUntil("both to be down", 15_000, () => {
       const { postgres: pg, redis } = pools.getHealthStatus();
-      return pg.state === "down" && redis.state === "down";
+      return pg.state === "down" && redis?.state === "down";
     });
     // The breaker: refused at once, without a connection.
     const { busy } = pools.getHealthStatus().postgres.connections;
@@ -138,7 +151,7 @@ test("servers that are restarted, and links that are cut, are used again without
     const [row] = await pools.withPostgres(({ sql }) => sql<{ one: number }[]>`select 1 as one`.execute());
     expect(row?.one).toBe(1);
     expect(await pools.withRedis((client) => client.ping())).toBe("PONG");
-    expect(await pools.redis.ping()).toBe("PONG");
+    expect(await redisOf(pools).link.ping()).toBe("PONG");
   }
   for (const store of ["postgres", "redis"]) {
     expect(changes.filter((change) => change === `${store} down`)).toHaveLength(faults.length);
@@ -199,11 +212,13 @@ test("behind sentinels, the replica is used once it was made the primary", async
   expect(replicated).toBe(1);
   await redis.primary.kill();
   await pollUntil("the fail-over", 30_000, async () => {
-    const answer = await pools.redis.set("key", "after").catch(() => null);
+    const answer = await redisOf(pools)
+      .link.set("key", "after")
+      .catch(() => null);
     return answer === "OK";
   });
-  expect(await pools.redis.get("key")).toBe("after");
-  await pollUntil("its health", 15_000, () => pools.getHealthStatus().redis.state === "healthy");
+  expect(await redisOf(pools).link.get("key")).toBe("after");
+  await pollUntil("its health", 15_000, () => redisOf(pools).health.state === "healthy");
   expect(await pools.withRedis(async (client) => (await (client as Redis).role())[0])).toBe("master");
 });
 
@@ -230,7 +245,7 @@ test("a synchronizer on a Redis cluster writes, reads, checks and repairs, over 
     status: "degraded",
   });
   await cluster.servers[0]?.start(); // Without what it held: it kept nothing on disk.
-  await pollUntil("the cluster", 20_000, async () => (await sync.status()).stores.redis.state === "healthy");
+  await pollUntil("the cluster", 20_000, async () => (await sync.status()).stores.redis?.state === "healthy");
   await sync.backlog.drain();
   const report = await sync.checkConsistency();
   expect(report.findings.length).toBeGreaterThan(50);
@@ -244,12 +259,23 @@ test("a Redis that is not there at the start is used once it is; Postgres must b
   t.onTestFinished(() => redis.close());
   await redis.stop();
   const pools = await openPools(t, { redisUrl: redis.url });
-  expect(pools.getHealthStatus().redis.connections.shared).toBe(0);
+  expect(redisOf(pools).health.connections.shared).toBe(0);
   await redis.start();
-  await pollUntil("Redis", 15_000, () => pools.getHealthStatus().redis.state === "healthy");
+  await pollUntil("Redis", 15_000, () => redisOf(pools).health.state === "healthy");
   const missing = ConnectionPoolManager.open({
     postgresUrl: "postgres://nobody@127.0.0.1:1/none",
     redisUrl: redis.url,
   });
   await expect(missing).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", store: "postgres" });
+});
+
+test("without a Redis there is none to use, to check or to close, and Postgres serves alone", async (t) => {
+  const pools = await openPools(t, { redisUrl: null });
+  expect(pools.redis).toBeNull();
+  await expect(pools.withRedis(async () => "reached")).rejects.toMatchObject({ code: "CONFIGURATION" });
+  const health = await pools.checkHealth();
+  expect(health).toMatchObject({ state: "healthy", postgres: { state: "healthy" }, redis: null });
+  expect(pools.services.map(({ name }) => name).sort()).toEqual(["connections", "health:postgres"]);
+  await pools.close();
+  expect(pools.services.map((service) => service.status().state)).toEqual(["stopped", "stopped"]);
 });

@@ -2,8 +2,8 @@ import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import postgres from "postgres";
 import { expect, test } from "vitest";
-import { WireBuffers } from "../../src/drivers/postgres/wire-buffers.ts";
 import { CopyEncoder } from "../../src/ledger/copy-encoder.ts";
+import { WireBuffers } from "../../src/runtime/wire-buffers.ts";
 import { postgresUrl } from "../support/services.ts";
 
 interface Row {

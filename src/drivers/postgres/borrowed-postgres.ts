@@ -1,14 +1,8 @@
 import type { Sql as PostgresSql, ReservedSql } from "postgres";
-import { AbortedError, StoreUnavailableError } from "../../domain/errors.ts";
-import { isTimeout, untilAborted } from "../../runtime/deadline.ts";
-import type {
-  Backend,
-  FeedListener,
-  PoolStatistics,
-  PostgresAccess,
-  PostgresConnection,
-  Sql,
-} from "./postgres-access.ts";
+import { StoreUnavailableError } from "../../domain/errors.ts";
+import { storeAbortError, untilAborted } from "../../runtime/deadline.ts";
+import type { PoolStatistics } from "../../runtime/lease-pool.ts";
+import type { Backend, FeedListener, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
 import { postgresError } from "./postgres-errors.ts";
 
 /**
@@ -45,10 +39,7 @@ export class BorrowedPostgres implements PostgresAccess {
         reserved.release();
       }
     } catch (error) {
-      if (!signal.aborted) throw postgresError(error);
-      if (isTimeout(signal))
-        throw new StoreUnavailableError("postgres", "no answer before the deadline", { cause: error });
-      throw new AbortedError("a call to postgres", { cause: signal.reason });
+      throw signal.aborted ? storeAbortError("postgres", signal, error) : postgresError(error);
     } finally {
       this.#busy--;
     }
@@ -104,5 +95,5 @@ export class BorrowedPostgres implements PostgresAccess {
 }
 
 function ignoreEndOfListening(): void {
-  // The connection is lost, or was never there: then nobody hears anything either way.
+  // The connection is lost, or was never opened: no notification can arrive.
 }

@@ -1,4 +1,5 @@
 import type postgres from "postgres";
+import type { PoolStatistics } from "../../runtime/lease-pool.ts";
 
 /** A tagged-template client. Inside `use` it is one connection; nothing else runs on it meanwhile. */
 export type Sql = postgres.Sql;
@@ -21,7 +22,7 @@ export interface Backend {
   readonly startedAt: string;
 }
 
-/** Hands out connections. The pool below is one; `borrowedPostgres` makes one of a client that the caller owns. */
+/** Hands out connections: `PostgresPool` its own ones, `BorrowedPostgres` those of a client that the caller owns. */
 export interface PostgresAccess {
   /**
    * Runs `work` on a connection of its own. When `signal` fires, the connection is destroyed, so that nothing hangs on
@@ -45,16 +46,10 @@ export interface PostgresAccess {
   close(): Promise<void>;
 }
 
-/** A connection that hears notifications. */
+/** A connection that receives notifications. */
 export interface FeedListener {
   /** False once the connection is lost: it is not opened again by itself. */
   usable(): boolean;
   /** Safe twice. */
   close(): void;
-}
-
-export interface PoolStatistics {
-  idle: number;
-  busy: number;
-  waiting: number;
 }

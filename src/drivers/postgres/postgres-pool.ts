@@ -1,9 +1,10 @@
-import { AbortedError, ClosedError, StoreUnavailableError } from "../../domain/errors.ts";
-import { isTimeout, untilAborted } from "../../runtime/deadline.ts";
-import { onAbort } from "../../runtime/on-abort.ts";
-import type { FeedListener, PoolStatistics, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
+import { ClosedError } from "../../domain/errors.ts";
+import { storeAbortError, untilAborted } from "../../runtime/deadline.ts";
+import type { ProbeAnswer } from "../../runtime/health-monitor.ts";
+import { LeasePool, type PoolCounts, type PoolStatistics } from "../../runtime/lease-pool.ts";
+import type { FeedListener, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
+import { endConnection, type OwnedConnection, openConnection } from "./postgres-connection.ts";
 import { postgresError } from "./postgres-errors.ts";
-import { endLane, type Lane, openLane } from "./postgres-lane.ts";
 import { type PostgresTarget, parsePostgresUrl, type SessionAttributes } from "./postgres-url.ts";
 
 export interface PostgresPoolOptions {
@@ -17,56 +18,33 @@ export interface PostgresPoolOptions {
   connectTimeoutMs?: number;
   /** Milliseconds after which the server itself cancels a statement. @default 60_000 */
   statementTimeoutMs?: number;
-  /** Milliseconds that a statement waits for a row's lock before the transaction is tried anew. @default 5_000 */
+  /** Milliseconds that a statement waits for a row's lock before the transaction is retried. @default 5_000 */
   lockTimeoutMs?: number;
-  /** Milliseconds after which the server ends a transaction of ours that went silent. @default 60_000 */
+  /** Milliseconds after which the server ends an idle transaction of ours. @default 60_000 */
   idleInTransactionTimeoutMs?: number;
   /** Milliseconds after which a connection is replaced by a new one, when idle. @default 1_800_000 (30 min) */
   lifetimeMs?: number;
   /** Milliseconds after which an idle connection beyond `min` is closed by `maintain`. @default 60_000 */
   idleTimeoutMs?: number;
   applicationName?: string;
-  /** Told how each piece of work went that had a connection, or got none: whether the server answered it. */
+  /** Called after each piece of work, and after each failure to get a connection: whether the server answered. */
   onUsed?: (answered: boolean) => void;
-}
-
-/** What happened to connections so far. */
-export interface PoolCounts {
-  readonly opened: number;
-  /** Replaced for their age, or closed since nobody needed them. */
-  readonly recycled: number;
-  /** Given up after a failure, or found dead. */
-  readonly lost: number;
-}
-
-interface IdleLane {
-  readonly lane: Lane;
-  readonly since: number;
-}
-
-interface Waiter {
-  resolve(lane: Lane | null): void;
 }
 
 /**
  * A pool of single-connection clients. The driver's own pool can neither give up on a connection whose peer went
  * silent nor tell whether a statement of a transaction ran on a second connection after the first was lost; here a
- * connection is one socket, which is destroyed when a deadline passes and never replaced behind the caller's back.
+ * connection is one socket, which is destroyed when a deadline passes.
  */
 export class PostgresPool implements PostgresAccess {
   readonly #sessionAttributes: SessionAttributes;
   readonly #options: Required<PostgresPoolOptions>;
-  readonly #idle: IdleLane[] = [];
-  readonly #counts = { opened: 0, recycled: 0, lost: 0 };
-  /** In the order in which they are tried: the one that did last time first. */
+  readonly #pool: LeasePool<OwnedConnection>;
+  readonly #listening = new Set<OwnedConnection>();
+  /** In the order in which they are tried: the one that worked last time first. */
   #targets: readonly PostgresTarget[];
-  readonly #busy = new Set<Lane>();
-  readonly #waiters: Waiter[] = [];
-  readonly #listening = new Set<Lane>();
-  #opening = 0;
-  #closed = false;
 
-  /** @throws {ConfigurationError} The URL is none. */
+  /** Opens nothing yet. @throws {ConfigurationError} The URL is malformed. */
   constructor(url: string, options: PostgresPoolOptions = {}) {
     const { targets, sessionAttributes } = parsePostgresUrl(url);
     this.#targets = targets;
@@ -85,33 +63,21 @@ export class PostgresPool implements PostgresAccess {
       onUsed: () => undefined,
       ...options,
     };
+    this.#pool = new LeasePool<OwnedConnection>(
+      {
+        open: (signal) => this.#open(signal),
+        isUsable: (connection) => connection.usable(),
+        destroy: (connection) => connection.destroy(),
+        end: endConnection,
+        openError: postgresError,
+        workError: postgresError,
+      },
+      { store: "postgres", ...this.#options },
+    );
   }
 
   async use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    let lane: Lane;
-    try {
-      lane = await this.#acquire(signal);
-    } catch (error) {
-      if (error instanceof StoreUnavailableError) this.#options.onUsed(false);
-      throw error;
-    }
-    let failed = true;
-    const forget = onAbort(signal, () => lane.destroy());
-    try {
-      if (signal.aborted) lane.destroy();
-      // Raced, since the driver may leave a queued query of a lost connection unsettled for ever.
-      const result = await untilAborted(work(lane), signal);
-      failed = false;
-      this.#options.onUsed(true);
-      return result;
-    } catch (error) {
-      const reason = signal.aborted ? lostToSignal(signal, error) : postgresError(error);
-      if (reason instanceof StoreUnavailableError) this.#options.onUsed(false);
-      throw reason;
-    } finally {
-      forget();
-      this.#release(lane, failed);
-    }
+    return await this.#pool.use(signal, work);
   }
 
   async listen(
@@ -120,22 +86,22 @@ export class PostgresPool implements PostgresAccess {
     onSignal: () => void,
     signal: AbortSignal,
   ): Promise<FeedListener> {
-    if (this.#closed) throw new ClosedError("the Postgres pool");
+    if (this.#pool.isClosed) throw new ClosedError("the connection pool of postgres");
     const onNotification = (heard: string): void => {
       if (heard === channel) onSignal();
     };
-    let lane: Lane | null = null;
+    let connection: OwnedConnection | null = null;
     try {
       const options = { ...this.#options, onNotification };
-      lane = (await openLane(this.#targets, this.#sessionAttributes, options, signal)).lane;
-      await untilAborted(begin(lane.sql), signal);
+      connection = (await openConnection(this.#targets, this.#sessionAttributes, options, signal)).connection;
+      await untilAborted(begin(connection.sql), signal);
     } catch (error) {
-      lane?.destroy();
-      throw signal.aborted ? lostToSignal(signal, error) : postgresError(error);
+      connection?.destroy();
+      throw signal.aborted ? storeAbortError("postgres", signal, error) : postgresError(error);
     }
-    const opened = lane;
+    const opened = connection;
     this.#listening.add(opened);
-    if (this.#closed) opened.destroy();
+    if (this.#pool.isClosed) opened.destroy();
     return {
       usable: () => opened.usable(),
       close: () => {
@@ -146,141 +112,43 @@ export class PostgresPool implements PostgresAccess {
   }
 
   statistics(): PoolStatistics {
-    return { idle: this.#idle.length, busy: this.#busy.size + this.#opening, waiting: this.#waiters.length };
+    return this.#pool.statistics();
   }
 
   counts(): PoolCounts {
-    return { ...this.#counts };
+    return this.#pool.counts();
   }
 
   /**
-   * Closes idle connections that are too old, dead or too many, and opens new ones until `min` are there. The owner calls
-   * it from time to time. @throws {StoreUnavailableError} The server takes no connection.
+   * Closes idle connections that are too old, dead or too many, and opens new ones up to `min`. The owner calls it from
+   * time to time. @throws {StoreUnavailableError} The server takes no connection.
    */
   async maintain(signal: AbortSignal): Promise<void> {
-    const { min, max, lifetimeMs, idleTimeoutMs } = this.#options;
-    const now = performance.now();
-    // The first ones have been idle for longest.
-    for (const idle of [...this.#idle]) {
-      const tooOld = now - idle.lane.openedAt >= lifetimeMs;
-      const tooMany = now - idle.since >= idleTimeoutMs && this.#size > min;
-      if (idle.lane.usable() && !tooOld && !tooMany) continue;
-      this.#idle.splice(this.#idle.indexOf(idle), 1);
-      this.#drop(idle.lane, idle.lane.usable() ? "recycled" : "lost");
-    }
-    while (this.#size < Math.min(min, max) && !this.#closed && !signal.aborted) {
-      this.#release(await this.#open(signal), false);
-    }
+    await this.#pool.maintain(signal);
   }
 
-  /** Ends idle connections and destroys the rest: whoever still uses one is told that it is gone. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve(null);
-    for (const lane of [...this.#busy, ...this.#listening]) lane.destroy();
-    await Promise.all(this.#idle.splice(0).map(({ lane }) => endLane(lane)));
-  }
-
-  get #size(): number {
-    return this.#idle.length + this.#busy.size + this.#opening;
-  }
-
-  #drop(lane: Lane, reason: "recycled" | "lost"): void {
-    this.#counts[reason]++;
-    lane.destroy();
-  }
-
-  async #acquire(signal: AbortSignal): Promise<Lane> {
-    for (;;) {
-      if (this.#closed) throw new ClosedError("the Postgres pool");
-      if (signal.aborted) throw lostToSignal(signal);
-      const idle = this.#takeIdle();
-      if (idle !== undefined) {
-        this.#busy.add(idle);
-        return idle;
-      }
-      if (this.#busy.size + this.#opening < this.#options.max) return await this.#open(signal);
-      const handed = await this.#wait(signal);
-      if (handed !== null) return handed;
-    }
-  }
-
-  /** The lane that was used last: it is the likeliest to be warm, and the others may age out. */
-  #takeIdle(): Lane | undefined {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      const { lane } = idle;
-      if (lane.usable() && performance.now() - lane.openedAt < this.#options.lifetimeMs) return lane;
-      this.#drop(lane, lane.usable() ? "recycled" : "lost");
-    }
-    return undefined;
-  }
-
-  async #open(signal: AbortSignal): Promise<Lane> {
-    this.#opening++;
-    try {
-      const { lane, target } = await openLane(this.#targets, this.#sessionAttributes, this.#options, signal);
-      if (target !== this.#targets[0]) {
-        this.#targets = [target, ...this.#targets.filter((other) => other !== target)];
-      }
-      this.#counts.opened++;
-      if (this.#closed) {
-        lane.destroy();
-        throw new ClosedError("the Postgres pool");
-      }
-      this.#busy.add(lane);
-      return lane;
-    } catch (error) {
-      this.#wakeOne(); // The place is free again.
-      throw signal.aborted ? lostToSignal(signal, error) : postgresError(error);
-    } finally {
-      this.#opening--;
-    }
-  }
-
-  /** A lane that was handed over; null when there is a place for a new one, or the pool was closed. */
-  async #wait(signal: AbortSignal): Promise<Lane | null> {
-    if (this.#waiters.length >= this.#options.waitingMax) {
-      throw new StoreUnavailableError("postgres", `${this.#waiters.length} calls wait for a connection already`);
-    }
-    let waiter: Waiter | undefined;
-    const handed = new Promise<Lane | null>((resolve) => {
-      waiter = { resolve };
-      this.#waiters.push(waiter);
+  /** Asks the server whether it takes writes: `degraded` while it is read-only. */
+  async probe(signal: AbortSignal): Promise<ProbeAnswer> {
+    const isReadOnly = await this.use(signal, async ({ sql }) => {
+      const [row] = await sql<{ read_only: boolean }[]>`
+        select current_setting('transaction_read_only') = 'on' as read_only`;
+      return row?.read_only === true;
     });
-    try {
-      return await untilAborted(handed, signal);
-    } catch {
-      const index = this.#waiters.indexOf(waiter as Waiter);
-      if (index >= 0) this.#waiters.splice(index, 1);
-      // Handed over in the very moment in which we gave up: pass it on.
-      else void handed.then((lane) => (lane === null ? this.#wakeOne() : this.#release(lane, false)));
-      throw lostToSignal(signal);
-    }
+    return isReadOnly ? { state: "degraded", reason: "the server takes no writes" } : { state: "healthy" };
   }
 
-  #release(lane: Lane, failed: boolean): void {
-    // A connection that saw a failure may be in the midst of a transaction; a new one costs a few milliseconds.
-    if (failed || this.#closed || !lane.usable()) {
-      this.#busy.delete(lane);
-      this.#drop(lane, "lost");
-      this.#wakeOne();
-      return;
-    }
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined) {
-      waiter.resolve(lane); // It stays busy.
-      return;
-    }
-    this.#busy.delete(lane);
-    this.#idle.push({ lane, since: performance.now() });
+  /** Ends idle connections and destroys the rest: work that still uses one fails. */
+  async close(): Promise<void> {
+    const closed = this.#pool.close();
+    for (const connection of this.#listening) connection.destroy();
+    await closed;
   }
 
-  #wakeOne(): void {
-    this.#waiters.shift()?.resolve(null);
+  async #open(signal: AbortSignal): Promise<OwnedConnection> {
+    const { connection, target } = await openConnection(this.#targets, this.#sessionAttributes, this.#options, signal);
+    if (target !== this.#targets[0]) {
+      this.#targets = [target, ...this.#targets.filter((other) => other !== target)];
+    }
+    return connection;
   }
-}
-
-function lostToSignal(signal: AbortSignal, cause?: unknown): StoreUnavailableError | AbortedError {
-  if (isTimeout(signal)) return new StoreUnavailableError("postgres", "no answer before the deadline", { cause });
-  return new AbortedError("a call to postgres", { cause: signal.reason });
 }

@@ -1,21 +1,27 @@
 import { Cluster, Redis } from "ioredis";
+import { backoffCeilingMs } from "../../runtime/backoff.ts";
 import type { Log } from "../../runtime/log.ts";
 import { parseRedisUrl, type RedisTarget } from "./redis-url.ts";
 
 export interface RedisClientOptions {
   /** Milliseconds for establishing the connection. @default 5_000 */
   connectTimeoutMs?: number;
-  /** Milliseconds between attempts to reconnect, at most; they begin at 50. @default 5_000 */
+  /** Milliseconds between attempts to reconnect, at most; they begin at 100. @default 5_000 */
   reconnectDelayMaxMs?: number;
 }
 
 /** A link to one server (which sentinels may have named), or to a cluster. */
 export type RedisLink = Redis | Cluster;
 
+/** Whether the keys are on several servers. */
+export function isCluster(link: RedisLink): link is Cluster {
+  return link instanceof Cluster;
+}
+
 /**
- * A client as the projection wants it: it fails at once while the server is away instead of gathering commands, never
- * repeats a command on its own, reconnects for ever, and leaves a replica that was a primary before a failover.
- * @throws {ConfigurationError} The URL is none.
+ * A client as the projection needs it: while the server is away it fails calls at once instead of queueing them, it never
+ * repeats a command on its own, reconnects for ever, and leaves a replica that was the primary before a failover.
+ * @throws {ConfigurationError} The URL is malformed.
  */
 export function createRedisClient(url: string, options: RedisClientOptions = {}, log?: Log): RedisLink {
   const { connectTimeoutMs = 5_000 } = options;
@@ -23,35 +29,36 @@ export function createRedisClient(url: string, options: RedisClientOptions = {},
   const settings = linkSettings(options);
   const client = target.kind === "cluster" ? clusterClient(target, settings) : serverClient(target, settings);
   if (client instanceof Redis) {
-    // The driver's own time-out ends with the TCP connection: a server that accepts it and says nothing would be waited
-    // for for ever.
+    // The driver's own time-out ends once TCP is connected: it would wait for ever for a server that accepts the connection
+    // and then stays silent.
     let handshake: NodeJS.Timeout | undefined;
     client.on("connect", () => {
       handshake = setTimeout(() => client.disconnect(true), connectTimeoutMs).unref();
     });
     for (const settled of ["ready", "close", "end"]) client.on(settled, () => clearTimeout(handshake));
   }
-  // Without a listener the client prints to the console. Calls report their own failures; this is the link's story.
+  // Without a listener the client prints to the console. Calls report their own failures; these are the connection's.
   client.on("error", (error: Error) => log?.debug({ error: error.message }, "redis.link_error"));
   return client;
 }
 
 function linkSettings(options: RedisClientOptions) {
   const { connectTimeoutMs = 5_000, reconnectDelayMaxMs = 5_000 } = options;
-  // A replica stays one until the failover is through: a new link for every refusal would only hide why it was refused.
+  // A replica stays a replica until the failover is complete: reconnecting at every refusal would only hide its reason.
   let reconnectedAt = Number.NEGATIVE_INFINITY;
   const mayReconnect = (): boolean => {
     const due = performance.now() - reconnectedAt >= reconnectDelayMaxMs;
     if (due) reconnectedAt = performance.now();
     return due;
   };
-  const retryStrategy = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), reconnectDelayMaxMs);
+  const retryStrategy = (attempt: number): number =>
+    backoffCeilingMs(attempt, { baseMs: 100, maxMs: reconnectDelayMaxMs });
   return {
     lazyConnect: true,
     connectTimeout: connectTimeoutMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
-    disconnectTimeout: 50, // A link that is not up yet has nothing to say on its way out.
+    disconnectTimeout: 50, // A connection that is not up yet has nothing to flush.
     maxRetriesPerRequest: 0,
     enableAutoPipelining: false,
     retryStrategy,

@@ -1,5 +1,5 @@
 import { Command } from "ioredis";
-import { WireBuffers } from "../../drivers/postgres/wire-buffers.ts";
+import { WireBuffers } from "../../runtime/wire-buffers.ts";
 import type { ArgumentGroup } from "./script-runner.ts";
 
 const buffers = new WireBuffers();

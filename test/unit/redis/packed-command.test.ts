@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { WireBuffers } from "../../../src/drivers/postgres/wire-buffers.ts";
+import { WireBuffers } from "../../../src/runtime/wire-buffers.ts";
 import { packCommand } from "../../../src/stores/redis/packed-command.ts";
 
 const LARGE = Buffer.alloc(100_000, "x");

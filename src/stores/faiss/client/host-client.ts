@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ClosedError, StoreUnavailableError } from "../../../domain/errors.ts";
+import { backoffMs } from "../../../runtime/backoff.ts";
 import { untilAborted } from "../../../runtime/deadline.ts";
 import { LinkedAbort } from "../../../runtime/linked-abort.ts";
 import type { Log } from "../../../runtime/log.ts";
@@ -186,7 +187,7 @@ export class HostClient {
   }
 
   async #supervise(first: HostConnection): Promise<void> {
-    const { log } = this.#options;
+    const { log, backoffMaxMs, random } = this.#options;
     let connection: HostConnection | null = first;
     let failures = 0;
     while (true) {
@@ -198,7 +199,7 @@ export class HostClient {
         this.#leaveReady();
         this.#fail(description);
       }
-      const waitMs = this.#backoff(failures++);
+      const waitMs = backoffMs(++failures, { baseMs: BACKOFF_MIN_MS, maxMs: backoffMaxMs, random });
       log.warn({ reason: this.#lastFailure, waitMs, restarts: this.#restarts }, "host.ended");
       await delay(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined); // Only by our own close.
       if (this.#closing.signal.aborted) return;
@@ -228,12 +229,6 @@ export class HostClient {
     this.#enter("crashed");
     this.#connection = null;
     this.#lastFailure = reason;
-  }
-
-  /** Exponential with full jitter. */
-  #backoff(failures: number): number {
-    const ceiling = Math.min(this.#options.backoffMaxMs, BACKOFF_MIN_MS * 2 ** Math.min(failures, 20));
-    return Math.round(this.#options.random() * ceiling);
   }
 
   /** Asks for a sign of life at intervals and kills a process that gives none. @returns what ends it. */

@@ -2,12 +2,12 @@ import { type ChildProcess, fork } from "node:child_process";
 import {
   AbortedError,
   ConfigurationError,
-  DeadlineExceededError,
   InternalError,
   type MnemosyncError,
   StoreRefusedError,
   StoreUnavailableError,
 } from "../../../domain/errors.ts";
+import { isTimeout } from "../../../runtime/deadline.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { onAbort } from "../../../runtime/on-abort.ts";
 import { BlockFiles } from "../protocol/block-files.ts";
@@ -177,11 +177,6 @@ export function abortError(what: string, signal: AbortSignal): MnemosyncError {
   const cause = signal.reason;
   if (isTimeout(signal)) return new StoreUnavailableError("faiss", `no answer to ${what} in time`, { cause });
   return new AbortedError(`faiss ${what}`, { cause });
-}
-
-/** Whether a signal fired because time ran out, and not because its owner changed their mind. */
-export function isTimeout({ reason }: AbortSignal): boolean {
-  return reason instanceof DeadlineExceededError || (reason instanceof Error && reason.name === "TimeoutError");
 }
 
 function ended(operation: string, cause?: Error): StoreUnavailableError {

@@ -5,7 +5,8 @@ import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../../../feed/change-source.ts";
-import { untilAborted, withDeadline } from "../../../runtime/deadline.ts";
+import { backoffMs } from "../../../runtime/backoff.ts";
+import { isTimeout, untilAborted, withDeadline } from "../../../runtime/deadline.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { CatchUpProgress } from "../options.ts";
 import type { SnapshotExpectation } from "../protocol/messages.ts";
@@ -14,7 +15,7 @@ import { packChanges } from "../protocol/packed-changes.ts";
 import { withBlocks } from "../protocol/vector-blocks.ts";
 import type { ResolvedFaissOptions } from "../settings.ts";
 import { isProven, SnapshotFolder } from "../snapshots/snapshot-folder.ts";
-import { type HostConnection, isTimeout } from "./host-connection.ts";
+import type { HostConnection } from "./host-connection.ts";
 import { RecentPublishes } from "./recent-publishes.ts";
 
 const FEED_PAGE = 1_000;
@@ -248,13 +249,13 @@ export class LedgerFollower {
   }
 
   async #persist<T>(once: boolean, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    for (let failures = 0; ; failures++) {
+    const backoff = { baseMs: RETRY_MIN_MS, maxMs: this.#options.hostBackoffMaxMs, random: this.#random };
+    for (let failures = 1; ; failures++) {
       try {
         return await work(signal);
       } catch (error) {
         if (once || signal.aborted || error instanceof ConfigurationError) throw error;
-        const ceiling = Math.min(this.#options.hostBackoffMaxMs, RETRY_MIN_MS * 2 ** Math.min(failures, 20));
-        const waitMs = Math.round(this.#random() * ceiling);
+        const waitMs = backoffMs(failures, backoff);
         this.#log.warn({ error: (error as Error).message, waitMs }, "index.recovery_delayed");
         await delay(waitMs, undefined, { signal });
       }

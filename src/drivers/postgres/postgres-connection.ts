@@ -6,22 +6,21 @@ import type { Backend, PostgresConnection } from "./postgres-access.ts";
 import { classifyPostgresError } from "./postgres-errors.ts";
 import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
 
-/** One socket to the server, and never another one in its place. */
-export interface Lane extends PostgresConnection {
-  readonly openedAt: number;
+/** One socket to the server, which is never replaced by another one. */
+export interface OwnedConnection extends PostgresConnection {
   /** False once the socket is gone: a client must never reconnect by itself in the midst of a transaction. */
   usable(): boolean;
   destroy(): void;
 }
 
-/** What a connection is opened with; as in `PostgresPoolOptions`. */
-export interface LaneOptions {
+/** How a connection is opened; as in `PostgresPoolOptions`. */
+export interface ConnectionSettings {
   readonly connectTimeoutMs: number;
   readonly statementTimeoutMs: number;
   readonly lockTimeoutMs: number;
   readonly idleInTransactionTimeoutMs: number;
   readonly applicationName: string;
-  /** Told of notifications on channels that the connection listens to. */
+  /** Called for notifications on channels that the connection listens to. */
   readonly onNotification?: (channel: string) => void;
 }
 
@@ -32,20 +31,20 @@ interface Session extends Backend {
 
 /**
  * Opens a connection to the first of `targets`, in order, that answers and is of the wanted kind.
- * @throws the driver's errors, or one that names what was wrong with each target, or the reason of `signal`.
+ * @throws the driver's errors, or one error with the reason of each target, or the reason of `signal`.
  */
-export async function openLane(
+export async function openConnection(
   targets: readonly PostgresTarget[],
   wanted: SessionAttributes,
-  options: LaneOptions,
+  options: ConnectionSettings,
   signal: AbortSignal,
-): Promise<{ lane: Lane; target: PostgresTarget }> {
+): Promise<{ connection: OwnedConnection; target: PostgresTarget }> {
   const rounds: SessionAttributes[] = wanted === "prefer-standby" ? ["standby", "any"] : [wanted];
   const failures: { target: PostgresTarget; error: unknown }[] = [];
   for (const round of rounds) {
     for (const target of targets) {
       try {
-        return { lane: await openTarget(target, round, options, signal), target };
+        return { connection: await openTarget(target, round, options, signal), target };
       } catch (error) {
         if (signal.aborted) throw error;
         failures.push({ target, error });
@@ -53,11 +52,13 @@ export async function openLane(
     }
   }
   const last = failures.at(-1)?.error;
-  // A wrong password or a missing database is no outage, whichever server says so.
+  // A wrong password or a missing database is not an outage, whichever server reports it.
   const isOutage = failures.some(({ error }) => classifyPostgresError(error) === "unavailable");
   if (targets.length === 1 || !isOutage) throw last;
   const reasons = failures.map(({ target, error }) => `${target.name}: ${(error as Error).message}`);
-  throw new StoreUnavailableError("postgres", `no server of the list will do (${reasons.join("; ")})`, { cause: last });
+  throw new StoreUnavailableError("postgres", `no server of the list can be used (${reasons.join("; ")})`, {
+    cause: last,
+  });
 }
 
 function fits(session: Session, wanted: SessionAttributes): boolean {
@@ -71,9 +72,9 @@ function fits(session: Session, wanted: SessionAttributes): boolean {
 async function openTarget(
   target: PostgresTarget,
   wanted: SessionAttributes,
-  options: LaneOptions,
+  options: ConnectionSettings,
   signal: AbortSignal,
-): Promise<Lane> {
+): Promise<OwnedConnection> {
   let socket: Socket | undefined;
   let dead = false;
   const sql = postgres(target.url, {
@@ -93,7 +94,8 @@ async function openTarget(
       lock_timeout: options.lockTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
     },
-    // Ours, so that it can be destroyed, and given once: a lost connection must not come back as another one.
+    // The driver reconnects by itself, also within a transaction, and cannot drop a socket whose peer went silent. So the
+    // socket is ours, which can be destroyed, and is given once: a lost connection must not come back as another one.
     socket: async (target: { host: string[]; port: number[]; path?: string | false }) => {
       if (dead || socket !== undefined)
         throw Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
@@ -124,7 +126,6 @@ async function openTarget(
       sql,
       backend: { pid: row.pid, startedAt: row.startedAt },
       sendsAtOnce: true,
-      openedAt: performance.now(),
       usable: () => !dead,
       destroy,
     };
@@ -135,18 +136,22 @@ async function openTarget(
 }
 
 function ignoreEndOfDestroyed(): void {
-  // Its queries were rejected one by one; there is nobody left to tell.
+  // Its queries were rejected one by one already.
 }
 
-/** Ends a connection in good order, or not. */
-export async function endLane(lane: Lane): Promise<void> {
+/** Says goodbye to the server, and destroys the connection whether or not that went well. */
+export async function endConnection(connection: OwnedConnection): Promise<void> {
   try {
-    await lane.sql.end({ timeout: 1 });
+    await connection.sql.end({ timeout: 1 });
   } finally {
-    lane.destroy();
+    connection.destroy();
   }
 }
 
+/**
+ * A socket without Nagle's algorithm (TCP_NODELAY), which the driver leaves on: a COPY is many small messages, and each
+ * batch would wait 40 ms for the server's delayed acknowledgement.
+ */
 function connectSocket(
   target: { host: string[]; port: number[]; path?: string | false },
   timeoutMs: number,
@@ -155,7 +160,7 @@ function connectSocket(
     const host = target.host[0] ?? "localhost";
     const port = target.port[0] ?? 5432;
     const socket = target.path ? connectTcp({ path: target.path }) : connectTcp({ host, port, noDelay: true });
-    // The driver reads these for TLS.
+    // The driver reads these two properties for TLS.
     Object.assign(socket, { host, port });
     const timer = setTimeout(() => {
       socket.destroy();

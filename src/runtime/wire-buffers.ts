@@ -1,4 +1,4 @@
-/** Buffers that are kept. */
+/** Free buffers that are kept. */
 const KEPT_MAX = 4;
 /** Smaller ones come out of the allocator's own pool, or cost next to nothing. */
 const BYTES_MIN = 64 * 1024;
@@ -6,13 +6,13 @@ const BYTES_MIN = 64 * 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
 
 /**
- * Memory for large commands, used again: a new megabyte for each is cleared by the system before it is filled, and has the
- * collector of garbage look at the whole heap every few dozen of them.
+ * Reusable memory for large commands. A new megabyte for each command is cleared by the system before it is filled, and
+ * makes the garbage collector walk the whole heap every few dozen commands.
  */
 export class WireBuffers {
   readonly #free: Buffer[] = [];
 
-  /** A buffer of that length, whatever stands in it. */
+  /** A buffer of that length. Its contents are arbitrary. */
   take(bytes: number): Buffer {
     if (bytes < BYTES_MIN || bytes > BYTES_MAX) return Buffer.allocUnsafe(bytes);
     const at = this.#free.findIndex((buffer) => buffer.byteLength >= bytes);
@@ -20,7 +20,7 @@ export class WireBuffers {
     return (kept ?? Buffer.allocUnsafeSlow(roundedUp(bytes))).subarray(0, bytes);
   }
 
-  /** Takes a buffer back that came from `take`. Nobody may hold it any more. */
+  /** Takes a buffer back that came from `take`. The caller must not use it any more. */
   give(buffer: Buffer): void {
     if (buffer.byteLength < BYTES_MIN || buffer.byteLength > BYTES_MAX) return;
     if (this.#free.length === KEPT_MAX) this.#free.shift();
@@ -28,7 +28,7 @@ export class WireBuffers {
   }
 }
 
-/** So that commands of about the same length have the use of the same ones. */
+/** Commands of about the same length can then reuse each other's buffers. */
 function roundedUp(bytes: number): number {
   return Math.ceil(bytes / BYTES_MIN) * BYTES_MIN;
 }

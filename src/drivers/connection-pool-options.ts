@@ -1,0 +1,50 @@
+import type { StoreId } from "../domain/store-id.ts";
+import type { HealthReport } from "../runtime/health-monitor.ts";
+import type { PoolCounts, PoolStatistics } from "../runtime/lease-pool.ts";
+import type { Log } from "../runtime/log.ts";
+import type { HealthState } from "../runtime/store-health.ts";
+import type { RedisPoolStatistics } from "./redis/redis-pool.ts";
+
+export interface ConnectionPoolOptions {
+  /** `postgres://user:password@host1:port,host2:port/database`, with libpq's `sslmode`, `target_session_attrs` and so on. */
+  postgresUrl: string;
+  /** `redis://`, `rediss://`, `redis+sentinel://…/master/0` or `redis+cluster://…`; null: no Redis. */
+  redisUrl: string | null;
+  /** Connections to Postgres that are kept open. @default 10 */
+  postgresConnectionsMin?: number;
+  /** @default 20 */
+  postgresConnectionsMax?: number;
+  /** Connections to Redis at most, the shared one included. @default 50 */
+  redisConnectionsMax?: number;
+  /** Milliseconds that a call may take, the wait for a connection included. @default 60_000 */
+  commandTimeoutMs?: number;
+  /** Milliseconds between health checks; a store that is not healthy is checked four times as often. @default 30_000 */
+  healthCheckIntervalMs?: number;
+  /** Milliseconds between attempts to reconnect to Redis, at most. @default 5_000 */
+  reconnectIntervalMs?: number;
+  /** Milliseconds after which an idle connection is replaced by a new one. @default 1_800_000 (30 min) */
+  connectionLifetimeMs?: number;
+  log?: Log;
+}
+
+export interface ConnectionPoolEvents {
+  /** The state of a store changed. */
+  health: [change: { store: StoreId; from: HealthState; to: HealthState; reason: string | null }];
+  /** A health check ended. */
+  checked: [check: { store: StoreId; outcome: HealthState; milliseconds: number }];
+}
+
+export interface PoolHealth<Statistics> extends HealthReport {
+  /** Connections by state, and calls that wait for one. */
+  readonly connections: Statistics;
+  readonly counts: PoolCounts;
+}
+
+/** The answer of `getHealthStatus`. */
+export interface HealthStatus {
+  /** The worst state of all stores. */
+  readonly state: HealthState;
+  readonly postgres: PoolHealth<PoolStatistics>;
+  /** Null without Redis. */
+  readonly redis: PoolHealth<RedisPoolStatistics> | null;
+}
