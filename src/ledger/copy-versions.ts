@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import { embeddingBytes } from "../domain/checksum.ts";
 import { vectorJson } from "../domain/version-vector.ts";
+import { sendCopyData } from "../drivers/postgres/copy-streams.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { WireBuffers } from "../runtime/wire-buffers.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
@@ -34,16 +35,18 @@ export async function copyVersions(
   token: TransactionToken,
 ): Promise<number> {
   try {
-    // The driver has no ear for a refusal that comes after all was sent: its stream would never finish. So nobody waits for
-    // the end of a COPY here, but for what comes next, which fails in a transaction that has failed.
+    // The driver never settles the stream when the server refuses a COPY after its last byte. So the end of a COPY is not
+    // awaited; the next statement is, which fails in a transaction that has failed.
+    const versionRows = encodeVersions(writes, token); // Before the stream opens: without a listener its error is uncaught.
     const versions = await sql`
       copy mnemosync.memory_versions (namespace, memory_id, version, checksum, digest, bucket, version_vector,
                                       store_versions, has_embedding, modified_at, expires_at, tx_id)
       from stdin (format binary)`.writable();
-    await send(versions, encodeVersions(writes, token));
+    await send(versions, versionRows);
+    const documentRows = encodeDocuments(writes);
     const documents = await sql`
       copy mnemosync.memories (namespace, memory_id, document, embedding) from stdin (format binary)`.writable();
-    await send(documents, encodeDocuments(writes));
+    await send(documents, documentRows);
     return await writeToken(sql, writes, token);
   } catch (error) {
     if (isRefusal(error)) return 0;
@@ -106,22 +109,12 @@ function encodeDocuments(writes: readonly VersionWrite[]): CopyEncoder {
   return rows;
 }
 
-/** Resolves once all is sent, whatever the server thinks of it: the driver takes no statement before that. */
-function send(stream: Writable, rows: CopyEncoder): Promise<void> {
-  // The driver's own says CopyFail, also of a stream that has finished well, by when the next COPY may be under way.
-  stream._destroy = (error, done) => done(error);
-  return new Promise((resolve, reject) => {
-    stream.on("error", reject);
-    stream.write(rows.end(), (error) => {
-      if (error) return reject(error);
-      rows.release();
-      stream.end();
-      resolve();
-    });
-  });
+async function send(stream: Writable, rows: CopyEncoder): Promise<void> {
+  await sendCopyData(stream, rows.end());
+  rows.release();
 }
 
-/** The server's word on a statement. One that ends the connection (FATAL) is an outage, as a lost connection is. */
+/** Whether the server refused a statement. FATAL, which ends the connection, is an outage, as a lost connection is. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && (error as { severity?: unknown }).severity === "ERROR";
 }

@@ -1,6 +1,6 @@
-import type { Readable } from "node:stream";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
+import { receiveCopyData } from "../drivers/postgres/copy-streams.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { CopyRows } from "./copy-rows.ts";
 import { modelOf, wideRow } from "./read-statements.ts";
@@ -27,7 +27,7 @@ export async function listChanges(sql: Sql, after: MemoryKey | null, limit: numb
       left join lateral ${wideRow(sql)} m on true
       order by v.namespace, v.memory_id
     ) to stdout (format binary)`.readable();
-  const rows = new CopyRows(await chunksOf(stream));
+  const rows = new CopyRows(await receiveCopyData(stream));
   const changes: MemoryChange[] = [];
   while (rows.next(COLUMNS)) changes.push(readChange(rows));
   return changes;
@@ -68,18 +68,4 @@ function readChange(rows: CopyRows): MemoryChange {
 /** As digits: whatever the text is, there is nothing in it to escape. */
 function textLiteral(sql: Sql, text: string): Fragment {
   return sql.unsafe(`convert_from(decode('${Buffer.from(text).toString("hex")}', 'hex'), 'UTF8')`);
-}
-
-function chunksOf(stream: Readable): Promise<Buffer[]> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    stream.on("data", (chunk: Buffer) => void chunks.push(chunk));
-    stream.on("error", reject);
-    stream.on("end", () => {
-      // The driver stops its socket while a stream is full, until the stream asks for more: one that has ended meanwhile
-      // never does, and everything on that connection would wait for ever.
-      stream._read(0);
-      resolve(chunks);
-    });
-  });
 }

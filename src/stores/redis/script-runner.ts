@@ -1,21 +1,17 @@
 import { createHash } from "node:crypto";
-import { type Cluster, Command, type Redis } from "ioredis";
+import type { ArgumentGroup, CommandArgument } from "../../drivers/redis/packed-command.ts";
+import type { RedisLink } from "../../drivers/redis/redis-client.ts";
+import { primariesOf, type RedisReply, sendCommand } from "../../drivers/redis/send-command.ts";
 import { isTimeout, untilAborted } from "../../runtime/deadline.ts";
 import { withSharedDeadline } from "../../runtime/shared-deadline.ts";
-import { PackedCommand } from "./packed-command.ts";
 import { redisError } from "./redis-errors.ts";
 
-export type ScriptArgument = string | number | Buffer;
-
-/** Some consecutive arguments of a command: thousands of them need not be put into one array first. */
-export type ArgumentGroup = readonly ScriptArgument[];
-
-/** Replies as they come, texts as buffers. */
-export type ScriptReply = Buffer | number | null | ScriptReply[];
+export type ScriptArgument = CommandArgument;
+export type ScriptReply = RedisReply;
 
 /** Sends scripts by their digest, and in full to a server that does not know them yet. */
 export class ScriptRunner {
-  readonly #client: Redis | Cluster;
+  readonly #client: RedisLink;
   readonly #owned: boolean;
   readonly #callTimeoutMs: number;
   readonly #digests = new Map<string, string>();
@@ -24,7 +20,7 @@ export class ScriptRunner {
    * @param owned whether the link may be cut when it went silent, so that the client makes a new one.
    * @param callTimeoutMs milliseconds that any call may take, whatever longer deadline its caller has.
    */
-  constructor(client: Redis | Cluster, owned: boolean, callTimeoutMs: number) {
+  constructor(client: RedisLink, owned: boolean, callTimeoutMs: number) {
     this.#client = client;
     this.#owned = owned;
     this.#callTimeoutMs = callTimeoutMs;
@@ -36,7 +32,7 @@ export class ScriptRunner {
     keys: readonly ScriptArgument[],
     values: readonly ScriptArgument[],
     signal: AbortSignal,
-    node: Redis | Cluster = this.#client,
+    node: RedisLink = this.#client,
   ): Promise<ScriptReply> {
     return await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
       this.#run(lua, keys, [values], deadline, node),
@@ -81,12 +77,8 @@ export class ScriptRunner {
   }
 
   /** The servers that hold the keys, in an order that stays the same for as long as they do. */
-  nodes(): readonly { readonly name: string; readonly client: Redis | Cluster }[] {
-    if (!this.#client.isCluster) return [{ name: "", client: this.#client }];
-    return (this.#client as Cluster)
-      .nodes("master")
-      .map((client) => ({ name: `${client.options.host}:${client.options.port}`, client }))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  nodes(): ReturnType<typeof primariesOf> {
+    return primariesOf(this.#client);
   }
 
   async #run(
@@ -94,7 +86,7 @@ export class ScriptRunner {
     keys: readonly ScriptArgument[],
     values: readonly ArgumentGroup[],
     signal: AbortSignal,
-    node: Redis | Cluster,
+    node: RedisLink,
   ): Promise<ScriptReply> {
     try {
       return await this.#send("EVALSHA", [[this.#digest(lua), keys.length], keys, ...values], signal, node);
@@ -112,22 +104,16 @@ export class ScriptRunner {
     name: "EVAL" | "EVALSHA" | "HGETALL",
     args: readonly ArgumentGroup[],
     signal: AbortSignal,
-    node: Redis | Cluster,
+    node: RedisLink,
   ): Promise<ScriptReply> {
     signal.throwIfAborted();
-    // A cluster's client looks at the keys to find the server.
-    const command = node.isCluster
-      ? new Command(name, args.flat(), { replyEncoding: null })
-      : new PackedCommand(name, args);
-    if (command instanceof PackedCommand) sendTogether((node as Redis).stream);
-    node.sendCommand(command);
+    const command = sendCommand(node, name, args);
     try {
-      const reply = await untilAborted(command.promise as Promise<ScriptReply>, signal);
-      // A server answers once it has read the whole command. One that failed may still be on its way, or be sent again.
-      if (command instanceof PackedCommand) command.release();
+      const reply = await untilAborted(command.reply, signal);
+      command.release();
       return reply;
     } catch (error) {
-      // Replies come in order, so whatever is sent on this link from now on would wait behind the one that is late.
+      // Replies come in order, so all later calls on this connection would wait behind the late reply.
       if (this.#owned && signal.aborted && isTimeout(signal) && this.#client.status === "ready") {
         this.#client.disconnect(true);
       }
@@ -143,20 +129,4 @@ export class ScriptRunner {
     }
     return digest;
   }
-}
-
-const held = new WeakSet<Redis["stream"]>();
-
-/**
- * What is sent from now on in this turn of the event loop goes out in one write: of many calls at a time each would pay for
- * one of its own, which takes longer than all else that is done for it.
- */
-function sendTogether(stream: Redis["stream"] | undefined): void {
-  if (stream === undefined || held.has(stream)) return; // Not connected yet; or held already.
-  held.add(stream);
-  stream.cork();
-  process.nextTick(() => {
-    held.delete(stream);
-    stream.uncork();
-  });
 }

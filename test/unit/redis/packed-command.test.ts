@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { packCommand } from "../../../src/drivers/redis/packed-command.ts";
 import { WireBuffers } from "../../../src/runtime/wire-buffers.ts";
-import { packCommand } from "../../../src/stores/redis/packed-command.ts";
 
 const LARGE = Buffer.alloc(100_000, "x");
 
