@@ -85,8 +85,13 @@ function isAscending(keys: readonly string[]): boolean {
   return true;
 }
 
-export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+/** An object rather than null, an array or a primitive. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
+  return isObject(value);
 }
 
 /** The value that the object itself has under `key`; undefined where it has none, whatever it inherits. */

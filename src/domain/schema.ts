@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ValidationError } from "./errors.ts";
-import { checkText, copyJson, type JsonObject } from "./json.ts";
+import { checkText, copyJson, isObject, type JsonObject } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
 import type { VectorBlock } from "./vector-block.ts";
@@ -32,6 +32,7 @@ export interface IndexShape {
 
 /** Letters, digits, dot, underscore, hyphen; 1 to 128 of them. */
 export const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
+export const NAMESPACE_EXPECTED = "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -";
 
 const text = (bytesMax: number, bytesMin = 0) =>
   z.string().superRefine((value, context) => {
@@ -59,7 +60,7 @@ function memorySchema(bounds: MemoryBounds) {
   return z.strictObject({
     namespace: z
       .string()
-      .regex(NAMESPACE_PATTERN, "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -")
+      .regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED)
       .default(DEFAULT_NAMESPACE),
     memoryId: text(bounds.memoryIdBytesMax, 1),
     content: text(bounds.contentBytesMax),
@@ -195,10 +196,6 @@ export class MemoryValidator {
     }
     return model;
   }
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isVector(value: unknown): boolean {

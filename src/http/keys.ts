@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { z } from "zod";
+import { NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ConfigurationError, type Log } from "../index.ts";
 
 export const SCOPES = ["read", "write", "admin"] as const;
@@ -21,7 +22,7 @@ const keySchema = z.strictObject({
   /** SHA-256 of the whole key, hex. Its secret has 256 random bits, so a slow hash would add nothing. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
   scope: z.enum(SCOPES),
-  namespaces: z.union([z.literal("*"), z.array(z.string().regex(/^[A-Za-z0-9._-]{1,128}$/)).min(1)]),
+  namespaces: z.union([z.literal("*"), z.array(z.string().regex(NAMESPACE_PATTERN)).min(1)]),
   expiresAt: z.iso.datetime({ offset: true }).optional(),
 });
 

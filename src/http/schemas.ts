@@ -1,16 +1,18 @@
 import { z } from "zod";
+import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
+import { ULID_PATTERN } from "../domain/ulid-text.ts";
 
 /** What goes in and comes out, declared once: checked here, and shown in the OpenAPI document. */
 
 export const namespaceName = z
   .string()
-  .regex(/^[A-Za-z0-9._-]{1,128}$/, "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -");
+  .regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED);
 
 export const namespaceParam = z.object({
   namespace: namespaceName.describe("A tenant; no read, write or search crosses it"),
 });
 
-export const ulidText = z.string().regex(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/, "expected a ULID: 26 characters");
+export const ulidText = z.string().regex(ULID_PATTERN, "expected a ULID: 26 characters");
 
 export const memoryParams = namespaceParam.extend({
   memoryId: z.string().min(1).max(512).describe("1 to 512 bytes of UTF-8, percent-encoded"),

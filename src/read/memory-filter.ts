@@ -1,5 +1,5 @@
 import { ValidationError } from "../domain/errors.ts";
-import type { JsonObject, JsonValue } from "../domain/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../domain/json.ts";
 import type { Memory } from "./memory.ts";
 
 /** Which memories a search may return. All that is given must hold. */
@@ -28,7 +28,7 @@ export function compileFilter(filter: SearchFilter | undefined): (memory: Memory
   for (const type of types ?? []) {
     if (typeof type !== "string") throw new ValidationError("filter.memoryType", "must be a string or several of them");
   }
-  if (metadata !== undefined && !isObject(metadata)) throw new ValidationError("filter.metadata", "must be an object");
+  if (metadata !== undefined && !isJsonObject(metadata)) throw new ValidationError("filter.metadata", "must be an object");
   return (memory) =>
     (types === null || types.has(memory.memoryType)) && (metadata === undefined || contains(memory.metadata, metadata));
 }
@@ -36,8 +36,8 @@ export function compileFilter(filter: SearchFilter | undefined): (memory: Memory
 /** Whether `held` has all that is wanted: objects by their entries, everything else by being equal. */
 function contains(held: JsonValue | undefined, wanted: JsonValue): boolean {
   if (held === undefined) return false;
-  if (isObject(wanted)) {
-    if (!isObject(held)) return false;
+  if (isJsonObject(wanted)) {
+    if (!isJsonObject(held)) return false;
     return Object.entries(wanted).every(([key, value]) => Object.hasOwn(held, key) && contains(held[key], value));
   }
   if (Array.isArray(wanted)) {
@@ -49,10 +49,6 @@ function contains(held: JsonValue | undefined, wanted: JsonValue): boolean {
 }
 
 function isEqual(held: JsonValue | undefined, wanted: JsonValue): boolean {
-  if (!isObject(wanted)) return contains(held, wanted);
-  return contains(held, wanted) && isObject(held) && Object.keys(held).length === Object.keys(wanted).length;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isJsonObject(wanted)) return contains(held, wanted);
+  return contains(held, wanted) && isJsonObject(held) && Object.keys(held).length === Object.keys(wanted).length;
 }

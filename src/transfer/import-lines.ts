@@ -1,3 +1,4 @@
+import { isObject } from "../domain/json.ts";
 import type { MemoryInput } from "../domain/schema.ts";
 import type { MemorySynchronizer } from "../synchronizer/synchronizer.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
@@ -101,8 +102,7 @@ export function newReport(): ImportReport {
 
 /** The library says what is wrong with a value that is no memory at all. */
 function inNamespace(value: unknown, namespace: string | undefined): MemoryInput {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  const needsOne = namespace !== undefined && isObject && !Object.hasOwn(value, "namespace");
+  const needsOne = namespace !== undefined && isObject(value) && !Object.hasOwn(value, "namespace");
   return (needsOne ? { ...value, namespace } : value) as MemoryInput;
 }
 

@@ -1,6 +1,7 @@
 import { ValidationError } from "../domain/errors.ts";
 import { keyText } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/schema.ts";
+import { ULID_PATTERN } from "../domain/ulid-text.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import type { Refusal } from "./intake.ts";
 import type { SyncOutcome } from "./outcome.ts";
@@ -9,7 +10,6 @@ import type { WriteIntent } from "./plan.ts";
 /** Memories that one transaction may hold: bounds its size in memory and the time for which it locks. */
 const ATOMIC_SIZE_MAX = 5_000;
 
-const ULID_PATTERN = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 
 /** Writes a batch whose chunks must be the same at every repeat, or that must be one chunk. */
 export async function writeTogether(
