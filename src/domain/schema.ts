@@ -58,10 +58,7 @@ const instant = z.union(
 
 function memorySchema(bounds: MemoryBounds) {
   return z.strictObject({
-    namespace: z
-      .string()
-      .regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED)
-      .default(DEFAULT_NAMESPACE),
+    namespace: z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED).default(DEFAULT_NAMESPACE),
     memoryId: text(bounds.memoryIdBytesMax, 1),
     content: text(bounds.contentBytesMax),
     memoryType: text(128, 1),

@@ -4,9 +4,7 @@ import { ULID_PATTERN } from "../domain/ulid-text.ts";
 
 /** What goes in and comes out, declared once: checked here, and shown in the OpenAPI document. */
 
-export const namespaceName = z
-  .string()
-  .regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED);
+export const namespaceName = z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED);
 
 export const namespaceParam = z.object({
   namespace: namespaceName.describe("A tenant; no read, write or search crosses it"),

@@ -28,7 +28,8 @@ export function compileFilter(filter: SearchFilter | undefined): (memory: Memory
   for (const type of types ?? []) {
     if (typeof type !== "string") throw new ValidationError("filter.memoryType", "must be a string or several of them");
   }
-  if (metadata !== undefined && !isJsonObject(metadata)) throw new ValidationError("filter.metadata", "must be an object");
+  if (metadata !== undefined && !isJsonObject(metadata))
+    throw new ValidationError("filter.metadata", "must be an object");
   return (memory) =>
     (types === null || types.has(memory.memoryType)) && (metadata === undefined || contains(memory.metadata, metadata));
 }

@@ -10,7 +10,6 @@ import type { WriteIntent } from "./plan.ts";
 /** Memories that one transaction may hold: bounds its size in memory and the time for which it locks. */
 const ATOMIC_SIZE_MAX = 5_000;
 
-
 /** Writes a batch whose chunks must be the same at every repeat, or that must be one chunk. */
 export async function writeTogether(
   parts: BatchParts,
