@@ -37,7 +37,7 @@ export const backlog: Scenario = {
         const { pending, failed, dead } = (await ours.sync.status()).backlog;
         verify(pending + failed + dead === 0, `${pending + failed + dead} are left in the backlog`);
         // Redis began empty: it has what was written while it was away, and nothing else.
-        const { memories } = (await ours.sync.status()).stores.redis;
+        const memories = (await ours.sync.status()).stores.redis?.memories ?? null;
         verify(memories === count, `Redis holds ${memories} memories, not ${count}`);
         await ours.verifyHeld(sampleOf(memoriesOf(turn)), 1);
         return [perSecond];

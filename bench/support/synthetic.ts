@@ -91,10 +91,10 @@ async function insert(sql: postgres.Sql, changes: readonly PutChange[], dimensio
       from input
     )
     insert into mnemosync.memory_versions
-      (namespace, memory_id, version, checksum, digest, bucket, version_vector, redis_version, faiss_version, modified_at,
+      (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding, modified_at,
        tx_id, xid, seq)
-    select 'default', memory_id, 1, checksum, ('x' || digest)::bit(64)::bigint, bucket, ${`{"${NODE}":1}`}::text::jsonb, 1,
-           1, to_timestamp(${changes[0]?.modifiedAt ?? 0}::float8 / 1000), 'synthetic', pg_current_xact_id(),
+    select 'default', memory_id, 1, checksum, ('x' || digest)::bit(64)::bigint, bucket, ${`{"${NODE}":1}`}::text::jsonb,
+           '{"redis":1,"faiss":1}', true, to_timestamp(${changes[0]?.modifiedAt ?? 0}::float8 / 1000), 'synthetic', pg_current_xact_id(),
            nextval('mnemosync.change_seq')
     from input`;
 }

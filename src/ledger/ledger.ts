@@ -16,6 +16,7 @@ import { type MigrationReport, migrate } from "./migrate.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
 import { readStatistics, type SyncStatistics } from "./status-statements.ts";
+import * as stores from "./store-statements.ts";
 import * as transactions from "./transaction-statements.ts";
 
 export interface LedgerOptions {
@@ -127,6 +128,29 @@ export class Ledger implements ChangeSource {
   async currentChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(MemoryChange | null)[]> {
     const found = await this.readChanges(keys, signal);
     return keys.map((key) => found.get(keyText(key)) ?? null);
+  }
+
+  // The shared stores of the deployment
+
+  /** Makes shared stores known to all nodes. @returns all of the deployment. */
+  async registerStores(
+    registrations: readonly stores.StoreRegistration[],
+    signal: AbortSignal,
+  ): Promise<stores.RegisteredStore[]> {
+    return await this.#connection(signal, ({ sql }) => stores.registerStores(sql, registrations));
+  }
+
+  async listStores(signal: AbortSignal): Promise<stores.RegisteredStore[]> {
+    return await this.#connection(signal, ({ sql }) => stores.listStores(sql));
+  }
+
+  async markStoreFilled(id: StoreId, signal: AbortSignal): Promise<void> {
+    await this.#connection(signal, ({ sql }) => stores.markFilled(sql, id));
+  }
+
+  /** Takes a shared store out of the deployment, with its backlog. @returns whether it was there. */
+  async forgetStore(id: StoreId, signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, ({ sql }) => stores.forgetStore(sql, id));
   }
 
   // Transactions and the queue

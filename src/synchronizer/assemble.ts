@@ -30,6 +30,7 @@ import type { ImporterParts } from "../transfer/import.ts";
 import { Backlog } from "../write/backlog.ts";
 import { Batcher } from "../write/batcher.ts";
 import type { WriteStep } from "../write/commit.ts";
+import { DeploymentStores } from "../write/deployment-stores.ts";
 import { Intake } from "../write/intake.ts";
 import { Outcomes } from "../write/outcomes.ts";
 import { type Probed, StoreGate } from "../write/store-gate.ts";
@@ -46,6 +47,7 @@ export interface Parts extends ConsistencyParts {
   readonly ledger: LedgerStore;
   readonly ledgerGate: StoreGate<Probed>;
   readonly stores: StoreRegistry;
+  readonly deployment: DeploymentStores;
   readonly gates: readonly StoreGate[];
   readonly validator: MemoryValidator;
   readonly intake: Intake;
@@ -93,6 +95,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   const gateOf = (projection: Projection | null): StoreGate | null =>
     gates.find(({ target }) => target === projection) ?? null;
   const outcomes = new Outcomes(projections);
+  const deployment = new DeploymentStores(ledger, stores);
   const ledgerGate = new StoreGate<Probed>({ id: LEDGER_ID, health: (signal) => ledger.health(signal) });
   const model = options.faiss?.model ?? embedder?.model;
   const shape = {
@@ -121,6 +124,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     gates,
     log,
     outcomes,
+    unattached: () => deployment.unattached,
     storeVersions: storeVersionTemplates(
       projections.map(({ id }) => id),
       projections.filter(({ traits }) => keepsMemory(traits, false)).map(({ id }) => id),
@@ -179,6 +183,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     ledger,
     ledgerGate,
     stores,
+    deployment,
     gates,
     validator,
     intake: new Intake(validator, embedder),
@@ -197,6 +202,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       intervalMs: options.syncIntervalMs,
       log,
       pass: async (signal) => {
+        await deployment.refresh(signal);
         const { more } = await backlog.runOnce(signal);
         const swept = await sweeper.runOnce(signal);
         return more || swept.more;

@@ -59,7 +59,9 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
       ...(extras.stores ?? []),
     ];
     const connections = { postgres, ledger, pools, projections, embedder, log, onStep };
-    return { parts: assemble(effective, connections), close: () => closeAll(closers) };
+    const parts = assemble(effective, connections);
+    await parts.deployment.register(until.signal);
+    return { parts, close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
     throw error;

@@ -75,7 +75,10 @@ export class MemorySynchronizer {
 
   /** Brings the ledger's schema up to date. Done by `connect` already. */
   async initialize(call: CallOptions = {}): Promise<void> {
-    await this.#call("initialize", call, (signal) => this.#parts.ledger.migrate(signal));
+    await this.#call("initialize", call, async (signal) => {
+      await this.#parts.ledger.migrate(signal);
+      await this.#parts.deployment.register(signal);
+    });
   }
 
   /** The name under which this node writes. */

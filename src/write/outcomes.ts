@@ -1,6 +1,7 @@
 import { type MnemosyncError, ValidationError, VersionConflictError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import type { RegisteredStore } from "../ledger/store-statements.ts";
 import type { FirstAnswer } from "../ledger/transaction-statements.ts";
 import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
 import type { DecisionSummary } from "./commit.ts";
@@ -33,12 +34,16 @@ export class Outcomes {
     return { namespace, memoryId, version: 0, checksum: null, status: "failed", stores, transactionId: null, error };
   }
 
-  /** The outcome of one intent, from what was decided and how far each store is. */
+  /**
+   * The outcome of one intent, from what was decided and how far each store is.
+   * @param unattached stores of the deployment that other nodes run.
+   */
   decided(
     intent: WriteIntent,
     decision: Decision,
     transactionId: string | null,
     published: readonly StorePublish[],
+    unattached: readonly RegisteredStore[] = [],
   ): SyncOutcome {
     const { namespace, memoryId } = intent.key;
     if (decision.action === "conflict") {
@@ -61,6 +66,9 @@ export class Outcomes {
       if (answer.failure !== null) return "pending";
       return answer.overtaken.has(keyText(intent.key)) ? "failed" : "applied";
     });
+    for (const { id, documents } of unattached) {
+      stores[id] = documents || decision.vectors ? "pending" : "not_applicable";
+    }
     return { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
   }
 

@@ -3,6 +3,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
 import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
+import type { RegisteredStore } from "../ledger/store-statements.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { identityOf } from "../stores/traits.ts";
@@ -32,6 +33,8 @@ export interface WriterParts extends CommitParts, PublishParts {
   readonly ledgerGate: StoreGate<Probed>;
   readonly gates: readonly StoreGate[];
   readonly outcomes: Outcomes;
+  /** Shared stores of the deployment that this node does not run; what it writes is queued for them. */
+  readonly unattached: () => readonly RegisteredStore[];
   readonly onStoreDown: OnStoreDown;
   /** Attempts after the first, for failures that may pass. */
   readonly retriesMax: number;
@@ -209,7 +212,7 @@ export class Writer {
       if (idempotencyKey !== null) await confirmPublished(this.#parts, transactionId, []);
       return intents.map((intent, index) => this.#parts.outcomes.decided(intent, decisions[index]!, null, []));
     }
-    const { gates, onStep, onCommitted } = this.#parts;
+    const { gates, unattached, onStep, onCommitted } = this.#parts;
     for (const { write } of writing) onCommitted(write, write.version);
     await onStep?.("committed");
     const published = await Promise.all(
@@ -227,13 +230,20 @@ export class Writer {
       if (failure === null || gate === undefined) return [];
       return [{ store: identityOf(gate.target), keys: changesFor(gate, writing), reason: failure.message }];
     });
-    await confirmPublished(this.#parts, transactionId, pending);
+    const elsewhere = unattached().flatMap(({ id, documents }) => {
+      const keys = writing.filter(({ vectors }) => documents || vectors).map(({ change }) => change);
+      return keys.length === 0 ? [] : [{ store: { id, scope: "shared" as const }, keys, reason: NOT_RUN_HERE }];
+    });
+    await confirmPublished(this.#parts, transactionId, [...pending, ...elsewhere]);
     await onStep?.("marked");
     return intents.map((intent, index) =>
-      this.#parts.outcomes.decided(intent, decisions[index]!, transactionId, published),
+      this.#parts.outcomes.decided(intent, decisions[index]!, transactionId, published, unattached()),
     );
   }
 }
+
+/** Why a memory is queued for a store of the deployment that this node lacks. */
+const NOT_RUN_HERE = "the node that wrote it does not run this store";
 
 /** Whether the same attempt may go better later. */
 function mayPass(error: unknown): boolean {

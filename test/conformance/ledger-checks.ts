@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { embeddingBytes } from "../../src/domain/checksum.ts";
 import { keyText } from "../../src/domain/keys.ts";
+import { isUnderway } from "../../src/ledger/check-statements.ts";
+import { FAISS, REDIS } from "../support/store-traits.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 
 export function describeChecks(subject: LedgerUnderTest): void {
@@ -69,7 +71,10 @@ export function describeChecks(subject: LedgerUnderTest): void {
         soon(),
         async ({ rows, busy }) => ({
           rows: Object.fromEntries(
-            [...rows.values()].map(({ memoryId, version, underway }) => [memoryId, { version, underway }]),
+            [...rows.values()].map(({ memoryId, version, underway }) => [
+              memoryId,
+              { version, underway: { redis: isUnderway(underway, REDIS), faiss: isUnderway(underway, FAISS) } },
+            ]),
           ),
           busy: [...busy],
         }),
@@ -80,8 +85,8 @@ export function describeChecks(subject: LedgerUnderTest): void {
       const { transactionId } = await subject.write([{ memoryId: "unconfirmed", content: "x" }]);
       await subject.put("queued for redis");
       await subject.put("queued for the index");
-      await subject.one.enqueue(subject.one.queueOf("redis"), [keyOf("queued for redis")], "x", soon());
-      await subject.one.enqueue(subject.one.queueOf("faiss"), [keyOf("queued for the index")], "x", soon());
+      await subject.one.enqueue(subject.one.queueOf(REDIS), [keyOf("queued for redis")], "x", soon());
+      await subject.one.enqueue(subject.one.queueOf(FAISS), [keyOf("queued for the index")], "x", soon());
       const ids = ["settled", "unconfirmed", "queued for redis", "queued for the index", "unknown"];
       expect(await confirm(ids)).toEqual({
         rows: {
@@ -99,7 +104,7 @@ export function describeChecks(subject: LedgerUnderTest): void {
     test("takes nothing for on its way that is overdue, or a dead letter", async () => {
       await subject.write([{ memoryId: "overdue", content: "x" }]);
       await subject.put("dead");
-      const redis = subject.one.queueOf("redis");
+      const redis = subject.one.queueOf(REDIS);
       await subject.one.enqueue(redis, [keyOf("dead")], "x", soon());
       const claimed = await subject.one.claim(redis, "worker", 10, 60_000, soon());
       await subject.one.release(redis, claimed, { delayMs: null, counts: true, error: "x" }, soon());

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { FAISS, REDIS } from "../support/store-traits.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 
 export function describeQueue(subject: LedgerUnderTest): void {
@@ -25,8 +26,8 @@ export function describeQueue(subject: LedgerUnderTest): void {
 
   describe("the queue", () => {
     test("is of all nodes for Redis, and of each node for its index", () => {
-      expect(subject.one.queueOf("redis")).toEqual(subject.two.queueOf("redis"));
-      expect([subject.one.queueOf("faiss").nodeId, subject.two.queueOf("faiss").nodeId]).toEqual(["one", "two"]);
+      expect(subject.one.queueOf(REDIS)).toEqual(subject.two.queueOf(REDIS));
+      expect([subject.one.queueOf(FAISS).nodeId, subject.two.queueOf(FAISS).nodeId]).toEqual(["one", "two"]);
     });
 
     test("gives a memory to one worker at a time, the attempt counted before it is made", async () => {
@@ -42,9 +43,9 @@ export function describeQueue(subject: LedgerUnderTest): void {
 
     test("of one store is not the other one's, nor one node's the other one's", async () => {
       await enqueue("r");
-      await subject.one.enqueue(subject.one.queueOf("faiss"), [keyOf("f")], "down", soon());
-      expect(await claim(10, 60_000, subject.two.queueOf("faiss"))).toEqual([]);
-      expect(await claim(10, 60_000, subject.one.queueOf("faiss"))).toMatchObject([{ memoryId: "f" }]);
+      await subject.one.enqueue(subject.one.queueOf(FAISS), [keyOf("f")], "down", soon());
+      expect(await claim(10, 60_000, subject.two.queueOf(FAISS))).toEqual([]);
+      expect(await claim(10, 60_000, subject.one.queueOf(FAISS))).toMatchObject([{ memoryId: "f" }]);
       expect(await claim()).toMatchObject([{ memoryId: "r" }]);
     });
 
@@ -128,8 +129,8 @@ export function describeQueue(subject: LedgerUnderTest): void {
       ]);
       expect(await subject.one.statistics(soon())).toMatchObject({ transactionsUnpublished: 1, queuePending: 0 });
       const pending = [
-        { store: "redis" as const, keys: [keyOf("a"), keyOf("b")], reason: "redis is down" },
-        { store: "faiss" as const, keys: [keyOf("b")], reason: "faiss is down" },
+        { store: REDIS, keys: [keyOf("a"), keyOf("b")], reason: "redis is down" },
+        { store: FAISS, keys: [keyOf("b")], reason: "faiss is down" },
       ];
       await subject.two.queuePending(transactionId, pending, soon());
       expect(await subject.one.statistics(soon())).toMatchObject({ transactionsUnpublished: 0, queuePending: 3 });
@@ -144,13 +145,13 @@ export function describeQueue(subject: LedgerUnderTest): void {
       await subject.put("confirmed");
       await subject.write([{ memoryId: "of one", content: "x" }], {}, subject.one);
       await subject.write([{ memoryId: "of two", content: "x" }], {}, subject.two);
-      expect(await subject.one.queueOverdue(3_600_000, 10, soon(), ["redis", "faiss"])).toEqual({
+      expect(await subject.one.queueOverdue(3_600_000, 10, soon(), ["faiss"])).toEqual({
         transactions: 0,
         memories: 0,
       });
       let found = { transactions: 0, memories: 0 };
       await pollUntil("both being overdue", 5_000, async () => {
-        const more = await subject.one.queueOverdue(1, 10, soon(), ["redis", "faiss"]);
+        const more = await subject.one.queueOverdue(1, 10, soon(), ["faiss"]);
         found = { transactions: found.transactions + more.transactions, memories: found.memories + more.memories };
         return found.transactions === 2;
       });
@@ -161,7 +162,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
         "redis//of two",
       ]);
       expect(await subject.one.statistics(soon())).toMatchObject({ transactionsUnpublished: 0 });
-      expect(await subject.two.queueOverdue(0, 10, soon(), ["redis", "faiss"])).toEqual({
+      expect(await subject.two.queueOverdue(0, 10, soon(), ["faiss"])).toEqual({
         transactions: 0,
         memories: 0,
       });

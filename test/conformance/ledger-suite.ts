@@ -6,6 +6,7 @@ import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { VersionWrite } from "../../src/ledger/write-statements.ts";
 import { decide } from "../../src/write/plan.ts";
 import { unitVector } from "../support/memories.ts";
+import { STORE_VERSIONS } from "../support/store-traits.ts";
 
 /** Two nodes' views of one ledger, and what no node can do: damage it. */
 export interface OpenLedger {
@@ -85,6 +86,7 @@ export class LedgerUnderTest {
     const written = await transaction.write(writes, {
       transactionId,
       nodeId: ledger.nodeId,
+      storeVersions: STORE_VERSIONS,
       idempotencyKey: settings.idempotencyKey ?? null,
       historyVersionsMax: settings.historyVersionsMax ?? 10,
       ...(settings.outcomes && { outcomes: settings.outcomes }),

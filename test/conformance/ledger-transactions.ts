@@ -3,6 +3,7 @@ import { pollUntil } from "../../src/dev/servers/wait.ts";
 import { keyText } from "../../src/domain/keys.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import { unitVector } from "../support/memories.ts";
+import { REDIS, STORE_VERSIONS } from "../support/store-traits.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 
 export function describeTransactions(subject: LedgerUnderTest): void {
@@ -33,15 +34,14 @@ export function describeTransactions(subject: LedgerUnderTest): void {
       expect(locked.size).toBe(2);
       expect(locked.get(keyText(keyOf("a")))).toMatchObject({
         version: 1,
-        vector: { one: 1 },
-        redisVersion: 1,
-        faissVersion: 1,
+        versionVector: { one: 1 },
+        hasEmbedding: true,
       });
       expect(locked.get(keyText(keyOf("b")))).toMatchObject({
         version: 2,
         checksum: null,
-        vector: { one: 2 },
-        faissVersion: null,
+        versionVector: { one: 2 },
+        hasEmbedding: false,
       });
       expect(Math.abs(now - Date.now())).toBeLessThan(60_000);
     });
@@ -107,7 +107,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
       const versions = (await Promise.all(writes)).map((result) => result.writes[0]?.version);
       expect(versions.toSorted((a, b) => a! - b!)).toEqual(Array.from({ length: 20 }, (_, turn) => turn + 2));
       const changes = await subject.one.readChanges([keyOf("m")], soon());
-      expect(changes.get(keyText(keyOf("m")))).toMatchObject({ version: 21, vector: { one: 11, two: 10 } });
+      expect(changes.get(keyText(keyOf("m")))).toMatchObject({ version: 21, versionVector: { one: 11, two: 10 } });
     });
 
     test("tells its owner when another one created the memory first", async () => {
@@ -119,6 +119,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
           const written = await transaction.write(writes, {
             transactionId: "late",
             nodeId: "two",
+            storeVersions: STORE_VERSIONS,
             idempotencyKey: null,
             historyVersionsMax: 10,
           });
@@ -225,7 +226,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
 
     test("under an idempotency key is the first answer, with what the stores still lack", async () => {
       const key = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-      expect(await subject.one.firstAnswer(key, soon())).toBeNull();
+      expect(await subject.one.firstAnswer(key, ["redis", "faiss"], soon())).toBeNull();
       const outcomes = [{ version: 1 }, { version: 1 }];
       const { transactionId } = await subject.write(
         [
@@ -235,11 +236,11 @@ export function describeTransactions(subject: LedgerUnderTest): void {
         { idempotencyKey: key, outcomes },
       );
       const everything = ["a", "b"].flatMap((id) => [`redis ${keyText(keyOf(id))}`, `faiss ${keyText(keyOf(id))}`]);
-      const first = await subject.two.firstAnswer(key, soon());
+      const first = await subject.two.firstAnswer(key, ["redis", "faiss"], soon());
       expect(first).toMatchObject({ transactionId, outcomes });
       expect([...first!.pending].sort()).toEqual(everything.sort());
-      await subject.one.queuePending(transactionId, [{ store: "redis", keys: [keyOf("b")], reason: "down" }], soon());
-      const second = await subject.two.firstAnswer(key, soon());
+      await subject.one.queuePending(transactionId, [{ store: REDIS, keys: [keyOf("b")], reason: "down" }], soon());
+      const second = await subject.two.firstAnswer(key, ["redis", "faiss"], soon());
       expect([...second!.pending]).toEqual([`redis ${keyText(keyOf("b"))}`]);
     });
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { checksumOf, embeddingBytes } from "../../src/domain/checksum.ts";
 import type { PutChange } from "../../src/domain/memory.ts";
 import type { LiveEntry } from "../../src/stores/projection.ts";
+import { keepsMemory } from "../../src/stores/traits.ts";
 import { keyOf, put } from "./changes.ts";
 import { type ProjectionUnderTest, soon } from "./projection-suite.ts";
 
@@ -119,8 +120,8 @@ export function describeValues(subject: ProjectionUnderTest): void {
     test("without a vector is held only where there is a use for it", async () => {
       const { projection, traits } = subject;
       const change = put("plain", 2, { embedding: null });
-      expect(projection.holds(change)).toBe(traits.withoutVector);
-      expect(projection.holds(put("full", 1))).toBe(true);
+      expect(keepsMemory(projection.traits, false)).toBe(traits.withoutVector);
+      expect(keepsMemory(projection.traits, true)).toBe(true);
       await projection.publish([put("plain", 1), change], soon());
       const [entry] = await projection.read([keyOf(change)], { data: true }, soon());
       if (traits.withoutVector) {

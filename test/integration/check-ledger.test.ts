@@ -113,7 +113,7 @@ describe("damage in the ledger", () => {
     const { checksum } = await world.put({ ...world.memory(6), memoryId: "asked" });
     const ask = async (memoryId: string) => {
       const rows = await world.sql`
-        select *, version::int as version, redis_version::int as redis_version, faiss_version::int as faiss_version
+        select *, version::int as version
         from mnemosync.check_memory_consistency('default', ${memoryId})`;
       return rows.map((row) => ({ ...row }));
     };
@@ -122,8 +122,7 @@ describe("damage in the ledger", () => {
       recorded_checksum: checksum,
       computed_checksum: checksum,
       intact: true,
-      redis_version: 1,
-      faiss_version: 1,
+      store_versions: { redis: 1, faiss: 1 },
       status: "synced",
       deleted: false,
     };
@@ -142,8 +141,7 @@ describe("damage in the ledger", () => {
         recorded_checksum: null,
         computed_checksum: null,
         deleted: true,
-        redis_version: 2,
-        faiss_version: 2,
+        store_versions: { redis: 2, faiss: 2 },
       },
     ]);
   });

@@ -47,20 +47,20 @@ test("a write without Redis is degraded, and the queue and the views name what R
       .map((memory_id) => ({ store: "redis", node_id: "", memory_id, attempts: 0 })),
   );
   const states = await world.sql`
-    select memory_id, status, redis_version::int, faiss_version::int from mnemosync.v_memory_sync_status
+    select memory_id, status, store_versions from mnemosync.v_memory_sync_status
     where memory_id in ('m0', 'm1', 'm2', 'm10') order by memory_id`;
   expect(states.map((row) => ({ ...row }))).toEqual([
-    { memory_id: "m0", status: "synced", redis_version: 1, faiss_version: 1 },
-    { memory_id: "m1", status: "degraded", redis_version: null, faiss_version: 2 },
-    { memory_id: "m10", status: "degraded", redis_version: null, faiss_version: 1 },
-    { memory_id: "m2", status: "degraded", redis_version: null, faiss_version: 2 },
+    { memory_id: "m0", status: "synced", store_versions: { redis: 1, faiss: 1 } },
+    { memory_id: "m1", status: "degraded", store_versions: { faiss: 2 } },
+    { memory_id: "m10", status: "degraded", store_versions: { faiss: 1 } },
+    { memory_id: "m2", status: "degraded", store_versions: { faiss: 2 } },
   ]);
   const status = await world.sync.status();
   expect(status).toMatchObject({
     stores: { postgres: { memories: 24 }, redis: { state: "down", memories: null }, faiss: { memories: 24 } },
     backlog: { pending: 22, failed: 0, dead: 0 },
   });
-  expect(status.stores.redis.reason).toMatch(/redis is unavailable/);
+  expect(status.stores.redis?.reason).toMatch(/redis is unavailable/);
 
   await world.redisServer?.start();
   await untilRedisIsBack(world);

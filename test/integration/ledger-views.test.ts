@@ -12,7 +12,7 @@ const statistics = async (world: World) => {
 
 const statusOf = async (world: World, memoryId: string) => {
   const [row] = await world.sql`
-    select status, redis_version::int, faiss_version::int from mnemosync.v_memory_sync_status where memory_id = ${memoryId}`;
+    select status, store_versions from mnemosync.v_memory_sync_status where memory_id = ${memoryId}`;
   return { ...row };
 };
 
@@ -60,19 +60,19 @@ test("a transaction that is committed and not yet published counts as pending, a
   state.world = world;
   await world.put(world.memory(1));
   expect(seen).toMatchObject([
-    { status: "pending", redis_version: null, faiss_version: null },
+    { status: "pending", store_versions: {} },
     { memories: 1, transactions_unpublished: 1, oldest_unpublished_age: expect.any(Number) },
   ]);
-  expect(await statusOf(world, "m1")).toEqual({ status: "synced", redis_version: 1, faiss_version: 1 });
+  expect(await statusOf(world, "m1")).toEqual({ status: "synced", store_versions: { redis: 1, faiss: 1 } });
 });
 
 test("v_memory_sync_status tells synced, degraded, failed and conflict apart, and forgives what is settled", async (t) => {
   const world = await openWorld(t);
   const { embedding: _, ...plain } = world.memory(1);
   await world.put(plain);
-  expect(await statusOf(world, "m1")).toEqual({ status: "synced", redis_version: 1, faiss_version: null });
+  expect(await statusOf(world, "m1")).toEqual({ status: "synced", store_versions: { redis: 1 } });
   await world.sql`insert into mnemosync.sync_queue (store, node_id, namespace, memory_id) values ('redis', '', 'default', 'm1')`;
-  expect(await statusOf(world, "m1")).toEqual({ status: "degraded", redis_version: null, faiss_version: null });
+  expect(await statusOf(world, "m1")).toEqual({ status: "degraded", store_versions: {} });
   expect(await statistics(world)).toMatchObject({ queue_pending: 1, queue_failed: 0, queue_dead: 0 });
   await world.sql`update mnemosync.sync_queue set attempts = 2`;
   expect(await statistics(world)).toMatchObject({ queue_pending: 1, queue_failed: 1, queue_dead: 0 });
@@ -89,7 +89,7 @@ test("v_memory_sync_status tells synced, degraded, failed and conflict apart, an
   await world.sql`delete from mnemosync.sync_queue`;
   // A transaction whose row was pruned had been published.
   await world.sql`delete from mnemosync.sync_transactions`;
-  expect(await statusOf(world, "m1")).toMatchObject({ status: "synced", redis_version: 1 });
+  expect(await statusOf(world, "m1")).toMatchObject({ status: "synced", store_versions: { redis: 1 } });
 });
 
 test("two indexes of one cluster: a queue row of one node's index is not another one's business", async (t) => {
@@ -97,6 +97,6 @@ test("two indexes of one cluster: a queue row of one node's index is not another
   await world.put(world.memory(1));
   await world.sql`
     insert into mnemosync.sync_queue (store, node_id, namespace, memory_id) values ('faiss', 'another', 'default', 'm1')`;
-  expect(await statusOf(world, "m1")).toEqual({ status: "degraded", redis_version: 1, faiss_version: null });
+  expect(await statusOf(world, "m1")).toEqual({ status: "degraded", store_versions: { redis: 1 } });
   expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
 });

@@ -42,8 +42,8 @@ async function writeForeign(
       where m.namespace = 'default' and m.memory_id = i.memory_id`;
     await sql`
       update mnemosync.memory_versions v
-      set version = i.version, checksum = i.checksum, digest = ('x' || i.digest)::bit(64)::bigint, redis_version = i.version,
-          faiss_version = i.version, xid = pg_current_xact_id(), seq = nextval('mnemosync.change_seq')
+      set version = i.version, checksum = i.checksum, digest = ('x' || i.digest)::bit(64)::bigint,
+          store_versions = jsonb_build_object('redis', i.version, 'faiss', i.version), has_embedding = true, xid = pg_current_xact_id(), seq = nextval('mnemosync.change_seq')
       from unnest(${column((row) => row.memoryId)}::text[], ${column((row) => row.version)}::int[],
                   ${column((row) => row.checksum as string)}::text[],
                   ${column((row) => digestByHand(row.memoryId, row.version, row.checksum as string))}::text[])

@@ -107,7 +107,7 @@ describe("when Postgres refuses a memory", () => {
       expect(error?.message).toContain(`poisoned memory m${number}`);
     });
     const { stores } = await world.sync.status();
-    expect([stores.postgres.memories, stores.redis.memories, stores.faiss.memories]).toEqual([98, 98, 98]);
+    expect(Object.values(stores).map(({ memories }) => memories)).toEqual([98, 98, 98]);
     expect(await world.redis.exists(world.redisKey("m13"), world.redisKey("m77"))).toBe(0);
     expect(await world.sync.search(inputs[13].embedding!, { k: 100 })).toHaveLength(98);
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 98 });

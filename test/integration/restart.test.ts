@@ -10,7 +10,7 @@ import { openWorld, type World } from "../support/world.ts";
 async function untilIndexHolds(world: World, memories: number): Promise<void> {
   world.sync.start();
   await pollUntil("the index having caught up", 15_000, async () => {
-    return (await world.sync.status()).stores.faiss.memories === memories;
+    return (await world.sync.status()).stores.faiss?.memories === memories;
   });
 }
 
@@ -87,5 +87,5 @@ test("closing twice is as good as once, and leaves neither lock nor process", as
   expect(await readdir(world.directory)).not.toContain("lock");
   expect(childrenOf(process.pid)).toEqual(childrenBefore);
   await world.connect();
-  expect((await world.sync.status()).stores.faiss.memories).toBe(5);
+  expect((await world.sync.status()).stores.faiss?.memories).toBe(5);
 });

@@ -157,9 +157,7 @@ export class FaultWorld {
     await this.servers.heal();
     await pollUntil("the stores' health", 15_000, async () => {
       const { stores } = await this.sync.status({ timeoutMs: 5_000 });
-      const { postgres: ledger, redis, faiss } = stores;
-      const needed = this.#options.faiss === false ? [ledger, redis] : [ledger, redis, faiss];
-      return needed.every(({ state }) => state === "healthy");
+      return Object.values(stores).every(({ state }) => state === "healthy");
     });
   }
 

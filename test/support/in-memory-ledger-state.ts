@@ -9,6 +9,7 @@ import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
+import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
 import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
 import type { LockedVersion, TransactionToken, VersionWrite } from "../../src/ledger/write-statements.ts";
 import type { Interruption } from "./in-memory-projection.ts";
@@ -52,6 +53,8 @@ export function queueText(queue: QueueName, key: MemoryKey): string {
 export class LedgerState {
   /** Of the backlog of all nodes. */
   held = false;
+  /** Shared stores of the deployment, by id. */
+  readonly stores = new Map<StoreId, RegisteredStore>();
   readonly versions = new Map<string, VersionRow>();
   readonly history = new Map<string, VersionRow[]>();
   readonly transactions = new Map<string, TransactionRow>();
@@ -98,11 +101,11 @@ export class LedgerState {
     this.transactions.set(transactionId, { state: "rolled_back", ...row });
   }
 
-  firstAnswer(idempotencyKey: string): FirstAnswer | null {
+  firstAnswer(idempotencyKey: string, stores: readonly StoreId[]): FirstAnswer | null {
     for (const [transactionId, row] of this.transactions) {
       if (row.idempotencyKey !== idempotencyKey || row.state === "rolled_back") continue;
       const behind = row.writes.flatMap((write) =>
-        ["redis", "faiss"].flatMap((store) => {
+        stores.flatMap((store) => {
           const queued = [...this.queue.values()].some(
             (entry) => entry.queue.store === store && keyText(entry) === keyText(write),
           );
@@ -153,7 +156,7 @@ export class LedgerState {
 
   queueOverdue(
     nodeId: string,
-    stores: readonly StoreId[],
+    ownStores: readonly StoreId[],
     deadlineMs: number,
     limit: number,
   ): { transactions: number; memories: number } {
@@ -163,8 +166,8 @@ export class LedgerState {
     );
     const keys = new Set<string>();
     for (const row of overdue.slice(0, limit)) {
-      if (stores.includes("redis")) this.enqueue({ store: "redis", nodeId: "" }, row.writes, null);
-      if (stores.includes("faiss") && row.nodeId === nodeId) this.enqueue({ store: "faiss", nodeId }, row.writes, null);
+      for (const store of this.stores.keys()) this.enqueue({ store, nodeId: "" }, row.writes, null);
+      if (row.nodeId === nodeId) for (const store of ownStores) this.enqueue({ store, nodeId }, row.writes, null);
       for (const write of row.writes) keys.add(keyText(write));
       row.state = "published";
     }
@@ -206,13 +209,11 @@ export class LedgerState {
       const fresh = written !== undefined && recent(written.createdAt);
       const unpublished = fresh && written.state === "committed";
       const followed = fresh && written.nodeId !== nodeId;
-      const queued = (queue: QueueName): boolean => {
-        const waiting = this.queue.get(queueText(queue, key));
-        return waiting !== undefined && !waiting.dead && recent(waiting.enqueuedAt);
-      };
-      const redis = unpublished || queued({ store: "redis", nodeId: "" });
-      const faiss = unpublished || followed || queued({ store: "faiss", nodeId });
-      locked.rows.set(text, { ...row, underway: { redis, faiss } });
+      const queuedFor = [...this.queue.values()]
+        .filter((waiting) => keyText(waiting) === text && ["", nodeId].includes(waiting.queue.nodeId))
+        .filter((waiting) => !waiting.dead && recent(waiting.enqueuedAt))
+        .map(({ queue }) => queue.store);
+      locked.rows.set(text, { ...row, underway: { unpublished, followed, queuedFor } });
     }
     return locked;
   }

@@ -2,7 +2,7 @@ import { BucketDigests, type BucketSet } from "../../src/domain/buckets.ts";
 import { checksumOf } from "../../src/domain/checksum.ts";
 import { compareKeys, keyText, type MemoryKey, parseKeyText } from "../../src/domain/keys.ts";
 import type { MemoryChange } from "../../src/domain/memory.ts";
-import type { StoreId } from "../../src/domain/store-id.ts";
+import type { StoreId, StoreIdentity } from "../../src/domain/store-id.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { FeedCursor, FeedPage } from "../../src/feed/change-source.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
@@ -10,8 +10,9 @@ import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
-import type { KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
+import type { DigestedMemories, KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
+import type { RegisteredStore, StoreRegistration } from "../../src/ledger/store-statements.ts";
 import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
 import type { ProjectionHealth } from "../../src/stores/projection.ts";
 import {
@@ -82,11 +83,11 @@ export class InMemoryLedger implements LedgerStore {
     );
   }
 
-  async readDigests(store: StoreId, signal: AbortSignal): Promise<BucketDigests> {
+  async readDigests(of: DigestedMemories, signal: AbortSignal): Promise<BucketDigests> {
     return await this.#call("readDigests", signal, () => {
       const digests = new BucketDigests();
       for (const row of this.#state.versions.values()) {
-        const held = store === "redis" || row.faissVersion !== null;
+        const held = of === "all" || row.hasEmbedding;
         if (row.digest !== null && held) digests.addHex(row.bucket, row.digest);
       }
       return digests;
@@ -200,13 +201,44 @@ export class InMemoryLedger implements LedgerStore {
     await this.#call("recordRollback", signal, () => this.#state.recordRollback(transaction, this.nodeId));
   }
 
-  queueOf(store: StoreId): QueueName {
-    return { store, nodeId: store === "faiss" ? this.nodeId : "" };
+  async registerStores(registrations: readonly StoreRegistration[], signal: AbortSignal): Promise<RegisteredStore[]> {
+    return await this.#call("registerStores", signal, () => {
+      const { stores, versions } = this.#state;
+      for (const { id, holds } of registrations) {
+        const filled = stores.get(id)?.filled ?? versions.size === 0;
+        stores.set(id, { id, documents: holds.includes("documents"), filled });
+      }
+      return [...stores.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    });
+  }
+
+  async listStores(signal: AbortSignal): Promise<RegisteredStore[]> {
+    return await this.registerStores([], signal);
+  }
+
+  async markStoreFilled(id: StoreId, signal: AbortSignal): Promise<void> {
+    await this.#call("markStoreFilled", signal, () => {
+      const store = this.#state.stores.get(id);
+      if (store !== undefined) this.#state.stores.set(id, { ...store, filled: true });
+    });
+  }
+
+  async forgetStore(id: StoreId, signal: AbortSignal): Promise<boolean> {
+    return await this.#call("forgetStore", signal, () => {
+      for (const [text, { queue }] of this.#state.queue) {
+        if (queue.store === id && queue.nodeId === "") this.#state.queue.delete(text);
+      }
+      return this.#state.stores.delete(id);
+    });
+  }
+
+  queueOf(store: StoreIdentity): QueueName {
+    return { store: store.id, nodeId: store.scope === "node" ? this.nodeId : "" };
   }
 
   async queuePending(
     transactionId: string,
-    pending: readonly { store: StoreId; keys: readonly MemoryKey[]; reason: string }[],
+    pending: readonly { store: StoreIdentity; keys: readonly MemoryKey[]; reason: string }[],
     signal: AbortSignal,
   ): Promise<void> {
     await this.#call("queuePending", signal, () => {
@@ -215,8 +247,12 @@ export class InMemoryLedger implements LedgerStore {
     });
   }
 
-  async firstAnswer(idempotencyKey: string, signal: AbortSignal): Promise<FirstAnswer | null> {
-    return await this.#call("firstAnswer", signal, () => this.#state.firstAnswer(idempotencyKey));
+  async firstAnswer(
+    idempotencyKey: string,
+    stores: readonly StoreId[],
+    signal: AbortSignal,
+  ): Promise<FirstAnswer | null> {
+    return await this.#call("firstAnswer", signal, () => this.#state.firstAnswer(idempotencyKey, stores));
   }
 
   async enqueue(name: QueueName, keys: readonly MemoryKey[], reason: string, signal: AbortSignal): Promise<void> {
@@ -252,10 +288,10 @@ export class InMemoryLedger implements LedgerStore {
     deadlineMs: number,
     limit: number,
     signal: AbortSignal,
-    stores: readonly StoreId[],
+    ownStores: readonly StoreId[],
   ): Promise<{ transactions: number; memories: number }> {
     return await this.#call("queueOverdue", signal, () =>
-      this.#state.queueOverdue(this.nodeId, stores, deadlineMs, limit),
+      this.#state.queueOverdue(this.nodeId, ownStores, deadlineMs, limit),
     );
   }
 

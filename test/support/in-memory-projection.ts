@@ -15,6 +15,8 @@ import type {
   ScanPage,
   StoredEntry,
 } from "../../src/stores/projection.ts";
+import { type ProjectionTraits, wantedChange } from "../../src/stores/traits.ts";
+import { FAISS_TRAITS, REDIS_TRAITS } from "./store-traits.ts";
 
 /** Called before each operation takes effect, and before its answer is given: there a test may wait, or throw. */
 export type Interruption = (operation: string) => Promise<void>;
@@ -25,6 +27,7 @@ export type EntryMap = Map<string, Exclude<StoredEntry, { state: "malformed" }>>
 /** A projection in a map, for property tests. Passes the conformance suite of the real ones. */
 export class InMemoryProjection implements Projection {
   readonly id: StoreId;
+  readonly traits: ProjectionTraits;
   readonly entries: EntryMap;
   readonly prepared = new Set<string>();
   readonly #interrupt: Interruption;
@@ -32,12 +35,9 @@ export class InMemoryProjection implements Projection {
   /** @param entries what the store holds: several nodes' views of one store share it. */
   constructor(store: StoreId, interrupt: Interruption = async () => undefined, entries: EntryMap = new Map()) {
     this.id = store;
+    this.traits = store === "faiss" ? FAISS_TRAITS : REDIS_TRAITS;
     this.entries = entries;
     this.#interrupt = interrupt;
-  }
-
-  holds(change: MemoryChange): boolean {
-    return change.kind === "put" && (this.id === "redis" || change.embedding !== null);
   }
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
@@ -145,7 +145,7 @@ export class InMemoryProjection implements Projection {
   #put(change: MemoryChange): void {
     const { namespace, memoryId, version } = change;
     const text = keyText(change);
-    if (change.kind === "tombstone" || !this.holds(change)) {
+    if (change.kind === "tombstone" || wantedChange(this.traits, change) === null) {
       this.entries.set(text, { state: "tombstone", namespace, memoryId, version });
       return;
     }

@@ -10,6 +10,7 @@ import { silentLog } from "../../src/runtime/log.ts";
 import { Backlog } from "../../src/write/backlog.ts";
 import { Batcher } from "../../src/write/batcher.ts";
 import type { SyncOutcome } from "../../src/write/outcome.ts";
+import { Outcomes } from "../../src/write/outcomes.ts";
 import type { WriteIntent } from "../../src/write/plan.ts";
 import { StoreGate } from "../../src/write/store-gate.ts";
 import { Writer } from "../../src/write/writer.ts";
@@ -18,6 +19,7 @@ import { InMemoryLedger } from "./in-memory-ledger.ts";
 import { LedgerState } from "./in-memory-ledger-state.ts";
 import { type EntryMap, InMemoryProjection } from "./in-memory-projection.ts";
 import { Random } from "./random.ts";
+import { STORE_VERSIONS } from "./store-traits.ts";
 
 /** Logical milliseconds after which an unpublished transaction is overdue. */
 export const PUBLISH_DEADLINE_MS = 30_000;
@@ -182,13 +184,18 @@ export class SimulatedNode {
     this.#index = new InMemoryProjection("faiss", interrupt, index);
     const projections = [new InMemoryProjection("redis", interrupt, simulation.redis), this.#index];
     const gates = projections.map((projection) => new StoreGate(projection, { probeIntervalMs: 0 }));
+    simulation.ledger.stores.set("redis", { id: "redis", documents: true, filled: true });
+    const outcomes = new Outcomes(projections);
     const shared = { ledger, gates, log: silentLog, publishTimeoutMs: 60_000 };
     const writer = new Writer({
       ...shared,
       ledgerGate: new StoreGate(
-        { store: "postgres" as const, health: async () => ledger.health() },
+        { id: "postgres" as const, health: async () => ledger.health() },
         { probeIntervalMs: 0 },
       ),
+      outcomes,
+      unattached: () => [],
+      storeVersions: STORE_VERSIONS,
       historyVersionsMax: 1_000,
       prepareTimeoutMs: 60_000,
       inDoubtTimeoutMs: 5_000,
@@ -198,7 +205,7 @@ export class SimulatedNode {
       onCommitted: () => undefined,
     });
     this.#ledger = ledger;
-    this.#batcher = new Batcher(writer, { batchSize: 3, concurrency: 2 });
+    this.#batcher = new Batcher(writer, outcomes, { batchSize: 3, concurrency: 2 });
     const publishDeadlineMs = PUBLISH_DEADLINE_MS;
     this.#backlog = new Backlog({ ...shared, workerId: name, publishDeadlineMs, attemptsMax: 5, random: () => 0.5 });
     const now = (): number => simulation.now;

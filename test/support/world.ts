@@ -212,7 +212,7 @@ export class World {
       ledger: ledger.map(({ line }) => line),
       ...counts!,
       redis: keys.map((key, position) => `${key}@${versions[position]}`),
-      vectors: status.stores.faiss.memories,
+      vectors: status.stores.faiss?.memories ?? null,
     };
   }
 

@@ -3,6 +3,7 @@ import { classify } from "../../../src/consistency/check/classify.ts";
 import { type DriftKind, type Finding, storesByMemory } from "../../../src/consistency/check/report.ts";
 import type { LedgerVersion } from "../../../src/ledger/read-statements.ts";
 import type { StoredEntry } from "../../../src/stores/projection.ts";
+import { FAISS_TRAITS, REDIS_TRAITS } from "../../support/store-traits.ts";
 
 /** Method: the whole table. Rows: what the ledger says (at version 5). Columns: what the store holds. */
 
@@ -12,8 +13,7 @@ const row = (fields: Partial<LedgerVersion>): LedgerVersion => ({
   ...KEY,
   version: 5,
   checksum: "right",
-  redisVersion: 5,
-  faissVersion: 5,
+  hasEmbedding: true,
   modifiedAt: 1,
   expiresAt: null,
   transactionId: "T",
@@ -25,7 +25,7 @@ const LEDGER = {
   live: row({}),
   "live, expires later": row({ expiresAt: NOW + 1 }),
   "live, expires now": row({ expiresAt: NOW }),
-  "live, without a vector": row({ faissVersion: null }),
+  "live, without a vector": row({ hasEmbedding: false }),
   deleted: row({ checksum: null }),
 } satisfies Record<string, LedgerVersion | undefined>;
 
@@ -114,16 +114,16 @@ const FAISS: Table = {
   deleted: DELETED,
 };
 
-for (const [store, table] of [
-  ["redis", REDIS],
-  ["faiss", FAISS],
+for (const [store, traits, table] of [
+  ["redis", REDIS_TRAITS, REDIS],
+  ["faiss", FAISS_TRAITS, FAISS],
 ] as const) {
   describe(`what ${store} holds of a memory`, () => {
     const cases = Object.entries(table).flatMap(([ledger, columns]) =>
       Object.entries(columns).map(([entry, kind]) => ({ ledger, entry, kind })),
     );
     test.each(cases)("ledger $ledger, store $entry: $kind", ({ ledger, entry, kind }) => {
-      const drift = classify(store, LEDGER[ledger as keyof typeof LEDGER], ENTRY[entry as keyof typeof ENTRY], NOW);
+      const drift = classify(traits, LEDGER[ledger as keyof typeof LEDGER], ENTRY[entry as keyof typeof ENTRY], NOW);
       expect(drift?.kind ?? null).toBe(kind);
       if (drift !== null) expect(drift.evidence).toMatch(/\S/);
     });

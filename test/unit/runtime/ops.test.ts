@@ -31,13 +31,12 @@ const expressions = [
 
 /** Names of metrics as they are scraped, with the labels each has. */
 function known(): Map<string, ReadonlySet<string>> {
-  const metrics = new Metrics();
+  const metrics = new Metrics(["postgres", "redis", "faiss"]);
   new Readings(metrics, {
     ledger: () => Promise.reject(new Error("not asked")),
     vectors: async () => null,
-    indexLagMs: () => null,
     pools: () => ({}),
-    projections: ["redis", "faiss"],
+    projections: [{ id: "redis" }, { id: "faiss" }],
     monitors: [],
     log: silentLog,
     freshMs: 0,

@@ -19,7 +19,7 @@ test("what the stores' health leaves possible", () => {
   ] as const;
   for (const { degrade, reject, ...health } of table) {
     for (const [onStoreDown, expected] of [["degrade", degrade] as const, ["reject", reject] as const]) {
-      const can = capabilitiesOf(health, onStoreDown);
+      const can = capabilitiesOf(health, { onStoreDown, cache: "redis", vectorIndex: "faiss" });
       const named = (["read", "write", "search"] as const).filter((capability) => can[capability]).join(" ");
       expect({ ...health, onStoreDown, named }).toEqual({ ...health, onStoreDown, named: expected });
     }
@@ -28,5 +28,7 @@ test("what the stores' health leaves possible", () => {
 
 test("without a vector index there is no search, and nothing else is missing", () => {
   const expected = { read: true, write: true, search: false };
-  expect(capabilitiesOf({ postgres: up, redis: up }, "reject")).toEqual(expected);
+  expect(
+    capabilitiesOf({ postgres: up, redis: up }, { onStoreDown: "reject", cache: "redis", vectorIndex: null }),
+  ).toEqual(expected);
 });

@@ -8,6 +8,7 @@ import { StoreGate } from "../../../src/write/store-gate.ts";
 import { InMemoryLedger } from "../../support/in-memory-ledger.ts";
 import { LedgerState } from "../../support/in-memory-ledger-state.ts";
 import { InMemoryProjection } from "../../support/in-memory-projection.ts";
+import { REDIS, STORE_VERSIONS } from "../../support/store-traits.ts";
 
 const { signal } = new AbortController();
 const ATTEMPTS_MAX = 3;
@@ -50,11 +51,17 @@ async function openQueue() {
       if (decision.action !== "write") throw new Error("nothing to write");
       return decision.write;
     });
-    const token = { transactionId: "t", nodeId: "n", idempotencyKey: null, historyVersionsMax: 10 };
+    const token = {
+      transactionId: "t",
+      nodeId: "n",
+      storeVersions: STORE_VERSIONS,
+      idempotencyKey: null,
+      historyVersionsMax: 10,
+    };
     await transaction.write(writes, token);
     await transaction.commit();
   });
-  await ledger.queuePending("t", [{ store: "redis", keys, reason: "was away" }], signal);
+  await ledger.queuePending("t", [{ store: REDIS, keys, reason: "was away" }], signal);
   const gate = new StoreGate(store, { probeIntervalMs: 0 });
   const backlog = new Backlog({
     ledger,

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { ClosedError, QueueFullError, StoreUnavailableError } from "../../../src/domain/errors.ts";
 import { Batcher, type BatcherOptions } from "../../../src/write/batcher.ts";
-import { failedOutcome, type SyncOutcome } from "../../../src/write/outcome.ts";
+import type { SyncOutcome } from "../../../src/write/outcome.ts";
+import { Outcomes } from "../../../src/write/outcomes.ts";
 import type { WriteIntent } from "../../../src/write/plan.ts";
 import type { Writer } from "../../../src/write/writer.ts";
+import { STORES } from "../../support/store-traits.ts";
 
 interface Chunk {
   readonly intents: readonly WriteIntent[];
@@ -37,9 +39,11 @@ class FakeWriter {
   }
 }
 
+const outcomes = new Outcomes(STORES);
+
 function synced(memoryId: string): SyncOutcome {
   const key = { namespace: "default", memoryId };
-  return { ...failedOutcome(key, new StoreUnavailableError("redis", "x")), status: "synced" };
+  return { ...outcomes.failed(key, new StoreUnavailableError("redis", "x")), status: "synced" };
 }
 
 const intent = (memoryId: string, turn = 0): WriteIntent => ({
@@ -53,7 +57,7 @@ const turns = async (count = 5): Promise<void> => {
 };
 function open(options: BatcherOptions): { writer: FakeWriter; batcher: Batcher } {
   const writer = new FakeWriter();
-  return { writer, batcher: new Batcher(writer as unknown as Writer, options) };
+  return { writer, batcher: new Batcher(writer as unknown as Writer, outcomes, options) };
 }
 const settled = async (promise: Promise<unknown>): Promise<boolean> =>
   await Promise.race([promise.then(() => true), turns().then(() => false)]);

@@ -21,63 +21,62 @@ const locked = (fields: Partial<LockedVersion>): LockedVersion => ({
   version: 3,
   checksum: WITH.checksum,
   versionVector: { other: 2, me: 1 },
-  redisVersion: 3,
-  faissVersion: 3,
+  hasEmbedding: true,
   ...fields,
 });
 
 const FOUND = {
   unknown: undefined,
   same: locked({}),
-  "same, without a vector": locked({ checksum: WITHOUT.checksum, faissVersion: null }),
+  "same, without a vector": locked({ checksum: WITHOUT.checksum, hasEmbedding: false }),
   other: locked({ checksum: "other" }),
-  "other, without a vector": locked({ checksum: "other", faissVersion: null }),
+  "other, without a vector": locked({ checksum: "other", hasEmbedding: false }),
   deleted: locked({ checksum: null }),
-  "deleted, without a vector": locked({ checksum: null, faissVersion: null }),
+  "deleted, without a vector": locked({ checksum: null, hasEmbedding: false }),
 };
 
 interface Expected {
   action: "write" | "unchanged" | "conflict";
   version: number;
-  /** Whether the index has to hear of it, or holds it. */
-  faiss?: boolean;
-  /** What the ledger notes of the index. */
-  faissVersion?: number | null;
+  /** Whether a store of vectors alone has to hear of it, or holds it. */
+  vectors?: boolean;
+  /** What the ledger notes. */
+  hasEmbedding?: boolean;
 }
-const write = (version: number, faiss: boolean, faissVersion: number | null): Expected => ({
+const write = (version: number, vectors: boolean, hasEmbedding: boolean): Expected => ({
   action: "write",
   version,
-  faiss,
-  faissVersion,
+  vectors,
+  hasEmbedding,
 });
-const unchanged = (version: number, faiss: boolean): Expected => ({ action: "unchanged", version, faiss });
+const unchanged = (version: number, vectors: boolean): Expected => ({ action: "unchanged", version, vectors });
 
 type Table = Record<keyof typeof FOUND, Expected>;
 const PUT_WITH: Table = {
-  unknown: write(1, true, 1),
+  unknown: write(1, true, true),
   same: unchanged(3, true),
-  "same, without a vector": write(4, true, 4),
-  other: write(4, true, 4),
-  "other, without a vector": write(4, true, 4),
-  deleted: write(4, true, 4),
-  "deleted, without a vector": write(4, true, 4),
+  "same, without a vector": write(4, true, true),
+  other: write(4, true, true),
+  "other, without a vector": write(4, true, true),
+  deleted: write(4, true, true),
+  "deleted, without a vector": write(4, true, true),
 };
 const PUT_WITHOUT: Table = {
-  unknown: write(1, false, null),
+  unknown: write(1, false, false),
   // The index must hear of a memory that lost its vector.
-  same: write(4, true, null),
+  same: write(4, true, false),
   "same, without a vector": unchanged(3, false),
-  other: write(4, true, null),
-  "other, without a vector": write(4, false, null),
-  deleted: write(4, true, null),
-  "deleted, without a vector": write(4, false, null),
+  other: write(4, true, false),
+  "other, without a vector": write(4, false, false),
+  deleted: write(4, true, false),
+  "deleted, without a vector": write(4, false, false),
 };
 const DELETE: Table = {
   unknown: unchanged(0, false),
-  same: write(4, true, 4),
-  "same, without a vector": write(4, false, null),
-  other: write(4, true, 4),
-  "other, without a vector": write(4, false, null),
+  same: write(4, true, true),
+  "same, without a vector": write(4, false, false),
+  other: write(4, true, true),
+  "other, without a vector": write(4, false, false),
   deleted: unchanged(3, true),
   "deleted, without a vector": unchanged(3, false),
 };
@@ -92,7 +91,7 @@ for (const [what, input, table] of [
       const decision = decide(intent({ memory: input }), FOUND[found as keyof typeof FOUND], NOW, "me");
       expect(decision.action).toBe(expected.action);
       if (decision.action === "conflict") throw new Error("no version was expected");
-      expect(decision.faiss).toBe(expected.faiss);
+      expect(decision.vectors).toBe(expected.vectors);
       if (decision.action === "unchanged") {
         expect(decision).toMatchObject({ version: expected.version, checksum: input?.checksum ?? null });
         return;
@@ -104,8 +103,7 @@ for (const [what, input, table] of [
         checksum: input?.checksum ?? null,
         documentJson: input?.documentJson ?? null,
         embedding: input?.embedding ?? null,
-        redisVersion: expected.version,
-        faissVersion: expected.faissVersion,
+        hasEmbedding: expected.hasEmbedding,
         modifiedAt: NOW,
         versionVector: found === "unknown" ? { me: 1 } : { other: 2, me: 2 },
         bucket: WITH.bucket,
