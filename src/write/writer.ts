@@ -1,9 +1,9 @@
 import { InternalError, MnemosyncError, StoreRefusedError, ValidationError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
+import type { RegisteredStore } from "../ledger/store-statements.ts";
 import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
-import type { RegisteredStore } from "../ledger/store-statements.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { identityOf } from "../stores/traits.ts";
