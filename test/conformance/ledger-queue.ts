@@ -141,7 +141,10 @@ export function describeQueue(subject: LedgerUnderTest): void {
       ).toEqual(["faiss/two/b: faiss is down", "redis//a: redis is down", "redis//b: redis is down"]);
     });
 
-    test("takes over transactions that nobody confirmed in time: for Redis all, for an index its own node's", async () => {
+    test("takes over transactions that nobody confirmed in time: for every shared store all, for an index its own node's", async () => {
+      // The second one is run by neither node.
+      await subject.one.registerStores([{ id: "redis", holds: ["documents", "vectors"] }], soon());
+      await subject.two.registerStores([{ id: "elsewhere", holds: ["documents"] }], soon());
       await subject.put("confirmed");
       await subject.write([{ memoryId: "of one", content: "x" }], {}, subject.one);
       await subject.write([{ memoryId: "of two", content: "x" }], {}, subject.two);
@@ -157,6 +160,8 @@ export function describeQueue(subject: LedgerUnderTest): void {
       });
       expect(found).toEqual({ transactions: 2, memories: 2 });
       expect((await list()).map(({ store, nodeId, memoryId }) => `${store}/${nodeId}/${memoryId}`).sort()).toEqual([
+        "elsewhere//of one",
+        "elsewhere//of two",
         "faiss/one/of one",
         "redis//of one",
         "redis//of two",
@@ -166,6 +171,25 @@ export function describeQueue(subject: LedgerUnderTest): void {
         transactions: 0,
         memories: 0,
       });
+    });
+
+    test("a shared store is known to every node once it is registered, and forgotten with its backlog", async () => {
+      expect(await subject.one.registerStores([{ id: "redis", holds: ["documents", "vectors"] }], soon())).toEqual([
+        { id: "redis", documents: true, filled: true },
+      ]);
+      await subject.put("m");
+      // The ledger has memories now: a store that comes later is to be filled.
+      await subject.two.registerStores([{ id: "late", holds: ["vectors"] }], soon());
+      const late = { id: "late", documents: false, filled: false };
+      expect(await subject.one.listStores(soon())).toEqual([late, { id: "redis", documents: true, filled: true }]);
+      await subject.one.markStoreFilled("late", soon());
+      await subject.two.registerStores([{ id: "late", holds: ["vectors"] }], soon());
+      expect(await subject.two.listStores(soon())).toMatchObject([{ id: "late", filled: true }, { id: "redis" }]);
+      await subject.one.enqueue({ store: "late", nodeId: "" }, [keyOf("m")], "down", soon());
+      expect(await subject.one.forgetStore("late", soon())).toBe(true);
+      expect(await subject.one.forgetStore("late", soon())).toBe(false);
+      expect(await list()).toEqual([]);
+      expect(await subject.two.listStores(soon())).toMatchObject([{ id: "redis" }]);
     });
 
     test("forgets transactions that ended long ago, and none that is not confirmed", async () => {

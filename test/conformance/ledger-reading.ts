@@ -21,7 +21,7 @@ export function describeReading(subject: LedgerUnderTest): void {
       expect(change).toMatchObject({
         ...keyOf(memoryId, "n"),
         version: 1,
-        vector: { one: 1 },
+        versionVector: { one: 1 },
         expiresAt: Date.parse(expiresAt),
       });
       expect(JSON.parse(change.documentJson)).toMatchObject({ content: 'é\u2028\\"😀', expiresAt });

@@ -25,7 +25,7 @@ async function open(): Promise<OpenLedger> {
     },
     clear: async () => {
       await sql`
-        truncate mnemosync.memory_versions, mnemosync.memories, mnemosync.memory_history, mnemosync.sync_transactions,
+        truncate mnemosync.stores, mnemosync.memory_versions, mnemosync.memories, mnemosync.memory_history, mnemosync.sync_transactions,
           mnemosync.sync_queue, mnemosync.conflict_resolutions, mnemosync.check_progress`;
     },
     close: async () => {
