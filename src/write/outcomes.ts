@@ -1,4 +1,4 @@
-import { type MnemosyncError, ValidationError, VersionConflictError } from "../domain/errors.ts";
+import { InternalError, type MnemosyncError, ValidationError, VersionConflictError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import type { RegisteredStore } from "../ledger/store-statements.ts";
@@ -74,7 +74,7 @@ export class Outcomes {
 
   /** The first answer under an idempotency key, said again, with how far the stores are by now. */
   repeated(intents: readonly WriteIntent[], first: FirstAnswer): SyncOutcome[] {
-    const summaries = first.outcomes as DecisionSummary[];
+    const summaries = first.outcomes.map(parseSummary);
     if (summaries.length !== intents.length) {
       throw new ValidationError(
         "idempotencyKey",
@@ -114,4 +114,18 @@ export class Outcomes {
 function statusOf(stores: Readonly<Record<StoreId, StoreOutcome>>): "synced" | "degraded" {
   const isBehind = Object.values(stores).some((store) => store === "pending" || store === "failed");
   return isBehind ? "degraded" : "synced";
+}
+
+const ACTIONS: readonly unknown[] = ["write", "unchanged", "conflict"] satisfies DecisionSummary["action"][];
+
+/** Reads back what `summary` in `commit.ts` kept; a program before migration 9 called `vectors` `faiss`. */
+function parseSummary(kept: unknown): DecisionSummary {
+  const { action, version, checksum, vectors, faiss } = (kept ?? {}) as Record<string, unknown>;
+  const fits =
+    ACTIONS.includes(action) &&
+    typeof version === "number" &&
+    (checksum === null || typeof checksum === "string") &&
+    typeof (vectors ?? faiss) === "boolean";
+  if (!fits) throw new InternalError(`the answer kept under the idempotency key is malformed: ${JSON.stringify(kept)}`);
+  return { action, version, checksum, vectors: vectors ?? faiss } as DecisionSummary;
 }
