@@ -2,21 +2,22 @@ import { optionLeaves } from "../src/config/parse.ts";
 
 const INTRODUCTION = `# Configuration
 
-<!-- Made from src/config/options.ts by \`npm run docs\`. -->
+<!-- Made from the settings of each room (src/*/settings.ts) by \`npm run docs\`. -->
 
-Every setting has one name, in four places, the later ones winning:
+Every setting has one name and four sources. A later source wins:
 
 1. its default;
 2. a file, YAML or JSON, named by \`--config\` or \`MNEMOSYNC_CONFIG\`, with the names below (\`faiss.dimension\` is
    \`dimension\` below \`faiss\`);
 3. the environment: \`MNEMOSYNC_\` and the name in upper snake case;
-4. a flag: the name in kebab case. Flags are seen by other users of a machine: put secrets into the environment.
+4. a flag: the name in kebab case. Other users of a machine can see flags: put secrets into the environment.
 
 The library takes the same names in \`MemorySynchronizer.connect({ … })\`, and reads neither file nor environment by itself.
-A name that does not exist is an error, wherever it stands, and the message has the nearest one. \`mnemosync config\` shows
-what counts and where it comes from, secrets hidden. Lists are separated by commas in the environment and in flags.
+An unknown name is an error in every source, and the message suggests the nearest known one. \`mnemosync config\` shows
+every setting with its value and its source; secrets are hidden. Lists are separated by commas in the environment and in
+flags.
 
-Two defaults are the command line's own: \`faiss.directory\` is \`.mnemosync/faiss\` in the current directory, and
+The command line has two defaults of its own: \`faiss.directory\` is \`.mnemosync/faiss\` in the current directory, and
 \`embedding.provider\` is \`hashing\`.
 
 \`\`\`yaml
@@ -28,8 +29,35 @@ faiss:
 batchSize: 200
 \`\`\`
 
-Beside the settings: \`MNEMOSYNC_CONTAINERS=1\` lets demo and tests use containers, \`MNEMOSYNC_REDIS_SERVER\` names the
-\`redis-server\` program that they start. Variables that Kubernetes makes for a service called mnemosync are left alone.
+## Which stores
+
+PostgreSQL is the ledger and always there. \`redisUrl: none\` leaves Redis out. FAISS is left out in the library by giving no
+\`faiss\`, and everywhere by \`faiss.directory: none\` (\`--faiss-directory none\`).
+
+\`stores\` adds stores of your own, for the library, the command line and the service alike:
+
+\`\`\`yaml
+stores:
+  - module: ./keyword-store.js # a path from the current directory, or a package
+    options: { host: search.internal }
+\`\`\`
+
+\`\`\`js
+// keyword-store.js; the default export may be the factory, too
+export function createStore(options, { nodeId, log, signal }) {
+  return new KeywordStore(options); // a Projection: id, traits, publish, read, scan, …
+}
+\`\`\`
+
+The factory may be asynchronous. The program closes the store with its \`close()\`. In the environment and in a flag, give the
+modules' names separated by commas (\`MNEMOSYNC_STORES=./keyword-store.js\`), or the list as JSON. The options of a store count
+as secret: \`mnemosync config\` and error messages hide them.
+
+## Settings
+
+Two more variables belong to the tools: \`MNEMOSYNC_CONTAINERS=1\` lets demo and tests use containers,
+\`MNEMOSYNC_REDIS_SERVER\` names the \`redis-server\` program that they start. Variables that Kubernetes makes for a service
+called mnemosync are ignored.
 `;
 
 /** `docs/configuration.md`, from the declaration of the options. */

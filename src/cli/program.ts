@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { nearestName } from "../config/nearest-name.ts";
+import { nearestName } from "../domain/nearest-name.ts";
 import { optionLeaves } from "../config/parse.ts";
 import { createLog } from "../runtime/log.ts";
 import { packageVersion } from "../runtime/package-files.ts";

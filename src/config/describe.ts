@@ -1,4 +1,4 @@
-import { type OptionLeaf, optionLeaves, parseOptions } from "./parse.ts";
+import { optionLeaves, parseOptions } from "./parse.ts";
 import type { SettingSource } from "./settings.ts";
 import { mergedLayers, type SettingLayers, settingAt, sourceOf } from "./settings.ts";
 
@@ -6,23 +6,21 @@ import { mergedLayers, type SettingLayers, settingAt, sourceOf } from "./setting
 export interface EffectiveSetting {
   /** E.g. `faiss.dimension`. */
   readonly option: string;
-  /** Null where it is not set and has no default. Of a secret what may be shown of it. */
+  /** Null where it is not set and has no default. A secret is hidden; of an address, only its password is. */
   readonly value: unknown;
-  /** `unset`: nobody set it, and there is no default. */
+  /** `unset`: no source sets it, and it has no default. */
   readonly source: SettingSource | "unset";
   readonly environmentName: string;
   readonly flag: string;
   readonly description: string;
 }
 
-const HIDDEN = "(hidden)";
-
-/** Stands for an address that is not set, so that the others can be checked without it. */
+/** In place of an address that is not set, so that the other options can be checked without it. */
 const PLACEHOLDERS = { postgresUrl: "postgres://not-set", redisUrl: "redis://not-set" };
 
 /**
- * Every option with its effective value and where that comes from. Secrets are hidden; of an address the password is.
- * @throws {ConfigurationError} One of them is unknown or not valid.
+ * Every option with its effective value and its source. Secrets are hidden; of an address, only its password is.
+ * @throws {ConfigurationError} An option is unknown or not valid.
  */
 export function effectiveSettings(layers: SettingLayers): EffectiveSetting[] {
   const effective = parseOptions({ ...PLACEHOLDERS, ...mergedLayers(layers) });
@@ -32,20 +30,11 @@ export function effectiveSettings(layers: SettingLayers): EffectiveSetting[] {
     const value = isPlaceholder ? undefined : settingAt(effective, leaf.path);
     return {
       option: leaf.path.join("."),
-      value: value === undefined ? null : shown(leaf, value),
+      value: value === undefined ? null : leaf.shown(value),
       source: value === undefined ? "unset" : (source ?? "default"),
       environmentName: leaf.environmentName,
       flag: leaf.flag,
       description: leaf.description,
     };
   });
-}
-
-function shown(leaf: OptionLeaf, value: unknown): unknown {
-  if (!leaf.secret) return value;
-  if (typeof value !== "string" || !URL.canParse(value)) return HIDDEN;
-  const url = new URL(value);
-  if (url.host === "") return HIDDEN; // No address: a token that happens to have a colon.
-  const user = url.username === "" && url.password === "" ? "" : `${url.username}${url.password && `:${HIDDEN}`}@`;
-  return `${url.protocol}//${user}${url.host}${url.pathname}${url.search === "" ? "" : `?${HIDDEN}`}`;
 }

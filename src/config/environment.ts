@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../domain/errors.ts";
-import { nearestName } from "./nearest-name.ts";
+import { nearestName } from "../domain/nearest-name.ts";
 import { optionLeaves } from "./parse.ts";
 
 /** Names the settings file, as `--config` does. */

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { ConfigurationError } from "../domain/errors.ts";
-import { nearestName } from "./nearest-name.ts";
+import { nearestName } from "../domain/nearest-name.ts";
+import { NO_INDEX } from "../stores/faiss/settings.ts";
 import { type EffectiveOptions, optionsSchema } from "./options.ts";
+import { hasSecrets, shownValue } from "./secrets.ts";
 
 /** One option that can be set from outside. */
 export interface OptionLeaf {
@@ -13,15 +15,24 @@ export interface OptionLeaf {
   readonly flag: string;
   readonly description: string;
   readonly defaultText: string | null;
+  /** Its value, or a part of it, is never printed. */
   readonly secret: boolean;
+  /** `value` as it may be printed. */
+  shown(value: unknown): unknown;
   /** Turns a text of the environment or a flag into the option's type. The text itself where it does not fit. */
   fromText(text: string): unknown;
 }
 
-/** Checks options and fills the defaults in. @throws {ConfigurationError} naming the option, what was found and expected. */
+/**
+ * Checks options and fills in the defaults. `faiss` is absent where its directory is `none`.
+ * @throws {ConfigurationError} naming the option, the found and the expected value.
+ */
 export function parseOptions(input: unknown): EffectiveOptions {
   const parsed = optionsSchema.safeParse(input);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    const { faiss, ...others } = parsed.data;
+    return faiss === undefined || faiss.directory === NO_INDEX ? others : { ...others, faiss };
+  }
   const issue = parsed.error.issues[0];
   const path = issue?.path.map(String) ?? [];
   if (issue?.code === "unrecognized_keys") {
@@ -32,7 +43,8 @@ export function parseOptions(input: unknown): EffectiveOptions {
     );
     throw new ConfigurationError(`unknown option ${name}; did you mean ${nearest}?`, { cause: parsed.error });
   }
-  const leaf = optionLeaves().find((candidate) => candidate.path.join(".") === path.join("."));
+  // An entry of a list has a path of its own below the option's.
+  const leaf = optionLeaves().find((candidate) => candidate.path.every((part, index) => part === path[index]));
   const where = leaf === undefined ? path.join(".") : `${path.join(".")} (${leaf.environmentName}, ${leaf.flag})`;
   const found = leaf?.secret ? "" : foundAt(input, path);
   throw new ConfigurationError(`option ${where}: ${issue?.message ?? "is not valid"}${found}`, { cause: parsed.error });
@@ -82,8 +94,9 @@ function leavesOf(schema: z.ZodObject, path: readonly string[]): OptionLeaf[] {
       environmentName: `MNEMOSYNC_${words.toUpperCase()}`,
       flag: `--${words.replaceAll("_", "-")}`,
       description,
-      defaultText: defaultValue === undefined ? null : String(defaultValue),
-      secret,
+      defaultText: defaultValue === undefined || String(defaultValue) === "" ? null : String(defaultValue),
+      secret: secret || hasSecrets(inner),
+      shown: (value: unknown) => shownValue(inner, value, secret),
       fromText: (text: string) => fromText(inner, text),
     };
   });
@@ -112,10 +125,23 @@ function fromText(schema: z.ZodType, text: string): unknown {
   if (schema instanceof z.ZodNumber) return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
   if (schema instanceof z.ZodBoolean)
     return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
-  if (schema instanceof z.ZodArray)
-    return text
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== "");
-  return text;
+  if (!(schema instanceof z.ZodArray)) return text;
+  if (text.trimStart().startsWith("[")) return jsonOf(text);
+  const items = text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+  if (!(schema.element instanceof z.ZodObject)) return items;
+  // Of an object, text can only give the first field, which names it.
+  const [name = ""] = Object.keys(schema.element.shape);
+  return items.map((item) => ({ [name]: item }));
+}
+
+/** The text itself where it is no JSON: the check of the options says so then. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }

@@ -2,6 +2,7 @@ import { MemoryValidator } from "../domain/schema.ts";
 import { isTimeout, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { protectedCopy } from "./protected-copy.ts";
 import { checkResolution, storableNote } from "./resolution.ts";
+import { CONFLICT_DEFAULTS } from "./settings.ts";
 import type { Conflict, ConflictStrategy, Resolution } from "./strategy.ts";
 
 export interface DecideOptions {
@@ -16,8 +17,6 @@ export interface DecideOptions {
   readonly validator?: MemoryValidator;
 }
 
-const TIMEOUT_MS_DEFAULT = 5_000;
-
 /**
  * Asks a strategy, and trusts it with nothing: it gets a frozen copy and a time limit, and its answer is checked. One
  * that throws, takes too long or answers something that is no resolution leaves the conflict pending, with the reason as
@@ -28,7 +27,7 @@ export async function decide(
   conflict: Conflict,
   options: DecideOptions = {},
 ): Promise<Resolution> {
-  const { timeoutMs = TIMEOUT_MS_DEFAULT, signal, validator = new MemoryValidator() } = options;
+  const { timeoutMs = CONFLICT_DEFAULTS.strategyTimeoutMs, signal, validator = new MemoryValidator() } = options;
   signal?.throwIfAborted();
   const unfit = unfitness(conflict);
   if (unfit !== null) return pending(unfit);

@@ -1,4 +1,4 @@
-import { nearestName } from "../config/nearest-name.ts";
+import { nearestName } from "../domain/nearest-name.ts";
 import { ConfigurationError } from "../domain/errors.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import { latestWins } from "./latest-wins.ts";
@@ -13,7 +13,7 @@ export const BUILT_IN_STRATEGIES = ["latest_wins", "merge", "version_vector", "m
 
 export type BuiltInStrategy = (typeof BUILT_IN_STRATEGIES)[number];
 
-export const DEFAULT_STRATEGY: BuiltInStrategy = "latest_wins";
+export const DEFAULT_STRATEGY = "latest_wins" satisfies BuiltInStrategy;
 
 export interface StrategyRegistryOptions {
   /** Order of `prefer_store`; stores that are left out come last. @default ["postgres", "redis", "faiss"] */

@@ -3,23 +3,8 @@ import { ValidationError } from "./errors.ts";
 import { checkText, copyJson, isObject, type JsonObject } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
+import { type MemoryBounds, memorySettings } from "./settings.ts";
 import type { VectorBlock } from "./vector-block.ts";
-
-/** Largest memory that is accepted. Sizes are bytes of UTF-8. */
-export interface MemoryBounds {
-  /** @default 1_048_576 (1 MiB) */
-  contentBytesMax: number;
-  /** Of the metadata's canonical JSON. @default 262_144 (256 KiB) */
-  metadataBytesMax: number;
-  /** At most 1_024: the id is part of a Postgres index key. @default 512 */
-  memoryIdBytesMax: number;
-}
-
-export const DEFAULT_BOUNDS: MemoryBounds = {
-  contentBytesMax: 1_048_576,
-  metadataBytesMax: 262_144,
-  memoryIdBytesMax: 512,
-};
 
 /** What the vector index takes. Absent parts are not checked. */
 export interface IndexShape {
@@ -95,7 +80,7 @@ export class MemoryValidator {
   readonly #bounds: MemoryBounds;
   readonly #index: IndexShape;
 
-  constructor(index: IndexShape = {}, bounds: MemoryBounds = DEFAULT_BOUNDS) {
+  constructor(index: IndexShape = {}, bounds: MemoryBounds = memorySettings.parse({})) {
     this.#bounds = bounds;
     this.#schema = memorySchema(bounds);
     this.#keySchema = keySchema(this.#schema);

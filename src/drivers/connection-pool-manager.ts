@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import { ConfigurationError } from "../domain/errors.ts";
+import { defined } from "../domain/settings.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
@@ -18,6 +19,7 @@ import type { PostgresAccess, PostgresConnection } from "./postgres/postgres-acc
 import { PostgresPool } from "./postgres/postgres-pool.ts";
 import type { RedisLink } from "./redis/redis-client.ts";
 import { RedisPool } from "./redis/redis-pool.ts";
+import { CONNECTION_DEFAULTS } from "./settings.ts";
 
 /** Milliseconds to wait for the first connection to Redis: a server may accept it and then stay silent. */
 const REDIS_CONNECT_MS = 5_000;
@@ -56,34 +58,32 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
   /** Opens nothing yet. @throws {ConfigurationError} A URL is malformed. */
   constructor(options: ConnectionPoolOptions) {
     super();
-    const {
-      postgresUrl,
-      redisUrl,
-      postgresConnectionsMin = 10,
-      postgresConnectionsMax = 20,
-      redisConnectionsMax = 50,
-      commandTimeoutMs = 60_000,
-      healthCheckIntervalMs = 30_000,
-      reconnectIntervalMs = 5_000,
-      connectionLifetimeMs = 1_800_000,
-      log = silentLog,
-    } = options;
+    const settings = { ...CONNECTION_DEFAULTS, ...defined(options) };
+    const { postgresUrl, redisUrl, commandTimeoutMs, healthCheckIntervalMs, log = silentLog } = settings;
+    const shared = {
+      waitingMax: settings.connectionWaitingMax,
+      connectTimeoutMs: settings.connectTimeoutMs,
+      lifetimeMs: settings.connectionLifetimeMs,
+      idleTimeoutMs: settings.connectionIdleMs,
+    };
     this.#log = log;
     this.#commandTimeoutMs = commandTimeoutMs;
     const postgres = new PostgresPool(postgresUrl, {
-      min: postgresConnectionsMin,
-      max: postgresConnectionsMax,
+      ...shared,
+      min: settings.postgresConnectionsMin,
+      max: settings.postgresConnectionsMax,
       statementTimeoutMs: commandTimeoutMs,
-      lifetimeMs: connectionLifetimeMs,
+      lockTimeoutMs: settings.lockTimeoutMs,
+      idleInTransactionTimeoutMs: settings.idleInTransactionTimeoutMs,
       onUsed: (answered) => noticed(this.#postgres.monitor, answered),
     });
     this.#postgres = { pool: postgres, monitor: this.#monitor("postgres", postgres, healthCheckIntervalMs) };
     this.#redis = null;
     if (redisUrl !== null) {
       const redisOptions = {
-        max: redisConnectionsMax,
-        reconnectDelayMaxMs: reconnectIntervalMs,
-        lifetimeMs: connectionLifetimeMs,
+        ...shared,
+        max: settings.redisConnectionsMax,
+        reconnectDelayMaxMs: settings.reconnectIntervalMs,
         onLink: (up: boolean) => void (this.#redis && noticed(this.#redis.monitor, up)),
       };
       const pool = new RedisPool(redisUrl, redisOptions, log);

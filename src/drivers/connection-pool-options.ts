@@ -24,6 +24,16 @@ export interface ConnectionPoolOptions {
   reconnectIntervalMs?: number;
   /** Milliseconds after which an idle connection is replaced by a new one. @default 1_800_000 (30 min) */
   connectionLifetimeMs?: number;
+  /** Milliseconds after which an idle connection beyond the minimum is closed. @default 60_000 */
+  connectionIdleMs?: number;
+  /** Calls that may wait for a connection; further ones are refused at once. @default 10_000 */
+  connectionWaitingMax?: number;
+  /** Milliseconds that opening a connection may take. @default 5_000 */
+  connectTimeoutMs?: number;
+  /** Milliseconds that a statement waits for a row lock. @default 5_000 */
+  lockTimeoutMs?: number;
+  /** Milliseconds after which Postgres ends an idle transaction of this program. @default 60_000 */
+  idleInTransactionTimeoutMs?: number;
   log?: Log;
 }
 

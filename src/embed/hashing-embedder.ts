@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { AbortedError, ConfigurationError } from "../domain/errors.ts";
+import { DEFAULT_DIMENSION } from "../domain/settings.ts";
 import type { Embedder } from "./embedder.ts";
 import { FeatureBag } from "./feature-bag.ts";
 import { NOTHING_FEATURE, TextFeatures } from "./text-features.ts";
@@ -38,7 +39,7 @@ export class HashingEmbedder implements Embedder {
   #spare: WorkingSet | undefined;
 
   /** @throws {ConfigurationError} `dimension` is not an integer within its bounds. */
-  constructor({ dimension = 384 }: HashingEmbedderOptions = {}) {
+  constructor({ dimension = DEFAULT_DIMENSION }: HashingEmbedderOptions = {}) {
     if (!Number.isInteger(dimension) || dimension < 1 || dimension > DIMENSION_MAX) {
       throw new ConfigurationError(`dimension: ${dimension} is not an integer from 1 to ${DIMENSION_MAX}`);
     }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ConfigurationError } from "../domain/errors.ts";
+import { httpEmbedderSettings } from "./settings.ts";
 
 export interface HttpEmbedderOptions {
   /**
@@ -55,8 +56,6 @@ export interface HttpEmbedderOptions {
   pause?: ((milliseconds: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
-const milliseconds = (min: number) => z.int().min(min).max(600_000);
-
 const settingsSchema = z.object({
   model: z.string().min(1).max(256),
   dimension: z.int().min(1).max(65_536),
@@ -65,15 +64,7 @@ const settingsSchema = z.object({
     .string()
     .regex(/^[\x21-\x7e]+$/, "must be printable ASCII without white space or line breaks")
     .optional(),
-  sendDimension: z.boolean().default(false),
-  batchSizeMax: z.int().min(1).max(2048).default(64),
-  batchLengthMax: z.int().min(1).default(200_000),
-  concurrency: z.int().min(1).max(64).default(2),
-  timeoutMs: milliseconds(1).default(30_000),
-  retriesMax: z.int().min(0).max(20).default(3),
-  backoffBaseMs: milliseconds(1).default(500),
-  backoffMaxMs: milliseconds(1).default(20_000),
-  retryAfterMaxMs: milliseconds(0).default(60_000),
+  ...httpEmbedderSettings.shape,
 });
 
 export type HttpEmbedderSettings = z.infer<typeof settingsSchema> & { readonly url: URL };

@@ -15,6 +15,7 @@ import { listChanges } from "./list-changes.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
+import { LEDGER_DEFAULTS } from "./settings.ts";
 import { readStatistics, type SyncStatistics } from "./status-statements.ts";
 import * as stores from "./store-statements.ts";
 import * as transactions from "./transaction-statements.ts";
@@ -37,7 +38,7 @@ export class Ledger implements ChangeSource {
   constructor(postgres: PostgresAccess, options: LedgerOptions) {
     this.#postgres = postgres;
     this.nodeId = options.nodeId;
-    this.#callTimeoutMs = options.callTimeoutMs ?? 60_000;
+    this.#callTimeoutMs = options.callTimeoutMs ?? LEDGER_DEFAULTS.callTimeoutMs;
   }
 
   async migrate(signal: AbortSignal): Promise<MigrationReport> {

@@ -57,6 +57,33 @@ export function checkStoreId(id: unknown): asserts id is StoreId {
   }
 }
 
+/** The functions that every projection has. */
+const REQUIRED = [
+  "prepare",
+  "publish",
+  "discard",
+  "read",
+  "scan",
+  "digest",
+  "count",
+  "flaw",
+  "replace",
+  "health",
+] as const satisfies readonly (keyof Projection)[];
+
+/** @throws {ConfigurationError} `store` is no projection: the message names the functions that it lacks. */
+export function checkStore(store: unknown): asserts store is Projection {
+  if (typeof store !== "object" || store === null) {
+    throw new ConfigurationError(`a store is ${store === null ? "null" : `a ${typeof store}`}, expected a Projection`);
+  }
+  const lacking = REQUIRED.filter((name) => typeof (store as Partial<Projection>)[name] !== "function");
+  if (lacking.length > 0) {
+    throw new ConfigurationError(`a store lacks ${lacking.map((name) => `${name}()`).join(", ")}: see Projection`);
+  }
+  checkStoreId((store as Projection).id);
+  checkTraits(store as Projection);
+}
+
 function checkTraits({ id, traits }: Projection): void {
   const { scope, holds } = (traits ?? {}) as Partial<Projection["traits"]>;
   if (scope !== "shared" && scope !== "node") {

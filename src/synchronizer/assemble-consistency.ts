@@ -49,7 +49,10 @@ export interface ConsistencySupplies {
 export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyParts {
   const { options, postgres, ledger, projections, validator, indexShape, embedder, write, metrics, log } = supplies;
   const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
-  const strategies = new StrategyRegistry();
+  const strategies = new StrategyRegistry({
+    ...(options.preferStoreOrder && { preferStoreOrder: options.preferStoreOrder }),
+    versionVectorFallback: options.versionVectorFallback,
+  });
   const now = Date.now;
   const checker = new Checker({
     ledger,

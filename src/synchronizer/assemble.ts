@@ -2,14 +2,11 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { EffectiveOptions } from "../config/options.ts";
-import { ConfigurationError } from "../domain/errors.ts";
 import { MemoryValidator } from "../domain/schema.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
-import { HashingEmbedder } from "../embed/hashing-embedder.ts";
-import { HttpEmbedder } from "../embed/http-embedder.ts";
 import { FeedSignal } from "../feed/feed-signal.ts";
 import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
 import { PortableLedger } from "../ledger/portable-ledger.ts";
@@ -91,18 +88,26 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   const { postgres, ledger, embedder, log, onStep } = connections;
   const stores = new StoreRegistry(connections.projections);
   const { projections } = stores;
-  const gates = projections.map((projection) => new StoreGate(projection));
+  const gateOptions = {
+    failuresMax: options.storeFailuresMax,
+    probeIntervalMs: options.storeProbeIntervalMs,
+    probeTimeoutMs: options.storeProbeTimeoutMs,
+  };
+  const gates = projections.map((projection) => new StoreGate(projection, gateOptions));
   const gateOf = (projection: Projection | null): StoreGate | null =>
     gates.find(({ target }) => target === projection) ?? null;
   const outcomes = new Outcomes(projections);
   const deployment = new DeploymentStores(ledger, stores);
-  const ledgerGate = new StoreGate<Probed>({ id: LEDGER_ID, health: (signal) => ledger.health(signal) });
+  const ledgerGate = new StoreGate<Probed>(
+    { id: LEDGER_ID, health: (signal) => ledger.health(signal) },
+    gateOptions,
+  );
   const model = options.faiss?.model ?? embedder?.model;
   const shape = {
     ...(options.faiss === undefined ? {} : { dimension: options.faiss.dimension, metric: options.faiss.metric }),
     ...(model === undefined ? {} : { model }),
   };
-  const validator = new MemoryValidator(shape);
+  const validator = new MemoryValidator(shape, options);
   const {
     historyVersionsMax,
     prepareTimeoutMs,
@@ -228,7 +233,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       write: (intent, signal) => batcher.write(intent, true, signal),
       validator,
       // What was replaced may be of an earlier index, so its vectors need not fit this one.
-      validators: { memory: validator, history: new MemoryValidator() },
+      validators: { memory: validator, history: new MemoryValidator({}, options) },
       strategies: consistency.strategies,
       defaultStrategy: options.repairStrategy,
       strategyTimeoutMs: options.strategyTimeoutMs,
@@ -266,18 +271,6 @@ function createFollowLoop(followers: readonly Projection[], news: FeedSignal, in
     },
   });
   return loop;
-}
-
-/** The embedder that the options ask for; null for none. @throws {ConfigurationError} */
-export function createEmbedder(options: EffectiveOptions): Embedder | null {
-  const { provider, url, model, apiKey } = options.embedding;
-  const dimension = options.faiss?.dimension ?? 384;
-  if (provider === "none") return null;
-  if (provider === "hashing") return new HashingEmbedder({ dimension });
-  if (url === undefined || model === undefined) {
-    throw new ConfigurationError("embedding.provider is http: embedding.url and embedding.model are needed too");
-  }
-  return new HttpEmbedder({ url, model, dimension, ...(apiKey === undefined ? {} : { apiKey }) });
 }
 
 /** A name that stays the same from start to start: of this host and this index folder. */

@@ -6,6 +6,7 @@ import type { Embedder } from "../embed/embedder.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Projection } from "../stores/projection.ts";
+import type { StoreModuleInput } from "../stores/settings.ts";
 import type { VectorIndex } from "../stores/vector-index.ts";
 import type { WriteStep } from "../write/commit.ts";
 
@@ -14,10 +15,11 @@ export interface ConnectExtras {
   /** Turns text into vectors; overrides `embedding.provider`. */
   embedder?: Embedder | undefined;
   /**
-   * Stores of your own, beside those that the options name. Each passes `mnemosync/testing`'s conformance suite. Its
-   * owner closes it, after the synchronizer.
+   * Stores of your own, beside those that the options name: projections, whose owner closes them after the synchronizer;
+   * or modules that make them, `{ module, options }`, as in the settings: then the synchronizer closes them. Each passes
+   * `mnemosync/testing`'s conformance suite.
    */
-  stores?: readonly Projection[] | undefined;
+  stores?: readonly (Projection | StoreModuleInput)[] | undefined;
   /** Where events go. @default nowhere */
   log?: Log | undefined;
   /** Told how far the vector index is while it is filled from the ledger. */
@@ -27,12 +29,14 @@ export interface ConnectExtras {
 }
 
 /** For callers that own their clients: they are used, and left open by `close`. */
-export interface OwnClients extends ConnectExtras {
+export interface OwnClients extends Omit<ConnectExtras, "stores"> {
+  /** Stores of your own. Each owner closes its store, after the synchronizer. */
+  stores?: readonly Projection[] | undefined;
   /** Absent: no Redis. */
   redis?: Redis | Cluster;
   sql: PostgresSql;
   vectorIndex?: VectorIndex;
-  options?: Partial<Omit<Options, "postgresUrl" | "redisUrl">>;
+  options?: Partial<Omit<Options, "postgresUrl" | "redisUrl" | "stores">>;
 }
 
 /** Ends a call early. */

@@ -1,17 +1,22 @@
 import type { EffectiveOptions } from "../config/options.ts";
-import { NO_REDIS } from "../config/options.ts";
 import { parseOptions } from "../config/parse.ts";
 import { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import { BorrowedPostgres } from "../drivers/postgres/borrowed-postgres.ts";
 import type { RedisLink } from "../drivers/redis/redis-client.ts";
+import { NO_REDIS } from "../drivers/settings.ts";
+import { createEmbedder } from "../embed/create-embedder.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { FaissProjection } from "../stores/faiss/client/faiss-projection.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
+import { loadStores } from "../stores/load-stores.ts";
 import type { Projection } from "../stores/projection.ts";
 import { RedisProjection } from "../stores/redis/redis-projection.ts";
-import { assemble, createEmbedder, createLedger, type Parts } from "./assemble.ts";
+import { checkStore } from "../stores/registry.ts";
+import { redisProjectionOptions } from "../stores/redis/settings.ts";
+import { isStoreModule } from "../stores/settings.ts";
+import { assemble, createLedger, type Parts } from "./assemble.ts";
 import type { ConnectExtras, OwnClients } from "./calls.ts";
 
 /** Parts that are connected, and what ends them. */
@@ -23,21 +28,15 @@ export interface Connected {
 
 /** Opens everything that the options name. On failure nothing stays open. */
 export async function connect(options: unknown, extras: ConnectExtras, signal: AbortSignal): Promise<Connected> {
-  const effective = parseOptions(options);
-  const { log = silentLog, onStep, onIndexProgress } = extras;
+  const { log = silentLog, onStep, onIndexProgress, stores = [] } = extras;
+  const effective = parseOptions({ ...(options as object), stores: stores.filter(isStoreModule) });
+  const givenStores = stores.filter((store): store is Projection => !isStoreModule(store));
+  for (const store of givenStores) checkStore(store);
   const closers: (() => Promise<void>)[] = [];
   const until = new LinkedAbort(signal);
   try {
-    const pools = new ConnectionPoolManager({
-      postgresUrl: effective.postgresUrl,
-      redisUrl: effective.redisUrl === NO_REDIS ? null : effective.redisUrl,
-      postgresConnectionsMin: effective.postgresConnectionsMin,
-      postgresConnectionsMax: effective.postgresConnectionsMax,
-      redisConnectionsMax: effective.redisConnectionsMax,
-      healthCheckIntervalMs: effective.healthCheckIntervalMs,
-      reconnectIntervalMs: effective.reconnectIntervalMs,
-      log,
-    });
+    const redisUrl = effective.redisUrl === NO_REDIS ? null : effective.redisUrl;
+    const pools = new ConnectionPoolManager({ ...effective, redisUrl, log });
     closers.push(() => pools.close());
     const { postgres, redis } = pools;
     const ledger = createLedger(effective, postgres);
@@ -48,15 +47,19 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
       until.abort();
       await Promise.allSettled([migrated]);
     });
-    const embedder = extras.embedder ?? createEmbedder(effective);
+    const embedder = extras.embedder ?? createEmbedder(effective.embedding, effective.faiss?.dimension);
     const model = effective.faiss?.model ?? embedder?.model;
+    const context = { nodeId: ledger.nodeId, log, signal };
+    const ownStores = await loadStores(effective.stores, context);
+    closers.push(...ownStores.map((store) => async () => await store.close?.()));
     const vectorIndex = await openIndex(effective, model, { ledger, migrated, log, onIndexProgress }, signal);
     await migrated;
     if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
     const projections: Projection[] = [
       ...(redis === null ? [] : [redisProjection(effective, redis, ledger.nodeId, true)]),
       ...(vectorIndex === null ? [] : [vectorIndex]),
-      ...(extras.stores ?? []),
+      ...ownStores,
+      ...givenStores,
     ];
     const connections = { postgres, ledger, pools, projections, embedder, log, onStep };
     const parts = assemble(effective, connections);
@@ -88,7 +91,7 @@ export function borrow(own: OwnClients): Connected {
       ...(own.vectorIndex === undefined ? [] : [own.vectorIndex]),
       ...(own.stores ?? []),
     ],
-    embedder: own.embedder ?? createEmbedder(options),
+    embedder: own.embedder ?? createEmbedder(options.embedding, options.faiss?.dimension),
     log: own.log ?? silentLog,
     onStep: own.onStep,
   });
@@ -119,9 +122,7 @@ function redisProjection(
   ownsClient: boolean,
 ): RedisProjection {
   return new RedisProjection(client, {
-    prefix: options.redisPrefix,
-    storeEmbedding: options.redisStoreEmbedding,
-    tombstoneTtlMs: options.redisTombstoneTtlMs,
+    ...redisProjectionOptions(options),
     nodeId,
     ownsClient,
   });

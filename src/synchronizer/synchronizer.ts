@@ -65,7 +65,7 @@ export class MemorySynchronizer {
    * @throws {ConfigurationError} {StoreUnavailableError} {SchemaTooNewError}
    */
   static async connect(
-    options: Options & ConnectExtras,
+    options: Omit<Options, "stores"> & ConnectExtras,
     call: { signal?: AbortSignal } = {},
   ): Promise<MemorySynchronizer> {
     const { embedder, stores, log, onIndexProgress, onStep, ...settings } = options;

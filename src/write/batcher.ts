@@ -6,6 +6,7 @@ import { onAbort } from "../runtime/on-abort.ts";
 import type { SyncOutcome } from "./outcome.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { WriteIntent } from "./plan.ts";
+import { WRITE_DEFAULTS } from "./settings.ts";
 import type { ChunkOptions, Writer } from "./writer.ts";
 
 export interface BatcherOptions {
@@ -47,7 +48,8 @@ export class Batcher {
   constructor(writer: Pick<Writer, "write">, outcomes: Outcomes, options: BatcherOptions = {}) {
     this.#writer = writer;
     this.#outcomes = outcomes;
-    this.#options = { batchSize: 100, concurrency: 4, waitingMax: 10_000, ...options };
+    const { batchSize, writeConcurrency: concurrency, writeWaitingMax: waitingMax } = WRITE_DEFAULTS;
+    this.#options = { batchSize, concurrency, waitingMax, ...options };
     this.#chunks = new PQueue({ concurrency: this.#options.concurrency });
   }
 

@@ -1,6 +1,7 @@
 import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Projection, ProjectionHealth } from "../stores/projection.ts";
+import { WRITE_DEFAULTS } from "./settings.ts";
 
 /** A gate's state, as health reports show it. */
 export type GateState = "closed" | "open";
@@ -42,9 +43,9 @@ export class StoreGate<Store extends Probed = Projection> {
   constructor(target: Store, options: StoreGateOptions = {}) {
     this.target = target;
     this.#options = {
-      failuresMax: 3,
-      probeIntervalMs: 1_000,
-      probeTimeoutMs: 2_000,
+      failuresMax: WRITE_DEFAULTS.storeFailuresMax,
+      probeIntervalMs: WRITE_DEFAULTS.storeProbeIntervalMs,
+      probeTimeoutMs: WRITE_DEFAULTS.storeProbeTimeoutMs,
       now: () => performance.now(),
       ...options,
     };

@@ -17,5 +17,6 @@ export const configCommand: CliCommand = {
 };
 
 function text(value: unknown): string {
-  return Array.isArray(value) ? value.join(",") : String(value);
+  if (!Array.isArray(value)) return String(value);
+  return value.some((item) => typeof item === "object") ? JSON.stringify(value) : value.join(",");
 }

@@ -2,6 +2,7 @@ import { ClosedError } from "../../domain/errors.ts";
 import { storeAbortError, untilAborted } from "../../runtime/deadline.ts";
 import type { ProbeAnswer } from "../../runtime/health-monitor.ts";
 import { LeasePool, type PoolCounts, type PoolStatistics } from "../../runtime/lease-pool.ts";
+import { CONNECTION_DEFAULTS } from "../settings.ts";
 import type { FeedListener, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
 import { endConnection, type OwnedConnection, openConnection } from "./postgres-connection.ts";
 import { postgresError } from "./postgres-errors.ts";
@@ -51,14 +52,14 @@ export class PostgresPool implements PostgresAccess {
     this.#sessionAttributes = sessionAttributes;
     this.#options = {
       min: 0,
-      max: 20,
-      waitingMax: 10_000,
-      connectTimeoutMs: 5_000,
-      statementTimeoutMs: 60_000,
-      lockTimeoutMs: 5_000,
-      idleInTransactionTimeoutMs: 60_000,
-      lifetimeMs: 1_800_000,
-      idleTimeoutMs: 60_000,
+      max: CONNECTION_DEFAULTS.postgresConnectionsMax,
+      waitingMax: CONNECTION_DEFAULTS.connectionWaitingMax,
+      connectTimeoutMs: CONNECTION_DEFAULTS.connectTimeoutMs,
+      statementTimeoutMs: CONNECTION_DEFAULTS.commandTimeoutMs,
+      lockTimeoutMs: CONNECTION_DEFAULTS.lockTimeoutMs,
+      idleInTransactionTimeoutMs: CONNECTION_DEFAULTS.idleInTransactionTimeoutMs,
+      lifetimeMs: CONNECTION_DEFAULTS.connectionLifetimeMs,
+      idleTimeoutMs: CONNECTION_DEFAULTS.connectionIdleMs,
       applicationName: "mnemosync",
       onUsed: () => undefined,
       ...options,

@@ -1,6 +1,7 @@
 import { Cluster, Redis } from "ioredis";
 import { backoffCeilingMs } from "../../runtime/backoff.ts";
 import type { Log } from "../../runtime/log.ts";
+import { CONNECTION_DEFAULTS } from "../settings.ts";
 import { parseRedisUrl, type RedisTarget } from "./redis-url.ts";
 
 export interface RedisClientOptions {
@@ -24,7 +25,7 @@ export function isCluster(link: RedisLink): link is Cluster {
  * @throws {ConfigurationError} The URL is malformed.
  */
 export function createRedisClient(url: string, options: RedisClientOptions = {}, log?: Log): RedisLink {
-  const { connectTimeoutMs = 5_000 } = options;
+  const { connectTimeoutMs = CONNECTION_DEFAULTS.connectTimeoutMs } = options;
   const target = parseRedisUrl(url);
   const settings = linkSettings(options);
   const client = target.kind === "cluster" ? clusterClient(target, settings) : serverClient(target, settings);
@@ -43,7 +44,10 @@ export function createRedisClient(url: string, options: RedisClientOptions = {},
 }
 
 function linkSettings(options: RedisClientOptions) {
-  const { connectTimeoutMs = 5_000, reconnectDelayMaxMs = 5_000 } = options;
+  const {
+    connectTimeoutMs = CONNECTION_DEFAULTS.connectTimeoutMs,
+    reconnectDelayMaxMs = CONNECTION_DEFAULTS.reconnectIntervalMs,
+  } = options;
   // A replica stays a replica until the failover is complete: reconnecting at every refusal would only hide its reason.
   let reconnectedAt = Number.NEGATIVE_INFINITY;
   const mayReconnect = (): boolean => {

@@ -4,6 +4,7 @@ import type { ProbeAnswer } from "../../runtime/health-monitor.ts";
 import { LeasePool, type PoolCounts, type PoolStatistics } from "../../runtime/lease-pool.ts";
 import type { Log } from "../../runtime/log.ts";
 import { onAbort } from "../../runtime/on-abort.ts";
+import { CONNECTION_DEFAULTS } from "../settings.ts";
 import { createRedisClient, isCluster, type RedisLink } from "./redis-client.ts";
 
 export interface RedisPoolOptions {
@@ -40,12 +41,12 @@ export class RedisPool {
   /** Opens nothing yet. @throws {ConfigurationError} The URL is malformed. */
   constructor(url: string, options: RedisPoolOptions = {}, log?: Log) {
     const settings = {
-      max: 50,
-      waitingMax: 10_000,
-      connectTimeoutMs: 5_000,
-      reconnectDelayMaxMs: 5_000,
-      lifetimeMs: 1_800_000,
-      idleTimeoutMs: 60_000,
+      max: CONNECTION_DEFAULTS.redisConnectionsMax,
+      waitingMax: CONNECTION_DEFAULTS.connectionWaitingMax,
+      connectTimeoutMs: CONNECTION_DEFAULTS.connectTimeoutMs,
+      reconnectDelayMaxMs: CONNECTION_DEFAULTS.reconnectIntervalMs,
+      lifetimeMs: CONNECTION_DEFAULTS.connectionLifetimeMs,
+      idleTimeoutMs: CONNECTION_DEFAULTS.connectionIdleMs,
       onLink: () => undefined,
       ...options,
     };

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
+import { DEFAULT_DIMENSION } from "../../domain/settings.ts";
 import type { FaissOptions } from "./options.ts";
 
 const count = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) => z.number().int().min(minimum).max(maximum);
@@ -16,8 +17,8 @@ export const faissSettings = z
     directory: z
       .string()
       .min(1, "expected the folder of the index's snapshots")
-      .describe("Folder of the vector index; one process at a time may use it"),
-    dimension: count(1, 16_384).default(384).describe("Numbers per vector"),
+      .describe("Folder of the vector index; only one process can open it; none: no FAISS index"),
+    dimension: count(1, 16_384).default(DEFAULT_DIMENSION).describe("Numbers per vector"),
     metric: z.enum(["cosine", "ip", "l2"]).default("cosine").describe("How vectors are compared"),
     model: z.string().min(1).max(256).optional().describe("The embedding model whose vectors the index holds"),
     factory: z
@@ -77,6 +78,9 @@ export const faissSettings = z
     const message = `expected at least twice hostPingIntervalMs, which is ${2 * hostPingIntervalMs}`;
     context.addIssue({ code: "custom", path: ["hostStallMs"], message });
   });
+
+/** In place of a folder: the deployment has no FAISS index. A folder of that name is written `./none`. */
+export const NO_INDEX = "none";
 
 /** The settings with their defaults, as they come out of a configuration. */
 export type FaissSettings = z.output<typeof faissSettings>;

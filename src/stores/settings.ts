@@ -1,0 +1,31 @@
+import { z } from "zod";
+import { SECRET } from "../domain/settings.ts";
+
+/** A store of the user's own, loaded from a module. */
+const storeModule = z.strictObject({
+  module: z.string().min(1),
+  // May contain addresses and passwords.
+  options: z.record(z.string(), z.unknown()).default({}).meta(SECRET),
+});
+
+/** The stores beside those that have settings of their own. */
+export const storeSettings = z.strictObject({
+  stores: z
+    .array(storeModule)
+    .default([])
+    .describe(
+      "Further stores, a list of { module, options }: a package or a path to a module that exports a factory of a " +
+        "Projection. As text: names of modules separated by commas, or the list as JSON",
+    ),
+});
+
+/** Whether an entry of the library option `stores` is a module to load; others are projections. */
+export function isStoreModule<Store extends object>(store: Store | StoreModuleInput): store is StoreModuleInput {
+  return typeof (store as Partial<StoreModuleInput>).module === "string";
+}
+
+/** One entry of `stores`. */
+export type StoreModule = z.output<typeof storeModule>;
+
+/** One entry of `stores` as a caller gives it. */
+export type StoreModuleInput = z.input<typeof storeModule>;
