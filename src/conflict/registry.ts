@@ -1,5 +1,5 @@
-import { nearestName } from "../domain/nearest-name.ts";
 import { ConfigurationError } from "../domain/errors.ts";
+import { nearestName } from "../domain/nearest-name.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import { latestWins } from "./latest-wins.ts";
 import { manual } from "./manual.ts";

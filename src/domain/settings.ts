@@ -18,7 +18,9 @@ export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) 
 }
 
 /** The given options without those that are `undefined`, which count as absent. */
-export function defined<Given extends object>(given: Given): { [Name in keyof Given]: Exclude<Given[Name], undefined> } {
+export function defined<Given extends object>(
+  given: Given,
+): { [Name in keyof Given]: Exclude<Given[Name], undefined> } {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never;
 }
 

@@ -98,10 +98,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     gates.find(({ target }) => target === projection) ?? null;
   const outcomes = new Outcomes(projections);
   const deployment = new DeploymentStores(ledger, stores);
-  const ledgerGate = new StoreGate<Probed>(
-    { id: LEDGER_ID, health: (signal) => ledger.health(signal) },
-    gateOptions,
-  );
+  const ledgerGate = new StoreGate<Probed>({ id: LEDGER_ID, health: (signal) => ledger.health(signal) }, gateOptions);
   const model = options.faiss?.model ?? embedder?.model;
   const shape = {
     ...(options.faiss === undefined ? {} : { dimension: options.faiss.dimension, metric: options.faiss.metric }),
