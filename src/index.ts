@@ -60,8 +60,7 @@ export { createLog, type Log } from "./runtime/log.ts";
 export type { HealthState } from "./runtime/store-health.ts";
 export { FaissProjection } from "./stores/faiss/client/faiss-projection.ts";
 export type { FaissOptions } from "./stores/faiss/options.ts";
-export type { Projection } from "./stores/projection.ts";
-export type { VectorHit, VectorIndex } from "./stores/vector-index.ts";
+export * from "./stores/index.ts";
 export type {
   CallOptions,
   ConnectExtras,

@@ -5,8 +5,9 @@ import type { ChangeSource } from "../../src/feed/change-source.ts";
 import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
 import type { Metric } from "../../src/stores/faiss/protocol/metric.ts";
 import { DIMENSION } from "./changes.ts";
-import { describeProjection } from "./projection.ts";
-import { type OpenProjection, soon } from "./projection-suite.ts";
+import { describeProjection, type SharedStore } from "./projection.ts";
+
+const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 
 /** A ledger in which nothing ever happened. */
 const nothing: ChangeSource = {
@@ -15,7 +16,7 @@ const nothing: ChangeSource = {
   currentChanges: async (keys) => keys.map(() => null),
 };
 
-async function open(metric: Metric): Promise<OpenProjection> {
+async function open(metric: Metric): Promise<SharedStore> {
   const directory = await mkdtemp(join(tmpdir(), "mnemosync-conformance-"));
   const projection = await FaissProjection.open(
     { directory, dimension: DIMENSION, metric },
@@ -24,7 +25,7 @@ async function open(metric: Metric): Promise<OpenProjection> {
   );
   return {
     projection,
-    traits: { documents: false, withoutVector: false, exactVectors: metric !== "cosine" },
+    exactVectors: metric !== "cosine",
     clear: async () => {
       let cursor: string | null = null;
       const removals = [];

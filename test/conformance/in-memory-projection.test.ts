@@ -4,10 +4,8 @@ import { describeProjection } from "./projection.ts";
 for (const store of ["redis", "faiss"] as const) {
   describeProjection(`in memory, in the place of ${store}`, async () => {
     const projection = new InMemoryProjection(store);
-    const keeps = store === "redis";
     return {
       projection,
-      traits: { documents: keeps, withoutVector: keeps, exactVectors: true },
       clear: async () => projection.entries.clear(),
       close: async () => undefined,
     };

@@ -13,7 +13,6 @@ describeProjection("a Redis cluster of two primaries", async () => {
   const prefix = `conformance-${randomBytes(6).toString("hex")}`;
   return {
     projection: new RedisProjection(client, { prefix, nodeId: "conformance" }),
-    traits: { documents: true, withoutVector: true, exactVectors: true },
     clear: async () => void (await Promise.all(client.nodes("master").map((node) => node.flushall()))),
     close: async () => {
       client.disconnect();

@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
 import { inject } from "vitest";
+import type { RedisProjectionOptions } from "../../src/stores/redis/options.ts";
 import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
-import { describeProjection } from "./projection.ts";
+import { describeProjection, type SharedStore } from "./projection.ts";
 
-describeProjection("Redis", async () => {
+async function open(options: Partial<RedisProjectionOptions> = {}): Promise<SharedStore> {
   const client = new Redis(inject("redisUrl"));
   // Characters that a pattern would read otherwise, and that are part of the prefix all the same.
   const prefix = `conformance-[${randomBytes(6).toString("hex")}]*`;
@@ -15,12 +16,14 @@ describeProjection("Redis", async () => {
     if (keys.length > 0) await client.unlink(keys);
   };
   return {
-    projection: new RedisProjection(client, { prefix, nodeId: "conformance" }),
-    traits: { documents: true, withoutVector: true, exactVectors: true },
+    projection: new RedisProjection(client, { prefix, nodeId: "conformance", ...options }),
     clear,
     close: async () => {
       await clear();
       client.disconnect();
     },
   };
-});
+}
+
+describeProjection("Redis", () => open());
+describeProjection("Redis without vectors", () => open({ storeEmbedding: false }));

@@ -1,5 +1,5 @@
-import { AbortedError, MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../../domain/errors.ts";
-import { isTimeout } from "../../runtime/deadline.ts";
+import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../../domain/errors.ts";
+import { signalError } from "../signal-error.ts";
 
 /** First words of replies that pass by themselves: starting, failing over, resharding, a long script. */
 const TRANSIENT = ["LOADING", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "BUSY", "UNBLOCKED"];
@@ -11,9 +11,7 @@ const REFUSED = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM", "NOAUTH",
 export function redisError(error: unknown, signal?: AbortSignal): MnemosyncError {
   if (error instanceof MnemosyncError) return error;
   if (signal?.aborted && error === signal.reason) {
-    return isTimeout(signal)
-      ? new StoreUnavailableError("redis", "no answer before the deadline", { cause: error })
-      : new AbortedError("a call to redis", { cause: error });
+    return signalError("redis", signal);
   }
   const message = error instanceof Error ? error.message : String(error);
   const word = replyWord(message);

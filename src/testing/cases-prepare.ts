@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { BucketDigests } from "../domain/buckets.ts";
+import { assertAll, assertMatches } from "./assertions.ts";
+import { tombstone } from "./changes.ts";
+import { type CaseGroup, type StoreUnderTest, soon } from "./store-under-test.ts";
+
+/** Everything that a reader can see of the memories a, b and c. */
+async function view({ projection }: StoreUnderTest) {
+  const keys = ["a", "b", "c"].map((memoryId) => ({ namespace: "default", memoryId }));
+  return {
+    read: await projection.read(keys, { data: true }, soon()),
+    scanned: (await projection.scan(null, {}, soon())).entries,
+    count: await projection.count(soon()),
+    // The buckets that hold something are enough here, and quick to compare.
+    buckets: (await projection.digest(soon())).differences(new BucketDigests()),
+  };
+}
+
+export const PREPARE: CaseGroup = {
+  name: "prepare",
+  cases: {
+    "changes nothing that a reader could see": async (store) => {
+      await store.publish(store.put("a", 1), tombstone("b", 1));
+      const before = await view(store);
+      const changes = [store.put("a", 2), store.put("b", 2), store.put("c", 1), tombstone("d", 4)];
+      await store.projection.prepare({ token: "T1", changes }, soon());
+      assert.deepEqual(await view(store), before);
+      await store.projection.discard("T1", soon());
+      assert.deepEqual(await view(store), before);
+    },
+
+    "followed by publish with its token makes the batch visible": async (store) => {
+      const first = store.put("a", 1);
+      const changes = [first, tombstone("b", 2), store.put("c", 3)];
+      await store.projection.prepare({ token: "T2", changes }, soon());
+      assertAll(await store.projection.publish(changes, soon(), "T2"), "applied", 3);
+      assertMatches(await view(store), {
+        read: [
+          { state: "live", version: 1, checksum: first.checksum },
+          { state: "tombstone", version: 2 },
+          { state: "live", version: 3 },
+        ],
+        count: 2,
+      });
+      // Published twice, as after a crash in between: the second time it is known already.
+      assertAll(await store.projection.publish(changes, soon(), "T2"), "stale", 3);
+    },
+
+    "is no condition: a token that the store does not know, or was discarded, is no obstacle": async (store) => {
+      assert.deepEqual(await store.projection.publish([store.put("a", 1)], soon(), "never-prepared"), ["applied"]);
+      await store.projection.prepare({ token: "T3", changes: [store.put("b", 1)] }, soon());
+      await store.projection.discard("T3", soon());
+      assert.deepEqual(await store.projection.publish([store.put("b", 1)], soon(), "T3"), ["applied"]);
+      assertMatches(await view(store), { read: [{ version: 1 }, { version: 1 }, null], count: 2 });
+    },
+
+    "of a batch whose memories moved on meanwhile does not turn them back": async (store) => {
+      const changes = [store.put("a", 2), store.put("b", 2)];
+      await store.projection.prepare({ token: "T4", changes }, soon());
+      await store.publish(store.put("a", 3));
+      assert.deepEqual(await store.projection.publish(changes, soon(), "T4"), ["stale", "applied"]);
+      assertMatches(await store.read("a"), { version: 3, checksum: store.put("a", 3).checksum });
+      assertMatches(await store.read("b"), { version: 2, checksum: store.put("b", 2).checksum });
+    },
+
+    "of two batches at a time keeps them apart": async (store) => {
+      await store.projection.prepare({ token: "T5", changes: [store.put("a", 1)] }, soon());
+      await store.projection.prepare({ token: "T6", changes: [store.put("b", 1)] }, soon());
+      await store.projection.discard("T5", soon());
+      assert.deepEqual(await store.projection.publish([store.put("b", 1)], soon(), "T6"), ["applied"]);
+      assertMatches((await view(store)).read, [null, { version: 1 }, null]);
+    },
+
+    "can be discarded twice, and under a token that nobody knows": async (store) => {
+      await store.projection.prepare({ token: "T7", changes: [store.put("a", 1)] }, soon());
+      await store.projection.discard("T7", soon());
+      await store.projection.discard("T7", soon());
+      await store.projection.discard("unheard-of", soon());
+      assertMatches(await view(store), { read: [null, null, null], count: 0 });
+    },
+  },
+};
