@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
 import postgres from "postgres";
-import { openServices } from "../src/dev/servers/services.ts";
+import { openServices } from "../src/dev/services.ts";
 import { MemorySynchronizer, openVectorIndex } from "../src/index.ts";
 import { milliseconds, verify, withFolder } from "./support/report.ts";
 import { quantile } from "./support/statistics.ts";

@@ -21,7 +21,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openServices } from "../src/dev/servers/services.ts";
+import { openServices } from "../src/dev/services.ts";
 import { createKey } from "../src/http/keys.ts";
 import { MemorySynchronizer } from "../src/index.ts";
 import type { WritersOrder } from "./support/http-writers.ts";

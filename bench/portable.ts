@@ -15,7 +15,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import postgres from "postgres";
-import { openServices } from "../src/dev/servers/services.ts";
+import { openServices } from "../src/dev/services.ts";
 import { exportLine, MemorySynchronizer } from "../src/index.ts";
 import { sampleMemory } from "../test/support/memories.ts";
 import { type Cost, measured } from "./support/measure.ts";

@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openServices } from "../src/dev/servers/services.ts";
+import { openServices } from "../src/dev/services.ts";
 import { createKey } from "../src/http/keys.ts";
 import { MemorySynchronizer } from "../src/index.ts";
 

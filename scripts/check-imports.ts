@@ -21,7 +21,7 @@ const LINES_MAX = 300;
 
 /** A row of the first table. */
 interface Row {
-  /** Below `src`: `domain/`, `dev/demo/` or `index.ts`. */
+  /** Below `src`: `domain/`, `stores/faiss/` or `index.ts`. */
   readonly path: string;
   /** Folders or files below `src`, without a closing slash. */
   readonly may: readonly string[];

@@ -33,6 +33,7 @@ export type {
   PendingConflicts,
 } from "./consistency/repair/pending-conflicts.ts";
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair/repair-options.ts";
+export type { FeedCursor } from "./domain/change-source.ts";
 export { checksumOf, entryDigest } from "./domain/checksum.ts";
 export * from "./domain/errors.ts";
 export type { JsonObject, JsonValue } from "./domain/json.ts";
@@ -48,7 +49,6 @@ export type { Embedder } from "./embed/embedder.ts";
 export { HashingEmbedder, type HashingEmbedderOptions } from "./embed/hashing-embedder.ts";
 export { HttpEmbedder } from "./embed/http-embedder.ts";
 export type { HttpEmbedderOptions } from "./embed/http-embedder-options.ts";
-export type { FeedCursor } from "./feed/change-source.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
 export type { FieldDifference } from "./read/diff.ts";
 export type { MemoryVersion, VersionDiff } from "./read/history.ts";

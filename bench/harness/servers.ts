@@ -1,6 +1,6 @@
-import type { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
-import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
-import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
+import type { EmbeddedServer } from "../../src/dev/embedded-server.ts";
+import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
+import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 
 /** The servers of one run: always its own, since they are emptied between scenarios. */
 export interface BenchServers {

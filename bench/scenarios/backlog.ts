@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
+import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { floorHashes, RedisFloor } from "../floors/redis.ts";
 import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";

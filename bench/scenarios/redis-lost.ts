@@ -1,4 +1,4 @@
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { type FloorHash, floorHash, RedisFloor } from "../floors/redis.ts";
 import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";

@@ -1,5 +1,5 @@
+import type { ChangeSource } from "../../src/domain/change-source.ts";
 import { type MemoryChange, type PutChange, putChange } from "../../src/domain/memory.ts";
-import type { ChangeSource } from "../../src/feed/change-source.ts";
 
 /** A deterministic stream of numbers in [0, 1). */
 export function randomNumbers(seed: number): () => number {

@@ -24,3 +24,10 @@ export const IMPORT_ID = "import";
 
 /** Ids that a projection can't have. */
 export const RESERVED_STORE_IDS: readonly string[] = [LEDGER_ID, IMPORT_ID];
+
+/** How a store is, by its own word. */
+export interface ProjectionHealth {
+  readonly state: "healthy" | "degraded" | "down";
+  /** What is wrong, for people; absent when healthy. */
+  readonly reason?: string;
+}

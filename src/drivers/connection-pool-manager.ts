@@ -160,8 +160,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
 
   /** Asks a store in another way from now on, e.g. whether it takes writes rather than whether it answers. */
   useProbe(store: ServerName, probe: Probe): void {
-    const watched = store === "postgres" ? this.#postgres : this.#redis;
-    watched?.monitor.useProbe(probe);
+    this.monitors.find((monitor) => monitor.store === store)?.useProbe(probe);
   }
 
   /**

@@ -1,5 +1,5 @@
+import type { FeedCursor, FeedPage } from "../domain/change-source.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
-import type { FeedCursor, FeedPage } from "../feed/change-source.ts";
 
 /** Names the history that feed cursors belong to. */
 export async function readEpoch(sql: Sql): Promise<string> {

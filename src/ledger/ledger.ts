@@ -1,12 +1,11 @@
 import type { BucketDigests, BucketSet } from "../domain/buckets.ts";
+import type { ChangeSource, FeedCursor, FeedPage } from "../domain/change-source.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
-import type { StoreId, StoreIdentity } from "../domain/store-id.ts";
+import type { ProjectionHealth, StoreId, StoreIdentity } from "../domain/store-id.ts";
 import type { Backend, PostgresAccess, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
-import type { ChangeSource, FeedCursor, FeedPage } from "../feed/change-source.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
-import type { ProjectionHealth } from "../stores/projection.ts";
 import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
 import * as history from "./history-statements.ts";

@@ -2,7 +2,7 @@ import { embeddingBytes } from "../domain/checksum.ts";
 import { vectorJson } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
-import type { VersionWrite } from "./write-statements.ts";
+import type { VersionWrite } from "./version-write.ts";
 
 /**
  * `namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding, expires_at, has_embedding,

@@ -3,6 +3,7 @@ import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
 import { type StoreVersionTemplates, VERSION_PLACEHOLDER } from "./store-versions.ts";
+import type { VersionWrite } from "./version-write.ts";
 import { inputRows } from "./write-columns.ts";
 
 /** A memory's row, as it stood when it was locked. */
@@ -13,24 +14,6 @@ export interface LockedVersion {
   readonly versionVector: VersionVector;
   /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
   readonly hasEmbedding: boolean;
-}
-
-/** One new version. A tombstone has no checksum, digest, document, embedding. */
-export interface VersionWrite extends MemoryKey {
-  readonly version: number;
-  readonly bucket: number;
-  readonly versionVector: VersionVector;
-  readonly checksum: string | null;
-  readonly digest: string | null;
-  readonly documentJson: string | null;
-  readonly embedding: Float32Array | null;
-  readonly expiresAt: number | null;
-  /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
-  readonly hasEmbedding: boolean;
-  /** Milliseconds since 1970: the ledger's clock, or the time of an imported or offline change. */
-  readonly modifiedAt: number;
-  /** The memory must not have a row yet, whatever the version: that of an import. Version 1 implies it. */
-  readonly inserts: boolean;
 }
 
 /** The transaction's row: commit token and outbox entry. */
@@ -236,3 +219,5 @@ function replacing(sql: Sql, historyVersionsMax: number): Fragment {
       ))
     ),`;
 }
+
+export type { VersionWrite };

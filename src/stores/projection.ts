@@ -1,7 +1,7 @@
 import type { BucketDigests, BucketSet } from "../domain/buckets.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../domain/memory.ts";
-import type { StoreId } from "../domain/store-id.ts";
+import type { ProjectionHealth, StoreId } from "../domain/store-id.ts";
 import type { ProjectionTraits } from "./traits.ts";
 
 /** One chunk of a transaction, before it is committed. */
@@ -78,12 +78,6 @@ export interface Replacement {
 /** Which entries a store may drop by itself when it is full: none, those that expire anyway, or any. */
 export type Eviction = "none" | "expiring" | "all";
 
-export interface ProjectionHealth {
-  readonly state: "healthy" | "degraded" | "down";
-  /** What is wrong, for people; absent when healthy. */
-  readonly reason?: string;
-}
-
 /**
  * A store that holds a copy of the ledger and can be rebuilt from it. It shows committed versions only, and version n
  * is never seen after n + 1: both are enforced inside the store, by one script or one host call, never by reading
@@ -154,3 +148,5 @@ export interface Projection {
   /** Never rejects: a store that does not answer is `down`. */
   health(signal: AbortSignal): Promise<ProjectionHealth>;
 }
+
+export type { ProjectionHealth };

@@ -1,6 +1,6 @@
 import { isObject } from "../domain/json.ts";
 import type { MemoryInput } from "../domain/schema.ts";
-import type { MemorySynchronizer } from "../synchronizer/synchronizer.ts";
+import type { BatchOptions } from "../write/batch-options.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { JsonLine } from "./json-lines.ts";
 
@@ -32,6 +32,11 @@ export interface ImportOptions {
   readonly onProgress: (bytes: number, report: ImportReport) => void;
 }
 
+/** Where the lines go: a synchronizer, or what stands for it. */
+interface BatchWriter {
+  syncBatch(memories: AsyncIterable<MemoryInput>, options?: BatchOptions): Promise<SyncOutcome[]>;
+}
+
 type LinePlace = Pick<JsonLine, "number" | "end">;
 
 /** Errors that are kept; more are counted only. */
@@ -46,7 +51,7 @@ const OUTAGE_LINES = 200;
  * @throws the last error when nothing gets through any more. What was written until then is in `report`.
  */
 export async function importLines(
-  sync: Pick<MemorySynchronizer, "syncBatch">,
+  sync: BatchWriter,
   lines: AsyncIterable<JsonLine>,
   options: ImportOptions,
   report: ImportReport = newReport(),

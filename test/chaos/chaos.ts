@@ -1,4 +1,4 @@
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { Random } from "../support/random.ts";
 import { openCluster } from "./cluster.ts";
 import { runFaults } from "./faults.ts";

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
+import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
 import { soakChecks } from "./check-soak.ts";
 
 /** `npm run soak:check -- --seed S --minutes M`: exit code 1 when a check cried wolf, or missed something. */

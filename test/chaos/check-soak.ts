@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
+import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { type ConsistencyReport, createLog, type MemoryInput, MemorySynchronizer } from "../../src/index.ts";
 import { Random } from "../support/random.ts";
 

@@ -3,11 +3,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
-import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
-import { childrenOf, isAlive } from "../../src/dev/servers/processes.ts";
-import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import type { EmbeddedServer } from "../../src/dev/embedded-server.ts";
+import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
+import { childrenOf, isAlive } from "../../src/dev/processes.ts";
+import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import type { NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";
 

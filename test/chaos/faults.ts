@@ -1,5 +1,5 @@
-import { sendSignal } from "../../src/dev/servers/processes.ts";
-import { pause } from "../../src/dev/servers/wait.ts";
+import { sendSignal } from "../../src/dev/processes.ts";
+import { pause } from "../../src/dev/wait.ts";
 import type { Random } from "../support/random.ts";
 import type { ChaosNode, Cluster } from "./cluster.ts";
 

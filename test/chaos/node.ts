@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
-import { childrenOf } from "../../src/dev/servers/processes.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { childrenOf } from "../../src/dev/processes.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { HashingEmbedder, MemorySynchronizer, type MnemosyncError, type SyncOutcome } from "../../src/index.ts";
 import { Random } from "../support/random.ts";
 import type { CallRecord, NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";

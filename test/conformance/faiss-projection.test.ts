@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ChangeSource } from "../../src/feed/change-source.ts";
+import type { ChangeSource } from "../../src/domain/change-source.ts";
 import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
 import type { Metric } from "../../src/stores/faiss/protocol/metric.ts";
 import { DIMENSION } from "./changes.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { FAISS, REDIS } from "../support/store-traits.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 

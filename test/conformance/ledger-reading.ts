@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { BucketDigests, BucketSet } from "../../src/domain/buckets.ts";
+import { FEED_START, type FeedCursor, type FeedHeader } from "../../src/domain/change-source.ts";
 import { checksumOf, entryDigest } from "../../src/domain/checksum.ts";
 import { bucketOf, compareKeys, keyText } from "../../src/domain/keys.ts";
 import type { MemoryChange } from "../../src/domain/memory.ts";
-import { FEED_START, type FeedCursor, type FeedHeader } from "../../src/feed/change-source.ts";
 import { unitVector } from "../support/memories.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { keyText } from "../../src/domain/keys.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import { unitVector } from "../support/memories.ts";

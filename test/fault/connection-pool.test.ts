@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Redis } from "ioredis";
 import postgres from "postgres";
 import { expect, inject, test, vi } from "vitest";
-import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import type { RedisLink } from "../../src/drivers/redis/redis-client.ts";
 import {
   ConnectionPoolManager,

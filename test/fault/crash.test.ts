@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { expect, inject, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { type ConnectExtras, MemorySynchronizer, type Options, WRITE_STEPS } from "../../src/index.ts";
 import { type Acknowledged, runUntilCrash } from "../support/crash-run.ts";
 import { auditLedger } from "../support/ledger-audit.ts";

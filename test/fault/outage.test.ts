@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import type { MnemosyncError, SyncOutcome } from "../../src/index.ts";
 import { expectConverged } from "../support/fault-attempts.ts";
 import { faultServers } from "../support/fault-servers.ts";

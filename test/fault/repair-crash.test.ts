@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { runRepairUntilCrash } from "../support/crash-run.ts";
 import { FAISS_INJECTIONS, POSTGRES_INJECTIONS, REDIS_INJECTIONS } from "../support/injections.ts";
 import { auditLedger } from "../support/ledger-audit.ts";

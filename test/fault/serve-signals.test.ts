@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { expect, inject, test, vi } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { createKey } from "../../src/http/keys.ts";
 import { programArguments, REPOSITORY } from "../support/program.ts";
 import { postgresUrl } from "../support/services.ts";

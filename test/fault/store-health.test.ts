@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, test, vi } from "vitest";
-import { pause, pollUntil } from "../../src/dev/servers/wait.ts";
+import { pause, pollUntil } from "../../src/dev/wait.ts";
 import { MemorySynchronizer, MnemosyncError, type SyncOutcome } from "../../src/index.ts";
 import { FaultServers } from "../support/fault-servers.ts";
 import { sampleMemory } from "../support/memories.ts";

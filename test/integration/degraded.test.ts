@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { MemorySynchronizer } from "../../src/index.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld, type World } from "../support/world.ts";

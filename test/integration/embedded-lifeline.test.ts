@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { childrenOf, isAlive } from "../../src/dev/servers/processes.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { childrenOf, isAlive } from "../../src/dev/processes.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 
 /** Goal: no server and no folder outlives the process that started them. Method: end such a process in every way. */
 describe("when the process that started the servers ends", () => {
-  const postgresServer = JSON.stringify(new URL("../../src/dev/servers/postgres-server.ts", import.meta.url).href);
-  const redisServer = JSON.stringify(new URL("../../src/dev/servers/redis-server.ts", import.meta.url).href);
+  const postgresServer = JSON.stringify(new URL("../../src/dev/postgres-server.ts", import.meta.url).href);
+  const redisServer = JSON.stringify(new URL("../../src/dev/redis-server.ts", import.meta.url).href);
   const program = `
     import { startEmbeddedPostgres } from ${postgresServer};
     import { startEmbeddedRedis } from ${redisServer};

@@ -4,12 +4,12 @@ import { createServer, type Server } from "node:net";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
-import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
-import { childrenOf, isAlive } from "../../src/dev/servers/processes.ts";
-import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
-import { openServices } from "../../src/dev/servers/services.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import type { EmbeddedServer } from "../../src/dev/embedded-server.ts";
+import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
+import { childrenOf, isAlive } from "../../src/dev/processes.ts";
+import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
+import { openServices } from "../../src/dev/services.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { StoreUnavailableError } from "../../src/domain/errors.ts";
 
 /** A client that tries each statement once, so that a test sees what one caller would see. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { unitVector } from "../support/memories.ts";
 import { sharedWorld } from "../support/world.ts";
 

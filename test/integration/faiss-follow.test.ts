@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { type ConnectExtras, MemorySynchronizer, type Options } from "../../src/index.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld, type World } from "../support/world.ts";

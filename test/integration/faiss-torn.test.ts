@@ -3,7 +3,7 @@ import { chmodSync } from "node:fs";
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { StoreRefusedError } from "../../src/domain/errors.ts";
 import type { PutChange } from "../../src/domain/memory.ts";
 import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";

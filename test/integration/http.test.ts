@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { expect, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { HttpService } from "../../src/http/http-service.ts";
 import { createKey, KeyRing } from "../../src/http/keys.ts";
 import { type Log, MemorySynchronizer, StoreUnavailableError } from "../../src/index.ts";

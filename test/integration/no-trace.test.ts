@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { StoreRefusedError, StoreUnavailableError } from "../../src/index.ts";
 import { openWorld, type World } from "../support/world.ts";
 

@@ -1,7 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { childrenOf } from "../../src/dev/servers/processes.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { childrenOf } from "../../src/dev/processes.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { ConfigurationError, MemorySynchronizer } from "../../src/index.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld, type World } from "../support/world.ts";

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { type MemoryInput, MnemosyncError, type SyncOutcome } from "../../src/index.ts";
 import type { FaultWorld, Held } from "./fault-world.ts";
 import { auditLedger } from "./ledger-audit.ts";

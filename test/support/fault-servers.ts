@@ -1,10 +1,10 @@
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { afterAll, beforeAll } from "vitest";
-import type { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
-import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
-import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import type { EmbeddedServer } from "../../src/dev/embedded-server.ts";
+import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
+import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/redis-server.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 
 /** A PostgreSQL and a Redis that belong to one test file, each behind a proxy, to be hurt at will. */

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
-import { sendSignal } from "../../src/dev/servers/processes.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { sendSignal } from "../../src/dev/processes.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import {
   type ConnectExtras,
   FaissProjection,

@@ -1,6 +1,6 @@
 import type { TestProject } from "vitest/node";
-import { startEmbeddedPostgres } from "../../src/dev/servers/postgres-server.ts";
-import { openServices } from "../../src/dev/servers/services.ts";
+import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
+import { openServices } from "../../src/dev/services.ts";
 import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
 import { distIsCurrent } from "./program.ts";
 

@@ -1,10 +1,10 @@
 import { BucketDigests, type BucketSet } from "../../src/domain/buckets.ts";
+import type { FeedCursor, FeedPage } from "../../src/domain/change-source.ts";
 import { checksumOf } from "../../src/domain/checksum.ts";
 import { compareKeys, keyText, type MemoryKey, parseKeyText } from "../../src/domain/keys.ts";
 import type { MemoryChange } from "../../src/domain/memory.ts";
 import type { StoreId, StoreIdentity } from "../../src/domain/store-id.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
-import type { FeedCursor, FeedPage } from "../../src/feed/change-source.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";

@@ -3,10 +3,10 @@ import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
-import { Lifeline } from "../../src/dev/servers/lifeline.ts";
-import { startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
-import { pollUntil } from "../../src/dev/servers/wait.ts";
+import { EmbeddedServer } from "../../src/dev/embedded-server.ts";
+import { Lifeline } from "../../src/dev/lifeline.ts";
+import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 
 /** A Redis cluster of two primaries, half of the slots each. */
 export interface TestCluster {

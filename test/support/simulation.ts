@@ -1,11 +1,11 @@
 import { Checker } from "../../src/consistency/check/checker.ts";
 import { Pace } from "../../src/consistency/check/pace.ts";
 import type { Finding } from "../../src/consistency/check/report.ts";
+import { FEED_START } from "../../src/domain/change-source.ts";
 import { type MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../../src/domain/errors.ts";
 import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import { encodeMemory } from "../../src/domain/memory.ts";
 import type { StoreId } from "../../src/domain/store-id.ts";
-import { FEED_START } from "../../src/feed/change-source.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { Backlog } from "../../src/write/backlog.ts";
 import { Batcher } from "../../src/write/batcher.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
-import type { EmbeddedServer } from "../../src/dev/servers/embedded-server.ts";
-import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/servers/redis-server.ts";
+import type { EmbeddedServer } from "../../src/dev/embedded-server.ts";
+import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import {
   type ConnectExtras,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { PeerProcess } from "../../bench/support/peer-process.ts";
-import { isAlive } from "../../src/dev/servers/processes.ts";
+import { isAlive } from "../../src/dev/processes.ts";
 import type { EchoCalls } from "../support/echo-peer.ts";
 
 const TIMEOUT_MS = 20_000;

@@ -1,5 +1,5 @@
-import { runDemo } from "../../dev/demo/demo.ts";
 import type { CliCommand } from "../command.ts";
+import { runDemo } from "../demo/demo.ts";
 import { EXIT } from "../exit.ts";
 
 export const demoCommand: CliCommand = {

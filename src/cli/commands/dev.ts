@@ -1,4 +1,4 @@
-import { openServices } from "../../dev/servers/services.ts";
+import { openServices } from "../../dev/services.ts";
 import { createKey, KeyRing } from "../../http/keys.ts";
 import type { CliCommand } from "../command.ts";
 import { connectOptions } from "../options.ts";

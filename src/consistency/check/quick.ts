@@ -1,5 +1,5 @@
+import { FEED_START, type FeedCursor } from "../../domain/change-source.ts";
 import { keyText, type MemoryKey } from "../../domain/keys.ts";
-import { FEED_START, type FeedCursor } from "../../feed/change-source.ts";
 import type { Eviction, Projection } from "../../stores/projection.ts";
 import { buildReport, type CheckContext } from "./check-context.ts";
 import type { CheckOptions } from "./check-options.ts";

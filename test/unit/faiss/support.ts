@@ -1,10 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ChangeSource, FeedCursor, FeedPage } from "../../../src/domain/change-source.ts";
 import { entryDigest } from "../../../src/domain/checksum.ts";
 import { keyText, type MemoryKey } from "../../../src/domain/keys.ts";
 import { encodeMemory, type MemoryChange, type PutChange, putChange } from "../../../src/domain/memory.ts";
-import type { ChangeSource, FeedCursor, FeedPage } from "../../../src/feed/change-source.ts";
 import type { Log } from "../../../src/runtime/log.ts";
 
 /** A ledger's feed in memory. `hidden` transactions are committed, and behind the horizon of an older one. */

@@ -1,4 +1,5 @@
 import { BucketDigests } from "../../../domain/buckets.ts";
+import type { ChangeSource } from "../../../domain/change-source.ts";
 import {
   ClosedError,
   InternalError,
@@ -9,7 +10,6 @@ import {
 import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
-import type { ChangeSource } from "../../../feed/change-source.ts";
 import { type Log, silentLog } from "../../../runtime/log.ts";
 import type {
   LiveEntry,

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { type ChangeSource, FEED_START, type FeedCursor } from "../../../domain/change-source.ts";
 import { AbortedError, ConfigurationError, StoreUnavailableError, ValidationError } from "../../../domain/errors.ts";
 import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
-import { type ChangeSource, FEED_START, type FeedCursor } from "../../../feed/change-source.ts";
 import { backoffMs } from "../../../runtime/backoff.ts";
 import { isTimeout, untilAborted, withDeadline } from "../../../runtime/deadline.ts";
 import type { Log } from "../../../runtime/log.ts";

@@ -1,4 +1,4 @@
-import type { FeedCursor } from "../../../feed/change-source.ts";
+import type { FeedCursor } from "../../../domain/change-source.ts";
 import type { Metric } from "./metric.ts";
 import type { PackedChanges } from "./packed-changes.ts";
 import type { PackedHits } from "./packed-hits.ts";

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { FeedCursor } from "../../../feed/change-source.ts";
+import type { FeedCursor } from "../../../domain/change-source.ts";
 import type { SnapshotExpectation } from "../protocol/messages.ts";
 
 /** Raised by every change of the files' meaning. A snapshot of another format is set aside and the index rebuilt. */

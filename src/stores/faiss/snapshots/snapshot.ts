@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { FeedCursor } from "../../../feed/change-source.ts";
+import type { FeedCursor } from "../../../domain/change-source.ts";
 import type { FaissIndex } from "../host/faiss.ts";
 import type { FlatSpace } from "../host/flat-space.ts";
 import { MemoryIndex } from "../host/memory-index.ts";

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chownSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StoreUnavailableError } from "../../domain/errors.ts";
+import { StoreUnavailableError } from "../domain/errors.ts";
 import { EmbeddedServer, type EmbeddedServerOptions } from "./embedded-server.ts";
 import { Lifeline } from "./lifeline.ts";
 import { type PostgresBinaries, usablePostgres } from "./postgres-binaries.ts";

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
 import postgres from "postgres";
+import { Lifeline } from "../../dev/lifeline.ts";
+import { openServices, type Services } from "../../dev/services.ts";
 import { BorrowedPostgres } from "../../drivers/postgres/borrowed-postgres.ts";
 import { FaissProjection, HashingEmbedder, type Log, MemorySynchronizer } from "../../index.ts";
 import { Ledger } from "../../ledger/ledger.ts";
 import { closeAll } from "../../runtime/close-all.ts";
-import { Lifeline } from "../servers/lifeline.ts";
-import { openServices, type Services } from "../servers/services.ts";
 
 /** Everything that the demonstration works with. All of it is its own, whoever the servers belong to. */
 export interface DemoWorld {

@@ -1,6 +1,6 @@
 import type { MemoryChange, PutChange } from "../../domain/memory.ts";
 import type { MemoryKey } from "../../index.ts";
-import type { Injection, Take } from "./drift.ts";
+import type { Injection, Take } from "./injection.ts";
 import type { Past } from "./past.ts";
 import type { DemoWorld } from "./world.ts";
 

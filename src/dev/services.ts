@@ -1,4 +1,4 @@
-import { closeAll } from "../../runtime/close-all.ts";
+import { closeAll } from "../runtime/close-all.ts";
 import { containerEngineAnswers, startPostgresContainer, startRedisContainer } from "./containers.ts";
 import { type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./postgres-server.ts";
 import { type EmbeddedRedisOptions, startEmbeddedRedis } from "./redis-server.ts";

@@ -1,21 +1,10 @@
-import type { DriftKind, Finding, MemoryKey } from "../../index.ts";
+import type { Finding } from "../../index.ts";
 import { redisDrift } from "./drift-redis.ts";
 import { vectorDrift } from "./drift-vectors.ts";
+import type { Injection, Take } from "./injection.ts";
 import { ledgerDamage } from "./ledger-damage.ts";
 import type { Past } from "./past.ts";
 import type { DemoWorld } from "./world.ts";
-
-/** Drift that was put in, and that a check must find: this and nothing else. */
-export interface Injection {
-  readonly store: Finding["store"];
-  readonly kind: DriftKind;
-  readonly memoryIds: readonly string[];
-  /** What was done, for people. */
-  readonly what: string;
-}
-
-/** Hands out memories that nothing was done to yet. */
-export type Take = (howMany: number) => MemoryKey[];
 
 /** Damages all three stores without the synchronizer's knowledge. */
 export async function injectDrift(world: DemoWorld, past: Past, take: Take, signal: AbortSignal): Promise<Injection[]> {

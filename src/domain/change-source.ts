@@ -1,5 +1,5 @@
-import type { MemoryKey } from "../domain/keys.ts";
-import type { MemoryChange } from "../domain/memory.ts";
+import type { MemoryKey } from "./keys.ts";
+import type { MemoryChange } from "./memory.ts";
 
 /**
  * A place in the ledger's change feed. Changes are ordered by the 64-bit id of their transaction, then by their

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { ClosedError, StoreUnavailableError } from "../../domain/errors.ts";
+import { ClosedError, StoreUnavailableError } from "../domain/errors.ts";
 import { pickFreePort } from "./free-port.ts";
 import type { Lifeline } from "./lifeline.ts";
 import { continueTree, killTree, stopTree, untilGone, untilStopped } from "./processes.ts";

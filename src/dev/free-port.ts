@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { ConfigurationError } from "../../domain/errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
 
 // Below the ranges that Linux (32768 up) and macOS (49152 up) take outgoing ports from. Inside them, a client that
 // keeps reconnecting while the server is down can be given the server's own port, connect to itself and block it.

@@ -1,5 +1,5 @@
 import { checksumOf, type MemoryKey } from "../../index.ts";
-import type { Injection, Take } from "./drift.ts";
+import type { Injection, Take } from "./injection.ts";
 import { type Past, redisKey } from "./past.ts";
 import type { DemoWorld } from "./world.ts";
 

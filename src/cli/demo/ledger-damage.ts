@@ -1,4 +1,4 @@
-import type { Injection, Take } from "./drift.ts";
+import type { Injection, Take } from "./injection.ts";
 import type { DemoWorld } from "./world.ts";
 
 /** Damages the ledger itself, past its checksum, as a hand edit would. It can be mended from Redis. */

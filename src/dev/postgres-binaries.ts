@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chownSync, cpSync, existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { ConfigurationError } from "../../domain/errors.ts";
+import { ConfigurationError } from "../domain/errors.ts";
 
 /** PostgreSQL's programs, and the user to run them as (ours when absent). */
 export interface PostgresBinaries {

@@ -1,4 +1,4 @@
-import { DeadlineExceededError } from "../../domain/errors.ts";
+import { DeadlineExceededError } from "../domain/errors.ts";
 
 /** How often a condition without a signal of its own is looked at. */
 const pollIntervalMs = 10;

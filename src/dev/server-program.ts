@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { StoreUnavailableError } from "../../domain/errors.ts";
+import { StoreUnavailableError } from "../domain/errors.ts";
 
 /** What tells one kind of server from the other. */
 export interface ServerProgram {

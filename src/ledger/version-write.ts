@@ -1,0 +1,20 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import type { VersionVector } from "../domain/version-vector.ts";
+
+/** One new version. A tombstone has no checksum, digest, document, embedding. */
+export interface VersionWrite extends MemoryKey {
+  readonly version: number;
+  readonly bucket: number;
+  readonly versionVector: VersionVector;
+  readonly checksum: string | null;
+  readonly digest: string | null;
+  readonly documentJson: string | null;
+  readonly embedding: Float32Array | null;
+  readonly expiresAt: number | null;
+  /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
+  readonly hasEmbedding: boolean;
+  /** Milliseconds since 1970: the ledger's clock, or the time of an imported or offline change. */
+  readonly modifiedAt: number;
+  /** The memory must not have a row yet, whatever the version: that of an import. Version 1 implies it. */
+  readonly inserts: boolean;
+}
