@@ -2,7 +2,6 @@ import { Command, CommanderError, Option } from "commander";
 import { optionLeaves } from "../config/parse.ts";
 import { nearestName } from "../domain/nearest-name.ts";
 import { createLog } from "../runtime/log.ts";
-import { nearestName } from "../domain/nearest-name.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMANDS } from "./commands.ts";

@@ -4,7 +4,6 @@ import { consistencySettings } from "../consistency/settings.ts";
 import { memorySettings } from "../domain/settings.ts";
 import { connectionSettings } from "../drivers/settings.ts";
 import { embeddingSettings } from "../embed/settings.ts";
-import { httpSettings } from "../http/settings.ts";
 import { ledgerSettings } from "../ledger/settings.ts";
 import { readSettings } from "../read/settings.ts";
 import { metricsSettings } from "../runtime/settings.ts";
@@ -12,6 +11,7 @@ import { faissSettings } from "../stores/faiss/settings.ts";
 import { redisSettings } from "../stores/redis/settings.ts";
 import { storeSettings } from "../stores/settings.ts";
 import { writeSettings } from "../write/settings.ts";
+import { httpSettings } from "./http-settings.ts";
 
 /**
  * Every option that a file, the environment or a flag can set. Each room declares its section: bounds, default and

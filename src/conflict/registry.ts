@@ -1,7 +1,6 @@
 import { ConfigurationError } from "../domain/errors.ts";
 import { nearestName } from "../domain/nearest-name.ts";
 import type { StoreId } from "../domain/store-id.ts";
-import { nearestName } from "../domain/nearest-name.ts";
 import { latestWins } from "./latest-wins.ts";
 import { manual } from "./manual.ts";
 import { merge } from "./merge.ts";
