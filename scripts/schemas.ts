@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { DOCUMENTS, schemaText } from "../src/documents/operation-documents.ts";
+import { DOCUMENTS, schemaText } from "../src/documents/command-documents.ts";
 
 /** `npm run schemas`: writes docs/schemas/ anew. */
 for (const name of Object.keys(DOCUMENTS)) {

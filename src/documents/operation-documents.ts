@@ -1,118 +1,127 @@
 import { z } from "zod";
-import { STORE_NAMES } from "../cli/commands/scope.ts";
-import { CHECK_SCOPES, DRIFT_KINDS } from "../index.ts";
-import { DATA_DOCUMENTS } from "./data-documents.ts";
+import { DRIFT_KINDS, type QueueEntry } from "../index.ts";
+import { count, errorFields, instant, iso, memoryKey, storeId } from "./fields.ts";
 
-/**
- * What `--json` prints, declared. `docs/schemas/` is made of these by `npm run schemas`, and tests hold the commands to
- * them: a field more is compatible, another or a missing one is not.
- */
-const store = z.enum(STORE_NAMES);
-const version = z.number().int().positive().nullable();
+/** State of the service and its stores, the backlog, imports and jobs, as HTTP and `--json` show them. */
 
-const finding = z.strictObject({
-  namespace: z.string().describe("Empty for a Redis key that names none"),
-  memoryId: z.string(),
-  store,
-  kind: z.enum(DRIFT_KINDS),
-  expectedVersion: version.describe("What the ledger says; null: it does not know the memory"),
-  foundVersion: version.describe("What the store holds; null: nothing, or nothing with a version"),
+const health = z.enum(["healthy", "degraded", "down"]);
+
+const checkStatus = z.strictObject({
+  scope: z.string().describe("quick, full, deep or sweep; with stores after a colon where it covers only some"),
+  nodeId: z.string(),
+  startedAt: instant,
+  finishedAt: instant.nullable().describe("Null while it runs, or after it was interrupted"),
+  lastCleanAt: instant.nullable(),
+  checked: count,
+  findings: count,
+  coverage: z.number().nullable().describe("Share that is done, 0 to 1; null where the end is not known"),
+  remainingMs: z.number().nullable(),
 });
 
-export const checkDocument = z
+export const statusSchema = z
   .strictObject({
-    clean: z.boolean().describe("Everything that the scope covers was looked at, and nothing differs"),
-    scope: z.enum(CHECK_SCOPES),
-    checked: z.number().int().nonnegative().describe("Memories that were compared; for quick: changes"),
-    findings: z.array(finding),
-    byMemory: z
-      .record(z.string(), z.array(store))
-      .describe("Memory id to the stores in which it differs; ids of several namespaces share an entry"),
-    stores: z.array(store).optional().describe("Those that were looked at, where --store left some out"),
-    truncated: z.literal(true).optional().describe("There is more drift than is listed: repair this, then check again"),
-    misses: z
-      .number()
-      .int()
-      .positive()
-      .optional()
-      .describe("Memories that an evicting Redis does not hold: cache misses, no drift"),
-    resumedFrom: z.iso.datetime().optional().describe("When the check began that was cut short and is gone on with"),
+    stores: z
+      .record(
+        storeId,
+        z.strictObject({
+          state: health,
+          memories: count.nullable().describe("Live memories, by the store's own count; null: it does not answer"),
+          reason: z.string().optional(),
+        }),
+      )
+      .describe("By store id, postgres (the ledger) among them"),
+    backlog: z.strictObject({
+      pending: count.describe("Transactions not published yet, and memories queued for a store"),
+      failed: count.describe("Queued memories that failed and will be tried again"),
+      dead: count.describe("Queued memories that were given up"),
+    }),
+    lastCleanCheckAt: instant
+      .nullable()
+      .describe("When a full or deep check, or a round of the sweep, last found no drift"),
+    consistency: z
+      .strictObject({
+        checks: z.array(checkStatus),
+        findings: z.array(z.strictObject({ store: storeId, kind: z.enum(DRIFT_KINDS), count })),
+      })
+      .nullable()
+      .describe("Null: the ledger does not answer"),
   })
-  .describe("mnemosync check --json");
+  .meta({ id: "Status" });
 
-const detail = z.strictObject({
-  namespace: z.string(),
-  memoryId: z.string(),
-  store,
-  kind: z.enum(DRIFT_KINDS),
-  outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
-  note: z.string().describe("What was done, would be done, or why it could not be"),
-  strategy: z.string().nullable().describe("Who decided; null: the ledger is right by rule"),
+export const watchedStatusSchema = statusSchema.extend({
+  at: instant.optional().describe("Only with --watch, which prints one document per line"),
 });
 
-export const repairDocument = z
+export const readinessSchema = z
   .strictObject({
-    repaired: z.number().int().nonnegative(),
-    failed: z.number().int().nonnegative(),
-    deferred: z.number().int().nonnegative().describe("Left for a later run, or for somebody to decide"),
-    results: z.record(z.string(), z.boolean()).describe("Memory id to whether all its findings are repaired"),
-    planned: z.number().int().nonnegative().optional().describe("Only with --dry-run"),
-    plan: z.array(detail).optional().describe("Only with --dry-run"),
+    ready: z.boolean().describe("Whether the service can do what the request requires"),
+    degraded: z.boolean().describe("Whether the service is not ready, or a store is not healthy"),
+    reason: z.string().nullable(),
+    capabilities: z
+      .strictObject({ read: z.boolean(), write: z.boolean(), search: z.boolean() })
+      .describe("What is possible now; search is false where no vector index is registered"),
+    stores: z.record(storeId, z.strictObject({ state: health, reason: z.string().nullable() })),
   })
-  .describe("mnemosync repair --json");
+  .meta({ id: "Readiness" });
 
-const side = z.strictObject({
-  version,
-  checksum: z.string().nullable(),
-  document: z.record(z.string(), z.unknown()).nullable(),
-  raw: z.string().nullable().describe("What stood there as text, where it is no JSON document"),
-  embedding: z.array(z.number()).nullable(),
-  versionVector: z.record(z.string(), z.number()).nullable().describe("Version vector: node to writes"),
-  modifiedAt: z.iso.datetime().nullable(),
-});
-
-const conflict = {
-  id: z.string(),
-  namespace: z.string(),
-  memoryId: z.string(),
-  store: z.enum([...STORE_NAMES, "import"]).describe("Where the other side was found: a store, or an import"),
-  kind: z.enum(DRIFT_KINDS),
-  state: z.enum(["pending", "resolved", "failed"]),
-  strategy: z.string(),
-  pendingBecause: z.string().nullable().describe("Why it waits; null: it does not"),
-  ledgerVersion: version,
-  foundVersion: version,
-  detectedAt: z.iso.datetime(),
-  resolvedAt: z.iso.datetime().nullable(),
-  resolution: z.string().nullable().describe("What was done, or why it could not be"),
-};
-
-export const conflictsDocument = z
-  .strictObject({ conflicts: z.array(z.strictObject(conflict)) })
-  .describe("mnemosync conflicts --json");
-
-export const conflictDocument = z
+export const queueSchema = z
   .strictObject({
-    ...conflict,
-    evidence: z.string(),
-    ledger: side,
-    found: side,
-    differences: z.record(z.string(), z.unknown()).nullable().describe("From the ledger's side to the store's"),
+    paused: z.boolean().describe("On every node, by POST /v1/queue/pause or mnemosync queue pause"),
+    entries: z.array(
+      z.strictObject({
+        ...memoryKey,
+        store: storeId,
+        nodeId: z.string().describe("The node whose store it is; empty for a store that all nodes share"),
+        state: z.enum(["pending", "claimed", "dead"]),
+        attempts: count,
+        enqueuedAt: instant,
+        nextAttemptAt: instant,
+        lastError: z.string().nullable(),
+      }),
+    ),
   })
-  .describe("mnemosync conflicts show <id> --json");
+  .meta({ id: "Queue" });
 
-/** By the name of their file in `docs/schemas/`. */
-export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
-  check: checkDocument,
-  repair: repairDocument,
-  conflicts: conflictsDocument,
-  conflict: conflictDocument,
-  ...DATA_DOCUMENTS,
-};
-
-/** The file's text: JSON Schema (2020-12). */
-export function schemaText(name: string): string {
-  const document = DOCUMENTS[name];
-  if (document === undefined) throw new RangeError(`no document is called ${name}`);
-  return `${JSON.stringify(z.toJSONSchema(document), null, 2)}\n`;
+export function queueDocument(entries: readonly QueueEntry[], paused: boolean): z.output<typeof queueSchema> {
+  const times = ({ enqueuedAt, nextAttemptAt }: QueueEntry) => ({
+    enqueuedAt: iso(enqueuedAt),
+    nextAttemptAt: iso(nextAttemptAt),
+  });
+  return { paused, entries: entries.map((entry) => ({ ...entry, ...times(entry) })) };
 }
+
+const importFields = {
+  read: count,
+  synced: count,
+  unchanged: count,
+  degraded: count,
+  rejected: count,
+  errors: z
+    .array(z.strictObject({ line: count, code: z.string(), message: z.string() }))
+    .max(1_000)
+    .describe("The first 1,000 rejected lines"),
+};
+
+export const importSchema = z.strictObject(importFields).meta({ id: "ImportReport" });
+
+export const exportImportSchema = z.strictObject({
+  ...importFields,
+  skipped: count,
+  overwritten: count,
+  deferred: count,
+  historyVersions: count,
+  complete: z.boolean().describe("False: the file was cut short"),
+});
+
+export const jobSchema = z
+  .strictObject({
+    id: z.string(),
+    kind: z.enum(["check", "repair"]),
+    state: z.enum(["running", "done", "failed", "cancelled"]),
+    progress: z.record(z.string(), z.number()),
+    startedAt: instant,
+    endedAt: instant.nullable(),
+    error: errorFields.nullable(),
+    result: z.unknown().describe("Of a check: clean, checked, findings. Of a repair: repaired, failed, deferred"),
+  })
+  .meta({ id: "Job" });

@@ -4,6 +4,8 @@
  */
 export type StoreId = string;
 
+export const STORE_ID_PATTERN = /^[a-z][a-z0-9_-]{0,62}$/;
+
 /**
  * Who has a store: `shared`, one store that all nodes write (Redis); or `node`, a copy of its own on each node, which
  * follows the change feed for what other nodes write (a FAISS index).

@@ -1,9 +1,8 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
-import type { EffectiveOptions } from "../config/options.ts";
+import type { FastifyRequest } from "fastify";
 import { hasScope, type Identity, type KeyRing, mayTouch } from "./keys.ts";
 import { HttpProblem } from "./problem.ts";
 import { RateLimiter } from "./rate-limiter.ts";
-import type { Access } from "./route.ts";
+import type { Access, HttpOptions } from "./route.ts";
 
 /** Requests with a wrong key, per address: guessing is hopeless, and need not be cheap either. */
 const FAILURES_PER_SECOND = 5;
@@ -22,16 +21,11 @@ export class Guard {
   readonly #origins: ReadonlySet<string>;
 
   /** @param keys null: no keys are asked for. */
-  constructor(keys: KeyRing | null, options: EffectiveOptions["http"]) {
+  constructor(keys: KeyRing | null, options: HttpOptions) {
     this.#keys = keys;
     this.#requests = new RateLimiter(options.rateLimitPerSecond, options.rateLimitBurst);
     this.#failures = new RateLimiter(FAILURES_PER_SECOND, FAILURES_BURST);
-    this.#origins = new Set(
-      (options.corsOrigins ?? "")
-        .split(",")
-        .map((origin) => origin.trim())
-        .filter((origin) => origin !== ""),
-    );
+    this.#origins = new Set(allowedOrigins(options));
   }
 
   /** @throws {HttpProblem} 401, 403 or 429. */
@@ -53,23 +47,6 @@ export class Guard {
       throw new HttpProblem(403, "FORBIDDEN", "the key is not bound to this namespace");
     }
     return identity;
-  }
-
-  /**
-   * Answers what browsers ask on behalf of other origins' pages. Those that are not allowed get no header that would let
-   * the page read an answer. @returns whether the request is answered with that.
-   */
-  crossOrigin(request: FastifyRequest, reply: FastifyReply): boolean {
-    const { origin } = request.headers;
-    if (origin === undefined || !this.#origins.has(origin)) return false;
-    void reply.header("access-control-allow-origin", origin).header("vary", "origin");
-    void reply.header("access-control-expose-headers", "etag, location, retry-after, x-request-id");
-    if (request.method !== "OPTIONS") return false;
-    void reply
-      .header("access-control-allow-methods", "GET, PUT, POST, DELETE")
-      .header("access-control-allow-headers", "authorization, content-type, if-match, if-none-match, idempotency-key")
-      .header("access-control-max-age", "600");
-    return true;
   }
 
   async #identify(request: FastifyRequest): Promise<Identity> {
@@ -101,6 +78,14 @@ export class Guard {
       throw new HttpProblem(403, "FORBIDDEN", "a service without keys is called by its loopback address only");
     }
   }
+}
+
+/** Origins whose pages may call the service, each by its exact name: a `*` allows none. */
+export function allowedOrigins({ corsOrigins = "" }: HttpOptions): string[] {
+  return corsOrigins
+    .split(",")
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== "" && origin !== "*");
 }
 
 function tooMany(waitMs: number, what: string): HttpProblem {

@@ -1,6 +1,5 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import type { EffectiveOptions } from "../config/options.ts";
 import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError } from "../index.ts";
 import { Jobs } from "../jobs/jobs.ts";
 import { backoffCeilingMs } from "../runtime/backoff.ts";
@@ -11,10 +10,10 @@ import { packageVersion } from "../runtime/package-files.ts";
 import { KeyRing } from "./keys.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { HttpProblem } from "./problem.ts";
-import type { Service } from "./route.ts";
+import type { HttpOptions, Service } from "./route.ts";
 
 export interface HttpServiceOptions {
-  readonly http: EffectiveOptions["http"];
+  readonly http: HttpOptions;
   /** Opens the stores. Called again after failures that may pass. */
   readonly connect: (signal: AbortSignal) => Promise<MemorySynchronizer>;
   readonly log: Log;
@@ -51,6 +50,7 @@ export class HttpService implements Service {
   #connecting: Promise<void> | null = null;
   #sync: MemorySynchronizer | null = null;
   #stopped: Promise<boolean> | null = null;
+  #openApi: Promise<string> | null = null;
 
   private constructor(options: HttpServiceOptions, keys: KeyRing | null) {
     this.#options = options;
@@ -83,6 +83,18 @@ export class HttpService implements Service {
 
   get stopping(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  openApi(): Promise<string> {
+    this.#openApi ??= (async () => {
+      // Only here: few callers ask, and the generator takes 5 ms to load.
+      const [{ openApiDocument }, { ROUTE_GROUPS }] = await Promise.all([
+        import("./openapi.ts"),
+        import("./routes.ts"),
+      ]);
+      return JSON.stringify(openApiDocument(ROUTE_GROUPS, packageVersion(), this.#options.http));
+    })();
+    return this.#openApi;
   }
 
   /** @returns where it listens. @throws {ConfigurationError} The address cannot be had. */
@@ -169,7 +181,6 @@ export class HttpService implements Service {
         http: this.#options.http,
         service: this,
         keys: this.#keys,
-        version: packageVersion(),
       });
       return { app, connections: new OpenConnections(app.server) };
     })();

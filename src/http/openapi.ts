@@ -1,153 +1,106 @@
 import { z } from "zod";
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from "zod-openapi";
 import { MEDIA_TYPE_PROBLEM, problemSchema } from "./problem.ts";
-import type { Route } from "./route.ts";
-import { ROUTES } from "./routes.ts";
-
-type Json = Record<string, unknown>;
-
-/** What any request may meet, whatever its route. */
-const COMMON_PROBLEMS: Readonly<Record<number, string>> = {
-  400: "The request could not be understood",
-  429: "Too many requests: Retry-After says how many seconds to wait",
-  503: "A store is away, or the service starts or stops: try again",
-};
+import {
+  type Access,
+  accessOf,
+  type HttpOptions,
+  type ResponseDescription,
+  type Route,
+  type RouteGroup,
+} from "./route.ts";
 
 const DESCRIPTION =
-  "Memories of AI agents, kept consistent over PostgreSQL, Redis and FAISS. Errors are problem documents (RFC 9457) " +
-  "with a stable `code`. A key is bound to namespaces and has one scope; `admin` includes `write`, which includes `read`.";
+  "Memories of AI agents, kept consistent over PostgreSQL and any number of other stores, by default Redis and FAISS. " +
+  "Errors are problem documents (RFC 9457) with a stable `code`. A key is bound to namespaces and has one scope; `admin` " +
+  "includes `write`, which includes `read`. Every time is an ISO-8601 text in UTC.";
 
-/** The OpenAPI 3.1 document of `ROUTES`. */
-export function openApiDocument(version: string): Json {
-  const components: Record<string, Json> = {};
-  const paths: Record<string, Record<string, Json>> = {};
-  const problem = schemaOf(problemSchema, "output", components);
-  for (const route of ROUTES) {
-    paths[route.path] ??= {};
-    (paths[route.path] as Record<string, Json>)[route.method.toLowerCase()] = operationOf(route, problem, components);
+/** The OpenAPI 3.1 document of `groups`, as a service with these options has them. */
+export function openApiDocument(groups: readonly RouteGroup[], version: string, http: HttpOptions): object {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
+  for (const { tag, routes } of groups) {
+    for (const route of routes) {
+      paths[route.path] ??= {};
+      (paths[route.path] as Record<string, object>)[route.method.toLowerCase()] = operationOf(
+        route,
+        tag,
+        accessOf(route, http),
+      );
+    }
   }
-  paths["/metrics"] = { get: textOperation("getMetrics", "Metrics in Prometheus' text format", "text/plain") };
-  paths["/openapi.json"] = { get: textOperation("getOpenApi", "This document", "application/json") };
-  return {
+  const { components, ...document } = createDocument({
     openapi: "3.1.0",
     info: { title: "mnemosync", version, description: DESCRIPTION, license: { name: "MIT", identifier: "MIT" } },
     servers: [{ url: "/" }],
     security: [{ key: [] }],
+    tags: groups.flatMap(({ tag: name, description }) => (description === undefined ? [] : [{ name, description }])),
     paths: sorted(paths),
-    components: {
-      schemas: sorted(components),
-      securitySchemes: { key: { type: "http", scheme: "bearer", description: "mns_<id>_<secret>" } },
-    },
-  };
+    components: { securitySchemes: { key: { type: "http", scheme: "bearer", description: "mns_<id>_<secret>" } } },
+  });
+  return { ...document, components: { ...components, schemas: sorted(components?.schemas ?? {}) } };
 }
 
-function operationOf(route: Route, problem: Json, components: Record<string, Json>): Json {
-  const { operationId, summary, tag, access, params, query, headers = {}, body, bodyIsLines } = route;
-  const isPublic = access === "public";
-  const parameters = [
-    ...parametersOf(params, "path", components),
-    ...parametersOf(query, "query", components),
-    ...Object.entries(headers).map(([name, description]) => ({
-      name,
-      in: "header",
-      required: false,
-      description,
-      schema: { type: "string" },
-    })),
-  ];
-  const content = bodyIsLines
-    ? { "application/x-ndjson": { schema: { type: "string", description: "One memory a line" } } }
-    : body && { "application/json": { schema: schemaOf(body, "input", components) } };
+function operationOf(route: Route, tag: string, access: Access): ZodOpenApiOperationObject {
+  const { operationId, summary, params, query, requestHeaders, body, bodyIsLines } = route;
+  const requestParams = {
+    ...(params && { path: params }),
+    ...(query && { query }),
+    ...(requestHeaders && { header: texts(requestHeaders, true) }),
+  };
+  const lines = { "application/x-ndjson": { schema: z.string().describe("One memory per line") } };
+  const content = bodyIsLines ? lines : body && { "application/json": { schema: body } };
   return {
     operationId,
     summary,
     tags: [tag],
-    ...(isPublic ? { security: [] } : { "x-mnemosync-scope": access.scope }),
-    ...(parameters.length > 0 && { parameters }),
+    ...(access === "public" ? { security: [] } : { "x-mnemosync-scope": access.scope }),
+    ...(Object.keys(requestParams).length > 0 && { requestParams }),
     ...(content && { requestBody: { required: true, content } }),
-    responses: responsesOf(route, problem, components),
+    responses: responsesOf(route, access),
   };
 }
 
-function responsesOf(route: Route, problem: Json, components: Record<string, Json>): Json {
-  const responses: Record<number, Json> = {};
-  const refusal = (description: string): Json => ({
-    description,
-    content: { [MEDIA_TYPE_PROBLEM]: { schema: problem } },
-  });
-  if (route.access !== "public") {
-    for (const [status, description] of Object.entries(COMMON_PROBLEMS))
-      responses[Number(status)] = refusal(description);
-    responses[401] = refusal("No key, or not one that is known");
-    responses[403] = refusal("The key lacks the scope, or is not bound to the namespace");
-    responses[504] = refusal("Time was up; a write may still go through");
-    if (route.params !== undefined || route.body !== undefined || route.query !== undefined) {
-      responses[422] = refusal("A field breaks a rule; `path` names it");
-    }
-    if (route.body !== undefined || route.bodyIsLines) {
-      responses[413] = refusal("The body is larger than is taken");
-      responses[415] = refusal("The body is of another type than is taken");
-    }
+/** Refusals that any request to the route may meet, then the route's own answers. */
+function responsesOf(route: Route, access: Access): ZodOpenApiResponsesObject {
+  const hasBody = route.body !== undefined || route.bodyIsLines;
+  const hasFields = route.params !== undefined || route.body !== undefined || route.query !== undefined;
+  const refusals: Record<number, string> = {
+    400: "The request could not be understood",
+    429: "Too many requests: Retry-After says how many seconds to wait",
+    503: "A store does not answer, or the service starts or stops: try again",
+    401: "No key, or an unknown one",
+    403: "The key lacks the scope, or is not bound to the namespace",
+    504: "The deadline passed; a write may still go through",
+    ...(hasFields && { 422: "A field breaks a rule; `path` names it" }),
+    ...(hasBody && { 413: "The body is too large", 415: "The body has another type than the route accepts" }),
+  };
+  const all: Record<number, ResponseDescription> = {};
+  if (access !== "public") {
+    for (const [status, description] of Object.entries(refusals)) all[Number(status)] = { description };
   }
-  for (const [status, { description, schema, mediaType, headers }] of Object.entries(route.responses)) {
-    if (Number(status) >= 400 && schema === undefined) {
-      responses[Number(status)] = refusal(description);
-      continue;
-    }
-    responses[Number(status)] = {
-      description,
-      ...(headers && {
-        headers: Object.fromEntries(
-          Object.entries(headers).map(([name, text]) => [name, { description: text, schema: { type: "string" } }]),
-        ),
-      }),
-      ...(schema && {
-        content: { [mediaType ?? "application/json"]: { schema: schemaOf(schema, "output", components) } },
-      }),
-    };
-  }
-  return responses;
+  const described = Object.entries({ ...all, ...route.responses }).map(([status, response]) => [
+    status,
+    responseOf(response, Number(status) >= 400),
+  ]);
+  return Object.fromEntries(described) as ZodOpenApiResponsesObject;
 }
 
-function parametersOf(
-  object: z.ZodObject | undefined,
-  place: "path" | "query",
-  components: Record<string, Json>,
-): Json[] {
-  return Object.entries(object?.shape ?? {}).map(([name, field]) => {
-    const { description, ...schema } = schemaOf(field as z.ZodType, "input", components);
-    const required = place === "path" || !(field as z.ZodType).safeParse(undefined).success;
-    return { name, in: place, required, ...(description !== undefined && { description }), schema };
-  });
-}
-
-function textOperation(operationId: string, summary: string, mediaType: string): Json {
-  const schema = mediaType === "application/json" ? { type: "object" } : { type: "string" };
+function responseOf({ description, schema, mediaType, headers }: ResponseDescription, isRefusal: boolean) {
+  const problem = isRefusal && schema === undefined;
+  const type = mediaType ?? (problem ? MEDIA_TYPE_PROBLEM : "application/json");
+  const shown = problem ? problemSchema : schema;
   return {
-    operationId,
-    summary,
-    tags: ["operation"],
-    security: [],
-    responses: { 200: { description: summary, content: { [mediaType]: { schema } } } },
+    description,
+    ...(headers && { headers: texts(headers, false) }),
+    ...(shown && { content: { [type]: { schema: shown } } }),
   };
 }
 
-/** JSON Schema of `schema`; what has an id of its own goes to the components. */
-function schemaOf(schema: z.ZodType, io: "input" | "output", components: Record<string, Json>): Json {
-  const { $schema: _, $defs = {}, ...root } = z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Json;
-  for (const [name, definition] of Object.entries($defs as Record<string, Json>))
-    components[name] = cleaned(definition);
-  const own = cleaned(root);
-  if (typeof root.id !== "string") return own;
-  components[root.id] = own;
-  return { $ref: `#/components/schemas/${root.id}` };
-}
-
-/** References lead to the components, and ids are theirs. */
-function cleaned(value: unknown): Json {
-  const text = JSON.stringify(value, (key, item: unknown) =>
-    key === "id" && typeof item === "string" ? undefined : item,
-  );
-  return JSON.parse(text.replaceAll('"#/$defs/', '"#/components/schemas/')) as Json;
+/** Headers by name, each a text. */
+function texts(descriptions: Readonly<Record<string, string>>, optional: boolean): z.ZodObject {
+  const header = (description: string) =>
+    optional ? z.string().optional().describe(description) : z.string().describe(description);
+  return z.object(Object.fromEntries(Object.entries(descriptions).map(([name, text]) => [name, header(text)])));
 }
 
 function sorted<T>(object: Readonly<Record<string, T>>): Record<string, T> {

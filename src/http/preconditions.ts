@@ -1,19 +1,48 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { MemorySynchronizer, SyncOutcome } from "../index.ts";
+import { type MemorySynchronizer, type SyncOutcome, VersionConflictError, type WriteOptions } from "../index.ts";
 import { HttpProblem } from "./problem.ts";
 
-/** What a write's headers ask for. */
+/** Request headers that every write reads. */
 export const PRECONDITION_HEADERS = {
   "If-Match": 'The version that the memory must be at, e.g. "3", or * for any: otherwise 412',
   "If-None-Match": "*: the memory must not exist, otherwise 412",
   "Idempotency-Key": "ULID of this write; a repeat answers the first outcome and writes nothing",
 } as const;
 
+/** The entity tag of a version, which `If-Match` names. */
+export function entityTag(version: number): string {
+  return `"${version}"`;
+}
+
 /**
- * The version that `If-Match` or `If-None-Match` wants the memory to be at; undefined when they want nothing.
- * @throws {HttpProblem} 400: not understood; 412: `If-Match: *` and there is no memory.
+ * A write of one memory, under the conditions that the request's headers set.
+ * @throws {HttpProblem} 400: a header is malformed; 412: the memory is at another version.
  */
-export async function expectedVersion(
+export async function underPreconditions(
+  headers: IncomingHttpHeaders,
+  sync: MemorySynchronizer,
+  key: { namespace: string; memoryId: string },
+  write: (options: WriteOptions) => Promise<SyncOutcome>,
+): Promise<SyncOutcome> {
+  const expected = await expectedVersion(headers, sync, key);
+  const idempotencyKey = headers["idempotency-key"];
+  try {
+    const outcome = await write({
+      ...(expected !== undefined && { expectedVersion: expected }),
+      ...(typeof idempotencyKey === "string" && { idempotencyKey }),
+    });
+    if (outcome.status !== "conflict") return outcome;
+    throw new VersionConflictError(key.memoryId, expected ?? 0, outcome.version);
+  } catch (error) {
+    if (!(error instanceof VersionConflictError)) throw error;
+    const { expectedVersion: wanted, foundVersion } = error;
+    const detail = `memory ${JSON.stringify(key.memoryId)} is at version ${foundVersion}, not ${wanted}: read it again`;
+    throw new HttpProblem(412, "VERSION_CONFLICT", detail, { members: { expectedVersion: wanted, foundVersion } });
+  }
+}
+
+/** The version that `If-Match` or `If-None-Match` demands; undefined when neither is set. */
+async function expectedVersion(
   headers: IncomingHttpHeaders,
   sync: MemorySynchronizer,
   key: { namespace: string; memoryId: string },
@@ -40,15 +69,4 @@ export async function expectedVersion(
   const version = /^"(\d{1,15})"$/.exec(match.trim())?.[1];
   if (version !== undefined) return Number(version);
   throw new HttpProblem(400, "MALFORMED_REQUEST", 'If-Match must be one version in quotes, e.g. "3", or *');
-}
-
-/** @throws {HttpProblem} 412: the memory was at another version than the precondition wanted. */
-export function assertPrecondition(outcome: SyncOutcome, expected: number | undefined): void {
-  if (outcome.status !== "conflict") return;
-  throw new HttpProblem(
-    412,
-    "VERSION_CONFLICT",
-    `memory ${JSON.stringify(outcome.memoryId)} is at version ${outcome.version}, not ${expected}: read it again`,
-    { members: { expectedVersion: expected, foundVersion: outcome.version } },
-  );
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { z } from "zod";
+import type { EffectiveOptions } from "../config/options.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { Identity, Scope } from "./keys.ts";
@@ -15,6 +16,8 @@ export interface Service {
   readonly notReady: string | null;
   /** Fires when the service stops: streams end. */
   readonly stopping: AbortSignal;
+  /** The text of the OpenAPI document: the routes as this service is set up. */
+  openApi(): Promise<string>;
 }
 
 export interface RouteRequest<Params, Query, Body> {
@@ -27,15 +30,19 @@ export interface RouteRequest<Params, Query, Body> {
   readonly signal: AbortSignal;
 }
 
+/** At most one of `body`, `text` and `stream`; with none of them the answer is empty. */
 export interface RouteReply {
   readonly status: number;
+  /** A JSON document. */
   readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Any other text; `headers` name its type. */
+  readonly text?: string;
   /** Takes over the response and ends it. */
   readonly stream?: (response: ServerResponse) => void;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-interface ResponseDescription {
+export interface ResponseDescription {
   readonly description: string;
   readonly schema?: z.ZodType;
   /** @default "application/json" */
@@ -43,27 +50,46 @@ interface ResponseDescription {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Who may call a route: anybody, or a key with a scope; `everywhere`: one that is bound to no namespace. */
+/** Who may call a route: anybody, or a key with a scope; `everywhere`: only a key that is bound to no namespace. */
 export type Access = "public" | { readonly scope: Scope; readonly everywhere?: boolean };
 
-/** One route: what the service registers and what the OpenAPI document says, from the same declaration. */
+/** Access of routes that concern all namespaces and change how the service works. */
+export const OPERATOR: Access = { scope: "admin", everywhere: true };
+
+export type HttpOptions = EffectiveOptions["http"];
+
+/** One route: the server registers it and the OpenAPI document describes it, from the same declaration. */
 export interface Route {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** With `{parameters}`. */
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;
-  readonly tag: "memories" | "history" | "search" | "operation" | "jobs" | "conflicts" | "queue";
-  readonly access: Access;
+  /** A function where an option decides. */
+  readonly access: Access | ((http: HttpOptions) => Access);
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
   /** A stream of JSON lines instead of one document. */
   readonly bodyIsLines?: boolean;
-  /** Request headers that the route heeds, with what they mean. */
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Request headers that the route reads, with what they mean. */
+  readonly requestHeaders?: Readonly<Record<string, string>>;
+  /** Set on every answer in place of the server's defaults of the same name, e.g. a page's `content-security-policy`. */
+  readonly responseHeaders?: Readonly<Record<string, string>>;
   readonly responses: Readonly<Record<number, ResponseDescription>>;
   readonly handle: (request: RouteRequest<never, never, never>, service: Service) => Promise<RouteReply>;
+}
+
+/** The routes of one part of the service, under one tag of the OpenAPI document. */
+export interface RouteGroup {
+  readonly tag: string;
+  /** Of the tag: one of the groups that share a tag has it. */
+  readonly description?: string;
+  readonly routes: readonly Route[];
+}
+
+export function accessOf({ access }: Route, http: HttpOptions): Access {
+  return typeof access === "function" ? access(http) : access;
 }
 
 type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;

@@ -1,21 +1,21 @@
-import type { Route } from "./route.ts";
-import { conflictRoutes } from "./routes/conflicts.ts";
-import { exportRoutes } from "./routes/export.ts";
-import { historyRoutes } from "./routes/history.ts";
-import { jobRoutes } from "./routes/jobs.ts";
-import { memoryRoutes } from "./routes/memories.ts";
-import { operationRoutes } from "./routes/operation.ts";
-import { queueRoutes } from "./routes/queue.ts";
-import { searchRoutes } from "./routes/search.ts";
+import type { RouteGroup } from "./route.ts";
+import { backlogGroup } from "./routes/backlog.ts";
+import { conflictGroup } from "./routes/conflicts.ts";
+import { exportGroup } from "./routes/export.ts";
+import { historyGroup } from "./routes/history.ts";
+import { jobGroup } from "./routes/jobs.ts";
+import { memoryGroup } from "./routes/memories.ts";
+import { operationGroup } from "./routes/operation.ts";
+import { searchGroup } from "./routes/search.ts";
 
-/** Every route that is declared. `/metrics` and `/openapi.json` are no JSON routes of their own: see `server.ts`. */
-export const ROUTES: readonly Route[] = [
-  ...memoryRoutes,
-  ...exportRoutes,
-  ...searchRoutes,
-  ...historyRoutes,
-  ...jobRoutes,
-  ...conflictRoutes,
-  ...queueRoutes,
-  ...operationRoutes,
+/** Every route of the service. A new part of it is one file with a group, and one line here. */
+export const ROUTE_GROUPS: readonly RouteGroup[] = [
+  memoryGroup,
+  exportGroup,
+  searchGroup,
+  historyGroup,
+  jobGroup,
+  conflictGroup,
+  backlogGroup,
+  operationGroup,
 ];

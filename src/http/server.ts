@@ -1,15 +1,13 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
-import type { EffectiveOptions } from "../config/options.ts";
 import { InternalError, ValidationError } from "../index.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { limited, parseJson } from "./body.ts";
-import { Guard } from "./guard.ts";
+import { allowedOrigins, Guard } from "./guard.ts";
 import type { Identity, KeyRing } from "./keys.ts";
-import { openApiDocument } from "./openapi.ts";
 import { asProblem, HttpProblem, MEDIA_TYPE_PROBLEM, problemDocument } from "./problem.ts";
-import type { Access, Route, Service } from "./route.ts";
-import { ROUTES } from "./routes.ts";
+import { accessOf, type HttpOptions, type Route, type RouteGroup, type Service } from "./route.ts";
+import { ROUTE_GROUPS } from "./routes.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -18,12 +16,12 @@ declare module "fastify" {
 }
 
 export interface ServerOptions {
-  readonly http: EffectiveOptions["http"];
+  readonly http: HttpOptions;
   readonly service: Service;
   /** Null: no keys are asked for. */
   readonly keys: KeyRing | null;
-  /** Of the package, for the OpenAPI document. */
-  readonly version: string;
+  /** @default all groups of the service */
+  readonly groups?: readonly RouteGroup[];
 }
 
 const MEDIA_TYPES_LINES = ["application/x-ndjson", "application/jsonl", "application/ndjson"];
@@ -39,14 +37,22 @@ const SECURITY_HEADERS = {
 
 /** Milliseconds that a caller may take to send a request's headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
-/** Longer than a balancer keeps its connections, so that it is the one to close them. */
+/** Longer than a load balancer keeps its connections, so that the balancer closes them first. */
 const KEEP_ALIVE_MS = 72_000;
-/** Of a memory id, each byte of it percent-encoded. */
+/** Characters of a memory id, with every byte percent-encoded. */
 const PARAMETER_LENGTH_MAX = 512 * 3;
+
+const CORS = {
+  methods: ["GET", "PUT", "POST", "DELETE"],
+  allowedHeaders: ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key"],
+  exposedHeaders: ["etag", "location", "retry-after", "x-request-id"],
+  maxAge: 600,
+  strictPreflight: false,
+};
 
 /** The service's routes on an HTTP server that does not listen yet. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { http, service, keys, version } = options;
+  const { http, service, keys, groups = ROUTE_GROUPS } = options;
   const app = fastify({
     bodyLimit: http.bodyBytesMax,
     requestTimeout: http.requestTimeoutMs,
@@ -62,8 +68,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   addParsers(app, http);
   app.addHook("onRequest", async (request, reply) => {
     void reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
-    if (guard.crossOrigin(request, reply)) return reply.code(204).send();
   });
+  const origins = allowedOrigins(http);
+  if (origins.length > 0) void app.register(import("./cors.ts"), { ...CORS, origin: origins });
   app.addHook("onResponse", async (request, reply) => {
     service.log.info(
       {
@@ -81,36 +88,27 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) =>
     sendProblem(service, new HttpProblem(404, "ROUTE_NOT_FOUND", "there is no such route"), request, reply),
   );
-  const admitting = (access: Access) => async (request: FastifyRequest) => {
-    request.identity = await guard.admit(request, access);
-  };
-  for (const route of ROUTES) {
+  for (const route of groups.flatMap(({ routes }) => routes)) {
+    const access = accessOf(route, http);
     app.route({
       method: route.method,
       url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-      onRequest: admitting(route.access),
+      onRequest: async (request, reply) => {
+        if (route.responseHeaders !== undefined) void reply.headers(route.responseHeaders);
+        request.identity = await guard.admit(request, access);
+      },
       handler: (request, reply) => answer(route, service, request, reply),
     });
   }
-  const openMetrics: Access = http.metricsAuthentication ? { scope: "read", everywhere: true } : "public";
-  app.get("/metrics", { onRequest: admitting(openMetrics) }, async (_request, reply) => {
-    const { metrics } = service.sync;
-    return reply.type(metrics.contentType).send(await metrics.text());
-  });
-  let document: string | null = null;
-  app.get("/openapi.json", async (_request, reply) => {
-    document ??= JSON.stringify(openApiDocument(version));
-    return reply.type("application/json").send(document);
-  });
   return app;
 }
 
-/** Takes the place of the framework's own compilers, which take long to load: no route gives it a schema. */
+/** Replaces the framework's schema compilers, which are slow to load. No route gives the framework a schema. */
 function noCompiler(): never {
-  throw new InternalError("a route has a schema of the framework's: routes are declared with zod");
+  throw new InternalError("a route gave the framework a schema: declare routes with zod");
 }
 
-function addParsers(app: FastifyInstance, http: EffectiveOptions["http"]): void {
+function addParsers(app: FastifyInstance, http: HttpOptions): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
     try {
@@ -148,7 +146,7 @@ async function answer(
     identity: request.identity as Identity,
     signal: hangUp.signal,
   };
-  const { status, body, headers = {}, stream } = await route.handle(checked as never, service);
+  const { status, body, text, headers = {}, stream } = await route.handle(checked as never, service);
   void reply.code(status).headers(headers);
   if (stream !== undefined) {
     for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -157,7 +155,7 @@ async function answer(
     stream(reply.raw);
     return reply;
   }
-  if (body === undefined) return reply.send();
+  if (body === undefined) return reply.send(text);
   return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
 }
 

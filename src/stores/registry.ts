@@ -1,9 +1,7 @@
 import { ConfigurationError } from "../domain/errors.ts";
-import { LEDGER_ID, RESERVED_STORE_IDS, type StoreId } from "../domain/store-id.ts";
+import { LEDGER_ID, RESERVED_STORE_IDS, STORE_ID_PATTERN, type StoreId } from "../domain/store-id.ts";
 import type { Projection } from "./projection.ts";
 import { isVectorIndex, type VectorIndex } from "./vector-index.ts";
-
-const ID_PATTERN = /^[a-z][a-z0-9_-]{0,62}$/;
 
 /** The projections of one node, by id. The order of registration is the order of reports and of precedence. */
 export class StoreRegistry {
@@ -47,7 +45,7 @@ export class StoreRegistry {
 
 /** @throws {ConfigurationError} The id of a projection breaks the pattern, or is reserved. */
 export function checkStoreId(id: unknown): asserts id is StoreId {
-  if (typeof id !== "string" || !ID_PATTERN.test(id)) {
+  if (typeof id !== "string" || !STORE_ID_PATTERN.test(id)) {
     throw new ConfigurationError(
       `store id ${JSON.stringify(id)}: expected a lower-case letter, then at most 62 of a-z, 0-9, "-" and "_"`,
     );

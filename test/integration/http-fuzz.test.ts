@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import type { Route } from "../../src/http/route.ts";
-import { ROUTES } from "../../src/http/routes.ts";
+import { ROUTE_GROUPS } from "../../src/http/routes.ts";
 import { MEMORY, openService, type TestService } from "../support/http-service.ts";
 import { Random } from "../support/random.ts";
 
@@ -111,6 +111,8 @@ const VALUES: readonly unknown[] = [
     "-0",
   ],
 ];
+
+const ROUTES = ROUTE_GROUPS.flatMap(({ routes }) => routes);
 
 const RAW = [
   ...["", "{", "[", "nul", '"', "{]", "\ufeff{}", '{"a":1,}', "{'a':1}", "1e99999", "\u0000", "\n\n\n", "{}{}"],

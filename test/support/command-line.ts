@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { inject, onTestFinished } from "vitest";
-import { DOCUMENTS } from "../../src/documents/operation-documents.ts";
+import { DOCUMENTS } from "../../src/documents/command-documents.ts";
 import { programArguments, REPOSITORY } from "./program.ts";
 import { postgresUrl } from "./services.ts";
 import type { World } from "./world.ts";

@@ -1,3 +1,4 @@
+import { checkDocument } from "../../documents/consistency-documents.ts";
 import type { ConsistencyReport } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
@@ -16,35 +17,11 @@ export const checkCommand: CliCommand = {
     const report = await withSynchronizer(invocation, (sync) => checkWithProgress(sync, invocation));
     return {
       exitCode: report.clean ? EXIT.ok : EXIT.findings,
-      json: reportDocument(report, invocation.flags.store !== undefined),
+      json: checkDocument(report, invocation.flags.store !== undefined),
       text: reportText(report, performance.now() - startedAt),
     };
   },
 };
-
-/** The contract of `check --json`: see `documents.ts`. What was seen is for people and stays out. */
-export function reportDocument(report: ConsistencyReport, someStores = false): object {
-  const { clean, scope, stores, checked, findings, byMemory, truncated, misses, startedAt, resumed } = report;
-  const listed = findings.map(({ namespace, memoryId, store, kind, expectedVersion, foundVersion }) => ({
-    namespace,
-    memoryId,
-    store,
-    kind,
-    expectedVersion,
-    foundVersion,
-  }));
-  return {
-    clean,
-    scope,
-    checked,
-    findings: listed,
-    byMemory,
-    ...(someStores && { stores }),
-    ...(truncated && { truncated }),
-    ...(misses > 0 && { misses }),
-    ...(resumed && { resumedFrom: new Date(startedAt).toISOString() }),
-  };
-}
 
 function reportText(report: ConsistencyReport, milliseconds: number): string {
   const { clean, scope, stores, checked, findings, truncated, misses, startedAt, resumed } = report;

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Option } from "commander";
+import { conflictDetailsDocument, conflictsDocument } from "../../documents/consistency-documents.ts";
 import type {
   ConflictDecision,
   ConflictDetails,
@@ -57,7 +58,7 @@ async function list(sync: MemorySynchronizer, { flags, signal }: Invocation): Pr
   const waits = conflicts.some(({ state }) => state === "pending");
   return {
     exitCode: waits ? EXIT.findings : EXIT.ok,
-    json: { conflicts: conflicts.map(withTimes) },
+    json: conflictsDocument(conflicts),
     text: conflicts.length === 0 ? "nothing waits for a decision" : listText(conflicts),
   };
 }
@@ -83,9 +84,7 @@ function listText(conflicts: readonly ConflictSummary[]): string {
 
 async function show(sync: MemorySynchronizer, { signal }: Invocation, id: string): Promise<CommandResult> {
   const conflict = await sync.conflicts.show(id, { signal });
-  const { ledger, found, ...rest } = conflict;
-  const json = { ...withTimes(rest), ledger: sideDocument(ledger), found: sideDocument(found) };
-  return { exitCode: EXIT.ok, json, text: detailsText(conflict) };
+  return { exitCode: EXIT.ok, json: conflictDetailsDocument(conflict, true), text: detailsText(conflict) };
 }
 
 function detailsText(conflict: ConflictDetails): string {
@@ -147,24 +146,6 @@ async function readDecision({ flags }: Invocation): Promise<ConflictDecision> {
   } catch (error) {
     throw new UsageError(`--document ${file}: ${(error as Error).message}`);
   }
-}
-
-/** As programs read it: times as texts. */
-function withTimes<T extends { detectedAt: number; resolvedAt: number | null }>(record: T): object {
-  const { detectedAt, resolvedAt } = record;
-  return {
-    ...record,
-    detectedAt: new Date(detectedAt).toISOString(),
-    resolvedAt: resolvedAt === null ? null : new Date(resolvedAt).toISOString(),
-  };
-}
-
-function sideDocument({ modifiedAt, embedding, ...side }: ConflictSide): object {
-  return {
-    ...side,
-    modifiedAt: modifiedAt === null ? null : new Date(modifiedAt).toISOString(),
-    embedding: embedding === null ? null : Array.from(embedding),
-  };
 }
 
 function versionText(version: number | null): string {

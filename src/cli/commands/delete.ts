@@ -1,9 +1,10 @@
+import { outcomeDocument } from "../../documents/memory-documents.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
-import { outcomeDocument, outcomeText } from "./outcome.ts";
+import { outcomeText } from "./outcome.ts";
 
 export const deleteCommand: CliCommand = {
   configure: (command) => addNamespaceFlag(command),

@@ -1,3 +1,4 @@
+import { memoryDocument } from "../../documents/memory-documents.ts";
 import { type Memory, NotFoundError } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, errorLine } from "../exit.ts";
@@ -26,23 +27,6 @@ export const getCommand: CliCommand = {
     return { exitCode: EXIT.ok, json: memoryDocument(memory, invocation.flags.embedding === true), text: text(memory) };
   },
 };
-
-/** A memory as programs read it: times as texts, and the vector only when asked for. */
-function memoryDocument(memory: Memory, withEmbedding: boolean): object {
-  const { namespace, memoryId, version, checksum, versionVector, modifiedAt, source, embedding, ...document } = memory;
-  return {
-    namespace,
-    memoryId,
-    ...document,
-    version,
-    checksum,
-    versionVector,
-    modifiedAt: new Date(modifiedAt).toISOString(),
-    source,
-    dimension: embedding?.length ?? null,
-    ...(withEmbedding && { embedding: embedding === null ? null : Array.from(embedding) }),
-  };
-}
 
 function text(memory: Memory): string {
   const { namespace, memoryId, content, memoryType, importance, metadata, privacy, expiresAt } = memory;

@@ -1,3 +1,4 @@
+import { versionsDocument } from "../../documents/memory-documents.ts";
 import { type MemoryVersion, NotFoundError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
@@ -21,13 +22,9 @@ export const historyCommand: CliCommand = {
       const json = { error: { code: error.code, message: error.message } };
       return { exitCode: EXIT.findings, json, text: errorLine(error) };
     }
-    return { exitCode: EXIT.ok, json: { versions: versions.map(versionDocument) }, text: text(versions) };
+    return { exitCode: EXIT.ok, json: versionsDocument(versions), text: text(versions) };
   },
 };
-
-function versionDocument({ embedding, modifiedAt, ...version }: MemoryVersion): object {
-  return { ...version, modifiedAt: new Date(modifiedAt).toISOString(), dimension: embedding?.length ?? null };
-}
 
 function text(versions: readonly MemoryVersion[]): string {
   return columns(

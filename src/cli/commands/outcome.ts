@@ -1,13 +1,7 @@
 import type { SyncOutcome } from "../../index.ts";
 import { printable } from "../output.ts";
 
-/** What became of one write, as programs read it. */
-export function outcomeDocument({ namespace, memoryId, status, version, stores, transactionId, error }: SyncOutcome) {
-  const reason = error === undefined ? {} : { error: { code: error.code, message: error.message } };
-  return { namespace, memoryId, status, version, stores, transactionId, ...reason };
-}
-
-/** The same for people. @param done what was done to it, e.g. "written". */
+/** The outcome of one write, for people. @param done what was done to it, e.g. "written". */
 export function outcomeText(
   { namespace, memoryId, status, version, stores, error }: SyncOutcome,
   done: string,

@@ -1,11 +1,12 @@
 import { text as readAll } from "node:stream/consumers";
+import { outcomeDocument } from "../../documents/memory-documents.ts";
 import type { MemoryFields, SyncOutcome } from "../../index.ts";
 import type { CliCommand, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
-import { outcomeDocument, outcomeText } from "./outcome.ts";
+import { outcomeText } from "./outcome.ts";
 
 /** Where a field is given by a flag. Numbers and JSON are parsed; the library checks the rest. */
 const FIELD_FLAGS = ["content", "memoryType", "importance", "metadata", "privacy", "expiresAt"] as const;

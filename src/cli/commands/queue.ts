@@ -1,3 +1,4 @@
+import { queueDocument } from "../../documents/operation-documents.ts";
 import type { MemorySynchronizer, QueueEntry } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
@@ -15,7 +16,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       await sync.backlog.isHeld(signal),
     ];
     const exitCode = entries.some(({ state }) => state === "dead") ? EXIT.findings : EXIT.ok;
-    return { exitCode, json: { paused, entries: entries.map(entryDocument) }, text: listText(entries, paused) };
+    return { exitCode, json: queueDocument(entries, paused), text: listText(entries, paused) };
   },
   retry: async (sync, { signal }) => {
     const retried = await sync.backlog.replay(signal);
@@ -53,11 +54,6 @@ export const queueCommand: CliCommand = {
 
 function done(json: object, text: string): CommandResult {
   return { exitCode: EXIT.ok, json, text };
-}
-
-function entryDocument({ enqueuedAt, nextAttemptAt, ...entry }: QueueEntry): object {
-  const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
-  return { ...entry, enqueuedAt: iso(enqueuedAt), nextAttemptAt: iso(nextAttemptAt) };
 }
 
 function listText(entries: readonly QueueEntry[], paused: boolean): string {

@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { repairDocument } from "../../documents/consistency-documents.ts";
 import { type ConsistencyReport, DRIFT_KINDS, type RepairOptions, type RepairReport } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
@@ -39,11 +40,10 @@ export const repairCommand: CliCommand = {
         progress.stop();
       }
     });
-    const { repaired, failed, deferred, planned, results, details } = repair;
-    const plan = invocation.flags.dryRun === true ? { planned, plan: details } : {};
+    const { failed, deferred, planned } = repair;
     return {
       exitCode: failed + deferred + planned > 0 ? EXIT.findings : EXIT.ok,
-      json: { repaired, failed, deferred, results, ...plan },
+      json: repairDocument(repair, invocation.flags.dryRun === true),
       text: [
         ...(published > 0 ? [`${counted(published, "memory", "memories")} of the backlog published`] : []),
         repairText(check, repair, performance.now() - startedAt),

@@ -1,3 +1,4 @@
+import { searchDocument } from "../../documents/memory-documents.ts";
 import type { SearchResult } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
@@ -25,7 +26,7 @@ export const searchCommand: CliCommand = {
     const results = await withSynchronizer(invocation, (sync) => sync.search(query, options));
     return {
       exitCode: EXIT.ok,
-      json: { query, results: results.map(resultDocument) },
+      json: searchDocument(query, results),
       text: results.length === 0 ? "nothing found" : resultsText(results),
     };
   },
@@ -41,11 +42,6 @@ export function resultsText(results: readonly SearchResult[], width = 100): stri
       printable(memory.content, width),
     ]),
   );
-}
-
-function resultDocument({ score, memory }: SearchResult): object {
-  const { namespace, memoryId, version, content, memoryType, importance, metadata } = memory;
-  return { score, namespace, memoryId, version, content, memoryType, importance, metadata };
 }
 
 function numberOf(text: unknown, flag: string): number {

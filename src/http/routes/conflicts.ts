@@ -1,39 +1,44 @@
 import { z } from "zod";
-import type { ConflictDecision, ConflictDetails, ConflictSide, ConflictSummary } from "../../index.ts";
+import {
+  conflictDetailsDocument,
+  conflictDetailsSchema,
+  conflictsDocument,
+  conflictsSchema,
+  repairDetailSchema,
+} from "../../documents/consistency-documents.ts";
+import { originId } from "../../documents/fields.ts";
+import type { ConflictDecision, ConflictSummary } from "../../index.ts";
 import { NotFoundError } from "../../index.ts";
 import { type Identity, mayTouch } from "../keys.ts";
 import { HttpProblem } from "../problem.ts";
-import { type Route, route } from "../route.ts";
-import {
-  conflictDetailsSchema,
-  conflictSchema,
-  count,
-  decisionBody,
-  namespaceName,
-  repairDetailSchema,
-} from "../schemas.ts";
+import { count, memoryFields, namespaceName } from "../requests.ts";
+import { type RouteGroup, route } from "../route.ts";
 
-const conflictParams = z.object({ conflictId: z.string().regex(/^[0-9]{1,18}$/, "expected a number") });
+const CONFLICT_ID = /^[0-9]{1,18}$/;
+const conflictParams = z.object({ conflictId: z.string().regex(CONFLICT_ID, "expected a number") });
+
+const decisionBody = z
+  .union([
+    z.strictObject({ choose: originId.describe("The side that is right: a store id, or import") }),
+    z.strictObject({ remove: z.literal(true).describe("Only where the ledger does not know the memory") }),
+    z.strictObject(memoryFields),
+  ])
+  .meta({ id: "Decision" });
 
 const listConflicts = route({
   method: "GET",
   path: "/v1/conflicts",
   operationId: "listConflicts",
-  summary: "Conflicts on record, in the order in which they were found; those that wait for a decision by default",
-  tag: "conflicts",
+  summary: "Recorded conflicts, in the order in which they were found. By default those that await a decision",
   access: { scope: "admin" },
   query: z.object({
     namespace: namespaceName.optional().describe("Needed by a key that is bound to namespaces"),
     memoryId: z.string().min(1).max(512).optional(),
     state: z.enum(["pending", "resolved", "failed"]).optional(),
-    after: z
-      .string()
-      .regex(/^[0-9]{1,18}$/)
-      .optional()
-      .describe("Only those behind this id: the last one of a page"),
+    after: z.string().regex(CONFLICT_ID).optional().describe("Only conflicts after this id: the last one of a page"),
     limit: count(1, 1_000, 100),
   }),
-  responses: { 200: { description: "Conflicts", schema: z.object({ conflicts: z.array(conflictSchema) }) } },
+  responses: { 200: { description: "Conflicts", schema: conflictsSchema } },
   async handle({ query, identity, signal }, { sync }) {
     const { namespace, memoryId, state, after, limit } = query;
     if (namespace === undefined ? identity.namespaces !== null : !mayTouch(identity, namespace)) {
@@ -47,7 +52,7 @@ const listConflicts = route({
       ...(state !== undefined && { state }),
       ...(after !== undefined && { after }),
     });
-    return { status: 200, body: { conflicts: conflicts.map(summaryDocument) } };
+    return { status: 200, body: conflictsDocument(conflicts) };
   },
 });
 
@@ -56,7 +61,6 @@ const showConflict = route({
   path: "/v1/conflicts/{conflictId}",
   operationId: "showConflict",
   summary: "Both sides of a conflict, and how they differ",
-  tag: "conflicts",
   access: { scope: "admin" },
   params: conflictParams,
   responses: {
@@ -66,7 +70,7 @@ const showConflict = route({
   async handle({ params, identity, signal }, { sync }) {
     const conflict = await sync.conflicts.show(params.conflictId, { signal });
     assertOwn(conflict, identity);
-    return { status: 200, body: detailsDocument(conflict) };
+    return { status: 200, body: conflictDetailsDocument(conflict, false) };
   },
 });
 
@@ -74,21 +78,21 @@ const resolveConflict = route({
   method: "POST",
   path: "/v1/conflicts/{conflictId}/resolve",
   operationId: "resolveConflict",
-  summary: "Decide a conflict: for one side, for a content of your own, or to remove what nobody knows",
-  tag: "conflicts",
+  summary:
+    "Decide a conflict: choose one side, write content of your own, or remove a memory that the ledger does not know",
   access: { scope: "admin" },
   params: conflictParams,
   body: decisionBody,
   responses: {
-    200: { description: "What became of it; `deferred` when the memory has changed since", schema: repairDetailSchema },
+    200: { description: "The outcome; `deferred` when the memory has changed since", schema: repairDetailSchema },
     404: { description: "There is none" },
-    409: { description: "It is decided already" },
+    409: { description: "The conflict is already decided" },
   },
   async handle({ params, body, identity }, { sync }) {
     const conflict = await sync.conflicts.show(params.conflictId);
     assertOwn(conflict, identity);
     if (conflict.state !== "pending") {
-      const detail = `conflict ${params.conflictId} is ${conflict.state} already`;
+      const detail = `conflict ${params.conflictId} is already ${conflict.state}`;
       throw new HttpProblem(409, "ALREADY_DECIDED", detail);
     }
     const outcome = await sync.conflicts.resolve(params.conflictId, body as ConflictDecision);
@@ -96,33 +100,13 @@ const resolveConflict = route({
   },
 });
 
-/** @throws {NotFoundError} What the key may not see is not there. */
+/** @throws {NotFoundError} The key may not see the conflict: the answer does not tell whether it exists. */
 function assertOwn({ id, namespace }: ConflictSummary, identity: Identity): void {
   if (!mayTouch(identity, namespace)) throw new NotFoundError(`there is no conflict ${id}`);
 }
 
-function summaryDocument(conflict: ConflictSummary): object {
-  const { detectedAt, resolvedAt, ...rest } = conflict;
-  return { ...rest, detectedAt: iso(detectedAt), resolvedAt: iso(resolvedAt) };
-}
-
-function detailsDocument(conflict: ConflictDetails): object {
-  const { evidence, ledger, found, differences, ...summary } = conflict;
-  return {
-    ...summaryDocument(summary),
-    evidence,
-    ledger: sideDocument(ledger),
-    found: sideDocument(found),
-    differences,
-  };
-}
-
-function sideDocument({ embedding, modifiedAt, ...rest }: ConflictSide): object {
-  return { ...rest, dimension: embedding?.length ?? null, modifiedAt: iso(modifiedAt) };
-}
-
-function iso(milliseconds: number | null): string | null {
-  return milliseconds === null ? null : new Date(milliseconds).toISOString();
-}
-
-export const conflictRoutes: readonly Route[] = [listConflicts, showConflict, resolveConflict];
+export const conflictGroup: RouteGroup = {
+  tag: "conflicts",
+  description: "Drift in which both sides may be right: look at it and decide",
+  routes: [listConflicts, showConflict, resolveConflict],
+};

@@ -2,27 +2,26 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { z } from "zod";
 import { type ExportRecord, exportLine, type Log } from "../../index.ts";
-import { type Route, route } from "../route.ts";
-import { flag, namespaceParam } from "../schemas.ts";
+import { flag, namespaceParam } from "../requests.ts";
+import { type RouteGroup, route } from "../route.ts";
 
 const exportMemories = route({
   method: "GET",
   path: "/v1/namespaces/{namespace}/export",
   operationId: "exportMemories",
   summary:
-    "All memories of a namespace with their versions, vectors and embeddings, one record a line, for an import to read. " +
-    "Memories that are local_only are left out: they do not leave the machine. A stream that was cut short has no last " +
-    "line that says so: go on behind its last whole record",
-  tag: "memories",
+    "All memories of a namespace with their versions, version vectors and embeddings, one record per line, for an import. " +
+    "Memories that are local_only are left out: they do not leave the machine. A stream that was cut short has no end " +
+    "record: continue after its last whole record",
   access: { scope: "read" },
   params: namespaceParam,
   query: z.object({
-    history: flag.describe("With the versions that were replaced and are still kept"),
-    afterMemoryId: z.string().min(1).optional().describe("Go on behind this memory's record; with afterVersion"),
+    history: flag.describe("Include the replaced versions that the ledger still keeps"),
+    afterMemoryId: z.string().min(1).optional().describe("Continue after this memory's record; needs afterVersion"),
     afterVersion: z.coerce.number().int().positive().optional().describe("The version of that record"),
   }),
   responses: {
-    200: { description: "The export, as it is read", schema: z.string(), mediaType: "application/x-ndjson" },
+    200: { description: "The export, as the ledger is read", schema: z.string(), mediaType: "application/x-ndjson" },
   },
   async handle({ params: { namespace }, query, signal }, { sync, log }) {
     const { history, afterMemoryId, afterVersion } = query;
@@ -31,7 +30,7 @@ const exportMemories = route({
         ? undefined
         : { namespace, memoryId: afterMemoryId, version: afterVersion };
     const records = sync.exportMemories({ namespace, history, ...(after && { after }), signal });
-    // The first one before the answer begins: a store that is away is an error with a status then.
+    // Read the first record before the answer begins, so that an unavailable store is an error with a status.
     const first = await records.next();
     return {
       status: 200,
@@ -41,7 +40,7 @@ const exportMemories = route({
   },
 });
 
-/** Writes records at the pace of whoever reads them. What fails on the way ends the connection, not the answer. */
+/** Writes records at the reader's pace. A failure on the way ends the connection, so that the reader sees no regular end. */
 async function send(
   response: ServerResponse,
   first: IteratorResult<ExportRecord, void>,
@@ -55,7 +54,7 @@ async function send(
     }
     response.end();
   } catch (error) {
-    // Whoever hung up knows why it is not whole; everybody else sees it by the missing end.
+    // A caller that hung up knows why the export is incomplete; any other caller sees that the end record is missing.
     if (!signal.aborted) log.warn({ error: (error as Error).message }, "http.export_cut_short");
     response.destroy();
   } finally {
@@ -63,4 +62,7 @@ async function send(
   }
 }
 
-export const exportRoutes: readonly Route[] = [exportMemories];
+export const exportGroup: RouteGroup = {
+  tag: "memories",
+  routes: [exportMemories],
+};

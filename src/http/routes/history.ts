@@ -1,19 +1,21 @@
 import { z } from "zod";
-import { NotFoundError } from "../../index.ts";
-import { entityTag, outcomeDocument, versionDocument } from "../documents.ts";
-import { mayTouch } from "../keys.ts";
-import { HttpProblem } from "../problem.ts";
-import { type Route, route } from "../route.ts";
 import {
-  count,
+  diffDocument,
   diffSchema,
-  memoryParams,
+  outcomeDocument,
   outcomeSchema,
+  outcomesDocument,
   outcomesSchema,
   transactionSchema,
-  ulidText,
-  versionSchema,
-} from "../schemas.ts";
+  versionsDocument,
+  versionsSchema,
+} from "../../documents/memory-documents.ts";
+import { NotFoundError } from "../../index.ts";
+import { mayTouch } from "../keys.ts";
+import { entityTag } from "../preconditions.ts";
+import { HttpProblem } from "../problem.ts";
+import { count, memoryParams, ulidText } from "../requests.ts";
+import { type RouteGroup, route } from "../route.ts";
 
 const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
 const version = count(1, Number.MAX_SAFE_INTEGER);
@@ -23,21 +25,17 @@ const listVersions = route({
   method: "GET",
   path: `${MEMORY}/history`,
   operationId: "listVersions",
-  summary: "The versions of a memory that are kept, newest first",
-  tag: "history",
+  summary: "The versions of a memory that the ledger keeps, newest first",
   access: { scope: "read" },
   params: memoryParams,
   query: z.object({ limit: count(1, 1_000, 100) }),
   responses: {
-    200: {
-      description: "Versions; none for an unknown memory",
-      schema: z.object({ versions: z.array(versionSchema) }),
-    },
+    200: { description: "Versions; none for an unknown memory", schema: versionsSchema },
   },
   async handle({ params, query, signal }, { sync }) {
     const { namespace, memoryId } = params;
     const versions = await sync.history(memoryId, { namespace, limit: query.limit, signal });
-    return { status: 200, body: { versions: versions.map(versionDocument) } };
+    return { status: 200, body: versionsDocument(versions) };
   },
 });
 
@@ -46,7 +44,6 @@ const diffVersions = route({
   path: `${MEMORY}/diff`,
   operationId: "diffVersions",
   summary: "How two versions of a memory differ, field by field",
-  tag: "history",
   access: { scope: "read" },
   params: memoryParams,
   query: z.object({ from: version, to: version }),
@@ -57,9 +54,7 @@ const diffVersions = route({
   async handle({ params, query, signal }, { sync }) {
     const { namespace, memoryId } = params;
     const diff = await sync.diff(memoryId, query.from, query.to, { namespace, signal });
-    const fields = diff.fields.map(({ path, before = null, after = null }) => ({ path, before, after }));
-    const { fromVersion, toVersion, embeddingChanged } = diff;
-    return { status: 200, body: { fromVersion, toVersion, fields, embeddingChanged } };
+    return { status: 200, body: diffDocument(diff) };
   },
 });
 
@@ -68,20 +63,19 @@ const rollbackMemory = route({
   path: `${MEMORY}/rollback`,
   operationId: "rollbackMemory",
   summary: "Write the content of an older version as a new one",
-  tag: "history",
   access: { scope: "write" },
   params: memoryParams,
   body: z.strictObject({ toVersion: z.number().int().min(1) }).meta({ id: "Rollback" }),
   responses: {
     200: { description: "Written", schema: outcomeSchema, headers: { ETag: "The new version" } },
     404: { description: "The version is not kept" },
-    409: { description: "The memory was written meanwhile" },
+    409: { description: "The memory was written in the meantime" },
   },
   async handle({ params, body }, { sync }) {
     const { namespace, memoryId } = params;
     const outcome = await sync.rollback(memoryId, body.toVersion, { namespace });
     if (outcome.status === "conflict") {
-      throw new HttpProblem(409, "VERSION_CONFLICT", "the memory was written meanwhile: read it, and try again", {
+      throw new HttpProblem(409, "VERSION_CONFLICT", "the memory was written in the meantime: read it, and try again", {
         retryable: true,
         members: { foundVersion: outcome.version },
       });
@@ -95,7 +89,6 @@ const getTransaction = route({
   path: "/v1/transactions/{transactionId}",
   operationId: "getTransaction",
   summary: "The memories that a transaction wrote, of the namespaces that the key is bound to",
-  tag: "history",
   access: { scope: "read" },
   params: transactionParams,
   responses: {
@@ -115,15 +108,14 @@ const rollbackTransaction = route({
   method: "POST",
   path: "/v1/transactions/{transactionId}/rollback",
   operationId: "rollbackTransaction",
-  summary: "Undo a transaction by new versions, all of its memories or none",
-  tag: "history",
+  summary: "Undo a transaction with new versions: all of its memories or none",
   access: { scope: "write" },
   params: transactionParams,
   responses: {
     200: { description: "Undone", schema: outcomesSchema },
-    403: { description: "It also wrote memories of other namespaces: calls side by side may share a transaction" },
+    403: { description: "It also wrote memories of other namespaces: concurrent calls may share a transaction" },
     404: { description: "Unknown, rolled back, or too long ago" },
-    409: { description: "A memory was written since; nothing is undone" },
+    409: { description: "A memory was written since then; nothing is undone" },
   },
   async handle({ params, identity }, { sync }) {
     const { transactionId } = params;
@@ -131,16 +123,16 @@ const rollbackTransaction = route({
     const own = memories.filter(({ namespace }) => mayTouch(identity, namespace));
     if (own.length === 0) throw unknownTransaction(transactionId);
     if (own.length < memories.length) {
-      const detail = "the transaction wrote memories of namespaces that the key is not bound to as well";
+      const detail = "the transaction also wrote memories of namespaces that the key is not bound to";
       throw new HttpProblem(403, "FORBIDDEN", detail);
     }
     const outcomes = await sync.rollbackTransaction(transactionId);
     const conflict = outcomes.find(({ status }) => status === "conflict");
     if (conflict !== undefined) {
-      const detail = `memory ${JSON.stringify(conflict.memoryId)} was written since: nothing is undone`;
+      const detail = `memory ${JSON.stringify(conflict.memoryId)} was written since then: nothing is undone`;
       throw new HttpProblem(409, "VERSION_CONFLICT", detail, { members: { foundVersion: conflict.version } });
     }
-    return { status: 200, body: { outcomes: outcomes.map(outcomeDocument) } };
+    return { status: 200, body: outcomesDocument(outcomes) };
   },
 });
 
@@ -148,10 +140,8 @@ function unknownTransaction(transactionId: string): NotFoundError {
   return new NotFoundError(`transaction ${JSON.stringify(transactionId)} is unknown, rolled back, or too long ago`);
 }
 
-export const historyRoutes: readonly Route[] = [
-  listVersions,
-  diffVersions,
-  rollbackMemory,
-  getTransaction,
-  rollbackTransaction,
-];
+export const historyGroup: RouteGroup = {
+  tag: "history",
+  description: "Versions of memories, and transactions that wrote them",
+  routes: [listVersions, diffVersions, rollbackMemory, getTransaction, rollbackTransaction],
+};

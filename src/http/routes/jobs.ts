@@ -1,22 +1,19 @@
 import { z } from "zod";
-import { CHECK_SCOPES, type ConsistencyReport, type RepairReport } from "../../index.ts";
+import { checkResult, repairResult } from "../../documents/consistency-documents.ts";
+import { jobSchema } from "../../documents/operation-documents.ts";
+import { CHECK_SCOPES, type ConsistencyReport } from "../../index.ts";
 import { streamJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
-import { type Route, route } from "../route.ts";
-import { jobSchema, ulidText } from "../schemas.ts";
+import { ulidText } from "../requests.ts";
+import { OPERATOR, type RouteGroup, route } from "../route.ts";
 
-const OPERATOR = { scope: "admin", everywhere: true } as const;
 const jobParams = z.object({ jobId: ulidText });
-
-/** Findings and repairs that a job's result shows one by one; the figures beside them count all. */
-const SHOWN_MAX = 1_000;
 
 const startCheck = route({
   method: "POST",
   path: "/v1/checks",
   operationId: "startCheck",
-  summary: "Compare the three stores",
-  tag: "jobs",
+  summary: "Compare the stores with the ledger",
   access: OPERATOR,
   body: z.strictObject({ scope: z.enum(CHECK_SCOPES).default("full") }).meta({ id: "CheckRequest" }),
   responses: {
@@ -40,7 +37,6 @@ const startRepair = route({
   path: "/v1/repairs",
   operationId: "startRepair",
   summary: "Repair what a check found, each finding verified by reading back",
-  tag: "jobs",
   access: OPERATOR,
   body: z
     .strictObject({
@@ -82,7 +78,6 @@ const listJobs = route({
   path: "/v1/jobs",
   operationId: "listJobs",
   summary: "Jobs of this node, newest first; a restart forgets them",
-  tag: "jobs",
   access: OPERATOR,
   responses: { 200: { description: "Jobs", schema: z.object({ jobs: z.array(jobSchema) }) } },
   async handle(_request, { jobs }) {
@@ -96,7 +91,6 @@ const getJob = route({
   path: "/v1/jobs/{jobId}",
   operationId: "getJob",
   summary: "A job with its outcome",
-  tag: "jobs",
   access: OPERATOR,
   params: jobParams,
   responses: { 200: { description: "The job", schema: jobSchema }, 404: { description: "Unknown, or forgotten" } },
@@ -110,7 +104,6 @@ const cancelJob = route({
   path: "/v1/jobs/{jobId}",
   operationId: "cancelJob",
   summary: "Stop a job; what it has repaired stays repaired",
-  tag: "jobs",
   access: OPERATOR,
   params: jobParams,
   responses: { 200: { description: "Stopped, or ended before", schema: jobSchema }, 404: { description: "Unknown" } },
@@ -124,7 +117,6 @@ const watchJob = route({
   path: "/v1/jobs/{jobId}/events",
   operationId: "watchJob",
   summary: "A job's progress as server-sent events: `progress` until one `end`",
-  tag: "jobs",
   access: OPERATOR,
   params: jobParams,
   responses: {
@@ -144,13 +136,8 @@ function checkOutcome(jobs: { get(id: string): { kind: string }; outcome(id: str
   throw new HttpProblem(409, "JOB_RUNNING", `job ${id} is no check that has ended well`);
 }
 
-function checkResult({ clean, scope, checked, findings, truncated }: ConsistencyReport): unknown {
-  return { clean, scope, checked, truncated, findingsTotal: findings.length, findings: findings.slice(0, SHOWN_MAX) };
-}
-
-function repairResult({ repaired, failed, deferred, planned, details }: RepairReport): unknown {
-  const open = details.filter(({ outcome }) => outcome !== "repaired");
-  return { repaired, failed, deferred, planned, open: open.slice(0, SHOWN_MAX) };
-}
-
-export const jobRoutes: readonly Route[] = [startCheck, startRepair, listJobs, getJob, cancelJob, watchJob];
+export const jobGroup: RouteGroup = {
+  tag: "jobs",
+  description: "Checks and repairs that outlive their request",
+  routes: [startCheck, startRepair, listJobs, getJob, cancelJob, watchJob],
+};

@@ -1,35 +1,44 @@
 import { z } from "zod";
-import type { MemoryInput, SyncOutcome } from "../../index.ts";
-import { NotFoundError } from "../../index.ts";
-import { type ImportReport, importLines } from "../../transfer/import-lines.ts";
-import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
-import { entityTag, memoryDocument, outcomeDocument } from "../documents.ts";
-import { assertPrecondition, expectedVersion, PRECONDITION_HEADERS } from "../preconditions.ts";
-import { type Route, type RouteReply, route } from "../route.ts";
 import {
-  batchBody,
-  flag,
-  importReportSchema,
-  memoryBody,
-  memoryParams,
+  memoryDocument,
   memorySchema,
-  namespaceParam,
+  outcomeDocument,
   outcomeSchema,
+  outcomesDocument,
   outcomesSchema,
-} from "../schemas.ts";
+} from "../../documents/memory-documents.ts";
+import { importSchema } from "../../documents/operation-documents.ts";
+import { type MemoryInput, NotFoundError } from "../../index.ts";
+import { importLines } from "../../transfer/import-lines.ts";
+import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
+import { entityTag, PRECONDITION_HEADERS, underPreconditions } from "../preconditions.ts";
+import { flag, memoryFields, memoryParams, namespaceParam } from "../requests.ts";
+import { type RouteGroup, route } from "../route.ts";
 
 const PATH = "/v1/namespaces/{namespace}/memories/{memoryId}";
+
+const memoryBody = z.strictObject(memoryFields).meta({ id: "MemoryFields" });
+
+const batchBody = z
+  .strictObject({
+    memories: z
+      .array(z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields }))
+      .min(1)
+      .max(5_000),
+    atomic: z.boolean().default(false).describe("All memories or none"),
+    idempotencyKey: z.string().optional().describe("ULID; a repeat answers the first outcomes and writes nothing"),
+  })
+  .meta({ id: "Batch" });
 
 const getMemory = route({
   method: "GET",
   path: PATH,
   operationId: "getMemory",
   summary: "The current version of a memory",
-  tag: "memories",
   access: { scope: "read" },
   params: memoryParams,
   query: z.object({ embedding: flag.describe("Whether to include the vector") }),
-  headers: { "If-None-Match": 'A version that the caller has, e.g. "3": 304 when it is the current one' },
+  requestHeaders: { "If-None-Match": 'A version that the caller has, e.g. "3": 304 when it is the current one' },
   responses: {
     200: { description: "The memory", schema: memorySchema, headers: { ETag: "Its version" } },
     304: { description: "It is at the version that If-None-Match names" },
@@ -52,11 +61,10 @@ const putMemory = route({
   path: PATH,
   operationId: "putMemory",
   summary: "Write a memory: its next version, or its first",
-  tag: "memories",
   access: { scope: "write" },
   params: memoryParams,
   body: memoryBody,
-  headers: PRECONDITION_HEADERS,
+  requestHeaders: PRECONDITION_HEADERS,
   responses: {
     200: { description: "Written, or unchanged", schema: outcomeSchema, headers: { ETag: "Its version" } },
     201: { description: "Written as a new memory", schema: outcomeSchema, headers: { ETag: "Its version" } },
@@ -64,14 +72,17 @@ const putMemory = route({
   },
   async handle({ params, body, headers }, { sync }) {
     const { namespace, memoryId } = params;
-    const expected = await expectedVersion(headers, sync, params);
     const { metadata, ...fields } = body;
     const memory = { ...fields, namespace, ...(metadata !== undefined && { metadata: metadata as object }) };
-    const outcome = await sync.syncMemory(memoryId, memory as Omit<MemoryInput, "memoryId">, {
-      ...(expected !== undefined && { expectedVersion: expected }),
-      ...idempotency(headers["idempotency-key"]),
-    });
-    return written(outcome, expected);
+    const outcome = await underPreconditions(headers, sync, params, (options) =>
+      sync.syncMemory(memoryId, memory as Omit<MemoryInput, "memoryId">, options),
+    );
+    const isNew = outcome.version === 1 && outcome.status !== "unchanged";
+    return {
+      status: isNew ? 201 : 200,
+      headers: { etag: entityTag(outcome.version) },
+      body: outcomeDocument(outcome),
+    };
   },
 });
 
@@ -80,23 +91,18 @@ const deleteMemory = route({
   path: PATH,
   operationId: "deleteMemory",
   summary: "Delete a memory; unchanged when there is none",
-  tag: "memories",
   access: { scope: "write" },
   params: memoryParams,
-  headers: PRECONDITION_HEADERS,
+  requestHeaders: PRECONDITION_HEADERS,
   responses: {
     200: { description: "Deleted, or there was none", schema: outcomeSchema },
     412: { description: "The memory is at another version" },
   },
   async handle({ params, headers }, { sync }) {
     const { namespace, memoryId } = params;
-    const expected = await expectedVersion(headers, sync, params);
-    const outcome = await sync.delete(memoryId, {
-      namespace,
-      ...(expected !== undefined && { expectedVersion: expected }),
-      ...idempotency(headers["idempotency-key"]),
-    });
-    assertPrecondition(outcome, expected);
+    const outcome = await underPreconditions(headers, sync, params, (options) =>
+      sync.delete(memoryId, { namespace, ...options }),
+    );
     return { status: 200, body: outcomeDocument(outcome) };
   },
 });
@@ -105,8 +111,7 @@ const writeBatch = route({
   method: "POST",
   path: "/v1/namespaces/{namespace}/batch",
   operationId: "writeBatch",
-  summary: "Write many memories; one that is at fault does not sink the others, unless atomic",
-  tag: "memories",
+  summary: "Write many memories. A faulty memory does not stop the others, unless the batch is atomic",
   access: { scope: "write" },
   params: namespaceParam,
   body: batchBody,
@@ -118,7 +123,7 @@ const writeBatch = route({
       atomic,
       ...(idempotencyKey !== undefined && { idempotencyKey }),
     });
-    return { status: 200, body: { outcomes: outcomes.map(outcomeDocument) } };
+    return { status: 200, body: outcomesDocument(outcomes) };
   },
 });
 
@@ -126,16 +131,14 @@ const importMemories = route({
   method: "POST",
   path: "/v1/namespaces/{namespace}/import",
   operationId: "importMemories",
-  summary:
-    "Write a stream of memories, one JSON object a line; a line that is at fault is reported, and the rest goes on",
-  tag: "memories",
+  summary: "Write a stream of memories, one JSON object per line. A faulty line is reported, and the import continues",
   access: { scope: "write" },
   params: namespaceParam,
   bodyIsLines: true,
-  responses: { 200: { description: "What became of the lines", schema: importReportSchema } },
+  responses: { 200: { description: "Counts of the lines by outcome, and the first errors", schema: importSchema } },
   async handle({ params, body, signal }, { sync }) {
     const lines = ofNamespace(readJsonLines(body), params.namespace);
-    const report: ImportReport = await importLines(sync, lines, {
+    const report = await importLines(sync, lines, {
       namespace: params.namespace,
       signal,
       onProgress: () => undefined,
@@ -144,7 +147,7 @@ const importMemories = route({
   },
 });
 
-/** Lines that name another namespace than the path are refused: the caller's key was checked for that one only. */
+/** Refuses lines that name another namespace than the path: the caller's key was checked for that one only. */
 async function* ofNamespace(lines: AsyncIterable<JsonLine>, namespace: string): AsyncGenerator<JsonLine> {
   for await (const line of lines) {
     const value = "value" in line.content ? (line.content.value as { namespace?: unknown } | null) : null;
@@ -154,18 +157,8 @@ async function* ofNamespace(lines: AsyncIterable<JsonLine>, namespace: string): 
   }
 }
 
-function idempotency(key: string | string[] | undefined): { idempotencyKey?: string } {
-  return typeof key === "string" ? { idempotencyKey: key } : {};
-}
-
-function written(outcome: SyncOutcome, expected: number | undefined): RouteReply {
-  assertPrecondition(outcome, expected);
-  const isNew = outcome.version === 1 && outcome.status !== "unchanged";
-  return {
-    status: isNew ? 201 : 200,
-    headers: { etag: entityTag(outcome.version) },
-    body: outcomeDocument(outcome),
-  };
-}
-
-export const memoryRoutes: readonly Route[] = [getMemory, putMemory, deleteMemory, writeBatch, importMemories];
+export const memoryGroup: RouteGroup = {
+  tag: "memories",
+  description: "Read, write, delete, import and export memories",
+  routes: [getMemory, putMemory, deleteMemory, writeBatch, importMemories],
+};

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { readinessSchema, statusSchema } from "../../documents/operation-documents.ts";
 import { CAPABILITIES, type MemorySynchronizer, type Status } from "../../index.ts";
-import { type Route, route } from "../route.ts";
-import { readinessSchema, statusSchema } from "../schemas.ts";
+import { type RouteGroup, route } from "../route.ts";
 import { type Aged, SharedReading } from "../shared-reading.ts";
 
 const NOTHING = { read: false, write: false, search: false };
@@ -10,10 +10,9 @@ const liveness = route({
   method: "GET",
   path: "/healthz",
   operationId: "getLiveness",
-  summary: "Whether the process works at all. A store that is away is no reason to restart it",
-  tag: "operation",
+  summary: "Whether the process works. An unavailable store is no reason to restart it",
   access: "public",
-  responses: { 200: { description: "It does", schema: z.object({ alive: z.literal(true) }) } },
+  responses: { 200: { description: "The process works", schema: z.object({ alive: z.literal(true) }) } },
   async handle() {
     return { status: 200, body: { alive: true } };
   },
@@ -24,15 +23,14 @@ const readiness = route({
   path: "/readyz",
   operationId: "getReadiness",
   summary:
-    "Whether requests should be sent here: connected, not stopping, and able to do what is required. With Postgres " +
-    "away reads go on, so that only writers should ask for `write`",
-  tag: "operation",
+    "Whether to send requests here: connected, not stopping, and able to do what `require` names. Without Postgres reads " +
+    "continue, so only writers should require `write`",
   access: "public",
   query: z.object({
-    require: z.enum(CAPABILITIES).default("read").describe("What must be possible for a 200, besides reading"),
+    require: z.enum(CAPABILITIES).default("read").describe("What must be possible for a 200, in addition to reading"),
   }),
   responses: {
-    200: { description: "Ready; what else cannot be done is in the body", schema: readinessSchema },
+    200: { description: "Ready; the body tells what else is not possible", schema: readinessSchema },
     503: { description: "Not ready", schema: readinessSchema },
   },
   async handle({ query }, service) {
@@ -44,7 +42,7 @@ const readiness = route({
     const capabilities = service.sync.capabilities();
     const ready = capabilities.read && capabilities[query.require];
     const unhealthy = Object.values(health).some((report) => report.checks > 0 && report.state !== "healthy");
-    // Reasons may name hosts: whoever has no key is told the states only.
+    // Reasons may name hosts, and this route needs no key: show states only.
     const stores = Object.fromEntries(
       Object.entries(health).map(([store, report]) => [store, { state: report.state, reason: null }]),
     );
@@ -58,14 +56,13 @@ const status = route({
   method: "GET",
   path: "/v1/status",
   operationId: "getStatus",
-  summary: "How each store is, what it holds, and what is not published yet, some seconds ago at most: see Age",
-  tag: "operation",
+  summary: "State and size of each store, and the backlog. A shared reading, at most some seconds old: see Age",
   access: { scope: "read" },
   responses: {
     200: {
-      description: "A store that is away is reported as such",
+      description: "The status; an unavailable store is reported as down",
       schema: statusSchema,
-      headers: { Age: "Seconds since it was read: callers share a reading, and do not wait for the next one" },
+      headers: { Age: "Seconds since the reading: callers share it, and do not wait for the next one" },
     },
   },
   async handle(_request, { sync }) {
@@ -76,7 +73,7 @@ const status = route({
 
 const statuses = new WeakMap<MemorySynchronizer, SharedReading<Status>>();
 
-/** Counting takes time in every store: however many ask, it is done once. */
+/** Counting takes time in every store, so concurrent callers share one reading. */
 function sharedStatus(sync: MemorySynchronizer): Promise<Aged<Status>> {
   let reading = statuses.get(sync);
   if (reading === undefined) {
@@ -86,4 +83,33 @@ function sharedStatus(sync: MemorySynchronizer): Promise<Aged<Status>> {
   return reading.get();
 }
 
-export const operationRoutes: readonly Route[] = [liveness, readiness, status];
+const metrics = route({
+  method: "GET",
+  path: "/metrics",
+  operationId: "getMetrics",
+  summary: "Metrics in the text format of Prometheus",
+  access: ({ metricsAuthentication }) => (metricsAuthentication ? { scope: "read", everywhere: true } : "public"),
+  responses: { 200: { description: "Metrics", schema: z.string(), mediaType: "text/plain" } },
+  async handle(_request, { sync }) {
+    const { metrics } = sync;
+    return { status: 200, text: await metrics.text(), headers: { "content-type": metrics.contentType } };
+  },
+});
+
+const openApi = route({
+  method: "GET",
+  path: "/openapi.json",
+  operationId: "getOpenApi",
+  summary: "This document",
+  access: "public",
+  responses: { 200: { description: "OpenAPI 3.1", schema: z.looseObject({}) } },
+  async handle(_request, service) {
+    return { status: 200, text: await service.openApi(), headers: { "content-type": "application/json" } };
+  },
+});
+
+export const operationGroup: RouteGroup = {
+  tag: "operation",
+  description: "State of the service and its stores",
+  routes: [liveness, readiness, status, metrics, openApi],
+};

@@ -1,18 +1,38 @@
+import { z } from "zod";
+import { resultsDocument, resultsSchema } from "../../documents/memory-documents.ts";
 import type { Memory } from "../../index.ts";
-import { memoryDocument } from "../documents.ts";
-import { type Route, route } from "../route.ts";
-import { namespaceParam, resultsSchema, searchBody } from "../schemas.ts";
+import { namespaceParam, vector } from "../requests.ts";
+import { type RouteGroup, route } from "../route.ts";
+
+const filterSchema = z.strictObject({
+  memoryType: z.string().optional(),
+  metadata: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+    .optional()
+    .describe("Fields of the metadata's top level that must be equal"),
+});
+
+const searchBody = z
+  .strictObject({
+    text: z.string().min(1).optional().describe("Needs an embedder"),
+    vector: vector.optional(),
+    k: z.number().int().min(1).max(1_000).default(10),
+    scoreMin: z.number().optional(),
+    filter: filterSchema.default({}),
+    embedding: z.boolean().default(false).describe("Whether results include their vectors"),
+  })
+  .refine((body) => (body.text === undefined) !== (body.vector === undefined), "give either text or vector")
+  .meta({ id: "Search" });
 
 const searchMemories = route({
   method: "POST",
   path: "/v1/namespaces/{namespace}/search",
   operationId: "searchMemories",
   summary: "The memories nearest to a text or a vector, nearest first",
-  tag: "search",
   access: { scope: "read" },
   params: namespaceParam,
   body: searchBody,
-  responses: { 200: { description: "Results, k at most", schema: resultsSchema } },
+  responses: { 200: { description: "At most k results", schema: resultsSchema } },
   async handle({ params, body, signal }, { sync }) {
     const { text, vector, k, scoreMin, filter, embedding } = body;
     const results = await sync.search(text ?? vector ?? [], {
@@ -22,19 +42,19 @@ const searchMemories = route({
       filter: (memory) => fits(memory, filter),
       signal,
     });
-    const documents = results.map(({ score, memory }) => ({ score, memory: memoryDocument(memory, embedding) }));
-    return { status: 200, body: { results: documents } };
+    return { status: 200, body: resultsDocument(results, embedding) };
   },
 });
 
-function fits(
-  memory: Memory,
-  filter: { memoryType?: string | undefined; metadata?: Readonly<Record<string, unknown>> | undefined },
-): boolean {
-  if (filter.memoryType !== undefined && memory.memoryType !== filter.memoryType) return false;
-  return Object.entries(filter.metadata ?? {}).every(
+function fits(memory: Memory, { memoryType, metadata = {} }: z.output<typeof filterSchema>): boolean {
+  if (memoryType !== undefined && memory.memoryType !== memoryType) return false;
+  return Object.entries(metadata).every(
     ([name, value]) => Object.hasOwn(memory.metadata, name) && memory.metadata[name] === value,
   );
 }
 
-export const searchRoutes: readonly Route[] = [searchMemories];
+export const searchGroup: RouteGroup = {
+  tag: "search",
+  description: "Memories that are nearest to a text or a vector",
+  routes: [searchMemories],
+};

@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
+import { errorFields } from "./fields.ts";
+import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
+import { exportImportSchema, importSchema, queueSchema, watchedStatusSchema } from "./operation-documents.ts";
+
+const configSchema = z.strictObject({
+  settings: z.array(
+    z.strictObject({
+      option: z.string(),
+      value: z.unknown().describe("Null: not set. Secrets are hidden"),
+      source: z.enum(["default", "file", "environment", "flag", "unset"]),
+      environmentName: z.string(),
+      flag: z.string(),
+      description: z.string(),
+    }),
+  ),
+});
+
+const doctorSchema = z.strictObject({
+  healthy: z.boolean(),
+  checks: z.array(
+    z.strictObject({
+      check: z.string(),
+      state: z.enum(["ok", "note", "warning", "failure"]),
+      found: z.string(),
+      advice: z.string().optional(),
+    }),
+  ),
+});
+
+/**
+ * What `--json` prints, by the name of its file in `docs/schemas/`. `npm run schemas` writes the files, and tests check
+ * every command's output against them. A new field is a compatible change; a renamed or missing one is not.
+ */
+export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
+  check: checkSchema.describe("mnemosync check --json"),
+  repair: repairSchema.describe("mnemosync repair --json"),
+  conflicts: conflictsSchema.describe("mnemosync conflicts --json"),
+  conflict: conflictDetailsSchema.describe("mnemosync conflicts show <id> --json"),
+  import: importSchema.describe("mnemosync import <lines> --json"),
+  "import-export": exportImportSchema.describe("mnemosync import <export> --json"),
+  get: memorySchema.describe("mnemosync get --json"),
+  search: searchSchema.describe("mnemosync search --json, nearest first"),
+  put: outcomeSchema.describe("mnemosync put, delete and rollback --json"),
+  history: versionsSchema.describe("mnemosync history --json, newest first"),
+  status: watchedStatusSchema.describe("mnemosync status --json"),
+  queue: queueSchema.describe("mnemosync queue --json"),
+  config: configSchema.describe("mnemosync config --json"),
+  doctor: doctorSchema.describe("mnemosync doctor --json"),
+  error: z
+    .strictObject({ error: errorFields })
+    .describe("Any command with --json that failed, or found nothing (get, history)"),
+};
+
+/** The text of the schema's file: JSON Schema (2020-12). */
+export function schemaText(name: string): string {
+  const document = DOCUMENTS[name];
+  if (document === undefined) throw new RangeError(`there is no document ${name}`);
+  // `id` names a definition for zod; in JSON Schema it is no keyword.
+  const withoutIds = (key: string, value: unknown): unknown =>
+    key === "id" && typeof value === "string" ? undefined : value;
+  return `${JSON.stringify(z.toJSONSchema(document), withoutIds, 2)}\n`;
+}

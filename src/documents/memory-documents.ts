@@ -1,0 +1,161 @@
+import { z } from "zod";
+import type { Memory, MemoryVersion, SearchResult, SyncOutcome, VersionDiff } from "../index.ts";
+import { count, errorFields, instant, iso, json, memoryKey, storeId, versionVector } from "./fields.ts";
+
+/** Memories, their versions, and the outcomes of writes, as HTTP and `--json` show them. */
+
+const numbers = z.array(z.number()).nullable();
+const dimension = count.nullable().describe("Numbers of the embedding; null without one");
+const checksum = z.string().length(64);
+
+export const memorySchema = z
+  .strictObject({
+    ...memoryKey,
+    content: z.string(),
+    memoryType: z.string(),
+    importance: z.number(),
+    metadata: json,
+    privacy: z.enum(["full", "redacted", "local_only"]),
+    embeddingModel: z.string().optional(),
+    expiresAt: instant.optional(),
+    version: z.number().int().positive(),
+    checksum,
+    versionVector,
+    modifiedAt: instant,
+    source: storeId.describe("The store that answered"),
+    dimension,
+    embedding: numbers.optional().describe("Only where the caller asked for it"),
+  })
+  .meta({ id: "Memory" });
+
+export function memoryDocument(memory: Memory, withEmbedding: boolean): object {
+  const { namespace, memoryId, version, checksum, versionVector, modifiedAt, source, embedding, ...document } = memory;
+  return {
+    namespace,
+    memoryId,
+    ...document,
+    version,
+    checksum,
+    versionVector,
+    modifiedAt: iso(modifiedAt),
+    source,
+    ...vectorFields(embedding, withEmbedding),
+  };
+}
+
+/** The dimension of a vector, and its numbers where they are asked for. */
+export function vectorFields(embedding: Float32Array | null, withEmbedding: boolean): object {
+  return {
+    dimension: embedding?.length ?? null,
+    ...(withEmbedding && { embedding: embedding === null ? null : Array.from(embedding) }),
+  };
+}
+
+export const resultsSchema = z
+  .strictObject({ results: z.array(z.strictObject({ score: z.number(), memory: memorySchema })) })
+  .meta({ id: "SearchResults" });
+
+export function resultsDocument(results: readonly SearchResult[], withEmbedding: boolean): object {
+  return { results: results.map(({ score, memory }) => ({ score, memory: memoryDocument(memory, withEmbedding) })) };
+}
+
+const found = {
+  namespace: true,
+  memoryId: true,
+  version: true,
+  content: true,
+  memoryType: true,
+  importance: true,
+  metadata: true,
+} as const;
+
+/** What the command line shows of a search: a result is one flat object. */
+export const searchSchema = z.strictObject({
+  query: z.string(),
+  results: z.array(memorySchema.pick(found).extend({ score: z.number() })),
+});
+
+export function searchDocument(query: string, results: readonly SearchResult[]): z.output<typeof searchSchema> {
+  return {
+    query,
+    results: results.map(({ score, memory }) => {
+      const { namespace, memoryId, version, content, memoryType, importance, metadata } = memory;
+      return { score, namespace, memoryId, version, content, memoryType, importance, metadata };
+    }),
+  };
+}
+
+export const outcomeSchema = z
+  .strictObject({
+    ...memoryKey,
+    status: z.enum(["synced", "degraded", "unchanged", "conflict", "failed"]),
+    version: count.describe("The version that the ledger holds now; 0: none, or the write failed"),
+    checksum: checksum.nullable().describe("Null for a deleted memory, and when the write failed"),
+    stores: z
+      .record(storeId, z.enum(["applied", "pending", "unchanged", "not_applicable", "failed"]))
+      .describe("By store id, postgres among them: how far the store is with that version"),
+    transactionId: z.string().nullable().describe("Null: nothing was written"),
+    error: errorFields.optional(),
+  })
+  .meta({ id: "Outcome" });
+
+export const outcomesSchema = z.strictObject({ outcomes: z.array(outcomeSchema) }).meta({ id: "Outcomes" });
+
+export function outcomeDocument(outcome: SyncOutcome): z.output<typeof outcomeSchema> {
+  const { namespace, memoryId, status, version, checksum, stores, transactionId, error } = outcome;
+  const told = { namespace, memoryId, status, version, checksum, stores, transactionId };
+  return error === undefined ? told : { ...told, error: { code: error.code, message: error.message } };
+}
+
+export function outcomesDocument(outcomes: readonly SyncOutcome[]): z.output<typeof outcomesSchema> {
+  return { outcomes: outcomes.map(outcomeDocument) };
+}
+
+const versionSchema = z
+  .strictObject({
+    ...memoryKey,
+    version: z.number().int().positive(),
+    checksum: checksum.nullable().describe("Null: deleted"),
+    deleted: z.boolean(),
+    document: json.nullable().describe("Null: deleted"),
+    dimension,
+    versionVector,
+    modifiedAt: instant,
+    transactionId: z.string(),
+  })
+  .meta({ id: "Version" });
+
+export const versionsSchema = z.strictObject({ versions: z.array(versionSchema).describe("Newest first") });
+
+export function versionsDocument(versions: readonly MemoryVersion[]): object {
+  return {
+    versions: versions.map(({ embedding, modifiedAt, ...version }) => ({
+      ...version,
+      deleted: version.document === null,
+      modifiedAt: iso(modifiedAt),
+      ...vectorFields(embedding, false),
+    })),
+  };
+}
+
+export const diffSchema = z
+  .strictObject({
+    fromVersion: z.number().int(),
+    toVersion: z.number().int(),
+    fields: z.array(z.strictObject({ path: z.string(), before: z.unknown(), after: z.unknown() })),
+    embeddingChanged: z.boolean(),
+  })
+  .meta({ id: "Diff" });
+
+/** A field that one of the versions lacks is null there: JSON has no undefined. */
+export function diffDocument({ fromVersion, toVersion, fields, embeddingChanged }: VersionDiff): object {
+  const told = fields.map(({ path, before = null, after = null }) => ({ path, before, after }));
+  return { fromVersion, toVersion, fields: told, embeddingChanged };
+}
+
+export const transactionSchema = z
+  .strictObject({
+    transactionId: z.string(),
+    memories: z.array(z.strictObject({ ...memoryKey, version: z.number().int() })),
+  })
+  .meta({ id: "Transaction" });
