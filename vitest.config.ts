@@ -1,7 +1,17 @@
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
+const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, import.meta.url));
+
 export default defineConfig({
+  resolve: {
+    // The package's own name, as examples import it; `paths` in tsconfig.json says the same to the compiler.
+    alias: [
+      { find: /^mnemosync$/, replacement: source("index.ts") },
+      { find: /^mnemosync\/(stores|testing)$/, replacement: source("$1/index.ts") },
+    ],
+  },
   test: {
     include: ["test/**/*.test.ts"],
     // Starts PostgreSQL and Redis once, before the first file.

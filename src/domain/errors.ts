@@ -17,14 +17,26 @@ export type ErrorCode =
   | "EMBEDDING_FAILED"
   | "INTERNAL";
 
+const BRAND = Symbol.for("mnemosync.error");
+
 /** Root of every error that this package throws on purpose. `retryable`: the same call may succeed later. */
 export abstract class MnemosyncError extends Error {
+  /**
+   * Errors of another copy of this package count too: the bundled command line has one copy, and the module of a store
+   * that it loads imports another. Below the root, `instanceof` is about one copy: branch on `code`.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this === MnemosyncError) return (value as { [BRAND]?: true } | null | undefined)?.[BRAND] === true;
+    return Function.prototype[Symbol.hasInstance].call(this, value);
+  }
   abstract readonly code: ErrorCode;
   abstract readonly retryable: boolean;
   override get name(): string {
     return this.constructor.name;
   }
 }
+
+Object.defineProperty(MnemosyncError.prototype, BRAND, { value: true });
 
 /** The input breaks a rule of the memory's schema or of the index. Nothing was written. */
 export class ValidationError extends MnemosyncError {
