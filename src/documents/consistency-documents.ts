@@ -1,14 +1,7 @@
 import { z } from "zod";
-import {
-  CHECK_SCOPES,
-  type ConflictDetails,
-  type ConflictSide,
-  type ConflictSummary,
-  type ConsistencyReport,
-  DRIFT_KINDS,
-  type RepairDetail,
-  type RepairReport,
-} from "../index.ts";
+import { CHECK_SCOPES, type ConsistencyReport, DRIFT_KINDS } from "../consistency/check/report.ts";
+import type { ConflictDetails, ConflictSide, ConflictSummary } from "../consistency/repair/pending-conflicts.ts";
+import type { RepairDetail, RepairReport } from "../consistency/repair/repair-options.ts";
 import {
   count,
   instant,

@@ -1,5 +1,8 @@
 import { z } from "zod";
-import type { Memory, MemoryVersion, SearchResult, SyncOutcome, VersionDiff } from "../index.ts";
+import type { MemoryVersion, VersionDiff } from "../read/history.ts";
+import type { Memory } from "../read/memory.ts";
+import type { SearchResult } from "../read/reader.ts";
+import type { SyncOutcome } from "../write/outcome.ts";
 import { count, errorFields, instant, iso, json, memoryKey, storeId, versionVector } from "./fields.ts";
 
 /** Memories, their versions, and the outcomes of writes, as HTTP and `--json` show them. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { DRIFT_KINDS, type QueueEntry } from "../index.ts";
+import { DRIFT_KINDS } from "../consistency/check/report.ts";
+import type { QueueEntry } from "../ledger/queue-statements.ts";
 import { count, errorFields, instant, iso, memoryKey, storeId } from "./fields.ts";
 
 /** State of the service and its stores, the backlog, imports and jobs, as HTTP and `--json` show them. */

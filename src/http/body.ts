@@ -2,7 +2,7 @@ import { type Readable, Transform } from "node:stream";
 import { TextDecoder } from "node:util";
 import { HttpProblem } from "./problem.ts";
 
-/** Deepest nesting of a body: a little more than the metadata of a memory may have. */
+/** Deepest nesting of a body: a little more than a memory's metadata may have. */
 const DEPTH_MAX = 120;
 
 const QUOTE = 0x22;
@@ -10,8 +10,8 @@ const BACKSLASH = 0x5c;
 
 /** A JSON document. @throws {HttpProblem} 400. */
 export function parseJson(bytes: Buffer): unknown {
-  if (bytes.length === 0) throw malformed("the body is empty, and a JSON document is expected");
-  // Before anything recurses into it.
+  if (bytes.length === 0) throw malformed("the body is empty, but a JSON document is expected");
+  // Checked first, because the parser recurses.
   if (mayBeDeep(bytes) && depthOf(bytes) > DEPTH_MAX)
     throw malformed(`the body is nested deeper than ${DEPTH_MAX} levels`);
   try {
@@ -21,7 +21,7 @@ export function parseJson(bytes: Buffer): unknown {
   }
 }
 
-/** Whether there are brackets enough; most bodies have few, and finding those is quick. */
+/** Whether the body has enough brackets for the limit. Most bodies have few, and counting them is fast. */
 function mayBeDeep(bytes: Buffer): boolean {
   let openers = 0;
   for (const bracket of [0x5b, 0x7b]) {
@@ -49,7 +49,7 @@ function depthOf(bytes: Buffer): number {
   return deepest;
 }
 
-/** `source`, which fails with 413 once it is longer than `bytesMax`. */
+/** `source`, but it fails with 413 once it is longer than `bytesMax`. */
 export function limited(source: Readable, bytesMax: number): Readable {
   let bytes = 0;
   const limiter = new Transform({
@@ -61,14 +61,14 @@ export function limited(source: Readable, bytesMax: number): Readable {
           new HttpProblem(
             413,
             "BODY_TOO_LARGE",
-            `the stream is longer than ${bytesMax} bytes; what came before is written`,
+            `the stream is longer than ${bytesMax} bytes; the lines before that are written`,
           ),
         );
     },
   });
   source.once("error", (error) => limiter.destroy(error));
   source.once("close", () => {
-    // The caller hung up: what waits for more must not wait for ever.
+    // The caller hung up: fail, so that no reader waits for more bytes.
     if (!source.readableEnded) limiter.destroy(new Error("the caller hung up"));
   });
   return source.pipe(limiter);

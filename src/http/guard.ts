@@ -4,23 +4,23 @@ import { HttpProblem } from "./problem.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import type { Access, HttpOptions } from "./route.ts";
 
-/** Requests with a wrong key, per address: guessing is hopeless, and need not be cheap either. */
+/** Requests without a valid key, per address. Guessing a key is hopeless; the limit keeps the attempts cheap for us. */
 const FAILURES_PER_SECOND = 5;
 const FAILURES_BURST = 50;
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
-/** Everybody, where no keys are asked for. */
+/** The identity of every caller where the service requires no keys. */
 const ANYBODY: Identity = { id: "anybody", scope: "admin", namespaces: null };
 
-/** Says who a request is from and whether it may pass, before its body is read. */
+/** Identifies the caller of a request and decides whether the request may pass, before its body is read. */
 export class Guard {
   readonly #keys: KeyRing | null;
   readonly #requests: RateLimiter;
   readonly #failures: RateLimiter;
   readonly #origins: ReadonlySet<string>;
 
-  /** @param keys null: no keys are asked for. */
+  /** @param keys null: the service requires no keys. */
   constructor(keys: KeyRing | null, options: HttpOptions) {
     this.#keys = keys;
     this.#requests = new RateLimiter(options.rateLimitPerSecond, options.rateLimitBurst);
@@ -36,10 +36,10 @@ export class Guard {
     if (waitMs > 0) throw tooMany(waitMs, "requests of this key");
     const { scope, everywhere = false } = access;
     if (!hasScope(identity, scope)) {
-      throw new HttpProblem(403, "FORBIDDEN", `the key's scope is ${identity.scope}, and ${scope} is needed`);
+      throw new HttpProblem(403, "FORBIDDEN", `the key's scope is ${identity.scope}, but the route needs ${scope}`);
     }
     if (everywhere && identity.namespaces !== null) {
-      const detail = "the key is bound to namespaces, and this concerns all of them";
+      const detail = "the key is bound to namespaces, but the route concerns all of them";
       throw new HttpProblem(403, "FORBIDDEN", detail);
     }
     const { namespace } = request.params as { namespace?: string };
@@ -57,25 +57,25 @@ export class Guard {
     const key = /^Bearer +(\S{1,256})$/i.exec(request.headers.authorization ?? "")?.[1];
     const identity = key === undefined ? null : await this.#keys.identify(key);
     if (identity !== null) return identity;
-    // A valid key passes whatever others do behind the same address.
+    // Only failures are limited by address: a valid key passes whatever other callers behind that address do.
     const waitMs = this.#failures.take(request.ip);
     if (waitMs > 0) throw tooMany(waitMs, "requests without a valid key");
     const detail =
-      key === undefined ? "a key is needed: Authorization: Bearer mns_…" : "the key is not known, or expired";
+      key === undefined ? "the request needs a key: Authorization: Bearer mns_…" : "the key is unknown or expired";
     throw new HttpProblem(401, "UNAUTHENTICATED", detail, {
       headers: { "www-authenticate": 'Bearer realm="mnemosync"' },
     });
   }
 
-  /** Without keys a page in the user's browser could call the service, by its loopback address or a name made to lead there. */
+  /** Without keys a page in the user's browser could call the service, by its loopback address or by DNS rebinding. */
   #refuseForeignPages(request: FastifyRequest): void {
     const { origin, host } = request.headers;
     const isForeign = origin !== undefined && !this.#origins.has(origin);
     if (isForeign || request.headers["sec-fetch-site"] === "cross-site") {
-      throw new HttpProblem(403, "FORBIDDEN", "pages of other origins may not call a service without keys");
+      throw new HttpProblem(403, "FORBIDDEN", "a service without keys refuses calls from pages of other origins");
     }
     if (host !== undefined && !LOOPBACK.test(host)) {
-      throw new HttpProblem(403, "FORBIDDEN", "a service without keys is called by its loopback address only");
+      throw new HttpProblem(403, "FORBIDDEN", "a service without keys accepts calls by its loopback address only");
     }
   }
 }

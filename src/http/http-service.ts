@@ -14,7 +14,7 @@ import type { HttpOptions, Service } from "./route.ts";
 
 export interface HttpServiceOptions {
   readonly http: HttpOptions;
-  /** Opens the stores. Called again after failures that may pass. */
+  /** Opens the stores. Called again after a retryable failure. */
   readonly connect: (signal: AbortSignal) => Promise<MemorySynchronizer>;
   readonly log: Log;
   /** Overrides `http.keysFile`. */
@@ -26,7 +26,7 @@ interface Server {
   readonly connections: OpenConnections;
 }
 
-/** Milliseconds between attempts to connect, at most; they begin at 200. */
+/** Longest pause between two attempts to connect, in milliseconds. The first one is 200. */
 const CONNECT_DELAY_MAX_MS = 5_000;
 
 const LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"];
@@ -36,9 +36,9 @@ const LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"];
  *
  *   new ──listen──► starting ──connect──► ready ──stop──► stopping ──► stopped (final)
  *
- * It listens before the stores are there: `/healthz` answers from the first moment, everything else says 503 until
- * `connect` is through. Call `connect` before awaiting `listen`: the stores' processes then work while the web framework
- * is loaded here.
+ * The server listens before the stores are connected: `/healthz` answers at once, every other route answers 503 until
+ * `connect` resolves. Call `connect` before awaiting `listen`: the processes of the stores then start while this process
+ * loads the web framework.
  */
 export class HttpService implements Service {
   readonly jobs = new Jobs();
@@ -58,12 +58,12 @@ export class HttpService implements Service {
     this.log = options.log;
   }
 
-  /** @throws {ConfigurationError} Nobody said who may call it. */
+  /** @throws {ConfigurationError} The options name neither keys nor `authentication: "none"`. */
   static async create(options: HttpServiceOptions): Promise<HttpService> {
     return new HttpService(options, await keyRing(options));
   }
 
-  /** The routes, for requests without a network, in tests. Twice is once. */
+  /** The server without a network, for tests. A second call returns the same one. */
   async load(): Promise<FastifyInstance> {
     return (await this.#load()).app;
   }
@@ -87,7 +87,7 @@ export class HttpService implements Service {
 
   openApi(): Promise<string> {
     this.#openApi ??= (async () => {
-      // Only here: few callers ask, and the generator takes 5 ms to load.
+      // Loaded on the first request: the generator must not slow the start.
       const [{ openApiDocument }, { ROUTE_GROUPS }] = await Promise.all([
         import("./openapi.ts"),
         import("./routes.ts"),
@@ -97,7 +97,7 @@ export class HttpService implements Service {
     return this.#openApi;
   }
 
-  /** @returns where it listens. @throws {ConfigurationError} The address cannot be had. */
+  /** @returns the address. @throws {ConfigurationError} The server cannot listen on the configured address. */
   async listen(): Promise<AddressInfo> {
     const { host, port } = this.#options.http;
     const app = await this.load();
@@ -110,14 +110,15 @@ export class HttpService implements Service {
   }
 
   /**
-   * Opens the stores, however long they stay away, and starts the background loops. Once only.
-   * @throws what cannot pass: wrong options, a database that is too new. @throws the reason of `signal`, or the stop's.
+   * Opens the stores, retries while they are unavailable, and starts the background loops. Call it once.
+   * @throws an error that a retry cannot mend: wrong options, a database that is too new. @throws the reason of `signal`,
+   *   or of the stop.
    */
   async connect(signal: AbortSignal): Promise<void> {
     const until = new LinkedAbort(signal);
     const forget = onAbort(this.#stop.signal, () => until.abort(this.#stop.signal.reason));
     this.#connecting = this.#connect(until.signal);
-    this.#connecting.catch(() => undefined); // Told below; a stop only waits for its end.
+    this.#connecting.catch(() => undefined); // The await below reports the error; a stop only waits for the end.
     try {
       await this.#connecting;
     } finally {
@@ -147,10 +148,10 @@ export class HttpService implements Service {
   }
 
   /**
-   * Requests under way finish, new ones are refused, jobs are cancelled, then the stores are closed. Takes twice
-   * `http.shutdownTimeoutMs` at most: once for the requests, whose connections are cut then, and once for the stores.
-   * Twice is once.
-   * @returns whether all of it was done in time. What was acknowledged is committed either way.
+   * Finishes the running requests, refuses new ones, cancels jobs, then closes the stores. Takes at most twice
+   * `http.shutdownTimeoutMs`: once for the requests, whose connections are cut afterwards, and once for the stores. A
+   * second call returns the same promise.
+   * @returns whether everything ended in time. Acknowledged writes are committed in either case.
    */
   stop(): Promise<boolean> {
     this.#stopped ??= this.#end();
@@ -160,14 +161,14 @@ export class HttpService implements Service {
   async #end(): Promise<boolean> {
     const { shutdownTimeoutMs } = this.#options.http;
     this.#stop.abort(new Error("the service is stopping"));
-    const server = await this.#loading?.catch(() => undefined); // Whoever loaded it was told why it is not there.
+    const server = await this.#loading?.catch(() => undefined); // The caller of load() got the error.
     const inTime = await this.#within(shutdownTimeoutMs, "requests", async () => {
       server?.connections.drain();
       await Promise.all([this.jobs.close(), server?.app.close()]);
     });
     if (!inTime) server?.connections.destroy();
     const closed = await this.#within(shutdownTimeoutMs, "stores", async () => {
-      await this.#connecting?.catch(() => undefined); // Its caller was told.
+      await this.#connecting?.catch(() => undefined); // The caller of connect() got the error.
       await this.#sync?.close();
     });
     return inTime && closed;
@@ -175,7 +176,7 @@ export class HttpService implements Service {
 
   #load(): Promise<Server> {
     this.#loading ??= (async () => {
-      // Only now: it takes as long to load as the stores take to connect.
+      // Loaded here: the framework takes as long to load as the stores take to connect.
       const { createServer } = await import("./server.ts");
       const app = createServer({
         http: this.#options.http,
@@ -203,12 +204,12 @@ async function keyRing({ http, keys, log }: HttpServiceOptions): Promise<KeyRing
   if (http.authentication === "none") {
     if (LOOPBACK_HOSTS.includes(http.host)) return null;
     throw new ConfigurationError(
-      `http.authentication is none, and http.host is ${http.host}: without keys the service listens on 127.0.0.1 only`,
+      `http.authentication is none and http.host is ${http.host}: without keys the service listens on 127.0.0.1 only`,
     );
   }
   if (http.keysFile !== undefined) return await KeyRing.fromFile(http.keysFile, { log });
   throw new ConfigurationError(
-    "it is not said who may call the service: name a file of keys with http.keysFile (make one with `mnemosync key`), " +
-      "or set http.authentication to none for use from this machine only",
+    "the settings do not say which callers are allowed: name a file of keys with http.keysFile (make one with " +
+      "`mnemosync key`), or set http.authentication to none for calls from this machine only",
   );
 }

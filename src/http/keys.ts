@@ -8,7 +8,7 @@ export const SCOPES = ["read", "write", "admin"] as const;
 /** What a key may do. Each includes the ones before it. */
 export type Scope = (typeof SCOPES)[number];
 
-/** Who sent a request. */
+/** The caller of a request. */
 export interface Identity {
   /** Names the key in logs and rate limits. */
   readonly id: string;
@@ -108,7 +108,7 @@ export class KeyRing {
       this.#stamp = stamp;
       this.#log.info({ keys: keys.length }, "http.keys_read");
     } catch (error) {
-      // Half a file is no reason to lock everybody out; the next look may find it whole.
+      // A half-written file must not lock all callers out: the old keys stay, and the next look may find the file whole.
       this.#log.error({ error: (error as Error).message }, "http.keys_not_read");
     }
   }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
 
-/** What the service itself refuses, beside the library's codes. */
+/** Codes of the service, in addition to the codes of the library. */
 export type HttpErrorCode =
   | "MALFORMED_REQUEST"
   | "UNAUTHENTICATED"
@@ -19,7 +19,7 @@ export type HttpErrorCode =
 
 export const MEDIA_TYPE_PROBLEM = "application/problem+json";
 
-/** RFC 9457. `code` is stable, and what programs branch on; `detail` is for people. */
+/** RFC 9457. Programs branch on `code`, which is stable; `detail` is for people. */
 export const problemSchema = z
   .looseObject({
     type: z.string().describe("A URN that names the code"),
@@ -32,7 +32,7 @@ export const problemSchema = z
   })
   .meta({ id: "Problem", description: "What went wrong (RFC 9457)" });
 
-/** An answer that is a refusal. */
+/** A request that the service refuses, as an answer. */
 export class HttpProblem extends Error {
   readonly status: number;
   readonly code: ErrorCode | HttpErrorCode;
@@ -56,7 +56,7 @@ export class HttpProblem extends Error {
   }
 }
 
-/** Every code of the library has its status; a new one does not compile without. */
+/** The status of every code of the library. A new code without a status does not compile. */
 const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   VALIDATION: 422,
   VERSION_CONFLICT: 409,
@@ -95,7 +95,7 @@ const TITLES: Readonly<Record<number, string>> = {
   504: "Gateway Timeout",
 };
 
-/** Codes for what fastify refuses before a handler runs. */
+/** Codes for requests that fastify refuses before a handler runs. */
 const FRAMEWORK_CODES: Readonly<Record<number, HttpErrorCode>> = {
   408: "REQUEST_TIMEOUT",
   413: "BODY_TOO_LARGE",
@@ -103,7 +103,7 @@ const FRAMEWORK_CODES: Readonly<Record<number, HttpErrorCode>> = {
   503: "NOT_READY",
 };
 
-/** Any failure as an answer. What is no error of ours tells nothing of its message: it may hold anything. */
+/** Any failure as an answer. The message of a foreign error stays in the log: it may hold anything. */
 export function asProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (error instanceof MnemosyncError) return libraryProblem(error);
@@ -112,7 +112,7 @@ export function asProblem(error: unknown): HttpProblem {
     const code = FRAMEWORK_CODES[status] ?? "MALFORMED_REQUEST";
     return new HttpProblem(status, code, (error as Error).message, { retryable: status === 503 });
   }
-  return new HttpProblem(500, "INTERNAL", "a defect of the service; its log tells more under this request's id");
+  return new HttpProblem(500, "INTERNAL", "a defect of the service: see its log under the id of this request");
 }
 
 function libraryProblem(error: MnemosyncError): HttpProblem {

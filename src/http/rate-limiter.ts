@@ -12,12 +12,12 @@ export class RateLimiter {
     this.#now = now;
   }
 
-  /** Takes one request of `sender`. @returns 0 when it may pass, else the milliseconds until one may. */
+  /** Counts one request of `sender`. @returns 0: it may pass; otherwise the milliseconds until one may. */
   take(sender: string): number {
     const now = this.#now();
     const bucket = this.#buckets.get(sender) ?? { tokens: this.#burst, at: now };
     const tokens = Math.min(this.#burst, bucket.tokens + ((now - bucket.at) / 1_000) * this.#perSecond);
-    // Set anew, so that the map's first entry is the one that was quiet for longest.
+    // Deleted and set again, so that the first entry of the map is the sender that was idle for longest.
     this.#buckets.delete(sender);
     this.#buckets.set(sender, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
     if (this.#buckets.size > SENDERS_MAX) {
@@ -28,5 +28,5 @@ export class RateLimiter {
   }
 }
 
-/** Senders remembered. Beyond it the one that was quiet for longest starts anew. */
+/** Buckets that are kept. Beyond it the sender that was idle for longest gets a new, full bucket. */
 const SENDERS_MAX = 10_000;

@@ -50,7 +50,7 @@ export interface ResponseDescription {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Who may call a route: anybody, or a key with a scope; `everywhere`: only a key that is bound to no namespace. */
+/** The callers of a route: everyone, or keys with a scope; `everywhere`: only keys that are bound to no namespace. */
 export type Access = "public" | { readonly scope: Scope; readonly everywhere?: boolean };
 
 /** Access of routes that concern all namespaces and change how the service works. */

@@ -18,7 +18,7 @@ declare module "fastify" {
 export interface ServerOptions {
   readonly http: HttpOptions;
   readonly service: Service;
-  /** Null: no keys are asked for. */
+  /** Null: the service requires no keys. */
   readonly keys: KeyRing | null;
   /** @default all groups of the service */
   readonly groups?: readonly RouteGroup[];
@@ -159,7 +159,7 @@ async function answer(
   return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
 }
 
-/** @throws {HttpProblem} 400 for what the address says, 422 for what the body says, naming the field. */
+/** @throws {HttpProblem} 400 for a field of the address, 422 for a field of the body, with the path of the field. */
 function check(schema: z.ZodType | undefined, value: unknown, status: 400 | 422): unknown {
   if (schema === undefined) return undefined;
   const parsed = schema.safeParse(value);
@@ -185,7 +185,7 @@ function sendProblem(service: Service, error: unknown, request: FastifyRequest, 
     .send(JSON.stringify(problemDocument(problem, request.id)));
 }
 
-/** The caller's own id where it is one that can stand in a log, else a new one. */
+/** The caller's request id where it is safe to log, otherwise a new one. */
 function requestIdOf(header: string | string[] | undefined): string {
   return typeof header === "string" && /^[A-Za-z0-9._-]{1,64}$/.test(header) ? header : newUlid();
 }

@@ -1,22 +1,22 @@
-/** A reading and how old it is. */
+/** A reading and its age. */
 export interface Aged<T> {
   readonly value: T;
-  /** Milliseconds since it was begun. */
+  /** Milliseconds since the reading began. */
   readonly ageMs: number;
 }
 
 /** Milliseconds for which a reading counts as new. */
 const FRESH_MS = 1_000;
-/** Part of the time that readings may take up, at most: those that take long are made less often. */
+/** Largest share of time that readings may take: slow readings are made less often. */
 const SHARE_MAX = 1 / 20;
-/** A reading is not put off for longer than this, however long it takes. */
+/** Longest time for which a reading counts as new, however slow readings are. */
 const FRESH_MAX_MS = 15_000;
-/** Milliseconds for which a reading that is no longer new is still shown while the next one is made. */
+/** Milliseconds for which an older reading is still served while the next one is made. */
 const STALE_MS = 5_000;
 
 /**
- * An answer that takes counting, shared by all who ask: however many there are, it is read once at a time. Who comes soon
- * after the last reading is not kept waiting for the next one, and sees what is a few seconds old at most.
+ * Shares an expensive reading between concurrent callers: one reading runs at a time. Serves a cached reading while it
+ * refreshes (stale-while-revalidate), so that a caller soon after the last reading does not wait.
  */
 export class SharedReading<T> {
   readonly #read: () => Promise<T>;
@@ -30,14 +30,14 @@ export class SharedReading<T> {
     this.#now = now;
   }
 
-  /** @throws what the reading throws, when there is none to show. */
+  /** @throws the error of the reading, where there is no cached one to serve. */
   async get(): Promise<Aged<T>> {
     if (this.#last === null) return await this.#readOnce();
     const { value, begunAt, tookMs } = this.#last;
     const freshMs = Math.min(Math.max(FRESH_MS, tookMs / SHARE_MAX), FRESH_MAX_MS);
     const ageMs = this.#now() - begunAt;
     if (ageMs >= freshMs + STALE_MS) return await this.#readOnce();
-    // A failure is told to those who come once this one is too old.
+    // A failure is reported to the callers that come after the cached reading has expired.
     if (ageMs >= freshMs) this.#readOnce().catch(() => undefined);
     return { value, ageMs };
   }
