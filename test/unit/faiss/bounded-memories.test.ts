@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { RecentPublishes } from "../../../src/stores/faiss/client/recent-publishes.ts";
 import type { StagedBlock } from "../../../src/stores/faiss/host/flat-space.ts";
 import { HeldBatches } from "../../../src/stores/faiss/host/held-batches.ts";
-import type { WireChange } from "../../../src/stores/faiss/protocol/messages.ts";
+import type { WireChange } from "../../../src/stores/faiss/protocol/wire-change.ts";
 import {
   ChangeCursor,
   type PackedChanges,

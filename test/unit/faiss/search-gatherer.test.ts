@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SearchGatherer } from "../../../src/stores/faiss/client/search-gatherer.ts";
-import type { SearchHit } from "../../../src/stores/faiss/protocol/messages.ts";
+import type { SearchHit } from "../../../src/stores/faiss/protocol/search-hit.ts";
 
 /** Answers when told to; a hit's id names the vector and k. */
 class FakeHost {

@@ -23,10 +23,11 @@ import type {
 } from "../../projection.ts";
 import type { ProjectionTraits } from "../../traits.ts";
 import type { CatchUpProgress, FaissOptions } from "../options.ts";
-import type { HostStatistics, SearchHit, WireKeyedEntry } from "../protocol/messages.ts";
+import type { HostStatistics, WireKeyedEntry } from "../protocol/messages.ts";
 import { exactScore, projectChecked } from "../protocol/metric.ts";
 import { packChanges } from "../protocol/packed-changes.ts";
 import { removeAbandonedScratch } from "../protocol/scratch.ts";
+import type { SearchHit } from "../protocol/search-hit.ts";
 import { withBlocks } from "../protocol/vector-blocks.ts";
 import { readEntries, storedEntry, vectorFlaw, wireReplacement } from "../protocol/wire-entries.ts";
 import { type ResolvedFaissOptions, resolveOptions } from "../settings.ts";

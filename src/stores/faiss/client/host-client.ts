@@ -4,7 +4,8 @@ import { backoffMs } from "../../../runtime/backoff.ts";
 import { untilAborted } from "../../../runtime/deadline.ts";
 import { LinkedAbort } from "../../../runtime/linked-abort.ts";
 import type { Log } from "../../../runtime/log.ts";
-import { abortError, type HostConnection } from "./host-connection.ts";
+import { abortError } from "./abort-error.ts";
+import type { HostConnection } from "./host-connection.ts";
 
 export type HostState = "starting" | "recovering" | "ready" | "crashed" | "closed";
 

@@ -1,19 +1,12 @@
 import { type ChildProcess, fork } from "node:child_process";
-import {
-  AbortedError,
-  ConfigurationError,
-  InternalError,
-  type MnemosyncError,
-  StoreRefusedError,
-  StoreUnavailableError,
-} from "../../../domain/errors.ts";
-import { isTimeout } from "../../../runtime/deadline.ts";
+import { ConfigurationError, InternalError, StoreRefusedError, StoreUnavailableError } from "../../../domain/errors.ts";
 import type { Log } from "../../../runtime/log.ts";
 import { onAbort } from "../../../runtime/on-abort.ts";
 import { BlockFiles } from "../protocol/block-files.ts";
 import type { Arguments, HostErrorCode, HostMessage, HostRequest, Operation, Result } from "../protocol/messages.ts";
 import { unpackHits } from "../protocol/packed-hits.ts";
 import { createScratch, removeScratch } from "../protocol/scratch.ts";
+import { abortError } from "./abort-error.ts";
 import { hostProgram } from "./host-programs.ts";
 import { SearchGatherer, type SearchMany } from "./search-gatherer.ts";
 
@@ -170,13 +163,6 @@ export class HostConnection {
     if ("error" in message) call?.reject(errorFor(message.error.code, message.error.message));
     else call?.resolve(message.result);
   }
-}
-
-/** What a caller is told whose signal fired. */
-export function abortError(what: string, signal: AbortSignal): MnemosyncError {
-  const cause = signal.reason;
-  if (isTimeout(signal)) return new StoreUnavailableError("faiss", `no answer to ${what} in time`, { cause });
-  return new AbortedError(`faiss ${what}`, { cause });
 }
 
 function ended(operation: string, cause?: Error): StoreUnavailableError {

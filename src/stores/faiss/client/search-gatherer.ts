@@ -1,7 +1,7 @@
 import { StoreUnavailableError } from "../../../domain/errors.ts";
 import { onAbort } from "../../../runtime/on-abort.ts";
-import type { SearchHit } from "../protocol/messages.ts";
-import { abortError } from "./host-connection.ts";
+import type { SearchHit } from "../protocol/search-hit.ts";
+import { abortError } from "./abort-error.ts";
 
 /** One call is answered while the next one is already with the host; what comes meanwhile is gathered. */
 const IN_FLIGHT_MAX = 2;

@@ -5,7 +5,7 @@ import { scoreOf, type VectorShape } from "../protocol/metric.ts";
 import { dropped, type Faiss, type FaissIndex, type FaissIndexClass } from "./faiss.ts";
 import { checkArgument, HostError } from "./host-error.ts";
 import type { ScratchSpace } from "./scratch-space.ts";
-import type { SlotHit } from "./vector-segments.ts";
+import type { SlotHit } from "./slot-hit.ts";
 
 /**
  * Up to this many floats `add(number[])` is as fast as a block file: measured 0.07 ms each way for one vector of 384-d,

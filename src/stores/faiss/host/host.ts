@@ -8,10 +8,10 @@ import type {
   Operation,
   Result,
   WireBlock,
-  WireChange,
 } from "../protocol/messages.ts";
 import type { VectorShape } from "../protocol/metric.ts";
 import { type PackedChanges, packedFlaw, packWireChanges } from "../protocol/packed-changes.ts";
+import type { WireChange } from "../protocol/wire-change.ts";
 import { loadSnapshot, writeSnapshot } from "../snapshots/snapshot.ts";
 import { SnapshotFolder } from "../snapshots/snapshot-folder.ts";
 import { SnapshotRejection } from "../snapshots/snapshot-manifest.ts";

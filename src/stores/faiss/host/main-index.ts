@@ -3,7 +3,7 @@ import { exactScore } from "../protocol/metric.ts";
 import type { HeldFile } from "../snapshots/held-file.ts";
 import { dropped, type FaissIndex } from "./faiss.ts";
 import type { FlatSpace } from "./flat-space.ts";
-import type { SlotHit } from "./vector-segments.ts";
+import type { SlotHit } from "./slot-hit.ts";
 
 /** Bytes of exact vectors that are read at a time. */
 const SCAN_BYTES = 1024 * 1024;

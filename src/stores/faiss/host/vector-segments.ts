@@ -2,6 +2,7 @@ import { dropped, type FaissIndex } from "./faiss.ts";
 import type { FlatSpace, StagedBlock } from "./flat-space.ts";
 import type { MainIndex } from "./main-index.ts";
 import type { SegmentViews } from "./segment-views.ts";
+import type { SlotHit } from "./slot-hit.ts";
 
 /**
  * A segment of this size takes no more rows. Cutting a namespace into segments bounds what one write can cost (FAISS
@@ -20,11 +21,6 @@ export interface Segment {
   dead: number;
   /** Takes no more rows: a rebuild reads it. */
   sealed: boolean;
-}
-
-export interface SlotHit {
-  readonly slot: number;
-  readonly score: number;
 }
 
 /**

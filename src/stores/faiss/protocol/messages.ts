@@ -2,15 +2,7 @@ import type { FeedCursor } from "../../../domain/change-source.ts";
 import type { Metric } from "./metric.ts";
 import type { PackedChanges } from "./packed-changes.ts";
 import type { PackedHits } from "./packed-hits.ts";
-
-/** A memory and a version, without its vector. */
-export interface WireChange {
-  readonly namespace: string;
-  readonly memoryId: string;
-  readonly version: number;
-  /** Hex; null where this version has no vector: a tombstone, or a memory without an embedding. */
-  readonly checksum: string | null;
-}
+import type { WireChange } from "./wire-change.ts";
 
 /** Vectors of one namespace: a row for each change of that namespace with a checksum, in the order of the changes. */
 export interface WireBlock {
@@ -32,15 +24,6 @@ export interface WireReplacement {
   readonly memoryId: string;
   readonly found: WireEntry | null;
   readonly change: WireChange | null;
-}
-
-/** One result of a search. */
-export interface SearchHit {
-  readonly memoryId: string;
-  readonly version: number;
-  readonly checksum: string;
-  /** Higher is nearer: cosine similarity in [-1, 1], the dot product, or minus the Euclidean distance, by metric. */
-  readonly score: number;
 }
 
 export interface HostConfiguration {

@@ -1,6 +1,6 @@
 import { StoreRefusedError } from "../../../domain/errors.ts";
 import type { MemoryChange } from "../../../domain/memory.ts";
-import type { WireChange } from "./messages.ts";
+import type { WireChange } from "./wire-change.ts";
 
 /**
  * Changes in columns. One object per change cost ten times as much on the way to the host: the structured clone names

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { SearchHit } from "./messages.ts";
+import type { SearchHit } from "./search-hit.ts";
 
 /** Results of searches in columns: a hundred thousand objects would keep the event loop for a quarter of a second. */
 export interface PackedHits {

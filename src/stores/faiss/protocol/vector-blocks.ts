@@ -3,8 +3,9 @@ import { StoreRefusedError, ValidationError } from "../../../domain/errors.ts";
 import type { MemoryChange } from "../../../domain/memory.ts";
 import type { BlockFile, BlockFiles } from "./block-files.ts";
 import type { FlatBlock } from "./flat-block.ts";
-import type { WireBlock, WireChange } from "./messages.ts";
+import type { WireBlock } from "./messages.ts";
 import { projectInto, type VectorShape } from "./metric.ts";
+import type { WireChange } from "./wire-change.ts";
 
 /**
  * Blocks up to this size travel inside the message: 100 vectors of 384-d took 1.9 ms so, and 2.6 ms by a file; 500 took

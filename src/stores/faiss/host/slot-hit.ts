@@ -1,0 +1,4 @@
+export interface SlotHit {
+  readonly slot: number;
+  readonly score: number;
+}
