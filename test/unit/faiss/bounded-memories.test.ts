@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import { RecentPublishes } from "../../../src/stores/faiss/client/recent-publishes.ts";
 import type { StagedBlock } from "../../../src/stores/faiss/host/flat-space.ts";
 import { HeldBatches } from "../../../src/stores/faiss/host/held-batches.ts";
-import type { WireChange } from "../../../src/stores/faiss/protocol/wire-change.ts";
 import {
   ChangeCursor,
   type PackedChanges,
@@ -10,6 +9,7 @@ import {
   packWireChanges,
   rowsByNamespace,
 } from "../../../src/stores/faiss/protocol/packed-changes.ts";
+import type { WireChange } from "../../../src/stores/faiss/protocol/wire-change.ts";
 import { resolveOptions } from "../../../src/stores/faiss/settings.ts";
 
 const change = (memoryId: string, version = 1): WireChange => ({
