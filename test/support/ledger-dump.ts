@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import postgres from "postgres";
+import type { TestContext } from "vitest";
+import { postgresUrl } from "./services.ts";
+import { createTestDatabase } from "./template-database.ts";
+
+/** Below which a fresh server's transaction ids may be; the dumps' are about 800. */
+const XID_MIN = 1_000;
+
+/**
+ * A database with the ledger that `test/data/<name>.sql` holds, as the older program left it: see
+ * `scripts/write-old-ledger.mjs`. It is gone when the test has ended.
+ */
+export async function loadLedger(t: TestContext, name: string): Promise<{ url: string; sql: postgres.Sql }> {
+  const database = await createTestDatabase(postgresUrl(), { empty: true });
+  const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
+  t.onTestFinished(async () => {
+    await sql.end({ timeout: 1 });
+    await database.drop();
+  });
+  await passTransactionIds(sql);
+  await sql.unsafe(readFileSync(new URL(`../data/${name}.sql`, import.meta.url), "utf8"));
+  return { url: database.url, sql };
+}
+
+/**
+ * A migration finds the ledger in the server that wrote it, past every transaction id in it. A fresh server of a test run
+ * may not be there yet, and then its change feed would hold those rows back.
+ */
+async function passTransactionIds(sql: postgres.Sql): Promise<void> {
+  const [row] = await sql<{ xid: string }[]>`select pg_snapshot_xmax(pg_current_snapshot())::text as xid`;
+  const missing = Math.max(0, XID_MIN - Number(row?.xid));
+  for (let count = 0; count < missing; count++) await sql`select pg_current_xact_id()`;
+}
+
+/** All rows of all tables of the schema, by table, each row as JSON by column; `except` names tables that are left out. */
+export async function readTables(
+  sql: postgres.Sql,
+  except: readonly string[] = [],
+): Promise<Map<string, Record<string, unknown>[]>> {
+  const tables = await sql<{ name: string }[]>`
+    select table_name as name from information_schema.tables
+    where table_schema = 'mnemosync' and table_type = 'BASE TABLE' order by 1`;
+  const found = new Map<string, Record<string, unknown>[]>();
+  for (const { name } of tables.filter((table) => !except.includes(table.name))) {
+    const rows = await sql.unsafe<{ row: Record<string, unknown> }[]>(
+      `select to_jsonb(t) as row from mnemosync.${name} t order by to_jsonb(t)::text`,
+    );
+    found.set(
+      name,
+      rows.map(({ row }) => row),
+    );
+  }
+  return found;
+}
