@@ -1,163 +1,201 @@
-import { EventEmitter } from "node:events";
-import { HttpProblem } from "../http/problem.ts";
-import { MnemosyncError, NotFoundError } from "../index.ts";
-import { newUlid } from "../runtime/ulid.ts";
+import { ConfigurationError, InternalError, NotFoundError } from "../domain/errors.ts";
+import type { JobRow } from "../ledger/job-statements.ts";
+import { pause } from "../runtime/deadline.ts";
+import { onAbort } from "../runtime/on-abort.ts";
+import { hasEnded, type Job, parseJob } from "./job.ts";
+import type { JobKinds } from "./job-kind.ts";
+import type { JobRunner } from "./job-runner.ts";
+import type { JobStore } from "./job-store.ts";
+import { newJob } from "./new-job.ts";
+import { encodeJson, PAYLOAD_BYTES_MAX } from "./payload.ts";
+import { keptRhythm, nextDue, type Rhythm } from "./rhythm.ts";
 
-export type JobKind = "check" | "repair";
+/** Whether a job was made. `running`: another open job excludes it. `full`: there is no room; try again later. */
+export type StartOutcome =
+  | { readonly outcome: "started"; readonly job: Job }
+  | { readonly outcome: "running"; readonly job: Job }
+  | { readonly outcome: "full" };
 
-/** running ──► done | failed | cancelled (all final) */
-export type JobState = "running" | "done" | "failed" | "cancelled";
-
-/** Work that outlives its request. */
-export interface Job {
-  readonly id: string;
-  readonly kind: JobKind;
-  readonly state: JobState;
-  /** Figures by name; which ones depends on the kind. */
-  readonly progress: Readonly<Record<string, number>>;
-  readonly startedAt: string;
-  readonly endedAt: string | null;
-  readonly error: { readonly code: string; readonly message: string } | null;
-  /** The outcome, as the kind has it; null until it is done. */
-  readonly result: unknown;
+/** When a kind of job runs by itself. */
+export interface Schedule {
+  readonly name: string;
+  readonly kind: string;
+  readonly input: unknown;
+  readonly rhythm: Rhythm;
+  /** ISO-8601, by the server's clock. In the past: as soon as the previous run has ended. */
+  readonly dueAt: string;
+  readonly lastJobId: string | null;
 }
 
-/** Ended jobs that are remembered. */
-const KEPT_MAX = 50;
+/** Schedules at most. */
+const SCHEDULES_MAX = 1_000;
+const LIST_MAX = 1_000;
+/** Milliseconds between two looks at a job that runs on another node. */
+const LOOK_MS = 1_000;
 
-interface Entry {
-  job: Job;
-  /** What the outcome is made from, for a repair of what a check found. Not shown. */
-  outcome: unknown;
-  readonly abort: AbortController;
-  readonly done: Promise<void>;
-}
-
-/** One check or repair at a time, and the last ones with what came of them. In memory: a restart forgets them. */
+/** Makes jobs, and tells of those of all nodes. They are kept in the ledger: a restart forgets none. */
 export class Jobs {
-  readonly #entries = new Map<string, Entry>();
-  readonly #events = new EventEmitter<Record<string, [Job]>>().setMaxListeners(0);
-  readonly #now: () => Date;
+  readonly #store: JobStore;
+  readonly #kinds: JobKinds;
+  readonly #runner: JobRunner;
 
-  constructor(now: () => Date = () => new Date()) {
-    this.#now = now;
+  constructor(parts: { store: JobStore; kinds: JobKinds; runner: JobRunner }) {
+    this.#store = parts.store;
+    this.#kinds = parts.kinds;
+    this.#runner = parts.runner;
+  }
+
+  /** Makes a job and runs it on this node, at once. @throws {ValidationError} {ConfigurationError} {ClosedError} */
+  async start(kind: string, input: unknown = {}, signal: AbortSignal = never()): Promise<StartOutcome> {
+    const job = newJob(this.#kinds.get(kind), input);
+    return this.#outcome(await this.#runner.begin(job, signal));
+  }
+
+  /** Makes a job for the first node that has room and, where it needs one, the store. @throws as `start` */
+  async enqueue(kind: string, input: unknown = {}, signal: AbortSignal = never()): Promise<StartOutcome> {
+    const job = newJob(this.#kinds.get(kind), input);
+    const outcome = this.#outcome(await this.#store.insert(job, null, signal));
+    this.#runner.wake();
+    return outcome;
+  }
+
+  /** Newest first, without results: together they may be large. */
+  async list(options: { limit?: number; signal?: AbortSignal } = {}): Promise<Job[]> {
+    const { limit = 100, signal = never() } = options;
+    const rows = await this.#store.list(Math.min(Math.max(1, limit), LIST_MAX), signal);
+    return rows.map((row) => this.#withLatest(row));
+  }
+
+  /** @throws {NotFoundError} Unknown, or no longer kept. */
+  async get(id: string, signal: AbortSignal = never()): Promise<Job> {
+    const row = await this.#store.read(id, signal);
+    if (row === null) throw new NotFoundError(`there is no job ${JSON.stringify(id)}: it may no longer be kept`);
+    return this.#withLatest(row);
+  }
+
+  /** The result of a job that is done, checked against its kind's schema; null of any other one. @throws {NotFoundError} */
+  resultOf(job: Job): unknown {
+    if (job.state !== "done") return null;
+    const parsed = this.#kinds.get(job.kind).resultSchema.safeParse(job.result);
+    if (parsed.success) return parsed.data;
+    throw new InternalError(`the result of job ${job.id} can't be read back`, { cause: parsed.error });
   }
 
   /**
-   * @param show makes what is shown of the outcome.
-   * @throws {HttpProblem} 409 while another job runs.
+   * Asks a job to stop, on whichever node it runs, and waits until it has. No effect on one that has ended.
+   * @throws {NotFoundError} @throws the reason of `signal`, while the job goes on stopping.
    */
-  start<Outcome>(
-    kind: JobKind,
-    work: (signal: AbortSignal, progress: (figures: Record<string, number>) => void) => Promise<Outcome>,
-    show: (outcome: Outcome) => unknown,
-  ): Job {
-    const running = [...this.#entries.values()].find(({ job }) => job.state === "running");
-    if (running !== undefined) {
-      throw new HttpProblem(
-        409,
-        "JOB_RUNNING",
-        `${running.job.kind} ${running.job.id} is running: wait, or cancel it`,
-        {
-          retryable: true,
-          members: { jobId: running.job.id },
-        },
-      );
+  async cancel(id: string, signal: AbortSignal = never()): Promise<Job> {
+    for (;;) {
+      const waiting = this.#nextChange(id, signal); // From before the look, so that no change falls between.
+      try {
+        // Again each time: it also ends a job whose node is found to be gone meanwhile.
+        const row = await this.#store.cancel(id, signal);
+        if (row === null) throw new NotFoundError(`there is no job ${JSON.stringify(id)}: it may no longer be kept`);
+        const job = this.#withLatest(row);
+        if (hasEnded(job)) return job;
+        this.#runner.cancel(id);
+        await waiting.done;
+        signal.throwIfAborted();
+      } finally {
+        waiting.end();
+      }
     }
-    const id = newUlid();
-    const abort = new AbortController();
-    const job: Job = {
-      id,
-      kind,
-      state: "running",
-      progress: {},
-      startedAt: this.#now().toISOString(),
-      endedAt: null,
-      error: null,
-      result: null,
-    };
-    const done = this.#run(id, work, show, abort.signal);
-    this.#entries.set(id, { job, outcome: undefined, abort, done });
-    this.#forgetOld();
-    return job;
   }
 
-  /** Newest first. */
-  list(): Job[] {
-    return [...this.#entries.values()].map(({ job }) => job).reverse();
+  /**
+   * A job as it is, then each change, until it has ended or `signal` fires. Figures of a job of another node come with a
+   * delay of two seconds at most.
+   * @throws {NotFoundError}
+   */
+  async *changes(id: string, signal: AbortSignal = never()): AsyncGenerator<Job, void, undefined> {
+    let told = "";
+    let job = null as Job | null;
+    while (!signal.aborted) {
+      const waiting = this.#nextChange(id, signal); // From before the look, so that no change falls between.
+      try {
+        const progress = this.#runner.progressOf(id);
+        // What runs here tells its figures itself: the ledger is asked how it began and ended.
+        job = job === null || progress === null ? await this.get(id, signal) : { ...job, progress };
+        const text = JSON.stringify([job.state, job.progress]);
+        if (text !== told) yield job;
+        told = text;
+        if (hasEnded(job)) return;
+        await waiting.done;
+      } finally {
+        waiting.end();
+      }
+    }
   }
 
-  /** @throws {NotFoundError} */
-  get(id: string): Job {
-    return this.#entry(id).job;
-  }
-
-  /** What the job found, for another one to go on from; undefined unless it is done. @throws {NotFoundError} */
-  outcome(id: string): unknown {
-    return this.#entry(id).outcome;
-  }
-
-  /** Asks the job to stop. No effect on one that has ended. @throws {NotFoundError} */
-  async cancel(id: string): Promise<Job> {
-    const entry = this.#entry(id);
-    entry.abort.abort(new Error("cancelled"));
-    await entry.done;
-    return entry.job;
-  }
-
-  /** Tells each change until the last one. @returns stops telling. */
-  watch(id: string, listener: (job: Job) => void): () => void {
-    this.#entry(id);
-    this.#events.on(id, listener);
-    return () => this.#events.off(id, listener);
-  }
-
-  /** Cancels what runs, and waits for it. */
-  async close(): Promise<void> {
-    for (const { abort } of this.#entries.values()) abort.abort(new Error("the service is stopping"));
-    await Promise.all([...this.#entries.values()].map(({ done }) => done));
-  }
-
-  async #run<Outcome>(
-    id: string,
-    work: (signal: AbortSignal, progress: (figures: Record<string, number>) => void) => Promise<Outcome>,
-    show: (outcome: Outcome) => unknown,
-    signal: AbortSignal,
+  /**
+   * Has a kind of job run by itself, on one node of all. Replaces a schedule of that name; the same schedule again keeps its
+   * beat. The runs of one schedule never overlap. A run that was missed, however often, happens once.
+   * @throws {ValidationError} {ConfigurationError}
+   */
+  async schedule(
+    name: string,
+    schedule: { kind: string; input?: unknown; rhythm: Rhythm },
+    signal: AbortSignal = never(),
   ): Promise<void> {
-    await Promise.resolve(); // The entry is there from here on.
-    try {
-      const outcome = await work(signal, (progress) => this.#change(id, { progress }));
-      const entry = this.#entries.get(id);
-      if (entry !== undefined) entry.outcome = outcome;
-      this.#end(id, { state: "done", result: show(outcome) });
-    } catch (error) {
-      if (signal.aborted) return this.#end(id, { state: "cancelled" });
-      const code = error instanceof MnemosyncError ? error.code : "INTERNAL";
-      this.#end(id, { state: "failed", error: { code, message: (error as Error).message } });
+    const { input } = newJob(this.#kinds.get(schedule.kind), schedule.input ?? {});
+    encodeJson("input", JSON.parse(input), PAYLOAD_BYTES_MAX.input);
+    if (!/^[\w.:-]{1,128}$/.test(name)) {
+      throw new ConfigurationError(`schedule ${JSON.stringify(name)}: expected 1 to 128 of A-Z a-z 0-9 _ . : -`);
     }
-  }
-
-  #end(id: string, change: Partial<Job>): void {
-    this.#change(id, { ...change, endedAt: this.#now().toISOString() });
-  }
-
-  #change(id: string, change: Partial<Job>): void {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return;
-    entry.job = { ...entry.job, ...change };
-    this.#events.emit(id, entry.job);
-  }
-
-  #entry(id: string): Entry {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) throw new NotFoundError(`there is no job ${JSON.stringify(id)}: it may be forgotten`);
-    return entry;
-  }
-
-  #forgetOld(): void {
-    for (const [id, { job }] of this.#entries) {
-      if (this.#entries.size <= KEPT_MAX) return;
-      if (job.state !== "running") this.#entries.delete(id);
+    const existing = await this.#store.listSchedules(SCHEDULES_MAX, signal);
+    if (existing.length >= SCHEDULES_MAX && !existing.some((other) => other.name === name)) {
+      throw new ConfigurationError(`there are ${existing.length} schedules, and ${SCHEDULES_MAX} is the limit`);
     }
+    const rhythm = await keptRhythm(schedule.rhythm);
+    await this.#store.putSchedule(
+      { name, kind: schedule.kind, input, ...rhythm },
+      (now) => nextDue(rhythm, null, now),
+      signal,
+    );
   }
+
+  /** @returns false when there is no schedule of that name. A job that it made goes on. */
+  async unschedule(name: string, signal: AbortSignal = never()): Promise<boolean> {
+    return await this.#store.dropSchedule(name, signal);
+  }
+
+  async schedules(signal: AbortSignal = never()): Promise<Schedule[]> {
+    const rows = await this.#store.listSchedules(SCHEDULES_MAX, signal);
+    return rows.map(({ name, kind, input, intervalMs, cron, timeZone, dueAt, lastJobId }) => ({
+      name,
+      kind,
+      input: JSON.parse(input) as unknown,
+      rhythm: cron === null ? { everyMs: intervalMs ?? 0 } : { cron, timeZone: timeZone ?? "UTC" },
+      dueAt: new Date(Math.floor(dueAt)).toISOString(),
+      lastJobId,
+    }));
+  }
+
+  #outcome(inserted: { made: JobRow } | { other: JobRow } | "full"): StartOutcome {
+    if (inserted === "full") return { outcome: "full" };
+    if ("made" in inserted) return { outcome: "started", job: parseJob(inserted.made) };
+    return { outcome: "running", job: parseJob(inserted.other) };
+  }
+
+  #withLatest(row: JobRow): Job {
+    const job = parseJob(row);
+    const progress = hasEnded(job) ? null : this.#runner.progressOf(job.id);
+    return progress === null ? job : { ...job, progress };
+  }
+
+  /** The next change on this node, or the end of a while: another node's changes are seen by looking. */
+  #nextChange(id: string, signal: AbortSignal): { done: Promise<void>; end: () => void } {
+    const waiting = new AbortController();
+    const end = (): void => waiting.abort();
+    const forgets = [this.#runner.onChange(id, end), onAbort(signal, end)];
+    const done = pause(LOOK_MS, waiting.signal).finally(() => {
+      for (const forget of forgets) forget();
+    });
+    return { done, end };
+  }
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
 }

@@ -1,0 +1,200 @@
+import { EventEmitter } from "node:events";
+import { ClosedError } from "../domain/errors.ts";
+import type { JobRow, NewJob } from "../ledger/job-statements.ts";
+import type { ScheduleRow } from "../ledger/schedule-statements.ts";
+import type { Log } from "../runtime/log.ts";
+import { Loop } from "../runtime/loop.ts";
+import type { Service, ServiceStatus } from "../runtime/service.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import type { JobProgress } from "./job.ts";
+import type { JobKinds } from "./job-kind.ts";
+import { JobRun } from "./job-run.ts";
+import type { JobStore } from "./job-store.ts";
+import { newJob } from "./new-job.ts";
+import { nextDue } from "./rhythm.ts";
+
+export interface JobRunnerOptions {
+  readonly store: JobStore;
+  readonly kinds: JobKinds;
+  /** Ids of the stores that this node has. */
+  readonly stores: readonly string[];
+  readonly log: Log;
+  /** Milliseconds without a sign of life after which a node's job is lost. 5_000 … 300_000. @default 30_000 */
+  readonly leaseMs?: number;
+  /** Milliseconds between two looks for jobs that other nodes queued, and for schedules. @default 5_000 */
+  readonly pollIntervalMs?: number;
+  /** Milliseconds between two signs of life of a job: how soon a cancel from another node takes effect. @default 1_000 */
+  readonly heartbeatMs?: number;
+  /** Jobs that run on this node at a time. @default 4 */
+  readonly concurrencyMax?: number;
+  /** Ended jobs that are kept. @default 100 */
+  readonly keptMax?: number;
+  /** Milliseconds for which ended jobs are kept at most. @default 2_592_000_000 (30 days) */
+  readonly retentionMs?: number;
+}
+
+const SCHEDULES_PER_PASS_MAX = 100;
+/** Milliseconds between two clearings of the history. */
+const PRUNE_INTERVAL_MS = 600_000;
+
+/**
+ * Runs this node's share of the jobs. Each pass: jobs whose node is gone are ended or taken over, due schedules make their
+ * jobs, queued jobs are claimed as far as there is room.
+ */
+export class JobRunner implements Service {
+  readonly name = "jobs";
+  readonly #options: Required<JobRunnerOptions>;
+  readonly #loop: Loop;
+  readonly #runs = new Map<string, JobRun>();
+  readonly #events = new EventEmitter().setMaxListeners(0);
+  #stopping: Promise<void> | null = null;
+  /** Runs that are about to begin: they count, or two claims at once would take more than there is room for. */
+  #beginning = 0;
+  #prunedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: JobRunnerOptions) {
+    this.#options = {
+      leaseMs: 30_000,
+      pollIntervalMs: 5_000,
+      heartbeatMs: 1_000,
+      concurrencyMax: 4,
+      keptMax: 100,
+      retentionMs: 2_592_000_000,
+      ...options,
+    };
+    this.#loop = new Loop({
+      name: this.name,
+      intervalMs: this.#options.pollIntervalMs,
+      log: options.log,
+      pass: (signal) => this.runOnce(signal).then(() => false),
+    });
+  }
+
+  start(): void {
+    if (this.#stopping === null) this.#loop.start();
+  }
+
+  /** Stops the runs of this node too: resumable jobs are given back, others fail with code INTERRUPTED. */
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => {
+      await this.#loop.stop();
+      await Promise.all([...this.#runs.values()].map((run) => run.stop()));
+    })();
+    return this.#stopping;
+  }
+
+  status(): ServiceStatus {
+    return this.#loop.status();
+  }
+
+  /** Looks for work at once, rather than after the interval. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** One pass, without timers. Resolves once the claimed jobs have begun; they go on. @returns how many. */
+  async runOnce(signal: AbortSignal): Promise<number> {
+    const { store, kinds, log } = this.#options;
+    const lost = await store.endLost(signal);
+    if (lost > 0) log.warn({ jobs: lost }, "job.lost_jobs_ended");
+    await store.runSchedules(
+      kinds.names,
+      SCHEDULES_PER_PASS_MAX,
+      (schedule, now) => this.#decide(schedule, now),
+      signal,
+    );
+    const begun = await this.#claim(signal);
+    await this.#prune(signal);
+    return begun;
+  }
+
+  /**
+   * Makes a job and begins it here and now, whether or not the runner was started.
+   * @returns the open job in its way; `full` when this node, or the ledger, has no room for one more.
+   */
+  async begin(job: NewJob, signal: AbortSignal): Promise<{ made: JobRow } | { other: JobRow } | "full"> {
+    if (this.#stopping !== null) throw new ClosedError("the job runner");
+    const { store, leaseMs } = this.#options;
+    const claim = { nodeId: store.nodeId, runId: newUlid(), leaseMs };
+    const isFull = this.#free() === 0;
+    if (!isFull) this.#beginning++;
+    try {
+      const inserted = isFull ? "full" : await store.insert(job, claim, signal);
+      if (inserted !== "full" && "made" in inserted) this.#run(inserted.made, claim.runId);
+      return inserted;
+    } finally {
+      if (!isFull) this.#beginning--;
+    }
+  }
+
+  /** Asks a run of this node to stop. No effect on any other job. */
+  cancel(id: string): void {
+    this.#runs.get(id)?.cancel();
+  }
+
+  /** Figures of a job that runs here: newer than those in the ledger. Null for any other one. */
+  progressOf(id: string): JobProgress | null {
+    return this.#runs.get(id)?.progress ?? null;
+  }
+
+  /** Calls `listener` when a job that runs here has new figures, or has ended. @returns stops it. */
+  onChange(id: string, listener: () => void): () => void {
+    this.#events.on(id, listener);
+    return () => this.#events.off(id, listener);
+  }
+
+  async #claim(signal: AbortSignal): Promise<number> {
+    const { store, kinds, stores, leaseMs } = this.#options;
+    const free = this.#free();
+    if (free === 0 || this.#stopping !== null) return 0;
+    this.#beginning += free;
+    try {
+      const runIds = Array.from({ length: free }, newUlid);
+      const claimed = await store.claim(kinds.names, stores, runIds, leaseMs, signal);
+      for (const row of claimed) this.#run(row, row.runId);
+      return claimed.length;
+    } finally {
+      this.#beginning -= free;
+    }
+  }
+
+  #run(row: JobRow, runId: string): void {
+    const { store, kinds, leaseMs, heartbeatMs, log } = this.#options;
+    const onChange = (): void => void this.#events.emit(row.id);
+    const kind = kinds.get(row.kind);
+    const run = new JobRun({ store, kind, row, runId, leaseMs, heartbeatMs, log, onChange });
+    this.#runs.set(row.id, run);
+    if (this.#stopping !== null) void run.stop();
+    void run.done.finally(() => {
+      if (this.#runs.get(row.id) === run) this.#runs.delete(row.id);
+      this.#events.emit(row.id); // Only now: from here on the ledger tells of it.
+      this.#loop.wake(); // Its place is free.
+    });
+  }
+
+  async #decide(schedule: ScheduleRow, now: number): Promise<{ job: NewJob | null; dueAt: number }> {
+    const { kinds, log } = this.#options;
+    const dueAt = await nextDue(schedule, schedule.dueAt, now);
+    if (schedule.dueAt > now) return { job: null, dueAt }; // Set while the server's clock was ahead.
+    try {
+      const kind = kinds.get(schedule.kind);
+      const job = newJob(kind, JSON.parse(schedule.input), schedule.name);
+      return { job: { ...job, exclusive: job.exclusive ?? `schedule:${schedule.name}` }, dueAt };
+    } catch (error) {
+      // One bad schedule must not keep the others from running.
+      log.error({ schedule: schedule.name, error: (error as Error).message }, "job.schedule_failed");
+      return { job: null, dueAt };
+    }
+  }
+
+  async #prune(signal: AbortSignal): Promise<void> {
+    const { store, keptMax, retentionMs } = this.#options;
+    if (performance.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
+    await store.prune(keptMax, retentionMs, signal);
+    this.#prunedAt = performance.now();
+  }
+
+  #free(): number {
+    return Math.max(0, this.#options.concurrencyMax - this.#runs.size - this.#beginning);
+  }
+}

@@ -1,0 +1,235 @@
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
+import { arrayLiteral } from "./arrays.ts";
+
+/** A job as its row says. JSON is text here: whoever knows its schema parses it. Times are milliseconds since 1970. */
+export interface JobRow {
+  readonly id: string;
+  readonly kind: string;
+  readonly state: string;
+  readonly input: string;
+  readonly exclusive: string | null;
+  readonly store: string | null;
+  readonly schedule: string | null;
+  readonly attempts: number;
+  readonly progress: string;
+  readonly checkpoint: string | null;
+  /** Null in lists too: results may be large. */
+  readonly result: string | null;
+  readonly error: string | null;
+  readonly nodeId: string | null;
+  readonly cancelRequested: boolean;
+  readonly createdAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+}
+
+export interface NewJob {
+  readonly id: string;
+  readonly kind: string;
+  /** JSON. */
+  readonly input: string;
+  readonly exclusive: string | null;
+  readonly store: string | null;
+  readonly schedule: string | null;
+  readonly resumable: boolean;
+}
+
+/** A run that begins: which node has it, and for how long without a sign of life. */
+export interface Claim {
+  readonly nodeId: string;
+  readonly runId: string;
+  readonly leaseMs: number;
+}
+
+/**
+ * The longest lease that any version of the program gives, twice. A lease that ends later was written while the server's
+ * clock was ahead: it counts as expired, or a job would be lost for as long as the clock was wrong.
+ */
+export const LEASE_LEGAL_MS = 600_000;
+/** Attempts of a resumable job: what kills its node every time must not wander through all nodes for ever. */
+export const ATTEMPTS_MAX = 5;
+
+/** @returns null when an open job has the same `exclusive`, or `openMax` jobs of any kind are open. */
+export async function insertJob(sql: Sql, job: NewJob, claim: Claim | null, openMax: number): Promise<JobRow | null> {
+  const rows = await sql<JobRow[]>`
+    insert into mnemosync.jobs as j
+      (id, kind, state, input, exclusive, store, schedule, resumable, attempts, node_id, run_id, lease_expires_at,
+       started_at)
+    select ${job.id}, ${job.kind}, case when ${claim !== null}::boolean then 'running' else 'queued' end,
+           ${job.input}::text::json, ${job.exclusive}, ${job.store}, ${job.schedule}, ${job.resumable}::boolean,
+           case when ${claim !== null}::boolean then 1 else 0 end, ${claim?.nodeId ?? null}, ${claim?.runId ?? null},
+           clock_timestamp() + ${claim?.leaseMs ?? null}::float8 * interval '1 millisecond',
+           case when ${claim !== null}::boolean then clock_timestamp() end
+    where (select count(*) from mnemosync.jobs where ended_at is null) < ${openMax}
+    on conflict (exclusive) where ended_at is null and exclusive is not null do nothing
+    returning ${columns(sql)}`;
+  return rows[0] ?? null;
+}
+
+export async function readOpenExclusive(sql: Sql, exclusive: string): Promise<JobRow | null> {
+  const rows = await sql<JobRow[]>`
+    select ${columns(sql)} from mnemosync.jobs j where exclusive = ${exclusive} and ended_at is null`;
+  return rows[0] ?? null;
+}
+
+export async function countOpenJobs(sql: Sql): Promise<number> {
+  const [row] = await sql<{ open: number }[]>`
+    select count(*)::int as open from mnemosync.jobs where ended_at is null`;
+  return row?.open ?? 0;
+}
+
+export async function readJob(sql: Sql, id: string): Promise<JobRow | null> {
+  const rows = await sql<JobRow[]>`select ${columns(sql)} from mnemosync.jobs j where id = ${id}`;
+  return rows[0] ?? null;
+}
+
+/** Newest first, without results. */
+export async function listJobs(sql: Sql, limit: number): Promise<JobRow[]> {
+  return await sql<JobRow[]>`
+    select ${columns(sql, false)} from mnemosync.jobs j order by created_at desc, id desc limit ${limit}`;
+}
+
+/**
+ * Gives queued jobs, and those whose node is gone, to a run of this node each, the oldest first.
+ * @param stores those that this node has.
+ * @param runIds as many as jobs may be claimed.
+ */
+export async function claimJobs(
+  sql: Sql,
+  kinds: readonly string[],
+  stores: readonly string[],
+  runIds: readonly string[],
+  { nodeId, leaseMs }: Omit<Claim, "runId">,
+): Promise<(JobRow & { runId: string })[]> {
+  return await sql<(JobRow & { runId: string })[]>`
+    with due as materialized (
+      select id, created_at from mnemosync.jobs
+      where ended_at is null and cancel_requested_at is null
+        and kind = any (${arrayLiteral(kinds)}::text::text[])
+        and (store is null or store = any (${arrayLiteral(stores)}::text::text[]))
+        and (state = 'queued' or (resumable and attempts < ${ATTEMPTS_MAX} and ${isLost(sql)}))
+      order by created_at, id
+      limit ${runIds.length}
+      for update skip locked
+    ), numbered as (
+      select id, row_number() over (order by created_at, id) as number from due
+    )
+    update mnemosync.jobs j
+    set state = 'running', node_id = ${nodeId}, attempts = attempts + 1,
+        run_id = (${arrayLiteral(runIds)}::text::text[])[n.number],
+        lease_expires_at = clock_timestamp() + ${leaseMs}::float8 * interval '1 millisecond',
+        started_at = coalesce(started_at, clock_timestamp())
+    from numbered n
+    where j.id = n.id
+    returning ${columns(sql)}, run_id as "runId"`;
+}
+
+/**
+ * Ends jobs that nobody goes on with: their node is gone, and they can't be taken over or were cancelled meanwhile.
+ * Any node does it for all kinds, also those that it doesn't know.
+ * @returns how many.
+ */
+export async function endLostJobs(sql: Sql, error: string): Promise<number> {
+  const ended = await sql`
+    update mnemosync.jobs
+    set state = case when cancel_requested_at is null then 'failed' else 'cancelled' end,
+        error = case when cancel_requested_at is null then ${error}::text::json end,
+        lease_expires_at = null, ended_at = clock_timestamp()
+    where ended_at is null and ${isLost(sql)}
+      and (not resumable or attempts >= ${ATTEMPTS_MAX} or cancel_requested_at is not null)`;
+  return ended.count;
+}
+
+/** A sign of life. @returns whether somebody asked the job to stop; null when the run no longer has it. */
+export async function renewJob(
+  sql: Sql,
+  id: string,
+  { runId, leaseMs }: Omit<Claim, "nodeId">,
+  progress: string,
+): Promise<{ cancelRequested: boolean } | null> {
+  const rows = await sql<{ cancelRequested: boolean }[]>`
+    update mnemosync.jobs
+    set progress = ${progress}::text::json,
+        lease_expires_at = clock_timestamp() + ${leaseMs}::float8 * interval '1 millisecond'
+    where id = ${id} and run_id = ${runId} and state = 'running'
+    returning cancel_requested_at is not null as "cancelRequested"`;
+  return rows[0] ?? null;
+}
+
+/** @returns false when the run no longer has the job: nothing was kept. */
+export async function saveJobCheckpoint(sql: Sql, id: string, runId: string, checkpoint: string): Promise<boolean> {
+  const saved = await sql`
+    update mnemosync.jobs set checkpoint = ${checkpoint}::text::json
+    where id = ${id} and run_id = ${runId} and state = 'running'`;
+  return saved.count === 1;
+}
+
+export interface JobEnd {
+  readonly state: "done" | "failed" | "cancelled";
+  readonly progress: string;
+  readonly result: string | null;
+  readonly error: string | null;
+}
+
+/** @returns false when the run no longer has the job: nothing was kept. */
+export async function endJob(sql: Sql, id: string, runId: string, end: JobEnd): Promise<boolean> {
+  const ended = await sql`
+    update mnemosync.jobs
+    set state = ${end.state}, progress = ${end.progress}::text::json, result = ${end.result}::text::json,
+        error = ${end.error}::text::json, lease_expires_at = null, ended_at = clock_timestamp()
+    where id = ${id} and run_id = ${runId} and state = 'running'`;
+  return ended.count === 1;
+}
+
+/** Gives a resumable job back, so that another node need not wait for the lease to end. It costs no attempt. */
+export async function releaseJob(sql: Sql, id: string, runId: string): Promise<void> {
+  await sql`
+    update mnemosync.jobs
+    set state = 'queued', lease_expires_at = null, attempts = greatest(attempts - 1, 0)
+    where id = ${id} and run_id = ${runId} and state = 'running'`;
+}
+
+/** Asks a job to stop; one that no node runs ends at once. @returns null for an unknown one. */
+export async function cancelJob(sql: Sql, id: string): Promise<JobRow | null> {
+  const rows = await sql<JobRow[]>`
+    update mnemosync.jobs j
+    set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
+        state = case when ${isIdle(sql)} then 'cancelled' else state end,
+        lease_expires_at = case when ${isIdle(sql)} then null else lease_expires_at end,
+        ended_at = case when ${isIdle(sql)} then clock_timestamp() end
+    where id = ${id} and ended_at is null
+    returning ${columns(sql)}`;
+  return rows[0] ?? (await readJob(sql, id));
+}
+
+/** Forgets ended jobs beyond the newest `keptMax`, and those that ended longer ago than `retentionMs`. @returns how many. */
+export async function pruneJobs(sql: Sql, keptMax: number, retentionMs: number): Promise<number> {
+  const pruned = await sql`
+    delete from mnemosync.jobs
+    where ended_at is not null
+      and (ended_at < clock_timestamp() - ${retentionMs}::float8 * interval '1 millisecond'
+           or id in (select id from mnemosync.jobs where ended_at is not null
+                     order by ended_at desc, id desc offset ${keptMax}))`;
+  return pruned.count;
+}
+
+function isLost(sql: Sql): Fragment {
+  return sql`(state = 'running' and (lease_expires_at <= clock_timestamp()
+    or lease_expires_at > clock_timestamp() + ${LEASE_LEGAL_MS}::float8 * interval '1 millisecond'))`;
+}
+
+/** Waiting, or left behind by its node. */
+function isIdle(sql: Sql): Fragment {
+  return sql`(state = 'queued' or ${isLost(sql)})`;
+}
+
+function columns(sql: Sql, withResult = true): Fragment {
+  return sql`
+    j.id, j.kind, j.state, j.input::text as input, j.exclusive, j.store, j.schedule, j.attempts,
+    j.progress::text as progress, j.checkpoint::text as checkpoint,
+    ${withResult ? sql`j.result::text` : sql`null::text`} as result, j.error::text as error, j.node_id as "nodeId",
+    j.cancel_requested_at is not null as "cancelRequested",
+    extract(epoch from j.created_at)::float8 * 1000 as "createdAt",
+    extract(epoch from j.started_at)::float8 * 1000 as "startedAt",
+    extract(epoch from j.ended_at)::float8 * 1000 as "endedAt"`;
+}
