@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { DRIFT_KINDS } from "../consistency/check/report.ts";
 import type { QueueEntry } from "../ledger/queue-statements.ts";
-import { count, errorFields, instant, iso, memoryKey, storeId } from "./fields.ts";
+import { count, instant, iso, memoryKey, storeId } from "./fields.ts";
 
-/** State of the service and its stores, the backlog, imports and jobs, as HTTP and `--json` show them. */
+/** State of the service and its stores, the backlog and imports, as HTTP and `--json` show them. */
 
 const health = z.enum(["healthy", "degraded", "down"]);
 
@@ -113,16 +113,3 @@ export const exportImportSchema = z.strictObject({
   historyVersions: count,
   complete: z.boolean().describe("False: the file was cut short"),
 });
-
-export const jobSchema = z
-  .strictObject({
-    id: z.string(),
-    kind: z.enum(["check", "repair"]),
-    state: z.enum(["running", "done", "failed", "cancelled"]),
-    progress: z.record(z.string(), z.number()),
-    startedAt: instant,
-    endedAt: instant.nullable(),
-    error: errorFields.nullable(),
-    result: z.unknown().describe("Of a check: clean, checked, findings. Of a repair: repaired, failed, deferred"),
-  })
-  .meta({ id: "Job" });

@@ -1,7 +1,6 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError } from "../index.ts";
-import { Jobs } from "../jobs/jobs.ts";
 import { backoffCeilingMs } from "../runtime/backoff.ts";
 import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
@@ -41,7 +40,6 @@ const LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"];
  * loads the web framework.
  */
 export class HttpService implements Service {
-  readonly jobs = new Jobs();
   readonly log: Log;
   readonly #options: HttpServiceOptions;
   readonly #keys: KeyRing | null;
@@ -148,7 +146,7 @@ export class HttpService implements Service {
   }
 
   /**
-   * Finishes the running requests, refuses new ones, cancels jobs, then closes the stores. Takes at most twice
+   * Finishes the running requests, refuses new ones, then ends jobs and closes the stores. Takes at most twice
    * `http.shutdownTimeoutMs`: once for the requests, whose connections are cut afterwards, and once for the stores. A
    * second call returns the same promise.
    * @returns whether everything ended in time. Acknowledged writes are committed in either case.
@@ -164,7 +162,7 @@ export class HttpService implements Service {
     const server = await this.#loading?.catch(() => undefined); // The caller of load() got the error.
     const inTime = await this.#within(shutdownTimeoutMs, "requests", async () => {
       server?.connections.drain();
-      await Promise.all([this.jobs.close(), server?.app.close()]);
+      await server?.app.close();
     });
     if (!inTime) server?.connections.destroy();
     const closed = await this.#within(shutdownTimeoutMs, "stores", async () => {

@@ -3,14 +3,12 @@ import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
-import type { Jobs } from "../jobs/jobs.ts";
 import type { Identity, Scope } from "./keys.ts";
 
 /** What handlers work with. */
 export interface Service {
   /** @throws {HttpProblem} 503 until the stores are connected, and again once the service stops. */
   readonly sync: MemorySynchronizer;
-  readonly jobs: Jobs;
   readonly log: Log;
   /** Why the service is not ready; null when it is. */
   readonly notReady: string | null;

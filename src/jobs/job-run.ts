@@ -4,9 +4,9 @@ import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { INTERRUPTED, type JobProgress } from "./job.ts";
-import { encodeJson, PAYLOAD_BYTES_MAX } from "./payload.ts";
 import type { JobContext, JobKind } from "./job-kind.ts";
 import type { JobStore } from "./job-store.ts";
+import { encodeJson, PAYLOAD_BYTES_MAX } from "./payload.ts";
 
 /** Milliseconds between two signs of life: how soon a cancel from another node takes effect. */
 const HEARTBEAT_MS = 1_000;

@@ -45,11 +45,12 @@ export class JobRunner implements Service {
   readonly name = "jobs";
   readonly #options: Required<JobRunnerOptions>;
   readonly #loop: Loop;
+  /** By run, not by job: a run that lost its lease may be settling while this node has the job again. */
   readonly #runs = new Map<string, JobRun>();
   readonly #events = new EventEmitter().setMaxListeners(0);
   #stopping: Promise<void> | null = null;
-  /** Runs that are about to begin: they count, or two claims at once would take more than there is room for. */
-  #beginning = 0;
+  /** Claims and begins follow one another: two at once would take more than there is room for. */
+  #turn: Promise<unknown> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: JobRunnerOptions) {
@@ -78,6 +79,7 @@ export class JobRunner implements Service {
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
       await this.#loop.stop();
+      await this.#turn; // A job that begins right now is among the runs afterwards.
       await Promise.all([...this.#runs.values()].map((run) => run.stop()));
     })();
     return this.#stopping;
@@ -113,28 +115,28 @@ export class JobRunner implements Service {
    * @returns the open job in its way; `full` when this node, or the ledger, has no room for one more.
    */
   async begin(job: NewJob, signal: AbortSignal): Promise<{ made: JobRow } | { other: JobRow } | "full"> {
-    if (this.#stopping !== null) throw new ClosedError("the job runner");
-    const { store, leaseMs } = this.#options;
-    const claim = { nodeId: store.nodeId, runId: newUlid(), leaseMs };
-    const isFull = this.#free() === 0;
-    if (!isFull) this.#beginning++;
-    try {
-      const inserted = isFull ? "full" : await store.insert(job, claim, signal);
+    return await this.#inTurn(async () => {
+      if (this.#stopping !== null) throw new ClosedError("the job runner");
+      const { store, leaseMs } = this.#options;
+      if (this.#free() === 0) {
+        const other = job.exclusive === null ? null : await store.readOpenExclusive(job.exclusive, signal);
+        return other === null ? "full" : { other };
+      }
+      const claim = { nodeId: store.nodeId, runId: newUlid(), leaseMs };
+      const inserted = await store.insert(job, claim, signal);
       if (inserted !== "full" && "made" in inserted) this.#run(inserted.made, claim.runId);
       return inserted;
-    } finally {
-      if (!isFull) this.#beginning--;
-    }
+    });
   }
 
   /** Asks a run of this node to stop. No effect on any other job. */
   cancel(id: string): void {
-    this.#runs.get(id)?.cancel();
+    this.#latest(id)?.cancel();
   }
 
   /** Figures of a job that runs here: newer than those in the ledger. Null for any other one. */
   progressOf(id: string): JobProgress | null {
-    return this.#runs.get(id)?.progress ?? null;
+    return this.#latest(id)?.progress ?? null;
   }
 
   /** Calls `listener` when a job that runs here has new figures, or has ended. @returns stops it. */
@@ -144,18 +146,21 @@ export class JobRunner implements Service {
   }
 
   async #claim(signal: AbortSignal): Promise<number> {
-    const { store, kinds, stores, leaseMs } = this.#options;
-    const free = this.#free();
-    if (free === 0 || this.#stopping !== null) return 0;
-    this.#beginning += free;
-    try {
+    return await this.#inTurn(async () => {
+      const { store, kinds, stores, leaseMs } = this.#options;
+      const free = this.#free();
+      if (free === 0 || this.#stopping !== null) return 0;
       const runIds = Array.from({ length: free }, newUlid);
       const claimed = await store.claim(kinds.names, stores, runIds, leaseMs, signal);
       for (const row of claimed) this.#run(row, row.runId);
       return claimed.length;
-    } finally {
-      this.#beginning -= free;
-    }
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined); // Its caller is told.
+    return turn;
   }
 
   #run(row: JobRow, runId: string): void {
@@ -163,10 +168,9 @@ export class JobRunner implements Service {
     const onChange = (): void => void this.#events.emit(row.id);
     const kind = kinds.get(row.kind);
     const run = new JobRun({ store, kind, row, runId, leaseMs, heartbeatMs, log, onChange });
-    this.#runs.set(row.id, run);
-    if (this.#stopping !== null) void run.stop();
+    this.#runs.set(runId, run);
     void run.done.finally(() => {
-      if (this.#runs.get(row.id) === run) this.#runs.delete(row.id);
+      this.#runs.delete(runId);
       this.#events.emit(row.id); // Only now: from here on the ledger tells of it.
       this.#loop.wake(); // Its place is free.
     });
@@ -194,7 +198,11 @@ export class JobRunner implements Service {
     this.#prunedAt = performance.now();
   }
 
+  #latest(id: string): JobRun | undefined {
+    return [...this.#runs.values()].findLast((run) => run.id === id);
+  }
+
   #free(): number {
-    return Math.max(0, this.#options.concurrencyMax - this.#runs.size - this.#beginning);
+    return Math.max(0, this.#options.concurrencyMax - this.#runs.size);
   }
 }

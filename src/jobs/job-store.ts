@@ -45,6 +45,10 @@ export class JobStore {
     });
   }
 
+  async readOpenExclusive(exclusive: string, signal: AbortSignal): Promise<jobs.JobRow | null> {
+    return await this.#connection(signal, ({ sql }) => jobs.readOpenExclusive(sql, exclusive));
+  }
+
   async read(id: string, signal: AbortSignal): Promise<jobs.JobRow | null> {
     return await this.#connection(signal, ({ sql }) => jobs.readJob(sql, id));
   }

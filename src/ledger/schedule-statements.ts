@@ -23,11 +23,7 @@ export async function readClock(sql: Sql): Promise<number> {
  * Creates a schedule, or replaces one of that name. One that stays as it was keeps its due time, so that a node which
  * declares its schedules at each start does not put them off again and again.
  */
-export async function putSchedule(
-  sql: Sql,
-  schedule: Omit<ScheduleRow, "lastJobId">,
-  now: number,
-): Promise<void> {
+export async function putSchedule(sql: Sql, schedule: Omit<ScheduleRow, "lastJobId">, now: number): Promise<void> {
   const { name, kind, input, intervalMs, cron, timeZone, dueAt } = schedule;
   await sql`
     insert into mnemosync.job_schedules as s (name, kind, input, interval_ms, cron, time_zone, due_at, ahead_ms)

@@ -24,6 +24,8 @@ export interface ConsistencyParts {
   readonly strategies: StrategyRegistry;
   readonly checker: Checker;
   readonly repairer: Repairer;
+  /** Keeps long reading from getting in the way. Its owner ends it. */
+  readonly pace: () => Pace;
   readonly conflicts: PendingConflicts;
   /** Which node looks at the stores that all share. */
   readonly leadership: Leadership;
@@ -87,9 +89,10 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     leaseMs: options.checkerLeaseMs,
     log,
   });
+  const pace = (): Pace => createPace(options.checkMemoriesPerSecondMax, postgres);
   const watch = new ConsistencyWatch({
     ledger,
-    pace: () => createPace(options.checkMemoriesPerSecondMax, postgres),
+    pace,
     checker,
     repairer,
     records,
@@ -114,6 +117,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     strategies,
     checker,
     repairer,
+    pace,
     conflicts: new PendingConflicts(repairerParts),
     leadership,
     consistencyLoop,

@@ -8,6 +8,9 @@ import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.t
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { FeedSignal } from "../feed/feed-signal.ts";
+import { createJobs } from "../jobs/create-jobs.ts";
+import type { JobRunner } from "../jobs/job-runner.ts";
+import type { Jobs } from "../jobs/jobs.ts";
 import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
 import { PortableLedger } from "../ledger/portable-ledger.ts";
 import { storeVersionTemplates } from "../ledger/store-versions.ts";
@@ -59,6 +62,8 @@ export interface Parts extends ConsistencyParts {
   /** What other nodes wrote, for the vector index; null without one that follows. */
   readonly followLoop: Loop | null;
   readonly feedSignal: FeedSignal;
+  readonly jobs: Jobs;
+  readonly jobRunner: JobRunner;
   readonly reader: Reader;
   readonly exporter: ExporterParts;
   readonly importer: ImporterParts;
@@ -177,6 +182,18 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     metrics,
     log,
   });
+  const { jobs, runner: jobRunner } = createJobs({
+    postgres,
+    ledger,
+    stores,
+    checker: consistency.checker,
+    repairer: consistency.repairer,
+    pace: consistency.pace,
+    defaultStrategy: options.repairStrategy,
+    onFilled: (store, memories) => metrics.refilled(store, memories),
+    callTimeoutMs: options.callTimeoutMs,
+    log,
+  });
   const portable = new PortableLedger(postgres, { callTimeoutMs: options.callTimeoutMs });
   const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
   return {
@@ -212,6 +229,8 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     }),
     feedSignal,
     followLoop,
+    jobs,
+    jobRunner,
     reader: new Reader({
       ledger,
       cache: gateOf(stores.cache),

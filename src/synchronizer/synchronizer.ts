@@ -9,6 +9,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/schema.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Embedder } from "../embed/embedder.ts";
+import type { Jobs } from "../jobs/jobs.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
 import type { Memory } from "../read/memory.ts";
 import { compileFilter } from "../read/memory-filter.ts";
@@ -224,8 +225,14 @@ export class MemorySynchronizer {
     this.#parts.followLoop?.start();
     this.#parts.leadership.start();
     this.#parts.consistencyLoop.start();
+    this.#parts.jobRunner.start();
     for (const monitor of this.#parts.monitors) monitor.start();
     this.#parts.pools?.start();
+  }
+
+  /** Checks, repairs and other long work, kept in the ledger: those of all nodes. */
+  get jobs(): Jobs {
+    return this.#parts.jobs;
   }
 
   /** What this synchronizer counts and measures: `await sync.metrics.text()` is what Prometheus reads. */
@@ -309,11 +316,12 @@ export class MemorySynchronizer {
   }
 
   async #close(): Promise<void> {
-    const { syncLoop, followLoop, consistencyLoop, leadership, monitors } = this.#parts;
+    const { syncLoop, followLoop, consistencyLoop, jobRunner, leadership, monitors } = this.#parts;
     await Promise.all([
       syncLoop.stop(),
       followLoop?.stop(),
       consistencyLoop.stop(),
+      jobRunner.stop(),
       ...monitors.map((monitor) => monitor.stop()),
     ]);
     await leadership.stop();

@@ -2,7 +2,7 @@ import type { MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Projection } from "../../stores/projection.ts";
-import { wantedChange } from "../../stores/traits.ts";
+import { foreignTo, wantedChange } from "../../stores/traits.ts";
 import type { Pace } from "../check/pace.ts";
 import { isSound } from "../repair/republish.ts";
 
@@ -10,6 +10,16 @@ import { isSound } from "../repair/republish.ts";
 const PAGE_SIZE = 500;
 /** Pages on their way to the projection while the next one is read. */
 const PUBLISHING_MAX = 2;
+
+export interface RefillOptions {
+  /** Where an earlier fill ended; null: at the start. */
+  readonly after?: MemoryKey | null;
+  /**
+   * Told, in the order of keys, that the store has everything up to and with `last`, and how many memories it took so far.
+   * A rejection ends the fill.
+   */
+  readonly onPublished?: (last: MemoryKey, applied: number) => Promise<void>;
+}
 
 /**
  * Publishes all of the ledger's live memories to a projection that lost everything. Nothing has to be found out first, and
@@ -23,11 +33,15 @@ export async function refill(
   projection: Projection,
   pace: Pick<Pace, "turn">,
   signal: AbortSignal,
+  options: RefillOptions = {},
 ): Promise<number> {
+  const { onPublished } = options;
   let applied = 0;
   const publishing = new Set<Promise<void>>();
   let failure: unknown;
-  let after: MemoryKey | null = null;
+  let after: MemoryKey | null = options.after ?? null;
+  /** All pages before the one that is read now, published and told of. */
+  let before: Promise<void> = Promise.resolve();
   try {
     while (failure === undefined) {
       const page: MemoryChange[] = await ledger.listChanges(after, PAGE_SIZE, signal);
@@ -35,12 +49,13 @@ export async function refill(
       if (last === undefined) break;
       after = last;
       if (publishing.size === PUBLISHING_MAX) await Promise.race(publishing);
-      const part = publish(page)
+      const part = publishInOrder(page, last, before)
         .catch((error: unknown) => {
           failure ??= error;
         })
         .finally(() => publishing.delete(part));
       publishing.add(part);
+      before = part;
       await pace.turn(page.length, signal);
     }
   } finally {
@@ -49,10 +64,20 @@ export async function refill(
   if (failure !== undefined) throw failure;
   return applied;
 
+  /** Pages are published side by side and told of one after the other. */
+  async function publishInOrder(page: readonly MemoryChange[], last: MemoryKey, earlier: Promise<void>): Promise<void> {
+    await publish(page);
+    await earlier;
+    if (failure === undefined) await onPublished?.(last, applied);
+  }
+
   async function publish(page: readonly MemoryChange[]): Promise<void> {
-    const changes = page.filter(
-      (change) => change.kind === "put" && wantedChange(projection.traits, change) !== null && isSound(change),
-    );
+    const { traits } = projection;
+    const changes = page
+      .filter((change) => change.kind === "put" && isSound(change))
+      // A vector that the store can't hold must not keep the rest of its page out.
+      .map((change) => (change.kind === "put" && foreignTo(traits, change) ? { ...change, embedding: null } : change))
+      .filter((change) => wantedChange(traits, change) !== null);
     if (changes.length === 0) return;
     for (const answer of await projection.publish(changes, signal)) if (answer === "applied") applied++;
   }

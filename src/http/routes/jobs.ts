@@ -1,11 +1,10 @@
 import { z } from "zod";
-import { checkResult, repairResult } from "../../documents/consistency-documents.ts";
-import { jobSchema } from "../../documents/operation-documents.ts";
-import { CHECK_SCOPES, type ConsistencyReport } from "../../index.ts";
+import { jobDocument, jobSchema, jobsSchema } from "../../documents/job-documents.ts";
+import { CHECK_SCOPES, type Job, type Jobs } from "../../index.ts";
 import { streamJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
 import { ulidText } from "../requests.ts";
-import { OPERATOR, type RouteGroup, route } from "../route.ts";
+import { OPERATOR, type RouteGroup, type RouteReply, route } from "../route.ts";
 
 const jobParams = z.object({ jobId: ulidText });
 
@@ -18,17 +17,10 @@ const startCheck = route({
   body: z.strictObject({ scope: z.enum(CHECK_SCOPES).default("full") }).meta({ id: "CheckRequest" }),
   responses: {
     202: { description: "Running", schema: jobSchema, headers: { Location: "The job" } },
-    409: { description: "Another job is running" },
+    409: { description: "Another check or repair is running, on this node or another one" },
   },
-  async handle({ body }, service) {
-    const { sync } = service;
-    const job = service.jobs.start(
-      "check",
-      (signal, progress) =>
-        sync.checkConsistency({ scope: body.scope, signal, onProgress: (figures) => progress({ ...figures }) }),
-      checkResult,
-    );
-    return { status: 202, headers: { location: `/v1/jobs/${job.id}` }, body: job };
+  async handle({ body, signal }, { sync }) {
+    return await startJob(sync.jobs, "check", body, signal);
   },
 });
 
@@ -40,7 +32,7 @@ const startRepair = route({
   access: OPERATOR,
   body: z
     .strictObject({
-      checkJobId: ulidText.optional().describe("The check to go on from; by default a new one is made"),
+      checkJobId: ulidText.optional().describe("The check to continue from; by default a new one is made"),
       scope: z.enum(CHECK_SCOPES).default("full").describe("Of the new check"),
       strategy: z
         .string()
@@ -54,22 +46,11 @@ const startRepair = route({
   responses: {
     202: { description: "Running", schema: jobSchema, headers: { Location: "The job" } },
     404: { description: "There is no such check" },
-    409: { description: "Another job is running, or the check has not ended well" },
+    409: { description: "Another check or repair is running, or the check has not ended well" },
   },
-  async handle({ body }, service) {
-    const { sync } = service;
-    const found = body.checkJobId === undefined ? null : checkOutcome(service.jobs, body.checkJobId);
-    const job = service.jobs.start(
-      "repair",
-      async (signal, progress) => {
-        const onProgress = (figures: object): void => progress({ ...figures } as Record<string, number>);
-        const report = found ?? (await sync.checkConsistency({ scope: body.scope, signal, onProgress }));
-        const { strategy, dryRun } = body;
-        return await sync.repairInconsistencies(report, { signal, onProgress, dryRun, ...(strategy && { strategy }) });
-      },
-      repairResult,
-    );
-    return { status: 202, headers: { location: `/v1/jobs/${job.id}` }, body: job };
+  async handle({ body, signal }, { sync }) {
+    if (body.checkJobId !== undefined) assertCheckDone(await sync.jobs.get(body.checkJobId, signal));
+    return await startJob(sync.jobs, "repair", body, signal);
   },
 });
 
@@ -77,12 +58,12 @@ const listJobs = route({
   method: "GET",
   path: "/v1/jobs",
   operationId: "listJobs",
-  summary: "Jobs of this node, newest first; a restart forgets them",
+  summary: "Jobs of all nodes, newest first, without their results",
   access: OPERATOR,
-  responses: { 200: { description: "Jobs", schema: z.object({ jobs: z.array(jobSchema) }) } },
-  async handle(_request, { jobs }) {
-    // Results are shown one by one: together they may be large.
-    return { status: 200, body: { jobs: jobs.list().map((job) => ({ ...job, result: null })) } };
+  responses: { 200: { description: "Jobs", schema: jobsSchema } },
+  async handle({ signal }, { sync }) {
+    const listed = await sync.jobs.list({ signal });
+    return { status: 200, body: { jobs: listed.map((job) => jobDocument(sync.jobs, job)) } };
   },
 });
 
@@ -93,9 +74,12 @@ const getJob = route({
   summary: "A job with its outcome",
   access: OPERATOR,
   params: jobParams,
-  responses: { 200: { description: "The job", schema: jobSchema }, 404: { description: "Unknown, or forgotten" } },
-  async handle({ params }, { jobs }) {
-    return { status: 200, body: jobs.get(params.jobId) };
+  responses: {
+    200: { description: "The job", schema: jobSchema },
+    404: { description: "Unknown, or no longer kept" },
+  },
+  async handle({ params, signal }, { sync }) {
+    return { status: 200, body: jobDocument(sync.jobs, await sync.jobs.get(params.jobId, signal)) };
   },
 });
 
@@ -103,12 +87,12 @@ const cancelJob = route({
   method: "DELETE",
   path: "/v1/jobs/{jobId}",
   operationId: "cancelJob",
-  summary: "Stop a job; what it has repaired stays repaired",
+  summary: "Stop a job, on whichever node it runs; what it has repaired stays repaired",
   access: OPERATOR,
   params: jobParams,
   responses: { 200: { description: "Stopped, or ended before", schema: jobSchema }, 404: { description: "Unknown" } },
-  async handle({ params }, { jobs }) {
-    return { status: 200, body: await jobs.cancel(params.jobId) };
+  async handle({ params, signal }, { sync }) {
+    return { status: 200, body: jobDocument(sync.jobs, await sync.jobs.cancel(params.jobId, signal)) };
   },
 });
 
@@ -121,23 +105,44 @@ const watchJob = route({
   params: jobParams,
   responses: {
     200: { description: "Each event's data is the job", schema: z.string(), mediaType: "text/event-stream" },
-    404: { description: "Unknown, or forgotten" },
+    404: { description: "Unknown, or no longer kept" },
   },
   async handle({ params, signal }, service) {
-    service.jobs.get(params.jobId); // 404 before the stream begins.
+    await service.sync.jobs.get(params.jobId, signal); // 404 before the stream begins.
     return { status: 200, stream: (response) => streamJob(service, params.jobId, response, signal) };
   },
 });
 
-function checkOutcome(jobs: { get(id: string): { kind: string }; outcome(id: string): unknown }, id: string) {
-  const { kind } = jobs.get(id);
-  const outcome = jobs.outcome(id) as ConsistencyReport | undefined;
-  if (kind === "check" && outcome !== undefined) return outcome;
+async function startJob(jobs: Jobs, kind: string, input: unknown, signal: AbortSignal): Promise<RouteReply> {
+  const started = await jobs.start(kind, input, signal);
+  switch (started.outcome) {
+    case "started": {
+      const { job } = started;
+      return { status: 202, headers: { location: `/v1/jobs/${job.id}` }, body: jobDocument(jobs, job) };
+    }
+    case "running": {
+      const { job } = started;
+      throw new HttpProblem(409, "JOB_RUNNING", `${job.kind} ${job.id} is running: wait, or cancel it`, {
+        retryable: true,
+        members: { jobId: job.id },
+      });
+    }
+    case "full":
+      throw new HttpProblem(503, "QUEUE_FULL", "as many jobs run as may run at a time: wait for one to end", {
+        retryable: true,
+        headers: { "retry-after": "5" },
+      });
+  }
+}
+
+/** @throws {HttpProblem} 409 */
+function assertCheckDone({ id, kind, state }: Job): void {
+  if (kind === "check" && state === "done") return;
   throw new HttpProblem(409, "JOB_RUNNING", `job ${id} is no check that has ended well`);
 }
 
 export const jobGroup: RouteGroup = {
   tag: "jobs",
-  description: "Checks and repairs that outlive their request",
+  description: "Checks, repairs and other work that outlives its request",
   routes: [startCheck, startRepair, listJobs, getJob, cancelJob, watchJob],
 };
