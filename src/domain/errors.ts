@@ -26,7 +26,8 @@ export abstract class MnemosyncError extends Error {
    * that it loads imports another. Below the root, `instanceof` is about one copy: branch on `code`.
    */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    if (this === MnemosyncError) return (value as { [BRAND]?: true } | null | undefined)?.[BRAND] === true;
+    // The root alone has the mark itself. (Its own name in its body would be another one in the bundle.)
+    if (Object.hasOwn(this.prototype, BRAND)) return (value as { [BRAND]?: true } | null | undefined)?.[BRAND] === true;
     return Function.prototype[Symbol.hasInstance].call(this, value);
   }
   abstract readonly code: ErrorCode;

@@ -51,7 +51,7 @@ test.skipIf(!isBuilt)("in a test run of what is built, sources run the bundled h
 });
 
 test.skipIf(!isBuilt)("the built library runs the bundled host", async () => {
-  const url = pathToFileURL(join(REPOSITORY, "dist", "projections", "faiss", "faiss-projection.js")).href;
+  const url = pathToFileURL(join(REPOSITORY, "dist", "stores", "faiss", "client", "faiss-projection.js")).href;
   const built = (await import(url)) as { FaissProjection: typeof FaissProjection };
   vi.stubEnv(DIST_IS_CURRENT, "");
   onTestFinished(() => void vi.unstubAllEnvs());

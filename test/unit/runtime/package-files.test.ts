@@ -17,7 +17,7 @@ test("the package's files are found from its sources", async () => {
   expect(packageVersion()).toBe(version);
 });
 
-for (const place of ["src", "dist", "dist/projections/faiss/host", "dist/program", "dist/program/parts"]) {
+for (const place of ["src", "dist", "dist/stores/faiss/host", "dist/program", "dist/program/parts"]) {
   test(`the package is found from a module in ${place}, past the package.json of others`, async (t) => {
     const folder = await mkdtemp(join(tmpdir(), "mnemosync-package-test-"));
     t.onTestFinished(() => rm(folder, { recursive: true, force: true }));
