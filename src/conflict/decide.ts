@@ -7,20 +7,19 @@ import type { Conflict, ConflictStrategy, Resolution } from "./strategy.ts";
 
 export interface DecideOptions {
   /**
-   * Milliseconds that a strategy may take: 1 … 2_147_483_647. One that never gives the event loop back cannot be
-   * interrupted.
+   * Milliseconds that a strategy may take: 1 … 2_147_483_647. A strategy that blocks the event loop cannot be interrupted.
    * @default 5_000
    */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Checks a content that a strategy writes, against the bounds and the index it is for. @default bounds only */
+  /** Checks a content that a strategy writes, against the bounds and the vector index. @default bounds only */
   readonly validator?: MemoryValidator;
 }
 
 /**
- * Asks a strategy, and trusts it with nothing: it gets a frozen copy and a time limit, and its answer is checked. One
- * that throws, takes too long or answers something that is no resolution leaves the conflict pending, with the reason as
- * its note. Rejects with the reason of `signal` once that fires, and with nothing else.
+ * Asks a strategy without trusting it: it receives a frozen copy and a time limit, and its answer is checked. A strategy
+ * that throws, exceeds the limit or returns no resolution leaves the conflict pending, with the reason as its note.
+ * Rejects only with the reason of `signal`.
  */
 export async function decide(
   strategy: ConflictStrategy,
@@ -53,9 +52,9 @@ async function ask(strategy: ConflictStrategy, conflict: Conflict, signal: Abort
   return await strategy.resolve(conflict, signal);
 }
 
-/** Why nobody can decide this conflict; null for a sound one. */
+/** Why no strategy can decide this conflict; null for a sound one. */
 function unfitness({ candidates }: Conflict): string | null {
-  if (candidates.length === 0) return "nobody holds the memory: there is no candidate to decide between";
+  if (candidates.length === 0) return "no store holds the memory: there is no candidate to decide between";
   const stores = candidates.map((candidate) => candidate.store);
   const repeated = stores.find((store, index) => stores.indexOf(store) !== index);
   return repeated === undefined ? null : `two candidates are of ${repeated}, so choosing one would be ambiguous`;
@@ -65,7 +64,7 @@ function pending(note: string): Resolution {
   return { action: "pending", note: storableNote(note) };
 }
 
-/** What was thrown need not be an error, and turning it into text may throw again. */
+/** A thrown value need not be an error, and turning it into text may throw again. */
 function reasonOf(thrown: unknown): string {
   try {
     return thrown instanceof Error ? thrown.message || thrown.name : String(thrown);

@@ -1,6 +1,6 @@
 import type { JsonObject, JsonValue } from "../domain/json.ts";
+import { jsonDifferences } from "../domain/json-differences.ts";
 import type { MemoryDocument } from "../domain/memory.ts";
-import { jsonDifferences } from "../read/diff.ts";
 
 /** One side of a comparison; a candidate and a base are such. */
 export interface ComparedSide {

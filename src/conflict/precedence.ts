@@ -1,21 +1,27 @@
 import { ConfigurationError } from "../domain/errors.ts";
-import type { StoreId } from "../domain/store-id.ts";
-import type { Candidate, CandidateSource } from "./strategy.ts";
-
-/** The order of the stores where nothing else decides: the ledger, then what holds whole documents. */
-export const STORE_ORDER: readonly StoreId[] = ["postgres", "redis", "faiss"];
-
-/** The same with what comes after all of them: what is not in a store yet. */
-export const SOURCE_ORDER: readonly CandidateSource[] = [...STORE_ORDER, "import"];
+import { isStoreId, type StoreId } from "../domain/store-id.ts";
+import type { Candidate, CandidateSource, Conflict } from "./strategy.ts";
 
 /**
- * Candidates, newest first: by `modifiedAt` (one without it is older than any that has it), then by version, then in
- * `STORE_ORDER`. A total order, since each store has one candidate at most.
+ * Candidates, newest first: by `modifiedAt` (a candidate without one is older than any that has it), then by version, then
+ * in the order of `precedence`. A total order, since each store has one candidate at most.
  */
-export function newestFirst(candidates: readonly Candidate[]): Candidate[] {
+export function newestFirst({ candidates, precedence }: Conflict): Candidate[] {
   return [...candidates].sort(
-    (a, b) => descending(modificationTime(a), modificationTime(b)) || b.version - a.version || byStore(a, b),
+    (a, b) =>
+      descending(modificationTime(a), modificationTime(b)) ||
+      b.version - a.version ||
+      bySource(precedence, a.store, b.store),
   );
+}
+
+/** Sources that `precedence` leaves out come last, by name. */
+function bySource(precedence: readonly CandidateSource[], a: CandidateSource, b: CandidateSource): number {
+  const rank = (source: CandidateSource): number => {
+    const index = precedence.indexOf(source);
+    return index === -1 ? precedence.length : index;
+  };
+  return rank(a) - rank(b) || (a < b ? -1 : 1);
 }
 
 /** Which rule put the first of `sorted` before the second, for people. */
@@ -34,15 +40,19 @@ export function precedenceReason(sorted: readonly Candidate[]): string {
   return `${times}, same version; ${first.store} goes before ${second.store}`;
 }
 
-/** @throws {ConfigurationError} The list is empty, names something that is no store, or one twice. */
-export function checkStoreOrder(order: readonly StoreId[]): void {
-  const known = STORE_ORDER.join(", ");
+/**
+ * @param known the stores of this deployment; null: any id is accepted.
+ * @throws {ConfigurationError} The list is empty, holds something that is no store, or one store twice.
+ */
+export function checkStoreOrder(order: readonly StoreId[], known: readonly StoreId[] | null = null): void {
+  const expected = known === null ? "" : `, of ${known.join(", ")}`;
   if (!Array.isArray(order) || order.length === 0) {
-    throw new ConfigurationError(`prefer_store needs a list of at least one store, of ${known}`);
+    throw new ConfigurationError(`prefer_store needs a list of at least one store${expected}`);
   }
   for (const [index, store] of order.entries()) {
-    if (!STORE_ORDER.includes(store)) {
-      throw new ConfigurationError(`prefer_store: ${JSON.stringify(store)} is no store; there are ${known}`);
+    if (!isStoreId(store) || known?.includes(store) === false) {
+      const stores = known === null ? "expected the id of a store" : `there are ${known.join(", ")}`;
+      throw new ConfigurationError(`prefer_store: ${JSON.stringify(store)} is no store; ${stores}`);
     }
     if (order.indexOf(store) !== index)
       throw new ConfigurationError(`prefer_store names ${store} twice: once is enough`);
@@ -51,7 +61,7 @@ export function checkStoreOrder(order: readonly StoreId[]): void {
 
 const UNKNOWN_TIME = Number.NEGATIVE_INFINITY;
 
-/** A store may hold any text as its time: what is no finite number counts as none. */
+/** A store may hold any text as its time: a time that is no finite number counts as none. */
 function modificationTime(candidate: Candidate): number {
   return candidate.modifiedAt !== null && Number.isFinite(candidate.modifiedAt) ? candidate.modifiedAt : UNKNOWN_TIME;
 }
@@ -59,8 +69,4 @@ function modificationTime(candidate: Candidate): number {
 /** Not by subtraction: two unknown times would differ by NaN. */
 function descending(a: number, b: number): number {
   return a === b ? 0 : a < b ? 1 : -1;
-}
-
-function byStore(a: Candidate, b: Candidate): number {
-  return SOURCE_ORDER.indexOf(a.store) - SOURCE_ORDER.indexOf(b.store);
 }

@@ -1,8 +1,8 @@
 import type { Candidate, Conflict, ConflictBase } from "./strategy.ts";
 
 /**
- * A copy of a conflict that a strategy of the user's may not change: frozen through and through, so that an attempt
- * throws. Embeddings cannot be frozen in JavaScript: they are copies, and what is done to them reaches nobody.
+ * A copy of a conflict that a user's strategy cannot change: deeply frozen, so that an attempt throws. JavaScript cannot
+ * freeze embeddings: they are copies, and a change to one has no effect elsewhere.
  */
 export function protectedCopy(conflict: Conflict): Conflict {
   return Object.freeze({
@@ -11,6 +11,7 @@ export function protectedCopy(conflict: Conflict): Conflict {
     kind: conflict.kind,
     base: conflict.base === null ? null : copySide(conflict.base),
     candidates: Object.freeze(conflict.candidates.map(copySide)),
+    precedence: Object.freeze([...conflict.precedence]),
   });
 }
 

@@ -4,6 +4,7 @@ import type { StoreId } from "../domain/store-id.ts";
 import { latestWins } from "./latest-wins.ts";
 import { manual } from "./manual.ts";
 import { merge } from "./merge.ts";
+import { checkStoreOrder } from "./precedence.ts";
 import { preferStore } from "./prefer-store.ts";
 import type { ConflictStrategy } from "./strategy.ts";
 import { versionVector } from "./version-vector.ts";
@@ -16,29 +17,32 @@ export type BuiltInStrategy = (typeof BUILT_IN_STRATEGIES)[number];
 export const DEFAULT_STRATEGY = "latest_wins" satisfies BuiltInStrategy;
 
 export interface StrategyRegistryOptions {
-  /** Order of `prefer_store`; stores that are left out come last. @default ["postgres", "redis", "faiss"] */
+  /** Order of `prefer_store`; stores that it leaves out come last. @default the ledger, then the order of registration */
   readonly preferStoreOrder?: readonly StoreId[];
-  /** Decides for `version_vector` what its vectors leave open. @default "latest_wins" */
+  /** Stores of this deployment, which `preferStoreOrder` is checked against. @default not checked */
+  readonly stores?: readonly StoreId[];
+  /** The strategy for conflicts that `version_vector` cannot decide. @default "latest_wins" */
   readonly versionVectorFallback?: Exclude<BuiltInStrategy, "version_vector">;
 }
 
 const NAME_PATTERN = /^[a-z][a-z0-9_]{0,63}$/;
 
-/** A name longer than any strategy's is not repeated in a message whole, nor searched for a likeness. */
+/** A longer name is cut in messages, and no similar name is looked for. */
 const NAME_LENGTH_MAX = 64;
 
-/** The strategies that can be picked by name: the built-in ones, and those that the user brings. */
+/** The strategies that can be picked by name: the built-in ones, and those that the user registers. */
 export class StrategyRegistry {
   readonly #strategies = new Map<string, ConflictStrategy>();
 
   /** @throws {ConfigurationError} An option names a store or a strategy that does not exist. */
   constructor(options: StrategyRegistryOptions = {}) {
+    if (options.preferStoreOrder !== undefined) checkStoreOrder(options.preferStoreOrder, options.stores);
     for (const strategy of [latestWins, merge, manual, preferStore(options.preferStoreOrder)]) this.register(strategy);
     this.register(versionVector(this.get(options.versionVectorFallback ?? DEFAULT_STRATEGY)));
   }
 
   /**
-   * Makes a strategy available under its name, for good: names are logged with every resolution, so none is given twice.
+   * Makes a strategy available under its name. It cannot be replaced: names are logged with every resolution.
    * @throws {ConfigurationError} The name is taken or does not fit `[a-z][a-z0-9_]{0,63}`, or `resolve` is no function.
    */
   register(strategy: ConflictStrategy): void {
@@ -57,7 +61,7 @@ export class StrategyRegistry {
     this.#strategies.set(name, strategy);
   }
 
-  /** @throws {ConfigurationError} There is none of that name: the message has the nearest one, and all. */
+  /** @throws {ConfigurationError} No strategy has that name: the message has the nearest name, and all names. */
   get(name: string): ConflictStrategy {
     const strategy = this.#strategies.get(name);
     if (strategy !== undefined) return strategy;

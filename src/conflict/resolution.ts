@@ -7,12 +7,12 @@ export const NOTE_CHARACTERS_MAX = 1_000;
 
 const ACTIONS = ["choose", "write", "remove", "pending"] as const;
 
-/** What a document must have. The schema would fill some of them in, and a strategy that forgot one meant something else. */
+/** Required fields of a document. The schema would default some of them, and so hide that the strategy forgot one. */
 const DOCUMENT_FIELDS = ["content", "memoryType", "importance", "metadata", "privacy"] as const;
 
 /**
- * A strategy's answer as a resolution of `conflict`, in a copy that the strategy cannot change any more.
- * @throws {ValidationError} It is none: what was found, and what was expected.
+ * Parses a strategy's answer into a resolution of `conflict`, as a copy that the strategy cannot change afterwards.
+ * @throws {ValidationError} It is no resolution: the message has the value found, and what was expected.
  */
 export function checkResolution(answer: unknown, conflict: Conflict, validator: MemoryValidator): Resolution {
   if (typeof answer !== "object" || answer === null) {

@@ -8,7 +8,7 @@ export interface Content {
   readonly embedding: Float32Array | null;
 }
 
-/** Which side a merged memory has its fields from. */
+/** A merged memory, with the side that each field comes from. */
 export interface MergedContent<Side extends Content> extends Content {
   /** Absent: the sides agree on the field, or (metadata) it was merged key by key. */
   readonly sources: Readonly<Partial<Record<keyof MemoryDocument | "embedding", Side>>>;
@@ -18,8 +18,8 @@ export interface MergedContent<Side extends Content> extends Content {
 const PRIVACY_ORDER: readonly Privacy[] = ["full", "redacted", "local_only"];
 
 /**
- * One memory out of several sides that came from `base`: per field the value of the newest side that changed it. Without
- * a base every side counts as changed, so the newest has each field, and metadata keys of all sides are kept.
+ * Merges several sides that descend from `base`: each field has the value of the newest side that changed it. Without a
+ * base every side counts as changed, so each field comes from the newest side, and metadata keys of all sides are kept.
  * @param sides newest first, at least one.
  */
 export function mergeContents<Side extends Content>(
@@ -55,20 +55,20 @@ export function mergeContents<Side extends Content>(
   return { document, embedding: embedding.embedding, sources };
 }
 
-/** Whether two sides say the same, bit by bit. */
+/** Whether two sides are equal, bit by bit. */
 export function sameContent(a: Content, b: Content): boolean {
   return sameBits(a.embedding, b.embedding) && sameJson({ ...a.document }, { ...b.document });
 }
 
-/** Whether two vectors have the same bytes, as their checksum has it: zero and minus zero differ. */
+/** Whether two vectors have the same bytes, as in the checksum: zero and minus zero differ. */
 export function sameBits(a: Float32Array | null, b: Float32Array | null): boolean {
   if (a === null || b === null) return a === b;
   return embeddingBytes(a).equals(embeddingBytes(b));
 }
 
 /**
- * The side whose embedding fits the content that won: one with that very content. Of several, the newest that changed
- * its embedding, where a removal loses against a vector.
+ * The side whose embedding fits the winning content: a side with exactly that content. Of several, the newest that changed
+ * its embedding; a removed embedding loses against a vector.
  */
 function embeddingSource<Side extends Content>(
   base: Content | null,
@@ -85,8 +85,8 @@ function sameEmbedding(a: Content, b: Content): boolean {
 }
 
 /**
- * The strictest of the sides that changed `privacy`, the newest of equals. Not simply the newest: what is merged carries
- * what every side wrote, and a side's "local_only" must not leave with another side's "full".
+ * The strictest of the sides that changed `privacy`, the newest of equals. Not simply the newest: the merged memory holds
+ * content of every side, and one side's "local_only" content must not leave under another side's "full".
  */
 function strictest<Side extends Content>(base: Content | null, sides: readonly [Side, ...Side[]]): Side {
   const changed = sides.filter((side) => side.document.privacy !== base?.document.privacy);
@@ -97,7 +97,7 @@ function strictest<Side extends Content>(base: Content | null, sides: readonly [
   );
 }
 
-/** Key by key. @param base null where nothing was there before. @param sides newest first. */
+/** Merges key by key. @param base null where the base has no object there. @param sides newest first. */
 function mergeObjects(base: JsonObject | null, sides: readonly JsonObject[]): JsonObject {
   const merged: JsonObject = {};
   const keys = new Set([...Object.keys(base ?? {}), ...sides.flatMap((side) => Object.keys(side))]);
@@ -111,7 +111,7 @@ function mergeObjects(base: JsonObject | null, sides: readonly JsonObject[]): Js
   return merged;
 }
 
-/** Undefined stands for "not there": a removal wins only where no side changed the value. */
+/** Undefined means absent: a removal wins only where no side changed the value. */
 function mergeValues(base: JsonValue | undefined, sides: readonly (JsonValue | undefined)[]): JsonValue | undefined {
   const changed = sides.filter((value) => value !== undefined && !sameJson(value, base));
   const newest = changed[0];

@@ -3,9 +3,9 @@ import { latestWins } from "./latest-wins.ts";
 import type { Candidate, ConflictStrategy } from "./strategy.ts";
 
 /**
- * The candidate that includes every write of all others wins whole. Where none does (concurrent writes, equal vectors, a
- * candidate whose vector is not known), `fallback` decides between those that no other includes.
- * @param name under which it is logged and registered: another one lets a registry hold several fallbacks.
+ * The candidate that dominates all others wins whole: it includes every write of theirs. Where no candidate does
+ * (concurrent writes, equal vectors, an unknown vector), `fallback` decides between the candidates that no other dominates.
+ * @param name under which it is logged and registered: another name lets a registry hold several fallbacks.
  */
 export function versionVector(fallback: ConflictStrategy = latestWins, name = "version_vector"): ConflictStrategy {
   return {
@@ -33,7 +33,7 @@ function dominates(a: Candidate, b: Candidate): boolean {
   );
 }
 
-/** How two candidates stand to each other of which neither includes the other, for people. */
+/** How two candidates of which neither dominates the other relate, for people. */
 function relation(a: Candidate, b: Candidate): string {
   if (a.versionVector === null) return `${a.store} keeps no version vector`;
   if (b.versionVector === null) return `${b.store} keeps no version vector`;

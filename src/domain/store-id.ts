@@ -6,6 +6,11 @@ export type StoreId = string;
 
 export const STORE_ID_PATTERN = /^[a-z][a-z0-9_-]{0,62}$/;
 
+/** Whether a value has the form of a store's id. */
+export function isStoreId(value: unknown): value is StoreId {
+  return typeof value === "string" && STORE_ID_PATTERN.test(value);
+}
+
 /**
  * Who has a store: `shared`, one store that all nodes write (Redis); or `node`, a copy of its own on each node, which
  * follows the change feed for what other nodes write (a FAISS index).

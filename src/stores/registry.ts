@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../domain/errors.ts";
-import { LEDGER_ID, RESERVED_STORE_IDS, STORE_ID_PATTERN, type StoreId } from "../domain/store-id.ts";
+import { isStoreId, LEDGER_ID, RESERVED_STORE_IDS, type StoreId } from "../domain/store-id.ts";
 import type { Projection } from "./projection.ts";
 import { isVectorIndex, type VectorIndex } from "./vector-index.ts";
 
@@ -45,7 +45,7 @@ export class StoreRegistry {
 
 /** @throws {ConfigurationError} The id of a projection breaks the pattern, or is reserved. */
 export function checkStoreId(id: unknown): asserts id is StoreId {
-  if (typeof id !== "string" || !STORE_ID_PATTERN.test(id)) {
+  if (!isStoreId(id)) {
     throw new ConfigurationError(
       `store id ${JSON.stringify(id)}: expected a lower-case letter, then at most 62 of a-z, 0-9, "-" and "_"`,
     );

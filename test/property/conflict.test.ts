@@ -50,7 +50,9 @@ const content: fc.Arbitrary<Content> = fc.record({
 
 const DELETED = { document: null, embedding: null };
 
-const stores = fc.shuffledSubarray<StoreId>(["postgres", "redis", "faiss"], { minLength: 1 });
+const PRECEDENCE: readonly StoreId[] = ["postgres", "redis", "faiss"];
+
+const stores = fc.shuffledSubarray<StoreId>([...PRECEDENCE], { minLength: 1 });
 
 /** One candidate per store, in any order, with what `contents` gives. */
 function candidatesOf(contents: fc.Arbitrary<Content | typeof DELETED>): fc.Arbitrary<Candidate[]> {
@@ -91,6 +93,7 @@ const conflict: fc.Arbitrary<Conflict> = base.chain((from) => {
     kind: fc.constantFrom<Conflict["kind"]>("ahead", "diverged", "orphan"),
     base: fc.constant(from),
     candidates: candidatesOf(side),
+    precedence: fc.constant(PRECEDENCE),
   });
 });
 
@@ -251,6 +254,7 @@ describe("merge", () => {
         base: fc.constant(from),
         // Equal, not identical.
         candidates: candidatesOf(fc.constant(held).map((same) => structuredClone(same))),
+        precedence: fc.constant(PRECEDENCE),
       }),
     );
     await fc.assert(
@@ -272,6 +276,7 @@ describe("merge", () => {
           memoryId: "m",
           kind: "diverged",
           base: { version: 1, ...from },
+          precedence: PRECEDENCE,
           candidates: [
             { store: "postgres", modifiedAt: a, ...stamp, ...structuredClone(from) },
             { store: "redis", modifiedAt: b, ...stamp, ...other },

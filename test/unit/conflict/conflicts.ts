@@ -2,6 +2,9 @@ import type { Candidate, Conflict, ConflictBase } from "../../../src/conflict/st
 import type { MemoryDocument } from "../../../src/domain/memory.ts";
 import type { StoreId } from "../../../src/domain/store-id.ts";
 
+/** The ledger, two stores in the order of their registration, an import. */
+export const SOURCES: readonly StoreId[] = ["postgres", "redis", "faiss", "import"];
+
 export function document(fields: Partial<MemoryDocument> = {}): MemoryDocument {
   return { content: "base", memoryType: "episodic", importance: 0.5, metadata: {}, privacy: "full", ...fields };
 }
@@ -28,7 +31,15 @@ export function base(fields: Partial<MemoryDocument> = {}, embedding: Float32Arr
 }
 
 export function conflict(candidates: readonly Candidate[], fields: Partial<Conflict> = {}): Conflict {
-  return { namespace: "default", memoryId: "m", kind: "diverged", base: null, ...fields, candidates };
+  return {
+    namespace: "default",
+    memoryId: "m",
+    kind: "diverged",
+    base: null,
+    precedence: SOURCES,
+    ...fields,
+    candidates,
+  };
 }
 
 export const floats = (...values: number[]): Float32Array => Float32Array.from(values);

@@ -92,8 +92,17 @@ describe("the registry", () => {
 test.each<[unknown, string]>([
   [[], "at least one store"],
   ["redis", "at least one store"],
-  [["redis", "mysql"], '"mysql" is no store'],
+  [["redis", "My SQL"], '"My SQL" is no store'],
   [["redis", "redis"], "names redis twice"],
 ])("prefer_store refuses the order %j", (order, message) => {
   expect(refusal(() => preferStore(order as StoreId[]))).toContain(message);
+  expect(refusal(() => new StrategyRegistry({ preferStoreOrder: order as StoreId[] }))).toContain(message);
+});
+
+test("the registry refuses an order that names a store of no deployment of its own", () => {
+  const stores = ["postgres", "redis"];
+  expect(refusal(() => new StrategyRegistry({ stores, preferStoreOrder: ["redis", "mysql"] }))).toBe(
+    'prefer_store: "mysql" is no store; there are postgres, redis',
+  );
+  expect(new StrategyRegistry({ stores, preferStoreOrder: ["redis"] }).get("prefer_store").name).toBe("prefer_store");
 });

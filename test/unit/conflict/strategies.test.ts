@@ -141,6 +141,17 @@ const ROWS: Record<string, Row> = {
     ]),
     expected: { ...everyone("postgres"), prefer_redis: "redis" },
   },
+  "equal times and versions: a store that the program does not know, as it was registered": {
+    given: conflict(
+      [
+        candidate("keywords", { document: document({ content: "keywords" }) }),
+        candidate("import", { document: document({ content: "import" }) }),
+        candidate("archive", { document: document({ content: "archive" }) }),
+      ],
+      { kind: "orphan", precedence: ["postgres", "keywords", "archive", "import"] },
+    ),
+    expected: everyone("keywords"),
+  },
   "a side without a modification time loses, for all its version": {
     given: conflict(
       [
