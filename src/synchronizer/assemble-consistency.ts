@@ -1,5 +1,6 @@
 import type { EffectiveOptions } from "../config/options.ts";
 import { StrategyRegistry } from "../conflict/registry.ts";
+import type { CheckerParts } from "../consistency/check/check-options.ts";
 import { Checker } from "../consistency/check/checker.ts";
 import { EventLoopWatch, Pace } from "../consistency/check/pace.ts";
 import { Leadership } from "../consistency/loop/leadership.ts";
@@ -7,7 +8,7 @@ import { ConsistencyWatch } from "../consistency/loop/watch.ts";
 import { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
 import type { RepairerParts, RepairReport } from "../consistency/repair/repair-options.ts";
 import { Repairer } from "../consistency/repair/repairer.ts";
-import type { IndexShape, MemoryValidator } from "../domain/schema.ts";
+import type { MemoryValidator } from "../domain/schema.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { CheckLedger, type CheckRecords } from "../ledger/check-ledger.ts";
@@ -27,7 +28,7 @@ export interface ConsistencyParts {
   /** Keeps long reading from getting in the way. Its owner ends it. */
   readonly pace: () => Pace;
   readonly conflicts: PendingConflicts;
-  /** Which node looks at the stores that all share. */
+  /** Which node checks the stores that all nodes share. */
   readonly leadership: Leadership;
   /** Checks and repairs. */
   readonly consistencyLoop: Loop;
@@ -40,7 +41,8 @@ export interface ConsistencySupplies {
   readonly ledger: LedgerStore;
   readonly projections: readonly Projection[];
   readonly validator: MemoryValidator;
-  readonly indexShape: IndexShape;
+  /** Shared stores that were registered and are not filled yet. */
+  readonly unfilled: NonNullable<CheckerParts["unfilled"]>;
   readonly embedder: Embedder | null;
   readonly write: RepairerParts["write"];
   readonly metrics: ConsistencyMetrics;
@@ -49,7 +51,7 @@ export interface ConsistencySupplies {
 
 /** Wires checks, repairs, conflicts and their loop together. Opens and starts nothing. */
 export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyParts {
-  const { options, postgres, ledger, projections, validator, indexShape, embedder, write, metrics, log } = supplies;
+  const { options, postgres, ledger, projections, unfilled, validator, embedder, write, metrics, log } = supplies;
   const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
   const strategies = new StrategyRegistry({
     ...(options.preferStoreOrder && { preferStoreOrder: options.preferStoreOrder }),
@@ -60,7 +62,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     ledger,
     records,
     projections,
-    indexShape,
+    unfilled,
     log,
     overdueMs: options.publishDeadlineMs,
     pace: (memoriesPerSecondMax) => createPace(memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax, postgres),
@@ -72,7 +74,6 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     records,
     projections,
     validator,
-    indexShape,
     embedder,
     write,
     strategies,
@@ -97,6 +98,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     repairer,
     records,
     projections,
+    unfilled,
     isLeader: () => leadership.isLeader,
     log,
     intervalMs: options.consistencyCheckIntervalMs,

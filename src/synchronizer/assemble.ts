@@ -176,7 +176,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     ledger,
     projections,
     validator,
-    indexShape: shape,
+    unfilled: (signal) => deployment.unfilled(signal),
     embedder,
     write: (intent, signal) => batcher.write(intent, true, signal),
     metrics,
@@ -245,6 +245,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     importer: {
       ledger,
       records: consistency.records,
+      projections,
       portable,
       write: (intent, signal) => batcher.write(intent, true, signal),
       validator,

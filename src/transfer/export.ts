@@ -17,30 +17,30 @@ export interface ExportOptions {
   /** With the versions that were replaced and are still kept. @default false */
   history?: boolean;
   /**
-   * With memories that are `local_only`. Without it neither they nor their history are exported, nor what is left of
-   * those that were deleted. @default false
+   * With `local_only` memories. Without it neither they nor their history are exported, nor the tombstones of deleted
+   * ones. @default false
    */
   includeLocal?: boolean;
-  /** Goes on behind this record of an earlier export with the same options; there is no header then. */
+  /** Resumes after this record of an earlier export with the same options, without a header. */
   after?: PortablePosition;
   /** Called after each page. */
   onProgress?: (progress: ExportProgress) => void;
   signal?: AbortSignal;
 }
 
-/** How far an export is. */
+/** The progress of an export. */
 export interface ExportProgress {
   /** Memories exported, deleted ones included. */
   readonly memories: number;
   /** Records of versions that were replaced. */
   readonly historyVersions: number;
-  /** Memories and versions that stayed behind because they are `local_only`. */
+  /** Memories and versions that were left out because they are `local_only`. */
   readonly leftOut: number;
-  /** Of the exported ones, those marked `redacted`: they are in the export whole. */
+  /** Of the exported ones, those marked `redacted`: the export has them whole. */
   readonly redacted: number;
-  /** Versions whose document or embedding does not fit the checksum, or is gone: an import refuses them. */
+  /** Versions whose document or embedding does not fit the checksum, or is missing: an import refuses them. */
   readonly damaged: number;
-  /** Where to go on; null before the first record. */
+  /** Where to resume; null before the first record. */
   readonly position: PortablePosition | null;
 }
 
@@ -53,8 +53,8 @@ const ROWS_MAX = 500;
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
- * Reads all memories from the ledger, page by page, in the order of their keys. Each page is of one moment, the whole is
- * not: what is written meanwhile is in it or not, but never half of a memory.
+ * Reads all memories from the ledger, page by page, in the order of their keys. Each page is a snapshot, the whole is not:
+ * a concurrent write is in it or not, but never half of a memory.
  */
 export async function* exportRecords(
   parts: ExporterParts,
@@ -87,7 +87,7 @@ export async function* exportRecords(
     }
     if (rows.length === 0) break;
     onProgress?.({ ...progress });
-    // Pages that were cut by their size are asked for in about that many rows: the server reads no more than it sends.
+    // After a page that was cut by its size, about that many rows are requested: the server reads no more than it sends.
     rowsMax = Math.min(ROWS_MAX, rows.length * 2);
   }
   const { position: _, ...counts } = progress;
@@ -110,7 +110,7 @@ function exportedVersion(row: PortableRow): ExportedVersion {
     memoryId: row.memoryId,
     version: row.version,
     checksum: row.checksum,
-    vector: row.versionVector,
+    versionVector: row.versionVector,
     modifiedAt: new Date(row.modifiedAt).toISOString(),
     document: row.documentJson === null ? null : (JSON.parse(row.documentJson) as MemoryDocument),
     embedding: row.embedding === null ? null : row.embedding.toString("base64"),

@@ -1,158 +1,184 @@
-import { decide } from "../conflict/decide.ts";
-import type { Candidate, Conflict, ConflictStrategy, Resolution } from "../conflict/strategy.ts";
+import type { ConflictStrategy } from "../conflict/strategy.ts";
+import type { RemoteSide } from "../consistency/reconcile/candidates.ts";
+import { ledgerEvidence } from "../consistency/reconcile/evidence.ts";
+import {
+  type Reconciled,
+  type ReconcileParts,
+  type RemoteWrite,
+  reconcile,
+} from "../consistency/reconcile/reconcile.ts";
 import { embeddingBytes } from "../domain/checksum.ts";
+import { InternalError, type MnemosyncError } from "../domain/errors.ts";
 import { keyText, plainKey } from "../domain/keys.ts";
-import { type EncodedMemory, encodeMemory, type MemoryChange, type MemoryDocument } from "../domain/memory.ts";
-import type { MemoryValidator } from "../domain/schema.ts";
+import type { MemoryChange } from "../domain/memory.ts";
+import { IMPORT_ID } from "../domain/store-id.ts";
 import { compareVectors } from "../domain/version-vector.ts";
-import type { CheckRecords } from "../ledger/check-ledger.ts";
 import type { EvidenceRecord } from "../ledger/conflict-statements.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
-import type { WriteIntent } from "../write/plan.ts";
 import type { ImportedVersion } from "./read-record.ts";
 
-export interface MemoryImportParts {
-  /** Where what nobody decided waits for somebody. */
-  readonly records: Pick<CheckRecords, "keepEvidence">;
-  readonly ledger: Pick<Ledger, "readChanges">;
-  /** Writes one intent as part of some chunk. */
-  readonly write: (intent: WriteIntent, signal: AbortSignal) => Promise<SyncOutcome>;
-  readonly validator: MemoryValidator;
-  readonly strategyTimeoutMs: number;
+export interface MemoryImportParts extends ReconcileParts {
+  readonly ledger: Pick<LedgerStore, "readChanges" | "readHistory">;
   readonly log: Log;
 }
 
-/** What is done about a memory that is there with another content. */
+/** How an import treats a memory that the ledger has with another content. */
 export type ConflictPolicy =
   | { readonly kind: "skip" }
   | { readonly kind: "overwrite" }
   | { readonly kind: "strategy"; readonly strategy: ConflictStrategy };
 
-/** What became of an imported memory. */
+/** The result for an imported memory. */
 export type MemoryImport =
   | { readonly end: "skipped" | "deferred" }
-  | { readonly end: "outcome"; readonly outcome: SyncOutcome; readonly overwrites: boolean };
+  | { readonly end: "failed"; readonly error: MnemosyncError }
+  | { readonly end: "written"; readonly outcome: SyncOutcome; readonly overwrites: boolean };
 
-/** Times that a memory may be written by others while a strategy decides about it. */
+/** Times that other writes may move a memory on while a strategy decides about it. */
 const MOVES_MAX = 5;
 
-/** Writes an imported memory as it was exported, or, where the ledger has another content, does as the policy says. */
+/** Conflicts that are read, decided and recorded at a time. */
+const CONFLICTS_MAX = 100;
+
+/**
+ * Writes an imported memory as it was exported, or, where the ledger has another content, as the policy says.
+ * @returns null: a strategy has to decide (`importConflicts`).
+ */
 export async function importMemory(
-  parts: MemoryImportParts,
+  { write }: Pick<MemoryImportParts, "write">,
   imported: ImportedVersion,
   policy: ConflictPolicy,
   signal: AbortSignal,
-): Promise<MemoryImport> {
+): Promise<MemoryImport | null> {
   const key = plainKey(imported);
-  const { memory, modifiedAt, version, vector } = imported;
-  const asExported = { key, memory, expectedVersion: null, modifiedAt, imported: { version, versionVector: vector } };
-  const outcome = await parts.write(asExported, signal);
-  if (outcome.status !== "conflict") return { end: "outcome", outcome, overwrites: false };
+  const { memory, modifiedAt, version, versionVector } = imported;
+  const asExported = { key, memory, expectedVersion: null, modifiedAt, imported: { version, versionVector } };
+  const outcome = await write(asExported, signal);
+  if (outcome.status !== "conflict") return endOfWrite(outcome, false);
   if (policy.kind === "skip") return { end: "skipped" };
-  // As of now: what is replaced may be younger than what the export brings, and versions never go back in time.
-  const asNewVersion = { key, memory, expectedVersion: null, modifiedAt: null, includes: vector };
-  if (policy.kind === "overwrite") {
-    return { end: "outcome", outcome: await parts.write(asNewVersion, signal), overwrites: true };
-  }
-  return await decided(parts, imported, asNewVersion, policy.strategy, signal);
+  if (policy.kind === "strategy") return null;
+  // At the time of the write: the replaced version may be younger than the imported one, and times never go back.
+  const asNewVersion = { key, memory, expectedVersion: null, modifiedAt: null, includes: versionVector };
+  return endOfWrite(await write(asNewVersion, signal), true);
 }
 
-async function decided(
+function endOfWrite(outcome: SyncOutcome, overwrites: boolean): MemoryImport {
+  const { status, error = new InternalError("a write failed without a reason") } = outcome;
+  if (status === "failed" || status === "conflict") return { end: "failed", error };
+  return { end: "written", outcome, overwrites };
+}
+
+/** Has a strategy decide between imported memories and the ledger's. What it leaves open awaits a person's decision. */
+export async function importConflicts<Item extends { readonly version: ImportedVersion }>(
   parts: MemoryImportParts,
-  imported: ImportedVersion,
-  asNewVersion: WriteIntent,
+  items: readonly Item[],
   strategy: ConflictStrategy,
   signal: AbortSignal,
-): Promise<MemoryImport> {
-  for (let moves = 0; moves < MOVES_MAX; moves++) {
-    const current = (await parts.ledger.readChanges([imported], signal)).get(keyText(imported));
-    if (current === undefined) return { end: "deferred" }; // Rows are never removed; somebody did so by hand.
-    if (current.kind === "put" && compareVectors(current.versionVector, imported.vector) === "after")
-      return { end: "skipped" };
-    const { strategyTimeoutMs: timeoutMs, validator, log } = parts;
-    const resolution = await decide(strategy, conflictOf(imported, current), { timeoutMs, validator, signal });
-    const facts = { ...plainKey(imported), strategy: strategy.name, action: resolution.action, note: resolution.note };
-    if (resolution.action === "pending" || resolution.action === "remove") {
-      const [id] = await parts.records.keepEvidence([evidenceOf(imported, current, strategy, resolution)], signal);
-      log.warn({ ...facts, conflict: id }, "import.conflict_deferred");
-      return { end: "deferred" };
+): Promise<ReadonlyMap<Item, MemoryImport>> {
+  const results = new Map<Item, MemoryImport>();
+  for (let start = 0; start < items.length; start += CONFLICTS_MAX) {
+    let open = items.slice(start, start + CONFLICTS_MAX);
+    for (let moves = 0; open.length > 0 && moves < MOVES_MAX; moves++) {
+      const round = await decideOnce(parts, open, strategy, signal);
+      for (const [item, result] of round) results.set(item, result);
+      open = open.filter((item) => !round.has(item));
     }
-    log.info(facts, "import.conflict_resolved");
-    if (resolution.action === "choose" && resolution.store === "postgres") return { end: "skipped" };
-    const memory =
-      resolution.action === "write"
-        ? encodeMemory(imported, resolution.document, resolution.embedding)
-        : imported.memory;
-    const outcome = await parts.write({ ...asNewVersion, memory, expectedVersion: current.version }, signal);
-    if (outcome.status !== "conflict") return { end: "outcome", outcome, overwrites: true };
+    for (const item of open) results.set(item, { end: "deferred" });
   }
-  return { end: "deferred" };
+  return results;
 }
 
-/** Both sides of what was not decided, as conflicts of the stores are kept. */
+/** @returns results, without those of memories that other writes moved on meanwhile. */
+async function decideOnce<Item extends { readonly version: ImportedVersion }>(
+  parts: MemoryImportParts,
+  items: readonly Item[],
+  strategy: ConflictStrategy,
+  signal: AbortSignal,
+): Promise<Map<Item, MemoryImport>> {
+  const results = new Map<Item, MemoryImport>();
+  const remotes = new Map<RemoteWrite, Item>();
+  const keys = items.map(({ version }) => plainKey(version));
+  const changes = await parts.ledger.readChanges(keys, signal);
+  for (const item of items) {
+    const { version: imported } = item;
+    const current = changes.get(keyText(imported));
+    if (current === undefined) {
+      results.set(item, { end: "deferred" }); // Rows are never removed by the program, only by hand.
+    } else if (current.kind === "put" && compareVectors(current.versionVector, imported.versionVector) === "after") {
+      results.set(item, { end: "skipped" });
+    } else {
+      remotes.set(remoteWrite(imported, current), item);
+    }
+  }
+  for (const [remote, result] of await reconcile(parts, [...remotes.keys()], strategy, { signal })) {
+    const item = remotes.get(remote) as Item; // One result per remote write.
+    const end = endOf(result);
+    if (end !== null) results.set(item, end);
+    const facts = { ...remote.key, strategy: strategy.name };
+    if (result.end === "pending") {
+      parts.log.warn({ ...facts, note: result.because, conflict: result.ids[0] }, "import.conflict_deferred");
+    } else if (result.end === "ledger" || result.end === "written") {
+      parts.log.info({ ...facts, note: result.note }, "import.conflict_resolved");
+    }
+  }
+  return results;
+}
+
+/** Null: the memory was moved on, and is decided again. */
+function endOf(result: Reconciled): MemoryImport | null {
+  switch (result.end) {
+    case "written":
+      return { end: "written", outcome: result.outcome, overwrites: true };
+    case "ledger":
+      return { end: "skipped" };
+    case "moved":
+      return null;
+    case "failed":
+      return { end: "failed", error: result.error };
+    default:
+      return { end: "deferred" };
+  }
+}
+
+function remoteWrite(imported: ImportedVersion, change: MemoryChange): RemoteWrite {
+  const kind = imported.version > change.version ? "ahead" : "diverged";
+  return {
+    key: plainKey(imported),
+    kind,
+    change,
+    sides: [importedSide(imported)],
+    evidence: (stamp) => [{ ...evidenceOf(imported, change), ...stamp, kind }],
+  };
+}
+
+function importedSide({ version, modifiedAt, versionVector, memory }: ImportedVersion): RemoteSide {
+  const { document = null, embedding = null } = memory ?? {};
+  const candidate = { store: IMPORT_ID, version, modifiedAt, versionVector, document, embedding };
+  // At the time of the write: the replaced version may be younger than the imported one, and times never go back.
+  return { candidate, memory, modifiedAt: null };
+}
+
+/** Both sides, as conflicts of the stores are recorded. */
 function evidenceOf(
   imported: ImportedVersion,
   current: MemoryChange,
-  strategy: ConflictStrategy,
-  { action, note }: Resolution,
-): EvidenceRecord {
-  const { version, vector, memory, modifiedAt } = imported;
-  const own = current.kind === "put" ? current : null;
-  const why = action === "remove" ? "the strategy would keep neither side" : "somebody has to decide";
+): Omit<EvidenceRecord, "kind" | "strategy" | "pendingBecause"> {
+  const { version, versionVector, memory, modifiedAt } = imported;
   return {
     ...plainKey(imported),
-    store: "import",
-    kind: kindOf(imported, current),
-    strategy: strategy.name,
-    pendingBecause: note ?? why,
+    store: IMPORT_ID,
     foundVersion: version,
     foundState: memory === null ? "tombstone" : "live",
     foundChecksum: memory?.checksum ?? null,
     foundDocument: memory === null ? null : Buffer.from(memory.documentJson),
     foundEmbedding: memory?.embedding == null ? null : embeddingBytes(memory.embedding),
-    foundVector: JSON.stringify(vector),
+    foundVector: JSON.stringify(versionVector),
     foundModifiedAt: modifiedAt,
     ledgerVersion: current.version,
-    ledgerChecksum: own?.checksum ?? null,
-    ledgerDocument: own?.documentJson ?? null,
-    ledgerEmbedding: own?.embedding ?? null,
-    ledgerVector: own === null ? null : JSON.stringify(own.versionVector),
+    ...ledgerEvidence(current.kind === "put" ? current : null),
     ledgerModifiedAt: current.modifiedAt,
     evidence: `an import brings version ${version}, and the ledger has version ${current.version} with another content`,
   };
-}
-
-function kindOf(imported: ImportedVersion, current: MemoryChange): "ahead" | "diverged" {
-  return imported.version > current.version ? "ahead" : "diverged";
-}
-
-function conflictOf(imported: ImportedVersion, current: MemoryChange): Conflict {
-  return {
-    ...plainKey(imported),
-    kind: kindOf(imported, current),
-    base: null,
-    candidates: [ledgerSide(current), importSide(imported)],
-  };
-}
-
-function ledgerSide(change: MemoryChange): Candidate {
-  const { version, modifiedAt } = change;
-  const deleted = {
-    store: "postgres",
-    version,
-    modifiedAt,
-    versionVector: null,
-    document: null,
-    embedding: null,
-  } as const;
-  if (change.kind === "tombstone") return deleted;
-  const document = JSON.parse(change.documentJson) as MemoryDocument;
-  return { ...deleted, versionVector: change.versionVector, document, embedding: change.embedding };
-}
-
-function importSide({ version, modifiedAt, vector, memory }: ImportedVersion): Candidate {
-  const { document = null, embedding = null } = (memory ?? {}) as Partial<EncodedMemory>;
-  return { store: "import", version, modifiedAt, versionVector: vector, document, embedding };
 }

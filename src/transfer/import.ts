@@ -4,7 +4,14 @@ import { plainKey } from "../domain/keys.ts";
 import type { PortableLedger } from "../ledger/portable-ledger.ts";
 import type { ImportedHistory } from "../ledger/portable-statements.ts";
 import { newUlid } from "../runtime/ulid.ts";
-import { type ConflictPolicy, importMemory, type MemoryImport, type MemoryImportParts } from "./import-memory.ts";
+import { FORMAT_VERSION, type ReadableFormat } from "./format.ts";
+import {
+  type ConflictPolicy,
+  importConflicts,
+  importMemory,
+  type MemoryImport,
+  type MemoryImportParts,
+} from "./import-memory.ts";
 import {
   type ImportOptions,
   type ImportPosition,
@@ -13,7 +20,7 @@ import {
   ON_CONFLICT,
   type RejectedRecord,
 } from "./import-options.ts";
-import { checkHeader, type ImportedVersion, type RecordValidators, readRecord } from "./read-record.ts";
+import { type ImportedVersion, type RecordValidators, readHeader, readRecord } from "./read-record.ts";
 import { type ImportSource, type NumberedRecord, numberedRecords } from "./records.ts";
 
 export interface ImporterParts extends MemoryImportParts {
@@ -23,13 +30,11 @@ export interface ImporterParts extends MemoryImportParts {
   readonly defaultStrategy: string;
 }
 
-/** Whether the history of a memory can be added: its current version is in the ledger as the export has it. */
-type Fate = "unsettled" | "as_exported" | "otherwise" | "rejected";
-
 interface MemoryLine {
   readonly line: number;
   readonly version: ImportedVersion;
-  fate: Fate;
+  /** Then its history is rejected too. */
+  rejected: boolean;
 }
 
 interface HistoryLine {
@@ -121,6 +126,7 @@ class ImportRun {
   readonly #signal: AbortSignal;
   /** Names the import in the rows of the history that it adds. */
   readonly #transactionId = newUlid();
+  #format: ReadableFormat = FORMAT_VERSION;
   #window = new Window();
   /** The memory that lines of history belong to; null when its line could not be read. */
   #latest: MemoryLine | null = null;
@@ -152,7 +158,7 @@ class ImportRun {
   #read({ number, content }: NumberedRecord): void {
     this.report.read++;
     if (this.report.read === 1) {
-      checkHeader("value" in content ? content.value : null);
+      this.#format = readHeader("value" in content ? content.value : null);
       return;
     }
     try {
@@ -169,12 +175,22 @@ class ImportRun {
     }
   }
 
-  /** Writes a window, whose memories' fates may decide about history in the next one: one after the other. */
+  /** Writes a window. One at a time, since a memory that is rejected has its history in the next window rejected too. */
   async settle(window: Window): Promise<void> {
     const { memories, history, rejected, position, read } = window;
-    const ends = await Promise.allSettled(memories.map((line) => this.#import(line, window)));
-    const failure = ends.find((end) => end.status === "rejected");
+    const undecided: MemoryLine[] = [];
+    const writes = memories.map(async (line) => {
+      const end = await importMemory(this.#parts, line.version, this.#policy, this.#signal);
+      if (end === null) undecided.push(line);
+      else this.#count(line, end, window);
+    });
+    const failure = (await Promise.allSettled(writes)).find((write) => write.status === "rejected");
     if (failure !== undefined) throw failure.reason;
+    if (this.#policy.kind === "strategy") {
+      const { strategy } = this.#policy;
+      const ends = await importConflicts(this.#parts, undecided, strategy, this.#signal);
+      for (const [line, end] of ends) this.#count(line, end, window);
+    }
     this.#signal.throwIfAborted();
     await this.#addHistory(history, window);
     this.report.rejected += rejected.length;
@@ -188,7 +204,7 @@ class ImportRun {
     const isHistory = (value as { type?: unknown } | null)?.type === "history";
     const latest = this.#latest;
     if (!isHistory) this.#latest = null; // Until it is read: what follows must not be taken for an earlier memory's.
-    const version = readRecord(value, this.#parts.validators);
+    const version = readRecord(value, this.#format, this.#parts.validators);
     if (version === null) {
       this.report.complete = true;
       return;
@@ -196,7 +212,7 @@ class ImportRun {
     const content = version.memory;
     this.#window.bytes += (content?.documentJson.length ?? 0) + (content?.embedding?.byteLength ?? 0);
     if (version.type === "memory") {
-      this.#latest = { line, version, fate: "unsettled" };
+      this.#latest = { line, version, rejected: false };
       this.#window.memories.push(this.#latest);
       return;
     }
@@ -210,39 +226,28 @@ class ImportRun {
     this.#window.history.push({ line, version, of: latest });
   }
 
-  async #import(line: MemoryLine, window: Window): Promise<void> {
-    const end = await importMemory(this.#parts, line.version, this.#policy, this.#signal);
-    line.fate = this.#count(line, end, window);
-  }
-
-  #count(line: MemoryLine, end: MemoryImport, window: Window): Fate {
+  #count(line: MemoryLine, end: MemoryImport, window: Window): void {
     const { report } = this;
-    if (end.end !== "outcome") {
+    if (end.end === "failed") {
+      // A store that fails one memory fails the next one too: the import stops, and can be repeated later.
+      if (!isFault(end.error)) throw end.error;
+      window.reject(line.line, end.error);
+      line.rejected = true;
+    } else if (end.end === "written") {
+      const status = end.outcome.status as "synced" | "degraded" | "unchanged"; // It did not fail.
+      report[status]++;
+      if (end.overwrites && status !== "unchanged") report.overwritten++;
+    } else {
       report[end.end]++;
-      return "otherwise";
     }
-    const { outcome, overwrites } = end;
-    const { status } = outcome;
-    if (status === "failed" || status === "conflict") {
-      const error = outcome.error;
-      // What a store could not do for one memory it cannot do for the next either: the import stops, and can go on later.
-      if (error === undefined || !isFault(error)) throw error ?? new Error("a failure without a reason");
-      window.reject(line.line, error);
-      return "rejected";
-    }
-    report[status]++;
-    if (overwrites && status !== "unchanged") report.overwritten++;
-    const { version, memory } = line.version;
-    return outcome.version === version && outcome.checksum === (memory?.checksum ?? null) ? "as_exported" : "otherwise";
   }
 
   async #addHistory(lines: readonly HistoryLine[], window: Window): Promise<void> {
     for (const { line, of } of lines) {
-      if (of.fate === "rejected")
-        window.reject(line, new ValidationError("", `its memory, line ${of.line}, was rejected`));
+      if (of.rejected) window.reject(line, new ValidationError("", `its memory, line ${of.line}, was rejected`));
     }
     // A memory that was written since it was imported still has, or had, the version that its history leads up to.
-    const wanted = lines.filter(({ of }) => of.fate !== "rejected").map(importedHistory);
+    const wanted = lines.filter(({ of }) => !of.rejected).map(importedHistory);
     if (wanted.length === 0) return;
     this.report.historyVersions += await this.#parts.portable.addHistory(wanted, this.#transactionId, this.#signal);
   }
@@ -258,7 +263,7 @@ function importedHistory({ version, of }: HistoryLine): ImportedHistory {
   return {
     ...plainKey(version),
     version: version.version,
-    versionVector: version.vector,
+    versionVector: version.versionVector,
     modifiedAt: version.modifiedAt,
     checksum: memory?.checksum ?? null,
     documentJson: memory?.documentJson ?? null,

@@ -1,73 +1,74 @@
 import { embeddingFromBytes } from "../domain/checksum.ts";
 import { ConfigurationError, ValidationError } from "../domain/errors.ts";
-import { checkText } from "../domain/json.ts";
+import { checkText, isObject, setOwn } from "../domain/json.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { EncodedMemory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
-import { FORMAT_VERSION, isExportHeader } from "./format.ts";
+import { FORMAT_VERSION, isExportHeader, READABLE_FORMATS, type ReadableFormat } from "./format.ts";
 
 /** A version out of an export, checked. */
 export interface ImportedVersion extends MemoryKey {
   readonly type: "memory" | "history";
   readonly version: number;
-  readonly vector: VersionVector;
+  readonly versionVector: VersionVector;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
   /** Null for a deletion. */
   readonly memory: EncodedMemory | null;
 }
 
-/** Who checks what a record says: a vector that is in the index must fit it, one that was replaced need not. */
+/** Validators of records: the embedding of a current version must fit the index, that of a replaced one need not. */
 export interface RecordValidators {
   readonly memory: MemoryValidator;
   readonly history: MemoryValidator;
 }
 
-const FIELDS = [
-  "type",
-  "namespace",
-  "memoryId",
-  "version",
-  "checksum",
-  "vector",
-  "modifiedAt",
-  "document",
-  "embedding",
-] as const;
+const CONTENT_FIELDS = ["document", "embedding"];
 
-/** @throws {ConfigurationError} It is no header, or one of a format that this program does not know. */
-export function checkHeader(value: unknown): void {
+/** The name of the version vector's field, by format version. */
+const VECTOR_FIELD: Readonly<Record<ReadableFormat, string>> = { 1: "vector", 2: "versionVector" };
+
+/**
+ * Reads the header. @returns the format version of the export.
+ * @throws {ConfigurationError} It is no header, or one of a format that this program does not know.
+ */
+export function readHeader(value: unknown): ReadableFormat {
   if (!isExportHeader(value)) {
     throw new ConfigurationError(
       `not an export: its first record must be a header, e.g. {"mnemosync":${FORMAT_VERSION},…}`,
     );
   }
   const { mnemosync } = value as { mnemosync: unknown };
-  if (mnemosync === FORMAT_VERSION) return;
+  const format = READABLE_FORMATS.find((readable) => readable === mnemosync);
+  if (format !== undefined) return format;
   throw new ConfigurationError(
-    `the export is of format ${JSON.stringify(mnemosync)?.slice(0, 40)} and this program reads ${FORMAT_VERSION}: use the program that fits`,
+    `the export is of format ${JSON.stringify(mnemosync)?.slice(0, 40)} and this program reads ` +
+      `${READABLE_FORMATS.join(" and ")}: import it with a program that reads its format`,
   );
 }
 
 /**
- * Reads a record behind the header.
- * @returns null for the last one.
- * @throws {ValidationError} naming the field. The document or the embedding may have been damaged: then their checksum
- *   does not fit.
+ * Reads a record after the header.
+ * @returns null for the last record.
+ * @throws {ValidationError} naming the field. Where the document or the embedding was damaged, their checksum does not fit.
  */
-export function readRecord(value: unknown, validators: RecordValidators): ImportedVersion | null {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new ValidationError("", "is no record: expected a JSON object");
-  }
+export function readRecord(
+  value: unknown,
+  format: ReadableFormat,
+  validators: RecordValidators,
+): ImportedVersion | null {
+  if (!isObject(value)) throw new ValidationError("", "is no record: expected a JSON object");
   if (isExportHeader(value)) {
-    if ((value as { end?: unknown }).end === true) return null;
-    throw new ValidationError("mnemosync", "a header stands amid the records: import one export at a time");
+    if (value.end === true) return null;
+    throw new ValidationError("mnemosync", "a header stands between the records: import one export at a time");
   }
-  const record = value as Record<string, unknown>;
-  const unknown = Object.keys(record).find((key) => !FIELDS.some((field) => field === key));
+  const record = value;
+  const vectorField = VECTOR_FIELD[format];
+  const fields = ["type", "namespace", "memoryId", "version", "checksum", vectorField, "modifiedAt", ...CONTENT_FIELDS];
+  const unknown = Object.keys(record).find((key) => !fields.includes(key));
   if (unknown !== undefined)
-    throw new ValidationError(unknown, `is no field of a record; there are ${FIELDS.join(", ")}`);
+    throw new ValidationError(unknown, `is no field of a record; there are ${fields.join(", ")}`);
   const { type, version, checksum } = record;
   if (type !== "memory" && type !== "history") throw new ValidationError("type", 'must be "memory" or "history"');
   if (!Number.isSafeInteger(version) || (version as number) < 1) {
@@ -75,7 +76,7 @@ export function readRecord(value: unknown, validators: RecordValidators): Import
   }
   const validator = validators[type];
   const key = validator.validateKey(record.memoryId, record.namespace ?? null);
-  const vector = readVector(record.vector);
+  const versionVector = readVector(record[vectorField], vectorField);
   const modifiedAt = readTime(record.modifiedAt);
   const memory = readContent(record, key, validator);
   if ((memory?.checksum ?? null) !== checksum) {
@@ -84,7 +85,7 @@ export function readRecord(value: unknown, validators: RecordValidators): Import
       "does not fit the document and the embedding: the record was damaged or edited",
     );
   }
-  return { type, ...key, version: version as number, vector, modifiedAt, memory };
+  return { type, ...key, version: version as number, versionVector, modifiedAt, memory };
 }
 
 function readContent(
@@ -94,7 +95,7 @@ function readContent(
 ): EncodedMemory | null {
   const { document, embedding } = record;
   if (document === null && embedding === null) return null;
-  if (typeof document !== "object" || document === null || Array.isArray(document)) {
+  if (!isObject(document)) {
     throw new ValidationError("document", "must be an object, or null together with the embedding");
   }
   return validator.encode(validator.validate({ ...document, ...key, embedding: readEmbedding(embedding) }));
@@ -110,17 +111,16 @@ function readEmbedding(value: unknown): Float32Array | null {
   return embeddingFromBytes(bytes);
 }
 
-function readVector(value: unknown): VersionVector {
-  const isVector =
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((counter) => Number.isSafeInteger(counter) && counter >= 0);
-  if (isVector) {
-    for (const nodeId of Object.keys(value)) checkText(nodeId, "vector");
-    return value as VersionVector;
+function readVector(value: unknown, field: string): VersionVector {
+  const vector: Record<string, number> = {};
+  if (!isObject(value)) throw new ValidationError(field, "must be an object of whole numbers, one per node");
+  for (const [nodeId, counter] of Object.entries(value)) {
+    if (typeof counter !== "number" || !Number.isSafeInteger(counter) || counter < 0) {
+      throw new ValidationError(field, "must be an object of whole numbers, one per node");
+    }
+    setOwn(vector, checkText(nodeId, field), counter);
   }
-  throw new ValidationError("vector", "must be an object of whole numbers, one per node");
+  return vector;
 }
 
 function readTime(value: unknown): number {

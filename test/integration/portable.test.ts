@@ -162,7 +162,7 @@ test("a bad record is rejected with its line, and the rest goes on", async (t) =
     "11 VALIDATION colour",
     "15 VALIDATION stands behind the end of the export",
   ]);
-  for (const source of [[{ memoryId: "m1" }], [{ mnemosync: 2 }], bytes("nonsense\n")]) {
+  for (const source of [[{ memoryId: "m1" }], [{ mnemosync: 3 }], bytes("nonsense\n")]) {
     await expect(to.sync.importMemories(source)).rejects.toMatchObject({ code: "CONFIGURATION" });
   }
 });
@@ -352,7 +352,7 @@ test("the next records are read while the ones before are written, one window ah
     for (let number = 0; number < 3_500; number++) {
       given++;
       // The checksum does not cover the id.
-      yield { ...memory, memoryId: `copy-${number}`, version: 1, vector: { there: 1 } };
+      yield { ...memory, memoryId: `copy-${number}`, version: 1, versionVector: { there: 1 } };
     }
     yield end;
   }

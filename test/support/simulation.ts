@@ -213,7 +213,6 @@ export class SimulatedNode {
       ledger,
       records: new InMemoryCheckRecords(name, now),
       projections,
-      indexShape: {},
       log: silentLog,
       overdueMs: publishDeadlineMs,
       pace: () => new Pace({ memoriesPerSecondMax: null, load: () => ({ eventLoopDelayMs: 0, postgresWaiting: 0 }) }),

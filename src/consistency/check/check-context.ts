@@ -1,23 +1,39 @@
-import type { StoreId } from "../../domain/store-id.ts";
+import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
+import type { Eviction, Projection } from "../../stores/projection.ts";
 import type { CheckerParts } from "./check-options.ts";
 import type { CheckRun } from "./check-run.ts";
 import type { Comparer } from "./comparer.ts";
 import type { Pace } from "./pace.ts";
 import { type CheckScope, type ConsistencyReport, storesByMemory } from "./report.ts";
 
+/** A projection that a check compares with the ledger. */
+export interface CheckedStore {
+  readonly projection: Projection;
+  /** Which entries it may drop by itself. */
+  readonly eviction: Eviction;
+}
+
 /** What the parts of one check share. */
 export interface CheckContext {
   readonly parts: CheckerParts;
-  /** Under which its progress is kept. */
+  /** The name under which its progress is kept. */
   readonly name: string;
-  readonly stores: readonly StoreId[];
+  /** Projections, in the order of registration. */
+  readonly checked: readonly CheckedStore[];
+  /** Whether a deep check looks at the ledger's own data too. */
+  readonly ledgerToo: boolean;
   readonly pace: Pace;
   readonly signal: AbortSignal;
 }
 
+/** Ids of all stores that a check looks at, the ledger first. */
+export function storeIds({ checked, ledgerToo }: Pick<CheckContext, "checked" | "ledgerToo">): StoreId[] {
+  return [...(ledgerToo ? [LEDGER_ID] : []), ...checked.map(({ projection }) => projection.id)];
+}
+
 export function buildReport(
   scope: CheckScope,
-  { stores }: CheckContext,
+  context: CheckContext,
   run: CheckRun,
   comparer: Comparer,
   checked: number,
@@ -26,7 +42,7 @@ export function buildReport(
   return {
     clean: findings.length === 0,
     scope,
-    stores,
+    stores: storeIds(context),
     checked,
     findings,
     byMemory: storesByMemory(findings),

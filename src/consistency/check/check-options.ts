@@ -1,4 +1,3 @@
-import type { IndexShape } from "../../domain/schema.ts";
 import type { StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
@@ -10,15 +9,16 @@ import type { CheckScope, ConsistencyReport } from "./report.ts";
 export interface CheckerParts {
   readonly ledger: LedgerStore;
   readonly records: CheckRecords;
+  /** In the order of registration. */
   readonly projections: readonly Projection[];
-  /** What the vector index takes; absent parts are not checked. */
-  readonly indexShape: IndexShape;
+  /** Shared stores that were registered and are not filled yet: no check looks at them. @default none */
+  readonly unfilled?: (signal: AbortSignal) => Promise<ReadonlySet<StoreId>>;
   readonly log: Log;
   /** Milliseconds from which an unpublished transaction or a queue row no longer excuses a difference. */
   readonly overdueMs: number;
-  /** Keeps checks from being in anybody's way. @param memoriesPerSecondMax null: as fast as it goes */
+  /** Makes checks yield to other work. @param memoriesPerSecondMax null: no limit */
   readonly pace: (memoriesPerSecondMax: number | null) => Pace;
-  /** Told of every check that ended, and how many milliseconds it took. */
+  /** Called after every check that ended, with the milliseconds that it took. */
   readonly onChecked?: ((report: ConsistencyReport, elapsedMs: number) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -33,11 +33,11 @@ export interface CheckProgress {
 export interface CheckOptions {
   /** @default "full" */
   readonly scope?: CheckScope;
-  /** Which copies are compared with the ledger; `postgres` has `deep` look at the ledger's own data. @default all */
+  /** Which copies are compared with the ledger; with `postgres`, `deep` looks at the ledger's own data too. @default all */
   readonly stores?: readonly StoreId[];
   /**
-   * Whether a check of the same kind that was cut short on this node (killed, or its ledger lost) is gone on with, when
-   * it showed its last sign of life within the hour. One that was aborted by its caller has ended.
+   * Whether to resume a check of the same kind that was interrupted on this node (killed, or its ledger lost), provided
+   * that its last checkpoint is at most an hour old. A check that its caller aborted has ended, and is not resumed.
    * @default true
    */
   readonly resume?: boolean;

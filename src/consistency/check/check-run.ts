@@ -2,29 +2,30 @@ import type { CheckState } from "../../ledger/progress-statements.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 import type { CheckerParts } from "./check-options.ts";
 import { FINDINGS_MAX, FindingLog } from "./finding-log.ts";
-import type { Finding } from "./report.ts";
+import { storedPosition } from "./position.ts";
+import { type Finding, isDriftKind } from "./report.ts";
 
 /** Milliseconds between checkpoints, at least. */
 const CHECKPOINT_INTERVAL_MS = 1_000;
-/** A run that gave no sign of life for so long, some checkpoints, is taken for dead. One that is not ends unrecorded. */
+/** A run without a checkpoint for this long, some intervals, is taken for dead. If it is not, it ends unrecorded. */
 const SILENT_MS = 3_000;
-/** After an interruption of this length the beginning is too old to go on from. */
+/** After an interruption of this length a check starts over: what it compared first is too old. */
 const RESUMABLE_MS = 3_600_000;
 
-/** What of an earlier run a new one keeps. */
+/** The part of an earlier run that a new one keeps. */
 export type Keep = "nothing" | "position" | "all";
 
-/** The record of one run: what it found, how far it is, so that another run can go on when this one is killed. */
+/** The record of one run: its findings and its position, so that another run can resume when this one is killed. */
 export class CheckRun {
   readonly log: FindingLog;
   readonly startedAt: number;
   readonly resumed: boolean;
-  /** Of the earlier run that this one goes on with. */
+  /** Memories that the run it resumes had compared. */
   readonly checkedBefore: number;
   readonly #parts: CheckerParts;
   readonly #name: string;
   readonly #runId = newUlid();
-  /** False once another run keeps its progress in this one's place: then this one ends without a trace. */
+  /** False once another run keeps the progress of this check: then nothing more of this run is recorded. */
   #isKept: boolean;
   #savedAt: number;
 
@@ -51,33 +52,35 @@ export class CheckRun {
   }
 
   /**
-   * Begins a run, or goes on with one that was cut short.
-   * @returns the run, and the position to go on from; null: from the start.
+   * Begins a run, or resumes one that was interrupted.
+   * @returns the run, and the position to resume from; null: from the start.
    */
-  static async begin(
+  static async begin<Position>(
     parts: CheckerParts,
     name: string,
-    resume: boolean,
+    { resume, parse }: { readonly resume: boolean; readonly parse: (value: unknown) => Position | null },
     signal: AbortSignal,
-  ): Promise<{ run: CheckRun; position: unknown }> {
+  ): Promise<{ run: CheckRun; position: Position | null }> {
     const state = await CheckRun.lastState(parts, name, signal);
     const isOpen = state !== null && state.position !== null && state.finishedAt === null;
     if (isOpen && state.silentMs < SILENT_MS) {
       parts.log.info({ check: name, silentMs: state.silentMs }, "check.progress_kept_by_another_run");
       return { run: new CheckRun(parts, name, null, false), position: null };
     }
-    if (resume && isOpen && state.silentMs < RESUMABLE_MS) {
+    const isResumable = resume && isOpen && state.silentMs < RESUMABLE_MS;
+    const position = isResumable ? storedPosition(state.position, parse, name, parts.log) : null;
+    if (isResumable && position !== null) {
       const run = new CheckRun(parts, name, { state, findings: await recordedFindings(parts, name, signal) }, true);
       await parts.records.beginCheck(name, run.#runId, "all", signal);
       parts.log.info({ check: name, checked: state.checked, startedAt: state.startedAt }, "check.resumed");
-      return { run, position: state.position };
+      return { run, position };
     }
     const run = new CheckRun(parts, name, null, true);
     await parts.records.beginCheck(name, run.#runId, "nothing", signal);
     return { run, position: null };
   }
 
-  /** Begins a run of a check whose position outlasts its runs. */
+  /** Begins a run of a check whose position outlives its runs. */
   static async continue(parts: CheckerParts, name: string, keep: Keep, signal: AbortSignal): Promise<CheckRun> {
     const state = await CheckRun.lastState(parts, name, signal);
     const earlier =
@@ -87,17 +90,17 @@ export class CheckRun {
     return run;
   }
 
-  /** Keeps progress, if it is time to. @param checked of this run alone. */
+  /** Records progress, when a checkpoint is due. @param checked of this run alone. */
   async checkpoint(position: unknown, checked: number, signal: AbortSignal): Promise<void> {
     if (this.#parts.now() - this.#savedAt >= CHECKPOINT_INTERVAL_MS) await this.#save(position, checked, signal);
   }
 
-  /** Keeps where it stopped, for the next run to go on. */
+  /** Records where it stopped, for the next run to resume. */
   async pause(position: unknown, checked: number, signal: AbortSignal): Promise<void> {
     await this.#save(position, checked, signal);
   }
 
-  /** Keeps the end. @param position null, unless the next run begins where this one ended. */
+  /** Records the end. @param position null, unless the next run begins where this one ended. */
   async finish(position: unknown, checked: number, signal: AbortSignal): Promise<void> {
     const clean = this.log.findings.length === 0;
     await this.#save(position, checked, signal, { clean });
@@ -119,5 +122,6 @@ export class CheckRun {
 }
 
 async function recordedFindings(parts: CheckerParts, name: string, signal: AbortSignal): Promise<Finding[]> {
-  return (await parts.records.checkFindings(name, FINDINGS_MAX, signal)) as Finding[];
+  const recorded = await parts.records.checkFindings(name, FINDINGS_MAX, signal);
+  return recorded.flatMap(({ kind, ...finding }) => (isDriftKind(kind) ? [{ ...finding, kind }] : []));
 }

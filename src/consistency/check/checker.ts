@@ -1,27 +1,26 @@
 import { type BucketDigests, BucketSet } from "../../domain/buckets.ts";
 import { ConfigurationError } from "../../domain/errors.ts";
-import type { StoreId } from "../../domain/store-id.ts";
-import type { Eviction, Projection } from "../../stores/projection.ts";
+import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
+import type { Projection } from "../../stores/projection.ts";
 import { digestedBy } from "../../stores/traits.ts";
-import { buildReport, type CheckContext } from "./check-context.ts";
+import { buildReport, type CheckContext, type CheckedStore, storeIds } from "./check-context.ts";
 import type { CheckerParts, CheckOptions } from "./check-options.ts";
 import { CheckRun } from "./check-run.ts";
 import { Comparer } from "./comparer.ts";
+import { parseWalkPosition } from "./position.ts";
 import { runQuick } from "./quick.ts";
 import type { CheckScope, ConsistencyReport } from "./report.ts";
 import { runSweepSlice, type SweepOptions, type SweepSlice } from "./sweep.ts";
-import { WALK_START, Walk, type WalkPosition } from "./walk.ts";
+import { Walk } from "./walk.ts";
 
-/** Memories per page when only versions are compared: bounds what is held in memory. */
-export const PAGE_SIZE = 1_000;
+/** Memories per page when only versions are compared: bounds the memory that a check needs. */
+const PAGE_SIZE = 1_000;
 /** Memories per page, at most, when the data is read too, and the bytes that a page should have. */
 const DEEP_PAGE = { pageSize: 256, pageBytes: 8 * 1_048_576 };
 
-const ALL_STORES: readonly StoreId[] = ["postgres", "redis", "faiss"];
-
 /**
- * Finds drift: suspect, then confirm. No snapshot spans three stores, so a difference seen in passing may be a write on
- * its way; it counts once it is seen again while the memory's row is locked and nothing of it is under way.
+ * Finds drift: suspect, then confirm. No snapshot spans all stores, so a difference that is seen once may be a write on
+ * its way. It counts once it is seen again while the memory's row is locked and nothing of it is under way.
  */
 export class Checker {
   readonly #parts: CheckerParts;
@@ -31,89 +30,66 @@ export class Checker {
   }
 
   /**
-   * Looks at the stores, in both directions.
-   * @throws {StoreUnavailableError} A store could not be looked at: then nothing is claimed at all.
+   * Compares the stores with the ledger, in both directions.
+   * @throws {StoreUnavailableError} A store could not be read: then there is no report at all.
+   * @throws {ConfigurationError} `stores` names a store that is not connected.
    */
   async run(options: CheckOptions = {}): Promise<ConsistencyReport> {
     const { scope = "full", signal = new AbortController().signal } = options;
-    const stores = this.#stores(options.stores);
-    const pace = this.#parts.pace(options.memoriesPerSecondMax ?? null);
     const begunAt = performance.now();
-    try {
-      const context = { parts: this.#parts, name: checkName(scope, stores), stores, pace, signal };
-      const projections = this.#projections(stores);
-      const evictions = await this.#evictions(projections, signal);
-      const report =
-        scope === "quick"
-          ? await runQuick(context, projections, evictions, options)
-          : await this.#walk(scope, context, projections, evictions, options);
-      const { checked, findings, clean } = report;
+    return await this.#within(scope, options, signal, async (context) => {
+      const report = scope === "quick" ? await runQuick(context, options) : await this.#walk(scope, context, options);
+      const { stores, checked, findings, clean } = report;
       this.#parts.log.info({ scope, stores, checked, findings: findings.length, clean }, "check.finished");
       this.#parts.onChecked?.(report, performance.now() - begunAt);
       return report;
-    } finally {
-      pace.end();
-    }
+    });
   }
 
   /** One slice of the rolling sweep over everything. */
   async sweep(options: SweepOptions): Promise<SweepSlice> {
-    const stores = this.#stores(options.stores);
-    const projections = this.#projections(stores);
-    const evictions = await this.#evictions(projections, options.signal);
-    const pace = this.#parts.pace(null);
+    return await this.#within("sweep", options, options.signal, (context) => runSweepSlice(context, options));
+  }
+
+  async #within<T>(
+    kind: CheckScope | "sweep",
+    options: Pick<CheckOptions, "stores" | "memoriesPerSecondMax">,
+    signal: AbortSignal,
+    work: (context: CheckContext) => Promise<T>,
+  ): Promise<T> {
+    const pace = this.#parts.pace(options.memoriesPerSecondMax ?? null);
     try {
-      const name = checkName("sweep", stores);
-      return await runSweepSlice(
-        { parts: this.#parts, name, stores, pace, signal: options.signal },
-        projections,
-        evictions,
-        options,
-      );
+      const { stores, isWhole } = await this.#stores(options.stores, signal);
+      // Progress of all stores is kept under the scope alone: only such a check says that everything was clean.
+      const name = isWhole ? kind : `${kind}:${storeIds(stores).join("+")}`;
+      return await work({ parts: this.#parts, name, ...stores, pace, signal });
     } finally {
       pace.end();
     }
   }
 
-  async #walk(
-    scope: "full" | "deep",
-    context: CheckContext,
-    projections: readonly Projection[],
-    evictions: ReadonlyMap<Projection, Eviction>,
-    options: CheckOptions,
-  ): Promise<ConsistencyReport> {
-    const { parts, name, stores, pace, signal } = context;
+  async #walk(scope: "full" | "deep", context: CheckContext, options: CheckOptions): Promise<ConsistencyReport> {
+    const { parts, name, checked: stores, pace, signal } = context;
     const deep = scope === "deep";
-    const { run, position } = await CheckRun.begin(parts, name, options.resume ?? true, signal);
-    const comparer = new Comparer(
-      parts,
-      { deep, ledgerToo: stores.includes("postgres"), projections, evictions },
-      run.log,
-      signal,
-    );
-    // Data can differ where versions and checksums agree, so a deep check looks at every memory.
-    const differing = deep ? null : await this.#differingBuckets(projections, signal);
-    const pages = deep ? DEEP_PAGE : { pageSize: PAGE_SIZE, pageBytes: null };
-    const start = (position as WalkPosition | null) ?? WALK_START;
-    const walk = new Walk(
-      parts,
-      {
-        projections,
-        buckets: differing?.buckets ?? null,
-        ...(differing !== null && {
-          strangersIn: (projection: Projection) =>
-            comparer.bucketsWithStrangers(
-              projection,
-              differing.buckets,
-              differing.found.get(projection) as BucketDigests,
-            ),
-        }),
-        ...pages,
-      },
-      comparer,
-      start,
-      signal,
-    );
+    const ids = stores.map(({ projection }) => projection.id);
+    const parse = (value: unknown) => parseWalkPosition(value, ids);
+    const { run, position } = await CheckRun.begin(parts, name, { resume: options.resume ?? true, parse }, signal);
+    const comparer = new Comparer(context, run.log, deep);
+    // Data can differ where versions and checksums agree, so a deep check compares every memory.
+    const differing = deep ? null : await this.#differingBuckets(stores, signal);
+    const walk = new Walk(context, comparer, {
+      position,
+      ...(deep ? DEEP_PAGE : { pageSize: PAGE_SIZE }),
+      ...(differing !== null && {
+        buckets: differing.buckets,
+        unknownIn: (projection) =>
+          comparer.bucketsWithUnknown(
+            projection,
+            differing.buckets,
+            differing.found.get(projection) as BucketDigests, // Of every store of this check.
+          ),
+      }),
+    });
     try {
       for (let seen = await walk.step(); seen !== null; seen = await walk.step()) {
         const checked = run.checkedBefore + comparer.checked;
@@ -123,7 +99,7 @@ export class Checker {
         signal.throwIfAborted();
       }
     } catch (error) {
-      // Whoever gives up does not want it gone on with; a store that fails may be back soon.
+      // The caller aborted: the check is not resumed. A store that failed may be back soon, so then it is.
       if (signal.aborted) await endAbandoned(run, comparer.checked);
       throw error;
     } finally {
@@ -135,14 +111,14 @@ export class Checker {
 
   /** Buckets in which the digest of any projection differs from the ledger's, and how many memories were compared so. */
   async #differingBuckets(
-    projections: readonly Projection[],
+    stores: readonly CheckedStore[],
     signal: AbortSignal,
   ): Promise<{ buckets: BucketSet; found: ReadonlyMap<Projection, BucketDigests>; total: number }> {
     const { ledger } = this.#parts;
     const buckets = new BucketSet();
     const all = new Map<Projection, BucketDigests>();
     const totals = await Promise.all(
-      projections.map(async (projection) => {
+      stores.map(async ({ projection }) => {
         const [expected, found] = await Promise.all([
           ledger.readDigests(digestedBy(projection.traits), signal),
           projection.digest(signal),
@@ -155,46 +131,40 @@ export class Checker {
     return { buckets, found: all, total: Math.max(0, ...totals) };
   }
 
-  async #evictions(
-    projections: readonly Projection[],
+  /** The stores to look at: those wanted, without the ones that are being filled. */
+  async #stores(
+    wanted: readonly StoreId[] | undefined,
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<Projection, Eviction>> {
-    const evictions = new Map<Projection, Eviction>();
-    for (const projection of projections) {
-      if (projection.eviction !== undefined) evictions.set(projection, await projection.eviction(signal));
-    }
-    return evictions;
-  }
-
-  #projections(stores: readonly StoreId[]): Projection[] {
-    return this.#parts.projections.filter(({ id: store }) => stores.includes(store));
-  }
-
-  #stores(wanted: readonly StoreId[] | undefined): readonly StoreId[] {
-    const present = ALL_STORES.filter(
-      (store) => store === "postgres" || this.#parts.projections.some((projection) => projection.id === store),
-    );
-    if (wanted === undefined) return present;
-    const absent = wanted.find((store) => !present.includes(store));
-    if (absent !== undefined || wanted.length === 0) {
+  ): Promise<{ stores: Pick<CheckContext, "checked" | "ledgerToo">; isWhole: boolean }> {
+    const { projections, unfilled } = this.#parts;
+    const present = [LEDGER_ID, ...projections.map(({ id }) => id)];
+    if (wanted !== undefined && (wanted.length === 0 || !wanted.every((store) => present.includes(store)))) {
       throw new ConfigurationError(
         `stores: found ${JSON.stringify(wanted)}, expected one or more of ${present.join(", ")}, which are connected`,
       );
     }
-    return present.filter((store) => wanted.includes(store));
+    const filling = (await unfilled?.(signal)) ?? new Set<StoreId>();
+    const isWanted = (store: StoreId): boolean => wanted?.includes(store) ?? true;
+    const checkable = projections.filter(({ id }) => !filling.has(id));
+    const ledgerToo = isWanted(LEDGER_ID);
+    const looked = checkable.filter(({ id }) => isWanted(id));
+    if (looked.length === 0 && !ledgerToo) {
+      throw new ConfigurationError(
+        `stores: ${(wanted ?? []).join(", ")} was registered anew and is being filled: check it when that is done`,
+      );
+    }
+    const checked: CheckedStore[] = [];
+    for (const projection of looked) {
+      checked.push({ projection, eviction: (await projection.eviction?.(signal)) ?? "none" });
+    }
+    return { stores: { checked, ledgerToo }, isWhole: ledgerToo && looked.length === checkable.length };
   }
 }
 
-/** Progress of all stores goes by the scope alone: only such a check says that all was clean. */
-function checkName(scope: CheckScope | "sweep", stores: readonly StoreId[]): string {
-  const isWhole = ALL_STORES.every((store) => stores.includes(store) || store !== "redis");
-  return isWhole && stores.includes("postgres") ? scope : `${scope}:${stores.join("+")}`;
-}
-
-/** Milliseconds to note that a check was given up. */
+/** Milliseconds to record that a check was aborted. */
 const ABANDON_TIMEOUT_MS = 2_000;
 
 async function endAbandoned(run: CheckRun, checked: number): Promise<void> {
-  // A failure here leaves a check that would be resumed: harmless, and the caller's own abort is what it is told of.
+  // After a failure here the check would be resumed, which is harmless. The caller is told of its own abort.
   await run.pause(null, checked, AbortSignal.timeout(ABANDON_TIMEOUT_MS)).catch(() => undefined);
 }

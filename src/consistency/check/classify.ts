@@ -3,26 +3,27 @@ import type { Eviction, StoredEntry } from "../../stores/projection.ts";
 import { keepsMemory, type ProjectionTraits } from "../../stores/traits.ts";
 import type { DriftKind } from "./report.ts";
 
-/** What is wrong with an entry, and what was seen. */
+/** How an entry differs from the ledger. */
 export interface Drift {
   readonly kind: DriftKind;
+  /** The observation, for people. */
   readonly evidence: string;
-  /** For `missing`: the store's policy lets it drop such an entry, so that this is a cache miss and no drift. */
+  /** For `missing`: the store may drop such an entry by itself, so this is a cache miss and no drift. */
   readonly evicted?: boolean;
 }
 
-/** What a projection has to hold of a memory. */
+/** The state that a projection has to have of a memory. */
 export type Expectation = "live" | "nothing" | "tombstone";
 
-/** What a projection of given traits has to hold of a memory. */
+/** The state that a projection of given traits has to have of a memory. */
 export function expectationOf(ledger: LedgerVersion, traits: ProjectionTraits): Expectation {
   if (ledger.checksum === null) return "tombstone";
   return keepsMemory(traits, ledger.hasEmbedding) ? "live" : "nothing";
 }
 
 /**
- * Compares what a projection holds (null: nothing) with what the ledger says (undefined: nothing), by version and
- * checksum. Null when they agree. Pure: every case is in the table of its unit test.
+ * Compares a projection's entry (null: nothing is there) with the ledger's row (undefined: the memory is unknown), by
+ * version and checksum. Null when they agree. Pure: every case is in the table of its unit test.
  */
 export function classify(
   traits: ProjectionTraits,
@@ -33,11 +34,11 @@ export function classify(
 ): Drift | null {
   if (entry?.state === "malformed")
     return { kind: ledger === undefined ? "orphan" : "corrupt", evidence: entry.reason };
-  // A tombstone of a memory that the ledger does not know shows nothing and goes away by itself.
+  // A tombstone of a memory that the ledger does not know shows nothing and expires by itself.
   if (ledger === undefined) {
     return entry?.state === "live" ? { kind: "orphan", evidence: `holds version ${entry.version}` } : null;
   }
-  // Past its time a memory is shown by nobody; the store may have dropped it before the sweeper has.
+  // No store shows an expired memory; a store may have dropped it before the sweeper deleted it.
   if (entry === null && ledger.expiresAt !== null && ledger.expiresAt <= now) return null;
   switch (expectationOf(ledger, traits)) {
     case "live":

@@ -5,9 +5,9 @@ import { LEDGER_ID } from "../../domain/store-id.ts";
 import type { ConfirmedVersion } from "../../ledger/check-statements.ts";
 import { isUnderway } from "../../ledger/check-statements.ts";
 import type { LedgerVersion } from "../../ledger/read-statements.ts";
-import type { Eviction, Projection, StoredEntry } from "../../stores/projection.ts";
+import type { Projection, StoredEntry } from "../../stores/projection.ts";
 import { foreignTo, identityOf } from "../../stores/traits.ts";
-import type { CheckerParts } from "./check-options.ts";
+import type { CheckContext, CheckedStore } from "./check-context.ts";
 import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
 import { fitsChecksum } from "./fits-checksum.ts";
@@ -15,17 +15,7 @@ import { fitsChecksum } from "./fits-checksum.ts";
 /** Memories that are confirmed at a time: bounds for how long rows stay locked. */
 const CONFIRMED_MAX = 500;
 
-export interface ComparerOptions {
-  /** Whether the data itself is read and hashed, rather than versions and checksums. */
-  readonly deep: boolean;
-  /** Whether the ledger's own data is looked at; only with `deep`. */
-  readonly ledgerToo: boolean;
-  readonly projections: readonly Projection[];
-  /** Which entries each projection may drop by itself. */
-  readonly evictions: ReadonlyMap<Projection, Eviction>;
-}
-
-/** What is read of a page of memories, to be compared. */
+/** What a page of memories says beyond versions and checksums. */
 interface PageView {
   /** By key text; only for `deep`. */
   readonly changes: ReadonlyMap<string, MemoryChange>;
@@ -35,12 +25,22 @@ interface PageView {
 
 const NOTHING_READ: PageView = { changes: new Map(), flawed: new Set() };
 
-/** Compares memories of the ledger with what the projections hold: suspects first, then confirmed under lock. */
+/** One memory in the ledger (undefined: unknown there) and in one projection (null: nothing is there). */
+interface Pair<Row extends LedgerVersion = LedgerVersion> {
+  readonly key: MemoryKey;
+  readonly row: Row | undefined;
+  readonly entry: StoredEntry | null;
+}
+
+interface DriftedPair extends Pair {
+  readonly drift: Drift;
+}
+
+/** Compares memories of the ledger with the projections: first suspects, then confirmed under lock. */
 export class Comparer {
-  readonly #parts: CheckerParts;
-  readonly #options: ComparerOptions;
+  readonly #context: CheckContext;
+  readonly #deep: boolean;
   readonly #log: FindingLog;
-  readonly #signal: AbortSignal;
   readonly #tallies = new Map<Projection, BucketTally>();
   /** Live memories that were compared one by one. */
   checked = 0;
@@ -49,55 +49,59 @@ export class Comparer {
   /** Bytes of the documents and vectors that were read, of the ledger alone; only for `deep`. */
   bytes = 0;
 
-  constructor(parts: CheckerParts, options: ComparerOptions, log: FindingLog, signal: AbortSignal) {
-    this.#parts = parts;
-    this.#options = options;
+  /** @param deep whether the data itself is read and hashed, rather than versions and checksums. */
+  constructor(context: CheckContext, log: FindingLog, deep: boolean) {
+    this.#context = context;
     this.#log = log;
-    this.#signal = signal;
+    this.#deep = deep;
   }
 
   /**
    * Compares rows of the ledger with what each projection holds under the same keys.
-   * @returns memories whose difference may be on its way, and which deserve a second look later.
+   * @returns memories whose difference may be on its way, to be compared again later.
    */
   async compareRows(rows: readonly (LedgerVersion & { readonly bucket?: number })[]): Promise<MemoryKey[]> {
+    const { checked, ledgerToo } = this.#context;
     const keys = rows.map(plainKey);
-    const { deep, ledgerToo, projections } = this.#options;
-    const [view, ...held] = await Promise.all([
+    const [view, stores] = await Promise.all([
       this.#view(keys),
-      ...projections.map((projection) => projection.read(keys, { data: deep }, this.#signal)),
+      Promise.all(checked.map(async (store) => ({ store, pairs: await this.#pairs(store, rows) }))),
     ]);
-    if (ledgerToo && view.flawed.size > 0) {
+    if (this.#deep && ledgerToo && view.flawed.size > 0) {
       await this.#confirmFlaws(keys.filter((key) => view.flawed.has(keyText(key))));
     }
     const underway: MemoryKey[] = [];
-    for (const [position, projection] of projections.entries()) {
-      const entries = held[position] ?? [];
-      rows.forEach(({ bucket }, index) => {
-        const state = entries[index]?.state;
-        if (bucket !== undefined && (state === "live" || state === "malformed")) this.#seen(projection).count(bucket);
-      });
-      const suspects = keys.filter((_, index) => this.#compare(projection, rows[index], entries[index] ?? null, view));
-      underway.push(...(await this.#confirm(projection, suspects)));
+    for (const { store, pairs } of stores) {
+      for (const { row, entry } of pairs) {
+        const counts = entry?.state === "live" || entry?.state === "malformed";
+        if (counts && row?.bucket !== undefined) this.#tally(store.projection).count(row.bucket);
+      }
+      const suspects = pairs.filter((pair) => this.#compare(store, pair, view) !== null);
+      underway.push(
+        ...(await this.#confirm(
+          store,
+          suspects.map(({ key }) => key),
+        )),
+      );
     }
     for (const row of rows) if (row.checksum !== null) this.checked++;
     return underway;
   }
 
   /**
-   * Those of `buckets` in which a projection counted more entries than memories of the ledger were met with there: only
-   * these can hold something that the ledger does not know.
+   * Those of `buckets` in which a projection counted more entries than the comparison met there: only these can hold an
+   * entry that the ledger does not know.
    */
-  bucketsWithStrangers(projection: Projection, buckets: BucketSet, counted: BucketDigests): BucketSet {
-    const seen = this.#seen(projection);
+  bucketsWithUnknown(projection: Projection, buckets: BucketSet, counted: BucketDigests): BucketSet {
+    const tally = this.#tally(projection);
     const suspects = new BucketSet();
     for (const bucket of buckets.values()) {
-      if ((counted.counts[bucket] ?? 0) > seen.of(bucket)) suspects.add(bucket);
+      if ((counted.counts[bucket] ?? 0) > tally.of(bucket)) suspects.add(bucket);
     }
     return suspects;
   }
 
-  #seen(projection: Projection): BucketTally {
+  #tally(projection: Projection): BucketTally {
     let tally = this.#tallies.get(projection);
     if (tally === undefined) {
       tally = new BucketTally();
@@ -106,20 +110,28 @@ export class Comparer {
     return tally;
   }
 
-  /** Looks among entries of a projection for those that the ledger does not know. */
-  async compareStrangers(projection: Projection, entries: readonly StoredEntry[]): Promise<void> {
+  /** Finds entries of a projection that the ledger does not know. */
+  async findUnknown(store: CheckedStore, entries: readonly StoredEntry[]): Promise<void> {
+    const { parts, signal } = this.#context;
     const candidates = entries.filter((entry) => entry.state !== "tombstone");
     if (candidates.length === 0) return;
-    const known = await this.#parts.ledger.readVersions(candidates, this.#signal);
-    const strangers = candidates.filter((entry) => !known.has(keyText(entry)));
-    await this.#confirm(projection, strangers.map(plainKey));
+    const known = await parts.ledger.readVersions(candidates, signal);
+    const unknown = candidates.filter((entry) => !known.has(keyText(entry)));
+    await this.#confirm(store, unknown.map(plainKey));
+  }
+
+  /** Reads the rows' entries of one projection. */
+  async #pairs<Row extends LedgerVersion>({ projection }: CheckedStore, rows: readonly Row[]): Promise<Pair<Row>[]> {
+    const entries = await projection.read(rows.map(plainKey), { data: this.#deep }, this.#context.signal);
+    return rows.map((row, index) => ({ key: plainKey(row), row, entry: entries[index] ?? null }));
   }
 
   async #view(keys: readonly MemoryKey[]): Promise<PageView> {
-    if (!this.#options.deep || keys.length === 0) return NOTHING_READ;
+    if (!this.#deep || keys.length === 0) return NOTHING_READ;
+    const { parts, signal } = this.#context;
     const [changes, flaws] = await Promise.all([
-      this.#parts.ledger.readChanges(keys, this.#signal),
-      this.#parts.ledger.readFlaws(keys, this.#signal),
+      parts.ledger.readChanges(keys, signal),
+      parts.ledger.readFlaws(keys, signal),
     ]);
     for (const change of changes.values()) {
       if (change.kind === "put") this.bytes += change.documentJson.length + (change.embedding?.byteLength ?? 0);
@@ -127,107 +139,82 @@ export class Comparer {
     return { changes, flawed: new Set(flaws.map(keyText)) };
   }
 
-  #compare(
-    projection: Projection,
-    row: LedgerVersion | undefined,
-    entry: StoredEntry | null,
-    view: PageView,
-  ): Drift | null {
-    const eviction = this.#options.evictions.get(projection) ?? "none";
-    const drift = classify(projection.traits, row, entry, this.#parts.now(), eviction);
-    if (row === undefined || this.#isMiss(drift)) return drift;
+  #compare({ projection, eviction }: CheckedStore, { row, entry }: Pair, view: PageView): Drift | null {
+    const drift = classify(projection.traits, row, entry, this.#context.parts.now(), eviction);
+    if (row === undefined || isMiss(drift)) return drift;
     const expected = view.changes.get(keyText(row));
     if (expected?.kind !== "put" || expected.version !== row.version) return drift;
     const foreign = foreignTo(projection.traits, expected);
-    // Whatever the index holds instead: publishing the ledger's vector again is no way out.
+    // Whatever the store holds instead: publishing the ledger's vector again cannot repair it.
     if (foreign !== null) return { kind: "foreign", evidence: foreign };
     if (entry?.state !== "live") return drift;
-    // Which side differs can't be told while the ledger's own is damaged: that is found as such, and mended first.
+    // While the ledger's own data is damaged, nothing proves which side differs: that damage is found and mended first.
     if (drift?.kind === "diverged" && view.flawed.has(keyText(row))) return null;
     if (drift?.kind === "diverged" && entry.data?.documentJson != null) {
-      // Another content, or this one damaged: only a content that is whole in itself stands against the ledger's.
+      // Either another content or a damaged one: only a content that fits its own checksum stands against the ledger's.
       return fitsChecksum(entry, expected)
         ? drift
         : { kind: "corrupt", evidence: "the data does not fit the checksum" };
     }
     if (drift !== null) return drift;
-    // A vector is judged by the ledger's, which must be sound for that.
+    // A vector is compared with the ledger's, which must be undamaged for that.
     if (entry.data?.documentJson == null && view.flawed.has(keyText(row))) return drift;
     const flaw = projection.flaw(entry, expected);
     return flaw === null ? drift : { kind: "corrupt", evidence: flaw };
   }
 
-  #isMiss(drift: Drift | null): boolean {
-    return drift?.kind === "missing" && drift.evicted === true;
-  }
-
-  /** Looks again while the rows are locked: nobody can be writing these memories then. @returns those on their way. */
-  async #confirm(projection: Projection, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
+  /** Compares again while the rows are locked, so that no writer is at work on them. @returns memories on their way. */
+  async #confirm(store: CheckedStore, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
     const underway: MemoryKey[] = [];
     for (let start = 0; start < keys.length; start += CONFIRMED_MAX) {
-      underway.push(...(await this.#confirmSome(projection, keys.slice(start, start + CONFIRMED_MAX))));
+      underway.push(...(await this.#confirmSome(store, keys.slice(start, start + CONFIRMED_MAX))));
     }
     return underway;
   }
 
-  async #confirmSome(projection: Projection, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
-    const { ledger, overdueMs } = this.#parts;
-    const { deep } = this.#options;
-    return await ledger.confirming(keys, overdueMs, this.#signal, async ({ rows, busy }) => {
+  async #confirmSome(store: CheckedStore, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
+    const { parts, signal } = this.#context;
+    const { ledger, overdueMs } = parts;
+    return await ledger.confirming(keys, overdueMs, signal, async ({ rows, busy }) => {
       const isSettled = (key: MemoryKey): boolean =>
-        !busy.has(keyText(key)) && !isOnItsWay(rows.get(keyText(key)), projection);
+        !busy.has(keyText(key)) && !isOnItsWay(rows.get(keyText(key)), store.projection);
       const settled = keys.filter(isSettled);
       const underway = keys.filter((key) => !isSettled(key));
       if (settled.length === 0) return underway;
       const view = await this.#view(settled.filter((key) => rows.has(keyText(key))));
-      const entries = await projection.read(settled, { data: deep }, this.#signal);
-      // There was no row to lock for a memory that the ledger does not know: it may have been created since.
+      const entries = await store.projection.read(settled, { data: this.#deep }, signal);
+      // A memory that the ledger does not know has no row to lock: it may have been created since.
       const unknown = settled.filter((key) => !rows.has(keyText(key)));
-      const created = unknown.length === 0 ? null : await ledger.readVersions(unknown, this.#signal);
-      const drifts = settled.map((key, index) =>
-        created?.has(keyText(key))
-          ? null
-          : this.#compare(projection, rows.get(keyText(key)), entries[index] ?? null, view),
-      );
-      const judged = deep ? drifts : await this.#withForeign(projection, settled, drifts);
-      settled.forEach((key, index) => {
-        const drift = judged[index] ?? null;
-        const entry = entries[index] ?? null;
-        if (drift === null) return;
-        if (this.#isMiss(drift)) this.misses++;
-        else this.#add(projection, key, rows.get(keyText(key)), entry, drift);
+      const created = unknown.length === 0 ? null : await ledger.readVersions(unknown, signal);
+      const drifted = settled.flatMap((key, index): DriftedPair[] => {
+        if (created?.has(keyText(key))) return [];
+        const pair = { key, row: rows.get(keyText(key)), entry: entries[index] ?? null };
+        const drift = this.#compare(store, pair, view);
+        return drift === null ? [] : [{ ...pair, drift }];
       });
+      for (const found of this.#deep ? drifted : await this.#withForeign(store, drifted)) {
+        if (isMiss(found.drift)) this.misses++;
+        else this.#add(store.projection, found);
+      }
       return underway;
     });
   }
 
-  /** What the index lacks, or holds otherwise, because it cannot hold the ledger's vector: only that vector tells. */
-  async #withForeign(
-    projection: Projection,
-    keys: readonly MemoryKey[],
-    drifts: readonly (Drift | null)[],
-  ): Promise<readonly (Drift | null)[]> {
-    const differing = keys.filter((_, index) => drifts[index] != null);
-    if (projection.traits.vectorShape === undefined || differing.length === 0) return drifts;
-    const changes = await this.#parts.ledger.readChanges(differing, this.#signal);
-    return drifts.map((drift, index) => {
-      if (drift === null) return drift;
-      const change = changes.get(keyText(keys[index] as MemoryKey));
-      const evidence = foreignTo(projection.traits, change);
-      return evidence === null ? drift : { kind: "foreign", evidence };
+  /** Marks as `foreign` what the store cannot hold: only the ledger's vector, which is read here, tells. */
+  async #withForeign({ projection }: CheckedStore, drifted: readonly DriftedPair[]): Promise<readonly DriftedPair[]> {
+    if (projection.traits.vectorShape === undefined || drifted.length === 0) return drifted;
+    const keys = drifted.map(({ key }) => key);
+    const changes = await this.#context.parts.ledger.readChanges(keys, this.#context.signal);
+    return drifted.map((found) => {
+      const evidence = foreignTo(projection.traits, changes.get(keyText(found.key)));
+      return evidence === null ? found : { ...found, drift: { kind: "foreign", evidence } };
     });
   }
 
-  #add(
-    projection: Projection,
-    key: MemoryKey,
-    row: LedgerVersion | undefined,
-    entry: StoredEntry | null,
-    drift: Drift,
-  ): void {
+  #add({ id: store }: Projection, { key, row, entry, drift }: DriftedPair): void {
     this.#log.add({
       ...key,
-      store: projection.id,
+      store,
       kind: drift.kind,
       expectedVersion: row?.version ?? null,
       foundVersion: entry === null || entry.state === "malformed" ? null : entry.version,
@@ -237,10 +224,10 @@ export class Comparer {
 
   /** Damage in the ledger itself: document or vector no longer fit the recorded checksum. */
   async #confirmFlaws(keys: readonly MemoryKey[]): Promise<void> {
-    const { ledger, overdueMs } = this.#parts;
-    await ledger.confirming(keys, overdueMs, this.#signal, async ({ rows }) => {
+    const { parts, signal } = this.#context;
+    await parts.ledger.confirming(keys, parts.overdueMs, signal, async ({ rows }) => {
       const locked = keys.filter((key) => rows.has(keyText(key)));
-      for (const flaw of await ledger.readFlaws(locked, this.#signal)) {
+      for (const flaw of await parts.ledger.readFlaws(locked, signal)) {
         this.#log.add({
           ...plainKey(flaw),
           store: LEDGER_ID,
@@ -252,6 +239,11 @@ export class Comparer {
       }
     });
   }
+}
+
+/** An evicting store dropped the entry: a cache miss, no drift. */
+function isMiss(drift: Drift | null): boolean {
+  return drift?.kind === "missing" && drift.evicted === true;
 }
 
 function isOnItsWay(row: ConfirmedVersion | undefined, projection: Projection): boolean {

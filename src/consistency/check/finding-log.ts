@@ -1,10 +1,10 @@
 import { keyText } from "../../domain/keys.ts";
 import type { Finding } from "./report.ts";
 
-/** Findings that one report holds: bounds its memory. Whoever has more drift than that repairs and checks again. */
+/** Findings that one report holds: bounds its memory. With more drift than that, repair and check again. */
 export const FINDINGS_MAX = 100_000;
 
-/** What a run found: each memory and store once, however often a scan comes by. */
+/** The findings of a run: each memory and store once, although a scan may list an entry twice. */
 export class FindingLog {
   readonly findings: Finding[] = [];
   readonly #known = new Set<string>();
@@ -12,7 +12,7 @@ export class FindingLog {
   #kept = 0;
   #truncated = false;
 
-  /** @param earlier what an interrupted run had found. */
+  /** @param earlier findings of the interrupted run that is resumed. */
   constructor(earlier: readonly Finding[] = [], max = FINDINGS_MAX) {
     this.#max = max;
     for (const finding of earlier) this.add(finding);
@@ -34,12 +34,12 @@ export class FindingLog {
     this.findings.push(finding);
   }
 
-  /** Those that no checkpoint has kept yet. */
+  /** Findings that no checkpoint has recorded yet. */
   unkept(): readonly Finding[] {
     return this.findings.slice(this.#kept);
   }
 
-  /** Notes that a checkpoint kept `count` more. */
+  /** Notes that a checkpoint recorded `count` more. */
   kept(count: number): void {
     this.#kept += count;
   }

@@ -3,8 +3,8 @@ import type { MemoryChange } from "../../domain/memory.ts";
 import type { LiveEntry } from "../../stores/projection.ts";
 
 /**
- * Whether a copy's document and vector are those of its own checksum. A Redis that is set up to hold no vectors leaves
- * them to the ledger, whose vector then belongs to the copy.
+ * Whether a copy's document and vector fit its own checksum. A store that is set up to hold no vectors leaves them to the
+ * ledger, whose vector then belongs to the copy.
  */
 export function fitsChecksum({ checksum, data }: LiveEntry, change: MemoryChange | null): boolean {
   if (data?.documentJson == null) return false;

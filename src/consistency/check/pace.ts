@@ -1,21 +1,21 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { pause as realPause } from "../../runtime/deadline.ts";
 
-/** How busy everything else is. */
+/** The load by other work. */
 export interface Load {
-  /** Milliseconds by which timers of this process came late since the last look, at worst. */
+  /** Milliseconds by which timers of this process were late since the last call, at worst. */
   readonly eventLoopDelayMs: number;
   /** Callers that wait for a connection to Postgres. */
   readonly postgresWaiting: number;
 }
 
 export interface PaceOptions {
-  /** Null: as fast as it goes. */
+  /** Null: no limit. */
   readonly memoriesPerSecondMax: number | null;
-  /** From this much on the process counts as busy. @default 50 */
+  /** From this delay on the process counts as busy. @default 50 */
   readonly eventLoopDelayMaxMs?: number;
   readonly load: () => Load;
-  /** Ends what measures the load. */
+  /** Ends the measurement of the load. */
   readonly end?: () => void;
   /** Milliseconds of a clock that never goes back. */
   readonly clock?: () => number;
@@ -23,13 +23,13 @@ export interface PaceOptions {
 }
 
 const PAUSE_MIN_MS = 20;
-/** A check gets its turn at least this often, however busy the rest is: otherwise it would never end. */
+/** A check proceeds at least this often, however high the load is: otherwise it would never end. */
 const PAUSE_MAX_MS = 1_000;
 
-/** Slows a check down: to a rate, and while the process or Postgres has better things to do. */
+/** Slows a check down: to a rate, and while the process or Postgres is busy. */
 export class Pace {
   readonly #options: Required<PaceOptions>;
-  /** When the memories taken so far may have been taken at the earliest, by the clock. */
+  /** The earliest time, by the clock, at which the memories so far may have been compared. */
   #dueAt: number;
   #busyPauseMs = 0;
 
@@ -44,13 +44,13 @@ export class Pace {
     this.#dueAt = this.#options.clock();
   }
 
-  /** Waits as long as is due after `memories` were compared; no longer than the signal allows. */
+  /** Waits as long as is due after `memories` were compared; returns early when the signal fires. */
   async turn(memories: number, signal: AbortSignal): Promise<void> {
     const { memoriesPerSecondMax, clock, pause } = this.#options;
     let waitMs = this.#politenessMs();
     if (memoriesPerSecondMax !== null) {
       const now = clock();
-      // What was not used is lost: no burst follows a pause.
+      // Unused allowance is lost: no burst follows a pause.
       this.#dueAt = Math.max(this.#dueAt, now) + (memories * 1_000) / memoriesPerSecondMax;
       waitMs = Math.max(waitMs, this.#dueAt - now);
     }
@@ -70,7 +70,7 @@ export class Pace {
   }
 }
 
-/** Measures how late timers come. Costs a timer every 10 ms while it runs, which `stop` ends. */
+/** Measures how late timers fire. Costs a timer every 10 ms while it runs, until `stop`. */
 export class EventLoopWatch {
   readonly #histogram = monitorEventLoopDelay({ resolution: 10 });
 
@@ -78,11 +78,11 @@ export class EventLoopWatch {
     this.#histogram.enable();
   }
 
-  /** Milliseconds by which timers came late since the last call, at worst. */
+  /** Milliseconds by which timers were late since the last call, at worst. */
   worstMs(): number {
     const worst = this.#histogram.max / 1e6;
     this.#histogram.reset();
-    // The histogram counts the interval itself too; before its first sample it is 0.
+    // The histogram includes the interval itself; before its first sample it is 0.
     return Math.max(0, worst - 10);
   }
 

@@ -1,43 +1,31 @@
-import { FEED_START, type FeedCursor } from "../../domain/change-source.ts";
+import { FEED_START } from "../../domain/change-source.ts";
 import { keyText, type MemoryKey } from "../../domain/keys.ts";
-import type { Eviction, Projection } from "../../stores/projection.ts";
 import { buildReport, type CheckContext } from "./check-context.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { CheckRun } from "./check-run.ts";
 import { Comparer } from "./comparer.ts";
+import { parseQuickPosition, type QuickPosition, storedPosition } from "./position.ts";
 import type { ConsistencyReport } from "./report.ts";
 
 /** Memories that are compared at a time. */
 const PAGE_SIZE = 500;
-/** Memories under way that the next pass looks at again, at most: those beyond it are the sweep's. */
+/** Memories under way that the next pass compares again, at most; the rest is left to the sweep. */
 const REVISITED_MAX = 5_000;
 
-/** Where the next pass begins. */
-interface QuickPosition {
-  readonly epoch: string;
-  readonly cursor: FeedCursor;
-  /** Memories whose difference was on its way, as pairs of namespace and id. */
-  readonly revisit: readonly (readonly [string, string])[];
-}
-
 /**
- * Looks at what changed since the last pass, by the ledger's feed, and again at what was under way or differed then. The
- * first pass of all looks at everything, since all of it is new to it.
+ * Compares what changed since the last pass, by the ledger's feed, and again what was under way or differed then. The
+ * first pass of all compares everything, since all of it is new.
  */
-export async function runQuick(
-  context: CheckContext,
-  projections: readonly Projection[],
-  evictions: ReadonlyMap<Projection, Eviction>,
-  options: CheckOptions,
-): Promise<ConsistencyReport> {
+export async function runQuick(context: CheckContext, options: CheckOptions): Promise<ConsistencyReport> {
   const { parts, name, pace, signal } = context;
-  const { ledger, records } = parts;
+  const { ledger, records, log } = parts;
   const epoch = await ledger.epoch(signal);
-  const last = (await CheckRun.lastState(parts, name, signal))?.position as QuickPosition | null | undefined;
-  const known = last != null && last.epoch === epoch ? last : null;
+  const state = await CheckRun.lastState(parts, name, signal);
+  const last = storedPosition(state?.position, parseQuickPosition, name, log);
+  const known = last?.epoch === epoch ? last : null;
   const found = known === null ? [] : await records.checkFindings(name, REVISITED_MAX, signal);
   const run = await CheckRun.continue(parts, name, "position", signal);
-  const comparer = new Comparer(parts, { deep: false, ledgerToo: false, projections, evictions }, run.log, signal);
+  const comparer = new Comparer(context, run.log, false);
   const underway = new Map<string, MemoryKey>();
   const compare = async (keys: readonly MemoryKey[]): Promise<void> => {
     const rows = await ledger.readVersions(keys, signal);

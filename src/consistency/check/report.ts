@@ -10,7 +10,7 @@ import type { StoreId } from "../../domain/store-id.ts";
  * - `corrupt`: the data does not fit its checksum, or is no entry at all.
  * - `orphan`: the ledger does not know the memory.
  * - `resurrected`: the ledger says that it is deleted, the store shows it.
- * - `foreign`: the memory's vector is of another model or dimension than the index's.
+ * - `foreign`: the memory's vector is of another model or dimension than the store's.
  */
 export type DriftKind = "missing" | "stale" | "ahead" | "diverged" | "corrupt" | "orphan" | "resurrected" | "foreign";
 
@@ -25,12 +25,16 @@ export const DRIFT_KINDS: readonly DriftKind[] = [
   "foreign",
 ];
 
-/** Kinds in which both sides may be right, so that a strategy decides. In all others the ledger is. */
+export function isDriftKind(kind: string): kind is DriftKind {
+  return DRIFT_KINDS.some((known) => known === kind);
+}
+
+/** Kinds in which both sides may be right, so that a strategy decides. In all others the ledger is right. */
 export const CONFLICT_KINDS: ReadonlySet<DriftKind> = new Set<DriftKind>(["ahead", "diverged", "orphan"]);
 
 /**
  * - `quick`: what changed since the last quick pass, by version and checksum.
- * - `full`: every entry of all three stores, in both directions, by version and checksum.
+ * - `full`: every entry of all stores, in both directions, by version and checksum.
  * - `deep`: the data itself as well, read and hashed again, vectors bit by bit.
  */
 export type CheckScope = "quick" | "full" | "deep";
@@ -41,32 +45,32 @@ export const CHECK_SCOPES: readonly CheckScope[] = ["quick", "full", "deep"];
 export interface Finding extends MemoryKey {
   readonly store: StoreId;
   readonly kind: DriftKind;
-  /** What the ledger says; null when it does not know the memory. */
+  /** The ledger's version; null when it does not know the memory. */
   readonly expectedVersion: number | null;
-  /** What the store holds; null when it holds nothing, or nothing with a version. */
+  /** The store's version; null when it holds nothing, or nothing with a version. */
   readonly foundVersion: number | null;
-  /** What was seen, for people. */
+  /** The observation, for people. */
   readonly evidence: string;
 }
 
 export interface ConsistencyReport {
-  /** True only when everything that the scope covers was looked at and nothing differs. */
+  /** True only when everything that the scope covers was compared and nothing differs. */
   readonly clean: boolean;
   readonly scope: CheckScope;
-  /** Stores that were looked at. */
+  /** Stores that were compared, `postgres` among them when it was asked for. */
   readonly stores: readonly StoreId[];
   /** Memories of the ledger that were compared. */
   readonly checked: number;
   readonly findings: readonly Finding[];
   /** Memory id → stores in which it differs. Ids of several namespaces share an entry. */
   readonly byMemory: Readonly<Record<string, StoreId[]>>;
-  /** True when there was more drift than a report holds: repair what is listed, then check again. */
+  /** True when there was more drift than a report holds: repair the listed findings, then check again. */
   readonly truncated: boolean;
-  /** Memories that a Redis with an evicting policy does not hold: cache misses, no drift. */
+  /** Memories that an evicting store does not hold: cache misses, no drift. */
   readonly misses: number;
-  /** Milliseconds since 1970. Of the first part, where an interrupted check was resumed. */
+  /** Milliseconds since 1970. Of the first run, where an interrupted check was resumed. */
   readonly startedAt: number;
-  /** Whether it went on where an earlier, interrupted one had come to. */
+  /** Whether it resumed an earlier, interrupted check. */
   readonly resumed: boolean;
 }
 

@@ -1,78 +1,66 @@
 import type { BucketSet } from "../../domain/buckets.ts";
-import type { StoreId } from "../../domain/store-id.ts";
+import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import type { KeyPosition, LedgerVersion } from "../../ledger/read-statements.ts";
 import type { Projection } from "../../stores/projection.ts";
-import type { CheckerParts } from "./check-options.ts";
+import type { CheckContext, CheckedStore } from "./check-context.ts";
 import type { Comparer } from "./comparer.ts";
-
-/** Where a walk is: at the ledger's memories, or at the entries of one projection. */
-export interface WalkPosition {
-  readonly stage: "ledger" | StoreId;
-  /** The last memory that was compared; null at the start, and in the other stages. */
-  readonly after: KeyPosition | null;
-}
-
-export const WALK_START: WalkPosition = { stage: "ledger", after: null };
+import { WALK_START, type WalkPosition } from "./position.ts";
 
 export interface WalkOptions {
-  readonly projections: readonly Projection[];
-  /** Those to look at; null: all. */
-  readonly buckets: BucketSet | null;
-  /** Of those, the ones in which a projection can hold something that the ledger does not know; asked at the stage's start. */
-  readonly strangersIn?: (projection: Projection) => BucketSet;
+  /** Where to begin. @default at the start */
+  readonly position?: WalkPosition | null;
+  /** Those to look at. @default all */
+  readonly buckets?: BucketSet;
+  /** Of those, the buckets in which a projection can hold an entry that the ledger does not know; asked once per stage. */
+  readonly unknownIn?: (projection: Projection) => BucketSet;
   /** Memories per page, at most. */
   readonly pageSize: number;
-  /** Bytes of documents and vectors that a page should have; pages shrink to it. Null: their size does not matter. */
-  readonly pageBytes: number | null;
+  /** Bytes of documents and vectors that a page should have; pages shrink to it. @default their size does not matter */
+  readonly pageBytes?: number;
 }
 
-/** Differing buckets up to which they are listed by name; beyond it walking over everything is as cheap. */
+/** Differing buckets up to which they are listed by name; with more of them, a walk over everything costs no more. */
 const NAMED_BUCKETS_MAX = 2_000;
+
+/** Memories of the first page where pages follow the sizes of documents, which are unknown until then. */
+const FIRST_PAGE_SIZE = 64;
 
 type Row = LedgerVersion & KeyPosition;
 
 /**
- * Goes over the ledger's memories, then over each projection for what the ledger does not know, page by page:
+ * Goes over the ledger's memories, then over each projection for entries that the ledger does not know, page by page:
  *
- *     ledger ──► redis ──► faiss ──► done
+ *     ledger ──► first projection ──► … ──► last projection ──► done
  */
 export class Walk {
-  readonly #parts: CheckerParts;
+  readonly #context: CheckContext;
   readonly #options: WalkOptions;
   readonly #comparer: Comparer;
-  readonly #signal: AbortSignal;
-  /** What is listed by name; null: everything is listed, and what is not wanted is passed over. */
+  /** Buckets that are listed by name; null: everything is listed, and unwanted buckets are skipped. */
   readonly #named: BucketSet | null;
-  #stage: WalkPosition["stage"] | "done";
+  #stage: StoreId | null;
   #after: KeyPosition | null;
   #cursor: string | null = null;
-  #strangersIn: BucketSet | null = null;
+  #unknownIn: BucketSet | null = null;
   #pageSize: number;
-  /** The next page, asked for while this one is compared. */
-  #ahead: Promise<Row[]> | null = null;
+  /** The next page, prefetched while this one is compared. */
+  #prefetched: Promise<Row[]> | null = null;
 
-  constructor(
-    parts: CheckerParts,
-    options: WalkOptions,
-    comparer: Comparer,
-    position: WalkPosition,
-    signal: AbortSignal,
-  ) {
-    this.#parts = parts;
+  constructor(context: CheckContext, comparer: Comparer, options: WalkOptions) {
+    this.#context = context;
     this.#options = options;
     this.#comparer = comparer;
-    this.#signal = signal;
-    const { buckets } = options;
-    this.#named = buckets !== null && buckets.size <= NAMED_BUCKETS_MAX ? buckets : null;
-    this.#stage = buckets?.size === 0 ? "done" : position.stage;
+    const { buckets, pageBytes, pageSize } = options;
+    const position = options.position ?? WALK_START;
+    this.#named = buckets !== undefined && buckets.size <= NAMED_BUCKETS_MAX ? buckets : null;
+    this.#stage = buckets?.size === 0 ? null : position.stage;
     this.#after = position.after;
-    // Small at first: nobody knows yet how large the documents are.
-    this.#pageSize = options.pageBytes === null ? options.pageSize : Math.min(options.pageSize, 64);
+    this.#pageSize = pageBytes === undefined ? pageSize : Math.min(pageSize, FIRST_PAGE_SIZE);
   }
 
-  /** Where to go on with a new walk; null once all is done. */
+  /** Where a new walk can resume; null once all is done. */
   get position(): WalkPosition | null {
-    return this.#stage === "done" ? null : { stage: this.#stage, after: this.#after };
+    return this.#stage === null ? null : { stage: this.#stage, after: this.#after };
   }
 
   /** Whether nothing of the present stage has been looked at. */
@@ -80,35 +68,39 @@ export class Walk {
     return this.#after === null && this.#cursor === null;
   }
 
-  /** One page. @returns memories or entries that were looked at; null when all was done before. */
+  /** Looks at one page. @returns its memories or entries, counted; null when all was done before. */
   async step(): Promise<number | null> {
-    if (this.#stage === "done") return null;
-    return this.#stage === "ledger" ? await this.#stepLedger() : await this.#stepProjection(this.#stage);
+    if (this.#stage === null) return null;
+    if (this.#stage === LEDGER_ID) return await this.#stepLedger();
+    const store = this.#context.checked.find(({ projection }) => projection.id === this.#stage);
+    if (store !== undefined) return await this.#stepProjection(store);
+    this.#stage = null;
+    return 0;
   }
 
-  /** Lets a page that was asked for in advance come to nothing. */
+  /** Discards the prefetched page. */
   async end(): Promise<void> {
-    await this.#ahead?.catch(() => undefined); // Nobody needs it any more, nor why it failed.
-    this.#ahead = null;
+    await this.#prefetched?.catch(() => undefined); // Its failure is of no interest: nothing reads the page.
+    this.#prefetched = null;
   }
 
   async #stepLedger(): Promise<number> {
     const { buckets, pageBytes } = this.#options;
-    const listed = await (this.#ahead ?? this.#list(this.#after));
-    this.#ahead = null;
+    const listed = await (this.#prefetched ?? this.#list(this.#after));
+    this.#prefetched = null;
     const last = listed.at(-1);
     const isLast = listed.length < this.#pageSize;
     const bytes = this.#comparer.bytes;
-    const rows = listed.filter((row) => buckets === null || buckets.has(row.bucket));
-    // Where pages follow the sizes of documents, the next one's size is known only after this one.
-    if (!isLast && last !== undefined && pageBytes === null) {
-      this.#ahead = this.#list(positionOf(last));
-      this.#ahead.catch(() => undefined); // Until it is awaited.
+    const rows = listed.filter((row) => buckets === undefined || buckets.has(row.bucket));
+    // Where pages follow the sizes of documents, the next page's size is known only after this page.
+    if (!isLast && last !== undefined && pageBytes === undefined) {
+      this.#prefetched = this.#list(positionOf(last));
+      this.#prefetched.catch(() => undefined); // Until it is awaited.
     }
     if (rows.length > 0) await this.#comparer.compareRows(rows);
-    if (pageBytes !== null && !isLast) this.#adaptPage(this.#comparer.bytes - bytes, rows.length, pageBytes);
+    if (pageBytes !== undefined && !isLast) this.#adaptPage(this.#comparer.bytes - bytes, rows.length, pageBytes);
     if (last !== undefined) this.#after = positionOf(last);
-    if (isLast) this.#enter(this.#options.projections[0]?.id);
+    if (isLast) this.#enter(this.#context.checked[0]);
     return listed.length;
   }
 
@@ -118,36 +110,33 @@ export class Walk {
     this.#pageSize = Math.max(1, Math.min(this.#options.pageSize, fitting, this.#pageSize * 4));
   }
 
-  async #stepProjection(store: StoreId): Promise<number> {
-    const { projections, strangersIn } = this.#options;
-    const index = projections.findIndex((projection) => projection.id === store);
-    const projection = projections[index];
-    if (projection === undefined) {
-      this.#enter(undefined);
-      return 0;
-    }
-    this.#strangersIn ??= strangersIn?.(projection) ?? null;
-    const buckets = this.#strangersIn;
+  async #stepProjection(store: CheckedStore): Promise<number> {
+    const { checked, signal } = this.#context;
+    const { projection } = store;
+    const next = checked[checked.indexOf(store) + 1];
+    this.#unknownIn ??= this.#options.unknownIn?.(projection) ?? null;
+    const buckets = this.#unknownIn;
     if (buckets?.size === 0) {
-      this.#enter(projections[index + 1]?.id);
+      this.#enter(next);
       return 0;
     }
-    const page = await projection.scan(this.#cursor, buckets === null ? {} : { buckets }, this.#signal);
-    await this.#comparer.compareStrangers(projection, page.entries);
+    const page = await projection.scan(this.#cursor, buckets === null ? {} : { buckets }, signal);
+    await this.#comparer.findUnknown(store, page.entries);
     this.#cursor = page.cursor;
-    if (page.cursor === null) this.#enter(projections[index + 1]?.id);
+    if (page.cursor === null) this.#enter(next);
     return page.entries.length;
   }
 
-  #enter(stage: StoreId | undefined): void {
-    this.#stage = stage ?? "done";
+  #enter(store: CheckedStore | undefined): void {
+    this.#stage = store?.projection.id ?? null;
     this.#after = null;
     this.#cursor = null;
-    this.#strangersIn = null;
+    this.#unknownIn = null;
   }
 
   #list(after: KeyPosition | null): Promise<Row[]> {
-    return this.#parts.ledger.listVersions(after, this.#named, this.#pageSize, this.#signal);
+    const { parts, signal } = this.#context;
+    return parts.ledger.listVersions(after, this.#named, this.#pageSize, signal);
   }
 }
 

@@ -1,25 +1,24 @@
-import { BUCKET_COUNT } from "../../domain/keys.ts";
 import type { StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { CheckState } from "../../ledger/progress-statements.ts";
-import { sweepCoverage } from "../check/sweep.ts";
-import type { WalkPosition } from "../check/walk.ts";
+import { parseWalkPosition } from "../check/position.ts";
+import { ledgerCoverage, sweepCoverage } from "../check/sweep.ts";
 
-/** How one kind of check on one node stands. Times are ISO-8601. */
+/** The state of one kind of check on one node. Times are ISO-8601. */
 export interface CheckStatus {
-  /** `quick`, `full`, `deep` or `sweep`; with the stores behind a colon where it looks at some only. */
+  /** `quick`, `full`, `deep` or `sweep`; with the stores behind a colon where it compares only some. */
   readonly scope: string;
   readonly nodeId: string;
   readonly startedAt: string;
-  /** Null while it runs, or when it was cut short. */
+  /** Null while it runs, or when it was interrupted. */
   readonly finishedAt: string | null;
   readonly lastCleanAt: string | null;
   /** Memories compared one by one, so far or in all. */
   readonly checked: number;
   readonly findings: number;
-  /** Share of what it has to look at that is done, 0 to 1; null for `quick`, whose end is not known beforehand. */
+  /** The share that is done, 0 to 1; null for `quick`, whose end is not known beforehand. */
   readonly coverage: number | null;
-  /** Milliseconds for the rest, at the rate so far; null when it has ended, or no rate is known. */
+  /** Milliseconds until its end, at the rate so far; null when it has ended, or no rate is known. */
   readonly remainingMs: number | null;
 }
 
@@ -40,7 +39,7 @@ export async function readConsistencyStatus(
 
 function checkStatus(state: CheckState, projections: readonly StoreId[]): CheckStatus {
   const coverage = coverageOf(state, projections);
-  // A sweep's time includes its pauses, so that its rest is an estimate in time of day, as that of the others is.
+  // A sweep's time includes its pauses, so the estimate is of wall-clock time, as for the other checks.
   const elapsedMs = Date.now() - state.startedAt;
   const open = state.finishedAt === null && coverage !== null && coverage > 0;
   return {
@@ -60,10 +59,9 @@ function coverageOf({ scope, position, finishedAt }: CheckState, projections: re
   const kind = scope.split(":")[0];
   if (kind === "quick") return null;
   if (finishedAt !== null) return 1;
-  const walk = position as WalkPosition | null;
+  const walk = parseWalkPosition(position, null);
   if (walk === null) return 0;
-  if (kind === "sweep") return sweepCoverage(walk, projections);
-  return walk.stage === "ledger" ? ((walk.after?.bucket ?? -1) + 1) / BUCKET_COUNT : 1;
+  return kind === "sweep" ? sweepCoverage(walk, projections) : ledgerCoverage(walk);
 }
 
 function iso(milliseconds: number): string {

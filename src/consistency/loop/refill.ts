@@ -4,11 +4,11 @@ import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Projection } from "../../stores/projection.ts";
 import { foreignTo, wantedChange } from "../../stores/traits.ts";
 import type { Pace } from "../check/pace.ts";
-import { isSound } from "../repair/republish.ts";
+import { isSound } from "../reconcile/sides.ts";
 
 /** Memories that are read and published at a time. */
 const PAGE_SIZE = 500;
-/** Pages on their way to the projection while the next one is read. */
+/** Pages that are being published while the next one is read. */
 const PUBLISHING_MAX = 2;
 
 export interface RefillOptions {
@@ -22,11 +22,11 @@ export interface RefillOptions {
 }
 
 /**
- * Publishes all of the ledger's live memories to a projection that lost everything. Nothing has to be found out first, and
- * nothing is overwritten that could be evidence: a publish never replaces a version by an older one, so that whatever came
- * there since stays. What is damaged in the ledger itself is left out, for the check to find.
- * @param pace that of checks: other work comes first, and no more a second than a check may compare.
- * @returns how many the projection took.
+ * Publishes all of the ledger's live memories to a projection that is empty: it lost everything, or was registered anew. It
+ * needs no check first, and overwrites nothing that could be evidence: a publish never replaces a version by an older one,
+ * so later entries stay. Memories that are damaged in the ledger itself are left out, for the check to find.
+ * @param pace that of checks: other work comes first, and the rate is limited as a check's is.
+ * @returns how many the projection applied.
  */
 export async function refill(
   ledger: Pick<LedgerStore, "listChanges">,
@@ -59,7 +59,7 @@ export async function refill(
       await pace.turn(page.length, signal);
     }
   } finally {
-    await Promise.all(publishing); // None of them rejects; nothing is under way any more when this returns.
+    await Promise.all(publishing); // None of them rejects. Nothing is under way when this returns.
   }
   if (failure !== undefined) throw failure;
   return applied;

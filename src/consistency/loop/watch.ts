@@ -1,5 +1,6 @@
 import type { ConflictStrategy } from "../../conflict/strategy.ts";
-import type { StoreId } from "../../domain/store-id.ts";
+import { keyText } from "../../domain/keys.ts";
+import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Log } from "../../runtime/log.ts";
@@ -12,29 +13,31 @@ import type { Repairer } from "../repair/repairer.ts";
 import { refill } from "./refill.ts";
 
 export interface WatchParts {
-  readonly ledger: Pick<LedgerStore, "listChanges">;
-  /** For filling a store. Its owner ends it. */
+  readonly ledger: Pick<LedgerStore, "listChanges" | "markStoreFilled">;
+  /** For filling a store. The caller ends it. */
   readonly pace: () => Pace;
   readonly checker: Pick<Checker, "run" | "sweep">;
   readonly repairer: Pick<Repairer, "run">;
   readonly records: CheckRecords;
   readonly projections: readonly Projection[];
-  /** Whether this node looks at the stores that all nodes share. */
+  /** Shared stores that were registered and are not filled yet. @default none */
+  readonly unfilled?: (signal: AbortSignal) => Promise<ReadonlySet<StoreId>>;
+  /** Whether this node checks the stores that all nodes share. */
   readonly isLeader: () => boolean;
   readonly log: Log;
   /** Milliseconds between passes. */
   readonly intervalMs: number;
-  /** Milliseconds in which the sweep comes round. */
+  /** Milliseconds of one round of the sweep. */
   readonly sweepMs: number;
-  /** Findings of other kinds are reported and left alone. */
+  /** Findings of other kinds are reported, and not repaired. */
   readonly repairKinds: readonly DriftKind[];
   readonly strategy: string | ConflictStrategy;
   readonly repairsMax: number;
-  /** Told how many memories a store was given that had lost everything. */
+  /** Called with the number of memories that an empty store was given. */
   readonly onRefilled?: (store: StoreId, memories: number) => void;
 }
 
-/** What one pass came to. */
+/** The result of one pass. */
 export interface WatchPass {
   readonly leader: boolean;
   /** Memories that were compared. */
@@ -44,9 +47,10 @@ export interface WatchPass {
 }
 
 /**
- * The consistency loop's pass: what changed since the last one, a slice of the rolling sweep over everything, and the
- * repair of what was found. The leader looks at all stores, other nodes at their own vector index. When a shared store
- * began anew (emptied, or restarted without its data), it is filled and everything is compared at once.
+ * The consistency loop's pass: a check of what changed since the last pass, a slice of the rolling sweep over everything,
+ * and the repair of the findings. The leader checks all stores, other nodes check the stores of their own (`scope:
+ * "node"`). A shared store that began anew (emptied, or restarted without its data) is filled, and then compared as a
+ * whole at once; one that was registered anew is filled before any check looks at it.
  */
 export class ConsistencyWatch {
   readonly #parts: WatchParts;
@@ -58,17 +62,18 @@ export class ConsistencyWatch {
   async runOnce(signal: AbortSignal): Promise<WatchPass> {
     const { checker, projections, isLeader, sweepMs, intervalMs } = this.#parts;
     const leader = isLeader();
-    const own: StoreId[] = projections.some(({ id: store }) => store === "faiss") ? ["faiss"] : [];
+    const own = projections.filter(({ traits }) => traits.scope === "node").map(({ id }) => id);
     if (!leader && own.length === 0) return { leader, checked: 0, findings: 0, repair: null };
     const scope = leader ? {} : { stores: own };
     const findings = new Map<string, Finding>();
     const take = (found: readonly Finding[]): void => {
-      for (const finding of found) {
-        findings.set(`${finding.store}\u0000${finding.namespace}\u0000${finding.memoryId}`, finding);
-      }
+      for (const finding of found) findings.set(`${finding.store}\u0000${keyText(finding)}`, finding);
     };
     let checked = 0;
-    if (leader) checked += await this.#afterLoss(take, signal);
+    if (leader) {
+      await this.#fillNew(signal);
+      checked += await this.#afterLoss(take, signal);
+    }
     const quick = await checker.run({ ...scope, scope: "quick", signal });
     take(quick.findings);
     const slice = await checker.sweep({ ...scope, share: Math.min(1, intervalMs / sweepMs), signal });
@@ -78,13 +83,23 @@ export class ConsistencyWatch {
     return { leader, checked, findings: findings.size, repair };
   }
 
-  /** Compares everything when a store's contents began anew since the last time. @returns memories compared. */
+  /** Fills shared stores that were registered since memories were written. A pass that fails leaves it to the next one. */
+  async #fillNew(signal: AbortSignal): Promise<void> {
+    const { ledger, projections, unfilled } = this.#parts;
+    const ids = await unfilled?.(signal);
+    for (const projection of projections.filter(({ id }) => ids?.has(id))) {
+      await this.#refill(projection, signal);
+      await ledger.markStoreFilled(projection.id, signal);
+    }
+  }
+
+  /** Compares a shared store as a whole when its contents began anew since the last pass. @returns memories compared. */
   async #afterLoss(take: (findings: readonly Finding[]) => void, signal: AbortSignal): Promise<number> {
-    const { checker, records, projections, log } = this.#parts;
+    const { checker, records, projections, log, repairKinds } = this.#parts;
     let checked = 0;
     for (const projection of projections) {
-      if (projection.generation === undefined) continue;
-      // Where everything may be evicted, so may the name.
+      if (projection.generation === undefined || projection.traits.scope === "node") continue;
+      // Where every entry may be evicted, so may the generation's.
       if ((await projection.eviction?.(signal)) === "all") continue;
       const generation = await projection.generation(signal);
       const name = `generation:${projection.id}`;
@@ -92,9 +107,10 @@ export class ConsistencyWatch {
       if (known === generation) continue;
       if (known !== null) {
         log.warn({ store: projection.id }, "check.store_began_anew");
-        await this.#refill(projection, signal);
+        // Before the check that proves it: otherwise each memory would be found missing, and repaired one by one.
+        if (repairKinds.includes("missing")) await this.#refill(projection, signal);
       }
-      const report = await checker.run({ scope: "full", stores: ["postgres", projection.id], signal });
+      const report = await checker.run({ scope: "full", stores: [LEDGER_ID, projection.id], signal });
       take(report.findings);
       checked += report.checked;
       await records.writeMeta(name, generation, signal);
@@ -102,10 +118,8 @@ export class ConsistencyWatch {
     return checked;
   }
 
-  /** Before the check that proves it: without it each memory would be found missing, one by one, and repaired. */
   async #refill(projection: Projection, signal: AbortSignal): Promise<void> {
-    const { ledger, repairKinds, onRefilled, log } = this.#parts;
-    if (!repairKinds.includes("missing")) return;
+    const { ledger, onRefilled, log } = this.#parts;
     const pace = this.#parts.pace();
     try {
       const memories = await refill(ledger, projection, pace, signal);
@@ -119,7 +133,7 @@ export class ConsistencyWatch {
   async #repair(findings: readonly Finding[], always: boolean, signal: AbortSignal): Promise<RepairReport | null> {
     const { repairer, repairKinds, strategy, repairsMax, log } = this.#parts;
     const wanted = findings.filter(({ kind }) => repairKinds.includes(kind));
-    // Without findings too, now and then: it settles what an interrupted repair left open.
+    // After a round even without findings: it settles records that an interrupted repair left pending.
     if (wanted.length === 0 && !always) return null;
     const report = await repairer.run({ findings: wanted }, { strategy, repairsMax, signal });
     const { repaired, failed, deferred } = report;

@@ -2,39 +2,35 @@ import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import type { Projection, Replacement, StoredEntry } from "../../stores/projection.ts";
 import { wantedChange } from "../../stores/traits.ts";
+import { isSound, readSides } from "../reconcile/sides.ts";
 import type { RepairerParts, RepairStep } from "./repair-options.ts";
-import { isSound, readSides, type Sides } from "./republish.ts";
 
 /**
- * Makes every projection hold the ledger's current version of `keys`, also where it holds a newer one that was no
- * version of the ledger's, and reads it back. @returns by key text what still differs.
+ * Makes every projection hold the ledger's current version of `keys`, also where it holds a newer one that the ledger
+ * never gave out, and reads it back. @returns by key text what still differs.
  */
 export async function bringUpToDate(
-  parts: RepairerParts,
+  parts: Pick<RepairerParts, "ledger" | "projections">,
   keys: readonly MemoryKey[],
-  step: RepairStep,
+  { signal }: Pick<RepairStep, "signal">,
 ): Promise<Map<string, string>> {
   const differences = new Map<string, string>();
   if (keys.length === 0) return differences;
   for (const projection of parts.projections) {
-    const replacements = outdated(projection, keys, await readSides(parts, projection, keys, step.signal));
+    const outdated = async (items: readonly MemoryKey[]): Promise<Replacement[]> =>
+      (await readSides(parts, projection, items, signal)).flatMap(({ item: key, change, entry }) => {
+        if (change === null || !isSound(change)) return [];
+        const wanted = wantedChange(projection.traits, change);
+        return agrees(projection, entry, wanted) ? [] : [{ key, found: entry, change: wanted }];
+      });
+    const replacements = await outdated(keys);
     if (replacements.length === 0) continue;
-    await projection.replace(replacements, step.signal);
-    const replaced = replacements.map(({ key }) => key);
-    for (const { key } of outdated(projection, replaced, await readSides(parts, projection, replaced, step.signal))) {
+    await projection.replace(replacements, signal);
+    for (const { key } of await outdated(replacements.map(({ key }) => key))) {
       differences.set(keyText(key), `${projection.id} does not hold the new version yet: run the check again`);
     }
   }
   return differences;
-}
-
-function outdated(projection: Projection, keys: readonly MemoryKey[], sides: readonly Sides[]): Replacement[] {
-  return keys.flatMap((key, index) => {
-    const { change, entry } = sides[index] as Sides;
-    if (change === null || !isSound(change)) return [];
-    const wanted = wantedChange(projection.traits, change);
-    return agrees(projection, entry, wanted) ? [] : [{ key, found: entry, change: wanted }];
-  });
 }
 
 function agrees(projection: Projection, entry: StoredEntry | null, wanted: MemoryChange | null): boolean {

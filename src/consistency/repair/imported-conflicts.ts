@@ -1,62 +1,75 @@
-import type { Resolution } from "../../conflict/strategy.ts";
+import type { ConflictStrategy, Resolution } from "../../conflict/strategy.ts";
 import { embeddingFromBytes } from "../../domain/checksum.ts";
 import { keyText, plainKey } from "../../domain/keys.ts";
-import type { EncodedMemory, MemoryDocument } from "../../domain/memory.ts";
+import type { MemoryDocument } from "../../domain/memory.ts";
 import { parseVector } from "../../domain/version-vector.ts";
 import type { ConflictRecord } from "../../ledger/conflict-statements.ts";
-import { deferred, failed, type RepairerParts, repaired, type Verdict } from "./repair-options.ts";
+import type { RemoteSide } from "../reconcile/candidates.ts";
+import type { Ending } from "../reconcile/evidence.ts";
+import { type RemoteWrite, reconcile } from "../reconcile/reconcile.ts";
+import { deferred, endingOf, failed, type RepairerParts, repaired, type Verdict } from "./repair-options.ts";
 
 const WRITTEN_SINCE = "the memory was written since the import: import it again";
 
 /**
- * Carries out what was decided about a memory that an import brought and that the ledger had with another content. Both
- * sides stand in the record: no store holds the imported one. Afterwards the record is settled, unless the write failed.
+ * Carries out a person's decision about a memory that an import brought and that the ledger had with another content. The
+ * record has both sides, and is the only copy of the imported one. It is settled, unless the write failed.
  */
 export async function decideImported(
-  parts: RepairerParts,
+  parts: Pick<RepairerParts, "ledger" | "records" | "projections" | "validator" | "write" | "strategyTimeoutMs">,
   record: ConflictRecord,
   resolution: Resolution,
+  strategyName: string,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const settle = async (verdict: Verdict): Promise<Verdict> => {
-    const state = verdict.outcome === "repaired" ? "resolved" : "failed";
-    await parts.records.settleEvidence([{ id: record.id, state, resolution: verdict.note }], signal);
+    const ending: Ending = endingOf(verdict);
+    await parts.records.settleEvidence([{ id: record.id, ...ending }], signal);
     return verdict;
   };
-  const current = (await parts.ledger.readChanges([record], signal)).get(keyText(record));
-  if ((current?.version ?? null) !== record.ledgerVersion) return await settle(deferred(WRITTEN_SINCE));
-  if (resolution.action === "choose" && resolution.store === "postgres") {
-    return await settle(repaired(`the ledger's version ${record.ledgerVersion} stays`));
+  const change = (await parts.ledger.readChanges([record], signal)).get(keyText(record)) ?? null;
+  if ((change?.version ?? null) !== record.ledgerVersion) return await settle(deferred(WRITTEN_SINCE));
+  const strategy: ConflictStrategy = { name: strategyName, resolve: () => resolution };
+  const { ledgerEmbedding, ...kept } = record;
+  const remote: RemoteWrite = {
+    key: plainKey(record),
+    kind: record.kind === "ahead" ? "ahead" : "diverged",
+    change,
+    sides: [importedSide(parts, record)],
+    evidence: () => [
+      { ...kept, strategy: strategyName, ledgerEmbedding: ledgerEmbedding && embeddingFromBytes(ledgerEmbedding) },
+    ],
+    isLastCopy: true,
+  };
+  const result = (await reconcile(parts, [remote], strategy, { signal })).get(remote);
+  switch (result?.end) {
+    case "written":
+      return repaired(result.note);
+    case "ledger":
+      return await settle(repaired(`the ledger's version ${record.ledgerVersion} stays`));
+    case "moved":
+      return deferred(WRITTEN_SINCE);
+    case "failed":
+      return failed(result.error.message);
+    default:
+      return deferred(result?.end === "pending" ? result.because : "it was not decided");
   }
-  const includes = record.foundVector === null ? null : parseVector(record.foundVector);
-  const outcome = await parts.write(
-    {
-      key: plainKey(record),
-      memory: winningMemory(parts, record, resolution),
-      expectedVersion: record.ledgerVersion ?? 0,
-      modifiedAt: null,
-      ...(includes !== null && { includes }),
-    },
-    signal,
-  );
-  if (outcome.status === "failed") return failed(outcome.error?.message ?? "it could not be written");
-  if (outcome.status === "conflict") return await settle(deferred(WRITTEN_SINCE));
-  const won = resolution.action === "choose" ? "the imported content won" : "another content won";
-  return await settle(repaired(`${won}; it is version ${outcome.version} of the ledger now`));
 }
 
-/** Null: the import brought a deletion. Checked like any memory that is written. @throws {ValidationError} */
-function winningMemory(
-  { validator }: RepairerParts,
-  record: ConflictRecord,
-  resolution: Resolution,
-): EncodedMemory | null {
-  if (resolution.action === "write") {
-    const { document, embedding } = resolution;
-    return validator.encode(validator.validate({ ...document, ...plainKey(record), embedding }));
-  }
-  if (record.foundDocument === null) return null;
-  const document = JSON.parse(record.foundDocument.toString()) as MemoryDocument;
-  const embedding = record.foundEmbedding && embeddingFromBytes(record.foundEmbedding);
-  return validator.encode(validator.validate({ ...document, ...plainKey(record), embedding }));
+/** Checked like any memory that is written. @throws {ValidationError} */
+function importedSide({ validator }: Pick<RepairerParts, "validator">, record: ConflictRecord): RemoteSide {
+  const { store, foundVersion, foundModifiedAt, foundVector, foundDocument, foundEmbedding } = record;
+  const json = foundDocument?.toString() ?? null;
+  const document = json === null ? null : (JSON.parse(json) as MemoryDocument); // The validator says whether it is one.
+  const embedding = foundEmbedding && embeddingFromBytes(foundEmbedding);
+  const memory = document && validator.encode(validator.validate({ ...document, ...plainKey(record), embedding }));
+  const candidate = {
+    store,
+    version: foundVersion ?? 0,
+    modifiedAt: foundModifiedAt,
+    versionVector: foundVector === null ? null : parseVector(foundVector),
+    document: memory?.document ?? null,
+    embedding: memory?.embedding ?? null,
+  };
+  return { candidate, memory, modifiedAt: null };
 }

@@ -1,50 +1,72 @@
-import { checksumOf, entryDigest } from "../../domain/checksum.ts";
+import { checksumOf, embeddingBytes, entryDigest } from "../../domain/checksum.ts";
 import { keyText } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
+import type { StoreId } from "../../domain/store-id.ts";
 import type { LedgerFlaw, LedgerVersion } from "../../ledger/read-statements.ts";
 import type { StoredEntry } from "../../stores/projection.ts";
+import { canRestoreDocument } from "../../stores/traits.ts";
 import type { Finding } from "../check/report.ts";
-import { ledgerEvidence } from "./evidence.ts";
+import { damageEvidence, withEvidence } from "../reconcile/evidence.ts";
+import { MOVED } from "../reconcile/sides.ts";
 import {
   deferred,
+  endingOf,
   failed,
   planned,
   type RepairerParts,
   type RepairStep,
   repaired,
   type Verdict,
+  type Verdicts,
 } from "./repair-options.ts";
-import { MOVED } from "./republish.ts";
 
-/** What can be done about a damaged row, and is proven to be right. */
+type MendParts = Pick<RepairerParts, "ledger" | "records" | "projections">;
+
+/** A copy of a memory in a store that keeps documents. */
+interface Copy {
+  readonly store: StoreId;
+  readonly entry: StoredEntry | null;
+}
+
+/** A proven way to mend a damaged row. */
 interface Cure {
-  /** What was done, for people. */
+  /** The change, for people. */
   readonly note: string;
-  /** @returns false when the row is not as it was any more. */
+  /** @returns false when the row has changed meanwhile. */
   apply(signal: AbortSignal): Promise<boolean>;
 }
 
+/** A row of the ledger that can be mended. */
+interface Mending {
+  readonly finding: Finding;
+  readonly cure: Cure;
+}
+
+const BEYOND_HELP = "no copy fits the recorded checksum: restore it from a backup, or write the memory anew";
+
 /**
- * Mends the ledger's own damage where something proves what stood there: a copy in Redis that fits the recorded checksum,
- * the digest for a changed checksum, the checksum for a changed digest. What cannot be proven is left as it is.
+ * Mends the ledger's own damage where something proves the original: a store's copy that fits the recorded checksum, the
+ * digest for a changed checksum, the checksum for a changed digest. Damage without proof is left as it is.
  */
 export async function mendLedger(
-  parts: RepairerParts,
+  parts: MendParts,
   findings: readonly Finding[],
-  step: RepairStep,
-): Promise<Verdict[]> {
+  { dryRun, signal }: RepairStep,
+): Promise<Verdicts> {
   const { ledger, records, projections } = parts;
-  const { signal } = step;
-  const redis = projections.find((projection) => projection.id === "redis");
-  const [versions, changes, copies, flaws] = await Promise.all([
+  const [versions, changes, flaws, copies] = await Promise.all([
     ledger.readVersions(findings, signal),
     ledger.readChanges(findings, signal),
-    redis?.read(findings, { data: true }, signal) ?? [],
     ledger.readFlaws(findings, signal),
+    Promise.all(
+      projections
+        .filter(({ traits }) => canRestoreDocument(traits))
+        .map(async (store) => ({ id: store.id, entries: await store.read(findings, { data: true }, signal) })),
+    ),
   ]);
   const flawed = new Map(flaws.map((flaw) => [keyText(flaw), flaw]));
-  const verdicts = new Map<Finding, Verdict>();
-  const work: Mending[] = [];
+  const verdicts: Verdicts = new Map();
+  const work = [];
   for (const [index, finding] of findings.entries()) {
     const row = versions.get(keyText(finding));
     const flaw = flawed.get(keyText(finding));
@@ -53,41 +75,23 @@ export async function mendLedger(
       verdicts.set(finding, deferred(MOVED));
       continue;
     }
-    const cure = cureFor(parts, row, flaw, change, copies[index] ?? null);
+    const held = copies.map(({ id, entries }): Copy => ({ store: id, entry: entries[index] ?? null }));
+    const cure = cureFor(parts, row, flaw, change, held);
     if (cure === null) verdicts.set(finding, failed(BEYOND_HELP));
-    else if (step.dryRun) verdicts.set(finding, planned(cure.note));
-    else work.push({ finding, change, cure });
+    else if (dryRun) verdicts.set(finding, planned(cure.note));
+    else work.push({ item: { finding, cure }, evidence: [damageEvidence(finding, change)] });
   }
-  if (work.length > 0) {
-    const evidence = work.map(({ finding, change }) => ledgerEvidence(finding, change));
-    const ids = await records.keepEvidence(evidence, signal);
-    const mended = await mend(parts, work, signal);
-    const endings = work.map(({ finding }, index) => {
-      const verdict = mended[index] as Verdict;
-      verdicts.set(finding, verdict);
-      const state = verdict.outcome === "repaired" ? ("resolved" as const) : ("failed" as const);
-      return { id: ids[index] as string, state, resolution: verdict.note };
-    });
-    await records.settleEvidence(endings, signal);
-  }
-  return findings.map((finding) => verdicts.get(finding) as Verdict);
-}
-
-const BEYOND_HELP = "no copy fits the recorded checksum: restore it from a backup, or write the memory anew";
-
-/** A row of the ledger that can be mended. */
-interface Mending {
-  readonly finding: Finding;
-  readonly change: MemoryChange | null;
-  readonly cure: Cure;
+  const mended = await withEvidence(records, work, (items) => mend(parts, items, signal), endingOf, signal);
+  for (const [{ finding }, verdict] of mended) verdicts.set(finding, verdict);
+  return verdicts;
 }
 
 function cureFor(
-  { ledger }: RepairerParts,
+  { ledger }: MendParts,
   row: LedgerVersion,
   flaw: LedgerFlaw,
   change: MemoryChange | null,
-  copy: StoredEntry | null,
+  copies: readonly Copy[],
 ): Cure | null {
   const { version, checksum } = row;
   if (flaw.part === "digest") {
@@ -102,16 +106,21 @@ function cureFor(
       apply: (signal) => ledger.removeStrayDocument(row, signal),
     };
   }
-  const data = copy?.state === "live" ? copy.data : undefined;
-  if (data?.documentJson != null && checksumOf(data.documentJson, data.embedding) === checksum) {
-    const { documentJson, embedding } = data;
+  const put = change?.kind === "put" ? change : null;
+  const own = put?.embedding == null ? null : embeddingBytes(put.embedding);
+  for (const { store, entry } of copies) {
+    const json = entry?.state === "live" ? (entry.data?.documentJson ?? null) : null;
+    if (json === null || entry?.state !== "live") continue;
+    // A store that holds no vectors may still have the document, and the ledger its vector.
+    const embedding = [entry.data?.embedding ?? null, own].find((bytes) => checksumOf(json, bytes) === checksum);
+    if (embedding === undefined) continue;
     return {
-      note: "restored from Redis, whose copy fits the checksum",
-      apply: (signal) => ledger.restoreDocument(row, version, documentJson.toString(), embedding, signal),
+      note: `restored from ${store}, whose copy fits the checksum`,
+      apply: (signal) => ledger.restoreDocument(row, version, json.toString(), embedding, signal),
     };
   }
-  const computed = change?.kind === "put" ? checksumOf(change.documentJson, change.embedding) : null;
-  if (change?.kind === "put" && computed !== null && entryDigest(row, version, computed) === change.digest) {
+  const computed = put === null ? null : checksumOf(put.documentJson, put.embedding);
+  if (put !== null && computed !== null && entryDigest(row, version, computed) === put.digest) {
     return {
       note: "the recorded checksum was put back, which the digest proves",
       apply: (signal) => ledger.restoreChecksum(row, version, computed, signal),
@@ -122,18 +131,20 @@ function cureFor(
 
 /** Mends row by row, and reads all of them back. */
 async function mend(
-  { ledger }: RepairerParts,
+  { ledger }: MendParts,
   work: readonly Mending[],
   signal: AbortSignal,
-): Promise<readonly Verdict[]> {
-  const done: boolean[] = [];
-  for (const { cure } of work) done.push(await cure.apply(signal));
-  const touched = work.filter((_, index) => done[index]).map(({ finding }) => finding);
+): Promise<ReadonlyMap<Mending, Verdict>> {
+  const applied = new Set<Mending>();
+  for (const item of work) if (await item.cure.apply(signal)) applied.add(item);
+  const touched = [...applied].map(({ finding }) => finding);
   const flaws = touched.length === 0 ? [] : await ledger.readFlaws(touched, signal);
   const still = new Map(flaws.map((flaw) => [keyText(flaw), flaw.reason]));
-  return work.map(({ finding, cure }, index) => {
-    if (!done[index]) return deferred(MOVED);
-    const reason = still.get(keyText(finding));
-    return reason === undefined ? repaired(cure.note) : failed(`read back, ${reason}`);
-  });
+  return new Map(
+    work.map((item): [Mending, Verdict] => {
+      if (!applied.has(item)) return [item, deferred(MOVED)];
+      const reason = still.get(keyText(item.finding));
+      return [item, reason === undefined ? repaired(item.cure.note) : failed(`read back, ${reason}`)];
+    }),
+  );
 }

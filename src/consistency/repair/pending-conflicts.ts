@@ -5,7 +5,7 @@ import { NotFoundError, ValidationError } from "../../domain/errors.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
 import { canonicalJson, type MemoryDocument, type Privacy } from "../../domain/memory.ts";
-import type { StoreId } from "../../domain/store-id.ts";
+import { IMPORT_ID, LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import { parseVector, type VersionVector } from "../../domain/version-vector.ts";
 import type { ConflictFilter, ConflictOrigin, ConflictRecord } from "../../ledger/conflict-statements.ts";
 import { CONFLICT_KINDS, type DriftKind, type Finding } from "../check/report.ts";
@@ -123,16 +123,16 @@ export class PendingConflicts {
     if (record.state !== "pending") {
       throw new ValidationError("id", `conflict ${id} is ${record.state} already: ${record.resolution ?? ""}`);
     }
-    if (!CONFLICT_KINDS.has(record.kind as DriftKind) || record.store === "postgres") {
+    if (!CONFLICT_KINDS.has(record.kind as DriftKind) || record.store === LEDGER_ID) {
       throw new ValidationError(
         "id",
         `conflict ${id} is a repair that was cut short, not a decision: run the repair again`,
       );
     }
     const resolution = this.#resolution(decision, record);
-    if (record.store === "import") {
+    if (record.store === IMPORT_ID) {
       const { namespace, memoryId, store } = record;
-      const { outcome, note } = await decideImported(this.#parts, record, resolution, signal);
+      const { outcome, note } = await decideImported(this.#parts, record, resolution, BY_HAND, signal);
       return { namespace, memoryId, store, kind: record.kind as DriftKind, outcome, note, strategy: BY_HAND };
     }
     const finding = findingOf(record, record.store);
@@ -149,7 +149,7 @@ export class PendingConflicts {
 
   #resolution(decision: ConflictDecision, record: ConflictRecord): Resolution {
     if ("choose" in decision) {
-      const sides = record.ledgerVersion === null ? [record.store] : ["postgres", record.store];
+      const sides = record.ledgerVersion === null ? [record.store] : [LEDGER_ID, record.store];
       if (sides.includes(decision.choose)) return { action: "choose", store: decision.choose };
       throw new ValidationError("choose", `${JSON.stringify(decision.choose)} is no side of it: ${sides.join(", ")}`);
     }

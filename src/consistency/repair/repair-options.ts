@@ -1,31 +1,24 @@
 import type { ConflictStrategy } from "../../conflict/strategy.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
-import type { IndexShape, MemoryValidator } from "../../domain/schema.ts";
 import type { StoreId } from "../../domain/store-id.ts";
 import type { Embedder } from "../../embed/embedder.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Projection } from "../../stores/projection.ts";
-import type { SyncOutcome } from "../../write/outcome.ts";
-import type { WriteIntent } from "../../write/plan.ts";
 import type { DriftKind, Finding } from "../check/report.ts";
+import type { Ending } from "../reconcile/evidence.ts";
+import type { ReconcileParts } from "../reconcile/reconcile.ts";
 
-export interface RepairerParts {
+export interface RepairerParts extends ReconcileParts {
   readonly ledger: LedgerStore;
   readonly records: CheckRecords;
   readonly projections: readonly Projection[];
-  readonly validator: MemoryValidator;
-  readonly indexShape: IndexShape;
-  /** Embeds anew what an older model embedded; null: such memories are left to their owner. */
+  /** Embeds content anew whose vector is of an older model; null: such memories are left to their owner. */
   readonly embedder: Embedder | null;
-  /** Writes one intent as part of some chunk: a content that wins over the ledger's becomes a new version of it. */
-  readonly write: (intent: WriteIntent, signal: AbortSignal) => Promise<SyncOutcome>;
   readonly strategies: { get(name: string): ConflictStrategy };
-  /** Milliseconds that a strategy may take for one conflict. */
-  readonly strategyTimeoutMs: number;
   readonly log: Log;
-  /** Told of every run that changed something, or tried to. */
+  /** Called after every run that changed something, or tried to. */
   readonly onRepaired?: ((report: RepairReport) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -33,7 +26,7 @@ export interface RepairerParts {
 
 export interface RepairOptions {
   /**
-   * Who decides where both sides may be right (`ahead`, `diverged`, `orphan`): a registered name, or a strategy itself.
+   * Decides where both sides may be right (`ahead`, `diverged`, `orphan`): the name of a registered strategy, or a strategy.
    * @default "latest_wins"
    */
   readonly strategy?: string | ConflictStrategy;
@@ -41,30 +34,30 @@ export interface RepairOptions {
   readonly kinds?: readonly DriftKind[];
   /** Findings of other stores are left alone. @default all */
   readonly stores?: readonly StoreId[];
-  /** Findings that are dealt with in this run, at most; the rest is deferred. At least 1. @default unlimited */
+  /** Findings that this run repairs, at most; the rest is deferred. At least 1. @default unlimited */
   readonly repairsMax?: number;
-  /** Only says what would be done: nothing is changed and nothing kept. @default false */
+  /** Only plans: nothing is changed or recorded. @default false */
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { done: number; total: number }) => void;
 }
 
-/** What became of one finding. */
+/** The result for one finding. */
 export interface RepairDetail extends MemoryKey {
   readonly store: StoreId;
   readonly kind: DriftKind;
   /** `planned` only in a dry run. */
   readonly outcome: "repaired" | "failed" | "deferred" | "planned";
-  /** What was done, or why it could not be. */
+  /** The repair, or why there was none. */
   readonly note: string;
-  /** Who decided; null where the ledger is right by rule. */
+  /** The strategy that decided; null where the ledger is right by rule. */
   readonly strategy: string | null;
 }
 
 export interface RepairReport {
   readonly repaired: number;
   readonly failed: number;
-  /** Left for a later run: the ground moved, a store did not answer, the cap was reached, or somebody has to decide. */
+  /** Left for a later run: the memory changed, a store did not answer, the cap was reached, or a decision is awaited. */
   readonly deferred: number;
   /** Findings that would be repaired; only in a dry run. */
   readonly planned: number;
@@ -75,13 +68,17 @@ export interface RepairReport {
 
 export type Verdict = Pick<RepairDetail, "outcome" | "note"> & { readonly strategy?: string };
 
-/** One step of a repair, known by the findings it deals with. */
 export interface RepairStep {
   readonly dryRun: boolean;
   readonly signal: AbortSignal;
 }
 
 export type Verdicts = Map<Finding, Verdict>;
+
+/** How the evidence of a repair ends. */
+export function endingOf({ outcome, note }: Verdict): Ending {
+  return { state: outcome === "repaired" ? "resolved" : "failed", resolution: note };
+}
 
 export function repaired(note: string, strategy?: string): Verdict {
   return { outcome: "repaired", note, ...(strategy !== undefined && { strategy }) };

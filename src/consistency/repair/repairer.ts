@@ -1,7 +1,7 @@
 import { DEFAULT_STRATEGY } from "../../conflict/registry.ts";
 import type { ConflictStrategy } from "../../conflict/strategy.ts";
 import { InternalError, MnemosyncError, ValidationError } from "../../domain/errors.ts";
-import type { StoreId } from "../../domain/store-id.ts";
+import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import { CONFLICT_KINDS, type ConsistencyReport, DRIFT_KINDS, type DriftKind, type Finding } from "../check/report.ts";
 import { embedAnew } from "./embed-anew.ts";
 import { settleInterrupted } from "./interrupted.ts";
@@ -24,17 +24,15 @@ import { resolveConflicts } from "./resolve-conflicts.ts";
 const BATCH_SIZE = 250;
 const CONCURRENCY = 2;
 
-const STORES: readonly StoreId[] = ["postgres", "redis", "faiss"];
-
-/** What is done about findings of one sort: all of them, in batches. */
+/** The repair of findings of one sort, in batches. */
 interface Task {
   readonly findings: readonly Finding[];
   readonly work: (batch: readonly Finding[]) => Promise<Verdicts>;
 }
 
 /**
- * Repairs findings: keeps what was found as evidence, changes what is proven to be wrong (provided that it still is as
- * it was found), reads it back. A repair counts when the store then agrees.
+ * Repairs findings: records the evidence, changes what is proven to be wrong, provided that it is still as it was found,
+ * and reads it back. A repair counts when the store then agrees.
  */
 export class Repairer {
   readonly #parts: RepairerParts;
@@ -47,18 +45,19 @@ export class Repairer {
   async run(report: Pick<ConsistencyReport, "findings">, options: RepairOptions = {}): Promise<RepairReport> {
     const { signal = new AbortController().signal, dryRun = false, onProgress } = options;
     checkOptions(options);
+    this.#checkStores(options.stores, report.findings);
     const strategy = this.#strategy(options.strategy ?? DEFAULT_STRATEGY);
     const step: RepairStep = { dryRun, signal };
     const kinds = new Set<DriftKind>(options.kinds ?? DRIFT_KINDS);
-    const stores = new Set<StoreId>(options.stores ?? STORES);
-    const wanted = report.findings.filter(({ kind, store }) => kinds.has(kind) && stores.has(store));
+    const isWanted = (store: StoreId): boolean => options.stores?.includes(store) ?? true;
+    const wanted = report.findings.filter(({ kind, store }) => kinds.has(kind) && isWanted(store));
     const findings = wanted.slice(0, options.repairsMax);
     const interrupted = dryRun ? 0 : await settleInterrupted(this.#parts, signal);
     const verdicts: Verdicts = new Map();
     for (const finding of wanted.slice(findings.length)) {
       verdicts.set(finding, deferred(`over the ${findings.length} that one run may repair: run it again`));
     }
-    // The ledger first, since what is published again comes from it; then what may change it.
+    // The ledger first, since later stages publish from it; then the repairs that may change it.
     for (const tasks of this.#stages(findings, strategy, step)) {
       await Promise.all(
         tasks.map((task) =>
@@ -72,7 +71,7 @@ export class Repairer {
     const details = wanted.map((finding) => detail(finding, verdicts.get(finding)));
     const summary = summarize(details);
     if (dryRun) return summary;
-    // What an interrupted run had kept under another version of the ledger ends with what was repaired just now.
+    // Records of an interrupted run, under an earlier version of the ledger, end with the repairs of this run.
     if (interrupted > 0) await settleInterrupted(this.#parts, signal);
     await this.#forget(details, signal);
     this.#parts.onRepaired?.(summary);
@@ -85,32 +84,45 @@ export class Repairer {
 
   #stages(findings: readonly Finding[], strategy: ConflictStrategy, step: RepairStep): Task[][] {
     const parts = this.#parts;
-    const each = (list: readonly Finding[], work: (batch: readonly Finding[]) => Promise<Verdict[]>): Task => ({
-      findings: list,
-      work: async (batch) => zip(batch, await work(batch)),
-    });
-    const ofLedger = findings.filter(({ store }) => store === "postgres");
-    const ofCopies = findings.filter(({ store }) => store !== "postgres");
+    const ofLedger = findings.filter(({ store }) => store === LEDGER_ID);
+    const ofCopies = findings.filter(({ store }) => store !== LEDGER_ID);
     const conflicts = ofCopies.filter(({ kind }) => CONFLICT_KINDS.has(kind));
-    const foreign = ofCopies.filter(({ kind }) => kind === "foreign");
-    const plain = ofCopies.filter(({ kind }) => kind !== "foreign" && !CONFLICT_KINDS.has(kind));
-    // All of one memory's conflicts go into one batch, since they are one decision.
+    // All conflicts of one memory go into one batch, since they are one decision.
     const byMemory = conflicts.toSorted(
       (a, b) => compareText(a.namespace, b.namespace) || compareText(a.memoryId, b.memoryId),
     );
+    const copies = parts.projections.map((projection) => {
+      const own = ofCopies.filter(({ store, kind }) => store === projection.id && !CONFLICT_KINDS.has(kind));
+      return {
+        projection,
+        foreign: own.filter(({ kind }) => kind === "foreign"),
+        plain: own.filter(({ kind }) => kind !== "foreign"),
+      };
+    });
     return [
-      [each(ofLedger, (batch) => mendLedger(parts, batch, step))],
+      [{ findings: ofLedger, work: (batch) => mendLedger(parts, batch, step) }],
       [
         { findings: byMemory, work: (batch) => resolveConflicts(parts, batch, strategy, step) },
-        each(foreign, (batch) => embedAnew(parts, batch, step)),
-      ],
-      parts.projections.map((projection) =>
-        each(
-          plain.filter(({ store }) => store === projection.id),
-          (batch) => republish(parts, projection, batch, step),
+        ...copies.map(
+          ({ projection, foreign }): Task => ({
+            findings: foreign,
+            work: (batch) => embedAnew(parts, projection, batch, step),
+          }),
         ),
-      ),
+      ],
+      copies.map(({ projection, plain }) => ({
+        findings: plain,
+        work: (batch) => republish(parts, projection, batch, step),
+      })),
     ];
+  }
+
+  /** A misspelled id would otherwise repair nothing and say so nowhere. */
+  #checkStores(stores: readonly StoreId[] | undefined, findings: readonly Finding[]): void {
+    const known = [LEDGER_ID, ...this.#parts.projections.map(({ id }) => id)];
+    const unknown = stores?.find((store) => !known.includes(store) && !findings.some((found) => found.store === store));
+    if (unknown !== undefined)
+      throw new ValidationError("stores", `${JSON.stringify(unknown)} is none of ${known.join(", ")}`);
   }
 
   /** A batch that fails is reported as such; the others go on. */
@@ -126,14 +138,11 @@ export class Repairer {
         "repair.batch_failed",
       );
       const verdict = reason.retryable ? deferred(reason.message) : failed(reason.message);
-      return zip(
-        batch,
-        batch.map(() => verdict),
-      );
+      return new Map(batch.map((finding) => [finding, verdict]));
     }
   }
 
-  /** What is repaired is no open finding any more. */
+  /** A repaired finding is not open any more. */
   async #forget(details: readonly RepairDetail[], signal: AbortSignal): Promise<void> {
     const done = details.filter(({ outcome }) => outcome === "repaired");
     for (let start = 0; start < done.length; start += 1_000) {
@@ -164,26 +173,19 @@ async function inBatches(
   await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }
 
-function checkOptions({ repairsMax, kinds, stores }: RepairOptions): void {
+function checkOptions({ repairsMax, kinds }: RepairOptions): void {
   if (repairsMax !== undefined && !(Number.isInteger(repairsMax) && repairsMax >= 1)) {
     throw new ValidationError("repairsMax", `is ${repairsMax}, and must be a whole number from 1`);
   }
   const unknown = kinds?.find((kind) => !DRIFT_KINDS.includes(kind));
   if (unknown !== undefined)
     throw new ValidationError("kinds", `${JSON.stringify(unknown)} is none of ${DRIFT_KINDS.join(", ")}`);
-  const strange = stores?.find((store) => !STORES.includes(store));
-  if (strange !== undefined)
-    throw new ValidationError("stores", `${JSON.stringify(strange)} is none of ${STORES.join(", ")}`);
 }
 
 function detail(finding: Finding, verdict: Verdict | undefined): RepairDetail {
   const { namespace, memoryId, store, kind } = finding;
   const { outcome, note, strategy = null } = verdict ?? deferred("the store is not connected here");
   return { namespace, memoryId, store, kind, outcome, note, strategy };
-}
-
-function zip(findings: readonly Finding[], verdicts: readonly Verdict[]): Verdicts {
-  return new Map(findings.map((finding, index) => [finding, verdicts[index] as Verdict]));
 }
 
 function sameMemory(a: Finding, b: Finding): boolean {
