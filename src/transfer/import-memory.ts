@@ -118,9 +118,10 @@ async function decideOnce<Item extends { readonly version: ImportedVersion }>(
     if (end !== null) results.set(item, end);
     const facts = { ...remote.key, strategy: strategy.name };
     if (result.end === "pending") {
-      parts.log.warn({ ...facts, note: result.because, conflict: result.ids[0] }, "import.conflict_deferred");
+      const { because: note, ids } = result;
+      parts.log.warn({ ...facts, action: "pending", note, conflict: ids[0] }, "import.conflict_deferred");
     } else if (result.end === "ledger" || result.end === "written") {
-      parts.log.info({ ...facts, note: result.note }, "import.conflict_resolved");
+      parts.log.info({ ...facts, action: result.action, note: result.note }, "import.conflict_resolved");
     }
   }
   return results;

@@ -1,10 +1,7 @@
 import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import type { Eviction, Projection } from "../../stores/projection.ts";
 import type { CheckerParts } from "./check-options.ts";
-import type { CheckRun } from "./check-run.ts";
-import type { Comparer } from "./comparer.ts";
 import type { Pace } from "./pace.ts";
-import { type CheckScope, type ConsistencyReport, storesByMemory } from "./report.ts";
 
 /** A projection that a check compares with the ledger. */
 export interface CheckedStore {
@@ -29,26 +26,4 @@ export interface CheckContext {
 /** Ids of all stores that a check looks at, the ledger first. */
 export function storeIds({ checked, ledgerToo }: Pick<CheckContext, "checked" | "ledgerToo">): StoreId[] {
   return [...(ledgerToo ? [LEDGER_ID] : []), ...checked.map(({ projection }) => projection.id)];
-}
-
-export function buildReport(
-  scope: CheckScope,
-  context: CheckContext,
-  run: CheckRun,
-  comparer: Comparer,
-  checked: number,
-): ConsistencyReport {
-  const { findings, truncated } = run.log;
-  return {
-    clean: findings.length === 0,
-    scope,
-    stores: storeIds(context),
-    checked,
-    findings,
-    byMemory: storesByMemory(findings),
-    truncated,
-    misses: comparer.misses,
-    startedAt: run.startedAt,
-    resumed: run.resumed,
-  };
 }

@@ -1,6 +1,7 @@
 import { FEED_START } from "../../domain/change-source.ts";
 import { keyText, type MemoryKey } from "../../domain/keys.ts";
-import { buildReport, type CheckContext } from "./check-context.ts";
+import { buildReport } from "./build-report.ts";
+import type { CheckContext } from "./check-context.ts";
 import type { CheckOptions } from "./check-options.ts";
 import { CheckRun } from "./check-run.ts";
 import { Comparer } from "./comparer.ts";

@@ -51,12 +51,14 @@ export interface RemoteWrite {
  * - `planned`: a dry run would have written it.
  */
 export type Reconciled =
-  | { readonly end: "ledger"; readonly note: string }
+  | { readonly end: "ledger"; readonly action: Action; readonly note: string }
   | { readonly end: "pending"; readonly ids: readonly string[]; readonly because: string }
-  | { readonly end: "written"; readonly outcome: SyncOutcome; readonly note: string }
+  | { readonly end: "written"; readonly action: Action; readonly outcome: SyncOutcome; readonly note: string }
   | { readonly end: "moved"; readonly note: string }
   | { readonly end: "failed"; readonly error: MnemosyncError }
   | { readonly end: "planned"; readonly note: string };
+
+type Action = Resolution["action"];
 
 /** Conflicts that a strategy decides at a time: it may wait for a service itself. */
 const DECIDING_MAX = 8;
@@ -66,6 +68,7 @@ const HISTORY_MAX = 50;
 /** A content that takes the ledger's place as a new version. */
 interface Winner {
   readonly remote: RemoteWrite;
+  readonly action: Action;
   readonly memory: EncodedMemory | null;
   readonly modifiedAt: number | null;
   readonly note: string;
@@ -92,9 +95,9 @@ export async function reconcile(
   for (const { remote, resolution } of decisions) {
     const { action, note } = resolution;
     if (action === "pending") pending.push({ remote, because: note ?? "it awaits a decision" });
-    else if (action === "remove") results.set(remote, { end: "ledger", note: note ?? "no content is kept" });
+    else if (action === "remove") results.set(remote, { end: "ledger", action, note: note ?? "no content is kept" });
     else if (action === "choose" && resolution.store === LEDGER_ID) {
-      results.set(remote, { end: "ledger", note: note ?? "the ledger's content stays" });
+      results.set(remote, { end: "ledger", action, note: note ?? "the ledger's content stays" });
     } else winners.push(winnerOf(remote, resolution));
   }
   if (dryRun) {
@@ -139,15 +142,15 @@ async function ask(
 function winnerOf(remote: RemoteWrite, resolution: Extract<Resolution, { action: "choose" | "write" }>): Winner {
   if (resolution.action === "write") {
     const memory = encodeMemory(remote.key, resolution.document, resolution.embedding);
-    return { remote, memory, modifiedAt: null, note: resolution.note ?? "a new content won" };
+    return { remote, action: "write", memory, modifiedAt: null, note: resolution.note ?? "a new content won" };
   }
   const { store, note = `the content of ${store} won` } = resolution;
   const chosen = remote.sides.find(({ candidate }) => candidate.store === store) as RemoteSide; // `decide` checked it.
-  return { remote, memory: chosen.memory, modifiedAt: chosen.modifiedAt, note };
+  return { remote, action: "choose", memory: chosen.memory, modifiedAt: chosen.modifiedAt, note };
 }
 
 async function writeWinner({ write }: ReconcileParts, winner: Winner, signal: AbortSignal): Promise<Reconciled> {
-  const { remote, memory, modifiedAt, note } = winner;
+  const { remote, action, memory, modifiedAt, note } = winner;
   // It takes the place of every side, so it includes the writes of all of them.
   const vectors = remote.sides.map(({ candidate }) => candidate.versionVector).filter((vector) => vector !== null);
   const includes = vectors.length === 0 ? undefined : vectors.reduce((joined, vector) => joinVectors(joined, vector));
@@ -164,7 +167,7 @@ async function writeWinner({ write }: ReconcileParts, winner: Winner, signal: Ab
   if (status === "conflict") return { end: "moved", note: error?.message ?? "the memory was written meanwhile" };
   if (status === "failed")
     return { end: "failed", error: error ?? new InternalError("a write failed without a reason") };
-  return { end: "written", outcome, note: `${note}; it is version ${version} of the ledger now` };
+  return { end: "written", action, outcome, note: `${note}; it is version ${version} of the ledger now` };
 }
 
 function endingOf(result: Reconciled, { remote }: Winner): Ending | null {
