@@ -6,7 +6,7 @@ export interface Column {
   readonly align?: "left" | "right";
 }
 
-/** Cells in aligned columns under their heads. Nothing but spaces between them, so that other programs can cut them. */
+/** Cells in aligned columns under their heads. Only spaces between them, so that other programs can split them. */
 export function columns(heads: readonly Column[], rows: readonly (readonly string[])[]): string {
   const bare = { top: "", bottom: "", left: "", right: "", mid: "", middle: "  " };
   const corners = { "top-mid": "", "top-left": "", "top-right": "", "bottom-mid": "", "bottom-left": "" };

@@ -3,7 +3,7 @@ import type { Settings } from "../config/settings.ts";
 import type { Log } from "../runtime/log.ts";
 import type { ExitCode } from "./exit.ts";
 
-/** One call of the program, as a command sees it. */
+/** One call of the program, as a command gets it. */
 export interface Invocation {
   readonly settings: Settings;
   /** The command's arguments, in order. */
@@ -15,22 +15,38 @@ export interface Invocation {
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal;
   readonly environment: NodeJS.ProcessEnv;
-  /** A line for people while the work goes on: on standard error with `--json`, else on standard output. */
+  /** Prints a line for people during the work: on standard error with `--json`, else on standard output. */
   say(line: string): void;
 }
 
-/** What a command has to tell once everything is closed again. */
+/** The result of a command, printed after everything is closed. */
 export interface CommandResult {
   readonly exitCode: ExitCode;
-  /** The document for programs; undefined for a command whose standard output is something else. */
+  /** The document for programs; undefined for a command that writes something else to standard output. */
   readonly json: unknown;
-  /** The same for people; empty when all was said already. */
+  /** The result for people; empty when the command has printed everything already. */
   readonly text: string;
 }
 
-/** What a command does, once it is called. Its name and summary are in `commands.ts`. */
+/** The implementation of a command, loaded when the command is called. */
 export interface CliCommand {
   /** Adds the command's own flags. */
   configure?(command: Command): void;
   run(invocation: Invocation): Promise<CommandResult>;
+}
+
+/** A command as `--help` lists it. */
+export interface CommandEntry {
+  readonly name: string;
+  /** Its arguments, e.g. `<id>`. */
+  readonly usage: string;
+  readonly summary: string;
+  /** Loads the implementation. Each one brings modules along that other commands do not need. */
+  load(): Promise<CliCommand>;
+}
+
+/** The commands of one part of the program, under one heading of the help. */
+export interface CommandGroup {
+  readonly heading: string;
+  readonly commands: readonly CommandEntry[];
 }

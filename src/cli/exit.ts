@@ -1,10 +1,10 @@
 import { MnemosyncError } from "../domain/errors.ts";
 
-/** What scripts can go by. After a signal the code is 128 + its number, as shells have it. */
+/** Exit codes for scripts. After a signal the code is 128 + the signal's number, as in shells. */
 export const EXIT = {
-  /** Done, and nothing to complain about. */
+  /** Done, without findings. */
   ok: 0,
-  /** Done, with something to look at: drift, a rejected line, a repair that did not work, nothing found. */
+  /** Done, with findings: drift, a rejected line, a failed repair, nothing found. */
   findings: 1,
   /** Not done: wrong usage, wrong configuration, a store that does not answer. */
   failed: 2,
@@ -12,17 +12,17 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** The command line, or a file that it names, is not as it must be. */
+/** The command line is wrong, or a file that it names. */
 export class UsageError extends Error {
   readonly code = "USAGE";
 }
 
-/** What `--json` prints when a command could not do its work. */
+/** The document that `--json` prints when a command fails. */
 export interface ErrorDocument {
   readonly error: { readonly code: string; readonly message: string };
 }
 
-/** Names an error as it is printed: with its stable code where it has one. */
+/** The code and the message of an error, for printing. An error without a stable code is `INTERNAL`. */
 export function describeError(error: unknown): { code: string; message: string } {
   if (error instanceof MnemosyncError || error instanceof UsageError) {
     return { code: error.code, message: error.message };
@@ -36,20 +36,20 @@ export function errorLine(error: unknown): string {
   return `error ${code}: ${message}`;
 }
 
-/** Ctrl-C, or an orderly end asked for by a service manager. */
+/** Ctrl-C, or a service manager that asks the process to end. */
 export interface Interruption {
   /** Fires at the first signal. */
   readonly signal: AbortSignal;
-  /** 130 for SIGINT, 143 for SIGTERM; null while there was none. */
+  /** 130 for SIGINT, 143 for SIGTERM; null before a signal. */
   exitCode(): number | null;
-  /** Takes the handlers away. */
+  /** Removes the signal handlers. */
   stop(): void;
 }
 
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
 /**
- * Turns the first SIGINT or SIGTERM into an abort, so that the command can close what it opened; the second one ends the
+ * Turns the first SIGINT or SIGTERM into an abort, so that the command can close its stores; a second signal ends the
  * process at once.
  */
 export function watchInterruption(say: (line: string) => void): Interruption {
@@ -59,7 +59,7 @@ export function watchInterruption(say: (line: string) => void): Interruption {
     const code = 128 + SIGNAL_NUMBERS[name as keyof typeof SIGNAL_NUMBERS];
     if (exitCode !== null) process.exit(code);
     exitCode = code;
-    say("stopping; once more to stop at once");
+    say("stopping; send the signal again to stop at once");
     controller.abort(new Error(`stopped by ${name}`));
   };
   for (const name of Object.keys(SIGNAL_NUMBERS)) process.on(name, onSignal);

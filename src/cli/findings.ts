@@ -1,3 +1,4 @@
+import { LEDGER_ID } from "../domain/store-id.ts";
 import { DRIFT_KINDS, type DriftKind, type Finding } from "../index.ts";
 import { columns } from "./columns.ts";
 import { count, counted, printable } from "./output.ts";
@@ -9,22 +10,23 @@ export interface FindingCount {
   readonly count: number;
 }
 
-const STORES: readonly Finding["store"][] = ["postgres", "redis", "faiss"];
-
-/** By store and kind, in the order in which both are always listed. */
+/** By store, the ledger first and others by id, then by kind in the order of `DRIFT_KINDS`. */
 export function countFindings(findings: readonly Pick<Finding, "store" | "kind">[]): FindingCount[] {
-  return STORES.flatMap((store) =>
-    DRIFT_KINDS.map((kind) => ({
-      store,
-      kind,
-      count: findings.filter((finding) => finding.store === store && finding.kind === kind).length,
-    })),
-  ).filter((group) => group.count > 0);
+  const others = new Set(findings.map(({ store }) => store).filter((store) => store !== LEDGER_ID));
+  return [LEDGER_ID, ...[...others].sort()]
+    .flatMap((store) =>
+      DRIFT_KINDS.map((kind) => ({
+        store,
+        kind,
+        count: findings.filter((finding) => finding.store === store && finding.kind === kind).length,
+      })),
+    )
+    .filter((group) => group.count > 0);
 }
 
 /**
  * Findings for people: counts first, then some of them one by one.
- * @param rowsMax how many are listed. @param more what to do to see the others.
+ * @param rowsMax number of findings that are listed. @param more how to see the others.
  */
 export function findingsText(findings: readonly Finding[], rowsMax: number, more: string): string {
   const counts = columns(
@@ -39,7 +41,7 @@ export function findingsText(findings: readonly Finding[], rowsMax: number, more
       { head: "kind" },
       { head: "expected", align: "right" },
       { head: "found", align: "right" },
-      { head: "what was seen" },
+      { head: "evidence" },
     ],
     shown.map((finding) => [
       printable(`${finding.namespace}/${finding.memoryId}`, 40),
@@ -54,7 +56,7 @@ export function findingsText(findings: readonly Finding[], rowsMax: number, more
   return `${counts}\n\n${rows}${rest > 0 ? `\n… and ${counted(rest, "more", "more")}${more}` : ""}`;
 }
 
-/** Some of each group, so that no kind hides behind another one. */
+/** Some findings of each group, so that no kind crowds out another one. */
 function spread(findings: readonly Finding[], rowsMax: number): Finding[] {
   const ordered = countFindings(findings).map(({ store, kind }) =>
     findings.filter((finding) => finding.store === store && finding.kind === kind),

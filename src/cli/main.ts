@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 import module from "node:module";
 
-// From Node 22.1 on: what was compiled once is kept in a folder for temporary files, and starts need not do it again.
+// From Node 22.1 on: Node keeps compiled code in a folder for temporary files, and later starts skip the compilation.
 (module as { enableCompileCache?: () => unknown }).enableCompileCache?.();
 const { runCommandLine } = await import("./program.ts");
 
-// Whoever read our output had enough (`mnemosync … | head`). The work goes on to its end, and cleans up after itself.
+// The reader of the output closed the pipe (`mnemosync … | head`). The work continues to its end and cleans up.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
-// The exit code is set rather than acted on, so that what was printed gets through a slow pipe.
+// Sets the exit code instead of exiting, so that the output gets through a slow pipe.
 process.exitCode = await runCommandLine(process.argv.slice(2), process.env);

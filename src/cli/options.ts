@@ -6,13 +6,13 @@ import { mergedLayers, type SettingLayers, type Settings, settingAt } from "../c
 import { ConfigurationError } from "../domain/errors.ts";
 import type { Options } from "../index.ts";
 
-/** Where the vector index is unless somebody says otherwise, below the current directory. */
+/** The default folder of the FAISS index, below the current directory. */
 const INDEX_FOLDER = join(".mnemosync", "faiss");
 
-/** What the command line takes for granted where the library takes nothing. */
+/** Defaults of the command line where the library has none. */
 function commandLineDefaults(): Settings {
   return {
-    // Text in and text to search for must work without any set-up.
+    // Text must be searchable without any set-up.
     embedding: { provider: "hashing" },
     faiss: { directory: INDEX_FOLDER },
   };
@@ -23,14 +23,14 @@ export function addSettingFlags(program: Command): void {
   for (const leaf of optionLeaves()) program.addOption(new Option(`${leaf.flag} <value>`, leaf.description).hideHelp());
 }
 
-/** What `--help` says about the settings: more than fits beside each other. */
+/** The settings for `--help`: too many and too long for commander's columns. */
 export function settingsHelp(): string {
   const defaults = commandLineDefaults();
   const entries = optionLeaves().map((leaf) => {
     const standard = settingAt(defaults, leaf.path) ?? leaf.defaultText;
     const where = standard === INDEX_FOLDER ? " in the current directory" : "";
     const notes = standard === null ? "" : ` (default ${standard}${where})`;
-    const warning = leaf.secret ? " (rather set it in the environment: other users can see flags)" : "";
+    const warning = leaf.secret ? " (set it in the environment: other users can see flags)" : "";
     return `  ${leaf.flag} <value>, ${leaf.environmentName}\n      ${leaf.description}${notes}${warning}`;
   });
   return ["Settings (flags win over the environment, over --config, over the defaults):", ...entries, ""].join("\n");
@@ -52,12 +52,12 @@ export async function gatherLayers(
   }
   checkEnvironment(environment);
   const path = typeof flags.config === "string" ? flags.config : environment[CONFIG_VARIABLE];
-  // Loaded here, with its parser: most who start have no such file.
+  // Loaded only here, with its parser: most starts have no such file.
   const file = path ? await (await import("../config/settings-file.ts")).readSettingsFile(path) : {};
   return { default: commandLineDefaults(), file, environment: optionsFromEnvironment(environment), flag };
 }
 
-/** The settings of all sources together, as far as they go: flags win over environment, over file, over defaults. */
+/** The merged settings of all sources, unchecked: flags win over environment, over file, over defaults. */
 export async function gatherSettings(
   flags: Readonly<Record<string, unknown>>,
   environment: NodeJS.ProcessEnv,
@@ -67,12 +67,12 @@ export async function gatherSettings(
 
 /**
  * The settings as `MemorySynchronizer.connect` takes them, which checks the rest.
- * @throws {ConfigurationError} It is not said where the stores are.
+ * @throws {ConfigurationError} The address of PostgreSQL or of Redis is missing.
  */
 export function connectOptions(settings: Settings): Options {
   const missing = [
     { name: "postgresUrl", what: "PostgreSQL", example: "postgres://user:password@host:5432/database" },
-    { name: "redisUrl", what: "Redis", example: "redis://host:6379" },
+    { name: "redisUrl", what: "Redis", example: "redis://host:6379; none: without Redis" },
   ].filter(({ name }) => settings[name] === undefined);
   if (missing.length === 0) return settings as unknown as Options;
   const ways = missing.map(({ name, what, example }) => {
@@ -80,6 +80,6 @@ export function connectOptions(settings: Settings): Options {
     return `${what}: set ${leaf?.environmentName} or give ${leaf?.flag} (${example})`;
   });
   throw new ConfigurationError(
-    `it is not known where the stores are. ${ways.join("; ")}. \`mnemosync demo\` needs none`,
+    `the addresses of the stores are missing. ${ways.join("; ")}. \`mnemosync demo\` needs none`,
   );
 }

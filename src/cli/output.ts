@@ -1,4 +1,4 @@
-/** `12345` as `12,345`, whatever the locale. */
+/** `12345` as `12,345`, in every locale. */
 export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
@@ -8,7 +8,7 @@ export function counted(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** Milliseconds as people read them: `85 ms`, `3.2 s`, `2 min 05 s`. */
+/** Milliseconds for people: `85 ms`, `3.2 s`, `2 min 05 s`. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
   if (milliseconds < 60_000) return `${(milliseconds / 1_000).toFixed(1)} s`;
@@ -16,11 +16,11 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
 }
 
-/** Characters that would move the cursor, recolour the terminal or reorder what it shows. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+/** Characters that would move the cursor, recolour the terminal or reorder its text. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are searched for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
 
-/** Text of others on one line of at most `width` characters, harmless to a terminal. */
+/** Untrusted text on one line of at most `width` characters, safe for a terminal. */
 export function printable(text: string, width = Number.POSITIVE_INFINITY): string {
   const oneLine = text
     .slice(0, width * 4)
@@ -30,12 +30,12 @@ export function printable(text: string, width = Number.POSITIVE_INFINITY): strin
   return characters.length <= width ? oneLine : `${characters.slice(0, width - 1).join("")}…`;
 }
 
-/** Every line of a text, moved to the right. */
+/** A text with every line indented. */
 export function indented(text: string, by = 2): string {
   return text.replace(/^(?=.)/gm, " ".repeat(by));
 }
 
-/** What a document on standard output is written as: one line for a pipe, spread out for a person. */
+/** A document for standard output: one line for a pipe, indented for a person. */
 export function jsonText(document: unknown, forPerson: boolean): string {
   return JSON.stringify(document, null, forPerson ? 2 : 0);
 }

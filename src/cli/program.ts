@@ -4,7 +4,7 @@ import { nearestName } from "../domain/nearest-name.ts";
 import { createLog } from "../runtime/log.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMAND_GROUPS, COMMANDS } from "./commands.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
 import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
 import { jsonText } from "./output.ts";
@@ -12,12 +12,12 @@ import { jsonText } from "./output.ts";
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
 /**
- * Runs one command line (without `node` and the program's name) and prints what came of it. Never rejects.
+ * Runs one command line (without `node` and the program's name) and prints its result. Never rejects.
  * @returns the exit code.
  */
 export async function runCommandLine(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   const interruption = watchInterruption(sayToPerson);
-  // Known before the line is parsed, as the line may be what is wrong.
+  // Needed before the line is parsed, because parsing may fail.
   const json = args.includes("--json");
   const verbose = /--log-level[= ]debug/.test(args.join(" "));
   try {
@@ -44,7 +44,7 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
     if (output !== "") print(output);
     return interruption.exitCode() ?? exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help and --version said it all.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help and --version have printed everything.
     report(usageErrorOf(error), { json, verbose, interrupted: interruption.signal });
     return interruption.exitCode() ?? EXIT.failed;
   } finally {
@@ -57,9 +57,9 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
   program
     .version(packageVersion(), "--version", "print the version")
     .description(
-      "Keeps the memories of AI agents consistent over PostgreSQL, Redis and FAISS.\n\n" +
-        "Exit codes: 0 done; 1 done, with something to look at (drift, rejected lines, failed repairs, nothing " +
-        "found); 2 not done (usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM.",
+      "Keeps the memories of AI agents consistent over PostgreSQL, Redis, FAISS and stores of your own.\n\n" +
+        "Exit codes: 0 done; 1 done, with findings (drift, rejected lines, failed repairs, nothing found); 2 not done " +
+        "(usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM.",
     )
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
@@ -72,12 +72,15 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
   );
   addSettingFlags(program);
   program.addHelpText("after", () => `\n${settingsHelp()}`);
-  for (const { name, usage, summary } of COMMANDS) {
-    const parsed = program.command(`${name} ${usage}`.trim()).description(summary);
-    parsed.exitOverride().allowExcessArguments(false);
-    parsed.addHelpText("after", "\nSettings, such as --postgres-url, can be given here too: see mnemosync --help\n");
+  for (const { heading, commands } of COMMAND_GROUPS) {
+    program.commandsGroup(heading);
+    for (const { name, usage, summary } of commands) {
+      const parsed = program.command(`${name} ${usage}`.trim()).description(summary);
+      parsed.exitOverride().allowExcessArguments(false);
+      parsed.addHelpText("after", "\nSettings, such as --postgres-url, can be given here too: see mnemosync --help\n");
+    }
   }
-  // Before the command's own flags are parsed, or shown by its --help.
+  // Runs before the command's own flags are parsed, and before its --help shows them.
   program.hook("preSubcommand", async (_program, parsed) => {
     const command = await COMMANDS.find(({ name }) => name === parsed.name())?.load();
     command?.configure?.(parsed);
@@ -86,7 +89,7 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
   return program;
 }
 
-/** `help get` as `get --help`: the one way to the help of a command that takes its flags along. */
+/** Turns `help get` into `get --help`, which shows the flags of the command too. */
 function withHelpFlag(args: readonly string[]): readonly string[] {
   return args[0] === "help" ? [...args.slice(1), "--help"] : args;
 }
@@ -98,7 +101,7 @@ function usageErrorOf(error: unknown): unknown {
     .replace(/^error: /, "")
     .replace(/\s+/g, " ")
     .replace(/\.$/, "");
-  // Settings are hidden from the short help, and so from commander's own suggestions.
+  // Settings are hidden from the short help, and so commander does not suggest them.
   const unknown = error.code === "commander.unknownOption" ? /'(--[^']+)'/.exec(message)?.[1] : undefined;
   if (unknown !== undefined && !message.includes("Did you mean")) {
     const flags = optionLeaves().map(({ flag }) => flag);
@@ -108,7 +111,7 @@ function usageErrorOf(error: unknown): unknown {
 }
 
 function report(error: unknown, how: { json: boolean; verbose: boolean; interrupted: AbortSignal }): void {
-  // Whatever a stop made fail, the stop is the reason.
+  // After a signal, every failure has the signal as its reason.
   const reason = how.interrupted.aborted ? (how.interrupted.reason as Error) : error;
   const document: ErrorDocument = {
     error: how.interrupted.aborted ? { code: "ABORTED", message: (reason as Error).message } : describeError(error),

@@ -2,10 +2,10 @@ import type { LineError } from "../transfer/import-lines.ts";
 import { columns } from "./columns.ts";
 import { count, printable } from "./output.ts";
 
-/** Rejected lines that people are shown. */
+/** Rejected lines that are listed for people. */
 const ROWS_MAX = 20;
 
-/** The first rejected lines for people; nothing where there are none. */
+/** The first rejected lines for people; empty if there are none. */
 export function rejectedLines(errors: readonly LineError[], rejected: number): string[] {
   if (errors.length === 0) return [];
   const shown = errors.slice(0, ROWS_MAX);

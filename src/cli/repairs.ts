@@ -3,7 +3,7 @@ import { columns } from "./columns.ts";
 import { countFindings } from "./findings.ts";
 import { count } from "./output.ts";
 
-/** What became of the findings, by store and kind, as a table for people. */
+/** The outcomes of repairs, by store and kind, as a table for people. */
 export function repairCounts(details: readonly RepairDetail[]): string {
   const isPlan = details.some(({ outcome }) => outcome === "planned");
   const outcomes: readonly RepairDetail["outcome"][] = isPlan
@@ -25,7 +25,7 @@ export function repairCounts(details: readonly RepairDetail[]): string {
   return columns(heads, rows);
 }
 
-/** Some of the notes: a note may name a memory's version, so that there are as many as memories. */
+/** The first notes: a note may name a memory's version, so there may be as many as memories. */
 function summary(notes: readonly string[]): string {
   const shown = notes.slice(0, 2).join("; ");
   return notes.length > 2 ? `${shown}; …` : shown;

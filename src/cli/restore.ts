@@ -6,13 +6,13 @@ import { EXIT } from "./exit.ts";
 import { count, counted, duration } from "./output.ts";
 import { rejectedLines } from "./rejected-lines.ts";
 
-/** What became of an export that was imported. */
+/** The report of an imported export. */
 export type RestoreReport = Restored;
 
-/** Bytes that are looked at for the first line: a header is short. */
+/** Bytes that are read to find the first line: a header is short. */
 const FIRST_LINE_BYTES_MAX = 65_536;
 
-/** The first line of a file, as far as it is JSON, and the whole of it, to be read from its beginning. */
+/** The first line of a file, if it is JSON, and all bytes of the file from its beginning. */
 export async function firstLine(
   source: AsyncIterable<Uint8Array>,
 ): Promise<{ first: unknown; bytes: AsyncIterable<Uint8Array> }> {
@@ -43,7 +43,7 @@ async function* each(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> 
   yield* chunks;
 }
 
-/** Imports an export. `sofar` is kept up to date, for whoever has to say how far it came. */
+/** Imports an export. Keeps `sofar` up to date, so that the caller can report the progress after a failure. */
 export async function restore(
   sync: MemorySynchronizer,
   bytes: AsyncIterable<Uint8Array>,
@@ -74,10 +74,10 @@ function text(report: RestoreReport, milliseconds: number): string {
   return [
     `export of ${counted(read, "record")} imported in ${duration(milliseconds)}: ${count(synced)} synced, ` +
       `${count(unchanged)} unchanged, ${count(degraded)} degraded, ${count(rejected)} rejected`,
-    `${counted(historyVersions, "replaced version")} added; of memories with another content ${count(overwritten)} ` +
+    `${counted(historyVersions, "replaced version")} added; of memories with other content ${count(overwritten)} ` +
       `overwritten, ${count(skipped)} left as they are, ${count(deferred)} undecided`,
-    ...(complete ? [] : ["the export was cut short: its last record is missing"]),
-    ...(degraded > 0 ? ["degraded: committed, but a store did not take it yet; the backlog sees to it"] : []),
+    ...(complete ? [] : ["the export is incomplete: its last record is missing"]),
+    ...(degraded > 0 ? ["degraded: committed, but not yet in every store; the backlog publishes it"] : []),
     ...rejectedLines(report.errors, rejected),
   ].join("\n");
 }

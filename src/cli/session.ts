@@ -4,7 +4,7 @@ import { connectOptions } from "./options.ts";
 import { count } from "./output.ts";
 import { startProgress } from "./progress.ts";
 
-/** Runs `work` on a connected synchronizer, and closes it whatever happens. */
+/** Runs `work` on a connected synchronizer, and closes it in any case. */
 export async function withSynchronizer<T>(
   invocation: Invocation,
   work: (sync: MemorySynchronizer) => Promise<T>,
@@ -15,7 +15,7 @@ export async function withSynchronizer<T>(
   const progress = await startProgress(
     "filling the vector index from the ledger",
     null,
-    "{read} read, {applied} taken over",
+    "{read} read, {applied} applied",
   );
   let sync: MemorySynchronizer;
   try {
@@ -32,7 +32,7 @@ export async function withSynchronizer<T>(
   }
 }
 
-/** For what needs no vector index: another process may have its folder open at this moment. */
+/** For commands that need no FAISS index: another process may have its folder open at this moment. */
 export function withoutIndex(options: Options): Options {
   const { faiss: _, ...rest } = options;
   return { ...rest, embedding: { provider: "none" } };

@@ -4,10 +4,10 @@ import type { CommandResult, Invocation } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { withSynchronizer } from "./session.ts";
 
-/** Takes what is on the screen away, and goes to its upper left corner. */
+/** Clears the screen and moves the cursor to its upper left corner. */
 const CLEAR = "\u001b[2J\u001b[H";
 
-/** Prints the status every `everyMs` until the invocation is stopped: in place on a terminal, else one below the other. */
+/** Prints the status every `everyMs` until the invocation is stopped: in place on a terminal, else one after another. */
 export async function watchStatus(
   invocation: Invocation,
   everyMs: number,

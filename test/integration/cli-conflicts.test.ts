@@ -88,7 +88,7 @@ test("what waits for a decision is listed, shown and decided, and the exit codes
   expect(await json("conflicts", "resolve", idOf("unknown"), "--remove")).toMatchObject({ code: 0 });
   expect(await commandLineOf(world).run(["conflicts"])).toMatchObject({
     code: 0,
-    stdout: "nothing waits for a decision\n",
+    stdout: "no conflict awaits a decision\n",
   });
   expect(await json("conflicts", "resolve", idOf("m1"), "--choose", "postgres")).toMatchObject({
     code: 2,

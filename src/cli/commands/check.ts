@@ -7,7 +7,7 @@ import { counted, duration } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { addScopeFlags, checkWithProgress } from "./scope.ts";
 
-/** Findings that people are shown one by one. */
+/** Findings that are listed one by one for people. */
 const ROWS_MAX = 20;
 
 export const checkCommand: CliCommand = {
@@ -28,12 +28,12 @@ function reportText(report: ConsistencyReport, milliseconds: number): string {
   const memories = scope === "quick" ? counted(checked, "change") : counted(checked, "memory", "memories");
   const what = `${scope} check of ${memories} in ${stores.join(", ")}, ${duration(milliseconds)}`;
   const notes = [
-    ...(resumed ? [`gone on with a check that was cut short; begun ${new Date(startedAt).toISOString()}`] : []),
-    ...(misses > 0 ? [`${counted(misses, "memory", "memories")} evicted by Redis: cache misses, no drift`] : []),
-    ...(truncated ? ["there is more than a report holds: repair this, then check again"] : []),
+    ...(resumed ? [`resumed an interrupted check that began ${new Date(startedAt).toISOString()}`] : []),
+    ...(misses > 0 ? [`${counted(misses, "memory", "memories")} evicted by the cache: misses, no drift`] : []),
+    ...(truncated ? ["there is more drift than a report holds: repair this, then check again"] : []),
   ].map((note) => `\n${note}`);
   if (clean) return `${what}: clean${notes.join("")}`;
   const repair = scope === "full" ? "mnemosync repair" : `mnemosync repair --scope ${scope}`;
   const detail = findingsText(findings, ROWS_MAX, " (use --json)");
-  return `${what}: ${counted(findings.length, "finding")}${notes.join("")}\n\n${detail}\n\nto put them right: ${repair}`;
+  return `${what}: ${counted(findings.length, "finding")}${notes.join("")}\n\n${detail}\n\nto repair them: ${repair}`;
 }

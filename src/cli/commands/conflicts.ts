@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Option } from "commander";
 import { conflictDetailsDocument, conflictsDocument } from "../../documents/consistency-documents.ts";
+import { IMPORT_ID } from "../../domain/store-id.ts";
 import type {
   ConflictDecision,
   ConflictDetails,
@@ -13,26 +14,24 @@ import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { counted, printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
-import { STORE_NAMES, wholeNumber } from "./scope.ts";
+import { checkStores, wholeNumber } from "./scope.ts";
 
-/** Where content may stand that wins: a store, or the import that brought it. */
-const SIDES = [...STORE_NAMES, "import"] as const;
 const ACTIONS = ["list", "show", "resolve"] as const;
 
 export const conflictsCommand: CliCommand = {
   configure(command) {
     command.addOption(
-      new Option("--state <state>", "with list: others than those that wait").choices([
+      new Option("--state <state>", "with list: conflicts in this state (default pending)").choices([
         "pending",
         "resolved",
         "failed",
       ]),
     );
-    command.option("--limit <records>", "with list: so many at most", wholeNumber, 100);
-    command.option("--after <id>", "with list: only those behind this id");
-    command.addOption(new Option("--choose <store>", "with resolve: the side that wins").choices(SIDES));
+    command.option("--limit <records>", "with list: records, at most", wholeNumber, 100);
+    command.option("--after <id>", "with list: only conflicts after this id");
+    command.option("--choose <store>", "with resolve: the side that wins: postgres, the other side's store, or import");
     command.option("--document <file>", "with resolve: a JSON file with the content that wins over both sides");
-    command.option("--remove", "with resolve: keep neither, where the ledger does not know the memory");
+    command.option("--remove", "with resolve: keep neither side, if the ledger does not know the memory");
   },
   async run(invocation) {
     const [action = "list", id] = invocation.args;
@@ -59,7 +58,7 @@ async function list(sync: MemorySynchronizer, { flags, signal }: Invocation): Pr
   return {
     exitCode: waits ? EXIT.findings : EXIT.ok,
     json: conflictsDocument(conflicts),
-    text: conflicts.length === 0 ? "nothing waits for a decision" : listText(conflicts),
+    text: conflicts.length === 0 ? "no conflict awaits a decision" : listText(conflicts),
   };
 }
 
@@ -93,8 +92,8 @@ function detailsText(conflict: ConflictDetails): string {
   const facts: [string, string][] = [
     ["conflict", `${id}, ${state}, strategy ${strategy}`],
     ["memory", `${namespace}/${memoryId}`],
-    ["what", `${kind} in ${store}: ${evidence}`],
-    ...(pendingBecause === null ? [] : [["waits", pendingBecause] as [string, string]]),
+    ["found", `${kind} in ${store}: ${evidence}`],
+    ...(pendingBecause === null ? [] : [["pending", pendingBecause] as [string, string]]),
     ...(resolution === null ? [] : [["resolution", resolution] as [string, string]]),
   ];
   const lines = facts.map(([name, value]) => `${name.padEnd(10)}  ${printable(value)}`);
@@ -126,6 +125,7 @@ async function resolve(
   id: string,
   decision: ConflictDecision,
 ): Promise<CommandResult> {
+  if ("choose" in decision) checkStores(sync, "--choose", [decision.choose], [IMPORT_ID]);
   const { outcome, note } = await sync.conflicts.resolve(id, decision, { signal });
   return {
     exitCode: outcome === "repaired" ? EXIT.ok : EXIT.findings,
@@ -138,7 +138,7 @@ async function readDecision({ flags }: Invocation): Promise<ConflictDecision> {
   const { choose, document, remove } = flags;
   const given = [choose, document, remove].filter((flag) => flag !== undefined);
   if (given.length !== 1) throw new UsageError("conflicts resolve needs one of --choose, --document and --remove");
-  if (choose !== undefined) return { choose: choose as (typeof SIDES)[number] };
+  if (choose !== undefined) return { choose: choose as string };
   if (remove !== undefined) return { remove: true };
   const file = document as string;
   try {

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { promisify } from "node:util";
 import { parseOptions } from "../../config/parse.ts";
 import { PostgresPool } from "../../drivers/postgres/postgres-pool.ts";
+import { NO_REDIS } from "../../drivers/settings.ts";
 import { newestMigration } from "../../ledger/migrate.ts";
 import { readPostgresFacts } from "../../ledger/server-facts.ts";
 import { withDeadline } from "../../runtime/deadline.ts";
@@ -13,25 +14,24 @@ import { type Diagnosis, type DiagnosisState, failure } from "../doctor/diagnosi
 import { diagnoseBinding, diagnoseIndexFolder, diagnoseNode, diagnoseSnapshots } from "../doctor/machine.ts";
 import { diagnosePostgres } from "../doctor/postgres.ts";
 import { diagnoseRedis } from "../doctor/redis.ts";
+import { diagnoseStore } from "../doctor/store.ts";
 import { describeError, EXIT, type ExitCode } from "../exit.ts";
 import { connectOptions } from "../options.ts";
 import { counted, printable } from "../output.ts";
 
-/** Milliseconds that a server is given to answer: long enough for one that is merely busy. */
+/** Milliseconds that a server has to answer: enough for a busy one. */
 const ANSWER_MAX_MS = 10_000;
 
 export const doctorCommand: CliCommand = {
-  async run({ settings, signal }) {
+  async run({ settings, signal, log }) {
     const options = parseOptions(connectOptions(settings));
-    const { faiss, postgresUrl, redisUrl, postgresConnectionsMax } = options;
+    const { faiss, postgresUrl, redisUrl, postgresConnectionsMax, stores, nodeId = "doctor" } = options;
     const groups = await Promise.all([
       [diagnoseNode(process.versions.node)],
       reachable("postgres.reachable", "postgresUrl", () => postgres(postgresUrl, postgresConnectionsMax, signal)),
-      reachable("redis.reachable", "redisUrl", async () => {
-        const facts = await withDeadline(ANSWER_MAX_MS, signal, (deadline) => readRedisFacts(redisUrl, deadline));
-        return diagnoseRedis(facts);
-      }),
+      ...(redisUrl === NO_REDIS ? [] : [reachable("redis.reachable", "redisUrl", () => redis(redisUrl, signal))]),
       ...(faiss === undefined ? [] : [index(faiss.directory, signal)]),
+      ...stores.map((entry) => diagnoseStore(entry, { nodeId, log, signal }, ANSWER_MAX_MS)),
     ]);
     signal.throwIfAborted();
     const checks = groups.flat();
@@ -56,9 +56,13 @@ async function postgres(url: string, connectionsMax: number, signal: AbortSignal
   }
 }
 
+async function redis(url: string, signal: AbortSignal): Promise<Diagnosis[]> {
+  return diagnoseRedis(await withDeadline(ANSWER_MAX_MS, signal, (deadline) => readRedisFacts(url, deadline)));
+}
+
 async function index(directory: string, signal: AbortSignal): Promise<Diagnosis[]> {
   const binding = diagnoseBinding(async () => {
-    // In a child: a binding that does not fit this machine may take its process down.
+    // In a child process: a binding that does not fit this machine may crash its process.
     const path = createRequire(import.meta.url).resolve("faiss-node");
     const child = ["-e", "require(process.argv[1])", path];
     await promisify(execFile)(process.execPath, child, { timeout: ANSWER_MAX_MS, signal });
@@ -94,7 +98,7 @@ function text(checks: readonly Diagnosis[]): string {
   const warnings = checks.filter(({ state }) => state === "warning").length;
   return [
     columns([{ head: "state" }, { head: "check" }, { head: "found" }], rows),
-    ...(advice.length === 0 ? [] : ["", "What to do, or to know:", ...advice]),
+    ...(advice.length === 0 ? [] : ["", "Advice:", ...advice]),
     "",
     `${counted(failures, "failure")}, ${counted(warnings, "warning")}`,
   ].join("\n");

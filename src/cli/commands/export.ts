@@ -18,10 +18,10 @@ const NOTHING: ExportProgress = {
 
 export const exportCommand: CliCommand = {
   configure(command) {
-    command.option("--namespace <name>", "the memories of this tenant only (default all)");
-    command.option("--history", "with the versions that were replaced and are still kept");
-    command.option("--include-local", "with memories that are local_only: keep the file on this machine then");
-    command.option("--after <record>", "go on behind this record (the last whole line of a file that was cut short)");
+    command.option("--namespace <name>", "only the memories of this tenant (default all)");
+    command.option("--history", "include replaced versions that are still kept");
+    command.option("--include-local", "include memories that are local_only: the file must then stay on this machine");
+    command.option("--after <record>", "resume after this record (the last whole line of an incomplete file)");
   },
   async run(invocation) {
     const { flags, signal } = invocation;
@@ -56,11 +56,12 @@ export const exportCommand: CliCommand = {
   },
 };
 
-/** Standard output, at the pace of whoever reads it. */
+/** Writes to standard output at the pace of its reader. */
 async function write(text: string, signal: AbortSignal): Promise<void> {
   if (process.stdout.write(text)) return;
-  // A reader that went away drains nothing any more.
-  if (process.stdout.destroyed) throw new UsageError("whoever read the export is gone: it is not complete");
+  // A pipe without a reader never drains.
+  if (process.stdout.destroyed)
+    throw new UsageError("the reader of standard output is gone: the export is not complete");
   await Promise.race([once(process.stdout, "drain", { signal }), once(process.stdout, "close", { signal })]);
 }
 
@@ -86,12 +87,12 @@ function notes(progress: ExportProgress, milliseconds: number): string[] {
   if (leftOut > 0) notes.push(`${counted(leftOut, "version")} left out: local_only, and --include-local was not given`);
   if (redacted > 0) {
     notes.push(
-      `${counted(redacted, "version")} marked redacted: a backup holds them whole, so keep it where their content may be`,
+      `${counted(redacted, "version")} marked redacted: the file contains their content, so store it accordingly`,
     );
   }
   if (damaged > 0) {
     notes.push(
-      `${counted(damaged, "version")} damaged in the ledger: an import will refuse them; mnemosync repair --scope deep mends what Redis still has`,
+      `${counted(damaged, "version")} damaged in the ledger: an import will refuse them; mnemosync repair --scope deep restores those that another store still has`,
     );
   }
   return notes;

@@ -11,7 +11,7 @@ import { wholeNumber } from "./scope.ts";
 export const historyCommand: CliCommand = {
   configure(command) {
     addNamespaceFlag(command);
-    command.option("--limit <versions>", "so many at most", wholeNumber, 100);
+    command.option("--limit <versions>", "versions, at most", wholeNumber, 100);
   },
   async run(invocation) {
     const [id = ""] = invocation.args;

@@ -5,8 +5,12 @@ import { EXIT } from "../exit.ts";
 
 export const keyCommand: CliCommand = {
   configure(command) {
-    command.addOption(new Option("--scope <scope>", "what the key may do").choices(SCOPES).default("read"));
-    command.option("--namespaces <names>", "the namespaces it is bound to, separated by commas, or * for all", "*");
+    command.addOption(new Option("--scope <scope>", "what the key permits").choices(SCOPES).default("read"));
+    command.option(
+      "--namespaces <names>",
+      "the namespaces that the key is for, separated by commas, or * for all",
+      "*",
+    );
     command.option("--expires-at <time>", "ISO-8601; never by default");
   },
   async run(invocation) {

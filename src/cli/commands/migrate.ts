@@ -1,5 +1,6 @@
 import { parseOptions } from "../../config/parse.ts";
 import { PostgresPool } from "../../drivers/postgres/postgres-pool.ts";
+import { NO_REDIS } from "../../drivers/settings.ts";
 import { migrate } from "../../ledger/migrate.ts";
 import { withDeadline } from "../../runtime/deadline.ts";
 import type { CliCommand } from "../command.ts";
@@ -9,8 +10,8 @@ import { counted } from "../output.ts";
 
 export const migrateCommand: CliCommand = {
   async run({ settings, signal }) {
-    // Only Postgres is needed, so a missing Redis URL is no obstacle.
-    const options = parseOptions(connectOptions({ redisUrl: "redis://not-needed", ...settings }));
+    // Only Postgres is needed, so the Redis URL may be missing.
+    const options = parseOptions(connectOptions({ redisUrl: NO_REDIS, ...settings }));
     const postgres = new PostgresPool(options.postgresUrl, { max: 1 });
     try {
       const report = await withDeadline(options.callTimeoutMs, signal, (deadline) => migrate(postgres, deadline));

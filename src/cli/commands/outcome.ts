@@ -10,6 +10,6 @@ export function outcomeText(
   if (status === "conflict") return `${name}: not ${done}: ${error?.message ?? `it is at version ${version}`}`;
   if (status === "unchanged") return `${name}: unchanged, at version ${version}`;
   const pending = Object.entries(stores).flatMap(([store, state]) => (state === "pending" ? [store] : []));
-  const behind = pending.length === 0 ? "" : `; still to be brought up to date: ${pending.join(", ")}`;
+  const behind = pending.length === 0 ? "" : `; not published yet to: ${pending.join(", ")}`;
   return `${name}: ${done}, as version ${version}${behind}`;
 }

@@ -8,22 +8,25 @@ import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
 import { outcomeText } from "./outcome.ts";
 
-/** Where a field is given by a flag. Numbers and JSON are parsed; the library checks the rest. */
+/** Fields that a flag can give. Numbers and JSON are parsed here; the library checks the values. */
 const FIELD_FLAGS = ["content", "memoryType", "importance", "metadata", "privacy", "expiresAt"] as const;
 
-/** What a memory is without a word about its type. */
+/** The type of a memory without `--memory-type`. */
 const MEMORY_TYPE = "episodic";
 
 export const putCommand: CliCommand = {
   configure(command) {
     addNamespaceFlag(command);
-    command.option("--content <text>", "what it says; without this flag a JSON object is read from standard input");
+    command.option("--content <text>", "its content; without this flag a JSON object is read from standard input");
     command.option("--memory-type <type>", `its type (default ${MEMORY_TYPE})`);
     command.option("--importance <number>", "0 to 1");
     command.option("--metadata <json>", "a JSON object");
     command.option("--privacy <privacy>", "full, redacted or local_only");
     command.option("--expires-at <time>", "ISO-8601, e.g. 2030-01-31T12:00:00Z");
-    command.option("--expect-version <version>", "write only if it is at this version (0: if there is none)");
+    command.option(
+      "--expect-version <version>",
+      "write only if the memory is at this version (0: if it does not exist)",
+    );
   },
   async run(invocation) {
     const { flags, signal } = invocation;
@@ -36,7 +39,7 @@ export const putCommand: CliCommand = {
   },
 };
 
-/** What became of a write of one memory. */
+/** The result of writing one memory. */
 export function putResult(outcome: SyncOutcome, done: string) {
   const exitCode = outcome.status === "conflict" ? EXIT.findings : EXIT.ok;
   return { exitCode, json: outcomeDocument(outcome), text: outcomeText(outcome, done) };
@@ -69,7 +72,7 @@ function fromFlags(invocation: Invocation): { memoryId: string; fields: MemoryFi
 async function fromInput(invocation: Invocation): Promise<{ memoryId: string; fields: MemoryFields }> {
   const misplaced = FIELD_FLAGS.find((name) => invocation.flags[name] !== undefined);
   if (misplaced !== undefined)
-    throw new UsageError(`${misplaced} is given by a flag and the content is not: add --content`);
+    throw new UsageError(`${misplaced} is given by a flag, but the content is not: add --content`);
   const input = parsed(await readAll(process.stdin), "standard input");
   if (typeof input !== "object" || input === null || Array.isArray(input)) {
     throw new UsageError('standard input must be one JSON object, e.g. {"memoryId": "m1", "content": "…"}');

@@ -29,7 +29,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   },
   pause: async (sync, { signal }) => {
     await sync.backlog.hold(signal);
-    return done({ paused: true }, "paused on every node: what is committed and not published waits for queue resume");
+    return done({ paused: true }, "paused on every node: committed changes stay unpublished until queue resume");
   },
   resume: async (sync, { signal }) => {
     await sync.backlog.release(signal);
@@ -39,7 +39,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 
 export const queueCommand: CliCommand = {
   configure(command) {
-    command.option("--limit <entries>", "with list: so many at most", wholeNumber, 100);
+    command.option("--limit <entries>", "with list: entries, at most", wholeNumber, 100);
   },
   async run(invocation) {
     const [action = "list"] = invocation.args;
@@ -57,8 +57,8 @@ function done(json: object, text: string): CommandResult {
 }
 
 function listText(entries: readonly QueueEntry[], paused: boolean): string {
-  const note = paused ? ["the backlog is paused: mnemosync queue resume lets it go on"] : [];
-  if (entries.length === 0) return [...note, "nothing waits"].join("\n");
+  const note = paused ? ["the backlog is paused: mnemosync queue resume resumes it"] : [];
+  if (entries.length === 0) return [...note, "nothing is queued"].join("\n");
   const heads = ["state", "store", "memory", "attempts", "since", "last error"].map((head) => ({ head }));
   const rows = entries.map((entry) => [
     entry.state,

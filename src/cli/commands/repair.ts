@@ -8,24 +8,28 @@ import { count, counted, duration, printable } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { repairCounts } from "../repairs.ts";
 import { withSynchronizer } from "../session.ts";
-import { addScopeFlags, checkWithProgress, STORE_NAMES, wholeNumber } from "./scope.ts";
+import { addScopeFlags, checkStores, checkWithProgress, wholeNumber } from "./scope.ts";
 
-/** Repairs that did not work and are shown one by one. */
+/** Unfinished repairs that are listed one by one. */
 const ROWS_MAX = 20;
 
 export const repairCommand: CliCommand = {
   configure(command) {
     addScopeFlags(command);
-    command.option("--dry-run", "only print what would be done");
-    command.option("--strategy <name>", "who decides where both sides may be right; repairStrategy by default");
+    command.option("--dry-run", "only print the repairs, change nothing");
+    command.option(
+      "--strategy <name>",
+      "conflict strategy where both sides may be right (default setting repairStrategy)",
+    );
     command.addOption(new Option("--kind <kind...>", "repair these kinds of drift only").choices(DRIFT_KINDS));
-    command.addOption(new Option("--only <store...>", "repair these stores only").choices(STORE_NAMES));
-    command.option("--max <findings>", "repair so many findings at most", wholeNumber);
+    command.option("--only <store...>", "repair these stores only, by id");
+    command.option("--max <findings>", "findings to repair, at most", wholeNumber);
   },
   async run(invocation) {
     const startedAt = performance.now();
     const { published, check, repair } = await withSynchronizer(invocation, async (sync) => {
-      // What is merely on its way is no finding yet, and need not become one.
+      checkStores(sync, "--only", invocation.flags.only as string[] | undefined);
+      // A version in the backlog is no finding. Publishing it first keeps it from becoming one.
       const published = invocation.flags.dryRun === true ? 0 : await sync.backlog.drain(invocation.signal);
       const found = await checkWithProgress(sync, invocation);
       const progress = await startProgress("repairing", found.findings.length, "{done} of {total}");

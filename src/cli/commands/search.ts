@@ -10,8 +10,8 @@ import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 export const searchCommand: CliCommand = {
   configure(command) {
     addNamespaceFlag(command);
-    command.option("-k, --k <count>", "results wanted, 1 to 1000", "10");
-    command.option("--score-min <score>", "leave out what scores lower");
+    command.option("-k, --k <count>", "number of results, 1 to 1000", "10");
+    command.option("--score-min <score>", "leave out results with a lower score");
   },
   async run(invocation) {
     const [query = ""] = invocation.args;

@@ -35,12 +35,12 @@ export async function serve(invocation: Invocation, options: Options, keys?: Key
     if (!signal.aborted) throw error;
   } finally {
     inTime = await service.stop();
-    // What did not end in time still holds handles, and the process must not wait for them.
+    // Work that did not end in time still holds handles. The process must not wait for them.
     if (!inTime) setTimeout(() => process.exit(), 500).unref();
   }
   return {
     exitCode: inTime ? EXIT.ok : EXIT.findings,
     json: { stopped: true, inTime },
-    text: inTime ? "stopped" : "stopped; some requests were cut off, or the index was not saved",
+    text: inTime ? "stopped" : "stopped; some requests were cut off, or a store was not closed in time",
   };
 }

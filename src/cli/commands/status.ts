@@ -11,7 +11,7 @@ const WATCH_SECONDS = 2;
 
 export const statusCommand: CliCommand = {
   configure(command) {
-    command.option("--watch [seconds]", "show it again and again, every 2 s by default, until Ctrl-C", wholeNumber);
+    command.option("--watch [seconds]", "show it repeatedly, every 2 s by default, until Ctrl-C", wholeNumber);
   },
   async run(invocation) {
     const { watch } = invocation.flags;
@@ -60,7 +60,7 @@ function consistencyLines({ checks, findings }: NonNullable<Status["consistency"
   return [...lines, "", columns(heads, rows)];
 }
 
-/** The stores with what each holds by its own count. */
+/** The stores, each with the number of memories by its own count. */
 export function storesText(stores: Status["stores"]): string {
   const rows = Object.entries(stores).map(([store, { state, memories, reason }]) => [
     store,

@@ -1,18 +1,18 @@
 /**
- * - `ok`: as it should be.
+ * - `ok`: as expected.
  * - `note`: works, and is worth knowing.
  * - `warning`: works for now.
- * - `failure`: mnemosync cannot work like this.
+ * - `failure`: mnemosync cannot work.
  */
 export type DiagnosisState = "ok" | "note" | "warning" | "failure";
 
-/** One thing that was looked at. */
+/** The result of one examination. */
 export interface Diagnosis {
   /** Stable, e.g. `postgres.schema`. */
   readonly check: string;
   readonly state: DiagnosisState;
   readonly found: string;
-  /** What to do; absent when there is nothing to do. */
+  /** The next step; absent when there is none. */
   readonly advice?: string;
 }
 

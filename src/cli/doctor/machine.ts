@@ -12,13 +12,13 @@ export function diagnoseNode(version: string): Diagnosis {
   return failure("node.version", version, `Node ${NODE_MIN.join(".")} or newer is needed`);
 }
 
-/** Whether the folder of the vector index can be used, without opening the index. */
+/** Whether the folder of the FAISS index is usable. Does not open the index. */
 export async function diagnoseIndexFolder(directory: string): Promise<Diagnosis> {
   const check = "faiss.directory";
   const folder = resolve(directory);
   try {
     if (!(await stat(folder)).isDirectory())
-      return failure(check, `${folder} is no folder`, "give another faiss.directory");
+      return failure(check, `${folder} is not a folder`, "give another faiss.directory");
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
     return ok(check, `${folder} can be written`);
   } catch (error) {
@@ -29,17 +29,17 @@ export async function diagnoseIndexFolder(directory: string): Promise<Diagnosis>
   const parent = await nearestFolder(folder);
   try {
     await access(parent, constants.W_OK | constants.X_OK);
-    return note(check, `${folder} does not exist`, "the first start makes it and fills the index from the ledger");
+    return note(check, `${folder} does not exist`, "the first start creates it and fills the index from the ledger");
   } catch {
     return failure(
       check,
       `${folder} does not exist, and ${parent} cannot be written`,
-      "make it, or give another faiss.directory",
+      "create it, or give another faiss.directory",
     );
   }
 }
 
-/** What lies in the folder: who has it, and whether the next start finds a sound snapshot. Reads every file of it. */
+/** The content of the folder: its owner, and whether the next start finds a sound snapshot. Reads every file. */
 export async function diagnoseSnapshots(directory: string): Promise<Diagnosis> {
   const check = "faiss.snapshots";
   try {
@@ -47,7 +47,7 @@ export async function diagnoseSnapshots(directory: string): Promise<Diagnosis> {
     const found = explanation.join("; ");
     if (!exists || snapshots.every(({ state }) => state === "sound")) return ok(check, found);
     if (snapshots.some(({ state }) => state === "sound")) {
-      return note(check, found, "nothing: the next start loads the sound one and sets damaged ones aside");
+      return note(check, found, "nothing to do: the next start loads the sound snapshot and sets damaged ones aside");
     }
     return warning(
       check,
@@ -59,7 +59,7 @@ export async function diagnoseSnapshots(directory: string): Promise<Diagnosis> {
   }
 }
 
-/** The vector search's native part, which is installed apart from the package. */
+/** Whether the native part of FAISS loads. It is installed separately from the package. */
 export async function diagnoseBinding(load: () => Promise<unknown>): Promise<Diagnosis> {
   try {
     await load();
@@ -67,7 +67,7 @@ export async function diagnoseBinding(load: () => Promise<unknown>): Promise<Dia
   } catch (error) {
     const [reason = ""] = (error as Error).message.split("\n");
     const advice =
-      "node node_modules/mnemosync/scripts/setup.mjs builds it (in a clone: npm run setup), or leave faiss out";
+      "node node_modules/mnemosync/scripts/setup.mjs builds it (in a clone: npm run setup), or leave FAISS out (--faiss-directory none)";
     return failure("faiss.binding", reason, advice);
   }
 }

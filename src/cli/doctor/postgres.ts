@@ -3,7 +3,7 @@ import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 
 /** Seconds that the change feed may be held back by one open transaction. */
 const WRITER_SECONDS_MAX = 60;
-/** Milliseconds between the clocks that nobody would notice. */
+/** Milliseconds between the clocks that have no effect. */
 const CLOCK_SKEW_MAX_MS = 1_000;
 
 /** @param expected newest migration of this program. @param connectionsMax of our pool. */
@@ -37,7 +37,7 @@ function version({ versionNumber, version: found }: PostgresFacts): Diagnosis {
 function schema({ schemaVersion, database }: PostgresFacts, expected: number): Diagnosis {
   const check = "postgres.schema";
   if (schemaVersion === null)
-    return note(check, `none in ${database} yet`, "mnemosync migrate makes it; so does every start");
+    return note(check, `none in ${database} yet`, "mnemosync migrate creates it; so does every start");
   if (schemaVersion === expected) return ok(check, `version ${schemaVersion}`);
   const found = `version ${schemaVersion}, and this program's is ${expected}`;
   if (schemaVersion > expected)
@@ -56,18 +56,18 @@ function permissions(facts: PostgresFacts, expected: number): Diagnosis {
     const advice = `run mnemosync migrate as the owner, or: grant create on database ${database} to ${user}`;
     return failure(check, `${user} may not create what the migrations need`, advice);
   }
-  return ok(check, `${user} may do what is needed`);
+  return ok(check, `${user} has the permissions that are needed`);
 }
 
 function durability({ fsync, fullPageWrites }: PostgresFacts): Diagnosis {
   const off = [...(fsync === "off" ? ["fsync"] : []), ...(fullPageWrites === "off" ? ["full_page_writes"] : [])];
   if (off.length === 0) return ok("postgres.durability", "fsync and full_page_writes are on");
-  const advice = "turn it on: after a crash of the machine acknowledged writes, or the whole database, may be lost";
+  const advice = "turn it on: a crash of the machine may lose acknowledged writes, or the whole database";
   return warning("postgres.durability", `${off.join(" and ")} off`, advice);
 }
 
 function connections({ connections: used, connectionsMax: limit }: PostgresFacts, ours: number): Diagnosis {
-  const found = `${used} of ${limit} are taken, and this node may open ${ours}`;
+  const found = `${used} of ${limit} are in use, and this node may open ${ours}`;
   if (used + ours <= limit) return ok("postgres.connections", found);
   return warning("postgres.connections", found, "raise max_connections of the server, or lower postgresConnectionsMax");
 }
@@ -79,23 +79,23 @@ function feed({ oldestWriterSeconds, preparedTransactions }: PostgresFacts): Dia
     return warning(
       check,
       found,
-      "commit or roll them back (pg_prepared_xacts): other nodes' indexes stand still until then",
+      "commit or roll them back (pg_prepared_xacts): the indexes of other nodes receive no changes until then",
     );
   }
   if (oldestWriterSeconds === null || oldestWriterSeconds <= WRITER_SECONDS_MAX) {
-    return ok(check, "no long writing transaction holds it back");
+    return ok(check, "no long writing transaction delays it");
   }
   const found = `a writing transaction is open for ${Math.round(oldestWriterSeconds)} s`;
   return warning(
     check,
     found,
-    "end it (pg_stat_activity, backend_xid is not null): other nodes' indexes stand still until then",
+    "end it (pg_stat_activity, backend_xid is not null): the indexes of other nodes receive no changes until then",
   );
 }
 
 function clock({ clockAheadMs, clockUncertaintyMs }: PostgresFacts): Diagnosis {
   const found = `the server is ${Math.abs(clockAheadMs)} ms ${clockAheadMs < 0 ? "behind" : "ahead"} (± ${clockUncertaintyMs} ms)`;
   if (Math.abs(clockAheadMs) - clockUncertaintyMs <= CLOCK_SKEW_MAX_MS) return ok("postgres.clock", found);
-  const advice = "set both clocks by NTP: expiry is judged by both, and conflicts go by modification times";
+  const advice = "set both clocks by NTP: both decide on expiry, and conflicts are decided by modification times";
   return warning("postgres.clock", found, advice);
 }

@@ -1,10 +1,10 @@
 import type { RedisFacts } from "../../stores/redis/redis-facts.ts";
 import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 
-/** Of its limit, in use. */
+/** Largest share of its limit that may be in use. */
 const MEMORY_SHARE_MAX = 0.9;
 
-/** @param facts of the one server, or of each of a cluster's: what is found says of which. */
+/** @param facts of the one server, or of each server of a cluster: then the findings name the server. */
 export function diagnoseRedis(facts: readonly RedisFacts[]): Diagnosis[] {
   return facts.flatMap((one) =>
     diagnoseServer(one).map((diagnosis) =>
@@ -29,7 +29,7 @@ function version({ version: found }: RedisFacts): Diagnosis {
   const [major = 0, minor = 0] = (found ?? "").split(".").map(Number);
   if (found === null) return note("redis.version", "unknown", "Redis 6.2 or newer is expected");
   if (major > 6 || (major === 6 && minor >= 2)) return ok("redis.version", found);
-  return warning("redis.version", found, "Redis 6.2 or newer is expected: older ones were not tried");
+  return warning("redis.version", found, "Redis 6.2 or newer is expected: older versions are not tested");
 }
 
 function eviction({ evictionPolicy }: RedisFacts): Diagnosis {
@@ -48,7 +48,7 @@ function memory({ maxmemoryBytes, usedMemoryBytes, evictionPolicy }: RedisFacts)
   return warning(
     check,
     found,
-    "raise maxmemory, or leave vectors out (redisStoreEmbedding: false): full, it refuses writes",
+    "raise maxmemory, or leave vectors out (redisStoreEmbedding: false): a full server refuses writes",
   );
 }
 
@@ -63,6 +63,6 @@ function persistence({ appendOnly, lastSaveFailed }: RedisFacts): Diagnosis {
   }
   if (appendOnly) return ok(check, "append-only file");
   const advice =
-    "nothing is lost, since Postgres has all; after a restart run mnemosync repair, or leave the consistency loop running";
-  return note(check, "no append-only file: a restart forgets the latest writes, or all", advice);
+    "nothing is lost, since Postgres has everything; after a restart run mnemosync repair, or keep the consistency loop running";
+  return note(check, "no append-only file: a restart loses the latest writes, or all", advice);
 }

@@ -1,0 +1,44 @@
+import type { CommandGroup } from "../command.ts";
+
+/** Reading and writing single memories. */
+export const memoryCommands: CommandGroup = {
+  heading: "Memories:",
+  commands: [
+    {
+      name: "put",
+      usage: "[id]",
+      summary: "write one memory, from flags, or from a JSON object on standard input; exits 1 on a version conflict",
+      load: async () => (await import("../commands/put.ts")).putCommand,
+    },
+    {
+      name: "get",
+      usage: "<id>",
+      summary: "show the current version of a memory",
+      load: async () => (await import("../commands/get.ts")).getCommand,
+    },
+    {
+      name: "search",
+      usage: "<text>",
+      summary: "find the memories nearest to a text",
+      load: async () => (await import("../commands/search.ts")).searchCommand,
+    },
+    {
+      name: "delete",
+      usage: "<id>",
+      summary: "delete a memory in all stores",
+      load: async () => (await import("../commands/delete.ts")).deleteCommand,
+    },
+    {
+      name: "history",
+      usage: "<id>",
+      summary: "show the versions of a memory that are kept, newest first",
+      load: async () => (await import("../commands/history.ts")).historyCommand,
+    },
+    {
+      name: "rollback",
+      usage: "<id> <version>",
+      summary: "write the content of an older version as a new one; exits 1 when a concurrent write wins",
+      load: async () => (await import("../commands/rollback.ts")).rollbackCommand,
+    },
+  ],
+};

@@ -1,0 +1,41 @@
+import type { CommandGroup } from "../command.ts";
+
+/** Status, consistency and the backlog. */
+export const operationCommands: CommandGroup = {
+  heading: "Operation:",
+  commands: [
+    {
+      name: "status",
+      usage: "",
+      summary: "show the state and the size of each store, and the backlog",
+      load: async () => (await import("../commands/status.ts")).statusCommand,
+    },
+    {
+      name: "check",
+      usage: "",
+      summary: "compare the stores with the ledger; exits 1 when something differs, 2 when a store cannot be compared",
+      load: async () => (await import("../commands/check.ts")).checkCommand,
+    },
+    {
+      name: "repair",
+      usage: "",
+      summary:
+        "publish the backlog, check, then repair what differs, and verify each repair by reading back; exits 1 when something is left",
+      load: async () => (await import("../commands/repair.ts")).repairCommand,
+    },
+    {
+      name: "conflicts",
+      usage: "[action] [id]",
+      summary:
+        "list conflicts that await a decision, show both sides (show <id>), decide (resolve <id>); exits 1 while one is pending",
+      load: async () => (await import("../commands/conflicts.ts")).conflictsCommand,
+    },
+    {
+      name: "queue",
+      usage: "[action]",
+      summary:
+        "list what is not published yet (exits 1 while there are dead letters); retry or drop dead letters; pause, resume",
+      load: async () => (await import("../commands/queue.ts")).queueCommand,
+    },
+  ],
+};

@@ -1,0 +1,27 @@
+import type { CommandGroup } from "../command.ts";
+
+/** Schema, settings and diagnosis. */
+export const setupCommands: CommandGroup = {
+  heading: "Setup:",
+  commands: [
+    {
+      name: "migrate",
+      usage: "",
+      summary: "bring the ledger's schema up to date (the other commands do it too)",
+      load: async () => (await import("../commands/migrate.ts")).migrateCommand,
+    },
+    {
+      name: "config",
+      usage: "",
+      summary: "show every setting with its value and its source; secrets are hidden",
+      load: async () => (await import("../commands/config.ts")).configCommand,
+    },
+    {
+      name: "doctor",
+      usage: "",
+      summary:
+        "examine versions, servers, permissions, clocks and the index folder; exits 1 with warnings, 2 with failures",
+      load: async () => (await import("../commands/doctor.ts")).doctorCommand,
+    },
+  ],
+};
