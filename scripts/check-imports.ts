@@ -1,7 +1,7 @@
 /**
  * Holds `src` to the tables of docs/architecture.md. It reads them from the page, so the page and the check cannot disagree.
  *
- *     npm run check:imports [-- --sizes] [-- --graph] [-- --known N]
+ *     npm run check:imports [-- --sizes] [-- --graph]
  *
  * - Every folder of `src` has a row, and every row has a folder.
  * - A file imports only what its row names, by value or by type, and a row names nothing that no file imports.
@@ -11,7 +11,7 @@
  * - No file compares with the name of a store, except the files of that store's own folder.
  *
  * `--sizes` prints the lines of each row and the files of more than 300 lines; `--graph` prints the imports between rows.
- * Exit code 0: everything holds, or no more than `--known N` violations are left from before the check. 1: a line for each.
+ * Exit code 0: everything holds. 1: a line for each.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
@@ -289,13 +289,7 @@ function main(): void {
   const found = violations(sources, tables);
   for (const line of found) console.error(line);
   console.log(`check-imports: ${sources.length} files, ${found.length} violations`);
-  process.exitCode = found.length <= known() ? 0 : 1;
-}
-
-/** Violations that may stand: 0 unless told. */
-function known(): number {
-  const at = process.argv.indexOf("--known");
-  return at < 0 ? 0 : Number(process.argv[at + 1]);
+  process.exitCode = found.length === 0 ? 0 : 1;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) main();
