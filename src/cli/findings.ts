@@ -10,10 +10,16 @@ export interface FindingCount {
   readonly count: number;
 }
 
-/** By store, the ledger first and others by id, then by kind in the order of `DRIFT_KINDS`. */
-export function countFindings(findings: readonly Pick<Finding, "store" | "kind">[]): FindingCount[] {
-  const others = new Set(findings.map(({ store }) => store).filter((store) => store !== LEDGER_ID));
-  return [LEDGER_ID, ...[...others].sort()]
+/**
+ * By store, then by kind in the order of `DRIFT_KINDS`.
+ * @param order ids of stores, as a report names them. Stores that it lacks follow by id, the ledger first.
+ */
+export function countFindings(
+  findings: readonly Pick<Finding, "store" | "kind">[],
+  order: readonly Finding["store"][] = [],
+): FindingCount[] {
+  const found = new Set(findings.map(({ store }) => store).filter((store) => store !== LEDGER_ID));
+  return [...new Set([...order, LEDGER_ID, ...[...found].sort()])]
     .flatMap((store) =>
       DRIFT_KINDS.map((kind) => ({
         store,
@@ -26,14 +32,19 @@ export function countFindings(findings: readonly Pick<Finding, "store" | "kind">
 
 /**
  * Findings for people: counts first, then some of them one by one.
- * @param rowsMax number of findings that are listed. @param more how to see the others.
+ * @param rowsMax number of findings that are listed. @param more how to see the others. @param order of the stores.
  */
-export function findingsText(findings: readonly Finding[], rowsMax: number, more: string): string {
+export function findingsText(
+  findings: readonly Finding[],
+  rowsMax: number,
+  more: string,
+  order: readonly Finding["store"][],
+): string {
   const counts = columns(
     [{ head: "store" }, { head: "kind" }, { head: "findings", align: "right" }],
-    countFindings(findings).map((group) => [group.store, group.kind, count(group.count)]),
+    countFindings(findings, order).map((group) => [group.store, group.kind, count(group.count)]),
   );
-  const shown = spread(findings, rowsMax);
+  const shown = spread(findings, rowsMax, order);
   const rows = columns(
     [
       { head: "memory" },
@@ -57,8 +68,8 @@ export function findingsText(findings: readonly Finding[], rowsMax: number, more
 }
 
 /** Some findings of each group, so that no kind crowds out another one. */
-function spread(findings: readonly Finding[], rowsMax: number): Finding[] {
-  const ordered = countFindings(findings).map(({ store, kind }) =>
+function spread(findings: readonly Finding[], rowsMax: number, order: readonly Finding["store"][]): Finding[] {
+  const ordered = countFindings(findings, order).map(({ store, kind }) =>
     findings.filter((finding) => finding.store === store && finding.kind === kind),
   );
   const taken = ordered.map(() => 0);

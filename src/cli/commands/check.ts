@@ -34,6 +34,6 @@ function reportText(report: ConsistencyReport, milliseconds: number): string {
   ].map((note) => `\n${note}`);
   if (clean) return `${what}: clean${notes.join("")}`;
   const repair = scope === "full" ? "mnemosync repair" : `mnemosync repair --scope ${scope}`;
-  const detail = findingsText(findings, ROWS_MAX, " (use --json)");
+  const detail = findingsText(findings, ROWS_MAX, " (use --json)", stores);
   return `${what}: ${counted(findings.length, "finding")}${notes.join("")}\n\n${detail}\n\nto repair them: ${repair}`;
 }

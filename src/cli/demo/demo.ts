@@ -149,7 +149,7 @@ class Demo {
       report.clean
         ? `${checked} compared in all three stores: clean`
         : `${checked} compared: ${counted(report.findings.length, "finding")}\n\n` +
-            findingsText(report.findings, ROWS_MAX, ""),
+            findingsText(report.findings, ROWS_MAX, "", report.stores),
     );
     return report;
   }
