@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ConfigurationError, type Log } from "../index.ts";
@@ -17,6 +17,9 @@ export interface Identity {
   readonly namespaces: ReadonlySet<string> | null;
 }
 
+/** Keys that a file may hold. */
+const KEYS_MAX = 10_000;
+
 const keySchema = z.strictObject({
   id: z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "expected 1 to 64 letters, digits and hyphens"),
   /** SHA-256 of the whole key, hex. Its secret has 256 random bits, so a slow hash would add nothing. */
@@ -26,7 +29,14 @@ const keySchema = z.strictObject({
   expiresAt: z.iso.datetime({ offset: true }).optional(),
 });
 
-const fileSchema = z.strictObject({ keys: z.array(keySchema).max(10_000) });
+const fileSchema = z.strictObject({ keys: z.array(keySchema).max(KEYS_MAX) }).superRefine(({ keys }, context) => {
+  const seen = new Set<string>();
+  for (const [index, { id }] of keys.entries()) {
+    const message = `${JSON.stringify(id)} is the id of two keys: give each key an id of its own`;
+    if (seen.has(id)) context.addIssue({ code: "custom", path: ["keys", index, "id"], message });
+    seen.add(id);
+  }
+});
 
 /** A key as the keys file holds it. */
 export type KeyEntry = z.output<typeof keySchema>;
@@ -40,6 +50,39 @@ export function createKey(entry: Omit<KeyEntry, "sha256">): { key: string; entry
   if (parsed.success) return { key, entry: parsed.data };
   const issue = parsed.error.issues[0];
   throw new ConfigurationError(`${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+/**
+ * Adds a key to the file that `http.keysFile` names, and creates the file where there is none. Only its owner can read it.
+ * The file is replaced as a whole, so that a service that reads it at the same moment finds the old keys or the new ones.
+ * @throws {ConfigurationError} The file cannot be read or written, or has a key of this id.
+ */
+export async function addKey(path: string, entry: KeyEntry): Promise<void> {
+  const keys = (await exists(path)) ? await readKeys(path) : [];
+  if (keys.some(({ id }) => id === entry.id)) {
+    throw new ConfigurationError(
+      `${path} has a key ${JSON.stringify(entry.id)} already: remove its entry first, or give the new key another id`,
+    );
+  }
+  if (keys.length >= KEYS_MAX) throw new ConfigurationError(`${path} has ${KEYS_MAX} keys already, which is the most`);
+  const draft = `${path}.${randomBytes(6).toString("hex")}.draft`;
+  try {
+    await writeFile(draft, `${JSON.stringify({ keys: [...keys, entry] }, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+    await rename(draft, path);
+  } catch (cause) {
+    await rm(draft, { force: true });
+    throw new ConfigurationError(`${path} cannot be written: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw new ConfigurationError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** The keys that the service takes. The file is read again when it changes: revoking a key needs no restart. */
@@ -63,7 +106,7 @@ export class KeyRing {
     this.#lookedAt = this.#now();
   }
 
-  /** @throws {ConfigurationError} The file cannot be read, or is not as it must be. */
+  /** @throws {ConfigurationError} The file cannot be read, or breaks a rule of its format. */
   static async fromFile(path: string, options: KeyRingOptions): Promise<KeyRing> {
     const stamp = await stampOf(path);
     return new KeyRing(path, await readKeys(path), stamp, options);
@@ -73,12 +116,12 @@ export class KeyRing {
     return new KeyRing(null, keys, "", options);
   }
 
-  /** Who `key` is; null for a key that is unknown, expired, or not shaped like one. */
+  /** The owner of `key`; null for a key that is unknown, expired, or not shaped like one. */
   async identify(key: string): Promise<Identity | null> {
     await this.#refresh();
     const id = KEY_PATTERN.exec(key)?.[1];
     const entry = id === undefined ? undefined : this.#keys.get(id);
-    // Hashed in any case, and compared in constant time: how long it takes tells nothing.
+    // Hashed in any case, and compared in constant time, so that the duration of the answer tells nothing.
     const matches = timingSafeEqual(hashOf(key), Buffer.from(entry?.sha256 ?? "0".repeat(64), "hex"));
     if (entry === undefined || !matches) return null;
     if (entry.expiresAt !== undefined && Date.parse(entry.expiresAt) <= this.#now()) return null;
@@ -122,7 +165,7 @@ export interface KeyRingOptions {
   readonly now?: () => number;
 }
 
-/** Whether `identity` may do what needs `scope`. */
+/** Whether the scope of `identity` includes `scope`. */
 export function hasScope(identity: Identity, scope: Scope): boolean {
   return SCOPES.indexOf(identity.scope) >= SCOPES.indexOf(scope);
 }
