@@ -37,10 +37,12 @@ export interface WorldOptions {
   clients?: "connect" | "own";
   /** False: no vector index, which saves its start of half a second. @default dimension 8, cosine */
   faiss?: FaissSettings | false;
+  /** False: the synchronizer has no Redis. The world's own client stays. */
+  redis?: false;
   /** A Redis of this world's own, which may be stopped or reconfigured. @default the one that all share */
   ownRedis?: EmbeddedRedisOptions | boolean;
   /** Options of the synchronizer beside the stores. */
-  settings?: Partial<Omit<Options, "postgresUrl" | "redisUrl" | "faiss">> & ConnectExtras;
+  settings?: Partial<Omit<Options, "postgresUrl" | "redisUrl" | "faiss" | "stores">> & ConnectExtras;
 }
 
 /** Everything of a world that can differ after something happened, by the stores' own account. */
@@ -126,11 +128,11 @@ export class World {
     const faiss = this.#faiss;
     return {
       postgresUrl: this.databaseUrl,
-      redisUrl: this.redisUrl,
+      redisUrl: this.#options.redis === false ? "none" : this.redisUrl,
       redisPrefix: this.prefix,
       ...(faiss && { faiss }),
       ...this.#options.settings,
-    };
+    } as Options & ConnectExtras; // `stores` holds projections here, and the options' type only modules.
   }
 
   /** Opens the synchronizer anew on what the stores hold. */

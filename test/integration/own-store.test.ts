@@ -1,0 +1,337 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { LiveEntry } from "mnemosync/stores";
+import { conformanceCases } from "mnemosync/testing";
+import { describe, expect, test } from "vitest";
+import { pollUntil } from "../../src/dev/wait.ts";
+import type { CheckScope, Finding } from "../../src/index.ts";
+import { type MemoryInput, MemorySynchronizer, StoreUnavailableError } from "../../src/index.ts";
+import { OwnStore, withContent } from "../support/own-store.ts";
+import { REPOSITORY } from "../support/program.ts";
+import { parsePrometheusText, sampleValue } from "../support/prometheus-text.ts";
+import { openWorld, type World, type WorldOptions } from "../support/world.ts";
+
+/**
+ * Goal: a store that a user registers is a full member of the deployment, with FAISS and Redis or without them. Method: the
+ * tests' own store, given to `connect({ stores })`; each test runs in every deployment.
+ */
+
+const DEPLOYMENTS: readonly { readonly name: string; readonly options: WorldOptions; readonly others: string[] }[] = [
+  { name: "with Redis and FAISS", options: {}, others: ["redis", "faiss"] },
+  { name: "without FAISS", options: { faiss: false }, others: ["redis"] },
+  { name: "without Redis", options: { redis: false }, others: ["faiss"] },
+  { name: "without Redis and FAISS", options: { redis: false, faiss: false }, others: [] },
+];
+
+const FAST = { retryDelayMs: 1, retriesMax: 0, storeProbeIntervalMs: 10, metricsFreshMs: 0 };
+const OWN = "keywords";
+
+interface Own {
+  readonly world: World;
+  readonly store: OwnStore;
+  /** `applied` (or another answer) by every store of the deployment. */
+  all(answer: string): Record<string, string>;
+}
+
+type Test = Parameters<typeof openWorld>[0];
+type Deployment = (typeof DEPLOYMENTS)[number];
+
+async function openOwn(t: Test, { options, others }: Deployment, settings = {}): Promise<Own> {
+  const store = new OwnStore();
+  const world = await openWorld(t, { ...options, settings: { ...FAST, ...settings, stores: [store] } });
+  const all = (answer: string) => Object.fromEntries(["postgres", ...others, OWN].map((id) => [id, answer]));
+  return { world, store, all };
+}
+
+test("no line of the sources names the store", async () => {
+  const files = await readdir(join(REPOSITORY, "src"), { recursive: true });
+  const naming = [];
+  for (const file of files.filter((name) => name.endsWith(".ts"))) {
+    const text = await readFile(join(REPOSITORY, "src", file), "utf8");
+    if (/["'`]keywords["'`]|KeywordStore|keyword-store/.test(text)) naming.push(file);
+  }
+  expect(naming).toEqual([]);
+  expect(files.length).toBeGreaterThan(200);
+});
+
+describe("the tests' own store keeps the contract", () => {
+  const open = async () => ({ projection: new OwnStore(), close: async () => undefined });
+  for (const { group, name, run } of conformanceCases(open)) test(`${group} ${name}`, run);
+});
+
+describe.each(DEPLOYMENTS)("an own store $name", (deployment) => {
+  test("takes part in writes, deletes, batches and rollbacks", async (t) => {
+    const { world, store, all } = await openOwn(t, deployment);
+    const faissWithout = deployment.others.includes("faiss") ? { faiss: "not_applicable" } : {};
+    expect(await world.put(world.memory(1))).toMatchObject({ version: 1, status: "synced", stores: all("applied") });
+    expect(store.live("m1")).toMatchObject({ version: 1 });
+    const plain = { ...world.memory(2), embedding: undefined } as unknown as MemoryInput;
+    expect((await world.put(plain)).stores).toEqual({ ...all("applied"), ...faissWithout });
+    const batch = await world.sync.syncBatch(world.memories(20, 10));
+    for (const { stores } of batch) expect(stores).toEqual(all("applied"));
+    expect(store.find("default", "15")).toEqual(["m15"]);
+    expect(await world.put(world.memory(1))).toMatchObject({ status: "unchanged", stores: all("unchanged") });
+    expect(await world.put(world.memory(1, { content: "green tea" }))).toMatchObject({ version: 2 });
+    expect(store.find("default", "tea")).toEqual(["m1"]);
+    expect(await world.sync.delete("m1")).toMatchObject({ status: "synced", stores: all("applied") });
+    expect(store.entry("m1")).toMatchObject({ state: "tombstone", version: 3 });
+    expect(await world.sync.rollback("m1", 1)).toMatchObject({ version: 4, stores: all("applied") });
+    expect(store.find("default", "tea")).toEqual([]);
+    expect(store.live("m1")).toMatchObject({ version: 4 });
+    expect(await world.sync.get("m1")).toMatchObject({ version: 4, content: "memory number 1" });
+    const status = await world.sync.status();
+    expect(Object.keys(status.stores)).toEqual(Object.keys(all("")));
+    expect(status.stores[OWN]).toEqual({ state: "healthy", memories: 22 });
+    expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({
+      clean: true,
+      checked: 22,
+      stores: Object.keys(all("")),
+    });
+  });
+
+  test("is left out while it is away, and gets its backlog when it is back", async (t) => {
+    const { world, store, all } = await openOwn(t, deployment, { storeFailuresMax: 3 });
+    await world.fill(3);
+    store.unplug();
+    const without = { ...all("applied"), [OWN]: "pending" };
+    for (const number of [10, 11, 12, 13]) {
+      expect(await world.put(world.memory(number))).toMatchObject({ status: "degraded", stores: without });
+    }
+    expect(await world.sync.delete("m0")).toMatchObject({ status: "degraded", stores: { [OWN]: "pending" } });
+    // The breaker is open: a write does not even ask.
+    const asked = store.publishes;
+    expect(await world.put(world.memory(14))).toMatchObject({ stores: { [OWN]: "pending" } });
+    expect(store.publishes).toBe(asked);
+
+    expect(await world.sync.status()).toMatchObject({
+      stores: { [OWN]: { state: "down", memories: null, reason: expect.stringContaining("unplugged") } },
+      backlog: { pending: 6, failed: 0, dead: 0 },
+    });
+    const queued = await world.sync.backlog.list(100);
+    expect(queued.map(({ store: id, memoryId }) => `${id} ${memoryId}`).toSorted()).toEqual(
+      ["m0", "m10", "m11", "m12", "m13", "m14"].map((id) => `${OWN} ${id}`).toSorted(),
+    );
+    const metrics = parsePrometheusText(await world.sync.metrics.text());
+    expect(sampleValue(metrics, "mnemosync_queue_depth", { store: OWN, state: "pending" })).toBe(6);
+    expect(sampleValue(metrics, "mnemosync_store_up", { store: OWN })).toBe(0);
+    expect(sampleValue(metrics, "mnemosync_health_checks_total", { store: OWN, outcome: "down" })).toBeGreaterThan(0);
+    await expect(world.sync.checkConsistency()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", store: OWN });
+
+    store.plugIn();
+    await pollUntil("the backlog being drained", 10_000, async () => {
+      await world.sync.backlog.drain();
+      return (await world.sync.status()).backlog.pending === 0;
+    });
+    expect(store.live("m14")).toMatchObject({ version: 1 });
+    expect(store.entry("m0")).toMatchObject({ state: "tombstone", version: 2 });
+    expect(await world.put(world.memory(15))).toMatchObject({ status: "synced", stores: all("applied") });
+    expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  });
+
+  test("fails a write under onStoreDown reject, which then leaves no trace", async (t) => {
+    const { world, store } = await openOwn(t, deployment, { onStoreDown: "reject" });
+    await world.fill(1);
+    const before = await world.footprint();
+    store.unplug();
+    await expect(world.put(world.memory(5))).rejects.toThrow(StoreUnavailableError);
+    await expect(world.put(world.memory(5))).rejects.toMatchObject({ store: OWN, retryable: true });
+    expect(await world.footprint()).toEqual(before);
+    expect(store.entry("m5")).toBeUndefined();
+  });
+
+  test("has drift of every kind found, named, repaired and kept as evidence", async (t) => {
+    const { world, store } = await openOwn(t, deployment);
+    await expectEveryKind(world, store, DRIFTS);
+  });
+
+  test("that is empty after its process ended is filled anew, which is no drift", async (t) => {
+    const { world } = await openOwn(t, deployment);
+    await world.fill(30);
+    await world.disconnect();
+    // Another process: the same store, with nothing in it.
+    const fresh = new OwnStore();
+    const { stores: _, ...options } = world.connectOptions;
+    const sync = await MemorySynchronizer.connect({
+      ...options,
+      consistencyCheckIntervalMs: 50,
+      stores: [fresh],
+    });
+    try {
+      sync.start();
+      await pollUntil("the store being filled", 10_000, async () => fresh.entries.size === 30);
+      expect(await sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 30 });
+    } finally {
+      await sync.close();
+    }
+  });
+});
+
+/** Damage to one memory of the store at version 2, and what a check has to call it. */
+interface Drift {
+  readonly what: string;
+  readonly kind: Finding["kind"];
+  /** The weakest scope that sees it. @default "full" */
+  readonly scope?: CheckScope;
+  /** @default 2 */
+  readonly expectedVersion?: number | null;
+  readonly foundVersion: number | null;
+  inject(world: World, store: OwnStore, memoryId: string, earlier: LiveEntry): void | Promise<void>;
+  /** The content and the version in the ledger after the repair. @default the content of version 2 */
+  readonly after?: { readonly version: number; readonly content: string } | null;
+}
+
+const HOUR_MS = 3_600_000;
+
+const DRIFTS: readonly Drift[] = [
+  {
+    what: "an entry was lost",
+    kind: "missing",
+    foundVersion: null,
+    inject: (_world, store, id) => store.lose(id),
+  },
+  {
+    what: "the version before came back",
+    kind: "stale",
+    foundVersion: 1,
+    inject: (_world, store, _id, earlier) => store.forge(earlier),
+  },
+  {
+    what: "a version that the ledger never gave out, older than the ledger's",
+    kind: "ahead",
+    foundVersion: 9,
+    inject: (_world, store, id) => {
+      const live = store.live(id);
+      store.forge(withContent(live, "ahead", { version: 9, modifiedAt: (live.modifiedAt ?? 0) - HOUR_MS }));
+    },
+  },
+  {
+    what: "a version that the ledger never gave out, newer than the ledger's",
+    kind: "ahead",
+    foundVersion: 9,
+    inject: (_world, store, id) => {
+      const live = store.live(id);
+      store.forge(withContent(live, "ahead", { version: 9, modifiedAt: (live.modifiedAt ?? 0) + HOUR_MS }));
+    },
+    after: { version: 3, content: "ahead" },
+  },
+  {
+    what: "another content of the same version, older",
+    kind: "diverged",
+    foundVersion: 2,
+    inject: (_world, store, id) => {
+      const live = store.live(id);
+      store.forge(withContent(live, "diverged", { modifiedAt: (live.modifiedAt ?? 0) - HOUR_MS }));
+    },
+  },
+  {
+    what: "another content of the same version, newer",
+    kind: "diverged",
+    foundVersion: 2,
+    inject: (_world, store, id) => {
+      const live = store.live(id);
+      store.forge(withContent(live, "diverged", { modifiedAt: (live.modifiedAt ?? 0) + HOUR_MS }));
+    },
+    after: { version: 3, content: "diverged" },
+  },
+  {
+    what: "one bit of the document flipped",
+    kind: "corrupt",
+    scope: "deep",
+    foundVersion: 2,
+    inject: (_world, store, id) => {
+      const live = store.live(id);
+      const documentJson = Buffer.from(live.data?.documentJson ?? "");
+      documentJson[20]! ^= 4;
+      store.forge({ ...live, data: { embedding: null, versionVector: null, ...live.data, documentJson } });
+    },
+  },
+  {
+    what: "something that is no entry",
+    kind: "corrupt",
+    foundVersion: null,
+    inject: (_world, store, memoryId) =>
+      store.forge({
+        state: "malformed",
+        namespace: "default",
+        memoryId,
+        reason: "not an entry of ours",
+        raw: Buffer.from("?"),
+      }),
+  },
+  {
+    what: "a deleted memory is shown again",
+    kind: "resurrected",
+    expectedVersion: 3,
+    foundVersion: 2,
+    inject: async (world, store, id) => {
+      const live = store.live(id);
+      await world.sync.delete(id);
+      store.forge(live);
+    },
+    after: null,
+  },
+];
+
+async function expectEveryKind(world: World, store: OwnStore, drifts: readonly Drift[]): Promise<void> {
+  const contents = drifts.map((_, index) => world.memory(index, { content: `before ${index}` }));
+  await world.sync.syncBatch(contents);
+  const earlier = drifts.map((_, index) => store.live(`m${index}`));
+  await world.sync.syncBatch(drifts.map((_, index) => world.memory(index)));
+  await world.put(world.memory(1_000));
+  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  for (const [index, drift] of drifts.entries()) {
+    await drift.inject(world, store, `m${index}`, earlier[index] as LiveEntry);
+  }
+  // Orphans: whole, and malformed.
+  store.forge({ ...withContent(store.live("m1000"), "unknown to the ledger"), memoryId: "orphan" });
+  store.forge({
+    state: "malformed",
+    namespace: "default",
+    memoryId: "rubbish",
+    reason: "rubbish",
+    raw: Buffer.from("!"),
+  });
+
+  const expected = (scopes: readonly string[]) =>
+    [
+      ...drifts.flatMap(({ kind, scope = "full", expectedVersion = 2, foundVersion }, index) =>
+        scopes.includes(scope) ? [{ memoryId: `m${index}`, kind, expectedVersion, foundVersion }] : [],
+      ),
+      { memoryId: "orphan", kind: "orphan", expectedVersion: null, foundVersion: 1 },
+      { memoryId: "rubbish", kind: "orphan", expectedVersion: null, foundVersion: null },
+    ].map((finding) => ({ ...finding, namespace: "default", store: OWN, evidence: expect.stringMatching(/\S/) }));
+  const byId = <T extends { memoryId: string }>(list: readonly T[]) =>
+    list.toSorted((a, b) => (a.memoryId < b.memoryId ? -1 : 1));
+
+  const full = await world.sync.checkConsistency({ scope: "full" });
+  expect(byId(full.findings)).toEqual(byId(expected(["full"])));
+  const deep = await world.sync.checkConsistency({ scope: "deep" });
+  expect(byId(deep.findings)).toEqual(byId(expected(["full", "deep"])));
+  expect(deep.byMemory).toMatchObject({ m0: [OWN], orphan: [OWN] });
+  const metrics = parsePrometheusText(await world.sync.metrics.text());
+  expect(sampleValue(metrics, "mnemosync_consistency_errors_total", { store: OWN, kind: "orphan" })).toBe(4);
+
+  const repair = await world.sync.repairInconsistencies(deep, { strategy: "latest_wins" });
+  expect(repair, JSON.stringify(repair.details, null, 1)).toMatchObject({
+    repaired: drifts.length + 2,
+    failed: 0,
+    deferred: 0,
+  });
+  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  for (const [index, { after, what }] of drifts.entries()) {
+    const memory = await world.sync.get(`m${index}`);
+    const wanted = after === undefined ? { version: 2, content: world.memory(index).content } : after;
+    if (wanted === null) expect(memory, what).toBeNull();
+    else expect(memory, what).toMatchObject(wanted);
+  }
+  expect(await world.sync.get("orphan")).toMatchObject({ content: "unknown to the ledger", version: 1 });
+  expect(store.entry("rubbish")).toBeUndefined();
+  const kept = await world.sql<{ memory_id: string; kind: string; state: string }[]>`
+    select memory_id, kind, state from mnemosync.conflict_resolutions where store = ${OWN} order by memory_id`;
+  expect(kept.map(({ memory_id, kind, state }) => `${memory_id} ${kind} ${state}`)).toEqual(
+    byId(expected(["full", "deep"])).map(({ memoryId, kind }) => `${memoryId} ${kind} resolved`),
+  );
+  const repaired = parsePrometheusText(await world.sync.metrics.text());
+  const labels = { store: OWN, kind: "stale", outcome: "repaired" };
+  expect(sampleValue(repaired, "mnemosync_repairs_total", labels)).toBe(1);
+}
