@@ -12,7 +12,7 @@ export interface Invocation {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly json: boolean;
   readonly log: Log;
-  /** Fires on Ctrl-C. */
+  /** Fires on Ctrl-C and SIGTERM, and when standard output can no longer be written. */
   readonly signal: AbortSignal;
   readonly environment: NodeJS.ProcessEnv;
   /** Prints a line for people during the work: on standard error with `--json`, else on standard output. */
@@ -33,6 +33,12 @@ export interface CliCommand {
   /** Adds the command's own flags. */
   configure?(command: Command): void;
   run(invocation: Invocation): Promise<CommandResult>;
+  /**
+   * Runs until a signal ends it. So a signal is no interruption, and the exit code is the result's: a service manager
+   * counts 143 as a failure. It does not end when the reader of standard output does.
+   * @default false
+   */
+  readonly isService?: boolean;
 }
 
 /** A command as `--help` lists it. */

@@ -1,4 +1,6 @@
 import { MnemosyncError } from "../domain/errors.ts";
+import { printable } from "./output.ts";
+import { OutputError } from "./standard-output.ts";
 
 /** Exit codes for scripts. After a signal the code is 128 + the signal's number, as in shells. */
 export const EXIT = {
@@ -6,7 +8,7 @@ export const EXIT = {
   ok: 0,
   /** Done, with findings: drift, a rejected line, a failed repair, nothing found. */
   findings: 1,
-  /** Not done: wrong usage, wrong configuration, a store that does not answer. */
+  /** Not done: wrong usage, wrong configuration, a store that does not answer, a result that cannot be printed. */
   failed: 2,
 } as const;
 
@@ -24,16 +26,16 @@ export interface ErrorDocument {
 
 /** The code and the message of an error, for printing. An error without a stable code is `INTERNAL`. */
 export function describeError(error: unknown): { code: string; message: string } {
-  if (error instanceof MnemosyncError || error instanceof UsageError) {
+  if (error instanceof MnemosyncError || error instanceof UsageError || error instanceof OutputError) {
     return { code: error.code, message: error.message };
   }
   return { code: "INTERNAL", message: error instanceof Error ? error.message : String(error) };
 }
 
-/** One line for people. */
+/** One line for people. Messages may quote untrusted text, so control characters are escaped. */
 export function errorLine(error: unknown): string {
   const { code, message } = describeError(error);
-  return `error ${code}: ${message}`;
+  return `error ${code}: ${printable(message)}`;
 }
 
 /** Ctrl-C, or a service manager that asks the process to end. */

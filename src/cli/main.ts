@@ -5,10 +5,5 @@ import module from "node:module";
 (module as { enableCompileCache?: () => unknown }).enableCompileCache?.();
 const { runCommandLine } = await import("./program.ts");
 
-// The reader of the output closed the pipe (`mnemosync … | head`). The work continues to its end and cleans up.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
-
 // Sets the exit code instead of exiting, so that the output gets through a slow pipe.
 process.exitCode = await runCommandLine(process.argv.slice(2), process.env);

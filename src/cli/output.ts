@@ -18,16 +18,25 @@ export function duration(milliseconds: number): string {
 
 /** Characters that would move the cursor, recolour the terminal or reorder its text. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are searched for
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Untrusted text on one line of at most `width` characters, safe for a terminal. */
 export function printable(text: string, width = Number.POSITIVE_INFINITY): string {
   const oneLine = text
     .slice(0, width * 4)
     .replace(/\s+/g, " ")
-    .replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    .replace(UNPRINTABLE, escaped);
   const characters = Array.from(oneLine);
   return characters.length <= width ? oneLine : `${characters.slice(0, width - 1).join("")}…`;
+}
+
+/** Untrusted text of several lines, safe for a terminal. Only the line breaks stay as they are. */
+export function printableLines(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => (character === "\n" ? character : escaped(character)));
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** A text with every line indented. */
@@ -35,7 +44,10 @@ export function indented(text: string, by = 2): string {
   return text.replace(/^(?=.)/gm, " ".repeat(by));
 }
 
-/** A document for standard output: one line for a pipe, indented for a person. */
+/**
+ * A document for standard output: one line for a pipe, indented for a person. Control characters are escaped, also those
+ * that JSON permits: a terminal obeys U+009B as it does ESC.
+ */
 export function jsonText(document: unknown, forPerson: boolean): string {
-  return JSON.stringify(document, null, forPerson ? 2 : 0);
+  return printableLines(JSON.stringify(document, null, forPerson ? 2 : 0));
 }

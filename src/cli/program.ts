@@ -1,58 +1,83 @@
 import { Command, CommanderError, Option } from "commander";
-import { optionLeaves } from "../config/parse.ts";
-import { nearestName } from "../domain/nearest-name.ts";
 import { createLog } from "../runtime/log.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMAND_GROUPS, COMMANDS } from "./commands.ts";
-import { describeError, type ErrorDocument, EXIT, errorLine, UsageError, watchInterruption } from "./exit.ts";
+import { describeError, type ErrorDocument, EXIT, errorLine, type Interruption, watchInterruption } from "./exit.ts";
 import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
-import { jsonText } from "./output.ts";
+import { jsonText, printableLines } from "./output.ts";
+import { READER_GONE_EXIT_CODE, type StandardOutput, watchStandardOutput } from "./standard-output.ts";
+import { usageErrorOf } from "./usage.ts";
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+/** What a command line called, once it is known. */
+interface Called {
+  command?: CliCommand;
+  parsed?: Command;
+}
 
 /**
  * Runs one command line (without `node` and the program's name) and prints its result. Never rejects.
  * @returns the exit code.
  */
 export async function runCommandLine(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  const output = watchStandardOutput();
   const interruption = watchInterruption(sayToPerson);
   // Needed before the line is parsed, because parsing may fail.
   const json = args.includes("--json");
   const verbose = /--log-level[= ]debug/.test(args.join(" "));
+  const called: Called = {};
+  let exitCode: number;
   try {
     let result: CommandResult | null = null;
-    const program = buildProgram(async (command, parsed, own) => {
+    const program = buildProgram(called, async (command, parsed) => {
       const flags = parsed.optsWithGlobals();
       const invocation: Invocation = {
         settings: await gatherSettings(flags, environment),
-        args: own,
+        args: parsed.args,
         flags,
         json,
         log: createLog(flags.logLevel),
-        signal: interruption.signal,
+        signal: command.isService ? interruption.signal : AbortSignal.any([interruption.signal, output.signal]),
         environment,
-        say: json ? sayToPerson : (line) => print(line),
+        say: json ? sayToPerson : print,
       };
       result = await command.run(invocation);
     });
     await program.parseAsync(withHelpFlag(args), { from: "user" });
-    if (result === null) return EXIT.ok;
-    const { exitCode, json: document, text } = result as CommandResult;
-    const isDocument = json && document !== undefined;
-    const output = isDocument ? jsonText(document, process.stdout.isTTY) : text;
-    if (output !== "") print(output);
-    return interruption.exitCode() ?? exitCode;
+    exitCode = result === null ? EXIT.ok : printResult(result, json);
+    if (!called.command?.isService) exitCode = interruption.exitCode() ?? exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help and --version have printed everything.
-    report(usageErrorOf(error), { json, verbose, interrupted: interruption.signal });
-    return interruption.exitCode() ?? EXIT.failed;
+    const isHelp = error instanceof CommanderError && error.exitCode === 0; // --help and --version have printed everything.
+    exitCode = interruption.exitCode() ?? (isHelp ? EXIT.ok : EXIT.failed);
+    // After a failed write, that is the reason of every failure.
+    if (!isHelp && !output.signal.aborted) report(usageErrorOf(error, called.parsed), { json, verbose, interruption });
   } finally {
     interruption.stop();
   }
+  const codeOfLostOutput = await reportLostOutput(output);
+  if (codeOfLostOutput === null || called.command?.isService) return exitCode;
+  return interruption.exitCode() ?? codeOfLostOutput;
 }
 
-function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly string[]) => Promise<void>): Command {
+/** @returns null when standard output took everything. */
+async function reportLostOutput(output: StandardOutput): Promise<number | null> {
+  const failure = await output.settled();
+  if (failure === null) return null;
+  if (failure === "reader-gone") return READER_GONE_EXIT_CODE;
+  sayToPerson(errorLine(failure));
+  return EXIT.failed;
+}
+
+function printResult({ exitCode, json: document, text }: CommandResult, json: boolean): number {
+  const isDocument = json && document !== undefined;
+  const output = isDocument ? jsonText(document, process.stdout.isTTY) : text;
+  if (output !== "") print(output);
+  return exitCode;
+}
+
+function buildProgram(called: Called, run: (command: CliCommand, parsed: Command) => Promise<void>): Command {
   const program = new Command("mnemosync");
   program
     .version(packageVersion(), "--version", "print the version")
@@ -63,8 +88,7 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
     )
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-    .configureHelp({ showGlobalOptions: true })
-    .showSuggestionAfterError();
+    .configureHelp({ showGlobalOptions: true });
   program.option("--json", "print one JSON document on standard output, and nothing else there");
   program.option("--config <file>", "read settings from a YAML or JSON file with the library's option names");
   program.addOption(
@@ -83,8 +107,10 @@ function buildProgram(run: (command: CliCommand, parsed: Command, args: readonly
   // Runs before the command's own flags are parsed, and before its --help shows them.
   program.hook("preSubcommand", async (_program, parsed) => {
     const command = await COMMANDS.find(({ name }) => name === parsed.name())?.load();
-    command?.configure?.(parsed);
-    if (command !== undefined) parsed.action(() => run(command, parsed, parsed.args));
+    if (command === undefined) return;
+    Object.assign(called, { command, parsed });
+    command.configure?.(parsed);
+    parsed.action(() => run(command, parsed));
   });
   return program;
 }
@@ -94,37 +120,21 @@ function withHelpFlag(args: readonly string[]): readonly string[] {
   return args[0] === "help" ? [...args.slice(1), "--help"] : args;
 }
 
-function usageErrorOf(error: unknown): unknown {
-  if (!(error instanceof CommanderError)) return error;
-  if (error.code === "commander.help") return new UsageError("no command given: see mnemosync --help");
-  const message = error.message
-    .replace(/^error: /, "")
-    .replace(/\s+/g, " ")
-    .replace(/\.$/, "");
-  // Settings are hidden from the short help, and so commander does not suggest them.
-  const unknown = error.code === "commander.unknownOption" ? /'(--[^']+)'/.exec(message)?.[1] : undefined;
-  if (unknown !== undefined && !message.includes("Did you mean")) {
-    const flags = optionLeaves().map(({ flag }) => flag);
-    return new UsageError(`${message}; did you mean ${nearestName(unknown, flags)}? See mnemosync --help`);
-  }
-  return new UsageError(`${message}; see mnemosync --help`);
-}
-
-function report(error: unknown, how: { json: boolean; verbose: boolean; interrupted: AbortSignal }): void {
+function report(error: unknown, how: { json: boolean; verbose: boolean; interruption: Interruption }): void {
   // After a signal, every failure has the signal as its reason.
-  const reason = how.interrupted.aborted ? (how.interrupted.reason as Error) : error;
-  const document: ErrorDocument = {
-    error: how.interrupted.aborted ? { code: "ABORTED", message: (reason as Error).message } : describeError(error),
-  };
+  const { aborted, reason } = how.interruption.signal;
+  const { code, message } = aborted ? { code: "ABORTED", message: (reason as Error).message } : describeError(error);
+  const document: ErrorDocument = { error: { code, message } };
   if (how.json) print(jsonText(document, process.stdout.isTTY));
-  else sayToPerson(how.interrupted.aborted ? `error ABORTED: ${(reason as Error).message}` : errorLine(error));
+  else sayToPerson(aborted ? `error ${code}: ${message}` : errorLine(error));
   if (how.verbose && error instanceof Error) sayToPerson(error.stack ?? error.message);
 }
 
+/** Prints to standard output. Lines may quote untrusted text, so control characters are escaped here at the latest. */
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printableLines(text)}\n`);
 }
 
-function sayToPerson(line: string): void {
-  process.stderr.write(`${line}\n`);
+function sayToPerson(text: string): void {
+  process.stderr.write(`${printableLines(text)}\n`);
 }

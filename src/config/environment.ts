@@ -5,7 +5,7 @@ import { optionLeaves } from "./parse.ts";
 /** Names the settings file, as `--config` does. */
 export const CONFIG_VARIABLE = "MNEMOSYNC_CONFIG";
 
-/** Of the program rather than of the library: see `src/dev/servers/`. */
+/** Of the program rather than of the library: see `src/dev/`. */
 const OTHER_VARIABLES = [CONFIG_VARIABLE, "MNEMOSYNC_CONTAINERS", "MNEMOSYNC_REDIS_SERVER"] as const;
 
 const PREFIX = "MNEMOSYNC_";
@@ -16,13 +16,15 @@ const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
 
 /**
  * Makes sure that every variable of ours is one that is read: a misspelt one would be ignored.
- * @throws {ConfigurationError} with the name that was probably meant.
+ * @throws {ConfigurationError} with the nearest known name, if one is near.
  */
 export function checkEnvironment(environment: NodeJS.ProcessEnv): void {
   const known: string[] = [...optionLeaves().map((leaf) => leaf.environmentName), ...OTHER_VARIABLES];
   for (const [name, value = ""] of Object.entries(environment)) {
     if (!name.startsWith(PREFIX) || known.includes(name)) continue;
     if (SERVICE_LINK.test(name) || SERVICE_ADDRESS.test(value)) continue;
-    throw new ConfigurationError(`unknown environment variable ${name}; did you mean ${nearestName(name, known)}?`);
+    const nearest = nearestName(name, known);
+    const hint = nearest === null ? "mnemosync config lists the settings" : `did you mean ${nearest}?`;
+    throw new ConfigurationError(`unknown environment variable ${name}; ${hint}`);
   }
 }

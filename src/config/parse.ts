@@ -41,7 +41,8 @@ export function parseOptions(input: unknown): EffectiveOptions {
       name,
       optionLeaves().map((leaf) => leaf.path.join(".")),
     );
-    throw new ConfigurationError(`unknown option ${name}; did you mean ${nearest}?`, { cause: parsed.error });
+    const hint = nearest === null ? "mnemosync config lists the options" : `did you mean ${nearest}?`;
+    throw new ConfigurationError(`unknown option ${name}; ${hint}`, { cause: parsed.error });
   }
   // An entry of a list has a path of its own below the option's.
   const leaf = optionLeaves().find((candidate) => candidate.path.every((part, index) => part === path[index]));

@@ -61,13 +61,14 @@ export class StrategyRegistry {
     this.#strategies.set(name, strategy);
   }
 
-  /** @throws {ConfigurationError} No strategy has that name: the message has the nearest name, and all names. */
+  /** @throws {ConfigurationError} No strategy has that name: the message has all names, and the nearest one if it is near. */
   get(name: string): ConflictStrategy {
     const strategy = this.#strategies.get(name);
     if (strategy !== undefined) return strategy;
     const names = this.names();
-    const nearest = name.length > NAME_LENGTH_MAX ? "" : `did you mean ${nearestName(name, names)}? `;
-    throw new ConfigurationError(`unknown conflict strategy ${quoted(name)}; ${nearest}There are ${names.join(", ")}`);
+    const nearest = name.length > NAME_LENGTH_MAX ? null : nearestName(name, names);
+    const hint = nearest === null ? "there are" : `did you mean ${nearest}? There are`;
+    throw new ConfigurationError(`unknown conflict strategy ${quoted(name)}; ${hint} ${names.join(", ")}`);
   }
 
   /** In alphabetic order. */

@@ -1,10 +1,29 @@
-/** The one of `names` that `name` was most likely meant to be, for "did you mean"; empty where there are none. */
-export function nearestName(name: string, names: readonly string[]): string {
-  const scored = names.map((candidate) => ({
-    candidate,
-    distance: editDistance(name.toLowerCase(), candidate.toLowerCase()),
-  }));
-  return scored.sort((a, b) => a.distance - b.distance)[0]?.candidate ?? "";
+/** Shorter names than this are no hint as the beginning of another name. */
+const PREFIX_LENGTH_MIN = 4;
+
+/**
+ * The one of `names` that `name` was most likely meant to be, for "did you mean"; null where none is near enough. Near
+ * means: at most a third of its characters differ (beside what all names begin with), or one begins with the other.
+ */
+export function nearestName(name: string, names: readonly string[]): string | null {
+  const [first, ...others] = names;
+  if (first === undefined) return null;
+  const shared = [name, ...others].reduce(sharedPrefix, first).length;
+  const wanted = name.slice(shared).toLowerCase();
+  const scored = names.map((candidate) => {
+    const rest = candidate.slice(shared).toLowerCase();
+    const distance = editDistance(wanted, rest);
+    const isHint = Math.min(wanted.length, rest.length) >= PREFIX_LENGTH_MIN;
+    const begins = isHint && (wanted.startsWith(rest) || rest.startsWith(wanted));
+    return { candidate, distance, isNear: begins || distance * 3 <= Math.max(wanted.length, rest.length) };
+  });
+  return scored.filter(({ isNear }) => isNear).sort((a, b) => a.distance - b.distance)[0]?.candidate ?? null;
+}
+
+function sharedPrefix(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return a.slice(0, length);
 }
 
 /** Levenshtein distance: fewest insertions, deletions and replacements of a character. */

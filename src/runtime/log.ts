@@ -20,14 +20,20 @@ function ignore(): void {
   // On purpose.
 }
 
+/** Bytes of events that wait while standard error takes none, e.g. on a full disk. Later events are dropped. */
+const WAITING_BYTES_MAX = 1_048_576;
+
 /** JSON lines on standard error, so that standard output stays free for results. */
 export function createLog(level: LevelWithSilent): Log {
+  const destination = pino.destination({ fd: 2, sync: true, maxLength: WAITING_BYTES_MAX });
+  // A full disk under standard error must not end the work: pino throws on everything but a closed pipe.
+  destination.on("error", () => undefined);
   return pino(
     {
       name: "mnemosync",
       level,
       formatters: { log: (fields) => redactedFields(fields) as Record<string, unknown> },
     },
-    pino.destination({ fd: 2, sync: true }),
+    destination,
   );
 }

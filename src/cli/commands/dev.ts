@@ -5,6 +5,7 @@ import { connectOptions } from "../options.ts";
 import { serve } from "./serve.ts";
 
 export const devCommand: CliCommand = {
+  isService: true,
   async run(invocation) {
     const { settings, environment, say } = invocation;
     const given = (name: string): string | undefined =>

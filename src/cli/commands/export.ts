@@ -58,10 +58,8 @@ export const exportCommand: CliCommand = {
 
 /** Writes to standard output at the pace of its reader. */
 async function write(text: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted(); // Also after a failed write: the rest of the export would be lost.
   if (process.stdout.write(text)) return;
-  // A pipe without a reader never drains.
-  if (process.stdout.destroyed)
-    throw new UsageError("the reader of standard output is gone: the export is not complete");
   await Promise.race([once(process.stdout, "drain", { signal }), once(process.stdout, "close", { signal })]);
 }
 

@@ -8,6 +8,7 @@ import { EXIT } from "../exit.ts";
 import { connectOptions } from "../options.ts";
 
 export const serveCommand: CliCommand = {
+  isService: true,
   async run(invocation) {
     return await serve(invocation, connectOptions(invocation.settings));
   },

@@ -106,8 +106,10 @@ export class Checker {
     } finally {
       await walk.end();
     }
-    await run.finish(null, comparer.checked, signal);
-    return buildReport(scope, context, run, comparer, differing?.total ?? run.checkedBefore + comparer.checked);
+    // The record and the report have the same figure: memories compared by digest count too.
+    const total = differing?.total ?? run.checkedBefore + comparer.checked;
+    await run.finish(null, total - run.checkedBefore, signal);
+    return buildReport(scope, context, run, comparer, total);
   }
 
   /** Buckets in which the digest of any projection differs from the ledger's, and how many memories were compared so. */

@@ -13,7 +13,7 @@ export interface CheckStatus {
   /** Null while it runs, or when it was interrupted. */
   readonly finishedAt: string | null;
   readonly lastCleanAt: string | null;
-  /** Memories compared one by one, so far or in all. */
+  /** Memories that an ended check compared, by digest or one by one, as its report says; of a running check: one by one so far. */
   readonly checked: number;
   readonly findings: number;
   /** The share that is done, 0 to 1; null for `quick`, whose end is not known beforehand. */
