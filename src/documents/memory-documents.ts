@@ -98,6 +98,7 @@ export const outcomeSchema = z
       .record(storeId, z.enum(["applied", "pending", "unchanged", "not_applicable", "failed"]))
       .describe("By store id, postgres among them: how far the store is with that version"),
     transactionId: z.string().nullable().describe("Null: nothing was written"),
+    reasons: z.record(storeId, z.string()).optional().describe("Why a store reads pending; absent where none does"),
     error: errorFields.optional(),
   })
   .meta({ id: "Outcome" });
@@ -105,8 +106,11 @@ export const outcomeSchema = z
 export const outcomesSchema = z.strictObject({ outcomes: z.array(outcomeSchema) }).meta({ id: "Outcomes" });
 
 export function outcomeDocument(outcome: SyncOutcome): z.output<typeof outcomeSchema> {
-  const { namespace, memoryId, status, version, checksum, stores, transactionId, error } = outcome;
-  const told = { namespace, memoryId, status, version, checksum, stores, transactionId };
+  const { namespace, memoryId, status, version, checksum, stores, transactionId, reasons, error } = outcome;
+  const told = {
+    ...{ namespace, memoryId, status, version, checksum, stores, transactionId },
+    ...(reasons !== undefined && { reasons: { ...reasons } }),
+  };
   return error === undefined ? told : { ...told, error: { code: error.code, message: error.message } };
 }
 

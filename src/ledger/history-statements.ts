@@ -2,6 +2,7 @@ import { embeddingFromBytes } from "../domain/checksum.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
 /** One version of a memory, current or replaced. */
 export interface HistoricVersion extends MemoryKey {
@@ -14,6 +15,46 @@ export interface HistoricVersion extends MemoryKey {
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
   readonly transactionId: string;
+}
+
+/** What the ledger says of one version that it gave out: enough to prove a store's copy. */
+export interface CommittedVersion {
+  readonly version: number;
+  /** Null for a deletion. */
+  readonly checksum: string | null;
+  readonly hasEmbedding: boolean;
+}
+
+/**
+ * Looks up given versions in the current rows and in the history.
+ * @returns in order; null for a version that the ledger never gave out, or whose history is no longer kept.
+ */
+export async function readCommitted(
+  sql: Sql,
+  versions: readonly (MemoryKey & { readonly version: number })[],
+): Promise<(CommittedVersion | null)[]> {
+  const [namespaces, memoryIds] = keyLiterals(versions);
+  // Row by row (`offset 0`): a few keys must not make the planner read a table as a whole.
+  const rows = await sql<{ place: number; version: number; checksum: string | null; has_embedding: boolean }[]>`
+    select k.place::int as place, c.version::float8 as version, c.checksum, c.has_embedding
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[],
+                ${arrayLiteral(versions.map(({ version }) => version))}::text::bigint[])
+         with ordinality as k (namespace, memory_id, version, place)
+    cross join lateral (
+      select v.version, v.checksum, v.has_embedding and v.checksum is not null as has_embedding
+      from mnemosync.memory_versions v
+      where v.namespace = k.namespace and v.memory_id = k.memory_id and v.version = k.version
+      union all
+      select h.version, h.checksum, h.embedding is not null
+      from mnemosync.memory_history h
+      where h.namespace = k.namespace and h.memory_id = k.memory_id and h.version = k.version
+      offset 0
+    ) c`;
+  const found = new Array<CommittedVersion | null>(versions.length).fill(null);
+  for (const { place, version, checksum, has_embedding: hasEmbedding } of rows) {
+    found[place - 1] = { version, checksum, hasEmbedding };
+  }
+  return found;
 }
 
 /** Versions of a memory, newest first; none when the ledger does not know it. */

@@ -97,6 +97,14 @@ export class Ledger implements ChangeSource {
     return await this.#connection(signal, ({ sql }) => history.readHistory(sql, key, limit));
   }
 
+  /** What the ledger says of given versions, in order; null for one that it never gave out, or keeps no more. */
+  async readCommitted(
+    versions: readonly (MemoryKey & { readonly version: number })[],
+    signal: AbortSignal,
+  ): Promise<(history.CommittedVersion | null)[]> {
+    return await this.#connection(signal, ({ sql }) => history.readCommitted(sql, versions));
+  }
+
   /** The memories that a transaction wrote, each with the version it gave them; null for an unknown transaction. */
   async readTransaction(
     transactionId: string,

@@ -7,6 +7,7 @@ import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 import type { StoredEntry } from "../stores/projection.ts";
 import type { VectorHit, VectorIndex } from "../stores/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
+import { type DisprovedEntries, provenVersion } from "./disproved-entries.ts";
 import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
 import type { VersionFloors } from "./version-floors.ts";
 
@@ -30,6 +31,7 @@ export interface ReaderParts {
   readonly cache: StoreGate | null;
   readonly vectorIndex: StoreGate<VectorIndex> | null;
   readonly floors: VersionFloors;
+  readonly disproved: DisprovedEntries;
   readonly log: Log;
   /** Milliseconds that the cache is given before the ledger is asked. */
   readonly cacheTimeoutMs: number;
@@ -137,7 +139,8 @@ export class Reader {
 
   /** The index may be behind the memory for a moment: its score is that of the vector that the memory has now. */
   #scoreNow(query: Float32Array, hit: VectorHit, memory: Memory): number | null {
-    if (memory.version === hit.version) return hit.score;
+    // The checksum too: after the ledger lost transactions, an index may hold another content under the same version.
+    if (memory.version === hit.version && memory.checksum === hit.checksum) return hit.score;
     if (memory.embedding === null) return null;
     return this.#parts.vectorIndex?.target.score?.(query, memory.embedding) ?? hit.score;
   }
@@ -169,6 +172,7 @@ export class Reader {
     return keys.map((key, index) => {
       const change = changes.get(keyText(key));
       this.#parts.floors.settle(key, change?.version ?? 0, floors[index] ?? 0);
+      this.#parts.disproved.update(key, change === undefined ? null : provenVersion(change));
       return change?.kind === "put" ? ledgerMemory(change) : null;
     });
   }
@@ -192,6 +196,7 @@ export class Reader {
   /** The memory of a cached entry; null for a tombstone, undefined when the ledger must be asked. */
   #accept(entry: StoredEntry): Memory | null | undefined {
     if (entry.state === "malformed" || entry.version < this.#parts.floors.of(entry)) return undefined;
+    if (!this.#parts.disproved.allows(entry)) return undefined;
     if (entry.state === "tombstone") return null;
     const memory = cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID);
     if (memory === undefined) {

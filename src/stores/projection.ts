@@ -99,6 +99,9 @@ export interface Projection {
    * Makes committed changes visible, each unless the store holds that version or a newer one: calling it twice is safe,
    * the second call writes nothing and answers `stale`. With the token of a prepared batch it uses what was held for
    * it; a token that the store does not know (it restarted since) is no obstacle.
+   *
+   * A `stale` answer is believed only after a `read` of the same key: it must show the version that the store holds, no
+   * older than the change, with its checksum or as a tombstone. The caller compares that with the ledger.
    * @returns one answer per change, in order.
    */
   publish(changes: readonly MemoryChange[], signal: AbortSignal, token?: string): Promise<("applied" | "stale")[]>;

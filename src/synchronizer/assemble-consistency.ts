@@ -8,7 +8,10 @@ import { ConsistencyWatch } from "../consistency/loop/watch.ts";
 import { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
 import type { RepairerParts, RepairReport } from "../consistency/repair/repair-options.ts";
 import { Repairer } from "../consistency/repair/repairer.ts";
+import { settleUnproven } from "../consistency/repair/settle-unproven.ts";
+import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { CheckLedger, type CheckRecords } from "../ledger/check-ledger.ts";
@@ -17,6 +20,7 @@ import type { Log } from "../runtime/log.ts";
 import { Loop } from "../runtime/loop.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
+import type { SettleUnproven } from "../write/backlog.ts";
 import type { ConsistencyMetrics } from "./metrics.ts";
 
 /** What checks and repairs are made of. */
@@ -25,6 +29,8 @@ export interface ConsistencyParts {
   readonly strategies: StrategyRegistry;
   readonly checker: Checker;
   readonly repairer: Repairer;
+  /** For the backlog: memories of which a store holds something that the ledger never gave out. */
+  readonly settleUnproven: SettleUnproven;
   /** Keeps long reading from getting in the way. Its owner ends it. */
   readonly pace: () => Pace;
   readonly conflicts: PendingConflicts;
@@ -90,6 +96,21 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     leaseMs: options.checkerLeaseMs,
     log,
   });
+  const settle = (store: StoreId, keys: readonly MemoryKey[], signal: AbortSignal) =>
+    settleUnproven(
+      {
+        ledger,
+        records,
+        projections,
+        repairer,
+        strategy: options.repairStrategy,
+        repairKinds: options.repairKinds,
+        now,
+      },
+      store,
+      keys,
+      signal,
+    );
   const pace = (): Pace => createPace(options.checkMemoriesPerSecondMax, postgres);
   const watch = new ConsistencyWatch({
     ledger,
@@ -119,6 +140,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     strategies,
     checker,
     repairer,
+    settleUnproven: settle,
     pace,
     conflicts: new PendingConflicts(repairerParts),
     leadership,

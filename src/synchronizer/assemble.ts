@@ -14,6 +14,7 @@ import type { Jobs } from "../jobs/jobs.ts";
 import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
 import { PortableLedger } from "../ledger/portable-ledger.ts";
 import { storeVersionTemplates } from "../ledger/store-versions.ts";
+import { DisprovedEntries, provenVersion } from "../read/disproved-entries.ts";
 import { History } from "../read/history.ts";
 import { Reader } from "../read/reader.ts";
 import { VersionFloors } from "../read/version-floors.ts";
@@ -121,6 +122,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   } = options;
   const metrics = new Metrics(stores.ids);
   const floors = new VersionFloors();
+  const disproved = new DisprovedEntries();
   const feedSignal = new FeedSignal(postgres, log);
   const followers = projections.filter((projection) => projection.catchUp !== undefined);
   const followLoop =
@@ -144,6 +146,9 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     retryDelayMs,
     onStoreDown,
     onStep,
+    onUnproven: (store, change) => {
+      if (store === stores.cache?.id) disproved.add(change, provenVersion(change));
+    },
     onCommitted: (key, version) => {
       floors.raise(key, version);
       feedSignal.touch();
@@ -161,15 +166,6 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     concurrency: options.writeConcurrency,
     waitingMax: options.writeWaitingMax,
   });
-  const backlog = new Backlog({
-    ledger,
-    gates,
-    log,
-    workerId: `${ledger.nodeId}/${process.pid}/${newUlid()}`,
-    publishDeadlineMs: options.publishDeadlineMs,
-    publishTimeoutMs,
-    attemptsMax: options.queueAttemptsMax,
-  });
   const consistency = assembleConsistency({
     options,
     postgres,
@@ -181,6 +177,16 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
     write: (intent, signal) => batcher.write(intent, true, signal),
     metrics,
     log,
+  });
+  const backlog = new Backlog({
+    ledger,
+    gates,
+    log,
+    workerId: `${ledger.nodeId}/${process.pid}/${newUlid()}`,
+    publishDeadlineMs: options.publishDeadlineMs,
+    publishTimeoutMs,
+    attemptsMax: options.queueAttemptsMax,
+    settleUnproven: consistency.settleUnproven,
   });
   const { jobs, runner: jobRunner } = createJobs({
     postgres,
@@ -236,6 +242,7 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
       cache: gateOf(stores.cache),
       vectorIndex: gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null,
       floors,
+      disproved,
       log,
       cacheTimeoutMs: options.cacheTimeoutMs,
       now,

@@ -96,6 +96,18 @@ export const PUBLISH: CaseGroup = {
       assertAll(await projection.publish(changes, soon()), "stale", 2_500);
     },
 
+    "answers stale only where a read shows the version that it holds, with its checksum or as a deletion": async (
+      store,
+    ) => {
+      const [live, other] = [store.put("live", 5), store.put("same", 2, { content: "another content" })];
+      await store.publish(live, other, tombstone("gone", 5));
+      const changes = [store.put("live", 4), tombstone("live", 5), store.put("same", 2), store.put("gone", 5)];
+      assertAll(await store.publish(...changes), "stale", changes.length);
+      assertMatches(await store.read("live"), { state: "live", version: 5, checksum: live.checksum });
+      assertMatches(await store.read("same"), { state: "live", version: 2, checksum: other.checksum });
+      assertMatches(await store.read("gone"), { state: "tombstone", version: 5 });
+    },
+
     "of nothing is nothing": async (store) => {
       assert.deepEqual(await store.publish(), []);
       assert.deepEqual(await store.projection.read([], { data: true }, soon()), []);

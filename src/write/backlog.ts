@@ -1,6 +1,7 @@
 import { MnemosyncError } from "../domain/errors.ts";
-import { keyText } from "../domain/keys.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { QueuedMemory, QueueEntry, QueueName } from "../ledger/queue-statements.ts";
 import { backoffMs } from "../runtime/backoff.ts";
@@ -8,6 +9,7 @@ import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
 import { identityOf } from "../stores/traits.ts";
+import { judgeStale } from "./stale.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface BacklogParts {
@@ -22,9 +24,21 @@ export interface BacklogParts {
   readonly publishTimeoutMs: number;
   /** Attempts at one memory, after which it is given up as a dead letter. Times when the store was away don't count. */
   readonly attemptsMax: number;
+  /**
+   * Settles memories of which a store holds something that the ledger never gave out: publishing them again cannot help,
+   * and overwriting unseen would destroy evidence. Absent: they are tried again, and become dead letters.
+   */
+  readonly settleUnproven?: SettleUnproven;
   /** 0 … 1. @default Math.random */
   readonly random?: () => number;
 }
+
+/** @returns why a memory is not settled, by key text; those that are settled, or await a person's decision, are not in it. */
+export type SettleUnproven = (
+  store: StoreId,
+  keys: readonly MemoryKey[],
+  signal: AbortSignal,
+) => Promise<ReadonlyMap<string, string>>;
 
 /** What one pass did. */
 export interface BacklogPass {
@@ -159,9 +173,14 @@ export class Backlog {
   ): Promise<number> {
     const { ledger, log, publishTimeoutMs } = this.#parts;
     const known = memories.flatMap((memory) => changes.get(keyText(memory)) ?? []);
+    let unproven: ReadonlyMap<string, string> = new Map();
     try {
       if (known.length > 0) {
-        await withDeadline(publishTimeoutMs, signal, (deadline) => gate.target.publish(known, deadline));
+        unproven = await withDeadline(publishTimeoutMs, signal, async (deadline) => {
+          const answers = await gate.target.publish(known, deadline);
+          const stale = known.filter((_, index) => answers[index] === "stale");
+          return await judgeStale(ledger, gate.target, stale, deadline);
+        });
       }
       gate.succeeded();
     } catch (error) {
@@ -183,8 +202,36 @@ export class Backlog {
       await this.#giveBack(queue, memories, reason, signal);
       return 0;
     }
-    await ledger.settle(queue, memories, signal);
-    return memories.length;
+    const open = unproven.size === 0 ? unproven : await this.#settleUnproven(gate, memories, unproven, signal);
+    const settled = memories.filter((memory) => !open.has(keyText(memory)));
+    await ledger.settle(queue, settled, signal);
+    for (const memory of memories) {
+      const reason = open.get(keyText(memory));
+      if (reason !== undefined) await this.#giveBack(queue, [memory], reason, signal);
+    }
+    return settled.length;
+  }
+
+  /** @returns why a memory stays in the queue, by key text. */
+  async #settleUnproven(
+    gate: StoreGate,
+    memories: readonly QueuedMemory[],
+    unproven: ReadonlyMap<string, string>,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, string>> {
+    const { settleUnproven, log } = this.#parts;
+    const store = gate.target.id;
+    const [reason] = unproven.values();
+    log.warn({ store, memories: unproven.size, reason }, "backlog.stale_unproven");
+    if (settleUnproven === undefined) return unproven;
+    const keys = memories.filter((memory) => unproven.has(keyText(memory)));
+    try {
+      return await settleUnproven(store, keys, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.warn({ store, error: (error as Error).message }, "backlog.settle_failed");
+      return unproven;
+    }
   }
 
   async #giveBack(

@@ -28,5 +28,7 @@ export interface SyncOutcome extends MemoryKey {
   readonly stores: Readonly<Record<StoreId, StoreOutcome>>;
   /** ULID of the transaction that wrote it; null when nothing was written. */
   readonly transactionId: string | null;
+  /** Why a store reads `pending`, by store id; absent where none does. */
+  readonly reasons?: Readonly<Record<StoreId, string>>;
   readonly error?: MnemosyncError;
 }

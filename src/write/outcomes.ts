@@ -7,7 +7,7 @@ import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
 import type { DecisionSummary } from "./commit.ts";
 import type { StoreOutcome, SyncOutcome } from "./outcome.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
-import type { StorePublish } from "./publish.ts";
+import { NOT_RUN_HERE, pendingReason, type StorePublish } from "./publish.ts";
 
 /** A store that outcomes tell of. */
 interface ReportedStore {
@@ -60,16 +60,22 @@ export class Outcomes {
       return { namespace, memoryId, version, checksum, status: "unchanged", stores, transactionId: null };
     }
     const { version, checksum } = decision.write;
+    const reasons: Record<StoreId, string> = {};
     const stores = this.#record("applied", ({ id, traits }) => {
       const answer = published.find(({ store }) => store === id);
       if (answer === undefined || !keepsMemory(traits, decision.vectors)) return "not_applicable";
-      if (answer.failure !== null) return "pending";
-      return answer.overtaken.has(keyText(intent.key)) ? "failed" : "applied";
+      const reason = pendingReason(answer, intent.key);
+      if (reason === null) return "applied";
+      reasons[id] = reason;
+      return "pending";
     });
     for (const { id, documents } of unattached) {
-      stores[id] = documents || decision.vectors ? "pending" : "not_applicable";
+      const isKept = documents || decision.vectors;
+      stores[id] = isKept ? "pending" : "not_applicable";
+      if (isKept) reasons[id] = NOT_RUN_HERE;
     }
-    return { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
+    const outcome = { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
+    return Object.keys(reasons).length === 0 ? outcome : { ...outcome, reasons };
   }
 
   /** The first answer under an idempotency key, said again, with how far the stores are by now. */

@@ -5,6 +5,8 @@ import type { StoreId, StoreIdentity } from "../domain/store-id.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+import { identityOf } from "../stores/traits.ts";
+import { judgeStale } from "./stale.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface PublishParts {
@@ -12,15 +14,51 @@ export interface PublishParts {
   readonly log: Log;
   /** Milliseconds that a projection may take to publish a chunk. */
   readonly publishTimeoutMs: number;
+  /** Told of each change that a store did not take, since it holds something that the ledger never gave out. */
+  readonly onUnproven?: ((store: StoreId, change: MemoryChange) => void) | undefined;
 }
 
 /** How one projection stands after a publish. */
 export interface StorePublish {
   readonly store: StoreId;
-  /** Why the store does not have the changes; null when it does. */
+  /** Why the store has none of the changes; null when it answered. */
   readonly failure: MnemosyncError | null;
-  /** Memories (key texts) for which the store holds something that the ledger never gave out. */
-  readonly overtaken: ReadonlySet<string>;
+  /** Memories (key texts) of which the store holds something that the ledger never gave out, each with the reason. */
+  readonly unproven: ReadonlyMap<string, string>;
+}
+
+/** A store's changes that the backlog has to publish, with one reason. */
+export interface PendingWork {
+  readonly store: StoreIdentity;
+  readonly keys: readonly MemoryKey[];
+  readonly reason: string;
+}
+
+/** Why a memory is queued for a store of the deployment that this node lacks. */
+export const NOT_RUN_HERE = "the node that wrote it does not run this store";
+
+const NOTHING_UNPROVEN: ReadonlyMap<string, string> = new Map();
+
+/** A store that was left out of a publish, since its gate is closed to writes. */
+export function leftOut(gate: StoreGate): StorePublish {
+  return { store: gate.target.id, failure: gate.refusal(), unproven: NOTHING_UNPROVEN };
+}
+
+/** Why a store does not have a change after a publish; null when it has it. */
+export function pendingReason({ failure, unproven }: StorePublish, key: MemoryKey): string | null {
+  return failure === null ? (unproven.get(keyText(key)) ?? null) : failure.message;
+}
+
+/** What a publish left undone, for the queue: one entry per reason. */
+export function pendingWork(gate: StoreGate, changes: readonly MemoryChange[], publish: StorePublish): PendingWork[] {
+  const byReason = new Map<string, MemoryKey[]>();
+  for (const { namespace, memoryId } of changes) {
+    const key = { namespace, memoryId };
+    const reason = pendingReason(publish, key);
+    if (reason !== null) byReason.set(reason, [...(byReason.get(reason) ?? []), key]);
+  }
+  const store = identityOf(gate.target);
+  return [...byReason].map(([reason, keys]) => ({ store, keys, reason }));
 }
 
 /**
@@ -34,14 +72,22 @@ export async function publishTo(
   token?: string,
 ): Promise<StorePublish> {
   const store = gate.target.id;
-  if (changes.length === 0) return { store, failure: null, overtaken: new Set() };
+  if (changes.length === 0) return { store, failure: null, unproven: NOTHING_UNPROVEN };
   try {
     return await withSharedDeadline(parts.publishTimeoutMs, undefined, async (signal) => {
       const answers = await gate.target.publish(changes, signal, token);
       gate.succeeded();
       const stale = changes.filter((_, index) => answers[index] === "stale");
-      const overtaken = stale.length === 0 ? new Set<string>() : await findOvertaken(parts, gate, stale, signal);
-      return { store, failure: null, overtaken };
+      if (stale.length === 0) return { store, failure: null, unproven: NOTHING_UNPROVEN };
+      const unproven = await judgeStale(parts.ledger, gate.target, stale, signal);
+      for (const change of stale) {
+        const reason = unproven.get(keyText(change));
+        if (reason === undefined) continue;
+        const { namespace, memoryId, version } = change;
+        parts.log.warn({ store, namespace, memoryId, version, reason }, "write.stale_unproven");
+        parts.onUnproven?.(store, change);
+      }
+      return { store, failure: null, unproven };
     });
   } catch (error) {
     if (countsAgainstStore(error)) gate.failed(error);
@@ -52,32 +98,8 @@ export async function publishTo(
       { store, transactionId: token, memories: changes.length, code: failure.code, error: failure.message },
       "write.publish_failed",
     );
-    return { store, failure, overtaken: new Set() };
+    return { store, failure, unproven: NOTHING_UNPROVEN };
   }
-}
-
-/**
- * A store that answers `stale` holds this version or a newer one: published by the backlog, or by a later write. But it
- * may also hold a version that nobody wrote, and then claiming that the change is there would be a lie.
- */
-async function findOvertaken(
-  parts: PublishParts,
-  gate: StoreGate,
-  stale: readonly MemoryChange[],
-  signal: AbortSignal,
-): Promise<Set<string>> {
-  const [entries, versions] = await Promise.all([
-    gate.target.read(stale, { data: false }, signal),
-    parts.ledger.readVersions(stale, signal),
-  ]);
-  const overtaken = new Set<string>();
-  stale.forEach((change, index) => {
-    const entry = entries[index];
-    const current = versions.get(keyText(change))?.version ?? 0;
-    const entryVersion = entry == null || entry.state === "malformed" ? 0 : entry.version;
-    if (entryVersion > current) overtaken.add(keyText(change));
-  });
-  return overtaken;
 }
 
 /**
@@ -87,7 +109,7 @@ async function findOvertaken(
 export async function confirmPublished(
   parts: PublishParts,
   transactionId: string,
-  pending: readonly { store: StoreIdentity; keys: readonly MemoryKey[]; reason: string }[],
+  pending: readonly PendingWork[],
 ): Promise<void> {
   const { ledger, publishTimeoutMs } = parts;
   try {

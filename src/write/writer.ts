@@ -6,7 +6,6 @@ import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
 import { newUlid } from "../runtime/ulid.ts";
-import { identityOf } from "../stores/traits.ts";
 import {
   type ChunkTransaction,
   type CommitParts,
@@ -18,7 +17,15 @@ import {
 import type { SyncOutcome } from "./outcome.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
-import { confirmPublished, type PublishParts, publishTo, type StorePublish } from "./publish.ts";
+import {
+  confirmPublished,
+  leftOut,
+  NOT_RUN_HERE,
+  type PublishParts,
+  pendingWork,
+  publishTo,
+  type StorePublish,
+} from "./publish.ts";
 import { countsAgainstStore, type Probed, type StoreGate } from "./store-gate.ts";
 
 /**
@@ -220,16 +227,13 @@ export class Writer {
         const changes = changesFor(gate, writing);
         if (included.includes(gate) || changes.length === 0)
           return await publishTo(this.#parts, gate, changes, transactionId);
-        const failure = gate.refusal();
-        return { store: gate.target.id, failure, overtaken: new Set() };
+        return leftOut(gate);
       }),
     );
     await onStep?.("published");
-    const pending = published.flatMap(({ store, failure }) => {
-      const gate = gates.find((candidate) => candidate.target.id === store);
-      if (failure === null || gate === undefined) return [];
-      return [{ store: identityOf(gate.target), keys: changesFor(gate, writing), reason: failure.message }];
-    });
+    const pending = gates.flatMap((gate, index) =>
+      pendingWork(gate, changesFor(gate, writing), published[index] as StorePublish),
+    );
     const elsewhere = unattached().flatMap(({ id, documents }) => {
       const keys = writing.filter(({ vectors }) => documents || vectors).map(({ change }) => change);
       return keys.length === 0 ? [] : [{ store: { id, scope: "shared" as const }, keys, reason: NOT_RUN_HERE }];
@@ -241,9 +245,6 @@ export class Writer {
     );
   }
 }
-
-/** Why a memory is queued for a store of the deployment that this node lacks. */
-const NOT_RUN_HERE = "the node that wrote it does not run this store";
 
 /** Whether the same attempt may go better later. */
 function mayPass(error: unknown): boolean {

@@ -6,7 +6,7 @@ import type { MemoryChange } from "../../src/domain/memory.ts";
 import type { StoreId, StoreIdentity } from "../../src/domain/store-id.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
-import type { HistoricVersion } from "../../src/ledger/history-statements.ts";
+import type { CommittedVersion, HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
@@ -116,6 +116,22 @@ export class InMemoryLedger implements LedgerStore {
       const rows = [...(this.#state.history.get(keyText(key)) ?? []), ...(current === undefined ? [] : [current])];
       return rows.toReversed().slice(0, limit);
     });
+  }
+
+  async readCommitted(
+    versions: readonly (MemoryKey & { version: number })[],
+    signal: AbortSignal,
+  ): Promise<(CommittedVersion | null)[]> {
+    return await this.#call("readCommitted", signal, () =>
+      versions.map((wanted) => {
+        const text = keyText(wanted);
+        const rows = [this.#state.versions.get(text), ...(this.#state.history.get(text) ?? [])];
+        const row = rows.find((candidate) => candidate?.version === wanted.version);
+        if (row === undefined) return null;
+        const { version, checksum } = row;
+        return { version, checksum, hasEmbedding: checksum !== null && row.hasEmbedding };
+      }),
+    );
   }
 
   async readTransaction(
