@@ -39,16 +39,34 @@ export abstract class MnemosyncError extends Error {
 
 Object.defineProperty(MnemosyncError.prototype, BRAND, { value: true });
 
+/** Characters of a path that an error repeats. A field's name comes from the caller and may be a megabyte long. */
+const PATH_LENGTH_MAX = 1_000;
+
+/** Characters of a validation error's message, its path apart. */
+const REASON_LENGTH_MAX = 2_000;
+
 /** The input breaks a rule of the memory's schema or of the index. Nothing was written. */
 export class ValidationError extends MnemosyncError {
   readonly code = "VALIDATION";
   readonly retryable = false;
-  /** Path of the offending field, e.g. `metadata.tags[2]`; empty when the memory as a whole is meant. */
+  /**
+   * Path of the offending field, e.g. `metadata.tags[2]`; empty when the memory as a whole is meant. Cut after 1,000
+   * characters.
+   */
   readonly path: string;
   constructor(path: string, message: string, options?: ErrorOptions) {
-    super(path === "" ? message : `${path}: ${message}`, options);
-    this.path = path;
+    const shownPath = shortened(path, PATH_LENGTH_MAX);
+    const reason = shortened(message, REASON_LENGTH_MAX);
+    super(shownPath === "" ? reason : `${shownPath}: ${reason}`, options);
+    this.path = shownPath;
   }
+}
+
+/** The text, cut after `lengthMax` characters, with an ellipsis in place of the rest. */
+export function shortened(text: string, lengthMax: number): string {
+  if (text.length <= lengthMax) return text;
+  // A copy through a buffer: a slice of a long string keeps the whole string in memory. Half a character becomes U+FFFD.
+  return `${Buffer.from(text.slice(0, lengthMax), "utf8").toString("utf8")}…`;
 }
 
 /** The memory moved on between the caller's read and its write. Nothing was written. */

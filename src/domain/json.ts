@@ -9,61 +9,120 @@ const DEPTH_MAX = 100;
 /**
  * A copy of `value` that holds JSON and nothing else, so that later changes by the caller don't reach us. Negative
  * zero becomes zero and keys are sorted, as canonical JSON has it.
- * @throws {ValidationError} with the path of what JSON cannot carry: `undefined`, a function, a Date, a non-finite
- *   number, a string that is not well-formed Unicode or contains NUL, a cycle.
+ * @param bytesMax bytes of the copy as JSON, about: the copying ends where it has certainly passed them, so that a value
+ *   that is far too large costs no more than one that is allowed. @default no limit
+ * @throws {ValidationError} with the path of the value that JSON cannot carry: `undefined`, a function, a Date, a
+ *   non-finite number, a string that is not well-formed Unicode or contains NUL, a cycle.
  */
-export function copyJson(value: unknown, path: string, depth = 0): JsonValue {
-  if (depth > DEPTH_MAX) throw new ValidationError(path, `nested deeper than ${DEPTH_MAX} levels, or in a cycle`);
-  switch (typeof value) {
-    case "boolean":
-      return value;
-    case "string":
-      return checkText(value, path);
-    case "number":
-      if (!Number.isFinite(value)) throw new ValidationError(path, `${value} is not a finite number`);
-      return value === 0 ? 0 : value;
-    case "object":
-      if (value === null) return null;
-      return Array.isArray(value) ? copyArray(value, path, depth) : copyObject(value, path, depth);
-    default:
-      throw new ValidationError(path, `${typeof value} cannot be stored as JSON: leave the key out, or use null`);
+export function copyJson(value: unknown, path: string, bytesMax = Number.POSITIVE_INFINITY): JsonValue {
+  return new JsonCopy(path, bytesMax).copy(value);
+}
+
+/** One copy under way. The path is spelled only for an error: spelling it for each value took longer than the copying. */
+class JsonCopy {
+  readonly #root: string;
+  readonly #bytesMax: number;
+  /** Names and indexes of the values that are being copied, outermost first. */
+  readonly #trail: (string | number)[] = [];
+  /** The copy's length as JSON is at least this. */
+  #bytes = 0;
+
+  constructor(root: string, bytesMax: number) {
+    this.#root = root;
+    this.#bytesMax = bytesMax;
+  }
+
+  copy(value: unknown): JsonValue {
+    if (this.#trail.length > DEPTH_MAX) {
+      throw this.#refusal(`nested deeper than ${DEPTH_MAX} levels, or in a cycle`);
+    }
+    switch (typeof value) {
+      case "boolean":
+        this.#spend(4);
+        return value;
+      case "string":
+        this.#spend(value.length + 2);
+        return this.#checked(value);
+      case "number":
+        this.#spend(1);
+        if (!Number.isFinite(value)) throw this.#refusal(`${value} is not a finite number`);
+        return value === 0 ? 0 : value;
+      case "object":
+        if (value === null) {
+          this.#spend(4);
+          return null;
+        }
+        return Array.isArray(value) ? this.#array(value) : this.#object(value);
+      default:
+        throw this.#refusal(`${typeof value} cannot be stored as JSON: leave the key out, or use null`);
+    }
+  }
+
+  #array(values: readonly unknown[]): JsonValue[] {
+    this.#spend(values.length + 1); // Brackets and commas; the elements come on top.
+    const copy: JsonValue[] = [];
+    // By index, which visits the holes of a sparse array too: they are undefined, and refused.
+    for (let index = 0; index < values.length; index++) {
+      this.#trail.push(index);
+      copy.push(this.copy(values[index]));
+      this.#trail.pop();
+    }
+    return copy;
+  }
+
+  #object(value: object): JsonObject {
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
+      throw this.#refusal(`a ${value.constructor?.name ?? "class instance"} is not plain JSON`);
+    }
+    const copy: JsonObject = {};
+    const keys = Object.keys(value);
+    this.#spend(keys.length * 4 + 1); // Before they are sorted: quotes, colons and commas.
+    if (!isAscending(keys)) keys.sort();
+    for (const key of keys) {
+      this.#trail.push(key);
+      this.#spend(key.length);
+      this.#checked(key, "key of ");
+      setOwn(copy, key, this.copy((value as Record<string, unknown>)[key]));
+      this.#trail.pop();
+    }
+    return copy;
+  }
+
+  #spend(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= this.#bytesMax) return;
+    throw new ValidationError(
+      this.#root,
+      `over ${this.#bytesMax} bytes as JSON, and at most ${this.#bytesMax} are allowed`,
+    );
+  }
+
+  #checked(text: string, prefix = ""): string {
+    const flaw = textFlaw(text);
+    if (flaw !== null) throw this.#refusal(flaw, prefix);
+    return text;
+  }
+
+  #refusal(message: string, prefix = ""): ValidationError {
+    const steps = this.#trail.map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`));
+    return new ValidationError(`${prefix}${this.#root}${steps.join("")}`, message);
   }
 }
 
 /** The same text, proven to be storable everywhere. */
 export function checkText(text: string, path: string): string {
-  const nul = text.indexOf("\u0000");
-  if (nul !== -1)
-    throw new ValidationError(path, `contains a NUL character at index ${nul}, which Postgres cannot store`);
-  if (!text.isWellFormed()) {
-    throw new ValidationError(
-      path,
-      "contains a lone surrogate (half of a character): text must be well-formed Unicode",
-    );
-  }
+  const flaw = textFlaw(text);
+  if (flaw !== null) throw new ValidationError(path, flaw);
   return text;
 }
 
-function copyArray(values: readonly unknown[], path: string, depth: number): JsonValue[] {
-  // Array.from visits the holes of a sparse array too: they are undefined, and refused.
-  return Array.from(values, (value, index) => copyJson(value, `${path}[${index}]`, depth + 1));
-}
-
-function copyObject(value: object, path: string, depth: number): JsonObject {
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype !== null && prototype !== Object.prototype && Object.getPrototypeOf(prototype) !== null) {
-    throw new ValidationError(path, `a ${value.constructor?.name ?? "class instance"} is not plain JSON`);
-  }
-  const copy: JsonObject = {};
-  const keys = Object.keys(value);
-  if (!isAscending(keys)) keys.sort();
-  for (const key of keys) {
-    const itemPath = `${path}.${key}`;
-    checkText(key, `key of ${itemPath}`);
-    const itemCopy = copyJson((value as Record<string, unknown>)[key], itemPath, depth + 1);
-    setOwn(copy, key, itemCopy);
-  }
-  return copy;
+/** The reason for which some store cannot keep `text`; null where all can. */
+export function textFlaw(text: string): string | null {
+  const nul = text.indexOf("\u0000");
+  if (nul !== -1) return `contains a NUL character at index ${nul}, which Postgres cannot store`;
+  if (text.isWellFormed()) return null;
+  return "contains a lone surrogate (half of a character): text must be well-formed Unicode";
 }
 
 /**

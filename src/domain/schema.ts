@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { ValidationError } from "./errors.ts";
-import { checkText, copyJson, isObject, type JsonObject } from "./json.ts";
+import { shortened, ValidationError } from "./errors.ts";
+import { copyJson, isObject, type JsonObject, textFlaw } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
 import { type MemoryBounds, memorySettings } from "./settings.ts";
@@ -19,19 +19,20 @@ export interface IndexShape {
 export const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
 export const NAMESPACE_EXPECTED = "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -";
 
+/** Numbers of a vector where no index says how many it takes. No store of vectors goes beyond. */
+const VECTOR_LENGTH_MAX = 65_536;
+
 const text = (bytesMax: number, bytesMin = 0) =>
   z.string().superRefine((value, context) => {
-    try {
-      checkText(value, "");
-    } catch (error) {
-      context.addIssue({ code: "custom", message: (error as Error).message });
-    }
+    const flaw = textFlaw(value);
+    if (flaw !== null) context.addIssue({ code: "custom", message: flaw });
     const bytes = Buffer.byteLength(value, "utf8");
     if (bytes > bytesMax)
       context.addIssue({ code: "custom", message: `${bytes} bytes, and at most ${bytesMax} are allowed` });
     if (bytes < bytesMin) context.addIssue({ code: "custom", message: "must not be empty" });
   });
 
+const VECTOR_EXPECTED = "expected an array of numbers or a Float32Array";
 const INSTANT_EXPECTED = "expected a Date or an ISO-8601 time with an offset or Z, e.g. 2030-01-31T12:00:00.000Z";
 
 const instant = z.union(
@@ -49,9 +50,7 @@ function memorySchema(bounds: MemoryBounds) {
     memoryType: text(128, 1),
     importance: z.number().min(0).max(1).default(0.5),
     metadata: z.custom<Record<string, unknown>>(isObject, "expected a JSON object").default({}),
-    embedding: z
-      .custom<readonly number[] | Float32Array>(isVector, "expected an array of numbers or a Float32Array")
-      .nullish(),
+    embedding: z.custom<readonly number[] | Float32Array>(isList, VECTOR_EXPECTED).nullish(),
     embeddingModel: text(256, 1).optional(),
     privacy: z.enum(["full", "redacted", "local_only"]).default("full"),
     expiresAt: instant.nullish(),
@@ -95,7 +94,7 @@ export class MemoryValidator {
     const parsed = this.#schema.safeParse(input);
     if (!parsed.success) throw validationError(parsed.error, input);
     const value = parsed.data;
-    const metadata = copyJson(value.metadata, "metadata") as JsonObject;
+    const metadata = copyJson(value.metadata, "metadata", this.#bounds.metadataBytesMax) as JsonObject;
     const metadataBytes = Buffer.byteLength(JSON.stringify(metadata), "utf8");
     if (metadataBytes > this.#bounds.metadataBytesMax) {
       throw new ValidationError(
@@ -144,6 +143,13 @@ export class MemoryValidator {
       throw new ValidationError(path, `has ${values.length} numbers, and the index holds vectors of ${dimension}`);
     }
     if (values.length === 0) throw new ValidationError(path, "is empty: leave it out, or give a vector");
+    if (values.length > VECTOR_LENGTH_MAX) {
+      throw new ValidationError(path, `has ${values.length} numbers, and at most ${VECTOR_LENGTH_MAX} are allowed`);
+    }
+    // After the length, so that a list of the wrong length is not looked at.
+    if (Array.isArray(values) && !values.every((value) => typeof value === "number")) {
+      throw new ValidationError(path, VECTOR_EXPECTED);
+    }
     const vector = block?.copy(values) ?? new Float32Array(values);
     let squares = 0;
     for (let index = 0; index < vector.length; index++) {
@@ -173,15 +179,16 @@ export class MemoryValidator {
     if (this.#index.model !== undefined && model !== this.#index.model) {
       throw new ValidationError(
         "embeddingModel",
-        `${JSON.stringify(model)}, and the index holds vectors of ${JSON.stringify(this.#index.model)}: their distances mean nothing together`,
+        `${JSON.stringify(shortened(model, NAME_LENGTH_MAX))}, and the index holds vectors of ${JSON.stringify(this.#index.model)}: their distances mean nothing together`,
       );
     }
     return model;
   }
 }
 
-function isVector(value: unknown): boolean {
-  return value instanceof Float32Array || (Array.isArray(value) && value.every((item) => typeof item === "number"));
+/** `checkEmbedding` looks at the elements. */
+function isList(value: unknown): boolean {
+  return value instanceof Float32Array || Array.isArray(value);
 }
 
 function isoInstant(value: Date | string): string {
@@ -193,29 +200,39 @@ function isoInstant(value: Date | string): string {
   return date.toISOString();
 }
 
+/** Unknown fields that a message names, and characters of each name. */
+const NAMES_SHOWN_MAX = 3;
+const NAME_LENGTH_MAX = 80;
+
+/** Without zod's error as the cause: that one repeats every name and value whole, and outcomes keep their errors. */
 function validationError(error: z.ZodError, input: unknown): ValidationError {
   const issue = error.issues[0];
-  if (issue === undefined) return new ValidationError("", "is not a memory", { cause: error });
-  if (issue.code === "unrecognized_keys") {
-    const unknown = issue.keys.map((key) => JSON.stringify(key)).join(", ");
-    return new ValidationError(
-      issue.keys[0] ?? "",
-      `unknown field ${unknown}; a memory has namespace, memoryId, content, memoryType, importance, metadata, embedding, ` +
-        "embeddingModel, privacy, expiresAt (put your own fields into metadata)",
-      { cause: error },
-    );
-  }
+  if (issue === undefined) return new ValidationError("", "is not a memory");
+  if (issue.code === "unrecognized_keys") return unknownFields(issue.keys);
   const path = issue.path.map(String).join(".");
   const message = issue.message.replace(/^: /, "");
-  return new ValidationError(path, `${message}${excerpt(input, issue.path)}`, { cause: error });
+  return new ValidationError(path, `${message}${excerpt(input, issue.path)}`);
 }
 
-/** What stood at `path`, cut short, for the message; nothing for a value too long or too secret to repeat. */
+function unknownFields(names: readonly string[]): ValidationError {
+  const shown = names.slice(0, NAMES_SHOWN_MAX).map((name) => JSON.stringify(shortened(name, NAME_LENGTH_MAX)));
+  const others = names.length > shown.length ? ` and ${names.length - shown.length} more` : "";
+  return new ValidationError(
+    names[0] ?? "",
+    `unknown field ${shown.join(", ")}${others}; a memory has namespace, memoryId, content, memoryType, importance, ` +
+      "metadata, embedding, embeddingModel, privacy, expiresAt (put your own fields into metadata)",
+  );
+}
+
+/** The value at `path`, for the message; nothing for a value that is too long or too secret to repeat. */
 function excerpt(input: unknown, path: readonly PropertyKey[]): string {
   let value = input;
   for (const part of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[part];
   if (path[0] === "content" || value === null || typeof value === "object") return "";
   if (value === undefined) return " (nothing was given)";
+  if (typeof value === "string" && value.length > EXCERPT_LENGTH_MAX) return "";
   const shown = JSON.stringify(value) ?? String(value);
-  return shown.length > 60 ? "" : ` (found ${shown})`;
+  return shown.length > EXCERPT_LENGTH_MAX ? "" : ` (found ${shown})`;
 }
+
+const EXCERPT_LENGTH_MAX = 60;

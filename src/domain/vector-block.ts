@@ -1,5 +1,8 @@
 import { embeddingFromBytes } from "./checksum.ts";
 
+/** Numbers of one vector that a block reserves room for. A longer vector is refused, or gets memory of its own. */
+const NUMBERS_EXPECTED_MAX = 16_384;
+
 /**
  * Memory for the vectors of memories that are written together: one block costs the allocator and the collector of
  * garbage as much as one vector does. It stays for as long as any of them is in use.
@@ -19,7 +22,9 @@ export class VectorBlock {
     let numbers = 0;
     for (const input of inputs) {
       const embedding = input?.embedding;
-      if (Array.isArray(embedding) || embedding instanceof Float32Array) numbers += embedding.length;
+      if (!Array.isArray(embedding) && !(embedding instanceof Float32Array)) continue;
+      // Nothing is validated yet: a list may be sparse, and claim a length that it has no elements for.
+      if (embedding.length <= NUMBERS_EXPECTED_MAX) numbers += embedding.length;
     }
     return new VectorBlock(numbers);
   }
