@@ -1,23 +1,43 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type UserWorkspaceConfig } from "vitest/config";
 
 const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, import.meta.url));
 
+/** Tests that enumerate, fuzz or run for long. `npm run test:deep` runs them, and `.ci/run` does too. */
+const DEEP = "test/**/*.deep.test.ts";
+
+function project(name: string, files: { include: string[]; exclude: string[] }): UserWorkspaceConfig {
+  return {
+    resolve: {
+      // The package's own name, as examples import it; `paths` in tsconfig.json says the same to the compiler.
+      alias: [
+        { find: /^mnemosync$/, replacement: source("index.ts") },
+        { find: /^mnemosync\/(stores|testing)$/, replacement: source("$1/index.ts") },
+      ],
+    },
+    test: {
+      name,
+      ...files,
+      // Processes, not threads: signals, exit handlers and a binding that may abort its process are part of what is tested.
+      pool: "forks",
+      // Real servers on a loaded machine: a limit against hanging, not a measure of speed.
+      testTimeout: 30_000,
+      hookTimeout: 60_000,
+    },
+  };
+}
+
 export default defineConfig({
-  resolve: {
-    // The package's own name, as examples import it; `paths` in tsconfig.json says the same to the compiler.
-    alias: [
-      { find: /^mnemosync$/, replacement: source("index.ts") },
-      { find: /^mnemosync\/(stores|testing)$/, replacement: source("$1/index.ts") },
-    ],
-  },
   test: {
-    include: ["test/**/*.test.ts"],
-    // Starts PostgreSQL and Redis once, before the first file.
+    // `vitest run FILE` finds the file in either project; `npm test` and `npm run test:deep` name one with --project.
+    projects: [
+      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP] }),
+      project("deep", { include: [DEEP], exclude: [] }),
+    ],
+    // Starts PostgreSQL and Redis once for the run, before the first file. Here rather than in a project: each project
+    // that names it would start servers of its own.
     globalSetup: ["test/support/global-setup.ts"],
-    // Processes, not threads: signals, exit handlers and a binding that may abort its process are part of what is tested.
-    pool: "forks",
     // Much of a test's time is waiting for servers: two files at a time on two cores, rather than one. Not on a server
     // that was given from outside, since there is only one of it: see `test/support/services.ts`.
     poolOptions: {
@@ -26,9 +46,6 @@ export default defineConfig({
         minForks: 1,
       },
     },
-    // Real servers on a loaded machine: a limit against hanging, not a measure of speed.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     teardownTimeout: 20_000,
   },
 });

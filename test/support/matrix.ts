@@ -20,7 +20,7 @@ export const WORLD_SIZE = 20_000;
 
 /**
  * Sizes that `MNEMOSYNC_MATRIX_SIZES` asks for, e.g. `1,100,5000`: then every injection is made alone, at each of them
- * (`npm run matrix`). Null without it: the shorter programme of `npm test`.
+ * (`npm run matrix`). Null without it: the shorter programme of `npm run test:deep`.
  */
 export const MATRIX_SIZES: readonly number[] | null =
   process.env.MNEMOSYNC_MATRIX_SIZES?.split(",").map((size) => Number.parseInt(size, 10)) ?? null;

@@ -8,8 +8,8 @@ import { sharedWorld } from "../support/world.ts";
 
 /**
  * Goal: whatever happens to the files of the vector index is found exactly and put right. Method: as in
- * `matrix-redis.test.ts`, with an editor that writes the snapshot of the closed index, the manifest's checksums fixed up
- * where the damage is to pass for a good snapshot. Opening the index takes a while, so `npm test` makes most injections
+ * `matrix-redis.deep.test.ts`, with an editor that writes the snapshot of the closed index, the manifest's checksums fixed up
+ * where the damage is to pass for a good snapshot. Opening the index takes a while, so `npm run test:deep` makes most injections
  * together.
  */
 const shared = sharedWorld({ settings: { batchSize: 500 } });

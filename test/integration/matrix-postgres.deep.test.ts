@@ -5,7 +5,7 @@ import { sharedWorld } from "../support/world.ts";
 
 /**
  * Goal: damage in the ledger's own rows is found exactly and mended from the copy that fits. Method: as in
- * `matrix-redis.test.ts`, with plain SQL; all of it needs a deep check, so `npm test` makes the injections together.
+ * `matrix-redis.deep.test.ts`, with plain SQL; all of it needs a deep check, so `npm run test:deep` makes the injections together.
  */
 const shared = sharedWorld({ settings: { batchSize: 500 } });
 vi.setConfig({ testTimeout: MATRIX_SIZES === null ? 60_000 : 300_000 });
