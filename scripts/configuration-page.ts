@@ -13,12 +13,14 @@ Every setting has one name and four sources. A later source wins:
 4. a flag: the name in kebab case. Other users of a machine can see flags: put secrets into the environment.
 
 The library takes the same names in \`MemorySynchronizer.connect({ … })\`, and reads neither file nor environment by itself.
-An unknown name is an error in every source, and the message suggests the nearest known one. \`mnemosync config\` shows
-every setting with its value and its source; secrets are hidden. Lists are separated by commas in the environment and in
-flags.
+An unknown name is an error in every source, and the message suggests the nearest known one if one is near. So is a YAML
+tag that YAML does not know (\`!secret\`). \`mnemosync config\` shows every setting with its value and its source; secrets are
+hidden. Lists are separated by commas in the environment and in flags.
 
-The command line has two defaults of its own: \`faiss.directory\` is \`.mnemosync/faiss\` in the current directory, and
-\`embedding.provider\` is \`hashing\`.
+The command line has two defaults of its own. \`embedding.provider\` is \`hashing\`. \`faiss.directory\` is
+\`.mnemosync/faiss\` in the current directory, and \`nodeId\` is derived from it: set both for a service. A command that
+creates the default folder says so; \`config\`, \`status\` and \`serve\` name the folder and the node. \`dev\` puts its index
+into a temporary folder, unless a setting names one.
 
 \`\`\`yaml
 # mnemosync.yaml

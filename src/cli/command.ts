@@ -1,11 +1,14 @@
 import type { Command } from "commander";
-import type { Settings } from "../config/settings.ts";
+import type { SettingLayers, Settings } from "../config/settings.ts";
 import type { Log } from "../runtime/log.ts";
 import type { ExitCode } from "./exit.ts";
 
 /** One call of the program, as a command gets it. */
 export interface Invocation {
+  /** The merged settings of all sources, unchecked. */
   readonly settings: Settings;
+  /** The settings by source. */
+  readonly layers: SettingLayers;
   /** The command's arguments, in order. */
   readonly args: readonly string[];
   /** The command's own flags, by commander's attribute names. */
@@ -17,6 +20,8 @@ export interface Invocation {
   readonly environment: NodeJS.ProcessEnv;
   /** Prints a line for people during the work: on standard error with `--json`, else on standard output. */
   say(line: string): void;
+  /** Prints a remark about the work on standard error, so that it is in no result. */
+  note(line: string): void;
 }
 
 /** The result of a command, printed after everything is closed. */

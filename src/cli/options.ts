@@ -1,20 +1,24 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { CONFIG_VARIABLE, checkEnvironment } from "../config/environment.ts";
 import { optionLeaves, optionsFromEnvironment, setOption } from "../config/parse.ts";
-import { mergedLayers, type SettingLayers, type Settings, settingAt } from "../config/settings.ts";
+import { mergedLayers, type SettingLayers, type Settings, settingAt, sourceOf } from "../config/settings.ts";
 import { ConfigurationError } from "../domain/errors.ts";
 import type { Options } from "../index.ts";
 
 /** The default folder of the FAISS index, below the current directory. */
 const INDEX_FOLDER = join(".mnemosync", "faiss");
 
+/** The option that names the folder of the FAISS index. */
+const INDEX_OPTION = ["faiss", "directory"];
+
 /** Defaults of the command line where the library has none. */
 function commandLineDefaults(): Settings {
   return {
     // Text must be searchable without any set-up.
     embedding: { provider: "hashing" },
-    faiss: { directory: INDEX_FOLDER },
+    // Absolute, so that `config`, `status` and messages say which folder it is.
+    faiss: { directory: resolve(INDEX_FOLDER) },
   };
 }
 
@@ -27,9 +31,11 @@ export function addSettingFlags(program: Command): void {
 export function settingsHelp(): string {
   const defaults = commandLineDefaults();
   const entries = optionLeaves().map((leaf) => {
-    const standard = settingAt(defaults, leaf.path) ?? leaf.defaultText;
-    const where = standard === INDEX_FOLDER ? " in the current directory" : "";
-    const notes = standard === null ? "" : ` (default ${standard}${where})`;
+    const isIndexFolder = leaf.path.join(".") === INDEX_OPTION.join(".");
+    const standard = isIndexFolder
+      ? `${INDEX_FOLDER} in the current directory`
+      : (settingAt(defaults, leaf.path) ?? leaf.defaultText);
+    const notes = standard === null ? "" : ` (default ${standard})`;
     const warning = leaf.secret ? " (set it in the environment: other users can see flags)" : "";
     return `  ${leaf.flag} <value>, ${leaf.environmentName}\n      ${leaf.description}${notes}${warning}`;
   });
@@ -63,6 +69,11 @@ export async function gatherSettings(
   environment: NodeJS.ProcessEnv,
 ): Promise<Settings> {
   return mergedLayers(await gatherLayers(flags, environment));
+}
+
+/** Whether no source names the folder of the FAISS index, so that it depends on the current directory. */
+export function isDefaultIndexFolder(layers: SettingLayers): boolean {
+  return sourceOf(layers, INDEX_OPTION) === "default";
 }
 
 /**

@@ -1,10 +1,11 @@
 import { Command, CommanderError, Option } from "commander";
+import { mergedLayers } from "../config/settings.ts";
 import { createLog } from "../runtime/log.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMAND_GROUPS, COMMANDS } from "./commands.ts";
 import { describeError, type ErrorDocument, EXIT, errorLine, type Interruption, watchInterruption } from "./exit.ts";
-import { addSettingFlags, gatherSettings, settingsHelp } from "./options.ts";
+import { addSettingFlags, gatherLayers, settingsHelp } from "./options.ts";
 import { jsonText, printableLines } from "./output.ts";
 import { READER_GONE_EXIT_CODE, type StandardOutput, watchStandardOutput } from "./standard-output.ts";
 import { usageErrorOf } from "./usage.ts";
@@ -33,8 +34,10 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
     let result: CommandResult | null = null;
     const program = buildProgram(called, async (command, parsed) => {
       const flags = parsed.optsWithGlobals();
+      const layers = await gatherLayers(flags, environment);
       const invocation: Invocation = {
-        settings: await gatherSettings(flags, environment),
+        settings: mergedLayers(layers),
+        layers,
         args: parsed.args,
         flags,
         json,
@@ -42,6 +45,7 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
         signal: command.isService ? interruption.signal : AbortSignal.any([interruption.signal, output.signal]),
         environment,
         say: json ? sayToPerson : print,
+        note: (line) => sayToPerson(`note: ${line}`),
       };
       result = await command.run(invocation);
     });

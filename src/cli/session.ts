@@ -1,6 +1,7 @@
+import { existsSync } from "node:fs";
 import { MemorySynchronizer, type Options } from "../index.ts";
 import type { Invocation } from "./command.ts";
-import { connectOptions } from "./options.ts";
+import { connectOptions, isDefaultIndexFolder } from "./options.ts";
 import { count } from "./output.ts";
 import { startProgress } from "./progress.ts";
 
@@ -12,6 +13,7 @@ export async function withSynchronizer<T>(
 ): Promise<T> {
   const { log, signal } = invocation;
   const options = adapt(connectOptions(invocation.settings));
+  noteNewIndexFolder(invocation, options);
   const progress = await startProgress(
     "filling the vector index from the ledger",
     null,
@@ -30,6 +32,15 @@ export async function withSynchronizer<T>(
   } finally {
     await sync.close();
   }
+}
+
+/** Says where the index is created when only the current directory decides it: elsewhere it would be another index. */
+export function noteNewIndexFolder({ layers, note }: Invocation, { faiss }: Options): void {
+  if (faiss === undefined || !isDefaultIndexFolder(layers) || existsSync(faiss.directory)) return;
+  note(
+    `the vector index is created in ${faiss.directory}, because no setting names its folder. Set ` +
+      "MNEMOSYNC_FAISS_DIRECTORY to use the same index from every directory",
+  );
 }
 
 /** For commands that need no FAISS index: another process may have its folder open at this moment. */

@@ -6,14 +6,16 @@ import { isSettings, type Settings } from "./settings.ts";
 /**
  * Reads the settings of a YAML or JSON file: the library's option names, nested as they are there. Unknown names are
  * found when all settings are checked together.
- * @throws {ConfigurationError} It cannot be read or parsed, names a key twice, or holds no object.
+ * @throws {ConfigurationError} It cannot be read or parsed, names a key twice, has a tag that YAML does not know, or
+ * holds no object.
  */
 export async function readSettingsFile(path: string): Promise<Settings> {
   let value: unknown;
   try {
     // YAML includes JSON, so one parser serves both; it also finds a key that stands twice.
     const document = parseDocument((await readFile(path, "utf8")).replace(/^\uFEFF/, ""), { stringKeys: true });
-    const [problem] = document.errors;
+    // An unknown tag (!secret) is a warning of the parser, which then reads the value as a plain text.
+    const [problem] = [...document.errors, ...document.warnings];
     if (problem !== undefined) throw problem;
     value = document.toJS({ maxAliasCount: 100 });
   } catch (error) {

@@ -298,8 +298,8 @@ function createFollowLoop(followers: readonly Projection[], news: FeedSignal, in
 }
 
 /** A name that stays the same from start to start: of this host and this index folder. */
-export function defaultNodeId(options: EffectiveOptions): string {
-  const place = options.faiss === undefined ? "" : resolve(options.faiss.directory);
+export function defaultNodeId({ faiss }: { readonly faiss?: { readonly directory: string } | undefined }): string {
+  const place = faiss === undefined ? "" : resolve(faiss.directory);
   return createHash("sha256").update(`${hostname()}\u0000${place}`).digest("hex").slice(0, 12);
 }
 

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { expect, onTestFinished, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.ts";
@@ -26,7 +26,7 @@ test("flags win over the environment, which wins over the file, which wins over 
     redisUrl: "redis://file",
     redisPrefix: "environment",
     nodeId: "flag",
-    faiss: { metric: "l2", dimension: 12, directory: join(".mnemosync", "faiss") },
+    faiss: { metric: "l2", dimension: 12, directory: resolve(".mnemosync", "faiss") },
     embedding: { provider: "hashing" },
   });
 });
@@ -35,6 +35,13 @@ test("a settings file that is no JSON object is refused by its name", async () =
   for (const text of ["{", "[]", '"redis://"']) {
     const config = settingsFile(text);
     await expect(gatherSettings({ config }, {})).rejects.toThrow(config);
+  }
+});
+
+test("a tag that YAML does not know is refused by its name, not ignored", async () => {
+  for (const text of ["redisUrl: !secret redis://h", "batchSize: !env 5", "faiss: !index { directory: /d }"]) {
+    const tag = /!\w+/.exec(text)?.[0] as string;
+    await expect(gatherSettings({ config: settingsFile(text) }, {})).rejects.toThrow(`Unresolved tag: ${tag}`);
   }
 });
 

@@ -35,10 +35,11 @@ export function startProgram(
   args: readonly string[],
   environment: Record<string, string>,
   nodeArguments: readonly string[] = programArguments(),
+  cwd = REPOSITORY,
 ) {
   const foreign = Object.entries(process.env).filter(([name]) => !name.startsWith("MNEMOSYNC_"));
   const env = { ...Object.fromEntries(foreign), ...environment };
-  const child = spawn(process.execPath, [...nodeArguments, ...args], { cwd: REPOSITORY, env });
+  const child = spawn(process.execPath, [...nodeArguments, ...args], { cwd, env });
   onTestFinished(() => void child.kill("SIGKILL"));
   const limit = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
   child.once("close", () => clearTimeout(limit));

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
 
 export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
@@ -21,5 +21,6 @@ export function distIsCurrent(): boolean {
  */
 export function programArguments(): string[] {
   if (process.env[DIST_IS_CURRENT] === "yes") return [join(REPOSITORY, "dist", "program", "main.js")];
-  return ["--import", "tsx", join(REPOSITORY, "src", "cli", "main.ts")];
+  const loader = pathToFileURL(join(REPOSITORY, "node_modules", "tsx", "dist", "loader.mjs")).href; // From any folder.
+  return ["--import", loader, join(REPOSITORY, "src", "cli", "main.ts")];
 }

@@ -3,9 +3,11 @@ import { HttpService } from "../../http/http-service.ts";
 import type { KeyRing } from "../../http/keys.ts";
 import { MemorySynchronizer, type Options } from "../../index.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
+import { defaultNodeId } from "../../synchronizer/assemble.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { connectOptions } from "../options.ts";
+import { noteNewIndexFolder } from "../session.ts";
 
 export const serveCommand: CliCommand = {
   isService: true,
@@ -17,7 +19,9 @@ export const serveCommand: CliCommand = {
 /** Serves until the invocation is interrupted. */
 export async function serve(invocation: Invocation, options: Options, keys?: KeyRing): Promise<CommandResult> {
   const { log, signal } = invocation;
-  const { http } = parseOptions(options);
+  const effective = parseOptions(options);
+  const { http, faiss } = effective;
+  noteNewIndexFolder(invocation, options);
   const service = await HttpService.create({
     http,
     log,
@@ -30,6 +34,7 @@ export async function serve(invocation: Invocation, options: Options, keys?: Key
       invocation.say(`listening on http://${family === "IPv6" ? `[${address}]` : address}:${port}`);
     });
     await Promise.all([service.connect(signal), listening]);
+    invocation.say(`node ${effective.nodeId ?? defaultNodeId(effective)}, vector index: ${faiss?.directory ?? "none"}`);
     invocation.say("ready");
     await untilAborted(new Promise<never>(() => undefined), signal);
   } catch (error) {

@@ -1,8 +1,9 @@
+import { settingAt } from "../../config/settings.ts";
 import type { Status } from "../../index.ts";
 import { columns } from "../columns.ts";
-import type { CliCommand } from "../command.ts";
+import type { CliCommand, Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { count, duration } from "../output.ts";
+import { count, duration, printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { watchStatus } from "../watch.ts";
 import { wholeNumber } from "./scope.ts";
@@ -19,11 +20,24 @@ export const statusCommand: CliCommand = {
       const everyMs = (watch === true ? WATCH_SECONDS : (watch as number)) * 1_000;
       return await watchStatus(invocation, everyMs, statusText);
     }
-    const status = await withSynchronizer(invocation, (sync) => sync.status({ signal: invocation.signal }));
+    const [status, nodeId] = await withSynchronizer(invocation, async (sync) => [
+      await sync.status({ signal: invocation.signal }),
+      sync.nodeId,
+    ]);
     const isDown = Object.values(status.stores).some(({ state }) => state === "down");
-    return { exitCode: isDown ? EXIT.failed : EXIT.ok, json: status, text: statusText(status) };
+    return {
+      exitCode: isDown ? EXIT.failed : EXIT.ok,
+      json: status,
+      text: `${statusText(status)}\n\n${placeText(invocation, nodeId)}`,
+    };
   },
 };
+
+/** The parts of this node that may depend on the current directory. */
+function placeText({ settings }: Invocation, nodeId: string): string {
+  const directory = settingAt(settings, ["faiss", "directory"]);
+  return `node              ${nodeId}\nvector index      ${typeof directory === "string" ? printable(directory) : "none"}`;
+}
 
 function statusText({ stores, backlog, lastCleanCheckAt, consistency }: Status): string {
   return [
