@@ -10,7 +10,7 @@ import type { VectorBlock } from "./vector-block.ts";
 export interface IndexShape {
   readonly dimension?: number;
   /** The one model whose vectors the index holds. */
-  readonly model?: string;
+  readonly model?: string | null;
   /** Under cosine a vector of zeros has no direction and is refused. */
   readonly metric?: "cosine" | "ip" | "l2";
 }
@@ -176,7 +176,7 @@ export class MemoryValidator {
   }
 
   #checkModel(model: string): string {
-    if (this.#index.model !== undefined && model !== this.#index.model) {
+    if (this.#index.model != null && model !== this.#index.model) {
       throw new ValidationError(
         "embeddingModel",
         `${JSON.stringify(shortened(model, NAME_LENGTH_MAX))}, and the index holds vectors of ${JSON.stringify(this.#index.model)}: their distances mean nothing together`,

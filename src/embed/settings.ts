@@ -39,7 +39,7 @@ export const embeddingSettings = z.strictObject({
     .describe("What computes vectors from text: nothing, the offline feature hasher, or an OpenAI-compatible endpoint"),
   dimension: wholeNumber(1, 16_384)
     .default(DEFAULT_DIMENSION)
-    .describe("Numbers per computed vector where no FAISS index is configured; with one, faiss.dimension counts"),
+    .describe("Numbers per computed vector where no store prescribes them: with a FAISS index, faiss.dimension counts"),
   url: z.url().optional().describe("Endpoint of the http provider, e.g. https://host/v1/embeddings"),
   model: z.string().optional().describe("Model that the http provider is asked for"),
   apiKey: z.string().optional().meta(SECRET).describe("Key that the http provider is given"),

@@ -1,14 +1,20 @@
 import { ConfigurationError } from "../domain/errors.ts";
 import { isStoreId, LEDGER_ID, RESERVED_STORE_IDS, type StoreId } from "../domain/store-id.ts";
 import type { Projection } from "./projection.ts";
+import type { VectorShape } from "./traits.ts";
 import { isVectorIndex, type VectorIndex } from "./vector-index.ts";
 
 /** The projections of one node, by id. The order of registration is the order of reports and of precedence. */
 export class StoreRegistry {
   readonly projections: readonly Projection[];
+  /** The shape that a memory's vector must have to fit every store; parts that no store prescribes are absent. */
+  readonly vectorShape: VectorShape;
   readonly #byId: ReadonlyMap<StoreId, Projection>;
 
-  /** @throws {ConfigurationError} An id is malformed, reserved or taken twice, or a projection holds nothing. */
+  /**
+   * @throws {ConfigurationError} An id is malformed, reserved or taken twice, a projection holds nothing, or no vector fits
+   *   all of them.
+   */
   constructor(projections: readonly Projection[]) {
     const byId = new Map<StoreId, Projection>();
     for (const projection of projections) {
@@ -20,6 +26,7 @@ export class StoreRegistry {
       byId.set(projection.id, projection);
     }
     this.projections = [...projections];
+    this.vectorShape = commonShape(projections);
     this.#byId = byId;
   }
 
@@ -93,4 +100,33 @@ function checkTraits({ id, traits }: Projection): void {
     [...holds].some((part) => part !== "documents" && part !== "vectors")
   )
     throw new ConfigurationError(`store "${id}": traits.holds must be a Set of "documents", "vectors" or both`);
+}
+
+function commonShape(projections: readonly Projection[]): VectorShape {
+  const dimension = commonPart(projections, "dimension", ({ dimension: own }) => own);
+  const model = commonPart(projections, "model", ({ model: own }) => own);
+  const metrics = projections.flatMap(({ traits }) => traits.vectorShape?.metric ?? []);
+  // A metric is each store's own affair, but for cosine, under which a vector of zeros has no direction.
+  const metric = metrics.find((found) => found === "cosine") ?? metrics[0];
+  return { ...(dimension && { dimension }), ...(model && { model }), ...(metric && { metric }) };
+}
+
+function commonPart<Value>(
+  projections: readonly Projection[],
+  name: string,
+  partOf: (shape: VectorShape) => Value | null | undefined,
+): Value | undefined {
+  let first: { readonly store: StoreId; readonly value: Value } | undefined;
+  for (const { id: store, traits } of projections) {
+    const value = partOf(traits.vectorShape ?? {});
+    if (value == null) continue;
+    first ??= { store, value };
+    if (value === first.value) continue;
+    throw new ConfigurationError(
+      `stores "${first.store}" and "${store}" take vectors of different shapes: ${name} ` +
+        `${JSON.stringify(first.value)} and ${JSON.stringify(value)}. A memory has one vector: set up both stores for ` +
+        "the same one",
+    );
+  }
+  return first?.value;
 }

@@ -61,3 +61,11 @@ export function wantedChange(traits: ProjectionTraits, change: MemoryChange): Me
 export function foreignTo({ vectorShape }: ProjectionTraits, change: MemoryChange | undefined): string | null {
   return vectorShape === undefined || change?.kind !== "put" ? null : foreignReason(vectorShape, change);
 }
+
+/**
+ * A change as the projection can take it: without its vector where that is foreign. So one vector keeps no others out, and
+ * a check finds the memory.
+ */
+export function withoutForeignVector<Change extends MemoryChange>(traits: ProjectionTraits, change: Change): Change {
+  return foreignTo(traits, change) === null ? change : { ...change, embedding: null };
+}

@@ -105,11 +105,8 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   const outcomes = new Outcomes(projections);
   const deployment = new DeploymentStores(ledger, stores);
   const ledgerGate = new StoreGate<Probed>({ id: LEDGER_ID, health: (signal) => ledger.health(signal) }, gateOptions);
-  const model = options.faiss?.model ?? embedder?.model;
-  const shape = {
-    ...(options.faiss === undefined ? {} : { dimension: options.faiss.dimension, metric: options.faiss.metric }),
-    ...(model === undefined ? {} : { model }),
-  };
+  const model = stores.vectorShape.model ?? embedder?.model;
+  const shape = { ...stores.vectorShape, ...(model && { model }) };
   const validator = new MemoryValidator(shape, options);
   const {
     historyVersionsMax,

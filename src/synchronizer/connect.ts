@@ -14,7 +14,7 @@ import { loadStores } from "../stores/load-stores.ts";
 import type { Projection } from "../stores/projection.ts";
 import { RedisProjection } from "../stores/redis/redis-projection.ts";
 import { redisProjectionOptions } from "../stores/redis/settings.ts";
-import { checkStore } from "../stores/registry.ts";
+import { checkStore, StoreRegistry } from "../stores/registry.ts";
 import { isStoreModule } from "../stores/settings.ts";
 import { assemble, createLedger, type Parts } from "./assemble.ts";
 import type { ConnectExtras, OwnClients } from "./calls.ts";
@@ -47,11 +47,12 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
       until.abort();
       await Promise.allSettled([migrated]);
     });
-    const embedder = extras.embedder ?? createEmbedder(effective.embedding, effective.faiss?.dimension);
-    const model = effective.faiss?.model ?? embedder?.model;
     const context = { nodeId: ledger.nodeId, log, signal };
     const ownStores = await loadStores(effective.stores, context);
     closers.push(...ownStores.map((store) => async () => await store.close?.()));
+    const { dimension, model: ownModel } = new StoreRegistry([...ownStores, ...givenStores]).vectorShape;
+    const embedder = extras.embedder ?? createEmbedder(effective.embedding, effective.faiss?.dimension ?? dimension);
+    const model = effective.faiss?.model ?? ownModel ?? embedder?.model;
     const vectorIndex = await openIndex(effective, model, { ledger, migrated, log, onIndexProgress }, signal);
     await migrated;
     if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
@@ -82,16 +83,18 @@ export function borrow(own: OwnClients): Connected {
   });
   const postgres = new BorrowedPostgres(own.sql);
   const ledger = createLedger(options, postgres);
+  const projections = [
+    ...(own.redis === undefined ? [] : [redisProjection(options, own.redis, ledger.nodeId, false)]),
+    ...(own.vectorIndex === undefined ? [] : [own.vectorIndex]),
+    ...(own.stores ?? []),
+  ];
+  const { dimension = options.faiss?.dimension } = new StoreRegistry(projections).vectorShape;
   const parts = assemble(options, {
     postgres,
     ledger,
     pools: null,
-    projections: [
-      ...(own.redis === undefined ? [] : [redisProjection(options, own.redis, ledger.nodeId, false)]),
-      ...(own.vectorIndex === undefined ? [] : [own.vectorIndex]),
-      ...(own.stores ?? []),
-    ],
-    embedder: own.embedder ?? createEmbedder(options.embedding, options.faiss?.dimension),
+    projections,
+    embedder: own.embedder ?? createEmbedder(options.embedding, dimension),
     log: own.log ?? silentLog,
     onStep: own.onStep,
   });

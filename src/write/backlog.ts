@@ -8,7 +8,7 @@ import { backoffMs } from "../runtime/backoff.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
-import { identityOf } from "../stores/traits.ts";
+import { identityOf, withoutForeignVector } from "../stores/traits.ts";
 import { judgeStale } from "./stale.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
@@ -172,7 +172,10 @@ export class Backlog {
     signal: AbortSignal,
   ): Promise<number> {
     const { ledger, log, publishTimeoutMs } = this.#parts;
-    const known = memories.flatMap((memory) => changes.get(keyText(memory)) ?? []);
+    const known = memories
+      .flatMap((memory) => changes.get(keyText(memory)) ?? [])
+      // Another node may take vectors that do not fit here. The refusal of one would count against the store.
+      .map((change) => withoutForeignVector(gate.target.traits, change));
     let unproven: ReadonlyMap<string, string> = new Map();
     try {
       if (known.length > 0) {

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import type { CheckScope, Finding } from "../../src/index.ts";
 import { type MemoryInput, MemorySynchronizer, StoreUnavailableError } from "../../src/index.ts";
-import { OwnStore, withContent } from "../support/own-store.ts";
+import { OwnStore, ShapedStore, withContent } from "../support/own-store.ts";
 import { REPOSITORY } from "../support/program.ts";
 import { parsePrometheusText, sampleValue } from "../support/prometheus-text.ts";
 import { openWorld, type World, type WorldOptions } from "../support/world.ts";
@@ -335,3 +335,50 @@ async function expectEveryKind(world: World, store: OwnStore, drifts: readonly D
   const labels = { store: OWN, kind: "stale", outcome: "repaired" };
   expect(sampleValue(repaired, "mnemosync_repairs_total", labels)).toBe(1);
 }
+
+describe("an own store that takes vectors of one shape", () => {
+  const open = async (t: Test) => {
+    const store = new ShapedStore();
+    const settings = { ...FAST, embedding: { provider: "hashing" as const }, stores: [store] };
+    const world = await openWorld(t, { redis: false, faiss: false, settings });
+    return { store, world };
+  };
+
+  test("has writes of another one refused, and texts embedded in its own", async (t) => {
+    const { world, store } = await open(t);
+    await expect(world.sync.syncMemory("m1", { ...world.memory(1), embedding: [1, 2, 3] })).rejects.toMatchObject({
+      code: "VALIDATION",
+      message: "embedding: has 3 numbers, and the index holds vectors of 8",
+    });
+    const named = { ...world.memory(1), embeddingModel: "other" };
+    await expect(world.put(named)).rejects.toMatchObject({ code: "VALIDATION", path: "embeddingModel" });
+    await world.sync.syncMemory("m2", { content: "only words", memoryType: "t" });
+    expect(await world.sync.get("m2")).toMatchObject({ embeddingModel: "mnemosync-hash-v1-8" });
+    expect(store.live("m2")).toMatchObject({ version: 1 });
+  });
+
+  test("gets no foreign vector from its backlog, and a check finds the memory and a repair embeds it anew", async (t) => {
+    const { world, store } = await open(t);
+    await world.fill(1);
+    // Another node, which does not run the store.
+    const { stores: _, embedding: __, ...options } = world.connectOptions;
+    const other = await MemorySynchronizer.connect({ ...options, nodeId: "other" });
+    try {
+      const wide = await other.syncMemory("wide", { content: "wide", memoryType: "t", embedding: Array(16).fill(0.5) });
+      expect(wide).toMatchObject({ status: "degraded", stores: { [OWN]: "pending" } });
+      await other.syncMemory("plain", { content: "plain", memoryType: "t" });
+    } finally {
+      await other.close();
+    }
+    expect(await world.sync.backlog.drain()).toBe(2);
+    expect(store.live("plain")).toMatchObject({ version: 1 });
+    // The version and the checksum are right: only a check that reads the vector tells.
+    const report = await world.sync.checkConsistency({ scope: "deep" });
+    expect(report.findings).toMatchObject([
+      { memoryId: "wide", store: OWN, kind: "foreign", evidence: expect.stringMatching(/16 numbers.*vectors of 8/) },
+    ]);
+    expect(await world.sync.repairInconsistencies(report)).toMatchObject({ repaired: 1, failed: 0 });
+    expect(await world.sync.get("wide")).toMatchObject({ version: 2, embeddingModel: "mnemosync-hash-v1-8" });
+    expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  });
+});

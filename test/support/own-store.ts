@@ -4,7 +4,9 @@ import {
   keyText,
   type LiveEntry,
   type MemoryChange,
+  type ProjectionTraits,
   type StoredEntry,
+  StoreRefusedError,
   StoreUnavailableError,
 } from "mnemosync/stores";
 import { KeywordStore } from "../../examples/keyword-store.ts";
@@ -66,6 +68,22 @@ export class OwnStore extends KeywordStore {
   /** The example's own map, which a test may put anything into. */
   get #raw(): Map<string, StoredEntry> {
     return this.entries as Map<string, StoredEntry>;
+  }
+}
+
+/** Takes vectors of one shape only, and refuses others, as an index does. */
+export class ShapedStore extends OwnStore {
+  override readonly traits: ProjectionTraits = {
+    scope: "shared",
+    holds: new Set(["documents"]),
+    vectorShape: { dimension: 8, model: "mnemosync-hash-v1-8" },
+  };
+
+  override async publish(changes: readonly MemoryChange[], signal: AbortSignal) {
+    const misfit = changes.find((change) => change.kind === "put" && (change.embedding?.length ?? 8) !== 8);
+    if (misfit !== undefined)
+      throw new StoreRefusedError(this.id, `the vector of ${misfit.memoryId} has another length`);
+    return await super.publish(changes, signal);
   }
 }
 

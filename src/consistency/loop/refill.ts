@@ -2,7 +2,7 @@ import type { MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Projection } from "../../stores/projection.ts";
-import { foreignTo, wantedChange } from "../../stores/traits.ts";
+import { wantedChange, withoutForeignVector } from "../../stores/traits.ts";
 import type { Pace } from "../check/pace.ts";
 import { isSound } from "../reconcile/sides.ts";
 
@@ -75,8 +75,7 @@ export async function refill(
     const { traits } = projection;
     const changes = page
       .filter((change) => change.kind === "put" && isSound(change))
-      // A vector that the store can't hold must not keep the rest of its page out.
-      .map((change) => (change.kind === "put" && foreignTo(traits, change) ? { ...change, embedding: null } : change))
+      .map((change) => withoutForeignVector(traits, change))
       .filter((change) => wantedChange(traits, change) !== null);
     if (changes.length === 0) return;
     for (const answer of await projection.publish(changes, signal)) if (answer === "applied") applied++;
