@@ -98,5 +98,5 @@ export type {
 export type { ImportSource } from "./transfer/records.ts";
 export type { Backlog, BacklogPass } from "./write/backlog.ts";
 export type { BatchOptions, BatchProgress } from "./write/batch-options.ts";
-export { WRITE_STEPS, type WriteStep } from "./write/commit.ts";
 export type { StoreOutcome, SyncOutcome, SyncStatus } from "./write/outcome.ts";
+export { WRITE_STEPS, type WriteStep } from "./write/write-step.ts";

@@ -7,7 +7,7 @@ import { WireBuffers } from "../runtime/wire-buffers.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { CopyEncoder } from "./copy-encoder.ts";
 import { storeVersionsJson } from "./store-versions.ts";
-import type { TransactionToken, VersionWrite } from "./write-statements.ts";
+import type { TransactionToken, VersionWrite, WriteAnswer } from "./write-statements.ts";
 
 /**
  * Fewer rows are written by one statement: this one has two more answers to wait for, and the rows of a chunk of that
@@ -26,14 +26,13 @@ const ROW_BYTES = 160;
  * Writes a chunk of memories that are all new, as `writeVersions` does, by COPY: the server neither takes values out of
  * arrays nor decodes base64, and puts many rows into a page at once, which saves it a third of its time.
  * `writes` must be in key order. Only on a connection that sends small messages at once.
- * @returns how many were written. Fewer than asked for: the server refused one of them, whatever the reason was. The
- *   transaction must be rolled back; the statement will say why.
+ * After `copy_refused` the connection must not be used again: the driver may hold a stream that never settles.
  */
 export async function copyVersions(
   sql: Sql,
   writes: readonly VersionWrite[],
   token: TransactionToken,
-): Promise<number> {
+): Promise<Exclude<WriteAnswer, "raced">> {
   try {
     // The driver never settles the stream when the server refuses a COPY after its last byte. So the end of a COPY is not
     // awaited; the next statement is, which fails in a transaction that has failed.
@@ -47,14 +46,15 @@ export async function copyVersions(
     const documents = await sql`
       copy mnemosync.memories (namespace, memory_id, document, embedding) from stdin (format binary)`.writable();
     await send(documents, documentRows);
-    return await writeToken(sql, writes, token);
+    // A trigger may have left some out without a word.
+    return (await writeToken(sql, writes, token)) === writes.length ? "written" : "copy_refused";
   } catch (error) {
-    if (isRefusal(error)) return 0;
+    if (isRefusal(error)) return "copy_refused";
     throw error;
   }
 }
 
-/** The transaction's row. @returns how many versions it has: a trigger may have left some out without a word. */
+/** The transaction's row. @returns how many versions it has. */
 async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
   const [namespaces, memoryIds] = keyLiterals(writes);
   const versions = arrayLiteral(writes.map(({ version }) => version));

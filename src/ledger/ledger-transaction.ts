@@ -7,6 +7,7 @@ import {
   type LockedVersion,
   type TransactionToken,
   type VersionWrite,
+  type WriteAnswer,
   writeVersions,
 } from "./write-statements.ts";
 
@@ -16,12 +17,8 @@ export interface LedgerTransaction {
   readonly backend: Backend;
   /** Begins, locks and reads the rows of `keys`, and reads the clock (ms since 1970). */
   begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }>;
-  /**
-   * Writes versions and the transaction's row.
-   * @returns how many were written: fewer than asked for when another transaction created one of the memories first, or
-   *   when the fast way for new memories was refused, whatever the reason. Roll back; an attempt `afterRace` tells.
-   */
-  write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number>;
+  /** Writes versions and the transaction's row. */
+  write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
 }
@@ -29,12 +26,13 @@ export interface LedgerTransaction {
 /** A transaction on a Postgres connection. */
 export class PostgresTransaction implements LedgerTransaction {
   readonly backend: Backend;
+  readonly #connection: PostgresConnection;
   readonly #sql: PostgresConnection["sql"];
-  readonly #canCopy: boolean;
+  #isCopyRefused = false;
 
   constructor(connection: PostgresConnection) {
     this.backend = connection.backend;
-    this.#canCopy = connection.sendsAtOnce;
+    this.#connection = connection;
     this.#sql = connection.sql;
   }
 
@@ -42,11 +40,15 @@ export class PostgresTransaction implements LedgerTransaction {
     return await beginAndLock(this.#sql, keys);
   }
 
-  async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
+  async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {
     // Postgres asks for locks in the order of the rows, so all writers must have them in the same one.
     const ordered = writes.toSorted(compareKeys);
-    if (this.#canCopy && ordered.length >= COPY_ROWS_MIN && isOptimistic(ordered, token)) {
-      return await copyVersions(this.#sql, ordered, token);
+    const { sendsAtOnce, destroy } = this.#connection;
+    const canCopy = sendsAtOnce && destroy !== undefined;
+    if (canCopy && ordered.length >= COPY_ROWS_MIN && isOptimistic(ordered, token)) {
+      const answer = await copyVersions(this.#sql, ordered, token);
+      this.#isCopyRefused = answer === "copy_refused";
+      return answer;
     }
     return await writeVersions(this.#sql, ordered, token);
   }
@@ -56,6 +58,8 @@ export class PostgresTransaction implements LedgerTransaction {
   }
 
   async rollback(): Promise<void> {
-    await this.#sql`rollback`;
+    // A connection on which a COPY was refused may hold a stream that never settles, so nothing else may use it.
+    if (this.#isCopyRefused) this.#connection.destroy?.();
+    else await this.#sql`rollback`;
   }
 }

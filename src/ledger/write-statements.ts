@@ -26,9 +26,22 @@ export interface TransactionToken {
   readonly storeVersions: StoreVersionTemplates;
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
-  /** An attempt before this one met rows that nobody had seen, or was refused on the fast way. @default false */
-  readonly afterRace?: boolean;
+  /**
+   * Whether new memories are inserted without a look for rows in the way, and by COPY where that is faster: looking costs a
+   * tenth of the whole. False once an attempt was `raced` or `copy_refused`. @default true
+   */
+  readonly optimistic?: boolean;
 }
+
+/**
+ * What became of the rows of a transaction.
+ *
+ * - `raced`: another transaction created one of the memories first.
+ * - `copy_refused`: the server refused the COPY of new memories and does not say why.
+ *
+ * After both the transaction must be rolled back and its writer start anew, with `optimistic: false`.
+ */
+export type WriteAnswer = "written" | "raced" | "copy_refused";
 
 /**
  * Begins a transaction, locks the rows of `keys` that exist, in key order so that two writers cannot wait for each other,
@@ -90,14 +103,12 @@ interface LockedRow {
 /**
  * Writes a chunk in one statement: what is replaced goes to the history, versions and documents are put in place, the
  * transaction's row is born `committed`. `writes` must be in key order and their existing rows locked.
- * @returns how many versions were written: fewer than asked for when another transaction inserted one of the new keys
- *   first, in which case the caller must roll back and start anew.
  */
 export async function writeVersions(
   sql: Sql,
   writes: readonly VersionWrite[],
   token: TransactionToken,
-): Promise<number> {
+): Promise<Exclude<WriteAnswer, "copy_refused">> {
   const inserts = writes.filter(isInsert).length;
   const outcomes = token.outcomes === undefined ? null : JSON.stringify(token.outcomes);
   const onlyNew = areOnlyNew(writes);
@@ -137,7 +148,7 @@ export async function writeVersions(
     throw error;
   });
   // Where a row appeared since the locks were taken, an imported version may have replaced it by accident of its number.
-  return row?.inserted === inserts ? row.written : 0;
+  return row?.inserted === inserts && row.written === writes.length ? "written" : "raced";
 }
 
 function isInsert(write: VersionWrite): boolean {
@@ -149,12 +160,9 @@ function areOnlyNew(writes: readonly VersionWrite[]): boolean {
   return writes.every((write) => isInsert(write) && write.checksum !== null);
 }
 
-/**
- * Whether a row in the way is looked for only once one was met: looking before each insert would cost a tenth of the
- * whole. Where there is one after all, the insert fails.
- */
+/** Whether a row in the way is looked for only once one was met: then the insert fails. */
 export function isOptimistic(writes: readonly VersionWrite[], token: TransactionToken): boolean {
-  return token.afterRace !== true && areOnlyNew(writes);
+  return token.optimistic !== false && areOnlyNew(writes);
 }
 
 /** Only over the version before: any other means that the row is not the one that was locked. */

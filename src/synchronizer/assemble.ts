@@ -28,14 +28,16 @@ import { keepsMemory } from "../stores/traits.ts";
 import type { VectorIndex } from "../stores/vector-index.ts";
 import type { ExporterParts } from "../transfer/export.ts";
 import type { ImporterParts } from "../transfer/import.ts";
+import { attemptsOf } from "../write/attempt.ts";
 import { Backlog } from "../write/backlog.ts";
 import { Batcher } from "../write/batcher.ts";
-import type { WriteStep } from "../write/commit.ts";
 import { DeploymentStores } from "../write/deployment-stores.ts";
 import { Intake } from "../write/intake.ts";
 import { Outcomes } from "../write/outcomes.ts";
+import { Publisher } from "../write/publisher.ts";
 import { type Probed, StoreGate } from "../write/store-gate.ts";
 import { Sweeper } from "../write/sweeper.ts";
+import type { OnWriteStep } from "../write/write-step.ts";
 import { Writer } from "../write/writer.ts";
 import { assembleConsistency, type ConsistencyParts } from "./assemble-consistency.ts";
 import { Metrics } from "./metrics.ts";
@@ -86,7 +88,7 @@ export interface Connections {
   readonly embedder: Embedder | null;
   readonly log: Log;
   /** For fault tests: see `WRITE_STEPS`. */
-  readonly onStep?: ((step: WriteStep) => void | Promise<void>) | undefined;
+  readonly onStep?: OnWriteStep | undefined;
 }
 
 /** Wires the parts together. Opens nothing. */
@@ -125,31 +127,41 @@ export function assemble(options: EffectiveOptions, connections: Connections): P
   const followLoop =
     followers.length === 0 ? null : createFollowLoop(followers, feedSignal, options.syncIntervalMs, log);
   const writer = new Writer({
+    attempt: attemptsOf({
+      ledger,
+      storeIds: outcomes.storeIds,
+      storeVersions: storeVersionTemplates(
+        projections.map(({ id }) => id),
+        projections.filter(({ traits }) => keepsMemory(traits, false)).map(({ id }) => id),
+      ),
+      historyVersionsMax,
+      prepareTimeoutMs,
+      inDoubtTimeoutMs,
+      onStep,
+    }),
+    publisher: new Publisher({
+      ledger,
+      gates,
+      log,
+      publishTimeoutMs,
+      unattached: () => deployment.unattached,
+      onStep,
+      onUnproven: (store, change) => {
+        if (store === stores.cache?.id) disproved.add(change, provenVersion(change));
+      },
+      onCommitted: (key, version) => {
+        floors.raise(key, version);
+        feedSignal.touch();
+      },
+    }),
+    outcomes,
     ledger,
     ledgerGate,
     gates,
     log,
-    outcomes,
-    unattached: () => deployment.unattached,
-    storeVersions: storeVersionTemplates(
-      projections.map(({ id }) => id),
-      projections.filter(({ traits }) => keepsMemory(traits, false)).map(({ id }) => id),
-    ),
-    historyVersionsMax,
-    prepareTimeoutMs,
-    publishTimeoutMs,
-    inDoubtTimeoutMs,
+    onStoreDown,
     retriesMax,
     retryDelayMs,
-    onStoreDown,
-    onStep,
-    onUnproven: (store, change) => {
-      if (store === stores.cache?.id) disproved.add(change, provenVersion(change));
-    },
-    onCommitted: (key, version) => {
-      floors.raise(key, version);
-      feedSignal.touch();
-    },
   });
   const now = Date.now;
   const measured: Pick<Writer, "write"> = {

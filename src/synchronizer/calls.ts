@@ -8,7 +8,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { StoreModuleInput } from "../stores/settings.ts";
 import type { VectorIndex } from "../stores/vector-index.ts";
-import type { WriteStep } from "../write/commit.ts";
+import type { WriteStep } from "../write/write-step.ts";
 
 /** What may be given beside the options: objects rather than settings. */
 export interface ConnectExtras {

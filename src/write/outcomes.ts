@@ -1,10 +1,9 @@
-import { InternalError, type MnemosyncError, ValidationError, VersionConflictError } from "../domain/errors.ts";
+import { type MnemosyncError, VersionConflictError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import type { RegisteredStore } from "../ledger/store-statements.ts";
-import type { FirstAnswer } from "../ledger/transaction-statements.ts";
 import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
-import type { DecisionSummary } from "./commit.ts";
+import type { KeptAnswer } from "./decision-summary.ts";
 import type { StoreOutcome, SyncOutcome } from "./outcome.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
 import { NOT_RUN_HERE, pendingReason, type StorePublish } from "./publish.ts";
@@ -79,16 +78,9 @@ export class Outcomes {
   }
 
   /** The first answer under an idempotency key, said again, with how far the stores are by now. */
-  repeated(intents: readonly WriteIntent[], first: FirstAnswer): SyncOutcome[] {
-    const summaries = first.outcomes.map(parseSummary);
-    if (summaries.length !== intents.length) {
-      throw new ValidationError(
-        "idempotencyKey",
-        `was used for ${summaries.length} memories before, and now for ${intents.length}: use a new key for a new write`,
-      );
-    }
+  repeated(intents: readonly WriteIntent[], first: KeptAnswer): SyncOutcome[] {
     return intents.map((intent, index) => {
-      const { action, version, checksum, vectors } = summaries[index]!;
+      const { action, version, checksum, vectors } = first.summaries[index]!;
       if (action !== "write") return this.decided(intent, { action, version, checksum, vectors }, null, []);
       const { namespace, memoryId } = intent.key;
       const stores = this.#record("applied", ({ id, traits }) => {
@@ -120,18 +112,4 @@ export class Outcomes {
 function statusOf(stores: Readonly<Record<StoreId, StoreOutcome>>): "synced" | "degraded" {
   const isBehind = Object.values(stores).some((store) => store === "pending" || store === "failed");
   return isBehind ? "degraded" : "synced";
-}
-
-const ACTIONS: readonly unknown[] = ["write", "unchanged", "conflict"] satisfies DecisionSummary["action"][];
-
-/** Reads back what `summary` in `commit.ts` kept; a program before migration 9 called `vectors` `faiss`. */
-function parseSummary(kept: unknown): DecisionSummary {
-  const { action, version, checksum, vectors, faiss } = (kept ?? {}) as Record<string, unknown>;
-  const fits =
-    ACTIONS.includes(action) &&
-    typeof version === "number" &&
-    (checksum === null || typeof checksum === "string") &&
-    typeof (vectors ?? faiss) === "boolean";
-  if (!fits) throw new InternalError(`the answer kept under the idempotency key is malformed: ${JSON.stringify(kept)}`);
-  return { action, version, checksum, vectors: vectors ?? faiss } as DecisionSummary;
 }

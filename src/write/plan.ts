@@ -2,6 +2,7 @@ import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import { type EncodedMemory, type MemoryChange, putChange } from "../domain/memory.ts";
 import { firstVector, increment, joinVectors, type VersionVector } from "../domain/version-vector.ts";
 import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
+import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
 
 /** What a caller wants done with one memory. */
 export interface WriteIntent {
@@ -32,6 +33,18 @@ export type Decision =
       readonly vectors: boolean;
     }
   | { readonly action: "conflict"; readonly version: number; readonly checksum: string | null };
+
+export type WriteDecision = Extract<Decision, { action: "write" }>;
+
+export function isWrite(decision: Decision): decision is WriteDecision {
+  return decision.action === "write";
+}
+
+/** The changes of a chunk that a store must hear of: one of vectors alone, only those that have or had an embedding. */
+export function changesFor(store: { readonly traits: ProjectionTraits }, writing: readonly WriteDecision[]) {
+  const concerned = writing.filter((decision) => keepsMemory(store.traits, decision.vectors));
+  return concerned.map((decision) => decision.change);
+}
 
 /** Decides on one intent by the row as it stands locked (undefined: the ledger does not know the memory). */
 export function decide(intent: WriteIntent, locked: LockedVersion | undefined, now: number, nodeId: string): Decision {

@@ -3,7 +3,7 @@ import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import { encodeMemory, type MemoryDocument } from "../../src/domain/memory.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
-import type { VersionWrite } from "../../src/ledger/write-statements.ts";
+import type { VersionWrite, WriteAnswer } from "../../src/ledger/write-statements.ts";
 import { decide } from "../../src/write/plan.ts";
 import { unitVector } from "../support/memories.ts";
 import { STORE_VERSIONS } from "../support/store-traits.ts";
@@ -73,7 +73,7 @@ export class LedgerUnderTest {
     transaction: LedgerTransaction,
     items: readonly Item[],
     settings: WriteSettings = {},
-  ): Promise<{ writes: VersionWrite[]; written: number; transactionId: string }> {
+  ): Promise<{ writes: VersionWrite[]; written: WriteAnswer; transactionId: string }> {
     const keys = items.map(({ memoryId, namespace }) => keyOf(memoryId, namespace));
     const { locked, now } = await transaction.begin(keys);
     const writes = items.flatMap((item, place) => {

@@ -11,7 +11,7 @@ import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
 import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
-import type { LockedVersion, TransactionToken, VersionWrite } from "../../src/ledger/write-statements.ts";
+import type { LockedVersion, TransactionToken, VersionWrite, WriteAnswer } from "../../src/ledger/write-statements.ts";
 import type { Interruption } from "./in-memory-projection.ts";
 
 /** A memory's narrow and wide row in one. */
@@ -296,7 +296,7 @@ export class MemoryTransaction implements LedgerTransaction {
     return { locked, now: this.#state.now() };
   }
 
-  async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
+  async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {
     await this.#interrupt("ledger write");
     this.#assertRunning();
     // An insert of a key that another transaction is inserting waits for it.
@@ -306,7 +306,7 @@ export class MemoryTransaction implements LedgerTransaction {
     );
     this.#pending = { writes, token };
     await this.#interrupt("ledger write answered");
-    return fitting.length;
+    return fitting.length === writes.length ? "written" : "raced";
   }
 
   async commit(): Promise<void> {

@@ -7,11 +7,13 @@ import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import { encodeMemory } from "../../src/domain/memory.ts";
 import type { StoreId } from "../../src/domain/store-id.ts";
 import { silentLog } from "../../src/runtime/log.ts";
+import { attemptsOf } from "../../src/write/attempt.ts";
 import { Backlog } from "../../src/write/backlog.ts";
 import { Batcher } from "../../src/write/batcher.ts";
 import type { SyncOutcome } from "../../src/write/outcome.ts";
 import { Outcomes } from "../../src/write/outcomes.ts";
 import type { WriteIntent } from "../../src/write/plan.ts";
+import { Publisher } from "../../src/write/publisher.ts";
 import { StoreGate } from "../../src/write/store-gate.ts";
 import { Writer } from "../../src/write/writer.ts";
 import { InMemoryCheckRecords } from "./in-memory-check-records.ts";
@@ -189,20 +191,23 @@ export class SimulatedNode {
     const shared = { ledger, gates, log: silentLog, publishTimeoutMs: 60_000 };
     const writer = new Writer({
       ...shared,
+      attempt: attemptsOf({
+        ledger,
+        storeIds: outcomes.storeIds,
+        storeVersions: STORE_VERSIONS,
+        historyVersionsMax: 1_000,
+        prepareTimeoutMs: 60_000,
+        inDoubtTimeoutMs: 5_000,
+      }),
+      publisher: new Publisher({ ...shared, unattached: () => [], onCommitted: () => undefined }),
+      outcomes,
       ledgerGate: new StoreGate(
         { id: "postgres" as const, health: async () => ledger.health() },
         { probeIntervalMs: 0 },
       ),
-      outcomes,
-      unattached: () => [],
-      storeVersions: STORE_VERSIONS,
-      historyVersionsMax: 1_000,
-      prepareTimeoutMs: 60_000,
-      inDoubtTimeoutMs: 5_000,
       retriesMax: 2,
       retryDelayMs: 1,
       onStoreDown: "degrade",
-      onCommitted: () => undefined,
     });
     this.#ledger = ledger;
     this.#batcher = new Batcher(writer, outcomes, { batchSize: 3, concurrency: 2 });

@@ -13,6 +13,8 @@ export interface PostgresConnection {
   readonly backend: Backend;
   /** Whether small messages go out at once (TCP_NODELAY): otherwise each COPY waits 40 ms for an acknowledgement. */
   readonly sendsAtOnce: boolean;
+  /** Drops the connection, and its transaction with it. Absent for connections of a client that the caller owns. */
+  destroy?(): void;
 }
 
 /** Names a server process: process ids are given out again. */

@@ -1,0 +1,251 @@
+import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
+import type { StoreId } from "../domain/store-id.ts";
+import type { Backend } from "../drivers/postgres/postgres-access.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
+import type { StoreVersionTemplates } from "../ledger/store-versions.ts";
+import { NEVER, withSharedDeadline } from "../runtime/shared-deadline.ts";
+import { type KeptAnswer, parseAnswer, summarize } from "./decision-summary.ts";
+import { settleInDoubt } from "./in-doubt.ts";
+import {
+  assertDistinct,
+  changesFor,
+  type Decision,
+  decide,
+  isWrite,
+  type WriteDecision,
+  type WriteIntent,
+} from "./plan.ts";
+import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+import type { OnWriteStep } from "./write-step.ts";
+
+/** What an attempt needs to know of its node. */
+export interface AttemptParts {
+  readonly ledger: Pick<LedgerStore, "nodeId" | "transaction" | "outcomeOf" | "firstAnswer">;
+  /** Stores beside the ledger, of which the first answer under an idempotency key tells. */
+  readonly storeIds: readonly StoreId[];
+  /** Replaced versions that are kept per memory. */
+  readonly historyVersionsMax: number;
+  /** `store_versions` of new rows. */
+  readonly storeVersions: StoreVersionTemplates;
+  /** Milliseconds that a projection may take to prepare, while rows are locked. */
+  readonly prepareTimeoutMs: number;
+  /** Milliseconds to find out whether a transaction was committed whose COMMIT got no answer. */
+  readonly inDoubtTimeoutMs: number;
+  readonly onStep?: OnWriteStep | undefined;
+}
+
+/** Distinct memories that one transaction writes. */
+export interface Chunk {
+  readonly intents: readonly WriteIntent[];
+  /** All or nothing: a conflict of one memory fails all. */
+  readonly atomic: boolean;
+  readonly idempotencyKey: string | null;
+}
+
+/** In which way one attempt goes at a chunk. */
+export interface AttemptPlan {
+  /** ULID, of this attempt alone. */
+  readonly transactionId: string;
+  /** The projections that take part. */
+  readonly gates: readonly StoreGate[];
+  /** As `TransactionToken.optimistic`: false once an attempt before this one was `raced` or `copy_refused`. */
+  readonly optimistic: boolean;
+}
+
+/** A transaction that is committed. */
+export interface CommittedChunk {
+  readonly transactionId: string;
+  /** Null: nothing is kept for a repeat. */
+  readonly idempotencyKey: string | null;
+  /** One per intent, in order; those to write are durable. */
+  readonly decisions: readonly Decision[];
+  /** The projections that took part. */
+  readonly prepared: readonly StoreGate[];
+}
+
+/**
+ * How an attempt ended. Only `committed` wrote anything; `failed` with COMMIT_OUTCOME_UNKNOWN may have. After every other
+ * ending no store shows a trace.
+ *
+ * - `committed`: the chunk is durable, or there was nothing to write.
+ * - `repeated`: the idempotency key was used before, and this is what its first call was answered.
+ * - `conflict`: a memory of an atomic chunk is not at its expected version.
+ * - `raced`: another transaction created one of the memories first. A memory without a row cannot be locked beforehand;
+ *   now there is a row to lock.
+ * - `copy_refused`: the server refused the COPY of new memories, which does not say why. The statement says it.
+ * - `prepare_failed`: a projection did not accept the chunk.
+ */
+export type AttemptResult =
+  | { readonly kind: "committed"; readonly chunk: CommittedChunk }
+  | { readonly kind: "repeated"; readonly first: KeptAnswer }
+  | { readonly kind: "conflict"; readonly decisions: readonly Decision[] }
+  | { readonly kind: "raced" }
+  | { readonly kind: "copy_refused" }
+  | { readonly kind: "prepare_failed"; readonly gate: StoreGate; readonly error: MnemosyncError }
+  | { readonly kind: "failed"; readonly error: MnemosyncError };
+
+/** Tries to write a chunk once. Never rejects. */
+export type AttemptChunk = (chunk: Chunk, plan: AttemptPlan) => Promise<AttemptResult>;
+
+/** Steps 1 to 4 of the protocol: lock and write in Postgres, prepare in every projection meanwhile, commit. */
+export function attemptsOf(parts: AttemptParts): AttemptChunk {
+  return async (chunk, plan) => {
+    const attempt = new Attempt(parts, chunk, plan);
+    const result = await attempt.run();
+    if (result.kind !== "committed") await attempt.discard();
+    return result;
+  };
+}
+
+class Attempt {
+  readonly #parts: AttemptParts;
+  readonly #chunk: Chunk;
+  readonly #plan: AttemptPlan;
+  #decisions: readonly Decision[] = [];
+  #preparing: readonly StoreGate[] = [];
+  /** Set from the moment in which COMMIT is sent, until its answer. */
+  #committing: Backend | null = null;
+  /** Set once the attempt is reported as failed: what still runs of it must not commit any more. */
+  #abandoned = false;
+
+  constructor(parts: AttemptParts, chunk: Chunk, plan: AttemptPlan) {
+    this.#parts = parts;
+    this.#chunk = chunk;
+    this.#plan = plan;
+  }
+
+  async run(): Promise<AttemptResult> {
+    const { ledger, storeIds } = this.#parts;
+    const { idempotencyKey } = this.#chunk;
+    try {
+      assertDistinct(this.#chunk.intents);
+      // A chunk serves many callers: none of them can end it, so no signal of a caller's comes here.
+      const first = idempotencyKey === null ? null : await ledger.firstAnswer(idempotencyKey, storeIds, NEVER);
+      if (first !== null) return { kind: "repeated", first: parseAnswer(first, this.#chunk.intents.length) };
+      return await ledger.transaction(NEVER, (transaction) => this.#write(transaction));
+    } catch (error) {
+      this.#abandoned = true;
+      return await this.#afterError(error);
+    }
+  }
+
+  /** The transaction. A result that is not `committed` leaves it rolled back; a throw leaves it to its connection's end. */
+  async #write(transaction: LedgerTransaction): Promise<AttemptResult> {
+    const { ledger, onStep } = this.#parts;
+    const { intents, atomic, idempotencyKey } = this.#chunk;
+    const { locked, now } = await transaction.begin(intents.map((intent) => intent.key));
+    this.#decisions = intents.map((intent) => decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId));
+    const decisions = this.#decisions;
+    if (atomic && decisions.some(({ action }) => action === "conflict")) {
+      await transaction.rollback();
+      return { kind: "conflict", decisions };
+    }
+    await onStep?.("locked");
+    const writing = decisions.filter(isWrite);
+    if (writing.length === 0 && idempotencyKey === null) {
+      await transaction.rollback();
+      return this.#committed();
+    }
+    // Both go on at once; both have ended, one way or the other, before anything is decided.
+    const [rows, prepared] = await Promise.allSettled([this.#writeRows(transaction, writing), this.#prepare(writing)]);
+    if (rows.status === "rejected") throw rows.reason;
+    if (prepared.status === "rejected") throw prepared.reason;
+    const obstacle = rows.value ?? prepared.value;
+    if (obstacle !== null) {
+      await transaction.rollback();
+      return obstacle;
+    }
+    await onStep?.("prepared");
+    await onStep?.("committing");
+    if (this.#abandoned) throw new InternalError("the chunk was given up before its commit");
+    this.#committing = transaction.backend;
+    await transaction.commit();
+    this.#committing = null;
+    return this.#committed();
+  }
+
+  #committed(): AttemptResult {
+    const { transactionId, gates: prepared } = this.#plan;
+    const { idempotencyKey } = this.#chunk;
+    return { kind: "committed", chunk: { transactionId, idempotencyKey, decisions: this.#decisions, prepared } };
+  }
+
+  /** @returns why the rows could not be written; null: they are. */
+  async #writeRows(
+    transaction: LedgerTransaction,
+    writing: readonly WriteDecision[],
+  ): Promise<Extract<AttemptResult, { kind: "raced" | "copy_refused" }> | null> {
+    const { ledger, historyVersionsMax, storeVersions } = this.#parts;
+    const { idempotencyKey } = this.#chunk;
+    const { transactionId, optimistic } = this.#plan;
+    const written = await transaction.write(
+      writing.map(({ write }) => write),
+      {
+        transactionId,
+        optimistic,
+        idempotencyKey,
+        ...(idempotencyKey === null ? {} : { outcomes: this.#decisions.map(summarize) }),
+        nodeId: ledger.nodeId,
+        historyVersionsMax,
+        storeVersions,
+      },
+    );
+    return written === "written" ? null : { kind: written };
+  }
+
+  /** @returns the first projection that did not accept the chunk; null: all have. */
+  async #prepare(
+    writing: readonly WriteDecision[],
+  ): Promise<Extract<AttemptResult, { kind: "prepare_failed" | "failed" }> | null> {
+    const involved = this.#plan.gates.map((gate) => ({ gate, changes: changesFor(gate.target, writing) }));
+    const preparing = involved.filter(({ changes }) => changes.length > 0);
+    this.#preparing = preparing.map(({ gate }) => gate);
+    const { transactionId: token } = this.#plan;
+    const failures = await withSharedDeadline(this.#parts.prepareTimeoutMs, NEVER, (signal) =>
+      Promise.all(
+        preparing.map(async ({ gate, changes }) => {
+          try {
+            await gate.target.prepare({ token, changes }, signal);
+            return null;
+          } catch (error) {
+            if (countsAgainstStore(error)) return { kind: "prepare_failed" as const, gate, error };
+            return { kind: "failed" as const, error: ownError(error) };
+          }
+        }),
+      ),
+    );
+    return failures.find((failure) => failure !== null) ?? null;
+  }
+
+  /** The transaction ended with an error: of the ledger's, or of a step. */
+  async #afterError(error: unknown): Promise<AttemptResult> {
+    const failed: AttemptResult = { kind: "failed", error: ownError(error) };
+    const backend = this.#committing;
+    // A reply of the server's is an answer: the commit was refused.
+    if (backend === null || failed.error.code === "STORE_REFUSED") return failed;
+    const { ledger, inDoubtTimeoutMs } = this.#parts;
+    const { transactionId } = this.#plan;
+    const outcome = await settleInDoubt(ledger, transactionId, backend, inDoubtTimeoutMs);
+    if (outcome === "committed") return this.#committed();
+    if (outcome === "aborted") return failed;
+    const cause = outcome.unknown ?? error;
+    return { kind: "failed", error: new CommitOutcomeUnknownError(transactionId, { cause }) };
+  }
+
+  /** Tells projections to forget what they prepared. One that cannot be told forgets it by itself: held batches expire. */
+  async discard(): Promise<void> {
+    if (this.#preparing.length === 0) return;
+    const signal = AbortSignal.timeout(this.#parts.prepareTimeoutMs);
+    const { transactionId } = this.#plan;
+    await Promise.allSettled(this.#preparing.map(({ target }) => target.discard(transactionId, signal)));
+  }
+}
+
+function ownError(error: unknown): MnemosyncError {
+  if (error instanceof MnemosyncError) return error;
+  return new InternalError(`writing failed: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,86 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import type { RegisteredStore } from "../ledger/store-statements.ts";
+import type { CommittedChunk } from "./attempt.ts";
+import { changesFor, isWrite, type WriteDecision } from "./plan.ts";
+import {
+  confirmPublished,
+  leftOut,
+  NOT_RUN_HERE,
+  type PublishParts,
+  pendingWork,
+  publishTo,
+  type StorePublish,
+} from "./publish.ts";
+import type { StoreGate } from "./store-gate.ts";
+import type { OnWriteStep, WriteStep } from "./write-step.ts";
+
+export interface PublisherParts extends PublishParts {
+  readonly gates: readonly StoreGate[];
+  /** Shared stores of the deployment that this node does not run; what it writes is queued for them. */
+  readonly unattached: () => readonly RegisteredStore[];
+  /** Told of every committed version. */
+  readonly onCommitted: (key: MemoryKey, version: number) => void;
+  readonly onStep?: OnWriteStep | undefined;
+}
+
+/** How a committed chunk stands. */
+export interface PublishedChunk {
+  /** One per store of this node; none where there was nothing to write. */
+  readonly stores: readonly StorePublish[];
+  /** Stores of the deployment that this node does not run: the chunk is queued for them. */
+  readonly unattached: readonly RegisteredStore[];
+}
+
+/**
+ * Step 5 of the protocol: shows a committed chunk in every store, queues it for the stores that did not take it, and
+ * marks the transaction. From the commit on nothing may make the write look as if it had failed, or be tried again.
+ */
+export class Publisher {
+  readonly #parts: PublisherParts;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+  }
+
+  async publish({ transactionId, idempotencyKey, decisions, prepared }: CommittedChunk): Promise<PublishedChunk> {
+    const writing = decisions.filter(isWrite);
+    if (writing.length === 0) {
+      // With a key its row was committed all the same, for the repeat to find.
+      if (idempotencyKey !== null) await confirmPublished(this.#parts, transactionId, []);
+      return { stores: [], unattached: [] };
+    }
+    const { gates, onCommitted } = this.#parts;
+    for (const { write } of writing) onCommitted(write, write.version);
+    await this.#reach("committed");
+    const answers = await Promise.all(
+      gates.map(async (gate) => {
+        const changes = changesFor(gate.target, writing);
+        const takesPart = prepared.includes(gate) || changes.length === 0;
+        const answer = takesPart ? await publishTo(this.#parts, gate, changes, transactionId) : leftOut(gate);
+        return { answer, pending: pendingWork(gate, changes, answer) };
+      }),
+    );
+    await this.#reach("published");
+    const pending = answers.flatMap((store) => store.pending);
+    const unattached = this.#parts.unattached();
+    await confirmPublished(this.#parts, transactionId, [...pending, ...pendingElsewhere(unattached, writing)]);
+    await this.#reach("marked");
+    return { stores: answers.map(({ answer }) => answer), unattached };
+  }
+
+  /** The chunk is committed: an error of the hook must not be reported as a failed write. */
+  async #reach(step: WriteStep): Promise<void> {
+    try {
+      await this.#parts.onStep?.(step);
+    } catch (error) {
+      this.#parts.log.error({ step, error: (error as Error).message }, "write.step_failed");
+    }
+  }
+}
+
+function pendingElsewhere(unattached: readonly RegisteredStore[], writing: readonly WriteDecision[]) {
+  return unattached.flatMap(({ id, documents }) => {
+    const keys = writing.filter(({ vectors }) => documents || vectors).map(({ change }) => change);
+    return keys.length === 0 ? [] : [{ store: { id, scope: "shared" as const }, keys, reason: NOT_RUN_HERE }];
+  });
+}

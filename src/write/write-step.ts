@@ -1,0 +1,6 @@
+/** Moments of the write path, in order. Fault tests stop the world at them; they change nothing by themselves. */
+export const WRITE_STEPS = ["locked", "prepared", "committing", "committed", "published", "marked"] as const;
+export type WriteStep = (typeof WRITE_STEPS)[number];
+
+/** Called at each step. What it throws fails the write before the commit, and nothing after it. */
+export type OnWriteStep = (step: WriteStep) => void | Promise<void>;

@@ -1,0 +1,191 @@
+import { describe, expect, test } from "vitest";
+import {
+  CommitOutcomeUnknownError,
+  type MnemosyncError,
+  StoreRefusedError,
+  StoreUnavailableError,
+  ValidationError,
+} from "../../../src/domain/errors.ts";
+import { silentLog } from "../../../src/runtime/log.ts";
+import type { AttemptPlan, AttemptResult, Chunk } from "../../../src/write/attempt.ts";
+import { Outcomes } from "../../../src/write/outcomes.ts";
+import type { WriteIntent } from "../../../src/write/plan.ts";
+import { type Probed, StoreGate } from "../../../src/write/store-gate.ts";
+import { type ChunkOptions, type OnStoreDown, Writer } from "../../../src/write/writer.ts";
+import { InMemoryProjection } from "../../support/in-memory-projection.ts";
+
+/** Goal: what follows each ending of an attempt. Method: attempts that end as the test says, and no stores at all. */
+
+const projections = [new InMemoryProjection("redis"), new InMemoryProjection("faiss")];
+
+function intentsOf(...ids: string[]): WriteIntent[] {
+  return ids.map((memoryId) => ({
+    key: { namespace: "default", memoryId },
+    memory: null,
+    expectedVersion: null,
+    modifiedAt: null,
+  }));
+}
+
+interface Made {
+  readonly ids: string[];
+  readonly optimistic: boolean;
+  readonly stores: string[];
+}
+
+/** What `Script` is told: the attempt's number, its chunk, and the gates of the stores by id. */
+type Script = (number: number, chunk: Chunk, gates: Record<string, StoreGate>) => AttemptResult | "committed";
+
+function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesMax?: number } = {}) {
+  const list = projections.map((projection) => new StoreGate(projection, { failuresMax: 1_000 }));
+  const gates = Object.fromEntries(list.map((gate) => [gate.target.id, gate]));
+  const made: Made[] = [];
+  const recorded: string[] = [];
+  const published: string[][] = [];
+  const writer = new Writer({
+    attempt: async (chunk: Chunk, plan: AttemptPlan) => {
+      const ids = chunk.intents.map(({ key }) => key.memoryId);
+      made.push({ ids, optimistic: plan.optimistic, stores: plan.gates.map(({ target }) => target.id) });
+      const result = script(made.length, chunk, gates);
+      if (result !== "committed") return result;
+      const { transactionId, gates: prepared } = plan;
+      const decisions = chunk.intents.map(() => ({
+        action: "unchanged" as const,
+        version: 1,
+        checksum: null,
+        vectors: true,
+      }));
+      return {
+        kind: "committed",
+        chunk: { transactionId, idempotencyKey: chunk.idempotencyKey, decisions, prepared },
+      };
+    },
+    publisher: {
+      publish: async ({ prepared }) => {
+        published.push(prepared.map(({ target }) => target.id));
+        return { stores: [], unattached: [] };
+      },
+    },
+    outcomes: new Outcomes(projections),
+    ledger: {
+      recordRollback: async ({ reason }) => {
+        recorded.push(reason);
+      },
+    },
+    ledgerGate: new StoreGate<Probed>({ id: "postgres", health: async () => ({ state: "healthy" }) }),
+    gates: list,
+    log: silentLog,
+    onStoreDown: options.onStoreDown ?? "degrade",
+    retriesMax: options.retriesMax ?? 2,
+    retryDelayMs: 0.01,
+  });
+  const write = (ids: string[], chunk: ChunkOptions = {}) => writer.write(intentsOf(...ids), chunk);
+  return { write, made, recorded, published };
+}
+
+const refusedData = new StoreRefusedError("postgres", "poison", { cause: { code: "23514" } });
+const away = new StoreUnavailableError("redis", "away");
+
+describe("after an attempt that ends as", () => {
+  test("committed, the chunk is published to the stores that prepared it", async () => {
+    const { write, made, published } = writerOf(() => "committed");
+    expect(await write(["a", "b"])).toMatchObject([{ status: "unchanged" }, { status: "unchanged" }]);
+    expect(made).toEqual([{ ids: ["a", "b"], optimistic: true, stores: ["redis", "faiss"] }]);
+    expect(published).toEqual([["redis", "faiss"]]);
+  });
+
+  test("conflict, all memories of the atomic chunk are answered, and nothing is tried again", async () => {
+    const decisions = [
+      { action: "conflict" as const, version: 3, checksum: "c" },
+      { action: "unchanged" as const, version: 1, checksum: "d", vectors: false },
+    ];
+    const { write, made, published } = writerOf(() => ({ kind: "conflict", decisions }));
+    const outcomes = await write(["a", "b"], { atomic: true });
+    expect(outcomes.map(({ status, error }) => [status, error?.code])).toEqual([
+      ["conflict", "VERSION_CONFLICT"],
+      ["failed", "VERSION_CONFLICT"],
+    ]);
+    expect([made.length, published.length]).toEqual([1, 0]);
+  });
+
+  test.each(["raced", "copy_refused"] as const)("%s, the next attempt looks for rows in the way", async (kind) => {
+    const { write, made } = writerOf((number) => (number === 1 ? { kind } : "committed"));
+    await write(["a"]);
+    expect(made.map(({ optimistic }) => optimistic)).toEqual([true, false]);
+  });
+
+  test("raced, again and again, it counts as a failure that may pass, and in the end as one", async () => {
+    const { write, made } = writerOf(() => ({ kind: "raced" }), { retriesMax: 1 });
+    const [outcome] = await write(["a"]);
+    expect(outcome?.error).toMatchObject({ code: "STORE_REFUSED", retryable: true });
+    expect(outcome?.error?.message).toContain("created the memories first");
+    expect(made.length).toBe(2 * 51);
+  });
+
+  test("prepare_failed, under degrade: the store is tried again, then left out", async () => {
+    const { write, made, published, recorded } = writerOf((_, __, { redis }) =>
+      made.at(-1)!.stores.includes("redis") ? { kind: "prepare_failed", gate: redis!, error: away } : "committed",
+    );
+    expect(await write(["a"])).toMatchObject([{ status: "unchanged" }]);
+    const both = ["redis", "faiss"];
+    expect(made.map(({ stores }) => stores)).toEqual([both, both, both, ["faiss"]]);
+    expect(published).toEqual([["faiss"]]);
+    expect(recorded).toEqual(Array(3).fill(away.message));
+  });
+
+  test("prepare_failed of every store, the chunk is written without them", async () => {
+    const { write, made, published } = writerOf(
+      (_, __, gates) => {
+        const [store] = made.at(-1)!.stores;
+        return store === undefined ? "committed" : { kind: "prepare_failed", gate: gates[store]!, error: away };
+      },
+      { retriesMax: 0 },
+    );
+    expect(await write(["a"])).toMatchObject([{ status: "unchanged" }]);
+    expect(published).toEqual([[]]);
+  });
+
+  test("prepare_failed, under reject: the chunk fails with the store's error", async () => {
+    const { write, published } = writerOf(
+      (_, __, { redis }) => ({ kind: "prepare_failed", gate: redis!, error: away }),
+      { onStoreDown: "reject" },
+    );
+    expect(await write(["a"])).toMatchObject([{ status: "failed", error: away }]);
+    expect(published).toEqual([]);
+  });
+
+  const REPEATED: [MnemosyncError, number][] = [
+    [new StoreUnavailableError("postgres", "gone"), 3],
+    [new StoreRefusedError("postgres", "no"), 1],
+    [new CommitOutcomeUnknownError("T"), 1],
+  ];
+  test.each(REPEATED)("failed with %s, it is tried %i times", async (error, times) => {
+    const { write, made } = writerOf(() => ({ kind: "failed", error }));
+    expect(await write(["a", "b"])).toMatchObject([
+      { status: "failed", error },
+      { status: "failed", error },
+    ]);
+    expect(made.length).toBe(times);
+  });
+
+  test.each([refusedData, new ValidationError("embedding", "bad")])(
+    "failed with %s, the memory at fault is found by halving and the others go through",
+    async (error) => {
+      const { write, made } = writerOf((_, { intents }) =>
+        intents.some(({ key }) => key.memoryId === "bad") ? { kind: "failed", error } : "committed",
+      );
+      const outcomes = await write(["a", "b", "bad", "c"]);
+      expect(outcomes.map(({ status }) => status)).toEqual(["unchanged", "unchanged", "failed", "unchanged"]);
+      expect(made.map(({ ids }) => ids.join())).toEqual(["a,b,bad,c", "a,b", "bad,c", "bad", "c"]);
+    },
+  );
+
+  test.each([{ atomic: true }, { idempotencyKey: "01ARZ3NDEKTSV4RRFFQ69G5FAV" }])(
+    "failed, a chunk with %j is never cut",
+    async (options) => {
+      const { write, made } = writerOf(() => ({ kind: "failed", error: refusedData }));
+      expect((await write(["a", "b"], options)).map(({ status }) => status)).toEqual(["failed", "failed"]);
+      expect(made.length).toBe(1);
+    },
+  );
+});
