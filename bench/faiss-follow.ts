@@ -54,12 +54,10 @@ async function follow(folder: string): Promise<void> {
   const redis = new Redis(services.redisUrl);
   const openB = () => openVectorIndex({ sql, faiss: { directory: join(folder, "b"), dimension } });
   let indexB = await openB();
-  const b = new MemorySynchronizer({
-    sql,
-    redis,
-    vectorIndex: indexB,
-    options: { redisPrefix: database, syncIntervalMs: 60_000 },
-  });
+  const b = await MemorySynchronizer.withClients(
+    { sql, redis, vectorIndex: indexB },
+    { redisPrefix: database, syncIntervalMs: 60_000 },
+  );
   a.start();
   b.start();
   await new Promise((resolve) => setTimeout(resolve, 1_000)); // Until it listens.

@@ -67,15 +67,15 @@ export type { FaissOptions } from "./stores/faiss/options.ts";
 export * from "./stores/index.ts";
 export type {
   CallOptions,
-  ConnectExtras,
+  HistoryOptions,
   KeyOptions,
   MemoryFields,
-  OwnClients,
   SearchOptions,
   WriteOptions,
 } from "./synchronizer/calls.ts";
 export { CAPABILITIES, type Capability } from "./synchronizer/capabilities.ts";
 export { openVectorIndex } from "./synchronizer/connect.ts";
+export type { Clients, ConnectExtras, ConnectOptions, WithClientsOptions } from "./synchronizer/connect-options.ts";
 export type { Metrics } from "./synchronizer/metrics.ts";
 export type { Status, StoreStatus } from "./synchronizer/status.ts";
 export { MemorySynchronizer } from "./synchronizer/synchronizer.ts";
@@ -99,4 +99,3 @@ export type { ImportSource } from "./transfer/records.ts";
 export type { Backlog, BacklogPass } from "./write/backlog.ts";
 export type { BatchOptions, BatchProgress } from "./write/batch-options.ts";
 export type { StoreOutcome, SyncOutcome, SyncStatus } from "./write/outcome.ts";
-export { WRITE_STEPS, type WriteStep } from "./write/write-step.ts";

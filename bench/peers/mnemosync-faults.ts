@@ -5,12 +5,13 @@ import postgres from "postgres";
 import {
   type ConsistencyReport,
   type FaissProjection,
-  MemorySynchronizer,
+  type MemorySynchronizer,
   openVectorIndex,
   type SyncOutcome,
-  type WriteStep,
 } from "../../src/index.ts";
 import type { LiveEntry } from "../../src/stores/projection.ts";
+import { withClientsAndHooks } from "../../src/synchronizer/with-hooks.ts";
+import type { WriteStep } from "../../src/write/write-step.ts";
 import type { BenchMemory } from "../support/dataset.ts";
 import type { Account, Faults, Nearest, Observation, Place } from "./contender.ts";
 import type { KnownVectors } from "./known-vectors.ts";
@@ -54,15 +55,15 @@ class World {
   async open(): Promise<void> {
     const faiss = { directory: this.indexDirectory, dimension: this.vectors.dimension };
     this.#index = await openVectorIndex({ sql: this.sql, faiss: { ...faiss, model: "bench", hostBackoffMaxMs: 100 } });
-    this.#sync = new MemorySynchronizer({
-      redis: this.redis,
-      sql: this.sql,
-      vectorIndex: this.#index,
-      embedder: embedderOf(this.vectors),
-      onStep: async (step) => await this.onStep?.(step),
-      options: { redisPrefix: `${prefixOf(this.#place)}-faults`, faiss },
-    });
-    await this.#sync.initialize();
+    this.#sync = await withClientsAndHooks(
+      { redis: this.redis, sql: this.sql, vectorIndex: this.#index },
+      {
+        embedder: embedderOf(this.vectors),
+        onStep: async (step) => await this.onStep?.(step),
+        redisPrefix: `${prefixOf(this.#place)}-faults`,
+        faiss,
+      },
+    );
   }
 
   async shut(): Promise<void> {

@@ -7,6 +7,11 @@ type Product = typeof import("../../src/index.ts");
 const built = new URL("../../dist/index.js", import.meta.url).href;
 
 export const { createLog, MemorySynchronizer } = (await import(built)) as Product;
-export type { Embedder, MemoryInput, Options, SyncOutcome } from "../../src/index.ts";
 /** The instance's type, which the class as a value does not carry along. */
-export type Synchronizer = InstanceType<Product["MemorySynchronizer"]>;
+export type {
+  Embedder,
+  MemoryInput,
+  MemorySynchronizer as Synchronizer,
+  Options,
+  SyncOutcome,
+} from "../../src/index.ts";

@@ -46,6 +46,15 @@ export const statusSchema = z
       })
       .nullable()
       .describe("Null: the ledger does not answer"),
+    services: z
+      .record(
+        z.string(),
+        z.strictObject({
+          state: z.enum(["idle", "running", "stopping", "stopped"]),
+          lastError: z.string().nullable().describe("Why the last pass failed; null: it succeeded"),
+        }),
+      )
+      .describe("Background work of this node, by name, in the order of starting"),
   })
   .meta({ id: "Status" });
 

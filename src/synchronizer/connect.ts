@@ -5,6 +5,7 @@ import { BorrowedPostgres } from "../drivers/postgres/borrowed-postgres.ts";
 import type { RedisLink } from "../drivers/redis/redis-client.ts";
 import { NO_REDIS } from "../drivers/settings.ts";
 import { createEmbedder } from "../embed/create-embedder.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
@@ -16,22 +17,22 @@ import { RedisProjection } from "../stores/redis/redis-projection.ts";
 import { redisProjectionOptions } from "../stores/redis/settings.ts";
 import { checkStore, StoreRegistry } from "../stores/registry.ts";
 import { isStoreModule } from "../stores/settings.ts";
-import { assemble, createLedger, type Parts } from "./assemble.ts";
-import type { ConnectExtras, OwnClients } from "./calls.ts";
+import { type Assembly, assemble } from "./assemble.ts";
+import type { WriteHooks } from "./assemble-writing.ts";
+import type { Clients, ConnectOptions, WithClientsOptions } from "./connect-options.ts";
+import { createLedger } from "./connections.ts";
 
-/** Parts that are connected, and what ends them. */
-export interface Connected {
-  readonly parts: Parts;
-  /** Ends what was opened, the newest first. */
+/** A synchronizer's parts on open connections. */
+export interface Opened {
+  readonly assembly: Assembly;
+  /** Closes what was opened, the newest first. */
   close(): Promise<void>;
 }
 
 /** Opens everything that the options name. On failure nothing stays open. */
-export async function connect(options: unknown, extras: ConnectExtras, signal: AbortSignal): Promise<Connected> {
-  const { log = silentLog, onStep, onIndexProgress, stores = [] } = extras;
-  const effective = parseOptions({ ...(options as object), stores: stores.filter(isStoreModule) });
-  const givenStores = stores.filter((store): store is Projection => !isStoreModule(store));
-  for (const store of givenStores) checkStore(store);
+export async function open(options: ConnectOptions, hooks: WriteHooks, signal: AbortSignal): Promise<Opened> {
+  const { embedder: ownEmbedder, stores = [], log = silentLog, onIndexProgress, ...settings } = options;
+  const { effective, givenStores } = parse(settings, stores);
   const closers: (() => Promise<void>)[] = [];
   const until = new LinkedAbort(signal);
   try {
@@ -42,16 +43,15 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
     const ledger = createLedger(effective, postgres);
     // The index's process starts meanwhile: it takes as long as all the rest, on a core of its own.
     const migrated = pools.connect({ signal: until.signal }).then(() => ledger.migrate(until.signal));
-    migrated.catch(() => undefined); // Told below, or overtaken by another failure.
+    migrated.catch(() => undefined); // Reported below, or overtaken by another failure.
     closers.push(async () => {
       until.abort();
       await Promise.allSettled([migrated]);
     });
-    const context = { nodeId: ledger.nodeId, log, signal };
-    const ownStores = await loadStores(effective.stores, context);
+    const ownStores = await loadStores(effective.stores, { nodeId: ledger.nodeId, log, signal });
     closers.push(...ownStores.map((store) => async () => await store.close?.()));
     const { dimension, model: ownModel } = new StoreRegistry([...ownStores, ...givenStores]).vectorShape;
-    const embedder = extras.embedder ?? createEmbedder(effective.embedding, effective.faiss?.dimension ?? dimension);
+    const embedder = ownEmbedder ?? createEmbedder(effective.embedding, effective.faiss?.dimension ?? dimension);
     const model = effective.faiss?.model ?? ownModel ?? embedder?.model;
     const vectorIndex = await openIndex(effective, model, { ledger, migrated, log, onIndexProgress }, signal);
     await migrated;
@@ -62,10 +62,9 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
       ...ownStores,
       ...givenStores,
     ];
-    const connections = { postgres, ledger, pools, projections, embedder, log, onStep };
-    const parts = assemble(effective, connections);
-    await parts.deployment.register(until.signal);
-    return { parts, close: () => closeAll(closers) };
+    const assembly = assemble(effective, { postgres, ledger, pools, projections, embedder, log }, hooks);
+    await assembly.register(until.signal);
+    return { assembly, close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
     throw error;
@@ -74,45 +73,66 @@ export async function connect(options: unknown, extras: ConnectExtras, signal: A
   }
 }
 
-/** Parts on clients of the caller's, who ends them. */
-export function borrow(own: OwnClients): Connected {
-  const options = parseOptions({
-    postgresUrl: "postgres://own-client",
-    redisUrl: "redis://own-client",
-    ...own.options,
-  });
-  const postgres = new BorrowedPostgres(own.sql);
-  const ledger = createLedger(options, postgres);
-  const projections = [
-    ...(own.redis === undefined ? [] : [redisProjection(options, own.redis, ledger.nodeId, false)]),
-    ...(own.vectorIndex === undefined ? [] : [own.vectorIndex]),
-    ...(own.stores ?? []),
-  ];
-  const { dimension = options.faiss?.dimension } = new StoreRegistry(projections).vectorShape;
-  const parts = assemble(options, {
-    postgres,
-    ledger,
-    pools: null,
-    projections,
-    embedder: own.embedder ?? createEmbedder(options.embedding, dimension),
-    log: own.log ?? silentLog,
-    onStep: own.onStep,
-  });
-  return { parts, close: async () => undefined };
+/** Opens a synchronizer on clients of the caller's, who closes them. On failure no store that this opened stays open. */
+export async function openWithClients(
+  clients: Clients,
+  options: WithClientsOptions,
+  hooks: WriteHooks,
+  signal: AbortSignal,
+): Promise<Opened> {
+  const { embedder: ownEmbedder, stores = [], log = silentLog, ...settings } = options;
+  const { effective, givenStores } = parse({ ...settings, ...OWN_URLS }, stores);
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const postgres = new BorrowedPostgres(clients.sql);
+    const ledger = createLedger(effective, postgres);
+    await ledger.migrate(signal);
+    const ownStores = await loadStores(effective.stores, { nodeId: ledger.nodeId, log, signal });
+    closers.push(...ownStores.map((store) => async () => await store.close?.()));
+    const { redis, vectorIndex } = clients;
+    const projections = [
+      ...(redis === undefined ? [] : [redisProjection(effective, redis, ledger.nodeId, false)]),
+      ...(vectorIndex === undefined ? [] : [vectorIndex]),
+      ...ownStores,
+      ...givenStores,
+    ];
+    const { dimension = effective.faiss?.dimension } = new StoreRegistry(projections).vectorShape;
+    const embedder = ownEmbedder ?? createEmbedder(effective.embedding, dimension);
+    const assembly = assemble(effective, { postgres, ledger, pools: null, projections, embedder, log }, hooks);
+    await assembly.register(signal);
+    return { assembly, close: () => closeAll(closers) };
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** Stand where URLs are required and clients were given. */
+const OWN_URLS = { postgresUrl: "postgres://own-client", redisUrl: "redis://own-client" };
+
+/** @throws {ConfigurationError} */
+function parse(
+  settings: object,
+  stores: NonNullable<ConnectOptions["stores"]>,
+): { effective: EffectiveOptions; givenStores: readonly Projection[] } {
+  const effective = parseOptions({ ...settings, stores: stores.filter(isStoreModule) });
+  const givenStores = stores.filter((store): store is Projection => !isStoreModule(store));
+  for (const store of givenStores) checkStore(store);
+  return { effective, givenStores };
 }
 
 /**
- * Opens a vector index for `new MemorySynchronizer({ redis, sql, vectorIndex })`, on the caller's own client: brings the
- * ledger's schema up to date, and fills the index from it. Whoever opens it closes it, after the synchronizer.
+ * Opens a vector index for `MemorySynchronizer.withClients`, on the caller's own client: brings the ledger's schema up to
+ * date, and fills the index from it. The caller closes it, after the synchronizer.
  * @throws {ConfigurationError} {StoreUnavailableError}
  */
 export async function openVectorIndex(
-  own: { sql: OwnClients["sql"]; faiss: FaissOptions; log?: Log },
-  call: { signal?: AbortSignal } = {},
+  own: { sql: Clients["sql"]; faiss: FaissOptions; log?: Log | undefined },
+  call: { signal?: AbortSignal | undefined } = {},
 ): Promise<FaissProjection> {
   const { signal = new AbortController().signal } = call;
   const { faiss, log = silentLog } = own;
-  const options = parseOptions({ postgresUrl: "postgres://own-client", redisUrl: "redis://own-client" });
+  const options = parseOptions(OWN_URLS);
   const ledger = createLedger(options, new BorrowedPostgres(own.sql));
   await ledger.migrate(signal);
   return await FaissProjection.open(faiss, { source: ledger, log }, signal);
@@ -135,10 +155,10 @@ async function openIndex(
   options: EffectiveOptions,
   model: string | undefined,
   parts: {
-    ledger: Parts["ledger"];
+    ledger: Ledger;
     migrated: Promise<unknown>;
     log: Log;
-    onIndexProgress: ConnectExtras["onIndexProgress"];
+    onIndexProgress: ConnectOptions["onIndexProgress"];
   },
   signal: AbortSignal,
 ): Promise<FaissProjection | null> {

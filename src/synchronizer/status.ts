@@ -1,8 +1,11 @@
 import { type ConsistencyStatus, readConsistencyStatus } from "../consistency/loop/consistency-status.ts";
 import type { StoreId } from "../domain/store-id.ts";
+import type { CheckRecords } from "../ledger/check-ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import type { SyncStatistics } from "../ledger/status-statements.ts";
+import type { ServiceStatus } from "../runtime/service.ts";
 import type { Projection, ProjectionHealth } from "../stores/projection.ts";
-import type { Parts } from "./assemble.ts";
+import type { StoreRegistry } from "../stores/registry.ts";
 
 export interface StoreStatus {
   readonly state: ProjectionHealth["state"];
@@ -28,14 +31,23 @@ export interface Status {
   readonly lastCleanCheckAt: string | null;
   /** Null when the ledger does not answer. */
   readonly consistency: ConsistencyStatus | null;
+  /** Background work of this node, by name, in the order of starting. All of it is `idle` before `start`. */
+  readonly services: Readonly<Record<string, ServiceStatus>>;
 }
 
-/** Asks every store how it is and what it holds. A store that is away is reported as such. */
-export async function readStatus(parts: Parts, signal: AbortSignal): Promise<Status> {
-  const { projections } = parts.stores;
+/** Where a status comes from. */
+export interface StatusSources {
+  readonly ledger: Pick<LedgerStore, "statistics">;
+  readonly records: CheckRecords;
+  readonly stores: StoreRegistry;
+}
+
+/** Asks every store for its health and its size. A store that does not answer is reported as `down`. */
+export async function readStatus(sources: StatusSources, signal: AbortSignal): Promise<Omit<Status, "services">> {
+  const { projections } = sources.stores;
   const [ledger, consistency, ...copies] = await Promise.all([
-    ledgerStatus(parts, signal),
-    consistencyStatus(parts, signal),
+    ledgerStatus(sources.ledger, signal),
+    consistencyStatus(sources, signal),
     ...projections.map((projection) => projectionStatus(projection, signal)),
   ]);
   const { statistics } = ledger;
@@ -54,11 +66,14 @@ export async function readStatus(parts: Parts, signal: AbortSignal): Promise<Sta
   };
 }
 
-async function consistencyStatus(parts: Parts, signal: AbortSignal): Promise<ConsistencyStatus | null> {
+async function consistencyStatus(
+  { records, stores }: StatusSources,
+  signal: AbortSignal,
+): Promise<ConsistencyStatus | null> {
   try {
     return await readConsistencyStatus(
-      parts.records,
-      parts.gates.map(({ target }) => target.id),
+      records,
+      stores.projections.map(({ id }) => id),
       signal,
     );
   } catch {
@@ -67,11 +82,11 @@ async function consistencyStatus(parts: Parts, signal: AbortSignal): Promise<Con
 }
 
 async function ledgerStatus(
-  parts: Parts,
+  ledger: StatusSources["ledger"],
   signal: AbortSignal,
 ): Promise<{ status: StoreStatus; statistics: SyncStatistics | null }> {
   try {
-    const statistics = await parts.ledger.statistics(signal);
+    const statistics = await ledger.statistics(signal);
     return { status: { state: "healthy", memories: statistics.memories }, statistics };
   } catch (error) {
     return { status: { state: "down", memories: null, reason: (error as Error).message }, statistics: null };

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { expect, inject, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
-import { type ConnectExtras, MemorySynchronizer, type Options, WRITE_STEPS } from "../../src/index.ts";
+import { type ConnectOptions, MemorySynchronizer } from "../../src/index.ts";
+import { WRITE_STEPS } from "../../src/write/write-step.ts";
 import { type Acknowledged, runUntilCrash } from "../support/crash-run.ts";
 import { auditLedger } from "../support/ledger-audit.ts";
 import { postgresUrl } from "../support/services.ts";
@@ -31,7 +32,7 @@ for (const seed of [1, 2, 3]) {
       await database.drop();
       await rm(directory, { recursive: true, force: true });
     });
-    const options: Options & ConnectExtras = {
+    const options: ConnectOptions = {
       postgresUrl: database.url,
       redisUrl: inject("redisUrl"),
       redisPrefix: `crash-${directory.slice(-6)}`,

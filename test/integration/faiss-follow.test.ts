@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
-import { type ConnectExtras, MemorySynchronizer, type Options } from "../../src/index.ts";
+import { type ConnectOptions, MemorySynchronizer } from "../../src/index.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld, type World } from "../support/world.ts";
 import { temporaryFolder } from "../unit/faiss/support.ts";
@@ -14,7 +14,7 @@ const NEVER_MS = 86_400_000;
 async function openSecond(
   world: World,
   directory: string,
-  settings: Partial<Options> & ConnectExtras = {},
+  settings: Partial<ConnectOptions> = {},
 ): Promise<MemorySynchronizer> {
   const { faiss: _, ...options } = world.connectOptions;
   const second = await MemorySynchronizer.connect({

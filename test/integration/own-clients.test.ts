@@ -13,8 +13,7 @@ test("a caller's own clients do all that the synchronizer's do, and are left ope
     redis.disconnect();
     await sql.end({ timeout: 1 });
   });
-  const sync = new MemorySynchronizer({ sql, redis, options: { redisPrefix: world.prefix, nodeId: "own" } });
-  await sync.initialize();
+  const sync = await MemorySynchronizer.withClients({ sql, redis }, { redisPrefix: world.prefix, nodeId: "own" });
   const outcomes = await sync.syncBatch(world.memories(300));
   expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));
   expect(await sync.get("m7")).toMatchObject({
@@ -33,7 +32,7 @@ test("a caller's own clients do all that the synchronizer's do, and are left ope
   expect(open).toHaveLength(0);
 });
 
-test("the schema is created by initialize, on a caller's own client too", async (t) => {
+test("withClients creates the schema on a caller's own client", async (t) => {
   const world = await openWorld(t, { faiss: false });
   const sql = postgres(world.databaseUrl, { max: 2, onnotice: () => undefined });
   const redis = new Redis(world.redisUrl);
@@ -42,14 +41,16 @@ test("the schema is created by initialize, on a caller's own client too", async 
     await sql.end({ timeout: 1 });
   });
   await sql`drop schema mnemosync cascade`;
-  const sync = new MemorySynchronizer({ sql, redis, options: { redisPrefix: world.prefix } });
-  await expect(sync.syncMemory("m1", { content: "x", memoryType: "note" })).rejects.toMatchObject({
-    code: "STORE_REFUSED",
-    store: "postgres",
-  });
-  await sync.initialize();
+  const sync = await MemorySynchronizer.withClients({ sql, redis }, { redisPrefix: world.prefix });
   expect(await sync.syncMemory("m1", { content: "x", memoryType: "note" })).toMatchObject({ status: "synced" });
   await sync.close();
+});
+
+test("the constructor is refused with the way to make a synchronizer", () => {
+  const construct = MemorySynchronizer as unknown as new (own?: object) => MemorySynchronizer;
+  for (const own of [undefined, {}, { sql: {}, redis: {} }]) {
+    expect(() => new construct(own)).toThrow(/no public constructor: await MemorySynchronizer.connect\(options\) or/);
+  }
 });
 
 test("with an index of the caller's, vectors are written, searched and checked", async (t) => {

@@ -1,8 +1,8 @@
-import { MemorySynchronizer, type Options } from "../../src/index.ts";
+import { type ConnectOptions, MemorySynchronizer } from "../../src/index.ts";
 
 /** A node in a process of its own, to be killed: checks slowly, or starts its loops. Says `ready` once it does. */
 interface Order {
-  readonly options: Options;
+  readonly options: ConnectOptions;
   readonly task: "deep check" | "loops";
   /** Of the check. */
   readonly memoriesPerSecondMax?: number;

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { MemorySynchronizer, type WriteStep } from "../../src/index.ts";
 import { CheckLedger } from "../../src/ledger/check-ledger.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
 import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
+import { connectWithHooks } from "../../src/synchronizer/with-hooks.ts";
 import { Batcher } from "../../src/write/batcher.ts";
 import type { RepairCrashOrder } from "./crash-run.ts";
 
@@ -48,7 +48,7 @@ watch(FaissProjection.prototype, "replace", "replacing in the index");
 watch(Ledger.prototype, "restoreDocument", "mending the ledger");
 watch(Batcher.prototype, "write", "writing the winner");
 
-const sync = await MemorySynchronizer.connect({ ...order.options, onStep: (step: WriteStep) => pass(step) });
+const sync = await connectWithHooks({ ...order.options, onStep: pass });
 const report = await sync.checkConsistency({ scope: "deep" });
 const { repaired } = await sync.repairInconsistencies(report, { strategy: "latest_wins" });
 process.stderr.write(

@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { Options, SyncStatus } from "../../src/index.ts";
+import type { ConnectOptions, SyncStatus } from "../../src/index.ts";
 
 /** What the writer is told. */
 export interface CrashOrder {
-  readonly options: Options;
+  readonly options: ConnectOptions;
   readonly seed: number;
   /** One of `WRITE_STEPS`, `during prepare` or `during publish`. */
   readonly point: string;
@@ -31,7 +31,7 @@ const DEADLINE_MS = 30_000;
 
 /** What a repairer is told. */
 export interface RepairCrashOrder {
-  readonly options: Options;
+  readonly options: ConnectOptions;
   /** See `crash-repairer.ts`; or one of `WRITE_STEPS`. */
   readonly point: string;
   /** Which pass of the point is its last. */

@@ -1,8 +1,10 @@
 import { writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { MemorySynchronizer, type Options, type SyncOutcome, WRITE_STEPS } from "../../src/index.ts";
+import type { ConnectOptions, SyncOutcome } from "../../src/index.ts";
 import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
 import { RedisProjection } from "../../src/stores/redis/redis-projection.ts";
+import { connectWithHooks } from "../../src/synchronizer/with-hooks.ts";
+import { WRITE_STEPS } from "../../src/write/write-step.ts";
 import type { Acknowledged, CrashOrder } from "./crash-run.ts";
 import { randomNumbers, sampleMemory } from "./memories.ts";
 
@@ -37,8 +39,8 @@ for (const prototype of [RedisProjection.prototype, FaissProjection.prototype]) 
   dieWithin(prototype, "publish");
 }
 
-const options: Options = { ...order.options, batchSize: 20 };
-const sync = await MemorySynchronizer.connect({
+const options: ConnectOptions = { ...order.options, batchSize: 20 };
+const sync = await connectWithHooks({
   ...options,
   onStep: (step) => pass(WRITE_STEPS.includes(step) ? step : ""),
 });

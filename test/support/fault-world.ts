@@ -7,14 +7,14 @@ import postgres from "postgres";
 import { sendSignal } from "../../src/dev/processes.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import {
-  type ConnectExtras,
+  type ConnectOptions,
   FaissProjection,
   type MemoryInput,
-  MemorySynchronizer,
-  type Options,
+  type MemorySynchronizer,
   type SyncOutcome,
-  type WriteStep,
 } from "../../src/index.ts";
+import { connectWithHooks, type Hooks } from "../../src/synchronizer/with-hooks.ts";
+import type { WriteStep } from "../../src/write/write-step.ts";
 import type { FaultServers } from "./fault-servers.ts";
 import { sampleMemory } from "./memories.ts";
 import { inTime } from "./settles.ts";
@@ -22,7 +22,7 @@ import { createTestDatabase, type TestDatabase } from "./template-database.ts";
 
 export const DIMENSION = 8;
 
-type Settings = Partial<Omit<Options, "postgresUrl" | "redisUrl" | "faiss">> & ConnectExtras;
+type Settings = Partial<Omit<ConnectOptions, "postgresUrl" | "redisUrl" | "faiss">>;
 
 /** Deadlines of some hundred milliseconds, so that a fault is over, one way or the other, within a second or two. */
 const IMPATIENT = {
@@ -94,7 +94,7 @@ export class FaultWorld {
     return this.#index;
   }
 
-  get connectOptions(): Options & ConnectExtras {
+  get connectOptions(): ConnectOptions & Hooks {
     return {
       postgresUrl: this.servers.postgresProxy.through(this.database.url),
       redisUrl: this.servers.redisProxy.through(this.servers.redis.url),
@@ -270,7 +270,7 @@ export class FaultWorld {
 
 /** Connects as everybody does, and keeps hold of the index that was opened on the way. */
 export async function connectSeen(
-  options: Options & ConnectExtras,
+  options: ConnectOptions & Hooks,
 ): Promise<{ sync: MemorySynchronizer; index: FaissProjection | null }> {
   const opened = FaissProjection.open;
   let index: FaissProjection | null = null;
@@ -280,7 +280,7 @@ export async function connectSeen(
     return index;
   };
   try {
-    return { sync: await MemorySynchronizer.connect(options), index };
+    return { sync: await connectWithHooks(options), index };
   } finally {
     FaissProjection.open = opened;
   }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { onTestFinished } from "vitest";
-import type { Options } from "../../src/index.ts";
+import type { ConnectOptions } from "../../src/index.ts";
 import { inTime } from "./settles.ts";
 
 export interface CheckProcess {
@@ -14,7 +14,7 @@ export interface CheckProcess {
 
 /** Starts `check-process.ts`. Resolves once it says that it is ready; it is gone at the end of the test. */
 export async function startCheckProcess(order: {
-  options: Options;
+  options: ConnectOptions;
   task: "deep check" | "loops";
   memoriesPerSecondMax?: number;
 }): Promise<CheckProcess> {

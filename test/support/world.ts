@@ -9,15 +9,15 @@ import type { EmbeddedServer } from "../../src/dev/embedded-server.ts";
 import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import {
-  type ConnectExtras,
+  type ConnectOptions,
   FaissProjection,
   type MemoryInput,
-  MemorySynchronizer,
-  type Options,
+  type MemorySynchronizer,
   type SyncOutcome,
 } from "../../src/index.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { Metric } from "../../src/stores/faiss/protocol/metric.ts";
+import { connectWithHooks, type Hooks, withClientsAndHooks } from "../../src/synchronizer/with-hooks.ts";
 import { sampleMemories, sampleMemory } from "./memories.ts";
 import { postgresUrl } from "./services.ts";
 import { createTestDatabase, type TestDatabase } from "./template-database.ts";
@@ -42,7 +42,7 @@ export interface WorldOptions {
   /** A Redis of this world's own, which may be stopped or reconfigured. @default the one that all share */
   ownRedis?: EmbeddedRedisOptions | boolean;
   /** Options of the synchronizer beside the stores. */
-  settings?: Partial<Omit<Options, "postgresUrl" | "redisUrl" | "faiss" | "stores">> & ConnectExtras;
+  settings?: Partial<Omit<ConnectOptions, "postgresUrl" | "redisUrl" | "faiss">> & Hooks;
 }
 
 /** Everything of a world that can differ after something happened, by the stores' own account. */
@@ -124,7 +124,7 @@ export class World {
   }
 
   /** The options that a synchronizer of this world is connected with. */
-  get connectOptions(): Options & ConnectExtras {
+  get connectOptions(): ConnectOptions & Hooks {
     const faiss = this.#faiss;
     return {
       postgresUrl: this.databaseUrl,
@@ -132,15 +132,13 @@ export class World {
       redisPrefix: this.prefix,
       ...(faiss && { faiss }),
       ...this.#options.settings,
-    } as Options & ConnectExtras; // `stores` holds projections here, and the options' type only modules.
+    };
   }
 
   /** Opens the synchronizer anew on what the stores hold. */
   async connect(): Promise<MemorySynchronizer> {
     this.#sync =
-      this.#options.clients === "own"
-        ? await this.#withOwnClients()
-        : await MemorySynchronizer.connect(this.connectOptions);
+      this.#options.clients === "own" ? await this.#withOwnClients() : await connectWithHooks(this.connectOptions);
     return this.#sync;
   }
 
@@ -241,7 +239,7 @@ export class World {
   }
 
   async #withOwnClients(): Promise<MemorySynchronizer> {
-    const { embedder, log, onStep, onIndexProgress: _, ...settings } = this.#options.settings ?? {};
+    const { onIndexProgress: _, ...settings } = this.#options.settings ?? {};
     const sql = postgres(this.databaseUrl, { max: 10, onnotice: () => undefined });
     const redis = new Redis(this.redisUrl, { retryStrategy: () => 50 });
     redis.on("error", () => undefined);
@@ -258,17 +256,10 @@ export class World {
       const options = { ...faiss, hostBackoffMaxMs: 100 };
       this.#index = await FaissProjection.open(options, { source }, AbortSignal.timeout(20_000));
     }
-    const sync = new MemorySynchronizer({
-      redis,
-      sql,
-      ...(this.#index && { vectorIndex: this.#index }),
-      ...(embedder && { embedder }),
-      ...(log && { log }),
-      ...(onStep && { onStep }),
-      options: { redisPrefix: this.prefix, ...(faiss && { faiss }), ...settings },
-    });
-    await sync.initialize();
-    return sync;
+    return await withClientsAndHooks(
+      { redis, sql, vectorIndex: this.#index ?? undefined },
+      { redisPrefix: this.prefix, ...(faiss && { faiss }), ...settings },
+    );
   }
 }
 

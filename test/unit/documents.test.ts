@@ -19,7 +19,13 @@ test("an outcome, a status and the queue tell of a store by its id", () => {
   expect(outcomeSchema.parse(outcomeDocument(OUTCOME))).toEqual(OUTCOME);
   const stores = { postgres: { state: "healthy", memories: 1 }, "keyword-index": { state: "down", memories: null } };
   const backlog = { pending: 1, failed: 0, dead: 0 };
-  const status = { stores, backlog, lastCleanCheckAt: null, consistency: null };
+  const status = {
+    stores,
+    backlog,
+    lastCleanCheckAt: null,
+    consistency: null,
+    services: { sync: { state: "idle", lastError: null } },
+  };
   expect(DOCUMENTS.status?.parse(status)).toEqual(status);
   const finding = { namespace: "a", memoryId: "m1", store: "keyword-index", kind: "stale" };
   const check = {

@@ -1,6 +1,6 @@
 import { type EffectiveSetting, effectiveSettings } from "../../config/describe.ts";
 import { NO_INDEX } from "../../stores/faiss/settings.ts";
-import { defaultNodeId } from "../../synchronizer/assemble.ts";
+import { defaultNodeId } from "../../synchronizer/connections.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";

@@ -3,7 +3,7 @@ import { HttpService } from "../../http/http-service.ts";
 import type { KeyRing } from "../../http/keys.ts";
 import { MemorySynchronizer, type Options } from "../../index.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
-import { defaultNodeId } from "../../synchronizer/assemble.ts";
+import { defaultNodeId } from "../../synchronizer/connections.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { connectOptions } from "../options.ts";

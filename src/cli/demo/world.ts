@@ -62,8 +62,8 @@ export async function openDemoWorld({ environment, log, signal, say }: DemoWorld
       signal,
     );
     closers.push(() => vectorIndex.close());
-    const options = { redisPrefix: name, nodeId: NODE_ID, faiss };
-    const sync = new MemorySynchronizer({ redis: ownRedis, sql, vectorIndex, embedder, log, options });
+    const options = { redisPrefix: name, nodeId: NODE_ID, faiss, embedder, log };
+    const sync = await MemorySynchronizer.withClients({ redis: ownRedis, sql, vectorIndex }, options, { signal });
     closers.push(() => sync.close());
     return { source: services.source, sync, ledger, vectorIndex, redis, sql, prefix: name, close };
   } catch (error) {

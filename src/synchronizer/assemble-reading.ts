@@ -1,0 +1,32 @@
+import { History } from "../read/history.ts";
+import { Reader } from "../read/reader.ts";
+import type { VectorIndex } from "../stores/vector-index.ts";
+import type { StoreGate } from "../write/store-gate.ts";
+import type { WritingParts } from "./assemble-writing.ts";
+import type { Foundation } from "./foundation.ts";
+
+/** What reads memories and their history. */
+export interface ReadingParts {
+  readonly reader: Reader;
+  readonly history: History;
+}
+
+export function assembleReading(foundation: Foundation, { batcher }: Pick<WritingParts, "batcher">): ReadingParts {
+  const { options, ledger, stores, gateOf, floors, disproved, log } = foundation;
+  const reader = new Reader({
+    ledger,
+    cache: gateOf(stores.cache),
+    vectorIndex: gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null,
+    floors,
+    disproved,
+    log,
+    cacheTimeoutMs: options.cacheTimeoutMs,
+    now: Date.now,
+  });
+  const history = new History({
+    ledger,
+    write: (intent, signal) => batcher.write(intent, true, signal),
+    writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
+  });
+  return { reader, history };
+}

@@ -1,0 +1,129 @@
+import { LEDGER_ID } from "../domain/store-id.ts";
+import { storeVersionTemplates } from "../ledger/store-versions.ts";
+import { provenVersion } from "../read/disproved-entries.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import { keepsMemory } from "../stores/traits.ts";
+import { attemptsOf } from "../write/attempt.ts";
+import { Backlog, type SettleUnproven } from "../write/backlog.ts";
+import { Batcher } from "../write/batcher.ts";
+import { Intake } from "../write/intake.ts";
+import { Outcomes } from "../write/outcomes.ts";
+import { Publisher } from "../write/publisher.ts";
+import { type Probed, StoreGate } from "../write/store-gate.ts";
+import { Sweeper } from "../write/sweeper.ts";
+import type { OnWriteStep } from "../write/write-step.ts";
+import { Writer } from "../write/writer.ts";
+import { type Foundation, gateOptions } from "./foundation.ts";
+
+/** Observes the write path, for fault tests. */
+export interface WriteHooks {
+  /** Called at the moments of a transaction that `WRITE_STEPS` names. */
+  readonly onStep?: OnWriteStep | undefined;
+}
+
+/** What writes memories. */
+export interface WritingParts {
+  readonly intake: Intake;
+  readonly batcher: Batcher;
+  readonly outcomes: Outcomes;
+  readonly ledgerGate: StoreGate<Probed>;
+}
+
+export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks): WritingParts {
+  const {
+    options,
+    ledger,
+    stores,
+    deployment,
+    gates,
+    validator,
+    embedder,
+    floors,
+    disproved,
+    feedSignal,
+    metrics,
+    log,
+  } = foundation;
+  const { projections } = stores;
+  const outcomes = new Outcomes(projections);
+  const ledgerGate = new StoreGate<Probed>(
+    { id: LEDGER_ID, health: (signal) => ledger.health(signal) },
+    gateOptions(options),
+  );
+  const publisher = new Publisher({
+    ledger,
+    gates,
+    log,
+    publishTimeoutMs: options.publishTimeoutMs,
+    unattached: () => deployment.unattached,
+    onStep,
+    onUnproven: (store, change) => {
+      if (store === stores.cache?.id) disproved.add(change, provenVersion(change));
+    },
+    onCommitted: (key, version) => {
+      floors.raise(key, version);
+      feedSignal.touch();
+    },
+  });
+  const attempt = attemptsOf({
+    ledger,
+    storeIds: outcomes.storeIds,
+    storeVersions: storeVersionTemplates(
+      projections.map(({ id }) => id),
+      projections.filter(({ traits }) => keepsMemory(traits, false)).map(({ id }) => id),
+    ),
+    historyVersionsMax: options.historyVersionsMax,
+    prepareTimeoutMs: options.prepareTimeoutMs,
+    inDoubtTimeoutMs: options.inDoubtTimeoutMs,
+    onStep,
+  });
+  const writer = new Writer({
+    attempt,
+    publisher,
+    outcomes,
+    ledger,
+    ledgerGate,
+    gates,
+    log,
+    onStoreDown: options.onStoreDown,
+    retriesMax: options.retriesMax,
+    retryDelayMs: options.retryDelayMs,
+  });
+  const measured: Pick<Writer, "write"> = {
+    write: (intents, chunk) => {
+      metrics.transactionBegun(intents.length);
+      return writer.write(intents, chunk);
+    },
+  };
+  const batcher = new Batcher(measured, outcomes, {
+    batchSize: options.batchSize,
+    concurrency: options.writeConcurrency,
+    waitingMax: options.writeWaitingMax,
+  });
+  return { intake: new Intake(validator, embedder), batcher, outcomes, ledgerGate };
+}
+
+/** What finishes writes in the background. */
+export interface UpkeepParts {
+  readonly backlog: Backlog;
+  readonly sweeper: Sweeper;
+}
+
+export function assembleUpkeep(
+  { options, ledger, gates, log }: Foundation,
+  { batcher }: Pick<WritingParts, "batcher">,
+  settleUnproven: SettleUnproven,
+): UpkeepParts {
+  const backlog = new Backlog({
+    ledger,
+    gates,
+    log,
+    workerId: `${ledger.nodeId}/${process.pid}/${newUlid()}`,
+    publishDeadlineMs: options.publishDeadlineMs,
+    publishTimeoutMs: options.publishTimeoutMs,
+    attemptsMax: options.queueAttemptsMax,
+    settleUnproven,
+  });
+  const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
+  return { backlog, sweeper };
+}

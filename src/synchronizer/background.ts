@@ -1,0 +1,72 @@
+import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
+import type { JobRunner } from "../jobs/job-runner.ts";
+import type { HealthMonitor } from "../runtime/health-monitor.ts";
+import { Loop } from "../runtime/loop.ts";
+import type { Service } from "../runtime/service.ts";
+import { Services } from "../runtime/services.ts";
+import type { ConsistencyParts } from "./assemble-consistency.ts";
+import type { UpkeepParts } from "./assemble-writing.ts";
+import type { Foundation } from "./foundation.ts";
+
+interface BackgroundParts {
+  readonly foundation: Foundation;
+  readonly upkeep: UpkeepParts;
+  readonly consistency: Pick<ConsistencyParts, "leadership" | "consistencyLoop">;
+  readonly jobRunner: JobRunner;
+  readonly monitors: readonly HealthMonitor[];
+  readonly pools: ConnectionPoolManager | null;
+}
+
+/**
+ * All background work of one node. The order is that of starting: a service stops before those that stand above it, so
+ * that it can use them until then.
+ */
+export function backgroundServices(parts: BackgroundParts): Services {
+  const { foundation, upkeep, consistency, jobRunner, monitors, pools } = parts;
+  const services: readonly (Service | null)[] = [
+    ...new Set<Service>([...monitors, ...(pools?.services ?? [])]), // The pools' monitors are in both lists.
+    consistency.leadership,
+    syncLoop(foundation, upkeep),
+    followLoop(foundation),
+    consistency.consistencyLoop,
+    jobRunner,
+  ];
+  return new Services(services.filter((service) => service !== null));
+}
+
+/** Works off the backlog and ends expired memories. */
+function syncLoop({ options, deployment, log }: Foundation, { backlog, sweeper }: UpkeepParts): Loop {
+  return new Loop({
+    name: "sync",
+    intervalMs: options.syncIntervalMs,
+    log,
+    pass: async (signal) => {
+      await deployment.refresh(signal);
+      const { more } = await backlog.runOnce(signal);
+      const swept = await sweeper.runOnce(signal);
+      return more || swept.more;
+    },
+  });
+}
+
+/**
+ * Reads what other nodes wrote into the stores that follow the feed: when a node signals news, and at intervals, since
+ * signals get lost. Null without such a store.
+ */
+function followLoop({ options, stores, feedSignal, log }: Foundation): Loop | null {
+  const followers = stores.projections.filter((projection) => projection.catchUp !== undefined);
+  if (followers.length === 0) return null;
+  const loop: Loop = new Loop({
+    name: "follow",
+    intervalMs: options.syncIntervalMs,
+    log,
+    pass: async (signal) => {
+      const listening = feedSignal.listen(() => loop.wake(), signal);
+      // Without signals the interval is all there is, so a failure is no reason to skip this pass.
+      await listening.catch((error: Error) => log.debug({ error: error.message }, "feed.not_listening"));
+      await Promise.all(followers.map((projection) => projection.catchUp?.(signal)));
+      return false;
+    },
+  });
+  return loop;
+}

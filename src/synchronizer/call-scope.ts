@@ -1,0 +1,56 @@
+import { AbortedError, ClosedError, MnemosyncError } from "../domain/errors.ts";
+import { abortError, untilAborted } from "../runtime/deadline.ts";
+import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+import type { CallOptions } from "./calls.ts";
+
+/** The calls on one synchronizer: each gets its deadline, and none begins once the synchronizer closes. */
+export class CallScope {
+  readonly #timeoutMs: number;
+  #closed = false;
+
+  /** @param timeoutMs milliseconds of a call that names no deadline of its own. */
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Refuses calls from now on. Calls that run go on. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** @throws {ClosedError} */
+  assertOpen(): void {
+    if (this.#closed) throw new ClosedError("the synchronizer");
+  }
+
+  /**
+   * Runs a call within its deadline. The caller is answered in time even where the work goes on.
+   * @param name of the method, for the message of the error.
+   * @throws {ClosedError} {DeadlineExceededError} {AbortedError}
+   */
+  async run<T>(name: string, call: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.assertOpen();
+    const timeoutMs = call.timeoutMs ?? this.#timeoutMs;
+    return await withSharedDeadline(timeoutMs, call.signal, async (signal) => {
+      try {
+        return await untilAborted(work(signal), signal);
+      } catch (error) {
+        if (signal.aborted && (error === signal.reason || !(error instanceof MnemosyncError))) {
+          throw abortError(name, signal, timeoutMs);
+        }
+        throw error;
+      }
+    });
+  }
+
+  /** Runs long work, which has no deadline: only its caller's signal ends it. @throws {ClosedError} {AbortedError} */
+  async runLong<T>(name: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    this.assertOpen();
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted && !(error instanceof MnemosyncError)) throw new AbortedError(name, { cause: signal.reason });
+      throw error;
+    }
+  }
+}

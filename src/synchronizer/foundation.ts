@@ -1,0 +1,68 @@
+import type { EffectiveOptions } from "../config/options.ts";
+import { MemoryValidator } from "../domain/schema.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
+import type { Embedder } from "../embed/embedder.ts";
+import { FeedSignal } from "../feed/feed-signal.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import { DisprovedEntries } from "../read/disproved-entries.ts";
+import { VersionFloors } from "../read/version-floors.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Projection } from "../stores/projection.ts";
+import { StoreRegistry } from "../stores/registry.ts";
+import { DeploymentStores } from "../write/deployment-stores.ts";
+import { StoreGate } from "../write/store-gate.ts";
+import type { Connections } from "./connections.ts";
+import { Metrics } from "./metrics.ts";
+
+/** What every room of one node works with. */
+export interface Foundation {
+  readonly options: EffectiveOptions;
+  readonly postgres: PostgresAccess;
+  readonly ledger: LedgerStore;
+  readonly stores: StoreRegistry;
+  readonly deployment: DeploymentStores;
+  /** One per projection, in the order of reports. */
+  readonly gates: readonly StoreGate[];
+  gateOf(projection: Projection | null): StoreGate | null;
+  readonly validator: MemoryValidator;
+  readonly embedder: Embedder | null;
+  /** Newest versions that this node wrote or read: a cache that is behind is not believed. */
+  readonly floors: VersionFloors;
+  /** Entries of the cache that the ledger never gave out: reads pass over them. */
+  readonly disproved: DisprovedEntries;
+  readonly feedSignal: FeedSignal;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+export function layFoundation(options: EffectiveOptions, connections: Connections): Foundation {
+  const { postgres, ledger, projections, embedder, log } = connections;
+  const stores = new StoreRegistry(projections);
+  const gates = stores.projections.map((projection) => new StoreGate(projection, gateOptions(options)));
+  const model = stores.vectorShape.model ?? embedder?.model;
+  const shape = { ...stores.vectorShape, ...(model && { model }) };
+  return {
+    options,
+    postgres,
+    ledger,
+    stores,
+    deployment: new DeploymentStores(ledger, stores),
+    gates,
+    gateOf: (projection) => gates.find(({ target }) => target === projection) ?? null,
+    validator: new MemoryValidator(shape, options),
+    embedder,
+    floors: new VersionFloors(),
+    disproved: new DisprovedEntries(),
+    feedSignal: new FeedSignal(postgres, log),
+    metrics: new Metrics(stores.ids),
+    log,
+  };
+}
+
+export function gateOptions(options: EffectiveOptions): ConstructorParameters<typeof StoreGate>[1] {
+  return {
+    failuresMax: options.storeFailuresMax,
+    probeIntervalMs: options.storeProbeIntervalMs,
+    probeTimeoutMs: options.storeProbeTimeoutMs,
+  };
+}

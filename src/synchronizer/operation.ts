@@ -1,0 +1,73 @@
+import type { StoreId } from "../domain/store-id.ts";
+import type { Jobs } from "../jobs/jobs.ts";
+import { closeAll } from "../runtime/close-all.ts";
+import type { HealthMonitor, HealthReport } from "../runtime/health-monitor.ts";
+import type { Services } from "../runtime/services.ts";
+import type { Backlog } from "../write/backlog.ts";
+import type { CallScope } from "./call-scope.ts";
+import type { CallOptions } from "./calls.ts";
+import { type CapabilityNeeds, capabilitiesOf } from "./capabilities.ts";
+import type { Metrics } from "./metrics.ts";
+import { readStatus, type Status, type StatusSources } from "./status.ts";
+
+export interface OperationParts {
+  readonly scope: CallScope;
+  readonly nodeId: string;
+  /** All background work of this node. */
+  readonly services: Services;
+  /** One per store. */
+  readonly monitors: readonly HealthMonitor[];
+  readonly needs: CapabilityNeeds;
+  readonly status: StatusSources;
+  readonly backlog: Backlog;
+  readonly jobs: Jobs;
+  readonly metrics: Metrics;
+  /** Settles the writes that were accepted, and ends what holds connections. In order, after the services have stopped. */
+  readonly settle: readonly (() => Promise<void>)[];
+}
+
+/** The façade's calls that run and watch a synchronizer. `MemorySynchronizer` documents them. */
+export class Operation {
+  readonly parts: OperationParts;
+  readonly #disconnect: () => Promise<void>;
+  #closing: Promise<void> | null = null;
+
+  /** @param disconnect closes what was opened for this synchronizer. */
+  constructor(parts: OperationParts, disconnect: () => Promise<void>) {
+    this.parts = parts;
+    this.#disconnect = disconnect;
+  }
+
+  start(): void {
+    this.parts.scope.assertOpen();
+    this.parts.services.start();
+  }
+
+  health(): Readonly<Record<StoreId, HealthReport>> {
+    return Object.fromEntries(this.parts.monitors.map((monitor) => [monitor.store, monitor.report()]));
+  }
+
+  capabilities(): ReturnType<typeof capabilitiesOf> {
+    return capabilitiesOf(this.health(), this.parts.needs);
+  }
+
+  async status(options: CallOptions): Promise<Status> {
+    const { scope, status, services } = this.parts;
+    return await scope.run("status", options, async (signal) => ({
+      ...(await readStatus(status, signal)),
+      services: services.status(),
+    }));
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { scope, services, settle } = this.parts;
+    scope.close();
+    // `closeAll` begins with the last one.
+    await closeAll([this.#disconnect, ...[...settle].reverse(), () => services.stop()]);
+  }
+}

@@ -1,0 +1,25 @@
+import type { WriteHooks as Hooks } from "./assemble-writing.ts";
+import { open, openWithClients } from "./connect.ts";
+import type { Clients, ConnectOptions, WithClientsOptions } from "./connect-options.ts";
+import { type MemorySynchronizer, synchronizerOf } from "./synchronizer.ts";
+
+/** For this package's own fault tests, which `index.ts` does not export: a synchronizer whose write path is observed. */
+
+export type { Hooks };
+
+/** As `MemorySynchronizer.connect`. */
+export async function connectWithHooks(
+  { onStep, ...options }: ConnectOptions & Hooks,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<MemorySynchronizer> {
+  return synchronizerOf(await open(options, { onStep }, signal));
+}
+
+/** As `MemorySynchronizer.withClients`. */
+export async function withClientsAndHooks(
+  clients: Clients,
+  { onStep, ...options }: WithClientsOptions & Hooks,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<MemorySynchronizer> {
+  return synchronizerOf(await openWithClients(clients, options, { onStep }, signal));
+}
