@@ -9,7 +9,11 @@ export const httpSettings = z.strictObject({
     .enum(["keys", "none"])
     .default("keys")
     .describe("Whether callers must show a key; none is for a loopback address only"),
-  keysFile: z.string().min(1).optional().describe("JSON file with the hashes of the service's keys (mnemosync key)"),
+  keysFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("JSON file with the hashes of the service's keys (mnemosync key add)"),
   metricsAuthentication: z
     .boolean()
     .default(false)

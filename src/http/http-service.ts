@@ -208,6 +208,6 @@ async function keyRing({ http, keys, log }: HttpServiceOptions): Promise<KeyRing
   if (http.keysFile !== undefined) return await KeyRing.fromFile(http.keysFile, { log });
   throw new ConfigurationError(
     "the settings do not say which callers are allowed: name a file of keys with http.keysFile (make one with " +
-      "`mnemosync key`), or set http.authentication to none for calls from this machine only",
+      "`mnemosync key add`), or set http.authentication to none for calls from this machine only",
   );
 }

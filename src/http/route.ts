@@ -3,7 +3,8 @@ import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
-import type { Identity, Scope } from "./keys.ts";
+import type { Identity } from "./keys.ts";
+import type { Scope } from "./keys-file.ts";
 
 /** What handlers work with. */
 export interface Service {

@@ -2,7 +2,8 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fas
 import type { EffectiveOptions } from "../../src/config/options.ts";
 import { parseOptions } from "../../src/config/parse.ts";
 import { HttpService } from "../../src/http/http-service.ts";
-import { createKey, type KeyEntry, KeyRing } from "../../src/http/keys.ts";
+import { createKey, KeyRing } from "../../src/http/keys.ts";
+import type { KeyEntry } from "../../src/http/keys-file.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { openWorld, type World, type WorldOptions } from "./world.ts";
 

@@ -24,8 +24,9 @@ export const serviceCommands: CommandGroup = {
     },
     {
       name: "key",
-      usage: "<id>",
-      summary: "make a key for the HTTP service: prints it once, with the entry for the keys file that holds its hash",
+      usage: "<action> [id]",
+      summary:
+        "the keys of the HTTP service, in the file http.keysFile: add <id> prints a new key once; list; revoke <id>",
       load: async () => (await import("../commands/key.ts")).keyCommand,
     },
   ],

@@ -1,8 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { addKey, createKey, KeyRing } from "../../../src/http/keys.ts";
+import { createKey, KeyRing } from "../../../src/http/keys.ts";
+import { addKey, type KeyEntry, readKeys, revokeKey } from "../../../src/http/keys-file.ts";
 import { ConfigurationError } from "../../../src/index.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 
@@ -49,4 +50,49 @@ test("a file that holds no keys is not overwritten", async () => {
   await writeFile(path, '{"notes":[]}');
   await expect(addKey(path, reader().entry)).rejects.toBeInstanceOf(ConfigurationError);
   expect(await readFile(path, "utf8")).toBe('{"notes":[]}');
+});
+
+test("a running service notices a key that was added, and one that was revoked", async () => {
+  const path = join(await folder(), "keys.json");
+  const first = reader();
+  const second = createKey({ id: "writer", scope: "write", namespaces: ["tenant-a"] });
+  await addKey(path, first.entry);
+  let now = 0;
+  const ring = await KeyRing.fromFile(path, { log: silentLog, rereadMs: 1_000, now: () => now });
+  await addKey(path, second.entry);
+  now += 1_000;
+  expect((await ring.identify(second.key))?.id).toBe("writer");
+  expect(await revokeKey(path, "reader")).toBe(true);
+  now += 1_000;
+  expect(await ring.identify(first.key)).toBeNull();
+  expect((await ring.identify(second.key))?.id).toBe("writer");
+});
+
+test("of many changes at once none is lost: each is made, or refused by name", async () => {
+  const home = await folder();
+  const path = join(home, "keys.json");
+  const entries = Array.from(
+    { length: 20 },
+    (_, i) => createKey({ id: `k${i}`, scope: "read", namespaces: "*" }).entry,
+  );
+  const settled = await Promise.allSettled(entries.map((entry) => addKey(path, entry)));
+  const added = entries.filter((_, i) => settled[i]?.status === "fulfilled").map(({ id }) => id);
+  for (const one of settled) if (one.status === "rejected") expect(String(one.reason)).toContain("by another command");
+  expect(added.length).toBeGreaterThan(0);
+  expect((await readKeys(path)).map(({ id }) => id).sort()).toEqual(added.sort());
+  expect(await readdir(home)).toEqual(["keys.json"]);
+});
+
+test("a changed file is for its owner alone; a symbolic link to it stays one", async () => {
+  const home = await folder();
+  const [path, link] = [join(home, "keys.json"), join(home, "link.json")];
+  await writeFile(path, JSON.stringify({ keys: [reader().entry] satisfies KeyEntry[] }));
+  await chmod(path, 0o644);
+  await symlink(path, link);
+  expect(await revokeKey(link, "nobody")).toBe(false);
+  expect((await stat(path)).mode & 0o777).toBe(0o644);
+  expect(await revokeKey(link, "reader")).toBe(true);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect(await readlink(link)).toBe(path);
+  await expect(revokeKey(join(home, "none.json"), "reader")).rejects.toThrow(/none\.json cannot be changed: ENOENT/);
 });
