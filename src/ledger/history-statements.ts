@@ -1,6 +1,6 @@
 import { embeddingFromBytes } from "../domain/checksum.ts";
 import type { MemoryKey } from "../domain/keys.ts";
-import type { VersionVector } from "../domain/version-vector.ts";
+import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
@@ -92,7 +92,7 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
     checksum: row.checksum,
     documentJson: row.document,
     embedding: row.embedding === null ? null : embeddingFromBytes(row.embedding),
-    versionVector: JSON.parse(row.vector) as VersionVector,
+    versionVector: parseVector(row.vector) ?? {},
     modifiedAt: Math.round(row.modified_at),
     transactionId: row.tx_id,
   }));
@@ -102,7 +102,7 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
 export async function readTransaction(
   sql: Sql,
   transactionId: string,
-): Promise<(MemoryKey & { version: number })[] | null> {
+): Promise<readonly (MemoryKey & { version: number })[] | null> {
   const rows = await sql<{ namespace: string | null; memory_id: string | null; version: number | null }[]>`
     select k.namespace, k.memory_id, k.version::float8 as version
     from mnemosync.sync_transactions t

@@ -29,6 +29,7 @@ export class PostgresTransaction implements LedgerTransaction {
   readonly #connection: PostgresConnection;
   readonly #sql: PostgresConnection["sql"];
   #isCopyRefused = false;
+  #isOpen = false;
 
   constructor(connection: PostgresConnection) {
     this.backend = connection.backend;
@@ -36,7 +37,13 @@ export class PostgresTransaction implements LedgerTransaction {
     this.#sql = connection.sql;
   }
 
+  /** Whether it was begun and not ended. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   async begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
+    this.#isOpen = true;
     return await beginAndLock(this.#sql, keys);
   }
 
@@ -55,9 +62,11 @@ export class PostgresTransaction implements LedgerTransaction {
 
   async commit(): Promise<void> {
     await this.#sql`commit`;
+    this.#isOpen = false;
   }
 
   async rollback(): Promise<void> {
+    this.#isOpen = false;
     // A connection on which a COPY was refused may hold a stream that never settles, so nothing else may use it.
     if (this.#isCopyRefused) this.#connection.destroy?.();
     else await this.#sql`rollback`;

@@ -1,6 +1,6 @@
 import { embeddingBytes } from "../domain/checksum.ts";
 import type { MemoryKey } from "../domain/keys.ts";
-import type { VersionVector } from "../domain/version-vector.ts";
+import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
@@ -107,7 +107,7 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
     version: row.version,
     current: row.current,
     checksum: row.checksum,
-    versionVector: JSON.parse(row.vector) as VersionVector,
+    versionVector: parseVector(row.vector) ?? {},
     modifiedAt: Math.round(row.modified_at),
     documentJson: row.document,
     embedding: row.embedding,

@@ -151,7 +151,8 @@ function change(row: DocumentRow): MemoryChange {
 /** Parsed only when the name occurs at all: most documents are handed on as text. */
 export function modelOf(documentJson: string): string | null {
   if (!documentJson.includes('"embeddingModel"')) return null;
-  return (JSON.parse(documentJson) as { embeddingModel?: string }).embeddingModel ?? null;
+  const { embeddingModel } = Object(JSON.parse(documentJson)) as { embeddingModel?: unknown };
+  return typeof embeddingModel === "string" ? embeddingModel : null;
 }
 
 /** The live memories that a digest counts: those that a projection of given traits keeps an entry for. */

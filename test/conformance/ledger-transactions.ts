@@ -72,6 +72,9 @@ export function describeTransactions(subject: LedgerUnderTest): void {
           throw new Error("given up");
         }),
       ).rejects.toThrow("given up");
+      await one.transaction(soon(), (transaction) =>
+        subject.prepare(one, transaction, [{ memoryId: "a", content: "after" }]),
+      );
       expect(await current("a")).toMatchObject({ version: 1 });
       // Nothing holds the row any more.
       await subject.write([{ memoryId: "a", content: "third" }]);

@@ -1,0 +1,53 @@
+import type { PostgresAccess, PostgresConnection, Sql } from "../drivers/postgres/postgres-access.ts";
+import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+
+/** Connections of the pool, each for one piece of work that has a deadline. */
+export class LedgerCalls {
+  readonly #postgres: PostgresAccess;
+  readonly #callTimeoutMs: number;
+
+  /** @param callTimeoutMs milliseconds that one call may take, waiting for a connection included. */
+  constructor(postgres: PostgresAccess, callTimeoutMs: number) {
+    this.#postgres = postgres;
+    this.#callTimeoutMs = callTimeoutMs;
+  }
+
+  /** @throws {StoreUnavailableError} {StoreRefusedError} */
+  async use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
+    return await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) => this.#postgres.use(deadline, work));
+  }
+}
+
+type Statement = (sql: Sql, ...input: never[]) => Promise<unknown>;
+
+/** The method of a statement: its arguments without the connection, and a signal at the end. */
+type Bound<S> = S extends (sql: Sql, ...input: infer Input) => Promise<infer Answer>
+  ? (...call: [...input: Input, signal: AbortSignal]) => Promise<Answer>
+  : never;
+
+export type BoundStatements<Statements> = { readonly [Name in keyof Statements]: Bound<Statements[Name]> };
+
+/**
+ * A class to extend, which has each of `statements` as a method: it runs on a connection of its own and within the
+ * deadline of the calls. A statement must not have optional arguments, since the signal follows the last one.
+ */
+export function bindStatements<const Statements extends Readonly<Record<string, Statement>>>(
+  statements: Statements,
+): abstract new (
+  calls: LedgerCalls,
+) => BoundStatements<Statements> {
+  abstract class WithStatements {
+    constructor(calls: LedgerCalls) {
+      for (const [name, statement] of Object.entries(statements)) {
+        const method = (...call: unknown[]): Promise<unknown> => {
+          const signal = call.at(-1) as AbortSignal;
+          return calls.use(signal, ({ sql }) => statement(sql, ...(call.slice(0, -1) as never[])));
+        };
+        Object.defineProperty(this, name, { value: method, configurable: true, writable: true });
+      }
+    }
+  }
+  return WithStatements as unknown as abstract new (
+    calls: LedgerCalls,
+  ) => BoundStatements<Statements>;
+}
