@@ -1,34 +1,22 @@
 /**
- * Goal: a ledger that an older version wrote loses nothing by its migration, works afterwards, and is refused by the older
- * version. Method: load a frozen dump, migrate, compare with what SQL said before; then drain, check deeply, repair.
+ * Goal: a ledger that an older version wrote loses nothing by its migration, and works afterwards. Method: load a frozen
+ * dump, migrate, compare with what SQL said before; then drain, check deeply, repair. `version-matrix.test.ts` has the other
+ * stores, and the older version on the migrated ledger.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import type postgres from "postgres";
-import { afterAll, expect, inject, type TestContext, test, vi } from "vitest";
+import { expect, inject, type TestContext, test } from "vitest";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { MemorySynchronizer } from "../../src/index.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
-import { packageFile } from "../../src/runtime/package-files.ts";
 import { loadLedger, readTables } from "../support/ledger-dump.ts";
 
-/** Where migrations come from while a test plays the older program; null: the package. */
-const older = vi.hoisted(() => ({ folder: null as string | null }));
-vi.mock(import("../../src/runtime/package-files.ts"), async (original) => {
-  const actual = await original();
-  return { ...actual, packageFile: (...path) => older.folder ?? actual.packageFile(...path) };
-});
-
-const NEWEST_OF_OLD = 8;
 const DUMP = "ledger-0008";
 /** Says what was applied, which a migration adds to. */
 const BOOKKEEPING = ["schema_migrations", "stores"];
-
-const temporary = mkdtempSync(join(tmpdir(), "mnemosync-old-sql-"));
-afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
 async function migrated(url: string) {
   const pool = new PostgresPool(url, { max: 1 });
@@ -217,28 +205,6 @@ test("its backlog drains, and a deep check after the repair of an empty Redis is
   const live = await sql`select 1 from mnemosync.memory_versions where deleted_at is null`;
   const { stores } = await sync.status();
   expect(stores.postgres?.memories).toBe(live.length);
-});
-
-test("the older program refuses the migrated ledger with a sentence, and changes nothing", async (t) => {
-  const { url, sql } = await loadLedger(t, DUMP);
-  const folder = join(temporary, "sql");
-  mkdirSync(folder, { recursive: true });
-  const names = readdirSync(packageFile("sql")).filter((name) => Number(name.slice(0, 4)) <= NEWEST_OF_OLD);
-  for (const name of names) copyFileSync(packageFile("sql", name), join(folder, name));
-  // Not yet migrated, its own ledger is no news to it: the files are the ones that wrote the dump.
-  older.folder = folder;
-  t.onTestFinished(() => {
-    older.folder = null;
-  });
-  expect(await migrated(url)).toEqual({ applied: [], version: NEWEST_OF_OLD });
-  older.folder = null;
-  const { version } = await migrated(url);
-  const before = await readTables(sql);
-  older.folder = folder;
-  await expect(migrated(url)).rejects.toThrow(
-    `the database is at migration ${version} and this program knows ${NEWEST_OF_OLD}: use the newer program`,
-  );
-  expect(await readTables(sql)).toEqual(before);
 });
 
 async function inputOf(sync: MemorySynchronizer, memoryId: string) {

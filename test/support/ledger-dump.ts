@@ -9,7 +9,7 @@ const XID_MIN = 1_000;
 
 /**
  * A database with the ledger that `test/data/<name>.sql` holds, as the older program left it: see
- * `scripts/write-old-ledger.mjs`. It is gone when the test has ended.
+ * `scripts/write-old-stores.mjs`. It is gone when the test has ended.
  */
 export async function loadLedger(t: TestContext, name: string): Promise<{ url: string; sql: postgres.Sql }> {
   const database = await createTestDatabase(postgresUrl(), { empty: true });

@@ -1,30 +1,38 @@
 #!/usr/bin/env node
 /**
- * Writes a small ledger with an older version of this program and dumps it as SQL, for the tests of migrations:
+ * Writes the three stores with an older version of this program and keeps them as text, for the tests of migrations and of
+ * versions beside each other:
  *
  *     git archive cd7eee7 | tar -x -C <folder>         # the version before the set of stores was open (migration 0008)
- *     (cd <folder> && npm ci && npm run build)
- *     node scripts/write-old-ledger.mjs <folder> test/data/ledger-0008.sql
+ *     (cd <folder> && node scripts/setup.mjs)
+ *     node scripts/write-old-stores.mjs <folder> test/data
  *
- * The dump is frozen: a test loads it, migrates it and compares. Write a new one only for a newer version of the schema.
- * It holds 60 memories in two namespaces, with: several versions, more than the history keeps;
+ * It makes `ledger-0008.sql`, `redis-0008.json`, `index-0008.json`, `export-0008.jsonl` and `findings-0008.json` (what the
+ * older program itself finds wrong in these stores). They belong together and are frozen: tests load them, migrate and
+ * compare. Write new ones only for a newer version of the schema, under its number.
+ *
+ * The ledger holds 60 memories in two namespaces, with: several versions, more than the history keeps;
  * tombstones, one of them written again; expired memories, one swept and one not; every privacy; rolled back and
  * unpublished transactions, the latter from a process that was killed between commit and publish, with its leases; queue
  * rows for Redis and for FAISS, retried ones and dead letters; pending, resolved and imported conflicts; checks with
  * progress and findings; and answers under idempotency keys.
  */
+import { isUtf8 } from "node:buffer";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const [old = "", target = "", postgresUrl = "", redisUrl = "", directory = ""] = process.argv.slice(2);
+const [old = "", targetOrStep = "", postgresUrl = "", redisUrl = "", directory = "", folderOfStep = ""] =
+  process.argv.slice(2);
+const target = folderOfStep || targetOrStep;
 const load = (/** @type {string} */ module) => import(pathToFileURL(resolve(old, "dist", module)).href);
 const DIMENSION = 8;
 const NODE = "node-a";
+const PREFIX = "old";
 
 const vector = (/** @type {number} */ number) =>
   Array.from({ length: DIMENSION }, (_, position) => Math.fround(Math.sin(number * 7 + position * 3)));
@@ -47,7 +55,7 @@ function memory(/** @type {number} */ number, fields = {}) {
 const settings = (/** @type {string} */ postgres, /** @type {string} */ redis) => ({
   postgresUrl: postgres,
   redisUrl: redis,
-  redisPrefix: "old",
+  redisPrefix: PREFIX,
   nodeId: NODE,
   faiss: { directory, dimension: DIMENSION, model: "model-1" },
 });
@@ -73,15 +81,28 @@ async function connectTo(/** @type {string} */ url) {
   return postgres(url, { max: 8, onnotice: () => undefined });
 }
 
+/** Number of the newest migration that the old program knows: the files are named after it. */
+const newestMigration = () => readdirSync(join(old, "sql")).sort().at(-1)?.slice(0, 4) ?? "";
+
+function keep(/** @type {string} */ name, /** @type {string} */ text) {
+  const file = join(target, name.replace("#", newestMigration()));
+  writeFileSync(file, text);
+  console.log(`${file}: ${Math.round(text.length / 1_024)} KiB`);
+}
+
+const jsonText = (/** @type {unknown} */ value) => `${JSON.stringify(value, null, 1)}\n`;
+/** Readable where it is text. */
+const encoded = (/** @type {Buffer} */ bytes) =>
+  isUtf8(bytes) ? { text: bytes.toString() } : { base64: bytes.toString("base64") };
+
 /** The old migrations, then each row as it is: a plain SQL file, which any server from 14 on takes in one query. */
-async function dump(/** @type {string} */ url) {
+async function dumpLedger(/** @type {string} */ url) {
   const sql = await connectTo(url);
   const folder = join(old, "sql");
   const migrations = readdirSync(folder).sort();
   const { version } = JSON.parse(readFileSync(join(old, "package.json"), "utf8"));
-  const newest = migrations.at(-1)?.slice(0, 4);
   const parts = [
-    `-- A ledger written by mnemosync ${version} at migration ${newest}. Made by scripts/write-old-ledger.mjs, not to be edited.`,
+    `-- A ledger written by mnemosync ${version} at migration ${newestMigration()}. Made by scripts/write-old-stores.mjs, not to be edited.`,
     "create schema mnemosync;",
     "create table mnemosync.schema_migrations (number integer not null, name text not null, sha256 text not null,",
     "    applied_at timestamptz not null default clock_timestamp(), constraint schema_migrations_pkey primary key (number));",
@@ -104,9 +125,37 @@ async function dump(/** @type {string} */ url) {
     parts.push(`select pg_catalog.setval('mnemosync.${name}', ${last});`);
   }
   await sql.end();
-  const text = `${parts.join("\n")}\n`;
-  writeFileSync(target, text);
-  console.log(`${target}: ${Math.round(text.length / 1_024)} KiB`);
+  keep("ledger-#.sql", `${parts.join("\n")}\n`);
+}
+
+/** Each entry by its key without the prefix. Hashes and strings are all that the old program writes. */
+async function dumpRedis(/** @type {string} */ url) {
+  const { Redis } = await import(pathToFileURL(resolve(old, "node_modules", "ioredis", "built", "index.js")).href);
+  const redis = new Redis(url);
+  /** @type {Record<string, object>} */
+  const entries = {};
+  for (const key of (await redis.keys(`${PREFIX}:*`)).sort()) {
+    const type = await redis.type(key);
+    const ttlMs = await redis.pttl(key); // -1: none.
+    const name = key.slice(PREFIX.length + 1);
+    if (type === "string") entries[name] = { ttlMs, string: encoded(await redis.getBuffer(key)) };
+    else if (type === "hash") {
+      const fields = Object.entries(await redis.hgetallBuffer(key)).map(([field, value]) => [field, encoded(value)]);
+      entries[name] = { ttlMs, hash: Object.fromEntries(fields) };
+    } else throw new Error(`${key} is a ${type}, which this script does not keep`);
+  }
+  redis.disconnect();
+  keep("redis-#.json", jsonText(entries));
+}
+
+/** Each file of the closed index folder by its path. */
+function dumpIndex(/** @type {string} */ folder) {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .map((file) => [file.slice(folder.length + 1), encoded(readFileSync(file))]);
+  keep("index-#.json", jsonText(Object.fromEntries(files)));
 }
 
 async function main() {
@@ -116,17 +165,21 @@ async function main() {
   try {
     const index = join(folder, "index");
     const self = fileURLToPath(import.meta.url);
-    const step = async (/** @type {string} */ name) => {
-      const child = spawn(process.execPath, [self, old, name, services.postgresUrl, services.redisUrl, index], {
-        stdio: "inherit",
-      });
+    const step = async (/** @type {string} */ name, indexFolder = index) => {
+      const args = [self, old, name, services.postgresUrl, services.redisUrl, indexFolder, target];
+      const child = spawn(process.execPath, args, { stdio: "inherit" });
       const [code, signal] = await once(child, "exit");
       if (code !== 0 && !(name === "--crash" && signal === "SIGKILL")) throw new Error(`${name} ended with ${code}`);
     };
     await step("--fill");
     await step("--crash");
     await step("--leave");
-    await dump(services.postgresUrl);
+    await dumpLedger(services.postgresUrl);
+    await dumpRedis(services.redisUrl);
+    dumpIndex(index);
+    // What the old program says of these stores. It writes its progress while it looks: therefore after the dumps.
+    cpSync(index, `${index}-copy`, { recursive: true });
+    await step("--look", `${index}-copy`);
   } finally {
     await services.close();
     rmSync(folder, { recursive: true, force: true });
@@ -252,7 +305,18 @@ async function leave() {
   await sql.end();
 }
 
-if (target === "--fill") await fill();
-else if (target === "--crash") await crash();
-else if (target === "--leave") await leave();
-else await main();
+/** What the old program finds wrong, and exports. */
+async function look() {
+  const { exportLine, MemorySynchronizer } = await load("index.js");
+  // The crash was longer ago than that: no transaction counts as on its way, however soon after the writes this runs.
+  const sync = await MemorySynchronizer.connect({ ...settings(postgresUrl, redisUrl), publishDeadlineMs: 100 });
+  const { findings } = await sync.checkConsistency({ scope: "deep", resume: false });
+  keep("findings-#.json", jsonText(findings.map(({ evidence, ...finding }) => finding)));
+  const lines = [];
+  for await (const record of sync.exportMemories()) lines.push(exportLine(record));
+  keep("export-#.jsonl", lines.join(""));
+  await sync.close();
+}
+
+const steps = { "--fill": fill, "--crash": crash, "--leave": leave, "--look": look };
+await (steps[/** @type {keyof typeof steps} */ (targetOrStep)] ?? main)();
