@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import type { CheckScope, Finding } from "../../src/index.ts";
 import { type MemoryInput, MemorySynchronizer, StoreUnavailableError } from "../../src/index.ts";
+import { MEMORY, openService } from "../support/http-service.ts";
 import { OwnStore, ShapedStore, withContent } from "../support/own-store.ts";
 import { REPOSITORY } from "../support/program.ts";
 import { parsePrometheusText, sampleValue } from "../support/prometheus-text.ts";
@@ -142,6 +143,38 @@ describe.each(DEPLOYMENTS)("an own store $name", (deployment) => {
   test("has drift of every kind found, named, repaired and kept as evidence", async (t) => {
     const { world, store } = await openOwn(t, deployment);
     await expectEveryKind(world, store, DRIFTS);
+  });
+
+  test("is in the documents of HTTP", async (t) => {
+    const store = new OwnStore();
+    const { options, others } = deployment;
+    const settings = { ...FAST, storeFailuresMax: 1, stores: [store] };
+    const service = await openService(t, { world: { ...options, settings } });
+    const ids = ["postgres", ...others, OWN];
+    const get = async (path: string) => (await service.request("GET", path)).json();
+    const PATH = "/v1/namespaces/default/memories";
+    const { embedding } = service.world.memory(1);
+    const put = await service.request("PUT", `${PATH}/m1`, { body: { ...MEMORY, embedding: [...embedding!] } });
+    expect(put.json().stores).toEqual(Object.fromEntries(ids.map((id) => [id, "applied"])));
+    expect(Object.keys((await get("/v1/status")).stores)).toEqual(ids);
+    expect((await get("/readyz")).stores[OWN]).toEqual({ state: "healthy", reason: null });
+    store.lose("m1");
+    const job = (await service.request("POST", "/v1/repairs", { body: { scope: "full" } })).json();
+    service.world.sync.start();
+    await pollUntil("the repair", 15_000, async () => (await get(`/v1/jobs/${job.id}`)).endedAt !== null);
+    expect((await get(`/v1/jobs/${job.id}`)).result).toMatchObject({ repaired: 1, failed: 0 });
+    expect(store.live("m1")).toMatchObject({ version: 1 });
+    store.unplug();
+    const degraded = await service.request("PUT", `${PATH}/m2`, { body: MEMORY });
+    expect(degraded.json()).toMatchObject({ status: "degraded", stores: { [OWN]: "pending" } });
+    expect((await get("/v1/queue")).entries).toMatchObject([{ store: OWN, memoryId: "m2" }]);
+    // Readings are shared by callers for a while.
+    await pollUntil(
+      "the status showing it",
+      15_000,
+      async () => (await get("/v1/status")).stores[OWN].state === "down",
+    );
+    expect((await get("/v1/status")).stores[OWN]).toMatchObject({ memories: null });
   });
 
   test("that is empty after its process ended is filled anew, which is no drift", async (t) => {

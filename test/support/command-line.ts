@@ -114,7 +114,7 @@ function runnerIn(environment: Record<string, string>): Pick<CommandLine, "run" 
     async json(args, input) {
       const { code, stdout, stderr } = await run([...args, "--json"], input);
       const document = parsed(stdout, `${args.join(" ")} printed no document (exit ${code}): ${stdout}${stderr}`);
-      const declared = code === 2 ? "error" : declaredAs(args, document);
+      const declared = declaredAs(args, document);
       if (declared !== null) DOCUMENTS[declared]?.parse(document);
       return { code, document: document as never };
     },
