@@ -28,6 +28,9 @@ export const httpSettings = z.strictObject({
   shutdownTimeoutMs: milliseconds(0)
     .default(10_000)
     .describe("Milliseconds that running requests have at a stop before their connections are closed"),
+  connectionsMax: wholeNumber(1, 65_536)
+    .default(1_024)
+    .describe("Connections at a time; further ones are closed at once"),
   rateLimitPerSecond: wholeNumber(1, 1_000_000).default(1_000).describe("Requests per second and key"),
   rateLimitBurst: wholeNumber(1, 1_000_000).default(2_000).describe("Requests at once and key"),
   corsOrigins: z

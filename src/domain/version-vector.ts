@@ -1,5 +1,12 @@
 import { setOwn } from "./json.ts";
 
+/**
+ * The highest version of a memory, and the highest counter of a version vector: 2^48. One write per microsecond reaches it
+ * after nine years. Beyond 2^53 counting by one stands still, so that a version that came in from outside near that number
+ * would leave its memory without a next one.
+ */
+export const VERSION_MAX = 2 ** 48;
+
 /** How many writes of each node a version includes. A node that is absent counts 0. */
 export type VersionVector = Readonly<Record<string, number>>;
 

@@ -1,52 +1,68 @@
 import { type Readable, Transform } from "node:stream";
 import { TextDecoder } from "node:util";
+import { type JsonFlaw, JsonMeter } from "../domain/json-meter.ts";
+import type { BodyPlace } from "./body-memory.ts";
+import type { BodyLimits } from "./limits.ts";
 import { HttpProblem } from "./problem.ts";
 
-/** Deepest nesting of a body: a little more than a memory's metadata may have. */
-const DEPTH_MAX = 120;
+/**
+ * Reads a JSON document and counts its parts while its bytes arrive: no parser sees a body that breaks a limit, and no
+ * byte behind the first flaw is kept.
+ * @param declaredBytes the length that the request's headers announce; undefined: none.
+ * @throws {HttpProblem} 400: no JSON; 413: too large; 503: no room for it now.
+ */
+export async function readJson(
+  source: Readable,
+  declaredBytes: number | undefined,
+  limits: BodyLimits,
+  place: BodyPlace,
+): Promise<unknown> {
+  if (declaredBytes !== undefined && declaredBytes > limits.bytesMax) throw tooLong(limits.bytesMax);
+  const chunks = await receive(source, limits, place);
+  return parseJson(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+}
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+/** The whole body. What arrives after a flaw is thrown away; the framework closes the connection with the answer. */
+function receive(source: Readable, limits: BodyLimits, place: BodyPlace): Promise<Buffer[]> {
+  const meter = new JsonMeter(limits);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      source.off("data", take);
+      source.resume();
+      reject(error);
+    };
+    const take = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      const flaw = meter.add(chunk);
+      if (bytes > limits.bytesMax) fail(tooLong(limits.bytesMax));
+      else if (flaw !== null) fail(flawed(flaw));
+      else {
+        try {
+          place.add(chunk.length);
+          chunks.push(chunk);
+        } catch (error) {
+          fail(error);
+        }
+      }
+    };
+    source.on("data", take);
+    source.once("end", () => resolve(chunks));
+    // The caller hung up, or sent what is no HTTP: nobody reads this answer, but it is no defect either.
+    source.once("error", (error) => reject(malformed(`the body was cut short: ${error.message}`)));
+    source.once("close", () => reject(malformed("the body was cut short")));
+  });
+}
 
-/** A JSON document. @throws {HttpProblem} 400. */
-export function parseJson(bytes: Buffer): unknown {
+/** A JSON document within its limits. @throws {HttpProblem} 400. */
+function parseJson(bytes: Buffer): unknown {
   if (bytes.length === 0) throw malformed("the body is empty, but a JSON document is expected");
-  // Checked first, because the parser recurses.
-  if (mayBeDeep(bytes) && depthOf(bytes) > DEPTH_MAX)
-    throw malformed(`the body is nested deeper than ${DEPTH_MAX} levels`);
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     throw malformed(error instanceof SyntaxError ? `the body is not JSON: ${error.message}` : "the body is not UTF-8");
   }
-}
-
-/** Whether the body has enough brackets for the limit. Most bodies have few, and counting them is fast. */
-function mayBeDeep(bytes: Buffer): boolean {
-  let openers = 0;
-  for (const bracket of [0x5b, 0x7b]) {
-    for (let at = bytes.indexOf(bracket); at >= 0; at = bytes.indexOf(bracket, at + 1)) {
-      if (++openers > DEPTH_MAX) return true;
-    }
-  }
-  return false;
-}
-
-/** Deepest nesting of brackets outside of strings. */
-function depthOf(bytes: Buffer): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index];
-    if (inString) {
-      if (byte === BACKSLASH) index++;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) inString = true;
-    else if (byte === 0x5b || byte === 0x7b) deepest = Math.max(deepest, ++depth);
-    else if (byte === 0x5d || byte === 0x7d) depth--;
-  }
-  return deepest;
 }
 
 /** `source`, but it fails with 413 once it is longer than `bytesMax`. */
@@ -72,6 +88,16 @@ export function limited(source: Readable, bytesMax: number): Readable {
     if (!source.readableEnded) limiter.destroy(new Error("the caller hung up"));
   });
   return source.pipe(limiter);
+}
+
+function flawed({ limit, message }: JsonFlaw): HttpProblem {
+  const detail = `the body is too large for this route: ${message}`;
+  return limit === "depthMax" ? malformed(detail) : new HttpProblem(413, "BODY_TOO_LARGE", detail);
+}
+
+function tooLong(bytesMax: number): HttpProblem {
+  const detail = `the body is longer than the ${bytesMax} bytes that this route takes`;
+  return new HttpProblem(413, "BODY_TOO_LARGE", detail);
 }
 
 function malformed(detail: string): HttpProblem {

@@ -60,24 +60,30 @@ function operationOf(route: Route, tag: string, access: Access): ZodOpenApiOpera
   };
 }
 
-/** Refusals that any request to the route may meet, then the route's own answers. */
+/** Refusals that a request to the route may meet before its handler runs, then the route's own answers. */
 function responsesOf(route: Route, access: Access): ZodOpenApiResponsesObject {
-  const hasBody = route.body !== undefined || route.bodyIsLines;
   const hasFields = route.params !== undefined || route.body !== undefined || route.query !== undefined;
   const refusals: Record<number, string> = {
     400: "The request could not be understood",
-    429: "Too many requests: Retry-After says how many seconds to wait",
-    503: "A store does not answer, or the service starts or stops: try again",
-    401: "No key, or an unknown one",
-    403: "The key lacks the scope, or is not bound to the namespace",
-    504: "The deadline passed; a write may still go through",
-    ...(hasFields && { 422: "A field breaks a rule; `path` names it" }),
-    ...(hasBody && { 413: "The body is too large", 415: "The body has another type than the route accepts" }),
+    408: "The request did not arrive in time",
+    417: "An expectation other than 100-continue",
+    431: "Address and headers together are too long",
+    ...(route.params && { 414: "A parameter in the address is too long" }),
+    ...(route.method !== "GET" && {
+      413: "The body is larger, or has more parts, than the route takes",
+      415: "The body has another type than the route accepts",
+    }),
+    ...(access !== "public" && {
+      401: "No key, or an unknown one",
+      403: "The key lacks the scope, or is not bound to the namespace",
+      429: "Too many requests: Retry-After says how many seconds to wait",
+      504: "The deadline passed; a write may still go through",
+      ...(hasFields && { 422: "A field breaks a rule; `path` names it" }),
+    }),
+    503: "A store does not answer, or the service starts, stops or has no room for the body: try again",
   };
   const all: Record<number, ResponseDescription> = {};
-  if (access !== "public") {
-    for (const [status, description] of Object.entries(refusals)) all[Number(status)] = { description };
-  }
+  for (const [status, description] of Object.entries(refusals)) all[Number(status)] = { description };
   const described = Object.entries({ ...all, ...route.responses }).map(([status, response]) => [
     status,
     responseOf(response, Number(status) >= 400),

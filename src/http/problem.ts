@@ -86,6 +86,7 @@ const TITLES: Readonly<Record<number, string>> = {
   413: "Content Too Large",
   414: "URI Too Long",
   415: "Unsupported Media Type",
+  417: "Expectation Failed",
   422: "Unprocessable Content",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
@@ -130,11 +131,15 @@ function libraryProblem(error: MnemosyncError): HttpProblem {
   });
 }
 
+export function titleOf(status: number): string {
+  return TITLES[status] ?? "Error";
+}
+
 export function problemDocument(problem: HttpProblem, requestId: string): z.output<typeof problemSchema> {
   return {
     ...problem.members,
     type: `urn:mnemosync:problem:${problem.code.toLowerCase().replaceAll("_", "-")}`,
-    title: TITLES[problem.status] ?? "Error",
+    title: titleOf(problem.status),
     status: problem.status,
     detail: problem.message,
     instance: requestId,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { textFlaw } from "../domain/json.ts";
 import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ULID_PATTERN } from "../domain/ulid-text.ts";
 
@@ -12,8 +13,22 @@ export const namespaceParam = z.object({
 
 export const ulidText = z.string().regex(ULID_PATTERN, "expected a ULID: 26 characters");
 
+/** Text that every store can hold: a NUL in a parameter reached PostgreSQL, which refused it. */
+export function storable(lengthMax: number) {
+  return z
+    .string()
+    .min(1)
+    .max(lengthMax)
+    .superRefine((text, context) => {
+      const flaw = textFlaw(text);
+      if (flaw !== null) context.addIssue({ code: "custom", message: flaw });
+    });
+}
+
+export const memoryIdText = storable(512);
+
 export const memoryParams = namespaceParam.extend({
-  memoryId: z.string().min(1).max(512).describe("1 to 512 bytes of UTF-8, percent-encoded"),
+  memoryId: memoryIdText.describe("1 to 512 bytes of UTF-8, percent-encoded"),
 });
 
 /** A whole number in a query string. */
@@ -27,8 +42,38 @@ export const flag = z
   .default("false")
   .transform((text) => text === "true");
 
+/**
+ * A list whose length is compared before its entries are looked at. zod does it the other way round, and collects the flaws
+ * of all entries.
+ */
+export function list<Entry extends z.ZodType>(entry: Entry, lengthMax: number) {
+  const compare = (value: unknown, context: z.RefinementCtx): unknown => {
+    if (Array.isArray(value) && value.length > lengthMax) {
+      context.addIssue({
+        code: "custom",
+        message: `has ${value.length} entries, and at most ${lengthMax} are allowed`,
+      });
+    }
+    return value;
+  };
+  return z.preprocess(compare, z.array(entry).min(1).max(lengthMax));
+}
+
 /** Numbers of a vector that a body may hold. The library checks the dimension of the index afterwards. */
-export const vector = z.array(z.number()).min(1).max(16_384);
+const VECTOR_LENGTH_MAX = 16_384;
+
+export const vector = z.preprocess((value: unknown, context) => {
+  if (!Array.isArray(value)) return value;
+  // The first flaw ends it: zod would make an issue for each entry.
+  const message =
+    value.length > VECTOR_LENGTH_MAX
+      ? `has ${value.length} numbers, and at most ${VECTOR_LENGTH_MAX} are allowed`
+      : value.every((entry) => typeof entry === "number")
+        ? null
+        : "expected a list of numbers";
+  if (message !== null) context.addIssue({ code: "custom", message });
+  return value;
+}, z.array(z.number()).min(1).max(VECTOR_LENGTH_MAX));
 
 /** Passed on as it came, with every key: the library checks it, and knows what JSON can carry. */
 const jsonObject = z.unknown().meta({ type: "object", additionalProperties: true });

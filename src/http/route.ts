@@ -5,6 +5,7 @@ import type { EffectiveOptions } from "../config/options.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
 import type { Identity } from "./keys.ts";
 import type { Scope } from "./keys-file.ts";
+import type { BodyLimits } from "./limits.ts";
 
 /** What handlers work with. */
 export interface Service {
@@ -69,6 +70,8 @@ export interface Route {
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** How large the body may be. @default `ORDER_LIMITS` */
+  readonly bodyLimits?: BodyLimits;
   /** A stream of JSON lines instead of one document. */
   readonly bodyIsLines?: boolean;
   /** Request headers that the route reads, with what they mean. */

@@ -1,10 +1,14 @@
+import type { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { InternalError, ValidationError } from "../index.ts";
 import { newUlid } from "../runtime/ulid.ts";
-import { limited, parseJson } from "./body.ts";
+import { limited, readJson } from "./body.ts";
+import { BodyMemory, type BodyPlace } from "./body-memory.ts";
+import { answerClientError, answerExpectation } from "./client-errors.ts";
 import { allowedOrigins, Guard } from "./guard.ts";
 import type { Identity, KeyRing } from "./keys.ts";
+import { type BodyLimits, limitsWithin, ORDER_LIMITS } from "./limits.ts";
 import { asProblem, HttpProblem, MEDIA_TYPE_PROBLEM, problemDocument } from "./problem.ts";
 import { accessOf, type HttpOptions, type Route, type RouteGroup, type Service } from "./route.ts";
 import { ROUTE_GROUPS } from "./routes.ts";
@@ -12,6 +16,11 @@ import { ROUTE_GROUPS } from "./routes.ts";
 declare module "fastify" {
   interface FastifyRequest {
     identity: Identity | null;
+    /** The room that the request's JSON body takes; null without one. */
+    bodyPlace: BodyPlace | null;
+  }
+  interface FastifyContextConfig {
+    bodyLimits?: BodyLimits;
   }
 }
 
@@ -37,6 +46,10 @@ const SECURITY_HEADERS = {
 
 /** Milliseconds that a caller may take to send a request's headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
+/** Milliseconds between looks for connections whose time is up. Node's own 30,000 would make 40 s of the 10 s above. */
+const TIMEOUT_CHECK_MS = 1_000;
+/** Bodies that are held in memory at a time, as a multiple of the largest one. */
+const BODIES_HELD_MAX = 4;
 /** Longer than a load balancer keeps its connections, so that the balancer closes them first. */
 const KEEP_ALIVE_MS = 72_000;
 /** Characters of a memory id, with every byte percent-encoded. */
@@ -54,17 +67,24 @@ const CORS = {
 export function createServer(options: ServerOptions): FastifyInstance {
   const { http, service, keys, groups = ROUTE_GROUPS } = options;
   const app = fastify({
-    bodyLimit: http.bodyBytesMax,
     requestTimeout: http.requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     genReqId: (request) => requestIdOf(request.headers["x-request-id"]),
+    clientErrorHandler: (error, socket) => answerClientError(service.log, error, socket),
     frameworkErrors: (error, request, reply) => sendProblem(service, error, request, reply as FastifyReply),
   });
+  app.server.on("checkExpectation", answerExpectation);
+  app.server.maxConnections = http.connectionsMax;
+  app.server.on("drop", () => service.log.warn({ connectionsMax: http.connectionsMax }, "http.connection_refused"));
   const guard = new Guard(keys, http);
   app.decorateRequest("identity", null);
+  app.decorateRequest("bodyPlace", null);
   addParsers(app, http);
   app.addHook("onRequest", async (request, reply) => {
     void reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
@@ -92,12 +112,20 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const access = accessOf(route, http);
     app.route({
       method: route.method,
+      config: { bodyLimits: limitsWithin(route.bodyLimits ?? ORDER_LIMITS, http) },
       url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       onRequest: async (request, reply) => {
         if (route.responseHeaders !== undefined) void reply.headers(route.responseHeaders);
         request.identity = await guard.admit(request, access);
       },
-      handler: (request, reply) => answer(route, service, request, reply),
+      handler: async (request, reply) => {
+        try {
+          return await answer(route, service, request, reply);
+        } finally {
+          // Not before: the work for a caller that hung up goes on, and its body stays in memory.
+          request.bodyPlace?.release();
+        }
+      },
     });
   }
   return app;
@@ -110,11 +138,19 @@ function noCompiler(): never {
 
 function addParsers(app: FastifyInstance, http: HttpOptions): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+  const memory = new BodyMemory(http.bodyBytesMax * BODIES_HELD_MAX);
+  app.addContentTypeParser("application/json", async (request: FastifyRequest, payload: Readable) => {
+    const { bodyLimits } = request.routeOptions.config;
+    if (bodyLimits === undefined) throw new HttpProblem(404, "ROUTE_NOT_FOUND", "there is no such route");
+    const place = memory.place(request.identity?.id ?? "");
+    const declared = request.headers["content-length"];
     try {
-      done(null, parseJson(body as Buffer));
+      return await readJson(payload, declared === undefined ? undefined : Number(declared), bodyLimits, place);
     } catch (error) {
-      done(error as Error);
+      place.release();
+      throw error;
+    } finally {
+      request.bodyPlace = place;
     }
   });
   app.addContentTypeParser(MEDIA_TYPES_LINES, { bodyLimit: http.importBytesMax }, (_request, payload, done) => {
@@ -165,12 +201,10 @@ function check(schema: z.ZodType | undefined, value: unknown, status: 400 | 422)
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  const path = issue?.path.map(String).join(".") ?? "";
-  const message = issue?.message ?? "is not valid";
-  if (status === 422) throw new ValidationError(path, message);
-  throw new HttpProblem(400, "MALFORMED_REQUEST", path === "" ? message : `${path}: ${message}`, {
-    members: { path },
-  });
+  // It cuts names that come from the caller.
+  const flaw = new ValidationError(issue?.path.map(String).join(".") ?? "", issue?.message ?? "is not valid");
+  if (status === 422) throw flaw;
+  throw new HttpProblem(400, "MALFORMED_REQUEST", flaw.message, { members: { path: flaw.path } });
 }
 
 function sendProblem(service: Service, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -63,11 +63,12 @@ export async function* exportRecords(
 ): AsyncGenerator<ExportRecord, void, undefined> {
   const { namespace = null, history = false, includeLocal = false, after = null, onProgress } = options;
   const progress = { memories: 0, historyVersions: 0, leftOut: 0, redacted: 0, damaged: 0, position: after };
-  if (after === null) yield header(namespace, history, includeLocal);
   for (let position = after, rowsMax = ROWS_MAX; ; ) {
     signal.throwIfAborted();
     const page = { after: position, namespace, history, rowsMax, bytesMax: PAGE_BYTES_MAX };
     const rows = await parts.ledger.readPage(page, signal);
+    // After the first page: a reader of the header knows that the ledger answers.
+    if (position === null) yield header(namespace, history, includeLocal);
     for (const row of rows) {
       position = { namespace: row.namespace, memoryId: row.memoryId, version: row.version };
       if (row.localOnly && !includeLocal) {

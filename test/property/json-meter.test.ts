@@ -7,6 +7,7 @@ import { type JsonLimits, JsonMeter } from "../../src/domain/json-meter.ts";
 const UNLIMITED: JsonLimits = {
   depthMax: 1_000,
   valuesMax: 1e9,
+  partsMax: 1e9,
   entriesMax: 1e9,
   fieldsMax: 1e9,
   nameBytesMax: 1e9,
@@ -14,6 +15,7 @@ const UNLIMITED: JsonLimits = {
 
 interface Size {
   values: number;
+  parts: number;
   empty: number;
   depth: number;
   entries: number;
@@ -22,11 +24,13 @@ interface Size {
 }
 
 function sizeOf(value: unknown): Size {
-  const size = { values: 0, empty: 0, depth: 0, entries: 0, fields: 0, nameBytes: 0 };
+  const size = { values: 0, parts: 0, empty: 0, depth: 0, entries: 0, fields: 0, nameBytes: 0 };
   const walk = (part: unknown, depth: number): void => {
     size.values++;
     size.depth = Math.max(size.depth, depth);
+    if (typeof part === "string") size.parts++;
     if (typeof part !== "object" || part === null) return;
+    size.parts += 1 + (Array.isArray(part) ? 0 : Object.keys(part).length);
     size.depth = Math.max(size.depth, depth + 1);
     const parts = Object.values(part);
     if (parts.length === 0) size.empty++;
@@ -80,15 +84,16 @@ function flawOf(limits: JsonLimits, parts: readonly Buffer[]): string | null {
   return null;
 }
 
-test("the number of values is that of the parsed document, an empty list counted as if it had one entry", () => {
+test("values and parts are those of the parsed document, an empty list counted as if it had one entry", () => {
   fc.assert(
     fc.property(documents, ({ value, indent, cuts }) => {
       const meter = new JsonMeter(UNLIMITED);
       for (const part of pieces(Buffer.from(JSON.stringify(value, null, indent)), cuts)) {
         expect(meter.add(part)).toBeNull();
       }
-      const { values, empty } = sizeOf(value);
+      const { values, empty, parts } = sizeOf(value);
       expect(meter.values).toBe(values + empty);
+      expect(meter.parts).toBe(parts);
     }),
     { numRuns: 2_000 },
   );
@@ -97,21 +102,23 @@ test("the number of values is that of the parsed document, an empty list counted
 test("a document at its limits passes, and each limit that is one lower is found", () => {
   fc.assert(
     fc.property(documents, ({ value, indent, cuts }) => {
-      const parts = pieces(Buffer.from(JSON.stringify(value, null, indent)), cuts);
-      const { values, empty, depth, entries, fields, nameBytes } = sizeOf(value);
+      const chunks = pieces(Buffer.from(JSON.stringify(value, null, indent)), cuts);
+      const { values, parts, empty, depth, entries, fields, nameBytes } = sizeOf(value);
       const exact: JsonLimits = {
         depthMax: depth,
         valuesMax: values + empty,
+        partsMax: parts,
         entriesMax: Math.max(1, entries),
         fieldsMax: Math.max(1, fields),
         nameBytesMax: nameBytes,
       };
-      expect(flawOf(exact, parts)).toBeNull();
-      if (depth > 0) expect(flawOf({ ...exact, depthMax: depth - 1 }, parts)).toBe("depthMax");
-      if (values + empty > 1) expect(flawOf({ ...exact, valuesMax: values + empty - 1 }, parts)).toBe("valuesMax");
-      if (entries > 1) expect(flawOf({ ...exact, entriesMax: entries - 1 }, parts)).toBe("entriesMax");
-      if (fields > 1) expect(flawOf({ ...exact, fieldsMax: fields - 1 }, parts)).toBe("fieldsMax");
-      if (nameBytes > 0) expect(flawOf({ ...exact, nameBytesMax: nameBytes - 1 }, parts)).toBe("nameBytesMax");
+      expect(flawOf(exact, chunks)).toBeNull();
+      if (depth > 0) expect(flawOf({ ...exact, depthMax: depth - 1 }, chunks)).toBe("depthMax");
+      if (values + empty > 1) expect(flawOf({ ...exact, valuesMax: values + empty - 1 }, chunks)).toBe("valuesMax");
+      if (parts > 0) expect(flawOf({ ...exact, partsMax: parts - 1 }, chunks)).toBe("partsMax");
+      if (entries > 1) expect(flawOf({ ...exact, entriesMax: entries - 1 }, chunks)).toBe("entriesMax");
+      if (fields > 1) expect(flawOf({ ...exact, fieldsMax: fields - 1 }, chunks)).toBe("fieldsMax");
+      if (nameBytes > 0) expect(flawOf({ ...exact, nameBytesMax: nameBytes - 1 }, chunks)).toBe("nameBytesMax");
     }),
     { numRuns: 2_000 },
   );

@@ -10,8 +10,9 @@ import { originId } from "../../documents/fields.ts";
 import type { ConflictDecision, ConflictSummary } from "../../index.ts";
 import { NotFoundError } from "../../index.ts";
 import { type Identity, mayTouch } from "../keys.ts";
+import { MEMORY_LIMITS } from "../limits.ts";
 import { HttpProblem } from "../problem.ts";
-import { count, memoryFields, namespaceName } from "../requests.ts";
+import { count, memoryFields, memoryIdText, namespaceName } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 const CONFLICT_ID = /^[0-9]{1,18}$/;
@@ -33,7 +34,7 @@ const listConflicts = route({
   access: { scope: "admin" },
   query: z.object({
     namespace: namespaceName.optional().describe("Needed by a key that is bound to namespaces"),
-    memoryId: z.string().min(1).max(512).optional(),
+    memoryId: memoryIdText.optional(),
     state: z.enum(["pending", "resolved", "failed"]).optional(),
     after: z.string().regex(CONFLICT_ID).optional().describe("Only conflicts after this id: the last one of a page"),
     limit: count(1, 1_000, 100),
@@ -83,6 +84,7 @@ const resolveConflict = route({
   access: { scope: "admin" },
   params: conflictParams,
   body: decisionBody,
+  bodyLimits: MEMORY_LIMITS,
   responses: {
     200: { description: "The outcome; `deferred` when the memory has changed since", schema: repairDetailSchema },
     404: { description: "There is none" },

@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { z } from "zod";
+import { VERSION_MAX } from "../../domain/version-vector.ts";
 import { type ExportRecord, exportLine, type Log } from "../../index.ts";
-import { flag, namespaceParam } from "../requests.ts";
+import { count, flag, memoryIdText, namespaceParam } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 const exportMemories = route({
@@ -15,11 +16,16 @@ const exportMemories = route({
     "record: continue after its last whole record",
   access: { scope: "read" },
   params: namespaceParam,
-  query: z.object({
-    history: flag.describe("Include the replaced versions that the ledger still keeps"),
-    afterMemoryId: z.string().min(1).optional().describe("Continue after this memory's record; needs afterVersion"),
-    afterVersion: z.coerce.number().int().positive().optional().describe("The version of that record"),
-  }),
+  query: z
+    .object({
+      history: flag.describe("Include the replaced versions that the ledger still keeps"),
+      afterMemoryId: memoryIdText.optional().describe("Continue after this memory's record; needs afterVersion"),
+      afterVersion: count(1, VERSION_MAX).optional().describe("The version of that record; needs afterMemoryId"),
+    })
+    .refine(
+      ({ afterMemoryId, afterVersion }) => (afterMemoryId === undefined) === (afterVersion === undefined),
+      "give both afterMemoryId and afterVersion, or neither: without both the export would begin anew",
+    ),
   responses: {
     200: { description: "The export, as the ledger is read", schema: z.string(), mediaType: "application/x-ndjson" },
   },

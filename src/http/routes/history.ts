@@ -10,6 +10,7 @@ import {
   versionsDocument,
   versionsSchema,
 } from "../../documents/memory-documents.ts";
+import { VERSION_MAX } from "../../domain/version-vector.ts";
 import { NotFoundError } from "../../index.ts";
 import { mayTouch } from "../keys.ts";
 import { entityTag } from "../preconditions.ts";
@@ -18,7 +19,7 @@ import { count, memoryParams, ulidText } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
-const version = count(1, Number.MAX_SAFE_INTEGER);
+const version = count(1, VERSION_MAX);
 const transactionParams = z.object({ transactionId: ulidText });
 
 const listVersions = route({
@@ -65,7 +66,7 @@ const rollbackMemory = route({
   summary: "Write the content of an older version as a new one",
   access: { scope: "write" },
   params: memoryParams,
-  body: z.strictObject({ toVersion: z.number().int().min(1) }).meta({ id: "Rollback" }),
+  body: z.strictObject({ toVersion: z.number().int().min(1).max(VERSION_MAX) }).meta({ id: "Rollback" }),
   responses: {
     200: { description: "Written", schema: outcomeSchema, headers: { ETag: "The new version" } },
     404: { description: "The version is not kept" },

@@ -3,7 +3,7 @@ import { jobDocument, jobSchema, jobsSchema } from "../../documents/job-document
 import { CHECK_SCOPES, type Job, type Jobs } from "../../index.ts";
 import { streamJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
-import { ulidText } from "../requests.ts";
+import { storable, ulidText } from "../requests.ts";
 import { OPERATOR, type RouteGroup, type RouteReply, route } from "../route.ts";
 
 const jobParams = z.object({ jobId: ulidText });
@@ -34,12 +34,9 @@ const startRepair = route({
     .strictObject({
       checkJobId: ulidText.optional().describe("The check to continue from; by default a new one is made"),
       scope: z.enum(CHECK_SCOPES).default("full").describe("Of the new check"),
-      strategy: z
-        .string()
-        .min(1)
-        .max(64)
+      strategy: storable(64)
         .optional()
-        .describe("Who decides conflicts; option repairStrategy by default"),
+        .describe("The strategy that decides conflicts; option repairStrategy by default"),
       dryRun: z.boolean().default(false).describe("Only say what would be done"),
     })
     .meta({ id: "RepairRequest" }),

@@ -11,8 +11,9 @@ import { importSchema } from "../../documents/operation-documents.ts";
 import { type MemoryInput, NotFoundError } from "../../index.ts";
 import { importLines } from "../../transfer/import-lines.ts";
 import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
+import { BATCH_LIMITS, MEMORY_LIMITS } from "../limits.ts";
 import { entityTag, PRECONDITION_HEADERS, underPreconditions } from "../preconditions.ts";
-import { flag, memoryFields, memoryParams, namespaceParam } from "../requests.ts";
+import { flag, list, memoryFields, memoryParams, namespaceParam } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 const PATH = "/v1/namespaces/{namespace}/memories/{memoryId}";
@@ -21,10 +22,7 @@ const memoryBody = z.strictObject(memoryFields).meta({ id: "MemoryFields" });
 
 const batchBody = z
   .strictObject({
-    memories: z
-      .array(z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields }))
-      .min(1)
-      .max(5_000),
+    memories: list(z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields }), 5_000),
     atomic: z.boolean().default(false).describe("All memories or none"),
     idempotencyKey: z.string().optional().describe("ULID; a repeat answers the first outcomes and writes nothing"),
   })
@@ -64,11 +62,13 @@ const putMemory = route({
   access: { scope: "write" },
   params: memoryParams,
   body: memoryBody,
+  bodyLimits: MEMORY_LIMITS,
   requestHeaders: PRECONDITION_HEADERS,
   responses: {
     200: { description: "Written, or unchanged", schema: outcomeSchema, headers: { ETag: "Its version" } },
     201: { description: "Written as a new memory", schema: outcomeSchema, headers: { ETag: "Its version" } },
     412: { description: "The memory is at another version" },
+    502: { description: "The embedder failed: nothing was written" },
   },
   async handle({ params, body, headers }, { sync }) {
     const { namespace, memoryId } = params;
@@ -115,6 +115,7 @@ const writeBatch = route({
   access: { scope: "write" },
   params: namespaceParam,
   body: batchBody,
+  bodyLimits: BATCH_LIMITS,
   responses: { 200: { description: "One outcome per memory, in order", schema: outcomesSchema } },
   async handle({ params, body }, { sync }) {
     const { memories, atomic, idempotencyKey } = body;

@@ -1,13 +1,35 @@
 import { z } from "zod";
 import { resultsDocument, resultsSchema } from "../../documents/memory-documents.ts";
+import { isObject } from "../../domain/json.ts";
 import type { Memory } from "../../index.ts";
+import { SEARCH_LIMITS } from "../limits.ts";
 import { namespaceParam, vector } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
+
+/** Fields of the metadata that a filter may name: each is compared for each memory that the search looks at. */
+const FILTER_FIELDS_MAX = 100;
+
+/** The first flaw ends it: zod makes several issues for each value that fits no member of the union. */
+function refuseFlaw(value: unknown, context: z.RefinementCtx): unknown {
+  if (!isObject(value)) return value;
+  const names = Object.keys(value);
+  if (names.length > FILTER_FIELDS_MAX) {
+    const message = `names ${names.length} fields, and at most ${FILTER_FIELDS_MAX} are allowed`;
+    context.addIssue({ code: "custom", message });
+    return value;
+  }
+  const flawed = names.find((name) => typeof value[name] === "object" && value[name] !== null);
+  if (flawed !== undefined) {
+    const message = "expected a text, a number, a boolean or null";
+    context.addIssue({ code: "custom", message, path: [flawed] });
+  }
+  return value;
+}
 
 const filterSchema = z.strictObject({
   memoryType: z.string().optional(),
   metadata: z
-    .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+    .preprocess(refuseFlaw, z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])))
     .optional()
     .describe("Fields of the metadata's top level that must be equal"),
 });
@@ -32,7 +54,11 @@ const searchMemories = route({
   access: { scope: "read" },
   params: namespaceParam,
   body: searchBody,
-  responses: { 200: { description: "At most k results", schema: resultsSchema } },
+  bodyLimits: SEARCH_LIMITS,
+  responses: {
+    200: { description: "At most k results", schema: resultsSchema },
+    502: { description: "The embedder failed: the text has no vector" },
+  },
   async handle({ params, body, signal }, { sync }) {
     const { text, vector, k, scoreMin, filter, embedding } = body;
     const results = await sync.search(text ?? vector ?? [], {

@@ -1,0 +1,55 @@
+import type { EffectiveOptions } from "../config/options.ts";
+import type { JsonLimits } from "../domain/json-meter.ts";
+
+/** How large the body of a request may be. Everything is counted while the body is read, and the first flaw ends it. */
+export interface BodyLimits extends JsonLimits {
+  /** Bytes of the body. Option `http.bodyBytesMax` lowers it. */
+  readonly bytesMax: number;
+}
+
+/** A little more than the metadata of a memory may have. */
+const DEPTH_MAX = 120;
+
+/** For bodies of a few fields: a rollback, a check, a repair. */
+export const ORDER_LIMITS: BodyLimits = {
+  bytesMax: 65_536,
+  depthMax: 16,
+  valuesMax: 1_000,
+  partsMax: 1_000,
+  entriesMax: 1_000,
+  fieldsMax: 100,
+  nameBytesMax: 1_024,
+};
+
+/** For one memory: metadata of 256 KiB has at most 131,072 values, and its vector 16,384 numbers. */
+export const MEMORY_LIMITS: BodyLimits = {
+  bytesMax: Number.POSITIVE_INFINITY,
+  depthMax: DEPTH_MAX,
+  valuesMax: 200_000,
+  partsMax: 100_000,
+  entriesMax: 131_072,
+  fieldsMax: 50_000,
+  nameBytesMax: 16_384,
+};
+
+/**
+ * For many memories: 5,000 of 400 numbers and 80 texts each, or fewer and larger ones. At these limits parsing takes some
+ * 300 ms on a quiet machine, half of it for the texts.
+ */
+export const BATCH_LIMITS: BodyLimits = { ...MEMORY_LIMITS, valuesMax: 2_000_000, partsMax: 400_000 };
+
+/** For a search: a text or a vector, and a filter of some fields. */
+export const SEARCH_LIMITS: BodyLimits = {
+  bytesMax: 8_388_608,
+  depthMax: 8,
+  valuesMax: 20_000,
+  partsMax: 2_000,
+  entriesMax: 16_384,
+  fieldsMax: 1_000,
+  nameBytesMax: 16_384,
+};
+
+/** The limits, lowered to what the options allow. */
+export function limitsWithin(limits: BodyLimits, { bodyBytesMax }: EffectiveOptions["http"]): BodyLimits {
+  return { ...limits, bytesMax: Math.min(limits.bytesMax, bodyBytesMax) };
+}
