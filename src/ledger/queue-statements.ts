@@ -31,18 +31,18 @@ export interface QueueName {
 /** In `sync_meta` while the backlog of all nodes is held. */
 const HELD = "backlog_held_since";
 
-/** Until `releaseBacklog` no node claims or takes over anything. Twice is once. */
-export async function holdBacklog(sql: Sql): Promise<void> {
+/** Until `resumeBacklog` no node claims or takes over anything. Twice is once. */
+export async function pauseBacklog(sql: Sql): Promise<void> {
   await sql`
     insert into mnemosync.sync_meta (name, value) values (${HELD}, clock_timestamp()::text)
     on conflict (name) do nothing`;
 }
 
-export async function releaseBacklog(sql: Sql): Promise<void> {
+export async function resumeBacklog(sql: Sql): Promise<void> {
   await sql`delete from mnemosync.sync_meta where name = ${HELD}`;
 }
 
-export async function isBacklogHeld(sql: Sql): Promise<boolean> {
+export async function isBacklogPaused(sql: Sql): Promise<boolean> {
   return (await sql`select 1 from mnemosync.sync_meta where name = ${HELD}`).length > 0;
 }
 
@@ -175,7 +175,7 @@ export async function listQueue(sql: Sql, limit: number): Promise<QueueEntry[]> 
 }
 
 /** Makes dead rows due again. @returns how many. */
-export async function replayDead(sql: Sql): Promise<number> {
+export async function retryDead(sql: Sql): Promise<number> {
   const rows = await sql`
     update mnemosync.sync_queue
     set dead_at = null, attempts = 0, next_attempt_at = clock_timestamp(), claimed_until = null, claimed_by = null

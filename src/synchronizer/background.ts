@@ -42,7 +42,7 @@ function syncLoop({ options, deployment, log }: Foundation, { backlog, sweeper }
     log,
     pass: async (signal) => {
       await deployment.refresh(signal);
-      const { more } = await backlog.runOnce(signal);
+      const { more } = await backlog.runOnce({ signal });
       const swept = await sweeper.runOnce(signal);
       return more || swept.more;
     },

@@ -70,34 +70,23 @@ const STORE_AWAY_DELAY_MS = 500;
 /** Milliseconds, at most, between two attempts at a memory that its store refuses. */
 const DELAY_MAX_MS = 300_000;
 
+interface SignalOption {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Brings stores up to date with what was committed and not published: always with the ledger's current version, so that
- * late work does no harm and many wishes for one memory are one. Many nodes may work it at once.
+ * Brings stores up to date with what was committed and not published. It publishes the ledger's current version, so
+ * duplicates coalesce and stale entries are harmless. Many nodes may work it at once.
  */
 export class Backlog {
   readonly #parts: BacklogParts;
-  #paused = false;
 
   constructor(parts: BacklogParts) {
     this.#parts = parts;
   }
 
-  get paused(): boolean {
-    return this.#paused;
-  }
-
-  /** Passes do nothing until `resume`. What is committed meanwhile waits. */
-  pause(): void {
-    this.#paused = true;
-  }
-
-  resume(): void {
-    this.#paused = false;
-  }
-
   /** One look at the overdue transactions and at each store's queue. Has no timers. @throws {StoreUnavailableError} Postgres is away. */
-  async runOnce(signal: AbortSignal = NEVER): Promise<BacklogPass> {
-    if (this.#paused) return { takenOver: 0, claimed: 0, published: 0, more: false };
+  async runOnce({ signal = NEVER }: SignalOption = {}): Promise<BacklogPass> {
     const { ledger, gates, publishDeadlineMs } = this.#parts;
     const own = gates.filter(({ target }) => target.traits.scope === "node").map(({ target }) => target.id);
     const { transactions } = await ledger.queueOverdue(publishDeadlineMs, TRANSACTIONS_MAX, signal, own);
@@ -111,45 +100,48 @@ export class Backlog {
   }
 
   /** Passes until one finds nothing that can be done now. @returns memories brought up to date. */
-  async drain(signal: AbortSignal = NEVER): Promise<number> {
+  async drain({ signal = NEVER }: SignalOption = {}): Promise<number> {
     let published = 0;
     for (;;) {
-      const pass = await this.runOnce(signal);
+      const pass = await this.runOnce({ signal });
       published += pass.published;
       if (pass.published === 0 && pass.takenOver === 0) return published;
     }
   }
 
-  /** Queue rows, dead letters first. */
-  async list(limit: number, signal: AbortSignal = NEVER): Promise<QueueEntry[]> {
+  /** Entries of the queue, dead letters first. @param options.limit at most so many. @default 100 */
+  async list({
+    limit = 100,
+    signal = NEVER,
+  }: SignalOption & { limit?: number | undefined } = {}): Promise<QueueEntry[]> {
     return await this.#parts.ledger.listQueue(limit, signal);
   }
 
   /** Makes dead letters due again. @returns how many. */
-  async replay(signal: AbortSignal = NEVER): Promise<number> {
-    return await this.#parts.ledger.replayDead(signal);
+  async retry({ signal = NEVER }: SignalOption = {}): Promise<number> {
+    return await this.#parts.ledger.retryDead(signal);
   }
 
   /** Forgets dead letters: their stores stay behind until a check finds them. @returns how many. */
-  async drop(signal: AbortSignal = NEVER): Promise<number> {
+  async drop({ signal = NEVER }: SignalOption = {}): Promise<number> {
     return await this.#parts.ledger.dropDead(signal);
   }
 
   /**
-   * Like `pause`, on every node and for good: kept in the ledger, where it outlives this process. Neither undoes the
-   * other.
+   * Makes passes do nothing on every node, until `resume`. What is committed meanwhile stays queued. Kept in the ledger:
+   * it outlives this process.
    */
-  async hold(signal: AbortSignal = NEVER): Promise<void> {
-    await this.#parts.ledger.holdBacklog(signal);
+  async pause({ signal = NEVER }: SignalOption = {}): Promise<void> {
+    await this.#parts.ledger.pauseBacklog(signal);
   }
 
-  /** Ends `hold`. */
-  async release(signal: AbortSignal = NEVER): Promise<void> {
-    await this.#parts.ledger.releaseBacklog(signal);
+  /** Ends `pause`, on every node. */
+  async resume({ signal = NEVER }: SignalOption = {}): Promise<void> {
+    await this.#parts.ledger.resumeBacklog(signal);
   }
 
-  async isHeld(signal: AbortSignal = NEVER): Promise<boolean> {
-    return await this.#parts.ledger.isBacklogHeld(signal);
+  async isPaused({ signal = NEVER }: SignalOption = {}): Promise<boolean> {
+    return await this.#parts.ledger.isBacklogPaused(signal);
   }
 
   async #workQueue(gate: StoreGate, signal: AbortSignal): Promise<{ claimed: number; published: number }> {

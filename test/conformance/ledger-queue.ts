@@ -103,7 +103,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
       expect((await list()).map(({ state }) => state)).toEqual(["dead", "dead", "pending"]);
       expect(await subject.one.statistics(soon())).toMatchObject({ queuePending: 1, queueDead: 2 });
       expect((await claim()).map(({ memoryId }) => memoryId)).toEqual(["pending"]);
-      expect(await subject.one.replayDead(soon())).toBe(2);
+      expect(await subject.one.retryDead(soon())).toBe(2);
       const replayed = await claim();
       expect(replayed.map(({ memoryId, attempts }) => [memoryId, attempts]).sort()).toEqual([
         ["a", 1],
@@ -112,7 +112,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
       await subject.one.release(redis, replayed, { delayMs: null, counts: true, error: "hopeless" }, soon());
       expect(await subject.one.dropDead(soon())).toBe(2);
       expect((await list()).map(({ memoryId }) => memoryId)).toEqual(["pending"]);
-      expect([await subject.one.replayDead(soon()), await subject.one.dropDead(soon())]).toEqual([0, 0]);
+      expect([await subject.one.retryDead(soon()), await subject.one.dropDead(soon())]).toEqual([0, 0]);
     });
 
     test("takes a memory that was given up on back when it is queued again", async () => {

@@ -176,7 +176,7 @@ test(`${REQUESTS} malformed and hostile requests: no 500, no crash, nothing writ
   });
   await Promise.all(workers);
   for (const job of await service.world.sync.jobs.list()) await service.world.sync.jobs.cancel(job.id);
-  await service.world.sync.backlog.release();
+  await service.world.sync.backlog.resume();
   expect(Object.keys(statuses)).toEqual(
     expect.arrayContaining(["400", "401", "403", "404", "413", "415", "422"].filter((code) => code !== "413")),
   );

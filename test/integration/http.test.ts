@@ -381,12 +381,12 @@ test("a pause of the queue holds for every node and outlives this one, until it 
   expect(await paused()).toBe(false);
   expect((await service.request("POST", "/v1/queue/pause")).json()).toEqual({ paused: true });
   expect((await service.request("POST", "/v1/queue/pause")).json()).toEqual({ paused: true });
-  expect([await paused(), await other.backlog.isHeld()]).toEqual([true, true]);
-  await other.backlog.release(); // As `mnemosync queue resume` does.
+  expect([await paused(), await other.backlog.isPaused()]).toEqual([true, true]);
+  await other.backlog.resume(); // As `mnemosync queue resume` does.
   expect(await paused()).toBe(false);
-  await other.backlog.hold();
+  await other.backlog.pause();
   expect((await service.request("POST", "/v1/queue/resume")).json()).toEqual({ paused: false });
-  expect(await other.backlog.isHeld()).toBe(false);
+  expect(await other.backlog.isPaused()).toBe(false);
 });
 
 test("with Postgres away, reads go on, and writes are told to try again", async (t) => {

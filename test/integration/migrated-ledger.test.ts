@@ -186,7 +186,7 @@ test("every version, transaction, conflict and answer reads back as the older pr
 test("its backlog drains, and a deep check after the repair of an empty Redis is clean", async (t) => {
   const { url, sql } = await loadLedger(t, DUMP);
   const sync = await openNew(t, url);
-  await sync.backlog.replay();
+  await sync.backlog.retry();
   await sync.backlog.drain();
   const [left] = await sql`select (select count(*) from mnemosync.sync_queue)::int as queued,
                                   (select count(*) from mnemosync.sync_transactions where state = 'committed')::int as unpublished`;

@@ -108,7 +108,7 @@ describe.each(DEPLOYMENTS)("an own store $name", (deployment) => {
       stores: { [OWN]: { state: "down", memories: null, reason: expect.stringContaining("unplugged") } },
       backlog: { pending: 6, failed: 0, dead: 0 },
     });
-    const queued = await world.sync.backlog.list(100);
+    const queued = await world.sync.backlog.list({ limit: 100 });
     expect(queued.map(({ store: id, memoryId }) => `${id} ${memoryId}`).toSorted()).toEqual(
       ["m0", "m10", "m11", "m12", "m13", "m14"].map((id) => `${OWN} ${id}`).toSorted(),
     );

@@ -95,7 +95,7 @@ test("what repairKinds leaves alone becomes a dead letter that says so", async (
   await restore();
   await world.put(world.memory(0, { content: "kept" }));
   await world.sync.backlog.drain();
-  const [row] = await world.sync.backlog.list(10);
+  const [row] = await world.sync.backlog.list({ limit: 10 });
   expect(row).toMatchObject({ state: "dead", lastError: expect.stringContaining("repairKinds leaves diverged alone") });
   expect(await world.redis.hget(world.redisKey("m0"), "data")).toContain("lost");
 });

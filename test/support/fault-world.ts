@@ -167,13 +167,13 @@ export class FaultWorld {
     let last = "";
     try {
       await pollUntil("draining the backlog", deadlineMs, async () => {
-        const pass = await sync.backlog.runOnce(AbortSignal.timeout(10_000)).catch((error: Error) => error);
+        const pass = await sync.backlog.runOnce({ signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
         const { backlog } = await sync.status({ timeoutMs: 5_000 });
         last = `${pass instanceof Error ? pass.message : JSON.stringify(pass)} ${JSON.stringify(backlog)}`;
         return backlog.pending === 0 && backlog.dead === 0;
       });
     } catch (error) {
-      const entries = await sync.backlog.list(3).catch(() => []);
+      const entries = await sync.backlog.list({ limit: 3 }).catch(() => []);
       throw new Error(`${(error as Error).message}; last: ${last}; queue: ${JSON.stringify(entries)}`);
     }
   }

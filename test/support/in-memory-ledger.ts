@@ -315,8 +315,8 @@ export class InMemoryLedger implements LedgerStore {
     return await this.#call("listQueue", signal, () => this.#state.listQueue().slice(0, limit));
   }
 
-  async replayDead(signal: AbortSignal): Promise<number> {
-    return await this.#call("replayDead", signal, () => {
+  async retryDead(signal: AbortSignal): Promise<number> {
+    return await this.#call("retryDead", signal, () => {
       const dead = [...this.#state.queue.values()].filter((row) => row.dead);
       for (const row of dead)
         Object.assign(row, { dead: false, attempts: 0, dueAt: this.#state.now(), claimedUntil: 0 });
@@ -324,20 +324,20 @@ export class InMemoryLedger implements LedgerStore {
     });
   }
 
-  async holdBacklog(signal: AbortSignal): Promise<void> {
-    await this.#call("holdBacklog", signal, () => {
+  async pauseBacklog(signal: AbortSignal): Promise<void> {
+    await this.#call("pauseBacklog", signal, () => {
       this.#state.held = true;
     });
   }
 
-  async releaseBacklog(signal: AbortSignal): Promise<void> {
-    await this.#call("releaseBacklog", signal, () => {
+  async resumeBacklog(signal: AbortSignal): Promise<void> {
+    await this.#call("resumeBacklog", signal, () => {
       this.#state.held = false;
     });
   }
 
-  async isBacklogHeld(signal: AbortSignal): Promise<boolean> {
-    return await this.#call("isBacklogHeld", signal, () => this.#state.held);
+  async isBacklogPaused(signal: AbortSignal): Promise<boolean> {
+    return await this.#call("isBacklogPaused", signal, () => this.#state.held);
   }
 
   async dropDead(signal: AbortSignal): Promise<number> {

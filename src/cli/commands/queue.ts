@@ -12,27 +12,27 @@ type Action = (sync: MemorySynchronizer, invocation: Invocation) => Promise<Comm
 const ACTIONS: Readonly<Record<string, Action>> = {
   list: async (sync, { flags, signal }) => {
     const [entries, paused] = [
-      await sync.backlog.list(flags.limit as number, signal),
-      await sync.backlog.isHeld(signal),
+      await sync.backlog.list({ limit: flags.limit as number, signal }),
+      await sync.backlog.isPaused({ signal }),
     ];
     const exitCode = entries.some(({ state }) => state === "dead") ? EXIT.findings : EXIT.ok;
     return { exitCode, json: queueDocument(entries, paused), text: listText(entries, paused) };
   },
   retry: async (sync, { signal }) => {
-    const retried = await sync.backlog.replay(signal);
+    const retried = await sync.backlog.retry({ signal });
     return done({ retried }, `${counted(retried, "dead letter")} due again`);
   },
   drop: async (sync, { signal }) => {
-    const dropped = await sync.backlog.drop(signal);
+    const dropped = await sync.backlog.drop({ signal });
     const hint = dropped > 0 ? "; their stores stay behind until a check finds them" : "";
     return done({ dropped }, `${counted(dropped, "dead letter")} forgotten${hint}`);
   },
   pause: async (sync, { signal }) => {
-    await sync.backlog.hold(signal);
+    await sync.backlog.pause({ signal });
     return done({ paused: true }, "paused on every node: committed changes stay unpublished until queue resume");
   },
   resume: async (sync, { signal }) => {
-    await sync.backlog.release(signal);
+    await sync.backlog.resume({ signal });
     return done({ paused: false }, "resumed");
   },
 };

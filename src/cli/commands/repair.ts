@@ -30,7 +30,7 @@ export const repairCommand: CliCommand = {
     const { published, check, repair } = await withSynchronizer(invocation, async (sync) => {
       checkStores(sync, "--only", invocation.flags.only as string[] | undefined);
       // A version in the backlog is no finding. Publishing it first keeps it from becoming one.
-      const published = invocation.flags.dryRun === true ? 0 : await sync.backlog.drain(invocation.signal);
+      const published = invocation.flags.dryRun === true ? 0 : await sync.backlog.drain({ signal: invocation.signal });
       const found = await checkWithProgress(sync, invocation);
       const progress = await startProgress("repairing", found.findings.length, "{done} of {total}");
       try {

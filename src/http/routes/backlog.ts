@@ -12,7 +12,10 @@ const listQueue = route({
   query: z.object({ limit: count(1, 1_000, 100) }),
   responses: { 200: { description: "Queue rows", schema: queueSchema } },
   async handle({ query, signal }, { sync }) {
-    const [entries, paused] = await Promise.all([sync.backlog.list(query.limit, signal), sync.backlog.isHeld(signal)]);
+    const [entries, paused] = await Promise.all([
+      sync.backlog.list({ limit: query.limit, signal }),
+      sync.backlog.isPaused({ signal }),
+    ]);
     return { status: 200, body: queueDocument(entries, paused) };
   },
 });
@@ -32,7 +35,7 @@ function deadLetters(verb: "retry" | "drop", summary: string, act: (service: Ser
   });
 }
 
-const retryDead = deadLetters("retry", "Make dead letters due again", ({ sync }) => sync.backlog.replay());
+const retryDead = deadLetters("retry", "Make dead letters due again", ({ sync }) => sync.backlog.retry());
 const dropDead = deadLetters(
   "drop",
   "Forget dead letters: their stores stay behind until a check finds the drift",
@@ -49,7 +52,7 @@ const pauseQueue = route({
   access: OPERATOR,
   responses: { 200: pausedResponse },
   async handle({ signal }, { sync }) {
-    await sync.backlog.hold(signal);
+    await sync.backlog.pause({ signal });
     return { status: 200, body: { paused: true } };
   },
 });
@@ -62,7 +65,7 @@ const resumeQueue = route({
   access: OPERATOR,
   responses: { 200: pausedResponse },
   async handle({ signal }, { sync }) {
-    await sync.backlog.release(signal);
+    await sync.backlog.resume({ signal });
     return { status: 200, body: { paused: false } };
   },
 });

@@ -83,7 +83,7 @@ test("one memory that a store refuses does not hold up the others of its batch",
   const { backlog, store } = await openQueue();
   await backlog.runOnce();
   expect([...store.entries.values()].map(({ memoryId }) => memoryId).sort()).toEqual(["a", "b", "c", "d"]);
-  expect(await backlog.list(10)).toMatchObject([
+  expect(await backlog.list({ limit: 10 })).toMatchObject([
     { memoryId: "bad", state: "pending", attempts: 1, lastError: "content: is bad" },
   ]);
 });
@@ -94,16 +94,16 @@ test("a memory that is refused time and again becomes a dead letter, which is li
     await backlog.runOnce();
     advance(600_000);
   }
-  expect(await backlog.list(10)).toMatchObject([{ memoryId: "bad", state: "dead", attempts: ATTEMPTS_MAX }]);
+  expect(await backlog.list({ limit: 10 })).toMatchObject([{ memoryId: "bad", state: "dead", attempts: ATTEMPTS_MAX }]);
   expect(await backlog.runOnce()).toMatchObject({ claimed: 0 });
-  expect(await backlog.replay()).toBe(1);
+  expect(await backlog.retry()).toBe(1);
   expect(await backlog.runOnce()).toMatchObject({ claimed: 1, published: 0 });
   for (let attempt = 1; attempt < ATTEMPTS_MAX; attempt++) {
     advance(600_000);
     await backlog.runOnce();
   }
   expect(await backlog.drop()).toBe(1);
-  expect(await backlog.list(10)).toEqual([]);
+  expect(await backlog.list({ limit: 10 })).toEqual([]);
 });
 
 test("times when the store as a whole is away do not count, however many", async () => {
@@ -125,10 +125,10 @@ test("times when the store as a whole is away do not count, however many", async
 
 test("while it is paused nothing is published, and afterwards everything", async () => {
   const { backlog, store } = await openQueue();
-  backlog.pause();
+  await backlog.pause();
   expect(await backlog.drain()).toBe(0);
   expect(store.published).toBe(0);
-  backlog.resume();
+  await backlog.resume();
   expect(await backlog.drain()).toBe(4);
 });
 
