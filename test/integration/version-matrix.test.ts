@@ -113,7 +113,7 @@ describe.each(KEPT)("the stores of the version at migration %s", (number) => {
     const stores = await loadOldStores(t, number);
     const memories = await liveMemories(stores);
     const sync = await open(stores);
-    await sync.backlog.replay();
+    await sync.backlog.retry();
     await sync.backlog.drain();
     const report = await sync.checkConsistency({ scope: "deep", resume: false });
     const repaired = await sync.repairInconsistencies(report, { strategy: "latest_wins" });
