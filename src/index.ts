@@ -38,8 +38,9 @@ export { checksumOf, entryDigest } from "./domain/checksum.ts";
 export * from "./domain/errors.ts";
 export type { JsonObject, JsonValue } from "./domain/json.ts";
 export { bucketOf, DEFAULT_NAMESPACE, type MemoryKey } from "./domain/keys.ts";
-export { canonicalJson, type MemoryDocument, type Privacy } from "./domain/memory.ts";
+export { canonicalJson, type Memory, type MemoryDocument, type Privacy } from "./domain/memory.ts";
 export type { MemoryInput } from "./domain/schema.ts";
+export { VersionConflictError } from "./domain/version-conflict.ts";
 export type { VersionVector } from "./domain/version-vector.ts";
 export { ConnectionPoolManager } from "./drivers/connection-pool-manager.ts";
 export type { ConnectionPoolEvents, ConnectionPoolOptions, HealthStatus } from "./drivers/connection-pool-options.ts";
@@ -56,7 +57,6 @@ export type { Rhythm } from "./jobs/rhythm.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
 export type { FieldDifference } from "./read/diff.ts";
 export type { MemoryVersion, VersionDiff } from "./read/history.ts";
-export type { Memory } from "./read/memory.ts";
 export type { MemoryFilter, SearchFilter } from "./read/memory-filter.ts";
 export type { SearchResult } from "./read/reader.ts";
 export type { HealthReport } from "./runtime/health-monitor.ts";
@@ -67,9 +67,11 @@ export type { FaissOptions } from "./stores/faiss/options.ts";
 export * from "./stores/index.ts";
 export type {
   CallOptions,
+  ExpectedVersion,
   HistoryOptions,
   KeyOptions,
   MemoryFields,
+  RollbackOptions,
   SearchOptions,
   WriteOptions,
 } from "./synchronizer/calls.ts";

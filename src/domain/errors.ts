@@ -69,22 +69,6 @@ export function shortened(text: string, lengthMax: number): string {
   return `${Buffer.from(text.slice(0, lengthMax), "utf8").toString("utf8")}…`;
 }
 
-/** The memory moved on between the caller's read and its write. Nothing was written. */
-export class VersionConflictError extends MnemosyncError {
-  readonly code = "VERSION_CONFLICT";
-  readonly retryable = false;
-  readonly expectedVersion: number;
-  readonly foundVersion: number;
-  constructor(memoryId: string, expectedVersion: number, foundVersion: number) {
-    super(
-      `memory ${JSON.stringify(memoryId)} is at version ${foundVersion}, not ${expectedVersion}: ` +
-        "read it again, or write without expectedVersion",
-    );
-    this.expectedVersion = expectedVersion;
-    this.foundVersion = foundVersion;
-  }
-}
-
 /** A store gave no usable answer in time. A write that was on its way may or may not have happened there. */
 export class StoreUnavailableError extends MnemosyncError {
   readonly code = "STORE_UNAVAILABLE";

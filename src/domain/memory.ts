@@ -2,6 +2,7 @@ import canonicalize from "canonicalize";
 import { checksumOf, entryDigest } from "./checksum.ts";
 import { hasCanonicalOrder, type JsonObject } from "./json.ts";
 import { bucketOf, type MemoryKey } from "./keys.ts";
+import type { StoreId } from "./store-id.ts";
 import type { VersionVector } from "./version-vector.ts";
 
 /** What may leave this deployment: everything, the facts without content and embedding, or nothing. */
@@ -18,6 +19,21 @@ export interface MemoryDocument {
   embeddingModel?: string;
   /** ISO-8601, milliseconds, Z. From then on no read or search shows the memory. */
   expiresAt?: string;
+}
+
+/** A memory as it is read. */
+export interface Memory extends MemoryKey, MemoryDocument {
+  /** 1, 2, 3 …, given out by the ledger. */
+  readonly version: number;
+  /** SHA-256 of the document and the embedding: 64 hex digits, the same in every store. */
+  readonly checksum: string;
+  /** Writes of each node that this version includes. */
+  readonly versionVector: VersionVector;
+  /** Milliseconds since 1970, of the ledger's clock. */
+  readonly modifiedAt: number;
+  readonly embedding: Float32Array | null;
+  /** The store that answered. */
+  readonly source: StoreId;
 }
 
 /** A memory that passed validation, in the form that every store gets. */

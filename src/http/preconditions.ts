@@ -27,12 +27,10 @@ export async function underPreconditions(
   const expected = await expectedVersion(headers, sync, key);
   const idempotencyKey = headers["idempotency-key"];
   try {
-    const outcome = await write({
-      ...(expected !== undefined && { expectedVersion: expected }),
+    return await write({
+      expectedVersion: expected,
       ...(typeof idempotencyKey === "string" && { idempotencyKey }),
     });
-    if (outcome.status !== "conflict") return outcome;
-    throw new VersionConflictError(key.memoryId, expected ?? 0, outcome.version);
   } catch (error) {
     if (!(error instanceof VersionConflictError)) throw error;
     const { expectedVersion: wanted, foundVersion } = error;

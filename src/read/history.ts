@@ -72,14 +72,20 @@ export class History {
   }
 
   /**
-   * Writes the content of an older version as a new one. A memory that was written meanwhile is a conflict.
+   * Writes the content of an older version as a new one. The outcome is a conflict when the memory is not at
+   * `expectedVersion` (null: at the version that this call reads first).
    * @throws {NotFoundError} The version is not kept.
    */
-  async rollback(key: MemoryKey, toVersion: number, signal: AbortSignal): Promise<SyncOutcome> {
+  async rollback(
+    key: MemoryKey,
+    toVersion: number,
+    expectedVersion: number | null,
+    signal: AbortSignal,
+  ): Promise<SyncOutcome> {
     const versions = await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
     const target = find(versions, key, toVersion);
     const current = versions[0]?.version ?? 0;
-    return await this.#parts.write(intentOf(key, target, current), signal);
+    return await this.#parts.write(intentOf(key, target, expectedVersion ?? current), signal);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { ValidationError } from "../domain/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../domain/json.ts";
-import type { Memory } from "./memory.ts";
+import type { Memory } from "../domain/memory.ts";
 
 /** Which memories a search may return. All that is given must hold. */
 export interface MemoryFilter {

@@ -1,21 +1,8 @@
 import { checksumOf, embeddingFromBytes } from "../domain/checksum.ts";
-import type { MemoryKey } from "../domain/keys.ts";
-import type { MemoryDocument, PutChange } from "../domain/memory.ts";
+import type { Memory, MemoryDocument, PutChange } from "../domain/memory.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
-import { parseVector, type VersionVector } from "../domain/version-vector.ts";
+import { parseVector } from "../domain/version-vector.ts";
 import type { LiveEntry } from "../stores/projection.ts";
-
-/** A memory as it is read. */
-export interface Memory extends MemoryKey, MemoryDocument {
-  readonly version: number;
-  readonly checksum: string;
-  readonly versionVector: VersionVector;
-  /** Milliseconds since 1970, of the ledger's clock. */
-  readonly modifiedAt: number;
-  readonly embedding: Float32Array | null;
-  /** Which store answered. */
-  readonly source: StoreId;
-}
 
 /** The memory that an entry of the store `source` (read with data) holds; undefined when its bytes do not fit its checksum. */
 export function cachedMemory(entry: LiveEntry, source: StoreId): Memory | undefined {

@@ -1,5 +1,6 @@
 import { AbortedError, ConfigurationError, type MnemosyncError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
+import type { Memory } from "../domain/memory.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
@@ -8,7 +9,7 @@ import type { StoredEntry } from "../stores/projection.ts";
 import type { VectorHit, VectorIndex } from "../stores/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { type DisprovedEntries, provenVersion } from "./disproved-entries.ts";
-import { cachedMemory, ledgerMemory, type Memory } from "./memory.ts";
+import { cachedMemory, ledgerMemory } from "./memory.ts";
 import type { VersionFloors } from "./version-floors.ts";
 
 /** Hits that the index is asked for at most, however many of them a filter refuses. */
@@ -56,6 +57,12 @@ export class Reader {
     const [entry = null] = await this.#fromCache(keys, signal);
     const cached = entry === null ? undefined : this.#accept(entry);
     const memory = cached === undefined ? ((await this.#fromLedger(keys, signal))[0] ?? null) : cached;
+    return memory === null || this.#isExpired(memory) ? null : memory;
+  }
+
+  /** As `getOne`, from the ledger: never older than the last commit before this call. */
+  async getCommitted(key: MemoryKey, signal: AbortSignal): Promise<Memory | null> {
+    const [memory = null] = await this.#fromLedger([key], signal);
     return memory === null || this.#isExpired(memory) ? null : memory;
   }
 

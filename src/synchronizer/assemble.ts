@@ -69,7 +69,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const { reader, history } = reading;
   const { batcher, ledgerGate } = writing;
   return {
-    writes: new Writes({ scope, batch: { ...writing, options }, validator, history, metrics }),
+    writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics }),
     reads: new Reads({ scope, validator, reader, history, ledger, embedder, metrics }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
     transfers: new Transfers({ scope, validator, ...transfer }),

@@ -9,9 +9,18 @@ export interface CallOptions {
   timeoutMs?: number | undefined;
 }
 
-export interface WriteOptions extends CallOptions {
-  /** The version that the memory must be at, 0 for none: otherwise nothing is written and the outcome is `conflict`. */
+/** Makes a write conditional. */
+export interface ExpectedVersion {
+  /**
+   * The version that the memory must be at; 0: there must be no such memory. Otherwise nothing is written, and the call
+   * rejects with a `VersionConflictError`. @default any version
+   */
   expectedVersion?: number | undefined;
+}
+
+export interface RollbackOptions extends CallOptions, KeyOptions, ExpectedVersion {}
+
+export interface WriteOptions extends CallOptions, ExpectedVersion {
   /** ULID of this write: a repeat returns the first outcome and writes nothing. */
   idempotencyKey?: string | undefined;
   /** False: reject with QueueFullError rather than wait for a place in the queue. @default true */

@@ -1,10 +1,10 @@
 import { ConfigurationError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
+import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { History, MemoryVersion, VersionDiff } from "../read/history.ts";
-import type { Memory } from "../read/memory.ts";
 import { compileFilter } from "../read/memory-filter.ts";
 import type { Reader, SearchResult } from "../read/reader.ts";
 import type { CallScope } from "./call-scope.ts";

@@ -5,11 +5,11 @@ import type { PendingConflicts } from "../consistency/repair/pending-conflicts.t
 import type { RepairOptions, RepairReport } from "../consistency/repair/repair-options.ts";
 import { ConfigurationError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
+import type { Memory } from "../domain/memory.ts";
 import type { MemoryInput } from "../domain/schema.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
-import type { Memory } from "../read/memory.ts";
 import type { SearchResult } from "../read/reader.ts";
 import type { HealthReport } from "../runtime/health-monitor.ts";
 import type { ExportOptions } from "../transfer/export.ts";
@@ -19,7 +19,15 @@ import type { ImportSource } from "../transfer/records.ts";
 import type { Backlog } from "../write/backlog.ts";
 import type { BatchOptions } from "../write/batch-options.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
-import type { CallOptions, HistoryOptions, KeyOptions, MemoryFields, SearchOptions, WriteOptions } from "./calls.ts";
+import type {
+  CallOptions,
+  HistoryOptions,
+  KeyOptions,
+  MemoryFields,
+  RollbackOptions,
+  SearchOptions,
+  WriteOptions,
+} from "./calls.ts";
 import type { Capability } from "./capabilities.ts";
 import { type Opened, open, openWithClients } from "./connect.ts";
 import type { Clients, ConnectOptions, WithClientsOptions } from "./connect-options.ts";
@@ -82,8 +90,8 @@ export class MemorySynchronizer {
   }
 
   /**
-   * Writes one memory. Resolves with `synced`, `degraded`, `unchanged` or `conflict`.
-   * @throws {ValidationError} naming the field. @throws {StoreUnavailableError} {StoreRefusedError} Nothing was written.
+   * Writes one memory. Resolves with `synced`, `degraded` or `unchanged`.
+   * @throws {ValidationError} naming the field. @throws {VersionConflictError} It is not at `expectedVersion`. @throws {StoreUnavailableError} {StoreRefusedError} Nothing was written.
    * @throws {CommitOutcomeUnknownError} @throws {QueueFullError} @throws {DeadlineExceededError} {AbortedError} Time was
    *   up: the write may still go through.
    */
@@ -137,9 +145,10 @@ export class MemorySynchronizer {
 
   /**
    * Writes the content of an older version as a new one.
-   * @throws {NotFoundError} It is not kept. Otherwise as `syncMemory`; `conflict` when another write came between.
+   * @throws {NotFoundError} It is not kept. @throws {VersionConflictError} Another write came between, or the memory is not
+   *   at `expectedVersion`. Otherwise as `syncMemory`.
    */
-  async rollback(memoryId: string, toVersion: number, options: KeyOptions & CallOptions = {}): Promise<SyncOutcome> {
+  async rollback(memoryId: string, toVersion: number, options: RollbackOptions = {}): Promise<SyncOutcome> {
     return await this.#parts.writes.rollback(memoryId, toVersion, options);
   }
 

@@ -1,6 +1,8 @@
 import { InternalError } from "../domain/errors.ts";
 import type { MemoryInput, MemoryValidator } from "../domain/schema.ts";
+import { VersionConflictError } from "../domain/version-conflict.ts";
 import type { History } from "../read/history.ts";
+import type { Reader } from "../read/reader.ts";
 import type { Operation } from "../runtime/metric-names.ts";
 import { writeBatch } from "../write/batch.ts";
 import type { BatchOptions, BatchParts } from "../write/batch-options.ts";
@@ -8,7 +10,7 @@ import { checkIdempotencyKey } from "../write/batch-together.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { CallOptions, KeyOptions, MemoryFields, WriteOptions } from "./calls.ts";
+import type { CallOptions, KeyOptions, MemoryFields, RollbackOptions, WriteOptions } from "./calls.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface WritesParts {
@@ -16,6 +18,7 @@ export interface WritesParts {
   readonly batch: BatchParts;
   readonly validator: MemoryValidator;
   readonly history: History;
+  readonly reader: Pick<Reader, "getCommitted">;
   readonly metrics: Pick<Metrics, "measured">;
 }
 
@@ -28,7 +31,7 @@ export class Writes {
   }
 
   async syncMemory(memoryId: string, memory: MemoryFields, options: WriteOptions): Promise<SyncOutcome> {
-    return await this.#measured("sync_memory", "syncMemory", options, async (signal) => {
+    return await this.#write("sync_memory", "syncMemory", options, async (signal) => {
       const [intent] = await this.#parts.batch.intake.prepare([{ ...memory, memoryId }], options, signal);
       if (intent === undefined) throw new InternalError("an input without a result");
       if ("error" in intent) throw intent.error;
@@ -49,13 +52,15 @@ export class Writes {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
     const expectedVersion = this.#parts.validator.checkExpectedVersion(options.expectedVersion);
     const intent = { key, memory: null, expectedVersion, modifiedAt: null };
-    return await this.#measured("delete", "delete", options, (signal) => this.#submit(intent, options, signal));
+    return await this.#write("delete", "delete", options, (signal) => this.#submit(intent, options, signal));
   }
 
-  async rollback(memoryId: string, toVersion: number, options: KeyOptions & CallOptions): Promise<SyncOutcome> {
-    const key = this.#parts.validator.validateKey(memoryId, options.namespace);
-    return await this.#measured("rollback", "rollback", options, async (signal) =>
-      orThrow(await this.#parts.history.rollback(key, toVersion, signal)),
+  async rollback(memoryId: string, toVersion: number, options: RollbackOptions): Promise<SyncOutcome> {
+    const { validator, history } = this.#parts;
+    const key = validator.validateKey(memoryId, options.namespace);
+    const expectedVersion = validator.checkExpectedVersion(options.expectedVersion);
+    return await this.#write("rollback", "rollback", options, (signal) =>
+      history.rollback(key, toVersion, expectedVersion, signal),
     );
   }
 
@@ -68,35 +73,54 @@ export class Writes {
     );
   }
 
-  async #measured(
+  /** A write of one memory, counted by its outcome. @throws where nothing was written: no outcome can be overlooked. */
+  async #write(
     operation: Operation,
     name: string,
     options: CallOptions,
     work: (signal: AbortSignal) => Promise<SyncOutcome>,
   ): Promise<SyncOutcome> {
     const { metrics, scope } = this.#parts;
-    return await metrics.measured(
+    let conflict: VersionConflictError | null = null;
+    const outcome = await metrics.measured(
       operation,
-      () => scope.run(name, options, work),
-      (outcome) => [outcome.status],
+      () =>
+        scope.run(name, options, async (signal) => {
+          const written = await work(signal);
+          if (written.status === "conflict") conflict = await this.#conflictOf(written, signal);
+          return written;
+        }),
+      ({ status }) => [status],
     );
+    if (conflict !== null) throw conflict;
+    if (outcome.status === "failed") throw outcome.error ?? new InternalError("a failure without a reason");
+    return outcome;
+  }
+
+  /** The error of a conflict, with the memory as the ledger holds it now. */
+  async #conflictOf(outcome: SyncOutcome, signal: AbortSignal): Promise<VersionConflictError> {
+    const { memoryId, error } = outcome;
+    if (!(error instanceof VersionConflictError)) throw error ?? new InternalError("a conflict without a reason");
+    const { expectedVersion, foundVersion } = error;
+    try {
+      const current = await this.#parts.reader.getCommitted(outcome, signal);
+      return new VersionConflictError(memoryId, expectedVersion, foundVersion, { current });
+    } catch (cause) {
+      // The conflict is certain: the caller hears of it, with `current` undefined, rather than of the failed read.
+      return new VersionConflictError(memoryId, expectedVersion, foundVersion, { cause });
+    }
   }
 
   async #submit(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
     const { batcher } = this.#parts.batch;
     const { wait = true, idempotencyKey } = options;
-    if (idempotencyKey === undefined) return orThrow(await batcher.write(intent, wait, signal));
+    if (idempotencyKey === undefined) return await batcher.write(intent, wait, signal);
     checkIdempotencyKey(idempotencyKey);
     const [outcome] = await batcher.writeTogether([intent], { idempotencyKey }, wait, signal);
-    return orThrow(outcome as SyncOutcome);
+    return outcome as SyncOutcome;
   }
 }
 
 function statusesOf(outcomes: readonly SyncOutcome[]): SyncOutcome["status"][] {
   return outcomes.map(({ status }) => status);
-}
-
-function orThrow(outcome: SyncOutcome): SyncOutcome {
-  if (outcome.status === "failed") throw outcome.error ?? new InternalError("a failure without a reason");
-  return outcome;
 }

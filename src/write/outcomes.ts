@@ -1,6 +1,7 @@
-import { type MnemosyncError, VersionConflictError } from "../domain/errors.ts";
+import type { MnemosyncError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import { VersionConflictError } from "../domain/version-conflict.ts";
 import type { RegisteredStore } from "../ledger/store-statements.ts";
 import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
 import type { KeptAnswer } from "./decision-summary.ts";

@@ -61,7 +61,7 @@ test("the examples of docs/library.md run one behind the other and fit the types
   };
   const { code, output } = await run(t, [...tsx, path], directory, environment);
   expect({ code, output }).toMatchObject({ code: 0 });
-  for (const said of ["conflict 1", "Amara likes dates. 2", "'synced'", "VALIDATION false content", "true"]) {
+  for (const said of ["1 Amara likes figs.", "Amara likes dates. 2", "'synced'", "VALIDATION false content", "true"]) {
     expect(output).toContain(said);
   }
   const byPath = { rewriteRelativeImportExtensions: false, allowImportingTsExtensions: true };

@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { NotFoundError } from "../../src/index.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
 import { openWorld, sharedWorld } from "../support/world.ts";
 
 const shared = sharedWorld();
@@ -95,6 +96,27 @@ describe("rollback", () => {
     expect(await sync.get("back")).toMatchObject({ content: "one" });
     expect(await sync.rollback("back", 2)).toMatchObject({ version: 4, checksum: null, status: "synced" });
     expect(await sync.get("back")).toBeNull();
+  });
+
+  test("throws when another write came between its read and its write, which stays", async (t) => {
+    const sync = await withVersions("raced", ["one", "two"]);
+    const original = Ledger.prototype.readHistory;
+    const read = vi.spyOn(Ledger.prototype, "readHistory").mockImplementationOnce(async function (
+      this: Ledger,
+      ...args
+    ) {
+      const versions = await original.apply(this, args);
+      await sync.syncMemory("raced", { ...fields(), content: "came between" });
+      return versions;
+    });
+    t.onTestFinished(() => read.mockRestore());
+    await expect(sync.rollback("raced", 1)).rejects.toMatchObject({
+      code: "VERSION_CONFLICT",
+      expectedVersion: 2,
+      foundVersion: 3,
+      current: { version: 3, content: "came between" },
+    });
+    expect(await sync.get("raced")).toMatchObject({ version: 3, content: "came between" });
   });
 
   test("of a version that is not kept says which ones are", async () => {

@@ -1,5 +1,8 @@
-import { describe, expect, test } from "vitest";
+import { inspect } from "node:util";
+import { describe, expect, test, vi } from "vitest";
 import { checksumOf, VersionConflictError } from "../../src/index.ts";
+import { Reader } from "../../src/read/reader.ts";
+import { parsePrometheusText, sampleValue } from "../support/prometheus-text.ts";
 import { sharedWorld } from "../support/world.ts";
 
 const shared = sharedWorld();
@@ -168,6 +171,16 @@ describe("writing one memory", () => {
   });
 });
 
+/** The error of a write that must be refused for its version. */
+async function conflictOf(write: Promise<unknown>): Promise<VersionConflictError> {
+  const error = await write.then(
+    (outcome) => expect.fail(`it resolved with ${JSON.stringify(outcome)}`),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(VersionConflictError);
+  return error as VersionConflictError;
+}
+
 describe("an expected version", () => {
   test("lets a write through that knows the current one, for puts and deletes", async () => {
     const world = shared.current;
@@ -180,24 +193,83 @@ describe("an expected version", () => {
     expect(await world.put(input, { expectedVersion: 0 })).toMatchObject({ version: 4, status: "synced" });
   });
 
-  test("turns every other write into a conflict that names both versions, and nothing is written", async () => {
+  test("makes every other write throw, with both versions and the current memory, and nothing is written", async () => {
     const world = shared.current;
     const input = fresh();
     const { checksum } = await world.put(input);
     const before = await world.footprint();
     for (const expectedVersion of [0, 2]) {
-      const outcome = await world.put({ ...input, content: "other" }, { expectedVersion });
-      expect(outcome).toMatchObject({
-        version: 1,
-        checksum,
-        status: "conflict",
-        transactionId: null,
-        stores: { postgres: "unchanged", redis: "unchanged", faiss: "unchanged" },
-      });
-      expect(outcome.error).toBeInstanceOf(VersionConflictError);
-      expect(outcome.error?.message).toContain(`is at version 1, not ${expectedVersion}`);
+      for (const write of [
+        () => world.put({ ...input, content: "other" }, { expectedVersion }),
+        () => world.sync.delete(input.memoryId, { expectedVersion }),
+        () => world.sync.rollback(input.memoryId, 1, { expectedVersion }),
+      ]) {
+        const error = await conflictOf(write());
+        expect(error).toMatchObject({ code: "VERSION_CONFLICT", retryable: false, expectedVersion, foundVersion: 1 });
+        expect(error.message).toContain(`is at version 1, not ${expectedVersion}`);
+        expect(error.current).toMatchObject({ version: 1, checksum, content: input.content, source: "postgres" });
+      }
     }
-    expect(await world.sync.delete(input.memoryId, { expectedVersion: 7 })).toMatchObject({ status: "conflict" });
     expect(await world.footprint()).toEqual(before);
+  });
+
+  test("is thrown with no current memory where there is none, and one that expired", async () => {
+    const world = shared.current;
+    const { sync } = world;
+    const input = fresh();
+    const none = await conflictOf(world.put(input, { expectedVersion: 3 }));
+    expect(none).toMatchObject({ foundVersion: 0, current: null });
+    await world.put(input);
+    await sync.delete(input.memoryId);
+    const deleted = await conflictOf(sync.delete(input.memoryId, { expectedVersion: 1 }));
+    expect(deleted).toMatchObject({ foundVersion: 2, current: null });
+    const expired = fresh();
+    await world.put({ ...expired, expiresAt: new Date(Date.now() - 1_000) });
+    expect(await conflictOf(world.put(expired, { expectedVersion: 9 }))).toMatchObject({ current: null });
+  });
+
+  test("is thrown again for the repeat of a write under its idempotency key", async () => {
+    const world = shared.current;
+    const input = fresh();
+    await world.put(input);
+    const write = () =>
+      world.put({ ...input, content: "x" }, { expectedVersion: 5, idempotencyKey: "01ARZ3NDEKTSV4RRFFQ69G5FB0" });
+    expect(await conflictOf(write())).toMatchObject({ expectedVersion: 5, foundVersion: 1 });
+    expect(await conflictOf(write())).toMatchObject({ expectedVersion: 5, foundVersion: 1 });
+  });
+
+  test("is no place for a memory's content to get into a log", async () => {
+    const world = shared.current;
+    const input = { ...fresh(), content: "only for its owner" };
+    await world.put(input);
+    const error = await conflictOf(world.put(input, { expectedVersion: 2 }));
+    expect(error.current?.content).toBe("only for its owner");
+    expect(inspect(error)).not.toContain("only for its owner");
+    expect(JSON.stringify(error)).not.toContain("only for its owner");
+  });
+
+  test("that cannot be read is not reported as another failure", async (t) => {
+    const world = shared.current;
+    const input = fresh();
+    await world.put(input);
+    const read = vi.spyOn(Reader.prototype, "getCommitted").mockRejectedValueOnce(new Error("away"));
+    t.onTestFinished(() => read.mockRestore());
+    const error = await conflictOf(world.put({ ...input, content: "x" }, { expectedVersion: 2 }));
+    expect(error).toMatchObject({ foundVersion: 1, current: undefined, cause: { message: "away" } });
+  });
+
+  test("that does not hold is counted as a conflict, once", async () => {
+    const world = shared.current;
+    const input = fresh();
+    await world.put(input);
+    const count = async (outcome: string) =>
+      sampleValue(parsePrometheusText(await world.sync.metrics.text()), "mnemosync_sync_total", {
+        operation: "sync_memory",
+        outcome,
+      });
+    const before = { conflict: await count("conflict"), failed: await count("failed") };
+    await conflictOf(world.put(input, { expectedVersion: 2 }));
+    expect(await count("conflict")).toBe((before.conflict ?? 0) + 1);
+    expect(await count("failed")).toBe(before.failed);
   });
 });

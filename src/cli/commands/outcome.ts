@@ -1,5 +1,29 @@
-import type { SyncOutcome } from "../../index.ts";
+import { DEFAULT_NAMESPACE, type MemorySynchronizer, type SyncOutcome, VersionConflictError } from "../../index.ts";
 import { printable } from "../output.ts";
+
+/** What `write` resolves with. A version conflict is an outcome here: the command prints it as one. */
+export async function outcomeOf(
+  sync: MemorySynchronizer,
+  key: { memoryId: string; namespace?: string | undefined },
+  write: () => Promise<SyncOutcome>,
+): Promise<SyncOutcome> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof VersionConflictError)) throw error;
+    const { memoryId, namespace = DEFAULT_NAMESPACE } = key;
+    return {
+      namespace,
+      memoryId,
+      version: error.foundVersion,
+      checksum: error.current?.checksum ?? null,
+      status: "conflict",
+      stores: Object.fromEntries(Object.keys(sync.health()).map((store) => [store, "unchanged" as const])),
+      transactionId: null,
+      error,
+    };
+  }
+}
 
 /** The outcome of one write, for people. @param done what was done to it, e.g. "written". */
 export function outcomeText(

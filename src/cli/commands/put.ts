@@ -6,7 +6,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
-import { outcomeText } from "./outcome.ts";
+import { outcomeOf, outcomeText } from "./outcome.ts";
 
 /** Fields that a flag can give. Numbers and JSON are parsed here; the library checks the values. */
 const FIELD_FLAGS = ["content", "memoryType", "importance", "metadata", "privacy", "expiresAt"] as const;
@@ -33,7 +33,9 @@ export const putCommand: CliCommand = {
     const { memoryId, fields } = flags.content === undefined ? await fromInput(invocation) : fromFlags(invocation);
     const expected = flags.expectVersion === undefined ? {} : { expectedVersion: versionOf(flags.expectVersion) };
     const outcome = await withSynchronizer(invocation, (sync) =>
-      sync.syncMemory(memoryId, fields, { ...expected, signal }),
+      outcomeOf(sync, { memoryId, namespace: fields.namespace }, () =>
+        sync.syncMemory(memoryId, fields, { ...expected, signal }),
+      ),
     );
     return putResult(outcome, "written");
   },

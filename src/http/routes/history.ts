@@ -11,7 +11,7 @@ import {
   versionsSchema,
 } from "../../documents/memory-documents.ts";
 import { VERSION_MAX } from "../../domain/version-vector.ts";
-import { NotFoundError } from "../../index.ts";
+import { NotFoundError, VersionConflictError } from "../../index.ts";
 import { mayTouch } from "../keys.ts";
 import { entityTag } from "../preconditions.ts";
 import { HttpProblem } from "../problem.ts";
@@ -74,13 +74,13 @@ const rollbackMemory = route({
   },
   async handle({ params, body }, { sync }) {
     const { namespace, memoryId } = params;
-    const outcome = await sync.rollback(memoryId, body.toVersion, { namespace });
-    if (outcome.status === "conflict") {
+    const outcome = await sync.rollback(memoryId, body.toVersion, { namespace }).catch((error: unknown) => {
+      if (!(error instanceof VersionConflictError)) throw error;
       throw new HttpProblem(409, "VERSION_CONFLICT", "the memory was written in the meantime: read it, and try again", {
         retryable: true,
-        members: { foundVersion: outcome.version },
+        members: { foundVersion: error.foundVersion },
       });
-    }
+    });
     return { status: 200, headers: { etag: entityTag(outcome.version) }, body: outcomeDocument(outcome) };
   },
 });
