@@ -15,6 +15,7 @@ export type ErrorCode =
   | "CONFIGURATION"
   | "SCHEMA_TOO_NEW"
   | "EMBEDDING_FAILED"
+  | "EPOCH_CHANGED"
   | "INTERNAL";
 
 const BRAND = Symbol.for("mnemosync.error");
@@ -107,12 +108,14 @@ export class CommitOutcomeUnknownError extends MnemosyncError {
   }
 }
 
-/** The bounded queue of waiting work is full and the caller asked not to wait. Nothing was written. */
+/** A bounded queue of waiting work is full: for a write, since the caller asked not to wait. Nothing was written. */
 export class QueueFullError extends MnemosyncError {
   readonly code = "QUEUE_FULL";
   readonly retryable = true;
-  constructor(waiting: number, limit: number) {
-    super(`${waiting} memories wait already and the limit is ${limit}: slow down, or call without wait: false`);
+  constructor(waiting: number, limit: number, message?: string) {
+    super(
+      message ?? `${waiting} memories wait already and the limit is ${limit}: slow down, or call without wait: false`,
+    );
   }
 }
 
@@ -168,6 +171,30 @@ export class EmbeddingError extends MnemosyncError {
   constructor(message: string, options?: ErrorOptions & { retryable?: boolean }) {
     super(message, options);
     this.retryable = options?.retryable ?? false;
+  }
+}
+
+/**
+ * The ledger's history is another one than the cursor's: the database was restored from a backup, or went back in another
+ * way. The cursor names no place any more: start again, without one.
+ */
+export class EpochChangedError extends MnemosyncError {
+  readonly code = "EPOCH_CHANGED";
+  readonly retryable = false;
+  /** The epoch that the cursor belongs to. */
+  readonly expectedEpoch: string;
+  /** The ledger's epoch. The same as the cursor's where the ledger is behind the cursor. */
+  readonly foundEpoch: string;
+  constructor(expectedEpoch: string, foundEpoch: string, options?: ErrorOptions) {
+    super(
+      (expectedEpoch === foundEpoch
+        ? `the ledger went back behind the cursor, within epoch ${foundEpoch}`
+        : `the ledger's epoch changed from ${expectedEpoch} to ${foundEpoch}`) +
+        ": the cursor's history is gone, start again without a cursor",
+      options,
+    );
+    this.expectedEpoch = expectedEpoch;
+    this.foundEpoch = foundEpoch;
   }
 }
 

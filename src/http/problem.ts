@@ -71,6 +71,7 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   CONFIGURATION: 422,
   SCHEMA_TOO_NEW: 503,
   EMBEDDING_FAILED: 502,
+  EPOCH_CHANGED: 410,
   INTERNAL: 500,
 };
 

@@ -2,6 +2,7 @@ import { BucketDigests } from "../../../domain/buckets.ts";
 import type { ChangeSource } from "../../../domain/change-source.ts";
 import {
   ClosedError,
+  EpochChangedError,
   InternalError,
   StoreRefusedError,
   StoreUnavailableError,
@@ -36,7 +37,7 @@ import { SnapshotSchedule } from "../snapshots/snapshot-schedule.ts";
 import type { FaissStatistics } from "./faiss-statistics.ts";
 import { HostClient } from "./host-client.ts";
 import { HostConnection } from "./host-connection.ts";
-import { EpochChangedError, type FeedPosition, LedgerFollower } from "./ledger-follower.ts";
+import { type HostFollower, LedgerFollower } from "./ledger-follower.ts";
 
 /** Results of one search at most. */
 const K_MAX = 100_000;
@@ -67,7 +68,7 @@ export class FaissProjection implements Projection {
   readonly #lock: DirectoryLock;
   readonly #client: HostClient;
   readonly #follower: LedgerFollower;
-  readonly #positions = new WeakMap<HostConnection, FeedPosition>();
+  readonly #followers = new WeakMap<HostConnection, HostFollower>();
   readonly #log: Log;
   readonly #now: () => number;
   readonly #schedule: SnapshotSchedule;
@@ -86,7 +87,7 @@ export class FaissProjection implements Projection {
     this.#client = new HostClient({
       connect: () => HostConnection.start(options.hostThreads, options.pendingCallsMax, log),
       recover: async (connection, first, signal) => {
-        this.#positions.set(connection, await this.#follower.recover(connection, first, signal));
+        this.#followers.set(connection, await this.#follower.recover(connection, first, signal));
       },
       pingIntervalMs: hostPingIntervalMs,
       stallMs: hostStallMs,
@@ -140,8 +141,7 @@ export class FaissProjection implements Projection {
   /** See `FaissStatistics.lagMs`. */
   get lagMs(): number | null {
     const { connection } = this.#client;
-    const caughtUpAt = connection === null ? null : (this.#positions.get(connection)?.caughtUpAt ?? null);
-    return caughtUpAt === null ? null : Math.max(0, this.#now() - caughtUpAt);
+    return connection === null ? null : (this.#followers.get(connection)?.feed.lagMs ?? null);
   }
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
@@ -282,13 +282,16 @@ export class FaissProjection implements Projection {
   async catchUp(signal: AbortSignal): Promise<CatchUpProgress> {
     const connection = await this.#ready(signal);
     try {
-      const progress = await this.#follower.catchUp(connection, this.#positionOf(connection), signal);
+      const progress = await this.#followerOf(connection).feed.catchUp(signal);
       this.#schedule.note(progress.applied);
       return progress;
     } catch (error) {
+      if (!(error instanceof EpochChangedError)) throw error;
       // The next process finds no snapshot of the new epoch and is filled from the ledger's start.
-      if (error instanceof EpochChangedError) this.#client.restart(error.message);
-      throw error;
+      this.#client.restart(error.message);
+      const { expectedEpoch, foundEpoch } = error;
+      const message = `the ledger's epoch changed from ${expectedEpoch} to ${foundEpoch}: the index is being rebuilt`;
+      throw new StoreUnavailableError(this.id, message, { cause: error });
     }
   }
 
@@ -300,15 +303,17 @@ export class FaissProjection implements Projection {
     try {
       await this.catchUp(signal);
     } catch (error) {
-      if (signal.aborted || error instanceof EpochChangedError || error instanceof ClosedError) throw error;
+      if (signal.aborted || (error as Error).cause instanceof EpochChangedError || error instanceof ClosedError)
+        throw error;
       // The old cursor is true as well: the next start reads some more of the feed.
       this.#log.warn({ error: (error as Error).message }, "index.snapshot_lagged");
     }
     const connection = await this.#ready(signal);
+    const place = this.#followerOf(connection).place.current;
     const failed = this.#schedule.begin();
     let written: { sequence: number; bytes: number };
     try {
-      written = await this.#follower.snapshot(connection, this.#positionOf(connection), this.#now(), signal);
+      written = await this.#follower.snapshot(connection, place, this.#now(), signal);
     } catch (error) {
       failed();
       throw error;
@@ -371,10 +376,10 @@ export class FaissProjection implements Projection {
     return this.#client.ready(signal);
   }
 
-  #positionOf(connection: HostConnection): FeedPosition {
-    const position = this.#positions.get(connection);
-    if (position === undefined) throw new StoreUnavailableError("faiss", "its host was restarted");
-    return position;
+  #followerOf(connection: HostConnection): HostFollower {
+    const follower = this.#followers.get(connection);
+    if (follower === undefined) throw new StoreUnavailableError("faiss", "its host was restarted");
+    return follower;
   }
 }
 

@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../../../domain/change-source.ts";
-import { AbortedError, ConfigurationError, StoreUnavailableError, ValidationError } from "../../../domain/errors.ts";
+import { ConfigurationError, EpochChangedError, ValidationError } from "../../../domain/errors.ts";
 import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
+import { askLedger, type FeedPlace, Follower, headerFeed, VolatilePlace } from "../../../feed/follower.ts";
 import { backoffMs } from "../../../runtime/backoff.ts";
-import { isTimeout, untilAborted, withDeadline } from "../../../runtime/deadline.ts";
+import { untilAborted } from "../../../runtime/deadline.ts";
 import type { Log } from "../../../runtime/log.ts";
-import type { CatchUpProgress } from "../options.ts";
+
 import type { SnapshotExpectation } from "../protocol/messages.ts";
 import { projectChecked } from "../protocol/metric.ts";
 import { packChanges } from "../protocol/packed-changes.ts";
@@ -21,22 +22,22 @@ import { RecentPublishes } from "./recent-publishes.ts";
 const FEED_PAGE = 1_000;
 /** Memories fetched at a time: they come with their documents, a mebibyte each at worst. */
 const FETCHED_MAX = 250;
-const PROGRESS_INTERVAL_MS = 1_000;
 const RETRY_MIN_MS = 100;
 /** A ledger that does not answer a recovery's question for so long is asked again. */
 const LEDGER_CALL_MS = 60_000;
 /** Loads of one snapshot that the host may die in before it is set aside. */
 const LOAD_CRASHES_MAX = 2;
 
-/** How far the contents of one host process follow the ledger. */
-export interface FeedPosition {
-  readonly epoch: string;
-  cursor: FeedCursor;
-  /** When the last look at the feed began that found its end; milliseconds since 1970, null before the first. */
-  caughtUpAt: number | null;
+/** One host process as a user of the change feed: its place ends with the process. */
+export interface HostFollower {
+  readonly feed: Follower<HeaderPage>;
+  /** How far the contents of the process follow the ledger. */
+  readonly place: VolatilePlace;
 }
 
-/** Fills a host process from snapshots and from the ledger's feed. Positions belong to one process and end with it. */
+type HeaderPage = Awaited<ReturnType<ReturnType<typeof headerFeed>["read"]>>;
+
+/** Fills host processes from snapshots and from the ledger's feed. */
 export class LedgerFollower {
   readonly recent: RecentPublishes;
   readonly #options: ResolvedFaissOptions;
@@ -72,7 +73,7 @@ export class LedgerFollower {
    * Fills a fresh process: newest usable snapshot, then the feed, then what was published lately and is not in the
    * feed yet. Unless `first`, a ledger that is away is waited for.
    */
-  async recover(connection: HostConnection, first: boolean, signal: AbortSignal): Promise<FeedPosition> {
+  async recover(connection: HostConnection, first: boolean, signal: AbortSignal): Promise<HostFollower> {
     const { directory, dimension, metric, heldBytesMax, heldTtlMs, hostThreads: threads } = this.#options;
     const { factory, nprobe, efSearch, mainRowsMin, deltaShareMax, deadShareMax } = this.#options;
     const folder = join(directory, "building");
@@ -87,34 +88,26 @@ export class LedgerFollower {
     if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
     this.#epoch = epoch;
     const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), proven, signal)) ?? FEED_START;
-    const position: FeedPosition = { epoch, cursor, caughtUpAt: null };
-    const progress = await this.#persist(first, signal, (attempt) => this.#follow(connection, position, attempt));
+    const follower = this.#followerOf(connection, { epoch, cursor });
+    const progress = await this.#persist(first, signal, (attempt) => follower.feed.catchUp(attempt));
     const recent = this.recent.headers();
     for (let start = 0; start < recent.length; start += FEED_PAGE) {
       const page = recent.slice(start, start + FEED_PAGE);
       await this.#persist(first, signal, (attempt) => this.#refresh(connection, page, attempt));
     }
-    this.#log.info({ ...progress, recent: recent.length, cursor: position.cursor }, "index.caught_up");
-    return position;
-  }
-
-  /** Brings a process that serves calls up to date. @throws {StoreUnavailableError} when the epoch is another one. */
-  async catchUp(connection: HostConnection, position: FeedPosition, signal: AbortSignal): Promise<CatchUpProgress> {
-    const epoch = await ask(signal, (deadline) => this.#source.epoch(deadline));
-    if (epoch !== position.epoch) throw new EpochChangedError(position.epoch, epoch);
-    return this.#follow(connection, position, signal);
+    this.#log.info({ ...progress, recent: recent.length, cursor: follower.place.current.cursor }, "index.caught_up");
+    return follower;
   }
 
   /** Writes a snapshot as of `position`. */
   async snapshot(
     connection: HostConnection,
-    position: FeedPosition,
+    { epoch, cursor }: FeedPlace,
     createdAt: number,
     signal: AbortSignal,
   ): Promise<{ sequence: number; bytes: number }> {
     const { directory, snapshotsKept: keep } = this.#options;
-    const head = this.#expectation(position.epoch);
-    const { cursor } = position;
+    const head = this.#expectation(epoch);
     return connection.request("writeSnapshot", { directory, head, cursor, createdAt, keep }, signal);
   }
 
@@ -175,29 +168,20 @@ export class LedgerFollower {
     return null;
   }
 
-  async #follow(connection: HostConnection, position: FeedPosition, signal: AbortSignal): Promise<CatchUpProgress> {
-    let read = 0;
-    let applied = 0;
-    let reportedAt = performance.now();
-    while (true) {
-      const askedAt = this.#now();
-      const page = await ask(signal, (deadline) => this.#source.changesAfter(position.cursor, FEED_PAGE, deadline));
-      if (page.headers.length > 0) applied += await this.#refresh(connection, page.headers, signal);
-      read += page.headers.length;
-      // Two that follow at a time may pass each other: the one behind must not turn the other back.
-      if (isLater(page.cursor, position.cursor)) position.cursor = page.cursor;
-      // A short page ended where the feed ended when it was asked: going on until one is empty would be to race the
-      // writers.
-      if (page.headers.length < FEED_PAGE) {
-        position.caughtUpAt = Math.max(askedAt, position.caughtUpAt ?? askedAt);
-        return { read, applied };
-      }
-      if (performance.now() - reportedAt > PROGRESS_INTERVAL_MS) {
-        reportedAt = performance.now();
-        this.#options.onProgress({ read, applied });
-        this.#log.info({ read, applied }, "index.progressed");
-      }
-    }
+  #followerOf(connection: HostConnection, start: FeedPlace): HostFollower {
+    const place = new VolatilePlace(start);
+    const feed = new Follower({
+      feed: headerFeed(this.#source, FEED_PAGE),
+      place,
+      apply: (page, signal) => this.#refresh(connection, page.headers, signal),
+      onProgress: (progress) => {
+        this.#options.onProgress(progress);
+        this.#log.info({ ...progress }, "index.progressed");
+      },
+      callTimeoutMs: LEDGER_CALL_MS,
+      now: this.#now,
+    });
+    return { feed, place };
   }
 
   /** Publishes the current versions of those memories of which the host holds an older one, or none. */
@@ -254,7 +238,7 @@ export class LedgerFollower {
       try {
         return await work(signal);
       } catch (error) {
-        if (once || signal.aborted || error instanceof ConfigurationError) throw error;
+        if (once || signal.aborted || isFinal(error)) throw error;
         const waitMs = backoffMs(failures, backoff);
         this.#log.warn({ error: (error as Error).message, waitMs }, "index.recovery_delayed");
         await delay(waitMs, undefined, { signal });
@@ -263,28 +247,11 @@ export class LedgerFollower {
   }
 }
 
-/** The database was restored: what was read before belongs to another history. */
-export class EpochChangedError extends StoreUnavailableError {
-  constructor(before: string, after: string) {
-    super("faiss", `the ledger's epoch changed from ${before} to ${after}: the index is being rebuilt`);
-  }
+/** A retry ends the same: settings that do not fit, and a snapshot of another epoch in a process that holds it already. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ConfigurationError || error instanceof EpochChangedError;
 }
 
-/** Asks the ledger, and waits for a minute at most: not longer even for a source that does not heed its signal. */
 function ask<T>(signal: AbortSignal, question: (deadline: AbortSignal) => Promise<T>): Promise<T> {
-  return withDeadline(LEDGER_CALL_MS, signal, async (deadline) => {
-    try {
-      return await untilAborted(question(deadline), deadline);
-    } catch (error) {
-      if (error !== deadline.reason) throw error;
-      if (isTimeout(deadline))
-        throw new StoreUnavailableError("postgres", "its feed gave no answer in time", { cause: error });
-      throw new AbortedError("reading the ledger's feed", { cause: error });
-    }
-  });
-}
-
-function isLater(a: FeedCursor, b: FeedCursor): boolean {
-  const [left, right] = [BigInt(a.xid), BigInt(b.xid)];
-  return left > right || (left === right && BigInt(a.seq) > BigInt(b.seq));
+  return askLedger(LEDGER_CALL_MS, signal, question);
 }
