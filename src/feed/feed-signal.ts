@@ -1,24 +1,26 @@
 import type { FeedListener, PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { beginListening, FEED_CHANNEL, signalFeed } from "../ledger/feed-statements.ts";
-import { pause, withDeadline } from "../runtime/deadline.ts";
+import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 
-/** A signal that is not sent within this time is not worth waiting for: who follows the feed looks by itself. */
+/** Milliseconds for sending a signal, and for beginning to listen: readers also look by themselves. */
 const SIGNAL_MS = 5_000;
 /** NOTIFY takes a lock of the whole instance when it commits: ten a second and node at most. */
 const INTERVAL_MS = 100;
 
 /**
- * Tells other nodes that there is news in the feed, without saying what, and hears it from them. A wake-up and nothing
- * more: signals get lost with every connection, so whoever follows the feed also looks by itself at intervals.
+ * Tells other nodes that the feed has news, without saying which, and hears it from them. A wake-up and nothing more: a
+ * signal is lost with its connection, so every reader of the feed also looks at intervals.
  */
 export class FeedSignal {
   readonly #postgres: PostgresAccess;
   readonly #log: Log;
   readonly #stopping = new AbortController();
+  readonly #subscribers = new Set<() => void>();
   #sending: Promise<void> | null = null;
   #isDue = false;
   #listener: FeedListener | null = null;
+  #beginning: Promise<void> | null = null;
 
   constructor(postgres: PostgresAccess, log: Log) {
     this.#postgres = postgres;
@@ -31,29 +33,49 @@ export class FeedSignal {
     if (!this.#stopping.signal.aborted) this.#sending ??= this.#send();
   }
 
+  /** Calls `onNews` for each signal that is heard, also of this node's own. It must not throw. @returns ends it. */
+  subscribe(onNews: () => void): () => void {
+    const subscriber = (): void => onNews(); // The same function may subscribe twice.
+    this.#subscribers.add(subscriber);
+    return () => void this.#subscribers.delete(subscriber);
+  }
+
   /**
-   * Sees to it that `onNews` is called for signals, also of this node, from now on; quick when it is so already.
-   * @returns whether there may have been signals that went unheard, since nobody listened until now.
+   * Makes sure that signals are heard from now on; quick when they are already. All subscribers share one connection.
+   * @returns whether signals may have been missed, since nothing was listening until now.
    * @throws {StoreUnavailableError}
    */
-  async listen(onNews: () => void, signal: AbortSignal): Promise<boolean> {
+  async listen(signal: AbortSignal): Promise<boolean> {
     if (this.#listener?.usable() === true) return false;
-    this.#listener?.close();
-    this.#listener = null;
-    const listener = await withDeadline(SIGNAL_MS, signal, (deadline) =>
-      this.#postgres.listen(FEED_CHANNEL, beginListening, onNews, deadline),
-    );
-    if (this.#stopping.signal.aborted) listener.close();
-    else this.#listener = listener;
+    this.#beginning ??= this.#begin().finally(() => {
+      this.#beginning = null;
+    });
+    await untilAborted(this.#beginning, signal);
     return true;
   }
 
   /** No connection and no timer is left afterwards. */
   async close(): Promise<void> {
     this.#stopping.abort();
+    await this.#beginning?.catch(() => undefined); // It was told to its own caller.
     this.#listener?.close();
     this.#listener = null;
     await this.#sending;
+  }
+
+  async #begin(): Promise<void> {
+    const { signal } = this.#stopping;
+    this.#listener?.close();
+    this.#listener = null;
+    const listener = await withDeadline(SIGNAL_MS, signal, (deadline) =>
+      this.#postgres.listen(FEED_CHANNEL, beginListening, () => this.#hear(), deadline),
+    );
+    if (signal.aborted) listener.close();
+    else this.#listener = listener;
+  }
+
+  #hear(): void {
+    for (const subscriber of [...this.#subscribers]) subscriber();
   }
 
   async #send(): Promise<void> {

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { InternalError, ValidationError } from "../domain/errors.ts";
+import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
+
+/**
+ * How a feed is read. `changes`: of each memory the latest version below the horizon, so a memory that is written often is
+ * told at some of its versions, the last one included.
+ */
+export const FEED_READINGS = ["changes"] as const;
+export type FeedReading = (typeof FEED_READINGS)[number];
+
+/** Which changes a reader of the feed is told of. A cursor is bound to it. */
+export interface FeedFilter {
+  /** Null: all. */
+  readonly namespaces: readonly string[] | null;
+  /**
+   * `applied`: for readers outside of the deployment. A `local_only` memory is never told, one that becomes `local_only` is
+   * told as `withdrawn`, and a `redacted` one goes without content, metadata, embedding and checksum. `ignored`: for this
+   * deployment's own stores, which hold every memory whole.
+   */
+  readonly privacy: "applied" | "ignored";
+  readonly reading: FeedReading;
+}
+
+/** The feed as this deployment's own stores read it. */
+export const WHOLE_FEED: FeedFilter = { namespaces: null, privacy: "ignored", reading: "changes" };
+
+/** Namespaces that one filter names, at most. */
+const NAMESPACES_MAX = 100;
+
+const filterSchema = z.strictObject({
+  namespaces: z
+    .array(z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED))
+    .min(1, "is empty: leave it out for all namespaces")
+    .max(NAMESPACES_MAX, `names more than ${NAMESPACES_MAX} namespaces`)
+    .nullish(),
+  privacy: z.enum(["applied", "ignored"], 'expected "applied" or "ignored"').default("applied"),
+  reading: z.enum(FEED_READINGS, 'expected "changes", the only reading that there is').default("changes"),
+});
+
+/** A filter as callers give it. */
+export type FeedFilterInput = z.input<typeof filterSchema>;
+
+/** @throws {ValidationError} naming the field. */
+export function parseFilter(input: FeedFilterInput): FeedFilter {
+  const result = filterSchema.safeParse(input);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw new ValidationError(issue?.path.map(String).join(".") ?? "filter", issue?.message ?? "is not a filter");
+  }
+  const { namespaces, privacy, reading } = result.data;
+  return { namespaces: namespaces == null ? null : [...new Set(namespaces)].sort(), privacy, reading };
+}
+
+/**
+ * One text per filter, as the ledger keeps it and cursors are bound to. What is at its default is left out, so that a field
+ * that a later version adds leaves the texts of today as they are.
+ */
+export function filterText({ namespaces, privacy, reading }: FeedFilter): string {
+  return JSON.stringify({
+    ...(namespaces !== null && { namespaces }),
+    ...(privacy !== "applied" && { privacy }),
+    ...(reading !== "changes" && { reading }),
+  });
+}
+
+/** @throws {InternalError} The text is of no version of the program, or of a newer one. */
+export function parseFilterText(text: string): FeedFilter {
+  try {
+    return parseFilter(JSON.parse(text) as FeedFilterInput);
+  } catch (cause) {
+    throw new InternalError(`the filter of a feed cursor can't be read: ${(cause as Error).message}`, { cause });
+  }
+}

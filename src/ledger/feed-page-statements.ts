@@ -1,0 +1,163 @@
+import type { FeedCursor } from "../domain/change-source.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
+import { arrayLiteral } from "./arrays.ts";
+import { wideRow } from "./read-statements.ts";
+
+/** Parts of a memory that a page has. */
+export type FeedParts = "keys" | "documents" | "memories";
+
+export interface FeedPageQuery {
+  readonly cursor: FeedCursor;
+  /** Null: all. */
+  readonly namespaces: readonly string[] | null;
+  /** Whether a memory's privacy counts: see `FeedFilter`. */
+  readonly applyPrivacy: boolean;
+  readonly parts: FeedParts;
+  /** Changes at most. */
+  readonly limit: number;
+  /** Changes that are looked at for a filter, at most. */
+  readonly scanMax: number;
+  /** Bytes of documents and embeddings, at most, but for the first change of a page. */
+  readonly bytesMax: number;
+}
+
+/** A change that passed the filter by its namespace. Times are milliseconds since 1970. */
+export interface FeedPageRow {
+  readonly namespace: string;
+  readonly memoryId: string;
+  readonly version: number;
+  /** Null for a tombstone. */
+  readonly checksum: string | null;
+  readonly modifiedAt: number;
+  readonly transactionId: string;
+  /** JSON text of the version vector. */
+  readonly versionVector: string;
+  readonly xid: string;
+  readonly seq: string;
+  /** Of the document; null for a tombstone, and where privacy does not count. */
+  readonly privacy: string | null;
+  /**
+   * Whether a reader may have been told of an earlier version, privacy applied. True where the history that is kept does
+   * not prove the contrary: a key too many is told rather than content left where it must not be.
+   */
+  readonly wasTold: boolean;
+  readonly document: string | null;
+  readonly embedding: Buffer | null;
+}
+
+export interface FeedPageRows {
+  readonly rows: readonly FeedPageRow[];
+  readonly epoch: string;
+  /** Behind the last change that was looked at and is not left for the next page; null when there was none. */
+  readonly last: FeedCursor | null;
+  /** Whether nothing stood behind `last`. */
+  readonly complete: boolean;
+  /** Transactions below this one have all ended; the feed shows no others. */
+  readonly horizon: bigint;
+  /** Transactions from this one on had not begun. */
+  readonly newest: bigint;
+}
+
+type Row = FeedPageRow & {
+  epoch: string;
+  horizon: string;
+  newest: string;
+  scanned: number;
+  matched: number;
+  lastXid: string | null;
+  lastSeq: string | null;
+};
+
+/**
+ * One page of the feed, oldest first, in one statement: a change and its document are of one snapshot, so that no version
+ * is told twice. Only transactions below the oldest running one are shown: sequence numbers are given out before the commit,
+ * so a reader that went by them alone would miss late committers.
+ */
+export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<FeedPageRows> {
+  const { cursor, namespaces, applyPrivacy, parts, limit, scanMax, bytesMax } = query;
+  const wanted = namespaces === null ? null : arrayLiteral(namespaces);
+  const looked = namespaces === null ? limit : scanMax;
+  const needsWide = applyPrivacy || parts !== "keys";
+  const rows = await sql<Row[]>`
+    with scanned as materialized (
+      select namespace, memory_id, version, checksum, modified_at, tx_id, version_vector, xid, seq
+      from mnemosync.memory_versions
+      where (xid, seq) > (${cursor.xid}::text::xid8, ${cursor.seq}::text::bigint)
+        and xid < pg_snapshot_xmin(pg_current_snapshot())
+      order by memory_versions.xid, memory_versions.seq
+      limit ${looked}
+    ), matched as materialized (
+      select * from scanned
+      where (${wanted}::text is null or namespace = any (${wanted}::text::text[]))
+      order by xid, seq
+      limit ${limit}
+    ), judged as materialized (
+      ${needsWide ? judged(sql, applyPrivacy, parts) : sql`select v.*, null::text as privacy, true as was_told, 0 as bytes from matched v`}
+    ), budgeted as (
+      select *, sum(bytes) over (order by xid, seq) as total, row_number() over (order by xid, seq) as number from judged
+    ), chosen as (
+      select v.*, ${parts === "keys" ? sql`null::text` : sql`m.document::text`} as document,
+             ${parts === "memories" ? sql`m.embedding` : sql`null::bytea`} as embedding
+      from budgeted v
+      ${parts === "keys" ? sql`` : sql`left join lateral ${wideRow(sql)} m on true`}
+      where v.total <= ${bytesMax}::float8 or v.number = 1
+    ), facts as (
+      select (select value from mnemosync.sync_meta where name = 'store_epoch') as epoch,
+             pg_snapshot_xmin(pg_current_snapshot())::text as horizon,
+             pg_snapshot_xmax(pg_current_snapshot())::text as newest,
+             (select count(*)::int from scanned) as scanned, (select count(*)::int from matched) as matched,
+             l.xid::text as "lastXid", l.seq::text as "lastSeq"
+      from (values (1)) one left join (select xid, seq from scanned order by xid desc, seq desc limit 1) l on true
+    )
+    select f.*, c.namespace, c.memory_id as "memoryId", c.version::float8 as version, c.checksum,
+           extract(epoch from c.modified_at)::float8 * 1000 as "modifiedAt", c.tx_id as "transactionId",
+           c.version_vector::text as "versionVector", c.xid::text as xid, c.seq::text as seq, c.privacy,
+           c.was_told as "wasTold", c.document, c.embedding
+    from facts f left join chosen c on true
+    order by c.xid, c.seq`;
+  return paged(rows, query, looked);
+}
+
+/** The rows of a table called matched, with what decides on them. */
+function judged(sql: Sql, applyPrivacy: boolean, parts: FeedParts): Fragment {
+  const documentBytes = parts === "keys" ? sql`0` : sql`coalesce(octet_length(m.document::text), 0)`;
+  const embeddingBytes = parts === "memories" ? sql`coalesce(octet_length(m.embedding), 0)` : sql`0`;
+  return sql`
+    select v.*, ${applyPrivacy ? sql`m.document ->> 'privacy'` : sql`null::text`} as privacy,
+           ${applyPrivacy ? wasTold(sql) : sql`true`} as was_told,
+           ${documentBytes} + ${embeddingBytes} as bytes
+    from matched v left join lateral ${wideRow(sql)} m on true`;
+}
+
+/** Of rows called v and m. Only asked of those that are not told as they are. */
+function wasTold(sql: Sql): Fragment {
+  return sql`case
+      when v.checksum is not null and m.document ->> 'privacy' <> 'local_only' then true
+      when v.version = 1 then false
+      else (
+        select count(*) < v.version - 1
+            or bool_or(h.document is not null and h.document ->> 'privacy' is distinct from 'local_only')
+        from mnemosync.memory_history h
+        where h.namespace = v.namespace and h.memory_id = v.memory_id
+      )
+    end`;
+}
+
+function paged(rows: readonly Row[], query: FeedPageQuery, looked: number): FeedPageRows {
+  const [facts] = rows as readonly [Row];
+  const changes = rows.filter(({ xid }) => xid !== null);
+  const end = changes.at(-1);
+  const isCut = changes.length < facts.matched;
+  const isFull = facts.matched === query.limit;
+  const scannedTo =
+    facts.lastXid === null || facts.lastSeq === null ? null : { xid: facts.lastXid, seq: facts.lastSeq };
+  const last = end !== undefined && (isCut || isFull) ? { xid: end.xid, seq: end.seq } : scannedTo;
+  return {
+    rows: changes,
+    epoch: facts.epoch,
+    last,
+    complete: !isCut && !isFull && facts.scanned < looked,
+    horizon: BigInt(facts.horizon),
+    newest: BigInt(facts.newest),
+  };
+}
