@@ -30,13 +30,29 @@ export interface Assembly {
 export function assemble(options: EffectiveOptions, connections: Connections, hooks: WriteHooks): Assembly {
   const { pools } = connections;
   const foundation = layFoundation(options, connections);
-  const { postgres, ledger, stores, gates, deployment, validator, embedder, feedSignal, metrics, log } = foundation;
+  const {
+    postgres,
+    ledger,
+    stores,
+    gates,
+    deployment,
+    validator,
+    embedder,
+    feed,
+    feedSignal,
+    followers,
+    metrics,
+    log,
+  } = foundation;
   const writing = assembleWriting(foundation, hooks);
   const reading = assembleReading(foundation, writing);
   const consistency = assembleConsistency({
     ...foundation,
     projections: stores.projections,
-    unfilled: (signal) => deployment.unfilled(signal),
+    unfilled: async (signal) => {
+      const filling = followers.filter(({ isFilling }) => isFilling).map(({ name }) => name);
+      return new Set([...(await deployment.unfilled(signal)), ...filling]);
+    },
     write: (intent, signal) => writing.batcher.write(intent, true, signal),
   });
   const upkeep = assembleUpkeep(foundation, writing, consistency.settleUnproven);
@@ -59,6 +75,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     ledger,
     postgres,
     stores,
+    followers,
     pools,
     log,
     healthCheckIntervalMs,
@@ -90,6 +107,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       settle: [
         () => batcher.close(),
         async () => void (await Promise.all([...gates, ledgerGate].map((gate) => gate.idle()))),
+        () => feed.close(),
         () => feedSignal.close(),
       ],
     },

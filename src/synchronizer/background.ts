@@ -1,9 +1,11 @@
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
+import { type Followed, FollowService } from "../feed/follow-service.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";
 import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import { Loop } from "../runtime/loop.ts";
 import type { Service } from "../runtime/service.ts";
 import { Services } from "../runtime/services.ts";
+import type { Projection } from "../stores/projection.ts";
 import type { ConsistencyParts } from "./assemble-consistency.ts";
 import type { UpkeepParts } from "./assemble-writing.ts";
 import type { Foundation } from "./foundation.ts";
@@ -27,7 +29,7 @@ export function backgroundServices(parts: BackgroundParts): Services {
     ...new Set<Service>([...monitors, ...(pools?.services ?? [])]), // The pools' monitors are in both lists.
     consistency.leadership,
     syncLoop(foundation, upkeep),
-    followLoop(foundation),
+    followService(foundation),
     consistency.consistencyLoop,
     jobRunner,
   ];
@@ -50,23 +52,19 @@ function syncLoop({ options, deployment, log }: Foundation, { backlog, sweeper }
 }
 
 /**
- * Reads what other nodes wrote into the stores that follow the feed: when a node signals news, and at intervals, since
- * signals get lost. Null without such a store.
+ * Reads what other nodes wrote into the stores of this node: when a node signals news, and at intervals, since signals get
+ * lost. Null without such a store.
  */
-function followLoop({ options, stores, feedSignal, log }: Foundation): Loop | null {
-  const followers = stores.projections.filter((projection) => projection.catchUp !== undefined);
-  if (followers.length === 0) return null;
-  const loop: Loop = new Loop({
-    name: "follow",
-    intervalMs: options.syncIntervalMs,
-    log,
-    pass: async (signal) => {
-      const listening = feedSignal.listen(() => loop.wake(), signal);
-      // Without signals the interval is all there is, so a failure is no reason to skip this pass.
-      await listening.catch((error: Error) => log.debug({ error: error.message }, "feed.not_listening"));
-      await Promise.all(followers.map((projection) => projection.catchUp?.(signal)));
-      return false;
-    },
-  });
-  return loop;
+function followService({ options, stores, followers, feedSignal, log }: Foundation): FollowService | null {
+  const byThemselves = stores.projections.flatMap(followedByItself);
+  const followed = [...byThemselves, ...followers];
+  if (followed.length === 0) return null;
+  return new FollowService({ followed, news: feedSignal, intervalMs: options.syncIntervalMs, log });
+}
+
+/** A store that keeps a cursor of its own. */
+function followedByItself(projection: Projection): Followed[] {
+  const { id } = projection;
+  if (projection.catchUp === undefined) return [];
+  return [{ name: id, catchUp: (signal) => projection.catchUp?.(signal) ?? Promise.resolve() }];
 }

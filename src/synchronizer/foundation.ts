@@ -2,17 +2,20 @@ import type { EffectiveOptions } from "../config/options.ts";
 import { MemoryValidator } from "../domain/schema.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
+import { Feed } from "../feed/feed.ts";
 import { FeedSignal } from "../feed/feed-signal.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import { DisprovedEntries } from "../read/disproved-entries.ts";
 import { VersionFloors } from "../read/version-floors.ts";
 import type { Log } from "../runtime/log.ts";
+import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
 import { StoreRegistry } from "../stores/registry.ts";
 import { DeploymentStores } from "../write/deployment-stores.ts";
 import { StoreGate } from "../write/store-gate.ts";
 import type { Connections } from "./connections.ts";
 import { Metrics } from "./metrics.ts";
+import { type NodeFollower, nodeFollowers } from "./node-followers.ts";
 
 /** What every room of one node works with. */
 export interface Foundation {
@@ -31,6 +34,9 @@ export interface Foundation {
   /** Entries of the cache that the ledger never gave out: reads pass over them. */
   readonly disproved: DisprovedEntries;
   readonly feedSignal: FeedSignal;
+  readonly feed: Feed;
+  /** One per store of this node that keeps no cursor of its own. */
+  readonly followers: readonly NodeFollower[];
   readonly metrics: Metrics;
   readonly log: Log;
 }
@@ -41,6 +47,10 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
   const gates = stores.projections.map((projection) => new StoreGate(projection, gateOptions(options)));
   const model = stores.vectorShape.model ?? embedder?.model;
   const shape = { ...stores.vectorShape, ...(model && { model }) };
+  const feedSignal = new FeedSignal(postgres, log);
+  const feed = new Feed({ postgres, news: feedSignal, callTimeoutMs: options.callTimeoutMs, log });
+  const holder = `${ledger.nodeId}/${process.pid}/${newUlid()}`;
+  const { publishTimeoutMs } = options;
   return {
     options,
     postgres,
@@ -53,7 +63,9 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     embedder,
     floors: new VersionFloors(),
     disproved: new DisprovedEntries(),
-    feedSignal: new FeedSignal(postgres, log),
+    feedSignal,
+    feed,
+    followers: nodeFollowers(stores.projections, { ledger, cursors: feed.cursors, holder, publishTimeoutMs, log }),
     metrics: new Metrics(stores.ids),
     log,
   };

@@ -5,6 +5,7 @@ import { readGauges } from "../ledger/gauge-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
+import type { Projection } from "../stores/projection.ts";
 import type { StoreRegistry } from "../stores/registry.ts";
 import type { Metrics } from "./metrics.ts";
 import { Readings } from "./readings.ts";
@@ -14,6 +15,8 @@ export interface Observed {
   readonly ledger: LedgerStore;
   readonly postgres: PostgresAccess;
   readonly stores: StoreRegistry;
+  /** Of the stores of this node that do not know themselves how far they are behind the feed. */
+  readonly followers: readonly { readonly name: StoreId; readonly lagMs: number | null }[];
   /** Null with clients of the caller's. */
   readonly pools: ConnectionPoolManager | null;
   readonly log: Log;
@@ -28,7 +31,7 @@ const SCRAPE_TIMEOUT_MS = 1_000;
 
 /** Sets up what watches the stores, and the gauges. @returns the monitors, of every store that there is; none is started. */
 export function observe(observed: Observed): readonly HealthMonitor[] {
-  const { metrics, ledger, postgres, stores, pools, log } = observed;
+  const { metrics, ledger, postgres, stores, followers, pools, log } = observed;
   const { projections, vectorIndex } = stores;
   const probes: [StoreId, Probe][] = [
     [LEDGER_ID, (signal) => ledger.health(signal)],
@@ -49,7 +52,7 @@ export function observe(observed: Observed): readonly HealthMonitor[] {
       const ours = pools?.getHealthStatus();
       return { postgres: { idle, busy, waiting }, ...(ours?.redis && { redis: { ...ours.redis.connections } }) };
     },
-    projections,
+    projections: projections.map((projection) => lagging(projection, followers)),
     monitors,
     log,
     freshMs: observed.metricsFreshMs,
@@ -68,4 +71,16 @@ function newMonitor(observed: Observed, store: StoreId, probe: Probe): HealthMon
     onChanged: (from, to, reason) =>
       log[to === "healthy" ? "info" : "warn"]({ store, from, to, reason }, "health.changed"),
   });
+}
+
+/** A projection, or its follower in its place where that knows the lag. */
+function lagging(projection: Projection, followers: Observed["followers"]): Pick<Projection, "id" | "lagMs"> {
+  const follower = followers.find(({ name }) => name === projection.id);
+  if (follower === undefined) return projection;
+  return {
+    id: projection.id,
+    get lagMs() {
+      return follower.lagMs;
+    },
+  };
 }

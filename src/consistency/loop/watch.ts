@@ -87,7 +87,8 @@ export class ConsistencyWatch {
   async #fillNew(signal: AbortSignal): Promise<void> {
     const { ledger, projections, unfilled } = this.#parts;
     const ids = await unfilled?.(signal);
-    for (const projection of projections.filter(({ id }) => ids?.has(id))) {
+    const unfilledHere = projections.filter(({ id, traits }) => traits.scope === "shared" && ids?.has(id));
+    for (const projection of unfilledHere) {
       await this.#refill(projection, signal);
       await ledger.markStoreFilled(projection.id, signal);
     }
