@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { ConfigurationError, StoreRefusedError, StoreUnavailableError } from "../../src/domain/errors.ts";
 import type { PutChange } from "../../src/domain/memory.ts";
 import { FaissProjection } from "../../src/stores/faiss/client/faiss-projection.ts";
 import type { FaissOptions } from "../../src/stores/faiss/options.ts";
+import { exposedPaths } from "../../src/stores/faiss/snapshots/private-files.ts";
 import type { LiveEntry } from "../../src/stores/projection.ts";
 import {
   MemorySource,
@@ -156,6 +157,25 @@ describe("snapshots", () => {
     }
     await index.close({ snapshot: true });
     expect(await snapshots()).toEqual(["00000004", "00000005"]);
+  });
+
+  test("are for this user alone, also those that FAISS writes itself, and older ones are closed at open", async () => {
+    const umask = process.umask(0);
+    onTestFinished(() => void process.umask(umask));
+    const options = { factory: "HNSW8", mainRowsMin: 10 };
+    const index = await open(options);
+    await write(index, 300);
+    await index.compact(within());
+    await index.snapshot(within());
+    await index.close({ snapshot: true });
+    const [newest] = (await snapshots()).toReversed();
+    expect((await readdir(join(directory, "snapshots", newest!))).length).toBeGreaterThan(2);
+    expect(await exposedPaths(directory)).toEqual([]);
+    // As a version before left it.
+    for (const name of await snapshots()) await chmod(join(directory, "snapshots", name), 0o755);
+    await (await open(options)).close();
+    expect(await exposedPaths(directory)).toEqual([]);
+    expect(events("index.closed_to_others")).toMatchObject([{ fields: { directory, paths: 2 } }]);
   });
 
   test("snapshots asked for at the same time, beside writes and a compaction, are all sound", async () => {

@@ -11,7 +11,13 @@ import { readRedisFacts } from "../../stores/redis/redis-facts.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { type Diagnosis, type DiagnosisState, failure } from "../doctor/diagnosis.ts";
-import { diagnoseBinding, diagnoseIndexFolder, diagnoseNode, diagnoseSnapshots } from "../doctor/machine.ts";
+import {
+  diagnoseBinding,
+  diagnoseIndexFolder,
+  diagnoseIndexPrivacy,
+  diagnoseNode,
+  diagnoseSnapshots,
+} from "../doctor/machine.ts";
 import { diagnosePostgres } from "../doctor/postgres.ts";
 import { diagnoseRedis } from "../doctor/redis.ts";
 import { diagnoseStore } from "../doctor/store.ts";
@@ -67,7 +73,8 @@ async function index(directory: string, signal: AbortSignal): Promise<Diagnosis[
     const child = ["-e", "require(process.argv[1])", path];
     await promisify(execFile)(process.execPath, child, { timeout: ANSWER_MAX_MS, signal });
   });
-  return await Promise.all([binding, diagnoseIndexFolder(directory), diagnoseSnapshots(directory)]);
+  const folder = diagnoseIndexFolder(directory);
+  return await Promise.all([binding, folder, diagnoseIndexPrivacy(directory), diagnoseSnapshots(directory)]);
 }
 
 async function reachable(check: string, option: string, look: () => Promise<Diagnosis[]>): Promise<Diagnosis[]> {

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { inspectDirectory } from "../../stores/faiss/snapshots/inspect-directory.ts";
+import { exposedPaths } from "../../stores/faiss/snapshots/private-files.ts";
 import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 
 const NODE_MIN = [20, 19] as const;
@@ -57,6 +58,20 @@ export async function diagnoseSnapshots(directory: string): Promise<Diagnosis> {
   } catch (error) {
     return failure(check, (error as Error).message, "let this user read the folder of the index");
   }
+}
+
+/** Whether other users of the machine can read the index. The next start corrects what belongs to its own user. */
+export async function diagnoseIndexPrivacy(directory: string): Promise<Diagnosis> {
+  const check = "faiss.permissions";
+  const exposed = await exposedPaths(resolve(directory));
+  const [first] = exposed;
+  if (first === undefined) return ok(check, "no other user can read the index");
+  const others = exposed.length === 1 ? "" : ` and ${exposed.length - 1} more`;
+  return warning(
+    check,
+    `other users can reach ${first.path} (mode ${first.mode.toString(8).padStart(4, "0")})${others}`,
+    `the next start corrects what belongs to its user; for the rest: chmod -R go= ${resolve(directory)}`,
+  );
 }
 
 /** Whether the native part of FAISS loads. It is installed separately from the package. */

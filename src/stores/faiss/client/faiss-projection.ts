@@ -33,6 +33,7 @@ import { withBlocks } from "../protocol/vector-blocks.ts";
 import { readEntries, storedEntry, vectorFlaw, wireReplacement } from "../protocol/wire-entries.ts";
 import { type ResolvedFaissOptions, resolveOptions } from "../settings.ts";
 import { DirectoryLock } from "../snapshots/directory-lock.ts";
+import { closeToOthers } from "../snapshots/private-files.ts";
 import { SnapshotSchedule } from "../snapshots/snapshot-schedule.ts";
 import type { FaissStatistics } from "./faiss-statistics.ts";
 import { HostClient } from "./host-client.ts";
@@ -120,6 +121,7 @@ export class FaissProjection implements Projection {
     const projection = new FaissProjection(resolved, lock, dependencies);
     try {
       await removeAbandonedScratch();
+      await projection.#closeToOthers();
       await projection.#client.start(signal);
       return projection;
     } catch (error) {
@@ -361,6 +363,13 @@ export class FaissProjection implements Projection {
     } finally {
       await this.#lock.release();
     }
+  }
+
+  async #closeToOthers(): Promise<void> {
+    const { directory } = this.#options;
+    const { corrected, left } = await closeToOthers(directory);
+    if (corrected.length > 0) this.#log.info({ directory, paths: corrected.length }, "index.closed_to_others");
+    if (left.length > 0) this.#log.warn({ directory, paths: left.slice(0, 10) }, "index.open_to_others");
   }
 
   /** A vector of another model would be found where it means nothing. Those of another dimension do not fit a block. */

@@ -9,6 +9,9 @@ import { HostError } from "./host-error.ts";
  */
 const host = new Host(loadFaiss, send);
 
+// FAISS opens its files itself and gives them no mode: whatever this process and its workers write is private.
+process.umask(0o077);
+
 function send(message: HostMessage): void {
   // The callback takes the error of a channel that is gone: "disconnect" is what ends this process.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { FILE_MODE } from "../snapshots/private-files.ts";
 import { type FlatBlock, FlatBlockBuffer } from "./flat-block.ts";
 import type { VectorShape } from "./metric.ts";
 
@@ -82,7 +83,7 @@ export class BlockFiles {
     for (const folder of this.#folders) {
       const path = join(folder, `block-${randomBytes(8).toString("hex")}`);
       try {
-        const handle = await open(path, "wx");
+        const handle = await open(path, "wx", FILE_MODE);
         if (await written(handle, bytes)) {
           kept.file = { handle, path };
           return path;

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rm, stat, utimes } from "node:fs/promises";
+import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigurationError } from "../../../domain/errors.ts";
+import { FILE_MODE, makeFolder } from "./private-files.ts";
 import { isRunning, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
 
 /** The owner touches its lock this often, … */
@@ -34,7 +35,7 @@ export class DirectoryLock {
     const path = join(directory, "lock");
     const content = JSON.stringify({ ...ownIdentity(), nonce: randomBytes(8).toString("hex") });
     try {
-      await mkdir(directory, { recursive: true });
+      await makeFolder(directory);
       for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
         if (await createFile(path, content)) return new DirectoryLock(path, content);
         await removeStale(directory, path);
@@ -87,7 +88,7 @@ export async function lockHolder(directory: string): Promise<LockHolder | null> 
 
 async function createFile(path: string, content: string): Promise<boolean> {
   try {
-    const file = await open(path, "wx");
+    const file = await open(path, "wx", FILE_MODE);
     try {
       await file.writeFile(content);
     } finally {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { FILE_MODE, FOLDER_MODE, makeFolder } from "./private-files.ts";
 import { decodeManifest, MANIFEST_NAME, type SnapshotFile, SnapshotRejection } from "./snapshot-manifest.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -53,12 +54,12 @@ export class SnapshotFolder {
    * its number. @returns the number.
    */
   async create(fill: (writer: SnapshotWriter) => Promise<string>): Promise<number> {
-    await mkdir(this.#path, { recursive: true });
+    await makeFolder(this.#path);
     await this.removeTemporary();
     const used = (await this.#names()).map((name) => Number.parseInt(name, 10)).filter(Number.isSafeInteger);
     const sequence = Math.max(0, ...used) + 1;
     const temporary = join(this.#path, `${TEMPORARY}${sequence}`);
-    await mkdir(temporary);
+    await mkdir(temporary, { mode: FOLDER_MODE });
     try {
       const writer = new SnapshotWriter(temporary);
       const manifest = await fill(writer);
@@ -103,7 +104,7 @@ export class SnapshotWriter {
 
   async write(name: string, chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
     const hash = createHash("sha256");
-    const file = await open(join(this.#folder, name), "wx");
+    const file = await open(join(this.#folder, name), "wx", FILE_MODE);
     let bytes = 0;
     try {
       for await (const chunk of chunks) {
