@@ -98,7 +98,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
         method: request.method,
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,
-        key: request.identity?.id ?? null,
+        keyId: request.identity?.id ?? null,
         milliseconds: Math.round(reply.elapsedTime * 10) / 10,
       },
       "http.request",

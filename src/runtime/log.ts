@@ -23,17 +23,38 @@ function ignore(): void {
 /** Bytes of events that wait while standard error takes none, e.g. on a full disk. Later events are dropped. */
 const WAITING_BYTES_MAX = 1_048_576;
 
+/**
+ * Characters that JSON permits as they are and a terminal obeys: DEL and the C1 controls (U+009B begins an escape sequence
+ * as ESC does), and marks that reorder the text of a line.
+ */
+const OBEYED_BY_TERMINALS = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Takes one line after the other, each with its line break. */
+export interface LogDestination {
+  write(line: string): unknown;
+}
+
 /** JSON lines on standard error, so that standard output stays free for results. */
-export function createLog(level: LevelWithSilent): Log {
-  const destination = pino.destination({ fd: 2, sync: true, maxLength: WAITING_BYTES_MAX });
-  // A full disk under standard error must not end the work: pino throws on everything but a closed pipe.
-  destination.on("error", () => undefined);
+export function createLog(level: LevelWithSilent, destination: LogDestination = standardError()): Log {
   return pino(
     {
       name: "mnemosync",
       level,
       formatters: { log: (fields) => redactedFields(fields) as Record<string, unknown> },
     },
-    destination,
+    { write: (line) => destination.write(line.replace(OBEYED_BY_TERMINALS, jsonEscape)) },
   );
+}
+
+/** Synchronous, so that the last lines before an exit are not lost. */
+function standardError(): LogDestination {
+  const destination = pino.destination({ fd: 2, sync: true, maxLength: WAITING_BYTES_MAX });
+  // A full disk under standard error must not end the work: pino throws on everything but a closed pipe.
+  destination.on("error", () => undefined);
+  return destination;
+}
+
+/** The same character within a JSON string: a parser reads the line as before. */
+function jsonEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -1,4 +1,7 @@
-/** Fields that hold a secret, or what a memory says, by name and without regard to case. */
+/**
+ * Fields that hold a secret or the content of a memory, by name and without regard to case. An event that names an access key
+ * by its id logs it as `keyId`.
+ */
 const HIDDEN_FIELDS = new Set(
   [
     ...["password", "apiKey", "authorization", "token", "secret", "key"],
@@ -10,12 +13,17 @@ const HIDDEN_FIELDS = new Set(
 const HIDDEN = "[redacted]";
 const DEPTH_MAX = 5;
 
-/** User and password of an address amid a text, as drivers put them into their messages. */
-const CREDENTIALS = /([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi;
+/**
+ * User and password of an address within a text, as drivers put them into their messages; up to the last `@` of the
+ * authority, since passwords are not always percent-encoded. The scheme is not part of the pattern: a search for it costs
+ * quadratic time on a long text of letters without `://`. Each run after a `://` ends at the next `/`, so no character is
+ * looked at in two runs.
+ */
+const CREDENTIALS = /:\/\/[^\s/"]*@/g;
 
 /** A copy of an event's fields in which secrets and the content of memories are hidden. */
 export function redactedFields(value: unknown, depth = 0): unknown {
-  if (typeof value === "string") return value.replace(CREDENTIALS, `$1${HIDDEN}@`);
+  if (typeof value === "string") return value.replace(CREDENTIALS, `://${HIDDEN}@`);
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof Error) {
     const { name, message, stack } = value;

@@ -4,12 +4,14 @@ import { parseOptions } from "../../src/config/parse.ts";
 import { HttpService } from "../../src/http/http-service.ts";
 import { createKey, KeyRing } from "../../src/http/keys.ts";
 import type { KeyEntry } from "../../src/http/keys-file.ts";
-import { silentLog } from "../../src/runtime/log.ts";
+import { type Log, silentLog } from "../../src/runtime/log.ts";
 import { openWorld, type World, type WorldOptions } from "./world.ts";
 
 export interface TestServiceOptions {
   readonly world?: WorldOptions;
   readonly http?: Partial<EffectiveOptions["http"]>;
+  /** @default silent */
+  readonly log?: Log;
 }
 
 export interface TestRequest {
@@ -85,7 +87,7 @@ export async function openService(
   const service = await HttpService.create({
     http: httpOptions(options.http),
     connect: async () => world.sync,
-    log: silentLog,
+    log: options.log ?? silentLog,
     keys: KeyRing.of(entries, { log: silentLog }),
   });
   t.onTestFinished(async () => void (await service.stop()));
