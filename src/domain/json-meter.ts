@@ -23,6 +23,19 @@ export interface JsonFlaw {
   readonly message: string;
 }
 
+/**
+ * For the document of one memory. Metadata of 256 KiB has at most 131,072 values, and a vector 16,384 numbers. A level more
+ * than metadata may have is left to the check that names the field.
+ */
+export const MEMORY_JSON_LIMITS: JsonLimits = {
+  depthMax: 120,
+  valuesMax: 200_000,
+  partsMax: 100_000,
+  entriesMax: 131_072,
+  fieldsMax: 50_000,
+  nameBytesMax: 16_384,
+};
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;

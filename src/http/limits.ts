@@ -1,14 +1,11 @@
 import type { EffectiveOptions } from "../config/options.ts";
-import type { JsonLimits } from "../domain/json-meter.ts";
+import { type JsonLimits, MEMORY_JSON_LIMITS } from "../domain/json-meter.ts";
 
 /** How large the body of a request may be. Everything is counted while the body is read, and the first flaw ends it. */
 export interface BodyLimits extends JsonLimits {
   /** Bytes of the body. Option `http.bodyBytesMax` lowers it. */
   readonly bytesMax: number;
 }
-
-/** A little more than the metadata of a memory may have. */
-const DEPTH_MAX = 120;
 
 /** For bodies of a few fields: a rollback, a check, a repair. */
 export const ORDER_LIMITS: BodyLimits = {
@@ -21,16 +18,8 @@ export const ORDER_LIMITS: BodyLimits = {
   nameBytesMax: 1_024,
 };
 
-/** For one memory: metadata of 256 KiB has at most 131,072 values, and its vector 16,384 numbers. */
-export const MEMORY_LIMITS: BodyLimits = {
-  bytesMax: Number.POSITIVE_INFINITY,
-  depthMax: DEPTH_MAX,
-  valuesMax: 200_000,
-  partsMax: 100_000,
-  entriesMax: 131_072,
-  fieldsMax: 50_000,
-  nameBytesMax: 16_384,
-};
+/** For one memory. */
+export const MEMORY_LIMITS: BodyLimits = { ...MEMORY_JSON_LIMITS, bytesMax: Number.POSITIVE_INFINITY };
 
 /**
  * For many memories: 5,000 of 400 numbers and 80 texts each, or fewer and larger ones. At these limits parsing takes some

@@ -12,7 +12,7 @@ export interface LineError {
   readonly message: string;
 }
 
-/** What `import --json` prints. */
+/** The document that `import --json` prints. */
 export interface ImportReport {
   /** Lines that are not blank. */
   read: number;
@@ -32,7 +32,7 @@ export interface ImportOptions {
   readonly onProgress: (bytes: number, report: ImportReport) => void;
 }
 
-/** Where the lines go: a synchronizer, or what stands for it. */
+/** Takes the lines: a synchronizer, or a stand-in for it. */
 interface BatchWriter {
   syncBatch(memories: AsyncIterable<MemoryInput>, options?: BatchOptions): Promise<SyncOutcome[]>;
 }
@@ -41,14 +41,18 @@ type LinePlace = Pick<JsonLine, "number" | "end">;
 
 /** Errors that are kept; more are counted only. */
 const ERRORS_KEPT_MAX = 1_000;
-/** Lines per call of `syncBatch`: their outcomes are all that is held in memory. */
-const WINDOW_LINES = 10_000;
-/** So many failures in a row that trying again could mend mean that a store is gone, not that the lines are bad. */
+/**
+ * A window: the lines of one call of `syncBatch`. The outcomes of all of them are held in memory, and the values of those
+ * that are not written yet. Lines of 8 KiB fill 10,000 and 64 MiB about equally; lines of 16 MiB would fill the heap.
+ */
+const WINDOW_LINES_MAX = 10_000;
+const WINDOW_BYTES_MAX = 64 * 1024 * 1024;
+/** So many retryable failures in a row mean that a store is gone, not that the lines are bad. */
 const OUTAGE_LINES = 200;
 
 /**
- * Writes every line as a memory. A line that cannot be written is reported, and the rest goes on.
- * @throws the last error when nothing gets through any more. What was written until then is in `report`.
+ * Writes every line as a memory. A line that cannot be written is reported, and the import continues.
+ * @throws the last error when no line gets through any more. `report` has the lines that were written until then.
  */
 export async function importLines(
   sync: BatchWriter,
@@ -59,16 +63,18 @@ export async function importLines(
   const source = lines[Symbol.asyncIterator]();
   try {
     for (let exhausted = false; !exhausted; ) {
-      const written: LinePlace[] = []; // Without their values: these are gone once they are written.
+      const written: LinePlace[] = []; // Without their values, which are released once they are written.
       const flawed: LineError[] = [];
+      let heldBytes = 0;
       const window = async function* (): AsyncGenerator<MemoryInput> {
-        while (written.length + flawed.length < WINDOW_LINES) {
+        while (written.length + flawed.length < WINDOW_LINES_MAX && heldBytes < WINDOW_BYTES_MAX) {
           const next = await source.next();
           if (next.done) {
             exhausted = true;
             return;
           }
           const { number, end, content } = next.value;
+          heldBytes += next.value.heldBytes;
           if ("flaw" in content) flawed.push({ line: number, code: "INVALID_JSON", message: content.flaw });
           else {
             written.push({ number, end });

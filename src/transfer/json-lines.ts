@@ -1,4 +1,5 @@
 import { TextDecoder } from "node:util";
+import { JsonMeter, MEMORY_JSON_LIMITS } from "../domain/json-meter.ts";
 
 /** One line of a JSON-lines file that is not blank. */
 export interface JsonLine {
@@ -6,17 +7,26 @@ export interface JsonLine {
   readonly number: number;
   /** Bytes of the file up to and including this line. */
   readonly end: number;
+  /** Bytes that the value takes in memory, about; 0 for a flaw. */
+  readonly heldBytes: number;
   readonly content: { readonly value: unknown } | { readonly flaw: string };
 }
 
 /** Longer lines are skipped: a memory at the limits of content, metadata and dimension is well below. */
 export const LINE_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Shorter lines are not counted before they are parsed: their length bounds their parts well enough. */
+const COUNTED_FROM_BYTES = 16 * 1024;
+
+/** Bytes that a text, a list or an object takes in memory beside its contents, about. */
+const PART_BYTES = 48;
+
 const NEWLINE = 0x0a;
 
 /**
  * Reads JSON lines from chunks of bytes, one line in memory at a time, whatever the size of the whole. A line that is no
- * JSON is handed over with what is wrong with it. A byte order mark and Windows line ends do no harm.
+ * JSON, or has more parts than a memory can have, is handed over with its flaw. A byte order mark and Windows line ends do
+ * no harm.
  */
 export async function* readJsonLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<JsonLine> {
   const decoder = new TextDecoder("utf-8", { fatal: true }); // Takes a byte order mark away.
@@ -26,10 +36,10 @@ export async function* readJsonLines(source: AsyncIterable<Uint8Array>): AsyncGe
   let end = 0;
   const finish = (): JsonLine | null => {
     number++;
-    const content = bytes > LINE_BYTES_MAX ? tooLong(bytes) : parse(decoder, Buffer.concat(parts));
+    const read = bytes > LINE_BYTES_MAX ? tooLong(bytes) : parse(decoder, Buffer.concat(parts));
     parts = [];
     bytes = 0;
-    return content === null ? null : { number, end, content };
+    return read === null ? null : { number, end, ...read };
   };
   for await (const chunk of source) {
     let start = 0;
@@ -50,22 +60,35 @@ export async function* readJsonLines(source: AsyncIterable<Uint8Array>): AsyncGe
   if (last !== null) yield last;
 }
 
+type ReadLine = Pick<JsonLine, "heldBytes" | "content">;
+
 /** Null for a blank line. */
-function parse(decoder: TextDecoder, line: Uint8Array): JsonLine["content"] | null {
+function parse(decoder: TextDecoder, line: Uint8Array): ReadLine | null {
+  let heldBytes = line.length;
+  if (line.length >= COUNTED_FROM_BYTES) {
+    const meter = new JsonMeter(MEMORY_JSON_LIMITS);
+    const flaw = meter.add(line);
+    if (flaw !== null) return flawed(flaw.message);
+    heldBytes += meter.parts * PART_BYTES;
+  }
   let text: string;
   try {
     text = decoder.decode(line);
   } catch {
-    return { flaw: "not UTF-8" }; // The decoder says no more than that.
+    return flawed("not UTF-8"); // The decoder says no more than that.
   }
   if (text.trim() === "") return null;
   try {
-    return { value: JSON.parse(text) };
+    return { heldBytes, content: { value: JSON.parse(text) } };
   } catch (error) {
-    return { flaw: `not JSON: ${(error as Error).message}` };
+    return flawed(`not JSON: ${(error as Error).message}`);
   }
 }
 
-function tooLong(bytes: number): JsonLine["content"] {
-  return { flaw: `${bytes} bytes long, and at most ${LINE_BYTES_MAX} are read` };
+function tooLong(bytes: number): ReadLine {
+  return flawed(`${bytes} bytes long, and at most ${LINE_BYTES_MAX} are read`);
+}
+
+function flawed(flaw: string): ReadLine {
+  return { heldBytes: 0, content: { flaw } };
 }

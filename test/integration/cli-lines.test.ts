@@ -16,10 +16,10 @@ test("lines keep their numbers and values, wherever the chunks end", async () =>
   const bytes = Buffer.from('\uFEFF{"a":"é"}\r\n\n  \n[1]\nno\n"Jiāyí"');
   const whole = await read(bytes);
   expect(whole).toEqual([
-    { number: 1, end: 15, content: { value: { a: "é" } } },
-    { number: 4, end: 23, content: { value: [1] } },
-    { number: 5, end: 26, content: { flaw: expect.stringContaining("not JSON") } },
-    { number: 6, end: bytes.length, content: { value: "Jiāyí" } },
+    { number: 1, end: 15, heldBytes: 14, content: { value: { a: "é" } } },
+    { number: 4, end: 23, heldBytes: 3, content: { value: [1] } },
+    { number: 5, end: 26, heldBytes: 0, content: { flaw: expect.stringContaining("not JSON") } },
+    { number: 6, end: bytes.length, heldBytes: 9, content: { value: "Jiāyí" } },
   ]);
   for (const chunkBytes of [1, 2, 3, 7]) expect(await read(bytes, chunkBytes)).toEqual(whole);
 });
