@@ -2,7 +2,7 @@
 /**
  * Walks a stranger's path: packs the package, installs it into an empty project, lets its set-up provide the FAISS
  * binding, type-checks the README's example under `strict` and runs it, and the command line, against real servers.
- * The command line and the service also run where nothing is installed beside the package but the FAISS binding.
+ * The command line and the service also run where nothing is installed beside the package, with the binding in it.
  *
  *     node scripts/check-package.mjs [--keep]
  *
@@ -93,7 +93,7 @@ function writeProject() {
 }
 
 /**
- * The program has what it needs in its own files: it works, FAISS and HTTP service included, where none of the packages
+ * The program has its needs in its own files: it works, FAISS and HTTP service included, where none of the packages
  * can be found that the library imports.
  * @param {NodeJS.ProcessEnv} env
  */
@@ -101,9 +101,6 @@ async function checkWithoutDependencies(env) {
   const bare = join(folder, "bare", "node_modules");
   run("mkdir", ["-p", bare], { cwd: folder });
   run("cp", ["-r", join(project, "node_modules", "mnemosync"), bare]);
-  for (const name of ["faiss-node", "bindings", "file-uri-to-path"]) {
-    run("cp", ["-r", join(project, "node_modules", name), bare]);
-  }
   const program = join(bare, "mnemosync", "dist", "program", "main.js");
   const bareProject = join(folder, "bare");
   const command = (/** @type {string[]} */ ...args) =>
@@ -167,7 +164,7 @@ async function main() {
   writeProject();
   // Without scripts, as behind a closed network: the set-up below is the way that the README names.
   run("npm", ["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", tarball]);
-  run(process.execPath, [join("node_modules", "mnemosync", "scripts", "setup.mjs")]);
+  run("npx", ["--no-install", "mnemosync", "setup"]);
   run(join(clone, "node_modules", ".bin", "tsc"), ["-p", "."]);
   const services = await openServices({ log: console.error });
   try {

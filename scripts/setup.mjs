@@ -1,20 +1,20 @@
 #!/usr/bin/env node
+import { bindingLoads } from "./setup/binding-copies.mjs";
 /**
  * Makes a clone ready to run: npm packages, the FAISS binding, the servers that demo and tests start, and dist/.
  * Every step looks first and acts only where something is missing, so running it again costs a fraction of a second.
  *
  *     node scripts/setup.mjs [--no-build]
  *
+ * In a project that uses the package, where it is `npx mnemosync setup`, it provides the FAISS binding alone.
  * A server whose URL is in MNEMOSYNC_POSTGRES_URL or MNEMOSYNC_REDIS_URL need not be installed here.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { buildDist } from "./setup/build.mjs";
-import { bindingLoads, compileBinding, compilerPackages, fetchPrebuiltBinding } from "./setup/faiss.mjs";
+import { compileBinding, compilerPackages, fetchPrebuiltBinding } from "./setup/faiss.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installNpmPackages } from "./setup/npm-packages.mjs";
 import { preparePostgres } from "./setup/postgres.mjs";
-import { root, SetupError } from "./setup/report.mjs";
+import { isClone, SetupError, setupCommand } from "./setup/report.mjs";
 import { installSystemPackages, isOnPath } from "./setup/system-packages.mjs";
 
 const nodeVersionMin = [20, 19];
@@ -24,7 +24,7 @@ function checkNode() {
   if (major > nodeVersionMin[0] || (major === nodeVersionMin[0] && minor >= nodeVersionMin[1])) return;
   throw new SetupError(
     `this is Node ${process.versions.node}, and ${nodeVersionMin.join(".")} or newer is needed`,
-    "install a newer Node (https://nodejs.org), then: node scripts/setup.mjs",
+    `install a newer Node (https://nodejs.org), then: ${setupCommand}`,
   );
 }
 
@@ -39,9 +39,6 @@ function redisIsMissing() {
   }
   return !isOnPath(chosen || "redis-server");
 }
-
-/** A published package has no sources: the servers are not its business there, only the FAISS binding is. */
-const isClone = existsSync(join(root, "src"));
 
 /** Whatever the system has to provide is collected first, so that its package manager is called once. */
 function provideServersAndBinding() {
@@ -63,7 +60,7 @@ function provideServersAndBinding() {
   if (secondFailure !== undefined) {
     throw new SetupError(
       `the FAISS binding could not be compiled against the system's FAISS:\n${secondFailure}`,
-      "correct what the compiler complains about, then: node scripts/setup.mjs",
+      `correct what the compiler complains about, then: ${setupCommand}`,
     );
   }
 }

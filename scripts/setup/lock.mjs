@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { root, SetupError, say } from "./report.mjs";
+import { root, SetupError, say, setupCommand } from "./report.mjs";
 
 const user = process.getuid?.() ?? "user";
 const key = createHash("sha256").update(root).digest("hex").slice(0, 16);
@@ -37,7 +37,7 @@ function acquire() {
       const minutes = waitMaxMs / 60_000;
       throw new SetupError(
         `another setup (process ${holder.split(" ")[0]}) has been at work here for ${minutes} minutes`,
-        `rm ${lockFile} && node scripts/setup.mjs`,
+        `rm ${lockFile} && ${setupCommand}`,
       );
     }
     if (!waiting) say(`another setup is at work here (process ${holder.split(" ")[0]}): waiting for it`);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { readStamps, root, run, SetupError, say, writeStamp } from "./report.mjs";
 
@@ -19,12 +19,19 @@ export function installNpmPackages() {
   writeStamp("npm", lockHash);
 }
 
-/** Puts one optional package back that an earlier install has dropped, in the version of package-lock.json. */
+/** Puts one optional package of a clone back that an earlier install has dropped, in the version of package-lock.json. */
 export function installDroppedPackage(/** @type {string} */ name) {
   const version = JSON.parse(readOrEmpty(join(root, "package-lock.json")) || "{}").packages?.[`node_modules/${name}`]
     ?.version;
   say(`installing the npm package ${name}, which an earlier install left out`);
   npm(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", version ? `${name}@${version}` : name]);
+}
+
+/** Installs one package, as `name@version`, into a folder of its own. Not into node_modules: the next install would remove it. */
+export function installInto(/** @type {string} */ folder, /** @type {string} */ wanted) {
+  say(`fetching the npm package ${wanted}, which an earlier install left out`);
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true }));
+  npm(["install", "--prefix", folder, "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", wanted]);
 }
 
 /** Compares versions with npm's own record of what it installed, so that `npm install` by hand counts as well. */

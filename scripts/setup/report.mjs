@@ -1,10 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The folder with package.json. */
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** Whether this is a clone. A published package has no sources: there, setup provides the FAISS binding alone. */
+export const isClone = existsSync(join(root, "src"));
+
+/** The command that a person has for running setup. */
+export const setupCommand = isClone ? "node scripts/setup.mjs" : "npx mnemosync setup";
 
 /** Something that only a person can put right. */
 export class SetupError extends Error {

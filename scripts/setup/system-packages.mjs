@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { run, SetupError, say } from "./report.mjs";
+import { run, SetupError, say, setupCommand } from "./report.mjs";
 
 const aptMaxMs = 15 * 60_000;
 const policyFile = "/usr/sbin/policy-rc.d";
@@ -53,15 +53,15 @@ function nextCommand(
   /** @type {string} */ command,
   /** @type {readonly string[]} */ packages,
 ) {
-  if (apt) return `sudo sh -c "${command}" && node scripts/setup.mjs`;
+  if (apt) return `sudo sh -c "${command}" && ${setupCommand}`;
   if (process.platform === "darwin") {
     const formulas = [
       ...(packages.includes("redis-server") ? ["redis"] : []),
       ...(packages.includes("libfaiss-dev") ? ["faiss", "libomp", "openblas"] : []),
     ];
-    return `brew install ${formulas.join(" ")} && node scripts/setup.mjs`;
+    return `brew install ${formulas.join(" ")} && ${setupCommand}`;
   }
-  return `your package manager for ${packages.join(", ")} (these are Debian's names), then: node scripts/setup.mjs`;
+  return `your package manager for ${packages.join(", ")} (these are Debian's names), then: ${setupCommand}`;
 }
 
 /** Debian starts redis-server on port 6379 when it is installed. We only need the program, and start our own. */

@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { createRequire } from "node:module";
 import { promisify } from "node:util";
 import { parseOptions } from "../../config/parse.ts";
 import { PostgresPool } from "../../drivers/postgres/postgres-pool.ts";
@@ -7,6 +6,7 @@ import { NO_REDIS } from "../../drivers/settings.ts";
 import { newestMigration } from "../../ledger/migrate.ts";
 import { readPostgresFacts } from "../../ledger/server-facts.ts";
 import { withDeadline } from "../../runtime/deadline.ts";
+import { bindingFiles } from "../../stores/faiss/host/binding.ts";
 import { readRedisFacts } from "../../stores/redis/redis-facts.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
@@ -24,6 +24,10 @@ import { diagnoseStore } from "../doctor/store.ts";
 import { describeError, EXIT, type ExitCode } from "../exit.ts";
 import { connectOptions } from "../options.ts";
 import { counted, printable } from "../output.ts";
+
+/** Ends with the reason alone when the file does not load. */
+const LOAD_PROGRAM =
+  "try { require(process.argv[1]) } catch (error) { console.error(error.message.split('\\n')[0]); process.exitCode = 1 }";
 
 /** Milliseconds that a server has to answer: enough for a busy one. */
 const ANSWER_MAX_MS = 10_000;
@@ -68,10 +72,21 @@ async function redis(url: string, signal: AbortSignal): Promise<Diagnosis[]> {
 
 async function index(directory: string, signal: AbortSignal): Promise<Diagnosis[]> {
   const binding = diagnoseBinding(async () => {
-    // In a child process: a binding that does not fit this machine may crash its process.
-    const path = createRequire(import.meta.url).resolve("faiss-node");
-    const child = ["-e", "require(process.argv[1])", path];
-    await promisify(execFile)(process.execPath, child, { timeout: ANSWER_MAX_MS, signal });
+    const failures: string[] = [];
+    for (const file of bindingFiles()) {
+      // In a child process: a binding that does not fit this machine may crash its process.
+      const child = promisify(execFile)(process.execPath, ["-e", LOAD_PROGRAM, file], {
+        timeout: ANSWER_MAX_MS,
+        signal,
+      });
+      const failure = await child.then(
+        () => null,
+        (error: { stderr?: string; message: string }) => error.stderr?.trim() || error.message,
+      );
+      if (failure === null) return file;
+      failures.push(failure);
+    }
+    throw new Error(failures.join("; "));
   });
   const folder = diagnoseIndexFolder(directory);
   return await Promise.all([binding, folder, diagnoseIndexPrivacy(directory), diagnoseSnapshots(directory)]);

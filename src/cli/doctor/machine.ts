@@ -74,15 +74,13 @@ export async function diagnoseIndexPrivacy(directory: string): Promise<Diagnosis
   );
 }
 
-/** Whether the native part of FAISS loads. It is installed separately from the package. */
-export async function diagnoseBinding(load: () => Promise<unknown>): Promise<Diagnosis> {
+/** Whether the native part of FAISS loads. It is installed separately from the package. @param load returns its file. */
+export async function diagnoseBinding(load: () => Promise<string>): Promise<Diagnosis> {
   try {
-    await load();
-    return ok("faiss.binding", "faiss-node loads");
+    return ok("faiss.binding", `loads from ${await load()}`);
   } catch (error) {
     const [reason = ""] = (error as Error).message.split("\n");
-    const advice =
-      "node node_modules/mnemosync/scripts/setup.mjs builds it (in a clone: npm run setup), or leave FAISS out (--faiss-directory none)";
+    const advice = "npx mnemosync setup downloads or compiles it; --faiss-directory none leaves FAISS out";
     return failure("faiss.binding", reason, advice);
   }
 }

@@ -5,6 +5,12 @@ export const setupCommands: CommandGroup = {
   heading: "Setup:",
   commands: [
     {
+      name: "setup",
+      usage: "",
+      summary: "provide the FAISS binding where npm could not install it; in a clone, everything that it needs",
+      load: async () => (await import("../commands/setup.ts")).setupCommand,
+    },
+    {
       name: "migrate",
       usage: "",
       summary: "bring the ledger's schema up to date (the other commands do it too)",

@@ -89,6 +89,6 @@ test("versions of Node before 20.19, and a binding that does not load, are failu
   expect(missing).toMatchObject({
     state: "failure",
     found: "Cannot find module",
-    advice: expect.stringContaining("setup.mjs"),
+    advice: expect.stringContaining("npx mnemosync setup"),
   });
 });

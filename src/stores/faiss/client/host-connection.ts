@@ -176,7 +176,9 @@ function errorFor(code: HostErrorCode, message: string): Error {
     case "NO_ROOM":
       return new StoreRefusedError("faiss", message, { retryable: true });
     case "BINDING_MISSING":
-      return new ConfigurationError(`${message}: run \`npm run setup\` in mnemosync's folder, which builds it`);
+      return new ConfigurationError(
+        `${message}: run \`npx mnemosync setup\`, which downloads or compiles it, or leave FAISS out (faiss.directory: none)`,
+      );
     case "BAD_CONFIGURATION":
       return new ConfigurationError(`faiss.factory: ${message}`);
     case "INTERNAL":
@@ -187,7 +189,7 @@ function errorFor(code: HostErrorCode, message: string): Error {
 /** Nothing but what the host needs: no connection strings, no NODE_OPTIONS of the caller. */
 function environment(threads: number): NodeJS.ProcessEnv {
   const kept: NodeJS.ProcessEnv = {};
-  for (const name of ["PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "TZ", "SystemRoot"]) {
+  for (const name of ["PATH", "HOME", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "TZ", "SystemRoot"]) {
     const value = process.env[name];
     if (value !== undefined) kept[name] = value;
   }

@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { bindingFiles, loadFirst } from "./binding.ts";
 import { HostError } from "./host-error.ts";
 
 /**
@@ -43,10 +43,10 @@ export interface Faiss {
 /** @throws {HostError} BINDING_MISSING */
 export function loadFaiss(): Faiss {
   try {
-    return createRequire(import.meta.url)("faiss-node") as Faiss;
+    return loadFirst(bindingFiles()) as Faiss;
   } catch (error) {
-    const detail = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    throw new HostError("BINDING_MISSING", `faiss-node cannot be loaded (${detail})`, { cause: error });
+    const reason = (error as Error).message;
+    throw new HostError("BINDING_MISSING", `the FAISS binding cannot be loaded (${reason})`, { cause: error });
   }
 }
 
