@@ -42,7 +42,8 @@ export function compareKeys(a: MemoryKey, b: MemoryKey): number {
   return compareUtf8(a.namespace, b.namespace) || compareUtf8(a.memoryId, b.memoryId);
 }
 
-function compareUtf8(a: string, b: string): number {
+/** Order of the UTF-8 bytes of two texts: negative, zero or positive. */
+export function compareUtf8(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let index = 0; index < length; index++) {
     const left = a.charCodeAt(index);
