@@ -27,11 +27,11 @@ export function passes(condition: Condition, memory: FilterSubject): boolean {
     case "not":
       return !passes(condition.of, memory);
     case "test":
-      return holds(condition, valueOf(memory, condition.field));
+      return holds(condition, valueIn(memory, condition.field));
   }
 }
 
-function valueOf(memory: FilterSubject, field: FieldTest["field"]): JsonValue | undefined {
+function valueIn(memory: FilterSubject, field: FieldTest["field"]): JsonValue | undefined {
   if (typeof field === "object") return entryOf(memory.metadata, field.metadata);
   if (field === "expiresAt") return memory.expiresAt === undefined ? undefined : Date.parse(memory.expiresAt);
   return memory[field satisfies FieldName];
