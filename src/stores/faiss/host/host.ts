@@ -12,13 +12,11 @@ import type {
 import type { VectorShape } from "../protocol/metric.ts";
 import { type PackedChanges, packedFlaw, packWireChanges } from "../protocol/packed-changes.ts";
 import type { WireChange } from "../protocol/wire-change.ts";
-import { loadSnapshot, writeSnapshot } from "../snapshots/snapshot.ts";
-import { SnapshotFolder } from "../snapshots/snapshot-folder.ts";
-import { SnapshotRejection } from "../snapshots/snapshot-manifest.ts";
 import { dropped, type Faiss } from "./faiss.ts";
 import { FlatSpace, type StagedBlock } from "./flat-space.ts";
 import { HeldBatches } from "./held-batches.ts";
 import { checkArgument, HostError } from "./host-error.ts";
+import { HostSnapshots } from "./host-snapshots.ts";
 import { checkRows, MemoryIndex } from "./memory-index.ts";
 import { Rebuilder } from "./rebuilder.ts";
 import { scanPage } from "./scan.ts";
@@ -49,8 +47,7 @@ export class Host {
   readonly #loadFaiss: () => Faiss;
   readonly #tell: (message: HostMessage) => void;
   #state: HostState | undefined;
-  /** The snapshot that is being written, or the last one. */
-  #snapshot: Promise<unknown> = Promise.resolve();
+  readonly #snapshots: HostSnapshots;
   /** Computes digests that are lacking, once no request has come for a moment. */
   #idleWork: NodeJS.Timeout | undefined;
 
@@ -58,6 +55,7 @@ export class Host {
   constructor(loadFaiss: () => Faiss, tell: (message: HostMessage) => void) {
     this.#loadFaiss = loadFaiss;
     this.#tell = tell;
+    this.#snapshots = new HostSnapshots(tell);
   }
 
   /** Serves one request. Rejects with what the caller is to be told. */
@@ -157,54 +155,24 @@ export class Host {
       return { slotsFreed };
     },
 
-    listSnapshots: async ({ directory }) => {
-      const folder = new SnapshotFolder(directory);
-      await asNoRoom("remove what an interrupted snapshot left behind", folder.removeTemporary());
-      return folder.sequences();
-    },
+    listSnapshots: ({ directory }) => this.#snapshots.list(directory),
 
-    loadSnapshot: async ({ directory, sequence, expected, proven }) => {
+    loadSnapshot: async (args) => {
       const state = this.#ready;
-      const folder = new SnapshotFolder(directory);
-      try {
-        const { index, manifest } = await loadSnapshot(
-          folder.pathOf(sequence),
-          expected,
-          state.index.space,
-          state.main,
-          { proven },
-        );
-        state.index.drop();
-        this.#state = { ...state, index };
-        state.rebuilder.consider(index.namespaces.map(({ namespace }) => namespace));
-        const { cursor, createdAt } = manifest;
-        return { outcome: "loaded", cursor, createdAt, live: index.count() };
-      } catch (error) {
-        if (!(error instanceof SnapshotRejection)) throw error;
-        if (error.kind === "mismatch") return { outcome: "mismatch", reason: error.message };
-        await this.#setAside(folder, sequence);
-        return { outcome: "set_aside", reason: error.message };
-      }
+      const { index, result } = await this.#snapshots.load(args, state.index.space, state.main);
+      if (index === null) return result;
+      state.index.drop();
+      this.#state = { ...state, index };
+      state.rebuilder.consider(index.namespaces.map(({ namespace }) => namespace));
+      return result;
     },
 
     setAsideSnapshot: async ({ directory, sequence }) => {
-      await this.#setAside(new SnapshotFolder(directory), sequence);
+      await this.#snapshots.setAside(directory, sequence);
       return null;
     },
 
-    writeSnapshot: async ({ directory, head, cursor, createdAt, keep }) => {
-      const folder = new SnapshotFolder(directory);
-      const write = async (): Promise<Result<"writeSnapshot">> => {
-        const writing = writeSnapshot(folder, this.#ready.index, { ...head, cursor, createdAt });
-        const written = await asNoRoom(`write a snapshot to ${directory}`, writing);
-        await asNoRoom("remove older snapshots", folder.prune(keep));
-        return written;
-      };
-      // One after the other, whatever became of the one before: its caller may have given up on it.
-      const snapshot = this.#snapshot.then(write, write);
-      this.#snapshot = snapshot;
-      return snapshot;
-    },
+    writeSnapshot: (args) => this.#snapshots.write(args, () => this.#ready.index),
 
     statistics: (): HostStatistics => {
       const { index, held, rebuilder } = this.#ready;
@@ -241,16 +209,6 @@ export class Host {
     }
   }
 
-  async #setAside(folder: SnapshotFolder, sequence: number): Promise<void> {
-    try {
-      await folder.setAside(sequence);
-    } catch (error) {
-      // A directory that cannot be written: the snapshot is passed over all the same, and again at the next start.
-      const fields = { sequence, reason: (error as Error).message };
-      this.#tell({ event: "index.snapshot_not_renamed", level: "warn", fields });
-    }
-  }
-
   #digestWhenIdle(waitMs: number): void {
     clearTimeout(this.#idleWork);
     this.#idleWork = setTimeout(() => {
@@ -261,16 +219,6 @@ export class Host {
   /** Computes the digests that are lacking; other calls are served meanwhile. */
   async #digestAll(): Promise<void> {
     while (!this.#ready.index.digestNext(DIGESTS_PER_TURN)) await nextTurn();
-  }
-}
-
-/** What disk and permissions object to is an operator's matter; its own errors pass. */
-async function asNoRoom<T>(what: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof HostError || (error as NodeJS.ErrnoException).code === undefined) throw error;
-    throw new HostError("NO_ROOM", `cannot ${what}: ${(error as Error).message}`, { cause: error });
   }
 }
 
