@@ -11,6 +11,7 @@ import { readRedisFacts } from "../../stores/redis/redis-facts.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { type Diagnosis, type DiagnosisState, failure } from "../doctor/diagnosis.ts";
+import { diagnoseKeysFile } from "../doctor/keys.ts";
 import {
   diagnoseBinding,
   diagnoseIndexFolder,
@@ -41,6 +42,7 @@ export const doctorCommand: CliCommand = {
       reachable("postgres.reachable", "postgresUrl", () => postgres(postgresUrl, postgresConnectionsMax, signal)),
       ...(redisUrl === NO_REDIS ? [] : [reachable("redis.reachable", "redisUrl", () => redis(redisUrl, signal))]),
       ...(faiss === undefined ? [] : [index(faiss.directory, signal)]),
+      diagnoseKeysFile(options.http),
       ...stores.map((entry) => diagnoseStore(entry, { nodeId, log, signal }, ANSWER_MAX_MS)),
     ]);
     signal.throwIfAborted();

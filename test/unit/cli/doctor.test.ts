@@ -1,7 +1,13 @@
-import { expect, test } from "vitest";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { diagnoseKeysFile } from "../../../src/cli/doctor/keys.ts";
 import { diagnoseBinding, diagnoseNode } from "../../../src/cli/doctor/machine.ts";
 import { diagnosePostgres } from "../../../src/cli/doctor/postgres.ts";
 import { diagnoseRedis } from "../../../src/cli/doctor/redis.ts";
+import { httpSettings } from "../../../src/config/http-settings.ts";
+import { createKey } from "../../../src/http/keys.ts";
 import type { PostgresFacts } from "../../../src/ledger/server-facts.ts";
 import type { RedisFacts } from "../../../src/stores/redis/redis-facts.ts";
 
@@ -90,5 +96,32 @@ test("versions of Node before 20.19, and a binding that does not load, are failu
     state: "failure",
     found: "Cannot find module",
     advice: expect.stringContaining("npx mnemosync setup"),
+  });
+});
+
+describe("the keys file", () => {
+  const http = httpSettings.parse({});
+  const states = async (settings: object) =>
+    (await diagnoseKeysFile({ ...http, ...settings })).map(({ check, state }) => `${check} ${state}`);
+
+  test("is fine when it has a valid key and its owner alone can read it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "mnemosync-doctor-test-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const keysFile = join(folder, "keys.json");
+    const { entry } = createKey({ id: "a", scope: "read", namespaces: "*", expiresAt: "2030-01-01T00:00:00Z" });
+    writeFileSync(keysFile, JSON.stringify({ keys: [entry] }), { mode: 0o600 });
+    expect(await states({ keysFile })).toEqual(["http.keysFile ok", "http.keysFile.permissions ok"]);
+    chmodSync(keysFile, 0o640);
+    expect(await states({ keysFile })).toEqual(["http.keysFile ok", "http.keysFile.permissions warning"]);
+    const later = await diagnoseKeysFile({ ...http, keysFile }, Date.parse("2031-01-01T00:00:00Z"));
+    expect(later[0]).toMatchObject({ state: "warning", found: expect.stringContaining("refuses every caller") });
+    writeFileSync(keysFile, JSON.stringify({ keys: [entry, entry] }));
+    expect(await states({ keysFile })).toEqual(["http.keysFile failure"]);
+    expect(await states({ keysFile: join(folder, "none.json") })).toEqual(["http.keysFile failure"]);
+  });
+
+  test("is worth a note when there is none, and when callers need no key", async () => {
+    expect(await states({})).toEqual(["http.keysFile note"]);
+    expect(await states({ authentication: "none" })).toEqual(["http.keysFile note"]);
   });
 });
