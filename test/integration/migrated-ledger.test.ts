@@ -12,7 +12,8 @@ import { expect, inject, type TestContext, test } from "vitest";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { MemorySynchronizer } from "../../src/index.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
-import { loadLedger, readTables } from "../support/ledger-dump.ts";
+import { loadLedger } from "../support/ledger-dump.ts";
+import { readTables } from "../support/store-bytes.ts";
 
 const DUMP = "ledger-0008";
 /** Says what was applied, which a migration adds to. */

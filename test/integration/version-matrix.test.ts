@@ -11,8 +11,8 @@ import { afterAll, describe, expect, inject, onTestFinished, type TestContext, t
 import { MemorySynchronizer, SchemaTooNewError } from "../../src/index.ts";
 import { newestMigration } from "../../src/ledger/migrate.ts";
 import { packageFile } from "../../src/runtime/package-files.ts";
-import { readTables } from "../support/ledger-dump.ts";
 import { emptyStores, loadOldStores, readData, type ThreeStores } from "../support/old-stores.ts";
+import { readTables } from "../support/store-bytes.ts";
 
 /** Where migrations come from while a test plays an older program; null: the package. */
 const older = vi.hoisted(() => ({ folder: null as string | null }));

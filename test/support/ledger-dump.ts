@@ -32,24 +32,3 @@ async function passTransactionIds(sql: postgres.Sql): Promise<void> {
   const missing = Math.max(0, XID_MIN - Number(row?.xid));
   for (let count = 0; count < missing; count++) await sql`select pg_current_xact_id()`;
 }
-
-/** All rows of all tables of the schema, by table, each row as JSON by column; `except` names tables that are left out. */
-export async function readTables(
-  sql: postgres.Sql,
-  except: readonly string[] = [],
-): Promise<Map<string, Record<string, unknown>[]>> {
-  const tables = await sql<{ name: string }[]>`
-    select table_name as name from information_schema.tables
-    where table_schema = 'mnemosync' and table_type = 'BASE TABLE' order by 1`;
-  const found = new Map<string, Record<string, unknown>[]>();
-  for (const { name } of tables.filter((table) => !except.includes(table.name))) {
-    const rows = await sql.unsafe<{ row: Record<string, unknown> }[]>(
-      `select to_jsonb(t) as row from mnemosync.${name} t order by to_jsonb(t)::text`,
-    );
-    found.set(
-      name,
-      rows.map(({ row }) => row),
-    );
-  }
-  return found;
-}

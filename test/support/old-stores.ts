@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,6 +7,7 @@ import postgres from "postgres";
 import { inject, type TestContext } from "vitest";
 import { loadLedger } from "./ledger-dump.ts";
 import { postgresUrl } from "./services.ts";
+import { readFiles, readRedis } from "./store-bytes.ts";
 import { createTestDatabase } from "./template-database.ts";
 
 /** Bytes as `scripts/write-old-stores.mjs` keeps them: readable where they are text. */
@@ -99,23 +100,4 @@ function writeIndex(directory: string, files: Readonly<Record<string, Encoded>>)
 
 function bytesOf(encoded: Encoded): Buffer {
   return "text" in encoded ? Buffer.from(encoded.text) : Buffer.from(encoded.base64, "base64");
-}
-
-async function readRedis(redis: Redis, prefix: string): Promise<Map<string, string>> {
-  const keys = (await redis.keys(`${prefix}:*`)).sort();
-  const entries = keys.map(async (key): Promise<[string, string]> => {
-    if ((await redis.type(key)) === "string") return [key, (await redis.getBuffer(key))?.toString("hex") ?? ""];
-    const fields = Object.entries(await redis.hgetallBuffer(key)).map(([field, value]) => [
-      field,
-      value.toString("hex"),
-    ]);
-    return [key, JSON.stringify(fields.sort())];
-  });
-  return new Map(await Promise.all(entries));
-}
-
-function readFiles(directory: string): Map<string, string> {
-  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  const paths = files.map((entry) => join(entry.parentPath, entry.name)).sort();
-  return new Map(paths.map((path) => [path.slice(directory.length + 1), readFileSync(path, "hex")]));
 }
