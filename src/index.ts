@@ -50,6 +50,16 @@ export type { Embedder } from "./embed/embedder.ts";
 export { HashingEmbedder, type HashingEmbedderOptions } from "./embed/hashing-embedder.ts";
 export { HttpEmbedder } from "./embed/http-embedder.ts";
 export type { HttpEmbedderOptions } from "./embed/http-embedder-options.ts";
+export type {
+  ChangedMemory,
+  ChangeEvent,
+  ChangePage,
+  ChangeQuery,
+  ChangesOptions,
+  EndEvent,
+  PutEvent,
+  ReadChangesOptions,
+} from "./feed/change-options.ts";
 export type { Job, JobProgress, JobState } from "./jobs/job.ts";
 export type { JobContext, JobKind } from "./jobs/job-kind.ts";
 export type { Jobs, Schedule, StartOutcome } from "./jobs/jobs.ts";

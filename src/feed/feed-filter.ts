@@ -33,6 +33,7 @@ const filterSchema = z.strictObject({
     .array(z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED))
     .min(1, "is empty: leave it out for all namespaces")
     .max(NAMESPACES_MAX, `names more than ${NAMESPACES_MAX} namespaces`)
+    .readonly()
     .nullish(),
   privacy: z.enum(["applied", "ignored"], 'expected "applied" or "ignored"').default("applied"),
   reading: z.enum(FEED_READINGS, 'expected "changes", the only reading that there is').default("changes"),

@@ -38,6 +38,8 @@ export type FeedDocument = Omit<MemoryDocument, "content" | "metadata"> &
 export interface FeedChanges extends FollowedPage {
   readonly epoch: string;
   readonly changes: readonly FeedChange[];
+  /** Memories whose document is missing or damaged in the ledger: what they say, and to which readers, is not known. */
+  readonly damaged: readonly (MemoryKey & { readonly version: number })[];
   readonly horizon: bigint;
   readonly newest: bigint;
 }
@@ -71,10 +73,12 @@ export async function readPage(sql: Sql, query: FeedQuery): Promise<FeedChanges>
     bytesMax: PAGE_BYTES_MAX,
   });
   checkHistory(place, page);
-  const changes = page.rows.flatMap((row) => toChange(row, filter, parts) ?? []);
+  const [damaged, sound] = [page.rows.filter(isDamaged), page.rows.filter((row) => !isDamaged(row))];
+  const changes = sound.flatMap((row) => toChange(row, filter, parts) ?? []);
   return {
     epoch: page.epoch,
     changes,
+    damaged: damaged.map(({ namespace, memoryId, version }) => ({ namespace, memoryId, version })),
     cursor: page.last ?? cursor,
     size: changes.length,
     complete: page.complete,
@@ -87,6 +91,11 @@ export async function readPage(sql: Sql, query: FeedQuery): Promise<FeedChanges>
 function checkHistory(place: FeedPlace | null, { epoch, newest }: FeedPageRows): void {
   if (place === null) return;
   if (place.epoch !== epoch || BigInt(place.cursor.xid) > newest) throw new EpochChangedError(place.epoch, epoch);
+}
+
+/** A live memory without a document, as far as the page looked at it. */
+function isDamaged(row: FeedPageRow): boolean {
+  return row.checksum !== null && row.isMissing;
 }
 
 /** Null: the reader is not told. */
@@ -104,8 +113,6 @@ function toChange(row: FeedPageRow, { privacy }: FeedFilter, parts: FeedParts): 
     document: null,
     embedding: null,
   };
-  // A document that is damaged in the ledger says nothing about its privacy: a repair or the next version tells.
-  if (privacy === "applied" && row.checksum !== null && row.privacy === null) return null;
   const isPrivate = privacy === "applied" && row.privacy === "local_only";
   if (row.checksum === null || isPrivate) {
     return row.wasTold ? { ...base, kind: row.checksum === null ? "deleted" : "withdrawn" } : null;

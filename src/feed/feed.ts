@@ -1,9 +1,11 @@
 import { ClosedError, ValidationError } from "../domain/errors.ts";
-import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
+import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import { readHorizon } from "../ledger/feed-page-statements.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { type FeedChanges, type FeedQuery, readPage } from "./feed-page.ts";
 import type { FeedSignal } from "./feed-signal.ts";
+import type { FeedPlace } from "./follower.ts";
 import { LongPolls } from "./long-poll.ts";
 import { NamedCursors } from "./named-cursors.ts";
 
@@ -49,6 +51,12 @@ export class Feed {
     return waitMs === 0 ? await this.#read(query, signal) : await this.#polls.next(query, waitMs, signal);
   }
 
+  /** The place behind everything that is committed now, and before what commits later. @throws {StoreUnavailableError} */
+  async now(signal: AbortSignal): Promise<FeedPlace> {
+    if (this.#isClosed) throw new ClosedError("the change feed");
+    return await this.#connection(signal, readHorizon);
+  }
+
   /** Readers that wait are rejected with `ClosedError`. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -56,10 +64,14 @@ export class Feed {
   }
 
   async #read(query: FeedQuery, signal: AbortSignal): Promise<FeedChanges> {
+    const page = await this.#connection(signal, (sql) => readPage(sql, query));
+    for (const memory of page.damaged) this.#parts.log.warn(memory, "feed.memory_damaged");
+    return page;
+  }
+
+  async #connection<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
     const { postgres, callTimeoutMs } = this.#parts;
-    return await withDeadline(callTimeoutMs, signal, (deadline) =>
-      postgres.use(deadline, ({ sql }) => readPage(sql, query)),
-    );
+    return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
   }
 }
 

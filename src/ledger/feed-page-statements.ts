@@ -41,6 +41,8 @@ export interface FeedPageRow {
    * not prove the contrary: a key too many is told rather than content left where it must not be.
    */
   readonly wasTold: boolean;
+  /** Whether there is no document. False where none was looked for. */
+  readonly isMissing: boolean;
   readonly document: string | null;
   readonly embedding: Buffer | null;
 }
@@ -92,7 +94,7 @@ export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<Feed
       order by xid, seq
       limit ${limit}
     ), judged as materialized (
-      ${needsWide ? judged(sql, applyPrivacy, parts) : sql`select v.*, null::text as privacy, true as was_told, 0 as bytes from matched v`}
+      ${needsWide ? judged(sql, applyPrivacy, parts) : sql`select v.*, null::text as privacy, true as was_told, false as is_missing, 0 as bytes from matched v`}
     ), budgeted as (
       select *, sum(bytes) over (order by xid, seq) as total, row_number() over (order by xid, seq) as number from judged
     ), chosen as (
@@ -112,10 +114,18 @@ export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<Feed
     select f.*, c.namespace, c.memory_id as "memoryId", c.version::float8 as version, c.checksum,
            extract(epoch from c.modified_at)::float8 * 1000 as "modifiedAt", c.tx_id as "transactionId",
            c.version_vector::text as "versionVector", c.xid::text as xid, c.seq::text as seq, c.privacy,
-           c.was_told as "wasTold", c.document, c.embedding
+           c.was_told as "wasTold", c.is_missing as "isMissing", c.document, c.embedding
     from facts f left join chosen c on true
     order by c.xid, c.seq`;
   return paged(rows, query, looked);
+}
+
+/** The place below which the feed shows everything: later commits stand behind it. */
+export async function readHorizon(sql: Sql): Promise<{ epoch: string; cursor: FeedCursor }> {
+  const [row] = await sql<{ epoch: string; xid: string }[]>`
+    select value as epoch, pg_snapshot_xmin(pg_current_snapshot())::text as xid
+    from mnemosync.sync_meta where name = 'store_epoch'`;
+  return { epoch: row?.epoch ?? "", cursor: { xid: row?.xid ?? "0", seq: "0" } };
 }
 
 /** The rows of a table called matched, with what decides on them. */
@@ -124,7 +134,7 @@ function judged(sql: Sql, applyPrivacy: boolean, parts: FeedParts): Fragment {
   const embeddingBytes = parts === "memories" ? sql`coalesce(octet_length(m.embedding), 0)` : sql`0`;
   return sql`
     select v.*, ${applyPrivacy ? sql`m.document ->> 'privacy'` : sql`null::text`} as privacy,
-           ${applyPrivacy ? wasTold(sql) : sql`true`} as was_told,
+           ${applyPrivacy ? wasTold(sql) : sql`true`} as was_told, m.memory_id is null as is_missing,
            ${documentBytes} + ${embeddingBytes} as bytes
     from matched v left join lateral ${wideRow(sql)} m on true`;
 }

@@ -1,4 +1,5 @@
 import type { EffectiveOptions } from "../config/options.ts";
+import { ChangeStream } from "../feed/change-stream.ts";
 import { createJobs } from "../jobs/create-jobs.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleReading } from "./assemble-reading.ts";
@@ -6,6 +7,7 @@ import { assembleTransfer } from "./assemble-transfer.ts";
 import { assembleUpkeep, assembleWriting, type WriteHooks } from "./assemble-writing.ts";
 import { backgroundServices } from "./background.ts";
 import { CallScope } from "./call-scope.ts";
+import { Changes } from "./changes.ts";
 import { Checks } from "./checks.ts";
 import type { Connections } from "./connections.ts";
 import { layFoundation } from "./foundation.ts";
@@ -21,6 +23,7 @@ export interface Assembly {
   readonly reads: Reads;
   readonly checks: Checks;
   readonly transfers: Transfers;
+  readonly changes: Changes;
   readonly operation: OperationParts;
   /** Makes this node's shared stores known to all nodes: once, before the first call. @throws {StoreUnavailableError} */
   register(signal: AbortSignal): Promise<void>;
@@ -89,6 +92,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics }),
     reads: new Reads({ scope, validator, reader, history, ledger, embedder, metrics }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
+    changes: new Changes({ scope, stream: new ChangeStream(feed, log) }),
     transfers: new Transfers({ scope, validator, ...transfer }),
     operation: {
       scope,

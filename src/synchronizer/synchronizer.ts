@@ -8,6 +8,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryInput } from "../domain/schema.ts";
 import type { StoreId } from "../domain/store-id.ts";
+import type { ChangeEvent, ChangePage, ChangesOptions, ReadChangesOptions } from "../feed/change-options.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
 import type { SearchResult } from "../read/reader.ts";
@@ -208,6 +209,28 @@ export class MemorySynchronizer {
    */
   async importMemories(source: ImportSource, options: ImportOptions = {}): Promise<ImportReport> {
     return await this.#parts.transfers.importMemories(source, options);
+  }
+
+  /**
+   * The changes of all nodes, oldest first: an endless stream that is pulled, so a slow reader holds up nothing. Each event
+   * has a cursor; a reader that keeps it with its own data and goes on from it is told every change once, in order per
+   * memory. A memory that changes often is told at some of its versions, the last one included. While the ledger is away the
+   * stream waits and tries again.
+   * @throws {ValidationError} At once: an option or the cursor is malformed, or the cursor belongs to another filter.
+   * @throws {EpochChangedError} While it is iterated: the database went back to another history; start without a cursor.
+   * @throws {ClosedError} While it is iterated: this synchronizer was closed.
+   */
+  changes(options: ChangesOptions = {}): AsyncGenerator<ChangeEvent, void, undefined> {
+    return this.#parts.changes.changes(options);
+  }
+
+  /**
+   * One page of changes, with the cursor of the next one; with `waitMs` it waits for the first change. For readers that ask
+   * again and again. Readers that wait at one place share one read.
+   * @throws {ValidationError} {EpochChangedError} {StoreUnavailableError} @throws {QueueFullError} Too many readers wait.
+   */
+  async readChanges(options: ReadChangesOptions & CallOptions = {}): Promise<ChangePage> {
+    return await this.#parts.changes.readChanges(options);
   }
 
   /**

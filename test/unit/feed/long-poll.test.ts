@@ -35,6 +35,7 @@ function feedByHand() {
       complete: true,
       horizon: BigInt(shown + 1),
       newest: BigInt(committed + 1),
+      damaged: [],
     };
   };
   const news = {
