@@ -7,6 +7,7 @@ export type ErrorCode =
   | "STORE_UNAVAILABLE"
   | "STORE_REFUSED"
   | "COMMIT_OUTCOME_UNKNOWN"
+  | "IDEMPOTENCY_KEY_REUSED"
   | "QUEUE_FULL"
   | "DEADLINE_EXCEEDED"
   | "ABORTED"
@@ -105,6 +106,18 @@ export class CommitOutcomeUnknownError extends MnemosyncError {
       options,
     );
     this.transactionId = transactionId;
+  }
+}
+
+/** The idempotency key belongs to another request of the same namespace and caller. Nothing was written. */
+export class IdempotencyKeyReusedError extends MnemosyncError {
+  readonly code = "IDEMPOTENCY_KEY_REUSED";
+  readonly retryable = false;
+  constructor(key: string) {
+    super(
+      `the idempotency key ${JSON.stringify(key)} was used for another request: repeat that request as it was, or use a ` +
+        "new key for a new write",
+    );
   }
 }
 

@@ -11,7 +11,7 @@ const FAILURES_BURST = 50;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
 /** The identity of every caller where the service requires no keys. */
-const ANYBODY: Identity = { id: "anybody", scope: "admin", namespaces: null };
+const ANYBODY: Identity = { id: "anybody", owner: "anybody", scope: "admin", namespaces: null };
 
 /** Identifies the caller of a request and decides whether the request may pass, before its body is read. */
 export class Guard {

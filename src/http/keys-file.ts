@@ -17,6 +17,11 @@ export const keySchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
   scope: z.enum(SCOPES),
   namespaces: z.union([z.literal("*"), z.array(z.string().regex(NAMESPACE_PATTERN)).min(1)]),
+  /** Name of the caller that has the key: give it to the key that replaces this one too. Default: the id. */
+  owner: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,64}$/, "expected 1 to 64 letters, digits and hyphens")
+    .optional(),
   expiresAt: z.iso.datetime({ offset: true }).optional(),
 });
 

@@ -6,6 +6,8 @@ import { type KeyEntry, keySchema, readKeys, SCOPES, type Scope, stampOf } from 
 export interface Identity {
   /** Names the key in logs and rate limits. */
   readonly id: string;
+  /** To whom idempotency keys belong: the same for a key and the one that replaces it. */
+  readonly owner: string;
   readonly scope: Scope;
   /** Null: all of them. */
   readonly namespaces: ReadonlySet<string> | null;
@@ -64,6 +66,7 @@ export class KeyRing {
     if (entry.expiresAt !== undefined && Date.parse(entry.expiresAt) <= this.#now()) return null;
     return {
       id: entry.id,
+      owner: entry.owner ?? entry.id,
       scope: entry.scope,
       namespaces: entry.namespaces === "*" ? null : new Set(entry.namespaces),
     };

@@ -1,12 +1,15 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { type MemorySynchronizer, type SyncOutcome, VersionConflictError, type WriteOptions } from "../index.ts";
+import type { Identity } from "./keys.ts";
 import { HttpProblem } from "./problem.ts";
 
 /** Request headers that every write reads. */
 export const PRECONDITION_HEADERS = {
   "If-Match": 'The version that the memory must be at, e.g. "3", or * for any: otherwise 412',
   "If-None-Match": "*: the memory must not exist, otherwise 412",
-  "Idempotency-Key": "ULID of this write; a repeat answers the first outcome and writes nothing",
+  "Idempotency-Key":
+    "1 to 128 characters that name this write; a repeat answers the first outcome and writes nothing, another write under " +
+    "it answers 422. It belongs to the namespace and to the owner of the caller's key",
 } as const;
 
 /** The entity tag of a version, which `If-Match` names. */
@@ -22,6 +25,7 @@ export async function underPreconditions(
   headers: IncomingHttpHeaders,
   sync: MemorySynchronizer,
   key: { namespace: string; memoryId: string },
+  { owner: caller }: Pick<Identity, "owner">,
   write: (options: WriteOptions) => Promise<SyncOutcome>,
 ): Promise<SyncOutcome> {
   const expected = await expectedVersion(headers, sync, key);
@@ -29,7 +33,7 @@ export async function underPreconditions(
   try {
     return await write({
       expectedVersion: expected,
-      ...(typeof idempotencyKey === "string" && { idempotencyKey }),
+      ...(typeof idempotencyKey === "string" && { idempotencyKey, caller }),
     });
   } catch (error) {
     if (!(error instanceof VersionConflictError)) throw error;

@@ -58,15 +58,12 @@ export async function copyVersions(
 async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
   const [namespaces, memoryIds] = keyLiterals(writes);
   const versions = arrayLiteral(writes.map(({ version }) => version));
-  const outcomes = token.outcomes === undefined ? null : JSON.stringify(token.outcomes);
   // In the order of the feed's index, which the planner takes then, whatever it believes about the size of the table.
   const [row] = await sql<{ written: number }[]>`
     with token as (
-      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, idempotency_key,
-                                              outcomes)
+      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions)
       values (${token.transactionId}, 'committed', ${token.nodeId}, ${namespaces}::text::text[],
-              ${memoryIds}::text::text[], ${versions}::text::bigint[], ${token.idempotencyKey}::text,
-              ${outcomes}::text::jsonb)
+              ${memoryIds}::text::text[], ${versions}::text::bigint[])
     )
     select count(*)::int as written from (
       select from mnemosync.memory_versions

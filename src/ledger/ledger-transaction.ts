@@ -1,22 +1,33 @@
 import { compareKeys, type MemoryKey } from "../domain/keys.ts";
 import type { Backend, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
 import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
+import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
 import {
+  type Begun,
   beginAndLock,
   isOptimistic,
-  type LockedVersion,
   type TransactionToken,
   type VersionWrite,
   type WriteAnswer,
   writeVersions,
 } from "./write-statements.ts";
 
+/** A transaction's claim to an idempotency key. */
+export interface Claiming {
+  readonly claim: KeyClaim;
+  readonly transactionId: string;
+}
+
 /** A transaction that writes memories, on a connection of its own. Ends with `commit` or `rollback`, or with its connection. */
 export interface LedgerTransaction {
   /** The server process that runs it. */
   readonly backend: Backend;
-  /** Begins, locks and reads the rows of `keys`, and reads the clock (ms since 1970). */
-  begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }>;
+  /** Begins, claims an idempotency key, locks and reads the rows of `keys`, and reads the clock. */
+  begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun>;
+  /** The transactions that have the key, where `begin` said that it is taken; none when it has become free since. */
+  takenKeys(claiming: Claiming): Promise<TakenKey[]>;
+  /** Keeps the answer that a repeat under the claimed key is given. */
+  keepAnswer(claiming: Claiming, answer: readonly unknown[]): Promise<void>;
   /** Writes versions and the transaction's row. */
   write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer>;
   commit(): Promise<void>;
@@ -42,9 +53,17 @@ export class PostgresTransaction implements LedgerTransaction {
     return this.#isOpen;
   }
 
-  async begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
+  async begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun> {
     this.#isOpen = true;
-    return await beginAndLock(this.#sql, keys);
+    return await beginAndLock(this.#sql, keys, claiming);
+  }
+
+  async takenKeys({ claim, transactionId }: Claiming): Promise<TakenKey[]> {
+    return await readTakenKeys(this.#sql, claim, transactionId);
+  }
+
+  async keepAnswer({ claim, transactionId }: Claiming, answer: readonly unknown[]): Promise<void> {
+    await keepAnswer(this.#sql, claim, transactionId, answer);
   }
 
   async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {

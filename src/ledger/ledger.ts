@@ -8,6 +8,7 @@ import { bindStatements, LedgerCalls } from "./bound-statements.ts";
 import * as checks from "./check-statements.ts";
 import * as feed from "./feed-statements.ts";
 import * as history from "./history-statements.ts";
+import * as idempotency from "./idempotency-statements.ts";
 import { type LedgerTransaction, PostgresTransaction } from "./ledger-transaction.ts";
 import { listChanges } from "./list-changes.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
@@ -56,8 +57,10 @@ const Statements = bindStatements({
   forgetStore: stores.forgetStore,
 
   markPublished: transactions.markPublished,
-  /** The first answer under an idempotency key; null when the key was not used. */
-  firstAnswer: transactions.readFirstAnswer,
+  /** How far the stores are with memories of a committed transaction. */
+  readPendingStores: idempotency.readPendingStores,
+  /** Forgets idempotency keys that were claimed longer ago than `retentionMs`. @returns how many rows. */
+  pruneIdempotencyKeys: idempotency.pruneIdempotencyKeys,
   /** Queues memories for a store. */
   enqueue: queue.enqueue,
   claim: queue.claim,

@@ -14,7 +14,10 @@ export const ledgerSettings = z.strictObject({
   historyVersionsMax: wholeNumber(0, 10_000).default(10).describe("Replaced versions kept per memory"),
   transactionRetentionMs: wholeNumber(60_000)
     .default(604_800_000)
-    .describe("Milliseconds that an ended transaction and its idempotency key are remembered"),
+    .describe("Milliseconds that an ended transaction is remembered"),
+  idempotencyKeyRetentionMs: wholeNumber(60_000)
+    .default(604_800_000)
+    .describe("Milliseconds, at least, that an idempotency key and the answer to its request are remembered"),
 });
 
 /** The defaults, for parts that are made without a configuration. */

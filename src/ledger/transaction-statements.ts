@@ -1,5 +1,4 @@
-import { keyText, type MemoryKey } from "../domain/keys.ts";
-import type { StoreId } from "../domain/store-id.ts";
+import type { MemoryKey } from "../domain/keys.ts";
 import type { Backend, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
@@ -42,40 +41,4 @@ export async function fence(sql: Sql, backend: Backend): Promise<boolean> {
     select pg_terminate_backend(pid) from pg_stat_activity
     where pid = ${backend.pid} and extract(epoch from backend_start)::text = ${backend.startedAt}`;
   return rows.length === 0;
-}
-
-/** What the first call under an idempotency key was answered. */
-export interface FirstAnswer {
-  readonly transactionId: string;
-  readonly outcomes: unknown[];
-  /** Per memory of the transaction, `<store> <key text>` for each store that is not known to have it. */
-  readonly pending: ReadonlySet<string>;
-}
-
-/** The first answer under an idempotency key; null when the key was not used. */
-/** @param stores ids of the stores that the answer tells of. */
-export async function readFirstAnswer(
-  sql: Sql,
-  idempotencyKey: string,
-  stores: readonly StoreId[],
-): Promise<FirstAnswer | null> {
-  const [row] = await sql<{ tx_id: string; state: string; outcomes: string | null }[]>`
-    select tx_id, state, outcomes::text as outcomes from mnemosync.sync_transactions
-    where idempotency_key = ${idempotencyKey} and state <> 'rolled_back'`;
-  if (row === undefined) return null;
-  const behind = await sql<{ store: string; namespace: string; memory_id: string }[]>`
-    select s.store, k.namespace, k.memory_id
-    from mnemosync.sync_transactions t, unnest(t.namespaces, t.memory_ids) as k (namespace, memory_id),
-         unnest(${arrayLiteral(stores)}::text::text[]) as s (store)
-    where t.tx_id = ${row.tx_id}
-      and (t.state = 'committed' or exists (
-        select 1 from mnemosync.sync_queue q
-        where q.store = s.store and q.namespace = k.namespace and q.memory_id = k.memory_id))`;
-  return {
-    transactionId: row.tx_id,
-    outcomes: JSON.parse(row.outcomes ?? "[]") as unknown[],
-    pending: new Set(
-      behind.map((entry) => `${entry.store} ${keyText({ namespace: entry.namespace, memoryId: entry.memory_id })}`),
-    ),
-  };
 }

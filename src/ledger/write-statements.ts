@@ -2,6 +2,7 @@ import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
+import { claimKey, type KeyClaim } from "./idempotency-statements.ts";
 import { type StoreVersionTemplates, VERSION_PLACEHOLDER } from "./store-versions.ts";
 import type { VersionWrite } from "./version-write.ts";
 import { inputRows } from "./write-columns.ts";
@@ -20,9 +21,6 @@ export interface LockedVersion {
 export interface TransactionToken {
   readonly transactionId: string;
   readonly nodeId: string;
-  readonly idempotencyKey: string | null;
-  /** With an idempotency key: the answer that a repeat is given. */
-  readonly outcomes?: readonly unknown[];
   readonly storeVersions: StoreVersionTemplates;
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
@@ -43,23 +41,37 @@ export interface TransactionToken {
  */
 export type WriteAnswer = "written" | "raced" | "copy_refused";
 
+/** A transaction that has begun. */
+export interface Begun {
+  /** The rows that exist, by key text. What later statements see of them cannot change under them. */
+  readonly locked: Map<string, LockedVersion>;
+  /**
+   * The ledger's time, in milliseconds since 1970. It is taken after the locks, so that it never falls behind that of the
+   * version before.
+   */
+  readonly now: number;
+  /** Whether an earlier transaction has the idempotency key: then this one must be rolled back. */
+  readonly isKeyTaken: boolean;
+}
+
 /**
- * Begins a transaction, locks the rows of `keys` that exist, in key order so that two writers cannot wait for each other,
- * and reads them and the clock: one round trip. What later statements see of these rows cannot change under them.
- * @returns the rows by key text, and the ledger's time in milliseconds, taken after the locks, so that it never falls
- *   behind that of the version before.
+ * Begins a transaction, claims its idempotency key, locks the rows of `keys` that exist, in key order so that two writers
+ * cannot wait for each other, and reads them and the clock: one round trip.
  */
 export async function beginAndLock(
   sql: Sql,
   keys: readonly MemoryKey[],
-): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
-  // `execute`, since the driver sends a query no earlier than somebody awaits it: without it the locks would be taken, and
-  // given back, before the transaction begins.
+  claiming?: { readonly claim: KeyClaim; readonly transactionId: string },
+): Promise<Begun> {
+  // `execute`, since the driver sends a query only when it is awaited: without it the locks would be taken, and given back,
+  // before the transaction begins.
   const begun = sql`begin isolation level read committed`.execute();
+  const claimed = claiming && claimKey(sql, claiming.claim, claiming.transactionId);
   // Looked up and locked one by one in the order in which they are given.
   const [namespaces, memoryIds] = keyLiterals(keys.toSorted(compareKeys));
-  const [, rows] = await Promise.all([
+  const [, namespacesClaimed, rows] = await Promise.all([
     begun,
+    claimed,
     sql<LockedRow[]>`
       with locked as materialized (
         select v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.version_vector::text as vector,
@@ -86,7 +98,8 @@ export async function beginAndLock(
       hasEmbedding: row.has_embedding,
     });
   }
-  return { locked, now: Math.floor(rows[0]?.now ?? 0) };
+  const isKeyTaken = claiming !== undefined && namespacesClaimed !== claiming.claim.namespaces.length;
+  return { locked, now: Math.floor(rows[0]?.now ?? 0), isKeyTaken };
 }
 
 interface LockedRow {
@@ -110,7 +123,6 @@ export async function writeVersions(
   token: TransactionToken,
 ): Promise<Exclude<WriteAnswer, "copy_refused">> {
   const inserts = writes.filter(isInsert).length;
-  const outcomes = token.outcomes === undefined ? null : JSON.stringify(token.outcomes);
   const onlyNew = areOnlyNew(writes);
   const optimistic = isOptimistic(writes, token);
   const statement = sql<{ written: number; inserted: number }[]>`
@@ -134,12 +146,11 @@ export async function writeVersions(
       select i.namespace, i.memory_id, i.document, i.embedding from input i where i.checksum is not null
       ${optimistic ? sql`` : orReplaceDocument(sql)}
     ), token as (
-      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, idempotency_key,
-                                              outcomes)
+      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions)
       select ${token.transactionId}, 'committed', ${token.nodeId},
              coalesce(array_agg(i.namespace order by i.position), '{}'),
              coalesce(array_agg(i.memory_id order by i.position), '{}'),
-             coalesce(array_agg(i.version order by i.position), '{}'), ${token.idempotencyKey}::text, ${outcomes}::text::jsonb
+             coalesce(array_agg(i.version order by i.position), '{}')
       from input i
     )
     select count(*)::int as written, count(*) filter (where inserted)::int as inserted from versions`;

@@ -124,6 +124,7 @@ export function assembleUpkeep(
     attemptsMax: options.queueAttemptsMax,
     settleUnproven,
   });
-  const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs: options.transactionRetentionMs });
+  const { transactionRetentionMs, idempotencyKeyRetentionMs } = options;
+  const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs, idempotencyKeyRetentionMs });
   return { backlog, sweeper };
 }

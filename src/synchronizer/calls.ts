@@ -21,8 +21,14 @@ export interface ExpectedVersion {
 export interface RollbackOptions extends CallOptions, KeyOptions, ExpectedVersion {}
 
 export interface WriteOptions extends CallOptions, ExpectedVersion {
-  /** ULID of this write: a repeat returns the first outcome and writes nothing. */
+  /**
+   * Any text of 1 to 128 characters that names this write: a repeat of it returns the first outcome and writes nothing, for
+   * `idempotencyKeyRetentionMs` at least. It belongs to the namespace and to `caller`; another write under it throws
+   * IdempotencyKeyReusedError.
+   */
   idempotencyKey?: string | undefined;
+  /** Name of the caller to whom the idempotency key belongs: 1 to 128 characters. @default one that all callers share */
+  caller?: string | undefined;
   /** False: reject with QueueFullError rather than wait for a place in the queue. @default true */
   wait?: boolean | undefined;
 }

@@ -6,7 +6,7 @@ import type { Reader } from "../read/reader.ts";
 import type { Operation } from "../runtime/metric-names.ts";
 import { writeBatch } from "../write/batch.ts";
 import type { BatchOptions, BatchParts } from "../write/batch-options.ts";
-import { checkIdempotencyKey } from "../write/batch-together.ts";
+import { keyClaimOf } from "../write/key-claim.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import type { CallScope } from "./call-scope.ts";
@@ -113,10 +113,10 @@ export class Writes {
 
   async #submit(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
     const { batcher } = this.#parts.batch;
-    const { wait = true, idempotencyKey } = options;
+    const { wait = true, idempotencyKey, caller } = options;
     if (idempotencyKey === undefined) return await batcher.write(intent, wait, signal);
-    checkIdempotencyKey(idempotencyKey);
-    const [outcome] = await batcher.writeTogether([intent], { idempotencyKey }, wait, signal);
+    const claim = keyClaimOf({ idempotencyKey, caller }, [intent], false);
+    const [outcome] = await batcher.writeTogether([intent], { claim }, wait, signal);
     return outcome as SyncOutcome;
   }
 }

@@ -1,12 +1,18 @@
-import { CommitOutcomeUnknownError, InternalError, MnemosyncError } from "../domain/errors.ts";
+import {
+  CommitOutcomeUnknownError,
+  IdempotencyKeyReusedError,
+  InternalError,
+  MnemosyncError,
+} from "../domain/errors.ts";
 import { keyText } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Backend } from "../drivers/postgres/postgres-access.ts";
+import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
-import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
+import type { Claiming, LedgerTransaction } from "../ledger/ledger-transaction.ts";
 import type { StoreVersionTemplates } from "../ledger/store-versions.ts";
 import { NEVER, withSharedDeadline } from "../runtime/shared-deadline.ts";
-import { type KeptAnswer, parseAnswer, summarize } from "./decision-summary.ts";
+import { type KeptAnswer, repeatedAnswer, summarize } from "./decision-summary.ts";
 import { settleInDoubt } from "./in-doubt.ts";
 import {
   assertDistinct,
@@ -22,7 +28,7 @@ import type { OnWriteStep } from "./write-step.ts";
 
 /** What an attempt needs to know of its node. */
 export interface AttemptParts {
-  readonly ledger: Pick<LedgerStore, "nodeId" | "transaction" | "outcomeOf" | "firstAnswer">;
+  readonly ledger: Pick<LedgerStore, "nodeId" | "transaction" | "outcomeOf" | "readPendingStores">;
   /** Stores beside the ledger, of which the first answer under an idempotency key tells. */
   readonly storeIds: readonly StoreId[];
   /** Replaced versions that are kept per memory. */
@@ -41,7 +47,8 @@ export interface Chunk {
   readonly intents: readonly WriteIntent[];
   /** All or nothing: a conflict of one memory fails all. */
   readonly atomic: boolean;
-  readonly idempotencyKey: string | null;
+  /** Null: nothing is kept for a repeat. */
+  readonly claim: KeyClaim | null;
 }
 
 /** In which way one attempt goes at a chunk. */
@@ -57,8 +64,8 @@ export interface AttemptPlan {
 /** A transaction that is committed. */
 export interface CommittedChunk {
   readonly transactionId: string;
-  /** Null: nothing is kept for a repeat. */
-  readonly idempotencyKey: string | null;
+  /** Whether its answer is kept under an idempotency key. */
+  readonly keepsAnswer: boolean;
   /** One per intent, in order; those to write are durable. */
   readonly decisions: readonly Decision[];
   /** The projections that took part. */
@@ -70,7 +77,8 @@ export interface CommittedChunk {
  * ending no store shows a trace.
  *
  * - `committed`: the chunk is durable, or there was nothing to write.
- * - `repeated`: the idempotency key was used before, and this is what its first call was answered.
+ * - `repeated`: an earlier transaction of the same request has the idempotency key, and this is what it was answered.
+ * - `key_reused`: another request has the idempotency key.
  * - `conflict`: a memory of an atomic chunk is not at its expected version.
  * - `raced`: another transaction created one of the memories first. A memory without a row cannot be locked beforehand;
  *   now there is a row to lock.
@@ -79,7 +87,8 @@ export interface CommittedChunk {
  */
 export type AttemptResult =
   | { readonly kind: "committed"; readonly chunk: CommittedChunk }
-  | { readonly kind: "repeated"; readonly first: KeptAnswer }
+  | { readonly kind: "repeated"; readonly first: KeptAnswer; readonly pending: ReadonlySet<string> }
+  | { readonly kind: "key_reused"; readonly error: IdempotencyKeyReusedError }
   | { readonly kind: "conflict"; readonly decisions: readonly Decision[] }
   | { readonly kind: "raced" }
   | { readonly kind: "copy_refused" }
@@ -117,14 +126,11 @@ class Attempt {
   }
 
   async run(): Promise<AttemptResult> {
-    const { ledger, storeIds } = this.#parts;
-    const { idempotencyKey } = this.#chunk;
     try {
       assertDistinct(this.#chunk.intents);
       // A chunk serves many callers: none of them can end it, so no signal of a caller's comes here.
-      const first = idempotencyKey === null ? null : await ledger.firstAnswer(idempotencyKey, storeIds, NEVER);
-      if (first !== null) return { kind: "repeated", first: parseAnswer(first, this.#chunk.intents.length) };
-      return await ledger.transaction(NEVER, (transaction) => this.#write(transaction));
+      const result = await this.#parts.ledger.transaction(NEVER, (transaction) => this.#write(transaction));
+      return result.kind === "key_taken" ? await this.#answerFor(result.taken) : result;
     } catch (error) {
       this.#abandoned = true;
       return await this.#afterError(error);
@@ -132,10 +138,17 @@ class Attempt {
   }
 
   /** The transaction. A result that is not `committed` leaves it rolled back; a throw leaves it to its connection's end. */
-  async #write(transaction: LedgerTransaction): Promise<AttemptResult> {
+  async #write(transaction: LedgerTransaction): Promise<AttemptResult | { kind: "key_taken"; taken: TakenKey[] }> {
     const { ledger, onStep } = this.#parts;
-    const { intents, atomic, idempotencyKey } = this.#chunk;
-    const { locked, now } = await transaction.begin(intents.map((intent) => intent.key));
+    const { intents, atomic } = this.#chunk;
+    const claiming = this.#claiming();
+    const keys = intents.map((intent) => intent.key);
+    const { locked, now, isKeyTaken } = await transaction.begin(keys, claiming);
+    if (claiming !== undefined && isKeyTaken) {
+      const taken = await transaction.takenKeys(claiming);
+      await transaction.rollback();
+      return { kind: "key_taken", taken };
+    }
     this.#decisions = intents.map((intent) => decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId));
     const decisions = this.#decisions;
     if (atomic && decisions.some(({ action }) => action === "conflict")) {
@@ -144,7 +157,7 @@ class Attempt {
     }
     await onStep?.("locked");
     const writing = decisions.filter(isWrite);
-    if (writing.length === 0 && idempotencyKey === null) {
+    if (writing.length === 0 && claiming === undefined) {
       await transaction.rollback();
       return this.#committed();
     }
@@ -157,6 +170,7 @@ class Attempt {
       await transaction.rollback();
       return obstacle;
     }
+    if (claiming !== undefined) await transaction.keepAnswer(claiming, decisions.map(summarize));
     await onStep?.("prepared");
     await onStep?.("committing");
     if (this.#abandoned) throw new InternalError("the chunk was given up before its commit");
@@ -168,8 +182,30 @@ class Attempt {
 
   #committed(): AttemptResult {
     const { transactionId, gates: prepared } = this.#plan;
-    const { idempotencyKey } = this.#chunk;
-    return { kind: "committed", chunk: { transactionId, idempotencyKey, decisions: this.#decisions, prepared } };
+    const keepsAnswer = this.#chunk.claim !== null;
+    return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions: this.#decisions, prepared } };
+  }
+
+  #claiming(): Claiming | undefined {
+    const { claim } = this.#chunk;
+    return claim === null ? undefined : { claim, transactionId: this.#plan.transactionId };
+  }
+
+  /** The answer of the transactions that have the key: nearly always one. */
+  async #answerFor(taken: readonly TakenKey[]): Promise<AttemptResult> {
+    const { ledger, storeIds } = this.#parts;
+    const { intents } = this.#chunk;
+    const claim = this.#chunk.claim as KeyClaim;
+    const [first] = taken;
+    if (first === undefined) return { kind: "raced" }; // Forgotten between two looks: now it is free.
+    const answers = taken.map((key) => repeatedAnswer(key, claim, intents));
+    const [answer] = answers;
+    if (answer == null || answers.includes(null)) {
+      return { kind: "key_reused", error: new IdempotencyKeyReusedError(claim.key) };
+    }
+    const keys = intents.map((intent) => intent.key);
+    const pending = await ledger.readPendingStores(first.transactionId, keys, storeIds, NEVER);
+    return { kind: "repeated", first: answer, pending };
   }
 
   /** @returns why the rows could not be written; null: they are. */
@@ -178,19 +214,11 @@ class Attempt {
     writing: readonly WriteDecision[],
   ): Promise<Extract<AttemptResult, { kind: "raced" | "copy_refused" }> | null> {
     const { ledger, historyVersionsMax, storeVersions } = this.#parts;
-    const { idempotencyKey } = this.#chunk;
     const { transactionId, optimistic } = this.#plan;
+    const { nodeId } = ledger;
     const written = await transaction.write(
       writing.map(({ write }) => write),
-      {
-        transactionId,
-        optimistic,
-        idempotencyKey,
-        ...(idempotencyKey === null ? {} : { outcomes: this.#decisions.map(summarize) }),
-        nodeId: ledger.nodeId,
-        historyVersionsMax,
-        storeVersions,
-      },
+      { transactionId, optimistic, nodeId, historyVersionsMax, storeVersions },
     );
     return written === "written" ? null : { kind: written };
   }

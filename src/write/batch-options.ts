@@ -22,10 +22,13 @@ export interface BatchOptions {
   /** One transaction for all: written as a whole or not at all. At most 5,000 memories, none of them twice. @default false */
   atomic?: boolean;
   /**
-   * ULID of this batch. Repeating the call with the same memories returns the first outcomes and writes nothing, for as
-   * long as transactions are remembered (`transactionRetentionMs`).
+   * Any text of 1 to 128 characters that names this batch. Repeating the call with the same memories returns the first
+   * outcomes and writes nothing, for `idempotencyKeyRetentionMs` at least. The key belongs to the namespaces of the batch
+   * and to `caller`; with other memories the call throws IdempotencyKeyReusedError.
    */
   idempotencyKey?: string;
+  /** Name of the caller to whom the idempotency key belongs: 1 to 128 characters. @default one that all callers share */
+  caller?: string;
 }
 
 export interface BatchParts {

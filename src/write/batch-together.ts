@@ -1,33 +1,37 @@
 import { ValidationError } from "../domain/errors.ts";
 import { keyText } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/schema.ts";
-import { ULID_PATTERN } from "../domain/ulid-text.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import type { Refusal } from "./intake.ts";
+import { keyClaimOf } from "./key-claim.ts";
 import type { SyncOutcome } from "./outcome.ts";
 import type { WriteIntent } from "./plan.ts";
 
 /** Memories that one transaction may hold: bounds its size in memory and the time for which it locks. */
 const ATOMIC_SIZE_MAX = 5_000;
 
-/** Writes a batch whose chunks must be the same at every repeat, or that must be one chunk. */
+/**
+ * Writes a batch whose chunks must be the same at every repeat, or that must be one chunk.
+ * @throws {IdempotencyKeyReusedError} {ValidationError}
+ */
 export async function writeTogether(
   parts: BatchParts,
   inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
   options: BatchOptions,
   signal: AbortSignal,
 ): Promise<SyncOutcome[]> {
-  const { atomic = false, idempotencyKey } = options;
-  if (idempotencyKey !== undefined) checkIdempotencyKey(idempotencyKey);
+  const { atomic = false, idempotencyKey, caller } = options;
   const all = await collect(inputs, atomic);
-  const prepared = await parts.intake.prepare(all, {}, signal);
-  const refused = prepared.find((item): item is Refusal => "error" in item);
-  if (atomic && refused !== undefined) {
+  const prepared = await parts.intake.prepare(all, { idempotencyKey }, signal);
+  const claim = idempotencyKey === undefined ? null : keyClaimOf({ idempotencyKey, caller }, prepared, atomic);
+  const refused = prepared.find((item): item is Refusal => {
+    // With a key, a repeat must write what this call writes: a memory that may be accepted next time stops both.
+    return "error" in item && (atomic || (claim !== null && !(item.error instanceof ValidationError)));
+  });
+  if (refused !== undefined) {
     const { message } = refused.error;
-    const others = new ValidationError(
-      "",
-      `nothing of the atomic batch was written: ${refused.key.memoryId}: ${message}`,
-    );
+    const batch = atomic ? "the atomic batch" : "the batch with an idempotency key";
+    const others = new ValidationError("", `nothing of ${batch} was written: ${refused.key.memoryId}: ${message}`);
     return prepared.map((item) => parts.outcomes.failed(item.key, "error" in item ? item.error : others));
   }
   const progress = new Progress(options.onProgress);
@@ -35,25 +39,18 @@ export async function writeTogether(
   const outcomes = prepared.map((item) => ("error" in item ? parts.outcomes.failed(item.key, item.error) : null));
   const chunks = atomic ? [allOf(prepared)] : cut(prepared, parts.options.batchSize);
   for (const [number, chunk] of chunks.entries()) {
-    const key =
-      idempotencyKey === undefined ? null : chunks.length === 1 ? idempotencyKey : `${idempotencyKey}/${number}`;
     const intents = chunk.map((place) => prepared[place] as WriteIntent);
-    const written = await parts.batcher.writeTogether(intents, { atomic, idempotencyKey: key }, true, signal);
+    const ofChunk = claim === null ? null : { ...claim, part: number };
+    const written = await parts.batcher.writeTogether(intents, { atomic, claim: ofChunk }, true, signal);
+    // The first chunk claims the key for the whole request, so nothing of this one was written.
+    const reused = written.find(({ error }) => error?.code === "IDEMPOTENCY_KEY_REUSED");
+    if (reused?.error !== undefined) throw reused.error;
     chunk.forEach((place, index) => {
       outcomes[place] = written[index] as SyncOutcome;
     });
     progress.done(written);
   }
   return outcomes as SyncOutcome[];
-}
-
-/** @throws {ValidationError} */
-export function checkIdempotencyKey(key: string): void {
-  if (ULID_PATTERN.test(key)) return;
-  throw new ValidationError(
-    "idempotencyKey",
-    `${JSON.stringify(key)} is not a ULID (26 characters of Crockford's base 32)`,
-  );
 }
 
 async function collect(

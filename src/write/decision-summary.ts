@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { InternalError, ValidationError } from "../domain/errors.ts";
-import type { FirstAnswer } from "../ledger/transaction-statements.ts";
-import type { Decision } from "./plan.ts";
+import { InternalError } from "../domain/errors.ts";
+import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
+import type { Decision, WriteIntent } from "./plan.ts";
 
 /** The part of a decision that the ledger keeps under an idempotency key: the answer to a repeat is made of it. */
 const summarySchema = z.object({
@@ -23,22 +23,29 @@ export function summarize(decision: Decision): DecisionSummary {
 }
 
 /** The first answer under an idempotency key, understood. */
-export interface KeptAnswer extends Pick<FirstAnswer, "transactionId" | "pending"> {
+export interface KeptAnswer {
+  readonly transactionId: string;
   /** One per memory of the write, in order. */
   readonly summaries: readonly DecisionSummary[];
 }
 
 /**
- * @param memories how many the repeat has.
- * @throws {ValidationError} Its first call had another number. @throws {InternalError} The ledger holds something else.
+ * What the first call under a key was answered, where this request repeats it; null: the key belongs to another request.
+ * @throws {InternalError} The ledger holds something else than an answer.
  */
-export function parseAnswer({ outcomes, ...rest }: FirstAnswer, memories: number): KeptAnswer {
-  const summaries = outcomes.map(parseSummary);
-  if (summaries.length === memories) return { ...rest, summaries };
-  throw new ValidationError(
-    "idempotencyKey",
-    `was used for ${summaries.length} memories before, and now for ${memories}: use a new key for a new write`,
-  );
+export function repeatedAnswer(taken: TakenKey, claim: KeyClaim, intents: readonly WriteIntent[]): KeptAnswer | null {
+  const { transactionId, fingerprint } = taken;
+  if (fingerprint !== null && fingerprint !== claim.fingerprint) return null;
+  const summaries = taken.answer.map(parseSummary);
+  if (summaries.length !== intents.length) return null;
+  // A key from before migration 13 is bound to no request: the answer itself must fit this one, or it could tell a caller
+  // of a memory of another namespace.
+  if (fingerprint === null && !summaries.every((summary, index) => fits(summary, intents[index]!))) return null;
+  return { transactionId, summaries };
+}
+
+function fits({ action, checksum }: DecisionSummary, { memory }: WriteIntent): boolean {
+  return action !== "conflict" && checksum === (memory?.checksum ?? null);
 }
 
 /** A program before migration 9 called `vectors` `faiss`. */

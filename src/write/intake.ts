@@ -9,6 +9,8 @@ import type { WriteIntent } from "./plan.ts";
 export interface IntentOptions {
   readonly expectedVersion?: number | undefined;
   readonly modifiedAt?: number | undefined;
+  /** With one, intents tell the checksum of what was asked for. */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** An input that cannot be written. */
@@ -88,6 +90,8 @@ export class Intake {
       return {
         key: { namespace: memory.namespace, memoryId: memory.memoryId },
         memory: this.#validator.encode(memory, embedded),
+        ...(embedded !== undefined &&
+          options.idempotencyKey !== undefined && { requestedChecksum: this.#validator.encode(memory).checksum }),
         expectedVersion: this.#validator.checkExpectedVersion(options.expectedVersion),
         modifiedAt: options.modifiedAt ?? null,
       };

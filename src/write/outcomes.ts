@@ -78,15 +78,18 @@ export class Outcomes {
     return Object.keys(reasons).length === 0 ? outcome : { ...outcome, reasons };
   }
 
-  /** The first answer under an idempotency key, said again, with how far the stores are by now. */
-  repeated(intents: readonly WriteIntent[], first: KeptAnswer): SyncOutcome[] {
+  /**
+   * The first answer under an idempotency key, said again, with how far the stores are by now.
+   * @param pending as `readPendingStores` tells.
+   */
+  repeated(intents: readonly WriteIntent[], first: KeptAnswer, pending: ReadonlySet<string>): SyncOutcome[] {
     return intents.map((intent, index) => {
       const { action, version, checksum, vectors } = first.summaries[index]!;
       if (action !== "write") return this.decided(intent, { action, version, checksum, vectors }, null, []);
       const { namespace, memoryId } = intent.key;
       const stores = this.#record("applied", ({ id, traits }) => {
         if (!keepsMemory(traits, vectors)) return "not_applicable";
-        return first.pending.has(`${id} ${keyText(intent.key)}`) ? "pending" : "applied";
+        return pending.has(`${id} ${keyText(intent.key)}`) ? "pending" : "applied";
       });
       const { transactionId } = first;
       return { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };

@@ -13,6 +13,11 @@ export interface WriteIntent {
   readonly expectedVersion: number | null;
   /** Milliseconds since 1970, of an imported or offline change; null: the ledger's clock. */
   readonly modifiedAt: number | null;
+  /**
+   * Of a write with an idempotency key whose vector an embedder made: the checksum of the memory without that vector, as
+   * its caller gave it.
+   */
+  readonly requestedChecksum?: string;
   /** Version vector of another content that this one takes the place of: the new version counts as coming after it. */
   readonly includes?: VersionVector;
   /**

@@ -42,11 +42,11 @@ export class Publisher {
     this.#parts = parts;
   }
 
-  async publish({ transactionId, idempotencyKey, decisions, prepared }: CommittedChunk): Promise<PublishedChunk> {
+  async publish({ transactionId, keepsAnswer, decisions, prepared }: CommittedChunk): Promise<PublishedChunk> {
     const writing = decisions.filter(isWrite);
     if (writing.length === 0) {
       // With a key its row was committed all the same, for the repeat to find.
-      if (idempotencyKey !== null) await confirmPublished(this.#parts, transactionId, []);
+      if (keepsAnswer) await confirmPublished(this.#parts, transactionId, []);
       return { stores: [], unattached: [] };
     }
     const { gates, onCommitted } = this.#parts;

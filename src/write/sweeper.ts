@@ -4,14 +4,16 @@ import type { Batcher } from "./batcher.ts";
 export interface SweeperParts {
   readonly ledger: LedgerStore;
   readonly batcher: Batcher;
-  /** Milliseconds that an ended transaction is remembered, its idempotency key with it. */
+  /** Milliseconds that an ended transaction is remembered. */
   readonly transactionRetentionMs: number;
+  /** Milliseconds that an idempotency key is remembered, at least. */
+  readonly idempotencyKeyRetentionMs: number;
 }
 
 /** Rows looked at in one pass. */
 const BATCH_SIZE = 500;
 
-/** Tombstones what has expired, and forgets transactions that ended long ago. */
+/** Tombstones expired memories, and forgets transactions and idempotency keys of long ago. */
 export class Sweeper {
   readonly #parts: SweeperParts;
 
@@ -24,7 +26,7 @@ export class Sweeper {
    * @returns how many memories were tombstoned, and whether more may be waiting.
    */
   async runOnce(signal: AbortSignal): Promise<{ expired: number; more: boolean }> {
-    const { ledger, batcher, transactionRetentionMs } = this.#parts;
+    const { ledger, batcher, transactionRetentionMs, idempotencyKeyRetentionMs } = this.#parts;
     const due = await ledger.listExpired(BATCH_SIZE, signal);
     const outcomes = await Promise.all(
       due.map(({ namespace, memoryId, version }) =>
@@ -36,7 +38,8 @@ export class Sweeper {
       ),
     );
     const pruned = await ledger.pruneTransactions(transactionRetentionMs, BATCH_SIZE, signal);
+    const keys = await ledger.pruneIdempotencyKeys(idempotencyKeyRetentionMs, BATCH_SIZE, signal);
     const expired = outcomes.filter(({ status }) => status === "synced" || status === "degraded").length;
-    return { expired, more: expired === BATCH_SIZE || pruned === BATCH_SIZE };
+    return { expired, more: expired === BATCH_SIZE || pruned === BATCH_SIZE || keys === BATCH_SIZE };
   }
 }

@@ -1,5 +1,6 @@
 import { type MnemosyncError, StoreRefusedError, ValidationError } from "../domain/errors.ts";
 import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
+import type { KeyClaim } from "../ledger/idempotency-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
@@ -37,7 +38,8 @@ export interface WriterParts {
 export interface ChunkOptions {
   /** All or nothing: no memory is isolated from its chunk, and a conflict of one fails all. @default false */
   readonly atomic?: boolean;
-  readonly idempotencyKey?: string | null;
+  /** Binds the write to an idempotency key. @default null */
+  readonly claim?: KeyClaim | null;
 }
 
 /** Milliseconds between two attempts, at most. */
@@ -66,6 +68,7 @@ type Ending = { readonly outcomes: SyncOutcome[] } | { readonly error: Mnemosync
  *
  *   committed ──────────────► publish, answer
  *   repeated, conflict ─────► answer
+ *   key_reused ─────────────► fail
  *   raced, copy_refused ────► again at once, by the statement that tells
  *   prepare_failed ─────────► again after a pause; at last without that store (`degrade`), or fail (`reject`)
  *   failed ─────────────────► again after a pause while it may pass; at last each half by itself where a memory is at fault
@@ -79,11 +82,11 @@ export class Writer {
 
   /** Writes distinct memories as one transaction. Never rejects: one outcome per intent, in order. */
   async write(intents: readonly WriteIntent[], options: ChunkOptions = {}): Promise<SyncOutcome[]> {
-    const { atomic = false, idempotencyKey = null } = options;
-    const ending = await this.#untilEnded({ intents, atomic, idempotencyKey });
+    const { atomic = false, claim = null } = options;
+    const ending = await this.#untilEnded({ intents, atomic, claim });
     if ("outcomes" in ending) return ending.outcomes;
     const { error } = ending;
-    if (!atomic && idempotencyKey === null && intents.length > 1 && isPoisoned(error)) {
+    if (!atomic && claim === null && intents.length > 1 && isPoisoned(error)) {
       // One of them is at fault: halving finds it in a few steps, and the others go through.
       const middle = intents.length >> 1;
       const first = await this.write(intents.slice(0, middle), options);
@@ -104,7 +107,9 @@ export class Writer {
         case "committed":
           return { outcomes: await this.#publish(intents, result.chunk) };
         case "repeated":
-          return { outcomes: outcomes.repeated(intents, result.first) };
+          return { outcomes: outcomes.repeated(intents, result.first, result.pending) };
+        case "key_reused":
+          return { error: result.error };
         case "conflict":
           return { outcomes: outcomes.atomicConflict(intents, result.decisions) };
         case "copy_refused":

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach } from "vitest";
 import { keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import { encodeMemory, type MemoryDocument } from "../../src/domain/memory.ts";
+import type { TakenKey } from "../../src/ledger/idempotency-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
-import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
+import type { Claiming, LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { VersionWrite, WriteAnswer } from "../../src/ledger/write-statements.ts";
 import { decide } from "../../src/write/plan.ts";
 import { unitVector } from "../support/memories.ts";
@@ -29,8 +30,7 @@ export interface Item {
 
 export interface WriteSettings {
   transactionId?: string;
-  idempotencyKey?: string;
-  outcomes?: readonly unknown[];
+  claiming?: Claiming;
   historyVersionsMax?: number;
 }
 
@@ -73,25 +73,29 @@ export class LedgerUnderTest {
     transaction: LedgerTransaction,
     items: readonly Item[],
     settings: WriteSettings = {},
-  ): Promise<{ writes: VersionWrite[]; written: WriteAnswer; transactionId: string }> {
+  ): Promise<{ writes: VersionWrite[]; written: WriteAnswer; transactionId: string; taken: TakenKey[] | null }> {
     const keys = items.map(({ memoryId, namespace }) => keyOf(memoryId, namespace));
-    const { locked, now } = await transaction.begin(keys);
+    const { claiming } = settings;
+    const { locked, now, isKeyTaken } = await transaction.begin(keys, claiming);
+    const transactionId = settings.transactionId ?? `T${String(++lastTransaction).padStart(6, "0")}`;
+    if (claiming !== undefined && isKeyTaken) {
+      const taken = await transaction.takenKeys(claiming);
+      await transaction.rollback();
+      return { writes: [], written: "raced", transactionId, taken };
+    }
     const writes = items.flatMap((item, place) => {
       const key = keys[place]!;
       const intent = { key, memory: encoded(key, item), expectedVersion: null, modifiedAt: null };
       const decision = decide(intent, locked.get(keyText(key)), now, ledger.nodeId);
       return decision.action === "write" ? [decision.write] : [];
     });
-    const transactionId = settings.transactionId ?? `T${String(++lastTransaction).padStart(6, "0")}`;
     const written = await transaction.write(writes, {
       transactionId,
       nodeId: ledger.nodeId,
       storeVersions: STORE_VERSIONS,
-      idempotencyKey: settings.idempotencyKey ?? null,
       historyVersionsMax: settings.historyVersionsMax ?? 10,
-      ...(settings.outcomes && { outcomes: settings.outcomes }),
     });
-    return { writes, written, transactionId };
+    return { writes, written, transactionId, taken: null };
   }
 
   /** Writes memories in one transaction and commits it. */

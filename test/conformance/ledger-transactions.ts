@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { keyText } from "../../src/domain/keys.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
+import type { KeyClaim } from "../../src/ledger/idempotency-statements.ts";
 import { unitVector } from "../support/memories.ts";
 import { REDIS, STORE_VERSIONS } from "../support/store-traits.ts";
 import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
@@ -123,7 +124,6 @@ export function describeTransactions(subject: LedgerUnderTest): void {
             transactionId: "late",
             nodeId: "two",
             storeVersions: STORE_VERSIONS,
-            idempotencyKey: null,
             historyVersionsMax: 10,
           });
           await transaction.rollback();
@@ -226,25 +226,113 @@ export function describeTransactions(subject: LedgerUnderTest): void {
       expect(await current("m")).toBeUndefined();
       expect(await subject.two.readTransaction("lost", soon())).toBeNull();
     });
+  });
 
-    test("under an idempotency key is the first answer, with what the stores still lack", async () => {
-      const key = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
-      expect(await subject.one.firstAnswer(key, ["redis", "faiss"], soon())).toBeNull();
-      const outcomes = [{ version: 1 }, { version: 1 }];
-      const { transactionId } = await subject.write(
-        [
-          { memoryId: "a", content: "x" },
-          { memoryId: "b", content: "y" },
-        ],
-        { idempotencyKey: key, outcomes },
+  describe("an idempotency key", () => {
+    const claim: KeyClaim = {
+      namespaces: ["default"],
+      caller: "",
+      key: "any text",
+      part: 0,
+      fingerprint: "of a request",
+    };
+    const answer = [{ action: "write", version: 1, checksum: "c", vectors: false }];
+
+    /** Writes `memoryId` under the key. @returns the transactions that had it already; null: it was free. */
+    const writeUnder = async (given: KeyClaim, transactionId: string, memoryId: string, ledger = subject.one) =>
+      await ledger.transaction(soon(), async (transaction) => {
+        const claiming = { claim: given, transactionId };
+        const prepared = await subject.prepare(ledger, transaction, [{ memoryId, content: "x" }], {
+          transactionId,
+          claiming,
+        });
+        if (prepared.taken !== null) return prepared.taken;
+        await transaction.keepAnswer(claiming, answer);
+        await transaction.commit();
+        return null;
+      });
+
+    test("belongs to the transaction that committed first, whose answer it keeps", async () => {
+      expect(await writeUnder(claim, "first", "a")).toBeNull();
+      const taken = [{ transactionId: "first", fingerprint: "of a request", answer }];
+      expect(await writeUnder({ ...claim, fingerprint: "of another" }, "second", "b", subject.two)).toMatchObject(
+        taken,
       );
-      const everything = ["a", "b"].flatMap((id) => [`redis ${keyText(keyOf(id))}`, `faiss ${keyText(keyOf(id))}`]);
-      const first = await subject.two.firstAnswer(key, ["redis", "faiss"], soon());
-      expect(first).toMatchObject({ transactionId, outcomes });
-      expect([...first!.pending].sort()).toEqual(everything.sort());
+      expect(await current("b")).toBeUndefined();
+    });
+
+    test.each([
+      ["namespace", { namespaces: ["other"] }],
+      ["caller", { caller: "other" }],
+      ["part", { part: 1 }],
+      ["text", { key: "Any text" }],
+    ])("with another %s is another key", async (_, other) => {
+      expect(await writeUnder(claim, "first", "a")).toBeNull();
+      expect(await writeUnder({ ...claim, ...other }, "second", "b")).toBeNull();
+      expect(await current("b")).toMatchObject({ transactionId: "second" });
+    });
+
+    test("of a write over several namespaces is taken in each of them", async () => {
+      expect(await writeUnder({ ...claim, namespaces: ["m", "n"] }, "first", "a")).toBeNull();
+      for (const namespaces of [["n"], ["a", "m"], ["m", "n", "z"]]) {
+        expect(await writeUnder({ ...claim, namespaces }, "second", "b")).toMatchObject([{ transactionId: "first" }]);
+      }
+      expect(await writeUnder({ ...claim, namespaces: ["a", "z"] }, "third", "b")).toBeNull();
+    });
+
+    test("is free again when its transaction is rolled back", async () => {
+      await subject.one.transaction(soon(), async (transaction) => {
+        const claiming = { claim, transactionId: "given up" };
+        await subject.prepare(subject.one, transaction, [{ memoryId: "a", content: "x" }], {
+          transactionId: "given up",
+          claiming,
+        });
+        await transaction.keepAnswer(claiming, answer);
+        await transaction.rollback();
+      });
+      expect(await writeUnder(claim, "second", "a", subject.two)).toBeNull();
+    });
+
+    test("is waited for while another transaction claims it, whichever memories that one writes", async () => {
+      let second: Promise<unknown> = Promise.resolve();
+      let settled = false;
+      await subject.one.transaction(soon(), async (transaction) => {
+        const claiming = { claim, transactionId: "first" };
+        await subject.prepare(subject.one, transaction, [{ memoryId: "a", content: "x" }], {
+          transactionId: "first",
+          claiming,
+        });
+        second = writeUnder(claim, "second", "b", subject.two).finally(() => {
+          settled = true;
+        });
+        // The second one's turn would come in these reads, were it not for the claim.
+        for (let turn = 0; turn < 20; turn++) await subject.one.readVersions([keyOf("a")], soon());
+        expect(settled).toBe(false);
+        await transaction.keepAnswer(claiming, answer);
+        await transaction.commit();
+      });
+      expect(await second).toMatchObject([{ transactionId: "first", answer }]);
+      expect(await current("b")).toBeUndefined();
+    });
+
+    test("is forgotten once it is older than the retention, whatever became of its transaction", async () => {
+      await writeUnder(claim, "first", "a");
+      expect(await subject.one.pruneIdempotencyKeys(60_000, 10, soon())).toBe(0);
+      await pollUntil("the key being old", 5_000, async () => {
+        return (await subject.one.pruneIdempotencyKeys(1, 10, soon())) === 1;
+      });
+      expect(await writeUnder(claim, "second", "b")).toBeNull();
+    });
+
+    test("comes with the stores that still lack the memories", async () => {
+      const keys = ["a", "b"].map((id) => keyOf(id));
+      const { transactionId } = await subject.write(keys.map(({ memoryId }) => ({ memoryId, content: "x" })));
+      const stores = ["redis", "faiss"];
+      const everything = keys.flatMap((key) => stores.map((store) => `${store} ${keyText(key)}`));
+      const pending = () => subject.two.readPendingStores(transactionId, keys, stores, soon());
+      expect([...(await pending())].sort()).toEqual(everything.sort());
       await subject.one.queuePending(transactionId, [{ store: REDIS, keys: [keyOf("b")], reason: "down" }], soon());
-      const second = await subject.two.firstAnswer(key, ["redis", "faiss"], soon());
-      expect([...second!.pending]).toEqual([`redis ${keyText(keyOf("b"))}`]);
+      expect([...(await pending())]).toEqual([`redis ${keyText(keyOf("b"))}`]);
     });
   });
 }

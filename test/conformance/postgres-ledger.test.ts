@@ -40,13 +40,6 @@ describeLedger("Postgres", open);
 
 const subject = new LedgerUnderTest(open);
 
-test("a key that was used already stops a second transaction under it, which may try again and find the answer", async () => {
-  await subject.write([{ memoryId: "a", content: "x" }], { idempotencyKey: "used" });
-  const second = subject.write([{ memoryId: "b", content: "x" }], { idempotencyKey: "used" });
-  await expect(second).rejects.toMatchObject({ code: "STORE_REFUSED", retryable: true });
-  expect(await subject.one.readVersions([keyOf("b")], soon())).toEqual(new Map());
-});
-
 test("a call whose deadline passed, or that was given up, rejects with a typed error", async () => {
   const late = AbortSignal.abort(new DOMException("time is up", "TimeoutError"));
   await expect(subject.one.readVersions([keyOf("a")], late)).rejects.toMatchObject({

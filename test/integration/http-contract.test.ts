@@ -158,7 +158,7 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { params: { memoryId: "a/ü b" }, body: MEMORY, headers: { "if-none-match": "*" }, status: 412 },
     { params: { memoryId: "new" }, body: MEMORY, headers: { "if-match": "*" }, status: 412 },
     { params: { memoryId: "new" }, body: MEMORY, headers: { "if-match": "W/3" }, status: 400 },
-    { params: { memoryId: "new" }, body: MEMORY, headers: { "idempotency-key": "no ulid" }, status: 422 },
+    { params: { memoryId: "new" }, body: MEMORY, headers: { "idempotency-key": "k".repeat(129) }, status: 422 },
     { params: { memoryId: "new" }, body: { ...MEMORY, content: "\u0000" }, status: 422 },
   ],
   getMemory: () => [

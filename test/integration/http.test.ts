@@ -45,6 +45,41 @@ test("an export holds the whole namespace, comes in by an import of another one,
   expect(again.body.split("\n").slice(1)).toEqual(whole.body.split("\n").slice(1)); // The first line is its own.
 });
 
+test("an idempotency key belongs to its namespace and to the owner of the caller's key, and to one request", async (t) => {
+  const of = (id: string, owner?: string) =>
+    createKey({ id, scope: "write", namespaces: "*", ...(owner !== undefined && { owner }) });
+  const [old, renewed, stranger] = [of("old", "team"), of("renewed", "team"), of("stranger")];
+  const service = await openService(t, { entries: [old, renewed, stranger].map(({ entry }) => entry) });
+  const headers = { "idempotency-key": "import of monday" };
+  const send = async (method: "PUT" | "DELETE", namespace: string, key: string, body?: unknown) => {
+    const url = `/v1/namespaces/${namespace}/memories/m`;
+    const { statusCode, body: text } = await service.request(method, url, {
+      key,
+      headers,
+      ...(body !== undefined && { body }),
+    });
+    return { statusCode, ...JSON.parse(text) };
+  };
+  const first = await send("PUT", "a", old.key, MEMORY);
+  expect(first).toMatchObject({ statusCode: 201, version: 1 });
+  const reused = { statusCode: 422, code: "IDEMPOTENCY_KEY_REUSED" };
+  expect(await send("DELETE", "a", old.key)).toMatchObject(reused);
+  expect(await send("PUT", "b", old.key, { ...MEMORY, content: "of b" })).toMatchObject({
+    statusCode: 201,
+    version: 1,
+  });
+  // A renewed key finds what the one before it wrote; a stranger's does not.
+  expect(await send("PUT", "a", renewed.key, MEMORY)).toMatchObject({ version: 1, transactionId: first.transactionId });
+  expect(await send("PUT", "a", renewed.key, { ...MEMORY, content: "x" })).toMatchObject(reused);
+  expect(await send("PUT", "a", stranger.key, { ...MEMORY, content: "x" })).toMatchObject({
+    statusCode: 200,
+    version: 2,
+  });
+  const batch = { memories: [{ memoryId: "other", ...MEMORY }], idempotencyKey: "import of monday" };
+  const answer = await service.request("POST", "/v1/namespaces/a/batch", { key: old.key, body: batch });
+  expect([answer.statusCode, answer.json().code]).toEqual([422, "IDEMPOTENCY_KEY_REUSED"]);
+});
+
 test("a key of one namespace reads, writes, searches and undoes there, and nowhere else", async (t) => {
   const service = await openService(t);
   const { tenant, admin } = service.keys;
@@ -233,11 +268,16 @@ test("keys are kept as hashes, and a change of their file takes effect without a
   const note = (_fields: object, event: string): void => void events.push(event);
   const log: Log = { debug: note, info: note, warn: note, error: note };
   const ring = await KeyRing.fromFile(path, { log, rereadMs: 0 });
-  expect(await ring.identify(first.key)).toEqual({ id: "one", scope: "read", namespaces: null });
+  expect(await ring.identify(first.key)).toEqual({ owner: "one", id: "one", scope: "read", namespaces: null });
   expect(await ring.identify(second.key)).toBeNull();
   await write([second.entry]);
   expect(await ring.identify(first.key)).toBeNull();
-  expect(await ring.identify(second.key)).toEqual({ id: "two", scope: "admin", namespaces: new Set(["a"]) });
+  expect(await ring.identify(second.key)).toEqual({
+    owner: "two",
+    id: "two",
+    scope: "admin",
+    namespaces: new Set(["a"]),
+  });
   await writeFile(path, "{ half a fi");
   expect(await ring.identify(second.key)).not.toBeNull();
   expect(events).toEqual(["http.keys_read", "http.keys_not_read"]);

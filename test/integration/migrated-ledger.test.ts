@@ -182,6 +182,12 @@ test("every version, transaction, conflict and answer reads back as the older pr
   const repeated = await sync.syncMemory(memoryId, fields, { idempotencyKey: key?.idempotency_key });
   expect(repeated).toMatchObject({ version: 1, transactionId: key?.tx_id, status: "synced" });
   expect(repeated.stores).toEqual({ postgres: "applied", redis: "applied", faiss: "not_applicable" });
+  // Also for a caller with a name, which old keys do not have; and never as the answer to another request.
+  const idempotencyKey = key?.idempotency_key;
+  expect(await sync.syncMemory(memoryId, fields, { idempotencyKey, caller: "service" })).toEqual(repeated);
+  await expect(sync.delete(memoryId, { idempotencyKey })).rejects.toMatchObject({ code: "IDEMPOTENCY_KEY_REUSED" });
+  const elsewhere = await sync.syncMemory(memoryId, { ...fields, namespace: "elsewhere" }, { idempotencyKey });
+  expect(elsewhere).toMatchObject({ namespace: "elsewhere", version: 1, status: "synced" });
 });
 
 test("its backlog drains, and a deep check after the repair of an empty Redis is clean", async (t) => {

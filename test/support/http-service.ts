@@ -8,6 +8,8 @@ import { type Log, silentLog } from "../../src/runtime/log.ts";
 import { openWorld, type World, type WorldOptions } from "./world.ts";
 
 export interface TestServiceOptions {
+  /** Keys beside those of `newKeys`. */
+  readonly entries?: readonly KeyEntry[];
   readonly world?: WorldOptions;
   readonly http?: Partial<EffectiveOptions["http"]>;
   /** @default silent */
@@ -88,7 +90,7 @@ export async function openService(
     http: httpOptions(options.http),
     connect: async () => world.sync,
     log: options.log ?? silentLog,
-    keys: KeyRing.of(entries, { log: silentLog }),
+    keys: KeyRing.of([...entries, ...(options.entries ?? [])], { log: silentLog }),
   });
   t.onTestFinished(async () => void (await service.stop()));
   await service.connect(new AbortController().signal);

@@ -5,13 +5,19 @@ import type { StoreId } from "../../src/domain/store-id.ts";
 import type { VersionVector } from "../../src/domain/version-vector.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
-import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
+import type { KeyClaim, TakenKey } from "../../src/ledger/idempotency-statements.ts";
+import type { Claiming, LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
-import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
-import type { LockedVersion, TransactionToken, VersionWrite, WriteAnswer } from "../../src/ledger/write-statements.ts";
+import type {
+  Begun,
+  LockedVersion,
+  TransactionToken,
+  VersionWrite,
+  WriteAnswer,
+} from "../../src/ledger/write-statements.ts";
 import type { Interruption } from "./in-memory-projection.ts";
 
 /** A memory's narrow and wide row in one. */
@@ -29,8 +35,6 @@ export interface TransactionRow {
   readonly nodeId: string;
   readonly writes: readonly (MemoryKey & { version: number })[];
   readonly createdAt: number;
-  readonly idempotencyKey: string | null;
-  readonly outcomes: readonly unknown[];
   readonly reason: string | null;
 }
 
@@ -49,6 +53,11 @@ export function queueText(queue: QueueName, key: MemoryKey): string {
   return `${queue.store} ${queue.nodeId} ${keyText(key)}`;
 }
 
+/** Names the rows of a claim: one in each namespace. */
+function keysOf({ namespaces, caller, key, part }: KeyClaim): string[] {
+  return namespaces.map((namespace) => JSON.stringify(["idempotency key", namespace, caller, key, part]));
+}
+
 /** What outlives every node: all that is committed, and the locks of the transactions that run. */
 export class LedgerState {
   /** Of the backlog of all nodes. */
@@ -59,6 +68,8 @@ export class LedgerState {
   readonly history = new Map<string, VersionRow[]>();
   readonly transactions = new Map<string, TransactionRow>();
   readonly queue = new Map<string, QueueRow>();
+  /** Claimed idempotency keys, by `keysOf`. */
+  readonly keys = new Map<string, TakenKey & { readonly createdAt: number }>();
   readonly running = new Map<number, MemoryTransaction>();
   readonly locks = new Map<string, MemoryTransaction>();
   readonly now: () => number;
@@ -97,24 +108,28 @@ export class LedgerState {
   ): void {
     if (this.transactions.has(transactionId)) return;
     const writes = keys.map((key) => ({ ...key, version: 0 }));
-    const row = { nodeId, writes, createdAt: this.now(), idempotencyKey: null, outcomes: [], reason };
+    const row = { nodeId, writes, createdAt: this.now(), reason };
     this.transactions.set(transactionId, { state: "rolled_back", ...row });
   }
 
-  firstAnswer(idempotencyKey: string, stores: readonly StoreId[]): FirstAnswer | null {
-    for (const [transactionId, row] of this.transactions) {
-      if (row.idempotencyKey !== idempotencyKey || row.state === "rolled_back") continue;
-      const behind = row.writes.flatMap((write) =>
+  /** Keys of transactions that hold the claim's key in any of its namespaces. */
+  takenKeys(claim: KeyClaim): TakenKey[] {
+    const taken = keysOf(claim).flatMap((text) => this.keys.get(text) ?? []);
+    return [...new Map(taken.map((key) => [key.transactionId, key])).values()];
+  }
+
+  pendingStores(transactionId: string, keys: readonly MemoryKey[], stores: readonly StoreId[]): ReadonlySet<string> {
+    const isCommitted = this.transactions.get(transactionId)?.state === "committed";
+    return new Set(
+      keys.flatMap((key) =>
         stores.flatMap((store) => {
           const queued = [...this.queue.values()].some(
-            (entry) => entry.queue.store === store && keyText(entry) === keyText(write),
+            (entry) => entry.queue.store === store && keyText(entry) === keyText(key),
           );
-          return row.state === "committed" || queued ? [`${store} ${keyText(write)}`] : [];
+          return isCommitted || queued ? [`${store} ${keyText(key)}`] : [];
         }),
-      );
-      return { transactionId, outcomes: [...row.outcomes], pending: new Set(behind) };
-    }
-    return null;
+      ),
+    );
   }
 
   enqueue(queue: QueueName, keys: readonly MemoryKey[], reason: string | null): void {
@@ -272,6 +287,7 @@ export class MemoryTransaction implements LedgerTransaction {
   readonly #held = new Set<string>();
   readonly waiters: (() => void)[] = [];
   #pending: { writes: readonly VersionWrite[]; token: TransactionToken } | null = null;
+  #kept: (Claiming & { answer: readonly unknown[] }) | null = null;
   #ended = false;
   #orphaned = false;
 
@@ -282,8 +298,10 @@ export class MemoryTransaction implements LedgerTransaction {
     state.running.set(this.backend.pid, this);
   }
 
-  async begin(keys: readonly MemoryKey[]): Promise<{ locked: Map<string, LockedVersion>; now: number }> {
+  async begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun> {
     await this.#interrupt("ledger begin");
+    for (const text of claiming === undefined ? [] : keysOf(claiming.claim)) await this.#lock(text);
+    const isKeyTaken = claiming !== undefined && this.#state.takenKeys(claiming.claim).length > 0;
     // As in Postgres: rows that exist are locked, in key order; a key without a row cannot be.
     for (const key of keys.toSorted(compareKeys))
       if (this.#state.versions.has(keyText(key))) await this.#lock(keyText(key));
@@ -293,7 +311,15 @@ export class MemoryTransaction implements LedgerTransaction {
       if (row !== undefined && this.#held.has(keyText(key))) locked.set(keyText(key), row);
     }
     await this.#interrupt("ledger begin answered");
-    return { locked, now: this.#state.now() };
+    return { locked, now: this.#state.now(), isKeyTaken };
+  }
+
+  async takenKeys({ claim }: Claiming): Promise<TakenKey[]> {
+    return this.#state.takenKeys(claim);
+  }
+
+  async keepAnswer(claiming: Claiming, answer: readonly unknown[]): Promise<void> {
+    this.#kept = { ...claiming, answer };
   }
 
   async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {
@@ -383,9 +409,11 @@ export class MemoryTransaction implements LedgerTransaction {
       nodeId: token.nodeId,
       writes: writes.map(({ namespace, memoryId, version }) => ({ namespace, memoryId, version })),
       createdAt: this.#state.now(),
-      idempotencyKey: token.idempotencyKey,
-      outcomes: token.outcomes ?? [],
       reason: null,
     });
+    if (this.#kept === null) return;
+    const { claim, transactionId, answer } = this.#kept;
+    const row = { transactionId, fingerprint: claim.fingerprint, answer, createdAt: this.#state.now() };
+    for (const text of keysOf(claim)) this.#state.keys.set(text, row);
   }
 }

@@ -13,7 +13,6 @@ import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/led
 import type { DigestedMemories, KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore, StoreRegistration } from "../../src/ledger/store-statements.ts";
-import type { FirstAnswer } from "../../src/ledger/transaction-statements.ts";
 import type { ProjectionHealth } from "../../src/stores/projection.ts";
 import {
   type LedgerState,
@@ -263,12 +262,21 @@ export class InMemoryLedger implements LedgerStore {
     });
   }
 
-  async firstAnswer(
-    idempotencyKey: string,
+  async readPendingStores(
+    transactionId: string,
+    keys: readonly MemoryKey[],
     stores: readonly StoreId[],
     signal: AbortSignal,
-  ): Promise<FirstAnswer | null> {
-    return await this.#call("firstAnswer", signal, () => this.#state.firstAnswer(idempotencyKey, stores));
+  ): Promise<ReadonlySet<string>> {
+    return await this.#call("readPendingStores", signal, () => this.#state.pendingStores(transactionId, keys, stores));
+  }
+
+  async pruneIdempotencyKeys(retentionMs: number, limit: number, signal: AbortSignal): Promise<number> {
+    return await this.#call("pruneIdempotencyKeys", signal, () => {
+      const old = [...this.#state.keys].filter(([, key]) => key.createdAt < this.#state.now() - retentionMs);
+      for (const [text] of old.slice(0, limit)) this.#state.keys.delete(text);
+      return Math.min(old.length, limit);
+    });
   }
 
   async enqueue(name: QueueName, keys: readonly MemoryKey[], reason: string, signal: AbortSignal): Promise<void> {

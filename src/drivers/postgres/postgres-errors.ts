@@ -52,15 +52,10 @@ export function postgresError(error: unknown): unknown {
   if (failure === "unavailable") return new StoreUnavailableError("postgres", text, { cause: error });
   return new StoreRefusedError("postgres", text, {
     cause: error,
-    retryable: failure === "contention" || failure === "exhausted" || isRepeatUnderWay(error),
+    retryable: failure === "contention" || failure === "exhausted",
   });
 }
 
-function isDriverError(error: unknown): error is Error & { code: string; constraint_name?: string } {
+function isDriverError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && typeof (error as Error & { code?: unknown }).code === "string";
-}
-
-/** The first call under an idempotency key was committed while this repeat of it ran: trying again finds its answer. */
-function isRepeatUnderWay(error: { constraint_name?: string }): boolean {
-  return error.constraint_name === "sync_transactions_idempotency_key_unique";
 }

@@ -24,7 +24,12 @@ const batchBody = z
   .strictObject({
     memories: list(z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields }), 5_000),
     atomic: z.boolean().default(false).describe("All memories or none"),
-    idempotencyKey: z.string().optional().describe("ULID; a repeat answers the first outcomes and writes nothing"),
+    idempotencyKey: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe("Names this batch; a repeat answers the first outcomes and writes nothing, another batch under it 422"),
   })
   .meta({ id: "Batch" });
 
@@ -70,11 +75,11 @@ const putMemory = route({
     412: { description: "The memory is at another version" },
     502: { description: "The embedder failed: nothing was written" },
   },
-  async handle({ params, body, headers }, { sync }) {
+  async handle({ params, body, headers, identity }, { sync }) {
     const { namespace, memoryId } = params;
     const { metadata, ...fields } = body;
     const memory = { ...fields, namespace, ...(metadata !== undefined && { metadata: metadata as object }) };
-    const outcome = await underPreconditions(headers, sync, params, (options) =>
+    const outcome = await underPreconditions(headers, sync, params, identity, (options) =>
       sync.syncMemory(memoryId, memory as Omit<MemoryInput, "memoryId">, options),
     );
     const isNew = outcome.version === 1 && outcome.status !== "unchanged";
@@ -98,9 +103,9 @@ const deleteMemory = route({
     200: { description: "Deleted, or there was none", schema: outcomeSchema },
     412: { description: "The memory is at another version" },
   },
-  async handle({ params, headers }, { sync }) {
+  async handle({ params, headers, identity }, { sync }) {
     const { namespace, memoryId } = params;
-    const outcome = await underPreconditions(headers, sync, params, (options) =>
+    const outcome = await underPreconditions(headers, sync, params, identity, (options) =>
       sync.delete(memoryId, { namespace, ...options }),
     );
     return { status: 200, body: outcomeDocument(outcome) };
@@ -117,12 +122,12 @@ const writeBatch = route({
   body: batchBody,
   bodyLimits: BATCH_LIMITS,
   responses: { 200: { description: "One outcome per memory, in order", schema: outcomesSchema } },
-  async handle({ params, body }, { sync }) {
+  async handle({ params, body, identity }, { sync }) {
     const { memories, atomic, idempotencyKey } = body;
     const inputs = memories.map((memory) => ({ ...memory, namespace: params.namespace }) as MemoryInput);
     const outcomes = await sync.syncBatch(inputs, {
       atomic,
-      ...(idempotencyKey !== undefined && { idempotencyKey }),
+      ...(idempotencyKey !== undefined && { idempotencyKey, caller: identity.owner }),
     });
     return { status: 200, body: outcomesDocument(outcomes) };
   },

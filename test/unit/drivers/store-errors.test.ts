@@ -58,12 +58,6 @@ describe("a failure of Postgres", () => {
     expect(postgresError(own)).toBe(own);
     expect(classifyPostgresError(undefined)).toBe("refused");
   });
-
-  test("because the first call under an idempotency key was committed just now may be tried again", () => {
-    const constraint_name = "sync_transactions_idempotency_key_unique";
-    expect(postgresError(coded("23505", { constraint_name }))).toMatchObject({ retryable: true });
-    expect(postgresError(coded("23505", { constraint_name: "another" }))).toMatchObject({ retryable: false });
-  });
 });
 
 const reply = (message: string): Error => Object.assign(new Error(message), { name: "ReplyError" });

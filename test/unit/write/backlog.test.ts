@@ -55,7 +55,6 @@ async function openQueue() {
       transactionId: "t",
       nodeId: "n",
       storeVersions: STORE_VERSIONS,
-      idempotencyKey: null,
       historyVersionsMax: 10,
     };
     await transaction.write(writes, token);

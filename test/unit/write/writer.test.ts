@@ -1,11 +1,13 @@
 import { describe, expect, test } from "vitest";
 import {
   CommitOutcomeUnknownError,
+  IdempotencyKeyReusedError,
   type MnemosyncError,
   StoreRefusedError,
   StoreUnavailableError,
   ValidationError,
 } from "../../../src/domain/errors.ts";
+import { keyText } from "../../../src/domain/keys.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import type { AttemptPlan, AttemptResult, Chunk } from "../../../src/write/attempt.ts";
 import { Outcomes } from "../../../src/write/outcomes.ts";
@@ -26,6 +28,8 @@ function intentsOf(...ids: string[]): WriteIntent[] {
     modifiedAt: null,
   }));
 }
+
+const CLAIM = { namespaces: ["default"], caller: "", key: "k", part: 0, fingerprint: "f" };
 
 interface Made {
   readonly ids: string[];
@@ -57,7 +61,7 @@ function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesM
       }));
       return {
         kind: "committed",
-        chunk: { transactionId, idempotencyKey: chunk.idempotencyKey, decisions, prepared },
+        chunk: { transactionId, keepsAnswer: chunk.claim !== null, decisions, prepared },
       };
     },
     publisher: {
@@ -106,6 +110,37 @@ describe("after an attempt that ends as", () => {
       ["failed", "VERSION_CONFLICT"],
     ]);
     expect([made.length, published.length]).toEqual([1, 0]);
+  });
+
+  test("key_reused, the chunk fails, and nothing is tried again or cut", async () => {
+    const error = new IdempotencyKeyReusedError("k");
+    const { write, made, recorded } = writerOf(() => ({ kind: "key_reused", error }));
+    const outcomes = await write(["a", "b"], { claim: CLAIM });
+    expect(outcomes).toMatchObject(Array(2).fill({ status: "failed", version: 0, error }));
+    expect([made.length, recorded]).toEqual([1, []]);
+  });
+
+  test("repeated, the first answer is said again, with the stores that lack it by now", async () => {
+    const first = {
+      transactionId: "T1",
+      summaries: [
+        { action: "write" as const, version: 3, checksum: "c", vectors: true },
+        { action: "unchanged" as const, version: 1, checksum: "d", vectors: false },
+      ],
+    };
+    const pending = new Set([`faiss ${keyText({ namespace: "default", memoryId: "a" })}`]);
+    const { write, published } = writerOf(() => ({ kind: "repeated", first, pending }));
+    expect(await write(["a", "b"], { claim: CLAIM })).toMatchObject([
+      {
+        memoryId: "a",
+        version: 3,
+        status: "degraded",
+        transactionId: "T1",
+        stores: { redis: "applied", faiss: "pending" },
+      },
+      { memoryId: "b", version: 1, status: "unchanged" },
+    ]);
+    expect(published).toEqual([]);
   });
 
   test.each(["raced", "copy_refused"] as const)("%s, the next attempt looks for rows in the way", async (kind) => {
@@ -180,12 +215,9 @@ describe("after an attempt that ends as", () => {
     },
   );
 
-  test.each([{ atomic: true }, { idempotencyKey: "01ARZ3NDEKTSV4RRFFQ69G5FAV" }])(
-    "failed, a chunk with %j is never cut",
-    async (options) => {
-      const { write, made } = writerOf(() => ({ kind: "failed", error: refusedData }));
-      expect((await write(["a", "b"], options)).map(({ status }) => status)).toEqual(["failed", "failed"]);
-      expect(made.length).toBe(1);
-    },
-  );
+  test.each([{ atomic: true }, { claim: CLAIM }])("failed, a chunk with %j is never cut", async (options) => {
+    const { write, made } = writerOf(() => ({ kind: "failed", error: refusedData }));
+    expect((await write(["a", "b"], options)).map(({ status }) => status)).toEqual(["failed", "failed"]);
+    expect(made.length).toBe(1);
+  });
 });
