@@ -5,6 +5,7 @@ import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
 import { type MemoryBounds, memorySettings } from "./settings.ts";
 import type { VectorBlock } from "./vector-block.ts";
+import { isCounter, VERSION_MAX } from "./version-vector.ts";
 
 /** What the vector index takes. Absent parts are not checked. */
 export interface IndexShape {
@@ -126,8 +127,8 @@ export class MemoryValidator {
   /** A version to compare with: a whole number, 0 for a memory that must not exist. @throws {ValidationError} */
   checkExpectedVersion(value: number | undefined): number | null {
     if (value === undefined) return null;
-    if (Number.isSafeInteger(value) && value >= 0) return value;
-    throw new ValidationError("expectedVersion", `is ${value}, and must be a whole number from 0`);
+    if (isCounter(value)) return value;
+    throw new ValidationError("expectedVersion", `is ${value}, and must be a whole number from 0 to ${VERSION_MAX}`);
   }
 
   /** A whole number from 1 to `max`. @throws {ValidationError} */

@@ -1,3 +1,4 @@
+import { ValidationError } from "./errors.ts";
 import { setOwn } from "./json.ts";
 
 /**
@@ -10,7 +11,7 @@ export const VERSION_MAX = 2 ** 48;
 /** How many writes of each node a version includes. A node that is absent counts 0. */
 export type VersionVector = Readonly<Record<string, number>>;
 
-/** The vector of a memory that `nodeId` wrote once, and nobody else. The same object each time: there are many such. */
+/** The vector of a memory that `nodeId` wrote once, and no other node. The same object each time: there are many such. */
 export function firstVector(nodeId: string): VersionVector {
   if (first?.nodeId !== nodeId) {
     const vector = Object.freeze({ [nodeId]: 1 });
@@ -30,9 +31,40 @@ export function vectorJson(vector: VersionVector): string {
 }
 let spelled: { readonly vector: VersionVector; readonly json: string } | undefined;
 
-/** The vector after one more write by `nodeId`. */
+/**
+ * The vector after one more write by `nodeId`.
+ * @throws {ValidationError} The node's counter is at its highest value.
+ */
 export function increment(vector: VersionVector, nodeId: string): VersionVector {
-  return { ...vector, [nodeId]: counterOf(vector, nodeId) + 1 };
+  const counter = counterOf(vector, nodeId) + 1;
+  if (isCounter(counter)) return { ...vector, [nodeId]: counter };
+  throw new ValidationError(
+    "versionVector",
+    `the counter of node ${JSON.stringify(nodeId)} is at ${VERSION_MAX}, its highest value`,
+  );
+}
+
+/**
+ * The version after `version`.
+ * @throws {ValidationError} There is none: the memory is at the highest one, or beyond it.
+ */
+export function nextVersion(version: number): number {
+  if (isVersion(version + 1)) return version + 1;
+  throw new ValidationError(
+    "version",
+    `is ${version}, and the highest version is ${VERSION_MAX}: the memory cannot be written any more. Renumber it ` +
+      "(docs/operations.md, Versions beyond the cap)",
+  );
+}
+
+/** A whole number from 1 to 2^48. */
+export function isVersion(value: unknown): value is number {
+  return isCounter(value) && value >= 1;
+}
+
+/** A whole number from 0 to 2^48. */
+export function isCounter(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= VERSION_MAX;
 }
 
 /** How `a` stands to `b`: it includes all of b's writes, the other way round, both, or neither. */
@@ -54,7 +86,7 @@ function counterOf(vector: VersionVector, nodeId: string): number {
   return Object.hasOwn(vector, nodeId) ? (vector[nodeId] ?? 0) : 0;
 }
 
-/** The vector that `text` spells as JSON, frozen; null when it spells none. */
+/** The vector that `text` spells as JSON, frozen; null when it spells none, or one with a counter beyond 2^48. */
 export function parseVector(text: string): VersionVector | null {
   if (text === first?.json) return first.vector;
   if (text === parsed?.json) return parsed.vector;
@@ -65,7 +97,7 @@ export function parseVector(text: string): VersionVector | null {
     return null;
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  if (!Object.values(value).every((counter) => Number.isSafeInteger(counter))) return null;
+  if (!Object.values(value).every(isCounter)) return null;
   parsed = { json: text, vector: Object.freeze(value as VersionVector) };
   return parsed.vector;
 }

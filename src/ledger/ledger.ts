@@ -63,6 +63,7 @@ const Statements = bindStatements({
   pruneIdempotencyKeys: idempotency.pruneIdempotencyKeys,
   /** Queues memories for a store. */
   enqueue: queue.enqueue,
+  bury: queue.bury,
   claim: queue.claim,
   settle: queue.settle,
   release: queue.release,

@@ -60,6 +60,20 @@ export async function enqueue(sql: Sql, queue: QueueName, keys: readonly MemoryK
       claimed_until = null, claimed_by = null, last_error = excluded.last_error`;
 }
 
+/** Records memories that a store refuses for good as dead letters. Trying again cannot help until something is changed. */
+export async function bury(sql: Sql, queue: QueueName, keys: readonly MemoryKey[], reason: string): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  await sql`
+    insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, attempts, last_error, dead_at)
+    select ${queue.store}, ${queue.nodeId}, k.namespace, k.memory_id, 1, ${reason.slice(0, 2_000)}, clock_timestamp()
+    from (select distinct namespace, memory_id
+          from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as u (namespace, memory_id)) k
+    order by k.namespace collate "C", k.memory_id collate "C"
+    on conflict (store, node_id, namespace, memory_id) do update set
+      seq = excluded.seq, attempts = sync_queue.attempts + 1, dead_at = coalesce(sync_queue.dead_at, excluded.dead_at),
+      claimed_until = null, claimed_by = null, last_error = excluded.last_error`;
+}
+
 /**
  * Claims due rows for `leaseMs`, oldest first, leaving out what other workers hold. The attempt is counted here, before
  * it is made: one that kills its worker counts too.

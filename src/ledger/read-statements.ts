@@ -3,7 +3,7 @@ import { BucketDigests } from "../domain/buckets.ts";
 import { embeddingFromBytes } from "../domain/checksum.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
-import { parseVector } from "../domain/version-vector.ts";
+import { parseVector, VERSION_MAX } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
@@ -201,8 +201,11 @@ export async function readDigests(sql: Sql, of: DigestedMemories): Promise<Bucke
 /** A memory whose document or vector does not fit its recorded checksum, or whose two rows do not go together. */
 export interface LedgerFlaw extends MemoryKey {
   readonly version: number;
-  /** `content`: document or vector; `digest`: what is derived from key, version and checksum. */
-  readonly part: "content" | "digest";
+  /**
+   * `content`: document or embedding; `digest`: what is derived from key, version and checksum; `number`: a version, or a
+   * counter of the version vector, that is none.
+   */
+  readonly part: "content" | "digest" | "number";
   readonly reason: string;
 }
 
@@ -216,27 +219,52 @@ export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<L
       deleted: boolean;
       has_document: boolean;
       content_fits: boolean;
+      digest_fits: boolean;
+      version_fits: boolean;
     }[]
   >`
     select v.namespace, v.memory_id, v.version::float8 as version, v.checksum is null as deleted,
-           m.memory_id is not null as has_document, c.fits as content_fits
+           m.memory_id is not null as has_document, c.fits as content_fits, d.fits as digest_fits,
+           v.version <= ${VERSION_MAX}::bigint as version_fits
     from ${currentRows(sql, keys)}
     left join lateral ${wideRow(sql)} m on true
     cross join lateral (
       select v.checksum is not distinct from encode(
         sha256(convert_to(m.document::text, 'UTF8') || decode('00', 'hex') || coalesce(m.embedding, ''::bytea)), 'hex')
     ) as c (fits)
-    where not c.fits or v.bucket <> ${bucketExpression(sql)} or v.digest is distinct from ${digestExpression(sql)}`;
+    cross join lateral (
+      select v.bucket = ${bucketExpression(sql)} and v.digest is not distinct from ${digestExpression(sql)}
+    ) as d (fits)
+    where not c.fits or not d.fits or v.version > ${VERSION_MAX}::bigint or not ${readableVector(sql)}`;
   return rows.map((row) => ({
     namespace: row.namespace,
     memoryId: row.memory_id,
     version: row.version,
-    part: row.content_fits ? "digest" : "content",
+    part: !row.content_fits ? "content" : row.digest_fits ? "number" : "digest",
     reason: flawReason(row),
   }));
 }
 
-function flawReason(row: { deleted: boolean; has_document: boolean; content_fits: boolean }): string {
+/** Whether the version vector of a row of a table called v is an object of counters from 0 to 2^48. */
+export function readableVector(sql: Sql): Fragment {
+  return sql`(
+    jsonb_typeof(v.version_vector) = 'object'
+    and not jsonb_path_exists(v.version_vector, '$.* ? (@.type() != "number" || @ < 0 || @ > 281474976710656)'))`;
+}
+
+interface FlawRow {
+  readonly deleted: boolean;
+  readonly has_document: boolean;
+  readonly content_fits: boolean;
+  readonly digest_fits: boolean;
+  readonly version_fits: boolean;
+}
+
+function flawReason(row: FlawRow): string {
+  if (row.content_fits && row.digest_fits) {
+    if (!row.version_fits) return `its version is beyond ${VERSION_MAX}, the highest one`;
+    return "its version vector is not an object of whole numbers";
+  }
   if (row.content_fits) return "its digest or bucket does not fit its key, version and checksum";
   if (row.deleted) return "is deleted, yet has a document";
   return row.has_document ? "the document or embedding does not fit the checksum" : "has no document";

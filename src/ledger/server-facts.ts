@@ -1,4 +1,6 @@
+import { VERSION_MAX } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { readableVector } from "./read-statements.ts";
 
 /** What a Postgres server says of itself and of what this user may do there. */
 export interface PostgresFacts {
@@ -24,6 +26,8 @@ export interface PostgresFacts {
   readonly oldestWriterSeconds: number | null;
   /** Transactions prepared for a two-phase commit: while they wait, the change feed stands still. */
   readonly preparedTransactions: number;
+  /** Rows whose version, or a counter of whose version vector, is beyond the caps; null without the constraints. */
+  readonly rowsBeyondCaps: number | null;
   /** Milliseconds that the server's clock is ahead of this machine's, give or take. */
   readonly clockAheadMs: number;
   readonly clockUncertaintyMs: number;
@@ -62,7 +66,7 @@ export async function readPostgresFacts(sql: Sql, now: () => number = Date.now):
            exists (select 1 from pg_class c join pg_namespace n on n.oid = c.relnamespace
                    where n.nspname = 'mnemosync' and c.relname = 'schema_migrations') as has_migrations`;
   if (row === undefined) throw new TypeError("the server answered nothing");
-  const schema = row.has_migrations ? await readSchemaFacts(sql) : { version: null, denied: [] };
+  const schema = row.has_migrations ? await readSchemaFacts(sql) : { version: null, denied: [], beyondCaps: null };
   return {
     versionNumber: row.version_number,
     version: row.version,
@@ -79,11 +83,18 @@ export async function readPostgresFacts(sql: Sql, now: () => number = Date.now):
     connections: row.connections,
     oldestWriterSeconds: row.oldest_writer,
     preparedTransactions: row.prepared,
+    rowsBeyondCaps: schema.beyondCaps,
     ...(await readClock(sql, now)),
   };
 }
 
-async function readSchemaFacts(sql: Sql): Promise<{ version: number | null; denied: string[] }> {
+interface SchemaFacts {
+  readonly version: number | null;
+  readonly denied: string[];
+  readonly beyondCaps: number | null;
+}
+
+async function readSchemaFacts(sql: Sql): Promise<SchemaFacts> {
   const rows = await sql<{ name: string }[]>`
     select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'mnemosync' and c.relkind = 'r' and c.relname <> 'schema_migrations'
@@ -96,10 +107,28 @@ async function readSchemaFacts(sql: Sql): Promise<{ version: number | null; deni
     select has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as granted
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'mnemosync' and c.relname = 'schema_migrations'`; // By number: by name the look itself is denied.
-  if (permission?.granted !== true) return { version: null, denied: ["schema_migrations", ...denied] };
+  if (permission?.granted !== true) {
+    return { version: null, denied: ["schema_migrations", ...denied], beyondCaps: null };
+  }
   const [newest] = await sql<{ version: number | null }[]>`
     select max(number)::int as version from mnemosync.schema_migrations`;
-  return { version: newest?.version ?? null, denied };
+  const beyondCaps = denied.length > 0 ? null : await countBeyondCaps(sql);
+  return { version: newest?.version ?? null, denied, beyondCaps };
+}
+
+/** Looks at the rows only where a constraint is not validated: nearly never. */
+async function countBeyondCaps(sql: Sql): Promise<number | null> {
+  const constraints = await sql<{ validated: boolean }[]>`
+    select c.convalidated as validated from pg_constraint c join pg_namespace n on n.oid = c.connamespace
+    where n.nspname = 'mnemosync'
+      and c.conname in ('memory_versions_version_max', 'memory_versions_vector_counters', 'memory_history_version_max')`;
+  if (constraints.length === 0) return null;
+  if (constraints.every(({ validated }) => validated)) return 0;
+  const [row] = await sql<{ count: number }[]>`
+    select ((select count(*) from mnemosync.memory_versions v
+             where v.version > ${VERSION_MAX}::bigint or not ${readableVector(sql)})
+            + (select count(*) from mnemosync.memory_history where version > ${VERSION_MAX}::bigint))::int as count`;
+  return row?.count ?? 0;
 }
 
 async function readClock(sql: Sql, now: () => number): Promise<{ clockAheadMs: number; clockUncertaintyMs: number }> {

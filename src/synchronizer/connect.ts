@@ -10,6 +10,7 @@ import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { FaissProjection } from "../stores/faiss/client/faiss-projection.ts";
+import type { RecordRefused } from "../stores/faiss/client/ledger-follower.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import { loadStores } from "../stores/load-stores.ts";
 import type { Projection } from "../stores/projection.ts";
@@ -135,7 +136,12 @@ export async function openVectorIndex(
   const options = parseOptions(OWN_URLS);
   const ledger = createLedger(options, new BorrowedPostgres(own.sql));
   await ledger.migrate(signal);
-  return await FaissProjection.open(faiss, { source: ledger, log }, signal);
+  return await FaissProjection.open(faiss, { source: ledger, onRefused: buryFor(ledger), log }, signal);
+}
+
+/** Memories that the index refuses for good become dead letters of this node. */
+function buryFor(ledger: Ledger): RecordRefused {
+  return (store, keys, reason, signal) => ledger.bury({ store, nodeId: ledger.nodeId }, keys, reason, signal);
 }
 
 function redisProjection(
@@ -166,5 +172,6 @@ async function openIndex(
   const { model: _, ...settings } = options.faiss; // The embedder's, where none is named.
   const { ledger, migrated, log, onIndexProgress: onProgress } = parts;
   const index = { ...settings, ...(model && { model }), ...(onProgress && { onProgress }) };
-  return await FaissProjection.open(index, { source: ledger, sourceReady: migrated, log }, signal);
+  const dependencies = { source: ledger, sourceReady: migrated, onRefused: buryFor(ledger), log };
+  return await FaissProjection.open(index, dependencies, signal);
 }

@@ -4,7 +4,7 @@ import { checkText, isObject, setOwn } from "../domain/json.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { EncodedMemory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
-import type { VersionVector } from "../domain/version-vector.ts";
+import { isCounter, isVersion, VERSION_MAX, type VersionVector } from "../domain/version-vector.ts";
 import { FORMAT_VERSION, isExportHeader, READABLE_FORMATS, type ReadableFormat } from "./format.ts";
 
 /** A version out of an export, checked. */
@@ -71,9 +71,7 @@ export function readRecord(
     throw new ValidationError(unknown, `is no field of a record; there are ${fields.join(", ")}`);
   const { type, version, checksum } = record;
   if (type !== "memory" && type !== "history") throw new ValidationError("type", 'must be "memory" or "history"');
-  if (!Number.isSafeInteger(version) || (version as number) < 1) {
-    throw new ValidationError("version", "must be a whole number from 1");
-  }
+  if (!isVersion(version)) throw new ValidationError("version", `must be a whole number from 1 to ${VERSION_MAX}`);
   const validator = validators[type];
   const key = validator.validateKey(record.memoryId, record.namespace ?? null);
   const versionVector = readVector(record[vectorField], vectorField);
@@ -85,7 +83,7 @@ export function readRecord(
       "does not fit the document and the embedding: the record was damaged or edited",
     );
   }
-  return { type, ...key, version: version as number, versionVector, modifiedAt, memory };
+  return { type, ...key, version, versionVector, modifiedAt, memory };
 }
 
 function readContent(
@@ -113,11 +111,10 @@ function readEmbedding(value: unknown): Float32Array | null {
 
 function readVector(value: unknown, field: string): VersionVector {
   const vector: Record<string, number> = {};
-  if (!isObject(value)) throw new ValidationError(field, "must be an object of whole numbers, one per node");
+  const expected = `must be an object of whole numbers from 0 to ${VERSION_MAX}, one per node`;
+  if (!isObject(value)) throw new ValidationError(field, expected);
   for (const [nodeId, counter] of Object.entries(value)) {
-    if (typeof counter !== "number" || !Number.isSafeInteger(counter) || counter < 0) {
-      throw new ValidationError(field, "must be an object of whole numbers, one per node");
-    }
+    if (!isCounter(counter)) throw new ValidationError(field, expected);
     setOwn(vector, checkText(nodeId, field), counter);
   }
   return vector;

@@ -1,6 +1,6 @@
 import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import { type EncodedMemory, type MemoryChange, putChange } from "../domain/memory.ts";
-import { firstVector, increment, joinVectors, type VersionVector } from "../domain/version-vector.ts";
+import { firstVector, increment, joinVectors, nextVersion, type VersionVector } from "../domain/version-vector.ts";
 import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
 import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
 
@@ -65,7 +65,7 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     return { action: "unchanged", version, checksum, vectors: locked?.hasEmbedding ?? false };
   }
   if (imported !== undefined && locked !== undefined) return { action: "conflict", version, checksum };
-  const next = imported?.version ?? version + 1;
+  const next = imported?.version ?? nextVersion(version);
   const modifiedAt = intent.modifiedAt ?? now;
   // A store of vectors alone must hear of a memory that lost its embedding as well as of one that has one.
   const hadEmbedding = locked?.hasEmbedding ?? false;

@@ -283,6 +283,16 @@ export class InMemoryLedger implements LedgerStore {
     await this.#call("enqueue", signal, () => this.#state.enqueue(name, keys, reason));
   }
 
+  async bury(name: QueueName, keys: readonly MemoryKey[], reason: string, signal: AbortSignal): Promise<void> {
+    await this.#call("bury", signal, () => {
+      this.#state.enqueue(name, keys, reason);
+      for (const key of keys) {
+        const row = this.#state.queue.get(queueText(name, key));
+        if (row !== undefined) row.dead = true;
+      }
+    });
+  }
+
   async claim(
     name: QueueName,
     workerId: string,

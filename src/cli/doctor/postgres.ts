@@ -25,6 +25,7 @@ export function diagnosePostgres(facts: PostgresFacts, expected: number, connect
     durability(facts),
     connections(facts, connectionsMax),
     feed(facts),
+    caps(facts),
     clock(facts),
   ];
 }
@@ -90,6 +91,17 @@ function feed({ oldestWriterSeconds, preparedTransactions }: PostgresFacts): Dia
     check,
     found,
     "end it (pg_stat_activity, backend_xid is not null): the indexes of other nodes receive no changes until then",
+  );
+}
+
+function caps({ rowsBeyondCaps }: PostgresFacts): Diagnosis {
+  const check = "postgres.caps";
+  if (rowsBeyondCaps === null) return note(check, "not migrated yet", "the next start adds caps on versions");
+  if (rowsBeyondCaps === 0) return ok(check, "all versions and counters are within their caps");
+  return warning(
+    check,
+    `${rowsBeyondCaps} rows have a version or a counter beyond 2^48, or a version vector that cannot be read`,
+    "such memories cannot be written any more: renumber them (docs/operations.md, Versions beyond the cap)",
   );
 }
 

@@ -44,6 +44,8 @@ interface Mending {
 
 const BEYOND_HELP = "no copy fits the recorded checksum: restore it from a backup, or write the memory anew";
 
+const RENUMBER = "renumber it by hand (docs/operations.md, Versions beyond the cap)";
+
 /**
  * Mends the ledger's own damage where something proves the original: a store's copy that fits the recorded checksum, the
  * digest for a changed checksum, the checksum for a changed digest. Damage without proof is left as it is.
@@ -76,6 +78,10 @@ export async function mendLedger(
       continue;
     }
     const held = copies.map(({ id, entries }): Copy => ({ store: id, entry: entries[index] ?? null }));
+    if (flaw.part === "number") {
+      verdicts.set(finding, failed(`${flaw.reason}: ${RENUMBER}`));
+      continue;
+    }
     const cure = cureFor(parts, row, flaw, change, held);
     if (cure === null) verdicts.set(finding, failed(BEYOND_HELP));
     else if (dryRun) verdicts.set(finding, planned(cure.note));

@@ -2,7 +2,7 @@ import { embeddingBytes } from "../../domain/checksum.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import { NAMESPACE_PATTERN } from "../../domain/schema.ts";
-import { vectorJson } from "../../domain/version-vector.ts";
+import { isVersion, vectorJson } from "../../domain/version-vector.ts";
 import type { Replacement, StoredEntry } from "../projection.ts";
 import type { ScriptArgument, ScriptReply } from "./script-runner.ts";
 
@@ -82,7 +82,7 @@ export class RedisCodec {
     if (!Array.isArray(reply)) return { ...key, state: "malformed", reason: String(reply) };
     if (key.namespace === "") return { ...key, state: "malformed", reason: "the key names no namespace" };
     const version = Number(text(reply[0]));
-    if (!Number.isSafeInteger(version) || version < 1) {
+    if (!isVersion(version)) {
       const reason =
         reply[0] === null ? "has no version" : `has version ${JSON.stringify(text(reply[0])?.slice(0, 40))}`;
       return { ...key, state: "malformed", reason };

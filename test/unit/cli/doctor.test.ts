@@ -27,6 +27,7 @@ const postgres: PostgresFacts = {
   connections: 10,
   oldestWriterSeconds: null,
   preparedTransactions: 0,
+  rowsBeyondCaps: 0,
   clockAheadMs: -400,
   clockUncertaintyMs: 3,
 };
@@ -49,6 +50,8 @@ const complaints = (found: readonly { check: string; state: string }[]): string[
 test.each<[Partial<PostgresFacts>, string[]]>([
   [{}, []],
   [{ versionNumber: 130_010 }, ["postgres.version failure"]],
+  [{ rowsBeyondCaps: 2 }, ["postgres.caps warning"]],
+  [{ rowsBeyondCaps: null }, ["postgres.caps note"]],
   [{ encoding: "LATIN1" }, ["postgres.encoding failure"]],
   [{ readOnly: true }, ["postgres.writable failure"]],
   [{ schemaVersion: 6 }, ["postgres.schema failure"]],

@@ -12,7 +12,7 @@ import { SnapshotSchedule } from "../snapshots/snapshot-schedule.ts";
 import type { FaissStatistics } from "./faiss-statistics.ts";
 import { HostClient } from "./host-client.ts";
 import { HostConnection } from "./host-connection.ts";
-import { type HostFollower, LedgerFollower } from "./ledger-follower.ts";
+import { type HostFollower, LedgerFollower, type RecordRefused } from "./ledger-follower.ts";
 
 const CLOSE_SNAPSHOT_MS = 60_000;
 
@@ -21,6 +21,8 @@ export interface FaissDependencies {
   readonly source: ChangeSource;
   /** What the first question to `source` waits for, while the host starts. Its rejection is that of `open`. @default nothing */
   readonly sourceReady?: Promise<unknown>;
+  /** Keeps a record of memories that the index refuses for good. @default they are logged only */
+  readonly onRefused?: RecordRefused;
   readonly log?: Log;
   /** 0 … 1, for the jitter of retries. */
   readonly random?: () => number;
@@ -44,12 +46,12 @@ export class IndexProcess {
   #closing: Promise<void> | null = null;
 
   private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
-    const { source, sourceReady, log = silentLog, random = Math.random, now = Date.now } = dependencies;
+    const { source, sourceReady, onRefused, log = silentLog, random = Math.random, now = Date.now } = dependencies;
     this.#options = options;
     this.#lock = lock;
     this.#log = log;
     this.#now = now;
-    this.#follower = new LedgerFollower(options, { source, sourceReady, log, random, now });
+    this.#follower = new LedgerFollower(options, { source, sourceReady, onRefused, log, random, now });
     const { hostPingIntervalMs, hostStallMs, hostBackoffMaxMs, closeTimeoutMs } = options;
     this.#client = new HostClient({
       connect: () => HostConnection.start(options.hostThreads, options.pendingCallsMax, log),

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../../../domain/change-source.ts";
-import { ConfigurationError, EpochChangedError, ValidationError } from "../../../domain/errors.ts";
+import { ConfigurationError, EpochChangedError, StoreRefusedError, ValidationError } from "../../../domain/errors.ts";
 import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
+import type { StoreId } from "../../../domain/store-id.ts";
 import { askLedger, type FeedPlace, Follower, headerFeed, VolatilePlace } from "../../../feed/follower.ts";
 import { backoffMs } from "../../../runtime/backoff.ts";
 import { untilAborted } from "../../../runtime/deadline.ts";
@@ -37,6 +38,14 @@ export interface HostFollower {
 
 type HeaderPage = Awaited<ReturnType<ReturnType<typeof headerFeed>["read"]>>;
 
+/** Keeps a record of memories that the index refuses for good. */
+export type RecordRefused = (
+  store: StoreId,
+  keys: readonly MemoryKey[],
+  reason: string,
+  signal: AbortSignal,
+) => Promise<void>;
+
 /** Fills host processes from snapshots and from the ledger's feed. */
 export class LedgerFollower {
   readonly recent: RecentPublishes;
@@ -46,6 +55,7 @@ export class LedgerFollower {
   readonly #log: Log;
   readonly #random: () => number;
   readonly #now: () => number;
+  readonly #onRefused: RecordRefused | undefined;
   /** Per snapshot, how often a host died while it was loaded. */
   readonly #loadCrashes = new Map<number, number>();
   #epoch: string | null = null;
@@ -58,6 +68,7 @@ export class LedgerFollower {
       log: Log;
       random: () => number;
       now: () => number;
+      onRefused?: RecordRefused | undefined;
     },
   ) {
     this.#options = options;
@@ -66,6 +77,7 @@ export class LedgerFollower {
     this.#log = dependencies.log;
     this.#random = dependencies.random;
     this.#now = dependencies.now;
+    this.#onRefused = dependencies.onRefused;
     this.recent = new RecentPublishes(dependencies.now);
   }
 
@@ -199,14 +211,36 @@ export class LedgerFollower {
         this.#source.currentChanges(keys.slice(start, start + FETCHED_MAX), deadline),
       );
       const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
-      if (changes.length === 0) continue;
+      applied += await this.#publish(connection, changes, signal);
+    }
+    return applied;
+  }
+
+  /**
+   * Publishes changes to the host. One that it refuses for good must not keep the others out, nor the index from opening:
+   * halving finds it, and it becomes a dead letter.
+   */
+  async #publish(connection: HostConnection, changes: readonly MemoryChange[], signal: AbortSignal): Promise<number> {
+    if (changes.length === 0) return 0;
+    try {
       const args = { token: null, changes: packChanges(changes) };
       await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
         connection.request("publish", { ...args, blocks }, signal),
       );
-      applied += changes.length;
+      return changes.length;
+    } catch (error) {
+      if (!(error instanceof StoreRefusedError) || error.retryable) throw error;
+      const [first] = changes;
+      if (changes.length > 1) {
+        const middle = changes.length >> 1;
+        const before = await this.#publish(connection, changes.slice(0, middle), signal);
+        return before + (await this.#publish(connection, changes.slice(middle), signal));
+      }
+      const { namespace, memoryId, version } = first as MemoryChange;
+      this.#log.error({ namespace, memoryId, version, error: error.message }, "index.change_refused");
+      await this.#onRefused?.("faiss", [{ namespace, memoryId }], error.message, signal);
+      return 0;
     }
-    return applied;
   }
 
   /** A memory whose vector cannot be in this index must not keep the others out: it stands without a vector. */
