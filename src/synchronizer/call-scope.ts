@@ -31,12 +31,15 @@ export class CallScope {
   async run<T>(name: string, call: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.assertOpen();
     const timeoutMs = call.timeoutMs ?? this.#timeoutMs;
+    const beganAt = performance.now();
     return await withSharedDeadline(timeoutMs, call.signal, async (signal) => {
       try {
         return await untilAborted(work(signal), signal);
       } catch (error) {
         if (signal.aborted && (error === signal.reason || !(error instanceof MnemosyncError))) {
-          throw abortError(name, signal, timeoutMs);
+          // The caller's own signal may have a deadline too, whose length only the clock tells.
+          const isCallers = call.signal?.aborted === true && call.signal.reason === signal.reason;
+          throw abortError(name, signal, isCallers ? Math.round(performance.now() - beganAt) : timeoutMs);
         }
         throw error;
       }

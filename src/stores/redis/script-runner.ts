@@ -9,11 +9,19 @@ import { redisError } from "./redis-errors.ts";
 export type ScriptArgument = CommandArgument;
 export type ScriptReply = RedisReply;
 
+/**
+ * Milliseconds without any reply after which a call that timed out may cut the link. Below it the deadline says something
+ * of the caller, not of the link: reads with deadlines of 3 ms, made by one caller, cut the link of all others.
+ */
+const LINK_SILENCE_MS = 250;
+
 /** Sends scripts by their digest, and in full to a server that does not know them yet. */
 export class ScriptRunner {
   readonly #client: RedisLink;
   readonly #owned: boolean;
   readonly #callTimeoutMs: number;
+  /** When the last reply came, as `performance.now()` tells. */
+  #repliedAt = 0;
   readonly #digests = new Map<string, string>();
 
   /**
@@ -107,18 +115,30 @@ export class ScriptRunner {
     node: RedisLink,
   ): Promise<ScriptReply> {
     signal.throwIfAborted();
+    const sentAt = performance.now();
     const command = sendCommand(node, name, args);
+    command.reply.then(this.#heard, this.#heard);
     try {
       const reply = await untilAborted(command.reply, signal);
       command.release();
       return reply;
     } catch (error) {
       // Replies come in order, so all later calls on this connection would wait behind the late reply.
-      if (this.#owned && signal.aborted && isTimeout(signal) && this.#client.status === "ready") {
+      if (this.#owned && signal.aborted && isTimeout(signal) && this.#isSilentSince(sentAt)) {
         this.#client.disconnect(true);
       }
       throw error;
     }
+  }
+
+  readonly #heard = (): void => {
+    this.#repliedAt = performance.now();
+  };
+
+  /** Whether the link is up and gave no reply to anyone for long enough. In a cluster, one server's replies prove nothing of another. */
+  #isSilentSince(sentAt: number): boolean {
+    const since = this.#client.isCluster ? sentAt : Math.max(sentAt, this.#repliedAt);
+    return this.#client.status === "ready" && performance.now() - since >= LINK_SILENCE_MS;
   }
 
   #digest(lua: string): string {
