@@ -1,4 +1,4 @@
-export type { Options } from "./config/options.ts";
+export type { EmbeddingOptions, HttpServiceOptions, Options } from "./config/option-types.ts";
 export {
   type ComparedSide,
   type DocumentDifference,
@@ -39,7 +39,7 @@ export * from "./domain/errors.ts";
 export type { JsonObject, JsonValue } from "./domain/json.ts";
 export { bucketOf, DEFAULT_NAMESPACE, type MemoryKey } from "./domain/keys.ts";
 export { canonicalJson, type Memory, type MemoryDocument, type Privacy } from "./domain/memory.ts";
-export type { MemoryInput } from "./domain/schema.ts";
+export type { MemoryFields, MemoryInput } from "./domain/memory-input.ts";
 export { VersionConflictError } from "./domain/version-conflict.ts";
 export type { VersionVector } from "./domain/version-vector.ts";
 export { ConnectionPoolManager } from "./drivers/connection-pool-manager.ts";
@@ -67,7 +67,7 @@ export type { Rhythm } from "./jobs/rhythm.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
 export type { FieldDifference } from "./read/diff.ts";
 export type { MemoryVersion, VersionDiff } from "./read/history.ts";
-export type { MemoryFilter, SearchFilter } from "./read/memory-filter.ts";
+export type { MemoryFilter, PartOf, SearchFilter } from "./read/memory-filter.ts";
 export type { SearchResult } from "./read/reader.ts";
 export type { HealthReport } from "./runtime/health-monitor.ts";
 export { createLog, type Log } from "./runtime/log.ts";
@@ -76,14 +76,20 @@ export { FaissProjection } from "./stores/faiss/client/faiss-projection.ts";
 export type { FaissOptions } from "./stores/faiss/options.ts";
 export * from "./stores/index.ts";
 export type {
+  AbortOptions,
   CallOptions,
+  CheckFindings,
+  DeleteOptions,
   ExpectedVersion,
   HistoryOptions,
   KeyOptions,
-  MemoryFields,
+  MemoryInputs,
+  ReadOptions,
   RollbackOptions,
   SearchOptions,
+  SearchQuery,
   WriteOptions,
+  WrittenVersion,
 } from "./synchronizer/calls.ts";
 export { CAPABILITIES, type Capability } from "./synchronizer/capabilities.ts";
 export { openVectorIndex } from "./synchronizer/connect.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { conflictSettings } from "../conflict/settings.ts";
 import { consistencySettings } from "../consistency/settings.ts";
-import { memorySettings } from "../domain/settings.ts";
+import { type Fits, memorySettings } from "../domain/settings.ts";
 import { connectionSettings } from "../drivers/settings.ts";
 import { embeddingSettings } from "../embed/settings.ts";
 import { ledgerSettings } from "../ledger/settings.ts";
@@ -12,6 +12,7 @@ import { redisSettings } from "../stores/redis/settings.ts";
 import { storeSettings } from "../stores/settings.ts";
 import { writeSettings } from "../write/settings.ts";
 import { httpSettings } from "./http-settings.ts";
+import type { Options } from "./option-types.ts";
 
 /**
  * Every option that a file, the environment or a flag can set. Each room declares its section: bounds, default and
@@ -34,7 +35,13 @@ export const optionsSchema = z.strictObject({
 });
 
 /** Options as a caller gives them. */
-export type Options = z.input<typeof optionsSchema>;
+export type { Options };
 
 /** Options with every default filled in. */
 export type EffectiveOptions = z.output<typeof optionsSchema>;
+
+type Given = z.input<typeof optionsSchema>;
+/** Does not compile once a setting differs from its documented type: `npm run docs` makes the types anew. */
+true satisfies Fits<Given, Options>;
+true satisfies Fits<NonNullable<Given["embedding"]>, NonNullable<Options["embedding"]>>;
+true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;

@@ -52,15 +52,15 @@ export interface Conflict extends MemoryKey {
  * - `pending`: nothing is changed; the conflict awaits a decision.
  */
 export type Resolution =
-  | { readonly action: "choose"; readonly store: CandidateSource; readonly note?: string }
+  | { readonly action: "choose"; readonly store: CandidateSource; readonly note?: string | undefined }
   | {
       readonly action: "write";
       readonly document: MemoryDocument;
       readonly embedding: Float32Array | null;
-      readonly note?: string;
+      readonly note?: string | undefined | undefined;
     }
-  | { readonly action: "remove"; readonly note?: string }
-  | { readonly action: "pending"; readonly note?: string };
+  | { readonly action: "remove"; readonly note?: string | undefined }
+  | { readonly action: "pending"; readonly note?: string | undefined };
 
 /**
  * Decides conflicts. It receives a frozen copy; embeddings cannot be frozen, and are copied. A strategy that throws,

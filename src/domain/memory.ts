@@ -9,12 +9,12 @@ import type { VersionVector } from "./version-vector.ts";
 export type Privacy = "full" | "redacted" | "local_only";
 
 /** What a memory says, embedding apart. These keys and no others are checksummed, in canonical JSON. */
-export interface MemoryDocument {
+export interface MemoryDocument<Metadata extends object = JsonObject> {
   content: string;
   memoryType: string;
   /** 0 … 1. */
   importance: number;
-  metadata: JsonObject;
+  metadata: Metadata;
   privacy: Privacy;
   embeddingModel?: string;
   /** ISO-8601, milliseconds, Z. From then on no read or search shows the memory. */
@@ -22,7 +22,7 @@ export interface MemoryDocument {
 }
 
 /** A memory as it is read. */
-export interface Memory extends MemoryKey, MemoryDocument {
+export interface Memory<Metadata extends object = JsonObject> extends MemoryKey, MemoryDocument<Metadata> {
   /** 1, 2, 3 …, given out by the ledger. */
   readonly version: number;
   /** SHA-256 of the document and the embedding: 64 hex digits, the same in every store. */

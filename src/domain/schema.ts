@@ -3,7 +3,8 @@ import { shortened, ValidationError } from "./errors.ts";
 import { copyJson, isObject, type JsonObject, textFlaw } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
-import { type MemoryBounds, memorySettings } from "./settings.ts";
+import type { MemoryInput } from "./memory-input.ts";
+import { type Fits, type MemoryBounds, memorySettings } from "./settings.ts";
 import type { VectorBlock } from "./vector-block.ts";
 import { isCounter, VERSION_MAX } from "./version-vector.ts";
 
@@ -64,8 +65,10 @@ function keySchema(schema: MemorySchema) {
   return schema.pick({ namespace: true, memoryId: true });
 }
 
-/** A memory as a caller gives it. */
-export type MemoryInput = z.input<MemorySchema>;
+type Given = z.input<MemorySchema>;
+/** Does not compile once the schema's fields differ from the documented ones, in name, type or being required. */
+true satisfies Fits<Given, MemoryInput<Record<string, unknown>>>;
+true satisfies Fits<MemoryInput<Record<string, unknown>>, Given>;
 
 /** A memory whose embedding may still have to be computed. */
 export interface ValidMemory extends MemoryKey {

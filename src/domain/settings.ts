@@ -24,6 +24,11 @@ export function defined<Given extends object>(
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never;
 }
 
+/** `true` where both types have the same fields, require the same ones, and the first one fits into the second. */
+export type Fits<Narrow, Wide> = [Narrow, Required<Narrow>, keyof Wide] extends [Wide, Required<Wide>, keyof Narrow]
+  ? true
+  : never;
+
 /** Marks an option whose value is never printed: not by `config`, not in a message. */
 export const SECRET = { secret: true } as const;
 

@@ -108,7 +108,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
   /** As `new`, `connect` and `start`, for use on its own. On failure nothing stays open. */
   static async open(
     options: ConnectionPoolOptions,
-    call: { signal?: AbortSignal } = {},
+    call: { signal?: AbortSignal | undefined } = {},
   ): Promise<ConnectionPoolManager> {
     const manager = new ConnectionPoolManager(options);
     try {
@@ -125,7 +125,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
    * Makes the first connections. Redis may be away: connecting is tried again in the background.
    * @throws {StoreUnavailableError} {StoreRefusedError} Postgres accepts no connection.
    */
-  async connect(call: { signal?: AbortSignal } = {}): Promise<void> {
+  async connect(call: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     const redis = this.#connectRedis(call.signal); // Never rejects.
     try {
       await withDeadline(this.#commandTimeoutMs, call.signal, (signal) =>
@@ -169,7 +169,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
    */
   async withPostgres<T>(
     work: (connection: PostgresConnection) => Promise<T>,
-    call: { signal?: AbortSignal; timeoutMs?: number } = {},
+    call: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined } = {},
   ): Promise<T> {
     return await this.#with(this.#postgres, work, call);
   }
@@ -180,7 +180,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
    */
   async withRedis<T>(
     work: (client: RedisLink) => Promise<T>,
-    call: { signal?: AbortSignal; timeoutMs?: number } = {},
+    call: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined } = {},
   ): Promise<T> {
     if (this.#redis === null) {
       throw new ConfigurationError("withRedis needs a Redis: this manager was made without redisUrl");
@@ -218,7 +218,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
   async #with<Connection, T>(
     { pool, monitor }: Watched<LeasingPool<Connection>>,
     work: (connection: Connection) => Promise<T>,
-    call: { signal?: AbortSignal; timeoutMs?: number },
+    call: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
   ): Promise<T> {
     monitor.assertNotDown();
     return await withDeadline(call.timeoutMs ?? this.#commandTimeoutMs, call.signal, (signal) =>

@@ -11,30 +11,30 @@ export interface ConnectionPoolOptions {
   /** `redis://`, `rediss://`, `redis+sentinel://…/master/0` or `redis+cluster://…`; null: no Redis. */
   redisUrl: string | null;
   /** Connections to Postgres that are kept open. @default 10 */
-  postgresConnectionsMin?: number;
+  postgresConnectionsMin?: number | undefined;
   /** @default 20 */
-  postgresConnectionsMax?: number;
+  postgresConnectionsMax?: number | undefined;
   /** Connections to Redis at most, the shared one included. @default 50 */
-  redisConnectionsMax?: number;
+  redisConnectionsMax?: number | undefined;
   /** Milliseconds that a call may take, the wait for a connection included. @default 60_000 */
-  commandTimeoutMs?: number;
+  commandTimeoutMs?: number | undefined;
   /** Milliseconds between health checks; a store that is not healthy is checked four times as often. @default 30_000 */
-  healthCheckIntervalMs?: number;
+  healthCheckIntervalMs?: number | undefined;
   /** Milliseconds between attempts to reconnect to Redis, at most. @default 5_000 */
-  reconnectIntervalMs?: number;
+  reconnectIntervalMs?: number | undefined;
   /** Milliseconds after which an idle connection is replaced by a new one. @default 1_800_000 (30 min) */
-  connectionLifetimeMs?: number;
+  connectionLifetimeMs?: number | undefined;
   /** Milliseconds after which an idle connection beyond the minimum is closed. @default 60_000 */
-  connectionIdleMs?: number;
+  connectionIdleMs?: number | undefined;
   /** Calls that may wait for a connection; further ones are refused at once. @default 10_000 */
-  connectionWaitingMax?: number;
+  connectionWaitingMax?: number | undefined;
   /** Milliseconds that opening a connection may take. @default 5_000 */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: number | undefined;
   /** Milliseconds that a statement waits for a row lock. @default 5_000 */
-  lockTimeoutMs?: number;
+  lockTimeoutMs?: number | undefined;
   /** Milliseconds after which Postgres ends an idle transaction of this program. @default 60_000 */
-  idleInTransactionTimeoutMs?: number;
-  log?: Log;
+  idleInTransactionTimeoutMs?: number | undefined;
+  log?: Log | undefined;
 }
 
 export interface ConnectionPoolEvents {

@@ -19,7 +19,7 @@ export interface HashingEmbedderOptions {
    * standard deviation is about 1/√dimension.
    * @default 384
    */
-  dimension?: number;
+  dimension?: number | undefined;
 }
 
 /**

@@ -60,7 +60,7 @@ export class Jobs {
   }
 
   /** Newest first, without results: together they may be large. */
-  async list(options: { limit?: number; signal?: AbortSignal } = {}): Promise<Job[]> {
+  async list(options: { limit?: number | undefined; signal?: AbortSignal | undefined } = {}): Promise<Job[]> {
     const { limit = 100, signal = never() } = options;
     const rows = await this.#store.list(Math.min(Math.max(1, limit), LIST_MAX), signal);
     return rows.map((row) => this.#withLatest(row));

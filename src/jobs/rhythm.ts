@@ -1,7 +1,7 @@
 import { ConfigurationError } from "../domain/errors.ts";
 
 /** When a scheduled job runs: at an interval, or as a cron expression says. */
-export type Rhythm = { readonly everyMs: number } | { readonly cron: string; readonly timeZone?: string };
+export type Rhythm = { readonly everyMs: number } | { readonly cron: string; readonly timeZone?: string | undefined };
 
 /** What the ledger keeps of it. */
 export interface KeptRhythm {

@@ -1,5 +1,5 @@
 import { NotFoundError } from "../domain/errors.ts";
-import type { JsonValue } from "../domain/json.ts";
+import type { JsonObject, JsonValue } from "../domain/json.ts";
 import { bucketOf, type MemoryKey } from "../domain/keys.ts";
 import type { EncodedMemory, MemoryDocument } from "../domain/memory.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
@@ -10,11 +10,11 @@ import type { WriteIntent } from "../write/plan.ts";
 import { diffJson, type FieldDifference } from "./diff.ts";
 
 /** One version of a memory. */
-export interface MemoryVersion extends MemoryKey {
+export interface MemoryVersion<Metadata extends object = JsonObject> extends MemoryKey {
   readonly version: number;
   /** Null for a deletion, as is the document. */
   readonly checksum: string | null;
-  readonly document: MemoryDocument | null;
+  readonly document: MemoryDocument<Metadata> | null;
   readonly embedding: Float32Array | null;
   readonly versionVector: VersionVector;
   /** Milliseconds since 1970, of the ledger's clock. */

@@ -1,17 +1,26 @@
 import { ValidationError } from "../domain/errors.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../domain/json.ts";
+import { isJsonObject, isObject, type JsonObject, type JsonValue } from "../domain/json.ts";
 import type { Memory } from "../domain/memory.ts";
 
-/** Which memories a search may return. All that is given must hold. */
-export interface MemoryFilter {
+/** Any part of an object: the given entries, and of these the given ones, at any depth. */
+export type PartOf<Whole> = Whole extends readonly unknown[]
+  ? Whole
+  : Whole extends object
+    ? { readonly [Key in keyof Whole]?: PartOf<Whole[Key]> | undefined }
+    : Whole;
+
+/** The memories that a search may return. All given conditions must hold; `undefined` is no condition. */
+export interface MemoryFilter<Metadata extends object = JsonObject> {
   /** One of these types. */
-  readonly memoryType?: string | readonly string[];
-  /** Each of these is in the memory's metadata with this value; of an object, the entries that are given. */
-  readonly metadata?: JsonObject;
+  readonly memoryType?: string | readonly string[] | undefined;
+  /** The metadata has each of these entries with this value. Of an object, only the given entries count. */
+  readonly metadata?: PartOf<Metadata> | undefined;
 }
 
 /** A filter as callers give it: data, or a function of the memory. */
-export type SearchFilter = MemoryFilter | ((memory: Memory) => boolean);
+export type SearchFilter<Metadata extends object = JsonObject> =
+  | MemoryFilter<Metadata>
+  | ((memory: Memory<Metadata>) => boolean);
 
 /** The filter as a function. @throws {ValidationError} naming what is wrong with it. */
 export function compileFilter(filter: SearchFilter | undefined): (memory: Memory) => boolean {
@@ -28,10 +37,17 @@ export function compileFilter(filter: SearchFilter | undefined): (memory: Memory
   for (const type of types ?? []) {
     if (typeof type !== "string") throw new ValidationError("filter.memoryType", "must be a string or several of them");
   }
-  if (metadata !== undefined && !isJsonObject(metadata))
-    throw new ValidationError("filter.metadata", "must be an object");
+  if (metadata !== undefined && !isObject(metadata)) throw new ValidationError("filter.metadata", "must be an object");
+  const wanted = metadata === undefined ? undefined : (withoutUndefined(metadata) as JsonObject);
   return (memory) =>
-    (types === null || types.has(memory.memoryType)) && (metadata === undefined || contains(memory.metadata, metadata));
+    (types === null || types.has(memory.memoryType)) && (wanted === undefined || contains(memory.metadata, wanted));
+}
+
+/** A copy without the entries that are `undefined`, at any depth of objects. */
+function withoutUndefined(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const given = Object.entries(value).filter(([, entry]) => entry !== undefined);
+  return Object.fromEntries(given.map(([key, entry]) => [key, withoutUndefined(entry)]));
 }
 
 /** Whether `held` has all that is wanted: objects by their entries, everything else by being equal. */

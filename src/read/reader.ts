@@ -1,4 +1,5 @@
 import { AbortedError, ConfigurationError, type MnemosyncError } from "../domain/errors.ts";
+import type { JsonObject } from "../domain/json.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { Memory } from "../domain/memory.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
@@ -18,8 +19,8 @@ const HITS_MAX = 100_000;
 const READ_MAX = 1_000;
 
 /** A memory that a search found. */
-export interface SearchResult {
-  readonly memory: Memory;
+export interface SearchResult<Metadata extends object = JsonObject> {
+  readonly memory: Memory<Metadata>;
   /**
    * Higher is nearer. cosine: the cosine of the angle, -1 … 1; ip: the inner product; l2: minus the Euclidean distance.
    */

@@ -21,7 +21,7 @@ export interface LiveEntry extends MemoryKey {
   /** Milliseconds since 1970; null where the store does not keep it. */
   readonly modifiedAt: number | null;
   /** Only after a read with `data: true`. */
-  readonly data?: EntryData;
+  readonly data?: EntryData | undefined;
 }
 
 /** The bytes that a store holds, for proving them and for keeping them as evidence. */
@@ -33,7 +33,7 @@ export interface EntryData {
   /** Version vector as JSON text; null where the store does not keep it. */
   readonly versionVector: string | null;
   /** The entry digest as stored; absent where the store does not keep it. */
-  readonly digest?: string | null;
+  readonly digest?: string | null | undefined;
 }
 
 /** A version at which the store is known to show nothing, which fends off late publishes of older ones. */
@@ -48,7 +48,7 @@ export interface MalformedEntry extends MemoryKey {
   /** What is wrong with it, for people. */
   readonly reason: string;
   /** Its bytes as the store serializes them, for evidence. Only after a read with `data: true`. */
-  readonly raw?: Buffer;
+  readonly raw?: Buffer | undefined;
 }
 
 /** One page of a scan. Entries may repeat between pages; none that was there throughout is left out. */
@@ -60,9 +60,9 @@ export interface ScanPage {
 
 export interface ScanOptions {
   /** Entries wanted per page; a page may hold somewhat more or fewer. @default 1_000 */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Only entries whose bucket is in the set. */
-  readonly buckets?: BucketSet;
+  readonly buckets?: BucketSet | undefined;
 }
 
 /**
@@ -137,7 +137,7 @@ export interface Projection {
   generation?(signal: AbortSignal): Promise<string>;
 
   /** For a store of scope `node`: milliseconds by which it may be behind the ledger's feed; null when that is not known. */
-  readonly lagMs?: number | null;
+  readonly lagMs?: number | null | undefined;
 
   /**
    * For a store of scope `node` that keeps a cursor of its own: applies what other nodes wrote since. A store without it

@@ -27,5 +27,10 @@ export function isStoreModule<Store extends object>(store: Store | StoreModuleIn
 /** One entry of `stores`. */
 export type StoreModule = z.output<typeof storeModule>;
 
-/** One entry of `stores` as a caller gives it. */
-export type StoreModuleInput = z.input<typeof storeModule>;
+/** One entry of `stores` as a caller gives it: a store of the user's own, loaded from a module. */
+export interface StoreModuleInput {
+  /** A package, or a path from the current directory, that exports a factory of a `Projection`. */
+  module: string;
+  /** Handed to the factory. May hold addresses and passwords: messages do not repeat it. @default {} */
+  options?: Record<string, unknown> | undefined;
+}

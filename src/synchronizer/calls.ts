@@ -1,10 +1,16 @@
-import type { MemoryInput } from "../domain/schema.ts";
+import type { ConsistencyReport } from "../consistency/check/report.ts";
+import type { JsonObject } from "../domain/json.ts";
+import type { MemoryKey } from "../domain/keys.ts";
+import type { MemoryInput } from "../domain/memory-input.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
 
 /** Ends a call early. */
-export interface CallOptions {
+export interface AbortOptions {
   /** Ends the call: it rejects with `ABORTED`. */
   signal?: AbortSignal | undefined;
+}
+
+export interface CallOptions extends AbortOptions {
   /** Milliseconds until the call rejects. @default option `callTimeoutMs`, 60_000 */
   timeoutMs?: number | undefined;
 }
@@ -18,7 +24,7 @@ export interface ExpectedVersion {
   expectedVersion?: number | undefined;
 }
 
-export interface RollbackOptions extends CallOptions, KeyOptions, ExpectedVersion {}
+export interface RollbackOptions extends ReadOptions, ExpectedVersion {}
 
 export interface WriteOptions extends CallOptions, ExpectedVersion {
   /**
@@ -34,16 +40,20 @@ export interface WriteOptions extends CallOptions, ExpectedVersion {
 }
 
 export interface KeyOptions {
-  /** @default "default" */
+  /** The tenant. @default "default" */
   namespace?: string | undefined;
 }
 
-export interface HistoryOptions extends CallOptions, KeyOptions {
+export interface ReadOptions extends CallOptions, KeyOptions {}
+
+export interface DeleteOptions extends WriteOptions, KeyOptions {}
+
+export interface HistoryOptions extends ReadOptions {
   /** Versions, at most. @default 1_000 */
   limit?: number | undefined;
 }
 
-export interface SearchOptions extends CallOptions, KeyOptions {
+export interface SearchOptions<Metadata extends object = JsonObject> extends ReadOptions {
   /** Results wanted: 1 … 1_000. @default 10 */
   k?: number | undefined;
   /** Results below this score are left out. */
@@ -52,8 +62,22 @@ export interface SearchOptions extends CallOptions, KeyOptions {
    * Only memories for which this holds: types and metadata, or a function of the memory. The index is asked for more until
    * k memories pass or the nearest 100,000 are looked at.
    */
-  filter?: SearchFilter | undefined;
+  filter?: SearchFilter<Metadata> | undefined;
 }
 
-/** A memory as `syncMemory` takes it: its id is an argument of its own. */
-export type MemoryFields = Omit<MemoryInput, "memoryId">;
+/** What a search looks for: a vector, or a text where an embedder is set up. */
+export type SearchQuery = string | readonly number[] | Float32Array;
+
+/** The memories of a batch. An asynchronous source is read no further ahead than it can be written. */
+export type MemoryInputs<Metadata extends object = JsonObject> =
+  | Iterable<MemoryInput<Metadata>>
+  | AsyncIterable<MemoryInput<Metadata>>;
+
+/** A memory that a transaction wrote. */
+export interface WrittenVersion extends MemoryKey {
+  /** The version that the transaction gave it. */
+  readonly version: number;
+}
+
+/** The part of a check's report that a repair reads. */
+export type CheckFindings = Pick<ConsistencyReport, "findings">;

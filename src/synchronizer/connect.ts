@@ -1,5 +1,6 @@
 import type { EffectiveOptions } from "../config/options.ts";
 import { parseOptions } from "../config/parse.ts";
+import { ConfigurationError } from "../domain/errors.ts";
 import { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import { BorrowedPostgres } from "../drivers/postgres/borrowed-postgres.ts";
 import type { RedisLink } from "../drivers/redis/redis-client.ts";
@@ -30,8 +31,19 @@ export interface Opened {
   close(): Promise<void>;
 }
 
+/** @throws {ConfigurationError} with what to call instead: JavaScript can call the private constructor. */
+export function assertOpened(opened: Opened | undefined): Opened {
+  if (opened?.assembly !== undefined) return opened;
+  const advice = "await MemorySynchronizer.connect(options) or MemorySynchronizer.withClients(clients, options)";
+  throw new ConfigurationError(`MemorySynchronizer has no public constructor: ${advice}`);
+}
+
 /** Opens everything that the options name. On failure nothing stays open. */
-export async function open(options: ConnectOptions, hooks: WriteHooks, signal: AbortSignal): Promise<Opened> {
+export async function open(
+  options: ConnectOptions,
+  hooks: WriteHooks,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Opened> {
   const { embedder: ownEmbedder, stores = [], log = silentLog, onIndexProgress, ...settings } = options;
   const { effective, givenStores } = parse(settings, stores);
   const closers: (() => Promise<void>)[] = [];
@@ -79,7 +91,7 @@ export async function openWithClients(
   clients: Clients,
   options: WithClientsOptions,
   hooks: WriteHooks,
-  signal: AbortSignal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Opened> {
   const { embedder: ownEmbedder, stores = [], log = silentLog, ...settings } = options;
   const { effective, givenStores } = parse({ ...settings, ...OWN_URLS }, stores);

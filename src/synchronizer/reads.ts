@@ -1,14 +1,13 @@
 import { ConfigurationError } from "../domain/errors.ts";
-import type { MemoryKey } from "../domain/keys.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { History, MemoryVersion, VersionDiff } from "../read/history.ts";
-import { compileFilter } from "../read/memory-filter.ts";
+import { compileFilter, type SearchFilter } from "../read/memory-filter.ts";
 import type { Reader, SearchResult } from "../read/reader.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { CallOptions, HistoryOptions, KeyOptions, SearchOptions } from "./calls.ts";
+import type { CallOptions, HistoryOptions, ReadOptions, SearchOptions, SearchQuery, WrittenVersion } from "./calls.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface ReadsParts {
@@ -24,7 +23,10 @@ export interface ReadsParts {
 
 const RESULTS_MAX = 1_000;
 
-/** The façade's calls that read memories and their history. `MemorySynchronizer` documents them. */
+/**
+ * The façade's calls that read memories and their history. `MemorySynchronizer` documents them. Metadata has the type
+ * `never` here, which fits the type that each caller claims: a store holds JSON, and does not know that type.
+ */
 export class Reads {
   readonly #parts: ReadsParts;
 
@@ -32,48 +34,43 @@ export class Reads {
     this.#parts = parts;
   }
 
-  async get(memoryId: string, options: KeyOptions & CallOptions): Promise<Memory | null> {
+  async get(memoryId: string, options: ReadOptions): Promise<Memory<never> | null> {
     const { scope, validator, reader } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
-    return await scope.run("get", options, (signal) => reader.getOne(key, signal));
+    const memory = await scope.run("get", options, (signal) => reader.getOne(key, signal));
+    return memory as Memory<never> | null;
   }
 
-  async search(query: string | readonly number[] | Float32Array, options: SearchOptions): Promise<SearchResult[]> {
+  async search(query: SearchQuery, options: SearchOptions<never>): Promise<SearchResult<never>[]> {
     const { scope, validator, reader, metrics } = this.#parts;
     const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
-    const filter = compileFilter(options.filter);
+    const filter = compileFilter(options.filter as SearchFilter | undefined);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", RESULTS_MAX);
-    return await metrics.searched(() =>
+    const results = await metrics.searched(() =>
       scope.run("search", options, async (signal) => {
         const vector = typeof query === "string" ? await this.#embed(query, signal) : query;
         const checked = validator.checkEmbedding(vector, "query");
         return await reader.search(namespace, checked, { k, scoreMin, filter }, signal);
       }),
     );
+    return results as SearchResult<never>[];
   }
 
-  async history(memoryId: string, options: HistoryOptions): Promise<MemoryVersion[]> {
+  async history(memoryId: string, options: HistoryOptions): Promise<MemoryVersion<never>[]> {
     const { scope, validator, history } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
-    return await scope.run("history", options, (signal) => history.list(key, options.limit ?? 1_000, signal));
+    const versions = await scope.run("history", options, (signal) => history.list(key, options.limit ?? 1_000, signal));
+    return versions as MemoryVersion<never>[];
   }
 
-  async diff(
-    memoryId: string,
-    fromVersion: number,
-    toVersion: number,
-    options: KeyOptions & CallOptions,
-  ): Promise<VersionDiff> {
+  async diff(memoryId: string, fromVersion: number, toVersion: number, options: ReadOptions): Promise<VersionDiff> {
     const { scope, validator, history } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
     return await scope.run("diff", options, (signal) => history.diff(key, fromVersion, toVersion, signal));
   }
 
-  async transaction(
-    transactionId: string,
-    options: CallOptions,
-  ): Promise<readonly (MemoryKey & { readonly version: number })[] | null> {
+  async transaction(transactionId: string, options: CallOptions): Promise<readonly WrittenVersion[] | null> {
     const { scope, ledger } = this.#parts;
     return await scope.run("transaction", options, (signal) => ledger.readTransaction(transactionId, signal));
   }

@@ -10,7 +10,7 @@ export type { Hooks };
 /** As `MemorySynchronizer.connect`. */
 export async function connectWithHooks(
   { onStep, ...options }: ConnectOptions & Hooks,
-  signal: AbortSignal = new AbortController().signal,
+  signal?: AbortSignal,
 ): Promise<MemorySynchronizer> {
   return synchronizerOf(await open(options, { onStep }, signal));
 }
@@ -19,7 +19,7 @@ export async function connectWithHooks(
 export async function withClientsAndHooks(
   clients: Clients,
   { onStep, ...options }: WithClientsOptions & Hooks,
-  signal: AbortSignal = new AbortController().signal,
+  signal?: AbortSignal,
 ): Promise<MemorySynchronizer> {
   return synchronizerOf(await openWithClients(clients, options, { onStep }, signal));
 }

@@ -1,5 +1,6 @@
 import { InternalError } from "../domain/errors.ts";
-import type { MemoryInput, MemoryValidator } from "../domain/schema.ts";
+import type { MemoryFields } from "../domain/memory-input.ts";
+import type { MemoryValidator } from "../domain/schema.ts";
 import { VersionConflictError } from "../domain/version-conflict.ts";
 import type { History } from "../read/history.ts";
 import type { Reader } from "../read/reader.ts";
@@ -10,7 +11,7 @@ import { keyClaimOf } from "../write/key-claim.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { CallOptions, KeyOptions, MemoryFields, RollbackOptions, WriteOptions } from "./calls.ts";
+import type { CallOptions, DeleteOptions, MemoryInputs, RollbackOptions, WriteOptions } from "./calls.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface WritesParts {
@@ -30,7 +31,7 @@ export class Writes {
     this.#parts = parts;
   }
 
-  async syncMemory(memoryId: string, memory: MemoryFields, options: WriteOptions): Promise<SyncOutcome> {
+  async syncMemory(memoryId: string, memory: MemoryFields<object>, options: WriteOptions): Promise<SyncOutcome> {
     return await this.#write("sync_memory", "syncMemory", options, async (signal) => {
       const [intent] = await this.#parts.batch.intake.prepare([{ ...memory, memoryId }], options, signal);
       if (intent === undefined) throw new InternalError("an input without a result");
@@ -39,16 +40,13 @@ export class Writes {
     });
   }
 
-  async syncBatch(
-    memories: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
-    options: BatchOptions,
-  ): Promise<SyncOutcome[]> {
+  async syncBatch(memories: MemoryInputs<object>, options: BatchOptions): Promise<SyncOutcome[]> {
     const { scope, metrics, batch } = this.#parts;
     scope.assertOpen();
     return await metrics.measured("sync_batch", () => writeBatch(batch, memories, options), statusesOf);
   }
 
-  async delete(memoryId: string, options: KeyOptions & WriteOptions): Promise<SyncOutcome> {
+  async delete(memoryId: string, options: DeleteOptions): Promise<SyncOutcome> {
     const key = this.#parts.validator.validateKey(memoryId, options.namespace);
     const expectedVersion = this.#parts.validator.checkExpectedVersion(options.expectedVersion);
     const intent = { key, memory: null, expectedVersion, modifiedAt: null };

@@ -13,19 +13,19 @@ import {
 
 export interface ExportOptions {
   /** @default all namespaces */
-  namespace?: string;
+  namespace?: string | undefined;
   /** With the versions that were replaced and are still kept. @default false */
-  history?: boolean;
+  history?: boolean | undefined;
   /**
    * With `local_only` memories. Without it neither they nor their history are exported, nor the tombstones of deleted
    * ones. @default false
    */
-  includeLocal?: boolean;
+  includeLocal?: boolean | undefined;
   /** Resumes after this record of an earlier export with the same options, without a header. */
-  after?: PortablePosition;
+  after?: PortablePosition | undefined;
   /** Called after each page. */
-  onProgress?: (progress: ExportProgress) => void;
-  signal?: AbortSignal;
+  onProgress?: ((progress: ExportProgress) => void) | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 /** The progress of an export. */

@@ -1,5 +1,5 @@
 import { isObject } from "../domain/json.ts";
-import type { MemoryInput } from "../domain/schema.ts";
+import type { MemoryInput } from "../domain/memory-input.ts";
 import type { BatchOptions } from "../write/batch-options.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { JsonLine } from "./json-lines.ts";

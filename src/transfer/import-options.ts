@@ -12,13 +12,13 @@ export type OnConflict = (typeof ON_CONFLICT)[number];
 
 export interface ImportOptions {
   /** @default "skip" */
-  onConflict?: OnConflict;
+  onConflict?: OnConflict | undefined;
   /** With `onConflict: "strategy"`: which. @default option `repairStrategy` */
-  strategy?: string;
+  strategy?: string | undefined;
   /** Called after each piece of about a thousand records, with the report as it stands. */
-  onProgress?: (report: ImportReport, position: ImportPosition) => void;
+  onProgress?: ((report: ImportReport, position: ImportPosition) => void) | undefined;
   /** Ends the import early: what it began is settled first. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** How far the source was read. */

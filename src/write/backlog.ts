@@ -28,9 +28,9 @@ export interface BacklogParts {
    * Settles memories of which a store holds something that the ledger never gave out: publishing them again cannot help,
    * and overwriting unseen would destroy evidence. Absent: they are tried again, and become dead letters.
    */
-  readonly settleUnproven?: SettleUnproven;
+  readonly settleUnproven?: SettleUnproven | undefined;
   /** 0 … 1. @default Math.random */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 /** @returns why a memory is not settled, by key text; those that are settled, or await a person's decision, are not in it. */

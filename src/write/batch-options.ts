@@ -14,21 +14,21 @@ export interface BatchProgress {
 
 export interface BatchOptions {
   /** Called after each slice of the input. */
-  onProgress?: (progress: BatchProgress) => void;
+  onProgress?: ((progress: BatchProgress) => void) | undefined;
   /** Ends the batch early: what has not begun is not written, and says so in its outcome. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Milliseconds for the whole batch; none by default, since each transaction has its own deadlines. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** One transaction for all: written as a whole or not at all. At most 5,000 memories, none of them twice. @default false */
-  atomic?: boolean;
+  atomic?: boolean | undefined;
   /**
    * Any text of 1 to 128 characters that names this batch. Repeating the call with the same memories returns the first
    * outcomes and writes nothing, for `idempotencyKeyRetentionMs` at least. The key belongs to the namespaces of the batch
    * and to `caller`; with other memories the call throws IdempotencyKeyReusedError.
    */
-  idempotencyKey?: string;
+  idempotencyKey?: string | undefined;
   /** Name of the caller to whom the idempotency key belongs: 1 to 128 characters. @default one that all callers share */
-  caller?: string;
+  caller?: string | undefined;
 }
 
 export interface BatchParts {

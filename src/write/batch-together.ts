@@ -1,6 +1,6 @@
 import { ValidationError } from "../domain/errors.ts";
 import { keyText } from "../domain/keys.ts";
-import type { MemoryInput } from "../domain/schema.ts";
+import type { MemoryInput } from "../domain/memory-input.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import type { Refusal } from "./intake.ts";
 import { keyClaimOf } from "./key-claim.ts";
@@ -16,7 +16,7 @@ const ATOMIC_SIZE_MAX = 5_000;
  */
 export async function writeTogether(
   parts: BatchParts,
-  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  inputs: Iterable<MemoryInput<object>> | AsyncIterable<MemoryInput<object>>,
   options: BatchOptions,
   signal: AbortSignal,
 ): Promise<SyncOutcome[]> {
@@ -54,10 +54,10 @@ export async function writeTogether(
 }
 
 async function collect(
-  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  inputs: Iterable<MemoryInput<object>> | AsyncIterable<MemoryInput<object>>,
   atomic: boolean,
-): Promise<MemoryInput[]> {
-  const all: MemoryInput[] = [];
+): Promise<MemoryInput<object>[]> {
+  const all: MemoryInput<object>[] = [];
   const seen = new Set<string>();
   for await (const input of inputs) {
     all.push(input);

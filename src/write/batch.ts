@@ -1,4 +1,4 @@
-import type { MemoryInput } from "../domain/schema.ts";
+import type { MemoryInput } from "../domain/memory-input.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import { type BatchOptions, type BatchParts, Progress } from "./batch-options.ts";
 import { writeTogether } from "./batch-together.ts";
@@ -11,7 +11,7 @@ const SLICES_PER_TRANSACTION = 2;
 /** Writes all memories of `inputs`. One outcome per memory, in order. Reads no further ahead than it can write. */
 export async function writeBatch(
   parts: BatchParts,
-  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  inputs: Iterable<MemoryInput<object>> | AsyncIterable<MemoryInput<object>>,
   options: BatchOptions,
 ): Promise<SyncOutcome[]> {
   const { signal = new AbortController().signal, timeoutMs } = options;
@@ -22,7 +22,7 @@ export async function writeBatch(
 
 async function writeInSlices(
   parts: BatchParts,
-  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  inputs: Iterable<MemoryInput<object>> | AsyncIterable<MemoryInput<object>>,
   options: BatchOptions,
   signal: AbortSignal,
 ): Promise<SyncOutcome[]> {
@@ -57,7 +57,7 @@ async function writeInSlices(
 
 async function writeSlice(
   parts: BatchParts,
-  inputs: readonly MemoryInput[],
+  inputs: readonly MemoryInput<object>[],
   signal: AbortSignal,
 ): Promise<SyncOutcome[]> {
   const prepared = await parts.intake.prepare(inputs, {}, signal);
@@ -73,10 +73,10 @@ const SLICE_LENGTH_MAX = 16 * 1024 * 1024;
 
 /** Cuts an input into arrays of `size`, or fewer where their contents are long. */
 async function* slices(
-  inputs: Iterable<MemoryInput> | AsyncIterable<MemoryInput>,
+  inputs: Iterable<MemoryInput<object>> | AsyncIterable<MemoryInput<object>>,
   size: number,
-): AsyncGenerator<MemoryInput[]> {
-  let slice: MemoryInput[] = [];
+): AsyncGenerator<MemoryInput<object>[]> {
+  let slice: MemoryInput<object>[] = [];
   let length = 0;
   for await (const input of inputs) {
     slice.push(input);

@@ -1,6 +1,7 @@
 import { EmbeddingError, InternalError, MnemosyncError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
-import type { MemoryInput, MemoryValidator, ValidMemory } from "../domain/schema.ts";
+import type { MemoryInput } from "../domain/memory-input.ts";
+import type { MemoryValidator, ValidMemory } from "../domain/schema.ts";
 import { VectorBlock } from "../domain/vector-block.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { WriteIntent } from "./plan.ts";
@@ -35,7 +36,7 @@ export class Intake {
    * the memories that needed it are refused and the others go on.
    */
   async prepare(
-    inputs: readonly MemoryInput[],
+    inputs: readonly MemoryInput<object>[],
     options: IntentOptions,
     signal: AbortSignal,
   ): Promise<(WriteIntent | Refusal)[]> {
@@ -51,7 +52,7 @@ export class Intake {
     });
   }
 
-  #validate(input: MemoryInput, block: VectorBlock | undefined): ValidMemory | Refusal {
+  #validate(input: MemoryInput<object>, block: VectorBlock | undefined): ValidMemory | Refusal {
     try {
       return this.#validator.validate(input, block);
     } catch (error) {

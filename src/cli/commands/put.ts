@@ -68,7 +68,7 @@ function fromFlags(invocation: Invocation): { memoryId: string; fields: MemoryFi
     ...(importance !== undefined && { importance: Number(importance) }),
     ...(metadata !== undefined && { metadata: parsed(String(metadata), "--metadata") }),
   };
-  return { memoryId, fields: inNamespace(fields, invocation) as MemoryFields };
+  return { memoryId, fields: inNamespace(fields, invocation) as unknown as MemoryFields };
 }
 
 async function fromInput(invocation: Invocation): Promise<{ memoryId: string; fields: MemoryFields }> {
@@ -85,7 +85,10 @@ async function fromInput(invocation: Invocation): Promise<{ memoryId: string; fi
   if (invocation.args[0] !== undefined && invocation.args[0] !== memoryId) {
     throw new UsageError(`two ids are given: ${printable(invocation.args[0], 80)} and ${printable(memoryId, 80)}`);
   }
-  return { memoryId, fields: inNamespace({ memoryType: MEMORY_TYPE, ...fields }, invocation) as MemoryFields };
+  return {
+    memoryId,
+    fields: inNamespace({ memoryType: MEMORY_TYPE, ...fields }, invocation) as unknown as MemoryFields,
+  };
 }
 
 function inNamespace(fields: Record<string, unknown>, invocation: Invocation): Record<string, unknown> {

@@ -12,7 +12,7 @@ export interface CheckerParts {
   /** In the order of registration. */
   readonly projections: readonly Projection[];
   /** Shared stores that were registered and are not filled yet: no check looks at them. @default none */
-  readonly unfilled?: (signal: AbortSignal) => Promise<ReadonlySet<StoreId>>;
+  readonly unfilled?: ((signal: AbortSignal) => Promise<ReadonlySet<StoreId>>) | undefined;
   readonly log: Log;
   /** Milliseconds from which an unpublished transaction or a queue row no longer excuses a difference. */
   readonly overdueMs: number;
@@ -32,18 +32,18 @@ export interface CheckProgress {
 
 export interface CheckOptions {
   /** @default "full" */
-  readonly scope?: CheckScope;
+  readonly scope?: CheckScope | undefined;
   /** Which copies are compared with the ledger; with `postgres`, `deep` looks at the ledger's own data too. @default all */
-  readonly stores?: readonly StoreId[];
+  readonly stores?: readonly StoreId[] | undefined;
   /**
    * Whether to resume a check of the same kind that was interrupted on this node (killed, or its ledger lost), provided
    * that its last checkpoint is at most an hour old. A check that its caller aborted has ended, and is not resumed.
    * @default true
    */
-  readonly resume?: boolean;
+  readonly resume?: boolean | undefined;
   /** At least 1. @default unlimited */
-  readonly memoriesPerSecondMax?: number;
-  readonly signal?: AbortSignal;
+  readonly memoriesPerSecondMax?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Called after each page of memories that were compared one by one. */
-  readonly onProgress?: (progress: CheckProgress) => void;
+  readonly onProgress?: ((progress: CheckProgress) => void) | undefined;
 }

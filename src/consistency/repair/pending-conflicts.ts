@@ -62,18 +62,18 @@ export type ConflictDecision =
   | {
       readonly content: string;
       readonly memoryType: string;
-      readonly importance?: number;
-      readonly metadata?: JsonObject;
-      readonly privacy?: Privacy;
-      readonly embedding?: readonly number[] | Float32Array | null;
-      readonly embeddingModel?: string;
-      readonly expiresAt?: string;
+      readonly importance?: number | undefined;
+      readonly metadata?: JsonObject | undefined;
+      readonly privacy?: Privacy | undefined;
+      readonly embedding?: readonly number[] | Float32Array | null | undefined;
+      readonly embeddingModel?: string | undefined;
+      readonly expiresAt?: string | undefined;
     };
 
 export interface ConflictListOptions extends Partial<Omit<ConflictFilter, "limit">> {
   /** At most 1,000. @default 100 */
-  readonly limit?: number;
-  readonly signal?: AbortSignal;
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What became of a decision. */
@@ -103,7 +103,7 @@ export class PendingConflicts {
   }
 
   /** @throws {NotFoundError} */
-  async show(id: string, options: { signal?: AbortSignal } = {}): Promise<ConflictDetails> {
+  async show(id: string, options: { signal?: AbortSignal | undefined } = {}): Promise<ConflictDetails> {
     return details(await this.#read(id, options.signal ?? new AbortController().signal));
   }
 
@@ -116,7 +116,7 @@ export class PendingConflicts {
   async resolve(
     id: string,
     decision: ConflictDecision,
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<DecisionOutcome> {
     const { signal = new AbortController().signal } = options;
     const record = await this.#read(id, signal);

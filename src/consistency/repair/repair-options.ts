@@ -29,17 +29,17 @@ export interface RepairOptions {
    * Decides where both sides may be right (`ahead`, `diverged`, `orphan`): the name of a registered strategy, or a strategy.
    * @default "latest_wins"
    */
-  readonly strategy?: string | ConflictStrategy;
+  readonly strategy?: string | ConflictStrategy | undefined;
   /** Findings of other kinds are left alone. @default all */
-  readonly kinds?: readonly DriftKind[];
+  readonly kinds?: readonly DriftKind[] | undefined;
   /** Findings of other stores are left alone. @default all */
-  readonly stores?: readonly StoreId[];
+  readonly stores?: readonly StoreId[] | undefined;
   /** Findings that this run repairs, at most; the rest is deferred. At least 1. @default unlimited */
-  readonly repairsMax?: number;
+  readonly repairsMax?: number | undefined;
   /** Only plans: nothing is changed or recorded. @default false */
-  readonly dryRun?: boolean;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { done: number; total: number }) => void;
+  readonly dryRun?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
 
 /** The result for one finding. */

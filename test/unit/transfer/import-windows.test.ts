@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import type { MemoryInput } from "../../../src/domain/schema.ts";
+import type { MemoryInput } from "../../../src/domain/memory-input.ts";
 import { importLines } from "../../../src/transfer/import-lines.ts";
 import { readJsonLines } from "../../../src/transfer/json-lines.ts";
 

@@ -1,0 +1,109 @@
+import { z } from "zod";
+import { optionsSchema } from "../src/config/options.ts";
+
+/** The type of an option whose schema does not name it. By path. */
+const NAMED_TYPES: Readonly<Record<string, string>> = {
+  faiss: 'Omit<FaissOptions, "onProgress">',
+  stores: "readonly StoreModuleInput[]",
+  repairKinds: "readonly DriftKind[]",
+};
+
+/** Interfaces of the options below an option. By path. */
+const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = {
+  embedding: { name: "EmbeddingOptions", about: "How text becomes vectors." },
+  http: { name: "HttpServiceOptions", about: "The HTTP service of `mnemosync serve`. The library does not use them." },
+};
+
+const LINE_MAX = 120;
+
+/** The interfaces of the options, with a docstring for each: units, bounds, default. `npm run docs` writes them. */
+export function optionTypes(): string {
+  const groups = Object.entries(NAMED_GROUPS).map(([path, { name, about }]) => {
+    const group = unwrap(optionsSchema.shape[path as "http"]).inner as z.ZodObject;
+    return `/** ${about} */\nexport interface ${name} {\n${fields(group.shape, `${path}.`)}}\n`;
+  });
+  const about = `/**
+ * The settings of a synchronizer. Only \`postgresUrl\` and \`redisUrl\` are required; a field that is \`undefined\` counts as
+ * absent.
+ */`;
+  return `// Made from the settings of each room (src/*/settings.ts) by \`npm run docs\`: change a description, a bound or a default there.
+import type { DriftKind } from "../consistency/check/report.ts";
+import type { FaissOptions } from "../stores/faiss/options.ts";
+import type { StoreModuleInput } from "../stores/settings.ts";
+
+${about}
+export interface Options {
+${fields(optionsSchema.shape, "")}}
+
+${groups.join("\n")}`;
+}
+
+function fields(shape: Readonly<Record<string, z.core.$ZodType>>, prefix: string): string {
+  return Object.entries(shape)
+    .map(([name, schema]) => field(name, `${prefix}${name}`, schema as z.ZodType))
+    .join("");
+}
+
+function field(name: string, path: string, schema: z.ZodType): string {
+  const { inner, description, isOptional, defaultValue } = unwrap(schema);
+  const group = NAMED_GROUPS[path];
+  const type = NAMED_TYPES[path] ?? group?.name ?? typeText(inner, path);
+  const sentence =
+    description === "" ? (group?.about ?? "The FAISS index. Absent: no index, and no search.") : `${description}.`;
+  const text = `${sentence}${boundsText(inner)}`;
+  const defaultText = defaultValue === undefined ? "" : `@default ${valueText(defaultValue)}`;
+  return `${docstring(text, defaultText)}  ${name}${isOptional ? "?" : ""}: ${type}${isOptional ? " | undefined" : ""};\n`;
+}
+
+/** A type as TypeScript writes it. @throws where the settings use a type for the first time: extend this then. */
+function typeText(schema: z.ZodType, path: string): string {
+  if (schema instanceof z.ZodEnum) return schema.options.map((option) => JSON.stringify(option)).join(" | ");
+  if (schema instanceof z.ZodArray) return `readonly ${typeText(schema.element as z.ZodType, path)}[]`;
+  const { type } = schema.def;
+  if (type === "string" || type === "number" || type === "boolean") return type;
+  throw new Error(`option ${path}: no rule for the type ${type} in scripts/option-types.ts`);
+}
+
+function boundsText(schema: z.ZodType): string {
+  if (!(schema instanceof z.ZodNumber)) return "";
+  const [low, high] = [schema.minValue ?? Number.NEGATIVE_INFINITY, schema.maxValue ?? Number.POSITIVE_INFINITY];
+  const hasHigh = high < Number.MAX_SAFE_INTEGER;
+  return hasHigh ? ` From ${valueText(low)} to ${valueText(high)}.` : ` At least ${valueText(low)}.`;
+}
+
+function valueText(value: unknown): string {
+  if (typeof value !== "number") return JSON.stringify(value);
+  return Number.isInteger(value) ? String(value).replace(/\B(?=(\d{3})+$)/g, "_") : String(value);
+}
+
+function docstring(text: string, defaultText: string): string {
+  const oneLine = `  /** ${[text, defaultText].join(" ").trimEnd()} */\n`;
+  if (oneLine.length <= LINE_MAX + 1) return oneLine;
+  const lines: string[] = [];
+  let line = "   *";
+  for (const word of text.split(" ")) {
+    if (line.length + 1 + word.length > LINE_MAX) {
+      lines.push(line);
+      line = "   *";
+    }
+    line += ` ${word}`;
+  }
+  lines.push(line, ...(defaultText === "" ? [] : [`   * ${defaultText}`]));
+  return `  /**\n${lines.join("\n")}\n   */\n`;
+}
+
+function unwrap(schema: z.core.$ZodType) {
+  let inner = schema as z.ZodType;
+  let description = "";
+  let isOptional = false;
+  let defaultValue: unknown;
+  for (;;) {
+    description ||= inner.meta()?.description ?? "";
+    if (inner instanceof z.ZodDefault) defaultValue = inner.def.defaultValue;
+    if (!(inner instanceof z.ZodDefault || inner instanceof z.ZodOptional || inner instanceof z.ZodPrefault)) {
+      return { inner, description, isOptional, defaultValue };
+    }
+    isOptional = true;
+    inner = inner.unwrap() as z.ZodType;
+  }
+}

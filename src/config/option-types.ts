@@ -1,0 +1,275 @@
+// Made from the settings of each room (src/*/settings.ts) by `npm run docs`: change a description, a bound or a default there.
+import type { DriftKind } from "../consistency/check/report.ts";
+import type { FaissOptions } from "../stores/faiss/options.ts";
+import type { StoreModuleInput } from "../stores/settings.ts";
+
+/**
+ * The settings of a synchronizer. Only `postgresUrl` and `redisUrl` are required; a field that is `undefined` counts as
+ * absent.
+ */
+export interface Options {
+  /**
+   * Address of the ledger: postgres://user:password@host:port/database; several hosts with target_session_attrs, TLS
+   * with sslmode and sslrootcert.
+   */
+  postgresUrl: string;
+  /**
+   * Address of the working memory: redis://host:port/number, or rediss:// for TLS; redis+sentinel://host,host/master/0;
+   * redis+cluster://host,host; none: no Redis.
+   */
+  redisUrl: string;
+  /**
+   * Connections to Postgres that a running service keeps open, postgresConnectionsMax at most. From 0 to 500.
+   * @default 10
+   */
+  postgresConnectionsMin?: number | undefined;
+  /** Connections to Postgres, at most. From 2 to 500. @default 20 */
+  postgresConnectionsMax?: number | undefined;
+  /** Connections to Redis, at most. From 1 to 1_000. @default 50 */
+  redisConnectionsMax?: number | undefined;
+  /** Milliseconds that opening a connection to Postgres or Redis may take. From 10 to 86_400_000. @default 5_000 */
+  connectTimeoutMs?: number | undefined;
+  /** Milliseconds that a statement may take before Postgres cancels it. From 100 to 86_400_000. @default 60_000 */
+  commandTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds that a statement waits for a row lock before its transaction is retried. From 10 to 86_400_000.
+   * @default 5_000
+   */
+  lockTimeoutMs?: number | undefined;
+  /** Calls that may wait for a connection; further ones are refused at once. From 1 to 1_000_000. @default 10_000 */
+  connectionWaitingMax?: number | undefined;
+  /**
+   * Milliseconds after which an idle connection is replaced by a new one. From 1_000 to 86_400_000.
+   * @default 1_800_000
+   */
+  connectionLifetimeMs?: number | undefined;
+  /**
+   * Milliseconds after which Postgres ends a transaction of this program that sends nothing. From 100 to 86_400_000.
+   * @default 60_000
+   */
+  idleInTransactionTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds after which an idle connection beyond the minimum is closed. From 100 to 86_400_000.
+   * @default 60_000
+   */
+  connectionIdleMs?: number | undefined;
+  /**
+   * Milliseconds between health checks of a healthy store; others are checked four times as often. From 50 to
+   * 86_400_000.
+   * @default 30_000
+   */
+  healthCheckIntervalMs?: number | undefined;
+  /** Milliseconds between attempts to reconnect to Redis, at most. From 50 to 86_400_000. @default 5_000 */
+  reconnectIntervalMs?: number | undefined;
+  /** Name of this node in version vectors and queues; derived from the host name and the index folder by default. */
+  nodeId?: string | undefined;
+  /** Milliseconds that a call may take, waiting included. From 100 to 86_400_000. @default 60_000 */
+  callTimeoutMs?: number | undefined;
+  /** Replaced versions kept per memory. From 0 to 10_000. @default 10 */
+  historyVersionsMax?: number | undefined;
+  /** Milliseconds that an ended transaction is remembered. At least 60_000. @default 604_800_000 */
+  transactionRetentionMs?: number | undefined;
+  /**
+   * Milliseconds, at least, that an idempotency key and the answer to its request are remembered. At least 60_000.
+   * @default 604_800_000
+   */
+  idempotencyKeyRetentionMs?: number | undefined;
+  /** Bytes of a memory's content, at most. From 1 to 67_108_864. @default 1_048_576 */
+  contentBytesMax?: number | undefined;
+  /** Bytes of a memory's metadata as JSON, at most. From 2 to 16_777_216. @default 262_144 */
+  metadataBytesMax?: number | undefined;
+  /** Bytes of a memory's id, at most. From 1 to 1_024. @default 512 */
+  memoryIdBytesMax?: number | undefined;
+  /** Memories per transaction, at most. From 1 to 5_000. @default 100 */
+  batchSize?: number | undefined;
+  /** Transactions that run at the same time, at most. From 1 to 64. @default 4 */
+  writeConcurrency?: number | undefined;
+  /** Memories that may wait for their transaction; beyond it callers wait. From 1 to 1_000_000. @default 10_000 */
+  writeWaitingMax?: number | undefined;
+  /** Retries of a transaction after a transient failure, at most. From 0 to 20. @default 3 */
+  retriesMax?: number | undefined;
+  /**
+   * Milliseconds before the first retry, at most; doubles with each retry, up to 2 s. From 1 to 86_400_000.
+   * @default 50
+   */
+  retryDelayMs?: number | undefined;
+  /** What a write does while a store is down: commits without it, or fails. @default "degrade" */
+  onStoreDown?: "degrade" | "reject" | undefined;
+  /** Consecutive failures after which writes leave a store out until a probe succeeds. From 1 to 1_000. @default 3 */
+  storeFailuresMax?: number | undefined;
+  /** Milliseconds between probes of a store that writes leave out. From 0 to 86_400_000. @default 1_000 */
+  storeProbeIntervalMs?: number | undefined;
+  /** Milliseconds that a probe of a store may take. From 10 to 86_400_000. @default 2_000 */
+  storeProbeTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds for the stores to accept a transaction before it is committed. From 10 to 86_400_000.
+   * @default 2_000
+   */
+  prepareTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds for the stores to show a committed transaction before it goes to the backlog. From 10 to 86_400_000.
+   * @default 10_000
+   */
+  publishTimeoutMs?: number | undefined;
+  /** Milliseconds to find out the outcome of a commit whose answer was lost. From 100 to 86_400_000. @default 30_000 */
+  inDoubtTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds after which the backlog takes over an unpublished transaction and it counts as drift. From 100 to
+   * 86_400_000.
+   * @default 30_000
+   */
+  publishDeadlineMs?: number | undefined;
+  /** Milliseconds between passes of the backlog. From 10 to 86_400_000. @default 5_000 */
+  syncIntervalMs?: number | undefined;
+  /**
+   * Attempts to publish a memory that a store refuses, before it becomes a dead letter. From 1 to 1_000.
+   * @default 10
+   */
+  queueAttemptsMax?: number | undefined;
+  /** Milliseconds that a read waits for Redis before it asks Postgres. From 1 to 86_400_000. @default 1_000 */
+  cacheTimeoutMs?: number | undefined;
+  /** Milliseconds between passes of the consistency loop. From 10 to 86_400_000. @default 60_000 */
+  consistencyCheckIntervalMs?: number | undefined;
+  /**
+   * Milliseconds in which the consistency loop compares every memory once. From 10 to 86_400_000.
+   * @default 3_600_000
+   */
+  consistencySweepMs?: number | undefined;
+  /**
+   * Memories that a check compares, or a refill publishes, per second, at most; unlimited by default. From 1 to
+   * 10_000_000.
+   */
+  checkMemoriesPerSecondMax?: number | undefined;
+  /**
+   * Milliseconds within which another node takes over from a checking node that is gone. From 300 to 86_400_000.
+   * @default 15_000
+   */
+  checkerLeaseMs?: number | undefined;
+  /**
+   * Kinds of drift that the consistency loop repairs; it only reports the others.
+   * @default ["missing","stale","ahead","diverged","corrupt","orphan","resurrected"]
+   */
+  repairKinds?: readonly DriftKind[] | undefined;
+  /**
+   * Findings that the consistency loop repairs in one pass, at most; refilling a store that lost everything is no
+   * finding. From 1 to 1_000_000.
+   * @default 10_000
+   */
+  repairsPerPassMax?: number | undefined;
+  /** Conflict strategy of repairs where both sides may be right. @default "latest_wins" */
+  repairStrategy?: string | undefined;
+  /** Milliseconds that a conflict strategy may take for one conflict. From 1 to 86_400_000. @default 5_000 */
+  strategyTimeoutMs?: number | undefined;
+  /** Store ids in the order that the strategy prefer_store follows; postgres first by default. */
+  preferStoreOrder?: readonly string[] | undefined;
+  /**
+   * Strategy for conflicts that version_vector cannot decide, because the writes were concurrent.
+   * @default "latest_wins"
+   */
+  versionVectorFallback?: "latest_wins" | "merge" | "manual" | "prefer_store" | undefined;
+  /**
+   * Milliseconds for which scrapes share one reading of the gauges that need a query. From 0 to 86_400_000.
+   * @default 5_000
+   */
+  metricsFreshMs?: number | undefined;
+  /** What every Redis key begins with. @default "mnemosync" */
+  redisPrefix?: string | undefined;
+  /** Whether Redis holds the vectors too; without them, memories with a vector are read from Postgres. @default true */
+  redisStoreEmbedding?: boolean | undefined;
+  /** Milliseconds that Redis remembers a deleted memory's version. From 1_000 to 86_400_000. @default 86_400_000 */
+  redisTombstoneTtlMs?: number | undefined;
+  /** The FAISS index. Absent: no index, and no search. */
+  faiss?: Omit<FaissOptions, "onProgress"> | undefined;
+  /**
+   * Further stores, a list of { module, options }: a package or a path to a module that exports a factory of a
+   * Projection. As text: names of modules separated by commas, or the list as JSON.
+   * @default []
+   */
+  stores?: readonly StoreModuleInput[] | undefined;
+  /** How text becomes vectors. */
+  embedding?: EmbeddingOptions | undefined;
+  /** The HTTP service of `mnemosync serve`. The library does not use them. */
+  http?: HttpServiceOptions | undefined;
+}
+
+/** How text becomes vectors. */
+export interface EmbeddingOptions {
+  /**
+   * What computes vectors from text: nothing, the offline feature hasher, or an OpenAI-compatible endpoint.
+   * @default "none"
+   */
+  provider?: "none" | "hashing" | "http" | undefined;
+  /**
+   * Numbers per computed vector where no store prescribes them: with a FAISS index, faiss.dimension counts. From 1 to
+   * 16_384.
+   * @default 384
+   */
+  dimension?: number | undefined;
+  /** Endpoint of the http provider, e.g. https://host/v1/embeddings. */
+  url?: string | undefined;
+  /** Model that the http provider is asked for. */
+  model?: string | undefined;
+  /** Key that the http provider is given. */
+  apiKey?: string | undefined;
+  /** Whether the http provider is asked for vectors of the index's dimension; some models refuse it. @default false */
+  sendDimension?: boolean | undefined;
+  /** Texts per request to the http provider, at most. From 1 to 2_048. @default 64 */
+  batchSizeMax?: number | undefined;
+  /**
+   * UTF-16 code units per request to the http provider, at most; a longer text is sent alone. At least 1.
+   * @default 200_000
+   */
+  batchLengthMax?: number | undefined;
+  /** Requests to the http provider at the same time, at most. From 1 to 64. @default 2 */
+  concurrency?: number | undefined;
+  /** Milliseconds that one request to the http provider may take. From 1 to 600_000. @default 30_000 */
+  timeoutMs?: number | undefined;
+  /** Retries of a request to the http provider after a transient failure, at most. From 0 to 20. @default 3 */
+  retriesMax?: number | undefined;
+  /**
+   * Milliseconds before the first retry of the http provider, at most; doubles with each retry. From 1 to 600_000.
+   * @default 500
+   */
+  backoffBaseMs?: number | undefined;
+  /** Milliseconds between two retries of the http provider, at most. From 1 to 600_000. @default 20_000 */
+  backoffMaxMs?: number | undefined;
+  /**
+   * Longest Retry-After of the http provider that is waited for, in milliseconds; beyond it the call fails. From 0 to
+   * 600_000.
+   * @default 60_000
+   */
+  retryAfterMaxMs?: number | undefined;
+}
+
+/** The HTTP service of `mnemosync serve`. The library does not use them. */
+export interface HttpServiceOptions {
+  /** Address that the service listens on. @default "127.0.0.1" */
+  host?: string | undefined;
+  /** Port that the service listens on; 0: a free one. From 0 to 65_535. @default 8_420 */
+  port?: number | undefined;
+  /** Whether callers must show a key; none is for a loopback address only. @default "keys" */
+  authentication?: "keys" | "none" | undefined;
+  /** JSON file with the hashes of the service's keys (mnemosync key add). */
+  keysFile?: string | undefined;
+  /** Whether /metrics asks for a key too; it shows the names of namespaces. @default false */
+  metricsAuthentication?: boolean | undefined;
+  /** Bytes of a JSON body, at most. From 1_024 to 1_073_741_824. @default 16_777_216 */
+  bodyBytesMax?: number | undefined;
+  /** Bytes of a stream of memories to import, at most. At least 1_024. @default 1_073_741_824 */
+  importBytesMax?: number | undefined;
+  /** Milliseconds that receiving a request may take, an import included. From 1_000 to 86_400_000. @default 300_000 */
+  requestTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds that running requests have at a stop before their connections are closed. From 0 to 86_400_000.
+   * @default 10_000
+   */
+  shutdownTimeoutMs?: number | undefined;
+  /** Connections at a time; further ones are closed at once. From 1 to 65_536. @default 1_024 */
+  connectionsMax?: number | undefined;
+  /** Requests per second and key. From 1 to 1_000_000. @default 1_000 */
+  rateLimitPerSecond?: number | undefined;
+  /** Requests at once and key. From 1 to 1_000_000. @default 2_000 */
+  rateLimitBurst?: number | undefined;
+  /** Origins whose pages may call the service, separated by commas; none by default. */
+  corsOrigins?: string | undefined;
+}

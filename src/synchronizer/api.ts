@@ -1,0 +1,27 @@
+/** The types in the signatures of `MemorySynchronizer`, in one place: its file is for its methods. */
+export type { ConflictStrategy } from "../conflict/strategy.ts";
+export type { CheckOptions } from "../consistency/check/check-options.ts";
+export type { ConsistencyReport } from "../consistency/check/report.ts";
+export type { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
+export type { RepairOptions, RepairReport } from "../consistency/repair/repair-options.ts";
+export type { JsonObject } from "../domain/json.ts";
+export type { Memory } from "../domain/memory.ts";
+export type { MemoryFields } from "../domain/memory-input.ts";
+export type { StoreId } from "../domain/store-id.ts";
+export type { ChangeEvent, ChangePage, ChangesOptions, ReadChangesOptions } from "../feed/change-options.ts";
+export type { Jobs } from "../jobs/jobs.ts";
+export type { MemoryVersion, VersionDiff } from "../read/history.ts";
+export type { SearchResult } from "../read/reader.ts";
+export type { HealthReport } from "../runtime/health-monitor.ts";
+export type { ExportOptions } from "../transfer/export.ts";
+export type { ExportRecord } from "../transfer/format.ts";
+export type { ImportOptions, ImportReport } from "../transfer/import-options.ts";
+export type { ImportSource } from "../transfer/records.ts";
+export type { Backlog } from "../write/backlog.ts";
+export type { BatchOptions } from "../write/batch-options.ts";
+export type { SyncOutcome } from "../write/outcome.ts";
+export type * from "./calls.ts";
+export type { Capability } from "./capabilities.ts";
+export type * from "./connect-options.ts";
+export type { Metrics } from "./metrics.ts";
+export type { Status } from "./status.ts";
