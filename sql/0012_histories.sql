@@ -29,7 +29,7 @@ create table mnemosync.marks (
 alter table mnemosync.stores
     add column confirmed_life text,           -- the life of the store's servers in which it was compared as a whole
     add column confirmed_mark text,           -- the mark that the leader left in it last
-    add column confirmed_at   timestamptz;
+    add column compared_at    timestamptz;    -- null: never
 
 -- Gives rows whose transaction id this server has not given out yet (they came by a dump) ids of this server. Until it
 -- reaches the old ones, no reader of the feed would see them. Every table with a place in the feed, whatever its name.

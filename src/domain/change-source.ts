@@ -1,3 +1,4 @@
+import type { SeenHistory } from "./history.ts";
 import type { MemoryKey } from "./keys.ts";
 import type { MemoryChange } from "./memory.ts";
 
@@ -28,8 +29,14 @@ export interface FeedPage {
 
 /** What a projection that keeps its own files needs from the ledger to come up to date. */
 export interface ChangeSource {
-  /** Names the history that cursors belong to. It changes when the database is restored from a backup. */
-  epoch(signal: AbortSignal): Promise<string>;
+  /**
+   * Names the history that cursors belong to. It changes when the database went back: a restore, a failover that lost
+   * transactions, a dump into a new cluster.
+   * @param seen what the caller has read of this ledger: where it is not there any more, a new epoch begins.
+   */
+  epoch(signal: AbortSignal, seen?: readonly SeenHistory[]): Promise<string>;
+  /** A random mark, committed, to be kept beside what was read: it proves later that the ledger still has all of it. */
+  mark?(signal: AbortSignal): Promise<string>;
   /** At most `limit` headers behind `cursor`. With fewer of them the reader is up to date as of this question. */
   changesAfter(cursor: FeedCursor, limit: number, signal: AbortSignal): Promise<FeedPage>;
   /** The current version of each memory, in order; null for one that the ledger does not know. */

@@ -6,6 +6,7 @@ export type ErrorCode =
   | "VERSION_CONFLICT"
   | "STORE_UNAVAILABLE"
   | "STORE_REFUSED"
+  | "STORE_FOREIGN"
   | "COMMIT_OUTCOME_UNKNOWN"
   | "IDEMPOTENCY_KEY_REUSED"
   | "QUEUE_FULL"
@@ -91,6 +92,17 @@ export class StoreRefusedError extends MnemosyncError {
     super(`${store} refused: ${message}`, options);
     this.store = store;
     this.retryable = options?.retryable ?? false;
+  }
+}
+
+/** A store is the copy of another ledger. It is neither read nor written. */
+export class StoreForeignError extends MnemosyncError {
+  readonly code = "STORE_FOREIGN";
+  readonly retryable = false;
+  readonly store: StoreId;
+  constructor(store: StoreId, message: string, options?: ErrorOptions) {
+    super(`${store} belongs to another ledger: ${message}`, options);
+    this.store = store;
   }
 }
 

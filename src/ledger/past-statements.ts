@@ -58,7 +58,8 @@ export async function readHistory(sql: Sql): Promise<LedgerHistory> {
     inRecovery: in_recovery,
     xmax,
     hasRowsOfTheFuture: future,
-    recorded: system_identifier === null || timeline === null ? null : { systemIdentifier: system_identifier, timeline },
+    recorded:
+      system_identifier === null || timeline === null ? null : { systemIdentifier: system_identifier, timeline },
   };
 }
 
@@ -156,6 +157,8 @@ export async function beginEpoch(
 export interface StoreRecord {
   readonly life: string | null;
   readonly mark: string | null;
+  /** Whether it was ever compared as a whole. */
+  readonly compared: boolean;
 }
 
 /** Shared stores with what was confirmed of them, and the epochs that this ledger had. */
@@ -164,19 +167,21 @@ export async function readStoreRecords(
 ): Promise<{ epochs: ReadonlySet<string>; records: ReadonlyMap<StoreId, StoreRecord> }> {
   const [epochs, stores] = await Promise.all([
     sql<{ epoch: string }[]>`select epoch from mnemosync.epochs`,
-    sql<{ id: StoreId; life: string | null; mark: string | null }[]>`
-      select id, confirmed_life as life, confirmed_mark as mark from mnemosync.stores`,
+    sql<{ id: StoreId; life: string | null; mark: string | null; compared: boolean }[]>`
+      select id, confirmed_life as life, confirmed_mark as mark, compared_at is not null as compared
+      from mnemosync.stores`,
   ]);
   return {
     epochs: new Set(epochs.map(({ epoch }) => epoch)),
-    records: new Map(stores.map(({ id, life, mark }) => [id, { life, mark }])),
+    records: new Map(stores.map(({ id, life, mark, compared }) => [id, { life, mark, compared }])),
   };
 }
 
-/** Records that a shared store was compared as a whole in this life of its, and bears this mark. */
+/** Records the mark that a shared store bears, and the life of its in which it was compared as a whole. */
 export async function confirmStore(sql: Sql, id: StoreId, record: StoreRecord): Promise<void> {
   await sql`
     update mnemosync.stores
-    set confirmed_life = ${record.life}, confirmed_mark = ${record.mark}, confirmed_at = clock_timestamp()
+    set confirmed_life = ${record.life}, confirmed_mark = ${record.mark},
+        compared_at = case when ${record.compared} then clock_timestamp() else compared_at end
     where id = ${id}`;
 }

@@ -31,6 +31,8 @@ export interface ReaderParts {
   readonly ledger: LedgerStore;
   /** Asked before the ledger; null: the ledger alone answers. */
   readonly cache: StoreGate | null;
+  /** False while the cache may have gone back: then the ledger is asked. @default always */
+  readonly isCacheTrusted?: () => boolean;
   readonly vectorIndex: StoreGate<VectorIndex> | null;
   readonly floors: VersionFloors;
   readonly disproved: DisprovedEntries;
@@ -187,8 +189,8 @@ export class Reader {
 
   /** What the cache holds; nothing at all when it does not answer. */
   async #fromCache(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
-    const { cache, cacheTimeoutMs, log } = this.#parts;
-    if (cache === null || keys.length === 0 || !cache.allows()) return [];
+    const { cache, cacheTimeoutMs, log, isCacheTrusted } = this.#parts;
+    if (cache === null || keys.length === 0 || isCacheTrusted?.() === false || !cache.allows()) return [];
     try {
       return await withSharedDeadline(cacheTimeoutMs, signal, (deadline) =>
         cache.target.read(keys, { data: true }, deadline),

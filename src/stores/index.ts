@@ -6,6 +6,7 @@ export {
   AbortedError,
   ConfigurationError,
   MnemosyncError,
+  StoreForeignError,
   StoreRefusedError,
   StoreUnavailableError,
 } from "../domain/errors.ts";
@@ -24,7 +25,10 @@ export type {
   Replacement,
   ScanOptions,
   ScanPage,
+  StoreBrand,
   StoredEntry,
+  StoreOwner,
+  StoreStanding,
   TombstoneEntry,
 } from "./projection.ts";
 export { signalError } from "./signal-error.ts";

@@ -75,6 +75,32 @@ export interface Replacement {
   readonly change: MemoryChange | null;
 }
 
+/** Whose copy a shared store is. */
+export interface StoreOwner {
+  /** Names the ledger for good. */
+  readonly ledger: string;
+  /** Names the history in which the ledger was when it left this here. */
+  readonly epoch: string;
+}
+
+/** What a ledger leaves in a shared store, in one place and in one step. */
+export interface StoreBrand {
+  readonly owner: StoreOwner;
+  /** The ledger's latest mark; empty: none yet. */
+  readonly mark: string;
+}
+
+/** What a shared store says of itself. */
+export interface StoreStanding {
+  /** The brand as it was left; null: no ledger has left one, or it is gone. */
+  readonly brand: StoreBrand | null;
+  /**
+   * Names the time for which the servers that hold the data have run without a break. In another life, what was written
+   * lately may be gone: a restart from an older file, a failover to a replica that lagged. Null: the store cannot tell.
+   */
+  readonly life: string | null;
+}
+
 /** Which entries a store may drop by itself when it is full: none, those that expire anyway, or any. */
 export type Eviction = "none" | "expiring" | "all";
 
@@ -133,7 +159,32 @@ export interface Projection {
   /** Which entries it may drop by itself at the moment; absent: none. What it may drop is missed, not missing. */
   eviction?(signal: AbortSignal): Promise<Eviction>;
 
-  /** Names the contents since they last began from nothing; another name means that all of them may be gone. */
+  /**
+   * For a shared store: whose copy it is, and whether it may have gone back. With it goes `brand`. Asked at the start, at
+   * intervals, and after `links` has changed. Absent: two ledgers may share the store unnoticed, and one that came back
+   * with older contents is found by the sweep alone.
+   */
+  standing?(signal: AbortSignal): Promise<StoreStanding>;
+
+  /**
+   * Puts a brand in place, in one step, provided that the brand's owner is still `found` (null: none).
+   * @returns false when another one stands there: nothing was changed.
+   */
+  brand?(found: StoreOwner | null, brand: StoreBrand, signal: AbortSignal): Promise<boolean>;
+
+  /**
+   * From now on the store is this ledger's copy: where it can tell that it became another's (it looks again after each
+   * loss of its link), calls reject with `StoreForeignError`.
+   */
+  admit?(ledger: string): void;
+
+  /** How often the link to the store was lost so far: meanwhile it may have become another one. Absent: never known. */
+  readonly links?: number;
+
+  /**
+   * Names the contents since they last began from nothing; another name means that all of them may be gone. A store with
+   * `standing` needs none.
+   */
   generation?(signal: AbortSignal): Promise<string>;
 
   /** For a store of scope `node`: milliseconds by which it may be behind the ledger's feed; null when that is not known. */

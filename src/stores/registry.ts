@@ -85,6 +85,10 @@ export function checkStore(store: unknown): asserts store is Projection {
   if (lacking.length > 0) {
     throw new ConfigurationError(`a store lacks ${lacking.map((name) => `${name}()`).join(", ")}: see Projection`);
   }
+  const { standing, brand } = store as Partial<Projection>;
+  if ((standing === undefined) !== (brand === undefined)) {
+    throw new ConfigurationError("a store has one of standing() and brand() only: it needs both, or neither");
+  }
   checkStoreId((store as Projection).id);
   checkTraits(store as Projection);
 }

@@ -21,6 +21,7 @@ import { Loop } from "../runtime/loop.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { SettleUnproven } from "../write/backlog.ts";
+import type { StoreStandings } from "../write/store-standings.ts";
 import type { ConsistencyMetrics } from "./metrics.ts";
 
 /** What checks and repairs are made of. */
@@ -49,6 +50,7 @@ export interface ConsistencySupplies {
   readonly validator: MemoryValidator;
   /** Shared stores that were registered and are not filled yet. */
   readonly unfilled: NonNullable<CheckerParts["unfilled"]>;
+  readonly standings: StoreStandings;
   readonly embedder: Embedder | null;
   readonly write: RepairerParts["write"];
   readonly metrics: ConsistencyMetrics;
@@ -57,7 +59,8 @@ export interface ConsistencySupplies {
 
 /** Wires checks, repairs, conflicts and their loop together. Opens and starts nothing. */
 export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyParts {
-  const { options, postgres, ledger, projections, unfilled, validator, embedder, write, metrics, log } = supplies;
+  const { options, postgres, ledger, projections, unfilled, standings, validator, embedder, write, metrics, log } =
+    supplies;
   const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
   const strategies = new StrategyRegistry({
     ...(options.preferStoreOrder && { preferStoreOrder: options.preferStoreOrder }),
@@ -69,6 +72,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     records,
     projections,
     unfilled,
+    standings,
     log,
     overdueMs: options.publishDeadlineMs,
     pace: (memoriesPerSecondMax) => createPace(memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax, postgres),
@@ -120,6 +124,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     records,
     projections,
     unfilled,
+    standings,
     isLeader: () => leadership.isLeader,
     log,
     intervalMs: options.consistencyCheckIntervalMs,

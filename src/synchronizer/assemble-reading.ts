@@ -12,10 +12,11 @@ export interface ReadingParts {
 }
 
 export function assembleReading(foundation: Foundation, { batcher }: Pick<WritingParts, "batcher">): ReadingParts {
-  const { options, ledger, stores, gateOf, floors, disproved, log } = foundation;
+  const { options, ledger, stores, standings, gateOf, floors, disproved, log } = foundation;
   const reader = new Reader({
     ledger,
     cache: gateOf(stores.cache),
+    isCacheTrusted: () => stores.cache === null || standings.isTrusted(stores.cache),
     vectorIndex: gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null,
     floors,
     disproved,

@@ -33,6 +33,7 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
   const {
     options,
     ledger,
+    past,
     stores,
     deployment,
     gates,
@@ -60,6 +61,7 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
     onUnproven: (store, change) => {
       if (store === stores.cache?.id) disproved.add(change, provenVersion(change));
     },
+    onTransaction: (transactionId) => past.noteCommitted(transactionId),
     onCommitted: (key, version) => {
       floors.raise(key, version);
       feedSignal.touch();

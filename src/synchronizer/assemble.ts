@@ -25,7 +25,10 @@ export interface Assembly {
   readonly transfers: Transfers;
   readonly changes: Changes;
   readonly operation: OperationParts;
-  /** Makes this node's shared stores known to all nodes: once, before the first call. @throws {StoreUnavailableError} */
+  /**
+   * Makes this node's shared stores known to all nodes, and looks whose copies they are: once, before the first call.
+   * @throws {StoreForeignError} One of them belongs to another ledger. @throws {StoreUnavailableError} Postgres is away.
+   */
   register(signal: AbortSignal): Promise<void>;
 }
 
@@ -39,6 +42,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     stores,
     gates,
     deployment,
+    standings,
     validator,
     embedder,
     feed,
@@ -58,6 +62,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     },
     write: (intent, signal) => writing.batcher.write(intent, true, signal),
   });
+  standings.onDoubt = () => consistency.consistencyLoop.wake();
   const upkeep = assembleUpkeep(foundation, writing, consistency.settleUnproven);
   const { jobs, runner: jobRunner } = createJobs({
     postgres,
@@ -115,6 +120,9 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
         () => feedSignal.close(),
       ],
     },
-    register: (signal) => deployment.register(signal),
+    register: async (signal) => {
+      await deployment.register(signal);
+      await standings.begin(signal);
+    },
   };
 }

@@ -37,13 +37,17 @@ export function backgroundServices(parts: BackgroundParts): Services {
 }
 
 /** Works off the backlog and ends expired memories. */
-function syncLoop({ options, deployment, log }: Foundation, { backlog, sweeper }: UpkeepParts): Loop {
+function syncLoop({ options, deployment, standings, log }: Foundation, { backlog, sweeper }: UpkeepParts): Loop {
   return new Loop({
     name: "sync",
     intervalMs: options.syncIntervalMs,
     log,
     pass: async (signal) => {
       await deployment.refresh(signal);
+      // A store that is away is no reason to leave the others' backlog undone.
+      await standings
+        .refresh(signal)
+        .catch((error: Error) => log.debug({ error: error.message }, "store.standing_unknown"));
       const { more } = await backlog.runOnce({ signal });
       const swept = await sweeper.runOnce(signal);
       return more || swept.more;

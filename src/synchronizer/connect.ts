@@ -7,6 +7,7 @@ import type { RedisLink } from "../drivers/redis/redis-client.ts";
 import { NO_REDIS } from "../drivers/settings.ts";
 import { createEmbedder } from "../embed/create-embedder.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { PastLedger } from "../ledger/past-ledger.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
@@ -22,7 +23,7 @@ import { isStoreModule } from "../stores/settings.ts";
 import { type Assembly, assemble } from "./assemble.ts";
 import type { WriteHooks } from "./assemble-writing.ts";
 import type { Clients, ConnectOptions, WithClientsOptions } from "./connect-options.ts";
-import { createLedger } from "./connections.ts";
+import { changeSource, createLedger } from "./connections.ts";
 
 /** A synchronizer's parts on open connections. */
 export interface Opened {
@@ -54,6 +55,7 @@ export async function open(
     closers.push(() => pools.close());
     const { postgres, redis } = pools;
     const ledger = createLedger(effective, postgres);
+    const past = new PastLedger(postgres, { callTimeoutMs: effective.callTimeoutMs, log });
     // The index's process starts meanwhile: it takes as long as all the rest, on a core of its own.
     const migrated = pools.connect({ signal: until.signal }).then(() => ledger.migrate(until.signal));
     migrated.catch(() => undefined); // Reported below, or overtaken by another failure.
@@ -66,7 +68,7 @@ export async function open(
     const { dimension, model: ownModel } = new StoreRegistry([...ownStores, ...givenStores]).vectorShape;
     const embedder = ownEmbedder ?? createEmbedder(effective.embedding, effective.faiss?.dimension ?? dimension);
     const model = effective.faiss?.model ?? ownModel ?? embedder?.model;
-    const vectorIndex = await openIndex(effective, model, { ledger, migrated, log, onIndexProgress }, signal);
+    const vectorIndex = await openIndex(effective, model, { ledger, past, migrated, log, onIndexProgress }, signal);
     await migrated;
     if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
     const projections: Projection[] = [
@@ -75,7 +77,7 @@ export async function open(
       ...ownStores,
       ...givenStores,
     ];
-    const assembly = assemble(effective, { postgres, ledger, pools, projections, embedder, log }, hooks);
+    const assembly = assemble(effective, { postgres, ledger, past, pools, projections, embedder, log }, hooks);
     await assembly.register(until.signal);
     return { assembly, close: () => closeAll(closers) };
   } catch (error) {
@@ -99,6 +101,7 @@ export async function openWithClients(
   try {
     const postgres = new BorrowedPostgres(clients.sql);
     const ledger = createLedger(effective, postgres);
+    const past = new PastLedger(postgres, { callTimeoutMs: effective.callTimeoutMs, log });
     await ledger.migrate(signal);
     const ownStores = await loadStores(effective.stores, { nodeId: ledger.nodeId, log, signal });
     closers.push(...ownStores.map((store) => async () => await store.close?.()));
@@ -111,7 +114,7 @@ export async function openWithClients(
     ];
     const { dimension = effective.faiss?.dimension } = new StoreRegistry(projections).vectorShape;
     const embedder = ownEmbedder ?? createEmbedder(effective.embedding, dimension);
-    const assembly = assemble(effective, { postgres, ledger, pools: null, projections, embedder, log }, hooks);
+    const assembly = assemble(effective, { postgres, ledger, past, pools: null, projections, embedder, log }, hooks);
     await assembly.register(signal);
     return { assembly, close: () => closeAll(closers) };
   } catch (error) {
@@ -146,9 +149,12 @@ export async function openVectorIndex(
   const { signal = new AbortController().signal } = call;
   const { faiss, log = silentLog } = own;
   const options = parseOptions(OWN_URLS);
-  const ledger = createLedger(options, new BorrowedPostgres(own.sql));
+  const postgres = new BorrowedPostgres(own.sql);
+  const ledger = createLedger(options, postgres);
+  const past = new PastLedger(postgres, { callTimeoutMs: options.callTimeoutMs, log });
   await ledger.migrate(signal);
-  return await FaissProjection.open(faiss, { source: ledger, onRefused: buryFor(ledger), log }, signal);
+  const source = changeSource(ledger, past);
+  return await FaissProjection.open(faiss, { source, onRefused: buryFor(ledger), log }, signal);
 }
 
 /** Memories that the index refuses for good become dead letters of this node. */
@@ -174,6 +180,7 @@ async function openIndex(
   model: string | undefined,
   parts: {
     ledger: Ledger;
+    past: PastLedger;
     migrated: Promise<unknown>;
     log: Log;
     onIndexProgress: ConnectOptions["onIndexProgress"];
@@ -182,8 +189,8 @@ async function openIndex(
 ): Promise<FaissProjection | null> {
   if (options.faiss === undefined) return null;
   const { model: _, ...settings } = options.faiss; // The embedder's, where none is named.
-  const { ledger, migrated, log, onIndexProgress: onProgress } = parts;
+  const { ledger, past, migrated, log, onIndexProgress: onProgress } = parts;
   const index = { ...settings, ...(model && { model }), ...(onProgress && { onProgress }) };
-  const dependencies = { source: ledger, sourceReady: migrated, onRefused: buryFor(ledger), log };
+  const dependencies = { source: changeSource(ledger, past), sourceReady: migrated, onRefused: buryFor(ledger), log };
   return await FaissProjection.open(index, dependencies, signal);
 }

@@ -2,10 +2,12 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { EffectiveOptions } from "../config/options.ts";
+import type { ChangeSource } from "../domain/change-source.ts";
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
+import type { PastLedger } from "../ledger/past-ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Projection } from "../stores/projection.ts";
 
@@ -13,6 +15,7 @@ import type { Projection } from "../stores/projection.ts";
 export interface Connections {
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
+  readonly past: PastLedger;
   /** Null with clients of the caller's. */
   readonly pools: ConnectionPoolManager | null;
   /** In the order of reports. */
@@ -27,6 +30,16 @@ export function createLedger(options: EffectiveOptions, postgres: PostgresAccess
     nodeId: options.nodeId ?? defaultNodeId(options),
     callTimeoutMs: options.callTimeoutMs,
   });
+}
+
+/** What an index reads the ledger's feed from: each time, the ledger proves that it has all that was read before. */
+export function changeSource(ledger: ChangeSource, past: PastLedger): ChangeSource {
+  return {
+    epoch: async (signal, seen) => (await past.prove(signal, seen)).epoch,
+    mark: (signal) => past.mark(signal),
+    changesAfter: (cursor, limit, signal) => ledger.changesAfter(cursor, limit, signal),
+    currentChanges: (keys, signal) => ledger.currentChanges(keys, signal),
+  };
 }
 
 /** A name that stays the same from start to start: of this host and this index folder. */

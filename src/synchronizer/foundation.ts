@@ -5,14 +5,17 @@ import type { Embedder } from "../embed/embedder.ts";
 import { Feed } from "../feed/feed.ts";
 import { FeedSignal } from "../feed/feed-signal.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import type { PastLedger } from "../ledger/past-ledger.ts";
 import { DisprovedEntries } from "../read/disproved-entries.ts";
 import { VersionFloors } from "../read/version-floors.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
+import { guardedStore } from "../stores/guarded-store.ts";
 import type { Projection } from "../stores/projection.ts";
 import { StoreRegistry } from "../stores/registry.ts";
 import { DeploymentStores } from "../write/deployment-stores.ts";
 import { StoreGate } from "../write/store-gate.ts";
+import { StoreStandings } from "../write/store-standings.ts";
 import type { Connections } from "./connections.ts";
 import { Metrics } from "./metrics.ts";
 import { type NodeFollower, nodeFollowers } from "./node-followers.ts";
@@ -22,8 +25,12 @@ export interface Foundation {
   readonly options: EffectiveOptions;
   readonly postgres: PostgresAccess;
   readonly ledger: LedgerStore;
+  /** Whether the ledger went back. */
+  readonly past: PastLedger;
   readonly stores: StoreRegistry;
   readonly deployment: DeploymentStores;
+  /** Whether shared stores are copies of this ledger, and as new as when they were compared last. */
+  readonly standings: StoreStandings;
   /** One per projection, in the order of reports. */
   readonly gates: readonly StoreGate[];
   gateOf(projection: Projection | null): StoreGate | null;
@@ -42,9 +49,13 @@ export interface Foundation {
 }
 
 export function layFoundation(options: EffectiveOptions, connections: Connections): Foundation {
-  const { postgres, ledger, projections, embedder, log } = connections;
-  const stores = new StoreRegistry(projections);
-  const gates = stores.projections.map((projection) => new StoreGate(projection, gateOptions(options)));
+  const { postgres, ledger, past, projections, embedder, log } = connections;
+  const standings = new StoreStandings({ past, projections, log });
+  const stores = new StoreRegistry(projections.map((store) => guardedStore(store, standings.guardOf(store))));
+  const gates = stores.projections.map(
+    (projection) =>
+      new StoreGate(projection, { ...gateOptions(options), refusal: () => standings.refusalOf(projection) }),
+  );
   const model = stores.vectorShape.model ?? embedder?.model;
   const shape = { ...stores.vectorShape, ...(model && { model }) };
   const feedSignal = new FeedSignal(postgres, log);
@@ -55,6 +66,8 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     options,
     postgres,
     ledger,
+    past,
+    standings,
     stores,
     deployment: new DeploymentStores(ledger, stores),
     gates,

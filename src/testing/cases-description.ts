@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { StoreOwner } from "../stores/projection.ts";
 import { StoreRegistry } from "../stores/registry.ts";
 import { type CaseGroup, soon } from "./store-under-test.ts";
 
@@ -16,6 +17,21 @@ export const DESCRIPTION: CaseGroup = {
       assert.match(before, /\S/);
       await store.publish(store.put("a", 1));
       assert.equal(await projection.generation(soon()), before);
+    },
+
+    "bears the brand of the ledger that left it last, and gives it to no other": async ({ projection }) => {
+      if (projection.standing === undefined || projection.brand === undefined) return;
+      const [ours, theirs] = ["ours", "theirs"].map((ledger) => ({ ledger, epoch: "e" })) as [StoreOwner, StoreOwner];
+      const before = await projection.standing(soon());
+      const found = before.brand?.owner ?? null;
+      assert.equal(await projection.brand(found, { owner: ours, mark: "1.a" }, soon()), true);
+      const standing = await projection.standing(soon());
+      assert.deepEqual(standing, { brand: { owner: ours, mark: "1.a" }, life: before.life });
+      assert.equal(await projection.brand(found, { owner: theirs, mark: "" }, soon()), false);
+      assert.equal(await projection.brand(theirs, { owner: theirs, mark: "" }, soon()), false);
+      assert.deepEqual(await projection.standing(soon()), standing);
+      assert.equal(await projection.brand(ours, { owner: ours, mark: "2.b" }, soon()), true);
+      assert.equal((await projection.standing(soon())).brand?.mark, "2.b");
     },
 
     "says which entries it may drop by itself": async ({ projection }) => {

@@ -20,6 +20,8 @@ export interface PublisherParts extends PublishParts {
   readonly unattached: () => readonly RegisteredStore[];
   /** Told of every committed version. */
   readonly onCommitted: (key: MemoryKey, version: number) => void;
+  /** Told of every transaction that was committed. */
+  readonly onTransaction?: ((transactionId: string) => void) | undefined;
   readonly onStep?: OnWriteStep | undefined;
 }
 
@@ -49,7 +51,8 @@ export class Publisher {
       if (keepsAnswer) await confirmPublished(this.#parts, transactionId, []);
       return { stores: [], unattached: [] };
     }
-    const { gates, onCommitted } = this.#parts;
+    const { gates, onTransaction, onCommitted } = this.#parts;
+    onTransaction?.(transactionId);
     for (const { write } of writing) onCommitted(write, write.version);
     await this.#reach("committed");
     const answers = await Promise.all(

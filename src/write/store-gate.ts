@@ -13,6 +13,8 @@ export interface StoreGateOptions {
   probeIntervalMs?: number;
   /** Milliseconds that a probe may take. @default 2_000 */
   probeTimeoutMs?: number;
+  /** Why the store must not be used at the moment, whatever its answers; null: it may be. @default never */
+  refusal?: () => MnemosyncError | null;
   /** Milliseconds on a clock that never goes back. @default performance.now */
   now?: () => number;
 }
@@ -46,13 +48,14 @@ export class StoreGate<Store extends Probed = Projection> {
       failuresMax: WRITE_DEFAULTS.storeFailuresMax,
       probeIntervalMs: WRITE_DEFAULTS.storeProbeIntervalMs,
       probeTimeoutMs: WRITE_DEFAULTS.storeProbeTimeoutMs,
+      refusal: () => null,
       now: () => performance.now(),
       ...options,
     };
   }
 
   get state(): GateState {
-    return this.#failures >= this.#options.failuresMax ? "open" : "closed";
+    return this.#failures >= this.#options.failuresMax || this.#options.refusal() !== null ? "open" : "closed";
   }
 
   /** Why the store failed last; null when its last call went well. */
@@ -63,6 +66,8 @@ export class StoreGate<Store extends Probed = Projection> {
   /** An error of its own for a call that is not let through, of the kind with which the store failed last. */
   refusal(): MnemosyncError {
     const { id: store } = this.target;
+    const refusal = this.#options.refusal();
+    if (refusal !== null) return refusal;
     const message = `left out of the call, since it failed last with: ${this.#lastError?.message ?? "no answer"}`;
     if (this.#lastError?.code === "STORE_REFUSED")
       return new StoreRefusedError(store, message, { cause: this.#lastError });
@@ -106,7 +111,9 @@ export class StoreGate<Store extends Probed = Projection> {
   }
 }
 
+const STORE_CODES: readonly string[] = ["STORE_UNAVAILABLE", "STORE_REFUSED", "STORE_FOREIGN"];
+
 /** What a store's failure means to its gate: errors of one memory's data say nothing about the store. */
 export function countsAgainstStore(error: unknown): error is MnemosyncError {
-  return error instanceof MnemosyncError && (error.code === "STORE_UNAVAILABLE" || error.code === "STORE_REFUSED");
+  return error instanceof MnemosyncError && STORE_CODES.includes(error.code);
 }

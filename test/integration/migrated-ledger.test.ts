@@ -116,7 +116,9 @@ test("the migration changes no column that both versions have, and the stores of
     const kept = Object.keys(after.get(table)?.[0] ?? {});
     const shared = (row: Record<string, unknown>) =>
       JSON.stringify(Object.fromEntries(kept.filter((column) => column in rows[0]!).map((name) => [name, row[name]])));
-    expect(after.get(table)?.map(shared).sort(), table).toEqual(rows.map(shared).sort());
+    // Migration 12 names the ledger.
+    const those = after.get(table)?.filter((row) => row.name !== "ledger_id");
+    expect(those?.map(shared).sort(), table).toEqual(rows.map(shared).sort());
   }
   const now = await sql<{ key: string; versions: Record<string, number>; has_embedding: boolean }[]>`
     select namespace || '/' || memory_id as key, store_versions as versions, has_embedding

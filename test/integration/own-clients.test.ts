@@ -41,7 +41,7 @@ test("withClients creates the schema on a caller's own client", async (t) => {
     await sql.end({ timeout: 1 });
   });
   await sql`drop schema mnemosync cascade`;
-  const sync = await MemorySynchronizer.withClients({ sql, redis }, { redisPrefix: world.prefix });
+  const sync = await MemorySynchronizer.withClients({ sql, redis }, { redisPrefix: `${world.prefix}-empty` });
   expect(await sync.syncMemory("m1", { content: "x", memoryType: "note" })).toMatchObject({ status: "synced" });
   await sync.close();
 });

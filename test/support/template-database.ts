@@ -24,11 +24,16 @@ export async function createTestDatabase(adminUrl: string, options: { empty?: bo
     await admin.unsafe(`create database ${name} template ${template} encoding 'UTF8'`);
   });
   const url = withDatabase(adminUrl, name);
-  // A copy has a history of its own, and feed cursors name the history that they belong to.
+  // A copy is a ledger of its own, and has a history of its own.
   if (!options.empty) {
     await asAdmin(
       url,
-      (sql) => sql`update mnemosync.sync_meta set value = gen_random_uuid()::text where name = 'store_epoch'`,
+      (sql) => sql`
+        with fresh as (
+          update mnemosync.sync_meta set value = gen_random_uuid()::text where name in ('store_epoch', 'ledger_id')
+          returning name, value
+        )
+        update mnemosync.epochs set epoch = fresh.value from fresh where fresh.name = 'store_epoch'`,
     );
   }
   return {

@@ -188,7 +188,10 @@ export class World {
   async redisKeys(): Promise<string[]> {
     const keys = new Set<string>();
     for await (const page of this.redis.scanStream({ match: `${this.prefix}:*`, count: 1_000 })) {
-      for (const key of page as string[]) if (!key.startsWith(`${this.prefix}:prepare:`)) keys.add(key);
+      for (const key of page as string[]) {
+        const isOwn = key === `${this.prefix}:owner` || key.startsWith(`${this.prefix}:prepare:`);
+        if (!isOwn) keys.add(key);
+      }
     }
     return [...keys].sort();
   }

@@ -3,6 +3,7 @@ import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Projection } from "../../stores/projection.ts";
+import type { StoreStandings } from "../../write/store-standings.ts";
 import type { Pace } from "./pace.ts";
 import type { CheckScope, ConsistencyReport } from "./report.ts";
 
@@ -13,6 +14,8 @@ export interface CheckerParts {
   readonly projections: readonly Projection[];
   /** Shared stores that were registered and are not filled yet: no check looks at them. @default none */
   readonly unfilled?: ((signal: AbortSignal) => Promise<ReadonlySet<StoreId>>) | undefined;
+  /** Whether shared stores may have gone back: one that a full check finds clean is confirmed. @default none can tell */
+  readonly standings?: Pick<StoreStandings, "standingOf" | "confirm">;
   readonly log: Log;
   /** Milliseconds from which an unpublished transaction or a queue row no longer excuses a difference. */
   readonly overdueMs: number;

@@ -76,6 +76,7 @@ export class Checker {
     const parse = (value: unknown) => parseWalkPosition(value, ids);
     const { run, position } = await CheckRun.begin(parts, name, { resume: options.resume ?? true, parse }, signal);
     const comparer = new Comparer(context, run.log, deep);
+    const seen = position === null ? await this.#look(stores, signal) : [];
     // Data can differ where versions and checksums agree, so a deep check compares every memory.
     const differing = deep ? null : await this.#differingBuckets(stores, signal);
     const walk = new Walk(context, comparer, {
@@ -109,7 +110,22 @@ export class Checker {
     // The record and the report have the same figure: memories compared by digest count too.
     const total = differing?.total ?? run.checkedBefore + comparer.checked;
     await run.finish(null, total - run.checkedBefore, signal);
+    for (const { projection, standing } of seen) {
+      if (run.log.findings.some(({ store }) => store === projection.id)) continue;
+      await this.#parts.standings?.confirm(projection, standing, signal);
+    }
     return buildReport(scope, context, run, comparer, total);
+  }
+
+  /** What shared stores say before they are compared: if they say the same afterwards, all of it was compared. */
+  async #look(stores: readonly CheckedStore[], signal: AbortSignal) {
+    const { standings } = this.#parts;
+    if (standings === undefined) return [];
+    const looks = stores.map(async ({ projection }) => {
+      const standing = await standings.standingOf(projection, signal);
+      return standing === null ? [] : [{ projection, standing }];
+    });
+    return (await Promise.all(looks)).flat();
   }
 
   /** Buckets in which the digest of any projection differs from the ledger's, and how many memories were compared so. */

@@ -4,7 +4,8 @@ import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { Log } from "../../runtime/log.ts";
-import type { Projection } from "../../stores/projection.ts";
+import type { Projection, StoreStanding } from "../../stores/projection.ts";
+import type { StoreStandings } from "../../write/store-standings.ts";
 import type { Checker } from "../check/checker.ts";
 import type { Pace } from "../check/pace.ts";
 import type { DriftKind, Finding } from "../check/report.ts";
@@ -22,6 +23,11 @@ export interface WatchParts {
   readonly projections: readonly Projection[];
   /** Shared stores that were registered and are not filled yet. @default none */
   readonly unfilled?: (signal: AbortSignal) => Promise<ReadonlySet<StoreId>>;
+  /** Whether shared stores may have gone back. @default none can tell */
+  readonly standings?: Pick<
+    StoreStandings,
+    "refresh" | "standingOf" | "confirm" | "verdictOf" | "isConfirmed" | "foreign"
+  >;
   /** Whether this node checks the stores that all nodes share. */
   readonly isLeader: () => boolean;
   readonly log: Log;
@@ -46,6 +52,14 @@ export interface WatchPass {
   readonly repair: RepairReport | null;
 }
 
+/** A shared store that was compared, and differed. */
+interface ComparedStore {
+  readonly projection: Projection;
+  readonly standing: StoreStanding;
+  readonly checked: number;
+  readonly findings: number;
+}
+
 /**
  * The consistency loop's pass: a check of what changed since the last pass, a slice of the rolling sweep over everything,
  * and the repair of the findings. The leader checks all stores, other nodes check the stores of their own (`scope:
@@ -64,15 +78,23 @@ export class ConsistencyWatch {
     const leader = isLeader();
     const own = projections.filter(({ traits }) => traits.scope === "node").map(({ id }) => id);
     if (!leader && own.length === 0) return { leader, checked: 0, findings: 0, repair: null };
-    const scope = leader ? {} : { stores: own };
+    if (leader) await this.#refreshStandings(signal);
+    const foreign = this.#parts.standings?.foreign ?? [];
+    const usable = projections.map(({ id }) => id).filter((id) => !foreign.includes(id));
+    const scope = !leader ? { stores: own } : foreign.length === 0 ? {} : { stores: [LEDGER_ID, ...usable] };
     const findings = new Map<string, Finding>();
     const take = (found: readonly Finding[]): void => {
       for (const finding of found) findings.set(`${finding.store}\u0000${keyText(finding)}`, finding);
     };
     let checked = 0;
+    const compared: ComparedStore[] = [];
     if (leader) {
       await this.#fillNew(signal);
       checked += await this.#afterLoss(take, signal);
+      for (const store of await this.#compareDoubted(take, signal)) {
+        compared.push(store);
+        checked += store.checked;
+      }
     }
     const quick = await checker.run({ ...scope, scope: "quick", signal });
     take(quick.findings);
@@ -80,6 +102,7 @@ export class ConsistencyWatch {
     take(slice.findings);
     checked += quick.checked + slice.checked;
     const repair = await this.#repair([...findings.values()], slice.roundEnded, signal);
+    await this.#confirm(compared, repair, signal);
     return { leader, checked, findings: findings.size, repair };
   }
 
@@ -94,12 +117,61 @@ export class ConsistencyWatch {
     }
   }
 
+  /** A store that is away stays as it was known: the checks fail on it, and the next pass asks again. */
+  async #refreshStandings(signal: AbortSignal): Promise<void> {
+    const { standings, log } = this.#parts;
+    try {
+      await standings?.refresh(signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.debug({ error: (error as Error).message }, "store.standing_unknown");
+    }
+  }
+
+  /** Compares shared stores as a whole that may have gone back, or were never compared. The others get a new mark. */
+  async #compareDoubted(take: (findings: readonly Finding[]) => void, signal: AbortSignal): Promise<ComparedStore[]> {
+    const { checker, projections, standings, repairKinds } = this.#parts;
+    const compared: ComparedStore[] = [];
+    for (const projection of projections) {
+      const verdict = standings?.verdictOf(projection.id) ?? null;
+      if (standings === undefined || verdict === null || verdict.state === "foreign") continue;
+      const standing = await standings.standingOf(projection, signal);
+      if (standing === null) continue;
+      if (standings.isConfirmed(projection.id)) {
+        await standings.confirm(projection, standing, signal);
+        continue;
+      }
+      // Before the check that proves it: otherwise each memory would be found missing, and repaired one by one.
+      const emptied = verdict.state === "doubted" && verdict.doubt === "emptied";
+      const refills = emptied && repairKinds.includes("missing") && (await projection.eviction?.(signal)) !== "all";
+      if (refills) await this.#refill(projection, signal);
+      const report = await checker.run({ scope: "full", stores: [LEDGER_ID, projection.id], resume: false, signal });
+      take(report.findings);
+      // A clean check has confirmed it.
+      const { findings, checked } = report;
+      if (findings.length > 0) compared.push({ projection, standing, checked, findings: findings.length });
+    }
+    return compared;
+  }
+
+  /** Reads may show again what was compared and repaired; what a repair left over is compared again in the next pass. */
+  async #confirm(compared: readonly ComparedStore[], repair: RepairReport | null, signal: AbortSignal): Promise<void> {
+    const { standings, repairsMax, repairKinds } = this.#parts;
+    for (const { projection, standing } of compared) {
+      const details = repair?.details.filter(({ store }) => store === projection.id) ?? [];
+      const isDone = details.length <= repairsMax && details.every(({ outcome }) => outcome !== "failed");
+      // Without a repair nothing was to be repaired: `repairKinds` leaves it to a person.
+      if (isDone || repairKinds.length === 0) await standings?.confirm(projection, standing, signal);
+    }
+  }
+
   /** Compares a shared store as a whole when its contents began anew since the last pass. @returns memories compared. */
   async #afterLoss(take: (findings: readonly Finding[]) => void, signal: AbortSignal): Promise<number> {
     const { checker, records, projections, log, repairKinds } = this.#parts;
     let checked = 0;
     for (const projection of projections) {
       if (projection.generation === undefined || projection.traits.scope === "node") continue;
+      if (projection.standing !== undefined) continue; // It tells more than that.
       // Where every entry may be evicted, so may the generation's.
       if ((await projection.eviction?.(signal)) === "all") continue;
       const generation = await projection.generation(signal);

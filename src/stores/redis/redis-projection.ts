@@ -1,12 +1,9 @@
 import type { Cluster, Redis } from "ioredis";
 import { BucketDigests, type BucketSet } from "../../domain/buckets.ts";
-import { checksumOf, embeddingBytes, entryDigest } from "../../domain/checksum.ts";
 import { StoreUnavailableError } from "../../domain/errors.ts";
 import { bucketOf, type MemoryKey, plainKey } from "../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../domain/memory.ts";
-import { compareVectors, parseVector } from "../../domain/version-vector.ts";
 import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
-import { newUlid } from "../../runtime/ulid.ts";
 import type {
   Eviction,
   LiveEntry,
@@ -16,15 +13,20 @@ import type {
   Replacement,
   ScanOptions,
   ScanPage,
+  StoreBrand,
   StoredEntry,
+  StoreOwner,
+  StoreStanding,
 } from "../projection.ts";
 import type { ProjectionTraits } from "../traits.ts";
+import { entryFlaw } from "./entry-flaw.ts";
 import { REDIS_DEFAULTS, type RedisProjectionOptions } from "./options.ts";
 import { PageDigest } from "./page-digest.ts";
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
+import { RedisStanding } from "./redis-standing.ts";
 import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
-import { COUNT, DIGEST, DUMP, GENERATION, KEYS, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
+import { COUNT, DIGEST, DUMP, KEYS, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
 
 interface ScriptPage {
   readonly reply: ScriptReply;
@@ -54,7 +56,7 @@ export class RedisProjection implements Projection {
   readonly #storeEmbedding: boolean;
   readonly #tombstoneTtlMs: number;
   readonly #prepareKey: string;
-  readonly #generationKey: string;
+  readonly #standing: RedisStanding;
   readonly #callTimeoutMs: number;
 
   constructor(client: Redis | Cluster, options: RedisProjectionOptions) {
@@ -71,13 +73,13 @@ export class RedisProjection implements Projection {
       cache: true,
     };
     this.#client = client;
-    this.#scripts = new ScriptRunner(client, ownsClient, callTimeoutMs);
+    this.#standing = new RedisStanding(client, { prefix, ownsClient, callTimeoutMs });
+    this.#scripts = new ScriptRunner(client, ownsClient, callTimeoutMs, this.#standing.guard);
     this.#codec = new RedisCodec(prefix, storeEmbedding);
     this.#storeEmbedding = storeEmbedding;
     this.#tombstoneTtlMs = tombstoneTtlMs;
     this.#callTimeoutMs = callTimeoutMs;
     this.#prepareKey = `${prefix}:prepare:${options.nodeId}`;
-    this.#generationKey = `${prefix}:generation`;
   }
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
@@ -203,23 +205,7 @@ export class RedisProjection implements Projection {
   }
 
   flaw(entry: LiveEntry, expected: PutChange): string | null {
-    const data = entry.data;
-    if (data === undefined || data.documentJson === null) return "has no data";
-    if (!this.#storeEmbedding && data.embedding === null) {
-      if (checksumOf(data.documentJson, expected.embedding) !== entry.checksum)
-        return "the data does not fit the checksum";
-    } else if (checksumOf(data.documentJson, data.embedding) !== entry.checksum) {
-      return sameBytes(data.embedding, expected.embedding)
-        ? "the data does not fit the checksum"
-        : "the embedding does not fit the checksum";
-    }
-    const digest = entryDigest(expected, expected.version, expected.checksum);
-    if (data.digest !== digest) return `the digest is ${data.digest}, not ${digest}`;
-    if (entry.modifiedAt !== expected.modifiedAt)
-      return `modified_at is ${entry.modifiedAt}, not ${expected.modifiedAt}`;
-    const versionVector = data.versionVector === null ? null : parseVector(data.versionVector);
-    const sameVector = versionVector !== null && compareVectors(versionVector, expected.versionVector) === "equal";
-    return sameVector ? null : "the version vector is another one";
+    return entryFlaw(entry, expected, this.#storeEmbedding);
   }
 
   async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {
@@ -241,9 +227,20 @@ export class RedisProjection implements Projection {
     return policy.startsWith("volatile") ? "expiring" : "all";
   }
 
-  async generation(signal: AbortSignal): Promise<string> {
-    const reply = await this.#scripts.run(GENERATION, [this.#generationKey], [newUlid()], signal);
-    return String(reply);
+  get links(): number {
+    return this.#standing.links;
+  }
+
+  admit(ledger: string): void {
+    this.#standing.admit(ledger);
+  }
+
+  async standing(signal: AbortSignal): Promise<StoreStanding> {
+    return await this.#standing.standing(signal);
+  }
+
+  async brand(found: StoreOwner | null, brand: StoreBrand, signal: AbortSignal): Promise<boolean> {
+    return await this.#standing.brand(found, brand, signal);
   }
 
   async health(signal: AbortSignal): Promise<ProjectionHealth> {
@@ -290,9 +287,4 @@ export class RedisProjection implements Projection {
 
 function* slices<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += KEYS_PER_CALL) yield items.slice(start, start + KEYS_PER_CALL);
-}
-
-function sameBytes(found: Buffer | null, expected: Float32Array | null): boolean {
-  if (found === null || expected === null) return found === expected;
-  return found.equals(embeddingBytes(expected));
 }

@@ -15,6 +15,9 @@ export type ScriptReply = RedisReply;
  */
 const LINK_SILENCE_MS = 250;
 
+/** Rejects where the store must not be used. */
+export type Guard = (signal: AbortSignal) => Promise<void> | undefined;
+
 /** Sends scripts by their digest, and in full to a server that does not know them yet. */
 export class ScriptRunner {
   readonly #client: RedisLink;
@@ -22,13 +25,16 @@ export class ScriptRunner {
   readonly #callTimeoutMs: number;
   /** When the last reply came, as `performance.now()` tells. */
   #repliedAt = 0;
+  readonly #guard: Guard | undefined;
   readonly #digests = new Map<string, string>();
 
   /**
+   * @param guard asked before each call; undefined at once where there is nothing to wait for.
    * @param owned whether the link may be cut when it went silent, so that the client makes a new one.
    * @param callTimeoutMs milliseconds that any call may take, whatever longer deadline its caller has.
    */
-  constructor(client: RedisLink, owned: boolean, callTimeoutMs: number) {
+  constructor(client: RedisLink, owned: boolean, callTimeoutMs: number, guard?: Guard) {
+    this.#guard = guard;
     this.#client = client;
     this.#owned = owned;
     this.#callTimeoutMs = callTimeoutMs;
@@ -42,9 +48,7 @@ export class ScriptRunner {
     signal: AbortSignal,
     node: RedisLink = this.#client,
   ): Promise<ScriptReply> {
-    return await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
-      this.#run(lua, keys, [values], deadline, node),
-    );
+    return await this.#within(signal, (deadline) => this.#run(lua, keys, [values], deadline, node));
   }
 
   /**
@@ -60,11 +64,11 @@ export class ScriptRunner {
     signal: AbortSignal,
   ): Promise<ScriptReply[]> {
     if (!this.#client.isCluster) {
-      return (await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
+      return (await this.#within(signal, (deadline) =>
         this.#run(lua, keys, [shared, ...each], deadline, this.#client),
       )) as ScriptReply[];
     }
-    const replies = await withSharedDeadline(this.#callTimeoutMs, signal, (deadline) =>
+    const replies = await this.#within(signal, (deadline) =>
       Promise.all(keys.map((key, index) => this.#run(lua, [key], [shared, each[index] ?? []], deadline, this.#client))),
     );
     return replies.map((reply) => (reply as ScriptReply[])[0] ?? null);
@@ -72,7 +76,14 @@ export class ScriptRunner {
 
   /** The fields and values of a hash, in turns; none where there is no such key, null where it is something else. */
   hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {
-    return withSharedDeadline(this.#callTimeoutMs, signal, (deadline) => this.#hash(key, deadline));
+    return this.#within(signal, (deadline) => this.#hash(key, deadline));
+  }
+
+  #within<T>(signal: AbortSignal, work: (deadline: AbortSignal) => Promise<T>): Promise<T> {
+    return withSharedDeadline(this.#callTimeoutMs, signal, (deadline) => {
+      const guarded = this.#guard?.(deadline);
+      return guarded === undefined ? work(deadline) : guarded.then(() => work(deadline));
+    });
   }
 
   async #hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {

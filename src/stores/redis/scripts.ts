@@ -209,10 +209,18 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('HGET', KEYS[1], 'token')
 `;
 
-/** KEYS: a key of our own. ARGV: a name. Returns the name that stands there, putting this one where none does. */
-export const GENERATION = `
-local held = redis.call('GET', KEYS[1])
-if held then return held end
-redis.call('SET', KEYS[1], ARGV[1])
-return ARGV[1]
+/** KEYS: the owner's key. Returns `ledger epoch mark`, each nothing where it is not there. */
+export const STANDING = `
+return redis.call('HMGET', KEYS[1], 'ledger', 'epoch', 'mark')
+`;
+
+/**
+ * KEYS: the owner's key. ARGV: ledger and epoch that must stand there (empty: none), then ledger, epoch and mark to put in
+ * their place. Returns 1, or 0 when another owner stands there.
+ */
+export const BRAND = `
+local held = redis.call('HMGET', KEYS[1], 'ledger', 'epoch')
+if (held[1] or '') ~= ARGV[1] or (held[2] or '') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'ledger', ARGV[3], 'epoch', ARGV[4], 'mark', ARGV[5])
+return 1
 `;

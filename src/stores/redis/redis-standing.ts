@@ -1,0 +1,114 @@
+import { StoreForeignError } from "../../domain/errors.ts";
+import type { RedisLink } from "../../drivers/redis/redis-client.ts";
+import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
+import type { StoreBrand, StoreOwner, StoreStanding } from "../projection.ts";
+import { redisError } from "./redis-errors.ts";
+import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
+import { BRAND, STANDING } from "./scripts.ts";
+
+/** Losses of each client's link: one listener per client, however many projections share it. */
+const lossesOf = new WeakMap<RedisLink, { count: number }>();
+
+/** Events of a client after which its keys may be on another server, or come from another time. */
+const LOSSES = ["close", "-node", "+node"];
+
+function countLosses(client: RedisLink): { count: number } {
+  let losses = lossesOf.get(client);
+  if (losses === undefined) {
+    const counted = { count: 0 };
+    for (const event of LOSSES) client.on(event, () => counted.count++);
+    lossesOf.set(client, counted);
+    losses = counted;
+  }
+  return losses;
+}
+
+/**
+ * Whose copy the keys below a prefix are, and in which life of the servers. After a restart or a failover every key comes
+ * back as it was in the file or on the replica, marks included: what tells is that the process is another one (`run_id`)
+ * or became the primary anew (`master_replid`).
+ */
+export class RedisStanding {
+  readonly #scripts: ScriptRunner;
+  readonly #key: string;
+  readonly #prefix: string;
+  readonly #callTimeoutMs: number;
+  readonly #losses: { readonly count: number };
+  #ledger: string | null = null;
+  #verifiedAt = -1;
+  #verifying: Promise<void> | null = null;
+
+  constructor(client: RedisLink, options: { prefix: string; ownsClient: boolean; callTimeoutMs: number }) {
+    this.#scripts = new ScriptRunner(client, options.ownsClient, options.callTimeoutMs);
+    this.#prefix = options.prefix;
+    this.#key = `${options.prefix}:owner`;
+    this.#callTimeoutMs = options.callTimeoutMs;
+    this.#losses = countLosses(client);
+  }
+
+  get links(): number {
+    return this.#losses.count;
+  }
+
+  admit(ledger: string): void {
+    this.#ledger = ledger;
+  }
+
+  /** Looks again, after the link was lost, whose copy this is. Undefined where nothing has happened since. */
+  readonly guard = (signal: AbortSignal): Promise<void> | undefined => {
+    if (this.#ledger === null || this.#verifiedAt === this.#losses.count) return undefined;
+    if (this.#verifying === null) {
+      // Serves many calls: none of them can end it.
+      this.#verifying = this.#verify(AbortSignal.timeout(this.#callTimeoutMs)).finally(() => {
+        this.#verifying = null;
+      });
+      this.#verifying.catch(() => undefined); // Each caller takes it up, unless its own signal fires first.
+    }
+    return untilAborted(this.#verifying, signal);
+  };
+
+  async standing(signal: AbortSignal): Promise<StoreStanding> {
+    const [brand, life] = await Promise.all([this.#brand(signal), this.#life(signal)]);
+    return { brand, life };
+  }
+
+  async brand(found: StoreOwner | null, { owner, mark }: StoreBrand, signal: AbortSignal): Promise<boolean> {
+    const values = [found?.ledger ?? "", found?.epoch ?? "", owner.ledger, owner.epoch, mark];
+    return (await this.#scripts.run(BRAND, [this.#key], values, signal)) === 1;
+  }
+
+  async #verify(signal: AbortSignal): Promise<void> {
+    const { count } = this.#losses;
+    const brand = await this.#brand(signal);
+    if (brand !== null && brand.owner.ledger !== this.#ledger) {
+      throw new StoreForeignError("redis", `it names ledger ${brand.owner.ledger} under the prefix ${this.#prefix}`);
+    }
+    this.#verifiedAt = count;
+  }
+
+  async #brand(signal: AbortSignal): Promise<StoreBrand | null> {
+    const reply = await this.#scripts.run(STANDING, [this.#key], [], signal);
+    const [ledger, epoch, mark] = (reply as ScriptReply[]).map((field) => (field === null ? null : String(field)));
+    return ledger == null || epoch == null ? null : { owner: { ledger, epoch }, mark: mark ?? "" };
+  }
+
+  /** Null where the server does not tell. */
+  async #life(signal: AbortSignal): Promise<string | null> {
+    return await withDeadline(this.#callTimeoutMs, signal, async (deadline) => {
+      try {
+        const nodes = this.#scripts.nodes();
+        const infos = await untilAborted(Promise.all(nodes.map(({ client }) => client.info())), deadline);
+        const lives = infos.map((info) => `${field(info, "run_id")}.${field(info, "master_replid")}`);
+        return lives.some((life) => life.startsWith(".")) ? null : lives.sort().join(",");
+      } catch (error) {
+        const reason = redisError(error, deadline);
+        if (reason.code === "STORE_REFUSED" && reason.message.includes("NOPERM")) return null;
+        throw reason;
+      }
+    });
+  }
+}
+
+function field(info: string, name: string): string {
+  return new RegExp(`^${name}:(\\S+)`, "m").exec(info)?.[1] ?? "";
+}

@@ -1,0 +1,261 @@
+import { type MnemosyncError, StoreUnavailableError } from "../domain/errors.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import type { PastLedger } from "../ledger/past-ledger.ts";
+import type { Log } from "../runtime/log.ts";
+import type { StoreGuard } from "../stores/guarded-store.ts";
+import type { Projection, StoreStanding } from "../stores/projection.ts";
+import { countsAgainstStore } from "./store-gate.ts";
+import {
+  doubted,
+  isSameBrand,
+  judgeBrand,
+  type LedgerSide,
+  NO_RECORD,
+  ownerOf,
+  seenOf,
+  type Verdict,
+} from "./store-verdict.ts";
+
+interface Known {
+  readonly verdict: Verdict;
+  /** Losses of the store's link when it was asked. */
+  readonly links: number;
+  /** Whether it was ever compared as a whole. */
+  readonly compared: boolean;
+}
+
+export interface StandingParts {
+  readonly past: Pick<PastLedger, "prove" | "storeRecords" | "confirmStore" | "mark">;
+  /** Those of scope `shared` that have `standing` are watched. */
+  readonly projections: readonly Projection[];
+  readonly log: Log;
+  /** Milliseconds on a clock that never goes back. @default performance.now */
+  readonly now?: () => number;
+}
+
+/** Milliseconds between two looks that reads cause. */
+const LOOK_INTERVAL_MS = 250;
+/** Milliseconds that such a look may take. */
+const LOOK_TIMEOUT_MS = 10_000;
+
+/**
+ * Whether each shared store is the copy of this ledger, and as new as when it was compared last. Where it may have gone
+ * back, reads go to the ledger until the leader has compared it as a whole; where it is another ledger's, it is not used.
+ *
+ *     trusted ──other life, older mark, emptied, epoch──► doubted ──compared, confirmed──► trusted
+ *        └──another ledger's brand──► foreign ──brand removed──► trusted
+ */
+export class StoreStandings {
+  readonly #parts: StandingParts;
+  readonly #now: () => number;
+  /** Called when a store begins to be doubted: it should be compared as a whole, at once. */
+  onDoubt: () => void = () => undefined;
+  readonly #known = new Map<StoreId, Known>();
+  #refreshing: Promise<void> | null = null;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: StandingParts) {
+    this.#parts = parts;
+    this.#now = parts.now ?? (() => performance.now());
+  }
+
+  /** Shared stores that can tell how they stand. */
+  get watched(): readonly WatchedProjection[] {
+    return this.#parts.projections.filter(isWatched);
+  }
+
+  /** Null: not looked at yet, or it cannot tell. */
+  verdictOf(id: StoreId): Verdict | null {
+    return this.#known.get(id)?.verdict ?? null;
+  }
+
+  /** For `guardedStore`. */
+  guardOf(projection: Projection): StoreGuard {
+    return { refusal: () => this.refusalOf(projection), look: (signal) => this.look(projection, signal) };
+  }
+
+  /** Why a store must not be used; null where it may be. One that cannot refuse by itself is not used unseen. */
+  refusalOf(projection: Projection): MnemosyncError | null {
+    if (!isWatched(projection)) return null;
+    const verdict = this.verdictOf(projection.id);
+    if (verdict?.state === "foreign") return verdict.error;
+    if (verdict !== null || projection.admit !== undefined) return null;
+    return new StoreUnavailableError(projection.id, "whose copy it is was not seen yet");
+  }
+
+  /** Ids of those that are another ledger's. */
+  get foreign(): readonly StoreId[] {
+    return [...this.#known].filter(([, { verdict }]) => verdict.state === "foreign").map(([id]) => id);
+  }
+
+  /**
+   * Whether reads may show what the store holds. Asks nobody; where the answer may be another one by now (the link was
+   * lost, or the store is doubted), a look begins in the background.
+   */
+  isTrusted(projection: Projection): boolean {
+    if (this.#isTrusted(projection)) return true;
+    if (this.#refreshing === null && this.#now() - this.#lookedAt >= LOOK_INTERVAL_MS) {
+      this.refresh(AbortSignal.timeout(LOOK_TIMEOUT_MS)).catch((error: Error) =>
+        this.#parts.log.debug({ error: error.message }, "store.standing_unknown"),
+      );
+    }
+    return false;
+  }
+
+  /** Asks again where a store is not known to be trusted. Never rejects: where it does not answer, nothing changes. */
+  async look(projection: Projection, signal: AbortSignal): Promise<void> {
+    if (this.#isTrusted(projection)) return;
+    await this.refresh(signal).catch((error: Error) =>
+      this.#parts.log.debug({ store: projection.id, error: error.message }, "store.standing_unknown"),
+    );
+  }
+
+  /**
+   * Asks all of them. One that nobody has branded is branded, so that no other ledger takes it meanwhile.
+   * @throws {StoreUnavailableError} One of them, or the ledger, did not answer. The others were asked all the same.
+   */
+  refresh(signal: AbortSignal): Promise<void> {
+    this.#refreshing ??= this.#refresh(signal).finally(() => {
+      this.#refreshing = null;
+      this.#lookedAt = this.#now();
+    });
+    return this.#refreshing;
+  }
+
+  /** Whether a store was compared as a whole, and has not given a reason for doubt since. */
+  isConfirmed(id: StoreId): boolean {
+    const known = this.#known.get(id);
+    return known?.compared === true && known.verdict.state === "trusted";
+  }
+
+  /**
+   * Asks for the first time. A store that is away is asked again later.
+   * @throws {StoreForeignError} A store belongs to another ledger. @throws {StoreUnavailableError} The ledger is away.
+   */
+  async begin(signal: AbortSignal): Promise<void> {
+    try {
+      await this.refresh(signal);
+    } catch (error) {
+      const isOfStore = countsAgainstStore(error) && (error as { store?: StoreId }).store !== LEDGER_ID;
+      if (signal.aborted || !isOfStore) throw error;
+      this.#parts.log.warn({ error: error.message }, "store.standing_unknown");
+    }
+    for (const { verdict } of this.#known.values()) if (verdict.state === "foreign") throw verdict.error;
+  }
+
+  /** What a store says now, for `confirm`. Null: it cannot tell. */
+  async standingOf(projection: Projection, signal: AbortSignal): Promise<StoreStanding | null> {
+    return isWatched(projection) ? await projection.standing(signal) : null;
+  }
+
+  /**
+   * The store agrees with the ledger: it was compared as a whole, or there was no reason to. Leaves a new mark in both.
+   * @param seen what it said before it was compared.
+   * @returns false where it says something else now, so that it may have gone back meanwhile.
+   */
+  async confirm(projection: Projection, seen: StoreStanding, signal: AbortSignal): Promise<boolean> {
+    if (!isWatched(projection)) return true;
+    const { past } = this.#parts;
+    const links = projection.links ?? 0;
+    const now = await projection.standing(signal);
+    const name = await past.prove(signal, seenOf(now));
+    if (now.life !== seen.life || !isSameBrand(seen.brand, now.brand, name)) return false;
+    const mark = await past.mark(signal);
+    // The ledger's record last: a crash in between leaves a newer mark in the store, which is no reason for doubt.
+    if (!(await projection.brand(now.brand?.owner ?? null, { owner: ownerOf(name), mark }, signal))) return false;
+    await past.confirmStore(projection.id, { life: seen.life, mark, compared: true }, signal);
+    this.#know(projection, { state: "trusted" }, links, true);
+    return true;
+  }
+
+  #isTrusted(projection: Projection): boolean {
+    if (!isWatched(projection)) return true;
+    const known = this.#known.get(projection.id);
+    return known?.verdict.state === "trusted" && known.links === (projection.links ?? 0);
+  }
+
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const { past } = this.#parts;
+    const answers = await Promise.allSettled(
+      this.watched.map(async (projection) => {
+        const links = projection.links ?? 0;
+        return { projection, links, standing: await projection.standing(signal) };
+      }),
+    );
+    const asked = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
+    // The stores before the ledger: a mark that one of them bears was committed by then.
+    const name = await past.prove(
+      signal,
+      asked.flatMap(({ standing }) => seenOf(standing)),
+    );
+    for (const projection of this.watched) projection.admit?.(name.ledger);
+    if (asked.length > 0) {
+      const { epochs, records } = await past.storeRecords(signal);
+      for (const { projection, links, standing } of asked) {
+        const record = records.get(projection.id) ?? NO_RECORD;
+        const verdict = await this.#judge(projection, standing, { name, epochs, record }, signal);
+        this.#know(projection, verdict, links, record.compared);
+      }
+    }
+    for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
+  }
+
+  async #judge(
+    projection: WatchedProjection,
+    { brand, life }: StoreStanding,
+    ledger: LedgerSide,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    if (brand === null) return await this.#claim(projection, life, ledger, signal);
+    return judgeBrand(projection.id, brand, life, ledger);
+  }
+
+  /** Leaves a brand where there is none, so that no other ledger takes the store. */
+  async #claim(
+    projection: WatchedProjection,
+    life: string | null,
+    { name, record }: LedgerSide,
+    signal: AbortSignal,
+  ): Promise<Verdict> {
+    const { past, log } = this.#parts;
+    const { id: store } = projection;
+    const owner = ownerOf(name);
+    const isNew = record.mark === null;
+    // A store that drops any entry may have dropped the brand: in the same life nothing else was lost unseen.
+    const isDropped = record.life !== null && record.life === life && (await projection.eviction?.(signal)) === "all";
+    const mark = isNew ? await past.mark(signal) : isDropped ? (record.mark ?? "") : "";
+    try {
+      // Another ledger may have been faster: then the next look says so, and until then nothing is shown.
+      if (!(await projection.brand(null, { owner, mark }, signal))) return doubted("emptied");
+    } catch (error) {
+      // It takes no writes at the moment, so no other ledger can take it either.
+      log.debug({ store, error: (error as Error).message }, "store.brand_failed");
+      return isNew || isDropped ? { state: "trusted" } : doubted("emptied");
+    }
+    if (isNew) await past.confirmStore(store, { life: null, mark, compared: false }, signal);
+    return isNew || isDropped ? { state: "trusted" } : doubted("emptied");
+  }
+
+  #know(projection: Projection, verdict: Verdict, links: number, compared: boolean): void {
+    const { id: store } = projection;
+    const before = this.#known.get(store)?.verdict;
+    this.#known.set(store, { verdict, links, compared });
+    if ((before?.state ?? "trusted") === verdict.state) return;
+    const { log } = this.#parts;
+    if (verdict.state === "doubted") {
+      log.warn({ store, doubt: verdict.doubt }, "store.doubted");
+      this.onDoubt();
+    } else if (verdict.state === "foreign") {
+      log.error({ store, error: verdict.error.message }, "store.foreign");
+    } else log.info({ store }, "store.trusted");
+  }
+}
+
+type Defined<Name extends keyof Projection> = { readonly [Key in Name]-?: NonNullable<Projection[Key]> };
+
+/** A shared store that can tell how it stands. */
+export type WatchedProjection = Projection & Defined<"standing" | "brand">;
+
+function isWatched(projection: Projection): projection is WatchedProjection {
+  return projection.traits.scope === "shared" && projection.standing !== undefined && projection.brand !== undefined;
+}
