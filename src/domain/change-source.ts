@@ -1,4 +1,3 @@
-import type { SeenHistory } from "./history.ts";
 import type { MemoryKey } from "./keys.ts";
 import type { MemoryChange } from "./memory.ts";
 
@@ -25,6 +24,16 @@ export interface FeedPage {
   readonly headers: readonly FeedHeader[];
   /** Behind the last header of the page; the cursor that was asked with when the page is empty. */
   readonly cursor: FeedCursor;
+}
+
+/** A reader's proof that it has read this ledger: all of it must be there, or the ledger went back. */
+export interface SeenHistory {
+  /** The epoch in which it was seen; another one now means that the ledger has noticed already. */
+  readonly epoch: string;
+  /** A place in the change feed. */
+  readonly cursor?: FeedCursor;
+  /** Marks of the ledger that were found elsewhere. */
+  readonly marks?: readonly string[];
 }
 
 /** What a projection that keeps its own files needs from the ledger to come up to date. */

@@ -1,15 +1,3 @@
-import type { FeedCursor } from "./change-source.ts";
-
-/** A reader's proof that it has read this ledger: all of it must be there, or the ledger went back. */
-export interface SeenHistory {
-  /** The epoch in which it was seen; another one now means that the ledger has noticed already. */
-  readonly epoch: string;
-  /** A place in the change feed. */
-  readonly cursor?: FeedCursor;
-  /** Marks of the ledger that were found elsewhere. */
-  readonly marks?: readonly string[];
-}
-
 /**
  * Why the ledger is known to have gone back:
  * - `mark_lost`, `transaction_lost`: a mark or a transaction that was committed is not there.

@@ -1,4 +1,5 @@
-import type { EpochBegun, HistoryFlaw, SeenHistory } from "../domain/history.ts";
+import type { SeenHistory } from "../domain/change-source.ts";
+import type { EpochBegun, HistoryFlaw } from "../domain/history.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import type { Log } from "../runtime/log.ts";

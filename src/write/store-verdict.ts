@@ -1,5 +1,6 @@
+import type { SeenHistory } from "../domain/change-source.ts";
 import { StoreForeignError } from "../domain/errors.ts";
-import { markNumber, type SeenHistory } from "../domain/history.ts";
+import { markNumber } from "../domain/history.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { LedgerName } from "../ledger/past-ledger.ts";
 import type { StoreRecord } from "../ledger/past-statements.ts";
