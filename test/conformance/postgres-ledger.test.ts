@@ -26,7 +26,7 @@ async function open(): Promise<OpenLedger> {
     clear: async () => {
       await sql`
         truncate mnemosync.stores, mnemosync.memory_versions, mnemosync.memories, mnemosync.memory_history, mnemosync.sync_transactions,
-          mnemosync.sync_queue, mnemosync.conflict_resolutions, mnemosync.check_progress`;
+          mnemosync.sync_queue, mnemosync.idempotency_keys, mnemosync.conflict_resolutions, mnemosync.check_progress`;
     },
     close: async () => {
       await Promise.all(pools.map((pool) => pool.close()));
