@@ -11,6 +11,7 @@ import { Changes } from "./changes.ts";
 import { Checks } from "./checks.ts";
 import type { Connections } from "./connections.ts";
 import { layFoundation } from "./foundation.ts";
+import { storesBeingFilled } from "./node-followers.ts";
 import { observe } from "./observe.ts";
 import type { OperationParts } from "./operation.ts";
 import { Reads } from "./reads.ts";
@@ -57,7 +58,8 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     ...foundation,
     projections: stores.projections,
     unfilled: async (signal) => {
-      const filling = followers.filter(({ isFilling }) => isFilling).map(({ name }) => name);
+      const isFollowing = services.status().follow?.state !== "idle";
+      const filling = await storesBeingFilled(followers, isFollowing, log, signal);
       return new Set([...(await deployment.unfilled(signal)), ...filling]);
     },
     write: (intent, signal) => writing.batcher.write(intent, true, signal),

@@ -14,7 +14,7 @@ import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
-import { foreignTo, identityOf, wantedChange } from "../stores/traits.ts";
+import { identityOf, wantedChange, withoutForeignVector } from "../stores/traits.ts";
 
 export interface NodeFollowerParts {
   readonly ledger: LedgerStore;
@@ -40,7 +40,6 @@ export class NodeFollower implements Followed {
   readonly #parts: NodeFollowerParts;
   readonly #follower: Follower<Awaited<ReturnType<ReturnType<typeof headerFeed>["read"]>>>;
   #contents: string | null = null;
-  #hasBegun = false;
 
   constructor(projection: Projection, parts: NodeFollowerParts) {
     const { ledger, cursors, holder, log } = parts;
@@ -63,9 +62,9 @@ export class NodeFollower implements Followed {
     });
   }
 
-  /** Whether the store is being filled or was never caught up by this process, which tries to: what it lacks is no drift. */
+  /** Whether this process never saw the store caught up: what it lacks is no drift. */
   get isFilling(): boolean {
-    return this.#hasBegun && this.#follower.caughtUpAt === null;
+    return this.#follower.caughtUpAt === null;
   }
 
   get lagMs(): number | null {
@@ -73,7 +72,6 @@ export class NodeFollower implements Followed {
   }
 
   async catchUp(signal: AbortSignal): Promise<void> {
-    this.#hasBegun = true;
     await this.#follower.catchUp(signal);
   }
 
@@ -114,8 +112,7 @@ export class NodeFollower implements Followed {
     const { traits } = this.#projection;
     const changes = found
       .filter(isSound)
-      // A vector that the store can't hold must not keep the rest of its page out.
-      .map((change) => (change.kind === "put" && foreignTo(traits, change) ? { ...change, embedding: null } : change))
+      .map((change) => withoutForeignVector(traits, change))
       .filter((change) => wantedChange(traits, change) !== null);
     if (changes.length === 0) return 0;
     try {
@@ -165,4 +162,31 @@ export function nodeFollowers(projections: readonly Projection[], parts: NodeFol
   return projections
     .filter(({ traits, catchUp }) => traits.scope === "node" && catchUp === undefined)
     .map((projection) => new NodeFollower(projection, parts));
+}
+
+/**
+ * Stores of this node that are not up to date yet: what they lack is no drift.
+ * @param isFollowing whether background work follows. A process without it (a command) follows here; otherwise everything
+ *   that other nodes wrote would be reported as missing. With it, a second follower would only take the place away.
+ */
+export async function storesBeingFilled(
+  followers: readonly NodeFollower[],
+  isFollowing: boolean,
+  log: Log,
+  signal: AbortSignal,
+): Promise<StoreId[]> {
+  if (!isFollowing) {
+    await Promise.all(
+      followers.map(async (follower) => {
+        try {
+          await follower.catchUp(signal);
+          await follower.release(signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          log.warn({ store: follower.name, error: (error as Error).message }, "feed.not_caught_up");
+        }
+      }),
+    );
+  }
+  return followers.filter(({ isFilling }) => isFilling).map(({ name }) => name);
 }

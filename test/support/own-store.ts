@@ -87,6 +87,13 @@ export class ShapedStore extends OwnStore {
   }
 }
 
+/** A store of one node, which keeps no cursor: the node's follower brings it up to date. */
+export class NodeStore extends OwnStore {
+  constructor() {
+    super("node");
+  }
+}
+
 /** Another content for an entry, well formed: the checksum fits the words. */
 export function withContent(entry: LiveEntry, content: string, more: Partial<LiveEntry> = {}): LiveEntry {
   const document = JSON.parse(entry.data?.documentJson?.toString() ?? "{}") as object;
