@@ -32,6 +32,13 @@ interface Batch {
  * Failures that may pass (network, time-out, 408, 409, 425, 429, 5xx) are retried with exponential backoff and full
  * jitter, not before a `Retry-After` is over; others fail at once. The first batch that fails for good ends the call
  * and the other batches' requests.
+ *
+ * The retry is our own. undici's `RetryAgent` (7.30, tried against a local server) does not serve here:
+ * - under `fetch` it cannot send a POST again ("Request body length does not match content-length header");
+ * - a `Retry-After` beyond its maximum is cut to the maximum, so the endpoint is asked again too early (3,600 s: after 2 s);
+ * - an answer that breaks off in its body is resumed by range, which such endpoints do not support, instead of asked anew;
+ * - its waits have no jitter, and one signal covers all attempts, where `timeoutMs` is per attempt;
+ * - loading undici takes 18 MiB and 200 ms or more at start-up; Node's `fetch` is there already.
  */
 export class HttpEmbedder implements Embedder {
   readonly model: string;

@@ -1,4 +1,8 @@
-/** A token bucket per sender: `burst` requests at once, `perSecond` in the long run. */
+/**
+ * A token bucket per sender: `burst` requests at once, `perSecond` in the long run. `@fastify/rate-limit` (11.2) counts in
+ * fixed windows, which lets twice the limit pass around the end of a window, and runs as a hook of the framework, where
+ * the guard charges failed keys to their address and accepted ones to their owner.
+ */
 export class RateLimiter {
   readonly #perSecond: number;
   readonly #burst: number;

@@ -30,7 +30,11 @@ const FILE_PARAMETERS = ["sslrootcert", "sslcert", "sslkey"] as const;
 
 /**
  * Reads `postgres://user:password@host1:port,host2:port/database?target_session_attrs=read-write&sslmode=verify-full&
- * sslrootcert=file`. Certificates are read from their files here.
+ * sslrootcert=file`. Certificates are read from their files here. It cuts a list into URLs of one host each and takes out
+ * what the driver does not know; the driver parses the rest.
+ *
+ * `pg-connection-string` (2.14) does not serve instead: it refuses a list with ports ("Invalid URL"), accepts `h1,,h2` and
+ * `mysql://`, and treats `require` and `verify-ca` as `verify-full`, with a warning of the process.
  * @throws {ConfigurationError} The message does not repeat the URL, which may hold a password.
  */
 export function parsePostgresUrl(url: string): PostgresTargets {

@@ -40,6 +40,10 @@ const URL_PARTS = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:([^@/?#]*)@)?([^/?
 const HOST_PARTS = /^(\[[0-9A-Fa-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
 
 /**
+ * The URL of one server is passed to ioredis as it is, after a check: ioredis parses it. Its parser knows neither of the
+ * other forms, and takes every unknown protocol for the path of a socket (`redis+cluster://h:7001` becomes the host
+ * `redis+cluster`), so those are read here.
+ *
  * Reads `redis://user:password@host:port/number`, `redis+sentinel://user:password@host1:port,host2:port/master/number`
  * (with `?sentinelUsername=…&sentinelPassword=…` where the sentinels ask for one), and
  * `redis+cluster://user:password@host1:port,host2:port`. With TLS, `?tlsCa=file` names the certificate of a private
