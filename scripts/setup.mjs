@@ -40,7 +40,7 @@ function redisIsMissing() {
   return !isOnPath(chosen || "redis-server");
 }
 
-/** Whatever the system has to provide is collected first, so that its package manager is called once. */
+/** Collects all missing system packages first, so that the package manager is called once. */
 function provideServersAndBinding() {
   const bindingIsThere = bindingLoads() || fetchPrebuiltBinding();
   const compileFailure = bindingIsThere ? undefined : compileBinding();

@@ -7,11 +7,11 @@ import { readStamps, root, run, SetupError, say, writeStamp } from "./report.mjs
 const buildMaxMs = 5 * 60_000;
 const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json", "scripts/setup/program.mjs"];
 
-/** dist/ is what is made of src/ as it is now. Nothing to do in a published package, which has no src/. */
+/** Builds dist/ unless it is current. A published package has no src/, so there is nothing to do. */
 export function buildDist() {
   if (!existsSync(join(root, "src")) || distIsCurrent()) return;
   const hash = hashOf([...sources(), ...settings]);
-  writeStamp("build", ""); // Whatever this leaves when it is killed is of no use.
+  writeStamp("build", ""); // If the build is killed, its output must not count as current.
   say("building dist/ from src/");
   const { ok, output } = run(join(root, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], {
     timeoutMs: buildMaxMs,
@@ -22,7 +22,7 @@ export function buildDist() {
   writeStamp("build", hash);
 }
 
-/** Whether dist/ is all there, and made of src/ to the letter as it is. */
+/** Whether dist/ is complete and was built from exactly these sources. */
 export function distIsCurrent() {
   const files = [...sources().map(builtFrom), ...programFiles];
   return (
@@ -38,7 +38,7 @@ function builtFrom(/** @type {string} */ source) {
   return source.replace(/^src/, "dist").replace(/\.ts$/, ".js");
 }
 
-/** The compiler leaves what it made of sources that are gone. */
+/** Removes output of sources that no longer exist: the compiler leaves it. */
 function removeStale(/** @type {Set<string>} */ sources) {
   for (const file of filesBelow("dist")) {
     if (file.startsWith(`${programFolder}/`)) continue; // Replaced as a whole.

@@ -23,8 +23,8 @@ function sources() {
 }
 
 /**
- * What the package's own install script does first: it downloads a binary. Behind a closed network that fails,
- * and quietly, as there is a second way.
+ * Downloads the prebuilt binary, as the package's own install script does first. Failure is silent (a closed network): the
+ * binding is then compiled.
  */
 export function fetchPrebuiltBinding() {
   const folder = sources();

@@ -30,7 +30,7 @@ export async function startPostgresContainer(): Promise<Container> {
     .withEnvironment({ POSTGRES_PASSWORD: "mnemosync" })
     .withCommand(["postgres", "-c", "max_connections=200"])
     .withExposedPorts(5432)
-    // Twice: the image starts the server once more after it has set up the cluster.
+    // Twice: the image restarts the server after it has created the cluster.
     .withWaitStrategy(Wait.forLogMessage(/database system is ready to accept connections/, 2))
     .start();
   return opened(container, `postgres://postgres:mnemosync@${address(container, 5432)}/postgres`);

@@ -20,7 +20,7 @@ export interface EmbeddedServerOptions {
 const stopDeadlineMs = 15_000;
 /** The same for one whose data are thrown away. */
 const quitDeadlineMs = 3_000;
-/** How many ports are tried when somebody takes the picked one first. */
+/** Ports that are tried, because another process may take a port between its choice and its use. */
 const portAttemptsMax = 5;
 
 /**
@@ -130,7 +130,7 @@ export class EmbeddedServer {
       if (this.#closed && !evenClosed) throw new ClosedError(`the embedded ${this.#program.store} server`);
       return call();
     });
-    this.#lastCall = turn.catch(() => {}); // The caller gets the error; the next call is not to blame.
+    this.#lastCall = turn.catch(() => {}); // The caller gets the error; the next call must not fail with it.
     return turn;
   }
 

@@ -42,7 +42,7 @@ export class Lifeline {
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
     });
-    // Without a guard everything but kill -9 is still covered, so its failures end nothing.
+    // If the guard fails, only kill -9 is not covered, so its failures are ignored.
     this.#guard.on("error", () => {});
     this.#guard.stdin?.on("error", () => {});
     this.#guard.unref();
@@ -51,19 +51,19 @@ export class Lifeline {
     lifelines.add(this);
   }
 
-  /** From now on `processId` goes down with us; undefined when it ended by itself, as its id may be given out again. */
+  /** From now on `processId` is killed when this process ends; undefined when it ended by itself: ids are reused. */
   hold(processId: number | undefined): void {
     this.#processId = processId;
     this.#guard.stdin?.write(`${processId ?? 0}\n`);
   }
 
-  /** Kills the server and removes the folder before it returns: all that can be done while the process exits. */
+  /** Kills the server and removes the folder synchronously: an exiting process can do no more. */
   cut(): void {
     try {
       if (this.#processId !== undefined) killTree(this.#processId);
       rmSync(this.folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
     } catch {
-      // The guard tries again as soon as we are gone.
+      // The guard tries again once this process has ended.
     }
   }
 
@@ -82,16 +82,16 @@ function cutAll(): void {
 }
 
 function onEndingSignal(signal: NodeJS.Signals): void {
-  // Whoever else listens decides when to end, and may still need the servers until then.
+  // Another listener decides when the process ends, and may need the servers until then.
   if (process.listenerCount(signal) > 1) return;
   cutAll();
   process.off(signal, onEndingSignal);
-  process.kill(process.pid, signal); // Ends us as if nobody had listened, with the exit status that shells expect.
+  process.kill(process.pid, signal); // The default action: ends the process with the exit status that shells expect.
 }
 
 function watchOurOwnEnd(): void {
   process.on("exit", cutAll); // Also emitted after an uncaught exception.
-  // First in line: a `once` listener before us would be gone by the time we count.
+  // The first listener: a `once` listener before it would have been removed when it counts them.
   for (const signal of endingSignals) process.prependListener(signal, onEndingSignal);
 }
 

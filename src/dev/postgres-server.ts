@@ -61,7 +61,7 @@ async function createCluster(binaries: PostgresBinaries, lifeline: Lifeline, pas
       "--locale=C",
       "--locale-provider=builtin",
       "--builtin-locale=C.UTF-8",
-      // Only about the files of the empty cluster: nobody needs them after a power cut.
+      // Applies to the files of the empty cluster only, which need not survive a power cut.
       "--no-sync",
     ],
     {

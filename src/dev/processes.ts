@@ -39,7 +39,7 @@ export function childrenOf(processId: number): number[] {
 }
 
 /**
- * SIGSTOP to a server and all its children. The parent goes first, so no child can be born behind our back.
+ * SIGSTOP to a server and all its children. The parent is stopped first, so that it cannot fork another child meanwhile.
  * @returns Every process that was told to stop, the parent first.
  */
 export function stopTree(processId: number): number[] {
@@ -57,7 +57,7 @@ export function stopTree(processId: number): number[] {
 
 /** Resolves when none of the processes runs any more: one inside a system call finishes that first. */
 export async function untilStopped(processIds: readonly number[]): Promise<void> {
-  if (process.platform !== "linux") return; // No cheap way to ask; the signal is delivered within microseconds.
+  if (process.platform !== "linux") return; // No cheap way to check; the signal is delivered within microseconds.
   await pollUntil("stopping the processes", 5_000, () =>
     processIds.every((processId) => !isAlive(processId) || isIn(processId, "Tt")),
   );

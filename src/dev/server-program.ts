@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StoreUnavailableError } from "../domain/errors.ts";
 
-/** What tells one kind of server from the other. */
+/** The differences between the kinds of server. */
 export interface ServerProgram {
   readonly store: "postgres" | "redis";
   /** Asks for an orderly end that keeps what was acknowledged. */
@@ -33,14 +33,14 @@ export function serverEnvironment(folder: string): NodeJS.ProcessEnv {
  */
 export async function launch(program: ServerProgram, folder: string, port: number): Promise<ChildProcess> {
   const { file, args } = program.command(port);
-  const log = openSync(logFile(folder), "a"); // A file, not a pipe: nobody has to read it for the server to go on.
+  const log = openSync(logFile(folder), "a"); // A file, because a full pipe that is not read would block the server.
   try {
     const child = spawn(file, args, {
       cwd: folder,
-      // A session of its own: Ctrl-C reaches us alone, and we end the server when we are done with it.
+      // A session of its own: Ctrl-C reaches only this process, which ends the server when it has finished.
       detached: true,
       stdio: ["ignore", log, log],
-      // Nothing of ours, as variables like PGDATA or PGOPTIONS would change what is started.
+      // Not this process's environment: variables like PGDATA or PGOPTIONS would change the server.
       env: serverEnvironment(folder),
       ...program.user,
     });

@@ -13,7 +13,7 @@ export interface ServicesOptions {
   postgres?: EmbeddedPostgresOptions;
   /** For an embedded Redis. */
   redis?: EmbeddedRedisOptions;
-  /** Gets a line for people when something else was used than what was asked for. */
+  /** Called with a line for people when the requested kind of server is not available and another is used. */
   log?: (line: string) => void;
 }
 
@@ -35,7 +35,7 @@ interface Service {
 /**
  * A PostgreSQL and a Redis that are ready for use. Each one that has a URL in the environment is taken from there,
  * unchecked. The others are containers if MNEMOSYNC_CONTAINERS is 1 and a Docker engine answers, else embedded.
- * When one cannot be had, the other is ended again.
+ * If one cannot be started, the other is ended.
  * @throws {ConfigurationError | StoreUnavailableError} The message says what to install or to set.
  */
 export async function openServices(options: ServicesOptions = {}): Promise<Services> {

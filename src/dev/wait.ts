@@ -1,6 +1,6 @@
 import { DeadlineExceededError } from "../domain/errors.ts";
 
-/** How often a condition without a signal of its own is looked at. */
+/** Milliseconds between two tests of a condition that has no signal. */
 const pollIntervalMs = 10;
 
 /** Resolves after `durationMs`. */
@@ -9,8 +9,8 @@ export function pause(durationMs: number): Promise<void> {
 }
 
 /**
- * Asks `probe` every 10 ms until it answers true. The probe is always asked once more after the deadline, so a
- * machine that stalled for longer than the deadline does not fail what is true by now.
+ * Asks `probe` every 10 ms until it answers true. The probe is always asked once more after the deadline, so
+ * that a condition that became true while the machine stalled does not fail.
  * @throws {DeadlineExceededError} Names `what`. Whatever `probe` throws ends the wait as well.
  */
 export async function pollUntil(

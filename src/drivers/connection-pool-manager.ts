@@ -137,7 +137,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     call.signal?.throwIfAborted();
   }
 
-  /** Begins health checks and the upkeep of connections. Calling it twice is calling it once. */
+  /** Begins health checks and the upkeep of connections. A second call has no effect. */
   start(): void {
     this.#running.start();
   }
@@ -158,7 +158,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     return this.#redis === null ? [postgres] : [postgres, this.#redis.monitor];
   }
 
-  /** Asks a store in another way from now on, e.g. whether it takes writes rather than whether it answers. */
+  /** Replaces the probe of a store, e.g. by one that tests whether it takes writes rather than whether it answers. */
   useProbe(store: ServerName, probe: Probe): void {
     this.monitors.find((monitor) => monitor.store === store)?.useProbe(probe);
   }
@@ -188,7 +188,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     return await this.#with(this.#redis, work, call);
   }
 
-  /** As last seen: asks no server. `checkHealth` does. */
+  /** The results of the last checks. Asks no server; `checkHealth` does. */
   getHealthStatus(): HealthStatus {
     const postgres = healthOf(this.#postgres);
     const redis = this.#redis && healthOf(this.#redis);
@@ -232,7 +232,7 @@ export class ConnectionPoolManager extends EventEmitter<ConnectionPoolEvents> {
     try {
       await withDeadline(REDIS_CONNECT_MS, parent, (signal) => redis.pool.connect(signal));
     } catch (error) {
-      // The driver goes on trying. Until Redis is there, writes do as `onStoreDown` says.
+      // The driver keeps connecting. Until Redis answers, `onStoreDown` decides what writes do.
       this.#log.warn({ error: (error as Error).message }, "redis.away_at_start");
     }
   }

@@ -9,7 +9,8 @@ export interface Embedder {
   readonly dimension: number;
   /**
    * One vector a text, in the order of `texts`, each of `dimension` finite components. All or nothing: it rejects when
-   * a single text fails. No texts, no work: `[]`. The vectors are the caller's own and are never written to again.
+   * a single text fails. Without texts it resolves to `[]` at once. The caller owns the vectors:
+   * they are never written to again.
    * @throws {EmbeddingError} A text could not be embedded; `retryable` tells whether the same call may succeed later.
    * @throws {AbortedError} `signal` fired first. Nothing of the call is running any more.
    */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What is read of the answer; endpoints add fields of their own. The components are checked below, once. */
+/** The part of the answer that is read; endpoints add fields of their own. The components are checked below, once. */
 const responseSchema = z.object({
   data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.unknown()) })),
 });

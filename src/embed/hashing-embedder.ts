@@ -8,9 +8,9 @@ import { tokens } from "./words.ts";
 
 const DIMENSION_MAX = 65_536;
 
-/** How long `embed` may hold the event loop before it lets others run. */
+/** Milliseconds for which `embed` may hold the event loop before it yields. */
 const SLICE_MS = 5;
-/** Code units of tokens between two looks at the clock inside one text; some 0.3 ms. */
+/** Code units of tokens between two readings of the clock within one text; some 0.3 ms. */
 const UNITS_PER_LOOK = 1024;
 
 export interface HashingEmbedderOptions {

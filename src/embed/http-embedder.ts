@@ -66,8 +66,8 @@ export class HttpEmbedder implements Embedder {
   }
 
   /**
-   * An empty text is sent as one space, since endpoints refuse empty ones. A text beyond the model's own limit is the
-   * endpoint's to refuse or to cut.
+   * An empty text is sent as one space, since endpoints refuse empty ones. The endpoint refuses or cuts a text beyond
+   * the model's own limit.
    */
   async embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
     if (signal?.aborted) throw new AbortedError("embedding", { cause: signal.reason });
@@ -89,7 +89,7 @@ export class HttpEmbedder implements Embedder {
         } catch (error) {
           failure ??= signal?.aborted ? new AbortedError("embedding", { cause: signal.reason }) : error;
           call.abort();
-          await request?.catch(() => undefined); // The queue lets go on abort; the request takes a moment to end.
+          await request?.catch(() => undefined); // On abort the queue rejects at once; the request ends a moment later.
           return;
         }
       }
@@ -194,7 +194,7 @@ export class HttpEmbedder implements Embedder {
 
   async #refusal(response: Response): Promise<AttemptFailure> {
     const { status } = response;
-    // The status says enough: a body that breaks off must not turn a refusal into a network failure.
+    // The status is sufficient: a body that breaks off must not turn a refusal into a network failure.
     const body = await readBody(response, ERROR_BODY_BYTES_MAX).catch(() => undefined);
     const excerpt = this.#excerpt(body?.text ?? "");
     return {

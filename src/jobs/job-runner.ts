@@ -38,8 +38,8 @@ const SCHEDULES_PER_PASS_MAX = 100;
 const PRUNE_INTERVAL_MS = 600_000;
 
 /**
- * Runs this node's share of the jobs. Each pass: jobs whose node is gone are ended or taken over, due schedules make their
- * jobs, queued jobs are claimed as far as there is room.
+ * Runs this node's share of the jobs. Each pass ends or takes over jobs of lost nodes, makes the jobs of due schedules, and
+ * claims queued jobs up to this node's capacity.
  */
 export class JobRunner implements Service {
   readonly name = "jobs";
@@ -49,7 +49,7 @@ export class JobRunner implements Service {
   readonly #runs = new Map<string, JobRun>();
   readonly #events = new EventEmitter().setMaxListeners(0);
   #stopping: Promise<void> | null = null;
-  /** Claims and begins follow one another: two at once would take more than there is room for. */
+  /** Serializes claims: two at once would exceed the node's capacity. */
   #turn: Promise<unknown> = Promise.resolve();
   #prunedAt = Number.NEGATIVE_INFINITY;
 
@@ -79,7 +79,7 @@ export class JobRunner implements Service {
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
       await this.#loop.stop();
-      await this.#turn; // A job that begins right now is among the runs afterwards.
+      await this.#turn; // Afterwards a job that was just being begun is among the runs.
       await Promise.all([...this.#runs.values()].map((run) => run.stop()));
     })();
     return this.#stopping;
@@ -159,7 +159,7 @@ export class JobRunner implements Service {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => undefined); // Its caller is told.
+    this.#turn = turn.catch(() => undefined); // The caller of this turn gets the error.
     return turn;
   }
 
@@ -171,8 +171,8 @@ export class JobRunner implements Service {
     this.#runs.set(runId, run);
     void run.done.finally(() => {
       this.#runs.delete(runId);
-      this.#events.emit(row.id); // Only now: from here on the ledger tells of it.
-      this.#loop.wake(); // Its place is free.
+      this.#events.emit(row.id); // Not earlier: listeners read the job's end from the ledger.
+      this.#loop.wake(); // There is capacity for another job.
     });
   }
 

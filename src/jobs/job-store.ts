@@ -37,10 +37,10 @@ export class JobStore {
         if (made !== null) return { made };
         const other = job.exclusive === null ? null : await jobs.readOpenExclusive(sql, job.exclusive);
         if (other !== null) {
-          // The one in the way may be of a node that is gone, and no runner may have looked since.
+          // The excluding job may belong to a lost node that no runner has noticed yet.
           if ((await jobs.endLostJobs(sql, LOST)) === 0) return { other };
         } else if ((await jobs.countOpenJobs(sql)) >= OPEN_MAX) return "full";
-        // Else the other one ended between the two statements: the next attempt finds its place free.
+        // Otherwise the excluding job ended between the two statements: the next attempt inserts.
       }
     });
   }
@@ -68,7 +68,7 @@ export class JobStore {
     return await this.#connection(signal, ({ sql }) => jobs.claimJobs(sql, kinds, stores, runIds, claim));
   }
 
-  /** Ends what nobody goes on with. @returns how many jobs. */
+  /** Ends jobs that no node can continue. @returns how many. */
   async endLost(signal: AbortSignal): Promise<number> {
     return await this.#connection(signal, ({ sql }) => jobs.endLostJobs(sql, LOST));
   }

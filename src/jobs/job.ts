@@ -43,7 +43,7 @@ export interface Job {
 /** The code of a job that was lost with its node, or stopped with it. */
 export const INTERRUPTED = "INTERRUPTED";
 
-/** @throws {InternalError} The row holds what no version of the program wrote. */
+/** @throws {InternalError} The row was not written by any version of the program. */
 export function parseJob(row: JobRow): Job {
   try {
     return {

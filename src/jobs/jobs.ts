@@ -33,7 +33,7 @@ const LIST_MAX = 1_000;
 /** Milliseconds between two looks at a job that runs on another node. */
 const LOOK_MS = 1_000;
 
-/** Makes jobs, and tells of those of all nodes. They are kept in the ledger: a restart forgets none. */
+/** Makes jobs, and reports those of all nodes. The ledger keeps them, so a restart loses none. */
 export class Jobs {
   readonly #store: JobStore;
   readonly #kinds: JobKinds;
@@ -91,9 +91,9 @@ export class Jobs {
    */
   async cancel(id: string, signal: AbortSignal = never()): Promise<Job> {
     for (;;) {
-      const waiting = this.#nextChange(id, signal); // From before the look, so that no change falls between.
+      const waiting = this.#nextChange(id, signal); // Before the read, so that no change is missed between the two.
       try {
-        // Again each time: it also ends a job whose node is found to be gone meanwhile.
+        // Requested each time: this also ends a job whose node was lost meanwhile.
         const row = await this.#store.cancel(id, signal);
         if (row === null) throw new NotFoundError(`there is no job ${JSON.stringify(id)}: it may no longer be kept`);
         const job = this.#withLatest(row);
@@ -116,10 +116,10 @@ export class Jobs {
     let told = "";
     let job = null as Job | null;
     while (!signal.aborted) {
-      const waiting = this.#nextChange(id, signal); // From before the look, so that no change falls between.
+      const waiting = this.#nextChange(id, signal); // Before the read, so that no change is missed between the two.
       try {
         const progress = this.#runner.progressOf(id);
-        // What runs here tells its figures itself: the ledger is asked how it began and ended.
+        // A job that runs here publishes its figures itself; the ledger is read for its beginning and its end.
         job = job === null || progress === null ? await this.get(id, signal) : { ...job, progress };
         const text = JSON.stringify([job.state, job.progress]);
         if (text !== told) yield job;
@@ -133,8 +133,8 @@ export class Jobs {
   }
 
   /**
-   * Has a kind of job run by itself, on one node of all. Replaces a schedule of that name; the same schedule again keeps its
-   * beat. The runs of one schedule never overlap. A run that was missed, however often, happens once.
+   * Schedules a kind of job; each run takes place on one node. Replaces a schedule of that name; setting the same schedule
+   * again does not move its next run. The runs of one schedule never overlap. A run that was missed, however often, happens once.
    * @throws {ValidationError} {ConfigurationError}
    */
   async schedule(
@@ -188,7 +188,7 @@ export class Jobs {
     return progress === null ? job : { ...job, progress };
   }
 
-  /** The next change on this node, or the end of a while: another node's changes are seen by looking. */
+  /** The next change on this node, or a time-out: changes by other nodes are found by polling the ledger. */
   #nextChange(id: string, signal: AbortSignal): { done: Promise<void>; end: () => void } {
     const waiting = new AbortController();
     const end = (): void => waiting.abort();

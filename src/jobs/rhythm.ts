@@ -34,15 +34,15 @@ export async function keptRhythm(rhythm: Rhythm): Promise<KeptRhythm> {
 }
 
 /**
- * The next due time, after `now`. A schedule that was due once or many times is due once more: what was missed is not made
- * up for run by run. An interval keeps its beat, whatever the delay of each run.
+ * The next due time, after `now`. Missed runs are not repeated one by one: however many were missed, one run takes their
+ * place. An interval keeps its phase, whatever the delay of each run.
  * @param dueAt the due time until now; null: there was none. All in milliseconds since 1970, by the server's clock.
  */
 export async function nextDue(rhythm: KeptRhythm, dueAt: number | null, now: number): Promise<number> {
   const { intervalMs, cron, timeZone } = rhythm;
   if (cron !== null) return (await nextOfCron(cron, timeZone ?? "UTC", now)) ?? now + NEVER_MS;
   const everyMs = intervalMs ?? NEVER_MS;
-  // A due time further ahead than one interval is of a clock that was ahead.
+  // A due time more than one interval ahead was set by a clock that was ahead.
   if (dueAt === null || dueAt > now) return now + everyMs;
   return dueAt + everyMs * (Math.floor((now - dueAt) / everyMs) + 1);
 }

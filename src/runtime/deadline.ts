@@ -4,8 +4,8 @@ import { isDueWithin, LinkedAbort } from "./linked-abort.ts";
 import { onAbort } from "./on-abort.ts";
 
 /**
- * Runs `work` with a signal that fires after `milliseconds`, or with `parent`. It is `parent` itself where that has a
- * deadline which is no later. No timer is left when the work ends.
+ * Runs `work` with a signal that fires after `milliseconds`, or when `parent` fires. If the deadline of `parent` is no
+ * later, the signal is `parent` itself. No timer is left when the work ends.
  */
 export async function withDeadline<T>(
   milliseconds: number,
@@ -41,7 +41,7 @@ export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promi
       },
       (error: unknown) => {
         forget();
-        reject(error); // Without effect where the signal's reason was given already.
+        reject(error); // No effect if the promise was rejected with the signal's reason before.
       },
     );
   });

@@ -60,7 +60,7 @@ interface Lease<Connection> {
 
 /**
  * A bounded pool that leases each connection to one piece of work at a time. A connection is destroyed when the deadline
- * of its work passes or its work fails, and is never replaced behind the caller's back: the next piece of work gets
+ * of its work passes or its work fails. The pool never swaps a connection during a lease: only the next piece of work gets
  * another one.
  */
 export class LeasePool<Connection> {
@@ -98,7 +98,7 @@ export class LeasePool<Connection> {
     const forget = onAbort(signal, () => this.#connections.destroy(connection));
     try {
       if (signal.aborted) this.#connections.destroy(connection);
-      // Raced, since a driver may leave a queued call of a lost connection unsettled for ever.
+      // Raced: a driver may never settle a call that was queued on a lost connection.
       const result = await untilAborted(work(connection), signal);
       failed = false;
       this.#options.onUsed?.(true);
@@ -202,7 +202,7 @@ export class LeasePool<Connection> {
       this.#busy.add(lease);
       return lease;
     } catch (error) {
-      this.#wakeOne(); // The place is free again.
+      this.#wakeOne(); // A waiting call may open a connection in its place.
       if (error instanceof ClosedError) throw error;
       throw signal.aborted ? storeAbortError(this.#options.store, signal, error) : this.#connections.openError(error);
     } finally {
@@ -226,7 +226,7 @@ export class LeasePool<Connection> {
     } catch (error) {
       const index = this.#waiters.indexOf(give);
       if (index >= 0) this.#waiters.splice(index, 1);
-      // Race: the lease was handed over in the moment in which this call gave up. Pass it on.
+      // Race: this call gave up at the moment in which it was given the lease. Pass the lease on.
       else void handed.then((lease) => (lease === null ? this.#wakeOne() : this.#release(lease, false)));
       throw storeAbortError(store, signal, error);
     }
@@ -242,7 +242,7 @@ export class LeasePool<Connection> {
     }
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
-      waiter(lease); // It stays busy.
+      waiter(lease); // The connection stays busy.
       return;
     }
     this.#busy.delete(lease);

@@ -9,8 +9,8 @@ interface TimedSignal extends AbortSignal {
 
 /**
  * An AbortController that also fires with `parent` and after `timeoutMs`. Not `AbortSignal.any` with
- * `AbortSignal.timeout`: Node 20 lets the garbage collector take the time-out away from under the combined signal, which
- * then never fires (seen on 20.20.2). `release` it when done: it holds a timer and a listener.
+ * `AbortSignal.timeout`: in Node 20 the garbage collector may free the time-out of a combined signal, which then never
+ * fires (seen on 20.20.2). Call `release` when done: the controller holds a timer and a listener.
  */
 export class LinkedAbort {
   readonly #controller = new AbortController();

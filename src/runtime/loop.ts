@@ -69,7 +69,7 @@ export class Loop implements Service {
         failures = 0;
         this.#lastError = null;
       } catch (error) {
-        if (signal.aborted) return; // Our own abort, surfacing as a rejection.
+        if (signal.aborted) return; // The pass was rejected because the loop was stopped.
         failures++;
         cutShort = signal;
         this.#lastError = (error as Error).message;

@@ -8,9 +8,9 @@ interface ListeningSignal extends AbortSignal {
 }
 
 /**
- * Calls `listener` once when `signal` fires; never if it has fired before. One signal of a caller may end thousands of
- * calls, so Node's warning about many listeners is turned off for it.
- * @param listener noted once per signal, however often it is given. @returns takes the listener away again.
+ * Calls `listener` once when `signal` fires; never if it has fired before. One caller's signal may end thousands
+ * of calls, so Node's warning about many listeners is turned off for that signal.
+ * @param listener noted once per signal, however often it is given. @returns removes the listener.
  */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   const own = (signal as ListeningSignal)[OWN_LISTENERS];

@@ -15,15 +15,15 @@ let root: PackageRoot | undefined;
 
 /**
  * Path of a file or folder of the package, whether this runs from `src/`, from `dist/` or out of `dist/program/`.
- * @param path from the package's root. What is there is not looked at.
- * @throws {ConfigurationError} The package was taken apart; see `findPackageRoot`.
+ * @param path from the package's root. The file need not exist.
+ * @throws {ConfigurationError} The package's files are not beside this module; see `findPackageRoot`.
  */
 export function packageFile(...path: readonly string[]): string {
   root ??= findPackageRoot(import.meta.url);
   return join(root.folder, ...path);
 }
 
-/** @throws {ConfigurationError} The package was taken apart; see `findPackageRoot`. */
+/** @throws {ConfigurationError} The package's files are not beside this module; see `findPackageRoot`. */
 export function packageVersion(): string {
   root ??= findPackageRoot(import.meta.url);
   return root.version;
@@ -31,7 +31,7 @@ export function packageVersion(): string {
 
 /**
  * The nearest folder above a module that has this package's `package.json`.
- * @param moduleUrl undefined as well: what some bundlers make of `import.meta.url`.
+ * @param moduleUrl `import.meta.url`, which some bundlers replace by undefined.
  * @throws {ConfigurationError} There is none: the module was bundled into another program, without the files it needs.
  */
 export function findPackageRoot(moduleUrl: string | undefined): PackageRoot {

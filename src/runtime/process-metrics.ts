@@ -4,7 +4,7 @@ let registry: Registry | null = null;
 
 /**
  * Node's own metrics: event loop lag, memory, garbage collection, CPU. One set per process however many synchronizers
- * it has, since the observers behind them cannot be taken down again.
+ * it has, since prom-client cannot remove the observers behind them.
  */
 export function processMetrics(): Registry {
   if (registry === null) {

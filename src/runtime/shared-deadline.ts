@@ -10,7 +10,7 @@ const KEPT_MAX = 32;
 
 /**
  * A deadline that many calls share: making an AbortSignal and a timer costs several microseconds, which is a tenth of a
- * read. It fires with nothing but time.
+ * read. Only time makes it fire.
  */
 class SharedDeadline {
   readonly #abort: LinkedAbort;
@@ -31,7 +31,7 @@ class SharedDeadline {
   }
 
   async run<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    // Only the calls, not the deadline that waits for more of them, keep the process alive.
+    // The timer does not keep the process alive: the calls that share it do.
     if (this.#users++ === 0) this.#abort.ref();
     try {
       return await work(this.#abort.signal);
@@ -60,15 +60,15 @@ const shared = new WeakSet<AbortSignal>([NEVER]);
 const latest = new Map<number, SharedDeadline>();
 
 /**
- * As `withDeadline`, for what is called many times a second: where nothing but time could end the call, its deadline is
- * shared with others, and up to a 64th later than asked for.
+ * As `withDeadline`, for calls that are made many times a second. A call without a signal of its caller shares its deadline
+ * with others, which may fire up to a 64th later than asked for.
  */
 export function withSharedDeadline<T>(
   milliseconds: number,
   parent: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  // Calls nest: most of them have nothing to add to the deadline that they are given.
+  // Calls nest: most inner ones have no earlier deadline than the one that they are given.
   if (parent !== undefined && isDueWithin(parent, milliseconds)) return work(parent);
   if (milliseconds < SHARED_MIN_MS || (parent !== undefined && !shared.has(parent))) {
     return withDeadline(milliseconds, parent, work);

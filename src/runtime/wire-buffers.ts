@@ -6,8 +6,8 @@ const BYTES_MIN = 64 * 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
 
 /**
- * Reusable memory for large commands. A new megabyte for each command is cleared by the system before it is filled, and
- * makes the garbage collector walk the whole heap every few dozen commands.
+ * Reusable memory for large commands. If each command allocated a new megabyte, the system would clear it first, and
+ * every few dozen commands the garbage collector would walk the whole heap.
  */
 export class WireBuffers {
   readonly #free: Buffer[] = [];

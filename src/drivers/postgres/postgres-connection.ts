@@ -8,7 +8,7 @@ import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
 
 /** One socket to the server, which is never replaced by another one. */
 export interface OwnedConnection extends PostgresConnection {
-  /** False once the socket is gone: a client must never reconnect by itself in the midst of a transaction. */
+  /** False once the socket is gone: a client must never reconnect by itself within a transaction. */
   usable(): boolean;
   destroy(): void;
 }
@@ -139,7 +139,7 @@ function ignoreEndOfDestroyed(): void {
   // Its queries were rejected one by one already.
 }
 
-/** Says goodbye to the server, and destroys the connection whether or not that went well. */
+/** Sends Terminate to the server, and destroys the connection even if that failed. */
 export async function endConnection(connection: OwnedConnection): Promise<void> {
   try {
     await connection.sql.end({ timeout: 1 });

@@ -2,15 +2,15 @@ import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../../
 
 /** Ways in which Postgres can fail a statement, by what the caller should do about it. */
 export type PostgresFailure =
-  /** Gone, going or not there yet: what was sent may or may not have happened. Try again. */
+  /** The server is stopping, starting or unreachable: what was sent may or may not have happened. Try again. */
   | "unavailable"
-  /** Another transaction stood in the way. Rolled back. Try again. */
+  /** A conflict with another transaction (deadlock, serialization, lock time-out). Rolled back. Try again. */
   | "contention"
-  /** Out of disk, memory or connections. Rolled back. May pass. */
+  /** The server is out of disk, memory or connections. Rolled back. The condition may pass. */
   | "exhausted"
-  /** The data itself is at fault, so one row may be, and the rest may do without it. Rolled back. */
+  /** The data violate a rule. One row may be the cause, so the others are worth a try without it. Rolled back. */
   | "data"
-  /** Anything else that the server said no to: permissions, a missing table, a syntax error. */
+  /** Any other refusal by the server: permissions, a missing table, a syntax error. */
   | "refused";
 
 const SOCKET_CODES = new Set([
@@ -39,7 +39,7 @@ export function classifyPostgresError(error: unknown): PostgresFailure {
   if (code === "08P01") return "refused"; // a message that the server could not read: a defect of the client's
   if (code.startsWith("08") || code.startsWith("57P")) return "unavailable";
   if (code.startsWith("53") || code.startsWith("58")) return "exhausted";
-  // P0001: a trigger's or function's own "raise exception", which speaks of the row that it was given.
+  // P0001: "raise exception" in a trigger or function, which rejects the row that it was given.
   if (code.startsWith("22") || code.startsWith("23") || code.startsWith("54") || code === "P0001") return "data";
   return "refused";
 }

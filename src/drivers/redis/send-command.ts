@@ -12,9 +12,8 @@ export interface SentCommand {
 }
 
 /**
- * Sends a command past the driver's own encoder, and several commands of one turn of the event loop in one write: see
- * `PackedCommand` and `corkUntilTurnEnds`. A cluster's client reads the keys to find the server, so there the command is an
- * ordinary one.
+ * Sends a command without the driver's encoder (`PackedCommand`), and all commands of one turn of the event loop in one write
+ * (`corkUntilTurnEnds`). A cluster's client reads the keys to find the server, so a cluster gets an ordinary command.
  */
 export function sendCommand(link: RedisLink, name: string, groups: readonly ArgumentGroup[]): SentCommand {
   if (link.isCluster) {

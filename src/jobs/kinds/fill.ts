@@ -61,8 +61,8 @@ export function fillKind(parts: FillKindParts): JobKind<z.infer<typeof inputSche
 const RETRY_MS = 600_000;
 
 /**
- * Has each of `unfilled` filled by a node that runs it. Twice is once, on however many nodes; a fill that failed is tried
- * again after ten minutes.
+ * Has each of `unfilled` filled by a node that runs it. Repeated calls, also on several nodes, make one job; a fill that
+ * failed is tried again after ten minutes.
  * @param now milliseconds since 1970.
  * @returns ids of the jobs that were made.
  */
@@ -77,7 +77,7 @@ export async function enqueueFills(
   const recent = new Set<string>();
   for (const { kind, input, endedAt } of await jobs.list({ signal })) {
     const agoMs = endedAt === null ? Number.POSITIVE_INFINITY : now - Date.parse(endedAt);
-    // A time in the future is of a clock that was ahead, and would put the next attempt off for as long.
+    // A clock that was ahead wrote a time in the future, which would delay the next attempt by as much.
     if (kind === "fill" && agoMs >= 0 && agoMs < RETRY_MS) recent.add(inputSchema.parse(input).store);
   }
   const made: string[] = [];

@@ -36,7 +36,7 @@ const resultSchema: z.ZodType<RepairReport> = z.object({
 export interface RepairKindParts {
   readonly checker: Pick<Checker, "run">;
   readonly repairer: Pick<Repairer, "run">;
-  /** Who decides conflicts, where the input names no strategy. */
+  /** The strategy that decides conflicts if the input names none. */
   readonly defaultStrategy: string;
   /** The report of a check that was a job. @throws when there is none. */
   readonly reportOf: (jobId: string, signal: AbortSignal) => Promise<ConsistencyReport>;
