@@ -5,13 +5,13 @@ import { onAbort } from "./on-abort.ts";
 import { Lifecycle, type Service, type ServiceStatus } from "./service.ts";
 import { type HealthState, type Observation, StoreHealth } from "./store-health.ts";
 
-/** What a store says of itself: `degraded` answers without serving, `down` does not answer. */
+/** A store's own report: `degraded` answers without serving, `down` does not answer. */
 export interface ProbeAnswer {
   readonly state: HealthState;
   readonly reason?: string;
 }
 
-/** Asks a store how it is. A rejection counts as down. */
+/** Asks a store for its health. A rejection counts as down. */
 export type Probe = (signal: AbortSignal) => Promise<ProbeAnswer>;
 
 export interface HealthMonitorOptions {
@@ -23,6 +23,8 @@ export interface HealthMonitorOptions {
   readonly timeoutMs?: number;
   /** Milliseconds from which an answer counts as degraded. @default 1_000, and half of the time-out at most */
   readonly slowMs?: number;
+  /** Failed calls in a row after which calls leave the store out. @default 3 */
+  readonly callFailuresMax?: number;
   /** Told of each check. */
   readonly onChecked?: (outcome: HealthState, milliseconds: number) => void;
   readonly onChanged?: (from: HealthState, to: HealthState, reason: string | null) => void;
@@ -48,7 +50,9 @@ export interface HealthReport {
 const UNHEALTHY_PART = 1 / 4;
 
 /**
- * Looks at one store again and again. With the default time-out a store that stops answering is `down` within two
+ * Checks one store periodically, and is told how calls on it went. It owns the store's one `StoreHealth`.
+ *
+ * With the default time-out a store that stops answering is `down` within two
  * intervals: at most one until the next check, and a quarter each for its time-out, the pause and the second time-out.
  *
  * idle ──start──► running ──stop──► stopped (final). `check` works in every state.
@@ -76,6 +80,7 @@ export class HealthMonitor implements Service {
     this.#timeoutMs = options.timeoutMs ?? Math.max(1, Math.min(options.intervalMs * UNHEALTHY_PART, 5_000));
     this.#slowMs = options.slowMs ?? Math.min(1_000, this.#timeoutMs / 2);
     this.#now = options.now ?? (() => performance.now());
+    this.leaveOutAfter(options.callFailuresMax ?? this.#health.callFailuresMax);
   }
 
   get name(): string {
@@ -91,9 +96,34 @@ export class HealthMonitor implements Service {
     return this.#lifecycle.state === "running";
   }
 
-  /** From now on asks in another way: a sharper question than whether the link is alive. */
+  /** Replaces the probe, e.g. by one that tests whether the store takes writes instead of whether the link is alive. */
   useProbe(probe: Probe): void {
     this.#probe = probe;
+  }
+
+  /** From now on so many failed calls in a row have the store left out. */
+  leaveOutAfter(callFailuresMax: number): void {
+    this.#health.callFailuresMax = callFailuresMax;
+  }
+
+  /** Whether calls should do without the store: see `StoreHealth`. */
+  get isLeftOut(): boolean {
+    return this.#health.isLeftOut;
+  }
+
+  /** Calls that failed in a row; 0 once one succeeded or a check found the store serving. */
+  get callFailures(): number {
+    return this.#health.callFailures;
+  }
+
+  /** A call failed for a reason that lies with the store. The next check comes soon. */
+  callFailed(reason: string): void {
+    if (this.#health.state === "healthy") this.hint();
+    this.#judge(() => this.#health.callFailed(reason));
+  }
+
+  callSucceeded(): void {
+    this.#judge(() => this.#health.served());
   }
 
   report(): HealthReport {
@@ -119,9 +149,12 @@ export class HealthMonitor implements Service {
     );
   }
 
-  /** Looks at once. Never rejects. A check that is under way is waited for instead of making another one. */
-  check(): Promise<void> {
-    this.#underway ??= this.#check().finally(() => {
+  /**
+   * Looks at once. Never rejects. A check that is under way is waited for instead of making another one.
+   * @param timeoutMs of this check, in milliseconds; without it, the monitor's own.
+   */
+  check(timeoutMs = this.#timeoutMs): Promise<void> {
+    this.#underway ??= this.#check(timeoutMs).finally(() => {
       this.#underway = null;
     });
     return this.#underway;
@@ -132,7 +165,7 @@ export class HealthMonitor implements Service {
     if (this.#lastAt === null || this.#now() - this.#lastAt >= ageMs) await this.check();
   }
 
-  /** Has the next check come soon, since a call on the store failed, or went well again. No effect unless running. */
+  /** Brings the next check forward, because a call failed or succeeded again. No effect unless the monitor runs. */
   hint(): void {
     this.#wake?.();
   }
@@ -147,7 +180,7 @@ export class HealthMonitor implements Service {
     await this.#underway;
   }
 
-  /** Of the monitor: a check that finds the store down has done its work. `report` is about the store. */
+  /** Status of the monitor itself: a check that finds the store down did its work. `report` describes the store. */
   status(): ServiceStatus {
     return { state: this.#lifecycle.state, lastError: null };
   }
@@ -186,16 +219,16 @@ export class HealthMonitor implements Service {
     });
   }
 
-  async #check(): Promise<void> {
+  async #check(timeoutMs: number): Promise<void> {
     const startedAt = this.#now();
-    const abort = new LinkedAbort(this.#lifecycle.signal, this.#timeoutMs);
+    const abort = new LinkedAbort(this.#lifecycle.signal, timeoutMs);
     let answer: ProbeAnswer;
     try {
-      answer = await this.#answer(abort);
+      answer = await this.#answer(abort, timeoutMs);
     } finally {
       abort.release();
     }
-    if (this.#lifecycle.signal.aborted && answer.state === "down") return; // Our own end says nothing about the store.
+    if (this.#lifecycle.signal.aborted && answer.state === "down") return; // Stopping ended the probe, not the store.
     const tookMs = this.#now() - startedAt;
     this.#lastMs = tookMs;
     this.#lastAt = this.#now();
@@ -205,17 +238,25 @@ export class HealthMonitor implements Service {
     this.#checks++;
     if (outcome === "down") this.#failed++;
     const observation: Observation = outcome === "healthy" ? "up" : outcome === "degraded" ? "impaired" : "failed";
-    const before = this.#health.state;
-    const changed = this.#health.observe(observation, reason);
     this.#options.onChecked?.(outcome, tookMs);
-    if (changed) this.#options.onChanged?.(before, this.#health.state, this.#health.reason);
+    this.#judge(() => {
+      if (answer.state === "healthy") this.#health.served(); // However slow it was.
+      this.#health.observe(observation, reason);
+    });
   }
 
-  /** Raced, so that a probe which does not heed its signal cannot hang the monitor. */
-  async #answer(abort: LinkedAbort): Promise<ProbeAnswer> {
+  #judge(takeEvidence: () => void): void {
+    const before = this.#health.state;
+    takeEvidence();
+    const { state, reason } = this.#health;
+    if (state !== before) this.#options.onChanged?.(before, state, reason);
+  }
+
+  /** Raced, so that a probe that ignores its signal cannot hang the monitor. */
+  async #answer(abort: LinkedAbort, timeoutMs: number): Promise<ProbeAnswer> {
     let forget: (() => void) | undefined;
     const late = new Promise<ProbeAnswer>((resolve) => {
-      const give = (): void => resolve({ state: "down", reason: `no answer within ${Math.round(this.#timeoutMs)} ms` });
+      const give = (): void => resolve({ state: "down", reason: `no answer within ${Math.round(timeoutMs)} ms` });
       if (abort.signal.aborted) give();
       else forget = onAbort(abort.signal, give);
     });

@@ -43,25 +43,47 @@ export function worstState(states: readonly HealthState[]): HealthState {
   return ORDER[Math.max(0, ...states.map((state) => ORDER.indexOf(state)))] as HealthState;
 }
 
-/** The health of one store, over time. */
+/**
+ * The health of one store, over time: the one judgement that reports, metrics, circuit breakers and gates read. Two kinds of
+ * evidence go into it:
+ * - checks move the phase (see the drawing above);
+ * - calls that fail in a row have the store left out of further calls, until a call or a check finds it serving. A store
+ *   that checks find down is left out after one failed call. A store that is left out is never reported as healthy.
+ */
 export class StoreHealth {
+  /** Failed calls in a row after which the store is left out. */
+  callFailuresMax = 3;
   #phase: HealthPhase = "unknown";
   #reason: string | null = "not checked yet";
+  #callFailures = 0;
+  #callReason = "";
 
   get phase(): HealthPhase {
     return this.#phase;
   }
 
   get state(): HealthState {
-    return STATES[this.#phase];
+    const byChecks = STATES[this.#phase];
+    return this.isLeftOut ? worstState([byChecks, "degraded"]) : byChecks;
   }
 
   /** What is wrong; null when healthy. */
   get reason(): string | null {
-    return this.#reason;
+    if (this.#phase !== "healthy" || !this.isLeftOut) return this.#reason;
+    return `left out of calls, since ${this.#callFailures} in a row failed: ${this.#callReason}`;
   }
 
-  /** @returns whether the state changed. */
+  /** Calls that failed since one succeeded or a check found the store serving. */
+  get callFailures(): number {
+    return this.#callFailures;
+  }
+
+  /** Whether calls should do without the store. */
+  get isLeftOut(): boolean {
+    return this.#callFailures >= (this.#phase === "down" ? 1 : this.callFailuresMax);
+  }
+
+  /** A check ended. @returns whether the state changed. */
   observe(observation: Observation, reason: string | null): boolean {
     const before = this.state;
     const phase = HEALTH_TRANSITIONS[this.#phase][observation];
@@ -69,6 +91,21 @@ export class StoreHealth {
     if (phase === "healthy") this.#reason = null;
     else if (observation === "up") this.#reason = "answers again; healthy after one more good answer";
     else this.#reason = reason ?? "no reason was given";
+    return this.state !== before;
+  }
+
+  /** A call failed for a reason that lies with the store. @returns whether the state changed. */
+  callFailed(reason: string): boolean {
+    const before = this.state;
+    this.#callFailures += 1;
+    this.#callReason = reason;
+    return this.state !== before;
+  }
+
+  /** A call succeeded, or a check found that the store serves, however slowly. @returns whether the state changed. */
+  served(): boolean {
+    const before = this.state;
+    this.#callFailures = 0;
     return this.state !== before;
   }
 }

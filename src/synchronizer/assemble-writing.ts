@@ -50,6 +50,7 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
   const ledgerGate = new StoreGate<Probed>(
     { id: LEDGER_ID, health: (signal) => ledger.health(signal) },
     gateOptions(options),
+    foundation.monitors.get(LEDGER_ID),
   );
   const publisher = new Publisher({
     ledger,

@@ -79,18 +79,9 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     log,
   });
   const transfer = assembleTransfer(foundation, writing, consistency);
-  const { healthCheckIntervalMs, metricsFreshMs } = options;
-  const monitors = observe({
-    metrics,
-    ledger,
-    postgres,
-    stores,
-    followers,
-    pools,
-    log,
-    healthCheckIntervalMs,
-    metricsFreshMs,
-  });
+  const monitors = [...foundation.monitors.values()];
+  const { metricsFreshMs } = options;
+  observe({ metrics, ledger, postgres, stores, followers, monitors, pools, log, metricsFreshMs });
   const services = backgroundServices({ foundation, upkeep, consistency, jobRunner, monitors, pools });
   const scope = new CallScope(options.callTimeoutMs);
   const { reader, history } = reading;

@@ -1,5 +1,6 @@
 import type { EffectiveOptions } from "../config/options.ts";
 import { MemoryValidator } from "../domain/schema.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { Feed } from "../feed/feed.ts";
@@ -8,6 +9,7 @@ import type { LedgerStore } from "../ledger/ledger.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import { DisprovedEntries } from "../read/disproved-entries.ts";
 import { VersionFloors } from "../read/version-floors.ts";
+import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { guardedStore } from "../stores/guarded-store.ts";
@@ -18,6 +20,7 @@ import { StoreGate } from "../write/store-gate.ts";
 import { StoreStandings } from "../write/store-standings.ts";
 import type { Connections } from "./connections.ts";
 import { Metrics } from "./metrics.ts";
+import { createMonitors } from "./monitors.ts";
 import { type NodeFollower, nodeFollowers } from "./node-followers.ts";
 
 /** What every room of one node works with. */
@@ -31,6 +34,8 @@ export interface Foundation {
   readonly deployment: DeploymentStores;
   /** Whether shared stores are copies of this ledger, and as new as when they were compared last. */
   readonly standings: StoreStandings;
+  /** One per store, the ledger included. */
+  readonly monitors: ReadonlyMap<StoreId, HealthMonitor>;
   /** One per projection, in the order of reports. */
   readonly gates: readonly StoreGate[];
   gateOf(projection: Projection | null): StoreGate | null;
@@ -52,10 +57,12 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
   const { postgres, ledger, past, projections, embedder, log } = connections;
   const standings = new StoreStandings({ past, projections, log });
   const stores = new StoreRegistry(projections.map((store) => guardedStore(store, standings.guardOf(store))));
-  const gates = stores.projections.map(
-    (projection) =>
-      new StoreGate(projection, { ...gateOptions(options), refusal: () => standings.refusalOf(projection) }),
-  );
+  const metrics = new Metrics(stores.ids);
+  const monitors = createMonitors(options, connections, stores, metrics);
+  const gates = stores.projections.map((projection) => {
+    const refusal = () => standings.refusalOf(projection);
+    return new StoreGate(projection, { ...gateOptions(options), refusal }, monitors.get(projection.id));
+  });
   const model = stores.vectorShape.model ?? embedder?.model;
   const shape = { ...stores.vectorShape, ...(model && { model }) };
   const feedSignal = new FeedSignal(postgres, log);
@@ -70,6 +77,7 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     standings,
     stores,
     deployment: new DeploymentStores(ledger, stores),
+    monitors,
     gates,
     gateOf: (projection) => gates.find(({ target }) => target === projection) ?? null,
     validator: new MemoryValidator(shape, options),
@@ -79,7 +87,7 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     feedSignal,
     feed,
     followers: nodeFollowers(stores.projections, { ledger, cursors: feed.cursors, holder, publishTimeoutMs, log }),
-    metrics: new Metrics(stores.ids),
+    metrics,
     log,
   };
 }

@@ -1,9 +1,9 @@
-import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { readGauges } from "../ledger/gauge-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
-import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
+import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { StoreRegistry } from "../stores/registry.ts";
@@ -19,9 +19,9 @@ export interface Observed {
   readonly followers: readonly { readonly name: StoreId; readonly lagMs: number | null }[];
   /** Null with clients of the caller's. */
   readonly pools: ConnectionPoolManager | null;
+  /** Of every store that there is. */
+  readonly monitors: readonly HealthMonitor[];
   readonly log: Log;
-  /** Milliseconds between health checks. */
-  readonly healthCheckIntervalMs: number;
   /** Milliseconds for which a scrape shows what the last one read. */
   readonly metricsFreshMs: number;
 }
@@ -29,21 +29,10 @@ export interface Observed {
 /** Milliseconds that a scrape waits for what it shows. */
 const SCRAPE_TIMEOUT_MS = 1_000;
 
-/** Sets up what watches the stores, and the gauges. @returns the monitors, of every store that there is; none is started. */
-export function observe(observed: Observed): readonly HealthMonitor[] {
-  const { metrics, ledger, postgres, stores, followers, pools, log } = observed;
+/** Sets up the gauges. */
+export function observe(observed: Observed): void {
+  const { metrics, ledger, postgres, stores, followers, monitors, pools, log } = observed;
   const { projections, vectorIndex } = stores;
-  const probes: [StoreId, Probe][] = [
-    [LEDGER_ID, (signal) => ledger.health(signal)],
-    ...projections.map((projection): [StoreId, Probe] => [projection.id, (signal) => projection.health(signal)]),
-  ];
-  const monitors = probes.map(([store, probe]): HealthMonitor => {
-    const own = pools?.monitors.find((monitor) => monitor.store === store);
-    if (own === undefined) return newMonitor(observed, store, probe);
-    own.useProbe(probe); // Sharper than the pool's own: it knows whether the store takes our writes.
-    return own;
-  });
-  pools?.on("checked", ({ store, outcome }) => metrics.healthChecked(store, outcome));
   new Readings(metrics, {
     ledger: (signal) => postgres.use(signal, ({ sql }) => readGauges(sql, ledger.nodeId)),
     vectors: async (signal) => (await vectorIndex?.statistics?.(signal))?.host?.namespaces ?? null,
@@ -57,19 +46,6 @@ export function observe(observed: Observed): readonly HealthMonitor[] {
     log,
     freshMs: observed.metricsFreshMs,
     timeoutMs: SCRAPE_TIMEOUT_MS,
-  });
-  return monitors;
-}
-
-function newMonitor(observed: Observed, store: StoreId, probe: Probe): HealthMonitor {
-  const { metrics, log, healthCheckIntervalMs: intervalMs } = observed;
-  return new HealthMonitor({
-    store,
-    probe,
-    intervalMs,
-    onChecked: (outcome) => metrics.healthChecked(store, outcome),
-    onChanged: (from, to, reason) =>
-      log[to === "healthy" ? "info" : "warn"]({ store, from, to, reason }, "health.changed"),
   });
 }
 

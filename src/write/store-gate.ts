@@ -1,5 +1,6 @@
 import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
 import type { StoreId } from "../domain/store-id.ts";
+import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
 import type { Projection, ProjectionHealth } from "../stores/projection.ts";
 import { WRITE_DEFAULTS } from "./settings.ts";
 
@@ -29,20 +30,24 @@ export interface Probed {
 /**
  * The circuit breaker in front of one store.
  *
- *   closed ──failuresMax failures in a row──► open ──a probe succeeds──► closed
+ *   closed ──failuresMax failures in a row──► open ──a check succeeds──► closed
  *
- * While it is open, writes do without the store at once instead of each waiting for its deadline. It is probed by the
- * side of the writes, so that no caller is made the guinea pig.
+ * While it is open, writes do without the store at once instead of each waiting for its deadline. The store is checked
+ * beside the writes, so that no caller has to try it.
+ *
+ * The gate judges nothing itself: it tells the store's monitor how calls went, and reads whether the store is left out. So
+ * a store whose gate is open is never reported as healthy, and a check of the monitor's closes the gate.
  */
 export class StoreGate<Store extends Probed = Projection> {
   readonly target: Store;
   readonly #options: Required<StoreGateOptions>;
-  #failures = 0;
+  readonly #monitor: HealthMonitor;
   #lastError: MnemosyncError | null = null;
   #probedAt = Number.NEGATIVE_INFINITY;
   #probe: Promise<void> | null = null;
 
-  constructor(target: Store, options: StoreGateOptions = {}) {
+  /** @param monitor of the same store. Without it the gate has one of its own, which checks when the gate asks. */
+  constructor(target: Store, options: StoreGateOptions = {}, monitor?: HealthMonitor) {
     this.target = target;
     this.#options = {
       failuresMax: WRITE_DEFAULTS.storeFailuresMax,
@@ -52,15 +57,19 @@ export class StoreGate<Store extends Probed = Projection> {
       now: () => performance.now(),
       ...options,
     };
+    const { failuresMax, probeIntervalMs: intervalMs, probeTimeoutMs: timeoutMs, now } = this.#options;
+    const probe: Probe = (signal) => target.health(signal);
+    this.#monitor = monitor ?? new HealthMonitor({ store: target.id, probe, intervalMs, timeoutMs, now });
+    this.#monitor.leaveOutAfter(failuresMax);
   }
 
   get state(): GateState {
-    return this.#failures >= this.#options.failuresMax || this.#options.refusal() !== null ? "open" : "closed";
+    return this.#monitor.isLeftOut || this.#options.refusal() !== null ? "open" : "closed";
   }
 
-  /** Why the store failed last; null when its last call went well. */
+  /** Why the store failed last; null when its last call went well, or a check found it serving since. */
   get lastError(): MnemosyncError | null {
-    return this.#lastError;
+    return this.#monitor.callFailures === 0 ? null : this.#lastError;
   }
 
   /** An error of its own for a call that is not let through, of the kind with which the store failed last. */
@@ -68,25 +77,24 @@ export class StoreGate<Store extends Probed = Projection> {
     const { id: store } = this.target;
     const refusal = this.#options.refusal();
     if (refusal !== null) return refusal;
-    const message = `left out of the call, since it failed last with: ${this.#lastError?.message ?? "no answer"}`;
-    if (this.#lastError?.code === "STORE_REFUSED")
-      return new StoreRefusedError(store, message, { cause: this.#lastError });
-    return new StoreUnavailableError(store, message, { cause: this.#lastError });
+    const { lastError } = this;
+    const message = `left out of the call, since it failed last with: ${lastError?.message ?? "no answer"}`;
+    if (lastError?.code === "STORE_REFUSED") return new StoreRefusedError(store, message, { cause: lastError });
+    return new StoreUnavailableError(store, message, { cause: lastError });
   }
 
   succeeded(): void {
-    this.#failures = 0;
-    this.#lastError = null;
+    this.#monitor.callSucceeded();
   }
 
   failed(error: MnemosyncError): void {
-    this.#failures = Math.min(this.#failures + 1, this.#options.failuresMax);
     this.#lastError = error;
-    // The probe that would close the gate again must not come in the same breath.
+    this.#monitor.callFailed(error.message);
+    // The check that would close the gate again must not come at the moment of the failure.
     if (this.state === "open") this.#probedAt = this.#options.now();
   }
 
-  /** Whether writes may use the store. When not, sees to it that it is probed. */
+  /** Whether writes may use the store. When not, has the store checked, at most once per `probeIntervalMs`. */
   allows(): boolean {
     if (this.state === "closed") return true;
     if (this.#probe === null && this.#options.now() - this.#probedAt >= this.#options.probeIntervalMs) {
@@ -97,15 +105,14 @@ export class StoreGate<Store extends Probed = Projection> {
     return false;
   }
 
-  /** Asks the store how it is, and opens or closes the gate by its answer. Never rejects. */
+  /** Has the store checked at once, and opens or closes the gate by its answer. Never rejects. */
   async probe(): Promise<void> {
     this.#probedAt = this.#options.now();
-    const health: ProjectionHealth = await this.target.health(AbortSignal.timeout(this.#options.probeTimeoutMs));
-    if (health.state === "healthy") this.succeeded();
+    await this.#monitor.check(this.#options.probeTimeoutMs);
     this.#probedAt = this.#options.now();
   }
 
-  /** Resolves once no probe is under way. */
+  /** Resolves once no check that the gate asked for is under way. */
   async idle(): Promise<void> {
     await this.#probe;
   }

@@ -54,3 +54,35 @@ test("one failure among successes never makes a store down, nor one success amon
     expect(health.state).toBe("healthy");
   }
 });
+
+test.each<[HealthPhase, number]>([
+  ["healthy", 3],
+  ["impaired", 3],
+  ["recovering", 3],
+  ["down", 1],
+])("calls leave out a store that is %s after %i failures in a row, and it is not reported as healthy", (phase, max) => {
+  const health = new StoreHealth();
+  for (const step of WAYS[phase]) health.observe(step, "because");
+  for (let failures = 1; failures < max; failures++) {
+    health.callFailed("no answer");
+    expect(health.isLeftOut).toBe(false);
+  }
+  health.callFailed("no answer");
+  expect(health.isLeftOut).toBe(true);
+  expect(health.state).toBe(phase === "down" ? "down" : "degraded");
+  expect(health.reason).not.toBeNull();
+  if (phase === "healthy") expect(health.reason).toBe("left out of calls, since 3 in a row failed: no answer");
+  health.served();
+  expect([health.isLeftOut, health.callFailures]).toEqual([false, 0]);
+});
+
+test("failed calls and a success in turn never have a store left out", () => {
+  const health = new StoreHealth();
+  health.observe("up", null);
+  for (let turn = 0; turn < 10; turn++) {
+    health.callFailed("a blip");
+    expect(health.callFailed("a blip")).toBe(false);
+    expect(health.served()).toBe(false);
+  }
+  expect([health.state, health.reason]).toEqual(["healthy", null]);
+});
