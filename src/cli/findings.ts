@@ -1,7 +1,7 @@
 import { LEDGER_ID } from "../domain/store-id.ts";
 import { DRIFT_KINDS, type DriftKind, type Finding } from "../index.ts";
 import { columns } from "./columns.ts";
-import { count, counted, printable } from "./output.ts";
+import { count, counted } from "./output.ts";
 
 /** How many findings of one kind a store has. */
 export interface FindingCount {
@@ -33,35 +33,39 @@ export function countFindings(
 /**
  * Findings for people: counts first, then some of them one by one.
  * @param rowsMax number of findings that are listed. @param more how to see the others. @param order of the stores.
+ * @param indent characters that the caller puts in front of each line.
  */
 export function findingsText(
   findings: readonly Finding[],
   rowsMax: number,
   more: string,
   order: readonly Finding["store"][],
+  indent = 0,
 ): string {
   const counts = columns(
-    [{ head: "store" }, { head: "kind" }, { head: "findings", align: "right" }],
+    [{ head: "store" }, { head: "kind", meaning: () => "bad" }, { head: "findings", align: "right" }],
     countFindings(findings, order).map((group) => [group.store, group.kind, count(group.count)]),
+    { indent },
   );
   const shown = spread(findings, rowsMax, order);
   const rows = columns(
     [
       { head: "memory" },
       { head: "store" },
-      { head: "kind" },
+      { head: "kind", meaning: () => "bad" },
       { head: "expected", align: "right" },
       { head: "found", align: "right" },
       { head: "evidence" },
     ],
     shown.map((finding) => [
-      printable(`${finding.namespace}/${finding.memoryId}`, 40),
+      `${finding.namespace}/${finding.memoryId}`,
       finding.store,
       finding.kind,
       versionText(finding.expectedVersion),
       versionText(finding.foundVersion),
-      printable(finding.evidence, 70),
+      finding.evidence,
     ]),
+    { indent },
   );
   const rest = findings.length - shown.length;
   return `${counts}\n\n${rows}${rest > 0 ? `\n… and ${counted(rest, "more", "more")}${more}` : ""}`;

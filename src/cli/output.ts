@@ -30,9 +30,14 @@ export function printable(text: string, width = Number.POSITIVE_INFINITY): strin
   return characters.length <= width ? oneLine : `${characters.slice(0, width - 1).join("")}…`;
 }
 
-/** Untrusted text of several lines, safe for a terminal. Only the line breaks stay as they are. */
-export function printableLines(text: string): string {
-  return text.replace(UNPRINTABLE, (character) => (character === "\n" ? character : escaped(character)));
+/**
+ * Untrusted text of several lines, safe for a terminal. Line breaks stay as they are.
+ * @param kept sequences that stay too.
+ */
+export function printableLines(text: string, kept: readonly string[] = []): string {
+  const literals = kept.map((sequence) => sequence.replaceAll("[", "\\["));
+  const pattern = new RegExp([...literals, UNPRINTABLE.source].join("|"), "g");
+  return text.replace(pattern, (found) => (found === "\n" || kept.includes(found) ? found : escaped(found)));
 }
 
 function escaped(character: string): string {

@@ -8,6 +8,7 @@ import { describeError, type ErrorDocument, EXIT, errorLine, type Interruption, 
 import { addSettingFlags, gatherLayers, settingsHelp } from "./options.ts";
 import { jsonText, printableLines } from "./output.ts";
 import { READER_GONE_EXIT_CODE, type StandardOutput, watchStandardOutput } from "./standard-output.ts";
+import { COLOUR_SEQUENCES, coloured, hasColours } from "./terminal.ts";
 import { usageErrorOf } from "./usage.ts";
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -130,15 +131,17 @@ function report(error: unknown, how: { json: boolean; verbose: boolean; interrup
   const { code, message } = aborted ? { code: "ABORTED", message: (reason as Error).message } : describeError(error);
   const document: ErrorDocument = { error: { code, message } };
   if (how.json) print(jsonText(document, process.stdout.isTTY));
-  else sayToPerson(aborted ? `error ${code}: ${message}` : errorLine(error));
+  else sayToPerson(coloured(aborted ? `error ${code}: ${message}` : errorLine(error), "bad", process.stderr));
   if (how.verbose && error instanceof Error) sayToPerson(error.stack ?? error.message);
 }
 
 /** Prints to standard output. Lines may quote untrusted text, so control characters are escaped here at the latest. */
 function print(text: string): void {
-  process.stdout.write(`${printableLines(text)}\n`);
+  const kept = hasColours(process.stdout) ? COLOUR_SEQUENCES : [];
+  process.stdout.write(`${printableLines(text, kept)}\n`);
 }
 
 function sayToPerson(text: string): void {
-  process.stderr.write(`${printableLines(text)}\n`);
+  const kept = hasColours(process.stderr) ? COLOUR_SEQUENCES : [];
+  process.stderr.write(`${printableLines(text, kept)}\n`);
 }

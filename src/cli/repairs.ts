@@ -3,8 +3,8 @@ import { columns } from "./columns.ts";
 import { countFindings } from "./findings.ts";
 import { count } from "./output.ts";
 
-/** The outcomes of repairs, by store and kind, as a table for people. */
-export function repairCounts(details: readonly RepairDetail[]): string {
+/** The outcomes of repairs, by store and kind, as a table for people. @param indent characters in front of each line. */
+export function repairCounts(details: readonly RepairDetail[], indent = 0): string {
   const isPlan = details.some(({ outcome }) => outcome === "planned");
   const outcomes: readonly RepairDetail["outcome"][] = isPlan
     ? ["planned", "failed", "deferred"]
@@ -22,7 +22,7 @@ export function repairCounts(details: readonly RepairDetail[]): string {
     const notes = new Set(group.filter(({ outcome }) => outcome === outcomes[0]).map(({ note }) => note));
     return [store, kind, ...outcomes.map(tally), summary([...notes])];
   });
-  return columns(heads, rows);
+  return columns(heads, rows, { indent });
 }
 
 /** The first notes: a note may name a memory's version, so there may be as many as memories. */

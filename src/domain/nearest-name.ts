@@ -3,7 +3,8 @@ const PREFIX_LENGTH_MIN = 4;
 
 /**
  * The one of `names` that `name` was most likely meant to be, for "did you mean"; null where none is near enough. Near
- * means: at most a third of its characters differ (beside what all names begin with), or one begins with the other.
+ * means: at most about a third of the characters differ (beside what all names begin with), or one begins with the
+ * other.
  */
 export function nearestName(name: string, names: readonly string[]): string | null {
   const [first, ...others] = names;
@@ -15,7 +16,7 @@ export function nearestName(name: string, names: readonly string[]): string | nu
     const distance = editDistance(wanted, rest);
     const isHint = Math.min(wanted.length, rest.length) >= PREFIX_LENGTH_MIN;
     const begins = isHint && (wanted.startsWith(rest) || rest.startsWith(wanted));
-    return { candidate, distance, isNear: begins || distance * 3 <= Math.max(wanted.length, rest.length) };
+    return { candidate, distance, isNear: begins || distance * 3 <= Math.max(wanted.length, rest.length) + 1 };
   });
   return scored.filter(({ isNear }) => isNear).sort((a, b) => a.distance - b.distance)[0]?.candidate ?? null;
 }

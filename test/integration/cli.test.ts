@@ -28,6 +28,7 @@ test("an import writes every line to every store, and the same import again writ
       backlog: { pending: 0, failed: 0, dead: 0 },
       lastCleanCheckAt: null,
       consistency: { checks: [], findings: [] },
+      services: expect.any(Object),
     },
   });
   expect(await world.json(["check"])).toEqual({

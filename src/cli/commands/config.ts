@@ -13,7 +13,7 @@ export const configCommand: CliCommand = {
     return {
       exitCode: EXIT.ok,
       json: { settings },
-      text: columns([{ head: "option" }, { head: "value" }, { head: "from" }], rows),
+      text: columns([{ head: "option" }, { head: "value" }, { head: "from" }], rows, { overflow: "wrap" }),
     };
   },
 };

@@ -69,14 +69,14 @@ function listText(conflicts: readonly ConflictSummary[]): string {
   ];
   const rows = conflicts.map((conflict) => [
     conflict.id,
-    printable(`${conflict.namespace}/${conflict.memoryId}`, 40),
+    `${conflict.namespace}/${conflict.memoryId}`,
     conflict.store,
     conflict.kind,
     versionText(conflict.ledgerVersion),
     versionText(conflict.foundVersion),
     conflict.state,
     conflict.strategy,
-    printable(conflict.pendingBecause ?? conflict.resolution ?? "", 60),
+    conflict.pendingBecause ?? conflict.resolution ?? "",
   ]);
   return `${columns(heads, rows)}\n\n${counted(conflicts.length, "record")}; see one: mnemosync conflicts show <id>`;
 }
@@ -103,13 +103,11 @@ function detailsText(conflict: ConflictDetails): string {
     both("version", (side) => versionText(side.version)),
     both("modified", (side) => (side.modifiedAt === null ? "-" : new Date(side.modifiedAt).toISOString())),
     both("vector", (side) => (side.embedding === null ? "-" : `${side.embedding.length} numbers`)),
-    both("written by", (side) =>
-      side.versionVector === null ? "-" : printable(JSON.stringify(side.versionVector), 40),
-    ),
+    both("written by", (side) => (side.versionVector === null ? "-" : JSON.stringify(side.versionVector))),
     ...(differences?.fields ?? []).map(({ path, left, right }) => [
-      printable(path, 40),
-      left === undefined ? "-" : printable(JSON.stringify(left), 50),
-      right === undefined ? "-" : printable(JSON.stringify(right), 50),
+      path,
+      left === undefined ? "-" : JSON.stringify(left),
+      right === undefined ? "-" : JSON.stringify(right),
     ]),
   ];
   const foot =

@@ -24,7 +24,8 @@ import { diagnoseRedis } from "../doctor/redis.ts";
 import { diagnoseStore } from "../doctor/store.ts";
 import { describeError, EXIT, type ExitCode } from "../exit.ts";
 import { connectOptions } from "../options.ts";
-import { counted, printable } from "../output.ts";
+import { counted } from "../output.ts";
+import { meaningOf } from "../terminal.ts";
 
 /** Ends with the reason alone when the file does not load. */
 const LOAD_PROGRAM =
@@ -115,13 +116,13 @@ function exitCodeOf(checks: readonly Diagnosis[]): ExitCode {
 }
 
 function text(checks: readonly Diagnosis[]): string {
-  const rows = checks.map(({ check, state, found }) => [state, check, printable(found, 100)]);
+  const rows = checks.map(({ check, state, found }) => [state, check, found]);
   const advised = checks.filter(({ advice }) => advice !== undefined);
   const advice = advised.map(({ check, advice: what }) => `  ${check}: ${what}`);
   const failures = checks.filter(({ state }) => state === "failure").length;
   const warnings = checks.filter(({ state }) => state === "warning").length;
   return [
-    columns([{ head: "state" }, { head: "check" }, { head: "found" }], rows),
+    columns([{ head: "state", meaning: meaningOf }, { head: "check" }, { head: "found" }], rows, { overflow: "wrap" }),
     ...(advice.length === 0 ? [] : ["", "Advice:", ...advice]),
     "",
     `${counted(failures, "failure")}, ${counted(warnings, "warning")}`,

@@ -3,7 +3,6 @@ import { type MemoryVersion, NotFoundError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, errorLine } from "../exit.ts";
-import { printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
@@ -35,7 +34,7 @@ function text(versions: readonly MemoryVersion[]): string {
       Object.entries(versionVector)
         .map(([node, writes]) => `${node}:${writes}`)
         .join(" "),
-      document === null ? "(deleted)" : printable(document.content, 80),
+      document === null ? "(deleted)" : document.content,
     ]),
   );
 }

@@ -3,8 +3,9 @@ import type { MemorySynchronizer, QueueEntry } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { counted, printable } from "../output.ts";
+import { counted } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { meaningOf } from "../terminal.ts";
 import { wholeNumber } from "./scope.ts";
 
 type Action = (sync: MemorySynchronizer, invocation: Invocation) => Promise<CommandResult>;
@@ -59,14 +60,17 @@ function done(json: object, text: string): CommandResult {
 function listText(entries: readonly QueueEntry[], paused: boolean): string {
   const note = paused ? ["the backlog is paused: mnemosync queue resume resumes it"] : [];
   if (entries.length === 0) return [...note, "nothing is queued"].join("\n");
-  const heads = ["state", "store", "memory", "attempts", "since", "last error"].map((head) => ({ head }));
+  const heads = [
+    { head: "state", meaning: meaningOf },
+    ...["store", "memory", "attempts", "since", "last error"].map((head) => ({ head })),
+  ];
   const rows = entries.map((entry) => [
     entry.state,
     entry.nodeId === "" ? entry.store : `${entry.store} of ${entry.nodeId}`,
-    printable(`${entry.namespace}/${entry.memoryId}`, 60),
+    `${entry.namespace}/${entry.memoryId}`,
     String(entry.attempts),
     new Date(entry.enqueuedAt).toISOString(),
-    printable(entry.lastError ?? "", 80),
+    entry.lastError ?? "",
   ]);
   return [...note, columns(heads, rows)].join("\n");
 }

@@ -4,10 +4,11 @@ import { type ConsistencyReport, DRIFT_KINDS, type RepairOptions, type RepairRep
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { count, counted, duration, printable } from "../output.ts";
+import { count, counted, duration } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { repairCounts } from "../repairs.ts";
 import { withSynchronizer } from "../session.ts";
+import { meaningOf } from "../terminal.ts";
 import { addScopeFlags, checkStores, checkWithProgress, wholeNumber } from "./scope.ts";
 
 /** Unfinished repairs that are listed one by one. */
@@ -78,9 +79,13 @@ function repairText(check: ConsistencyReport, repair: RepairReport, milliseconds
   const lines = [`${scope} and repair in ${duration(milliseconds)}: ${outcome}`, "", repairCounts(details)];
   const open = details.filter(({ outcome }) => outcome !== "repaired");
   if (open.length > 0) {
-    const heads = ["memory", "store", "kind", "outcome", "reason"].map((head) => ({ head }));
+    const heads = [
+      ...["memory", "store", "kind"].map((head) => ({ head })),
+      { head: "outcome", meaning: meaningOf },
+      { head: "reason" },
+    ];
     const rows = open.slice(0, ROWS_MAX).map(({ namespace, memoryId, store, kind, outcome, note }) => {
-      return [printable(`${namespace}/${memoryId}`, 40), store, kind, outcome, printable(note, 100)];
+      return [`${namespace}/${memoryId}`, store, kind, outcome, note];
     });
     lines.push("", columns(heads, rows));
     if (open.length > ROWS_MAX) lines.push(`… and ${count(open.length - ROWS_MAX)} more (use --json)`);

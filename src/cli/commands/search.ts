@@ -3,7 +3,6 @@ import type { SearchResult } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
@@ -32,15 +31,12 @@ export const searchCommand: CliCommand = {
   },
 };
 
-/** Search results for people, one a line. @param width characters of content shown. */
-export function resultsText(results: readonly SearchResult[], width = 100): string {
+/** Search results for people, one a line. @param indent characters that the caller puts in front of each line. */
+export function resultsText(results: readonly SearchResult[], indent = 0): string {
   return columns(
     [{ head: "score", align: "right" }, { head: "memory" }, { head: "content" }],
-    results.map(({ score, memory }) => [
-      score.toFixed(3),
-      printable(memory.memoryId, 40),
-      printable(memory.content, width),
-    ]),
+    results.map(({ score, memory }) => [score.toFixed(3), memory.memoryId, memory.content]),
+    { indent },
   );
 }
 

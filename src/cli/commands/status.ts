@@ -5,6 +5,7 @@ import type { CliCommand, Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { count, duration, printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
+import { meaningOf } from "../terminal.ts";
 import { watchStatus } from "../watch.ts";
 import { wholeNumber } from "./scope.ts";
 
@@ -74,8 +75,8 @@ function consistencyLines({ checks, findings }: NonNullable<Status["consistency"
   return [...lines, "", columns(heads, rows)];
 }
 
-/** The stores, each with the number of memories by its own count. */
-export function storesText(stores: Status["stores"]): string {
+/** The stores, each with the number of memories by its own count. @param indent characters in front of each line. */
+export function storesText(stores: Status["stores"], indent = 0): string {
   const rows = Object.entries(stores).map(([store, { state, memories, reason }]) => [
     store,
     state,
@@ -83,9 +84,14 @@ export function storesText(stores: Status["stores"]): string {
     reason ?? "",
   ]);
   const withReason = rows.some(([, , , reason]) => reason !== "");
-  const heads = [{ head: "store" }, { head: "state" }, { head: "memories", align: "right" as const }];
+  const heads = [
+    { head: "store" },
+    { head: "state", meaning: meaningOf },
+    { head: "memories", align: "right" as const },
+  ];
   return columns(
     withReason ? [...heads, { head: "reason" }] : heads,
     rows.map((row) => (withReason ? row : row.slice(0, 3))),
+    { indent, overflow: "wrap" },
   );
 }

@@ -27,6 +27,8 @@ export interface DemoReport {
   readonly timings: Readonly<Record<string, number>>;
 }
 
+/** Characters in front of each line of a section. */
+const INDENT = 3;
 /** Findings that are listed one by one. */
 const ROWS_MAX = 20;
 /** Two things that somebody might ask. The offline embedder goes by wording, so some words are those of the memories. */
@@ -71,7 +73,7 @@ class Demo {
     const first = await this.#section("check", "Check (deep)", () => this.#check(world));
     const repair = await this.#section("repair", "Repair", async () => {
       const done = await world.sync.repairInconsistencies(first, { signal });
-      this.#show(repairCounts(done.details));
+      this.#show(repairCounts(done.details, INDENT));
       return done;
     });
     const last = await this.#section("check again", "Check again (deep)", () => this.#check(world));
@@ -130,7 +132,7 @@ class Demo {
     const past = await makePast(world, samples.slice(0, 8), samples.slice(8, 12), signal);
     this.#show(
       `${counted(outcomes.length, "memory", "memories")} written, of which ${past.changed.length} were then changed ` +
-        `and ${past.deleted.length} deleted.\n\n${storesText((await world.sync.status({ signal })).stores)}`,
+        `and ${past.deleted.length} deleted.\n\n${storesText((await world.sync.status({ signal })).stores, INDENT)}`,
     );
     return past;
   }
@@ -138,7 +140,7 @@ class Demo {
   async #search(world: DemoWorld): Promise<void> {
     for (const [index, query] of QUERIES.entries()) {
       const results = await world.sync.search(query, { k: 3, signal: this.#invocation.signal });
-      this.#show(`${index > 0 ? "\n" : ""}"${query}"\n${resultsText(results, 90)}`);
+      this.#show(`${index > 0 ? "\n" : ""}"${query}"\n${resultsText(results, INDENT)}`);
     }
   }
 
@@ -149,7 +151,7 @@ class Demo {
       report.clean
         ? `${checked} compared in all three stores: clean`
         : `${checked} compared: ${counted(report.findings.length, "finding")}\n\n` +
-            findingsText(report.findings, ROWS_MAX, "", report.stores),
+            findingsText(report.findings, ROWS_MAX, "", report.stores, INDENT),
     );
     return report;
   }
@@ -160,7 +162,7 @@ class Demo {
     const timings = Object.entries({ ...this.#timings, total }).map(([part, time]) => [part, duration(time)]);
     say(`\nSummary\n`);
     say(indented(columns([{ head: "part" }, { head: "took", align: "right" }], timings)));
-    say(`\n${indented(storesText(stores))}\n`);
+    say(`\n${indented(storesText(stores, 2))}\n`);
     say(
       ok
         ? indented(
@@ -182,7 +184,7 @@ class Demo {
   }
 
   #show(text: string): void {
-    this.#invocation.say(indented(text, 3));
+    this.#invocation.say(indented(text, INDENT));
   }
 }
 
@@ -190,5 +192,6 @@ function injectionsText(injections: readonly Injection[]): string {
   return columns(
     [{ head: "store" }, { head: "kind" }, { head: "memories", align: "right" }, { head: "what was done" }],
     injections.map(({ store, kind, memoryIds, what }) => [store, kind, count(memoryIds.length), what]),
+    { indent: INDENT },
   );
 }

@@ -8,6 +8,7 @@ test.each([
   ["MNEMOSYNC_FOO", ["MNEMOSYNC_URL", "MNEMOSYNC_REDIS_URL"], null],
   ["MNEMOSYNC_REDIS_ULR", ["MNEMOSYNC_URL", "MNEMOSYNC_REDIS_URL"], "MNEMOSYNC_REDIS_URL"],
   ["Batchsize", ["batchSize"], "batchSize"],
+  ["--scoop", ["--json", "--scope"], "--scope"],
   ["x", [], null],
 ])("%s among %j: %s", (name, names, expected) => {
   expect(nearestName(name, names)).toBe(expected);
