@@ -17,6 +17,7 @@ import { packChanges } from "../protocol/packed-changes.ts";
 import { withBlocks } from "../protocol/vector-blocks.ts";
 import type { ResolvedFaissOptions } from "../settings.ts";
 import { isProven, SnapshotFolder } from "../snapshots/snapshot-folder.ts";
+import { HistoryWitness } from "./history-witness.ts";
 import type { HostConnection } from "./host-connection.ts";
 import { RecentPublishes } from "./recent-publishes.ts";
 
@@ -59,6 +60,7 @@ export class LedgerFollower {
   /** Per snapshot, how often a host died while it was loaded. */
   readonly #loadCrashes = new Map<number, number>();
   #epoch: string | null = null;
+  readonly #witness: HistoryWitness;
 
   constructor(
     options: ResolvedFaissOptions,
@@ -79,6 +81,7 @@ export class LedgerFollower {
     this.#now = dependencies.now;
     this.#onRefused = dependencies.onRefused;
     this.recent = new RecentPublishes(dependencies.now);
+    this.#witness = new HistoryWitness(options.directory, this.#source, this.#log);
   }
 
   /**
@@ -95,7 +98,7 @@ export class LedgerFollower {
     await connection.request("configure", { dimension, metric, scratch, heldBytesMax, heldTtlMs, main }, signal);
     if (this.#sourceReady !== undefined) await untilAborted(this.#sourceReady, signal);
     const epoch = await this.#persist(first, signal, (attempt) =>
-      ask(attempt, (deadline) => this.#source.epoch(deadline)),
+      ask(attempt, async (deadline) => this.#source.epoch(deadline, await this.#witness.seenBefore())),
     );
     if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
     this.#epoch = epoch;
@@ -120,7 +123,14 @@ export class LedgerFollower {
   ): Promise<{ sequence: number; bytes: number }> {
     const { directory, snapshotsKept: keep } = this.#options;
     const head = this.#expectation(epoch);
-    return connection.request("writeSnapshot", { directory, head, cursor, createdAt, keep }, signal);
+    const mark = await this.#witness.makeMark(signal);
+    const written = await connection.request(
+      "writeSnapshot",
+      { directory, head, cursor, mark, createdAt, keep },
+      signal,
+    );
+    if (mark !== null) this.#witness.keep(epoch, mark);
+    return written;
   }
 
   #expectation(epoch: string): SnapshotExpectation {
@@ -183,7 +193,10 @@ export class LedgerFollower {
   #followerOf(connection: HostConnection, start: FeedPlace): HostFollower {
     const place = new VolatilePlace(start);
     const feed = new Follower({
-      feed: headerFeed(this.#source, FEED_PAGE),
+      feed: {
+        ...headerFeed(this.#source, FEED_PAGE),
+        epoch: (signal) => this.#source.epoch(signal, this.#witness.seenAt(place.current)),
+      },
       place,
       apply: (page, signal) => this.#refresh(connection, page.headers, signal),
       onProgress: (progress) => {

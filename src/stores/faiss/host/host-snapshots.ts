@@ -62,12 +62,12 @@ export class HostSnapshots {
 
   /** @param index read when its turn has come: the contents may be another index's by then. */
   async write(
-    { directory, head, cursor, createdAt, keep }: Arguments<"writeSnapshot">,
+    { directory, head, cursor, mark, createdAt, keep }: Arguments<"writeSnapshot">,
     index: () => MemoryIndex,
   ): Promise<Result<"writeSnapshot">> {
     const folder = new SnapshotFolder(directory);
     const write = async (): Promise<Result<"writeSnapshot">> => {
-      const writing = writeSnapshot(folder, index(), { ...head, cursor, createdAt });
+      const writing = writeSnapshot(folder, index(), { ...head, cursor, mark, createdAt });
       const written = await asNoRoom(`write a snapshot to ${directory}`, writing);
       await asNoRoom("remove older snapshots", folder.prune(keep));
       return written;

@@ -146,7 +146,14 @@ export interface HostOperations {
   };
   setAsideSnapshot: { args: { directory: string; sequence: number }; result: null };
   writeSnapshot: {
-    args: { directory: string; head: SnapshotExpectation; cursor: FeedCursor; createdAt: number; keep: number };
+    args: {
+      directory: string;
+      head: SnapshotExpectation;
+      cursor: FeedCursor;
+      mark: string | null;
+      createdAt: number;
+      keep: number;
+    };
     result: { sequence: number; bytes: number };
   };
   statistics: { args: null; result: HostStatistics };

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FILE_MODE, FOLDER_MODE, makeFolder } from "./private-files.ts";
-import { decodeManifest, MANIFEST_NAME, type SnapshotFile, SnapshotRejection } from "./snapshot-manifest.ts";
+import {
+  decodeManifest,
+  MANIFEST_NAME,
+  type SnapshotFile,
+  type SnapshotManifest,
+  SnapshotRejection,
+} from "./snapshot-manifest.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
 const UNREADABLE_MAX = 2;
@@ -193,6 +199,15 @@ export async function isProven(folder: string, signal: AbortSignal): Promise<boo
     return true;
   } catch {
     return false; // Whoever loads it finds the same, and says what it is.
+  }
+}
+
+/** The manifest of a snapshot; null where it cannot be read: the host says why. */
+export async function readManifest(folder: string): Promise<SnapshotManifest | null> {
+  try {
+    return decodeManifest(await readManifestText(folder));
+  } catch {
+    return null;
   }
 }
 

@@ -19,6 +19,8 @@ export interface SnapshotFile {
 export interface SnapshotManifest extends SnapshotExpectation {
   /** Everything up to here in the ledger's feed is in the snapshot. */
   readonly cursor: FeedCursor;
+  /** A mark of the ledger: where it has it, it has all that the snapshot holds. Absent: an older program, or no ledger. */
+  readonly mark?: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   readonly files: readonly SnapshotFile[];
@@ -119,7 +121,7 @@ function shapeDifferences(found: SnapshotManifest, expected: SnapshotExpectation
 
 function isManifest(value: unknown): value is SnapshotManifest {
   if (!isRecord(value) || !isRecord(value.cursor)) return false;
-  const { epoch, model, dimension, metric, cursor, createdAt, files, namespaces } = value;
+  const { epoch, model, dimension, metric, cursor, mark, createdAt, files, namespaces } = value;
   return (
     typeof epoch === "string" &&
     (model === null || typeof model === "string") &&
@@ -127,6 +129,7 @@ function isManifest(value: unknown): value is SnapshotManifest {
     typeof metric === "string" &&
     /^\d+$/.test(String(cursor.xid)) &&
     /^\d+$/.test(String(cursor.seq)) &&
+    (mark === undefined || typeof mark === "string") &&
     isCount(createdAt) &&
     isArrayOf(
       files,

@@ -34,6 +34,8 @@ const CHUNK_BYTES = 1024 * 1024;
 /** What a snapshot says about itself besides its contents. */
 export interface SnapshotHead extends SnapshotExpectation {
   readonly cursor: FeedCursor;
+  /** See `SnapshotManifest.mark`; null: none. */
+  readonly mark: string | null;
   readonly createdAt: number;
 }
 
@@ -88,13 +90,14 @@ export async function writeSnapshot(
       await writer.write(SLOTS_NAME, slots);
       for (const image of images) await writeImage(writer, index.space, image);
       for (const file of writer.files) bytes += file.bytes;
-      const { epoch, model, dimension, metric, cursor, createdAt } = head;
+      const { epoch, model, dimension, metric, cursor, mark, createdAt } = head;
       const manifest: SnapshotManifest = {
         epoch,
         model,
         dimension,
         metric,
         cursor,
+        ...(mark !== null && { mark }),
         createdAt,
         files: [...writer.files],
         namespaces,
