@@ -46,7 +46,6 @@ const Statements = bindStatements({
   /** Forgets transactions that ended longer ago than `retentionMs`. @returns how many. */
   pruneTransactions: history.pruneTransactions,
 
-  epoch: feed.readEpoch,
   changesAfter: feed.readFeed,
 
   /** Makes shared stores known to all nodes. @returns all of the deployment. */
@@ -97,6 +96,11 @@ export class Ledger extends Statements implements ChangeSource {
     this.#postgres = postgres;
     this.nodeId = nodeId;
     this.#callTimeoutMs = callTimeoutMs;
+  }
+
+  /** The epoch as it stands. `PastLedger` proves it, by what its caller has seen; nothing is proven here. */
+  async epoch(signal: AbortSignal): Promise<string> {
+    return await this.#calls.use(signal, ({ sql }) => feed.readEpoch(sql));
   }
 
   async migrate(signal: AbortSignal): Promise<MigrationReport> {
