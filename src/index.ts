@@ -71,6 +71,7 @@ export type { MemoryFilter, PartOf, SearchFilter } from "./read/memory-filter.ts
 export type { SearchResult } from "./read/reader.ts";
 export type { HealthReport } from "./runtime/health-monitor.ts";
 export { createLog, type Log } from "./runtime/log.ts";
+export type { Metrics } from "./runtime/metric-base.ts";
 export type { HealthState } from "./runtime/store-health.ts";
 export { FaissProjection } from "./stores/faiss/client/faiss-projection.ts";
 export type { FaissOptions } from "./stores/faiss/options.ts";
@@ -94,7 +95,6 @@ export type {
 export { CAPABILITIES, type Capability } from "./synchronizer/capabilities.ts";
 export { openVectorIndex } from "./synchronizer/connect.ts";
 export type { Clients, ConnectExtras, ConnectOptions, WithClientsOptions } from "./synchronizer/connect-options.ts";
-export type { Metrics } from "./synchronizer/metrics.ts";
 export type { Status, StoreStatus } from "./synchronizer/status.ts";
 export { MemorySynchronizer } from "./synchronizer/synchronizer.ts";
 export type { ExportOptions, ExportProgress } from "./transfer/export.ts";

@@ -1,5 +1,7 @@
+export const HEALTH_STATES = ["healthy", "degraded", "down"] as const;
+
 /** A store's health as operators see it. `degraded`: it answers, but not as it should, or it answered again only once. */
-export type HealthState = "healthy" | "degraded" | "down";
+export type HealthState = (typeof HEALTH_STATES)[number];
 
 /** The outcome of one check: the store serves, it answers without serving (read-only, slow), or gives no usable answer. */
 export type Observation = "up" | "impaired" | "failed";

@@ -5,8 +5,9 @@ import { Checker } from "../consistency/check/checker.ts";
 import { EventLoopWatch, Pace } from "../consistency/check/pace.ts";
 import { Leadership } from "../consistency/loop/leadership.ts";
 import { ConsistencyWatch } from "../consistency/loop/watch.ts";
+import type { ConsistencyMetrics } from "../consistency/metrics.ts";
 import { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
-import type { RepairerParts, RepairReport } from "../consistency/repair/repair-options.ts";
+import type { RepairerParts } from "../consistency/repair/repair-options.ts";
 import { Repairer } from "../consistency/repair/repairer.ts";
 import { settleUnproven } from "../consistency/repair/settle-unproven.ts";
 import type { MemoryKey } from "../domain/keys.ts";
@@ -22,7 +23,6 @@ import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { SettleUnproven } from "../write/backlog.ts";
 import type { StoreStandings } from "../write/store-standings.ts";
-import type { ConsistencyMetrics } from "./metrics.ts";
 
 /** What checks and repairs are made of. */
 export interface ConsistencyParts {
@@ -76,7 +76,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     log,
     overdueMs: options.publishDeadlineMs,
     pace: (memoriesPerSecondMax) => createPace(memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax, postgres),
-    onChecked: (report, elapsedMs) => metrics.checkFinished(report, report.scope, elapsedMs / 1_000),
+    onChecked: (report, elapsedMs) => metrics.checkFinished(report, elapsedMs / 1_000),
     now,
   });
   const repairerParts: RepairerParts = {
@@ -89,7 +89,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     strategies,
     strategyTimeoutMs: options.strategyTimeoutMs,
     log,
-    onRepaired: (report) => countRepairs(metrics, report),
+    onRepaired: (report) => metrics.repairFinished(report),
     now,
   };
   const repairer = new Repairer(repairerParts);
@@ -160,9 +160,4 @@ function createPace(memoriesPerSecondMax: number | undefined, postgres: Postgres
     load: () => ({ eventLoopDelayMs: eventLoop.worstMs(), postgresWaiting: postgres.statistics().waiting }),
     end: () => eventLoop.stop(),
   });
-}
-
-function countRepairs(metrics: ConsistencyMetrics, { details }: RepairReport): void {
-  metrics.repairFinished(details);
-  for (const { strategy, outcome } of details) if (strategy !== null) metrics.conflictResolved(strategy, outcome);
 }

@@ -94,7 +94,7 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
   });
   const measured: Pick<Writer, "write"> = {
     write: (intents, chunk) => {
-      metrics.transactionBegun(intents.length);
+      metrics.write.transactionBegun(intents.length);
       return writer.write(intents, chunk);
     },
   };

@@ -56,6 +56,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const reading = assembleReading(foundation, writing);
   const consistency = assembleConsistency({
     ...foundation,
+    metrics: metrics.consistency,
     projections: stores.projections,
     unfilled: async (signal) => {
       const isFollowing = services.status().follow?.state !== "idle";
@@ -74,7 +75,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     repairer: consistency.repairer,
     pace: consistency.pace,
     defaultStrategy: options.repairStrategy,
-    onFilled: (store, memories) => metrics.refilled(store, memories),
+    onFilled: (store, memories) => metrics.consistency.refilled(store, memories),
     callTimeoutMs: options.callTimeoutMs,
     log,
   });
@@ -87,8 +88,8 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const { reader, history } = reading;
   const { batcher, ledgerGate } = writing;
   return {
-    writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics }),
-    reads: new Reads({ scope, validator, reader, history, ledger, embedder, metrics }),
+    writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics: metrics.write }),
+    reads: new Reads({ scope, validator, reader, history, ledger, embedder, metrics: metrics.read }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
     changes: new Changes({ scope, stream: new ChangeStream(feed, log) }),
     transfers: new Transfers({ scope, validator, ...transfer }),
@@ -105,7 +106,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       status: { ledger, stores, records: consistency.records },
       backlog: upkeep.backlog,
       jobs,
-      metrics,
+      metrics: metrics.base,
       settle: [
         () => batcher.close(),
         async () => void (await Promise.all([...gates, ledgerGate].map((gate) => gate.idle()))),

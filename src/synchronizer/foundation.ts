@@ -19,9 +19,9 @@ import { DeploymentStores } from "../write/deployment-stores.ts";
 import { StoreGate } from "../write/store-gate.ts";
 import { StoreStandings } from "../write/store-standings.ts";
 import type { Connections } from "./connections.ts";
-import { Metrics } from "./metrics.ts";
 import { createMonitors } from "./monitors.ts";
 import { type NodeFollower, nodeFollowers } from "./node-followers.ts";
+import { type RoomMetrics, roomMetrics } from "./room-metrics.ts";
 
 /** What every room of one node works with. */
 export interface Foundation {
@@ -49,7 +49,7 @@ export interface Foundation {
   readonly feed: Feed;
   /** One per store of this node that keeps no cursor of its own. */
   readonly followers: readonly NodeFollower[];
-  readonly metrics: Metrics;
+  readonly metrics: RoomMetrics;
   readonly log: Log;
 }
 
@@ -57,8 +57,8 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
   const { postgres, ledger, past, projections, embedder, log } = connections;
   const standings = new StoreStandings({ past, projections, log });
   const stores = new StoreRegistry(projections.map((store) => guardedStore(store, standings.guardOf(store))));
-  const metrics = new Metrics(stores.ids);
-  const monitors = createMonitors(options, connections, stores, metrics);
+  const metrics = roomMetrics(stores.ids);
+  const monitors = createMonitors(options, connections, stores, metrics.health);
   const gates = stores.projections.map((projection) => {
     const refusal = () => standings.refusalOf(projection);
     return new StoreGate(projection, { ...gateOptions(options), refusal }, monitors.get(projection.id));

@@ -1,9 +1,9 @@
 import type { EffectiveOptions } from "../config/options.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import type { HealthMetrics } from "../runtime/health-metrics.ts";
 import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
 import type { StoreRegistry } from "../stores/registry.ts";
 import type { Connections } from "./connections.ts";
-import type { Metrics } from "./metrics.ts";
 
 /**
  * One monitor for each store of the node, the ledger first; none is started. It holds the store's one judgement: gates,
@@ -13,13 +13,13 @@ export function createMonitors(
   options: EffectiveOptions,
   { ledger, pools, log }: Connections,
   { projections }: StoreRegistry,
-  metrics: Metrics,
+  metrics: HealthMetrics,
 ): ReadonlyMap<StoreId, HealthMonitor> {
   const probes: [StoreId, Probe][] = [
     [LEDGER_ID, (signal) => ledger.health(signal)],
     ...projections.map((projection): [StoreId, Probe] => [projection.id, (signal) => projection.health(signal)]),
   ];
-  pools?.on("checked", ({ store, outcome }) => metrics.healthChecked(store, outcome));
+  pools?.on("checked", ({ store, outcome }) => metrics.checked(store, outcome));
   return new Map(
     probes.map(([store, probe]): [StoreId, HealthMonitor] => {
       const own = pools?.monitors.find((monitor) => monitor.store === store);
@@ -33,7 +33,7 @@ export function createMonitors(
       store,
       probe,
       intervalMs: options.healthCheckIntervalMs,
-      onChecked: (outcome) => metrics.healthChecked(store, outcome),
+      onChecked: (outcome) => metrics.checked(store, outcome),
       onChanged: (from, to, reason) =>
         log[to === "healthy" ? "info" : "warn"]({ store, from, to, reason }, "health.changed"),
     });

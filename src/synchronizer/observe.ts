@@ -1,17 +1,19 @@
 import type { StoreId } from "../domain/store-id.ts";
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
+import { PoolMetrics } from "../drivers/metrics.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import { readGauges } from "../ledger/gauge-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import { LedgerMetrics } from "../ledger/metrics.ts";
 import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
+import { Readings } from "../runtime/readings.ts";
+import { VectorMetrics } from "../stores/metrics.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { StoreRegistry } from "../stores/registry.ts";
-import type { Metrics } from "./metrics.ts";
-import { Readings } from "./readings.ts";
+import type { RoomMetrics } from "./room-metrics.ts";
 
 export interface Observed {
-  readonly metrics: Metrics;
+  readonly metrics: RoomMetrics;
   readonly ledger: LedgerStore;
   readonly postgres: PostgresAccess;
   readonly stores: StoreRegistry;
@@ -33,20 +35,21 @@ const SCRAPE_TIMEOUT_MS = 1_000;
 export function observe(observed: Observed): void {
   const { metrics, ledger, postgres, stores, followers, monitors, pools, log } = observed;
   const { projections, vectorIndex } = stores;
-  new Readings(metrics, {
-    ledger: (signal) => postgres.use(signal, ({ sql }) => readGauges(sql, ledger.nodeId)),
-    vectors: async (signal) => (await vectorIndex?.statistics?.(signal))?.host?.namespaces ?? null,
-    pools: () => {
-      const { idle, busy, waiting } = postgres.statistics();
-      const ours = pools?.getHealthStatus();
-      return { postgres: { idle, busy, waiting }, ...(ours?.redis && { redis: { ...ours.redis.connections } }) };
-    },
-    projections: projections.map((projection) => lagging(projection, followers)),
-    monitors,
-    log,
-    freshMs: observed.metricsFreshMs,
-    timeoutMs: SCRAPE_TIMEOUT_MS,
-  });
+  const { base, consistency, health } = metrics;
+  const sources = [
+    new LedgerMetrics(base, {
+      postgres,
+      nodeId: ledger.nodeId,
+      stores: projections.map((projection) => lagging(projection, followers)),
+      onLastCleanCheck: (seconds) => consistency.lastCleanCheck(seconds),
+      log,
+    }),
+    new VectorMetrics(base, vectorIndex),
+    new PoolMetrics(base, { postgres, pools }),
+    health.source(monitors, observed.metricsFreshMs),
+  ];
+  const readings = new Readings({ sources, freshMs: observed.metricsFreshMs, timeoutMs: SCRAPE_TIMEOUT_MS });
+  base.beforeScrape(() => readings.refresh());
 }
 
 /** A projection, or its follower in its place where that knows the lag. */

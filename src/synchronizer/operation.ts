@@ -2,12 +2,12 @@ import type { StoreId } from "../domain/store-id.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import type { HealthMonitor, HealthReport } from "../runtime/health-monitor.ts";
+import type { Metrics } from "../runtime/metric-base.ts";
 import type { Services } from "../runtime/services.ts";
 import type { Backlog } from "../write/backlog.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CallOptions } from "./calls.ts";
 import { type CapabilityNeeds, capabilitiesOf } from "./capabilities.ts";
-import type { Metrics } from "./metrics.ts";
 import { readStatus, type Status, type StatusSources } from "./status.ts";
 
 export interface OperationParts {

@@ -5,10 +5,10 @@ import type { Embedder } from "../embed/embedder.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { History, MemoryVersion, VersionDiff } from "../read/history.ts";
 import { compileFilter, type SearchFilter } from "../read/memory-filter.ts";
+import type { ReadMetrics } from "../read/metrics.ts";
 import type { Reader, SearchResult } from "../read/reader.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CallOptions, HistoryOptions, ReadOptions, SearchOptions, SearchQuery, WrittenVersion } from "./calls.ts";
-import type { Metrics } from "./metrics.ts";
 
 export interface ReadsParts {
   readonly scope: CallScope;
@@ -18,7 +18,7 @@ export interface ReadsParts {
   readonly ledger: Pick<LedgerStore, "readTransaction">;
   /** Null: a search needs a vector. */
   readonly embedder: Embedder | null;
-  readonly metrics: Pick<Metrics, "searched">;
+  readonly metrics: ReadMetrics;
 }
 
 const RESULTS_MAX = 1_000;

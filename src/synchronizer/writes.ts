@@ -4,15 +4,14 @@ import type { MemoryValidator } from "../domain/schema.ts";
 import { VersionConflictError } from "../domain/version-conflict.ts";
 import type { History } from "../read/history.ts";
 import type { Reader } from "../read/reader.ts";
-import type { Operation } from "../runtime/metric-names.ts";
 import { writeBatch } from "../write/batch.ts";
 import type { BatchOptions, BatchParts } from "../write/batch-options.ts";
 import { keyClaimOf } from "../write/key-claim.ts";
+import type { Operation, WriteMetrics } from "../write/metrics.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CallOptions, DeleteOptions, MemoryInputs, RollbackOptions, WriteOptions } from "./calls.ts";
-import type { Metrics } from "./metrics.ts";
 
 export interface WritesParts {
   readonly scope: CallScope;
@@ -20,7 +19,7 @@ export interface WritesParts {
   readonly validator: MemoryValidator;
   readonly history: History;
   readonly reader: Pick<Reader, "getCommitted">;
-  readonly metrics: Pick<Metrics, "measured">;
+  readonly metrics: WriteMetrics;
 }
 
 /** The façade's calls that write memories. `MemorySynchronizer` documents them. */

@@ -8,6 +8,8 @@ import type { StoreId } from "../domain/store-id.ts";
  */
 export type StoreOutcome = "applied" | "pending" | "unchanged" | "not_applicable" | "failed";
 
+export const SYNC_STATUSES = ["synced", "degraded", "unchanged", "conflict", "failed"] as const;
+
 /**
  * - `synced`: committed, and every store has it.
  * - `degraded`: committed and durable; a store named in `stores` is behind, and the backlog sees to it.
@@ -15,7 +17,7 @@ export type StoreOutcome = "applied" | "pending" | "unchanged" | "not_applicable
  * - `conflict`: the memory is not at the expected version; nothing was written.
  * - `failed`: nothing was written; `error` says why (with COMMIT_OUTCOME_UNKNOWN: it may have been).
  */
-export type SyncStatus = "synced" | "degraded" | "unchanged" | "conflict" | "failed";
+export type SyncStatus = (typeof SYNC_STATUSES)[number];
 
 /** What became of one memory of a write. Never claims what was not done. */
 export interface SyncOutcome extends MemoryKey {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { NAMESPACES_MAX, OTHER_NAMESPACES } from "../../src/runtime/metric-names.ts";
+import { NAMESPACES_MAX, OTHER_NAMESPACES } from "../../src/stores/metrics.ts";
 import { unitVector } from "../support/memories.ts";
 import { type MetricFamily, parsePrometheusText, sampleSum, sampleValue } from "../support/prometheus-text.ts";
 import { openWorld, type World } from "../support/world.ts";

@@ -1,10 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { silentLog } from "../../../src/runtime/log.ts";
 import { processMetrics } from "../../../src/runtime/process-metrics.ts";
-import { Metrics } from "../../../src/synchronizer/metrics.ts";
-import { Readings } from "../../../src/synchronizer/readings.ts";
+import { allMetrics } from "../../support/all-metrics.ts";
 
 /** Goal: what ops/ asks Prometheus for is there to be asked for: metrics, labels and their values. */
 
@@ -31,17 +29,7 @@ const expressions = [
 
 /** Names of metrics as they are scraped, with the labels each has. */
 function known(): Map<string, ReadonlySet<string>> {
-  const metrics = new Metrics(["postgres", "redis", "faiss"]);
-  new Readings(metrics, {
-    ledger: () => Promise.reject(new Error("not asked")),
-    vectors: async () => null,
-    pools: () => ({}),
-    projections: [{ id: "redis" }, { id: "faiss" }],
-    monitors: [],
-    log: silentLog,
-    freshMs: 0,
-    timeoutMs: 1,
-  });
+  const metrics = allMetrics();
   const names = new Map<string, ReadonlySet<string>>([["up", new Set(["job", "instance"])]]);
   for (const registry of [metrics.registry, processMetrics()]) {
     for (const metric of registry.getMetricsAsArray()) {

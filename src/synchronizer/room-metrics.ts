@@ -1,0 +1,27 @@
+import { ConsistencyMetrics } from "../consistency/metrics.ts";
+import type { StoreId } from "../domain/store-id.ts";
+import { ReadMetrics } from "../read/metrics.ts";
+import { HealthMetrics } from "../runtime/health-metrics.ts";
+import { MetricBase } from "../runtime/metric-base.ts";
+import { WriteMetrics } from "../write/metrics.ts";
+
+/** The metrics of one synchronizer, by the room that declares them. `observe` adds those that are read at a scrape. */
+export interface RoomMetrics {
+  readonly base: MetricBase;
+  readonly write: WriteMetrics;
+  readonly read: ReadMetrics;
+  readonly consistency: ConsistencyMetrics;
+  readonly health: HealthMetrics;
+}
+
+/** @param stores ids of the stores, the ledger among them. */
+export function roomMetrics(stores: readonly StoreId[]): RoomMetrics {
+  const base = new MetricBase();
+  return {
+    base,
+    write: new WriteMetrics(base),
+    read: new ReadMetrics(base),
+    consistency: new ConsistencyMetrics(base, stores),
+    health: new HealthMetrics(base, stores),
+  };
+}

@@ -1,0 +1,41 @@
+import { CALL_SECONDS, type MetricBase, timed } from "../runtime/metric-base.ts";
+import { SYNC_STATUSES, type SyncStatus } from "./outcome.ts";
+
+/** Calls that `sync_total` and `sync_duration_seconds` tell apart. */
+export const OPERATIONS = ["sync_memory", "sync_batch", "delete", "rollback", "rollback_transaction"] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+const SIZES = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
+
+/** Metrics of the write path. */
+export class WriteMetrics {
+  readonly #syncs;
+  readonly #seconds;
+  readonly #batchSize;
+
+  constructor(base: MetricBase) {
+    const help = "Memories written or deleted, by what became of them";
+    this.#syncs = base.counter("sync_total", help, ["operation", "outcome"]);
+    this.#seconds = base.histogram("sync_duration_seconds", "Duration of writing calls", CALL_SECONDS, ["operation"]);
+    this.#batchSize = base.histogram("batch_size", "Memories per transaction", SIZES);
+    for (const operation of OPERATIONS) {
+      for (const outcome of SYNC_STATUSES) this.#syncs.inc({ operation, outcome }, 0);
+    }
+  }
+
+  /** Runs a call that writes, and counts its outcomes; a rejection counts as one failure. */
+  async measured<T>(operation: Operation, work: () => Promise<T>, statusesOf: (result: T) => readonly SyncStatus[]) {
+    try {
+      const result = await timed(work, (seconds) => this.#seconds.observe({ operation }, seconds));
+      for (const outcome of statusesOf(result)) this.#syncs.inc({ operation, outcome });
+      return result;
+    } catch (error) {
+      this.#syncs.inc({ operation, outcome: "failed" });
+      throw error;
+    }
+  }
+
+  transactionBegun(memories: number): void {
+    this.#batchSize.observe(memories);
+  }
+}

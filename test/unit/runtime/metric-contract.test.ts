@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { allMetrics } from "../../support/all-metrics.ts";
+
+/** Goal: dashboards and alerts of others keep working: names, types, labels and buckets of the metrics stay as they are. */
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+const CONTRACT: readonly (readonly [string, string, readonly string[], (readonly number[])?])[] = [
+  ["batch_size", "histogram", [], [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000]],
+  ["conflicts_total", "counter", ["strategy", "outcome"]],
+  ["connection_pool_size", "gauge", ["store", "state"]],
+  [
+    "consistency_check_duration_seconds",
+    "histogram",
+    ["scope"],
+    [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600],
+  ],
+  ["consistency_errors_total", "counter", ["store", "kind"]],
+  ["consistency_last_clean_timestamp_seconds", "gauge", []],
+  ["faiss_vectors", "gauge", ["namespace", "state"]],
+  ["feed_horizon_age_seconds", "gauge", []],
+  ["health_checks_total", "counter", ["store", "outcome"]],
+  ["queue_depth", "gauge", ["store", "state"]],
+  ["queue_oldest_age_seconds", "gauge", ["store"]],
+  ["readings_age_seconds", "gauge", []],
+  ["repairs_total", "counter", ["store", "kind", "outcome"]],
+  ["search_duration_seconds", "histogram", [], SECONDS],
+  ["store_lag_seconds", "gauge", ["store"]],
+  ["store_up", "gauge", ["store"]],
+  ["sync_duration_seconds", "histogram", ["operation"], SECONDS],
+  ["sync_total", "counter", ["operation", "outcome"]],
+  ["transactions_unpublished", "gauge", []],
+];
+
+test("each metric has the name, the type, the labels and the buckets that others rely on", () => {
+  const metrics = allMetrics().registry.getMetricsAsArray() as unknown as {
+    name: string;
+    labelNames: string[];
+    upperBounds?: number[];
+    readonly constructor: { name: string };
+  }[];
+  const found = metrics.map(({ name, labelNames, upperBounds, constructor: made }) => {
+    const kind = made.name.toLowerCase();
+    return [name, kind, labelNames, ...(upperBounds === undefined ? [] : [upperBounds])];
+  });
+  const byName = (a: readonly unknown[], b: readonly unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
+  expect(found.sort(byName)).toEqual(CONTRACT.map(([name, ...rest]) => [`mnemosync_${name}`, ...rest]));
+});
