@@ -16,8 +16,10 @@ export const httpSettings = z.strictObject({
     .describe("JSON file with the hashes of the service's keys (mnemosync key add)"),
   metricsAuthentication: z
     .boolean()
-    .default(false)
-    .describe("Whether /metrics asks for a key too; it shows the names of namespaces"),
+    .optional()
+    .describe(
+      "Whether /metrics asks for a key too; it shows the names of namespaces. By default unless http.host is a loopback address",
+    ),
   bodyBytesMax: wholeNumber(1_024, 1_073_741_824).default(16_777_216).describe("Bytes of a JSON body, at most"),
   importBytesMax: wholeNumber(1_024)
     .default(1_073_741_824)

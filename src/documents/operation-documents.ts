@@ -26,7 +26,11 @@ export const statusSchema = z
         storeId,
         z.strictObject({
           state: health,
-          memories: count.nullable().describe("Live memories, by the store's own count; null: it does not answer"),
+          memories: count
+            .nullable()
+            .describe(
+              "Live memories, by the store's own count; null: it does not answer, or counts no single namespaces",
+            ),
           reason: z.string().optional(),
         }),
       )
@@ -45,7 +49,7 @@ export const statusSchema = z
         findings: z.array(z.strictObject({ store: storeId, kind: z.enum(DRIFT_KINDS), count })),
       })
       .nullable()
-      .describe("Null: the ledger does not answer"),
+      .describe("Null: the ledger does not answer, or the caller sees some namespaces only"),
     services: z
       .record(
         z.string(),

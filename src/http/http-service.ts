@@ -7,6 +7,7 @@ import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { onAbort } from "../runtime/on-abort.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import { KeyRing } from "./keys.ts";
+import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { HttpProblem } from "./problem.ts";
 import type { HttpOptions, Service } from "./route.ts";
@@ -27,8 +28,6 @@ interface Server {
 
 /** Longest pause between two attempts to connect, in milliseconds. The first one is 200. */
 const CONNECT_DELAY_MAX_MS = 5_000;
-
-const LOOPBACK_HOSTS = ["127.0.0.1", "::1", "localhost"];
 
 /**
  * The service: a synchronizer behind HTTP.
@@ -200,7 +199,7 @@ export class HttpService implements Service {
 async function keyRing({ http, keys, log }: HttpServiceOptions): Promise<KeyRing | null> {
   if (keys !== undefined) return keys;
   if (http.authentication === "none") {
-    if (LOOPBACK_HOSTS.includes(http.host)) return null;
+    if (isLoopback(http.host)) return null;
     throw new ConfigurationError(
       `http.authentication is none and http.host is ${http.host}: without keys the service listens on 127.0.0.1 only`,
     );

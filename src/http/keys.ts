@@ -110,6 +110,11 @@ export function hasScope(identity: Identity, scope: Scope): boolean {
   return SCOPES.indexOf(identity.scope) >= SCOPES.indexOf(scope);
 }
 
+/** Whether the key may do everything, everywhere: such a caller is told reasons that name hosts and users. */
+export function isOperator(identity: Identity): boolean {
+  return identity.namespaces === null && hasScope(identity, "admin");
+}
+
 export function mayTouch(identity: Identity, namespace: string): boolean {
   return identity.namespaces === null || identity.namespaces.has(namespace);
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
+import { toldMessage } from "./told.ts";
 
 /** Codes of the service, in addition to the codes of the library. */
 export type HttpErrorCode =
@@ -127,7 +128,7 @@ function libraryProblem(error: MnemosyncError): HttpProblem {
     const value = (error as unknown as Record<string, unknown>)[name];
     if (value !== undefined) members[name] = value;
   }
-  return new HttpProblem(status, error.code, error.message, {
+  return new HttpProblem(status, error.code, toldMessage(error), {
     retryable: error.retryable,
     members,
     ...(error.retryable && status === 503 && { headers: { "retry-after": "1" } }),

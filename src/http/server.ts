@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { z } from "zod";
-import { InternalError, ValidationError } from "../index.ts";
+import { InternalError, MnemosyncError, ValidationError } from "../index.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { limited, readJson } from "./body.ts";
 import { BodyMemory, type BodyPlace } from "./body-memory.ts";
@@ -211,6 +211,9 @@ function sendProblem(service: Service, error: unknown, request: FastifyRequest, 
   const problem = asProblem(error);
   if (problem.status === 500) {
     service.log.error({ requestId: request.id, error }, "http.defect");
+  } else if (error instanceof MnemosyncError && error.message !== problem.message) {
+    const { code, message } = error;
+    service.log.warn({ requestId: request.id, code, error: message }, "http.request_failed");
   }
   return reply
     .code(problem.status)

@@ -15,7 +15,7 @@ import { type MigrationReport, migrate } from "./migrate.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
 import { LEDGER_DEFAULTS } from "./settings.ts";
-import { readStatistics } from "./status-statements.ts";
+import { readNamespaceStatistics, readStatistics } from "./status-statements.ts";
 import * as stores from "./store-statements.ts";
 import * as transactions from "./transaction-statements.ts";
 
@@ -34,6 +34,7 @@ const Statements = bindStatements({
   readDigests: reads.readDigests,
   readFlaws: reads.readFlaws,
   statistics: readStatistics,
+  namespaceStatistics: readNamespaceStatistics,
 
   /** Versions of a memory, newest first: the current one and those kept in the history. */
   readHistory: history.readHistory,

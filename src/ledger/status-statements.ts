@@ -1,4 +1,5 @@
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { arrayLiteral } from "./arrays.ts";
 
 /** The ledger at a glance: what `mnemosync.get_sync_statistics()` answers. */
 export interface SyncStatistics {
@@ -41,4 +42,28 @@ export async function readStatistics(sql: Sql): Promise<SyncStatistics> {
     conflictsPending: figure("conflicts_pending"),
     lastCleanCheckAt: row?.last_clean_check_at == null ? null : String(row.last_clean_check_at),
   };
+}
+
+/** As `SyncStatistics`, of some namespaces alone. */
+export type NamespaceStatistics = Pick<
+  SyncStatistics,
+  "memories" | "transactionsUnpublished" | "queuePending" | "queueFailed" | "queueDead"
+>;
+
+/** Counts of some namespaces alone, for a caller that may see no others. */
+export async function readNamespaceStatistics(sql: Sql, namespaces: readonly string[]): Promise<NamespaceStatistics> {
+  const wanted = arrayLiteral(namespaces);
+  const [row] = await sql<NamespaceStatistics[]>`
+    select (select count(*)::float8 from mnemosync.memory_versions
+            where namespace = any (${wanted}::text::text[]) and deleted_at is null) as memories,
+           (select count(*)::float8 from mnemosync.sync_transactions
+            where state = 'committed' and namespaces && ${wanted}::text::text[]) as "transactionsUnpublished",
+           q.*
+    from (
+      select count(*) filter (where dead_at is null)::float8 as "queuePending",
+             count(*) filter (where dead_at is null and attempts > 0)::float8 as "queueFailed",
+             count(*) filter (where dead_at is not null)::float8 as "queueDead"
+      from mnemosync.sync_queue where namespace = any (${wanted}::text::text[])
+    ) q`;
+  return row ?? { memories: 0, transactionsUnpublished: 0, queuePending: 0, queueFailed: 0, queueDead: 0 };
 }

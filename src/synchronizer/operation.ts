@@ -6,9 +6,8 @@ import type { Metrics } from "../runtime/metric-base.ts";
 import type { Services } from "../runtime/services.ts";
 import type { Backlog } from "../write/backlog.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { CallOptions } from "./calls.ts";
 import { type CapabilityNeeds, capabilitiesOf } from "./capabilities.ts";
-import { readStatus, type Status, type StatusSources } from "./status.ts";
+import { readNamespacesStatus, readStatus, type Status, type StatusOptions, type StatusSources } from "./status.ts";
 
 export interface OperationParts {
   readonly scope: CallScope;
@@ -51,12 +50,13 @@ export class Operation {
     return capabilitiesOf(this.health(), this.parts.needs);
   }
 
-  async status(options: CallOptions): Promise<Status> {
+  async status({ namespaces, ...options }: StatusOptions): Promise<Status> {
     const { scope, status, services } = this.parts;
-    return await scope.run("status", options, async (signal) => ({
-      ...(await readStatus(status, signal)),
-      services: services.status(),
-    }));
+    return await scope.run("status", options, async (signal) =>
+      namespaces === undefined
+        ? { ...(await readStatus(status, signal)), services: services.status() }
+        : { ...(await readNamespacesStatus(status, namespaces, signal)), services: {} },
+    );
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@ import type { SyncStatistics } from "../ledger/status-statements.ts";
 import type { ServiceStatus } from "../runtime/service.ts";
 import type { Projection, ProjectionHealth } from "../stores/projection.ts";
 import type { StoreRegistry } from "../stores/registry.ts";
+import type { CallOptions } from "./calls.ts";
 
 export interface StoreStatus {
   readonly state: ProjectionHealth["state"];
@@ -35,9 +36,17 @@ export interface Status {
   readonly services: Readonly<Record<string, ServiceStatus>>;
 }
 
+export interface StatusOptions extends CallOptions {
+  /**
+   * Counts the memories and the backlog of these namespaces alone. Then `memories` of the stores that count no single
+   * namespaces is null, `consistency` too, and reasons and `services` are left out. @default all of them
+   */
+  namespaces?: readonly string[] | undefined;
+}
+
 /** Where a status comes from. */
 export interface StatusSources {
-  readonly ledger: Pick<LedgerStore, "statistics">;
+  readonly ledger: Pick<LedgerStore, "statistics" | "namespaceStatistics">;
   readonly records: CheckRecords;
   readonly stores: StoreRegistry;
 }
@@ -63,6 +72,34 @@ export async function readStatus(sources: StatusSources, signal: AbortSignal): P
     },
     lastCleanCheckAt: statistics?.lastCleanCheckAt ?? null,
     consistency,
+  };
+}
+
+/** The status as a caller of some namespaces may see it: figures of these namespaces, and states of the stores. */
+export async function readNamespacesStatus(
+  { ledger, stores }: StatusSources,
+  namespaces: readonly string[],
+  signal: AbortSignal,
+): Promise<Omit<Status, "services">> {
+  const [statistics, ...states] = await Promise.all([
+    ledger.namespaceStatistics(namespaces, signal).catch(() => null), // Then it is reported as `down`.
+    ...stores.projections.map(async (projection) => (await projection.health(signal)).state),
+  ]);
+  const { projections } = stores;
+  return {
+    stores: {
+      postgres: { state: statistics === null ? "down" : "healthy", memories: statistics?.memories ?? null },
+      ...Object.fromEntries(
+        projections.map(({ id }, index) => [id, { state: states[index] as StoreStatus["state"], memories: null }]),
+      ),
+    },
+    backlog: {
+      pending: (statistics?.queuePending ?? 0) + (statistics?.transactionsUnpublished ?? 0),
+      failed: statistics?.queueFailed ?? 0,
+      dead: statistics?.queueDead ?? 0,
+    },
+    lastCleanCheckAt: null,
+    consistency: null,
   };
 }
 

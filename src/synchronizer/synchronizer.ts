@@ -182,7 +182,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   }
 
   /** State and size of each store, the backlog, the last clean check. A store that is away is reported as `down`. */
-  status(options: api.CallOptions = {}): Promise<api.Status> {
+  status(options: api.StatusOptions = {}): Promise<api.Status> {
     return this.#operation.status(options);
   }
 

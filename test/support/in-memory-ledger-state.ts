@@ -9,7 +9,7 @@ import type { KeyClaim, TakenKey } from "../../src/ledger/idempotency-statements
 import type { Claiming, LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
-import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
+import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
 import type {
   Begun,
@@ -254,6 +254,20 @@ export class LedgerState {
     row.documentJson = null;
     row.embedding = null;
     return true;
+  }
+
+  namespaceStatistics(namespaces: readonly string[]): NamespaceStatistics {
+    const own = ({ namespace }: { readonly namespace: string }) => namespaces.includes(namespace);
+    const queued = [...this.queue.values()].filter(own);
+    const waiting = queued.filter((row) => !row.dead);
+    const unpublished = [...this.transactions.values()].filter((row) => row.state === "committed");
+    return {
+      memories: [...this.versions.values()].filter((row) => own(row) && row.checksum !== null).length,
+      transactionsUnpublished: unpublished.filter((row) => row.writes.some(own)).length,
+      queuePending: waiting.length,
+      queueFailed: waiting.filter((row) => row.attempts > 0).length,
+      queueDead: queued.length - waiting.length,
+    };
   }
 
   statistics(): SyncStatistics {

@@ -11,7 +11,7 @@ import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { DigestedMemories, KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
-import type { SyncStatistics } from "../../src/ledger/status-statements.ts";
+import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore, StoreRegistration } from "../../src/ledger/store-statements.ts";
 import type { ProjectionHealth } from "../../src/stores/projection.ts";
 import {
@@ -103,6 +103,10 @@ export class InMemoryLedger implements LedgerStore {
         return [{ namespace, memoryId, version, part: "content" as const, reason }];
       }),
     );
+  }
+
+  async namespaceStatistics(namespaces: readonly string[], signal: AbortSignal): Promise<NamespaceStatistics> {
+    return await this.#call("namespaceStatistics", signal, () => this.#state.namespaceStatistics(namespaces));
   }
 
   async statistics(signal: AbortSignal): Promise<SyncStatistics> {

@@ -9,7 +9,7 @@ import {
 import { originId } from "../../documents/fields.ts";
 import type { ConflictDecision, ConflictSummary } from "../../index.ts";
 import { NotFoundError } from "../../index.ts";
-import { type Identity, mayTouch } from "../keys.ts";
+import { type Identity, isOperator, mayTouch } from "../keys.ts";
 import { MEMORY_LIMITS } from "../limits.ts";
 import { HttpProblem } from "../problem.ts";
 import { count, memoryFields, memoryIdText, namespaceName } from "../requests.ts";
@@ -53,7 +53,7 @@ const listConflicts = route({
       ...(state !== undefined && { state }),
       ...(after !== undefined && { after }),
     });
-    return { status: 200, body: conflictsDocument(conflicts) };
+    return { status: 200, body: conflictsDocument(conflicts.map((conflict) => told(conflict, identity))) };
   },
 });
 
@@ -71,7 +71,7 @@ const showConflict = route({
   async handle({ params, identity, signal }, { sync }) {
     const conflict = await sync.conflicts.show(params.conflictId, { signal });
     assertOwn(conflict, identity);
-    return { status: 200, body: conflictDetailsDocument(conflict, false) };
+    return { status: 200, body: conflictDetailsDocument(told(conflict, identity), false) };
   },
 });
 
@@ -98,9 +98,17 @@ const resolveConflict = route({
       throw new HttpProblem(409, "ALREADY_DECIDED", detail);
     }
     const outcome = await sync.conflicts.resolve(params.conflictId, body as ConflictDecision);
-    return { status: 200, body: outcome };
+    const failed = outcome.outcome === "failed" && !isOperator(identity);
+    return { status: 200, body: failed ? { ...outcome, note: FAILED } : outcome };
   },
 });
+
+const FAILED = "it could not be carried out: the log of the service has the reason";
+
+/** The reason of a failure may come from a driver, which names hosts and users: it is for operators. */
+function told<Conflict extends ConflictSummary>(conflict: Conflict, identity: Identity): Conflict {
+  return conflict.state !== "failed" || isOperator(identity) ? conflict : { ...conflict, resolution: FAILED };
+}
 
 /** @throws {NotFoundError} The key may not see the conflict: the answer does not tell whether it exists. */
 function assertOwn({ id, namespace }: ConflictSummary, identity: Identity): void {

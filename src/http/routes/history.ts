@@ -2,9 +2,7 @@ import { z } from "zod";
 import {
   diffDocument,
   diffSchema,
-  outcomeDocument,
   outcomeSchema,
-  outcomesDocument,
   outcomesSchema,
   transactionSchema,
   versionsDocument,
@@ -17,6 +15,7 @@ import { entityTag } from "../preconditions.ts";
 import { HttpProblem } from "../problem.ts";
 import { count, memoryParams, ulidText } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
+import { toldOutcome, toldOutcomes } from "../told.ts";
 
 const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
 const version = count(1, VERSION_MAX);
@@ -81,7 +80,7 @@ const rollbackMemory = route({
         members: { foundVersion: error.foundVersion },
       });
     });
-    return { status: 200, headers: { etag: entityTag(outcome.version) }, body: outcomeDocument(outcome) };
+    return { status: 200, headers: { etag: entityTag(outcome.version) }, body: toldOutcome(outcome) };
   },
 });
 
@@ -133,7 +132,7 @@ const rollbackTransaction = route({
       const detail = `memory ${JSON.stringify(conflict.memoryId)} was written since then: nothing is undone`;
       throw new HttpProblem(409, "VERSION_CONFLICT", detail, { members: { foundVersion: conflict.version } });
     }
-    return { status: 200, body: outcomesDocument(outcomes) };
+    return { status: 200, body: toldOutcomes(outcomes) };
   },
 });
 

@@ -1,12 +1,5 @@
 import { z } from "zod";
-import {
-  memoryDocument,
-  memorySchema,
-  outcomeDocument,
-  outcomeSchema,
-  outcomesDocument,
-  outcomesSchema,
-} from "../../documents/memory-documents.ts";
+import { memoryDocument, memorySchema, outcomeSchema, outcomesSchema } from "../../documents/memory-documents.ts";
 import { importSchema } from "../../documents/operation-documents.ts";
 import { type MemoryInput, NotFoundError } from "../../index.ts";
 import { importLines } from "../../transfer/import-lines.ts";
@@ -15,6 +8,7 @@ import { BATCH_LIMITS, MEMORY_LIMITS } from "../limits.ts";
 import { entityTag, PRECONDITION_HEADERS, underPreconditions } from "../preconditions.ts";
 import { flag, list, memoryFields, memoryParams, namespaceParam } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
+import { toldOutcome, toldOutcomes, toldReport } from "../told.ts";
 
 const PATH = "/v1/namespaces/{namespace}/memories/{memoryId}";
 
@@ -86,7 +80,7 @@ const putMemory = route({
     return {
       status: isNew ? 201 : 200,
       headers: { etag: entityTag(outcome.version) },
-      body: outcomeDocument(outcome),
+      body: toldOutcome(outcome),
     };
   },
 });
@@ -108,7 +102,7 @@ const deleteMemory = route({
     const outcome = await underPreconditions(headers, sync, params, identity, (options) =>
       sync.delete(memoryId, { namespace, ...options }),
     );
-    return { status: 200, body: outcomeDocument(outcome) };
+    return { status: 200, body: toldOutcome(outcome) };
   },
 });
 
@@ -129,7 +123,7 @@ const writeBatch = route({
       atomic,
       ...(idempotencyKey !== undefined && { idempotencyKey, caller: identity.owner }),
     });
-    return { status: 200, body: outcomesDocument(outcomes) };
+    return { status: 200, body: toldOutcomes(outcomes) };
   },
 });
 
@@ -149,7 +143,7 @@ const importMemories = route({
       signal,
       onProgress: () => undefined,
     });
-    return { status: 200, body: report };
+    return { status: 200, body: toldReport(report) };
   },
 });
 

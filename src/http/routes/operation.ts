@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { readinessSchema, statusSchema } from "../../documents/operation-documents.ts";
 import { CAPABILITIES, type MemorySynchronizer, type Status } from "../../index.ts";
+import { isOperator } from "../keys.ts";
+import { isLoopback } from "../loopback.ts";
 import { type RouteGroup, route } from "../route.ts";
 import { type Aged, SharedReading } from "../shared-reading.ts";
 
@@ -56,7 +58,9 @@ const status = route({
   method: "GET",
   path: "/v1/status",
   operationId: "getStatus",
-  summary: "State and size of each store, and the backlog. A shared reading, at most some seconds old: see Age",
+  summary:
+    "State and size of each store, and the backlog. A shared reading, at most some seconds old: see Age. A key that is bound " +
+    "to namespaces sees the figures of these; reasons and services are for admin keys of all namespaces",
   access: { scope: "read" },
   responses: {
     200: {
@@ -65,20 +69,36 @@ const status = route({
       headers: { Age: "Seconds since the reading: callers share it, and do not wait for the next one" },
     },
   },
-  async handle(_request, { sync }) {
-    const { value, ageMs } = await sharedStatus(sync);
-    return { status: 200, body: value, headers: { age: String(Math.floor(ageMs / 1_000)) } };
+  async handle({ identity }, { sync }) {
+    const { value, ageMs } = await sharedStatus(sync, identity.namespaces);
+    const body = isOperator(identity) ? value : withoutReasons(value);
+    return { status: 200, body, headers: { age: String(Math.floor(ageMs / 1_000)) } };
   },
 });
 
-const statuses = new WeakMap<MemorySynchronizer, SharedReading<Status>>();
+/** Reasons come from drivers: they name hosts, users and folders. */
+function withoutReasons(status: Status): Status {
+  const stores = Object.entries(status.stores).map(([id, { state, memories }]) => [id, { state, memories }]);
+  return { ...status, stores: Object.fromEntries(stores), services: {} };
+}
 
-/** Counting takes time in every store, so concurrent callers share one reading. */
-function sharedStatus(sync: MemorySynchronizer): Promise<Aged<Status>> {
-  let reading = statuses.get(sync);
+/** Readings that are kept: one for all namespaces, and one for each set of namespaces that keys are bound to. */
+const READINGS_MAX = 1_000;
+
+const statuses = new WeakMap<MemorySynchronizer, Map<string, SharedReading<Status>>>();
+
+/** Counting takes time in every store, so concurrent callers share one reading. @param bound null: of all namespaces. */
+function sharedStatus(sync: MemorySynchronizer, bound: ReadonlySet<string> | null): Promise<Aged<Status>> {
+  const readings = statuses.get(sync) ?? new Map<string, SharedReading<Status>>();
+  statuses.set(sync, readings);
+  const namespaces = bound === null ? undefined : [...bound].sort();
+  const name = namespaces?.join(" ") ?? "*"; // No namespace contains these characters.
+  let reading = readings.get(name);
   if (reading === undefined) {
-    reading = new SharedReading(() => sync.status({ timeoutMs: 10_000 }));
-    statuses.set(sync, reading);
+    reading = new SharedReading(() => sync.status({ timeoutMs: 10_000, namespaces }));
+    const oldest = readings.size >= READINGS_MAX ? readings.keys().next().value : undefined;
+    if (oldest !== undefined) readings.delete(oldest);
+    readings.set(name, reading);
   }
   return reading.get();
 }
@@ -88,7 +108,8 @@ const metrics = route({
   path: "/metrics",
   operationId: "getMetrics",
   summary: "Metrics in the text format of Prometheus",
-  access: ({ metricsAuthentication }) => (metricsAuthentication ? { scope: "read", everywhere: true } : "public"),
+  access: ({ host, metricsAuthentication = !isLoopback(host) }) =>
+    metricsAuthentication ? { scope: "read", everywhere: true } : "public",
   responses: { 200: { description: "Metrics", schema: z.string(), mediaType: "text/plain" } },
   async handle(_request, { sync }) {
     const { metrics } = sync;
