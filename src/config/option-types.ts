@@ -251,7 +251,10 @@ export interface HttpServiceOptions {
   authentication?: "keys" | "none" | undefined;
   /** JSON file with the hashes of the service's keys (mnemosync key add). */
   keysFile?: string | undefined;
-  /** Whether /metrics asks for a key too; it shows the names of namespaces. @default false */
+  /**
+   * Whether /metrics asks for a key too; it shows the names of namespaces. By default unless http.host is a loopback
+   * address.
+   */
   metricsAuthentication?: boolean | undefined;
   /** Bytes of a JSON body, at most. From 1_024 to 1_073_741_824. @default 16_777_216 */
   bodyBytesMax?: number | undefined;
