@@ -99,6 +99,10 @@ export const outcomeSchema = z
       .describe("By store id, postgres among them: how far the store is with that version"),
     transactionId: z.string().nullable().describe("Null: nothing was written"),
     reasons: z.record(storeId, z.string()).optional().describe("Why a store reads pending; absent where none does"),
+    embeddingDropped: z
+      .literal(true)
+      .optional()
+      .describe("The memory had an embedding, and this write brought none: no search finds it any more"),
     error: errorFields.optional(),
   })
   .meta({ id: "Outcome" });
@@ -106,10 +110,12 @@ export const outcomeSchema = z
 export const outcomesSchema = z.strictObject({ outcomes: z.array(outcomeSchema) }).meta({ id: "Outcomes" });
 
 export function outcomeDocument(outcome: SyncOutcome): z.output<typeof outcomeSchema> {
-  const { namespace, memoryId, status, version, checksum, stores, transactionId, reasons, error } = outcome;
+  const { namespace, memoryId, status, version, checksum, stores, transactionId, reasons, embeddingDropped, error } =
+    outcome;
   const told = {
     ...{ namespace, memoryId, status, version, checksum, stores, transactionId },
     ...(reasons !== undefined && { reasons: { ...reasons } }),
+    ...(embeddingDropped && { embeddingDropped }),
   };
   return error === undefined ? told : { ...told, error: { code: error.code, message: error.message } };
 }

@@ -32,5 +32,10 @@ export interface SyncOutcome extends MemoryKey {
   readonly transactionId: string | null;
   /** Why a store reads `pending`, by store id; absent where none does. */
   readonly reasons?: Readonly<Record<StoreId, string>>;
+  /**
+   * The memory had an embedding, and this write brought none: no search finds it any more. Vector indexes read
+   * `not_applicable`. Absent otherwise.
+   */
+  readonly embeddingDropped?: true;
   readonly error?: MnemosyncError;
 }

@@ -60,12 +60,13 @@ export class Outcomes {
       return { namespace, memoryId, version, checksum, status: "unchanged", stores, transactionId: null };
     }
     const { version, checksum } = decision.write;
+    const isDropped = dropsEmbedding(intent, decision.vectors);
     const reasons: Record<StoreId, string> = {};
     const stores = this.#record("applied", ({ id, traits }) => {
       const answer = published.find(({ store }) => store === id);
       if (answer === undefined || !keepsMemory(traits, decision.vectors)) return "not_applicable";
       const reason = pendingReason(answer, intent.key);
-      if (reason === null) return "applied";
+      if (reason === null) return isDropped && !keepsMemory(traits, false) ? "not_applicable" : "applied";
       reasons[id] = reason;
       return "pending";
     });
@@ -74,8 +75,11 @@ export class Outcomes {
       stores[id] = isKept ? "pending" : "not_applicable";
       if (isKept) reasons[id] = NOT_RUN_HERE;
     }
-    const outcome = { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
-    return Object.keys(reasons).length === 0 ? outcome : { ...outcome, reasons };
+    return {
+      ...{ namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId },
+      ...(isDropped && { embeddingDropped: true as const }),
+      ...(Object.keys(reasons).length > 0 && { reasons }),
+    };
   }
 
   /**
@@ -87,12 +91,15 @@ export class Outcomes {
       const { action, version, checksum, vectors } = first.summaries[index]!;
       if (action !== "write") return this.decided(intent, { action, version, checksum, vectors }, null, []);
       const { namespace, memoryId } = intent.key;
+      const isDropped = dropsEmbedding(intent, vectors);
       const stores = this.#record("applied", ({ id, traits }) => {
         if (!keepsMemory(traits, vectors)) return "not_applicable";
-        return pending.has(`${id} ${keyText(intent.key)}`) ? "pending" : "applied";
+        if (pending.has(`${id} ${keyText(intent.key)}`)) return "pending";
+        return isDropped && !keepsMemory(traits, false) ? "not_applicable" : "applied";
       });
       const { transactionId } = first;
-      return { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
+      const outcome = { namespace, memoryId, version, checksum, status: statusOf(stores), stores, transactionId };
+      return isDropped ? { ...outcome, embeddingDropped: true } : outcome;
     });
   }
 
@@ -111,6 +118,11 @@ export class Outcomes {
     for (const store of this.#stores) record[store.id] = of(store);
     return record;
   }
+}
+
+/** @param vectors whether the memory has an embedding now, or had one before. */
+function dropsEmbedding({ memory }: WriteIntent, vectors: boolean): boolean {
+  return memory !== null && memory.embedding === null && vectors;
 }
 
 function statusOf(stores: Readonly<Record<StoreId, StoreOutcome>>): "synced" | "degraded" {

@@ -154,7 +154,11 @@ describe("writing one memory", () => {
     const ids = async () => (await world.sync.search(embedding!, { k: 1_000 })).map(({ memory }) => memory.memoryId);
     expect(await ids()).toContain(input.memoryId);
     const gone = await world.put(input);
-    expect(gone).toMatchObject({ version: 3, status: "synced", stores: { faiss: "applied" } });
+    expect(gone).toMatchObject({ version: 3, status: "synced", stores: { faiss: "not_applicable" } });
+    expect([none, given, gone].map(({ embeddingDropped }) => embeddingDropped)).toEqual([undefined, undefined, true]);
+    const later = await world.put({ ...input, content: "another text" });
+    expect(later).toMatchObject({ version: 4, stores: { faiss: "not_applicable" } });
+    expect(later.embeddingDropped).toBeUndefined();
     expect(await ids()).not.toContain(input.memoryId);
     expect((await world.sync.get(input.memoryId))?.embedding).toBeNull();
   });

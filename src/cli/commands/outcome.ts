@@ -27,7 +27,7 @@ export async function outcomeOf(
 
 /** The outcome of one write, for people. @param done what was done to it, e.g. "written". */
 export function outcomeText(
-  { namespace, memoryId, status, version, stores, error }: SyncOutcome,
+  { namespace, memoryId, status, version, stores, embeddingDropped, error }: SyncOutcome,
   done: string,
 ): string {
   const name = printable(`${namespace}/${memoryId}`);
@@ -35,5 +35,6 @@ export function outcomeText(
   if (status === "unchanged") return `${name}: unchanged, at version ${version}`;
   const pending = Object.entries(stores).flatMap(([store, state]) => (state === "pending" ? [store] : []));
   const behind = pending.length === 0 ? "" : `; not published yet to: ${pending.join(", ")}`;
-  return `${name}: ${done}, as version ${version}${behind}`;
+  const dropped = embeddingDropped ? "; its embedding is gone, so no search finds it" : "";
+  return `${name}: ${done}, as version ${version}${behind}${dropped}`;
 }
