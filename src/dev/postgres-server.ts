@@ -117,7 +117,8 @@ function postgresProgram(
       // What pg_ctl looks at: line 1 is the process id, line 8 the state. It is written after recovery.
       try {
         const lines = readFileSync(join(dataFolder(folder), "postmaster.pid"), "utf8").split("\n");
-        return lines[0] === String(processId) && lines[7]?.trim() === "ready";
+        const isOpen = ["ready", "standby"].includes(lines[7]?.trim() ?? ""); // A standby answers reads.
+        return lines[0] === String(processId) && isOpen;
       } catch {
         return false; // Not there yet.
       }

@@ -138,8 +138,8 @@ export class Ledger extends Statements implements ChangeSource {
 
   /**
    * What became of a transaction whose connection was lost. Ends the old server process first: until it is gone, the
-   * transaction might still commit. Then its row tells. (`pg_xact_status` would not do: a transaction id can be given out
-   * twice across a crash.)
+   * transaction might still commit. Then its row tells, confirmed by a commit of our own. (`pg_xact_status` would not do: a
+   * transaction id can be given out twice across a crash.) One that waits for a synchronous standby is `running`.
    */
   async outcomeOf(
     transactionId: string,
@@ -148,7 +148,7 @@ export class Ledger extends Statements implements ChangeSource {
   ): Promise<"committed" | "aborted" | "running"> {
     return await this.#calls.use(signal, async ({ sql }) => {
       if (!(await transactions.fence(sql, backend))) return "running";
-      return (await transactions.isCommitted(sql, transactionId)) ? "committed" : "aborted";
+      return (await transactions.confirmCommitted(sql, transactionId)) ? "committed" : "aborted";
     });
   }
 

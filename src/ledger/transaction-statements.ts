@@ -25,20 +25,30 @@ export async function recordRollback(
     on conflict (tx_id) do nothing`;
 }
 
-/** Whether the transaction's row is there: the proof that it was committed. */
-export async function isCommitted(sql: Sql, transactionId: string): Promise<boolean> {
-  const [row] = await sql`
-    select 1 from mnemosync.sync_transactions where tx_id = ${transactionId} and state in ('committed', 'published')`;
-  return row !== undefined;
+/**
+ * Whether the transaction's row is there: the proof that it was committed. The row is written again, as it is, by a
+ * transaction that waits for the disk and for the synchronous standby, as the server is configured. A row that is merely
+ * read proves nothing about the standby: another session, or the end of its server process, may have cancelled the wait of
+ * the transaction that wrote it. A server that takes no writes refuses this, so a lagging standby is never believed.
+ */
+export async function confirmCommitted(sql: Sql, transactionId: string): Promise<boolean> {
+  const rows = await sql`
+    update mnemosync.sync_transactions set tx_id = tx_id
+    where tx_id = ${transactionId} and state in ('committed', 'published')
+    returning 1`;
+  return rows.length === 1;
 }
 
 /**
- * Ends the server process behind a connection that was lost, if it still runs.
+ * Ends the server process behind a connection that was lost, if it still runs. A process that waits for a synchronous
+ * standby has committed already and is left to wait: ending it would cancel the wait, and show a transaction that a
+ * failover loses.
  * @returns whether it is gone: only then is the outcome of its transaction settled.
  */
 export async function fence(sql: Sql, backend: Backend): Promise<boolean> {
   const rows = await sql`
-    select pg_terminate_backend(pid) from pg_stat_activity
+    select case when wait_event is distinct from 'SyncRep' then pg_terminate_backend(pid) end
+    from pg_stat_activity
     where pid = ${backend.pid} and extract(epoch from backend_start)::text = ${backend.startedAt}`;
   return rows.length === 0;
 }

@@ -84,7 +84,12 @@ export class BorrowedPostgres implements PostgresAccess {
     const deadline = AbortSignal.timeout(2_000);
     try {
       if (silent && backend !== null) {
-        await untilAborted(this.#client`select pg_terminate_backend(${backend.pid})`.execute(), deadline);
+        // Not while it waits for a synchronous standby: ending it would cancel the wait, and show what a failover loses.
+        const ending = this.#client`
+          select pg_terminate_backend(pid) from pg_stat_activity
+          where pid = ${backend.pid} and extract(epoch from backend_start)::text = ${backend.startedAt}
+            and wait_event is distinct from 'SyncRep'`;
+        await untilAborted(ending.execute(), deadline);
       } else {
         await untilAborted(reserved`rollback`.execute(), deadline);
       }
