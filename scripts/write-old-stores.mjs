@@ -213,7 +213,7 @@ async function fill() {
   await sync.close();
 
   const again = await MemorySynchronizer.connect(settings(postgresUrl, redisUrl));
-  // Conflicts: what somebody wrote past the program. One is resolved, one waits, one comes from an import.
+  // Conflicts: entries written without the program. One is resolved, one is pending, one comes from an import.
   const redis = new Redis(redisUrl);
   await redis.hset("old:memory:default:memory-20", "version", "9");
   await again.repairInconsistencies(await again.checkConsistency({ scope: "deep" }), { strategy: "latest_wins" });

@@ -70,7 +70,7 @@ function takeAway(/** @type {string} */ staleHolder) {
     return; // The other one was first.
   }
   try {
-    // The other one was first, and this is its own new lock: put it back.
+    // The other set-up was faster, and this is its new lock: put it back.
     if (readHolder(away) !== staleHolder) linkSync(away, lockFile);
   } finally {
     rmSync(away, { force: true });

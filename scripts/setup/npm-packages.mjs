@@ -48,7 +48,7 @@ function isInstalled(/** @type {string} */ lockText) {
 }
 
 function npm(/** @type {string[]} */ args) {
-  // The npm that runs us; with another package manager, or none, the one on the PATH.
+  // The npm that runs this script; otherwise the one on the PATH.
   const current = process.env.npm_execpath ?? "";
   const isNpm = basename(current) === "npm-cli.js" && existsSync(current);
   const { ok, output } = isNpm

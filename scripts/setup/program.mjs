@@ -69,8 +69,8 @@ export function bundleProgram() {
 }
 
 /**
- * In Node a CommonJS package that is imported at run time has its exports by name; in a bundle it has none of them, and
- * nobody would notice before that line runs. Imported by a module of ours which is imported at run time, it has.
+ * Refuses a CommonJS package that the bundle imports at run time: Node gives it its exports by name, the bundle does not,
+ * and the error would show only when that line runs. Import it statically in a module that is imported at run time.
  * @param {import("esbuild").Metafile["inputs"]} inputs
  * @throws {SetupError}
  */

@@ -51,7 +51,7 @@ export function run(file, args, { timeoutMs, cwd = root, env = process.env }) {
   return { ok: status === 0, output: lines.join("\n") };
 }
 
-// Inside node_modules, so that it goes when what it describes goes.
+// Inside node_modules, so that it is removed together with the packages that it describes.
 const stampFile = join(root, "node_modules", ".mnemosync-setup.json");
 
 /** What was found right the last time, by step. @returns {Record<string, string>} */

@@ -66,10 +66,10 @@ function nextCommand(
 
 /** Debian starts redis-server on port 6379 when it is installed. We only need the program, and start our own. */
 function withoutStartingServices(/** @type {() => void} */ work) {
-  // Containers often have such a policy already: it stays. One of ours is left over from a killed setup.
+  // Containers often have such a policy, which stays. One with our text was left by a set-up that was killed.
   const isOurs = !existsSync(policyFile) || readFileSync(policyFile, "utf8") === policy;
   if (!isOurs) return work();
-  // While somebody listens, Ctrl-C does not end us before the policy is removed; apt-get gets it by itself.
+  // With these listeners, Ctrl-C does not end this process before the policy is removed; apt-get gets the signal itself.
   const ignore = () => {};
   process.on("SIGINT", ignore).on("SIGTERM", ignore);
   try {

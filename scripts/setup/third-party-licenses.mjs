@@ -6,7 +6,7 @@ import { root, SetupError } from "./report.mjs";
 const withoutNotice = ["Unlicense", "CC0-1.0", "0BSD"];
 
 /**
- * Writes the licences of the packages that bundled files are out of, as these licences demand of who passes copies on.
+ * Writes the licences of the packages whose files are in the bundle, as these licences require of every copy.
  * @param {readonly string[]} bundledFiles from the root
  * @param {string} path of the file that is written
  * @throws {SetupError} A package has none that could be found.
@@ -37,7 +37,7 @@ function noticeOf(/** @type {string} */ folder) {
 function noticeWithoutFile(/** @type {string} */ license, /** @type {string | { name: string }} */ author) {
   if (withoutNotice.includes(license)) return license;
   if (license !== "MIT" || !author) return "";
-  // Ours is the same licence.
+  // mnemosync has the same licence.
   const words = readFileSync(join(root, "LICENSE"), "utf8");
   return words.replace(/^Copyright .*$/m, `Copyright (c) ${typeof author === "string" ? author : author.name}`);
 }

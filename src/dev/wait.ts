@@ -11,7 +11,7 @@ export function pause(durationMs: number): Promise<void> {
 /**
  * Asks `probe` every 10 ms until it answers true. The probe is always asked once more after the deadline, so
  * that a condition that became true while the machine stalled does not fail.
- * @throws {DeadlineExceededError} Names `what`. Whatever `probe` throws ends the wait as well.
+ * @throws {DeadlineExceededError} Names `what`. An error of `probe` ends the wait as well.
  */
 export async function pollUntil(
   what: string,

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { ConfigurationError } from "../domain/errors.ts";
 import type { JobProgress } from "./job.ts";
 
-/** What a run of a job works with. */
+/** The context of one run of a job. */
 export interface JobContext<Input> {
   readonly jobId: string;
   readonly input: Input;
@@ -13,13 +13,13 @@ export interface JobContext<Input> {
   /** Replaces the figures that the job shows. They reach the ledger within a second or so. */
   progress(figures: JobProgress): void;
   /**
-   * Keeps where a takeover goes on. Only what the ledger holds already may stand before it.
+   * Saves the point from which a takeover resumes. All work before it must be in the ledger already.
    * @throws when the run has lost the job: then it must end.
    */
   checkpoint(position: unknown): Promise<void>;
 }
 
-/** One sort of job. A room declares its kinds; the composition registers them. */
+/** One kind of job. A room declares its kinds; the composition registers them. */
 export interface JobKind<Input = never, Result = unknown> {
   /** A lower-case letter, then up to 62 of `a-z`, `0-9`, `-` and `_`. */
   readonly kind: string;
@@ -29,9 +29,9 @@ export interface JobKind<Input = never, Result = unknown> {
   readonly resultSchema: z.ZodType<Result>;
   /** Checks a checkpoint when it is read back; absent: the kind keeps none. */
   readonly checkpointSchema?: z.ZodType;
-  /** What becomes of a job whose node is gone: another node takes it over, or it fails with code INTERRUPTED. */
+  /** What happens to a job whose node was lost: another node takes it over, or it fails with code INTERRUPTED. */
   readonly whenLost: "resume" | "interrupt";
-  /** At most one open job, on all nodes, has the value that this gives; null: any number may be open. @default null */
+  /** A value that at most one open job of all nodes may have; null: any number may be open. @default null */
   exclusive?(input: Input): string | null;
   /** The store that a node must have to run the job; null: any node will do. @default null */
   store?(input: Input): string | null;

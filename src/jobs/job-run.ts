@@ -8,9 +8,9 @@ import type { JobContext, JobKind } from "./job-kind.ts";
 import type { JobStore } from "./job-store.ts";
 import { encodeJson, PAYLOAD_BYTES_MAX } from "./payload.ts";
 
-/** Milliseconds between two signs of life: how soon a cancel from another node takes effect. */
+/** Milliseconds between two heartbeats: a cancel from another node takes effect within that time. */
 const HEARTBEAT_MS = 1_000;
-/** Milliseconds for telling the ledger how a job ended, while its node stops. */
+/** Milliseconds for recording the end of a job in the ledger while its node stops. */
 const STOP_MS = 5_000;
 
 type AbortReason = "cancelled" | "stopping" | "lost";
@@ -62,7 +62,7 @@ export class JobRun {
     this.#end("cancelled");
   }
 
-  /** Ends the work, and gives a resumable job back. Resolves once the ledger was told, or could not be. */
+  /** Ends the work, and requeues a resumable job. Resolves once the ledger has recorded it, or did not answer. */
   async stop(): Promise<void> {
     this.#end("stopping");
     await this.done;
@@ -107,7 +107,7 @@ export class JobRun {
       signal: this.#abort.signal,
       resumeFrom,
       progress: (figures) => {
-        encodeJson("progress", figures, PAYLOAD_BYTES_MAX.progress); // Refused here, not at the next sign of life.
+        encodeJson("progress", figures, PAYLOAD_BYTES_MAX.progress); // Refused here rather than at the next heartbeat.
         this.#progress = { ...figures };
         this.#parts.onChange();
       },
@@ -167,7 +167,7 @@ export class JobRun {
     this.#abort.abort(new AbortedError(`job ${this.id} (${reason})`));
   }
 
-  /** Tells the ledger how it ended, again and again for as long as the lease can last: then others know that it is lost. */
+  /** Records the end in the ledger, with retries until the lease expires: then other nodes find the job lost. */
   async #tell(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const deadline = AbortSignal.timeout(this.#reason === "stopping" ? STOP_MS : this.#parts.leaseMs);
     for (let failures = 1; ; failures++) {
@@ -176,7 +176,7 @@ export class JobRun {
       } catch (error) {
         this.#parts.log.warn({ jobId: this.id, error: (error as Error).message }, "job.end_not_kept");
         await pause(backoffMs(failures, { baseMs: 100, maxMs: 2_000 }), deadline);
-        if (deadline.aborted) return; // Its lease expires, and then another node ends or resumes it.
+        if (deadline.aborted) return; // Its lease expires; then another node ends or resumes it.
       }
     }
   }

@@ -19,11 +19,11 @@ export interface JobRunnerOptions {
   /** Ids of the stores that this node has. */
   readonly stores: readonly string[];
   readonly log: Log;
-  /** Milliseconds without a sign of life after which a node's job is lost. 5_000 … 300_000. @default 30_000 */
+  /** Milliseconds without a heartbeat after which a job counts as lost. 5_000 … 300_000. @default 30_000 */
   readonly leaseMs?: number;
-  /** Milliseconds between two looks for jobs that other nodes queued, and for schedules. @default 5_000 */
+  /** Milliseconds between two polls for jobs that other nodes queued, and for schedules. @default 5_000 */
   readonly pollIntervalMs?: number;
-  /** Milliseconds between two signs of life of a job: how soon a cancel from another node takes effect. @default 1_000 */
+  /** Milliseconds between two heartbeats of a job; a cancel from another node takes effect within that time. @default 1_000 */
   readonly heartbeatMs?: number;
   /** Jobs that run on this node at a time. @default 4 */
   readonly concurrencyMax?: number;
@@ -75,7 +75,7 @@ export class JobRunner implements Service {
     if (this.#stopping === null) this.#loop.start();
   }
 
-  /** Stops the runs of this node too: resumable jobs are given back, others fail with code INTERRUPTED. */
+  /** Also stops the runs of this node: resumable jobs are queued again, others fail with code INTERRUPTED. */
   stop(): Promise<void> {
     this.#stopping ??= (async () => {
       await this.#loop.stop();
@@ -89,7 +89,7 @@ export class JobRunner implements Service {
     return this.#loop.status();
   }
 
-  /** Looks for work at once, rather than after the interval. */
+  /** Polls for work at once, rather than after the interval. */
   wake(): void {
     this.#loop.wake();
   }
@@ -111,8 +111,8 @@ export class JobRunner implements Service {
   }
 
   /**
-   * Makes a job and begins it here and now, whether or not the runner was started.
-   * @returns the open job in its way; `full` when this node, or the ledger, has no room for one more.
+   * Makes a job and begins it on this node at once, even if the runner was not started.
+   * @returns the open job that excludes it; `full` when this node or the ledger has no capacity for another job.
    */
   async begin(job: NewJob, signal: AbortSignal): Promise<{ made: JobRow } | { other: JobRow } | "full"> {
     return await this.#inTurn(async () => {

@@ -9,7 +9,7 @@ export interface LeasedConnections<Connection> {
   open(signal: AbortSignal): Promise<Connection>;
   /** False once it is lost. */
   isUsable(connection: Connection): boolean;
-  /** Drops it without waiting for the server; whoever uses it gets an error. Safe twice. */
+  /** Drops it without waiting for the server; calls that use it fail. Safe twice. */
   destroy(connection: Connection): void;
   /** Ends an idle one in good order. */
   end(connection: Connection): Promise<void>;
@@ -39,7 +39,7 @@ export interface LeasePoolOptions {
 /** What happened to connections so far. */
 export interface PoolCounts {
   readonly opened: number;
-  /** Closed for their age, or because nobody needed them. */
+  /** Closed because of their age, or because they were idle. */
   readonly recycled: number;
   /** Given up after a failure, or found dead. */
   readonly lost: number;

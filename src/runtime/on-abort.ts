@@ -23,7 +23,7 @@ export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   return () => signal.removeEventListener("abort", listener);
 }
 
-/** Makes `onAbort` cheap for a signal. @returns whoever aborts it calls this afterwards, once. */
+/** Makes `onAbort` cheap for a signal. @returns calls the listeners: the owner calls it once, after aborting the signal. */
 export function withListeners(signal: AbortSignal): () => void {
   const own = new Set<() => void>();
   (signal as ListeningSignal)[OWN_LISTENERS] = own;

@@ -40,7 +40,7 @@ class SharedDeadline {
     }
   }
 
-  /** Nobody joins it any more: its timer ends with its last user. */
+  /** No further call joins: the timer ends with the last one. */
   retire(): void {
     this.#isRetired = true;
     if (this.#users === 0) this.#rest();
@@ -52,10 +52,10 @@ class SharedDeadline {
   }
 }
 
-/** Of work that nobody can end. */
+/** A signal that never fires. */
 export const NEVER: AbortSignal = new AbortController().signal;
 
-/** Signals that fire with nothing but time, or not at all. */
+/** Signals that only time can fire, or nothing. */
 const shared = new WeakSet<AbortSignal>([NEVER]);
 const latest = new Map<number, SharedDeadline>();
 

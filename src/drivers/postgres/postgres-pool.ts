@@ -33,9 +33,9 @@ export interface PostgresPoolOptions {
 }
 
 /**
- * A pool of single-connection clients. The driver's own pool can neither give up on a connection whose peer went
- * silent nor tell whether a statement of a transaction ran on a second connection after the first was lost; here a
- * connection is one socket, which is destroyed when a deadline passes.
+ * A pool of single-connection clients. The driver's own pool cannot abandon a connection whose peer went silent. It also
+ * cannot tell whether a statement of a transaction ran on a second connection after the first was lost. Here a connection is
+ * one socket, which is destroyed when a deadline passes.
  */
 export class PostgresPool implements PostgresAccess {
   readonly #sessionAttributes: SessionAttributes;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { type ConnectionOptions, checkServerIdentity } from "node:tls";
 import { ConfigurationError } from "../../domain/errors.ts";
 
-/** Which servers of a list will do; names and meanings are libpq's. */
+/** Which servers of a list are accepted; names and meanings are libpq's. */
 export const SESSION_ATTRIBUTES = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"] as const;
 export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 
@@ -10,7 +10,7 @@ export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 export interface PostgresTarget {
   /** For messages: no user, no password. */
   readonly name: string;
-  /** What the driver is given: one host, and only parameters that it knows. */
+  /** The URL for the driver: one host, and only parameters that it knows. */
   readonly url: string;
   /** Set where the driver cannot read the host from the URL: IPv6. */
   readonly address: { readonly host: string; readonly port: number } | null;
@@ -106,7 +106,7 @@ function tlsOptions(mode: string | null, [ca, cert, key]: readonly (string | nul
     ...(certificate && { cert: certificate }),
     ...(privateKey && { key: privateKey }),
     rejectUnauthorized: verifies,
-    // The driver would have an address checked as if it were called localhost.
+    // The driver would check the certificate of an IP address against the name localhost.
     checkServerIdentity: (_, peer) => (mode === "verify-full" ? checkServerIdentity(host, peer) : undefined),
   };
 }

@@ -20,7 +20,7 @@ export class PackedCommand extends Command {
     this.#wire = packCommand(name, groups, buffers);
   }
 
-  /** Gives its memory to other commands. Only once the command is answered, so that it is never sent again. */
+  /** Releases the memory for other commands. Call it once the command is answered and so is never sent again. */
   release(): void {
     buffers.give(this.#wire);
     this.#wire = Buffer.alloc(0);

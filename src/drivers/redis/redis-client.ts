@@ -14,7 +14,7 @@ export interface RedisClientOptions {
 /** A link to one server (which sentinels may have named), or to a cluster. */
 export type RedisLink = Redis | Cluster;
 
-/** Whether the keys are on several servers. */
+/** Whether the keys are spread over several servers. */
 export function isCluster(link: RedisLink): link is Cluster {
   return link instanceof Cluster;
 }
@@ -48,7 +48,7 @@ function linkSettings(options: RedisClientOptions) {
     connectTimeoutMs = CONNECTION_DEFAULTS.connectTimeoutMs,
     reconnectDelayMaxMs = CONNECTION_DEFAULTS.reconnectIntervalMs,
   } = options;
-  // A replica stays a replica until the failover is complete: reconnecting at every refusal would only hide its reason.
+  // Until the failover is complete, reconnecting at every refusal would find the same replica and hide the reason.
   let reconnectedAt = Number.NEGATIVE_INFINITY;
   const mayReconnect = (): boolean => {
     const due = performance.now() - reconnectedAt >= reconnectDelayMaxMs;

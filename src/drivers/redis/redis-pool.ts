@@ -72,12 +72,12 @@ export class RedisPool {
         openError: unavailable,
         workError: (error) => error,
       },
-      // One place belongs to the shared connection.
+      // The shared connection counts towards the maximum.
       { store: "redis", min: 0, max: settings.max - 1, waitingMax, lifetimeMs, idleTimeoutMs },
     );
   }
 
-  /** Connects the shared connection. @throws {StoreUnavailableError} It goes on trying in the background all the same. */
+  /** Connects the shared connection. @throws {StoreUnavailableError} The client keeps trying in the background nevertheless. */
   async connect(signal: AbortSignal): Promise<void> {
     if (this.shared.status === "ready") return;
     try {
@@ -108,7 +108,7 @@ export class RedisPool {
   /** Asks the server for its role: `degraded` on a replica, and on a cluster that lacks servers for some slots. */
   async probe(signal: AbortSignal): Promise<ProbeAnswer> {
     const link = this.shared;
-    // Replies come in order, so all calls would wait behind one that stays away: a silent connection is made anew.
+    // Replies come in order, so one missing reply blocks all later calls: a silent connection is replaced.
     const forget = onAbort(signal, () => {
       if (link.status === "ready") link.disconnect(true);
     });

@@ -9,11 +9,11 @@ export interface RedisAddress {
 interface Credentials {
   readonly username: string | undefined;
   readonly password: string | undefined;
-  /** Null: no TLS. The certificate of who signs, where it is not one that Node knows. */
+  /** Null: no TLS. `ca`: the certificate of a private authority. */
   readonly tls: { readonly ca?: Buffer } | null;
 }
 
-/** Where Redis is: one server, a primary that sentinels know, or a cluster of which some nodes are given. */
+/** The address of Redis: one server, a primary found through sentinels, or a cluster with some of its nodes. */
 export type RedisTarget =
   | { readonly kind: "server"; readonly url: string; readonly tls: Credentials["tls"] }
   | (Credentials & {
