@@ -65,6 +65,7 @@ const Statements = bindStatements({
   enqueue: queue.enqueue,
   bury: queue.bury,
   claim: queue.claim,
+  readQueued: queue.readQueued,
   settle: queue.settle,
   release: queue.release,
   listQueue: queue.listQueue,

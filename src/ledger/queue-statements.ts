@@ -103,15 +103,28 @@ export async function claim(
     from due
     where q.store = due.store and q.node_id = due.node_id and q.namespace = due.namespace and q.memory_id = due.memory_id
     returning q.namespace, q.memory_id, q.seq::text as seq, q.attempts`;
-  return rows.map((row) => ({
-    namespace: row.namespace,
-    memoryId: row.memory_id,
-    seq: row.seq,
-    attempts: row.attempts,
-  }));
+  return rows.map(queuedMemory);
 }
 
-/** Removes rows whose store is up to date, unless they were queued again since they were claimed. */
+function queuedMemory(row: { namespace: string; memory_id: string; seq: string; attempts: number }): QueuedMemory {
+  return { namespace: row.namespace, memoryId: row.memory_id, seq: row.seq, attempts: row.attempts };
+}
+
+/** The rows of `keys` in a queue, claimed or not, dead letters too. */
+export async function readQueued(sql: Sql, queue: QueueName, keys: readonly MemoryKey[]): Promise<QueuedMemory[]> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const rows = await sql<{ namespace: string; memory_id: string; seq: string; attempts: number }[]>`
+    select q.namespace, q.memory_id, q.seq::text as seq, q.attempts
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    cross join lateral (
+      select * from mnemosync.sync_queue
+      where store = ${queue.store} and node_id = ${queue.nodeId}
+        and namespace = k.namespace and memory_id = k.memory_id offset 0
+    ) q`;
+  return rows.map(queuedMemory);
+}
+
+/** Removes rows whose store is up to date, unless they were queued again since they were claimed or read. */
 export async function settle(sql: Sql, queue: QueueName, memories: readonly QueuedMemory[]): Promise<void> {
   const [namespaces, memoryIds] = keyLiterals(memories);
   await sql`

@@ -76,6 +76,17 @@ export function describeQueue(subject: LedgerUnderTest): void {
       expect(await list()).toEqual([]);
     });
 
+    test("gives the rows of some memories without claiming them, and settles them unless they were queued again", async () => {
+      await enqueue("a", "b");
+      const keys = ["a", "b", "c"].map((memoryId) => ({ namespace: "default", memoryId }));
+      const read = await subject.one.readQueued(redis, keys, soon());
+      expect(read.map(({ memoryId }) => memoryId).sort()).toEqual(["a", "b"]);
+      await enqueue("b");
+      await subject.one.settle(redis, read, soon());
+      expect(await list()).toMatchObject([{ memoryId: "b", state: "pending" }]);
+      await subject.one.settle(redis, await claim(), soon());
+    });
+
     test("waits out a delay, and does not count an attempt that could not be one", async () => {
       await enqueue("now", "later");
       const claimed = await claim();

@@ -307,6 +307,12 @@ export class InMemoryLedger implements LedgerStore {
     return await this.#call("claim", signal, () => this.#state.claim(name, workerId, limit, leaseMs));
   }
 
+  async readQueued(name: QueueName, keys: readonly MemoryKey[], signal: AbortSignal): Promise<QueuedMemory[]> {
+    return await this.#call("readQueued", signal, () =>
+      keys.flatMap((key) => this.#state.queue.get(queueText(name, key)) ?? []),
+    );
+  }
+
   async settle(name: QueueName, memories: readonly QueuedMemory[], signal: AbortSignal): Promise<void> {
     await this.#call("settle", signal, () => {
       for (const memory of memories) if (this.#claimed(name, memory)) this.#state.queue.delete(queueText(name, memory));

@@ -1,13 +1,14 @@
 import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import type { Projection, Replacement, StoredEntry } from "../../stores/projection.ts";
-import { wantedChange } from "../../stores/traits.ts";
+import { identityOf, wantedChange } from "../../stores/traits.ts";
 import { isSound, readSides } from "../reconcile/sides.ts";
 import type { RepairerParts, RepairStep } from "./repair-options.ts";
 
 /**
  * Makes every projection hold the ledger's current version of `keys`, also where it holds a newer one that the ledger
- * never gave out, and reads it back. @returns by key text what still differs.
+ * never gave out, and reads it back. The backlog has no work left on a memory that a projection holds then.
+ * @returns by key text what still differs.
  */
 export async function bringUpToDate(
   parts: Pick<RepairerParts, "ledger" | "projections">,
@@ -17,18 +18,27 @@ export async function bringUpToDate(
   const differences = new Map<string, string>();
   if (keys.length === 0) return differences;
   for (const projection of parts.projections) {
+    // Before the store is read: an entry that is queued later is about a version that was not looked at.
+    const queue = parts.ledger.queueOf(identityOf(projection));
+    const queued = await parts.ledger.readQueued(queue, keys, signal);
+    const agreeing = new Set<string>();
     const outdated = async (items: readonly MemoryKey[]): Promise<Replacement[]> =>
       (await readSides(parts, projection, items, signal)).flatMap(({ item: key, change, entry }) => {
         if (change === null || !isSound(change)) return [];
         const wanted = wantedChange(projection.traits, change);
-        return agrees(projection, entry, wanted) ? [] : [{ key, found: entry, change: wanted }];
+        if (!agrees(projection, entry, wanted)) return [{ key, found: entry, change: wanted }];
+        agreeing.add(keyText(key));
+        return [];
       });
     const replacements = await outdated(keys);
-    if (replacements.length === 0) continue;
-    await projection.replace(replacements, signal);
-    for (const { key } of await outdated(replacements.map(({ key }) => key))) {
-      differences.set(keyText(key), `${projection.id} does not hold the new version yet: run the check again`);
+    if (replacements.length > 0) {
+      await projection.replace(replacements, signal);
+      for (const { key } of await outdated(replacements.map(({ key }) => key))) {
+        differences.set(keyText(key), `${projection.id} does not hold the new version yet: run the check again`);
+      }
     }
+    const done = queued.filter((memory) => agreeing.has(keyText(memory)));
+    if (done.length > 0) await parts.ledger.settle(queue, done, signal);
   }
   return differences;
 }
