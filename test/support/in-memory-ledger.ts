@@ -309,7 +309,10 @@ export class InMemoryLedger implements LedgerStore {
 
   async readQueued(name: QueueName, keys: readonly MemoryKey[], signal: AbortSignal): Promise<QueuedMemory[]> {
     return await this.#call("readQueued", signal, () =>
-      keys.flatMap((key) => this.#state.queue.get(queueText(name, key)) ?? []),
+      keys.flatMap((key) => {
+        const row = this.#state.queue.get(queueText(name, key));
+        return row === undefined ? [] : [{ ...row }];
+      }),
     );
   }
 
