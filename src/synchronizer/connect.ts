@@ -24,6 +24,7 @@ import { type Assembly, assemble } from "./assemble.ts";
 import type { WriteHooks } from "./assemble-writing.ts";
 import type { Clients, ConnectOptions, WithClientsOptions } from "./connect-options.ts";
 import { changeSource, createLedger } from "./connections.ts";
+import { warnOfMisfits } from "./vector-fit.ts";
 
 /** A synchronizer's parts on open connections. */
 export interface Opened {
@@ -79,6 +80,7 @@ export async function open(
     ];
     const assembly = assemble(effective, { postgres, ledger, past, pools, projections, embedder, log }, hooks);
     await assembly.register(until.signal);
+    await warnOfMisfits(postgres, projections, log, until.signal);
     return { assembly, close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
@@ -116,6 +118,7 @@ export async function openWithClients(
     const embedder = ownEmbedder ?? createEmbedder(effective.embedding, dimension);
     const assembly = assemble(effective, { postgres, ledger, past, pools: null, projections, embedder, log }, hooks);
     await assembly.register(signal);
+    await warnOfMisfits(postgres, projections, log, signal);
     return { assembly, close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);

@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { parseOptions } from "../../config/parse.ts";
 import { PostgresPool } from "../../drivers/postgres/postgres-pool.ts";
 import { NO_REDIS } from "../../drivers/settings.ts";
+import { sampleDimensions } from "../../ledger/embedding-statements.ts";
 import { newestMigration } from "../../ledger/migrate.ts";
 import { readPostgresFacts } from "../../ledger/server-facts.ts";
 import { withDeadline } from "../../runtime/deadline.ts";
@@ -22,6 +23,7 @@ import {
 import { diagnosePostgres } from "../doctor/postgres.ts";
 import { diagnoseRedis } from "../doctor/redis.ts";
 import { diagnoseStore } from "../doctor/store.ts";
+import { diagnoseDimension } from "../doctor/vectors.ts";
 import { describeError, EXIT, type ExitCode } from "../exit.ts";
 import { connectOptions } from "../options.ts";
 import { counted } from "../output.ts";
@@ -40,7 +42,9 @@ export const doctorCommand: CliCommand = {
     const { faiss, postgresUrl, redisUrl, postgresConnectionsMax, stores, nodeId = "doctor" } = options;
     const groups = await Promise.all([
       [diagnoseNode(process.versions.node)],
-      reachable("postgres.reachable", "postgresUrl", () => postgres(postgresUrl, postgresConnectionsMax, signal)),
+      reachable("postgres.reachable", "postgresUrl", () =>
+        postgres(postgresUrl, postgresConnectionsMax, faiss?.dimension, signal),
+      ),
       ...(redisUrl === NO_REDIS ? [] : [reachable("redis.reachable", "redisUrl", () => redis(redisUrl, signal))]),
       ...(faiss === undefined ? [] : [index(faiss.directory, signal)]),
       diagnoseKeysFile(options.http),
@@ -56,14 +60,24 @@ export const doctorCommand: CliCommand = {
   },
 };
 
-async function postgres(url: string, connectionsMax: number, signal: AbortSignal): Promise<Diagnosis[]> {
+async function postgres(
+  url: string,
+  connectionsMax: number,
+  dimension: number | undefined,
+  signal: AbortSignal,
+): Promise<Diagnosis[]> {
   const pool = new PostgresPool(url, { max: 1 });
   try {
     const expected = await newestMigration();
     const facts = await withDeadline(ANSWER_MAX_MS, signal, (deadline) =>
       pool.use(deadline, ({ sql }) => readPostgresFacts(sql)),
     );
-    return diagnosePostgres(facts, expected, connectionsMax);
+    const found = diagnosePostgres(facts, expected, connectionsMax);
+    if (dimension === undefined || facts.schemaVersion !== expected) return found;
+    const samples = await withDeadline(ANSWER_MAX_MS, signal, (deadline) =>
+      pool.use(deadline, ({ sql }) => sampleDimensions(sql)),
+    );
+    return [...found, diagnoseDimension(samples, dimension)];
   } finally {
     await pool.close();
   }
