@@ -136,8 +136,7 @@ export class StoreStandings {
     try {
       await this.refresh(signal);
     } catch (error) {
-      const isOfStore = countsAgainstStore(error) && (error as { store?: StoreId }).store !== LEDGER_ID;
-      if (signal.aborted || !isOfStore) throw error;
+      if (signal.aborted || !isOfStore(error)) throw error;
       this.#parts.log.warn({ error: error.message }, "store.standing_unknown");
     }
     for (const { verdict } of this.#known.values()) if (verdict.state === "foreign") throw verdict.error;
@@ -151,10 +150,22 @@ export class StoreStandings {
   /**
    * The store agrees with the ledger: it was compared as a whole, or there was no reason to. Leaves a new mark in both.
    * @param seen what it said before it was compared.
-   * @returns false where it says something else now, so that it may have gone back meanwhile.
+   * @returns false where it says something else now, so that it may have gone back meanwhile, or where it takes no mark.
    */
   async confirm(projection: Projection, seen: StoreStanding, signal: AbortSignal): Promise<boolean> {
     if (!isWatched(projection)) return true;
+    try {
+      return await this.#confirm(projection, seen, signal);
+    } catch (error) {
+      // The comparison stays true, so the check must not fail: a Redis out of memory is compared and takes no mark. The next
+      // check confirms the store.
+      if (signal.aborted || !isOfStore(error)) throw error;
+      this.#parts.log.warn({ store: projection.id, error: error.message }, "store.brand_failed");
+      return false;
+    }
+  }
+
+  async #confirm(projection: WatchedProjection, seen: StoreStanding, signal: AbortSignal): Promise<boolean> {
     const { past } = this.#parts;
     const links = projection.links ?? 0;
     const now = await projection.standing(signal);
@@ -258,4 +269,9 @@ export type WatchedProjection = Projection & Defined<"standing" | "brand">;
 
 function isWatched(projection: Projection): projection is WatchedProjection {
   return projection.traits.scope === "shared" && projection.standing !== undefined && projection.brand !== undefined;
+}
+
+/** Whether a call failed for a reason that lies with a store other than the ledger. */
+function isOfStore(error: unknown): error is MnemosyncError {
+  return countsAgainstStore(error) && (error as { store?: StoreId }).store !== LEDGER_ID;
 }
