@@ -1,0 +1,302 @@
+import { Random } from "../support/random.ts";
+import { Caller, sayRaw } from "./call.ts";
+import { type Answer, answerFlaw, type Operation, operations } from "./document.ts";
+import { type FuzzRequest, type Pools, requestOf } from "./generate.ts";
+import { mutate } from "./mutate.ts";
+import { type FuzzStores, ServedProcess } from "./served.ts";
+import {
+  DIMENSION,
+  type Caller as KeyHolder,
+  makeCallers,
+  plantedMemories,
+  secretOf,
+  TENANTS,
+  type Tenant,
+} from "./tenants.ts";
+
+export interface FuzzOptions {
+  readonly seed: number;
+  /** Requests, at most. */
+  readonly requests: number;
+  /** Minutes, at most. */
+  readonly minutes: number;
+  readonly stores: FuzzStores;
+  /** Requests at a time. @default 16 */
+  readonly concurrency?: number;
+  /** V8's heap of the service in mebibytes. @default 1_024 */
+  readonly heapMebibytes?: number;
+  readonly log?: (line: string) => void;
+}
+
+export interface FuzzReport {
+  readonly seed: number;
+  readonly requests: number;
+  readonly seconds: number;
+  /** Answers by status; `closed`: the connection ended without one. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Broken promises, the first 100. */
+  readonly violations: readonly string[];
+  readonly violationsTotal: number;
+  /** Answers of the service that say why it cannot serve now: 503 with `QUEUE_FULL`. */
+  readonly explained5xx: number;
+  /** Operations that answered with each class of status at least once. */
+  readonly operationsAnswered2xx: number;
+  readonly slowestHealthzMs: number;
+  /** Mebibytes: after the first tenth, at most, at the end. */
+  readonly rss: { readonly early: number; readonly most: number; readonly last: number };
+}
+
+const VIOLATIONS_KEPT = 100;
+const MUTATED_SHARE = 0.75;
+const RAW_SHARE = 0.005;
+const UNKNOWN_ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+/**
+ * Sends requests that are made from `docs/openapi.json`, most of them mutated, to a service process with a small heap and
+ * three tenants. Promises: every answer is one that the document has, no 5xx without a reason, no answer holds another
+ * tenant's secret, no tenant's planted memory changes, and the process lives.
+ */
+export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const { callers, entries, admin } = makeCallers();
+  const served = await ServedProcess.start(options.stores, entries, options.heapMebibytes ?? 1_024);
+  const run = new FuzzRun(served, callers, admin, options);
+  try {
+    return await run.run();
+  } finally {
+    run.close();
+    await served.stop();
+  }
+}
+
+class FuzzRun {
+  readonly #served: ServedProcess;
+  readonly #callers: readonly KeyHolder[];
+  readonly #admin: string;
+  readonly #options: FuzzOptions;
+  readonly #caller: Caller;
+  readonly #statuses: Record<string, number> = {};
+  readonly #violations: string[] = [];
+  readonly #answered = new Set<string>();
+  /** Ids of each tenant's transactions: the others know them too, and must learn nothing by them. */
+  readonly #transactions: string[] = [];
+  #violationsTotal = 0;
+  #explained = 0;
+  #sent = 0;
+  #slowestHealthzMs = 0;
+  readonly #rss = { early: 0, most: 0, last: 0 };
+
+  constructor(served: ServedProcess, callers: readonly KeyHolder[], admin: string, options: FuzzOptions) {
+    this.#served = served;
+    this.#callers = callers;
+    this.#admin = admin;
+    this.#options = options;
+    this.#caller = new Caller(served.url, options.concurrency ?? 16);
+  }
+
+  close(): void {
+    this.#caller.close();
+  }
+
+  async run(): Promise<FuzzReport> {
+    const { seed, requests, minutes, concurrency = 16 } = this.#options;
+    const begun = performance.now();
+    const deadline = begun + minutes * 60_000;
+    await this.#plant();
+    const before = await this.#plantedNow();
+    const over = (): boolean => this.#sent >= requests || performance.now() > deadline || this.#served.ending !== null;
+    const watching = this.#watch(over);
+    const workers = Array.from({ length: concurrency }, async (_, worker) => {
+      const random = new Random(seed * 1_000 + worker);
+      while (!over()) {
+        this.#sent++;
+        await this.#one(random);
+      }
+    });
+    await Promise.all([...workers, watching]);
+    if (this.#served.ending === null) {
+      const after = await this.#plantedNow();
+      for (const [place, found] of Object.entries(after)) {
+        if (found !== before[place]) this.#violate(`a planted memory changed: ${place}`);
+      }
+    } else this.#violate(`the service ended: ${this.#served.ending}`);
+    return {
+      seed,
+      requests: this.#sent,
+      seconds: Math.round((performance.now() - begun) / 1_000),
+      statuses: this.#statuses,
+      violations: this.#violations,
+      violationsTotal: this.#violationsTotal,
+      explained5xx: this.#explained,
+      operationsAnswered2xx: this.#answered.size,
+      slowestHealthzMs: Math.round(this.#slowestHealthzMs),
+      rss: { ...this.#rss },
+    };
+  }
+
+  /** Liveness ten times a second, memory once a second. */
+  async #watch(over: () => boolean): Promise<void> {
+    const health = new Caller(this.#served.url, 1);
+    const { requests, log } = this.#options;
+    const request: FuzzRequest = {
+      operation: null,
+      method: "GET",
+      path: "/healthz",
+      query: [],
+      headers: {},
+      body: null,
+    };
+    try {
+      for (let turn = 0; !over(); turn++) {
+        const asked = performance.now();
+        const answer = await health.call(request, null).catch(() => null);
+        this.#slowestHealthzMs = Math.max(this.#slowestHealthzMs, performance.now() - asked);
+        if (answer?.status !== 200 && !over()) this.#violate(`/healthz answered ${answer?.status ?? "nothing"}`);
+        if (turn % 10 === 0 && this.#served.ending === null) {
+          const rss = await this.#served.rssMebibytes();
+          this.#rss.last = rss;
+          this.#rss.most = Math.max(this.#rss.most, rss);
+          if (this.#sent < requests / 10 || this.#rss.early === 0) this.#rss.early = rss;
+        }
+        if (turn % 300 === 299)
+          log?.(`${this.#sent} requests, ${this.#violationsTotal} violations, ${this.#rss.last} MiB`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    } finally {
+      health.close();
+    }
+  }
+
+  async #one(random: Random): Promise<void> {
+    const holder = this.#pickCaller(random);
+    const operation = random.pick(operations);
+    const request = requestOf(operation, random, this.#poolsOf(holder, random));
+    if (random.next() < MUTATED_SHARE) mutate(request, random);
+    if (random.next() < RAW_SHARE) return await this.#raw(request, random);
+    const said = `seed ${this.#options.seed}, ${holder.name}: ${request.method} ${request.path.slice(0, 200)} ${JSON.stringify(request.query).slice(0, 200)} ${JSON.stringify(request.headers).slice(0, 300)} ${request.body?.slice(0, 300) ?? ""}`;
+    let answer: Answer | null;
+    try {
+      answer = await this.#caller.call(request, holder.key);
+    } catch (error) {
+      this.#violate(`${(error as Error).message}: ${said}`);
+      return;
+    }
+    this.#judge(request.operation, holder, answer, said);
+    if (answer !== null && answer.status < 300) this.#answered.add(operation.operationId);
+  }
+
+  /** Callers without a valid key are rare: beyond five a second each of them is answered 429. */
+  #pickCaller(random: Random): KeyHolder {
+    const holder = random.pick(this.#callers);
+    const isValid = holder.tenant !== null || holder.name === "admin" || holder.name === "reader";
+    return isValid || random.next() < 0.05 ? holder : this.#pickCaller(random);
+  }
+
+  #judge(operation: Operation | null, holder: KeyHolder | null, answer: Answer | null, said: string): void {
+    const status = String(answer?.status ?? "closed");
+    this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
+    if (answer === null) return;
+    const shown = `${answer.status} ${answer.body.slice(0, 400)}: ${said}`;
+    const flaw = answerFlaw(operation, answer);
+    if (flaw !== null) this.#violate(`${flaw}: ${shown}`);
+    if (answer.status >= 500) {
+      if (answer.status === 503 && answer.body.includes('"QUEUE_FULL"')) this.#explained++;
+      else this.#violate(`a 5xx without a reason: ${shown}`);
+    }
+    for (const tenant of TENANTS) {
+      const isForeign = holder === null || holder.tenant !== tenant;
+      if (isForeign && answer.body.includes(secretOf(tenant, this.#options.seed))) {
+        if (holder?.tenant === null && (holder.name === "admin" || holder.name === "reader")) continue;
+        this.#violate(`the secret of ${tenant} leaks: ${shown}`);
+      }
+    }
+  }
+
+  /** A request as bytes, some of them changed. */
+  async #raw(request: FuzzRequest, random: Random): Promise<void> {
+    const head = [`${request.method} ${request.path} HTTP/1.1`, "host: a", "connection: close"];
+    for (const [name, value] of Object.entries(request.headers)) head.push(`${name}: ${value}`);
+    const bytes = Buffer.from(`${head.join("\r\n")}\r\n\r\n${request.body?.slice(0, 1_000) ?? ""}`);
+    for (let change = random.below(4); change > 0; change--) bytes[random.below(bytes.length)] = random.below(256);
+    this.#judge(null, null, await sayRaw(this.#served.url, bytes), "raw bytes");
+  }
+
+  #poolsOf({ tenant }: KeyHolder, random: Random): Pools {
+    const { seed } = this.#options;
+    // Keys of all namespaces may write anywhere, so that their requests name no tenant.
+    if (tenant === null) {
+      const memoryIds = ["m1", "m2", "m3", "nothing", "é"];
+      return { namespaces: ["default", "scratch"], memoryIds, transactionIds: [UNKNOWN_ULID], dimension: DIMENSION };
+    }
+    const other = random.pick(TENANTS);
+    return {
+      namespaces: [tenant, tenant, tenant, tenant, other],
+      memoryIds: ["m1", "m2", "m3", "nothing", ...(other === tenant ? [`${secretOf(tenant, seed)}-x`] : [])],
+      transactionIds: [UNKNOWN_ULID, ...this.#transactions],
+      dimension: DIMENSION,
+    };
+  }
+
+  async #plant(): Promise<void> {
+    for (const tenant of TENANTS) {
+      const memories = plantedMemories(tenant, this.#options.seed);
+      const answer = await this.#asAdmin("POST", `/v1/namespaces/${tenant}/batch`, { memories });
+      const { outcomes } = JSON.parse(answer.body) as { outcomes: { status: string; transactionId: string }[] };
+      if (outcomes.some(({ status }) => status !== "synced")) throw new Error(`planting failed: ${answer.body}`);
+      const own = await this.#asAdmin("PUT", `/v1/namespaces/${tenant}/memories/m1`, {
+        content: secretOf(tenant, this.#options.seed),
+        memoryType: "episodic",
+      });
+      const { transactionId } = JSON.parse(own.body) as { transactionId: string };
+      this.#transactions.push(transactionId);
+    }
+  }
+
+  /** The planted memories as they stand, by namespace and id. */
+  async #plantedNow(): Promise<Record<string, string>> {
+    const found: Record<string, string> = {};
+    for (const tenant of TENANTS) {
+      for (let number = 0; number < plantedMemories(tenant, this.#options.seed).length; number++) {
+        const path = `/v1/namespaces/${tenant}/memories/${secretOf(tenant, this.#options.seed)}-${number}`;
+        const { status, body } = await this.#asAdmin("GET", `${path}?embedding=true`);
+        found[path] = status === 200 ? body.replace(/"source":"\w+"/, "") : String(status);
+      }
+    }
+    return found;
+  }
+
+  async #asAdmin(method: string, path: string, body?: object): Promise<Answer> {
+    const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
+    const request = {
+      operation: null,
+      method,
+      path,
+      query: [],
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+    };
+    const answer = await this.#caller.call(request as FuzzRequest, this.#admin);
+    if (answer === null) throw new Error(`${method} ${path} got no answer`);
+    return answer;
+  }
+
+  #violate(violation: string): void {
+    this.#violationsTotal++;
+    if (this.#violations.length < VIOLATIONS_KEPT) this.#violations.push(violation);
+  }
+}
+
+/** The report for people. */
+export function describe(report: FuzzReport): string[] {
+  const { seed, requests, seconds, statuses, violations, violationsTotal, explained5xx, slowestHealthzMs, rss } =
+    report;
+  const counts = Object.entries(statuses).map(([status, count]) => `${status}: ${count}`);
+  return [
+    `seed ${seed}: ${requests} requests in ${seconds} s, ${violationsTotal} broken promises`,
+    `answers by status: ${counts.join(", ")}`,
+    `operations that answered 2xx: ${report.operationsAnswered2xx} of ${operations.length}; 5xx with a reason: ${explained5xx}`,
+    `slowest /healthz: ${slowestHealthzMs} ms; memory: ${rss.early} MiB early, ${rss.most} at most, ${rss.last} at the end`,
+    ...violations.map((violation) => `  broken: ${violation}`),
+  ];
+}
+
+export type { Tenant };

@@ -1,0 +1,36 @@
+import { parseArgs } from "node:util";
+import { openServices } from "../../src/dev/services.ts";
+import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
+import { distIsCurrent } from "../support/program.ts";
+import { describe, runFuzz } from "./fuzz.ts";
+
+/**
+ * `npm run fuzz -- --seed S --requests N --minutes M`: one run per seed (comma-separated), each until it has sent so many
+ * requests or so many minutes are over; exit code 1 when a promise was broken.
+ */
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    requests: { type: "string", default: "1000000" },
+    minutes: { type: "string", default: "30" },
+    json: { type: "boolean" },
+  },
+});
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
+if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+const services = await openServices({ log });
+let broken = false;
+try {
+  for (const seed of values.seed.split(",").map(Number)) {
+    const { postgresUrl, redisUrl } = services;
+    const [requests, minutes] = [Number(values.requests), Number(values.minutes)];
+    const report = await runFuzz({ seed, requests, minutes, stores: { postgresUrl, redisUrl }, log });
+    if (values.json) print(JSON.stringify(report));
+    else for (const line of describe(report)) print(line);
+    broken ||= report.violationsTotal > 0;
+  }
+} finally {
+  await services.close();
+}
+process.exitCode = broken ? 1 : 0;

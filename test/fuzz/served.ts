@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { pollUntil } from "../../src/dev/wait.ts";
+import type { KeyEntry } from "../../src/http/keys-file.ts";
+import { programArguments, REPOSITORY } from "../support/program.ts";
+import { createTestDatabase } from "../support/template-database.ts";
+import { DIMENSION } from "./tenants.ts";
+
+export interface FuzzStores {
+  /** A server on which a database is made for the run. */
+  readonly postgresUrl: string;
+  readonly redisUrl: string;
+}
+
+/** `mnemosync serve` as a process of its own, with a small heap and stores that no other process uses. */
+export class ServedProcess {
+  readonly url: string;
+  readonly #child: ChildProcess;
+  readonly #output: () => string;
+  readonly #clear: () => Promise<void>;
+
+  private constructor(url: string, child: ChildProcess, output: () => string, clear: () => Promise<void>) {
+    this.url = url;
+    this.#child = child;
+    this.#output = output;
+    this.#clear = clear;
+  }
+
+  /** @param heapMebibytes V8's heap, at most: beyond it the process ends. */
+  static async start(stores: FuzzStores, keys: readonly KeyEntry[], heapMebibytes: number): Promise<ServedProcess> {
+    const database = await createTestDatabase(stores.postgresUrl);
+    const folder = await mkdtemp(join(tmpdir(), "mnemosync-fuzz-"));
+    const prefix = `fuzz-${randomBytes(4).toString("hex")}`;
+    await writeFile(join(folder, "keys.json"), JSON.stringify({ keys }), { mode: 0o600 });
+    const child = spawn(
+      process.execPath,
+      [`--max-old-space-size=${heapMebibytes}`, ...programArguments(), "serve", "--json"],
+      {
+        cwd: REPOSITORY,
+        env: {
+          ...process.env,
+          MNEMOSYNC_POSTGRES_URL: database.url,
+          MNEMOSYNC_REDIS_URL: stores.redisUrl,
+          MNEMOSYNC_REDIS_PREFIX: prefix,
+          MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
+          MNEMOSYNC_FAISS_DIMENSION: String(DIMENSION),
+          MNEMOSYNC_EMBEDDING_PROVIDER: "none",
+          MNEMOSYNC_POSTGRES_CONNECTIONS_MIN: "0",
+          MNEMOSYNC_HTTP_PORT: "0",
+          MNEMOSYNC_HTTP_KEYS_FILE: join(folder, "keys.json"),
+          MNEMOSYNC_HTTP_RATE_LIMIT_PER_SECOND: "1000000",
+          MNEMOSYNC_HTTP_RATE_LIMIT_BURST: "1000000",
+        },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
+    );
+    let printed = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on("data", (chunk) => {
+        printed = (printed + chunk).slice(-OUTPUT_KEPT);
+      });
+    }
+    const clear = async (): Promise<void> => {
+      await database.drop();
+      await rm(folder, { recursive: true, force: true });
+      const redis = new Redis(stores.redisUrl);
+      const names = await redis.keys(`${prefix}:*`);
+      if (names.length > 0) await redis.unlink(names);
+      redis.disconnect();
+    };
+    const served = (url: string) => new ServedProcess(url, child, () => printed, clear);
+    try {
+      await pollUntil("the service", 60_000, () => {
+        if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}: ${printed}`);
+        return /\bready\b/.test(printed) && /listening on \S+/.test(printed);
+      });
+    } catch (error) {
+      await served("").stop();
+      throw error;
+    }
+    return served(/listening on (\S+)/.exec(printed)?.[1] as string);
+  }
+
+  /** The way in which the process ended; null while it runs. */
+  get ending(): string | null {
+    const { exitCode, signalCode } = this.#child;
+    return exitCode === null && signalCode === null ? null : `${signalCode ?? exitCode}: ${this.#output()}`;
+  }
+
+  /** Mebibytes of memory that the process holds now. Linux only. */
+  async rssMebibytes(): Promise<number> {
+    const pages = (await readFile(`/proc/${this.#child.pid}/statm`, "utf8")).split(" ")[1];
+    return Math.round((Number(pages) * 4_096) / 1_048_576);
+  }
+
+  async stop(): Promise<void> {
+    if (this.ending === null) {
+      const exited = once(this.#child, "exit");
+      this.#child.kill("SIGKILL");
+      await exited;
+    }
+    await this.#clear();
+  }
+}
+
+/** Characters of the service's last output that are kept, for the report of a crash. */
+const OUTPUT_KEPT = 20_000;
