@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import type { SettingLayers, Settings } from "../config/settings.ts";
 import type { Log } from "../runtime/log.ts";
 import type { ExitCode } from "./exit.ts";
@@ -18,6 +18,9 @@ export interface Invocation {
   /** Fires on Ctrl-C and SIGTERM, and when standard output can no longer be written. */
   readonly signal: AbortSignal;
   readonly environment: NodeJS.ProcessEnv;
+  /** Every command of the program, and the flags that all of them take. */
+  readonly commands: readonly CommandEntry[];
+  readonly programOptions: readonly Option[];
   /** Prints a line for people during the work: on standard error with `--json`, else on standard output. */
   say(line: string): void;
   /** Prints a remark about the work on standard error, so that it is in no result. */
@@ -52,6 +55,8 @@ export interface CommandEntry {
   /** Its arguments, e.g. `<id>`. */
   readonly usage: string;
   readonly summary: string;
+  /** The words that may stand for its `action`, in the order of the help. */
+  readonly actions?: readonly string[];
   /** Loads the implementation. Each one brings modules along that other commands do not need. */
   load(): Promise<CliCommand>;
 }

@@ -1,4 +1,4 @@
-import { MnemosyncError } from "../domain/errors.ts";
+import { type ErrorCode, MnemosyncError } from "../domain/errors.ts";
 import { printable } from "./output.ts";
 import { OutputError } from "./standard-output.ts";
 
@@ -13,6 +13,38 @@ export const EXIT = {
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/**
+ * The exit code of each error, whatever command it ends. A lookup that finds nothing, and a write whose condition does not
+ * hold, are answers; all others mean that the command was not done.
+ */
+export const EXIT_CODES: Readonly<Record<ErrorCode | "USAGE" | "OUTPUT", ExitCode>> = {
+  NOT_FOUND: EXIT.findings,
+  VERSION_CONFLICT: EXIT.findings,
+  USAGE: EXIT.failed,
+  OUTPUT: EXIT.failed,
+  VALIDATION: EXIT.failed,
+  CONFIGURATION: EXIT.failed,
+  STORE_UNAVAILABLE: EXIT.failed,
+  STORE_REFUSED: EXIT.failed,
+  STORE_FOREIGN: EXIT.failed,
+  COMMIT_OUTCOME_UNKNOWN: EXIT.failed,
+  IDEMPOTENCY_KEY_REUSED: EXIT.failed,
+  QUEUE_FULL: EXIT.failed,
+  DEADLINE_EXCEEDED: EXIT.failed,
+  ABORTED: EXIT.failed,
+  CLOSED: EXIT.failed,
+  SCHEMA_TOO_NEW: EXIT.failed,
+  EMBEDDING_FAILED: EXIT.failed,
+  EPOCH_CHANGED: EXIT.failed,
+  INTERNAL: EXIT.failed,
+};
+
+/** The exit code of a command that ends with `error`. */
+export function exitCodeOf(error: unknown): ExitCode {
+  const { code } = describeError(error);
+  return code in EXIT_CODES ? EXIT_CODES[code as keyof typeof EXIT_CODES] : EXIT.failed;
+}
 
 /** The command line is wrong, or a file that it names. */
 export class UsageError extends Error {

@@ -4,9 +4,19 @@ import { createLog } from "../runtime/log.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMAND_GROUPS, COMMANDS } from "./commands.ts";
-import { describeError, type ErrorDocument, EXIT, errorLine, type Interruption, watchInterruption } from "./exit.ts";
+import {
+  describeError,
+  type ErrorDocument,
+  EXIT,
+  errorLine,
+  exitCodeOf,
+  type Interruption,
+  watchInterruption,
+} from "./exit.ts";
 import { addSettingFlags, gatherLayers, settingsHelp } from "./options.ts";
 import { jsonText, printableLines } from "./output.ts";
+import { overviewText } from "./overview.ts";
+import { sentenceLog } from "./sentence-log.ts";
 import { READER_GONE_EXIT_CODE, type StandardOutput, watchStandardOutput } from "./standard-output.ts";
 import { COLOUR_SEQUENCES, coloured, hasColours } from "./terminal.ts";
 import { usageErrorOf } from "./usage.ts";
@@ -33,6 +43,7 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
   let exitCode: number;
   try {
     let result: CommandResult | null = null;
+    const topic = json ? null : helpTopic(args);
     const program = buildProgram(called, async (command, parsed) => {
       const flags = parsed.optsWithGlobals();
       const layers = await gatherLayers(flags, environment);
@@ -42,22 +53,30 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
         args: parsed.args,
         flags,
         json,
-        log: createLog(flags.logLevel),
+        // A person reads sentences. A service, and a level that was asked for, write JSON lines.
+        log:
+          json || command.isService || program.getOptionValueSource("logLevel") !== "default"
+            ? createLog(flags.logLevel)
+            : sentenceLog(sayToPerson),
         signal: command.isService ? interruption.signal : AbortSignal.any([interruption.signal, output.signal]),
         environment,
+        commands: COMMANDS,
+        programOptions: program.options,
         say: json ? sayToPerson : print,
         note: (line) => sayToPerson(`note: ${line}`),
       };
       result = await command.run(invocation);
     });
-    await program.parseAsync(withHelpFlag(args), { from: "user" });
+    if (topic === null) await program.parseAsync(withHelpFlag(args), { from: "user" });
+    else print(topic);
     exitCode = result === null ? EXIT.ok : printResult(result, json);
     if (!called.command?.isService) exitCode = interruption.exitCode() ?? exitCode;
   } catch (error) {
     const isHelp = error instanceof CommanderError && error.exitCode === 0; // --help and --version have printed everything.
-    exitCode = interruption.exitCode() ?? (isHelp ? EXIT.ok : EXIT.failed);
+    const reported = usageErrorOf(error, called.parsed);
+    exitCode = interruption.exitCode() ?? (isHelp ? EXIT.ok : exitCodeOf(reported));
     // After a failed write, that is the reason of every failure.
-    if (!isHelp && !output.signal.aborted) report(usageErrorOf(error, called.parsed), { json, verbose, interruption });
+    if (!isHelp && !output.signal.aborted) report(reported, { json, verbose, interruption });
   } finally {
     interruption.stop();
   }
@@ -89,7 +108,8 @@ function buildProgram(called: Called, run: (command: CliCommand, parsed: Command
     .description(
       "Keeps the memories of AI agents consistent over PostgreSQL, Redis, FAISS and stores of your own.\n\n" +
         "Exit codes: 0 done; 1 done, with findings (drift, rejected lines, failed repairs, nothing found); 2 not done " +
-        "(usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM.",
+        "(usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM; 141 when the reader " +
+        "of the output is gone.",
     )
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
@@ -100,13 +120,16 @@ function buildProgram(called: Called, run: (command: CliCommand, parsed: Command
     new Option("--log-level <level>", "events on standard error, as JSON lines").choices(LOG_LEVELS).default("warn"),
   );
   addSettingFlags(program);
-  program.addHelpText("after", () => `\n${settingsHelp()}`);
+  program.addHelpText("after", "\nSettings are flags, too: see mnemosync help settings\n");
   for (const { heading, commands } of COMMAND_GROUPS) {
     program.commandsGroup(heading);
     for (const { name, usage, summary } of commands) {
       const parsed = program.command(`${name} ${usage}`.trim()).description(summary);
       parsed.exitOverride().allowExcessArguments(false);
-      parsed.addHelpText("after", "\nSettings, such as --postgres-url, can be given here too: see mnemosync --help\n");
+      parsed.addHelpText(
+        "after",
+        "\nSettings, such as --postgres-url, can be given here too: see mnemosync help settings\n",
+      );
     }
   }
   // Runs before the command's own flags are parsed, and before its --help shows them.
@@ -118,6 +141,12 @@ function buildProgram(called: Called, run: (command: CliCommand, parsed: Command
     parsed.action(() => run(command, parsed));
   });
   return program;
+}
+
+/** The text of a command line that asks for no command: alone, and `help settings`. */
+function helpTopic(args: readonly string[]): string | null {
+  if (args.length === 0) return overviewText();
+  return args[0] === "help" && args[1] === "settings" && args.length === 2 ? settingsHelp() : null;
 }
 
 /** Turns `help get` into `get --help`, which shows the flags of the command too. */

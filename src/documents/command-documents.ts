@@ -2,7 +2,13 @@ import { z } from "zod";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
 import { errorFields } from "./fields.ts";
 import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
-import { exportImportSchema, importSchema, queueSchema, watchedStatusSchema } from "./operation-documents.ts";
+import {
+  exportImportSchema,
+  importSchema,
+  queueSchema,
+  statusSchema,
+  watchedStatusSchema,
+} from "./operation-documents.ts";
 
 const configSchema = z.strictObject({
   settings: z.array(
@@ -49,7 +55,10 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   config: configSchema.describe("mnemosync config --json"),
   doctor: doctorSchema.describe("mnemosync doctor --json"),
   error: z
-    .strictObject({ error: errorFields })
+    .strictObject({
+      error: errorFields,
+      stores: statusSchema.shape.stores.optional().describe("status alone: the other stores, while PostgreSQL is away"),
+    })
     .describe("Any command with --json that failed, or found nothing (get, history)"),
 };
 

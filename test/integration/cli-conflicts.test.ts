@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { EXIT_CODES } from "../../src/cli/exit.ts";
 import type { ConflictSummary } from "../../src/index.ts";
 import { commandLineOf, type Ended } from "../support/command-line.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readRows } from "../support/raw-stores.ts";
@@ -178,7 +179,7 @@ test("a quick check looks at what changed since the last one", async () => {
   });
 });
 
-test("what cannot be done exits with 2, and says what to do", async () => {
+test("a command that fails exits with the code of its error, and says what to do", async () => {
   const { world } = await conflictedWorld();
   const refused: readonly (readonly [string[], string, RegExp])[] = [
     [["conflicts", "flip"], "USAGE", /flip.*list, show, resolve/],
@@ -198,6 +199,6 @@ test("what cannot be done exits with 2, and says what to do", async () => {
     expect(JSON.parse(stdout || stderr), stdout + stderr).toEqual({
       error: { code, message: expect.stringMatching(message) },
     });
-    expect(exitCode, stdout).toBe(2);
+    expect(exitCode, stdout).toBe(EXIT_CODES[code as keyof typeof EXIT_CODES]);
   }
 });

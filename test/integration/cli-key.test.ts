@@ -41,7 +41,7 @@ test("keys are added to the file for named namespaces, listed without their secr
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readFileSync(file, "utf8")).not.toContain(secret);
   const identity = await (await KeyRing.fromFile(file, { log: silentLog })).identify(secret);
-  expect(identity).toEqual({ id: "reader", scope: "read", namespaces: new Set(["tenant-a", "tenant-b"]) });
+  expect(identity).toMatchObject({ id: "reader", scope: "read", namespaces: new Set(["tenant-a", "tenant-b"]) });
 
   expect(await key("add", "reader", "--all-namespaces")).toMatchObject({
     code: 2,
@@ -55,6 +55,6 @@ test("keys are added to the file for named namespaces, listed without their secr
   expect(list.stdout).not.toContain(secret);
 
   expect(await key("revoke", "reader")).toMatchObject({ code: 0 });
-  expect(await key("revoke", "reader")).toMatchObject({ code: 1, stdout: expect.stringContaining("NOT_FOUND") });
+  expect(await key("revoke", "reader")).toMatchObject({ code: 1, stderr: expect.stringContaining("NOT_FOUND") });
   expect(await (await KeyRing.fromFile(file, { log: silentLog })).identify(secret)).toBeNull();
 });

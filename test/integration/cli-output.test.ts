@@ -136,3 +136,58 @@ test("status says how many memories a check compared as the check did", async ()
   const status = await cli.json<{ consistency: { checks: { scope: string; checked: number }[] } }>(["status"]);
   expect(status.document.consistency.checks).toContainEqual(expect.objectContaining({ scope: "full", checked: 40 }));
 });
+
+test("status shows the stores that answer while PostgreSQL does not", async () => {
+  const cli = await openCommandLine();
+  expect(await cli.run(["put", "m1", "--content", "x"])).toMatchObject({ code: 0 });
+  const away = { ...cli.environment, MNEMOSYNC_POSTGRES_URL: "postgres://127.0.0.1:1/away" };
+  const { code, stdout } = await run(["status", "--json"], away);
+  expect(code).toBe(2);
+  expect(JSON.parse(stdout)).toMatchObject({
+    error: { code: "STORE_UNAVAILABLE" },
+    stores: {
+      postgres: { state: "down", memories: null },
+      redis: { state: "healthy", memories: 1 },
+      faiss: { state: "down", memories: null, reason: expect.stringContaining("snapshot") },
+    },
+  });
+  const text = await run(["status"], away);
+  expect(text.stdout).toMatch(/^error STORE_UNAVAILABLE: .*\n\n.*\npostgres +down +\? .*\nredis +healthy +1/);
+});
+
+test("an error has one exit code, whatever command meets it; two versions are compared by diff", async () => {
+  const cli = await openCommandLine();
+  await cli.run(["put", "m1", "--content", "old", "--metadata", '{"a":1}']);
+  for (const args of [
+    ["get", "m9"],
+    ["history", "m9"],
+    ["diff", "m9"],
+    ["diff", "m1"],
+    ["diff", "m1", "1", "7"],
+    ["rollback", "m1", "7"],
+    ["conflicts", "show", "999999"],
+  ]) {
+    const { code, stdout, stderr } = await cli.run(args);
+    expect({ args, code, stdout, stderr }).toMatchObject({ args, code: 1, stdout: "" });
+    expect(stderr).toContain("error NOT_FOUND: ");
+  }
+  await cli.run(["put", "m1", "--content", "new", "--metadata", '{"b":true}']);
+  const diff = await cli.run(["diff", "m1"]);
+  expect(diff.stdout).toContain("default/m1, version 1 to 2:");
+  expect(diff.stdout).toMatch(/content +old +new/);
+  expect(diff.stdout).toMatch(/metadata\.a +1 +-/);
+  const same = await cli.json<{ fields: unknown[] }>(["diff", "m1", "2", "2"]);
+  expect(same).toMatchObject({ code: 0, document: { fields: [], embeddingChanged: false } });
+});
+
+test("a command alone is one screen, and help settings has the rest", async () => {
+  const alone = await run([]);
+  expect(alone).toMatchObject({ code: 0, stderr: "" });
+  expect(alone.stdout.split("\n").length).toBeLessThanOrEqual(24);
+  const settings = await run(["help", "settings"]);
+  expect(settings).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("--postgres-url <value>, MNEMOSYNC_POSTGRES_URL"),
+  });
+  expect((await run(["--help"])).stdout).not.toContain("MNEMOSYNC_POSTGRES_URL");
+});

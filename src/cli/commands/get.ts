@@ -1,7 +1,7 @@
 import { memoryDocument } from "../../documents/memory-documents.ts";
 import { type Memory, NotFoundError } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
-import { EXIT, errorLine } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
@@ -17,12 +17,7 @@ export const getCommand: CliCommand = {
     const memory = await withSynchronizer(invocation, (sync) => sync.get(id, call), withoutIndex);
     if (memory === null) {
       const where = call.namespace === undefined ? "" : ` in namespace ${printable(call.namespace)}`;
-      const error = new NotFoundError(`there is no memory ${JSON.stringify(id)}${where}`);
-      return {
-        exitCode: EXIT.findings,
-        json: { error: { code: error.code, message: error.message } },
-        text: errorLine(error),
-      };
+      throw new NotFoundError(`there is no memory ${JSON.stringify(id)}${where}`);
     }
     return { exitCode: EXIT.ok, json: memoryDocument(memory, invocation.flags.embedding === true), text: text(memory) };
   },

@@ -2,7 +2,7 @@ import { versionsDocument } from "../../documents/memory-documents.ts";
 import { type MemoryVersion, NotFoundError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
-import { EXIT, errorLine } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
@@ -16,11 +16,7 @@ export const historyCommand: CliCommand = {
     const [id = ""] = invocation.args;
     const call = { ...inNamespace(invocation), limit: invocation.flags.limit as number, signal: invocation.signal };
     const versions = await withSynchronizer(invocation, (sync) => sync.history(id, call), withoutIndex);
-    if (versions.length === 0) {
-      const error = new NotFoundError(`there is no memory ${JSON.stringify(id)}`);
-      const json = { error: { code: error.code, message: error.message } };
-      return { exitCode: EXIT.findings, json, text: errorLine(error) };
-    }
+    if (versions.length === 0) throw new NotFoundError(`there is no memory ${JSON.stringify(id)}`);
     return { exitCode: EXIT.ok, json: versionsDocument(versions), text: text(versions) };
   },
 };

@@ -5,7 +5,7 @@ import { addKey, type KeyEntry, readKeys, revokeKey, SCOPES } from "../../http/k
 import { ConfigurationError, NotFoundError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
-import { EXIT, errorLine, UsageError } from "../exit.ts";
+import { EXIT, UsageError } from "../exit.ts";
 
 type Action = (path: string, id: string | undefined, invocation: Invocation) => Promise<CommandResult>;
 
@@ -15,6 +15,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       id: named(id, "add"),
       scope: flags.scope as KeyEntry["scope"],
       namespaces: namespacesOf(flags),
+      ...(typeof flags.owner === "string" && { owner: flags.owner }),
       ...(typeof flags.expiresAt === "string" && { expiresAt: inFuture(flags.expiresAt) }),
     });
     await addKey(path, entry);
@@ -39,9 +40,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       const text = `${id} revoked: a running service refuses it within 5 s`;
       return { exitCode: EXIT.ok, json: { revoked: id }, text };
     }
-    const error = new NotFoundError(`${path} has no key ${JSON.stringify(id)}: mnemosync key list shows its keys`);
-    const json = { error: { code: error.code, message: error.message } };
-    return { exitCode: EXIT.findings, json, text: errorLine(error) };
+    throw new NotFoundError(`${path} has no key ${JSON.stringify(id)}: mnemosync key list shows its keys`);
   },
 };
 
@@ -50,6 +49,7 @@ export const keyCommand: CliCommand = {
     command.addOption(new Option("--scope <scope>", "with add: what the key permits").choices(SCOPES).default("read"));
     command.option("--namespaces <names>", "with add: the namespaces that the key is for, separated by commas");
     command.option("--all-namespaces", "with add: the key is for every namespace, also for those that come later");
+    command.option("--owner <name>", "with add: the caller that the key belongs to, kept when the key is renewed");
     command.option("--expires-at <time>", "with add: ISO-8601; never by default");
   },
   async run(invocation) {

@@ -1,10 +1,13 @@
 import { settingAt } from "../../config/settings.ts";
-import type { Status } from "../../index.ts";
+import { LEDGER_ID } from "../../domain/store-id.ts";
+import { type Status, StoreUnavailableError } from "../../index.ts";
 import { columns } from "../columns.ts";
-import type { CliCommand, Invocation } from "../command.ts";
-import { EXIT } from "../exit.ts";
+import type { CliCommand, CommandResult, Invocation } from "../command.ts";
+import { describeError, EXIT, errorLine } from "../exit.ts";
+import { connectOptions } from "../options.ts";
 import { count, duration, printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
+import { storesWithoutLedger } from "../status-without-ledger.ts";
 import { meaningOf } from "../terminal.ts";
 import { watchStatus } from "../watch.ts";
 import { wholeNumber } from "./scope.ts";
@@ -21,10 +24,12 @@ export const statusCommand: CliCommand = {
       const everyMs = (watch === true ? WATCH_SECONDS : (watch as number)) * 1_000;
       return await watchStatus(invocation, everyMs, statusText);
     }
-    const [status, nodeId] = await withSynchronizer(invocation, async (sync) => [
-      await sync.status({ signal: invocation.signal }),
-      sync.nodeId,
-    ]);
+    const asked = await withSynchronizer(
+      invocation,
+      async (sync) => [await sync.status({ signal: invocation.signal }), sync.nodeId] as const,
+    ).catch((error: unknown) => withoutLedger(invocation, error));
+    if ("exitCode" in asked) return asked;
+    const [status, nodeId] = asked;
     const isDown = Object.values(status.stores).some(({ state }) => state === "down");
     return {
       exitCode: isDown ? EXIT.failed : EXIT.ok,
@@ -33,6 +38,17 @@ export const statusCommand: CliCommand = {
     };
   },
 };
+
+/** The stores that answer, when PostgreSQL does not. Every other failure stays one. */
+async function withoutLedger({ settings, signal }: Invocation, error: unknown): Promise<CommandResult> {
+  if (!(error instanceof StoreUnavailableError) || error.store !== LEDGER_ID || signal.aborted) throw error;
+  const stores = await storesWithoutLedger(connectOptions(settings), error.message, signal);
+  return {
+    exitCode: EXIT.failed,
+    json: { error: describeError(error), stores },
+    text: `${errorLine(error)}\n\n${storesText(stores)}\n\nthe backlog and the checks stand in PostgreSQL: unknown`,
+  };
+}
 
 /** The parts of this node that may depend on the current directory. */
 function placeText({ settings }: Invocation, nodeId: string): string {

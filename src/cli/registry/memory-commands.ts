@@ -35,6 +35,12 @@ export const memoryCommands: CommandGroup = {
       load: async () => (await import("../commands/history.ts")).historyCommand,
     },
     {
+      name: "diff",
+      usage: "<id> [from] [to]",
+      summary: "show how two versions of a memory differ, field by field; the newest two by default",
+      load: async () => (await import("../commands/diff.ts")).diffCommand,
+    },
+    {
       name: "rollback",
       usage: "<id> <version>",
       summary: "write the content of an older version as a new one; exits 1 when a concurrent write wins",

@@ -26,6 +26,7 @@ export const operationCommands: CommandGroup = {
     {
       name: "conflicts",
       usage: "[action] [id]",
+      actions: ["list", "show", "resolve"],
       summary:
         "list conflicts that await a decision, show both sides (show <id>), decide (resolve <id>); exits 1 while one is pending",
       load: async () => (await import("../commands/conflicts.ts")).conflictsCommand,
@@ -33,6 +34,7 @@ export const operationCommands: CommandGroup = {
     {
       name: "queue",
       usage: "[action]",
+      actions: ["list", "retry", "drop", "pause", "resume"],
       summary:
         "list what is not published yet (exits 1 while there are dead letters); retry or drop dead letters; pause, resume",
       load: async () => (await import("../commands/queue.ts")).queueCommand,

@@ -25,6 +25,7 @@ export const serviceCommands: CommandGroup = {
     {
       name: "key",
       usage: "<action> [id]",
+      actions: ["add", "list", "revoke"],
       summary:
         "the keys of the HTTP service, in the file http.keysFile: add <id> prints a new key once; list; revoke <id>",
       load: async () => (await import("../commands/key.ts")).keyCommand,

@@ -23,6 +23,13 @@ export const setupCommands: CommandGroup = {
       load: async () => (await import("../commands/config.ts")).configCommand,
     },
     {
+      name: "completion",
+      usage: "<shell>",
+      summary: "print the completion of bash, zsh or fish, for: source <(mnemosync completion bash)",
+      actions: ["bash", "zsh", "fish"],
+      load: async () => (await import("../commands/completion.ts")).completionCommand,
+    },
+    {
       name: "doctor",
       usage: "",
       summary:
