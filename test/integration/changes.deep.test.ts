@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
-import { expectGapFree, hasEverything, type ToldChange, writeUnderLoad } from "../support/change-load.ts";
+import { expectGapFree, hasEverything, writeUnderLoad } from "../support/change-load.ts";
 import { randomNumbers } from "../support/memories.ts";
+import type { ToldChange } from "../support/told-change.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /**

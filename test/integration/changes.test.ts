@@ -7,10 +7,11 @@ import {
   MemorySynchronizer,
   ValidationError,
 } from "../../src/index.ts";
-import { expectGapFree, hasEverything, type ToldChange, toldChange, writeUnderLoad } from "../support/change-load.ts";
+import { expectGapFree, hasEverything, writeUnderLoad } from "../support/change-load.ts";
 import { changeEpoch } from "../support/feed-world.ts";
 import { randomNumbers } from "../support/memories.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
+import { type ToldChange, toldChange } from "../support/told-change.ts";
 import { openWorld, type World } from "../support/world.ts";
 import { recordingLog } from "../unit/faiss/support.ts";
 

@@ -1,23 +1,8 @@
 import { expect } from "vitest";
-import type { ChangeEvent } from "../../src/index.ts";
+import type { ToldChange } from "./told-change.ts";
 import type { World } from "./world.ts";
 
 const NAMESPACES = ["a", "b", "c"];
-
-/** What a reader keeps of an event, in the order in which it was told. */
-export interface ToldChange {
-  readonly key: string;
-  readonly kind: ChangeEvent["kind"];
-  readonly version: number;
-  readonly content: string | null;
-  readonly cursor: string;
-}
-
-export function toldChange(event: ChangeEvent): ToldChange {
-  const { namespace, memoryId, kind, version, cursor } = event;
-  const content = event.kind === "put" ? (event.memory.content ?? null) : null;
-  return { key: `${namespace}/${memoryId}`, kind, version, content, cursor };
-}
 
 /**
  * Writes `changes` versions by several writers at a time: new memories, other contents, deletes, and some that become

@@ -1,6 +1,6 @@
 import { openSync, writeSync } from "node:fs";
 import { type ConnectOptions, MemorySynchronizer } from "../../src/index.ts";
-import { toldChange } from "./change-load.ts";
+import { toldChange } from "./told-change.ts";
 
 /** A reader in a process of its own, to be killed: appends each event to a file, with its cursor, one line each. */
 interface Order {
