@@ -95,6 +95,15 @@ export type {
 export { CAPABILITIES, type Capability } from "./synchronizer/capabilities.ts";
 export { openVectorIndex } from "./synchronizer/connect.ts";
 export type { Clients, ConnectExtras, ConnectOptions, WithClientsOptions } from "./synchronizer/connect-options.ts";
+export type {
+  BacklogNotice,
+  ConflictNotice,
+  DriftNotice,
+  EventListener,
+  EventName,
+  HealthNotice,
+  SynchronizerEvents,
+} from "./synchronizer/notifications.ts";
 export type { Status, StatusOptions, StoreStatus } from "./synchronizer/status.ts";
 export { MemorySynchronizer } from "./synchronizer/synchronizer.ts";
 export type { ExportOptions, ExportProgress } from "./transfer/export.ts";

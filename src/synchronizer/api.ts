@@ -24,4 +24,5 @@ export type { SyncOutcome } from "../write/outcome.ts";
 export type * from "./calls.ts";
 export type { Capability } from "./capabilities.ts";
 export type * from "./connect-options.ts";
+export type { EventListener, EventName } from "./notifications.ts";
 export type { Status, StatusOptions } from "./status.ts";

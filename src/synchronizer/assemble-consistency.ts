@@ -23,6 +23,7 @@ import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { SettleUnproven } from "../write/backlog.ts";
 import type { StoreStandings } from "../write/store-standings.ts";
+import type { Notifications } from "./notifications.ts";
 
 /** What checks and repairs are made of. */
 export interface ConsistencyParts {
@@ -54,13 +55,26 @@ export interface ConsistencySupplies {
   readonly embedder: Embedder | null;
   readonly write: RepairerParts["write"];
   readonly metrics: ConsistencyMetrics;
+  readonly notifications: Pick<Notifications, "drift" | "repair">;
   readonly log: Log;
 }
 
 /** Wires checks, repairs, conflicts and their loop together. Opens and starts nothing. */
 export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyParts {
-  const { options, postgres, ledger, projections, unfilled, standings, validator, embedder, write, metrics, log } =
-    supplies;
+  const {
+    options,
+    postgres,
+    ledger,
+    projections,
+    unfilled,
+    standings,
+    validator,
+    embedder,
+    write,
+    metrics,
+    notifications,
+    log,
+  } = supplies;
   const records = new CheckLedger(postgres, { nodeId: ledger.nodeId, callTimeoutMs: options.callTimeoutMs });
   const strategies = new StrategyRegistry({
     ...(options.preferStoreOrder && { preferStoreOrder: options.preferStoreOrder }),
@@ -76,7 +90,10 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     log,
     overdueMs: options.publishDeadlineMs,
     pace: (memoriesPerSecondMax) => createPace(memoriesPerSecondMax ?? options.checkMemoriesPerSecondMax, postgres),
-    onChecked: (report, elapsedMs) => metrics.checkFinished(report, elapsedMs / 1_000),
+    onChecked: (report, elapsedMs) => {
+      metrics.checkFinished(report, elapsedMs / 1_000);
+      notifications.drift(report);
+    },
     now,
   });
   const repairerParts: RepairerParts = {
@@ -89,7 +106,10 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     strategies,
     strategyTimeoutMs: options.strategyTimeoutMs,
     log,
-    onRepaired: (report) => metrics.repairFinished(report),
+    onRepaired: (report) => {
+      metrics.repairFinished(report);
+      notifications.repair(report);
+    },
     now,
   };
   const repairer = new Repairer(repairerParts);
@@ -133,6 +153,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     strategy: options.repairStrategy,
     repairsMax: options.repairsPerPassMax,
     onRefilled: (store, memories) => metrics.refilled(store, memories),
+    onSwept: (findings) => notifications.drift({ scope: "sweep", findings }),
   });
   const consistencyLoop = new Loop({
     name: "consistency",

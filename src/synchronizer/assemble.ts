@@ -85,13 +85,15 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   observe({ metrics, ledger, postgres, stores, followers, monitors, pools, log, metricsFreshMs });
   const services = backgroundServices({ foundation, upkeep, consistency, jobRunner, monitors, pools });
   const scope = new CallScope(options.callTimeoutMs);
+  const { listeners } = foundation.notifications;
+  const changes = new Changes({ scope, stream: new ChangeStream(feed, log), listeners, log });
   const { reader, history } = reading;
   const { batcher, ledgerGate } = writing;
   return {
     writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics: metrics.write }),
     reads: new Reads({ scope, validator, reader, history, ledger, embedder, metrics: metrics.read }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
-    changes: new Changes({ scope, stream: new ChangeStream(feed, log) }),
+    changes,
     transfers: new Transfers({ scope, validator, ...transfer }),
     operation: {
       scope,
@@ -110,6 +112,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       settle: [
         () => batcher.close(),
         async () => void (await Promise.all([...gates, ledgerGate].map((gate) => gate.idle()))),
+        async () => changes.close(),
         () => feed.close(),
         () => feedSignal.close(),
       ],

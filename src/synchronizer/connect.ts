@@ -24,6 +24,7 @@ import { type Assembly, assemble } from "./assemble.ts";
 import type { WriteHooks } from "./assemble-writing.ts";
 import type { Clients, ConnectOptions, WithClientsOptions } from "./connect-options.ts";
 import { changeSource, createLedger } from "./connections.ts";
+import { Notifications } from "./notifications.ts";
 import { warnOfMisfits } from "./vector-fit.ts";
 
 /** A synchronizer's parts on open connections. */
@@ -46,7 +47,9 @@ export async function open(
   hooks: WriteHooks,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Opened> {
-  const { embedder: ownEmbedder, stores = [], log = silentLog, onIndexProgress, ...settings } = options;
+  const { embedder: ownEmbedder, stores = [], log: ownLog = silentLog, onIndexProgress, ...settings } = options;
+  const notifications = new Notifications(ownLog);
+  const { log } = notifications;
   const { effective, givenStores } = parse(settings, stores);
   const closers: (() => Promise<void>)[] = [];
   const until = new LinkedAbort(signal);
@@ -78,7 +81,11 @@ export async function open(
       ...ownStores,
       ...givenStores,
     ];
-    const assembly = assemble(effective, { postgres, ledger, past, pools, projections, embedder, log }, hooks);
+    const assembly = assemble(
+      effective,
+      { postgres, ledger, past, pools, projections, embedder, notifications },
+      hooks,
+    );
     await assembly.register(until.signal);
     await warnOfMisfits(postgres, projections, log, until.signal);
     return { assembly, close: () => closeAll(closers) };
@@ -97,7 +104,9 @@ export async function openWithClients(
   hooks: WriteHooks,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Opened> {
-  const { embedder: ownEmbedder, stores = [], log = silentLog, ...settings } = options;
+  const { embedder: ownEmbedder, stores = [], log: ownLog = silentLog, ...settings } = options;
+  const notifications = new Notifications(ownLog);
+  const { log } = notifications;
   const { effective, givenStores } = parse({ ...settings, ...OWN_URLS }, stores);
   const closers: (() => Promise<void>)[] = [];
   try {
@@ -116,7 +125,11 @@ export async function openWithClients(
     ];
     const { dimension = effective.faiss?.dimension } = new StoreRegistry(projections).vectorShape;
     const embedder = ownEmbedder ?? createEmbedder(effective.embedding, dimension);
-    const assembly = assemble(effective, { postgres, ledger, past, pools: null, projections, embedder, log }, hooks);
+    const assembly = assemble(
+      effective,
+      { postgres, ledger, past, pools: null, projections, embedder, notifications },
+      hooks,
+    );
     await assembly.register(signal);
     await warnOfMisfits(postgres, projections, log, signal);
     return { assembly, close: () => closeAll(closers) };

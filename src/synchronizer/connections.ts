@@ -8,8 +8,8 @@ import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
-import type { Log } from "../runtime/log.ts";
 import type { Projection } from "../stores/projection.ts";
+import type { Notifications } from "./notifications.ts";
 
 /** What is open when a synchronizer is assembled. */
 export interface Connections {
@@ -21,7 +21,8 @@ export interface Connections {
   /** In the order of reports. */
   readonly projections: readonly Projection[];
   readonly embedder: Embedder | null;
-  readonly log: Log;
+  /** Its log is that of all rooms. */
+  readonly notifications: Notifications;
 }
 
 /** A ledger on `postgres`, named as the options say. */

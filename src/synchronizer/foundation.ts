@@ -21,6 +21,7 @@ import { StoreStandings } from "../write/store-standings.ts";
 import type { Connections } from "./connections.ts";
 import { createMonitors } from "./monitors.ts";
 import { type NodeFollower, nodeFollowers } from "./node-followers.ts";
+import type { Notifications } from "./notifications.ts";
 import { type RoomMetrics, roomMetrics } from "./room-metrics.ts";
 
 /** What every room of one node works with. */
@@ -50,11 +51,13 @@ export interface Foundation {
   /** One per store of this node that keeps no cursor of its own. */
   readonly followers: readonly NodeFollower[];
   readonly metrics: RoomMetrics;
+  readonly notifications: Notifications;
   readonly log: Log;
 }
 
 export function layFoundation(options: EffectiveOptions, connections: Connections): Foundation {
-  const { postgres, ledger, past, projections, embedder, log } = connections;
+  const { postgres, ledger, past, projections, embedder, notifications } = connections;
+  const { log } = notifications;
   const standings = new StoreStandings({ past, projections, log });
   const stores = new StoreRegistry(projections.map((store) => guardedStore(store, standings.guardOf(store))));
   const metrics = roomMetrics(stores.ids);
@@ -88,6 +91,7 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     feed,
     followers: nodeFollowers(stores.projections, { ledger, cursors: feed.cursors, holder, publishTimeoutMs, log }),
     metrics,
+    notifications,
     log,
   };
 }

@@ -11,7 +11,7 @@ import type { Connections } from "./connections.ts";
  */
 export function createMonitors(
   options: EffectiveOptions,
-  { ledger, pools, log }: Connections,
+  { ledger, pools, notifications: { log } }: Connections,
   { projections }: StoreRegistry,
   metrics: HealthMetrics,
 ): ReadonlyMap<StoreId, HealthMonitor> {

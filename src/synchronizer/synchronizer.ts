@@ -153,8 +153,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
 
   /**
    * The changes of all nodes, oldest first: an endless stream that is pulled, and that waits while the ledger is away. A
-   * reader that keeps the cursor of an event with its own data and goes on from it is told every change once, in order per
-   * memory; of a memory that changes often it is told some versions, the last one included.
+   * reader that keeps an event's cursor with its own data goes on from it without a gap or a repetition, in order per memory.
    * @throws {ValidationError} At once. @throws {EpochChangedError} While it is iterated: the database went back.
    */
   changes(options: api.ChangesOptions = {}): AsyncGenerator<api.ChangeEvent, void, undefined> {
@@ -164,6 +163,11 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   /** One page of changes, with the cursor of the next one; with `waitMs` it waits for the first change. */
   readChanges(options: api.ReadChangesOptions & api.CallOptions = {}): Promise<api.ChangePage> {
     return this.#parts.changes.readChanges(options);
+  }
+
+  /** Calls `listener` for what happens; it holds up nothing. docs/events.md has the names. @returns ends it. */
+  on<Name extends api.EventName>(name: Name, listener: api.EventListener<Name>): () => void {
+    return this.#parts.changes.on(name, listener);
   }
 
   /** Starts the background work, which `status().services` lists. Calling it twice is calling it once. */

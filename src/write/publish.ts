@@ -118,6 +118,11 @@ export async function confirmPublished(
         ? ledger.markPublished([transactionId], signal)
         : ledger.queuePending(transactionId, pending, signal),
     );
+    for (const { store, keys, reason } of pending) {
+      // With each write where another node runs the store: the ordinary course of things.
+      if (reason === NOT_RUN_HERE) continue;
+      parts.log.debug({ store: store.id, transactionId, memories: keys.length, error: reason }, "write.queued");
+    }
   } catch (error) {
     parts.log.warn({ transactionId, error: (error as Error).message }, "write.confirm_failed");
   }

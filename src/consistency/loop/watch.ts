@@ -39,6 +39,8 @@ export interface WatchParts {
   readonly repairKinds: readonly DriftKind[];
   readonly strategy: string | ConflictStrategy;
   readonly repairsMax: number;
+  /** Called with the findings of each slice of the sweep. */
+  readonly onSwept?: (findings: readonly Finding[]) => void;
   /** Called with the number of memories that an empty store was given. */
   readonly onRefilled?: (store: StoreId, memories: number) => void;
 }
@@ -100,6 +102,7 @@ export class ConsistencyWatch {
     take(quick.findings);
     const slice = await checker.sweep({ ...scope, share: Math.min(1, intervalMs / sweepMs), signal });
     take(slice.findings);
+    this.#parts.onSwept?.(slice.findings);
     checked += quick.checked + slice.checked;
     const repair = await this.#repair([...findings.values()], slice.roundEnded, signal);
     await this.#confirm(compared, repair, signal);
