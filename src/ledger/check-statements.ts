@@ -11,6 +11,7 @@ import {
   ledgerVersion,
   versionColumns,
 } from "./read-statements.ts";
+import { isOlderThan } from "./stored-times.ts";
 
 /** What of a version is on its way and not overdue. */
 export interface Underway {
@@ -60,13 +61,13 @@ export async function lockForConfirm(
     left join lateral (
       select state = 'committed' as unpublished, node_id <> ${nodeId} as followed
       from mnemosync.sync_transactions
-      where tx_id = v.tx_id and created_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
+      where tx_id = v.tx_id and not ${isOlderThan(sql, sql`created_at`, overdueMs)}
     ) t on true
     left join lateral (
       select array_agg(store) as stores
       from mnemosync.sync_queue
       where namespace = v.namespace and memory_id = v.memory_id and node_id in ('', ${nodeId}) and dead_at is null
-        and enqueued_at > clock_timestamp() - make_interval(secs => ${overdueMs / 1_000}::float8)
+        and not ${isOlderThan(sql, sql`enqueued_at`, overdueMs)}
     ) q on true`;
   const found = new Map(
     rows.map((row) => [

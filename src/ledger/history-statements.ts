@@ -3,6 +3,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { isBeyondRetention } from "./stored-times.ts";
 
 /** One version of a memory, current or replaced. */
 export interface HistoricVersion extends MemoryKey {
@@ -128,7 +129,7 @@ export async function pruneTransactions(sql: Sql, retentionMs: number, limit: nu
   const rows = await sql`
     with old as materialized (
       select tx_id from mnemosync.sync_transactions
-      where created_at < clock_timestamp() - make_interval(secs => ${retentionMs / 1_000}::float8) and state <> 'committed'
+      where ${isBeyondRetention(sql, sql`created_at`, retentionMs)} and state <> 'committed'
       order by created_at
       limit ${limit}
       for update skip locked

@@ -2,6 +2,7 @@ import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { isBeyondRetention } from "./stored-times.ts";
 
 /** A write's claim to an idempotency key: at most one transaction per namespace, caller, key and part is committed. */
 export interface KeyClaim {
@@ -108,7 +109,7 @@ export async function pruneIdempotencyKeys(sql: Sql, retentionMs: number, limit:
     delete from mnemosync.idempotency_keys
     where ctid = any (array(
       select ctid from mnemosync.idempotency_keys
-      where created_at < clock_timestamp() - make_interval(secs => ${retentionMs / 1_000}::float8)
+      where ${isBeyondRetention(sql, sql`created_at`, retentionMs)}
       order by created_at
       limit ${limit}
       for update skip locked))`;

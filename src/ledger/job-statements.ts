@@ -1,5 +1,6 @@
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
+import { hasCome } from "./stored-times.ts";
 
 /** A job as its row says. JSON is text here: whoever knows its schema parses it. Times are milliseconds since 1970. */
 export interface JobRow {
@@ -41,11 +42,6 @@ export interface Claim {
   readonly leaseMs: number;
 }
 
-/**
- * The longest lease that any version of the program gives, twice. A lease that ends later was written while the server's
- * clock was ahead: it counts as expired, or a job would be lost for as long as the clock was wrong.
- */
-export const LEASE_LEGAL_MS = 600_000;
 /** Attempts of a resumable job: what kills its node every time must not wander through all nodes for ever. */
 export const ATTEMPTS_MAX = 5;
 
@@ -214,8 +210,7 @@ export async function pruneJobs(sql: Sql, keptMax: number, retentionMs: number):
 }
 
 function isLost(sql: Sql): Fragment {
-  return sql`(state = 'running' and (lease_expires_at <= clock_timestamp()
-    or lease_expires_at > clock_timestamp() + ${LEASE_LEGAL_MS}::float8 * interval '1 millisecond'))`;
+  return sql`(state = 'running' and ${hasCome(sql, sql`lease_expires_at`)})`;
 }
 
 /** Waiting, or left behind by its node. */

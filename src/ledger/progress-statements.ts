@@ -2,6 +2,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { AHEAD_LEGAL_MS, CLOCK_SLACK_MS, hasCome } from "./stored-times.ts";
 
 /** A finding as it is kept between runs. */
 export interface RecordedFinding extends MemoryKey {
@@ -30,7 +31,10 @@ export interface CheckState {
   /** Null while it runs, or when it was cut short. */
   readonly finishedAt: number | null;
   readonly lastCleanAt: number | null;
-  /** Milliseconds since its last sign of life. */
+  /**
+   * Milliseconds since its last sign of life. Infinite for a sign from the future: the server's clock was ahead when it was
+   * given, so that it tells nothing.
+   */
   readonly silentMs: number;
 }
 
@@ -65,7 +69,7 @@ export async function readCheckStates(sql: Sql): Promise<CheckState[]> {
     startedAt: Math.round(row.started_at),
     finishedAt: row.finished_at === null ? null : Math.round(row.finished_at),
     lastCleanAt: row.last_clean_at === null ? null : Math.round(row.last_clean_at),
-    silentMs: row.silent_ms,
+    silentMs: row.silent_ms < -CLOCK_SLACK_MS ? Number.POSITIVE_INFINITY : Math.max(0, row.silent_ms),
   }));
 }
 
@@ -197,11 +201,13 @@ export async function countFindings(sql: Sql): Promise<{ store: StoreId; kind: s
 
 /** Takes or renews a role. @returns whether `holder` has it now, for `ttlMs` from now. */
 export async function acquireLease(sql: Sql, name: string, holder: string, ttlMs: number): Promise<boolean> {
+  // Nodes may have different settings: a lease of twice the own time to live is legal, whatever that is.
+  const aheadMaxMs = Math.max(AHEAD_LEGAL_MS, 2 * ttlMs);
   const rows = await sql`
     insert into mnemosync.leases as l (name, holder, expires_at)
     values (${name}, ${holder}, clock_timestamp() + make_interval(secs => ${ttlMs / 1_000}::float8))
     on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
-      where l.holder = excluded.holder or l.expires_at < clock_timestamp()
+      where l.holder = excluded.holder or ${hasCome(sql, sql`l.expires_at`, aheadMaxMs)}
     returning 1`;
   return rows.length === 1;
 }

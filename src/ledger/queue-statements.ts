@@ -2,6 +2,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { hasCome, isOlderThan } from "./stored-times.ts";
 
 /** A memory that some store is to be brought up to date with. */
 export interface QueuedMemory extends MemoryKey {
@@ -90,8 +91,8 @@ export async function claim(
       select store, node_id, namespace, memory_id
       from mnemosync.sync_queue
       where store = ${queue.store} and node_id = ${queue.nodeId} and dead_at is null
-        and next_attempt_at <= clock_timestamp()
-        and (claimed_until is null or claimed_until < clock_timestamp())
+        and ${hasCome(sql, sql`next_attempt_at`)}
+        and (claimed_until is null or ${hasCome(sql, sql`claimed_until`)})
         and not exists (select 1 from mnemosync.sync_meta where name = ${HELD})
       order by next_attempt_at
       limit ${limit}
@@ -181,8 +182,8 @@ export async function listQueue(sql: Sql, limit: number): Promise<QueueEntry[]> 
     }[]
   >`
     select store, node_id, namespace, memory_id, attempts, last_error,
-           case when dead_at is not null then 'dead' when claimed_until > clock_timestamp() then 'claimed' else 'pending' end
-             as state,
+           case when dead_at is not null then 'dead'
+                when claimed_until is null or ${hasCome(sql, sql`claimed_until`)} then 'pending' else 'claimed' end as state,
            extract(epoch from enqueued_at)::float8 * 1000 as enqueued_at,
            extract(epoch from next_attempt_at)::float8 * 1000 as next_attempt_at
     from mnemosync.sync_queue
@@ -235,7 +236,7 @@ export async function queueOverdue(
   const [row] = await sql<{ transactions: number; memories: number }[]>`
     with overdue as materialized (
       select tx_id, node_id, namespaces, memory_ids from mnemosync.sync_transactions
-      where state = 'committed' and created_at < clock_timestamp() - make_interval(secs => ${deadlineMs / 1_000}::float8)
+      where state = 'committed' and ${isOlderThan(sql, sql`created_at`, deadlineMs)}
         and not exists (select 1 from mnemosync.sync_meta where name = ${HELD})
       order by created_at
       limit ${limit}

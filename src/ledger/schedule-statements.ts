@@ -1,5 +1,6 @@
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
+import { CLOCK_SLACK_MS } from "./stored-times.ts";
 
 /** A schedule as its row says; `input` is JSON. Times are milliseconds since 1970. */
 export interface ScheduleRow {
@@ -53,9 +54,6 @@ export async function listSchedules(sql: Sql, limit: number): Promise<ScheduleRo
            extract(epoch from due_at)::float8 * 1000 as "dueAt", last_job_id as "lastJobId"
     from mnemosync.job_schedules order by name limit ${limit}`;
 }
-
-/** A due time may seem this much further ahead than when it was set: clocks are corrected in small steps all the time. */
-const CLOCK_SLACK_MS = 1_000;
 
 /**
  * Schedules of these kinds that are due, and those whose due time lies further ahead than when it was set: the server's

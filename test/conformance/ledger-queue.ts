@@ -92,7 +92,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
       const claimed = await claim();
       const part = (id: string) => claimed.filter(({ memoryId }) => memoryId === id);
       await subject.one.release(redis, part("now"), { delayMs: 0, counts: false, error: "away" }, soon());
-      await subject.one.release(redis, part("later"), { delayMs: 3_600_000, counts: true, error: "refused" }, soon());
+      await subject.one.release(redis, part("later"), { delayMs: 300_000, counts: true, error: "refused" }, soon());
       expect((await list()).toSorted((a, b) => a.memoryId.localeCompare(b.memoryId))).toMatchObject([
         { memoryId: "later", state: "pending", attempts: 1, lastError: "refused" },
         { memoryId: "now", state: "pending", attempts: 0, lastError: "away" },
