@@ -1,15 +1,20 @@
-import { checksumOf, embeddingFromBytes } from "../domain/checksum.ts";
+import { checksumOf, embeddingFromBytes, entryDigest } from "../domain/checksum.ts";
 import type { Memory, MemoryDocument, PutChange } from "../domain/memory.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { LiveEntry } from "../stores/projection.ts";
 
-/** The memory that an entry of the store `source` (read with data) holds; undefined when its bytes do not fit its checksum. */
+/**
+ * The memory that an entry of the store `source` (read with data) holds; undefined when its bytes do not fit its checksum, or
+ * its digest does not fit its key and version: then it was copied from another memory, maybe another tenant's.
+ */
 export function cachedMemory(entry: LiveEntry, source: StoreId): Memory | undefined {
   const { data, namespace, memoryId, version, checksum } = entry;
   if (data === undefined || data.documentJson === null || data.versionVector === null) return undefined;
   const versionVector = parseVector(data.versionVector);
   if (versionVector === null || checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
+  // Absent: a store that keeps no digest proves the content alone.
+  if (data.digest !== undefined && data.digest !== entryDigest(entry, version, checksum)) return undefined;
   // Filled in where it was parsed: a copy of the document costs as much as parsing it.
   const memory = JSON.parse(data.documentJson.toString()) as { -readonly [Field in keyof Memory]: Memory[Field] };
   memory.namespace = namespace;

@@ -43,6 +43,34 @@ test.each(DAMAGES)("%s in Redis: get shows what was written", async (what, damag
   expect(await world.sync.get(what)).toMatchObject({ content: "second", version: 2, source: "redis" });
 });
 
+test("another tenant's hash that is copied whole is not shown, is a finding, and is never adopted", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  await world.put({ ...world.memory(1), namespace: "one", memoryId: "secret", content: "of tenant one" });
+  await world.put({ ...world.memory(2), namespace: "two", memoryId: "secret", content: "of tenant two" });
+  await world.put({ ...world.memory(2), namespace: "two", memoryId: "own" });
+  const copied = world.redisKey("secret", "one");
+  // Over a memory of the same id, over another one at the same version, and where there is none.
+  for (const memoryId of ["secret", "own", "new"])
+    await world.redis.copy(copied, world.redisKey(memoryId, "two"), "REPLACE");
+  const read = (memoryId: string) => world.sync.get(memoryId, { namespace: "two" });
+  expect(await read("secret")).toMatchObject({ content: "of tenant two", source: "postgres" });
+  expect(await read("own")).toMatchObject({ content: world.memory(2).content, source: "postgres" });
+  expect(await read("new")).toBeNull();
+  const report = await world.sync.checkConsistency();
+  expect(report.findings.map(({ memoryId, kind }) => `${memoryId} ${kind}`).sort()).toEqual([
+    "new orphan",
+    "own diverged",
+    "secret diverged",
+  ]);
+  await world.sync.repairInconsistencies(report, { strategy: "latest_wins" });
+  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  expect(await world.sync.get("new", { namespace: "two" })).toBeNull();
+  const [row] = await world.sql<{ leaked: number }[]>`
+    select count(*)::int as leaked from mnemosync.memories
+    where namespace = 'two' and document::text like '%of tenant one%'`;
+  expect(row?.leaked).toBe(0);
+});
+
 test("without vectors in Redis, a memory with one comes from the ledger, and one without from Redis", async (t) => {
   const world = await openWorld(t, { faiss: false, settings: { redisStoreEmbedding: false } });
   await world.put(world.memory(1));

@@ -1,5 +1,5 @@
 import type { Candidate, ConflictBase } from "../../conflict/strategy.ts";
-import { checksumOf, embeddingFromBytes } from "../../domain/checksum.ts";
+import { checksumOf, embeddingFromBytes, entryDigest } from "../../domain/checksum.ts";
 import { plainKey } from "../../domain/keys.ts";
 import type { EncodedMemory, MemoryChange, MemoryDocument } from "../../domain/memory.ts";
 import type { MemoryValidator } from "../../domain/schema.ts";
@@ -32,6 +32,11 @@ export function soundCopy(
   if (entry.state !== "live") return entry.state === "malformed" ? entry.reason : "a tombstone is there";
   const json = entry.data?.documentJson;
   if (json == null) return "it has no document";
+  const digest = entry.data?.digest;
+  // The content of another memory, copied with its checksum, would be adopted here otherwise: another tenant's, too.
+  if (digest !== undefined && digest !== entryDigest(entry, entry.version, entry.checksum)) {
+    return "its digest does not fit its key and version: it was copied from another memory, or edited";
+  }
   const bytes = entry.data?.embedding ?? null;
   let embedding = bytes === null ? null : embeddingFromBytes(bytes);
   if (checksumOf(json, embedding) !== entry.checksum) {
