@@ -70,6 +70,8 @@ export interface CommittedChunk {
   readonly decisions: readonly Decision[];
   /** The projections that took part. */
   readonly prepared: readonly StoreGate[];
+  /** When COMMIT was sent, as `performance.now()` tells: a publish long after that is late. */
+  readonly committedAt: number;
 }
 
 /**
@@ -116,6 +118,7 @@ class Attempt {
   #preparing: readonly StoreGate[] = [];
   /** Set from the moment in which COMMIT is sent, until its answer. */
   #committing: Backend | null = null;
+  #committedAt = 0;
   /** Set once the attempt is reported as failed: what still runs of it must not commit any more. */
   #abandoned = false;
 
@@ -175,6 +178,7 @@ class Attempt {
     await onStep?.("committing");
     if (this.#abandoned) throw new InternalError("the chunk was given up before its commit");
     this.#committing = transaction.backend;
+    this.#committedAt = performance.now();
     await transaction.commit();
     this.#committing = null;
     return this.#committed();
@@ -183,7 +187,9 @@ class Attempt {
   #committed(): AttemptResult {
     const { transactionId, gates: prepared } = this.#plan;
     const keepsAnswer = this.#chunk.claim !== null;
-    return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions: this.#decisions, prepared } };
+    const committedAt = this.#committedAt;
+    const decisions = this.#decisions;
+    return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions, prepared, committedAt } };
   }
 
   #claiming(): Claiming | undefined {

@@ -9,6 +9,7 @@ import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
 import { identityOf, withoutForeignVector } from "../stores/traits.ts";
+import { correctLate, LATE_MS } from "./late-publish.ts";
 import { judgeStale } from "./stale.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
@@ -150,8 +151,9 @@ export class Backlog {
     const queue = ledger.queueOf(identityOf(gate.target));
     const memories = await ledger.claim(queue, workerId, BATCH_SIZE, LEASE_MS, signal);
     if (memories.length === 0) return { claimed: 0, published: 0 };
+    const readAt = performance.now();
     const changes = await ledger.readChanges(memories, signal);
-    const published = await this.#publish(gate, queue, memories, changes, signal);
+    const published = await this.#publish(gate, queue, memories, { changes, readAt }, signal);
     return { claimed: memories.length, published };
   }
 
@@ -160,9 +162,10 @@ export class Backlog {
     gate: StoreGate,
     queue: QueueName,
     memories: readonly QueuedMemory[],
-    changes: ReadonlyMap<string, MemoryChange>,
+    read: { readonly changes: ReadonlyMap<string, MemoryChange>; readonly readAt: number },
     signal: AbortSignal,
   ): Promise<number> {
+    const { changes, readAt } = read;
     const { ledger, log, publishTimeoutMs } = this.#parts;
     const known = memories
       .flatMap((memory) => changes.get(keyText(memory)) ?? [])
@@ -173,6 +176,7 @@ export class Backlog {
       if (known.length > 0) {
         unproven = await withDeadline(publishTimeoutMs, signal, async (deadline) => {
           const answers = await gate.target.publish(known, deadline);
+          if (performance.now() - readAt >= LATE_MS) await correctLate(this.#parts, gate, known, answers, deadline);
           const stale = known.filter((_, index) => answers[index] === "stale");
           return await judgeStale(ledger, gate.target, stale, deadline);
         });
@@ -191,8 +195,8 @@ export class Backlog {
       }
       if (memories.length > 1) {
         const middle = memories.length >> 1;
-        const first = await this.#publish(gate, queue, memories.slice(0, middle), changes, signal);
-        return first + (await this.#publish(gate, queue, memories.slice(middle), changes, signal));
+        const first = await this.#publish(gate, queue, memories.slice(0, middle), read, signal);
+        return first + (await this.#publish(gate, queue, memories.slice(middle), read, signal));
       }
       await this.#giveBack(queue, memories, reason, signal);
       return 0;

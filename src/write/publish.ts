@@ -6,6 +6,7 @@ import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 import { identityOf } from "../stores/traits.ts";
+import { correctLate, LATE_MS } from "./late-publish.ts";
 import { judgeStale } from "./stale.ts";
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
@@ -64,12 +65,14 @@ export function pendingWork(gate: StoreGate, changes: readonly MemoryChange[], p
 /**
  * Step 5: makes committed changes visible in one projection. Never rejects: what could not be published is no error of
  * the write.
+ * @param committedAt by `performance.now()`; a publish long after it is checked against the ledger.
  */
 export async function publishTo(
   parts: PublishParts,
   gate: StoreGate,
   changes: readonly MemoryChange[],
   token?: string,
+  committedAt: number = performance.now(),
 ): Promise<StorePublish> {
   const store = gate.target.id;
   if (changes.length === 0) return { store, failure: null, unproven: NOTHING_UNPROVEN };
@@ -77,6 +80,7 @@ export async function publishTo(
     return await withSharedDeadline(parts.publishTimeoutMs, undefined, async (signal) => {
       const answers = await gate.target.publish(changes, signal, token);
       gate.succeeded();
+      if (performance.now() - committedAt >= LATE_MS) await correctLate(parts, gate, changes, answers, signal);
       const stale = changes.filter((_, index) => answers[index] === "stale");
       if (stale.length === 0) return { store, failure: null, unproven: NOTHING_UNPROVEN };
       const unproven = await judgeStale(parts.ledger, gate.target, stale, signal);

@@ -44,7 +44,13 @@ export class Publisher {
     this.#parts = parts;
   }
 
-  async publish({ transactionId, keepsAnswer, decisions, prepared }: CommittedChunk): Promise<PublishedChunk> {
+  async publish({
+    transactionId,
+    keepsAnswer,
+    decisions,
+    prepared,
+    committedAt,
+  }: CommittedChunk): Promise<PublishedChunk> {
     const writing = decisions.filter(isWrite);
     if (writing.length === 0) {
       // With a key its row was committed all the same, for the repeat to find.
@@ -59,7 +65,9 @@ export class Publisher {
       gates.map(async (gate) => {
         const changes = changesFor(gate.target, writing);
         const takesPart = prepared.includes(gate) || changes.length === 0;
-        const answer = takesPart ? await publishTo(this.#parts, gate, changes, transactionId) : leftOut(gate);
+        const answer = takesPart
+          ? await publishTo(this.#parts, gate, changes, transactionId, committedAt)
+          : leftOut(gate);
         return { answer, pending: pendingWork(gate, changes, answer) };
       }),
     );

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type CheckScope, checksumOf, type Finding } from "../../src/index.ts";
+import { type CheckScope, checksumOf, entryDigest, type Finding } from "../../src/index.ts";
 import { openWorld, sharedWorld, type World } from "../support/world.ts";
 
 /** Goal: every kind of drift in Redis is found by its name, with evidence, and repaired; nothing else is. */
@@ -196,6 +196,8 @@ describe("drift in Redis", () => {
     const world = shared.current;
     const { checksum } = await world.put({ ...world.memory(1), memoryId: "model-entry" });
     await world.redis.copy(world.redisKey("model-entry"), world.redisKey("never-written"));
+    const own = entryDigest({ namespace: "default", memoryId: "never-written" }, 1, checksum ?? "");
+    await world.redis.hset(world.redisKey("never-written"), "digest", own);
     await world.redis.set(world.redisKey("no-hash"), "x");
     await world.redis.hset(`${world.prefix}:memory:stray`, "version", "1");
     await world.redis.hset(world.redisKey("buried"), { version: 4, deleted: 1 }); // Shows nothing: no drift.

@@ -32,10 +32,12 @@ export function soundCopy(
   if (entry.state !== "live") return entry.state === "malformed" ? entry.reason : "a tombstone is there";
   const json = entry.data?.documentJson;
   if (json == null) return "it has no document";
-  const digest = entry.data?.digest;
-  // The content of another memory, copied with its checksum, would be adopted here otherwise: another tenant's, too.
-  if (digest !== undefined && digest !== entryDigest(entry, entry.version, entry.checksum)) {
-    return "its digest does not fit its key and version: it was copied from another memory, or edited";
+  // Copied whole from another memory, maybe another tenant's, it would be adopted here otherwise. An entry that was edited
+  // in place bears the digest that the ledger has of this memory, or none.
+  const digest = entry.data?.digest ?? null;
+  const known = change?.kind === "put" ? change.digest : null;
+  if (digest !== null && digest !== known && digest !== entryDigest(entry, entry.version, entry.checksum)) {
+    return "its digest does not fit its key: it was copied from another memory";
   }
   const bytes = entry.data?.embedding ?? null;
   let embedding = bytes === null ? null : embeddingFromBytes(bytes);

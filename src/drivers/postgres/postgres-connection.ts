@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import postgres from "postgres";
 import { StoreUnavailableError } from "../../domain/errors.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
+import { checkSession, poolerError, type SessionToken, sessionToken } from "./pooler.ts";
 import type { Backend, PostgresConnection } from "./postgres-access.ts";
 import { classifyPostgresError } from "./postgres-errors.ts";
 import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
@@ -24,7 +25,7 @@ export interface ConnectionSettings {
   readonly onNotification?: (channel: string) => void;
 }
 
-interface Session extends Backend {
+interface Session extends Backend, SessionToken {
   readonly standby: boolean;
   readonly readOnly: boolean;
 }
@@ -114,9 +115,11 @@ async function openTarget(
   try {
     const opened = sql<Session[]>`
       select pid, extract(epoch from backend_start)::text as "startedAt",
-             pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as "readOnly"
+             pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as "readOnly",
+             ${sessionToken(sql)}
       from pg_stat_activity where pid = pg_backend_pid()`.execute();
     const [row] = await untilAborted(opened, signal);
+    if (row !== undefined) checkSession(row);
     if (row === undefined) throw new StoreUnavailableError("postgres", "the server does not know its own process");
     if (!fits(row, wanted)) {
       const found = row.standby ? "a standby" : row.readOnly ? "read-only" : "a primary";
@@ -131,7 +134,7 @@ async function openTarget(
     };
   } catch (error) {
     destroy();
-    throw error;
+    throw poolerError(error);
   }
 }
 

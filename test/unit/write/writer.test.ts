@@ -61,7 +61,13 @@ function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesM
       }));
       return {
         kind: "committed",
-        chunk: { transactionId, keepsAnswer: chunk.claim !== null, decisions, prepared },
+        chunk: {
+          transactionId,
+          keepsAnswer: chunk.claim !== null,
+          decisions,
+          prepared,
+          committedAt: performance.now(),
+        },
       };
     },
     publisher: {
