@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { explore } from "./explore.ts";
 import { protocol } from "./protocol.ts";
 import { MUTATIONS } from "./rules.ts";
@@ -9,6 +9,9 @@ import { DEEP_SCENARIOS, SCENARIOS, SHOWS } from "./scenarios.ts";
  * every reachable state of which is looked at; and each line of the protocol that is broken on purpose must be noticed,
  * or the model would prove nothing.
  */
+
+// Seconds alone, but pure computing: on a loaded machine it takes as many times as long.
+vi.setConfig({ testTimeout: 240_000 });
 
 for (const [name, scenario] of Object.entries(SCENARIOS)) {
   test(`the protocol keeps its promises with ${name}`, () => {
