@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MemorySynchronizer } from "../../src/index.ts";
 import { COPY_ROWS_MIN } from "../../src/ledger/copy-versions.ts";
+import { connectWithHooks } from "../../src/synchronizer/with-hooks.ts";
 import { expectConverged } from "../support/fault-attempts.ts";
 import { faultServers } from "../support/fault-servers.ts";
 import { FaultWorld } from "../support/fault-world.ts";
@@ -133,7 +133,7 @@ test("where row-level security forbids COPY, memories are written all the same",
   const restricted = new URL(world.connectOptions.postgresUrl);
   restricted.username = role;
   restricted.password = "secret";
-  const sync = await MemorySynchronizer.connect({ ...world.connectOptions, postgresUrl: restricted.href });
+  const sync = await connectWithHooks({ ...world.connectOptions, postgresUrl: restricted.href });
   try {
     const outcomes = await sync.syncBatch(Array.from({ length: COUNT }, (_, at) => world.memory(3_000 + at)));
     expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));

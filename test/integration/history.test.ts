@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { NotFoundError } from "../../src/index.ts";
-import { Ledger } from "../../src/ledger/ledger.ts";
+import { LedgerCalls } from "../../src/ledger/bound-statements.ts";
 import { openWorld, sharedWorld } from "../support/world.ts";
 
 const shared = sharedWorld();
@@ -100,9 +100,10 @@ describe("rollback", () => {
 
   test("throws when another write came between its read and its write, which stays", async (t) => {
     const sync = await withVersions("raced", ["one", "two"]);
-    const original = Ledger.prototype.readHistory;
-    const read = vi.spyOn(Ledger.prototype, "readHistory").mockImplementationOnce(async function (
-      this: Ledger,
+    const original = LedgerCalls.prototype.use;
+    // The first call of a rollback reads the history.
+    const read = vi.spyOn(LedgerCalls.prototype, "use").mockImplementationOnce(async function (
+      this: LedgerCalls,
       ...args
     ) {
       const versions = await original.apply(this, args);
