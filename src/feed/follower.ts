@@ -21,7 +21,8 @@ export interface FollowedPage {
 
 /** The feed as a follower reads it. */
 export interface FollowedFeed<Page extends FollowedPage> {
-  epoch(signal: AbortSignal): Promise<string>;
+  /** @param seen the place that the follower has read up to, in this process: all before it must be there still. */
+  epoch(signal: AbortSignal, seen: readonly FeedPlace[]): Promise<string>;
   read(cursor: FeedCursor, signal: AbortSignal): Promise<Page>;
 }
 
@@ -77,6 +78,7 @@ export class Follower<Page extends FollowedPage> {
   readonly #options: FollowerOptions<Page>;
   readonly #now: () => number;
   #caughtUpAt: number | null = null;
+  #seen: readonly FeedPlace[] = [];
 
   constructor(options: FollowerOptions<Page>) {
     this.#options = options;
@@ -100,10 +102,11 @@ export class Follower<Page extends FollowedPage> {
    */
   async catchUp(signal: AbortSignal): Promise<FollowPass> {
     const { feed, place: keeper, apply, onProgress } = this.#options;
-    const epoch = await this.#ask(signal, (deadline) => feed.epoch(deadline));
+    const epoch = await this.#ask(signal, (deadline) => feed.epoch(deadline, this.#seen));
     const kept = await this.#ask(signal, (deadline) => keeper.load(epoch, deadline));
     if (kept === null) return { read: 0, applied: 0 };
     let place = kept;
+    this.#seen = [place];
     if (place.epoch !== epoch) throw new EpochChangedError(place.epoch, epoch);
     let read = 0;
     let applied = 0;
@@ -117,6 +120,7 @@ export class Follower<Page extends FollowedPage> {
       if (isLater(reached.cursor, place.cursor)) {
         await this.#ask(signal, (deadline) => keeper.save(place, reached, deadline));
         place = reached;
+        this.#seen = [place];
       }
       // Going on until a page is empty would be to race the writers.
       if (page.complete) {
@@ -165,7 +169,7 @@ export function headerFeed(
   limit: number,
 ): FollowedFeed<FeedPage & FollowedPage> {
   return {
-    epoch: (signal) => source.epoch(signal),
+    epoch: (signal, seen) => source.epoch(signal, seen),
     async read(cursor, signal) {
       const page = await source.changesAfter(cursor, limit, signal);
       return { ...page, size: page.headers.length, complete: page.headers.length < limit };

@@ -18,7 +18,7 @@ import { StoreRegistry } from "../stores/registry.ts";
 import { DeploymentStores } from "../write/deployment-stores.ts";
 import { StoreGate } from "../write/store-gate.ts";
 import { StoreStandings } from "../write/store-standings.ts";
-import type { Connections } from "./connections.ts";
+import { type Connections, changeSource } from "./connections.ts";
 import { createMonitors } from "./monitors.ts";
 import { type NodeFollower, nodeFollowers } from "./node-followers.ts";
 import type { Notifications } from "./notifications.ts";
@@ -72,6 +72,7 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
   const feed = new Feed({ postgres, news: feedSignal, callTimeoutMs: options.callTimeoutMs, log });
   const holder = `${ledger.nodeId}/${process.pid}/${newUlid()}`;
   const { publishTimeoutMs } = options;
+  const source = changeSource(ledger, past);
   return {
     options,
     postgres,
@@ -89,7 +90,14 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     disproved: new DisprovedEntries(),
     feedSignal,
     feed,
-    followers: nodeFollowers(stores.projections, { ledger, cursors: feed.cursors, holder, publishTimeoutMs, log }),
+    followers: nodeFollowers(stores.projections, {
+      ledger,
+      source,
+      cursors: feed.cursors,
+      holder,
+      publishTimeoutMs,
+      log,
+    }),
     metrics,
     notifications,
     log,

@@ -1,5 +1,5 @@
 import { isSound } from "../consistency/reconcile/sides.ts";
-import type { FeedHeader } from "../domain/change-source.ts";
+import type { ChangeSource, FeedHeader } from "../domain/change-source.ts";
 import { StoreRefusedError } from "../domain/errors.ts";
 import { type MemoryKey, plainKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
@@ -18,6 +18,8 @@ import { identityOf, wantedChange, withoutForeignVector } from "../stores/traits
 
 export interface NodeFollowerParts {
   readonly ledger: LedgerStore;
+  /** The ledger's feed: each time, the ledger proves that it has all that was read before. */
+  readonly source: ChangeSource;
   readonly cursors: NamedCursors;
   /** Names this process. */
   readonly holder: string;
@@ -42,12 +44,12 @@ export class NodeFollower implements Followed {
   #contents: string | null = null;
 
   constructor(projection: Projection, parts: NodeFollowerParts) {
-    const { ledger, cursors, holder, log } = parts;
+    const { ledger, source, cursors, holder, log } = parts;
     this.name = projection.id;
     this.#projection = projection;
     this.#parts = parts;
     this.#follower = new Follower({
-      feed: headerFeed(ledger, PAGE_SIZE),
+      feed: headerFeed(source, PAGE_SIZE),
       place: new LedgerPlace({
         cursors,
         name: `node/${ledger.nodeId}/${projection.id}`,
@@ -98,7 +100,7 @@ export class NodeFollower implements Followed {
     let applied = 0;
     for (let start = 0; start < outdated.length; start += FETCHED_MAX) {
       const keys = outdated.slice(start, start + FETCHED_MAX);
-      const found = await this.#parts.ledger.currentChanges(keys, signal);
+      const found = await this.#parts.source.currentChanges(keys, signal);
       applied += await this.#publish(
         found.filter((change) => change !== null),
         signal,

@@ -84,6 +84,27 @@ test("a place of another epoch is told as that before anything is read or applie
   expect(applied).toEqual([]);
 });
 
+test("each pass has the ledger prove that it still holds what the last one read", async () => {
+  const source = new MemorySource();
+  source.commit(put("a", 1, null), put("b", 1, null), put("c", 1, null));
+  const asked: unknown[] = [];
+  const { epoch, ...feed } = headerFeed(source, 2);
+  const follower = new Follower({
+    feed: {
+      ...feed,
+      epoch: (deadline, seen) => {
+        asked.push(seen);
+        return epoch(deadline, seen);
+      },
+    },
+    place: new VolatilePlace(place),
+    apply: async () => 0,
+  });
+  await follower.catchUp(signal);
+  await follower.catchUp(signal);
+  expect(asked).toEqual([[], [{ epoch: "epoch-1", cursor: { xid: "1", seq: "3" } }]]);
+});
+
 test("while another process has the place it reads nothing and does not call itself up to date", async () => {
   const source = new MemorySource();
   source.commit(put("a", 1, null));
