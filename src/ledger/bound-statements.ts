@@ -37,13 +37,20 @@ export function bindStatements<const Statements extends Readonly<Record<string, 
   calls: LedgerCalls,
 ) => BoundStatements<Statements> {
   abstract class WithStatements {
+    readonly #calls: LedgerCalls;
+
     constructor(calls: LedgerCalls) {
+      this.#calls = calls;
+    }
+
+    // On the prototype, like every other method: tests that crash a process at a call replace it there.
+    static {
       for (const [name, statement] of Object.entries(statements)) {
-        const method = (...call: unknown[]): Promise<unknown> => {
+        const value = function (this: WithStatements, ...call: unknown[]): Promise<unknown> {
           const signal = call.at(-1) as AbortSignal;
-          return calls.use(signal, ({ sql }) => statement(sql, ...(call.slice(0, -1) as never[])));
+          return this.#calls.use(signal, ({ sql }) => statement(sql, ...(call.slice(0, -1) as never[])));
         };
-        Object.defineProperty(this, name, { value: method, configurable: true, writable: true });
+        Object.defineProperty(WithStatements.prototype, name, { value, configurable: true, writable: true });
       }
     }
   }

@@ -148,8 +148,9 @@ export function describeCheckRecords(name: string, open: () => Promise<OpenCheck
       await subject.one.releaseLease("checker", "b", soon());
       expect(await acquire("b", 60_000)).toBe(false);
       await subject.one.releaseLease("checker", "a", soon());
-      expect(await acquire("b", 20)).toBe(true);
+      expect(await acquire("b", 60_000)).toBe(true);
       expect(await acquire("a", 60_000)).toBe(false);
+      expect(await acquire("b", 20)).toBe(true); // Shortened: a busy machine may need 20 ms for the refusal above.
       await subject.wait(40);
       expect(await acquire("a", 60_000)).toBe(true);
     });

@@ -25,7 +25,8 @@ type Call = (...args: unknown[]) => Promise<unknown>;
 /** Passes `before x`, `during x` (sent, and not answered yet) and `after x` at every call of the method. */
 function watch(prototype: object, method: string, name: string): void {
   const calls = prototype as Record<string, Call>;
-  const original = calls[method] as Call;
+  const original = calls[method];
+  if (original === undefined) throw new Error(`there is no method ${method} to watch`);
   calls[method] = async function (this: unknown, ...args) {
     pass(`before ${name}`);
     const answer = original.apply(this, args);
