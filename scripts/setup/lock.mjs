@@ -61,7 +61,7 @@ function tryAcquire() {
   }
 }
 
-/** Two that find the same stale lock must not both go on: only one rename gets the stale one. */
+/** Of two setups that find the same stale lock, only one may continue: only one rename succeeds. */
 function takeAway(/** @type {string} */ staleHolder) {
   const away = `${lockFile}.${process.pid}.stale`;
   try {

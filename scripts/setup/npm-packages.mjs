@@ -5,7 +5,7 @@ import { readStamps, root, run, SetupError, say, writeStamp } from "./report.mjs
 
 const installMaxMs = 15 * 60_000;
 
-/** node_modules holds what package-lock.json says. Nothing to do outside of a clone: npm has seen to it. */
+/** Installs the packages of package-lock.json. Does nothing outside of a clone, where npm has installed them. */
 export function installNpmPackages() {
   const lockText = readOrEmpty(join(root, "package-lock.json"));
   if (lockText === "") return;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { root, SetupError, say } from "./report.mjs";
 import { writeThirdPartyLicenses } from "./third-party-licenses.mjs";
 
-/** What runs by itself, by its file in dist/program; each from what the compiler made of src/. */
+/** The programs, by their file in dist/program; each is bundled from the output of the compiler. */
 const entryPoints = {
   main: "dist/cli/main.js",
   "faiss-host": "dist/stores/faiss/host/main.js",

@@ -15,7 +15,7 @@ export const setupCommand = isClone ? "node scripts/setup.mjs" : "npx mnemosync 
 /** Something that only a person can put right. */
 export class SetupError extends Error {
   /**
-   * @param {string} message What was found and what was expected.
+   * @param {string} message The problem: the state found and the state expected.
    * @param {string} nextCommand The one thing to do next.
    */
   constructor(message, nextCommand) {
@@ -30,11 +30,11 @@ export function say(/** @type {string} */ line) {
 }
 
 /**
- * Runs a program to its end and keeps what it prints.
+ * Runs a program to its end and collects its output.
  * @param {string} file
  * @param {readonly string[]} args
  * @param {{ timeoutMs: number, cwd?: string, env?: NodeJS.ProcessEnv }} options
- * @returns {{ ok: boolean, output: string }} `output` is what to show when it failed: its last 40 lines.
+ * @returns {{ ok: boolean, output: string }} `output`: its last 40 lines, for the report of a failure.
  */
 export function run(file, args, { timeoutMs, cwd = root, env = process.env }) {
   const { status, signal, error, stdout, stderr } = spawnSync(file, args, {

@@ -23,7 +23,7 @@ export function isOnPath(/** @type {string} */ program) {
 }
 
 /**
- * Installs Debian packages when we are root on a Debian or Ubuntu, and otherwise says what a person has to run.
+ * Installs Debian packages when we are root on a Debian or Ubuntu, and otherwise prints the command for a person to run.
  * @param {readonly string[]} packages
  * @param {string} [detail] What showed that they are missing, where that is not plain.
  */

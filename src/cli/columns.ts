@@ -57,7 +57,7 @@ export function columns(
     .join("\n");
 }
 
-/** Widths that fit into `space` together: those of the widest columns are made equal until they do. */
+/** Widths whose sum fits into `space`: the widest columns are made equally narrow until it does. */
 function fitted(natural: readonly number[], space: number): number[] {
   const sum = (widths: readonly number[]): number => widths.reduce((total, width) => total + width, 0);
   let limit = Math.max(...natural);

@@ -13,7 +13,7 @@ export function repairCounts(details: readonly RepairDetail[], indent = 0): stri
     { head: "store" },
     { head: "kind" },
     ...outcomes.map((head) => ({ head, align: "right" as const })),
-    { head: isPlan ? "what would be done" : "what was done" },
+    { head: isPlan ? "planned repair" : "repair" },
   ];
   const rows = countFindings(details).map(({ store, kind }) => {
     const group = details.filter((detail) => detail.store === store && detail.kind === kind);

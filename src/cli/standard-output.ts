@@ -10,7 +10,7 @@ export class OutputError extends Error {
 
 /** The state of standard output. */
 export interface StandardOutput {
-  /** Fires at the first write that fails: nobody can read more of the work. */
+  /** Fires at the first write that fails: later output would be lost. */
   readonly signal: AbortSignal;
   /**
    * Waits until everything printed is written, or has failed.

@@ -10,7 +10,7 @@ const OTHER_VARIABLES = [CONFIG_VARIABLE, "MNEMOSYNC_CONTAINERS", "MNEMOSYNC_RED
 
 const PREFIX = "MNEMOSYNC_";
 
-/** What Kubernetes puts into every container for a service that is called mnemosync, or mnemosync-something. */
+/** Variables that Kubernetes sets in every container for a service called mnemosync, or mnemosync-something. */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
 const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
 

@@ -51,7 +51,7 @@ export function parseOptions(input: unknown): EffectiveOptions {
   throw new ConfigurationError(`option ${where}: ${issue?.message ?? "is not valid"}${found}`, { cause: parsed.error });
 }
 
-/** What stood at `path`, for the message. */
+/** The value found at `path`, for the message. */
 function foundAt(input: unknown, path: readonly string[]): string {
   let value = input;
   for (const part of path) value = (value as Record<string, unknown> | null | undefined)?.[part];
@@ -63,7 +63,7 @@ export function optionLeaves(): OptionLeaf[] {
   return leavesOf(optionsSchema, []);
 }
 
-/** What the environment sets, as a partial, unchecked options object. */
+/** The options that the environment sets, unchecked. */
 export function optionsFromEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   for (const leaf of optionLeaves()) {
@@ -103,7 +103,7 @@ function leavesOf(schema: z.ZodObject, path: readonly string[]): OptionLeaf[] {
   });
 }
 
-/** The type inside optional, default and the like, and what they say of it. */
+/** The type inside of optional, default and prefault wrappers, with their description, default and secrecy. */
 function unwrap(schema: z.ZodType): { inner: z.ZodType; description: string; defaultValue: unknown; secret: boolean } {
   let inner = schema;
   let description = "";
@@ -133,12 +133,12 @@ function fromText(schema: z.ZodType, text: string): unknown {
     .map((item) => item.trim())
     .filter((item) => item !== "");
   if (!(schema.element instanceof z.ZodObject)) return items;
-  // Of an object, text can only give the first field, which names it.
+  // A text can set one field of an object: the first, which names it.
   const [name = ""] = Object.keys(schema.element.shape);
   return items.map((item) => ({ [name]: item }));
 }
 
-/** The text itself where it is no JSON: the check of the options says so then. */
+/** The text itself where it is no JSON: the check of the options then refuses it by name. */
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -13,7 +13,7 @@ export function mergedLayers(layers: SettingLayers): Settings {
   return SETTING_SOURCES.map((source) => layers[source]).reduce(merged, {});
 }
 
-/** Who set the option at `path`; null: nobody, so that the schema's default counts. */
+/** The source that sets the option at `path`; null: none, so the schema's default counts. */
 export function sourceOf(layers: SettingLayers, path: readonly string[]): SettingSource | null {
   return SETTING_SOURCES.findLast((source) => settingAt(layers[source], path) !== undefined) ?? null;
 }

@@ -19,7 +19,7 @@ export const importCommand: CliCommand = {
   configure(command) {
     addNamespaceFlag(command, "for lines that name none");
     command.addOption(
-      new Option("--on-conflict <what>", "of an export: what to do about memories that are there with another content")
+      new Option("--on-conflict <what>", "of an export: how to treat memories that exist with another content")
         .choices(ON_CONFLICT)
         .default("skip"),
     );
@@ -32,7 +32,7 @@ export const importCommand: CliCommand = {
     const report = newReport();
     const restored = await withSynchronizer(invocation, async (sync): Promise<RestoreReport | null> => {
       const progress = await startProgress("importing", bytesTotal, "{memories} memories, {rejected} rejected");
-      // Opened only now: a stream that nobody reads has nobody to tell of its failure.
+      // Opened only now: the error of a stream without a reader is an uncaught exception.
       const source = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: 256 * 1024 });
       const options = {
         namespace: namespaceOf(invocation),
@@ -82,7 +82,7 @@ function sayHowFar({ json, say }: Invocation, { synced, degraded }: ImportReport
   if (json) return;
   say(
     `stopped before the end: ${counted(synced + degraded, "memory", "memories")} written. Run it again to go on: ` +
-      "what is there already is left unchanged",
+      "memories that are stored already stay unchanged",
   );
 }
 

@@ -25,7 +25,7 @@ export async function outcomeOf(
   }
 }
 
-/** The outcome of one write, for people. @param done what was done to it, e.g. "written". */
+/** The outcome of one write, for people. @param done the act in the past tense, e.g. "written". */
 export function outcomeText(
   { namespace, memoryId, status, version, stores, embeddingDropped, error }: SyncOutcome,
   done: string,

@@ -26,7 +26,7 @@ export interface CompletionModel {
   readonly flags: readonly CompletedFlag[];
 }
 
-/** Loads every command for its flags. @param options of the program: what every command takes. */
+/** Loads every command for its flags. @param options flags of the program, which every command takes. */
 export async function completionModel(
   entries: readonly CommandEntry[],
   options: readonly Option[],

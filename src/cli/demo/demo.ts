@@ -17,7 +17,7 @@ import { type DemoWorld, openDemoWorld } from "./world.ts";
 export interface DemoReport {
   /** Whether the first check found exactly what was injected, and the last one nothing. */
   readonly ok: boolean;
-  /** What the first check found too little or too much, and what the last one found. */
+  /** Differences between the first check and the injected drift, and the findings of the last check. */
   readonly differences: readonly string[];
   readonly injected: readonly FindingCount[];
   readonly found: readonly FindingCount[];
@@ -31,7 +31,7 @@ export interface DemoReport {
 const INDENT = 3;
 /** Findings that are listed one by one. */
 const ROWS_MAX = 20;
-/** Two things that somebody might ask. The offline embedder goes by wording, so some words are those of the memories. */
+/** Two questions. The offline embedder compares wording, so they share words with the memories. */
 const QUERIES = ["is Amara allergic to peanuts or pistachios?", "when is the race in Kalmar that Jonas runs?"];
 
 /** Shows what mnemosync does, from nothing: write, search, drift, check, repair. Leaves nothing behind. */
@@ -190,7 +190,7 @@ class Demo {
 
 function injectionsText(injections: readonly Injection[]): string {
   return columns(
-    [{ head: "store" }, { head: "kind" }, { head: "memories", align: "right" }, { head: "what was done" }],
+    [{ head: "store" }, { head: "kind" }, { head: "memories", align: "right" }, { head: "damage" }],
     injections.map(({ store, kind, memoryIds, what }) => [store, kind, count(memoryIds.length), what]),
     { indent: INDENT },
   );

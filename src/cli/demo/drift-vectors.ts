@@ -4,7 +4,7 @@ import type { Injection, Take } from "./injection.ts";
 import type { Past } from "./past.ts";
 import type { DemoWorld } from "./world.ts";
 
-/** A key, and what the index is made to hold under it; null: nothing. */
+/** A key, and the content that the index gets under it; null: none. */
 type Damage = readonly [key: MemoryKey, change: MemoryChange | null];
 
 /** Damages the vector index through its own handle, with the one call that asks no questions. */

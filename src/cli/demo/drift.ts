@@ -15,7 +15,7 @@ export async function injectDrift(world: DemoWorld, past: Past, take: Take, sign
   ];
 }
 
-/** What a check found too little or too much, in a sentence each; nothing when it found exactly what was injected. */
+/** Differences between the findings of a check and the injected drift, one sentence each; empty when they agree. */
 export function compareWithInjected(injections: readonly Injection[], findings: readonly Finding[]): string[] {
   const expected = new Set(
     injections.flatMap(({ store, kind, memoryIds }) => memoryIds.map((memoryId) => `${store} ${kind} ${memoryId}`)),

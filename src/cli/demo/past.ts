@@ -2,7 +2,7 @@ import type { PutChange } from "../../domain/memory.ts";
 import type { MemoryInput, MemoryKey } from "../../index.ts";
 import type { DemoWorld } from "./world.ts";
 
-/** The first versions of memories that have moved on since: what a store that went back would show. */
+/** The first versions of memories that were changed later: the content of a store that goes back. */
 export interface Past {
   /** Replaced by a second version. */
   readonly changed: readonly OldVersion[];
@@ -21,7 +21,7 @@ export function redisKey(world: DemoWorld, { namespace, memoryId }: MemoryKey): 
   return `${world.prefix}:memory:${namespace}:${memoryId}`;
 }
 
-/** Changes some memories and deletes others, through the synchronizer, and keeps what they were before. */
+/** Changes some memories and deletes others, through the synchronizer, and returns their earlier versions. */
 export async function makePast(
   world: DemoWorld,
   changed: readonly MemoryInput[],

@@ -8,7 +8,7 @@ import { FaissProjection, HashingEmbedder, type Log, MemorySynchronizer } from "
 import { Ledger } from "../../ledger/ledger.ts";
 import { closeAll } from "../../runtime/close-all.ts";
 
-/** Everything that the demonstration works with. All of it is its own, whoever the servers belong to. */
+/** The stores and clients of the demonstration. Database, keys and folder are its own, also on servers of the user. */
 export interface DemoWorld {
   readonly source: Services["source"];
   readonly sync: MemorySynchronizer;
@@ -72,7 +72,7 @@ export async function openDemoWorld({ environment, log, signal, say }: DemoWorld
   }
 }
 
-/** A new database on the server, dropped at the end: the server may be somebody's, with memories in it. */
+/** A new database on the server, dropped at the end: the server may be in use, with memories in it. */
 async function ownDatabase(url: string, name: string, closers: (() => Promise<unknown>)[]): Promise<postgres.Sql> {
   const administrator = postgres(url, { max: 1, onnotice: () => undefined });
   closers.push(() => administrator.end({ timeout: 2 }));

@@ -4,7 +4,7 @@ import { readKeys } from "../../http/keys-file.ts";
 import { counted } from "../output.ts";
 import { type Diagnosis, failure, note, ok, warning } from "./diagnosis.ts";
 
-/** Whether the service can read its keys, and nobody else. @param now milliseconds since 1970. */
+/** Whether the service can read its keys, and no other user can. @param now milliseconds since 1970. */
 export async function diagnoseKeysFile(
   { keysFile: path, authentication }: HttpSettings,
   now = Date.now(),

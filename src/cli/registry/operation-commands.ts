@@ -20,7 +20,7 @@ export const operationCommands: CommandGroup = {
       name: "repair",
       usage: "",
       summary:
-        "publish the backlog, check, then repair what differs, and verify each repair by reading back; exits 1 when something is left",
+        "publish the backlog, check, repair each difference, and verify each repair by reading back; exits 1 while differences remain",
       load: async () => (await import("../commands/repair.ts")).repairCommand,
     },
     {
@@ -36,7 +36,7 @@ export const operationCommands: CommandGroup = {
       usage: "[action]",
       actions: ["list", "retry", "drop", "pause", "resume"],
       summary:
-        "list what is not published yet (exits 1 while there are dead letters); retry or drop dead letters; pause, resume",
+        "list unpublished changes (exits 1 while there are dead letters); retry or drop dead letters; pause, resume",
       load: async () => (await import("../commands/queue.ts")).queueCommand,
     },
   ],
