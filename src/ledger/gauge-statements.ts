@@ -24,6 +24,8 @@ export interface LedgerReading {
    * was committed since it began. A role without `pg_read_all_stats` sees those of its own and prepared ones only.
    */
   readonly feedHorizonAgeSeconds: number;
+  /** Histories that the ledger has had: one more each time that the database was found to have gone back. */
+  readonly epochs: number;
 }
 
 /** Counts that no index answers alone stop here: a gauge need not be exact beyond. */
@@ -38,6 +40,7 @@ export async function readGauges(sql: Sql, nodeId: string): Promise<LedgerReadin
       oldest: number;
       last_clean: number;
       horizon: number;
+      epochs: number;
     }[]
   >`
     select (
@@ -63,7 +66,8 @@ export async function readGauges(sql: Sql, nodeId: string): Promise<LedgerReadin
               where backend_xid is not null and pid <> pg_backend_pid()),
              (select extract(epoch from clock_timestamp() - min(prepared)) from pg_prepared_xacts),
              0
-           )::float8 as horizon
+           )::float8 as horizon,
+           (select count(*) from mnemosync.epochs)::int as epochs
     from (
       select count(*)::int as unpublished,
              coalesce(greatest(extract(epoch from clock_timestamp() - min(created_at)), 0), 0)::float8 as oldest
@@ -75,5 +79,6 @@ export async function readGauges(sql: Sql, nodeId: string): Promise<LedgerReadin
     oldestUnpublishedAgeSeconds: row?.oldest ?? 0,
     lastCleanCheckSeconds: row?.last_clean ?? 0,
     feedHorizonAgeSeconds: row?.horizon ?? 0,
+    epochs: row?.epochs ?? 0,
   };
 }

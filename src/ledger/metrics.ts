@@ -37,6 +37,7 @@ export class LedgerMetrics implements GaugeSource {
   readonly #lag;
   readonly #horizon;
   readonly #unpublished;
+  readonly #epochs;
   readonly #age;
   #readAt: number;
 
@@ -49,6 +50,7 @@ export class LedgerMetrics implements GaugeSource {
     this.#lag = base.gauge("store_lag_seconds", "Age of the oldest commit a store may lack", ["store"]);
     this.#horizon = base.gauge("feed_horizon_age_seconds", "Age of the oldest writing transaction");
     this.#unpublished = base.gauge("transactions_unpublished", "Committed and not confirmed yet");
+    this.#epochs = base.gauge("ledger_epochs", "Histories of the ledger: rises when the database went back");
     this.#age = base.gauge("readings_age_seconds", "Age of the gauges read from the ledger");
   }
 
@@ -81,6 +83,7 @@ export class LedgerMetrics implements GaugeSource {
       this.#lag.set({ store }, Math.max((lagMs ?? 0) / 1_000, oldestUnpublishedAgeSeconds, ...lacking));
     }
     this.#unpublished.set(transactionsUnpublished);
+    this.#epochs.set(reading.epochs);
     this.#horizon.set(reading.feedHorizonAgeSeconds);
     this.#options.onLastCleanCheck(reading.lastCleanCheckSeconds);
   }

@@ -50,7 +50,7 @@ const DRIFTS: Drift[] = [
   },
   {
     kind: "ahead",
-    // Fails: having read version 9 once, the process never reads this memory from Redis again (VersionFloors).
+    // A read does not show it: the digest does not fit the version.
     what: "a version stands there that nobody wrote",
     scope: "full",
     expectedVersion: 2,
@@ -174,8 +174,6 @@ describe("drift in Redis", () => {
     const repair = await world.sync.repairInconsistencies(report);
     expect(repair).toMatchObject({ repaired: 1, failed: 0, deferred: 0, results: { [memoryId]: true } });
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, byMemory: {} });
-    // Who was shown a version that nobody wrote asks the ledger once before it believes in an older one.
-    if (kind === "ahead") expect(await world.sync.get(memoryId)).toMatchObject({ version: 2, source: "postgres" });
     const after = await world.sync.get(memoryId);
     if (kind === "resurrected") expect(after).toBeNull();
     else expect(after).toMatchObject({ version: 2, content: input.content, source: "redis" });
@@ -260,7 +258,8 @@ test("many findings of all kinds come out exactly, by memory, and one repair end
   const repair = await world.sync.repairInconsistencies(report, { onProgress: ({ done }) => repaired.push(done) });
   expect(repair).toMatchObject({ repaired: 61, failed: 0, deferred: 0 });
   expect(repaired.at(-1)).toBe(61);
-  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 1_201 });
+  // The copy of another memory's hash was removed, not taken for a memory of its own.
+  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 1_200 });
 });
 
 test("a repair leaves alone what changed since the check", async (t) => {

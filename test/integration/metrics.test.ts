@@ -61,6 +61,7 @@ test("every metric moves with what happens", async (t) => {
   expect(value("queue_depth", { store: "redis", state: "pending" })).toBe(0);
   expect(value("store_lag_seconds", { store: "redis" })).toBe(0);
   expect(value("feed_horizon_age_seconds")).toBe(0);
+  expect(value("ledger_epochs")).toBe(1);
   expect(sampleSum(healthy, "mnemosync_connection_pool_size", { store: "postgres" })).toBeGreaterThan(0);
   expect(value("connection_pool_size", { store: "redis", state: "shared" })).toBe(1);
   expect(value("faiss_vectors", { namespace: "default", state: "live" })).toBe(4);

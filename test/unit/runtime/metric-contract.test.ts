@@ -20,6 +20,7 @@ const CONTRACT: readonly (readonly [string, string, readonly string[], (readonly
   ["faiss_vectors", "gauge", ["namespace", "state"]],
   ["feed_horizon_age_seconds", "gauge", []],
   ["health_checks_total", "counter", ["store", "outcome"]],
+  ["ledger_epochs", "gauge", []],
   ["queue_depth", "gauge", ["store", "state"]],
   ["queue_oldest_age_seconds", "gauge", ["store"]],
   ["readings_age_seconds", "gauge", []],
