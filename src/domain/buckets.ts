@@ -28,7 +28,7 @@ export class BucketSet {
 
 /** How many entries were met with, by bucket. */
 export class BucketTally {
-  readonly #counts = new Uint32Array(BUCKET_COUNT);
+  readonly #counts: Uint32Array = new Uint32Array(BUCKET_COUNT);
 
   count(bucket: number): void {
     this.#counts[bucket]! += 1;
@@ -45,11 +45,11 @@ export class BucketTally {
  * since BigInt arithmetic costs ten times as much.
  */
 export class BucketDigests {
-  readonly counts = new Uint32Array(BUCKET_COUNT);
-  readonly xorHigh = new Uint32Array(BUCKET_COUNT);
-  readonly xorLow = new Uint32Array(BUCKET_COUNT);
-  readonly sumHigh = new Uint32Array(BUCKET_COUNT);
-  readonly sumLow = new Uint32Array(BUCKET_COUNT);
+  readonly counts: Uint32Array = new Uint32Array(BUCKET_COUNT);
+  readonly xorHigh: Uint32Array = new Uint32Array(BUCKET_COUNT);
+  readonly xorLow: Uint32Array = new Uint32Array(BUCKET_COUNT);
+  readonly sumHigh: Uint32Array = new Uint32Array(BUCKET_COUNT);
+  readonly sumLow: Uint32Array = new Uint32Array(BUCKET_COUNT);
 
   /** Number of entries in all buckets. */
   get total(): number {

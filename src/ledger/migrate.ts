@@ -43,6 +43,8 @@ export async function migrate(postgres: PostgresAccess, signal: AbortSignal): Pr
     if (migrations.every(({ number, sha256 }) => seen?.get(number) === sha256)) return { applied, version: newest };
     for (const migration of migrations) {
       await sql`begin`;
+      // A caller's own client prints each notice ("… already exists, skipping") to standard output unless told otherwise.
+      await sql`set local client_min_messages = warning`;
       await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`;
       await createMigrationsTable(sql);
       const known = await appliedMigrations(sql, newest);

@@ -34,16 +34,21 @@ test("a caller's own clients do all that the synchronizer's do, and are left ope
 
 test("withClients creates the schema on a caller's own client", async (t) => {
   const world = await openWorld(t, { faiss: false });
-  const sql = postgres(world.databaseUrl, { max: 2, onnotice: () => undefined });
+  const notices: string[] = [];
+  const sql = postgres(world.databaseUrl, { max: 2, onnotice: ({ message }) => void notices.push(`${message}`) });
   const redis = new Redis(world.redisUrl);
   t.onTestFinished(async () => {
     redis.disconnect();
     await sql.end({ timeout: 1 });
   });
-  await sql`drop schema mnemosync cascade`;
+  await world.sql`drop schema mnemosync cascade`;
   const sync = await MemorySynchronizer.withClients({ sql, redis }, { redisPrefix: `${world.prefix}-empty` });
   expect(await sync.syncMemory("m1", { content: "x", memoryType: "note" })).toMatchObject({ status: "synced" });
+  expect(await sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  await sync.backlog.runOnce();
   await sync.close();
+  // The driver prints them to standard output where a caller sets no `onnotice`.
+  expect(notices).toEqual([]);
 });
 
 test("the constructor is refused with the way to make a synchronizer", () => {

@@ -99,8 +99,10 @@ export function damageEvidence(finding: Finding, change: MemoryChange | null): E
   };
 }
 
+type LedgerSide = "ledgerChecksum" | "ledgerDocument" | "ledgerEmbedding" | "ledgerVector";
+
 /** The ledger's side in a record. */
-export function ledgerEvidence(put: PutChange | null) {
+export function ledgerEvidence(put: PutChange | null): Pick<EvidenceRecord, LedgerSide> {
   return {
     ledgerChecksum: put?.checksum ?? null,
     ledgerDocument: put?.documentJson ?? null,

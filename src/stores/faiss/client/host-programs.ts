@@ -40,8 +40,9 @@ export function rebuildProgram(environment: NodeJS.ProcessEnv = process.env): No
  * second of processor time; else, in a `dist/` that was compiled and not bundled, the module.
  */
 function programOf({ bundled, module }: ProgramFiles, environment: NodeJS.ProcessEnv): NodeProgram {
-  const fromSources = import.meta.url.endsWith(".ts");
+  // First: in a program that was bundled as CommonJS, `import.meta.url` is undefined, and this throws with the remedy.
   const path = packageFile("dist", "program", bundled);
+  const fromSources = import.meta.url.endsWith(".ts");
   const mayUseBundle = !fromSources || environment[DIST_IS_CURRENT] === "yes";
   if (mayUseBundle && existsSync(path)) return { path, nodeArguments: [] };
   return {
