@@ -1,6 +1,6 @@
 /**
- * Postgres's text form of an array, for `$1::text::text[]` and the like: one parameter for any number of rows, without
- * the query for array types that the driver would need on every connection.
+ * Postgres's text form of an array, for `$1::text::text[]`: one parameter for any number of rows. The driver's own arrays
+ * would need a query for array types on every connection.
  */
 export function arrayLiteral(values: readonly (string | number | boolean | null)[]): string {
   return `{${values.map(element).join(",")}}`;

@@ -1,7 +1,7 @@
 import type { PostgresAccess, PostgresConnection, Sql } from "../drivers/postgres/postgres-access.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 
-/** Connections of the pool, each for one piece of work that has a deadline. */
+/** Runs each piece of work on a connection of the pool and within a deadline. */
 export class LedgerCalls {
   readonly #postgres: PostgresAccess;
   readonly #callTimeoutMs: number;

@@ -36,7 +36,7 @@ export class CheckLedger extends Statements {
 
   /**
    * Makes `runId` the one run of this node's `scope` that keeps its progress.
-   * @param keep what of an earlier run stays: nothing, where it was, or that and what it counted and found.
+   * @param keep the part of an earlier run that stays: nothing, its position, or its position, counts and findings.
    */
   async beginCheck(
     scope: string,

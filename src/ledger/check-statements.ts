@@ -13,7 +13,7 @@ import {
 } from "./read-statements.ts";
 import { isOlderThan } from "./stored-times.ts";
 
-/** What of a version is on its way and not overdue. */
+/** Parts of a version that are on their way and not overdue. */
 export interface Underway {
   /** Its transaction is committed and not confirmed as published: no store need have it yet. */
   readonly unpublished: boolean;
@@ -29,20 +29,20 @@ export function isUnderway(underway: Underway, store: StoreIdentity): boolean {
   return store.scope === "node" && underway.followed;
 }
 
-/** A memory's row, locked against writers, with what is still on its way. */
+/** A memory's row, locked against writers, with the parts that are still on their way. */
 export interface ConfirmedVersion extends LedgerVersion {
   readonly underway: Underway;
 }
 
-/** What `lockForConfirm` found of each key. */
+/** The result of `lockForConfirm`. */
 export interface LockedForConfirm {
   readonly rows: Map<string, ConfirmedVersion>;
-  /** Keys whose row is being written right now: whatever a store shows of them is on its way. */
+  /** Keys whose row is being written right now: any state of a store is on its way. */
   readonly busy: Set<string>;
 }
 
 /**
- * Locks the rows of suspects, without waiting, so that nobody can change what is being compared.
+ * Locks the rows of suspects, without waiting, so that no writer can change them during the comparison.
  * @param overdueMs how long a transaction may take to be published and a queue row to be settled, in milliseconds.
  */
 export async function lockForConfirm(
@@ -129,7 +129,7 @@ export async function restoreDocument(
   return rows.length === 1;
 }
 
-/** Removes the document that a tombstone should not have. */
+/** Removes a document that belongs to a tombstone, which must have none. */
 export async function removeStrayDocument(sql: Sql, key: MemoryKey): Promise<boolean> {
   const rows = await sql`
     delete from mnemosync.memories m using mnemosync.memory_versions v
@@ -139,7 +139,7 @@ export async function removeStrayDocument(sql: Sql, key: MemoryKey): Promise<boo
   return rows.length === 1;
 }
 
-/** Computes anew what a row derives from its key, version and checksum. @returns whether it still was that version. */
+/** Recomputes the columns that derive from key, version and checksum. @returns whether the row still was at that version. */
 export async function restoreDigest(sql: Sql, key: MemoryKey, version: number): Promise<boolean> {
   const rows = await sql`
     update mnemosync.memory_versions v set bucket = ${bucketExpression(sql)}, digest = ${digestExpression(sql)}

@@ -4,15 +4,15 @@ import type { StoreId } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
-/** Where the side that stands against the ledger was found: in a store, or in what an import brought. */
+/** The origin of the side that contradicts the ledger: a store, or an import. */
 export type ConflictOrigin = StoreId | "import";
 
-/** What is kept of a finding before its repair changes anything. */
+/** The evidence of a finding, kept before its repair changes anything. */
 export interface EvidenceRecord extends MemoryKey {
   readonly store: ConflictOrigin;
   readonly kind: string;
   readonly strategy: string;
-  /** Why it waits for somebody; null when its repair follows at once. */
+  /** Why the conflict awaits a decision; null when its repair follows at once. */
   readonly pendingBecause: string | null;
   readonly foundVersion: number | null;
   /** `live`, `tombstone` or `malformed`; null: nothing was there. */
@@ -42,7 +42,7 @@ export interface ConflictRecord extends Omit<EvidenceRecord, "ledgerEmbedding"> 
   /** Milliseconds since 1970. */
   readonly detectedAt: number;
   readonly resolvedAt: number | null;
-  /** What was done, or why it could not be. */
+  /** The repair that was made, or why it failed. */
   readonly resolution: string | null;
 }
 
@@ -55,7 +55,7 @@ function pack(parts: readonly (Buffer | null)[]): { packed: Buffer; lengths: str
 }
 
 /**
- * Keeps evidence as `pending`. What an interrupted run kept of the very same finding is used again instead of kept twice.
+ * Keeps evidence as `pending`. Reuses the record that an interrupted run kept of the same finding.
  * @returns the records' ids, in order.
  */
 export async function keepEvidence(sql: Sql, records: readonly EvidenceRecord[]): Promise<string[]> {
@@ -139,7 +139,7 @@ export async function keepEvidence(sql: Sql, records: readonly EvidenceRecord[])
   return rows.map(({ id }) => id);
 }
 
-/** Says how findings ended, each with its own words. Those that ended before are left as they are. */
+/** Records how pending findings ended. A finding that ended before is not changed. */
 export async function settleEvidence(
   sql: Sql,
   endings: readonly { id: string; state: "resolved" | "failed"; resolution: string }[],
@@ -161,7 +161,7 @@ export interface ConflictFilter {
   readonly state?: "pending" | "resolved" | "failed";
   readonly namespace?: string;
   readonly memoryId?: string;
-  /** Only those that wait for somebody (true), or only those whose repair was cut short (false). */
+  /** Only conflicts that await a decision (true), or only those whose repair was interrupted (false). */
   readonly waiting?: boolean;
   /** Only records behind this id. */
   readonly after?: string;

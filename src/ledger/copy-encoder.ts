@@ -103,7 +103,7 @@ export class CopyEncoder {
     return this.#bytes.subarray(0, this.#at);
   }
 
-  /** Once all of it was sent: its memory goes to others. */
+  /** Gives the memory back for other encoders. Call it once all bytes are sent. */
   release(): void {
     this.#memory.give(this.#bytes);
     this.#bytes = Buffer.alloc(0);
@@ -114,7 +114,7 @@ export class CopyEncoder {
     this.#at = this.#bytes.writeInt32BE(-1, this.#at);
   }
 
-  /** `prefixBytes` of the value stand behind the place of its length already. */
+  /** `prefixBytes` of the value are already written behind its length field. */
   #lengthThenText(value: string, prefixBytes: number): void {
     const length = prefixBytes + this.#bytes.write(value, this.#at + 4 + prefixBytes, "utf8");
     this.#bytes.writeInt32BE(length, this.#at);

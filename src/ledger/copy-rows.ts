@@ -4,7 +4,7 @@ import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 
 /** Signature, flags, and the length of an extension that there is none of. */
 const HEADER_BYTES = 11 + 4 + 4;
-/** Stands behind the last row, where others have the number of their columns. */
+/** The end marker: it takes the place of the number of columns. */
 const END = -1;
 
 /**
@@ -23,11 +23,11 @@ export class CopyRows {
     this.#chunk = chunks[0] ?? Buffer.alloc(0);
   }
 
-  /** Goes to the next row, whose columns are then read in order, each once. False when there is none. */
+  /** Moves to the next row, whose columns are then read in order, each once. @returns whether there is one. */
   next(columns: number): boolean {
     while (this.#at >= this.#chunk.length) {
       const chunk = this.#chunks[++this.#index];
-      if (chunk === undefined) throw new InternalError("a COPY ended in the midst of its rows");
+      if (chunk === undefined) throw new InternalError("the answer to a COPY ended within a row");
       this.#at = 0;
       this.#chunk = chunk;
     }
@@ -54,7 +54,7 @@ export class CopyRows {
     return start < 0 ? null : this.#chunk.toString("hex", start, this.#at);
   }
 
-  /** Its JSON text. Null also for what is no vector. */
+  /** The version vector of the column. Null also for text that is no vector. */
   versionVector(): VersionVector | null {
     const json = this.text();
     return json === null ? null : parseVector(json);
@@ -70,7 +70,7 @@ export class CopyRows {
     return this.#vectors.copyBytes(bytes);
   }
 
-  /** Steps over a value. @returns where it begins, and it ends where we stand then; -1 for null. */
+  /** Skips a value. @returns its start, -1 for null; its end is the new position. */
   #begin(): number {
     const length = this.#chunk.readInt32BE(this.#at);
     const start = this.#at + 4;

@@ -9,10 +9,7 @@ import { CopyEncoder } from "./copy-encoder.ts";
 import { storeVersionsJson } from "./store-versions.ts";
 import type { TransactionToken, VersionWrite, WriteAnswer } from "./write-statements.ts";
 
-/**
- * Fewer rows are written by one statement: this one has two more answers to wait for, and the rows of a chunk of that
- * size cost as much less.
- */
+/** Smaller chunks are written by one statement: COPY waits for two more answers, which cost what it saves at this size. */
 export const COPY_ROWS_MIN = 32;
 
 const memory = new WireBuffers();
@@ -23,8 +20,8 @@ const DOCUMENT_COLUMNS = 4;
 const ROW_BYTES = 160;
 
 /**
- * Writes a chunk of memories that are all new, as `writeVersions` does, by COPY: the server neither takes values out of
- * arrays nor decodes base64, and puts many rows into a page at once, which saves it a third of its time.
+ * Writes a chunk of new memories by COPY, with the same result as `writeVersions`. The server unpacks no arrays, decodes no
+ * base64 and inserts many rows into a page at once, which saves a third of its time.
  * `writes` must be in key order. Only on a connection that sends small messages at once.
  * After `copy_refused` the connection must not be used again: the driver may hold a stream that never settles.
  */
@@ -34,8 +31,8 @@ export async function copyVersions(
   token: TransactionToken,
 ): Promise<Exclude<WriteAnswer, "raced">> {
   try {
-    // The driver never settles the stream when the server refuses a COPY after its last byte. So the end of a COPY is not
-    // awaited; the next statement is, which fails in a transaction that has failed.
+    // postgres.js never settles the stream when COPY fails after the last byte. So the end of a COPY is not awaited: the next
+    // statement reports the failure.
     const versionRows = encodeVersions(writes, token); // Before the stream opens: without a listener its error is uncaught.
     const versions = await sql`
       copy mnemosync.memory_versions (namespace, memory_id, version, checksum, digest, bucket, version_vector,
@@ -46,7 +43,7 @@ export async function copyVersions(
     const documents = await sql`
       copy mnemosync.memories (namespace, memory_id, document, embedding) from stdin (format binary)`.writable();
     await send(documents, documentRows);
-    // A trigger may have left some out without a word.
+    // A trigger may have skipped rows silently.
     return (await writeToken(sql, writes, token)) === writes.length ? "written" : "copy_refused";
   } catch (error) {
     if (isRefusal(error)) return "copy_refused";
@@ -111,7 +108,7 @@ async function send(stream: Writable, rows: CopyEncoder): Promise<void> {
   rows.release();
 }
 
-/** Whether the server refused a statement. FATAL, which ends the connection, is an outage, as a lost connection is. */
+/** Whether the server refused a statement. FATAL ends the connection and is an outage, not a refusal. */
 function isRefusal(error: unknown): boolean {
   return error instanceof Error && (error as { severity?: unknown }).severity === "ERROR";
 }

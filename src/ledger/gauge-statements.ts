@@ -4,14 +4,14 @@ import type { Sql } from "../drivers/postgres/postgres-access.ts";
 /** Rows of the queue of one store in one state. */
 export interface QueueReading {
   readonly store: StoreId;
-  /** `failed`: tried in vain, and due again. `dead`: given up on. */
+  /** `failed`: the last attempt failed, and another follows. `dead`: no more attempts. */
   readonly state: "pending" | "failed" | "dead";
   readonly memories: number;
   /** Seconds that the oldest of them has waited. */
   readonly oldestAgeSeconds: number;
 }
 
-/** What only the ledger knows, for gauges. */
+/** Figures of the ledger, for gauges. */
 export interface LedgerReading {
   readonly queues: readonly QueueReading[];
   readonly transactionsUnpublished: number;

@@ -18,7 +18,7 @@ export interface HistoricVersion extends MemoryKey {
   readonly transactionId: string;
 }
 
-/** What the ledger says of one version that it gave out: enough to prove a store's copy. */
+/** Facts of one version that the ledger gave out: enough to prove a store's copy. */
 export interface CommittedVersion {
   readonly version: number;
   /** Null for a deletion. */
@@ -99,7 +99,7 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
   }));
 }
 
-/** What a transaction wrote; null when it is unknown or was rolled back. */
+/** The memories that a transaction wrote; null when it is unknown or was rolled back. */
 export async function readTransaction(
   sql: Sql,
   transactionId: string,

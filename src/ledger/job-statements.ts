@@ -2,7 +2,7 @@ import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { hasCome } from "./stored-times.ts";
 
-/** A job as its row says. JSON is text here: whoever knows its schema parses it. Times are milliseconds since 1970. */
+/** A job's row. JSON columns are text: the kind of the job parses them. Times are milliseconds since 1970. */
 export interface JobRow {
   readonly id: string;
   readonly kind: string;
@@ -42,7 +42,7 @@ export interface Claim {
   readonly leaseMs: number;
 }
 
-/** Attempts of a resumable job: what kills its node every time must not wander through all nodes for ever. */
+/** Attempts of a resumable job, at most: a job that kills its node must not go on to kill all nodes. */
 export const ATTEMPTS_MAX = 5;
 
 /** @returns null when an open job has the same `exclusive`, or `openMax` jobs of any kind are open. */
@@ -121,8 +121,8 @@ export async function claimJobs(
 }
 
 /**
- * Ends jobs that nobody goes on with: their node is gone, and they can't be taken over or were cancelled meanwhile.
- * Any node does it for all kinds, also those that it doesn't know.
+ * Ends abandoned jobs: their node is gone, and they cannot be taken over or were cancelled meanwhile. Any node does it for
+ * all kinds, also for kinds that it does not know.
  * @returns how many.
  */
 export async function endLostJobs(sql: Sql, error: string): Promise<number> {
@@ -136,7 +136,7 @@ export async function endLostJobs(sql: Sql, error: string): Promise<number> {
   return ended.count;
 }
 
-/** A sign of life. @returns whether somebody asked the job to stop; null when the run no longer has it. */
+/** Renews the lease. @returns whether cancellation was requested; null when the run no longer has the job. */
 export async function renewJob(
   sql: Sql,
   id: string,
@@ -213,7 +213,7 @@ function isLost(sql: Sql): Fragment {
   return sql`(state = 'running' and ${hasCome(sql, sql`lease_expires_at`)})`;
 }
 
-/** Waiting, or left behind by its node. */
+/** The job is queued, or its node is gone. */
 function isIdle(sql: Sql): Fragment {
   return sql`(state = 'queued' or ${isLost(sql)})`;
 }

@@ -24,7 +24,7 @@ export interface LedgerTransaction {
   readonly backend: Backend;
   /** Begins, claims an idempotency key, locks and reads the rows of `keys`, and reads the clock. */
   begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun>;
-  /** The transactions that have the key, where `begin` said that it is taken; none when it has become free since. */
+  /** The transactions that have the key, after `begin` answered `isKeyTaken`; none when the key was pruned since. */
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
   keepAnswer(claiming: Claiming, answer: readonly unknown[]): Promise<void>;
@@ -67,7 +67,7 @@ export class PostgresTransaction implements LedgerTransaction {
   }
 
   async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {
-    // Postgres asks for locks in the order of the rows, so all writers must have them in the same one.
+    // Postgres takes locks in the order of the rows, so all writers must sort them alike.
     const ordered = writes.toSorted(compareKeys);
     const { sendsAtOnce, destroy } = this.#connection;
     const canCopy = sendsAtOnce && destroy !== undefined;

@@ -25,7 +25,7 @@ export interface LedgerOptions {
   readonly callTimeoutMs?: number;
 }
 
-/** Calls that are one statement each. What each of them does, and its arguments, stand at the statement. */
+/** Calls that are one statement each. The statement documents its behaviour and arguments. */
 const Statements = bindStatements({
   readVersions: reads.readVersions,
   listVersions: reads.listVersions,
@@ -138,8 +138,8 @@ export class Ledger extends Statements implements ChangeSource {
   }
 
   /**
-   * What became of a transaction whose connection was lost. Ends the old server process first: until it is gone, the
-   * transaction might still commit. Then its row tells, confirmed by a commit of our own. (`pg_xact_status` would not do: a
+   * The outcome of a transaction whose connection was lost. Ends the old server process first: until it is gone, the
+   * transaction might still commit. Then its row decides, confirmed by a commit of our own. (`pg_xact_status` would not do: a
    * transaction id can be given out twice across a crash.) One that waits for a synchronous standby is `running`.
    */
   async outcomeOf(
@@ -161,7 +161,7 @@ export class Ledger extends Statements implements ChangeSource {
     await this.#calls.use(signal, ({ sql }) => transactions.recordRollback(sql, row));
   }
 
-  /** Queue of a store, as this node has to work it. */
+  /** Name of the queue of a store that this node works. */
   queueOf(store: StoreIdentity): queue.QueueName {
     return { store: store.id, nodeId: store.scope === "node" ? this.nodeId : "" };
   }
@@ -208,5 +208,5 @@ export class Ledger extends Statements implements ChangeSource {
   }
 }
 
-/** What the rest of the program sees of the ledger: also what stand-ins for property tests implement. */
+/** The ledger's interface to the rest of the program. Stand-ins for property tests implement it too. */
 export type LedgerStore = Pick<Ledger, keyof Ledger>;

@@ -8,8 +8,8 @@ import { modelOf, wideRow } from "./read-statements.ts";
 /**
  * Current versions with their documents behind `after`, in the order of their keys, `limit` at most.
  *
- * As a binary COPY: otherwise the server spells all values out as text, vectors as hexadecimal digits, which took both
- * sides twice the time. A COPY takes no parameters, so the key stands in its text.
+ * As a binary COPY: otherwise the server sends all values as text and vectors as hexadecimal digits, which took both sides
+ * twice the time. A COPY takes no parameters, so its text contains the key.
  */
 export async function listChanges(sql: Sql, after: MemoryKey | null, limit: number): Promise<MemoryChange[]> {
   const { namespace, memoryId } = after ?? { namespace: "", memoryId: "" };
@@ -35,7 +35,7 @@ export async function listChanges(sql: Sql, after: MemoryKey | null, limit: numb
 
 const COLUMNS = 10;
 
-/** The columns as they are named above, in that order. */
+/** Reads the columns in the order of the query. */
 function readChange(rows: CopyRows): MemoryChange {
   const namespace = rows.text() ?? "";
   const memoryId = rows.text() ?? "";
@@ -65,7 +65,7 @@ function readChange(rows: CopyRows): MemoryChange {
   };
 }
 
-/** As digits: whatever the text is, there is nothing in it to escape. */
+/** In hexadecimal digits, which need no escaping. */
 function textLiteral(sql: Sql, text: string): Fragment {
   return sql.unsafe(`convert_from(decode('${Buffer.from(text).toString("hex")}', 'hex'), 'UTF8')`);
 }

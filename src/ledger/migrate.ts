@@ -17,7 +17,7 @@ interface Migration {
   readonly sha256: string;
 }
 
-/** What a run of the migrations did. */
+/** Result of a run of the migrations. */
 export interface MigrationReport {
   /** Names of those that were applied now, in order. */
   readonly applied: string[];
@@ -57,7 +57,7 @@ export async function migrate(postgres: PostgresAccess, signal: AbortSignal): Pr
         applied.push(migration.name);
       } else if (before !== migration.sha256) {
         throw new ConfigurationError(
-          `migration ${migration.name} was applied in another wording: migrations are append-only; restore the file, or ` +
+          `migration ${migration.name} differs from the applied one: migrations are append-only. Restore the file, or ` +
             "write a new migration",
         );
       }

@@ -9,7 +9,7 @@ export interface PortablePosition extends MemoryKey {
   readonly version: number;
 }
 
-/** One version of a memory, as it stands in the ledger. */
+/** One version of a memory in the ledger. */
 export interface PortableRow extends PortablePosition {
   readonly current: boolean;
   /** Null for a deletion. */
@@ -117,7 +117,7 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
 
 /** A replaced version that an import brings. */
 export interface ImportedHistory extends PortablePosition {
-  /** What the export said of the memory: without this version of it the ledger has no use for its history. */
+  /** The current version in the export. The ledger takes the history only when it knows this version. */
   readonly current: { readonly version: number; readonly checksum: string | null };
   readonly checksum: string | null;
   readonly versionVector: VersionVector;
@@ -127,7 +127,7 @@ export interface ImportedHistory extends PortablePosition {
 }
 
 /**
- * Adds replaced versions to memories that are, or were, at the version they lead up to. What is there stays.
+ * Adds replaced versions to memories that are, or were, at the version that followed. Existing versions stay.
  * @returns how many were added.
  */
 export async function addHistory(

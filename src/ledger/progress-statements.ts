@@ -13,17 +13,17 @@ export interface RecordedFinding extends MemoryKey {
   readonly evidence: string;
 }
 
-/** Names what a row of progress belongs to. */
+/** Key of a row of progress. */
 export interface CheckName {
   readonly scope: string;
   readonly nodeId: string;
 }
 
-/** How far a check is, or how it ended. Times are milliseconds since 1970. */
+/** Progress or result of a check. Times are milliseconds since 1970. */
 export interface CheckState {
   readonly scope: string;
   readonly nodeId: string;
-  /** Where to go on; null: nothing to go on with. */
+  /** The position to resume from; null: there is none. */
   readonly position: unknown;
   readonly checked: number;
   readonly findings: number;
@@ -75,7 +75,7 @@ export async function readCheckStates(sql: Sql): Promise<CheckState[]> {
 
 /**
  * Makes `runId` the run that writes this check's progress.
- * @param keep what of an earlier run stays: nothing, where it was, or that and what it counted and found.
+ * @param keep the part of an earlier run that stays: nothing, its position, or its position, counts and findings.
  */
 export async function beginCheck(
   sql: Sql,
@@ -109,7 +109,7 @@ export interface Checkpoint {
 }
 
 /**
- * Keeps where a run is and what it found since the last time, in one step.
+ * Keeps the position of a run and its findings since the last checkpoint, in one step.
  * @returns false when another run has taken over: nothing was kept.
  */
 export async function saveCheckpoint(sql: Sql, name: CheckName, runId: string, point: Checkpoint): Promise<boolean> {
@@ -147,7 +147,7 @@ export async function saveCheckpoint(sql: Sql, name: CheckName, runId: string, p
   return rows.length === 1;
 }
 
-/** What a check has found so far. */
+/** Findings of a check so far. */
 export async function readCheckFindings(sql: Sql, name: CheckName, limit: number): Promise<RecordedFinding[]> {
   const rows = await sql<
     {

@@ -4,9 +4,9 @@ import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { hasCome, isOlderThan } from "./stored-times.ts";
 
-/** A memory that some store is to be brought up to date with. */
+/** A memory that is queued for a store. */
 export interface QueuedMemory extends MemoryKey {
-  /** Changes when the memory is queued again: an older claim must not settle the newer wish. */
+  /** Changes when the memory is queued again: an older claim must not settle the newer entry. */
   readonly seq: string;
   /** Attempts that were begun, this one included. */
   readonly attempts: number;
@@ -47,7 +47,7 @@ export async function isBacklogPaused(sql: Sql): Promise<boolean> {
   return (await sql`select 1 from mnemosync.sync_meta where name = ${HELD}`).length > 0;
 }
 
-/** Queues what a store does not have yet. A memory that is queued already starts anew: what is wanted is newer. */
+/** Queues memories that a store lacks. Resets an entry that is queued already: the store lacks a newer version now. */
 export async function enqueue(sql: Sql, queue: QueueName, keys: readonly MemoryKey[], reason: string): Promise<void> {
   const [namespaces, memoryIds] = keyLiterals(keys);
   await sql`
@@ -137,7 +137,7 @@ export async function settle(sql: Sql, queue: QueueName, memories: readonly Queu
       and q.memory_id = d.memory_id and q.seq = d.seq`;
 }
 
-/** How a claim ends that did not bring the store up to date. */
+/** The end of a claim that did not bring the store up to date. */
 export interface Release {
   /** Milliseconds until the next attempt; null: give up, the row becomes a dead letter. */
   readonly delayMs: number | null;

@@ -7,7 +7,7 @@ import { parseVector, VERSION_MAX } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
-/** What the narrow table says of a memory: enough to compare a projection with. */
+/** A memory's row of the narrow table: enough to compare a projection with. */
 export interface LedgerVersion extends MemoryKey {
   readonly version: number;
   /** Null for a tombstone. */
@@ -52,8 +52,8 @@ export function versionColumns(sql: Sql) {
 }
 
 /**
- * The narrow rows of `keys`, as a table called v. Looked up one by one: whatever the planner believes about the size of the
- * table, a few hundred keys must not make it read the whole.
+ * The narrow rows of `keys`, as a table called v. Looked up one by one: a wrong estimate of the table's size must not make
+ * the planner read the whole table for a few hundred keys.
  */
 export function currentRows(sql: Sql, keys: readonly MemoryKey[]): Fragment {
   const [namespaces, memoryIds] = keyLiterals(keys);
@@ -209,7 +209,7 @@ export interface LedgerFlaw extends MemoryKey {
   readonly reason: string;
 }
 
-/** Recomputes the checksums of `keys`, and what is derived from them, on the server, where the data lies. */
+/** Recomputes the checksums of `keys`, and the columns that derive from them, on the server. */
 export async function readFlaws(sql: Sql, keys: readonly MemoryKey[]): Promise<LedgerFlaw[]> {
   const rows = await sql<
     {

@@ -2,7 +2,7 @@ import { VERSION_MAX } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { readableVector } from "./read-statements.ts";
 
-/** What a Postgres server says of itself and of what this user may do there. */
+/** Facts of a Postgres server, and the rights of this user. */
 export interface PostgresFacts {
   /** E.g. 180001. */
   readonly versionNumber: number;
@@ -24,7 +24,7 @@ export interface PostgresFacts {
   readonly connections: number;
   /** Seconds that the oldest writing transaction is open; null where there is none, or this user may not see it. */
   readonly oldestWriterSeconds: number | null;
-  /** Transactions prepared for a two-phase commit: while they wait, the change feed stands still. */
+  /** Transactions prepared for a two-phase commit: until they end, the change feed does not advance. */
   readonly preparedTransactions: number;
   /** Rows whose version, or a counter of whose version vector, is beyond the caps; null without the constraints. */
   readonly rowsBeyondCaps: number | null;

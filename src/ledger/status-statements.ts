@@ -1,7 +1,7 @@
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 
-/** The ledger at a glance: what `mnemosync.get_sync_statistics()` answers. */
+/** Summary of the ledger: the result of `mnemosync.get_sync_statistics()`. */
 export interface SyncStatistics {
   readonly memories: number;
   readonly tombstones: number;
@@ -10,7 +10,7 @@ export interface SyncStatistics {
   /** Seconds; null when there is none. */
   readonly oldestUnpublishedAgeSeconds: number | null;
   readonly queuePending: number;
-  /** Of the pending ones, those that were tried in vain at least once. */
+  /** Pending entries with at least one failed attempt. */
   readonly queueFailed: number;
   readonly queueDead: number;
   /** Seconds; null when there is none. */

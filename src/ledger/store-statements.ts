@@ -11,15 +11,15 @@ export interface RegisteredStore {
   readonly filled: boolean;
 }
 
-/** What a node registers of a store that it runs. */
+/** A node's registration of a store that it runs. */
 export interface StoreRegistration {
   readonly id: StoreId;
   readonly holds: readonly ("documents" | "vectors")[];
 }
 
 /**
- * Makes shared stores known to all nodes. A store that is known already stays as it is, but for what it holds. In a
- * ledger without memories there is nothing to fill it with.
+ * Makes shared stores known to all nodes. Of a known store only `holds` is updated. In a ledger without memories a new
+ * store counts as filled.
  * @returns all shared stores of the deployment.
  */
 export async function registerStores(sql: Sql, stores: readonly StoreRegistration[]): Promise<RegisteredStore[]> {
@@ -46,7 +46,7 @@ export async function listStores(sql: Sql): Promise<RegisteredStore[]> {
     select id, 'documents' = any (holds) as documents, filled_at is not null as filled from mnemosync.stores order by id`;
 }
 
-/** The store holds all that the ledger held when its filling began; what was written since went to its backlog. */
+/** Marks a store as filled: it holds all memories from before its filling began, and later writes were queued for it. */
 export async function markFilled(sql: Sql, id: StoreId): Promise<void> {
   await sql`update mnemosync.stores set filled_at = clock_timestamp() where id = ${id} and filled_at is null`;
 }

@@ -1,6 +1,6 @@
 import type { StoreId } from "../domain/store-id.ts";
 
-/** Stands for the version in a template: no store id has it, since ids are lower-case. */
+/** Placeholder of the version in a template. No store id contains it, since ids are lower-case. */
 export const VERSION_PLACEHOLDER = "#V#";
 
 /**

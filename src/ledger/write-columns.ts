@@ -6,10 +6,10 @@ import type { VersionWrite } from "./version-write.ts";
 
 /**
  * `namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding, expires_at, has_embedding,
- * modified_at, position` of each of `writes`, in their order: what stands behind `with input as materialized`.
+ * modified_at, position` of each of `writes`, in their order: the query of `with input as materialized`.
  *
- * A server spends as much on reading an array's element as on storing it, so that what all rows have in common is sent
- * once: that is so in most chunks of new memories, and in every chunk of one.
+ * The server spends as much time on reading an array's element as on storing it, so values that all rows share are sent
+ * once. Most chunks of new memories, and all chunks of one memory, have such values.
  */
 export function inputRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
   return haveCommonParts(writes) ? uniformRows(sql, writes) : anyRows(sql, writes);
@@ -87,7 +87,7 @@ function columnOf(writes: readonly VersionWrite[]): (pick: Pick) => string {
   return (pick) => arrayLiteral(writes.map(pick));
 }
 
-/** Stands in no checksum and in no JSON, which escapes it. */
+/** Occurs in no checksum, and in no JSON, which escapes it. */
 const SEPARATOR = "\u0001";
 
 /** Texts that need no escaping, then; empty for null. */
@@ -95,7 +95,7 @@ function joined(writes: readonly VersionWrite[], pick: (write: VersionWrite) => 
   return writes.map(pick).join(SEPARATOR);
 }
 
-/** Eight bytes in hex as the number that Postgres keeps them as. */
+/** Eight bytes in hex as a signed number, the form in which Postgres keeps them. */
 function signedDigest(digest: string | null): string | null {
   return digest === null ? null : BigInt.asIntN(64, BigInt(`0x${digest}`)).toString();
 }
@@ -128,7 +128,7 @@ function packEmbeddings(writes: readonly VersionWrite[]): {
   return { packed: Buffer.concat(parts).toString("base64"), starts, length };
 }
 
-/** What holds the vectors of all `writes` and next to nothing else, as that of a slice of a batch does: no need to copy. */
+/** The buffer that holds the vectors of all `writes` and little else, as that of a slice of a batch does: it need not be copied. */
 function sharedBuffer(writes: readonly VersionWrite[]): ArrayBufferLike | null {
   const buffer = writes[0]?.embedding?.buffer;
   if (buffer === undefined) return null;

@@ -32,7 +32,7 @@ export interface TransactionToken {
 }
 
 /**
- * What became of the rows of a transaction.
+ * The result of writing the rows of a transaction.
  *
  * - `raced`: another transaction created one of the memories first.
  * - `copy_refused`: the server refused the COPY of new memories and does not say why.
@@ -43,7 +43,7 @@ export type WriteAnswer = "written" | "raced" | "copy_refused";
 
 /** A transaction that has begun. */
 export interface Begun {
-  /** The rows that exist, by key text. What later statements see of them cannot change under them. */
+  /** The existing rows, by key text. No other transaction can change them until this one ends. */
   readonly locked: Map<string, LockedVersion>;
   /**
    * The ledger's time, in milliseconds since 1970. It is taken after the locks, so that it never falls behind that of the
@@ -114,8 +114,8 @@ interface LockedRow {
 }
 
 /**
- * Writes a chunk in one statement: what is replaced goes to the history, versions and documents are put in place, the
- * transaction's row is born `committed`. `writes` must be in key order and their existing rows locked.
+ * Writes a chunk in one statement: replaced versions go to the history, versions and documents are written, and the
+ * transaction's row is inserted as `committed`. `writes` must be in key order and their existing rows locked.
  */
 export async function writeVersions(
   sql: Sql,
@@ -158,7 +158,7 @@ export async function writeVersions(
     if (optimistic && isRowInTheWay(error)) return [];
     throw error;
   });
-  // Where a row appeared since the locks were taken, an imported version may have replaced it by accident of its number.
+  // A row may have appeared after the locks were taken. An imported version may have replaced it, if its number happened to fit.
   return row?.inserted === inserts && row.written === writes.length ? "written" : "raced";
 }
 
@@ -166,7 +166,7 @@ function isInsert(write: VersionWrite): boolean {
   return write.version === 1 || write.inserts;
 }
 
-/** Most chunks are of new memories only, for which there is nothing to replace, to forget or to bury. */
+/** Whether all memories are new, as in most chunks: then no history is written or pruned, and no document is removed. */
 function areOnlyNew(writes: readonly VersionWrite[]): boolean {
   return writes.every((write) => isInsert(write) && write.checksum !== null);
 }
@@ -176,7 +176,7 @@ export function isOptimistic(writes: readonly VersionWrite[], token: Transaction
   return token.optimistic !== false && areOnlyNew(writes);
 }
 
-/** Only over the version before: any other means that the row is not the one that was locked. */
+/** Replaces the previous version only: another version means that the row is not the locked one. */
 function orReplaceVersion(sql: Sql): Fragment {
   return sql`on conflict (namespace, memory_id) do update set
         version = excluded.version, checksum = excluded.checksum, digest = excluded.digest,
@@ -191,15 +191,15 @@ function orReplaceDocument(sql: Sql): Fragment {
       do update set document = excluded.document, embedding = excluded.embedding`;
 }
 
-/** Of a version that somebody else wrote meanwhile, or of a document that was left behind without one. */
+/** Whether another transaction wrote a version meanwhile, or a document without a version is in the way. */
 function isRowInTheWay(error: unknown): boolean {
   const { code, constraint_name: constraint } = error as { code?: unknown; constraint_name?: unknown };
   return code === "23505" && (constraint === "memory_versions_pkey" || constraint === "memories_pkey");
 }
 
 /**
- * What becomes of the versions that are replaced. Row by row (`offset 0` keeps the planner from turning it into a join):
- * whatever it believes about the size of these tables, a chunk must not read one of them as a whole.
+ * Moves replaced versions to the history. Row by row (`offset 0` keeps the planner from turning it into a join): a wrong
+ * estimate of a table's size must not make a chunk read the whole table.
  */
 function replacing(sql: Sql, historyVersionsMax: number): Fragment {
   return sql`replaced as (

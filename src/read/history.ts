@@ -41,7 +41,7 @@ export interface HistoryParts {
 /** More versions than a memory can have: `historyVersionsMax` is bounded by 10,000. */
 const ALL_VERSIONS = 20_000;
 
-/** Reads what memories were, and writes it again as new versions: versions only ever go up. */
+/** Reads earlier versions of memories, and writes their content again as new versions: versions only ever go up. */
 export class History {
   readonly #parts: HistoryParts;
 
@@ -91,7 +91,7 @@ export class History {
   /**
    * Undoes a transaction: each of its memories gets the content it had before, all or none. When one of them was written
    * since, nothing is undone, and its outcome is a conflict.
-   * @throws {NotFoundError} The transaction, or what its memories were before, is not kept any more.
+   * @throws {NotFoundError} The transaction, or an earlier version of one of its memories, is no longer kept.
    */
   async rollbackTransaction(transactionId: string, signal: AbortSignal): Promise<SyncOutcome[]> {
     const written = await this.#parts.ledger.readTransaction(transactionId, signal);
@@ -114,7 +114,7 @@ function intentOf(key: MemoryKey, target: HistoricVersion | null, expectedVersio
   return { key, memory: target === null ? null : encoded(target), expectedVersion, modifiedAt: null };
 }
 
-/** The stored bytes as they are: what is written again has the checksum it had. */
+/** Keeps the stored bytes, so that the new version has the checksum of the old one. */
 function encoded(version: HistoricVersion): EncodedMemory | null {
   const { namespace, memoryId, checksum, documentJson, embedding } = version;
   if (checksum === null || documentJson === null) return null;

@@ -2,7 +2,7 @@ import { ValidationError } from "../domain/errors.ts";
 import { isJsonObject, isObject, type JsonObject, type JsonValue } from "../domain/json.ts";
 import type { Memory } from "../domain/memory.ts";
 
-/** Any part of an object: the given entries, and of these the given ones, at any depth. */
+/** Any part of an object: some of its entries, and some entries of these, at any depth. */
 export type PartOf<Whole> = Whole extends readonly unknown[]
   ? Whole
   : Whole extends object
@@ -22,7 +22,7 @@ export type SearchFilter<Metadata extends object = JsonObject> =
   | MemoryFilter<Metadata>
   | ((memory: Memory<Metadata>) => boolean);
 
-/** The filter as a function. @throws {ValidationError} naming what is wrong with it. */
+/** The filter as a function. @throws {ValidationError} with the path of the wrong part. */
 export function compileFilter(filter: SearchFilter | undefined): (memory: Memory) => boolean {
   if (filter === undefined) return () => true;
   if (typeof filter === "function") return filter;

@@ -15,7 +15,7 @@ import type { VersionFloors } from "./version-floors.ts";
 
 /** Hits that the index is asked for at most, however many of them a filter refuses. */
 const HITS_MAX = 100_000;
-/** Memories that are read at a time to see whether they pass. */
+/** Memories that are read at a time, to apply the filter. */
 const READ_MAX = 1_000;
 
 /** A memory that a search found. */
@@ -44,8 +44,8 @@ export interface ReaderParts {
 }
 
 /**
- * Reads from the cache (Redis), and from the ledger what the cache lacks or holds with bytes that don't fit its checksum:
- * a read never shows a memory that is deleted, expired, or not what was written.
+ * Reads from the cache (Redis). Memories that the cache lacks, or whose bytes do not fit their checksum, are read from the
+ * ledger. A read never shows a memory that is deleted, expired or altered.
  */
 export class Reader {
   readonly #parts: ReaderParts;
@@ -94,8 +94,8 @@ export class Reader {
 
   /**
    * The `k` memories of a namespace whose vectors are nearest. Fewer only when fewer exist, or fewer among the nearest
-   * 100,000 pass the filter. Results that turn out to be deleted, expired or refused by `filter` are made up for by
-   * asking the index for more.
+   * 100,000 pass the filter. To replace results that are deleted, expired or refused by `filter`, the index is asked for
+   * more.
    */
   async search(
     namespace: string,
@@ -127,7 +127,7 @@ export class Reader {
     }
   }
 
-  /** What becomes of hits: a result, or null for what must not be shown. */
+  /** Judges hits: a result, or null for a memory that must not be shown. */
   async #judge(
     namespace: string,
     query: Float32Array,
@@ -147,7 +147,7 @@ export class Reader {
     }
   }
 
-  /** The index may be behind the memory for a moment: its score is that of the vector that the memory has now. */
+  /** The score by the vector that the memory has now: the index may be behind for a moment. */
   #scoreNow(query: Float32Array, hit: VectorHit, memory: Memory): number | null {
     // The checksum too: after the ledger lost transactions, an index may hold another content under the same version.
     if (memory.version === hit.version && memory.checksum === hit.checksum) return hit.score;
@@ -155,7 +155,7 @@ export class Reader {
     return this.#parts.vectorIndex?.target.score?.(query, memory.embedding) ?? hit.score;
   }
 
-  /** The cache may be behind the index for a moment: a memory that it holds at an older version is read from the ledger. */
+  /** Reads memories from the ledger that the cache holds at an older version: it may be behind the index for a moment. */
   async #refreshOlder(
     namespace: string,
     hits: readonly VectorHit[],
@@ -175,7 +175,7 @@ export class Reader {
     return refreshed;
   }
 
-  /** What the ledger holds, in order, which is what counts from now on. */
+  /** The memories of the ledger, in order. Their versions become the floors of later reads. */
   async #fromLedger(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
     const floors = keys.map((key) => this.#parts.floors.of(key));
     const changes = await this.#parts.ledger.readChanges(keys, signal);
@@ -187,7 +187,7 @@ export class Reader {
     });
   }
 
-  /** What the cache holds; nothing at all when it does not answer. */
+  /** The entries of the cache; none when it does not answer. */
   async #fromCache(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
     const { cache, cacheTimeoutMs, log, isCacheTrusted } = this.#parts;
     if (cache === null || keys.length === 0 || isCacheTrusted?.() === false || !cache.allows()) return [];

@@ -5,8 +5,8 @@ const GENERATION_MAX = 32_768;
 
 /**
  * The newest version of each memory that this process has written or read, of the last 32,768 memories at least. Redis
- * may be behind the ledger for a while after it was away: what it holds below the floor is old news to this process, and
- * the ledger is asked instead. So a process reads its own writes, and never sees a memory go back.
+ * may be behind the ledger for a while after an outage. An entry below the floor is outdated, and the ledger is asked
+ * instead. So a process reads its own writes, and never sees a memory go back.
  *
  * Kept in two generations: when the younger one is full, the older one is forgotten as a whole. Removing the eldest entry
  * of one map each time took up to 50 µs, as a map walks over all the places that were freed before.
@@ -26,8 +26,8 @@ export class VersionFloors {
   }
 
   /**
-   * Tells what the ledger said, which was asked when the floor was `before`. A floor above it came from a store that
-   * showed what was never committed, and is taken back; unless it was raised meanwhile by a later write.
+   * Takes over the answer of the ledger to a question that was asked when the floor was `before`. A floor above the answer
+   * came from a store that showed an uncommitted version: it is lowered, unless a later write raised it meanwhile.
    */
   settle(key: MemoryKey, version: number, before: number): void {
     if (this.of(key) === before) {
@@ -37,7 +37,7 @@ export class VersionFloors {
     this.raise(key, version);
   }
 
-  /** The version below which nothing of this memory may be shown; 0 when nothing is known. */
+  /** The oldest version of this memory that may be shown; 0 when none is known. */
   of(key: MemoryKey): number {
     const text = keyText(key);
     return this.#young.get(text) ?? this.#old.get(text) ?? 0;

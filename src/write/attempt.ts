@@ -26,10 +26,10 @@ import {
 import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
 import type { OnWriteStep } from "./write-step.ts";
 
-/** What an attempt needs to know of its node. */
+/** The parts of a node that an attempt uses. */
 export interface AttemptParts {
   readonly ledger: Pick<LedgerStore, "nodeId" | "transaction" | "outcomeOf" | "readPendingStores">;
-  /** Stores beside the ledger, of which the first answer under an idempotency key tells. */
+  /** Ids of the stores beside the ledger, which the answer to a repeated request reports. */
   readonly storeIds: readonly StoreId[];
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
@@ -51,7 +51,7 @@ export interface Chunk {
   readonly claim: KeyClaim | null;
 }
 
-/** In which way one attempt goes at a chunk. */
+/** How one attempt writes a chunk. */
 export interface AttemptPlan {
   /** ULID, of this attempt alone. */
   readonly transactionId: string;
@@ -79,12 +79,12 @@ export interface CommittedChunk {
  * ending no store shows a trace.
  *
  * - `committed`: the chunk is durable, or there was nothing to write.
- * - `repeated`: an earlier transaction of the same request has the idempotency key, and this is what it was answered.
+ * - `repeated`: an earlier transaction of the same request has the idempotency key; `first` is its answer.
  * - `key_reused`: another request has the idempotency key.
  * - `conflict`: a memory of an atomic chunk is not at its expected version.
  * - `raced`: another transaction created one of the memories first. A memory without a row cannot be locked beforehand;
  *   now there is a row to lock.
- * - `copy_refused`: the server refused the COPY of new memories, which does not say why. The statement says it.
+ * - `copy_refused`: the server refused the COPY of new memories without a reason. The statement reports the reason.
  * - `prepare_failed`: a projection did not accept the chunk.
  */
 export type AttemptResult =
@@ -119,7 +119,7 @@ class Attempt {
   /** Set from the moment in which COMMIT is sent, until its answer. */
   #committing: Backend | null = null;
   #committedAt = 0;
-  /** Set once the attempt is reported as failed: what still runs of it must not commit any more. */
+  /** Set once the attempt is reported as failed: a statement of it that still runs must not commit. */
   #abandoned = false;
 
   constructor(parts: AttemptParts, chunk: Chunk, plan: AttemptPlan) {
@@ -164,7 +164,7 @@ class Attempt {
       await transaction.rollback();
       return this.#committed();
     }
-    // Both go on at once; both have ended, one way or the other, before anything is decided.
+    // Both run at once. Both have ended before anything is decided.
     const [rows, prepared] = await Promise.allSettled([this.#writeRows(transaction, writing), this.#prepare(writing)]);
     if (rows.status === "rejected") throw rows.reason;
     if (prepared.status === "rejected") throw prepared.reason;
@@ -176,7 +176,8 @@ class Attempt {
     if (claiming !== undefined) await transaction.keepAnswer(claiming, decisions.map(summarize));
     await onStep?.("prepared");
     await onStep?.("committing");
-    if (this.#abandoned) throw new InternalError("the chunk was given up before its commit");
+    if (this.#abandoned)
+      throw new InternalError("the attempt had already been reported as failed when it reached its commit");
     this.#committing = transaction.backend;
     this.#committedAt = performance.now();
     await transaction.commit();
@@ -197,13 +198,13 @@ class Attempt {
     return claim === null ? undefined : { claim, transactionId: this.#plan.transactionId };
   }
 
-  /** The answer of the transactions that have the key: nearly always one. */
+  /** The answer for a taken key. Nearly always one transaction has it. */
   async #answerFor(taken: readonly TakenKey[]): Promise<AttemptResult> {
     const { ledger, storeIds } = this.#parts;
     const { intents } = this.#chunk;
     const claim = this.#chunk.claim as KeyClaim;
     const [first] = taken;
-    if (first === undefined) return { kind: "raced" }; // Forgotten between two looks: now it is free.
+    if (first === undefined) return { kind: "raced" }; // The key was pruned between two statements and is free now.
     const answers = taken.map((key) => repeatedAnswer(key, claim, intents));
     const [answer] = answers;
     if (answer == null || answers.includes(null)) {
@@ -268,7 +269,7 @@ class Attempt {
     return { kind: "failed", error: new CommitOutcomeUnknownError(transactionId, { cause }) };
   }
 
-  /** Tells projections to forget what they prepared. One that cannot be told forgets it by itself: held batches expire. */
+  /** Discards the prepared batch in all projections. Where a projection gives no answer, the batch expires. */
   async discard(): Promise<void> {
     if (this.#preparing.length === 0) return;
     const signal = AbortSignal.timeout(this.#parts.prepareTimeoutMs);

@@ -23,7 +23,7 @@ export interface BacklogParts {
   readonly publishDeadlineMs: number;
   /** Milliseconds that a projection may take to publish a batch. */
   readonly publishTimeoutMs: number;
-  /** Attempts at one memory, after which it is given up as a dead letter. Times when the store was away don't count. */
+  /** Attempts per memory before it becomes a dead letter. Attempts while the store is away do not count. */
   readonly attemptsMax: number;
   /**
    * Settles memories of which a store holds something that the ledger never gave out: publishing them again cannot help,
@@ -41,7 +41,7 @@ export type SettleUnproven = (
   signal: AbortSignal,
 ) => Promise<ReadonlyMap<string, string>>;
 
-/** What one pass did. */
+/** Counts of one pass. */
 export interface BacklogPass {
   /** Transactions that were overdue and are queued now. */
   readonly takenOver: number;
@@ -100,7 +100,7 @@ export class Backlog {
     };
   }
 
-  /** Passes until one finds nothing that can be done now. @returns memories brought up to date. */
+  /** Runs passes until one finds no due work. @returns memories brought up to date. */
   async drain({ signal = NEVER }: SignalOption = {}): Promise<number> {
     let published = 0;
     for (;;) {
@@ -157,7 +157,7 @@ export class Backlog {
     return { claimed: memories.length, published };
   }
 
-  /** Publishes a batch; one that its data sinks is halved until the memories at fault stand alone. */
+  /** Publishes a batch. When its data makes it fail, halves it until each memory at fault is alone. */
   async #publish(
     gate: StoreGate,
     queue: QueueName,

@@ -3,7 +3,7 @@ import type { Intake } from "./intake.ts";
 import type { SyncOutcome, SyncStatus } from "./outcome.ts";
 import type { Outcomes } from "./outcomes.ts";
 
-/** How far a batch is. */
+/** Progress of a batch. */
 export interface BatchProgress {
   /** Memories whose outcome is known. */
   readonly done: number;
@@ -15,7 +15,7 @@ export interface BatchProgress {
 export interface BatchOptions {
   /** Called after each slice of the input. */
   onProgress?: ((progress: BatchProgress) => void) | undefined;
-  /** Ends the batch early: what has not begun is not written, and says so in its outcome. */
+  /** Ends the batch early: memories whose transaction has not begun are not written; their outcome is `failed` with ABORTED. */
   signal?: AbortSignal | undefined;
   /** Milliseconds for the whole batch; none by default, since each transaction has its own deadlines. */
   timeoutMs?: number | undefined;
@@ -38,7 +38,7 @@ export interface BatchParts {
   readonly options: { readonly batchSize: number; readonly writeConcurrency: number };
 }
 
-/** Counts outcomes and tells them on. */
+/** Counts outcomes and reports the counts. */
 export class Progress {
   readonly #report: BatchOptions["onProgress"];
   readonly #counts: Record<SyncStatus, number> = { synced: 0, degraded: 0, unchanged: 0, conflict: 0, failed: 0 };

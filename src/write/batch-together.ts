@@ -25,7 +25,7 @@ export async function writeTogether(
   const prepared = await parts.intake.prepare(all, { idempotencyKey }, signal);
   const claim = idempotencyKey === undefined ? null : keyClaimOf({ idempotencyKey, caller }, prepared, atomic);
   const refused = prepared.find((item): item is Refusal => {
-    // With a key, a repeat must write what this call writes: a memory that may be accepted next time stops both.
+    // With a key, this call and its repeat must write the same memories. So a refusal that may not recur stops the batch.
     return "error" in item && (atomic || (claim !== null && !(item.error instanceof ValidationError)));
   });
   if (refused !== undefined) {
@@ -67,7 +67,10 @@ async function collect(
     }
     const text = keyText({ namespace: input.namespace ?? "default", memoryId: input.memoryId });
     if (seen.has(text)) {
-      throw new ValidationError("memoryId", `${JSON.stringify(input.memoryId)} stands twice in an atomic batch`);
+      throw new ValidationError(
+        "memoryId",
+        `${JSON.stringify(input.memoryId)} occurs twice in an atomic batch: give each memory once`,
+      );
     }
     seen.add(text);
   }

@@ -29,9 +29,9 @@ interface Request {
 /**
  * Gathers concurrent writes into chunks (group commit), so that many callers cost a few transactions.
  *
- * Each memory has a line of its requests. A memory whose line is not empty and that no running chunk holds stands in
- * `#ready`, in order of arrival; a chunk takes the first request of each ready line. So one memory's writes keep their
- * order, and a memory that is written all the time does not hold up the others.
+ * Each memory has a queue of its requests, its line. `#ready` holds the memories whose line is not empty and that no
+ * running chunk holds, in order of arrival. A chunk takes the first request of each ready line. So the writes of one memory
+ * keep their order, and a hot memory does not delay the others.
  */
 export class Batcher {
   readonly #writer: Pick<Writer, "write">;
@@ -59,7 +59,7 @@ export class Batcher {
   }
 
   /**
-   * Writes one memory as part of some chunk. Resolves with what became of it; a failure to write is an outcome.
+   * Writes one memory as part of a chunk. Resolves with its outcome; a failure to write is an outcome.
    * @param wait whether to wait for a place when the queue is full.
    * @throws {QueueFullError} The queue is full and `wait` is false. @throws {ClosedError}
    * @throws {AbortedError} `signal` fired before its chunk began: nothing was written. Later the write cannot be undone,
@@ -129,13 +129,13 @@ export class Batcher {
         if (signal?.aborted) throw notStarted(signal);
         return await this.#writer.write(intents, options);
       } finally {
-        // Single writes that came while such transactions took all places have nobody else to start them.
+        // No chunk was started for single writes that arrived while such transactions took all places.
         if (this.#ready.size > 0) this.#planPump();
       }
     });
   }
 
-  /** Takes no more writes; resolves once all that were taken are settled. */
+  /** Accepts no more writes; resolves once all accepted writes are settled. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const waiter of this.#placeWaiters.splice(0)) waiter();
@@ -164,14 +164,14 @@ export class Batcher {
     this.#waiting++;
   }
 
-  /** @throws {ClosedError} {AbortedError} There is no use in waiting for a place. */
+  /** @throws {ClosedError} {AbortedError} Waiting for a place is useless. */
   #isOpen(signal: AbortSignal | undefined): true {
     if (this.#closed) throw new ClosedError("the synchronizer");
     if (signal?.aborted) throw notStarted(signal);
     return true;
   }
 
-  /** Chunks are cut once the current turn of the event loop is over, so that calls made together go together. */
+  /** Cuts chunks after the current turn of the event loop, so that calls made together share a transaction. */
   #planPump(): void {
     if (this.#pumpPlanned) return;
     this.#pumpPlanned = true;
@@ -199,7 +199,7 @@ export class Batcher {
     if (this.#ready.size > 0) this.#planPump();
   }
 
-  /** The writer never rejects; should it do so all the same, no caller may be left waiting. */
+  /** The writer never rejects. If a defect makes it reject, no caller may be left waiting. */
   async #write(requests: readonly Request[]): Promise<SyncOutcome[]> {
     try {
       return await this.#writer.write(requests.map((request) => request.intent));

@@ -3,7 +3,7 @@ import { InternalError } from "../domain/errors.ts";
 import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
 
-/** The part of a decision that the ledger keeps under an idempotency key: the answer to a repeat is made of it. */
+/** The part of a decision that the ledger keeps under an idempotency key, for the answer to a repeat. */
 const summarySchema = z.object({
   action: z.enum(["write", "unchanged", "conflict"]),
   version: z.int().nonnegative(),
@@ -22,7 +22,7 @@ export function summarize(decision: Decision): DecisionSummary {
   return { action: decision.action, version: decision.version, checksum: decision.checksum, vectors };
 }
 
-/** The first answer under an idempotency key, understood. */
+/** The parsed first answer under an idempotency key. */
 export interface KeptAnswer {
   readonly transactionId: string;
   /** One per memory of the write, in order. */
@@ -30,7 +30,7 @@ export interface KeptAnswer {
 }
 
 /**
- * What the first call under a key was answered, where this request repeats it; null: the key belongs to another request.
+ * The answer of the first call under a key, when this request repeats it; null when the key belongs to another request.
  * @throws {InternalError} The ledger holds something else than an answer.
  */
 export function repeatedAnswer(taken: TakenKey, claim: KeyClaim, intents: readonly WriteIntent[]): KeptAnswer | null {

@@ -5,7 +5,7 @@ import type { StoreRegistry } from "../stores/registry.ts";
 
 /**
  * The shared stores of the deployment, as the ledger's table `stores` has them. A node may run fewer of them than another
- * one, so it queues what it writes for those that it does not run.
+ * one, so it queues its writes for the shared stores that it does not run.
  */
 export class DeploymentStores {
   readonly #ledger: Pick<LedgerStore, "registerStores" | "listStores">;
@@ -24,7 +24,7 @@ export class DeploymentStores {
     this.#known = await this.#ledger.registerStores(registrations, signal);
   }
 
-  /** Reads again what other nodes registered. @throws {StoreUnavailableError} */
+  /** Reads the stores that other nodes registered. @throws {StoreUnavailableError} */
   async refresh(signal: AbortSignal): Promise<void> {
     this.#known = await this.#ledger.listStores(signal);
   }
@@ -34,7 +34,7 @@ export class DeploymentStores {
     return this.#known.filter(({ id }) => this.#own.get(id) === undefined);
   }
 
-  /** Those that were registered and are not filled yet: what they lack is no drift. @throws {StoreUnavailableError} */
+  /** Registered stores that are not filled yet: memories that they lack are no drift. @throws {StoreUnavailableError} */
   async unfilled(signal: AbortSignal): Promise<ReadonlySet<StoreId>> {
     await this.refresh(signal);
     return new Set(this.#known.filter(({ filled }) => !filled).map(({ id }) => id));

@@ -2,7 +2,7 @@ import type { Backend } from "../drivers/postgres/postgres-access.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import { pause, withDeadline } from "../runtime/deadline.ts";
 
-/** What became of a transaction whose COMMIT got no answer. `unknown`: Postgres did not tell in time. */
+/** The outcome of a transaction whose COMMIT got no answer. `unknown`: Postgres did not answer in time. */
 export type CommitOutcome = "committed" | "aborted" | { readonly unknown: unknown };
 
 /**
@@ -18,8 +18,8 @@ export async function settleInDoubt(
 ): Promise<CommitOutcome> {
   const deadline = AbortSignal.timeout(timeoutMs);
   let lastError: unknown;
-  // A fault that took one connection away may hold up idle connections too: each look may spoil one, and must leave time
-  // for others.
+  // The fault that cut one connection may have cut idle ones too. Each look may meet a dead connection, so it must leave
+  // time for others.
   let lookMs = timeoutMs / 6;
   for (let waitMs = 10; !deadline.aborted; waitMs = Math.min(waitMs * 2, 500), lookMs *= 2) {
     try {

@@ -6,22 +6,22 @@ import { VectorBlock } from "../domain/vector-block.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { WriteIntent } from "./plan.ts";
 
-/** What a write may be given beside the memory itself. */
+/** Options of a write beside the memory itself. */
 export interface IntentOptions {
   readonly expectedVersion?: number | undefined;
   readonly modifiedAt?: number | undefined;
-  /** With one, intents tell the checksum of what was asked for. */
+  /** With a key, intents carry the checksum of the memory as its caller gave it. */
   readonly idempotencyKey?: string | undefined;
 }
 
 /** An input that cannot be written. */
 export interface Refusal {
-  /** As far as it could be made out, for the report. */
+  /** As far as the input has one, for the report. */
   readonly key: MemoryKey;
   readonly error: MnemosyncError;
 }
 
-/** Turns what callers give into what is written: validates, embeds text, encodes. */
+/** Turns inputs into write intents: validates, embeds text, encodes. */
 export class Intake {
   readonly #validator: MemoryValidator;
   readonly #embedder: Embedder | null;

@@ -45,8 +45,8 @@ function checkName(path: string, text: unknown): void {
 }
 
 /**
- * Differs between requests that ask for different writes. It is made of what the caller gave, never of what an embedder
- * added: the vector of a repeat may differ in its last bits. A request that is refused counts by its key alone.
+ * Differs between requests for different writes. It covers the caller's input only, never a vector that an embedder added:
+ * the vector of a repeat may differ in its last bits. A refused memory counts by its key alone.
  */
 function fingerprintOf(items: readonly (WriteIntent | Refusal)[], atomic: boolean): string {
   const hash = createHash("sha256");

@@ -12,14 +12,14 @@ export const SYNC_STATUSES = ["synced", "degraded", "unchanged", "conflict", "fa
 
 /**
  * - `synced`: committed, and every store has it.
- * - `degraded`: committed and durable; a store named in `stores` is behind, and the backlog sees to it.
+ * - `degraded`: committed and durable; a store named in `stores` is behind, and the backlog will publish to it.
  * - `unchanged`: the ledger holds exactly this already; nothing was written.
  * - `conflict`: the memory is not at the expected version; nothing was written.
  * - `failed`: nothing was written; `error` says why (with COMMIT_OUTCOME_UNKNOWN: it may have been).
  */
 export type SyncStatus = (typeof SYNC_STATUSES)[number];
 
-/** What became of one memory of a write. Never claims what was not done. */
+/** The outcome of a write for one memory. It never claims more than was done. */
 export interface SyncOutcome extends MemoryKey {
   /** The version that the ledger holds now; 0 when it holds none, or the write failed. */
   readonly version: number;

@@ -9,13 +9,13 @@ import type { StoreOutcome, SyncOutcome } from "./outcome.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
 import { NOT_RUN_HERE, pendingReason, type StorePublish } from "./publish.ts";
 
-/** A store that outcomes tell of. */
+/** A store that outcomes report. */
 interface ReportedStore {
   readonly id: StoreId;
   readonly traits: ProjectionTraits;
 }
 
-/** Makes outcomes that tell of every store of this node. */
+/** Makes outcomes that report every store of this node. */
 export class Outcomes {
   readonly #stores: readonly ReportedStore[];
 
@@ -35,7 +35,7 @@ export class Outcomes {
   }
 
   /**
-   * The outcome of one intent, from what was decided and how far each store is.
+   * The outcome of one intent, from its decision and the state of each store.
    * @param unattached stores of the deployment that other nodes run.
    */
   decided(
@@ -83,8 +83,8 @@ export class Outcomes {
   }
 
   /**
-   * The first answer under an idempotency key, said again, with how far the stores are by now.
-   * @param pending as `readPendingStores` tells.
+   * Repeats the first answer under an idempotency key, with the present state of the stores.
+   * @param pending as `readPendingStores` returns it.
    */
   repeated(intents: readonly WriteIntent[], first: KeptAnswer, pending: ReadonlySet<string>): SyncOutcome[] {
     return intents.map((intent, index) => {

@@ -4,7 +4,7 @@ import { firstVector, increment, joinVectors, nextVersion, type VersionVector } 
 import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
 import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
 
-/** What a caller wants done with one memory. */
+/** A requested write of one memory. */
 export interface WriteIntent {
   readonly key: MemoryKey;
   /** Null deletes. */
@@ -14,20 +14,20 @@ export interface WriteIntent {
   /** Milliseconds since 1970, of an imported or offline change; null: the ledger's clock. */
   readonly modifiedAt: number | null;
   /**
-   * Of a write with an idempotency key whose vector an embedder made: the checksum of the memory without that vector, as
-   * its caller gave it.
+   * The checksum of the memory as its caller gave it. Present when the write has an idempotency key and an embedder added
+   * the vector.
    */
   readonly requestedChecksum?: string;
-  /** Version vector of another content that this one takes the place of: the new version counts as coming after it. */
+  /** Version vector of another content that this one replaces: the new version counts as its successor. */
   readonly includes?: VersionVector;
   /**
-   * Of an import: a memory without a row begins with this version and vector. One that has a row is left alone, and is a
-   * conflict unless it says the same.
+   * Of an import: a memory without a row starts at this version and version vector. A memory with a row is not written; it
+   * is a conflict unless its content is equal.
    */
   readonly imported?: { readonly version: number; readonly versionVector: VersionVector };
 }
 
-/** What is to be done about one intent, now that its row is locked. */
+/** The decision on one intent, made while its row is locked. */
 export type Decision =
   | { readonly action: "write"; readonly write: VersionWrite; readonly change: MemoryChange; readonly vectors: boolean }
   | {
@@ -51,7 +51,7 @@ export function changesFor(store: { readonly traits: ProjectionTraits }, writing
   return concerned.map((decision) => decision.change);
 }
 
-/** Decides on one intent by the row as it stands locked (undefined: the ledger does not know the memory). */
+/** Decides on one intent by its locked row (undefined: the ledger does not know the memory). */
 export function decide(intent: WriteIntent, locked: LockedVersion | undefined, now: number, nodeId: string): Decision {
   const { key, memory, expectedVersion, imported } = intent;
   const version = locked?.version ?? 0;
@@ -60,7 +60,7 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     const found = checksum === null && expectedVersion === 0 ? 0 : version;
     if (found !== expectedVersion) return { action: "conflict", version, checksum };
   }
-  // Deleted and never known are alike to a delete, but not to an import: it brings the deletion's version.
+  // A delete does not distinguish a deleted memory from an unknown one. An import does: it brings the deletion's version.
   if (checksum === (memory?.checksum ?? null) && (imported === undefined || locked !== undefined)) {
     return { action: "unchanged", version, checksum, vectors: locked?.hasEmbedding ?? false };
   }
@@ -76,7 +76,7 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
       ? { kind: "tombstone", namespace: key.namespace, memoryId: key.memoryId, version: next, modifiedAt }
       : putChange(memory, next, { versionVector: versionVector, modifiedAt });
   const put = change.kind === "put" ? change : null;
-  // Named one by one: copying the common part of a put and a deletion cost more than all else that is done here.
+  // Field by field: an object spread cost more than all other work of this function.
   const write: VersionWrite = {
     namespace: key.namespace,
     memoryId: key.memoryId,

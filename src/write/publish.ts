@@ -15,11 +15,11 @@ export interface PublishParts {
   readonly log: Log;
   /** Milliseconds that a projection may take to publish a chunk. */
   readonly publishTimeoutMs: number;
-  /** Told of each change that a store did not take, since it holds something that the ledger never gave out. */
+  /** Called with each change that a store refused because it holds a version that the ledger never gave out. */
   readonly onUnproven?: ((store: StoreId, change: MemoryChange) => void) | undefined;
 }
 
-/** How one projection stands after a publish. */
+/** The state of one projection after a publish. */
 export interface StorePublish {
   readonly store: StoreId;
   /** Why the store has none of the changes; null when it answered. */
@@ -50,7 +50,7 @@ export function pendingReason({ failure, unproven }: StorePublish, key: MemoryKe
   return failure === null ? (unproven.get(keyText(key)) ?? null) : failure.message;
 }
 
-/** What a publish left undone, for the queue: one entry per reason. */
+/** Changes that a publish left undone, for the queue: one entry per reason. */
 export function pendingWork(gate: StoreGate, changes: readonly MemoryChange[], publish: StorePublish): PendingWork[] {
   const byReason = new Map<string, MemoryKey[]>();
   for (const { namespace, memoryId } of changes) {
@@ -63,8 +63,7 @@ export function pendingWork(gate: StoreGate, changes: readonly MemoryChange[], p
 }
 
 /**
- * Step 5: makes committed changes visible in one projection. Never rejects: what could not be published is no error of
- * the write.
+ * Step 5: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write.
  * @param committedAt by `performance.now()`; a publish long after it is checked against the ledger.
  */
 export async function publishTo(
@@ -107,8 +106,8 @@ export async function publishTo(
 }
 
 /**
- * After publishing: confirms the transaction, or queues what stores did not take. When Postgres cannot be told now, the
- * transaction stays `committed`, and the backlog sees to it once it is overdue.
+ * Marks the transaction after publishing, and queues changes for the stores that do not have them. When Postgres does not
+ * answer, the transaction stays `committed`, and the backlog takes it over once it is overdue.
  */
 export async function confirmPublished(
   parts: PublishParts,

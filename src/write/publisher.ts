@@ -16,16 +16,16 @@ import type { OnWriteStep, WriteStep } from "./write-step.ts";
 
 export interface PublisherParts extends PublishParts {
   readonly gates: readonly StoreGate[];
-  /** Shared stores of the deployment that this node does not run; what it writes is queued for them. */
+  /** Shared stores of the deployment that this node does not run; its writes are queued for them. */
   readonly unattached: () => readonly RegisteredStore[];
-  /** Told of every committed version. */
+  /** Called with every committed version. */
   readonly onCommitted: (key: MemoryKey, version: number) => void;
   /** Told of every transaction that was committed. */
   readonly onTransaction?: ((transactionId: string) => void) | undefined;
   readonly onStep?: OnWriteStep | undefined;
 }
 
-/** How a committed chunk stands. */
+/** The state of a committed chunk in the stores. */
 export interface PublishedChunk {
   /** One per store of this node; none where there was nothing to write. */
   readonly stores: readonly StorePublish[];

@@ -44,5 +44,5 @@ export const writeSettings = z.strictObject({
 /** The settings of the write path, with their defaults filled in. */
 export type WriteSettings = z.output<typeof writeSettings>;
 
-/** The defaults, for parts that are made without a configuration. */
+/** The defaults, for parts that are created without a configuration. */
 export const WRITE_DEFAULTS: Readonly<WriteSettings> = writeSettings.parse({});

@@ -85,7 +85,7 @@ function versionOf(change: MemoryChange): CommittedVersion & MemoryKey {
   };
 }
 
-/** Whether an entry is what a store of these traits holds of exactly this version. */
+/** Whether an entry is the copy that a store with these traits must hold of exactly this version. */
 function holds(traits: ProjectionTraits, entry: HeldEntry, version: CommittedVersion): boolean {
   if (entry.version !== version.version) return false;
   const isLive = version.checksum !== null && keepsMemory(traits, version.hasEmbedding);

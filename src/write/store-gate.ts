@@ -72,7 +72,7 @@ export class StoreGate<Store extends Probed = Projection> {
     return this.#monitor.callFailures === 0 ? null : this.#lastError;
   }
 
-  /** An error of its own for a call that is not let through, of the kind with which the store failed last. */
+  /** A new error for a refused call, of the same kind as the last failure of the store. */
   refusal(): MnemosyncError {
     const { id: store } = this.target;
     const refusal = this.#options.refusal();
@@ -120,7 +120,7 @@ export class StoreGate<Store extends Probed = Projection> {
 
 const STORE_CODES: readonly string[] = ["STORE_UNAVAILABLE", "STORE_REFUSED", "STORE_FOREIGN"];
 
-/** What a store's failure means to its gate: errors of one memory's data say nothing about the store. */
+/** Whether an error counts against the store. An error of one memory's data does not. */
 export function countsAgainstStore(error: unknown): error is MnemosyncError {
   return error instanceof MnemosyncError && STORE_CODES.includes(error.code);
 }

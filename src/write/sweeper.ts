@@ -22,7 +22,7 @@ export class Sweeper {
   }
 
   /**
-   * One pass. A memory that was written since it was listed is left alone: its new version may live longer.
+   * One pass. Skips a memory that was written after it was listed: its new version may expire later.
    * @returns how many memories were tombstoned, and whether more may be waiting.
    */
   async runOnce(signal: AbortSignal): Promise<{ expired: number; more: boolean }> {

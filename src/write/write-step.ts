@@ -2,5 +2,5 @@
 export const WRITE_STEPS = ["locked", "prepared", "committing", "committed", "published", "marked"] as const;
 export type WriteStep = (typeof WRITE_STEPS)[number];
 
-/** Called at each step. What it throws fails the write before the commit, and nothing after it. */
+/** Called at each step. An error that it throws fails the write before the commit, and is only logged after it. */
 export type OnWriteStep = (step: WriteStep) => void | Promise<void>;

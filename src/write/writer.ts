@@ -15,7 +15,7 @@ import type { Publisher } from "./publisher.ts";
 import type { Probed, StoreGate } from "./store-gate.ts";
 
 /**
- * What a write does while a projection is away: go on without it and let the backlog bring it up to date, or fail and
+ * The policy for writes while a projection is away: write without it and let the backlog bring it up to date, or fail and
  * change nothing.
  */
 export type OnStoreDown = "degrade" | "reject";
@@ -48,7 +48,7 @@ const RETRY_DELAY_MAX_MS = 2_000;
 /** Attempts in a row that may be raced before that counts as a failure. */
 const RACES_MAX = 50;
 
-/** What the loop over attempts has learned so far. */
+/** State of the loop over attempts. */
 interface Course {
   /** Projections that would not prepare: under `degrade` the chunk does without them. */
   readonly excluded: Set<StoreGate>;
@@ -63,13 +63,13 @@ interface Course {
 type Ending = { readonly outcomes: SyncOutcome[] } | { readonly error: MnemosyncError };
 
 /**
- * Writes chunks: a loop over attempts. The attempt knows the protocol and says how it ended; the loop alone decides what
- * comes next.
+ * Writes chunks in a loop over attempts. The attempt implements the protocol and returns its result; only the loop decides
+ * the next step.
  *
  *   committed ──────────────► publish, answer
  *   repeated, conflict ─────► answer
  *   key_reused ─────────────► fail
- *   raced, copy_refused ────► again at once, by the statement that tells
+ *   raced, copy_refused ────► again at once, by the statement that reports the reason
  *   prepare_failed ─────────► again after a pause; at last without that store (`degrade`), or fail (`reject`)
  *   failed ─────────────────► again after a pause while it may pass; at last each half by itself where a memory is at fault
  */
@@ -87,7 +87,7 @@ export class Writer {
     if ("outcomes" in ending) return ending.outcomes;
     const { error } = ending;
     if (!atomic && claim === null && intents.length > 1 && isPoisoned(error)) {
-      // One of them is at fault: halving finds it in a few steps, and the others go through.
+      // One memory is at fault. Halving isolates it in a few steps, and the others are written.
       const middle = intents.length >> 1;
       const first = await this.write(intents.slice(0, middle), options);
       return first.concat(await this.write(intents.slice(middle), options));
@@ -154,7 +154,7 @@ export class Writer {
     return result;
   }
 
-  /** Counts a failure; when the same attempt may go better later, waits for its turn. */
+  /** Counts a failure, and waits before the next attempt. @returns whether there is one. */
   async #mayRepeat(error: MnemosyncError, course: Course): Promise<boolean> {
     const { retriesMax, retryDelayMs: baseMs } = this.#parts;
     course.failures++;
@@ -164,7 +164,7 @@ export class Writer {
     return true;
   }
 
-  /** Tells the gates how their stores did. */
+  /** Reports the result to the gates of the stores. */
   #judge(result: AttemptResult): void {
     const { ledgerGate } = this.#parts;
     if (result.kind === "prepare_failed") result.gate.failed(result.error);

@@ -43,7 +43,7 @@ describe("an atomic batch", () => {
   test("refuses the same memory twice", async () => {
     const [one] = batch("twice", 1);
     await expect(shared.current.sync.syncBatch([one!, one!], { atomic: true })).rejects.toThrow(
-      /"twice0" stands twice/,
+      /"twice0" occurs twice/,
     );
   });
 });
