@@ -36,7 +36,7 @@ const doctorSchema = z.strictObject({
 });
 
 /**
- * What `--json` prints, by the name of its file in `docs/schemas/`. `npm run schemas` writes the files, and tests check
+ * The documents that `--json` prints, by the name of its file in `docs/schemas/`. `npm run schemas` writes the files, and tests check
  * every command's output against them. A new field is a compatible change; a renamed or missing one is not.
  */
 export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {

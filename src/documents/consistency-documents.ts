@@ -70,7 +70,7 @@ export const repairDetailSchema = z
     store: originId,
     kind,
     outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
-    note: z.string().describe("What the repair did or would do, or why it could not"),
+    note: z.string().describe("The repair that was made or planned, or the reason for which there is none"),
     strategy: z.string().nullable().describe("The strategy that decided; null: the ledger is right by rule"),
   })
   .meta({ id: "RepairDetail" });
@@ -115,7 +115,7 @@ const conflictFields = {
   foundVersion: versionOrNull,
   detectedAt: instant,
   resolvedAt: instant.nullable(),
-  resolution: z.string().nullable().describe("What was done, or why it could not be"),
+  resolution: z.string().nullable().describe("The decision that was carried out, or the reason for which it was not"),
 };
 
 const conflictSchema = z.strictObject(conflictFields).meta({ id: "Conflict" });

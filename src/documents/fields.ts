@@ -24,7 +24,7 @@ export const versionVector = z
 
 export const json = z.record(z.string(), z.unknown());
 
-/** What names a memory. */
+/** The fields that name a memory. */
 export const memoryKey = { namespace: z.string(), memoryId: z.string() };
 
 export const errorFields = z.strictObject({

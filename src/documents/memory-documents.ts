@@ -72,7 +72,7 @@ const found = {
   metadata: true,
 } as const;
 
-/** What the command line shows of a search: a result is one flat object. */
+/** The results of a search on the command line: each is one flat object. */
 export const searchSchema = z.strictObject({
   query: z.string(),
   results: z.array(memorySchema.pick(found).extend({ score: z.number() })),

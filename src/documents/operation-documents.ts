@@ -68,12 +68,12 @@ export const watchedStatusSchema = statusSchema.extend({
 
 export const readinessSchema = z
   .strictObject({
-    ready: z.boolean().describe("Whether the service can do what the request requires"),
+    ready: z.boolean().describe("Whether the service has the capability that the request requires"),
     degraded: z.boolean().describe("Whether the service is not ready, or a store is not healthy"),
     reason: z.string().nullable(),
     capabilities: z
       .strictObject({ read: z.boolean(), write: z.boolean(), search: z.boolean() })
-      .describe("What is possible now; search is false where no vector index is registered"),
+      .describe("The capabilities now; search is false where no vector index is registered"),
     stores: z.record(storeId, z.strictObject({ state: health, reason: z.string().nullable() })),
   })
   .meta({ id: "Readiness" });

@@ -171,7 +171,7 @@ export class ClosedError extends MnemosyncError {
   }
 }
 
-/** What was asked for does not exist. */
+/** The requested object does not exist. */
 export class NotFoundError extends MnemosyncError {
   readonly code = "NOT_FOUND";
   readonly retryable = false;

@@ -101,7 +101,7 @@ export function parseVector(text: string): VersionVector | null {
   parsed = { json: text, vector: Object.freeze(value as VersionVector) };
   return parsed.vector;
 }
-/** What is read one after the other mostly was written by the same node as often. */
+/** Memories that are read one after the other mostly have equal vectors. */
 let parsed: { readonly json: string; readonly vector: VersionVector } | undefined;
 
 /** The smallest vector that includes all writes of both. */

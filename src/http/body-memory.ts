@@ -6,7 +6,7 @@ const FREE_BYTES = 65_536;
 /**
  * Bounds the memory of all bodies that are being read or worked on. Each key has half of it at most, so that one caller
  * with many large bodies leaves room for the others. A body that finds no room is refused with 503, not kept waiting:
- * bodies that wait with a part of what they need could wait for each other.
+ * bodies that hold a part of their room and wait for the rest could wait for each other.
  */
 export class BodyMemory {
   readonly #bytesMax: number;

@@ -22,7 +22,7 @@ export async function readJson(
   return parseJson(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
 }
 
-/** The whole body. What arrives after a flaw is thrown away; the framework closes the connection with the answer. */
+/** The whole body. Bytes after a flaw are discarded; the framework closes the connection with the answer. */
 function receive(source: Readable, limits: BodyLimits, place: BodyPlace): Promise<Buffer[]> {
   const meter = new JsonMeter(limits);
   const chunks: Buffer[] = [];
@@ -49,7 +49,7 @@ function receive(source: Readable, limits: BodyLimits, place: BodyPlace): Promis
     };
     source.on("data", take);
     source.once("end", () => resolve(chunks));
-    // The caller hung up, or sent what is no HTTP: nobody reads this answer, but it is no defect either.
+    // The caller hung up, or its bytes are no HTTP: no reader is left for this answer, but it is no defect either.
     source.once("error", (error) => reject(malformed(`the body was cut short: ${error.message}`)));
     source.once("close", () => reject(malformed("the body was cut short")));
   });

@@ -88,8 +88,8 @@ export function allowedOrigins({ corsOrigins = "" }: HttpOptions): string[] {
     .filter((origin) => origin !== "" && origin !== "*");
 }
 
-function tooMany(waitMs: number, what: string): HttpProblem {
-  return new HttpProblem(429, "RATE_LIMITED", `too many ${what}`, {
+function tooMany(waitMs: number, requests: string): HttpProblem {
+  return new HttpProblem(429, "RATE_LIMITED", `too many ${requests}`, {
     retryable: true,
     headers: { "retry-after": String(Math.max(1, Math.ceil(waitMs / 1_000))) },
   });

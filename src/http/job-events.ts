@@ -17,7 +17,7 @@ export function streamJob(service: Service, id: string, response: ServerResponse
   const heartbeat = setInterval(() => response.writableNeedDrain || response.write(": still here\n\n"), HEARTBEAT_MS);
   void sendChanges(service, id, response, ending.signal)
     .catch((error: unknown) => {
-      // The stream ends without `end`: its reader asks again, and is then told what is wrong.
+      // The stream ends without `end`: its reader asks again, and the answer names the failure.
       if (!ending.signal.aborted) service.log.warn({ jobId: id, error: (error as Error).message }, "http.stream_cut");
     })
     .finally(() => {

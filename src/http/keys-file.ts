@@ -5,7 +5,7 @@ import { NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ConfigurationError } from "../index.ts";
 
 export const SCOPES = ["read", "write", "admin"] as const;
-/** What a key may do. Each includes the ones before it. */
+/** The rights of a key. Each scope includes the ones before it. */
 export type Scope = (typeof SCOPES)[number];
 
 /** Keys that a file may hold. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
-import { toldMessage } from "./told.ts";
+import { publicMessage } from "./public-messages.ts";
 
 /** Codes of the service, in addition to the codes of the library. */
 export type HttpErrorCode =
@@ -31,7 +31,7 @@ export const problemSchema = z
     code: z.string().describe("Stable name of the error"),
     retryable: z.boolean().describe("Whether the same request may succeed later"),
   })
-  .meta({ id: "Problem", description: "What went wrong (RFC 9457)" });
+  .meta({ id: "Problem", description: "A failure (RFC 9457)" });
 
 /** A request that the service refuses, as an answer. */
 export class HttpProblem extends Error {
@@ -128,7 +128,7 @@ function libraryProblem(error: MnemosyncError): HttpProblem {
     const value = (error as unknown as Record<string, unknown>)[name];
     if (value !== undefined) members[name] = value;
   }
-  return new HttpProblem(status, error.code, toldMessage(error), {
+  return new HttpProblem(status, error.code, publicMessage(error), {
     retryable: error.retryable,
     members,
     ...(error.retryable && status === 503 && { headers: { "retry-after": "1" } }),

@@ -75,7 +75,7 @@ export const vector = z.preprocess((value: unknown, context) => {
   return value;
 }, z.array(z.number()).min(1).max(VECTOR_LENGTH_MAX));
 
-/** Passed on as it came, with every key: the library checks it, and knows what JSON can carry. */
+/** Passed on unchanged, with every key: the library checks it for values that JSON cannot carry. */
 const jsonObject = z.unknown().meta({ type: "object", additionalProperties: true });
 
 /** The fields of a memory that a caller writes. */

@@ -7,7 +7,7 @@ import type { Identity } from "./keys.ts";
 import type { Scope } from "./keys-file.ts";
 import type { BodyLimits } from "./limits.ts";
 
-/** What handlers work with. */
+/** The service as handlers see it. */
 export interface Service {
   /** @throws {HttpProblem} 503 until the stores are connected, and again once the service stops. */
   readonly sync: MemorySynchronizer;
@@ -74,7 +74,7 @@ export interface Route {
   readonly bodyLimits?: BodyLimits;
   /** A stream of JSON lines instead of one document. */
   readonly bodyIsLines?: boolean;
-  /** Request headers that the route reads, with what they mean. */
+  /** Request headers that the route reads, with their meaning. */
   readonly requestHeaders?: Readonly<Record<string, string>>;
   /** Set on every answer in place of the server's defaults of the same name, e.g. a page's `content-security-policy`. */
   readonly responseHeaders?: Readonly<Record<string, string>>;
@@ -96,7 +96,7 @@ export function accessOf({ access }: Route, http: HttpOptions): Access {
 
 type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 
-/** Ties the types of a handler to what its route declares. */
+/** Ties the types of a handler to the declaration of its route. */
 export function route<
   Params extends z.ZodObject | undefined = undefined,
   Query extends z.ZodObject | undefined = undefined,

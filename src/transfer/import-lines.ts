@@ -93,7 +93,7 @@ export async function importLines(
           options.onProgress(written[done - 1]?.end ?? 0, report);
         },
       });
-      options.signal.throwIfAborted(); // What was withdrawn because of it is no fault of its line.
+      options.signal.throwIfAborted(); // A write that was withdrawn because of it is no fault of its line.
       report.read += written.length + flawed.length;
       report.rejected = before.rejected + flawed.length + outcomes.filter(isRejected).length;
       const failed = outcomes.flatMap((outcome, index) => lineError(outcome, written[index]));
@@ -111,7 +111,7 @@ export function newReport(): ImportReport {
   return { read: 0, synced: 0, unchanged: 0, degraded: 0, rejected: 0, errors: [] };
 }
 
-/** The library says what is wrong with a value that is no memory at all. */
+/** A value that is no memory at all is passed on: the library's error names the flaw. */
 function inNamespace(value: unknown, namespace: string | undefined): MemoryInput {
   const needsOne = namespace !== undefined && isObject(value) && !Object.hasOwn(value, "namespace");
   return (needsOne ? { ...value, namespace } : value) as MemoryInput;

@@ -70,7 +70,7 @@ function endOfWrite(outcome: SyncOutcome, overwrites: boolean): MemoryImport {
   return { end: "written", outcome, overwrites };
 }
 
-/** Has a strategy decide between imported memories and the ledger's. What it leaves open awaits a person's decision. */
+/** Has a strategy decide between imported memories and the ledger's. Conflicts that it leaves open await a person's decision. */
 export async function importConflicts<Item extends { readonly version: ImportedVersion }>(
   parts: MemoryImportParts,
   items: readonly Item[],

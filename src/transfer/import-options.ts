@@ -1,4 +1,4 @@
-/** What an import does about a memory that the ledger has already, with another content. */
+/** The treatment of a memory that the ledger has already, with another content. */
 export const ON_CONFLICT = ["skip", "overwrite", "strategy"] as const;
 
 /**
@@ -17,7 +17,7 @@ export interface ImportOptions {
   strategy?: string | undefined;
   /** Called after each piece of about a thousand records, with the report as it stands. */
   onProgress?: ((report: ImportReport, position: ImportPosition) => void) | undefined;
-  /** Ends the import early: what it began is settled first. */
+  /** Ends the import early, after the writes that it began. */
   signal?: AbortSignal | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface RejectedRecord {
   readonly message: string;
 }
 
-/** What became of the memories of an import. */
+/** The outcome of an import. */
 export interface ImportReport {
   /** Records, header and end included. */
   read: number;

@@ -43,7 +43,7 @@ interface HistoryLine {
   readonly of: MemoryLine;
 }
 
-/** Records that are written together, with what was wrong with others among them. */
+/** Records that are written together, and the flaws of others among them. */
 class Window {
   readonly memories: MemoryLine[] = [];
   readonly history: HistoryLine[] = [];
@@ -67,18 +67,18 @@ class Window {
 }
 
 /**
- * What is written at a time: records, and bytes of their content and vectors. Twice as much is held at most: one window is
- * written while the next one is read.
+ * Limits of one window: records, and bytes of their contents and vectors. Two windows are held at most: one is written
+ * while the next one is read.
  */
 const WINDOW_RECORDS = 1_000;
 const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const ERRORS_KEPT_MAX = 1_000;
 
 /**
- * Reads an export and writes what it holds, piece by piece. Doing it again changes nothing; one that was interrupted is
- * done again from the beginning.
+ * Reads an export and writes its records, window by window. A second import of it changes nothing; an interrupted import is
+ * repeated from the beginning.
  * @throws {ConfigurationError} It is no export, or the strategy is unknown.
- * @throws {MnemosyncError} Nothing gets through any more. What was written until then stays.
+ * @throws {MnemosyncError} No record gets through any more. Records that were written until then stay.
  */
 export async function importRecords(
   parts: ImporterParts,
@@ -146,7 +146,7 @@ class ImportRun {
     return this.#window.isFull ? this.rest() : null;
   }
 
-  /** What was taken and is in no full window. */
+  /** The records that are in no full window yet. */
   rest(): Window {
     const window = this.#window;
     this.#window = new Window();
@@ -196,14 +196,14 @@ class ImportRun {
     this.report.rejected += rejected.length;
     rejected.sort((a, b) => a.line - b.line);
     this.report.errors.push(...rejected.slice(0, ERRORS_KEPT_MAX - this.report.errors.length));
-    // What was read ahead is not accounted for yet.
+    // Records that were read ahead are not counted yet.
     this.#options.onProgress?.({ ...this.report, read }, position);
   }
 
   #sort(line: number, value: unknown): void {
     const isHistory = (value as { type?: unknown } | null)?.type === "history";
     const latest = this.#latest;
-    if (!isHistory) this.#latest = null; // Until it is read: what follows must not be taken for an earlier memory's.
+    if (!isHistory) this.#latest = null; // Until it is read: history that follows must not count as an earlier memory's.
     const version = readRecord(value, this.#format, this.#parts.validators);
     if (version === null) {
       this.report.complete = true;

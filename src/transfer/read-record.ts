@@ -102,7 +102,7 @@ function readContent(
 function readEmbedding(value: unknown): Float32Array | null {
   if (value === null) return null;
   const bytes = typeof value === "string" ? Buffer.from(value, "base64") : null;
-  // The decoder skips what is not base64: only what reads back the same was.
+  // The decoder skips characters that are not base64: only a text that reads back the same was base64.
   if (bytes === null || bytes.length % 4 !== 0 || bytes.toString("base64") !== value) {
     throw new ValidationError("embedding", "must be float32 numbers, little-endian, in base64, or null");
   }

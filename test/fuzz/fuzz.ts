@@ -281,6 +281,7 @@ class FuzzRun {
 
   #violate(violation: string): void {
     this.#violationsTotal++;
+    this.#options.log?.(`broken: ${violation}`);
     if (this.#violations.length < VIOLATIONS_KEPT) this.#violations.push(violation);
   }
 }

@@ -53,7 +53,7 @@ const listConflicts = route({
       ...(state !== undefined && { state }),
       ...(after !== undefined && { after }),
     });
-    return { status: 200, body: conflictsDocument(conflicts.map((conflict) => told(conflict, identity))) };
+    return { status: 200, body: conflictsDocument(conflicts.map((conflict) => publicConflict(conflict, identity))) };
   },
 });
 
@@ -71,7 +71,7 @@ const showConflict = route({
   async handle({ params, identity, signal }, { sync }) {
     const conflict = await sync.conflicts.show(params.conflictId, { signal });
     assertOwn(conflict, identity);
-    return { status: 200, body: conflictDetailsDocument(told(conflict, identity), false) };
+    return { status: 200, body: conflictDetailsDocument(publicConflict(conflict, identity), false) };
   },
 });
 
@@ -106,7 +106,7 @@ const resolveConflict = route({
 const FAILED = "it could not be carried out: the log of the service has the reason";
 
 /** The reason of a failure may come from a driver, which names hosts and users: it is for operators. */
-function told<Conflict extends ConflictSummary>(conflict: Conflict, identity: Identity): Conflict {
+function publicConflict<Conflict extends ConflictSummary>(conflict: Conflict, identity: Identity): Conflict {
   return conflict.state !== "failed" || isOperator(identity) ? conflict : { ...conflict, resolution: FAILED };
 }
 

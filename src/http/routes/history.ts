@@ -13,9 +13,9 @@ import { NotFoundError, VersionConflictError } from "../../index.ts";
 import { mayTouch } from "../keys.ts";
 import { entityTag } from "../preconditions.ts";
 import { HttpProblem } from "../problem.ts";
+import { publicOutcome, publicOutcomes } from "../public-messages.ts";
 import { count, memoryParams, ulidText } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
-import { toldOutcome, toldOutcomes } from "../told.ts";
 
 const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
 const version = count(1, VERSION_MAX);
@@ -80,7 +80,7 @@ const rollbackMemory = route({
         members: { foundVersion: error.foundVersion },
       });
     });
-    return { status: 200, headers: { etag: entityTag(outcome.version) }, body: toldOutcome(outcome) };
+    return { status: 200, headers: { etag: entityTag(outcome.version) }, body: publicOutcome(outcome) };
   },
 });
 
@@ -132,7 +132,7 @@ const rollbackTransaction = route({
       const detail = `memory ${JSON.stringify(conflict.memoryId)} was written since then: nothing is undone`;
       throw new HttpProblem(409, "VERSION_CONFLICT", detail, { members: { foundVersion: conflict.version } });
     }
-    return { status: 200, body: toldOutcomes(outcomes) };
+    return { status: 200, body: publicOutcomes(outcomes) };
   },
 });
 

@@ -28,7 +28,7 @@ const startRepair = route({
   method: "POST",
   path: "/v1/repairs",
   operationId: "startRepair",
-  summary: "Repair what a check found, each finding verified by reading back",
+  summary: "Repair the findings of a check, each one verified by reading back",
   access: OPERATOR,
   body: z
     .strictObject({
@@ -37,7 +37,7 @@ const startRepair = route({
       strategy: storable(64)
         .optional()
         .describe("The strategy that decides conflicts; option repairStrategy by default"),
-      dryRun: z.boolean().default(false).describe("Only say what would be done"),
+      dryRun: z.boolean().default(false).describe("Only list the repairs"),
     })
     .meta({ id: "RepairRequest" }),
   responses: {
@@ -84,7 +84,7 @@ const cancelJob = route({
   method: "DELETE",
   path: "/v1/jobs/{jobId}",
   operationId: "cancelJob",
-  summary: "Stop a job, on whichever node it runs; what it has repaired stays repaired",
+  summary: "Stop a job, whatever node runs it; finished repairs stay",
   access: OPERATOR,
   params: jobParams,
   responses: { 200: { description: "Stopped, or ended before", schema: jobSchema }, 404: { description: "Unknown" } },

@@ -6,9 +6,9 @@ import { importLines } from "../../transfer/import-lines.ts";
 import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
 import { BATCH_LIMITS, MEMORY_LIMITS } from "../limits.ts";
 import { entityTag, PRECONDITION_HEADERS, underPreconditions } from "../preconditions.ts";
+import { publicOutcome, publicOutcomes, publicReport } from "../public-messages.ts";
 import { flag, list, memoryFields, memoryParams, namespaceParam } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
-import { toldOutcome, toldOutcomes, toldReport } from "../told.ts";
 
 const PATH = "/v1/namespaces/{namespace}/memories/{memoryId}";
 
@@ -80,7 +80,7 @@ const putMemory = route({
     return {
       status: isNew ? 201 : 200,
       headers: { etag: entityTag(outcome.version) },
-      body: toldOutcome(outcome),
+      body: publicOutcome(outcome),
     };
   },
 });
@@ -102,7 +102,7 @@ const deleteMemory = route({
     const outcome = await underPreconditions(headers, sync, params, identity, (options) =>
       sync.delete(memoryId, { namespace, ...options }),
     );
-    return { status: 200, body: toldOutcome(outcome) };
+    return { status: 200, body: publicOutcome(outcome) };
   },
 });
 
@@ -123,7 +123,7 @@ const writeBatch = route({
       atomic,
       ...(idempotencyKey !== undefined && { idempotencyKey, caller: identity.owner }),
     });
-    return { status: 200, body: toldOutcomes(outcomes) };
+    return { status: 200, body: publicOutcomes(outcomes) };
   },
 });
 
@@ -143,7 +143,7 @@ const importMemories = route({
       signal,
       onProgress: () => undefined,
     });
-    return { status: 200, body: toldReport(report) };
+    return { status: 200, body: publicReport(report) };
   },
 });
 

@@ -25,14 +25,14 @@ const readiness = route({
   path: "/readyz",
   operationId: "getReadiness",
   summary:
-    "Whether to send requests here: connected, not stopping, and able to do what `require` names. Without Postgres reads " +
+    "Whether to send requests here: connected, not stopping, and has the capability that `require` names. Without Postgres reads " +
     "continue, so only writers should require `write`",
   access: "public",
   query: z.object({
-    require: z.enum(CAPABILITIES).default("read").describe("What must be possible for a 200, in addition to reading"),
+    require: z.enum(CAPABILITIES).default("read").describe("The capability that a 200 needs, in addition to reading"),
   }),
   responses: {
-    200: { description: "Ready; the body tells what else is not possible", schema: readinessSchema },
+    200: { description: "Ready; the body lists the capabilities", schema: readinessSchema },
     503: { description: "Not ready", schema: readinessSchema },
   },
   async handle({ query }, service) {
