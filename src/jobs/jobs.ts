@@ -39,6 +39,7 @@ export class Jobs {
   readonly #kinds: JobKinds;
   readonly #runner: JobRunner;
 
+  /** @internal Callers get the one of their synchronizer. */
   constructor(parts: { store: JobStore; kinds: JobKinds; runner: JobRunner }) {
     this.#store = parts.store;
     this.#kinds = parts.kinds;

@@ -82,6 +82,7 @@ interface SignalOption {
 export class Backlog {
   readonly #parts: BacklogParts;
 
+  /** @internal Callers get the one of their synchronizer. */
   constructor(parts: BacklogParts) {
     this.#parts = parts;
   }

@@ -89,6 +89,7 @@ const LIST_MAX = 1_000;
 export class PendingConflicts {
   readonly #parts: RepairerParts;
 
+  /** @internal Callers get the one of their synchronizer. */
   constructor(parts: RepairerParts) {
     this.#parts = parts;
   }
