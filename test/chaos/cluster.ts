@@ -9,6 +9,7 @@ import { childrenOf, isAlive } from "../../src/dev/processes.ts";
 import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
+import type { LossWindow } from "./loss-window.ts";
 import type { NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";
 
 /** Milliseconds that a node may take to answer: it may have to wait out deadlines of its own first. */
@@ -84,6 +85,11 @@ export class ChaosNode {
     return await this.waitFor(kind);
   }
 
+  /** Sends a command that has no answer. */
+  tell(command: NodeCommand["command"]): void {
+    if (this.#child?.connected === true) this.#child.send({ command });
+  }
+
   kill(): void {
     this.#child?.kill("SIGKILL");
   }
@@ -92,7 +98,18 @@ export class ChaosNode {
 /** Two nodes on one PostgreSQL and one Redis, all of them ours to break. */
 export interface Cluster {
   readonly folder: string;
+  /** The server that takes writes. */
   readonly postgres: EmbeddedServer;
+  /** Another one, which becomes a standby for a failover. The same as `postgres` in a run without history faults. */
+  readonly standby: EmbeddedServer;
+  /** For programs that look at the ledger themselves. */
+  readonly postgresUrl: string;
+  /** Times of which acknowledged writes may be lost. */
+  readonly windows: LossWindow[];
+  /** Times of which only reads may have seen what is not in the ledger. */
+  readonly readWindows: LossWindow[];
+  /** Swaps the two servers: `url` is where `standby` takes writes from now on. */
+  moveTo(standby: EmbeddedServer, url: string): void;
   readonly redis: EmbeddedServer;
   readonly postgresProxy: TcpProxy;
   readonly redisProxy: TcpProxy;
@@ -103,7 +120,13 @@ export interface Cluster {
   close(options: { keep: boolean }): Promise<void>;
 }
 
-export async function openCluster(options: { seed: number; keys: number; writersPerNode: number }): Promise<Cluster> {
+export async function openCluster(options: {
+  seed: number;
+  keys: number;
+  writersPerNode: number;
+  /** Whether stores will go back in time. */
+  history: boolean;
+}): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-chaos-"));
   const failures: string[] = [];
   const [postgres, redis] = await Promise.all([
@@ -111,6 +134,8 @@ export async function openCluster(options: { seed: number; keys: number; writers
     // What Redis acknowledged survives its crash: then the stores must agree again without a repair.
     startEmbeddedRedis({ persistent: true, settings: { appendfsync: "always" } }),
   ]);
+  // A password of its own does no harm: it becomes a copy of the other one.
+  const standby = options.history ? await startEmbeddedPostgres({ settings: { max_connections: 200 } }) : postgres;
   const postgresProxy = await TcpProxy.start(postgres.port);
   const redisProxy = await TcpProxy.start(redis.port);
   const nodes = ["a", "b"].map((name) => {
@@ -126,6 +151,7 @@ export async function openCluster(options: { seed: number; keys: number; writers
         writers: options.writersPerNode,
         keys: options.keys,
         dimension: 32,
+        history: options.history,
       },
       failures,
     );
@@ -135,10 +161,30 @@ export async function openCluster(options: { seed: number; keys: number; writers
   const close = async ({ keep }: { keep: boolean }): Promise<void> => {
     for (const node of nodes) node.kill();
     await Promise.allSettled([postgresProxy.close(), redisProxy.close()]);
-    await Promise.allSettled([postgres.close(), redis.close()]);
+    await Promise.allSettled([postgres.close(), standby.close(), redis.close()]);
     if (!keep) rmSync(folder, { recursive: true, force: true });
   };
-  return { folder, postgres, redis, postgresProxy, redisProxy, nodes, failures, close };
+  const cluster = {
+    folder,
+    postgres,
+    standby,
+    postgresUrl: postgres.url,
+    windows: [],
+    readWindows: [],
+    redis,
+    postgresProxy,
+    redisProxy,
+    nodes,
+    failures,
+    close,
+    moveTo(promoted: EmbeddedServer, url: string): void {
+      [cluster.postgres, cluster.standby] = [promoted, cluster.postgres];
+      cluster.postgresUrl = url;
+      postgresProxy.retarget(promoted.port);
+      postgresProxy.reset();
+    },
+  };
+  return cluster;
 }
 
 function commandOf(pid: number): string {

@@ -4,7 +4,7 @@ import type { Random } from "../support/random.ts";
 import type { ChaosNode, Cluster } from "./cluster.ts";
 
 /** A fault: begins, lasts, and is over, whatever it was. */
-interface Fault {
+export interface Fault {
   readonly name: string;
   run(cluster: Cluster, random: Random): Promise<void>;
 }
@@ -14,7 +14,7 @@ function span(random: Random): number {
   return 200 + random.below(3_000);
 }
 
-const FAULTS: readonly Fault[] = [
+export const FAULTS: readonly Fault[] = [
   {
     name: "redis killed",
     run: async ({ redis }, random) => {
@@ -114,10 +114,11 @@ export async function runFaults(
   random: Random,
   until: number,
   log: (line: string) => void,
+  faults: readonly Fault[] = FAULTS,
 ): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   while (performance.now() < until) {
-    const fault = random.pick(FAULTS);
+    const fault = random.pick(faults);
     counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
     log(`fault: ${fault.name}`);
     await fault.run(cluster, random);

@@ -11,6 +11,8 @@ export interface NodeSettings {
   readonly writers: number;
   readonly keys: number;
   readonly dimension: number;
+  /** Whether stores go back during the run: then repairs are on, and the ledger wins. */
+  readonly history: boolean;
 }
 
 /** One call of a node's, written down before the next one begins. A killed node leaves its last calls without a line. */
@@ -24,16 +26,28 @@ export interface CallRecord {
   readonly version: number;
   readonly checksum: string | null;
   readonly code: string | null;
+  /** When the call began and ended, in milliseconds since 1970. */
+  readonly beganAt: number;
+  readonly endedAt: number;
+}
+
+/** A read that saw a version go back. */
+export interface WentBack {
+  readonly text: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 export type NodeCommand =
   | { readonly command: "settle" }
+  /** A store went back: versions that were seen before prove nothing any more. */
+  | { readonly command: "forget" }
   | { readonly command: "check" }
   | { readonly command: "close" };
 
 export type NodeAnswer =
   | { readonly answer: "ready"; readonly hostPid: number | null }
-  | { readonly answer: "settled"; readonly unsettled: number; readonly wentBack: readonly string[] }
+  | { readonly answer: "settled"; readonly unsettled: number; readonly wentBack: readonly WentBack[] }
   | { readonly answer: "checked"; readonly backlog: number; readonly findings: readonly string[] }
   | { readonly answer: "closed" }
   | { readonly answer: "failed"; readonly error: string };

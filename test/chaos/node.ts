@@ -3,7 +3,7 @@ import { childrenOf } from "../../src/dev/processes.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { HashingEmbedder, MemorySynchronizer, type MnemosyncError, type SyncOutcome } from "../../src/index.ts";
 import { Random } from "../support/random.ts";
-import type { CallRecord, NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";
+import type { CallRecord, NodeAnswer, NodeCommand, NodeSettings, WentBack } from "./messages.ts";
 
 /** Goal: a load that knows what it was told. One process of the cluster; its parent kills, freezes and cuts it off. */
 
@@ -11,7 +11,9 @@ const settings = JSON.parse(process.env.CHAOS_NODE ?? "") as NodeSettings;
 const history = openSync(settings.historyFile, "a");
 const stopping = new AbortController();
 let unsettled = 0;
-const wentBack: string[] = [];
+const wentBack: WentBack[] = [];
+/** Highest versions that each reader saw. */
+const seenByReaders: Map<string, number>[] = [];
 
 /** Beyond every deadline that the synchronizer was given: a call that is still out then has been forgotten. */
 const CALL_FORGOTTEN_MS = 45_000;
@@ -43,7 +45,14 @@ async function connect(): Promise<MemorySynchronizer> {
         inDoubtTimeoutMs: 10_000,
         syncIntervalMs: 250,
         // The write path has to keep its promises alone: what a repair put right would hide that it did not.
-        repairKinds: [],
+        ...(settings.history
+          ? {
+              repairStrategy: "prefer_store",
+              preferStoreOrder: ["postgres"],
+              consistencyCheckIntervalMs: 1_000,
+              checkerLeaseMs: 2_000,
+            }
+          : { repairKinds: [] }),
       });
       return true;
     } catch (error) {
@@ -70,7 +79,7 @@ async function writer(sync: MemorySynchronizer, number: number): Promise<void> {
   for (let call = 0; !stopping.signal.aborted; call++) {
     const memoryId = `m${random.below(settings.keys)}`;
     const marker = random.next() < 0.1 ? null : `${settings.nodeId}-${process.pid}-${number}-${call}`;
-    const base = { kind: "write" as const, memoryId, marker };
+    const base = { kind: "write" as const, memoryId, marker, beganAt: Date.now() };
     try {
       const outcome: SyncOutcome = await watched(
         marker === null
@@ -78,10 +87,10 @@ async function writer(sync: MemorySynchronizer, number: number): Promise<void> {
           : sync.syncMemory(memoryId, { content: `chaos ${marker}`, memoryType: "episodic", metadata: { marker } }),
       );
       const { status, version, checksum } = outcome;
-      record({ ...base, status, version, checksum, code: null });
+      record({ ...base, status, version, checksum, code: null, endedAt: Date.now() });
     } catch (error) {
       const code = (error as MnemosyncError).code ?? String(error);
-      record({ ...base, status: "failed", version: 0, checksum: null, code });
+      record({ ...base, status: "failed", version: 0, checksum: null, code, endedAt: Date.now() });
     }
   }
 }
@@ -90,29 +99,28 @@ async function writer(sync: MemorySynchronizer, number: number): Promise<void> {
 async function reader(sync: MemorySynchronizer): Promise<void> {
   const random = new Random(settings.seed * 7 + process.pid);
   const seen = new Map<string, number>();
+  seenByReaders.push(seen);
   while (!stopping.signal.aborted) {
     const memoryId = `m${random.below(settings.keys)}`;
+    const base = { kind: "read" as const, memoryId, marker: null, beganAt: Date.now() };
     try {
       const memory = await watched(sync.get(memoryId));
       const version = memory?.version ?? 0;
       if (memory !== null) {
         const before = seen.get(memoryId) ?? 0;
-        if (version < before) wentBack.push(`${memoryId}: version ${version} after ${before} (from ${memory.source})`);
+        if (version < before)
+          wentBack.push({
+            text: `${memoryId}: version ${version} after ${before} (from ${memory.source})`,
+            at: Date.now(),
+          });
         seen.set(memoryId, version);
       }
       const { checksum = null } = memory ?? {};
-      record({
-        kind: "read",
-        memoryId,
-        marker: null,
-        status: memory === null ? "none" : "found",
-        version,
-        checksum,
-        code: null,
-      });
+      const status = memory === null ? "none" : "found";
+      record({ ...base, status, version, checksum, code: null, endedAt: Date.now() });
     } catch (error) {
       const code = (error as MnemosyncError).code ?? String(error);
-      record({ kind: "read", memoryId, marker: null, status: "error", version: 0, checksum: null, code });
+      record({ ...base, status: "error", version: 0, checksum: null, code, endedAt: Date.now() });
     }
   }
 }
@@ -135,6 +143,8 @@ process.on("message", (message: NodeCommand) => {
       stopping.abort();
       await Promise.all(load);
       tell({ answer: "settled", unsettled, wentBack });
+    } else if (message.command === "forget") {
+      for (const seen of seenByReaders) seen.clear();
     } else if (message.command === "check") {
       await sync.backlog.drain();
       const { backlog } = await sync.status();

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import postgres from "postgres";
+import type { LossWindow } from "./loss-window.ts";
+import { mayBeLost, mayBeStale } from "./loss-window.ts";
 import type { CallRecord } from "./messages.ts";
 
 /** What the histories say against what the ledger holds. */
@@ -26,8 +28,15 @@ const SHOWN_MAX = 10;
  * - what was told to have failed is nowhere;
  * - versions of a memory run 1, 2, 3 … without a gap;
  * - what was read had been committed.
+ * @param windows times in which a fault took acknowledged writes back; what they excuse is counted as `excused`.
+ * @param readWindows times in which reads may have seen commits that were never acknowledged and are lost.
  */
-export async function verify(postgresUrl: string, historyFiles: readonly string[]): Promise<Verdict> {
+export async function verify(
+  postgresUrl: string,
+  historyFiles: readonly string[],
+  windows: readonly LossWindow[] = [],
+  readWindows: readonly LossWindow[] = [],
+): Promise<Verdict> {
   const calls = historyFiles.flatMap(readHistory);
   const rows = await readLedger(postgresUrl);
   const byVersion = new Map(rows.map((row) => [`${row.memory_id} ${row.version}`, row]));
@@ -37,17 +46,22 @@ export async function verify(postgresUrl: string, historyFiles: readonly string[
     if (violations.length < SHOWN_MAX) violations.push(text);
   };
   const byStatus: Record<string, number> = {};
+  const excuse = (what: string): void => {
+    byStatus[`excused ${what}`] = (byStatus[`excused ${what}`] ?? 0) + 1;
+  };
   for (const call of calls) {
     const label = call.code === null ? call.status : `${call.status} ${call.code}`;
     byStatus[`${call.kind} ${label}`] = (byStatus[`${call.kind} ${label}`] ?? 0) + 1;
     const row = byVersion.get(`${call.memoryId} ${call.version}`);
     if (call.status === "synced" || call.status === "degraded") {
       if (row === undefined || row.checksum !== call.checksum || (call.marker !== null && row.marker !== call.marker)) {
-        complain(`lost: ${JSON.stringify(call)}, the ledger has ${JSON.stringify(row)}`);
+        if (mayBeLost(call, windows)) excuse("lost");
+        else complain(`lost: ${JSON.stringify(call)}, the ledger has ${JSON.stringify(row)}`);
       }
     }
     if (call.status === "found" && row?.checksum !== call.checksum) {
-      complain(`read but never committed: ${JSON.stringify(call)}, the ledger has ${JSON.stringify(row)}`);
+      if (mayBeStale(call, [...windows, ...readWindows])) excuse("read");
+      else complain(`read but never committed: ${JSON.stringify(call)}, the ledger has ${JSON.stringify(row)}`);
     }
     if (
       call.kind === "write" &&

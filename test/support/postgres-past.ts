@@ -24,16 +24,19 @@ export async function restoreBackup(server: EmbeddedServer): Promise<void> {
   await server.start();
 }
 
-/** Makes `standby` a streaming standby of `primary`, by a base backup. It runs afterwards, and lags behind freely. */
-export async function makeStandby(primary: EmbeddedServer, standby: EmbeddedServer): Promise<void> {
+/**
+ * Makes `standby` a streaming standby of `primary`, by a base backup. It runs afterwards, and lags behind freely.
+ * @param url of the primary; another one than its own where it was a standby itself, whose users are those of its primary.
+ */
+export async function makeStandby(primary: EmbeddedServer, standby: EmbeddedServer, url = primary.url): Promise<void> {
   await standby.stop();
-  const sql = postgres(primary.url, { max: 1, onnotice: () => undefined });
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
   try {
     await sql`select pg_backup_start('standby', true)`;
     copyFolder(join(primary.folder, "data"), join(standby.folder, "data"));
     const [row] = await sql<{ label: string }[]>`select labelfile as label from pg_backup_stop(false)`;
     const data = join(standby.folder, "data");
-    const { port, username, password } = new URL(primary.url);
+    const { port, username, password } = new URL(url);
     const setting = `primary_conninfo = 'host=127.0.0.1 port=${port} user=${username} password=${password}'\n`;
     const script = `rm -f postmaster.pid; cat > backup_label; touch standby.signal; cat settings.tmp >> postgresql.auto.conf`;
     spawnSync("sh", ["-c", `cd "$0" && cat > settings.tmp`, data], { input: setting });

@@ -39,7 +39,7 @@ const newRules = (): Rules => ({ held: false, dropped: false, latencyMs: 0 });
  * arrives long after its sender has given up is thus among the things that can happen.
  */
 export class TcpProxy {
-  readonly #target: number;
+  #target: number;
   readonly #links = new Set<Link>();
   readonly #rules: Record<Direction, Rules> = { toServer: newRules(), toClient: newRules() };
   readonly #bytes: Record<Direction, number> = { toServer: 0, toClient: 0 };
@@ -62,6 +62,11 @@ export class TcpProxy {
 
   get port(): number {
     return this.#port;
+  }
+
+  /** New connections go to `port` from now on: the address moved, as in a failover. Open ones stay. */
+  retarget(port: number): void {
+    this.#target = port;
   }
 
   /** Open connections. */

@@ -1,0 +1,143 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import postgres from "postgres";
+import { pause, pollUntil } from "../../src/dev/wait.ts";
+import { coldBackup, makeStandby, restoreBackup } from "../support/postgres-past.ts";
+import type { Random } from "../support/random.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Fault } from "./faults.ts";
+
+/** Milliseconds of writes between a copy and its return: enough to lose some. */
+function writing(random: Random): number {
+  return 1_000 + random.below(3_000);
+}
+
+/** Faults after which the ledger or a store holds what it held before. What each of them may lose is in `windows`. */
+export const HISTORY_FAULTS: readonly Fault[] = [
+  {
+    name: "postgres restored from a copy",
+    run: async (cluster, random) => {
+      await coldBackup(cluster.postgres);
+      const fromMs = Date.now();
+      await pause(writing(random));
+      await restoreBackup(cluster.postgres);
+      went(cluster, { fromMs, toMs: Date.now() });
+    },
+  },
+  {
+    name: "postgres failed over to a lagging standby",
+    run: async (cluster, random) => {
+      await streamFrom(cluster);
+      await cluster.standby.freeze();
+      const fromMs = Date.now();
+      await pause(writing(random));
+      await cluster.postgres.kill();
+      const toMs = Date.now();
+      await cluster.standby.thaw();
+      await promote(cluster);
+      went(cluster, { fromMs, toMs });
+    },
+  },
+  {
+    name: "postgres failed over to a synchronous standby",
+    run: async (cluster, random) => {
+      await streamFrom(cluster);
+      await waitForStandby(cluster, true);
+      await pause(writing(random));
+      // Cut off: commits wait for it, and must not be acknowledged, or they are lost.
+      if (random.next() < 0.5) {
+        await cluster.standby.freeze();
+        await pause(writing(random));
+      }
+      await cluster.postgres.kill();
+      await cluster.standby.thaw();
+      await promote(cluster);
+      // Nothing that was acknowledged may be lost. Readers may have seen commits that were never acknowledged.
+      const now = Date.now();
+      went(cluster, { fromMs: now, toMs: now }, { loses: false });
+    },
+  },
+  {
+    name: "redis came back with an old data set",
+    run: async (cluster, random) => {
+      const client = new Redis(cluster.redis.url);
+      client.on("error", () => undefined);
+      await client.save();
+      client.disconnect();
+      const { folder } = cluster.redis;
+      copyFileSync(join(folder, "dump.rdb"), join(folder, "old.rdb"));
+      await pause(writing(random));
+      await cluster.redis.kill();
+      spawnSync("rm", ["-rf", join(folder, "appendonlydir")]);
+      copyFileSync(join(folder, "old.rdb"), join(folder, "dump.rdb"));
+      await cluster.redis.start();
+      // The ledger lost nothing, so no read may show anything else than what it holds or held.
+      for (const node of cluster.nodes) node.tell("forget");
+    },
+  },
+  {
+    name: "leases and attempts lie in the future",
+    run: async (cluster) => {
+      // As a node leaves them whose clock was two hours ahead.
+      await withSql(cluster.postgresUrl, async (sql) => {
+        await sql`update mnemosync.sync_queue set next_attempt_at = clock_timestamp() + interval '2 hours'`;
+        await sql`update mnemosync.sync_transactions set created_at = clock_timestamp() + interval '2 hours' where state = 'committed'`;
+      });
+    },
+  },
+];
+
+function went(cluster: Cluster, window: Cluster["windows"][number], { loses = true } = {}): void {
+  (loses ? cluster.windows : cluster.readWindows).push(window);
+  for (const node of cluster.nodes) node.tell("forget");
+}
+
+/** Makes the second server a standby of the one that takes writes, and waits until it has everything. */
+async function streamFrom({ postgres: primary, standby, postgresUrl }: Cluster): Promise<void> {
+  await makeStandby(primary, standby, postgresUrl);
+  await withSql(postgresUrl, async (sql) => {
+    await pollUntil("the standby streaming", 30_000, async () => {
+      return (await sql`select 1 from pg_stat_replication where state = 'streaming'`).length === 1;
+    });
+  });
+}
+
+async function waitForStandby({ postgresUrl }: Cluster, isOn: boolean): Promise<void> {
+  await withSql(postgresUrl, async (sql) => {
+    await sql.unsafe(`alter system set synchronous_standby_names = '${isOn ? "*" : ""}'`);
+    await sql`select pg_reload_conf()`;
+    await pollUntil("the standby being waited for", 10_000, async () => {
+      const [row] = await sql`select sync_state from pg_stat_replication`;
+      return (row?.sync_state === "sync") === isOn;
+    });
+  });
+}
+
+/** The standby takes writes under the address of the primary, whose machine is gone. */
+async function promote(cluster: Cluster): Promise<void> {
+  const { standby } = cluster;
+  const url = new URL(cluster.postgresUrl);
+  url.port = String(standby.port);
+  await withSql(url.href, async (sql) => {
+    await pollUntil("the standby answering", 30_000, async () => {
+      await sql`select 1`;
+      return true;
+    });
+    await sql`select pg_promote(true, 30)`;
+    await sql`alter system reset synchronous_standby_names`;
+    await sql`alter system reset primary_conninfo`;
+    await sql`select pg_reload_conf()`;
+  });
+  cluster.moveTo(standby, url.href);
+}
+
+async function withSql(url: string, work: (sql: postgres.Sql) => Promise<void>): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  try {
+    await work(sql);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
