@@ -12,7 +12,7 @@ import type { FeedPlace, FollowedPage } from "./follower.ts";
 /** One change of a memory, as a reader behind a filter is told of it. */
 export interface FeedChange extends MemoryKey {
   /**
-   * `put`: the memory is as `document` says. `deleted`: it is deleted. `withdrawn`: it goes on without this reader, who must
+   * `put`: the memory is as `document` says. `deleted`: it is deleted. `withdrawn`: it goes on without this reader, which must
    * forget it.
    */
   readonly kind: "put" | "deleted" | "withdrawn";

@@ -8,7 +8,7 @@ export interface FeedCursorRow {
   readonly cursor: FeedCursor;
   /** JSON text of the filter. */
   readonly filter: string;
-  /** Null: nobody reads on from here, or the lease has run out. */
+  /** Null: no process reads on from here, or the lease has run out. */
   readonly holder: string | null;
   readonly leaseExpiresAt: number | null;
   readonly retentionMs: number | null;
@@ -90,7 +90,7 @@ export async function listCursors(sql: Sql, after: string, limit: number): Promi
 }
 
 /**
- * Moves a cursor on, if it still stands at `from` in the ledger's epoch and `holder` (null: nobody) holds it. Never back.
+ * Moves a cursor on, if it still stands at `from` in the ledger's epoch and `holder` (null: no process) holds it. Never back.
  * @returns whether it did.
  */
 export async function advanceCursor(
@@ -111,7 +111,7 @@ export async function advanceCursor(
   return rows.length === 1;
 }
 
-/** Sets a cursor back to the start of the feed, in the ledger's epoch. @returns whether `holder` (null: nobody) holds it. */
+/** Sets a cursor back to the start of the feed, in the ledger's epoch. @returns whether `holder` (null: no process) holds it. */
 export async function restartCursor(
   sql: Sql,
   name: string,

@@ -36,7 +36,7 @@ export async function readFeed(sql: Sql, cursor: FeedCursor, limit: number): Pro
 /** Signals travel on this channel; those of one database share it. */
 export const FEED_CHANNEL = "mnemosync_feed";
 
-/** Wakes whoever listens. Without a payload: equal signals of one transaction are one, and the feed says the rest. */
+/** Wakes the readers that listen. Without a payload: equal signals of one transaction are one, and the feed says the rest. */
 export async function signalFeed(sql: Sql): Promise<void> {
   await sql`select pg_notify(${FEED_CHANNEL}, '')`;
 }
