@@ -64,6 +64,7 @@ export type { Job, JobProgress, JobState } from "./jobs/job.ts";
 export type { JobContext, JobKind } from "./jobs/job-kind.ts";
 export type { Jobs, Schedule, StartOutcome } from "./jobs/jobs.ts";
 export type { Rhythm } from "./jobs/rhythm.ts";
+export type { DeployedStore } from "./ledger/deployment-statements.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
 export type { FieldDifference } from "./read/diff.ts";
 export type { MemoryVersion, VersionDiff } from "./read/history.ts";
@@ -104,6 +105,7 @@ export type {
   HealthNotice,
   SynchronizerEvents,
 } from "./synchronizer/notifications.ts";
+export type { SharedStores } from "./synchronizer/shared-stores.ts";
 export type { Status, StatusOptions, StoreStatus } from "./synchronizer/status.ts";
 export { MemorySynchronizer } from "./synchronizer/synchronizer.ts";
 export type { ExportOptions, ExportProgress } from "./transfer/export.ts";

@@ -9,6 +9,7 @@ import {
   statusSchema,
   watchedStatusSchema,
 } from "./operation-documents.ts";
+import { deployedStoreSchema, deployedStoresSchema, forgottenStoreSchema } from "./store-documents.ts";
 
 const configSchema = z.strictObject({
   settings: z.array(
@@ -52,6 +53,9 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   history: versionsSchema.describe("mnemosync history --json, newest first"),
   status: watchedStatusSchema.describe("mnemosync status --json"),
   queue: queueSchema.describe("mnemosync queue --json"),
+  stores: deployedStoresSchema.describe("mnemosync store list --json"),
+  store: deployedStoreSchema.describe("mnemosync store show <id> --json"),
+  "store-forget": forgottenStoreSchema.describe("mnemosync store forget <id> --json"),
   config: configSchema.describe("mnemosync config --json"),
   doctor: doctorSchema.describe("mnemosync doctor --json"),
   error: z

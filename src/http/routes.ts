@@ -7,6 +7,7 @@ import { jobGroup } from "./routes/jobs.ts";
 import { memoryGroup } from "./routes/memories.ts";
 import { operationGroup } from "./routes/operation.ts";
 import { searchGroup } from "./routes/search.ts";
+import { storeGroup } from "./routes/stores.ts";
 
 /** Every route of the service. A new part of it is one file with a group, and one line here. */
 export const ROUTE_GROUPS: readonly RouteGroup[] = [
@@ -17,5 +18,6 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   jobGroup,
   conflictGroup,
   backlogGroup,
+  storeGroup,
   operationGroup,
 ];

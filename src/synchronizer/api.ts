@@ -25,4 +25,5 @@ export type * from "./calls.ts";
 export type { Capability } from "./capabilities.ts";
 export type * from "./connect-options.ts";
 export type { EventListener, EventName } from "./notifications.ts";
+export type { SharedStores } from "./shared-stores.ts";
 export type { Status, StatusOptions } from "./status.ts";

@@ -15,6 +15,7 @@ import { storesBeingFilled } from "./node-followers.ts";
 import { observe } from "./observe.ts";
 import type { OperationParts } from "./operation.ts";
 import { Reads } from "./reads.ts";
+import { SharedStores } from "./shared-stores.ts";
 import { Transfers } from "./transfers.ts";
 import { Writes } from "./writes.ts";
 
@@ -34,6 +35,9 @@ export interface Assembly {
 }
 
 /** Wires the rooms together. Opens and starts nothing, and asks no server. */
+/** Milliseconds to say at the end that this process runs its stores no more. */
+const LEAVE_MS = 2_000;
+
 export function assemble(options: EffectiveOptions, connections: Connections, hooks: WriteHooks): Assembly {
   const { pools } = connections;
   const foundation = layFoundation(options, connections);
@@ -107,10 +111,15 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       },
       status: { ledger, stores, records: consistency.records },
       backlog: upkeep.backlog,
+      stores: new SharedStores(scope, deployment),
       jobs,
       metrics: metrics.base,
       settle: [
         () => batcher.close(),
+        () =>
+          deployment.leave(AbortSignal.timeout(LEAVE_MS)).catch((error: Error) => {
+            log.debug({ error: error.message }, "store.leave_failed"); // The note runs out by itself.
+          }),
         async () => void (await Promise.all([...gates, ledgerGate].map((gate) => gate.idle()))),
         async () => changes.close(),
         () => feed.close(),

@@ -43,7 +43,7 @@ function syncLoop({ options, deployment, standings, log }: Foundation, { backlog
     intervalMs: options.syncIntervalMs,
     log,
     pass: async (signal) => {
-      await deployment.refresh(signal);
+      await deployment.keepUp(signal);
       // A store that is away is no reason to leave the others' backlog undone.
       await standings
         .refresh(signal)

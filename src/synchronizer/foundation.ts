@@ -80,7 +80,7 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     past,
     standings,
     stores,
-    deployment: new DeploymentStores(ledger, stores),
+    deployment: new DeploymentStores({ ledger, postgres, own: stores, holder, noteTtlMs: noteTtlMs(options) }),
     monitors,
     gates,
     gateOf: (projection) => gates.find(({ target }) => target === projection) ?? null,
@@ -110,4 +110,9 @@ export function gateOptions(options: EffectiveOptions): ConstructorParameters<ty
     probeIntervalMs: options.storeProbeIntervalMs,
     probeTimeoutMs: options.storeProbeTimeoutMs,
   };
+}
+
+/** Milliseconds for which a note that a process runs its stores counts: some passes may fail, or take long. */
+function noteTtlMs({ syncIntervalMs }: EffectiveOptions): number {
+  return Math.max(120_000, 4 * syncIntervalMs);
 }

@@ -7,6 +7,7 @@ import type { Services } from "../runtime/services.ts";
 import type { Backlog } from "../write/backlog.ts";
 import type { CallScope } from "./call-scope.ts";
 import { type CapabilityNeeds, capabilitiesOf } from "./capabilities.ts";
+import type { SharedStores } from "./shared-stores.ts";
 import { readNamespacesStatus, readStatus, type Status, type StatusOptions, type StatusSources } from "./status.ts";
 
 export interface OperationParts {
@@ -20,6 +21,7 @@ export interface OperationParts {
   readonly status: StatusSources;
   readonly backlog: Backlog;
   readonly jobs: Jobs;
+  readonly stores: SharedStores;
   readonly metrics: Metrics;
   /** Settles the writes that were accepted, and ends what holds connections. In order, after the services have stopped. */
   readonly settle: readonly (() => Promise<void>)[];

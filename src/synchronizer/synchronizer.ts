@@ -20,11 +20,12 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   readonly conflicts: api.PendingConflicts;
   /** Checks, repairs and other long work of all nodes, kept in the ledger. */
   readonly jobs: api.Jobs;
+  /** The shared stores of the deployment, on whatever node they run. */
+  readonly stores: api.SharedStores;
   /** Metrics of this synchronizer: `await sync.metrics.text()` is what Prometheus reads. */
   readonly metrics: api.Metrics;
   readonly #parts: Opened["assembly"];
   readonly #operation: Operation;
-
   static {
     create = (opened) => new MemorySynchronizer(opened);
   }
@@ -33,12 +34,12 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     this.#parts = assertOpened(opened).assembly;
     this.#operation = new Operation(opened.assembly.operation, opened.close);
     this.conflicts = opened.assembly.checks.conflicts;
-    ({
-      nodeId: this.nodeId,
-      backlog: this.backlog,
-      jobs: this.jobs,
-      metrics: this.metrics,
-    } = opened.assembly.operation);
+    const { nodeId, backlog, jobs, stores, metrics } = opened.assembly.operation;
+    this.nodeId = nodeId;
+    this.backlog = backlog;
+    this.jobs = jobs;
+    this.stores = stores;
+    this.metrics = metrics;
   }
 
   /**

@@ -238,6 +238,11 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   dropDeadLetters: () => [{ status: 200 }],
   pauseQueue: () => [{ status: 200 }],
   resumeQueue: () => [{ status: 200 }],
+  listStores: () => [{ status: 200 }],
+  forgetStore: () => [
+    { params: { storeId: "redis" }, status: 422 },
+    { params: { storeId: "nowhere" }, status: 404 },
+  ],
   getStatus: () => [{ status: 200 }],
   getLiveness: () => [{ status: 200 }],
   getReadiness: () => [{ status: 200 }],

@@ -63,6 +63,7 @@ function declaredAs([command = "", action]: readonly string[], document: object)
   if (command === "delete" || command === "rollback") return "put";
   if (command === "conflicts" && action === "resolve") return null;
   if (command === "conflicts" && action === "show") return "conflict";
+  if (command === "store") return { show: "store", forget: "store-forget" }[action ?? ""] ?? "stores";
   if (command === "queue" && action !== undefined && action !== "list") return null;
   return command in DOCUMENTS ? command : null;
 }

@@ -39,5 +39,11 @@ export const operationCommands: CommandGroup = {
         "list unpublished changes (exits 1 while there are dead letters); retry or drop dead letters; pause, resume",
       load: async () => (await import("../commands/queue.ts")).queueCommand,
     },
+    {
+      name: "store",
+      usage: "[action] [id]",
+      summary: "list the shared stores of the deployment; show one; forget one that no node runs any more",
+      load: async () => (await import("../commands/store.ts")).storeCommand,
+    },
   ],
 };
