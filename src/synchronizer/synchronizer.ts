@@ -144,10 +144,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     return this.#parts.transfers.exportMemories(options);
   }
 
-  /**
-   * Writes the memories of an export (bytes of an NDJSON file, or records), new ones at the versions that they had. A bad
-   * record is reported, and the rest goes on. Repeating it is safe. @throws {ConfigurationError} It is no export.
-   */
+  /** Writes an export (NDJSON bytes, or records): new memories at their versions. It reports bad records. Safe to repeat. */
   importMemories(source: api.ImportSource, options: api.ImportOptions = {}): Promise<api.ImportReport> {
     return this.#parts.transfers.importMemories(source, options);
   }
