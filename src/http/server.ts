@@ -72,6 +72,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     http: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      requireHostHeader: false, // The hook below does: Node's own refusal is no problem document.
     },
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
     schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
@@ -88,6 +89,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   addParsers(app, http);
   app.addHook("onRequest", async (request, reply) => {
     void reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
+    if (request.headers.host === undefined && request.raw.httpVersion === "1.1") {
+      throw new HttpProblem(400, "MALFORMED_REQUEST", "a request of HTTP/1.1 needs a Host header");
+    }
   });
   const origins = allowedOrigins(http);
   if (origins.length > 0) void app.register(import("./cors.ts"), { ...CORS, origin: origins });

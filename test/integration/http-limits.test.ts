@@ -165,7 +165,7 @@ async function say(port: number, text: string): Promise<{ status: number; type: 
   const [head = "", body = ""] = Buffer.concat(answer).toString().split("\r\n\r\n");
   return {
     status: Number(head.split(" ")[1]),
-    type: /^content-type: (.*)$/im.exec(head)?.[1],
+    type: /^content-type: ([^;\r]*)/im.exec(head)?.[1],
     body,
   };
 }
@@ -175,6 +175,7 @@ test.each([
   ["an unknown method", "BREW /healthz HTTP/1.1\r\nhost: a\r\n\r\n", 400],
   ["two lengths", "GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400],
   ["headers of 100 KB", `GET / HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(100_000)}\r\n\r\n`, 431],
+  ["no host", "GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n", 400],
   ["another expectation", "GET /healthz HTTP/1.1\r\nhost: a\r\nexpect: 200-ok\r\n\r\n", 417],
 ])("%s: a problem document with status %3$d", async (_, text, status) => {
   const service = await shared();
