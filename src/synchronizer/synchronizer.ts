@@ -7,10 +7,7 @@ let create: (opened: Opened) => MemorySynchronizer;
 /** Wraps what was opened. Users of the package go through `connect` and `withClients`. */
 export const synchronizerOf = (opened: Opened): MemorySynchronizer => create(opened);
 
-/**
- * Keeps memories consistent over Postgres, Redis and FAISS. `M` is the type of their metadata, which nothing checks at run
- * time. Calls reject with a `MnemosyncError`, whose `code` is stable.
- */
+/** Keeps memories consistent over all stores. Metadata has the type `M`, unchecked. Calls reject with a `MnemosyncError`. */
 export class MemorySynchronizer<M extends object = api.JsonObject> {
   /** The name under which this node writes. */
   readonly nodeId: string;
