@@ -64,7 +64,10 @@ export class RedisStanding {
       });
       this.#verifying.catch(() => undefined); // Each caller takes it up, unless its own signal fires first.
     }
-    return untilAborted(this.#verifying, signal);
+    // As an error of the store: a bare time-out would make a write fail, where it has to go on without Redis.
+    return untilAborted(this.#verifying, signal).catch((error: unknown) => {
+      throw redisError(error, signal);
+    });
   };
 
   async standing(signal: AbortSignal): Promise<StoreStanding> {
