@@ -3,6 +3,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { PRUNED_THROUGH } from "./past-statements.ts";
 import { isBeyondRetention } from "./stored-times.ts";
 
 /** One version of a memory, current or replaced. */
@@ -133,7 +134,14 @@ export async function pruneTransactions(sql: Sql, retentionMs: number, limit: nu
       order by created_at
       limit ${limit}
       for update skip locked
+    ), gone as (
+      delete from mnemosync.sync_transactions t using old where t.tx_id = old.tx_id returning t.tx_id
+    ), noted as (
+      -- Tells a transaction that was pruned from one that was lost.
+      insert into mnemosync.sync_meta as m (name, value)
+      select ${PRUNED_THROUGH}, max(tx_id) from gone having count(*) > 0
+      on conflict (name) do update set value = greatest(m.value collate "C", excluded.value collate "C")
     )
-    delete from mnemosync.sync_transactions t using old where t.tx_id = old.tx_id returning 1`;
+    select 1 from gone`;
   return rows.length;
 }
