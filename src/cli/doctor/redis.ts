@@ -35,6 +35,14 @@ function version({ version: found }: RedisFacts): Diagnosis {
 function eviction({ evictionPolicy }: RedisFacts): Diagnosis {
   const check = "redis.eviction";
   if (evictionPolicy === null || evictionPolicy === "noeviction") return ok(check, evictionPolicy ?? "unknown");
+  if (evictionPolicy.startsWith("volatile-")) {
+    return warning(
+      check,
+      evictionPolicy,
+      "Redis drops keys with a time to live first, and these are the tombstones of deleted memories: use noeviction, or " +
+        "allkeys-lru, which drops what is used least",
+    );
+  }
   const advice = "memories that Redis drops are read from Postgres; a check counts them as misses, not as drift";
   return note(check, evictionPolicy, advice);
 }

@@ -75,7 +75,7 @@ test.each<[Partial<RedisFacts>, string[]]>([
   [{ role: "slave" }, ["redis.writable failure"]],
   [{ evictionPolicy: "allkeys-lru" }, ["redis.eviction note"]],
   [{ maxmemoryBytes: 100, usedMemoryBytes: 91 }, ["redis.memory warning"]],
-  [{ maxmemoryBytes: 100, usedMemoryBytes: 91, evictionPolicy: "volatile-lru" }, ["redis.eviction note"]],
+  [{ maxmemoryBytes: 100, usedMemoryBytes: 91, evictionPolicy: "volatile-lru" }, ["redis.eviction warning"]],
   [{ appendOnly: false }, ["redis.persistence note"]],
   [{ lastSaveFailed: true }, ["redis.persistence warning"]],
 ])("Redis with %o", (facts, expected) => {
