@@ -32,9 +32,9 @@ const K_MAX = 100_000;
 const SCAN_PAGE = 1_000;
 
 /**
- * The memories' vectors in FAISS, in a host process of their own that is restarted when it fails. Nothing in it is
- * unique: it comes from snapshots in `directory` and from the ledger. While a new process is filled, calls wait until
- * their own signal fires.
+ * The memories' vectors in FAISS, in a separate host process that is restarted when it fails. The host holds no unique
+ * data: snapshots in `directory` and the ledger restore all of it. While a new process recovers, calls wait until their
+ * own signal fires.
  */
 export class FaissProjection implements Projection {
   readonly id = "faiss";
@@ -52,7 +52,7 @@ export class FaissProjection implements Projection {
   /**
    * Takes the directory, starts the host and brings it up to date with the ledger.
    * @throws {ConfigurationError} Options out of bounds, a directory in use or of another shape, faiss-node not built.
-   * @throws the ledger's error when it is away; nothing is left behind, and opening again is safe.
+   * @throws the ledger's error when it is unavailable; nothing is left behind, and opening again is safe.
    */
   static async open(
     options: FaissOptions,
@@ -151,7 +151,7 @@ export class FaissProjection implements Projection {
 
   async replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]> {
     const connection = await this.#index.ready(signal);
-    // Nothing in this index can be malformed, so what was found to be is not there.
+    // This index never holds a malformed entry, so an entry that was found malformed is not here.
     const possible = replacements.filter(({ found }) => found?.state !== "malformed");
     const wire = possible.map(wireReplacement);
     const changes = possible.flatMap(({ change }) => (change === null ? [] : [change]));
@@ -170,7 +170,7 @@ export class FaissProjection implements Projection {
     }
     try {
       const connection = await this.#index.ready(signal);
-      // An index that could not be rewritten serves all the same: `statistics` and the log tell of it.
+      // A failed rewrite does not stop the index from serving: `statistics` and the log report the failure.
       await connection.request("ping", null, signal);
       return { state: "healthy" };
     } catch (error) {
@@ -179,8 +179,8 @@ export class FaissProjection implements Projection {
   }
 
   /**
-   * The `k` memories nearest to `vector`, best first, ties in the order of their ids; fewer only where there are not
-   * as many. The score is the cosine similarity in [-1, 1], the dot product, or minus the Euclidean distance, by metric.
+   * The `k` memories nearest to `vector`, best first, ties in the order of their ids; fewer only where fewer exist.
+   * The score is the cosine similarity in [-1, 1], the dot product, or minus the Euclidean distance, by metric.
    * @param k 1 … 100_000.
    * @throws {ValidationError} The vector does not fit the index, or k is out of bounds.
    */
@@ -191,26 +191,26 @@ export class FaissProjection implements Projection {
     return connection.searches.search(namespace, projected, k, signal);
   }
 
-  /** The score that a vector with `embedding` has for a query, as `search` would say it. @throws {ValidationError} */
+  /** The score that `search` would return for a vector with `embedding`. @throws {ValidationError} */
   score(query: Float32Array, embedding: Float32Array): number {
     const { metric } = this.#options;
     return exactScore(metric, projectChecked(this.#options, query), projectChecked(this.#options, embedding), 0);
   }
 
-  /** Reads the ledger's feed from the index's position and applies the changes that it lacks. Safe beside publishes. */
+  /** Reads the ledger's feed from the index's position and applies missing changes. Safe to run concurrently with publishes. */
   catchUp(signal: AbortSignal): Promise<CatchUpProgress> {
     return this.#index.catchUp(signal);
   }
 
   /**
-   * Saves the index, caught up where the ledger answers, so that the next start is a short one. Happens by itself as
-   * `snapshotIntervalMs` and `snapshotChangesMax` say.
+   * Writes a snapshot, after catching up with the ledger where the ledger answers, so that the next start replays little.
+   * Also runs automatically, by `snapshotIntervalMs` and `snapshotChangesMax`.
    */
   snapshot(signal: AbortSignal): Promise<{ sequence: number; bytes: number }> {
     return this.#index.snapshot(signal);
   }
 
-  /** Rewrites every namespace without its dead vectors, now. Happens by itself when half of one is dead. */
+  /** Compacts every namespace now: rewrites it without its dead vectors. Also runs automatically, by `deadShareMax`. */
   async compact(signal: AbortSignal): Promise<{ slotsFreed: number }> {
     const connection = await this.#index.ready(signal);
     return connection.request("compact", null, signal);
@@ -222,14 +222,14 @@ export class FaissProjection implements Projection {
   }
 
   /**
-   * Ends the host and releases the directory; calls that still wait are rejected with `ClosedError`. With `snapshot` the
-   * index is saved before, if it can be (the log says why not). Leaves no process, timer or file. Safe twice.
+   * Ends the host and releases the directory; waiting calls reject with `ClosedError`. With `snapshot` the index is saved
+   * first; if that fails, the log gives the reason. Leaves no process, timer or file. Idempotent.
    */
   close(options: { snapshot?: boolean; signal?: AbortSignal } = {}): Promise<void> {
     return this.#index.close(options);
   }
 
-  /** A vector of another model would be found where it means nothing. Those of another dimension do not fit a block. */
+  /** A vector of another model has no meaningful score here. A vector of another dimension does not fit a block. */
   #refuseForeign(changes: readonly MemoryChange[]): void {
     const { model } = this.#options;
     for (const change of changes) {

@@ -1,7 +1,7 @@
 import type { HostStatistics } from "../protocol/messages.ts";
 import type { HostState } from "./host-client.ts";
 
-/** What is known of the index without asking it, and what it answered where it could be asked. */
+/** Statistics of the index: those that this process keeps, and those of the host where the host answers. */
 export interface FaissStatistics {
   readonly state: HostState;
   /** Host processes started after the first one. */
@@ -9,9 +9,9 @@ export interface FaissStatistics {
   /** How the last process ended; null while the first one runs. */
   readonly lastFailure: string | null;
   /**
-   * Milliseconds since the last look at the ledger's feed that found its end: everything that was committed before that,
-   * by whatever node, is in the index (but for transactions that are hidden behind an older one that is still open).
-   * Null while a host is filled.
+   * Milliseconds since the last read of the ledger's feed that reached its end. The index has every change that any node
+   * committed before that read, except transactions that the feed hides behind an older open transaction.
+   * Null while a host recovers.
    */
   readonly lagMs: number | null;
   /** Changes that are in no snapshot yet. */

@@ -7,8 +7,8 @@ import { readManifest, SnapshotFolder } from "../snapshots/snapshot-folder.ts";
 const MARK_TIMEOUT_MS = 10_000;
 
 /**
- * What an index has seen of its ledger: the places of its snapshots in the feed, and the marks that stand in them. The
- * ledger proves with them that it has not gone back since.
+ * The ledger history that an index has seen: the feed positions of its snapshots, and the marks stored in them. The
+ * ledger uses them to prove that it has not gone back since.
  */
 export class HistoryWitness {
   readonly #directory: string;
@@ -25,8 +25,8 @@ export class HistoryWitness {
   }
 
   /**
-   * A mark that the ledger commits before a snapshot is written: where the ledger has it later, it has all that the
-   * snapshot holds. Null: the ledger is away, and the snapshot is proven by its place in the feed alone.
+   * A mark that the ledger commits before a snapshot is written. A ledger that still has the mark has every change in the
+   * snapshot. Null: the ledger is unavailable, and only the feed position proves the snapshot.
    */
   async makeMark(signal: AbortSignal): Promise<string | null> {
     try {
@@ -51,7 +51,7 @@ export class HistoryWitness {
   /** As seen by all snapshots that are there. */
   async seenBefore(): Promise<SeenHistory[]> {
     const folder = new SnapshotFolder(this.#directory);
-    const sequences = await folder.sequences().catch(() => []); // The host finds the same, and tells.
+    const sequences = await folder.sequences().catch(() => []); // The host hits the same error and reports it.
     const seen: SeenHistory[] = this.#mark === null ? [] : [{ epoch: this.#mark.epoch, marks: [this.#mark.mark] }];
     for (const sequence of sequences) {
       const manifest = await readManifest(folder.pathOf(sequence));

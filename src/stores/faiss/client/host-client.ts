@@ -13,8 +13,8 @@ export interface HostClientOptions {
   /** Starts a process. */
   readonly connect: () => Promise<HostConnection>;
   /**
-   * Fills a fresh process. `first`: nobody waits but the opener, who wants to know of any failure. The signal fires
-   * when the process ends or the client closes.
+   * Recovers the contents of a fresh process. `first`: only `open` waits, and every failure must reject it. The signal
+   * fires when the process ends or the client closes.
    */
   readonly recover: (connection: HostConnection, first: boolean, signal: AbortSignal) => Promise<void>;
   readonly pingIntervalMs: number;
@@ -27,14 +27,14 @@ export interface HostClientOptions {
 }
 
 const BACKOFF_MIN_MS = 50;
-/** A process that was ready for this long had recovered for good: the next crash is a first one again. */
+/** A process that was ready for this long counts as recovered: the next crash starts the backoff from its first step. */
 const HEALTHY_MS = 60_000;
-/** Until its first sign of life a process is starting, which a busy machine can draw out. */
+/** Time for the first heartbeat: a process starts slowly on a busy machine. */
 const START_MS = 30_000;
 /** One more than the crashes after which a snapshot is set aside. */
 const FIRST_STARTS_MAX = 3;
 
-/** The process ended by itself while it was filled. */
+/** The process ended on its own during recovery. */
 class HostEndedError extends StoreUnavailableError {
   constructor(description: string, cause: unknown) {
     super("faiss", `its host process ended (${description})`, { cause });
@@ -46,7 +46,7 @@ class HostEndedError extends StoreUnavailableError {
  *
  *     starting ──process up──► recovering ──filled──► ready ──close()──► closed (final)
  *        ▲                         │                    │
- *        │                         └──ends, or fails────┤ ends, or gives no sign of life and is killed
+ *        │                         └──ends, or fails────┤ ends, or misses its heartbeats and is killed
  *        └────── backoff ────── crashed ◄───────────────┘
  *
  * Callers wait in every state but ready, until their own signal fires.
@@ -75,12 +75,12 @@ export class HostClient {
     return this.#restarts;
   }
 
-  /** How the last process ended, or why it could not be filled; null while the first one runs. */
+  /** How the last process ended, or why its recovery failed; null while the first one runs. */
   get lastFailure(): string | null {
     return this.#lastFailure;
   }
 
-  /** The process that there is, in whatever state; null when there is none. */
+  /** The current process in any state; null when there is none. */
   get connection(): HostConnection | null {
     return this.#connection;
   }
@@ -89,14 +89,14 @@ export class HostClient {
     return this.#connection?.pid ?? null;
   }
 
-  /** Starts the first process. Once only. Rejects, leaving nothing behind, when it cannot be filled. */
+  /** Starts the first process. Call it once. Rejects when the recovery fails, and leaves nothing behind. */
   async start(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
         this.#supervision = this.#supervise(await this.#bringUp(true, signal));
         return;
       } catch (error) {
-        // A snapshot on which the process dies is set aside after some attempts: the opener need not make them himself.
+        // A snapshot that crashes the process is quarantined after some attempts. `open` makes them, not its caller.
         if (!(error instanceof HostEndedError) || attempt === FIRST_STARTS_MAX || this.#closing.signal.aborted)
           throw error;
         this.#options.log.warn({ reason: error.message, attempt }, "host.start_failed");
@@ -109,8 +109,8 @@ export class HostClient {
   async ready(signal: AbortSignal): Promise<HostConnection> {
     if (this.#state === "closed") throw new ClosedError("the FAISS index");
     if (this.#state === "ready" && this.#connection?.usable === true) return this.#connection;
-    // The supervision may not have had its turn yet. Until then a caller that tries again at once would get the dead
-    // process again and again, and keep the event loop from that very turn.
+    // Supervision may not have seen the exit yet. Until it does, a caller that retries at once would get the dead process
+    // again and again, and would starve the event loop turn in which supervision runs.
     this.#leaveReady();
     if (signal.aborted) throw abortError("the host's recovery", signal);
     let onAbort = (): void => undefined;
@@ -132,13 +132,13 @@ export class HostClient {
     }
   }
 
-  /** Ends the process, so that the next one is filled anew. */
+  /** Ends the process, so that its successor recovers from scratch. */
   restart(reason: string): void {
     this.#options.log.warn({ reason }, "host.restarted");
     this.#connection?.kill();
   }
 
-  /** No process and no timer is left afterwards. Safe twice. */
+  /** Leaves no process and no timer. Idempotent. */
   async close(): Promise<void> {
     if (this.#state !== "closed") {
       this.#state = "closed";
@@ -181,7 +181,7 @@ export class HostClient {
       recovery.release();
       this.#closing.signal.removeEventListener("abort", onClose);
     }
-    exited.catch(() => undefined); // Taken up by the supervision, through `exited` of the connection.
+    exited.catch(() => undefined); // Supervision handles it, through `exited` of the connection.
     this.#enter("ready");
     this.#readiness.resolve(connection);
     return connection;
@@ -202,7 +202,7 @@ export class HostClient {
       }
       const waitMs = backoffMs(++failures, { baseMs: BACKOFF_MIN_MS, maxMs: backoffMaxMs, random });
       log.warn({ reason: this.#lastFailure, waitMs, restarts: this.#restarts }, "host.ended");
-      await delay(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined); // Only by our own close.
+      await delay(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined); // Rejects only on our own close.
       if (this.#closing.signal.aborted) return;
       this.#restarts++;
       try {
@@ -232,10 +232,10 @@ export class HostClient {
     this.#lastFailure = reason;
   }
 
-  /** Asks for a sign of life at intervals and kills a process that gives none. @returns what ends it. */
+  /** Sends heartbeat pings at intervals and kills a process that answers none. @returns a function that stops the pings. */
   #ping(connection: HostConnection): () => void {
     const { pingIntervalMs, stallMs, log } = this.#options;
-    // Missed intervals are counted rather than time: when this process was itself suspended, the host is not to blame.
+    // Counts missed intervals, not time: when this process itself was suspended, the host is not at fault.
     let missed = 0;
     let waiting = false;
     let limitMs = Math.max(stallMs, START_MS);
@@ -253,7 +253,7 @@ export class HostClient {
         missed = 0;
         limitMs = stallMs;
       };
-      connection.request("ping", null).then(answered, () => undefined); // Rejects with the end, which ends this timer.
+      connection.request("ping", null).then(answered, () => undefined); // Rejects when the process ends, which also stops this timer.
     }, pingIntervalMs).unref();
     return () => clearInterval(timer);
   }
@@ -272,6 +272,6 @@ function deferred<T>(): Deferred<T> {
     resolve = onResolve;
     reject = onReject;
   });
-  promise.catch(() => undefined); // Nobody may be waiting.
+  promise.catch(() => undefined); // There may be no waiter.
   return { promise, resolve, reject };
 }

@@ -24,7 +24,7 @@ interface PendingCall {
 
 /** One host process, from its start to its end, and the calls to it. */
 export class HostConnection {
-  /** Folders that both sides write short-lived files to; removed when the process has ended. */
+  /** Scratch folders that both sides write to; removed when the process has ended. */
   readonly scratch: readonly string[];
   readonly blockFiles: BlockFiles;
   readonly searches: SearchGatherer;
@@ -35,7 +35,7 @@ export class HostConnection {
   readonly #pending = new Map<number, PendingCall>();
   #nextId = 1;
   #hasExited = false;
-  /** A message could not be sent: its end is noticed by a write sooner than by an event. */
+  /** A send failed: a write notices the end of the process before the exit event does. */
   #isBroken = false;
 
   private constructor(child: ChildProcess, scratch: readonly string[], pendingMax: number, log: Log) {
@@ -56,7 +56,7 @@ export class HostConnection {
     const { path, nodeArguments } = hostProgram();
     const child = fork(path, [], {
       serialization: "advanced",
-      // The collector is called by hand: it cannot know how much memory FAISS holds (see host/faiss.ts).
+      // The host triggers garbage collection itself: V8 does not see the native memory of FAISS (see host/faiss.ts).
       execArgv: ["--expose-gc", ...nodeArguments],
       env: environment(threads),
       stdio: ["ignore", "ignore", "pipe", "ipc"],
@@ -68,30 +68,30 @@ export class HostConnection {
     return this.#child.pid ?? null;
   }
 
-  /** False once the process has ended, or can't be talked to any more and is about to. */
+  /** False once the process has ended, or its channel is lost and it is about to end. */
   get usable(): boolean {
     return !this.#hasExited && !this.#isBroken && this.#child.connected;
   }
 
   /**
    * @throws {StoreUnavailableError} The process ended, too many calls are waiting, or the signal's deadline passed. The
-   *   call may or may not have been done.
-   * @throws {AbortedError} The signal fired for another reason. Likewise.
-   * @throws {StoreRefusedError} The host said no; nothing was done.
+   *   host may or may not have executed the call.
+   * @throws {AbortedError} The signal fired for another reason. The host may or may not have executed the call.
+   * @throws {StoreRefusedError} The host refused the call and executed nothing.
    */
   request<O extends Operation>(operation: O, args: Arguments<O>, signal?: AbortSignal): Promise<Result<O>> {
     return new Promise((resolve, reject) => {
-      // Never before the event loop had a turn: a caller that tries again at once, and again, would keep it from the
-      // very events that end the refusals.
+      // Reject only after a turn of the event loop: a caller that retries in a tight loop would otherwise starve the very
+      // events that end the rejections.
       const refuse = (error: Error): void => void setImmediate(reject, error);
       if (signal?.aborted === true) return refuse(abortError(operation, signal));
       if (!this.usable) return refuse(ended(operation));
-      // A sign of life is asked for however many calls wait: their waiting may be the symptom.
+      // A heartbeat ping ignores the limit on waiting calls: a full queue may be the symptom of a hung host.
       if (this.#pending.size >= this.#pendingMax && operation !== "ping") {
         return refuse(new StoreUnavailableError("faiss", `${this.#pending.size} calls wait for its host already`));
       }
       const id = this.#nextId++;
-      // An aborted call keeps its place until the host answers or ends: calls that pile up there stay bounded too.
+      // An aborted call keeps its slot until the host answers or ends, so calls that the host still has stay bounded too.
       const settle = signal && onAbort(signal, () => reject(abortError(operation, signal)));
       this.#pending.set(id, {
         resolve: (result) => {
@@ -107,7 +107,7 @@ export class HostConnection {
       this.#child.send(request, (error) => {
         if (error === null) return;
         this.#isBroken = true;
-        this.kill(); // Nobody can talk to it any more.
+        this.kill(); // The channel is lost for good.
         setImmediate(() => {
           this.#pending.get(id)?.reject(ended(operation, error));
           this.#pending.delete(id);
@@ -121,7 +121,7 @@ export class HostConnection {
     this.#child.kill("SIGKILL");
   }
 
-  /** Lets the process end by itself, and kills it after `timeoutMs`. */
+  /** Lets the process shut down, and kills it after `timeoutMs`. */
   async stop(timeoutMs: number): Promise<void> {
     const timer = setTimeout(() => this.kill(), timeoutMs);
     if (this.#child.connected) this.#child.disconnect();
@@ -135,10 +135,10 @@ export class HostConnection {
       stderr = (stderr + text).slice(-STDERR_KEPT);
     });
     const { stderr: stream } = this.#child;
-    // Not the child's "close": it does not come when this side was the one to disconnect.
+    // Not the child's "close" event: Node does not emit it when this side disconnected.
     const read = stream === null ? null : new Promise((resolve) => void stream.once("close", resolve));
     const description = await new Promise<string>((resolve) => {
-      // Without a start there is an error and no exit.
+      // A process that failed to start emits "error" and no "exit".
       this.#child.once("error", (error) => this.#child.pid === undefined && resolve(`did not start: ${error.message}`));
       this.#child.once("exit", (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
     });
@@ -186,7 +186,7 @@ function errorFor(code: HostErrorCode, message: string): Error {
   }
 }
 
-/** Nothing but what the host needs: no connection strings, no NODE_OPTIONS of the caller. */
+/** Passes only the variables that the host needs: no connection strings, and not the caller's NODE_OPTIONS. */
 function environment(threads: number): NodeJS.ProcessEnv {
   const kept: NodeJS.ProcessEnv = {};
   for (const name of ["PATH", "HOME", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "TZ", "SystemRoot"]) {

@@ -4,12 +4,12 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { packageFile } from "../../../runtime/package-files.ts";
 
 /**
- * "yes" tells what runs from sources that `dist/` is made of them as they are. The test run sets it, once it has compared
- * them; without it nothing of `dist/` is used there, so that it cannot be out of date.
+ * "yes" tells a run from sources that `dist/` was built from exactly these sources. The test run sets it after it has
+ * compared them. Without it a run from sources never uses `dist/`, so a stale build cannot be tested.
  */
 export const DIST_IS_CURRENT = "DIST_IS_CURRENT";
 
-/** A program for Node, and what Node needs to be told to run it. */
+/** A program for Node, with Node's arguments to run it. */
 export interface NodeProgram {
   readonly path: string;
   readonly nodeArguments: readonly string[];
@@ -18,7 +18,7 @@ export interface NodeProgram {
 interface ProgramFiles {
   /** In `dist/program/`. */
   readonly bundled: string;
-  /** The same as a module of its own, here, without its ending. */
+  /** The same program as a module in this folder tree, without its file extension. */
   readonly module: string;
 }
 
@@ -36,11 +36,11 @@ export function rebuildProgram(environment: NodeJS.ProcessEnv = process.env): No
 }
 
 /**
- * The bundle, which starts fastest. Else, from sources (development, tests), the source by way of tsx, which takes half a
- * second of processor time; else, in a `dist/` that was compiled and not bundled, the module.
+ * The bundle, which starts fastest. Without a bundle: from sources (development, tests) the source through tsx, which
+ * costs half a second of processor time; in a `dist/` that was compiled and not bundled, the module.
  */
 function programOf({ bundled, module }: ProgramFiles, environment: NodeJS.ProcessEnv): NodeProgram {
-  // First: in a program that was bundled as CommonJS, `import.meta.url` is undefined, and this throws with the remedy.
+  // Must come first: in a program bundled as CommonJS `import.meta.url` is undefined, and this throws with the remedy.
   const path = packageFile("dist", "program", bundled);
   const fromSources = import.meta.url.endsWith(".ts");
   const mayUseBundle = !fromSources || environment[DIST_IS_CURRENT] === "yes";

@@ -17,11 +17,11 @@ import { type HostFollower, LedgerFollower, type RecordRefused } from "./ledger-
 const CLOSE_SNAPSHOT_MS = 60_000;
 
 export interface FaissDependencies {
-  /** Where the index comes up to date from. */
+  /** The change feed that the index follows. */
   readonly source: ChangeSource;
-  /** What the first question to `source` waits for, while the host starts. Its rejection is that of `open`. @default nothing */
+  /** The first query to `source` waits for this promise while the host starts. A rejection rejects `open`. @default none */
   readonly sourceReady?: Promise<unknown>;
-  /** Keeps a record of memories that the index refuses for good. @default they are logged only */
+  /** Records dead letters: memories that the index refuses permanently. @default they are logged only */
   readonly onRefused?: RecordRefused;
   readonly log?: Log;
   /** 0 … 1, for the jitter of retries. */
@@ -31,8 +31,8 @@ export interface FaissDependencies {
 }
 
 /**
- * The host process of one index folder, from the lock on the folder to the last snapshot: it is started, restarted, filled
- * from snapshots and from the ledger's feed, and saved as `snapshotIntervalMs` and `snapshotChangesMax` say.
+ * The lifecycle of one index folder's host process, from the folder lock to the last snapshot: start, restart, recovery
+ * from snapshots and from the ledger's feed, and snapshots by `snapshotIntervalMs` and `snapshotChangesMax`.
  */
 export class IndexProcess {
   readonly #options: ResolvedFaissOptions;
@@ -76,7 +76,7 @@ export class IndexProcess {
   /**
    * Takes the folder, starts the host and brings it up to date with the ledger.
    * @throws {ConfigurationError} A folder in use or of another shape, or faiss-node is not built.
-   * @throws the ledger's error when it is away; nothing is left behind, and opening again is safe.
+   * @throws the ledger's error when it is unavailable; nothing is left behind, and opening again is safe.
    */
   static async open(
     options: ResolvedFaissOptions,
@@ -117,18 +117,18 @@ export class IndexProcess {
     return connection === null ? null : (this.#followers.get(connection)?.feed.lagMs ?? null);
   }
 
-  /** The connection to a host that is filled. A call waits for it until its own signal fires. */
+  /** The connection to a recovered host. A call waits for it until its own signal fires. */
   ready(signal: AbortSignal): Promise<HostConnection> {
     return this.#client.ready(signal);
   }
 
-  /** The host took `changes`: a process that takes its place must get them, and a snapshot has to be written. */
+  /** Records that the host took `changes`: a successor process must get them, and a snapshot becomes due. */
   noteTaken(changes: PackedChanges, count: number): void {
     this.#follower.recent.note(changes);
     this.#schedule.note(count);
   }
 
-  /** Reads the ledger's feed from where the index stands and takes over what it lacks. Safe beside publishes. */
+  /** Reads the ledger's feed from the index's position and applies missing changes. Safe to run concurrently with publishes. */
   async catchUp(signal: AbortSignal): Promise<CatchUpProgress> {
     const connection = await this.ready(signal);
     try {
@@ -137,7 +137,7 @@ export class IndexProcess {
       return progress;
     } catch (error) {
       if (!(error instanceof EpochChangedError)) throw error;
-      // The next process finds no snapshot of the new epoch and is filled from the ledger's start.
+      // The next process finds no snapshot of the new epoch, so it replays the ledger from the start.
       this.#client.restart(error.message);
       const { expectedEpoch, foundEpoch } = error;
       const message = `the ledger's epoch changed from ${expectedEpoch} to ${foundEpoch}: the index is being rebuilt`;
@@ -146,8 +146,8 @@ export class IndexProcess {
   }
 
   /**
-   * Saves the index, caught up where the ledger answers, so that the next start is a short one. Happens by itself as
-   * `snapshotIntervalMs` and `snapshotChangesMax` say.
+   * Writes a snapshot, after catching up with the ledger where the ledger answers, so that the next start replays little.
+   * Also runs automatically, by `snapshotIntervalMs` and `snapshotChangesMax`.
    */
   async snapshot(signal: AbortSignal): Promise<{ sequence: number; bytes: number }> {
     try {
@@ -155,7 +155,7 @@ export class IndexProcess {
     } catch (error) {
       if (signal.aborted || (error as Error).cause instanceof EpochChangedError || error instanceof ClosedError)
         throw error;
-      // The old cursor is true as well: the next start reads some more of the feed.
+      // The older cursor is valid too: the next start only replays more of the feed.
       this.#log.warn({ error: (error as Error).message }, "index.snapshot_lagged");
     }
     const connection = await this.ready(signal);
@@ -179,14 +179,14 @@ export class IndexProcess {
     let host: HostStatistics | null = null;
     if (this.#client.state === "ready") {
       const asked = this.ready(signal).then((connection) => connection.request("statistics", null, signal));
-      host = await asked.catch(() => null); // It crashed just now, or is too busy: that is what null says.
+      host = await asked.catch(() => null); // Null: the host crashed just now, or is too busy to answer.
     }
     return { state: this.#client.state, restarts, lastFailure, lagMs, unsavedChanges: this.#schedule.changes, host };
   }
 
   /**
-   * Ends the host and gives the directory free; calls that still wait are rejected with `ClosedError`. With `snapshot`
-   * the index is saved before, if it can be (the log says why not). Leaves no process, timer or file. Safe twice.
+   * Ends the host and releases the directory; waiting calls reject with `ClosedError`. With `snapshot` the index is saved
+   * first; if that fails, the log gives the reason. Leaves no process, timer or file. Idempotent.
    */
   close(options: { snapshot?: boolean; signal?: AbortSignal } = {}): Promise<void> {
     this.#closing ??= this.#close(options);

@@ -22,24 +22,24 @@ import type { HostConnection } from "./host-connection.ts";
 import { RecentPublishes } from "./recent-publishes.ts";
 
 const FEED_PAGE = 1_000;
-/** Memories fetched at a time: they come with their documents, a mebibyte each at worst. */
+/** Memories per fetch: the ledger returns their documents too, up to one mebibyte each. */
 const FETCHED_MAX = 250;
 const RETRY_MIN_MS = 100;
-/** A ledger that does not answer a recovery's question for so long is asked again. */
+/** Deadline of one ledger query during recovery; the query is then retried. */
 const LEDGER_CALL_MS = 60_000;
-/** Loads of one snapshot that the host may die in before it is set aside. */
+/** Crashes of the host while it loads one snapshot, after which the snapshot is quarantined. */
 const LOAD_CRASHES_MAX = 2;
 
-/** One host process as a user of the change feed: its place ends with the process. */
+/** One host process as a consumer of the change feed. Its feed position is lost with the process. */
 export interface HostFollower {
   readonly feed: Follower<HeaderPage>;
-  /** How far the contents of the process follow the ledger. */
+  /** The feed position up to which the process holds the ledger's changes. */
   readonly place: VolatilePlace;
 }
 
 type HeaderPage = Awaited<ReturnType<ReturnType<typeof headerFeed>["read"]>>;
 
-/** Keeps a record of memories that the index refuses for good. */
+/** Records dead letters: memories that the index refuses permanently. */
 export type RecordRefused = (
   store: StoreId,
   keys: readonly MemoryKey[],
@@ -47,7 +47,7 @@ export type RecordRefused = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** Fills host processes from snapshots and from the ledger's feed. */
+/** Recovers host processes from snapshots and from the ledger's feed. */
 export class LedgerFollower {
   readonly recent: RecentPublishes;
   readonly #options: ResolvedFaissOptions;
@@ -57,7 +57,7 @@ export class LedgerFollower {
   readonly #random: () => number;
   readonly #now: () => number;
   readonly #onRefused: RecordRefused | undefined;
-  /** Per snapshot, how often a host died while it was loaded. */
+  /** Crashes of the host during a load, by snapshot. */
   readonly #loadCrashes = new Map<number, number>();
   #epoch: string | null = null;
   readonly #witness: HistoryWitness;
@@ -85,8 +85,8 @@ export class LedgerFollower {
   }
 
   /**
-   * Fills a fresh process: newest usable snapshot, then the feed, then what was published lately and is not in the
-   * feed yet. Unless `first`, a ledger that is away is waited for.
+   * Recovers a fresh process: loads the newest usable snapshot, replays the feed, then republishes recent changes that the
+   * feed does not show yet. Unless `first`, it waits for an unavailable ledger.
    */
   async recover(connection: HostConnection, first: boolean, signal: AbortSignal): Promise<HostFollower> {
     const { directory, dimension, metric, heldBytesMax, heldTtlMs, hostThreads: threads } = this.#options;
@@ -139,12 +139,13 @@ export class LedgerFollower {
   }
 
   /**
-   * Compares the checksums of the newest snapshot here, while the process starts there: each takes a quarter of a second
-   * per 250 MB. @returns its number; null when there is none, or it is for the host to say what is wrong with it.
+   * Verifies the checksums of the newest snapshot in this process while the host starts: the start takes a quarter of a
+   * second, and so do the checksums of 250 MB. @returns the sequence number; null when there is no snapshot, or when the
+   * host must report its damage.
    */
   async #proveNewest(signal: AbortSignal): Promise<number | null> {
     const folder = new SnapshotFolder(this.#options.directory);
-    const [sequence] = await folder.sequences().catch(() => []); // The host finds the same, and tells.
+    const [sequence] = await folder.sequences().catch(() => []); // The host hits the same error and reports it.
     if (sequence === undefined) return null;
     return (await isProven(folder.pathOf(sequence), signal)) ? sequence : null;
   }
@@ -209,7 +210,7 @@ export class LedgerFollower {
     return { feed, place };
   }
 
-  /** Publishes the current versions of those memories of which the host holds an older one, or none. */
+  /** Publishes the current version of each memory that the host lacks or holds at an older version. */
   async #refresh(
     connection: HostConnection,
     headers: readonly (MemoryKey & { readonly version: number })[],
@@ -230,8 +231,8 @@ export class LedgerFollower {
   }
 
   /**
-   * Publishes changes to the host. One that it refuses for good must not keep the others out, nor the index from opening:
-   * halving finds it, and it becomes a dead letter.
+   * Publishes changes to the host. One permanently refused change must not block the others, or the opening of the index:
+   * bisecting the batch finds it, and it becomes a dead letter.
    */
   async #publish(connection: HostConnection, changes: readonly MemoryChange[], signal: AbortSignal): Promise<number> {
     if (changes.length === 0) return 0;
@@ -256,7 +257,7 @@ export class LedgerFollower {
     }
   }
 
-  /** A memory whose vector cannot be in this index must not keep the others out: it stands without a vector. */
+  /** A memory with a foreign vector must not block the others: the index holds the memory without a vector. */
   #fitting(change: MemoryChange): MemoryChange {
     if (change.kind !== "put" || change.embedding === null) return change;
     const reason = this.#misfit(change, change.embedding);
@@ -266,7 +267,7 @@ export class LedgerFollower {
     return { ...change, embedding: null };
   }
 
-  /** Why a vector must not be in this index: as for a write, and as checks call it foreign. Null when it fits. */
+  /** Why a vector is foreign to this index, by the same rule as for writes and checks. Null when it fits. */
   #misfit(change: PutChange, embedding: Float32Array): string | null {
     const foreign = foreignReason(this.#options, change);
     if (foreign !== null) return foreign;
@@ -294,7 +295,7 @@ export class LedgerFollower {
   }
 }
 
-/** A retry ends the same: settings that do not fit, and a snapshot of another epoch in a process that holds it already. */
+/** Errors that a retry repeats: settings that do not fit, and a process that has already loaded another epoch's snapshot. */
 function isFinal(error: unknown): boolean {
   return error instanceof ConfigurationError || error instanceof EpochChangedError;
 }

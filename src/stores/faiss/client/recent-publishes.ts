@@ -6,14 +6,14 @@ const KEPT_MAX = 65_536;
 const KEPT_MS = 15 * 60_000;
 
 /**
- * What was published lately, for the recovery after a crash of the host. The feed shows a transaction only once all
- * older ones have ended, so a version that was committed, published and searched may not be in it yet while a long
- * transaction runs: without this memory a restart would take it back. Bounded: a transaction that has been open for
- * longer than a quarter of an hour is past the ledger's alarm, and the backlog and the checker still find what it hid.
+ * A buffer of recent publishes, for the recovery after a crash of the host. The feed shows a transaction only once all
+ * older transactions have ended. While a long transaction runs, a version can be committed, published and searched before
+ * the feed shows it; without this buffer a restart would take it back. The buffer is bounded: a transaction that has been
+ * open for more than 15 minutes is past the ledger's alarm, and the backlog and the checker still find what it hid.
  */
 export class RecentPublishes {
   readonly #now: () => number;
-  /** Oldest first, as they went to the host: making an entry of each would cost as much as publishing it. */
+  /** Batches, oldest first, as they were sent to the host. One entry per change would cost as much as its publish. */
   #recent: { readonly changes: PackedChanges; readonly at: number }[] = [];
   #first = 0;
   #size = 0;
@@ -22,7 +22,7 @@ export class RecentPublishes {
     this.#now = now;
   }
 
-  /** Changes remembered; one memory counts as often as it was published. */
+  /** Number of buffered changes. A memory counts once per publish. */
   get size(): number {
     return this.#size;
   }
@@ -33,7 +33,7 @@ export class RecentPublishes {
     this.#size += changes.count;
     for (;;) {
       const oldest = this.#recent[this.#first];
-      // The newest stays, however many it is: its like went through the host in one call.
+      // The newest batch stays whatever its size: the host took it in one call.
       if (oldest === undefined || oldest.changes === changes) break;
       if (this.#size <= KEPT_MAX && at - oldest.at <= KEPT_MS) break;
       this.#size -= oldest.changes.count;
@@ -45,7 +45,7 @@ export class RecentPublishes {
     }
   }
 
-  /** Each memory once, at its newest version. */
+  /** The buffered changes, one per memory, at its newest version. */
   headers(): (MemoryKey & { version: number })[] {
     const versions = new Map<string, number>();
     for (const { changes } of this.#recent.slice(this.#first)) {

@@ -3,10 +3,10 @@ import { onAbort } from "../../../runtime/on-abort.ts";
 import type { SearchHit } from "../protocol/search-hit.ts";
 import { abortError } from "./abort-error.ts";
 
-/** One call is answered while the next one is already with the host; what comes meanwhile is gathered. */
+/** Concurrent calls: the host answers one while the next already waits there. Later searches join the next batch. */
 const IN_FLIGHT_MAX = 2;
 const QUERIES_MAX = 64;
-/** Hits asked for in one call, so that no answer of it keeps others waiting. */
+/** Hits per call, so that no large answer delays other calls. */
 const HITS_MAX = 20_000;
 
 interface Waiting {
@@ -20,13 +20,13 @@ interface Waiting {
 export type SearchMany = (namespace: string, queries: Float32Array, k: number) => Promise<SearchHit[][]>;
 
 /**
- * Makes one call of many concurrent searches: FAISS compares twenty queries in one go in a third of the time that they
- * take one by one. A search on its own is sent at once; nothing waits for company.
+ * Batches concurrent searches into one call: FAISS compares twenty queries together in a third of the time that they take
+ * one by one. A single search is sent at once: no search waits for a batch to fill.
  */
 export class SearchGatherer {
   readonly #send: SearchMany;
   readonly #waitingMax: number;
-  /** By namespace and order of magnitude of k, in the order in which they came. */
+  /** Waiting searches by namespace and order of magnitude of k, in order of arrival. */
   readonly #groups = new Map<string, { namespace: string; waiting: Waiting[] }>();
   #waiting = 0;
   #inFlight = 0;
@@ -39,7 +39,7 @@ export class SearchGatherer {
   /** @throws {StoreUnavailableError} {AbortedError} */
   search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<SearchHit[]> {
     return new Promise((resolve, reject) => {
-      // Never in the same turn, for callers that try again at once: see `HostConnection.request`.
+      // Reject only after a turn of the event loop, because of callers that retry in a tight loop: see `HostConnection.request`.
       if (signal.aborted) return void setImmediate(reject, abortError("search", signal));
       if (this.#waiting >= this.#waitingMax) {
         const refusal = new StoreUnavailableError("faiss", `${this.#waiting} searches wait for its host already`);
@@ -83,7 +83,7 @@ export class SearchGatherer {
       const [key, { namespace, waiting }] = next;
       const k = Math.max(...waiting.slice(0, QUERIES_MAX).map((search) => search.k));
       const taken = waiting.splice(0, Math.min(QUERIES_MAX, Math.max(1, Math.floor(HITS_MAX / k))));
-      this.#groups.delete(key); // Behind the others with what is left of it.
+      this.#groups.delete(key); // The rest of the group queues behind the other groups.
       if (waiting.length > 0) this.#groups.set(key, next[1]);
       this.#waiting -= taken.length;
       void this.#run(namespace, taken, k);

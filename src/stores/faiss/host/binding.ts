@@ -11,8 +11,8 @@ interface BindingPlace {
 const requireHere = createRequire(import.meta.url);
 
 /**
- * Files that may hold FAISS, in the order in which they are tried: npm's own package, then the copies of `mnemosync setup`.
- * npm removes its package again when its install script fails, and empties it with every `npm ci`.
+ * Candidate binding files, in the order in which they are tried: npm's own package, then the copies of `mnemosync setup`.
+ * npm removes the package when its install script fails, and `npm ci` empties it.
  */
 export function bindingFiles(): string[] {
   const place = requireHere(packageFile("scripts", "setup", "binding-place.cjs")) as BindingPlace;

@@ -2,9 +2,9 @@ import { bindingFiles, loadFirst } from "./binding.ts";
 import { HostError } from "./host-error.ts";
 
 /**
- * The part of faiss-node that the host uses. Not used: `fromBuffer` and `toBuffer`, which leak their buffer, and
- * `removeIds`, which moves the labels behind it. Exceptions inside FAISS that the binding does not guard (`write` to a
- * full disk among them) abort the process, so callers see to it that none can arise.
+ * The part of faiss-node that the host uses. It avoids `fromBuffer` and `toBuffer`, which leak their buffer, and
+ * `removeIds`, which shifts the labels after it. Exceptions inside FAISS that the binding does not guard (such as `write`
+ * to a full disk) abort the process, so callers must rule them out beforehand.
  */
 export interface FaissIndex {
   ntotal(): number;
@@ -12,7 +12,7 @@ export interface FaissIndex {
   /** k must not exceed `ntotal()`. Missing results have the label -1. */
   search(floats: number[], k: number): { distances: number[]; labels: number[] };
   write(path: string): void;
-  /** Takes all rows of `other`, which is empty afterwards. */
+  /** Moves all rows of `other` here; `other` is empty afterwards. */
   mergeFrom(other: FaissIndex): void;
 }
 
@@ -23,7 +23,7 @@ export interface FaissIndexClass {
 
 /** An index of any kind, by FAISS's factory string. */
 export interface AnyFaissIndex extends FaissIndex {
-  /** Too few vectors for the kind of index abort the process. */
+  /** Too few training vectors for the index type abort the process. */
   train(floats: number[]): void;
   isTrained(): boolean;
 }
@@ -51,20 +51,20 @@ export function loadFaiss(): Faiss {
 }
 
 /**
- * Native memory of dropped indexes is freed when their wrappers are collected, and V8 does not know how big they are:
- * left alone, 100,000 merged blocks held on to 2 GB. A minor collection after 32 MiB costs a millisecond and kept it
- * level.
+ * The garbage collector frees the native memory of a dropped index with its wrapper, but V8 does not see its size: without
+ * help, 100,000 merged blocks retained 2 GB. A minor collection after every 32 MiB costs a millisecond and keeps memory
+ * flat.
  */
 const GARBAGE_BYTES_MAX = 32 * 1024 * 1024;
 
 let garbageBytes = 0;
 
-/** Tells that an index of `bytes` bytes is no longer referenced. `old`: it lived long enough to leave the young heap. */
+/** Records that an index of `bytes` bytes is unreferenced. `old`: it lived long enough to leave the young generation. */
 export function dropped(bytes: number, old = false): void {
   garbageBytes += bytes;
   if (garbageBytes < GARBAGE_BYTES_MAX) return;
   garbageBytes = 0;
-  // The host is started with --expose-gc; elsewhere (in unit tests) the collector comes when it comes.
+  // The host runs with --expose-gc. Elsewhere (unit tests) V8 alone decides when to collect.
   const collect = globalThis.gc;
   if (collect === undefined) return;
   if (old) collect();

@@ -8,16 +8,16 @@ import type { ScratchSpace } from "./scratch-space.ts";
 import type { SlotHit } from "./slot-hit.ts";
 
 /**
- * Up to this many floats `add(number[])` is as fast as a block file: measured 0.07 ms each way for one vector of 384-d,
- * and for 100 of them 6.5 ms against 1.4 ms.
+ * Up to this many floats `add(number[])` is as fast as a block file. Measured: 0.07 ms either way for one 384-d vector;
+ * for 100 of them 6.5 ms with `add` against 1.4 ms with a file.
  */
 const ADD_FLOATS_MAX = 384;
 
-/** Vectors that were checked and are ready to be added, so that adding them cannot fail. */
+/** Validated vectors, ready to be added: adding them cannot fail. */
 export interface StagedBlock {
   readonly rows: number;
   readonly bytes: number;
-  /** The rows as an index of their own, or as numbers where there are few. */
+  /** The rows as a separate index, or as numbers where there are few. */
   readonly rowsIn: FaissIndex | number[];
 }
 
@@ -43,7 +43,7 @@ export class FlatSpace {
     return new this.#class(this.shape.dimension);
   }
 
-  /** Checks a block and makes it ready. Its file, if it is one, is not needed any more afterwards. @throws {HostError} */
+  /** Validates and stages a block. The caller may remove the block's file afterwards. @throws {HostError} */
   stage(block: WireBlock): StagedBlock {
     checkArgument(Number.isInteger(block.rows) && block.rows > 0, `a block of ${block.rows} rows`);
     const bytes = block.rows * this.rowBytes;
@@ -59,7 +59,7 @@ export class FlatSpace {
     return { rows: block.rows, bytes, rowsIn: this.fromVectors(vectors) };
   }
 
-  /** The index in a flat file. @throws {HostError} INVALID_ARGUMENT: the file is not what was announced. */
+  /** The index in a flat file. @throws {HostError} INVALID_ARGUMENT: the file does not match the announced shape. */
   readFile(path: string, rows: number, options: { reused?: boolean } = {}): FaissIndex {
     try {
       const found = checkFlatFile(path, this.shape, options);
@@ -101,16 +101,16 @@ export class FlatSpace {
     });
   }
 
-  /** Reads an index of any kind. @param path a file that FAISS wrote; another one may end this process. */
+  /** Reads an index of any type. @param path a file that FAISS wrote; any other file may abort this process. */
   readAny(path: string): FaissIndex {
     return this.#faiss.Index.read(path);
   }
 
   /**
-   * The live rows of `index` nearest to each query: `k` of them, or all live ones where there are fewer; an index that
-   * is not flat may find fewer still.
-   * @param rows `base` is the slot of the index's first row, `dead` how many of its rows are.
-   * @param isFlat whether many queries at once are to be compared as the product of two matrices.
+   * The live rows of `index` nearest to each query: `k` of them, or all live rows where fewer exist; an approximate index
+   * may find fewer still.
+   * @param rows `base` is the slot of the index's first row, `dead` the number of its dead rows.
+   * @param isFlat whether a batch of queries may be compared as a matrix product.
    */
   searchLive(
     index: FaissIndex,
@@ -122,8 +122,8 @@ export class FlatSpace {
   ): SlotHit[][] {
     const { dimension, metric } = this.shape;
     const hits: SlotHit[][] = Array.from({ length: queries.length / dimension }, () => []);
-    // With k + dead rows asked for, k live ones are among them however they lie. Mostly far fewer do: start with what
-    // an even spread of the dead needs, and some more, and widen while a query still lacks.
+    // A request for k + dead rows always contains k live rows. Usually far fewer suffice: start with the number that evenly
+    // spread dead rows need, plus a margin, and widen while any query lacks results.
     const enough = Math.min(rows, k + dead);
     const share = rows / (rows - dead);
     let asked = dead === 0 ? enough : Math.min(enough, Math.ceil(k * share * 1.2) + 16);
@@ -140,7 +140,7 @@ export class FlatSpace {
         const found: SlotHit[] = [];
         for (let rank = position * asked; rank < (position + 1) * asked && found.length < k; rank++) {
           const label = labels[rank]!;
-          // -1: fewer rows were met, or can be compared (a product overflowed to NaN), than were asked for.
+          // -1: FAISS visited fewer rows than requested, or could compare fewer (a product overflowed to NaN).
           if (label < 0 || !isLive(base + label)) continue;
           found.push({ slot: base + label, score: scoreOf(metric, distances[rank]!) });
         }
@@ -161,11 +161,11 @@ export class FlatSpace {
   }
 }
 
-/** Queries from which on FAISS multiplies matrices in a flat index, where it goes over all rows for each one below. */
+/** From this batch size on FAISS searches a flat index by matrix product; below it, it scans all rows for each query. */
 const QUERIES_AT_ONCE = 20;
 /**
- * From so many queries on, asking some more that nobody needs is faster. In Debian's FAISS, among 10,000 rows of 384 numbers,
- * one query takes 4 ms, 4 take 15, 16 take 58, and 20 take 6.
+ * From this batch size on, padding the batch with unused queries is faster. With Debian's FAISS and 10,000 rows of 384
+ * numbers, 1 query takes 4 ms, 4 take 15 ms, 16 take 58 ms, and 20 take 6 ms.
  */
 const FILLED_UP_MIN = 4;
 
@@ -174,7 +174,7 @@ function fillUp(floats: number[], length: number): void {
 }
 
 function allFinite(vectors: Float32Array): boolean {
-  // One NaN or infinity makes the sum of squares non-finite; no finite float32 can.
+  // A single NaN or infinity makes the sum of squares non-finite; finite float32 values never do.
   let squares = 0;
   for (let index = 0; index < vectors.length; index++) squares += vectors[index]! * vectors[index]!;
   return Number.isFinite(squares);

@@ -14,8 +14,8 @@ interface Held extends HeldBatch {
 }
 
 /**
- * Prepared batches, invisible until they are published. Bounded in bytes and in time by letting the oldest go: a batch
- * that is not held any more is no obstacle, its vectors are sent again.
+ * Prepared batches, invisible until they are published. Bounded in bytes and age by evicting the oldest. An evicted batch
+ * does no harm: the client sends its vectors again.
  */
 export class HeldBatches {
   readonly #bytesMax: number;
@@ -53,7 +53,7 @@ export class HeldBatches {
     this.#bytes += bytes;
   }
 
-  /** Gives out the blocks held under `token`, once, if they are exactly the vectors of `changes`. */
+  /** Takes the blocks held under `token` if they are exactly the vectors of `changes`; a second call finds none. */
   take(token: string, changes: PackedChanges): ReadonlyMap<string, StagedBlock> | null {
     const held = this.#batches.get(token);
     if (held === undefined || held.expiresAt <= this.#now() || !sameRows(held.changes, changes)) return null;

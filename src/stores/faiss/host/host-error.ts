@@ -1,6 +1,6 @@
 import type { HostErrorCode } from "../protocol/messages.ts";
 
-/** The host did nothing of what it was asked, and says why. Crosses the process boundary by code and message. */
+/** The host refused a request and executed no part of it. Crosses the process boundary as code and message. */
 export class HostError extends Error {
   readonly code: HostErrorCode;
   constructor(code: HostErrorCode, message: string, options?: ErrorOptions) {
@@ -9,7 +9,7 @@ export class HostError extends Error {
   }
 }
 
-/** @throws {HostError} unless `condition` holds: the argument would make FAISS throw, or poison its answers. */
+/** @throws {HostError} unless `condition` holds: the argument would make FAISS throw, or corrupt its results. */
 export function checkArgument(condition: boolean, message: string): asserts condition {
   if (!condition) throw new HostError("INVALID_ARGUMENT", message);
 }

@@ -5,9 +5,9 @@ import { SnapshotRejection } from "../snapshots/snapshot-manifest.ts";
 import { HostError } from "./host-error.ts";
 import type { MemoryIndex } from "./memory-index.ts";
 
-/** An index that was loaded, and the answer to its loader. */
+/** A loaded index, and the reply to the load request. */
 interface Loaded {
-  /** Null where the snapshot cannot be used. */
+  /** Null when the snapshot is unusable. */
   readonly index: MemoryIndex | null;
   readonly result: Result<"loadSnapshot">;
 }
@@ -30,7 +30,7 @@ export class HostSnapshots {
     return folder.sequences();
   }
 
-  /** A snapshot that is damaged is set aside; one of another shape stays. */
+  /** Loads a snapshot. A damaged one is quarantined; one of another shape stays. */
   async load(
     { directory, sequence, expected, proven }: Arguments<"loadSnapshot">,
     space: MemoryIndex["space"],
@@ -54,13 +54,13 @@ export class HostSnapshots {
     try {
       await new SnapshotFolder(directory).setAside(sequence);
     } catch (error) {
-      // A directory that cannot be written: the snapshot is passed over all the same, and again at the next start.
+      // The directory is not writable: this start skips the snapshot, and so does the next one.
       const fields = { sequence, reason: (error as Error).message };
       this.#tell({ event: "index.snapshot_not_renamed", level: "warn", fields });
     }
   }
 
-  /** @param index read when its turn has come: the contents may be another index's by then. */
+  /** @param index called when this snapshot's turn comes: a load may have replaced the index by then. */
   async write(
     { directory, head, cursor, mark, createdAt, keep }: Arguments<"writeSnapshot">,
     index: () => MemoryIndex,
@@ -72,14 +72,14 @@ export class HostSnapshots {
       await asNoRoom("remove older snapshots", folder.prune(keep));
       return written;
     };
-    // One after the other, whatever became of the one before: its caller may have given up on it.
+    // Snapshots run one after the other. A failed predecessor does not matter: its caller may have abandoned it.
     const snapshot = this.#writing.then(write, write);
     this.#writing = snapshot;
     return snapshot;
   }
 }
 
-/** Failures of the disk or of permissions are the operator's to mend: `NO_ROOM`. The host's own errors pass. */
+/** Maps disk and permission failures, which an operator must fix, to `NO_ROOM`. The host's own errors pass unchanged. */
 async function asNoRoom<T>(what: string, work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -24,9 +24,9 @@ import { ScratchSpace } from "./scratch-space.ts";
 
 type Handlers = { [O in Operation]: (args: Arguments<O>) => Result<O> | Promise<Result<O>> };
 
-/** Without a write for so long, what was put off is done. */
+/** Idle time without a write, after which deferred work runs. */
 const IDLE_MS = 20;
-/** Two hashes each: about two milliseconds, by which a call may have to wait. */
+/** Slots per turn of idle work, two hashes each: a call may have to wait about two milliseconds. */
 const DIGESTS_PER_TURN = 1_000;
 
 interface HostState {
@@ -38,17 +38,17 @@ interface HostState {
 }
 
 /**
- * What the host process does, without the process. Requests are served one at a time in the order they came, except
- * that those for snapshots let others through while they wait for the disk.
+ * The host's request handling, independent of the process. Requests run one at a time in order of arrival; snapshot
+ * requests let others run while they wait for the disk.
  */
 export class Host {
-  /** Names this life of the host in scan cursors. */
+  /** Identifies this host instance in scan cursors. */
   readonly #instance = randomBytes(6).toString("hex");
   readonly #loadFaiss: () => Faiss;
   readonly #tell: (message: HostMessage) => void;
   #state: HostState | undefined;
   readonly #snapshots: HostSnapshots;
-  /** Computes digests that are lacking, once no request has come for a moment. */
+  /** Computes missing digests while the host is idle. */
   #idleWork: NodeJS.Timeout | undefined;
 
   /** @param tell sends to the owner. */
@@ -58,7 +58,7 @@ export class Host {
     this.#snapshots = new HostSnapshots(tell);
   }
 
-  /** Serves one request. Rejects with what the caller is to be told. */
+  /** Serves one request. Rejects with the error for the caller. */
   async serve<O extends Operation>(operation: O, args: Arguments<O>): Promise<Result<O>> {
     const handler = this.#handlers[operation];
     if (handler === undefined) throw new HostError("INVALID_ARGUMENT", `no operation ${operation}`);
@@ -66,7 +66,7 @@ export class Host {
     return handler(args);
   }
 
-  /** Lets go of everything outside the process. */
+  /** Releases all resources outside the process. */
   close(): void {
     clearTimeout(this.#idleWork);
     this.#state?.rebuilder.close();
@@ -216,13 +216,13 @@ export class Host {
     }, waitMs);
   }
 
-  /** Computes the digests that are lacking; other calls are served meanwhile. */
+  /** Computes the missing digests; other calls are served meanwhile. */
   async #digestAll(): Promise<void> {
     while (!this.#ready.index.digestNext(DIGESTS_PER_TURN)) await nextTurn();
   }
 }
 
-/** @throws {HostError} FAISS does not know such an index. */
+/** @throws {HostError} FAISS does not support the index type. */
 function checkFactory(faiss: Faiss, factory: string, { dimension, metric }: VectorShape): void {
   if (factory === "Flat") return;
   try {

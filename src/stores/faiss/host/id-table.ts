@@ -1,28 +1,28 @@
 import { randomInt } from "node:crypto";
 
-/** Load at which the table of places is made anew, in live and abandoned places per place. */
+/** Load factor at which the hash table is rebuilt: used and deleted buckets per bucket. */
 const LOAD_MAX = 0.6;
 const EMPTY = 0;
 const ABANDONED = -1;
-/** Another one in each process: whoever picks ids cannot pick such as fall on one place. */
+/** A random hash seed for each process: an attacker who chooses ids cannot choose ids that collide. */
 const SEED = randomInt(2 ** 32);
 
 /**
- * The ids of one namespace, by slot, and the slots by id: UTF-8 bytes one behind the other and an open-addressing table
- * of places. A Map of a million strings took 100 MB more, and a tenth of a second of every full collection.
+ * The ids of one namespace by slot, and the slots by id: concatenated UTF-8 bytes and an open-addressing hash table. A Map
+ * of a million strings took 100 MB more memory, and a tenth of a second of every full garbage collection.
  */
 export class IdTable {
   #bytes: Buffer;
   #used = 0;
-  /** Of each slot, where its id ends; it begins where that of the slot before it ends. */
+  /** End offset of each slot's id; the id begins at the end offset of the previous slot. */
   #ends: Float64Array;
-  /** Slot + 1, `EMPTY` or `ABANDONED`; a power of two of places. */
+  /** Hash buckets, a power of two in number: slot + 1, `EMPTY` or `ABANDONED` (deleted). */
   #places: Int32Array;
-  /** Places that are not empty. */
+  /** Buckets that are not empty. */
   #taken = 0;
   #live = 0;
 
-  /** @param capacity slots that there is room for. */
+  /** @param capacity initial capacity in slots. */
   constructor(capacity: number) {
     this.#bytes = Buffer.alloc(capacity * 16);
     this.#ends = new Float64Array(capacity);
@@ -33,7 +33,7 @@ export class IdTable {
     return this.#bytes.byteLength + this.#ends.byteLength + this.#places.byteLength;
   }
 
-  /** Takes over `length` ids that are stored. @returns how many of them are live. */
+  /** Loads `length` stored ids. @returns the number of live ids. */
   fill(bytes: Uint8Array, ends: Float64Array, length: number, isLive: (slot: number) => boolean): number {
     this.#bytes = Buffer.alloc(Math.max(this.#bytes.byteLength, bytes.byteLength));
     this.#bytes.set(bytes);
@@ -48,13 +48,13 @@ export class IdTable {
     return live;
   }
 
-  /** The slot of an id; -1 where there is none. */
+  /** The slot of an id; -1 when it has none. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const place = this.#placeOf(bytes, start, end);
     return place < 0 ? -1 : this.#places[place]! - 1;
   }
 
-  /** Gives the next slot an id that no other has. */
+  /** Appends a slot with an id that no other slot has. */
   append(slot: number, bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
     if (this.#used + length > this.#bytes.byteLength) this.#growBytes(length);
@@ -68,12 +68,12 @@ export class IdTable {
     this.#live++;
   }
 
-  /** The next slot has no id. */
+  /** Appends a slot without an id. */
   appendNone(slot: number): void {
     this.#setEnd(slot);
   }
 
-  /** The slot's id leads nowhere from now on; its bytes stay. */
+  /** Removes the slot's id from the hash table; its bytes stay. */
   remove(slot: number): void {
     const { bytes, start, end } = this.bytesAt(slot);
     const place = this.#placeOf(bytes, start, end);
@@ -142,14 +142,14 @@ export class IdTable {
   }
 }
 
-/** Room for as many again before the next rehash. */
+/** Hash table size that lets the number of ids double before the next rehash. */
 function placesFor(live: number): number {
   let places = 32;
   while (places * LOAD_MAX < live * 2) places *= 2;
   return places;
 }
 
-/** FNV-1a with another start and a finisher, so that the low bits depend on all of the others. */
+/** FNV-1a with a random offset basis and a finalizer, so that the low bits depend on all others. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
   let hash = SEED ^ 0x811c9dc5;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);

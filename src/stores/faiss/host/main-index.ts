@@ -5,9 +5,9 @@ import { dropped, type FaissIndex } from "./faiss.ts";
 import type { FlatSpace } from "./flat-space.ts";
 import type { SlotHit } from "./slot-hit.ts";
 
-/** Bytes of exact vectors that are read at a time. */
+/** Bytes of exact vectors per read. */
 const SCAN_BYTES = 1024 * 1024;
-/** Candidates per result, where the index holds rounded vectors and the exact ones decide. */
+/** Candidates per result for re-ranking, where the index holds quantized vectors and the exact ones decide. */
 const RESCORED_PER_RESULT = 4;
 const RESCORED_MIN = 64;
 
@@ -23,10 +23,10 @@ export interface MainParts {
 }
 
 /**
- * The first rows of a namespace in an index that trades exactness for speed or size (`HNSW32`, `IVF1024,Flat`, …). Row
- * and slot have the same number. It is never changed: FAISS cannot take vectors out of most of these, so the dead are
- * left out of the answers and a rebuild makes another one. What was stored is on disk beside it, bit for bit, for
- * proofs, rebuilds and exact answers.
+ * The first rows of a namespace in an approximate index (`HNSW32`, `IVF1024,Flat`, …). Row and slot have the same number.
+ * The index is immutable: FAISS cannot remove vectors from most index types, so searches filter out dead rows and a
+ * rebuild makes a new index. A file beside it holds the exact vectors, bit for bit, for proofs, rebuilds and exact
+ * answers.
  */
 export class MainIndex implements MainParts {
   readonly index: FaissIndex;
@@ -52,7 +52,7 @@ export class MainIndex implements MainParts {
     this.vectors.readAt(target, FLAT_HEADER_BYTES + row * this.#space.rowBytes);
   }
 
-  /** The nearest live rows of each query: `k` of them, or all live ones where there are fewer. */
+  /** The nearest live rows of each query: `k` of them, or all live rows where fewer exist. */
   search(queries: Float32Array, k: number, isLive: (slot: number) => boolean): SlotHit[][] {
     const live = this.rows - this.dead;
     const expected = Math.min(k, live);
@@ -61,7 +61,7 @@ export class MainIndex implements MainParts {
     const hits = this.#candidates(queries, wanted, isLive);
     return hits.map((found, query) => {
       const vector = queries.subarray(query * dimension, (query + 1) * dimension);
-      // The graph or the lists that were looked into did not lead to enough: then all rows are looked at.
+      // The visited part of the graph, or of the lists, gave too few results: fall back to an exact scan of all rows.
       if (found.length < expected) return this.#scan(vector, k, isLive);
       return this.#isRounded ? this.#rescored(vector, found, k) : found;
     });
@@ -73,14 +73,14 @@ export class MainIndex implements MainParts {
     dropped(this.file.bytes, true);
   }
 
-  /** Whether scores come from vectors that were rounded on the way in. */
+  /** Whether scores come from quantized vectors. */
   get #isRounded(): boolean {
     return !/(^HNSW\d+$|Flat$)/.test(this.factory);
   }
 
   #candidates(queries: Float32Array, wanted: number, isLive: (slot: number) => boolean): SlotHit[][] {
     const count = queries.length / this.#space.shape.dimension;
-    // Nearly everything is wanted, or nearly everything is dead: an exact look is no dearer.
+    // Nearly all rows are requested, or nearly all are dead: an exact scan costs no more.
     if (wanted * 2 > this.rows) return Array.from({ length: count }, () => []);
     return this.#space.searchLive(this.index, this, queries, wanted, isLive);
   }
@@ -95,7 +95,7 @@ export class MainIndex implements MainParts {
     return scored.sort((a, b) => b.score - a.score || a.slot - b.slot).slice(0, k);
   }
 
-  /** The exact answer, row by row. */
+  /** Exact search, row by row. */
   #scan(query: Float32Array, k: number, isLive: (slot: number) => boolean): SlotHit[] {
     const { dimension, metric } = this.#space.shape;
     const perRead = Math.max(1, Math.floor(SCAN_BYTES / this.#space.rowBytes));
@@ -113,7 +113,7 @@ export class MainIndex implements MainParts {
   }
 }
 
-/** The `k` best of many offers: a heap with the worst of them on top. */
+/** The `k` best of many candidates: a heap with the worst candidate at the root. */
 class Best {
   readonly #k: number;
   readonly #heap: SlotHit[] = [];

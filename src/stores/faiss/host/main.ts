@@ -4,16 +4,16 @@ import { Host } from "./host.ts";
 import { HostError } from "./host-error.ts";
 
 /**
- * The FAISS host process: FAISS's calls are synchronous, and an exception inside it aborts the process, so it has one
- * of its own. Started by `host-connection.ts` with an IPC channel and speaks `messages.ts`.
+ * The FAISS host process. FAISS calls are synchronous, and an exception inside FAISS aborts the process, so FAISS runs in a
+ * separate one. `host-connection.ts` starts it with an IPC channel; the protocol is in `messages.ts`.
  */
 const host = new Host(loadFaiss, send);
 
-// FAISS opens its files itself and gives them no mode: whatever this process and its workers write is private.
+// FAISS opens its files itself and sets no mode: the umask makes all files of this process and its workers private.
 process.umask(0o077);
 
 function send(message: HostMessage): void {
-  // The callback takes the error of a channel that is gone: "disconnect" is what ends this process.
+  // The callback ignores the error of a closed channel: "disconnect" ends this process.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -29,12 +29,12 @@ function describe(error: unknown): { code: HostError["code"]; message: string } 
   return { code: "INTERNAL", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
-// The owner closed the channel, or was killed: nobody is left to serve.
+// The owner closed the channel, or was killed: no client is left.
 process.on("disconnect", () => {
   host.close();
   process.exit(0);
 });
 
-// A terminal or a service manager signals the whole group. The owner decides when this process ends.
+// A terminal or a service manager signals the whole process group. Only the owner ends this process.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);

@@ -9,11 +9,11 @@ import { SegmentViews } from "./segment-views.ts";
 
 export type StagedBlocks = ReadonlyMap<string, StagedBlock>;
 
-/** All memories, each namespace in an index of its own, so that no search can cross into another. */
+/** All memories, with a separate index per namespace, so that no search can cross namespaces. */
 export class MemoryIndex {
   readonly space: FlatSpace;
   readonly views: SegmentViews;
-  /** In the order of their creation; a namespace keeps its place even when it is empty. */
+  /** In the order of creation; an empty namespace keeps its place. */
   readonly namespaces: NamespaceIndex[] = [];
   readonly #byName = new Map<string, NamespaceIndex>();
 
@@ -31,7 +31,7 @@ export class MemoryIndex {
     this.#byName.set(index.namespace, index);
   }
 
-  /** Makes changes visible, each unless that version or a newer one is held. Blocks fit the changes (see `checkRows`). */
+  /** Publishes each change unless the index holds that version or a newer one. Blocks fit the changes (see `checkRows`). */
   publish(changes: PackedChanges, blocks: StagedBlocks): ("applied" | "stale")[] {
     this.#appendRows(blocks);
     const answers = new Array<"applied" | "stale">(changes.count);
@@ -41,7 +41,7 @@ export class MemoryIndex {
     return answers;
   }
 
-  /** As `publish`, where every change with a vector is stale: those are passed over, and no vectors are needed. */
+  /** `publish` for batches whose changes with vectors are all stale: it skips those and needs no vectors. */
   publishWithoutVectors(changes: PackedChanges): ("applied" | "stale")[] {
     const answers = new Array<"applied" | "stale">(changes.count);
     for (const change = new ChangeCursor(changes); change.next(); ) {
@@ -50,7 +50,7 @@ export class MemoryIndex {
     return answers;
   }
 
-  /** Whether each change with a vector would be stale: then publishing needs no vectors. */
+  /** Whether every change with a vector is stale, so that the publish needs no vectors. */
   allVectorsStale(changes: PackedChanges): boolean {
     for (const change = new ChangeCursor(changes); change.next(); ) {
       if (change.hasVector && this.#versionOf(change) < change.version) return false;
@@ -58,7 +58,7 @@ export class MemoryIndex {
     return true;
   }
 
-  /** Makes changes take the place of exactly what was found, at whatever version. */
+  /** Replaces entries that are still exactly as they were found, whatever the versions (compare-and-set). */
   replace(replacements: readonly WireReplacement[], blocks: StagedBlocks): ("applied" | "moved")[] {
     this.#appendRows(blocks);
     const changes = replacements.flatMap(({ change }) => (change === null ? [] : [change]));
@@ -83,7 +83,7 @@ export class MemoryIndex {
     return this.find(namespace)?.entry(memoryId) ?? null;
   }
 
-  /** Stored bytes of the vectors of live memories, one row each. */
+  /** Stored vectors of live memories, one row each. */
   readVectors(keys: readonly { namespace: string; memoryId: string }[]): Uint8Array {
     const { rowBytes } = this.space;
     const bytes = new Uint8Array(keys.length * rowBytes);
@@ -96,7 +96,7 @@ export class MemoryIndex {
     return bytes;
   }
 
-  /** Positions of the headers that are newer than what is held. */
+  /** Positions of the headers that are newer than the held versions. */
   outdated(headers: readonly { namespace: string; memoryId: string; version: number }[]): number[] {
     const positions: number[] = [];
     for (const [position, header] of headers.entries()) {
@@ -118,8 +118,8 @@ export class MemoryIndex {
   }
 
   /**
-   * Computes digests that are still lacking, of so many slots at most: idle work, and what a digest waits for.
-   * @returns whether all are there now.
+   * Computes missing digests, for a bounded number of slots. Runs while idle, and before a digest request.
+   * @returns whether all digests are computed.
    */
   digestNext(slotsMax: number): boolean {
     let left = slotsMax;
@@ -132,7 +132,7 @@ export class MemoryIndex {
     return true;
   }
 
-  /** From the entries themselves, live ones only. Their digests have been computed. */
+  /** Sums the digests of the live entries, which must be computed already. */
   digest(): BucketDigests {
     const digests = new BucketDigests();
     for (const { slots } of this.namespaces) {
@@ -160,7 +160,7 @@ export class MemoryIndex {
     return { namespaces: this.namespaces.map((index) => index.statistics()), slots, slotTableBytes };
   }
 
-  /** Lets go of all that is outside of JavaScript's memory. */
+  /** Releases all resources outside the JavaScript heap. */
   drop(): void {
     for (const index of this.namespaces) index.vectors.drop(this.views);
     this.views.clear();
@@ -184,7 +184,7 @@ export class MemoryIndex {
   }
 }
 
-/** @throws {HostError} unless there is a row for each change with a vector, and none besides. */
+/** @throws {HostError} unless there is exactly one row per change with a vector. */
 export function checkRows(changes: PackedChanges, blocks: StagedBlocks): void {
   const rows = rowsByNamespace(changes);
   checkArgument(rows.size === blocks.size, `${blocks.size} blocks for the vectors of ${rows.size} namespaces`);

@@ -11,14 +11,14 @@ import { TombstoneTable } from "./tombstone-table.ts";
 import { type Segment, VectorSegments } from "./vector-segments.ts";
 
 /**
- * The memories of one namespace: their vectors and which memory stands in which row. Row and slot have the same number;
- * every method that is given a change with a vector takes the next row for it, wanted or not.
+ * The memories of one namespace: their vectors, and the memory of each row. Row and slot have the same number; every
+ * method that gets a change with a vector consumes the next row, even for a stale change.
  */
 export class NamespaceIndex {
   readonly namespace: string;
   readonly vectors: VectorSegments;
   readonly tombstones: TombstoneTable;
-  /** Slots and positions of another generation mean nothing: a scan under way starts this namespace again. */
+  /** A new generation invalidates slots and positions: a scan in progress restarts this namespace. */
   generation = 0;
   #slots: SlotTable;
   readonly #digestOf: (entry: SlotEntry) => SlotDigest;
@@ -40,7 +40,7 @@ export class NamespaceIndex {
     return this.#slots;
   }
 
-  /** What is held for a memory. */
+  /** The entry of a memory. */
   entry(memoryId: string): WireEntry | null {
     const slot = this.#slots.slotOf(memoryId);
     if (slot !== undefined) {
@@ -51,13 +51,13 @@ export class NamespaceIndex {
     return version === undefined ? null : { state: "tombstone", version };
   }
 
-  /** 0 when nothing is held. */
+  /** The version of a memory; 0 when the namespace holds none. */
   versionOf(memoryId: string): number {
     const slot = this.#slots.slotOf(memoryId);
     return slot === undefined ? (this.tombstones.versionOf(memoryId) ?? 0) : this.#slots.versionAt(slot);
   }
 
-  /** Makes the namespace hold the change at which the cursor stands, unless it holds that version or a newer one. */
+  /** Applies the change at the cursor, unless the namespace holds that version or a newer one. */
   publish(change: ChangeCursor): "applied" | "stale" {
     const slot = this.#slots.find(change.idBytes, change.idStart, change.idEnd);
     let held = 0;
@@ -71,17 +71,17 @@ export class NamespaceIndex {
     return "applied";
   }
 
-  /** Makes the namespace hold the change, whatever it held before. */
+  /** Applies the change unconditionally. */
   set(change: ChangeCursor): void {
     this.#put(change, this.#slots.find(change.idBytes, change.idStart, change.idEnd));
   }
 
-  /** Passes over a change that is not wanted. */
+  /** Skips a stale change. */
   skip(change: { readonly hasVector: boolean }): void {
     if (change.hasVector) this.vectors.markDead(this.#slots.appendDead());
   }
 
-  /** Forgets a live entry. */
+  /** Removes a live entry. */
   remove(memoryId: string): void {
     const slot = this.#slots.slotOf(memoryId);
     if (slot !== undefined) this.#kill(slot);
@@ -100,17 +100,17 @@ export class NamespaceIndex {
     }
   }
 
-  /** Computes digests that are still lacking, of so many slots at most. @returns whether all are there now. */
+  /** Computes missing digests, for a bounded number of slots. @returns whether all digests are computed. */
   digestNext(slotsMax: number): boolean {
     return this.#slots.digestNext(slotsMax, this.#digestOf);
   }
 
-  /** Whether a rewrite would free anything. */
+  /** Whether compaction would free any slots. */
   get hasDead(): boolean {
     return this.#slots.deadCount > 0 || this.tombstones.length > this.tombstones.count;
   }
 
-  /** Slots that live now, of the first `cut`. */
+  /** The live slots among the first `cut`. */
   liveSlots(cut: number): Uint32Array {
     const kept = new Uint32Array(cut);
     let count = 0;
@@ -119,8 +119,8 @@ export class NamespaceIndex {
   }
 
   /**
-   * Puts vectors that were rewritten in the place of the first `cut` rows. `kept`: which slots those were, in order;
-   * some of them may have died since. @returns slots freed.
+   * Replaces the first `cut` rows with rewritten vectors. `kept`: their slots, in order; some of them may have died since.
+   * @returns slots freed.
    */
   adopt(
     cut: number,
@@ -137,7 +137,7 @@ export class NamespaceIndex {
     return before - slots.length;
   }
 
-  /** Closes the gaps that memories left which have a vector again. */
+  /** Compacts the tombstones: removes the gaps of memories that have a vector again. */
   compactTombstones(): void {
     this.tombstones.compact();
     this.generation++;
@@ -172,7 +172,7 @@ export class NamespaceIndex {
   }
 }
 
-/** A namespace as it was read from a snapshot. */
+/** A namespace read from a snapshot. */
 export interface NamespaceParts {
   readonly vectors: VectorSegments;
   readonly tombstones: TombstoneTable;
