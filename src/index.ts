@@ -36,6 +36,7 @@ export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/re
 export type { FeedCursor } from "./domain/change-source.ts";
 export { checksumOf, entryDigest } from "./domain/checksum.ts";
 export * from "./domain/errors.ts";
+export type { Filter } from "./domain/filter/filter.ts";
 export type { JsonObject, JsonValue } from "./domain/json.ts";
 export { bucketOf, DEFAULT_NAMESPACE, type MemoryKey } from "./domain/keys.ts";
 export { canonicalJson, type Memory, type MemoryDocument, type Privacy } from "./domain/memory.ts";
@@ -68,6 +69,13 @@ export type { DeployedStore } from "./ledger/deployment-statements.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
 export type { FieldDifference } from "./read/diff.ts";
 export type { MemoryVersion, VersionDiff } from "./read/history.ts";
+export type {
+  ListedMemory,
+  ListOrder,
+  MemoryCount,
+  MemoryPage,
+  NamespacePage,
+} from "./read/list-options.ts";
 export type { MemoryFilter, PartOf, SearchFilter } from "./read/memory-filter.ts";
 export type { SearchResult } from "./read/reader.ts";
 export type { HealthReport } from "./runtime/health-monitor.ts";
@@ -81,11 +89,15 @@ export type {
   AbortOptions,
   CallOptions,
   CheckFindings,
+  CountOptions,
   DeleteOptions,
   ExpectedVersion,
   HistoryOptions,
   KeyOptions,
+  ListAllOptions,
+  ListOptions,
   MemoryInputs,
+  NamespacesOptions,
   ReadOptions,
   RollbackOptions,
   SearchOptions,

@@ -148,8 +148,9 @@ export class QueueFullError extends MnemosyncError {
 export class DeadlineExceededError extends MnemosyncError {
   readonly code = "DEADLINE_EXCEEDED";
   readonly retryable = true;
-  constructor(what: string, deadlineMs: number, options?: ErrorOptions) {
-    super(`${what} did not finish within ${deadlineMs} ms`, options);
+  constructor(what: string, deadlineMs: number, options?: ErrorOptions & { advice?: string }) {
+    const advice = options?.advice === undefined ? "" : `: ${options.advice}`;
+    super(`${what} did not finish within ${deadlineMs} ms${advice}`, options);
   }
 }
 

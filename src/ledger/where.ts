@@ -46,8 +46,6 @@ function columnOf(sql: Sql, field: FieldName): { value: Fragment; cast: Fragment
       return text(sql`(d.document ->> 'embeddingModel') collate "C"`);
     case "importance":
       return { value: sql`(d.document -> 'importance')::numeric`, cast: sql`::text::numeric`, kind: "number" };
-    case "createdAt":
-      return time(sql`v.created_at`);
     case "modifiedAt":
       return time(sql`v.modified_at`);
     case "expiresAt":

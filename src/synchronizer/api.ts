@@ -11,6 +11,7 @@ export type { StoreId } from "../domain/store-id.ts";
 export type { ChangeEvent, ChangePage, ChangesOptions, ReadChangesOptions } from "../feed/change-options.ts";
 export type { Jobs } from "../jobs/jobs.ts";
 export type { MemoryVersion, VersionDiff } from "../read/history.ts";
+export type { ListedMemory, MemoryCount, MemoryPage, NamespacePage } from "../read/list-options.ts";
 export type { SearchResult } from "../read/reader.ts";
 export type { HealthReport } from "../runtime/health-monitor.ts";
 export type { Metrics } from "../runtime/metric-base.ts";

@@ -1,3 +1,5 @@
+import { FindLedger } from "../ledger/find-ledger.ts";
+import { Finder } from "../read/finder.ts";
 import { History } from "../read/history.ts";
 import { Reader } from "../read/reader.ts";
 import type { VectorIndex } from "../stores/vector-index.ts";
@@ -9,10 +11,11 @@ import type { Foundation } from "./foundation.ts";
 export interface ReadingParts {
   readonly reader: Reader;
   readonly history: History;
+  readonly finder: Finder;
 }
 
 export function assembleReading(foundation: Foundation, { batcher }: Pick<WritingParts, "batcher">): ReadingParts {
-  const { options, ledger, stores, standings, gateOf, floors, disproved, log } = foundation;
+  const { options, postgres, ledger, stores, standings, gateOf, floors, disproved, log } = foundation;
   const reader = new Reader({
     ledger,
     cache: gateOf(stores.cache),
@@ -29,5 +32,9 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
     write: (intent, signal) => batcher.write(intent, true, signal),
     writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
   });
-  return { reader, history };
+  const finder = new Finder({
+    ledger: new FindLedger(postgres, options.callTimeoutMs),
+    now: () => performance.now(),
+  });
+  return { reader, history, finder };
 }

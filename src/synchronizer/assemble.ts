@@ -10,6 +10,7 @@ import { CallScope } from "./call-scope.ts";
 import { Changes } from "./changes.ts";
 import { Checks } from "./checks.ts";
 import type { Connections } from "./connections.ts";
+import { Finds } from "./finds.ts";
 import { layFoundation } from "./foundation.ts";
 import { storesBeingFilled } from "./node-followers.ts";
 import { observe } from "./observe.ts";
@@ -23,6 +24,7 @@ import { Writes } from "./writes.ts";
 export interface Assembly {
   readonly writes: Writes;
   readonly reads: Reads;
+  readonly finds: Finds;
   readonly checks: Checks;
   readonly transfers: Transfers;
   readonly changes: Changes;
@@ -96,6 +98,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   return {
     writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics: metrics.write }),
     reads: new Reads({ scope, validator, reader, history, ledger, embedder, metrics: metrics.read }),
+    finds: new Finds({ scope, validator, finder: reading.finder }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
     changes,
     transfers: new Transfers({ scope, validator, ...transfer }),

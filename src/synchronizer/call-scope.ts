@@ -13,6 +13,11 @@ export class CallScope {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** Milliseconds that a call may take. */
+  timeoutOf({ timeoutMs }: CallOptions): number {
+    return timeoutMs ?? this.#timeoutMs;
+  }
+
   /** Refuses calls from now on. Calls that run go on. */
   close(): void {
     this.#closed = true;
@@ -30,7 +35,7 @@ export class CallScope {
    */
   async run<T>(name: string, call: CallOptions, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.assertOpen();
-    const timeoutMs = call.timeoutMs ?? this.#timeoutMs;
+    const timeoutMs = this.timeoutOf(call);
     const beganAt = performance.now();
     return await withSharedDeadline(timeoutMs, call.signal, async (signal) => {
       try {

@@ -2,6 +2,7 @@ import type { ConsistencyReport } from "../consistency/check/report.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/memory-input.ts";
+import type { CountQuery, ListQuery, NamespacesQuery } from "../read/list-options.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
 
 /** Ends a call early. */
@@ -45,6 +46,15 @@ export interface KeyOptions {
 }
 
 export interface ReadOptions extends CallOptions, KeyOptions {}
+
+export interface ListOptions extends ReadOptions, ListQuery {}
+
+/** Pages are read one after the other, `limit` memories each; `timeoutMs` is a page's. */
+export type ListAllOptions = Omit<ListOptions, "cursor">;
+
+export interface CountOptions extends ReadOptions, CountQuery {}
+
+export interface NamespacesOptions extends CallOptions, NamespacesQuery {}
 
 export interface DeleteOptions extends WriteOptions, KeyOptions {}
 

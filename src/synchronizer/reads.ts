@@ -1,9 +1,10 @@
-import { ConfigurationError } from "../domain/errors.ts";
+import { ConfigurationError, ValidationError } from "../domain/errors.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { History, MemoryVersion, VersionDiff } from "../read/history.ts";
+import { GET_MANY_MAX } from "../read/list-options.ts";
 import { compileFilter, type SearchFilter } from "../read/memory-filter.ts";
 import type { ReadMetrics } from "../read/metrics.ts";
 import type { Reader, SearchResult } from "../read/reader.ts";
@@ -39,6 +40,18 @@ export class Reads {
     const key = validator.validateKey(memoryId, options.namespace);
     const memory = await scope.run("get", options, (signal) => reader.getOne(key, signal));
     return memory as Memory<never> | null;
+  }
+
+  async getMany(memoryIds: readonly string[], options: ReadOptions): Promise<(Memory<never> | null)[]> {
+    const { scope, validator, reader } = this.#parts;
+    if (!Array.isArray(memoryIds)) throw new ValidationError("memoryIds", "expected a list of texts");
+    if (memoryIds.length > GET_MANY_MAX) {
+      const message = `names ${memoryIds.length} memories, and at most ${GET_MANY_MAX} are allowed: ask for them in parts`;
+      throw new ValidationError("memoryIds", message);
+    }
+    const keys = memoryIds.map((memoryId: string) => validator.validateKey(memoryId, options.namespace));
+    const memories = await scope.run("getMany", options, (signal) => reader.get(keys, signal));
+    return memories as (Memory<never> | null)[];
   }
 
   async search(query: SearchQuery, options: SearchOptions<never>): Promise<SearchResult<never>[]> {

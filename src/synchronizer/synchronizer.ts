@@ -80,6 +80,38 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     return this.#parts.reads.get(memoryId, options);
   }
 
+  /** The current versions of up to 1,000 memories of a namespace, in the order of `memoryIds`; null as `get` has it. */
+  getMany(memoryIds: readonly string[], options: api.ReadOptions = {}): Promise<(api.Memory<M> | null)[]> {
+    return this.#parts.reads.getMany(memoryIds, options);
+  }
+
+  /**
+   * A page of a namespace's memories, from the ledger. Pages neither skip nor repeat a memory that stays in place while others
+   * are written. A page may be short, where few memories pass the filter or time runs out: the end is `cursor: null`.
+   * @throws {ValidationError} also for a cursor of another namespace, filter or order. @throws {DeadlineExceededError}
+   */
+  list(options: api.ListOptions = {}): Promise<api.MemoryPage<M>> {
+    return this.#parts.finds.list(options);
+  }
+
+  /** The memories of all pages of `list`, which are read as they are iterated. */
+  listAll(options: api.ListAllOptions = {}): AsyncGenerator<api.ListedMemory<M>, void, undefined> {
+    return this.#parts.finds.listAll(options);
+  }
+
+  /**
+   * How many memories of a namespace pass a filter: counted, or with `estimate: true` guessed by PostgreSQL's planner.
+   * @throws {DeadlineExceededError} There are too many to count within `timeoutMs`.
+   */
+  count(options: api.CountOptions = {}): Promise<api.MemoryCount> {
+    return this.#parts.finds.count(options);
+  }
+
+  /** A page of the namespaces that have memories, or had: a deletion leaves its version in the ledger. */
+  namespaces(options: api.NamespacesOptions = {}): Promise<api.NamespacePage> {
+    return this.#parts.finds.namespaces(options);
+  }
+
   /** The memories of a namespace nearest to a vector (or to a text, where an embedder is set up), nearest first. */
   search(query: api.SearchQuery, options: api.SearchOptions<M> = {}): Promise<api.SearchResult<M>[]> {
     return this.#parts.reads.search(query, options as api.SearchOptions<never>);

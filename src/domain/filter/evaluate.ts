@@ -10,7 +10,6 @@ export interface FilterSubject {
   readonly importance: number;
   readonly privacy: string;
   readonly embeddingModel?: string | undefined;
-  readonly createdAt: number;
   readonly modifiedAt: number;
   /** ISO-8601. */
   readonly expiresAt?: string | undefined;

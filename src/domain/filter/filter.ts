@@ -45,7 +45,7 @@ export const FILTER_TESTS_MAX = 100;
 /** Levels of `and`, `or` and `not` within each other, at most. */
 export const FILTER_DEPTH_MAX = 8;
 
-const TIMES: ReadonlySet<unknown> = new Set<FieldName>(["createdAt", "modifiedAt", "expiresAt"]);
+const TIMES: ReadonlySet<unknown> = new Set<FieldName>(["modifiedAt", "expiresAt"]);
 
 /**
  * Checks a filter and brings it into the form that is evaluated. The first flaw ends it, so the work is bounded by the

@@ -1,0 +1,133 @@
+import { embeddingFromBytes } from "../domain/checksum.ts";
+import type { Condition } from "../domain/filter/filter.ts";
+import type { MemoryDocument } from "../domain/memory.ts";
+import { LEDGER_ID } from "../domain/store-id.ts";
+import { parseVector } from "../domain/version-vector.ts";
+import type { FindLedger } from "../ledger/find-ledger.ts";
+import type { PageRow, ScanQuery, ScanStep } from "../ledger/find-statements.ts";
+import { decodeNamespaceCursor, encodeListCursor, encodeNamespaceCursor, type ListScope } from "./list-cursor.ts";
+import type { ListedMemory, MemoryPage, NamespacePage } from "./list-options.ts";
+import { ScanPace } from "./scan-pace.ts";
+
+/** Rows that one page looks at, at most, for a filter that few pass. */
+const PAGE_ROWS_MAX = 200_000;
+/** Bytes of documents and embeddings of one page, at most, but for its first memory. */
+const PAGE_BYTES_MAX = 8_388_608;
+
+export interface FinderParts {
+  readonly ledger: Pick<
+    FindLedger,
+    "readPageStep" | "countStep" | "estimateCount" | "listNamespaces" | "listNamespacesOf"
+  >;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** Lists and counts memories, from the ledger: what is committed when a step reads it. */
+export class Finder {
+  readonly #parts: FinderParts;
+
+  constructor(parts: FinderParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A page of memories behind `after`. Ids give the order, so that a memory that stays in place is neither skipped nor
+   * repeated whatever is written meanwhile. The page ends early, with a cursor, where the budget of rows or bytes is used up,
+   * or the next step would not fit into `timeoutMs`.
+   */
+  async list(
+    scope: ListScope,
+    page: { after: string | null; limit: number; withEmbedding: boolean; timeoutMs: number },
+    signal: AbortSignal,
+  ): Promise<MemoryPage> {
+    const { ledger, now } = this.#parts;
+    const { namespace, condition, order } = scope;
+    const pace = new ScanPace(PAGE_ROWS_MAX, now);
+    const memories: ListedMemory[] = [];
+    let after = page.after;
+    let bytes = 0;
+    for (;;) {
+      const rowsMax = pace.rows;
+      const limit = page.limit - memories.length;
+      const { scanned, last, passing, rows } = await pace.step(() =>
+        ledger.readPageStep(
+          {
+            ...{ namespace, condition, after, rowsMax, limit },
+            isDescending: order === "memoryId desc",
+            bytesMax: PAGE_BYTES_MAX - bytes,
+            readsFirst: memories.length === 0,
+            withEmbedding: page.withEmbedding,
+          },
+          signal,
+        ),
+      );
+      for (const row of rows) {
+        bytes += sizeOf(row, page.withEmbedding);
+        if (row.document !== null) memories.push(listedMemory(namespace, row, row.document, page.withEmbedding));
+      }
+      const isCut = rows.length < passing;
+      after = (isCut ? rows.at(-1)?.memoryId : last) ?? after;
+      if (!isCut && scanned < rowsMax) return { memories, cursor: null };
+      const isFull = memories.length >= page.limit || (isCut && memories.length > 0);
+      if (after !== null && (isFull || pace.isSpent(page.timeoutMs))) {
+        return { memories, cursor: encodeListCursor(after, scope) };
+      }
+    }
+  }
+
+  /** How many memories pass. Those written meanwhile count or not. Ends with the signal, or at the end of the namespace. */
+  async count(namespace: string, condition: Condition, signal: AbortSignal): Promise<number> {
+    const { ledger, now } = this.#parts;
+    const pace = new ScanPace(Number.POSITIVE_INFINITY, now);
+    let after: string | null = null;
+    for (let count = 0; ; ) {
+      const rowsMax = pace.rows;
+      const query: ScanQuery = { namespace, condition, after, rowsMax };
+      const { scanned, last, passing }: ScanStep = await pace.step(() => ledger.countStep(query, signal));
+      count += passing;
+      if (scanned < rowsMax) return count;
+      after = last;
+    }
+  }
+
+  async estimate(namespace: string, condition: Condition, signal: AbortSignal): Promise<number> {
+    return await this.#parts.ledger.estimateCount(namespace, condition, signal);
+  }
+
+  /** @throws {ValidationError} The cursor is none. */
+  async namespaces(
+    { cursor, limit, among }: { cursor: string | undefined; limit: number; among: readonly string[] | undefined },
+    signal: AbortSignal,
+  ): Promise<NamespacePage> {
+    const { ledger } = this.#parts;
+    const after = cursor === undefined ? "" : decodeNamespaceCursor(cursor);
+    const found =
+      among === undefined
+        ? await ledger.listNamespaces(after, limit + 1, signal)
+        : await ledger.listNamespacesOf(among, after, limit + 1, signal);
+    const namespaces = found.slice(0, limit);
+    const last = namespaces.at(-1);
+    return { namespaces, cursor: found.length > limit && last !== undefined ? encodeNamespaceCursor(last) : null };
+  }
+}
+
+function sizeOf({ document, embeddingBytes }: PageRow, withEmbedding: boolean): number {
+  return Buffer.byteLength(document ?? "") + (withEmbedding ? (embeddingBytes ?? 0) : 0);
+}
+
+function listedMemory(namespace: string, row: PageRow, document: string, withEmbedding: boolean): ListedMemory {
+  const { memoryId, version, checksum, versionVector, modifiedAt, embeddingBytes, embedding } = row;
+  return {
+    ...(JSON.parse(document) as MemoryDocument),
+    namespace,
+    memoryId,
+    version,
+    checksum,
+    versionVector: parseVector(versionVector) ?? {},
+    modifiedAt: Math.round(modifiedAt),
+    source: LEDGER_ID,
+    dimension: embeddingBytes === null ? null : embeddingBytes / Float32Array.BYTES_PER_ELEMENT,
+    ...(withEmbedding && { embedding: embedding === null ? null : embeddingFromBytes(embedding) }),
+  };
+}

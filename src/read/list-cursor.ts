@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { decodeCursorParts, encodeCursorParts } from "../domain/cursor-text.ts";
+import { ValidationError } from "../domain/errors.ts";
+import type { Condition } from "../domain/filter/filter.ts";
+import { textFlaw } from "../domain/json.ts";
+import type { ListOrder } from "./list-options.ts";
+
+/** Format of the text. A later program reads this one as long as it accepts cursors of today. */
+const PREFIX = "l1.";
+const NAMESPACES_PREFIX = "n1.";
+const TEXT_LENGTH_MAX = 16_384;
+
+/** What a list shows, and in which order. A cursor belongs to one of them. */
+export interface ListScope {
+  readonly namespace: string;
+  readonly condition: Condition;
+  readonly order: ListOrder;
+}
+
+/** A place behind a memory, as one opaque text. */
+export function encodeListCursor(memoryId: string, scope: ListScope): string {
+  return encodeCursorParts(PREFIX, [fingerprint(scope), memoryId]);
+}
+
+/** The id behind which the list goes on. @throws {ValidationError} The text is no cursor, or one of another list. */
+export function decodeListCursor(text: unknown, scope: ListScope): string {
+  const parts = decodeCursorParts(PREFIX, text, TEXT_LENGTH_MAX);
+  if (!Array.isArray(parts) || parts.length !== 2) throw malformed("a list");
+  const [bound, memoryId] = parts as unknown[];
+  if (typeof bound !== "string" || !isPlace(memoryId)) throw malformed("a list");
+  if (bound !== fingerprint(scope)) {
+    throw new ValidationError(
+      "cursor",
+      "belongs to another list: give the namespace, where and orderBy that it was read with, or no cursor, to begin anew",
+    );
+  }
+  return memoryId;
+}
+
+export function encodeNamespaceCursor(namespace: string): string {
+  return encodeCursorParts(NAMESPACES_PREFIX, [namespace]);
+}
+
+/** The namespace behind which the list goes on. @throws {ValidationError} The text is no cursor. */
+export function decodeNamespaceCursor(text: unknown): string {
+  const parts = decodeCursorParts(NAMESPACES_PREFIX, text, TEXT_LENGTH_MAX);
+  if (!Array.isArray(parts) || parts.length !== 1 || !isPlace(parts[0])) throw malformed("namespaces");
+  return parts[0];
+}
+
+function isPlace(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && textFlaw(value) === null;
+}
+
+function malformed(list: string): ValidationError {
+  return new ValidationError("cursor", `is no cursor of ${list}: expected the text that a page gave as its cursor`);
+}
+
+/** Filters may be long: what has to be told is whether two lists are the same. */
+function fingerprint({ namespace, condition, order }: ListScope): string {
+  const text = JSON.stringify([namespace, order, conditionText(condition)]);
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+}
+
+/** The same for filters that name the same tests in another order. */
+function conditionText(condition: Condition): string {
+  switch (condition.kind) {
+    case "test":
+      return JSON.stringify([condition.field, condition.operator, condition.value]);
+    case "not":
+      return `not(${conditionText(condition.of)})`;
+    default:
+      return `${condition.kind}(${condition.of.map(conditionText).sort().join()})`;
+  }
+}

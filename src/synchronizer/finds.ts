@@ -1,0 +1,94 @@
+import { DeadlineExceededError, ValidationError } from "../domain/errors.ts";
+import { parseFilter } from "../domain/filter/filter.ts";
+import type { MemoryValidator } from "../domain/schema.ts";
+import type { Finder } from "../read/finder.ts";
+import { decodeListCursor } from "../read/list-cursor.ts";
+import {
+  LIST_ORDERS,
+  type ListedMemory,
+  type ListOrder,
+  type MemoryCount,
+  type MemoryPage,
+  type NamespacePage,
+  PAGE_MAX,
+} from "../read/list-options.ts";
+import type { CallScope } from "./call-scope.ts";
+import type { CountOptions, ListAllOptions, ListOptions, NamespacesOptions } from "./calls.ts";
+
+export interface FindsParts {
+  readonly scope: CallScope;
+  readonly validator: MemoryValidator;
+  readonly finder: Finder;
+}
+
+/** Namespaces that `among` names, at most. */
+const AMONG_MAX = 10_000;
+
+/** The façade's calls that list and count. `MemorySynchronizer` documents them. */
+export class Finds {
+  readonly #parts: FindsParts;
+
+  constructor(parts: FindsParts) {
+    this.#parts = parts;
+  }
+
+  async list(options: ListOptions): Promise<MemoryPage<never>> {
+    const { scope, validator, finder } = this.#parts;
+    const { limit = 100, cursor, embedding: withEmbedding = false } = options;
+    const { namespace } = validator.validateKey("-", options.namespace);
+    const listed = { namespace, condition: parseFilter(options.where ?? {}), order: orderOf(options.orderBy) };
+    validator.checkCount(limit, "limit", PAGE_MAX);
+    const after = cursor === undefined ? null : decodeListCursor(cursor, listed);
+    const timeoutMs = scope.timeoutOf(options);
+    const page = await scope.run("list", options, (signal) =>
+      finder.list(listed, { after, limit, withEmbedding, timeoutMs }, signal),
+    );
+    return page as MemoryPage<never>;
+  }
+
+  async *listAll(options: ListAllOptions): AsyncGenerator<ListedMemory<never>, void, undefined> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.list({ ...options, cursor });
+      yield* page.memories;
+      cursor = page.cursor ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  async count(options: CountOptions): Promise<MemoryCount> {
+    const { scope, validator, finder } = this.#parts;
+    const { estimate = false } = options;
+    const { namespace } = validator.validateKey("-", options.namespace);
+    const condition = parseFilter(options.where ?? {});
+    try {
+      const count = await scope.run("count", options, (signal) =>
+        estimate ? finder.estimate(namespace, condition, signal) : finder.count(namespace, condition, signal),
+      );
+      return { count, estimate };
+    } catch (error) {
+      if (estimate || !(error instanceof DeadlineExceededError)) throw error;
+      const advice = "give it more time (timeoutMs), or take the planner's guess (estimate: true)";
+      throw new DeadlineExceededError("count", scope.timeoutOf(options), { cause: error, advice });
+    }
+  }
+
+  async namespaces({ limit = PAGE_MAX, cursor, among, ...options }: NamespacesOptions): Promise<NamespacePage> {
+    const { scope, validator, finder } = this.#parts;
+    validator.checkCount(limit, "limit", PAGE_MAX);
+    if (among !== undefined && among.length > AMONG_MAX) {
+      throw new ValidationError("among", `names ${among.length} namespaces, and at most ${AMONG_MAX} are allowed`);
+    }
+    for (const name of among ?? []) validator.validateKey("-", name);
+    return await scope.run("namespaces", options, (signal) => finder.namespaces({ cursor, limit, among }, signal));
+  }
+}
+
+function orderOf(order: unknown = "memoryId"): ListOrder {
+  const known = LIST_ORDERS.find((name) => name === order);
+  if (known !== undefined) return known;
+  throw new ValidationError(
+    "orderBy",
+    `${JSON.stringify(order)?.slice(0, 80)} is no order of a list: expected ${LIST_ORDERS.map((name) => `"${name}"`).join(" or ")}. ` +
+      "Another field would need an index that every write pays for",
+  );
+}
