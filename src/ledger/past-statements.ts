@@ -81,11 +81,18 @@ export async function readCluster(sql: Sql): Promise<ClusterIdentity | null> {
   }
 }
 
-/** Records the cluster of an epoch that has none yet. */
+/** SQLSTATEs of a server that takes no writes, from this user or at all. */
+const NO_WRITES = ["25006", "42501"];
+
+/** Records the cluster of an epoch that has none yet. Where nothing can be written, a node that may write does it later. */
 export async function recordCluster(sql: Sql, epoch: string, cluster: ClusterIdentity): Promise<void> {
-  await sql`
-    update mnemosync.epochs set system_identifier = ${cluster.systemIdentifier}, timeline = ${cluster.timeline}
-    where epoch = ${epoch} and system_identifier is null`;
+  try {
+    await sql`
+      update mnemosync.epochs set system_identifier = ${cluster.systemIdentifier}, timeline = ${cluster.timeline}
+      where epoch = ${epoch} and system_identifier is null`;
+  } catch (error) {
+    if (!NO_WRITES.includes(String((error as { code?: unknown }).code))) throw error;
+  }
 }
 
 /** Whether a cursor points beyond every transaction that the server has given out. */

@@ -234,16 +234,15 @@ export class StoreStandings {
     const isNew = record.mark === null;
     // A store that drops any entry may have dropped the brand: in the same life nothing else was lost unseen.
     const isDropped = record.life !== null && record.life === life && (await projection.eviction?.(signal)) === "all";
-    const mark = isNew ? await past.mark(signal) : isDropped ? (record.mark ?? "") : "";
     try {
+      const mark = isNew ? await past.mark(signal) : isDropped ? (record.mark ?? "") : "";
       // Another ledger may have been faster: then the next look says so, and until then nothing is shown.
       if (!(await projection.brand(null, { owner, mark }, signal))) return doubted("emptied");
+      if (isNew) await past.confirmStore(store, { life: null, mark, compared: false }, signal);
     } catch (error) {
-      // It takes no writes at the moment, so no other ledger can take it either.
+      // One of the two takes no writes at the moment: the next look tries again.
       log.debug({ store, error: (error as Error).message }, "store.brand_failed");
-      return isNew || isDropped ? { state: "trusted" } : doubted("emptied");
     }
-    if (isNew) await past.confirmStore(store, { life: null, mark, compared: false }, signal);
     return isNew || isDropped ? { state: "trusted" } : doubted("emptied");
   }
 
