@@ -7,44 +7,44 @@ import type { Faiss } from "./faiss.ts";
 import { type SearchParameters, setSearchParameters } from "./search-parameters.ts";
 import { SEGMENT_BYTES_MAX } from "./vector-segments.ts";
 
-/** What the worker is asked to do: write the vectors of some rows anew, and make an index over them. */
+/** A job for the rebuild worker: rewrite the vectors of some rows, and build an index over them. */
 export interface RebuildJob {
   readonly shape: VectorShape;
-  /** Rows that come first, from the flat file that the worker has as descriptor 4; 0 for none. */
+  /** Number of leading rows, read from the flat file at descriptor 4; 0 for none. */
   readonly firstRows: number;
-  /** Flat files with the rows behind those, in order. Removed as they are read. Null: none of its rows is wanted. */
+  /** Flat files with the rows after those, in order. The worker removes each file once read. Null: no row of it is kept. */
   readonly segments: readonly { readonly path: string | null; readonly rows: number }[];
-  /** The rows wanted, ascending. */
+  /** The rows to keep, ascending. */
   readonly kept: Uint32Array;
-  /** Where results are written. */
+  /** The output folder. */
   readonly folder: string;
   /** Null: flat segments and no index over them. */
   readonly main: { readonly factory: string; readonly parameters: SearchParameters } | null;
 }
 
 export interface RebuildResult {
-  /** Flat files with the wanted rows; one of any size where there is a main index. */
+  /** Flat files with the kept rows; a single file of any size when there is a main index. */
   readonly segments: readonly { readonly path: string; readonly rows: number }[];
   readonly main: string | null;
 }
 
-/** The descriptor under which the worker finds the vectors that a main index stood on. */
+/** The worker's file descriptor for the exact vectors of the previous main index. */
 export const FIRST_ROWS_DESCRIPTOR = 4;
 
 const COPY_BYTES = 8 * 1024 * 1024;
-/** Vectors added between two looks at whether the host still lives: a graph takes a millisecond for each. */
+/** Vectors added between two checks that the host is alive: adding one to a graph takes a millisecond. */
 const ADDED_PER_TURN = 256;
-/** Numbers given to a training: FAISS looks at 256 vectors per centroid at most, and an array has its limits. */
+/** Floats per training: FAISS uses at most 256 vectors per centroid, and array length is limited. */
 const TRAIN_FLOATS = 32_000_000;
 const TRAIN_FLOATS_MAX = 120_000_000;
 
-/** Rows from which on an index of this kind can be trained; FAISS aborts the process when there are fewer. */
+/** Minimum number of training rows for the index type; with fewer rows FAISS aborts the process. */
 export function trainRowsMin(factory: string): number {
   const lists = Number(/IVF(\d+)/.exec(factory)?.[1] ?? 0);
   return Math.max(lists * 39, /PQ/.test(factory) ? 256 * 39 : 0);
 }
 
-/** Does the job. FAISS may abort the process. */
+/** Runs the job. FAISS may abort the process. */
 export async function rebuild(faiss: Faiss, job: RebuildJob): Promise<RebuildResult> {
   const source = new RowSource(job);
   try {
@@ -124,13 +124,13 @@ async function writeMain(faiss: Faiss, job: RebuildJob, vectorsPath: string, tar
 
 interface SourcePart {
   file: number | null;
-  /** Null: a descriptor that was handed down, or no file since no row of it is wanted. */
+  /** Null: an inherited descriptor, or no file because none of its rows is kept. */
   readonly path: string | null;
   readonly base: number;
   readonly end: number;
 }
 
-/** The rows that a job begins with, wherever they stand. */
+/** The input rows of a job, whichever file holds them. */
 class RowSource {
   readonly #rowBytes: number;
   readonly #parts: SourcePart[];
@@ -145,7 +145,7 @@ class RowSource {
     }
   }
 
-  /** The bytes of ascending rows, none of them before those of the last call. */
+  /** The bytes of ascending rows. Each call must continue after the rows of the previous one. */
   read(rows: Uint32Array): Buffer {
     const bytes = Buffer.allocUnsafe(rows.length * this.#rowBytes);
     for (let at = 0; at < rows.length; ) {

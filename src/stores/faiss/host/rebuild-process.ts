@@ -6,18 +6,19 @@ import type { RebuildAnswer } from "./rebuild-worker.ts";
 
 const STDERR_KEPT = 2_000;
 
-/** A worker at its job. */
+/** A running rebuild worker. */
 export interface RebuildProcess {
-  /** Rejects with what the worker said, or how it ended. */
+  /** Rejects with the worker's error, or with how it ended. */
   readonly result: Promise<RebuildResult>;
-  /** Ends it at once. Safe when it has ended. */
+  /** Kills the worker. Safe when it has ended. */
   kill(): void;
 }
 
 /**
- * Starts a worker on `job`. It ends with its job, with this process, or when it is killed.
- * @param first the file that it reads as `FIRST_ROWS_DESCRIPTOR`; null for none. It has no name that could be told.
- * @param threads that FAISS may use there.
+ * Starts a worker for `job`. The worker ends with its job, with this process, or when killed.
+ * @param first the file that the worker inherits as `FIRST_ROWS_DESCRIPTOR`; null for none. It is unlinked, so the worker
+ *   cannot open it by path.
+ * @param threads FAISS threads of the worker.
  */
 export function startRebuild(job: RebuildJob, first: HeldFile | null, threads: number): RebuildProcess {
   const { path, nodeArguments } = rebuildProgram();
@@ -26,7 +27,7 @@ export function startRebuild(job: RebuildJob, first: HeldFile | null, threads: n
     // As in the host: see `dropped` in faiss.ts.
     execArgv: ["--expose-gc", ...nodeArguments],
     env: { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
-    // The fifth of them has descriptor 4, which is FIRST_ROWS_DESCRIPTOR.
+    // The fifth entry becomes descriptor 4, which is FIRST_ROWS_DESCRIPTOR.
     stdio: ["ignore", "ignore", "pipe", "ipc", ...(first === null ? [] : [first.descriptor])],
   });
   const kill = (): void => void worker.kill("SIGKILL");

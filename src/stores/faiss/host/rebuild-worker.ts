@@ -3,12 +3,13 @@ import { loadFaiss } from "./faiss.ts";
 import { type RebuildJob, type RebuildResult, rebuild } from "./rebuild-job.ts";
 
 /**
- * A short-lived process that builds one index: training and adding take seconds to hours in which nothing else could be
- * served, and an exception inside FAISS aborts the process. Started by `rebuilder.ts`; ends with its answer or its owner.
+ * A short-lived process that builds one index. Training and adding block for seconds to hours, and an exception inside
+ * FAISS aborts the process, so the host cannot do it itself. `rebuilder.ts` starts the worker; it ends with its result or
+ * with its owner.
  */
 export type RebuildAnswer = { readonly result: RebuildResult } | { readonly error: string };
 
-/** For what takes minutes: searches and writes come first. Clearing away the dead must keep up with the writes. */
+/** Process priority of index builds, which take minutes: searches and writes go first. Compaction must keep up with writes. */
 const NICENESS = 10;
 
 process.once("message", (job: RebuildJob) => {
@@ -23,7 +24,7 @@ function answer(message: RebuildAnswer): void {
   process.send?.(message, undefined, undefined, () => process.disconnect());
 }
 
-// Also when the owner was killed: nobody waits for the result any more.
+// Also fires when the owner was killed: the result has no receiver any more.
 process.on("disconnect", () => process.exit(0));
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);

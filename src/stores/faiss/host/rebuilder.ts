@@ -11,20 +11,20 @@ import { type RebuildProcess, startRebuild } from "./rebuild-process.ts";
 import { withSearchParameters } from "./search-parameters.ts";
 import type { Segment } from "./vector-segments.ts";
 
-/** Begins the name of a rewrite's own folder. */
+/** Name prefix of the folder of one rewrite. */
 const OWN_PREFIX = "rebuild-";
-/** Fewer rows than this are not worth a rewrite, whatever their share. */
+/** Minimum number of dead rows for a rewrite, whatever their share. */
 const ROWS_MIN = 1_000;
-/** A rewrite that failed is tried again after this long, not after every write. */
+/** Milliseconds before a failed rewrite is retried, so that not every write retries it. */
 const RETRY_MS = 60_000;
-/** Vectors up to this size are rewritten here and now: a few milliseconds, where a process takes a hundred to start. */
+/** Namespaces up to this size are rewritten in this process: a few milliseconds, while a worker takes 100 ms to start. */
 const INLINE_BYTES_MAX = 2 * 1024 * 1024;
 
 /**
- * Rewrites namespaces: without the dead, and into a main index where there is to be one. One at a time, in a process of
- * its own, while searches and writes go on:
+ * Rewrites namespaces: removes dead rows, and builds a main index where one is due. One rewrite runs at a time, in a worker
+ * process, while searches and writes continue:
  *
- *     seal the rows ──► write them to files ──► worker builds ──► read the results ──► swap, and kill what died meanwhile
+ *     seal the rows ──► write them to files ──► worker builds ──► read the results ──► swap, and mark rows that died since
  */
 export class Rebuilder {
   readonly #configuration: MainConfiguration;
@@ -39,12 +39,12 @@ export class Rebuilder {
   #done = 0;
   #failure: string | null = null;
 
-  /** @param indexNow the index that is served; another one may take its place. */
+  /** @param indexNow returns the index being served; a snapshot load may replace it. */
   constructor(configuration: MainConfiguration, indexNow: () => MemoryIndex, tell: (message: HostMessage) => void) {
     this.#configuration = configuration;
     this.#indexNow = indexNow;
     this.#tell = tell;
-    this.#sweep(); // What a host that was killed left behind.
+    this.#sweep(); // Files that a killed host left behind.
   }
 
   get done(): number {
@@ -55,12 +55,12 @@ export class Rebuilder {
     return this.#waiting.size;
   }
 
-  /** Why the last rewrite could not be done; null after one that was. */
+  /** Why the last rewrite failed; null after a successful one. */
   get failure(): string | null {
     return this.#failure;
   }
 
-  /** Rewrites those of the touched namespaces for which it pays, once this turn of the event loop is over. */
+  /** Rewrites the touched namespaces that need it, after this turn of the event loop. */
   consider(touched: Iterable<string>): void {
     if (performance.now() < this.#retryAt || this.#isClosed) return;
     for (const name of touched) {
@@ -70,9 +70,9 @@ export class Rebuilder {
     if (this.#waiting.size > 0) this.#running ??= this.#runAll();
   }
 
-  /** Rewrites one namespace now, behind the one that is being rewritten. @returns slots freed. */
+  /** Rewrites one namespace as soon as the running rewrite ends. @returns slots freed. */
   async force(namespace: NamespaceIndex): Promise<number> {
-    // Whatever became of it is its caller's to hear.
+    // A failure of the previous rewrite is reported to its own caller.
     while (this.#running !== null) await this.#running.catch(() => undefined);
     let freed = 0;
     this.#running = this.#rebuild(namespace).then((count) => {
@@ -95,8 +95,8 @@ export class Rebuilder {
   }
 
   /**
-   * Removes what rewrites made, of which there is one at a time, and nothing else that may stand beside it: the folder was
-   * named by somebody else.
+   * Removes the files of rewrites, which run one at a time. It removes nothing else: the folder comes from the settings and
+   * may hold other files.
    */
   #sweep(): void {
     const { folder } = this.#configuration;
@@ -108,10 +108,10 @@ export class Rebuilder {
   }
 
   async #runAll(): Promise<void> {
-    await nextTurn(); // The answer to the write that made it pay goes first.
+    await nextTurn(); // Answer the write that triggered the rewrite first.
     for (const name of this.#waiting) {
       const namespace = this.#indexNow().find(name);
-      // The index may be another one by now, from a snapshot.
+      // A snapshot load may have replaced the index.
       if (namespace === undefined || !this.#pays(namespace)) {
         this.#waiting.delete(name);
         continue;
@@ -135,7 +135,7 @@ export class Rebuilder {
         this.#tell({ event: "index.compaction_failed", level: "warn", fields });
       }
       this.#waiting.delete(name);
-      // Much may have been written meanwhile.
+      // Many writes may have arrived meanwhile.
       if (this.#failure === null && this.#pays(namespace)) this.#waiting.add(name);
     }
     this.#running = null;
@@ -186,13 +186,13 @@ export class Rebuilder {
       const segments: { path: string | null; rows: number }[] = [];
       for (const segment of vectors.segments.filter(({ base }) => base < cut)) {
         if (segment.dead === segment.rows) {
-          segments.push({ path: null, rows: segment.rows }); // As most are, where the same memories are updated a lot.
+          segments.push({ path: null, rows: segment.rows }); // Common where the same memories are updated often.
           continue;
         }
         const path = space.writeScratch(segment.index);
         written.push(path);
         segments.push({ path, rows: segment.rows });
-        await nextTurn(); // A segment takes some 20 ms; calls are served between them.
+        await nextTurn(); // A segment takes some 20 ms; the host serves calls in between.
       }
       const { factory, nprobe, efSearch } = this.#configuration;
       const parameters = { nprobe, efSearch };
@@ -240,7 +240,7 @@ export class Rebuilder {
     return { index, base: 0, rows: kept.length, dead: 0, sealed: false };
   }
 
-  /** Flat segments go to memory in any case; what a main index stands on stays on disk. */
+  /** Flat segments are always loaded into memory; the exact vectors of a main index stay on disk. */
   #newFolder({ space }: MemoryIndex, wantsMain: boolean, rows: number): string {
     if (wantsMain) {
       mkdirSync(this.#configuration.folder, { recursive: true });
@@ -278,7 +278,7 @@ export class Rebuilder {
   }
 }
 
-/** Reads the main index at `path`, with the search parameters that are configured. `take`: the file loses its name. */
+/** Reads the main index at `path` with the configured search parameters. `take`: unlinks the file. */
 export function readMain(
   space: MemoryIndex["space"],
   from: { path: string; take: boolean; vectors: HeldFile; rows: number; factory: string },

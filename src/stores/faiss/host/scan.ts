@@ -4,13 +4,13 @@ import { checkArgument } from "./host-error.ts";
 import type { MemoryIndex } from "./memory-index.ts";
 import type { NamespaceIndex } from "./namespace-index.ts";
 
-/** Slots that one page looks at, however few of them it wants: keeps a page of a sparse bucket set short. */
+/** Slots that one page visits at most, however few match: bounds the time of a page over a sparse set of buckets. */
 const INSPECTED_MAX = 500_000;
 
 /**
- * Where a scan stands. Whatever changes during a scan is appended behind its positions, as a slot or as a tombstone,
- * so it is met (again) later; a namespace that was compacted meanwhile is started again, and so is everything in a
- * host that was restarted.
+ * The position of a scan. Changes during a scan are appended after its position, as a slot or a tombstone, so the scan
+ * still meets them (perhaps a second time). A compacted namespace is scanned again from its start; after a restart of the
+ * host, so is everything.
  */
 interface Position {
   namespace: number;
@@ -19,7 +19,7 @@ interface Position {
   tombstone: number;
 }
 
-/** Walks over all entries of an index, page by page. `instance` names this life of the host. */
+/** Iterates over all entries of an index, page by page. `instance` identifies this host instance. */
 export function scanPage(
   index: MemoryIndex,
   instance: string,
@@ -37,7 +37,7 @@ export function scanPage(
     if (current === undefined) return { entries, cursor: null };
     if (position.generation !== current.generation) startNamespace(position, position.namespace, current.generation);
     inspected++;
-    // Slots first, and again whenever there are new ones: a tombstone behind us may have become one of them.
+    // Slots come first, and again whenever new slots appeared: a tombstone already passed may have become one.
     if (position.slot < current.slots.length) takeSlot(current, position.slot++, wanted, entries);
     else if (position.tombstone < current.tombstones.length)
       takeTombstone(current, position.tombstone++, wanted, entries);

@@ -2,10 +2,10 @@ import { rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { HostError } from "./host-error.ts";
 
-/** Room that must be left besides a file: others write here too, and FAISS aborts the process when a write fails. */
+/** Free bytes to leave beside a file: other programs write here too, and FAISS aborts the process when a write fails. */
 const RESERVE_BYTES = 8 * 1024 * 1024;
 
-/** Short-lived files on the first of several folders that has room. */
+/** Short-lived files in the first folder that has room. */
 export class ScratchSpace {
   readonly #folders: readonly string[];
   #next = 0;
@@ -14,7 +14,7 @@ export class ScratchSpace {
     this.#folders = folders;
   }
 
-  /** A path at which `bytes` bytes can be written. @throws {HostError} NO_ROOM */
+  /** A path with room for `bytes` bytes. @throws {HostError} NO_ROOM */
   pathFor(bytes: number): string {
     const reasons: string[] = [];
     for (const folder of this.#folders) {
@@ -29,7 +29,7 @@ export class ScratchSpace {
     throw new HostError("NO_ROOM", `no room for a file of ${bytes} bytes: ${reasons.join("; ")}`);
   }
 
-  /** Calls `use` with a path as above and removes the file afterwards. */
+  /** Calls `use` with such a path and removes the file afterwards. */
   using<T>(bytes: number, use: (path: string) => T): T {
     const path = this.pathFor(bytes);
     try {
@@ -39,7 +39,7 @@ export class ScratchSpace {
     }
   }
 
-  /** Removes the folders themselves: the owner is gone and can't. */
+  /** Removes the folders themselves, because the owner is gone and cannot. */
   removeAll(): void {
     for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true });
   }

@@ -1,10 +1,10 @@
 import { closeSync, copyFileSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 
-/** How much of an index a search looks at. The binding has no setters, but both stand in the file's header. */
+/** Search effort of an approximate index. The binding has no setters, but the file header holds both values. */
 export interface SearchParameters {
-  /** Of an IVF index: lists looked into. */
+  /** IVF: lists visited per search. */
   readonly nprobe: number;
-  /** Of an HNSW index: candidates kept. */
+  /** HNSW: candidates kept per search. */
   readonly efSearch: number;
 }
 
@@ -18,7 +18,7 @@ interface Field {
 }
 
 /**
- * Where the file at `path` says what `parameters` says otherwise: null where they agree, or the index has no such field.
+ * The header field of the file at `path` that differs from `parameters`; null when they agree or the field does not exist.
  */
 function difference(path: string, parameters: SearchParameters): Field | null {
   const file = openSync(path, "r");
@@ -26,7 +26,7 @@ function difference(path: string, parameters: SearchParameters): Field | null {
     const fourcc = read(file, 0, 4).toString("latin1");
     let field: Field | null = null;
     if (fourcc.startsWith("Iw")) {
-      // Behind the common header: number of lists u64, nprobe u64.
+      // After the common header: number of lists u64, nprobe u64.
       field = { position: COMMON_BYTES + 8, bytes: 8, value: parameters.nprobe };
     } else if (fourcc.startsWith("IHN")) {
       field = { position: efSearchPosition(file), bytes: 4, value: parameters.efSearch };
@@ -40,7 +40,7 @@ function difference(path: string, parameters: SearchParameters): Field | null {
   }
 }
 
-/** Makes the index file at `path` say what `parameters` says. */
+/** Writes `parameters` into the header of the index file at `path`. */
 export function setSearchParameters(path: string, parameters: SearchParameters): void {
   const field = difference(path, parameters);
   if (field === null) return;
@@ -56,8 +56,8 @@ export function setSearchParameters(path: string, parameters: SearchParameters):
 }
 
 /**
- * Calls `use` with the path of an index file that says what `parameters` says: `path` itself, or a copy at the path that
- * `copyPath` gives, which is gone afterwards.
+ * Calls `use` with the path of an index file that has `parameters`: `path` itself, or a temporary copy at the path that
+ * `copyPath` returns.
  */
 export function withSearchParameters<T>(
   path: string,
@@ -76,7 +76,7 @@ export function withSearchParameters<T>(
   }
 }
 
-/** Behind five arrays (probabilities f64, counts i32, levels i32, offsets u64, neighbours i32) and three i32. */
+/** Offset after five arrays (probabilities f64, counts i32, levels i32, offsets u64, neighbours i32) and three i32. */
 function efSearchPosition(file: number): number {
   let position = COMMON_BYTES;
   for (const elementBytes of [8, 4, 4, 8, 4]) {

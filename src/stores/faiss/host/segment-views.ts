@@ -3,9 +3,9 @@ import { FLAT_HEADER_BYTES } from "../protocol/flat-block.ts";
 import type { FaissIndex } from "./faiss.ts";
 import type { FlatSpace } from "./flat-space.ts";
 
-/** Views beyond this are dropped, the one longest unused first: they stand in memory where scratch is /dev/shm. */
+/** Total size of the views; the least recently used are evicted. With scratch in /dev/shm they occupy memory. */
 const VIEW_BYTES_MAX = 512 * 1024 * 1024;
-/** A view that nobody read for this long is dropped: reads with vectors come in bursts, from checks. */
+/** A view unused for this long is dropped: reads of vectors come in bursts, from checks. */
 const IDLE_MS = 30_000;
 
 interface View {
@@ -15,13 +15,13 @@ interface View {
 }
 
 /**
- * Reads vectors back out of FAISS. The binding cannot hand out a stored vector, but it can write the index to a file:
- * done once per index, then rows are sliced out of it. Rows are only ever appended, so what a view covers stays true;
- * a read beyond it makes a new one.
+ * Reads vectors back out of FAISS. The binding cannot return a stored vector, but it can write the index to a file: one
+ * write per index, and rows are then sliced from the file. Indexes are append-only, so a view stays valid for the rows
+ * that it covers; a read beyond them makes a new view.
  */
 export class SegmentViews {
   readonly #space: FlatSpace;
-  /** In order of use, the most recent last. */
+  /** In order of use, most recent last (LRU). */
   readonly #views = new Map<FaissIndex, View>();
   #expiry: NodeJS.Timeout | undefined;
 
@@ -35,7 +35,7 @@ export class SegmentViews {
     readSync(this.#view(index, row).file, target, 0, rowBytes, FLAT_HEADER_BYTES + row * rowBytes);
   }
 
-  /** Forgets the view of an index that is dropped. */
+  /** Drops the view of a dropped index. */
   forget(index: FaissIndex): void {
     const view = this.#views.get(index);
     if (view === undefined) return;
@@ -59,7 +59,7 @@ export class SegmentViews {
     if (view === undefined) {
       const path = this.#space.writeScratch(index);
       view = { file: openSync(path, "r"), rows: index.ntotal(), usedAt: now };
-      rmSync(path); // The open file stays readable, and nothing is left behind whatever happens to this process.
+      rmSync(path); // The open file stays readable, and a crash of this process leaves no file behind.
       this.#expiry ??= setInterval(() => this.#expire(), IDLE_MS).unref();
     } else {
       this.#views.delete(index);

@@ -1,6 +1,6 @@
 import { IdTable } from "./id-table.ts";
 
-/** What a slot holds. */
+/** The content of a slot. */
 export interface SlotEntry {
   readonly memoryId: string;
   readonly version: number;
@@ -8,7 +8,7 @@ export interface SlotEntry {
   readonly checksum: string;
 }
 
-/** A slot's place in the bucket digests, as it is computed from what the slot holds. */
+/** A slot's bucket and entry digest, computed from its content. */
 export interface SlotDigest {
   readonly bucket: number;
   /** The two halves of the entry digest. */
@@ -27,19 +27,19 @@ export interface SlotColumns {
   readonly digestHigh: Uint32Array;
   readonly digestLow: Uint32Array;
   readonly dead: Uint8Array;
-  /** UTF-8 of the ids, dead ones included, one behind the other. */
+  /** Concatenated UTF-8 of the ids, dead ones included. */
   readonly idBytes: Uint8Array;
-  /** Of each slot, where its id ends in `idBytes`. */
+  /** End offset of each slot's id in `idBytes`. */
   readonly idEnds: Float64Array;
 }
 
 /**
- * Which memory stands in which row of one namespace's vectors. Rows are only ever appended: an update takes a new slot
- * and kills the old one, compaction makes a new table. All of it is typed arrays: a million slots take about 80 MB and
- * the ids' own bytes, and nothing that the collector would have to walk over.
+ * Maps the rows of one namespace's vectors to memories. Append-only: an update takes a new slot and marks the old one
+ * dead; compaction makes a new table. All columns are typed arrays: a million slots take about 80 MB plus the bytes of the
+ * ids, and the garbage collector has no objects to trace.
  *
- * Bucket and digest of a slot cost a hash each, ten times what the rest of an append does, so they are computed later,
- * in idle moments or when they are asked for: `digested` slots from the first have theirs.
+ * The bucket and the digest of a slot cost a hash each, ten times the rest of an append. They are therefore computed
+ * lazily, while idle or on request; the first `digested` slots have theirs.
  */
 export class SlotTable {
   readonly #ids: IdTable;
@@ -65,7 +65,7 @@ export class SlotTable {
     this.#dead = new Uint8Array((room + 7) >>> 3);
   }
 
-  /** A table of `length` slots from its columns, of which the first `digested` have their digests. */
+  /** Restores a table of `length` slots from its columns; the first `digested` slots have their digests. */
   static from(columns: SlotColumns, length: number, digested: number): SlotTable {
     const table = new SlotTable(length);
     table.#versions.set(columns.versions);
@@ -81,7 +81,7 @@ export class SlotTable {
     return table;
   }
 
-  /** Slots ever given out, dead ones included: the next slot's number. */
+  /** Number of slots, dead ones included; also the number of the next slot. */
   get length(): number {
     return this.#length;
   }
@@ -94,7 +94,7 @@ export class SlotTable {
     return this.#length - this.#liveCount;
   }
 
-  /** Bytes that the table takes in memory. */
+  /** Memory of the table in bytes. */
   get bytes(): number {
     const arrays = [this.#versions, this.#checksums, this.#buckets, this.#digestHigh, this.#digestLow, this.#dead];
     return arrays.reduce((sum, array) => sum + array.byteLength, this.#ids.bytes);
@@ -106,7 +106,7 @@ export class SlotTable {
     return this.find(bytes, 0, bytes.byteLength);
   }
 
-  /** The live slot of the memory whose id stands in `bytes`. */
+  /** The live slot of the memory whose id is in `bytes`. */
   find(bytes: Uint8Array, start: number, end: number): number | undefined {
     const slot = this.#ids.find(bytes, start, end);
     return slot < 0 ? undefined : slot;
@@ -116,7 +116,7 @@ export class SlotTable {
     return slot < this.#length && (this.#dead[slot >>> 3]! & (1 << (slot & 7))) === 0;
   }
 
-  /** Takes the next slot for a memory that has no live one. Its id stands in `bytes`. */
+  /** Appends a slot for a memory that has no live one. Its id is in `bytes`. */
   append(bytes: Uint8Array, start: number, end: number, version: number, checksum: Uint8Array): number {
     const slot = this.#next();
     this.#ids.append(slot, bytes, start, end);
@@ -126,7 +126,7 @@ export class SlotTable {
     return slot;
   }
 
-  /** Takes the next slot for a row that nobody wants, so that rows and slots stay in step. */
+  /** Appends a dead slot for an unused row, so that rows and slots stay aligned. */
   appendDead(): number {
     const slot = this.#next();
     this.#ids.appendNone(slot);
@@ -134,7 +134,7 @@ export class SlotTable {
     return slot;
   }
 
-  /** The slot's row is shown to nobody from now on. */
+  /** Marks the slot dead: no search or read returns its row from now on. */
   kill(slot: number): void {
     if (!this.isLive(slot)) return;
     this.#ids.remove(slot);
@@ -156,7 +156,7 @@ export class SlotTable {
     return this.isLive(slot) ? this.#ids.textAt(slot) : undefined;
   }
 
-  /** The UTF-8 bytes of a slot's id with a NUL behind them. */
+  /** The UTF-8 bytes of a slot's id, NUL-terminated. */
   terminatedIdAt(slot: number): Buffer {
     const { bytes, start, end } = this.#ids.bytesAt(slot);
     const id = Buffer.alloc(end - start + 1);
@@ -164,19 +164,19 @@ export class SlotTable {
     return id;
   }
 
-  /** What a live slot holds. */
+  /** The content of a live slot. */
   entryAt(slot: number): SlotEntry {
     if (!this.isLive(slot)) throw new Error(`slot ${slot} is dead`);
     const checksum = this.checksumAt(slot).toString("hex");
     return { memoryId: this.#ids.textAt(slot), version: this.versionAt(slot), checksum };
   }
 
-  /** Slots from the first on that have their digests. */
+  /** Number of leading slots whose digests are computed. */
   get digested(): number {
     return this.#digested;
   }
 
-  /** Computes the digests of the next slots that lack theirs. @returns whether all have theirs now. */
+  /** Computes the digests of the next slots that lack them. @returns whether all digests are computed. */
   digestNext(slotsMax: number, compute: (entry: SlotEntry) => SlotDigest): boolean {
     const end = Math.min(this.#length, this.#digested + slotsMax);
     for (let slot = this.#digested; slot < end; slot++) {
@@ -190,7 +190,7 @@ export class SlotTable {
     return end === this.#length;
   }
 
-  /** Of a live slot below `digested`. */
+  /** The digest of a live slot below `digested`. */
   bucketAt(slot: number): number {
     return this.#buckets[slot]!;
   }
@@ -204,8 +204,8 @@ export class SlotTable {
   }
 
   /**
-   * A table that begins with the slots `kept`, in that order, and goes on with those from `from` to the end, dead ones
-   * included. Which of them are dead is as it is now.
+   * A new table: the slots `kept`, in that order, then the slots from `from` to the end, dead ones included. Slots keep
+   * their current live or dead state.
    */
   rewritten(kept: Uint32Array, from: number): SlotTable {
     const table = new SlotTable(kept.length + this.#length - from);
@@ -233,7 +233,7 @@ export class SlotTable {
     return table;
   }
 
-  /** All of the table. */
+  /** The columns of the whole table. */
   columns(): SlotColumns {
     const length = this.#length;
     return {
@@ -264,7 +264,7 @@ export class SlotTable {
   }
 }
 
-/** Less than double for the large ones: what stands empty after a step is what the table costs too much. */
+/** Next capacity. Large tables grow by less than double, because unused capacity is wasted memory. */
 export function grownCapacity(capacity: number): number {
   return capacity < 4_096 ? capacity * 2 : Math.ceil(capacity * 1.5);
 }

@@ -1,11 +1,11 @@
-/** The memories of one namespace that are known to have no vector, each with the version at which that is so. */
+/** The tombstones of one namespace: memories known to have no vector, with the version of that state. */
 export class TombstoneTable {
   readonly #positions = new Map<string, number>();
   #memoryIds: (string | undefined)[] = [];
   #versions: number[] = [];
   #buckets: number[] = [];
 
-  /** Positions ever given out, abandoned ones included. Grows until `compact`. */
+  /** Number of positions, gaps included. Grows until `compact`. */
   get length(): number {
     return this.#memoryIds.length;
   }
@@ -32,7 +32,7 @@ export class TombstoneTable {
     this.#buckets.push(bucket);
   }
 
-  /** Leaves a gap rather than moving the others, so that a scan in progress misses none. */
+  /** Leaves a gap instead of shifting the others, so that a scan in progress misses none. */
   delete(memoryId: string): void {
     const position = this.#positions.get(memoryId);
     if (position === undefined) return;
@@ -47,7 +47,7 @@ export class TombstoneTable {
     return { memoryId, version: this.#versions[position]!, bucket: this.#buckets[position]! };
   }
 
-  /** Closes the gaps. Positions of before mean nothing afterwards. */
+  /** Removes the gaps. Invalidates all earlier positions. */
   compact(): void {
     const kept = this.#memoryIds.map((_, position) => this.at(position)).filter((entry) => entry !== undefined);
     this.#memoryIds = kept.map((entry) => entry.memoryId);

@@ -5,10 +5,9 @@ import type { SegmentViews } from "./segment-views.ts";
 import type { SlotHit } from "./slot-hit.ts";
 
 /**
- * A segment of this size takes no more rows. Cutting a namespace into segments bounds what one write can cost (FAISS
- * moves all vectors of an index when it outgrows its memory) and what a read of one vector can (a view is written per
- * segment). Searching many costs no more than searching one as long: a flat search of a single query runs on one thread
- * either way.
+ * A segment of this size is full. Segments bound the cost of one write (FAISS moves all vectors of an index when it
+ * outgrows its allocation) and of one vector read (a view is written per segment). Searching many segments costs no more
+ * than searching one of the same total size: a flat search of a single query runs on one thread either way.
  */
 export const SEGMENT_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -19,13 +18,13 @@ export interface Segment {
   rows: number;
   /** Rows whose slot is dead. */
   dead: number;
-  /** Takes no more rows: a rebuild reads it. */
+  /** Sealed: takes no more rows, because a rebuild reads it. */
   sealed: boolean;
 }
 
 /**
- * The vectors of one namespace, row by row: the main index, where there is one, and behind its rows the delta, flat
- * indexes that take what is written. Knows nothing of what the rows mean.
+ * The vectors of one namespace, row by row: the main index, if there is one, then the delta, which is a list of flat
+ * indexes that take new writes. It does not know the memories of the rows.
  */
 export class VectorSegments {
   readonly segments: Segment[] = [];
@@ -46,7 +45,7 @@ export class VectorSegments {
     return this.rows - (this.main?.rows ?? 0);
   }
 
-  /** Adds rows at the end. Cannot fail, short of the end of memory. */
+  /** Appends rows. Cannot fail, except when memory runs out. */
   append(staged: StagedBlock): void {
     const last = this.segments.at(-1);
     const fits = last !== undefined && (last.rows + staged.rows) * this.#space.rowBytes <= SEGMENT_BYTES_MAX;
@@ -64,19 +63,19 @@ export class VectorSegments {
     }
   }
 
-  /** Takes a whole index as the next segment. */
+  /** Appends a whole index as a segment. */
   adopt(index: FaissIndex, rows: number): void {
     this.segments.push({ index, base: this.rows, rows, dead: 0, sealed: false });
   }
 
-  /** From here on rows go to a new segment. @returns the rows there are. */
+  /** Seals the current segment: further rows go to a new one. @returns the number of rows so far. */
   seal(): number {
     const last = this.segments.at(-1);
     if (last !== undefined) last.sealed = true;
     return this.rows;
   }
 
-  /** Puts what a rebuild made in the place of the first `cut` rows. Whoever calls tells the dead anew. */
+  /** Replaces the first `cut` rows with the result of a rebuild. The caller must mark dead rows again. */
   replaceFirst(
     cut: number,
     built: { main: MainIndex | null; segments: readonly Segment[] },
@@ -94,16 +93,16 @@ export class VectorSegments {
     if (this.main !== null) this.main.dead = 0;
   }
 
-  /** Tells that a row's slot has died. */
+  /** Marks a row dead. */
   markDead(slot: number): void {
     if (this.main !== null && slot < this.main.rows) this.main.dead++;
     else this.#segmentOf(slot).dead++;
   }
 
   /**
-   * The live rows nearest to each query, those of the main index and of each segment one behind the other: `k` of each,
-   * or all live ones where there are fewer.
-   * @param queries rows one after the other.
+   * The live rows nearest to each query, concatenated from the main index and each segment: `k` from each, or all its live
+   * rows where fewer exist.
+   * @param queries concatenated rows.
    */
   search(queries: Float32Array, k: number, isLive: (slot: number) => boolean): SlotHit[][] {
     const { dimension } = this.#space.shape;
@@ -128,7 +127,7 @@ export class VectorSegments {
     views.readRow(segment.index, slot - segment.base, target);
   }
 
-  /** Lets go of all rows. */
+  /** Releases all rows. */
   drop(views: SegmentViews): void {
     this.replaceFirst(this.rows, { main: null, segments: [] }, views);
   }
