@@ -14,5 +14,5 @@ export interface Embedder {
    * @throws {EmbeddingError} A text could not be embedded; `retryable` tells whether the same call may succeed later.
    * @throws {AbortedError} `signal` fired first. Nothing of the call is running any more.
    */
-  embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]>;
+  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>;
 }

@@ -48,7 +48,7 @@ export class HashingEmbedder implements Embedder {
   }
 
   /** Never rejects but for `signal`, and lets the event loop turn every 5 ms or so, also within one long text. */
-  async embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     throwIfAborted(signal);
     const workingSet = this.#spare ?? new WorkingSet(this.dimension);
     this.#spare = undefined;
@@ -117,6 +117,6 @@ function sumOfSquares(values: Float64Array): number {
   return sum;
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AbortedError("embedding", { cause: signal.reason });
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new AbortedError("embedding", { cause: signal.reason });
 }

@@ -69,8 +69,8 @@ export class HttpEmbedder implements Embedder {
    * An empty text is sent as one space, since endpoints refuse empty ones. The endpoint refuses or cuts a text beyond
    * the model's own limit.
    */
-  async embed(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]> {
-    if (signal?.aborted) throw new AbortedError("embedding", { cause: signal.reason });
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+    if (signal.aborted) throw new AbortedError("embedding", { cause: signal.reason });
     const vectors: Float32Array[] = new Array(texts.length);
     const call = new LinkedAbort(signal); // Fires with the caller's signal, and when a batch has failed for good.
     const batches = this.#batches(texts);
@@ -87,7 +87,7 @@ export class HttpEmbedder implements Embedder {
             vectors[batch.start + index] = vector;
           });
         } catch (error) {
-          failure ??= signal?.aborted ? new AbortedError("embedding", { cause: signal.reason }) : error;
+          failure ??= signal.aborted ? new AbortedError("embedding", { cause: signal.reason }) : error;
           call.abort();
           await request?.catch(() => undefined); // On abort the queue rejects at once; the request ends a moment later.
           return;

@@ -34,7 +34,7 @@ async function sendChanges(service: Service, id: string, response: ServerRespons
     sentAt = performance.now();
     response.write(`event: ${event}\ndata: ${JSON.stringify(job)}\n\n`);
   };
-  for await (const job of jobs.changes(id, signal)) {
+  for await (const job of jobs.changes(id, { signal })) {
     const shown = jobDocument(jobs, job);
     if (shown.state !== "running") send("end", shown);
     // A watcher that does not read gets fewer events, not a growing buffer.

@@ -27,6 +27,10 @@ export interface Schedule {
   readonly lastJobId: string | null;
 }
 
+interface SignalOption {
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Schedules at most. */
 const SCHEDULES_MAX = 1_000;
 const LIST_MAX = 1_000;
@@ -46,14 +50,14 @@ export class Jobs {
     this.#runner = parts.runner;
   }
 
-  /** Makes a job and runs it on this node, at once. @throws {ValidationError} {ConfigurationError} {ClosedError} */
-  async start(kind: string, input: unknown = {}, signal: AbortSignal = never()): Promise<StartOutcome> {
+  /** Makes a job and runs it on this node, at once. @param input `{}` for the defaults of the kind. @throws {ValidationError} {ConfigurationError} {ClosedError} */
+  async start(kind: string, input: unknown, { signal = never() }: SignalOption = {}): Promise<StartOutcome> {
     const job = newJob(this.#kinds.get(kind), input);
     return this.#outcome(await this.#runner.begin(job, signal));
   }
 
   /** Makes a job for the first node that has room and, where it needs one, the store. @throws as `start` */
-  async enqueue(kind: string, input: unknown = {}, signal: AbortSignal = never()): Promise<StartOutcome> {
+  async enqueue(kind: string, input: unknown, { signal = never() }: SignalOption = {}): Promise<StartOutcome> {
     const job = newJob(this.#kinds.get(kind), input);
     const outcome = this.#outcome(await this.#store.insert(job, null, signal));
     this.#runner.wake();
@@ -61,14 +65,13 @@ export class Jobs {
   }
 
   /** Newest first, without results: together they may be large. */
-  async list(options: { limit?: number | undefined; signal?: AbortSignal | undefined } = {}): Promise<Job[]> {
-    const { limit = 100, signal = never() } = options;
+  async list({ limit = 100, signal = never() }: SignalOption & { limit?: number | undefined } = {}): Promise<Job[]> {
     const rows = await this.#store.list(Math.min(Math.max(1, limit), LIST_MAX), signal);
     return rows.map((row) => this.#withLatest(row));
   }
 
   /** @throws {NotFoundError} Unknown, or no longer kept. */
-  async get(id: string, signal: AbortSignal = never()): Promise<Job> {
+  async get(id: string, { signal = never() }: SignalOption = {}): Promise<Job> {
     const row = await this.#store.read(id, signal);
     if (row === null) throw new NotFoundError(`there is no job ${JSON.stringify(id)}: it may no longer be kept`);
     return this.#withLatest(row);
@@ -90,7 +93,7 @@ export class Jobs {
    * Asks a job to stop, on whichever node it runs, and waits until it has. No effect on one that has ended.
    * @throws {NotFoundError} @throws the reason of `signal`, while the job goes on stopping.
    */
-  async cancel(id: string, signal: AbortSignal = never()): Promise<Job> {
+  async cancel(id: string, { signal = never() }: SignalOption = {}): Promise<Job> {
     for (;;) {
       const waiting = this.#nextChange(id, signal); // Before the read, so that no change is missed between the two.
       try {
@@ -113,7 +116,7 @@ export class Jobs {
    * delay of two seconds at most.
    * @throws {NotFoundError}
    */
-  async *changes(id: string, signal: AbortSignal = never()): AsyncGenerator<Job, void, undefined> {
+  async *changes(id: string, { signal = never() }: SignalOption = {}): AsyncGenerator<Job, void, undefined> {
     let told = "";
     let job = null as Job | null;
     while (!signal.aborted) {
@@ -121,7 +124,7 @@ export class Jobs {
       try {
         const progress = this.#runner.progressOf(id);
         // A job that runs here publishes its figures itself; the ledger is read for its beginning and its end.
-        job = job === null || progress === null ? await this.get(id, signal) : { ...job, progress };
+        job = job === null || progress === null ? await this.get(id, { signal }) : { ...job, progress };
         const text = JSON.stringify([job.state, job.progress]);
         if (text !== told) yield job;
         told = text;
@@ -141,7 +144,7 @@ export class Jobs {
   async schedule(
     name: string,
     schedule: { kind: string; input?: unknown; rhythm: Rhythm },
-    signal: AbortSignal = never(),
+    { signal = never() }: SignalOption = {},
   ): Promise<void> {
     const { input } = newJob(this.#kinds.get(schedule.kind), schedule.input ?? {});
     encodeJson("input", JSON.parse(input), PAYLOAD_BYTES_MAX.input);
@@ -161,11 +164,11 @@ export class Jobs {
   }
 
   /** @returns false when there is no schedule of that name. A job that it made goes on. */
-  async unschedule(name: string, signal: AbortSignal = never()): Promise<boolean> {
+  async unschedule(name: string, { signal = never() }: SignalOption = {}): Promise<boolean> {
     return await this.#store.dropSchedule(name, signal);
   }
 
-  async schedules(signal: AbortSignal = never()): Promise<Schedule[]> {
+  async schedules({ signal = never() }: SignalOption = {}): Promise<Schedule[]> {
     const rows = await this.#store.listSchedules(SCHEDULES_MAX, signal);
     return rows.map(({ name, kind, input, intervalMs, cron, timeZone, dueAt, lastJobId }) => ({
       name,

@@ -8,6 +8,8 @@ import { AbortedError, EmbeddingError } from "../../src/domain/errors.ts";
 import { HttpEmbedder } from "../../src/embed/http-embedder.ts";
 import type { HttpEmbedderOptions } from "../../src/embed/http-embedder-options.ts";
 
+const NEVER = new AbortController().signal;
+
 const API_KEY = 'sk-test-"not/for\\logs';
 
 interface EmbeddingRequest {
@@ -22,7 +24,7 @@ type Handler = (request: EmbeddingRequest & { count: number }, response: ServerR
 describe("requests", () => {
   test("carry model, texts, format and key, and the vectors come back in order", async () => {
     const endpoint = await startEndpoint(answerVectors);
-    const vectors = await endpoint.embedder({ apiKey: API_KEY }).embed(["a", "bb", "ccc"]);
+    const vectors = await endpoint.embedder({ apiKey: API_KEY }).embed(["a", "bb", "ccc"], NEVER);
     expect(vectors).toEqual([vectorOf("a"), vectorOf("bb"), vectorOf("ccc")]);
     expect(endpoint.requests).toHaveLength(1);
     expect(endpoint.requests[0]).toMatchObject({
@@ -35,7 +37,7 @@ describe("requests", () => {
 
   test("carry no key when there is none, and the dimension when asked to", async () => {
     const endpoint = await startEndpoint(answerVectors);
-    await endpoint.embedder({ sendDimension: true }).embed(["a"]);
+    await endpoint.embedder({ sendDimension: true }).embed(["a"], NEVER);
     expect(endpoint.requests[0]!.headers).not.toHaveProperty("authorization");
     expect(endpoint.requests[0]!.body.dimensions).toBe(3);
   });
@@ -43,7 +45,7 @@ describe("requests", () => {
   test("are cut by number and by length, and put together again by index", async () => {
     const endpoint = await startEndpoint(answerVectors);
     const texts = Array.from({ length: 25 }, (_, index) => "x".repeat(index + 1));
-    const vectors = await endpoint.embedder({ batchSizeMax: 8, batchLengthMax: 100 }).embed(texts);
+    const vectors = await endpoint.embedder({ batchSizeMax: 8, batchLengthMax: 100 }).embed(texts, NEVER);
     expect(vectors).toEqual(texts.map(vectorOf));
     const batches = endpoint.requests.map(({ body }) => body.input);
     expect(batches.flat().sort((a, b) => a.length - b.length)).toEqual(texts);
@@ -55,7 +57,7 @@ describe("requests", () => {
 
   test("hold a text that is too long for its batch alone", async () => {
     const endpoint = await startEndpoint(answerVectors);
-    await endpoint.embedder({ batchLengthMax: 3 }).embed(["a", "four", "b", "c"]);
+    await endpoint.embedder({ batchLengthMax: 3 }).embed(["a", "four", "b", "c"], NEVER);
     const batches = endpoint.requests.map(({ body }) => body.input.join());
     expect(batches.sort()).toEqual(["a", "b,c", "four"]);
   });
@@ -70,7 +72,7 @@ describe("requests", () => {
       answerVectors(request, response);
     });
     const embedder = endpoint.embedder({ batchSizeMax: 1, concurrency: 3 });
-    await Promise.all([embedder.embed("abcdefgh".split("")), embedder.embed("ijklmnop".split(""))]);
+    await Promise.all([embedder.embed("abcdefgh".split(""), NEVER), embedder.embed("ijklmnop".split(""), NEVER)]);
     expect(endpoint.requests).toHaveLength(16);
     expect(runningMax).toBeLessThanOrEqual(3);
     expect(runningMax).toBeGreaterThan(1);
@@ -78,23 +80,23 @@ describe("requests", () => {
 
   test("are not sent for nothing, and an empty text goes as a space", async () => {
     const endpoint = await startEndpoint(answerVectors);
-    expect(await endpoint.embedder().embed([])).toEqual([]);
+    expect(await endpoint.embedder().embed([], NEVER)).toEqual([]);
     expect(endpoint.requests).toHaveLength(0);
-    expect(await endpoint.embedder().embed([""])).toEqual([vectorOf(" ")]);
+    expect(await endpoint.embedder().embed([""], NEVER)).toEqual([vectorOf(" ")]);
   });
 });
 
 describe("failures that may pass are tried again", () => {
   test.each([408, 409, 425, 429, 500, 502, 503, 504])("%i", async (status) => {
     const endpoint = await startEndpoint(failing(1, status));
-    expect(await endpoint.embedder().embed(["a"])).toEqual([vectorOf("a")]);
+    expect(await endpoint.embedder().embed(["a"], NEVER)).toEqual([vectorOf("a")]);
     expect(endpoint.requests).toHaveLength(2);
     expect(endpoint.pauses).toEqual([250]); // Half of the first bound: the test's random draws 0.5.
   });
 
   test("with twice the bound each time, up to its maximum, and then given up", async () => {
     const endpoint = await startEndpoint(failing(99, 503, { body: "warming\n\n up" }));
-    const failure = await rejection(endpoint.embedder({ retriesMax: 5, backoffMaxMs: 3000 }).embed(["a"]));
+    const failure = await rejection(endpoint.embedder({ retriesMax: 5, backoffMaxMs: 3000 }).embed(["a"], NEVER));
     expect(endpoint.pauses).toEqual([250, 500, 1000, 1500, 1500]);
     expect(endpoint.requests).toHaveLength(6);
     expect(failure).toBeInstanceOf(EmbeddingError);
@@ -108,13 +110,13 @@ describe("failures that may pass are tried again", () => {
     ["an HTTP date", "Sun, 01 Mar 2026 12:00:09 GMT", 9000],
   ])("not before a Retry-After in %s is over", async (_, retryAfter, expectedMs) => {
     const endpoint = await startEndpoint(failing(1, 429, { retryAfter }));
-    expect(await endpoint.embedder().embed(["a"])).toEqual([vectorOf("a")]);
+    expect(await endpoint.embedder().embed(["a"], NEVER)).toEqual([vectorOf("a")]);
     expect(endpoint.pauses).toEqual([expectedMs + 250]);
   });
 
   test("but not when Retry-After asks for more than is allowed", async () => {
     const endpoint = await startEndpoint(failing(1, 429, { retryAfter: "3600" }));
-    const failure = await rejection(endpoint.embedder().embed(["a"]));
+    const failure = await rejection(endpoint.embedder().embed(["a"], NEVER));
     expect(endpoint.pauses).toEqual([]);
     expect(failure).toMatchObject({ retryable: true });
     expect(failure.message).toContain("asks to wait 3600 s, longer than retryAfterMaxMs");
@@ -131,14 +133,14 @@ describe("failures that may pass are tried again", () => {
         answerVectors(request, response);
       }
     });
-    expect(await endpoint.embedder().embed(["a"])).toEqual([vectorOf("a")]);
+    expect(await endpoint.embedder().embed(["a"], NEVER)).toEqual([vectorOf("a")]);
     expect(endpoint.requests).toHaveLength(3);
   });
 
   test("and a host that does not answer is named in the end", async () => {
     const endpoint = await startEndpoint(answerVectors);
     await endpoint.close();
-    const failure = await rejection(endpoint.embedder().embed(["a"]));
+    const failure = await rejection(endpoint.embedder().embed(["a"], NEVER));
     expect(failure).toMatchObject({ retryable: true });
     expect(failure.message).toMatch(/could not be reached: .*ECONNREFUSED/);
     expect(failure.cause).toBeInstanceOf(Error);
@@ -149,7 +151,7 @@ describe("failures that may pass are tried again", () => {
     const endpoint = await startEndpoint((request, response) => {
       if (request.count > 1) answerVectors(request, response);
     });
-    expect(await endpoint.embedder({ timeoutMs: 100 }).embed(["a"])).toEqual([vectorOf("a")]);
+    expect(await endpoint.embedder({ timeoutMs: 100 }).embed(["a"], NEVER)).toEqual([vectorOf("a")]);
     expect(endpoint.requests).toHaveLength(2);
   });
 
@@ -158,7 +160,7 @@ describe("failures that may pass are tried again", () => {
       response.writeHead(200);
       response.write('{"data": [');
     });
-    const failure = await rejection(endpoint.embedder({ timeoutMs: 50, retriesMax: 1 }).embed(["a"]));
+    const failure = await rejection(endpoint.embedder({ timeoutMs: 50, retriesMax: 1 }).embed(["a"], NEVER));
     expect(failure).toBeInstanceOf(EmbeddingError);
     expect(failure).toMatchObject({ retryable: true });
     expect(failure.message).toContain("gave no answer within 50 ms (attempt 2, the last)");
@@ -186,7 +188,7 @@ describe("failures that will not pass end the call at once", () => {
     [422, "check model, dimension"],
   ])("%i", async (status, advice) => {
     const endpoint = await startEndpoint(failing(99, status, { body: `no ${"x".repeat(10_000)}` }));
-    const failure = await rejection(endpoint.embedder().embed(["a"]));
+    const failure = await rejection(endpoint.embedder().embed(["a"], NEVER));
     expect(failure).toBeInstanceOf(EmbeddingError);
     expect(failure).toMatchObject({ retryable: false });
     expect(failure.message).toContain(`answered ${status}: no xxx`);
@@ -200,7 +202,7 @@ describe("failures that will not pass end the call at once", () => {
     const endpoint = await startEndpoint((_, response) => {
       response.writeHead(307, { location: "/elsewhere" }).end();
     });
-    const failure = await rejection(endpoint.embedder().embed(["a"]));
+    const failure = await rejection(endpoint.embedder().embed(["a"], NEVER));
     expect(failure.message).toContain("answered 307");
     expect(failure.message).toContain("set url to where the endpoint has moved");
     expect(endpoint.requests).toHaveLength(1);
@@ -219,7 +221,7 @@ describe("failures that will not pass end the call at once", () => {
     ["a flood", " ".repeat(1_100_000), "more than"],
   ])("an answer with %s", async (_, body, message) => {
     const endpoint = await startEndpoint((_request, response) => void response.writeHead(200).end(body));
-    const failure = await rejection(endpoint.embedder().embed(["a"]));
+    const failure = await rejection(endpoint.embedder().embed(["a"], NEVER));
     expect(failure).toBeInstanceOf(EmbeddingError);
     expect(failure).toMatchObject({ retryable: false });
     expect(failure.message).toContain("unusable answer");
@@ -233,7 +235,7 @@ describe("failures that will not pass end the call at once", () => {
       if (request.body.input[0] !== "a") response.writeHead(400).end();
     });
     const embedder = endpoint.embedder({ batchSizeMax: 1, concurrency: 2 });
-    const failure = await rejection(embedder.embed(["a", "b", "c", "d"]));
+    const failure = await rejection(embedder.embed(["a", "b", "c", "d"], NEVER));
     expect(failure.message).toContain("answered 400");
     expect(endpoint.requests.length).toBeLessThanOrEqual(3);
     await endpoint.allClosed();
@@ -260,7 +262,7 @@ describe("an abort by the caller", () => {
     }
     expect(endpoint.requests).toHaveLength(2);
     await endpoint.allClosed();
-    expect(await embedder.embed(["later"])).toEqual([vectorOf("later")]);
+    expect(await embedder.embed(["later"], NEVER)).toEqual([vectorOf("later")]);
   });
 
   test("ends a wait between two attempts", async () => {
@@ -287,14 +289,14 @@ describe("the key is shown nowhere", () => {
     ["where the excerpt is cut", `${"x".repeat(290)}${API_KEY}`],
   ])("in an error when the endpoint repeats it %s", async (_, body) => {
     const endpoint = await startEndpoint(failing(99, 401, { body }));
-    const failure = await rejection(endpoint.embedder({ apiKey: API_KEY }).embed(["a"]));
+    const failure = await rejection(endpoint.embedder({ apiKey: API_KEY }).embed(["a"], NEVER));
     expect(failure.message).toContain("answered 401");
     expect(leaks(shown(failure))).toBe(false);
   });
 
   test("in an error when a successful answer repeats it", async () => {
     const endpoint = await startEndpoint((_request, response) => void response.writeHead(200).end(API_KEY));
-    const failure = await rejection(endpoint.embedder({ apiKey: API_KEY }).embed(["a"]));
+    const failure = await rejection(endpoint.embedder({ apiKey: API_KEY }).embed(["a"], NEVER));
     expect(leaks(shown(failure))).toBe(false);
   });
 
@@ -303,7 +305,7 @@ describe("the key is shown nowhere", () => {
     const fetch = async (_url: unknown, init?: RequestInit) => {
       throw new Error(`proxy refused ${inspect(init?.headers)} ${new Headers(init?.headers).get("authorization")}`);
     };
-    const failure = await rejection(endpoint.embedder({ apiKey: API_KEY, fetch, retriesMax: 0 }).embed(["a"]));
+    const failure = await rejection(endpoint.embedder({ apiKey: API_KEY, fetch, retriesMax: 0 }).embed(["a"], NEVER));
     expect(failure.message).toContain("proxy refused");
     expect(leaks(shown(failure))).toBe(false);
   });

@@ -105,7 +105,7 @@ async function lost(): Promise<never> {
 }
 
 async function started(jobs: Jobs, input: Input = { label: "x" }): Promise<Job> {
-  const outcome = await jobs.start("controlled", input, signal);
+  const outcome = await jobs.start("controlled", input, { signal });
   if (outcome.outcome !== "started") throw new Error(`the job was not started: ${outcome.outcome}`);
   return outcome.job;
 }
@@ -113,7 +113,7 @@ async function started(jobs: Jobs, input: Input = { label: "x" }): Promise<Job> 
 /** The job, once it has ended. */
 async function ended(jobs: Jobs, id: string): Promise<Job> {
   let last: Job | null = null;
-  for await (const job of jobs.changes(id, signal)) last = job;
+  for await (const job of jobs.changes(id, { signal })) last = job;
   if (last === null) throw new Error("no change was told");
   return last;
 }
@@ -131,7 +131,7 @@ test("a job is seen from another node while it runs, with its figures, and after
   work.runs[0]?.context.progress({ done: 3 });
   const seen: Job[] = [];
   const watching = (async () => {
-    for await (const job of second.jobs.changes(id, signal)) {
+    for await (const job of second.jobs.changes(id, { signal })) {
       seen.push(job);
       if (job.progress.done === 3 && job.state === "running") work.runs[0]?.end(42);
     }
@@ -141,7 +141,7 @@ test("a job is seen from another node while it runs, with its figures, and after
   expect(seen.some(({ state, progress }) => state === "running" && progress.done === 3)).toBe(true);
   await first.runner.stop();
   expect(await second.jobs.list({ signal })).toMatchObject([{ id, state: "done", result: null }]);
-  expect(second.jobs.resultOf(await second.jobs.get(id, signal))).toBe(42);
+  expect(second.jobs.resultOf(await second.jobs.get(id, { signal }))).toBe(42);
 });
 
 test("a cancel on one node ends the job on the other, and a queued job at once", async (t) => {
@@ -151,14 +151,16 @@ test("a cancel on one node ends the job on the other, and a queued job at once",
   const second = cluster.node("second", [work.kind("second", "interrupt")]);
   const { id } = await started(first.jobs);
   await work.begun(1);
-  expect(await second.jobs.cancel(id, signal)).toMatchObject({ state: "cancelled", error: null });
+  expect(await second.jobs.cancel(id, { signal })).toMatchObject({ state: "cancelled", error: null });
   expect(work.runs[0]?.context.signal.aborted).toBe(true);
-  const queued = await second.jobs.enqueue("controlled", {}, signal);
+  const queued = await second.jobs.enqueue("controlled", {}, { signal });
   if (queued.outcome !== "started") throw new Error(queued.outcome);
-  expect(await first.jobs.cancel(queued.job.id, signal)).toMatchObject({ state: "cancelled", startedAt: null });
+  expect(await first.jobs.cancel(queued.job.id, { signal })).toMatchObject({ state: "cancelled", startedAt: null });
   expect(await first.runner.runOnce(signal)).toBe(0);
-  expect(await first.jobs.cancel(id, signal)).toMatchObject({ state: "cancelled" }); // Twice is once.
-  await expect(first.jobs.cancel("01ARZ3NDEKTSV4RRFFQ69G5FAV", signal)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  expect(await first.jobs.cancel(id, { signal })).toMatchObject({ state: "cancelled" }); // Twice is once.
+  await expect(first.jobs.cancel("01ARZ3NDEKTSV4RRFFQ69G5FAV", { signal })).rejects.toMatchObject({
+    code: "NOT_FOUND",
+  });
 });
 
 test("a resumable job of a killed node is taken over where its checkpoint stands; the late node changes nothing", async (t) => {
@@ -192,7 +194,7 @@ test("a run whose job was taken over is told so, and can neither end it nor keep
   await expect(work.runs[0]?.context.checkpoint({ at: 99 })).rejects.toMatchObject({ code: "ABORTED" });
   expect(work.runs[0]?.context.signal.aborted).toBe(true);
   await first.runner.stop();
-  expect(await second.jobs.get(id, signal)).toMatchObject({ state: "running", nodeId: "second" });
+  expect(await second.jobs.get(id, { signal })).toMatchObject({ state: "running", nodeId: "second" });
   work.runs[1]?.end(2);
   expect(await ended(second.jobs, id)).toMatchObject({ state: "done", result: 2 });
 });
@@ -204,12 +206,12 @@ test("a job that can't be resumed is marked interrupted when its node is gone, a
   const first = cluster.node("first", [work.kind("first", "interrupt", alone)]);
   const second = cluster.node("second", [work.kind("second", "interrupt", alone)]);
   const { id } = await started(first.jobs);
-  const refused = await second.jobs.start("controlled", {}, signal);
+  const refused = await second.jobs.start("controlled", {}, { signal });
   expect(refused).toMatchObject({ outcome: "running", job: { id } });
   await first.kill();
   await expireLease(cluster.sql, id);
   const next = await started(second.jobs); // Without a pass of any runner in between.
-  expect(await second.jobs.get(id, signal)).toMatchObject({ state: "failed", error: { code: "INTERRUPTED" } });
+  expect(await second.jobs.get(id, { signal })).toMatchObject({ state: "failed", error: { code: "INTERRUPTED" } });
   expect(next.id).not.toBe(id);
 });
 
@@ -235,7 +237,7 @@ test("what kills each node that takes it over is given up after five attempts", 
   }
   await expireLease(cluster.sql, id);
   expect(await node.runner.runOnce(signal)).toBe(0);
-  expect(await node.jobs.get(id, signal)).toMatchObject({
+  expect(await node.jobs.get(id, { signal })).toMatchObject({
     state: "failed",
     attempts: 5,
     error: { code: "INTERRUPTED" },
@@ -249,16 +251,16 @@ test("a node that stops gives resumable jobs back at once, and fails the others"
   const first = cluster.node("first", [work.kind("first", "resume"), other]);
   const second = cluster.node("second", [work.kind("second", "resume")]);
   const { id } = await started(first.jobs);
-  const interrupted = await first.jobs.start("other", {}, signal);
+  const interrupted = await first.jobs.start("other", {}, { signal });
   await work.begun(2);
   await first.runner.stop();
-  expect(await second.jobs.get(id, signal)).toMatchObject({ state: "queued", attempts: 0 });
+  expect(await second.jobs.get(id, { signal })).toMatchObject({ state: "queued", attempts: 0 });
   if (interrupted.outcome !== "started") throw new Error(interrupted.outcome);
-  expect(await second.jobs.get(interrupted.job.id, signal)).toMatchObject({
+  expect(await second.jobs.get(interrupted.job.id, { signal })).toMatchObject({
     state: "failed",
     error: { code: "INTERRUPTED" },
   });
-  await expect(first.jobs.start("controlled", {}, signal)).rejects.toMatchObject({ code: "CLOSED" });
+  await expect(first.jobs.start("controlled", {}, { signal })).rejects.toMatchObject({ code: "CLOSED" });
   expect(await second.runner.runOnce(signal)).toBe(1);
 });
 
@@ -278,7 +280,7 @@ test("two nodes with the same schedule make one run when it is due, and none whi
   const work = new Controlled();
   const nodes = ["first", "second"].map((name) => cluster.node(name, [work.kind(name, "interrupt")]));
   const rhythm = { everyMs: 60_000 };
-  for (const { jobs } of nodes) await jobs.schedule("nightly", { kind: "controlled", rhythm }, signal);
+  for (const { jobs } of nodes) await jobs.schedule("nightly", { kind: "controlled", rhythm }, { signal });
   const pass = async (): Promise<number> => {
     const begun = await Promise.all(nodes.map(({ runner }) => runner.runOnce(signal)));
     return begun.reduce((sum, count) => sum + count, 0);
@@ -301,12 +303,12 @@ test("a run that was missed a thousand times happens once, and the beat is kept"
   const cluster = await openCluster(t);
   const work = new Controlled();
   const node = cluster.node("only", [work.kind("only", "interrupt")], { concurrencyMax: 10 });
-  await node.jobs.schedule("often", { kind: "controlled", rhythm: { everyMs: 1_000_000 } }, signal);
+  await node.jobs.schedule("often", { kind: "controlled", rhythm: { everyMs: 1_000_000 } }, { signal });
   await cluster.sql`update mnemosync.job_schedules set due_at = clock_timestamp() - 1000.5 * interval '1000 seconds'`;
   expect(await node.runner.runOnce(signal)).toBe(1);
   await work.begun(1);
   work.runs[0]?.end(1);
-  const [schedule] = await node.jobs.schedules(signal);
+  const [schedule] = await node.jobs.schedules({ signal });
   await ended(node.jobs, schedule?.lastJobId ?? "");
   expect(await node.runner.runOnce(signal)).toBe(0);
   const [row] = await cluster.sql<{ ahead: number }[]>`
@@ -315,15 +317,38 @@ test("a run that was missed a thousand times happens once, and the beat is kept"
   expect(row?.ahead).toBeLessThanOrEqual(500);
 });
 
+test("each call takes its signal from an options object, and a fired signal ends the call", async (t) => {
+  const cluster = await openCluster(t);
+  const work = new Controlled();
+  const { jobs } = cluster.node("only", [work.kind("only", "interrupt")]);
+  const fired = { signal: AbortSignal.abort(new Error("the caller gave up")) };
+  const rhythm = { everyMs: 60_000 };
+  const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+    start: () => jobs.start("controlled", {}, fired),
+    enqueue: () => jobs.enqueue("controlled", {}, fired),
+    list: () => jobs.list(fired),
+    get: () => jobs.get("01ARZ3NDEKTSV4RRFFQ69G5FAV", fired),
+    cancel: () => jobs.cancel("01ARZ3NDEKTSV4RRFFQ69G5FAV", fired),
+    schedule: () => jobs.schedule("s", { kind: "controlled", rhythm }, fired),
+    unschedule: () => jobs.unschedule("s", fired),
+    schedules: () => jobs.schedules(fired),
+  };
+  for (const [name, call] of Object.entries(calls))
+    await expect(call(), name).rejects.toMatchObject({ code: "ABORTED" });
+  for await (const job of jobs.changes("01ARZ3NDEKTSV4RRFFQ69G5FAV", fired)) expect(job).toBeUndefined();
+  expect(await jobs.list()).toEqual([]);
+  expect(await jobs.schedules()).toEqual([]);
+});
+
 test("a due time from a clock that was ahead neither stops a schedule nor makes it run at once", async (t) => {
   const cluster = await openCluster(t);
   const work = new Controlled();
   const node = cluster.node("only", [work.kind("only", "interrupt")]);
-  await node.jobs.schedule("every", { kind: "controlled", rhythm: { everyMs: 60_000 } }, signal);
+  await node.jobs.schedule("every", { kind: "controlled", rhythm: { everyMs: 60_000 } }, { signal });
   await node.jobs.schedule(
     "cron",
     { kind: "controlled", rhythm: { cron: "0 3 * * *", timeZone: "Europe/Berlin" } },
-    signal,
+    { signal },
   );
   await cluster.sql`update mnemosync.job_schedules set due_at = clock_timestamp() + interval '3 years'`;
   expect(await node.runner.runOnce(signal)).toBe(0);
@@ -340,17 +365,17 @@ test("a due time from a clock that was ahead neither stops a schedule nor makes 
 test("a schedule declared again as it was keeps its due time; another rhythm begins anew", async (t) => {
   const cluster = await openCluster(t);
   const node = cluster.node("only", [new Controlled().kind("only", "interrupt")]);
-  const declare = (everyMs: number) => node.jobs.schedule("s", { kind: "controlled", rhythm: { everyMs } }, signal);
+  const declare = (everyMs: number) => node.jobs.schedule("s", { kind: "controlled", rhythm: { everyMs } }, { signal });
   await declare(60_000);
   await cluster.sql`update mnemosync.job_schedules set due_at = clock_timestamp() + interval '5 seconds'`;
-  const [before] = await node.jobs.schedules(signal);
+  const [before] = await node.jobs.schedules({ signal });
   await declare(60_000);
-  expect(await node.jobs.schedules(signal)).toEqual([before]);
+  expect(await node.jobs.schedules({ signal })).toEqual([before]);
   await declare(31_557_600_000);
-  const [after] = await node.jobs.schedules(signal);
+  const [after] = await node.jobs.schedules({ signal });
   expect(Date.parse(after?.dueAt ?? "") - Date.parse(before?.dueAt ?? "")).toBeGreaterThan(31_000_000_000);
-  expect(await node.jobs.unschedule("s", signal)).toBe(true);
-  expect(await node.jobs.unschedule("s", signal)).toBe(false);
+  expect(await node.jobs.unschedule("s", { signal })).toBe(true);
+  expect(await node.jobs.unschedule("s", { signal })).toBe(false);
 });
 
 test("bounds: jobs of a node, open jobs, sizes, kept jobs, and what a schedule may say", async (t) => {
@@ -359,29 +384,29 @@ test("bounds: jobs of a node, open jobs, sizes, kept jobs, and what a schedule m
   const node = cluster.node("only", [work.kind("only", "interrupt")], { concurrencyMax: 2, keptMax: 3 });
   await started(node.jobs);
   const last = await started(node.jobs);
-  expect(await node.jobs.start("controlled", {}, signal)).toEqual({ outcome: "full" });
-  await node.jobs.enqueue("controlled", {}, signal);
+  expect(await node.jobs.start("controlled", {}, { signal })).toEqual({ outcome: "full" });
+  await node.jobs.enqueue("controlled", {}, { signal });
   expect(await node.runner.runOnce(signal)).toBe(0);
-  await expect(node.jobs.start("controlled", { label: "x".repeat(70_000) }, signal)).rejects.toThrow(/65536/);
-  await expect(node.jobs.start("controlled", { label: 1 }, signal)).rejects.toMatchObject({ path: "input.label" });
-  await expect(node.jobs.start("nothing", {}, signal)).rejects.toMatchObject({ code: "CONFIGURATION" });
+  await expect(node.jobs.start("controlled", { label: "x".repeat(70_000) }, { signal })).rejects.toThrow(/65536/);
+  await expect(node.jobs.start("controlled", { label: 1 }, { signal })).rejects.toMatchObject({ path: "input.label" });
+  await expect(node.jobs.start("nothing", {}, { signal })).rejects.toMatchObject({ code: "CONFIGURATION" });
   for (const rhythm of [
     { everyMs: 10 },
     { everyMs: 1.5 },
     { cron: "61 * * * *" },
     { cron: "* * * * *", timeZone: "X/Y" },
   ]) {
-    const scheduling = node.jobs.schedule("bad", { kind: "controlled", rhythm }, signal);
+    const scheduling = node.jobs.schedule("bad", { kind: "controlled", rhythm }, { signal });
     await expect(scheduling).rejects.toMatchObject({ code: "CONFIGURATION" });
   }
   await cluster.sql`
     insert into mnemosync.jobs (id, kind, state, input, resumable)
     select 'q' || n, 'controlled', 'queued', '{}', false from generate_series(1, ${OPEN_MAX - 3}) n`;
-  expect(await node.jobs.enqueue("controlled", {}, signal)).toEqual({ outcome: "full" });
+  expect(await node.jobs.enqueue("controlled", {}, { signal })).toEqual({ outcome: "full" });
   await cluster.sql`update mnemosync.jobs set state = 'cancelled', ended_at = clock_timestamp() where state = 'queued'`;
   await cluster.sql`update mnemosync.jobs set ended_at = clock_timestamp() - interval '31 days' where id = 'q1'`;
   expect(await node.store.prune(3, 2_592_000_000, signal)).toBe(OPEN_MAX - 5);
-  expect(await node.jobs.get(last.id, signal)).toMatchObject({ state: "running" });
+  expect(await node.jobs.get(last.id, { signal })).toMatchObject({ state: "running" });
 });
 
 test("a failure is kept with its code, and a result that can't be kept is one", async (t) => {
@@ -397,7 +422,7 @@ test("a failure is kept with its code, and a result that can't be kept is one", 
     error: { code: "INTERNAL", message: "a \u0000 broken thing" },
     result: null,
   });
-  const large = await node.jobs.start("large", {}, signal);
+  const large = await node.jobs.start("large", {}, { signal });
   if (large.outcome !== "started") throw new Error(large.outcome);
   expect(await ended(node.jobs, large.job.id)).toMatchObject({
     state: "failed",
@@ -412,7 +437,7 @@ test("a row that no version of the program wrote is refused, and does not keep o
     insert into mnemosync.jobs (id, kind, state, input, resumable, result, ended_at)
     values ('a', 'controlled', 'done', '{}', false, '"no number"', clock_timestamp()),
            ('b', 'controlled', 'done', '{}', false, '5', clock_timestamp())`;
-  expect(node.jobs.resultOf(await node.jobs.get("b", signal))).toBe(5);
-  const broken = await node.jobs.get("a", signal);
+  expect(node.jobs.resultOf(await node.jobs.get("b", { signal }))).toBe(5);
+  const broken = await node.jobs.get("a", { signal });
   expect(() => node.jobs.resultOf(broken)).toThrow(/can't be read back/);
 });

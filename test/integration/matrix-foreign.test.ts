@@ -5,6 +5,8 @@ import { unitVector } from "../support/memories.ts";
 import { checksumByHand, digestByHand, type LedgerRow, putHashes, readRows } from "../support/raw-stores.ts";
 import { openWorld, type World } from "../support/world.ts";
 
+const NEVER = new AbortController().signal;
+
 /**
  * Goal: vectors that do not belong into the index (of another dimension, or of another model) are found for what they
  * are; embedded anew where an embedder of the index's model is set up, and left with an explanation where none is.
@@ -132,7 +134,7 @@ async function expectEmbedded(world: World, theirs: readonly LedgerRow[]): Promi
   const memoryIds = theirs.map(({ memoryId }) => memoryId);
   const rows = await readRows(world, memoryIds);
   const texts = rows.map(({ document }) => JSON.parse(document as string).content as string);
-  const vectors = await new HashingEmbedder({ dimension: 8 }).embed(texts);
+  const vectors = await new HashingEmbedder({ dimension: 8 }).embed(texts, NEVER);
   const history = await world.sql`
     select h.memory_id, h.embedding from mnemosync.memory_history h join mnemosync.memory_versions v using (memory_id)
     where h.version = v.version - 1 and h.memory_id = any(${memoryIds})`;

@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { HashingEmbedder } from "../../src/embed/hashing-embedder.ts";
 import { norm, one } from "../unit/embed/support.ts";
 
+const NEVER = new AbortController().signal;
+
 const anyText = fc.oneof(
   fc.string({ unit: "binary", maxLength: 200 }), // Any code point, all planes.
   fc.string({ unit: "grapheme", maxLength: 200 }),
@@ -29,7 +31,7 @@ test("a batch gives what its texts give one by one", async () => {
   const embedder = new HashingEmbedder({ dimension: 32 });
   await fc.assert(
     fc.asyncProperty(fc.array(anyText, { maxLength: 10 }), async (texts) => {
-      const vectors = await embedder.embed(texts);
+      const vectors = await embedder.embed(texts, NEVER);
       expect(vectors).toHaveLength(texts.length);
       for (const [index, text] of texts.entries()) expect(vectors[index]).toEqual(await one(embedder, text));
     }),

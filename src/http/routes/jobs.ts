@@ -46,7 +46,7 @@ const startRepair = route({
     409: { description: "Another check or repair is running, or the check has not ended well" },
   },
   async handle({ body, signal }, { sync }) {
-    if (body.checkJobId !== undefined) assertCheckDone(await sync.jobs.get(body.checkJobId, signal));
+    if (body.checkJobId !== undefined) assertCheckDone(await sync.jobs.get(body.checkJobId, { signal }));
     return await startJob(sync.jobs, "repair", body, signal);
   },
 });
@@ -76,7 +76,7 @@ const getJob = route({
     404: { description: "Unknown, or no longer kept" },
   },
   async handle({ params, signal }, { sync }) {
-    return { status: 200, body: jobDocument(sync.jobs, await sync.jobs.get(params.jobId, signal)) };
+    return { status: 200, body: jobDocument(sync.jobs, await sync.jobs.get(params.jobId, { signal })) };
   },
 });
 
@@ -89,7 +89,7 @@ const cancelJob = route({
   params: jobParams,
   responses: { 200: { description: "Stopped, or ended before", schema: jobSchema }, 404: { description: "Unknown" } },
   async handle({ params, signal }, { sync }) {
-    return { status: 200, body: jobDocument(sync.jobs, await sync.jobs.cancel(params.jobId, signal)) };
+    return { status: 200, body: jobDocument(sync.jobs, await sync.jobs.cancel(params.jobId, { signal })) };
   },
 });
 
@@ -105,13 +105,13 @@ const watchJob = route({
     404: { description: "Unknown, or no longer kept" },
   },
   async handle({ params, signal }, service) {
-    await service.sync.jobs.get(params.jobId, signal); // 404 before the stream begins.
+    await service.sync.jobs.get(params.jobId, { signal }); // 404 before the stream begins.
     return { status: 200, stream: (response) => streamJob(service, params.jobId, response, signal) };
   },
 });
 
 async function startJob(jobs: Jobs, kind: string, input: unknown, signal: AbortSignal): Promise<RouteReply> {
-  const started = await jobs.start(kind, input, signal);
+  const started = await jobs.start(kind, input, { signal });
   switch (started.outcome) {
     case "started": {
       const { job } = started;

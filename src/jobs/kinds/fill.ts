@@ -82,7 +82,7 @@ export async function enqueueFills(
   }
   const made: string[] = [];
   for (const store of stores.filter((id) => !recent.has(id))) {
-    const outcome = await jobs.enqueue("fill", { store }, signal);
+    const outcome = await jobs.enqueue("fill", { store }, { signal });
     if (outcome.outcome === "started") made.push(outcome.job.id);
   }
   return made;

@@ -7,6 +7,8 @@ import { AbortedError, ConfigurationError } from "../../../src/domain/errors.ts"
 import { HashingEmbedder } from "../../../src/embed/hashing-embedder.ts";
 import { cosine, norm, one, PINNED_TEXT, rank, sha256 } from "./support.ts";
 
+const NEVER = new AbortController().signal;
+
 /** A change of any of these is another model: old vectors and new ones would no longer be comparable. */
 describe("known answers of mnemosync-hash-v1", () => {
   test("components of a short text in 8 dimensions", async () => {
@@ -57,7 +59,7 @@ describe("any text has a unit vector", () => {
   });
 
   test("texts without letters, digits and emoji share one reserved vector", async () => {
-    const [empty, spaces, punctuation, letter] = await embedder.embed(["", " \n\t", "?!… — «»", "a"]);
+    const [empty, spaces, punctuation, letter] = await embedder.embed(["", " \n\t", "?!… — «»", "a"], NEVER);
     expect(norm(empty!)).toBeCloseTo(1, 6);
     expect(spaces).toEqual(empty);
     expect(punctuation).toEqual(empty);
@@ -66,13 +68,13 @@ describe("any text has a unit vector", () => {
 
   test("in one dimension, where features cancel out, every text still has length 1", async () => {
     const texts = Array.from({ length: 200 }, (_, index) => `w${index} v${index * 7}`);
-    const vectors = await new HashingEmbedder({ dimension: 1 }).embed(texts);
+    const vectors = await new HashingEmbedder({ dimension: 1 }).embed(texts, NEVER);
     expect(new Set(vectors.map((vector) => Math.abs(vector[0]!)))).toEqual(new Set([1]));
   });
 
   test("1 MiB goes through, and differs from the same text without its last word", async () => {
     const text = "The quick brown fox jumps over three lazy dogs. ".repeat(22_000).slice(0, 1_048_570);
-    const [without, full] = await embedder.embed([text, `${text} finis`]);
+    const [without, full] = await embedder.embed([text, `${text} finis`], NEVER);
     expect(norm(full!)).toBeCloseTo(1, 6);
     expect(full).not.toEqual(without);
     expect(cosine(full!, without!)).toBeGreaterThan(0.99);
@@ -82,7 +84,7 @@ describe("any text has a unit vector", () => {
 describe("likeness", () => {
   const embedder = new HashingEmbedder();
   const likeness = async (a: string, b: string) => {
-    const [left, right] = await embedder.embed([a, b]);
+    const [left, right] = await embedder.embed([a, b], NEVER);
     return cosine(left!, right!);
   };
 
@@ -122,13 +124,16 @@ describe("likeness", () => {
 
   test("a phrase out of a sample memory finds that memory first", async () => {
     const texts = sampleContents();
-    const vectors = await embedder.embed(texts);
+    const vectors = await embedder.embed(texts, NEVER);
     const queries = texts.flatMap((text, source) => {
       const words = text.split(" ");
       // Windows of five words, one starting at every third word.
       return words.length < 8 ? [] : windows(words, 5, 3).map((phrase) => ({ phrase, source }));
     });
-    const asked = await embedder.embed(queries.map(({ phrase }) => phrase));
+    const asked = await embedder.embed(
+      queries.map(({ phrase }) => phrase),
+      NEVER,
+    );
     const found = queries.filter(({ source }, query) => best(asked[query]!, vectors) === source);
     expect(queries.length).toBeGreaterThan(800);
     expect(found.length / queries.length).toBeGreaterThan(0.97);
@@ -139,7 +144,7 @@ describe("batches", () => {
   test("keep their order, and a text's vector does not depend on its neighbours", async () => {
     const embedder = new HashingEmbedder({ dimension: 64 });
     const texts = sampleContents();
-    const together = await embedder.embed(texts);
+    const together = await embedder.embed(texts, NEVER);
     for (const [index, text] of texts.entries()) expect(together[index]).toEqual(await one(embedder, text));
     expect(new Set(together.map(sha256)).size).toBe(texts.length);
   });
@@ -147,13 +152,13 @@ describe("batches", () => {
   test("that overlap do not disturb each other", async () => {
     const embedder = new HashingEmbedder({ dimension: 32 });
     const long = "one two three ".repeat(40_000); // Long enough to pause in the middle.
-    const [first, second] = await Promise.all([embedder.embed([long, "a"]), embedder.embed([long, "b"])]);
+    const [first, second] = await Promise.all([embedder.embed([long, "a"], NEVER), embedder.embed([long, "b"], NEVER)]);
     expect(second[0]).toEqual(first[0]);
     expect(second[1]).toEqual(await one(embedder, "b"));
   });
 
   test("of nothing are nothing", async () => {
-    expect(await new HashingEmbedder().embed([])).toEqual([]);
+    expect(await new HashingEmbedder().embed([], NEVER)).toEqual([]);
   });
 
   test("let the event loop turn while they work", async () => {
@@ -164,7 +169,10 @@ describe("batches", () => {
       if (!done) setImmediate(turn);
     };
     setImmediate(turn);
-    await new HashingEmbedder().embed(Array.from({ length: 5000 }, (_, index) => `memory number ${index} `.repeat(10)));
+    await new HashingEmbedder().embed(
+      Array.from({ length: 5000 }, (_, index) => `memory number ${index} `.repeat(10)),
+      NEVER,
+    );
     done = true;
     expect(turns).toBeGreaterThan(5);
   });
