@@ -26,7 +26,9 @@ async function driftedWorld(t: Parameters<typeof openWorld>[0]): Promise<World> 
     return { ...row, ...said, modifiedAt: row.modifiedAt + 1_000 };
   });
   await putHashes(world, later);
-  await world.redis.copy(key(20), world.redisKey("unknown"));
+  const [other] = await readRows(world, ["m20"]);
+  if (other === undefined) throw new Error("m20 is not in the ledger");
+  await putHashes(world, [{ ...other, memoryId: "unknown" }]);
   await world.sql`
     update mnemosync.memories set embedding = set_bit(embedding, 9, 1 - get_bit(embedding, 9))
     where memory_id in ('m24', 'm25', 'm26', 'm27')`;
