@@ -205,7 +205,8 @@ export class World {
       this.sql<{ documents: number; history: number; transactions: number; queue: number }[]>`
         select (select count(*) from mnemosync.memories)::int as documents,
                (select count(*) from mnemosync.memory_history)::int as history,
-               (select count(*) from mnemosync.sync_transactions where state <> 'rolled_back')::int as transactions,
+               (select count(*) from mnemosync.sync_transactions
+                where state <> 'rolled_back' and memory_ids <> '{}')::int as transactions,
                (select count(*) from mnemosync.sync_queue)::int as queue`,
       this.redisKeys(),
       this.sync.status(),
