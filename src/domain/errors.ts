@@ -224,7 +224,7 @@ export class EpochChangedError extends MnemosyncError {
   }
 }
 
-/** A promise of our own was broken: a defect in mnemosync. */
+/** A promise of our own was broken: a defect in mnemosync, or damage to what it keeps in the ledger. */
 export class InternalError extends MnemosyncError {
   readonly code = "INTERNAL";
   readonly retryable = false;

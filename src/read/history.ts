@@ -2,6 +2,7 @@ import { NotFoundError } from "../domain/errors.ts";
 import type { JsonObject, JsonValue } from "../domain/json.ts";
 import { bucketOf, type MemoryKey } from "../domain/keys.ts";
 import type { EncodedMemory, MemoryDocument } from "../domain/memory.ts";
+import { parseStoredDocument } from "../domain/stored-document.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
 import type { HistoricVersion } from "../ledger/history-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
@@ -59,14 +60,12 @@ export class History {
     const versions = await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
     const from = find(versions, key, fromVersion);
     const to = find(versions, key, toVersion);
-    const json = (version: HistoricVersion): JsonValue =>
-      version.documentJson === null ? {} : (JSON.parse(version.documentJson) as JsonValue);
     return {
       namespace: key.namespace,
       memoryId: key.memoryId,
       fromVersion,
       toVersion,
-      fields: diffJson(json(from), json(to)),
+      fields: diffJson(comparable(from), comparable(to)),
       embeddingChanged: !sameVector(from.embedding, to.embedding),
     };
   }
@@ -118,13 +117,19 @@ function intentOf(key: MemoryKey, target: HistoricVersion | null, expectedVersio
 function encoded(version: HistoricVersion): EncodedMemory | null {
   const { namespace, memoryId, checksum, documentJson, embedding } = version;
   if (checksum === null || documentJson === null) return null;
-  const document = JSON.parse(documentJson) as MemoryDocument;
+  const document = parseStoredDocument(documentJson, version);
   return { namespace, memoryId, document, documentJson, embedding, checksum, bucket: bucketOf(version) };
 }
 
 function memoryVersion(version: HistoricVersion): MemoryVersion {
   const { documentJson, ...rest } = version;
-  return { ...rest, document: documentJson === null ? null : (JSON.parse(documentJson) as MemoryDocument) };
+  return { ...rest, document: documentJson === null ? null : parseStoredDocument(documentJson, version) };
+}
+
+function comparable(version: HistoricVersion): JsonValue {
+  const { documentJson } = version;
+  // A document is JSON: its interface only lacks an index signature.
+  return documentJson === null ? {} : (parseStoredDocument(documentJson, version) as unknown as JsonValue);
 }
 
 function find(versions: readonly HistoricVersion[], key: MemoryKey, version: number): HistoricVersion {

@@ -1,6 +1,7 @@
 import { checksumOf, embeddingFromBytes, entryDigest } from "../domain/checksum.ts";
-import type { Memory, MemoryDocument, PutChange } from "../domain/memory.ts";
+import type { Memory, PutChange } from "../domain/memory.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import { parseStoredDocument } from "../domain/stored-document.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { LiveEntry } from "../stores/projection.ts";
 
@@ -28,10 +29,10 @@ export function cachedMemory(entry: LiveEntry, source: StoreId): Memory | undefi
   return memory;
 }
 
-/** The memory that the ledger holds. */
+/** The memory that the ledger holds. @throws {InternalError} Its document is damaged. */
 export function ledgerMemory(change: PutChange): Memory {
   const { namespace, memoryId, version, checksum, versionVector, modifiedAt, embedding } = change;
-  const document = JSON.parse(change.documentJson) as MemoryDocument;
+  const document = parseStoredDocument(change.documentJson, change);
   return {
     ...document,
     namespace,

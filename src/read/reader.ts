@@ -1,7 +1,7 @@
-import { AbortedError, ConfigurationError, type MnemosyncError } from "../domain/errors.ts";
+import { AbortedError, ConfigurationError, InternalError, type MnemosyncError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
-import type { Memory } from "../domain/memory.ts";
+import type { Memory, PutChange } from "../domain/memory.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
@@ -71,6 +71,15 @@ export class Reader {
 
   /** The memories of `keys`, in order; null where there is none. */
   async get(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
+    return await this.#getEach(keys, ledgerMemory, signal);
+  }
+
+  /** @param read makes the memory of what the ledger holds. */
+  async #getEach(
+    keys: readonly MemoryKey[],
+    read: (change: PutChange) => Memory | null,
+    signal: AbortSignal,
+  ): Promise<(Memory | null)[]> {
     const cached = await this.#fromCache(keys, signal);
     const found = new Map<string, Memory | null>();
     const missing: MemoryKey[] = [];
@@ -81,9 +90,9 @@ export class Reader {
       else found.set(keyText(key), memory);
     });
     if (missing.length > 0) {
-      const read = await this.#fromLedger(missing, signal);
+      const committed = await this.#fromLedger(missing, signal, read);
       missing.forEach((key, index) => {
-        found.set(keyText(key), read[index] ?? null);
+        found.set(keyText(key), committed[index] ?? null);
       });
     }
     return keys.map((key) => {
@@ -137,7 +146,7 @@ export class Reader {
     signal: AbortSignal,
   ): Promise<void> {
     const keys = hits.map((hit) => ({ namespace, memoryId: hit.memoryId }));
-    const memories = await this.get(keys, signal);
+    const memories = await this.#getEach(keys, this.#soundMemory, signal);
     const behind = await this.#refreshOlder(namespace, hits, memories, signal);
     for (const [position, hit] of hits.entries()) {
       const memory = behind.has(hit.memoryId) ? (behind.get(hit.memoryId) ?? null) : (memories[position] ?? null);
@@ -169,23 +178,39 @@ export class Reader {
     const changes = await this.#parts.ledger.readChanges(keys, signal);
     for (const key of keys) {
       const change = changes.get(keyText(key));
-      const memory = change?.kind === "put" ? ledgerMemory(change) : null;
+      const memory = change?.kind === "put" ? this.#soundMemory(change) : null;
       refreshed.set(key.memoryId, memory === null || this.#isExpired(memory) ? null : memory);
     }
     return refreshed;
   }
 
   /** The memories of the ledger, in order. Their versions become the floors of later reads. */
-  async #fromLedger(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
+  async #fromLedger(
+    keys: readonly MemoryKey[],
+    signal: AbortSignal,
+    read: (change: PutChange) => Memory | null = ledgerMemory,
+  ): Promise<(Memory | null)[]> {
     const floors = keys.map((key) => this.#parts.floors.of(key));
     const changes = await this.#parts.ledger.readChanges(keys, signal);
     return keys.map((key, index) => {
       const change = changes.get(keyText(key));
       this.#parts.floors.settle(key, change?.version ?? 0, floors[index] ?? 0);
       this.#parts.disproved.update(key, change === undefined ? null : provenVersion(change));
-      return change?.kind === "put" ? ledgerMemory(change) : null;
+      return change?.kind === "put" ? read(change) : null;
     });
   }
+
+  /** The memory of a search's hit; null where its document is damaged: one damaged memory must not end each search near it. */
+  readonly #soundMemory = (change: PutChange): Memory | null => {
+    try {
+      return ledgerMemory(change);
+    } catch (error) {
+      if (!(error instanceof InternalError)) throw error;
+      const { namespace, memoryId, version } = change;
+      this.#parts.log.error({ namespace, memoryId, version, error: error.message }, "read.ledger_damaged");
+      return null;
+    }
+  };
 
   /** The entries of the cache; none when it does not answer. */
   async #fromCache(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {

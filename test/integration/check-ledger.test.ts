@@ -29,6 +29,37 @@ describe("damage in the ledger", () => {
     await world.sync.repairInconsistencies(await world.sync.checkConsistency());
   });
 
+  test("of a document's shape fails reads of that memory alone, with a message that says what to do", async () => {
+    const world = shared.current;
+    const sound = world.memory(60);
+    await world.put({ ...sound, memoryId: "sound" });
+    await world.put({ ...sound, memoryId: "misshapen" });
+    await world.put({ ...sound, memoryId: "misshapen", content: "second" });
+    await world.sql`update mnemosync.memories set document = '{"content":"forged"}' where memory_id = 'misshapen'`;
+    await world.redis.del(world.redisKey("misshapen")); // So that the ledger is asked.
+    const damage = {
+      code: "INTERNAL",
+      message: expect.stringMatching(
+        /memory "misshapen" in namespace default, version 2, is damaged: memoryType is no text; .*check --scope deep/,
+      ),
+    };
+    await expect(world.sync.get("misshapen")).rejects.toMatchObject(damage);
+    await expect(world.sync.history("misshapen")).rejects.toMatchObject(damage);
+    await expect(world.sync.diff("misshapen", 1, 2)).rejects.toMatchObject(damage);
+    const found = await world.sync.search(sound.embedding as number[], { k: 50 });
+    const ids = found.map(({ memory }) => memory.memoryId);
+    expect([ids.includes("sound"), ids.includes("misshapen")]).toEqual([true, false]);
+
+    const report = await world.sync.checkConsistency({ scope: "deep" });
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ memoryId: "misshapen", store: "postgres", kind: "corrupt" }),
+    );
+    // No store has a sound copy now: an older version of the ledger itself is one.
+    expect(await world.sync.rollback("misshapen", 1)).toMatchObject({ status: "synced", version: 3 });
+    expect(await world.sync.get("misshapen")).toMatchObject({ content: sound.content, version: 3 });
+    expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  });
+
   test("of a vector by one bit is found, and mended", async () => {
     const world = shared.current;
     const input = { ...world.memory(2), memoryId: "bit rot" };
