@@ -94,7 +94,7 @@ class World {
 
   async counts(): Promise<Account> {
     const { postgres: ledger, redis, faiss } = (await this.sync.status()).stores;
-    const count = (store: { memories: number | null }): number => store.memories ?? Number.NaN;
+    const count = (store: { memories: number | null } | undefined): number => store?.memories ?? Number.NaN;
     return { postgres: count(ledger), redis: count(redis), faiss: count(faiss) };
   }
 

@@ -51,7 +51,7 @@ export class Mnemosync implements Contender {
 
   async counts(): Promise<Account> {
     const { stores } = await (await this.#synchronizer()).status();
-    const count = (store: { memories: number | null }): number => store.memories ?? Number.NaN;
+    const count = (store: { memories: number | null } | undefined): number => store?.memories ?? Number.NaN;
     return { postgres: count(stores.postgres), redis: count(stores.redis), faiss: count(stores.faiss) };
   }
 
