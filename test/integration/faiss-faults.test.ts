@@ -123,7 +123,7 @@ test("a host killed under load loses no publish, settles every call, and none of
   await expectHeld(index, current);
 });
 
-test("a caller that tries again at once, and again, does not keep the event loop from noticing the end", async () => {
+test("a caller that retries in a tight loop does not keep the event loop from noticing the exit", async () => {
   const index = await open();
   killHost(index);
   // The host is gone before this process has had a turn to read of it: from here on, a send fails at once.
@@ -141,7 +141,7 @@ test("a caller that tries again at once, and again, does not keep the event loop
   expect((await index.statistics(within())).restarts).toBe(1);
 });
 
-test("what was published behind the feed's horizon survives a crash too", async () => {
+test("a publish beyond the feed's horizon survives a crash too", async () => {
   const index = await open();
   const change = put("hidden", 2, vector());
   source.hidden.add(`${change.namespace}\u0000${change.memoryId}`);
@@ -152,7 +152,7 @@ test("what was published behind the feed's horizon survives a crash too", async 
   await expectHeld(index, [change]);
 });
 
-test("with the ledger away after a crash, calls wait until their own deadline, and go on when it is back", async () => {
+test("while the ledger is unavailable after a crash, calls wait until their own deadline, and succeed once it is back", async () => {
   const index = await open();
   const change = put("a", 1, vector());
   source.commit(change);

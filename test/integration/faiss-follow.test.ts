@@ -42,7 +42,7 @@ async function untilFound(sync: MemorySynchronizer, number: number, version = 1)
 const listeners = (world: World) => world.sql<{ pid: number }[]>`
   select pid from pg_stat_activity where datname = current_database() and query ilike 'listen %'`;
 
-test("a node finds what another one writes, changes and deletes, as soon as it is told", async (t) => {
+test("a node applies another node's writes, updates and deletes as soon as it is notified", async (t) => {
   const world = await openWorld(t);
   // It would look by itself once a day: what it finds sooner it was told of.
   const second = await openSecond(world, await folder(), { syncIntervalMs: NEVER_MS });
@@ -64,7 +64,7 @@ test("a node finds what another one writes, changes and deletes, as soon as it i
   });
 });
 
-test("without being told it finds it by looking, and it listens again once it can", async (t) => {
+test("without notifications a node finds changes by polling, and listens again once it can", async (t) => {
   const world = await openWorld(t);
   const second = await openSecond(world, await folder(), { syncIntervalMs: 200 });
   second.start();
@@ -79,7 +79,7 @@ test("without being told it finds it by looking, and it listens again once it ca
   });
 });
 
-test("a node that was away catches up when it starts, with what its snapshot lacks and no more", async (t) => {
+test("a restarted node catches up with exactly the changes that its snapshot lacks", async (t) => {
   const world = await openWorld(t);
   const directory = await folder();
   await world.sync.syncBatch(world.memories(100));
@@ -104,7 +104,7 @@ test("a node that was away catches up when it starts, with what its snapshot lac
   expect(await after.search(unitVector(1, DIMENSION), { k: 200 })).toHaveLength(109);
 });
 
-test("clients of the caller's are told too, and nothing listens after close", async (t) => {
+test("clients that the caller provides are notified too, and nothing listens after close", async (t) => {
   const world = await openWorld(t, { clients: "own", settings: { syncIntervalMs: NEVER_MS } });
   world.sync.start();
   await pollUntil("it listening", 10_000, async () => (await listeners(world)).length === 1);

@@ -91,7 +91,7 @@ const kinds: { factory: string; metric: Metric; recallMin: number }[] = [
 ];
 
 describe.each(kinds)("$factory by $metric", ({ factory, metric, recallMin }) => {
-  test("finds what is there, always k of it, through updates, deletes, a compaction and a restart", async () => {
+  test("a search always finds k live vectors, through updates, deletes, a compaction and a restart", async () => {
     const settings = { factory, metric, nprobe: 12, efSearch: 128 };
     let index = await open({ ...settings, deadShareMax: 1, deltaShareMax: 1 });
     const live = new Map(vectors(2_000).map((change) => [change.memoryId, change]));
@@ -152,7 +152,7 @@ describe.each(kinds)("$factory by $metric", ({ factory, metric, recallMin }) => 
   });
 });
 
-test("searches and writes go on while a main index is built, and what they did is in it afterwards", async () => {
+test("searches and writes continue during the build of a main index, which includes those writes afterwards", async () => {
   const index = await open({ factory: "HNSW48", deltaShareMax: 0.2 });
   const live = new Map<string, PutChange>();
   for (const change of vectors(6_000)) live.set(change.memoryId, change);
@@ -272,7 +272,7 @@ test("search parameters and the kind of index may be changed from start to start
   await expectHeld(flat, changes);
 });
 
-test("a worker that is killed costs its work and nothing else; the failure is told", async () => {
+test("a killed worker loses only its own work, and the failure is reported", async () => {
   const index = await open({ factory: "HNSW64" });
   const changes = vectors(8_000);
   await write(index, changes);
@@ -316,7 +316,7 @@ test("a host that is killed while an index is built takes its worker with it and
   expect(await readdir(directory)).toEqual([]);
 });
 
-test("an index that FAISS does not make is refused at the start, by name", async () => {
+test("an index type that FAISS does not support is refused by name at the start", async () => {
   for (const factory of ["Nonsense", "PQ7", "Flat;rm", ""]) {
     await expect(open({ factory }), factory).rejects.toThrow(ConfigurationError);
   }

@@ -71,7 +71,7 @@ describe("one index", () => {
     expect(index.flaw(entry as LiveEntry, first)).toMatch(/bytes/);
   });
 
-  test("a late publish resurrects neither a deleted memory nor a vector that was taken away", async () => {
+  test("a late publish resurrects neither a deleted memory nor a removed vector", async () => {
     const [old, other] = [put("gone", 1, vector()), put("bare", 1, vector())];
     await index.publish([old, other], within());
     expect(await index.publish([tombstone("gone", 3), put("bare", 3, null)], within())).toEqual(["applied", "applied"]);
@@ -102,7 +102,7 @@ describe("one index", () => {
     ]);
   });
 
-  test("a prepared batch is invisible until it is published, with what was held for it", async () => {
+  test("a prepared batch is invisible until it is published with its held vectors", async () => {
     const batch = [
       put("prepared", 1, vector()),
       tombstone("prepared-tombstone", 1),
@@ -119,7 +119,7 @@ describe("one index", () => {
     expect(index.flaw(third as LiveEntry, batch[2] as PutChange)).toBeNull();
   });
 
-  test("a discarded, an unknown and a different batch under the token are no obstacle", async () => {
+  test("a discarded, an unknown or a different batch under the token does not fail the publish", async () => {
     const batch = [put("discarded", 1, vector())];
     await index.prepare({ token: "token-2", changes: batch }, within());
     await index.discard("token-2", within());
@@ -232,7 +232,7 @@ describe("one index", () => {
     );
   });
 
-  test("aborted calls reject by their reason, and the index goes on", async () => {
+  test("aborted calls reject with their reason, and the index keeps working", async () => {
     await expect(index.count(AbortSignal.abort())).rejects.toMatchObject({ code: "ABORTED" });
     const late = AbortSignal.abort(new DOMException("too late", "TimeoutError"));
     await expect(index.count(late)).rejects.toThrow(StoreUnavailableError);
@@ -311,7 +311,7 @@ test("ties come in the order of their ids", async () => {
   }
 });
 
-test("dead slots are compacted away by themselves, and a scan across it leaves nothing out", async () => {
+test("dead slots are compacted automatically, and a scan across a compaction misses nothing", async () => {
   const { index, close } = await openIndex();
   try {
     const changes = Array.from({ length: 1_500 }, (_, at) => put(`m${at}`, 1, vector()));

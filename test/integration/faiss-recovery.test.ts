@@ -60,7 +60,7 @@ const snapshots = async (): Promise<string[]> => (await readdir(join(directory, 
 const events = (event: string): object[] => log.events.filter((entry) => entry.event === event);
 
 describe("catching up", () => {
-  test("an empty index is filled from the ledger, page by page, in whatever state the memories are", async () => {
+  test("an empty index replays the ledger page by page, whatever the state of the memories", async () => {
     const changes = Array.from({ length: 2_500 }, (_, at) => put(`m${at}`, 1 + (at % 3), vector()));
     source.commit(...changes, tombstone("dead", 2), put("bare", 1, null));
     const index = await open();
@@ -84,7 +84,7 @@ describe("catching up", () => {
     await expectHeld(index, [...changes.slice(1), update]);
   });
 
-  test("a vector that cannot be in the index stands without one, and the others get in", async () => {
+  test("a memory with a vector that does not fit is indexed without one, and the others are indexed", async () => {
     source.commit(put("foreign", 3, new Float32Array(5).fill(1)), put("good", 1, vector()));
     const index = await open();
     expect(await index.read([put("foreign", 3, null), put("good", 1, null)], { data: false }, within())).toMatchObject([
@@ -94,7 +94,7 @@ describe("catching up", () => {
     expect(events("index.vector_left_out")).toHaveLength(1);
   });
 
-  test("a vector of another model stands without one, whatever its dimension; one of no named model gets in", async () => {
+  test("a memory with a vector of another model is indexed without one; a vector without a stated model is indexed", async () => {
     const of = (memoryId: string, embeddingModel: string | null) => ({ ...put(memoryId, 1, vector()), embeddingModel });
     source.commit(of("foreign", "other-model"), of("own", "own-model"), of("unnamed", null));
     const index = await open({ model: "own-model" });
@@ -190,7 +190,7 @@ describe("snapshots", () => {
     await expectHeld(again, changes);
   });
 
-  test("without the ledger it keeps the old cursor, which is true as well", async () => {
+  test("without the ledger a snapshot keeps the old cursor, which is valid too", async () => {
     const index = await open();
     const changes = await write(index, 10);
     source.failure = new StoreUnavailableError("postgres", "away");
@@ -245,13 +245,13 @@ describe("snapshots", () => {
     expect(await snapshots()).toEqual(["00000005.unreadable", "00000006.unreadable"]);
   });
 
-  test("what an interrupted snapshot left behind is removed", async () => {
+  test("the files of an interrupted snapshot are removed", async () => {
     await mkdir(join(directory, "snapshots", ".tmp-7"), { recursive: true });
     await open();
     expect(await snapshots()).toEqual([]);
   });
 
-  test("another dimension, metric or model than the snapshot's is refused with both and the way out", async () => {
+  test("a dimension, metric or model other than the snapshot's is refused with both values and the remedy", async () => {
     const index = await open({ model: "small" });
     await write(index, 3);
     await index.snapshot(within());
@@ -263,7 +263,7 @@ describe("snapshots", () => {
     await (await open({ model: "small" })).close();
   });
 
-  test("a place that cannot be written refuses the snapshot, and the index goes on", async () => {
+  test("a directory that is not writable refuses the snapshot, and the index keeps working", async () => {
     const index = await open();
     const changes = await write(index, 3);
     await writeFile(join(directory, "snapshots"), "in the way");

@@ -244,7 +244,7 @@ describe("a disk that takes no more", () => {
     expect((await index.statistics(within())).restarts).toBe(0);
   });
 
-  test("a full one costs the main index and nothing else: search stays exact, and it is told why", async (t) => {
+  test("a full one costs only the main index: search stays exact, and the reason is reported", async (t) => {
     const disk = await smallDisk(t);
     const index = await openIndex(disk, { mainRowsMin: 5_000 });
     const many = Array.from({ length: 20_000 }, (_, at) => put(`full${at}`, 1, vector(), "full"));
@@ -309,7 +309,7 @@ describe("by themselves", () => {
     expect((await stat(join(directory, "snapshots", "00000001"))).mtimeMs).toBe(written);
   });
 
-  test("one that fails is told in the log, and tried again", async () => {
+  test("a failed snapshot is logged and retried", async () => {
     const index = await openIndex(directory, { snapshotIntervalMs: 100 });
     await writeFile(join(directory, "snapshots"), "in the way");
     await index.publish([put("m3", 9, vector())], within());
@@ -322,16 +322,16 @@ describe("by themselves", () => {
 
 test("a directory that is not there, and one whose owner has gone, are explained", async () => {
   expect((await inspectDirectory(join(directory, "none"))).explanation).toEqual([
-    expect.stringMatching(/does not exist: the first start makes it/),
+    expect.stringMatching(/does not exist: the first start creates it/),
   ]);
   await writeFile(join(directory, "lock"), JSON.stringify({ pid: 1, startedAt: "1", domain: "elsewhere" }));
   await mkdir(join(directory, "snapshots", ".tmp-4"), { recursive: true });
   const found = await inspectDirectory(directory);
   expect(found.lock).toMatchObject({ pid: 1, state: "elsewhere" });
   expect(found.explanation).toEqual([
-    expect.stringMatching(/process 1 of another container or machine has the directory/),
+    expect.stringMatching(/process 1 of another container or machine holds the directory/),
     expect.stringMatching(/no sound snapshot/),
-    expect.stringMatching(/\.tmp-4 is what interrupted work left behind/),
+    expect.stringMatching(/\.tmp-4 is left over from interrupted work/),
   ]);
 });
 

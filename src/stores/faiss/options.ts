@@ -4,7 +4,7 @@ import type { Metric } from "./protocol/metric.ts";
 export interface CatchUpProgress {
   /** Feed entries read since it began. */
   readonly read: number;
-  /** Number of these entries that the index lacked and got. */
+  /** Feed entries that the index lacked and applied. */
   readonly applied: number;
 }
 
@@ -33,15 +33,15 @@ export interface FaissOptions {
   /** Candidates that a search of an HNSW index keeps, 1 … 100_000: more find more and take longer. @default 128 */
   efSearch?: number | undefined;
   /**
-   * Live vectors from which on a namespace gets a main index, at least 1. An IVF index also needs 39 vectors per list.
+   * Live vectors at which a namespace gets a main index, at least 1. An IVF index also needs 39 vectors per list.
    * @default 20_000
    */
   mainRowsMin?: number | undefined;
-  /** Share of a namespace's vectors outside of its main index at which the main index is built again, 0 … 1. @default 0.25 */
+  /** Share of a namespace's vectors outside of its main index at which the main index is rebuilt, 0 … 1. @default 0.25 */
   deltaShareMax?: number | undefined;
-  /** Share of a namespace's vectors that are dead at which the namespace is rewritten without them, 0 … 1. @default 0.3 */
+  /** Share of dead vectors at which a namespace is compacted (rewritten without them), 0 … 1. @default 0.3 */
   deadShareMax?: number | undefined;
-  /** Snapshots kept, 1 … 100: an older one takes over when the newest turns out to be damaged. @default 2 */
+  /** Snapshots kept, 1 … 100: the host loads an older one when the newest is damaged. @default 2 */
   snapshotsKept?: number | undefined;
   /**
    * Milliseconds from a change until a snapshot contains it, 100 … 86_400_000: bounds the part of the feed that a restart
@@ -59,7 +59,7 @@ export interface FaissOptions {
   hostStallMs?: number | undefined;
   /** Longest pause in milliseconds between two starts of a host that keeps crashing, 10 … 600_000. @default 30_000 */
   hostBackoffMaxMs?: number | undefined;
-  /** Threads that FAISS may use, 1 … 256. @default one less than the machine has, and at least 1 */
+  /** Threads that FAISS may use, 1 … 256. @default one less than the number of CPU cores, and at least 1 */
   hostThreads?: number | undefined;
   /** Calls that may wait for the host at a time, 1 … 65_536; further calls are refused. @default 1_024 */
   pendingCallsMax?: number | undefined;
@@ -72,6 +72,6 @@ export interface FaissOptions {
   heldTtlMs?: number | undefined;
   /** Milliseconds that `close` waits for the host to end before it kills it, 10 … 600_000. @default 5_000 */
   closeTimeoutMs?: number | undefined;
-  /** Called at intervals while the index is filled from the ledger. */
+  /** Called at intervals while the index replays the ledger. */
   onProgress?: ((progress: CatchUpProgress) => void) | undefined;
 }

@@ -28,41 +28,37 @@ export const faissSettings = z
       .describe(
         "Main index of large namespaces as FAISS's factory takes it: Flat is exact, HNSW32 and others are faster",
       ),
-    nprobe: count(1, 1_000_000).default(32).describe("Lists of an IVF index that a search looks into"),
+    nprobe: count(1, 1_000_000).default(32).describe("Lists of an IVF index that a search visits"),
     efSearch: count(1, 100_000).default(128).describe("Candidates that a search of an HNSW index keeps"),
     mainRowsMin: count(1)
       .default(20_000)
-      .describe("Vectors of a namespace from which on it gets a main index other than Flat"),
+      .describe("Live vectors at which a namespace gets a main index other than Flat"),
     deltaShareMax: share()
       .default(0.25)
-      .describe("Share of a namespace's vectors outside of its main index at which the main index is built again"),
-    deadShareMax: share()
-      .default(0.3)
-      .describe("Share of a namespace's vectors that are dead at which the namespace is rewritten without them"),
+      .describe("Share of a namespace's vectors outside of its main index at which the main index is rebuilt"),
+    deadShareMax: share().default(0.3).describe("Share of dead vectors at which a namespace is compacted"),
     snapshotsKept: count(1, 100)
       .default(2)
-      .describe("Snapshots kept; an older one takes over when the newest turns out to be damaged"),
+      .describe("Snapshots kept; the host loads an older one when the newest is damaged"),
     snapshotIntervalMs: count(100, 86_400_000)
       .default(300_000)
-      .describe("Milliseconds after a change until the index is saved with it"),
-    snapshotChangesMax: count(1).default(200_000).describe("Changes after which the index is saved at once"),
-    hostPingIntervalMs: count(10, 60_000)
-      .default(5_000)
-      .describe("Milliseconds between two signs of life asked of the index's process"),
+      .describe("Milliseconds from a change until a snapshot contains it"),
+    snapshotChangesMax: count(1).default(200_000).describe("Changes after which a snapshot is written at once"),
+    hostPingIntervalMs: count(10, 60_000).default(5_000).describe("Milliseconds between two pings of the host process"),
     hostStallMs: count(20, 3_600_000)
       .default(60_000)
       .describe(
-        "Milliseconds without a sign of life after which the index's process is restarted; at least twice hostPingIntervalMs",
+        "Milliseconds without an answer to a ping after which the host process is restarted; at least twice hostPingIntervalMs",
       ),
     hostBackoffMaxMs: count(10, 600_000)
       .default(30_000)
-      .describe("Milliseconds between two starts of an index process that keeps crashing, at most"),
+      .describe("Longest pause in milliseconds between two starts of a host process that keeps crashing"),
     hostThreads: count(1, 256)
       .optional()
-      .describe("Threads that FAISS may use; one less than the machine has by default, and at least 1"),
+      .describe("Threads that FAISS may use; by default one less than the number of CPU cores, and at least 1"),
     pendingCallsMax: count(1, 65_536)
       .default(1_024)
-      .describe("Calls that may wait for the index's process at a time; further ones are refused"),
+      .describe("Calls that may wait for the host process at a time; further calls are refused"),
     heldBytesMax: count(0)
       .default(268_435_456)
       .describe("Bytes of vectors held for prepared transactions; beyond them, vectors are sent again at publish"),
@@ -71,7 +67,7 @@ export const faissSettings = z
       .describe("Milliseconds that the vectors of a prepared transaction are held; longer than a transaction may take"),
     closeTimeoutMs: count(10, 600_000)
       .default(5_000)
-      .describe("Milliseconds that a close waits for the index's process to end before it is killed"),
+      .describe("Milliseconds that a close waits for the host process to end before it kills the process"),
   })
   .superRefine(({ hostPingIntervalMs, hostStallMs }, context) => {
     if (hostStallMs >= 2 * hostPingIntervalMs) return;
@@ -79,10 +75,10 @@ export const faissSettings = z
     context.addIssue({ code: "custom", path: ["hostStallMs"], message });
   });
 
-/** In place of a folder: the deployment has no FAISS index. A folder of that name is written `./none`. */
+/** Value of `directory` for a deployment without a FAISS index. Write `./none` for a folder of that name. */
 export const NO_INDEX = "none";
 
-/** The settings with their defaults, as they come out of a configuration. */
+/** The parsed settings, with defaults applied. */
 export type FaissSettings = z.output<typeof faissSettings>;
 
 /** Options that only a program can give. */

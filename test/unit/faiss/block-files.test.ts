@@ -13,7 +13,7 @@ beforeEach(async () => {
   return remove;
 });
 
-test("a file is used again, and holds what was written last, however much there was before", async () => {
+test("a file is reused, and holds the last block even after a longer one", async () => {
   const files = new BlockFiles([folder]);
   const large = files.take(shape, 100);
   large.block.vectors.fill(7);
@@ -31,7 +31,7 @@ test("a file is used again, and holds what was written last, however much there 
   await files.close();
 });
 
-test("blocks under way at the same time do not share anything", async () => {
+test("concurrent blocks share neither memory nor file", async () => {
   const files = new BlockFiles([folder]);
   const blocks = [1, 2, 3].map((number) => {
     const file = files.take(shape, 5);
@@ -58,7 +58,7 @@ test("a file that the host may still read is removed and never written again", a
   await second.abandon();
 });
 
-test("a folder that is gone is passed over for the next one; without any there is no file", async () => {
+test("a missing folder is skipped for the next one; without any folder there is no file", async () => {
   const [gone, there] = [join(folder, "gone"), join(folder, "there")];
   await mkdir(there);
   const files = new BlockFiles([gone, there]);

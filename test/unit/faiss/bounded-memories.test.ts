@@ -21,7 +21,7 @@ const change = (memoryId: string, version = 1): WireChange => ({
 const packed = (...changes: WireChange[]): PackedChanges => packWireChanges(changes.length, (at) => changes[at]!);
 const block = (bytes: number): ReadonlyMap<string, StagedBlock> => new Map([["n", { rows: 1, bytes, rowsIn: [1] }]]);
 
-test("a held batch is given out once, and only for exactly its own changes", () => {
+test("a held batch is taken once, and only for exactly its own changes", () => {
   const held = new HeldBatches(100, 1_000, () => 0);
   held.hold("t", { changes: packed(change("a")), blocks: block(10) });
   expect(held.take("t", packed(change("a", 2)))).toBeNull();
@@ -32,7 +32,7 @@ test("a held batch is given out once, and only for exactly its own changes", () 
   expect([held.count, held.bytes]).toEqual([0, 0]);
 });
 
-test("held batches are bounded in bytes and in time: the oldest go, one too big is not held", () => {
+test("held batches are bounded in bytes and age: the oldest are evicted, and an oversized batch is not held", () => {
   let now = 0;
   const held = new HeldBatches(100, 1_000, () => now);
   for (const token of ["a", "b", "c"]) held.hold(token, { changes: packed(change(token)), blocks: block(40) });
@@ -72,7 +72,7 @@ test("recent publishes keep the newest version, and are bounded in time and numb
   expect([recent.size, recent.headers()]).toEqual([0, []]);
 });
 
-test("packed changes are those that were packed, whatever their ids; what is cut short is told apart", () => {
+test("packed changes read back unchanged, whatever their ids; truncated columns are detected", () => {
   const changes: WireChange[] = [
     { namespace: "a", memoryId: "m", version: 1, checksum: "00".repeat(32) },
     { namespace: "b", memoryId: "größe 🙂", version: 2 ** 52, checksum: null },

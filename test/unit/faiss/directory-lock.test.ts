@@ -20,7 +20,7 @@ const place = async (content: string): Promise<void> => {
   await writeFile(join(directory, "lock"), content);
 };
 
-test("one at a time, by the pid of the owner; released, the next one gets it", async () => {
+test("one owner at a time holds the lock, named by its pid; after the release the next one gets it", async () => {
   const lock = await DirectoryLock.acquire(directory);
   await expect(DirectoryLock.acquire(directory)).rejects.toThrow(/in use by another synchronizer of this process/);
   await lock.release();
@@ -32,7 +32,7 @@ test("one at a time, by the pid of the owner; released, the next one gets it", a
   expect(await readdir(directory)).toEqual([]);
 });
 
-test("a live process keeps it and is named; when it has died the lock is taken over", async () => {
+test("a live process keeps the lock and is named; the lock of a dead one is taken over", async () => {
   const child = spawn("sleep", ["60"]);
   onTestFinished(() => void child.kill("SIGKILL"));
   const stat = await readFile(`/proc/${child.pid}/stat`, "latin1");
@@ -44,13 +44,13 @@ test("a live process keeps it and is named; when it has died the lock is taken o
   await (await DirectoryLock.acquire(directory)).release();
 });
 
-test("a pid that was given out again does not keep it", async () => {
+test("a reused pid does not keep the lock", async () => {
   await place(JSON.stringify({ ...ownIdentity(), startedAt: "1" }));
   expect(isRunning({ ...ownIdentity(), startedAt: "1" })).toBe(false);
   await (await DirectoryLock.acquire(directory)).release();
 });
 
-test("a lock that cannot be judged (another container, cut short) runs out after its last sign of life", async () => {
+test("a lock of another container, or a truncated one, expires after its last heartbeat", async () => {
   for (const content of [JSON.stringify({ pid: 1, startedAt: "1", domain: "elsewhere" }), "", "{"]) {
     await place(content);
     await expect(DirectoryLock.acquire(directory)).rejects.toThrow(/another container or machine/);
@@ -60,7 +60,7 @@ test("a lock that cannot be judged (another container, cut short) runs out after
   }
 });
 
-test("of many that find a stale lock at the same time exactly one gets it", async () => {
+test("exactly one of many concurrent processes takes over a stale lock", async () => {
   for (let round = 0; round < 20; round++) {
     await place(JSON.stringify({ ...ownIdentity(), startedAt: "1" }));
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => DirectoryLock.acquire(directory)));
@@ -71,7 +71,7 @@ test("of many that find a stale lock at the same time exactly one gets it", asyn
   }
 });
 
-test("a directory that cannot be made says so", async () => {
+test("a directory that cannot be created is reported", async () => {
   await place("");
   await expect(DirectoryLock.acquire(join(directory, "lock", "below"))).rejects.toThrow(/cannot be used/);
 });

@@ -18,7 +18,7 @@ function dyingHost(asked: [string, unknown][]): HostConnection {
   return { scratch: [], request } as unknown as HostConnection;
 }
 
-test("a snapshot on which the host died twice is set aside, and the older one takes over", async () => {
+test("a snapshot that crashed the host twice is set aside, and the older one is loaded", async () => {
   const log = recordingLog();
   const options = resolveOptions({ directory: "/nowhere", dimension: 4 });
   const source = new MemorySource();

@@ -47,7 +47,7 @@ async function exposedIndex(directory: string): Promise<string> {
   return path;
 }
 
-test("an index that others can read is found by the doctor, and closed at open", async () => {
+test("the doctor reports an index that other users can read, and opening it makes it private", async () => {
   const directory = join(await folder(), "index");
   const path = await exposedIndex(directory);
   expect((await exposedPaths(directory)).map((found) => found.path).toSorted()).toEqual(
@@ -75,7 +75,7 @@ test("an index that others can read is found by the doctor, and closed at open",
   expect(await diagnoseIndexPrivacy(directory)).toMatchObject({ state: "ok" });
 });
 
-test("a folder that others share stays open, and what is not of the index stays as it is", async () => {
+test("a shared folder keeps its mode, and files outside of the index stay unchanged", async () => {
   const directory = await folder();
   await chmod(directory, 0o755);
   await exposedIndex(directory);

@@ -19,7 +19,7 @@ function rebuilderIn(folder: string): Rebuilder {
   return new Rebuilder(configuration, noIndex, () => undefined);
 }
 
-test("what a killed host left behind is removed; files of somebody else in the same folder stay", () => {
+test("the files of a killed host are removed; other programs' files in the same folder stay", () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "rebuild-Xy12ab"));
   writeFileSync(join(folder, "rebuild-Xy12ab", "segment-0"), "half of it");
@@ -31,7 +31,7 @@ test("what a killed host left behind is removed; files of somebody else in the s
   expect(readdirSync(folder).toSorted()).toEqual(["notes.txt", "pictures"]);
 });
 
-test("a folder in which nothing is left is removed, and one that is not there is none to complain about", () => {
+test("an empty folder is removed, and a missing folder is no error", () => {
   const folder = join(temporaryFolder(), "building");
   mkdirSync(join(folder, "rebuild-Xy12ab"), { recursive: true });
   const rebuilder = rebuilderIn(folder);

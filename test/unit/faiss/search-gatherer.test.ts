@@ -19,7 +19,7 @@ class FakeHost {
 const hit = (memoryId: string): SearchHit => ({ memoryId, version: 1, checksum: "", score: 0 });
 const never = new AbortController().signal;
 
-test("a search alone is sent at once; those that come meanwhile go together, each with its own answer", async () => {
+test("a single search is sent at once; searches that arrive meanwhile are batched, each with its own answer", async () => {
   const host = new FakeHost();
   const gatherer = new SearchGatherer(host.send, 100);
   const ask = (at: number, namespace = "a", k = 2) => gatherer.search(namespace, Float32Array.of(at, 0), k, never);
@@ -44,7 +44,7 @@ test("a search alone is sent at once; those that come meanwhile go together, eac
   }
 });
 
-test("one that gives up leaves the others alone, a failed call fails its own, too many are refused", async () => {
+test("an aborted search does not affect the others, a failed call fails only its own searches, and excess searches are refused", async () => {
   const host = new FakeHost();
   const gatherer = new SearchGatherer(host.send, 3);
   const abort = new AbortController();

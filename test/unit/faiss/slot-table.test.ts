@@ -12,7 +12,7 @@ function append(table: SlotTable, memoryId: string, version = 1): number {
 const digestOf = ({ version }: SlotEntry): SlotDigest => ({ bucket: version, high: 0xffff_fff0, low: version + 1 });
 
 describe("SlotTable", () => {
-  test("gives out slots in order and finds them by memory, across growth", () => {
+  test("assigns slots in order and finds them by memory, across growth", () => {
     const table = new SlotTable();
     for (let index = 0; index < 1_000; index++) expect(append(table, `m${index}`, index + 1)).toBe(index);
     expect(table.length).toBe(1_000);
@@ -22,7 +22,7 @@ describe("SlotTable", () => {
     for (const id of ["unknown", "", "m", "m7770"]) expect(table.slotOf(id)).toBeUndefined();
   });
 
-  test("tells ids apart by their bytes, of whatever length and alphabet", () => {
+  test("distinguishes ids by their bytes, at any length and in any alphabet", () => {
     const table = new SlotTable();
     const ids = ["a", "ä", "日本", "🙂", "a b", "x".repeat(512), "A"];
     for (const [at, id] of ids.entries()) expect(append(table, id)).toBe(at);
@@ -42,7 +42,7 @@ describe("SlotTable", () => {
     expect(table.slotOf("b")).toBe(3);
   });
 
-  test("stays right while the same memories are updated again and again", () => {
+  test("stays correct while the same memories are updated repeatedly", () => {
     const table = new SlotTable();
     for (let version = 1; version <= 50; version++) {
       for (let index = 0; index < 40; index++) {
@@ -55,7 +55,7 @@ describe("SlotTable", () => {
     for (let index = 0; index < 40; index++) expect(table.versionAt(table.slotOf(`m${index}`)!)).toBe(50);
   });
 
-  test("a row that nobody wants takes a dead slot", () => {
+  test("an unused row takes a dead slot", () => {
     const table = new SlotTable();
     expect(table.appendDead()).toBe(0);
     expect(append(table, "a")).toBe(1);
@@ -63,7 +63,7 @@ describe("SlotTable", () => {
     expect(() => table.entryAt(0)).toThrow("dead");
   });
 
-  test("digests are computed in portions, once, for what is live", () => {
+  test("digests are computed in portions, once, for live slots only", () => {
     const table = new SlotTable();
     for (let index = 0; index < 10; index++) append(table, `m${index}`, index + 1);
     table.kill(3);
@@ -79,7 +79,7 @@ describe("SlotTable", () => {
     expect([table.bucketAt(9), table.digestHighAt(9), table.digestLowAt(9)]).toEqual([10, 0xffff_fff0, 11]);
   });
 
-  test("a rewritten table keeps the live entries in order, and what came later as it is", () => {
+  test("a rewritten table keeps the live entries in order, and later slots unchanged", () => {
     const table = new SlotTable();
     for (let index = 0; index < 100; index++) append(table, `m${index}`, index + 1);
     for (let index = 0; index < 100; index += 3) table.kill(index);
@@ -98,7 +98,7 @@ describe("SlotTable", () => {
     }
   });
 
-  test("a table from its own columns is the same table", () => {
+  test("a table restored from its columns is equal", () => {
     const table = new SlotTable();
     for (let index = 0; index < 200; index++) append(table, `größe ${index}`, index + 1);
     for (let index = 0; index < 200; index += 4) table.kill(index);
@@ -115,7 +115,7 @@ describe("SlotTable", () => {
 });
 
 describe("TombstoneTable", () => {
-  test("keeps positions while entries come and go, and closes the gaps on demand", () => {
+  test("keeps positions while entries are added and removed, and removes the gaps on demand", () => {
     const table = new TombstoneTable();
     for (const [index, id] of ["a", "b", "c"].entries()) table.set(id, index + 1, index);
     table.delete("b");

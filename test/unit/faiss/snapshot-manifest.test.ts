@@ -28,7 +28,7 @@ test("a manifest reads back", () => {
   expect(parseManifest(encodeManifest(manifest), expected)).toEqual(manifest);
 });
 
-test("another dimension, metric or model is a mismatch that tells both; an unstated model fits every one", () => {
+test("another dimension, metric or model is a mismatch that names both values; an unstated model fits every model", () => {
   const text = encodeManifest(manifest);
   const wrong = rejection(text, { ...expected, dimension: 4, model: "other" });
   expect(wrong.kind).toBe("mismatch");
@@ -37,7 +37,7 @@ test("another dimension, metric or model is a mismatch that tells both; an unsta
   expect(parseManifest(encodeManifest({ ...manifest, model: null }), expected).model).toBeNull();
 });
 
-test("another epoch or format, and everything that is no manifest, is set aside with a reason", () => {
+test("a manifest of another epoch or format, or an invalid one, is set aside with a reason", () => {
   expect(rejection(encodeManifest({ ...manifest, epoch: "e0" })).message).toMatch(/epoch e0/);
   expect(rejection(JSON.stringify({ formatVersion: 1, manifest })).message).toMatch(/format 1/);
   const file = manifest.files[0];
@@ -57,7 +57,7 @@ test("another epoch or format, and everything that is no manifest, is set aside 
     expect(rejection(text.slice(0, length)).kind).toBe("set_aside");
 });
 
-test("a manifest of which any character was changed is told apart", () => {
+test("a change of any character of a manifest is detected", () => {
   const text = encodeManifest(manifest);
   for (let at = 0; at < text.length; at++) {
     const changed = text[at] === "7" ? "8" : "7";

@@ -34,7 +34,7 @@ for (const metric of ["cosine", "ip", "l2"] as const) {
   });
 }
 
-test("a block that is cut short, of another shape or no block at all is told apart before FAISS sees it", () => {
+test("a truncated block, one of another shape and an invalid one are rejected before FAISS reads them", () => {
   const shape = { metric: "ip" as const, dimension: 4 };
   const { bytes } = createFlatBlock(shape, 2);
   expect(bytes.byteLength).toBe(flatFileBytes(shape, 2));
@@ -55,21 +55,21 @@ test("a block that is cut short, of another shape or no block at all is told apa
   }
 });
 
-test("cosine stores unit vectors, rounded once; the others store what they are given", () => {
+test("cosine stores unit vectors, rounded once; the other metrics store vectors unchanged", () => {
   const vector = Float32Array.of(3, 4);
   expect(projectVector("cosine", vector)).toEqual(Float32Array.of(Math.fround(0.6), Math.fround(0.8)));
   expect(projectVector("ip", vector)).toBe(vector);
   expect(projectVector("l2", vector)).toBe(vector);
 });
 
-test("cosine takes the largest and the smallest vectors that float32 has", () => {
+test("cosine accepts the largest and the smallest float32 vectors", () => {
   const largest = projectVector("cosine", Float32Array.of(3.4e38, -3.4e38));
   expect(largest[0]).toBeCloseTo(Math.SQRT1_2, 7);
   const smallest = projectVector("cosine", Float32Array.of(1.4e-45, 0));
   expect(smallest).toEqual(Float32Array.of(1, 0));
 });
 
-test("what has no direction, no finite numbers or another dimension is refused", () => {
+test("a vector of zeros, with non-finite numbers or of another dimension is refused", () => {
   expect(() => projectVector("cosine", new Float32Array(3))).toThrow(ValidationError);
   expect(projectVector("l2", new Float32Array(3))).toEqual(new Float32Array(3));
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
@@ -86,7 +86,7 @@ test("scores are higher for nearer vectors under every metric, within their boun
   expect(Object.is(scoreOf("l2", -1e-7), 0)).toBe(true);
 });
 
-test("the binding is there", () => {
+test("the binding is installed", () => {
   expect(createRequire(import.meta.url).resolve("faiss-node")).toContain("faiss-node");
   expect(loadFaiss().IndexFlatIP).toBeTypeOf("function");
 });

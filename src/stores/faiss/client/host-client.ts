@@ -96,7 +96,7 @@ export class HostClient {
         this.#supervision = this.#supervise(await this.#bringUp(true, signal));
         return;
       } catch (error) {
-        // A snapshot that crashes the process is quarantined after some attempts. `open` makes them, not its caller.
+        // A snapshot that crashes the process is set aside after some attempts. `open` makes them, not its caller.
         if (!(error instanceof HostEndedError) || attempt === FIRST_STARTS_MAX || this.#closing.signal.aborted)
           throw error;
         this.#options.log.warn({ reason: error.message, attempt }, "host.start_failed");

@@ -27,7 +27,7 @@ const FETCHED_MAX = 250;
 const RETRY_MIN_MS = 100;
 /** Deadline of one ledger query during recovery; the query is then retried. */
 const LEDGER_CALL_MS = 60_000;
-/** Crashes of the host while it loads one snapshot, after which the snapshot is quarantined. */
+/** Crashes of the host while it loads one snapshot, after which the snapshot is set aside. */
 const LOAD_CRASHES_MAX = 2;
 
 /** One host process as a consumer of the change feed. Its feed position is lost with the process. */

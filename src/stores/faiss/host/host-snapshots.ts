@@ -30,7 +30,7 @@ export class HostSnapshots {
     return folder.sequences();
   }
 
-  /** Loads a snapshot. A damaged one is quarantined; one of another shape stays. */
+  /** Loads a snapshot. A damaged one is set aside; one of another shape stays. */
   async load(
     { directory, sequence, expected, proven }: Arguments<"loadSnapshot">,
     space: MemoryIndex["space"],

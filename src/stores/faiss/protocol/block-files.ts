@@ -5,18 +5,18 @@ import { FILE_MODE } from "../snapshots/private-files.ts";
 import { type FlatBlock, FlatBlockBuffer } from "./flat-block.ts";
 import type { VectorShape } from "./metric.ts";
 
-/** Memory and files that are kept for the next block; each is at most `KEPT_BYTES_MAX` long. */
+/** Reusable buffers and files; each is at most `KEPT_BYTES_MAX` long. */
 const KEPT_MAX = 4;
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 
-/** A block of vectors to fill in, and the file in which it reaches the host. */
+/** A block of vectors to fill, and the file that carries it to the host. */
 export interface BlockFile {
   readonly block: FlatBlock;
   /** Writes the block. @returns the path of its file; null when no folder has room. */
   write(): Promise<string | null>;
-  /** The host has taken it: memory and file serve the next block. */
+  /** The host has read the block: its memory and file are reused. */
   reuse(): void;
-  /** Nobody knows whether the host still reads it: the file is removed and not written again. */
+  /** The host may still be reading the file: it is removed, and never reused. */
   abandon(): Promise<void>;
 }
 
@@ -26,16 +26,16 @@ interface Kept {
 }
 
 /**
- * Where blocks of vectors are put together on their way to one host process. A new block's memory has to be cleared, a
- * new file's pages found and cleared, and all of it given back: reusing both took half of the time off a fill. As many
- * blocks are under way as there are calls, so one is filled while another is written and a third one read by the host.
+ * A pool of buffers and files for the vector blocks sent to one host process. New memory must be zeroed, and the pages of
+ * a new file allocated, zeroed and freed: reuse halved the time of a fill. There is one block per call in progress, so
+ * this process fills one block, writes another, and the host reads a third, at the same time.
  */
 export class BlockFiles {
   readonly #folders: readonly string[];
   readonly #idle: Kept[] = [];
   #isClosed = false;
 
-  /** @param folders best first. Whoever made them removes them. */
+  /** @param folders best first. The caller creates and removes them. */
   constructor(folders: readonly string[]) {
     this.#folders = folders;
   }
@@ -58,7 +58,7 @@ export class BlockFiles {
     };
   }
 
-  /** The host has ended: nothing of it is read any more. */
+  /** Releases everything after the host has ended and reads no file any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { file } of this.#idle.splice(0)) await file?.handle.close();
@@ -72,7 +72,7 @@ export class BlockFiles {
     const { file } = kept;
     if (file === null) return;
     const removed = file.handle.close().then(() => rm(file.path, { force: true }));
-    // The folder may be gone together with the host; it takes the file with it.
+    // The folder, and the file in it, may be gone together with the host.
     removed.catch(() => undefined);
   }
 
@@ -90,7 +90,7 @@ export class BlockFiles {
         }
         await handle.close();
       } catch {
-        // Gone together with the host, or not to be written: the next folder, or else the message itself, takes it.
+        // The folder is gone with the host, or not writable: try the next folder; the last resort is the message itself.
       }
       await rm(path, { force: true });
     }
@@ -98,7 +98,7 @@ export class BlockFiles {
   }
 }
 
-/** Whether all of it could be written. */
+/** Whether the whole block was written. */
 async function written(handle: FileHandle, bytes: Buffer): Promise<boolean> {
   try {
     for (let done = 0; done < bytes.byteLength; ) {

@@ -3,23 +3,23 @@ import type { Metric, VectorShape } from "./metric.ts";
 
 /**
  * FAISS's file format of a flat index, little-endian: fourcc, dimension i32, rows i64, two unused i64, is_trained u8,
- * metric i32, number of floats u64, the floats row by row. Writing it ourselves and letting FAISS read it is ten times
- * faster than `add(number[])`, which converts element by element, and is the only way to get vectors out again.
+ * metric i32, number of floats u64, the floats row by row. Writing this file and letting FAISS read it is ten times faster
+ * than `add(number[])`, which converts element by element. The format is also the only way to read vectors back.
  */
 export const FLAT_HEADER_BYTES = 45;
 
-/** Floats start here in a block's memory, so that a Float32Array can be laid over them; the file starts 3 bytes in. */
+/** Offset of the floats in a block's buffer, aligned for a Float32Array view; the file starts at byte 3. */
 const ALIGNED_HEADER_BYTES = 48;
 const UNUSED = 1n << 20n;
 
-/** The bytes are no flat index, or not of the shape that was expected. */
+/** The bytes are not a flat index of the expected shape. */
 export class FlatFormatError extends Error {}
 
 /** A block of vectors in memory, in the file format. */
 export interface FlatBlock {
   /** The whole file. */
   readonly bytes: Buffer;
-  /** The rows, laid over `bytes`: fill them in. */
+  /** A view of the rows in `bytes`, for the caller to fill. */
   readonly vectors: Float32Array;
 }
 
@@ -28,7 +28,7 @@ export function createFlatBlock(shape: VectorShape, rows: number): FlatBlock {
   return new FlatBlockBuffer().block(shape, rows);
 }
 
-/** Memory for one block after the other. */
+/** A buffer reused for one block after another. */
 export class FlatBlockBuffer {
   #memory = new ArrayBuffer(0);
 
@@ -36,7 +36,7 @@ export class FlatBlockBuffer {
     return this.#memory.byteLength;
   }
 
-  /** A block of `rows` vectors of whatever the memory held. Takes the place of the one before. */
+  /** A block of `rows` vectors with undefined contents. Invalidates the previous block. */
   block(shape: VectorShape, rows: number): FlatBlock {
     const floats = rows * shape.dimension;
     const needed = ALIGNED_HEADER_BYTES + floats * 4;
@@ -67,7 +67,7 @@ export function writeFlatHeader(bytes: Buffer, shape: VectorShape, rows: number)
 
 /**
  * Number of rows in a flat file of `fileBytes` bytes that starts with `header`.
- * @throws {FlatFormatError} Anything else than a complete flat index of this shape: FAISS would throw, or worse.
+ * @throws {FlatFormatError} The file is not a complete flat index of this shape: FAISS would throw, or abort the process.
  */
 export function checkFlatHeader(header: Buffer, fileBytes: number, shape: VectorShape): number {
   if (header.byteLength < FLAT_HEADER_BYTES || fileBytes < FLAT_HEADER_BYTES) {
@@ -87,8 +87,8 @@ export function checkFlatHeader(header: Buffer, fileBytes: number, shape: Vector
 }
 
 /**
- * Number of rows in the flat file at `path`. `reused`: bytes of a longer one may stand behind its end, which FAISS does
- * not read. @throws {FlatFormatError}
+ * Number of rows in the flat file at `path`. `reused`: stale bytes of a longer file may follow its end; FAISS does not read
+ * them. @throws {FlatFormatError}
  */
 export function checkFlatFile(path: string, shape: VectorShape, { reused = false } = {}): number {
   const file = openSync(path, "r");

@@ -4,15 +4,15 @@ import type { PackedChanges } from "./packed-changes.ts";
 import type { PackedHits } from "./packed-hits.ts";
 import type { WireChange } from "./wire-change.ts";
 
-/** Vectors of one namespace: a row for each change of that namespace with a checksum, in the order of the changes. */
+/** Vectors of one namespace: one row per change of that namespace that has a checksum, in the order of the changes. */
 export interface WireBlock {
   readonly namespace: string;
   readonly rows: number;
-  /** The rows themselves, or the path of a flat file, which is its sender's again once the call is answered. */
+  /** The rows, or the path of a flat file. The sender owns the file again once the call is answered. */
   readonly vectors: Float32Array | string;
 }
 
-/** What the index holds under a key. */
+/** The index's entry under a key. */
 export type WireEntry =
   | { readonly state: "live"; readonly version: number; readonly checksum: string }
   | { readonly state: "tombstone"; readonly version: number };
@@ -40,22 +40,22 @@ export interface HostConfiguration {
 export interface MainConfiguration {
   /** FAISS's factory string; `Flat` for none beside the flat segments. */
   readonly factory: string;
-  /** Lists of an IVF index that a search looks into. */
+  /** Lists of an IVF index that a search visits. */
   readonly nprobe: number;
   /** Candidates that a search of an HNSW index keeps. */
   readonly efSearch: number;
   /** Live vectors of a namespace from which on it gets a main index. */
   readonly mainRowsMin: number;
-  /** Share of a namespace's rows that may be outside of its main index, … */
+  /** Share of a namespace's rows outside of its main index at which the main index is rebuilt. */
   readonly deltaShareMax: number;
-  /** … or dead. */
+  /** Share of a namespace's dead rows at which the namespace is compacted. */
   readonly deadShareMax: number;
   /** Folder on disk for files as large as a namespace. */
   readonly folder: string;
   readonly threads: number;
 }
 
-/** What a snapshot must agree with to be of use. */
+/** Requirements that a usable snapshot meets. */
 export interface SnapshotExpectation {
   readonly epoch: string;
   readonly model: string | null;
@@ -85,23 +85,23 @@ export interface HostStatistics {
   readonly heldBatches: number;
   readonly heldBytes: number;
   readonly compactions: number;
-  /** Why the last compaction could not be done; null after one that was. */
+  /** Why the last compaction failed; null after a successful one. */
   readonly compactionFailure: string | null;
-  /** Namespaces that are being rewritten, or wait for it. */
+  /** Namespaces that are being rewritten or queued for it. */
   readonly compactionsPending: number;
-  /** Slots of all namespaces, and what their tables take. */
+  /** Slots of all namespaces, and the bytes of their tables. */
   readonly slots: number;
   readonly slotTableBytes: number;
   readonly rssBytes: number;
 }
 
-/** Operations of the host: what goes in and what comes out. */
+/** Operations of the host, with their arguments and results. */
 export interface HostOperations {
   configure: { args: HostConfiguration; result: null };
   prepare: { args: { token: string; changes: PackedChanges; blocks: WireBlock[] }; result: null };
   /**
-   * `blocks` null: the vectors are those held under the token. Where they are not (any more) and are needed, nothing
-   * happens and the answer is null: send the call again with them. The answer has a byte per change: 1 applied, 0 stale.
+   * `blocks` null: use the vectors held under the token. If they are needed and no longer held, the host changes nothing and
+   * answers null; the client then repeats the call with the vectors. The answer has a byte per change: 1 applied, 0 stale.
    */
   publish: {
     args: { token: string | null; changes: PackedChanges; blocks: WireBlock[] | null };
@@ -128,18 +128,18 @@ export interface HostOperations {
     };
   };
   count: { args: null; result: number };
-  /** `queries`: rows one after the other. */
+  /** `queries`: concatenated rows. */
   search: { args: { namespace: string; queries: Float32Array; k: number }; result: PackedHits };
-  /** Which of them the index does not hold at that version or a newer one: their positions. */
+  /** Positions of the changes that the index does not hold at that version or a newer one. */
   outdated: { args: { headers: { namespace: string; memoryId: string; version: number }[] }; result: number[] };
   replace: {
     args: { replacements: WireReplacement[]; blocks: WireBlock[] };
     result: ("applied" | "moved")[];
   };
   compact: { args: null; result: { slotsFreed: number } };
-  /** Sequence numbers of the snapshots there are, newest first. Removes what an interrupted one left behind. */
+  /** Sequence numbers of the snapshots, newest first. Removes the files of interrupted snapshots. */
   listSnapshots: { args: { directory: string }; result: number[] };
-  /** `proven`: the files' checksums were compared a moment ago. */
+  /** `proven`: the caller has just verified the checksums of the files. */
   loadSnapshot: {
     args: { directory: string; sequence: number; expected: SnapshotExpectation; proven: boolean };
     result: LoadOutcome;
@@ -164,17 +164,17 @@ export type Operation = keyof HostOperations;
 export type Arguments<O extends Operation> = HostOperations[O]["args"];
 export type Result<O extends Operation> = HostOperations[O]["result"];
 
-/** Why the host did not do what it was asked; nothing of the call has happened. */
+/** Why the host refused a call; it executed no part of the call. */
 export type HostErrorCode =
-  /** An argument that FAISS would have choked on. */
+  /** An argument on which FAISS would throw or abort. */
   | "INVALID_ARGUMENT"
-  /** No room on disk or in memory, or no permission: an operator's matter. */
+  /** No room on disk or in memory, or no permission: an operator must fix it. */
   | "NO_ROOM"
   /** faiss-node cannot be loaded. */
   | "BINDING_MISSING"
-  /** FAISS does not take the index that was asked for. */
+  /** FAISS does not support the requested index type. */
   | "BAD_CONFIGURATION"
-  /** A defect of ours. */
+  /** A defect in mnemosync. */
   | "INTERNAL";
 
 export interface HostRequest<O extends Operation = Operation> {
@@ -183,7 +183,7 @@ export interface HostRequest<O extends Operation = Operation> {
   readonly args: Arguments<O>;
 }
 
-/** From the host: an answer, or something that its owner's log should say. */
+/** A message from the host: an answer, or an event for its owner's log. */
 export type HostMessage =
   | { readonly id: number; readonly result: Result<Operation> }
   | { readonly id: number; readonly error: { readonly code: HostErrorCode; readonly message: string } }

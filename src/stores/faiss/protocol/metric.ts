@@ -1,19 +1,19 @@
 import { ValidationError } from "../../../domain/errors.ts";
 
-/** How near two vectors are: by angle, by dot product, or by Euclidean distance. */
+/** The similarity of two vectors: by angle, dot product, or Euclidean distance. */
 export type Metric = "cosine" | "ip" | "l2";
 
-/** What every vector of an index has in common. */
+/** The shape that all vectors of an index share. */
 export interface VectorShape {
   readonly dimension: number;
   readonly metric: Metric;
 }
 
 /**
- * The bytes that the index holds for `embedding`: under cosine the vector of length 1 in the same direction (sums in
- * double precision in a fixed order, so that every machine gets the same bits), else the vector itself.
- * Publish, search and the comparison of stored bytes all go through here. Shares memory with its argument where it can.
- * @throws {ValidationError} A component is not finite, or cosine was asked for the direction of zeros.
+ * The vector that the index stores for `embedding`: under cosine the normalized vector (length 1; summed in double
+ * precision in a fixed order, so that every machine gets the same bits), otherwise the vector itself. Publish, search and
+ * the comparison of stored bytes all use it. The result may share memory with its argument.
+ * @throws {ValidationError} A component is not finite, or the vector is all zeros under cosine.
  */
 export function projectVector(metric: Metric, embedding: Float32Array): Float32Array {
   const length = checkedLength(metric, embedding);
@@ -23,7 +23,7 @@ export function projectVector(metric: Metric, embedding: Float32Array): Float32A
   return unit;
 }
 
-/** As `projectVector` after a check of its dimension, into `target` from `offset` on. @throws {ValidationError} */
+/** Checks the dimension and writes the projected vector to `target` at `offset`. @throws {ValidationError} */
 export function projectInto(shape: VectorShape, embedding: Float32Array, target: Float32Array, offset: number): void {
   checkDimension(shape, embedding);
   const length = checkedLength(shape.metric, embedding);
@@ -31,9 +31,9 @@ export function projectInto(shape: VectorShape, embedding: Float32Array, target:
   else target.set(embedding, offset);
 }
 
-/** Under cosine the vector's length, else nothing of meaning. */
+/** The vector's length under cosine; meaningless under other metrics. */
 function checkedLength(metric: Metric, embedding: Float32Array): number {
-  // Four sums that do not wait for each other: one alone is bound by the latency of an addition.
+  // Four independent sums: a single sum is bound by the latency of floating-point addition.
   let first = 0;
   let second = 0;
   let third = 0;
@@ -47,7 +47,7 @@ function checkedLength(metric: Metric, embedding: Float32Array): number {
   }
   for (let index = whole; index < embedding.length; index++) first += embedding[index]! * embedding[index]!;
   const squares = first + second + (third + fourth);
-  // A sum of squares of float32 can't overflow a double, so it is finite exactly when all components are.
+  // A sum of float32 squares cannot overflow a double, so it is finite exactly when all components are.
   if (!Number.isFinite(squares)) throw new ValidationError("embedding", "contains a number that is not finite");
   if (metric === "cosine" && squares === 0) {
     throw new ValidationError("embedding", "is all zeros, which has no direction under cosine");
@@ -55,7 +55,7 @@ function checkedLength(metric: Metric, embedding: Float32Array): number {
   return Math.sqrt(squares);
 }
 
-/** Multiplies rather than divides, in double precision: half the time, and rounded once more far below a float32. */
+/** Multiplies by the reciprocal in double precision: half the time of a division, and an extra rounding far below float32. */
 function scaleInto(source: Float32Array, length: number, target: Float32Array, offset: number): void {
   const scale = 1 / length;
   for (let index = 0; index < source.length; index++) target[offset + index] = source[index]! * scale;
@@ -75,7 +75,7 @@ function checkDimension({ dimension }: VectorShape, embedding: Float32Array): vo
   );
 }
 
-/** The score of the stored vector that begins at `offset` of `rows`. @param query projected like it. */
+/** The score of the stored vector at `offset` of `rows`. @param query projected in the same way. */
 export function exactScore(metric: Metric, query: Float32Array, rows: Float32Array, offset: number): number {
   let sum = 0;
   if (metric === "l2") {
@@ -90,18 +90,18 @@ export function exactScore(metric: Metric, query: Float32Array, rows: Float32Arr
 }
 
 /**
- * The score of a distance that FAISS answered: cosine similarity in [-1, 1], the dot product, or minus the Euclidean
- * distance. Higher is nearer under each of them.
+ * Converts a distance from FAISS to a score: cosine similarity in [-1, 1], the dot product, or minus the Euclidean
+ * distance. Higher is nearer under every metric.
  */
 export function scoreOf(metric: Metric, distance: number): number {
   switch (metric) {
     case "cosine":
-      // Rounding can carry the product of two unit vectors just beyond 1.
+      // Rounding can push the product of two unit vectors slightly beyond 1.
       return Math.max(-1, Math.min(1, distance));
     case "ip":
       return distance;
     case "l2":
-      // FAISS answers the square, for many queries at once by a formula that can dip below zero.
+      // FAISS returns the squared distance; its formula for query batches can give slightly negative values.
       return distance <= 0 ? 0 : -Math.sqrt(distance);
   }
 }

@@ -3,16 +3,16 @@ import type { MemoryChange } from "../../../domain/memory.ts";
 import type { WireChange } from "./wire-change.ts";
 
 /**
- * Changes in columns. One object per change cost ten times as much on the way to the host: the structured clone names
- * every field of every object, and the collector of either side then has to clear them away.
+ * Changes in columns. One object per change made the transfer to the host ten times as expensive: structured clone writes
+ * every field name of every object, and both sides must garbage-collect the objects.
  */
 export interface PackedChanges {
   readonly count: number;
-  /** Each once. */
+  /** Distinct namespaces. */
   readonly namespaces: readonly string[];
-  /** Per change the position of its namespace in `namespaces`; null where there is only one. */
+  /** For each change the index of its namespace in `namespaces`; null when there is only one. */
   readonly namespaceOf: Uint32Array | null;
-  /** UTF-8, a NUL behind each: no id contains one. */
+  /** UTF-8 ids, each NUL-terminated: no id contains a NUL. */
   readonly memoryIds: Uint8Array;
   readonly versions: Float64Array;
   /** One byte per change: 1 when it has a row in its namespace's block. */
@@ -23,7 +23,7 @@ export interface PackedChanges {
 
 const CHECKSUM_BYTES = 32;
 
-/** The changes as the host is told of them. @throws {StoreRefusedError} One of them cannot be told. */
+/** Packs changes for the host. @throws {StoreRefusedError} A change cannot be encoded. */
 export function packChanges(changes: readonly MemoryChange[]): PackedChanges {
   return packWireChanges(changes.length, (index) => {
     const change = changes[index]!;
@@ -32,14 +32,14 @@ export function packChanges(changes: readonly MemoryChange[]): PackedChanges {
   });
 }
 
-/** As `packChanges`, from the form that single changes travel in. */
+/** `packChanges` for changes in wire form. */
 export function packWireChanges(count: number, at: (index: number) => WireChange): PackedChanges {
   const namespaces: string[] = [];
   const positions = new Map<string, number>();
   const namespaceOf = new Uint32Array(count);
   const versions = new Float64Array(count);
   const hasVector = new Uint8Array(count);
-  // Two long strings that are encoded in one go each: an encoder's call costs more than what it encodes here.
+  // Join into two long strings and encode each in one call: the call overhead exceeds the cost of encoding one id.
   let memoryIds = "";
   let checksums = "";
   let rows = 0;
@@ -78,7 +78,7 @@ export function packWireChanges(count: number, at: (index: number) => WireChange
   };
 }
 
-/** Walks over packed changes. One object, whose fields are those of the change it stands at. */
+/** A cursor over packed changes. One reused object exposes the fields of the current change. */
 export class ChangeCursor {
   readonly #changes: PackedChanges;
   readonly #bytes: Buffer;
@@ -87,14 +87,14 @@ export class ChangeCursor {
   #start = 0;
   #end = -1;
 
-  /** Stands before the first change. */
+  /** Starts before the first change. */
   constructor(changes: PackedChanges) {
     this.#changes = changes;
     const { buffer, byteOffset, byteLength } = changes.memoryIds;
     this.#bytes = Buffer.from(buffer, byteOffset, byteLength);
   }
 
-  /** @returns false behind the last one. */
+  /** Moves to the next change. @returns false after the last one. */
   next(): boolean {
     const { count, hasVector } = this.#changes;
     if (++this.#index >= count) return false;
@@ -121,7 +121,7 @@ export class ChangeCursor {
     return this.#changes.hasVector[this.#index] === 1;
   }
 
-  /** The id's UTF-8 bytes are those of `idBytes` from `idStart` to before `idEnd`. */
+  /** The id's UTF-8 bytes are `idBytes` from `idStart` (inclusive) to `idEnd` (exclusive). */
   get idBytes(): Buffer {
     return this.#bytes;
   }
@@ -138,13 +138,13 @@ export class ChangeCursor {
     return this.#bytes.toString("utf8", this.#start, this.#end);
   }
 
-  /** Raw; only of a change that has a vector. */
+  /** Raw bytes; only for a change that has a vector. */
   get checksum(): Uint8Array {
     return this.#changes.checksums.subarray(this.#row * CHECKSUM_BYTES, (this.#row + 1) * CHECKSUM_BYTES);
   }
 }
 
-/** What is wrong with packed changes; null when nothing is. */
+/** The defect of packed changes; null when they are valid. */
 export function packedFlaw(changes: PackedChanges): string | null {
   const { count, namespaces, namespaceOf, memoryIds, versions, hasVector, checksums } = changes;
   if (versions.length !== count || hasVector.length !== count) return `columns that are not ${count} long`;
@@ -176,7 +176,7 @@ export function rowsByNamespace(changes: PackedChanges): Map<string, number> {
   return found;
 }
 
-/** Whether both ask for the same vectors, in the same order, of the same memories at the same versions. */
+/** Whether both require the same vectors, in the same order, for the same memories and versions. */
 export function sameRows(left: PackedChanges, right: PackedChanges): boolean {
   if (Buffer.compare(left.checksums, right.checksums) !== 0) return false;
   const [a, b] = [new ChangeCursor(left), new ChangeCursor(right)];

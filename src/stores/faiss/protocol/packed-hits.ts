@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SearchHit } from "./search-hit.ts";
 
-/** Results of searches in columns: a hundred thousand objects would keep the event loop for a quarter of a second. */
+/** Search results in columns: 100,000 objects would block the event loop for a quarter of a second. */
 export interface PackedHits {
-  /** Hits of each query. */
+  /** Number of hits per query. */
   readonly counts: Uint32Array;
-  /** UTF-8, a NUL behind each. */
+  /** UTF-8 ids, each NUL-terminated. */
   readonly memoryIds: Uint8Array;
   readonly versions: Float64Array;
   readonly scores: Float64Array;
@@ -14,10 +14,10 @@ export interface PackedHits {
 }
 
 const CHECKSUM_BYTES = 32;
-/** Hits that are unpacked before the event loop gets a turn: two milliseconds. */
+/** Hits unpacked per turn of the event loop: two milliseconds. */
 const HITS_PER_TURN = 2_000;
 
-/** Gathers hits in columns, those of one query behind those of the other. */
+/** Collects hits in columns, query by query. */
 export class HitsPacker {
   readonly #ids: Buffer[] = [];
   readonly #counts: number[] = [];
@@ -29,7 +29,7 @@ export class HitsPacker {
     this.#counts.push(0);
   }
 
-  /** A hit of the last query. The id's UTF-8 bytes with a NUL behind them. */
+  /** Adds a hit to the last query. `id`: UTF-8 bytes, NUL-terminated. */
   add(id: Buffer, version: number, checksum: Uint8Array, score: number): void {
     this.#counts[this.#counts.length - 1]!++;
     this.#ids.push(id);
@@ -49,7 +49,7 @@ export class HitsPacker {
   }
 }
 
-/** One list of hits per query. The event loop has its turns meanwhile. */
+/** One list of hits per query. Yields to the event loop while it unpacks. */
 export async function unpackHits(packed: PackedHits): Promise<SearchHit[][]> {
   const { counts, versions, scores } = packed;
   const ids = Buffer.from(packed.memoryIds.buffer, packed.memoryIds.byteOffset, packed.memoryIds.byteLength);

@@ -3,6 +3,6 @@ export interface WireChange {
   readonly namespace: string;
   readonly memoryId: string;
   readonly version: number;
-  /** Hex; null where this version has no vector: a tombstone, or a memory without an embedding. */
+  /** Hex; null when this version has no vector (a tombstone, or a memory without an embedding). */
   readonly checksum: string | null;
 }

@@ -7,7 +7,7 @@ import type { WireEntry, WireReplacement } from "./messages.ts";
 import { type Metric, projectVector } from "./metric.ts";
 import { wireChange } from "./vector-blocks.ts";
 
-/** An entry as the contract has it, from the host's form. */
+/** Converts the host's entry to the contract's. */
 export function storedEntry(key: MemoryKey, entry: WireEntry, embedding: Buffer | null): StoredEntry {
   const { namespace, memoryId } = key;
   const { version } = entry;
@@ -16,7 +16,7 @@ export function storedEntry(key: MemoryKey, entry: WireEntry, embedding: Buffer 
   return embedding === null ? live : { ...live, data: { documentJson: null, embedding, versionVector: null } };
 }
 
-/** A replacement in the host's form. @throws {InternalError} Its change is of another memory. */
+/** Converts a replacement to the host's form. @throws {InternalError} Its change belongs to another memory. */
 export function wireReplacement({ key, found, change }: Replacement): WireReplacement {
   if (change !== null && (change.namespace !== key.namespace || change.memoryId !== key.memoryId)) {
     throw new InternalError(`a replacement of ${JSON.stringify(key.memoryId)} is of another memory`);
@@ -28,10 +28,10 @@ export function wireReplacement({ key, found, change }: Replacement): WireReplac
   return { namespace, memoryId, found: held, change: change === null ? null : wireChange(change) };
 }
 
-/** Bytes of vectors that one answer of the host carries at most: the event loop copies them in one go. */
+/** Maximum bytes of vectors in one answer of the host: the event loop copies them without a pause. */
 const READ_BYTES_MAX = 1024 * 1024;
 
-/** What is held under each key, in order; with `data` the vectors too, in as many calls as their size asks for. */
+/** The entry under each key, in order; with `data` the vectors too, in as many calls as their size requires. */
 export async function readEntries(
   connection: HostConnection,
   dimension: number,
@@ -61,7 +61,7 @@ export async function readEntries(
   return found;
 }
 
-/** How the stored bytes of a vector differ from those that `embedding` has in an index of that metric; null: not at all. */
+/** How a stored vector differs from the projection of `embedding` under the metric; null when they are equal. */
 export function vectorFlaw(metric: Metric, stored: Buffer | null, embedding: Float32Array | null): string | null {
   if (embedding === null) return "the index holds a vector of a memory that has none";
   if (stored === null) return "the index holds no vector";

@@ -6,18 +6,18 @@ import { ConfigurationError } from "../../../domain/errors.ts";
 import { FILE_MODE, makeFolder } from "./private-files.ts";
 import { isRunning, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
 
-/** The owner touches its lock this often, … */
+/** Heartbeat interval: the owner touches its lock this often. */
 const HEARTBEAT_MS = 5_000;
-/** … and where processes cannot see each other (containers, machines) one untouched for so long has no owner. */
+/** Between containers or machines, which cannot see each other's processes, an untouched lock expires after this long. */
 const HEARTBEAT_MISSED_MS = 30_000;
 const ATTEMPTS_MAX = 50;
-/** Removing a stale lock takes a millisecond. */
+/** Expiry of the takeover file. Removing a stale lock takes a millisecond. */
 const TAKEOVER_MAX_MS = 10_000;
 const TAKEOVER_WAIT_MS = 20;
 
 /**
- * Keeps a second process off a directory: two would overwrite each other's snapshots. A file that names its owner; one
- * whose owner is gone is taken over, whether its pid was given out again or not.
+ * An exclusive lock on a directory: two processes would overwrite each other's snapshots. The lock is a file that names
+ * its owner. When the owner has ended, another process takes the lock over, even if the pid has been reused.
  */
 export class DirectoryLock {
   readonly #path: string;
@@ -30,7 +30,7 @@ export class DirectoryLock {
     this.#heartbeat = setInterval(() => this.#touch(), HEARTBEAT_MS).unref();
   }
 
-  /** @throws {ConfigurationError} Another process, or another synchronizer of this one, has the directory. */
+  /** @throws {ConfigurationError} Another process, or another synchronizer in this one, holds the lock. */
   static async acquire(directory: string): Promise<DirectoryLock> {
     const path = join(directory, "lock");
     const content = JSON.stringify({ ...ownIdentity(), nonce: randomBytes(8).toString("hex") });
@@ -50,7 +50,7 @@ export class DirectoryLock {
     throw new ConfigurationError(`faiss.directory ${directory} is being taken by other processes at the same time`);
   }
 
-  /** Safe twice. A lock that is someone else's by now stays. */
+  /** Idempotent. A lock that another owner has taken over stays. */
   async release(): Promise<void> {
     clearInterval(this.#heartbeat);
     if ((await readText(this.#path)) === this.#content) await rm(this.#path, { force: true });
@@ -59,21 +59,21 @@ export class DirectoryLock {
   #touch(): void {
     const now = new Date();
     utimes(this.#path, now, now).catch(() => {
-      // The disk is full, or the file was removed by hand: nothing that a lock could mend.
+      // The disk is full, or the file was removed by hand: the lock cannot repair either.
     });
   }
 }
 
-/** Who has a directory, as far as can be told from here. */
+/** The owner of a directory's lock, as far as this process can tell. */
 export interface LockHolder {
   /** Null when the lock cannot be read. */
   readonly pid: number | null;
-  /** `elsewhere`: of another container or machine, or unreadable; only its last sign of life tells. */
+  /** `elsewhere`: in another container or on another machine, or unreadable; only the last heartbeat is known. */
   readonly state: "running" | "gone" | "elsewhere";
   readonly heardMsAgo: number;
 }
 
-/** Who has the directory; null when nobody does. Changes nothing. */
+/** The owner of the lock; null when the directory is free. Changes nothing. */
 export async function lockHolder(directory: string): Promise<LockHolder | null> {
   const path = join(directory, "lock");
   const content = await readText(path);
@@ -104,11 +104,11 @@ async function createFile(path: string, content: string): Promise<boolean> {
 /** Removes the lock of an owner that is gone. @throws {ConfigurationError} It is not gone. */
 async function removeStale(directory: string, path: string): Promise<void> {
   await assertStale(directory, path);
-  // Several may have come to this conclusion, and the slower ones must not remove the lock of the fastest: the file is
-  // removed by one at a time only, after a second look.
+  // Several processes may find the lock stale, and a slower one must not remove the new lock of the fastest. The takeover
+  // file therefore lets one process at a time remove the lock, after a second check.
   const takeover = `${path}.takeover`;
   if (!(await createFile(takeover, ""))) {
-    if ((await ageMs(takeover)) > TAKEOVER_MAX_MS) await rm(takeover, { force: true }); // Its maker died within it.
+    if ((await ageMs(takeover)) > TAKEOVER_MAX_MS) await rm(takeover, { force: true }); // Its creator died during the takeover.
     await delay(TAKEOVER_WAIT_MS);
     return;
   }
@@ -128,20 +128,20 @@ async function assertStale(directory: string, path: string): Promise<void> {
   if (running === false) return;
   const advice = "stop it, or give this one another faiss.directory";
   if (owner !== null && running === true) {
-    const who = owner.pid === process.pid ? "another synchronizer of this process" : `process ${owner.pid}`;
-    throw new ConfigurationError(`faiss.directory ${directory} is in use by ${who}: ${advice}`);
+    const holder = owner.pid === process.pid ? "another synchronizer of this process" : `process ${owner.pid}`;
+    throw new ConfigurationError(`faiss.directory ${directory} is in use by ${holder}: ${advice}`);
   }
-  // Another machine's or container's, or a file that its writer did not finish: only its age tells.
+  // The lock is another machine's or container's, or its file is incomplete: only its age can be judged.
   const age = await ageMs(path);
   if (age > HEARTBEAT_MISSED_MS) return;
   throw new ConfigurationError(
     `faiss.directory ${directory} is in use by process ${owner?.pid ?? "unknown"} of another container or machine, ` +
-      `which gave a sign of life ${Math.round(age / 1000)} s ago: ${advice}. If it is gone, its lock runs out after ` +
+      `whose last heartbeat was ${Math.round(age / 1000)} s ago: ${advice}. If it has ended, its lock expires after ` +
       `${HEARTBEAT_MISSED_MS / 1000} s`,
   );
 }
 
-/** Since the file was last written or touched; without end when it is gone. */
+/** Milliseconds since the file was last written or touched; infinity when it does not exist. */
 async function ageMs(path: string): Promise<number> {
   try {
     return Date.now() - (await stat(path)).mtimeMs;
@@ -167,6 +167,6 @@ function parseOwner(content: string): ProcessIdentity | null {
     if (typeof pid !== "number" || typeof startedAt !== "string" || typeof domain !== "string") return null;
     return { pid, startedAt, domain };
   } catch {
-    return null; // Cut short, or not ours.
+    return null; // Truncated, or not a lock of this program.
   }
 }

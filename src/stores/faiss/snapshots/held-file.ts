@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, rmSync } from "node:fs";
 
 /**
- * A file that is read for as long as somebody holds it, whatever becomes of its name: a snapshot that is pruned, a
- * folder that is cleared away. It is closed when the last holder lets go.
+ * A reference-counted open file. It stays readable while it has a holder, even after its path is removed by pruning or by
+ * the removal of its folder. The last release closes it.
  */
 export class HeldFile {
   readonly #descriptor: number;
@@ -14,12 +14,12 @@ export class HeldFile {
     this.bytes = fstatSync(this.#descriptor).size;
   }
 
-  /** Holds the file at `path`. */
+  /** Opens the file at `path`. */
   static open(path: string): HeldFile {
     return new HeldFile(path);
   }
 
-  /** Holds it and takes its name away, so that it is gone with its last holder, and with this process. */
+  /** Opens the file and unlinks it, so that the last release, or the end of this process, deletes it. */
   static take(path: string): HeldFile {
     const file = new HeldFile(path);
     rmSync(path);
@@ -39,7 +39,7 @@ export class HeldFile {
     if (--this.#holders === 0) closeSync(this.#descriptor);
   }
 
-  /** Fills `target` with what stands at `position`. @throws when the file ends before. */
+  /** Fills `target` from `position`. @throws when the file is too short. */
   readAt(target: Uint8Array, position: number): void {
     let done = 0;
     while (done < target.byteLength) {

@@ -4,14 +4,14 @@ import { type LockHolder, lockHolder } from "./directory-lock.ts";
 import { readManifestText, verifyFile } from "./snapshot-folder.ts";
 import { decodeManifest, type SnapshotManifest, SnapshotRejection } from "./snapshot-manifest.ts";
 
-/** A snapshot as it lies there. */
+/** A snapshot folder as found on disk. */
 export interface InspectedSnapshot {
   readonly folder: string;
-  /** Null for one that was set aside. */
+  /** Null for a snapshot that was set aside. */
   readonly sequence: number | null;
-  /** `sound`: every file has the size and the checksum that the manifest says. */
+  /** `sound`: every file has the size and the checksum in the manifest. */
   readonly state: "sound" | "damaged" | "set_aside";
-  /** What is wrong with it; null when nothing is. */
+  /** The defect; null when there is none. */
   readonly reason: string | null;
   /** Null when the manifest cannot be read. */
   readonly manifest: SnapshotManifest | null;
@@ -19,27 +19,27 @@ export interface InspectedSnapshot {
 
 export interface DirectoryInspection {
   readonly directory: string;
-  /** Whether there is such a folder. */
+  /** Whether the folder exists. */
   readonly exists: boolean;
-  /** Null when nobody has the directory. */
+  /** Null when the directory is free. */
   readonly lock: LockHolder | null;
   /** Newest first. */
   readonly snapshots: readonly InspectedSnapshot[];
-  /** What interrupted work left behind; the next start removes it. */
+  /** Temporary files of interrupted work; the next start removes them. */
   readonly leftovers: readonly string[];
-  /** All of this for people, one sentence each, what matters most first. */
+  /** The inspection in sentences, the most important first. */
   readonly explanation: readonly string[];
 }
 
 /**
- * Looks at an index directory without opening it: changes nothing, and may be done while a process uses it (a snapshot
- * that is pruned in that very moment shows as damaged). Reads every file once, to prove its checksum.
- * @throws when the folder cannot be read, for other reasons than not being there.
+ * Inspects an index directory without opening the index. Read-only and safe while a process uses the directory, except
+ * that a snapshot pruned at that moment is reported as damaged. Reads every file once, to verify its checksum.
+ * @throws when the folder exists and cannot be read.
  */
 export async function inspectDirectory(directory: string): Promise<DirectoryInspection> {
   const names = await namesIn(directory);
   if (names === null) {
-    const explanation = [`${directory} does not exist: the first start makes it and fills the index from the ledger`];
+    const explanation = [`${directory} does not exist: the first start creates it and fills the index from the ledger`];
     return { directory, exists: false, lock: null, snapshots: [], leftovers: [], explanation };
   }
   const lock = await lockHolder(directory);
@@ -87,17 +87,18 @@ function explain({ directory, lock, snapshots, leftovers }: Omit<DirectoryInspec
     lines.push(
       `the next start loads snapshot ${usable.sequence}: ${live} vectors of ${dimension}-d (${metric}, ` +
         `${model === null ? "any model" : `model ${model}`}) in ${namespaces.length} namespaces, ${bytes} bytes, of ` +
-        `${new Date(createdAt).toISOString()}, and replays the feed behind transaction ${cursor.xid}`,
+        `${new Date(createdAt).toISOString()}, and replays the feed after transaction ${cursor.xid}`,
     );
   }
   for (const { sequence, state, reason, folder } of snapshots) {
     if (state === "damaged") lines.push(`snapshot ${sequence} is damaged (${reason}): the next start sets it aside`);
     if (state === "set_aside") {
-      const why = reason ?? "its files are sound: it was of another epoch or format, or the host died loading it";
-      lines.push(`${folder} was set aside (${why}): it is kept to be looked at, and may be deleted`);
+      const why =
+        reason ?? "its files are sound: it belongs to another epoch or format, or the host crashed loading it";
+      lines.push(`${folder} was set aside (${why}): it is kept for inspection, and can be deleted`);
     }
   }
-  for (const path of leftovers) lines.push(`${path} is what interrupted work left behind: the next start removes it`);
+  for (const path of leftovers) lines.push(`${path} is left over from interrupted work: the next start removes it`);
   return lines;
 }
 
@@ -105,18 +106,18 @@ function explainLock(directory: string, { pid, state, heardMsAgo }: LockHolder):
   const heard = `its lock was last touched ${Math.round(heardMsAgo / 1_000)} s ago`;
   switch (state) {
     case "running":
-      return `process ${pid} has the directory (${heard})`;
+      return `process ${pid} holds the directory (${heard})`;
     case "gone":
-      return `process ${pid} had the directory and has ended without giving it back: the next start takes it over`;
+      return `process ${pid} held the directory and ended without releasing it: the next start takes it over`;
     case "elsewhere":
       return (
-        `process ${pid ?? "unknown"} of another container or machine has the directory (${heard}): a lock that is not ` +
-        `touched for 30 s is taken over; otherwise delete ${join(directory, "lock")} once it has ended`
+        `process ${pid ?? "unknown"} of another container or machine holds the directory (${heard}): a lock that is not ` +
+        `touched for 30 s is taken over; otherwise delete ${join(directory, "lock")} once that process has ended`
       );
   }
 }
 
-/** Null when there is no such folder. */
+/** Null when the folder does not exist. */
 async function namesIn(folder: string): Promise<string[] | null> {
   try {
     return await readdir(folder);

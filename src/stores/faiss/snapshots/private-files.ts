@@ -1,17 +1,17 @@
 import { chmod, lstat, mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-/** Vectors say much of what they were made of: their files are for the user alone who runs the program. */
+/** Vectors reveal much of their source text, so only the program's user may read the files. */
 export const FOLDER_MODE = 0o700;
 export const FILE_MODE = 0o600;
 const OTHERS = 0o077;
 
-/** Names of ours in the folder of an index. */
+/** Names that this program creates in an index folder. */
 const OWN_NAMES: ReadonlySet<string> = new Set(["lock", "lock.takeover", "snapshots", "building"]);
-/** Deeper than any file of ours lies below the folder. */
+/** Recursion limit, deeper than any of the program's files. */
 const DEPTH_MAX = 4;
 
-/** Makes a private folder where there is none; its missing parents get the usual mode. */
+/** Creates a private folder if it does not exist; missing parents get the default mode. */
 export async function makeFolder(folder: string): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   await mkdir(folder, { mode: FOLDER_MODE }).catch((error: NodeJS.ErrnoException) => {
@@ -28,8 +28,8 @@ export interface ExposedPath {
 }
 
 /**
- * What other users can reach of an index: its files and folders, and `directory` itself where it holds nothing but them. A
- * folder that others share (a home folder, `/tmp`) is not ours to close. Windows has no such modes: always empty there.
+ * The paths of an index that other users can access: its files and folders, and `directory` itself if it holds nothing
+ * else. A shared folder (a home folder, `/tmp`) is never restricted. Windows has no such modes: the result is empty there.
  */
 export async function exposedPaths(directory: string): Promise<ExposedPath[]> {
   if (process.platform === "win32") return [];
@@ -41,7 +41,7 @@ export async function exposedPaths(directory: string): Promise<ExposedPath[]> {
 
   async function look(path: string, depth: number): Promise<void> {
     const found = await lstat(path).catch(ignoreGone);
-    if (found === undefined || found.isSymbolicLink()) return; // A link has no mode; its target is another's decision.
+    if (found === undefined || found.isSymbolicLink()) return; // A symbolic link has no mode, and its target may belong to another program.
     const isFolder = found.isDirectory();
     if ((found.mode & OTHERS) !== 0) exposed.push({ path, mode: found.mode & 0o777, isFolder });
     if (!isFolder || depth >= DEPTH_MAX) return;
@@ -50,8 +50,8 @@ export async function exposedPaths(directory: string): Promise<ExposedPath[]> {
 }
 
 /**
- * Takes the rights of other users away from what `exposedPaths` found: versions before wrote snapshots that every user of
- * the machine could read. @returns the corrected paths, and those that belong to another user and stay as they are.
+ * Removes other users' permissions from the paths that `exposedPaths` found: earlier versions wrote snapshots that every
+ * user of the machine could read. @returns the corrected paths, and the unchanged ones that belong to another user.
  */
 export async function closeToOthers(directory: string): Promise<{ corrected: string[]; left: string[] }> {
   const corrected: string[] = [];
@@ -61,7 +61,7 @@ export async function closeToOthers(directory: string): Promise<{ corrected: str
       await chmod(path, isFolder ? FOLDER_MODE : FILE_MODE);
       corrected.push(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") continue; // Removed in the meantime.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") continue; // Removed meanwhile.
       left.push(path);
     }
   }

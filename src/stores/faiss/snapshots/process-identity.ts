@@ -1,11 +1,11 @@
 import { readFileSync, readlinkSync } from "node:fs";
 
-/** Names a process beyond the life of its pid: pids are given out again, and containers each count from 1. */
+/** Identifies a process beyond its pid: the system reuses pids, and each container counts from 1. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks from boot to the start of the process; "unknown" without /proc. */
   readonly startedAt: string;
-  /** Boot and pid namespace: pids of two domains say nothing about each other. "unknown" without /proc. */
+  /** Boot id and pid namespace: pids of different domains cannot be compared. "unknown" without /proc. */
   readonly domain: string;
 }
 
@@ -16,13 +16,13 @@ export function ownIdentity(): ProcessIdentity {
   return { pid: process.pid, startedAt: startOf(process.pid) ?? UNKNOWN, domain: ownDomain() };
 }
 
-/** Whether the process still runs; null when that cannot be told from here, since it belongs to another domain. */
+/** Whether the process still runs; null when it belongs to another domain, where this process cannot tell. */
 export function isRunning(identity: ProcessIdentity): boolean | null {
   if (identity.domain !== ownDomain()) return null;
   try {
     process.kill(identity.pid, 0);
   } catch (error) {
-    // EPERM: it runs, under another user.
+    // EPERM: the process runs under another user.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   if (identity.startedAt === UNKNOWN) return true;
@@ -38,13 +38,13 @@ function ownDomain(): string {
       const namespace = readlinkSync("/proc/self/ns/pid").replaceAll(/\D/g, "");
       domain = `${boot.slice(0, 12)}.${namespace}`;
     } catch {
-      domain = UNKNOWN; // Not Linux, or a /proc that hides: pids are all there is to go by.
+      domain = UNKNOWN; // Not Linux, or a restricted /proc: only pids can be compared.
     }
   }
   return domain;
 }
 
-/** Start time in ticks; null when there is no such process (a zombie counts as none) or no /proc. */
+/** Start time in ticks; null without /proc, and when the process does not exist or is a zombie. */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "latin1");

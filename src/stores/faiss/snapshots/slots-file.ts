@@ -3,11 +3,12 @@ import { CHECKSUM_BYTES, type SlotColumns, SlotTable } from "../host/slot-table.
 import { TombstoneTable } from "../host/tombstone-table.ts";
 
 /**
- * `slots.bin`: the tables of all namespaces, one after the other in the order of the manifest. Of each, little-endian:
- * number of slots u32, of those with digests u32, of tombstones u32, bytes of ids f64; the columns of the slots, each as
- * long as that makes it: versions f64, where ids end f64, digest halves 2 × u32, buckets u16, checksums (32 bytes), dead
- * bits (one byte per eight slots), ids (UTF-8); then of tombstones: id (bytes u16, UTF-8), version f64, bucket u16. The
- * manifest's SHA-256 covers it, so reading trusts the bytes but not their being meant for this program.
+ * `slots.bin`: the tables of all namespaces, concatenated in the order of the manifest. Each table, little-endian: number
+ * of slots u32, of slots with digests u32, of tombstones u32, bytes of ids f64; the columns of the slots, whose lengths
+ * follow from these numbers: versions f64, end offsets of ids f64, digest halves 2 × u32, buckets u16, checksums (32
+ * bytes), dead bits (one byte per eight slots), ids (UTF-8); then per tombstone: id (bytes u16, UTF-8), version f64, bucket
+ * u16. The manifest's SHA-256 covers the file, so a reader trusts that the bytes are intact, but not that this program
+ * wrote them.
  */
 export function encodeSlots(index: NamespaceIndex): Buffer {
   const { slots, tombstones } = index;
@@ -28,7 +29,7 @@ export function encodeSlots(index: NamespaceIndex): Buffer {
   return writer.finish();
 }
 
-/** In the order in which they stand in the file. */
+/** The columns in file order. */
 const COLUMNS = [
   "versions",
   "idEnds",
@@ -44,7 +45,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Arra
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Reads what `encodeSlots` wrote. Each call takes the next namespace. @throws {RangeError} at the end of the bytes. */
+/** Decodes the output of `encodeSlots`. Each call reads the next namespace. @throws {RangeError} The bytes end too early. */
 export class SlotsReader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -59,7 +60,7 @@ export class SlotsReader {
 
   next(): { slots: SlotTable; tombstones: TombstoneTable } {
     const [length, digested, tombstoneCount, idBytes] = [this.#u32(), this.#u32(), this.#u32(), this.#f64()];
-    // Before anything is made that is as large as they say.
+    // Validate the lengths before any allocation of that size.
     if (length * 58 + idBytes > this.#bytes.byteLength - this.#at) throw new RangeError("the slot table is too long");
     const columns: SlotColumns = {
       versions: this.#column(new Float64Array(length)),
@@ -77,7 +78,7 @@ export class SlotsReader {
     return { slots, tombstones };
   }
 
-  /** Copied, since a column of numbers must begin at a multiple of their size. */
+  /** Copies the column, because a typed array must start at a multiple of its element size. */
   #column<T extends ArrayBufferView>(target: T): T {
     bytesOf(target).set(this.#take(target.byteLength));
     return target;

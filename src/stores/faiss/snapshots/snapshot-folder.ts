@@ -16,8 +16,8 @@ const UNREADABLE = ".unreadable";
 const TEMPORARY = ".tmp-";
 
 /**
- * `<directory>/snapshots`: a folder per snapshot, named by its sequence number. A folder gets that name once all in it
- * is on disk, so what has a number was complete when it was made.
+ * `<directory>/snapshots`: one folder per snapshot, named by its sequence number. A folder is renamed to its number only
+ * after all its files are durable, so a numbered folder was complete when it was written.
  */
 export class SnapshotFolder {
   readonly #path: string;
@@ -39,14 +39,14 @@ export class SnapshotFolder {
       .sort((a, b) => b - a);
   }
 
-  /** Removes what a snapshot that was interrupted left behind. Only while none is being written. */
+  /** Removes the files of interrupted snapshots. Call it only while no snapshot is being written. */
   async removeTemporary(): Promise<void> {
     for (const name of await this.#names()) {
       if (name.startsWith(TEMPORARY)) await rm(join(this.#path, name), { recursive: true, force: true });
     }
   }
 
-  /** Keeps an unusable snapshot for its owner to look at, out of the way; only the newest few of them. */
+  /** Sets an unusable snapshot aside for inspection; keeps only the newest few. */
   async setAside(sequence: number): Promise<void> {
     const path = this.pathOf(sequence);
     await rm(`${path}${UNREADABLE}`, { recursive: true, force: true });
@@ -56,8 +56,8 @@ export class SnapshotFolder {
   }
 
   /**
-   * Lets `fill` write the files of a new snapshot into a folder, makes them durable, and only then gives the folder
-   * its number. @returns the number.
+   * Lets `fill` write the files of a new snapshot into a temporary folder, makes them durable, and then renames the folder to
+   * its sequence number. @returns the number.
    */
   async create(fill: (writer: SnapshotWriter) => Promise<string>): Promise<number> {
     await makeFolder(this.#path);
@@ -76,7 +76,7 @@ export class SnapshotFolder {
       return sequence;
     } catch (error) {
       await rm(temporary, { recursive: true, force: true }).catch(() => {
-        // The first error says more; the next snapshot removes the rest.
+        // Report the first error; the next snapshot removes the remaining files.
       });
       throw error;
     }
@@ -93,13 +93,13 @@ export class SnapshotFolder {
     try {
       return await readdir(this.#path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // The first snapshot makes it.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return []; // The first snapshot creates the folder.
       throw error;
     }
   }
 }
 
-/** Writes durable files into one folder and remembers their checksums. */
+/** Writes durable files into one folder and records their checksums. */
 export class SnapshotWriter {
   readonly files: SnapshotFile[] = [];
   readonly #folder: string;
@@ -115,7 +115,7 @@ export class SnapshotWriter {
     try {
       for await (const chunk of chunks) {
         hash.update(chunk);
-        // writeFile goes on after a short write, which a plain write does not.
+        // writeFile continues after a short write; a plain write does not.
         await file.writeFile(chunk);
         bytes += chunk.byteLength;
       }
@@ -153,7 +153,7 @@ export async function readManifestText(folder: string): Promise<string> {
   }
 }
 
-/** Proves size and SHA-256 of a file of a snapshot. @throws {SnapshotRejection} */
+/** Verifies the size and SHA-256 of a snapshot file. @throws {SnapshotRejection} */
 export async function verifyFile(folder: string, expected: SnapshotFile): Promise<void> {
   const path = join(folder, expected.name);
   let found: string;
@@ -172,7 +172,7 @@ export async function verifyFile(folder: string, expected: SnapshotFile): Promis
   }
 }
 
-/** Piece by piece, through one buffer, with a turn of the event loop for each. */
+/** Reads in chunks through one buffer, and yields to the event loop after each chunk. */
 async function hashFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -188,7 +188,7 @@ async function hashFile(path: string): Promise<string> {
   }
 }
 
-/** Whether every file of a snapshot has the size and the checksum that its manifest says. Never rejects. */
+/** Whether every file of a snapshot has the size and the checksum in its manifest. Never rejects. */
 export async function isProven(folder: string, signal: AbortSignal): Promise<boolean> {
   try {
     const manifest = decodeManifest(await readManifestText(folder));
@@ -198,11 +198,11 @@ export async function isProven(folder: string, signal: AbortSignal): Promise<boo
     }
     return true;
   } catch {
-    return false; // Whoever loads it finds the same, and says what it is.
+    return false; // The load hits the same error and reports it.
   }
 }
 
-/** The manifest of a snapshot; null where it cannot be read: the host says why. */
+/** The manifest of a snapshot; null when it cannot be read: the host reports the reason. */
 export async function readManifest(folder: string): Promise<SnapshotManifest | null> {
   try {
     return decodeManifest(await readManifestText(folder));
@@ -211,7 +211,7 @@ export async function readManifest(folder: string): Promise<SnapshotManifest | n
   }
 }
 
-/** Makes names that were given in a folder durable. */
+/** Makes created and renamed entries of a folder durable. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r");
   try {

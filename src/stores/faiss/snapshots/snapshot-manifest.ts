@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { FeedCursor } from "../../../domain/change-source.ts";
 import type { SnapshotExpectation } from "../protocol/messages.ts";
 
-/** Raised by every change of the files' meaning. A snapshot of another format is set aside and the index rebuilt. */
+/** Incremented by every format change. A snapshot of another format is set aside, and the index rebuilt. */
 export const SNAPSHOT_FORMAT_VERSION = 2;
 
 export const MANIFEST_NAME = "manifest.json";
@@ -15,11 +15,11 @@ export interface SnapshotFile {
   readonly sha256: string;
 }
 
-/** `manifest.json` of a snapshot: written last, so a folder without one is no snapshot. */
+/** `manifest.json` of a snapshot. It is written last, so a folder without it is no snapshot. */
 export interface SnapshotManifest extends SnapshotExpectation {
-  /** Everything up to here in the ledger's feed is in the snapshot. */
+  /** Feed position: the snapshot contains every change up to it. */
   readonly cursor: FeedCursor;
-  /** A mark of the ledger: where it has it, it has all that the snapshot holds. Absent: an older program, or no ledger. */
+  /** A ledger that has this mark has every change in the snapshot. Absent: an older program wrote it, or without a ledger. */
   readonly mark?: string;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
@@ -39,7 +39,7 @@ export interface SnapshotNamespace {
 
 export interface SnapshotSegment {
   readonly file: string;
-  /** Where in the file the index begins: small ones share a file, since a thousand of them took seconds to sync. */
+  /** Offset of the index in its file. Small indexes share a file, because syncing a thousand files took seconds. */
   readonly offset: number;
   readonly rows: number;
 }
@@ -53,7 +53,7 @@ export interface SnapshotMain {
   readonly rows: number;
 }
 
-/** Why a snapshot cannot be used. `mismatch`: it is sound, and of another shape or model than configured. */
+/** Why a snapshot is unusable. `mismatch`: it is sound, but its shape or model differs from the configuration. */
 export class SnapshotRejection extends Error {
   readonly kind: "set_aside" | "mismatch";
   constructor(kind: "set_aside" | "mismatch", reason: string) {
@@ -62,12 +62,12 @@ export class SnapshotRejection extends Error {
   }
 }
 
-/** The text of `manifest.json`: the manifest, and the SHA-256 of its own text, since nothing else proves it. */
+/** The text of `manifest.json`: the manifest with the SHA-256 of its own text, because nothing else proves it. */
 export function encodeManifest(manifest: SnapshotManifest): string {
   return JSON.stringify({ formatVersion: SNAPSHOT_FORMAT_VERSION, manifest, sha256: sha256(JSON.stringify(manifest)) });
 }
 
-/** The manifest in `text`. @throws {SnapshotRejection} It is none of ours, or not as it was written. */
+/** Decodes and verifies a manifest. @throws {SnapshotRejection} The format is unknown, or the text was altered. */
 export function decodeManifest(text: string): SnapshotManifest {
   let value: unknown;
   try {
@@ -91,7 +91,7 @@ export function decodeManifest(text: string): SnapshotManifest {
   return manifest;
 }
 
-/** The manifest in `text`, if it fits what is expected. @throws {SnapshotRejection} */
+/** Decodes a manifest that must meet the expectation. @throws {SnapshotRejection} */
 export function parseManifest(text: string, expected: SnapshotExpectation): SnapshotManifest {
   const manifest = decodeManifest(text);
   const differences = shapeDifferences(manifest, expected);
@@ -112,7 +112,7 @@ function shapeDifferences(found: SnapshotManifest, expected: SnapshotExpectation
       differences.push(`it has ${field} ${found[field]}, and ${expected[field]} is configured`);
     }
   }
-  // A model that is not stated says nothing about the vectors.
+  // Without a stated model the vectors may be of any model.
   if (found.model !== null && expected.model !== null && found.model !== expected.model) {
     differences.push(`it is of model ${found.model}, and ${expected.model} is configured`);
   }
@@ -171,7 +171,7 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** Names come out of a file and are joined to a path: nothing but our own pattern may pass. */
+/** File names from a manifest become part of a path, so only the program's own name pattern is valid. */
 function isFileName(value: unknown): boolean {
   return value === SLOTS_NAME || /^(index|main)-\d+\.faiss$/.test(String(value));
 }

@@ -2,22 +2,22 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { withDeadline } from "../../../runtime/deadline.ts";
 import type { Log } from "../../../runtime/log.ts";
 
-/** A snapshot that takes longer is given up: its disk hangs. */
+/** Deadline of one snapshot: a slower one means that the disk hangs. */
 const SNAPSHOT_MS = 600_000;
 
 export interface SnapshotScheduleOptions {
-  /** Milliseconds from the first change that is in no snapshot until one is written. */
+  /** Milliseconds from the first unsaved change until a snapshot is written. */
   readonly intervalMs: number;
-  /** Changes after which one is written at once. */
+  /** Unsaved changes that trigger a snapshot at once. */
   readonly changesMax: number;
   readonly write: (signal: AbortSignal) => Promise<unknown>;
   readonly log: Log;
 }
 
 /**
- * Sees to it that little of the feed has to be replayed after a restart: a snapshot after so many changes or so much
- * time, whichever comes first, one at a time. Without changes none is written. One that failed is tried again after
- * `intervalMs`: until then the older one serves.
+ * Bounds the part of the feed that a restart replays: it writes a snapshot after a number of changes or after an interval,
+ * whichever comes first, one at a time. Without changes it writes none. It retries a failed snapshot after `intervalMs`;
+ * until then the previous one remains in use.
  */
 export class SnapshotSchedule {
   readonly #options: SnapshotScheduleOptions;
@@ -30,12 +30,12 @@ export class SnapshotSchedule {
     this.#options = options;
   }
 
-  /** Changes that are in no snapshot yet. */
+  /** Changes that no snapshot contains yet. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** Tells of changes to the index. */
+  /** Records changes to the index. */
   note(changes: number): void {
     if (changes === 0 || this.#stopping.signal.aborted) return;
     this.#changes += changes;
@@ -43,7 +43,7 @@ export class SnapshotSchedule {
     this.#timer ??= setTimeout(() => this.#run(), this.#options.intervalMs).unref();
   }
 
-  /** A snapshot is being written: what is noted from now on is not in it. @returns tells that it failed. */
+  /** Marks the start of a snapshot: later changes are not in it. @returns a function to call if the snapshot fails. */
   begin(): () => void {
     const taken = this.#changes;
     this.#changes = 0;
@@ -56,7 +56,7 @@ export class SnapshotSchedule {
     };
   }
 
-  /** Resolves once the snapshot under way is written or given up, and no timer is left. Safe twice. */
+  /** Resolves once the snapshot in progress is written or abandoned, and no timer is left. Idempotent. */
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     this.#stopping.abort();
@@ -71,7 +71,7 @@ export class SnapshotSchedule {
   }
 
   async #write(): Promise<void> {
-    await nextTurn(); // The call that brought the last change is answered first.
+    await nextTurn(); // Answer the call that brought the last change first.
     try {
       await withDeadline(SNAPSHOT_MS, this.#stopping.signal, this.#options.write);
     } catch (error) {

@@ -31,7 +31,7 @@ import {
 
 const CHUNK_BYTES = 1024 * 1024;
 
-/** What a snapshot says about itself besides its contents. */
+/** Metadata of a snapshot. */
 export interface SnapshotHead extends SnapshotExpectation {
   readonly cursor: FeedCursor;
   /** See `SnapshotManifest.mark`; null: none. */
@@ -39,7 +39,7 @@ export interface SnapshotHead extends SnapshotExpectation {
   readonly createdAt: number;
 }
 
-/** What a file is written from: rows of flat indexes, or the bytes of a file that is held. */
+/** The source of a snapshot file: rows of flat indexes, or the bytes of a held file. */
 type Image =
   | {
       readonly file: string;
@@ -49,15 +49,15 @@ type Image =
     }
   | { readonly file: string; readonly held: HeldFile };
 
-/** Segments up to this size share files, … */
+/** Segments up to this size share files. */
 const SHARED_BYTES_MAX = 1024 * 1024;
-/** … which are not to be longer than this. */
+/** Maximum size of a shared file. */
 const SHARED_FILE_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
- * Writes all of `index` as it is at the time of the call. The slot tables are copied before the first pause; rows of
- * an index are only ever appended (compaction makes new indexes), so the first `rows` of each stay what they are while
- * requests go on between the files.
+ * Writes a consistent snapshot of `index` as of the call. It copies the slot tables before the first await. Indexes are
+ * append-only (compaction makes new indexes), so the first `rows` of each do not change while the host serves requests
+ * between the files.
  */
 export async function writeSnapshot(
   folder: SnapshotFolder,
@@ -118,7 +118,7 @@ function newImage(images: Image[], isShared: boolean): FlatImage {
   return image;
 }
 
-/** The file that small segments share at the moment, or a new one. */
+/** The current shared file of small segments, or a new one. */
 function sharedImage(images: Image[], bytes: number): FlatImage {
   const last = images.findLast((image): image is FlatImage => "parts" in image && image.isShared);
   return last !== undefined && last.bytes + bytes <= SHARED_FILE_BYTES_MAX ? last : newImage(images, true);
@@ -131,7 +131,7 @@ async function writeImage(writer: SnapshotWriter, space: FlatSpace, image: Image
   await writer.write(image.file, chunks);
 }
 
-/** As `flatChunks`, many small parts at a time: a turn of the event loop for each took seconds for a thousand. */
+/** `flatChunks` for many small parts at a time: one turn of the event loop per part took seconds for a thousand parts. */
 async function* sharedChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
   let gathered: Buffer[] = [];
   let gatheredBytes = 0;
@@ -139,7 +139,7 @@ async function* sharedChunks(space: FlatSpace, parts: FlatImage["parts"]): Async
     const scratch = space.writeScratch(index);
     let bytes: Buffer;
     try {
-      // It may have more rows by now than when the slot tables were copied.
+      // The index may have grown since the slot tables were copied.
       bytes = readFileSync(scratch).subarray(0, flatFileBytes(space.shape, rows));
     } finally {
       rmSync(scratch, { force: true });
@@ -155,7 +155,7 @@ async function* sharedChunks(space: FlatSpace, parts: FlatImage["parts"]): Async
   if (gatheredBytes > 0) yield Buffer.concat(gathered);
 }
 
-/** Piece by piece, with a turn of the event loop between them. */
+/** Yields chunks, with a turn of the event loop between them. */
 async function* heldChunks(held: HeldFile): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < held.bytes; at += CHUNK_BYTES) {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, held.bytes - at));
@@ -164,7 +164,7 @@ async function* heldChunks(held: HeldFile): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** FAISS writes to scratch, where there is room, and Node copies: a full disk then is an exception and no abort. */
+/** FAISS writes to a scratch file with enough room, and Node copies it: a full disk then throws instead of aborting. */
 async function* flatChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGenerator<Uint8Array> {
   for (const { index, rows } of parts) {
     const header = Buffer.alloc(FLAT_HEADER_BYTES);
@@ -180,8 +180,8 @@ async function* flatChunks(space: FlatSpace, parts: FlatImage["parts"]): AsyncGe
 }
 
 /**
- * The index in a snapshot, every file proven by its checksum before it is read: here, unless the owner has just done it.
- * @throws {SnapshotRejection} It is unreadable, torn, or does not fit what is expected.
+ * Loads the index of a snapshot. Every file's checksum is verified before the file is read, unless the owner has just
+ * verified it. @throws {SnapshotRejection} The snapshot is unreadable, torn, or does not meet the expectation.
  */
 export async function loadSnapshot(
   path: string,
@@ -208,7 +208,7 @@ export async function loadSnapshot(
         const bytes = flatFileBytes(space.shape, rows);
         if (names.get(file) === bytes) vectors.adopt(space.readFile(join(path, file), rows), rows);
         else vectors.adopt(space.readBytes(shared.read(file, offset, bytes), rows), rows);
-        // Files are read in one go each; between them the host answers pings.
+        // Each file is read in one call; between files the host answers pings.
         if (bytes > SHARED_BYTES_MAX) await nextTurn();
       }
       const loaded = new NamespaceIndex(name, space, { vectors, ...reader.next() });
@@ -219,7 +219,7 @@ export async function loadSnapshot(
       for (let slot = 0; slot < slots.length; slot++) if (!slots.isLive(slot)) vectors.markDead(slot);
       index.add(loaded);
     }
-    if (!reader.atEnd) throw new Error(`${SLOTS_NAME} goes on behind its end`);
+    if (!reader.atEnd) throw new Error(`${SLOTS_NAME} has bytes after its last table`);
     return { index, manifest };
   } catch (error) {
     index.drop();
@@ -230,7 +230,7 @@ export async function loadSnapshot(
   }
 }
 
-/** Reads parts of files, which come one behind the other in the same one mostly. */
+/** Reads parts of files. Keeps the last file open, because consecutive parts are mostly in the same file. */
 class SharedFile {
   readonly #folder: string;
   #name: string | null = null;
@@ -266,7 +266,7 @@ async function loadMain(
   configuration: MainConfiguration,
 ): Promise<void> {
   if (main.factory !== configuration.factory) {
-    // Another index is wanted: the exact vectors are all that is of use. It is built in the background.
+    // The configuration names another index type: load only the exact vectors. A background rebuild makes the new index.
     vectors.adopt(space.readFile(join(path, main.vectors), main.rows), main.rows);
     return;
   }
