@@ -33,6 +33,13 @@ export const httpSettings = z.strictObject({
   connectionsMax: wholeNumber(1, 65_536)
     .default(1_024)
     .describe("Connections at a time; further ones are closed at once"),
+  streamsMax: wholeNumber(1, 65_536)
+    .default(200)
+    .describe("Streams of events, and requests that wait for changes, at a time; further ones are refused with 429"),
+  streamsPerKeyMax: wholeNumber(1, 65_536).default(20).describe("The same per key"),
+  streamStallTimeoutMs: milliseconds(100)
+    .default(30_000)
+    .describe("Milliseconds that a reader of events may take nothing before its connection is cut"),
   rateLimitPerSecond: wholeNumber(1, 1_000_000).default(1_000).describe("Requests per second and key"),
   rateLimitBurst: wholeNumber(1, 1_000_000).default(2_000).describe("Requests at once and key"),
   corsOrigins: z

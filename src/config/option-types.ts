@@ -269,6 +269,19 @@ export interface HttpServiceOptions {
   shutdownTimeoutMs?: number | undefined;
   /** Connections at a time; further ones are closed at once. From 1 to 65_536. @default 1_024 */
   connectionsMax?: number | undefined;
+  /**
+   * Streams of events, and requests that wait for changes, at a time; further ones are refused with 429. From 1 to
+   * 65_536.
+   * @default 200
+   */
+  streamsMax?: number | undefined;
+  /** The same per key. From 1 to 65_536. @default 20 */
+  streamsPerKeyMax?: number | undefined;
+  /**
+   * Milliseconds that a reader of events may take nothing before its connection is cut. From 100 to 86_400_000.
+   * @default 30_000
+   */
+  streamStallTimeoutMs?: number | undefined;
   /** Requests per second and key. From 1 to 1_000_000. @default 1_000 */
   rateLimitPerSecond?: number | undefined;
   /** Requests at once and key. From 1 to 1_000_000. @default 2_000 */

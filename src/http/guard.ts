@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { FastifyRequest } from "fastify";
 import { hasScope, type Identity, type KeyRing, mayTouch } from "./keys.ts";
 import { HttpProblem } from "./problem.ts";
@@ -49,12 +50,19 @@ export class Guard {
     return identity;
   }
 
+  /** Whether the key of an admitted request still has the same rights: not once it is revoked, expired or bound anew. */
+  async stillAdmits(request: FastifyRequest): Promise<boolean> {
+    if (this.#keys === null || request.identity === ANYBODY) return true;
+    const key = keyOf(request);
+    return key !== undefined && isDeepStrictEqual(await this.#keys.identify(key), request.identity);
+  }
+
   async #identify(request: FastifyRequest): Promise<Identity> {
     if (this.#keys === null) {
       this.#refuseForeignPages(request);
       return ANYBODY;
     }
-    const key = /^Bearer +(\S{1,256})$/i.exec(request.headers.authorization ?? "")?.[1];
+    const key = keyOf(request);
     const identity = key === undefined ? null : await this.#keys.identify(key);
     if (identity !== null) return identity;
     // Only failures are limited by address: a valid key passes whatever other callers behind that address do.
@@ -86,6 +94,10 @@ export function allowedOrigins({ corsOrigins = "" }: HttpOptions): string[] {
     .split(",")
     .map((origin) => origin.trim())
     .filter((origin) => origin !== "" && origin !== "*");
+}
+
+function keyOf({ headers }: FastifyRequest): string | undefined {
+  return /^Bearer +(\S{1,256})$/i.exec(headers.authorization ?? "")?.[1];
 }
 
 function tooMany(waitMs: number, requests: string): HttpProblem {

@@ -6,6 +6,7 @@ import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { onAbort } from "../runtime/on-abort.ts";
 import { packageVersion } from "../runtime/package-files.ts";
+import { EventStreams } from "./event-streams.ts";
 import { KeyRing } from "./keys.ts";
 import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
@@ -40,6 +41,7 @@ const CONNECT_DELAY_MAX_MS = 5_000;
  */
 export class HttpService implements Service {
   readonly log: Log;
+  readonly streams: EventStreams;
   readonly #options: HttpServiceOptions;
   readonly #keys: KeyRing | null;
   readonly #stop = new AbortController();
@@ -53,6 +55,7 @@ export class HttpService implements Service {
     this.#options = options;
     this.#keys = keys;
     this.log = options.log;
+    this.streams = new EventStreams(options.http, this.#stop.signal, options.log);
   }
 
   /** @throws {ConfigurationError} The options name neither keys nor `authentication: "none"`. */

@@ -15,6 +15,7 @@ export type HttpErrorCode =
   | "BODY_TOO_LARGE"
   | "UNSUPPORTED_MEDIA_TYPE"
   | "RATE_LIMITED"
+  | "TOO_MANY_STREAMS"
   | "REQUEST_TIMEOUT"
   | "NOT_READY";
 

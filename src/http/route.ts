@@ -3,6 +3,8 @@ import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
+import type { StreamCaller } from "./event-stream.ts";
+import type { EventStreams } from "./event-streams.ts";
 import type { Identity } from "./keys.ts";
 import type { Scope } from "./keys-file.ts";
 import type { BodyLimits } from "./limits.ts";
@@ -16,11 +18,13 @@ export interface Service {
   readonly notReady: string | null;
   /** Fires when the service stops: streams end. */
   readonly stopping: AbortSignal;
+  /** Room for answers that last: each is counted. */
+  readonly streams: EventStreams;
   /** The text of the OpenAPI document: the routes as this service is set up. */
   openApi(): Promise<string>;
 }
 
-export interface RouteRequest<Params, Query, Body> {
+export interface RouteRequest<Params, Query, Body> extends StreamCaller {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;

@@ -1,5 +1,6 @@
 import type { RouteGroup } from "./route.ts";
 import { backlogGroup } from "./routes/backlog.ts";
+import { changeGroup } from "./routes/changes.ts";
 import { conflictGroup } from "./routes/conflicts.ts";
 import { exportGroup } from "./routes/export.ts";
 import { historyGroup } from "./routes/history.ts";
@@ -15,6 +16,7 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   exportGroup,
   searchGroup,
   historyGroup,
+  changeGroup,
   jobGroup,
   conflictGroup,
   backlogGroup,

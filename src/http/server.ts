@@ -57,7 +57,7 @@ const PARAMETER_LENGTH_MAX = 512 * 3;
 
 const CORS = {
   methods: ["GET", "PUT", "POST", "DELETE"],
-  allowedHeaders: ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key"],
+  allowedHeaders: ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "last-event-id"],
   exposedHeaders: ["etag", "location", "retry-after", "x-request-id"],
   maxAge: 600,
   strictPreflight: false,
@@ -124,7 +124,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       },
       handler: async (request, reply) => {
         try {
-          return await answer(route, service, request, reply);
+          return await answer(route, service, request, reply, () => guard.stillAdmits(request));
         } finally {
           // Not before: the work for a caller that hung up goes on, and its body stays in memory.
           request.bodyPlace?.release();
@@ -167,6 +167,7 @@ async function answer(
   service: Service,
   request: FastifyRequest,
   reply: FastifyReply,
+  isAdmitted: () => Promise<boolean>,
 ): Promise<FastifyReply> {
   const hangUp = new AbortController();
   reply.raw.once("close", () => {
@@ -185,6 +186,7 @@ async function answer(
     headers: request.headers,
     identity: request.identity as Identity,
     signal: hangUp.signal,
+    isAdmitted,
   };
   const { status, body, text, headers = {}, stream } = await route.handle(checked as never, service);
   void reply.code(status).headers(headers);

@@ -224,6 +224,18 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { params: { memoryId: "b2" }, status: 200 },
     { params: { memoryId: "b2" }, status: 200 },
   ],
+  // Its 200 is a stream without an end: http-changes.test.ts reads it.
+  followChanges: () => [
+    { query: "?cursor=x", status: 422 },
+    { headers: { "last-event-id": "c1.x" }, status: 422 },
+    { query: "?namespace=a:b", status: 400 },
+  ],
+  readChanges: () => [
+    { query: "?limit=2&embedding=true", status: 200 },
+    { query: "?from=now&waitMs=1", status: 200 },
+    { query: "?waitMs=30001", status: 400 },
+    { query: "?cursor=x", status: 422 },
+  ],
   startCheck: () => [{ body: { scope: "deep" }, status: 202 }],
   watchJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
   startRepair: (_, known) => [

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { jobDocument, jobSchema, jobsSchema } from "../../documents/job-documents.ts";
 import { CHECK_SCOPES, type Job, type Jobs } from "../../index.ts";
-import { streamJob } from "../job-events.ts";
+import { sendJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
 import { storable, ulidText } from "../requests.ts";
 import { OPERATOR, type RouteGroup, type RouteReply, route } from "../route.ts";
@@ -97,16 +97,22 @@ const watchJob = route({
   method: "GET",
   path: "/v1/jobs/{jobId}/events",
   operationId: "watchJob",
-  summary: "A job's progress as server-sent events: `progress` until one `end`",
+  summary:
+    "A job's progress as server-sent events: `progress` until one `end`; `closed` where the service ends the stream before",
   access: OPERATOR,
   params: jobParams,
   responses: {
     200: { description: "Each event's data is the job", schema: z.string(), mediaType: "text/event-stream" },
     404: { description: "Unknown, or no longer kept" },
   },
-  async handle({ params, signal }, service) {
-    await service.sync.jobs.get(params.jobId, { signal }); // 404 before the stream begins.
-    return { status: 200, stream: (response) => streamJob(service, params.jobId, response, signal) };
+  async handle(request, service) {
+    const { jobId } = request.params;
+    await service.sync.jobs.get(jobId, { signal: request.signal }); // 404 before the stream begins.
+    const place = service.streams.take(request);
+    return {
+      status: 200,
+      stream: (response) => void place.run(response, { jobId }, (stream) => sendJob(service, jobId, stream)),
+    };
   },
 });
 

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import type { ChangeEvent, ChangePage } from "../feed/change-options.ts";
+import { instant, iso, json, memoryKey, versionVector } from "./fields.ts";
+
+/** Changes of memories, as HTTP and `--json` show them. */
+
+const changedMemory = z.strictObject({
+  content: z.string().optional().describe("Absent where the memory is redacted"),
+  memoryType: z.string(),
+  importance: z.number(),
+  metadata: json.optional().describe("Absent where the memory is redacted"),
+  privacy: z.enum(["full", "redacted", "local_only"]),
+  embeddingModel: z.string().optional(),
+  expiresAt: instant.optional(),
+  checksum: z.string().length(64).nullable().describe("Null where the memory is redacted"),
+  embedding: z.array(z.number()).nullable().optional().describe("Only where the reader asked for it"),
+});
+
+export const changeSchema = z
+  .strictObject({
+    kind: z
+      .enum(["put", "deleted", "withdrawn"])
+      .describe("withdrawn: the memory became local_only; the reader must forget it"),
+    ...memoryKey,
+    version: z.number().int().positive(),
+    modifiedAt: instant,
+    versionVector,
+    transactionId: z.string(),
+    cursor: z.string().describe("Behind this change: a reader goes on from here"),
+    memory: changedMemory.optional().describe("Of a put"),
+  })
+  .meta({ id: "Change" });
+
+export const changePageSchema = z
+  .strictObject({
+    changes: z.array(changeSchema).describe("Oldest first"),
+    cursor: z.string().describe("Where the next page begins. It may move although there is no change"),
+    complete: z.boolean().describe("Whether there was nothing behind this page when it was read"),
+  })
+  .meta({ id: "ChangePage" });
+
+export function changeDocument(change: ChangeEvent, withEmbedding: boolean): z.output<typeof changeSchema> {
+  const { kind, namespace, memoryId, version, modifiedAt, versionVector: vector, transactionId, cursor } = change;
+  const told = { kind, namespace, memoryId, version, modifiedAt: iso(modifiedAt), versionVector: vector };
+  if (change.kind !== "put") return { ...told, transactionId, cursor };
+  const { embedding, ...document } = change.memory;
+  const numbers = embedding === null ? null : Array.from(embedding);
+  const memory = { ...document, ...(withEmbedding && { embedding: numbers }) };
+  return { ...told, transactionId, cursor, memory: memory as z.output<typeof changedMemory> };
+}
+
+export function changePageDocument(page: ChangePage, withEmbedding: boolean): z.output<typeof changePageSchema> {
+  const { events, cursor, complete } = page;
+  return { changes: events.map((event) => changeDocument(event, withEmbedding)), cursor, complete };
+}
