@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { getSystemErrorMap } from "node:util";
 
 /** The exit code after the reader of standard output has closed the pipe: 128 + SIGPIPE, as shells report other tools. */
@@ -40,6 +41,13 @@ export function watchStandardOutput(): StandardOutput {
       return new OutputError(`cannot write to standard output: ${systemReason(error)}`, { cause: error });
     },
   };
+}
+
+/** Writes a part of a long result at the pace of its reader. @throws the reason of `signal`. */
+export async function writeAtReadersPace(text: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted(); // Also after a failed write: the rest of the result would be lost.
+  if (process.stdout.write(text)) return;
+  await Promise.race([once(process.stdout, "drain", { signal }), once(process.stdout, "close", { signal })]);
 }
 
 /** `no space left on device (ENOSPC)`. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { changeSchema } from "./change-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
 import { errorFields } from "./fields.ts";
 import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
@@ -51,6 +52,7 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   search: searchSchema.describe("mnemosync search --json, nearest first"),
   put: outcomeSchema.describe("mnemosync put, delete and rollback --json"),
   history: versionsSchema.describe("mnemosync history --json, newest first"),
+  watch: changeSchema.describe("mnemosync watch --json, one document per line"),
   status: watchedStatusSchema.describe("mnemosync status --json"),
   queue: queueSchema.describe("mnemosync queue --json"),
   stores: deployedStoresSchema.describe("mnemosync store list --json"),

@@ -95,13 +95,18 @@ export async function openCommandLine(): Promise<CommandLine> {
 
 /** The program on a world's stores, set up by environment. The world's own synchronizer must be closed. */
 export function commandLineOf(world: World): Pick<CommandLine, "run" | "json"> {
-  return runnerIn({
+  return runnerIn(environmentOf(world));
+}
+
+/** What sets the program up for a world's stores. */
+export function environmentOf(world: World): Record<string, string> {
+  return {
     MNEMOSYNC_POSTGRES_URL: world.databaseUrl,
     MNEMOSYNC_REDIS_URL: world.redisUrl,
     MNEMOSYNC_REDIS_PREFIX: world.prefix,
     MNEMOSYNC_FAISS_DIRECTORY: world.directory,
     MNEMOSYNC_FAISS_DIMENSION: String(world.dimension),
-  });
+  };
 }
 
 function runnerIn(environment: Record<string, string>): Pick<CommandLine, "run" | "json"> {

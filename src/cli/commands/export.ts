@@ -1,10 +1,10 @@
-import { once } from "node:events";
 import { type ExportProgress, exportLine } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { count, counted, duration } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { writeAtReadersPace } from "../standard-output.ts";
 import { inNamespace } from "./namespace.ts";
 
 const NOTHING: ExportProgress = {
@@ -43,7 +43,7 @@ export const exportCommand: CliCommand = {
       await withSynchronizer(
         invocation,
         async (sync) => {
-          for await (const record of sync.exportMemories(options)) await write(exportLine(record), signal);
+          for await (const record of sync.exportMemories(options)) await writeAtReadersPace(exportLine(record), signal);
         },
         withoutIndex,
       );
@@ -55,13 +55,6 @@ export const exportCommand: CliCommand = {
     return { exitCode, json: undefined, text: "" };
   },
 };
-
-/** Writes to standard output at the pace of its reader. */
-async function write(text: string, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted(); // Also after a failed write: the rest of the export would be lost.
-  if (process.stdout.write(text)) return;
-  await Promise.race([once(process.stdout, "drain", { signal }), once(process.stdout, "close", { signal })]);
-}
 
 function positionOf(text: string): { namespace: string; memoryId: string; version: number } {
   let record: unknown;

@@ -41,6 +41,12 @@ export const memoryCommands: CommandGroup = {
       load: async () => (await import("../commands/diff.ts")).diffCommand,
     },
     {
+      name: "watch",
+      usage: "",
+      summary: "print changes of memories as they come, until a signal; the cursor to go on with is on standard error",
+      load: async () => (await import("../commands/watch.ts")).watchCommand,
+    },
+    {
       name: "rollback",
       usage: "<id> <version>",
       summary: "write the content of an older version as a new one; exits 1 when a concurrent write wins",
