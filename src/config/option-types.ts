@@ -172,11 +172,11 @@ export interface Options {
    * @default 5_000
    */
   metricsFreshMs?: number | undefined;
-  /** What every Redis key begins with. @default "mnemosync" */
+  /** Prefix of every Redis key. @default "mnemosync" */
   redisPrefix?: string | undefined;
   /** Whether Redis holds the vectors too; without them, memories with a vector are read from Postgres. @default true */
   redisStoreEmbedding?: boolean | undefined;
-  /** Milliseconds that Redis remembers a deleted memory's version. From 1_000 to 86_400_000. @default 86_400_000 */
+  /** Milliseconds that Redis keeps the tombstone of a deleted memory. From 1_000 to 86_400_000. @default 86_400_000 */
   redisTombstoneTtlMs?: number | undefined;
   /** The FAISS index. Absent: no index, and no search. */
   faiss?: Omit<FaissOptions, "onProgress"> | undefined;

@@ -2,7 +2,7 @@ import type { MnemosyncError } from "../domain/errors.ts";
 import type { ProjectionHealth } from "../domain/store-id.ts";
 import type { Projection } from "./projection.ts";
 
-/** Calls that show or change what a store holds. */
+/** Calls that read or change a store's contents. */
 const GUARDED: readonly PropertyKey[] = [
   "prepare",
   "publish",
@@ -15,18 +15,18 @@ const GUARDED: readonly PropertyKey[] = [
   "search",
 ] satisfies readonly (keyof Projection | "search")[];
 
-/** Says whether a store may be used. */
+/** Decides whether a store may be used. */
 export interface StoreGuard {
-  /** Why it may not; null: it may. Asks nobody. */
+  /** Why the store must not be used; null when it may. A local check: it makes no remote call. */
   refusal(): MnemosyncError | null;
-  /** Looks again where the answer may have changed. Never rejects. Called before each health check. */
+  /** Re-evaluates the refusal when it may have changed. Never rejects. Called before each health check. */
   look(signal: AbortSignal): Promise<void>;
 }
 
 /**
- * A store that is not used while `refusal` gives a reason: such calls reject with it, whichever part of the program makes
- * them, and its health is `down`. A proxy rather than a class that repeats the contract: stores may have more functions
- * than that.
+ * Guards a store: while `refusal` returns a reason, every call of `GUARDED` rejects with it, whichever part of the program
+ * makes the call, and the health is `down`. A proxy, not a class that repeats the contract, because a store may have more
+ * functions than the contract.
  */
 export function guardedStore<Store extends Projection>(store: Store, guard: StoreGuard): Store {
   const functions = new Map<PropertyKey, unknown>();

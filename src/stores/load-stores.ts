@@ -7,17 +7,17 @@ import type { Projection } from "./projection.ts";
 import { checkStore } from "./registry.ts";
 import type { StoreModule } from "./settings.ts";
 
-/** What a store's factory gets beside its options. */
+/** The context of a store's factory, passed beside its options. */
 export interface StoreContext {
   /** Name of this node in version vectors and queues. */
   readonly nodeId: string;
   readonly log: Log;
-  /** Aborted when the program gives up connecting. */
+  /** Fires when the program aborts `connect`. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Makes a store of the options that stand beside its module in the settings. The program closes the store with
+ * Creates a store from the options beside its module in the settings. The program closes the store with
  * `Projection.close`, after its own work has ended.
  */
 export type StoreFactory = (
@@ -31,8 +31,8 @@ type LoadedModule = Readonly<Record<string, unknown>>;
 const NEXT = "export a function createStore(options, context), or a default one, that returns a Projection";
 
 /**
- * Loads the modules of the setting `stores` and makes their stores, in order. A store that was made is closed again when
- * a later one fails.
+ * Loads the modules of the setting `stores` and creates their stores, in order. When one fails, the stores already created
+ * are closed.
  * @throws {ConfigurationError} A module cannot be loaded, has no factory, or its factory returns no usable store.
  */
 export async function loadStores(modules: readonly StoreModule[], context: StoreContext): Promise<Projection[]> {
@@ -57,7 +57,7 @@ async function loadStore(
     store = await factory(options, context);
   } catch (cause) {
     context.signal.throwIfAborted();
-    if (cause instanceof MnemosyncError) throw cause; // The store's own words, with their code.
+    if (cause instanceof MnemosyncError) throw cause; // Keep the store's own error and its code.
     throw new ConfigurationError(`store module ${name}: its factory failed with: ${messageOf(cause)}`, { cause });
   }
   try {
@@ -69,7 +69,7 @@ async function loadStore(
 }
 
 function factoryOf(name: string, exports: LoadedModule): StoreFactory {
-  // A CommonJS module has its exports below `default`.
+  // A CommonJS module has its exports under `default`.
   const inner = exports.default as LoadedModule | undefined;
   const candidates = [exports.createStore, exports.default, inner?.createStore, inner?.default];
   const factory = candidates.find((candidate) => typeof candidate === "function");
@@ -102,13 +102,13 @@ async function importModule(name: string): Promise<LoadedModule> {
   );
 }
 
-/** A package of the project in the current directory: the program may be installed elsewhere. */
+/** Resolves a package from the current directory's project, because the program may be installed elsewhere. */
 function fromCurrentDirectory(name: string): string[] {
   if (URL.canParse(name)) return [];
   try {
     return [pathToFileURL(createRequire(join(process.cwd(), "package.json")).resolve(name)).href];
   } catch {
-    return []; // Not there, or an ECMAScript module alone: then the import below finds it or says what is wrong.
+    return []; // Missing, or ESM-only: the import below then finds it or reports the reason.
   }
 }
 

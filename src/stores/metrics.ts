@@ -5,7 +5,7 @@ import type { NamespaceVectors, VectorIndex } from "./vector-index.ts";
 /** Namespaces that the gauge shows by name, those with the most vectors. The rest share one label. */
 export const NAMESPACES_MAX = 50;
 
-/** Stands for all namespaces beyond `NAMESPACES_MAX`. No namespace can have this name. */
+/** The label of all namespaces beyond `NAMESPACES_MAX`. No namespace can have this name. */
 export const OTHER_NAMESPACES = "(other)";
 
 /** The gauge of the vector index. */
@@ -13,18 +13,18 @@ export class VectorMetrics implements GaugeSource {
   readonly #index: VectorIndex | null;
   readonly #vectors;
 
-  /** @param index null: there is none. */
+  /** @param index null when the deployment has no index. */
   constructor(base: MetricBase, index: VectorIndex | null) {
     this.#index = index;
     this.#vectors = base.gauge("faiss_vectors", "Vectors in the index", ["namespace", "state"]);
   }
 
   async read(signal: AbortSignal): Promise<void> {
-    // The index's health says what is wrong, so the gauge just keeps its values.
+    // The index's health reports the failure; the gauge keeps its last values.
     const statistics = await this.#index?.statistics?.(signal).catch(() => null);
     const namespaces = statistics?.host?.namespaces;
     if (!namespaces) return;
-    this.#vectors.reset(); // Namespaces that fell out of the first ones.
+    this.#vectors.reset(); // Drops namespaces that are no longer among the largest.
     for (const { namespace, live, dead, tombstones } of bounded(namespaces)) {
       this.#vectors.set({ namespace, state: "live" }, live);
       this.#vectors.set({ namespace, state: "dead" }, dead);

@@ -11,7 +11,7 @@ export interface PreparedBatch {
   readonly changes: readonly MemoryChange[];
 }
 
-/** What a store holds under a key, without judging it. */
+/** A store's entry under a key, unverified. */
 export type StoredEntry = LiveEntry | TombstoneEntry | MalformedEntry;
 
 export interface LiveEntry extends MemoryKey {
@@ -24,7 +24,7 @@ export interface LiveEntry extends MemoryKey {
   readonly data?: EntryData | undefined;
 }
 
-/** The bytes that a store holds, for proving them and for keeping them as evidence. */
+/** The stored bytes of an entry, for verification and as evidence. */
 export interface EntryData {
   /** Canonical JSON of the document as stored; null where the store keeps vectors only. */
   readonly documentJson: Buffer | null;
@@ -36,25 +36,25 @@ export interface EntryData {
   readonly digest?: string | null | undefined;
 }
 
-/** A version at which the store is known to show nothing, which fends off late publishes of older ones. */
+/** A version at which the store shows nothing. It rejects late publishes of older versions. */
 export interface TombstoneEntry extends MemoryKey {
   readonly state: "tombstone";
   readonly version: number;
 }
 
-/** Something stands under a key of ours that is no entry of ours. */
+/** Data under a key of this program that is not a valid entry. */
 export interface MalformedEntry extends MemoryKey {
   readonly state: "malformed";
-  /** What is wrong with it, for people. */
+  /** The defect, as text for people. */
   readonly reason: string;
-  /** Its bytes as the store serializes them, for evidence. Only after a read with `data: true`. */
+  /** The bytes in the store's own serialization, as evidence. Only after a read with `data: true`. */
   readonly raw?: Buffer | undefined;
 }
 
-/** One page of a scan. Entries may repeat between pages; none that was there throughout is left out. */
+/** One page of a scan. Entries may repeat between pages; no entry that exists throughout the scan is left out. */
 export interface ScanPage {
   readonly entries: readonly StoredEntry[];
-  /** Where to go on; null at the end. */
+  /** The cursor of the next page; null at the end. */
   readonly cursor: string | null;
 }
 
@@ -66,8 +66,8 @@ export interface ScanOptions {
 }
 
 /**
- * Makes the store hold `change`, or nothing when it is null, provided that it still holds `found` (null: no entry):
- * the one way to overrule the rule that versions never go back, for repairs that have proven what is there.
+ * Makes the store hold `change` (null: no entry) if it still holds `found` (null: no entry). This compare-and-set is the
+ * only way to override the rule that versions never go back; repairs use it after they have proven the store's contents.
  */
 export interface Replacement {
   readonly key: MemoryKey;
@@ -75,33 +75,33 @@ export interface Replacement {
   readonly change: MemoryChange | null;
 }
 
-/** Whose copy a shared store is. */
+/** The ledger that owns a shared store's contents. */
 export interface StoreOwner {
-  /** Names the ledger for good. */
+  /** Permanent id of the ledger. */
   readonly ledger: string;
-  /** Names the history in which the ledger was when it left this here. */
+  /** Epoch of the ledger when it wrote the brand. */
   readonly epoch: string;
 }
 
-/** What a ledger leaves in a shared store, in one place and in one step. */
+/** The record that a ledger writes to a shared store, atomically and in one place. */
 export interface StoreBrand {
   readonly owner: StoreOwner;
-  /** The ledger's latest mark; empty: none yet. */
+  /** The ledger's latest mark; empty when there is none yet. */
   readonly mark: string;
 }
 
-/** What a shared store says of itself. */
+/** The owner and the incarnation that a shared store reports. */
 export interface StoreStanding {
-  /** The brand as it was left; null: no ledger has left one, or it is gone. */
+  /** The stored brand; null when no ledger has written one, or it was lost. */
   readonly brand: StoreBrand | null;
   /**
-   * Names the time for which the servers that hold the data have run without a break. In another life, what was written
-   * lately may be gone: a restart from an older file, a failover to a replica that lagged. Null: the store cannot tell.
+   * Identifies the uninterrupted run of the servers that hold the data. After it changes, recent writes may be lost: the
+   * server restarted from an older file, or failed over to a lagging replica. Null: the store cannot tell.
    */
   readonly life: string | null;
 }
 
-/** Which entries a store may drop by itself when it is full: none, those that expire anyway, or any. */
+/** The entries that a full store may evict: none, those with an expiry, or any. */
 export type Eviction = "none" | "expiring" | "all";
 
 /**
@@ -118,85 +118,85 @@ export interface Projection {
 
   readonly traits: ProjectionTraits;
 
-  /** Proves that the batch would be accepted right now. Changes nothing that a reader could see. */
+  /** Proves that the store would accept the batch now. Makes no change that a reader could see. */
   prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void>;
 
   /**
-   * Makes committed changes visible, each unless the store holds that version or a newer one: calling it twice is safe,
-   * the second call writes nothing and answers `stale`. With the token of a prepared batch it uses what was held for
-   * it; a token that the store does not know (it restarted since) is no obstacle.
+   * Makes committed changes visible, each unless the store holds that version or a newer one. Idempotent: a second call
+   * writes nothing and answers `stale`. With the token of a prepared batch it uses the held data; a publish under an unknown
+   * token (the store has restarted since) succeeds too.
    *
-   * A `stale` answer is believed only after a `read` of the same key: it must show the version that the store holds, no
-   * older than the change, with its checksum or as a tombstone. The caller compares that with the ledger.
+   * The caller believes a `stale` answer only after a `read` of the same key. The read must return the held version, no
+   * older than the change, with its checksum or as a tombstone. The caller compares it with the ledger.
    * @returns one answer per change, in order.
    */
   publish(changes: readonly MemoryChange[], signal: AbortSignal, token?: string): Promise<("applied" | "stale")[]>;
 
-  /** Forgets a prepared batch. Safe for an unknown token, and twice. */
+  /** Discards a prepared batch. Idempotent, and safe for an unknown token. */
   discard(token: string, signal: AbortSignal): Promise<void>;
 
-  /** What is held under each key, in order; null where nothing is. `data` reads the bytes too. */
+  /** The entry under each key, in order; null where there is none. `data` reads the bytes too. */
   read(keys: readonly MemoryKey[], options: { data: boolean }, signal: AbortSignal): Promise<(StoredEntry | null)[]>;
 
-  /** Walks over all entries, live, dead and malformed. Starts with a cursor of null. */
+  /** Scans all entries: live, tombstones and malformed. A null cursor starts the scan. */
   scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage>;
 
-  /** Count, xor and sum of the entry digests of all live entries, by bucket, from what is there, not from a tally. */
+  /** Count, xor and sum of the digests of all live entries, by bucket, computed from the entries and not from a counter. */
   digest(signal: AbortSignal): Promise<BucketDigests>;
 
-  /** Number of live entries, counted. */
+  /** Number of live entries, counted and not estimated. */
   count(signal: AbortSignal): Promise<number>;
 
   /**
-   * Whether the bytes of `entry` (read with data) are those that `expected` says, given that version and checksum agree.
-   * @returns null when they are, else what differs, for people.
+   * Compares the bytes of `entry` (read with data) with `expected`, given that version and checksum agree.
+   * @returns null when they are equal, otherwise the difference as text for people.
    */
   flaw(entry: LiveEntry, expected: PutChange): string | null;
 
-  /** @returns per replacement `applied`, or `moved` when the store no longer held what was found. */
+  /** @returns per replacement `applied`, or `moved` when the store no longer held the found entry. */
   replace(replacements: readonly Replacement[], signal: AbortSignal): Promise<("applied" | "moved")[]>;
 
-  /** Which entries it may drop by itself at the moment; absent: none. What it may drop is missed, not missing. */
+  /** The entries that the store may evict now; absent: none. An evictable entry that is absent is a cache miss, not drift. */
   eviction?(signal: AbortSignal): Promise<Eviction>;
 
   /**
-   * For a shared store: whose copy it is, and whether it may have gone back. With it goes `brand`. Asked at the start, at
-   * intervals, and after `links` has changed. Absent: two ledgers may share the store unnoticed, and one that came back
-   * with older contents is found by the sweep alone.
+   * For a shared store: its owner, and whether its contents may have gone back. Requires `brand`. Called at the start, at
+   * intervals, and after `links` has changed. Absent: two ledgers that share the store go unnoticed, and only the sweep
+   * finds a store that came back with older contents.
    */
   standing?(signal: AbortSignal): Promise<StoreStanding>;
 
   /**
-   * Puts a brand in place, in one step, provided that the brand's owner is still `found` (null: none).
-   * @returns false when another one stands there: nothing was changed.
+   * Writes a brand atomically if the current brand's owner is still `found` (null: none).
+   * @returns false when the store has another owner; nothing was changed.
    */
   brand?(found: StoreOwner | null, brand: StoreBrand, signal: AbortSignal): Promise<boolean>;
 
   /**
-   * From now on the store is this ledger's copy: where it can tell that it became another's (it looks again after each
-   * loss of its link), calls reject with `StoreForeignError`.
+   * Binds the store to this ledger. Calls reject with `StoreForeignError` once the store detects another owner; it checks
+   * again after each lost connection.
    */
   admit?(ledger: string): void;
 
-  /** How often the link to the store was lost so far: meanwhile it may have become another one. Absent: never known. */
+  /** Number of lost connections so far; after each, the store may be another one. Absent: the store cannot tell. */
   readonly links?: number;
 
   /**
-   * Names the contents since they last began from nothing; another name means that all of them may be gone. A store with
-   * `standing` needs none.
+   * Identifies the contents since the store was last empty; a new value means that all entries may be gone. A store with
+   * `standing` does not need it.
    */
   generation?(signal: AbortSignal): Promise<string>;
 
-  /** For a store of scope `node`: milliseconds by which it may be behind the ledger's feed; null when that is not known. */
+  /** For a store of scope `node`: maximum lag behind the ledger's feed, in milliseconds; null when unknown. */
   readonly lagMs?: number | null | undefined;
 
   /**
-   * For a store of scope `node` that keeps a cursor of its own: applies what other nodes wrote since. A store without it
-   * is brought up to date by a follower of this node.
+   * For a store of scope `node` that keeps its own cursor: applies the changes of other nodes. For a store without it, a
+   * feed follower of this node does so.
    */
   catchUp?(signal: AbortSignal): Promise<unknown>;
 
-  /** Makes what it holds survive a restart where it can, and ends. Called once, by the owner; absent: nothing to end. */
+  /** Persists the contents if the store can, and releases its resources. The owner calls it once; absent: not needed. */
   close?(): Promise<void>;
 
   /** Never rejects: a store that does not answer is `down`. */

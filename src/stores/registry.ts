@@ -7,13 +7,13 @@ import { isVectorIndex, type VectorIndex } from "./vector-index.ts";
 /** The projections of one node, by id. The order of registration is the order of reports and of precedence. */
 export class StoreRegistry {
   readonly projections: readonly Projection[];
-  /** The shape that a memory's vector must have to fit every store; parts that no store prescribes are absent. */
+  /** The vector shape that fits every store; parts that no store prescribes are absent. */
   readonly vectorShape: VectorShape;
   readonly #byId: ReadonlyMap<StoreId, Projection>;
 
   /**
-   * @throws {ConfigurationError} An id is malformed, reserved or taken twice, a projection holds nothing, or no vector fits
-   *   all of them.
+   * @throws {ConfigurationError} An id is malformed, reserved or duplicate, a projection holds nothing, or no vector fits all
+   *   of them.
    */
   constructor(projections: readonly Projection[]) {
     const byId = new Map<StoreId, Projection>();
@@ -39,12 +39,12 @@ export class StoreRegistry {
     return this.#byId.get(id);
   }
 
-  /** The first registered projection that can be searched; null where there is none. */
+  /** The first registered searchable projection; null when there is none. */
   get vectorIndex(): VectorIndex | null {
     return this.projections.find(isVectorIndex) ?? null;
   }
 
-  /** The first registered projection that reads ask before the ledger; null where there is none. */
+  /** The first registered projection that serves reads before the ledger; null when there is none. */
   get cache(): Projection | null {
     return this.projections.find(({ traits }) => traits.cache === true) ?? null;
   }
@@ -62,7 +62,7 @@ export function checkStoreId(id: unknown): asserts id is StoreId {
   }
 }
 
-/** The functions that every projection has. */
+/** The required functions of a projection. */
 const REQUIRED = [
   "prepare",
   "publish",
@@ -76,7 +76,7 @@ const REQUIRED = [
   "health",
 ] as const satisfies readonly (keyof Projection)[];
 
-/** @throws {ConfigurationError} `store` is no projection: the message names the functions that it lacks. */
+/** @throws {ConfigurationError} `store` is not a projection: the message names its missing functions. */
 export function checkStore(store: unknown): asserts store is Projection {
   if (typeof store !== "object" || store === null) {
     throw new ConfigurationError(`a store is ${store === null ? "null" : `a ${typeof store}`}, expected a Projection`);
@@ -110,7 +110,7 @@ function commonShape(projections: readonly Projection[]): VectorShape {
   const dimension = commonPart(projections, "dimension", ({ dimension: own }) => own);
   const model = commonPart(projections, "model", ({ model: own }) => own);
   const metrics = projections.flatMap(({ traits }) => traits.vectorShape?.metric ?? []);
-  // A metric is each store's own affair, but for cosine, under which a vector of zeros has no direction.
+  // Stores may use different metrics, but under cosine a vector of zeros has no direction.
   const metric = metrics.find((found) => found === "cosine") ?? metrics[0];
   return { ...(dimension && { dimension }), ...(model && { model }), ...(metric && { metric }) };
 }

@@ -4,7 +4,7 @@ import { SECRET } from "../domain/settings.ts";
 /** A store of the user's own, loaded from a module. */
 const storeModule = z.strictObject({
   module: z.string().min(1),
-  // May contain addresses and passwords.
+  // May contain addresses and passwords, so it is secret.
   options: z.record(z.string(), z.unknown()).default({}).meta(SECRET),
 });
 
@@ -31,6 +31,6 @@ export type StoreModule = z.output<typeof storeModule>;
 export interface StoreModuleInput {
   /** A package, or a path from the current directory, that exports a factory of a `Projection`. */
   module: string;
-  /** Handed to the factory. May hold addresses and passwords: messages do not repeat it. @default {} */
+  /** Passed to the factory. May hold addresses and passwords, so messages do not show it. @default {} */
   options?: Record<string, unknown> | undefined;
 }

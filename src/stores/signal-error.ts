@@ -3,8 +3,8 @@ import type { StoreId } from "../domain/store-id.ts";
 import { isTimeout } from "../runtime/deadline.ts";
 
 /**
- * The error with which a store rejects a call that `signal` ended: the store is unavailable when the deadline passed, and
- * the call is aborted when its caller gave it up.
+ * The error of a store call that `signal` ended: `StoreUnavailableError` after the deadline, `AbortedError` when the caller
+ * aborted.
  */
 export function signalError(store: StoreId, signal: AbortSignal): StoreUnavailableError | AbortedError {
   const options = { cause: signal.reason };

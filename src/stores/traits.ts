@@ -10,24 +10,25 @@ export interface VectorShape {
   /** Numbers per vector. */
   readonly dimension?: number;
   readonly metric?: "cosine" | "ip" | "l2";
-  /** The one model whose vectors it holds; null or absent: it doesn't tell models apart. */
+  /** The only model whose vectors the store accepts; null or absent: any model. */
   readonly model?: string | null;
 }
 
-/** What the rest of the program needs to know of a projection, in place of its name. */
+/** Capabilities of a projection. The rest of the program tests these, never the store's name. */
 export interface ProjectionTraits {
   readonly scope: StoreScope;
   /**
-   * What it keeps of a memory. A projection without `documents` has no entry for a memory without an embedding, and hears
-   * of it only when the memory had one before. One without `vectors` leaves embeddings out.
+   * The parts of a memory that the projection stores. A projection without `documents` has no entry for a memory without an
+   * embedding, and gets such a change only if the memory had an embedding before. A projection without `vectors` drops
+   * embeddings.
    */
   readonly holds: ReadonlySet<Holding>;
   /**
-   * Whether reads ask it before the ledger: it is fast, shared, and gives documents and vectors back as they were
-   * published. @default false
+   * Whether it serves reads before the ledger: it is fast, shared, and returns documents and vectors exactly as published.
+   * @default false
    */
   readonly cache?: boolean;
-  /** The vectors that it can be published. Vectors of another shape are `foreign`; absent: it takes any. */
+  /** The vectors that it accepts. Vectors of another shape are `foreign`; absent: it accepts any. */
   readonly vectorShape?: VectorShape;
 }
 
@@ -41,7 +42,7 @@ export function canRestoreDocument({ holds }: ProjectionTraits): boolean {
   return holds.has("documents");
 }
 
-/** The live memories that a projection keeps entries for, as the ledger's digests count them. */
+/** The live memories for which a projection keeps entries, as the ledger's digests count them. */
 export function digestedBy({ holds }: ProjectionTraits): "all" | "with_embedding" {
   return holds.has("documents") ? "all" : "with_embedding";
 }
@@ -51,20 +52,20 @@ export function identityOf(projection: { readonly id: string; readonly traits: P
   return { id: projection.id, scope: projection.traits.scope };
 }
 
-/** What a projection should hold for a change: null where it keeps no entry and needs no trace of the version. */
+/** The expected content of a projection after a change; null when it keeps no entry and needs no tombstone. */
 export function wantedChange(traits: ProjectionTraits, change: MemoryChange): MemoryChange | null {
   if (change.kind === "tombstone") return change;
   return keepsMemory(traits, change.embedding !== null) ? change : null;
 }
 
-/** Why a projection can't hold the vector of a change, or must not; null when it fits, or the projection takes any. */
+/** Why the vector of a change is foreign to a projection; null when it fits or the projection accepts any. */
 export function foreignTo({ vectorShape }: ProjectionTraits, change: MemoryChange | undefined): string | null {
   return vectorShape === undefined || change?.kind !== "put" ? null : foreignReason(vectorShape, change);
 }
 
 /**
- * A change as the projection can take it: without its vector where that is foreign. So one vector keeps no others out, and
- * a check finds the memory.
+ * The change without a foreign vector, so that the projection accepts it. One foreign vector then does not block its batch,
+ * and a check finds the memory.
  */
 export function withoutForeignVector<Change extends MemoryChange>(traits: ProjectionTraits, change: Change): Change {
   return foreignTo(traits, change) === null ? change : { ...change, embedding: null };

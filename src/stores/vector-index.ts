@@ -9,7 +9,7 @@ export interface VectorHit {
   readonly score: number;
 }
 
-/** Vectors of one namespace, by the index's own count. */
+/** Number of vectors of one namespace, counted by the index. */
 export interface NamespaceVectors {
   readonly namespace: string;
   readonly live: number;
@@ -17,22 +17,22 @@ export interface NamespaceVectors {
   readonly tombstones: number;
 }
 
-/** A projection that can be searched, by namespace. */
+/** A searchable projection. A search covers one namespace. */
 export interface VectorIndex extends Projection {
   /**
    * The `k` live vectors of a namespace that are nearest to `vector`, nearest first; fewer only when fewer exist.
    * @throws {StoreUnavailableError}
    */
   search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<readonly VectorHit[]>;
-  /** The score that a vector with `embedding` would have for a query. */
+  /** The score of a vector with `embedding` for a query. */
   score?(query: Float32Array, embedding: Float32Array): number;
-  /** Vectors by namespace, for metrics; null while the index cannot be asked. Never rejects. */
+  /** Vectors by namespace, for metrics; null while the index is unavailable. Never rejects. */
   statistics?(
     signal: AbortSignal,
   ): Promise<{ readonly host: { readonly namespaces: readonly NamespaceVectors[] } | null }>;
 }
 
-/** Whether a projection can be searched. */
+/** Whether a projection is searchable. */
 export function isVectorIndex(projection: Projection): projection is VectorIndex {
   return typeof (projection as Partial<VectorIndex>).search === "function";
 }

@@ -3,7 +3,7 @@ import type { PutChange } from "../../domain/memory.ts";
 import { compareVectors, parseVector } from "../../domain/version-vector.ts";
 import type { LiveEntry } from "../projection.ts";
 
-/** What differs between an entry, read with its data, and the version that it should hold; null where nothing does. */
+/** The first difference between an entry, read with its data, and its expected version; null when they are equal. */
 export function entryFlaw(entry: LiveEntry, expected: PutChange, storeEmbedding: boolean): string | null {
   const data = entry.data;
   if (data === undefined || data.documentJson === null) return "has no data";
@@ -20,7 +20,7 @@ export function entryFlaw(entry: LiveEntry, expected: PutChange, storeEmbedding:
   if (entry.modifiedAt !== expected.modifiedAt) return `modified_at is ${entry.modifiedAt}, not ${expected.modifiedAt}`;
   const versionVector = data.versionVector === null ? null : parseVector(data.versionVector);
   const sameVector = versionVector !== null && compareVectors(versionVector, expected.versionVector) === "equal";
-  return sameVector ? null : "the version vector is another one";
+  return sameVector ? null : "the version vector differs";
 }
 
 function sameBytes(found: Buffer | null, expected: Float32Array | null): boolean {

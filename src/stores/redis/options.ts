@@ -7,19 +7,19 @@ export interface RedisProjectionOptions {
    */
   storeEmbedding?: boolean;
   /**
-   * Milliseconds that the version of a deleted memory is kept, to fend off a late publish of an older one. Longer than the
-   * slowest sweep and than any pause of a writer. @default 86_400_000 (one day)
+   * Milliseconds that the tombstone of a deleted memory is kept, to reject a late publish of an older version. Must be longer
+   * than the slowest sweep and than any pause of a writer. @default 86_400_000 (one day)
    */
   tombstoneTtlMs?: number;
   /** Names the key with which this node proves that Redis accepts writes. */
   nodeId: string;
-  /** Milliseconds that one script call may take, even when its caller has a longer deadline. @default 10_000 */
+  /** Timeout of one script call in milliseconds; caps a caller's longer deadline. @default 10_000 */
   callTimeoutMs?: number;
-  /** Whether the projection may cut a silent link of the client, so that the client reconnects. @default false */
+  /** Whether the projection may close a silent connection of the client, so that the client reconnects. @default false */
   ownsClient?: boolean;
 }
 
-/** Defaults of the options; the settings of a configuration (`settings.ts`) take theirs from here. */
+/** Defaults of the options. The settings (`settings.ts`) use the same values. */
 export const REDIS_DEFAULTS = {
   prefix: "mnemosync",
   storeEmbedding: true,

@@ -4,26 +4,26 @@ import { bucketOf, type MemoryKey } from "../../domain/keys.ts";
 import { NAMESPACE_PATTERN } from "../../domain/schema.ts";
 
 const COLON = 0x3a;
-/** Namespaces whose validity is remembered: a bound, not a number that anybody should reach. */
+/** Size of the cache of validated namespaces: a safety bound that no normal deployment reaches. */
 const NAMESPACES_MAX = 10_000;
 
 /**
- * Adds up the live entries of pages that the `DIGEST` script packed: per entry `key NUL version NUL checksum NUL`. With
- * the colon behind the namespace turned into a NUL, that is exactly what an entry digest is made of, so the bytes are
- * hashed where they lie: no string, no object per entry.
+ * Sums the live entries of pages packed by the `DIGEST` script: `key NUL version NUL checksum NUL` per entry. With the
+ * colon after the namespace replaced by a NUL, these are exactly the bytes that an entry digest hashes. They are hashed in
+ * place, without a string or an object per entry.
  */
 export class PageDigest {
   readonly #prefixLength: number;
   readonly #digests: BucketDigests;
   readonly #namespaces = new Map<string, boolean>();
 
-  /** @param keyPrefix what stands before the namespace in every key. */
+  /** @param keyPrefix the part of every key before the namespace. */
   constructor(keyPrefix: string, digests: BucketDigests) {
     this.#prefixLength = Buffer.byteLength(keyPrefix);
     this.#digests = digests;
   }
 
-  /** Adds one page. Writes to `page`. */
+  /** Adds one page. Modifies `page`. */
   add(page: Buffer): void {
     for (let start = 0; start < page.length; ) {
       const keyEnd = page.indexOf(0, start);
@@ -34,7 +34,7 @@ export class PageDigest {
     }
   }
 
-  /** Counts an entry that no digest belongs to: its bucket must come out as different, whatever it holds. */
+  /** Counts a malformed entry, which has no digest, so that its bucket always differs from the ledger's. */
   addMalformed(key: MemoryKey): void {
     this.#digests.add(bucketOf(key), 0, 0);
   }

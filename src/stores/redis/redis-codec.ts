@@ -11,19 +11,19 @@ const ENTRY_FIELDS = ["version", "checksum", "deleted", "modified_at", "data", "
   (name) => Buffer.from(name),
 );
 
-/** Turns keys and changes into what the scripts take, and their replies into entries. */
+/** Encodes keys and changes as script arguments, and decodes replies into entries. */
 export class RedisCodec {
-  /** What stands before the namespace in every key of ours. */
+  /** The part of every key before the namespace. */
   readonly keyPrefix: string;
   readonly #storeEmbedding: boolean;
 
-  /** @param prefix what every key begins with. @param storeEmbedding whether hashes hold the vector as well. */
+  /** @param prefix of every key. @param storeEmbedding whether hashes hold the vector too. */
   constructor(prefix: string, storeEmbedding: boolean) {
     this.keyPrefix = `${prefix}:memory:`;
     this.#storeEmbedding = storeEmbedding;
   }
 
-  /** Matches every key of ours, the prefix taken literally. */
+  /** A glob pattern for all memory keys, with the prefix escaped. */
   get pattern(): string {
     return `${this.keyPrefix.replace(/[\\*?[\]]/g, "\\$&")}*`;
   }
@@ -32,7 +32,7 @@ export class RedisCodec {
     return key.namespace === "" ? this.keyPrefix + key.memoryId : `${this.keyPrefix}${key.namespace}:${key.memoryId}`;
   }
 
-  /** A key that names no namespace is given the empty one, which no memory can have. */
+  /** Parses a key. A key without a namespace gets the empty one, which no memory can have. */
   parseKey(redisKey: string): MemoryKey {
     const rest = redisKey.slice(this.keyPrefix.length);
     const colon = rest.indexOf(":");
@@ -65,7 +65,7 @@ export class RedisCodec {
     return [state, version, checksum, ...write];
   }
 
-  /** The entry in a reply of HGETALL. */
+  /** Decodes a reply of HGETALL. */
   entryOfFields(key: MemoryKey, reply: readonly ScriptReply[]): StoredEntry | null {
     if (reply.length === 0) return null;
     const held: ScriptReply[] = [null, null, null, null, null, null, null, null];
@@ -76,7 +76,7 @@ export class RedisCodec {
     return this.entry(key, held, true);
   }
 
-  /** The entry in a reply of `READ` or `SCAN`. */
+  /** Decodes a reply of `READ` or `SCAN`. */
   entry(key: MemoryKey, reply: ScriptReply | undefined, withData: boolean): StoredEntry | null {
     if (reply === null || reply === undefined) return null;
     if (!Array.isArray(reply)) return { ...key, state: "malformed", reason: String(reply) };
@@ -104,7 +104,7 @@ export class RedisCodec {
   }
 }
 
-/** Compared as bytes: a text of each name would take as long as all the rest. */
+/** Compares names as bytes: converting each name to a string would take as long as all the rest. */
 function placeOf(name: Buffer): number {
   for (let place = 0; place < ENTRY_FIELDS.length; place++) {
     const field = ENTRY_FIELDS[place] as Buffer;

@@ -3,23 +3,23 @@ import { StoreUnavailableError } from "../../domain/errors.ts";
 import { createRedisClient } from "../../drivers/redis/redis-client.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
 
-/** What a Redis server says of itself. Null where it does not say. */
+/** Facts that a Redis server reports about itself; null when it does not report one. */
 export interface RedisFacts {
-  /** Which of a cluster's servers; null where there is one. */
+  /** The server's address in a cluster; null for a single server. */
   readonly server: string | null;
   readonly version: string | null;
-  /** `master` takes writes. */
+  /** `master` accepts writes. */
   readonly role: string | null;
   readonly maxmemoryBytes: number | null;
   readonly usedMemoryBytes: number | null;
   readonly evictionPolicy: string | null;
-  /** Whether a restart finds what was there. */
+  /** Whether data survives a restart. */
   readonly appendOnly: boolean | null;
   readonly lastSaveFailed: boolean;
 }
 
 /**
- * Asks the server that a service would use by this URL, or every primary of a cluster, on connections of its own.
+ * Queries the server at this URL, or every primary of a cluster, over dedicated connections.
  * @throws {StoreUnavailableError}
  */
 export async function readRedisFacts(url: string, signal: AbortSignal): Promise<RedisFacts[]> {

@@ -34,13 +34,13 @@ interface ScriptPage {
   readonly next: string | null;
 }
 
-/** Keys per script call: bounds the time for which one call keeps Redis from everybody else to some milliseconds. */
+/** Keys per script call: one call blocks Redis for other clients for a few milliseconds at most. */
 const KEYS_PER_CALL = 500;
 
-/** Keys per script call of a digest: some milliseconds of the server's time, and of this process's. */
+/** Keys per script call of a digest: a few milliseconds of the server's time, and of this process's. */
 const DIGEST_PAGE = 2_000;
 
-/** Milliseconds after which the trace of a prepare goes away by itself. */
+/** TTL in milliseconds of the key that a prepare writes. */
 const PREPARE_TTL_MS = 60_000;
 
 /**
@@ -97,7 +97,7 @@ export class RedisProjection implements Projection {
   }
 
   async discard(): Promise<void> {
-    // A prepared batch left nothing but one key that no reader looks at, and the next one takes its place.
+    // A prepared batch leaves only one key, which no reader uses and the next prepare overwrites.
   }
 
   async read(
@@ -120,7 +120,7 @@ export class RedisProjection implements Projection {
     return options.data ? await this.#withRaw(entries, signal) : entries;
   }
 
-  /** A script would cost the server as much again as the read does. Undefined: what stands there is no entry of ours. */
+  /** Reads without a script, which would double the server's cost of the read. Undefined: the key holds no valid entry. */
   async #readOne(key: MemoryKey, signal: AbortSignal): Promise<StoredEntry | null | undefined> {
     const fields = await this.#scripts.hash(this.#codec.redisKey(key), signal);
     const entry = fields === null ? undefined : this.#codec.entryOfFields(plainKey(key), fields);
@@ -141,7 +141,7 @@ export class RedisProjection implements Projection {
     return { entries, cursor: next };
   }
 
-  /** Of most keys nothing but the name is needed then, to see that they are not wanted. */
+  /** Filters by key name first: most keys are outside of the buckets, and their fields are never read. */
   async #scanBuckets(cursor: string | null, buckets: BucketSet, signal: AbortSignal): Promise<ScanPage> {
     const { reply, next } = await this.#page(KEYS, cursor, DIGEST_PAGE, signal);
     const [, names] = reply as [Buffer, Buffer];
@@ -160,13 +160,13 @@ export class RedisProjection implements Projection {
     const pages = new PageDigest(this.#codec.keyPrefix, digests);
     const ask = (cursor: string | null): Promise<ScriptPage> => {
       const page = this.#page(DIGEST, cursor, DIGEST_PAGE, signal);
-      page.catch(() => undefined); // Until it is awaited.
+      page.catch(() => undefined); // Handles the rejection until the page is awaited.
       return page;
     };
     let asked: Promise<ScriptPage> | null = ask(null);
     while (asked !== null) {
       const { reply, next }: ScriptPage = await asked;
-      // The server looks for the next page while this one is added up.
+      // Prefetch: the server collects the next page while this process sums the current one.
       asked = next === null ? null : ask(next);
       const [, page, malformed] = reply as [Buffer, Buffer, Buffer[]];
       for (const key of malformed) pages.addMalformed(this.#codec.parseKey(key.toString()));
@@ -186,7 +186,7 @@ export class RedisProjection implements Projection {
     return live;
   }
 
-  /** One page of a walk over all keys, server by server: the cursor names the server too, where there are several. */
+  /** One page of a scan over all keys, server by server. On a cluster the cursor also names the server. */
   async #page(lua: string, cursor: string | null, limit: number, signal: AbortSignal): Promise<ScriptPage> {
     const nodes = this.#scripts.nodes();
     const cut = cursor?.indexOf("@") ?? -1;
@@ -194,7 +194,10 @@ export class RedisProjection implements Projection {
     const index = nodes.findIndex((node) => node.name === name);
     const node = nodes[index];
     if (node === undefined) {
-      throw new StoreUnavailableError("redis", "the cluster's servers changed during a walk over its keys: start anew");
+      throw new StoreUnavailableError(
+        "redis",
+        "the cluster's servers changed during a scan of its keys: restart the scan",
+      );
     }
     const position = cursor === null ? "0" : cut < 0 ? cursor : cursor.slice(0, cut);
     const reply = await this.#scripts.run(lua, [], [position, this.#codec.pattern, limit], signal, node.client);
@@ -222,7 +225,7 @@ export class RedisProjection implements Projection {
   async eviction(signal: AbortSignal): Promise<Eviction> {
     const memory = await this.#info("memory", signal);
     const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? "noeviction";
-    // Without a limit nothing is ever dropped, whatever the policy.
+    // Without a memory limit Redis never evicts, whatever the policy.
     if (/^maxmemory:0\s/m.test(memory) || policy === "noeviction") return "none";
     return policy.startsWith("volatile") ? "expiring" : "all";
   }
@@ -253,7 +256,7 @@ export class RedisProjection implements Projection {
     }
   }
 
-  /** Ends the link, when it is ours to end. */
+  /** Closes the connection if the projection owns it. */
   disconnect(): void {
     this.#client.disconnect();
   }
@@ -268,7 +271,7 @@ export class RedisProjection implements Projection {
     });
   }
 
-  /** What is no entry of ours is kept as it is. */
+  /** Keeps the raw bytes of malformed data as evidence. */
   async #withRaw(entries: readonly (StoredEntry | null)[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
     const malformed = entries.filter((entry) => entry?.state === "malformed");
     if (malformed.length === 0) return [...entries];

@@ -6,10 +6,10 @@ import { redisError } from "./redis-errors.ts";
 import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
 import { BRAND, STANDING } from "./scripts.ts";
 
-/** Losses of each client's link: one listener per client, however many projections share it. */
+/** Connection losses by client. One listener per client, however many projections share it. */
 const lossesOf = new WeakMap<RedisLink, { count: number }>();
 
-/** Events of a client after which its keys may be on another server, or come from another time. */
+/** Client events after which another server may hold the keys, or an older copy of them. */
 const LOSSES = ["close", "-node", "+node"];
 
 function countLosses(client: RedisLink): { count: number } {
@@ -24,9 +24,9 @@ function countLosses(client: RedisLink): { count: number } {
 }
 
 /**
- * Whose copy the keys below a prefix are, and in which life of the servers. After a restart or a failover every key comes
- * back as it was in the file or on the replica, marks included: what tells is that the process is another one (`run_id`)
- * or became the primary anew (`master_replid`).
+ * The owner of the keys under a prefix, and the incarnation of the servers. After a restart or a failover every key, marks
+ * included, returns as it was in the file or on the replica. Only a changed process (`run_id`) or a new promotion to
+ * primary (`master_replid`) reveals it.
  */
 export class RedisStanding {
   readonly #scripts: ScriptRunner;
@@ -54,17 +54,17 @@ export class RedisStanding {
     this.#ledger = ledger;
   }
 
-  /** Looks again, after the link was lost, whose copy this is. Undefined where nothing has happened since. */
+  /** Verifies the owner again after a lost connection. Undefined when no connection was lost since. */
   readonly guard = (signal: AbortSignal): Promise<void> | undefined => {
     if (this.#ledger === null || this.#verifiedAt === this.#losses.count) return undefined;
     if (this.#verifying === null) {
-      // Serves many calls: none of them can end it.
+      // Many calls share this verification, so no single caller can abort it.
       this.#verifying = this.#verify(AbortSignal.timeout(this.#callTimeoutMs)).finally(() => {
         this.#verifying = null;
       });
-      this.#verifying.catch(() => undefined); // Each caller takes it up, unless its own signal fires first.
+      this.#verifying.catch(() => undefined); // Each caller handles the rejection, unless its own signal fires first.
     }
-    // As an error of the store: a bare time-out would make a write fail, where it has to go on without Redis.
+    // Reject as an unavailable store: a bare time-out would fail the write, which must continue without Redis.
     return untilAborted(this.#verifying, signal).catch((error: unknown) => {
       throw redisError(error, signal);
     });
@@ -95,7 +95,7 @@ export class RedisStanding {
     return ledger == null || epoch == null ? null : { owner: { ledger, epoch }, mark: mark ?? "" };
   }
 
-  /** Null where the server does not tell. */
+  /** Null when the server does not report it. */
   async #life(signal: AbortSignal): Promise<string | null> {
     return await withDeadline(this.#callTimeoutMs, signal, async (deadline) => {
       try {

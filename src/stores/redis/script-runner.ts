@@ -10,28 +10,28 @@ export type ScriptArgument = CommandArgument;
 export type ScriptReply = RedisReply;
 
 /**
- * Milliseconds without any reply after which a call that timed out may cut the link. Below it the deadline says something
- * of the caller, not of the link: reads with deadlines of 3 ms, made by one caller, cut the link of all others.
+ * Milliseconds without any reply after which a timed-out call may close the connection. A shorter time-out reflects the
+ * caller's deadline, not the connection: one caller's reads with 3 ms deadlines closed the connection of all others.
  */
 const LINK_SILENCE_MS = 250;
 
-/** Rejects where the store must not be used. */
+/** Rejects when the store must not be used. */
 export type Guard = (signal: AbortSignal) => Promise<void> | undefined;
 
-/** Sends scripts by their digest, and in full to a server that does not know them yet. */
+/** Calls scripts by digest (EVALSHA), and in full (EVAL) on a server that has not cached them yet. */
 export class ScriptRunner {
   readonly #client: RedisLink;
   readonly #owned: boolean;
   readonly #callTimeoutMs: number;
-  /** When the last reply came, as `performance.now()` tells. */
+  /** Time of the last reply, by `performance.now()`. */
   #repliedAt = 0;
   readonly #guard: Guard | undefined;
   readonly #digests = new Map<string, string>();
 
   /**
-   * @param guard asked before each call; undefined at once where there is nothing to wait for.
-   * @param owned whether the link may be cut when it went silent, so that the client makes a new one.
-   * @param callTimeoutMs milliseconds that any call may take, whatever longer deadline its caller has.
+   * @param guard runs before each call; returns undefined when there is nothing to wait for.
+   * @param owned whether a silent connection may be closed, so that the client reconnects.
+   * @param callTimeoutMs timeout of a call in milliseconds; caps a caller's longer deadline.
    */
   constructor(client: RedisLink, owned: boolean, callTimeoutMs: number, guard?: Guard) {
     this.#guard = guard;
@@ -40,7 +40,7 @@ export class ScriptRunner {
     this.#callTimeoutMs = callTimeoutMs;
   }
 
-  /** @param node where a script without keys is to run; a script with keys finds its way. */
+  /** @param node target of a script without keys; the client routes a script with keys. */
   async run(
     lua: string,
     keys: readonly ScriptArgument[],
@@ -52,9 +52,9 @@ export class ScriptRunner {
   }
 
   /**
-   * Runs a script that answers a list with one item per key: in one call on one server. On a cluster, where the keys of a
-   * call must share a slot, in a call for each key, all of them sent before the first answer is waited for.
-   * @param shared the script's first arguments. @param each the further ones of each key, in order.
+   * Runs a script that returns one item per key. A single server gets one call. A cluster, where the keys of a call must
+   * share a slot, gets one call per key, pipelined.
+   * @param shared leading arguments of the script. @param each further arguments of each key, in order.
    */
   async runEach(
     lua: string,
@@ -74,7 +74,7 @@ export class ScriptRunner {
     return replies.map((reply) => (reply as ScriptReply[])[0] ?? null);
   }
 
-  /** The fields and values of a hash, in turns; none where there is no such key, null where it is something else. */
+  /** The alternating fields and values of a hash; empty when the key does not exist, null when it is not a hash. */
   hash(key: string, signal: AbortSignal): Promise<ScriptReply[] | null> {
     return this.#within(signal, (deadline) => this.#hash(key, deadline));
   }
@@ -95,7 +95,7 @@ export class ScriptRunner {
     }
   }
 
-  /** The servers that hold the keys, in an order that stays the same for as long as they do. */
+  /** The servers that hold the keys, in a stable order. */
   nodes(): ReturnType<typeof primariesOf> {
     return primariesOf(this.#client);
   }
@@ -134,7 +134,7 @@ export class ScriptRunner {
       command.release();
       return reply;
     } catch (error) {
-      // Replies come in order, so all later calls on this connection would wait behind the late reply.
+      // Replies arrive in order, so all later calls on this connection would wait for the late reply.
       if (this.#owned && signal.aborted && isTimeout(signal) && this.#isSilentSince(sentAt)) {
         this.#client.disconnect(true);
       }
@@ -146,7 +146,7 @@ export class ScriptRunner {
     this.#repliedAt = performance.now();
   };
 
-  /** Whether the link is up and gave no reply to anyone for long enough. In a cluster, one server's replies prove nothing of another. */
+  /** Whether the connection is open and silent for too long. In a cluster, one server's replies prove nothing about another. */
   #isSilentSince(sentAt: number): boolean {
     const since = this.#client.isCluster ? sentAt : Math.max(sentAt, this.#repliedAt);
     return this.#client.status === "ready" && performance.now() - since >= LINK_SILENCE_MS;

@@ -1,17 +1,17 @@
 /**
- * The Lua scripts. Each works on many keys in one call, and a script is one step for every reader: here the two laws are
- * enforced. Versions are compared as doubles, exact up to 2^53.
+ * The Lua scripts. Each handles many keys per call and is atomic for every reader: the scripts enforce the two laws of a
+ * projection. They compare versions as doubles, which are exact up to 2^53.
  */
 
 /** Fields of a change in the arguments of `PUBLISH` and `REPLACE`. */
 export const CHANGE_ARGUMENTS = 9;
 
-/** Functions that both writing scripts share. */
+/** Functions shared by both writing scripts. */
 const WRITE_FUNCTIONS = `
 local tombstone_ttl = ARGV[1]
 
--- The first write of a script is the one that Redis refuses when it is out of memory or read-only; DEL would not be
--- refused, so it must not come first, or the refusal would come too late and lose what was there.
+-- A full or read-only Redis refuses the first write of a script, but never DEL. HSET must therefore come before DEL:
+-- otherwise the refusal would come after the deletion, and the old entry would be lost.
 local probed = false
 
 local function put(key, at)
@@ -30,7 +30,7 @@ local function put(key, at)
   if ARGV[at + 8] ~= '' then redis.call('PEXPIREAT', key, ARGV[at + 8]) end
 end
 
--- Frees memory, so it may go on where a put is refused.
+-- Writes a tombstone. It frees memory, so a full Redis may accept it where it refuses a put.
 local function bury(key, at)
   redis.call('DEL', key)
   redis.call('HSET', key, 'version', ARGV[at + 1], 'deleted', '1', 'modified_at', ARGV[at + 4])
@@ -53,7 +53,7 @@ for index, key in ipairs(KEYS) do
   local at = 2 + (index - 1) * ${CHANGE_ARGUMENTS}
   local held = redis.pcall('HGET', key, 'version')
   if type(held) == 'table' and held.err then
-    -- Something that is no hash stands under our key. Any other error is the server's refusal.
+    -- WRONGTYPE: the key holds another type than a hash. Any other error is the server's refusal.
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
     redis.call('DEL', key)
     held = false
@@ -70,8 +70,8 @@ return answers
 `;
 
 /**
- * As PUBLISH, each change preceded by `found_state found_version found_checksum`; kind `remove` removes the key. A
- * change is made only where the key still is as it was found (\`none\`, \`live\`, \`tombstone\` or \`malformed\`).
+ * PUBLISH with `found_state found_version found_checksum` before each change; kind `remove` removes the key. The script
+ * applies a change only if the key is still as found (\`none\`, \`live\`, \`tombstone\` or \`malformed\`).
  */
 export const REPLACE = `${WRITE_FUNCTIONS}
 local answers = {}
@@ -106,7 +106,7 @@ return answers
 
 /**
  * KEYS: any number. ARGV: \`1\` to read the data too. Returns per key nothing, or \`version checksum deleted modified_at\`,
- * then \`data embedding vector digest\`; a lone text says why the key is malformed.
+ * then \`data embedding vector digest\`; a single string is the reason why the key is malformed.
  */
 export const READ = `
 local answers = {}
@@ -131,7 +131,7 @@ return answers
 
 /**
  * ARGV: cursor, pattern, count. Returns the next cursor, the keys of one SCAN page, and per key what READ returns
- * without data. One call per page: fetching the fields of each key from the client takes five times as long.
+ * without data. One call per page, because fetching the fields of each key from the client takes five times as long.
  */
 export const SCAN = `
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
@@ -148,7 +148,7 @@ end
 return { page[1], page[2], answers }
 `;
 
-/** ARGV: cursor, pattern, count. Returns the next cursor and the keys of one SCAN page, all in one text, NUL behind each. */
+/** ARGV: cursor, pattern, count. Returns the next cursor and the keys of one SCAN page as one NUL-terminated list. */
 export const KEYS = `
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
 page[2][#page[2] + 1] = ''
@@ -166,9 +166,8 @@ return { page[1], live }
 `;
 
 /**
- * ARGV: cursor, pattern, count. Returns the next cursor, the live entries of one SCAN page as one text, each as \`key NUL
- * version NUL checksum NUL\`, and the keys of what is no entry: one value for a page costs the client a tenth of one per
- * entry.
+ * ARGV: cursor, pattern, count. Returns the next cursor, the live entries of one SCAN page as one string, each as \`key NUL
+ * version NUL checksum NUL\`, and the malformed keys. One value per page costs the client a tenth of one value per entry.
  */
 export const DIGEST = `
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
@@ -202,21 +201,21 @@ for index, key in ipairs(KEYS) do answers[index] = redis.call('DUMP', key) end
 return answers
 `;
 
-/** KEYS: a key of our own. ARGV: token, TTL (ms). Makes the same kinds of writes as PUBLISH does, where nobody looks. */
+/** KEYS: a probe key. ARGV: token, TTL (ms). Makes the same kinds of writes as PUBLISH, under a key that no reader uses. */
 export const PREPARE = `
 redis.call('HSET', KEYS[1], 'token', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return redis.call('HGET', KEYS[1], 'token')
 `;
 
-/** KEYS: the owner's key. Returns `ledger epoch mark`, each nothing where it is not there. */
+/** KEYS: the owner key. Returns `ledger epoch mark`; a missing field is nil. */
 export const STANDING = `
 return redis.call('HMGET', KEYS[1], 'ledger', 'epoch', 'mark')
 `;
 
 /**
- * KEYS: the owner's key. ARGV: ledger and epoch that must stand there (empty: none), then ledger, epoch and mark to put in
- * their place. Returns 1, or 0 when another owner stands there.
+ * KEYS: the owner key. ARGV: the expected ledger and epoch (empty: none), then the new ledger, epoch and mark. Returns 1,
+ * or 0 when the key names another owner.
  */
 export const BRAND = `
 local held = redis.call('HMGET', KEYS[1], 'ledger', 'epoch')

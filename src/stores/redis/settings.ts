@@ -7,7 +7,7 @@ export const redisSettings = z.strictObject({
     .string()
     .regex(/^[^:\s]{1,64}$/, "expected 1 to 64 characters without colon or white space")
     .default(REDIS_DEFAULTS.prefix)
-    .describe("What every Redis key begins with"),
+    .describe("Prefix of every Redis key"),
   redisStoreEmbedding: z
     .boolean()
     .default(REDIS_DEFAULTS.storeEmbedding)
@@ -18,10 +18,10 @@ export const redisSettings = z.strictObject({
     .min(1_000)
     .max(86_400_000)
     .default(REDIS_DEFAULTS.tombstoneTtlMs)
-    .describe("Milliseconds that Redis remembers a deleted memory's version"),
+    .describe("Milliseconds that Redis keeps the tombstone of a deleted memory"),
 });
 
-/** The settings with their defaults, as they come out of a configuration. */
+/** The parsed settings, with defaults applied. */
 export type RedisSettings = z.output<typeof redisSettings>;
 
 /** The projection's share of a configuration. */
