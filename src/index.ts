@@ -98,6 +98,7 @@ export type {
   ListOptions,
   MemoryInputs,
   NamespacesOptions,
+  PatchOptions,
   ReadOptions,
   RollbackOptions,
   SearchOptions,
@@ -140,3 +141,4 @@ export type { ImportSource } from "./transfer/records.ts";
 export type { Backlog, BacklogPass } from "./write/backlog.ts";
 export type { BatchOptions, BatchProgress } from "./write/batch-options.ts";
 export type { StoreOutcome, SyncOutcome, SyncStatus } from "./write/outcome.ts";
+export type { EmbeddingChoice, MemoryPatch, MetadataPatch } from "./write/patch.ts";

@@ -41,14 +41,23 @@ export function openApiDocument(groups: readonly RouteGroup[], version: string, 
 }
 
 function operationOf(route: Route, tag: string, access: Access): ZodOpenApiOperationObject {
-  const { operationId, summary, params, query, requestHeaders, body, bodyIsLines } = route;
+  const {
+    operationId,
+    summary,
+    params,
+    query,
+    requestHeaders,
+    body,
+    bodyIsLines,
+    bodyMediaType = "application/json",
+  } = route;
   const requestParams = {
     ...(params && { path: params }),
     ...(query && { query }),
     ...(requestHeaders && { header: texts(requestHeaders, true) }),
   };
   const lines = { "application/x-ndjson": { schema: z.string().describe("One memory per line") } };
-  const content = bodyIsLines ? lines : body && { "application/json": { schema: body } };
+  const content = bodyIsLines ? lines : body && { [bodyMediaType]: { schema: body } };
   return {
     operationId,
     summary,

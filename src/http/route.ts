@@ -9,6 +9,9 @@ import type { Identity } from "./keys.ts";
 import type { Scope } from "./keys-file.ts";
 import type { BodyLimits } from "./limits.ts";
 
+/** A JSON merge patch, RFC 7396. */
+export const MEDIA_TYPE_MERGE_PATCH = "application/merge-patch+json";
+
 /** The service as handlers see it. */
 export interface Service {
   /** @throws {HttpProblem} 503 until the stores are connected, and again once the service stops. */
@@ -64,7 +67,7 @@ export type HttpOptions = EffectiveOptions["http"];
 
 /** One route: the server registers it and the OpenAPI document describes it, from the same declaration. */
 export interface Route {
-  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   /** With `{parameters}`. */
   readonly path: string;
   readonly operationId: string;
@@ -76,6 +79,8 @@ export interface Route {
   readonly body?: z.ZodType;
   /** How large the body may be. @default `ORDER_LIMITS` */
   readonly bodyLimits?: BodyLimits;
+  /** The media type of the body, which is JSON in any case. @default "application/json" */
+  readonly bodyMediaType?: typeof MEDIA_TYPE_MERGE_PATCH;
   /** A stream of JSON lines instead of one document. */
   readonly bodyIsLines?: boolean;
   /** Request headers that the route reads, with their meaning. */

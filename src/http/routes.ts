@@ -3,16 +3,20 @@ import { backlogGroup } from "./routes/backlog.ts";
 import { changeGroup } from "./routes/changes.ts";
 import { conflictGroup } from "./routes/conflicts.ts";
 import { exportGroup } from "./routes/export.ts";
+import { findGroup } from "./routes/find.ts";
 import { historyGroup } from "./routes/history.ts";
 import { jobGroup } from "./routes/jobs.ts";
 import { memoryGroup } from "./routes/memories.ts";
 import { operationGroup } from "./routes/operation.ts";
+import { patchGroup } from "./routes/patch.ts";
 import { searchGroup } from "./routes/search.ts";
 import { storeGroup } from "./routes/stores.ts";
 
 /** Every route of the service. A new part of it is one file with a group, and one line here. */
 export const ROUTE_GROUPS: readonly RouteGroup[] = [
   memoryGroup,
+  patchGroup,
+  findGroup,
   exportGroup,
   searchGroup,
   historyGroup,

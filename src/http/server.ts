@@ -10,7 +10,14 @@ import { allowedOrigins, Guard } from "./guard.ts";
 import type { Identity, KeyRing } from "./keys.ts";
 import { type BodyLimits, limitsWithin, ORDER_LIMITS } from "./limits.ts";
 import { asProblem, HttpProblem, MEDIA_TYPE_PROBLEM, problemDocument } from "./problem.ts";
-import { accessOf, type HttpOptions, type Route, type RouteGroup, type Service } from "./route.ts";
+import {
+  accessOf,
+  type HttpOptions,
+  MEDIA_TYPE_MERGE_PATCH,
+  type Route,
+  type RouteGroup,
+  type Service,
+} from "./route.ts";
 import { ROUTE_GROUPS } from "./routes.ts";
 
 declare module "fastify" {
@@ -56,7 +63,7 @@ const KEEP_ALIVE_MS = 72_000;
 const PARAMETER_LENGTH_MAX = 512 * 3;
 
 const CORS = {
-  methods: ["GET", "PUT", "POST", "DELETE"],
+  methods: ["GET", "PUT", "POST", "PATCH", "DELETE"],
   allowedHeaders: ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "last-event-id"],
   exposedHeaders: ["etag", "location", "retry-after", "x-request-id"],
   maxAge: 600,
@@ -143,20 +150,23 @@ function noCompiler(): never {
 function addParsers(app: FastifyInstance, http: HttpOptions): void {
   app.removeAllContentTypeParsers();
   const memory = new BodyMemory(http.bodyBytesMax * BODIES_HELD_MAX);
-  app.addContentTypeParser("application/json", async (request: FastifyRequest, payload: Readable) => {
-    const { bodyLimits } = request.routeOptions.config;
-    if (bodyLimits === undefined) throw new HttpProblem(404, "ROUTE_NOT_FOUND", "there is no such route");
-    const place = memory.place(request.identity?.id ?? "");
-    const declared = request.headers["content-length"];
-    try {
-      return await readJson(payload, declared === undefined ? undefined : Number(declared), bodyLimits, place);
-    } catch (error) {
-      place.release();
-      throw error;
-    } finally {
-      request.bodyPlace = place;
-    }
-  });
+  app.addContentTypeParser(
+    ["application/json", MEDIA_TYPE_MERGE_PATCH],
+    async (request: FastifyRequest, payload: Readable) => {
+      const { bodyLimits } = request.routeOptions.config;
+      if (bodyLimits === undefined) throw new HttpProblem(404, "ROUTE_NOT_FOUND", "there is no such route");
+      const place = memory.place(request.identity?.id ?? "");
+      const declared = request.headers["content-length"];
+      try {
+        return await readJson(payload, declared === undefined ? undefined : Number(declared), bodyLimits, place);
+      } catch (error) {
+        place.release();
+        throw error;
+      } finally {
+        request.bodyPlace = place;
+      }
+    },
+  );
   app.addContentTypeParser(MEDIA_TYPES_LINES, { bodyLimit: http.importBytesMax }, (_request, payload, done) => {
     done(null, limited(payload, http.importBytesMax));
   });
@@ -174,10 +184,10 @@ async function answer(
     if (!reply.raw.writableFinished) hangUp.abort(new Error("the caller hung up"));
   });
   const wantsLines = route.bodyIsLines === true;
-  const isLines = MEDIA_TYPES_LINES.includes((request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "");
-  if (wantsLines !== isLines && (wantsLines || request.body !== undefined)) {
-    const expected = wantsLines ? MEDIA_TYPES_LINES[0] : "application/json";
-    throw new HttpProblem(415, "UNSUPPORTED_MEDIA_TYPE", `the body must be ${expected}`);
+  const accepted = wantsLines ? MEDIA_TYPES_LINES : [route.bodyMediaType ?? "application/json"];
+  const given = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  if (!accepted.includes(given) && (wantsLines || request.body !== undefined)) {
+    throw new HttpProblem(415, "UNSUPPORTED_MEDIA_TYPE", `the body must be ${accepted[0]}`);
   }
   const checked = {
     params: check(route.params, request.params, 400),

@@ -22,6 +22,7 @@ export type { ImportSource } from "../transfer/records.ts";
 export type { Backlog } from "../write/backlog.ts";
 export type { BatchOptions } from "../write/batch-options.ts";
 export type { SyncOutcome } from "../write/outcome.ts";
+export type { MemoryPatch } from "../write/patch.ts";
 export type * from "./calls.ts";
 export type { Capability } from "./capabilities.ts";
 export type * from "./connect-options.ts";

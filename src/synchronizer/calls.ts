@@ -1,9 +1,11 @@
 import type { ConsistencyReport } from "../consistency/check/report.ts";
+import type { Filter } from "../domain/filter/filter.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/memory-input.ts";
 import type { CountQuery, ListQuery, NamespacesQuery } from "../read/list-options.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
+import type { EmbeddingChoice } from "../write/patch.ts";
 
 /** Ends a call early. */
 export interface AbortOptions {
@@ -56,6 +58,15 @@ export interface CountOptions extends ReadOptions, CountQuery {}
 
 export interface NamespacesOptions extends CallOptions, NamespacesQuery {}
 
+export interface PatchOptions extends WriteOptions, KeyOptions {
+  /**
+   * What becomes of the vector when the content changes and no new vector comes with it. `keep`: searches go by the old one.
+   * `drop`: the memory has none, in any case, and the outcome says `embeddingDropped`.
+   * @default a new one is made where an embedder is set up; otherwise the call is refused
+   */
+  embedding?: EmbeddingChoice | undefined;
+}
+
 export interface DeleteOptions extends WriteOptions, KeyOptions {}
 
 export interface HistoryOptions extends ReadOptions {
@@ -73,6 +84,8 @@ export interface SearchOptions<Metadata extends object = JsonObject> extends Rea
    * k memories pass or the nearest 100,000 are looked at.
    */
   filter?: SearchFilter<Metadata> | undefined;
+  /** As `filter`, in the language of `list` and `count`. Where both are given, both must hold. */
+  where?: Filter | undefined;
 }
 
 /** What a search looks for: a vector, or a text where an embedder is set up. */

@@ -1,4 +1,6 @@
 import { ConfigurationError, ValidationError } from "../domain/errors.ts";
+import { passes } from "../domain/filter/evaluate.ts";
+import { parseFilter } from "../domain/filter/filter.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
@@ -57,7 +59,9 @@ export class Reads {
   async search(query: SearchQuery, options: SearchOptions<never>): Promise<SearchResult<never>[]> {
     const { scope, validator, reader, metrics } = this.#parts;
     const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
-    const filter = compileFilter(options.filter as SearchFilter | undefined);
+    const chosen = compileFilter(options.filter as SearchFilter | undefined);
+    const condition = options.where === undefined ? null : parseFilter(options.where);
+    const filter = (memory: Memory) => (condition === null || passes(condition, memory)) && chosen(memory);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", RESULTS_MAX);
     const results = await metrics.searched(() =>

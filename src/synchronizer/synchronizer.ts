@@ -58,7 +58,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   }
 
   /**
-   * Writes one memory. Resolves with `synced`, `degraded` or `unchanged`.
+   * Writes one memory, as a whole: a field that is not given gets its default (`patch` keeps it). Resolves with `synced`, `degraded` or `unchanged`.
    * @throws {ValidationError} {StoreUnavailableError} {StoreRefusedError} {QueueFullError} Nothing was written.
    * @throws {VersionConflictError} It is not at `expectedVersion`. @throws {IdempotencyKeyReusedError}
    * @throws {CommitOutcomeUnknownError} {DeadlineExceededError} {AbortedError} It may have been written, or be written yet.
@@ -120,6 +120,16 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   /** Deletes a memory: a version like any other. `unchanged` when there is none. Throws as `syncMemory` does. */
   delete(memoryId: string, options: api.DeleteOptions = {}): Promise<api.SyncOutcome> {
     return this.#parts.writes.delete(memoryId, options);
+  }
+
+  /**
+   * Changes the named fields of a memory; the others stay. Metadata is changed by a merge patch (RFC 7396). Without
+   * `expectedVersion` it is repeated on the newer version when another write comes between, up to 20 times.
+   * @throws {NotFoundError} There is none. @throws {VersionConflictError} @throws {ValidationError} also where the content
+   * changes and `embedding` is not chosen, though nothing makes a new vector. Otherwise throws as `syncMemory` does.
+   */
+  patch(memoryId: string, changes: api.MemoryPatch<M>, options: api.PatchOptions = {}): Promise<api.SyncOutcome> {
+    return this.#parts.writes.patch(memoryId, changes as api.MemoryPatch, options);
   }
 
   /** Versions of a memory that are kept, newest first: the current one and up to `historyVersionsMax` before it. */

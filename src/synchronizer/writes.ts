@@ -1,4 +1,5 @@
-import { InternalError } from "../domain/errors.ts";
+import { InternalError, NotFoundError } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryFields } from "../domain/memory-input.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import { VersionConflictError } from "../domain/version-conflict.ts";
@@ -9,9 +10,10 @@ import type { BatchOptions, BatchParts } from "../write/batch-options.ts";
 import { keyClaimOf } from "../write/key-claim.ts";
 import type { Operation, WriteMetrics } from "../write/metrics.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
+import { checkPatch, type EmbeddingChoice, type MemoryPatch, patchedMemory, patchFingerprint } from "../write/patch.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { CallOptions, DeleteOptions, MemoryInputs, RollbackOptions, WriteOptions } from "./calls.ts";
+import type { CallOptions, DeleteOptions, MemoryInputs, PatchOptions, RollbackOptions, WriteOptions } from "./calls.ts";
 
 export interface WritesParts {
   readonly scope: CallScope;
@@ -21,6 +23,9 @@ export interface WritesParts {
   readonly reader: Pick<Reader, "getCommitted">;
   readonly metrics: WriteMetrics;
 }
+
+/** Versions that a patch is tried on, at most, while others write the same memory. */
+const PATCH_ATTEMPTS_MAX = 20;
 
 /** The façade's calls that write memories. `MemorySynchronizer` documents them. */
 export class Writes {
@@ -50,6 +55,43 @@ export class Writes {
     const expectedVersion = this.#parts.validator.checkExpectedVersion(options.expectedVersion);
     const intent = { key, memory: null, expectedVersion, modifiedAt: null };
     return await this.#write("delete", "delete", options, (signal) => this.#submit(intent, options, signal));
+  }
+
+  async patch(memoryId: string, given: MemoryPatch, options: PatchOptions): Promise<SyncOutcome> {
+    const { validator } = this.#parts;
+    const key = validator.validateKey(memoryId, options.namespace);
+    const expectedVersion = validator.checkExpectedVersion(options.expectedVersion);
+    const changes = checkPatch(given, options.embedding);
+    return await this.#write("patch", "patch", options, async (signal) => {
+      for (let attempt = 1; ; attempt++) {
+        const intent = await this.#patchIntent(key, changes, options.embedding, signal);
+        const requestedChecksum = patchFingerprint(changes, options.embedding);
+        const conditional = expectedVersion === null ? intent : { ...intent, expectedVersion };
+        const request = { ...intent, expectedVersion, requestedChecksum };
+        const outcome = await this.#submit(conditional, options, signal, request);
+        const isLast = expectedVersion !== null || attempt === PATCH_ATTEMPTS_MAX;
+        if (outcome.status !== "conflict" || isLast) return outcome;
+      }
+    });
+  }
+
+  /** The write of the current memory with the changes, provided that it is still current. @throws {NotFoundError} */
+  async #patchIntent(
+    key: MemoryKey,
+    changes: MemoryPatch,
+    choice: EmbeddingChoice | undefined,
+    signal: AbortSignal,
+  ): Promise<WriteIntent> {
+    const { batch, reader } = this.#parts;
+    const current = await reader.getCommitted(key, signal);
+    if (current === null) {
+      throw new NotFoundError(`there is no memory ${JSON.stringify(key.memoryId)} in ${key.namespace} to patch`);
+    }
+    const { input, embeds } = patchedMemory(current, changes, choice, batch.intake.canEmbed);
+    const [intent] = await batch.intake.prepare([input], { expectedVersion: current.version, embeds }, signal);
+    if (intent === undefined) throw new InternalError("an input without a result");
+    if ("error" in intent) throw intent.error;
+    return intent;
   }
 
   async rollback(memoryId: string, toVersion: number, options: RollbackOptions): Promise<SyncOutcome> {
@@ -108,11 +150,17 @@ export class Writes {
     }
   }
 
-  async #submit(intent: WriteIntent, options: WriteOptions, signal: AbortSignal): Promise<SyncOutcome> {
+  /** @param request what an idempotency key is bound to. */
+  async #submit(
+    intent: WriteIntent,
+    options: WriteOptions,
+    signal: AbortSignal,
+    request: WriteIntent = intent,
+  ): Promise<SyncOutcome> {
     const { batcher } = this.#parts.batch;
     const { wait = true, idempotencyKey, caller } = options;
     if (idempotencyKey === undefined) return await batcher.write(intent, wait, signal);
-    const claim = keyClaimOf({ idempotencyKey, caller }, [intent], false);
+    const claim = keyClaimOf({ idempotencyKey, caller }, [request], false);
     const [outcome] = await batcher.writeTogether([intent], { claim }, wait, signal);
     return outcome as SyncOutcome;
   }

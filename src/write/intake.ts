@@ -10,6 +10,8 @@ import type { WriteIntent } from "./plan.ts";
 export interface IntentOptions {
   readonly expectedVersion?: number | undefined;
   readonly modifiedAt?: number | undefined;
+  /** False: the memories keep the vectors that they have or have not. @default true */
+  readonly embeds?: boolean | undefined;
   /** With a key, intents carry the checksum of the memory as its caller gave it. */
   readonly idempotencyKey?: string | undefined;
 }
@@ -31,6 +33,11 @@ export class Intake {
     this.#embedder = embedder;
   }
 
+  /** Whether texts get vectors. */
+  get canEmbed(): boolean {
+    return this.#embedder !== null;
+  }
+
   /**
    * One result per input, in order. Text without a vector is embedded in one request for all; when the embedder fails,
    * the memories that needed it are refused and the others go on.
@@ -42,7 +49,9 @@ export class Intake {
   ): Promise<(WriteIntent | Refusal)[]> {
     const block = VectorBlock.for(inputs);
     const valid = inputs.map((input) => this.#validate(input, block));
-    const wanting = valid.filter((memory): memory is ValidMemory => !("error" in memory) && this.#needsVector(memory));
+    const wanting = valid.filter(
+      (memory): memory is ValidMemory => !("error" in memory) && options.embeds !== false && this.#needsVector(memory),
+    );
     const vectors = await this.#embed(wanting, signal);
     return valid.map((memory) => {
       if ("error" in memory) return memory;

@@ -2,7 +2,7 @@ import { CALL_SECONDS, type MetricBase, timed } from "../runtime/metric-base.ts"
 import { SYNC_STATUSES, type SyncStatus } from "./outcome.ts";
 
 /** Calls that `sync_total` and `sync_duration_seconds` tell apart. */
-export const OPERATIONS = ["sync_memory", "sync_batch", "delete", "rollback", "rollback_transaction"] as const;
+export const OPERATIONS = ["sync_memory", "sync_batch", "delete", "patch", "rollback", "rollback_transaction"] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 const SIZES = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];

@@ -29,7 +29,7 @@ interface Document {
 /** A ULID that names nothing. */
 const UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-type Method = "GET" | "PUT" | "POST" | "DELETE";
+type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase() as Method, operation })),
@@ -193,6 +193,8 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   ],
   searchMemories: () => [
     { body: { vector: Array.from(unitVector(1, 8)), k: 2, filter: { memoryType: "episodic" } }, status: 200 },
+    { body: { vector: Array.from(unitVector(1, 8)), where: { importance: { lt: 2 } } }, status: 200 },
+    { body: { vector: Array.from(unitVector(1, 8)), where: { importance: 2 } }, status: 422 },
     { body: { vector: [1, 2] }, status: 422 },
     { body: { text: "no embedder is set up" }, status: 422 },
     { body: { text: "both", vector: [1] }, status: 422 },
@@ -236,6 +238,35 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { query: "?waitMs=30001", status: 400 },
     { query: "?cursor=x", status: 422 },
   ],
+  patchMemory: () => [
+    { params: { memoryId: "a/ü b" }, body: { importance: 0.1, metadata: { x: { y: null } } }, status: 200 },
+    { params: { memoryId: "a/ü b" }, query: "?embedding=drop", body: { content: "other" }, status: 200 },
+    { params: { memoryId: "a/ü b" }, body: { importance: 1 }, headers: { "if-match": '"1"' }, status: 412 },
+    { params: { memoryId: "a/ü b" }, body: { importance: null }, status: 422 },
+    { params: { memoryId: "a/ü b" }, query: "?embedding=lose", body: {}, status: 400 },
+    { body: { importance: 1 }, status: 404 },
+  ],
+  listMemories: () => [
+    { status: 200 },
+    { query: `?limit=1&orderBy=memoryId%20desc&where=${encodeURIComponent('{"importance":{"gte":0}}')}`, status: 200 },
+    { query: "?embedding=true&timeoutMs=60000", status: 200 },
+    { query: "?orderBy=modifiedAt", status: 422 },
+    { query: "?where=%7B%22importance%22%3A%7B%22near%22%3A1%7D%7D", status: 422 },
+    { query: "?where=%7B", status: 400 },
+    { query: "?limit=1001", status: 400 },
+    { query: "?cursor=x", status: 422 },
+  ],
+  getMemories: () => [
+    { body: { memoryIds: ["a/ü b", "none"], embedding: true }, status: 200 },
+    { body: { memoryIds: [] }, status: 422 },
+    { body: { memoryIds: Array.from({ length: 1_001 }, (_, number) => `m${number}`) }, status: 422 },
+  ],
+  countMemories: () => [
+    { query: "?where=%7B%7D", status: 200 },
+    { query: "?estimate=true", status: 200 },
+    { query: "?timeoutMs=0", status: 400 },
+  ],
+  listNamespaces: () => [{ status: 200 }, { query: "?limit=1", status: 200 }, { query: "?cursor=x", status: 422 }],
   startCheck: () => [{ body: { scope: "deep" }, status: 202 }],
   watchJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
   startRepair: (_, known) => [

@@ -47,6 +47,59 @@ test("a key of one namespace sees the figures of that namespace in the status, a
   expect((await service.request("GET", "/v1/status", { key: service.keys.boundAdmin })).json()).toEqual(own);
 });
 
+test("a key of one namespace lists, counts, reads and patches in that namespace alone", async (t) => {
+  const service = await openService(t, { world: { faiss: false } });
+  const { tenant, boundAdmin } = service.keys;
+  for (const namespace of ["tenant-a", "tenant-a2", "tenant-b"]) {
+    for (const id of ["m1", "m2"]) {
+      await service.request("PUT", `/v1/namespaces/${namespace}/memories/${id}`, {
+        body: { ...MEMORY, content: namespace },
+      });
+    }
+  }
+  const page = (await service.request("GET", "/v1/namespaces/tenant-a/memories?limit=1", { key: tenant })).json();
+  expect(page.memories).toMatchObject([{ namespace: "tenant-a", memoryId: "m1", content: "tenant-a" }]);
+  const cursor = encodeURIComponent(page.cursor);
+  const second = await service.request("GET", `/v1/namespaces/tenant-a/memories?cursor=${cursor}`, { key: tenant });
+  expect(second.json()).toMatchObject({ memories: [{ memoryId: "m2" }], cursor: null });
+  // A cursor of another tenant leads nowhere, even for a key of both.
+  expect((await service.request("GET", `/v1/namespaces/tenant-b/memories?cursor=${cursor}`)).statusCode).toBe(422);
+  expect((await service.request("GET", "/v1/namespaces/tenant-a/count", { key: tenant })).json()).toEqual({
+    count: 2,
+    estimate: false,
+  });
+  for (const key of [tenant, boundAdmin]) {
+    const own = (await service.request("GET", "/v1/namespaces", { key })).json();
+    expect(own).toEqual({ namespaces: ["tenant-a"], cursor: null });
+  }
+  const all = (await service.request("GET", "/v1/namespaces")).json();
+  expect(all.namespaces).toEqual(["tenant-a", "tenant-a2", "tenant-b"]);
+  const many = await service.request("POST", "/v1/namespaces/tenant-a/memories/get", {
+    key: tenant,
+    body: { memoryIds: ["m2", "tenant-b/m1", "m1"] },
+  });
+  expect(many.json().memories.map((memory: { memoryId: string } | null) => memory?.memoryId ?? null)).toEqual([
+    "m2",
+    null,
+    "m1",
+  ]);
+  const headers = { "content-type": "application/merge-patch+json", "if-match": '"1"' };
+  const patched = await service.request("PATCH", "/v1/namespaces/tenant-a/memories/m1", {
+    ...{ key: tenant, headers, body: { metadata: { seen: true } } },
+  });
+  expect([patched.statusCode, patched.headers.etag]).toEqual([200, '"2"']);
+  const others: ["GET" | "POST" | "PATCH", string, object][] = [
+    ["GET", "/v1/namespaces/tenant-b/memories", {}],
+    ["GET", "/v1/namespaces/tenant-b/count", {}],
+    ["POST", "/v1/namespaces/tenant-b/memories/get", { body: { memoryIds: ["m1"] } }],
+    ["PATCH", "/v1/namespaces/tenant-b/memories/m1", { headers, body: { importance: 1 } }],
+  ];
+  for (const [method, url, more] of others) {
+    expect([url, (await service.request(method, url, { key: tenant, ...more })).statusCode]).toEqual([url, 403]);
+  }
+  expect((await service.world.sync.get("m1", { namespace: "tenant-b" }))?.version).toBe(1);
+});
+
 test("no answer names hosts, users or SQL while PostgreSQL is away; the log has the reason", async (t) => {
   const logged: string[] = [];
   const note = (fields: object, event: string) => void logged.push(`${event} ${JSON.stringify(fields)}`);

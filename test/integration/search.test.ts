@@ -115,6 +115,18 @@ describe("a search", () => {
     const all = await find(undefined, 500);
     expect(await find({ memoryType: "rare" }, 10)).toEqual(all.filter((number) => number % 100 === 7));
     expect(await find({ memoryType: ["rare", "unheard-of"] })).toHaveLength(5);
+    const where = { memoryType: { eq: "rare" }, "metadata.user.id": { exists: true } };
+    const wanted = await world.sync.search(query, { k: 10, namespace, where });
+    expect(wanted.map(({ memory }) => memory.memoryId)).toEqual(
+      (await world.sync.search(query, { k: 10, namespace, filter: { memoryType: "rare" } })).map(
+        ({ memory }) => memory.memoryId,
+      ),
+    );
+    const none = { where: { memoryType: { ne: "rare" } }, filter: { memoryType: "rare" } } as const;
+    expect(await world.sync.search(query, { namespace, ...none })).toEqual([]);
+    await expect(world.sync.search(query, { namespace, where: { type: {} } as never })).rejects.toThrow(
+      "where.type: is no field",
+    );
     expect(await find({ metadata: { user: { id: 7 } } }, 20)).toEqual(all.filter((number) => number % 50 === 7));
     expect(await find({ memoryType: "rare", metadata: { tags: ["a", 1] } }, 20)).toHaveLength(5);
     expect(await find({ metadata: { number: 7 } })).toEqual([7]);

@@ -21,7 +21,7 @@ const time = z.union([z.iso.datetime({ offset: true, error: TIME_EXPECTED }), z.
   error: TIME_EXPECTED,
 });
 
-const values = <T extends z.ZodType>(value: T) => z.array(value).min(1).max(FILTER_VALUES_MAX);
+const values = <T extends z.ZodType>(value: T) => z.array(value).min(1).max(FILTER_VALUES_MAX).readonly();
 
 /** Every test of one field: all that are named must hold. */
 const atLeastOne = <T extends z.ZodObject>(tests: T) =>

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { resultsDocument, resultsSchema } from "../../documents/memory-documents.ts";
 import { isObject } from "../../domain/json.ts";
-import type { Memory } from "../../index.ts";
+import type { Filter, Memory } from "../../index.ts";
 import { SEARCH_LIMITS } from "../limits.ts";
 import { namespaceParam, vector } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
@@ -41,6 +41,11 @@ const searchBody = z
     k: z.number().int().min(1).max(1_000).default(10),
     scoreMin: z.number().optional(),
     filter: filterSchema.default({}),
+    where: z
+      .unknown()
+      .optional()
+      .meta({ type: "object", additionalProperties: true })
+      .describe("A filter beside `filter`, in the language of the lists: docs/library.md has it"),
     embedding: z.boolean().default(false).describe("Whether results include their vectors"),
   })
   .refine((body) => (body.text === undefined) !== (body.vector === undefined), "give either text or vector")
@@ -60,12 +65,13 @@ const searchMemories = route({
     502: { description: "The embedder failed: the text has no vector" },
   },
   async handle({ params, body, signal }, { sync }) {
-    const { text, vector, k, scoreMin, filter, embedding } = body;
+    const { text, vector, k, scoreMin, filter, where, embedding } = body;
     const results = await sync.search(text ?? vector ?? [], {
       namespace: params.namespace,
       k,
       ...(scoreMin !== undefined && { scoreMin }),
       filter: (memory) => fits(memory, filter),
+      ...(where !== undefined && { where: where as Filter }),
       signal,
     });
     return { status: 200, body: resultsDocument(results, embedding) };

@@ -1,0 +1,42 @@
+import { z } from "zod";
+import type { Memory } from "../domain/memory.ts";
+import type { ListedMemory, MemoryCount, MemoryPage } from "../read/list-options.ts";
+import { count, iso } from "./fields.ts";
+import { memoryDocument, memorySchema } from "./memory-documents.ts";
+
+/** Lists and counts of memories, as HTTP and `--json` show them. */
+
+const nextCursor = z.string().nullable().describe("Where the next page begins; null at the end, and only there");
+
+export const pageSchema = z
+  .strictObject({ memories: z.array(memorySchema).describe("By memory id"), cursor: nextCursor })
+  .meta({ id: "MemoryPage" });
+
+export function pageDocument({ memories, cursor }: MemoryPage): object {
+  return { memories: memories.map(listedDocument), cursor };
+}
+
+function listedDocument({ modifiedAt, embedding, ...memory }: ListedMemory): object {
+  const numbers = embedding === null ? null : embedding && Array.from(embedding);
+  return { ...memory, modifiedAt: iso(modifiedAt), ...(numbers !== undefined && { embedding: numbers }) };
+}
+
+export const manySchema = z
+  .strictObject({ memories: z.array(memorySchema.nullable()).describe("In the order of the ids; null: there is none") })
+  .meta({ id: "Memories" });
+
+export function manyDocument(memories: readonly (Memory | null)[], withEmbedding: boolean): object {
+  return { memories: memories.map((memory) => (memory === null ? null : memoryDocument(memory, withEmbedding))) };
+}
+
+export const countSchema = z
+  .strictObject({ count, estimate: z.boolean().describe("Whether it is the guess of PostgreSQL's planner") })
+  .meta({ id: "MemoryCount" });
+
+export function countDocument({ count: counted, estimate }: MemoryCount): z.output<typeof countSchema> {
+  return { count: counted, estimate };
+}
+
+export const namespacesSchema = z
+  .strictObject({ namespaces: z.array(z.string()).describe("In the order of their bytes"), cursor: nextCursor })
+  .meta({ id: "Namespaces" });
