@@ -65,7 +65,7 @@ for (const seed of [1, 2, 3]) {
     }
     expect(acknowledged.length).toBeGreaterThan(points.length);
     process.stdout.write(`seed ${seed}: ${points.length} crashes, ${acknowledged.length} acknowledged writes\n`);
-  }, 120_000);
+  }, 300_000);
 }
 
 async function drain(sync: MemorySynchronizer): Promise<void> {

@@ -13,7 +13,7 @@ import { sharedWorld } from "../support/world.ts";
  * together.
  */
 const shared = sharedWorld({ settings: { batchSize: 500 } });
-vi.setConfig({ testTimeout: MATRIX_SIZES === null ? 60_000 : 300_000 });
+vi.setConfig({ testTimeout: MATRIX_SIZES === null ? 180_000 : 300_000 });
 
 let matrix: Matrix;
 beforeAll(async () => {

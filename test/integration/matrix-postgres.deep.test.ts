@@ -8,7 +8,7 @@ import { sharedWorld } from "../support/world.ts";
  * `matrix-redis.deep.test.ts`, with plain SQL; all of it needs a deep check, so `npm run test:deep` makes the injections together.
  */
 const shared = sharedWorld({ settings: { batchSize: 500 } });
-vi.setConfig({ testTimeout: MATRIX_SIZES === null ? 60_000 : 300_000 });
+vi.setConfig({ testTimeout: MATRIX_SIZES === null ? 180_000 : 300_000 });
 
 let matrix: Matrix;
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import { sharedWorld } from "../support/world.ts";
  * `npm run matrix` makes every injection at 1, 100 and 5,000 memories; `MNEMOSYNC_MATRIX_SIZES=1,2000` chooses others.
  */
 const shared = sharedWorld({ settings: { batchSize: 500 } });
-vi.setConfig({ testTimeout: MATRIX_SIZES === null ? 60_000 : 300_000 });
+vi.setConfig({ testTimeout: MATRIX_SIZES === null ? 180_000 : 300_000 });
 
 let matrix: Matrix;
 beforeAll(async () => {
