@@ -1,45 +1,15 @@
 import { expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { changePageSchema, changeSchema } from "../../src/documents/change-documents.ts";
-import { expectGapFree, hasEverything, writeUnderLoad } from "../support/change-load.ts";
-import { type ReadEvent, toldEvent } from "../support/event-reader.ts";
+import { followWithCuts } from "../support/cut-reader.ts";
 import { openEvents } from "../support/event-service.ts";
 import { changeEpoch } from "../support/feed-world.ts";
-import { randomNumbers } from "../support/memories.ts";
-import type { ToldChange } from "../support/told-change.ts";
 
 /** Goal: a reader over HTTP is told each change that its key may know of, once and in order per memory. */
 
 test("a reader that is cut again and again is told each version once, in order per memory", async (t) => {
   const service = await openEvents(t);
-  const random = randomNumbers(7);
-  const told: ToldChange[] = [];
-  const namespaces = ["a", "b"];
-  const writing = writeUnderLoad(service.world, 300, random);
-  const isAllTold = async (): Promise<null> => {
-    await writing;
-    await pollUntil("all to be told", 30_000, () => hasEverything(service.world, told, namespaces));
-    return null;
-  };
-  const allTold = isAllTold();
-  let lastEventId: string | null = null;
-  let cuts = 0;
-  let event: ReadEvent | null = null;
-  do {
-    const reader = await service.follow("?namespace=a&namespace=b", { lastEventId });
-    const count = 1 + Math.floor(random() * 40);
-    for (let read = 0; read < count; read++) {
-      event = await Promise.race([reader.next(), allTold]);
-      if (event === null) break;
-      told.push(toldEvent(event));
-      lastEventId = event.id;
-    }
-    reader.hangUp();
-    cuts++;
-  } while (event !== null);
-  await allTold;
-  expect(cuts).toBeGreaterThan(3);
-  await expectGapFree(service.world, told, namespaces);
+  await followWithCuts(service, { changes: 300, eventsMax: 40, cutsMin: 3, restMs: 30_000 });
 });
 
 test("a key is told of its own namespaces only, and of no content that privacy withholds", async (t) => {

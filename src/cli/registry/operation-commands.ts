@@ -42,6 +42,7 @@ export const operationCommands: CommandGroup = {
     {
       name: "store",
       usage: "[action] [id]",
+      actions: ["list", "show", "forget"],
       summary: "list the shared stores of the deployment; show one; forget one that no node runs any more",
       load: async () => (await import("../commands/store.ts")).storeCommand,
     },
