@@ -178,6 +178,11 @@ export interface Options {
   redisStoreEmbedding?: boolean | undefined;
   /** Milliseconds that Redis keeps the tombstone of a deleted memory. From 1_000 to 86_400_000. @default 86_400_000 */
   redisTombstoneTtlMs?: number | undefined;
+  /**
+   * Milliseconds that one call of Redis may take, even when its caller has a longer deadline. From 100 to 86_400_000.
+   * @default 10_000
+   */
+  redisCallTimeoutMs?: number | undefined;
   /** The FAISS index. Absent: no index, and no search. */
   faiss?: Omit<FaissOptions, "onProgress"> | undefined;
   /**

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { milliseconds } from "../../domain/settings.ts";
 import { REDIS_DEFAULTS, type RedisProjectionOptions } from "./options.ts";
 
 /** The settings of the Redis projection, at the top level of a configuration. The connection has settings of its own. */
@@ -19,6 +20,9 @@ export const redisSettings = z.strictObject({
     .max(86_400_000)
     .default(REDIS_DEFAULTS.tombstoneTtlMs)
     .describe("Milliseconds that Redis keeps the tombstone of a deleted memory"),
+  redisCallTimeoutMs: milliseconds(100)
+    .default(REDIS_DEFAULTS.callTimeoutMs)
+    .describe("Milliseconds that one call of Redis may take, even when its caller has a longer deadline"),
 });
 
 /** The parsed settings, with defaults applied. */
@@ -27,10 +31,11 @@ export type RedisSettings = z.output<typeof redisSettings>;
 /** The projection's share of a configuration. */
 export function redisProjectionOptions(
   settings: RedisSettings,
-): Required<Pick<RedisProjectionOptions, "prefix" | "storeEmbedding" | "tombstoneTtlMs">> {
+): Required<Pick<RedisProjectionOptions, "prefix" | "storeEmbedding" | "tombstoneTtlMs" | "callTimeoutMs">> {
   return {
     prefix: settings.redisPrefix,
     storeEmbedding: settings.redisStoreEmbedding,
     tombstoneTtlMs: settings.redisTombstoneTtlMs,
+    callTimeoutMs: settings.redisCallTimeoutMs,
   };
 }
