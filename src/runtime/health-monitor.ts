@@ -1,5 +1,6 @@
 import { StoreUnavailableError } from "../domain/errors.ts";
 import type { StoreId } from "../domain/store-id.ts";
+import { untilAborted } from "./deadline.ts";
 import { LinkedAbort } from "./linked-abort.ts";
 import { onAbort } from "./on-abort.ts";
 import { Lifecycle, type Service, type ServiceStatus } from "./service.ts";
@@ -158,6 +159,16 @@ export class HealthMonitor implements Service {
       this.#underway = null;
     });
     return this.#underway;
+  }
+
+  /**
+   * Looks at once, and once more where one look cannot tell an outage, or its end, from a moment's failure.
+   * @throws the reason of `signal`, which ends the wait and not the look: others may wait for it too.
+   */
+  async settle(signal: AbortSignal): Promise<void> {
+    await untilAborted(this.check(), signal);
+    const { phase } = this.#health;
+    if (phase === "failing" || phase === "recovering") await untilAborted(this.check(), signal);
   }
 
   /** Looks at once unless the last look is younger than `ageMs`. */

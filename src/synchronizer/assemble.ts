@@ -112,7 +112,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
         cache: stores.cache?.id ?? null,
         vectorIndex: stores.vectorIndex?.id ?? null,
       },
-      status: { ledger, stores, records: consistency.records },
+      status: { ledger, stores, monitors: foundation.monitors, records: consistency.records },
       backlog: upkeep.backlog,
       stores: new SharedStores(scope, deployment),
       jobs,

@@ -1,18 +1,20 @@
 import { type ConsistencyStatus, readConsistencyStatus } from "../consistency/loop/consistency-status.ts";
-import type { StoreId } from "../domain/store-id.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import type { CheckRecords } from "../ledger/check-ledger.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
-import type { SyncStatistics } from "../ledger/status-statements.ts";
+import type { NamespaceStatistics } from "../ledger/status-statements.ts";
+import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import type { ServiceStatus } from "../runtime/service.ts";
-import type { Projection, ProjectionHealth } from "../stores/projection.ts";
+import type { HealthState } from "../runtime/store-health.ts";
 import type { StoreRegistry } from "../stores/registry.ts";
 import type { CallOptions } from "./calls.ts";
 
 export interface StoreStatus {
-  readonly state: ProjectionHealth["state"];
+  /** As `health()` reports it: a status has each store checked, and shows the one judgement that is kept of it. */
+  readonly state: HealthState;
   /** Live memories that the store holds by its own count; null when it could not be asked. */
   readonly memories: number | null;
-  /** What is wrong; absent when healthy. */
+  /** What is wrong, or why the memories could not be counted; absent when nothing is. */
   readonly reason?: string;
 }
 
@@ -49,57 +51,94 @@ export interface StatusSources {
   readonly ledger: Pick<LedgerStore, "statistics" | "namespaceStatistics">;
   readonly records: CheckRecords;
   readonly stores: StoreRegistry;
+  /** By store id. */
+  readonly monitors: ReadonlyMap<StoreId, Pick<HealthMonitor, "settle" | "report">>;
 }
 
-/** Asks every store for its health and its size. A store that does not answer is reported as `down`. */
+/** Checks every store, and asks it for its size. */
 export async function readStatus(sources: StatusSources, signal: AbortSignal): Promise<Omit<Status, "services">> {
-  const { projections } = sources.stores;
-  const [ledger, consistency, ...copies] = await Promise.all([
-    ledgerStatus(sources.ledger, signal),
+  const { ledger, monitors, stores } = sources;
+  const [statistics, consistency, ...copies] = await Promise.all([
+    counted(monitors.get(LEDGER_ID), () => ledger.statistics(signal), signal),
     consistencyStatus(sources, signal),
-    ...projections.map((projection) => projectionStatus(projection, signal)),
+    ...stores.projections.map((projection) =>
+      counted(monitors.get(projection.id), () => projection.count(signal), signal),
+    ),
   ]);
-  const { statistics } = ledger;
   return {
-    stores: {
-      postgres: ledger.status,
-      ...Object.fromEntries(projections.map(({ id }, index) => [id, copies[index] as StoreStatus])),
-    },
-    backlog: {
-      pending: (statistics?.queuePending ?? 0) + (statistics?.transactionsUnpublished ?? 0),
-      failed: statistics?.queueFailed ?? 0,
-      dead: statistics?.queueDead ?? 0,
-    },
-    lastCleanCheckAt: statistics?.lastCleanCheckAt ?? null,
+    stores: storesStatus(sources, [{ ...statistics, count: statistics.count?.memories ?? null }, ...copies]),
+    backlog: backlogStatus(statistics.count),
+    lastCleanCheckAt: statistics.count?.lastCleanCheckAt ?? null,
     consistency,
   };
 }
 
 /** The status as a caller of some namespaces may see it: figures of these namespaces, and states of the stores. */
 export async function readNamespacesStatus(
-  { ledger, stores }: StatusSources,
+  sources: StatusSources,
   namespaces: readonly string[],
   signal: AbortSignal,
 ): Promise<Omit<Status, "services">> {
-  const [statistics, ...states] = await Promise.all([
-    ledger.namespaceStatistics(namespaces, signal).catch(() => null), // Then it is reported as `down`.
-    ...stores.projections.map(async (projection) => (await projection.health(signal)).state),
+  const { ledger, monitors, stores } = sources;
+  const [statistics] = await Promise.all([
+    counted(monitors.get(LEDGER_ID), () => ledger.namespaceStatistics(namespaces, signal), signal),
+    ...stores.projections.map(({ id }) => monitors.get(id)?.settle(signal)),
   ]);
-  const { projections } = stores;
+  const memories = [statistics.count?.memories ?? null, ...stores.projections.map(() => null)];
+  const shown = storesStatus(
+    sources,
+    memories.map((count) => ({ count, reason: null })),
+  );
+  const states = Object.entries(shown).map(([id, { state, memories }]) => [id, { state, memories }]);
   return {
-    stores: {
-      postgres: { state: statistics === null ? "down" : "healthy", memories: statistics?.memories ?? null },
-      ...Object.fromEntries(
-        projections.map(({ id }, index) => [id, { state: states[index] as StoreStatus["state"], memories: null }]),
-      ),
-    },
-    backlog: {
-      pending: (statistics?.queuePending ?? 0) + (statistics?.transactionsUnpublished ?? 0),
-      failed: statistics?.queueFailed ?? 0,
-      dead: statistics?.queueDead ?? 0,
-    },
+    stores: Object.fromEntries(states),
+    backlog: backlogStatus(statistics.count),
     lastCleanCheckAt: null,
     consistency: null,
+  };
+}
+
+interface Counted<Count> {
+  /** Null: the store is down, or did not tell. */
+  readonly count: Count | null;
+  /** Why there is no count of a store that is not down; null: there is one. */
+  readonly reason: string | null;
+}
+
+/** Has a store checked, then counted unless it is down. */
+async function counted<Count>(
+  monitor: Pick<HealthMonitor, "settle" | "report"> | undefined,
+  count: () => Promise<Count>,
+  signal: AbortSignal,
+): Promise<Counted<Count>> {
+  await monitor?.settle(signal);
+  if (monitor?.report().state === "down") return { count: null, reason: null };
+  try {
+    return { count: await count(), reason: null };
+  } catch (error) {
+    return { count: null, reason: `its memories could not be counted: ${(error as Error).message}` };
+  }
+}
+
+/**
+ * The stores as their monitors judge them now: read at the end and in one go, so that a status and `health()` agree.
+ * @param counts in the order of `stores.ids`.
+ */
+function storesStatus({ stores, monitors }: StatusSources, counts: readonly Counted<number>[]): Status["stores"] {
+  const entries = stores.ids.map((id, index): [StoreId, StoreStatus] => {
+    const health = monitors.get(id)?.report();
+    const reason = health?.reason ?? counts[index]?.reason ?? null;
+    const status = { state: health?.state ?? "down", memories: counts[index]?.count ?? null };
+    return [id, reason === null ? status : { ...status, reason }];
+  });
+  return Object.fromEntries(entries) as Status["stores"];
+}
+
+function backlogStatus(statistics: NamespaceStatistics | null): Status["backlog"] {
+  return {
+    pending: (statistics?.queuePending ?? 0) + (statistics?.transactionsUnpublished ?? 0),
+    failed: statistics?.queueFailed ?? 0,
+    dead: statistics?.queueDead ?? 0,
   };
 }
 
@@ -115,28 +154,5 @@ async function consistencyStatus(
     );
   } catch {
     return null; // The ledger's own entry says what is wrong with it.
-  }
-}
-
-async function ledgerStatus(
-  ledger: StatusSources["ledger"],
-  signal: AbortSignal,
-): Promise<{ status: StoreStatus; statistics: SyncStatistics | null }> {
-  try {
-    const statistics = await ledger.statistics(signal);
-    return { status: { state: "healthy", memories: statistics.memories }, statistics };
-  } catch (error) {
-    return { status: { state: "down", memories: null, reason: (error as Error).message }, statistics: null };
-  }
-}
-
-async function projectionStatus(projection: Projection, signal: AbortSignal): Promise<StoreStatus> {
-  const { state, reason } = await projection.health(signal);
-  const health = reason === undefined ? { state } : { state, reason };
-  if (state === "down") return { ...health, memories: null };
-  try {
-    return { ...health, memories: await projection.count(signal) };
-  } catch (error) {
-    return { state: "down", memories: null, reason: (error as Error).message };
   }
 }

@@ -64,3 +64,37 @@ test("a store that checks find down is left out after one failed call, and a cal
   expect(await sync.syncMemory("m3", MEMORY)).toMatchObject({ stores: { [ID]: "pending" } });
   expect(store.publishes).toBe(publishes);
 });
+
+test("a status and the health that is reported after it agree, also for an outage that no check had seen", async (t) => {
+  const store = new HalfBrokenStore();
+  const { sync } = await openWorld(t, { redis: false, faiss: false, settings: { ...SETTINGS, stores: [store] } });
+  const agreed = async (): Promise<string | undefined> => {
+    const { stores } = await sync.status();
+    const health = sync.health();
+    for (const [id, { state, reason }] of Object.entries(stores)) {
+      expect([id, state, reason ?? null]).toEqual([id, health[id]?.state, health[id]?.reason]);
+    }
+    return stores[ID]?.state;
+  };
+  expect(await agreed()).toBe("healthy");
+  store.probe = "down";
+  expect(await agreed()).toBe("down");
+  store.probe = "healthy";
+  expect(await agreed()).toBe("healthy");
+  // Of some namespaces alone, too.
+  store.probe = "down";
+  expect((await sync.status({ namespaces: ["default"] })).stores[ID]).toEqual({ state: "down", memories: null });
+  expect(sync.health()[ID]).toMatchObject({ state: "down", reason: "its probe failed" });
+});
+
+test("a store that is well and can't be counted says so in the status, and stays healthy", async (t) => {
+  const store = new HalfBrokenStore();
+  const { sync } = await openWorld(t, { redis: false, faiss: false, settings: { ...SETTINGS, stores: [store] } });
+  store.unplug();
+  expect((await sync.status()).stores[ID]).toEqual({
+    state: "healthy",
+    memories: null,
+    reason: expect.stringContaining("its memories could not be counted: "),
+  });
+  expect(sync.health()[ID]).toMatchObject({ state: "healthy" });
+});
