@@ -1,6 +1,6 @@
 import type { StartedTestContainer } from "testcontainers";
 
-/** The versions that docker-compose.yml names too. */
+/** The same versions as in docker-compose.yml. */
 const postgresImage = "postgres:17";
 const redisImage = "redis:7.4";
 
@@ -10,8 +10,8 @@ export interface Container {
 }
 
 /**
- * Whether the `testcontainers` package is installed and a Docker engine answers it. Containers are run in
- * continuous integration only: on a machine without an engine, nothing below this line has been exercised.
+ * Whether the `testcontainers` package is installed and a Docker engine answers. Containers run in continuous integration
+ * only: on a machine without an engine the code below is never exercised.
  */
 export async function containerEngineAnswers(): Promise<boolean> {
   try {
@@ -23,14 +23,14 @@ export async function containerEngineAnswers(): Promise<boolean> {
   }
 }
 
-/** With the superuser `postgres`, like the embedded one. */
+/** Has the superuser `postgres`, like the embedded server. */
 export async function startPostgresContainer(): Promise<Container> {
   const { GenericContainer, Wait } = await import("testcontainers");
   const container = await new GenericContainer(postgresImage)
     .withEnvironment({ POSTGRES_PASSWORD: "mnemosync" })
     .withCommand(["postgres", "-c", "max_connections=200"])
     .withExposedPorts(5432)
-    // Twice: the image restarts the server after it has created the cluster.
+    // Wait for the message twice: the image restarts the server after it has created the cluster.
     .withWaitStrategy(Wait.forLogMessage(/database system is ready to accept connections/, 2))
     .start();
   return opened(container, `postgres://postgres:mnemosync@${address(container, 5432)}/postgres`);

@@ -7,7 +7,7 @@ import { launch, logSince, logSize, type ServerProgram } from "./server-program.
 import { pollUntil } from "./wait.ts";
 
 export interface EmbeddedServerOptions {
-  /** Where to listen on 127.0.0.1. Taken as it is: a port in use is an error. A free one is picked when absent. */
+  /** Port on 127.0.0.1. A port in use is an error. Absent: a free port is picked. */
   port?: number;
   /**
    * Milliseconds from the launch to the first answer, crash recovery included.
@@ -18,14 +18,14 @@ export interface EmbeddedServerOptions {
 
 /** Milliseconds that an orderly stop may take before the server is killed. */
 const stopDeadlineMs = 15_000;
-/** The same for one whose data are thrown away. */
+/** The same for a server whose data is discarded. */
 const quitDeadlineMs = 3_000;
-/** Ports that are tried, because another process may take a port between its choice and its use. */
+/** Attempts with different ports, because another process may take a port between its choice and its use. */
 const portAttemptsMax = 5;
 
 /**
- * One server of our own in a child process, for demonstrations and tests. It does not keep this process alive and
- * does not outlive it. Calls are carried out one after the other, in the order in which they were made.
+ * A server in a child process, for demonstrations and tests. It neither keeps this process alive nor outlives it. Calls run
+ * one after the other, in the order in which they were made.
  *
  *                 ┌──stop, kill, own end──┐   ┌──thaw───┐
  *                 ▼                       │   ▼         │
@@ -61,7 +61,7 @@ export class EmbeddedServer {
     return this.#program.url(this.port);
   }
 
-  /** The temporary folder that holds data, log and settings. `close` removes it. */
+  /** The temporary folder with data, log and settings. `close` removes it. */
   get folder(): string {
     return this.#lifeline.folder;
   }
@@ -71,17 +71,17 @@ export class EmbeddedServer {
     return this.#child?.pid;
   }
 
-  /** What the server wrote since it was created; empty after `close`. */
+  /** The server's log since its creation; empty after `close`. */
   readLog(): string {
     return logSince(this.folder, 0);
   }
 
-  /** Resolves once the server answers. No effect on one that runs. */
+  /** Starts the server and resolves once it answers. No effect while it runs. */
   start(): Promise<void> {
     return this.#inTurn(() => this.#start());
   }
 
-  /** Orderly: what was acknowledged is kept, connections are cut. Killed after 15 s. No effect on a stopped one. */
+  /** Orderly stop: acknowledged data is kept, connections are closed. Killed after 15 s. No effect when stopped. */
   stop(): Promise<void> {
     return this.#inTurn(() => this.#end(this.#program.stopSignal, stopDeadlineMs));
   }
@@ -100,8 +100,8 @@ export class EmbeddedServer {
   }
 
   /**
-   * SIGSTOP to the server and all its processes: connections stay open, the kernel accepts new ones, and no
-   * answer comes. Resolves when nothing of it runs any more.
+   * SIGSTOP to the server and all its processes: connections stay open, the kernel accepts new ones, and the server never
+   * answers. Resolves when all its processes are stopped.
    */
   freeze(): Promise<void> {
     return this.#inTurn(async () => {
@@ -111,12 +111,12 @@ export class EmbeddedServer {
     });
   }
 
-  /** Undoes `freeze`. No effect on one that is not frozen. */
+  /** Reverts `freeze`. No effect when not frozen. */
   thaw(): Promise<void> {
     return this.#inTurn(() => this.#thaw());
   }
 
-  /** Ends the server at once and removes its folder. Safe twice, and in every state. */
+  /** Ends the server at once and removes its folder. Idempotent, and safe in every state. */
   close(): Promise<void> {
     return this.#inTurn(async () => {
       this.#closed = true;

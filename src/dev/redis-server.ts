@@ -9,11 +9,11 @@ import type { ServerProgram } from "./server-program.ts";
 export interface EmbeddedRedisOptions extends EmbeddedServerOptions {
   /**
    * Whether acknowledged writes survive `kill` and `restart` (an append-only file, synced on every write).
-   * Without it every restart begins empty.
+   * Without it every restart starts empty.
    * @default false
    */
   persistent?: boolean;
-  /** Directives of redis.conf by name, such as `{ maxmemory: "8mb" }`; they win over those given here. */
+  /** Directives of redis.conf by name, such as `{ maxmemory: "8mb" }`; they override the defaults here. */
   settings?: Readonly<Record<string, string | number>>;
 }
 
@@ -32,7 +32,7 @@ export async function startEmbeddedRedis(options: EmbeddedRedisOptions = {}): Pr
     const settings = {
       bind: "127.0.0.1",
       dir: lifeline.folder,
-      // As every user of this machine can reach the port. In a file, as they can read the command line too.
+      // A password, because every user of this machine can reach the port. In a file, because they can read command lines too.
       requirepass: password,
       save: '""',
       appendonly: options.persistent === true ? "yes" : "no",
@@ -66,7 +66,7 @@ function redisProgram(settingsFile: string, password: string): ServerProgram {
   };
 }
 
-/** The password is random, so an answer can only be from our own server. No while it still loads its data. */
+/** Whether this server answers: only it knows the random password. False while it still loads its data. */
 function answersPing(port: number, password: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port });

@@ -4,43 +4,43 @@ import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StoreUnavailableError } from "../domain/errors.ts";
 
-/** The differences between the kinds of server. */
+/** The properties that differ between PostgreSQL and Redis. */
 export interface ServerProgram {
   readonly store: "postgres" | "redis";
-  /** Asks for an orderly end that keeps what was acknowledged. */
+  /** Requests an orderly end that keeps acknowledged data. */
   readonly stopSignal: NodeJS.Signals;
-  /** Asks it to drop everything and end its children itself: killed ones stay zombies where no init reaps them. */
+  /** Requests an immediate end in which the server ends its children itself: killed ones stay zombies without an init. */
   readonly quitSignal: NodeJS.Signals;
-  /** What the log says when another process holds the port. */
+  /** The log message when another process holds the port. */
   readonly portTaken: RegExp;
   command(port: number): { file: string; args: readonly string[] };
-  /** The user to run as; ours when absent. */
+  /** The user to run as; absent: the current user. */
   readonly user?: { uid: number; gid: number };
-  /** Whether the process with this id, and no other, serves the port by now. Never throws. */
+  /** Whether exactly the process with this id serves the port. Never throws. */
   isReady(port: number, processId: number): boolean | Promise<boolean>;
-  /** With user and password. */
+  /** The URL with user and password. */
   url(port: number): string;
 }
 
-/** The environment of everything that is started here: English messages, UTC, and a home folder it may write to. */
+/** The environment of started programs: English messages, UTC, and a writable home folder. */
 export function serverEnvironment(folder: string): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, HOME: folder, LC_ALL: "C", TZ: "UTC" };
 }
 
 /**
- * A child that has been launched, with nothing said about its being ready. It does not keep this process alive.
- * @throws {StoreUnavailableError} No such program, or it may not be run.
+ * Launches a child and does not wait for its readiness. The child does not keep this process alive.
+ * @throws {StoreUnavailableError} The program does not exist or is not executable.
  */
 export async function launch(program: ServerProgram, folder: string, port: number): Promise<ChildProcess> {
   const { file, args } = program.command(port);
-  const log = openSync(logFile(folder), "a"); // A file, because a full pipe that is not read would block the server.
+  const log = openSync(logFile(folder), "a"); // A file, because a full unread pipe would block the server.
   try {
     const child = spawn(file, args, {
       cwd: folder,
-      // A session of its own: Ctrl-C reaches only this process, which ends the server when it has finished.
+      // A separate session: Ctrl-C reaches only this process, which ends the server when it has finished.
       detached: true,
       stdio: ["ignore", log, log],
-      // Not this process's environment: variables like PGDATA or PGOPTIONS would change the server.
+      // Not this process's environment: variables such as PGDATA or PGOPTIONS would change the server.
       env: serverEnvironment(folder),
       ...program.user,
     });
@@ -60,7 +60,7 @@ export function logSize(folder: string): number {
   return statSync(logFile(folder), { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** The log from this byte on; empty when there is none. */
+/** The log from this byte on; empty when the file does not exist. */
 export function logSince(folder: string, offset: number): string {
   return logSize(folder) === 0 ? "" : readFileSync(logFile(folder)).subarray(offset).toString("utf8");
 }

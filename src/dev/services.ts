@@ -5,7 +5,7 @@ import { type EmbeddedRedisOptions, startEmbeddedRedis } from "./redis-server.ts
 
 export interface ServicesOptions {
   /**
-   * Where MNEMOSYNC_POSTGRES_URL, MNEMOSYNC_REDIS_URL and MNEMOSYNC_CONTAINERS are looked up.
+   * The environment with MNEMOSYNC_POSTGRES_URL, MNEMOSYNC_REDIS_URL and MNEMOSYNC_CONTAINERS.
    * @default process.env
    */
   environment?: Readonly<Record<string, string | undefined>>;
@@ -13,17 +13,17 @@ export interface ServicesOptions {
   postgres?: EmbeddedPostgresOptions;
   /** For an embedded Redis. */
   redis?: EmbeddedRedisOptions;
-  /** Called with a line for people when the requested kind of server is not available and another is used. */
+  /** Called with a message when the requested kind of server is not available and another is used. */
   log?: (line: string) => void;
 }
 
 export interface Services {
-  /** For a user who may send `create database`. */
+  /** A URL whose user has the right to `create database`. */
   readonly postgresUrl: string;
   readonly redisUrl: string;
-  /** Where the servers come from; where only one URL is in the environment, where the other one comes from. */
+  /** The origin of the servers; when the environment has only one URL, the origin of the other server. */
   readonly source: "environment" | "containers" | "embedded";
-  /** Ends what was started here and leaves servers from the environment alone. Safe twice. */
+  /** Ends the servers started here, and not those from the environment. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -33,10 +33,10 @@ interface Service {
 }
 
 /**
- * A PostgreSQL and a Redis that are ready for use. Each one that has a URL in the environment is taken from there,
- * unchecked. The others are containers if MNEMOSYNC_CONTAINERS is 1 and a Docker engine answers, else embedded.
- * If one cannot be started, the other is ended.
- * @throws {ConfigurationError | StoreUnavailableError} The message says what to install or to set.
+ * A PostgreSQL and a Redis, ready for use. A URL in the environment is used unchecked. Otherwise the server is a container
+ * if MNEMOSYNC_CONTAINERS is 1 and a Docker engine answers, or else embedded. If one server fails to start, the other is
+ * ended.
+ * @throws {ConfigurationError | StoreUnavailableError} The message names the package to install or the variable to set.
  */
 export async function openServices(options: ServicesOptions = {}): Promise<Services> {
   const environment = options.environment ?? process.env;
@@ -71,7 +71,7 @@ async function chooseSource(
 }
 
 function fromUrl(url: string | undefined): Promise<Service> | undefined {
-  // An empty variable counts as none: that is how a shell or a compose file clears one.
+  // An empty variable counts as unset: a shell or a compose file clears a variable in this way.
   return url ? Promise.resolve({ url, close: async () => {} }) : undefined;
 }
 

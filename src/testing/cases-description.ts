@@ -10,7 +10,7 @@ export const DESCRIPTION: CaseGroup = {
       assert.equal(new StoreRegistry([projection]).get(projection.id), projection);
     },
 
-    "names its contents by the same generation for as long as they stay": async (store) => {
+    "keeps the same generation while its contents stay": async (store) => {
       const { projection } = store;
       if (projection.generation === undefined) return;
       const before = await projection.generation(soon());
@@ -19,7 +19,7 @@ export const DESCRIPTION: CaseGroup = {
       assert.equal(await projection.generation(soon()), before);
     },
 
-    "bears the brand of the ledger that left it last, and gives it to no other": async ({ projection }) => {
+    "keeps the last written brand, and refuses the brand of another owner": async ({ projection }) => {
       if (projection.standing === undefined || projection.brand === undefined) return;
       const [ours, theirs] = ["ours", "theirs"].map((ledger) => ({ ledger, epoch: "e" })) as [StoreOwner, StoreOwner];
       const before = await projection.standing(soon());
@@ -34,7 +34,7 @@ export const DESCRIPTION: CaseGroup = {
       assert.equal((await projection.standing(soon())).brand?.mark, "2.b");
     },
 
-    "says which entries it may drop by itself": async ({ projection }) => {
+    "reports which entries it may evict": async ({ projection }) => {
       if (projection.eviction === undefined) return;
       const eviction = await projection.eviction(soon());
       assert.ok(["none", "expiring", "all"].includes(eviction), `eviction is ${eviction}`);

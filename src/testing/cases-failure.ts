@@ -47,14 +47,14 @@ export const CALLS: CaseGroup = {
     ...Object.fromEntries(pastDeadline),
     ...Object.fromEntries(givenUp),
 
-    "that is given up on its way leaves the store in order": async (store) => {
+    "that is aborted in progress leaves the store consistent": async (store) => {
       const changes = Array.from({ length: 500 }, (_, number) => store.put(`n${number}`, 1));
       const abort = new AbortController();
       const publishing = failureOf(store.projection.publish(changes, abort.signal));
       abort.abort();
       const failure = await publishing;
       if (failure !== null) assert.ok(failure instanceof MnemosyncError, `rejected with ${String(failure)}`);
-      // Any part of the first call may have happened; the second one brings the rest.
+      // The store may have applied any part of the first call; the second call applies the rest.
       await store.publish(...changes);
       assert.equal(await store.count(), 500);
     },
@@ -68,7 +68,7 @@ export const HEALTH: CaseGroup = {
       assert.deepEqual(await projection.health(soon()), { state: "healthy" });
     },
 
-    "never rejects, whatever becomes of its signal, and changes nothing": async (store) => {
+    "never rejects, even when its signal fires, and changes nothing": async (store) => {
       await store.publish(store.put("a", 1));
       for (const signal of [AbortSignal.abort(), timedOut()]) {
         const health = await store.projection.health(signal);

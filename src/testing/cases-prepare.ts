@@ -4,14 +4,14 @@ import { assertAll, assertMatches } from "./assertions.ts";
 import { tombstone } from "./changes.ts";
 import { type CaseGroup, type StoreUnderTest, soon } from "./store-under-test.ts";
 
-/** Everything that a reader can see of the memories a, b and c. */
+/** The reader-visible state of the memories a, b and c. */
 async function view({ projection }: StoreUnderTest) {
   const keys = ["a", "b", "c"].map((memoryId) => ({ namespace: "default", memoryId }));
   return {
     read: await projection.read(keys, { data: true }, soon()),
     scanned: (await projection.scan(null, {}, soon())).entries,
     count: await projection.count(soon()),
-    // The buckets that hold something are enough here, and quick to compare.
+    // Comparing only the non-empty buckets is sufficient here, and fast.
     buckets: (await projection.digest(soon())).differences(new BucketDigests()),
   };
 }
@@ -42,11 +42,11 @@ export const PREPARE: CaseGroup = {
         ],
         count: 2,
       });
-      // Published twice, as after a crash in between: the second time it is known already.
+      // A second publish, as after a crash before the acknowledgement, is stale.
       assertAll(await store.projection.publish(changes, soon(), "T2"), "stale", 3);
     },
 
-    "is no condition: a token that the store does not know, or was discarded, is no obstacle": async (store) => {
+    "is optional: a publish under an unknown or discarded token succeeds": async (store) => {
       assert.deepEqual(await store.projection.publish([store.put("a", 1)], soon(), "never-prepared"), ["applied"]);
       await store.projection.prepare({ token: "T3", changes: [store.put("b", 1)] }, soon());
       await store.projection.discard("T3", soon());
@@ -54,7 +54,7 @@ export const PREPARE: CaseGroup = {
       assertMatches(await view(store), { read: [{ version: 1 }, { version: 1 }, null], count: 2 });
     },
 
-    "of a batch whose memories moved on meanwhile does not turn them back": async (store) => {
+    "of a batch whose memories changed meanwhile does not take them back": async (store) => {
       const changes = [store.put("a", 2), store.put("b", 2)];
       await store.projection.prepare({ token: "T4", changes }, soon());
       await store.publish(store.put("a", 3));
@@ -63,7 +63,7 @@ export const PREPARE: CaseGroup = {
       assertMatches(await store.read("b"), { version: 2, checksum: store.put("b", 2).checksum });
     },
 
-    "of two batches at a time keeps them apart": async (store) => {
+    "of two concurrent batches keeps them separate": async (store) => {
       await store.projection.prepare({ token: "T5", changes: [store.put("a", 1)] }, soon());
       await store.projection.prepare({ token: "T6", changes: [store.put("b", 1)] }, soon());
       await store.projection.discard("T5", soon());
@@ -71,7 +71,7 @@ export const PREPARE: CaseGroup = {
       assertMatches((await view(store)).read, [null, { version: 1 }, null]);
     },
 
-    "can be discarded twice, and under a token that nobody knows": async (store) => {
+    "can be discarded twice, and under an unknown token": async (store) => {
       await store.projection.prepare({ token: "T7", changes: [store.put("a", 1)] }, soon());
       await store.projection.discard("T7", soon());
       await store.projection.discard("T7", soon());

@@ -6,7 +6,7 @@ import { type CaseGroup, soon } from "./store-under-test.ts";
 export const PUBLISH: CaseGroup = {
   name: "publish",
   cases: {
-    "makes a version visible, and answers stale to the same one again": async (store) => {
+    "makes a version visible, and answers stale to a repeated publish": async (store) => {
       const change = store.put("a", 1);
       assert.equal(await store.read("a"), null);
       assert.deepEqual(await store.publish(change), ["applied"]);
@@ -26,7 +26,7 @@ export const PUBLISH: CaseGroup = {
       assertMatches(await store.read("a"), { version: 6 });
     },
 
-    "of a tombstone hides the memory and remembers the version": async (store) => {
+    "of a tombstone hides the memory and keeps the version": async (store) => {
       await store.publish(store.put("a", 1));
       assert.deepEqual(await store.publish(tombstone("a", 2)), ["applied"]);
       const expected = { state: "tombstone", namespace: "default", memoryId: "a", version: 2 };
@@ -72,14 +72,14 @@ export const PUBLISH: CaseGroup = {
       assert.equal(await store.count(), 3);
     },
 
-    "takes the same memory more than once in one call, in any order": async (store) => {
+    "accepts the same memory more than once in one call, in any order": async (store) => {
       const changes = [1, 3, 2, 3].map((version) => store.put("a", version));
       assert.deepEqual(await store.publish(...changes), ["applied", "applied", "stale", "stale"]);
       assertMatches(await store.read("a"), { version: 3, checksum: store.put("a", 3).checksum });
       assert.equal(await store.count(), 1);
     },
 
-    "takes 2,500 changes in one call": async (store) => {
+    "accepts 2,500 changes in one call": async (store) => {
       const { projection } = store;
       const changes = Array.from({ length: 2_500 }, (_, number) =>
         number % 10 === 9
@@ -108,7 +108,7 @@ export const PUBLISH: CaseGroup = {
       assertMatches(await store.read("gone"), { state: "tombstone", version: 5 });
     },
 
-    "of nothing is nothing": async (store) => {
+    "of an empty list does nothing": async (store) => {
       assert.deepEqual(await store.publish(), []);
       assert.deepEqual(await store.projection.read([], { data: true }, soon()), []);
     },
@@ -127,7 +127,7 @@ export const PUBLISH: CaseGroup = {
       assertMatches(await store.read("a", "one"), { state: "live" });
     },
 
-    "by many callers at once leaves the newest version of each memory, whoever comes last": async (store) => {
+    "by many concurrent callers leaves the newest version of each memory, whatever the order": async (store) => {
       const calls = Array.from({ length: 60 }, (_, number) => {
         const version = ((number * 37) % 60) + 1;
         return store.publish(store.put("a", version), store.put("b", 61 - version));

@@ -20,7 +20,7 @@ const readData = async (store: StoreUnderTest) => (await store.read("a", "defaul
 export const REPLACE: CaseGroup = {
   name: "replace",
   cases: {
-    "puts something where nothing was, unless something is there by now": async (store) => {
+    "writes an entry where none was found, unless one exists meanwhile": async (store) => {
       assert.equal(await replace(store, null, store.put("a", 3)), "applied");
       assertMatches(await store.read("a"), { state: "live", version: 3 });
       assert.equal(await replace(store, null, store.put("a", 4)), "moved");
@@ -28,7 +28,7 @@ export const REPLACE: CaseGroup = {
       assertMatches(await store.read("a"), { version: 3, checksum: store.put("a", 3).checksum });
     },
 
-    "goes back to a lower version, which no publish does": async (store) => {
+    "can go back to a lower version, which no publish can": async (store) => {
       await store.publish(store.put("a", 9));
       assert.equal(await replace(store, await readData(store), store.put("a", 2)), "applied");
       const entry = await readData(store);
@@ -37,13 +37,13 @@ export const REPLACE: CaseGroup = {
       assert.deepEqual(await store.publish(store.put("a", 3)), ["applied"]);
     },
 
-    "of the same version puts the right data in place of other data": async (store) => {
+    "of the same version replaces wrong data with the right data": async (store) => {
       await store.publish(store.put("a", 2, { content: "other" }));
       assert.equal(await replace(store, await store.read("a"), store.put("a", 2)), "applied");
       assert.equal(store.projection.flaw(await readData(store), store.put("a", 2)), null);
     },
 
-    "with nothing removes the entry, so that nothing fends off an old version any more": async (store) => {
+    "with null removes the entry, so that an old version can be published again": async (store) => {
       await store.publish(store.put("a", 9));
       assert.equal(await replace(store, await store.read("a"), null), "applied");
       assert.equal(await store.read("a"), null);
@@ -51,7 +51,7 @@ export const REPLACE: CaseGroup = {
       assert.deepEqual(await store.publish(store.put("a", 1)), ["applied"]);
     },
 
-    "between live entries and tombstones goes both ways": async (store) => {
+    "converts live entries to tombstones and back": async (store) => {
       await store.publish(store.put("a", 5));
       assert.equal(await replace(store, await store.read("a"), tombstone("a", 5)), "applied");
       assertMatches(await store.read("a"), { state: "tombstone", version: 5 });
@@ -62,7 +62,7 @@ export const REPLACE: CaseGroup = {
       assert.equal(await store.read("a"), null);
     },
 
-    "does nothing where the store moved on since it was read": async (store) => {
+    "changes nothing when the store has changed since the read": async (store) => {
       await store.publish(store.put("a", 1));
       const found = (await store.read("a")) as LiveEntry;
       await store.publish(store.put("a", 2));

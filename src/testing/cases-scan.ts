@@ -36,13 +36,13 @@ const paged = [1, 7, 100, 5_000].map((limit): [string, CaseGroup["cases"][string
 export const SCAN: CaseGroup = {
   name: "scan",
   cases: {
-    "of nothing ends at once, without entries": async (store) => {
+    "of an empty store ends at once, without entries": async (store) => {
       assert.deepEqual(await store.scanAll({}), []);
     },
 
     ...Object.fromEntries(paged),
 
-    "while others write shows everything that was there throughout": async (store) => {
+    "during concurrent writes returns every entry that exists throughout": async (store) => {
       const changes = await fill(store, 400);
       let turn = 0;
       const entries = await store.scanAll({ limit: 25 }, async () => {
@@ -52,7 +52,7 @@ export const SCAN: CaseGroup = {
           ...moving.flatMap((number) => {
             const namespace = `space${number % 3}`;
             const added = store.put(`new${turn}-${number}`, 1);
-            // Odd ones stand still, even ones live, die and come back.
+            // Odd memories stay unchanged; even ones are updated, deleted and published again.
             if (number % 2 !== 0) return [added];
             const version = turn + 2;
             const moved =
@@ -71,7 +71,7 @@ export const SCAN: CaseGroup = {
       );
     },
 
-    "shows only the buckets that are asked for, and all of these": async (store) => {
+    "returns all entries of the requested buckets and no others": async (store) => {
       const changes = await fill(store, 500);
       const buckets = new BucketSet();
       for (const change of changes.slice(0, 20)) buckets.add(bucketOf(change));
@@ -86,7 +86,7 @@ export const SCAN: CaseGroup = {
 export const DIGEST: CaseGroup = {
   name: "digest and count",
   cases: {
-    "are those of the live entries, after each kind of change": async (store) => {
+    "cover exactly the live entries, after each kind of change": async (store) => {
       const { projection } = store;
       const live = new Map<string, MemoryChange>();
       const publish = async (...changes: MemoryChange[]) => {

@@ -9,7 +9,7 @@ import { type CaseGroup, type StoreUnderTest, soon } from "./store-under-test.ts
 const SMALLEST = 2 ** -149;
 const LARGEST = 3.4028234663852886e38;
 
-/** Ids that a separator, an escape or an encoding could break. */
+/** Ids that break faulty separators, escapes or encodings. */
 const IDS = [
   ":",
   "a:b:c",
@@ -44,7 +44,7 @@ const VECTORS: Record<string, number[]> = {
   "small and large together": [1e-30, 1e15, -1e15, 1e-15, 7, -7, 0.1, 0.2],
   "numbers that no decimal meets": [0.1, 0.2, 0.3, 1 / 3, Math.PI, Math.E, -1 / 7, 1e-7],
 };
-/** Scaling to length 1 would overflow. */
+/** Vectors whose naive normalization overflows. */
 const EXTREMES = { extremes: [LARGEST, -LARGEST, 1, SMALLEST, 0, -0, LARGEST, 1] };
 
 async function readBack({ projection }: StoreUnderTest, changes: readonly PutChange[]): Promise<LiveEntry[]> {
@@ -54,9 +54,9 @@ async function readBack({ projection }: StoreUnderTest, changes: readonly PutCha
 }
 
 export const VALUES: CaseGroup = {
-  name: "what is published",
+  name: "a published memory",
   cases: {
-    "reads back under ids with any characters, each its own": async (store) => {
+    "reads back under ids with any characters, each id separately": async (store) => {
       const changes = IDS.flatMap((id, number) => [
         store.put(id, number + 1),
         store.put(id, number + 101, { namespace: "A-z.0_9" }),
@@ -76,7 +76,7 @@ export const VALUES: CaseGroup = {
       assert.equal(await store.count(), changes.length);
     },
 
-    "has the bytes that were given, so that its checksum can be proven": async (store) => {
+    "has exactly the published bytes, so that its checksum can be verified": async (store) => {
       const changes = Array.from({ length: 300 }, (_, number) => store.put(`n${number}`, number + 1));
       await store.publish(...changes);
       const entries = await readBack(store, changes);
@@ -94,7 +94,7 @@ export const VALUES: CaseGroup = {
       });
     },
 
-    "keeps every bit of a vector, in whatever spelling its numbers came": async (store) => {
+    "keeps every bit of a vector, including zeros of either sign and extreme numbers": async (store) => {
       const vectors = Object.entries(store.exactVectors ? { ...VECTORS, ...EXTREMES } : VECTORS);
       const changes = vectors.map(([name, values]) =>
         store.put(name, 1, { embedding: repeated(values, store.dimension) }),
@@ -110,13 +110,13 @@ export const VALUES: CaseGroup = {
           assert.ok(embeddingBytes(change.embedding!).equals(stored), `bytes of "${change.memoryId}"`);
         const components = new Float32Array(new Uint8Array(stored).buffer);
         change.embedding!.forEach((component, place) => {
-          // Sign bits survive a scaling too.
+          // Normalization keeps sign bits too.
           if (component === 0) assert.ok(Object.is(components[place], component), `sign of component ${place}`);
         });
       });
     },
 
-    "without a vector is held only where there is a use for it": async (store) => {
+    "without a vector is held only by a store that keeps documents": async (store) => {
       const { projection } = store;
       const change = store.put("plain", 2, { embedding: null });
       await store.publish(store.put("plain", 1), change);
@@ -130,7 +130,7 @@ export const VALUES: CaseGroup = {
       }
     },
 
-    "is judged by its data: another document or vector is a flaw, which says what": async (store) => {
+    "has a flaw when its document or vector differs, and the flaw describes the difference": async (store) => {
       const { projection } = store;
       const change = store.put("a", 1);
       await store.publish(change);
@@ -149,14 +149,14 @@ export const VALUES: CaseGroup = {
       assert.match(flawOf({ documentJson }), /\S/);
     },
 
-    "is told without its bytes when they are not asked for": async (store) => {
+    "is read without its bytes when they are not requested": async (store) => {
       await store.publish(store.put("a", 1));
       assert.equal("data" in ((await store.read("a")) ?? {}), false);
     },
   },
 };
 
-/** `values` over and over; never all zeros, which have no direction. */
+/** Repeats `values`; the result is never all zeros, which have no direction. */
 function repeated(values: readonly number[], dimension: number): Float32Array {
   const vector = Float32Array.from({ length: dimension }, (_, index) => values[index % values.length]!);
   if (vector.every((component) => component === 0)) vector[dimension - 1] = 1;

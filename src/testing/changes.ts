@@ -42,7 +42,7 @@ export function tombstone(memoryId: string, version: number, namespace = "defaul
   return { kind: "tombstone", namespace, memoryId, version, modifiedAt: 1_700_000_000_000 + version };
 }
 
-/** The key of a change, without the rest of it. */
+/** The key of a change. */
 export function keyOf({ namespace, memoryId }: MemoryChange): { namespace: string; memoryId: string } {
   return { namespace, memoryId };
 }

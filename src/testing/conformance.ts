@@ -13,7 +13,7 @@ const GROUPS: readonly CaseGroup[] = [DESCRIPTION, PUBLISH, PREPARE, VALUES, SCA
 export interface ConformanceCase {
   /** The part of the contract: `publish`, `scan`, … */
   readonly group: string;
-  /** A sentence about behaviour; with the group in front of it, unique. */
+  /** A sentence about behaviour, unique together with its group. */
   readonly name: string;
   /** Opens a store, runs the case and closes the store. Rejects when the store breaks the contract. */
   run(): Promise<void>;
@@ -44,7 +44,7 @@ export class ConformanceError extends Error {
   }
 }
 
-/** The contract of a projection as cases, one test each, for any test runner. */
+/** The contract of a projection as test cases, for any test runner. */
 export function conformanceCases(open: OpenStore): ConformanceCase[] {
   return GROUPS.flatMap(({ name: group, cases }) =>
     Object.entries(cases).map(([name, body]) => ({
@@ -63,7 +63,7 @@ export function conformanceCases(open: OpenStore): ConformanceCase[] {
 }
 
 /**
- * Runs all cases, one after the other, also after a failure.
+ * Runs all cases one after the other, and continues after a failure.
  * @returns the results, when every case passed.
  * @throws {ConformanceError} naming each case that failed.
  */

@@ -5,13 +5,13 @@ import { DIMENSION, type PutFields, put } from "./changes.ts";
 /** An empty projection, opened for one conformance case. */
 export interface OpenedStore {
   readonly projection: Projection;
-  /** Whether vectors are kept bit by bit, rather than scaled to length 1. @default true */
+  /** Whether the store keeps vectors bit for bit instead of normalizing them to length 1. @default true */
   readonly exactVectors?: boolean;
-  /** Ends it. A store that several cases share may stay open here. */
+  /** Closes the store. A store shared by several cases may stay open. */
   close(): Promise<void>;
 }
 
-/** Opens a projection that holds nothing. Called once per case, never twice at the same time. */
+/** Opens an empty projection. Called once per case, never concurrently. */
 export type OpenStore = () => Promise<OpenedStore>;
 
 /** Milliseconds that one call of a case may take. */
@@ -21,7 +21,7 @@ const PAGES_MAX = 10_000;
 /** The deadline of one call. */
 export const soon = (): AbortSignal => AbortSignal.timeout(CALL_TIMEOUT_MS);
 
-/** The projection of a case, with the calls that cases share. What it holds comes from its own traits. */
+/** The projection of a case, with helpers for the cases. Its own traits say which parts of a memory it holds. */
 export class StoreUnderTest {
   readonly projection: Projection;
   readonly exactVectors: boolean;
