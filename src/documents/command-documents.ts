@@ -2,6 +2,7 @@ import { z } from "zod";
 import { changeSchema } from "./change-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
 import { errorFields } from "./fields.ts";
+import { countSchema, manySchema, namespacesSchema, pageSchema } from "./find-documents.ts";
 import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
 import {
   exportImportSchema,
@@ -49,8 +50,12 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   import: importSchema.describe("mnemosync import <lines> --json"),
   "import-export": exportImportSchema.describe("mnemosync import <export> --json"),
   get: memorySchema.describe("mnemosync get --json"),
+  "get-many": manySchema.describe("mnemosync get --json with several ids"),
+  list: pageSchema.describe("mnemosync list --json"),
+  count: countSchema.describe("mnemosync count --json"),
+  namespaces: namespacesSchema.describe("mnemosync namespaces --json"),
   search: searchSchema.describe("mnemosync search --json, nearest first"),
-  put: outcomeSchema.describe("mnemosync put, delete and rollback --json"),
+  put: outcomeSchema.describe("mnemosync put, patch, delete and rollback --json"),
   history: versionsSchema.describe("mnemosync history --json, newest first"),
   watch: changeSchema.describe("mnemosync watch --json, one document per line"),
   status: watchedStatusSchema.describe("mnemosync status --json"),

@@ -60,7 +60,8 @@ export function startProgram(
 function declaredAs([command = "", action]: readonly string[], document: object): string | null {
   if ("error" in document && !("status" in document)) return "error";
   if (command === "import") return "complete" in document ? "import-export" : "import";
-  if (command === "delete" || command === "rollback") return "put";
+  if (command === "get" && "memories" in document) return "get-many";
+  if (command === "delete" || command === "rollback" || command === "patch") return "put";
   if (command === "conflicts" && action === "resolve") return null;
   if (command === "conflicts" && action === "show") return "conflict";
   if (command === "store") return { show: "store", forget: "store-forget" }[action ?? ""] ?? "stores";

@@ -1,3 +1,4 @@
+import { manyDocument } from "../../documents/find-documents.ts";
 import { memoryDocument } from "../../documents/memory-documents.ts";
 import { type Memory, NotFoundError } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
@@ -12,14 +13,27 @@ export const getCommand: CliCommand = {
     command.option("--embedding", "print the vector's numbers too (with --json)");
   },
   async run(invocation) {
-    const [id = ""] = invocation.args;
+    const { args, flags } = invocation;
+    const [id = ""] = args;
     const call = { ...inNamespace(invocation), signal: invocation.signal };
+    if (args.length > 1) {
+      const memories = await withSynchronizer(invocation, (sync) => sync.getMany(args, call), withoutIndex);
+      return {
+        exitCode: memories.includes(null) ? EXIT.findings : EXIT.ok,
+        json: manyDocument(memories, flags.embedding === true),
+        text: memories
+          .map((memory, index) =>
+            memory === null ? `there is no memory ${JSON.stringify(args[index])}` : text(memory),
+          )
+          .join("\n\n"),
+      };
+    }
     const memory = await withSynchronizer(invocation, (sync) => sync.get(id, call), withoutIndex);
     if (memory === null) {
       const where = call.namespace === undefined ? "" : ` in namespace ${printable(call.namespace)}`;
       throw new NotFoundError(`there is no memory ${JSON.stringify(id)}${where}`);
     }
-    return { exitCode: EXIT.ok, json: memoryDocument(memory, invocation.flags.embedding === true), text: text(memory) };
+    return { exitCode: EXIT.ok, json: memoryDocument(memory, flags.embedding === true), text: text(memory) };
   },
 };
 

@@ -5,6 +5,7 @@ import type { CliCommand, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
+import { jsonOf as parsed } from "../where.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
 import { outcomeOf, outcomeText } from "./outcome.ts";
 
@@ -94,12 +95,4 @@ async function fromInput(invocation: Invocation): Promise<{ memoryId: string; fi
 function inNamespace(fields: Record<string, unknown>, invocation: Invocation): Record<string, unknown> {
   const namespace = namespaceOf(invocation);
   return namespace === undefined ? fields : { ...fields, namespace };
-}
-
-function parsed(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${where} is no JSON: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -4,11 +4,13 @@ import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { withSynchronizer } from "../session.ts";
+import { addWhereFlag, whereOf } from "../where.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
 export const searchCommand: CliCommand = {
   configure(command) {
     addNamespaceFlag(command);
+    addWhereFlag(command);
     command.option("-k, --k <count>", "number of results, 1 to 1000", "10");
     command.option("--score-min <score>", "leave out results with a lower score");
   },
@@ -18,6 +20,7 @@ export const searchCommand: CliCommand = {
       invocation.flags.scoreMin === undefined ? null : numberOf(invocation.flags.scoreMin, "--score-min");
     const options = {
       ...inNamespace(invocation),
+      ...whereOf(invocation),
       ...(scoreMin !== null && { scoreMin }),
       k: numberOf(invocation.flags.k, "--k"),
       signal: invocation.signal,

@@ -11,10 +11,34 @@ export const memoryCommands: CommandGroup = {
       load: async () => (await import("../commands/put.ts")).putCommand,
     },
     {
-      name: "get",
+      name: "patch",
       usage: "<id>",
-      summary: "show the current version of a memory",
+      summary: "change the named fields of a memory, from flags, or by a JSON merge patch on standard input",
+      load: async () => (await import("../commands/patch.ts")).patchCommand,
+    },
+    {
+      name: "get",
+      usage: "<id...>",
+      summary: "show the current version of a memory, or of several",
       load: async () => (await import("../commands/get.ts")).getCommand,
+    },
+    {
+      name: "list",
+      usage: "",
+      summary: "list the memories of a namespace, page by page",
+      load: async () => (await import("../commands/list.ts")).listCommand,
+    },
+    {
+      name: "count",
+      usage: "",
+      summary: "count the memories of a namespace",
+      load: async () => (await import("../commands/count.ts")).countCommand,
+    },
+    {
+      name: "namespaces",
+      usage: "",
+      summary: "list the namespaces that have memories",
+      load: async () => (await import("../commands/namespaces.ts")).namespacesCommand,
     },
     {
       name: "search",
