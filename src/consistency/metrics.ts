@@ -39,7 +39,7 @@ export class ConsistencyMetrics {
     for (const { store, kind } of findings) this.#errors.inc({ store, kind });
   }
 
-  /** As the ledger has it: a check of another node, or before the last start, counts too. */
+  /** From the ledger, so checks of other nodes, and from before the last start, count too. */
   lastCleanCheck(secondsSince1970: number): void {
     this.#lastCleanSeconds = Math.max(this.#lastCleanSeconds, secondsSince1970);
     this.#lastClean.set(this.#lastCleanSeconds);
@@ -52,7 +52,7 @@ export class ConsistencyMetrics {
     }
   }
 
-  /** A store that had lost everything was given this many memories again. */
+  /** Counts the memories republished to a store that had lost everything. */
   refilled(store: StoreId, memories: number): void {
     this.#repairs.inc({ store, kind: "missing", outcome: "repaired" }, memories);
   }

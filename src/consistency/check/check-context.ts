@@ -6,24 +6,24 @@ import type { Pace } from "./pace.ts";
 /** A projection that a check compares with the ledger. */
 export interface CheckedStore {
   readonly projection: Projection;
-  /** Which entries it may drop by itself. */
+  /** The entries that the projection may evict. */
   readonly eviction: Eviction;
 }
 
-/** What the parts of one check share. */
+/** The shared context of the parts of one check. */
 export interface CheckContext {
   readonly parts: CheckerParts;
-  /** The name under which its progress is kept. */
+  /** The key of the check's progress record. */
   readonly name: string;
   /** Projections, in the order of registration. */
   readonly checked: readonly CheckedStore[];
-  /** Whether a deep check looks at the ledger's own data too. */
+  /** Whether a deep check verifies the ledger's own data too. */
   readonly ledgerToo: boolean;
   readonly pace: Pace;
   readonly signal: AbortSignal;
 }
 
-/** Ids of all stores that a check looks at, the ledger first. */
+/** Ids of all stores that a check compares, the ledger first. */
 export function storeIds({ checked, ledgerToo }: Pick<CheckContext, "checked" | "ledgerToo">): StoreId[] {
   return [...(ledgerToo ? [LEDGER_ID] : []), ...checked.map(({ projection }) => projection.id)];
 }

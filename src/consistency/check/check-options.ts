@@ -12,16 +12,16 @@ export interface CheckerParts {
   readonly records: CheckRecords;
   /** In the order of registration. */
   readonly projections: readonly Projection[];
-  /** Shared stores that were registered and are not filled yet: no check looks at them. @default none */
+  /** Shared stores that are registered and not filled yet: checks skip them. @default none */
   readonly unfilled?: ((signal: AbortSignal) => Promise<ReadonlySet<StoreId>>) | undefined;
-  /** Whether shared stores may have gone back: one that a full check finds clean is confirmed. @default none can tell */
+  /** Tracks shared stores that may have gone back. A clean full check confirms a store. @default no store can tell */
   readonly standings?: Pick<StoreStandings, "standingOf" | "confirm">;
   readonly log: Log;
-  /** Milliseconds from which an unpublished transaction or a queue row no longer excuses a difference. */
+  /** Age in milliseconds at which an unpublished transaction or a queue row no longer excuses a difference. */
   readonly overdueMs: number;
   /** Makes checks yield to other work. @param memoriesPerSecondMax null: no limit */
   readonly pace: (memoriesPerSecondMax: number | null) => Pace;
-  /** Called after every check that ended, with the milliseconds that it took. */
+  /** Called after every ended check, with its duration in milliseconds. */
   readonly onChecked?: ((report: ConsistencyReport, elapsedMs: number) => void) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -36,7 +36,7 @@ export interface CheckProgress {
 export interface CheckOptions {
   /** @default "full" */
   readonly scope?: CheckScope | undefined;
-  /** Which copies are compared with the ledger; with `postgres`, `deep` looks at the ledger's own data too. @default all */
+  /** The copies to compare with the ledger; with `postgres`, `deep` verifies the ledger's own data too. @default all */
   readonly stores?: readonly StoreId[] | undefined;
   /**
    * Whether to resume a check of the same kind that was interrupted on this node (killed, or its ledger lost), provided

@@ -7,9 +7,9 @@ import { type Finding, isDriftKind } from "./report.ts";
 
 /** Milliseconds between checkpoints, at least. */
 const CHECKPOINT_INTERVAL_MS = 1_000;
-/** A run without a checkpoint for this long, some intervals, is taken for dead. If it is not, it ends unrecorded. */
+/** A run without a checkpoint for this long (several intervals) counts as dead. If it is alive, it ends unrecorded. */
 const SILENT_MS = 3_000;
-/** After an interruption of this length a check starts over: what it compared first is too old. */
+/** After an interruption of this length a check starts over, because its first comparisons are too old. */
 const RESUMABLE_MS = 3_600_000;
 
 /** The part of an earlier run that a new one keeps. */
@@ -20,12 +20,12 @@ export class CheckRun {
   readonly log: FindingLog;
   readonly startedAt: number;
   readonly resumed: boolean;
-  /** Memories that the run it resumes had compared. */
+  /** Memories that the resumed run had compared. */
   readonly checkedBefore: number;
   readonly #parts: CheckerParts;
   readonly #name: string;
   readonly #runId = newUlid();
-  /** False once another run keeps the progress of this check: then nothing more of this run is recorded. */
+  /** False once another run owns the progress of this check: this run then records nothing more. */
   #isKept: boolean;
   #savedAt: number;
 
@@ -95,7 +95,7 @@ export class CheckRun {
     if (this.#parts.now() - this.#savedAt >= CHECKPOINT_INTERVAL_MS) await this.#save(position, checked, signal);
   }
 
-  /** Records where it stopped, for the next run to resume. */
+  /** Records the position, from which the next run resumes. */
   async pause(position: unknown, checked: number, signal: AbortSignal): Promise<void> {
     await this.#save(position, checked, signal);
   }

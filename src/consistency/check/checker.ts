@@ -16,12 +16,12 @@ import { Walk } from "./walk.ts";
 
 /** Memories per page when only versions are compared: bounds the memory that a check needs. */
 const PAGE_SIZE = 1_000;
-/** Memories per page, at most, when the data is read too, and the bytes that a page should have. */
+/** Maximum memories per page when the data is read too, and the target size of a page in bytes. */
 const DEEP_PAGE = { pageSize: 256, pageBytes: 8 * 1_048_576 };
 
 /**
- * Finds drift: suspect, then confirm. No snapshot spans all stores, so a difference that is seen once may be a write on
- * its way. It counts once it is seen again while the memory's row is locked and nothing of it is under way.
+ * Finds drift: suspect, then confirm. No snapshot spans all stores, so a difference seen once may be a write in progress.
+ * It is confirmed when it is seen again while the memory's row is locked and no publish of the memory is pending.
  */
 export class Checker {
   readonly #parts: CheckerParts;
@@ -61,7 +61,7 @@ export class Checker {
     const pace = this.#parts.pace(options.memoriesPerSecondMax ?? null);
     try {
       const { stores, isWhole } = await this.#stores(options.stores, signal);
-      // Progress of all stores is kept under the scope alone: only such a check says that everything was clean.
+      // A check of all stores is recorded under the scope alone: only such a check proves that everything was clean.
       const name = isWhole ? kind : `${kind}:${storeIds(stores).join("+")}`;
       return await work({ parts: this.#parts, name, ...stores, pace, signal });
     } finally {
@@ -101,13 +101,13 @@ export class Checker {
         signal.throwIfAborted();
       }
     } catch (error) {
-      // The caller aborted: the check is not resumed. A store that failed may be back soon, so then it is.
+      // A check that its caller aborted is not resumed. After a store failure it is, because the store may be back soon.
       if (signal.aborted) await endAbandoned(run, comparer.checked);
       throw error;
     } finally {
       await walk.end();
     }
-    // The record and the report have the same figure: memories compared by digest count too.
+    // The record and the report use the same number: memories compared by digest count too.
     const total = differing?.total ?? run.checkedBefore + comparer.checked;
     await run.finish(null, total - run.checkedBefore, signal);
     for (const { projection, standing } of seen) {
@@ -117,7 +117,7 @@ export class Checker {
     return buildReport(scope, context, run, comparer, total);
   }
 
-  /** What shared stores say before they are compared: if they say the same afterwards, all of it was compared. */
+  /** The standing of shared stores before the comparison. If it is the same afterwards, the comparison covered one state. */
   async #look(stores: readonly CheckedStore[], signal: AbortSignal) {
     const { standings } = this.#parts;
     if (standings === undefined) return [];
@@ -128,7 +128,7 @@ export class Checker {
     return (await Promise.all(looks)).flat();
   }
 
-  /** Buckets in which the digest of any projection differs from the ledger's, and how many memories were compared so. */
+  /** Buckets in which any projection's digest differs from the ledger's, and the number of memories compared by digest. */
   async #differingBuckets(
     stores: readonly CheckedStore[],
     signal: AbortSignal,
@@ -150,7 +150,7 @@ export class Checker {
     return { buckets, found: all, total: Math.max(0, ...totals) };
   }
 
-  /** The stores to look at: those wanted, without the ones that are being filled. */
+  /** The stores to compare: the requested ones, except those that are being filled. */
   async #stores(
     wanted: readonly StoreId[] | undefined,
     signal: AbortSignal,
@@ -180,10 +180,10 @@ export class Checker {
   }
 }
 
-/** Milliseconds to record that a check was aborted. */
+/** Deadline in milliseconds for recording that a check was aborted. */
 const ABANDON_TIMEOUT_MS = 2_000;
 
 async function endAbandoned(run: CheckRun, checked: number): Promise<void> {
-  // After a failure here the check would be resumed, which is harmless. The caller is told of its own abort.
+  // After a failure here the check would be resumed, which is harmless. The caller gets the error of its own abort.
   await run.pause(null, checked, AbortSignal.timeout(ABANDON_TIMEOUT_MS)).catch(() => undefined);
 }

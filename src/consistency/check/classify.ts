@@ -8,14 +8,14 @@ export interface Drift {
   readonly kind: DriftKind;
   /** The observation, for people. */
   readonly evidence: string;
-  /** For `missing`: the store may drop such an entry by itself, so this is a cache miss and no drift. */
+  /** For `missing`: the store may evict such an entry, so this is a cache miss and no drift. */
   readonly evicted?: boolean;
 }
 
-/** The state that a projection has to have of a memory. */
+/** The expected state of a memory in a projection. */
 export type Expectation = "live" | "nothing" | "tombstone";
 
-/** The state that a projection of given traits has to have of a memory. */
+/** The expected state of a memory in a projection with the given traits. */
 export function expectationOf(ledger: LedgerVersion, traits: ProjectionTraits): Expectation {
   if (ledger.checksum === null) return "tombstone";
   return keepsMemory(traits, ledger.hasEmbedding) ? "live" : "nothing";

@@ -12,10 +12,10 @@ import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
 import { fitsChecksum } from "./fits-checksum.ts";
 
-/** Memories that are confirmed at a time: bounds for how long rows stay locked. */
+/** Memories confirmed per batch: bounds the time that rows stay locked. */
 const CONFIRMED_MAX = 500;
 
-/** What a page of memories says beyond versions and checksums. */
+/** Facts about a page of memories beyond versions and checksums. */
 interface PageView {
   /** By key text; only for `deep`. */
   readonly changes: ReadonlyMap<string, MemoryChange>;
@@ -44,7 +44,7 @@ export class Comparer {
   readonly #tallies = new Map<Projection, BucketTally>();
   /** Live memories that were compared one by one. */
   checked = 0;
-  /** Memories that an evicting store dropped: each is read from the ledger when it is asked for. */
+  /** Memories that a store evicted: reads get them from the ledger. */
   misses = 0;
   /** Bytes of the documents and vectors that were read, of the ledger alone; only for `deep`. */
   bytes = 0;
@@ -58,7 +58,7 @@ export class Comparer {
 
   /**
    * Compares rows of the ledger with what each projection holds under the same keys.
-   * @returns memories whose difference may be on its way, to be compared again later.
+   * @returns memories whose difference may be a write in progress, to be compared again later.
    */
   async compareRows(rows: readonly (LedgerVersion & { readonly bucket?: number })[]): Promise<MemoryKey[]> {
     const { checked, ledgerToo } = this.#context;
@@ -89,8 +89,8 @@ export class Comparer {
   }
 
   /**
-   * Those of `buckets` in which a projection counted more entries than the comparison met there: only these can hold an
-   * entry that the ledger does not know.
+   * Those of `buckets` in which a projection counted more entries than the comparison found: only these can hold an entry
+   * that the ledger does not know.
    */
   bucketsWithUnknown(projection: Projection, buckets: BucketSet, counted: BucketDigests): BucketSet {
     const tally = this.#tally(projection);
@@ -145,13 +145,13 @@ export class Comparer {
     const expected = view.changes.get(keyText(row));
     if (expected?.kind !== "put" || expected.version !== row.version) return drift;
     const foreign = foreignTo(projection.traits, expected);
-    // Whatever the store holds instead: publishing the ledger's vector again cannot repair it.
+    // Foreign, whatever the store holds: republishing the ledger's vector cannot repair it.
     if (foreign !== null) return { kind: "foreign", evidence: foreign };
     if (entry?.state !== "live") return drift;
     // While the ledger's own data is damaged, nothing proves which side differs: that damage is found and mended first.
     if (drift?.kind === "diverged" && view.flawed.has(keyText(row))) return null;
     if (drift?.kind === "diverged" && entry.data?.documentJson != null) {
-      // Either another content or a damaged one: only a content that fits its own checksum stands against the ledger's.
+      // The content differs or is damaged: only a content that fits its own checksum competes with the ledger's.
       return fitsChecksum(entry, expected)
         ? drift
         : { kind: "corrupt", evidence: "the data does not fit the checksum" };
@@ -163,7 +163,7 @@ export class Comparer {
     return flaw === null ? drift : { kind: "corrupt", evidence: flaw };
   }
 
-  /** Compares again while the rows are locked, so that no writer is at work on them. @returns memories on their way. */
+  /** Compares again under row locks, so that no writer is active. @returns memories with a publish in progress. */
   async #confirm(store: CheckedStore, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
     const underway: MemoryKey[] = [];
     for (let start = 0; start < keys.length; start += CONFIRMED_MAX) {
@@ -200,7 +200,7 @@ export class Comparer {
     });
   }
 
-  /** Marks as `foreign` what the store cannot hold: only the ledger's vector, which is read here, tells. */
+  /** Marks vectors that the store cannot hold as `foreign`. This needs the ledger's vector, which is read here. */
   async #withForeign({ projection }: CheckedStore, drifted: readonly DriftedPair[]): Promise<readonly DriftedPair[]> {
     if (projection.traits.vectorShape === undefined || drifted.length === 0) return drifted;
     const keys = drifted.map(({ key }) => key);

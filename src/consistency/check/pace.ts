@@ -1,18 +1,18 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { pause as realPause } from "../../runtime/deadline.ts";
 
-/** The load by other work. */
+/** The load from other work. */
 export interface Load {
   /** Milliseconds by which timers of this process were late since the last call, at worst. */
   readonly eventLoopDelayMs: number;
-  /** Callers that wait for a connection to Postgres. */
+  /** Callers waiting for a connection to Postgres. */
   readonly postgresWaiting: number;
 }
 
 export interface PaceOptions {
   /** Null: no limit. */
   readonly memoriesPerSecondMax: number | null;
-  /** From this delay on the process counts as busy. @default 50 */
+  /** Timer delay at which the process counts as busy. @default 50 */
   readonly eventLoopDelayMaxMs?: number;
   readonly load: () => Load;
   /** Ends the measurement of the load. */
@@ -44,7 +44,7 @@ export class Pace {
     this.#dueAt = this.#options.clock();
   }
 
-  /** Waits as long as is due after `memories` were compared; returns early when the signal fires. */
+  /** Waits for the pause due after `memories` comparisons; returns early when the signal fires. */
   async turn(memories: number, signal: AbortSignal): Promise<void> {
     const { memoriesPerSecondMax, clock, pause } = this.#options;
     let waitMs = this.#politenessMs();

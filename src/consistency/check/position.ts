@@ -39,13 +39,13 @@ export interface QuickPosition {
   /** The history that the cursor belongs to. */
   readonly epoch: string;
   readonly cursor: { readonly xid: string; readonly seq: string };
-  /** Memories whose difference was on its way, as pairs of namespace and id. */
+  /** Memories whose difference was a write in progress, as pairs of namespace and id. */
   readonly revisit: readonly (readonly [string, string])[];
 }
 
 /**
  * @param stores the projections of the walk; null: any, e.g. those of another node.
- * @returns null where `value` is no position, or one in a store that is not among `stores`.
+ * @returns null when `value` is not a position, or is one in a store outside of `stores`.
  */
 export function parseWalkPosition(value: unknown, stores: readonly StoreId[] | null): WalkPosition | null {
   const { data } = walkPosition.safeParse(value);

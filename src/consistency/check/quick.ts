@@ -8,14 +8,14 @@ import { Comparer } from "./comparer.ts";
 import { parseQuickPosition, type QuickPosition, storedPosition } from "./position.ts";
 import type { ConsistencyReport } from "./report.ts";
 
-/** Memories that are compared at a time. */
+/** Memories per batch. */
 const PAGE_SIZE = 500;
-/** Memories under way that the next pass compares again, at most; the rest is left to the sweep. */
+/** Maximum number of in-progress memories that the next pass compares again; the sweep covers the rest. */
 const REVISITED_MAX = 5_000;
 
 /**
- * Compares what changed since the last pass, by the ledger's feed, and again what was under way or differed then. The
- * first pass of all compares everything, since all of it is new.
+ * Compares the memories that changed since the last pass, by the ledger's feed, and again those that were in progress or
+ * differed then. The very first pass compares everything.
  */
 export async function runQuick(context: CheckContext, options: CheckOptions): Promise<ConsistencyReport> {
   const { parts, name, pace, signal } = context;

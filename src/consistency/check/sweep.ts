@@ -9,7 +9,7 @@ import { Walk } from "./walk.ts";
 
 export interface SweepOptions {
   readonly stores?: readonly StoreId[];
-  /** The share of a round that the slice should cover, more than 0, at most 1: a page is not cut. */
+  /** The share of a round that the slice should cover, more than 0, at most 1. A slice ends at a page boundary. */
   readonly share: number;
   readonly signal: AbortSignal;
 }
@@ -18,7 +18,7 @@ export interface SweepOptions {
 export interface SweepSlice {
   /** Memories of the ledger that were compared. */
   readonly checked: number;
-  /** Those of this slice. */
+  /** Findings of this slice. */
   readonly findings: readonly Finding[];
   /** Whether the round ended here: everything was compared since it began. */
   readonly roundEnded: boolean;
@@ -30,9 +30,9 @@ const PAGE_SIZE = 500;
 const LEDGER_SHARE = 0.8;
 
 /**
- * Resumes the round over everything, compared by version and checksum, and pauses it again. After the end of a round the
- * next one begins. The entries of a projection are walked over within one slice, since its cursor need not survive a
- * restart of the store.
+ * Resumes the rolling round over all memories, compares by version and checksum, and pauses again. After a round the next
+ * one begins. One slice scans all entries of a projection, because the scan cursor need not survive a restart of the
+ * store.
  */
 export async function runSweepSlice(context: CheckContext, options: SweepOptions): Promise<SweepSlice> {
   const { parts, name, checked, pace, signal } = context;
@@ -49,7 +49,7 @@ export async function runSweepSlice(context: CheckContext, options: SweepOptions
       await run.checkpoint(walk.position, comparer.checked, signal);
       await pace.turn(seen, signal);
       signal.throwIfAborted();
-      // Within a projection the coverage does not change: its walk is completed.
+      // The coverage does not change within a projection: its scan runs to the end.
       if (walk.atStageStart || walk.position?.stage === LEDGER_ID) {
         if (sweepCoverage(walk.position, stores) >= goal) break;
       }

@@ -9,13 +9,13 @@ import { WALK_START, type WalkPosition } from "./position.ts";
 export interface WalkOptions {
   /** Where to begin. @default at the start */
   readonly position?: WalkPosition | null;
-  /** Those to look at. @default all */
+  /** The buckets to visit. @default all */
   readonly buckets?: BucketSet;
-  /** Of those, the buckets in which a projection can hold an entry that the ledger does not know; asked once per stage. */
+  /** Of those, the buckets in which a projection can hold an entry that the ledger does not know. Called once per stage. */
   readonly unknownIn?: (projection: Projection) => BucketSet;
   /** Memories per page, at most. */
   readonly pageSize: number;
-  /** Bytes of documents and vectors that a page should have; pages shrink to it. @default their size does not matter */
+  /** Target size of a page in bytes of documents and vectors; pages shrink to it. @default unlimited */
   readonly pageBytes?: number;
 }
 
@@ -28,7 +28,7 @@ const FIRST_PAGE_SIZE = 64;
 type Row = LedgerVersion & KeyPosition;
 
 /**
- * Goes over the ledger's memories, then over each projection for entries that the ledger does not know, page by page:
+ * Iterates over the ledger's memories, then over each projection for entries that the ledger does not know, page by page:
  *
  *     ledger ──► first projection ──► … ──► last projection ──► done
  */
@@ -58,17 +58,17 @@ export class Walk {
     this.#pageSize = pageBytes === undefined ? pageSize : Math.min(pageSize, FIRST_PAGE_SIZE);
   }
 
-  /** Where a new walk can resume; null once all is done. */
+  /** The position from which a new walk can resume; null at the end. */
   get position(): WalkPosition | null {
     return this.#stage === null ? null : { stage: this.#stage, after: this.#after };
   }
 
-  /** Whether nothing of the present stage has been looked at. */
+  /** Whether the current stage has not processed any page yet. */
   get atStageStart(): boolean {
     return this.#after === null && this.#cursor === null;
   }
 
-  /** Looks at one page. @returns its memories or entries, counted; null when all was done before. */
+  /** Processes one page. @returns the number of its memories or entries; null when the walk had already ended. */
   async step(): Promise<number | null> {
     if (this.#stage === null) return null;
     if (this.#stage === LEDGER_ID) return await this.#stepLedger();
@@ -80,7 +80,7 @@ export class Walk {
 
   /** Discards the prefetched page. */
   async end(): Promise<void> {
-    await this.#prefetched?.catch(() => undefined); // Its failure is of no interest: nothing reads the page.
+    await this.#prefetched?.catch(() => undefined); // A failure does not matter, because nothing reads the page.
     this.#prefetched = null;
   }
 

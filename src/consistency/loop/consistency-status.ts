@@ -24,7 +24,7 @@ export interface CheckStatus {
 
 export interface ConsistencyStatus {
   readonly checks: readonly CheckStatus[];
-  /** Findings that are not repaired, by store and kind. */
+  /** Open findings, by store and kind. */
   readonly findings: readonly { readonly store: StoreId; readonly kind: string; readonly count: number }[];
 }
 

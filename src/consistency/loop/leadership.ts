@@ -5,34 +5,34 @@ import type { Service, ServiceStatus } from "../../runtime/service.ts";
 
 export interface LeadershipOptions {
   readonly records: Pick<CheckRecords, "acquireLease" | "releaseLease">;
-  /** The role: one holder at a time has it. */
+  /** The role, which has one holder at a time. */
   readonly name: string;
-  /** Unique to this process: a restart is another holder. */
+  /** Unique to this process: after a restart the process is a new holder. */
   readonly holder: string;
-  /** Milliseconds within which another node takes over when this one is gone. At least 300. */
+  /** Milliseconds within which another node takes over after this one dies. At least 300. */
   readonly leaseMs: number;
   readonly log: Log;
   /** Milliseconds of a clock that never goes back. */
   readonly clock?: () => number;
 }
 
-/** How long to wait for the ledger when the role is given back. */
+/** Deadline in milliseconds for releasing the role in the ledger. */
 const RELEASE_TIMEOUT_MS = 2_000;
 
 /**
- * Keeps asking for a role that one node of all has:
+ * Elects one node as the holder of a role, by a lease:
  *
  *     follower ──lease free or expired──► leader ──renewal refused, or too late──► follower
  *
- * A lease runs for two thirds of `leaseMs` and is renewed, or asked for, every sixth of it: whatever moment the leader
- * dies at, somebody else has the role within `leaseMs`. The role keeps nodes from doing the same work; nothing becomes
- * wrong when two believe to have it.
+ * A lease lasts two thirds of `leaseMs`; the leader renews it, and followers request it, every sixth of `leaseMs`. Another
+ * node therefore takes over within `leaseMs`, whenever the leader dies. The role only avoids duplicate work: two nodes
+ * that both believe to be the leader cause no error.
  */
 export class Leadership implements Service {
   readonly #options: LeadershipOptions;
   readonly #clock: () => number;
   readonly #loop: Loop;
-  /** By the clock; the role is this node's until then. */
+  /** Expiry of this node's lease, by the clock. */
   #leaderUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: LeadershipOptions) {
@@ -62,12 +62,12 @@ export class Leadership implements Service {
     return this.#loop.status();
   }
 
-  /** Asks once. @returns whether this node has the role. */
+  /** Requests the lease once. @returns whether this node has the role. */
   async runOnce(signal: AbortSignal): Promise<boolean> {
     const { records, name, holder, leaseMs, log } = this.#options;
     const ttlMs = (leaseMs * 2) / 3;
     const wasLeader = this.isLeader;
-    // From before the question: the ledger's lease began later, so this node never believes in it for too long.
+    // Time before the request: the ledger's lease begins later, so this node never believes in its lease for too long.
     const askedAt = this.#clock();
     const has = await records.acquireLease(name, holder, ttlMs, signal);
     this.#leaderUntil = has ? askedAt + ttlMs : Number.NEGATIVE_INFINITY;
@@ -75,7 +75,7 @@ export class Leadership implements Service {
     return has;
   }
 
-  /** Gives the role back, so that another node need not wait for the lease to end. Safe before `start`, and twice. */
+  /** Releases the role, so that another node need not wait for the expiry. Safe before `start`, and idempotent. */
   async stop(): Promise<void> {
     await this.#loop.stop();
     if (!this.isLeader) return;
@@ -84,7 +84,7 @@ export class Leadership implements Service {
     try {
       await records.releaseLease(name, holder, AbortSignal.timeout(RELEASE_TIMEOUT_MS));
     } catch (error) {
-      log.warn({ role: name, error: (error as Error).message }, "leadership.release_failed"); // It expires by itself.
+      log.warn({ role: name, error: (error as Error).message }, "leadership.release_failed"); // The lease expires anyway.
     }
   }
 }

@@ -6,27 +6,27 @@ import { wantedChange, withoutForeignVector } from "../../stores/traits.ts";
 import type { Pace } from "../check/pace.ts";
 import { isSound } from "../reconcile/sides.ts";
 
-/** Memories that are read and published at a time. */
+/** Memories per page. */
 const PAGE_SIZE = 500;
-/** Pages that are being published while the next one is read. */
+/** Pages published concurrently while the next one is read. */
 const PUBLISHING_MAX = 2;
 
 export interface RefillOptions {
-  /** Where an earlier fill ended; null: at the start. */
+  /** The last key of an earlier fill; null: start at the beginning. */
   readonly after?: MemoryKey | null;
   /**
-   * Told, in the order of keys, that the store has everything up to and with `last`, and how many memories it took so far.
-   * A rejection ends the fill.
+   * Called in key order: the store has every memory up to and including `last`, and has applied this many so far. A
+   * rejection ends the fill.
    */
   readonly onPublished?: (last: MemoryKey, applied: number) => Promise<void>;
 }
 
 /**
- * Publishes all of the ledger's live memories to a projection that is empty: it lost everything, or was registered anew. It
- * needs no check first, and overwrites nothing that could be evidence: a publish never replaces a version by an older one,
- * so later entries stay. Memories that are damaged in the ledger itself are left out, for the check to find.
- * @param pace that of checks: other work comes first, and the rate is limited as a check's is.
- * @returns how many the projection applied.
+ * Publishes all live memories of the ledger to an empty projection, which lost everything or is newly registered. It needs
+ * no prior check and overwrites no possible evidence: a publish never replaces a version with an older one, so later
+ * entries stay. It skips memories that are damaged in the ledger itself; the check reports them.
+ * @param pace of checks: the fill yields to other work and obeys the same rate limit.
+ * @returns the number of memories that the projection applied.
  */
 export async function refill(
   ledger: Pick<LedgerStore, "listChanges">,
@@ -40,7 +40,7 @@ export async function refill(
   const publishing = new Set<Promise<void>>();
   let failure: unknown;
   let after: MemoryKey | null = options.after ?? null;
-  /** All pages before the one that is read now, published and told of. */
+  /** Resolves when all pages before the current one are published and reported. */
   let before: Promise<void> = Promise.resolve();
   try {
     while (failure === undefined) {
@@ -59,12 +59,12 @@ export async function refill(
       await pace.turn(page.length, signal);
     }
   } finally {
-    await Promise.all(publishing); // None of them rejects. Nothing is under way when this returns.
+    await Promise.all(publishing); // None of them rejects. No publish is in progress when this returns.
   }
   if (failure !== undefined) throw failure;
   return applied;
 
-  /** Pages are published side by side and told of one after the other. */
+  /** Pages are published concurrently, and reported one after the other. */
   async function publishInOrder(page: readonly MemoryChange[], last: MemoryKey, earlier: Promise<void>): Promise<void> {
     await publish(page);
     await earlier;

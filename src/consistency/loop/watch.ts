@@ -15,15 +15,15 @@ import { refill } from "./refill.ts";
 
 export interface WatchParts {
   readonly ledger: Pick<LedgerStore, "listChanges" | "markStoreFilled">;
-  /** For filling a store. The caller ends it. */
+  /** Pace of a fill. The caller stops it. */
   readonly pace: () => Pace;
   readonly checker: Pick<Checker, "run" | "sweep">;
   readonly repairer: Pick<Repairer, "run">;
   readonly records: CheckRecords;
   readonly projections: readonly Projection[];
-  /** Shared stores that were registered and are not filled yet. @default none */
+  /** Shared stores that are registered and not filled yet. @default none */
   readonly unfilled?: (signal: AbortSignal) => Promise<ReadonlySet<StoreId>>;
-  /** Whether shared stores may have gone back. @default none can tell */
+  /** Tracks shared stores that may have gone back. @default no store can tell */
   readonly standings?: Pick<
     StoreStandings,
     "refresh" | "standingOf" | "confirm" | "verdictOf" | "isConfirmed" | "foreign"
@@ -33,15 +33,15 @@ export interface WatchParts {
   readonly log: Log;
   /** Milliseconds between passes. */
   readonly intervalMs: number;
-  /** Milliseconds of one round of the sweep. */
+  /** Duration of one round of the sweep in milliseconds. */
   readonly sweepMs: number;
-  /** Findings of other kinds are reported, and not repaired. */
+  /** Kinds to repair. Findings of other kinds are only reported. */
   readonly repairKinds: readonly DriftKind[];
   readonly strategy: string | ConflictStrategy;
   readonly repairsMax: number;
   /** Called with the findings of each slice of the sweep. */
   readonly onSwept?: (findings: readonly Finding[]) => void;
-  /** Called with the number of memories that an empty store was given. */
+  /** Called with the number of memories published to an empty store. */
   readonly onRefilled?: (store: StoreId, memories: number) => void;
 }
 
@@ -63,10 +63,10 @@ interface ComparedStore {
 }
 
 /**
- * The consistency loop's pass: a check of what changed since the last pass, a slice of the rolling sweep over everything,
- * and the repair of the findings. The leader checks all stores, other nodes check the stores of their own (`scope:
- * "node"`). A shared store that began anew (emptied, or restarted without its data) is filled, and then compared as a
- * whole at once; one that was registered anew is filled before any check looks at it.
+ * One pass of the consistency loop: a check of the changes since the last pass, a slice of the rolling sweep, and the
+ * repair of the findings. The leader checks all stores; other nodes check their own stores (`scope: "node"`). A shared
+ * store that lost its contents (emptied, or restarted without its data) is filled and then compared completely at once. A
+ * newly registered store is filled before the first check.
  */
 export class ConsistencyWatch {
   readonly #parts: WatchParts;
@@ -109,7 +109,7 @@ export class ConsistencyWatch {
     return { leader, checked, findings: findings.size, repair };
   }
 
-  /** Fills shared stores that were registered since memories were written. A pass that fails leaves it to the next one. */
+  /** Fills newly registered shared stores. After a failed pass the next one retries. */
   async #fillNew(signal: AbortSignal): Promise<void> {
     const { ledger, projections, unfilled } = this.#parts;
     const ids = await unfilled?.(signal);
@@ -120,7 +120,7 @@ export class ConsistencyWatch {
     }
   }
 
-  /** A store that is away stays as it was known: the checks fail on it, and the next pass asks again. */
+  /** An unavailable store keeps its last known standing: checks of it fail, and the next pass asks again. */
   async #refreshStandings(signal: AbortSignal): Promise<void> {
     const { standings, log } = this.#parts;
     try {
@@ -131,7 +131,7 @@ export class ConsistencyWatch {
     }
   }
 
-  /** Compares shared stores as a whole that may have gone back, or were never compared. The others get a new mark. */
+  /** Compares completely the shared stores that may have gone back or were never compared. The others get a new mark. */
   async #compareDoubted(take: (findings: readonly Finding[]) => void, signal: AbortSignal): Promise<ComparedStore[]> {
     const { checker, projections, standings, repairKinds } = this.#parts;
     const compared: ComparedStore[] = [];
@@ -157,25 +157,25 @@ export class ConsistencyWatch {
     return compared;
   }
 
-  /** Reads may show again what was compared and repaired; what a repair left over is compared again in the next pass. */
+  /** Reads may use a compared and repaired store again; the next pass compares unrepaired findings again. */
   async #confirm(compared: readonly ComparedStore[], repair: RepairReport | null, signal: AbortSignal): Promise<void> {
     const { standings, repairsMax, repairKinds } = this.#parts;
     for (const { projection, standing } of compared) {
       const details = repair?.details.filter(({ store }) => store === projection.id) ?? [];
       const isDone = details.length <= repairsMax && details.every(({ outcome }) => outcome !== "failed");
-      // Without a repair nothing was to be repaired: `repairKinds` leaves it to a person.
+      // No repair ran: `repairKinds` leaves these findings to a person.
       if (isDone || repairKinds.length === 0) await standings?.confirm(projection, standing, signal);
     }
   }
 
-  /** Compares a shared store as a whole when its contents began anew since the last pass. @returns memories compared. */
+  /** Compares a shared store completely when its generation changed since the last pass. @returns memories compared. */
   async #afterLoss(take: (findings: readonly Finding[]) => void, signal: AbortSignal): Promise<number> {
     const { checker, records, projections, log, repairKinds } = this.#parts;
     let checked = 0;
     for (const projection of projections) {
       if (projection.generation === undefined || projection.traits.scope === "node") continue;
-      if (projection.standing !== undefined) continue; // It tells more than that.
-      // Where every entry may be evicted, so may the generation's.
+      if (projection.standing !== undefined) continue; // `standing` is more precise than `generation`.
+      // A store that may evict any entry may evict the generation's key too.
       if ((await projection.eviction?.(signal)) === "all") continue;
       const generation = await projection.generation(signal);
       const name = `generation:${projection.id}`;

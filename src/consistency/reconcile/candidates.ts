@@ -9,12 +9,12 @@ import type { HistoricVersion } from "../../ledger/history-statements.ts";
 import type { StoredEntry } from "../../stores/projection.ts";
 import { isSound } from "./sides.ts";
 
-/** A content that stands against the ledger's. */
+/** A content that competes with the ledger's. */
 export interface RemoteSide {
   readonly candidate: Candidate;
   /** Null: it is a deletion. */
   readonly memory: EncodedMemory | null;
-  /** When it counts as modified once it wins, in milliseconds since 1970; null: at the time of the write. */
+  /** The `modifiedAt` of the winner, in milliseconds since 1970; null: the time of the write. */
   readonly modifiedAt: number | null;
 }
 
@@ -32,8 +32,8 @@ export function soundCopy(
   if (entry.state !== "live") return entry.state === "malformed" ? entry.reason : "a tombstone is there";
   const json = entry.data?.documentJson;
   if (json == null) return "it has no document";
-  // Copied whole from another memory, maybe another tenant's, it would be adopted here otherwise. An entry that was edited
-  // in place bears the digest that the ledger has of this memory, or none.
+  // Without this check a repair would adopt an entry that was copied from another memory, perhaps another tenant's. An
+  // entry edited in place still has the ledger's digest of this memory, or none.
   const digest = entry.data?.digest ?? null;
   const known = change?.kind === "put" ? change.digest : null;
   if (digest !== null && digest !== known && digest !== entryDigest(entry, entry.version, entry.checksum)) {

@@ -37,7 +37,7 @@ export interface RemoteWrite {
   readonly sides: readonly RemoteSide[];
   /** Records of both sides, by source; of sources without a content of their own too, where a winner overwrites them. */
   readonly evidence: (stamp: EvidenceStamp) => readonly EvidenceRecord[];
-  /** Nothing else holds the other side any more: after a failed write its record stays pending. @default false */
+  /** The record is the only copy of the other side, so it stays pending after a failed write. @default false */
   readonly isLastCopy?: boolean;
 }
 
@@ -60,7 +60,7 @@ export type Reconciled =
 
 type Action = Resolution["action"];
 
-/** Conflicts that a strategy decides at a time: it may wait for a service itself. */
+/** Conflicts that a strategy decides concurrently: a strategy may wait for a remote service. */
 const DECIDING_MAX = 8;
 /** Versions of the history that are searched for the base. */
 const HISTORY_MAX = 50;
@@ -75,9 +75,9 @@ interface Winner {
 }
 
 /**
- * The one path by which a content that did not come through a write gets into the ledger: the strategy decides, both
- * sides are recorded, and a winner is written as a new version, provided that the ledger is still at the version that was
- * compared. So nothing is lost, and no version is given out twice.
+ * The only path by which content from outside of the write path enters the ledger. The strategy decides, both sides are
+ * recorded, and the winner is written as a new version if the ledger is still at the compared version. No content is lost,
+ * and no version is assigned twice.
  */
 export async function reconcile(
   parts: ReconcileParts,

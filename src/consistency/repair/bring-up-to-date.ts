@@ -18,7 +18,7 @@ export async function bringUpToDate(
   const differences = new Map<string, string>();
   if (keys.length === 0) return differences;
   for (const projection of parts.projections) {
-    // Before the store is read: an entry that is queued later is about a version that was not looked at.
+    // Before the store is read: an entry queued later concerns a version that this repair has not seen.
     const queue = parts.ledger.queueOf(identityOf(projection));
     const queued = await parts.ledger.readQueued(queue, keys, signal);
     const agreeing = new Set<string>();

@@ -67,7 +67,7 @@ export async function embedAnew(
   });
   const written = await withEvidence(records, work, (items) => write(parts, items, note, signal), endingOf, signal);
   const done = [...written].flatMap(([{ finding }, { outcome }]) => (outcome === "repaired" ? [finding] : []));
-  // The decision stands in the ledger either way; the next check finds a store that still lacks it.
+  // The ledger has the new vector either way; the next check finds a store that still lacks it.
   const differences = await bringUpToDate(parts, done, { signal });
   for (const [{ finding }, verdict] of written) {
     const difference = differences.get(keyText(finding));

@@ -13,32 +13,32 @@ import { decideImported } from "./imported-conflicts.ts";
 import type { RepairDetail, RepairerParts, Verdict } from "./repair-options.ts";
 import { resolveConflicts } from "./resolve-conflicts.ts";
 
-/** One finding that was, or is to be, decided on. */
+/** A finding with its decision, or without one yet. */
 export interface ConflictSummary extends MemoryKey {
   readonly id: string;
   /** Where the other side was found: a store, or an import. */
   readonly store: ConflictOrigin;
   readonly kind: DriftKind;
   readonly state: "pending" | "resolved" | "failed";
-  /** Who decided, or would not. `ledger_wins`: the ledger was right by rule. */
+  /** The strategy that decided or deferred. `ledger_wins`: the ledger is right by rule. */
   readonly strategy: string;
-  /** Why it waits; null when it does not. */
+  /** Why the conflict is pending; null when it is not. */
   readonly pendingBecause: string | null;
   readonly ledgerVersion: number | null;
   readonly foundVersion: number | null;
   /** Milliseconds since 1970. */
   readonly detectedAt: number;
   readonly resolvedAt: number | null;
-  /** What was done, or why it could not be. */
+  /** The repair, or why it failed. */
   readonly resolution: string | null;
 }
 
-/** What one side said when the conflict was found. */
+/** The content of one side when the conflict was found. */
 export interface ConflictSide {
   readonly version: number | null;
   readonly checksum: string | null;
   readonly document: MemoryDocument | null;
-  /** What stood there as text, where it is no JSON document. */
+  /** The raw content as text, when it is no JSON document. */
   readonly raw: string | null;
   readonly embedding: Float32Array | null;
   readonly versionVector: VersionVector | null;
@@ -55,7 +55,7 @@ export interface ConflictDetails extends ConflictSummary {
   readonly differences: SideDifferences | null;
 }
 
-/** How a person decides: for one side, or for a content of their own, or (nobody's in the ledger yet) for nothing. */
+/** A person's decision: one side, a new content, or removal (only for a memory that the ledger does not know). */
 export type ConflictDecision =
   | { readonly choose: ConflictOrigin }
   | { readonly remove: true }
@@ -76,12 +76,12 @@ export interface ConflictListOptions extends Partial<Omit<ConflictFilter, "limit
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What became of a decision. */
+/** The result of a decision. */
 export interface DecisionOutcome extends Omit<RepairDetail, "store"> {
   readonly store: ConflictOrigin;
 }
 
-/** Under this name a person's decision is logged. */
+/** The strategy name that is logged for a person's decision. */
 const BY_HAND = "manual";
 const LIST_MAX = 1_000;
 
@@ -94,7 +94,7 @@ export class PendingConflicts {
     this.#parts = parts;
   }
 
-  /** In the order in which they were found. Those that wait for somebody, unless the filter says otherwise. */
+  /** Conflicts in the order in which they were found; only pending ones by default. */
   async list(options: ConflictListOptions = {}): Promise<ConflictSummary[]> {
     const { limit = 100, signal = new AbortController().signal, ...filter } = options;
     this.#parts.validator.checkCount(limit, "limit", LIST_MAX);
@@ -109,8 +109,8 @@ export class PendingConflicts {
   }
 
   /**
-   * Carries a decision out, as a strategy's: what loses stays on record, what wins becomes a version of the ledger.
-   * `deferred` when the memory is not as it was found any more: check again.
+   * Executes a decision like a strategy's: the loser stays on record, and the winner becomes a version of the ledger.
+   * `deferred` when the memory has changed since the conflict was found: check again.
    * @throws {NotFoundError} There is no such conflict. @throws {ValidationError} It is decided already, or the decision
    *   does not fit it.
    */
@@ -139,7 +139,7 @@ export class PendingConflicts {
     const finding = findingOf(record, record.store);
     const strategy: ConflictStrategy = {
       name: BY_HAND,
-      // The decision was about what was shown: the version alone does not tell whether that is what stands there.
+      // The decision applies to the shown content. An equal version alone does not prove that the content is still the same.
       resolve: ({ candidates }) => (candidates.some((side) => isShown(side, record)) ? resolution : CHANGED),
     };
     const verdicts = await resolveConflicts(this.#parts, [finding], strategy, { dryRun: false, signal });
@@ -235,6 +235,6 @@ function parsed(text: string): MemoryDocument | null {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as MemoryDocument) : null;
   } catch {
-    return null; // What stands there is shown as it is.
+    return null; // The content is shown as raw text.
   }
 }

@@ -117,7 +117,7 @@ export class Repairer {
     ];
   }
 
-  /** A misspelled id would otherwise repair nothing and say so nowhere. */
+  /** Without this check a misspelled id would silently repair nothing. */
   #checkStores(stores: readonly StoreId[] | undefined, findings: readonly Finding[]): void {
     const known = [LEDGER_ID, ...this.#parts.projections.map(({ id }) => id)];
     const unknown = stores?.find((store) => !known.includes(store) && !findings.some((found) => found.store === store));

@@ -67,7 +67,7 @@ function planOf(
     return agrees ? repaired("agrees by now") : deferred(MOVED);
   }
   const { change } = sides;
-  // One vector that the store refuses would have the others of its batch refused with it.
+  // One refused vector would cause the refusal of its whole batch.
   const foreign = foreignTo(projection.traits, change ?? undefined);
   if (foreign !== null) return failed(`${foreign}: run the check again`);
   return {

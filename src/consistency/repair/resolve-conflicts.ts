@@ -25,7 +25,7 @@ import { republish } from "./republish.ts";
 
 type ResolveParts = Omit<RepairerParts, "embedder" | "strategies" | "log" | "onRepaired">;
 
-/** A store's entry that stands against the ledger's version. */
+/** A store's entry that competes with the ledger's version. */
 interface Held {
   /** As the check reported it, or as this repair met it. */
   readonly finding: Finding;
@@ -89,7 +89,7 @@ export async function resolveConflicts(
   const keys = written.map(({ item }) => item.key);
   const differences = await bringUpToDate(parts, keys, step);
   for (const { item, note } of written) {
-    // The decision stands in the ledger either way; the next check finds a store that still lacks it.
+    // The ledger has the decision either way; the next check finds a store that still lacks it.
     const difference = differences.get(keyText(item.key));
     settle(item, difference === undefined ? repaired(note, strategy.name) : deferred(difference, strategy.name));
   }

@@ -21,9 +21,10 @@ export interface SettleParts {
 }
 
 /**
- * Settles memories of which a store answers `stale` while it holds something that the ledger never gave out: the way of
- * every finding, so the strategy decides and both sides are recorded, without waiting for the next check.
- * @returns why a memory is not settled, by key text. One that awaits a person's decision is settled: its record waits.
+ * Settles memories for which a store answers `stale` although it holds a content that the ledger never assigned. It treats
+ * them like findings (the strategy decides, both sides are recorded), without waiting for the next check.
+ * @returns why a memory is not settled, by key text. A memory that awaits a person's decision counts as settled, because
+ *   its record is pending.
  */
 export async function settleUnproven(
   parts: SettleParts,
@@ -42,7 +43,7 @@ export async function settleUnproven(
     const row = rows.get(keyText(key));
     const entry = entries[index] ?? null;
     const drift = classify(projection.traits, row, entry, now());
-    if (drift === null) continue; // Put right meanwhile.
+    if (drift === null) continue; // Repaired meanwhile.
     if (!repairKinds.includes(drift.kind)) {
       open.set(keyText(key), `${drift.evidence}; repairKinds leaves ${drift.kind} alone`);
       continue;
