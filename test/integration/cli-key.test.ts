@@ -51,8 +51,21 @@ test("keys are added to the file for named namespaces, listed without their secr
   const admin = await key("add", "root", "--all-namespaces", "--scope", "admin", "--json");
   expect(JSON.parse(admin.stdout)).toMatchObject({ key: expect.stringMatching(/^mns_root_/), file });
   const list = await key("list");
-  expect(list.stdout).toMatch(/reader +read +tenant-a,tenant-b +never\nroot +admin +all +never\n$/);
+  expect(list.stdout).toMatch(/reader +reader +read +tenant-a,tenant-b +never\nroot +root +admin +all +never\n$/);
   expect(list.stdout).not.toContain(secret);
+
+  // A key that replaces another one belongs to the same caller: repeats under its idempotency keys are still recognised.
+  const renewed = await key("add", "reader-2", "--owner", "reader", "--namespaces", "tenant-a", "--json");
+  const document = JSON.parse(renewed.stdout);
+  expect(document.entry).toMatchObject({ id: "reader-2", owner: "reader" });
+  const ring = await KeyRing.fromFile(file, { log: silentLog });
+  expect(await ring.identify(document.key)).toMatchObject({ id: "reader-2", owner: "reader" });
+  expect(await ring.identify(secret)).toMatchObject({ owner: "reader" });
+  expect((await key("list")).stdout).toMatch(/reader-2 +reader +read +tenant-a +never\n$/);
+  expect(await key("add", "bad", "--owner", "a b", "--namespaces", "a")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("owner: expected 1 to 64 letters"),
+  });
 
   expect(await key("revoke", "reader")).toMatchObject({ code: 0 });
   expect(await key("revoke", "reader")).toMatchObject({ code: 1, stderr: expect.stringContaining("NOT_FOUND") });

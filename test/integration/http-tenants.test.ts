@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { expect, test } from "vitest";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { openApiDocument } from "../../src/http/openapi.ts";
 import { ROUTE_GROUPS } from "../../src/http/routes.ts";
 import { httpOptions, MEMORY, openService, type TestService } from "../support/http-service.ts";
@@ -134,6 +135,38 @@ test("no answer names hosts, users or SQL while PostgreSQL is away; the log has 
     }
   }
   expect(logged.find((line) => line.startsWith("http.request_failed"))).toMatch(INTERNALS);
+});
+
+test("errors of background services and recorded failures are for operators alone", async (t) => {
+  const service = await openService(t, { world: { faiss: false, settings: { syncIntervalMs: 50 } } });
+  const { world, keys } = service;
+  const outcome = await world.put({ ...world.memory(1), namespace: "tenant-a", memoryId: "m1" });
+  const failure = "connect ECONNREFUSED 127.0.0.1:6379";
+  await world.sql`
+    insert into mnemosync.conflict_resolutions
+      (namespace, memory_id, store, kind, state, strategy, resolution, ledger_version, found_version)
+    values ('tenant-a', 'm1', 'redis', 'corrupt', 'failed', 'latest_wins', ${failure}, ${outcome.version}, 1)`;
+  const conflicts = async (key: string) =>
+    await service.request("GET", "/v1/conflicts?namespace=tenant-a&state=failed", { key });
+  expect((await conflicts(keys.boundAdmin)).body).not.toMatch(INTERNALS);
+  expect((await conflicts(keys.admin)).body).toContain(failure);
+
+  world.sync.start();
+  await takePostgresAway(t, service);
+  await pollUntil("a background service to fail", 20_000, async () =>
+    Object.values((await world.sync.status()).services).some(({ lastError }) => lastError !== null),
+  );
+  const seen = async (key: string) => await service.request("GET", "/v1/status", { key });
+  // All namespaces, but no admin; an admin of one namespace; a writer of one namespace.
+  for (const key of [keys.reader, keys.writer, keys.boundAdmin, keys.tenant]) {
+    const response = await seen(key);
+    expect(response.statusCode).toBe(200);
+    expect(response.json().services).toEqual({});
+    expect(Object.values(response.json().stores).every((store) => !("reason" in (store as object)))).toBe(true);
+    expect(response.body).not.toMatch(INTERNALS);
+  }
+  // The operator needs them.
+  expect((await seen(keys.admin)).body).toMatch(INTERNALS);
 });
 
 test("the metrics ask for a key unless the service listens on a loopback address, or the option says otherwise", async (t) => {

@@ -23,13 +23,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     return { exitCode: EXIT.ok, json: { key, entry, file: path }, text };
   },
   async list(path) {
-    const keys = (await readKeys(path)).map(({ id, scope, namespaces, expiresAt = null }) => ({
-      ...{ id, scope, namespaces, expiresAt },
+    const keys = (await readKeys(path)).map(({ id, owner = id, scope, namespaces, expiresAt = null }) => ({
+      ...{ id, owner, scope, namespaces, expiresAt },
       expired: expiresAt !== null && Date.parse(expiresAt) <= Date.now(),
     }));
-    const heads = [{ head: "id" }, { head: "scope" }, { head: "namespaces" }, { head: "expires" }];
-    const rows = keys.map(({ id, scope, namespaces, expiresAt, expired }) => [
-      ...[id, scope, namespaces === "*" ? "all" : namespaces.join(",")],
+    const heads = [{ head: "id" }, { head: "owner" }, { head: "scope" }, { head: "namespaces" }, { head: "expires" }];
+    const rows = keys.map(({ id, owner, scope, namespaces, expiresAt, expired }) => [
+      ...[id, owner, scope, namespaces === "*" ? "all" : namespaces.join(",")],
       `${expiresAt ?? "never"}${expired ? " (expired)" : ""}`,
     ]);
     return { exitCode: EXIT.ok, json: { keys }, text: keys.length === 0 ? "no keys" : columns(heads, rows) };
