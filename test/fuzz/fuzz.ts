@@ -37,7 +37,7 @@ export interface FuzzReport {
   /** Broken promises, the first 100. */
   readonly violations: readonly string[];
   readonly violationsTotal: number;
-  /** Answers of the service that say why it cannot serve now: 503 with `QUEUE_FULL`. */
+  /** Answers of the service that say why it cannot serve now: 503 with `QUEUE_FULL`, and 504 after a request's own `timeoutMs`. */
   readonly explained5xx: number;
   /** Operations that answered with each class of status at least once. */
   readonly operationsAnswered2xx: number;
@@ -199,7 +199,11 @@ class FuzzRun {
     const flaw = answerFlaw(operation, answer);
     if (flaw !== null) this.#violate(`${flaw}: ${shown}`);
     if (answer.status >= 500) {
-      if (answer.status === 503 && answer.body.includes('"QUEUE_FULL"')) this.#explained++;
+      const isFull = answer.status === 503 && answer.body.includes('"QUEUE_FULL"');
+      // The request itself named a time that did not suffice.
+      const isLate =
+        answer.status === 504 && said.includes('["timeoutMs",') && answer.body.includes('"DEADLINE_EXCEEDED"');
+      if (isFull || isLate) this.#explained++;
       else this.#violate(`a 5xx without a reason: ${shown}`);
     }
     for (const tenant of TENANTS) {
