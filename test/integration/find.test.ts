@@ -148,6 +148,17 @@ describe("list", () => {
     expect(pages).toEqual([["m00000", "m00001"], ["m00002"], ["m00002a"], ["m00003"]]);
   });
 
+  test("works on clients of the caller's own, and leaves no transaction open on them", async (t) => {
+    const { sync, sql } = await openWorld(t, { faiss: false, clients: "own" });
+    await fill(sync, "own", ["a", "b"]);
+    expect(idsOf((await sync.list({ namespace: "own" })).memories)).toEqual(["a", "b"]);
+    expect(await sync.count({ namespace: "own" })).toEqual({ count: 2, estimate: false });
+    expect((await sync.namespaces()).namespaces).toEqual(["own"]);
+    const open = await sql`select query from pg_stat_activity
+      where datname = current_database() and state like 'idle in transaction%'`;
+    expect([...open]).toEqual([]);
+  });
+
   test("refuses what it does not know by name", async () => {
     const { sync } = shared.current;
     const { cursor } = await sync.list({ namespace: "busy", limit: 1 });
