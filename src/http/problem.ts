@@ -115,6 +115,10 @@ export function asProblem(error: unknown): HttpProblem {
   if (error instanceof MnemosyncError) return libraryProblem(error);
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
   if (typeof status === "number" && status >= 400 && (status < 500 || status === 503)) {
+    // The framework repeats the address in its message, and an address may hold what the caller must keep to itself.
+    if ((error as { code?: unknown }).code === "FST_ERR_BAD_URL") {
+      return new HttpProblem(400, "MALFORMED_REQUEST", "the path is not a valid part of a URL: encode % as %25");
+    }
     const code = FRAMEWORK_CODES[status] ?? "MALFORMED_REQUEST";
     return new HttpProblem(status, code, (error as Error).message, { retryable: status === 503 });
   }
