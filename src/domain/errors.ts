@@ -29,8 +29,10 @@ export abstract class MnemosyncError extends Error {
    * that it loads imports another. Below the root, `instanceof` is about one copy: branch on `code`.
    */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // The root alone has the mark itself. (Its own name in its body would be another one in the bundle.)
+    // The root alone has the mark itself.
+    // biome-ignore lint/complexity/noThisInStatic: the bundle gives the class another name within its own body
     if (Object.hasOwn(this.prototype, BRAND)) return (value as { [BRAND]?: true } | null | undefined)?.[BRAND] === true;
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the subclass that is asked
     return Function.prototype[Symbol.hasInstance].call(this, value);
   }
   abstract readonly code: ErrorCode;

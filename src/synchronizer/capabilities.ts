@@ -17,7 +17,7 @@ export interface CapabilityNeeds {
 type Health = Readonly<Record<StoreId, Pick<HealthReport, "state" | "checks">>>;
 
 /**
- * What the stores' last health checks leave possible. A store that nobody looked at yet counts as there.
+ * What the stores' last health checks leave possible. A store without a check yet counts as available.
  *
  * - `read` needs the ledger or the cache: with the cache alone, memories that are not in it cannot be read.
  * - `write` needs the ledger; under `onStoreDown: "reject"` every other store too.

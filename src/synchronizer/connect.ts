@@ -12,7 +12,7 @@ import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
 import { FaissProjection } from "../stores/faiss/client/faiss-projection.ts";
-import type { RecordRefused } from "../stores/faiss/client/ledger-follower.ts";
+import type { RecordRefused } from "../stores/faiss/client/host-follower.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import { loadStores } from "../stores/load-stores.ts";
 import type { Projection } from "../stores/projection.ts";

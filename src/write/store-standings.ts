@@ -89,7 +89,7 @@ export class StoreStandings {
   }
 
   /**
-   * Whether reads may show what the store holds. Asks nobody; where the answer may be another one by now (the link was
+   * Whether reads may show what the store holds. Sends nothing; where the answer may have changed (the link was
    * lost, or the store is doubted), a look begins in the background.
    */
   isTrusted(projection: Projection): boolean {
@@ -111,7 +111,7 @@ export class StoreStandings {
   }
 
   /**
-   * Asks all of them. One that nobody has branded is branded, so that no other ledger takes it meanwhile.
+   * Asks every store. A store without a brand gets this ledger's, so that no other ledger takes it meanwhile.
    * @throws {StoreUnavailableError} One of them, or the ledger, did not answer. The others were asked all the same.
    */
   refresh(signal: AbortSignal): Promise<void> {

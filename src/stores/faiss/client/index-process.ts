@@ -12,7 +12,8 @@ import { SnapshotSchedule } from "../snapshots/snapshot-schedule.ts";
 import type { FaissStatistics } from "./faiss-statistics.ts";
 import { HostClient } from "./host-client.ts";
 import { HostConnection } from "./host-connection.ts";
-import { type HostFollower, LedgerFollower, type RecordRefused } from "./ledger-follower.ts";
+import type { HostFollower, RecordRefused } from "./host-follower.ts";
+import { LedgerFollower } from "./ledger-follower.ts";
 
 const CLOSE_SNAPSHOT_MS = 60_000;
 

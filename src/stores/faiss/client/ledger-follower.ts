@@ -5,12 +5,10 @@ import { ConfigurationError, EpochChangedError, StoreRefusedError, ValidationErr
 import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
-import type { StoreId } from "../../../domain/store-id.ts";
 import { askLedger, type FeedPlace, Follower, headerFeed, VolatilePlace } from "../../../feed/follower.ts";
 import { backoffMs } from "../../../runtime/backoff.ts";
 import { untilAborted } from "../../../runtime/deadline.ts";
 import type { Log } from "../../../runtime/log.ts";
-
 import type { SnapshotExpectation } from "../protocol/messages.ts";
 import { projectChecked } from "../protocol/metric.ts";
 import { packChanges } from "../protocol/packed-changes.ts";
@@ -19,6 +17,7 @@ import type { ResolvedFaissOptions } from "../settings.ts";
 import { isProven, SnapshotFolder } from "../snapshots/snapshot-folder.ts";
 import { HistoryWitness } from "./history-witness.ts";
 import type { HostConnection } from "./host-connection.ts";
+import type { HostFollower, RecordRefused } from "./host-follower.ts";
 import { RecentPublishes } from "./recent-publishes.ts";
 
 const FEED_PAGE = 1_000;
@@ -29,23 +28,6 @@ const RETRY_MIN_MS = 100;
 const LEDGER_CALL_MS = 60_000;
 /** Crashes of the host while it loads one snapshot, after which the snapshot is set aside. */
 const LOAD_CRASHES_MAX = 2;
-
-/** One host process as a consumer of the change feed. Its feed position is lost with the process. */
-export interface HostFollower {
-  readonly feed: Follower<HeaderPage>;
-  /** The feed position up to which the process holds the ledger's changes. */
-  readonly place: VolatilePlace;
-}
-
-type HeaderPage = Awaited<ReturnType<ReturnType<typeof headerFeed>["read"]>>;
-
-/** Records dead letters: memories that the index refuses permanently. */
-export type RecordRefused = (
-  store: StoreId,
-  keys: readonly MemoryKey[],
-  reason: string,
-  signal: AbortSignal,
-) => Promise<void>;
 
 /** Recovers host processes from snapshots and from the ledger's feed. */
 export class LedgerFollower {
