@@ -38,19 +38,20 @@ export const redisLost: Scenario = {
       ],
       run: async () => {
         const startedAt = performance.now();
+        const [clock] = await ours.sql<{ now: string }[]>`select clock_timestamp()::text as now`;
         const elapsedMs = (): number => performance.now() - startedAt;
         const perSecond = (ms: number): number => (stored / ms) * 1_000;
         await ours.redis.flushall();
-        // The pass names the new contents first, and then fills them.
-        await until(async () => (await ours.redis.exists(`${PREFIX}:generation`)) === 1);
+        // A pass brands the empty store first, and then fills it.
+        await until(async () => (await ours.redis.exists(`${PREFIX}:owner`)) === 1);
         const noticedMs = elapsedMs();
         await until(async () => (await ours.redis.dbsize()) >= stored);
         const refilledMs = elapsedMs();
-        // Noted once the check that follows a loss is through.
+        // Recorded once the compare that follows a loss is through.
         await until(async () => {
-          const [row] = await ours.sql<{ value: string }[]>`
-            select value from mnemosync.sync_meta where name = 'generation:redis'`;
-          return row?.value === (await ours.redis.get(`${PREFIX}:generation`));
+          const [row] = await ours.sql`
+            select 1 from mnemosync.stores where id = 'redis' and compared_at > ${clock?.now ?? ""}::timestamptz`;
+          return row !== undefined;
         });
         const provenMs = elapsedMs();
         await ours.verifyCount(stored);
