@@ -71,6 +71,8 @@ test("without a leader nothing of an older Redis is shown, until a clean check c
   await expect.poll(async () => (await world.redis.ping().catch(() => "")) === "PONG", soon).toBe(true);
   for (let turn = 0; turn < 20; turn++)
     expect(await reader.get("m0")).toMatchObject({ content: "second", source: "postgres" });
+  // The check needs the link of its own node, which comes back by itself.
+  await expect.poll(async () => (await world.sync.status()).stores.redis?.state, soon).toBe("healthy");
   const report = await world.sync.checkConsistency();
   expect(report.byMemory).toEqual({ m0: ["redis"] });
   await world.sync.repairInconsistencies(report);
