@@ -59,7 +59,7 @@ test("the help of a command has its own flags, in either way to ask for it", asy
     child.stdin.end();
     const { code, stdout } = await ended;
     expect({ args, code }).toEqual({ args, code: 0 });
-    expect(stdout).toContain("get [options] <id>");
+    expect(stdout).toContain("get [options] <id...>");
     expect(stdout).toContain("--namespace <name>");
     expect(stdout).toContain("--embedding");
   }
