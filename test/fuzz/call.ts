@@ -28,7 +28,9 @@ export class Caller {
     if (body !== null) headers["content-length"] = String(body.length);
     // Node's client refuses control characters in a header before it sends anything. All other bytes go out.
     for (const [name, value] of Object.entries(headers)) {
-      headers[name] = Buffer.from(value, "utf8").toString("latin1").replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, " ");
+      headers[name] = Buffer.from(value, "utf8")
+        .toString("latin1")
+        .replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, " ");
     }
     return await new Promise((resolve, reject) => {
       const sent = send(

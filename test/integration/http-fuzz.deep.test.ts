@@ -112,7 +112,8 @@ const VALUES: readonly unknown[] = [
   ],
 ];
 
-const ROUTES = ROUTE_GROUPS.flatMap(({ routes }) => routes);
+/** All routes but the stream of changes, whose answer has no end. `npm run fuzz` asks for that one too. */
+const ROUTES = ROUTE_GROUPS.flatMap(({ routes }) => routes).filter(({ path }) => path !== "/v1/events");
 
 const RAW = [
   ...["", "{", "[", "nul", '"', "{]", "\ufeff{}", '{"a":1,}', "{'a':1}", "1e99999", "\u0000", "\n\n\n", "{}{}"],
