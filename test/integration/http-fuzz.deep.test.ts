@@ -112,8 +112,9 @@ const VALUES: readonly unknown[] = [
   ],
 ];
 
-/** All routes but the stream of changes, whose answer has no end. `npm run fuzz` asks for that one too. */
-const ROUTES = ROUTE_GROUPS.flatMap(({ routes }) => routes).filter(({ path }) => path !== "/v1/events");
+const ROUTES = ROUTE_GROUPS.flatMap(({ routes }) => routes);
+/** The stream of changes, whose answer has no end. `npm run fuzz` asks for it. */
+const ENDLESS = "/v1/events";
 
 const RAW = [
   ...["", "{", "[", "nul", '"', "{]", "\ufeff{}", '{"a":1,}', "{'a':1}", "1e99999", "\u0000", "\n\n\n", "{}{}"],
@@ -160,6 +161,8 @@ test(`${REQUESTS} malformed and hostile requests: no 500, no crash, nothing writ
     const number = request++;
     const route = random.pick(ROUTES);
     const call = hostile(route, service, random);
+    // A client resolves `..` before it sends: /v1/jobs/../events is the stream as well.
+    if (new URL(call.url, "http://service").pathname === ENDLESS) return;
     const response = await service.request(call.method, call.url, call.request);
     const { statusCode } = response;
     statuses[statusCode] = (statuses[statusCode] ?? 0) + 1;

@@ -16,7 +16,8 @@ export async function runInTerminal(
 ): Promise<{ code: number | null; screen: string }> {
   const program = [process.execPath, ...programArguments(), ...args].map(quoted).join(" ");
   const command = `stty cols ${columns} rows 24; exec ${program}`;
-  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+  // Node takes a terminal for colourless where CI is set.
+  const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env;
   const child = spawn("script", ["-qec", command, "/dev/null"], {
     cwd: REPOSITORY,
     env: { ...inherited, TERM: "xterm-256color", ...environment },
