@@ -162,6 +162,8 @@ export class HostClient {
       recovery.abort();
       throw new StoreUnavailableError("faiss", `its host process ended (${description})`);
     });
+    // Where the recovery fails before the race below, nothing else handles the rejection, which would end the program.
+    exited.catch(() => undefined);
     try {
       this.#closing.signal.throwIfAborted();
       this.#enter("recovering");
