@@ -64,7 +64,7 @@ function fitted(natural: readonly number[], space: number): number[] {
   const limited = (): number[] => natural.map((width) => Math.min(width, limit));
   while (sum(limited()) > space && limit > CELL_WIDTH_MIN) limit--;
   const widths = limited();
-  // What the last step gave away goes to the first column that was made narrower.
+  // The width that is left after rounding goes to the first narrowed column.
   const narrowed = widths.findIndex((width, index) => width < (natural[index] ?? 0));
   const left = space - sum(widths);
   if (narrowed >= 0 && left > 0) widths[narrowed] = Math.min(natural[narrowed] ?? 0, (widths[narrowed] ?? 0) + left);

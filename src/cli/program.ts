@@ -23,7 +23,7 @@ import { usageErrorOf } from "./usage.ts";
 
 const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
-/** What a command line called, once it is known. */
+/** The command and arguments of a command line, once they are parsed. */
 interface Called {
   command?: CliCommand;
   parsed?: Command;

@@ -93,7 +93,7 @@ export interface Options {
    * @default 50
    */
   retryDelayMs?: number | undefined;
-  /** What a write does while a store is down: commits without it, or fails. @default "degrade" */
+  /** Whether a write commits without a store that is down (degrade), or fails (reject). @default "degrade" */
   onStoreDown?: "degrade" | "reject" | undefined;
   /** Consecutive failures after which writes leave a store out until a probe succeeds. From 1 to 1_000. @default 3 */
   storeFailuresMax?: number | undefined;
@@ -200,7 +200,7 @@ export interface Options {
 /** How text becomes vectors. */
 export interface EmbeddingOptions {
   /**
-   * What computes vectors from text: nothing, the offline feature hasher, or an OpenAI-compatible endpoint.
+   * Embedder that computes vectors from text: none, the offline feature hasher, or an OpenAI-compatible endpoint.
    * @default "none"
    */
   provider?: "none" | "hashing" | "http" | undefined;

@@ -36,7 +36,9 @@ export const embeddingSettings = z.strictObject({
   provider: z
     .enum(["none", "hashing", "http"])
     .default("none")
-    .describe("What computes vectors from text: nothing, the offline feature hasher, or an OpenAI-compatible endpoint"),
+    .describe(
+      "Embedder that computes vectors from text: none, the offline feature hasher, or an OpenAI-compatible endpoint",
+    ),
   dimension: wholeNumber(1, 16_384)
     .default(DEFAULT_DIMENSION)
     .describe("Numbers per computed vector where no store prescribes them: with a FAISS index, faiss.dimension counts"),

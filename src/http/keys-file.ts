@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ConfigurationError } from "../index.ts";
+import { syncFolder } from "../runtime/sync-folder.ts";
 
 export const SCOPES = ["read", "write", "admin"] as const;
 /** The rights of a key. Each scope includes the ones before it. */
@@ -132,13 +133,4 @@ async function changeKeys(
 function refusal(path: string, draft: string, { code, message }: NodeJS.ErrnoException, isOurs: boolean): string {
   if (code !== "EEXIST" || isOurs) return `${path} cannot be changed: ${message}`;
   return `${path} is being changed by another command: try again. If none is running, remove ${draft}`;
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -15,7 +15,7 @@ export const writeSettings = z.strictObject({
   onStoreDown: z
     .enum(["degrade", "reject"])
     .default("degrade")
-    .describe("What a write does while a store is down: commits without it, or fails"),
+    .describe("Whether a write commits without a store that is down (degrade), or fails (reject)"),
   storeFailuresMax: wholeNumber(1, 1_000)
     .default(3)
     .describe("Consecutive failures after which writes leave a store out until a probe succeeds"),

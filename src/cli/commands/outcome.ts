@@ -1,7 +1,7 @@
 import { DEFAULT_NAMESPACE, type MemorySynchronizer, type SyncOutcome, VersionConflictError } from "../../index.ts";
 import { printable } from "../output.ts";
 
-/** What `write` resolves with. A version conflict is an outcome here: the command prints it as one. */
+/** The outcome of `write`. A version conflict counts as an outcome, because the command prints it as one. */
 export async function outcomeOf(
   sync: MemorySynchronizer,
   key: { memoryId: string; namespace?: string | undefined },

@@ -2,7 +2,8 @@ import { queueDocument } from "../../documents/operation-documents.ts";
 import type { MemorySynchronizer, QueueEntry } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
-import { EXIT, UsageError } from "../exit.ts";
+import { EXIT } from "../exit.ts";
+import { namedAction } from "../named-action.ts";
 import { counted } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { meaningOf } from "../terminal.ts";
@@ -44,11 +45,7 @@ export const queueCommand: CliCommand = {
   },
   async run(invocation) {
     const [action = "list"] = invocation.args;
-    const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
-    if (act === undefined) {
-      const expected = Object.keys(ACTIONS).join(", ");
-      throw new UsageError(`unknown action ${JSON.stringify(action)}: expected ${expected}`);
-    }
+    const act = namedAction(ACTIONS, action);
     return await withSynchronizer(invocation, (sync) => act(sync, invocation), withoutIndex);
   },
 };

@@ -3,6 +3,7 @@ import type { DeployedStore, MemorySynchronizer } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
+import { namedAction } from "../named-action.ts";
 import { count, counted } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 
@@ -29,11 +30,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 export const storeCommand: CliCommand = {
   async run(invocation) {
     const [action = "list"] = invocation.args;
-    const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
-    if (act === undefined) {
-      const expected = Object.keys(ACTIONS).join(", ");
-      throw new UsageError(`unknown action ${JSON.stringify(action)}: expected ${expected}`);
-    }
+    const act = namedAction(ACTIONS, action);
     return await withSynchronizer(invocation, (sync) => act(sync, invocation), withoutIndex);
   },
 };

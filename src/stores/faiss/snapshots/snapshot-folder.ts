@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder } from "../../../runtime/sync-folder.ts";
 import { FILE_MODE, FOLDER_MODE, makeFolder } from "./private-files.ts";
 import {
   decodeManifest,
@@ -208,15 +209,5 @@ export async function readManifest(folder: string): Promise<SnapshotManifest | n
     return decodeManifest(await readManifestText(folder));
   } catch {
     return null;
-  }
-}
-
-/** Makes created and renamed entries of a folder durable. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
