@@ -20,7 +20,7 @@ export const changeSchema = z
   .strictObject({
     kind: z
       .enum(["put", "deleted", "withdrawn"])
-      .describe("withdrawn: the memory became local_only; the reader must forget it"),
+      .describe("withdrawn: the memory became local_only, or no longer passes the filter; the reader must forget it"),
     ...memoryKey,
     version: z.number().int().positive(),
     modifiedAt: instant,

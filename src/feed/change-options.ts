@@ -1,3 +1,4 @@
+import type { Filter } from "../domain/filter/filter.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
 import type { FeedDocument } from "./feed-page.ts";
@@ -19,8 +20,9 @@ export interface PutEvent extends ChangeBase {
 }
 
 /**
- * `deleted`: the memory was deleted, or its time was over. `withdrawn`: it became `local_only`, so the reader must forget it
- * and hears no more of it.
+ * `deleted`: the memory was deleted, or its time was over. `withdrawn`: it became `local_only`, or does not pass the reader's
+ * filter any more: the reader must forget it. It may be told more than once, and of a memory that the reader was never told
+ * of where the history that is kept does not prove that.
  */
 export interface EndEvent extends ChangeBase {
   readonly kind: "deleted" | "withdrawn";
@@ -44,6 +46,12 @@ export interface ChangeQuery {
   from?: "start" | "now" | undefined;
   /** 1 … 100 of them. A cursor is bound to them. @default all namespaces */
   namespaces?: readonly string[] | undefined;
+  /**
+   * Memories that pass this filter, in the language of `list`. One that passed and no longer does is told as `withdrawn`. A
+   * `redacted` memory is judged without its metadata, unless `includeLocal` is set. At most 16,384 characters of JSON. A
+   * cursor is bound to it. @default all memories
+   */
+  where?: Filter | undefined;
   /**
    * With `local_only` memories, and `redacted` ones whole: for readers within this deployment. A cursor is bound to it.
    * @default false

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ValidationError } from "../domain/errors.ts";
+import type { Filter } from "../domain/filter/filter.ts";
 import { defined } from "../domain/settings.ts";
 import { PAGE_MAX, WAIT_MAX_MS } from "./feed.ts";
 
@@ -8,6 +9,7 @@ export const querySchema = {
   cursor: z.string().optional(),
   from: z.enum(["start", "now"], 'expected "start" or "now"').default("start"),
   namespaces: z.array(z.string()).readonly().optional(),
+  where: z.custom<Filter>().optional(), // Checked by the feed filter.
   includeLocal: z.boolean("expected true or false").default(false),
   embeddings: z.boolean("expected true or false").default(false),
 };

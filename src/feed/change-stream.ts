@@ -84,9 +84,10 @@ export class ChangeStream {
     place: FeedPlace | "now" | null;
     embeddings: boolean;
   } {
-    const { namespaces, includeLocal, cursor, from, embeddings } = query;
+    const { namespaces, where, includeLocal, cursor, from, embeddings } = query;
     const filter = parseFilter({
       namespaces,
+      where,
       privacy: includeLocal ? "ignored" : "applied",
     });
     const start = from === "now" ? "now" : null;

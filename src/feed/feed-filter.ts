@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { InternalError, ValidationError } from "../domain/errors.ts";
+import { type Condition, type Filter, parseFilter as parseWhere } from "../domain/filter/filter.ts";
+import { copyJson } from "../domain/json.ts";
 import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 
 /**
@@ -9,10 +11,22 @@ import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 export const FEED_READINGS = ["changes"] as const;
 export type FeedReading = (typeof FEED_READINGS)[number];
 
+/** A filter of memories in two forms: the text that cursors are bound to, and the one that is evaluated. */
+export interface FeedWhere {
+  /** Canonical JSON, so that the order of keys makes no other filter. */
+  readonly text: string;
+  readonly condition: Condition;
+}
+
 /** Which changes a reader of the feed is told of. A cursor is bound to it. */
 export interface FeedFilter {
   /** Null: all. */
   readonly namespaces: readonly string[] | null;
+  /**
+   * Memories that pass; null: all. One that passed and no longer does is told as `withdrawn`. With privacy applied, a
+   * `redacted` memory is judged without its metadata: otherwise a reader could find out by questions what it is not told.
+   */
+  readonly where: FeedWhere | null;
   /**
    * `applied`: for readers outside of the deployment. A `local_only` memory is never told, one that becomes `local_only` is
    * told as `withdrawn`, and a `redacted` one goes without content, metadata, embedding and checksum. `ignored`: for this
@@ -23,10 +37,12 @@ export interface FeedFilter {
 }
 
 /** The feed as this deployment's own stores read it. */
-export const WHOLE_FEED: FeedFilter = { namespaces: null, privacy: "ignored", reading: "changes" };
+export const WHOLE_FEED: FeedFilter = { namespaces: null, where: null, privacy: "ignored", reading: "changes" };
 
 /** Namespaces that one filter names, at most. */
 const NAMESPACES_MAX = 100;
+/** Characters of a filter of memories, at most: a named cursor keeps it, and each page sends it to PostgreSQL. */
+const WHERE_LENGTH_MAX = 16_384;
 
 const filterSchema = z.strictObject({
   namespaces: z
@@ -35,12 +51,13 @@ const filterSchema = z.strictObject({
     .max(NAMESPACES_MAX, `names more than ${NAMESPACES_MAX} namespaces`)
     .readonly()
     .nullish(),
+  where: z.unknown().optional(),
   privacy: z.enum(["applied", "ignored"], 'expected "applied" or "ignored"').default("applied"),
   reading: z.enum(FEED_READINGS, 'expected "changes", the only reading that there is').default("changes"),
 });
 
 /** A filter as callers give it. */
-export type FeedFilterInput = z.input<typeof filterSchema>;
+export type FeedFilterInput = Omit<z.input<typeof filterSchema>, "where"> & { readonly where?: Filter | undefined };
 
 /** @throws {ValidationError} naming the field. */
 export function parseFilter(input: FeedFilterInput): FeedFilter {
@@ -49,17 +66,35 @@ export function parseFilter(input: FeedFilterInput): FeedFilter {
     const issue = result.error.issues[0];
     throw new ValidationError(issue?.path.map(String).join(".") ?? "filter", issue?.message ?? "is not a filter");
   }
-  const { namespaces, privacy, reading } = result.data;
-  return { namespaces: namespaces == null ? null : [...new Set(namespaces)].sort(), privacy, reading };
+  const { namespaces, where, privacy, reading } = result.data;
+  return {
+    namespaces: namespaces == null ? null : [...new Set(namespaces)].sort(),
+    where: where === undefined ? null : feedWhere(where),
+    privacy,
+    reading,
+  };
+}
+
+/** Null: every memory passes. @throws {ValidationError} */
+function feedWhere(filter: unknown): FeedWhere | null {
+  const condition = parseWhere(filter);
+  if (condition.kind === "all" && condition.of.length === 0) return null;
+  const text = JSON.stringify(copyJson(JSON.parse(JSON.stringify(filter)), "where"));
+  if (text.length > WHERE_LENGTH_MAX) {
+    const found = `has ${text.length} characters as JSON`;
+    throw new ValidationError("where", `${found}, and a reader of the feed may have at most ${WHERE_LENGTH_MAX}`);
+  }
+  return { text, condition };
 }
 
 /**
  * One text per filter, as the ledger keeps it and cursors are bound to. What is at its default is left out, so that a field
  * that a later version adds leaves the texts of today as they are.
  */
-export function filterText({ namespaces, privacy, reading }: FeedFilter): string {
+export function filterText({ namespaces, where, privacy, reading }: FeedFilter): string {
   return JSON.stringify({
     ...(namespaces !== null && { namespaces }),
+    ...(where !== null && { where: JSON.parse(where.text) as Filter }),
     ...(privacy !== "applied" && { privacy }),
     ...(reading !== "changes" && { reading }),
   });

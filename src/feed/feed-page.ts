@@ -13,7 +13,7 @@ import type { FeedPlace, FollowedPage } from "./follower.ts";
 export interface FeedChange extends MemoryKey {
   /**
    * `put`: the memory is as `document` says. `deleted`: it is deleted. `withdrawn`: it goes on without this reader, which must
-   * forget it.
+   * forget it: it became private, or does not pass the filter any more.
    */
   readonly kind: "put" | "deleted" | "withdrawn";
   readonly version: number;
@@ -56,6 +56,8 @@ export interface FeedQuery {
 
 /** Rows that one statement looks at for a filter, at most: some milliseconds. */
 const SCAN_MAX = 5_000;
+/** The same for a filter of memories, which reads the document of each. */
+const SCAN_WHERE_MAX = 1_000;
 /** Bytes of documents and embeddings in one page, at most, but for a single change that is larger. */
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -66,10 +68,11 @@ export async function readPage(sql: Sql, query: FeedQuery): Promise<FeedChanges>
   const page = await readFeedPage(sql, {
     cursor,
     namespaces: filter.namespaces,
+    where: filter.where?.condition ?? null,
     applyPrivacy: filter.privacy === "applied",
     parts,
     limit,
-    scanMax: Math.max(limit, SCAN_MAX),
+    scanMax: Math.max(limit, filter.where === null ? SCAN_MAX : SCAN_WHERE_MAX),
     bytesMax: PAGE_BYTES_MAX,
   });
   checkHistory(place, page);
@@ -114,7 +117,7 @@ function toChange(row: FeedPageRow, { privacy }: FeedFilter, parts: FeedParts): 
     embedding: null,
   };
   const isPrivate = privacy === "applied" && row.privacy === "local_only";
-  if (row.checksum === null || isPrivate) {
+  if (row.checksum === null || isPrivate || row.isWanted === false) {
     return row.wasTold ? { ...base, kind: row.checksum === null ? "deleted" : "withdrawn" } : null;
   }
   const isRedacted = privacy === "applied" && row.privacy !== "full";

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { textFlaw } from "../domain/json.ts";
 import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ULID_PATTERN } from "../domain/ulid-text.ts";
+import type { Filter } from "../index.ts";
 
 /** Parts of requests that several groups of routes share: checked before a handler runs, and shown in OpenAPI. */
 
@@ -41,6 +42,24 @@ export const flag = z
   .enum(["true", "false"])
   .default("false")
   .transform((text) => text === "true");
+
+/** Characters of a filter in an address: all headers and the address have 16 KiB. */
+const WHERE_LENGTH_MAX = 8_192;
+
+/** A filter of memories in a query string. The library checks its parts. */
+export const where = z
+  .string()
+  .max(WHERE_LENGTH_MAX)
+  .transform((text, context): Filter => {
+    try {
+      return JSON.parse(text) as Filter;
+    } catch (error) {
+      context.addIssue({ code: "custom", message: `is no JSON: ${(error as Error).message}` });
+      return z.NEVER;
+    }
+  })
+  .optional()
+  .describe('A filter as JSON, e.g. {"memoryType":{"eq":"episodic"}}: docs/library.md has the language');
 
 /**
  * A list whose length is compared before its entries are looked at. zod does it the other way round, and collects the flaws

@@ -1,7 +1,9 @@
 import type { FeedCursor } from "../domain/change-source.ts";
+import type { Condition } from "../domain/filter/filter.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { wideRow } from "./read-statements.ts";
+import { whereCondition } from "./where.ts";
 
 /** Parts of a memory that a page has. */
 export type FeedParts = "keys" | "documents" | "memories";
@@ -10,6 +12,8 @@ export interface FeedPageQuery {
   readonly cursor: FeedCursor;
   /** Null: all. */
   readonly namespaces: readonly string[] | null;
+  /** Null: every memory passes. */
+  readonly where: Condition | null;
   /** Whether a memory's privacy counts: see `FeedFilter`. */
   readonly applyPrivacy: boolean;
   readonly parts: FeedParts;
@@ -21,7 +25,7 @@ export interface FeedPageQuery {
   readonly bytesMax: number;
 }
 
-/** A change that passed the filter by its namespace. Times are milliseconds since 1970. */
+/** A change that a reader has to be told of, or that only its privacy or the filter of memories keeps back. Times are milliseconds since 1970. */
 export interface FeedPageRow {
   readonly namespace: string;
   readonly memoryId: string;
@@ -36,12 +40,14 @@ export interface FeedPageRow {
   readonly seq: string;
   /** Of the document; null for a tombstone, and where privacy does not count. */
   readonly privacy: string | null;
+  /** Whether the memory passes the filter of memories. Null without a document, where there is a filter. */
+  readonly isWanted: boolean | null;
   /**
-   * Whether a reader may have been told of an earlier version, privacy applied. True where the history that is kept does
+   * Whether a reader may have been told of an earlier version, filter and privacy applied. True where the history that is kept does
    * not prove the contrary: a key too many is told rather than content left where it must not be.
    */
   readonly wasTold: boolean;
-  /** Whether there is no document. False where none was looked for. */
+  /** Whether a live memory has no document. False where none was looked for. */
   readonly isMissing: boolean;
   readonly document: string | null;
   readonly embedding: Buffer | null;
@@ -76,27 +82,30 @@ type Row = FeedPageRow & {
  * so a reader that went by them alone would miss late committers.
  */
 export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<FeedPageRows> {
-  const { cursor, namespaces, applyPrivacy, parts, limit, scanMax, bytesMax } = query;
+  const { cursor, namespaces, where, limit, scanMax, bytesMax, parts } = query;
   const wanted = namespaces === null ? null : arrayLiteral(namespaces);
-  const looked = namespaces === null ? limit : scanMax;
-  const needsWide = applyPrivacy || parts !== "keys";
+  const looked = namespaces === null && where === null ? limit : scanMax;
   const rows = await sql<Row[]>`
     with scanned as materialized (
-      select namespace, memory_id, version, checksum, modified_at, tx_id, version_vector, xid, seq
+      select namespace, memory_id, version, checksum, modified_at, expires_at, tx_id, version_vector, xid, seq
       from mnemosync.memory_versions
       where (xid, seq) > (${cursor.xid}::text::xid8, ${cursor.seq}::text::bigint)
         and xid < pg_snapshot_xmin(pg_current_snapshot())
       order by memory_versions.xid, memory_versions.seq
       limit ${looked}
-    ), matched as materialized (
+    ), own as materialized (
       select * from scanned
       where (${wanted}::text is null or namespace = any (${wanted}::text::text[]))
       order by xid, seq
-      limit ${limit}
+      limit ${where === null ? limit : looked}
     ), judged as materialized (
-      ${needsWide ? judged(sql, applyPrivacy, parts) : sql`select v.*, null::text as privacy, true as was_told, false as is_missing, 0 as bytes from matched v`}
+      ${judged(sql, query)}
+    ), matched as materialized (
+      select * from judged where ${where === null ? sql`true` : sql`is_wanted or was_told or is_missing`}
+      order by xid, seq
+      limit ${limit}
     ), budgeted as (
-      select *, sum(bytes) over (order by xid, seq) as total, row_number() over (order by xid, seq) as number from judged
+      select *, sum(bytes) over (order by xid, seq) as total, row_number() over (order by xid, seq) as number from matched
     ), chosen as (
       select v.*, ${parts === "keys" ? sql`null::text` : sql`m.document::text`} as document,
              ${parts === "memories" ? sql`m.embedding` : sql`null::bytea`} as embedding
@@ -114,7 +123,7 @@ export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<Feed
     select f.*, c.namespace, c.memory_id as "memoryId", c.version::float8 as version, c.checksum,
            extract(epoch from c.modified_at)::float8 * 1000 as "modifiedAt", c.tx_id as "transactionId",
            c.version_vector::text as "versionVector", c.xid::text as xid, c.seq::text as seq, c.privacy,
-           c.was_told as "wasTold", c.is_missing as "isMissing", c.document, c.embedding
+           c.is_wanted as "isWanted", c.was_told as "wasTold", c.is_missing as "isMissing", c.document, c.embedding
     from facts f left join chosen c on true
     order by c.xid, c.seq`;
   return paged(rows, query, looked);
@@ -128,25 +137,49 @@ export async function readHorizon(sql: Sql): Promise<{ epoch: string; cursor: Fe
   return { epoch: row?.epoch ?? "", cursor: { xid: row?.xid ?? "0", seq: "0" } };
 }
 
-/** The rows of a table called matched, with what decides on them. */
-function judged(sql: Sql, applyPrivacy: boolean, parts: FeedParts): Fragment {
+/** The rows of a table called own, with what decides on them. */
+function judged(sql: Sql, { applyPrivacy, where, parts }: FeedPageQuery): Fragment {
+  if (!applyPrivacy && where === null && parts === "keys") {
+    return sql`
+      select v.*, null::text as privacy, true as is_wanted, true as was_told, false as is_missing, 0 as bytes from own v`;
+  }
   const documentBytes = parts === "keys" ? sql`0` : sql`coalesce(octet_length(m.document::text), 0)`;
   const embeddingBytes = parts === "memories" ? sql`coalesce(octet_length(m.embedding), 0)` : sql`0`;
   return sql`
-    select v.*, ${applyPrivacy ? sql`m.document ->> 'privacy'` : sql`null::text`} as privacy,
-           ${applyPrivacy ? wasTold(sql) : sql`true`} as was_told, m.memory_id is null as is_missing,
+    select v.*, ${applyPrivacy ? sql`m.document ->> 'privacy'` : sql`null::text`} as privacy, w.is_wanted,
+           ${wasTold(sql, applyPrivacy, where)} as was_told, v.checksum is not null and m.memory_id is null as is_missing,
            ${documentBytes} + ${embeddingBytes} as bytes
-    from matched v left join lateral ${wideRow(sql)} m on true`;
+    from own v left join lateral ${wideRow(sql)} m on true
+    cross join lateral (select ${passes(sql, applyPrivacy, where, sql`m`)} as is_wanted) w`;
 }
 
-/** Of rows called v and m. Only asked of those that are not told as they are. */
-function wasTold(sql: Sql): Fragment {
+/** Whether the document of a row called \`from\` passes, beside a row called v with its key and times. */
+function passes(sql: Sql, applyPrivacy: boolean, where: Condition | null, from: Fragment): Fragment {
+  if (where === null) return sql`true`;
+  const whole = sql`${from}.document::jsonb`;
+  // What a reader is not told must not answer its questions either.
+  const told = applyPrivacy
+    ? sql`case when ${from}.document ->> 'privacy' = 'full' then ${whole} else ${whole} - 'content' - 'metadata' end`
+    : whole;
+  return sql`(
+    select ${whereCondition(sql, where)} from (select ${told} as document) d where ${from}.document is not null)`;
+}
+
+/** Of rows called v, m and w. Only asked of those that are not told as they are. */
+function wasTold(sql: Sql, applyPrivacy: boolean, where: Condition | null): Fragment {
+  if (!applyPrivacy && where === null) return sql`true`;
+  const mayGoOut = (from: Fragment): Fragment =>
+    applyPrivacy ? sql`${from}.document ->> 'privacy' is distinct from 'local_only'` : sql`true`;
+  // An older version has its own times. Its memory's creation is the same.
+  const passed = sql`
+    select ${passes(sql, applyPrivacy, where, sql`h`)}
+    from (select h.memory_id, h.modified_at, (h.document ->> 'expiresAt')::timestamptz as expires_at) v`;
   return sql`case
-      when v.checksum is not null and m.document ->> 'privacy' <> 'local_only' then true
+      when v.checksum is not null and ${mayGoOut(sql`m`)} and w.is_wanted then true
       when v.version = 1 then false
       else (
         select count(*) < v.version - 1
-            or bool_or(h.document is not null and h.document ->> 'privacy' is distinct from 'local_only')
+            or bool_or(h.document is not null and ${mayGoOut(sql`h`)} and ${where === null ? sql`true` : sql`(${passed})`})
         from mnemosync.memory_history h
         where h.namespace = v.namespace and h.memory_id = v.memory_id
       )

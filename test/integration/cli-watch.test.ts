@@ -52,6 +52,10 @@ test("watch prints changes as they come; after Ctrl-C it goes on behind the last
     expect.stringMatching(/^\S+Z put a\/m4@1 \(redacted\)$/),
   ]);
   expect((await second.interrupt()).stderr).toMatch(/go on with --cursor c1\./);
+  const where = ["--where", '{"memoryId":{"prefix":"m3"}}'];
+  const third = watch(environment, ["--from", "start", ...where]);
+  expect(await third.lines(1)).toEqual([expect.stringMatching(/put a\/m3@1/)]);
+  await third.interrupt();
 });
 
 test("a cursor of another history is refused, and none is named to go on with", async (t) => {

@@ -57,6 +57,31 @@ test("another history of the database is told to open streams, and refused to th
   expect((await (await service.follow()).take(2)).map(({ data }) => data.memoryId)).toEqual(["m1", "m2"]);
 });
 
+test("a filter of memories holds for streams and pages; a cursor is of no use with another one", async (t) => {
+  const service = await openEvents(t);
+  const { world } = service;
+  const where = encodeURIComponent(JSON.stringify({ "metadata.team": { eq: "red" } }));
+  const put = (number: number, team: string) => world.put(world.memory(number, { metadata: { team } }));
+  await put(1, "red");
+  await put(2, "blue");
+  const reader = await service.follow(`?where=${where}`);
+  const [first] = await reader.take(1);
+  await put(1, "blue");
+  expect(first).toMatchObject({ event: "put", data: { memoryId: "m1" } });
+  expect(await reader.take(1)).toMatchObject([{ event: "withdrawn", data: { memoryId: "m1", version: 2 } }]);
+  const lastEventId = first?.id ?? "";
+  expect((await service.follow("", { lastEventId })).response.status).toBe(422);
+  const page = await service.request("GET", `/v1/namespaces/default/changes?where=${where}`);
+  expect(page.json().changes).toMatchObject([{ kind: "withdrawn", memoryId: "m1" }]);
+  for (const [flawed, status, path] of [
+    ["nonsense", 400, "where"],
+    ['{"nothing":{"eq":1}}', 422, "where.nothing"],
+  ] as const) {
+    const refused = await service.request("GET", `/v1/events?where=${encodeURIComponent(flawed)}`);
+    expect([refused.statusCode, refused.json().detail]).toEqual([status, expect.stringContaining(path)]);
+  }
+});
+
 test("pages come at once, or with the first change; their cursors go on without a gap", async (t) => {
   const service = await openEvents(t);
   const { world } = service;

@@ -15,6 +15,7 @@ const EXPECTED: readonly [command: RegExp, answer: RegExp][] = [
   [/^ask -X DELETE/, /"status":"synced","version":2/],
   [/^ask -N \S+\/v1\/events/, /^event: deleted\nid: c1\.\S+\ndata: \{"kind":"deleted".*"memoryId":"m1","version":2/m],
   [/^ask \S+\/changes/, /^\{"changes":\[\{"kind":"deleted".*"complete":true\}$/],
+  [/^ask -G \S+\/changes" --data-urlencode 'where=/, /^\{"changes":\[\{"kind":"deleted".*"complete":true\}$/],
 ];
 
 /** Runs a command until it has ended, or printed what is expected: a stream does not end by itself. */

@@ -6,6 +6,7 @@ import { jsonText, printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { writeAtReadersPace } from "../standard-output.ts";
 import { terminalWidth } from "../terminal.ts";
+import { addWhereFlag, whereOf } from "../where.ts";
 
 const FROM = ["now", "start"] as const;
 
@@ -13,6 +14,7 @@ export const watchCommand: CliCommand = {
   configure(command) {
     const collect = (name: string, names: readonly string[] = []): readonly string[] => [...names, name];
     command.option("--namespace <name>", "only changes of this tenant; may be repeated (default all)", collect);
+    addWhereFlag(command);
     command.option("--cursor <cursor>", "go on behind this change");
     command.option("--from <place>", "without a cursor: now, or start, which shows all that there is first", "now");
     command.option("--include-local", "show memories that are local_only, and redacted ones whole");
@@ -23,6 +25,7 @@ export const watchCommand: CliCommand = {
     if (from === undefined) throw new UsageError(`--from must be now or start, not ${JSON.stringify(flags.from)}`);
     const reading = {
       ...(flags.namespace !== undefined && { namespaces: flags.namespace as readonly string[] }),
+      ...whereOf(invocation),
       includeLocal: flags.includeLocal === true,
     };
     let cursor = typeof flags.cursor === "string" ? flags.cursor : undefined;

@@ -6,7 +6,7 @@ import { onAbort } from "../../runtime/on-abort.ts";
 import { keyLost, stopped } from "../event-stream.ts";
 import { type Identity, mayTouch } from "../keys.ts";
 import { HttpProblem } from "../problem.ts";
-import { count, flag, namespaceName, namespaceParam } from "../requests.ts";
+import { count, flag, namespaceName, namespaceParam, where } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 /** Changes that a stream reads at a time: it holds them, 8 MiB at most, while its reader takes them. */
@@ -23,6 +23,9 @@ const place = {
     .enum(["start", "now"])
     .default("start")
     .describe("Without a cursor: all that there is and then what comes, or only what comes"),
+  where: where.describe(
+    "Only memories that pass this filter, as JSON; one that no longer does comes as `withdrawn`. Cursors are bound to it",
+  ),
   embedding: flag.describe("Whether to include the vectors"),
 };
 
@@ -51,7 +54,7 @@ const followChanges = route({
     const { query, headers, identity, signal } = request;
     const { sync, streams } = service;
     const namespaces = namespacesOf(identity, query.namespace);
-    const reading = { ...(namespaces !== null && { namespaces }), embeddings: query.embedding };
+    const reading = { ...(namespaces !== null && { namespaces }), where: query.where, embeddings: query.embedding };
     const lastEventId = headers["last-event-id"];
     const cursor = typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : query.cursor;
     const held = streams.take(request);
@@ -104,7 +107,7 @@ const readChanges = route({
   },
   async handle(request, service) {
     const { params, query } = request;
-    const { embedding: embeddings, from, cursor, limit, waitMs } = query;
+    const { embedding: embeddings, where: filter, from, cursor, limit, waitMs } = query;
     if (service.stopping.aborted) throw stopped();
     const held = waitMs > 0 ? service.streams.take(request) : null;
     const waiting = new LinkedAbort(request.signal);
@@ -113,7 +116,7 @@ const readChanges = route({
       const page = await service.sync.readChanges({
         ...(cursor === undefined ? { from } : { cursor }),
         namespaces: [params.namespace],
-        ...{ embeddings, limit, waitMs, signal: waiting.signal },
+        ...{ where: filter, embeddings, limit, waitMs, signal: waiting.signal },
         timeoutMs: waitMs + READ_TIMEOUT_MS,
       });
       if (held !== null && !(await request.isAdmitted())) throw keyLost();

@@ -8,30 +8,15 @@ import {
   pageDocument,
   pageSchema,
 } from "../../documents/find-documents.ts";
-import type { Filter, ListOrder } from "../../index.ts";
+import type { ListOrder } from "../../index.ts";
 import { GET_MANY_MAX, LIST_ORDERS, PAGE_MAX } from "../../read/list-options.ts";
 import { BATCH_LIMITS } from "../limits.ts";
-import { count, flag, list, memoryIdText, namespaceParam } from "../requests.ts";
+import { count, flag, list, memoryIdText, namespaceParam, where } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
-/** Characters of a filter in an address: all headers and the address have 16 KiB. */
-const WHERE_LENGTH_MAX = 8_192;
 /** Milliseconds that a caller may wait for a page or a count. */
 const TIMEOUT_MAX_MS = 60_000;
 
-const where = z
-  .string()
-  .max(WHERE_LENGTH_MAX)
-  .transform((text, context): Filter => {
-    try {
-      return JSON.parse(text) as Filter;
-    } catch (error) {
-      context.addIssue({ code: "custom", message: `is no JSON: ${(error as Error).message}` });
-      return z.NEVER;
-    }
-  })
-  .optional()
-  .describe('A filter as JSON, e.g. {"memoryType":{"eq":"episodic"}}: docs/library.md has the language');
 const timeoutMs = count(1, TIMEOUT_MAX_MS)
   .optional()
   .describe("Milliseconds for the answer; by default the service's own");
