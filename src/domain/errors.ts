@@ -97,6 +97,17 @@ export class StoreRefusedError extends MnemosyncError {
   }
 }
 
+/**
+ * A store bears another epoch of the ledger than the changes that were to be published: the ledger was put back, and the
+ * store or this process knows it already, and the other one not yet. The store is not at fault.
+ */
+export class StoreEpochError extends StoreRefusedError {
+  constructor(store: StoreId, published: string, found: string, options?: ErrorOptions) {
+    const message = `the changes are of epoch ${published} of the ledger, and it bears epoch ${found}: publish what the ledger holds now`;
+    super(store, message, { ...options, retryable: true });
+  }
+}
+
 /** A store is the copy of another ledger. It is neither read nor written. */
 export class StoreForeignError extends MnemosyncError {
   readonly code = "STORE_FOREIGN";

@@ -23,6 +23,8 @@ export interface LedgerOptions {
   readonly nodeId: string;
   /** Milliseconds that one call to Postgres may take. @default 60_000 */
   readonly callTimeoutMs?: number;
+  /** The epoch as last proven in this process. @default not known */
+  readonly knownEpoch?: () => string | undefined;
 }
 
 /** Calls that are one statement each. The statement documents its behaviour and arguments. */
@@ -90,14 +92,25 @@ export class Ledger extends Statements implements ChangeSource {
   readonly #postgres: PostgresAccess;
   readonly #callTimeoutMs: number;
   readonly #calls: LedgerCalls;
+  readonly #knownEpoch: () => string | undefined;
 
-  constructor(postgres: PostgresAccess, { nodeId, callTimeoutMs = LEDGER_DEFAULTS.callTimeoutMs }: LedgerOptions) {
+  constructor(postgres: PostgresAccess, options: LedgerOptions) {
+    const { nodeId, callTimeoutMs = LEDGER_DEFAULTS.callTimeoutMs, knownEpoch = () => undefined } = options;
     const calls = new LedgerCalls(postgres, callTimeoutMs);
     super(calls);
     this.#calls = calls;
     this.#postgres = postgres;
     this.nodeId = nodeId;
     this.#callTimeoutMs = callTimeoutMs;
+    this.#knownEpoch = knownEpoch;
+  }
+
+  /**
+   * The epoch as last proven in this process, to be taken before versions are written or read, and told to the stores in
+   * which these are published. Undefined: not known, so that stores do not compare it.
+   */
+  get knownEpoch(): string | undefined {
+    return this.#knownEpoch();
   }
 
   /** The epoch as it stands. `PastLedger` proves it, by what its caller has seen; nothing is proven here. */

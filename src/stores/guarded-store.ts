@@ -1,4 +1,4 @@
-import type { MnemosyncError } from "../domain/errors.ts";
+import { type MnemosyncError, StoreEpochError } from "../domain/errors.ts";
 import type { ProjectionHealth } from "../domain/store-id.ts";
 import type { Projection } from "./projection.ts";
 
@@ -19,6 +19,8 @@ const GUARDED: readonly PropertyKey[] = [
 export interface StoreGuard {
   /** Why the store must not be used; null when it may. A local check: it makes no remote call. */
   refusal(): MnemosyncError | null;
+  /** The store bears another epoch than this process published in. Absent: nothing is done about it. */
+  epochDiffers?(): void;
   /** Re-evaluates the refusal when it may have changed. Never rejects. Called before each health check. */
   look(signal: AbortSignal): Promise<void>;
 }
@@ -46,7 +48,12 @@ export function guardedStore<Store extends Projection>(store: Store, guard: Stor
       const guarded = async (...args: unknown[]): Promise<unknown> => {
         const reason = guard.refusal();
         if (reason !== null) throw reason;
-        return await bound(...args);
+        try {
+          return await bound(...args);
+        } catch (error) {
+          if (error instanceof StoreEpochError) guard.epochDiffers?.();
+          throw error;
+        }
       };
       const result = GUARDED.includes(name) ? guarded : bound;
       functions.set(name, result);

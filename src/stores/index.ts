@@ -6,6 +6,7 @@ export {
   AbortedError,
   ConfigurationError,
   MnemosyncError,
+  StoreEpochError,
   StoreForeignError,
   StoreRefusedError,
   StoreUnavailableError,

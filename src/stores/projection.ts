@@ -126,11 +126,22 @@ export interface Projection {
    * writes nothing and answers `stale`. With the token of a prepared batch it uses the held data; a publish under an unknown
    * token (the store has restarted since) succeeds too.
    *
+   * A change of an earlier history must not be shown: the ledger was put back, and the store was compared since. So a store
+   * that knows the ledger's epoch compares it with `epoch` inside of the store, in the step that makes the changes visible.
+   * A shared store knows it from its brand; one without a brand takes every epoch.
+   *
    * The caller believes a `stale` answer only after a `read` of the same key. The read must return the held version, no
    * older than the change, with its checksum or as a tombstone. The caller compares it with the ledger.
+   * @param epoch the ledger's epoch when the changes were written or read. Absent: it is not compared.
    * @returns one answer per change, in order.
+   * @throws {StoreEpochError} The store bears another epoch: no change of the call that had not been made visible will be.
    */
-  publish(changes: readonly MemoryChange[], signal: AbortSignal, token?: string): Promise<("applied" | "stale")[]>;
+  publish(
+    changes: readonly MemoryChange[],
+    signal: AbortSignal,
+    token?: string,
+    epoch?: string,
+  ): Promise<("applied" | "stale")[]>;
 
   /** Discards a prepared batch. Idempotent, and safe for an unknown token. */
   discard(token: string, signal: AbortSignal): Promise<void>;

@@ -58,8 +58,8 @@ export async function open(
     const pools = new ConnectionPoolManager({ ...effective, redisUrl, log });
     closers.push(() => pools.close());
     const { postgres, redis } = pools;
-    const ledger = createLedger(effective, postgres);
     const past = new PastLedger(postgres, { callTimeoutMs: effective.callTimeoutMs, log });
+    const ledger = createLedger(effective, postgres, past);
     // The index's process starts meanwhile: it takes as long as all the rest, on a core of its own.
     const migrated = pools.connect({ signal: until.signal }).then(() => ledger.migrate(until.signal));
     migrated.catch(() => undefined); // Reported below, or overtaken by another failure.
@@ -111,8 +111,8 @@ export async function openWithClients(
   const closers: (() => Promise<void>)[] = [];
   try {
     const postgres = new BorrowedPostgres(clients.sql);
-    const ledger = createLedger(effective, postgres);
     const past = new PastLedger(postgres, { callTimeoutMs: effective.callTimeoutMs, log });
+    const ledger = createLedger(effective, postgres, past);
     await ledger.migrate(signal);
     const ownStores = await loadStores(effective.stores, { nodeId: ledger.nodeId, log, signal });
     closers.push(...ownStores.map((store) => async () => await store.close?.()));
@@ -166,8 +166,8 @@ export async function openVectorIndex(
   const { faiss, log = silentLog } = own;
   const options = parseOptions(OWN_URLS);
   const postgres = new BorrowedPostgres(own.sql);
-  const ledger = createLedger(options, postgres);
   const past = new PastLedger(postgres, { callTimeoutMs: options.callTimeoutMs, log });
+  const ledger = createLedger(options, postgres, past);
   await ledger.migrate(signal);
   const source = changeSource(ledger, past);
   return await FaissProjection.open(faiss, { source, onRefused: buryFor(ledger), log }, signal);

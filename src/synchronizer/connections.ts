@@ -26,10 +26,15 @@ export interface Connections {
 }
 
 /** A ledger on `postgres`, named as the options say. */
-export function createLedger(options: EffectiveOptions, postgres: PostgresAccess): Ledger {
+export function createLedger(
+  options: EffectiveOptions,
+  postgres: PostgresAccess,
+  past: Pick<PastLedger, "known">,
+): Ledger {
   return new Ledger(postgres, {
     nodeId: options.nodeId ?? defaultNodeId(options),
     callTimeoutMs: options.callTimeoutMs,
+    knownEpoch: () => past.known?.epoch,
   });
 }
 

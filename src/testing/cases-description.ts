@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { StoreEpochError } from "../domain/errors.ts";
 import type { StoreOwner } from "../stores/projection.ts";
 import { StoreRegistry } from "../stores/registry.ts";
+import { assertMatches, failureOf } from "./assertions.ts";
+import { tombstone } from "./changes.ts";
 import { type CaseGroup, soon } from "./store-under-test.ts";
 
 export const DESCRIPTION: CaseGroup = {
@@ -32,6 +35,25 @@ export const DESCRIPTION: CaseGroup = {
       assert.deepEqual(await projection.standing(soon()), standing);
       assert.equal(await projection.brand(ours, { owner: ours, mark: "2.b" }, soon()), true);
       assert.equal((await projection.standing(soon())).brand?.mark, "2.b");
+    },
+
+    "refuses changes of another epoch than that of its brand, and changes nothing": async (store) => {
+      const { projection } = store;
+      if (projection.standing === undefined || projection.brand === undefined) return;
+      const [before, now] = ["before", "now"].map((epoch) => ({ ledger: "ours", epoch })) as [StoreOwner, StoreOwner];
+      const first = store.put("a", 1);
+      // Without a brand it has no epoch to compare.
+      const found = (await projection.standing(soon())).brand?.owner ?? null;
+      if (found === null) assert.deepEqual(await projection.publish([first], soon(), undefined, "any"), ["applied"]);
+      assert.equal(await projection.brand(found, { owner: before, mark: "1.a" }, soon()), true);
+      const late = [store.put("a", 2), tombstone("b", 1)];
+      assert.deepEqual(await projection.publish([first], soon(), undefined, "before"), found ? ["applied"] : ["stale"]);
+      assert.equal(await projection.brand(before, { owner: now, mark: "" }, soon()), true);
+      const failure = await failureOf(projection.publish(late, soon(), undefined, "before"));
+      assert.ok(failure instanceof StoreEpochError, `rejected with ${String(failure)}`);
+      assertMatches(await store.read("a"), { version: 1, checksum: first.checksum });
+      assert.equal(await store.read("b"), null);
+      assert.deepEqual(await projection.publish(late, soon(), undefined, "now"), ["applied", "applied"]);
     },
 
     "reports which entries it may evict": async ({ projection }) => {

@@ -28,7 +28,7 @@ import type { OnWriteStep } from "./write-step.ts";
 
 /** The parts of a node that an attempt uses. */
 export interface AttemptParts {
-  readonly ledger: Pick<LedgerStore, "nodeId" | "transaction" | "outcomeOf" | "readPendingStores">;
+  readonly ledger: Pick<LedgerStore, "nodeId" | "knownEpoch" | "transaction" | "outcomeOf" | "readPendingStores">;
   /** Ids of the stores beside the ledger, which the answer to a repeated request reports. */
   readonly storeIds: readonly StoreId[];
   /** Replaced versions that are kept per memory. */
@@ -70,6 +70,8 @@ export interface CommittedChunk {
   readonly decisions: readonly Decision[];
   /** The projections that took part. */
   readonly prepared: readonly StoreGate[];
+  /** The ledger's epoch as this process knew it when the transaction began. */
+  readonly epoch: string | undefined;
   /** When COMMIT was sent, as `performance.now()` tells: a publish long after that is late. */
   readonly committedAt: number;
 }
@@ -119,6 +121,7 @@ class Attempt {
   /** Set from the moment in which COMMIT is sent, until its answer. */
   #committing: Backend | null = null;
   #committedAt = 0;
+  readonly #epoch: string | undefined;
   /** Set once the attempt is reported as failed: a statement of it that still runs must not commit. */
   #abandoned = false;
 
@@ -126,6 +129,7 @@ class Attempt {
     this.#parts = parts;
     this.#chunk = chunk;
     this.#plan = plan;
+    this.#epoch = parts.ledger.knownEpoch;
   }
 
   async run(): Promise<AttemptResult> {
@@ -190,7 +194,8 @@ class Attempt {
     const keepsAnswer = this.#chunk.claim !== null;
     const committedAt = this.#committedAt;
     const decisions = this.#decisions;
-    return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions, prepared, committedAt } };
+    const epoch = this.#epoch;
+    return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions, prepared, epoch, committedAt } };
   }
 
   #claiming(): Claiming | undefined {

@@ -1,4 +1,4 @@
-import { MnemosyncError } from "../domain/errors.ts";
+import { MnemosyncError, StoreEpochError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
 import type { StoreId } from "../domain/store-id.ts";
@@ -153,8 +153,9 @@ export class Backlog {
     const memories = await ledger.claim(queue, workerId, BATCH_SIZE, LEASE_MS, signal);
     if (memories.length === 0) return { claimed: 0, published: 0 };
     const readAt = performance.now();
+    const { knownEpoch: epoch } = ledger;
     const changes = await ledger.readChanges(memories, signal);
-    const published = await this.#publish(gate, queue, memories, { changes, readAt }, signal);
+    const published = await this.#publish(gate, queue, memories, { changes, epoch, readAt }, signal);
     return { claimed: memories.length, published };
   }
 
@@ -163,10 +164,14 @@ export class Backlog {
     gate: StoreGate,
     queue: QueueName,
     memories: readonly QueuedMemory[],
-    read: { readonly changes: ReadonlyMap<string, MemoryChange>; readonly readAt: number },
+    read: {
+      readonly changes: ReadonlyMap<string, MemoryChange>;
+      readonly epoch: string | undefined;
+      readonly readAt: number;
+    },
     signal: AbortSignal,
   ): Promise<number> {
-    const { changes, readAt } = read;
+    const { changes, epoch, readAt } = read;
     const { ledger, log, publishTimeoutMs } = this.#parts;
     const known = memories
       .flatMap((memory) => changes.get(keyText(memory)) ?? [])
@@ -176,7 +181,7 @@ export class Backlog {
     try {
       if (known.length > 0) {
         unproven = await withDeadline(publishTimeoutMs, signal, async (deadline) => {
-          const answers = await gate.target.publish(known, deadline);
+          const answers = await gate.target.publish(known, deadline, undefined, epoch);
           if (performance.now() - readAt >= LATE_MS) await correctLate(this.#parts, gate, known, answers, deadline);
           const stale = known.filter((_, index) => answers[index] === "stale");
           return await judgeStale(ledger, gate.target, stale, deadline);
@@ -187,8 +192,9 @@ export class Backlog {
       if (signal.aborted) throw error; // The lease runs out, and another pass takes the rows.
       const { id: store } = gate.target;
       const reason = error instanceof MnemosyncError ? error.message : String(error);
-      if (countsAgainstStore(error)) {
-        gate.failed(error);
+      if (countsAgainstStore(error) || error instanceof StoreEpochError) {
+        // The next pass reads the memories again, in the epoch that this process knows by then.
+        if (!(error instanceof StoreEpochError)) gate.failed(error);
         log.warn({ store, memories: memories.length, error: reason }, "backlog.store_away");
         const delayMs = STORE_AWAY_DELAY_MS * (0.5 + this.#random());
         await ledger.release(queue, memories, { delayMs, counts: false, error: reason }, signal);

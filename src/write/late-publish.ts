@@ -12,7 +12,7 @@ import type { StoreGate } from "./store-gate.ts";
 export const LATE_MS = 1_000;
 
 interface LateParts {
-  readonly ledger: Pick<LedgerStore, "readVersions" | "readChanges">;
+  readonly ledger: Pick<LedgerStore, "knownEpoch" | "readVersions" | "readChanges">;
   readonly log: Log;
 }
 
@@ -33,6 +33,7 @@ export async function correctLate(
   const overtaken = applied.filter((change) => (versions.get(keyText(change))?.version ?? 0) > change.version);
   if (overtaken.length === 0) return;
   log.warn({ store: target.id, memories: overtaken.length }, "write.late_publish_corrected");
+  const { knownEpoch } = ledger;
   const current = await ledger.readChanges(overtaken, signal);
-  await target.publish([...current.values()], signal);
+  await target.publish([...current.values()], signal, undefined, knownEpoch);
 }

@@ -62,22 +62,28 @@ export function pendingWork(gate: StoreGate, changes: readonly MemoryChange[], p
   return [...byReason].map(([reason, keys]) => ({ store, keys, reason }));
 }
 
-/**
- * Step 5: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write.
- * @param committedAt by `performance.now()`; a publish long after it is checked against the ledger.
- */
+/** Committed changes that one projection is to show. */
+export interface Publishing {
+  readonly changes: readonly MemoryChange[];
+  /** Of the prepared batch. */
+  readonly token: string;
+  /** The ledger's epoch when the changes were written. */
+  readonly epoch: string | undefined;
+  /** By `performance.now()`; a publish long after it is checked against the ledger. */
+  readonly committedAt: number;
+}
+
+/** Step 5: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write. */
 export async function publishTo(
   parts: PublishParts,
   gate: StoreGate,
-  changes: readonly MemoryChange[],
-  token?: string,
-  committedAt: number = performance.now(),
+  { changes, token, epoch, committedAt }: Publishing,
 ): Promise<StorePublish> {
   const store = gate.target.id;
   if (changes.length === 0) return { store, failure: null, unproven: NOTHING_UNPROVEN };
   try {
     return await withSharedDeadline(parts.publishTimeoutMs, undefined, async (signal) => {
-      const answers = await gate.target.publish(changes, signal, token);
+      const answers = await gate.target.publish(changes, signal, token, epoch);
       gate.succeeded();
       if (performance.now() - committedAt >= LATE_MS) await correctLate(parts, gate, changes, answers, signal);
       const stale = changes.filter((_, index) => answers[index] === "stale");

@@ -49,6 +49,7 @@ export class Publisher {
     keepsAnswer,
     decisions,
     prepared,
+    epoch,
     committedAt,
   }: CommittedChunk): Promise<PublishedChunk> {
     const writing = decisions.filter(isWrite);
@@ -66,7 +67,7 @@ export class Publisher {
         const changes = changesFor(gate.target, writing);
         const takesPart = prepared.includes(gate) || changes.length === 0;
         const answer = takesPart
-          ? await publishTo(this.#parts, gate, changes, transactionId, committedAt)
+          ? await publishTo(this.#parts, gate, { changes, token: transactionId, epoch, committedAt })
           : leftOut(gate);
         return { answer, pending: pendingWork(gate, changes, answer) };
       }),

@@ -1,4 +1,4 @@
-import { MnemosyncError, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
+import { MnemosyncError, StoreEpochError, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
 import type { Projection, ProjectionHealth } from "../stores/projection.ts";
@@ -120,7 +120,8 @@ export class StoreGate<Store extends Probed = Projection> {
 
 const STORE_CODES: readonly string[] = ["STORE_UNAVAILABLE", "STORE_REFUSED", "STORE_FOREIGN"];
 
-/** Whether an error counts against the store. An error of one memory's data does not. */
+/** Whether an error counts against the store. An error of one memory's data does not, nor does one of an earlier epoch. */
 export function countsAgainstStore(error: unknown): error is MnemosyncError {
+  if (error instanceof StoreEpochError) return false;
   return error instanceof MnemosyncError && STORE_CODES.includes(error.code);
 }

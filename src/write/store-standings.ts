@@ -3,7 +3,7 @@ import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { StoreGuard } from "../stores/guarded-store.ts";
-import type { Projection, StoreStanding } from "../stores/projection.ts";
+import type { Projection, StoreOwner, StoreStanding } from "../stores/projection.ts";
 import { countsAgainstStore } from "./store-gate.ts";
 import {
   doubted,
@@ -71,7 +71,11 @@ export class StoreStandings {
 
   /** For `guardedStore`. */
   guardOf(projection: Projection): StoreGuard {
-    return { refusal: () => this.refusalOf(projection), look: (signal) => this.look(projection, signal) };
+    return {
+      refusal: () => this.refusalOf(projection),
+      look: (signal) => this.look(projection, signal),
+      epochDiffers: () => this.#lookSoon(),
+    };
   }
 
   /** Why a store must not be used; null where it may be. One that cannot refuse by itself is not used unseen. */
@@ -94,12 +98,17 @@ export class StoreStandings {
    */
   isTrusted(projection: Projection): boolean {
     if (this.#isTrusted(projection)) return true;
+    this.#lookSoon();
+    return false;
+  }
+
+  /** Begins a look in the background, at most one per `LOOK_INTERVAL_MS`. */
+  #lookSoon(): void {
     if (this.#refreshing === null && this.#now() - this.#lookedAt >= LOOK_INTERVAL_MS) {
       this.refresh(AbortSignal.timeout(LOOK_TIMEOUT_MS)).catch((error: Error) =>
         this.#parts.log.debug({ error: error.message }, "store.standing_unknown"),
       );
     }
-    return false;
   }
 
   /** Asks again where a store is not known to be trusted. Never rejects: where it does not answer, nothing changes. */
@@ -171,6 +180,11 @@ export class StoreStandings {
     const now = await projection.standing(signal);
     const name = await past.prove(signal, seenOf(now));
     if (now.life !== seen.life || !isSameBrand(seen.brand, now.brand, name)) return false;
+    if (now.brand !== null && now.brand.owner.epoch !== name.epoch) {
+      // It was compared while it took publishes of an earlier epoch.
+      await this.refresh(signal);
+      return false;
+    }
     const mark = await past.mark(signal);
     // The ledger's record last: a crash in between leaves a newer mark in the store, which is no reason for doubt.
     if (!(await projection.brand(now.brand?.owner ?? null, { owner: ownerOf(name), mark }, signal))) return false;
@@ -218,7 +232,29 @@ export class StoreStandings {
     signal: AbortSignal,
   ): Promise<Verdict> {
     if (brand === null) return await this.#claim(projection, life, ledger, signal);
-    return judgeBrand(projection.id, brand, life, ledger);
+    const verdict = judgeBrand(projection.id, brand, life, ledger);
+    if (verdict.state === "doubted" && brand.owner.epoch !== ledger.name.epoch) {
+      await this.#rebrand(projection, brand.owner, ledger, signal);
+    }
+    return verdict;
+  }
+
+  /**
+   * Has a store of an earlier epoch bear the present one, before it is compared: from then on it refuses what was committed
+   * in the earlier one and is published late. Without a mark: it stays doubted until it was compared.
+   */
+  async #rebrand(
+    projection: WatchedProjection,
+    found: StoreOwner,
+    { name }: LedgerSide,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await projection.brand(found, { owner: ownerOf(name), mark: "" }, signal);
+    } catch (error) {
+      // The store takes no writes at the moment: the next look tries again.
+      this.#parts.log.debug({ store: projection.id, error: (error as Error).message }, "store.brand_failed");
+    }
   }
 
   /** Leaves a brand where there is none, so that no other ledger takes the store. */

@@ -8,7 +8,7 @@ import type { StoreBrand, StoreOwner, StoreStanding } from "../stores/projection
 
 /** Why a shared store may hold what the ledger does not, or lack what it has. */
 export type Doubt =
-  /** It has no mark any more, and had one. */
+  /** It has no mark, though it had one: it lost its data, or was not compared since a new epoch began. */
   | "emptied"
   /** Its servers are in another life than when it was compared last. */
   | "other_life"
@@ -48,8 +48,8 @@ export function judgeBrand(
   if (owner.epoch !== name.epoch) return doubted("earlier_epoch");
   if (record.life !== null && life !== null && record.life !== life) return doubted("other_life");
   const [left, found] = [numberOf(record.mark), numberOf(mark)];
-  if (left === null) return { state: "trusted" };
   if (found === null) return doubted("emptied");
+  if (left === null) return { state: "trusted" };
   return found < left ? doubted("older_mark") : { state: "trusted" };
 }
 

@@ -163,12 +163,29 @@ function* restoreSteps(world: World, isBroken: IsBroken, emit: Emit): Iterable<S
   if (world.restored === "unnoticed" && !isLocked(world)) {
     yield emit("the restore is noticed", (next) => noticeRestore(next, isBroken));
   }
+  for (const store of STORES) {
+    const isBranded = world.brands[store] === world.epoch;
+    const comparesFirst = isBroken("compare a store before it bears the new epoch");
+    if (!isBranded && (!comparesFirst || !world.doubted[store])) {
+      yield emit(`${store} bears the new epoch`, (next) => {
+        next.brands[store] = next.epoch;
+      });
+    }
+    if (world.doubted[store] && (isBranded || comparesFirst) && !isLocked(world)) {
+      yield emit(`${store} is compared as a whole`, (next) => {
+        next.doubted[store] = false;
+        if (!isSame(next.stores[store], next.ledger.row)) replaceIn(next, store);
+      });
+    }
+  }
 }
 
-/** A new epoch: every store is compared with the ledger at once. */
+/** A new epoch begins: Redis is to bear it, and to be compared with the ledger after that. FAISS is built anew, in one step. */
 export function noticeRestore(world: World, isBroken: IsBroken): void {
   world.restored = "noticed";
   world.epoch += 1;
   if (isBroken("leave the stores alone after a restore")) return;
-  for (const store of STORES) if (!isSame(world.stores[store], world.ledger.row)) replaceIn(world, store);
+  world.doubted.redis = true;
+  world.brands.faiss = world.epoch;
+  world.stores.faiss = world.ledger.row;
 }

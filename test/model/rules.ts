@@ -18,6 +18,7 @@ export const MUTATIONS = [
   "call what is on its way drift",
   "publish whatever the epoch of the store",
   "leave the stores alone after a restore",
+  "compare a store before it bears the new epoch",
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number];
 

@@ -43,4 +43,5 @@ export const SHOWS: Record<Mutation, { in: keyof typeof SCENARIOS | keyof typeof
   "call what is on its way drift": { in: "a check", promise: "8" },
   "publish whatever the epoch of the store": { in: "a restore", promise: "7" },
   "leave the stores alone after a restore": { in: "a restore", promise: "7" },
+  "compare a store before it bears the new epoch": { in: "a restore", promise: "7" },
 };

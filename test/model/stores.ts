@@ -15,7 +15,7 @@ export function publishIn(
   version: Version,
   isBroken: IsBroken,
 ): "applied" | "stale" | "refused" {
-  if (version.epoch !== world.epoch && !isBroken("publish whatever the epoch of the store")) return "refused";
+  if (version.epoch !== world.brands[store] && !isBroken("publish whatever the epoch of the store")) return "refused";
   if (!world.committed.some((committed) => isSame(committed, version))) {
     breaks(world, "1: a store shows a version that was never committed");
   }

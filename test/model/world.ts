@@ -55,8 +55,12 @@ export interface World {
   backup: Ledger | null;
   /** Whether a restore went unnoticed so far. */
   restored: "no" | "unnoticed" | "noticed";
-  /** Grows when a restore is noticed. Each store keeps it too, and refuses publishes of another one. */
+  /** Grows when a restore is noticed. */
   epoch: number;
+  /** The epoch that each store bears: it refuses publishes of another one. */
+  brands: Record<Store, number>;
+  /** Stores that are to be compared as a whole, since a restore was noticed. */
+  doubted: Record<Store, boolean>;
   backends: (Backend | null)[];
   writers: Writer[];
   stores: Record<Store, Version | null>;
@@ -88,6 +92,8 @@ export function startOf({ scripts, budget }: Scenario): World {
     backup: null,
     restored: "no",
     epoch: 0,
+    brands: { redis: 0, faiss: 0 },
+    doubted: { redis: false, faiss: false },
     backends: scripts.map(() => null),
     writers: scripts.map(() => ({
       at: "idle",

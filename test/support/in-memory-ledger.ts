@@ -26,6 +26,7 @@ import type { Interruption } from "./in-memory-projection.ts";
 /** One node's view of a ledger in maps, for property tests. Passes the conformance suite of the real one. */
 export class InMemoryLedger implements LedgerStore {
   readonly nodeId: string;
+  readonly knownEpoch = undefined;
   /** Transactions of this node that run: they end with it. */
   readonly open = new Set<MemoryTransaction>();
   readonly #state: LedgerState;

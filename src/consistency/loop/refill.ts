@@ -29,13 +29,14 @@ export interface RefillOptions {
  * @returns the number of memories that the projection applied.
  */
 export async function refill(
-  ledger: Pick<LedgerStore, "listChanges">,
+  ledger: Pick<LedgerStore, "listChanges"> & Partial<Pick<LedgerStore, "knownEpoch">>,
   projection: Projection,
   pace: Pick<Pace, "turn">,
   signal: AbortSignal,
   options: RefillOptions = {},
 ): Promise<number> {
   const { onPublished } = options;
+  const { knownEpoch } = ledger;
   let applied = 0;
   const publishing = new Set<Promise<void>>();
   let failure: unknown;
@@ -78,6 +79,8 @@ export async function refill(
       .map((change) => withoutForeignVector(traits, change))
       .filter((change) => wantedChange(traits, change) !== null);
     if (changes.length === 0) return;
-    for (const answer of await projection.publish(changes, signal)) if (answer === "applied") applied++;
+    for (const answer of await projection.publish(changes, signal, undefined, knownEpoch)) {
+      if (answer === "applied") applied++;
+    }
   }
 }

@@ -12,7 +12,7 @@ const resultSchema = z.object({ applied: z.number() });
 const checkpointSchema = z.object({ namespace: z.string(), memoryId: z.string() });
 
 export interface FillKindParts {
-  readonly ledger: Pick<LedgerStore, "listChanges" | "markStoreFilled">;
+  readonly ledger: Pick<LedgerStore, "listChanges" | "markStoreFilled"> & Partial<Pick<LedgerStore, "knownEpoch">>;
   readonly stores: Pick<StoreRegistry, "get">;
   /** That of checks. Ended after each run. */
   readonly pace: () => Pick<Pace, "turn" | "end">;

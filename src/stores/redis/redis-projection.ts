@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from "ioredis";
 import { BucketDigests, type BucketSet } from "../../domain/buckets.ts";
-import { StoreUnavailableError } from "../../domain/errors.ts";
+import { StoreEpochError, StoreUnavailableError } from "../../domain/errors.ts";
 import { bucketOf, type MemoryKey, plainKey } from "../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../domain/memory.ts";
 import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
@@ -86,11 +86,24 @@ export class RedisProjection implements Projection {
     await this.#scripts.run(PREPARE, [this.#prepareKey], [batch.token, PREPARE_TTL_MS], signal);
   }
 
-  async publish(changes: readonly MemoryChange[], signal: AbortSignal): Promise<("applied" | "stale")[]> {
+  async publish(
+    changes: readonly MemoryChange[],
+    signal: AbortSignal,
+    _token?: string,
+    epoch?: string,
+  ): Promise<("applied" | "stale")[]> {
     const answers: ("applied" | "stale")[] = [];
+    // A script of a cluster cannot read the owner key of another slot. The brand is read before, so that a publish which is
+    // late on its way to the server itself is not refused; the check finds it.
+    const isCompared = epoch !== undefined && !this.#client.isCluster;
+    if (epoch !== undefined && !isCompared) await this.#standing.assertEpoch(epoch, signal);
     for (const part of slices(changes)) {
       const values = part.map((change) => this.#codec.changeArguments(change));
-      const reply = await this.#scripts.runEach(PUBLISH, this.#keys(part), [this.#tombstoneTtlMs], values, signal);
+      const keys = this.#keys(part);
+      if (isCompared) keys.push(this.#standing.ownerKey);
+      const shared = [this.#tombstoneTtlMs, isCompared ? epoch : ""];
+      const reply = await this.#scripts.runEach(PUBLISH, keys, shared, values, signal);
+      if (isCompared && !Array.isArray(reply)) throw new StoreEpochError("redis", epoch, String(reply));
       for (const answer of reply as number[]) answers.push(answer === 1 ? "applied" : "stale");
     }
     return answers;

@@ -1,4 +1,4 @@
-import { StoreForeignError } from "../../domain/errors.ts";
+import { StoreEpochError, StoreForeignError } from "../../domain/errors.ts";
 import type { RedisLink } from "../../drivers/redis/redis-client.ts";
 import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
 import type { StoreBrand, StoreOwner, StoreStanding } from "../projection.ts";
@@ -46,6 +46,11 @@ export class RedisStanding {
     this.#losses = countLosses(client);
   }
 
+  /** Where the brand is kept. */
+  get ownerKey(): string {
+    return this.#key;
+  }
+
   get links(): number {
     return this.#losses.count;
   }
@@ -78,6 +83,12 @@ export class RedisStanding {
   async brand(found: StoreOwner | null, { owner, mark }: StoreBrand, signal: AbortSignal): Promise<boolean> {
     const values = [found?.ledger ?? "", found?.epoch ?? "", owner.ledger, owner.epoch, mark];
     return (await this.#scripts.run(BRAND, [this.#key], values, signal)) === 1;
+  }
+
+  /** @throws {StoreEpochError} The store bears another epoch. */
+  async assertEpoch(epoch: string, signal: AbortSignal): Promise<void> {
+    const found = (await this.#brand(signal))?.owner.epoch ?? epoch;
+    if (found !== epoch) throw new StoreEpochError("redis", epoch, found);
   }
 
   async #verify(signal: AbortSignal): Promise<void> {

@@ -44,13 +44,21 @@ end
 `;
 
 /**
- * KEYS: one per change. ARGV: tombstone TTL (ms), then per change `kind version checksum digest modified_at vector data
- * embedding expires_at`, the last two empty when absent. Returns 1 (applied) or 0 (stale) per change.
+ * KEYS: one per change, and the owner key where there is an epoch. ARGV: tombstone TTL (ms), epoch (empty: not compared), then per change `kind version checksum digest modified_at vector data
+ * embedding expires_at`, the last two empty when absent. Returns 1 (applied) or 0 (stale) per change; a string is the epoch
+ * that the owner key names instead: then nothing was changed.
  */
 export const PUBLISH = `${WRITE_FUNCTIONS}
 local answers = {}
-for index, key in ipairs(KEYS) do
-  local at = 2 + (index - 1) * ${CHANGE_ARGUMENTS}
+local count = #KEYS
+if ARGV[2] ~= '' then
+  local epoch = redis.call('HGET', KEYS[count], 'epoch')
+  if epoch and epoch ~= ARGV[2] then return epoch end
+  count = count - 1
+end
+for index = 1, count do
+  local key = KEYS[index]
+  local at = 3 + (index - 1) * ${CHANGE_ARGUMENTS}
   local held = redis.pcall('HGET', key, 'version')
   if type(held) == 'table' and held.err then
     -- WRONGTYPE: the key holds another type than a hash. Any other error is the server's refusal.

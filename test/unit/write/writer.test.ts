@@ -66,6 +66,7 @@ function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesM
           keepsAnswer: chunk.claim !== null,
           decisions,
           prepared,
+          epoch: undefined,
           committedAt: performance.now(),
         },
       };

@@ -1,5 +1,5 @@
 import { BucketDigests } from "../../../domain/buckets.ts";
-import { InternalError, StoreRefusedError, ValidationError } from "../../../domain/errors.ts";
+import { InternalError, StoreEpochError, StoreRefusedError, ValidationError } from "../../../domain/errors.ts";
 import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
@@ -23,6 +23,7 @@ import { withBlocks } from "../protocol/vector-blocks.ts";
 import { readEntries, storedEntry, vectorFlaw, wireReplacement } from "../protocol/wire-entries.ts";
 import { type ResolvedFaissOptions, resolveOptions } from "../settings.ts";
 import type { FaissStatistics } from "./faiss-statistics.ts";
+import { OtherEpoch } from "./host-connection.ts";
 import { type FaissDependencies, IndexProcess } from "./index-process.ts";
 
 export type { FaissDependencies };
@@ -91,10 +92,27 @@ export class FaissProjection implements Projection {
     changes: readonly MemoryChange[],
     signal: AbortSignal,
     token?: string,
+    epoch?: string,
+  ): Promise<("applied" | "stale")[]> {
+    try {
+      return await this.#publish(changes, signal, token, epoch);
+    } catch (error) {
+      if (!(error instanceof OtherEpoch) || epoch === undefined) throw error;
+      // The index may be the one that is behind: then following the feed has it rebuilt.
+      this.#index.catchUpSoon();
+      throw new StoreEpochError("faiss", epoch, error.epoch, { cause: error });
+    }
+  }
+
+  async #publish(
+    changes: readonly MemoryChange[],
+    signal: AbortSignal,
+    token?: string,
+    epoch?: string,
   ): Promise<("applied" | "stale")[]> {
     const connection = await this.#index.ready(signal);
     if (token === undefined) this.#refuseForeign(changes);
-    const args = { token: token ?? null, changes: packChanges(changes) };
+    const args = { token: token ?? null, changes: packChanges(changes), epoch: epoch ?? null };
     const hasVectors = args.changes.checksums.byteLength > 0;
     let answers: Uint8Array | null = null;
     if (token !== undefined && hasVectors) {

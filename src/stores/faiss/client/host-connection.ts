@@ -17,6 +17,15 @@ export interface HostExit {
   readonly description: string;
 }
 
+/** The host's index is of another epoch than the changes. */
+export class OtherEpoch extends Error {
+  readonly epoch: string;
+  constructor(epoch: string) {
+    super(`the index is of epoch ${epoch}`);
+    this.epoch = epoch;
+  }
+}
+
 interface PendingCall {
   resolve(result: Result<Operation>): void;
   reject(error: Error): void;
@@ -181,6 +190,8 @@ function errorFor(code: HostErrorCode, message: string): Error {
       );
     case "BAD_CONFIGURATION":
       return new ConfigurationError(`faiss.factory: ${message}`);
+    case "OTHER_EPOCH":
+      return new OtherEpoch(message);
     case "INTERNAL":
       return new InternalError(`the FAISS host failed: ${message}`);
   }

@@ -16,6 +16,8 @@ import type { HostFollower, RecordRefused } from "./host-follower.ts";
 import { LedgerFollower } from "./ledger-follower.ts";
 
 const CLOSE_SNAPSHOT_MS = 60_000;
+/** Milliseconds that catching up in the background may take. */
+const CATCH_UP_MS = 60_000;
 
 export interface FaissDependencies {
   /** The change feed that the index follows. */
@@ -45,6 +47,7 @@ export class IndexProcess {
   readonly #now: () => number;
   readonly #schedule: SnapshotSchedule;
   #closing: Promise<void> | null = null;
+  #catchingUp: Promise<void> | null = null;
 
   private constructor(options: ResolvedFaissOptions, lock: DirectoryLock, dependencies: FaissDependencies) {
     const { source, sourceReady, onRefused, log = silentLog, random = Math.random, now = Date.now } = dependencies;
@@ -146,6 +149,18 @@ export class IndexProcess {
     }
   }
 
+  /** Catches up in the background, one pass at a time. A failure is logged: the follower comes at its interval too. */
+  catchUpSoon(): void {
+    this.#catchingUp ??= this.catchUp(AbortSignal.timeout(CATCH_UP_MS))
+      .then(
+        () => undefined,
+        (error: Error) => this.#log.debug({ error: error.message }, "index.catch_up_failed"),
+      )
+      .finally(() => {
+        this.#catchingUp = null;
+      });
+  }
+
   /**
    * Writes a snapshot, after catching up with the ledger where the ledger answers, so that the next start replays little.
    * Also runs automatically, by `snapshotIntervalMs` and `snapshotChangesMax`.
@@ -203,6 +218,7 @@ export class IndexProcess {
         });
       }
       await this.#client.close();
+      await this.#catchingUp; // Ends with the client.
     } finally {
       await this.#lock.release();
     }

@@ -84,6 +84,7 @@ export class LedgerFollower {
     );
     if (this.#epoch !== null && this.#epoch !== epoch) this.recent.clear();
     this.#epoch = epoch;
+    await connection.request("enterEpoch", { epoch }, signal);
     const cursor = (await this.#loadNewest(connection, this.#expectation(epoch), proven, signal)) ?? FEED_START;
     const follower = this.#followerOf(connection, { epoch, cursor });
     const progress = await this.#persist(first, signal, (attempt) => follower.feed.catchUp(attempt));
@@ -219,7 +220,7 @@ export class LedgerFollower {
   async #publish(connection: HostConnection, changes: readonly MemoryChange[], signal: AbortSignal): Promise<number> {
     if (changes.length === 0) return 0;
     try {
-      const args = { token: null, changes: packChanges(changes) };
+      const args = { token: null, changes: packChanges(changes), epoch: null };
       await withBlocks(this.#options, changes, connection.blockFiles, (blocks) =>
         connection.request("publish", { ...args, blocks }, signal),
       );

@@ -47,6 +47,7 @@ export class Host {
   readonly #loadFaiss: () => Faiss;
   readonly #tell: (message: HostMessage) => void;
   #state: HostState | undefined;
+  #epoch: string | null = null;
   readonly #snapshots: HostSnapshots;
   /** Computes missing digests while the host is idle. */
   #idleWork: NodeJS.Timeout | undefined;
@@ -87,14 +88,22 @@ export class Host {
       return null;
     },
 
+    enterEpoch: ({ epoch }) => {
+      this.#epoch = epoch;
+      return null;
+    },
+
     prepare: ({ token, changes, blocks }) => {
       const staged = this.#stage(changes, blocks);
       this.#ready.held.hold(token, { changes, blocks: staged });
       return null;
     },
 
-    publish: ({ token, changes, blocks }) => {
+    publish: ({ token, changes, blocks, epoch }) => {
       const { index, held, rebuilder } = this.#ready;
+      if (epoch !== null && this.#epoch !== null && epoch !== this.#epoch) {
+        throw new HostError("OTHER_EPOCH", this.#epoch);
+      }
       checkPacked(changes);
       let staged: ReadonlyMap<string, StagedBlock> | null;
       if (blocks !== null) staged = this.#stage(changes, blocks);

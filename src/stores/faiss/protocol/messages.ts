@@ -98,13 +98,16 @@ export interface HostStatistics {
 /** Operations of the host, with their arguments and results. */
 export interface HostOperations {
   configure: { args: HostConfiguration; result: null };
+  /** The epoch of the ledger from which the index is filled, before anything is published in it. A process has one. */
+  enterEpoch: { args: { epoch: string }; result: null };
   prepare: { args: { token: string; changes: PackedChanges; blocks: WireBlock[] }; result: null };
   /**
    * `blocks` null: use the vectors held under the token. If they are needed and no longer held, the host changes nothing and
    * answers null; the client then repeats the call with the vectors. The answer has a byte per change: 1 applied, 0 stale.
+   * `epoch` null: not compared with that of `enterEpoch`.
    */
   publish: {
-    args: { token: string | null; changes: PackedChanges; blocks: WireBlock[] | null };
+    args: { token: string | null; changes: PackedChanges; blocks: WireBlock[] | null; epoch: string | null };
     result: Uint8Array | null;
   };
   discard: { args: { token: string }; result: null };
@@ -174,6 +177,8 @@ export type HostErrorCode =
   | "BINDING_MISSING"
   /** FAISS does not support the requested index type. */
   | "BAD_CONFIGURATION"
+  /** The changes are of another epoch than the index; the message is the index's. */
+  | "OTHER_EPOCH"
   /** A defect in mnemosync. */
   | "INTERNAL";
 
