@@ -11,6 +11,10 @@ const NAMED_TYPES: Readonly<Record<string, string>> = {
 /** Interfaces of the options below an option. By path. */
 const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = {
   embedding: { name: "EmbeddingOptions", about: "How text becomes vectors." },
+  indexes: {
+    name: "IndexOptions",
+    about: "Indexes of the ledger that not every user needs: each write pays for one that exists.",
+  },
   http: { name: "HttpServiceOptions", about: "The HTTP service of `mnemosync serve`. The library does not use them." },
 };
 

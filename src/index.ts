@@ -1,4 +1,4 @@
-export type { EmbeddingOptions, HttpServiceOptions, Options } from "./config/option-types.ts";
+export type { EmbeddingOptions, HttpServiceOptions, IndexOptions, Options } from "./config/option-types.ts";
 export {
   type ComparedSide,
   type DocumentDifference,
@@ -77,7 +77,7 @@ export type {
   NamespacePage,
 } from "./read/list-options.ts";
 export type { MemoryFilter, PartOf, SearchFilter } from "./read/memory-filter.ts";
-export type { SearchResult } from "./read/reader.ts";
+export type { SearchMode, SearchResult } from "./read/search/search-result.ts";
 export type { HealthReport } from "./runtime/health-monitor.ts";
 export { createLog, type Log } from "./runtime/log.ts";
 export type { Metrics } from "./runtime/metric-base.ts";

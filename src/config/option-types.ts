@@ -193,6 +193,8 @@ export interface Options {
   stores?: readonly StoreModuleInput[] | undefined;
   /** How text becomes vectors. */
   embedding?: EmbeddingOptions | undefined;
+  /** Indexes of the ledger that not every user needs: each write pays for one that exists. */
+  indexes?: IndexOptions | undefined;
   /** The HTTP service of `mnemosync serve`. The library does not use them. */
   http?: HttpServiceOptions | undefined;
 }
@@ -244,6 +246,15 @@ export interface EmbeddingOptions {
    * @default 60_000
    */
   retryAfterMaxMs?: number | undefined;
+}
+
+/** Indexes of the ledger that not every user needs: each write pays for one that exists. */
+export interface IndexOptions {
+  /**
+   * Language of searches by words: a text search configuration of PostgreSQL, like english or simple; none: no index.
+   * @default "none"
+   */
+  text?: string | undefined;
 }
 
 /** The HTTP service of `mnemosync serve`. The library does not use them. */

@@ -4,7 +4,7 @@ import { consistencySettings } from "../consistency/settings.ts";
 import { type Fits, memorySettings } from "../domain/settings.ts";
 import { connectionSettings } from "../drivers/settings.ts";
 import { embeddingSettings } from "../embed/settings.ts";
-import { ledgerSettings } from "../ledger/settings.ts";
+import { indexSettings, ledgerSettings } from "../ledger/settings.ts";
 import { readSettings } from "../read/settings.ts";
 import { metricsSettings } from "../runtime/settings.ts";
 import { faissSettings } from "../stores/faiss/settings.ts";
@@ -31,6 +31,7 @@ export const optionsSchema = z.strictObject({
   faiss: faissSettings.optional(),
   ...storeSettings.shape,
   embedding: embeddingSettings.prefault({}),
+  indexes: indexSettings.prefault({}),
   http: httpSettings.prefault({}),
 });
 
@@ -44,4 +45,5 @@ type Given = z.input<typeof optionsSchema>;
 /** Does not compile once a setting differs from its documented type: `npm run docs` makes the types anew. */
 true satisfies Fits<Given, Options>;
 true satisfies Fits<NonNullable<Given["embedding"]>, NonNullable<Options["embedding"]>>;
+true satisfies Fits<NonNullable<Given["indexes"]>, NonNullable<Options["indexes"]>>;
 true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
-import type { SearchResult } from "../read/reader.ts";
+import type { SearchResult } from "../read/search/search-result.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import { count, errorFields, instant, iso, json, memoryKey, storeId, versionVector } from "./fields.ts";
 

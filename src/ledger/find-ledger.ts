@@ -2,10 +2,12 @@ import type { Condition } from "../domain/filter/filter.ts";
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import { LedgerCalls } from "./bound-statements.ts";
 import * as find from "./find-statements.ts";
+import { type FoundIndexes, findIndexes } from "./optional-indexes.ts";
+import { searchText, type TextHit, type TextQuery } from "./text-statements.ts";
 
 /**
- * Lists and counts the ledger's memories. Each call is one statement that looks at a bounded number of rows, by the primary
- * key.
+ * Lists, counts and searches the ledger's memories. Each call is one statement that looks at a bounded number of rows, by an
+ * index.
  */
 export class FindLedger {
   readonly #calls: LedgerCalls;
@@ -40,15 +42,29 @@ export class FindLedger {
     return await this.#calls.use(signal, ({ sql }) => find.estimateCount(sql, namespace, condition));
   }
 
+  async findIndexes(signal: AbortSignal): Promise<FoundIndexes> {
+    return await this.#calls.use(signal, ({ sql }) => findIndexes(sql));
+  }
+
+  async searchText(query: TextQuery, signal: AbortSignal): Promise<TextHit[]> {
+    return await this.#withoutScans(signal, false, (sql) => searchText(sql, query));
+  }
+
   /**
    * Runs a statement that must follow the primary key. Where the planner's statistics do not know a namespace yet (after an
    * import, say), it expects a few rows, and would read and sort all of them for one step.
    */
   async #byKey<T>(signal: AbortSignal, statement: (sql: Sql) => Promise<T>): Promise<T> {
+    return await this.#withoutScans(signal, true, statement);
+  }
+
+  /** Runs a statement for which the planner must not read a whole table, whatever its statistics say. */
+  async #withoutScans<T>(signal: AbortSignal, inOrder: boolean, statement: (sql: Sql) => Promise<T>): Promise<T> {
     return await this.#calls.use(signal, async ({ sql }) => {
       await Promise.all([
         sql`begin transaction read only`.execute(),
-        sql`select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)`.execute(),
+        sql`select set_config('enable_seqscan', 'off', true),
+                   set_config('enable_bitmapscan', ${inOrder ? "off" : "on"}, true)`.execute(),
       ]);
       const answer = await statement(sql);
       await sql`commit`;

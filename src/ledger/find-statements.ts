@@ -121,17 +121,20 @@ function scannedRows(sql: Sql, { namespace, after, rowsMax }: ScanQuery, isDesce
 
 /** Those of a table called scanned that are shown and pass. */
 function passingRows(sql: Sql, condition: Condition): Fragment {
-  const document = needsDocument(condition)
-    ? sql`cross join lateral (
-        select document::jsonb as document from mnemosync.memories
-        where namespace = v.namespace and memory_id = v.memory_id offset 0
-      ) d`
-    : sql``;
-  return sql`select v.* from scanned v ${document} where ${isShown(sql)} and ${whereCondition(sql, condition)}`;
+  return sql`select v.* from scanned v ${filteredDocument(sql, condition)} where ${isShown(sql)} and ${whereCondition(sql, condition)}`;
+}
+
+/** The document of a row of a table called v, as `whereCondition` reads it, where the filter asks for it. */
+export function filteredDocument(sql: Sql, condition: Condition): Fragment {
+  if (!needsDocument(condition)) return sql``;
+  return sql`cross join lateral (
+      select document::jsonb as document from mnemosync.memories
+      where namespace = v.namespace and memory_id = v.memory_id offset 0
+    ) d`;
 }
 
 /** Of a row of a table called v: it is neither deleted nor expired. */
-function isShown(sql: Sql): Fragment {
+export function isShown(sql: Sql): Fragment {
   return sql`v.deleted_at is null and (v.expires_at is null or v.expires_at > clock_timestamp())`;
 }
 

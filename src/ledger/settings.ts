@@ -20,5 +20,28 @@ export const ledgerSettings = z.strictObject({
     .describe("Milliseconds, at least, that an idempotency key and the answer to its request are remembered"),
 });
 
+/** `none`, or a text search configuration of PostgreSQL. It becomes part of an index's name. */
+const language = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9_]{0,31}$/,
+    "expected none, or a text search configuration of PostgreSQL, like english or simple",
+  );
+
+/**
+ * Indexes that not every ledger needs: each write pays for an index, so none is made unless it is asked for. The first
+ * connection that asks for one makes it, and waits until it is complete; writes go on meanwhile.
+ */
+export const indexSettings = z.strictObject({
+  text: language
+    .default("none")
+    .describe(
+      "Language of searches by words: a text search configuration of PostgreSQL, like english or simple; none: no index",
+    ),
+});
+
 /** The defaults, for parts that are made without a configuration. */
 export const LEDGER_DEFAULTS = ledgerSettings.parse({});
+
+/** The optional indexes, with their defaults filled in. */
+export type IndexSettings = z.output<typeof indexSettings>;

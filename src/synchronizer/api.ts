@@ -12,7 +12,7 @@ export type { ChangeEvent, ChangePage, ChangesOptions, ReadChangesOptions } from
 export type { Jobs } from "../jobs/jobs.ts";
 export type { MemoryVersion, VersionDiff } from "../read/history.ts";
 export type { ListedMemory, MemoryCount, MemoryPage, NamespacePage } from "../read/list-options.ts";
-export type { SearchResult } from "../read/reader.ts";
+export type { SearchMode, SearchResult } from "../read/search/search-result.ts";
 export type { HealthReport } from "../runtime/health-monitor.ts";
 export type { Metrics } from "../runtime/metric-base.ts";
 export type { ExportOptions } from "../transfer/export.ts";

@@ -2,6 +2,9 @@ import { FindLedger } from "../ledger/find-ledger.ts";
 import { Finder } from "../read/finder.ts";
 import { History } from "../read/history.ts";
 import { Reader } from "../read/reader.ts";
+import { Search } from "../read/search/search.ts";
+import { TextSearch } from "../read/search/text-search.ts";
+import { VectorSearch } from "../read/search/vector-search.ts";
 import type { VectorIndex } from "../stores/vector-index.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import type { WritingParts } from "./assemble-writing.ts";
@@ -12,6 +15,7 @@ export interface ReadingParts {
   readonly reader: Reader;
   readonly history: History;
   readonly finder: Finder;
+  readonly search: Search;
 }
 
 export function assembleReading(foundation: Foundation, { batcher }: Pick<WritingParts, "batcher">): ReadingParts {
@@ -20,7 +24,6 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
     ledger,
     cache: gateOf(stores.cache),
     isCacheTrusted: () => stores.cache === null || standings.isTrusted(stores.cache),
-    vectorIndex: gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null,
     floors,
     disproved,
     log,
@@ -32,9 +35,13 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
     write: (intent, signal) => batcher.write(intent, true, signal),
     writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
   });
-  const finder = new Finder({
-    ledger: new FindLedger(postgres, options.callTimeoutMs),
-    now: () => performance.now(),
-  });
-  return { reader, history, finder };
+  const find = new FindLedger(postgres, options.callTimeoutMs);
+  const now = (): number => performance.now();
+  const finder = new Finder({ ledger: find, now });
+  const vectorIndex = gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null;
+  const search = new Search(
+    new VectorSearch({ reader, vectorIndex }),
+    new TextSearch({ reader, ledger: find, language: options.indexes.text, now }),
+  );
+  return { reader, history, finder, search };
 }

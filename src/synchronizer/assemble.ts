@@ -97,7 +97,16 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const { batcher, ledgerGate } = writing;
   return {
     writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics: metrics.write }),
-    reads: new Reads({ scope, validator, reader, history, ledger, embedder, metrics: metrics.read }),
+    reads: new Reads({
+      scope,
+      validator,
+      reader,
+      search: reading.search,
+      history,
+      ledger,
+      embedder,
+      metrics: metrics.read,
+    }),
     finds: new Finds({ scope, validator, finder: reading.finder }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
     changes,

@@ -5,6 +5,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/memory-input.ts";
 import type { CountQuery, ListQuery, NamespacesQuery } from "../read/list-options.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
+import type { SearchMode } from "../read/search/search-result.ts";
 import type { EmbeddingChoice } from "../write/patch.ts";
 
 /** Ends a call early. */
@@ -77,7 +78,15 @@ export interface HistoryOptions extends ReadOptions {
 export interface SearchOptions<Metadata extends object = JsonObject> extends ReadOptions {
   /** Results wanted: 1 … 1_000. @default 10 */
   k?: number | undefined;
-  /** Results below this score are left out. */
+  /**
+   * `vector`: memories whose vectors are nearest. `text`: memories whose contents have the words of the query, rare words
+   * first; needs an index of words (setting `indexes.text`), neither an embedder nor a vector index. `hybrid`: both rankings,
+   * fused by reciprocal rank. @default "vector"
+   */
+  mode?: SearchMode | undefined;
+  /** The words to look for where the mode is `hybrid` and the query is a vector. */
+  text?: string | undefined;
+  /** Results below this score are left out. Refused in mode `hybrid`, whose scores are fused ranks. */
   scoreMin?: number | undefined;
   /**
    * Only memories for which this holds: types and metadata, or a function of the memory. The index is asked for more until
@@ -88,7 +97,7 @@ export interface SearchOptions<Metadata extends object = JsonObject> extends Rea
   where?: Filter | undefined;
 }
 
-/** What a search looks for: a vector, or a text where an embedder is set up. */
+/** What a search looks for: a vector, or a text: its words, or its vector where an embedder is set up. */
 export type SearchQuery = string | readonly number[] | Float32Array;
 
 /** The memories of a batch. An asynchronous source is read no further ahead than it can be written. */

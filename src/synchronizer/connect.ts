@@ -7,6 +7,7 @@ import type { RedisLink } from "../drivers/redis/redis-client.ts";
 import { NO_REDIS } from "../drivers/settings.ts";
 import { createEmbedder } from "../embed/create-embedder.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { ensureIndexes } from "../ledger/optional-indexes.ts";
 import { PastLedger } from "../ledger/past-ledger.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
@@ -74,6 +75,7 @@ export async function open(
     const model = effective.faiss?.model ?? ownModel ?? embedder?.model;
     const vectorIndex = await openIndex(effective, model, { ledger, past, migrated, log, onIndexProgress }, signal);
     await migrated;
+    await ensureIndexes(postgres, effective.indexes, log, until.signal);
     if (vectorIndex !== null) closers.push(() => vectorIndex.close({ snapshot: true }));
     const projections: Projection[] = [
       ...(redis === null ? [] : [redisProjection(effective, redis, ledger.nodeId, true)]),
@@ -114,6 +116,7 @@ export async function openWithClients(
     const past = new PastLedger(postgres, { callTimeoutMs: effective.callTimeoutMs, log });
     const ledger = createLedger(effective, postgres, past);
     await ledger.migrate(signal);
+    await ensureIndexes(postgres, effective.indexes, log, signal);
     const ownStores = await loadStores(effective.stores, { nodeId: ledger.nodeId, log, signal });
     closers.push(...ownStores.map((store) => async () => await store.close?.()));
     const { redis, vectorIndex } = clients;

@@ -1,6 +1,6 @@
 import { ConfigurationError, ValidationError } from "../domain/errors.ts";
 import { passes } from "../domain/filter/evaluate.ts";
-import { parseFilter } from "../domain/filter/filter.ts";
+import { type Condition, parseFilter } from "../domain/filter/filter.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
@@ -9,14 +9,18 @@ import type { History, MemoryVersion, VersionDiff } from "../read/history.ts";
 import { GET_MANY_MAX } from "../read/list-options.ts";
 import { compileFilter, type SearchFilter } from "../read/memory-filter.ts";
 import type { ReadMetrics } from "../read/metrics.ts";
-import type { Reader, SearchResult } from "../read/reader.ts";
+import type { Reader } from "../read/reader.ts";
+import type { Search } from "../read/search/search.ts";
+import type { SearchResult, SearchScope } from "../read/search/search-result.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CallOptions, HistoryOptions, ReadOptions, SearchOptions, SearchQuery, WrittenVersion } from "./calls.ts";
+import { type SearchInput, searchInput } from "./search-input.ts";
 
 export interface ReadsParts {
   readonly scope: CallScope;
   readonly validator: MemoryValidator;
   readonly reader: Reader;
+  readonly search: Search;
   readonly history: History;
   readonly ledger: Pick<LedgerStore, "readTransaction">;
   /** Null: a search needs a vector. */
@@ -57,21 +61,32 @@ export class Reads {
   }
 
   async search(query: SearchQuery, options: SearchOptions<never>): Promise<SearchResult<never>[]> {
-    const { scope, validator, reader, metrics } = this.#parts;
+    const { scope, validator, metrics } = this.#parts;
     const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
     const chosen = compileFilter(options.filter as SearchFilter | undefined);
-    const condition = options.where === undefined ? null : parseFilter(options.where);
-    const filter = (memory: Memory) => (condition === null || passes(condition, memory)) && chosen(memory);
+    const condition = parseFilter(options.where ?? {});
+    const filter = (memory: Memory) => passes(condition, memory) && chosen(memory);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", RESULTS_MAX);
+    const wanted = searchInput(query, options);
+    const searched: SearchScope = { namespace, k, scoreMin, filter };
     const results = await metrics.searched(() =>
-      scope.run("search", options, async (signal) => {
-        const vector = typeof query === "string" ? await this.#embed(query, signal) : query;
-        const checked = validator.checkEmbedding(vector, "query");
-        return await reader.search(namespace, checked, { k, scoreMin, filter }, signal);
-      }),
+      scope.run("search", options, (signal) => this.#search(wanted, searched, condition, signal)),
     );
     return results as SearchResult<never>[];
+  }
+
+  async #search(
+    { mode, text, vector }: SearchInput,
+    scope: SearchScope,
+    condition: Condition,
+    signal: AbortSignal,
+  ): Promise<SearchResult[]> {
+    const { search, validator } = this.#parts;
+    if (mode === "text") return await search.byText(scope, text, condition, signal);
+    const checked = validator.checkEmbedding(vector ?? (await this.#embed(text, signal)), "query");
+    if (mode === "vector") return await search.byVector(scope, checked, signal);
+    return await search.hybrid(scope, { text, vector: checked }, condition, signal);
   }
 
   async history(memoryId: string, options: HistoryOptions): Promise<MemoryVersion<never>[]> {

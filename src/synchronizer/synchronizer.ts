@@ -112,7 +112,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     return this.#parts.finds.namespaces(options);
   }
 
-  /** The memories of a namespace nearest to a vector (or to a text, where an embedder is set up), nearest first. */
+  /** The memories of a namespace nearest to a vector or a text, by vector, by words, or by both (`mode`), best first. */
   search(query: api.SearchQuery, options: api.SearchOptions<M> = {}): Promise<api.SearchResult<M>[]> {
     return this.#parts.reads.search(query, options as api.SearchOptions<never>);
   }

@@ -1,9 +1,8 @@
-import postgres from "postgres";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseFilter } from "../../src/domain/filter/filter.ts";
 import type { ListedMemory, MemorySynchronizer } from "../../src/index.ts";
-import { FindLedger } from "../../src/ledger/find-ledger.ts";
 import { NEVER } from "../../src/runtime/shared-deadline.ts";
+import { plansOf } from "../support/plans.ts";
 import { openWorld, sharedWorld, type World } from "../support/world.ts";
 
 const shared = sharedWorld({ faiss: false });
@@ -192,35 +191,6 @@ async function insertMany(world: World, namespace: string, count: number) {
            json_build_object('content', 'c', 'importance', 0.5, 'memoryType', case when n = ${count} then 'rare' else 'common' end,
                              'metadata', json_build_object('n', n), 'privacy', 'full')
     from generate_series(1, ${count}::int) n`;
-}
-
-/** The plan of each statement that `work` sends, under the settings that it makes. */
-async function plansOf(world: World, work: (ledger: FindLedger) => Promise<unknown>): Promise<string[]> {
-  const sent: { query: string; parameters: unknown[] }[] = [];
-  const debug = (_connection: number, query: string, parameters: unknown[]) => void sent.push({ query, parameters });
-  const sql = postgres(world.databaseUrl, { max: 1, fetch_types: false, debug });
-  try {
-    await work(
-      new FindLedger(
-        { use: (_: AbortSignal, call: (connection: object) => unknown) => call({ sql }) } as never,
-        60_000,
-      ),
-    );
-  } finally {
-    await sql.end();
-  }
-  const connection = await world.sql.reserve();
-  const plans: string[] = [];
-  try {
-    for (const { query, parameters } of sent) {
-      const isSetting = /^begin|^commit|set_config/.test(query);
-      const rows = await connection.unsafe(`${isSetting ? "" : "explain "}${query}`, parameters as string[]);
-      if (!isSetting) plans.push(rows.map((row) => row["QUERY PLAN"]).join("\n"));
-    }
-  } finally {
-    connection.release();
-  }
-  return plans;
 }
 
 describe("in a ledger of many memories", () => {

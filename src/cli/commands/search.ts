@@ -1,9 +1,11 @@
+import { Option } from "commander";
 import { searchDocument } from "../../documents/memory-documents.ts";
-import type { SearchResult } from "../../index.ts";
+import type { SearchMode, SearchResult } from "../../index.ts";
+import { SEARCH_MODES } from "../../read/search/search-result.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { withSynchronizer } from "../session.ts";
+import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addWhereFlag, whereOf } from "../where.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
@@ -11,6 +13,11 @@ export const searchCommand: CliCommand = {
   configure(command) {
     addNamespaceFlag(command);
     addWhereFlag(command);
+    command.addOption(
+      new Option("--mode <mode>", "by vector, by words (text), or by both (hybrid)")
+        .choices(SEARCH_MODES)
+        .default("vector"),
+    );
     command.option("-k, --k <count>", "number of results, 1 to 1000", "10");
     command.option("--score-min <score>", "leave out results with a lower score");
   },
@@ -22,10 +29,12 @@ export const searchCommand: CliCommand = {
       ...inNamespace(invocation),
       ...whereOf(invocation),
       ...(scoreMin !== null && { scoreMin }),
+      mode: invocation.flags.mode as SearchMode,
       k: numberOf(invocation.flags.k, "--k"),
       signal: invocation.signal,
     };
-    const results = await withSynchronizer(invocation, (sync) => sync.search(query, options));
+    const needs = options.mode === "text" ? withoutIndex : undefined;
+    const results = await withSynchronizer(invocation, (sync) => sync.search(query, options), needs);
     return {
       exitCode: EXIT.ok,
       json: searchDocument(query, results),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { resultsDocument, resultsSchema } from "../../documents/memory-documents.ts";
 import { isObject } from "../../domain/json.ts";
 import type { Filter, Memory } from "../../index.ts";
+import { SEARCH_MODES } from "../../read/search/search-result.ts";
 import { SEARCH_LIMITS } from "../limits.ts";
 import { namespaceParam, vector } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
@@ -36,8 +37,14 @@ const filterSchema = z.strictObject({
 
 const searchBody = z
   .strictObject({
-    text: z.string().min(1).optional().describe("Needs an embedder"),
+    text: z.string().min(1).optional().describe("Needs an embedder, but for mode text"),
     vector: vector.optional(),
+    mode: z
+      .enum(SEARCH_MODES)
+      .default("vector")
+      .describe(
+        "By vector, by the words of the contents, or both rankings fused by reciprocal rank (then both may be given)",
+      ),
     k: z.number().int().min(1).max(1_000).default(10),
     scoreMin: z.number().optional(),
     filter: filterSchema.default({}),
@@ -48,14 +55,18 @@ const searchBody = z
       .describe("A filter beside `filter`, in the language of the lists: docs/library.md has it"),
     embedding: z.boolean().default(false).describe("Whether results include their vectors"),
   })
-  .refine((body) => (body.text === undefined) !== (body.vector === undefined), "give either text or vector")
+  .refine(
+    ({ text, vector, mode }) =>
+      mode === "hybrid" ? text !== undefined : (text === undefined) !== (vector === undefined),
+    "give either text or vector; mode hybrid takes text, and may take its vector too",
+  )
   .meta({ id: "Search" });
 
 const searchMemories = route({
   method: "POST",
   path: "/v1/namespaces/{namespace}/search",
   operationId: "searchMemories",
-  summary: "The memories nearest to a text or a vector, nearest first",
+  summary: "The memories nearest to a text or a vector, by vector, by words or by both, best first",
   access: { scope: "read" },
   params: namespaceParam,
   body: searchBody,
@@ -65,10 +76,12 @@ const searchMemories = route({
     502: { description: "The embedder failed: the text has no vector" },
   },
   async handle({ params, body, signal }, { sync }) {
-    const { text, vector, k, scoreMin, filter, where, embedding } = body;
-    const results = await sync.search(text ?? vector ?? [], {
+    const { text, vector, mode, k, scoreMin, filter, where, embedding } = body;
+    const results = await sync.search(vector ?? text ?? [], {
       namespace: params.namespace,
       k,
+      mode,
+      ...(mode === "hybrid" && vector !== undefined && { text }),
       ...(scoreMin !== undefined && { scoreMin }),
       filter: (memory) => fits(memory, filter),
       ...(where !== undefined && { where: where as Filter }),

@@ -1,0 +1,150 @@
+import { ConfigurationError } from "../domain/errors.ts";
+import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import { pause } from "../runtime/deadline.ts";
+import type { Log } from "../runtime/log.ts";
+import type { IndexSettings } from "./settings.ts";
+
+/** The table whose rows hold the documents. */
+export const DOCUMENT_TABLE = "mnemosync.memories";
+
+/** An index that a setting asks for. */
+interface OptionalIndex {
+  readonly name: string;
+  /** What stands behind the name in `create index`. */
+  readonly definition: string;
+  readonly table: string;
+}
+
+/** The optional indexes that a ledger has, complete ones only. */
+export interface FoundIndexes {
+  /** Languages of the indexes of words. */
+  readonly languages: readonly string[];
+}
+
+const WORDS_NAME = /^memories_words_(.+)_index$/;
+
+/** The expression of an index of words, for a row of the table of documents called `row`. `language` was checked. */
+export function wordsExpression(language: string, row: string): string {
+  return `mnemosync.search_words('${language}'::regconfig, ${row}namespace, ${row}document)`;
+}
+
+function indexesOf(settings: IndexSettings): OptionalIndex[] {
+  const { text } = settings;
+  const indexes: OptionalIndex[] = [];
+  if (text !== "none") {
+    indexes.push({
+      name: `memories_words_${text}_index`,
+      table: DOCUMENT_TABLE,
+      definition: `using gin (${wordsExpression(text, "")})`,
+    });
+  }
+  return indexes;
+}
+
+/**
+ * Makes the indexes that the settings ask for and that the ledger lacks, and waits until they are complete. Readers and
+ * writers go on meanwhile (`create index concurrently`). An index that an earlier attempt left incomplete is made anew.
+ * @throws {ConfigurationError} PostgreSQL does not know the language. @throws {StoreRefusedError} {StoreUnavailableError}
+ */
+export async function ensureIndexes(
+  postgres: PostgresAccess,
+  settings: IndexSettings,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = indexesOf(settings);
+  if (wanted.length === 0) return;
+  await postgres.use(signal, async ({ sql }) => {
+    await checkLanguage(sql, settings.text);
+    for (const index of wanted) {
+      if ((await stateOf(sql, index)) === "complete") continue;
+      const startedAt = performance.now();
+      log.info({ index: index.name }, "index.being_built");
+      await withoutTimeouts(sql, () => build(sql, index, signal));
+      log.info({ index: index.name, milliseconds: Math.round(performance.now() - startedAt) }, "index.built");
+    }
+  });
+}
+
+/** The complete optional indexes, whichever process made them. */
+export async function findIndexes(sql: Sql): Promise<FoundIndexes> {
+  const rows = await sql<{ name: string }[]>`
+    select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
+    where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memories\_%\_index'
+    order by c.relname`;
+  const languages = rows.flatMap(({ name }) => WORDS_NAME.exec(name)?.[1] ?? []);
+  return { languages };
+}
+
+async function checkLanguage(sql: Sql, language: string): Promise<void> {
+  if (language === "none") return;
+  const rows = await sql<{ name: string }[]>`
+    select cfgname as name from pg_ts_config where pg_ts_config_is_visible(oid) order by cfgname`;
+  const names = rows.map(({ name }) => name);
+  if (names.includes(language)) return;
+  throw new ConfigurationError(
+    `option indexes.text is "${language}", and PostgreSQL has no such text search configuration: it has ${names.join(", ")}`,
+  );
+}
+
+async function stateOf(sql: Sql, { name }: OptionalIndex): Promise<"absent" | "incomplete" | "complete"> {
+  const [row] = await sql<{ complete: boolean }[]>`
+    select i.indisvalid as complete from pg_index i join pg_class c on c.oid = i.indexrelid
+    where c.relnamespace = 'mnemosync'::regnamespace and c.relname = ${name}`;
+  if (row === undefined) return "absent";
+  return row.complete ? "complete" : "incomplete";
+}
+
+/** Milliseconds between two looks at an index that another process is building. */
+const LOOK_MS = 250;
+
+/** Ends when the index is complete, whichever process builds it, or when the signal fires. */
+async function build(sql: Sql, index: OptionalIndex, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const state = await stateOf(sql, index);
+    if (state === "complete") return;
+    try {
+      if (state === "absent")
+        await sql.unsafe(`create index concurrently ${index.name} on ${index.table} ${index.definition}`);
+      else await dropIncomplete(sql, index);
+    } catch (error) {
+      if (!OTHER_BUILDS.has((error as { code?: string }).code ?? "")) throw error;
+      await sql`rollback`; // Of the transaction that drops; without one it only warns.
+      await pause(LOOK_MS, signal);
+    }
+  }
+}
+
+/**
+ * Another process builds an index of this table: it made the name first (two codes, by how close they were), it holds the lock,
+ * or the two waited for each other, as two `create index concurrently` of expressions do.
+ */
+const OTHER_BUILDS: ReadonlySet<string> = new Set(["42P07", "23505", "55P03", "40P01"]);
+
+/**
+ * `create index concurrently` holds this lock on the table until it has ended, so what is still incomplete behind the lock was
+ * left behind. Waiting for the lock would be a deadlock: the building waits for each older transaction.
+ */
+async function dropIncomplete(sql: Sql, index: OptionalIndex): Promise<void> {
+  await sql`begin`;
+  await sql.unsafe(`lock table ${index.table} in share update exclusive mode nowait`);
+  if ((await stateOf(sql, index)) === "incomplete") await sql.unsafe(`drop index mnemosync.${index.name}`);
+  await sql`commit`;
+}
+
+/** Building takes as long as it takes, and waits for transactions of others. The signal of the connection still ends it. */
+async function withoutTimeouts(sql: Sql, work: () => Promise<void>): Promise<void> {
+  const [before] = await sql<{ statement: string; lock: string }[]>`
+    select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock`;
+  const set = (statement: string, lock: string) => sql`
+    select set_config('statement_timeout', ${statement}, false), set_config('lock_timeout', ${lock}, false)`;
+  await set("0", "0");
+  try {
+    await work();
+  } catch (error) {
+    await sql`rollback`; // Of the transaction that drops; without one it only warns.
+    throw error;
+  } finally {
+    await set(before?.statement ?? "0", before?.lock ?? "0");
+  }
+}

@@ -1,0 +1,27 @@
+import type { JsonObject } from "../../domain/json.ts";
+import type { Memory } from "../../domain/memory.ts";
+
+/** A memory that a search found. */
+export interface SearchResult<Metadata extends object = JsonObject> {
+  readonly memory: Memory<Metadata>;
+  /**
+   * Higher is better. By vector: the cosine of the angle (-1 … 1), the inner product, or minus the Euclidean distance, as the
+   * index's metric has it. By text: BM25 of the words, above 0. Hybrid: the fused ranks, 1/61 … 2/61 for a first place.
+   */
+  readonly score: number;
+}
+
+/** What a search goes by: the vectors' nearness, the words of the contents, or both. */
+export const SEARCH_MODES = ["vector", "text", "hybrid"] as const;
+export type SearchMode = (typeof SEARCH_MODES)[number];
+
+/** Which memories a search may show. */
+export interface SearchScope {
+  readonly namespace: string;
+  /** Results at most. */
+  readonly k: number;
+  /** Results below are left out. */
+  readonly scoreMin: number;
+  /** All conditions of the caller, the one that `condition` states included. */
+  readonly filter: (memory: Memory) => boolean;
+}

@@ -1,0 +1,42 @@
+import type { Condition } from "../../domain/filter/filter.ts";
+import { fuseRankings } from "./reciprocal-rank.ts";
+import type { SearchResult, SearchScope } from "./search-result.ts";
+import type { TextSearch } from "./text-search.ts";
+import type { VectorSearch } from "./vector-search.ts";
+
+/** Results of each ranking that are fused, at least: a memory that both have far behind may come first. */
+const FUSED_MIN = 100;
+
+/** Searches of one namespace, by vector, by words, or by both. */
+export class Search {
+  readonly #vectors: VectorSearch;
+  readonly #texts: TextSearch;
+
+  constructor(vectors: VectorSearch, texts: TextSearch) {
+    this.#vectors = vectors;
+    this.#texts = texts;
+  }
+
+  async byVector(scope: SearchScope, vector: Float32Array, signal: AbortSignal): Promise<SearchResult[]> {
+    return await this.#vectors.search(scope, vector, signal);
+  }
+
+  async byText(scope: SearchScope, text: string, condition: Condition, signal: AbortSignal): Promise<SearchResult[]> {
+    return await this.#texts.search(scope, text, condition, signal);
+  }
+
+  async hybrid(
+    scope: SearchScope,
+    { text, vector }: { text: string; vector: Float32Array },
+    condition: Condition,
+    signal: AbortSignal,
+  ): Promise<SearchResult[]> {
+    const each = { ...scope, k: Math.max(scope.k, FUSED_MIN), scoreMin: Number.NEGATIVE_INFINITY };
+    const [byText, byVector] = await Promise.all([
+      this.byText(each, text, condition, signal),
+      this.byVector(each, vector, signal),
+    ]);
+    // Words first: of two first places, the one that has a word of the query wins over the one that is merely near.
+    return fuseRankings([byText, byVector], scope.k);
+  }
+}

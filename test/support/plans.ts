@@ -1,0 +1,28 @@
+import postgres from "postgres";
+import { FindLedger } from "../../src/ledger/find-ledger.ts";
+import type { World } from "./world.ts";
+
+/** The plan of each statement that `work` sends, under the settings that it makes. */
+export async function plansOf(world: World, work: (ledger: FindLedger) => Promise<unknown>): Promise<string[]> {
+  const sent: { query: string; parameters: unknown[] }[] = [];
+  const debug = (_connection: number, query: string, parameters: unknown[]) => void sent.push({ query, parameters });
+  const sql = postgres(world.databaseUrl, { max: 1, fetch_types: false, debug });
+  try {
+    const access = { use: (_: AbortSignal, call: (connection: object) => unknown) => call({ sql }) };
+    await work(new FindLedger(access as never, 60_000));
+  } finally {
+    await sql.end();
+  }
+  const connection = await world.sql.reserve();
+  const plans: string[] = [];
+  try {
+    for (const { query, parameters } of sent) {
+      const isSetting = /^begin|^commit|set_config/.test(query);
+      const rows = await connection.unsafe(`${isSetting ? "" : "explain "}${query}`, parameters as string[]);
+      if (!isSetting) plans.push(rows.map((row) => row["QUERY PLAN"]).join("\n"));
+    }
+  } finally {
+    connection.release();
+  }
+  return plans;
+}

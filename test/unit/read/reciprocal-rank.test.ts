@@ -1,0 +1,35 @@
+import { describe, expect, test } from "vitest";
+import { fuseRankings } from "../../../src/read/search/reciprocal-rank.ts";
+import type { SearchResult } from "../../../src/read/search/search-result.ts";
+
+const ranking = (...ids: string[]): SearchResult[] =>
+  ids.map((memoryId, at) => ({ memory: { memoryId, version: 1 }, score: 100 - at }) as SearchResult);
+const shown = (results: readonly SearchResult[]) => results.map(({ memory, score }) => [memory.memoryId, score]);
+
+describe("fuseRankings", () => {
+  test("adds 1 / (60 + rank) over the rankings that have a memory", () => {
+    const fused = fuseRankings([ranking("a", "b", "c"), ranking("c", "a", "d")], 10);
+    expect(shown(fused)).toEqual([
+      ["a", 1 / 61 + 1 / 62],
+      ["c", 1 / 63 + 1 / 61],
+      ["b", 1 / 62],
+      ["d", 1 / 63],
+    ]);
+  });
+
+  test("of equal scores the earlier ranking's comes first, and k is a bound", () => {
+    expect(shown(fuseRankings([ranking("word"), ranking("near")], 10)).map(([id]) => id)).toEqual(["word", "near"]);
+    expect(fuseRankings([ranking("a", "b"), ranking("c")], 2)).toHaveLength(2);
+    expect(fuseRankings([ranking(), ranking("a")], 5)).toHaveLength(1);
+    expect(fuseRankings([[], []], 5)).toEqual([]);
+  });
+
+  test("shows the newest version that a ranking read", () => {
+    const [older, newer] = [ranking("a"), ranking("a")];
+    Object.assign(newer[0]?.memory ?? {}, { version: 2 });
+    const shownVersions = [fuseRankings([older, newer], 1), fuseRankings([newer, older], 1)].map(
+      ([first]) => first?.memory.version,
+    );
+    expect(shownVersions).toEqual([2, 2]);
+  });
+});
