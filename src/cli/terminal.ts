@@ -3,6 +3,15 @@ export function terminalWidth(): number {
   return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : Number.POSITIVE_INFINITY;
 }
 
+/** Columns of a terminal on which tables show times whole. */
+const WHOLE_TIMES_WIDTH_MIN = 120;
+
+/** Milliseconds since 1970 in a table: ISO-8601, and to the minute on a narrow terminal, to leave room for the content. */
+export function timeText(milliseconds: number): string {
+  const text = new Date(milliseconds).toISOString();
+  return terminalWidth() < WHOLE_TIMES_WIDTH_MIN ? text.slice(0, 16).replace("T", " ") : text;
+}
+
 /** `good`: nothing to do; `attention`: works for now; `bad`: something is wrong. */
 export type Meaning = "good" | "attention" | "bad";
 

@@ -4,6 +4,7 @@ import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { timeText } from "../terminal.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
 
@@ -26,7 +27,7 @@ function text(versions: readonly MemoryVersion[]): string {
     [{ head: "version", align: "right" }, { head: "modified" }, { head: "by" }, { head: "content" }],
     versions.map(({ version, modifiedAt, versionVector, document }) => [
       String(version),
-      new Date(modifiedAt).toISOString(),
+      timeText(modifiedAt),
       Object.entries(versionVector)
         .map(([node, writes]) => `${node}:${writes}`)
         .join(" "),

@@ -5,6 +5,7 @@ import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { timeText } from "../terminal.ts";
 import { addWhereFlag, whereOf } from "../where.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
@@ -47,7 +48,7 @@ function table(memories: readonly ListedMemory[]): string {
       { head: "content" },
     ],
     memories.map(({ memoryId, memoryType, importance, version, modifiedAt, content }) => [
-      ...[memoryId, memoryType, String(importance), String(version), new Date(modifiedAt).toISOString(), content],
+      ...[memoryId, memoryType, String(importance), String(version), timeText(modifiedAt), content],
     ]),
   );
 }

@@ -1,7 +1,7 @@
 import stringWidth from "string-width";
 import { expect, onTestFinished, test } from "vitest";
 import { columns } from "../../../src/cli/columns.ts";
-import { meaningOf } from "../../../src/cli/terminal.ts";
+import { meaningOf, timeText } from "../../../src/cli/terminal.ts";
 
 const HEADS = [{ head: "state", meaning: meaningOf }, { head: "memory" }, { head: "content" }];
 const ROWS = [
@@ -39,4 +39,13 @@ test("nothing is cut or coloured in a pipe, and control characters are escaped",
   expect(text).toContain("word ".repeat(2_000).trimEnd());
   expect(text).toContain("\\u001b[2J");
   expect(text).not.toContain("\u001b");
+});
+
+test("times are whole in a pipe and on a wide terminal, and to the minute on a narrow one", () => {
+  const time = Date.UTC(2026, 0, 31, 12, 5, 7, 9);
+  expect(timeText(time)).toBe("2026-01-31T12:05:07.009Z");
+  pretendTerminal(200, false);
+  expect(timeText(time)).toBe("2026-01-31T12:05:07.009Z");
+  pretendTerminal(80, false);
+  expect(timeText(time)).toBe("2026-01-31 12:05");
 });
