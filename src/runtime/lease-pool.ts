@@ -166,9 +166,13 @@ export class LeasePool<Connection> {
   }
 
   async #acquire(signal: AbortSignal): Promise<Lease<Connection>> {
-    for (;;) {
+    for (let wasWoken = false; ; wasWoken = true) {
       if (this.#closed) throw this.#closedError();
-      if (signal.aborted) throw storeAbortError(this.#options.store, signal);
+      if (signal.aborted) {
+        // Race: this call was told of free room, and gave up before it took it. The next one waits for the same room.
+        if (wasWoken) this.#wakeOne();
+        throw storeAbortError(this.#options.store, signal);
+      }
       const idle = this.#takeIdle();
       if (idle !== undefined) {
         this.#busy.add(idle);

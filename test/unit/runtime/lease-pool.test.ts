@@ -99,6 +99,28 @@ test("a waiter that gives up in the moment of its turn passes the connection on"
   expect(pool.statistics()).toEqual({ idle: 1, busy: 0, waiting: 0 });
 });
 
+test("a waiter that gives up just after it was told of free room lets the next one have it", async () => {
+  // The moment is some microtasks wide: every one of them is tried.
+  for (let steps = 0; steps < 12; steps++) {
+    const { pool } = samplePool({ max: 1 });
+    const abort = new AbortController();
+    const failing = pool.use(never, async () => {
+      await Promise.resolve();
+      // The waiters are in place now. This failure frees the room of its connection.
+      void (async () => {
+        for (let step = 0; step < steps; step++) await Promise.resolve();
+        abort.abort(new Error("gave up"));
+      })();
+      throw new Error("failed");
+    });
+    const givesUp = pool.use(abort.signal, async () => "served");
+    const waits = pool.use(AbortSignal.timeout(1_000), async () => "served");
+    await expect(failing).rejects.toThrow("failed");
+    await Promise.allSettled([givesUp]);
+    await expect(waits, `${steps} microtasks`).resolves.toBe("served");
+  }
+});
+
 test("failed work costs its connection, a deadline too, and each says whether the store answered", async () => {
   const { pool, opened, used } = samplePool();
   await expect(pool.use(never, () => Promise.reject(new Error("no")))).rejects.toThrow("work failed: no");
