@@ -37,14 +37,19 @@ export interface FuzzReport {
   /** Broken promises, the first 100. */
   readonly violations: readonly string[];
   readonly violationsTotal: number;
+  readonly violationsByKind: Readonly<Record<ViolationKind, number>>;
   /** Answers of the service that say why it cannot serve now: 503 with `QUEUE_FULL`, and 504 after a request's own `timeoutMs`. */
   readonly explained5xx: number;
   /** Operations that answered with each class of status at least once. */
   readonly operationsAnswered2xx: number;
   readonly slowestHealthzMs: number;
-  /** Mebibytes: after the first tenth, at most, at the end. */
-  readonly rss: { readonly early: number; readonly most: number; readonly last: number };
+  /** Mebibytes: after the first tenth, at most, at the end, and once a minute. */
+  readonly rss: { readonly early: number; readonly most: number; readonly last: number; readonly byMinute: number[] };
 }
+
+/** An answer that the document lacks, a 5xx without a reason, no answer, a secret or planted memory, `/healthz`, a crash. */
+const VIOLATION_KINDS = ["undocumented", "unexplained5xx", "unanswered", "leak", "health", "ended"] as const;
+type ViolationKind = (typeof VIOLATION_KINDS)[number];
 
 const VIOLATIONS_KEPT = 100;
 const MUTATED_SHARE = 0.75;
@@ -79,11 +84,15 @@ class FuzzRun {
   readonly #answered = new Set<string>();
   /** Ids of each tenant's transactions: the others know them too, and must learn nothing by them. */
   readonly #transactions: string[] = [];
+  readonly #violationsByKind = Object.fromEntries(VIOLATION_KINDS.map((kind) => [kind, 0])) as Record<
+    ViolationKind,
+    number
+  >;
   #violationsTotal = 0;
   #explained = 0;
   #sent = 0;
   #slowestHealthzMs = 0;
-  readonly #rss = { early: 0, most: 0, last: 0 };
+  readonly #rss = { early: 0, most: 0, last: 0, byMinute: [] as number[] };
 
   constructor(served: ServedProcess, callers: readonly KeyHolder[], admin: string, options: FuzzOptions) {
     this.#served = served;
@@ -116,9 +125,9 @@ class FuzzRun {
     if (this.#served.ending === null) {
       const after = await this.#plantedNow();
       for (const [place, found] of Object.entries(after)) {
-        if (found !== before[place]) this.#violate(`a planted memory changed: ${place}`);
+        if (found !== before[place]) this.#violate("leak", `a planted memory changed: ${place}`);
       }
-    } else this.#violate(`the service ended: ${this.#served.ending}`);
+    } else this.#violate("ended", `the service ended: ${this.#served.ending}`);
     return {
       seed,
       requests: this.#sent,
@@ -126,6 +135,7 @@ class FuzzRun {
       statuses: this.#statuses,
       violations: this.#violations,
       violationsTotal: this.#violationsTotal,
+      violationsByKind: this.#violationsByKind,
       explained5xx: this.#explained,
       operationsAnswered2xx: this.#answered.size,
       slowestHealthzMs: Math.round(this.#slowestHealthzMs),
@@ -137,6 +147,7 @@ class FuzzRun {
   async #watch(over: () => boolean): Promise<void> {
     const health = new Caller(this.#served.url, 1);
     const { requests, log } = this.#options;
+    const begun = performance.now();
     const request: FuzzRequest = {
       operation: null,
       method: "GET",
@@ -150,12 +161,15 @@ class FuzzRun {
         const asked = performance.now();
         const answer = await health.call(request, null).catch(() => null);
         this.#slowestHealthzMs = Math.max(this.#slowestHealthzMs, performance.now() - asked);
-        if (answer?.status !== 200 && !over()) this.#violate(`/healthz answered ${answer?.status ?? "nothing"}`);
+        if (answer?.status !== 200 && !over())
+          this.#violate("health", `/healthz answered ${answer?.status ?? "nothing"}`);
         if (turn % 10 === 0 && this.#served.ending === null) {
           const rss = await this.#served.rssMebibytes();
           this.#rss.last = rss;
           this.#rss.most = Math.max(this.#rss.most, rss);
           if (this.#sent < requests / 10 || this.#rss.early === 0) this.#rss.early = rss;
+          const minute = Math.floor((performance.now() - begun) / 60_000);
+          if (this.#rss.byMinute.length <= minute) this.#rss.byMinute.push(rss);
         }
         if (turn % 300 === 299)
           log?.(`${this.#sent} requests, ${this.#violationsTotal} violations, ${this.#rss.last} MiB`);
@@ -177,7 +191,8 @@ class FuzzRun {
     try {
       answer = await this.#caller.call(request, holder.key);
     } catch (error) {
-      this.#violate(`${(error as Error).message}: ${said}`);
+      const activity = await this.#served.databaseActivity().catch(String);
+      this.#violate("unanswered", `${(error as Error).message}: ${said}\n    ${activity}`);
       return;
     }
     this.#judge(request.operation, holder, answer, said);
@@ -197,20 +212,20 @@ class FuzzRun {
     if (answer === null) return;
     const shown = `${answer.status} ${answer.body.slice(0, 400)}: ${said}`;
     const flaw = answerFlaw(operation, answer);
-    if (flaw !== null) this.#violate(`${flaw}: ${shown}`);
+    if (flaw !== null) this.#violate("undocumented", `${flaw}: ${shown}`);
     if (answer.status >= 500) {
       const isFull = answer.status === 503 && answer.body.includes('"QUEUE_FULL"');
       // The request itself named a time that did not suffice.
       const isLate =
         answer.status === 504 && said.includes('["timeoutMs",') && answer.body.includes('"DEADLINE_EXCEEDED"');
       if (isFull || isLate) this.#explained++;
-      else this.#violate(`a 5xx without a reason: ${shown}`);
+      else this.#violate("unexplained5xx", `a 5xx without a reason: ${shown}`);
     }
     for (const tenant of TENANTS) {
       const isForeign = holder === null || holder.tenant !== tenant;
       if (isForeign && answer.body.includes(secretOf(tenant, this.#options.seed))) {
         if (holder?.tenant === null && (holder.name === "admin" || holder.name === "reader")) continue;
-        this.#violate(`the secret of ${tenant} leaks: ${shown}`);
+        this.#violate("leak", `the secret of ${tenant} leaks: ${shown}`);
       }
     }
   }
@@ -283,8 +298,9 @@ class FuzzRun {
     return answer;
   }
 
-  #violate(violation: string): void {
+  #violate(kind: ViolationKind, violation: string): void {
     this.#violationsTotal++;
+    this.#violationsByKind[kind]++;
     this.#options.log?.(`broken: ${violation}`);
     if (this.#violations.length < VIOLATIONS_KEPT) this.#violations.push(violation);
   }
@@ -297,9 +313,11 @@ export function describe(report: FuzzReport): string[] {
   const counts = Object.entries(statuses).map(([status, count]) => `${status}: ${count}`);
   return [
     `seed ${seed}: ${requests} requests in ${seconds} s, ${violationsTotal} broken promises`,
+    `  ${VIOLATION_KINDS.map((kind) => `${kind} ${report.violationsByKind[kind]}`).join(", ")}`,
     `answers by status: ${counts.join(", ")}`,
     `operations that answered 2xx: ${report.operationsAnswered2xx} of ${operations.length}; 5xx with a reason: ${explained5xx}`,
     `slowest /healthz: ${slowestHealthzMs} ms; memory: ${rss.early} MiB early, ${rss.most} at most, ${rss.last} at the end`,
+    `memory by minute, in MiB: ${rss.byMinute.join(" ")}`,
     ...violations.map((violation) => `  broken: ${violation}`),
   ];
 }

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import postgres from "postgres";
 import { pollUntil } from "../../src/dev/wait.ts";
 import type { KeyEntry } from "../../src/http/keys-file.ts";
 import { programArguments, REPOSITORY } from "../support/program.ts";
@@ -23,9 +24,17 @@ export class ServedProcess {
   readonly #child: ChildProcess;
   readonly #output: () => string;
   readonly #clear: () => Promise<void>;
+  readonly #databaseUrl: string;
 
-  private constructor(url: string, child: ChildProcess, output: () => string, clear: () => Promise<void>) {
+  private constructor(
+    url: string,
+    databaseUrl: string,
+    child: ChildProcess,
+    output: () => string,
+    clear: () => Promise<void>,
+  ) {
     this.url = url;
+    this.#databaseUrl = databaseUrl;
     this.#child = child;
     this.#output = output;
     this.#clear = clear;
@@ -73,7 +82,7 @@ export class ServedProcess {
       if (names.length > 0) await redis.unlink(names);
       redis.disconnect();
     };
-    const served = (url: string) => new ServedProcess(url, child, () => printed, clear);
+    const served = (url: string) => new ServedProcess(url, database.url, child, () => printed, clear);
     try {
       await pollUntil("the service", 60_000, () => {
         if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}: ${printed}`);
@@ -90,6 +99,20 @@ export class ServedProcess {
   get ending(): string | null {
     const { exitCode, signalCode } = this.#child;
     return exitCode === null && signalCode === null ? null : `${signalCode ?? exitCode}: ${this.#output()}`;
+  }
+
+  /** What PostgreSQL does for the service at this moment: for the report of a request that got no answer. */
+  async databaseActivity(): Promise<string> {
+    const sql = postgres(this.#databaseUrl, { max: 1, onnotice: () => undefined });
+    try {
+      const rows = await sql`
+        select pid, state, wait_event_type, wait_event, pg_blocking_pids(pid) as blocked_by,
+               round(extract(epoch from clock_timestamp() - query_start)) as seconds, left(query, 120) as query
+        from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
+      return rows.map((row) => JSON.stringify(row)).join("\n    ");
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
   }
 
   /** Mebibytes of memory that the process holds now. Linux only. */
