@@ -20,6 +20,8 @@ export interface HttpServiceOptions {
   readonly log: Log;
   /** Overrides `http.keysFile`. */
   readonly keys?: KeyRing;
+  /** Milliseconds that a caller may take to send a request's headers. @default 10_000 */
+  readonly headersTimeoutMs?: number;
 }
 
 interface Server {
@@ -178,11 +180,9 @@ export class HttpService implements Service {
     this.#loading ??= (async () => {
       // Loaded here: the framework takes as long to load as the stores take to connect.
       const { createServer } = await import("./server.ts");
-      const app = createServer({
-        http: this.#options.http,
-        service: this,
-        keys: this.#keys,
-      });
+      const { http, headersTimeoutMs } = this.#options;
+      const limit = headersTimeoutMs === undefined ? {} : { headersTimeoutMs };
+      const app = createServer({ http, service: this, keys: this.#keys, ...limit });
       return { app, connections: new OpenConnections(app.server) };
     })();
     return this.#loading;

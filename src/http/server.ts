@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly keys: KeyRing | null;
   /** @default all groups of the service */
   readonly groups?: readonly RouteGroup[];
+  /** Milliseconds that a caller may take to send a request's headers. @default 10_000 */
+  readonly headersTimeoutMs?: number;
 }
 
 const MEDIA_TYPES_LINES = ["application/x-ndjson", "application/jsonl", "application/ndjson"];
@@ -51,7 +53,6 @@ const SECURITY_HEADERS = {
   "x-frame-options": "DENY",
 } as const;
 
-/** Milliseconds that a caller may take to send a request's headers. */
 const HEADERS_TIMEOUT_MS = 10_000;
 /** Milliseconds between looks for connections whose time is up. Node's own 30,000 would make 40 s of the 10 s above. */
 const TIMEOUT_CHECK_MS = 1_000;
@@ -72,13 +73,13 @@ const CORS = {
 
 /** The service's routes on an HTTP server that does not listen yet. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { http, service, keys, groups = ROUTE_GROUPS } = options;
+  const { http, service, keys, groups = ROUTE_GROUPS, headersTimeoutMs = HEADERS_TIMEOUT_MS } = options;
   const app = fastify({
     requestTimeout: http.requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      headersTimeout: headersTimeoutMs,
+      connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, headersTimeoutMs),
       requireHostHeader: false, // The hook below does: Node's own refusal is no problem document.
     },
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },

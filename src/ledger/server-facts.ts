@@ -116,7 +116,11 @@ async function readSchemaFacts(sql: Sql): Promise<SchemaFacts> {
   return { version: newest?.version ?? null, denied, beyondCaps };
 }
 
-/** Looks at the rows only where a constraint is not validated: nearly never. */
+/**
+ * Looks at the rows only where a constraint is not validated: nearly never, after a migration that found such rows. Then it
+ * reads the narrow tables once, in some seconds for ten million rows. Only the server's time-out of a statement bounds it:
+ * a sample would say "none" of a table with one such row, which is what makes a database unusable.
+ */
 async function countBeyondCaps(sql: Sql): Promise<number | null> {
   const constraints = await sql<{ validated: boolean }[]>`
     select c.convalidated as validated from pg_constraint c join pg_namespace n on n.oid = c.connamespace

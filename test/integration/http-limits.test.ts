@@ -184,6 +184,23 @@ test.each([
   expect(JSON.parse(answer.body)).toMatchObject({ status, code: "MALFORMED_REQUEST", instance: expect.any(String) });
 });
 
+test("headers that do not end in time are answered with 408 and cost their connection, and others are served", async (t) => {
+  const http = { port: 0 };
+  const service = await openService(t, { world: { faiss: false }, http, headersTimeoutMs: 200 });
+  const { port } = await service.service.listen();
+  // A slow caller: the headers of this request never end.
+  const slow = say(port, "GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ");
+  const prompt = await say(port, "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+  expect(prompt.status).toBe(200);
+  const answer = await slow;
+  expect([answer.status, answer.type]).toEqual([408, "application/problem+json"]);
+  expect(JSON.parse(answer.body)).toMatchObject({ code: "REQUEST_TIMEOUT", retryable: true });
+});
+
+test("the service waits 10 s for headers unless it is told otherwise", async () => {
+  expect((await shared()).app.server.headersTimeout).toBe(10_000);
+});
+
 test("beyond http.connectionsMax a connection is closed at once, and the others are served", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { connectionsMax: 2, port: 0 } });
   const { port } = await service.service.listen();

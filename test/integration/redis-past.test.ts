@@ -69,6 +69,9 @@ test("without a leader nothing of an older Redis is shown, until a clean check c
   await world.redisServer?.kill();
   await world.redisServer?.start();
   await expect.poll(async () => (await world.redis.ping().catch(() => "")) === "PONG", soon).toBe(true);
+  expect(await world.redis.hget(world.redisKey("m0"), "data")).toContain("memory number 0");
+  // With its link up again: it could read the older Redis, and does not.
+  await expect.poll(async () => (await reader.status()).stores.redis?.state, soon).toBe("healthy");
   for (let turn = 0; turn < 20; turn++)
     expect(await reader.get("m0")).toMatchObject({ content: "second", source: "postgres" });
   // The check needs the link of its own node, which comes back by itself.

@@ -14,6 +14,7 @@ export interface TestServiceOptions {
   readonly http?: Partial<EffectiveOptions["http"]>;
   /** @default silent */
   readonly log?: Log;
+  readonly headersTimeoutMs?: number;
 }
 
 export interface TestRequest {
@@ -90,6 +91,7 @@ export async function openService(
     http: httpOptions(options.http),
     connect: async () => world.sync,
     log: options.log ?? silentLog,
+    ...(options.headersTimeoutMs !== undefined && { headersTimeoutMs: options.headersTimeoutMs }),
     keys: KeyRing.of([...entries, ...(options.entries ?? [])], { log: silentLog }),
   });
   t.onTestFinished(async () => void (await service.stop()));
