@@ -14,6 +14,11 @@ export interface EmbeddedServerOptions {
    * @default 60_000
    */
   startDeadlineMs?: number;
+  /**
+   * The folder in which the server's own folder is made; it must exist.
+   * @default the system's folder for temporary files
+   */
+  parentFolder?: string;
 }
 
 /** Milliseconds that an orderly stop may take before the server is killed. */

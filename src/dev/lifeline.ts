@@ -33,9 +33,9 @@ export class Lifeline {
   #processId: number | undefined;
   readonly #guard: ChildProcess;
 
-  /** Creates `<tmpdir>/mnemosync-<name>-XXXXXX`, readable by this user alone. */
-  constructor(name: string) {
-    this.folder = mkdtempSync(join(tmpdir(), `mnemosync-${name}-`));
+  /** Creates `<parent>/mnemosync-<name>-XXXXXX`, readable by this user alone. */
+  constructor(name: string, parent: string = tmpdir()) {
+    this.folder = mkdtempSync(join(parent, `mnemosync-${name}-`));
     // A separate session: otherwise the terminal's Ctrl-C would end the guard before this process.
     this.#guard = spawn("/bin/sh", ["-c", guardScript, "sh", this.folder], {
       cwd: "/",

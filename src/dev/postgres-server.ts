@@ -27,7 +27,7 @@ const createDeadlineMs = 60_000;
  * @throws {StoreUnavailableError} It did not start; the message ends with its log.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions = {}): Promise<EmbeddedServer> {
-  const lifeline = new Lifeline("postgres");
+  const lifeline = new Lifeline("postgres", options.parentFolder);
   try {
     const binaries = usablePostgres(lifeline.folder);
     const password = randomBytes(16).toString("hex");

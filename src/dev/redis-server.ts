@@ -26,7 +26,7 @@ const answerDeadlineMs = 500;
  * @throws {StoreUnavailableError} It is not installed or did not start; the message ends with its log.
  */
 export async function startEmbeddedRedis(options: EmbeddedRedisOptions = {}): Promise<EmbeddedServer> {
-  const lifeline = new Lifeline("redis");
+  const lifeline = new Lifeline("redis", options.parentFolder);
   try {
     const password = randomBytes(16).toString("hex");
     const settings = {

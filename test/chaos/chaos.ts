@@ -1,7 +1,8 @@
 import { pollUntil } from "../../src/dev/wait.ts";
 import { Random } from "../support/random.ts";
-import { openCluster } from "./cluster.ts";
-import { FAULTS, runFaults } from "./faults.ts";
+import { type Cluster, openCluster } from "./cluster.ts";
+import { deploymentFaults } from "./deployment-faults.ts";
+import { FAULTS, type Fault, runFaults } from "./faults.ts";
 import { HISTORY_FAULTS } from "./history-faults.ts";
 import { mayBeStale } from "./loss-window.ts";
 import { type Verdict, verify } from "./verify.ts";
@@ -9,8 +10,11 @@ import { type Verdict, verify } from "./verify.ts";
 export interface ChaosOptions {
   readonly seed: number;
   readonly minutes: number;
-  /** Whether the ledger and Redis go back in time too: restores, failovers, an old data set. @default false */
-  readonly history?: boolean;
+  /**
+   * `plain`: parts die, freeze and are cut off. `history`: the ledger and Redis go back in time too: restores, failovers,
+   * an old data set. `all`: Redis has a sentinel, one node goes through PgBouncer, PostgreSQL's disk is full, clocks jump.
+   */
+  readonly faults: "plain" | "history" | "all";
   readonly log: (line: string) => void;
 }
 
@@ -32,25 +36,28 @@ const RESTORED_DEADLINE_MS = 90_000;
  * on some part, every acknowledged call written down; at the end the histories are held against the ledger, and the
  * stores must agree without a repair. The seed fixes the faults and the calls, not their interleaving.
  */
-export async function runChaos({ seed, minutes, history = false, log }: ChaosOptions): Promise<ChaosResult> {
+export async function runChaos({ seed, minutes, faults: kinds, log }: ChaosOptions): Promise<ChaosResult> {
   const random = new Random(seed);
-  const cluster = await openCluster({ seed, keys: 60, writersPerNode: 4, history });
+  const history = kinds !== "plain";
+  const cluster = await openCluster({ seed, keys: 60, writersPerNode: 4, history, deployment: kinds === "all", log });
   const violations: string[] = [];
   let converged = false;
+  let excusedOlder = 0;
   try {
     const faults = await runFaults(
       cluster,
       random,
       performance.now() + minutes * 60_000,
       log,
-      history ? [...FAULTS, ...HISTORY_FAULTS, ...HISTORY_FAULTS] : FAULTS,
+      faultsOf(kinds, cluster),
     );
     log("faults are over; waiting for the calls under way");
     await Promise.all(cluster.nodes.map((node) => node.waitFor("ready")));
     for (const settled of await Promise.all(cluster.nodes.map((node) => node.ask("settle", "settled")))) {
       if (settled.unsettled > 0) violations.push(`${settled.unsettled} calls never settled`);
-      const windows = [...cluster.windows, ...cluster.readWindows];
+      const windows = [...cluster.windows, ...cluster.readWindows, ...cluster.olderWindows];
       const wentBack = settled.wentBack.filter(({ at }) => !mayBeStale({ beganAt: at, endedAt: at }, windows));
+      excusedOlder += settled.wentBack.length - wentBack.length;
       violations.push(...wentBack.slice(0, 5).map(({ text }) => text));
     }
     const began = performance.now();
@@ -78,10 +85,18 @@ export async function runChaos({ seed, minutes, history = false, log }: ChaosOpt
     );
     const all = [...violations, ...cluster.failures, ...verdict.violations];
     converged = all.length === 0;
-    return { ...verdict, violations: all, faults, convergedMs, kept: converged ? null : cluster.folder };
+    const byStatus = excusedOlder === 0 ? verdict.byStatus : { ...verdict.byStatus, "excused older": excusedOlder };
+    return { ...verdict, byStatus, violations: all, faults, convergedMs, kept: converged ? null : cluster.folder };
   } finally {
     await cluster.close({ keep: !converged });
   }
+}
+
+/** Faults to pick from. Those of the history and the deployment come twice as often as each of the plain ones. */
+function faultsOf(kinds: ChaosOptions["faults"], cluster: Cluster): Fault[] {
+  const history = kinds === "plain" ? [] : HISTORY_FAULTS;
+  const deployment = kinds === "all" ? deploymentFaults(cluster) : [];
+  return [...FAULTS, ...history, ...history, ...deployment, ...deployment];
 }
 
 /** What a run did, for people. */

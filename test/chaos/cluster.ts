@@ -8,9 +8,12 @@ import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
 import { childrenOf, isAlive } from "../../src/dev/processes.ts";
 import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
+import { IGNORED_PARAMETERS, pgBouncerIsInstalled, startPgBouncer } from "../support/pgbouncer.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import type { LossWindow } from "./loss-window.ts";
 import type { NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";
+import { RedisPair } from "./redis-pair.ts";
+import { SmallDisk } from "./small-disk.ts";
 
 /** Milliseconds that a node may take to answer: it may have to wait out deadlines of its own first. */
 const ANSWER_DEADLINE_MS = 90_000;
@@ -77,7 +80,7 @@ export class ChaosNode {
   }
 
   async ask<Kind extends NodeAnswer["answer"]>(
-    command: NodeCommand["command"],
+    command: "settle" | "check" | "close",
     kind: Kind,
   ): Promise<Extract<NodeAnswer, { answer: Kind }>> {
     this.#answers = this.#answers.filter((answer) => answer.answer !== kind);
@@ -86,8 +89,8 @@ export class ChaosNode {
   }
 
   /** Sends a command that has no answer. */
-  tell(command: NodeCommand["command"]): void {
-    if (this.#child?.connected === true) this.#child.send({ command });
+  tell(command: NodeCommand): void {
+    if (this.#child?.connected === true) this.#child.send(command);
   }
 
   kill(): void {
@@ -108,11 +111,25 @@ export interface Cluster {
   readonly windows: LossWindow[];
   /** Times of which only reads may have seen what is not in the ledger. */
   readonly readWindows: LossWindow[];
+  /** Times of which reads may have seen a version and then an older one: Redis became one that lagged behind. */
+  readonly olderWindows: LossWindow[];
   /** Swaps the two servers: `url` is where `standby` takes writes from now on. */
   moveTo(standby: EmbeddedServer, url: string): void;
+  /** The Redis that takes writes, as of the last `settle`, and its proxy. */
   readonly redis: EmbeddedServer;
-  readonly postgresProxy: TcpProxy;
   readonly redisProxy: TcpProxy;
+  /** Null in a run with one Redis. */
+  readonly redisPair: RedisPair | null;
+  /** Nodes, or the pooler before it, reach PostgreSQL by it. */
+  readonly postgresProxy: TcpProxy;
+  /** The standby streams by it. */
+  readonly replicationProxy: TcpProxy;
+  /** Between the first node and `postgresProxy`; null in a run without. */
+  readonly pooler: EmbeddedServer | null;
+  /** With the files of both PostgreSQL servers; null in a run without. */
+  readonly disk: SmallDisk | null;
+  /** Finds out which Redis takes writes now, after a fault that may have moved it. @returns whether it moved. */
+  settle(): Promise<boolean>;
   readonly nodes: readonly ChaosNode[];
   /** What went wrong and should not have, whatever the faults. */
   readonly failures: string[];
@@ -126,26 +143,39 @@ export async function openCluster(options: {
   writersPerNode: number;
   /** Whether stores will go back in time. */
   history: boolean;
+  /** Whether Redis is a pair with a sentinel, one node goes through PgBouncer, and PostgreSQL has a disk of its own. */
+  deployment: boolean;
+  log: (line: string) => void;
 }): Promise<Cluster> {
+  const { deployment, log } = options;
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-chaos-"));
   const failures: string[] = [];
-  const [postgres, redis] = await Promise.all([
-    startEmbeddedPostgres({ settings: { max_connections: 200 } }),
-    // What Redis acknowledged survives its crash: then the stores must agree again without a repair.
-    startEmbeddedRedis({ persistent: true, settings: { appendfsync: "always" } }),
+  const disk = deployment ? SmallDisk.mount(log) : null;
+  const parentFolder = disk === null ? {} : { parentFolder: disk.folder };
+  // Small files of the write-ahead log: what a full disk stops is the next one of them.
+  const settings = { max_connections: 200, ...(disk !== null && { max_wal_size: "64MB", min_wal_size: "32MB" }) };
+  // What Redis acknowledged survives its crash: then the stores must agree again without a repair.
+  const durable = { appendfsync: "always" };
+  const [postgres, single, redisPair] = await Promise.all([
+    startEmbeddedPostgres({ settings, ...parentFolder }),
+    deployment ? null : startEmbeddedRedis({ persistent: true, settings: durable }),
+    deployment ? RedisPair.start(durable) : null,
   ]);
   // A password of its own does no harm: it becomes a copy of the other one.
-  const standby = options.history ? await startEmbeddedPostgres({ settings: { max_connections: 200 } }) : postgres;
+  const standby = options.history ? await startEmbeddedPostgres({ settings, ...parentFolder }) : postgres;
   const postgresProxy = await TcpProxy.start(postgres.port);
-  const redisProxy = await TcpProxy.start(redis.port);
+  const replicationProxy = await TcpProxy.start(postgres.port);
+  const redis = redisPair?.primary.server ?? (single as EmbeddedServer);
+  const redisProxy = redisPair?.primary.proxy ?? (await TcpProxy.start(redis.port));
+  const pooler = deployment ? await startPooler(postgresProxy.through(postgres.url), log) : null;
   const nodes = ["a", "b"].map((name) => {
     mkdirSync(join(folder, name));
     return new ChaosNode(
       {
         seed: options.seed,
         nodeId: name,
-        postgresUrl: postgresProxy.through(postgres.url),
-        redisUrl: redisProxy.through(redis.url),
+        postgresUrl: name === "a" && pooler !== null ? pooler.url : postgresProxy.through(postgres.url),
+        redisUrl: redisPair?.url ?? redisProxy.through(redis.url),
         directory: join(folder, name, "faiss"),
         historyFile: join(folder, `${name}.jsonl`),
         writers: options.writersPerNode,
@@ -160,8 +190,10 @@ export async function openCluster(options: {
   await Promise.all(nodes.map((node) => node.waitFor("ready")));
   const close = async ({ keep }: { keep: boolean }): Promise<void> => {
     for (const node of nodes) node.kill();
-    await Promise.allSettled([postgresProxy.close(), redisProxy.close()]);
-    await Promise.allSettled([postgres.close(), standby.close(), redis.close()]);
+    await Promise.allSettled([postgresProxy.close(), replicationProxy.close(), redisProxy.close()]);
+    const servers = [postgres, standby, single, redisPair, pooler];
+    await Promise.allSettled(servers.map((server) => server?.close()));
+    disk?.unmount();
     if (!keep) rmSync(folder, { recursive: true, force: true });
   };
   const cluster = {
@@ -171,20 +203,51 @@ export async function openCluster(options: {
     postgresUrl: postgres.url,
     windows: [],
     readWindows: [],
+    olderWindows: [],
     redis,
+    redisPair,
     postgresProxy,
+    replicationProxy,
     redisProxy,
+    pooler,
+    disk,
     nodes,
     failures,
     close,
     moveTo(promoted: EmbeddedServer, url: string): void {
       [cluster.postgres, cluster.standby] = [promoted, cluster.postgres];
       cluster.postgresUrl = url;
-      postgresProxy.retarget(promoted.port);
-      postgresProxy.reset();
+      for (const proxy of [postgresProxy, replicationProxy]) {
+        proxy.retarget(promoted.port);
+        proxy.reset();
+      }
+    },
+    async settle(): Promise<boolean> {
+      if (redisPair === null) return false;
+      await redisPair.settle();
+      const { server, proxy } = redisPair.primary;
+      const moved = cluster.redis !== server;
+      [cluster.redis, cluster.redisProxy] = [server, proxy];
+      return moved;
     },
   };
   return cluster;
+}
+
+/** In session mode: the others are refused. Impatient, since it lives among faults of some seconds. */
+async function startPooler(target: string, log: (line: string) => void): Promise<EmbeddedServer | null> {
+  if (!pgBouncerIsInstalled()) {
+    log("skipped: PgBouncer before PostgreSQL: pgbouncer is not installed (Debian: apt-get install pgbouncer)");
+    return null;
+  }
+  return await startPgBouncer(target, [
+    "pool_mode = session",
+    IGNORED_PARAMETERS,
+    "default_pool_size = 100",
+    "max_client_conn = 200",
+    "server_login_retry = 1",
+    "server_connect_timeout = 3",
+  ]);
 }
 
 function commandOf(pid: number): string {

@@ -108,6 +108,9 @@ function signalHost(node: ChaosNode, signal: NodeJS.Signals): void {
   if (pid !== undefined) sendSignal(pid, signal);
 }
 
+/** Counted beside the fault that made the sentinel do it. */
+const FAILED_OVER = "(redis failed over)";
+
 /** Runs one fault after the other, some seconds apart, until `until` (a `performance.now()`). @returns how many of each. */
 export async function runFaults(
   cluster: Cluster,
@@ -121,7 +124,14 @@ export async function runFaults(
     const fault = random.pick(faults);
     counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
     log(`fault: ${fault.name}`);
+    const fromMs = Date.now();
     await fault.run(cluster, random);
+    if (await cluster.settle()) {
+      // What the old one acknowledged meanwhile may be missing in the new one. The ledger has it.
+      cluster.olderWindows.push({ fromMs, toMs: Date.now() });
+      counts.set(FAILED_OVER, (counts.get(FAILED_OVER) ?? 0) + 1);
+      log(`      ${FAILED_OVER}`);
+    }
     await pause(Math.min(500 + random.below(2_500), Math.max(0, until - performance.now())));
   }
   return counts;

@@ -30,12 +30,13 @@ export const HISTORY_FAULTS: readonly Fault[] = [
     name: "postgres failed over to a lagging standby",
     run: async (cluster, random) => {
       await streamFrom(cluster);
-      await cluster.standby.freeze();
+      // The link, not the standby: a frozen standby reads what its socket holds once it is awake, and lags no more.
+      cluster.replicationProxy.blackHole();
       const fromMs = Date.now();
       await pause(writing(random));
       await cluster.postgres.kill();
       const toMs = Date.now();
-      await cluster.standby.thaw();
+      await restoreStreaming(cluster);
       await promote(cluster);
       went(cluster, { fromMs, toMs });
     },
@@ -48,15 +49,29 @@ export const HISTORY_FAULTS: readonly Fault[] = [
       await pause(writing(random));
       // Cut off: commits wait for it, and must not be acknowledged, or they are lost.
       if (random.next() < 0.5) {
-        await cluster.standby.freeze();
+        cluster.replicationProxy.blackHole();
         await pause(writing(random));
       }
       await cluster.postgres.kill();
-      await cluster.standby.thaw();
+      await restoreStreaming(cluster);
       await promote(cluster);
       // Nothing that was acknowledged may be lost. Readers may have seen commits that were never acknowledged.
       const now = Date.now();
       went(cluster, { fromMs: now, toMs: now }, { loses: false });
+    },
+  },
+  {
+    name: "synchronous standby cut off",
+    run: async (cluster, random) => {
+      await streamFrom(cluster);
+      await waitForStandby(cluster, true);
+      cluster.replicationProxy.blackHole();
+      await pause(writing(random));
+      // It comes back, or the operator gives it up: what waited for it is committed in both cases, and nothing is lost.
+      if (random.next() < 0.5) await restoreStreaming(cluster);
+      await waitForStandby(cluster, false);
+      await restoreStreaming(cluster);
+      await cluster.standby.stop();
     },
   },
   {
@@ -74,7 +89,7 @@ export const HISTORY_FAULTS: readonly Fault[] = [
       copyFileSync(join(folder, "old.rdb"), join(folder, "dump.rdb"));
       await cluster.redis.start();
       // The ledger lost nothing, so no read may show anything else than what it holds or held.
-      for (const node of cluster.nodes) node.tell("forget");
+      for (const node of cluster.nodes) node.tell({ command: "forget" });
     },
   },
   {
@@ -83,6 +98,7 @@ export const HISTORY_FAULTS: readonly Fault[] = [
       // As a node leaves them whose clock was two hours ahead.
       await withSql(cluster.postgresUrl, async (sql) => {
         await sql`update mnemosync.sync_queue set next_attempt_at = clock_timestamp() + interval '2 hours'`;
+        await sql`update mnemosync.leases set expires_at = clock_timestamp() + interval '2 hours'`;
         await sql`update mnemosync.sync_transactions set created_at = clock_timestamp() + interval '2 hours' where state = 'committed'`;
       });
     },
@@ -91,12 +107,18 @@ export const HISTORY_FAULTS: readonly Fault[] = [
 
 function went(cluster: Cluster, window: Cluster["windows"][number], { loses = true } = {}): void {
   (loses ? cluster.windows : cluster.readWindows).push(window);
-  for (const node of cluster.nodes) node.tell("forget");
+  for (const node of cluster.nodes) node.tell({ command: "forget" });
+}
+
+/** Ends what stands between the standby and its primary. Bytes that were held back are gone, as with a broken link. */
+async function restoreStreaming({ replicationProxy }: Cluster): Promise<void> {
+  replicationProxy.reset();
+  await replicationProxy.pass();
 }
 
 /** Makes the second server a standby of the one that takes writes, and waits until it has everything. */
-async function streamFrom({ postgres: primary, standby, postgresUrl }: Cluster): Promise<void> {
-  await makeStandby(primary, standby, postgresUrl);
+async function streamFrom({ postgres: primary, standby, postgresUrl, replicationProxy }: Cluster): Promise<void> {
+  await makeStandby(primary, standby, replicationProxy.through(postgresUrl));
   await withSql(postgresUrl, async (sql) => {
     await pollUntil("the standby streaming", 30_000, async () => {
       return (await sql`select 1 from pg_stat_replication where state = 'streaming'`).length === 1;
@@ -109,8 +131,8 @@ async function waitForStandby({ postgresUrl }: Cluster, isOn: boolean): Promise<
     await sql.unsafe(`alter system set synchronous_standby_names = '${isOn ? "*" : ""}'`);
     await sql`select pg_reload_conf()`;
     await pollUntil("the standby being waited for", 10_000, async () => {
-      const [row] = await sql`select sync_state from pg_stat_replication`;
-      return (row?.sync_state === "sync") === isOn;
+      const rows = await sql`select sync_state from pg_stat_replication`;
+      return rows.some((row) => row.sync_state === "sync") === isOn;
     });
   });
 }

@@ -42,6 +42,8 @@ export type NodeCommand =
   | { readonly command: "settle" }
   /** A store went back: versions that were seen before prove nothing any more. */
   | { readonly command: "forget" }
+  /** The process's clock is this far ahead of the true time from now on. */
+  | { readonly command: "clock"; readonly aheadMs: number }
   | { readonly command: "check" }
   | { readonly command: "close" };
 

@@ -15,6 +15,18 @@ const wentBack: WentBack[] = [];
 /** Highest versions that each reader saw. */
 const seenByReaders: Map<string, number>[] = [];
 
+/** The true time: calls are written down in it, whatever the process believes. */
+const trueTime = Date.now;
+let clockAheadMs = 0;
+globalThis.Date = class extends Date {
+  constructor(...parts: [] | ConstructorParameters<DateConstructor>) {
+    super(...((parts.length === 0 ? [trueTime() + clockAheadMs] : parts) as [number]));
+  }
+  static override now(): number {
+    return trueTime() + clockAheadMs;
+  }
+} as DateConstructor;
+
 /** Beyond every deadline that the synchronizer was given: a call that is still out then has been forgotten. */
 const CALL_FORGOTTEN_MS = 45_000;
 
@@ -79,7 +91,7 @@ async function writer(sync: MemorySynchronizer, number: number): Promise<void> {
   for (let call = 0; !stopping.signal.aborted; call++) {
     const memoryId = `m${random.below(settings.keys)}`;
     const marker = random.next() < 0.1 ? null : `${settings.nodeId}-${process.pid}-${number}-${call}`;
-    const base = { kind: "write" as const, memoryId, marker, beganAt: Date.now() };
+    const base = { kind: "write" as const, memoryId, marker, beganAt: trueTime() };
     try {
       const outcome: SyncOutcome = await watched(
         marker === null
@@ -87,10 +99,10 @@ async function writer(sync: MemorySynchronizer, number: number): Promise<void> {
           : sync.syncMemory(memoryId, { content: `chaos ${marker}`, memoryType: "episodic", metadata: { marker } }),
       );
       const { status, version, checksum } = outcome;
-      record({ ...base, status, version, checksum, code: null, endedAt: Date.now() });
+      record({ ...base, status, version, checksum, code: null, endedAt: trueTime() });
     } catch (error) {
       const code = (error as MnemosyncError).code ?? String(error);
-      record({ ...base, status: "failed", version: 0, checksum: null, code, endedAt: Date.now() });
+      record({ ...base, status: "failed", version: 0, checksum: null, code, endedAt: trueTime() });
     }
   }
 }
@@ -102,7 +114,7 @@ async function reader(sync: MemorySynchronizer): Promise<void> {
   seenByReaders.push(seen);
   while (!stopping.signal.aborted) {
     const memoryId = `m${random.below(settings.keys)}`;
-    const base = { kind: "read" as const, memoryId, marker: null, beganAt: Date.now() };
+    const base = { kind: "read" as const, memoryId, marker: null, beganAt: trueTime() };
     try {
       const memory = await watched(sync.get(memoryId));
       const version = memory?.version ?? 0;
@@ -111,22 +123,36 @@ async function reader(sync: MemorySynchronizer): Promise<void> {
         if (version < before)
           wentBack.push({
             text: `${memoryId}: version ${version} after ${before} (from ${memory.source})`,
-            at: Date.now(),
+            at: trueTime(),
           });
         seen.set(memoryId, version);
       }
       const { checksum = null } = memory ?? {};
       const status = memory === null ? "none" : "found";
-      record({ ...base, status, version, checksum, code: null, endedAt: Date.now() });
+      record({ ...base, status, version, checksum, code: null, endedAt: trueTime() });
     } catch (error) {
       const code = (error as MnemosyncError).code ?? String(error);
-      record({ ...base, status: "error", version: 0, checksum: null, code, endedAt: Date.now() });
+      record({ ...base, status: "error", version: 0, checksum: null, code, endedAt: trueTime() });
     }
   }
 }
 
 async function hostPid(): Promise<number | null> {
   return (await childrenOf(process.pid)).at(0) ?? null;
+}
+
+/** The differences between the stores. A store that is not back yet is one, and is asked again. */
+async function check(): Promise<{ backlog: number; findings: string[] }> {
+  try {
+    await sync.backlog.drain();
+    const { backlog } = await sync.status();
+    const { findings } = await sync.checkConsistency({ scope: "deep" });
+    const shown = findings.map((found) => `${found.memoryId} ${found.store} ${found.kind}: ${found.evidence}`);
+    return { backlog: backlog.pending + backlog.dead, findings: shown };
+  } catch (error) {
+    if ((error as MnemosyncError).retryable) return { backlog: 0, findings: [String(error)] };
+    throw error;
+  }
 }
 
 const sync = await connect();
@@ -145,12 +171,10 @@ process.on("message", (message: NodeCommand) => {
       tell({ answer: "settled", unsettled, wentBack });
     } else if (message.command === "forget") {
       for (const seen of seenByReaders) seen.clear();
+    } else if (message.command === "clock") {
+      clockAheadMs = message.aheadMs;
     } else if (message.command === "check") {
-      await sync.backlog.drain();
-      const { backlog } = await sync.status();
-      const { findings } = await sync.checkConsistency({ scope: "deep" });
-      const shown = findings.map((found) => `${found.memoryId} ${found.store} ${found.kind}: ${found.evidence}`);
-      tell({ answer: "checked", backlog: backlog.pending + backlog.dead, findings: shown });
+      tell({ answer: "checked", ...(await check()) });
     } else {
       await sync.close();
       closeSync(history);

@@ -60,14 +60,37 @@ export async function startSentinels(): Promise<TestSentinels> {
   } finally {
     client.disconnect();
   }
+  const sentinel = await startSentinel(primary.port, password);
+  return {
+    url: sentinelUrl(sentinel, password),
+    primary,
+    replica,
+    close: async () => {
+      await sentinel.close();
+      await Promise.all([primary.close(), replica.close()]);
+    },
+  };
+}
+
+/** The URL of the primary that `sentinel` watches. */
+export function sentinelUrl(sentinel: EmbeddedServer, password: string): string {
+  return `redis+sentinel://:${password}@127.0.0.1:${sentinel.port}/main/0`;
+}
+
+/**
+ * One sentinel that decides alone.
+ * @param primaryPort of the first primary, as the sentinel and the clients reach it.
+ * @param downAfterMs without an answer after which the primary counts as gone.
+ */
+export async function startSentinel(primaryPort: number, password: string, downAfterMs = 500): Promise<EmbeddedServer> {
   const lifeline = new Lifeline("sentinel");
   const file = join(lifeline.folder, "sentinel.conf");
   const lines = [
     "bind 127.0.0.1",
     `dir ${lifeline.folder}`,
-    `sentinel monitor main 127.0.0.1 ${primary.port} 1`,
+    `sentinel monitor main 127.0.0.1 ${primaryPort} 1`,
     `sentinel auth-pass main ${password}`,
-    "sentinel down-after-milliseconds main 500",
+    `sentinel down-after-milliseconds main ${downAfterMs}`,
     "sentinel failover-timeout main 3000",
   ];
   writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
@@ -88,15 +111,7 @@ export async function startSentinels(): Promise<TestSentinels> {
     {},
   );
   await sentinel.start();
-  return {
-    url: `redis+sentinel://:${password}@127.0.0.1:${sentinel.port}/main/0`,
-    primary,
-    replica,
-    close: async () => {
-      await sentinel.close();
-      await Promise.all([primary.close(), replica.close()]);
-    },
-  };
+  return sentinel;
 }
 
 function answersPing(port: number): Promise<boolean> {
