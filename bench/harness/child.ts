@@ -17,13 +17,16 @@ process.once("message", (assignment: Assignment) => {
 });
 
 async function carryOut(assignment: Assignment): Promise<Report> {
-  const { module, postgresUrl, redisUrl, folder, quick, rounds, budgetSeconds, profile } = assignment;
+  const { module, postgresUrl, redisUrl, folder, quick, rounds, budgetSeconds, profile, memories, conversations } =
+    assignment;
   const sql = postgres(postgresUrl, { max: 1, onnotice: () => undefined });
   let databases = 0;
   const context: BenchContext = {
     quick,
     redisUrl,
     ...(rounds !== undefined && { rounds }),
+    ...(memories !== undefined && { memories }),
+    ...(conversations !== undefined && { conversations }),
     budget: new Budget(budgetSeconds * 1_000),
     newDatabase: async () => {
       const name = `bench_${process.pid}_${++databases}`;

@@ -6,6 +6,8 @@ export interface Assignment {
   readonly module: string;
   readonly quick: boolean;
   readonly rounds?: number;
+  readonly memories?: number;
+  readonly conversations?: string;
   /** See `BenchContext.budget`. */
   readonly budgetSeconds: number;
   readonly postgresUrl: string;

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 /** What `npm run bench` was asked for. */
@@ -10,6 +11,10 @@ export interface BenchOptions {
   readonly rounds?: number;
   /** Where all values of all rounds go. */
   readonly json?: string;
+  /** Memories of a scenario whose size can be chosen (list, filter). */
+  readonly memories?: number;
+  /** File of conversations, a memory a line as JSON, for the scenario `hybrid`. */
+  readonly conversations?: string;
   /** Folder for a profile of each scenario. */
   readonly cpuProfile?: string;
   /** Whether RESULTS.md and its plots are written: by default by a full run of everything only. */
@@ -25,6 +30,8 @@ export const USAGE = `npm run bench -- [options]
   --only NAME,NAME   these scenarios and no others
   --list             the names
   --rounds N         rounds of each measurement, after the warm-up
+  --memories N       size of the scenarios list and filter
+  --conversations FILE  memories as JSON lines, for the quality of hybrid, which is left out without them
   --json FILE        the values of all rounds
   --cpu-prof FOLDER  a profile of each scenario's process, for Chrome's developer tools
   --write            writes bench/RESULTS.md, which a full run of everything does by itself
@@ -35,10 +42,8 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const values = parse(args);
   const only = (values.only ?? "").split(",").filter((name) => name !== "");
   if (values.only !== undefined && only.length === 0) throw new UsageError("--only names no scenario: see --list");
-  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
-  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1)) {
-    throw new UsageError(`--rounds is ${values.rounds}: expected a whole number, 1 or more`);
-  }
+  const rounds = countOf(values.rounds, "--rounds");
+  const memories = countOf(values.memories, "--memories");
   if (values.write && values["no-write"]) throw new UsageError("--write and --no-write exclude each other");
   const everything = !values.quick && only.length === 0;
   return {
@@ -48,8 +53,17 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     write: values.write || (everything && !values["no-write"]),
     ...(rounds !== undefined && { rounds }),
     ...(values.json !== undefined && { json: values.json }),
+    ...(memories !== undefined && { memories }),
+    ...(values.conversations !== undefined && { conversations: resolve(values.conversations) }),
     ...(values["cpu-prof"] !== undefined && { cpuProfile: values["cpu-prof"] }),
   };
+}
+
+function countOf(text: string | undefined, option: string): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new UsageError(`${option} is ${text}: expected a whole number, 1 or more`);
 }
 
 function parse(args: readonly string[]) {
@@ -61,6 +75,8 @@ function parse(args: readonly string[]) {
         list: { type: "boolean", default: false },
         only: { type: "string" },
         rounds: { type: "string" },
+        memories: { type: "string" },
+        conversations: { type: "string" },
         json: { type: "string" },
         "cpu-prof": { type: "string" },
         write: { type: "boolean", default: false },

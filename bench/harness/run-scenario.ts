@@ -36,12 +36,12 @@ const END_TIMEOUT_MS = 15_000;
 export async function runScenario(
   { name, module, seconds: planned }: Listed,
   servers: { readonly postgresUrl: string; readonly redisUrl: string },
-  options: Pick<BenchOptions, "quick" | "rounds" | "cpuProfile">,
+  options: Pick<BenchOptions, "quick" | "rounds" | "memories" | "conversations" | "cpuProfile">,
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<ScenarioOutcome> {
   const startedAt = performance.now();
-  const { quick, rounds, cpuProfile } = options;
+  const { quick, rounds, memories, conversations, cpuProfile } = options;
   const { postgresUrl, redisUrl } = servers;
   const folder = await mkdtemp(join(tmpdir(), "mnemosync-bench-"));
   const assignment: Assignment = {
@@ -52,6 +52,8 @@ export async function runScenario(
     postgresUrl,
     redisUrl,
     ...(rounds !== undefined && { rounds }),
+    ...(memories !== undefined && { memories }),
+    ...(conversations !== undefined && { conversations }),
     ...(cpuProfile !== undefined && { profile: join(cpuProfile, `${name}.cpuprofile`) }),
   };
   let report: Report;

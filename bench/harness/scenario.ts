@@ -12,6 +12,10 @@ export interface BenchContext {
   newDirectory(): Promise<string>;
   /** What `--rounds` asks for; a scenario chooses where it is absent. See `planRounds`. */
   readonly rounds?: number;
+  /** What `--memories` asks for; a scenario chooses where it is absent. */
+  readonly memories?: number;
+  /** The file that `--conversations` names. */
+  readonly conversations?: string;
   /** The time that is planned for the scenario, from its beginning on, what it sets up included. */
   readonly budget: Budget;
   /** Says where the scenario is, to the person who waits. */

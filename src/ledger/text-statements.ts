@@ -13,7 +13,7 @@ const LOOKED_MAX = 20_000;
 /** Memories that are taken for one word, at most. A word that more memories have weighs as if these were all of them. */
 const MATCHES_MAX = 1_000;
 /** Memories whose words are counted, at most: those with the rarest words of the query. */
-const SCORED_MAX = 500;
+const SCORED_MAX = 250;
 /** Memories of the namespace that are counted for the weights, at most. */
 const COUNTED_MAX = 20_000;
 

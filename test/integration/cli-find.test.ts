@@ -37,6 +37,11 @@ test("memories are listed, counted, read together and patched from the command l
   );
   expect(await world.json(["count", "--where", where])).toEqual({ code: 0, document: { count: 2, estimate: false } });
   expect(await world.json(["namespaces"])).toEqual({ code: 0, document: { namespaces: ["default"], cursor: null } });
+  const found = await world.run(["search", "--mode", "text", "--indexes-text", "english", "notes"]);
+  expect(found).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^ *score +memory +content\n( *0\.\d+ +[abc] +note [abc]\n){3}$/),
+  });
   const many = await world.json<{ memories: ({ memoryId: string } | null)[] }>(["get", "c", "none", "a"]);
   expect(many.code).toBe(1);
   expect(many.document.memories.map((memory) => memory?.memoryId ?? null)).toEqual(["c", null, "a"]);

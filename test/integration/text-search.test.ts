@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseFilter } from "../../src/domain/filter/filter.ts";
-import { MemorySynchronizer, type SearchOptions } from "../../src/index.ts";
+import { HashingEmbedder, MemorySynchronizer, type SearchOptions } from "../../src/index.ts";
 import { NEVER } from "../../src/runtime/shared-deadline.ts";
+import { openService } from "../support/http-service.ts";
 import { plansOf } from "../support/plans.ts";
 import { openWorld, sharedWorld } from "../support/world.ts";
 
@@ -142,6 +143,33 @@ describe("a hybrid search", () => {
     const given = await sync.search(vector?.memory.embedding ?? [], { mode: "hybrid", text: "lake", k: 2 });
     expect(given.map(({ memory }) => memory.memoryId).sort()).toEqual(["m1", "m2"]);
   });
+});
+
+test("over HTTP by the same modes", async (t) => {
+  const service = await openService(t, {
+    world: { faiss: { dimension: 64 }, settings: { embedding: { provider: "hashing" }, indexes: { text: "english" } } },
+  });
+  const { sync } = service.world;
+  await sync.syncBatch([
+    { memoryId: "a", content: "they adopted a dog", memoryType: "t" },
+    { memoryId: "b", content: "a walk in the park", memoryType: "t" },
+  ]);
+  const search = async (body: object) => {
+    const reply = await service.request("POST", "/v1/namespaces/default/search", { body });
+    const { results = [] } = reply.json<{ results?: { memory: { memoryId: string } }[] }>();
+    return [reply.statusCode, results.map(({ memory }) => memory.memoryId)];
+  };
+  expect(await search({ text: "adopting dogs", mode: "text" })).toEqual([200, ["a"]]);
+  expect(await search({ text: "adopting dogs", mode: "hybrid" })).toEqual([200, ["a", "b"]]);
+  const [vector] = await new HashingEmbedder({ dimension: 64 }).embed(
+    ["walk in the park"],
+    AbortSignal.timeout(10_000),
+  );
+  const both = { text: "park", vector: Array.from(vector ?? []), mode: "hybrid" };
+  expect(await search(both)).toEqual([200, ["b", "a"]]);
+  expect(await search({ ...both, mode: "text" })).toEqual([422, []]);
+  expect(await search({ text: "a", mode: "words" })).toEqual([422, []]);
+  expect(await search({ vector: both.vector, mode: "hybrid" })).toEqual([422, []]);
 });
 
 describe("the index of words", () => {

@@ -7,7 +7,7 @@ import type { SearchResult, SearchScope } from "./search-result.ts";
 /** Milliseconds for which it is remembered which indexes of words the ledger has: another process may drop one. */
 const KNOWN_MS = 30_000;
 /** Hits that are read when a function of the caller may refuse some of them. */
-const HITS_MAX = 500;
+const HITS_MAX = 250;
 
 export interface TextSearchParts {
   readonly reader: Pick<Reader, "getSound">;

@@ -17,11 +17,14 @@ describe("what is written where", () => {
 
 test("every option is taken as it is given", () => {
   const args = ["--quick", "--only", "check,repair", "--json", "raw.json", "--rounds", "9", "--cpu-prof", "profiles"];
+  args.push("--memories", "500", "--conversations", "/data/lines.jsonl");
   expect(parseBenchOptions(args)).toEqual({
     quick: true,
     list: false,
     only: ["check", "repair"],
     rounds: 9,
+    memories: 500,
+    conversations: "/data/lines.jsonl",
     json: "raw.json",
     cpuProfile: "profiles",
     write: false,
