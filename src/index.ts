@@ -35,6 +35,7 @@ export type {
 export type { RepairDetail, RepairOptions, RepairReport } from "./consistency/repair/repair-options.ts";
 export type { FeedCursor } from "./domain/change-source.ts";
 export { checksumOf, entryDigest } from "./domain/checksum.ts";
+export type { Ending } from "./domain/ending.ts";
 export * from "./domain/errors.ts";
 export type { Filter } from "./domain/filter/filter.ts";
 export type { JsonObject, JsonValue } from "./domain/json.ts";

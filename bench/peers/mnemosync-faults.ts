@@ -233,7 +233,7 @@ const secondStoreFails: Make = async (ours, memories) =>
             await world.sql.unsafe(`
               create function refuse() returns trigger language plpgsql as $$
               begin if new.memory_id = '${refused.memoryId}' then raise exception 'refused' using errcode = 'check_violation'; end if; return new; end $$;
-              create trigger refuse before insert on mnemosync.memories for each row execute function refuse()`);
+              create trigger refuse before insert on mnemosync.memory_bodies for each row execute function refuse()`);
           },
           heal: async () => {
             await world.sql`drop function refuse cascade`;

@@ -65,7 +65,7 @@ export async function loadSynthetic(
       await Promise.all([insert(sql, changes, dimension), redis.publish(changes, signal)]);
       await turn();
     }
-    await sql`analyze mnemosync.memory_versions, mnemosync.memories`;
+    await sql`analyze mnemosync.memory_versions, mnemosync.memory_bodies`;
     await sql.unsafe("vacuum mnemosync.memory_versions"); // As autovacuum would have: index-only scans need it.
   } finally {
     client.disconnect();
@@ -86,15 +86,18 @@ async function insert(sql: postgres.Sql, changes: readonly PutChange[], dimensio
         ${column((change) => change.documentJson)}::text::text[]
       ) with ordinality as i (memory_id, checksum, digest, bucket, document, position)
     ), wide as (
-      insert into mnemosync.memories (namespace, memory_id, document, embedding)
-      select 'default', memory_id, document::json, substr(${packed}::bytea, ((position - 1) * ${bytes})::int + 1, ${bytes})
+      insert into mnemosync.memory_bodies
+        (namespace, memory_id, version, checksum, version_vector, modified_at, tx_id, document, embedding)
+      select 'default', memory_id, 1, checksum, ${`{"${NODE}":1}`}::text::jsonb,
+             to_timestamp(${changes[0]?.modifiedAt ?? 0}::float8 / 1000), 'synthetic', document::json,
+             substr(${packed}::bytea, ((position - 1) * ${bytes})::int + 1, ${bytes})
       from input
     )
     insert into mnemosync.memory_versions
-      (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding, modified_at,
-       tx_id, xid, seq)
+      (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding, created_at,
+       modified_at, tx_id)
     select 'default', memory_id, 1, checksum, ('x' || digest)::bit(64)::bigint, bucket, ${`{"${NODE}":1}`}::text::jsonb,
-           '{"redis":1,"faiss":1}', true, to_timestamp(${changes[0]?.modifiedAt ?? 0}::float8 / 1000), 'synthetic', pg_current_xact_id(),
-           nextval('mnemosync.change_seq')
+           '{"redis":1,"faiss":1}', true, to_timestamp(${changes[0]?.modifiedAt ?? 0}::float8 / 1000),
+           to_timestamp(${changes[0]?.modifiedAt ?? 0}::float8 / 1000), 'synthetic'
     from input`;
 }

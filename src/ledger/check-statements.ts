@@ -2,6 +2,7 @@ import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
 import type { StoreId, StoreIdentity } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
+import { moveBodies } from "./moved-bodies.ts";
 import {
   bucketExpression,
   currentRows,
@@ -109,7 +110,11 @@ async function lockWithoutWaiting(sql: Sql, keys: readonly MemoryKey[]): Promise
   return rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id }));
 }
 
-/** Puts a document and vector back that were proven to fit the recorded checksum of a version. @returns whether it still was that version. */
+/**
+ * Puts a document and vector back that were proven to fit the recorded checksum of a version. A body that is missing is made
+ * anew, at a new place in the feed.
+ * @returns whether it still was that version.
+ */
 export async function restoreDocument(
   sql: Sql,
   key: MemoryKey,
@@ -117,26 +122,47 @@ export async function restoreDocument(
   documentJson: string,
   embedding: Buffer | null,
 ): Promise<boolean> {
-  const rows = await sql`
-    insert into mnemosync.memories as m (namespace, memory_id, document, embedding)
-    select v.namespace, v.memory_id, ${documentJson}::text::json, ${embedding}
-    from mnemosync.memory_versions v
-    where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.version = ${version}
-      and v.deleted_at is null
-    for update of v
-    on conflict (namespace, memory_id) do update set document = excluded.document, embedding = excluded.embedding
-    returning 1`;
-  return rows.length === 1;
+  return await withMovedBodies(sql, key, async () => {
+    const rows = await sql`
+      insert into mnemosync.memory_bodies as b
+        (namespace, memory_id, version, checksum, version_vector, modified_at, expires_at, tx_id, document, embedding)
+      select v.namespace, v.memory_id, v.version, v.checksum, v.version_vector, v.modified_at, v.expires_at, v.tx_id,
+             ${documentJson}::text::json, ${embedding}
+      from mnemosync.memory_versions v
+      where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.version = ${version}
+        and v.deleted_at is null
+      on conflict (namespace, memory_id, version)
+        do update set checksum = excluded.checksum, ended_by = null, document = excluded.document, embedding = excluded.embedding
+      returning 1`;
+    return rows.length === 1;
+  });
 }
 
 /** Removes a document that belongs to a tombstone, which must have none. */
 export async function removeStrayDocument(sql: Sql, key: MemoryKey): Promise<boolean> {
-  const rows = await sql`
-    delete from mnemosync.memories m using mnemosync.memory_versions v
-    where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.deleted_at is not null
-      and m.namespace = v.namespace and m.memory_id = v.memory_id
-    returning 1`;
-  return rows.length === 1;
+  return await withMovedBodies(sql, key, async () => {
+    const rows = await sql`
+      update mnemosync.memory_bodies b set document = null, embedding = null
+      from mnemosync.memory_versions v
+      where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId} and v.deleted_at is not null
+        and b.namespace = v.namespace and b.memory_id = v.memory_id and b.version = v.version
+        and (b.document is not null or b.embedding is not null)
+      returning 1`;
+    return rows.length === 1;
+  });
+}
+
+/** Runs a repair of a memory's body in a transaction that has locked its row and moved its bodies, if they were not. */
+async function withMovedBodies(sql: Sql, key: MemoryKey, repair: () => Promise<boolean>): Promise<boolean> {
+  await sql`begin`;
+  await sql`
+    select from mnemosync.memory_versions
+    where namespace = ${key.namespace} and memory_id = ${key.memoryId}
+    for update`;
+  await moveBodies(sql, [key]);
+  const repaired = await repair();
+  await sql`commit`;
+  return repaired;
 }
 
 /** Recomputes the columns that derive from key, version and checksum. @returns whether the row still was at that version. */

@@ -14,8 +14,8 @@ export const COPY_ROWS_MIN = 32;
 
 const memory = new WireBuffers();
 
-const VERSION_COLUMNS = 12;
-const DOCUMENT_COLUMNS = 4;
+const VERSION_COLUMNS = 13;
+const BODY_COLUMNS = 10;
 /** Of a row's fields beside id, document and vector, roughly. */
 const ROW_BYTES = 160;
 
@@ -36,13 +36,15 @@ export async function copyVersions(
     const versionRows = encodeVersions(writes, token); // Before the stream opens: without a listener its error is uncaught.
     const versions = await sql`
       copy mnemosync.memory_versions (namespace, memory_id, version, checksum, digest, bucket, version_vector,
-                                      store_versions, has_embedding, modified_at, expires_at, tx_id)
+                                      store_versions, has_embedding, created_at, modified_at, expires_at, tx_id)
       from stdin (format binary)`.writable();
     await send(versions, versionRows);
-    const documentRows = encodeDocuments(writes);
-    const documents = await sql`
-      copy mnemosync.memories (namespace, memory_id, document, embedding) from stdin (format binary)`.writable();
-    await send(documents, documentRows);
+    const bodyRows = encodeBodies(writes, token);
+    const bodies = await sql`
+      copy mnemosync.memory_bodies (namespace, memory_id, version, checksum, version_vector, modified_at, expires_at,
+                                    tx_id, document, embedding)
+      from stdin (format binary)`.writable();
+    await send(bodies, bodyRows);
     // A trigger may have skipped rows silently.
     return (await writeToken(sql, writes, token)) === writes.length ? "written" : "copy_refused";
   } catch (error) {
@@ -55,7 +57,8 @@ export async function copyVersions(
 async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: TransactionToken): Promise<number> {
   const [namespaces, memoryIds] = keyLiterals(writes);
   const versions = arrayLiteral(writes.map(({ version }) => version));
-  // In the order of the feed's index, which the planner takes then, whatever it believes about the size of the table.
+  // In the order of the feed's index, which the planner takes then, whatever it believes about the size of the table. Each
+  // body must have its narrow row: a trigger may have skipped a row of either table.
   const [row] = await sql<{ written: number }[]>`
     with token as (
       insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions)
@@ -63,9 +66,13 @@ async function writeToken(sql: Sql, writes: readonly VersionWrite[], token: Tran
               ${memoryIds}::text::text[], ${versions}::text::bigint[])
     )
     select count(*)::int as written from (
-      select from mnemosync.memory_versions
+      select namespace, memory_id, version from mnemosync.memory_bodies
       where xid = pg_current_xact_id() order by xid, seq limit ${writes.length + 1}::int
-    ) own`;
+    ) own
+    cross join lateral (
+      select from mnemosync.memory_versions v
+      where v.namespace = own.namespace and v.memory_id = own.memory_id and v.version = own.version offset 0
+    ) narrow`;
   return row?.written ?? 0;
 }
 
@@ -83,22 +90,29 @@ function encodeVersions(writes: readonly VersionWrite[], token: TransactionToken
     rows.jsonb(storeVersionsJson(token.storeVersions, write.hasEmbedding, write.version));
     rows.boolean(write.hasEmbedding);
     rows.timestamp(write.modifiedAt);
+    rows.timestamp(write.modifiedAt);
     rows.timestamp(write.expiresAt);
     rows.text(token.transactionId);
   }
   return rows;
 }
 
-function encodeDocuments(writes: readonly VersionWrite[]): CopyEncoder {
+function encodeBodies(writes: readonly VersionWrite[], token: TransactionToken): CopyEncoder {
   const [first] = writes;
-  const rowBytes = (first?.embedding?.byteLength ?? 0) + (first?.documentJson?.length ?? 0) * 1.5 + ROW_BYTES;
+  const rowBytes = (first?.embedding?.byteLength ?? 0) + (first?.documentJson?.length ?? 0) * 1.5 + ROW_BYTES + 128;
   const rows = new CopyEncoder(memory, Math.ceil(writes.length * rowBytes));
-  for (const { namespace, memoryId, documentJson, embedding } of writes) {
-    rows.row(DOCUMENT_COLUMNS);
-    rows.text(namespace);
-    rows.text(memoryId);
-    rows.text(documentJson);
-    rows.bytea(embedding === null ? null : embeddingBytes(embedding));
+  for (const write of writes) {
+    rows.row(BODY_COLUMNS);
+    rows.text(write.namespace);
+    rows.text(write.memoryId);
+    rows.int64(write.version);
+    rows.text(write.checksum);
+    rows.jsonb(vectorJson(write.versionVector));
+    rows.timestamp(write.modifiedAt);
+    rows.timestamp(write.expiresAt);
+    rows.text(token.transactionId);
+    rows.text(write.documentJson);
+    rows.bytea(write.embedding === null ? null : embeddingBytes(write.embedding));
   }
   return rows;
 }

@@ -15,6 +15,11 @@ export interface DimensionSample {
 export async function sampleDimensions(sql: Sql): Promise<DimensionSample[]> {
   return await sql<DimensionSample[]>`
     select (octet_length(embedding) / 4)::int as dimension, count(*)::int as memories
-    from (select embedding from mnemosync.memories limit ${SAMPLE_MAX}) as sample
+    from (
+      select embedding from (
+        select embedding from mnemosync.memory_bodies union all select embedding from mnemosync.unmoved_documents
+      ) bodies
+      limit ${SAMPLE_MAX}
+    ) as sample
     where embedding is not null group by 1 order by 2 desc, 1`;
 }

@@ -1,14 +1,22 @@
 import type { FeedCursor } from "../domain/change-source.ts";
+import type { Ending } from "../domain/ending.ts";
 import type { Condition } from "../domain/filter/filter.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
-import { wideRow } from "./read-statements.ts";
+import { endingOf, feedRows, isSuperseded, replacedRows, wideRow } from "./body-rows.ts";
 import { whereCondition } from "./where.ts";
 
 /** Parts of a memory that a page has. */
 export type FeedParts = "keys" | "documents" | "memories";
 
+/**
+ * Versions that a page has: each one that is kept, in order per memory (`versions`), or of each memory the latest one below
+ * the horizon (`changes`).
+ */
+export type FeedReading = "versions" | "changes";
+
 export interface FeedPageQuery {
+  readonly reading: FeedReading;
   readonly cursor: FeedCursor;
   /** Null: all. */
   readonly namespaces: readonly string[] | null;
@@ -19,7 +27,7 @@ export interface FeedPageQuery {
   readonly parts: FeedParts;
   /** Changes at most. */
   readonly limit: number;
-  /** Changes that are looked at for a filter, at most. */
+  /** Versions that are looked at, at most: for a filter, or for the latest of each memory. */
   readonly scanMax: number;
   /** Bytes of documents and embeddings, at most, but for the first change of a page. */
   readonly bytesMax: number;
@@ -33,6 +41,8 @@ export interface FeedPageRow {
   /** Null for a tombstone. */
   readonly checksum: string | null;
   readonly modifiedAt: number;
+  /** Why it is a tombstone; null for a live version. */
+  readonly endedBy: Ending | null;
   readonly transactionId: string;
   /** JSON text of the version vector. */
   readonly versionVector: string;
@@ -82,21 +92,16 @@ type Row = FeedPageRow & {
  * so a reader that went by them alone would miss late committers.
  */
 export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<FeedPageRows> {
-  const { cursor, namespaces, where, limit, scanMax, bytesMax, parts } = query;
+  const { reading, cursor, namespaces, where, limit, scanMax, bytesMax, parts } = query;
   const wanted = namespaces === null ? null : arrayLiteral(namespaces);
-  const looked = namespaces === null && where === null ? limit : scanMax;
+  const looked = namespaces === null && where === null && reading === "versions" ? limit : scanMax;
   const rows = await sql<Row[]>`
-    with scanned as materialized (
-      select namespace, memory_id, version, checksum, modified_at, expires_at, tx_id, version_vector, xid, seq
-      from mnemosync.memory_versions
-      where (xid, seq) > (${cursor.xid}::text::xid8, ${cursor.seq}::text::bigint)
-        and xid < pg_snapshot_xmin(pg_current_snapshot())
-      order by memory_versions.xid, memory_versions.seq
-      limit ${looked}
-    ), own as materialized (
-      select * from scanned
-      where (${wanted}::text is null or namespace = any (${wanted}::text::text[]))
-      order by xid, seq
+    with scanned as materialized (${feedRows(sql, cursor, looked)}),
+    own as materialized (
+      select v.* from scanned v
+      where (${wanted}::text is null or v.namespace = any (${wanted}::text::text[]))
+        ${reading === "versions" ? sql`` : sql`and not ${isSuperseded(sql)}`}
+      order by v.xid, v.seq
       limit ${where === null ? limit : looked}
     ), judged as materialized (
       ${judged(sql, query)}
@@ -107,7 +112,7 @@ export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<Feed
     ), budgeted as (
       select *, sum(bytes) over (order by xid, seq) as total, row_number() over (order by xid, seq) as number from matched
     ), chosen as (
-      select v.*, ${parts === "keys" ? sql`null::text` : sql`m.document::text`} as document,
+      select v.*, ${endingOf(sql)} as ending, ${parts === "keys" ? sql`null::text` : sql`m.document::text`} as document,
              ${parts === "memories" ? sql`m.embedding` : sql`null::bytea`} as embedding
       from budgeted v
       ${parts === "keys" ? sql`` : sql`left join lateral ${wideRow(sql)} m on true`}
@@ -122,6 +127,7 @@ export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<Feed
     )
     select f.*, c.namespace, c.memory_id as "memoryId", c.version::float8 as version, c.checksum,
            extract(epoch from c.modified_at)::float8 * 1000 as "modifiedAt", c.tx_id as "transactionId",
+           c.ending as "endedBy",
            c.version_vector::text as "versionVector", c.xid::text as xid, c.seq::text as seq, c.privacy,
            c.is_wanted as "isWanted", c.was_told as "wasTold", c.is_missing as "isMissing", c.document, c.embedding
     from facts f left join chosen c on true
@@ -180,8 +186,7 @@ function wasTold(sql: Sql, applyPrivacy: boolean, where: Condition | null): Frag
       else (
         select count(*) < v.version - 1
             or bool_or(h.document is not null and ${mayGoOut(sql`h`)} and ${where === null ? sql`true` : sql`(${passed})`})
-        from mnemosync.memory_history h
-        where h.namespace = v.namespace and h.memory_id = v.memory_id
+        from ${replacedRows(sql)} h
       )
     end`;
 }

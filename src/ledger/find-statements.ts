@@ -1,7 +1,7 @@
 import type { Condition } from "../domain/filter/filter.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
-import { wideRow } from "./read-statements.ts";
+import { wideRow } from "./body-rows.ts";
 import { whereCondition } from "./where.ts";
 
 /** The memories of a namespace that pass a filter, from a place on. */
@@ -71,14 +71,11 @@ export async function readPageStep(sql: Sql, query: PageQuery): Promise<PageStep
     passing as materialized (
       ${passingRows(sql, query.condition)} order by v.memory_id ${forward} limit ${limit + 1}
     ), sized as (
-      select p.*, sum(s.bytes) over (order by p.memory_id ${forward}) as total,
-             row_number() over (order by p.memory_id ${forward}) as number
-      from (select * from passing order by memory_id ${forward} limit ${limit}) p
+      select v.*, sum(s.bytes) over (order by v.memory_id ${forward}) as total,
+             row_number() over (order by v.memory_id ${forward}) as number
+      from (select * from passing order by memory_id ${forward} limit ${limit}) v
       cross join lateral (
-        select coalesce((
-          select octet_length(document::text) + ${embeddingBytes} from mnemosync.memories
-          where namespace = p.namespace and memory_id = p.memory_id
-        ), 0) as bytes offset 0
+        select coalesce((select octet_length(document::text) + ${embeddingBytes} from ${wideRow(sql)} m), 0) as bytes offset 0
       ) s
     ), chosen as (
       select v.memory_id, v.version, v.checksum, v.version_vector, v.modified_at, m.document::text as document,
@@ -127,10 +124,7 @@ function passingRows(sql: Sql, condition: Condition): Fragment {
 /** The document of a row of a table called v, as `whereCondition` reads it, where the filter asks for it. */
 export function filteredDocument(sql: Sql, condition: Condition): Fragment {
   if (!needsDocument(condition)) return sql``;
-  return sql`cross join lateral (
-      select document::jsonb as document from mnemosync.memories
-      where namespace = v.namespace and memory_id = v.memory_id offset 0
-    ) d`;
+  return sql`cross join lateral (select m.document::jsonb as document from ${wideRow(sql)} m) d`;
 }
 
 /** Of a row of a table called v: it is neither deleted nor expired. */
@@ -154,7 +148,8 @@ function needsDocument(condition: Condition): boolean {
 /** How many memories pass, as the planner guesses from its statistics. No memory is read. */
 export async function estimateCount(sql: Sql, namespace: string, condition: Condition): Promise<number> {
   const document = needsDocument(condition)
-    ? sql`join mnemosync.memories m on m.namespace = v.namespace and m.memory_id = v.memory_id
+    ? sql`join mnemosync.memory_bodies m
+            on m.namespace = v.namespace and m.memory_id = v.memory_id and m.version = v.version
           cross join lateral (select m.document::jsonb as document) d`
     : sql``;
   const [row] = await sql<{ "QUERY PLAN": unknown }[]>`

@@ -1,8 +1,10 @@
 import { embeddingFromBytes } from "../domain/checksum.ts";
+import type { Ending } from "../domain/ending.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { endingOf, replacedRows, wideRow } from "./body-rows.ts";
 import { PRUNED_THROUGH } from "./past-statements.ts";
 import { isBeyondRetention } from "./stored-times.ts";
 
@@ -16,6 +18,8 @@ export interface HistoricVersion extends MemoryKey {
   readonly versionVector: VersionVector;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
+  /** Why it is a deletion; null for a live version. */
+  readonly endedBy: Ending | null;
   readonly transactionId: string;
 }
 
@@ -48,8 +52,9 @@ export async function readCommitted(
       where v.namespace = k.namespace and v.memory_id = k.memory_id and v.version = k.version
       union all
       select h.version, h.checksum, h.embedding is not null
-      from mnemosync.memory_history h
-      where h.namespace = k.namespace and h.memory_id = k.memory_id and h.version = k.version
+      from mnemosync.memory_versions v
+      cross join lateral ${replacedRows(sql)} h
+      where v.namespace = k.namespace and v.memory_id = k.memory_id and v.version > k.version and h.version = k.version
       offset 0
     ) c`;
   const found = new Array<CommittedVersion | null>(versions.length).fill(null);
@@ -69,21 +74,22 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
       embedding: Buffer | null;
       vector: string;
       modified_at: number;
+      ended_by: Ending | null;
       tx_id: string;
     }[]
   >`
+    with v as materialized (
+      select * from mnemosync.memory_versions where namespace = ${key.namespace} and memory_id = ${key.memoryId}
+    )
     select version::float8 as version, checksum, document, embedding, vector,
-           extract(epoch from modified_at)::float8 * 1000 as modified_at, tx_id
+           extract(epoch from modified_at)::float8 * 1000 as modified_at, ended_by, tx_id
     from (
       select v.version, v.checksum, m.document::text as document, m.embedding, v.version_vector::text as vector,
-             v.modified_at, v.tx_id
-      from mnemosync.memory_versions v
-      left join mnemosync.memories m on m.namespace = v.namespace and m.memory_id = v.memory_id
-      where v.namespace = ${key.namespace} and v.memory_id = ${key.memoryId}
+             v.modified_at, ${endingOf(sql)} as ended_by, v.tx_id
+      from v left join lateral ${wideRow(sql)} m on true
       union all
-      select version, checksum, document::text, embedding, version_vector::text, modified_at, tx_id
-      from mnemosync.memory_history
-      where namespace = ${key.namespace} and memory_id = ${key.memoryId}
+      select h.version, h.checksum, h.document::text, h.embedding, h.version_vector::text, h.modified_at, h.ended_by, h.tx_id
+      from v cross join lateral ${replacedRows(sql)} h
     ) versions
     order by versions.version desc
     limit ${limit}`;
@@ -96,6 +102,7 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
     embedding: row.embedding === null ? null : embeddingFromBytes(row.embedding),
     versionVector: parseVector(row.vector) ?? {},
     modifiedAt: Math.round(row.modified_at),
+    endedBy: row.ended_by,
     transactionId: row.tx_id,
   }));
 }

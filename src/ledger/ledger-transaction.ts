@@ -1,9 +1,10 @@
-import { compareKeys, type MemoryKey } from "../domain/keys.ts";
+import { compareKeys } from "../domain/keys.ts";
 import type { Backend, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
 import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
 import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
 import {
   type Begun,
+  type BucketedKey,
   beginAndLock,
   isOptimistic,
   type TransactionToken,
@@ -23,7 +24,7 @@ export interface LedgerTransaction {
   /** The server process that runs it. */
   readonly backend: Backend;
   /** Begins, claims an idempotency key, locks and reads the rows of `keys`, and reads the clock. */
-  begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun>;
+  begin(keys: readonly BucketedKey[], claiming?: Claiming): Promise<Begun>;
   /** The transactions that have the key, after `begin` answered `isKeyTaken`; none when the key was pruned since. */
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
@@ -53,7 +54,7 @@ export class PostgresTransaction implements LedgerTransaction {
     return this.#isOpen;
   }
 
-  async begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun> {
+  async begin(keys: readonly BucketedKey[], claiming?: Claiming): Promise<Begun> {
     this.#isOpen = true;
     return await beginAndLock(this.#sql, keys, claiming);
   }

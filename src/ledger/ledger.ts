@@ -12,6 +12,7 @@ import * as idempotency from "./idempotency-statements.ts";
 import { type LedgerTransaction, PostgresTransaction } from "./ledger-transaction.ts";
 import { listChanges } from "./list-changes.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
+import * as prune from "./prune-statements.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
 import { LEDGER_DEFAULTS } from "./settings.ts";
@@ -46,6 +47,8 @@ const Statements = bindStatements({
   readTransaction: history.readTransaction,
   /** Live memories whose time is over. */
   listExpired: history.listExpired,
+  /** Deletes a batch of replaced versions beyond the number that is kept. */
+  pruneHistory: prune.pruneHistory,
   /** Forgets transactions that ended longer ago than `retentionMs`. @returns how many. */
   pruneTransactions: history.pruneTransactions,
 

@@ -2,8 +2,9 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryChange } from "../domain/memory.ts";
 import { receiveCopyData } from "../drivers/postgres/copy-streams.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
+import { wideRow } from "./body-rows.ts";
 import { CopyRows } from "./copy-rows.ts";
-import { modelOf, wideRow } from "./read-statements.ts";
+import { modelOf } from "./read-statements.ts";
 
 /**
  * Current versions with their documents behind `after`, in the order of their keys, `limit` at most.

@@ -4,8 +4,8 @@ import { pause } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import type { IndexSettings } from "./settings.ts";
 
-/** The table whose rows hold the documents. */
-export const DOCUMENT_TABLE = "mnemosync.memories";
+/** The table whose rows hold the documents: those of all versions that are kept. */
+export const DOCUMENT_TABLE = "mnemosync.memory_bodies";
 
 /** An index that a setting asks for. */
 interface OptionalIndex {
@@ -21,7 +21,7 @@ export interface FoundIndexes {
   readonly languages: readonly string[];
 }
 
-const WORDS_NAME = /^memories_words_(.+)_index$/;
+const WORDS_NAME = /^memory_bodies_words_(.+)_index$/;
 
 /** The expression of an index of words, for a row of the table of documents called `row`. `language` was checked. */
 export function wordsExpression(language: string, row: string): string {
@@ -33,7 +33,7 @@ function indexesOf(settings: IndexSettings): OptionalIndex[] {
   const indexes: OptionalIndex[] = [];
   if (text !== "none") {
     indexes.push({
-      name: `memories_words_${text}_index`,
+      name: `memory_bodies_words_${text}_index`,
       table: DOCUMENT_TABLE,
       definition: `using gin (${wordsExpression(text, "")})`,
     });
@@ -70,7 +70,7 @@ export async function ensureIndexes(
 export async function findIndexes(sql: Sql): Promise<FoundIndexes> {
   const rows = await sql<{ name: string }[]>`
     select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
-    where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memories\_%\_index'
+    where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memory\_bodies\_words\_%\_index'
     order by c.relname`;
   const languages = rows.flatMap(({ name }) => WORDS_NAME.exec(name)?.[1] ?? []);
   return { languages };

@@ -45,7 +45,8 @@ export async function readHistory(sql: Sql): Promise<LedgerHistory> {
     select l.value as ledger, e.value as epoch, pg_is_in_recovery() as in_recovery,
            pg_snapshot_xmax(pg_current_snapshot())::text as xmax,
            -- What a snapshot shows was written by older transactions, unless the rows came from another server.
-           exists (select from mnemosync.memory_versions where xid >= pg_snapshot_xmax(pg_current_snapshot())) as future,
+           exists (select from mnemosync.memory_bodies where xid >= pg_snapshot_xmax(pg_current_snapshot()))
+             or exists (select from mnemosync.memory_versions where xid >= pg_snapshot_xmax(pg_current_snapshot())) as future,
            h.system_identifier, h.timeline
     from (values (1)) as one
     left join mnemosync.sync_meta l on l.name = 'ledger_id'

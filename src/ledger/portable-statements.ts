@@ -1,8 +1,9 @@
 import { embeddingBytes } from "../domain/checksum.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { replacedRows, wideRow } from "./body-rows.ts";
 
 /** A place in the order of an export: namespace, memory id, then the versions from the newest down. */
 export interface PortablePosition extends MemoryKey {
@@ -37,16 +38,20 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
   const { namespace, memoryId, version } = page.after ?? { namespace: "", memoryId: "", version: 0 };
   const within = (column: "v" | "h") =>
     page.namespace === null ? sql`` : sql`and ${sql(column)}.namespace = ${page.namespace}`;
-  const replaced = page.history
-    ? sql`
+  // Each of the tables in the order of its primary key, a page of it at most.
+  const replacedIn = (table: Fragment, isReplaced: Fragment) => sql`
       union all
       (select h.namespace, h.memory_id, h.version, false
-       from mnemosync.memory_history h
+       from ${table} h
        where (h.namespace, h.memory_id) >= (${namespace}::text, ${memoryId}::text)
          and ((h.namespace, h.memory_id) > (${namespace}::text, ${memoryId}::text) or h.version < ${version}::bigint)
-         ${within("h")}
+         ${isReplaced} ${within("h")}
        order by h.namespace, h.memory_id, h.version desc
-       limit ${page.rowsMax})`
+       limit ${page.rowsMax})`;
+  const isReplaced = sql`and h.version < (
+           select v.version from mnemosync.memory_versions v where v.namespace = h.namespace and v.memory_id = h.memory_id)`;
+  const replaced = page.history
+    ? sql`${replacedIn(sql`mnemosync.memory_bodies`, isReplaced)} ${replacedIn(sql`mnemosync.unmoved_history`, sql``)}`
     : sql``;
   const rows = await sql<
     {
@@ -79,15 +84,14 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
              case when p.current then m.document else h.document end as document,
              case when p.current then m.embedding else h.embedding end as embedding,
              coalesce(m.document, (
-               select l.document from mnemosync.memory_history l
-               where l.namespace = p.namespace and l.memory_id = p.memory_id and l.document is not null
-               order by l.version desc limit 1
+               select l.document from ${replacedRows(sql)} l where l.document is not null order by l.version desc limit 1
              )) ->> 'privacy' as memory_privacy
       from page p
       left join mnemosync.memory_versions v on v.namespace = p.namespace and v.memory_id = p.memory_id
-      left join mnemosync.memories m on m.namespace = p.namespace and m.memory_id = p.memory_id
-      left join mnemosync.memory_history h
-        on not p.current and h.namespace = p.namespace and h.memory_id = p.memory_id and h.version = p.version
+      left join lateral ${wideRow(sql)} m on true
+      left join lateral (
+        select * from ${replacedRows(sql)} r where not p.current and r.version = p.version
+      ) h on true
     ), weighed as (
       select *, row_number() over place as position,
              sum(coalesce(octet_length(document::text), 0) + coalesce(octet_length(embedding), 0)) over place as bytes
@@ -162,10 +166,11 @@ export async function addHistory(
       ) with ordinality as i (namespace, memory_id, version, checksum, document, embedding_length, vector, modified_at,
                               current_version, current_checksum, position)
     ), added as (
-      insert into mnemosync.memory_history
-        (namespace, memory_id, version, checksum, document, embedding, version_vector, modified_at, deleted_at, tx_id)
+      insert into mnemosync.memory_bodies
+        (namespace, memory_id, version, checksum, document, embedding, version_vector, modified_at, ended_by, tx_id, xid, seq)
+      -- Without a place in the feed: it was replaced before this ledger knew it.
       select i.namespace, i.memory_id, i.version, i.checksum, i.document::json, i.embedding, i.vector::jsonb, i.modified,
-             case when i.checksum is null then i.modified end, ${transactionId}
+             case when i.checksum is null then 'deleted' end, ${transactionId}, null, null
       from input i
       where i.version < i.current_version and exists (
         select 1 from mnemosync.memory_versions v
@@ -175,6 +180,9 @@ export async function addHistory(
         select 1 from mnemosync.memory_history h
         where h.namespace = i.namespace and h.memory_id = i.memory_id and h.version = i.current_version
           and h.checksum is not distinct from i.current_checksum)
+      and not exists (
+        select 1 from mnemosync.unmoved_history u
+        where u.namespace = i.namespace and u.memory_id = i.memory_id and u.version = i.version)
       order by i.namespace collate "C", i.memory_id collate "C", i.version
       on conflict (namespace, memory_id, version) do nothing
       returning 1

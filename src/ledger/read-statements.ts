@@ -6,6 +6,7 @@ import type { MemoryChange } from "../domain/memory.ts";
 import { parseVector, VERSION_MAX } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { wideRow } from "./body-rows.ts";
 
 /** A memory's row of the narrow table: enough to compare a projection with. */
 export interface LedgerVersion extends MemoryKey {
@@ -63,14 +64,6 @@ export function currentRows(sql: Sql, keys: readonly MemoryKey[]): Fragment {
       select * from mnemosync.memory_versions
       where namespace = k.namespace and memory_id = k.memory_id offset 0
     ) v`;
-}
-
-/** The wide row of a row of a table called v. */
-export function wideRow(sql: Sql): Fragment {
-  return sql`(
-      select memory_id, document, embedding from mnemosync.memories
-      where namespace = v.namespace and memory_id = v.memory_id offset 0
-    )`;
 }
 
 /** The narrow rows of `keys`, by key text. */

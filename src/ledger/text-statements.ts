@@ -53,11 +53,13 @@ export async function searchText(sql: Sql, query: TextQuery): Promise<TextHit[]>
       from words w cross join lateral (
         select v.memory_id
         from (
-          select d.namespace, d.memory_id from ${table} d 
+          select d.namespace, d.memory_id, d.version from ${table} d
           where ${words("d.")} @@ (mnemosync.word_query(e'\\x01' || ${namespace}::text) && w.query) limit ${LOOKED_MAX}::int
         ) i
         cross join lateral (
-          select * from mnemosync.memory_versions where namespace = i.namespace and memory_id = i.memory_id offset 0
+          -- The index has replaced versions too.
+          select * from mnemosync.memory_versions
+          where namespace = i.namespace and memory_id = i.memory_id and version = i.version offset 0
         ) v
         ${filteredDocument(sql, condition)}
         where v.namespace = ${namespace}::text and ${isShown(sql)} and ${whereCondition(sql, condition)}
@@ -80,8 +82,8 @@ export async function searchText(sql: Sql, query: TextQuery): Promise<TextHit[]>
     ), documents as materialized (
       select c.memory_id, d.words, length(d.words) / avg(length(d.words)) over () as length
       from candidates c cross join lateral (
-        select ${words("d.")} as words from ${table} d
-        where d.namespace = ${namespace}::text and d.memory_id = c.memory_id offset 0
+        select ${words("d.")} as words from mnemosync.memory_versions v join ${table} d using (namespace, memory_id, version)
+        where v.namespace = ${namespace}::text and v.memory_id = c.memory_id offset 0
       ) d
     )
     select d.memory_id as "memoryId", sum(w.weight * f.times * 2.2 / (f.times + 1.2 * (0.25 + 0.75 * d.length)))::float8 as score

@@ -1,3 +1,4 @@
+import type { Ending } from "../domain/ending.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
 
@@ -10,11 +11,13 @@ export interface VersionWrite extends MemoryKey {
   readonly digest: string | null;
   readonly documentJson: string | null;
   readonly embedding: Float32Array | null;
+  /** Why it is a tombstone; null for a live version. */
+  readonly endedBy: Ending | null;
   readonly expiresAt: number | null;
   /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
   readonly hasEmbedding: boolean;
   /** Milliseconds since 1970: the ledger's clock, or the time of an imported or offline change. */
   readonly modifiedAt: number;
-  /** The memory must not have a row yet, whatever the version: that of an import. Version 1 implies it. */
+  /** The memory must not have a row yet, whatever the version: it is new, or an import brings it. Version 1 implies it. */
   readonly inserts: boolean;
 }

@@ -6,7 +6,7 @@ import type { VersionWrite } from "./version-write.ts";
 
 /**
  * `namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding, expires_at, has_embedding,
- * modified_at, position` of each of `writes`, in their order: the query of `with input as materialized`.
+ * modified_at, ended_by, position` of each of `writes`, in their order: the query of `with input as materialized`.
  *
  * The server spends as much time on reading an array's element as on storing it, so values that all rows share are sent
  * once. Most chunks of new memories, and all chunks of one memory, have such values.
@@ -43,7 +43,7 @@ function uniformRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
            substr(v.packed, i.embedding_start, ${length}::int) as embedding,
            to_timestamp(${first.expiresAt}::float8 / 1000.0) as expires_at,
            i.embedding_start is not null as has_embedding,
-           to_timestamp(${first.modifiedAt}::float8 / 1000.0) as modified_at, i.position
+           to_timestamp(${first.modifiedAt}::float8 / 1000.0) as modified_at, null::text as ended_by, i.position
     from (select decode(${packed}::text, 'base64') as packed offset 0) v, unnest(
       ${column((write) => write.memoryId)}::text::text[],
       ${column((write) => write.bucket)}::text::int[],
@@ -62,7 +62,7 @@ function anyRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
     select i.namespace, i.memory_id, i.version, i.bucket, i.vector::jsonb as vector, i.checksum, i.digest,
            i.document::json as document, substr(v.packed, i.embedding_start, i.embedding_length) as embedding,
            to_timestamp(i.expires_at / 1000.0) as expires_at, i.has_embedding,
-           to_timestamp(i.modified_at / 1000.0) as modified_at, i.position
+           to_timestamp(i.modified_at / 1000.0) as modified_at, i.ended_by, i.position
     from (select decode(${packed}::text, 'base64') as packed offset 0) v, unnest(
       ${namespaces}::text::text[],
       ${memoryIds}::text::text[],
@@ -76,9 +76,10 @@ function anyRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
       ${column((write) => write.embedding?.byteLength ?? null)}::text::int[],
       ${column((write) => write.expiresAt)}::text::float8[],
       ${column((write) => (write.hasEmbedding ? "t" : "f"))}::text::boolean[],
-      ${column((write) => write.modifiedAt)}::text::float8[]
+      ${column((write) => write.modifiedAt)}::text::float8[],
+      ${column((write) => write.endedBy)}::text::text[]
     ) with ordinality as i (namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding_start,
-                            embedding_length, expires_at, has_embedding, modified_at, position)`;
+                            embedding_length, expires_at, has_embedding, modified_at, ended_by, position)`;
 }
 
 type Pick = (write: VersionWrite) => string | number | null;

@@ -1,8 +1,11 @@
-import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
+import type { Ending } from "../domain/ending.ts";
+import { bucketOf, compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
-import { keyLiterals } from "./arrays.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { endingOf } from "./body-rows.ts";
 import { claimKey, type KeyClaim } from "./idempotency-statements.ts";
+import { moveBodies } from "./moved-bodies.ts";
 import { type StoreVersionTemplates, VERSION_PLACEHOLDER } from "./store-versions.ts";
 import type { VersionWrite } from "./version-write.ts";
 import { inputRows } from "./write-columns.ts";
@@ -15,6 +18,8 @@ export interface LockedVersion {
   readonly versionVector: VersionVector;
   /** Whether it has an embedding; of a tombstone, whether the version before it had one. */
   readonly hasEmbedding: boolean;
+  /** Why it is a tombstone; null for a live version. */
+  readonly endedBy: Ending | null;
 }
 
 /** The transaction's row: commit token and outbox entry. */
@@ -22,8 +27,6 @@ export interface TransactionToken {
   readonly transactionId: string;
   readonly nodeId: string;
   readonly storeVersions: StoreVersionTemplates;
-  /** Replaced versions that are kept per memory. */
-  readonly historyVersionsMax: number;
   /**
    * Whether new memories are inserted without a look for rows in the way, and by COPY where that is faster: looking costs a
    * tenth of the whole. False once an attempt was `raced` or `copy_refused`. @default true
@@ -41,10 +44,18 @@ export interface TransactionToken {
  */
 export type WriteAnswer = "written" | "raced" | "copy_refused";
 
+/** A key, with its bucket where its owner knows it: that of a hash. */
+export type BucketedKey = MemoryKey & { readonly bucket?: number };
+
 /** A transaction that has begun. */
 export interface Begun {
   /** The existing rows, by key text. No other transaction can change them until this one ends. */
   readonly locked: Map<string, LockedVersion>;
+  /**
+   * Versions that were given out to memories without a row, whose tombstones are pruned, by bucket: a new memory starts above
+   * the floor of its bucket.
+   */
+  readonly floors: ReadonlyMap<number, number>;
   /**
    * The ledger's time, in milliseconds since 1970. It is taken after the locks, so that it never falls behind that of the
    * version before.
@@ -56,11 +67,12 @@ export interface Begun {
 
 /**
  * Begins a transaction, claims its idempotency key, locks the rows of `keys` that exist, in key order so that two writers
- * cannot wait for each other, and reads them and the clock: one round trip.
+ * cannot wait for each other, and reads them, the clock and the version floors: one round trip. Bodies of these memories
+ * that are not moved yet are moved, in one more.
  */
 export async function beginAndLock(
   sql: Sql,
-  keys: readonly MemoryKey[],
+  keys: readonly BucketedKey[],
   claiming?: { readonly claim: KeyClaim; readonly transactionId: string },
 ): Promise<Begun> {
   // `execute`, since the driver sends a query only when it is awaited: without it the locks would be taken, and given back,
@@ -69,13 +81,13 @@ export async function beginAndLock(
   const claimed = claiming && claimKey(sql, claiming.claim, claiming.transactionId);
   // Looked up and locked one by one in the order in which they are given.
   const [namespaces, memoryIds] = keyLiterals(keys.toSorted(compareKeys));
-  const [, namespacesClaimed, rows] = await Promise.all([
+  const [, namespacesClaimed, rows, floors] = await Promise.all([
     begun,
     claimed,
     sql<LockedRow[]>`
       with locked as materialized (
         select v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.version_vector::text as vector,
-               v.has_embedding
+               v.has_embedding, ${endingOf(sql)} as ended_by, v.xid is not null as is_unmoved
         from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
         cross join lateral (
           select * from mnemosync.memory_versions v
@@ -87,19 +99,36 @@ export async function beginAndLock(
       select c.now, l.*
       from (select count(*), extract(epoch from clock_timestamp())::float8 * 1000 as now from locked) c
       left join locked l on true`,
+    readFloors(sql, keys),
   ]);
   const locked = new Map<string, LockedVersion>();
+  const unmoved: MemoryKey[] = [];
   for (const row of rows) {
     if (row.memory_id === null) continue;
-    locked.set(keyText({ namespace: row.namespace, memoryId: row.memory_id }), {
+    const key = { namespace: row.namespace, memoryId: row.memory_id };
+    if (row.is_unmoved) unmoved.push(key);
+    locked.set(keyText(key), {
       version: row.version,
       checksum: row.checksum,
       versionVector: parseVector(row.vector) ?? {},
       hasEmbedding: row.has_embedding,
+      endedBy: row.ended_by,
     });
   }
+  if (unmoved.length > 0) await moveBodies(sql, unmoved);
   const isKeyTaken = claiming !== undefined && namespacesClaimed !== claiming.claim.namespaces.length;
-  return { locked, now: Math.floor(rows[0]?.now ?? 0), isKeyTaken };
+  return { locked, floors, now: Math.floor(rows[0]?.now ?? 0), isKeyTaken };
+}
+
+/**
+ * The version floors of the buckets of `keys`. Read after the locks, and so later than the end of any transaction that
+ * pruned the tombstone of one of them.
+ */
+async function readFloors(sql: Sql, keys: readonly BucketedKey[]): Promise<Map<number, number>> {
+  const rows = await sql<{ bucket: number; floor: number }[]>`
+    select bucket, floor::float8 as floor from mnemosync.version_floors
+    where bucket = any (${arrayLiteral(keys.map((key) => key.bucket ?? bucketOf(key)))}::text::int[])`;
+  return new Map(rows.map(({ bucket, floor }) => [bucket, floor]));
 }
 
 interface LockedRow {
@@ -111,11 +140,14 @@ interface LockedRow {
   readonly checksum: string | null;
   readonly vector: string;
   readonly has_embedding: boolean;
+  readonly ended_by: Ending | null;
+  readonly is_unmoved: boolean;
 }
 
 /**
- * Writes a chunk in one statement: replaced versions go to the history, versions and documents are written, and the
- * transaction's row is inserted as `committed`. `writes` must be in key order and their existing rows locked.
+ * Writes a chunk in one statement: the body of each version, the narrow rows, and the transaction's row as `committed`.
+ * Nothing is read of what they replace: its bodies stay where they were written, and the sweeper prunes them.
+ * `writes` must be in key order and their existing rows locked.
  */
 export async function writeVersions(
   sql: Sql,
@@ -123,28 +155,29 @@ export async function writeVersions(
   token: TransactionToken,
 ): Promise<Exclude<WriteAnswer, "copy_refused">> {
   const inserts = writes.filter(isInsert).length;
-  const onlyNew = areOnlyNew(writes);
-  const optimistic = isOptimistic(writes, token);
+  const looksFirst = token.optimistic === false;
   const statement = sql<{ written: number; inserted: number }[]>`
     with input as materialized (${inputRows(sql, writes)}),
-    ${onlyNew ? sql`` : replacing(sql, token.historyVersionsMax)}
     versions as (
       insert into mnemosync.memory_versions as v
         (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding,
-         modified_at, deleted_at, expires_at, tx_id, xid, seq)
+         created_at, modified_at, deleted_at, ended_by, expires_at, tx_id)
       select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector,
              replace(case when i.has_embedding then ${token.storeVersions.withEmbedding}::text
                           else ${token.storeVersions.withoutEmbedding}::text end, ${VERSION_PLACEHOLDER}, i.version::text)::jsonb,
-             i.has_embedding,
-             i.modified_at, case when i.checksum is null then i.modified_at end, i.expires_at,
-             ${token.transactionId}::text, pg_current_xact_id(), nextval('mnemosync.change_seq')
+             i.has_embedding, i.modified_at, i.modified_at, case when i.checksum is null then i.modified_at end, i.ended_by,
+             i.expires_at, ${token.transactionId}::text
       from input i
-      ${optimistic ? sql`` : orReplaceVersion(sql)}
+      ${isOptimistic(writes, token) ? sql`` : orReplaceVersion(sql)}
       returning v.xmax = 0 as inserted -- an update leaves its lock there
-    ), documents as (
-      insert into mnemosync.memories (namespace, memory_id, document, embedding)
-      select i.namespace, i.memory_id, i.document, i.embedding from input i where i.checksum is not null
-      ${optimistic ? sql`` : orReplaceDocument(sql)}
+    ), bodies as (
+      insert into mnemosync.memory_bodies
+        (namespace, memory_id, version, checksum, version_vector, modified_at, ended_by, expires_at, tx_id, document,
+         embedding)
+      select i.namespace, i.memory_id, i.version, i.checksum, i.vector, i.modified_at, i.ended_by, i.expires_at,
+             ${token.transactionId}::text, i.document, i.embedding
+      from input i
+      ${looksFirst ? orReplaceBody(sql) : sql``}
     ), token as (
       insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions)
       select ${token.transactionId}, 'committed', ${token.nodeId},
@@ -155,7 +188,7 @@ export async function writeVersions(
     )
     select count(*)::int as written, count(*) filter (where inserted)::int as inserted from versions`;
   const [row] = await statement.catch((error: unknown) => {
-    if (optimistic && isRowInTheWay(error)) return [];
+    if (!looksFirst && isRowInTheWay(error)) return [];
     throw error;
   });
   // A row may have appeared after the locks were taken. An imported version may have replaced it, if its number happened to fit.
@@ -166,7 +199,7 @@ function isInsert(write: VersionWrite): boolean {
   return write.version === 1 || write.inserts;
 }
 
-/** Whether all memories are new, as in most chunks: then no history is written or pruned, and no document is removed. */
+/** Whether all memories are new, as in most chunks. */
 function areOnlyNew(writes: readonly VersionWrite[]): boolean {
   return writes.every((write) => isInsert(write) && write.checksum !== null);
 }
@@ -176,67 +209,33 @@ export function isOptimistic(writes: readonly VersionWrite[], token: Transaction
   return token.optimistic !== false && areOnlyNew(writes);
 }
 
-/** Replaces the previous version only: another version means that the row is not the locked one. */
+/**
+ * Replaces the previous version only: another version means that the row is not the locked one. The time of creation stays,
+ * unless a memory begins anew after its ending.
+ */
 function orReplaceVersion(sql: Sql): Fragment {
   return sql`on conflict (namespace, memory_id) do update set
         version = excluded.version, checksum = excluded.checksum, digest = excluded.digest,
         version_vector = excluded.version_vector, store_versions = excluded.store_versions,
         has_embedding = excluded.has_embedding, modified_at = excluded.modified_at, deleted_at = excluded.deleted_at,
-        expires_at = excluded.expires_at, tx_id = excluded.tx_id, xid = excluded.xid, seq = excluded.seq
+        created_at = case when v.deleted_at is null or excluded.deleted_at is not null
+                          then coalesce(v.created_at, v.modified_at) else excluded.created_at end,
+        ended_by = excluded.ended_by, expires_at = excluded.expires_at, tx_id = excluded.tx_id, xid = null, seq = null
       where v.version = excluded.version - 1`;
 }
 
-function orReplaceDocument(sql: Sql): Fragment {
-  return sql`on conflict (namespace, memory_id)
-      do update set document = excluded.document, embedding = excluded.embedding`;
+/** A body without a row of its memory is in the way of a version that was never committed: no reader knows it. */
+function orReplaceBody(sql: Sql): Fragment {
+  return sql`on conflict (namespace, memory_id, version) do update set
+        checksum = excluded.checksum, version_vector = excluded.version_vector, modified_at = excluded.modified_at,
+        ended_by = excluded.ended_by, expires_at = excluded.expires_at, tx_id = excluded.tx_id, xid = excluded.xid,
+        seq = excluded.seq, document = excluded.document, embedding = excluded.embedding`;
 }
 
-/** Whether another transaction wrote a version meanwhile, or a document without a version is in the way. */
+/** Whether another transaction wrote a version meanwhile, or a body without a version is in the way. */
 function isRowInTheWay(error: unknown): boolean {
   const { code, constraint_name: constraint } = error as { code?: unknown; constraint_name?: unknown };
-  return code === "23505" && (constraint === "memory_versions_pkey" || constraint === "memories_pkey");
-}
-
-/**
- * Moves replaced versions to the history. Row by row (`offset 0` keeps the planner from turning it into a join): a wrong
- * estimate of a table's size must not make a chunk read the whole table.
- */
-function replacing(sql: Sql, historyVersionsMax: number): Fragment {
-  return sql`replaced as (
-      insert into mnemosync.memory_history
-        (namespace, memory_id, version, checksum, document, embedding, version_vector, modified_at, deleted_at, tx_id)
-      select i.namespace, i.memory_id, v.version, v.checksum, m.document, m.embedding, v.version_vector, v.modified_at,
-             v.deleted_at, v.tx_id
-      from input i
-      cross join lateral (
-        select * from mnemosync.memory_versions v
-        where v.namespace = i.namespace and v.memory_id = i.memory_id offset 0
-      ) v
-      left join lateral (
-        select m.document, m.embedding from mnemosync.memories m
-        where m.namespace = i.namespace and m.memory_id = i.memory_id offset 0
-      ) m on true
-      where i.version > 1 and ${historyVersionsMax}::int > 0
-    ), forgotten as (
-      delete from mnemosync.memory_history h
-      where h.ctid = any (array(
-        select old.ctid from input i cross join lateral (
-          select o.ctid from mnemosync.memory_history o
-          where o.namespace = i.namespace and o.memory_id = i.memory_id
-            and o.version < i.version - ${historyVersionsMax}::int offset 0
-        ) old
-        where i.version > 1
-      ))
-    ), buried as (
-      delete from mnemosync.memories m
-      where m.ctid = any (array(
-        select gone.ctid from input i cross join lateral (
-          select d.ctid from mnemosync.memories d
-          where d.namespace = i.namespace and d.memory_id = i.memory_id offset 0
-        ) gone
-        where i.checksum is null
-      ))
-    ),`;
+  return code === "23505" && (constraint === "memory_versions_pkey" || constraint === "memory_bodies_pkey");
 }
 
 export type { VersionWrite };

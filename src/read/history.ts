@@ -1,3 +1,4 @@
+import type { Ending } from "../domain/ending.ts";
 import { NotFoundError } from "../domain/errors.ts";
 import type { JsonObject, JsonValue } from "../domain/json.ts";
 import { bucketOf, type MemoryKey } from "../domain/keys.ts";
@@ -20,6 +21,8 @@ export interface MemoryVersion<Metadata extends object = JsonObject> extends Mem
   readonly versionVector: VersionVector;
   /** Milliseconds since 1970, of the ledger's clock. */
   readonly modifiedAt: number;
+  /** Why it is a deletion; absent from a live version. */
+  readonly endedBy?: Ending;
   readonly transactionId: string;
 }
 
@@ -33,14 +36,13 @@ export interface VersionDiff extends MemoryKey {
 
 export interface HistoryParts {
   readonly ledger: LedgerStore;
+  /** Replaced versions that are kept per memory. Those beyond are pruned some time later; until then nobody sees them. */
+  readonly historyVersionsMax: number;
   /** Writes one intent as part of some chunk. */
   readonly write: (intent: WriteIntent, signal: AbortSignal) => Promise<SyncOutcome>;
   /** Writes all intents or none. */
   readonly writeAtomically: (intents: readonly WriteIntent[], signal: AbortSignal) => Promise<SyncOutcome[]>;
 }
-
-/** More versions than a memory can have: `historyVersionsMax` is bounded by 10,000. */
-const ALL_VERSIONS = 20_000;
 
 /** Reads earlier versions of memories, and writes their content again as new versions: versions only ever go up. */
 export class History {
@@ -52,12 +54,18 @@ export class History {
 
   /** Versions of a memory, newest first. */
   async list(key: MemoryKey, limit: number, signal: AbortSignal): Promise<MemoryVersion[]> {
-    return (await this.#parts.ledger.readHistory(key, limit, signal)).map(memoryVersion);
+    return (await this.#kept(key, limit, signal)).map(memoryVersion);
+  }
+
+  /** The newest versions: the current one and those before it that are kept. */
+  async #kept(key: MemoryKey, limit: number, signal: AbortSignal): Promise<HistoricVersion[]> {
+    const { ledger, historyVersionsMax } = this.#parts;
+    return await ledger.readHistory(key, Math.min(limit, historyVersionsMax + 1), signal);
   }
 
   /** @throws {NotFoundError} One of the versions is not kept. */
   async diff(key: MemoryKey, fromVersion: number, toVersion: number, signal: AbortSignal): Promise<VersionDiff> {
-    const versions = await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
+    const versions = await this.#kept(key, Number.POSITIVE_INFINITY, signal);
     const from = find(versions, key, fromVersion);
     const to = find(versions, key, toVersion);
     return {
@@ -81,7 +89,7 @@ export class History {
     expectedVersion: number | null,
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
-    const versions = await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
+    const versions = await this.#kept(key, Number.POSITIVE_INFINITY, signal);
     const target = find(versions, key, toVersion);
     const current = versions[0]?.version ?? 0;
     return await this.#parts.write(intentOf(key, target, expectedVersion ?? current), signal);
@@ -101,7 +109,7 @@ export class History {
     for (const { namespace, memoryId, version } of written) {
       const key = { namespace, memoryId };
       // The first version replaced nothing: undoing it deletes.
-      const versions = version === 1 ? [] : await this.#parts.ledger.readHistory(key, ALL_VERSIONS, signal);
+      const versions = version === 1 ? [] : await this.#kept(key, Number.POSITIVE_INFINITY, signal);
       const before = version === 1 ? null : find(versions, key, version - 1);
       intents.push(intentOf(key, before, version));
     }
@@ -122,8 +130,9 @@ function encoded(version: HistoricVersion): EncodedMemory | null {
 }
 
 function memoryVersion(version: HistoricVersion): MemoryVersion {
-  const { documentJson, ...rest } = version;
-  return { ...rest, document: documentJson === null ? null : parseStoredDocument(documentJson, version) };
+  const { documentJson, endedBy, ...rest } = version;
+  const document = documentJson === null ? null : parseStoredDocument(documentJson, version);
+  return { ...rest, document, ...(endedBy !== null && { endedBy }) };
 }
 
 function comparable(version: HistoricVersion): JsonValue {

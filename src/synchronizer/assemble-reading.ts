@@ -32,6 +32,7 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
   });
   const history = new History({
     ledger,
+    historyVersionsMax: options.historyVersionsMax,
     write: (intent, signal) => batcher.write(intent, true, signal),
     writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
   });

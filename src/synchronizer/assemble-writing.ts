@@ -75,7 +75,6 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
       projections.map(({ id }) => id),
       projections.filter(({ traits }) => keepsMemory(traits, false)).map(({ id }) => id),
     ),
-    historyVersionsMax: options.historyVersionsMax,
     prepareTimeoutMs: options.prepareTimeoutMs,
     inDoubtTimeoutMs: options.inDoubtTimeoutMs,
     onStep,
@@ -127,7 +126,13 @@ export function assembleUpkeep(
     attemptsMax: options.queueAttemptsMax,
     settleUnproven,
   });
-  const { transactionRetentionMs, idempotencyKeyRetentionMs } = options;
-  const sweeper = new Sweeper({ ledger, batcher, transactionRetentionMs, idempotencyKeyRetentionMs });
+  const { historyVersionsMax, transactionRetentionMs, idempotencyKeyRetentionMs } = options;
+  const sweeper = new Sweeper({
+    ledger,
+    batcher,
+    historyVersionsMax,
+    transactionRetentionMs,
+    idempotencyKeyRetentionMs,
+  });
   return { backlog, sweeper };
 }

@@ -4,7 +4,7 @@ import {
   InternalError,
   MnemosyncError,
 } from "../domain/errors.ts";
-import { keyText } from "../domain/keys.ts";
+import { bucketOf, keyText } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Backend } from "../drivers/postgres/postgres-access.ts";
 import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
@@ -31,8 +31,6 @@ export interface AttemptParts {
   readonly ledger: Pick<LedgerStore, "nodeId" | "knownEpoch" | "transaction" | "outcomeOf" | "readPendingStores">;
   /** Ids of the stores beside the ledger, which the answer to a repeated request reports. */
   readonly storeIds: readonly StoreId[];
-  /** Replaced versions that are kept per memory. */
-  readonly historyVersionsMax: number;
   /** `store_versions` of new rows. */
   readonly storeVersions: StoreVersionTemplates;
   /** Milliseconds that a projection may take to prepare, while rows are locked. */
@@ -149,14 +147,18 @@ class Attempt {
     const { ledger, onStep } = this.#parts;
     const { intents, atomic } = this.#chunk;
     const claiming = this.#claiming();
-    const keys = intents.map((intent) => intent.key);
-    const { locked, now, isKeyTaken } = await transaction.begin(keys, claiming);
+    const keys = intents.map((intent) => intent.memory ?? intent.key); // A memory has its bucket with it.
+    const { locked, floors, now, isKeyTaken } = await transaction.begin(keys, claiming);
     if (claiming !== undefined && isKeyTaken) {
       const taken = await transaction.takenKeys(claiming);
       await transaction.rollback();
       return { kind: "key_taken", taken };
     }
-    this.#decisions = intents.map((intent) => decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId));
+    const floorOf = (intent: WriteIntent): number =>
+      floors.size === 0 ? 0 : (floors.get(intent.memory?.bucket ?? bucketOf(intent.key)) ?? 0);
+    this.#decisions = intents.map((intent) =>
+      decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId, floorOf(intent)),
+    );
     const decisions = this.#decisions;
     if (atomic && decisions.some(({ action }) => action === "conflict")) {
       await transaction.rollback();
@@ -225,12 +227,12 @@ class Attempt {
     transaction: LedgerTransaction,
     writing: readonly WriteDecision[],
   ): Promise<Extract<AttemptResult, { kind: "raced" | "copy_refused" }> | null> {
-    const { ledger, historyVersionsMax, storeVersions } = this.#parts;
+    const { ledger, storeVersions } = this.#parts;
     const { transactionId, optimistic } = this.#plan;
     const { nodeId } = ledger;
     const written = await transaction.write(
       writing.map(({ write }) => write),
-      { transactionId, optimistic, nodeId, historyVersionsMax, storeVersions },
+      { transactionId, optimistic, nodeId, storeVersions },
     );
     return written === "written" ? null : { kind: written };
   }

@@ -1,3 +1,4 @@
+import { type Ending, isStronger } from "../domain/ending.ts";
 import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import { type EncodedMemory, type MemoryChange, putChange } from "../domain/memory.ts";
 import { firstVector, increment, joinVectors, nextVersion, type VersionVector } from "../domain/version-vector.ts";
@@ -9,6 +10,8 @@ export interface WriteIntent {
   readonly key: MemoryKey;
   /** Null deletes. */
   readonly memory: EncodedMemory | null;
+  /** Why a delete ends the memory. @default "deleted" */
+  readonly ending?: Ending;
   /** The version that the memory must be at; 0: it must not exist, or be deleted. Null: whatever it is at. */
   readonly expectedVersion: number | null;
   /** Milliseconds since 1970, of an imported or offline change; null: the ledger's clock. */
@@ -51,8 +54,26 @@ export function changesFor(store: { readonly traits: ProjectionTraits }, writing
   return concerned.map((decision) => decision.change);
 }
 
-/** Decides on one intent by its locked row (undefined: the ledger does not know the memory). */
-export function decide(intent: WriteIntent, locked: LockedVersion | undefined, now: number, nodeId: string): Decision {
+/** Whether an intent leaves a memory as it is, except for an import. */
+function changesNothing({ memory, ending = "deleted" }: WriteIntent, locked: LockedVersion | undefined): boolean {
+  if ((locked?.checksum ?? null) !== (memory?.checksum ?? null)) return false;
+  if (memory !== null) return true;
+  // A delete does not distinguish a deleted memory from an unknown one. An erasure does: its tombstone keeps the id from coming back.
+  if (locked === undefined) return ending !== "erased";
+  return !isStronger(ending, locked.endedBy ?? "deleted");
+}
+
+/**
+ * Decides on one intent by its locked row (undefined: the ledger does not know the memory).
+ * @param floor the highest version that a memory without a row may have had, as its bucket has it; 0: none.
+ */
+export function decide(
+  intent: WriteIntent,
+  locked: LockedVersion | undefined,
+  now: number,
+  nodeId: string,
+  floor = 0,
+): Decision {
   const { key, memory, expectedVersion, imported } = intent;
   const version = locked?.version ?? 0;
   const checksum = locked?.checksum ?? null;
@@ -60,12 +81,13 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     const found = checksum === null && expectedVersion === 0 ? 0 : version;
     if (found !== expectedVersion) return { action: "conflict", version, checksum };
   }
-  // A delete does not distinguish a deleted memory from an unknown one. An import does: it brings the deletion's version.
-  if (checksum === (memory?.checksum ?? null) && (imported === undefined || locked !== undefined)) {
+  // An import of a deletion is written where the memory is unknown: it brings the deletion's version.
+  if (changesNothing(intent, locked) && (imported === undefined || locked !== undefined)) {
     return { action: "unchanged", version, checksum, vectors: locked?.hasEmbedding ?? false };
   }
   if (imported !== undefined && locked !== undefined) return { action: "conflict", version, checksum };
-  const next = imported?.version ?? nextVersion(version);
+  // No version is given out twice, not even after the tombstone of the memory that had it was pruned.
+  const next = locked === undefined ? Math.max(imported?.version ?? 1, nextVersion(floor)) : nextVersion(version);
   const modifiedAt = intent.modifiedAt ?? now;
   // A store of vectors alone must hear of a memory that lost its embedding as well as of one that has one.
   const hadEmbedding = locked?.hasEmbedding ?? false;
@@ -87,10 +109,11 @@ export function decide(intent: WriteIntent, locked: LockedVersion | undefined, n
     digest: put?.digest ?? null,
     documentJson: put?.documentJson ?? null,
     embedding: put?.embedding ?? null,
+    endedBy: put === null ? (intent.ending ?? "deleted") : null,
     expiresAt: put?.expiresAt ?? null,
     hasEmbedding: put === null ? hadEmbedding : put.embedding !== null,
     modifiedAt,
-    inserts: imported !== undefined,
+    inserts: locked === undefined,
   };
   return { action: "write", write, change, vectors };
 }

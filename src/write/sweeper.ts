@@ -4,6 +4,8 @@ import type { Batcher } from "./batcher.ts";
 export interface SweeperParts {
   readonly ledger: LedgerStore;
   readonly batcher: Batcher;
+  /** Replaced versions that are kept per memory. */
+  readonly historyVersionsMax: number;
   /** Milliseconds that an ended transaction is remembered. */
   readonly transactionRetentionMs: number;
   /** Milliseconds that an idempotency key is remembered, at least. */
@@ -12,8 +14,10 @@ export interface SweeperParts {
 
 /** Rows looked at in one pass. */
 const BATCH_SIZE = 500;
+/** Versions looked at in one pass: most of them have nothing to prune. */
+const VERSIONS_LOOKED_AT = 2_000;
 
-/** Tombstones expired memories, and forgets transactions and idempotency keys of long ago. */
+/** Tombstones expired memories, prunes history, and forgets transactions and idempotency keys of long ago. */
 export class Sweeper {
   readonly #parts: SweeperParts;
 
@@ -26,12 +30,12 @@ export class Sweeper {
    * @returns how many memories were tombstoned, and whether more may be waiting.
    */
   async runOnce(signal: AbortSignal): Promise<{ expired: number; more: boolean }> {
-    const { ledger, batcher, transactionRetentionMs, idempotencyKeyRetentionMs } = this.#parts;
+    const { ledger, batcher, historyVersionsMax, transactionRetentionMs, idempotencyKeyRetentionMs } = this.#parts;
     const due = await ledger.listExpired(BATCH_SIZE, signal);
     const outcomes = await Promise.all(
       due.map(({ namespace, memoryId, version }) =>
         batcher.write(
-          { key: { namespace, memoryId }, memory: null, expectedVersion: version, modifiedAt: null },
+          { key: { namespace, memoryId }, memory: null, ending: "expired", expectedVersion: version, modifiedAt: null },
           true,
           signal,
         ),
@@ -39,7 +43,9 @@ export class Sweeper {
     );
     const pruned = await ledger.pruneTransactions(transactionRetentionMs, BATCH_SIZE, signal);
     const keys = await ledger.pruneIdempotencyKeys(idempotencyKeyRetentionMs, BATCH_SIZE, signal);
+    const history = await ledger.pruneHistory(historyVersionsMax, VERSIONS_LOOKED_AT, signal);
     const expired = outcomes.filter(({ status }) => status === "synced" || status === "degraded").length;
-    return { expired, more: expired === BATCH_SIZE || pruned === BATCH_SIZE || keys === BATCH_SIZE };
+    const more = expired === BATCH_SIZE || pruned === BATCH_SIZE || keys === BATCH_SIZE || history.more;
+    return { expired, more };
   }
 }

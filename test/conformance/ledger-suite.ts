@@ -31,7 +31,6 @@ export interface Item {
 export interface WriteSettings {
   transactionId?: string;
   claiming?: Claiming;
-  historyVersionsMax?: number;
 }
 
 export const soon = (): AbortSignal => AbortSignal.timeout(10_000);
@@ -93,7 +92,6 @@ export class LedgerUnderTest {
       transactionId,
       nodeId: ledger.nodeId,
       storeVersions: STORE_VERSIONS,
-      historyVersionsMax: settings.historyVersionsMax ?? 10,
     });
     return { writes, written, transactionId, taken: null };
   }

@@ -15,17 +15,18 @@ async function open(): Promise<OpenLedger> {
     one: new Ledger(pools[0], { nodeId: "one" }),
     two: new Ledger(pools[1], { nodeId: "two" }),
     damage: async ({ namespace, memoryId }, what) => {
-      const at = sql`namespace = ${namespace} and memory_id = ${memoryId}`;
-      if (what === "document") await sql`update mnemosync.memories set document = '{"content":"forged"}' where ${at}`;
-      else if (what === "no document") await sql`delete from mnemosync.memories where ${at}`;
-      else if (what === "stray document")
-        await sql`insert into mnemosync.memories (namespace, memory_id, document) values (${namespace}, ${memoryId}, '{}')`;
+      const at = sql`(namespace, memory_id, version) = (
+        select namespace, memory_id, version from mnemosync.memory_versions where namespace = ${namespace} and memory_id = ${memoryId})`;
+      if (what === "document")
+        await sql`update mnemosync.memory_bodies set document = '{"content":"forged"}' where ${at}`;
+      else if (what === "no document") await sql`delete from mnemosync.memory_bodies where ${at}`;
+      else if (what === "stray document") await sql`update mnemosync.memory_bodies set document = '{}' where ${at}`;
       else
-        await sql`update mnemosync.memories set embedding = set_byte(embedding, 3, get_byte(embedding, 3) # 1) where ${at}`;
+        await sql`update mnemosync.memory_bodies set embedding = set_byte(embedding, 3, get_byte(embedding, 3) # 1) where ${at}`;
     },
     clear: async () => {
       await sql`
-        truncate mnemosync.stores, mnemosync.memory_versions, mnemosync.memories, mnemosync.memory_history, mnemosync.sync_transactions,
+        truncate mnemosync.stores, mnemosync.memory_versions, mnemosync.memory_bodies, mnemosync.sync_transactions,
           mnemosync.sync_queue, mnemosync.idempotency_keys, mnemosync.conflict_resolutions, mnemosync.check_progress`;
     },
     close: async () => {

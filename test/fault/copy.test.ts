@@ -107,7 +107,7 @@ test("what the server refuses at the very end of a COPY fails within its time, a
         if new.memory_id like '%7' then raise exception 'not this one'; end if;
         return null;
       end $$;
-      create trigger refuse_one after insert on mnemosync.memories for each row execute function refuse_one()`),
+      create trigger refuse_one after insert on mnemosync.memory_bodies for each row execute function refuse_one()`),
   );
   const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(1_000 + at));
   const outcomes = await inTime("the batch", world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
@@ -127,8 +127,8 @@ test("where row-level security forbids COPY, memories are written all the same",
       grant usage on schema mnemosync to ${role};
       grant all on all tables in schema mnemosync to ${role};
       grant all on all sequences in schema mnemosync to ${role};
-      alter table mnemosync.memories enable row level security;
-      create policy everything on mnemosync.memories using (true) with check (true)`),
+      alter table mnemosync.memory_bodies enable row level security;
+      create policy everything on mnemosync.memory_bodies using (true) with check (true)`),
   );
   const restricted = new URL(world.connectOptions.postgresUrl);
   restricted.username = role;

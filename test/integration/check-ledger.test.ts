@@ -10,7 +10,7 @@ describe("damage in the ledger", () => {
     const world = shared.current;
     const { checksum } = await world.put({ ...world.memory(1), memoryId: "edited" });
     await world.sql`
-      update mnemosync.memories set document = '{"content":"forged","importance":0.5,"memoryType":"x","metadata":{},"privacy":"full"}'
+      update mnemosync.memory_bodies set document = '{"content":"forged","importance":0.5,"memoryType":"x","metadata":{},"privacy":"full"}'
       where memory_id = 'edited'`;
     expect(await world.sync.checkConsistency({ scope: "full" })).toMatchObject({ clean: true });
     const report = await world.sync.checkConsistency({ scope: "deep" });
@@ -35,7 +35,8 @@ describe("damage in the ledger", () => {
     await world.put({ ...sound, memoryId: "sound" });
     await world.put({ ...sound, memoryId: "misshapen" });
     await world.put({ ...sound, memoryId: "misshapen", content: "second" });
-    await world.sql`update mnemosync.memories set document = '{"content":"forged"}' where memory_id = 'misshapen'`;
+    await world.sql`
+      update mnemosync.memory_bodies set document = '{"content":"forged"}' where memory_id = 'misshapen' and version = 2`;
     await world.redis.del(world.redisKey("misshapen")); // So that the ledger is asked.
     const damage = {
       code: "INTERNAL",
@@ -65,7 +66,7 @@ describe("damage in the ledger", () => {
     const input = { ...world.memory(2), memoryId: "bit rot" };
     await world.put(input);
     await world.sql`
-      update mnemosync.memories set embedding = set_bit(embedding, 77, 1 - get_bit(embedding, 77)) where memory_id = 'bit rot'`;
+      update mnemosync.memory_bodies set embedding = set_bit(embedding, 77, 1 - get_bit(embedding, 77)) where memory_id = 'bit rot'`;
     const report = await world.sync.checkConsistency({ scope: "deep" });
     expect(report.byMemory).toEqual({ "bit rot": ["postgres"] });
     expect(await world.sync.repairInconsistencies(report)).toMatchObject({ repaired: 1 });
@@ -77,7 +78,7 @@ describe("damage in the ledger", () => {
   test("that took a document away is found and mended", async () => {
     const world = shared.current;
     await world.put({ ...world.memory(3), memoryId: "lost" });
-    await world.sql`delete from mnemosync.memories where memory_id = 'lost'`;
+    await world.sql`delete from mnemosync.memory_bodies where memory_id = 'lost'`;
     const report = await world.sync.checkConsistency({ scope: "deep" });
     expect(report.findings).toMatchObject([{ memoryId: "lost", store: "postgres", kind: "corrupt" }]);
     expect(await world.sync.repairInconsistencies(report)).toMatchObject({ repaired: 1 });
@@ -88,7 +89,7 @@ describe("damage in the ledger", () => {
     const world = shared.current;
     await world.put({ ...world.memory(4), memoryId: "buried" });
     await world.sync.delete("buried");
-    await world.sql`insert into mnemosync.memories (namespace, memory_id, document) values ('default', 'buried', '{}')`;
+    await world.sql`update mnemosync.memory_bodies set document = '{}' where memory_id = 'buried' and checksum is null`;
     const report = await world.sync.checkConsistency({ scope: "deep" });
     expect(report.findings).toMatchObject([{ memoryId: "buried", store: "postgres", kind: "corrupt" }]);
     expect(await world.sync.repairInconsistencies(report)).toMatchObject({ repaired: 1 });
@@ -124,7 +125,7 @@ describe("damage in the ledger", () => {
     const world = shared.current;
     await world.put({ ...world.memory(5), memoryId: "beyond help" });
     await world.sql`
-      update mnemosync.memories set document = '{"content":"forged","importance":0.5,"memoryType":"x","metadata":{},"privacy":"full"}'
+      update mnemosync.memory_bodies set document = '{"content":"forged","importance":0.5,"memoryType":"x","metadata":{},"privacy":"full"}'
       where memory_id = 'beyond help'`;
     await world.redis.del(world.redisKey("beyond help"));
     const report = await world.sync.checkConsistency({ scope: "deep" });
@@ -159,7 +160,7 @@ describe("damage in the ledger", () => {
     };
     expect(await ask("asked")).toEqual([sound]);
     expect(await ask("unknown")).toEqual([]);
-    await world.sql`update mnemosync.memories set embedding = null where memory_id = 'asked'`;
+    await world.sql`update mnemosync.memory_bodies set embedding = null where memory_id = 'asked'`;
     expect(await ask("asked")).toMatchObject([{ intact: false, recorded_checksum: checksum }]);
     expect((await ask("asked"))[0]).not.toMatchObject({ computed_checksum: checksum });
     await world.sync.repairInconsistencies(await world.sync.checkConsistency({ scope: "deep" }));

@@ -6,7 +6,9 @@ import { openWorld } from "../support/world.ts";
 
 test("a document that was left behind without its version is no obstacle", async (t) => {
   const world = await openWorld(t);
-  await world.sql`insert into mnemosync.memories (namespace, memory_id, document) values ('default', 'm1', '{"old":1}')`;
+  await world.sql`
+    insert into mnemosync.memory_bodies (namespace, memory_id, version, checksum, version_vector, modified_at, tx_id, document)
+    values ('default', 'm1', 1, 'old', '{}', now(), 'old', '{"old":1}')`;
   const outcomes = await world.sync.syncBatch(world.memories(3));
   expect(outcomes.map(({ status, version }) => `${status} ${version}`)).toEqual(["synced 1", "synced 1", "synced 1"]);
   expect(await world.sync.get("m1")).toMatchObject({ memoryId: "m1", content: world.memory(1).content });

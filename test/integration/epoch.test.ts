@@ -35,7 +35,7 @@ test("a healthy ledger stays in its epoch, whatever was seen of it", async () =>
   await world.fill(3);
   const [mark] = [await past.mark(soon())];
   const [row] = await world.sql<{ xid: string; seq: string; tx: string }[]>`
-    select xid::text as xid, seq::text as seq, tx_id as tx from mnemosync.memory_versions order by xid desc, seq desc limit 1`;
+    select xid::text as xid, seq::text as seq, tx_id as tx from mnemosync.memory_bodies order by xid desc, seq desc limit 1`;
   past.noteCommitted(row!.tx);
   const seen = [{ epoch, cursor: { xid: row!.xid, seq: row!.seq }, marks: [mark!, "no mark of ours"] }];
   expect(await past.prove(soon(), seen)).toMatchObject({ epoch });
@@ -88,7 +88,7 @@ test("a cursor beyond the server's last transaction begins a new epoch", async (
 test("rows of the future are stamped anew, in every table that has a place in the feed", async () => {
   await world.fill(5);
   await world.sql`
-    update mnemosync.memory_versions set xid = (xid::text::bigint + 1000000000)::text::xid8 where memory_id < 'm3'`;
+    update mnemosync.memory_bodies set xid = (xid::text::bigint + 1000000000)::text::xid8 where memory_id < 'm3'`;
   await past.prove(soon());
   expect(await reasons()).toEqual(["created", "rows_of_the_future"]);
   const { headers } = await new Ledger(pool, { nodeId: "n" }).changesAfter({ xid: "0", seq: "0" }, 10, soon());

@@ -180,14 +180,15 @@ describe("list", () => {
 async function insertMany(world: World, namespace: string, count: number) {
   await world.sql`
     insert into mnemosync.memory_versions
-      (namespace, memory_id, version, checksum, digest, bucket, version_vector, modified_at, tx_id, xid, seq,
+      (namespace, memory_id, version, checksum, digest, bucket, version_vector, created_at, modified_at, tx_id,
        has_embedding, store_versions)
-    select ${namespace}, 'm' || lpad(n::text, 8, '0'), 1, repeat('0', 64), n, n % 65536, '{"n": 1}', clock_timestamp(), 'x',
-           pg_current_xact_id(), nextval('mnemosync.change_seq'), false, '{}'
+    select ${namespace}, 'm' || lpad(n::text, 8, '0'), 1, repeat('0', 64), n, n % 65536, '{"n": 1}', clock_timestamp(),
+           clock_timestamp(), 'x', false, '{}'
     from generate_series(1, ${count}::int) n`;
   await world.sql`
-    insert into mnemosync.memories (namespace, memory_id, document)
-    select ${namespace}, 'm' || lpad(n::text, 8, '0'),
+    insert into mnemosync.memory_bodies
+      (namespace, memory_id, version, checksum, version_vector, modified_at, tx_id, document)
+    select ${namespace}, 'm' || lpad(n::text, 8, '0'), 1, repeat('0', 64), '{"n": 1}', clock_timestamp(), 'x',
            json_build_object('content', 'c', 'importance', 0.5, 'memoryType', case when n = ${count} then 'rare' else 'common' end,
                              'metadata', json_build_object('n', n), 'privacy', 'full')
     from generate_series(1, ${count}::int) n`;
@@ -197,7 +198,7 @@ describe("in a ledger of many memories", () => {
   const large = sharedWorld({ faiss: false, redis: false });
   beforeAll(async () => {
     // Otherwise the server may look at the statistics in the midst of the tests.
-    for (const table of ["memory_versions", "memories"])
+    for (const table of ["memory_versions", "memory_bodies"])
       await large.current.sql.unsafe(`alter table mnemosync.${table} set (autovacuum_enabled = false)`);
     await insertMany(large.current, "big", 30_000);
     await insertMany(large.current, "small", 2_000);
@@ -206,7 +207,8 @@ describe("in a ledger of many memories", () => {
   test.each(["without statistics", "with statistics"])(
     "no page, count or list of namespaces reads a whole table, %s",
     async (name) => {
-      if (name === "with statistics") await large.current.sql`analyze mnemosync.memory_versions, mnemosync.memories`;
+      if (name === "with statistics")
+        await large.current.sql`analyze mnemosync.memory_versions, mnemosync.memory_bodies`;
       const conditions = [
         {},
         { memoryType: { eq: "rare" } },

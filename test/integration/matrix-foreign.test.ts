@@ -38,14 +38,20 @@ async function writeForeign(
   const column = <T>(pick: (row: LedgerRow) => T): T[] => theirs.map(pick);
   await world.sql.begin(async (sql) => {
     await sql`
-      update mnemosync.memories m set document = i.document::json, embedding = decode(i.embedding, 'hex')
-      from unnest(${column((row) => row.memoryId)}::text[], ${column((row) => row.document as string)}::text[],
-                  ${column((row) => (row.embedding as Buffer).toString("hex"))}::text[]) as i (memory_id, document, embedding)
-      where m.namespace = 'default' and m.memory_id = i.memory_id`;
+      insert into mnemosync.memory_bodies
+        (namespace, memory_id, version, checksum, version_vector, modified_at, tx_id, document, embedding)
+      select v.namespace, v.memory_id, i.version, i.checksum, v.version_vector, v.modified_at, v.tx_id, i.document::json,
+             decode(i.embedding, 'hex')
+      from unnest(${column((row) => row.memoryId)}::text[], ${column((row) => row.version)}::int[],
+                  ${column((row) => row.checksum as string)}::text[], ${column((row) => row.document as string)}::text[],
+                  ${column((row) => (row.embedding as Buffer).toString("hex"))}::text[])
+        as i (memory_id, version, checksum, document, embedding)
+      join mnemosync.memory_versions v using (memory_id)
+      where v.namespace = 'default'`;
     await sql`
       update mnemosync.memory_versions v
       set version = i.version, checksum = i.checksum, digest = ('x' || i.digest)::bit(64)::bigint,
-          store_versions = jsonb_build_object('redis', i.version, 'faiss', i.version), has_embedding = true, xid = pg_current_xact_id(), seq = nextval('mnemosync.change_seq')
+          store_versions = jsonb_build_object('redis', i.version, 'faiss', i.version), has_embedding = true
       from unnest(${column((row) => row.memoryId)}::text[], ${column((row) => row.version)}::int[],
                   ${column((row) => row.checksum as string)}::text[],
                   ${column((row) => digestByHand(row.memoryId, row.version, row.checksum as string))}::text[])

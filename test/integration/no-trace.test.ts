@@ -15,7 +15,7 @@ async function poison(world: World, errorCode = "check_violation"): Promise<void
       end if;
       return new;
     end $$;
-    create trigger refuse_poison before insert or update on mnemosync.memories
+    create trigger refuse_poison before insert or update on mnemosync.memory_bodies
       for each row execute function refuse_poison();`);
 }
 

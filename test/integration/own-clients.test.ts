@@ -78,7 +78,7 @@ test("a failed transaction leaves nothing open on the caller's connections, whic
       if new.document::text like '%POISON%' then raise exception 'poisoned' using errcode = 'check_violation'; end if;
       return new;
     end $$;
-    create trigger refuse_poison before insert on mnemosync.memories for each row execute function refuse_poison();`);
+    create trigger refuse_poison before insert on mnemosync.memory_bodies for each row execute function refuse_poison();`);
   for (let turn = 0; turn < 15; turn++) {
     await expect(world.put(world.memory(turn, { content: "POISON" }))).rejects.toMatchObject({ code: "STORE_REFUSED" });
   }

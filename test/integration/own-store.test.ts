@@ -309,7 +309,7 @@ async function untilFeedShowsAll(world: World): Promise<void> {
   await pollUntil("the feed showing every write", 20_000, async () => {
     const [row] = await world.sql<{ shown: boolean }[]>`
       select coalesce(max(xid::text::bigint), 0) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint as shown
-      from mnemosync.memory_versions`;
+      from mnemosync.memory_bodies`;
     return row?.shown === true;
   });
 }

@@ -4,6 +4,7 @@ import { MemoryValidator } from "../../src/domain/schema.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
 import { readPostgresFacts } from "../../src/ledger/server-facts.ts";
+import { backToOldTables } from "../support/before-bodies.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: no version and no counter comes in that has no successor, and one that came in before does not end anything else. */
@@ -68,6 +69,7 @@ test("PostgreSQL refuses versions and counters beyond the caps from any program"
 
 /** Puts the ledger back to before the caps, with a row of then. */
 async function poison(world: World, memoryId: string): Promise<void> {
+  await backToOldTables(world.sql);
   await world.sql`
     alter table mnemosync.memory_versions
       drop constraint memory_versions_version_max, drop constraint memory_versions_vector_counters`;

@@ -242,7 +242,7 @@ test("what is local_only is exported when it is asked for, and not otherwise, de
 test("damage in the ledger is counted by an export, and refused by an import", async (t) => {
   const [from, to] = await worlds(t);
   await from.fill(3);
-  await from.sql`update mnemosync.memories set embedding = set_byte(embedding, 5, 1) where memory_id = 'm1'`;
+  await from.sql`update mnemosync.memory_bodies set embedding = set_byte(embedding, 5, 1) where memory_id = 'm1'`;
   let damaged = 0;
   const backup = await exported(from, { onProgress: (progress) => (damaged = progress.damaged) });
   expect(damaged).toBe(1);

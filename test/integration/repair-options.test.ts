@@ -30,7 +30,7 @@ async function driftedWorld(t: Parameters<typeof openWorld>[0]): Promise<World> 
   if (other === undefined) throw new Error("m20 is not in the ledger");
   await putHashes(world, [{ ...other, memoryId: "unknown" }]);
   await world.sql`
-    update mnemosync.memories set embedding = set_bit(embedding, 9, 1 - get_bit(embedding, 9))
+    update mnemosync.memory_bodies set embedding = set_bit(embedding, 9, 1 - get_bit(embedding, 9))
     where memory_id in ('m24', 'm25', 'm26', 'm27')`;
   return world;
 }

@@ -94,7 +94,7 @@ test("a dump into a new cluster: rows of its future are stamped anew, and a fres
   expect((await after.status()).stores.faiss).toMatchObject({ memories: 30 });
   expect(await foundBy(after, 25)).toBe("m25 memory number 25");
   const [row] = await to<{ future: number }[]>`
-    select count(*)::int as future from mnemosync.memory_versions where xid >= pg_snapshot_xmax(pg_current_snapshot())`;
+    select count(*)::int as future from mnemosync.memory_bodies where xid >= pg_snapshot_xmax(pg_current_snapshot())`;
   expect(row?.future).toBe(0);
   await to.end();
 }, 120_000);

@@ -6,7 +6,7 @@ import { openService } from "../support/http-service.ts";
 import { plansOf } from "../support/plans.ts";
 import { openWorld, sharedWorld } from "../support/world.ts";
 
-const INDEX = "memories_words_english_index";
+const INDEX = "memory_bodies_words_english_index";
 const shared = sharedWorld({ faiss: false, settings: { indexes: { text: "english" } } });
 
 async function write(namespace: string, contents: Record<string, string>, more: object = {}) {
@@ -176,7 +176,7 @@ describe("the index of words", () => {
   test("is not there unless a setting asks for it, and the search says which", async (t) => {
     const world = await openWorld(t, { faiss: false, redis: false });
     await expect(world.sync.search("dog", { mode: "text" })).rejects.toThrow("set indexes.text to a language");
-    expect(await world.sql`select 1 from pg_indexes where indexname like 'memories_words%'`).toHaveLength(0);
+    expect(await world.sql`select 1 from pg_indexes where indexname like 'memory_bodies_words%'`).toHaveLength(0);
     await world.put({ memoryId: "m", content: "a dog", memoryType: "t" });
     const options = { ...world.connectOptions, indexes: { text: "simple" } };
     const others = await Promise.all([1, 2, 3].map(() => MemorySynchronizer.connect(options))); // All make it at once.

@@ -113,8 +113,8 @@ describe("writing one memory", () => {
     const first = await world.put(input);
     const rowVersions = async () =>
       await world.sql`
-        select v.xmax::text, v.ctid::text, v.xid::text, m.ctid::text as document, t.tx_count
-        from mnemosync.memory_versions v join mnemosync.memories m using (namespace, memory_id),
+        select v.xmax::text, v.ctid::text, v.tx_id, m.ctid::text as document, m.xid::text, t.tx_count
+        from mnemosync.memory_versions v join mnemosync.memory_bodies m using (namespace, memory_id),
              (select count(*)::int as tx_count from mnemosync.sync_transactions) t
         where v.memory_id = ${input.memoryId}`;
     const before = { rows: await rowVersions(), footprint: await world.footprint() };

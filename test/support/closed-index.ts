@@ -8,7 +8,7 @@ export async function closedIndex(world: World): Promise<SnapshotEditor> {
     const editor = new SnapshotEditor(world.directory);
     const { xid, seq } = editor.cursor;
     const [behind] = await world.sql`
-      select 1 from mnemosync.memory_versions where (xid, seq) > (${xid}::text::xid8, ${seq}::text::bigint) limit 1`;
+      select 1 from mnemosync.memory_bodies where (xid, seq) > (${xid}::text::xid8, ${seq}::text::bigint) limit 1`;
     if (behind === undefined) return editor;
     await world.connect(); // Another test's transaction holds the feed back; each turn of this takes a while by itself.
   }

@@ -59,7 +59,7 @@ async function feedEnd(): Promise<void> {
     const [behind] = await postgres.use(
       signal,
       ({ sql }) => sql`
-        select 1 from mnemosync.memory_versions where xid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`,
+        select 1 from mnemosync.memory_bodies where xid >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`,
     );
     if (behind === undefined) return;
     await delay(50, undefined, { signal });

@@ -1,4 +1,5 @@
 import { embeddingFromBytes } from "../../src/domain/checksum.ts";
+import type { Ending } from "../../src/domain/ending.ts";
 import { StoreUnavailableError } from "../../src/domain/errors.ts";
 import { compareKeys, keyText, type MemoryKey } from "../../src/domain/keys.ts";
 import type { StoreId } from "../../src/domain/store-id.ts";
@@ -25,6 +26,7 @@ export interface VersionRow extends LedgerVersion {
   readonly bucket: number;
   readonly digest: string | null;
   readonly versionVector: VersionVector;
+  readonly endedBy: Ending | null;
   readonly seq: number;
   documentJson: string | null;
   embedding: Float32Array | null;
@@ -325,7 +327,7 @@ export class MemoryTransaction implements LedgerTransaction {
       if (row !== undefined && this.#held.has(keyText(key))) locked.set(keyText(key), row);
     }
     await this.#interrupt("ledger begin answered");
-    return { locked, now: this.#state.now(), isKeyTaken };
+    return { locked, floors: new Map(), now: this.#state.now(), isKeyTaken };
   }
 
   async takenKeys({ claim }: Claiming): Promise<TakenKey[]> {
@@ -413,8 +415,7 @@ export class MemoryTransaction implements LedgerTransaction {
       const text = keyText(write);
       const before = this.#state.versions.get(text);
       if (before !== undefined) {
-        const kept = [...(this.#state.history.get(text) ?? []), before];
-        this.#state.history.set(text, token.historyVersionsMax === 0 ? [] : kept.slice(-token.historyVersionsMax));
+        this.#state.history.set(text, [...(this.#state.history.get(text) ?? []), before]);
       }
       this.#state.versions.set(text, { ...write, seq: this.#state.nextSeq(), transactionId: token.transactionId });
     }

@@ -9,6 +9,7 @@ import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { CommittedVersion, HistoricVersion } from "../../src/ledger/history-statements.ts";
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
+import type { PrunedHistory } from "../../src/ledger/prune-statements.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { DigestedMemories, KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
@@ -119,6 +120,18 @@ export class InMemoryLedger implements LedgerStore {
       const current = this.#state.versions.get(keyText(key));
       const rows = [...(this.#state.history.get(keyText(key)) ?? []), ...(current === undefined ? [] : [current])];
       return rows.toReversed().slice(0, limit);
+    });
+  }
+
+  async pruneHistory(historyVersionsMax: number, _limit: number, signal: AbortSignal): Promise<PrunedHistory> {
+    return await this.#call("pruneHistory", signal, () => {
+      let pruned = 0;
+      for (const [text, versions] of this.#state.history) {
+        const beyond = Math.max(0, versions.length - historyVersionsMax);
+        this.#state.history.set(text, versions.slice(beyond));
+        pruned += beyond;
+      }
+      return { pruned, more: false };
     });
   }
 

@@ -365,9 +365,10 @@ export const POSTGRES_INJECTIONS: readonly Injection[] = [
     inject: async (world, rows) => {
       const damaged = rows.map(({ document }) => (document as string).replace('"content":"', '"content":"M'));
       await world.sql`
-        update mnemosync.memories m set document = i.document::json
+        update mnemosync.memory_bodies m set document = i.document::json
         from unnest(${rows.map(({ memoryId }) => memoryId)}::text[], ${damaged}::text[]) as i (memory_id, document)
-        where m.namespace = 'default' and m.memory_id = i.memory_id`;
+        join mnemosync.memory_versions v using (memory_id)
+        where v.namespace = 'default' and m.namespace = v.namespace and m.memory_id = v.memory_id and m.version = v.version`;
       return rows.map(({ memoryId, version, embedding }, at) => ({
         memoryId,
         foundVersion: version,
@@ -381,9 +382,10 @@ export const POSTGRES_INJECTIONS: readonly Injection[] = [
     inject: async (world, rows) => {
       const bits = rows.map(({ memoryId }) => (numberOf(memoryId) * 13) % 256);
       const flipped = await world.sql<{ memory_id: string; embedding: Buffer }[]>`
-        update mnemosync.memories m set embedding = set_bit(embedding, i.bit, 1 - get_bit(embedding, i.bit))
+        update mnemosync.memory_bodies m set embedding = set_bit(embedding, i.bit, 1 - get_bit(embedding, i.bit))
         from unnest(${rows.map(({ memoryId }) => memoryId)}::text[], ${bits}::int[]) as i (memory_id, bit)
-        where m.namespace = 'default' and m.memory_id = i.memory_id
+        join mnemosync.memory_versions v using (memory_id)
+        where v.namespace = 'default' and m.namespace = v.namespace and m.memory_id = v.memory_id and m.version = v.version
         returning m.memory_id, m.embedding`;
       const embeddings = new Map(flipped.map(({ memory_id, embedding }) => [memory_id, embedding]));
       return rows.map(({ memoryId, version, document }) => ({
@@ -398,8 +400,9 @@ export const POSTGRES_INJECTIONS: readonly Injection[] = [
     what: "the row is gone",
     inject: async (world, rows) => {
       await world.sql`
-        delete from mnemosync.memories
-        where namespace = 'default' and memory_id = any(${rows.map(({ memoryId }) => memoryId)})`;
+        delete from mnemosync.memory_bodies m using mnemosync.memory_versions v
+        where v.namespace = 'default' and v.memory_id = any(${rows.map(({ memoryId }) => memoryId)})
+          and m.namespace = v.namespace and m.memory_id = v.memory_id and m.version = v.version`;
       return rows.map(({ memoryId, version }) => ({ memoryId, foundVersion: version, lost: null }));
     },
   },

@@ -25,11 +25,22 @@ export async function auditLedger(sql: Sql, historyVersionsMax = 10): Promise<st
       from mnemosync.memory_versions v
       left join mnemosync.memory_history h using (namespace, memory_id)
       group by v.namespace, v.memory_id, v.version
-      having count(h.version) <> least(v.version - 1, ${historyVersionsMax}::int)
-          or (v.version > 1 and max(h.version) is distinct from v.version - 1)`,
-    "no history is without a current version": sql`
-      select h.memory_id || '@' || h.version as what from mnemosync.memory_history h
-      left join mnemosync.memory_versions v using (namespace, memory_id) where v.memory_id is null`,
+      -- Older ones may still be there: they are pruned in the background.
+      having count(h.version) filter (where h.version >= v.version - ${historyVersionsMax}::int)
+               <> least(v.version - 1, ${historyVersionsMax}::int)
+          or (v.version > 1 and ${historyVersionsMax}::int > 0 and max(h.version) is distinct from v.version - 1)`,
+    "no body is without a current version, or newer than it": sql`
+      select b.memory_id || '@' || b.version as what from mnemosync.memory_bodies b
+      left join mnemosync.memory_versions v using (namespace, memory_id) where v.version is null or v.version < b.version`,
+    "the body of a current version says of it what its row does": sql`
+      select v.memory_id || '@' || v.version as what from mnemosync.memory_versions v
+      left join mnemosync.memory_bodies b using (namespace, memory_id, version)
+      where v.xid is null and (b.memory_id is null or b.tx_id <> v.tx_id or b.checksum is distinct from v.checksum
+        or b.version_vector <> v.version_vector or b.modified_at <> v.modified_at or b.ended_by is distinct from v.ended_by
+        or b.expires_at is distinct from v.expires_at or (b.embedding is not null) <> (v.has_embedding and v.checksum is not null))`,
+    "a tombstone's body is empty": sql`
+      select b.memory_id || '@' || b.version as what from mnemosync.memory_bodies b
+      where b.checksum is null and (b.document is not null or b.embedding is not null)`,
     "every version was written by a transaction whose token names it": sql`
       select w.memory_id || '@' || w.version as what
       from (select namespace, memory_id, version, tx_id from mnemosync.memory_versions

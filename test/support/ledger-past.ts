@@ -1,7 +1,7 @@
 import type postgres from "postgres";
 
 /** What a restore or an asynchronous failover takes back: data, the outbox and the queue, not the server's own counters. */
-const TABLES = ["memory_versions", "memories", "memory_history", "sync_transactions", "sync_queue", "sync_meta"];
+const TABLES = ["memory_versions", "memory_bodies", "sync_transactions", "sync_queue", "sync_meta"];
 
 /**
  * Remembers the ledger as it stands. The function that it returns takes the ledger back there, in place: the quickest way

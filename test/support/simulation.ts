@@ -195,7 +195,6 @@ export class SimulatedNode {
         ledger,
         storeIds: outcomes.storeIds,
         storeVersions: STORE_VERSIONS,
-        historyVersionsMax: 1_000,
         prepareTimeoutMs: 60_000,
         inDoubtTimeoutMs: 5_000,
       }),

@@ -6,7 +6,7 @@ export async function ledgerDamage({ sql }: DemoWorld, take: Take): Promise<Inje
   const keys = take(1);
   for (const { namespace, memoryId } of keys) {
     await sql`
-      update mnemosync.memories set document = '{"content":"This is not what was said."}'
+      update mnemosync.memory_bodies set document = '{"content":"This is not what was said."}'
       where namespace = ${namespace} and memory_id = ${memoryId}`;
   }
   const memoryIds = keys.map(({ memoryId }) => memoryId);

@@ -22,6 +22,7 @@ const locked = (fields: Partial<LockedVersion>): LockedVersion => ({
   checksum: WITH.checksum,
   versionVector: { other: 2, me: 1 },
   hasEmbedding: true,
+  endedBy: fields.checksum === null ? "deleted" : null,
   ...fields,
 });
 

@@ -1,0 +1,108 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import { VERSION_MAX } from "../domain/version-vector.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { keyLiterals } from "./arrays.ts";
+
+/**
+ * Moves all versions of `keys` from the tables of before migration 19 to `memory_bodies`, and their places in the feed with
+ * them. Does nothing for memories that are moved. Their narrow rows must be locked.
+ *
+ * A narrow row with numbers beyond the caps of migration 16 cannot be written, not even as it is: it keeps its mark, and the
+ * write that replaces it takes the mark away.
+ * @returns memories that were moved.
+ */
+export async function moveBodies(sql: Sql, keys: readonly MemoryKey[]): Promise<number> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const [row] = await sql<{ moved: number }[]>`
+    with moving as materialized (
+      select v.* from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+      cross join lateral (
+        select namespace, memory_id, version, checksum, version_vector, modified_at, ended_by, expires_at, tx_id, xid,
+               seq
+        from mnemosync.memory_versions
+        where namespace = k.namespace and memory_id = k.memory_id and xid is not null offset 0
+      ) v
+    ), documents as materialized (
+      select u.ctid as place, u.* from moving v cross join lateral (
+        select ctid, * from mnemosync.unmoved_documents
+        where namespace = v.namespace and memory_id = v.memory_id offset 0
+      ) u
+    ), history as materialized (
+      select u.ctid as place, u.* from moving v cross join lateral (
+        select ctid, * from mnemosync.unmoved_history
+        where namespace = v.namespace and memory_id = v.memory_id offset 0
+      ) u
+    ), current_bodies as (
+      insert into mnemosync.memory_bodies
+        (namespace, memory_id, version, checksum, version_vector, modified_at, ended_by, expires_at, tx_id, xid, seq, document,
+         embedding)
+      select v.namespace, v.memory_id, v.version, v.checksum, v.version_vector, v.modified_at,
+             case when v.checksum is null then coalesce(v.ended_by, 'deleted') end, v.expires_at, v.tx_id, v.xid, v.seq,
+             d.document, d.embedding
+      from moving v left join documents d using (namespace, memory_id)
+      on conflict (namespace, memory_id, version) do nothing
+    ), replaced_bodies as (
+      insert into mnemosync.memory_bodies
+        (namespace, memory_id, version, checksum, version_vector, modified_at, ended_by, expires_at, tx_id, xid, seq, document,
+         embedding)
+      select namespace, memory_id, version, checksum, version_vector, modified_at,
+             case when checksum is null then 'deleted' end, null, tx_id, null, null, document, embedding
+      from history
+      on conflict (namespace, memory_id, version) do nothing
+    ), gone_documents as (
+      delete from mnemosync.unmoved_documents where ctid = any (array(select place from documents))
+    ), gone_history as (
+      delete from mnemosync.unmoved_history where ctid = any (array(select place from history))
+    ), marked as (
+      update mnemosync.memory_versions v
+      set xid = null, seq = null,
+          created_at = least(v.modified_at, (
+            -- Of the life that lasts, or has ended last: what stands behind the ending before it.
+            select min(h.modified_at) from history h
+            where h.namespace = v.namespace and h.memory_id = v.memory_id and h.version < v.version
+              and h.version > coalesce((
+                select max(e.version) from history e
+                where e.namespace = v.namespace and e.memory_id = v.memory_id and e.checksum is null and e.version < v.version
+              ), 0)
+          ))
+      from moving m
+      where v.namespace = m.namespace and v.memory_id = m.memory_id and ${isWritable(sql)}
+    )
+    select count(*)::int as moved from moving`;
+  return row?.moved ?? 0;
+}
+
+/** Whether the constraints of migration 16 let a row called v be written as it is. */
+function isWritable(sql: Sql) {
+  return sql`v.version <= ${VERSION_MAX}::bigint and jsonb_typeof(v.version_vector) = 'object'
+    and not jsonb_path_exists(v.version_vector, '$.* ? (@.type() != "number" || @ < 0 || @ > 281474976710656)')`;
+}
+
+/** The place in the old feed behind which the next memories to be moved stand. */
+export interface UnmovedPlace {
+  readonly xid: string;
+  readonly seq: string;
+}
+
+/**
+ * Locks up to `limit` memories behind `after` that are not moved yet, in the order of their places in the feed, and passes
+ * those by that are being written: their writers move them. Rows that cannot be written stay.
+ */
+export async function lockUnmoved(
+  sql: Sql,
+  after: UnmovedPlace,
+  limit: number,
+): Promise<{ keys: MemoryKey[]; last: UnmovedPlace | null }> {
+  const rows = await sql<{ namespace: string; memory_id: string; xid: string; seq: string }[]>`
+    select v.namespace, v.memory_id, v.xid::text as xid, v.seq::text as seq
+    from mnemosync.memory_versions v
+    where (v.xid, v.seq) > (${after.xid}::text::xid8, ${after.seq}::text::bigint) and ${isWritable(sql)}
+    order by v.xid, v.seq
+    limit ${limit}
+    for update skip locked`;
+  const last = rows.at(-1);
+  return {
+    keys: rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id })),
+    last: last === undefined ? null : { xid: last.xid, seq: last.seq },
+  };
+}
