@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { expect, test } from "vitest";
+import { BorrowedPostgres } from "../../src/drivers/postgres/borrowed-postgres.ts";
 import { MemorySynchronizer } from "../../src/index.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld } from "../support/world.ts";
@@ -49,6 +50,19 @@ test("withClients creates the schema on a caller's own client", async (t) => {
   await sync.close();
   // The driver prints them to standard output where a caller sets no `onnotice`.
   expect(notices).toEqual([]);
+});
+
+test("a call that gives up waiting for a caller's connection returns it when it comes", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  const sql = postgres(world.databaseUrl, { max: 1, onnotice: () => undefined });
+  t.onTestFinished(() => sql.end({ timeout: 1 }));
+  const held = await sql.reserve();
+  const abort = new AbortController();
+  const used = new BorrowedPostgres(sql).use(abort.signal, async () => "reached");
+  abort.abort();
+  await expect(used).rejects.toMatchObject({ code: "ABORTED" });
+  held.release();
+  expect(await sql`select 1 as one`).toMatchObject([{ one: 1 }]);
 });
 
 test("the constructor is refused with the way to make a synchronizer", () => {

@@ -1,15 +1,19 @@
+import { Redis } from "ioredis";
+import postgres from "postgres";
 import { expect, onTestFinished, test } from "vitest";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
+import { MemorySynchronizer } from "../../src/index.ts";
 import { IGNORED_PARAMETERS, pgBouncerIsInstalled, startPgBouncer } from "../support/pgbouncer.ts";
 import { postgresUrl } from "../support/services.ts";
+import { openWorld } from "../support/world.ts";
 
 /** Goal: PgBouncer in transaction mode is refused with a sentence that says what to set; in session mode it serves. */
 
 const isInstalled = pgBouncerIsInstalled();
 
 /** A PgBouncer before the tests' server. @returns its URL. */
-async function startPooler(lines: readonly string[]): Promise<string> {
-  const pooler = await startPgBouncer(postgresUrl(), lines);
+async function startPooler(lines: readonly string[], target = postgresUrl()): Promise<string> {
+  const pooler = await startPgBouncer(target, lines);
   onTestFinished(() => pooler.close());
   return pooler.url;
 }
@@ -50,4 +54,35 @@ test.skipIf(!isInstalled)("session mode serves", async () => {
   );
   expect(new Set(pids).size).toBeGreaterThan(0);
   await pool.use(signal(), ({ sql }) => sql`select 1`);
+});
+
+/** A caller's client on a PgBouncer before a database of its own. */
+async function ownClient(t: Parameters<typeof openWorld>[0], mode: string, max: number) {
+  const world = await openWorld(t, { faiss: false });
+  const pooler = new URL(await startPooler([`pool_mode = ${mode}`, IGNORED_PARAMETERS], world.databaseUrl));
+  const sql = postgres(pooler.href, { max, onnotice: () => undefined });
+  const redis = new Redis(world.redisUrl);
+  t.onTestFinished(async () => {
+    redis.disconnect();
+    await sql.end({ timeout: 1 });
+  });
+  return { world, sql, open: () => MemorySynchronizer.withClients({ sql, redis }, { redisPrefix: world.prefix }) };
+}
+
+test.skipIf(!isInstalled)("a caller's own client behind transaction mode is refused with what to set", async (t) => {
+  const { sql, open } = await ownClient(t, "transaction", 4);
+  await expect(open()).rejects.toMatchObject({
+    code: "CONFIGURATION",
+    message: expect.stringMatching(/shares the server's sessions .*pool_mode = session/s),
+  });
+  // The client is the caller's: all its connections are free again.
+  expect(await Promise.all([1, 2, 3, 4].map((n) => sql`select ${n}::int as n`))).toHaveLength(4);
+});
+
+test.skipIf(!isInstalled)("a caller's own client behind session mode serves", async (t) => {
+  const { world, open } = await ownClient(t, "session", 4);
+  const sync = await open();
+  t.onTestFinished(() => sync.close());
+  const outcomes = await sync.syncBatch(world.memories(20));
+  expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));
 });

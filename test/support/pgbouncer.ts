@@ -18,12 +18,13 @@ export const IGNORED_PARAMETERS =
  */
 export async function startPgBouncer(target: string, lines: readonly string[]): Promise<EmbeddedServer> {
   const lifeline = new Lifeline("pgbouncer");
-  const { hostname, port: targetPort, username, password } = new URL(target);
+  const { hostname, port: targetPort, username, password, pathname } = new URL(target);
+  const database = pathname.slice(1) || "postgres";
   const users = join(lifeline.folder, "users.txt");
   writeFileSync(users, `"${username}" "${password}"\n`);
   const settings = (port: number): string[] => [
     "[databases]",
-    `postgres = host=${hostname} port=${targetPort || 5432} user=${username} password=${password} dbname=postgres`,
+    `${database} = host=${hostname} port=${targetPort || 5432} user=${username} password=${password} dbname=${database}`,
     "[pgbouncer]",
     "listen_addr = 127.0.0.1",
     `listen_port = ${port}`,
@@ -46,7 +47,7 @@ export async function startPgBouncer(target: string, lines: readonly string[]): 
         return { file: "pgbouncer", args: [...asNobody, file] };
       },
       isReady: accepts,
-      url: (port) => `postgres://${username}:${password}@127.0.0.1:${port}/postgres`,
+      url: (port) => `postgres://${username}:${password}@127.0.0.1:${port}/${database}`,
     },
     lifeline,
     {},

@@ -2,8 +2,13 @@ import type { Sql as PostgresSql, ReservedSql } from "postgres";
 import { StoreUnavailableError } from "../../domain/errors.ts";
 import { storeAbortError, untilAborted } from "../../runtime/deadline.ts";
 import type { PoolStatistics } from "../../runtime/lease-pool.ts";
+import { LinkedAbort } from "../../runtime/linked-abort.ts";
+import { checkTwoSessions } from "./pooler.ts";
 import type { Backend, FeedListener, PostgresAccess, PostgresConnection, Sql } from "./postgres-access.ts";
 import { postgresError } from "./postgres-errors.ts";
+
+/** Milliseconds that the look for a pooler waits for a second connection of a busy client. */
+const SECOND_CONNECTION_TIMEOUT_MS = 1_000;
 
 /**
  * Access to Postgres through a postgres.js client that the caller owns and ends. Each piece of work has a reserved
@@ -12,6 +17,7 @@ import { postgresError } from "./postgres-errors.ts";
 export class BorrowedPostgres implements PostgresAccess {
   readonly #client: PostgresSql;
   #busy = 0;
+  #examination: Promise<void> | null = null;
 
   constructor(client: PostgresSql) {
     this.#client = client;
@@ -21,7 +27,8 @@ export class BorrowedPostgres implements PostgresAccess {
     let backend: Backend | null = null;
     this.#busy++;
     try {
-      const reserved = await untilAborted(this.#client.reserve(), signal);
+      await this.#examine(signal);
+      const reserved = await this.#reserve(signal);
       try {
         const [row] = await untilAborted(
           reserved<Backend[]>`
@@ -79,6 +86,61 @@ export class BorrowedPostgres implements PostgresAccess {
     // The client is the caller's.
   }
 
+  /** Resolves with a connection. One that comes after `signal` fired goes back to the client. */
+  async #reserve(signal: AbortSignal): Promise<ReservedSql> {
+    const reserving = this.#client.reserve();
+    try {
+      return await untilAborted(reserving, signal);
+    } catch (error) {
+      reserving.then((late) => late.release()).catch(ignoreLostConnection);
+      throw error;
+    }
+  }
+
+  /**
+   * Once: whether a pooler stands before the server that shares sessions. A client of one connection, and one that is too
+   * busy to give two, cannot be examined.
+   * @throws {ConfigurationError}
+   */
+  async #examine(signal: AbortSignal): Promise<void> {
+    if (this.#client.options.max < 2) return;
+    const examination = this.#examination ?? this.#compareSessions(signal);
+    this.#examination = examination;
+    try {
+      await untilAborted(examination, signal);
+    } catch (error) {
+      if (this.#examination === examination) this.#examination = null;
+      throw error;
+    }
+  }
+
+  async #compareSessions(signal: AbortSignal): Promise<void> {
+    const first = await this.#reserve(signal);
+    try {
+      const second = await this.#reserveSoon(signal);
+      if (second === null) return;
+      try {
+        await untilAborted(checkTwoSessions(first as unknown as Sql, second as unknown as Sql), signal);
+      } finally {
+        second.release();
+      }
+    } finally {
+      first.release();
+    }
+  }
+
+  async #reserveSoon(signal: AbortSignal): Promise<ReservedSql | null> {
+    const soon = new LinkedAbort(signal, SECOND_CONNECTION_TIMEOUT_MS);
+    try {
+      return await this.#reserve(soon.signal);
+    } catch (error) {
+      if (signal.aborted || !soon.signal.aborted) throw error;
+      return null;
+    } finally {
+      soon.release();
+    }
+  }
+
   /** Leaves no transaction open on a connection that goes back to the caller's pool. */
   async #abandon(reserved: ReservedSql, backend: Backend | null, silent: boolean): Promise<void> {
     const deadline = AbortSignal.timeout(2_000);
@@ -97,6 +159,10 @@ export class BorrowedPostgres implements PostgresAccess {
       // The connection is lost, and its transaction with it. The first failure is the one to report.
     }
   }
+}
+
+function ignoreLostConnection(): void {
+  // No caller waits for it any more.
 }
 
 function ignoreEndOfListening(): void {

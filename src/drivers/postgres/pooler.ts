@@ -25,9 +25,34 @@ export function sessionToken(sql: Sql): Fragment {
 
 /** @throws {ConfigurationError} The server process serves other connections too: a pooler by transaction stands before it. */
 export function checkSession({ before }: SessionToken): void {
-  if (before !== null) {
-    throw new ConfigurationError(`a pooler shares the server's sessions between connections. ${NEXT}`);
+  if (before !== null) throw sharedSessions();
+}
+
+/** Turns of two connections: one shows a pooler that hands out the process which was freed last; the others are for luck. */
+const TURNS = 3;
+
+/**
+ * As `checkSession`, for connections whose beginning this program did not see: two that are open at a time have two server
+ * processes, the same ones in each turn. In the simple protocol, since a pooler may lose prepared statements.
+ * @throws {ConfigurationError} They share a process.
+ */
+export async function checkTwoSessions(first: Sql, second: Sql): Promise<void> {
+  let before = "";
+  for (let turn = 0; turn < TURNS; turn++) {
+    const pids = [await processOf(first), await processOf(second)];
+    const isShared = pids[0] === pids[1] || (turn > 0 && before !== pids.join());
+    if (isShared) throw sharedSessions();
+    before = pids.join();
   }
+}
+
+async function processOf(sql: Sql): Promise<number | undefined> {
+  const [row] = await sql.unsafe<{ pid: number }[]>("select pg_backend_pid() as pid").simple();
+  return row?.pid;
+}
+
+function sharedSessions(): ConfigurationError {
+  return new ConfigurationError(`a pooler shares the server's sessions between connections. ${NEXT}`);
 }
 
 /** A pooler's refusal of start-up parameters, as what is to be set; any other error as it is. */
