@@ -31,7 +31,7 @@ export function decodeCursor(text: unknown, filter: FeedFilter): FeedPlace {
   if (bound !== fingerprint(filter)) {
     throw new ValidationError(
       "cursor",
-      "belongs to another filter: give the filter that it was read with (namespaces, where, includeLocal), or no cursor, to " +
+      "belongs to another filter: give the filter that it was read with (namespaces, where, reading, includeLocal), or no cursor, to " +
         "read from the start",
     );
   }

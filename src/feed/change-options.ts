@@ -1,6 +1,7 @@
 import type { Filter } from "../domain/filter/filter.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
+import type { FeedReading } from "./feed-filter.ts";
 import type { FeedDocument } from "./feed-page.ts";
 
 interface ChangeBase extends MemoryKey {
@@ -52,6 +53,13 @@ export interface ChangeQuery {
    * cursor is bound to it. @default all memories
    */
   where?: Filter | undefined;
+  /**
+   * `changes`: each memory at its latest version, so versions that were replaced before the reader came by are not told.
+   * `versions`: each version, in order per memory; those beyond `historyVersionsMax` of a reader that is behind are gone. A cursor
+   * is bound to it.
+   * @default "changes"
+   */
+  reading?: FeedReading | undefined;
   /**
    * With `local_only` memories, and `redacted` ones whole: for readers within this deployment. A cursor is bound to it.
    * @default false

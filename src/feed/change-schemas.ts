@@ -3,6 +3,7 @@ import { ValidationError } from "../domain/errors.ts";
 import type { Filter } from "../domain/filter/filter.ts";
 import { defined } from "../domain/settings.ts";
 import { PAGE_MAX, WAIT_MAX_MS } from "./feed.ts";
+import { FEED_READINGS } from "./feed-filter.ts";
 
 /** Of `ChangeQuery`. */
 export const querySchema = {
@@ -10,6 +11,7 @@ export const querySchema = {
   from: z.enum(["start", "now"], 'expected "start" or "now"').default("start"),
   namespaces: z.array(z.string()).readonly().optional(),
   where: z.custom<Filter>().optional(), // Checked by the feed filter.
+  reading: z.enum(FEED_READINGS, 'expected "changes" or "versions"').default("changes"),
   includeLocal: z.boolean("expected true or false").default(false),
   embeddings: z.boolean("expected true or false").default(false),
 };

@@ -84,10 +84,11 @@ export class ChangeStream {
     place: FeedPlace | "now" | null;
     embeddings: boolean;
   } {
-    const { namespaces, where, includeLocal, cursor, from, embeddings } = query;
+    const { namespaces, where, reading, includeLocal, cursor, from, embeddings } = query;
     const filter = parseFilter({
       namespaces,
       where,
+      reading,
       privacy: includeLocal ? "ignored" : "applied",
     });
     const start = from === "now" ? "now" : null;

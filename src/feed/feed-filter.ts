@@ -3,13 +3,17 @@ import { InternalError, ValidationError } from "../domain/errors.ts";
 import { type Condition, type Filter, parseFilter as parseWhere } from "../domain/filter/filter.ts";
 import { copyJson } from "../domain/json.ts";
 import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
+import type { FeedReading } from "../ledger/feed-page-statements.ts";
 
 /**
- * How a feed is read. `changes`: of each memory the latest version below the horizon, so a memory that is written often is
- * told at some of its versions, the last one included.
+ * How a feed is read.
+ * - `changes`: of each memory the latest version below the horizon, so a memory that is written often is told at some of its
+ *   versions, the last one included.
+ * - `versions`: each version, in order per memory. A reader that falls behind by more than `historyVersionsMax` versions of a
+ *   memory misses those that were pruned meanwhile.
  */
-export const FEED_READINGS = ["changes"] as const;
-export type FeedReading = (typeof FEED_READINGS)[number];
+export const FEED_READINGS = ["changes", "versions"] as const satisfies readonly FeedReading[];
+export type { FeedReading };
 
 /** A filter of memories in two forms: the text that cursors are bound to, and the one that is evaluated. */
 export interface FeedWhere {
@@ -53,7 +57,7 @@ const filterSchema = z.strictObject({
     .nullish(),
   where: z.unknown().optional(),
   privacy: z.enum(["applied", "ignored"], 'expected "applied" or "ignored"').default("applied"),
-  reading: z.enum(FEED_READINGS, 'expected "changes", the only reading that there is').default("changes"),
+  reading: z.enum(FEED_READINGS, 'expected "changes" or "versions"').default("changes"),
 });
 
 /** A filter as callers give it. */

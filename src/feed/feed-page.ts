@@ -5,13 +5,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryDocument } from "../domain/memory.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
-import {
-  type FeedPageRow,
-  type FeedPageRows,
-  type FeedParts,
-  type FeedReading,
-  readFeedPage,
-} from "../ledger/feed-page-statements.ts";
+import { type FeedPageRow, type FeedPageRows, type FeedParts, readFeedPage } from "../ledger/feed-page-statements.ts";
 import type { FeedFilter } from "./feed-filter.ts";
 import type { FeedPlace, FollowedPage } from "./follower.ts";
 
@@ -52,8 +46,6 @@ export interface FeedChanges extends FollowedPage {
 
 /** What a reader asks for. */
 export interface FeedQuery {
-  /** @default "changes" */
-  readonly reading?: FeedReading | undefined;
   /** Null: from the start, in whatever epoch. */
   readonly place: FeedPlace | null;
   readonly filter: FeedFilter;
@@ -71,10 +63,10 @@ const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** Reads one page. @throws {EpochChangedError} The place is of another history. */
 export async function readPage(sql: Sql, query: FeedQuery): Promise<FeedChanges> {
-  const { reading = "changes", place, filter, parts, limit } = query;
+  const { place, filter, parts, limit } = query;
   const cursor = place?.cursor ?? { xid: "0", seq: "0" };
   const page = await readFeedPage(sql, {
-    reading,
+    reading: filter.reading,
     cursor,
     namespaces: filter.namespaces,
     where: filter.where?.condition ?? null,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
+import { FEED_START } from "../../src/domain/change-source.ts";
 import { EpochChangedError } from "../../src/domain/errors.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { Feed } from "../../src/feed/feed.ts";
@@ -7,6 +8,8 @@ import { type FeedFilter, parseFilter, WHOLE_FEED } from "../../src/feed/feed-fi
 import type { FeedChange } from "../../src/feed/feed-page.ts";
 import { FeedSignal } from "../../src/feed/feed-signal.ts";
 import type { FeedPlace } from "../../src/feed/follower.ts";
+import type { ReadChangesOptions } from "../../src/index.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { changeEpoch } from "../support/feed-world.ts";
 import { openWorld, type World } from "../support/world.ts";
@@ -231,3 +234,85 @@ test("without news a reader that waits gets an empty page when its time is up, a
   await expect(last).rejects.toMatchObject({ code: "CLOSED" });
   await expect(feed.read(query, {}, signal)).rejects.toMatchObject({ code: "CLOSED" });
 });
+
+/** A transaction that writes nothing and holds the horizon back until it is ended. */
+async function holdHorizon(world: World): Promise<() => Promise<void>> {
+  const older = await world.sql.reserve();
+  await older`begin`;
+  await older`select pg_current_xact_id()`;
+  return async () => {
+    await older`commit`;
+    older.release();
+  };
+}
+
+test("a memory whose newest version is above the horizon at every look is told at the latest one below it", async (t) => {
+  const opened = await openFeed(t);
+  const { world, feed } = opened;
+  await world.put(world.memory(1, { content: "v1" }));
+  let { changes, place } = await readAll(opened, outside);
+  expect(shown(changes)).toEqual(["put m1@1"]);
+  const told: string[] = [];
+  // Transactions overlap so that one older than the newest version runs at each look, as beside a busy writer.
+  let release = await holdHorizon(world);
+  for (const version of [2, 4, 6, 8]) {
+    await world.put(world.memory(1, { content: `v${version}` }));
+    const next = await holdHorizon(world);
+    await release();
+    release = next;
+    await world.put(world.memory(1, { content: `v${version + 1}` }));
+    const [row] = await world.sql<{ xid: string }[]>`
+      select xid::text as xid from mnemosync.sync_transactions where versions = array[${version}::bigint]`;
+    await pollUntil("the horizon passing the version before", 20_000, async () => {
+      const page = await feed.read({ place, filter: outside, parts: "documents", limit: 10 }, {}, signal);
+      told.push(...shown(page.changes));
+      place = { epoch: page.epoch, cursor: page.cursor };
+      return page.horizon > BigInt(row?.xid ?? 0);
+    });
+  }
+  expect(told).toEqual(["put m1@2", "put m1@4", "put m1@6", "put m1@8"]);
+  expect(await new Ledger(ledgerPool(t, world), { nodeId: "n" }).changesAfter(FEED_START, 10, signal)).toMatchObject({
+    headers: [{ memoryId: "m1", version: 8 }],
+  });
+  await release();
+  ({ changes, place } = await readAll(opened, outside, place));
+  expect(shown(changes)).toEqual(["put m1@9"]);
+});
+
+test("the reading `versions` tells each version once, in order per memory; `changes` leaves out the replaced ones", async (t) => {
+  const opened = await openFeed(t);
+  const { world } = opened;
+  const versions = parseFilter({ reading: "versions" });
+  for (const content of ["a", "b", "c"]) await world.sync.syncBatch([1, 2].map((at) => world.memory(at, { content })));
+  await world.sync.delete("m2");
+  await world.put(world.memory(2, { content: "d", privacy: "redacted" }));
+  const { changes, place } = await readAll(opened, versions, null, "documents", 4);
+  expect(shown(changes.filter(({ memoryId }) => memoryId === "m1"))).toEqual(["put m1@1", "put m1@2", "put m1@3"]);
+  expect(
+    changes
+      .filter(({ memoryId }) => memoryId === "m2")
+      .map(({ kind, version, document }) => [kind, version, document?.content]),
+  ).toEqual([
+    ["put", 1, "a"],
+    ["put", 2, "b"],
+    ["put", 3, "c"],
+    ["deleted", 4, undefined],
+    ["put", 5, undefined],
+  ]);
+  expect(new Set(changes.map(({ cursor }) => `${cursor.xid}.${cursor.seq}`)).size).toBe(8);
+  expect(shown((await readAll(opened, outside)).changes)).toEqual(["put m1@3", "put m2@5"]);
+  await world.put(world.memory(1, { content: "e" }));
+  expect(shown((await readAll(opened, versions, place)).changes)).toEqual(["put m1@4"]);
+  const read = async (query: ReadChangesOptions) => await world.sync.readChanges(query);
+  const page = await read({ reading: "versions", limit: 3 });
+  expect(page.events).toHaveLength(3);
+  expect((await read({ reading: "versions", cursor: page.cursor })).events).toHaveLength(6);
+  await expect(read({ cursor: page.cursor })).rejects.toThrow(/cursor: belongs to another filter.*reading/);
+  await expect(read({ reading: "all" as never })).rejects.toThrow(/reading: expected "changes" or "versions"/);
+});
+
+function ledgerPool(t: Test, world: World): PostgresPool {
+  const pool = new PostgresPool(world.databaseUrl, { max: 2 });
+  t.onTestFinished(() => pool.close());
+  return pool;
+}
