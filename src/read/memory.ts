@@ -2,14 +2,16 @@ import { checksumOf, embeddingFromBytes, entryDigest } from "../domain/checksum.
 import type { Memory, PutChange } from "../domain/memory.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { parseStoredDocument } from "../domain/stored-document.ts";
+import type { VectorBlock } from "../domain/vector-block.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { LiveEntry } from "../stores/projection.ts";
 
 /**
  * The memory that an entry of the store `source` (read with data) holds; undefined when its bytes do not fit its checksum, or
  * its digest does not fit its key and version: then it was copied from another memory, maybe another tenant's.
+ * @param vectors where the copy of the vector goes: memories that are read together then need one piece of memory.
  */
-export function cachedMemory(entry: LiveEntry, source: StoreId): Memory | undefined {
+export function cachedMemory(entry: LiveEntry, source: StoreId, vectors?: VectorBlock): Memory | undefined {
   const { data, namespace, memoryId, version, checksum } = entry;
   if (data === undefined || data.documentJson === null || data.versionVector === null) return undefined;
   const versionVector = parseVector(data.versionVector);
@@ -24,7 +26,8 @@ export function cachedMemory(entry: LiveEntry, source: StoreId): Memory | undefi
   memory.checksum = checksum;
   memory.versionVector = versionVector;
   memory.modifiedAt = entry.modifiedAt ?? 0;
-  memory.embedding = data.embedding === null ? null : embeddingFromBytes(data.embedding);
+  memory.embedding =
+    data.embedding === null ? null : (vectors?.copyBytes(data.embedding) ?? embeddingFromBytes(data.embedding));
   memory.source = source;
   return memory;
 }

@@ -2,12 +2,14 @@ import { AbortedError, InternalError, type MnemosyncError } from "../domain/erro
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { Memory, PutChange } from "../domain/memory.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
+import { VectorBlock } from "../domain/vector-block.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 import type { StoredEntry } from "../stores/projection.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { type DisprovedEntries, provenVersion } from "./disproved-entries.ts";
+import { GatheredReads } from "./gathered-reads.ts";
 import { cachedMemory, ledgerMemory } from "./memory.ts";
 import type { VersionFloors } from "./version-floors.ts";
 
@@ -32,9 +34,13 @@ export interface ReaderParts {
  */
 export class Reader {
   readonly #parts: ReaderParts;
+  readonly #reads: GatheredReads;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
+    this.#reads = new GatheredReads(
+      async (keys, signal) => (await parts.cache?.target.read(keys, { data: true }, signal)) ?? [],
+    );
   }
 
   /** A memory; null where there is none. */
@@ -64,24 +70,24 @@ export class Reader {
     signal: AbortSignal,
   ): Promise<(Memory | null)[]> {
     const cached = await this.#fromCache(keys, signal);
-    const found = new Map<string, Memory | null>();
-    const missing: MemoryKey[] = [];
-    keys.forEach((key, index) => {
-      const entry = cached[index] ?? null;
-      const memory = entry === null ? undefined : this.#accept(entry);
-      if (memory === undefined) missing.push(key);
-      else found.set(keyText(key), memory);
-    });
-    if (missing.length > 0) {
-      const committed = await this.#fromLedger(missing, signal, read);
-      missing.forEach((key, index) => {
-        found.set(keyText(key), committed[index] ?? null);
-      });
+    const vectors = vectorBlock(cached);
+    const memories = new Array<Memory | null>(keys.length).fill(null);
+    const missing: number[] = [];
+    for (let at = 0; at < keys.length; at++) {
+      const entry = cached[at] ?? null;
+      const memory = entry === null ? undefined : this.#accept(entry, vectors);
+      if (memory === undefined) missing.push(at);
+      else memories[at] = memory;
     }
-    return keys.map((key) => {
-      const memory = found.get(keyText(key)) ?? null;
-      return memory === null || this.#isExpired(memory) ? null : memory;
-    });
+    if (missing.length > 0) {
+      const committed = await this.#fromLedger(
+        missing.map((at) => keys[at] as MemoryKey),
+        signal,
+        read,
+      );
+      for (const [index, at] of missing.entries()) memories[at] = committed[index] ?? null;
+    }
+    return memories.map((memory) => (memory === null || this.#isExpired(memory) ? null : memory));
   }
 
   /** As `get`; a memory whose document is damaged is null: one such memory must not end each search near it. */
@@ -128,13 +134,11 @@ export class Reader {
   };
 
   /** The entries of the cache; none when it does not answer. */
-  async #fromCache(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
+  async #fromCache(keys: readonly MemoryKey[], signal: AbortSignal): Promise<readonly (StoredEntry | null)[]> {
     const { cache, cacheTimeoutMs, log, isCacheTrusted } = this.#parts;
     if (cache === null || keys.length === 0 || isCacheTrusted?.() === false || !cache.allows()) return [];
     try {
-      return await withSharedDeadline(cacheTimeoutMs, signal, (deadline) =>
-        cache.target.read(keys, { data: true }, deadline),
-      );
+      return await withSharedDeadline(cacheTimeoutMs, signal, (deadline) => this.#reads.read(keys, deadline));
     } catch (error) {
       if (signal.aborted) throw new AbortedError("a read", { cause: signal.reason });
       cache.failed(error as MnemosyncError);
@@ -144,11 +148,11 @@ export class Reader {
   }
 
   /** The memory of a cached entry; null for a tombstone, undefined when the ledger must be asked. */
-  #accept(entry: StoredEntry): Memory | null | undefined {
+  #accept(entry: StoredEntry, vectors?: VectorBlock): Memory | null | undefined {
     if (entry.state === "malformed" || entry.version < this.#parts.floors.of(entry)) return undefined;
     if (!this.#parts.disproved.allows(entry)) return undefined;
     if (entry.state === "tombstone") return null;
-    const memory = cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID);
+    const memory = cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID, vectors);
     if (memory === undefined) {
       const { namespace, memoryId } = entry;
       this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.corruption_found");
@@ -161,4 +165,11 @@ export class Reader {
   #isExpired(memory: Memory): boolean {
     return memory.expiresAt !== undefined && Date.parse(memory.expiresAt) <= this.#parts.now();
   }
+}
+
+/** Room for the vectors of the entries. */
+function vectorBlock(entries: readonly (StoredEntry | null)[]): VectorBlock {
+  let bytes = 0;
+  for (const entry of entries) if (entry?.state === "live") bytes += entry.data?.embedding?.byteLength ?? 0;
+  return new VectorBlock(bytes >>> 2);
 }

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { SearchGatherer } from "../../../src/stores/faiss/client/search-gatherer.ts";
 import type { SearchHit } from "../../../src/stores/faiss/protocol/search-hit.ts";
@@ -19,11 +20,15 @@ class FakeHost {
 const hit = (memoryId: string): SearchHit => ({ memoryId, version: 1, checksum: "", score: 0 });
 const never = new AbortController().signal;
 
-test("a single search is sent at once; searches that arrive meanwhile are batched, each with its own answer", async () => {
+test("a single search is sent when its turn ends; searches that arrive meanwhile are batched, each with its own answer", async () => {
   const host = new FakeHost();
   const gatherer = new SearchGatherer(host.send, 100);
   const ask = (at: number, namespace = "a", k = 2) => gatherer.search(namespace, Float32Array.of(at, 0), k, never);
-  const searches = [ask(0), ask(1), ask(2), ask(3), ask(4, "b"), ask(5), ask(6, "a", 1), ask(7, "a", 1_000)];
+  const searches = [ask(0)];
+  await turn();
+  searches.push(ask(1));
+  await turn();
+  searches.push(ask(2), ask(3), ask(4, "b"), ask(5), ask(6, "a", 1), ask(7, "a", 1_000));
   expect(host.calls.map(({ rows }) => rows)).toEqual([[0], [1]]);
   host.calls[0]?.settle();
   expect(await searches[0]).toEqual([hit("a/0/0"), hit("a/0/1")]);
@@ -49,7 +54,10 @@ test("an aborted search does not affect the others, a failed call fails only its
   const gatherer = new SearchGatherer(host.send, 3);
   const abort = new AbortController();
   const ask = (at: number, signal = never) => gatherer.search("a", Float32Array.of(at, 0), 1, signal);
-  const [first, second] = [ask(0), ask(1)];
+  const first = ask(0);
+  await turn();
+  const second = ask(1);
+  await turn();
   const [third, quitter, fifth] = [ask(2), ask(3, abort.signal), ask(4)];
   await expect(ask(5)).rejects.toThrow("3 searches wait for its host already");
   abort.abort();
@@ -68,10 +76,41 @@ test("no call carries more than 64 queries, nor more than 20,000 hits", async ()
   const gatherer = new SearchGatherer(host.send, 1_000);
   const searches = Array.from({ length: 150 }, (_, at) => gatherer.search("a", Float32Array.of(at, 0), 10, never));
   searches.push(...Array.from({ length: 5 }, (_, at) => gatherer.search("a", Float32Array.of(at, 0), 10_000, never)));
+  await turn();
   for (let call = 0; call < host.calls.length; call++) {
     host.calls[call]?.settle();
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
   await Promise.all(searches);
-  expect(host.calls.map(({ rows }) => rows.length).toSorted((a, b) => a - b)).toEqual([1, 1, 1, 2, 2, 20, 64, 64]);
+  expect(host.calls.map(({ rows }) => rows.length).toSorted((a, b) => a - b)).toEqual([1, 2, 2, 22, 64, 64]);
+});
+
+test("searches of one turn go together, and many of them in two calls where the host rests", async () => {
+  const host = new FakeHost();
+  const gatherer = new SearchGatherer(host.send, 1_000);
+  const ask = (count: number) =>
+    Array.from({ length: count }, (_, at) => gatherer.search("a", Float32Array.of(at, 0), 1, never));
+  const searches = ask(31);
+  await turn();
+  expect(host.calls.map(({ rows }) => rows.length)).toEqual([31]);
+  host.calls[0]?.settle();
+  await Promise.all(searches);
+  const more = ask(33);
+  await turn();
+  expect(host.calls.slice(1).map(({ rows }) => rows.length)).toEqual([17, 16]);
+  for (const call of host.calls.slice(1)) call.settle();
+  expect((await Promise.all(more)).map(([found]) => found?.memoryId)).toEqual(more.map((_, at) => `a/${at}/0`));
+});
+
+test("searches beyond the limit of one turn are not refused while the host takes calls", async () => {
+  const host = new FakeHost();
+  const gatherer = new SearchGatherer(host.send, 3);
+  const searches = Array.from({ length: 6 }, (_, at) => gatherer.search("a", Float32Array.of(at, 0), 1, never));
+  await turn();
+  expect(host.calls.map(({ rows }) => rows)).toEqual([
+    [0, 1, 2],
+    [3, 4, 5],
+  ]);
+  for (const call of host.calls) call.settle();
+  expect(await Promise.all(searches)).toHaveLength(6);
 });

@@ -6,6 +6,8 @@ import { abortError } from "./abort-error.ts";
 /** Concurrent calls: the host answers one while the next already waits there. Later searches join the next batch. */
 const IN_FLIGHT_MAX = 2;
 const QUERIES_MAX = 64;
+/** From this many searches on, while the host rests, they go in two calls: the hits of one are read while it answers the other. */
+const SPLIT_MIN = 32;
 /** Hits per call, so that no large answer delays other calls. */
 const HITS_MAX = 20_000;
 
@@ -21,7 +23,7 @@ export type SearchMany = (namespace: string, queries: Float32Array, k: number) =
 
 /**
  * Batches concurrent searches into one call: FAISS compares twenty queries together in a third of the time that they take
- * one by one. A single search is sent at once: no search waits for a batch to fill.
+ * one by one. Searches are sent when the turn of the event loop ends in which they came: none waits for a batch to fill.
  */
 export class SearchGatherer {
   readonly #send: SearchMany;
@@ -30,6 +32,7 @@ export class SearchGatherer {
   readonly #groups = new Map<string, { namespace: string; waiting: Waiting[] }>();
   #waiting = 0;
   #inFlight = 0;
+  #isFlushPlanned = false;
 
   constructor(send: SearchMany, waitingMax: number) {
     this.#send = send;
@@ -41,6 +44,7 @@ export class SearchGatherer {
     return new Promise((resolve, reject) => {
       // Reject only after a turn of the event loop, because of callers that retry in a tight loop: see `HostConnection.request`.
       if (signal.aborted) return void setImmediate(reject, abortError("search", signal));
+      if (this.#waiting >= this.#waitingMax) this.#flush(); // Those of this turn may go already.
       if (this.#waiting >= this.#waitingMax) {
         const refusal = new StoreUnavailableError("faiss", `${this.#waiting} searches wait for its host already`);
         return void setImmediate(reject, refusal);
@@ -72,6 +76,16 @@ export class SearchGatherer {
       };
       group.waiting.push(waiting);
       this.#waiting++;
+      this.#planFlush();
+    });
+  }
+
+  /** Callers whose searches were answered together come with their next ones in one turn. */
+  #planFlush(): void {
+    if (this.#isFlushPlanned || this.#inFlight >= IN_FLIGHT_MAX) return;
+    this.#isFlushPlanned = true;
+    process.nextTick(() => {
+      this.#isFlushPlanned = false;
       this.#flush();
     });
   }
@@ -81,8 +95,11 @@ export class SearchGatherer {
       const [next] = this.#groups;
       if (next === undefined) return;
       const [key, { namespace, waiting }] = next;
-      const k = Math.max(...waiting.slice(0, QUERIES_MAX).map((search) => search.k));
-      const taken = waiting.splice(0, Math.min(QUERIES_MAX, Math.max(1, Math.floor(HITS_MAX / k))));
+      const share =
+        this.#inFlight === 0 && waiting.length >= SPLIT_MIN ? Math.ceil(waiting.length / 2) : waiting.length;
+      const queriesMax = Math.min(QUERIES_MAX, share);
+      const k = Math.max(...waiting.slice(0, queriesMax).map((search) => search.k));
+      const taken = waiting.splice(0, Math.min(queriesMax, Math.max(1, Math.floor(HITS_MAX / k))));
       this.#groups.delete(key); // The rest of the group queues behind the other groups.
       if (waiting.length > 0) this.#groups.set(key, next[1]);
       this.#waiting -= taken.length;
@@ -102,7 +119,7 @@ export class SearchGatherer {
       for (const search of taken) search.reject(error as Error);
     } finally {
       this.#inFlight--;
-      this.#flush();
+      this.#planFlush();
     }
   }
 }

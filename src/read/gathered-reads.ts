@@ -1,0 +1,69 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import type { StoredEntry } from "../stores/projection.ts";
+
+/** Keys of one call, at most. A read with more keys is a call of its own. */
+const KEYS_MAX = 1_000;
+
+type Entries = readonly (StoredEntry | null)[];
+
+interface Waiting {
+  readonly count: number;
+  resolve(entries: Entries): void;
+  reject(error: unknown): void;
+}
+
+interface Group {
+  readonly keys: MemoryKey[];
+  readonly waiting: Waiting[];
+}
+
+/**
+ * Sends the reads that begin in one turn of the event loop as one call: the hits of searches that the index answered together
+ * are read by one command. Nothing waits longer for it, as the driver sends no command before the turn ends. Reads share a
+ * call only where they share a deadline, so that none of them ends another one.
+ */
+export class GatheredReads {
+  readonly #read: (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<Entries>;
+  readonly #groups = new Map<AbortSignal, Group>();
+
+  constructor(read: (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<Entries>) {
+    this.#read = read;
+  }
+
+  /** One entry per key, in order. */
+  read(keys: readonly MemoryKey[], signal: AbortSignal): Promise<Entries> {
+    return new Promise((resolve, reject) => {
+      let group = this.#groups.get(signal);
+      if (group !== undefined && group.keys.length + keys.length > KEYS_MAX) {
+        void this.#send(signal, group);
+        group = undefined;
+      }
+      if (group === undefined) {
+        group = { keys: [], waiting: [] };
+        if (this.#groups.size === 0) process.nextTick(this.#sendAll);
+        this.#groups.set(signal, group);
+      }
+      for (const key of keys) group.keys.push(key);
+      group.waiting.push({ count: keys.length, resolve, reject });
+    });
+  }
+
+  readonly #sendAll = (): void => {
+    const groups = [...this.#groups];
+    this.#groups.clear();
+    for (const [signal, group] of groups) void this.#send(signal, group);
+  };
+
+  async #send(signal: AbortSignal, { keys, waiting }: Group): Promise<void> {
+    try {
+      const entries = await this.#read(keys, signal);
+      let start = 0;
+      for (const { count, resolve } of waiting) {
+        resolve(waiting.length === 1 ? entries : entries.slice(start, start + count));
+        start += count;
+      }
+    } catch (error) {
+      for (const { reject } of waiting) reject(error);
+    }
+  }
+}
