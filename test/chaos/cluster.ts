@@ -9,11 +9,11 @@ import { childrenOf, isAlive } from "../../src/dev/processes.ts";
 import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { IGNORED_PARAMETERS, pgBouncerIsInstalled, startPgBouncer } from "../support/pgbouncer.ts";
+import { SmallDisk } from "../support/small-disk.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 import type { LossWindow } from "./loss-window.ts";
 import type { NodeAnswer, NodeCommand, NodeSettings } from "./messages.ts";
 import { RedisPair } from "./redis-pair.ts";
-import { SmallDisk } from "./small-disk.ts";
 
 /** Milliseconds that a node may take to answer: it may have to wait out deadlines of its own first. */
 const ANSWER_DEADLINE_MS = 90_000;

@@ -101,7 +101,11 @@ export class RedisPair {
   /** Reverts `detachReplica`, on whatever server it was done. */
   async attach(): Promise<void> {
     for (const { server } of this.#members) {
-      await withRedis(server, async (redis) => void (await redis.config("SET", "masterauth", this.#password)));
+      await withRedis(server, async (redis) => {
+        await redis.config("SET", "masterauth", this.#password);
+        // The sentinel makes a promoted server write its settings down, the wrong password included.
+        await redis.config("REWRITE");
+      });
     }
   }
 
