@@ -1,5 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmdirSync, statfsSync } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -11,9 +12,19 @@ const LEFT_BYTES = 256 * 1024;
 /** A disk of PostgreSQL's own, in memory, that can be full and have room again. */
 export class SmallDisk {
   readonly folder: string;
+  /** Unmounts the disk when this process ends without doing it, however it ends. */
+  readonly #guard: ChildProcess;
 
   private constructor(folder: string) {
     this.folder = folder;
+    const script = 'cat; umount -l "$1" && rmdir "$1"';
+    this.#guard = spawn("/bin/sh", ["-c", script, "sh", folder], {
+      cwd: "/",
+      detached: true,
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    this.#guard.unref();
+    (this.#guard.stdin as Socket | null)?.unref();
   }
 
   /** @returns null where this user may not mount anything: the reason is logged. */
@@ -42,6 +53,7 @@ export class SmallDisk {
     // Lazily: a process of a server that was killed may need a moment to let go of its files.
     spawnSync("umount", ["-l", this.folder]);
     rmdirSync(this.folder);
+    this.#guard.stdin?.end();
   }
 
   #resize(size: string): void {
