@@ -26,7 +26,6 @@ export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["search", { quick: 9, full: 90 }],
   ["hybrid", { quick: 5, full: 35 }],
   ["filter", { quick: 5, full: 40 }],
-  ["list", { quick: 5, full: 40 }],
   ["check", { quick: 10, full: 190 }],
   ["repair", { quick: 8, full: 100 }],
   ["redis-lost", { quick: 10, full: 80 }],

@@ -3,6 +3,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Redis } from "ioredis";
 import type postgres from "postgres";
 import { embeddingBytes, entryDigest } from "../../src/domain/checksum.ts";
+import type { JsonObject } from "../../src/domain/json.ts";
 import { bucketOf } from "../../src/domain/keys.ts";
 import { encodeMemory, type PutChange, putChange } from "../../src/domain/memory.ts";
 import { arrayLiteral } from "../../src/ledger/arrays.ts";
@@ -15,19 +16,26 @@ export interface SyntheticOptions {
   readonly from: number;
   /** Behind the last one. */
   readonly to: number;
+  /** @default empty */
+  readonly metadataOf?: (number: number) => JsonObject;
 }
 
 const NODE = "synthetic";
 const CHUNK = 5_000;
 
 /** Memory number `number` at version 1, the same one every time. */
-export function syntheticChange(number: number, dimension: number, modifiedAt: number): PutChange {
+export function syntheticChange(
+  number: number,
+  dimension: number,
+  modifiedAt: number,
+  metadata: JsonObject = {},
+): PutChange {
   const embedding = syntheticVector(number, dimension);
   const document = {
     content: `what was said at number ${number}`,
     memoryType: "episodic",
     importance: 0.5,
-    metadata: {},
+    metadata,
     privacy: "full" as const,
   };
   const memory = encodeMemory({ namespace: "default", memoryId: `memory-${number}` }, document, embedding);
@@ -51,7 +59,7 @@ export async function loadSynthetic(
   sql: postgres.Sql,
   redisUrl: string,
   prefix: string,
-  { dimension, from, to }: SyntheticOptions,
+  { dimension, from, to, metadataOf }: SyntheticOptions,
 ): Promise<void> {
   const client = new Redis(redisUrl);
   const redis = new RedisProjection(client, { prefix, nodeId: NODE });
@@ -60,7 +68,7 @@ export async function loadSynthetic(
   try {
     for (let start = from; start < to; start += CHUNK) {
       const changes = Array.from({ length: Math.min(CHUNK, to - start) }, (_, at) =>
-        syntheticChange(start + at, dimension, modifiedAt),
+        syntheticChange(start + at, dimension, modifiedAt, metadataOf?.(start + at)),
       );
       await Promise.all([insert(sql, changes, dimension), redis.publish(changes, signal)]);
       await turn();

@@ -255,6 +255,12 @@ export interface IndexOptions {
    * @default "none"
    */
   text?: string | undefined;
+  /**
+   * Whether searches with a filter that few memories pass go by an index of memoryType, privacy, embeddingModel and
+   * metadata.
+   * @default false
+   */
+  fields?: boolean | undefined;
 }
 
 /** The HTTP service of `mnemosync serve`. The library does not use them. */

@@ -2,8 +2,8 @@ import type { PutChange } from "./memory.ts";
 
 /** Why the index can't hold this memory's vector, or must not: of another dimension or model. Null when it fits. */
 export function foreignReason(
-  index: { readonly dimension?: number; readonly model?: string | null },
-  change: PutChange,
+  index: { readonly dimension?: number | undefined; readonly model?: string | null | undefined },
+  change: Pick<PutChange, "embedding" | "embeddingModel">,
 ): string | null {
   if (change.embedding === null) return null;
   const { dimension, model } = index;

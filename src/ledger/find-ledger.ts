@@ -3,6 +3,7 @@ import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts
 import { LedgerCalls } from "./bound-statements.ts";
 import * as find from "./find-statements.ts";
 import { type FoundIndexes, findIndexes } from "./optional-indexes.ts";
+import { readSelected, type SelectedQuery, type SelectedRow } from "./selected-statements.ts";
 import { searchText, type TextHit, type TextQuery } from "./text-statements.ts";
 
 /**
@@ -44,6 +45,10 @@ export class FindLedger {
 
   async findIndexes(signal: AbortSignal): Promise<FoundIndexes> {
     return await this.#calls.use(signal, ({ sql }) => findIndexes(sql));
+  }
+
+  async readSelected(query: SelectedQuery, signal: AbortSignal): Promise<readonly SelectedRow[] | null> {
+    return await this.#withoutScans(signal, false, (sql) => readSelected(sql, query));
   }
 
   async searchText(query: TextQuery, signal: AbortSignal): Promise<TextHit[]> {

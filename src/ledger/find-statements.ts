@@ -152,10 +152,17 @@ export async function estimateCount(sql: Sql, namespace: string, condition: Cond
             on m.namespace = v.namespace and m.memory_id = v.memory_id and m.version = v.version
           cross join lateral (select m.document::jsonb as document) d`
     : sql``;
-  const [row] = await sql<{ "QUERY PLAN": unknown }[]>`
-    explain (format json)
+  return await expectedRows(
+    sql,
+    sql`
     select 1 from mnemosync.memory_versions v ${document}
-    where v.namespace = ${namespace}::text and ${isShown(sql)} and ${whereCondition(sql, condition)}`;
+    where v.namespace = ${namespace}::text and ${isShown(sql)} and ${whereCondition(sql, condition)}`,
+  );
+}
+
+/** How many rows the planner expects of a query. None is read. */
+export async function expectedRows(sql: Sql, query: Fragment): Promise<number> {
+  const [row] = await sql<{ "QUERY PLAN": unknown }[]>`explain (format json) ${query}`;
   const told = row?.["QUERY PLAN"];
   const [{ Plan: plan }] = (typeof told === "string" ? JSON.parse(told) : told) as [{ Plan: { "Plan Rows": number } }];
   return plan["Plan Rows"];

@@ -19,8 +19,11 @@ interface OptionalIndex {
 export interface FoundIndexes {
   /** Languages of the indexes of words. */
   readonly languages: readonly string[];
+  /** Whether there is one of the fields. */
+  readonly hasFields: boolean;
 }
 
+const FIELDS_NAME = "memory_bodies_fields_index";
 const WORDS_NAME = /^memory_bodies_words_(.+)_index$/;
 
 /** The expression of an index of words, for a row of the table of documents called `row`. `language` was checked. */
@@ -28,8 +31,13 @@ export function wordsExpression(language: string, row: string): string {
   return `mnemosync.search_words('${language}'::regconfig, ${row}namespace, ${row}document)`;
 }
 
+/** The expression of the index of fields, for a row of the table of documents called `row`. */
+export function fieldsExpression(row: string): string {
+  return `mnemosync.indexed_fields(${row}namespace, ${row}document)`;
+}
+
 function indexesOf(settings: IndexSettings): OptionalIndex[] {
-  const { text } = settings;
+  const { text, fields } = settings;
   const indexes: OptionalIndex[] = [];
   if (text !== "none") {
     indexes.push({
@@ -37,6 +45,10 @@ function indexesOf(settings: IndexSettings): OptionalIndex[] {
       table: DOCUMENT_TABLE,
       definition: `using gin (${wordsExpression(text, "")})`,
     });
+  }
+  if (fields) {
+    const definition = `using gin (${fieldsExpression("")} jsonb_path_ops)`;
+    indexes.push({ name: FIELDS_NAME, table: DOCUMENT_TABLE, definition });
   }
   return indexes;
 }
@@ -70,10 +82,10 @@ export async function ensureIndexes(
 export async function findIndexes(sql: Sql): Promise<FoundIndexes> {
   const rows = await sql<{ name: string }[]>`
     select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
-    where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memory\_bodies\_words\_%\_index'
+    where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memory\_bodies\_%\_index'
     order by c.relname`;
   const languages = rows.flatMap(({ name }) => WORDS_NAME.exec(name)?.[1] ?? []);
-  return { languages };
+  return { languages, hasFields: rows.some(({ name }) => name === FIELDS_NAME) };
 }
 
 async function checkLanguage(sql: Sql, language: string): Promise<void> {

@@ -38,6 +38,12 @@ export const indexSettings = z.strictObject({
     .describe(
       "Language of searches by words: a text search configuration of PostgreSQL, like english or simple; none: no index",
     ),
+  fields: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether searches with a filter that few memories pass go by an index of memoryType, privacy, embeddingModel and metadata",
+    ),
 });
 
 /** The defaults, for parts that are made without a configuration. */

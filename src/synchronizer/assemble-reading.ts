@@ -2,6 +2,7 @@ import { FindLedger } from "../ledger/find-ledger.ts";
 import { Finder } from "../read/finder.ts";
 import { History } from "../read/history.ts";
 import { Reader } from "../read/reader.ts";
+import { KnownIndexes } from "../read/search/known-indexes.ts";
 import { Search } from "../read/search/search.ts";
 import { TextSearch } from "../read/search/text-search.ts";
 import { VectorSearch } from "../read/search/vector-search.ts";
@@ -40,9 +41,10 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
   const now = (): number => performance.now();
   const finder = new Finder({ ledger: find, now });
   const vectorIndex = gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null;
+  const indexes = new KnownIndexes(find, now);
   const search = new Search(
-    new VectorSearch({ reader, vectorIndex }),
-    new TextSearch({ reader, ledger: find, language: options.indexes.text, now }),
+    new VectorSearch({ reader, vectorIndex, ledger: find, indexes }),
+    new TextSearch({ reader, ledger: find, indexes, language: options.indexes.text }),
   );
   return { reader, history, finder, search };
 }

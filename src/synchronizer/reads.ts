@@ -85,7 +85,7 @@ export class Reads {
     const { search, validator } = this.#parts;
     if (mode === "text") return await search.byText(scope, text, condition, signal);
     const checked = validator.checkEmbedding(vector ?? (await this.#embed(text, signal)), "query");
-    if (mode === "vector") return await search.byVector(scope, checked, signal);
+    if (mode === "vector") return await search.byVector(scope, checked, condition, signal);
     return await search.hybrid(scope, { text, vector: checked }, condition, signal);
   }
 

@@ -17,7 +17,7 @@ export async function plansOf(world: World, work: (ledger: FindLedger) => Promis
   const plans: string[] = [];
   try {
     for (const { query, parameters } of sent) {
-      const isSetting = /^begin|^commit|set_config/.test(query);
+      const isSetting = /^\s*(begin|commit|explain)|set_config/.test(query);
       const rows = await connection.unsafe(`${isSetting ? "" : "explain "}${query}`, parameters as string[]);
       if (!isSetting) plans.push(rows.map((row) => row["QUERY PLAN"]).join("\n"));
     }

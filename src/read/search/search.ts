@@ -17,8 +17,13 @@ export class Search {
     this.#texts = texts;
   }
 
-  async byVector(scope: SearchScope, vector: Float32Array, signal: AbortSignal): Promise<SearchResult[]> {
-    return await this.#vectors.search(scope, vector, signal);
+  async byVector(
+    scope: SearchScope,
+    vector: Float32Array,
+    condition: Condition,
+    signal: AbortSignal,
+  ): Promise<SearchResult[]> {
+    return await this.#vectors.search(scope, vector, condition, signal);
   }
 
   async byText(scope: SearchScope, text: string, condition: Condition, signal: AbortSignal): Promise<SearchResult[]> {
@@ -34,7 +39,7 @@ export class Search {
     const each = { ...scope, k: Math.max(scope.k, FUSED_MIN), scoreMin: Number.NEGATIVE_INFINITY };
     const [byText, byVector] = await Promise.all([
       this.byText(each, text, condition, signal),
-      this.byVector(each, vector, signal),
+      this.byVector(each, vector, condition, signal),
     ]);
     // Words first: of two first places, the one that has a word of the query wins over the one that is merely near.
     return fuseRankings([byText, byVector], scope.k);

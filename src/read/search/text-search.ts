@@ -2,26 +2,23 @@ import { ConfigurationError } from "../../domain/errors.ts";
 import type { Condition } from "../../domain/filter/filter.ts";
 import type { FindLedger } from "../../ledger/find-ledger.ts";
 import type { Reader } from "../reader.ts";
+import type { KnownIndexes } from "./known-indexes.ts";
 import type { SearchResult, SearchScope } from "./search-result.ts";
 
-/** Milliseconds for which it is remembered which indexes of words the ledger has: another process may drop one. */
-const KNOWN_MS = 30_000;
 /** Hits that are read when a function of the caller may refuse some of them. */
 const HITS_MAX = 250;
 
 export interface TextSearchParts {
   readonly reader: Pick<Reader, "getSound">;
-  readonly ledger: Pick<FindLedger, "searchText" | "findIndexes">;
+  readonly ledger: Pick<FindLedger, "searchText">;
+  readonly indexes: KnownIndexes;
   /** The setting `indexes.text`. */
   readonly language: string;
-  /** Milliseconds of a clock that never goes back. */
-  readonly now: () => number;
 }
 
 /** Searches by the words of contents, in the ledger: what is committed is found. */
 export class TextSearch {
   readonly #parts: TextSearchParts;
-  #known: { readonly language: string; readonly until: number } | null = null;
 
   constructor(parts: TextSearchParts) {
     this.#parts = parts;
@@ -51,16 +48,13 @@ export class TextSearch {
   }
 
   async #languageOf(signal: AbortSignal): Promise<string> {
-    const { ledger, now, language: preferred } = this.#parts;
-    if (this.#known !== null && now() < this.#known.until) return this.#known.language;
-    const { languages } = await ledger.findIndexes(signal);
-    const language = languages.find((name) => name === preferred) ?? languages[0];
-    if (language === undefined) {
-      throw new ConfigurationError(
-        'a search by words needs an index of them, and the ledger has none: set indexes.text to a language, e.g. "english"',
-      );
-    }
-    this.#known = { language, until: now() + KNOWN_MS };
-    return language;
+    const { indexes, language: preferred } = this.#parts;
+    const choose = (languages: readonly string[]) => languages.find((name) => name === preferred) ?? languages[0];
+    const language =
+      choose((await indexes.read(signal)).languages) ?? choose((await indexes.readNow(signal)).languages);
+    if (language !== undefined) return language;
+    throw new ConfigurationError(
+      'a search by words needs an index of them, and the ledger has none: set indexes.text to a language, e.g. "english"',
+    );
   }
 }

@@ -1,18 +1,29 @@
+import { embeddingFromBytes } from "../../domain/checksum.ts";
 import { ConfigurationError } from "../../domain/errors.ts";
+import type { Condition } from "../../domain/filter/filter.ts";
+import { foreignReason } from "../../domain/foreign.ts";
+import { compareUtf8 } from "../../domain/keys.ts";
 import type { Memory } from "../../domain/memory.ts";
+import type { FindLedger } from "../../ledger/find-ledger.ts";
 import type { VectorHit, VectorIndex } from "../../stores/vector-index.ts";
 import type { StoreGate } from "../../write/store-gate.ts";
 import type { Reader } from "../reader.ts";
+import type { KnownIndexes } from "./known-indexes.ts";
 import type { SearchResult, SearchScope } from "./search-result.ts";
 
+/** With a filter the index is asked for more at once: the search of a large index costs the same for a few hits more. */
+const FILTERED_FACTOR = 8;
 /** Hits that the index is asked for at most, however many of them a filter refuses. */
 const HITS_MAX = 100_000;
-/** Memories that are read at a time, to apply the filter. */
+/** Memories that are read at a time, to apply the filter: at least, and at most. */
+const READ_MIN = 32;
 const READ_MAX = 1_000;
 
 export interface VectorSearchParts {
   readonly reader: Pick<Reader, "getSound" | "getSoundCommitted">;
   readonly vectorIndex: StoreGate<VectorIndex> | null;
+  readonly ledger: Pick<FindLedger, "readSelected">;
+  readonly indexes: KnownIndexes;
 }
 
 /** Searches by vector: the index names the nearest memories, which are then read and judged as they are now. */
@@ -25,32 +36,83 @@ export class VectorSearch {
 
   /**
    * The `k` memories of a namespace whose vectors are nearest. Fewer only when fewer exist, or fewer among the nearest
-   * 100,000 pass the filter. To replace results that are deleted, expired or refused by `filter`, the index is asked for
-   * more.
+   * 100,000 pass the filter.
+   *
+   * Where an index of the ledger leads to few memories that can pass (4,000 at most), the filter goes first: their vectors are
+   * read and compared, which is exact, and cheaper than the search of a large index. Where the filter lets more pass, or no index
+   * helps, it goes after: the index is asked for its nearest, then for more, until k pass. With more than 4,000 of n memories
+   * passing, some k * n / 4,000 hits suffice unless the filter shuns the query's neighbourhood.
    */
-  async search(scope: SearchScope, vector: Float32Array, signal: AbortSignal): Promise<SearchResult[]> {
+  async search(
+    scope: SearchScope,
+    vector: Float32Array,
+    condition: Condition,
+    signal: AbortSignal,
+  ): Promise<SearchResult[]> {
     const gate = this.#parts.vectorIndex;
     if (gate === null)
       throw new ConfigurationError("search needs a vector index, and no registered store is one: set faiss.directory");
     if (!gate.allows()) throw gate.refusal();
-    const { namespace, k, scoreMin } = scope;
+    const selected = await this.#selected(scope.namespace, vector, condition, gate.target, signal);
     const judged = new Map<string, SearchResult | null>();
-    for (let wanted = k; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
+    if (selected !== null) return await this.#best(scope, vector, selected, judged, signal);
+    const { k, scoreMin, namespace } = scope;
+    const first = isUnconditional(condition) ? k : Math.min(k * FILTERED_FACTOR, HITS_MAX);
+    for (let wanted = first; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
       const hits = await gate.target.search(namespace, vector, wanted, signal);
-      const near = hits.filter((hit) => hit.score >= scoreMin);
-      const results: SearchResult[] = [];
-      for (let start = 0; start < near.length && results.length < k; start += READ_MAX) {
-        const page = near.slice(start, start + READ_MAX);
-        const fresh = page.filter((hit) => !judged.has(hitText(hit)));
-        await this.#judge(scope, vector, fresh, judged, signal);
-        for (const hit of page) {
-          const result = judged.get(hitText(hit)) ?? null;
-          if (result !== null) results.push(result);
-        }
-      }
-      const exhausted = hits.length < wanted || near.length < hits.length || wanted === HITS_MAX;
-      if (results.length >= k || exhausted) return results.sort((a, b) => b.score - a.score).slice(0, k);
+      const results = await this.#best(scope, vector, hits, judged, signal);
+      const isEnd = hits.length < wanted || (hits.at(-1)?.score ?? scoreMin) < scoreMin || wanted === HITS_MAX;
+      if (results.length >= k || isEnd) return results;
     }
+  }
+
+  /** The memories that a selective filter lets pass, nearest first; null where the filter has to go after. */
+  async #selected(
+    namespace: string,
+    query: Float32Array,
+    condition: Condition,
+    index: VectorIndex,
+    signal: AbortSignal,
+  ): Promise<VectorHit[] | null> {
+    const { score, traits } = index;
+    if (score === undefined || isUnconditional(condition)) return null;
+    const { hasFields } = await this.#parts.indexes.read(signal);
+    const rows = await this.#parts.ledger.readSelected({ namespace, condition, hasFieldIndex: hasFields }, signal);
+    if (rows === null) return null;
+    const { model } = traits.vectorShape ?? {};
+    const hits = rows.flatMap(({ memoryId, version, checksum, embeddingModel, embedding: bytes }): VectorHit[] => {
+      const embedding = embeddingFromBytes(bytes);
+      // What the index refused is no result here either: a vector of another model or dimension has no nearness.
+      if (foreignReason({ model, dimension: query.length }, { embedding, embeddingModel }) !== null) return [];
+      return [{ memoryId, version, checksum, score: score.call(index, query, embedding) }];
+    });
+    return hits.sort((a, b) => b.score - a.score || compareUtf8(a.memoryId, b.memoryId));
+  }
+
+  /** The first `k` of the hits that may be shown, best first. */
+  async #best(
+    scope: SearchScope,
+    vector: Float32Array,
+    hits: readonly VectorHit[],
+    judged: Map<string, SearchResult | null>,
+    signal: AbortSignal,
+  ): Promise<SearchResult[]> {
+    const { k, scoreMin } = scope;
+    const near = hits.filter((hit) => hit.score >= scoreMin);
+    const results: SearchResult[] = [];
+    let size = Math.min(Math.max(k, READ_MIN), READ_MAX);
+    for (let start = 0; start < near.length && results.length < k; ) {
+      const page = near.slice(start, start + size);
+      start += page.length;
+      size = Math.min(size * 2, READ_MAX);
+      const fresh = page.filter((hit) => !judged.has(hitText(hit)));
+      await this.#judge(scope, vector, fresh, judged, signal);
+      for (const hit of page) {
+        const result = judged.get(hitText(hit)) ?? null;
+        if (result !== null) results.push(result);
+      }
+    }
+    return results.sort((a, b) => b.score - a.score).slice(0, k);
   }
 
   /** Judges hits: a result, or null for a memory that must not be shown. */
@@ -98,4 +160,8 @@ export class VectorSearch {
 /** One string per vector that the index may hold. */
 function hitText({ memoryId, version }: VectorHit): string {
   return `${version}/${memoryId}`;
+}
+
+function isUnconditional(condition: Condition): boolean {
+  return condition.kind === "all" && condition.of.length === 0;
 }
