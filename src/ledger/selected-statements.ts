@@ -1,15 +1,15 @@
 import type { Condition, FieldTest, Scalar } from "../domain/filter/filter.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
+import { wideRow } from "./body-rows.ts";
 import { expectedRows, filteredDocument, isShown } from "./find-statements.ts";
 import { DOCUMENT_TABLE, fieldsExpression } from "./optional-indexes.ts";
-import { wideRow } from "./read-statements.ts";
 import { whereCondition } from "./where.ts";
 
 /** Entries of an index that are looked at for a selective filter. A filter that has more is not selective. */
 const LOOKED_MAX = 4_000;
 /** A filter for which the planner expects more is not tried: collecting the entries of a common value takes time too. */
-const EXPECTED_MAX = 40_000;
+const EXPECTED_MAX = 8_000;
 
 /** A memory that passes a selective filter, with what its nearness is computed of. */
 export interface SelectedRow {

@@ -12,7 +12,7 @@ import type { KnownIndexes } from "./known-indexes.ts";
 import type { SearchResult, SearchScope } from "./search-result.ts";
 
 /** With a filter the index is asked for more at once: the search of a large index costs the same for a few hits more. */
-const FILTERED_FACTOR = 8;
+const FILTERED_FACTOR = 16;
 /** Hits that the index is asked for at most, however many of them a filter refuses. */
 const HITS_MAX = 100_000;
 /** Memories that are read at a time, to apply the filter: at least, and at most. */
