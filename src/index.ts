@@ -52,6 +52,8 @@ export type { Embedder } from "./embed/embedder.ts";
 export { HashingEmbedder, type HashingEmbedderOptions } from "./embed/hashing-embedder.ts";
 export { HttpEmbedder } from "./embed/http-embedder.ts";
 export type { HttpEmbedderOptions } from "./embed/http-embedder-options.ts";
+export type { EraseNotes, ErasePreview, EraseTarget } from "./erase/options.ts";
+export type { Erasure, ErasureState, StoreConfirmation } from "./erase/receipt.ts";
 export type {
   ChangedMemory,
   ChangeEvent,
@@ -92,6 +94,8 @@ export type {
   CheckFindings,
   CountOptions,
   DeleteOptions,
+  EraseOptions,
+  ErasuresOptions,
   ExpectedVersion,
   HistoryOptions,
   KeyOptions,
@@ -110,6 +114,7 @@ export type {
 export { CAPABILITIES, type Capability } from "./synchronizer/capabilities.ts";
 export { openVectorIndex } from "./synchronizer/connect.ts";
 export type { Clients, ConnectExtras, ConnectOptions, WithClientsOptions } from "./synchronizer/connect-options.ts";
+export type { Erasures } from "./synchronizer/erasures.ts";
 export type {
   BacklogNotice,
   ConflictNotice,

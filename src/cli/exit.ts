@@ -21,6 +21,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export const EXIT_CODES: Readonly<Record<ErrorCode | "USAGE" | "OUTPUT", ExitCode>> = {
   NOT_FOUND: EXIT.findings,
   VERSION_CONFLICT: EXIT.findings,
+  ERASED: EXIT.findings,
   USAGE: EXIT.failed,
   OUTPUT: EXIT.failed,
   VALIDATION: EXIT.failed,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ENDINGS } from "../domain/ending.ts";
 import type { ChangeEvent, ChangePage } from "../feed/change-options.ts";
 import { instant, iso, json, memoryKey, versionVector } from "./fields.ts";
 
@@ -21,6 +22,10 @@ export const changeSchema = z
     kind: z
       .enum(["put", "deleted", "withdrawn"])
       .describe("withdrawn: the memory became local_only, or no longer passes the filter; the reader must forget it"),
+    reason: z
+      .enum(ENDINGS)
+      .optional()
+      .describe("Why it ended; absent of a put. erased: what a reader has kept of it must go too"),
     ...memoryKey,
     version: z.number().int().positive(),
     modifiedAt: instant,
@@ -42,7 +47,7 @@ export const changePageSchema = z
 export function changeDocument(change: ChangeEvent, withEmbedding: boolean): z.output<typeof changeSchema> {
   const { kind, namespace, memoryId, version, modifiedAt, versionVector: vector, transactionId, cursor } = change;
   const told = { kind, namespace, memoryId, version, modifiedAt: iso(modifiedAt), versionVector: vector };
-  if (change.kind !== "put") return { ...told, transactionId, cursor };
+  if (change.kind !== "put") return { ...told, reason: change.reason, transactionId, cursor };
   const { embedding, ...document } = change.memory;
   const numbers = embedding === null ? null : Array.from(embedding);
   const memory = { ...document, ...(withEmbedding && { embedding: numbers }) };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { changeSchema } from "./change-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
+import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-documents.ts";
 import { errorFields } from "./fields.ts";
 import { countSchema, manySchema, namespacesSchema, pageSchema } from "./find-documents.ts";
 import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
@@ -55,7 +56,7 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   count: countSchema.describe("mnemosync count --json"),
   namespaces: namespacesSchema.describe("mnemosync namespaces --json"),
   search: searchSchema.describe("mnemosync search --json, nearest first"),
-  put: outcomeSchema.describe("mnemosync put, patch, delete and rollback --json"),
+  put: outcomeSchema.describe("mnemosync put, patch, delete, revive and rollback --json"),
   history: versionsSchema.describe("mnemosync history --json, newest first"),
   watch: changeSchema.describe("mnemosync watch --json, one document per line"),
   status: watchedStatusSchema.describe("mnemosync status --json"),
@@ -63,6 +64,9 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   stores: deployedStoresSchema.describe("mnemosync store list --json"),
   store: deployedStoreSchema.describe("mnemosync store show <id> --json"),
   "store-forget": forgottenStoreSchema.describe("mnemosync store forget <id> --json"),
+  erase: erasureSchema.describe("mnemosync erase and erasures <id> --json"),
+  "erase-preview": erasePreviewSchema.describe("mnemosync erase --dry-run --json"),
+  erasures: erasuresSchema.describe("mnemosync erasures --json"),
   config: configSchema.describe("mnemosync config --json"),
   doctor: doctorSchema.describe("mnemosync doctor --json"),
   error: z

@@ -18,6 +18,7 @@ export type ErrorCode =
   | "SCHEMA_TOO_NEW"
   | "EMBEDDING_FAILED"
   | "EPOCH_CHANGED"
+  | "ERASED"
   | "INTERNAL";
 
 const BRAND = Symbol.for("mnemosync.error");
@@ -234,6 +235,22 @@ export class EpochChangedError extends MnemosyncError {
     );
     this.expectedEpoch = expectedEpoch;
     this.foundEpoch = foundEpoch;
+  }
+}
+
+/** The memory was erased, and its id stays suppressed. Nothing was written; `revive` makes the id usable again. */
+export class ErasedError extends MnemosyncError {
+  readonly code = "ERASED";
+  readonly retryable = false;
+  readonly namespace: string;
+  readonly memoryId: string;
+  constructor(namespace: string, memoryId: string) {
+    super(
+      `memory ${JSON.stringify(memoryId)} of ${namespace} was erased, and its id is suppressed: write under another id, or ` +
+        "revive this one first",
+    );
+    this.namespace = namespace;
+    this.memoryId = memoryId;
   }
 }
 

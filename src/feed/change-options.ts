@@ -1,3 +1,4 @@
+import type { Ending } from "../domain/ending.ts";
 import type { Filter } from "../domain/filter/filter.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
@@ -21,12 +22,17 @@ export interface PutEvent extends ChangeBase {
 }
 
 /**
- * `deleted`: the memory was deleted, or its time was over. `withdrawn`: it became `local_only`, or does not pass the reader's
+ * `deleted`: the memory has ended, as `reason` says. `withdrawn`: it became `local_only`, or does not pass the reader's
  * filter any more: the reader must forget it. It may be told more than once, and of a memory that the reader was never told
  * of where the history that is kept does not prove that.
  */
 export interface EndEvent extends ChangeBase {
   readonly kind: "deleted" | "withdrawn";
+  /**
+   * `deleted`: a caller deleted it. `expired`: its time was over. `erased`: it was erased, and what a reader has kept of it must
+   * go too. `withdrawn`: of that kind; or, of a deletion, its origin no longer shares it.
+   */
+  readonly reason: Ending;
 }
 
 export type ChangeEvent = PutEvent | EndEvent;

@@ -117,7 +117,7 @@ function toEvent(change: FeedChange, epoch: string, filter: FeedFilter): ChangeE
   const { kind, namespace, memoryId, version, modifiedAt, versionVector, transactionId } = change;
   const cursor = encodeCursor({ epoch, cursor: change.cursor }, filter);
   const base = { namespace, memoryId, version, modifiedAt, versionVector, transactionId, cursor };
-  if (kind !== "put") return { kind, ...base };
+  if (kind !== "put") return { kind, reason: change.reason ?? kind, ...base };
   const { document, checksum, embedding } = change;
   if (document === null) throw new InternalError(`the feed gave no document of ${JSON.stringify(memoryId)}`);
   return { kind, ...base, memory: { ...document, checksum, embedding } };

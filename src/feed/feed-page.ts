@@ -1,5 +1,6 @@
 import type { FeedCursor } from "../domain/change-source.ts";
 import { embeddingFromBytes } from "../domain/checksum.ts";
+import type { Ending } from "../domain/ending.ts";
 import { EpochChangedError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryDocument } from "../domain/memory.ts";
@@ -16,6 +17,8 @@ export interface FeedChange extends MemoryKey {
    * forget it: it became private, or does not pass the filter any more.
    */
   readonly kind: "put" | "deleted" | "withdrawn";
+  /** Why it ended, or `withdrawn`. Null of a `put`. */
+  readonly reason: Ending | null;
   readonly version: number;
   /** Milliseconds since 1970. */
   readonly modifiedAt: number;
@@ -113,13 +116,16 @@ function toChange(row: FeedPageRow, { privacy }: FeedFilter, parts: FeedParts): 
     transactionId,
     versionVector: parseVector(row.versionVector) ?? {},
     cursor: { xid: row.xid, seq: row.seq },
+    reason: null,
     checksum: null,
     document: null,
     embedding: null,
   };
   const isPrivate = privacy === "applied" && row.privacy === "local_only";
   if (row.checksum === null || isPrivate || row.isWanted === false) {
-    return row.wasTold ? { ...base, kind: row.checksum === null ? "deleted" : "withdrawn" } : null;
+    if (!row.wasTold) return null;
+    if (row.checksum !== null) return { ...base, kind: "withdrawn", reason: "withdrawn" };
+    return { ...base, kind: "deleted", reason: row.endedBy ?? "deleted" };
   }
   const isRedacted = privacy === "applied" && row.privacy !== "full";
   const document = row.document === null ? null : (JSON.parse(row.document) as MemoryDocument);

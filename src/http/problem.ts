@@ -75,6 +75,7 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   SCHEMA_TOO_NEW: 503,
   EMBEDDING_FAILED: 502,
   EPOCH_CHANGED: 410,
+  ERASED: 410,
   INTERNAL: 500,
 };
 

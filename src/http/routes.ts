@@ -2,6 +2,7 @@ import type { RouteGroup } from "./route.ts";
 import { backlogGroup } from "./routes/backlog.ts";
 import { changeGroup } from "./routes/changes.ts";
 import { conflictGroup } from "./routes/conflicts.ts";
+import { eraseGroup } from "./routes/erase.ts";
 import { exportGroup } from "./routes/export.ts";
 import { findGroup } from "./routes/find.ts";
 import { historyGroup } from "./routes/history.ts";
@@ -17,6 +18,7 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   memoryGroup,
   patchGroup,
   findGroup,
+  eraseGroup,
   exportGroup,
   searchGroup,
   historyGroup,

@@ -1,8 +1,9 @@
 import { embeddingBytes } from "../domain/checksum.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { ERASED_TEXT } from "./scrub-statements.ts";
 
 /** The origin of the side that contradicts the ledger: a store, or an import. */
 export type ConflictOrigin = StoreId | "import";
@@ -65,8 +66,16 @@ export async function keepEvidence(sql: Sql, records: readonly EvidenceRecord[])
   const embeddings = pack(records.map(({ foundEmbedding }) => foundEmbedding));
   const own = pack(records.map(({ ledgerEmbedding }) => ledgerEmbedding && embeddingBytes(ledgerEmbedding)));
   const rows = await sql<{ id: string }[]>`
-    with input as materialized (
-      select i.*,
+    with erased as materialized (
+      -- What is found of a memory that was erased must not come back as evidence.
+      select v.namespace, v.memory_id
+      from (select distinct * from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[])) k (namespace, memory_id)
+      cross join lateral (
+        select v.namespace, v.memory_id from mnemosync.memory_versions v
+        where v.namespace = k.namespace and v.memory_id = k.memory_id and v.ended_by = 'erased' offset 0
+      ) v
+    ), input as materialized (
+      select i.*, e.memory_id is not null as is_erased,
              case when document_length >= 0 then substr(${documents.packed}::bytea,
                (sum(greatest(document_length, 0)) over rows_before)::int - document_length + 1, document_length) end
                as found_document,
@@ -101,6 +110,7 @@ export async function keepEvidence(sql: Sql, records: readonly EvidenceRecord[])
                               found_checksum, document_length, embedding_length, found_vector, found_modified_at,
                               ledger_version, ledger_checksum, ledger_document, own_length, ledger_vector,
                               ledger_modified_at, evidence, position)
+      left join erased e on e.namespace = i.namespace and e.memory_id = i.memory_id
       window rows_before as (order by i.position)
     ), known as (
       select distinct on (i.position) i.position, c.id
@@ -129,14 +139,20 @@ export async function keepEvidence(sql: Sql, records: readonly EvidenceRecord[])
          ledger_checksum, ledger_document, ledger_embedding, ledger_vector, ledger_modified_at, evidence)
       overriding system value
       select d.id, namespace, memory_id, store, kind, strategy, 'pending', pending_because, found_version, found_state,
-             found_checksum, found_document, found_embedding, found_vector, to_timestamp(found_modified_at / 1000.0),
-             ledger_version, ledger_checksum, ledger_document::json, ledger_embedding, ledger_vector,
-             to_timestamp(ledger_modified_at / 1000.0), evidence
+             ${unlessErased(sql, sql`found_checksum`)}, ${unlessErased(sql, sql`found_document`)},
+             ${unlessErased(sql, sql`found_embedding`)}, found_vector, to_timestamp(found_modified_at / 1000.0),
+             ledger_version, ${unlessErased(sql, sql`ledger_checksum`)}, ${unlessErased(sql, sql`ledger_document::json`)},
+             ${unlessErased(sql, sql`ledger_embedding`)}, ledger_vector, to_timestamp(ledger_modified_at / 1000.0),
+             case when is_erased then ${ERASED_TEXT} else evidence end
       from input i join ids d on d.position = i.position
     )
     select id::text as id from (select position, id from known union all select position, id from ids) all_ids
     order by position`;
   return rows.map(({ id }) => id);
+}
+
+function unlessErased(sql: Sql, value: Fragment): Fragment {
+  return sql`case when not is_erased then ${value} end`;
 }
 
 /** Records how pending findings ended. A finding that ended before is not changed. */

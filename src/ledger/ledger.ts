@@ -15,6 +15,7 @@ import { type MigrationReport, migrate } from "./migrate.ts";
 import * as prune from "./prune-statements.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
+import { readErasedKeys } from "./scrub-statements.ts";
 import { LEDGER_DEFAULTS } from "./settings.ts";
 import { readNamespaceStatistics, readStatistics } from "./status-statements.ts";
 import * as stores from "./store-statements.ts";
@@ -66,6 +67,8 @@ const Statements = bindStatements({
   readPendingStores: idempotency.readPendingStores,
   /** Forgets idempotency keys that were claimed longer ago than `retentionMs`. @returns how many rows. */
   pruneIdempotencyKeys: idempotency.pruneIdempotencyKeys,
+  /** The keys whose memories were erased, of `keys`. */
+  readErasedKeys,
   /** Queues memories for a store. */
   enqueue: queue.enqueue,
   bury: queue.bury,

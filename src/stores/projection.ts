@@ -207,6 +207,13 @@ export interface Projection {
    */
   catchUp?(signal: AbortSignal): Promise<unknown>;
 
+  /**
+   * Removes what the store keeps of ended memories out of its readers' reach: vectors of dead entries, snapshots, files that
+   * were set aside. Called after memories were erased, and after their tombstones were read back. Absent: the store keeps
+   * nothing of a memory that has ended.
+   */
+  forget?(signal: AbortSignal): Promise<unknown>;
+
   /** Persists the contents if the store can, and releases its resources. The owner calls it once; absent: not needed. */
   close?(): Promise<void>;
 

@@ -1,4 +1,5 @@
 import { LEDGER_ID } from "../domain/store-id.ts";
+import type { OnEraseStep } from "../erase/erase-step.ts";
 import { storeVersionTemplates } from "../ledger/store-versions.ts";
 import { provenVersion } from "../read/disproved-entries.ts";
 import { newUlid } from "../runtime/ulid.ts";
@@ -15,10 +16,12 @@ import type { OnWriteStep } from "../write/write-step.ts";
 import { Writer } from "../write/writer.ts";
 import { type Foundation, gateOptions } from "./foundation.ts";
 
-/** Observes the write path, for fault tests. */
+/** Observes the write path and erasures, for fault tests. */
 export interface WriteHooks {
   /** Called at the moments of a transaction that `WRITE_STEPS` names. */
   readonly onStep?: OnWriteStep | undefined;
+  /** Called at the moments of an erasure that `ERASE_STEPS` names. */
+  readonly onEraseStep?: OnEraseStep | undefined;
 }
 
 /** What writes memories. */

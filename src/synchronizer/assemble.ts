@@ -2,6 +2,7 @@ import type { EffectiveOptions } from "../config/options.ts";
 import { ChangeStream } from "../feed/change-stream.ts";
 import { createJobs } from "../jobs/create-jobs.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
+import { assembleErase } from "./assemble-erase.ts";
 import { assembleReading } from "./assemble-reading.ts";
 import { assembleTransfer } from "./assemble-transfer.ts";
 import { assembleUpkeep, assembleWriting, type WriteHooks } from "./assemble-writing.ts";
@@ -10,6 +11,7 @@ import { CallScope } from "./call-scope.ts";
 import { Changes } from "./changes.ts";
 import { Checks } from "./checks.ts";
 import type { Connections } from "./connections.ts";
+import { Erasures } from "./erasures.ts";
 import { Finds } from "./finds.ts";
 import { layFoundation } from "./foundation.ts";
 import { storesBeingFilled } from "./node-followers.ts";
@@ -25,6 +27,7 @@ export interface Assembly {
   readonly writes: Writes;
   readonly reads: Reads;
   readonly finds: Finds;
+  readonly erasures: Erasures;
   readonly checks: Checks;
   readonly transfers: Transfers;
   readonly changes: Changes;
@@ -73,7 +76,11 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   });
   standings.onDoubt = () => consistency.consistencyLoop.wake();
   const upkeep = assembleUpkeep(foundation, writing, consistency.settleUnproven);
-  const { jobs, runner: jobRunner } = createJobs({
+  const {
+    jobs,
+    runner: jobRunner,
+    kinds,
+  } = createJobs({
     postgres,
     ledger,
     stores,
@@ -85,18 +92,35 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     callTimeoutMs: options.callTimeoutMs,
     log,
   });
+  const erasing = assembleErase(foundation, writing, reading, { jobs, kinds }, hooks.onEraseStep);
   const transfer = assembleTransfer(foundation, writing, consistency);
   const monitors = [...foundation.monitors.values()];
   const { metricsFreshMs } = options;
   observe({ metrics, ledger, postgres, stores, followers, monitors, pools, log, metricsFreshMs });
-  const services = backgroundServices({ foundation, upkeep, consistency, jobRunner, monitors, pools });
+  const services = backgroundServices({
+    foundation,
+    upkeep,
+    consistency,
+    erase: erasing.service,
+    jobRunner,
+    monitors,
+    pools,
+  });
   const scope = new CallScope(options.callTimeoutMs);
   const { listeners } = foundation.notifications;
   const changes = new Changes({ scope, stream: new ChangeStream(feed, log), listeners, log });
   const { reader, history } = reading;
   const { batcher, ledgerGate } = writing;
   return {
-    writes: new Writes({ scope, batch: { ...writing, options }, validator, history, reader, metrics: metrics.write }),
+    writes: new Writes({
+      scope,
+      batch: { ...writing, options },
+      validator,
+      history,
+      reader,
+      ledger,
+      metrics: metrics.write,
+    }),
     reads: new Reads({
       scope,
       validator,
@@ -107,6 +131,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       embedder,
       metrics: metrics.read,
     }),
+    erasures: new Erasures({ scope, validator, requests: erasing.requests }),
     finds: new Finds({ scope, validator, finder: reading.finder }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
     changes,

@@ -14,6 +14,7 @@ interface BackgroundParts {
   readonly foundation: Foundation;
   readonly upkeep: UpkeepParts;
   readonly consistency: Pick<ConsistencyParts, "leadership" | "consistencyLoop">;
+  readonly erase: Loop;
   readonly jobRunner: JobRunner;
   readonly monitors: readonly HealthMonitor[];
   readonly pools: ConnectionPoolManager | null;
@@ -24,7 +25,7 @@ interface BackgroundParts {
  * that it can use them until then.
  */
 export function backgroundServices(parts: BackgroundParts): Services {
-  const { foundation, upkeep, consistency, jobRunner, monitors, pools } = parts;
+  const { foundation, upkeep, consistency, erase, jobRunner, monitors, pools } = parts;
   const services: readonly (Service | null)[] = [
     ...new Set<Service>([...monitors, ...(pools?.services ?? [])]), // The pools' monitors are in both lists.
     consistency.leadership,
@@ -32,6 +33,7 @@ export function backgroundServices(parts: BackgroundParts): Services {
     followService(foundation),
     consistency.consistencyLoop,
     jobRunner,
+    erase,
   ];
   return new Services(services.filter((service) => service !== null));
 }

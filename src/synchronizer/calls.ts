@@ -3,6 +3,7 @@ import type { Filter } from "../domain/filter/filter.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/memory-input.ts";
+import type { EraseNotes } from "../erase/options.ts";
 import type { CountQuery, ListQuery, NamespacesQuery } from "../read/list-options.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
 import type { SearchMode } from "../read/search/search-result.ts";
@@ -99,6 +100,23 @@ export interface SearchOptions<Metadata extends object = JsonObject> extends Rea
 
 /** What a search looks for: a vector, or a text: its words, or its vector where an embedder is set up. */
 export type SearchQuery = string | readonly number[] | Float32Array;
+
+export interface EraseOptions extends AbortOptions, KeyOptions, EraseNotes {
+  /**
+   * False: answer once the request is kept; a node works on it, and `erasures.get` has its receipt. Otherwise the call waits
+   * until the ledger and the stores of this node hold nothing any more. @default true
+   */
+  wait?: boolean | undefined;
+}
+
+export interface ErasuresOptions extends CallOptions {
+  /** Receipts: 1 … 1_000. @default 100 */
+  limit?: number | undefined;
+  /** Only erasures that were requested before this one, by id. */
+  before?: string | undefined;
+  /** @default all namespaces */
+  namespaces?: readonly string[] | undefined;
+}
 
 /** The memories of a batch. An asynchronous source is read no further ahead than it can be written. */
 export type MemoryInputs<Metadata extends object = JsonObject> =

@@ -1,5 +1,6 @@
 import { ConsistencyMetrics } from "../consistency/metrics.ts";
 import type { StoreId } from "../domain/store-id.ts";
+import { EraseMetrics } from "../erase/metrics.ts";
 import { ReadMetrics } from "../read/metrics.ts";
 import { HealthMetrics } from "../runtime/health-metrics.ts";
 import { MetricBase } from "../runtime/metric-base.ts";
@@ -11,6 +12,7 @@ export interface RoomMetrics {
   readonly write: WriteMetrics;
   readonly read: ReadMetrics;
   readonly consistency: ConsistencyMetrics;
+  readonly erase: EraseMetrics;
   readonly health: HealthMetrics;
 }
 
@@ -22,6 +24,7 @@ export function roomMetrics(stores: readonly StoreId[]): RoomMetrics {
     write: new WriteMetrics(base),
     read: new ReadMetrics(base),
     consistency: new ConsistencyMetrics(base, stores),
+    erase: new EraseMetrics(base),
     health: new HealthMetrics(base, stores),
   };
 }

@@ -17,6 +17,8 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   readonly conflicts: api.PendingConflicts;
   /** Checks, repairs and other long work of all nodes, kept in the ledger. */
   readonly jobs: api.Jobs;
+  /** Erasures of all nodes, and their receipts. */
+  readonly erasures: api.Erasures;
   /** The shared stores of the deployment, on whatever node they run. */
   readonly stores: api.SharedStores;
   /** Metrics of this synchronizer: `await sync.metrics.text()` is what Prometheus reads. */
@@ -33,6 +35,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     this.conflicts = opened.assembly.checks.conflicts;
     const { nodeId, backlog, jobs, stores, metrics } = opened.assembly.operation;
     this.nodeId = nodeId;
+    this.erasures = opened.assembly.erasures;
     this.backlog = backlog;
     this.jobs = jobs;
     this.stores = stores;
@@ -130,6 +133,26 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
    */
   patch(memoryId: string, changes: api.MemoryPatch<M>, options: api.PatchOptions = {}): Promise<api.SyncOutcome> {
     return this.#parts.writes.patch(memoryId, changes as api.MemoryPatch, options);
+  }
+
+  /**
+   * Erases a memory, or all of a namespace that pass a filter: their content leaves every store for good, with its history,
+   * and their ids stay suppressed: writing one throws `ErasedError` until `revive`. Waits until this node's stores hold
+   * nothing any more; the receipt says what other nodes still have to confirm. docs/erasure.md has what it cannot reach.
+   * @throws {ValidationError} {QueueFullError} @throws {StoreUnavailableError} It is taken up again by itself.
+   */
+  erase(target: api.EraseTarget, options: api.EraseOptions = {}): Promise<api.Erasure> {
+    return this.#parts.erasures.erase(target, options);
+  }
+
+  /** As `erase`, for all memories of a namespace, ended ones included. What is written meanwhile may stay. */
+  eraseNamespace(namespace: string, options: Omit<api.EraseOptions, "namespace"> = {}): Promise<api.Erasure> {
+    return this.#parts.erasures.eraseNamespace(namespace, options);
+  }
+
+  /** Makes an erased id usable again: a version like any other, without content. @throws {NotFoundError} It is not erased. */
+  revive(memoryId: string, options: api.ReadOptions = {}): Promise<api.SyncOutcome> {
+    return this.#parts.erasures.revive(memoryId, options);
   }
 
   /** Versions of a memory that are kept, newest first: the current one and up to `historyVersionsMax` before it. */

@@ -9,17 +9,17 @@ export type { Hooks };
 
 /** As `MemorySynchronizer.connect`. */
 export async function connectWithHooks(
-  { onStep, ...options }: ConnectOptions & Hooks,
+  { onStep, onEraseStep, ...options }: ConnectOptions & Hooks,
   signal?: AbortSignal,
 ): Promise<MemorySynchronizer> {
-  return synchronizerOf(await open(options, { onStep }, signal));
+  return synchronizerOf(await open(options, { onStep, onEraseStep }, signal));
 }
 
 /** As `MemorySynchronizer.withClients`. */
 export async function withClientsAndHooks(
   clients: Clients,
-  { onStep, ...options }: WithClientsOptions & Hooks,
+  { onStep, onEraseStep, ...options }: WithClientsOptions & Hooks,
   signal?: AbortSignal,
 ): Promise<MemorySynchronizer> {
-  return synchronizerOf(await openWithClients(clients, options, { onStep }, signal));
+  return synchronizerOf(await openWithClients(clients, options, { onStep, onEraseStep }, signal));
 }

@@ -1,8 +1,9 @@
-import { InternalError, NotFoundError } from "../domain/errors.ts";
+import { ErasedError, InternalError, NotFoundError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryFields } from "../domain/memory-input.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import { VersionConflictError } from "../domain/version-conflict.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
 import type { History } from "../read/history.ts";
 import type { Reader } from "../read/reader.ts";
 import { writeBatch } from "../write/batch.ts";
@@ -21,6 +22,7 @@ export interface WritesParts {
   readonly validator: MemoryValidator;
   readonly history: History;
   readonly reader: Pick<Reader, "getCommitted">;
+  readonly ledger: Pick<LedgerStore, "readErasedKeys">;
   readonly metrics: WriteMetrics;
 }
 
@@ -64,7 +66,9 @@ export class Writes {
     const changes = checkPatch(given, options.embedding);
     return await this.#write("patch", "patch", options, async (signal) => {
       for (let attempt = 1; ; attempt++) {
-        const intent = await this.#patchIntent(key, changes, options.embedding, signal);
+        const intent = await this.#unlessErased(key, signal, () =>
+          this.#patchIntent(key, changes, options.embedding, signal),
+        );
         const requestedChecksum = patchFingerprint(changes, options.embedding);
         const conditional = expectedVersion === null ? intent : { ...intent, expectedVersion };
         const request = { ...intent, expectedVersion, requestedChecksum };
@@ -73,6 +77,18 @@ export class Writes {
         if (outcome.status !== "conflict" || isLast) return outcome;
       }
     });
+  }
+
+  /** Tells a memory that was erased from one that is not there, where `work` finds none. @throws {ErasedError} */
+  async #unlessErased<T>(key: MemoryKey, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+      const erased = await this.#parts.ledger.readErasedKeys([key], signal);
+      if (erased.length > 0) throw new ErasedError(key.namespace, key.memoryId);
+      throw error;
+    }
   }
 
   /** The write of the current memory with the changes, provided that it is still current. @throws {NotFoundError} */
@@ -99,7 +115,7 @@ export class Writes {
     const key = validator.validateKey(memoryId, options.namespace);
     const expectedVersion = validator.checkExpectedVersion(options.expectedVersion);
     return await this.#write("rollback", "rollback", options, (signal) =>
-      history.rollback(key, toVersion, expectedVersion, signal),
+      this.#unlessErased(key, signal, () => history.rollback(key, toVersion, expectedVersion, signal)),
     );
   }
 

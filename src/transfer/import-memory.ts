@@ -20,7 +20,7 @@ import type { SyncOutcome } from "../write/outcome.ts";
 import type { ImportedVersion } from "./read-record.ts";
 
 export interface MemoryImportParts extends ReconcileParts {
-  readonly ledger: Pick<LedgerStore, "readChanges" | "readHistory">;
+  readonly ledger: Pick<LedgerStore, "readChanges" | "readHistory" | "readErasedKeys">;
   readonly log: Log;
 }
 

@@ -1,6 +1,6 @@
 import type { StrategyRegistry } from "../conflict/registry.ts";
-import { AbortedError, MnemosyncError, ValidationError } from "../domain/errors.ts";
-import { plainKey } from "../domain/keys.ts";
+import { AbortedError, ErasedError, MnemosyncError, ValidationError } from "../domain/errors.ts";
+import { keyText, plainKey } from "../domain/keys.ts";
 import type { PortableLedger } from "../ledger/portable-ledger.ts";
 import type { ImportedHistory } from "../ledger/portable-statements.ts";
 import { newUlid } from "../runtime/ulid.ts";
@@ -243,8 +243,19 @@ class ImportRun {
   }
 
   async #addHistory(lines: readonly HistoryLine[], window: Window): Promise<void> {
+    const erased = await this.#parts.ledger.readErasedKeys(
+      lines.map(({ of }) => of.version),
+      this.#signal,
+    );
+    const suppressed = new Set(erased.map(keyText));
     for (const { line, of } of lines) {
-      if (of.rejected) window.reject(line, new ValidationError("", `its memory, line ${of.line}, was rejected`));
+      // The deletion of an erased memory changes nothing, so its line is not rejected.
+      if (suppressed.has(keyText(of.version))) {
+        window.reject(line, new ErasedError(of.version.namespace, of.version.memoryId));
+        of.rejected = true;
+      } else if (of.rejected) {
+        window.reject(line, new ValidationError("", `its memory, line ${of.line}, was rejected`));
+      }
     }
     // A memory that was written since it was imported still has, or had, the version that its history leads up to.
     const wanted = lines.filter(({ of }) => !of.rejected).map(importedHistory);
@@ -255,7 +266,7 @@ class ImportRun {
 
 /** Whether the record is at fault, rather than a store. */
 function isFault(error: MnemosyncError): boolean {
-  return error.code === "VALIDATION" || (error.code === "STORE_REFUSED" && !error.retryable);
+  return error.code === "VALIDATION" || error.code === "ERASED" || (error.code === "STORE_REFUSED" && !error.retryable);
 }
 
 function importedHistory({ version, of }: HistoryLine): ImportedHistory {

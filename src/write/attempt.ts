@@ -19,6 +19,7 @@ import {
   changesFor,
   type Decision,
   decide,
+  isRefused,
   isWrite,
   type WriteDecision,
   type WriteIntent,
@@ -81,7 +82,7 @@ export interface CommittedChunk {
  * - `committed`: the chunk is durable, or there was nothing to write.
  * - `repeated`: an earlier transaction of the same request has the idempotency key; `first` is its answer.
  * - `key_reused`: another request has the idempotency key.
- * - `conflict`: a memory of an atomic chunk is not at its expected version.
+ * - `conflict`: a memory of an atomic chunk is not at its expected version, or was erased.
  * - `raced`: another transaction created one of the memories first. A memory without a row cannot be locked beforehand;
  *   now there is a row to lock.
  * - `copy_refused`: the server refused the COPY of new memories without a reason. The statement reports the reason.
@@ -160,7 +161,7 @@ class Attempt {
       decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId, floorOf(intent)),
     );
     const decisions = this.#decisions;
-    if (atomic && decisions.some(({ action }) => action === "conflict")) {
+    if (atomic && decisions.some(isRefused)) {
       await transaction.rollback();
       return { kind: "conflict", decisions };
     }

@@ -5,7 +5,7 @@ import type { Decision, WriteIntent } from "./plan.ts";
 
 /** The part of a decision that the ledger keeps under an idempotency key, for the answer to a repeat. */
 const summarySchema = z.object({
-  action: z.enum(["write", "unchanged", "conflict"]),
+  action: z.enum(["write", "unchanged", "conflict", "erased"]),
   version: z.int().nonnegative(),
   checksum: z.string().nullable(),
   vectors: z.boolean(),

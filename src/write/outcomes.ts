@@ -1,4 +1,4 @@
-import type { MnemosyncError } from "../domain/errors.ts";
+import { ErasedError, type MnemosyncError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { VersionConflictError } from "../domain/version-conflict.ts";
@@ -6,7 +6,7 @@ import type { RegisteredStore } from "../ledger/store-statements.ts";
 import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
 import type { KeptAnswer } from "./decision-summary.ts";
 import type { StoreOutcome, SyncOutcome } from "./outcome.ts";
-import type { Decision, WriteIntent } from "./plan.ts";
+import { type Decision, isRefused, type WriteIntent } from "./plan.ts";
 import { NOT_RUN_HERE, pendingReason, type StorePublish } from "./publish.ts";
 
 /** A store that outcomes report. */
@@ -46,6 +46,7 @@ export class Outcomes {
     unattached: readonly RegisteredStore[] = [],
   ): SyncOutcome {
     const { namespace, memoryId } = intent.key;
+    if (decision.action === "erased") return this.failed(intent.key, new ErasedError(namespace, memoryId));
     if (decision.action === "conflict") {
       const { version, checksum } = decision;
       const error = new VersionConflictError(memoryId, intent.expectedVersion ?? 0, version);
@@ -89,6 +90,8 @@ export class Outcomes {
   repeated(intents: readonly WriteIntent[], first: KeptAnswer, pending: ReadonlySet<string>): SyncOutcome[] {
     return intents.map((intent, index) => {
       const { action, version, checksum, vectors } = first.summaries[index]!;
+      if (action === "erased")
+        return this.failed(intent.key, new ErasedError(intent.key.namespace, intent.key.memoryId));
       if (action !== "write") return this.decided(intent, { action, version, checksum, vectors }, null, []);
       const { namespace, memoryId } = intent.key;
       const isDropped = dropsEmbedding(intent, vectors);
@@ -103,11 +106,11 @@ export class Outcomes {
     });
   }
 
-  /** Outcomes of an atomic batch in which some memory was not at its expected version: none was written. */
+  /** Outcomes of an atomic batch in which some memory was erased, or not at its expected version: none was written. */
   atomicConflict(intents: readonly WriteIntent[], decisions: readonly Decision[]): SyncOutcome[] {
     const outcomes = intents.map((intent, index) => {
       const decision = decisions[index]!;
-      return decision.action === "conflict" ? this.decided(intent, decision, null, []) : null;
+      return isRefused(decision) ? this.decided(intent, decision, null, []) : null;
     });
     const cause = outcomes.find((candidate) => candidate !== null)?.error;
     return outcomes.map((found, index) => found ?? this.failed(intents[index]!.key, cause!));

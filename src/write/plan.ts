@@ -12,6 +12,8 @@ export interface WriteIntent {
   readonly memory: EncodedMemory | null;
   /** Why a delete ends the memory. @default "deleted" */
   readonly ending?: Ending;
+  /** Replaces the ending of an erased memory by a deletion: then its id may be written again. */
+  readonly revives?: boolean;
   /** The version that the memory must be at; 0: it must not exist, or be deleted. Null: whatever it is at. */
   readonly expectedVersion: number | null;
   /** Milliseconds since 1970, of an imported or offline change; null: the ledger's clock. */
@@ -40,12 +42,19 @@ export type Decision =
       /** Whether the memory has an embedding. */
       readonly vectors: boolean;
     }
-  | { readonly action: "conflict"; readonly version: number; readonly checksum: string | null };
+  | { readonly action: "conflict"; readonly version: number; readonly checksum: string | null }
+  /** The memory was erased: only `revives` makes its id usable again. */
+  | { readonly action: "erased"; readonly version: number; readonly checksum: null };
 
 export type WriteDecision = Extract<Decision, { action: "write" }>;
 
 export function isWrite(decision: Decision): decision is WriteDecision {
   return decision.action === "write";
+}
+
+/** Whether the ledger's row keeps the intent from being written: it fails an atomic chunk as a whole. */
+export function isRefused({ action }: Decision): boolean {
+  return action === "conflict" || action === "erased";
 }
 
 /** The changes of a chunk that a store must hear of: one of vectors alone, only those that have or had an embedding. */
@@ -55,9 +64,11 @@ export function changesFor(store: { readonly traits: ProjectionTraits }, writing
 }
 
 /** Whether an intent leaves a memory as it is, except for an import. */
-function changesNothing({ memory, ending = "deleted" }: WriteIntent, locked: LockedVersion | undefined): boolean {
+function changesNothing(intent: WriteIntent, locked: LockedVersion | undefined): boolean {
+  const { memory, ending = "deleted" } = intent;
   if ((locked?.checksum ?? null) !== (memory?.checksum ?? null)) return false;
   if (memory !== null) return true;
+  if (intent.revives === true) return locked?.endedBy !== "erased";
   // A delete does not distinguish a deleted memory from an unknown one. An erasure does: its tombstone keeps the id from coming back.
   if (locked === undefined) return ending !== "erased";
   return !isStronger(ending, locked.endedBy ?? "deleted");
@@ -77,6 +88,7 @@ export function decide(
   const { key, memory, expectedVersion, imported } = intent;
   const version = locked?.version ?? 0;
   const checksum = locked?.checksum ?? null;
+  if (locked?.endedBy === "erased" && memory !== null) return { action: "erased", version, checksum: null };
   if (expectedVersion !== null) {
     const found = checksum === null && expectedVersion === 0 ? 0 : version;
     if (found !== expectedVersion) return { action: "conflict", version, checksum };

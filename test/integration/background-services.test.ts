@@ -16,6 +16,7 @@ test("status lists the background services: idle, then running, each once", asyn
     "follow",
     "consistency",
     "jobs",
+    "erase",
   ]);
   expect(new Set(Object.values(before).map(({ state }) => state))).toEqual(new Set(["idle"]));
   sync.start();
@@ -40,5 +41,5 @@ test("a service that fails says so in the status, and the others go on", async (
 test("a synchronizer without an index has no follower, and with clients of the caller's no connections to keep", async (t) => {
   const { sync } = await openWorld(t, { faiss: false, clients: "own" });
   const services = Object.keys((await sync.status()).services);
-  expect(services).toEqual(["health:postgres", "health:redis", "leadership", "sync", "consistency", "jobs"]);
+  expect(services).toEqual(["health:postgres", "health:redis", "leadership", "sync", "consistency", "jobs", "erase"]);
 });

@@ -62,6 +62,9 @@ function declaredAs([command = "", action]: readonly string[], document: object)
   if (command === "import") return "complete" in document ? "import-export" : "import";
   if (command === "get" && "memories" in document) return "get-many";
   if (command === "delete" || command === "rollback" || command === "patch") return "put";
+  if (command === "erase" && "dryRun" in document) return "erase-preview";
+  if (command === "erasures" && "erasureId" in document) return "erase";
+  if (command === "revive") return "put";
   if (command === "conflicts" && action === "resolve") return null;
   if (command === "conflicts" && action === "show") return "conflict";
   if (command === "store") return { show: "store", forget: "store-forget" }[action ?? ""] ?? "stores";

@@ -38,6 +38,21 @@ export interface RepairCrashOrder {
   readonly pass: number;
 }
 
+/** What an eraser is told. */
+export interface EraseCrashOrder {
+  readonly options: ConnectOptions;
+  readonly namespace: string;
+  /** One of `ERASE_STEPS`. */
+  readonly point: string;
+  /** Which pass of the point is its last. */
+  readonly pass: number;
+}
+
+/** Runs an eraser until it has killed itself. */
+export async function runEraseUntilCrash(order: EraseCrashOrder): Promise<void> {
+  await runScriptUntilCrash("./crash-eraser.ts", order);
+}
+
 /** Runs a repairer until it has killed itself. */
 export async function runRepairUntilCrash(order: RepairCrashOrder): Promise<void> {
   await runScriptUntilCrash("./crash-repairer.ts", order);

@@ -51,6 +51,14 @@ export class InMemoryLedger implements LedgerStore {
     return await this.#call("readVersions", signal, () => new Map(this.#rows(keys).map((row) => [keyText(row), row])));
   }
 
+  async readErasedKeys(keys: readonly MemoryKey[], signal: AbortSignal): Promise<MemoryKey[]> {
+    return await this.#call("readErasedKeys", signal, () =>
+      this.#rows(keys)
+        .filter(({ endedBy }) => endedBy === "erased")
+        .map(plainKey),
+    );
+  }
+
   async listVersions(
     after: KeyPosition | null,
     buckets: BucketSet | null,

@@ -53,6 +53,24 @@ export const memoryCommands: CommandGroup = {
       load: async () => (await import("../commands/delete.ts")).deleteCommand,
     },
     {
+      name: "erase",
+      usage: "[id]",
+      summary: "erase memories for good: their content leaves every store, and their ids are suppressed; see --dry-run",
+      load: async () => (await import("../commands/erase.ts")).eraseCommand,
+    },
+    {
+      name: "erasures",
+      usage: "[id]",
+      summary: "list the receipts of erasures, newest first, or show one",
+      load: async () => (await import("../commands/erasures.ts")).erasuresCommand,
+    },
+    {
+      name: "revive",
+      usage: "<id>",
+      summary: "make the id of an erased memory usable again",
+      load: async () => (await import("../commands/revive.ts")).reviveCommand,
+    },
+    {
       name: "history",
       usage: "<id>",
       summary: "show the versions of a memory that are kept, newest first",

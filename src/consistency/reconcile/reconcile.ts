@@ -2,7 +2,7 @@ import PQueue from "p-queue";
 import { decide } from "../../conflict/decide.ts";
 import type { Conflict, ConflictStrategy, Resolution } from "../../conflict/strategy.ts";
 import { InternalError, type MnemosyncError } from "../../domain/errors.ts";
-import type { MemoryKey } from "../../domain/keys.ts";
+import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryChange } from "../../domain/memory.ts";
 import type { MemoryValidator } from "../../domain/schema.ts";
 import { IMPORT_ID, LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
@@ -16,7 +16,7 @@ import { baseOf, ledgerCandidate, type RemoteSide } from "./candidates.ts";
 import { type Ending, type EvidenceStamp, withEvidence } from "./evidence.ts";
 
 export interface ReconcileParts {
-  readonly ledger: Pick<LedgerStore, "readHistory">;
+  readonly ledger: Pick<LedgerStore, "readHistory" | "readErasedKeys">;
   readonly records: Pick<CheckRecords, "keepEvidence" | "settleEvidence">;
   /** Projections in the order of registration, which is the order of precedence. */
   readonly projections: readonly { readonly id: StoreId }[];
@@ -88,9 +88,19 @@ export async function reconcile(
   const results = new Map<RemoteWrite, Reconciled>();
   const winners: Winner[] = [];
   const pending: { readonly remote: RemoteWrite; readonly because: string }[] = [];
+  const erased = await parts.ledger.readErasedKeys(
+    remotes.map(({ key }) => key),
+    signal,
+  );
+  const isErased = (key: MemoryKey): boolean => erased.some((other) => keyText(other) === keyText(key));
+  for (const remote of remotes) {
+    if (isErased(remote.key)) results.set(remote, { end: "ledger", action: "remove", note: "the memory was erased" });
+  }
   const queue = new PQueue({ concurrency: DECIDING_MAX });
   const decisions = await queue.addAll(
-    remotes.map((remote) => async () => ({ remote, resolution: await ask(parts, remote, strategy, signal) })),
+    remotes
+      .filter((remote) => !results.has(remote)) // No strategy may bring back what was erased, nor ask about it.
+      .map((remote) => async () => ({ remote, resolution: await ask(parts, remote, strategy, signal) })),
   );
   for (const { remote, resolution } of decisions) {
     const { action, note } = resolution;

@@ -17,6 +17,8 @@ const CONTRACT: readonly (readonly [string, string, readonly string[], (readonly
   ],
   ["consistency_errors_total", "counter", ["store", "kind"]],
   ["consistency_last_clean_timestamp_seconds", "gauge", []],
+  ["erased_memories_total", "counter", []],
+  ["erasures_total", "counter", []],
   ["faiss_vectors", "gauge", ["namespace", "state"]],
   ["feed_horizon_age_seconds", "gauge", []],
   ["health_checks_total", "counter", ["store", "outcome"]],

@@ -91,7 +91,7 @@ for (const [what, input, table] of [
     test.each(Object.entries(table))("of what is %s", (found, expected) => {
       const decision = decide(intent({ memory: input }), FOUND[found as keyof typeof FOUND], NOW, "me");
       expect(decision.action).toBe(expected.action);
-      if (decision.action === "conflict") throw new Error("no version was expected");
+      if (decision.action === "conflict" || decision.action === "erased") throw new Error("no version was expected");
       expect(decision.vectors).toBe(expected.vectors);
       if (decision.action === "unchanged") {
         expect(decision).toMatchObject({ version: expected.version, checksum: input?.checksum ?? null });
@@ -148,4 +148,33 @@ test("the time of an imported change takes the place of the ledger's clock", () 
 test("a chunk that names a memory twice is a defect, and one with the same id in two namespaces is none", () => {
   expect(() => assertDistinct([intent({}), intent({})])).toThrow(/twice/);
   assertDistinct([intent({}), intent({ key: { ...KEY, namespace: "other" } })]);
+});
+
+describe("of what was erased", () => {
+  const found = locked({ checksum: null, endedBy: "erased" });
+
+  test.each([
+    ["a put", { memory: WITH }],
+    ["a put under a condition that does not hold", { memory: WITH, expectedVersion: 9 }],
+    ["an import", { memory: WITH, imported: { version: 9, versionVector: { other: 9 } } }],
+  ])("%s is refused", (_, fields) => {
+    expect(decide(intent(fields), found, NOW, "me")).toEqual({ action: "erased", version: 3, checksum: null });
+  });
+
+  test("a deletion and another erasure change nothing", () => {
+    for (const fields of [{}, { ending: "erased" as const }]) {
+      expect(decide(intent({ memory: null, ...fields }), found, NOW, "me").action).toBe("unchanged");
+    }
+  });
+
+  test("a revival is a deletion, and changes nothing where nothing was erased", () => {
+    const revival = intent({ memory: null, revives: true });
+    expect(decide(revival, found, NOW, "me")).toMatchObject({
+      action: "write",
+      write: { version: 4, endedBy: "deleted" },
+    });
+    for (const other of [undefined, locked({ checksum: null, endedBy: "deleted" })]) {
+      expect(decide(revival, other, NOW, "me").action).toBe("unchanged");
+    }
+  });
 });

@@ -234,6 +234,16 @@ export class FaissProjection implements Projection {
     return connection.request("compact", null, signal);
   }
 
+  /**
+   * Removes the vectors of dead entries, from memory and from disk: compacts every namespace, writes a snapshot, and removes
+   * all older ones and those that were set aside.
+   */
+  async forget(signal: AbortSignal): Promise<void> {
+    await this.#index.catchUp(signal);
+    await this.compact(signal);
+    await this.#index.replaceSnapshots(signal);
+  }
+
   /** Never rejects. */
   statistics(signal: AbortSignal): Promise<FaissStatistics> {
     return this.#index.statistics(signal);

@@ -8,6 +8,7 @@ import { removeAbandonedScratch } from "../protocol/scratch.ts";
 import type { ResolvedFaissOptions } from "../settings.ts";
 import { DirectoryLock } from "../snapshots/directory-lock.ts";
 import { closeToOthers } from "../snapshots/private-files.ts";
+import { SnapshotFolder } from "../snapshots/snapshot-folder.ts";
 import { SnapshotSchedule } from "../snapshots/snapshot-schedule.ts";
 import type { FaissStatistics } from "./faiss-statistics.ts";
 import { HostClient } from "./host-client.ts";
@@ -166,6 +167,16 @@ export class IndexProcess {
    * Also runs automatically, by `snapshotIntervalMs` and `snapshotChangesMax`.
    */
   async snapshot(signal: AbortSignal): Promise<{ sequence: number; bytes: number }> {
+    return await this.#snapshot(this.#options.snapshotsKept, signal);
+  }
+
+  /** Writes a snapshot as `snapshot` does, and leaves no other one on disk, usable or set aside. */
+  async replaceSnapshots(signal: AbortSignal): Promise<void> {
+    await this.#snapshot(1, signal);
+    await new SnapshotFolder(this.#options.directory).removeSetAside();
+  }
+
+  async #snapshot(keep: number, signal: AbortSignal): Promise<{ sequence: number; bytes: number }> {
     try {
       await this.catchUp(signal);
     } catch (error) {
@@ -179,7 +190,7 @@ export class IndexProcess {
     const failed = this.#schedule.begin();
     let written: { sequence: number; bytes: number };
     try {
-      written = await this.#follower.snapshot(connection, place, this.#now(), signal);
+      written = await this.#follower.snapshot(connection, place, { createdAt: this.#now(), keep }, signal);
     } catch (error) {
       failed();
       throw error;

@@ -97,14 +97,14 @@ export class LedgerFollower {
     return follower;
   }
 
-  /** Writes a snapshot as of `position`. */
+  /** Writes a snapshot as of a place, and keeps the newest `keep` on disk. */
   async snapshot(
     connection: HostConnection,
     { epoch, cursor }: FeedPlace,
-    createdAt: number,
+    { createdAt, keep }: { createdAt: number; keep: number },
     signal: AbortSignal,
   ): Promise<{ sequence: number; bytes: number }> {
-    const { directory, snapshotsKept: keep } = this.#options;
+    const { directory } = this.#options;
     const head = this.#expectation(epoch);
     const mark = await this.#witness.makeMark(signal);
     const written = await connection.request(

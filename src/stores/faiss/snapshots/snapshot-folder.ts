@@ -90,6 +90,13 @@ export class SnapshotFolder {
     }
   }
 
+  /** Removes the snapshots that were set aside for inspection. */
+  async removeSetAside(): Promise<void> {
+    for (const name of await this.#names()) {
+      if (name.endsWith(UNREADABLE)) await rm(join(this.#path, name), { recursive: true, force: true });
+    }
+  }
+
   async #names(): Promise<string[]> {
     try {
       return await readdir(this.#path);

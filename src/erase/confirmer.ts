@@ -1,0 +1,116 @@
+import { StoreUnavailableError } from "../domain/errors.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
+import type { ErasureLedger } from "../ledger/erasure-ledger.ts";
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Projection, StoredEntry } from "../stores/projection.ts";
+import type { StoreGate } from "../write/store-gate.ts";
+import type { OnEraseStep } from "./erase-step.ts";
+
+export interface ConfirmerParts {
+  readonly ledger: Pick<LedgerStore, "nodeId" | "readChanges">;
+  readonly erasures: Pick<ErasureLedger, "listUnconfirmed" | "readListed" | "confirmErasure" | "registerErasureStores">;
+  /** One per store of this node. */
+  readonly gates: readonly StoreGate[];
+  readonly log: Log;
+  readonly onStep?: OnEraseStep | undefined;
+}
+
+/** Memories that a store is asked for at a time. */
+const PAGE_SIZE = 500;
+/** Erasures that one pass confirms. */
+const ERASURES_MAX = 100;
+/** Looks at a store that still holds an erased memory, before the pass gives up. */
+const LOOKS_MAX = 5;
+
+/** What a store held of an erasure. */
+interface Cleared {
+  readonly id: string;
+  readonly memories: number;
+  readonly removed: number;
+}
+
+/**
+ * Has each store of this node look for the memories of erasures, remove what is left of them, on its disk too, and confirm.
+ * A store that was away, or a node that was down, does so when it is back: the ledger says what is open.
+ */
+export class Confirmer {
+  readonly #parts: ConfirmerParts;
+
+  constructor(parts: ConfirmerParts) {
+    this.#parts = parts;
+  }
+
+  /** Makes the stores that this node has by itself known: an erasure is complete once they have confirmed it. */
+  async register(signal: AbortSignal): Promise<void> {
+    const { ledger, gates, erasures } = this.#parts;
+    const own = gates.filter(({ target }) => target.traits.scope === "node");
+    const stores = own.map(({ target }) => ({ store: target.id, nodeId: ledger.nodeId }));
+    if (stores.length > 0) await erasures.registerErasureStores(stores, signal);
+  }
+
+  /** One pass. A store that fails is logged, and tried again by the next one. @returns whether more may be waiting. */
+  async runOnce(signal: AbortSignal): Promise<boolean> {
+    let more = false;
+    for (const gate of this.#parts.gates) {
+      if (!gate.allows()) continue;
+      try {
+        more = (await this.#confirm(gate.target, signal)) || more;
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#parts.log.warn({ store: gate.target.id, error: (error as Error).message }, "erasure.store_delayed");
+      }
+    }
+    return more;
+  }
+
+  async #confirm(store: Projection, signal: AbortSignal): Promise<boolean> {
+    const { ledger, erasures, log, onStep } = this.#parts;
+    const nodeId = store.traits.scope === "node" ? ledger.nodeId : "";
+    const open = await erasures.listUnconfirmed({ store: store.id, nodeId }, ERASURES_MAX, signal);
+    if (open.length === 0) return false;
+    await store.catchUp?.(signal);
+    const cleared: Cleared[] = [];
+    for (const id of open) cleared.push(await this.#clear(store, id, signal));
+    // Once for all of them: it may rewrite an index.
+    if (cleared.some(({ memories }) => memories > 0)) await store.forget?.(signal);
+    await onStep?.("store_cleared");
+    for (const { id, memories, removed } of cleared) {
+      await erasures.confirmErasure(id, { store: store.id, nodeId, memories, removed }, signal);
+      log.info({ erasure: id, store: store.id, memories, removed }, "erasure.confirmed");
+    }
+    await onStep?.("store_confirmed");
+    return open.length === ERASURES_MAX;
+  }
+
+  /** Looks for all memories of an erasure, and removes those that the store holds though the ledger does not. */
+  async #clear(store: Projection, id: string, signal: AbortSignal): Promise<Cleared> {
+    let [memories, removed] = [0, 0];
+    for (let after: string | null = null; ; ) {
+      const keys: MemoryKey[] = await this.#parts.erasures.readListed(id, after, "all", PAGE_SIZE, signal);
+      if (keys.length === 0) return { id, memories, removed };
+      memories += keys.length;
+      removed += await this.#remove(store, keys, signal);
+      after = keys.at(-1)?.memoryId ?? null;
+    }
+  }
+
+  async #remove(store: Projection, keys: readonly MemoryKey[], signal: AbortSignal): Promise<number> {
+    let removed = 0;
+    for (let looks = 1; ; looks++) {
+      const entries = await store.read(keys, { data: false }, signal);
+      const held = entries.filter((entry): entry is StoredEntry => entry !== null && entry.state !== "tombstone");
+      if (held.length === 0) return removed;
+      const changes = await this.#parts.ledger.readChanges(held, signal);
+      const replacements = held.flatMap((found) => {
+        const change = changes.get(keyText(found)) ?? null;
+        // A put was written after a revival.
+        return change?.kind === "put" ? [] : [{ key: found, found, change }];
+      });
+      if (replacements.length === 0) return removed;
+      if (looks > LOOKS_MAX) throw new StoreUnavailableError(store.id, "it still holds memories that were erased");
+      const answers = await store.replace(replacements, signal);
+      removed += answers.filter((answer) => answer === "applied").length;
+    }
+  }
+}

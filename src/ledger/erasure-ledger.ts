@@ -1,0 +1,36 @@
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
+import { bindStatements, LedgerCalls } from "./bound-statements.ts";
+import * as erasures from "./erasure-statements.ts";
+import * as scrub from "./scrub-statements.ts";
+
+const Statements = bindStatements({
+  insertErasure: erasures.insertErasure,
+  readErasure: erasures.readErasure,
+  listErasures: erasures.listErasures,
+  listStalledErasures: erasures.listStalledErasures,
+  markAttempted: erasures.markAttempted,
+  listForErasure: erasures.listForErasure,
+  endListing: erasures.endListing,
+  listToErase: erasures.listToErase,
+  readListed: erasures.readListed,
+  markScrubbed: erasures.markScrubbed,
+  dropSuppressed: erasures.dropSuppressed,
+  registerErasureStores: erasures.registerErasureStores,
+  listUnconfirmed: erasures.listUnconfirmed,
+  confirmErasure: erasures.confirmErasure,
+  readConfirmations: erasures.readConfirmations,
+  readAwaited: erasures.readAwaited,
+  scrubMemories: scrub.scrubMemories,
+  countContentLeft: scrub.countContentLeft,
+  readJobTexts: scrub.readJobTexts,
+  replaceJobTexts: scrub.replaceJobTexts,
+  readErasedKeys: scrub.readErasedKeys,
+});
+
+/** The ledger's side of erasures: receipts, the memories that they cover, and the removal of content. */
+export class ErasureLedger extends Statements {
+  /** @param callTimeoutMs milliseconds that one call may take. */
+  constructor(postgres: PostgresAccess, callTimeoutMs: number) {
+    super(new LedgerCalls(postgres, callTimeoutMs));
+  }
+}

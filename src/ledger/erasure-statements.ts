@@ -1,0 +1,238 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
+
+/** What an erasure covers. */
+export type ErasureKind = "memory" | "namespace" | "filter";
+
+/** A request to erase, before it is kept. */
+export interface NewErasure {
+  /** ULID. */
+  readonly id: string;
+  readonly kind: ErasureKind;
+  readonly namespace: string;
+  /** Of kind `memory`. */
+  readonly memoryId: string | null;
+  /** JSON text, of kind `filter`. */
+  readonly filter: string | null;
+  readonly actor: string | null;
+  readonly reason: string | null;
+  readonly nodeId: string;
+}
+
+/** An erasure as the ledger keeps it. Times are milliseconds since 1970. */
+export interface ErasureRow extends NewErasure {
+  readonly requestedAt: number;
+  /** The last memory id that was listed; null: none was. */
+  readonly listAfter: string | null;
+  readonly listedAt: number | null;
+  readonly scrubbedAt: number | null;
+  /** Memories listed, and those of them that are erased. */
+  readonly listed: number;
+  readonly erased: number;
+  /** JSON text: rows with content that the last look found, by table. */
+  readonly proof: string | null;
+}
+
+/** A store's word that it holds nothing of an erasure. */
+export interface ErasureConfirmation {
+  readonly store: string;
+  /** Empty for a shared store. */
+  readonly nodeId: string;
+  readonly confirmedAt: number;
+  readonly memories: number;
+  readonly removed: number;
+}
+
+/** A store that has not confirmed yet. */
+export interface AwaitedStore {
+  readonly store: string;
+  readonly nodeId: string;
+}
+
+export async function insertErasure(sql: Sql, erasure: NewErasure): Promise<void> {
+  const { id, kind, namespace, memoryId, filter, actor, reason, nodeId } = erasure;
+  await sql`
+    insert into mnemosync.erasures (id, kind, namespace, memory_id, filter, actor, reason, node_id)
+    values (${id}, ${kind}, ${namespace}, ${memoryId}, ${filter}::text::json, ${actor}, ${reason}, ${nodeId})`;
+}
+
+/** Null: there is none. */
+export async function readErasure(sql: Sql, id: string): Promise<ErasureRow | null> {
+  const [row] = await sql<ErasureRow[]>`select ${columns(sql)} from mnemosync.erasures e where e.id = ${id}`;
+  return row ?? null;
+}
+
+/** Newest first. `before`: only those that were requested before this one. */
+export async function listErasures(
+  sql: Sql,
+  query: { readonly namespaces: readonly string[] | null; readonly before: string | null; readonly limit: number },
+): Promise<ErasureRow[]> {
+  const namespaces = query.namespaces === null ? null : arrayLiteral(query.namespaces);
+  return await sql<ErasureRow[]>`
+    select ${columns(sql)} from mnemosync.erasures e
+    where (${namespaces}::text is null or e.namespace = any (${namespaces}::text::text[]))
+      and (${query.before}::text is null or e.id < ${query.before})
+    order by e.id desc
+    limit ${query.limit}`;
+}
+
+function columns(sql: Sql) {
+  return sql`
+    e.id, e.kind, e.namespace, e.memory_id as "memoryId", e.filter::text as filter, e.actor, e.reason,
+    e.node_id as "nodeId", extract(epoch from e.requested_at)::float8 * 1000 as "requestedAt",
+    e.list_after as "listAfter", extract(epoch from e.listed_at)::float8 * 1000 as "listedAt",
+    extract(epoch from e.scrubbed_at)::float8 * 1000 as "scrubbedAt", e.proof::text as proof,
+    (select count(*)::float8 from mnemosync.suppressed s where s.erasure_id = e.id) as listed,
+    (select count(*)::float8 from mnemosync.suppressed s where s.erasure_id = e.id and s.erased_at is not null) as erased`;
+}
+
+/** Erasures that are not through, and that no node has begun within `quietMs` milliseconds: their node may be lost. */
+export async function listStalledErasures(sql: Sql, quietMs: number, limit: number): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    select id from mnemosync.erasures
+    where scrubbed_at is null
+      and coalesce(attempted_at, requested_at) < clock_timestamp() - ${quietMs}::float8 * interval '1 millisecond'
+    order by requested_at
+    limit ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
+export async function markAttempted(sql: Sql, id: string): Promise<void> {
+  await sql`update mnemosync.erasures set attempted_at = clock_timestamp() where id = ${id}`;
+}
+
+/**
+ * Lists memories for an erasure, and the place behind which it goes on. A memory that an earlier erasure has becomes this
+ * one's: it is looked for again.
+ */
+export async function listForErasure(
+  sql: Sql,
+  id: string,
+  keys: readonly MemoryKey[],
+  listAfter: string | null,
+): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  await sql`
+    with listed as (
+      insert into mnemosync.suppressed as s (namespace, memory_id, erasure_id)
+      select k.namespace, k.memory_id, ${id}
+      from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+      order by k.namespace collate "C", k.memory_id collate "C"
+      on conflict (namespace, memory_id) do update set erasure_id = excluded.erasure_id, erased_at = null
+    )
+    update mnemosync.erasures set list_after = ${listAfter} where id = ${id} and listed_at is null`;
+}
+
+/** From here on the list is complete, and what was asked for is forgotten. */
+export async function endListing(sql: Sql, id: string): Promise<void> {
+  await sql`
+    update mnemosync.erasures set listed_at = clock_timestamp(), filter = null where id = ${id} and listed_at is null`;
+}
+
+/** Memory ids of a namespace that are not erased yet, behind `after`, in order: live ones and ended ones. */
+export async function listToErase(sql: Sql, namespace: string, after: string | null, limit: number): Promise<string[]> {
+  const rows = await sql<{ memory_id: string }[]>`
+    select memory_id from mnemosync.memory_versions
+    where namespace = ${namespace} and memory_id > ${after ?? ""} and ended_by is distinct from 'erased'
+    order by memory_versions.memory_id
+    limit ${limit}`;
+  return rows.map(({ memory_id }) => memory_id);
+}
+
+/** Memories of an erasure in order, behind `after`: all, or those that are not erased yet. */
+export async function readListed(
+  sql: Sql,
+  id: string,
+  after: string | null,
+  which: "all" | "open",
+  limit: number,
+): Promise<MemoryKey[]> {
+  const rows = await sql<{ namespace: string; memory_id: string }[]>`
+    select namespace, memory_id from mnemosync.suppressed
+    where erasure_id = ${id} and memory_id > ${after ?? ""} and (${which} = 'all' or erased_at is null)
+    order by suppressed.erasure_id, suppressed.memory_id
+    limit ${limit}`;
+  return rows.map(({ namespace, memory_id: memoryId }) => ({ namespace, memoryId }));
+}
+
+/** Ends the work on the ledger. @param proof JSON text: rows with content that were found, by table. */
+export async function markScrubbed(sql: Sql, id: string, proof: string): Promise<void> {
+  await sql`
+    update mnemosync.erasures set scrubbed_at = clock_timestamp(), proof = ${proof}::text::json where id = ${id}`;
+}
+
+/** Takes memories out of the list: they may be written again. @returns those that were in it. */
+export async function dropSuppressed(sql: Sql, keys: readonly MemoryKey[]): Promise<number> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const dropped = await sql`
+    delete from mnemosync.suppressed s
+    using unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    where s.namespace = k.namespace and s.memory_id = k.memory_id`;
+  return dropped.count;
+}
+
+/** Makes stores known that have to confirm each erasure. `seen_at` says when a node ran them last. */
+export async function registerErasureStores(sql: Sql, stores: readonly AwaitedStore[]): Promise<void> {
+  await sql`
+    insert into mnemosync.erasure_stores as s (store, node_id)
+    select k.store, k.node_id
+    from unnest(${arrayLiteral(stores.map(({ store }) => store))}::text::text[],
+                ${arrayLiteral(stores.map(({ nodeId }) => nodeId))}::text::text[]) as k (store, node_id)
+    order by k.store collate "C", k.node_id collate "C"
+    on conflict (store, node_id) do update set seen_at = excluded.seen_at
+    where s.seen_at < clock_timestamp() - interval '1 minute' or s.seen_at > clock_timestamp()`;
+}
+
+/** Erasures that a store has to confirm, oldest first. */
+export async function listUnconfirmed(sql: Sql, store: AwaitedStore, limit: number): Promise<string[]> {
+  const rows = await sql<{ id: string }[]>`
+    select e.id from mnemosync.erasures e
+    where e.scrubbed_at is not null and not exists (
+      select from mnemosync.erasure_confirmations c
+      where c.erasure_id = e.id and c.store = ${store.store} and c.node_id = ${store.nodeId})
+    order by e.id
+    limit ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
+export async function confirmErasure(
+  sql: Sql,
+  id: string,
+  confirmation: Omit<ErasureConfirmation, "confirmedAt">,
+): Promise<void> {
+  const { store, nodeId, memories, removed } = confirmation;
+  await sql`
+    insert into mnemosync.erasure_confirmations (erasure_id, store, node_id, memories, removed)
+    values (${id}, ${store}, ${nodeId}, ${memories}, ${removed})
+    on conflict (erasure_id, store, node_id) do update
+    set confirmed_at = excluded.confirmed_at, memories = excluded.memories, removed = excluded.removed`;
+}
+
+export async function readConfirmations(sql: Sql, id: string): Promise<ErasureConfirmation[]> {
+  return await sql<ErasureConfirmation[]>`
+    select store, node_id as "nodeId", extract(epoch from confirmed_at)::float8 * 1000 as "confirmedAt",
+           memories::float8 as memories, removed::float8 as removed
+    from mnemosync.erasure_confirmations where erasure_id = ${id}
+    order by erasure_confirmations.store, erasure_confirmations.node_id`;
+}
+
+/**
+ * Stores that have not confirmed an erasure: shared ones of the deployment, and those of nodes that ran within `seenMs`
+ * milliseconds before it was requested, or since.
+ */
+export async function readAwaited(sql: Sql, id: string, seenMs: number): Promise<AwaitedStore[]> {
+  return await sql<AwaitedStore[]>`
+    select a.store, a.node_id as "nodeId"
+    from mnemosync.erasures e
+    cross join lateral (
+      select s.id collate "C" as store, '' collate "C" as node_id from mnemosync.stores s
+      union
+      select n.store, n.node_id from mnemosync.erasure_stores n
+      where n.node_id <> '' and n.seen_at > e.requested_at - ${seenMs}::float8 * interval '1 millisecond'
+    ) a
+    where e.id = ${id} and not exists (
+      select from mnemosync.erasure_confirmations c
+      where c.erasure_id = e.id and c.store = a.store and c.node_id = a.node_id)
+    order by a.store, a.node_id`;
+}

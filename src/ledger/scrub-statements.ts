@@ -1,0 +1,156 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
+import { keyLiterals } from "./arrays.ts";
+
+/** Takes the place of a text that may have quoted an erased memory. */
+export const ERASED_TEXT = "removed by an erasure";
+
+/**
+ * Removes what the ledger keeps of erased memories beside their rows, in one transaction: all versions but the
+ * ending itself, conflicts' sides, findings, errors that may quote a memory, and answers under idempotency keys. Only
+ * memories whose row says `erased` are touched. Repeating it is harmless.
+ * @returns the memories that are erased, of `keys`.
+ */
+export async function scrubMemories(sql: Sql, erasureId: string, keys: readonly MemoryKey[]): Promise<number> {
+  const erased = await readErasedKeys(sql, keys);
+  if (erased.length === 0) return 0;
+  const [namespaces, memoryIds] = keyLiterals(erased);
+  const e = sql`unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as e (namespace, memory_id)`;
+  await sql`begin`;
+  await scrubAnswers(sql, e);
+  // The body of the ending stays: it has no content, and followers of the feed read it.
+  await sql`
+    delete from mnemosync.memory_bodies b using ${e}, mnemosync.memory_versions v
+    where ${isOf(sql, sql`b`)} and ${isOf(sql, sql`v`)} and b.version <> v.version`;
+  await sql`delete from mnemosync.unmoved_history h using ${e} where ${isOf(sql, sql`h`)}`;
+  await sql`delete from mnemosync.unmoved_documents m using ${e} where ${isOf(sql, sql`m`)}`;
+  await sql`
+    update mnemosync.conflict_resolutions c
+    set found_checksum = null, found_document = null, found_embedding = null, ledger_checksum = null,
+        ledger_document = null, ledger_embedding = null, evidence = ${ERASED_TEXT}, resolution = ${ERASED_TEXT},
+        pending_because = null, resolved_at = coalesce(c.resolved_at, clock_timestamp()),
+        state = case when c.state = 'pending' then 'resolved' else c.state end
+    from ${e} where ${isOf(sql, sql`c`)}`;
+  await sql`delete from mnemosync.check_findings f using ${e} where ${isOf(sql, sql`f`)}`;
+  // A memory that a store refused for good is tried again: this time the store is told of the erasure.
+  await sql`
+    update mnemosync.sync_queue q
+    set last_error = null, attempts = case when dead_at is null then attempts else 0 end,
+        next_attempt_at = case when dead_at is null then next_attempt_at else clock_timestamp() end, dead_at = null
+    from ${e} where ${isOf(sql, sql`q`)} and (last_error is not null or dead_at is not null)`;
+  await sql`
+    update mnemosync.sync_transactions t set reason = ${ERASED_TEXT}
+    where t.state = 'rolled_back' and t.reason <> ${ERASED_TEXT} and t.memory_ids && ${memoryIds}::text::text[]
+      and exists (
+        select from unnest(t.namespaces, t.memory_ids) as w (namespace, memory_id)
+        join ${e} on e.namespace = w.namespace and e.memory_id = w.memory_id)`;
+  const done = await sql`
+    update mnemosync.suppressed s set erased_at = coalesce(s.erased_at, clock_timestamp())
+    from ${e} where ${isOf(sql, sql`s`)} and s.erasure_id = ${erasureId}`;
+  await sql`commit`;
+  return done.count;
+}
+
+/**
+ * Answers under idempotency keys say checksums, which confirm a guess at a content. The answer for one memory is removed
+ * with its key: a repeat is a new write, which is refused. In that of a batch the checksum is blanked.
+ */
+async function scrubAnswers(sql: Sql, e: Fragment): Promise<void> {
+  await sql`
+    with versions as materialized (
+      select v.tx_id, v.checksum from ${e} cross join lateral (
+        select b.tx_id, b.checksum from mnemosync.memory_bodies b where ${isOf(sql, sql`b`)} offset 0
+      ) v
+    ), gone as (
+      delete from mnemosync.idempotency_keys i using (select distinct tx_id from versions) v
+      where i.tx_id = v.tx_id and jsonb_array_length(i.answer) = 1
+    )
+    update mnemosync.idempotency_keys i
+    set answer = (
+      select jsonb_agg(case when w.answer ->> 'checksum' in (select checksum from versions where checksum is not null)
+                            then w.answer || '{"checksum": null}' else w.answer end order by w.place)
+      from jsonb_array_elements(i.answer) with ordinality as w (answer, place))
+    from (select distinct tx_id from versions) v
+    where i.tx_id = v.tx_id and jsonb_array_length(i.answer) > 1`;
+}
+
+function isOf(sql: Sql, alias: Fragment): Fragment {
+  return sql`${alias}.namespace = e.namespace and ${alias}.memory_id = e.memory_id`;
+}
+
+/** Rows that still hold content of an erasure's memories, by table. */
+export interface ContentLeft {
+  readonly bodies: number;
+  /** Of a ledger whose bodies are not moved yet. */
+  readonly unmoved: number;
+  /** Memories whose row does not say `erased`: they were revived since, or the erasure is not through. */
+  readonly unsuppressed: number;
+  readonly conflicts: number;
+  readonly findings: number;
+  readonly queue: number;
+  readonly transactions: number;
+}
+
+/** Looks in each table for content of the memories that an erasure has: the proof of its receipt. */
+export async function countContentLeft(sql: Sql, erasureId: string): Promise<ContentLeft> {
+  const of = (alias: Fragment) => sql`${alias}.namespace = e.namespace and ${alias}.memory_id = e.memory_id`;
+  const [row] = await sql<ContentLeft[]>`
+    with e as materialized (select namespace, memory_id from mnemosync.suppressed where erasure_id = ${erasureId})
+    select
+      (select count(*)::float8 from e cross join lateral (
+         select from mnemosync.memory_bodies b where ${of(sql`b`)}
+           and num_nonnulls(b.checksum, b.document, b.embedding) > 0 offset 0) x) as bodies,
+      (select count(*)::float8 from e cross join lateral (
+         select from mnemosync.unmoved_documents m where ${of(sql`m`)}
+         union all
+         select from mnemosync.unmoved_history h where ${of(sql`h`)} offset 0) x) as unmoved,
+      (select count(*)::float8 from e where not exists (
+         select from mnemosync.memory_versions v where ${of(sql`v`)} and v.ended_by = 'erased')) as unsuppressed,
+      (select count(*)::float8 from e cross join lateral (
+         select from mnemosync.conflict_resolutions c where ${of(sql`c`)}
+           and num_nonnulls(found_document, found_embedding, ledger_document, ledger_embedding) > 0 offset 0) x) as conflicts,
+      (select count(*)::float8 from e join mnemosync.check_findings f on ${of(sql`f`)}) as findings,
+      (select count(*)::float8 from e cross join lateral (
+         select from mnemosync.sync_queue q where ${of(sql`q`)} and q.last_error is not null and q.dead_at is not null offset 0
+       ) x) as queue,
+      (select count(*)::float8 from mnemosync.sync_transactions t
+       where t.state = 'rolled_back' and t.reason <> ${ERASED_TEXT}
+         and exists (select from unnest(t.namespaces, t.memory_ids) as w (namespace, memory_id)
+                     join e on e.namespace = w.namespace and e.memory_id = w.memory_id)) as transactions`;
+  return row as ContentLeft;
+}
+
+/** A job with texts that may quote memories, which the ledger keeps as JSON. */
+export interface JobTexts {
+  readonly id: string;
+  readonly error: string | null;
+  readonly result: string | null;
+}
+
+/** Ended jobs behind `after`, one at a time: a result may have 64 MiB. */
+export async function readJobTexts(sql: Sql, after: string): Promise<JobTexts | null> {
+  const [row] = await sql<JobTexts[]>`
+    select id, error::text as error, result::text as result from mnemosync.jobs
+    where id > ${after} and ended_at is not null and (error is not null or result is not null)
+    order by jobs.id limit 1`;
+  return row ?? null;
+}
+
+export async function replaceJobTexts(sql: Sql, { id, error, result }: JobTexts): Promise<void> {
+  await sql`
+    update mnemosync.jobs set error = ${error}::text::json, result = ${result}::text::json
+    where id = ${id} and ended_at is not null`;
+}
+
+/** The keys whose row says `erased`, of `keys`. */
+export async function readErasedKeys(sql: Sql, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const rows = await sql<{ namespace: string; memory_id: string }[]>`
+    select v.namespace, v.memory_id
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    cross join lateral (
+      select v.namespace, v.memory_id from mnemosync.memory_versions v
+      where v.namespace = k.namespace and v.memory_id = k.memory_id and v.ended_by = 'erased' offset 0
+    ) v`;
+  return rows.map(({ namespace, memory_id: memoryId }) => ({ namespace, memoryId }));
+}

@@ -1,0 +1,142 @@
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import { canonicalJson, checksumOf, createLog, type ExportRecord } from "../../src/index.ts";
+import { newUlid } from "../../src/runtime/ulid.ts";
+import { findTraces } from "../support/erasure-traces.ts";
+import { unitVector } from "../support/memories.ts";
+import { openWorld, type World } from "../support/world.ts";
+
+/**
+ * Goal: what was erased is nowhere any more. Method: put words of their own into every place that keeps content, make sure
+ * that a search of the stores' bytes finds them there, erase, and search again.
+ */
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const WORDS = {
+  content: "zanzibarite",
+  before: "quokkaberry",
+  metadata: "wolframella",
+  redis: "nimbusfrost",
+  imported: "tarragonix",
+  error: "ossifragex",
+  stays: "remainderly",
+};
+
+/** Fills every place that may keep what a memory says. */
+async function spreadWords(world: World): Promise<void> {
+  const { sync, sql } = world;
+  const embedding = unitVector(77, world.dimension);
+  await sync.syncMemory(
+    "gone",
+    { memoryType: "episodic", content: `once ${WORDS.before}`, embedding },
+    { idempotencyKey: "first" },
+  );
+  await sync.syncMemory("gone", {
+    memoryType: "episodic",
+    content: `now ${WORDS.content}`,
+    metadata: { note: WORDS.metadata },
+    embedding,
+  });
+  await sync.syncMemory("stays", {
+    memoryType: "episodic",
+    content: WORDS.stays,
+    embedding: unitVector(3, world.dimension),
+  });
+  // A hand edit in Redis becomes evidence of a repair.
+  const key = world.redisKey("gone");
+  const data = (await world.redis.hget(key, "data")) as string;
+  await world.redis.hset(key, "data", data.replace(WORDS.content, WORDS.redis));
+  const report = await sync.checkConsistency({ scope: "deep" });
+  expect(report.findings.map(({ memoryId, kind }) => [memoryId, kind])).toEqual([["gone", "corrupt"]]);
+  await sync.repairInconsistencies(report);
+  // An import that awaits a decision.
+  const document = {
+    ...{ content: WORDS.imported, memoryType: "episodic", importance: 0.5, metadata: {} },
+    privacy: "full" as const,
+  };
+  const record = {
+    ...{ type: "memory", namespace: "default", memoryId: "gone", version: 9, modifiedAt: "2026-01-01T00:00:00.000Z" },
+    ...{
+      versionVector: { elsewhere: 9 },
+      checksum: checksumOf(canonicalJson(document), null),
+      document,
+      embedding: null,
+    },
+  } as ExportRecord;
+  const header = { mnemosync: 2, namespace: null, history: false, localOnly: false } as const;
+  const records = [header, record, { mnemosync: 2, end: true } as const];
+  const imported = await sync.importMemories(records, { onConflict: "strategy", strategy: "manual" });
+  expect(imported).toMatchObject({ deferred: 1 });
+  const quote = `refused: ${WORDS.error}`;
+  await sql`insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, attempts, last_error, dead_at)
+            values ('redis', '', 'default', 'gone', 9, ${quote}, clock_timestamp())`;
+  await sql`insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, reason)
+            values (${newUlid()}, 'rolled_back', 'n', '{default,default}', '{stays,gone}', '{0,0}', ${quote})`;
+  await sql`insert into mnemosync.check_findings (scope, node_id, namespace, memory_id, store, kind, evidence)
+            values ('full', 'n', 'default', 'gone', 'redis', 'corrupt', ${quote})`;
+  const finding = { namespace: "default", memoryId: "gone", store: "redis", kind: "corrupt", evidence: quote };
+  const other = { ...finding, memoryId: "stays", evidence: "of another memory" };
+  await sql`insert into mnemosync.jobs (id, kind, state, input, resumable, result, error, ended_at) values
+    (${newUlid()}, 'check', 'done', '{}', false, ${JSON.stringify({ findings: [finding, other] })}::text::json, null, clock_timestamp()),
+    (${newUlid()}, 'check', 'failed', '{}', false, null, ${JSON.stringify({ code: "INTERNAL", message: quote })}::text::json, clock_timestamp())`;
+}
+
+test("an erased memory is in no dump, no file of a table, no dump of Redis, no index folder and no log", async (t) => {
+  const lines: string[] = [];
+  const log = createLog("debug", { write: (line) => void lines.push(String(line)) });
+  const world = await openWorld(t, { ownRedis: true, settings: { log } });
+  await spreadWords(world);
+  await world.restart(); // Its close saves the index.
+  const snapshots = join(world.directory, "snapshots");
+  await cp(join(snapshots, "00000001"), join(snapshots, "00000000.unreadable"), { recursive: true });
+  const checksums = await world.sql<{ checksum: string }[]>`
+    select checksum from mnemosync.memory_history where memory_id = 'gone' and checksum is not null
+    union select checksum from mnemosync.memory_versions where memory_id = 'gone'`;
+  const { stays, ...gone } = WORDS;
+  const words = [...Object.values(gone), ...checksums.map(({ checksum }) => checksum)];
+  const wanted = { words, vector: unitVector(77, world.dimension) };
+  const before = await findTraces(world, wanted, []);
+  for (const place of ["a table's file", "the dump of Redis", "the index folder"]) {
+    expect(before.filter((trace) => trace.startsWith(place))).not.toEqual([]);
+  }
+  const tables = before.map((trace) => /^dump of (\w+): /.exec(trace)?.[1]).filter((name) => name !== undefined);
+  expect([...new Set(tables)]).toEqual(
+    expect.arrayContaining([
+      "check_findings",
+      "conflict_resolutions",
+      "idempotency_keys",
+      "jobs",
+      "sync_queue",
+      "sync_transactions",
+    ]),
+  );
+
+  const receipt = await world.sync.erase("gone", { actor: "an operator", reason: "ticket 7" });
+  expect(receipt).toMatchObject({
+    ...{ kind: "memory", namespace: "default", memoryId: "gone", state: "complete", memories: 1, erased: 1 },
+    ...{ actor: "an operator", reason: "ticket 7", awaiting: [] },
+    stores: [
+      { store: "faiss", nodeId: world.sync.nodeId, memories: 1, removed: 0 },
+      { store: "redis", nodeId: null, memories: 1, removed: 0 },
+    ],
+  });
+  expect(Object.values(receipt.ledger ?? { none: 1 })).toEqual(Object.values(receipt.ledger ?? {}).map(() => 0));
+  expect(await findTraces(world, wanted, lines)).toEqual([]);
+  // The other memory, and what is said of it, stays.
+  expect(await world.sync.get("stays")).toMatchObject({ content: stays });
+  const [check] = await world.sql<
+    { result: string }[]
+  >`select result::text from mnemosync.jobs where kind = 'check' and state = 'done'`;
+  expect(check?.result).toContain("of another memory");
+  expect(await world.sync.get("gone")).toBeNull();
+  expect(await world.sync.history("gone")).toMatchObject([{ version: 3, document: null }]);
+  expect(await world.sync.search(unitVector(77, world.dimension), { k: 5 })).toMatchObject([
+    { memory: { memoryId: "stays" } },
+  ]);
+  expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
+  // Neither does a restart bring it back.
+  await world.restart();
+  expect(await findTraces(world, wanted, lines)).toEqual([]);
+});
