@@ -4,6 +4,7 @@ import type { Repairer } from "../consistency/repair/repairer.ts";
 import { NotFoundError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import { MovingLedger } from "../ledger/moving-ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { StoreRegistry } from "../stores/registry.ts";
 import { JobKinds } from "./job-kind.ts";
@@ -12,6 +13,7 @@ import { JobStore } from "./job-store.ts";
 import { Jobs } from "./jobs.ts";
 import { checkKind, reportSchema } from "./kinds/check.ts";
 import { fillKind } from "./kinds/fill.ts";
+import { moveBodiesKind } from "./kinds/move-bodies.ts";
 import { repairKind } from "./kinds/repair.ts";
 
 export interface JobsParts {
@@ -53,5 +55,6 @@ export function createJobs(parts: JobsParts): { jobs: Jobs; runner: JobRunner; k
   );
   const { pace, onFilled } = parts;
   kinds.register(fillKind({ ledger, stores, pace, ...(onFilled && { onFilled }) }));
+  kinds.register(moveBodiesKind({ ledger: new MovingLedger(postgres, { callTimeoutMs }), pace }));
   return { jobs, runner, kinds };
 }

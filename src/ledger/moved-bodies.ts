@@ -1,6 +1,7 @@
+import type { FeedCursor } from "../domain/change-source.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import { VERSION_MAX } from "../domain/version-vector.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
 
 /**
@@ -55,7 +56,7 @@ export async function moveBodies(sql: Sql, keys: readonly MemoryKey[]): Promise<
       delete from mnemosync.unmoved_history where ctid = any (array(select place from history))
     ), marked as (
       update mnemosync.memory_versions v
-      set xid = null, seq = null,
+      set xid = null, seq = null, ended_by = case when v.checksum is null then coalesce(v.ended_by, 'deleted') end,
           created_at = least(v.modified_at, (
             -- Of the life that lasts, or has ended last: what stands behind the ending before it.
             select min(h.modified_at) from history h
@@ -73,26 +74,25 @@ export async function moveBodies(sql: Sql, keys: readonly MemoryKey[]): Promise<
 }
 
 /** Whether the constraints of migration 16 let a row called v be written as it is. */
-function isWritable(sql: Sql) {
+function isWritable(sql: Sql): Fragment {
   return sql`v.version <= ${VERSION_MAX}::bigint and jsonb_typeof(v.version_vector) = 'object'
     and not jsonb_path_exists(v.version_vector, '$.* ? (@.type() != "number" || @ < 0 || @ > 281474976710656)')`;
 }
 
-/** The place in the old feed behind which the next memories to be moved stand. */
-export interface UnmovedPlace {
-  readonly xid: string;
-  readonly seq: string;
+/** One batch of the job `move_bodies`. */
+export interface MovedBatch {
+  /** Memories that were moved. */
+  readonly moved: number;
+  /** Behind the last one that was looked at; null: there was none. */
+  readonly last: FeedCursor | null;
 }
 
 /**
- * Locks up to `limit` memories behind `after` that are not moved yet, in the order of their places in the feed, and passes
- * those by that are being written: their writers move them. Rows that cannot be written stay.
+ * Moves up to `limit` memories behind a place, in the order of their old places in the feed, in one short transaction. Passes
+ * by those that are being written, which their writers move, and those that cannot be written.
  */
-export async function lockUnmoved(
-  sql: Sql,
-  after: UnmovedPlace,
-  limit: number,
-): Promise<{ keys: MemoryKey[]; last: UnmovedPlace | null }> {
+export async function moveBatch(sql: Sql, after: FeedCursor, limit: number): Promise<MovedBatch> {
+  await sql`begin`;
   const rows = await sql<{ namespace: string; memory_id: string; xid: string; seq: string }[]>`
     select v.namespace, v.memory_id, v.xid::text as xid, v.seq::text as seq
     from mnemosync.memory_versions v
@@ -100,9 +100,50 @@ export async function lockUnmoved(
     order by v.xid, v.seq
     limit ${limit}
     for update skip locked`;
+  const moved = await moveBodies(
+    sql,
+    rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id })),
+  );
+  await sql`commit`;
   const last = rows.at(-1);
-  return {
-    keys: rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id })),
-    last: last === undefined ? null : { xid: last.xid, seq: last.seq },
-  };
+  return { moved, last: last === undefined ? null : { xid: last.xid, seq: last.seq } };
+}
+
+/** Memories that are not moved yet and can be; and those that cannot be, since their numbers are beyond the caps. */
+export async function countUnmoved(sql: Sql): Promise<{ movable: number; stuck: number }> {
+  const [row] = await sql<{ movable: number; stuck: number }[]>`
+    select count(*) filter (where ${isWritable(sql)})::int as movable,
+           count(*) filter (where not (${isWritable(sql)}))::int as stuck
+    from mnemosync.memory_versions v where v.xid is not null`;
+  return { movable: row?.movable ?? 0, stuck: row?.stuck ?? 0 };
+}
+
+/** Whether the job has anything left to do: a memory to move, or the old index of the feed to replace. */
+export async function needsMoving(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ needed: boolean }[]>`
+    select to_regclass('mnemosync.memory_versions_feed_index') is not null
+        or exists (select from mnemosync.memory_versions v where v.xid is not null and ${isWritable(sql)}) as needed`;
+  return row?.needed ?? false;
+}
+
+/**
+ * Replaces the old index of the feed, which each change must keep, by one of the rows that are not moved, which is empty.
+ * Writers go on meanwhile. Safe twice; an index that was left incomplete is made anew.
+ */
+export async function replaceFeedIndex(sql: Sql): Promise<void> {
+  const [before] = await sql<{ timeout: string; incomplete: boolean }[]>`
+    select current_setting('statement_timeout') as timeout,
+           exists (select from pg_index where indexrelid = to_regclass('mnemosync.memory_versions_unmoved_index')
+                                          and not indisvalid) as incomplete`;
+  // It waits for older transactions, however long they run. The deadline of the connection still ends it.
+  await sql`select set_config('statement_timeout', '0', false)`;
+  try {
+    if (before?.incomplete) await sql`drop index mnemosync.memory_versions_unmoved_index`;
+    await sql`
+      create unique index concurrently if not exists memory_versions_unmoved_index
+        on mnemosync.memory_versions (xid, seq) where xid is not null`;
+    await sql`drop index concurrently if exists mnemosync.memory_versions_feed_index`;
+  } finally {
+    await sql`select set_config('statement_timeout', ${before?.timeout ?? "0"}, false)`;
+  }
 }

@@ -1,6 +1,8 @@
 import type { EffectiveOptions } from "../config/options.ts";
 import { ChangeStream } from "../feed/change-stream.ts";
 import { createJobs } from "../jobs/create-jobs.ts";
+import { BodyMoves } from "../jobs/kinds/move-bodies.ts";
+import { MovingLedger } from "../ledger/moving-ledger.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
 import { assembleReading } from "./assemble-reading.ts";
@@ -97,12 +99,18 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const monitors = [...foundation.monitors.values()];
   const { metricsFreshMs } = options;
   observe({ metrics, ledger, postgres, stores, followers, monitors, pools, log, metricsFreshMs });
+  const bodyMoves = new BodyMoves({
+    ledger: new MovingLedger(postgres, options),
+    jobs,
+    clock: () => performance.now(),
+  });
   const services = backgroundServices({
     foundation,
     upkeep,
     consistency,
     erase: erasing.service,
     jobRunner,
+    bodyMoves,
     monitors,
     pools,
   });

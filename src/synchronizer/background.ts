@@ -1,6 +1,7 @@
 import type { ConnectionPoolManager } from "../drivers/connection-pool-manager.ts";
 import { type Followed, FollowService } from "../feed/follow-service.ts";
 import type { JobRunner } from "../jobs/job-runner.ts";
+import type { BodyMoves } from "../jobs/kinds/move-bodies.ts";
 import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import { Loop } from "../runtime/loop.ts";
 import type { Service } from "../runtime/service.ts";
@@ -16,6 +17,7 @@ interface BackgroundParts {
   readonly consistency: Pick<ConsistencyParts, "leadership" | "consistencyLoop">;
   readonly erase: Loop;
   readonly jobRunner: JobRunner;
+  readonly bodyMoves: BodyMoves;
   readonly monitors: readonly HealthMonitor[];
   readonly pools: ConnectionPoolManager | null;
 }
@@ -25,11 +27,11 @@ interface BackgroundParts {
  * that it can use them until then.
  */
 export function backgroundServices(parts: BackgroundParts): Services {
-  const { foundation, upkeep, consistency, erase, jobRunner, monitors, pools } = parts;
+  const { foundation, upkeep, consistency, erase, jobRunner, bodyMoves, monitors, pools } = parts;
   const services: readonly (Service | null)[] = [
     ...new Set<Service>([...monitors, ...(pools?.services ?? [])]), // The pools' monitors are in both lists.
     consistency.leadership,
-    syncLoop(foundation, upkeep),
+    syncLoop(foundation, upkeep, bodyMoves),
     followService(foundation),
     consistency.consistencyLoop,
     jobRunner,
@@ -38,8 +40,12 @@ export function backgroundServices(parts: BackgroundParts): Services {
   return new Services(services.filter((service) => service !== null));
 }
 
-/** Works off the backlog and ends expired memories. */
-function syncLoop({ options, deployment, standings, log }: Foundation, { backlog, sweeper }: UpkeepParts): Loop {
+/** Works off the backlog, ends expired memories, and has a job made where an older program left rows to be moved. */
+function syncLoop(
+  { options, deployment, standings, log }: Foundation,
+  { backlog, sweeper }: UpkeepParts,
+  bodyMoves: BodyMoves,
+): Loop {
   return new Loop({
     name: "sync",
     intervalMs: options.syncIntervalMs,
@@ -52,6 +58,7 @@ function syncLoop({ options, deployment, standings, log }: Foundation, { backlog
         .catch((error: Error) => log.debug({ error: error.message }, "store.standing_unknown"));
       const { more } = await backlog.runOnce({ signal });
       const swept = await sweeper.runOnce(signal);
+      await bodyMoves.runOnce(signal);
       return more || swept.more;
     },
   });

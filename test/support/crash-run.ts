@@ -58,6 +58,20 @@ export async function runRepairUntilCrash(order: RepairCrashOrder): Promise<void
   await runScriptUntilCrash("./crash-repairer.ts", order);
 }
 
+/** What a mover of bodies is told. */
+export interface MoveCrashOrder {
+  readonly options: ConnectOptions;
+  readonly call: "moveBatch" | "replaceFeedIndex";
+  readonly point: "during" | "after";
+  /** Which batch is its last. */
+  readonly batch: number;
+}
+
+/** Runs a mover of bodies until it has killed itself. */
+export async function runMoverUntilCrash(order: MoveCrashOrder): Promise<void> {
+  await runScriptUntilCrash("./body-mover.ts", order);
+}
+
 /** Runs the writer until it has killed itself. @returns what it had acknowledged by then. */
 export async function runUntilCrash(order: CrashOrder): Promise<Acknowledged[]> {
   const output = await runScriptUntilCrash("./crash-writer.ts", order);
