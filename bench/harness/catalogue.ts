@@ -20,6 +20,7 @@ export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["unchanged", { quick: 8, full: 60 }],
   ["gathered", { quick: 8, full: 60 }],
   ["single", { quick: 8, full: 60 }],
+  ["event-loop", { quick: 8, full: 60 }],
   ["delete", { quick: 6, full: 40 }],
   ["mixed", { quick: 7, full: 50 }],
   ["get", { quick: 10, full: 50 }],

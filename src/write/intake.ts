@@ -4,6 +4,7 @@ import type { MemoryInput } from "../domain/memory-input.ts";
 import type { MemoryValidator, ValidMemory } from "../domain/schema.ts";
 import { VectorBlock } from "../domain/vector-block.ts";
 import type { Embedder } from "../embed/embedder.ts";
+import { mapInTurns } from "../runtime/turns.ts";
 import type { WriteIntent } from "./plan.ts";
 
 /** Options of a write beside the memory itself. */
@@ -48,12 +49,12 @@ export class Intake {
     signal: AbortSignal,
   ): Promise<(WriteIntent | Refusal)[]> {
     const block = VectorBlock.for(inputs);
-    const valid = inputs.map((input) => this.#validate(input, block));
+    const valid = await mapInTurns(inputs, (input) => this.#validate(input, block));
     const wanting = valid.filter(
       (memory): memory is ValidMemory => !("error" in memory) && options.embeds !== false && this.#needsVector(memory),
     );
     const vectors = await this.#embed(wanting, signal);
-    return valid.map((memory) => {
+    return await mapInTurns(valid, (memory) => {
       if ("error" in memory) return memory;
       const vector = vectors.get(memory);
       if (vector instanceof MnemosyncError) return refusal(memory, vector);
