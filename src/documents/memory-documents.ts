@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ENDINGS } from "../domain/ending.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
 import type { SearchResult } from "../read/search/search-result.ts";
@@ -130,6 +131,7 @@ const versionSchema = z
     version: z.number().int().positive(),
     checksum: checksum.nullable().describe("Null: deleted"),
     deleted: z.boolean(),
+    endedBy: z.enum(ENDINGS).optional().describe("Why the memory ended with this version; absent: it did not"),
     document: json.nullable().describe("Null: deleted"),
     dimension,
     versionVector,
