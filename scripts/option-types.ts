@@ -6,6 +6,7 @@ const NAMED_TYPES: Readonly<Record<string, string>> = {
   faiss: 'Omit<FaissOptions, "onProgress">',
   stores: "readonly StoreModuleInput[]",
   repairKinds: "readonly DriftKind[]",
+  "retention.namespaces": "readonly NamespaceRetention[]",
 };
 
 /** Interfaces of the options below an option. By path. */
@@ -14,6 +15,10 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
   indexes: {
     name: "IndexOptions",
     about: "Indexes of the ledger that not every user needs: each write pays for one that exists.",
+  },
+  retention: {
+    name: "RetentionOptions",
+    about: "What is kept of the past, beside `historyVersionsMax`, by time and by namespace.",
   },
   http: { name: "HttpServiceOptions", about: "The HTTP service of `mnemosync serve`. The library does not use them." },
 };
@@ -32,6 +37,7 @@ export function optionTypes(): string {
  */`;
   return `// Made from the settings of each room (src/*/settings.ts) by \`npm run docs\`: change a description, a bound or a default there.
 import type { DriftKind } from "../consistency/check/report.ts";
+import type { NamespaceRetention } from "../ledger/settings.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import type { StoreModuleInput } from "../stores/settings.ts";
 

@@ -1,5 +1,6 @@
 // Made from the settings of each room (src/*/settings.ts) by `npm run docs`: change a description, a bound or a default there.
 import type { DriftKind } from "../consistency/check/report.ts";
+import type { NamespaceRetention } from "../ledger/settings.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import type { StoreModuleInput } from "../stores/settings.ts";
 
@@ -195,6 +196,8 @@ export interface Options {
   embedding?: EmbeddingOptions | undefined;
   /** Indexes of the ledger that not every user needs: each write pays for one that exists. */
   indexes?: IndexOptions | undefined;
+  /** What is kept of the past, beside `historyVersionsMax`, by time and by namespace. */
+  retention?: RetentionOptions | undefined;
   /** The HTTP service of `mnemosync serve`. The library does not use them. */
   http?: HttpServiceOptions | undefined;
 }
@@ -261,6 +264,27 @@ export interface IndexOptions {
    * @default false
    */
   fields?: boolean | undefined;
+}
+
+/** What is kept of the past, beside `historyVersionsMax`, by time and by namespace. */
+export interface RetentionOptions {
+  /**
+   * Milliseconds that a replaced version is kept after it was written; 0: as long as historyVersionsMax says. At least
+   * 0.
+   * @default 0
+   */
+  historyMs?: number | undefined;
+  /**
+   * Milliseconds that the record of a conflict or a repair is kept after it was settled; 0: for ever. At least 0.
+   * @default 0
+   */
+  evidenceMs?: number | undefined;
+  /**
+   * Other values for single namespaces, a list of { namespace, historyVersionsMax, historyMs, evidenceMs }. As text:
+   * the list as JSON.
+   * @default []
+   */
+  namespaces?: readonly NamespaceRetention[] | undefined;
 }
 
 /** The HTTP service of `mnemosync serve`. The library does not use them. */

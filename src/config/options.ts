@@ -4,7 +4,7 @@ import { consistencySettings } from "../consistency/settings.ts";
 import { type Fits, memorySettings } from "../domain/settings.ts";
 import { connectionSettings } from "../drivers/settings.ts";
 import { embeddingSettings } from "../embed/settings.ts";
-import { indexSettings, ledgerSettings } from "../ledger/settings.ts";
+import { indexSettings, ledgerSettings, retentionSettings } from "../ledger/settings.ts";
 import { readSettings } from "../read/settings.ts";
 import { metricsSettings } from "../runtime/settings.ts";
 import { faissSettings } from "../stores/faiss/settings.ts";
@@ -32,6 +32,7 @@ export const optionsSchema = z.strictObject({
   ...storeSettings.shape,
   embedding: embeddingSettings.prefault({}),
   indexes: indexSettings.prefault({}),
+  retention: retentionSettings.prefault({}),
   http: httpSettings.prefault({}),
 });
 
@@ -46,4 +47,5 @@ type Given = z.input<typeof optionsSchema>;
 true satisfies Fits<Given, Options>;
 true satisfies Fits<NonNullable<Given["embedding"]>, NonNullable<Options["embedding"]>>;
 true satisfies Fits<NonNullable<Given["indexes"]>, NonNullable<Options["indexes"]>>;
+true satisfies Fits<NonNullable<Given["retention"]>, NonNullable<Options["retention"]>>;
 true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;

@@ -174,14 +174,19 @@ export async function dropSuppressed(sql: Sql, keys: readonly MemoryKey[]): Prom
 
 /** Makes stores known that have to confirm each erasure. `seen_at` says when a node ran them last. */
 export async function registerErasureStores(sql: Sql, stores: readonly AwaitedStore[]): Promise<void> {
+  const known = await sql<AwaitedStore[]>`
+    select store, node_id as "nodeId" from mnemosync.erasure_stores
+    where seen_at between clock_timestamp() - interval '1 minute' and clock_timestamp()`;
+  const isKnown = (own: AwaitedStore): boolean =>
+    known.some(({ store, nodeId }) => store === own.store && nodeId === own.nodeId);
+  if (stores.every(isKnown)) return;
   await sql`
     insert into mnemosync.erasure_stores as s (store, node_id)
     select k.store, k.node_id
     from unnest(${arrayLiteral(stores.map(({ store }) => store))}::text::text[],
                 ${arrayLiteral(stores.map(({ nodeId }) => nodeId))}::text::text[]) as k (store, node_id)
     order by k.store collate "C", k.node_id collate "C"
-    on conflict (store, node_id) do update set seen_at = excluded.seen_at
-    where s.seen_at < clock_timestamp() - interval '1 minute' or s.seen_at > clock_timestamp()`;
+    on conflict (store, node_id) do update set seen_at = excluded.seen_at`;
 }
 
 /** Erasures that a store has to confirm, oldest first. */

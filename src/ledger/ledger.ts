@@ -15,6 +15,7 @@ import { type MigrationReport, migrate } from "./migrate.ts";
 import * as prune from "./prune-statements.ts";
 import * as queue from "./queue-statements.ts";
 import * as reads from "./read-statements.ts";
+import * as retention from "./retention-statements.ts";
 import { readErasedKeys } from "./scrub-statements.ts";
 import { LEDGER_DEFAULTS } from "./settings.ts";
 import { readNamespaceStatistics, readStatistics } from "./status-statements.ts";
@@ -50,6 +51,9 @@ const Statements = bindStatements({
   listExpired: history.listExpired,
   /** Deletes a batch of replaced versions beyond the number that is kept. */
   pruneHistory: prune.pruneHistory,
+  /** Prunes what the rules of namespaces no longer keep, page by page. */
+  pruneHistoryPage: retention.pruneHistoryPage,
+  pruneEvidence: retention.pruneEvidence,
   /** Forgets transactions that ended longer ago than `retentionMs`. @returns how many. */
   pruneTransactions: history.pruneTransactions,
 

@@ -20,6 +20,50 @@ export const ledgerSettings = z.strictObject({
     .describe("Milliseconds, at least, that an idempotency key and the answer to its request are remembered"),
 });
 
+const historyVersionsMax = wholeNumber(0, 10_000);
+const historyMs = wholeNumber(0);
+const evidenceMs = wholeNumber(0);
+
+/** What one namespace keeps of the past; what is absent is as for all others. */
+const namespaceRetention = z.strictObject({
+  namespace: z.string().min(1).max(128),
+  historyVersionsMax: historyVersionsMax.optional(),
+  historyMs: historyMs.optional(),
+  evidenceMs: evidenceMs.optional(),
+});
+
+/** What is kept of the past, beside `historyVersionsMax`, by time and by namespace. A job prunes the rest, each hour. */
+export const retentionSettings = z.strictObject({
+  historyMs: historyMs
+    .default(0)
+    .describe(
+      "Milliseconds that a replaced version is kept after it was written; 0: as long as historyVersionsMax says",
+    ),
+  evidenceMs: evidenceMs
+    .default(0)
+    .describe("Milliseconds that the record of a conflict or a repair is kept after it was settled; 0: for ever"),
+  namespaces: z
+    .array(namespaceRetention)
+    .default([])
+    .describe(
+      "Other values for single namespaces, a list of { namespace, historyVersionsMax, historyMs, evidenceMs }. As text: the list as JSON",
+    ),
+});
+
+/** The retention, with its defaults filled in. */
+export type RetentionSettings = z.output<typeof retentionSettings>;
+
+/** What one namespace keeps of the past, in place of what all others do. */
+export interface NamespaceRetention {
+  namespace: string;
+  /** Replaced versions per memory. @default as `historyVersionsMax` */
+  historyVersionsMax?: number | undefined;
+  /** Milliseconds that a replaced version is kept after it was written; 0: for ever. @default as `retention.historyMs` */
+  historyMs?: number | undefined;
+  /** Milliseconds that a settled conflict is kept; 0: for ever. @default as `retention.evidenceMs` */
+  evidenceMs?: number | undefined;
+}
+
 /** `none`, or a text search configuration of PostgreSQL. It becomes part of an index's name. */
 const language = z
   .string()

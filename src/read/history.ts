@@ -36,8 +36,8 @@ export interface VersionDiff extends MemoryKey {
 
 export interface HistoryParts {
   readonly ledger: LedgerStore;
-  /** Replaced versions that are kept per memory. Those beyond are pruned some time later; until then nobody sees them. */
-  readonly historyVersionsMax: number;
+  /** Replaced versions that are kept per memory of a namespace. Those beyond are pruned some time later; until then nobody sees them. */
+  readonly historyVersionsMax: (namespace: string) => number;
   /** Writes one intent as part of some chunk. */
   readonly write: (intent: WriteIntent, signal: AbortSignal) => Promise<SyncOutcome>;
   /** Writes all intents or none. */
@@ -60,7 +60,7 @@ export class History {
   /** The newest versions: the current one and those before it that are kept. */
   async #kept(key: MemoryKey, limit: number, signal: AbortSignal): Promise<HistoricVersion[]> {
     const { ledger, historyVersionsMax } = this.#parts;
-    return await ledger.readHistory(key, Math.min(limit, historyVersionsMax + 1), signal);
+    return await ledger.readHistory(key, Math.min(limit, historyVersionsMax(key.namespace) + 1), signal);
   }
 
   /** @throws {NotFoundError} One of the versions is not kept. */

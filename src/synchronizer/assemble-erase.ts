@@ -15,6 +15,8 @@ import type { Foundation } from "./foundation.ts";
 /** What erases. */
 export interface ErasingParts {
   readonly requests: ErasureRequests;
+  /** Makes this node's own stores known: no erasure is complete without them. */
+  register(signal: AbortSignal): Promise<void>;
   /** Has this node's stores confirm, and takes up erasures whose node was lost. */
   readonly service: Loop;
 }
@@ -46,5 +48,5 @@ export function assembleErase(
       return await confirmer.runOnce(signal);
     },
   });
-  return { requests, service };
+  return { requests, register: (signal) => confirmer.register(signal), service };
 }

@@ -1,4 +1,5 @@
 import { FindLedger } from "../ledger/find-ledger.ts";
+import { retentionRules, ruleOf } from "../ledger/retention.ts";
 import { Finder } from "../read/finder.ts";
 import { History } from "../read/history.ts";
 import { Reader } from "../read/reader.ts";
@@ -31,9 +32,10 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
     cacheTimeoutMs: options.cacheTimeoutMs,
     now: Date.now,
   });
+  const rules = retentionRules(options);
   const history = new History({
     ledger,
-    historyVersionsMax: options.historyVersionsMax,
+    historyVersionsMax: (namespace) => ruleOf(rules, namespace).historyVersionsMax,
     write: (intent, signal) => batcher.write(intent, true, signal),
     writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
   });

@@ -1,5 +1,6 @@
 import { LEDGER_ID } from "../domain/store-id.ts";
 import type { OnEraseStep } from "../erase/erase-step.ts";
+import { historyVersionsMaxOf, retentionRules } from "../ledger/retention.ts";
 import { storeVersionTemplates } from "../ledger/store-versions.ts";
 import { provenVersion } from "../read/disproved-entries.ts";
 import { newUlid } from "../runtime/ulid.ts";
@@ -129,11 +130,11 @@ export function assembleUpkeep(
     attemptsMax: options.queueAttemptsMax,
     settleUnproven,
   });
-  const { historyVersionsMax, transactionRetentionMs, idempotencyKeyRetentionMs } = options;
+  const { transactionRetentionMs, idempotencyKeyRetentionMs } = options;
   const sweeper = new Sweeper({
     ledger,
     batcher,
-    historyVersionsMax,
+    historyVersionsMax: historyVersionsMaxOf(retentionRules(options)),
     transactionRetentionMs,
     idempotencyKeyRetentionMs,
   });

@@ -2,7 +2,9 @@ import type { EffectiveOptions } from "../config/options.ts";
 import { ChangeStream } from "../feed/change-stream.ts";
 import { createJobs } from "../jobs/create-jobs.ts";
 import { BodyMoves } from "../jobs/kinds/move-bodies.ts";
+import { retentionKind } from "../jobs/kinds/retention.ts";
 import { MovingLedger } from "../ledger/moving-ledger.ts";
+import { hasMoreThanNumber, retentionRules } from "../ledger/retention.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
 import { assembleReading } from "./assemble-reading.ts";
@@ -20,6 +22,7 @@ import { storesBeingFilled } from "./node-followers.ts";
 import { observe } from "./observe.ts";
 import type { OperationParts } from "./operation.ts";
 import { Reads } from "./reads.ts";
+import { retentionLoop } from "./retention-loop.ts";
 import { SharedStores } from "./shared-stores.ts";
 import { Transfers } from "./transfers.ts";
 import { Writes } from "./writes.ts";
@@ -95,6 +98,11 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     log,
   });
   const erasing = assembleErase(foundation, writing, reading, { jobs, kinds }, hooks.onEraseStep);
+  const rules = retentionRules(options);
+  kinds.register(retentionKind({ ledger, rules }));
+  const isLeader = (): boolean => consistency.leadership.isLeader;
+  const now = (): number => performance.now();
+  const retention = hasMoreThanNumber(rules) ? retentionLoop({ jobs, isLeader, log, now }) : null;
   const transfer = assembleTransfer(foundation, writing, consistency);
   const monitors = [...foundation.monitors.values()];
   const { metricsFreshMs } = options;
@@ -109,6 +117,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     upkeep,
     consistency,
     erase: erasing.service,
+    retention,
     jobRunner,
     bodyMoves,
     monitors,
@@ -174,6 +183,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     register: async (signal) => {
       await deployment.register(signal);
       await standings.begin(signal);
+      await erasing.register(signal);
     },
   };
 }

@@ -16,6 +16,8 @@ interface BackgroundParts {
   readonly upkeep: UpkeepParts;
   readonly consistency: Pick<ConsistencyParts, "leadership" | "consistencyLoop">;
   readonly erase: Loop;
+  /** Null where the settings keep the past by number alone. */
+  readonly retention: Loop | null;
   readonly jobRunner: JobRunner;
   readonly bodyMoves: BodyMoves;
   readonly monitors: readonly HealthMonitor[];
@@ -27,7 +29,7 @@ interface BackgroundParts {
  * that it can use them until then.
  */
 export function backgroundServices(parts: BackgroundParts): Services {
-  const { foundation, upkeep, consistency, erase, jobRunner, bodyMoves, monitors, pools } = parts;
+  const { foundation, upkeep, consistency, erase, retention, jobRunner, bodyMoves, monitors, pools } = parts;
   const services: readonly (Service | null)[] = [
     ...new Set<Service>([...monitors, ...(pools?.services ?? [])]), // The pools' monitors are in both lists.
     consistency.leadership,
@@ -36,6 +38,7 @@ export function backgroundServices(parts: BackgroundParts): Services {
     consistency.consistencyLoop,
     jobRunner,
     erase,
+    retention,
   ];
   return new Services(services.filter((service) => service !== null));
 }

@@ -12,6 +12,7 @@ import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { PrunedHistory } from "../../src/ledger/prune-statements.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { DigestedMemories, KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
+import type { PrunedPage } from "../../src/ledger/retention-statements.ts";
 import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore, StoreRegistration } from "../../src/ledger/store-statements.ts";
 import type { ProjectionHealth } from "../../src/stores/projection.ts";
@@ -129,6 +130,14 @@ export class InMemoryLedger implements LedgerStore {
       const rows = [...(this.#state.history.get(keyText(key)) ?? []), ...(current === undefined ? [] : [current])];
       return rows.toReversed().slice(0, limit);
     });
+  }
+
+  async pruneHistoryPage(): Promise<PrunedPage> {
+    return { pruned: 0, last: null }; // By age and by namespace: of PostgreSQL alone.
+  }
+
+  async pruneEvidence(): Promise<number> {
+    return 0; // It keeps no conflicts.
   }
 
   async pruneHistory(historyVersionsMax: number, _limit: number, signal: AbortSignal): Promise<PrunedHistory> {
