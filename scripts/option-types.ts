@@ -21,6 +21,7 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
     about: "What is kept of the past, beside `historyVersionsMax`, by time and by namespace.",
   },
   http: { name: "HttpServiceOptions", about: "The HTTP service of `mnemosync serve`. The library does not use them." },
+  webhooks: { name: "WebhookOptions", about: "Webhooks: how receivers are called. docs/webhooks.md explains them." },
 };
 
 const LINE_MAX = 120;

@@ -1,4 +1,10 @@
-export type { EmbeddingOptions, HttpServiceOptions, IndexOptions, Options } from "./config/option-types.ts";
+export type {
+  EmbeddingOptions,
+  HttpServiceOptions,
+  IndexOptions,
+  Options,
+  WebhookOptions,
+} from "./config/option-types.ts";
 export {
   type ComparedSide,
   type DocumentDifference,
@@ -144,6 +150,10 @@ export type {
   RejectedRecord,
 } from "./transfer/import-options.ts";
 export type { ImportSource } from "./transfer/records.ts";
+export type { DeadLetter } from "./webhooks/message.ts";
+export type { PausedReason, Subscription, SubscriptionInput } from "./webhooks/subscription.ts";
+export type { SubscriptionCall } from "./webhooks/subscription-call.ts";
+export type { Subscriptions, SubscriptionWithSecret, TestDelivery } from "./webhooks/subscriptions.ts";
 export type { Backlog, BacklogPass } from "./write/backlog.ts";
 export type { BatchOptions, BatchProgress } from "./write/batch-options.ts";
 export type { StoreOutcome, SyncOutcome, SyncStatus } from "./write/outcome.ts";

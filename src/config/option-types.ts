@@ -200,6 +200,8 @@ export interface Options {
   retention?: RetentionOptions | undefined;
   /** The HTTP service of `mnemosync serve`. The library does not use them. */
   http?: HttpServiceOptions | undefined;
+  /** Webhooks: how receivers are called. docs/webhooks.md explains them. */
+  webhooks?: WebhookOptions | undefined;
 }
 
 /** How text becomes vectors. */
@@ -334,4 +336,36 @@ export interface HttpServiceOptions {
   rateLimitBurst?: number | undefined;
   /** Origins whose pages may call the service, separated by commas; none by default. */
   corsOrigins?: string | undefined;
+}
+
+/** Webhooks: how receivers are called. docs/webhooks.md explains them. */
+export interface WebhookOptions {
+  /**
+   * Encrypts the secrets of subscriptions in the ledger: 32 bytes in base64, the same on every node. Without it there
+   * are no webhooks.
+   */
+  secretKey?: string | undefined;
+  /** The secretKey before this one: what it encrypted can still be read. */
+  previousSecretKey?: string | undefined;
+  /**
+   * Private addresses and ranges that receivers may have, separated by commas; by default only public addresses are
+   * called.
+   * @default []
+   */
+  allowedAddresses?: readonly string[] | undefined;
+  /** Whether receivers may have http addresses: bodies go in the clear. @default false */
+  allowHttp?: boolean | undefined;
+  /** Milliseconds that a receiver has for its answer, the connection included. From 100 to 60_000. @default 15_000 */
+  timeoutMs?: number | undefined;
+  /** Attempts in a row at a receiver that fails, before its subscription is paused. From 1 to 100. @default 24 */
+  attemptsMax?: number | undefined;
+  /**
+   * Milliseconds between two attempts, at most; they begin at 1 s and double. From 10 to 86_400_000.
+   * @default 3_600_000
+   */
+  retryMaxMs?: number | undefined;
+  /** Subscriptions that a node delivers at a time, at most. From 1 to 64. @default 8 */
+  concurrencyMax?: number | undefined;
+  /** Subscriptions of one owner, at most. From 1 to 1_000. @default 20 */
+  subscriptionsPerOwnerMax?: number | undefined;
 }

@@ -10,6 +10,7 @@ import { metricsSettings } from "../runtime/settings.ts";
 import { faissSettings } from "../stores/faiss/settings.ts";
 import { redisSettings } from "../stores/redis/settings.ts";
 import { storeSettings } from "../stores/settings.ts";
+import { webhookSettings } from "../webhooks/settings.ts";
 import { writeSettings } from "../write/settings.ts";
 import { httpSettings } from "./http-settings.ts";
 import type { Options } from "./option-types.ts";
@@ -34,6 +35,7 @@ export const optionsSchema = z.strictObject({
   indexes: indexSettings.prefault({}),
   retention: retentionSettings.prefault({}),
   http: httpSettings.prefault({}),
+  webhooks: webhookSettings.prefault({}),
 });
 
 /** Options as a caller gives them. */
@@ -49,3 +51,4 @@ true satisfies Fits<NonNullable<Given["embedding"]>, NonNullable<Options["embedd
 true satisfies Fits<NonNullable<Given["indexes"]>, NonNullable<Options["indexes"]>>;
 true satisfies Fits<NonNullable<Given["retention"]>, NonNullable<Options["retention"]>>;
 true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;
+true satisfies Fits<NonNullable<Given["webhooks"]>, NonNullable<Options["webhooks"]>>;

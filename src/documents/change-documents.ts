@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { ENDINGS } from "../domain/ending.ts";
+import { changeJson } from "../feed/change-json.ts";
 import type { ChangeEvent, ChangePage } from "../feed/change-options.ts";
-import { instant, iso, json, memoryKey, versionVector } from "./fields.ts";
+import { instant, json, memoryKey, versionVector } from "./fields.ts";
 
 /** Changes of memories, as HTTP and `--json` show them. */
 
@@ -45,13 +46,7 @@ export const changePageSchema = z
   .meta({ id: "ChangePage" });
 
 export function changeDocument(change: ChangeEvent, withEmbedding: boolean): z.output<typeof changeSchema> {
-  const { kind, namespace, memoryId, version, modifiedAt, versionVector: vector, transactionId, cursor } = change;
-  const told = { kind, namespace, memoryId, version, modifiedAt: iso(modifiedAt), versionVector: vector };
-  if (change.kind !== "put") return { ...told, reason: change.reason, transactionId, cursor };
-  const { embedding, ...document } = change.memory;
-  const numbers = embedding === null ? null : Array.from(embedding);
-  const memory = { ...document, ...(withEmbedding && { embedding: numbers }) };
-  return { ...told, transactionId, cursor, memory: memory as z.output<typeof changedMemory> };
+  return changeJson(change, withEmbedding) as z.output<typeof changeSchema>;
 }
 
 export function changePageDocument(page: ChangePage, withEmbedding: boolean): z.output<typeof changePageSchema> {

@@ -13,6 +13,16 @@ import {
   watchedStatusSchema,
 } from "./operation-documents.ts";
 import { deployedStoreSchema, deployedStoresSchema, forgottenStoreSchema } from "./store-documents.ts";
+import {
+  deadLettersSchema,
+  deletedSubscriptionSchema,
+  droppedSchema,
+  replayedSchema,
+  subscriptionSchema,
+  subscriptionsSchema,
+  subscriptionWithSecretSchema,
+  testDeliverySchema,
+} from "./subscription-documents.ts";
 
 const configSchema = z.strictObject({
   settings: z.array(
@@ -67,6 +77,14 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   erase: erasureSchema.describe("mnemosync erase and erasures <id> --json"),
   "erase-preview": erasePreviewSchema.describe("mnemosync erase --dry-run --json"),
   erasures: erasuresSchema.describe("mnemosync erasures --json"),
+  subscriptions: subscriptionsSchema.describe("mnemosync subscription list --json"),
+  subscription: subscriptionSchema.describe("mnemosync subscription show, replace, pause and resume --json"),
+  "subscription-secret": subscriptionWithSecretSchema.describe("mnemosync subscription add and rotate-secret --json"),
+  "subscription-test": testDeliverySchema.describe("mnemosync subscription test --json"),
+  "subscription-delete": deletedSubscriptionSchema.describe("mnemosync subscription delete --json"),
+  "dead-letters": deadLettersSchema.describe("mnemosync subscription dead-letters --json"),
+  "dead-letters-replay": replayedSchema.describe("mnemosync subscription replay --json"),
+  "dead-letters-drop": droppedSchema.describe("mnemosync subscription drop --json"),
   config: configSchema.describe("mnemosync config --json"),
   doctor: doctorSchema.describe("mnemosync doctor --json"),
   error: z

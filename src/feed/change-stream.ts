@@ -113,7 +113,8 @@ function toPage(page: FeedChanges, filter: FeedFilter): ChangePage {
   };
 }
 
-function toEvent(change: FeedChange, epoch: string, filter: FeedFilter): ChangeEvent {
+/** A change as readers outside of this room get it, with its cursor. */
+export function toEvent(change: FeedChange, epoch: string, filter: FeedFilter): ChangeEvent {
   const { kind, namespace, memoryId, version, modifiedAt, versionVector, transactionId } = change;
   const cursor = encodeCursor({ epoch, cursor: change.cursor }, filter);
   const base = { namespace, memoryId, version, modifiedAt, versionVector, transactionId, cursor };

@@ -4,6 +4,7 @@ import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError }
 import { backoffCeilingMs } from "../runtime/backoff.ts";
 import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
+import type { Loop } from "../runtime/loop.ts";
 import { onAbort } from "../runtime/on-abort.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import { EventStreams } from "./event-streams.ts";
@@ -12,6 +13,7 @@ import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { HttpProblem } from "./problem.ts";
 import type { HttpOptions, Service } from "./route.ts";
+import { watchSubscriptionOwners } from "./subscription-owners.ts";
 
 export interface HttpServiceOptions {
   readonly http: HttpOptions;
@@ -22,6 +24,8 @@ export interface HttpServiceOptions {
   readonly keys?: KeyRing;
   /** Milliseconds that a caller may take to send a request's headers. @default 10_000 */
   readonly headersTimeoutMs?: number;
+  /** Milliseconds between two looks whether the owners of webhooks still have their keys. @default 30_000 */
+  readonly ownersIntervalMs?: number;
 }
 
 interface Server {
@@ -31,6 +35,7 @@ interface Server {
 
 /** Longest pause between two attempts to connect, in milliseconds. The first one is 200. */
 const CONNECT_DELAY_MAX_MS = 5_000;
+const OWNERS_INTERVAL_MS = 30_000;
 
 /**
  * The service: a synchronizer behind HTTP.
@@ -50,6 +55,7 @@ export class HttpService implements Service {
   #loading: Promise<Server> | null = null;
   #connecting: Promise<void> | null = null;
   #sync: MemorySynchronizer | null = null;
+  #owners: Loop | null = null;
   #stopped: Promise<boolean> | null = null;
   #openApi: Promise<string> | null = null;
 
@@ -138,6 +144,7 @@ export class HttpService implements Service {
         signal.throwIfAborted();
         this.#sync = sync;
         sync.start();
+        this.#watchOwners(sync);
         return;
       } catch (error) {
         signal.throwIfAborted();
@@ -171,9 +178,18 @@ export class HttpService implements Service {
     if (!inTime) server?.connections.destroy();
     const closed = await this.#within(shutdownTimeoutMs, "stores", async () => {
       await this.#connecting?.catch(() => undefined); // The caller of connect() got the error.
+      await this.#owners?.stop();
       await this.#sync?.close();
     });
     return inTime && closed;
+  }
+
+  #watchOwners(sync: MemorySynchronizer): void {
+    const { log } = this;
+    if (this.#keys === null) return;
+    const { ownersIntervalMs: intervalMs = OWNERS_INTERVAL_MS } = this.#options;
+    this.#owners = watchSubscriptionOwners({ sync, keys: this.#keys, log, intervalMs });
+    this.#owners.start();
   }
 
   #load(): Promise<Server> {

@@ -72,6 +72,22 @@ export class KeyRing {
     };
   }
 
+  /**
+   * Whether a key of `owner` may have a receiver told of these namespaces (null: all), and of the service with `isService`.
+   * Expired keys do not count.
+   */
+  async mayTell(owner: string, namespaces: readonly string[] | null, isService: boolean): Promise<boolean> {
+    await this.#refresh();
+    const needed: Scope = isService ? "admin" : "write";
+    return [...this.#keys.values()].some((entry) => {
+      if ((entry.owner ?? entry.id) !== owner || SCOPES.indexOf(entry.scope) < SCOPES.indexOf(needed)) return false;
+      if (entry.expiresAt !== undefined && Date.parse(entry.expiresAt) <= this.#now()) return false;
+      if (entry.namespaces === "*") return true;
+      const own = new Set(entry.namespaces);
+      return !isService && namespaces !== null && namespaces.every((namespace) => own.has(namespace));
+    });
+  }
+
   async #refresh(): Promise<void> {
     const path = this.#path;
     if (path === null || this.#now() - this.#lookedAt < this.#rereadMs) return;

@@ -12,6 +12,7 @@ import { operationGroup } from "./routes/operation.ts";
 import { patchGroup } from "./routes/patch.ts";
 import { searchGroup } from "./routes/search.ts";
 import { storeGroup } from "./routes/stores.ts";
+import { subscriptionGroup } from "./routes/subscriptions.ts";
 
 /** Every route of the service. A new part of it is one file with a group, and one line here. */
 export const ROUTE_GROUPS: readonly RouteGroup[] = [
@@ -23,6 +24,7 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   searchGroup,
   historyGroup,
   changeGroup,
+  subscriptionGroup,
   jobGroup,
   conflictGroup,
   backlogGroup,

@@ -179,7 +179,7 @@ function wasTold(sql: Sql, applyPrivacy: boolean, where: Condition | null): Frag
   // An older version has its own times. Its memory's creation is the same.
   const passed = sql`
     select ${passes(sql, applyPrivacy, where, sql`h`)}
-    from (select h.memory_id, h.modified_at, (h.document ->> 'expiresAt')::timestamptz as expires_at) v`;
+    from (select v.memory_id, h.modified_at, (h.document ->> 'expiresAt')::timestamptz as expires_at) v`;
   return sql`case
       when v.checksum is not null and ${mayGoOut(sql`m`)} and w.is_wanted then true
       when v.version = 1 then false

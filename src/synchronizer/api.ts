@@ -21,6 +21,7 @@ export type { ExportOptions } from "../transfer/export.ts";
 export type { ExportRecord } from "../transfer/format.ts";
 export type { ImportOptions, ImportReport } from "../transfer/import-options.ts";
 export type { ImportSource } from "../transfer/records.ts";
+export type { Subscriptions } from "../webhooks/subscriptions.ts";
 export type { Backlog } from "../write/backlog.ts";
 export type { BatchOptions } from "../write/batch-options.ts";
 export type { SyncOutcome } from "../write/outcome.ts";

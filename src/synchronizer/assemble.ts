@@ -5,6 +5,7 @@ import { BodyMoves } from "../jobs/kinds/move-bodies.ts";
 import { retentionKind } from "../jobs/kinds/retention.ts";
 import { MovingLedger } from "../ledger/moving-ledger.ts";
 import { hasMoreThanNumber, retentionRules } from "../ledger/retention.ts";
+import { createWebhooks } from "../webhooks/create-webhooks.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
 import { assembleReading } from "./assemble-reading.ts";
@@ -25,6 +26,7 @@ import { Reads } from "./reads.ts";
 import { retentionLoop } from "./retention-loop.ts";
 import { SharedStores } from "./shared-stores.ts";
 import { Transfers } from "./transfers.ts";
+import { tellWebhooks } from "./webhook-events.ts";
 import { Writes } from "./writes.ts";
 
 /** The parts of one synchronizer, by what their callers do. */
@@ -107,6 +109,19 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const monitors = [...foundation.monitors.values()];
   const { metricsFreshMs } = options;
   observe({ metrics, ledger, postgres, stores, followers, monitors, pools, log, metricsFreshMs });
+  const scope = new CallScope(options.callTimeoutMs);
+  const webhooks = createWebhooks({
+    postgres,
+    feed,
+    news: feedSignal,
+    nodeId: ledger.nodeId,
+    settings: options.webhooks,
+    callTimeoutMs: options.callTimeoutMs,
+    run: (name, call, work) => scope.run(name, call, work),
+    metrics: metrics.webhooks,
+    log,
+  });
+  tellWebhooks(foundation.notifications, webhooks.outbox);
   const bodyMoves = new BodyMoves({
     ledger: new MovingLedger(postgres, options),
     jobs,
@@ -119,11 +134,11 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     erase: erasing.service,
     retention,
     jobRunner,
+    webhooks,
     bodyMoves,
     monitors,
     pools,
   });
-  const scope = new CallScope(options.callTimeoutMs);
   const { listeners } = foundation.notifications;
   const changes = new Changes({ scope, stream: new ChangeStream(feed, log), listeners, log });
   const { reader, history } = reading;
@@ -167,6 +182,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       backlog: upkeep.backlog,
       stores: new SharedStores(scope, deployment),
       jobs,
+      subscriptions: webhooks.subscriptions,
       metrics: metrics.base,
       settle: [
         () => batcher.close(),
@@ -176,6 +192,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
           }),
         async () => void (await Promise.all([...gates, ledgerGate].map((gate) => gate.idle()))),
         async () => changes.close(),
+        () => webhooks.close(),
         () => feed.close(),
         () => feedSignal.close(),
       ],

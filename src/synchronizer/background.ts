@@ -7,6 +7,7 @@ import { Loop } from "../runtime/loop.ts";
 import type { Service } from "../runtime/service.ts";
 import { Services } from "../runtime/services.ts";
 import type { Projection } from "../stores/projection.ts";
+import type { Webhooks } from "../webhooks/create-webhooks.ts";
 import type { ConsistencyParts } from "./assemble-consistency.ts";
 import type { UpkeepParts } from "./assemble-writing.ts";
 import type { Foundation } from "./foundation.ts";
@@ -20,6 +21,7 @@ interface BackgroundParts {
   readonly retention: Loop | null;
   readonly jobRunner: JobRunner;
   readonly bodyMoves: BodyMoves;
+  readonly webhooks: Pick<Webhooks, "services">;
   readonly monitors: readonly HealthMonitor[];
   readonly pools: ConnectionPoolManager | null;
 }
@@ -29,7 +31,7 @@ interface BackgroundParts {
  * that it can use them until then.
  */
 export function backgroundServices(parts: BackgroundParts): Services {
-  const { foundation, upkeep, consistency, erase, retention, jobRunner, bodyMoves, monitors, pools } = parts;
+  const { foundation, upkeep, consistency, erase, retention, jobRunner, webhooks, bodyMoves, monitors, pools } = parts;
   const services: readonly (Service | null)[] = [
     ...new Set<Service>([...monitors, ...(pools?.services ?? [])]), // The pools' monitors are in both lists.
     consistency.leadership,
@@ -39,6 +41,7 @@ export function backgroundServices(parts: BackgroundParts): Services {
     jobRunner,
     erase,
     retention,
+    ...webhooks.services,
   ];
   return new Services(services.filter((service) => service !== null));
 }

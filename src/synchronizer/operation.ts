@@ -4,6 +4,7 @@ import { closeAll } from "../runtime/close-all.ts";
 import type { HealthMonitor, HealthReport } from "../runtime/health-monitor.ts";
 import type { Metrics } from "../runtime/metric-base.ts";
 import type { Services } from "../runtime/services.ts";
+import type { Subscriptions } from "../webhooks/subscriptions.ts";
 import type { Backlog } from "../write/backlog.ts";
 import type { CallScope } from "./call-scope.ts";
 import { type CapabilityNeeds, capabilitiesOf } from "./capabilities.ts";
@@ -21,6 +22,7 @@ export interface OperationParts {
   readonly status: StatusSources;
   readonly backlog: Backlog;
   readonly jobs: Jobs;
+  readonly subscriptions: Subscriptions;
   readonly stores: SharedStores;
   readonly metrics: Metrics;
   /** Settles the writes that were accepted, and ends what holds connections. In order, after the services have stopped. */

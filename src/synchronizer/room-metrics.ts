@@ -4,6 +4,7 @@ import { EraseMetrics } from "../erase/metrics.ts";
 import { ReadMetrics } from "../read/metrics.ts";
 import { HealthMetrics } from "../runtime/health-metrics.ts";
 import { MetricBase } from "../runtime/metric-base.ts";
+import { WebhookMetrics } from "../webhooks/metrics.ts";
 import { WriteMetrics } from "../write/metrics.ts";
 
 /** The metrics of one synchronizer, by the room that declares them. `observe` adds those that are read at a scrape. */
@@ -14,6 +15,7 @@ export interface RoomMetrics {
   readonly consistency: ConsistencyMetrics;
   readonly erase: EraseMetrics;
   readonly health: HealthMetrics;
+  readonly webhooks: WebhookMetrics;
 }
 
 /** @param stores ids of the stores, the ledger among them. */
@@ -26,5 +28,6 @@ export function roomMetrics(stores: readonly StoreId[]): RoomMetrics {
     consistency: new ConsistencyMetrics(base, stores),
     erase: new EraseMetrics(base),
     health: new HealthMetrics(base, stores),
+    webhooks: new WebhookMetrics(base),
   };
 }

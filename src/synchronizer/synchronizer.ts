@@ -19,6 +19,8 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   readonly jobs: api.Jobs;
   /** Erasures of all nodes, and their receipts. */
   readonly erasures: api.Erasures;
+  /** Webhooks: who is told by HTTP calls of what changes, and of what happens. */
+  readonly subscriptions: api.Subscriptions;
   /** The shared stores of the deployment, on whatever node they run. */
   readonly stores: api.SharedStores;
   /** Metrics of this synchronizer: `await sync.metrics.text()` is what Prometheus reads. */
@@ -33,11 +35,12 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     this.#parts = assertOpened(opened).assembly;
     this.#operation = new Operation(opened.assembly.operation, opened.close);
     this.conflicts = opened.assembly.checks.conflicts;
-    const { nodeId, backlog, jobs, stores, metrics } = opened.assembly.operation;
+    const { nodeId, backlog, jobs, subscriptions, stores, metrics } = opened.assembly.operation;
     this.nodeId = nodeId;
     this.erasures = opened.assembly.erasures;
     this.backlog = backlog;
     this.jobs = jobs;
+    this.subscriptions = subscriptions;
     this.stores = stores;
     this.metrics = metrics;
   }

@@ -15,6 +15,8 @@ export interface TestServiceOptions {
   /** @default silent */
   readonly log?: Log;
   readonly headersTimeoutMs?: number;
+  /** Milliseconds between two looks at the owners of webhooks. @default 30_000 */
+  readonly ownersIntervalMs?: number;
 }
 
 export interface TestRequest {
@@ -92,6 +94,7 @@ export async function openService(
     connect: async () => world.sync,
     log: options.log ?? silentLog,
     ...(options.headersTimeoutMs !== undefined && { headersTimeoutMs: options.headersTimeoutMs }),
+    ...(options.ownersIntervalMs !== undefined && { ownersIntervalMs: options.ownersIntervalMs }),
     keys: KeyRing.of([...entries, ...(options.entries ?? [])], { log: silentLog }),
   });
   t.onTestFinished(async () => void (await service.stop()));

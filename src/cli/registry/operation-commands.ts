@@ -40,6 +40,17 @@ export const operationCommands: CommandGroup = {
       load: async () => (await import("../commands/queue.ts")).queueCommand,
     },
     {
+      name: "subscription",
+      usage: "[action] [argument...]",
+      actions: [
+        ...["list", "show", "add", "replace", "delete", "pause", "resume"],
+        ...["rotate-secret", "test", "dead-letters", "replay", "drop"],
+      ],
+      summary:
+        "webhooks: list (exits 1 while one is paused by its receiver), show <id>, add <url>, replace <id> [url], delete, pause, resume, rotate-secret, test, dead-letters, replay, drop <id>",
+      load: async () => (await import("../commands/subscription.ts")).subscriptionCommand,
+    },
+    {
       name: "store",
       usage: "[action] [id]",
       actions: ["list", "show", "forget"],

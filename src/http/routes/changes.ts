@@ -4,15 +4,12 @@ import type { ChangeEvent } from "../../index.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import { onAbort } from "../../runtime/on-abort.ts";
 import { keyLost, stopped } from "../event-stream.ts";
-import { type Identity, mayTouch } from "../keys.ts";
-import { HttpProblem } from "../problem.ts";
+import { NAMESPACES_MAX, namespacesOf } from "../namespaces-of.ts";
 import { count, flag, namespaceName, namespaceParam, where } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 /** Changes that a stream reads at a time: it holds them, 8 MiB at most, while its reader takes them. */
 const PAGE_SIZE = 16;
-/** Namespaces that a cursor can be bound to. */
-const NAMESPACES_MAX = 100;
 const WAIT_MAX_MS = 30_000;
 /** Milliseconds that reading a page may take beside the waiting. */
 const READ_TIMEOUT_MS = 15_000;
@@ -130,19 +127,6 @@ const readChanges = route({
     }
   },
 });
-
-/** The namespaces that a reader is told of, null for all. @throws {HttpProblem} 403, 422. */
-function namespacesOf(identity: Identity, asked: string | readonly string[] | undefined): readonly string[] | null {
-  if (asked === undefined) {
-    const own = identity.namespaces;
-    if (own === null || own.size <= NAMESPACES_MAX) return own === null ? null : [...own];
-    const found = `the key is bound to ${own.size} namespaces, and a stream has at most ${NAMESPACES_MAX}`;
-    throw new HttpProblem(422, "VALIDATION", `${found}: name some with namespace`, { members: { path: "namespace" } });
-  }
-  const names = typeof asked === "string" ? [asked] : asked;
-  if (names.every((name) => mayTouch(identity, name))) return names;
-  throw new HttpProblem(403, "FORBIDDEN", "the key is not bound to each of these namespaces");
-}
 
 export const changeGroup: RouteGroup = {
   tag: "changes",
