@@ -18,6 +18,23 @@ export function copyJson(value: unknown, path: string, bytesMax = Number.POSITIV
   return new JsonCopy(path, bytesMax).copy(value);
 }
 
+/**
+ * As `copyJson`, with an upper bound of the copy's bytes as JSON: a copy whose bound is within the limit need not be
+ * serialized to be measured.
+ */
+export function copyJsonMeasured(
+  value: unknown,
+  path: string,
+  bytesMax: number,
+): { copy: JsonValue; bytesAtMost: number } {
+  const copying = new JsonCopy(path, bytesMax);
+  return { copy: copying.copy(value), bytesAtMost: copying.bytesAtMost };
+}
+
+/** Bytes of JSON for one UTF-16 code unit of a text (an escape), and for a number ("-1.2345678901234567e-308"), at most. */
+const UNIT_BYTES_MAX = 6;
+const NUMBER_BYTES_MAX = 25;
+
 /** One copy under way. The path is spelled only for an error: spelling it for each value took longer than the copying. */
 class JsonCopy {
   readonly #root: string;
@@ -26,6 +43,8 @@ class JsonCopy {
   readonly #trail: (string | number)[] = [];
   /** The copy's length as JSON is at least this. */
   #bytes = 0;
+  /** And at most this. */
+  bytesAtMost = 0;
 
   constructor(root: string, bytesMax: number) {
     this.#root = root;
@@ -38,18 +57,18 @@ class JsonCopy {
     }
     switch (typeof value) {
       case "boolean":
-        this.#spend(4);
+        this.#spend(4, 5);
         return value;
       case "string":
-        this.#spend(value.length + 2);
+        this.#spend(value.length + 2, value.length * UNIT_BYTES_MAX + 2);
         return this.#checked(value);
       case "number":
-        this.#spend(1);
+        this.#spend(1, NUMBER_BYTES_MAX);
         if (!Number.isFinite(value)) throw this.#refusal(`${value} is not a finite number`);
         return value === 0 ? 0 : value;
       case "object":
         if (value === null) {
-          this.#spend(4);
+          this.#spend(4, 4);
           return null;
         }
         return Array.isArray(value) ? this.#array(value) : this.#object(value);
@@ -59,7 +78,7 @@ class JsonCopy {
   }
 
   #array(values: readonly unknown[]): JsonValue[] {
-    this.#spend(values.length + 1); // Brackets and commas; the elements come on top.
+    this.#spend(values.length + 1, values.length + 2); // Brackets and commas; the elements come on top.
     const copy: JsonValue[] = [];
     // By index, which visits the holes of a sparse array too: they are undefined, and refused.
     for (let index = 0; index < values.length; index++) {
@@ -77,11 +96,11 @@ class JsonCopy {
     }
     const copy: JsonObject = {};
     const keys = Object.keys(value);
-    this.#spend(keys.length * 4 + 1); // Before they are sorted: quotes, colons and commas.
+    this.#spend(keys.length * 4 + 1, keys.length * 4 + 2); // Before they are sorted: quotes, colons and commas.
     if (!isAscending(keys)) keys.sort();
     for (const key of keys) {
       this.#trail.push(key);
-      this.#spend(key.length);
+      this.#spend(key.length, key.length * UNIT_BYTES_MAX);
       this.#checked(key, "key of ");
       setOwn(copy, key, this.copy((value as Record<string, unknown>)[key]));
       this.#trail.pop();
@@ -89,8 +108,9 @@ class JsonCopy {
     return copy;
   }
 
-  #spend(bytes: number): void {
-    this.#bytes += bytes;
+  #spend(atLeast: number, atMost: number): void {
+    this.#bytes += atLeast;
+    this.bytesAtMost += atMost;
     if (this.#bytes <= this.#bytesMax) return;
     throw new ValidationError(
       this.#root,

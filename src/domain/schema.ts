@@ -1,9 +1,17 @@
 import { z } from "zod";
 import { shortened, ValidationError } from "./errors.ts";
-import { copyJson, isObject, type JsonObject, textFlaw } from "./json.ts";
+import { copyJsonMeasured, isObject, type JsonObject, textFlaw } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
 import type { MemoryInput } from "./memory-input.ts";
+import {
+  isText,
+  MEMORY_TYPE_BYTES_MAX,
+  type MemoryFields,
+  MODEL_BYTES_MAX,
+  NAMESPACE_PATTERN,
+  plainMemory,
+} from "./plain-memory.ts";
 import { type Fits, type MemoryBounds, memorySettings } from "./settings.ts";
 import type { VectorBlock } from "./vector-block.ts";
 import { isCounter, VERSION_MAX } from "./version-vector.ts";
@@ -17,8 +25,7 @@ export interface IndexShape {
   readonly metric?: "cosine" | "ip" | "l2";
 }
 
-/** Letters, digits, dot, underscore, hyphen; 1 to 128 of them. */
-export const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
+export { NAMESPACE_PATTERN };
 export const NAMESPACE_EXPECTED = "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -";
 
 /** Numbers of a vector where no index says how many it takes. No store of vectors goes beyond. */
@@ -44,16 +51,17 @@ const instant = z.union(
   },
 );
 
-function memorySchema(bounds: MemoryBounds) {
+/** The memory's shape, with defaults. `plainMemory` decides alike on ordinary memories. */
+export function memorySchema(bounds: MemoryBounds) {
   return z.strictObject({
     namespace: z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED).default(DEFAULT_NAMESPACE),
     memoryId: text(bounds.memoryIdBytesMax, 1),
     content: text(bounds.contentBytesMax),
-    memoryType: text(128, 1),
+    memoryType: text(MEMORY_TYPE_BYTES_MAX, 1),
     importance: z.number().min(0).max(1).default(0.5),
     metadata: z.custom<Record<string, unknown>>(isObject, "expected a JSON object").default({}),
     embedding: z.custom<readonly number[] | Float32Array>(isList, VECTOR_EXPECTED).nullish(),
-    embeddingModel: text(256, 1).optional(),
+    embeddingModel: text(MODEL_BYTES_MAX, 1).optional(),
     privacy: z.enum(["full", "redacted", "local_only"]).default("full"),
     expiresAt: instant.nullish(),
   });
@@ -95,17 +103,8 @@ export class MemoryValidator {
    * @throws {ValidationError} naming the first offending field, what was found and what was expected.
    */
   validate(input: unknown, block?: VectorBlock): ValidMemory {
-    const parsed = this.#schema.safeParse(input);
-    if (!parsed.success) throw validationError(parsed.error, input);
-    const value = parsed.data;
-    const metadata = copyJson(value.metadata, "metadata", this.#bounds.metadataBytesMax) as JsonObject;
-    const metadataBytes = Buffer.byteLength(JSON.stringify(metadata), "utf8");
-    if (metadataBytes > this.#bounds.metadataBytesMax) {
-      throw new ValidationError(
-        "metadata",
-        `${metadataBytes} bytes as JSON, and at most ${this.#bounds.metadataBytesMax} are allowed`,
-      );
-    }
+    const value = plainMemory(input, this.#bounds) ?? this.#parse(input);
+    const metadata = this.#copyMetadata(value.metadata);
     // In the order of canonical JSON, which is then what the engine's own JSON writes.
     const document: MemoryDocument = {
       content: value.content,
@@ -120,8 +119,25 @@ export class MemoryValidator {
     return { namespace: value.namespace, memoryId: value.memoryId, document, embedding };
   }
 
+  #parse(input: unknown): MemoryFields {
+    const parsed = this.#schema.safeParse(input);
+    if (!parsed.success) throw validationError(parsed.error, input);
+    return parsed.data;
+  }
+
+  #copyMetadata(given: object): JsonObject {
+    const { metadataBytesMax } = this.#bounds;
+    const { copy, bytesAtMost } = copyJsonMeasured(given, "metadata", metadataBytesMax);
+    if (bytesAtMost <= metadataBytesMax) return copy as JsonObject;
+    const bytes = Buffer.byteLength(JSON.stringify(copy), "utf8");
+    if (bytes <= metadataBytesMax) return copy as JsonObject;
+    throw new ValidationError("metadata", `${bytes} bytes as JSON, and at most ${metadataBytesMax} are allowed`);
+  }
+
   /** A checked key. @throws {ValidationError} */
   validateKey(memoryId: unknown, namespace: unknown = DEFAULT_NAMESPACE): MemoryKey {
+    const isPlain = typeof namespace === "string" && NAMESPACE_PATTERN.test(namespace);
+    if (isPlain && isText(memoryId, 1, this.#bounds.memoryIdBytesMax)) return { namespace, memoryId };
     const parsed = this.#keySchema.safeParse({ namespace, memoryId });
     if (!parsed.success) throw validationError(parsed.error, { namespace, memoryId });
     return parsed.data;
