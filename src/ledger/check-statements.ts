@@ -1,6 +1,8 @@
 import { compareKeys, keyText, type MemoryKey } from "../domain/keys.ts";
 import type { StoreId, StoreIdentity } from "../domain/store-id.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { pause } from "../runtime/deadline.ts";
+import { NEVER } from "../runtime/shared-deadline.ts";
 import { keyLiterals } from "./arrays.ts";
 import { moveBodies } from "./moved-bodies.ts";
 import {
@@ -35,6 +37,11 @@ export interface ConfirmedVersion extends LedgerVersion {
   readonly underway: Underway;
 }
 
+/** Milliseconds that a confirmation waits for marks, with rows locked: some times as long as marks are gathered for. */
+const MARK_WAIT_MS = 150;
+/** Milliseconds between two looks. */
+const MARK_LOOK_MS = 10;
+
 /** The result of `lockForConfirm`. */
 export interface LockedForConfirm {
   readonly rows: Map<string, ConfirmedVersion>;
@@ -53,6 +60,42 @@ export async function lockForConfirm(
   overdueMs: number,
 ): Promise<LockedForConfirm> {
   const locked = await lockWithoutWaiting(sql, keys);
+  const found = await readMarked(sql, locked, nodeId, overdueMs);
+  const busy = new Set<string>();
+  const missing = keys.filter((key) => !found.has(keyText(key)));
+  if (missing.length > 0) {
+    const held = await sql<{ namespace: string; memory_id: string }[]>`
+      select v.namespace, v.memory_id from ${currentRows(sql, missing)}`;
+    for (const row of held) busy.add(keyText({ namespace: row.namespace, memoryId: row.memory_id }));
+  }
+  return { rows: found, busy };
+}
+
+/**
+ * Reads locked rows, and waits a moment for the marks of their transactions. A memory that is written all the time is on
+ * its way at every look; while its row is locked nothing new is written, and the last mark follows within milliseconds.
+ */
+async function readMarked(
+  sql: Sql,
+  locked: readonly MemoryKey[],
+  nodeId: string,
+  overdueMs: number,
+): Promise<Map<string, ConfirmedVersion>> {
+  const until = performance.now() + MARK_WAIT_MS;
+  for (;;) {
+    const found = await readLocked(sql, locked, nodeId, overdueMs);
+    const isMarked = ![...found.values()].some(({ underway }) => underway.unpublished);
+    if (isMarked || performance.now() >= until) return found;
+    await pause(MARK_LOOK_MS, NEVER);
+  }
+}
+
+async function readLocked(
+  sql: Sql,
+  locked: readonly MemoryKey[],
+  nodeId: string,
+  overdueMs: number,
+): Promise<Map<string, ConfirmedVersion>> {
   // A statement of its own: the one that locked may have waited out a commit that its snapshot does not show.
   const rows = await sql<(LedgerVersionRow & UnderwayRow)[]>`
     select ${versionColumns(sql)},
@@ -70,20 +113,12 @@ export async function lockForConfirm(
       where namespace = v.namespace and memory_id = v.memory_id and node_id in ('', ${nodeId}) and dead_at is null
         and not ${isOlderThan(sql, sql`enqueued_at`, overdueMs)}
     ) q on true`;
-  const found = new Map(
+  return new Map(
     rows.map((row) => [
       keyText({ namespace: row.namespace, memoryId: row.memory_id }),
       { ...ledgerVersion(row), underway: underwayOf(row) },
     ]),
   );
-  const busy = new Set<string>();
-  const missing = keys.filter((key) => !found.has(keyText(key)));
-  if (missing.length > 0) {
-    const held = await sql<{ namespace: string; memory_id: string }[]>`
-      select v.namespace, v.memory_id from ${currentRows(sql, missing)}`;
-    for (const row of held) busy.add(keyText({ namespace: row.namespace, memoryId: row.memory_id }));
-  }
-  return { rows: found, busy };
 }
 
 interface UnderwayRow {

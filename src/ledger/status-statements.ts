@@ -1,12 +1,16 @@
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
+import { isOlderThan } from "./stored-times.ts";
 
 /** Summary of the ledger: the result of `mnemosync.get_sync_statistics()`. */
 export interface SyncStatistics {
   readonly memories: number;
   readonly tombstones: number;
   readonly historyVersions: number;
+  /** Committed and not marked yet, most of them for some milliseconds. */
   readonly transactionsUnpublished: number;
+  /** Of these, those that a node should have taken over by now. */
+  readonly transactionsOverdue: number;
   /** Seconds; null when there is none. */
   readonly oldestUnpublishedAgeSeconds: number | null;
   readonly queuePending: number;
@@ -20,9 +24,12 @@ export interface SyncStatistics {
   readonly lastCleanCheckAt: string | null;
 }
 
-export async function readStatistics(sql: Sql): Promise<SyncStatistics> {
+/** @param overdueMs milliseconds after which a transaction without a mark is overdue. */
+export async function readStatistics(sql: Sql, overdueMs: number): Promise<SyncStatistics> {
   const [row] = await sql<Record<string, string | number | null>[]>`
     select memories::float8, tombstones::float8, history_versions::float8, transactions_unpublished::float8,
+           (select count(*)::float8 from mnemosync.sync_transactions
+            where state = 'committed' and ${isOlderThan(sql, sql`created_at`, overdueMs)}) as transactions_overdue,
            oldest_unpublished_age, queue_pending::float8, queue_failed::float8, queue_dead::float8, oldest_queued_age,
            conflicts_pending::float8,
            to_char(last_clean_check_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as last_clean_check_at
@@ -34,6 +41,7 @@ export async function readStatistics(sql: Sql): Promise<SyncStatistics> {
     tombstones: figure("tombstones"),
     historyVersions: figure("history_versions"),
     transactionsUnpublished: figure("transactions_unpublished"),
+    transactionsOverdue: figure("transactions_overdue"),
     oldestUnpublishedAgeSeconds: age("oldest_unpublished_age"),
     queuePending: figure("queue_pending"),
     queueFailed: figure("queue_failed"),
@@ -47,17 +55,25 @@ export async function readStatistics(sql: Sql): Promise<SyncStatistics> {
 /** As `SyncStatistics`, of some namespaces alone. */
 export type NamespaceStatistics = Pick<
   SyncStatistics,
-  "memories" | "transactionsUnpublished" | "queuePending" | "queueFailed" | "queueDead"
+  "memories" | "transactionsOverdue" | "queuePending" | "queueFailed" | "queueDead"
 >;
 
-/** Counts of some namespaces alone, for a caller that may see no others. */
-export async function readNamespaceStatistics(sql: Sql, namespaces: readonly string[]): Promise<NamespaceStatistics> {
+/**
+ * Counts of some namespaces alone, for a caller that may see no others.
+ * @param overdueMs as in `readStatistics`.
+ */
+export async function readNamespaceStatistics(
+  sql: Sql,
+  namespaces: readonly string[],
+  overdueMs: number,
+): Promise<NamespaceStatistics> {
   const wanted = arrayLiteral(namespaces);
   const [row] = await sql<NamespaceStatistics[]>`
     select (select count(*)::float8 from mnemosync.memory_versions
             where namespace = any (${wanted}::text::text[]) and deleted_at is null) as memories,
            (select count(*)::float8 from mnemosync.sync_transactions
-            where state = 'committed' and namespaces && ${wanted}::text::text[]) as "transactionsUnpublished",
+            where state = 'committed' and namespaces && ${wanted}::text::text[]
+              and ${isOlderThan(sql, sql`created_at`, overdueMs)}) as "transactionsOverdue",
            q.*
     from (
       select count(*) filter (where dead_at is null)::float8 as "queuePending",
@@ -65,5 +81,5 @@ export async function readNamespaceStatistics(sql: Sql, namespaces: readonly str
              count(*) filter (where dead_at is not null)::float8 as "queueDead"
       from mnemosync.sync_queue where namespace = any (${wanted}::text::text[])
     ) q`;
-  return row ?? { memories: 0, transactionsUnpublished: 0, queuePending: 0, queueFailed: 0, queueDead: 0 };
+  return row ?? { memories: 0, transactionsOverdue: 0, queuePending: 0, queueFailed: 0, queueDead: 0 };
 }

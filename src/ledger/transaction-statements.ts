@@ -2,14 +2,20 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { Backend, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 
-/** Confirms the store versions of transactions' memories: every store has them, or has them queued. */
+/**
+ * Confirms the store versions of transactions' memories: every store has them, or has them queued. Leaves out those that
+ * another node is just taking over, which confirms them too.
+ */
 export async function markPublished(sql: Sql, transactionIds: readonly string[]): Promise<void> {
   // Losing this mark in a crash repeats a publish, which is harmless; waiting for the disk would cost every write.
   await sql`
-    with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
-    update mnemosync.sync_transactions set state = 'published', published_at = clock_timestamp()
-    from relaxed
-    where tx_id = any (${arrayLiteral(transactionIds)}::text::text[]) and state = 'committed'`;
+    with relaxed as materialized (select set_config('synchronous_commit', 'off', true)), due as materialized (
+      select t.tx_id from relaxed, mnemosync.sync_transactions t
+      where t.tx_id = any (${arrayLiteral(transactionIds)}::text::text[]) and t.state = 'committed'
+      for update of t skip locked
+    )
+    update mnemosync.sync_transactions t set state = 'published', published_at = clock_timestamp()
+    from due where t.tx_id = due.tx_id`;
 }
 
 /** Keeps the reason of a transaction that failed, for operators. It names the memories, which show no trace of it. */

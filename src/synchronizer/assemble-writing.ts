@@ -9,6 +9,7 @@ import { attemptsOf } from "../write/attempt.ts";
 import { Backlog, type SettleUnproven } from "../write/backlog.ts";
 import { Batcher } from "../write/batcher.ts";
 import { Intake } from "../write/intake.ts";
+import { Marker } from "../write/marker.ts";
 import { Outcomes } from "../write/outcomes.ts";
 import { Publisher } from "../write/publisher.ts";
 import { type Probed, StoreGate } from "../write/store-gate.ts";
@@ -29,6 +30,7 @@ export interface WriteHooks {
 export interface WritingParts {
   readonly intake: Intake;
   readonly batcher: Batcher;
+  readonly marker: Marker;
   readonly outcomes: Outcomes;
   readonly ledgerGate: StoreGate<Probed>;
 }
@@ -56,8 +58,15 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
     gateOptions(options),
     foundation.monitors.get(LEDGER_ID),
   );
+  const marker = new Marker({
+    ledger,
+    log,
+    markTimeoutMs: options.publishTimeoutMs,
+    onMarked: onStep && (async () => await onStep("marked")),
+  });
   const publisher = new Publisher({
     ledger,
+    marker,
     gates,
     log,
     publishTimeoutMs: options.publishTimeoutMs,
@@ -106,7 +115,7 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
     concurrency: options.writeConcurrency,
     waitingMax: options.writeWaitingMax,
   });
-  return { intake: new Intake(validator, embedder), batcher, outcomes, ledgerGate };
+  return { intake: new Intake(validator, embedder), batcher, marker, outcomes, ledgerGate };
 }
 
 /** What finishes writes in the background. */

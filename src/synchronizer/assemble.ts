@@ -142,7 +142,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const { listeners } = foundation.notifications;
   const changes = new Changes({ scope, stream: new ChangeStream(feed, log), listeners, log });
   const { reader, history } = reading;
-  const { batcher, ledgerGate } = writing;
+  const { batcher, marker, ledgerGate } = writing;
   return {
     writes: new Writes({
       scope,
@@ -178,7 +178,13 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
         cache: stores.cache?.id ?? null,
         vectorIndex: stores.vectorIndex?.id ?? null,
       },
-      status: { ledger, stores, monitors: foundation.monitors, records: consistency.records },
+      status: {
+        ledger,
+        overdueMs: options.publishDeadlineMs,
+        stores,
+        monitors: foundation.monitors,
+        records: consistency.records,
+      },
       backlog: upkeep.backlog,
       stores: new SharedStores(scope, deployment),
       jobs,
@@ -186,6 +192,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       metrics: metrics.base,
       settle: [
         () => batcher.close(),
+        () => marker.flush(),
         () =>
           deployment.leave(AbortSignal.timeout(LEAVE_MS)).catch((error: Error) => {
             log.debug({ error: error.message }, "store.leave_failed"); // The note runs out by itself.

@@ -49,6 +49,8 @@ export interface StatusOptions extends CallOptions {
 /** Where a status comes from. */
 export interface StatusSources {
   readonly ledger: Pick<LedgerStore, "statistics" | "namespaceStatistics">;
+  /** Milliseconds after which a transaction that is not marked as published counts as waiting. */
+  readonly overdueMs: number;
   readonly records: CheckRecords;
   readonly stores: StoreRegistry;
   /** By store id. */
@@ -59,7 +61,7 @@ export interface StatusSources {
 export async function readStatus(sources: StatusSources, signal: AbortSignal): Promise<Omit<Status, "services">> {
   const { ledger, monitors, stores } = sources;
   const [statistics, consistency, ...copies] = await Promise.all([
-    counted(monitors.get(LEDGER_ID), () => ledger.statistics(signal), signal),
+    counted(monitors.get(LEDGER_ID), () => ledger.statistics(sources.overdueMs, signal), signal),
     consistencyStatus(sources, signal),
     ...stores.projections.map((projection) =>
       counted(monitors.get(projection.id), () => projection.count(signal), signal),
@@ -81,7 +83,7 @@ export async function readNamespacesStatus(
 ): Promise<Omit<Status, "services">> {
   const { ledger, monitors, stores } = sources;
   const [statistics] = await Promise.all([
-    counted(monitors.get(LEDGER_ID), () => ledger.namespaceStatistics(namespaces, signal), signal),
+    counted(monitors.get(LEDGER_ID), () => ledger.namespaceStatistics(namespaces, sources.overdueMs, signal), signal),
     ...stores.projections.map(({ id }) => monitors.get(id)?.settle(signal)),
   ]);
   const memories = [statistics.count?.memories ?? null, ...stores.projections.map(() => null)];
@@ -136,7 +138,7 @@ function storesStatus({ stores, monitors }: StatusSources, counts: readonly Coun
 
 function backlogStatus(statistics: NamespaceStatistics | null): Status["backlog"] {
   return {
-    pending: (statistics?.queuePending ?? 0) + (statistics?.transactionsUnpublished ?? 0),
+    pending: (statistics?.queuePending ?? 0) + (statistics?.transactionsOverdue ?? 0),
     failed: statistics?.queueFailed ?? 0,
     dead: statistics?.queueDead ?? 0,
   };

@@ -73,7 +73,7 @@ export interface Publishing {
   readonly committedAt: number;
 }
 
-/** Step 5: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write. */
+/** Step 4: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write. */
 export async function publishTo(
   parts: PublishParts,
   gate: StoreGate,
@@ -112,7 +112,7 @@ export async function publishTo(
 }
 
 /**
- * Marks the transaction after publishing, and queues changes for the stores that do not have them. When Postgres does not
+ * Queues changes for the stores that do not have them, and marks the transaction, both or neither. When Postgres does not
  * answer, the transaction stays `committed`, and the backlog takes it over once it is overdue.
  */
 export async function confirmPublished(

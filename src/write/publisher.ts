@@ -1,6 +1,7 @@
 import type { MemoryKey } from "../domain/keys.ts";
 import type { RegisteredStore } from "../ledger/store-statements.ts";
 import type { CommittedChunk } from "./attempt.ts";
+import type { Marker } from "./marker.ts";
 import { changesFor, isWrite, type WriteDecision } from "./plan.ts";
 import {
   confirmPublished,
@@ -22,6 +23,8 @@ export interface PublisherParts extends PublishParts {
   readonly onCommitted: (key: MemoryKey, version: number) => void;
   /** Told of every transaction that was committed. */
   readonly onTransaction?: ((transactionId: string) => void) | undefined;
+  /** Marks transactions whose changes all stores have. */
+  readonly marker: Pick<Marker, "add">;
   readonly onStep?: OnWriteStep | undefined;
 }
 
@@ -34,8 +37,8 @@ export interface PublishedChunk {
 }
 
 /**
- * Step 5 of the protocol: shows a committed chunk in every store, queues it for the stores that did not take it, and
- * marks the transaction. From the commit on nothing may make the write look as if it had failed, or be tried again.
+ * Step 4 of the protocol: shows a committed chunk in every store, queues it for the stores that did not take it, and
+ * has the transaction marked. From the commit on nothing may make the write look as if it had failed, or be tried again.
  */
 export class Publisher {
   readonly #parts: PublisherParts;
@@ -62,21 +65,26 @@ export class Publisher {
     onTransaction?.(transactionId);
     for (const { write } of writing) onCommitted(write, write.version);
     await this.#reach("committed");
+    let isFirst = true;
     const answers = await Promise.all(
       gates.map(async (gate) => {
         const changes = changesFor(gate.target, writing);
         const takesPart = prepared.includes(gate) || changes.length === 0;
-        const answer = takesPart
-          ? await publishTo(this.#parts, gate, { changes, token: transactionId, epoch, committedAt })
-          : leftOut(gate);
+        const publishing = { changes, token: transactionId, epoch, committedAt };
+        const answer = takesPart ? await publishTo(this.#parts, gate, publishing) : leftOut(gate);
+        if (isFirst) {
+          isFirst = false;
+          await this.#reach("publishing");
+        }
         return { answer, pending: pendingWork(gate, changes, answer) };
       }),
     );
     await this.#reach("published");
-    const pending = answers.flatMap((store) => store.pending);
     const unattached = this.#parts.unattached();
-    await confirmPublished(this.#parts, transactionId, [...pending, ...pendingElsewhere(unattached, writing)]);
-    await this.#reach("marked");
+    const pending = [...answers.flatMap((store) => store.pending), ...pendingElsewhere(unattached, writing)];
+    // What is not in some store is queued before the answer says so. Under a key a repeat asks the ledger for the stores.
+    if (pending.length > 0 || keepsAnswer) await confirmPublished(this.#parts, transactionId, pending);
+    else this.#parts.marker.add(transactionId);
     return { stores: answers.map(({ answer }) => answer), unattached };
   }
 

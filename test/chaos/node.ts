@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import postgres from "postgres";
 import { childrenOf } from "../../src/dev/processes.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { HashingEmbedder, MemorySynchronizer, type MnemosyncError, type SyncOutcome } from "../../src/index.ts";
@@ -36,6 +37,15 @@ function tell(answer: NodeAnswer): void {
 
 function record(call: CallRecord): void {
   writeSync(history, `${JSON.stringify(call)}\n`);
+}
+
+async function countUnmarked(): Promise<number> {
+  const sql = postgres(settings.postgresUrl, { max: 1, onnotice: () => undefined });
+  try {
+    return (await sql`select 1 from mnemosync.sync_transactions where state = 'committed'`).length;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
 }
 
 async function connect(): Promise<MemorySynchronizer> {
@@ -146,9 +156,11 @@ async function check(): Promise<{ backlog: number; findings: string[] }> {
   try {
     await sync.backlog.drain();
     const { backlog } = await sync.status();
+    // What a crash left without a mark is not counted before it is overdue.
+    const unmarked = await countUnmarked();
     const { findings } = await sync.checkConsistency({ scope: "deep" });
     const shown = findings.map((found) => `${found.memoryId} ${found.store} ${found.kind}: ${found.evidence}`);
-    return { backlog: backlog.pending + backlog.dead, findings: shown };
+    return { backlog: backlog.pending + backlog.dead + unmarked, findings: shown };
   } catch (error) {
     if ((error as MnemosyncError).retryable) return { backlog: 0, findings: [String(error)] };
     throw error;

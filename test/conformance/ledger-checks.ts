@@ -155,7 +155,7 @@ export function describeChecks(subject: LedgerUnderTest): void {
         { memoryId: "a", content: "2" },
         { memoryId: "b", content: null },
       ]);
-      expect(await subject.one.statistics(soon())).toMatchObject({
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({
         memories: 2,
         tombstones: 1,
         historyVersions: 2,

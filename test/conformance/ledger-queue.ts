@@ -38,7 +38,11 @@ export function describeQueue(subject: LedgerUnderTest): void {
       expect([...first, ...second].map(({ memoryId }) => memoryId).sort()).toEqual(["a", "b", "c"]);
       expect(await claim()).toEqual([]);
       expect((await list()).map(({ state, attempts }) => [state, attempts])).toEqual(Array(3).fill(["claimed", 1]));
-      expect(await subject.one.statistics(soon())).toMatchObject({ queuePending: 3, queueFailed: 3, queueDead: 0 });
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({
+        queuePending: 3,
+        queueFailed: 3,
+        queueDead: 0,
+      });
     });
 
     test("of one store is not the other one's, nor one node's the other one's", async () => {
@@ -112,7 +116,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
       );
       await enqueue("pending");
       expect((await list()).map(({ state }) => state)).toEqual(["dead", "dead", "pending"]);
-      expect(await subject.one.statistics(soon())).toMatchObject({ queuePending: 1, queueDead: 2 });
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({ queuePending: 1, queueDead: 2 });
       expect((await claim()).map(({ memoryId }) => memoryId)).toEqual(["pending"]);
       expect(await subject.one.retryDead(soon())).toBe(2);
       const replayed = await claim();
@@ -138,13 +142,19 @@ export function describeQueue(subject: LedgerUnderTest): void {
         { memoryId: "a", content: "x" },
         { memoryId: "b", content: "y" },
       ]);
-      expect(await subject.one.statistics(soon())).toMatchObject({ transactionsUnpublished: 1, queuePending: 0 });
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({
+        transactionsUnpublished: 1,
+        queuePending: 0,
+      });
       const pending = [
         { store: REDIS, keys: [keyOf("a"), keyOf("b")], reason: "redis is down" },
         { store: FAISS, keys: [keyOf("b")], reason: "faiss is down" },
       ];
       await subject.two.queuePending(transactionId, pending, soon());
-      expect(await subject.one.statistics(soon())).toMatchObject({ transactionsUnpublished: 0, queuePending: 3 });
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({
+        transactionsUnpublished: 0,
+        queuePending: 3,
+      });
       expect(
         (await list())
           .map(({ store, nodeId, memoryId, lastError }) => `${store}/${nodeId}/${memoryId}: ${lastError}`)
@@ -163,6 +173,13 @@ export function describeQueue(subject: LedgerUnderTest): void {
         transactions: 0,
         memories: 0,
       });
+      await pollUntil("both being overdue in the statistics", 5_000, async () => {
+        return (await subject.one.statistics(1, soon())).transactionsOverdue === 2;
+      });
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({
+        transactionsUnpublished: 2,
+        transactionsOverdue: 0,
+      });
       let found = { transactions: 0, memories: 0 };
       await pollUntil("both being overdue", 5_000, async () => {
         const more = await subject.one.queueOverdue(1, 10, soon(), ["faiss"]);
@@ -177,7 +194,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
         "redis//of one",
         "redis//of two",
       ]);
-      expect(await subject.one.statistics(soon())).toMatchObject({ transactionsUnpublished: 0 });
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({ transactionsUnpublished: 0 });
       expect(await subject.two.queueOverdue(0, 10, soon(), ["faiss"])).toEqual({
         transactions: 0,
         memories: 0,

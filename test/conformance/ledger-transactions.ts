@@ -58,7 +58,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
 
     test("is seen by nobody before it commits, and leaves no trace when it is rolled back", async () => {
       await subject.put("a", "before");
-      const before = await subject.one.statistics(soon());
+      const before = await subject.one.statistics(3_600_000, soon());
       await subject.one.transaction(soon(), async (transaction) => {
         await subject.prepare(subject.one, transaction, [
           { memoryId: "a", content: "after" },
@@ -70,7 +70,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
       });
       expect(await current("a")).toMatchObject({ version: 1 });
       expect(await current("new")).toBeUndefined();
-      expect(await subject.one.statistics(soon())).toEqual(before);
+      expect(await subject.one.statistics(3_600_000, soon())).toEqual(before);
     });
 
     test("that its owner leaves open, by an error or otherwise, is rolled back", async () => {
@@ -158,7 +158,10 @@ export function describeTransactions(subject: LedgerUnderTest): void {
       await subject.one.recordRollback({ transactionId: "failed", keys: [keyOf("a")], reason: "x" }, soon());
       expect(await subject.one.readTransaction("failed", soon())).toBeNull();
       expect(await subject.one.readTransaction("unheard of", soon())).toBeNull();
-      expect(await subject.one.statistics(soon())).toMatchObject({ memories: 2, transactionsUnpublished: 1 });
+      expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({
+        memories: 2,
+        transactionsUnpublished: 1,
+      });
     });
 
     test("keeps what it replaced, newest first, up to the limit", async () => {

@@ -47,7 +47,7 @@ test("a call whose deadline passed, or that was given up, rejects with a typed e
     code: "STORE_UNAVAILABLE",
     store: "postgres",
   });
-  await expect(subject.one.statistics(AbortSignal.abort())).rejects.toMatchObject({ code: "ABORTED" });
+  await expect(subject.one.statistics(1, AbortSignal.abort())).rejects.toMatchObject({ code: "ABORTED" });
   expect(await subject.one.health(late)).toMatchObject({ state: "down" });
   expect(await subject.one.health(soon())).toEqual({ state: "healthy" });
 });

@@ -48,7 +48,7 @@ test("get_sync_statistics counts memories, tombstones and replaced versions, and
   expect((await statistics(world)).last_clean_check_at).toEqual(clean);
 });
 
-test("a transaction that is committed and not yet published counts as pending, and confirms no store's version", async (t) => {
+test("a transaction that is committed and not yet published counts as publishing, and confirms no store's version", async (t) => {
   const seen: Record<string, unknown>[] = [];
   const state: { world?: World } = {};
   const onStep = async (step: string) => {
@@ -60,9 +60,10 @@ test("a transaction that is committed and not yet published counts as pending, a
   state.world = world;
   await world.put(world.memory(1));
   expect(seen).toMatchObject([
-    { status: "pending", store_versions: {} },
+    { status: "publishing", store_versions: {} },
     { memories: 1, transactions_unpublished: 1, oldest_unpublished_age: expect.any(Number) },
   ]);
+  await world.disconnect(); // A close marks what waits.
   expect(await statusOf(world, "m1")).toEqual({ status: "synced", store_versions: { redis: 1, faiss: 1 } });
 });
 
@@ -70,7 +71,7 @@ test("v_memory_sync_status tells synced, degraded, failed and conflict apart, an
   const world = await openWorld(t);
   const { embedding: _, ...plain } = world.memory(1);
   await world.put(plain);
-  expect(await statusOf(world, "m1")).toEqual({ status: "synced", store_versions: { redis: 1 } });
+  await expect.poll(() => statusOf(world, "m1")).toEqual({ status: "synced", store_versions: { redis: 1 } });
   await world.sql`insert into mnemosync.sync_queue (store, node_id, namespace, memory_id) values ('redis', '', 'default', 'm1')`;
   expect(await statusOf(world, "m1")).toEqual({ status: "degraded", store_versions: {} });
   expect(await statistics(world)).toMatchObject({ queue_pending: 1, queue_failed: 0, queue_dead: 0 });

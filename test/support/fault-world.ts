@@ -170,12 +170,19 @@ export class FaultWorld {
         const pass = await sync.backlog.runOnce({ signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
         const { backlog } = await sync.status({ timeoutMs: 5_000 });
         last = `${pass instanceof Error ? pass.message : JSON.stringify(pass)} ${JSON.stringify(backlog)}`;
-        return backlog.pending === 0 && backlog.dead === 0;
+        // What was left without a mark is not counted before it is overdue.
+        return backlog.pending === 0 && backlog.dead === 0 && (await this.#countUnmarked()) === 0;
       });
     } catch (error) {
       const entries = await sync.backlog.list({ limit: 3 }).catch(() => []);
       throw new Error(`${(error as Error).message}; last: ${last}; queue: ${JSON.stringify(entries)}`);
     }
+  }
+
+  async #countUnmarked(): Promise<number> {
+    return await this.sql(async (sql) => {
+      return (await sql`select 1 from mnemosync.sync_transactions where state = 'committed'`).length;
+    });
   }
 
   async close(): Promise<void> {

@@ -258,21 +258,22 @@ export class LedgerState {
     return true;
   }
 
-  namespaceStatistics(namespaces: readonly string[]): NamespaceStatistics {
+  namespaceStatistics(namespaces: readonly string[], overdueMs: number): NamespaceStatistics {
     const own = ({ namespace }: { readonly namespace: string }) => namespaces.includes(namespace);
     const queued = [...this.queue.values()].filter(own);
     const waiting = queued.filter((row) => !row.dead);
     const unpublished = [...this.transactions.values()].filter((row) => row.state === "committed");
     return {
       memories: [...this.versions.values()].filter((row) => own(row) && row.checksum !== null).length,
-      transactionsUnpublished: unpublished.filter((row) => row.writes.some(own)).length,
+      transactionsOverdue: unpublished.filter((row) => row.writes.some(own) && this.now() - row.createdAt > overdueMs)
+        .length,
       queuePending: waiting.length,
       queueFailed: waiting.filter((row) => row.attempts > 0).length,
       queueDead: queued.length - waiting.length,
     };
   }
 
-  statistics(): SyncStatistics {
+  statistics(overdueMs: number): SyncStatistics {
     const now = this.now();
     const rows = [...this.versions.values()];
     const unpublished = [...this.transactions.values()].filter((row) => row.state === "committed");
@@ -284,6 +285,7 @@ export class LedgerState {
       tombstones: rows.filter((row) => row.checksum === null).length,
       historyVersions: [...this.history.values()].reduce((sum, versions) => sum + versions.length, 0),
       transactionsUnpublished: unpublished.length,
+      transactionsOverdue: unpublished.filter((row) => now - row.createdAt > overdueMs).length,
       oldestUnpublishedAgeSeconds: age(unpublished.map((row) => row.createdAt)),
       queuePending: waiting.length,
       queueFailed: waiting.filter((row) => row.attempts > 0).length,

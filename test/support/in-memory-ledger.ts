@@ -116,12 +116,18 @@ export class InMemoryLedger implements LedgerStore {
     );
   }
 
-  async namespaceStatistics(namespaces: readonly string[], signal: AbortSignal): Promise<NamespaceStatistics> {
-    return await this.#call("namespaceStatistics", signal, () => this.#state.namespaceStatistics(namespaces));
+  async namespaceStatistics(
+    namespaces: readonly string[],
+    overdueMs: number,
+    signal: AbortSignal,
+  ): Promise<NamespaceStatistics> {
+    return await this.#call("namespaceStatistics", signal, () =>
+      this.#state.namespaceStatistics(namespaces, overdueMs),
+    );
   }
 
-  async statistics(signal: AbortSignal): Promise<SyncStatistics> {
-    return await this.#call("statistics", signal, () => this.#state.statistics());
+  async statistics(overdueMs: number, signal: AbortSignal): Promise<SyncStatistics> {
+    return await this.#call("statistics", signal, () => this.#state.statistics(overdueMs));
   }
 
   async readHistory(key: MemoryKey, limit: number, signal: AbortSignal): Promise<HistoricVersion[]> {

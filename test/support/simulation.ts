@@ -10,6 +10,7 @@ import { silentLog } from "../../src/runtime/log.ts";
 import { attemptsOf } from "../../src/write/attempt.ts";
 import { Backlog } from "../../src/write/backlog.ts";
 import { Batcher } from "../../src/write/batcher.ts";
+import { Marker } from "../../src/write/marker.ts";
 import type { SyncOutcome } from "../../src/write/outcome.ts";
 import { Outcomes } from "../../src/write/outcomes.ts";
 import type { WriteIntent } from "../../src/write/plan.ts";
@@ -189,6 +190,12 @@ export class SimulatedNode {
     simulation.ledger.stores.set("redis", { id: "redis", documents: true, filled: true });
     const outcomes = new Outcomes(projections);
     const shared = { ledger, gates, log: silentLog, publishTimeoutMs: 60_000 };
+    // At once, beside the answer: when it takes effect is for the scheduler to say.
+    const startTimer = (work: () => void): (() => void) => {
+      queueMicrotask(work);
+      return () => undefined;
+    };
+    const marker = new Marker({ ledger, log: silentLog, markTimeoutMs: 60_000, startTimer });
     const writer = new Writer({
       ...shared,
       attempt: attemptsOf({
@@ -198,7 +205,7 @@ export class SimulatedNode {
         prepareTimeoutMs: 60_000,
         inDoubtTimeoutMs: 5_000,
       }),
-      publisher: new Publisher({ ...shared, unattached: () => [], onCommitted: () => undefined }),
+      publisher: new Publisher({ ...shared, marker, unattached: () => [], onCommitted: () => undefined }),
       outcomes,
       ledgerGate: new StoreGate(
         { id: "postgres" as const, health: async () => ledger.health() },

@@ -1,0 +1,98 @@
+import type { LedgerStore } from "../ledger/ledger.ts";
+import type { Log } from "../runtime/log.ts";
+import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+
+/** Starts a timer. @returns ends it. */
+export type StartTimer = (work: () => void, milliseconds: number) => () => void;
+
+export interface MarkerParts {
+  readonly ledger: Pick<LedgerStore, "markPublished">;
+  readonly log: Log;
+  /** Milliseconds that one statement may take. */
+  readonly markTimeoutMs: number;
+  /** Called with each group that is marked. @default nothing */
+  readonly onMarked?: (() => Promise<void>) | undefined;
+  /** @default setTimeout */
+  readonly startTimer?: StartTimer | undefined;
+}
+
+/**
+ * Milliseconds for which transactions are gathered. Long enough that a busy node marks many of them by one statement, short
+ * enough that a check, which waits for the mark of a memory that is written all the time, holds its row only for a moment.
+ */
+const GATHER_MS = 20;
+
+/** Transactions marked by one statement. */
+const GROUP_MAX = 1_000;
+
+/** Transactions that wait. Beyond it one is left to be taken over once it is overdue, which repeats a harmless publish. */
+const WAITING_MAX = 10_000;
+
+const startTimeout: StartTimer = (work, milliseconds) => {
+  const timer = setTimeout(work, milliseconds);
+  return () => clearTimeout(timer);
+};
+
+/**
+ * Marks transactions as published, some milliseconds after their callers were answered: no answer depends on it. In a
+ * transaction of its own, since a mark within the next write would die with its rollback, and would wait crosswise with the
+ * nodes that take over overdue transactions. A mark that is lost repeats a publish.
+ */
+export class Marker {
+  readonly #parts: MarkerParts;
+  #waiting: string[] = [];
+  #endTimer: (() => void) | null = null;
+  #marking: Promise<void> | null = null;
+
+  constructor(parts: MarkerParts) {
+    this.#parts = parts;
+  }
+
+  /** Transactions that wait for their mark. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Marks the transaction soon. Every store has its changes, or has them queued. */
+  add(transactionId: string): void {
+    if (this.#waiting.length >= WAITING_MAX) {
+      this.#parts.log.warn({ transactionId, waiting: WAITING_MAX }, "write.mark_left_out");
+      return;
+    }
+    this.#waiting.push(transactionId);
+    this.#plan();
+  }
+
+  /** Marks all that wait, now. Never rejects. */
+  async flush(): Promise<void> {
+    while (this.#marking !== null || this.#waiting.length > 0) {
+      this.#endTimer?.();
+      this.#endTimer = null;
+      this.#marking ??= this.#markGroup();
+      await this.#marking;
+    }
+  }
+
+  #plan(): void {
+    if (this.#endTimer !== null || this.#marking !== null) return;
+    this.#endTimer = (this.#parts.startTimer ?? startTimeout)(() => {
+      this.#endTimer = null;
+      this.#marking ??= this.#markGroup();
+    }, GATHER_MS);
+  }
+
+  /** One statement at a time. */
+  async #markGroup(): Promise<void> {
+    const { ledger, log, markTimeoutMs, onMarked } = this.#parts;
+    const group = this.#waiting.splice(0, GROUP_MAX);
+    try {
+      await withSharedDeadline(markTimeoutMs, undefined, (signal) => ledger.markPublished(group, signal));
+      await onMarked?.();
+    } catch (error) {
+      log.warn({ transactions: group.length, error: (error as Error).message }, "write.confirm_failed");
+    } finally {
+      this.#marking = null;
+      if (this.#waiting.length > 0) this.#plan();
+    }
+  }
+}
