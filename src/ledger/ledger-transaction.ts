@@ -1,6 +1,7 @@
 import { compareKeys } from "../domain/keys.ts";
 import type { Backend, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
 import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
+import { beginGuarded, type Flown, type GuessedWrite } from "./guarded-writes.ts";
 import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
 import {
   type Begun,
@@ -25,6 +26,16 @@ export interface LedgerTransaction {
   readonly backend: Backend;
   /** Begins, claims an idempotency key, locks and reads the rows of `keys`, and reads the clock. */
   begin(keys: readonly BucketedKey[], claiming?: Claiming): Promise<Begun>;
+  /**
+   * `begin`, and in the same flight the guessed writes that hold: the row that a write replaces is the known one, or the
+   * memory is new. The transaction's row names those, and `write` adds the others once they are decided on.
+   */
+  beginWith(
+    guesses: readonly GuessedWrite[],
+    keys: readonly BucketedKey[],
+    token: TransactionToken,
+    claiming?: Claiming,
+  ): Promise<Flown>;
   /** The transactions that have the key, after `begin` answered `isKeyTaken`; none when the key was pruned since. */
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
@@ -57,6 +68,16 @@ export class PostgresTransaction implements LedgerTransaction {
   async begin(keys: readonly BucketedKey[], claiming?: Claiming): Promise<Begun> {
     this.#isOpen = true;
     return await beginAndLock(this.#sql, keys, claiming);
+  }
+
+  async beginWith(
+    guesses: readonly GuessedWrite[],
+    keys: readonly BucketedKey[],
+    token: TransactionToken,
+    claiming?: Claiming,
+  ): Promise<Flown> {
+    this.#isOpen = true;
+    return await beginGuarded(this.#sql, guesses, keys, token, claiming);
   }
 
   async takenKeys({ claim, transactionId }: Claiming): Promise<TakenKey[]> {

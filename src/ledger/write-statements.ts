@@ -22,6 +22,11 @@ export interface LockedVersion {
   readonly endedBy: Ending | null;
 }
 
+/** A memory's row, with the transaction that wrote it: unlike the version, it names the content after a restore too. */
+export interface LockedRow extends LockedVersion {
+  readonly txId: string;
+}
+
 /** The transaction's row: commit token and outbox entry. */
 export interface TransactionToken {
   readonly transactionId: string;
@@ -32,6 +37,8 @@ export interface TransactionToken {
    * tenth of the whole. False once an attempt was `raced` or `copy_refused`. @default true
    */
   readonly optimistic?: boolean;
+  /** Whether the transaction's row is there already, and gets further memories. @default false */
+  readonly appends?: boolean;
 }
 
 /**
@@ -50,7 +57,7 @@ export type BucketedKey = MemoryKey & { readonly bucket?: number };
 /** A transaction that has begun. */
 export interface Begun {
   /** The existing rows, by key text. No other transaction can change them until this one ends. */
-  readonly locked: Map<string, LockedVersion>;
+  readonly locked: ReadonlyMap<string, LockedRow>;
   /**
    * Versions that were given out to memories without a row, whose tombstones are pruned, by bucket: a new memory starts above
    * the floor of its bucket.
@@ -79,20 +86,33 @@ export async function beginAndLock(
   // before the transaction begins.
   const begun = sql`begin isolation level read committed`.execute();
   const claimed = claiming && claimKey(sql, claiming.claim, claiming.transactionId);
+  const [, namespacesClaimed, read] = await Promise.all([begun, claimed, lockRows(sql, keys)]);
+  const isKeyTaken = claiming !== undefined && namespacesClaimed !== claiming.claim.namespaces.length;
+  return { ...read, isKeyTaken };
+}
+
+/**
+ * Locks those rows of `keys` that exist, in key order, and reads them, the clock and the version floors. Bodies of these
+ * memories that are not moved yet are moved, in one round trip more.
+ * @param options.waits false: rows that another transaction holds are left out. @default true
+ */
+export async function lockRows(
+  sql: Sql,
+  keys: readonly BucketedKey[],
+  { waits = true }: { readonly waits?: boolean } = {},
+): Promise<Omit<Begun, "isKeyTaken">> {
   // Looked up and locked one by one in the order in which they are given.
   const [namespaces, memoryIds] = keyLiterals(keys.toSorted(compareKeys));
-  const [, namespacesClaimed, rows, floors] = await Promise.all([
-    begun,
-    claimed,
-    sql<LockedRow[]>`
+  const [rows, floors] = await Promise.all([
+    sql<LockedColumns[]>`
       with locked as materialized (
         select v.namespace, v.memory_id, v.version::float8 as version, v.checksum, v.version_vector::text as vector,
-               v.has_embedding, ${endingOf(sql)} as ended_by, v.xid is not null as is_unmoved
+               v.has_embedding, ${endingOf(sql)} as ended_by, v.xid is not null as is_unmoved, v.tx_id
         from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
         cross join lateral (
           select * from mnemosync.memory_versions v
           where v.namespace = k.namespace and v.memory_id = k.memory_id
-          for update
+          for update ${waits ? sql`` : sql`skip locked`}
         ) v
       )
       -- The clock is read once all of them are counted, and so locked.
@@ -101,7 +121,7 @@ export async function beginAndLock(
       left join locked l on true`,
     readFloors(sql, keys),
   ]);
-  const locked = new Map<string, LockedVersion>();
+  const locked = new Map<string, LockedRow>();
   const unmoved: MemoryKey[] = [];
   for (const row of rows) {
     if (row.memory_id === null) continue;
@@ -113,11 +133,11 @@ export async function beginAndLock(
       versionVector: parseVector(row.vector) ?? {},
       hasEmbedding: row.has_embedding,
       endedBy: row.ended_by,
+      txId: row.tx_id,
     });
   }
   if (unmoved.length > 0) await moveBodies(sql, unmoved);
-  const isKeyTaken = claiming !== undefined && namespacesClaimed !== claiming.claim.namespaces.length;
-  return { locked, floors, now: Math.floor(rows[0]?.now ?? 0), isKeyTaken };
+  return { locked, floors, now: Math.floor(rows[0]?.now ?? 0) };
 }
 
 /**
@@ -131,7 +151,7 @@ async function readFloors(sql: Sql, keys: readonly BucketedKey[]): Promise<Map<n
   return new Map(rows.map(({ bucket, floor }) => [bucket, floor]));
 }
 
-interface LockedRow {
+interface LockedColumns {
   readonly now: number;
   readonly namespace: string;
   /** Null in the one row of an answer in which none was locked. */
@@ -142,6 +162,7 @@ interface LockedRow {
   readonly has_embedding: boolean;
   readonly ended_by: Ending | null;
   readonly is_unmoved: boolean;
+  readonly tx_id: string;
 }
 
 /**
@@ -185,6 +206,7 @@ export async function writeVersions(
              coalesce(array_agg(i.memory_id order by i.position), '{}'),
              coalesce(array_agg(i.version order by i.position), '{}')
       from input i
+      ${token.appends === true ? orAppend(sql) : sql``}
     )
     select count(*)::int as written, count(*) filter (where inserted)::int as inserted from versions`;
   const [row] = await statement.catch((error: unknown) => {
@@ -213,7 +235,7 @@ export function isOptimistic(writes: readonly VersionWrite[], token: Transaction
  * Replaces the previous version only: another version means that the row is not the locked one. The time of creation stays,
  * unless a memory begins anew after its ending.
  */
-function orReplaceVersion(sql: Sql): Fragment {
+export function orReplaceVersion(sql: Sql): Fragment {
   return sql`on conflict (namespace, memory_id) do update set
         version = excluded.version, checksum = excluded.checksum, digest = excluded.digest,
         version_vector = excluded.version_vector, store_versions = excluded.store_versions,
@@ -232,8 +254,16 @@ function orReplaceBody(sql: Sql): Fragment {
         seq = excluded.seq, document = excluded.document, embedding = excluded.embedding`;
 }
 
+/** The transaction has written other memories before. */
+function orAppend(sql: Sql): Fragment {
+  return sql`on conflict (tx_id) do update set
+        namespaces = sync_transactions.namespaces || excluded.namespaces,
+        memory_ids = sync_transactions.memory_ids || excluded.memory_ids,
+        versions = sync_transactions.versions || excluded.versions`;
+}
+
 /** Whether another transaction wrote a version meanwhile, or a body without a version is in the way. */
-function isRowInTheWay(error: unknown): boolean {
+export function isRowInTheWay(error: unknown): boolean {
   const { code, constraint_name: constraint } = error as { code?: unknown; constraint_name?: unknown };
   return code === "23505" && (constraint === "memory_versions_pkey" || constraint === "memory_bodies_pkey");
 }

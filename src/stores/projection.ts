@@ -8,6 +8,11 @@ import type { ProjectionTraits } from "./traits.ts";
 export interface PreparedBatch {
   /** The transaction's id; names the batch until it is published or discarded. */
   readonly token: string;
+  /**
+   * What will be published, as expected: a batch is prepared while its rows are written. Versions and times may come out
+   * otherwise, and some of the changes may not be published at all. Key and checksum tell which is which. Empty: the store
+   * only has to say whether it takes writes now.
+   */
   readonly changes: readonly MemoryChange[];
 }
 
@@ -123,8 +128,8 @@ export interface Projection {
 
   /**
    * Makes committed changes visible, each unless the store holds that version or a newer one. Idempotent: a second call
-   * writes nothing and answers `stale`. With the token of a prepared batch it uses the held data; a publish under an unknown
-   * token (the store has restarted since) succeeds too.
+   * writes nothing and answers `stale`. With the token of a prepared batch it uses the held data, by key and checksum; a
+   * publish under an unknown token (the store has restarted since) succeeds too.
    *
    * A change of an earlier history must not be shown: the ledger was put back, and the store was compared since. So a store
    * that knows the ledger's epoch compares it with `epoch` inside of the store, in the step that makes the changes visible.

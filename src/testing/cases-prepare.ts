@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { BucketDigests } from "../domain/buckets.ts";
+import { entryDigest } from "../domain/checksum.ts";
+import type { PutChange } from "../domain/memory.ts";
 import { assertAll, assertMatches } from "./assertions.ts";
 import { tombstone } from "./changes.ts";
 import { type CaseGroup, type StoreUnderTest, soon } from "./store-under-test.ts";
@@ -22,6 +24,11 @@ async function scanned(store: StoreUnderTest) {
   const entries = await store.scanAll({});
   const byKey = new Map(entries.map((entry) => [JSON.stringify([entry.namespace, entry.memoryId]), entry]));
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** The same content as another version. */
+function atVersion(change: PutChange, version: number): PutChange {
+  return { ...change, version, digest: entryDigest(change, version, change.checksum) };
 }
 
 export const PREPARE: CaseGroup = {
@@ -69,6 +76,31 @@ export const PREPARE: CaseGroup = {
       assert.deepEqual(await store.projection.publish(changes, soon(), "T4"), ["stale", "applied"]);
       assertMatches(await store.read("a"), { version: 3, checksum: store.put("a", 3).checksum });
       assertMatches(await store.read("b"), { version: 2, checksum: store.put("b", 2).checksum });
+    },
+
+    "of versions that come out otherwise, and of changes that are not published, shows what is published": async (
+      store,
+    ) => {
+      const [first, second] = [store.put("a", 1), store.put("b", 1)];
+      await store.projection.prepare({ token: "T8", changes: [first, second, tombstone("c", 1)] }, soon());
+      const all = [atVersion(first, 7), atVersion(second, 3), tombstone("c", 2)];
+      assertAll(await store.projection.publish(all, soon(), "T8"), "applied", 3);
+      assertMatches((await view(store)).read, [
+        { version: 7, checksum: first.checksum },
+        { version: 3, checksum: second.checksum },
+        { state: "tombstone", version: 2 },
+      ]);
+      await store.projection.prepare({ token: "T9", changes: [atVersion(first, 8), atVersion(second, 8)] }, soon());
+      const some = [atVersion(second, 9)];
+      assertAll(await store.projection.publish(some, soon(), "T9"), "applied", 1);
+      assertMatches((await view(store)).read, [{ version: 7 }, { version: 9 }, { version: 2 }]);
+    },
+
+    "of an empty batch says whether the store takes writes, and changes nothing": async (store) => {
+      const before = await view(store);
+      await store.projection.prepare({ token: "T10", changes: [] }, soon());
+      await store.projection.discard("T10", soon());
+      assert.deepEqual(await view(store), before);
     },
 
     "of two concurrent batches keeps them separate": async (store) => {

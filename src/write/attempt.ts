@@ -1,30 +1,19 @@
-import {
-  CommitOutcomeUnknownError,
-  IdempotencyKeyReusedError,
-  InternalError,
-  MnemosyncError,
-} from "../domain/errors.ts";
-import { bucketOf, keyText } from "../domain/keys.ts";
+import { CommitOutcomeUnknownError, IdempotencyKeyReusedError, InternalError } from "../domain/errors.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Backend } from "../drivers/postgres/postgres-access.ts";
 import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Claiming, LedgerTransaction } from "../ledger/ledger-transaction.ts";
 import type { StoreVersionTemplates } from "../ledger/store-versions.ts";
-import { NEVER, withSharedDeadline } from "../runtime/shared-deadline.ts";
+import { NEVER } from "../runtime/shared-deadline.ts";
 import { type KeptAnswer, repeatedAnswer, summarize } from "./decision-summary.ts";
 import { settleInDoubt } from "./in-doubt.ts";
-import {
-  assertDistinct,
-  changesFor,
-  type Decision,
-  decide,
-  isRefused,
-  isWrite,
-  type WriteDecision,
-  type WriteIntent,
-} from "./plan.ts";
-import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+import { KnownRows, noteWritten } from "./known-rows.ts";
+import { ownError } from "./own-error.ts";
+import { assertDistinct, type Decision, type WriteIntent } from "./plan.ts";
+import { type Obstacle, Preparation } from "./preparation.ts";
+import { type RowsResult, writeRows } from "./rows.ts";
+import type { StoreGate } from "./store-gate.ts";
 import type { OnWriteStep } from "./write-step.ts";
 
 /** The parts of a node that an attempt uses. */
@@ -58,6 +47,8 @@ export interface AttemptPlan {
   readonly gates: readonly StoreGate[];
   /** As `TransactionToken.optimistic`: false once an attempt before this one was `raced` or `copy_refused`. */
   readonly optimistic: boolean;
+  /** Whether each projection has to be able to take writes, also where the chunk does not concern it. */
+  readonly preparesAll: boolean;
 }
 
 /** A transaction that is committed. */
@@ -95,16 +86,16 @@ export type AttemptResult =
   | { readonly kind: "conflict"; readonly decisions: readonly Decision[] }
   | { readonly kind: "raced" }
   | { readonly kind: "copy_refused" }
-  | { readonly kind: "prepare_failed"; readonly gate: StoreGate; readonly error: MnemosyncError }
-  | { readonly kind: "failed"; readonly error: MnemosyncError };
+  | Obstacle;
 
 /** Tries to write a chunk once. Never rejects. */
 export type AttemptChunk = (chunk: Chunk, plan: AttemptPlan) => Promise<AttemptResult>;
 
-/** Steps 1 to 4 of the protocol: lock and write in Postgres, prepare in every projection meanwhile, commit. */
+/** Steps 1 to 3 of the protocol: write the rows in Postgres, prepare in every projection meanwhile, commit. */
 export function attemptsOf(parts: AttemptParts): AttemptChunk {
+  const known = new KnownRows();
   return async (chunk, plan) => {
-    const attempt = new Attempt(parts, chunk, plan);
+    const attempt = new Attempt(parts, known, chunk, plan);
     const result = await attempt.run();
     if (result.kind !== "committed") await attempt.discard();
     return result;
@@ -113,22 +104,26 @@ export function attemptsOf(parts: AttemptParts): AttemptChunk {
 
 class Attempt {
   readonly #parts: AttemptParts;
+  readonly #known: KnownRows;
   readonly #chunk: Chunk;
   readonly #plan: AttemptPlan;
+  readonly #preparation: Preparation;
+  readonly #epoch: string | undefined;
   #decisions: readonly Decision[] = [];
-  #preparing: readonly StoreGate[] = [];
   /** Set from the moment in which COMMIT is sent, until its answer. */
   #committing: Backend | null = null;
   #committedAt = 0;
-  readonly #epoch: string | undefined;
   /** Set once the attempt is reported as failed: a statement of it that still runs must not commit. */
   #abandoned = false;
 
-  constructor(parts: AttemptParts, chunk: Chunk, plan: AttemptPlan) {
+  constructor(parts: AttemptParts, known: KnownRows, chunk: Chunk, plan: AttemptPlan) {
     this.#parts = parts;
+    this.#known = known;
     this.#chunk = chunk;
     this.#plan = plan;
     this.#epoch = parts.ledger.knownEpoch;
+    const { transactionId: token, gates, preparesAll: everywhere } = plan;
+    this.#preparation = new Preparation({ token, gates, everywhere, timeoutMs: parts.prepareTimeoutMs });
   }
 
   async run(): Promise<AttemptResult> {
@@ -144,43 +139,25 @@ class Attempt {
   }
 
   /** The transaction. A result that is not `committed` leaves it rolled back; a throw leaves it to its connection's end. */
-  async #write(transaction: LedgerTransaction): Promise<AttemptResult | { kind: "key_taken"; taken: TakenKey[] }> {
-    const { ledger, onStep } = this.#parts;
-    const { intents, atomic } = this.#chunk;
+  async #write(
+    transaction: LedgerTransaction,
+  ): Promise<AttemptResult | { kind: "key_taken"; taken: readonly TakenKey[] }> {
+    const { onStep } = this.#parts;
     const claiming = this.#claiming();
-    const keys = intents.map((intent) => intent.memory ?? intent.key); // A memory has its bucket with it.
-    const { locked, floors, now, isKeyTaken } = await transaction.begin(keys, claiming);
-    if (claiming !== undefined && isKeyTaken) {
-      const taken = await transaction.takenKeys(claiming);
-      await transaction.rollback();
-      return { kind: "key_taken", taken };
-    }
-    const floorOf = (intent: WriteIntent): number =>
-      floors.size === 0 ? 0 : (floors.get(intent.memory?.bucket ?? bucketOf(intent.key)) ?? 0);
-    this.#decisions = intents.map((intent) =>
-      decide(intent, locked.get(keyText(intent.key)), now, ledger.nodeId, floorOf(intent)),
-    );
-    const decisions = this.#decisions;
-    if (atomic && decisions.some(isRefused)) {
-      await transaction.rollback();
-      return { kind: "conflict", decisions };
-    }
-    await onStep?.("locked");
-    const writing = decisions.filter(isWrite);
-    if (writing.length === 0 && claiming === undefined) {
-      await transaction.rollback();
+    await onStep?.("starting");
+    const rows = await this.#writeRows(transaction, claiming);
+    if (rows.kind === "nothing") {
+      this.#decisions = rows.decisions;
+      // What was prepared on a guess comes to nothing.
+      await Promise.all([transaction.rollback(), this.#preparation.discard()]);
       return this.#committed();
     }
-    // Both run at once. Both have ended before anything is decided.
-    const [rows, prepared] = await Promise.allSettled([this.#writeRows(transaction, writing), this.#prepare(writing)]);
-    if (rows.status === "rejected") throw rows.reason;
-    if (prepared.status === "rejected") throw prepared.reason;
-    const obstacle = rows.value ?? prepared.value;
-    if (obstacle !== null) {
+    if (rows.kind !== "written") {
       await transaction.rollback();
-      return obstacle;
+      return rows;
     }
-    if (claiming !== undefined) await transaction.keepAnswer(claiming, decisions.map(summarize));
+    this.#decisions = rows.decisions;
+    if (claiming !== undefined) await transaction.keepAnswer(claiming, rows.decisions.map(summarize));
     await onStep?.("prepared");
     await onStep?.("committing");
     if (this.#abandoned)
@@ -192,12 +169,23 @@ class Attempt {
     return this.#committed();
   }
 
+  #writeRows(transaction: LedgerTransaction, claiming: Claiming | undefined): Promise<RowsResult> {
+    const { ledger, storeVersions, onStep } = this.#parts;
+    const { intents, atomic } = this.#chunk;
+    const { transactionId, optimistic } = this.#plan;
+    const { nodeId } = ledger;
+    const token = { transactionId, optimistic, nodeId, storeVersions };
+    const [known, preparation] = [this.#known, this.#preparation];
+    return writeRows({ transaction, intents, atomic, claiming, token, preparation, known, onStep });
+  }
+
   #committed(): AttemptResult {
     const { transactionId, gates: prepared } = this.#plan;
     const keepsAnswer = this.#chunk.claim !== null;
     const committedAt = this.#committedAt;
     const decisions = this.#decisions;
     const epoch = this.#epoch;
+    noteWritten(this.#known, decisions, transactionId);
     return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions, prepared, epoch, committedAt } };
   }
 
@@ -223,45 +211,6 @@ class Attempt {
     return { kind: "repeated", first: answer, pending };
   }
 
-  /** @returns why the rows could not be written; null: they are. */
-  async #writeRows(
-    transaction: LedgerTransaction,
-    writing: readonly WriteDecision[],
-  ): Promise<Extract<AttemptResult, { kind: "raced" | "copy_refused" }> | null> {
-    const { ledger, storeVersions } = this.#parts;
-    const { transactionId, optimistic } = this.#plan;
-    const { nodeId } = ledger;
-    const written = await transaction.write(
-      writing.map(({ write }) => write),
-      { transactionId, optimistic, nodeId, storeVersions },
-    );
-    return written === "written" ? null : { kind: written };
-  }
-
-  /** @returns the first projection that did not accept the chunk; null: all have. */
-  async #prepare(
-    writing: readonly WriteDecision[],
-  ): Promise<Extract<AttemptResult, { kind: "prepare_failed" | "failed" }> | null> {
-    const involved = this.#plan.gates.map((gate) => ({ gate, changes: changesFor(gate.target, writing) }));
-    const preparing = involved.filter(({ changes }) => changes.length > 0);
-    this.#preparing = preparing.map(({ gate }) => gate);
-    const { transactionId: token } = this.#plan;
-    const failures = await withSharedDeadline(this.#parts.prepareTimeoutMs, NEVER, (signal) =>
-      Promise.all(
-        preparing.map(async ({ gate, changes }) => {
-          try {
-            await gate.target.prepare({ token, changes }, signal);
-            return null;
-          } catch (error) {
-            if (countsAgainstStore(error)) return { kind: "prepare_failed" as const, gate, error };
-            return { kind: "failed" as const, error: ownError(error) };
-          }
-        }),
-      ),
-    );
-    return failures.find((failure) => failure !== null) ?? null;
-  }
-
   /** The transaction ended with an error: of the ledger's, or of a step. */
   async #afterError(error: unknown): Promise<AttemptResult> {
     const failed: AttemptResult = { kind: "failed", error: ownError(error) };
@@ -279,16 +228,6 @@ class Attempt {
 
   /** Discards the prepared batch in all projections. Where a projection gives no answer, the batch expires. */
   async discard(): Promise<void> {
-    if (this.#preparing.length === 0) return;
-    const signal = AbortSignal.timeout(this.#parts.prepareTimeoutMs);
-    const { transactionId } = this.#plan;
-    await Promise.allSettled(this.#preparing.map(({ target }) => target.discard(transactionId, signal)));
+    await this.#preparation.discard();
   }
-}
-
-function ownError(error: unknown): MnemosyncError {
-  if (error instanceof MnemosyncError) return error;
-  return new InternalError(`writing failed: ${error instanceof Error ? error.message : String(error)}`, {
-    cause: error,
-  });
 }

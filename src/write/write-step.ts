@@ -1,8 +1,10 @@
 /**
- * Moments of the write path, in order. Fault tests stop the world at them; they change nothing by themselves. `publishing`:
- * the first of the stores has answered. `marked`: after the answer, once for each group of transactions.
+ * Moments of the write path, in order. Fault tests stop the world at them; they change nothing by themselves. `starting`:
+ * nothing was sent yet. `locked`: the rows are locked and, of a small chunk, written where they were guessed right.
+ * `publishing`: the first of the stores has answered. `marked`: after the answer, once for each group of transactions.
  */
 export const WRITE_STEPS = [
+  "starting",
   "locked",
   "prepared",
   "committing",

@@ -146,7 +146,8 @@ export class Writer {
       if (gate.allows()) gates.push(gate);
       else if (onStoreDown === "reject") return { kind: "failed", error: gate.refusal() };
     }
-    const plan = { transactionId: newUlid(), gates, optimistic: course.optimistic };
+    const preparesAll = onStoreDown === "reject";
+    const plan = { transactionId: newUlid(), gates, optimistic: course.optimistic, preparesAll };
     const result = await this.#parts.attempt(chunk, plan);
     this.#judge(result);
     if (result.kind === "prepare_failed" || (result.kind === "failed" && result.error.code === "STORE_REFUSED"))

@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import { describeChecks } from "./ledger-checks.ts";
+import { describeFlight } from "./ledger-flight.ts";
 import { describeQueue } from "./ledger-queue.ts";
 import { describeReading } from "./ledger-reading.ts";
 import { LedgerUnderTest, type OpenLedger } from "./ledger-suite.ts";
@@ -10,6 +11,7 @@ export function describeLedger(name: string, open: () => Promise<OpenLedger>): v
   describe(`a ledger (${name})`, () => {
     const subject = new LedgerUnderTest(open);
     describeTransactions(subject);
+    describeFlight(subject);
     describeReading(subject);
     describeQueue(subject);
     describeChecks(subject);

@@ -18,6 +18,7 @@ const BYTES_MAX = 300;
 
 /** One write on a warm or a new connection. @returns the bytes of its COMMIT and of the reply. */
 async function measure(world: FaultWorld, fresh: boolean): Promise<Record<Direction, number>> {
+  await world.untilMarked();
   if (fresh) servers.current.postgresProxy.reset();
   const { postgresProxy } = servers.current;
   let before = postgresProxy.bytes;
@@ -52,8 +53,9 @@ for (const fresh of [false, true]) {
         const [start] = await sql`select version::int as version from mnemosync.memory_versions`;
         let version = start?.version as number;
         for (let offset = 0; offset <= size; offset++) {
+          if (!fresh) await measure(world, false).then(() => version++);
+          await world.untilMarked();
           if (fresh) postgresProxy.reset();
-          else await measure(world, false).then(() => version++);
           world.atStep("committing", () => postgresProxy.cutAfter(direction, offset));
           const content = `cut at ${offset}`;
           const outcome = await inTime(`the write cut at ${offset}`, world.put(world.memory(1, { content })));
@@ -83,6 +85,7 @@ describe("a COMMIT that was given up", () => {
       await measure(world, false);
       const { postgresProxy } = servers.current;
       const before = (await world.look(["m1"])).get("m1");
+      await world.untilMarked();
       // What is sent from now on on the open connections waits in the net; new ones are as good as ever.
       world.atStep("committing", () => postgresProxy.forgetOpen());
       const outcome = await inTime("the write", world.put(world.memory(1, { content: "anew" })));
@@ -102,6 +105,7 @@ describe("a COMMIT that was given up", () => {
     try {
       const [version] = [(await measure(world, false)) && (await world.look(["m1"])).get("m1")?.ledger?.version];
       const { postgresProxy } = servers.current;
+      await world.untilMarked();
       world.atStep("committing", () => postgresProxy.when("toClient", null, () => postgresProxy.forgetOpen()));
       const outcome = await inTime("the write", world.put(world.memory(1, { content: "once" })));
       expect(outcome).toMatchObject({ status: "synced", version: (version ?? 0) + 1 });

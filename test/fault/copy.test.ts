@@ -30,6 +30,7 @@ afterEach(() => world.close());
 async function writeNew(what: string): Promise<void> {
   const start = next;
   next += COUNT;
+  await world.untilMarked();
   const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(start + at));
   const outcomes = await inTime(what, world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
   expect(outcomes.map(({ status, version }) => `${status} ${version}`)).toEqual(inputs.map(() => "synced 1"));

@@ -131,6 +131,7 @@ export async function expectConverged(world: FaultWorld): Promise<void> {
   const report = await world.sync.checkConsistency({ scope: "deep", signal: AbortSignal.timeout(15_000) });
   expect(report.findings, "a deep check finds nothing").toEqual([]);
   expect(await world.sql((sql) => auditLedger(sql)), "the ledger is sound").toEqual([]);
+  await world.untilMarked();
   const [left] = await world.sql(
     (sql) => sql`select (select count(*) from mnemosync.sync_queue)::int as queued,
                         (select count(*) from mnemosync.sync_transactions where state = 'committed')::int as unpublished`,

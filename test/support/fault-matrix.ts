@@ -43,7 +43,7 @@ export function arm(world: FaultWorld, fault: Fault, point: Point): { begun(): b
   };
   switch (point) {
     case "before prepare":
-      world.atStep("locked", begin);
+      world.atStep("starting", begin);
       break;
     case "during prepare":
       world.during("prepare", begin);
@@ -137,6 +137,7 @@ export async function runCase(worlds: MatrixWorlds, fault: Fault, point: Point, 
         if (endsAfterMs !== null) setTimeout(() => (healing = world.servers.heal()), endsAfterMs);
       },
     };
+    await world.untilMarked();
     const armed = arm(world, timed, point);
     const attempts = await writeUnderFault(world, base);
     expect(armed.begun(), "the fault began").toBe(true);

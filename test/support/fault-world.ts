@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { sendSignal } from "../../src/dev/processes.ts";
-import { pollUntil } from "../../src/dev/wait.ts";
+import { pause, pollUntil } from "../../src/dev/wait.ts";
 import {
   type ConnectOptions,
   FaissProjection,
@@ -124,6 +124,22 @@ export class FaultWorld {
   /** Runs `action` the next time that a write comes to `step`, and lets the write go on when it is done. Once. */
   atStep(step: WriteStep, action: () => void | Promise<void>): void {
     this.#armed = { step, action };
+  }
+
+  /**
+   * Waits for the marks of earlier writes, which a fault of the next bytes to Postgres would meet instead. After a second
+   * none is on its way any more: one that failed is not tried again.
+   */
+  async untilMarked(): Promise<void> {
+    await this.sql(async (sql) => {
+      // The second look comes after the answer to the statement that the first one saw done.
+      for (let looks = 0; looks < 2; await pause(5)) {
+        const unmarked = await sql`
+          select 1 from mnemosync.sync_transactions
+          where state = 'committed' and created_at > clock_timestamp() - interval '1 second'`;
+        looks = unmarked.length === 0 ? looks + 1 : 0;
+      }
+    });
   }
 
   /** Runs `action` when the next prepare (or publish) is on its way to Redis, which has it only once that is done. */

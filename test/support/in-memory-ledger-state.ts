@@ -6,6 +6,7 @@ import type { StoreId } from "../../src/domain/store-id.ts";
 import type { VersionVector } from "../../src/domain/version-vector.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
+import type { Flown, GuessedWrite } from "../../src/ledger/guarded-writes.ts";
 import type { KeyClaim, TakenKey } from "../../src/ledger/idempotency-statements.ts";
 import type { Claiming, LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
@@ -14,7 +15,7 @@ import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/statu
 import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
 import type {
   Begun,
-  LockedVersion,
+  LockedRow,
   TransactionToken,
   VersionWrite,
   WriteAnswer,
@@ -323,13 +324,40 @@ export class MemoryTransaction implements LedgerTransaction {
     // As in Postgres: rows that exist are locked, in key order; a key without a row cannot be.
     for (const key of keys.toSorted(compareKeys))
       if (this.#state.versions.has(keyText(key))) await this.#lock(keyText(key));
-    const locked = new Map<string, LockedVersion>();
+    const locked = new Map<string, LockedRow>();
     for (const key of keys) {
       const row = this.#state.versions.get(keyText(key));
-      if (row !== undefined && this.#held.has(keyText(key))) locked.set(keyText(key), row);
+      if (row !== undefined && this.#held.has(keyText(key)))
+        locked.set(keyText(key), { ...row, txId: row.transactionId });
     }
     await this.#interrupt("ledger begin answered");
     return { locked, floors: new Map(), now: this.#state.now(), isKeyTaken };
+  }
+
+  async beginWith(
+    guesses: readonly GuessedWrite[],
+    keys: readonly MemoryKey[],
+    token: TransactionToken,
+    claiming?: Claiming,
+  ): Promise<Flown> {
+    const begun = await this.begin(keys, claiming);
+    const writes: VersionWrite[] = [];
+    for (const { write, knownTx } of guesses.toSorted((a, b) => compareKeys(a.write, b.write))) {
+      const text = keyText(write);
+      if (knownTx !== (begun.locked.get(text)?.txId ?? null)) continue;
+      if (knownTx === null) {
+        await this.#lock(text); // Waits for another one that is inserting it.
+        if (this.#state.versions.has(text)) continue;
+      }
+      writes.push({ ...write, modifiedAt: begun.now });
+    }
+    const hits = new Set(writes.map(keyText));
+    const raced = keys.some((key) => {
+      const text = keyText(key);
+      return !hits.has(text) && !begun.locked.has(text) && this.#state.versions.has(text);
+    });
+    if (!raced && writes.length > 0) await this.write(writes, token);
+    return { ...begun, hits, writtenAt: begun.now, raced };
   }
 
   async takenKeys({ claim }: Claiming): Promise<TakenKey[]> {
@@ -348,7 +376,8 @@ export class MemoryTransaction implements LedgerTransaction {
     const fitting = writes.filter(
       (write) => (this.#state.versions.get(keyText(write))?.version ?? 0) === (write.inserts ? 0 : write.version - 1),
     );
-    this.#pending = { writes, token };
+    const before = token.appends === true ? (this.#pending?.writes ?? []) : [];
+    this.#pending = { writes: [...before, ...writes], token };
     await this.#interrupt("ledger write answered");
     return fitting.length === writes.length ? "written" : "raced";
   }

@@ -81,6 +81,10 @@ export class FaissProjection implements Projection {
 
   async prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
     const connection = await this.#index.ready(signal);
+    if (batch.changes.length === 0) {
+      await connection.request("ping", null, signal);
+      return;
+    }
     this.#refuseForeign(batch.changes);
     const args = { token: batch.token, changes: packChanges(batch.changes) };
     await withBlocks(this.#options, batch.changes, connection.blockFiles, (blocks) =>

@@ -1,0 +1,65 @@
+import type { MnemosyncError } from "../domain/errors.ts";
+import { NEVER, withSharedDeadline } from "../runtime/shared-deadline.ts";
+import { ownError } from "./own-error.ts";
+import { changesFor, type WriteDecision } from "./plan.ts";
+import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+
+/** Why a chunk was not prepared. */
+export type Obstacle =
+  | { readonly kind: "prepare_failed"; readonly gate: StoreGate; readonly error: MnemosyncError }
+  | { readonly kind: "failed"; readonly error: MnemosyncError };
+
+export interface PreparationPlan {
+  /** Names the batch. */
+  readonly token: string;
+  readonly gates: readonly StoreGate[];
+  /** Whether stores prepare also what does not concern them: under `reject` each must be able to take writes. */
+  readonly everywhere: boolean;
+  /** Milliseconds that a projection may take. */
+  readonly timeoutMs: number;
+}
+
+/** The prepared batches of one attempt. */
+export class Preparation {
+  readonly #plan: PreparationPlan;
+  #preparing: readonly StoreGate[] = [];
+
+  constructor(plan: PreparationPlan) {
+    this.#plan = plan;
+  }
+
+  /**
+   * Has every projection prepare what concerns it. Never rejects.
+   * @returns the first obstacle; null: all accept the chunk.
+   */
+  async start(writing: readonly WriteDecision[]): Promise<Obstacle | null> {
+    const { token, gates, everywhere, timeoutMs } = this.#plan;
+    const involved = gates
+      .map((gate) => ({ gate, changes: changesFor(gate.target, writing) }))
+      .filter(({ changes }) => everywhere || changes.length > 0);
+    this.#preparing = involved.map(({ gate }) => gate);
+    const failures = await withSharedDeadline(timeoutMs, NEVER, (signal) =>
+      Promise.all(
+        involved.map(async ({ gate, changes }): Promise<Obstacle | null> => {
+          try {
+            await gate.target.prepare({ token, changes }, signal);
+            return null;
+          } catch (error) {
+            if (countsAgainstStore(error)) return { kind: "prepare_failed", gate, error };
+            return { kind: "failed", error: ownError(error) };
+          }
+        }),
+      ),
+    );
+    return failures.find((failure) => failure !== null) ?? null;
+  }
+
+  /** Discards the batch in all projections that have it. Where one gives no answer, the batch expires. Never rejects. */
+  async discard(): Promise<void> {
+    if (this.#preparing.length === 0) return;
+    const { token, timeoutMs } = this.#plan;
+    await withSharedDeadline(timeoutMs, NEVER, (signal) =>
+      Promise.allSettled(this.#preparing.map(({ target }) => target.discard(token, signal))),
+    );
+  }
+}

@@ -1,0 +1,154 @@
+import { bucketOf, keyText } from "../domain/keys.ts";
+import type { GuessedWrite } from "../ledger/guarded-writes.ts";
+import type { TakenKey } from "../ledger/idempotency-statements.ts";
+import type { Claiming, LedgerTransaction } from "../ledger/ledger-transaction.ts";
+import type { Begun, BucketedKey, LockedRow, TransactionToken } from "../ledger/write-statements.ts";
+import type { KnownRows } from "./known-rows.ts";
+import { type Decision, decide, isRefused, isWrite, type WriteDecision, type WriteIntent } from "./plan.ts";
+import type { Obstacle, Preparation } from "./preparation.ts";
+import type { OnWriteStep } from "./write-step.ts";
+
+/** What writing the rows of one attempt needs. */
+export interface RowsTask {
+  readonly transaction: LedgerTransaction;
+  readonly intents: readonly WriteIntent[];
+  /** As `Chunk.atomic`. */
+  readonly atomic: boolean;
+  readonly claiming: Claiming | undefined;
+  readonly token: TransactionToken;
+  readonly preparation: Preparation;
+  readonly known: KnownRows;
+  readonly onStep: OnWriteStep | undefined;
+}
+
+/**
+ * How the first round trip ended. After every kind but `written` the transaction must be rolled back.
+ *
+ * - `written`: the rows are in the transaction, and every projection has prepared them.
+ * - `nothing`: there is nothing to write.
+ */
+export type RowsResult =
+  | { readonly kind: "written"; readonly decisions: readonly Decision[] }
+  | { readonly kind: "nothing"; readonly decisions: readonly Decision[] }
+  | { readonly kind: "conflict"; readonly decisions: readonly Decision[] }
+  | { readonly kind: "key_taken"; readonly taken: readonly TakenKey[] }
+  | { readonly kind: "raced" }
+  | { readonly kind: "copy_refused" }
+  | Obstacle;
+
+/**
+ * Memories in a chunk that is written in one flight, at most. Larger ones are bulk: what counts there is the work per
+ * memory, COPY needs the locks first, and vectors of memories that did not change must not go to a projection in vain.
+ */
+const FLIGHT_MAX = 31;
+
+/** Locks, decides and writes the rows of a chunk, and has the projections prepare them meanwhile. */
+export async function writeRows(task: RowsTask): Promise<RowsResult> {
+  const guesses = guessesOf(task);
+  return guesses === null ? await lockThenWrite(task) : await writeInFlight(task, guesses);
+}
+
+/** An intent's expected decision. */
+interface Guess {
+  readonly decision: Decision;
+  readonly knownTx: string | null;
+}
+
+/** What will be decided if the rows are as they are known; null: they must be seen first. */
+function guessesOf({ intents, token, known }: RowsTask): Guess[] | null {
+  if (intents.length > FLIGHT_MAX || token.optimistic === false) return null;
+  if (intents.some(({ imported, modifiedAt }) => imported !== undefined || modifiedAt !== null)) return null;
+  const now = Date.now(); // Stands for the ledger's clock, which comes back with the flight.
+  const guesses = intents.map((intent): Guess => {
+    const row = known.of(keyText(intent.key));
+    return { decision: decide(intent, row, now, token.nodeId), knownTx: row?.txId ?? null };
+  });
+  return guesses.some(({ decision }) => isWrite(decision)) ? guesses : null;
+}
+
+/** BEGIN, locks and guarded writes in one flight, beside the preparation. What does not hold is decided on what was found. */
+async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise<RowsResult> {
+  const { transaction, intents, atomic, claiming, token, preparation, known, onStep } = task;
+  const sent: GuessedWrite[] = [];
+  for (const { decision, knownTx } of guesses) if (isWrite(decision)) sent.push({ write: decision.write, knownTx });
+  const preparing = preparation.start(guesses.map(({ decision }) => decision).filter(isWrite));
+  // Both have ended before anything is decided.
+  const [flown, obstacle] = await bothEnded(transaction.beginWith(sent, keysOf(intents), token, claiming), preparing);
+  if (claiming !== undefined && flown.isKeyTaken) {
+    return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
+  }
+  if (flown.raced) return { kind: "raced" };
+  const { hits, writtenAt } = flown;
+  const decisions = intents.map((intent, index): Decision => {
+    const { decision } = guesses[index] as Guess;
+    const text = keyText(intent.key);
+    if (isWrite(decision) && hits.has(text)) return withTime(decision, writtenAt);
+    note(known, text, flown.locked.get(text));
+    return decideOn(intent, flown, token.nodeId);
+  });
+  if (atomic && decisions.some(isRefused)) return { kind: "conflict", decisions };
+  await onStep?.("locked");
+  const missed = decisions.filter(isWrite).filter(({ write }) => !hits.has(keyText(write)));
+  if (hits.size === 0 && missed.length === 0 && claiming === undefined) return { kind: "nothing", decisions };
+  if (obstacle !== null) return obstacle;
+  if (missed.length > 0 || hits.size === 0) {
+    const rest = missed.map(({ write }) => write);
+    const answer = await transaction.write(rest, { ...token, optimistic: false, appends: hits.size > 0 });
+    if (answer !== "written") return { kind: answer };
+  }
+  return { kind: "written", decisions };
+}
+
+/** Locks and reads the rows, and writes once they are decided on, beside the preparation. */
+async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
+  const { transaction, intents, atomic, claiming, token, preparation, known, onStep } = task;
+  const begun = await transaction.begin(keysOf(intents), claiming);
+  if (claiming !== undefined && begun.isKeyTaken) {
+    return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
+  }
+  const decisions = intents.map((intent) => decideOn(intent, begun, token.nodeId));
+  if (intents.length <= FLIGHT_MAX) {
+    for (const { key } of intents) note(known, keyText(key), begun.locked.get(keyText(key)));
+  }
+  if (atomic && decisions.some(isRefused)) return { kind: "conflict", decisions };
+  await onStep?.("locked");
+  const writing: WriteDecision[] = decisions.filter(isWrite);
+  if (writing.length === 0 && claiming === undefined) return { kind: "nothing", decisions };
+  const [answer, obstacle] = await bothEnded(
+    transaction.write(
+      writing.map(({ write }) => write),
+      token,
+    ),
+    preparation.start(writing),
+  );
+  if (answer !== "written") return { kind: answer };
+  return obstacle ?? { kind: "written", decisions };
+}
+
+function decideOn(intent: WriteIntent, { locked, floors, now }: Begun, nodeId: string): Decision {
+  const floor = floors.size === 0 ? 0 : (floors.get(intent.memory?.bucket ?? bucketOf(intent.key)) ?? 0);
+  return decide(intent, locked.get(keyText(intent.key)), now, nodeId, floor);
+}
+
+/** A memory has its bucket with it. */
+function keysOf(intents: readonly WriteIntent[]): BucketedKey[] {
+  return intents.map(({ memory, key }) => memory ?? key);
+}
+
+function note(known: KnownRows, text: string, row: LockedRow | undefined): void {
+  if (row === undefined) known.forget(text);
+  else known.note(text, row);
+}
+
+/** A guess that held, with the ledger's time. */
+function withTime(guess: WriteDecision, modifiedAt: number): WriteDecision {
+  return { ...guess, write: { ...guess.write, modifiedAt }, change: { ...guess.change, modifiedAt } };
+}
+
+/** Both results once both have ended. @throws the error of the first, when it has failed. */
+async function bothEnded<First, Second>(first: Promise<First>, second: Promise<Second>): Promise<[First, Second]> {
+  const [one, other] = await Promise.allSettled([first, second]);
+  if (one.status === "rejected") throw one.reason;
+  if (other.status === "rejected") throw other.reason;
+  return [one.value, other.value];
+}
