@@ -12,6 +12,14 @@ test("a reader that is cut again and again is told each version once, in order p
   await followWithCuts(service, { changes: 300, eventsMax: 40, cutsMin: 3, restMs: 30_000 });
 });
 
+test("a reader of versions that is cut is told each of them, and its cursor is of no use for the other reading", async (t) => {
+  const service = await openEvents(t);
+  await followWithCuts(service, { reading: "versions", changes: 200, eventsMax: 40, cutsMin: 2, restMs: 30_000 });
+  const page = await service.request("GET", "/v1/namespaces/a/changes?reading=versions&limit=1");
+  const other = await service.request("GET", `/v1/namespaces/a/changes?cursor=${page.json().cursor}`);
+  expect([other.statusCode, other.json().path]).toEqual([422, "cursor"]);
+});
+
 test("a key is told of its own namespaces only, and of no content that privacy withholds", async (t) => {
   const { world, keys, follow } = await openEvents(t);
   const put = (number: number, namespace: string, more = {}) => world.put({ ...world.memory(number, more), namespace });

@@ -6,6 +6,7 @@ import { openApiDocument } from "../../src/http/openapi.ts";
 import { ROUTE_GROUPS } from "../../src/http/routes.ts";
 import { httpOptions, MEMORY, openService, type TestRequest, type TestService } from "../support/http-service.ts";
 import { unitVector } from "../support/memories.ts";
+import { SECRET_KEY } from "../support/webhook-world.ts";
 
 /** Goal: the service does what docs/openapi.json says. Method: the cases are made from the file. */
 
@@ -286,6 +287,42 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { params: { storeId: "redis" }, status: 422 },
     { params: { storeId: "nowhere" }, status: 404 },
   ],
+  createSubscription: () => [
+    {
+      body: { url: "https://receiver.example/hooks", topics: ["change", "drift"], where: { memoryType: { eq: "x" } } },
+      status: 201,
+    },
+    { body: { url: "http://receiver.example/hooks" }, status: 422 },
+    { body: { url: "https://receiver.example/hooks", topics: ["weather"] }, status: 422 },
+  ],
+  listSubscriptions: () => [{ query: "?limit=1", status: 200 }],
+  getSubscription: (_service, { subscriptionId = "" }) => [
+    { params: { subscriptionId }, status: 200 },
+    { params: { subscriptionId: UNKNOWN_ID }, status: 404 },
+  ],
+  replaceSubscription: (_service, { subscriptionId = "" }) => [
+    { params: { subscriptionId }, body: { url: "https://receiver.example/" }, status: 422 },
+    { params: { subscriptionId }, body: { url: "https://receiver.example/", from: "now" }, status: 200 },
+  ],
+  pauseSubscription: (_service, { subscriptionId = "" }) => [{ params: { subscriptionId }, body: {}, status: 200 }],
+  resumeSubscription: (_service, { subscriptionId = "" }) => [
+    { params: { subscriptionId }, body: { from: "now" }, status: 200 },
+    { params: { subscriptionId }, body: { from: "yesterday" }, status: 422 },
+  ],
+  rotateSubscriptionSecret: (_service, { subscriptionId = "" }) => [
+    { params: { subscriptionId }, body: { overlapMs: 1_000 }, status: 200 },
+    { params: { subscriptionId }, body: { secret: "whsec_short" }, status: 422 },
+  ],
+  testSubscription: (_service, { subscriptionId = "" }) => [{ params: { subscriptionId }, body: {}, status: 200 }],
+  listSubscriptionDeadLetters: (_service, { subscriptionId = "" }) => [{ params: { subscriptionId }, status: 200 }],
+  replayDeadLetters: (_service, { subscriptionId = "" }) => [{ params: { subscriptionId }, body: {}, status: 200 }],
+  dropSubscriptionDeadLetters: (_service, { subscriptionId = "" }) => [
+    { params: { subscriptionId }, body: { ids: ["msg_a"] }, status: 200 },
+  ],
+  deleteSubscription: (_service, { subscriptionId = "" }) => [
+    { params: { subscriptionId }, status: 204 },
+    { params: { subscriptionId }, status: 404 },
+  ],
   getStatus: () => [{ status: 200 }],
   getLiveness: () => [{ status: 200 }],
   getReadiness: () => [{ status: 200 }],
@@ -302,7 +339,8 @@ interface Step {
 }
 
 test("every operation answers as documented, well and badly", async (t) => {
-  const service = await openService(t);
+  const webhooks = { secretKey: SECRET_KEY, timeoutMs: 1_000 }; // receiver.example has no address.
+  const service = await openService(t, { world: { settings: { webhooks } } });
   const names = operations.map(({ operation }) => operation.operationId);
   expect(Object.keys(scenario).sort()).toEqual([...names].sort());
   const known: Record<string, string> = { conflictId: await makeConflict(service) };
@@ -318,6 +356,7 @@ test("every operation answers as documented, well and badly", async (t) => {
       expectDocumented(operation, response);
       if (name === "writeBatch") known.transactionId ??= response.json().outcomes[0].transactionId;
       if (name === "startCheck") known.jobId = response.json().id;
+      if (name === "createSubscription") known.subscriptionId ??= response.json().id;
     }
   }
   const { body } = await service.request("GET", `/v1/jobs/${known.jobId}/events`);

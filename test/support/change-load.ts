@@ -112,3 +112,17 @@ export async function expectGapFree(
   }
   expect([...known.keys()], "memories that the ledger does not have").toEqual([]);
 }
+
+/** Every version that may go out was told as it was, not only the last one of each memory. */
+export async function expectEachVersion(
+  world: World,
+  told: readonly ToldChange[],
+  namespaces: readonly string[],
+): Promise<void> {
+  const kept = await world.sql<{ version: string }[]>`
+    select namespace || '/' || memory_id || '@' || version as version from mnemosync.memory_bodies
+    where namespace = any (${[...namespaces]}) and document ->> 'privacy' = 'full' order by 1`;
+  const put = told.filter(({ kind }) => kind === "put").map(({ key, version }) => `${key}@${version}`);
+  expect(kept.length).toBeGreaterThan(namespaces.length);
+  expect(put.sort()).toEqual(kept.map(({ version }) => version).sort());
+}

@@ -1,12 +1,14 @@
 import { expect } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
-import { expectGapFree, hasEverything, writeUnderLoad } from "./change-load.ts";
+import { expectEachVersion, expectGapFree, hasEverything, writeUnderLoad } from "./change-load.ts";
 import { type ReadEvent, toldEvent } from "./event-reader.ts";
 import type { openEvents } from "./event-service.ts";
 import { randomNumbers } from "./memories.ts";
 import type { ToldChange } from "./told-change.ts";
 
 export interface CutReading {
+  /** @default "changes" */
+  readonly reading?: "changes" | "versions";
   /** Versions that are written meanwhile. */
   readonly changes: number;
   /** Events after which a reader is cut, at most. */
@@ -36,7 +38,9 @@ export async function followWithCuts(service: Awaited<ReturnType<typeof openEven
   let cuts = 0;
   let event: ReadEvent | null = null;
   do {
-    const reader = await service.follow("?namespace=a&namespace=b", { lastEventId });
+    const reader = await service.follow(`?namespace=a&namespace=b&reading=${reading.reading ?? "changes"}`, {
+      lastEventId,
+    });
     const count = 1 + Math.floor(random() * reading.eventsMax);
     for (let read = 0; read < count; read++) {
       event = await Promise.race([reader.next(), allTold]);
@@ -50,4 +54,5 @@ export async function followWithCuts(service: Awaited<ReturnType<typeof openEven
   await allTold;
   expect(cuts).toBeGreaterThan(reading.cutsMin);
   await expectGapFree(world, told, namespaces);
+  if (reading.reading === "versions") await expectEachVersion(world, told, namespaces);
 }

@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import { changeDocument } from "../../documents/change-documents.ts";
 import { type ChangeEvent, EpochChangedError } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
@@ -17,6 +18,11 @@ export const watchCommand: CliCommand = {
     addWhereFlag(command);
     command.option("--cursor <cursor>", "go on behind this change");
     command.option("--from <place>", "without a cursor: now, or start, which shows all that there is first", "now");
+    command.addOption(
+      new Option("--reading <reading>", "changes: each memory at its latest version; versions: each version")
+        .choices(["changes", "versions"])
+        .default("changes"),
+    );
     command.option("--include-local", "show memories that are local_only, and redacted ones whole");
   },
   async run(invocation) {
@@ -26,6 +32,7 @@ export const watchCommand: CliCommand = {
     const reading = {
       ...(flags.namespace !== undefined && { namespaces: flags.namespace as readonly string[] }),
       ...whereOf(invocation),
+      reading: flags.reading as "changes" | "versions",
       includeLocal: flags.includeLocal === true,
     };
     let cursor = typeof flags.cursor === "string" ? flags.cursor : undefined;

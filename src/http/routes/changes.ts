@@ -23,6 +23,10 @@ const place = {
   where: where.describe(
     "Only memories that pass this filter, as JSON; one that no longer does comes as `withdrawn`. Cursors are bound to it",
   ),
+  reading: z
+    .enum(["changes", "versions"])
+    .default("changes")
+    .describe("changes: each memory at its latest version. versions: each version, in order. Cursors are bound to it"),
   embedding: flag.describe("Whether to include the vectors"),
 };
 
@@ -51,7 +55,12 @@ const followChanges = route({
     const { query, headers, identity, signal } = request;
     const { sync, streams } = service;
     const namespaces = namespacesOf(identity, query.namespace);
-    const reading = { ...(namespaces !== null && { namespaces }), where: query.where, embeddings: query.embedding };
+    const reading = {
+      ...(namespaces !== null && { namespaces }),
+      where: query.where,
+      reading: query.reading,
+      embeddings: query.embedding,
+    };
     const lastEventId = headers["last-event-id"];
     const cursor = typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : query.cursor;
     const held = streams.take(request);
@@ -104,7 +113,7 @@ const readChanges = route({
   },
   async handle(request, service) {
     const { params, query } = request;
-    const { embedding: embeddings, where: filter, from, cursor, limit, waitMs } = query;
+    const { embedding: embeddings, where: filter, reading, from, cursor, limit, waitMs } = query;
     if (service.stopping.aborted) throw stopped();
     const held = waitMs > 0 ? service.streams.take(request) : null;
     const waiting = new LinkedAbort(request.signal);
@@ -113,7 +122,7 @@ const readChanges = route({
       const page = await service.sync.readChanges({
         ...(cursor === undefined ? { from } : { cursor }),
         namespaces: [params.namespace],
-        ...{ where: filter, embeddings, limit, waitMs, signal: waiting.signal },
+        ...{ where: filter, reading, embeddings, limit, waitMs, signal: waiting.signal },
         timeoutMs: waitMs + READ_TIMEOUT_MS,
       });
       if (held !== null && !(await request.isAdmitted())) throw keyLost();
