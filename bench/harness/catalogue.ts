@@ -17,6 +17,7 @@ export interface PlannedSeconds {
 export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["bulk-new", { quick: 13, full: 120 }],
   ["bulk-update", { quick: 10, full: 90 }],
+  ["changed", { quick: 8, full: 60 }],
   ["unchanged", { quick: 8, full: 60 }],
   ["gathered", { quick: 8, full: 60 }],
   ["single", { quick: 8, full: 60 }],

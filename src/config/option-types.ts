@@ -68,6 +68,12 @@ export interface Options {
   callTimeoutMs?: number | undefined;
   /** Replaced versions kept per memory. From 0 to 10_000. @default 10 */
   historyVersionsMax?: number | undefined;
+  /**
+   * Milliseconds that the tombstone of an ended memory is kept; 0: for good. Longer than any copy of Redis or of an
+   * index may be old that comes back: a memory in it that is forgotten here counts as unknown. At least 0.
+   * @default 0
+   */
+  tombstoneRetentionMs?: number | undefined;
   /** Milliseconds that an ended transaction is remembered. At least 60_000. @default 604_800_000 */
   transactionRetentionMs?: number | undefined;
   /**

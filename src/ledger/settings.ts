@@ -12,6 +12,12 @@ export const ledgerSettings = z.strictObject({
     ),
   callTimeoutMs: milliseconds(100).default(60_000).describe("Milliseconds that a call may take, waiting included"),
   historyVersionsMax: wholeNumber(0, 10_000).default(10).describe("Replaced versions kept per memory"),
+  tombstoneRetentionMs: wholeNumber(0)
+    .default(0)
+    .describe(
+      "Milliseconds that the tombstone of an ended memory is kept; 0: for good. Longer than any copy of Redis or of an index " +
+        "may be old that comes back: a memory in it that is forgotten here counts as unknown",
+    ),
   transactionRetentionMs: wholeNumber(60_000)
     .default(604_800_000)
     .describe("Milliseconds that an ended transaction is remembered"),

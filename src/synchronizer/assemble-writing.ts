@@ -2,6 +2,7 @@ import { LEDGER_ID } from "../domain/store-id.ts";
 import type { OnEraseStep } from "../erase/erase-step.ts";
 import { historyVersionsMaxOf, retentionRules } from "../ledger/retention.ts";
 import { storeVersionTemplates } from "../ledger/store-versions.ts";
+import { TombstoneLedger } from "../ledger/tombstone-ledger.ts";
 import { provenVersion } from "../read/disproved-entries.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { keepsMemory } from "../stores/traits.ts";
@@ -14,6 +15,7 @@ import { Outcomes } from "../write/outcomes.ts";
 import { Publisher } from "../write/publisher.ts";
 import { type Probed, StoreGate } from "../write/store-gate.ts";
 import { Sweeper } from "../write/sweeper.ts";
+import { TombstonePruner } from "../write/tombstone-pruner.ts";
 import type { OnWriteStep } from "../write/write-step.ts";
 import { Writer } from "../write/writer.ts";
 import { type Foundation, gateOptions } from "./foundation.ts";
@@ -125,7 +127,7 @@ export interface UpkeepParts {
 }
 
 export function assembleUpkeep(
-  { options, ledger, gates, log }: Foundation,
+  { options, postgres, ledger, gates, log }: Foundation,
   { batcher }: Pick<WritingParts, "batcher">,
   settleUnproven: SettleUnproven,
 ): UpkeepParts {
@@ -140,9 +142,15 @@ export function assembleUpkeep(
     settleUnproven,
   });
   const { transactionRetentionMs, idempotencyKeyRetentionMs } = options;
+  const tombstones = new TombstonePruner({
+    ledger: new TombstoneLedger(postgres, options),
+    retentionMs: options.tombstoneRetentionMs,
+    clock: () => performance.now(),
+  });
   const sweeper = new Sweeper({
     ledger,
     batcher,
+    tombstones,
     historyVersionsMax: historyVersionsMaxOf(retentionRules(options)),
     transactionRetentionMs,
     idempotencyKeyRetentionMs,

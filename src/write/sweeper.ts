@@ -1,9 +1,11 @@
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Batcher } from "./batcher.ts";
+import type { TombstonePruner } from "./tombstone-pruner.ts";
 
 export interface SweeperParts {
   readonly ledger: LedgerStore;
   readonly batcher: Batcher;
+  readonly tombstones: Pick<TombstonePruner, "runOnce">;
   /** Replaced versions that are kept per memory. */
   readonly historyVersionsMax: number;
   /** Milliseconds that an ended transaction is remembered. */
@@ -17,7 +19,7 @@ const BATCH_SIZE = 500;
 /** Versions looked at in one pass: most of them have nothing to prune. */
 const VERSIONS_LOOKED_AT = 2_000;
 
-/** Tombstones expired memories, prunes history, and forgets transactions and idempotency keys of long ago. */
+/** Tombstones expired memories, prunes history and old tombstones, and forgets transactions and idempotency keys of long ago. */
 export class Sweeper {
   readonly #parts: SweeperParts;
 
@@ -45,7 +47,8 @@ export class Sweeper {
     const keys = await ledger.pruneIdempotencyKeys(idempotencyKeyRetentionMs, BATCH_SIZE, signal);
     const history = await ledger.pruneHistory(historyVersionsMax, VERSIONS_LOOKED_AT, signal);
     const expired = outcomes.filter(({ status }) => status === "synced" || status === "degraded").length;
-    const more = expired === BATCH_SIZE || pruned === BATCH_SIZE || keys === BATCH_SIZE || history.more;
-    return { expired, more };
+    const tombstones = await this.#parts.tombstones.runOnce(signal);
+    const full = [expired, pruned, keys].includes(BATCH_SIZE);
+    return { expired, more: full || history.more || tombstones };
   }
 }

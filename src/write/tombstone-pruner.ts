@@ -1,0 +1,34 @@
+import type { TombstoneLedger } from "../ledger/tombstone-ledger.ts";
+
+/** Milliseconds between two passes: a tombstone that was kept for days may be kept for some minutes more. */
+const INTERVAL_MS = 600_000;
+/** Tombstones that one transaction takes. */
+const BATCH_SIZE = 500;
+
+export interface TombstonePrunerParts {
+  readonly ledger: Pick<TombstoneLedger, "pruneTombstones">;
+  /** Milliseconds that the tombstone of an ended memory is kept; 0: for good. */
+  readonly retentionMs: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly clock: () => number;
+}
+
+/** Forgets memories that ended long ago, in batches, a pass every ten minutes. */
+export class TombstonePruner {
+  readonly #parts: TombstonePrunerParts;
+  #nextAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: TombstonePrunerParts) {
+    this.#parts = parts;
+  }
+
+  /** One batch, when a pass is due. @returns whether more may be waiting. */
+  async runOnce(signal: AbortSignal): Promise<boolean> {
+    const { ledger, retentionMs, clock } = this.#parts;
+    if (retentionMs === 0 || clock() < this.#nextAt) return false;
+    const { pruned, raised } = await ledger.pruneTombstones(retentionMs, BATCH_SIZE, signal);
+    if (pruned > 0 || raised > 0) return true;
+    this.#nextAt = clock() + INTERVAL_MS;
+    return false;
+  }
+}
