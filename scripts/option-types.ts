@@ -69,7 +69,10 @@ function field(name: string, path: string, schema: z.ZodType): string {
 /** A type as TypeScript writes it. @throws where the settings use a type for the first time: extend this then. */
 function typeText(schema: z.ZodType, path: string): string {
   if (schema instanceof z.ZodEnum) return schema.options.map((option) => JSON.stringify(option)).join(" | ");
-  if (schema instanceof z.ZodArray) return `readonly ${typeText(schema.element as z.ZodType, path)}[]`;
+  if (schema instanceof z.ZodArray) {
+    const element = typeText(schema.element as z.ZodType, path);
+    return `readonly ${element.includes(" | ") ? `(${element})` : element}[]`;
+  }
   const { type } = schema.def;
   if (type === "string" || type === "number" || type === "boolean") return type;
   throw new Error(`option ${path}: no rule for the type ${type} in scripts/option-types.ts`);

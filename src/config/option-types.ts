@@ -272,6 +272,11 @@ export interface IndexOptions {
    * @default false
    */
   fields?: boolean | undefined;
+  /**
+   * Orders of lists beside that of ids, each by an index: createdAt, modifiedAt. As text, separated by commas.
+   * @default []
+   */
+  orders?: readonly ("createdAt" | "modifiedAt")[] | undefined;
 }
 
 /** What is kept of the past, beside `historyVersionsMax`, by time and by namespace. */

@@ -9,16 +9,21 @@ import { memoryDocument, memorySchema } from "./memory-documents.ts";
 const nextCursor = z.string().nullable().describe("Where the next page begins; null at the end, and only there");
 
 export const pageSchema = z
-  .strictObject({ memories: z.array(memorySchema).describe("By memory id"), cursor: nextCursor })
+  .strictObject({ memories: z.array(memorySchema).describe("In the order that was asked for"), cursor: nextCursor })
   .meta({ id: "MemoryPage" });
 
 export function pageDocument({ memories, cursor }: MemoryPage): object {
   return { memories: memories.map(listedDocument), cursor };
 }
 
-function listedDocument({ modifiedAt, embedding, ...memory }: ListedMemory): object {
+function listedDocument({ createdAt, modifiedAt, embedding, ...memory }: ListedMemory): object {
   const numbers = embedding === null ? null : embedding && Array.from(embedding);
-  return { ...memory, modifiedAt: iso(modifiedAt), ...(numbers !== undefined && { embedding: numbers }) };
+  return {
+    ...memory,
+    createdAt: iso(createdAt),
+    modifiedAt: iso(modifiedAt),
+    ...(numbers !== undefined && { embedding: numbers }),
+  };
 }
 
 export const manySchema = z

@@ -25,6 +25,9 @@ export const memorySchema = z
     version: z.number().int().positive(),
     checksum,
     versionVector,
+    createdAt: instant
+      .optional()
+      .describe("In lists: of the first version since the memory was written, or written anew after its end"),
     modifiedAt: instant,
     source: storeId.describe("The store that answered"),
     dimension,

@@ -1,6 +1,6 @@
 import type { FeedCursor } from "../domain/change-source.ts";
 import type { Ending } from "../domain/ending.ts";
-import type { Condition } from "../domain/filter/filter.ts";
+import { asksFor, type Condition } from "../domain/filter/filter.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { endingOf, feedRows, isSuperseded, replacedRows, wideRow } from "./body-rows.ts";
@@ -167,8 +167,17 @@ function passes(sql: Sql, applyPrivacy: boolean, where: Condition | null, from: 
   const told = applyPrivacy
     ? sql`case when ${from}.document ->> 'privacy' = 'full' then ${whole} else ${whole} - 'content' - 'metadata' end`
     : whole;
+  // A body does not say when its memory was created.
+  const row = asksFor(where, "createdAt")
+    ? sql`cross join lateral (
+        select v.memory_id, v.modified_at, v.expires_at, (
+          select coalesce(c.created_at, c.modified_at) from mnemosync.memory_versions c
+          where c.namespace = v.namespace and c.memory_id = v.memory_id
+        ) as created_at
+      ) v`
+    : sql``;
   return sql`(
-    select ${whereCondition(sql, where)} from (select ${told} as document) d where ${from}.document is not null)`;
+    select ${whereCondition(sql, where)} from (select ${told} as document) d ${row} where ${from}.document is not null)`;
 }
 
 /** Of rows called v, m and w. Only asked of those that are not told as they are. */
@@ -179,7 +188,7 @@ function wasTold(sql: Sql, applyPrivacy: boolean, where: Condition | null): Frag
   // An older version has its own times. Its memory's creation is the same.
   const passed = sql`
     select ${passes(sql, applyPrivacy, where, sql`h`)}
-    from (select v.memory_id, h.modified_at, (h.document ->> 'expiresAt')::timestamptz as expires_at) v`;
+    from (select v.namespace, v.memory_id, h.modified_at, (h.document ->> 'expiresAt')::timestamptz as expires_at) v`;
   return sql`case
       when v.checksum is not null and ${mayGoOut(sql`m`)} and w.is_wanted then true
       when v.version = 1 then false

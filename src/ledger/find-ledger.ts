@@ -3,7 +3,7 @@ import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts
 import { LedgerCalls } from "./bound-statements.ts";
 import * as find from "./find-statements.ts";
 import { type FoundIndexes, findIndexes } from "./optional-indexes.ts";
-import { readSelected, type SelectedQuery, type SelectedRow } from "./selected-statements.ts";
+import { readPassing, readSelected, type SelectedQuery, type SelectedRow } from "./selected-statements.ts";
 import { searchText, type TextHit, type TextQuery } from "./text-statements.ts";
 
 /**
@@ -51,6 +51,15 @@ export class FindLedger {
     return await this.#withoutScans(signal, false, (sql) => readSelected(sql, query));
   }
 
+  async readPassing(
+    namespace: string,
+    memoryIds: readonly string[],
+    condition: Condition,
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    return await this.#withoutScans(signal, true, (sql) => readPassing(sql, namespace, memoryIds, condition));
+  }
+
   async searchText(query: TextQuery, signal: AbortSignal): Promise<TextHit[]> {
     return await this.#withoutScans(signal, false, (sql) => searchText(sql, query));
   }
@@ -69,7 +78,9 @@ export class FindLedger {
       await Promise.all([
         sql`begin transaction read only`.execute(),
         sql`select set_config('enable_seqscan', 'off', true),
-                   set_config('enable_bitmapscan', ${inOrder ? "off" : "on"}, true)`.execute(),
+                   set_config('enable_bitmapscan', ${inOrder ? "off" : "on"}, true),
+                   set_config('enable_sort', ${inOrder ? "off" : "on"}, true),
+                   set_config('enable_incremental_sort', ${inOrder ? "off" : "on"}, true)`.execute(),
       ]);
       const answer = await statement(sql);
       await sql`commit`;

@@ -2,19 +2,29 @@ import type { Condition } from "../domain/filter/filter.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { wideRow } from "./body-rows.ts";
+import { type SortField, sortExpression } from "./sort-expression.ts";
 import { whereCondition } from "./where.ts";
+
+/** A place behind a row, in one of the orders. */
+export interface ScanPlace {
+  readonly memoryId: string;
+  /** What the order goes by, as PostgreSQL reads it back exactly; null in the order of ids. */
+  readonly sort: string | null;
+}
 
 /** The memories of a namespace that pass a filter, from a place on. */
 export interface ScanQuery {
   readonly namespace: string;
   readonly condition: Condition;
-  /** The id behind which the step begins; null: at the start. */
-  readonly after: string | null;
+  /** The place behind which the step begins; null: at the start. */
+  readonly after: ScanPlace | null;
   /** Rows that the step looks at, at most. */
   readonly rowsMax: number;
 }
 
 export interface PageQuery extends ScanQuery {
+  /** Null: by id. A field needs its index: see `optional-indexes.ts`. */
+  readonly sortField: SortField | null;
   readonly isDescending: boolean;
   /** Memories at most. */
   readonly limit: number;
@@ -32,7 +42,10 @@ export interface PageRow {
   readonly checksum: string;
   /** JSON text. */
   readonly versionVector: string;
+  readonly createdAt: number;
   readonly modifiedAt: number;
+  /** See `ScanPlace`. */
+  readonly sort: string | null;
   /** Null where the wide row is missing, which a deep check reports. */
   readonly document: string | null;
   /** Bytes; null without an embedding. */
@@ -45,8 +58,8 @@ export interface PageRow {
 export interface ScanStep {
   /** Rows that were looked at: fewer than `rowsMax` at the end. */
   readonly scanned: number;
-  /** The id of the last one; null when there was none. */
-  readonly last: string | null;
+  /** The place behind the last one; null when there was none. */
+  readonly last: ScanPlace | null;
   /** Memories that pass. */
   readonly passing: number;
 }
@@ -56,63 +69,86 @@ export interface PageStep extends ScanStep {
   readonly rows: readonly PageRow[];
 }
 
-type Row = PageRow & { scanned: number; last: string | null; passing: number };
+type Row = PageRow & StepRow;
+type StepRow = { scanned: number; lastId: string | null; lastSort: string | null; passing: number };
 
 /**
- * One step of a page, in the order of memory ids. It reads a part of the primary key, and the documents of these rows where
+ * One step of a page, in one of the orders. It reads a part of the primary key, or of the index of the order, and the documents of these rows where
  * the filter asks for them, however few pass: the work of a statement is bounded before it begins.
  */
 export async function readPageStep(sql: Sql, query: PageQuery): Promise<PageStep> {
   const { isDescending, limit, bytesMax, readsFirst, withEmbedding } = query;
   const [forward, backward] = isDescending ? [sql`desc`, sql`asc`] : [sql`asc`, sql`desc`];
+  const inOrder = (direction: Fragment) => sql`v.sort ${direction}, v.memory_id ${direction}`;
   const embeddingBytes = withEmbedding ? sql`coalesce(octet_length(embedding), 0)` : sql`0`;
   const rows = await sql<Row[]>`
-    with scanned as materialized (${scannedRows(sql, query, isDescending)}),
+    with scanned as materialized (${scannedRows(sql, query)}),
     passing as materialized (
-      ${passingRows(sql, query.condition)} order by v.memory_id ${forward} limit ${limit + 1}
+      ${passingRows(sql, query.condition)} order by ${inOrder(forward)} limit ${limit + 1}
     ), sized as (
-      select v.*, sum(s.bytes) over (order by v.memory_id ${forward}) as total,
-             row_number() over (order by v.memory_id ${forward}) as number
-      from (select * from passing order by memory_id ${forward} limit ${limit}) v
+      select v.*, sum(s.bytes) over (order by ${inOrder(forward)}) as total,
+             row_number() over (order by ${inOrder(forward)}) as number
+      from (select * from passing v order by ${inOrder(forward)} limit ${limit}) v
       cross join lateral (
         select coalesce((select octet_length(document::text) + ${embeddingBytes} from ${wideRow(sql)} m), 0) as bytes offset 0
       ) s
     ), chosen as (
-      select v.memory_id, v.version, v.checksum, v.version_vector, v.modified_at, m.document::text as document,
+      select v.number, v.sort, v.memory_id, v.version, v.checksum, v.version_vector, v.created_at, v.modified_at, m.document::text as document,
              octet_length(m.embedding) as embedding_bytes,
              ${withEmbedding ? sql`m.embedding` : sql`null::bytea`} as embedding
       from sized v left join lateral ${wideRow(sql)} m on true
       where v.total <= ${bytesMax}::float8 or (v.number = 1 and ${readsFirst}::boolean)
     ), facts as (
       select (select count(*)::int from scanned) as scanned, (select count(*)::int from passing) as passing,
-             (select memory_id from scanned order by memory_id ${backward} limit 1) as last
+             l.memory_id as "lastId", ${exactTime(sql, sql`l.sort`)} as "lastSort"
+      from (values (1)) one left join (select * from scanned v order by ${inOrder(backward)} limit 1) l on true
     )
     select f.*, c.memory_id as "memoryId", c.version::float8 as version, c.checksum,
-           c.version_vector::text as "versionVector", extract(epoch from c.modified_at)::float8 * 1000 as "modifiedAt",
-           c.document, c.embedding_bytes as "embeddingBytes", c.embedding
+           c.version_vector::text as "versionVector", ${exactTime(sql, sql`c.sort`)} as sort,
+           extract(epoch from coalesce(c.created_at, c.modified_at))::float8 * 1000 as "createdAt",
+           extract(epoch from c.modified_at)::float8 * 1000 as "modifiedAt", c.document, c.embedding_bytes as "embeddingBytes", c.embedding
     from facts f left join chosen c on true
-    order by c.memory_id ${forward}`;
-  const { scanned, last, passing } = rows[0] as Row;
-  return { scanned, last, passing, rows: rows.filter(({ memoryId }) => memoryId !== null) };
+    order by c.number`;
+  return { ...stepOf(rows[0] as Row), rows: rows.filter(({ memoryId }) => memoryId !== null) };
 }
 
 /** One step of a count, in the order of memory ids. */
 export async function countStep(sql: Sql, query: ScanQuery): Promise<ScanStep> {
-  const [step] = await sql<[ScanStep]>`
-    with scanned as materialized (${scannedRows(sql, query, false)})
-    select (select count(*)::int from scanned) as scanned, (select max(memory_id) from scanned) as last,
-           (select count(*)::int from (${passingRows(sql, query.condition)}) p) as passing`;
-  return step;
+  const rows = scannedRows(sql, { ...query, sortField: null, isDescending: false });
+  const [step] = await sql<[StepRow]>`
+    with scanned as materialized (${rows})
+    select (select count(*)::int from scanned) as scanned, (select max(memory_id) from scanned) as "lastId",
+           null as "lastSort", (select count(*)::int from (${passingRows(sql, query.condition)}) p) as passing`;
+  return stepOf(step);
 }
 
-/** Narrow rows of a namespace behind a place. */
-function scannedRows(sql: Sql, { namespace, after, rowsMax }: ScanQuery, isDescending: boolean): Fragment {
-  const behind = isDescending ? sql`memory_id < ${after}::text` : sql`memory_id > ${after}::text`;
+function stepOf({ scanned, passing, lastId, lastSort }: StepRow): ScanStep {
+  return { scanned, passing, last: lastId === null ? null : { memoryId: lastId, sort: lastSort } };
+}
+
+/** A time with its microseconds, whatever the session's time zone; a number of JavaScript would round it. */
+function exactTime(sql: Sql, value: Fragment): Fragment {
+  return sql`to_char(${value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
+
+/** Narrow rows of a namespace behind a place. Times are never null, so that all rows of an index have their place. */
+function scannedRows(
+  sql: Sql,
+  { namespace, after, rowsMax, sortField, isDescending }: ScanQuery & Pick<PageQuery, "sortField" | "isDescending">,
+): Fragment {
+  const direction = isDescending ? sql`desc` : sql`asc`;
+  const compare = isDescending ? sql`<` : sql`>`;
+  const sort = sortField === null ? sql`null::timestamptz` : sql`${sql.unsafe(sortExpression(sortField))}`;
+  const place =
+    after &&
+    (sortField === null
+      ? sql`and memory_id ${compare} ${after.memoryId}::text`
+      : sql`and (${sort}, memory_id) ${compare} (${after.sort}::text::timestamptz, ${after.memoryId}::text)`);
   return sql`
-    select namespace, memory_id, version, checksum, version_vector, modified_at, deleted_at, expires_at
+    select namespace, memory_id, version, checksum, version_vector, created_at, modified_at, deleted_at, expires_at, ${sort} as sort
     from mnemosync.memory_versions
-    where namespace = ${namespace}::text ${after === null ? sql`` : sql`and ${behind}`}
-    order by memory_id ${isDescending ? sql`desc` : sql`asc`}
+    where namespace = ${namespace}::text ${place ?? sql``}
+    order by ${sortField === null ? sql`` : sql`${sort} ${direction},`} memory_id ${direction}
     limit ${rowsMax}`;
 }
 
@@ -132,7 +168,7 @@ export function isShown(sql: Sql): Fragment {
   return sql`v.deleted_at is null and (v.expires_at is null or v.expires_at > clock_timestamp())`;
 }
 
-const NARROW_FIELDS: ReadonlySet<unknown> = new Set(["memoryId", "modifiedAt", "expiresAt"]);
+const NARROW_FIELDS: ReadonlySet<unknown> = new Set(["memoryId", "createdAt", "modifiedAt", "expiresAt"]);
 
 function needsDocument(condition: Condition): boolean {
   switch (condition.kind) {

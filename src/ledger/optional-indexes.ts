@@ -3,6 +3,7 @@ import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts
 import { pause } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import type { IndexSettings } from "./settings.ts";
+import { SORT_FIELDS, type SortField, sortExpression } from "./sort-expression.ts";
 
 /** The table whose rows hold the documents: those of all versions that are kept. */
 export const DOCUMENT_TABLE = "mnemosync.memory_bodies";
@@ -21,8 +22,14 @@ export interface FoundIndexes {
   readonly languages: readonly string[];
   /** Whether there is one of the fields. */
   readonly hasFields: boolean;
+  /** Orders of lists that have one. */
+  readonly orders: readonly SortField[];
 }
 
+const ORDER_NAMES: Readonly<Record<SortField, string>> = {
+  createdAt: "memory_versions_created_order_index",
+  modifiedAt: "memory_versions_modified_order_index",
+};
 const FIELDS_NAME = "memory_bodies_fields_index";
 const WORDS_NAME = /^memory_bodies_words_(.+)_index$/;
 
@@ -37,7 +44,7 @@ export function fieldsExpression(row: string): string {
 }
 
 function indexesOf(settings: IndexSettings): OptionalIndex[] {
-  const { text, fields } = settings;
+  const { text, fields, orders } = settings;
   const indexes: OptionalIndex[] = [];
   if (text !== "none") {
     indexes.push({
@@ -49,6 +56,10 @@ function indexesOf(settings: IndexSettings): OptionalIndex[] {
   if (fields) {
     const definition = `using gin (${fieldsExpression("")} jsonb_path_ops)`;
     indexes.push({ name: FIELDS_NAME, table: DOCUMENT_TABLE, definition });
+  }
+  for (const field of orders) {
+    const definition = `(namespace, (${sortExpression(field)}), memory_id)`;
+    indexes.push({ name: ORDER_NAMES[field], table: "mnemosync.memory_versions", definition });
   }
   return indexes;
 }
@@ -82,10 +93,15 @@ export async function ensureIndexes(
 export async function findIndexes(sql: Sql): Promise<FoundIndexes> {
   const rows = await sql<{ name: string }[]>`
     select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
-    where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memory\_bodies\_%\_index'
+    where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memory\_%\_index'
     order by c.relname`;
   const languages = rows.flatMap(({ name }) => WORDS_NAME.exec(name)?.[1] ?? []);
-  return { languages, hasFields: rows.some(({ name }) => name === FIELDS_NAME) };
+  const names = new Set(rows.map(({ name }) => name));
+  return {
+    languages,
+    hasFields: names.has(FIELDS_NAME),
+    orders: SORT_FIELDS.filter((field) => names.has(ORDER_NAMES[field])),
+  };
 }
 
 async function checkLanguage(sql: Sql, language: string): Promise<void> {

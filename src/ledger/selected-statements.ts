@@ -4,6 +4,7 @@ import { arrayLiteral } from "./arrays.ts";
 import { wideRow } from "./body-rows.ts";
 import { expectedRows, filteredDocument, isShown } from "./find-statements.ts";
 import { DOCUMENT_TABLE, fieldsExpression } from "./optional-indexes.ts";
+import { currentRows } from "./read-statements.ts";
 import { whereCondition } from "./where.ts";
 
 /** Entries of an index that are looked at for a selective filter. A filter that has more is not selective. */
@@ -60,6 +61,24 @@ export async function readSelected(sql: Sql, query: SelectedQuery): Promise<read
     from (select count(*)::int as looked from looked) n left join passing p on true`;
   if ((rows[0]?.looked ?? 0) > LOOKED_MAX) return null;
   return rows.filter(({ memoryId }) => memoryId !== null);
+}
+
+/** Those of the ids whose memories pass a filter. */
+export async function readPassing(
+  sql: Sql,
+  namespace: string,
+  memoryIds: readonly string[],
+  condition: Condition,
+): Promise<string[]> {
+  const rows = await sql<{ memoryId: string }[]>`
+    select v.memory_id as "memoryId"
+    from ${currentRows(
+      sql,
+      memoryIds.map((memoryId) => ({ namespace, memoryId })),
+    )}
+    ${filteredDocument(sql, condition)}
+    where ${isShown(sql)} and ${whereCondition(sql, condition)}`;
+  return rows.map(({ memoryId }) => memoryId);
 }
 
 /** Keys of rows that an index leads to, among which are all that pass. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { milliseconds, wholeNumber } from "../domain/settings.ts";
+import { SORT_FIELDS } from "./sort-expression.ts";
 
 /** The ledger and the calls to it. */
 export const ledgerSettings = z.strictObject({
@@ -93,6 +94,12 @@ export const indexSettings = z.strictObject({
     .default(false)
     .describe(
       "Whether searches with a filter that few memories pass go by an index of memoryType, privacy, embeddingModel and metadata",
+    ),
+  orders: z
+    .array(z.enum(SORT_FIELDS))
+    .default([])
+    .describe(
+      "Orders of lists beside that of ids, each by an index: createdAt, modifiedAt. As text, separated by commas",
     ),
 });
 

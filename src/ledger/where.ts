@@ -46,6 +46,8 @@ function columnOf(sql: Sql, field: FieldName): { value: Fragment; cast: Fragment
       return text(sql`(d.document ->> 'embeddingModel') collate "C"`);
     case "importance":
       return { value: sql`(d.document -> 'importance')::numeric`, cast: sql`::text::numeric`, kind: "number" };
+    case "createdAt":
+      return time(sql`coalesce(v.created_at, v.modified_at)`); // Null: not moved from the tables of before migration 19.
     case "modifiedAt":
       return time(sql`v.modified_at`);
     case "expiresAt":

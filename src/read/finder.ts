@@ -4,9 +4,9 @@ import type { MemoryDocument } from "../domain/memory.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { FindLedger } from "../ledger/find-ledger.ts";
-import type { PageRow, ScanQuery, ScanStep } from "../ledger/find-statements.ts";
+import type { PageRow, ScanPlace, ScanQuery, ScanStep } from "../ledger/find-statements.ts";
 import { decodeNamespaceCursor, encodeListCursor, encodeNamespaceCursor, type ListScope } from "./list-cursor.ts";
-import type { ListedMemory, MemoryPage, NamespacePage } from "./list-options.ts";
+import { type ListedMemory, type MemoryPage, type NamespacePage, sortFieldOf } from "./list-options.ts";
 import { ScanPace } from "./scan-pace.ts";
 
 /** Rows that one page looks at, at most, for a filter that few pass. */
@@ -32,13 +32,13 @@ export class Finder {
   }
 
   /**
-   * A page of memories behind `after`. Ids give the order, so that a memory that stays in place is neither skipped nor
+   * A page of memories behind `after`. Ids give the order, or times and ids, so that a memory that stays in place is neither skipped nor
    * repeated whatever is written meanwhile. The page ends early, with a cursor, where the budget of rows or bytes is used up,
    * or the next step would not fit into `timeoutMs`.
    */
   async list(
     scope: ListScope,
-    page: { after: string | null; limit: number; withEmbedding: boolean; timeoutMs: number },
+    page: { after: ScanPlace | null; limit: number; withEmbedding: boolean; timeoutMs: number },
     signal: AbortSignal,
   ): Promise<MemoryPage> {
     const { ledger, now } = this.#parts;
@@ -54,7 +54,8 @@ export class Finder {
         ledger.readPageStep(
           {
             ...{ namespace, condition, after, rowsMax, limit },
-            isDescending: order === "memoryId desc",
+            sortField: sortFieldOf(order),
+            isDescending: order.endsWith(" desc"),
             bytesMax: PAGE_BYTES_MAX - bytes,
             readsFirst: memories.length === 0,
             withEmbedding: page.withEmbedding,
@@ -67,7 +68,7 @@ export class Finder {
         if (row.document !== null) memories.push(listedMemory(namespace, row, row.document, page.withEmbedding));
       }
       const isCut = rows.length < passing;
-      after = (isCut ? rows.at(-1)?.memoryId : last) ?? after;
+      after = (isCut ? placeOf(rows.at(-1)) : last) ?? after;
       if (!isCut && scanned < rowsMax) return { memories, cursor: null };
       const isFull = memories.length >= page.limit || (isCut && memories.length > 0);
       if (after !== null && (isFull || pace.isSpent(page.timeoutMs))) {
@@ -80,7 +81,7 @@ export class Finder {
   async count(namespace: string, condition: Condition, signal: AbortSignal): Promise<number> {
     const { ledger, now } = this.#parts;
     const pace = new ScanPace(Number.POSITIVE_INFINITY, now);
-    let after: string | null = null;
+    let after: ScanPlace | null = null;
     for (let count = 0; ; ) {
       const rowsMax = pace.rows;
       const query: ScanQuery = { namespace, condition, after, rowsMax };
@@ -112,12 +113,16 @@ export class Finder {
   }
 }
 
+function placeOf(row: PageRow | undefined): ScanPlace | null {
+  return row === undefined ? null : { memoryId: row.memoryId, sort: row.sort };
+}
+
 function sizeOf({ document, embeddingBytes }: PageRow, withEmbedding: boolean): number {
   return Buffer.byteLength(document ?? "") + (withEmbedding ? (embeddingBytes ?? 0) : 0);
 }
 
 function listedMemory(namespace: string, row: PageRow, document: string, withEmbedding: boolean): ListedMemory {
-  const { memoryId, version, checksum, versionVector, modifiedAt, embeddingBytes, embedding } = row;
+  const { memoryId, version, checksum, versionVector, createdAt, modifiedAt, embeddingBytes, embedding } = row;
   return {
     ...(JSON.parse(document) as MemoryDocument),
     namespace,
@@ -125,6 +130,7 @@ function listedMemory(namespace: string, row: PageRow, document: string, withEmb
     version,
     checksum,
     versionVector: parseVector(versionVector) ?? {},
+    createdAt: Math.round(createdAt),
     modifiedAt: Math.round(modifiedAt),
     source: LEDGER_ID,
     dimension: embeddingBytes === null ? null : embeddingBytes / Float32Array.BYTES_PER_ELEMENT,

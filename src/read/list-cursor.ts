@@ -3,10 +3,13 @@ import { decodeCursorParts, encodeCursorParts } from "../domain/cursor-text.ts";
 import { ValidationError } from "../domain/errors.ts";
 import type { Condition } from "../domain/filter/filter.ts";
 import { textFlaw } from "../domain/json.ts";
-import type { ListOrder } from "./list-options.ts";
+import type { ScanPlace } from "../ledger/find-statements.ts";
+import { type ListOrder, sortFieldOf } from "./list-options.ts";
 
 /** Format of the text. A later program reads this one as long as it accepts cursors of today. */
 const PREFIX = "l1.";
+/** A time as `ScanPlace.sort` has it. */
+const TIME = /^\d{4,6}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z$/;
 const NAMESPACES_PREFIX = "n1.";
 const TEXT_LENGTH_MAX = 16_384;
 
@@ -18,15 +21,15 @@ export interface ListScope {
 }
 
 /** A place behind a memory, as one opaque text. */
-export function encodeListCursor(memoryId: string, scope: ListScope): string {
-  return encodeCursorParts(PREFIX, [fingerprint(scope), memoryId]);
+export function encodeListCursor({ memoryId, sort }: ScanPlace, scope: ListScope): string {
+  return encodeCursorParts(PREFIX, [fingerprint(scope), memoryId, ...(sort === null ? [] : [sort])]);
 }
 
-/** The id behind which the list goes on. @throws {ValidationError} The text is no cursor, or one of another list. */
-export function decodeListCursor(text: unknown, scope: ListScope): string {
+/** The place behind which the list goes on. @throws {ValidationError} The text is no cursor, or one of another list. */
+export function decodeListCursor(text: unknown, scope: ListScope): ScanPlace {
   const parts = decodeCursorParts(PREFIX, text, TEXT_LENGTH_MAX);
-  if (!Array.isArray(parts) || parts.length !== 2) throw malformed("a list");
-  const [bound, memoryId] = parts as unknown[];
+  if (!Array.isArray(parts) || parts.length < 2 || parts.length > 3) throw malformed("a list");
+  const [bound, memoryId, sort = null] = parts as unknown[];
   if (typeof bound !== "string" || !isPlace(memoryId)) throw malformed("a list");
   if (bound !== fingerprint(scope)) {
     throw new ValidationError(
@@ -34,7 +37,9 @@ export function decodeListCursor(text: unknown, scope: ListScope): string {
       "belongs to another list: give the namespace, where and orderBy that it was read with, or no cursor, to begin anew",
     );
   }
-  return memoryId;
+  const isByTime = sortFieldOf(scope.order) !== null;
+  if (isByTime ? typeof sort !== "string" || !TIME.test(sort) : sort !== null) throw malformed("a list");
+  return { memoryId, sort: sort as string | null };
 }
 
 export function encodeNamespaceCursor(namespace: string): string {

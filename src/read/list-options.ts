@@ -1,10 +1,23 @@
 import type { Filter } from "../domain/filter/filter.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Memory } from "../domain/memory.ts";
+import { SORT_FIELDS, type SortField } from "../ledger/sort-expression.ts";
 
-/** Orders of a list: by memory id, in the order of its UTF-8 bytes. */
-export const LIST_ORDERS = ["memoryId", "memoryId desc"] as const;
+/** Orders of a list. Ids count by their UTF-8 bytes, also where times are equal. */
+export const LIST_ORDERS = [
+  "memoryId",
+  "memoryId desc",
+  "createdAt",
+  "createdAt desc",
+  "modifiedAt",
+  "modifiedAt desc",
+] as const;
 export type ListOrder = (typeof LIST_ORDERS)[number];
+
+/** The field that an order goes by before the id; null: by the id alone. */
+export function sortFieldOf(order: ListOrder): SortField | null {
+  return SORT_FIELDS.find((field) => order.startsWith(field)) ?? null;
+}
 
 /** Memories of a page, at most, and namespaces of one. */
 export const PAGE_MAX = 1_000;
@@ -15,7 +28,7 @@ export interface ListQuery {
   /** Which memories. @default all */
   where?: Filter | undefined;
   /**
-   * The order. Others than by memory id would need indexes that every write pays for, and are refused.
+   * The order. Those by time need an index each (setting `indexes.orders`), since every write pays for one. Others are refused.
    * @default "memoryId"
    */
   orderBy?: ListOrder | undefined;
@@ -29,6 +42,11 @@ export interface ListQuery {
 
 /** A memory of a list. */
 export interface ListedMemory<Metadata extends object = JsonObject> extends Omit<Memory<Metadata>, "embedding"> {
+  /**
+   * When the memory was created, milliseconds since 1970 of the ledger's clock: kept over its versions, and begun anew when it
+   * is written again after its end.
+   */
+  readonly createdAt: number;
   /** Numbers of its vector; null without one. */
   readonly dimension: number | null;
   /** Only where vectors were asked for; null without one. */

@@ -18,6 +18,7 @@ export interface ReadingParts {
   readonly history: History;
   readonly finder: Finder;
   readonly search: Search;
+  readonly indexes: KnownIndexes;
 }
 
 export function assembleReading(foundation: Foundation, { batcher }: Pick<WritingParts, "batcher">): ReadingParts {
@@ -48,5 +49,5 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
     new VectorSearch({ reader, vectorIndex, ledger: find, indexes }),
     new TextSearch({ reader, ledger: find, indexes, language: options.indexes.text }),
   );
-  return { reader, history, finder, search };
+  return { reader, history, finder, search, indexes };
 }

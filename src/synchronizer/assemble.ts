@@ -164,7 +164,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       metrics: metrics.read,
     }),
     erasures: new Erasures({ scope, validator, requests: erasing.requests }),
-    finds: new Finds({ scope, validator, finder: reading.finder }),
+    finds: new Finds({ scope, validator, finder: reading.finder, indexes: reading.indexes }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
     changes,
     transfers: new Transfers({ scope, validator, ...transfer }),

@@ -11,7 +11,9 @@ import {
   type MemoryPage,
   type NamespacePage,
   PAGE_MAX,
+  sortFieldOf,
 } from "../read/list-options.ts";
+import type { KnownIndexes } from "../read/search/known-indexes.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CountOptions, ListAllOptions, ListOptions, NamespacesOptions } from "./calls.ts";
 
@@ -19,6 +21,7 @@ export interface FindsParts {
   readonly scope: CallScope;
   readonly validator: MemoryValidator;
   readonly finder: Finder;
+  readonly indexes: KnownIndexes;
 }
 
 /** Namespaces that `among` names, at most. */
@@ -40,10 +43,23 @@ export class Finds {
     validator.checkCount(limit, "limit", PAGE_MAX);
     const after = cursor === undefined ? null : decodeListCursor(cursor, listed);
     const timeoutMs = scope.timeoutOf(options);
-    const page = await scope.run("list", options, (signal) =>
-      finder.list(listed, { after, limit, withEmbedding, timeoutMs }, signal),
-    );
+    const page = await scope.run("list", options, async (signal) => {
+      await this.#checkOrder(listed.order, signal);
+      return await finder.list(listed, { after, limit, withEmbedding, timeoutMs }, signal);
+    });
     return page as MemoryPage<never>;
+  }
+
+  /** @throws {ValidationError} The order needs an index that the ledger has not. */
+  async #checkOrder(order: ListOrder, signal: AbortSignal): Promise<void> {
+    const { indexes } = this.#parts;
+    const field = sortFieldOf(order);
+    if (field === null || (await indexes.read(signal)).orders.includes(field)) return;
+    if ((await indexes.readNow(signal)).orders.includes(field)) return;
+    throw new ValidationError(
+      "orderBy",
+      `"${order}" needs an index, which every write pays for, and the ledger has none: set indexes.orders to ${field}`,
+    );
   }
 
   async *listAll(options: ListAllOptions): AsyncGenerator<ListedMemory<never>, void, undefined> {
@@ -88,7 +104,6 @@ function orderOf(order: unknown = "memoryId"): ListOrder {
   if (known !== undefined) return known;
   throw new ValidationError(
     "orderBy",
-    `${JSON.stringify(order)?.slice(0, 80)} is no order of a list: expected ${LIST_ORDERS.map((name) => `"${name}"`).join(" or ")}. ` +
-      "Another field would need an index that every write pays for",
+    `${JSON.stringify(order)?.slice(0, 80)} is no order of a list: expected one of ${LIST_ORDERS.map((name) => `"${name}"`).join(", ")}`,
   );
 }

@@ -1,6 +1,6 @@
 import { ConfigurationError, ValidationError } from "../domain/errors.ts";
 import { passes } from "../domain/filter/evaluate.ts";
-import { type Condition, parseFilter } from "../domain/filter/filter.ts";
+import { asksFor, parseFilter } from "../domain/filter/filter.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
@@ -65,28 +65,25 @@ export class Reads {
     const { k = 10, scoreMin = Number.NEGATIVE_INFINITY } = options;
     const chosen = compileFilter(options.filter as SearchFilter | undefined);
     const condition = parseFilter(options.where ?? {});
-    const filter = (memory: Memory) => passes(condition, memory) && chosen(memory);
+    // A store does not know when a memory was created: the ledger judges filters that ask for it.
+    const isLedgers = asksFor(condition, "createdAt");
+    const filter = (memory: Memory) => (isLedgers || passes(condition, memory)) && chosen(memory);
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", RESULTS_MAX);
     const wanted = searchInput(query, options);
-    const searched: SearchScope = { namespace, k, scoreMin, filter };
+    const searched: SearchScope = { namespace, k, scoreMin, condition, filter };
     const results = await metrics.searched(() =>
-      scope.run("search", options, (signal) => this.#search(wanted, searched, condition, signal)),
+      scope.run("search", options, (signal) => this.#search(wanted, searched, signal)),
     );
     return results as SearchResult<never>[];
   }
 
-  async #search(
-    { mode, text, vector }: SearchInput,
-    scope: SearchScope,
-    condition: Condition,
-    signal: AbortSignal,
-  ): Promise<SearchResult[]> {
+  async #search({ mode, text, vector }: SearchInput, scope: SearchScope, signal: AbortSignal): Promise<SearchResult[]> {
     const { search, validator } = this.#parts;
-    if (mode === "text") return await search.byText(scope, text, condition, signal);
+    if (mode === "text") return await search.byText(scope, text, signal);
     const checked = validator.checkEmbedding(vector ?? (await this.#embed(text, signal)), "query");
-    if (mode === "vector") return await search.byVector(scope, checked, condition, signal);
-    return await search.hybrid(scope, { text, vector: checked }, condition, signal);
+    if (mode === "vector") return await search.byVector(scope, checked, signal);
+    return await search.hybrid(scope, { text, vector: checked }, signal);
   }
 
   async history(memoryId: string, options: HistoryOptions): Promise<MemoryVersion<never>[]> {

@@ -84,7 +84,9 @@ describe("list", () => {
     await sync.syncMemory("w", { namespace: "vectors", content: "c", memoryType: "t" });
     const { embedding: vector, source: _, ...expected } = (await sync.get("v", { namespace: "vectors" })) ?? {};
     const bare = (await sync.list({ namespace: "vectors" })).memories;
-    expect(bare[0]).toEqual({ ...expected, source: "postgres", dimension: 4 });
+    const { createdAt = 0, ...others } = bare[0] ?? {};
+    expect(others).toEqual({ ...expected, source: "postgres", dimension: 4 });
+    expect(createdAt).toBe(bare[0]?.modifiedAt);
     expect(bare[1]?.dimension).toBeNull();
     const full = (await sync.list({ namespace: "vectors", embedding: true })).memories;
     expect(full.map((memory) => memory.embedding)).toEqual([vector, null]);
@@ -163,11 +165,12 @@ describe("list", () => {
     const { cursor } = await sync.list({ namespace: "busy", limit: 1 });
     const refused: [object, string][] = [
       [
-        { orderBy: "modifiedAt" },
-        'orderBy: "modifiedAt" is no order of a list: expected "memoryId" or "memoryId desc"',
+        { orderBy: "importance" },
+        'orderBy: "importance" is no order of a list: expected one of "memoryId", "memoryId desc"',
       ],
+      [{ orderBy: "modifiedAt" }, 'orderBy: "modifiedAt" needs an index, which every write pays for'],
       [{ limit: 1_001 }, "limit: is 1001"],
-      [{ where: { createdAt: { gt: 0 } } }, "where.createdAt: is no field of a filter"],
+      [{ where: { created: { gt: 0 } } }, "where.created: is no field of a filter"],
       [{ namespace: "busy", where: { importance: { gt: 0 } }, cursor }, "cursor: belongs to another list"],
       [{ namespace: "paged", cursor }, "cursor: belongs to another list"],
       [{ namespace: "busy", cursor: "x" }, "cursor: is no cursor of a list"],
@@ -218,8 +221,8 @@ describe("in a ledger of many memories", () => {
       const plans = await plansOf(large.current, async (ledger) => {
         for (const namespace of ["big", "small", "none"]) {
           for (const condition of conditions) {
-            for (const after of [null, "m00000500"]) {
-              const scan = { namespace, condition, after, rowsMax: 500 };
+            for (const after of [null, { memoryId: "m00000500", sort: null }]) {
+              const scan = { namespace, condition, after, rowsMax: 500, sortField: null };
               for (const isDescending of [false, true]) {
                 const page = { limit: 100, bytesMax: 1_000_000, readsFirst: true, withEmbedding: true };
                 await ledger.readPageStep({ ...scan, ...page, isDescending }, NEVER);

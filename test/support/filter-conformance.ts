@@ -18,14 +18,14 @@ export async function compareFilters(filters: number, seed: number): Promise<voi
   let passing = 0;
   try {
     await sql`create temporary table subjects (
-      memory_id text collate "C", modified_at timestamptz, expires_at timestamptz, document json)`;
+      memory_id text collate "C", created_at timestamptz, modified_at timestamptz, expires_at timestamptz, document json)`;
     for (let done = 0; done < filters; done += 100) {
       const memories = fc
         .sample(subject, { seed: seed + done, numRuns: MEMORIES })
         .map((memory, index) => ({ ...memory, memoryId: `${memory.memoryId}${index}` }));
       await sql`truncate subjects`;
-      for (const { memoryId, modifiedAt, expiresAt, ...document } of memories) {
-        await sql`insert into subjects values (${memoryId}, ${new Date(modifiedAt)},
+      for (const { memoryId, createdAt, modifiedAt, expiresAt, ...document } of memories) {
+        await sql`insert into subjects values (${memoryId}, ${new Date(createdAt ?? 0)}, ${new Date(modifiedAt)},
           ${expiresAt ?? null}, ${JSON.stringify(document)}::text::json)`;
       }
       for (const given of fc.sample(filter, { seed: seed - done, numRuns: 100 })) {

@@ -30,6 +30,7 @@ export const subject: fc.Arbitrary<FilterSubject> = fc.record(
     importance: fc.oneof(fc.constantFrom(0, 0.5, 1, 0.1), fc.double({ min: 0, max: 1, noNaN: true })),
     privacy: fc.constantFrom("full", "redacted", "local_only"),
     embeddingModel: fc.option(word, { nil: undefined }),
+    createdAt: time,
     modifiedAt: time,
     expiresAt: fc.option(
       time.map((at) => new Date(at).toISOString()),
@@ -37,7 +38,7 @@ export const subject: fc.Arbitrary<FilterSubject> = fc.record(
     ),
     metadata: fc.dictionary(name, entry, { maxKeys: 4 }).map((metadata) => metadata as JsonObject),
   },
-  { requiredKeys: ["memoryId", "memoryType", "importance", "privacy", "modifiedAt", "metadata"] },
+  { requiredKeys: ["memoryId", "memoryType", "importance", "privacy", "createdAt", "modifiedAt", "metadata"] },
 );
 
 function ordered<T>(value: fc.Arbitrary<T>) {
@@ -84,6 +85,7 @@ const field: fc.Arbitrary<Filter> = fc.oneof(
   tests(ordered(fc.constantFrom("full", "redacted"))).map((privacy) => ({ privacy }) as Filter),
   tests({ ...ordered(word), exists }).map((embeddingModel) => ({ embeddingModel }) as Filter),
   tests(ordered(fc.constantFrom(0, 0.1, 0.5, 1))).map((importance) => ({ importance }) as Filter),
+  tests(ordered(time)).map((createdAt) => ({ createdAt }) as Filter),
   tests(ordered(time)).map((modifiedAt) => ({ modifiedAt }) as Filter),
   tests({ ...ordered(time), exists }).map((expiresAt) => ({ expiresAt }) as Filter),
   { weight: 8, arbitrary: fc.tuple(path, tests(metadataOperators)).map(([at, test]) => ({ [at]: test }) as Filter) },

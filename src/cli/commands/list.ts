@@ -14,7 +14,12 @@ export const listCommand: CliCommand = {
   configure(command) {
     addNamespaceFlag(command);
     addWhereFlag(command);
-    command.addOption(new Option("--order-by <order>", 'memoryId, or "memoryId desc"').default("memoryId"));
+    command.addOption(
+      new Option(
+        "--order-by <order>",
+        'memoryId, createdAt or modifiedAt, with " desc" behind for the other way',
+      ).default("memoryId"),
+    );
     command.option("--limit <memories>", "memories of a page, 1 to 1000", wholeNumber, 100);
     command.option("--cursor <cursor>", "the cursor of the page before");
     command.option("--embedding", "print the vectors' numbers too (with --json)");
@@ -32,23 +37,26 @@ export const listCommand: CliCommand = {
     };
     const page = await withSynchronizer(invocation, (sync) => sync.list(options), withoutIndex);
     const more = page.cursor === null ? [] : [`more: --cursor ${page.cursor}`];
-    const rows = page.memories.length === 0 ? "no memories" : table(page.memories);
+    const rows = page.memories.length === 0 ? "no memories" : table(page.memories, options.orderBy);
     return { exitCode: EXIT.ok, json: pageDocument(page), text: [rows, ...more].join("\n\n") };
   },
 };
 
-function table(memories: readonly ListedMemory[]): string {
+/** The time that the order goes by; of the others, when the memory was modified. */
+function table(memories: readonly ListedMemory[], orderBy: ListOrder): string {
+  const time = orderBy.startsWith("createdAt") ? "createdAt" : "modifiedAt";
   return columns(
     [
       { head: "memory" },
       { head: "type" },
       { head: "importance", align: "right" },
       { head: "version", align: "right" },
-      { head: "modified" },
+      { head: time === "createdAt" ? "created" : "modified" },
       { head: "content" },
     ],
-    memories.map(({ memoryId, memoryType, importance, version, modifiedAt, content }) => [
-      ...[memoryId, memoryType, String(importance), String(version), timeText(modifiedAt), content],
+    memories.map((memory) => [
+      ...[memory.memoryId, memory.memoryType, String(memory.importance), String(memory.version)],
+      ...[timeText(memory[time]), memory.content],
     ]),
   );
 }

@@ -10,6 +10,8 @@ export interface FilterSubject {
   readonly importance: number;
   readonly privacy: string;
   readonly embeddingModel?: string | undefined;
+  /** Known to the ledger alone: where it is absent, only conditions that do not ask for it can be evaluated. */
+  readonly createdAt?: number | undefined;
   readonly modifiedAt: number;
   /** ISO-8601. */
   readonly expiresAt?: string | undefined;

@@ -68,6 +68,7 @@ export const FIELD_TESTS = {
   privacy: textTest,
   embeddingModel: optionalTextTest,
   importance: numberTest,
+  createdAt: timeTest,
   modifiedAt: timeTest,
   expiresAt: optionalTimeTest,
 } as const;

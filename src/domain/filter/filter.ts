@@ -45,7 +45,7 @@ export const FILTER_TESTS_MAX = 100;
 /** Levels of `and`, `or` and `not` within each other, at most. */
 export const FILTER_DEPTH_MAX = 8;
 
-const TIMES: ReadonlySet<unknown> = new Set<FieldName>(["modifiedAt", "expiresAt"]);
+const TIMES: ReadonlySet<unknown> = new Set<FieldName>(["createdAt", "modifiedAt", "expiresAt"]);
 
 /**
  * Checks a filter and brings it into the form that is evaluated. The first flaw ends it, so the work is bounded by the
@@ -55,6 +55,18 @@ const TIMES: ReadonlySet<unknown> = new Set<FieldName>(["modifiedAt", "expiresAt
  */
 export function parseFilter(filter: unknown, path = "where"): Condition {
   return new Parser().parse(filter, path, 0);
+}
+
+/** Whether a filter asks for a field. */
+export function asksFor(condition: Condition, field: FieldName): boolean {
+  switch (condition.kind) {
+    case "test":
+      return condition.field === field;
+    case "not":
+      return asksFor(condition.of, field);
+    default:
+      return condition.of.some((part) => asksFor(part, field));
+  }
 }
 
 class Parser {

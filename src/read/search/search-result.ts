@@ -1,3 +1,4 @@
+import type { Condition } from "../../domain/filter/filter.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { Memory } from "../../domain/memory.ts";
 
@@ -22,6 +23,8 @@ export interface SearchScope {
   readonly k: number;
   /** Results below are left out. */
   readonly scoreMin: number;
-  /** All conditions of the caller, the one that `condition` states included. */
+  /** Of the caller's filter, as far as it is data: what the ledger can judge. */
+  readonly condition: Condition;
+  /** All conditions of the caller, but for tests that only the ledger can judge. */
   readonly filter: (memory: Memory) => boolean;
 }

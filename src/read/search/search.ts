@@ -1,4 +1,3 @@
-import type { Condition } from "../../domain/filter/filter.ts";
 import { fuseRankings } from "./reciprocal-rank.ts";
 import type { SearchResult, SearchScope } from "./search-result.ts";
 import type { TextSearch } from "./text-search.ts";
@@ -17,29 +16,23 @@ export class Search {
     this.#texts = texts;
   }
 
-  async byVector(
-    scope: SearchScope,
-    vector: Float32Array,
-    condition: Condition,
-    signal: AbortSignal,
-  ): Promise<SearchResult[]> {
-    return await this.#vectors.search(scope, vector, condition, signal);
+  async byVector(scope: SearchScope, vector: Float32Array, signal: AbortSignal): Promise<SearchResult[]> {
+    return await this.#vectors.search(scope, vector, signal);
   }
 
-  async byText(scope: SearchScope, text: string, condition: Condition, signal: AbortSignal): Promise<SearchResult[]> {
-    return await this.#texts.search(scope, text, condition, signal);
+  async byText(scope: SearchScope, text: string, signal: AbortSignal): Promise<SearchResult[]> {
+    return await this.#texts.search(scope, text, signal);
   }
 
   async hybrid(
     scope: SearchScope,
     { text, vector }: { text: string; vector: Float32Array },
-    condition: Condition,
     signal: AbortSignal,
   ): Promise<SearchResult[]> {
     const each = { ...scope, k: Math.max(scope.k, FUSED_MIN), scoreMin: Number.NEGATIVE_INFINITY };
     const [byText, byVector] = await Promise.all([
-      this.byText(each, text, condition, signal),
-      this.byVector(each, vector, condition, signal),
+      this.byText(each, text, signal),
+      this.byVector(each, vector, signal),
     ]);
     // Words first: of two first places, the one that has a word of the query wins over the one that is merely near.
     return fuseRankings([byText, byVector], scope.k);

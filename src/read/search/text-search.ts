@@ -1,5 +1,4 @@
 import { ConfigurationError } from "../../domain/errors.ts";
-import type { Condition } from "../../domain/filter/filter.ts";
 import type { FindLedger } from "../../ledger/find-ledger.ts";
 import type { Reader } from "../reader.ts";
 import type { KnownIndexes } from "./known-indexes.ts";
@@ -29,8 +28,8 @@ export class TextSearch {
    * words are never found.
    * @throws {ConfigurationError} The ledger has no index of words.
    */
-  async search(scope: SearchScope, text: string, condition: Condition, signal: AbortSignal): Promise<SearchResult[]> {
-    const { namespace, k, scoreMin, filter } = scope;
+  async search(scope: SearchScope, text: string, signal: AbortSignal): Promise<SearchResult[]> {
+    const { namespace, k, scoreMin, condition, filter } = scope;
     const language = await this.#languageOf(signal);
     const limit = Math.max(k, HITS_MAX);
     const hits = await this.#parts.ledger.searchText({ namespace, language, text, condition, limit }, signal);

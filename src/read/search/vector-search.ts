@@ -1,6 +1,6 @@
 import { embeddingFromBytes } from "../../domain/checksum.ts";
 import { ConfigurationError } from "../../domain/errors.ts";
-import type { Condition } from "../../domain/filter/filter.ts";
+import { asksFor, type Condition } from "../../domain/filter/filter.ts";
 import { foreignReason } from "../../domain/foreign.ts";
 import { compareUtf8 } from "../../domain/keys.ts";
 import type { Memory } from "../../domain/memory.ts";
@@ -22,7 +22,7 @@ const READ_MAX = 1_000;
 export interface VectorSearchParts {
   readonly reader: Pick<Reader, "getSound" | "getSoundCommitted">;
   readonly vectorIndex: StoreGate<VectorIndex> | null;
-  readonly ledger: Pick<FindLedger, "readSelected">;
+  readonly ledger: Pick<FindLedger, "readSelected" | "readPassing">;
   readonly indexes: KnownIndexes;
 }
 
@@ -43,20 +43,15 @@ export class VectorSearch {
    * helps, it goes after: the index is asked for its nearest, then for more, until k pass. With more than 4,000 of n memories
    * passing, some k * n / 4,000 hits suffice unless the filter shuns the query's neighbourhood.
    */
-  async search(
-    scope: SearchScope,
-    vector: Float32Array,
-    condition: Condition,
-    signal: AbortSignal,
-  ): Promise<SearchResult[]> {
+  async search(scope: SearchScope, vector: Float32Array, signal: AbortSignal): Promise<SearchResult[]> {
     const gate = this.#parts.vectorIndex;
     if (gate === null)
       throw new ConfigurationError("search needs a vector index, and no registered store is one: set faiss.directory");
     if (!gate.allows()) throw gate.refusal();
-    const selected = await this.#selected(scope.namespace, vector, condition, gate.target, signal);
+    const { namespace, k, scoreMin, condition } = scope;
+    const selected = await this.#selected(namespace, vector, condition, gate.target, signal);
     const judged = new Map<string, SearchResult | null>();
     if (selected !== null) return await this.#best(scope, vector, selected, judged, signal);
-    const { k, scoreMin, namespace } = scope;
     const first = isUnconditional(condition) ? k : Math.min(k * FILTERED_FACTOR, HITS_MAX);
     for (let wanted = first; ; wanted = Math.min(wanted * 4, HITS_MAX)) {
       const hits = await gate.target.search(namespace, vector, wanted, signal);
@@ -117,21 +112,37 @@ export class VectorSearch {
 
   /** Judges hits: a result, or null for a memory that must not be shown. */
   async #judge(
-    { namespace, scoreMin, filter }: SearchScope,
+    { namespace, scoreMin, filter, condition }: SearchScope,
     query: Float32Array,
     hits: readonly VectorHit[],
     judged: Map<string, SearchResult | null>,
     signal: AbortSignal,
   ): Promise<void> {
     const keys = hits.map((hit) => ({ namespace, memoryId: hit.memoryId }));
-    const memories = await this.#parts.reader.getSound(keys, signal);
+    const [memories, allowed] = await Promise.all([
+      this.#parts.reader.getSound(keys, signal),
+      this.#allowedByLedger(namespace, hits, condition, signal),
+    ]);
     const behind = await this.#refreshOlder(namespace, hits, memories, signal);
     for (const [position, hit] of hits.entries()) {
       const memory = behind.has(hit.memoryId) ? (behind.get(hit.memoryId) ?? null) : (memories[position] ?? null);
       const score = memory === null ? null : this.#scoreNow(query, hit, memory);
-      const passes = memory !== null && score !== null && score >= scoreMin && filter(memory);
+      const passes =
+        memory !== null && score !== null && score >= scoreMin && filter(memory) && allowed.has(hit.memoryId);
       judged.set(hitText(hit), passes ? { memory, score } : null);
     }
+  }
+
+  /** Of the hits, those that pass a condition which only the ledger can judge; all of them where there is none. */
+  async #allowedByLedger(
+    namespace: string,
+    hits: readonly VectorHit[],
+    condition: Condition,
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    const ids = hits.map(({ memoryId }) => memoryId);
+    if (!asksFor(condition, "createdAt") || ids.length === 0) return new Set(ids);
+    return new Set(await this.#parts.ledger.readPassing(namespace, ids, condition, signal));
   }
 
   /** The score by the vector that the memory has now: the index may be behind for a moment. */

@@ -57,7 +57,7 @@ const refused: [unknown, string][] = [
   [{ memoryId: { eq: "\u0000" } }, "where.memoryId.eq: "],
   [{ modifiedAt: { gt: "yesterday" } }, "where.modifiedAt.gt: expected an ISO-8601 time"],
   [{ modifiedAt: { gt: 1e16 } }, "where.modifiedAt.gt: "],
-  [{ createdAt: { gt: 0 } }, "where.createdAt: is no field of a filter"],
+  [{ created: { gt: 0 } }, "where.created: is no field of a filter"],
   [{ and: [] }, "where.and: expected a list of filters"],
   [{ or: [{ not: 1 }] }, "where.or[0].not: expected an object"],
   [{ memoryId: { in: Array.from({ length: 1_001 }, () => "x") } }, "where.memoryId.in: "],

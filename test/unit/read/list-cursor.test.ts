@@ -15,15 +15,28 @@ const scope: ListScope = {
   order: "memoryId",
 };
 
+const place = { memoryId: "m", sort: null };
+
+test("a cursor of an order by time leads back to the time, to the microsecond", () => {
+  const byTime: ListScope = { ...scope, order: "createdAt desc" };
+  const exact = { memoryId: "m", sort: "2026-01-02T03:04:05.000007Z" };
+  expect(decodeListCursor(encodeListCursor(exact, byTime), byTime)).toEqual(exact);
+  for (const sort of [null, "yesterday", "2026-01-02", "2026-01-02T03:04:05.000007Z'"]) {
+    const text = encodeListCursor({ memoryId: "m", sort }, byTime);
+    expect(() => decodeListCursor(text, byTime)).toThrow("cursor: is no cursor of a list");
+  }
+  expect(() => decodeListCursor(encodeListCursor(exact, scope), scope)).toThrow("cursor: is no cursor of a list");
+});
+
 test.each(["m1", "ünï/code 🧠", "a".repeat(512)])("a cursor leads back to the id %j", (memoryId) => {
-  const cursor = encodeListCursor(memoryId, scope);
+  const cursor = encodeListCursor({ memoryId, sort: null }, scope);
   expect(cursor).toMatch(/^l1\.[A-Za-z0-9_-]+$/);
-  expect(decodeListCursor(cursor, scope)).toBe(memoryId);
+  expect(decodeListCursor(cursor, scope)).toEqual({ memoryId, sort: null });
 });
 
 test("a cursor holds for the same tests in another order", () => {
   const reordered = parseFilter({ importance: { gt: 0.5 }, memoryType: { eq: "x" } });
-  expect(decodeListCursor(encodeListCursor("m", scope), { ...scope, condition: reordered })).toBe("m");
+  expect(decodeListCursor(encodeListCursor(place, scope), { ...scope, condition: reordered })).toEqual(place);
 });
 
 const others: [string, Partial<ListScope>][] = [
@@ -34,13 +47,13 @@ const others: [string, Partial<ListScope>][] = [
   ["combination", { condition: parseFilter({ or: [{ memoryType: { eq: "x" } }, { importance: { gt: 0.5 } }] }) }],
 ];
 test.each(others)("a cursor of another %s is refused, and the error says so", (_name, change) => {
-  const cursor = encodeListCursor("m", scope);
+  const cursor = encodeListCursor(place, scope);
   expect(() => decodeListCursor(cursor, { ...scope, ...change })).toThrow(
     expect.objectContaining({ code: "VALIDATION", message: expect.stringContaining("belongs to another list") }),
   );
 });
 
-const genuine = encodeListCursor("m", scope);
+const genuine = encodeListCursor(place, scope);
 test.each(
   [
     [
