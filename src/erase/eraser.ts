@@ -123,8 +123,9 @@ export class Eraser {
     const scope: ListScope = { namespace, condition, order: "memoryId" };
     const page = { limit: PAGE_SIZE, withEmbedding: false, timeoutMs: PAGE_MS };
     for (let after = start; ; ) {
-      const { memories, cursor } = await this.#parts.finder.list(scope, { ...page, after }, signal);
-      after = cursor === null ? (memories.at(-1)?.memoryId ?? after) : decodeListCursor(cursor, scope);
+      const place = after === null ? null : { memoryId: after, sort: null };
+      const { memories, cursor } = await this.#parts.finder.list(scope, { ...page, after: place }, signal);
+      after = cursor === null ? (memories.at(-1)?.memoryId ?? after) : decodeListCursor(cursor, scope).memoryId;
       await keep(
         memories.map(({ memoryId }) => memoryId),
         after,
