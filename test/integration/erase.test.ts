@@ -1,9 +1,11 @@
-import { cp } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { canonicalJson, checksumOf, createLog, type ExportRecord } from "../../src/index.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
+import { canonicalJson, checksumOf, createLog, type ExportRecord, MemorySynchronizer } from "../../src/index.ts";
 import { newUlid } from "../../src/runtime/ulid.ts";
-import { findTraces } from "../support/erasure-traces.ts";
+import { filesIn, findTraces, holdsVector } from "../support/erasure-traces.ts";
 import { unitVector } from "../support/memories.ts";
 import { openWorld, type World } from "../support/world.ts";
 
@@ -139,4 +141,38 @@ test("an erased memory is in no dump, no file of a table, no dump of Redis, no i
   // Neither does a restart bring it back.
   await world.restart();
   expect(await findTraces(world, wanted, lines)).toEqual([]);
+});
+
+test("an index of another node confirms once it is back, and its old snapshots are gone", async (t) => {
+  const world = await openWorld(t, { ownRedis: true });
+  const directory = await mkdtemp(join(tmpdir(), "mnemosync-second-"));
+  t.onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const options = { ...world.connectOptions, faiss: { directory, dimension: world.dimension } };
+  const embedding = unitVector(78, world.dimension);
+  await world.sync.syncMemory("gone", { content: WORDS.content, memoryType: "episodic", embedding });
+  await world.fill(2);
+  const second = await MemorySynchronizer.connect(options); // Fills its index, and saves it when it closes.
+  const { nodeId } = second;
+  await second.close();
+  const holds = async (): Promise<boolean> => {
+    const bytes = await Promise.all((await filesIn(directory)).map((file) => readFile(file)));
+    return bytes.some((each) => holdsVector(each, embedding));
+  };
+  expect(await holds()).toBe(true);
+
+  const receipt = await world.sync.erase("gone");
+  expect(receipt).toMatchObject({
+    state: "awaiting_stores",
+    completedAt: null,
+    awaiting: [{ store: "faiss", nodeId }],
+  });
+  expect(await holds()).toBe(true);
+  const back = await MemorySynchronizer.connect(options);
+  t.onTestFinished(() => back.close());
+  back.start();
+  const state = async () => (await world.sync.erasures.get(receipt.id)).state;
+  await pollUntil("the second node's word", 60_000, async () => (await state()) === "complete");
+  expect(await holds()).toBe(false);
+  await back.close();
+  expect(await holds()).toBe(false);
 });

@@ -283,6 +283,25 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   pauseQueue: () => [{ status: 200 }],
   resumeQueue: () => [{ status: 200 }],
   listStores: () => [{ status: 200 }],
+  eraseMemory: () => [
+    { params: { memoryId: "b2" }, body: { dryRun: true }, status: 200 },
+    { params: { memoryId: "b2" }, body: { reason: "asked for" }, status: 202 },
+    { params: { memoryId: "b2" }, body: { reason: "" }, status: 422 },
+  ],
+  eraseMemories: () => [
+    { body: { where: { memoryId: { eq: "none" } }, dryRun: true }, status: 200 },
+    { body: { where: { memoryId: { eq: "none" } } }, status: 202 },
+    { body: {}, status: 422 },
+    { body: { where: { nothing: { eq: 1 } } }, status: 422 },
+  ],
+  // Their 200 are in erase-service.test.ts: they wait for the job that the request began.
+  reviveMemory: () => [{ params: { memoryId: "never-erased" }, status: 404 }],
+  listErasures: () => [
+    { query: "?limit=1", status: 200 },
+    { query: "?limit=0", status: 400 },
+    { query: "?before=x", status: 400 },
+  ],
+  getErasure: () => [{ status: 404 }, { params: { erasureId: "x" }, status: 400 }],
   forgetStore: () => [
     { params: { storeId: "redis" }, status: 422 },
     { params: { storeId: "nowhere" }, status: 404 },

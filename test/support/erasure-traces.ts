@@ -66,13 +66,14 @@ async function dumpRedis(world: World): Promise<Buffer> {
   return await readFile(join(folder, name));
 }
 
-async function filesIn(folder: string): Promise<string[]> {
+/** Every file below a folder. */
+export async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
 /** The index normalises vectors, which may move their last bit. In a dump of a table the bytes are hexadecimal digits. */
-function holdsVector(bytes: Buffer, vector: Float32Array): boolean {
+export function holdsVector(bytes: Buffer, vector: Float32Array): boolean {
   const raw = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength);
   if (bytes.includes(raw) || bytes.includes(raw.toString("hex"))) return true;
   for (let at = 0; at + raw.byteLength <= bytes.byteLength; at++) {
