@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { expect, onTestFinished, test } from "vitest";
@@ -55,6 +57,32 @@ test.skipIf(!isInstalled)("session mode serves", async () => {
   expect(new Set(pids).size).toBeGreaterThan(0);
   await pool.use(signal(), ({ sql }) => sql`select 1`);
 });
+
+test.skipIf(!isInstalled)(
+  "PostgreSQL that starts behind it is an outage, which passes, and not a refusal",
+  async (t) => {
+    const fields = ["SFATAL", "VFATAL", "C57P03", "Mthe database system is starting up", ""];
+    const text = Buffer.from(fields.map((field) => `${field}\0`).join(""));
+    const answer = Buffer.concat([Buffer.from("E"), Buffer.alloc(4), text]);
+    answer.writeInt32BE(text.length + 4, 1);
+    // As a server in its crash recovery, which answers each start-up message alike.
+    const starting = createServer(
+      (socket) => void socket.on("data", () => socket.end(answer)).on("error", () => undefined),
+    );
+    t.onTestFinished(() => void starting.close());
+    starting.listen(0, "127.0.0.1");
+    await once(starting, "listening");
+    const away = new URL(postgresUrl());
+    away.port = String((starting.address() as AddressInfo).port);
+    const pool = new PostgresPool(await startPooler(["pool_mode = session", IGNORED_PARAMETERS], away.href), {
+      max: 1,
+    });
+    onTestFinished(() => pool.close());
+    const used = pool.use(signal(), ({ sql }) => sql`select 1`);
+    // PgBouncer passes it on with the SQLSTATE of a protocol violation.
+    await expect(used).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message: expect.stringContaining("08P01") });
+  },
+);
 
 /** A caller's client on a PgBouncer before a database of its own. */
 async function ownClient(t: Parameters<typeof openWorld>[0], mode: string, max: number) {

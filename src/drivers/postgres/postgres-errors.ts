@@ -36,12 +36,25 @@ export function classifyPostgresError(error: unknown): PostgresFailure {
   if (code === "40001" || code === "40P01" || code === "55P03" || code === "57014") return "contention";
   if (code === "25P03" || code === "25P04") return "unavailable"; // our idle transaction was ended with its connection
   if (code === "53300") return "unavailable";
-  if (code === "08P01") return "refused"; // a message that the server could not read: a defect of the client's
+  if (code === "08P01") return isPoolerOutage(error) ? "unavailable" : "refused"; // refused: a message nobody could read
   if (code.startsWith("08") || code.startsWith("57P")) return "unavailable";
   if (code.startsWith("53") || code.startsWith("58")) return "exhausted";
   // P0001: "raise exception" in a trigger or function, which rejects the row that it was given.
   if (code.startsWith("22") || code.startsWith("23") || code.startsWith("54") || code === "P0001") return "data";
   return "refused";
+}
+
+/** FATAL messages with 08P01 that no later attempt mends: credentials, names, settings. */
+const LASTING =
+  /auth|password|certificate|SSL|no such|does not exist|not allowed|unsupported|not supported|invalid|required/i;
+
+/**
+ * PgBouncer gives all its own messages the SQLSTATE 08P01, which PostgreSQL keeps for a message that it cannot read, and
+ * that of a server which starts, stops or is gone: "the database system is starting up", "server conn crashed?".
+ */
+function isPoolerOutage(error: unknown): boolean {
+  const { severity_local: severity, message = "" } = error as { severity_local?: string; message?: string };
+  return severity === "FATAL" && !LASTING.test(message);
 }
 
 /** The error that callers see for a failure of the driver; anything else passes through as it is. */

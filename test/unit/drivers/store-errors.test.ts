@@ -51,6 +51,20 @@ describe("a failure of Postgres", () => {
     expect((error as Error).cause).toMatchObject({ code });
   });
 
+  test.each([
+    ["the database system is starting up", "unavailable"],
+    ["server conn crashed?", "unavailable"],
+    ["query_wait_timeout", "unavailable"],
+    ["no such database: other", "refused"],
+    ["SASL authentication failed", "refused"],
+    ["unsupported startup parameter: search_path", "refused"],
+  ])("as a pooler words it, %j, is: %s", (message, failure) => {
+    const error = Object.assign(new Error(message), { code: "08P01", severity_local: "FATAL" });
+    expect(classifyPostgresError(error)).toBe(failure);
+    // The server's own: the connection goes on.
+    expect(classifyPostgresError(Object.assign(error, { severity_local: "ERROR" }))).toBe("refused");
+  });
+
   test("without a code is no failure of Postgres, and passes through like our own", () => {
     const stranger = new TypeError("x is not a function");
     const own = new InternalError("x");
