@@ -29,6 +29,7 @@ export {
   type Finding,
 } from "./consistency/check/report.ts";
 export type { CheckStatus, ConsistencyStatus } from "./consistency/loop/consistency-status.ts";
+export type { EmbedFailure } from "./consistency/reembed/embed-page.ts";
 export type {
   ConflictDecision,
   ConflictDetails,
@@ -73,6 +74,7 @@ export type {
 export type { Job, JobProgress, JobState } from "./jobs/job.ts";
 export type { JobContext, JobKind } from "./jobs/job-kind.ts";
 export type { Jobs, Schedule, StartOutcome } from "./jobs/jobs.ts";
+export type { ReembedReport } from "./jobs/kinds/reembed.ts";
 export type { Rhythm } from "./jobs/rhythm.ts";
 export type { DeployedStore } from "./ledger/deployment-statements.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
@@ -130,6 +132,7 @@ export type {
   HealthNotice,
   SynchronizerEvents,
 } from "./synchronizer/notifications.ts";
+export type { ReembedOptions } from "./synchronizer/reembeddings.ts";
 export type { SharedStores } from "./synchronizer/shared-stores.ts";
 export type { Status, StatusOptions, StoreStatus } from "./synchronizer/status.ts";
 export { MemorySynchronizer } from "./synchronizer/synchronizer.ts";

@@ -4,6 +4,7 @@ import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } fro
 import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-documents.ts";
 import { errorFields } from "./fields.ts";
 import { countSchema, manySchema, namespacesSchema, pageSchema } from "./find-documents.ts";
+import { reembedSchema } from "./job-documents.ts";
 import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
 import {
   exportImportSchema,
@@ -56,6 +57,7 @@ const doctorSchema = z.strictObject({
 export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   check: checkSchema.describe("mnemosync check --json"),
   repair: repairSchema.describe("mnemosync repair --json"),
+  reembed: reembedSchema.describe("mnemosync reembed --json"),
   conflicts: conflictsSchema.describe("mnemosync conflicts --json"),
   conflict: conflictDetailsSchema.describe("mnemosync conflicts show <id> --json"),
   import: importSchema.describe("mnemosync import <lines> --json"),

@@ -3,6 +3,7 @@ import type { ConsistencyReport } from "../consistency/check/report.ts";
 import type { RepairReport } from "../consistency/repair/repair-options.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Jobs } from "../jobs/jobs.ts";
+import { reembedReportSchema } from "../jobs/kinds/reembed.ts";
 import { checkResult, repairResult } from "./consistency-documents.ts";
 import { errorFields, instant } from "./fields.ts";
 
@@ -11,16 +12,23 @@ import { errorFields, instant } from "./fields.ts";
 export const jobSchema = z
   .strictObject({
     id: z.string(),
-    kind: z.string().describe("check, repair, fill (of a new store), or a kind that a program registered"),
+    kind: z.string().describe("check, repair, fill (of a new store), reembed, or a kind that a program registered"),
     state: z.enum(["running", "done", "failed", "cancelled"]),
     progress: z.record(z.string(), z.number()),
     nodeId: z.string().nullable().describe("The node that runs it, or ran it last; null: it waits for a node"),
     startedAt: instant.describe("When it began; while it waits for a node: when it was made"),
     endedAt: instant.nullable(),
     error: errorFields.nullable(),
-    result: z.unknown().describe("Of a check: clean, checked, findings. Of a repair: repaired, failed, deferred"),
+    result: z
+      .unknown()
+      .describe(
+        "Of a check: clean, checked, findings. Of a repair: repaired, failed, deferred. Of reembed: embedded, failed, complete",
+      ),
   })
   .meta({ id: "Job" });
+
+/** What `reembed --json` prints, and the result of a job of that kind. */
+export const reembedSchema = z.strictObject(reembedReportSchema.shape);
 
 export const jobsSchema = z.strictObject({ jobs: z.array(jobSchema) });
 

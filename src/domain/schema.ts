@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { shortened, ValidationError } from "./errors.ts";
+import { foreignReason } from "./foreign.ts";
 import { copyJsonMeasured, isObject, type JsonObject, textFlaw } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
-import { type EncodedMemory, encodeMemory, type MemoryDocument } from "./memory.ts";
+import { type EncodedMemory, encodeMemory, type Memory, type MemoryDocument } from "./memory.ts";
 import type { MemoryInput } from "./memory-input.ts";
 import {
   isText,
@@ -185,6 +186,11 @@ export class MemoryValidator {
       throw new ValidationError(path, "is all zeros, which has no direction under the cosine metric");
     }
     return vector;
+  }
+
+  /** Whether the index takes the vector of a memory that is stored: not one of another model or dimension. */
+  takesVector({ embedding, embeddingModel }: Pick<Memory, "embedding" | "embeddingModel">): boolean {
+    return foreignReason(this.#index, { embedding, embeddingModel: embeddingModel ?? null }) === null;
   }
 
   /** The stored form. With `embedded`, a vector that was computed from the content by the named model. */

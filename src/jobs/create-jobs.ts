@@ -14,6 +14,7 @@ import { Jobs } from "./jobs.ts";
 import { checkKind, reportSchema } from "./kinds/check.ts";
 import { fillKind } from "./kinds/fill.ts";
 import { moveBodiesKind } from "./kinds/move-bodies.ts";
+import { embedderResource, type ReembedKindParts, reembedKind, reembedKindWithoutEmbedder } from "./kinds/reembed.ts";
 import { repairKind } from "./kinds/repair.ts";
 
 export interface JobsParts {
@@ -26,6 +27,8 @@ export interface JobsParts {
   readonly defaultStrategy: string;
   /** See `FillKindParts`. */
   readonly pace: () => Pick<Pace, "turn" | "end">;
+  /** Null: this node has no embedder, and embeds nothing anew. */
+  readonly reembedding: Omit<ReembedKindParts, "ledger" | "pace"> | null;
   readonly onFilled?: (store: string, memories: number) => void;
   /** Milliseconds that one call to the ledger may take. */
   readonly callTimeoutMs: number;
@@ -37,7 +40,9 @@ export function createJobs(parts: JobsParts): { jobs: Jobs; runner: JobRunner; k
   const { postgres, ledger, stores, checker, repairer, defaultStrategy, callTimeoutMs, log } = parts;
   const store = new JobStore(postgres, { nodeId: ledger.nodeId, callTimeoutMs });
   const kinds = new JobKinds();
-  const own = stores.projections.map(({ id }) => id);
+  const { reembedding } = parts;
+  const resources = reembedding === null ? [] : [embedderResource(reembedding.embedder.model)];
+  const own = [...stores.projections.map(({ id }) => id), ...resources];
   const runner = new JobRunner({ store, kinds, stores: own, log });
   const jobs = new Jobs({ store, kinds, runner });
   kinds.register(checkKind(checker));
@@ -56,5 +61,7 @@ export function createJobs(parts: JobsParts): { jobs: Jobs; runner: JobRunner; k
   const { pace, onFilled } = parts;
   kinds.register(fillKind({ ledger, stores, pace, ...(onFilled && { onFilled }) }));
   kinds.register(moveBodiesKind({ ledger: new MovingLedger(postgres, { callTimeoutMs }), pace }));
+  if (reembedding === null) kinds.register(reembedKindWithoutEmbedder());
+  else kinds.register(reembedKind({ ...reembedding, ledger, pace }));
   return { jobs, runner, kinds };
 }

@@ -33,7 +33,7 @@ export interface JobKind<Input = never, Result = unknown> {
   readonly whenLost: "resume" | "interrupt";
   /** A value that at most one open job of all nodes may have; null: any number may be open. @default null */
   exclusive?(input: Input): string | null;
-  /** The store that a node must have to run the job; null: any node will do. @default null */
+  /** The store, or another resource by name, that a node must have to run the job; null: any node will do. @default null */
   store?(input: Input): string | null;
   /** Does the work. A run that is resumed may repeat what it did since its last checkpoint. */
   run(context: JobContext<Input>): Promise<Result>;

@@ -16,7 +16,7 @@ import { nextDue } from "./rhythm.ts";
 export interface JobRunnerOptions {
   readonly store: JobStore;
   readonly kinds: JobKinds;
-  /** Ids of the stores that this node has. */
+  /** Ids of the stores that this node has, and what else a job may need of its node: see `JobKind.store`. */
   readonly stores: readonly string[];
   readonly log: Log;
   /** Milliseconds without a heartbeat after which a job counts as lost. 5_000 … 300_000. @default 30_000 */
@@ -129,6 +129,11 @@ export class JobRunner implements Service {
     });
   }
 
+  /** Claims queued and lost jobs of one kind, even if the runner was not started. @returns how many began. */
+  async takeOver(kind: string, signal: AbortSignal): Promise<number> {
+    return await this.#claim(signal, [kind]);
+  }
+
   /** Asks a run of this node to stop. No effect on any other job. */
   cancel(id: string): void {
     this.#latest(id)?.cancel();
@@ -145,13 +150,13 @@ export class JobRunner implements Service {
     return () => this.#events.off(id, listener);
   }
 
-  async #claim(signal: AbortSignal): Promise<number> {
+  async #claim(signal: AbortSignal, kinds = this.#options.kinds.names): Promise<number> {
     return await this.#inTurn(async () => {
-      const { store, kinds, stores, leaseMs } = this.#options;
+      const { store, stores, leaseMs } = this.#options;
       const free = this.#free();
       if (free === 0 || this.#stopping !== null) return 0;
       const runIds = Array.from({ length: free }, newUlid);
-      const claimed = await store.claim(kinds.names, stores, runIds, leaseMs, signal);
+      const claimed = await store.claim(kinds, stores, runIds, leaseMs, signal);
       for (const row of claimed) this.#run(row, row.runId);
       return claimed.length;
     });

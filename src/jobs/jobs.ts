@@ -77,6 +77,12 @@ export class Jobs {
     return this.#withLatest(row);
   }
 
+  /** The open job of all nodes that has this value of `JobKind.exclusive`; null: there is none. */
+  async getOpen(exclusive: string, { signal = never() }: SignalOption = {}): Promise<Job | null> {
+    const row = await this.#store.readOpenExclusive(exclusive, signal);
+    return row === null ? null : this.#withLatest(row);
+  }
+
   /**
    * The result of a job that is done, checked against its kind's schema; null of any other one. Of a kind that only other
    * nodes know it is the JSON as it is.

@@ -21,7 +21,11 @@ export interface ReadingParts {
   readonly indexes: KnownIndexes;
 }
 
-export function assembleReading(foundation: Foundation, { batcher }: Pick<WritingParts, "batcher">): ReadingParts {
+export function assembleReading(
+  foundation: Foundation,
+  { batcher }: Pick<WritingParts, "batcher">,
+  assertComplete?: (namespace: string) => Promise<void>,
+): ReadingParts {
   const { options, postgres, ledger, stores, standings, gateOf, floors, disproved, log } = foundation;
   const reader = new Reader({
     ledger,
@@ -46,7 +50,7 @@ export function assembleReading(foundation: Foundation, { batcher }: Pick<Writin
   const vectorIndex = gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null;
   const indexes = new KnownIndexes(find, now);
   const search = new Search(
-    new VectorSearch({ reader, vectorIndex, ledger: find, indexes }),
+    new VectorSearch({ reader, vectorIndex, ledger: find, indexes, assertComplete }),
     new TextSearch({ reader, ledger: find, indexes, language: options.indexes.text }),
   );
   return { reader, history, finder, search, indexes };

@@ -1,10 +1,14 @@
 import type { EffectiveOptions } from "../config/options.ts";
+import { passes } from "../domain/filter/evaluate.ts";
+import { parseFilter } from "../domain/filter/filter.ts";
 import { ChangeStream } from "../feed/change-stream.ts";
 import { createJobs } from "../jobs/create-jobs.ts";
 import { BodyMoves } from "../jobs/kinds/move-bodies.ts";
+import { REEMBED } from "../jobs/kinds/reembed.ts";
 import { retentionKind } from "../jobs/kinds/retention.ts";
 import { MovingLedger } from "../ledger/moving-ledger.ts";
 import { hasMoreThanNumber, retentionRules } from "../ledger/retention.ts";
+import { ledgerMemory } from "../read/memory.ts";
 import { createWebhooks } from "../webhooks/create-webhooks.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
@@ -23,7 +27,9 @@ import { storesBeingFilled } from "./node-followers.ts";
 import { observe } from "./observe.ts";
 import type { OperationParts } from "./operation.ts";
 import { Reads } from "./reads.ts";
+import { Reembeddings } from "./reembeddings.ts";
 import { retentionLoop } from "./retention-loop.ts";
+import { SearchReadiness } from "./search-readiness.ts";
 import { SharedStores } from "./shared-stores.ts";
 import { Transfers } from "./transfers.ts";
 import { tellWebhooks } from "./webhook-events.ts";
@@ -37,6 +43,7 @@ export interface Assembly {
   readonly erasures: Erasures;
   readonly checks: Checks;
   readonly transfers: Transfers;
+  readonly reembeddings: Reembeddings;
   readonly changes: Changes;
   readonly operation: OperationParts;
   /**
@@ -69,7 +76,18 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     log,
   } = foundation;
   const writing = assembleWriting(foundation, hooks);
-  const reading = assembleReading(foundation, writing);
+  const openReembedding = (signal: AbortSignal) => jobs.getOpen(REEMBED, { signal });
+  const searchReadiness =
+    embedder === null || stores.vectorIndex === null
+      ? null
+      : new SearchReadiness({
+          store: stores.vectorIndex.id,
+          model: embedder.model,
+          openJob: openReembedding,
+          log,
+          now: () => performance.now(),
+        });
+  const reading = assembleReading(foundation, writing, async (namespace) => searchReadiness?.assertComplete(namespace));
   const consistency = assembleConsistency({
     ...foundation,
     metrics: metrics.consistency,
@@ -95,6 +113,16 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     repairer: consistency.repairer,
     pace: consistency.pace,
     defaultStrategy: options.repairStrategy,
+    reembedding: embedder && {
+      embedder,
+      validator,
+      write: (intents, signal) => writing.batcher.writeMany(intents, signal),
+      matcher: (where) => {
+        const condition = parseFilter(where);
+        return (change) => passes(condition, ledgerMemory(change));
+      },
+      onChange: () => void searchReadiness?.look(),
+    },
     onFilled: (store, memories) => metrics.consistency.refilled(store, memories),
     callTimeoutMs: options.callTimeoutMs,
     log,
@@ -166,6 +194,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     erasures: new Erasures({ scope, validator, requests: erasing.requests }),
     finds: new Finds({ scope, validator, finder: reading.finder, indexes: reading.indexes }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
+    reembeddings: new Reembeddings({ scope, jobs, runner: jobRunner, embedder, searchReadiness, log }),
     changes,
     transfers: new Transfers({ scope, validator, ...transfer }),
     operation: {
@@ -178,6 +207,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
         cache: stores.cache?.id ?? null,
         vectorIndex: stores.vectorIndex?.id ?? null,
       },
+      searchReadiness,
       status: {
         ledger,
         overdueMs: options.publishDeadlineMs,
@@ -208,6 +238,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       await deployment.register(signal);
       await standings.begin(signal);
       await erasing.register(signal);
+      await searchReadiness?.look();
     },
   };
 }

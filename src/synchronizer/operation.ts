@@ -8,6 +8,7 @@ import type { Subscriptions } from "../webhooks/subscriptions.ts";
 import type { Backlog } from "../write/backlog.ts";
 import type { CallScope } from "./call-scope.ts";
 import { type CapabilityNeeds, capabilitiesOf } from "./capabilities.ts";
+import type { SearchReadiness } from "./search-readiness.ts";
 import type { SharedStores } from "./shared-stores.ts";
 import { readNamespacesStatus, readStatus, type Status, type StatusOptions, type StatusSources } from "./status.ts";
 
@@ -19,6 +20,8 @@ export interface OperationParts {
   /** One per store. */
   readonly monitors: readonly HealthMonitor[];
   readonly needs: CapabilityNeeds;
+  /** Null: nothing is ever embedded anew for this node's index. */
+  readonly searchReadiness: Pick<SearchReadiness, "isComplete"> | null;
   readonly status: StatusSources;
   readonly backlog: Backlog;
   readonly jobs: Jobs;
@@ -51,7 +54,9 @@ export class Operation {
   }
 
   capabilities(): ReturnType<typeof capabilitiesOf> {
-    return capabilitiesOf(this.health(), this.parts.needs);
+    const { needs, searchReadiness } = this.parts;
+    const capabilities = capabilitiesOf(this.health(), needs);
+    return { ...capabilities, search: capabilities.search && searchReadiness?.isComplete !== false };
   }
 
   async status({ namespaces, ...options }: StatusOptions): Promise<Status> {

@@ -196,6 +196,17 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     return this.#parts.checks.repair(report, options);
   }
 
+  /**
+   * Gives all memories (or those that `where` chooses) vectors of this node's embedder, as new versions of unchanged content, and waits
+   * for the job. Made for a node with the settings of a new model, with an index folder of its own, beside nodes of the
+   * former one, which go on serving: this node refuses searches until the job is done. A job that was cut short is resumed.
+   * @throws {ConfigurationError} No embedder, or one of another model than `model`.
+   * @throws {EmbeddingError} {StoreUnavailableError} What was embedded stays; call again.
+   */
+  reembed(options: api.ReembedOptions = {}): Promise<api.ReembedReport> {
+    return this.#parts.reembeddings.run(options);
+  }
+
   /** Makes a conflict strategy available by its name. @throws {ConfigurationError} The name is taken, or no name. */
   registerStrategy(strategy: api.ConflictStrategy): void {
     this.#parts.checks.strategies.register(strategy);

@@ -98,12 +98,13 @@ export class Writes {
     choice: EmbeddingChoice | undefined,
     signal: AbortSignal,
   ): Promise<WriteIntent> {
-    const { batch, reader } = this.#parts;
+    const { batch, reader, validator } = this.#parts;
     const current = await reader.getCommitted(key, signal);
     if (current === null) {
       throw new NotFoundError(`there is no memory ${JSON.stringify(key.memoryId)} in ${key.namespace} to patch`);
     }
-    const { input, embeds } = patchedMemory(current, changes, choice, batch.intake.canEmbed);
+    const node = { canEmbed: batch.intake.canEmbed, keepsVector: validator.takesVector(current) };
+    const { input, embeds } = patchedMemory(current, changes, choice, node);
     const [intent] = await batch.intake.prepare([input], { expectedVersion: current.version, embeds }, signal);
     if (intent === undefined) throw new InternalError("an input without a result");
     if ("error" in intent) throw intent.error;

@@ -73,8 +73,16 @@ export function checkPatch(changes: unknown, choice: unknown): MemoryPatch {
   return { ...changes, ...(isObject(metadata) && { metadata: copyJson(metadata, "metadata") as JsonObject }) };
 }
 
+/** What the node that writes a patch can do. */
+export interface PatchingNode {
+  /** Whether an embedder is set up. */
+  readonly canEmbed: boolean;
+  /** Whether its stores take the vector that the memory has: not while memories are embedded anew by another model. */
+  readonly keepsVector: boolean;
+}
+
 /**
- * The memory with the changes. @param canEmbed whether an embedder is set up.
+ * The memory with the changes.
  * @throws {ValidationError} The content changes, its vector would not fit it any more, and there is neither another one nor a
  * choice.
  */
@@ -82,11 +90,11 @@ export function patchedMemory(
   current: Memory,
   changes: MemoryPatch,
   choice: EmbeddingChoice | undefined,
-  canEmbed: boolean,
+  node: PatchingNode,
 ): Patched {
   const { namespace, memoryId, content, memoryType, importance, metadata, privacy, expiresAt = null } = current;
   const { embedding: _, embeddingModel: __, ...others } = changes;
-  const { embeds, ...vector } = patchedVector(current, changes, choice, canEmbed);
+  const { embeds, ...vector } = patchedVector(current, changes, choice, node);
   const named = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
   const fields = { content, memoryType, importance, privacy, expiresAt, ...named };
   const input = { namespace, memoryId, ...fields, metadata: patchedMetadata(metadata, changes.metadata), ...vector };
@@ -104,7 +112,7 @@ function patchedVector(
   current: Memory,
   changes: MemoryPatch,
   choice: EmbeddingChoice | undefined,
-  canEmbed: boolean,
+  { canEmbed, keepsVector }: PatchingNode,
 ): Pick<MemoryInput, "embedding" | "embeddingModel"> & { readonly embeds: boolean } {
   const model = changes.embeddingModel === undefined ? current.embeddingModel : (changes.embeddingModel ?? undefined);
   if (changes.embedding != null) return { embedding: changes.embedding, embeddingModel: model, embeds: false };
@@ -112,6 +120,9 @@ function patchedVector(
     return { embedding: null, embeddingModel: changes.embeddingModel ?? undefined, embeds: false };
   }
   const content = changes.content ?? current.content;
+  if (content === current.content && keepsVector === false && canEmbed && content !== "") {
+    return { embedding: null, embeddingModel: undefined, embeds: true };
+  }
   if (content === current.content || choice === "keep") {
     return { embedding: current.embedding, embeddingModel: model, embeds: false };
   }

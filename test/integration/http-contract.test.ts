@@ -274,6 +274,11 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { body: { checkJobId: known.jobId }, status: 202 },
     { body: { checkJobId: UNKNOWN_ID }, status: 404 },
   ],
+  // Its node has no embedder; reembed.test.ts has one.
+  startReembedding: () => [
+    { body: {}, status: 422 },
+    { body: { where: { colour: { eq: "red" } } }, status: 422 },
+  ],
   getJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
   cancelJob: (_, known) => [{ params: { jobId: known.jobId ?? "" }, status: 200 }, { status: 404 }],
   listJobs: () => [{ status: 200 }],

@@ -24,6 +24,14 @@ export const operationCommands: CommandGroup = {
       load: async () => (await import("../commands/repair.ts")).repairCommand,
     },
     {
+      name: "reembed",
+      usage: "",
+      summary:
+        "give memories vectors of the configured embedder, into an index folder of its own, while nodes of the former " +
+        "model serve; exits 1 while some are left",
+      load: async () => (await import("../commands/reembed.ts")).reembedCommand,
+    },
+    {
       name: "conflicts",
       usage: "[action] [id]",
       actions: ["list", "show", "resolve"],

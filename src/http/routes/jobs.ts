@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { jobDocument, jobSchema, jobsSchema } from "../../documents/job-documents.ts";
+import { parseFilter } from "../../domain/filter/filter.ts";
 import { CHECK_SCOPES, type Job, type Jobs } from "../../index.ts";
 import { sendJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
-import { storable, ulidText } from "../requests.ts";
+import { namespaceName, storable, ulidText } from "../requests.ts";
 import { OPERATOR, type RouteGroup, type RouteReply, route } from "../route.ts";
 
 const jobParams = z.object({ jobId: ulidText });
@@ -48,6 +49,30 @@ const startRepair = route({
   async handle({ body, signal }, { sync }) {
     if (body.checkJobId !== undefined) assertCheckDone(await sync.jobs.get(body.checkJobId, { signal }));
     return await startJob(sync.jobs, "repair", body, signal);
+  },
+});
+
+const startReembedding = route({
+  method: "POST",
+  path: "/v1/reembeddings",
+  operationId: "startReembedding",
+  summary: "Embed memories anew by the embedder of this node; its searches are refused until the job is done",
+  access: OPERATOR,
+  body: z
+    .strictObject({
+      model: storable(256).optional().describe("The model that this node's embedder must be of"),
+      namespace: namespaceName.optional().describe("Of all namespaces by default"),
+      where: z.record(z.string(), z.unknown()).default({}).describe("Only memories that pass this filter"),
+    })
+    .meta({ id: "ReembedRequest" }),
+  responses: {
+    202: { description: "Running", schema: jobSchema, headers: { Location: "The job" } },
+    409: { description: "Memories are being embedded anew already, on this node or another one" },
+    422: { description: "This node has no embedder, or one of another model" },
+  },
+  async handle({ body, signal }, { sync }) {
+    parseFilter(body.where);
+    return await startJob(sync.jobs, "reembed", body, signal);
   },
 });
 
@@ -147,5 +172,5 @@ function assertCheckDone({ id, kind, state }: Job): void {
 export const jobGroup: RouteGroup = {
   tag: "jobs",
   description: "Checks, repairs and other work that outlives its request",
-  routes: [startCheck, startRepair, listJobs, getJob, cancelJob, watchJob],
+  routes: [startCheck, startRepair, startReembedding, listJobs, getJob, cancelJob, watchJob],
 };

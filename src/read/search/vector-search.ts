@@ -24,6 +24,8 @@ export interface VectorSearchParts {
   readonly vectorIndex: StoreGate<VectorIndex> | null;
   readonly ledger: Pick<FindLedger, "readSelected" | "readPassing">;
   readonly indexes: KnownIndexes;
+  /** @throws {StoreUnavailableError} The index does not hold all vectors of the namespace yet. @default it always does */
+  readonly assertComplete?: ((namespace: string) => Promise<void>) | undefined;
 }
 
 /** Searches by vector: the index names the nearest memories, which are then read and judged as they are now. */
@@ -48,6 +50,7 @@ export class VectorSearch {
     if (gate === null)
       throw new ConfigurationError("search needs a vector index, and no registered store is one: set faiss.directory");
     if (!gate.allows()) throw gate.refusal();
+    await this.#parts.assertComplete?.(scope.namespace);
     const { namespace, k, scoreMin, condition } = scope;
     const selected = await this.#selected(namespace, vector, condition, gate.target, signal);
     const judged = new Map<string, SearchResult | null>();
@@ -75,12 +78,13 @@ export class VectorSearch {
     const rows = await this.#parts.ledger.readSelected({ namespace, condition, hasFieldIndex: hasFields }, signal);
     if (rows === null) return null;
     const { model } = traits.vectorShape ?? {};
-    const hits = rows.flatMap(({ memoryId, version, checksum, embeddingModel, embedding: bytes }): VectorHit[] => {
+    const hits: VectorHit[] = [];
+    for (const { memoryId, version, checksum, embeddingModel, embedding: bytes } of rows) {
       const embedding = embeddingFromBytes(bytes);
-      // What the index refused is no result here either: a vector of another model or dimension has no nearness.
-      if (foreignReason({ model, dimension: query.length }, { embedding, embeddingModel }) !== null) return [];
-      return [{ memoryId, version, checksum, score: score.call(index, query, embedding) }];
-    });
+      // A vector of another model or dimension has no nearness. The index may have one of the memory that it had before.
+      if (foreignReason({ model, dimension: query.length }, { embedding, embeddingModel }) !== null) return null;
+      hits.push({ memoryId, version, checksum, score: score.call(index, query, embedding) });
+    }
     return hits.sort((a, b) => b.score - a.score || compareUtf8(a.memoryId, b.memoryId));
   }
 
@@ -150,6 +154,10 @@ export class VectorSearch {
     // The checksum too: after the ledger lost transactions, an index may hold another content under the same version.
     if (memory.version === hit.version && memory.checksum === hit.checksum) return hit.score;
     if (memory.embedding === null) return null;
+    const { embedding, embeddingModel } = memory;
+    const { vectorShape = {} } = this.#parts.vectorIndex?.target.traits ?? {};
+    // Embedded anew by another model, for another index: this one ranks it by the vector that it had. The two are not compared.
+    if (foreignReason(vectorShape, { embedding, embeddingModel: embeddingModel ?? null }) !== null) return hit.score;
     return this.#parts.vectorIndex?.target.score?.(query, memory.embedding) ?? hit.score;
   }
 

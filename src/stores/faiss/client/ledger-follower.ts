@@ -1,20 +1,19 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChangeSource, FEED_START, type FeedCursor } from "../../../domain/change-source.ts";
-import { ConfigurationError, EpochChangedError, StoreRefusedError, ValidationError } from "../../../domain/errors.ts";
-import { foreignReason } from "../../../domain/foreign.ts";
+import { ConfigurationError, EpochChangedError, StoreRefusedError } from "../../../domain/errors.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
-import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
+import type { MemoryChange } from "../../../domain/memory.ts";
 import { askLedger, type FeedPlace, Follower, headerFeed, VolatilePlace } from "../../../feed/follower.ts";
 import { backoffMs } from "../../../runtime/backoff.ts";
 import { untilAborted } from "../../../runtime/deadline.ts";
 import type { Log } from "../../../runtime/log.ts";
 import type { SnapshotExpectation } from "../protocol/messages.ts";
-import { projectChecked } from "../protocol/metric.ts";
 import { packChanges } from "../protocol/packed-changes.ts";
 import { withBlocks } from "../protocol/vector-blocks.ts";
 import type { ResolvedFaissOptions } from "../settings.ts";
 import { isProven, SnapshotFolder } from "../snapshots/snapshot-folder.ts";
+import { FittingChanges } from "./fitting-changes.ts";
 import { HistoryWitness } from "./history-witness.ts";
 import type { HostConnection } from "./host-connection.ts";
 import type { HostFollower, RecordRefused } from "./host-follower.ts";
@@ -42,6 +41,7 @@ export class LedgerFollower {
   /** Crashes of the host during a load, by snapshot. */
   readonly #loadCrashes = new Map<number, number>();
   #epoch: string | null = null;
+  readonly #fitting: FittingChanges;
   readonly #witness: HistoryWitness;
 
   constructor(
@@ -63,6 +63,7 @@ export class LedgerFollower {
     this.#now = dependencies.now;
     this.#onRefused = dependencies.onRefused;
     this.recent = new RecentPublishes(dependencies.now);
+    this.#fitting = new FittingChanges(options, this.#log);
     this.#witness = new HistoryWitness(options.directory, this.#source, this.#log);
   }
 
@@ -207,8 +208,8 @@ export class LedgerFollower {
       const found = await ask(signal, (deadline) =>
         this.#source.currentChanges(keys.slice(start, start + FETCHED_MAX), deadline),
       );
-      const changes = found.flatMap((change) => (change === null ? [] : [this.#fitting(change)]));
-      applied += await this.#publish(connection, changes, signal);
+      const changes = found.filter((change) => change !== null);
+      applied += await this.#publish(connection, await this.#fitting.of(connection, changes, signal), signal);
     }
     return applied;
   }
@@ -237,29 +238,6 @@ export class LedgerFollower {
       this.#log.error({ namespace, memoryId, version, error: error.message }, "index.change_refused");
       await this.#onRefused?.("faiss", [{ namespace, memoryId }], error.message, signal);
       return 0;
-    }
-  }
-
-  /** A memory with a foreign vector must not block the others: the index holds the memory without a vector. */
-  #fitting(change: MemoryChange): MemoryChange {
-    if (change.kind !== "put" || change.embedding === null) return change;
-    const reason = this.#misfit(change, change.embedding);
-    if (reason === null) return change;
-    const { namespace, memoryId, version } = change;
-    this.#log.warn({ namespace, memoryId, version, reason }, "index.vector_left_out");
-    return { ...change, embedding: null };
-  }
-
-  /** Why a vector is foreign to this index, by the same rule as for writes and checks. Null when it fits. */
-  #misfit(change: PutChange, embedding: Float32Array): string | null {
-    const foreign = foreignReason(this.#options, change);
-    if (foreign !== null) return foreign;
-    try {
-      projectChecked(this.#options, embedding);
-      return null;
-    } catch (error) {
-      if (error instanceof ValidationError) return error.message;
-      throw error;
     }
   }
 
