@@ -92,7 +92,7 @@ export class Sender {
       throw new ForbiddenAddressError("the receiver has an http address, and webhooks.allowHttp is not set");
     }
     guard.assertHost(hostname);
-    const { request } = await import("undici");
+    const { request } = await import("./http-client.ts");
     const message = { id, timestamp: Math.floor(this.#now() / 1_000), body };
     const response = await request(url, {
       method: "POST",
@@ -125,7 +125,7 @@ export class Sender {
   }
 
   async #makeAgent(): Promise<Agent> {
-    const { Agent } = await import("undici");
+    const { Agent } = await import("./http-client.ts");
     const { guard, timeoutMs } = this.#options;
     return new Agent({
       connect: { lookup: guard.lookup, timeout: timeoutMs },
