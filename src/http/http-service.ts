@@ -13,6 +13,7 @@ import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { HttpProblem } from "./problem.ts";
 import type { HttpOptions, Service } from "./route.ts";
+import { showStreams } from "./stream-metrics.ts";
 import { watchSubscriptionOwners } from "./subscription-owners.ts";
 
 export interface HttpServiceOptions {
@@ -145,6 +146,7 @@ export class HttpService implements Service {
         this.#sync = sync;
         sync.start();
         this.#watchOwners(sync);
+        showStreams(sync.metrics.registry, this.streams);
         return;
       } catch (error) {
         signal.throwIfAborted();

@@ -104,8 +104,12 @@ test("pages come at once, or with the first change; their cursors go on without 
   expect([first.changes.map(({ memoryId }) => memoryId), first.complete]).toEqual([["m0", "m1"], false]);
   const second = await page(`?limit=2&cursor=${first.cursor}`);
   expect([second.changes.map(({ memoryId }) => memoryId), second.complete]).toEqual([["m2"], true]);
+  const open = async () =>
+    /^mnemosync_event_streams_open (\d+)$/m.exec((await service.request("GET", "/metrics")).body)?.[1];
+  expect(await open()).toBe("0");
   const waiting = page(`?waitMs=30000&cursor=${second.cursor}`);
   await pollUntil("the reader to wait", 5_000, () => service.service.streams.open === 1);
+  expect(await open()).toBe("1");
   await world.sync.delete("m0");
   expect((await waiting).changes).toMatchObject([{ kind: "deleted", memoryId: "m0", version: 2 }]);
   expect((await page(`?waitMs=20&from=now`)).changes).toEqual([]);

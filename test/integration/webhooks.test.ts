@@ -142,6 +142,14 @@ test("a message that the receiver refuses becomes a dead letter, and the next on
     "m1@1",
   ]);
   expect(receiver.accepted[2]?.id).toBe(letters[0]?.id);
+  await pollUntil("the metrics to have no dead letter", 30_000, async () =>
+    (await world.sync.metrics.text()).includes(`mnemosync_webhook_dead_letters{subscription="${id}"} 0`),
+  );
+  const metrics = await world.sync.metrics.text();
+  expect(metrics).toContain(`mnemosync_webhook_lag_seconds{subscription="${id}"} 0`);
+  expect(metrics).toContain('mnemosync_webhook_subscriptions{state="active"} 1');
+  const refused = receiver.received.length - receiver.accepted.length;
+  expect(metrics).toContain(`mnemosync_webhook_deliveries_total{outcome="refused"} ${refused}`);
   await stateOf(world, id, ({ dead, pending }) => dead === 0 && pending === 0);
 });
 
