@@ -130,12 +130,25 @@ export async function endListing(sql: Sql, id: string): Promise<void> {
     update mnemosync.erasures set listed_at = clock_timestamp(), filter = null where id = ${id} and listed_at is null`;
 }
 
-/** Memory ids of a namespace that are not erased yet, behind `after`, in order: live ones and ended ones. */
+/**
+ * Memory ids of a namespace that are not erased yet, behind `after`, in order: live ones, ended ones, and those of which only a
+ * record of a conflict is kept, since an import or a store brought them.
+ */
 export async function listToErase(sql: Sql, namespace: string, after: string | null, limit: number): Promise<string[]> {
   const rows = await sql<{ memory_id: string }[]>`
-    select memory_id from mnemosync.memory_versions
-    where namespace = ${namespace} and memory_id > ${after ?? ""} and ended_by is distinct from 'erased'
-    order by memory_versions.memory_id
+    select memory_id from (
+      (select memory_id from mnemosync.memory_versions
+       where namespace = ${namespace} and memory_id > ${after ?? ""} and ended_by is distinct from 'erased'
+       order by memory_versions.memory_id
+       limit ${limit})
+      union
+      (select distinct c.memory_id from mnemosync.conflict_resolutions c
+       where c.namespace = ${namespace} and c.memory_id > ${after ?? ""} and not exists (
+         select from mnemosync.memory_versions v where v.namespace = c.namespace and v.memory_id = c.memory_id)
+       order by c.memory_id
+       limit ${limit})
+    ) ids
+    order by memory_id
     limit ${limit}`;
   return rows.map(({ memory_id }) => memory_id);
 }

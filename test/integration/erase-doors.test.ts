@@ -208,9 +208,14 @@ test("erase by a filter, and of a namespace, covers what a preview says, and wha
   expect(await sync.count({ namespace })).toMatchObject({ count: 19 });
   const [row] = await world.current.sql`select filter from mnemosync.erasures where id = ${receipt.id}`;
   expect(row).toEqual({ filter: null });
+  // Of a memory that the ledger never took, only a conflict is kept.
+  await world.current.sql`
+    insert into mnemosync.conflict_resolutions (namespace, memory_id, store, kind, strategy, state, pending_because, found_document)
+    values (${namespace}, 'neverTaken', 'import', 'diverged', 'manual', 'pending', 'undecided', ${Buffer.from("content")})`;
   const rest = await sync.erasures.previewNamespace(namespace);
-  expect(rest).toMatchObject({ kind: "namespace", memories: 20 }); // With the deleted one, whose history is kept.
-  expect(await sync.eraseNamespace(namespace)).toMatchObject({ memories: 20, state: "complete" });
+  expect(rest).toMatchObject({ kind: "namespace", memories: 21 }); // With the deleted one, whose history is kept.
+  expect(await sync.eraseNamespace(namespace)).toMatchObject({ memories: 21, state: "complete" });
+  expect(await sync.conflicts.list({ namespace, state: "pending" } as never)).toEqual([]);
   expect(await sync.history("m101", { namespace })).toMatchObject([{ document: null }]);
   expect(await sync.erasures.previewNamespace(namespace)).toMatchObject({ memories: 0 });
   const [newest, older] = await sync.erasures.list({ namespaces: [namespace] });
