@@ -16,6 +16,8 @@ export interface PortableRow extends PortablePosition {
   /** Null for a deletion. */
   readonly checksum: string | null;
   readonly versionVector: VersionVector;
+  /** Of the memory, milliseconds since 1970. */
+  readonly createdAt: number;
   readonly modifiedAt: number;
   readonly documentJson: string | null;
   readonly embedding: Buffer | null;
@@ -61,6 +63,7 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
       current: boolean;
       checksum: string | null;
       vector: string;
+      created_at: number;
       modified_at: number;
       document: string | null;
       embedding: Buffer | null;
@@ -80,6 +83,7 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
       select p.namespace, p.memory_id, p.version, p.current,
              case when p.current then v.checksum else h.checksum end as checksum,
              case when p.current then v.version_vector else h.version_vector end as vector,
+             coalesce(v.created_at, v.modified_at) as created_at,
              case when p.current then v.modified_at else h.modified_at end as modified_at,
              case when p.current then m.document else h.document end as document,
              case when p.current then m.embedding else h.embedding end as embedding,
@@ -99,6 +103,7 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
       window place as (order by namespace, memory_id, version desc)
     )
     select namespace, memory_id, version::float8 as version, current, checksum, vector::text as vector,
+           extract(epoch from created_at)::float8 * 1000 as created_at,
            extract(epoch from modified_at)::float8 * 1000 as modified_at, document::text as document, embedding,
            memory_privacy is not distinct from 'local_only' or coalesce(document ->> 'privacy' = 'local_only', false)
              as local_only
@@ -112,6 +117,7 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
     current: row.current,
     checksum: row.checksum,
     versionVector: parseVector(row.vector) ?? {},
+    createdAt: Math.round(row.created_at),
     modifiedAt: Math.round(row.modified_at),
     documentJson: row.document,
     embedding: row.embedding,

@@ -1,3 +1,4 @@
+import { parseFilter } from "../domain/filter/filter.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import { type ExporterParts, type ExportOptions, exportRecords } from "../transfer/export.ts";
 import type { ExportRecord } from "../transfer/format.ts";
@@ -25,7 +26,9 @@ export class Transfers {
     const { scope, validator, exporter } = this.#parts;
     scope.assertOpen();
     if (options.namespace !== undefined) validator.validateKey("-", options.namespace);
-    return exportRecords(exporter, options, options.signal ?? new AbortController().signal);
+    const { where, ...others } = options;
+    const condition = where === undefined ? null : parseFilter(where);
+    return exportRecords(exporter, { ...others, condition }, options.signal ?? new AbortController().signal);
   }
 
   async importMemories(source: ImportSource, options: ImportOptions): Promise<ImportReport> {

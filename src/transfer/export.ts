@@ -1,4 +1,7 @@
 import { checksumOf } from "../domain/checksum.ts";
+import { passes } from "../domain/filter/evaluate.ts";
+import type { Condition, Filter } from "../domain/filter/filter.ts";
+import { keyText } from "../domain/keys.ts";
 import type { MemoryDocument } from "../domain/memory.ts";
 import type { PortableLedger } from "../ledger/portable-ledger.ts";
 import type { PortablePosition, PortableRow } from "../ledger/portable-statements.ts";
@@ -14,6 +17,11 @@ import {
 export interface ExportOptions {
   /** @default all namespaces */
   namespace?: string | undefined;
+  /**
+   * Only memories that pass, by their current version; with `history` their replaced versions too. Deleted memories pass no
+   * filter. @default all, deletions included
+   */
+  where?: Filter | undefined;
   /** With the versions that were replaced and are still kept. @default false */
   history?: boolean | undefined;
   /**
@@ -58,10 +66,12 @@ const PAGE_BYTES_MAX = 8 * 1024 * 1024;
  */
 export async function* exportRecords(
   parts: ExporterParts,
-  options: ExportOptions,
+  options: Omit<ExportOptions, "where"> & { readonly condition: Condition | null },
   signal: AbortSignal,
 ): AsyncGenerator<ExportRecord, void, undefined> {
-  const { namespace = null, history = false, includeLocal = false, after = null, onProgress } = options;
+  const { namespace = null, history = false, includeLocal = false, after = null, onProgress, condition } = options;
+  // What an export ended with had passed: the rest of its memory's history goes on.
+  let passing = after === null ? null : keyText(after);
   const progress = { memories: 0, historyVersions: 0, leftOut: 0, redacted: 0, damaged: 0, position: after };
   for (let position = after, rowsMax = ROWS_MAX; ; ) {
     signal.throwIfAborted();
@@ -75,6 +85,8 @@ export async function* exportRecords(
         progress.leftOut++;
         continue;
       }
+      if (row.current) passing = condition === null || rowPasses(condition, row) ? keyText(row) : null;
+      if (passing !== keyText(row)) continue;
       const record = exportedVersion(row);
       progress.position = position;
       if (row.current) progress.memories++;
@@ -94,6 +106,12 @@ export async function* exportRecords(
   const { position: _, ...counts } = progress;
   parts.log.info(counts, "export.finished");
   yield end();
+}
+
+/** A damaged document passes no filter: what it says is not known. */
+function rowPasses(condition: Condition, { memoryId, createdAt, modifiedAt, documentJson }: PortableRow): boolean {
+  if (documentJson === null) return false;
+  return passes(condition, { ...(JSON.parse(documentJson) as MemoryDocument), memoryId, createdAt, modifiedAt });
 }
 
 function header(namespace: string | null, history: boolean, localOnly: boolean): ExportHeader {

@@ -5,6 +5,7 @@ import { count, counted, duration } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { writeAtReadersPace } from "../standard-output.ts";
+import { addWhereFlag, whereOf } from "../where.ts";
 import { inNamespace } from "./namespace.ts";
 
 const NOTHING: ExportProgress = {
@@ -19,6 +20,7 @@ const NOTHING: ExportProgress = {
 export const exportCommand: CliCommand = {
   configure(command) {
     command.option("--namespace <name>", "only the memories of this tenant (default all)");
+    addWhereFlag(command);
     command.option("--history", "include replaced versions that are still kept");
     command.option("--include-local", "include memories that are local_only: the file must then stay on this machine");
     command.option("--after <record>", "resume after this record (the last whole line of an incomplete file)");
@@ -30,6 +32,7 @@ export const exportCommand: CliCommand = {
     let reached = NOTHING;
     const options = {
       ...inNamespace(invocation),
+      ...whereOf(invocation),
       history: flags.history === true,
       includeLocal: flags.includeLocal === true,
       ...(typeof flags.after === "string" && { after: positionOf(flags.after) }),

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { z } from "zod";
 import { VERSION_MAX } from "../../domain/version-vector.ts";
 import { type ExportRecord, exportLine, type Log } from "../../index.ts";
-import { count, flag, memoryIdText, namespaceParam } from "../requests.ts";
+import { count, flag, memoryIdText, namespaceParam, where } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 const exportMemories = route({
@@ -18,6 +18,7 @@ const exportMemories = route({
   params: namespaceParam,
   query: z
     .object({
+      where,
       history: flag.describe("Include the replaced versions that the ledger still keeps"),
       afterMemoryId: memoryIdText.optional().describe("Continue after this memory's record; needs afterVersion"),
       afterVersion: count(1, VERSION_MAX).optional().describe("The version of that record; needs afterMemoryId"),
@@ -30,12 +31,12 @@ const exportMemories = route({
     200: { description: "The export, as the ledger is read", schema: z.string(), mediaType: "application/x-ndjson" },
   },
   async handle({ params: { namespace }, query, signal }, { sync, log }) {
-    const { history, afterMemoryId, afterVersion } = query;
+    const { where: wanted, history, afterMemoryId, afterVersion } = query;
     const after =
       afterMemoryId === undefined || afterVersion === undefined
         ? undefined
         : { namespace, memoryId: afterMemoryId, version: afterVersion };
-    const records = sync.exportMemories({ namespace, history, ...(after && { after }), signal });
+    const records = sync.exportMemories({ namespace, where: wanted, history, ...(after && { after }), signal });
     // Read the first record before the answer begins, so that an unavailable store is an error with a status.
     const first = await records.next();
     return {
