@@ -100,8 +100,8 @@ export class PostgresFloor {
   async fillFromLedger(): Promise<void> {
     await this.#sql`
       insert into floor (namespace, memory_id, version, checksum, document, embedding)
-      select namespace, memory_id, version, checksum, document, embedding
-      from mnemosync.memory_versions join mnemosync.memories using (namespace, memory_id)
+      select namespace, memory_id, version, v.checksum, document, embedding
+      from mnemosync.memory_versions v join mnemosync.memory_bodies using (namespace, memory_id, version)
       on conflict do nothing`;
   }
 

@@ -98,7 +98,7 @@ export class OurStores {
       const { checksum } = encoded(memory);
       const [row] = await this.sql<{ version: string; document: string; embedding: Buffer }[]>`
         select version, document::text as document, embedding
-        from mnemosync.memory_versions join mnemosync.memories using (namespace, memory_id)
+        from mnemosync.memory_versions join mnemosync.memory_bodies using (namespace, memory_id, version)
         where namespace = 'default' and memory_id = ${memoryId}`;
       verify(Number(row?.version) === version, `${memoryId} is at version ${row?.version} in PostgreSQL`);
       verify(checksumOf(row?.document ?? "", row?.embedding ?? null) === checksum, `${memoryId} differs in PostgreSQL`);

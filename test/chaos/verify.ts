@@ -104,7 +104,7 @@ async function readLedger(postgresUrl: string): Promise<LedgerRow[]> {
   try {
     return await sql<LedgerRow[]>`
       select v.memory_id, v.version::float8 as version, v.checksum, m.document->'metadata'->>'marker' as marker
-      from mnemosync.memory_versions v left join mnemosync.memories m using (namespace, memory_id)
+      from mnemosync.memory_versions v left join mnemosync.memory_bodies m using (namespace, memory_id, version)
       union all
       select memory_id, version::float8, checksum, document->'metadata'->>'marker' from mnemosync.memory_history`;
   } finally {

@@ -258,7 +258,7 @@ export class FaultWorld {
       this.sql(
         (sql) => sql<{ id: string; version: number; checksum: string | null; content: string | null; tx: string }[]>`
           select v.memory_id as id, v.version::int as version, v.checksum, m.document->>'content' as content, v.tx_id as tx
-          from mnemosync.memory_versions v left join mnemosync.memories m using (namespace, memory_id)
+          from mnemosync.memory_versions v left join mnemosync.memory_bodies m using (namespace, memory_id, version)
           where v.memory_id in ${sql(memoryIds)}`,
       ),
       this.redis((client) =>

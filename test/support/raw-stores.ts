@@ -48,7 +48,7 @@ export async function readRows({ sql }: World, memoryIds: readonly string[]): Pr
   const rows = await sql<RawRow[]>`
     select v.memory_id as "memoryId", v.version::int as version, v.checksum, m.document::text as document, m.embedding,
            v.version_vector::text as vector, round(extract(epoch from v.modified_at) * 1000)::float8 as "modifiedAt"
-    from mnemosync.memory_versions v left join mnemosync.memories m using (namespace, memory_id)
+    from mnemosync.memory_versions v left join mnemosync.memory_bodies m using (namespace, memory_id, version)
     where v.namespace = 'default' and v.memory_id = any(${memoryIds as string[]})`;
   return inOrder(rows, memoryIds);
 }
