@@ -9,6 +9,8 @@ import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
 
 /** One socket to the server, which is never replaced by another one. */
 export interface OwnedConnection extends PostgresConnection {
+  /** Fires once the socket is gone. */
+  readonly lost: AbortSignal;
   /** False once the socket is gone: a client must never reconnect by itself within a transaction. */
   usable(): boolean;
   destroy(): void;
@@ -78,6 +80,7 @@ async function openTarget(
 ): Promise<OwnedConnection> {
   let socket: Socket | undefined;
   let dead = false;
+  const lost = new AbortController();
   const sql = postgres(target.url, {
     max: 1,
     ...(target.address && { host: [target.address.host], port: [target.address.port] }),
@@ -103,6 +106,7 @@ async function openTarget(
       socket = await connectSocket(target, options.connectTimeoutMs);
       socket.once("close", () => {
         dead = true;
+        lost.abort(Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" }));
       });
       return socket;
     },
@@ -130,6 +134,7 @@ async function openTarget(
       backend: { pid: row.pid, startedAt: row.startedAt },
       sendsAtOnce: true,
       usable: () => !dead,
+      lost: lost.signal,
       destroy,
     };
   } catch (error) {

@@ -78,7 +78,8 @@ export class PostgresPool implements PostgresAccess {
   }
 
   async use<T>(signal: AbortSignal, work: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    return await this.#pool.use(signal, work);
+    // The driver leaves a query unsettled that was given to it in the moment in which the socket was reset.
+    return await this.#pool.use(signal, (connection) => untilAborted(work(connection), connection.lost));
   }
 
   async listen(
