@@ -70,6 +70,7 @@ const rollbackMemory = route({
     200: { description: "Written", schema: outcomeSchema, headers: { ETag: "The new version" } },
     404: { description: "The version is not kept" },
     409: { description: "The memory was written in the meantime" },
+    410: { description: "The memory was erased, and its id is suppressed: revive it first" },
   },
   async handle({ params, body }, { sync }) {
     const { namespace, memoryId } = params;

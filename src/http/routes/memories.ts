@@ -66,6 +66,7 @@ const putMemory = route({
   responses: {
     200: { description: "Written, or unchanged", schema: outcomeSchema, headers: { ETag: "Its version" } },
     201: { description: "Written as a new memory", schema: outcomeSchema, headers: { ETag: "Its version" } },
+    410: { description: "The memory was erased, and its id is suppressed: revive it first" },
     412: { description: "The memory is at another version" },
     502: { description: "The embedder failed: nothing was written" },
   },

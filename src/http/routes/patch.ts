@@ -47,6 +47,7 @@ const patchMemory = route({
   responses: {
     200: { description: "Written, or unchanged", schema: outcomeSchema, headers: { ETag: "Its version" } },
     404: { description: "There is none, or it is deleted or expired" },
+    410: { description: "The memory was erased, and its id is suppressed: revive it first" },
     412: { description: "The memory is at another version, or others wrote it each time that the patch was tried" },
     502: { description: "The embedder failed: nothing was written" },
   },
