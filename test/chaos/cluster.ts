@@ -113,6 +113,8 @@ export interface Cluster {
   readonly readWindows: LossWindow[];
   /** Times of which reads may have seen a version and then an older one: Redis became one that lagged behind. */
   readonly olderWindows: LossWindow[];
+  /** When the ledger last became one that may lack something, just before it took writes; null: never. */
+  wentBackAtMs: number | null;
   /** Swaps the two servers: `url` is where `standby` takes writes from now on. */
   moveTo(standby: EmbeddedServer, url: string): void;
   /** The Redis that takes writes, as of the last `settle`, and its proxy. */
@@ -204,6 +206,7 @@ export async function openCluster(options: {
     windows: [],
     readWindows: [],
     olderWindows: [],
+    wentBackAtMs: null as number | null,
     redis,
     redisPair,
     postgresProxy,

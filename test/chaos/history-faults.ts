@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
 import { pause, pollUntil } from "../../src/dev/wait.ts";
+import { DeadlineExceededError } from "../../src/domain/errors.ts";
 import { coldBackup, makeStandby, restoreBackup } from "../support/postgres-past.ts";
 import type { Random } from "../support/random.ts";
 import type { Cluster } from "./cluster.ts";
@@ -14,14 +15,19 @@ function writing(random: Random): number {
   return 1_000 + random.below(3_000);
 }
 
+/** Milliseconds within which a node notices that the ledger went back, on a busy machine. */
+const EPOCH_DEADLINE_MS = 60_000;
+
 /** Faults after which the ledger or a store holds what it held before. What each of them may lose is in `windows`. */
 export const HISTORY_FAULTS: readonly Fault[] = [
   {
     name: "postgres restored from a copy",
     run: async (cluster, random) => {
+      await untilEpochBegan(cluster);
       await coldBackup(cluster.postgres);
       const fromMs = Date.now();
       await pause(writing(random));
+      cluster.wentBackAtMs = Date.now();
       await restoreBackup(cluster.postgres);
       went(cluster, { fromMs, toMs: Date.now() });
     },
@@ -116,8 +122,35 @@ async function restoreStreaming({ replicationProxy }: Cluster): Promise<void> {
   await replicationProxy.pass();
 }
 
+/**
+ * Waits until the ledger's epoch is one that began after it went back last. A copy that is older than an epoch knows nothing
+ * of it, so a Redis of that epoch is another ledger's to it, and is refused until an operator removes the brand: by design.
+ */
+async function untilEpochBegan({ wentBackAtMs, postgresUrl }: Cluster): Promise<void> {
+  if (wentBackAtMs === null) return;
+  await pollUntil("a new epoch of the ledger", EPOCH_DEADLINE_MS, async () => {
+    let began = false;
+    try {
+      await withSql(postgresUrl, async (sql) => {
+        const rows = await sql`
+          select 1 from mnemosync.epochs e join mnemosync.sync_meta m on m.name = 'store_epoch' and m.value = e.epoch
+          where e.began_at > to_timestamp(${wentBackAtMs / 1_000}::float8)`;
+        began = rows.length > 0;
+      });
+    } catch {
+      // It is not back from the fault before.
+    }
+    return began;
+  }).catch((error: unknown) => {
+    // A copy in which nothing is missing tells nothing, and needs no epoch.
+    if (!(error instanceof DeadlineExceededError)) throw error;
+  });
+}
+
 /** Makes the second server a standby of the one that takes writes, and waits until it has everything. */
-async function streamFrom({ postgres: primary, standby, postgresUrl, replicationProxy }: Cluster): Promise<void> {
+async function streamFrom(cluster: Cluster): Promise<void> {
+  const { postgres: primary, standby, postgresUrl, replicationProxy } = cluster;
+  await untilEpochBegan(cluster);
   await makeStandby(primary, standby, replicationProxy.through(postgresUrl));
   await withSql(postgresUrl, async (sql) => {
     await pollUntil("the standby streaming", 30_000, async () => {
@@ -140,6 +173,7 @@ async function waitForStandby({ postgresUrl }: Cluster, isOn: boolean): Promise<
 /** The standby takes writes under the address of the primary, whose machine is gone. */
 async function promote(cluster: Cluster): Promise<void> {
   const { standby } = cluster;
+  cluster.wentBackAtMs = Date.now();
   const url = new URL(cluster.postgresUrl);
   url.port = String(standby.port);
   await withSql(url.href, async (sql) => {

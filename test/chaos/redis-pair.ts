@@ -14,6 +14,7 @@ export interface RedisMember {
 
 /** Milliseconds without an answer after which the sentinel makes the replica the primary: some of the faults last longer. */
 const DOWN_AFTER_MS = 1_000;
+const WORK_DEADLINE_MS = 30_000;
 /** Milliseconds that a failover may take, retries of the sentinel included. */
 const FAILOVER_DEADLINE_MS = 60_000;
 
@@ -131,6 +132,8 @@ export class RedisPair {
       await client.connect();
       const address = (await client.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")) as [string, string];
       port = Number(address[1]);
+    } catch {
+      return undefined; // The sentinel did not answer in time.
     } finally {
       client.disconnect();
     }
@@ -151,13 +154,23 @@ async function roleOf(server: EmbeddedServer): Promise<string> {
 }
 
 async function withRedis(server: EmbeddedServer, work: (redis: Redis) => Promise<void>): Promise<void> {
-  const client = quietClient(server.url);
-  try {
-    await client.connect();
-    await work(client);
-  } finally {
-    client.disconnect();
-  }
+  let failure: unknown;
+  // It may be starting, or be made another one's replica, which ends connections.
+  await pollUntil("work on a Redis", WORK_DEADLINE_MS, async () => {
+    const client = quietClient(server.url);
+    try {
+      await client.connect();
+      await work(client);
+      return true;
+    } catch (error) {
+      failure = error;
+      return false;
+    } finally {
+      client.disconnect();
+    }
+  }).catch((error: unknown) => {
+    throw new Error(`${error}`, { cause: failure });
+  });
 }
 
 function quietClient(url: string): Redis {
