@@ -1,5 +1,5 @@
 import { embeddingFromBytes } from "../domain/checksum.ts";
-import type { Condition } from "../domain/filter/filter.ts";
+import { type Condition, isUnconditional } from "../domain/filter/filter.ts";
 import type { MemoryDocument } from "../domain/memory.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import { parseVector } from "../domain/version-vector.ts";
@@ -48,8 +48,9 @@ export class Finder {
     let after = page.after;
     let bytes = 0;
     for (;;) {
-      const rowsMax = pace.rows;
       const limit = page.limit - memories.length;
+      // Without a filter nearly all rows pass: one more than fit tells whether there are more.
+      const rowsMax = isUnconditional(condition) ? Math.min(pace.rows, limit + 1) : pace.rows;
       const { scanned, last, passing, rows } = await pace.step(() =>
         ledger.readPageStep(
           {

@@ -57,6 +57,11 @@ export function parseFilter(filter: unknown, path = "where"): Condition {
   return new Parser().parse(filter, path, 0);
 }
 
+/** Whether a filter lets every memory pass. */
+export function isUnconditional(condition: Condition): boolean {
+  return condition.kind === "all" && condition.of.length === 0;
+}
+
 /** Whether a filter asks for a field. */
 export function asksFor(condition: Condition, field: FieldName): boolean {
   switch (condition.kind) {

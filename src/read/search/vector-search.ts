@@ -1,6 +1,6 @@
 import { embeddingFromBytes } from "../../domain/checksum.ts";
 import { ConfigurationError } from "../../domain/errors.ts";
-import { asksFor, type Condition } from "../../domain/filter/filter.ts";
+import { asksFor, type Condition, isUnconditional } from "../../domain/filter/filter.ts";
 import { foreignReason } from "../../domain/foreign.ts";
 import { compareUtf8 } from "../../domain/keys.ts";
 import type { Memory } from "../../domain/memory.ts";
@@ -179,8 +179,4 @@ export class VectorSearch {
 /** One string per vector that the index may hold. */
 function hitText({ memoryId, version }: VectorHit): string {
   return `${version}/${memoryId}`;
-}
-
-function isUnconditional(condition: Condition): boolean {
-  return condition.kind === "all" && condition.of.length === 0;
 }
