@@ -101,3 +101,32 @@ test("two indexes of one cluster: a queue row of one node's index is not another
   expect(await statusOf(world, "m1")).toEqual({ status: "degraded", store_versions: { redis: 1 } });
   expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
 });
+
+test("v_memory_sync_status ends with the time of a memory's creation and with why it ended", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  const columns = await world.sql`
+    select column_name as name from information_schema.columns
+    where table_schema = 'mnemosync' and table_name = 'v_memory_sync_status' order by ordinal_position`;
+  expect(columns.map(({ name }) => name as string).slice(-3)).toEqual(["status", "created_at", "ended_by"]);
+  const rowOf = async (memoryId: string) => {
+    const [row] = await world.sql`
+      select created_at, modified_at, ended_by from mnemosync.v_memory_sync_status where memory_id = ${memoryId}`;
+    return row as { created_at: Date; modified_at: Date; ended_by: string | null };
+  };
+  await world.fill(2);
+  const created = await rowOf("m0");
+  expect(created).toMatchObject({ created_at: created.modified_at, ended_by: null });
+  await world.put({ ...world.memory(0), content: "second" });
+  const changed = await rowOf("m0");
+  expect(changed).toMatchObject({ created_at: created.created_at, ended_by: null });
+  expect(changed.modified_at.getTime()).toBeGreaterThan(created.created_at.getTime());
+  await world.sync.delete("m0");
+  expect((await rowOf("m0")).ended_by).toBe("deleted");
+  await world.sync.erase("m1");
+  await expect.poll(async () => (await rowOf("m1")).ended_by).toBe("erased");
+  // A row from before migration 19 that is not moved yet.
+  await world.sql`
+    update mnemosync.memory_versions set created_at = null, ended_by = null where memory_id = 'm0'`;
+  const old = await rowOf("m0");
+  expect(old).toMatchObject({ created_at: old.modified_at, ended_by: "deleted" });
+});

@@ -33,6 +33,6 @@ export async function backToOldTables(sql: postgres.Sql): Promise<void> {
       create unique index memory_versions_feed_index on mnemosync.memory_versions (xid, seq);
       drop function mnemosync.refuse_older_program();
       delete from mnemosync.sync_meta where name = 'history_pruned_through';
-      delete from mnemosync.schema_migrations where number in (19, 20)`);
+      delete from mnemosync.schema_migrations where number in (19, 20, 30)`);
   });
 }
