@@ -26,25 +26,40 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
 
 const LINE_MAX = 120;
 
-/** The interfaces of the options, with a docstring for each: units, bounds, default. `npm run docs` writes them. */
+const MADE =
+  "// Made from the settings of each room (src/*/settings.ts) by `npm run docs`: change a description, a bound or a default there.";
+
+/** The interface of the options, with a docstring for each: units, bounds, default. `npm run docs` writes it. */
 export function optionTypes(): string {
-  const groups = Object.entries(NAMED_GROUPS).map(([path, { name, about }]) => {
-    const group = unwrap(optionsSchema.shape[path as "http"]).inner as z.ZodObject;
-    return `/** ${about} */\nexport interface ${name} {\n${fields(group.shape, `${path}.`)}}\n`;
-  });
+  const groups = Object.values(NAMED_GROUPS).map(({ name }) => name);
   const about = `/**
  * The settings of a synchronizer. Only \`postgresUrl\` and \`redisUrl\` are required; a field that is \`undefined\` counts as
  * absent.
  */`;
-  return `// Made from the settings of each room (src/*/settings.ts) by \`npm run docs\`: change a description, a bound or a default there.
+  return `${MADE}
 import type { DriftKind } from "../consistency/check/report.ts";
-import type { NamespaceRetention } from "../ledger/settings.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import type { StoreModuleInput } from "../stores/settings.ts";
+import type {
+${groups
+  .sort()
+  .map((name) => `  ${name},\n`)
+  .join("")}} from "./option-groups.ts";
 
 ${about}
 export interface Options {
 ${fields(optionsSchema.shape, "")}}
+`;
+}
+
+/** The interfaces of the groups of options, an option each of `Options`. `npm run docs` writes them. */
+export function optionGroups(): string {
+  const groups = Object.entries(NAMED_GROUPS).map(([path, { name, about }]) => {
+    const group = unwrap(optionsSchema.shape[path as "http"]).inner as z.ZodObject;
+    return `/** ${about} */\nexport interface ${name} {\n${fields(group.shape, `${path}.`)}}\n`;
+  });
+  return `${MADE}
+import type { NamespaceRetention } from "../ledger/settings.ts";
 
 ${groups.join("\n")}`;
 }

@@ -1,10 +1,5 @@
-export type {
-  EmbeddingOptions,
-  HttpServiceOptions,
-  IndexOptions,
-  Options,
-  WebhookOptions,
-} from "./config/option-types.ts";
+export type { EmbeddingOptions, HttpServiceOptions, IndexOptions, WebhookOptions } from "./config/option-groups.ts";
+export type { Options } from "./config/option-types.ts";
 export {
   type ComparedSide,
   type DocumentDifference,

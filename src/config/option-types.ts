@@ -1,8 +1,14 @@
 // Made from the settings of each room (src/*/settings.ts) by `npm run docs`: change a description, a bound or a default there.
 import type { DriftKind } from "../consistency/check/report.ts";
-import type { NamespaceRetention } from "../ledger/settings.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import type { StoreModuleInput } from "../stores/settings.ts";
+import type {
+  EmbeddingOptions,
+  HttpServiceOptions,
+  IndexOptions,
+  RetentionOptions,
+  WebhookOptions,
+} from "./option-groups.ts";
 
 /**
  * The settings of a synchronizer. Only `postgresUrl` and `redisUrl` are required; a field that is `undefined` counts as
@@ -208,175 +214,4 @@ export interface Options {
   http?: HttpServiceOptions | undefined;
   /** Webhooks: how receivers are called. docs/webhooks.md explains them. */
   webhooks?: WebhookOptions | undefined;
-}
-
-/** How text becomes vectors. */
-export interface EmbeddingOptions {
-  /**
-   * Embedder that computes vectors from text: none, the offline feature hasher, or an OpenAI-compatible endpoint.
-   * @default "none"
-   */
-  provider?: "none" | "hashing" | "http" | undefined;
-  /**
-   * Numbers per computed vector where no store prescribes them: with a FAISS index, faiss.dimension counts. From 1 to
-   * 16_384.
-   * @default 384
-   */
-  dimension?: number | undefined;
-  /** Endpoint of the http provider, e.g. https://host/v1/embeddings. */
-  url?: string | undefined;
-  /** Model that the http provider is asked for. */
-  model?: string | undefined;
-  /** Key that the http provider is given. */
-  apiKey?: string | undefined;
-  /** Whether the http provider is asked for vectors of the index's dimension; some models refuse it. @default false */
-  sendDimension?: boolean | undefined;
-  /** Texts per request to the http provider, at most. From 1 to 2_048. @default 64 */
-  batchSizeMax?: number | undefined;
-  /**
-   * UTF-16 code units per request to the http provider, at most; a longer text is sent alone. At least 1.
-   * @default 200_000
-   */
-  batchLengthMax?: number | undefined;
-  /** Requests to the http provider at the same time, at most. From 1 to 64. @default 2 */
-  concurrency?: number | undefined;
-  /** Milliseconds that one request to the http provider may take. From 1 to 600_000. @default 30_000 */
-  timeoutMs?: number | undefined;
-  /** Retries of a request to the http provider after a transient failure, at most. From 0 to 20. @default 3 */
-  retriesMax?: number | undefined;
-  /**
-   * Milliseconds before the first retry of the http provider, at most; doubles with each retry. From 1 to 600_000.
-   * @default 500
-   */
-  backoffBaseMs?: number | undefined;
-  /** Milliseconds between two retries of the http provider, at most. From 1 to 600_000. @default 20_000 */
-  backoffMaxMs?: number | undefined;
-  /**
-   * Longest Retry-After of the http provider that is waited for, in milliseconds; beyond it the call fails. From 0 to
-   * 600_000.
-   * @default 60_000
-   */
-  retryAfterMaxMs?: number | undefined;
-}
-
-/** Indexes of the ledger that not every user needs: each write pays for one that exists. */
-export interface IndexOptions {
-  /**
-   * Language of searches by words: a text search configuration of PostgreSQL, like english or simple; none: no index.
-   * @default "none"
-   */
-  text?: string | undefined;
-  /**
-   * Whether searches with a filter that few memories pass go by an index of memoryType, privacy, embeddingModel and
-   * metadata.
-   * @default false
-   */
-  fields?: boolean | undefined;
-  /**
-   * Orders of lists beside that of ids, each by an index: createdAt, modifiedAt. As text, separated by commas.
-   * @default []
-   */
-  orders?: readonly ("createdAt" | "modifiedAt")[] | undefined;
-}
-
-/** What is kept of the past, beside `historyVersionsMax`, by time and by namespace. */
-export interface RetentionOptions {
-  /**
-   * Milliseconds that a replaced version is kept after it was written; 0: as long as historyVersionsMax says. At least
-   * 0.
-   * @default 0
-   */
-  historyMs?: number | undefined;
-  /**
-   * Milliseconds that the record of a conflict or a repair is kept after it was settled; 0: for ever. At least 0.
-   * @default 0
-   */
-  evidenceMs?: number | undefined;
-  /**
-   * Other values for single namespaces, a list of { namespace, historyVersionsMax, historyMs, evidenceMs }. As text:
-   * the list as JSON.
-   * @default []
-   */
-  namespaces?: readonly NamespaceRetention[] | undefined;
-}
-
-/** The HTTP service of `mnemosync serve`. The library does not use them. */
-export interface HttpServiceOptions {
-  /** Address that the service listens on. @default "127.0.0.1" */
-  host?: string | undefined;
-  /** Port that the service listens on; 0: a free one. From 0 to 65_535. @default 8_420 */
-  port?: number | undefined;
-  /** Whether callers must show a key; none is for a loopback address only. @default "keys" */
-  authentication?: "keys" | "none" | undefined;
-  /** JSON file with the hashes of the service's keys (mnemosync key add). */
-  keysFile?: string | undefined;
-  /**
-   * Whether /metrics asks for a key too; it shows the names of namespaces. By default unless http.host is a loopback
-   * address.
-   */
-  metricsAuthentication?: boolean | undefined;
-  /** Bytes of a JSON body, at most. From 1_024 to 1_073_741_824. @default 16_777_216 */
-  bodyBytesMax?: number | undefined;
-  /** Bytes of a stream of memories to import, at most. At least 1_024. @default 1_073_741_824 */
-  importBytesMax?: number | undefined;
-  /** Milliseconds that receiving a request may take, an import included. From 1_000 to 86_400_000. @default 300_000 */
-  requestTimeoutMs?: number | undefined;
-  /**
-   * Milliseconds that running requests have at a stop before their connections are closed. From 0 to 86_400_000.
-   * @default 10_000
-   */
-  shutdownTimeoutMs?: number | undefined;
-  /** Connections at a time; further ones are closed at once. From 1 to 65_536. @default 1_024 */
-  connectionsMax?: number | undefined;
-  /**
-   * Streams of events, and requests that wait for changes, at a time; further ones are refused with 429. From 1 to
-   * 65_536.
-   * @default 200
-   */
-  streamsMax?: number | undefined;
-  /** The same per key. From 1 to 65_536. @default 20 */
-  streamsPerKeyMax?: number | undefined;
-  /**
-   * Milliseconds that a reader of events may take nothing before its connection is cut. From 100 to 86_400_000.
-   * @default 30_000
-   */
-  streamStallTimeoutMs?: number | undefined;
-  /** Requests per second and key. From 1 to 1_000_000. @default 1_000 */
-  rateLimitPerSecond?: number | undefined;
-  /** Requests at once and key. From 1 to 1_000_000. @default 2_000 */
-  rateLimitBurst?: number | undefined;
-  /** Origins whose pages may call the service, separated by commas; none by default. */
-  corsOrigins?: string | undefined;
-}
-
-/** Webhooks: how receivers are called. docs/webhooks.md explains them. */
-export interface WebhookOptions {
-  /**
-   * Encrypts the secrets of subscriptions in the ledger: 32 bytes in base64, the same on every node. Without it there
-   * are no webhooks.
-   */
-  secretKey?: string | undefined;
-  /** The secretKey before this one: what it encrypted can still be read. */
-  previousSecretKey?: string | undefined;
-  /**
-   * Private addresses and ranges that receivers may have, separated by commas; by default only public addresses are
-   * called.
-   * @default []
-   */
-  allowedAddresses?: readonly string[] | undefined;
-  /** Whether receivers may have http addresses: bodies go in the clear. @default false */
-  allowHttp?: boolean | undefined;
-  /** Milliseconds that a receiver has for its answer, the connection included. From 100 to 60_000. @default 15_000 */
-  timeoutMs?: number | undefined;
-  /** Attempts in a row at a receiver that fails, before its subscription is paused. From 1 to 100. @default 24 */
-  attemptsMax?: number | undefined;
-  /**
-   * Milliseconds between two attempts, at most; they begin at 1 s and double. From 10 to 86_400_000.
-   * @default 3_600_000
-   */
-  retryMaxMs?: number | undefined;
-  /** Subscriptions that a node delivers at a time, at most. From 1 to 64. @default 8 */
-  concurrencyMax?: number | undefined;
-  /** Subscriptions of one owner, at most. From 1 to 1_000. @default 20 */
-  subscriptionsPerOwnerMax?: number | undefined;
 }

@@ -3,18 +3,11 @@ import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import type { StoreGuard } from "../stores/guarded-store.ts";
-import type { Projection, StoreOwner, StoreStanding } from "../stores/projection.ts";
+import type { Projection, StoreStanding } from "../stores/projection.ts";
+import { judgeStore } from "./store-brand.ts";
 import { countsAgainstStore } from "./store-gate.ts";
-import {
-  doubted,
-  isSameBrand,
-  judgeBrand,
-  type LedgerSide,
-  NO_RECORD,
-  ownerOf,
-  seenOf,
-  type Verdict,
-} from "./store-verdict.ts";
+import { isSameBrand, NO_RECORD, ownerOf, seenOf, type Verdict } from "./store-verdict.ts";
+import { isWatched, type WatchedProjection } from "./watched-projection.ts";
 
 interface Known {
   readonly verdict: Verdict;
@@ -218,68 +211,11 @@ export class StoreStandings {
       const { epochs, records } = await past.storeRecords(signal);
       for (const { projection, links, standing } of asked) {
         const record = records.get(projection.id) ?? NO_RECORD;
-        const verdict = await this.#judge(projection, standing, { name, epochs, record }, signal);
+        const verdict = await judgeStore(projection, standing, { name, epochs, record }, this.#parts, signal);
         this.#know(projection, verdict, links, record.compared);
       }
     }
     for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
-  }
-
-  async #judge(
-    projection: WatchedProjection,
-    { brand, life }: StoreStanding,
-    ledger: LedgerSide,
-    signal: AbortSignal,
-  ): Promise<Verdict> {
-    if (brand === null) return await this.#claim(projection, life, ledger, signal);
-    const verdict = judgeBrand(projection.id, brand, life, ledger);
-    if (verdict.state === "doubted" && brand.owner.epoch !== ledger.name.epoch) {
-      await this.#rebrand(projection, brand.owner, ledger, signal);
-    }
-    return verdict;
-  }
-
-  /**
-   * Has a store of an earlier epoch bear the present one, before it is compared: from then on it refuses what was committed
-   * in the earlier one and is published late. Without a mark: it stays doubted until it was compared.
-   */
-  async #rebrand(
-    projection: WatchedProjection,
-    found: StoreOwner,
-    { name }: LedgerSide,
-    signal: AbortSignal,
-  ): Promise<void> {
-    try {
-      await projection.brand(found, { owner: ownerOf(name), mark: "" }, signal);
-    } catch (error) {
-      // The store takes no writes at the moment: the next look tries again.
-      this.#parts.log.debug({ store: projection.id, error: (error as Error).message }, "store.brand_failed");
-    }
-  }
-
-  /** Leaves a brand where there is none, so that no other ledger takes the store. */
-  async #claim(
-    projection: WatchedProjection,
-    life: string | null,
-    { name, record }: LedgerSide,
-    signal: AbortSignal,
-  ): Promise<Verdict> {
-    const { past, log } = this.#parts;
-    const { id: store } = projection;
-    const owner = ownerOf(name);
-    const isNew = record.mark === null;
-    // A store that drops any entry may have dropped the brand: in the same life nothing else was lost unseen.
-    const isDropped = record.life !== null && record.life === life && (await projection.eviction?.(signal)) === "all";
-    try {
-      const mark = isNew ? await past.mark(signal) : isDropped ? (record.mark ?? "") : "";
-      // Another ledger may have been faster: then the next look says so, and until then nothing is shown.
-      if (!(await projection.brand(null, { owner, mark }, signal))) return doubted("emptied");
-      if (isNew) await past.confirmStore(store, { life: null, mark, compared: false }, signal);
-    } catch (error) {
-      // One of the two takes no writes at the moment: the next look tries again.
-      log.debug({ store, error: (error as Error).message }, "store.brand_failed");
-    }
-    return isNew || isDropped ? { state: "trusted" } : doubted("emptied");
   }
 
   #know(projection: Projection, verdict: Verdict, links: number, compared: boolean): void {
@@ -295,15 +231,6 @@ export class StoreStandings {
       log.error({ store, error: verdict.error.message }, "store.foreign");
     } else log.info({ store }, "store.trusted");
   }
-}
-
-type Defined<Name extends keyof Projection> = { readonly [Key in Name]-?: NonNullable<Projection[Key]> };
-
-/** A shared store that can tell how it stands. */
-export type WatchedProjection = Projection & Defined<"standing" | "brand">;
-
-function isWatched(projection: Projection): projection is WatchedProjection {
-  return projection.traits.scope === "shared" && projection.standing !== undefined && projection.brand !== undefined;
 }
 
 /** Whether a call failed for a reason that lies with a store other than the ledger. */

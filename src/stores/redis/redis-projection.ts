@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from "ioredis";
-import { BucketDigests, type BucketSet } from "../../domain/buckets.ts";
-import { StoreEpochError, StoreUnavailableError } from "../../domain/errors.ts";
-import { bucketOf, type MemoryKey, plainKey } from "../../domain/keys.ts";
+import type { BucketDigests } from "../../domain/buckets.ts";
+import { StoreEpochError } from "../../domain/errors.ts";
+import { type MemoryKey, plainKey } from "../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../domain/memory.ts";
 import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
 import type {
@@ -21,24 +21,15 @@ import type {
 import type { ProjectionTraits } from "../traits.ts";
 import { entryFlaw } from "./entry-flaw.ts";
 import { REDIS_DEFAULTS, type RedisProjectionOptions } from "./options.ts";
-import { PageDigest } from "./page-digest.ts";
 import { RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
+import { RedisKeyspace } from "./redis-keyspace.ts";
 import { RedisStanding } from "./redis-standing.ts";
-import { type ScriptReply, ScriptRunner } from "./script-runner.ts";
-import { COUNT, DIGEST, DUMP, KEYS, PREPARE, PUBLISH, READ, REPLACE, SCAN } from "./scripts.ts";
-
-interface ScriptPage {
-  readonly reply: ScriptReply;
-  /** Null at the end. */
-  readonly next: string | null;
-}
+import { ScriptRunner } from "./script-runner.ts";
+import { DUMP, PREPARE, PUBLISH, READ, REPLACE } from "./scripts.ts";
 
 /** Keys per script call: one call blocks Redis for other clients for a few milliseconds at most. */
 const KEYS_PER_CALL = 500;
-
-/** Keys per script call of a digest: a few milliseconds of the server's time, and of this process's. */
-const DIGEST_PAGE = 2_000;
 
 /** TTL in milliseconds of the key that a prepare writes. */
 const PREPARE_TTL_MS = 60_000;
@@ -53,6 +44,7 @@ export class RedisProjection implements Projection {
   readonly #client: Redis | Cluster;
   readonly #scripts: ScriptRunner;
   readonly #codec: RedisCodec;
+  readonly #keyspace: RedisKeyspace;
   readonly #storeEmbedding: boolean;
   readonly #tombstoneTtlMs: number;
   readonly #prepareKey: string;
@@ -76,6 +68,9 @@ export class RedisProjection implements Projection {
     this.#standing = new RedisStanding(client, { prefix, ownsClient, callTimeoutMs });
     this.#scripts = new ScriptRunner(client, ownsClient, callTimeoutMs, this.#standing.guard);
     this.#codec = new RedisCodec(prefix, storeEmbedding);
+    this.#keyspace = new RedisKeyspace(this.#scripts, this.#codec, (keys, signal) =>
+      this.read(keys, { data: false }, signal),
+    );
     this.#storeEmbedding = storeEmbedding;
     this.#tombstoneTtlMs = tombstoneTtlMs;
     this.#callTimeoutMs = callTimeoutMs;
@@ -141,83 +136,15 @@ export class RedisProjection implements Projection {
   }
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {
-    const { limit = 1_000, buckets } = options;
-    if (buckets !== undefined) return await this.#scanBuckets(cursor, buckets, signal);
-    const { reply, next } = await this.#page(SCAN, cursor, limit, signal);
-    const [, keys, fields] = reply as [Buffer, Buffer[], ScriptReply[]];
-    const entries: StoredEntry[] = [];
-    keys.forEach((redisKey, index) => {
-      const key = this.#codec.parseKey(redisKey.toString());
-      const entry = this.#codec.entry(key, fields[index], false);
-      if (entry !== null) entries.push(entry);
-    });
-    return { entries, cursor: next };
-  }
-
-  /** Filters by key name first: most keys are outside of the buckets, and their fields are never read. */
-  async #scanBuckets(cursor: string | null, buckets: BucketSet, signal: AbortSignal): Promise<ScanPage> {
-    const { reply, next } = await this.#page(KEYS, cursor, DIGEST_PAGE, signal);
-    const [, names] = reply as [Buffer, Buffer];
-    const keys = names
-      .toString()
-      .split("\u0000")
-      .slice(0, -1)
-      .map((name) => this.#codec.parseKey(name))
-      .filter((key) => buckets.has(bucketOf(key)));
-    const entries = keys.length === 0 ? [] : await this.read(keys, { data: false }, signal);
-    return { entries: entries.filter((entry) => entry !== null), cursor: next };
+    return await this.#keyspace.scan(cursor, options, signal);
   }
 
   async digest(signal: AbortSignal): Promise<BucketDigests> {
-    const digests = new BucketDigests();
-    const pages = new PageDigest(this.#codec.keyPrefix, digests);
-    const ask = (cursor: string | null): Promise<ScriptPage> => {
-      const page = this.#page(DIGEST, cursor, DIGEST_PAGE, signal);
-      page.catch(() => undefined); // Handles the rejection until the page is awaited.
-      return page;
-    };
-    let asked: Promise<ScriptPage> | null = ask(null);
-    while (asked !== null) {
-      const { reply, next }: ScriptPage = await asked;
-      // Prefetch: the server collects the next page while this process sums the current one.
-      asked = next === null ? null : ask(next);
-      const [, page, malformed] = reply as [Buffer, Buffer, Buffer[]];
-      for (const key of malformed) pages.addMalformed(this.#codec.parseKey(key.toString()));
-      pages.add(page);
-    }
-    return digests;
+    return await this.#keyspace.digest(signal);
   }
 
   async count(signal: AbortSignal): Promise<number> {
-    let live = 0;
-    let cursor: string | null = null;
-    do {
-      const page: ScriptPage = await this.#page(COUNT, cursor, 5_000, signal);
-      live += (page.reply as [Buffer, number])[1];
-      cursor = page.next;
-    } while (cursor !== null);
-    return live;
-  }
-
-  /** One page of a scan over all keys, server by server. On a cluster the cursor also names the server. */
-  async #page(lua: string, cursor: string | null, limit: number, signal: AbortSignal): Promise<ScriptPage> {
-    const nodes = this.#scripts.nodes();
-    const cut = cursor?.indexOf("@") ?? -1;
-    const name = cut < 0 ? nodes[0]?.name : cursor?.slice(cut + 1);
-    const index = nodes.findIndex((node) => node.name === name);
-    const node = nodes[index];
-    if (node === undefined) {
-      throw new StoreUnavailableError(
-        "redis",
-        "the cluster's servers changed during a scan of its keys: restart the scan",
-      );
-    }
-    const position = cursor === null ? "0" : cut < 0 ? cursor : cursor.slice(0, cut);
-    const reply = await this.#scripts.run(lua, [], [position, this.#codec.pattern, limit], signal, node.client);
-    const own = ((reply as ScriptReply[])[0] as Buffer).toString();
-    if (own !== "0") return { reply, next: node.name === "" ? own : `${own}@${node.name}` };
-    const following = nodes[index + 1];
-    return { reply, next: following === undefined ? null : `0@${following.name}` };
+    return await this.#keyspace.count(signal);
   }
 
   flaw(entry: LiveEntry, expected: PutChange): string | null {

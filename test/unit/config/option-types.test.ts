@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { optionTypes } from "../../../scripts/option-types.ts";
+import { optionGroups, optionTypes } from "../../../scripts/option-types.ts";
 import { httpEmbedderSettings } from "../../../src/embed/settings.ts";
 import { faissSettings } from "../../../src/stores/faiss/settings.ts";
 import { documentedFields } from "../../support/documented-fields.ts";
@@ -9,12 +9,13 @@ import { documentedFields } from "../../support/documented-fields.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../../src/${path}`, import.meta.url), "utf8");
 
-test("src/config/option-types.ts is what the settings declare (npm run docs makes it)", () => {
+test("src/config/option-types.ts and option-groups.ts are what the settings declare (npm run docs makes them)", () => {
   expect(read("config/option-types.ts")).toBe(optionTypes());
+  expect(read("config/option-groups.ts")).toBe(optionGroups());
 });
 
 test("every option has documentation, and every duration names its unit", () => {
-  const fields = documentedFields(read("config/option-types.ts"));
+  const fields = documentedFields(read("config/option-types.ts") + read("config/option-groups.ts"));
   expect(fields.size).toBeGreaterThan(60);
   for (const [name, { text }] of fields) {
     expect(text, name).not.toBe("");
