@@ -146,7 +146,7 @@ export class HttpService implements Service {
         this.#sync = sync;
         sync.start();
         this.#watchOwners(sync);
-        showStreams(sync.metrics.registry, this.streams);
+        onAbort(this.stopping, showStreams(sync.metrics.registry, this.streams));
         return;
       } catch (error) {
         signal.throwIfAborted();

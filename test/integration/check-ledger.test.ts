@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { sharedWorld } from "../support/world.ts";
 
 /** Goal: damage in the ledger itself is found by a deep check, mended where a sound copy exists, and never spread. */
@@ -149,6 +150,8 @@ describe("damage in the ledger", () => {
         from mnemosync.check_memory_consistency('default', ${memoryId})`;
       return rows.map((row) => ({ ...row }));
     };
+    const marked = () => pollUntil("its mark", 5_000, async () => (await ask("asked"))[0]?.status !== "publishing");
+    await marked();
     const sound = {
       version: 1,
       recorded_checksum: checksum,
@@ -166,6 +169,7 @@ describe("damage in the ledger", () => {
     await world.sync.repairInconsistencies(await world.sync.checkConsistency({ scope: "deep" }));
     expect(await ask("asked")).toEqual([sound]);
     await world.sync.delete("asked");
+    await marked();
     expect(await ask("asked")).toEqual([
       {
         ...sound,

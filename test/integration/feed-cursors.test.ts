@@ -52,7 +52,7 @@ test("names, filters and retentions that are malformed are refused with what was
   expect(() => parseFilter({ namespaces: [] })).toThrow(/namespaces: is empty/);
   expect(() => parseFilter({ namespaces: ["no spaces"] })).toThrow(/namespaces\.0: expected 1 to 128/);
   expect(() => parseFilter({ namespaces: Array.from({ length: 101 }, (_, n) => `n${n}`) })).toThrow(/more than 100/);
-  expect(() => parseFilter({ reading: "versions" as "changes" })).toThrow(/reading: expected "changes"/);
+  expect(() => parseFilter({ reading: "newest" as "changes" })).toThrow(/reading: expected "changes" or "versions"/);
   expect(await one.cursors.list({}, signal)).toEqual([]);
 });
 
