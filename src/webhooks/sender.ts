@@ -1,5 +1,6 @@
 import type { Agent } from "undici";
 import { retryAfterMs } from "../embed/retry-after.ts";
+import { untilAborted } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type AddressGuard, ForbiddenAddressError } from "./address-guard.ts";
 import { type SignedMessage, signedHeaders } from "./signature.ts";
@@ -30,8 +31,6 @@ export interface SenderOptions {
   readonly now?: () => number;
 }
 
-/** Connections to one receiver at a time. */
-const CONNECTIONS_MAX = 4;
 /** Milliseconds that an idle connection is kept: shorter than receivers keep theirs, so that few calls meet a closed one. */
 const IDLE_MS = 4_000;
 const HEADERS_BYTES_MAX = 16_384;
@@ -94,13 +93,15 @@ export class Sender {
     guard.assertHost(hostname);
     const { request } = await import("./http-client.ts");
     const message = { id, timestamp: Math.floor(this.#now() / 1_000), body };
-    const response = await request(url, {
+    const calling = request(url, {
       method: "POST",
       headers: { "content-type": "application/json", "user-agent": userAgent, ...signedHeaders(message, secrets) },
       body,
       dispatcher: await this.#agentOf(),
       signal,
     });
+    // undici looks at the signal once the connection stands: without this a look-up or a connection would outlast the deadline.
+    const response = await untilAborted(calling, signal);
     // The head is the answer. A body that does not end is cut off, and never waited for.
     response.body.on("error", () => undefined);
     void response.body.dump({ limit: BODY_BYTES_MAX, signal: AbortSignal.timeout(IDLE_MS) }).catch(() => undefined);
@@ -129,7 +130,9 @@ export class Sender {
     const { guard, timeoutMs } = this.#options;
     return new Agent({
       connect: { lookup: guard.lookup, timeout: timeoutMs },
-      connections: CONNECTIONS_MAX,
+      // As many connections as calls, which the turns bound: with fewer, receivers of several owners at one origin would wait for
+      // the slowest of them, and their calls would time out.
+      connections: null,
       pipelining: 1,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
