@@ -34,7 +34,7 @@ export interface DeliveryParts {
 const TURN_MS = 5_000;
 /** Calls to one receiver at a time. Of a memory there is only one. */
 const WINDOW = 8;
-/** Attempts at a message that the receiver refuses, in a row: it will hardly think better of it. */
+/** Refusals of a message in a row, after which no other answer is expected. Attempts that failed in another way do not count. */
 const REFUSALS_MAX = 5;
 /** Dead letters of a subscription: beyond, it is paused rather than let another one pass. */
 export const DEAD_MAX = 1_000;
@@ -58,6 +58,8 @@ export class Delivery {
   readonly #now: () => number;
   /** Messages behind a head that is not accepted which were accepted beside it: this process does not send them again. */
   readonly #ahead = new Map<string, Set<string>>();
+  /** By subscription: refusals in a row of the message at the head. Another process counts anew, within `attemptsMax`. */
+  readonly #refusals = new Map<string, { readonly head: string; readonly count: number }>();
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
@@ -99,6 +101,7 @@ export class Delivery {
     const [row, place] = [await store.read(id, ALL_VISIBLE, signal), await feed.cursors.read(cursorName(id), signal)];
     if (row === null || place === null || row.state !== "active") {
       this.#ahead.delete(id);
+      this.#refusals.delete(id);
       return "stop";
     }
     let batch: Batch;
@@ -218,8 +221,8 @@ export class Delivery {
       await this.#pause(row, "receiver_gone", error, head, signal);
       return false;
     }
-    const attemptsMax = outcome === "refused" ? Math.min(REFUSALS_MAX, settings.attemptsMax) : settings.attemptsMax;
-    if (failures < attemptsMax) {
+    const isRefusedForGood = this.#countRefusals(row.id, message.id, outcome) >= REFUSALS_MAX;
+    if (failures < settings.attemptsMax && !isRefusedForGood) {
       const ownMs = backoffMs(failures, {
         baseMs: RETRY_BASE_MS,
         maxMs: settings.retryMaxMs,
@@ -243,6 +246,15 @@ export class Delivery {
     }
     await this.#parts.store.change(row.id, { head: null, failures: 0, nextAttemptMs: null, lastError: error }, signal);
     return true;
+  }
+
+  #countRefusals(subscriptionId: string, head: string, outcome: Exclude<Answer["outcome"], "accepted">): number {
+    const before = this.#refusals.get(subscriptionId);
+    this.#refusals.delete(subscriptionId);
+    if (outcome !== "refused") return 0;
+    const count = before?.head === head ? before.count + 1 : 1;
+    this.#refusals.set(subscriptionId, { head, count });
+    return count;
   }
 
   async #bury(

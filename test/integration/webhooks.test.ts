@@ -153,6 +153,18 @@ test("a message that the receiver refuses becomes a dead letter, and the next on
   await stateOf(world, id, ({ dead, pending }) => dead === 0 && pending === 0);
 });
 
+test("a refusal after an outage is the first one: attempts that failed in another way do not make it a dead letter", async (t) => {
+  const world = await openWebhookWorld(t);
+  const receiver = await WebhookReceiver.start(t);
+  const answers = [...Array.from({ length: 6 }, () => status(503)), status(404), ok];
+  let call = 0;
+  receiver.answer = (...parameters) => (answers[call++] ?? ok)(...parameters);
+  const { id } = await world.sync.subscriptions.create({ url: receiver.url });
+  await world.put(world.memory(1));
+  await stateOf(world, id, ({ delivered, dead }) => delivered + dead === 1);
+  expect(await world.sync.subscriptions.get(id)).toMatchObject({ delivered: 1, dead: 0, failures: 0 });
+});
+
 test("a receiver that fails for long pauses its own subscription, visibly; after resume nothing is missing", async (t) => {
   const world = await openWebhookWorld(t, { attemptsMax: 3 });
   const [receiver, other] = [await WebhookReceiver.start(t), await WebhookReceiver.start(t)];
