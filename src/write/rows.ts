@@ -74,10 +74,11 @@ async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise
   const preparing = preparation.start(guesses.map(({ decision }) => decision).filter(isWrite));
   // Both have ended before anything is decided.
   const [flown, obstacle] = await bothEnded(transaction.beginWith(sent, keysOf(intents), token, claiming), preparing);
+  // First: after a row in the way the transaction takes no further statement, not even the one that reads a taken key.
+  if (flown.raced) return { kind: "raced" };
   if (claiming !== undefined && flown.isKeyTaken) {
     return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
   }
-  if (flown.raced) return { kind: "raced" };
   const { hits, writtenAt } = flown;
   const decisions = intents.map((intent, index): Decision => {
     const { decision } = guesses[index] as Guess;
