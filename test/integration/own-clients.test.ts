@@ -65,6 +65,23 @@ test("a call that gives up waiting for a caller's connection returns it when it 
   expect(await sql`select 1 as one`).toMatchObject([{ one: 1 }]);
 });
 
+test("a call does not fail because another one gave up that had begun to look for a pooler", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  const sql = postgres(world.databaseUrl, { max: 2, onnotice: () => undefined });
+  t.onTestFinished(() => sql.end({ timeout: 1 }));
+  const held = [await sql.reserve(), await sql.reserve()];
+  const borrowed = new BorrowedPostgres(sql);
+  const abort = new AbortController();
+  const impatient = expect(borrowed.use(abort.signal, async () => "reached")).rejects.toMatchObject({
+    code: "ABORTED",
+  });
+  const patient = borrowed.use(new AbortController().signal, async () => "reached");
+  abort.abort();
+  await impatient;
+  for (const connection of held) connection.release();
+  expect(await patient).toBe("reached");
+});
+
 test("the constructor is refused with the way to make a synchronizer", () => {
   const construct = MemorySynchronizer as unknown as new (own?: object) => MemorySynchronizer;
   for (const own of [undefined, {}, { sql: {}, redis: {} }]) {

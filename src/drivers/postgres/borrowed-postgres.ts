@@ -104,13 +104,17 @@ export class BorrowedPostgres implements PostgresAccess {
    */
   async #examine(signal: AbortSignal): Promise<void> {
     if (this.#client.options.max < 2) return;
-    const examination = this.#examination ?? this.#compareSessions(signal);
-    this.#examination = examination;
-    try {
-      await untilAborted(examination, signal);
-    } catch (error) {
-      if (this.#examination === examination) this.#examination = null;
-      throw error;
+    for (;;) {
+      const isOwn = this.#examination === null;
+      const examination = this.#examination ?? this.#compareSessions(signal);
+      this.#examination = examination;
+      try {
+        return await untilAborted(examination, signal);
+      } catch (error) {
+        if (this.#examination === examination) this.#examination = null;
+        // It ends with the call that began it. The others must not end with that one: the next of them begins anew.
+        if (isOwn || signal.aborted) throw error;
+      }
     }
   }
 
