@@ -3,6 +3,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import { VERSION_MAX } from "../domain/version-vector.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "./arrays.ts";
+import { withoutTimeouts } from "./without-timeouts.ts";
 
 /**
  * Moves all versions of `keys` from the tables of before migration 19 to `memory_bodies`, and their places in the feed with
@@ -131,19 +132,14 @@ export async function needsMoving(sql: Sql): Promise<boolean> {
  * Writers go on meanwhile. Safe twice; an index that was left incomplete is made anew.
  */
 export async function replaceFeedIndex(sql: Sql): Promise<void> {
-  const [before] = await sql<{ timeout: string; incomplete: boolean }[]>`
-    select current_setting('statement_timeout') as timeout,
-           exists (select from pg_index where indexrelid = to_regclass('mnemosync.memory_versions_unmoved_index')
+  const [left] = await sql<{ incomplete: boolean }[]>`
+    select exists (select from pg_index where indexrelid = to_regclass('mnemosync.memory_versions_unmoved_index')
                                           and not indisvalid) as incomplete`;
-  // It waits for older transactions, however long they run. The deadline of the connection still ends it.
-  await sql`select set_config('statement_timeout', '0', false)`;
-  try {
-    if (before?.incomplete) await sql`drop index mnemosync.memory_versions_unmoved_index`;
+  await withoutTimeouts(sql, async () => {
+    if (left?.incomplete) await sql`drop index mnemosync.memory_versions_unmoved_index`;
     await sql`
       create unique index concurrently if not exists memory_versions_unmoved_index
         on mnemosync.memory_versions (xid, seq) where xid is not null`;
     await sql`drop index concurrently if exists mnemosync.memory_versions_feed_index`;
-  } finally {
-    await sql`select set_config('statement_timeout', ${before?.timeout ?? "0"}, false)`;
-  }
+  });
 }

@@ -4,6 +4,7 @@ import { pause } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import type { IndexSettings } from "./settings.ts";
 import { SORT_FIELDS, type SortField, sortExpression } from "./sort-expression.ts";
+import { withoutTimeouts } from "./without-timeouts.ts";
 
 /** The table whose rows hold the documents: those of all versions that are kept. */
 export const DOCUMENT_TABLE = "mnemosync.memory_bodies";
@@ -129,6 +130,7 @@ const LOOK_MS = 250;
 /** Ends when the index is complete, whichever process builds it, or when the signal fires. */
 async function build(sql: Sql, index: OptionalIndex, signal: AbortSignal): Promise<void> {
   for (;;) {
+    signal.throwIfAborted(); // The pause below ends at once then.
     const state = await stateOf(sql, index);
     if (state === "complete") return;
     try {
@@ -158,21 +160,4 @@ async function dropIncomplete(sql: Sql, index: OptionalIndex): Promise<void> {
   await sql.unsafe(`lock table ${index.table} in share update exclusive mode nowait`);
   if ((await stateOf(sql, index)) === "incomplete") await sql.unsafe(`drop index mnemosync.${index.name}`);
   await sql`commit`;
-}
-
-/** Building takes as long as it takes, and waits for transactions of others. The signal of the connection still ends it. */
-async function withoutTimeouts(sql: Sql, work: () => Promise<void>): Promise<void> {
-  const [before] = await sql<{ statement: string; lock: string }[]>`
-    select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock`;
-  const set = (statement: string, lock: string) => sql`
-    select set_config('statement_timeout', ${statement}, false), set_config('lock_timeout', ${lock}, false)`;
-  await set("0", "0");
-  try {
-    await work();
-  } catch (error) {
-    await sql`rollback`; // Of the transaction that drops; without one it only warns.
-    throw error;
-  } finally {
-    await set(before?.statement ?? "0", before?.lock ?? "0");
-  }
 }

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
+import { pollUntil } from "../../src/dev/wait.ts";
+import type { Sql } from "../../src/drivers/postgres/postgres-access.ts";
 import type { Job } from "../../src/jobs/job.ts";
+import { replaceFeedIndex } from "../../src/ledger/moved-bodies.ts";
 import { expectHarmlessDeath, oldLedger } from "../support/dying-mover.ts";
 import { openWorld, type World } from "../support/world.ts";
 
@@ -63,4 +66,32 @@ test("a program from before the migration that still runs is told to stop, and w
     });
   }
   expect(await world.footprint()).toEqual(before);
+});
+
+test("the replacement of the feed's index waits for older transactions longer than a statement waits for a row", async (t) => {
+  const world = await oldLedger(t);
+  await world.connect();
+  const [mover, older] = [await world.sql.reserve(), await world.sql.reserve()];
+  t.onTestFinished(() => {
+    for (const connection of [mover, older]) connection.release();
+  });
+  await older`begin`;
+  await older`lock table mnemosync.memory_versions in row exclusive mode`;
+  await mover`set lock_timeout = '50ms'`;
+  const [process] = await mover<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  let failure: unknown = null;
+  const replaced = replaceFeedIndex(mover as unknown as Sql).catch((error: unknown) => {
+    failure = error;
+  });
+  await pollUntil("a wait of many lock time-outs", 20_000, async () => {
+    const [row] = await world.sql<{ waits: boolean }[]>`
+      select wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '500 milliseconds' as waits
+      from pg_stat_activity where pid = ${process?.pid ?? 0}`;
+    return row?.waits === true || failure !== null;
+  });
+  await older`commit`;
+  await replaced;
+  expect(failure).toBeNull();
+  expect(await mover`show lock_timeout`).toMatchObject([{ lock_timeout: "50ms" }]);
+  expect(await mover`select to_regclass('mnemosync.memory_versions_feed_index') as old`).toMatchObject([{ old: null }]);
 });
