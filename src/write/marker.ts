@@ -42,7 +42,8 @@ export class Marker {
   readonly #parts: MarkerParts;
   #waiting: string[] = [];
   #endTimer: (() => void) | null = null;
-  #marking: Promise<void> | null = null;
+  /** Resolves with whether the group was marked. */
+  #marking: Promise<boolean> | null = null;
 
   constructor(parts: MarkerParts) {
     this.#parts = parts;
@@ -63,14 +64,24 @@ export class Marker {
     this.#plan();
   }
 
-  /** Marks all that wait, now. Never rejects. */
+  /**
+   * Marks all that wait, now, and leaves no timer. After a mark that fails the others are left to be taken over: a ledger that
+   * gives no answer would take `markTimeoutMs` for each of ten groups, while a process waits for its end. Never rejects.
+   */
   async flush(): Promise<void> {
     while (this.#marking !== null || this.#waiting.length > 0) {
-      this.#endTimer?.();
-      this.#endTimer = null;
+      this.#stopTimer();
       this.#marking ??= this.#markGroup();
-      await this.#marking;
+      if (await this.#marking) continue;
+      this.#stopTimer();
+      const left = this.#waiting.splice(0);
+      if (left.length > 0) this.#parts.log.warn({ transactions: left.length }, "write.marks_left_out");
     }
+  }
+
+  #stopTimer(): void {
+    this.#endTimer?.();
+    this.#endTimer = null;
   }
 
   #plan(): void {
@@ -82,14 +93,16 @@ export class Marker {
   }
 
   /** One statement at a time. */
-  async #markGroup(): Promise<void> {
+  async #markGroup(): Promise<boolean> {
     const { ledger, log, markTimeoutMs, onMarked } = this.#parts;
     const group = this.#waiting.splice(0, GROUP_MAX);
     try {
       await withSharedDeadline(markTimeoutMs, undefined, (signal) => ledger.markPublished(group, signal));
       await onMarked?.();
+      return true;
     } catch (error) {
       log.warn({ transactions: group.length, error: (error as Error).message }, "write.confirm_failed");
+      return false;
     } finally {
       this.#marking = null;
       if (this.#waiting.length > 0) this.#plan();

@@ -66,6 +66,18 @@ test("flush marks all that wait, in groups of 1,000, and leaves no timer", async
   expect(timers).toEqual([]);
 });
 
+test("after a mark that fails flush leaves the other groups to be taken over, and no timer", async () => {
+  const { marker, timers, groups, statements } = markerOf();
+  for (let number = 0; number < 2_500; number++) marker.add(`t${number}`);
+  const flushed = marker.flush();
+  statements[0]?.reject(new StoreUnavailableError("postgres", "no answer before the deadline"));
+  await turn();
+  expect(groups).toHaveLength(1);
+  await flushed;
+  expect(marker.waiting).toBe(0);
+  expect(timers).toEqual([]);
+});
+
 test("at most 10,000 transactions wait: the next one is left to be taken over", () => {
   const { marker } = markerOf();
   for (let number = 0; number < 10_001; number++) marker.add(`t${number}`);
