@@ -44,7 +44,9 @@ export const checkSchema = z.strictObject({
     .int()
     .positive()
     .optional()
-    .describe("Memories that a cache with an evicting policy does not hold: cache misses, no drift"),
+    .describe(
+      "Memories that a cache with an evicting policy does not hold, or held in another layout: cache misses, no drift",
+    ),
   resumedFrom: instant.optional().describe("When the interrupted check began that this one resumed"),
 });
 

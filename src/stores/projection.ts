@@ -54,6 +54,11 @@ export interface MalformedEntry extends MemoryKey {
   readonly reason: string;
   /** The bytes in the store's own serialization, as evidence. Only after a read with `data: true`. */
   readonly raw?: Buffer | undefined;
+  /**
+   * The layout that the entry names, where it is not the layout of this program. Such an entry is no damage: a cache miss,
+   * never drift. The store does not decode it, keeps no evidence of it, and leaves it out of scans, digests and counts.
+   */
+  readonly otherFormat?: string | undefined;
 }
 
 /** One page of a scan. Entries may repeat between pages; no entry that exists throughout the scan is left out. */

@@ -29,7 +29,7 @@ function reportText(report: ConsistencyReport, milliseconds: number): string {
   const what = `${scope} check of ${memories} in ${stores.join(", ")}, ${duration(milliseconds)}`;
   const notes = [
     ...(resumed ? [`resumed an interrupted check that began ${new Date(startedAt).toISOString()}`] : []),
-    ...(misses > 0 ? [`${counted(misses, "memory", "memories")} evicted by the cache: misses, no drift`] : []),
+    ...(misses > 0 ? [`${counted(misses, "memory", "memories")} not held by the cache: misses, no drift`] : []),
     ...(truncated ? ["there is more drift than a report holds: repair this, then check again"] : []),
   ].map((note) => `\n${note}`);
   if (clean) return `${what}: clean${notes.join("")}`;

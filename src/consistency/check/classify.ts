@@ -8,7 +8,7 @@ export interface Drift {
   readonly kind: DriftKind;
   /** The observation, for people. */
   readonly evidence: string;
-  /** For `missing`: the store may evict such an entry, so this is a cache miss and no drift. */
+  /** For `missing`: the store may evict such an entry, or has one of another layout: a cache miss and no drift. */
   readonly evicted?: boolean;
 }
 
@@ -32,6 +32,11 @@ export function classify(
   now: number,
   eviction: Eviction = "none",
 ): Drift | null {
+  if (entry?.state === "malformed" && entry.otherFormat !== undefined) {
+    const isExpired = ledger?.expiresAt != null && ledger.expiresAt <= now;
+    if (ledger === undefined || isExpired || expectationOf(ledger, traits) !== "live") return null;
+    return { kind: "missing", evidence: entry.reason, evicted: true };
+  }
   if (entry?.state === "malformed")
     return { kind: ledger === undefined ? "orphan" : "corrupt", evidence: entry.reason };
   // A tombstone of a memory that the ledger does not know shows nothing and expires by itself.

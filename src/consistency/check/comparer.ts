@@ -11,6 +11,7 @@ import type { CheckContext, CheckedStore } from "./check-context.ts";
 import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
 import { fitsChecksum } from "./fits-checksum.ts";
+import { refillEntries } from "./refill-entries.ts";
 
 /** Memories confirmed per batch: bounds the time that rows stay locked. */
 const CONFIRMED_MAX = 500;
@@ -44,7 +45,7 @@ export class Comparer {
   readonly #tallies = new Map<Projection, BucketTally>();
   /** Live memories that were compared one by one. */
   checked = 0;
-  /** Memories that a store evicted: reads get them from the ledger. */
+  /** Memories that a store evicted, or held in another layout: reads get them from the ledger. */
   misses = 0;
   /** Bytes of the documents and vectors that were read, of the ledger alone; only for `deep`. */
   bytes = 0;
@@ -73,7 +74,7 @@ export class Comparer {
     const underway: MemoryKey[] = [];
     for (const { store, pairs } of stores) {
       for (const { row, entry } of pairs) {
-        const counts = entry?.state === "live" || entry?.state === "malformed";
+        const counts = entry?.state === "live" || (entry?.state === "malformed" && entry.otherFormat === undefined);
         if (counts && row?.bucket !== undefined) this.#tally(store.projection).count(row.bucket);
       }
       const suspects = pairs.filter((pair) => this.#compare(store, pair, view) !== null);
@@ -196,6 +197,13 @@ export class Comparer {
         if (isMiss(found.drift)) this.misses++;
         else this.#add(store.projection, found);
       }
+      const refilled = drifted.filter(({ entry, drift }) => isMiss(drift) && entry?.state === "malformed");
+      // Under the locks, so that the store gets what the ledger holds now.
+      await refillEntries(
+        this.#context,
+        store.projection,
+        refilled.map(({ key }) => key),
+      );
       return underway;
     });
   }

@@ -66,7 +66,7 @@ export interface ConsistencyReport {
   readonly byMemory: Readonly<Record<string, StoreId[]>>;
   /** True when there was more drift than a report holds: repair the listed findings, then check again. */
   readonly truncated: boolean;
-  /** Memories that an evicting store does not hold: cache misses, no drift. */
+  /** Memories that an evicting store does not hold, or that a store held in another layout: cache misses, no drift. */
   readonly misses: number;
   /** Milliseconds since 1970. Of the first run, where an interrupted check was resumed. */
   readonly startedAt: number;

@@ -3,13 +3,22 @@ import type { MemoryKey } from "../../domain/keys.ts";
 import type { MemoryChange } from "../../domain/memory.ts";
 import { NAMESPACE_PATTERN } from "../../domain/schema.ts";
 import { isVersion, vectorJson } from "../../domain/version-vector.ts";
-import type { Replacement, StoredEntry } from "../projection.ts";
+import type { MalformedEntry, Replacement, StoredEntry } from "../projection.ts";
 import type { ScriptArgument, ScriptReply } from "./script-runner.ts";
+import { ENTRY_FORMAT } from "./scripts.ts";
 
 /** Fields of a hash, in the order in which `READ` returns them. */
-const ENTRY_FIELDS = ["version", "checksum", "deleted", "modified_at", "data", "embedding", "vector", "digest"].map(
-  (name) => Buffer.from(name),
-);
+const ENTRY_FIELDS = [
+  "version",
+  "checksum",
+  "deleted",
+  "modified_at",
+  "format",
+  "data",
+  "embedding",
+  "vector",
+  "digest",
+].map((name) => Buffer.from(name));
 
 /** Encodes keys and changes as script arguments, and decodes replies into entries. */
 export class RedisCodec {
@@ -58,7 +67,7 @@ export class RedisCodec {
   }
 
   replacementArguments({ found, change }: Replacement): ScriptArgument[] {
-    const state = found?.state ?? "none";
+    const state = isOtherFormat(found) ? "other" : (found?.state ?? "none");
     const version = found?.state === "live" || found?.state === "tombstone" ? found.version : "";
     const checksum = found?.state === "live" ? found.checksum : "";
     const write = change === null ? ["remove", "", "", "", "", "", "", "", ""] : this.changeArguments(change);
@@ -68,7 +77,7 @@ export class RedisCodec {
   /** Decodes a reply of HGETALL. */
   entryOfFields(key: MemoryKey, reply: readonly ScriptReply[]): StoredEntry | null {
     if (reply.length === 0) return null;
-    const held: ScriptReply[] = [null, null, null, null, null, null, null, null];
+    const held: ScriptReply[] = [null, null, null, null, null, null, null, null, null];
     for (let at = 0; at < reply.length; at += 2) {
       const place = placeOf(reply[at] as Buffer);
       if (place >= 0) held[place] = reply[at + 1] ?? null;
@@ -80,6 +89,9 @@ export class RedisCodec {
   entry(key: MemoryKey, reply: ScriptReply | undefined, withData: boolean): StoredEntry | null {
     if (reply === null || reply === undefined) return null;
     if (!Array.isArray(reply)) return { ...key, state: "malformed", reason: String(reply) };
+    const format = text(reply[4]) ?? ENTRY_FORMAT;
+    // First of all: whatever else another layout holds has a meaning that this program does not know.
+    if (format !== ENTRY_FORMAT) return ofFormat(key, format);
     if (key.namespace === "") return { ...key, state: "malformed", reason: "the key names no namespace" };
     const version = Number(text(reply[0]));
     if (!isVersion(version)) {
@@ -95,13 +107,27 @@ export class RedisCodec {
     const { namespace, memoryId } = key;
     if (!withData) return { namespace, memoryId, state: "live", version, checksum, modifiedAt };
     const data = {
-      documentJson: bytes(reply[4]),
-      embedding: bytes(reply[5]),
-      versionVector: text(reply[6]),
-      digest: text(reply[7]),
+      documentJson: bytes(reply[5]),
+      embedding: bytes(reply[6]),
+      versionVector: text(reply[7]),
+      digest: text(reply[8]),
     };
     return { namespace, memoryId, state: "live", version, checksum, modifiedAt, data };
   }
+}
+
+/** Whether the entry is of another layout: not one of this program's. */
+export function isOtherFormat(entry: StoredEntry | null): boolean {
+  return entry?.state === "malformed" && entry.otherFormat !== undefined;
+}
+
+/** A number names a layout. Anything else in the field is damage. */
+function ofFormat(key: MemoryKey, format: string): MalformedEntry {
+  const shown = format.slice(0, 40);
+  if (!/^[1-9][0-9]*$/.test(format))
+    return { ...key, state: "malformed", reason: `has format ${JSON.stringify(shown)}` };
+  const reason = `an entry of format ${shown}, not ${ENTRY_FORMAT}`;
+  return { ...key, state: "malformed", reason, otherFormat: shown };
 }
 
 /** Compares names as bytes: converting each name to a string would take as long as all the rest. */

@@ -3,7 +3,7 @@ import { StoreUnavailableError } from "../../domain/errors.ts";
 import { bucketOf, type MemoryKey } from "../../domain/keys.ts";
 import type { ScanOptions, ScanPage, StoredEntry } from "../projection.ts";
 import { PageDigest } from "./page-digest.ts";
-import type { RedisCodec } from "./redis-codec.ts";
+import { isOtherFormat, type RedisCodec } from "./redis-codec.ts";
 import type { ScriptReply, ScriptRunner } from "./script-runner.ts";
 import { COUNT, DIGEST, KEYS, SCAN } from "./scripts.ts";
 
@@ -40,7 +40,7 @@ export class RedisKeyspace {
     keys.forEach((redisKey, index) => {
       const key = this.#codec.parseKey(redisKey.toString());
       const entry = this.#codec.entry(key, fields[index], false);
-      if (entry !== null) entries.push(entry);
+      if (entry !== null && !isOtherFormat(entry)) entries.push(entry);
     });
     return { entries, cursor: next };
   }
@@ -56,7 +56,10 @@ export class RedisKeyspace {
       .map((name) => this.#codec.parseKey(name))
       .filter((key) => buckets.has(bucketOf(key)));
     const entries = keys.length === 0 ? [] : await this.#read(keys, signal);
-    return { entries: entries.filter((entry) => entry !== null), cursor: next };
+    return {
+      entries: entries.flatMap((entry) => (entry === null || isOtherFormat(entry) ? [] : [entry])),
+      cursor: next,
+    };
   }
 
   async digest(signal: AbortSignal): Promise<BucketDigests> {

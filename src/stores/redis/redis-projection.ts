@@ -7,6 +7,7 @@ import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
 import type {
   Eviction,
   LiveEntry,
+  MalformedEntry,
   PreparedBatch,
   Projection,
   ProjectionHealth,
@@ -21,7 +22,7 @@ import type {
 import type { ProjectionTraits } from "../traits.ts";
 import { entryFlaw } from "./entry-flaw.ts";
 import { REDIS_DEFAULTS, type RedisProjectionOptions } from "./options.ts";
-import { RedisCodec } from "./redis-codec.ts";
+import { isOtherFormat, RedisCodec } from "./redis-codec.ts";
 import { redisError } from "./redis-errors.ts";
 import { RedisKeyspace } from "./redis-keyspace.ts";
 import { RedisStanding } from "./redis-standing.ts";
@@ -213,12 +214,14 @@ export class RedisProjection implements Projection {
 
   /** Keeps the raw bytes of malformed data as evidence. */
   async #withRaw(entries: readonly (StoredEntry | null)[], signal: AbortSignal): Promise<(StoredEntry | null)[]> {
-    const malformed = entries.filter((entry) => entry?.state === "malformed");
+    const malformed = entries.filter(
+      (entry) => entry?.state === "malformed" && !isOtherFormat(entry),
+    ) as MalformedEntry[];
     if (malformed.length === 0) return [...entries];
     const dumps = await this.#scripts.runEach(DUMP, this.#keys(malformed), [], [], signal);
     const raws = new Map(malformed.map((entry, index) => [entry, dumps[index]]));
     return entries.map((entry) => {
-      const raw = raws.get(entry as (typeof malformed)[number]);
+      const raw = raws.get(entry as MalformedEntry);
       return Buffer.isBuffer(raw) ? ({ ...entry, raw } as StoredEntry) : entry;
     });
   }

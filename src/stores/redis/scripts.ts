@@ -6,8 +6,18 @@
 /** Fields of a change in the arguments of `PUBLISH` and `REPLACE`. */
 export const CHANGE_ARGUMENTS = 9;
 
+/** The layout of entries that this program writes. An entry without the field `format` has it too. */
+export const ENTRY_FORMAT = "1";
+
+/** A number names a layout. Anything else in the field is damage. */
+const FORMAT_FUNCTIONS = `
+local function is_other_format(format)
+  return format and format ~= '${ENTRY_FORMAT}' and string.find(format, '^[1-9]%d*$') ~= nil
+end
+`;
+
 /** Functions shared by both writing scripts. */
-const WRITE_FUNCTIONS = `
+const WRITE_FUNCTIONS = `${FORMAT_FUNCTIONS}
 local tombstone_ttl = ARGV[1]
 
 -- A full or read-only Redis refuses the first write of a script, but never DEL. HSET must therefore come before DEL:
@@ -47,6 +57,9 @@ end
  * KEYS: one per change, and the owner key where there is an epoch. ARGV: tombstone TTL (ms), epoch (empty: not compared), then per change `kind version checksum digest modified_at vector data
  * embedding expires_at`, the last two empty when absent. Returns 1 (applied) or 0 (stale) per change; a string is the epoch
  * that the owner key names instead: then nothing was changed.
+ *
+ * An entry of another layout is no copy that this program can read, so the same version is written over it, unlike over an
+ * entry of the own layout. A newer version is kept. Without a readable version the entry counts as missing.
  */
 export const PUBLISH = `${WRITE_FUNCTIONS}
 local answers = {}
@@ -59,15 +72,22 @@ end
 for index = 1, count do
   local key = KEYS[index]
   local at = 3 + (index - 1) * ${CHANGE_ARGUMENTS}
-  local held = redis.pcall('HGET', key, 'version')
-  if type(held) == 'table' and held.err then
+  local held = redis.pcall('HMGET', key, 'version', 'format')
+  if held.err then
     -- WRONGTYPE: the key holds another type than a hash. Any other error is the server's refusal.
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
     redis.call('DEL', key)
-    held = false
+    held = { false, false }
   end
-  local held_version = held and tonumber(held)
-  if held_version and held_version >= tonumber(ARGV[at + 1]) then
+  local held_version = held[1] and tonumber(held[1])
+  local version = tonumber(ARGV[at + 1])
+  local is_held
+  if is_other_format(held[2]) then
+    is_held = held_version and string.find(held[1], '^%d+$') and held_version > version
+  else
+    is_held = held_version and held_version >= version
+  end
+  if is_held then
     answers[index] = 0
   else
     write(key, at)
@@ -79,20 +99,23 @@ return answers
 
 /**
  * PUBLISH with `found_state found_version found_checksum` before each change; kind `remove` removes the key. The script
- * applies a change only if the key is still as found (\`none\`, \`live\`, \`tombstone\` or \`malformed\`).
+ * applies a change only if the key is still as found (\`none\`, \`live\`, \`tombstone\`, \`malformed\`, or \`other\`: an entry
+ * of another layout).
  */
 export const REPLACE = `${WRITE_FUNCTIONS}
 local answers = {}
 for index, key in ipairs(KEYS) do
   local at = 2 + (index - 1) * ${CHANGE_ARGUMENTS + 3}
   local state, version, checksum = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted')
+  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'format')
   local found
   if held.err then
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
     found = state == 'malformed'
   elseif state == 'none' then
     found = redis.call('EXISTS', key) == 0
+  elseif state == 'other' or is_other_format(held[4]) then
+    found = state == 'other' and is_other_format(held[4])
   elseif state == 'live' then
     found = held[1] == version and held[2] == checksum and not held[3]
   elseif state == 'tombstone' then
@@ -113,17 +136,17 @@ return answers
 `;
 
 /**
- * KEYS: any number. ARGV: \`1\` to read the data too. Returns per key nothing, or \`version checksum deleted modified_at\`,
- * then \`data embedding vector digest\`; a single string is the reason why the key is malformed.
+ * KEYS: any number. ARGV: \`1\` to read the data too. Returns per key nothing, or \`version checksum deleted modified_at
+ * format\`, then \`data embedding vector digest\`; a single string is the reason why the key is malformed.
  */
 export const READ = `
 local answers = {}
 for index, key in ipairs(KEYS) do
   local held
   if ARGV[1] == '1' then
-    held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at', 'data', 'embedding', 'vector', 'digest')
+    held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at', 'format', 'data', 'embedding', 'vector', 'digest')
   else
-    held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at')
+    held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at', 'format')
   end
   if held.err then
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
@@ -145,7 +168,7 @@ export const SCAN = `
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
 local answers = {}
 for index, key in ipairs(page[2]) do
-  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at')
+  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'modified_at', 'format')
   if held.err then
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
     answers[index] = 'a ' .. redis.call('TYPE', key).ok .. ' stands where a hash belongs'
@@ -164,26 +187,32 @@ return { page[1], table.concat(page[2], '\\0') }
 `;
 
 /** ARGV: cursor, pattern, count. Returns the next cursor and how many of the page's keys are live entries. */
-export const COUNT = `
+export const COUNT = `${FORMAT_FUNCTIONS}
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3], 'TYPE', 'hash')
 local live = 0
 for _, key in ipairs(page[2]) do
-  if redis.call('HEXISTS', key, 'deleted') == 0 then live = live + 1 end
+  local held = redis.call('HMGET', key, 'deleted', 'format')
+  if not held[1] and not is_other_format(held[2]) then live = live + 1 end
 end
 return { page[1], live }
 `;
 
 /**
  * ARGV: cursor, pattern, count. Returns the next cursor, the live entries of one SCAN page as one string, each as \`key NUL
- * version NUL checksum NUL\`, and the malformed keys. One value per page costs the client a tenth of one value per entry.
+ * version NUL checksum NUL\`, and the malformed keys. It leaves out entries of another layout. One value per page costs the
+ * client a tenth of one value per entry.
  */
-export const DIGEST = `
+export const DIGEST = `${FORMAT_FUNCTIONS}
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
 local parts, malformed = {}, {}
 for _, key in ipairs(page[2]) do
-  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted')
+  local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'format')
   if held.err then
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+    malformed[#malformed + 1] = key
+  elseif is_other_format(held[4]) then
+    -- Not an entry of this program: it counts as absent.
+  elseif held[4] and held[4] ~= '${ENTRY_FORMAT}' then
     malformed[#malformed + 1] = key
   elseif not held[3] then
     local version, checksum = held[1], held[2]

@@ -46,6 +46,7 @@ const ENTRY = {
   "older tombstone": { ...KEY, state: "tombstone", version: 4 },
   "newer tombstone": { ...KEY, state: "tombstone", version: 6 },
   malformed: { ...KEY, state: "malformed", reason: "has no version" },
+  "another layout": { ...KEY, state: "malformed", reason: "an entry of format 2, not 1", otherFormat: "2" },
 } satisfies Record<string, StoredEntry | null>;
 
 type Table = Record<keyof typeof LEDGER, Record<keyof typeof ENTRY, DriftKind | null>>;
@@ -61,6 +62,7 @@ const LIVE: Record<keyof typeof ENTRY, DriftKind | null> = {
   "older tombstone": "stale",
   "newer tombstone": "ahead",
   malformed: "corrupt",
+  "another layout": "missing",
 };
 const UNKNOWN: Record<keyof typeof ENTRY, DriftKind | null> = {
   nothing: null,
@@ -72,6 +74,7 @@ const UNKNOWN: Record<keyof typeof ENTRY, DriftKind | null> = {
   "older tombstone": null,
   "newer tombstone": null,
   malformed: "orphan",
+  "another layout": null,
 };
 const DELETED: Record<keyof typeof ENTRY, DriftKind | null> = {
   nothing: null,
@@ -83,13 +86,14 @@ const DELETED: Record<keyof typeof ENTRY, DriftKind | null> = {
   "older tombstone": null,
   "newer tombstone": null,
   malformed: "corrupt",
+  "another layout": null,
 };
 
 const REDIS: Table = {
   unknown: UNKNOWN,
   live: LIVE,
   "live, expires later": LIVE,
-  "live, expires now": { ...LIVE, nothing: null },
+  "live, expires now": { ...LIVE, nothing: null, "another layout": null },
   "live, without a vector": LIVE,
   deleted: DELETED,
 };
@@ -98,7 +102,7 @@ const FAISS: Table = {
   unknown: UNKNOWN,
   live: LIVE,
   "live, expires later": LIVE,
-  "live, expires now": { ...LIVE, nothing: null },
+  "live, expires now": { ...LIVE, nothing: null, "another layout": null },
   "live, without a vector": {
     nothing: null,
     // Whatever vector stands there shows a memory that has none.
@@ -110,6 +114,7 @@ const FAISS: Table = {
     "older tombstone": null,
     "newer tombstone": null,
     malformed: "corrupt",
+    "another layout": null,
   },
   deleted: DELETED,
 };
@@ -129,6 +134,13 @@ for (const [store, traits, table] of [
     });
   });
 }
+
+test("an entry of another layout is a cache miss, and no drift", () => {
+  expect(classify(REDIS_TRAITS, LEDGER.live, ENTRY["another layout"], NOW)).toMatchObject({
+    kind: "missing",
+    evicted: true,
+  });
+});
 
 describe("stores by memory", () => {
   const finding = (memoryId: string, store: Finding["store"]): Finding => ({
