@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { openWorld } from "../support/world.ts";
 
 /** Goal: a quick check looks at what changed, at all of that and at nothing else, and keeps looking at what it found. */
@@ -39,6 +40,10 @@ test("a memory whose publish was under way is looked at again once it should hav
   await world.fill(5);
   await world.sync.checkConsistency({ scope: "quick" });
   const { transactionId } = await world.put(world.memory(1, { content: "changed" }));
+  await pollUntil("its mark", 5_000, async () => {
+    const [row] = await world.sql`select state from mnemosync.sync_transactions where tx_id = ${transactionId}`;
+    return row?.state === "published";
+  });
   // As if its publish had not happened yet.
   await world.sql`update mnemosync.sync_transactions set state = 'committed', created_at = clock_timestamp()
                   where tx_id = ${transactionId}`;

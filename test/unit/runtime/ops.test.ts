@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { showStreams } from "../../../src/http/stream-metrics.ts";
 import { processMetrics } from "../../../src/runtime/process-metrics.ts";
 import { allMetrics } from "../../support/all-metrics.ts";
 
@@ -30,6 +31,7 @@ const expressions = [
 /** Names of metrics as they are scraped, with the labels each has. */
 function known(): Map<string, ReadonlySet<string>> {
   const metrics = allMetrics();
+  showStreams(metrics.registry, { open: 0 });
   const names = new Map<string, ReadonlySet<string>>([["up", new Set(["job", "instance"])]]);
   for (const registry of [metrics.registry, processMetrics()]) {
     for (const metric of registry.getMetricsAsArray()) {
