@@ -1,5 +1,5 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import { PastLedger } from "../../src/ledger/past-ledger.ts";
@@ -64,8 +64,9 @@ test("a transaction of this process that is not there begins a new epoch; one th
   await past.prove(soon());
   const { transactionId } = await world.put(world.memory(1));
   past.noteCommitted(transactionId!);
-  await pause(5); // Older than the retention of a millisecond.
-  expect(await new Ledger(pool, { nodeId: "n" }).pruneTransactions(1, 10, soon())).toBeGreaterThan(0);
+  const ledger = new Ledger(pool, { nodeId: "n" });
+  // Transactions are pruned once they are marked as published, and older than the retention of a millisecond.
+  await pollUntil("its pruning", 5_000, async () => (await ledger.pruneTransactions(1, 10, soon())) > 0);
   await past.prove(soon());
   expect(await reasons()).toEqual(["created"]);
   const restore = await rememberLedger(world.sql);
