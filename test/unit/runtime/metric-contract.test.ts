@@ -33,6 +33,12 @@ const CONTRACT: readonly (readonly [string, string, readonly string[], (readonly
   ["sync_duration_seconds", "histogram", ["operation"], SECONDS],
   ["sync_total", "counter", ["operation", "outcome"]],
   ["transactions_unpublished", "gauge", []],
+  ["webhook_dead_letters", "gauge", ["subscription"]],
+  ["webhook_deliveries_total", "counter", ["outcome"]],
+  ["webhook_delivery_seconds", "histogram", [], SECONDS],
+  ["webhook_events_pending", "gauge", []],
+  ["webhook_lag_seconds", "gauge", ["subscription"]],
+  ["webhook_subscriptions", "gauge", ["state"]],
 ];
 
 test("each metric has the name, the type, the labels and the buckets that others rely on", () => {
