@@ -1,5 +1,5 @@
 import type { Condition } from "../domain/filter/filter.ts";
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { PostgresAccess, Sql, Statement } from "../drivers/postgres/postgres-access.ts";
 import { LedgerCalls } from "./bound-statements.ts";
 import * as find from "./find-statements.ts";
 import { type FoundIndexes, findIndexes } from "./optional-indexes.ts";
@@ -19,15 +19,17 @@ export class FindLedger {
   }
 
   async readPageStep(query: find.PageQuery, signal: AbortSignal): Promise<find.PageStep> {
-    return await this.#byKey(signal, (sql) => find.readPageStep(sql, query));
+    return find.pageStepOf(await this.#byKey(signal, (sql) => find.pageStatement(sql, query)));
   }
 
   async countStep(query: find.ScanQuery, signal: AbortSignal): Promise<find.ScanStep> {
-    return await this.#byKey(signal, (sql) => find.countStep(sql, query));
+    const [answer] = await this.#byKey(signal, (sql) => find.countStatement(sql, query));
+    return find.stepOf(answer as find.StepAnswer);
   }
 
   async listNamespaces(after: string, limit: number, signal: AbortSignal): Promise<string[]> {
-    return await this.#byKey(signal, (sql) => find.listNamespaces(sql, after, limit));
+    const rows = await this.#byKey(signal, (sql) => find.namespacesStatement(sql, after, limit));
+    return rows.map(({ namespace }) => namespace);
   }
 
   async listNamespacesOf(
@@ -36,7 +38,8 @@ export class FindLedger {
     limit: number,
     signal: AbortSignal,
   ): Promise<string[]> {
-    return await this.#byKey(signal, (sql) => find.listNamespacesOf(sql, namespaces, after, limit));
+    const rows = await this.#byKey(signal, (sql) => find.namespacesOfStatement(sql, namespaces, after, limit));
+    return rows.map(({ namespace }) => namespace);
   }
 
   async estimateCount(namespace: string, condition: Condition, signal: AbortSignal): Promise<number> {
@@ -65,26 +68,43 @@ export class FindLedger {
   }
 
   /**
-   * Runs a statement that must follow the primary key. Where the planner's statistics do not know a namespace yet (after an
-   * import, say), it expects a few rows, and would read and sort all of them for one step.
+   * Runs a statement that must follow the primary key, or the index of an order. Where the planner's statistics do not know a
+   * namespace yet (after an import, say), it expects a few rows, and would read and sort all of them for one step.
+   *
+   * The settings, the statement and the end of the transaction go out together: one round trip, where waiting for each would
+   * take three. A refusal of one of them is the answer; the server then takes the commit for a rollback.
    */
-  async #byKey<T>(signal: AbortSignal, statement: (sql: Sql) => Promise<T>): Promise<T> {
-    return await this.#withoutScans(signal, true, statement);
+  async #byKey<Row extends object>(signal: AbortSignal, statement: (sql: Sql) => Statement<Row>): Promise<Row[]> {
+    return await this.#calls.use(signal, async ({ sql }) => {
+      const [, rows] = await Promise.all([
+        beginWithoutScans(sql, true),
+        statement(sql).execute(),
+        sql`commit`.execute(),
+      ]);
+      return rows;
+    });
   }
 
-  /** Runs a statement for which the planner must not read a whole table, whatever its statistics say. */
-  async #withoutScans<T>(signal: AbortSignal, inOrder: boolean, statement: (sql: Sql) => Promise<T>): Promise<T> {
+  /** Runs statements for which the planner must not read a whole table, whatever its statistics say. */
+  async #withoutScans<T>(signal: AbortSignal, inOrder: boolean, statements: (sql: Sql) => Promise<T>): Promise<T> {
     return await this.#calls.use(signal, async ({ sql }) => {
-      await Promise.all([
-        sql`begin transaction read only`.execute(),
-        sql`select set_config('enable_seqscan', 'off', true),
-                   set_config('enable_bitmapscan', ${inOrder ? "off" : "on"}, true),
-                   set_config('enable_sort', ${inOrder ? "off" : "on"}, true),
-                   set_config('enable_incremental_sort', ${inOrder ? "off" : "on"}, true)`.execute(),
-      ]);
-      const answer = await statement(sql);
+      await beginWithoutScans(sql, inOrder);
+      const answer = await statements(sql);
       await sql`commit`;
       return answer;
     });
   }
+}
+
+/**
+ * Sends the begin of a transaction and the planner's settings in it, as one message: each message more wakes the program
+ * once more before the answer. `execute`, since the driver otherwise sends a statement only when it is awaited.
+ */
+function beginWithoutScans(sql: Sql, inOrder: boolean): PromiseLike<unknown> {
+  const settings = [
+    "enable_seqscan",
+    ...(inOrder ? ["enable_bitmapscan", "enable_sort", "enable_incremental_sort"] : []),
+  ];
+  const statements = ["begin transaction read only", ...settings.map((name) => `set local ${name} = off`)];
+  return sql.unsafe(statements.join("; ")).execute();
 }

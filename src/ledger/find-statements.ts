@@ -1,5 +1,5 @@
 import type { Condition } from "../domain/filter/filter.ts";
-import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql, Statement } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { wideRow } from "./body-rows.ts";
 import { type SortField, sortExpression } from "./sort-expression.ts";
@@ -69,60 +69,58 @@ export interface PageStep extends ScanStep {
   readonly rows: readonly PageRow[];
 }
 
-type Row = PageRow & StepRow;
-type StepRow = { scanned: number; lastId: string | null; lastSort: string | null; passing: number };
+/** A row of the answer for a page: a memory, and in the first row what the step looked at. One row without a memory where none is shown. */
+export type PageAnswer = PageRow & StepAnswer;
+export type StepAnswer = { scanned: number; lastId: string | null; lastSort: string | null; passing: number };
 
 /**
  * One step of a page, in one of the orders. It reads a part of the primary key, or of the index of the order, and the documents of these rows where
  * the filter asks for them, however few pass: the work of a statement is bounded before it begins.
  */
-export async function readPageStep(sql: Sql, query: PageQuery): Promise<PageStep> {
+export function pageStatement(sql: Sql, query: PageQuery): Statement<PageAnswer> {
   const { isDescending, limit, bytesMax, readsFirst, withEmbedding } = query;
   const [forward, backward] = isDescending ? [sql`desc`, sql`asc`] : [sql`asc`, sql`desc`];
   const inOrder = (direction: Fragment) => sql`v.sort ${direction}, v.memory_id ${direction}`;
-  const embeddingBytes = withEmbedding ? sql`coalesce(octet_length(embedding), 0)` : sql`0`;
-  const rows = await sql<Row[]>`
+  const embeddingBytes = withEmbedding ? sql`coalesce(octet_length(m.embedding), 0)` : sql`0`;
+  const inFirst = (fact: Fragment) => sql`case when c.number > 1 then null else f.${fact} end as ${fact}`;
+  // A body is looked up once, and stays compressed, or in its TOAST table, until its row is chosen.
+  return sql<PageAnswer[]>`
     with scanned as materialized (${scannedRows(sql, query)}),
     passing as materialized (
       ${passingRows(sql, query.condition)} order by ${inOrder(forward)} limit ${limit + 1}
     ), sized as (
-      select v.*, sum(s.bytes) over (order by ${inOrder(forward)}) as total,
+      select v.*, m.document, m.embedding,
+             sum(coalesce(octet_length(m.document::text) + ${embeddingBytes}, 0)) over (order by ${inOrder(forward)}) as total,
              row_number() over (order by ${inOrder(forward)}) as number
-      from (select * from passing v order by ${inOrder(forward)} limit ${limit}) v
-      cross join lateral (
-        select coalesce((select octet_length(document::text) + ${embeddingBytes} from ${wideRow(sql)} m), 0) as bytes offset 0
-      ) s
-    ), chosen as (
-      select v.number, v.sort, v.memory_id, v.version, v.checksum, v.version_vector, v.created_at, v.modified_at, m.document::text as document,
-             octet_length(m.embedding) as embedding_bytes,
-             ${withEmbedding ? sql`m.embedding` : sql`null::bytea`} as embedding
-      from sized v left join lateral ${wideRow(sql)} m on true
-      where v.total <= ${bytesMax}::float8 or (v.number = 1 and ${readsFirst}::boolean)
+      from (select * from passing v order by ${inOrder(forward)} limit ${limit}) v left join lateral ${wideRow(sql)} m on true
     ), facts as (
       select (select count(*)::int from scanned) as scanned, (select count(*)::int from passing) as passing,
              l.memory_id as "lastId", ${exactTime(sql, sql`l.sort`)} as "lastSort"
       from (values (1)) one left join (select * from scanned v order by ${inOrder(backward)} limit 1) l on true
     )
-    select f.*, c.memory_id as "memoryId", c.version::float8 as version, c.checksum,
-           c.version_vector::text as "versionVector", ${exactTime(sql, sql`c.sort`)} as sort,
-           extract(epoch from coalesce(c.created_at, c.modified_at))::float8 * 1000 as "createdAt",
-           extract(epoch from c.modified_at)::float8 * 1000 as "modifiedAt", c.document, c.embedding_bytes as "embeddingBytes", c.embedding
-    from facts f left join chosen c on true
+    select ${inFirst(sql`scanned`)}, ${inFirst(sql`passing`)}, ${inFirst(sql`"lastId"`)}, ${inFirst(sql`"lastSort"`)},
+           c.memory_id as "memoryId", c.version::float8 as version, c.checksum, c.version_vector::text as "versionVector", ${query.sortField === null ? sql`null` : exactTime(sql, sql`c.sort`)} as sort,
+           date_part('epoch', coalesce(c.created_at, c.modified_at)) * 1000 as "createdAt",
+           date_part('epoch', c.modified_at) * 1000 as "modifiedAt", c.document::text as document,
+           octet_length(c.embedding) as "embeddingBytes", ${withEmbedding ? sql`c.embedding` : sql`null::bytea`} as embedding
+    from facts f left join sized c on c.total <= ${bytesMax}::float8 or (c.number = 1 and ${readsFirst}::boolean)
     order by c.number`;
-  return { ...stepOf(rows[0] as Row), rows: rows.filter(({ memoryId }) => memoryId !== null) };
+}
+
+export function pageStepOf(rows: readonly PageAnswer[]): PageStep {
+  return { ...stepOf(rows[0] as PageAnswer), rows: rows.filter(({ memoryId }) => memoryId !== null) };
 }
 
 /** One step of a count, in the order of memory ids. */
-export async function countStep(sql: Sql, query: ScanQuery): Promise<ScanStep> {
+export function countStatement(sql: Sql, query: ScanQuery): Statement<StepAnswer> {
   const rows = scannedRows(sql, { ...query, sortField: null, isDescending: false });
-  const [step] = await sql<[StepRow]>`
+  return sql<StepAnswer[]>`
     with scanned as materialized (${rows})
     select (select count(*)::int from scanned) as scanned, (select max(memory_id) from scanned) as "lastId",
            null as "lastSort", (select count(*)::int from (${passingRows(sql, query.condition)}) p) as passing`;
-  return stepOf(step);
 }
 
-function stepOf({ scanned, passing, lastId, lastSort }: StepRow): ScanStep {
+export function stepOf({ scanned, passing, lastId, lastSort }: StepAnswer): ScanStep {
   return { scanned, passing, last: lastId === null ? null : { memoryId: lastId, sort: lastSort } };
 }
 
@@ -208,10 +206,10 @@ export async function expectedRows(sql: Sql, query: Fragment): Promise<number> {
  * Namespaces behind `after` that have or had memories, in the order of their bytes. The primary key is entered once per
  * namespace: PostgreSQL does not skip from one to the next by itself, and would read every memory's row.
  */
-export async function listNamespaces(sql: Sql, after: string, limit: number): Promise<string[]> {
+export function namespacesStatement(sql: Sql, after: string, limit: number): Statement<{ namespace: string }> {
   const next = (behind: Fragment) => sql`
     select namespace from mnemosync.memory_versions where namespace > ${behind} order by namespace limit 1`;
-  const rows = await sql<{ namespace: string }[]>`
+  return sql<{ namespace: string }[]>`
     with recursive found as (
       select f.namespace, 1 as number from (${next(sql`${after}::text`)}) f
       union all
@@ -219,17 +217,16 @@ export async function listNamespaces(sql: Sql, after: string, limit: number): Pr
       where f.number < ${limit}::int
     )
     select namespace from found order by number`;
-  return rows.map(({ namespace }) => namespace);
 }
 
 /** Those of `namespaces` behind `after` that have or had memories, in the order of their bytes. */
-export async function listNamespacesOf(
+export function namespacesOfStatement(
   sql: Sql,
   namespaces: readonly string[],
   after: string,
   limit: number,
-): Promise<string[]> {
-  const rows = await sql<{ namespace: string }[]>`
+): Statement<{ namespace: string }> {
+  return sql<{ namespace: string }[]>`
     select n.namespace
     from (
       select distinct namespace collate "C" as namespace from unnest(${arrayLiteral(namespaces)}::text::text[]) as u (namespace)
@@ -240,5 +237,4 @@ export async function listNamespacesOf(
     where n.namespace > ${after}::text
     order by n.namespace
     limit ${limit}`;
-  return rows.map(({ namespace }) => namespace);
 }

@@ -7,6 +7,9 @@ export type Sql = postgres.Sql;
 /** A part of a statement, with its parameters. */
 export type Fragment = postgres.PendingQuery<postgres.Row[]>;
 
+/** A statement that is not sent yet: the driver sends it once it is awaited or executed. */
+export type Statement<Row extends object> = postgres.PendingQuery<Row[]>;
+
 export interface PostgresConnection {
   readonly sql: Sql;
   /** The server process behind the connection, for making sure that it is gone. */
