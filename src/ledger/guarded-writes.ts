@@ -2,12 +2,13 @@ import { compareKeys, keyText } from "../domain/keys.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { claimKey, type KeyClaim } from "./idempotency-statements.ts";
-import { VERSION_PLACEHOLDER } from "./store-versions.ts";
 import type { VersionWrite } from "./version-write.ts";
 import { inputRows } from "./write-columns.ts";
 import {
   type Begun,
   type BucketedKey,
+  insertBodies,
+  insertVersions,
   isRowInTheWay,
   lockRows,
   orReplaceVersion,
@@ -111,24 +112,11 @@ async function writeGuarded(
       order by g.position
     ),
     versions as (
-      insert into mnemosync.memory_versions as v
-        (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding,
-         created_at, modified_at, deleted_at, ended_by, expires_at, tx_id)
-      select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector,
-             replace(case when i.has_embedding then ${token.storeVersions.withEmbedding}::text
-                          else ${token.storeVersions.withoutEmbedding}::text end, ${VERSION_PLACEHOLDER}, i.version::text)::jsonb,
-             i.has_embedding, i.modified_at, i.modified_at, case when i.checksum is null then i.modified_at end, i.ended_by,
-             i.expires_at, ${token.transactionId}::text
-      from input i
+      ${insertVersions(sql, token)}
       ${orReplaceVersion(sql)}
       returning v.namespace, v.memory_id
     ), bodies as (
-      insert into mnemosync.memory_bodies
-        (namespace, memory_id, version, checksum, version_vector, modified_at, ended_by, expires_at, tx_id, document,
-         embedding)
-      select i.namespace, i.memory_id, i.version, i.checksum, i.vector, i.modified_at, i.ended_by, i.expires_at,
-             ${token.transactionId}::text, i.document, i.embedding
-      from input i join versions w using (namespace, memory_id)
+      ${insertBodies(sql, token)} join versions w using (namespace, memory_id)
     ), token as (
       insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions)
       select ${token.transactionId}, 'committed', ${token.nodeId}, array_agg(i.namespace order by i.position),

@@ -180,24 +180,11 @@ export async function writeVersions(
   const statement = sql<{ written: number; inserted: number }[]>`
     with input as materialized (${inputRows(sql, writes)}),
     versions as (
-      insert into mnemosync.memory_versions as v
-        (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding,
-         created_at, modified_at, deleted_at, ended_by, expires_at, tx_id)
-      select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector,
-             replace(case when i.has_embedding then ${token.storeVersions.withEmbedding}::text
-                          else ${token.storeVersions.withoutEmbedding}::text end, ${VERSION_PLACEHOLDER}, i.version::text)::jsonb,
-             i.has_embedding, i.modified_at, i.modified_at, case when i.checksum is null then i.modified_at end, i.ended_by,
-             i.expires_at, ${token.transactionId}::text
-      from input i
+      ${insertVersions(sql, token)}
       ${isOptimistic(writes, token) ? sql`` : orReplaceVersion(sql)}
       returning v.xmax = 0 as inserted -- an update leaves its lock there
     ), bodies as (
-      insert into mnemosync.memory_bodies
-        (namespace, memory_id, version, checksum, version_vector, modified_at, ended_by, expires_at, tx_id, document,
-         embedding)
-      select i.namespace, i.memory_id, i.version, i.checksum, i.vector, i.modified_at, i.ended_by, i.expires_at,
-             ${token.transactionId}::text, i.document, i.embedding
-      from input i
+      ${insertBodies(sql, token)}
       ${looksFirst ? orReplaceBody(sql) : sql``}
     ), token as (
       insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions)
@@ -215,6 +202,29 @@ export async function writeVersions(
   });
   // A row may have appeared after the locks were taken. An imported version may have replaced it, if its number happened to fit.
   return row?.inserted === inserts && row.written === writes.length ? "written" : "raced";
+}
+
+/** Inserts the narrow rows of a table called input (`inputRows`), as v. What to do about rows in the way is to follow. */
+export function insertVersions(sql: Sql, { storeVersions, transactionId }: TransactionToken): Fragment {
+  return sql`insert into mnemosync.memory_versions as v
+        (namespace, memory_id, version, checksum, digest, bucket, version_vector, store_versions, has_embedding,
+         created_at, modified_at, deleted_at, ended_by, expires_at, tx_id)
+      select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector,
+             replace(case when i.has_embedding then ${storeVersions.withEmbedding}::text
+                          else ${storeVersions.withoutEmbedding}::text end, ${VERSION_PLACEHOLDER}, i.version::text)::jsonb,
+             i.has_embedding, i.modified_at, i.modified_at, case when i.checksum is null then i.modified_at end, i.ended_by,
+             i.expires_at, ${transactionId}::text
+      from input i`;
+}
+
+/** Inserts the bodies of the same table. A join, or what to do about rows in the way, may follow. */
+export function insertBodies(sql: Sql, { transactionId }: TransactionToken): Fragment {
+  return sql`insert into mnemosync.memory_bodies
+        (namespace, memory_id, version, checksum, version_vector, modified_at, ended_by, expires_at, tx_id, document,
+         embedding)
+      select i.namespace, i.memory_id, i.version, i.checksum, i.vector, i.modified_at, i.ended_by, i.expires_at,
+             ${transactionId}::text, i.document, i.embedding
+      from input i`;
 }
 
 function isInsert(write: VersionWrite): boolean {
