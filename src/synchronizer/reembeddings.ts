@@ -117,7 +117,7 @@ export class Reembeddings {
   }
 }
 
-/** Whatever failed may be tried again: what was embedded stays, and the next job goes on with the rest. */
+/** Each failure may be tried again: the vectors that were made stay, and the next job goes on with the rest. */
 function failureOf({ id, error }: Job): MnemosyncError {
   const { code, message } = error ?? { code: "INTERNAL", message: "it left no error" };
   if (code === "EMBEDDING_FAILED") return new EmbeddingError(message, { retryable: true });

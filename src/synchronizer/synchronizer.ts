@@ -19,7 +19,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   readonly jobs: api.Jobs;
   /** Erasures of all nodes, and their receipts. */
   readonly erasures: api.Erasures;
-  /** Webhooks: who is told by HTTP calls of what changes, and of what happens. */
+  /** Webhooks: HTTP calls that tell receivers of changes and of events of the service. */
   readonly subscriptions: api.Subscriptions;
   /** The shared stores of the deployment, on whatever node they run. */
   readonly stores: api.SharedStores;

@@ -91,7 +91,7 @@ export type AttemptResult =
 /** Tries to write a chunk once. Never rejects. */
 export type AttemptChunk = (chunk: Chunk, plan: AttemptPlan) => Promise<AttemptResult>;
 
-/** Steps 1 to 3 of the protocol: write the rows in Postgres, prepare in every projection meanwhile, commit. */
+/** Steps 1 and 2 of the protocol: write the rows in Postgres, prepare in every projection meanwhile, commit. */
 export function attemptsOf(parts: AttemptParts): AttemptChunk {
   const known = new KnownRows();
   return async (chunk, plan) => {
@@ -148,7 +148,7 @@ class Attempt {
     const rows = await this.#writeRows(transaction, claiming);
     if (rows.kind === "nothing") {
       this.#decisions = rows.decisions;
-      // What was prepared on a guess comes to nothing.
+      // Discards what was prepared on a guess.
       await Promise.all([transaction.rollback(), this.#preparation.discard()]);
       return this.#committed();
     }

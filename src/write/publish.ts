@@ -73,7 +73,7 @@ export interface Publishing {
   readonly committedAt: number;
 }
 
-/** Step 4: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write. */
+/** Step 3: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write. */
 export async function publishTo(
   parts: PublishParts,
   gate: StoreGate,

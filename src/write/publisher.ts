@@ -37,7 +37,7 @@ export interface PublishedChunk {
 }
 
 /**
- * Step 4 of the protocol: shows a committed chunk in every store, queues it for the stores that did not take it, and
+ * Step 3 of the protocol: shows a committed chunk in every store, queues it for the stores that did not take it, and
  * has the transaction marked. From the commit on nothing may make the write look as if it had failed, or be tried again.
  */
 export class Publisher {

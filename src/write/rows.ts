@@ -38,7 +38,7 @@ export type RowsResult =
 
 /**
  * Memories in a chunk that is written in one flight, at most. Larger ones are bulk: what counts there is the work per
- * memory, COPY needs the locks first, and vectors of memories that did not change must not go to a projection in vain.
+ * memory, COPY needs the locks first, and a projection must not be sent vectors of memories that did not change.
  */
 const FLIGHT_MAX = 31;
 

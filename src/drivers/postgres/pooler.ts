@@ -28,7 +28,7 @@ export function checkSession({ before }: SessionToken): void {
   if (before !== null) throw sharedSessions();
 }
 
-/** Turns of two connections: one shows a pooler that hands out the process which was freed last; the others are for luck. */
+/** Turns of two connections: one shows a pooler that hands out the process which was freed last; the others raise the chance to meet another one. */
 const TURNS = 3;
 
 /**

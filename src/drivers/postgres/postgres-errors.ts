@@ -36,7 +36,7 @@ export function classifyPostgresError(error: unknown): PostgresFailure {
   if (code === "40001" || code === "40P01" || code === "55P03" || code === "57014") return "contention";
   if (code === "25P03" || code === "25P04") return "unavailable"; // our idle transaction was ended with its connection
   if (code === "53300") return "unavailable";
-  if (code === "08P01") return isPoolerOutage(error) ? "unavailable" : "refused"; // refused: a message nobody could read
+  if (code === "08P01") return isPoolerOutage(error) ? "unavailable" : "refused"; // refused: a message that it could not read
   if (code.startsWith("08") || code.startsWith("57P")) return "unavailable";
   if (code.startsWith("53") || code.startsWith("58")) return "exhausted";
   // P0001: "raise exception" in a trigger or function, which rejects the row that it was given.
