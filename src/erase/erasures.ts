@@ -60,6 +60,8 @@ const NODE_SEEN_MS = 30 * 86_400_000;
 /** Milliseconds without an attempt after which an erasure is taken up again. */
 const QUIET_MS = 600_000;
 const STALLED_MAX = 100;
+/** Erasures of a namespace that are not through: each has a job, and the jobs of a deployment are limited for all tenants together. */
+const OPEN_MAX = 100;
 
 /** Erasures of all nodes: requests, receipts, and what makes an erased id usable again. */
 export class ErasureRequests {
@@ -69,13 +71,23 @@ export class ErasureRequests {
     this.#parts = parts;
   }
 
-  /** Keeps the request and starts its job, on this node where it has room. @returns the erasure's id and the job. */
+  /**
+   * Keeps the request and starts its job, on this node where it has room.
+   * @returns the erasure's id and the job. @throws {QueueFullError} The namespace has `OPEN_MAX` open ones: nothing is kept.
+   */
   async begin(request: EraseRequest, signal: AbortSignal): Promise<{ id: string; job: Job }> {
     const { erasures, ledger } = this.#parts;
     const { where, ...rest } = request;
     const id = newUlid();
     const filter = where === null ? null : JSON.stringify(where);
-    await erasures.insertErasure({ id, ...rest, filter, nodeId: ledger.nodeId }, signal);
+    if (!(await erasures.insertErasure({ id, ...rest, filter, nodeId: ledger.nodeId }, OPEN_MAX, signal))) {
+      const message = `namespace ${rest.namespace} has ${OPEN_MAX} erasures that are not through, which is the limit: wait, or name`;
+      throw new QueueFullError(
+        OPEN_MAX,
+        OPEN_MAX,
+        `${message} several memories in one, e.g. {"memoryId":{"in":["m1","m2"]}}`,
+      );
+    }
     await this.#parts.onStep?.("requested");
     return { id, job: await this.#start(id, signal) };
   }

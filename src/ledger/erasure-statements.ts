@@ -50,11 +50,14 @@ export interface AwaitedStore {
   readonly nodeId: string;
 }
 
-export async function insertErasure(sql: Sql, erasure: NewErasure): Promise<void> {
+/** @returns false where the namespace has `openMax` erasures whose memories are not all scrubbed: nothing is kept then. */
+export async function insertErasure(sql: Sql, erasure: NewErasure, openMax: number): Promise<boolean> {
   const { id, kind, namespace, memoryId, filter, actor, reason, nodeId } = erasure;
-  await sql`
+  const inserted = await sql`
     insert into mnemosync.erasures (id, kind, namespace, memory_id, filter, actor, reason, node_id)
-    values (${id}, ${kind}, ${namespace}, ${memoryId}, ${filter}::text::json, ${actor}, ${reason}, ${nodeId})`;
+    select ${id}, ${kind}, ${namespace}, ${memoryId}, ${filter}::text::json, ${actor}, ${reason}, ${nodeId}
+    where (select count(*) from mnemosync.erasures o where o.scrubbed_at is null and o.namespace = ${namespace}) < ${openMax}`;
+  return inserted.count === 1;
 }
 
 /** Null: there is none. */

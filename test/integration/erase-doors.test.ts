@@ -235,3 +235,16 @@ test("erase by a filter, and of a namespace, covers what a preview says, and wha
     path: "reason",
   });
 });
+
+test("a namespace has at most 100 erasures that are not through, so that one tenant does not take the jobs of all", async () => {
+  await world.current.sql`
+    insert into mnemosync.erasures (id, kind, namespace, memory_id, node_id)
+    select lpad(n::text, 26, '0'), 'memory', 'flooded', 'm' || n, 'elsewhere' from generate_series(1, 100) n`;
+  const flooded = world.current.sync.erase("m101", { namespace: "flooded", wait: false });
+  await expect(flooded).rejects.toMatchObject({ code: "QUEUE_FULL", message: expect.stringMatching(/100 erasures/) });
+  const [row] = await world.current
+    .sql`select count(*)::int as kept from mnemosync.erasures where namespace = 'flooded'`;
+  expect(row).toEqual({ kept: 100 });
+  await world.current.sql`delete from mnemosync.erasures where namespace = 'flooded'`;
+  expect(await world.current.sync.erase("m101", { namespace: "flooded" })).toMatchObject({ erased: 1 });
+});
