@@ -87,7 +87,7 @@ test("a signal that comes before the horizon has passed has it looked again unti
 
 test("after a commit that the filter hides, it waits for the next signal and looks no more", async () => {
   const { polls, state, subscribers } = feedByHand();
-  const waiting = polls.next(query(0), DAY_MS, signal);
+  const waiting = expect(polls.next(query(0), DAY_MS, signal)).rejects.toMatchObject({ code: "CLOSED" });
   await pollUntil("the first look", 5_000, () => state.reads > 0);
   await new Promise((resolve) => setTimeout(resolve, 30));
   const before = state.reads;
@@ -96,7 +96,7 @@ test("after a commit that the filter hides, it waits for the next signal and loo
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect(state.reads).toBe(before + 1);
   await polls.close();
-  await expect(waiting).rejects.toMatchObject({ code: "CLOSED" });
+  await waiting;
   expect(polls.places).toBe(0);
 });
 

@@ -169,10 +169,10 @@ test("close drops the connections in use, refuses the waiting calls, and leaves 
   await pool.use(never, async () => undefined);
   const held = heldWork();
   const busy = pool.use(never, held.work);
-  const waiting = pool.use(never, async () => "reached");
+  const waiting = expect(pool.use(never, async () => "reached")).rejects.toMatchObject({ code: "CLOSED" });
   await pool.close();
   expect(opened.every(({ usable }) => !usable)).toBe(true);
-  await expect(waiting).rejects.toMatchObject({ code: "CLOSED" });
+  await waiting;
   await expect(pool.use(never, async () => "reached")).rejects.toMatchObject({ code: "CLOSED" });
   held.end();
   await busy;
