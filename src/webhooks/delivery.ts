@@ -30,7 +30,7 @@ export interface DeliveryParts {
   readonly random?: () => number;
 }
 
-/** Milliseconds after which a turn ends, so that other subscriptions get theirs. */
+/** Milliseconds after which a turn begins no further call, so that other subscriptions get theirs. */
 const TURN_MS = 5_000;
 /** Calls to one receiver at a time. Of a memory there is only one. */
 const WINDOW = 8;
@@ -43,6 +43,8 @@ const RELEASE_MS = 2_000;
 
 /** Another process, or a caller, has taken the subscription or its place: the turn ends, and nothing is lost. */
 const LOST = Symbol("lost");
+
+type Lease = { renewedAt: number; readonly until: number }; // When it was renewed, and when its turn is over.
 
 /**
  * Delivers one subscription, in turns. What is next goes out before anything later does: a message that is not accepted
@@ -74,12 +76,11 @@ export class Delivery {
   async turn(id: string, signal: AbortSignal): Promise<boolean> {
     const { holder, leaseMs, feed, log } = this.#parts;
     const name = cursorName(id);
-    const lease = { renewedAt: this.#now() };
+    const lease = { renewedAt: this.#now(), until: this.#now() + TURN_MS };
     if (!(await feed.cursors.lease(name, holder, leaseMs, signal))) return false;
-    const until = this.#now() + TURN_MS;
     let moved = false;
     try {
-      while (this.#now() < until) {
+      while (this.#now() < lease.until) {
         signal.throwIfAborted();
         const step = await this.#step(id, lease, signal);
         moved ||= step !== "idle";
@@ -96,7 +97,7 @@ export class Delivery {
     return moved;
   }
 
-  async #step(id: string, lease: { renewedAt: number }, signal: AbortSignal): Promise<"idle" | "more" | "stop"> {
+  async #step(id: string, lease: Lease, signal: AbortSignal): Promise<"idle" | "more" | "stop"> {
     const { store, feed } = this.#parts;
     const [row, place] = [await store.read(id, ALL_VISIBLE, signal), await feed.cursors.read(cursorName(id), signal)];
     if (row === null || place === null || row.state !== "active") {
@@ -114,17 +115,16 @@ export class Delivery {
     }
     if (batch.superseded.length > 0) await store.deleteMessages(id, batch.superseded, signal);
     const { accepted, bad } = await this.#send(row, batch.messages, lease, signal);
-    await this.#settle(row, place, batch, accepted, bad === null, signal);
+    await this.#settle(row, place, batch, accepted, accepted === batch.messages.length, signal);
     if (bad !== null) return (await this.#fail(row, place, batch, { ...bad, accepted }, signal)) ? "more" : "stop";
-    const isEnd = batch.messages.length === 0 && batch.superseded.length === 0 && batch.complete;
-    return isEnd ? "idle" : "more";
+    return batch.messages.length + batch.superseded.length === 0 && batch.complete ? "idle" : "more";
   }
 
   /** @returns how many were accepted before the first one that was not. */
   async #send(
     row: SubscriptionRow,
     messages: readonly Outgoing[],
-    lease: { renewedAt: number },
+    lease: Lease,
     signal: AbortSignal,
   ): Promise<{
     accepted: number;
@@ -136,6 +136,7 @@ export class Delivery {
     this.#ahead.delete(row.id);
     let size = row.failures > 0 ? 1 : WINDOW; // A receiver that fails is asked with one call.
     for (let start = 0; start < messages.length; start += size) {
+      if (start > 0 && this.#now() >= lease.until) return { accepted: start, bad: null };
       if (start > 0) size = WINDOW;
       await this.#hold(row.id, lease, signal);
       const window = messages.slice(start, start + size);
