@@ -56,9 +56,10 @@ test("a repair that is killed at each of its steps is ended by the next one, and
       select memory_id, store, kind, strategy, pending_because, ledger_version::int, found_version::int
       from mnemosync.conflict_resolutions where state = 'pending'`;
     expect([...unsettled], where).toEqual([]);
-    const waiting =
-      await world.sql`select memory_id, status from mnemosync.v_memory_sync_status where status <> 'synced'`;
-    expect([...waiting], where).toEqual([]);
+    const waiting = async () => [
+      ...(await world.sql`select memory_id, status from mnemosync.v_memory_sync_status where status <> 'synced'`),
+    ];
+    await expect.poll(waiting, { message: where, timeout: 5_000 }).toEqual([]);
     expect(await auditLedger(world.sql, 100), where).toEqual([]);
   }
 }, 240_000);

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { pollUntil } from "../../src/dev/wait.ts";
 import type { CheckScope, ConflictStrategy, RepairOptions } from "../../src/index.ts";
 import { unitVector } from "../support/memories.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readKept, readRows } from "../support/raw-stores.ts";
@@ -71,9 +72,15 @@ async function expectBothKept(world: World, { memoryId, ours, theirs }: Sides): 
   expect(record.ledger_embedding).toEqual(ours.embedding);
 }
 
-async function statusOf(world: World, memoryId: string): Promise<string> {
-  const [row] = await world.sql`select status from mnemosync.v_memory_sync_status where memory_id = ${memoryId}`;
-  return row?.status;
+/** Once the marks of the last writes have come: `publishing` is told for some milliseconds after an answer. */
+async function statusOf(world: World, memoryId: string): Promise<string | undefined> {
+  let status: string | undefined;
+  await pollUntil("the marks", 5_000, async () => {
+    const [row] = await world.sql`select status from mnemosync.v_memory_sync_status where memory_id = ${memoryId}`;
+    status = row?.status;
+    return status !== "publishing";
+  });
+  return status;
 }
 
 /** What the three stores hold of it, by hand. */

@@ -46,10 +46,13 @@ test("a write without Redis is degraded, and the queue and the views name what R
       .sort()
       .map((memory_id) => ({ store: "redis", node_id: "", memory_id, attempts: 0 })),
   );
-  const states = await world.sql`
-    select memory_id, status, store_versions from mnemosync.v_memory_sync_status
-    where memory_id in ('m0', 'm1', 'm2', 'm10') order by memory_id`;
-  expect(states.map((row) => ({ ...row }))).toEqual([
+  const states = async () => {
+    const rows = await world.sql`
+      select memory_id, status, store_versions from mnemosync.v_memory_sync_status
+      where memory_id in ('m0', 'm1', 'm2', 'm10') order by memory_id`;
+    return rows.map((row) => ({ ...row }));
+  };
+  await expect.poll(states).toEqual([
     { memory_id: "m0", status: "synced", store_versions: { redis: 1, faiss: 1 } },
     { memory_id: "m1", status: "degraded", store_versions: { faiss: 2 } },
     { memory_id: "m10", status: "degraded", store_versions: { faiss: 1 } },

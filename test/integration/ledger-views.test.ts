@@ -98,7 +98,7 @@ test("two indexes of one cluster: a queue row of one node's index is not another
   await world.put(world.memory(1));
   await world.sql`
     insert into mnemosync.sync_queue (store, node_id, namespace, memory_id) values ('faiss', 'another', 'default', 'm1')`;
-  expect(await statusOf(world, "m1")).toEqual({ status: "degraded", store_versions: { redis: 1 } });
+  await expect.poll(() => statusOf(world, "m1")).toEqual({ status: "degraded", store_versions: { redis: 1 } });
   expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
 });
 
