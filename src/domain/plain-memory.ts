@@ -3,6 +3,9 @@ import { DEFAULT_NAMESPACE } from "./keys.ts";
 import type { Privacy } from "./memory.ts";
 import type { MemoryBounds } from "./settings.ts";
 
+/** A vector as callers give it. Named, since an inferred type would name `Float32Array` as older TypeScript cannot read it. */
+export type GivenVector = readonly number[] | Float32Array;
+
 /** The fields of a memory as the schema gives them: defaults filled in, texts checked, metadata and vector as they came. */
 export interface MemoryFields {
   readonly namespace: string;
@@ -11,7 +14,7 @@ export interface MemoryFields {
   readonly memoryType: string;
   readonly importance: number;
   readonly metadata: Record<string, unknown>;
-  readonly embedding?: readonly number[] | Float32Array | null | undefined;
+  readonly embedding?: GivenVector | null | undefined;
   readonly embeddingModel?: string | undefined;
   readonly privacy: Privacy;
   readonly expiresAt?: Date | string | null | undefined;

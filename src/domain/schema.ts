@@ -6,6 +6,7 @@ import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
 import { type EncodedMemory, encodeMemory, type Memory, type MemoryDocument } from "./memory.ts";
 import type { MemoryInput } from "./memory-input.ts";
 import {
+  type GivenVector,
   isText,
   MEMORY_TYPE_BYTES_MAX,
   type MemoryFields,
@@ -61,7 +62,7 @@ export function memorySchema(bounds: MemoryBounds) {
     memoryType: text(MEMORY_TYPE_BYTES_MAX, 1),
     importance: z.number().min(0).max(1).default(0.5),
     metadata: z.custom<Record<string, unknown>>(isObject, "expected a JSON object").default({}),
-    embedding: z.custom<readonly number[] | Float32Array>(isList, VECTOR_EXPECTED).nullish(),
+    embedding: z.custom<GivenVector>(isList, VECTOR_EXPECTED).nullish(),
     embeddingModel: text(MODEL_BYTES_MAX, 1).optional(),
     privacy: z.enum(["full", "redacted", "local_only"]).default("full"),
     expiresAt: instant.nullish(),

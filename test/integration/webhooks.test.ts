@@ -62,7 +62,7 @@ test("changes are delivered signed, in the form of a Change, each with an id tha
   // Neither the secret nor its bytes are in the ledger.
   const rows = await world.sql`select s::text as row from mnemosync.webhook_subscriptions s`;
   const bytes = Buffer.from(secret.slice(6), "base64").toString("hex");
-  expect(JSON.stringify(rows)).not.toMatch(new RegExp(`${secret.slice(6, 30)}|${bytes}`));
+  for (const form of [secret.slice(6, 30), bytes]) expect(JSON.stringify(rows)).not.toContain(form);
   expect(receiver.received).toHaveLength(2);
 });
 
