@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
 
 /** One thing that may happen next: its name for traces, and the state afterwards. */
 export interface Step<State> {
@@ -23,20 +24,25 @@ export interface Exploration {
   readonly counterexample: { readonly violation: string; readonly trace: readonly string[] } | null;
 }
 
+/** States after which other work of the process gets its turn: the test runner ends a run whose messages wait for a minute. */
+const TURN_STATES = 2_000;
+
 /**
  * Looks at every state that a model can reach, breadth first, so that a counterexample is a shortest one. States are
  * told apart by the SHA-1 of their JSON text, which therefore must list everything in one order: two texts with one hash
  * are not to be expected among millions.
  * @throws {RangeError} More than `statesMax` states: a bound that was not reached proves nothing.
  */
-export function explore<State>(model: Model<State>, { statesMax = 2_000_000 } = {}): Exploration {
+export async function explore<State>(model: Model<State>, { statesMax = 2_000_000 } = {}): Promise<Exploration> {
   let frontier = [{ text: JSON.stringify(model.initial), index: 0 }];
   const seen = new Set([hash(frontier[0]!.text)]);
   const cameFrom: Origin[] = [{ parent: -1, name: "start" }];
   let transitions = 0;
+  let looked = 0;
   while (frontier.length > 0) {
     const following: typeof frontier = [];
     for (const { text, index } of frontier) {
+      if (++looked % TURN_STATES === 0) await turn();
       const state = JSON.parse(text) as State;
       const violation = model.violation(state);
       if (violation !== null) {

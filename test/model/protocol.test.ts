@@ -14,8 +14,8 @@ import { DEEP_SCENARIOS, SCENARIOS, SHOWS } from "./scenarios.ts";
 vi.setConfig({ testTimeout: 240_000 });
 
 for (const [name, scenario] of Object.entries(SCENARIOS)) {
-  test(`the protocol keeps its promises with ${name}`, () => {
-    const { states, counterexample } = explore(protocol(scenario));
+  test(`the protocol keeps its promises with ${name}`, async () => {
+    const { states, counterexample } = await explore(protocol(scenario));
     expect(counterexample).toBeNull();
     expect(states).toBeGreaterThan(100);
   });
@@ -23,8 +23,8 @@ for (const [name, scenario] of Object.entries(SCENARIOS)) {
 
 for (const mutation of MUTATIONS) {
   const { in: name, promise } = SHOWS[mutation];
-  test(`promise ${promise} breaks in a protocol with this defect: ${mutation}`, () => {
-    const { counterexample } = explore(protocol({ ...SCENARIOS, ...DEEP_SCENARIOS }[name], mutation));
+  test(`promise ${promise} breaks in a protocol with this defect: ${mutation}`, async () => {
+    const { counterexample } = await explore(protocol({ ...SCENARIOS, ...DEEP_SCENARIOS }[name], mutation));
     expect(counterexample?.violation).toMatch(new RegExp(`^${promise}: `));
   });
 }
