@@ -132,7 +132,8 @@ function underwayOf({ unpublished, followed, queued_for: queuedFor }: UnderwayRo
 }
 
 async function lockWithoutWaiting(sql: Sql, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
-  // Looked up and locked one by one in the order in which they are given, that of every writer.
+  // Looked up and locked one by one in the order in which they are given, that of every writer. Shared: it keeps writers off,
+  // and two checks at once do not take each other for writers, which would hide drift from both.
   const [namespaces, memoryIds] = keyLiterals(keys.toSorted(compareKeys));
   const rows = await sql<{ namespace: string; memory_id: string }[]>`
     select v.namespace, v.memory_id
@@ -140,7 +141,7 @@ async function lockWithoutWaiting(sql: Sql, keys: readonly MemoryKey[]): Promise
     cross join lateral (
       select namespace, memory_id from mnemosync.memory_versions
       where namespace = k.namespace and memory_id = k.memory_id
-      for update skip locked
+      for share skip locked
     ) v`;
   return rows.map((row) => ({ namespace: row.namespace, memoryId: row.memory_id }));
 }

@@ -127,6 +127,13 @@ export function describeChecks(subject: LedgerUnderTest): void {
       expect((await confirm(["held"])).rows.held).toMatchObject({ version: 2 });
     });
 
+    test("does not call a row busy that another check is confirming", async () => {
+      await subject.put("drifted");
+      await subject.two.confirming([keyOf("drifted")], 60_000, soon(), async () => {
+        expect(await confirm(["drifted"])).toMatchObject({ rows: { drifted: { version: 1 } }, busy: [] });
+      });
+    });
+
     test("keeps writers out until it is done, and writes nothing", async () => {
       await subject.put("m");
       const order: string[] = [];

@@ -75,6 +75,8 @@ export class LedgerState {
   readonly keys = new Map<string, TakenKey & { readonly createdAt: number }>();
   readonly running = new Map<number, MemoryTransaction>();
   readonly locks = new Map<string, MemoryTransaction>();
+  /** Locks of checks, which keep writers off and leave each other alone. */
+  readonly sharedLocks = new Map<string, Set<MemoryTransaction>>();
   readonly now: () => number;
   lastCleanCheckAt: number | null = null;
   #lastSeq = 0;
@@ -218,7 +220,7 @@ export class LedgerState {
       const text = keyText(key);
       const row = this.versions.get(text);
       if (row === undefined) continue;
-      if (!transaction.tryLock(text)) {
+      if (!transaction.tryShare(text)) {
         locked.busy.add(text);
         continue;
       }
@@ -417,22 +419,39 @@ export class MemoryTransaction implements LedgerTransaction {
     this.#ended = true;
     this.#pending = null;
     this.#state.running.delete(this.backend.pid);
-    for (const text of this.#held) if (this.#state.locks.get(text) === this) this.#state.locks.delete(text);
+    for (const text of this.#held) {
+      if (this.#state.locks.get(text) === this) this.#state.locks.delete(text);
+      this.#state.sharedLocks.get(text)?.delete(this);
+    }
     this.#held.clear();
     for (const waiter of this.waiters.splice(0)) waiter();
   }
 
-  tryLock(text: string): boolean {
+  tryShare(text: string): boolean {
     const holder = this.#state.locks.get(text);
     if (holder !== undefined && holder !== this) return false;
+    const sharing = this.#state.sharedLocks.get(text) ?? new Set();
+    this.#state.sharedLocks.set(text, sharing.add(this));
+    this.#held.add(text);
+    return true;
+  }
+
+  tryLock(text: string): boolean {
+    if (this.#holderOf(text) !== undefined) return false;
     this.#state.locks.set(text, this);
     this.#held.add(text);
     return true;
   }
 
+  /** Another transaction that keeps this one from writing. */
+  #holderOf(text: string): MemoryTransaction | undefined {
+    const holders = [this.#state.locks.get(text), ...(this.#state.sharedLocks.get(text) ?? [])];
+    return holders.find((holder) => holder !== undefined && holder !== this);
+  }
+
   async #lock(text: string): Promise<void> {
     while (!this.tryLock(text)) {
-      await new Promise<void>((resolve) => this.#state.locks.get(text)?.waiters.push(resolve));
+      await new Promise<void>((resolve) => this.#holderOf(text)?.waiters.push(resolve));
       this.#assertRunning();
     }
   }
