@@ -211,7 +211,12 @@ export class StoreStandings {
       const { epochs, records } = await past.storeRecords(signal);
       for (const { projection, links, standing } of asked) {
         const record = records.get(projection.id) ?? NO_RECORD;
-        const verdict = await judgeStore(projection, standing, { name, epochs, record }, this.#parts, signal);
+        const judge = (now: StoreStanding) =>
+          judgeStore(projection, now, { name, epochs, record }, this.#parts, signal);
+        let verdict = await judge(standing);
+        // A check may have left a newer mark in the store, and then in the ledger, since the store was asked: only a mark
+        // that is read after the ledger's record of it can be too old.
+        if (isOlderMark(verdict)) verdict = await judge(await projection.standing(signal));
         this.#know(projection, verdict, links, record.compared);
       }
     }
@@ -231,6 +236,10 @@ export class StoreStandings {
       log.error({ store, error: verdict.error.message }, "store.foreign");
     } else log.info({ store }, "store.trusted");
   }
+}
+
+function isOlderMark(verdict: Verdict): boolean {
+  return verdict.state === "doubted" && verdict.doubt === "older_mark";
 }
 
 /** Whether a call failed for a reason that lies with a store other than the ledger. */
