@@ -141,7 +141,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   /**
    * Erases a memory, or all of a namespace that pass a filter: their content leaves every store for good, with its history,
    * and their ids stay suppressed: writing one throws `ErasedError` until `revive`. Waits until this node's stores hold
-   * nothing any more; the receipt says what other nodes still have to confirm. docs/erasure.md has what it cannot reach.
+   * nothing any more; the receipt says what other nodes still have to confirm. docs/erasure.md lists copies outside the stores.
    * @throws {ValidationError} {QueueFullError} @throws {StoreUnavailableError} It is taken up again by itself.
    */
   erase(target: api.EraseTarget, options: api.EraseOptions = {}): Promise<api.Erasure> {

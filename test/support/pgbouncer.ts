@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+
 import { join } from "node:path";
 import { EmbeddedServer } from "../../src/dev/embedded-server.ts";
 import { Lifeline } from "../../src/dev/lifeline.ts";
+import { answersOn } from "./port-probe.ts";
 
 /** Whether Debian's package `pgbouncer`, or another one, is on the PATH. */
 export const pgBouncerIsInstalled = (): boolean => spawnSync("pgbouncer", ["--version"]).status === 0;
@@ -46,7 +47,7 @@ export async function startPgBouncer(target: string, lines: readonly string[]): 
         writeFileSync(file, `${settings(port).join("\n")}\n`);
         return { file: "pgbouncer", args: [...asNobody, file] };
       },
-      isReady: accepts,
+      isReady: (port) => answersOn(port),
       url: (port) => `postgres://${username}:${password}@127.0.0.1:${port}/${database}`,
     },
     lifeline,
@@ -54,17 +55,4 @@ export async function startPgBouncer(target: string, lines: readonly string[]): 
   );
   await server.start();
   return server;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    const settle = (ready: boolean): void => {
-      resolve(ready);
-      socket.destroy();
-    };
-    socket.setTimeout(500, () => settle(false));
-    socket.on("error", () => settle(false));
-    socket.on("connect", () => settle(true));
-  });
 }

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { connect } from "node:net";
+
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { EmbeddedServer } from "../../src/dev/embedded-server.ts";
 import { Lifeline } from "../../src/dev/lifeline.ts";
 import { startEmbeddedRedis } from "../../src/dev/redis-server.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
+import { answersOn } from "./port-probe.ts";
 
 /** A Redis cluster of two primaries, half of the slots each. */
 export interface TestCluster {
@@ -115,15 +116,8 @@ export async function startSentinel(primaryPort: number, password: string, downA
 }
 
 function answersPing(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
-    const settle = (ready: boolean): void => {
-      resolve(ready);
-      socket.destroy();
-    };
-    socket.setTimeout(500, () => settle(false));
-    socket.on("error", () => settle(false));
-    socket.on("connect", () => socket.write("PING\r\n"));
+  return answersOn(port, (socket, settle) => {
     socket.on("data", (data) => settle(data.toString().startsWith("+PONG")));
+    socket.write("PING\r\n");
   });
 }

@@ -162,7 +162,8 @@ export class HostClient {
       recovery.abort();
       throw new StoreUnavailableError("faiss", `its host process ended (${description})`);
     });
-    // Where the recovery fails before the race below, nothing else handles the rejection, which would end the program.
+    // Supervision handles an exit, through `exited` of the connection. Where the recovery fails before the race below, nothing
+    // else handles this rejection, which would end the program.
     exited.catch(() => undefined);
     try {
       this.#closing.signal.throwIfAborted();
@@ -183,7 +184,6 @@ export class HostClient {
       recovery.release();
       this.#closing.signal.removeEventListener("abort", onClose);
     }
-    exited.catch(() => undefined); // Supervision handles it, through `exited` of the connection.
     this.#enter("ready");
     this.#readiness.resolve(connection);
     return connection;
