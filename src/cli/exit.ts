@@ -38,6 +38,16 @@ export const EXIT_CODES: Readonly<Record<ErrorCode | "USAGE" | "OUTPUT", ExitCod
   SCHEMA_TOO_NEW: EXIT.failed,
   EMBEDDING_FAILED: EXIT.failed,
   EPOCH_CHANGED: EXIT.failed,
+  SYNC_CONNECTION: EXIT.failed,
+  SYNC_BATCH: EXIT.failed,
+  SYNC_CONFLICT: EXIT.failed,
+  SYNC_RETRIES_EXCEEDED: EXIT.failed,
+  SYNC_PAYLOAD: EXIT.failed,
+  UNAUTHENTICATED: EXIT.failed,
+  FORBIDDEN: EXIT.failed,
+  DEVICE_REVOKED: EXIT.failed,
+  PROTOCOL_UNSUPPORTED: EXIT.failed,
+  RESYNC_REQUIRED: EXIT.failed,
   INTERNAL: EXIT.failed,
 };
 

@@ -19,6 +19,16 @@ export type ErrorCode =
   | "EMBEDDING_FAILED"
   | "EPOCH_CHANGED"
   | "ERASED"
+  | "SYNC_CONNECTION"
+  | "SYNC_BATCH"
+  | "SYNC_CONFLICT"
+  | "SYNC_RETRIES_EXCEEDED"
+  | "SYNC_PAYLOAD"
+  | "UNAUTHENTICATED"
+  | "FORBIDDEN"
+  | "DEVICE_REVOKED"
+  | "PROTOCOL_UNSUPPORTED"
+  | "RESYNC_REQUIRED"
   | "INTERNAL";
 
 const BRAND = Symbol.for("mnemosync.error");
