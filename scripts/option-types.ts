@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { optionsSchema } from "../src/config/options.ts";
 
 /** The type of an option whose schema does not name it. By path. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { conflictSettings } from "../conflict/settings.ts";
 import { consistencySettings } from "../consistency/settings.ts";
 import { type Fits, memorySettings } from "../domain/settings.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigurationError } from "../domain/errors.ts";
 import { nearestName } from "../domain/nearest-name.ts";
 import { NO_INDEX } from "../stores/faiss/settings.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ENDINGS } from "../domain/ending.ts";
 import { changeJson } from "../feed/change-json.ts";
 import type { ChangeEvent, ChangePage } from "../feed/change-options.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { changeSchema } from "./change-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
 import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-documents.ts";

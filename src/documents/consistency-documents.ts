@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { CHECK_SCOPES, type ConsistencyReport, DRIFT_KINDS } from "../consistency/check/report.ts";
 import type { ConflictDetails, ConflictSide, ConflictSummary } from "../consistency/repair/pending-conflicts.ts";
 import type { RepairDetail, RepairReport } from "../consistency/repair/repair-options.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ErasePreview } from "../erase/options.ts";
 import type { Erasure } from "../erase/receipt.ts";
 import { count, instant, iso, isoOrNull } from "./fields.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { STORE_ID_PATTERN } from "../domain/store-id.ts";
 
 /** Fields that several documents share. Those with an id become `$defs` of a JSON schema and components of OpenAPI. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Memory } from "../domain/memory.ts";
 import type { ListedMemory, MemoryCount, MemoryPage } from "../read/list-options.ts";
 import { count, iso } from "./fields.ts";

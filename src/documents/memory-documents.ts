@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ENDINGS } from "../domain/ending.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DRIFT_KINDS } from "../consistency/check/report.ts";
 import type { QueueEntry } from "../ledger/queue-statements.ts";
 import { count, instant, iso, memoryKey, storeId } from "./fields.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { DeployedStore } from "../ledger/deployment-statements.ts";
 import { count, instant, storeId } from "./fields.ts";
 

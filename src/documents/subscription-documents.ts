@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { DeadLetter } from "../webhooks/message.ts";
 import type { Subscription } from "../webhooks/subscription.ts";
 import { count, instant, json } from "./fields.ts";

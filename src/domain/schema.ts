@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { shortened, ValidationError } from "./errors.ts";
 import { foreignReason } from "./foreign.ts";
 import { copyJsonMeasured, isObject, type JsonObject, textFlaw } from "./json.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Building blocks of the settings. Each room declares its section, a zod object in its `settings.ts`: bounds, default and

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { milliseconds, urlOf, wholeNumber } from "../domain/settings.ts";
 import { parsePostgresUrl } from "./postgres/postgres-url.ts";
 import { parseRedisUrl, REDIS_PROTOCOLS } from "./redis/redis-url.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** The part of the answer that is read; endpoints add fields of their own. The components are checked below, once. */
 const responseSchema = z.object({

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DEFAULT_DIMENSION, milliseconds, SECRET, wholeNumber } from "../domain/settings.ts";
 
 const MINUTES_10_MS = 600_000;

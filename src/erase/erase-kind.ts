@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ULID_PATTERN } from "../domain/ulid-text.ts";
 import type { JobKind } from "../jobs/job-kind.ts";
 import type { Confirmer } from "./confirmer.ts";

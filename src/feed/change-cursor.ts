@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { decodeCursorParts, encodeCursorParts } from "../domain/cursor-text.ts";
 import { ValidationError } from "../domain/errors.ts";
 import { type FeedFilter, filterText } from "./feed-filter.ts";

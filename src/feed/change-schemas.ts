@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ValidationError } from "../domain/errors.ts";
 import type { Filter } from "../domain/filter/filter.ts";
 import { defined } from "../domain/settings.ts";

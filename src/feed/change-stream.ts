@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { ClosedError, InternalError, MnemosyncError } from "../domain/errors.ts";
 import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";

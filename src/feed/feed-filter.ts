@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { InternalError, ValidationError } from "../domain/errors.ts";
 import { type Condition, type Filter, parseFilter as parseWhere } from "../domain/filter/filter.ts";
 import { copyJson } from "../domain/json.ts";

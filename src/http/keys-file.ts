@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ConfigurationError } from "../index.ts";
 import { syncFolder } from "../runtime/sync-folder.ts";

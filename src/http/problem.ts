@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
 import { publicMessage } from "./public-messages.ts";
 

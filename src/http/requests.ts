@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { textFlaw } from "../domain/json.ts";
 import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ULID_PATTERN } from "../domain/ulid-text.ts";

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
 import type { StreamCaller } from "./event-stream.ts";

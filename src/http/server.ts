@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { z } from "zod";
+import type * as z from "zod";
 import { InternalError, MnemosyncError, ValidationError } from "../index.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { limited, readJson } from "./body.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { ConfigurationError } from "../domain/errors.ts";
 import type { JobProgress } from "./job.ts";
 

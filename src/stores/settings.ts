@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { SECRET } from "../domain/settings.ts";
 
 /** A store of the user's own, loaded from a module. */

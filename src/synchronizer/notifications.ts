@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ConsistencyReport } from "../consistency/check/report.ts";
 import { CONFLICT_KINDS } from "../consistency/check/report.ts";
 import type { RepairReport } from "../consistency/repair/repair-options.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { milliseconds, SECRET, wholeNumber } from "../domain/settings.ts";
 import { parseRange } from "./address-guard.ts";
 

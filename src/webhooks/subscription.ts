@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ValidationError } from "../domain/errors.ts";
 import type { Filter } from "../domain/filter/filter.ts";
 import { textFlaw } from "../domain/json.ts";

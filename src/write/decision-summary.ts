@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { InternalError } from "../domain/errors.ts";
 import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
 import type { Decision, WriteIntent } from "./plan.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { milliseconds, wholeNumber } from "../domain/settings.ts";
 
 /** The write path and the backlog. */

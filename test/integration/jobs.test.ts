@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { expect, type TestContext, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { type JobContext, type JobKind, JobKinds } from "../../src/jobs/job-kind.ts";

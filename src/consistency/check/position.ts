@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { BUCKET_COUNT } from "../../domain/keys.ts";
 import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import type { Log } from "../../runtime/log.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { textFlaw } from "../json.ts";
 
 /** Values of one `in`, at most. */

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { ValidationError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import { parseFilterPath } from "./filter-path.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { queueDocument, queueSchema } from "../../documents/operation-documents.ts";
 import { count } from "../requests.ts";
 import { OPERATOR, type Route, type RouteGroup, route } from "../route.ts";

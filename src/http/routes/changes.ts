@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { changeDocument, changePageDocument, changePageSchema } from "../../documents/change-documents.ts";
 import type { ChangeEvent } from "../../index.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { z } from "zod";
+import * as z from "zod";
 import { VERSION_MAX } from "../../domain/version-vector.ts";
 import { type ExportRecord, exportLine, type Log } from "../../index.ts";
 import { count, flag, memoryIdText, namespaceParam, where } from "../requests.ts";

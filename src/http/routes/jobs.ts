@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { jobDocument, jobSchema, jobsSchema } from "../../documents/job-documents.ts";
 import { parseFilter } from "../../domain/filter/filter.ts";
 import { CHECK_SCOPES, type Job, type Jobs } from "../../index.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { memoryDocument, memorySchema, outcomeSchema, outcomesSchema } from "../../documents/memory-documents.ts";
 import { importSchema } from "../../documents/operation-documents.ts";
 import { type MemoryInput, NotFoundError } from "../../index.ts";

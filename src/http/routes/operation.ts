@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { readinessSchema, statusSchema } from "../../documents/operation-documents.ts";
 import { CAPABILITIES, type MemorySynchronizer, type Status } from "../../index.ts";
 import { isOperator } from "../keys.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { outcomeSchema } from "../../documents/memory-documents.ts";
 import type { MemoryPatch } from "../../index.ts";
 import { EMBEDDING_CHOICES } from "../../write/patch.ts";

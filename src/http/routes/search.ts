@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { resultsDocument, resultsSchema } from "../../documents/memory-documents.ts";
 import { isObject } from "../../domain/json.ts";
 import type { Filter, Memory } from "../../index.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { deployedStoreDocument, deployedStoresSchema, forgottenStoreSchema } from "../../documents/store-documents.ts";
 import { STORE_ID_PATTERN } from "../../domain/store-id.ts";
 import { OPERATOR, type RouteGroup, route } from "../route.ts";

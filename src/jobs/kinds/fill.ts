@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Pace } from "../../consistency/check/pace.ts";
 import { refill } from "../../consistency/loop/refill.ts";
 import { InternalError } from "../../domain/errors.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Pace } from "../../consistency/check/pace.ts";
 import { FEED_START, type FeedCursor } from "../../domain/change-source.ts";
 import type { MovingLedger } from "../../ledger/moving-ledger.ts";

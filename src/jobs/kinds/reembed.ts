@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Pace } from "../../consistency/check/pace.ts";
 import { type EmbedPageParts, embedPage } from "../../consistency/reembed/embed-page.ts";
 import { ConfigurationError } from "../../domain/errors.ts";

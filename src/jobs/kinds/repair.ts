@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Checker } from "../../consistency/check/checker.ts";
 import { CHECK_SCOPES, type ConsistencyReport, DRIFT_KINDS } from "../../consistency/check/report.ts";
 import type { RepairReport } from "../../consistency/repair/repair-options.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { BodyPlace, RetentionRules } from "../../ledger/retention-statements.ts";
 import type { JobKind } from "../job-kind.ts";

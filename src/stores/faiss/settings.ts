@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
 import { DEFAULT_DIMENSION, wholeNumber } from "../../domain/settings.ts";
 import type { FaissOptions } from "./options.ts";

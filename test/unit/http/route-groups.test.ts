@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { openApiDocument } from "../../../src/http/openapi.ts";
 import type { RouteGroup, Service } from "../../../src/http/route.ts";
 import { route } from "../../../src/http/route.ts";
