@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ULID_PATTERN } from "../../domain/ulid-text.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ENDINGS } from "../../domain/ending.ts";
 import { changeKeySchema, deviceSchema } from "./change-key.ts";
 import { wireMemorySchema } from "./wire-memory.ts";

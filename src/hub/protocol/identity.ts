@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { changeKeySchema, deviceSchema } from "./change-key.ts";
 
 /** Versions of the protocol that this program speaks, the newest first. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { VERSION_MAX } from "../../domain/version-vector.ts";
 import { changeKeySchema, deviceSchema } from "./change-key.ts";
 import { hubChangeSchema } from "./changes.ts";
