@@ -71,7 +71,7 @@ export class Eraser {
     await onStep?.("begun");
     if (row.listedAt === null) await this.#list(row, signal, onProgress);
     await this.#eraseListed(id, signal, onProgress);
-    await scrubJobTexts(ledger, signal);
+    await scrubJobTexts(ledger, row.namespace, signal);
     await onStep?.("jobs_scrubbed");
     const proof = await this.#prove(id, signal);
     await ledger.markScrubbed(id, JSON.stringify(proof), signal);

@@ -26,15 +26,7 @@ import { type Erasure, receiptOf } from "./receipt.ts";
 export interface ErasuresParts {
   readonly erasures: Pick<
     ErasureLedger,
-    | "insertErasure"
-    | "readErasure"
-    | "listErasures"
-    | "listStalledErasures"
-    | "readConfirmations"
-    | "readAwaited"
-    | "listToErase"
-    | "readErasedKeys"
-    | "dropSuppressed"
+    "insertErasure" | "readReceipts" | "listStalledErasures" | "listToErase" | "readErasedKeys" | "dropSuppressed"
   >;
   readonly ledger: Pick<LedgerStore, "nodeId" | "readVersions">;
   readonly jobs: Pick<Jobs, "start" | "enqueue" | "changes">;
@@ -51,6 +43,8 @@ export interface EraseRequest {
   readonly where: Filter | null;
   readonly actor: string | null;
   readonly reason: string | null;
+  /** Whose limit of open erasures it counts to; null: only the namespace's counts. */
+  readonly owner: string | null;
 }
 
 const PREVIEW_IDS_MAX = 100;
@@ -60,7 +54,10 @@ const NODE_SEEN_MS = 30 * 86_400_000;
 /** Milliseconds without an attempt after which an erasure is taken up again. */
 const QUIET_MS = 600_000;
 const STALLED_MAX = 100;
-/** Erasures of a namespace that are not through: each has a job, and the jobs of a deployment are limited for all tenants together. */
+/**
+ * Erasures of a namespace, and of an owner, that are not through: each has a job, and the jobs of a deployment are limited for
+ * all tenants together. An owner may have many namespaces.
+ */
 const OPEN_MAX = 100;
 
 /** Erasures of all nodes: requests, receipts, and what makes an erased id usable again. */
@@ -73,15 +70,18 @@ export class ErasureRequests {
 
   /**
    * Keeps the request and starts its job, on this node where it has room.
-   * @returns the erasure's id and the job. @throws {QueueFullError} The namespace has `OPEN_MAX` open ones: nothing is kept.
+   * @returns the erasure's id and the job.
+   * @throws {QueueFullError} The namespace, or the owner, has `OPEN_MAX` open ones: nothing is kept.
    */
   async begin(request: EraseRequest, signal: AbortSignal): Promise<{ id: string; job: Job }> {
     const { erasures, ledger } = this.#parts;
     const { where, ...rest } = request;
     const id = newUlid();
     const filter = where === null ? null : JSON.stringify(where);
-    if (!(await erasures.insertErasure({ id, ...rest, filter, nodeId: ledger.nodeId }, OPEN_MAX, signal))) {
-      const message = `namespace ${rest.namespace} has ${OPEN_MAX} erasures that are not through, which is the limit: wait, or name`;
+    const full = await erasures.insertErasure({ id, ...rest, filter, nodeId: ledger.nodeId }, OPEN_MAX, signal);
+    if (full !== null) {
+      const owner = full === "namespace" ? `namespace ${rest.namespace}` : `the owner of this key`;
+      const message = `${owner} has ${OPEN_MAX} erasures that are not through, which is the limit: wait, or name`;
       throw new QueueFullError(
         OPEN_MAX,
         OPEN_MAX,
@@ -109,10 +109,10 @@ export class ErasureRequests {
 
   /** @throws {NotFoundError} */
   async get(id: string, signal: AbortSignal): Promise<Erasure> {
-    const { erasures } = this.#parts;
-    const row = await erasures.readErasure(id, signal);
-    if (row === null) throw new NotFoundError(`there is no erasure ${JSON.stringify(id)}`);
-    return await this.#receipt(row, signal);
+    const query = { id, namespaces: null, before: null, limit: 1 };
+    const [receipt] = await this.#parts.erasures.readReceipts(query, NODE_SEEN_MS, signal);
+    if (receipt === undefined) throw new NotFoundError(`there is no erasure ${JSON.stringify(id)}`);
+    return receiptOf(receipt);
   }
 
   /** Newest first. */
@@ -120,10 +120,8 @@ export class ErasureRequests {
     query: { namespaces: readonly string[] | null; before: string | null; limit: number },
     signal: AbortSignal,
   ): Promise<Erasure[]> {
-    const rows = await this.#parts.erasures.listErasures(query, signal);
-    const receipts: Erasure[] = [];
-    for (const row of rows) receipts.push(await this.#receipt(row, signal));
-    return receipts;
+    const receipts = await this.#parts.erasures.readReceipts({ id: null, ...query }, NODE_SEEN_MS, signal);
+    return receipts.map(receiptOf);
   }
 
   /** What a request would cover now. Writes nothing. */
@@ -182,15 +180,6 @@ export class ErasureRequests {
     if (kept.outcome !== "full") return kept.job;
     // The request is in the ledger: it is taken up by itself, as one whose node was lost.
     throw new QueueFullError(0, 0, `erasure ${erasureId} is accepted, and waits: there is no room for another job now`);
-  }
-
-  async #receipt(row: Parameters<typeof receiptOf>[0], signal: AbortSignal): Promise<Erasure> {
-    const { erasures } = this.#parts;
-    const [confirmations, awaited] = await Promise.all([
-      erasures.readConfirmations(row.id, signal),
-      erasures.readAwaited(row.id, NODE_SEEN_MS, signal),
-    ]);
-    return receiptOf(row, confirmations, awaited);
   }
 
   async #isToErase(key: MemoryKey, signal: AbortSignal): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { AwaitedStore, ErasureConfirmation, ErasureKind, ErasureRow } from "../ledger/erasure-statements.ts";
+import type { ErasureKind, ErasureReceipt } from "../ledger/erasure-statements.ts";
 import type { ContentLeft } from "../ledger/scrub-statements.ts";
 
 /**
@@ -47,12 +47,8 @@ export interface Erasure {
   readonly awaiting: readonly Pick<StoreConfirmation, "store" | "nodeId">[];
 }
 
-export function receiptOf(
-  row: ErasureRow,
-  confirmations: readonly ErasureConfirmation[],
-  awaited: readonly AwaitedStore[],
-): Erasure {
-  const { scrubbedAt } = row;
+export function receiptOf(row: ErasureReceipt): Erasure {
+  const { scrubbedAt, confirmations, awaited } = row;
   const isComplete = scrubbedAt !== null && awaited.length === 0;
   const last = Math.max(scrubbedAt ?? 0, ...confirmations.map(({ confirmedAt }) => confirmedAt));
   return {

@@ -1,4 +1,5 @@
 import { AbortedError, MnemosyncError } from "../domain/errors.ts";
+import type { JsonValue } from "../domain/json.ts";
 import type { JobRow } from "../ledger/job-statements.ts";
 import { backoffMs } from "../runtime/backoff.ts";
 import { pause } from "../runtime/deadline.ts";
@@ -6,6 +7,7 @@ import type { Log } from "../runtime/log.ts";
 import { INTERRUPTED, type JobProgress } from "./job.ts";
 import type { JobContext, JobKind } from "./job-kind.ts";
 import type { JobStore } from "./job-store.ts";
+import { quotedNamespaces, withoutQuotes } from "./job-texts.ts";
 import { encodeJson, PAYLOAD_BYTES_MAX } from "./payload.ts";
 
 /** Milliseconds between two heartbeats: a cancel from another node takes effect within that time. */
@@ -75,8 +77,10 @@ export class JobRun {
     log.info({ jobId: this.id, kind, nodeId }, "job.started");
     let end: Parameters<JobStore["end"]>[2];
     try {
-      const result = await this.#work();
-      end = { state: "done", progress: this.#figures(), result, error: null };
+      const found = await this.#work();
+      const result = encodeJson("result", found, PAYLOAD_BYTES_MAX.result);
+      const quoted = quotedNamespaces(found as JsonValue);
+      end = { state: "done", progress: this.#figures(), result, quotedNamespaces: quoted, error: null };
     } catch (error) {
       end = this.#ending(error);
     }
@@ -93,7 +97,7 @@ export class JobRun {
     }
   }
 
-  async #work(): Promise<string> {
+  async #work(): Promise<unknown> {
     await Promise.resolve(); // `done` is set from here on.
     const { kind, row } = this.#parts;
     const { checkpointSchema } = kind;
@@ -114,17 +118,20 @@ export class JobRun {
       checkpoint: (position) => this.#checkpoint(position),
     };
     this.#abort.signal.throwIfAborted();
-    return encodeJson("result", await kind.run(context), PAYLOAD_BYTES_MAX.result);
+    return await kind.run(context);
   }
 
   #ending(error: unknown): Parameters<JobStore["end"]>[2] {
-    const progress = this.#figures();
-    if (this.#reason === "cancelled") return { state: "cancelled", progress, result: null, error: null };
+    const quotesNothing = { progress: this.#figures(), result: null, quotedNamespaces: [] };
+    if (this.#reason === "cancelled") return { ...quotesNothing, state: "cancelled", error: null };
     const told =
       this.#reason === "stopping"
         ? { code: INTERRUPTED, message: "the node that ran the job was stopped: start it again" }
-        : { code: error instanceof MnemosyncError ? error.code : "INTERNAL", message: (error as Error).message };
-    return { state: "failed", progress, result: null, error: JSON.stringify(told) };
+        : {
+            code: error instanceof MnemosyncError ? error.code : "INTERNAL",
+            message: withoutQuotes((error as Error).message),
+          };
+    return { ...quotesNothing, state: "failed", error: JSON.stringify(told) };
   }
 
   #figures(): string {

@@ -124,10 +124,12 @@ export async function keepEvidence(sql: Sql, records: readonly EvidenceRecord[])
        and c.found_embedding is not distinct from i.found_embedding
        and c.ledger_version is not distinct from i.ledger_version
       order by i.position, c.id
+    ), locked as materialized (
+      select c.id from known k join mnemosync.conflict_resolutions c on c.id = k.id order by c.id for update of c
     ), renewed as (
       update mnemosync.conflict_resolutions c
       set strategy = i.strategy, pending_because = i.pending_because
-      from known k join input i on i.position = k.position
+      from locked l join known k on k.id = l.id join input i on i.position = k.position
       where c.id = k.id
     ), ids as materialized (
       select position, nextval(pg_get_serial_sequence('mnemosync.conflict_resolutions', 'id')) as id
@@ -161,13 +163,19 @@ export async function settleEvidence(
   endings: readonly { id: string; state: "resolved" | "failed"; resolution: string }[],
 ): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
+    with i as materialized (
+      select * from unnest(
+        ${arrayLiteral(endings.map(({ id }) => id))}::text::bigint[],
+        ${arrayLiteral(endings.map(({ state }) => state))}::text::text[],
+        ${arrayLiteral(endings.map(({ resolution }) => resolution.slice(0, 2_000)))}::text::text[]
+      ) as e (id, state, resolution)
+    ), locked as materialized (
+      -- In the order of ids, as an erasure locks them too.
+      select c.id from i join mnemosync.conflict_resolutions c on c.id = i.id and c.state = 'pending' order by c.id for update of c
+    )
     update mnemosync.conflict_resolutions c
     set state = i.state, resolution = i.resolution, resolved_at = clock_timestamp(), pending_because = null
-    from unnest(
-      ${arrayLiteral(endings.map(({ id }) => id))}::text::bigint[],
-      ${arrayLiteral(endings.map(({ state }) => state))}::text::text[],
-      ${arrayLiteral(endings.map(({ resolution }) => resolution.slice(0, 2_000)))}::text::text[]
-    ) as i (id, state, resolution)
+    from i join locked on locked.id = i.id
     where c.id = i.id and c.state = 'pending'
     returning c.id::text as id`;
   return rows.map(({ id }) => id);

@@ -6,7 +6,7 @@ import * as scrub from "./scrub-statements.ts";
 const Statements = bindStatements({
   insertErasure: erasures.insertErasure,
   readErasure: erasures.readErasure,
-  listErasures: erasures.listErasures,
+  readReceipts: erasures.readReceipts,
   listStalledErasures: erasures.listStalledErasures,
   markAttempted: erasures.markAttempted,
   listForErasure: erasures.listForErasure,
@@ -18,8 +18,6 @@ const Statements = bindStatements({
   registerErasureStores: erasures.registerErasureStores,
   listUnconfirmed: erasures.listUnconfirmed,
   confirmErasure: erasures.confirmErasure,
-  readConfirmations: erasures.readConfirmations,
-  readAwaited: erasures.readAwaited,
   scrubMemories: scrub.scrubMemories,
   countContentLeft: scrub.countContentLeft,
   readJobTexts: scrub.readJobTexts,

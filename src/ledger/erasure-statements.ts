@@ -17,6 +17,8 @@ export interface NewErasure {
   readonly filter: string | null;
   readonly actor: string | null;
   readonly reason: string | null;
+  /** Whose limit of open erasures it counts to; null: nobody's. */
+  readonly owner: string | null;
   readonly nodeId: string;
 }
 
@@ -50,14 +52,30 @@ export interface AwaitedStore {
   readonly nodeId: string;
 }
 
-/** @returns false where the namespace has `openMax` erasures whose memories are not all scrubbed: nothing is kept then. */
-export async function insertErasure(sql: Sql, erasure: NewErasure, openMax: number): Promise<boolean> {
-  const { id, kind, namespace, memoryId, filter, actor, reason, nodeId } = erasure;
-  const inserted = await sql`
-    insert into mnemosync.erasures (id, kind, namespace, memory_id, filter, actor, reason, node_id)
-    select ${id}, ${kind}, ${namespace}, ${memoryId}, ${filter}::text::json, ${actor}, ${reason}, ${nodeId}
-    where (select count(*) from mnemosync.erasures o where o.scrubbed_at is null and o.namespace = ${namespace}) < ${openMax}`;
-  return inserted.count === 1;
+/**
+ * Keeps a request, unless its namespace or its owner has `openMax` erasures whose memories are not all scrubbed. A few more
+ * get through where several come at one moment.
+ * @returns what has that many: nothing is kept then. Null: it is kept.
+ */
+export async function insertErasure(
+  sql: Sql,
+  erasure: NewErasure,
+  openMax: number,
+): Promise<"namespace" | "owner" | null> {
+  const { id, kind, namespace, memoryId, filter, actor, reason, owner, nodeId } = erasure;
+  const [row] = await sql<{ namespaceIsFull: boolean; ownerIsFull: boolean }[]>`
+    with open as materialized (
+      select count(*) filter (where o.namespace = ${namespace}) >= ${openMax} as namespace_is_full,
+             count(*) filter (where o.owner = ${owner}) >= ${openMax} as owner_is_full
+      from mnemosync.erasures o where o.scrubbed_at is null and (o.namespace = ${namespace} or o.owner = ${owner})
+    ), inserted as (
+      insert into mnemosync.erasures (id, kind, namespace, memory_id, filter, actor, reason, owner, node_id)
+      select ${id}, ${kind}, ${namespace}, ${memoryId}, ${filter}::text::json, ${actor}, ${reason}, ${owner}, ${nodeId}
+      from open where not namespace_is_full and not owner_is_full
+    )
+    select namespace_is_full as "namespaceIsFull", owner_is_full as "ownerIsFull" from open`;
+  if (row?.namespaceIsFull) return "namespace";
+  return row?.ownerIsFull ? "owner" : null;
 }
 
 /** Null: there is none. */
@@ -66,23 +84,68 @@ export async function readErasure(sql: Sql, id: string): Promise<ErasureRow | nu
   return row ?? null;
 }
 
-/** Newest first. `before`: only those that were requested before this one. */
-export async function listErasures(
-  sql: Sql,
-  query: { readonly namespaces: readonly string[] | null; readonly before: string | null; readonly limit: number },
-): Promise<ErasureRow[]> {
+/** An erasure, and what its stores say. */
+export interface ErasureReceipt extends ErasureRow {
+  readonly confirmations: readonly ErasureConfirmation[];
+  /**
+   * Stores that have not confirmed: shared ones of the deployment, and those of nodes that ran within `seenMs` milliseconds
+   * before it was requested, or since.
+   */
+  readonly awaited: readonly AwaitedStore[];
+}
+
+/** Which receipts to read: one, or a page of them, those before another one and of some namespaces. */
+export interface ReceiptQuery {
+  readonly id: string | null;
+  readonly namespaces: readonly string[] | null;
+  readonly before: string | null;
+  readonly limit: number;
+}
+
+/** Receipts, newest first, with what all stores say, in one statement. @param seenMs see `ErasureReceipt.awaited`. */
+export async function readReceipts(sql: Sql, query: ReceiptQuery, seenMs: number): Promise<ErasureReceipt[]> {
   const namespaces = query.namespaces === null ? null : arrayLiteral(query.namespaces);
-  return await sql<ErasureRow[]>`
-    select ${columns(sql)} from mnemosync.erasures e
-    where (${namespaces}::text is null or e.namespace = any (${namespaces}::text::text[]))
-      and (${query.before}::text is null or e.id < ${query.before})
-    order by e.id desc
-    limit ${query.limit}`;
+  const rows = await sql<(ErasureRow & { confirmations: string; awaited: string })[]>`
+    with page as materialized (
+      select e.* from mnemosync.erasures e
+      where (${query.id}::text is null or e.id = ${query.id})
+        and (${namespaces}::text is null or e.namespace = any (${namespaces}::text::text[]))
+        and (${query.before}::text is null or e.id < ${query.before})
+      order by e.id desc
+      limit ${query.limit}
+    )
+    select ${columns(sql)}, c.confirmations::text as confirmations, a.awaited::text as awaited
+    from page e
+    cross join lateral (
+      select coalesce(json_agg(json_build_object(
+               'store', c.store, 'nodeId', c.node_id, 'confirmedAt', extract(epoch from c.confirmed_at)::float8 * 1000,
+               'memories', c.memories, 'removed', c.removed) order by c.store, c.node_id), '[]') as confirmations
+      from mnemosync.erasure_confirmations c where c.erasure_id = e.id
+    ) c
+    cross join lateral (
+      select coalesce(json_agg(json_build_object('store', w.store, 'nodeId', w.node_id) order by w.store, w.node_id), '[]')
+               as awaited
+      from (
+        select s.id collate "C" as store, '' collate "C" as node_id from mnemosync.stores s
+        union
+        select n.store, n.node_id from mnemosync.erasure_stores n
+        where n.node_id <> '' and n.seen_at > e.requested_at - ${seenMs}::float8 * interval '1 millisecond'
+      ) w
+      where not exists (
+        select from mnemosync.erasure_confirmations c
+        where c.erasure_id = e.id and c.store = w.store and c.node_id = w.node_id)
+    ) a
+    order by e.id desc`;
+  return rows.map((row) => ({
+    ...row,
+    confirmations: JSON.parse(row.confirmations) as ErasureConfirmation[],
+    awaited: JSON.parse(row.awaited) as AwaitedStore[],
+  }));
 }
 
 function columns(sql: Sql) {
   return sql`
-    e.id, e.kind, e.namespace, e.memory_id as "memoryId", e.filter::text as filter, e.actor, e.reason,
+    e.id, e.kind, e.namespace, e.memory_id as "memoryId", e.filter::text as filter, e.actor, e.reason, e.owner,
     e.node_id as "nodeId", extract(epoch from e.requested_at)::float8 * 1000 as "requestedAt",
     e.list_after as "listAfter", extract(epoch from e.listed_at)::float8 * 1000 as "listedAt",
     extract(epoch from e.scrubbed_at)::float8 * 1000 as "scrubbedAt", e.proof::text as proof,
@@ -228,32 +291,4 @@ export async function confirmErasure(
     values (${id}, ${store}, ${nodeId}, ${memories}, ${removed})
     on conflict (erasure_id, store, node_id) do update
     set confirmed_at = excluded.confirmed_at, memories = excluded.memories, removed = excluded.removed`;
-}
-
-export async function readConfirmations(sql: Sql, id: string): Promise<ErasureConfirmation[]> {
-  return await sql<ErasureConfirmation[]>`
-    select store, node_id as "nodeId", extract(epoch from confirmed_at)::float8 * 1000 as "confirmedAt",
-           memories::float8 as memories, removed::float8 as removed
-    from mnemosync.erasure_confirmations where erasure_id = ${id}
-    order by erasure_confirmations.store, erasure_confirmations.node_id`;
-}
-
-/**
- * Stores that have not confirmed an erasure: shared ones of the deployment, and those of nodes that ran within `seenMs`
- * milliseconds before it was requested, or since.
- */
-export async function readAwaited(sql: Sql, id: string, seenMs: number): Promise<AwaitedStore[]> {
-  return await sql<AwaitedStore[]>`
-    select a.store, a.node_id as "nodeId"
-    from mnemosync.erasures e
-    cross join lateral (
-      select s.id collate "C" as store, '' collate "C" as node_id from mnemosync.stores s
-      union
-      select n.store, n.node_id from mnemosync.erasure_stores n
-      where n.node_id <> '' and n.seen_at > e.requested_at - ${seenMs}::float8 * interval '1 millisecond'
-    ) a
-    where e.id = ${id} and not exists (
-      select from mnemosync.erasure_confirmations c
-      where c.erasure_id = e.id and c.store = a.store and c.node_id = a.node_id)
-    order by a.store, a.node_id`;
 }

@@ -129,7 +129,7 @@ export async function endLostJobs(sql: Sql, error: string): Promise<number> {
   const ended = await sql`
     update mnemosync.jobs
     set state = case when cancel_requested_at is null then 'failed' else 'cancelled' end,
-        error = case when cancel_requested_at is null then ${error}::text::json end,
+        error = case when cancel_requested_at is null then ${error}::text::json end, quoted_namespaces = '{}',
         lease_expires_at = null, ended_at = clock_timestamp()
     where ended_at is null and ${isLost(sql)}
       and (not resumable or attempts >= ${ATTEMPTS_MAX} or cancel_requested_at is not null)`;
@@ -164,6 +164,9 @@ export interface JobEnd {
   readonly state: "done" | "failed" | "cancelled";
   readonly progress: string;
   readonly result: string | null;
+  /** Namespaces whose memories the result may quote: an erasure looks for its own. */
+  readonly quotedNamespaces: readonly string[];
+  /** JSON, which quotes no memory. */
   readonly error: string | null;
 }
 
@@ -172,7 +175,8 @@ export async function endJob(sql: Sql, id: string, runId: string, end: JobEnd): 
   const ended = await sql`
     update mnemosync.jobs
     set state = ${end.state}, progress = ${end.progress}::text::json, result = ${end.result}::text::json,
-        error = ${end.error}::text::json, lease_expires_at = null, ended_at = clock_timestamp()
+        quoted_namespaces = ${arrayLiteral(end.quotedNamespaces)}::text::text[], error = ${end.error}::text::json,
+        lease_expires_at = null, ended_at = clock_timestamp()
     where id = ${id} and run_id = ${runId} and state = 'running'`;
   return ended.count === 1;
 }
@@ -192,7 +196,8 @@ export async function cancelJob(sql: Sql, id: string): Promise<JobRow | null> {
     set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp()),
         state = case when ${isIdle(sql)} then 'cancelled' else state end,
         lease_expires_at = case when ${isIdle(sql)} then null else lease_expires_at end,
-        ended_at = case when ${isIdle(sql)} then clock_timestamp() end
+        ended_at = case when ${isIdle(sql)} then clock_timestamp() end,
+        quoted_namespaces = case when ${isIdle(sql)} then '{}'::text[] end
     where id = ${id} and ended_at is null
     returning ${columns(sql)}`;
   return rows[0] ?? (await readJob(sql, id));

@@ -1,6 +1,6 @@
 import type { MemoryKey } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { hasCome, isOlderThan } from "./stored-times.ts";
 
@@ -41,6 +41,32 @@ export async function pauseBacklog(sql: Sql): Promise<void> {
 
 export async function resumeBacklog(sql: Sql): Promise<void> {
   await sql`delete from mnemosync.sync_meta where name = ${HELD}`;
+}
+
+/**
+ * The order in which statements lock rows of the queue, called q: statements that lock the same rows in different orders wait
+ * for each other, and PostgreSQL ends one of them (40P01).
+ */
+export function queueLockOrder(sql: Sql): Fragment {
+  return sql`q.namespace collate "C", q.memory_id collate "C", q.store collate "C", q.node_id collate "C"`;
+}
+
+/** The rows that a worker has claimed or read, of those the ones that were not queued again since, locked in order. */
+function lockedRows(sql: Sql, queue: QueueName, memories: readonly QueuedMemory[]): Fragment {
+  const [namespaces, memoryIds] = keyLiterals(memories);
+  return sql`
+    select q.store, q.node_id, q.namespace, q.memory_id
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[],
+                ${arrayLiteral(memories.map((memory) => memory.seq))}::text::bigint[]) as d (namespace, memory_id, seq)
+    join mnemosync.sync_queue q on q.namespace = d.namespace and q.memory_id = d.memory_id and q.seq = d.seq
+    where q.store = ${queue.store} and q.node_id = ${queue.nodeId}
+    order by ${queueLockOrder(sql)}
+    for update of q`;
+}
+
+/** Of a row called q and one of `lockedRows` called l: they are the same. */
+function isLocked(sql: Sql): Fragment {
+  return sql`q.store = l.store and q.node_id = l.node_id and q.namespace = l.namespace and q.memory_id = l.memory_id`;
 }
 
 export async function isBacklogPaused(sql: Sql): Promise<boolean> {
@@ -127,14 +153,10 @@ export async function readQueued(sql: Sql, queue: QueueName, keys: readonly Memo
 
 /** Removes rows whose store is up to date, unless they were queued again since they were claimed or read. */
 export async function settle(sql: Sql, queue: QueueName, memories: readonly QueuedMemory[]): Promise<void> {
-  const [namespaces, memoryIds] = keyLiterals(memories);
   await sql`
-    with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
-    delete from mnemosync.sync_queue q
-    using relaxed, unnest(${namespaces}::text::text[], ${memoryIds}::text::text[],
-                 ${arrayLiteral(memories.map((memory) => memory.seq))}::text::bigint[]) as d (namespace, memory_id, seq)
-    where q.store = ${queue.store} and q.node_id = ${queue.nodeId} and q.namespace = d.namespace
-      and q.memory_id = d.memory_id and q.seq = d.seq`;
+    with relaxed as materialized (select set_config('synchronous_commit', 'off', true)),
+    locked as materialized (${lockedRows(sql, queue, memories)})
+    delete from mnemosync.sync_queue q using relaxed, locked l where ${isLocked(sql)}`;
 }
 
 /** The end of a claim that did not bring the store up to date. */
@@ -153,17 +175,14 @@ export async function release(
   memories: readonly QueuedMemory[],
   end: Release,
 ): Promise<void> {
-  const [namespaces, memoryIds] = keyLiterals(memories);
   await sql`
+    with locked as materialized (${lockedRows(sql, queue, memories)})
     update mnemosync.sync_queue q
     set claimed_until = null, claimed_by = null, last_error = ${end.error.slice(0, 2_000)},
         attempts = case when ${end.counts} then q.attempts else greatest(q.attempts - 1, 0) end,
         next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(${end.delayMs}::float8, 0) / 1000.0),
         dead_at = case when ${end.delayMs}::float8 is null then clock_timestamp() end
-    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[],
-                ${arrayLiteral(memories.map((memory) => memory.seq))}::text::bigint[]) as d (namespace, memory_id, seq)
-    where q.store = ${queue.store} and q.node_id = ${queue.nodeId} and q.namespace = d.namespace
-      and q.memory_id = d.memory_id and q.seq = d.seq`;
+    from locked l where ${isLocked(sql)}`;
 }
 
 /** Queue rows, dead ones first, then the oldest. */
@@ -202,19 +221,28 @@ export async function listQueue(sql: Sql, limit: number): Promise<QueueEntry[]> 
   }));
 }
 
+function deadRows(sql: Sql): Fragment {
+  return sql`
+    select q.store, q.node_id, q.namespace, q.memory_id from mnemosync.sync_queue q where q.dead_at is not null
+    order by ${queueLockOrder(sql)} for update`;
+}
+
 /** Makes dead rows due again. @returns how many. */
 export async function retryDead(sql: Sql): Promise<number> {
   const rows = await sql`
-    update mnemosync.sync_queue
+    with l as materialized (${deadRows(sql)})
+    update mnemosync.sync_queue q
     set dead_at = null, attempts = 0, next_attempt_at = clock_timestamp(), claimed_until = null, claimed_by = null
-    where dead_at is not null
+    from l where ${isLocked(sql)}
     returning 1`;
   return rows.length;
 }
 
 /** Forgets dead rows: the stores stay behind until a check finds them. @returns how many. */
 export async function dropDead(sql: Sql): Promise<number> {
-  const rows = await sql`delete from mnemosync.sync_queue where dead_at is not null returning 1`;
+  const rows = await sql`
+    with l as materialized (${deadRows(sql)})
+    delete from mnemosync.sync_queue q using l where ${isLocked(sql)} returning 1`;
   return rows.length;
 }
 
@@ -254,7 +282,7 @@ export async function queueOverdue(
         select unnest(${arrayLiteral(ownStores)}::text::text[]), ${nodeId}
       ) s
       where s.node_id = '' or k.own
-      order by k.namespace collate "C", k.memory_id collate "C"
+      order by k.namespace collate "C", k.memory_id collate "C", s.store collate "C", s.node_id collate "C"
       on conflict (store, node_id, namespace, memory_id) do update set
         seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,
         claimed_until = null, claimed_by = null

@@ -91,7 +91,8 @@ export async function pruneEvidence(sql: Sql, rules: RetentionRules, limit: numb
       where c.state <> 'pending' and ${isBeyondRetention(sql, sql`c.resolved_at`, shortest)}
         and ${kept} > 0 and ${isOlder(sql, sql`c.resolved_at`, kept)}
       order by c.resolved_at
-      limit ${limit}))`;
+      limit ${limit}
+      for update of c skip locked))`;
   return pruned.count;
 }
 

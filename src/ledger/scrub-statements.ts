@@ -1,6 +1,7 @@
 import type { MemoryKey } from "../domain/keys.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
-import { keyLiterals } from "./arrays.ts";
+import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { queueLockOrder } from "./queue-statements.ts";
 
 /** Takes the place of a text that may have quoted an erased memory. */
 export const ERASED_TEXT = "removed by an erasure";
@@ -8,7 +9,8 @@ export const ERASED_TEXT = "removed by an erasure";
 /**
  * Removes what the ledger keeps of erased memories beside their rows, in one transaction: all versions but the
  * ending itself, conflicts' sides, findings, errors that may quote a memory, and answers under idempotency keys. Only
- * memories whose row says `erased` are touched. Repeating it is harmless.
+ * memories whose row says `erased` are touched. Repeating it is harmless. Rows of the queue and of conflicts are locked in the
+ * order that their other writers keep, so that no two of them wait for each other.
  * @returns the memories that are erased, of `keys`.
  */
 export async function scrubMemories(sql: Sql, erasureId: string, keys: readonly MemoryKey[]): Promise<number> {
@@ -25,19 +27,29 @@ export async function scrubMemories(sql: Sql, erasureId: string, keys: readonly 
   await sql`delete from mnemosync.unmoved_history h using ${e} where ${isOf(sql, sql`h`)}`;
   await sql`delete from mnemosync.unmoved_documents m using ${e} where ${isOf(sql, sql`m`)}`;
   await sql`
+    with locked as materialized (
+      select c.id from ${e} join mnemosync.conflict_resolutions c on ${isOf(sql, sql`c`)} order by c.id for update of c
+    )
     update mnemosync.conflict_resolutions c
     set found_checksum = null, found_document = null, found_embedding = null, ledger_checksum = null,
         ledger_document = null, ledger_embedding = null, evidence = ${ERASED_TEXT}, resolution = ${ERASED_TEXT},
         pending_because = null, resolved_at = coalesce(c.resolved_at, clock_timestamp()),
         state = case when c.state = 'pending' then 'resolved' else c.state end
-    from ${e} where ${isOf(sql, sql`c`)}`;
+    from locked where c.id = locked.id`;
   await sql`delete from mnemosync.check_findings f using ${e} where ${isOf(sql, sql`f`)}`;
   // A memory that a store refused for good is tried again: this time the store is told of the erasure.
   await sql`
+    with locked as materialized (
+      select q.store, q.node_id, q.namespace, q.memory_id from ${e} join mnemosync.sync_queue q on ${isOf(sql, sql`q`)}
+      where q.last_error is not null or q.dead_at is not null
+      order by ${queueLockOrder(sql)}
+      for update of q
+    )
     update mnemosync.sync_queue q
     set last_error = null, attempts = case when dead_at is null then attempts else 0 end,
         next_attempt_at = case when dead_at is null then next_attempt_at else clock_timestamp() end, dead_at = null
-    from ${e} where ${isOf(sql, sql`q`)} and (last_error is not null or dead_at is not null)`;
+    from locked l
+    where q.store = l.store and q.node_id = l.node_id and q.namespace = l.namespace and q.memory_id = l.memory_id`;
   await sql`
     update mnemosync.sync_transactions t set reason = ${ERASED_TEXT}
     where t.state = 'rolled_back' and t.reason <> ${ERASED_TEXT} and t.memory_ids && ${memoryIds}::text::text[]
@@ -120,25 +132,37 @@ export async function countContentLeft(sql: Sql, erasureId: string): Promise<Con
   return row as ContentLeft;
 }
 
-/** A job with texts that may quote memories, which the ledger keeps as JSON. */
+/** The texts of a job that may quote memories, which the ledger keeps as JSON. */
 export interface JobTexts {
   readonly id: string;
   readonly error: string | null;
   readonly result: string | null;
 }
 
-/** Ended jobs behind `after`, one at a time: a result may have 64 MiB. */
-export async function readJobTexts(sql: Sql, after: string): Promise<JobTexts | null> {
-  const [row] = await sql<JobTexts[]>`
-    select id, error::text as error, result::text as result from mnemosync.jobs
-    where id > ${after} and ended_at is not null and (error is not null or result is not null)
+/**
+ * The next ended job behind `after` that may quote memories of a namespace; one at a time: a result may have 64 MiB. `isKnown`
+ * is false for a job that an older program ended, without a word on what it quotes.
+ */
+export async function readJobTexts(
+  sql: Sql,
+  namespace: string,
+  after: string,
+): Promise<(JobTexts & { readonly isKnown: boolean }) | null> {
+  const [row] = await sql<(JobTexts & { isKnown: boolean })[]>`
+    select id, error::text as error, result::text as result, quoted_namespaces is not null as "isKnown" from mnemosync.jobs
+    where id > ${after} and ended_at is not null
+      and (quoted_namespaces is null or ${namespace} = any (quoted_namespaces))
     order by jobs.id limit 1`;
   return row ?? null;
 }
 
-export async function replaceJobTexts(sql: Sql, { id, error, result }: JobTexts): Promise<void> {
+export async function replaceJobTexts(
+  sql: Sql,
+  { id, error, result, quotedNamespaces }: JobTexts & { readonly quotedNamespaces: readonly string[] },
+): Promise<void> {
   await sql`
-    update mnemosync.jobs set error = ${error}::text::json, result = ${result}::text::json
+    update mnemosync.jobs set error = ${error}::text::json, result = ${result}::text::json,
+                              quoted_namespaces = ${arrayLiteral(quotedNamespaces)}::text::text[]
     where id = ${id} and ended_at is not null`;
 }
 

@@ -107,6 +107,11 @@ export interface EraseOptions extends AbortOptions, KeyOptions, EraseNotes {
    * until the ledger and the stores of this node hold nothing any more. @default true
    */
   wait?: boolean | undefined;
+  /**
+   * Whose limit of 100 open erasures it counts to, beside that of its namespace. A service that erases for several tenants
+   * gives the tenant, so that one of them cannot take the jobs of all. @default only the namespace's limit
+   */
+  owner?: string | undefined;
 }
 
 export interface ErasuresOptions extends CallOptions {

@@ -79,7 +79,7 @@ export class Erasures {
 
   #requestOf(target: EraseTarget, options: EraseOptions): EraseRequest {
     const { validator } = this.#parts;
-    const notes = checkNotes(options);
+    const notes = { ...checkNotes(options), owner: options.owner ?? null };
     if (typeof target === "string") {
       const { namespace, memoryId } = validator.validateKey(target, options.namespace);
       return { kind: "memory", namespace, memoryId, where: null, ...notes };
@@ -99,6 +99,13 @@ export class Erasures {
   #namespaceRequest(given: string, options: Omit<EraseOptions, "namespace">): EraseRequest {
     if (typeof given !== "string") throw new ValidationError("namespace", "must be given: there is no default here");
     const { namespace } = this.#parts.validator.validateKey("-", given);
-    return { kind: "namespace", namespace, memoryId: null, where: null, ...checkNotes(options) };
+    return {
+      kind: "namespace",
+      namespace,
+      memoryId: null,
+      where: null,
+      ...checkNotes(options),
+      owner: options.owner ?? null,
+    };
   }
 }

@@ -3,6 +3,7 @@ import { pollUntil } from "../../src/dev/wait.ts";
 import type { Sql } from "../../src/drivers/postgres/postgres-access.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { replaceFeedIndex } from "../../src/ledger/moved-bodies.ts";
+import { MovingLedger } from "../../src/ledger/moving-ledger.ts";
 import { expectHarmlessDeath, oldLedger } from "../support/dying-mover.ts";
 import { openWorld, type World } from "../support/world.ts";
 
@@ -94,4 +95,35 @@ test("the replacement of the feed's index waits for older transactions longer th
   expect(failure).toBeNull();
   expect(await mover`show lock_timeout`).toMatchObject([{ lock_timeout: "50ms" }]);
   expect(await mover`select to_regclass('mnemosync.memory_versions_feed_index') as old`).toMatchObject([{ old: null }]);
+});
+
+test("the replacement of the feed's index is not bound to the time of a call, which a large ledger would exceed at each attempt", async (t) => {
+  const world = await oldLedger(t);
+  await world.connect();
+  const [index, older] = [await world.sql.reserve(), await world.sql.reserve()];
+  t.onTestFinished(() => {
+    for (const connection of [index, older]) connection.release();
+  });
+  await older`begin`;
+  await older`lock table mnemosync.memory_versions in row exclusive mode`;
+  const access = {
+    use: async (signal: AbortSignal, work: (connection: { sql: Sql }) => Promise<void>) => {
+      const ended = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      return await Promise.race([ended, work({ sql: index as unknown as Sql })]);
+    },
+  };
+  const ledger = new MovingLedger(access as never, { callTimeoutMs: 100 });
+  const [process] = await index<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const replaced = ledger.replaceFeedIndex(new AbortController().signal).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  await pollUntil("a wait of several times a call's time", 20_000, async () => {
+    const [row] = await world.sql<{ waits: boolean }[]>`
+      select wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '400 milliseconds' as waits
+      from pg_stat_activity where pid = ${process?.pid ?? 0}`;
+    return row?.waits === true;
+  });
+  await older`commit`;
+  expect(await replaced).toBeNull();
 });

@@ -12,6 +12,7 @@ import { type Filter, NotFoundError, ValidationError } from "../../index.ts";
 import { publicOutcome } from "../public-messages.ts";
 import { count, memoryParams, namespaceParam, storable, ulidText } from "../requests.ts";
 import { type RouteGroup, type RouteReply, route } from "../route.ts";
+import { keyOwner } from "../subscription-owners.ts";
 
 // Nothing brings back what was erased, so the right to write is not enough.
 const ACCESS = { scope: "admin" } as const;
@@ -58,7 +59,7 @@ const eraseMemories = route({
           : await sync.erasures.preview(target, { namespace, signal });
       return { status: 200, body: erasePreviewDocument(preview) };
     }
-    const options = { actor, reason, wait: false };
+    const options = { actor, reason, owner: keyOwner(identity.owner), wait: false };
     return accepted(
       where === undefined
         ? await sync.eraseNamespace(namespace, options)
@@ -83,7 +84,8 @@ const eraseMemory = route({
       const preview = await sync.erasures.preview(memoryId, { namespace, signal });
       return { status: 200, body: erasePreviewDocument(preview) };
     }
-    return accepted(await sync.erase(memoryId, { namespace, actor, reason, wait: false }));
+    const owner = keyOwner(identity.owner);
+    return accepted(await sync.erase(memoryId, { namespace, actor, reason, owner, wait: false }));
   },
 });
 
