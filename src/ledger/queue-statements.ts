@@ -29,6 +29,21 @@ export interface QueueName {
   readonly nodeId: string;
 }
 
+/** A pass over a queue, as the owner of its claims. */
+export interface Claimant {
+  /** Names the worker: one process, and no process after it. */
+  readonly workerId: string;
+  /** Number of the pass within the worker. */
+  readonly turn: number;
+  /** The earliest pass of the worker that is still under way, this one included: claims of earlier ones are abandoned. */
+  readonly oldestTurn: number;
+}
+
+/** As text, claims of one worker stand in the order of their passes. */
+function claimText(workerId: string, turn: number): string {
+  return `${workerId}/${String(turn).padStart(15, "0")}`;
+}
+
 /** In `sync_meta` while the backlog of all nodes is held. */
 const HELD = "backlog_held_since";
 
@@ -102,13 +117,15 @@ export async function bury(sql: Sql, queue: QueueName, keys: readonly MemoryKey[
 }
 
 /**
- * Claims due rows for `leaseMs`, oldest first, leaving out what other workers hold. The attempt is counted here, before
- * it is made: one that kills its worker counts too.
+ * Claims due rows for `leaseMs`, oldest first, leaving out those that other workers hold. The attempt is counted here, before
+ * it is made: one that kills its worker counts too. Rows that an earlier pass of this worker claimed, and left when the
+ * ledger broke off, are taken at once: their leases would hold them for a minute, though no pass works on them. That a claim
+ * was made does not say that its worker knows of it, so the worker cannot give such rows back.
  */
 export async function claim(
   sql: Sql,
   queue: QueueName,
-  workerId: string,
+  { workerId, turn, oldestTurn }: Claimant,
   limit: number,
   leaseMs: number,
 ): Promise<QueuedMemory[]> {
@@ -118,14 +135,16 @@ export async function claim(
       from mnemosync.sync_queue
       where store = ${queue.store} and node_id = ${queue.nodeId} and dead_at is null
         and ${hasCome(sql, sql`next_attempt_at`)}
-        and (claimed_until is null or ${hasCome(sql, sql`claimed_until`)})
+        and (claimed_until is null or ${hasCome(sql, sql`claimed_until`)}
+             or (claimed_by collate "C" >= ${claimText(workerId, 0)} and claimed_by collate "C" < ${claimText(workerId, oldestTurn)}))
         and not exists (select 1 from mnemosync.sync_meta where name = ${HELD})
       order by next_attempt_at
       limit ${limit}
       for update skip locked
     )
     update mnemosync.sync_queue q
-    set claimed_by = ${workerId}, claimed_until = clock_timestamp() + make_interval(secs => ${leaseMs / 1_000}::float8),
+    set claimed_by = ${claimText(workerId, turn)},
+        claimed_until = clock_timestamp() + make_interval(secs => ${leaseMs / 1_000}::float8),
         attempts = q.attempts + 1
     from due
     where q.store = due.store and q.node_id = due.node_id and q.namespace = due.namespace and q.memory_id = due.memory_id

@@ -17,7 +17,7 @@ export interface BacklogParts {
   readonly ledger: LedgerStore;
   readonly gates: readonly StoreGate[];
   readonly log: Log;
-  /** Names this worker in leases. */
+  /** Names this worker in leases: one process, and no process after it. */
   readonly workerId: string;
   /** Milliseconds after which an unpublished transaction is taken over. */
   readonly publishDeadlineMs: number;
@@ -81,6 +81,9 @@ interface SignalOption {
  */
 export class Backlog {
   readonly #parts: BacklogParts;
+  /** Numbers of the passes over a queue that are under way, in ascending order. */
+  readonly #turns = new Set<number>();
+  #turn = 0;
 
   /** @internal Callers get the one of their synchronizer. */
   constructor(parts: BacklogParts) {
@@ -147,10 +150,21 @@ export class Backlog {
   }
 
   async #workQueue(gate: StoreGate, signal: AbortSignal): Promise<{ claimed: number; published: number }> {
-    const { ledger, workerId } = this.#parts;
     if (!gate.allows()) return { claimed: 0, published: 0 };
+    const turn = ++this.#turn;
+    this.#turns.add(turn);
+    try {
+      return await this.#workTurn(gate, turn, signal);
+    } finally {
+      this.#turns.delete(turn);
+    }
+  }
+
+  async #workTurn(gate: StoreGate, turn: number, signal: AbortSignal): Promise<{ claimed: number; published: number }> {
+    const { ledger, workerId } = this.#parts;
     const queue = ledger.queueOf(identityOf(gate.target));
-    const memories = await ledger.claim(queue, workerId, BATCH_SIZE, LEASE_MS, signal);
+    const [oldestTurn = turn] = this.#turns;
+    const memories = await ledger.claim(queue, { workerId, turn, oldestTurn }, BATCH_SIZE, LEASE_MS, signal);
     if (memories.length === 0) return { claimed: 0, published: 0 };
     const readAt = performance.now();
     const { knownEpoch: epoch } = ledger;
@@ -189,7 +203,7 @@ export class Backlog {
       }
       gate.succeeded();
     } catch (error) {
-      if (signal.aborted) throw error; // The lease runs out, and another pass takes the rows.
+      if (signal.aborted) throw error; // The next pass of this process takes the rows, or another one's after the lease.
       const { id: store } = gate.target;
       const reason = error instanceof MnemosyncError ? error.message : String(error);
       if (countsAgainstStore(error) || error instanceof StoreEpochError) {

@@ -106,7 +106,13 @@ export function describeChecks(subject: LedgerUnderTest): void {
       await subject.put("dead");
       const redis = subject.one.queueOf(REDIS);
       await subject.one.enqueue(redis, [keyOf("dead")], "x", soon());
-      const claimed = await subject.one.claim(redis, "worker", 10, 60_000, soon());
+      const claimed = await subject.one.claim(
+        redis,
+        { workerId: "worker", turn: 1, oldestTurn: 1 },
+        10,
+        60_000,
+        soon(),
+      );
       await subject.one.release(redis, claimed, { delayMs: null, counts: true, error: "x" }, soon());
       const { rows } = await confirm(["dead"]);
       expect(rows.dead?.underway).toEqual({ redis: false, faiss: false });

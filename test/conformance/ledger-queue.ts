@@ -6,7 +6,7 @@ import { keyOf, type LedgerUnderTest, soon } from "./ledger-suite.ts";
 export function describeQueue(subject: LedgerUnderTest): void {
   const redis = { store: "redis", nodeId: "" } as const;
   const claim = (limit = 10, leaseMs = 60_000, name: Parameters<typeof subject.one.claim>[0] = redis) =>
-    subject.one.claim(name, "worker", limit, leaseMs, soon());
+    subject.one.claim(name, { workerId: "worker", turn: 1, oldestTurn: 1 }, limit, leaseMs, soon());
   const list = async () =>
     (await subject.two.listQueue(100, soon())).map(({ store, nodeId, memoryId, state, attempts, lastError }) => ({
       store,
@@ -64,6 +64,18 @@ export function describeQueue(subject: LedgerUnderTest): void {
       expect(again).toMatchObject([{ memoryId: "a", attempts: 2 }]);
       await subject.one.settle(redis, again, soon());
       expect(await list()).toEqual([]);
+    });
+
+    test("gives out at once what an earlier pass of the same worker left, and nothing of another's or of one under way", async () => {
+      const by = (workerId: string, turn: number, oldestTurn: number, limit = 1) =>
+        subject.one.claim(redis, { workerId, turn, oldestTurn }, limit, 60_000, soon());
+      await enqueue("a", "b", "c");
+      const [left] = await by("worker", 9, 9);
+      await by("worker", 10, 9);
+      await by("worker-2", 1, 1);
+      expect(await by("worker", 11, 9, 10)).toEqual([]);
+      expect(await by("worker", 12, 10, 10)).toEqual([{ ...left, attempts: 2 }]);
+      expect(await by("worker", 13, 10, 10)).toEqual([]);
     });
 
     test("starts a memory anew that is queued again; a claim from before cannot settle it", async () => {

@@ -42,7 +42,7 @@ beforeEach(async () => {
 
 describe("a queued memory", () => {
   const queue = { store: "redis", nodeId: "" };
-  const claim = (workerId: string) => ledger.claim(queue, workerId, 10, 60_000, soon());
+  const claim = (workerId: string) => ledger.claim(queue, { workerId, turn: 1, oldestTurn: 1 }, 10, 60_000, soon());
 
   test("whose next attempt lies further ahead than any pause is claimed", async () => {
     await ledger.enqueue(queue, [KEY], "test", soon());

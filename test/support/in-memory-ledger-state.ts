@@ -9,7 +9,7 @@ import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
 import type { Flown, GuessedWrite } from "../../src/ledger/guarded-writes.ts";
 import type { KeyClaim, TakenKey } from "../../src/ledger/idempotency-statements.ts";
 import type { Claiming, LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
-import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
+import type { Claimant, QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
@@ -48,6 +48,7 @@ export interface QueueRow extends MemoryKey {
   readonly enqueuedAt: number;
   dueAt: number;
   claimedUntil: number;
+  claimedBy?: Pick<Claimant, "workerId" | "turn">;
   dead: boolean;
   lastError: string | null;
 }
@@ -148,7 +149,7 @@ export class LedgerState {
     }
   }
 
-  claim(queue: QueueName, _workerId: string, limit: number, leaseMs: number): QueuedMemory[] {
+  claim(queue: QueueName, { workerId, turn, oldestTurn }: Claimant, limit: number, leaseMs: number): QueuedMemory[] {
     if (this.held) return [];
     const now = this.now();
     const due = [...this.queue.values()].filter(
@@ -157,10 +158,11 @@ export class LedgerState {
         row.queue.nodeId === queue.nodeId &&
         !row.dead &&
         row.dueAt <= now &&
-        row.claimedUntil <= now,
+        (row.claimedUntil <= now || (row.claimedBy?.workerId === workerId && row.claimedBy.turn < oldestTurn)),
     );
     return due.slice(0, limit).map((row) => {
       row.claimedUntil = now + leaseMs;
+      row.claimedBy = { workerId, turn };
       row.attempts++;
       return { namespace: row.namespace, memoryId: row.memoryId, seq: row.seq, attempts: row.attempts };
     });

@@ -10,7 +10,7 @@ import type { CommittedVersion, HistoricVersion } from "../../src/ledger/history
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { PrunedHistory } from "../../src/ledger/prune-statements.ts";
-import type { QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
+import type { Claimant, QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
 import type { DigestedMemories, KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { PrunedPage } from "../../src/ledger/retention-statements.ts";
 import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
@@ -336,12 +336,12 @@ export class InMemoryLedger implements LedgerStore {
 
   async claim(
     name: QueueName,
-    workerId: string,
+    claimant: Claimant,
     limit: number,
     leaseMs: number,
     signal: AbortSignal,
   ): Promise<QueuedMemory[]> {
-    return await this.#call("claim", signal, () => this.#state.claim(name, workerId, limit, leaseMs));
+    return await this.#call("claim", signal, () => this.#state.claim(name, claimant, limit, leaseMs));
   }
 
   async readQueued(name: QueueName, keys: readonly MemoryKey[], signal: AbortSignal): Promise<QueuedMemory[]> {

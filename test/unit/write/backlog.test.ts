@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { StoreUnavailableError, ValidationError } from "../../../src/domain/errors.ts";
 import { encodeMemory, type MemoryChange } from "../../../src/domain/memory.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
@@ -75,7 +75,7 @@ async function openQueue() {
   const advance = (milliseconds: number): void => {
     now += milliseconds;
   };
-  return { backlog, store, state, advance };
+  return { backlog, ledger, store, state, advance };
 }
 
 test("one memory that a store refuses does not hold up the others of its batch", async () => {
@@ -121,6 +121,23 @@ test("times when the store as a whole is away do not count, however many", async
   }
   expect(store.published).toBe(4);
 });
+
+test.each(["claim", "readChanges"] as const)(
+  "memories of a pass that broke off at %s are the next pass's, without a wait for its lease",
+  async (step) => {
+    const { backlog, ledger, store } = await openQueue();
+    const call = ledger[step].bind(ledger) as (...parts: unknown[]) => Promise<never>;
+    const broken = vi.spyOn(ledger, step).mockImplementationOnce(async (...parts: unknown[]) => {
+      await call(...parts);
+      throw new StoreUnavailableError("postgres", "the answer was lost");
+    });
+    await expect(backlog.runOnce()).rejects.toThrow("the answer was lost");
+    broken.mockRestore();
+    expect(store.published).toBe(0);
+    await backlog.runOnce();
+    expect(store.published).toBe(4);
+  },
+);
 
 test("while it is paused nothing is published, and afterwards everything", async () => {
   const { backlog, store } = await openQueue();
