@@ -8,6 +8,11 @@ export interface Embedder {
   /** Components of every vector. */
   readonly dimension: number;
   /**
+   * How much a place by these vectors counts in a hybrid search, where a place by words counts 1, unless the search says
+   * otherwise: 0 … 1_000. Less than 1 where likeness of vectors is likeness of words, which the words tell better. @default 1
+   */
+  readonly hybridWeight?: number;
+  /**
    * One vector a text, in the order of `texts`, each of `dimension` finite components. All or nothing: it rejects when
    * a single text fails. Without texts it resolves to `[]` at once. The caller owns the vectors:
    * they are never written to again.

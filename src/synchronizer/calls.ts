@@ -87,6 +87,11 @@ export interface SearchOptions<Metadata extends object = JsonObject> extends Rea
   mode?: SearchMode | undefined;
   /** The words to look for where the mode is `hybrid` and the query is a vector. */
   text?: string | undefined;
+  /**
+   * How much a place in each ranking counts where the mode is `hybrid`: 0 … 1_000 each, not both 0. A ranking of weight 0 is not
+   * read. @default 1 for the text; for the vector what its embedder says (`hybridWeight`): 0.01 with the offline one, else 1
+   */
+  weights?: { vector?: number | undefined; text?: number | undefined } | undefined;
   /** Results below this score are left out. Refused in mode `hybrid`, whose scores are fused ranks. */
   scoreMin?: number | undefined;
   /**

@@ -78,12 +78,14 @@ export class Reads {
     return results as SearchResult<never>[];
   }
 
-  async #search({ mode, text, vector }: SearchInput, scope: SearchScope, signal: AbortSignal): Promise<SearchResult[]> {
-    const { search, validator } = this.#parts;
+  async #search(input: SearchInput, scope: SearchScope, signal: AbortSignal): Promise<SearchResult[]> {
+    const { search, validator, embedder } = this.#parts;
+    const { mode, text, vector } = input;
     if (mode === "text") return await search.byText(scope, text, signal);
     const checked = validator.checkEmbedding(vector ?? (await this.#embed(text, signal)), "query");
     if (mode === "vector") return await search.byVector(scope, checked, signal);
-    return await search.hybrid(scope, { text, vector: checked }, signal);
+    const weights = { vector: embedder?.hybridWeight ?? 1, text: 1, ...input.weights };
+    return await search.hybrid(scope, { text, vector: checked, weights }, signal);
   }
 
   async history(memoryId: string, options: HistoryOptions): Promise<MemoryVersion<never>[]> {

@@ -71,6 +71,12 @@ describe("a search by words", () => {
       [[1, 2], { mode: "hybrid" }, "text: is missing"],
       ["a", { mode: "hybrid", text: "b" }, "text: is for mode"],
       ["a", { mode: "hybrid", scoreMin: 0 }, "scoreMin: has no meaning"],
+      ["a", { mode: "text", weights: { text: 1 } }, 'weights: are for mode "hybrid"'],
+      ["a", { mode: "hybrid", weights: 2 }, "weights: expected an object"],
+      ["a", { mode: "hybrid", weights: { words: 2 } }, "weights.words: is no ranking"],
+      ["a", { mode: "hybrid", weights: { text: -1 } }, "weights.text: expected a number from 0 to 1000"],
+      ["a", { mode: "hybrid", weights: { vector: Number.NaN } }, "weights.vector: expected a number"],
+      ["a", { mode: "hybrid", weights: { vector: 0, text: 0 } }, "weights: are both 0"],
       ["a\u0000b", { mode: "text" }, "query: "],
     ];
     for (const [query, options, message] of refused) {
@@ -142,6 +148,16 @@ describe("a hybrid search", () => {
     expect(vector?.memory.memoryId).toBe("m1");
     const given = await sync.search(vector?.memory.embedding ?? [], { mode: "hybrid", text: "lake", k: 2 });
     expect(given.map(({ memory }) => memory.memoryId).sort()).toEqual(["m1", "m2"]);
+
+    const ranked = async (weights: object, query = "a lovely lake") =>
+      (await sync.search(query, { mode: "hybrid", weights })).map(({ memory }) => memory.memoryId);
+    const idsOf = async (mode: "vector" | "text") =>
+      (await sync.search("a lovely lake", { mode })).map(({ memory }) => memory.memoryId);
+    expect(await ranked({ vector: 0 })).toEqual(await idsOf("text"));
+    expect(await ranked({ text: 0 })).toEqual(await idsOf("vector"));
+    expect(await ranked({ text: 0, vector: 5 })).toEqual(await idsOf("vector"));
+    // Misspelt, so that no memory has the word: the vectors alone tell.
+    expect((await sync.search("picnick", { mode: "hybrid" }))[0]?.memory.memoryId).toBe("m2");
   });
 });
 
@@ -168,6 +184,8 @@ test("over HTTP by the same modes", async (t) => {
   const both = { text: "park", vector: Array.from(vector ?? []), mode: "hybrid" };
   expect(await search(both)).toEqual([200, ["b", "a"]]);
   expect(await search({ ...both, mode: "text" })).toEqual([422, []]);
+  expect(await search({ text: "dog", mode: "hybrid", weights: { vector: 0 } })).toEqual([200, ["a"]]);
+  expect(await search({ text: "dog", mode: "hybrid", weights: { words: 1 } })).toEqual([422, []]);
   expect(await search({ text: "a", mode: "words" })).toEqual([422, []]);
   expect(await search({ vector: both.vector, mode: "hybrid" })).toEqual([422, []]);
 });

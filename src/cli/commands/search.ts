@@ -18,6 +18,10 @@ export const searchCommand: CliCommand = {
         .choices(SEARCH_MODES)
         .default("vector"),
     );
+    command.option(
+      "--weight-vector <weight>",
+      "how much a place by vector counts in mode hybrid; by words it counts 1",
+    );
     command.option("-k, --k <count>", "number of results, 1 to 1000", "10");
     command.option("--score-min <score>", "leave out results with a lower score");
   },
@@ -25,10 +29,12 @@ export const searchCommand: CliCommand = {
     const [query = ""] = invocation.args;
     const scoreMin =
       invocation.flags.scoreMin === undefined ? null : numberOf(invocation.flags.scoreMin, "--score-min");
+    const { weightVector } = invocation.flags;
     const options = {
       ...inNamespace(invocation),
       ...whereOf(invocation),
       ...(scoreMin !== null && { scoreMin }),
+      ...(weightVector !== undefined && { weights: { vector: numberOf(weightVector, "--weight-vector") } }),
       mode: invocation.flags.mode as SearchMode,
       k: numberOf(invocation.flags.k, "--k"),
       signal: invocation.signal,

@@ -35,6 +35,8 @@ const filterSchema = z.strictObject({
     .describe("Fields of the metadata's top level that must be equal"),
 });
 
+const weight = z.number().min(0).max(1_000);
+
 const searchBody = z
   .strictObject({
     text: z.string().min(1).optional().describe("Needs an embedder, but for mode text"),
@@ -44,6 +46,12 @@ const searchBody = z
       .default("vector")
       .describe(
         "By vector, by the words of the contents, or both rankings fused by reciprocal rank (then both may be given)",
+      ),
+    weights: z
+      .strictObject({ vector: weight.optional(), text: weight.optional() })
+      .optional()
+      .describe(
+        "Of mode hybrid: how much a place in each ranking counts. By default 1, and as the embedder says for vectors",
       ),
     k: z.number().int().min(1).max(1_000).default(10),
     scoreMin: z.number().optional(),
@@ -76,12 +84,13 @@ const searchMemories = route({
     502: { description: "The embedder failed: the text has no vector" },
   },
   async handle({ params, body, signal }, { sync }) {
-    const { text, vector, mode, k, scoreMin, filter, where, embedding } = body;
+    const { text, vector, mode, weights, k, scoreMin, filter, where, embedding } = body;
     const results = await sync.search(vector ?? text ?? [], {
       namespace: params.namespace,
       k,
       mode,
       ...(mode === "hybrid" && vector !== undefined && { text }),
+      ...(weights !== undefined && { weights }),
       ...(scoreMin !== undefined && { scoreMin }),
       filter: (memory) => fits(memory, filter),
       ...(where !== undefined && { where: where as Filter }),

@@ -3,17 +3,23 @@ import type { SearchResult } from "./search-result.ts";
 /** Cormack, Clarke and Büttcher 2009: how much the first places count over the later ones. */
 const RANK_CONSTANT = 60;
 
+/** A ranking, best first, and how much its places count. */
+export interface WeightedRanking {
+  readonly weight: number;
+  readonly results: readonly SearchResult[];
+}
+
 /**
- * Fuses rankings: the score of a memory is the sum of 1 / (60 + its rank) over the rankings that have it, ranks from 1 on. It
+ * Fuses rankings: the score of a memory is the sum of weight / (60 + its rank) over the rankings that have it, ranks from 1 on. It
  * needs no comparable scores, and none are: a cosine and a sum over words have no common scale. Of equal scores the one that an
  * earlier ranking has, or has further ahead, comes first.
  */
-export function fuseRankings(rankings: readonly (readonly SearchResult[])[], k: number): SearchResult[] {
+export function fuseRankings(rankings: readonly WeightedRanking[], k: number): SearchResult[] {
   const fused = new Map<string, { result: SearchResult; score: number }>();
-  for (const ranking of rankings) {
-    for (const [at, result] of ranking.entries()) {
+  for (const { weight, results } of rankings) {
+    for (const [at, result] of results.entries()) {
       const { memoryId } = result.memory;
-      const share = 1 / (RANK_CONSTANT + at + 1);
+      const share = weight / (RANK_CONSTANT + at + 1);
       const known = fused.get(memoryId);
       // Each ranking read the memory at its own time: the newest version is shown.
       const newest = known === undefined || result.memory.version > known.result.memory.version ? result : known.result;

@@ -7,7 +7,7 @@ export interface SearchResult<Metadata extends object = JsonObject> {
   readonly memory: Memory<Metadata>;
   /**
    * Higher is better. By vector: the cosine of the angle (-1 … 1), the inner product, or minus the Euclidean distance, as the
-   * index's metric has it. By text: BM25 of the words, above 0. Hybrid: the fused ranks, 1/61 … 2/61 for a first place.
+   * index's metric has it. By text: BM25 of the words, above 0. Hybrid: the fused ranks: weights of 1 give 1/61 … 2/61 to a first place.
    */
   readonly score: number;
 }
@@ -15,6 +15,12 @@ export interface SearchResult<Metadata extends object = JsonObject> {
 /** What a search goes by: the vectors' nearness, the words of the contents, or both. */
 export const SEARCH_MODES = ["vector", "text", "hybrid"] as const;
 export type SearchMode = (typeof SEARCH_MODES)[number];
+
+/** How much a place in each ranking counts in a hybrid search: 0 … 1_000, not both 0. A ranking of weight 0 is not read. */
+export interface HybridWeights {
+  readonly vector: number;
+  readonly text: number;
+}
 
 /** Which memories a search may show. */
 export interface SearchScope {

@@ -1,5 +1,5 @@
 import { fuseRankings } from "./reciprocal-rank.ts";
-import type { SearchResult, SearchScope } from "./search-result.ts";
+import type { HybridWeights, SearchResult, SearchScope } from "./search-result.ts";
 import type { TextSearch } from "./text-search.ts";
 import type { VectorSearch } from "./vector-search.ts";
 
@@ -26,15 +26,19 @@ export class Search {
 
   async hybrid(
     scope: SearchScope,
-    { text, vector }: { text: string; vector: Float32Array },
+    { text, vector, weights }: { text: string; vector: Float32Array; weights: HybridWeights },
     signal: AbortSignal,
   ): Promise<SearchResult[]> {
     const each = { ...scope, k: Math.max(scope.k, FUSED_MIN), scoreMin: Number.NEGATIVE_INFINITY };
     const [byText, byVector] = await Promise.all([
-      this.byText(each, text, signal),
-      this.byVector(each, vector, signal),
+      weights.text === 0 ? [] : this.byText(each, text, signal),
+      weights.vector === 0 ? [] : this.byVector(each, vector, signal),
     ]);
     // Words first: of two first places, the one that has a word of the query wins over the one that is merely near.
-    return fuseRankings([byText, byVector], scope.k);
+    const rankings = [
+      { weight: weights.text, results: byText },
+      { weight: weights.vector, results: byVector },
+    ];
+    return fuseRankings(rankings, scope.k);
   }
 }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { fuseRankings } from "../../../src/read/search/reciprocal-rank.ts";
+import { fuseRankings, type WeightedRanking } from "../../../src/read/search/reciprocal-rank.ts";
 import type { SearchResult } from "../../../src/read/search/search-result.ts";
 
-const ranking = (...ids: string[]): SearchResult[] =>
-  ids.map((memoryId, at) => ({ memory: { memoryId, version: 1 }, score: 100 - at }) as SearchResult);
+const ranking = (...ids: string[]): WeightedRanking => ({
+  weight: 1,
+  results: ids.map((memoryId, at) => ({ memory: { memoryId, version: 1 }, score: 100 - at }) as SearchResult),
+});
 const shown = (results: readonly SearchResult[]) => results.map(({ memory, score }) => [memory.memoryId, score]);
 
 describe("fuseRankings", () => {
@@ -17,16 +19,26 @@ describe("fuseRankings", () => {
     ]);
   });
 
+  test("a place counts as much as its ranking weighs", () => {
+    const words = ranking("a", "b");
+    const near = { ...ranking("c", "b"), weight: 0.5 };
+    expect(shown(fuseRankings([words, near], 10))).toEqual([
+      ["b", 1 / 62 + 0.5 / 62],
+      ["a", 1 / 61],
+      ["c", 0.5 / 61],
+    ]);
+  });
+
   test("of equal scores the earlier ranking's comes first, and k is a bound", () => {
     expect(shown(fuseRankings([ranking("word"), ranking("near")], 10)).map(([id]) => id)).toEqual(["word", "near"]);
     expect(fuseRankings([ranking("a", "b"), ranking("c")], 2)).toHaveLength(2);
     expect(fuseRankings([ranking(), ranking("a")], 5)).toHaveLength(1);
-    expect(fuseRankings([[], []], 5)).toEqual([]);
+    expect(fuseRankings([ranking(), ranking()], 5)).toEqual([]);
   });
 
   test("shows the newest version that a ranking read", () => {
     const [older, newer] = [ranking("a"), ranking("a")];
-    Object.assign(newer[0]?.memory ?? {}, { version: 2 });
+    Object.assign(newer.results[0]?.memory ?? {}, { version: 2 });
     const shownVersions = [fuseRankings([older, newer], 1), fuseRankings([newer, older], 1)].map(
       ([first]) => first?.memory.version,
     );
