@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { lazily } from "../domain/lazily.ts";
 import { changeSchema } from "./change-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
 import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-documents.ts";
@@ -25,74 +26,80 @@ import {
   testDeliverySchema,
 } from "./subscription-documents.ts";
 
-const configSchema = z.strictObject({
-  settings: z.array(
-    z.strictObject({
-      option: z.string(),
-      value: z.unknown().describe("Null: not set. Secrets are hidden"),
-      source: z.enum(["default", "file", "environment", "flag", "unset"]),
-      environmentName: z.string(),
-      flag: z.string(),
-      description: z.string(),
-    }),
-  ),
-});
+const configSchema = lazily(() =>
+  z.strictObject({
+    settings: z.array(
+      z.strictObject({
+        option: z.string(),
+        value: z.unknown().describe("Null: not set. Secrets are hidden"),
+        source: z.enum(["default", "file", "environment", "flag", "unset"]),
+        environmentName: z.string(),
+        flag: z.string(),
+        description: z.string(),
+      }),
+    ),
+  }),
+);
 
-const doctorSchema = z.strictObject({
-  healthy: z.boolean(),
-  checks: z.array(
-    z.strictObject({
-      check: z.string(),
-      state: z.enum(["ok", "note", "warning", "failure"]),
-      found: z.string(),
-      advice: z.string().optional(),
-    }),
-  ),
-});
+const doctorSchema = lazily(() =>
+  z.strictObject({
+    healthy: z.boolean(),
+    checks: z.array(
+      z.strictObject({
+        check: z.string(),
+        state: z.enum(["ok", "note", "warning", "failure"]),
+        found: z.string(),
+        advice: z.string().optional(),
+      }),
+    ),
+  }),
+);
 
 /**
  * The documents that `--json` prints, by the name of its file in `docs/schemas/`. `npm run schemas` writes the files, and tests check
  * every command's output against them. A new field is a compatible change; a renamed or missing one is not.
  */
 export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
-  check: checkSchema.describe("mnemosync check --json"),
-  repair: repairSchema.describe("mnemosync repair --json"),
-  reembed: reembedSchema.describe("mnemosync reembed --json"),
-  conflicts: conflictsSchema.describe("mnemosync conflicts --json"),
-  conflict: conflictDetailsSchema.describe("mnemosync conflicts show <id> --json"),
-  import: importSchema.describe("mnemosync import <lines> --json"),
-  "import-export": exportImportSchema.describe("mnemosync import <export> --json"),
-  get: memorySchema.describe("mnemosync get --json"),
-  "get-many": manySchema.describe("mnemosync get --json with several ids"),
-  list: pageSchema.describe("mnemosync list --json"),
-  count: countSchema.describe("mnemosync count --json"),
-  namespaces: namespacesSchema.describe("mnemosync namespaces --json"),
-  search: searchSchema.describe("mnemosync search --json, nearest first"),
-  put: outcomeSchema.describe("mnemosync put, patch, delete, revive and rollback --json"),
-  history: versionsSchema.describe("mnemosync history --json, newest first"),
-  watch: changeSchema.describe("mnemosync watch --json, one document per line"),
-  status: watchedStatusSchema.describe("mnemosync status --json"),
-  queue: queueSchema.describe("mnemosync queue --json"),
-  stores: deployedStoresSchema.describe("mnemosync store list --json"),
-  store: deployedStoreSchema.describe("mnemosync store show <id> --json"),
-  "store-forget": forgottenStoreSchema.describe("mnemosync store forget <id> --json"),
-  erase: erasureSchema.describe("mnemosync erase and erasures <id> --json"),
-  "erase-preview": erasePreviewSchema.describe("mnemosync erase --dry-run --json"),
-  erasures: erasuresSchema.describe("mnemosync erasures --json"),
-  subscriptions: subscriptionsSchema.describe("mnemosync subscription list --json"),
-  subscription: subscriptionSchema.describe("mnemosync subscription show, replace, pause and resume --json"),
-  "subscription-secret": subscriptionWithSecretSchema.describe("mnemosync subscription add and rotate-secret --json"),
-  "subscription-test": testDeliverySchema.describe("mnemosync subscription test --json"),
-  "subscription-delete": deletedSubscriptionSchema.describe("mnemosync subscription delete --json"),
-  "dead-letters": deadLettersSchema.describe("mnemosync subscription dead-letters --json"),
-  "dead-letters-replay": replayedSchema.describe("mnemosync subscription replay --json"),
-  "dead-letters-drop": droppedSchema.describe("mnemosync subscription drop --json"),
-  config: configSchema.describe("mnemosync config --json"),
-  doctor: doctorSchema.describe("mnemosync doctor --json"),
+  check: checkSchema().describe("mnemosync check --json"),
+  repair: repairSchema().describe("mnemosync repair --json"),
+  reembed: reembedSchema().describe("mnemosync reembed --json"),
+  conflicts: conflictsSchema().describe("mnemosync conflicts --json"),
+  conflict: conflictDetailsSchema().describe("mnemosync conflicts show <id> --json"),
+  import: importSchema().describe("mnemosync import <lines> --json"),
+  "import-export": exportImportSchema().describe("mnemosync import <export> --json"),
+  get: memorySchema().describe("mnemosync get --json"),
+  "get-many": manySchema().describe("mnemosync get --json with several ids"),
+  list: pageSchema().describe("mnemosync list --json"),
+  count: countSchema().describe("mnemosync count --json"),
+  namespaces: namespacesSchema().describe("mnemosync namespaces --json"),
+  search: searchSchema().describe("mnemosync search --json, nearest first"),
+  put: outcomeSchema().describe("mnemosync put, patch, delete, revive and rollback --json"),
+  history: versionsSchema().describe("mnemosync history --json, newest first"),
+  watch: changeSchema().describe("mnemosync watch --json, one document per line"),
+  status: watchedStatusSchema().describe("mnemosync status --json"),
+  queue: queueSchema().describe("mnemosync queue --json"),
+  stores: deployedStoresSchema().describe("mnemosync store list --json"),
+  store: deployedStoreSchema().describe("mnemosync store show <id> --json"),
+  "store-forget": forgottenStoreSchema().describe("mnemosync store forget <id> --json"),
+  erase: erasureSchema().describe("mnemosync erase and erasures <id> --json"),
+  "erase-preview": erasePreviewSchema().describe("mnemosync erase --dry-run --json"),
+  erasures: erasuresSchema().describe("mnemosync erasures --json"),
+  subscriptions: subscriptionsSchema().describe("mnemosync subscription list --json"),
+  subscription: subscriptionSchema().describe("mnemosync subscription show, replace, pause and resume --json"),
+  "subscription-secret": subscriptionWithSecretSchema().describe("mnemosync subscription add and rotate-secret --json"),
+  "subscription-test": testDeliverySchema().describe("mnemosync subscription test --json"),
+  "subscription-delete": deletedSubscriptionSchema().describe("mnemosync subscription delete --json"),
+  "dead-letters": deadLettersSchema().describe("mnemosync subscription dead-letters --json"),
+  "dead-letters-replay": replayedSchema().describe("mnemosync subscription replay --json"),
+  "dead-letters-drop": droppedSchema().describe("mnemosync subscription drop --json"),
+  config: configSchema().describe("mnemosync config --json"),
+  doctor: doctorSchema().describe("mnemosync doctor --json"),
   error: z
     .strictObject({
-      error: errorFields,
-      stores: statusSchema.shape.stores.optional().describe("status alone: the other stores, while PostgreSQL is away"),
+      error: errorFields(),
+      stores: statusSchema()
+        .shape.stores.optional()
+        .describe("status alone: the other stores, while PostgreSQL is away"),
     })
     .describe("Any command with --json that failed, or found nothing (get, history)"),
 };

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { CHECK_SCOPES, type ConsistencyReport, DRIFT_KINDS } from "../consistency/check/report.ts";
 import type { ConflictDetails, ConflictSide, ConflictSummary } from "../consistency/repair/pending-conflicts.ts";
 import type { RepairDetail, RepairReport } from "../consistency/repair/repair-options.ts";
+import { lazily } from "../domain/lazily.ts";
 import {
   count,
   instant,
@@ -18,37 +19,41 @@ import { vectorFields } from "./memory-documents.ts";
 
 /** Checks, repairs and conflicts, as HTTP and `--json` show them. */
 
-const kind = z.enum(DRIFT_KINDS);
+const kind = lazily(() => z.enum(DRIFT_KINDS));
 
-const findingSchema = z.strictObject({
-  namespace: z.string().describe("Empty for a key of the cache that names none"),
-  memoryId: z.string(),
-  store: storeId,
-  kind,
-  expectedVersion: versionOrNull.describe("The ledger's version; null: the ledger does not know the memory"),
-  foundVersion: versionOrNull.describe("The store's version; null: nothing is there, or nothing with a version"),
-});
+const findingSchema = lazily(() =>
+  z.strictObject({
+    namespace: z.string().describe("Empty for a key of the cache that names none"),
+    memoryId: z.string(),
+    store: storeId(),
+    kind: kind(),
+    expectedVersion: versionOrNull().describe("The ledger's version; null: the ledger does not know the memory"),
+    foundVersion: versionOrNull().describe("The store's version; null: nothing is there, or nothing with a version"),
+  }),
+);
 
-export const checkSchema = z.strictObject({
-  clean: z.boolean().describe("The check looked at everything in its scope, and nothing differs"),
-  scope: z.enum(CHECK_SCOPES),
-  checked: count.describe("Memories that were compared; for quick: changes"),
-  findings: z.array(findingSchema),
-  byMemory: z
-    .record(z.string(), z.array(storeId))
-    .describe("Memory id to the stores in which it differs; ids of several namespaces share an entry"),
-  stores: z.array(storeId).optional().describe("The stores that were looked at, where --store left some out"),
-  truncated: z.literal(true).optional().describe("There is more drift than is listed: repair this, then check again"),
-  misses: z
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .describe(
-      "Memories that a cache with an evicting policy does not hold, or held in another layout: cache misses, no drift",
-    ),
-  resumedFrom: instant.optional().describe("When the interrupted check began that this one resumed"),
-});
+export const checkSchema = lazily(() =>
+  z.strictObject({
+    clean: z.boolean().describe("The check looked at everything in its scope, and nothing differs"),
+    scope: z.enum(CHECK_SCOPES),
+    checked: count().describe("Memories that were compared; for quick: changes"),
+    findings: z.array(findingSchema()),
+    byMemory: z
+      .record(z.string(), z.array(storeId()))
+      .describe("Memory id to the stores in which it differs; ids of several namespaces share an entry"),
+    stores: z.array(storeId()).optional().describe("The stores that were looked at, where --store left some out"),
+    truncated: z.literal(true).optional().describe("There is more drift than is listed: repair this, then check again"),
+    misses: z
+      .number()
+      .int()
+      .positive()
+      .optional()
+      .describe(
+        "Memories that a cache with an evicting policy does not hold, or held in another layout: cache misses, no drift",
+      ),
+    resumedFrom: instant().optional().describe("When the interrupted check began that this one resumed"),
+  }),
+);
 
 /** Leaves out the evidence, which is for people. @param someStores --store left some stores out. */
 export function checkDocument(report: ConsistencyReport, someStores = false): object {
@@ -66,25 +71,29 @@ export function checkDocument(report: ConsistencyReport, someStores = false): ob
   };
 }
 
-export const repairDetailSchema = z
-  .strictObject({
-    ...memoryKey,
-    store: originId,
-    kind,
-    outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
-    note: z.string().describe("The repair that was made or planned, or the reason for which there is none"),
-    strategy: z.string().nullable().describe("The strategy that decided; null: the ledger is right by rule"),
-  })
-  .meta({ id: "RepairDetail" });
+export const repairDetailSchema = lazily(() =>
+  z
+    .strictObject({
+      ...memoryKey(),
+      store: originId(),
+      kind: kind(),
+      outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
+      note: z.string().describe("The repair that was made or planned, or the reason for which there is none"),
+      strategy: z.string().nullable().describe("The strategy that decided; null: the ledger is right by rule"),
+    })
+    .meta({ id: "RepairDetail" }),
+);
 
-export const repairSchema = z.strictObject({
-  repaired: count,
-  failed: count,
-  deferred: count.describe("Left for a later run, or for a person to decide"),
-  results: z.record(z.string(), z.boolean()).describe("Memory id to whether all its findings are repaired"),
-  planned: count.optional().describe("Only with --dry-run"),
-  plan: z.array(repairDetailSchema).optional().describe("Only with --dry-run"),
-});
+export const repairSchema = lazily(() =>
+  z.strictObject({
+    repaired: count(),
+    failed: count(),
+    deferred: count().describe("Left for a later run, or for a person to decide"),
+    results: z.record(z.string(), z.boolean()).describe("Memory id to whether all its findings are repaired"),
+    planned: count().optional().describe("Only with --dry-run"),
+    plan: z.array(repairDetailSchema()).optional().describe("Only with --dry-run"),
+  }),
+);
 
 export function repairDocument(report: RepairReport, dryRun: boolean): object {
   const { repaired, failed, deferred, planned, results, details } = report;
@@ -105,24 +114,24 @@ export function repairResult({ repaired, failed, deferred, planned, details }: R
   return { repaired, failed, deferred, planned, open: open.slice(0, LISTED_MAX) };
 }
 
-const conflictFields = {
+const conflictFields = lazily(() => ({
   id: z.string(),
-  ...memoryKey,
-  store: originId.describe("Where the other side was found: a store id, or import"),
-  kind,
+  ...memoryKey(),
+  store: originId().describe("Where the other side was found: a store id, or import"),
+  kind: kind(),
   state: z.enum(["pending", "resolved", "failed"]),
   strategy: z.string(),
   pendingBecause: z.string().nullable().describe("Why it awaits a decision; null: it does not"),
-  ledgerVersion: versionOrNull,
-  foundVersion: versionOrNull,
-  detectedAt: instant,
-  resolvedAt: instant.nullable(),
+  ledgerVersion: versionOrNull(),
+  foundVersion: versionOrNull(),
+  detectedAt: instant(),
+  resolvedAt: instant().nullable(),
   resolution: z.string().nullable().describe("The decision that was carried out, or the reason for which it was not"),
-};
+}));
 
-const conflictSchema = z.strictObject(conflictFields).meta({ id: "Conflict" });
+const conflictSchema = lazily(() => z.strictObject(conflictFields()).meta({ id: "Conflict" }));
 
-export const conflictsSchema = z.strictObject({ conflicts: z.array(conflictSchema) });
+export const conflictsSchema = lazily(() => z.strictObject({ conflicts: z.array(conflictSchema()) }));
 
 export function conflictsDocument(conflicts: readonly ConflictSummary[]): object {
   return { conflicts: conflicts.map(conflictDocument) };
@@ -133,29 +142,33 @@ function conflictDocument(conflict: ConflictSummary): object {
   return { ...rest, detectedAt: iso(detectedAt), resolvedAt: isoOrNull(resolvedAt) };
 }
 
-const side = z.strictObject({
-  version: versionOrNull,
-  checksum: z.string().nullable(),
-  document: json.nullable(),
-  raw: z.string().nullable().describe("The text that stood there, where it is no JSON document"),
-  dimension: count.nullable(),
-  embedding: z.array(z.number()).nullable().optional().describe("On the command line only"),
-  versionVector: versionVector.nullable(),
-  modifiedAt: instant.nullable(),
-});
+const side = lazily(() =>
+  z.strictObject({
+    version: versionOrNull(),
+    checksum: z.string().nullable(),
+    document: json().nullable(),
+    raw: z.string().nullable().describe("The text that stood there, where it is no JSON document"),
+    dimension: count().nullable(),
+    embedding: z.array(z.number()).nullable().optional().describe("On the command line only"),
+    versionVector: versionVector().nullable(),
+    modifiedAt: instant().nullable(),
+  }),
+);
 
-export const conflictDetailsSchema = z
-  .strictObject({
-    ...conflictFields,
-    evidence: z.string(),
-    ledger: side,
-    found: side,
-    differences: z
-      .looseObject({ same: z.boolean() })
-      .nullable()
-      .describe("From the ledger's side (left) to the other side (right)"),
-  })
-  .meta({ id: "ConflictDetails" });
+export const conflictDetailsSchema = lazily(() =>
+  z
+    .strictObject({
+      ...conflictFields(),
+      evidence: z.string(),
+      ledger: side(),
+      found: side(),
+      differences: z
+        .looseObject({ same: z.boolean() })
+        .nullable()
+        .describe("From the ledger's side (left) to the other side (right)"),
+    })
+    .meta({ id: "ConflictDetails" }),
+);
 
 export function conflictDetailsDocument(conflict: ConflictDetails, withEmbedding: boolean): object {
   const { ledger, found, evidence, differences, ...summary } = conflict;

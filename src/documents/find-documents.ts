@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { lazily } from "../domain/lazily.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { ListedMemory, MemoryCount, MemoryPage } from "../read/list-options.ts";
 import { count, iso } from "./fields.ts";
@@ -6,11 +7,18 @@ import { memoryDocument, memorySchema } from "./memory-documents.ts";
 
 /** Lists and counts of memories, as HTTP and `--json` show them. */
 
-const nextCursor = z.string().nullable().describe("Where the next page begins; null at the end, and only there");
+const nextCursor = lazily(() =>
+  z.string().nullable().describe("Where the next page begins; null at the end, and only there"),
+);
 
-export const pageSchema = z
-  .strictObject({ memories: z.array(memorySchema).describe("In the order that was asked for"), cursor: nextCursor })
-  .meta({ id: "MemoryPage" });
+export const pageSchema = lazily(() =>
+  z
+    .strictObject({
+      memories: z.array(memorySchema()).describe("In the order that was asked for"),
+      cursor: nextCursor(),
+    })
+    .meta({ id: "MemoryPage" }),
+);
 
 export function pageDocument({ memories, cursor }: MemoryPage): object {
   return { memories: memories.map(listedDocument), cursor };
@@ -26,22 +34,30 @@ function listedDocument({ createdAt, modifiedAt, embedding, ...memory }: ListedM
   };
 }
 
-export const manySchema = z
-  .strictObject({ memories: z.array(memorySchema.nullable()).describe("In the order of the ids; null: there is none") })
-  .meta({ id: "Memories" });
+export const manySchema = lazily(() =>
+  z
+    .strictObject({
+      memories: z.array(memorySchema().nullable()).describe("In the order of the ids; null: there is none"),
+    })
+    .meta({ id: "Memories" }),
+);
 
 export function manyDocument(memories: readonly (Memory | null)[], withEmbedding: boolean): object {
   return { memories: memories.map((memory) => (memory === null ? null : memoryDocument(memory, withEmbedding))) };
 }
 
-export const countSchema = z
-  .strictObject({ count, estimate: z.boolean().describe("Whether it is the guess of PostgreSQL's planner") })
-  .meta({ id: "MemoryCount" });
+export const countSchema = lazily(() =>
+  z
+    .strictObject({ count: count(), estimate: z.boolean().describe("Whether it is the guess of PostgreSQL's planner") })
+    .meta({ id: "MemoryCount" }),
+);
 
-export function countDocument({ count: counted, estimate }: MemoryCount): z.output<typeof countSchema> {
+export function countDocument({ count: counted, estimate }: MemoryCount): z.output<ReturnType<typeof countSchema>> {
   return { count: counted, estimate };
 }
 
-export const namespacesSchema = z
-  .strictObject({ namespaces: z.array(z.string()).describe("In the order of their bytes"), cursor: nextCursor })
-  .meta({ id: "Namespaces" });
+export const namespacesSchema = lazily(() =>
+  z
+    .strictObject({ namespaces: z.array(z.string()).describe("In the order of their bytes"), cursor: nextCursor() })
+    .meta({ id: "Namespaces" }),
+);

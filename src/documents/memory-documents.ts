@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ENDINGS } from "../domain/ending.ts";
+import { lazily } from "../domain/lazily.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
 import type { SearchResult } from "../read/search/search-result.ts";
@@ -8,32 +9,34 @@ import { count, errorFields, instant, iso, json, memoryKey, storeId, versionVect
 
 /** Memories, their versions, and the outcomes of writes, as HTTP and `--json` show them. */
 
-const numbers = z.array(z.number()).nullable();
-const dimension = count.nullable().describe("Numbers of the embedding; null without one");
-const checksum = z.string().length(64);
+const numbers = lazily(() => z.array(z.number()).nullable());
+const dimension = lazily(() => count().nullable().describe("Numbers of the embedding; null without one"));
+const checksum = lazily(() => z.string().length(64));
 
-export const memorySchema = z
-  .strictObject({
-    ...memoryKey,
-    content: z.string(),
-    memoryType: z.string(),
-    importance: z.number(),
-    metadata: json,
-    privacy: z.enum(["full", "redacted", "local_only"]),
-    embeddingModel: z.string().optional(),
-    expiresAt: instant.optional(),
-    version: z.number().int().positive(),
-    checksum,
-    versionVector,
-    createdAt: instant
-      .optional()
-      .describe("In lists: of the first version since the memory was written, or written anew after its end"),
-    modifiedAt: instant,
-    source: storeId.describe("The store that answered"),
-    dimension,
-    embedding: numbers.optional().describe("Only where the caller asked for it"),
-  })
-  .meta({ id: "Memory" });
+export const memorySchema = lazily(() =>
+  z
+    .strictObject({
+      ...memoryKey(),
+      content: z.string(),
+      memoryType: z.string(),
+      importance: z.number(),
+      metadata: json(),
+      privacy: z.enum(["full", "redacted", "local_only"]),
+      embeddingModel: z.string().optional(),
+      expiresAt: instant().optional(),
+      version: z.number().int().positive(),
+      checksum: checksum(),
+      versionVector: versionVector(),
+      createdAt: instant()
+        .optional()
+        .describe("In lists: of the first version since the memory was written, or written anew after its end"),
+      modifiedAt: instant(),
+      source: storeId().describe("The store that answered"),
+      dimension: dimension(),
+      embedding: numbers().optional().describe("Only where the caller asked for it"),
+    })
+    .meta({ id: "Memory" }),
+);
 
 export function memoryDocument(memory: Memory, withEmbedding: boolean): object {
   const { namespace, memoryId, version, checksum, versionVector, modifiedAt, source, embedding, ...document } = memory;
@@ -58,9 +61,11 @@ export function vectorFields(embedding: Float32Array | null, withEmbedding: bool
   };
 }
 
-export const resultsSchema = z
-  .strictObject({ results: z.array(z.strictObject({ score: z.number(), memory: memorySchema })) })
-  .meta({ id: "SearchResults" });
+export const resultsSchema = lazily(() =>
+  z
+    .strictObject({ results: z.array(z.strictObject({ score: z.number(), memory: memorySchema() })) })
+    .meta({ id: "SearchResults" }),
+);
 
 export function resultsDocument(results: readonly SearchResult[], withEmbedding: boolean): object {
   return { results: results.map(({ score, memory }) => ({ score, memory: memoryDocument(memory, withEmbedding) })) };
@@ -77,12 +82,17 @@ const found = {
 } as const;
 
 /** The results of a search on the command line: each is one flat object. */
-export const searchSchema = z.strictObject({
-  query: z.string(),
-  results: z.array(memorySchema.pick(found).extend({ score: z.number() })),
-});
+export const searchSchema = lazily(() =>
+  z.strictObject({
+    query: z.string(),
+    results: z.array(memorySchema().pick(found).extend({ score: z.number() })),
+  }),
+);
 
-export function searchDocument(query: string, results: readonly SearchResult[]): z.output<typeof searchSchema> {
+export function searchDocument(
+  query: string,
+  results: readonly SearchResult[],
+): z.output<ReturnType<typeof searchSchema>> {
   return {
     query,
     results: results.map(({ score, memory }) => {
@@ -92,28 +102,32 @@ export function searchDocument(query: string, results: readonly SearchResult[]):
   };
 }
 
-export const outcomeSchema = z
-  .strictObject({
-    ...memoryKey,
-    status: z.enum(["synced", "degraded", "unchanged", "conflict", "failed"]),
-    version: count.describe("The version that the ledger holds now; 0: none, or the write failed"),
-    checksum: checksum.nullable().describe("Null for a deleted memory, and when the write failed"),
-    stores: z
-      .record(storeId, z.enum(["applied", "pending", "unchanged", "not_applicable", "failed"]))
-      .describe("By store id, postgres among them: how far the store is with that version"),
-    transactionId: z.string().nullable().describe("Null: nothing was written"),
-    reasons: z.record(storeId, z.string()).optional().describe("Why a store reads pending; absent where none does"),
-    embeddingDropped: z
-      .literal(true)
-      .optional()
-      .describe("The memory had an embedding, and this write brought none: no search finds it any more"),
-    error: errorFields.optional(),
-  })
-  .meta({ id: "Outcome" });
+export const outcomeSchema = lazily(() =>
+  z
+    .strictObject({
+      ...memoryKey(),
+      status: z.enum(["synced", "degraded", "unchanged", "conflict", "failed"]),
+      version: count().describe("The version that the ledger holds now; 0: none, or the write failed"),
+      checksum: checksum().nullable().describe("Null for a deleted memory, and when the write failed"),
+      stores: z
+        .record(storeId(), z.enum(["applied", "pending", "unchanged", "not_applicable", "failed"]))
+        .describe("By store id, postgres among them: how far the store is with that version"),
+      transactionId: z.string().nullable().describe("Null: nothing was written"),
+      reasons: z.record(storeId(), z.string()).optional().describe("Why a store reads pending; absent where none does"),
+      embeddingDropped: z
+        .literal(true)
+        .optional()
+        .describe("The memory had an embedding, and this write brought none: no search finds it any more"),
+      error: errorFields().optional(),
+    })
+    .meta({ id: "Outcome" }),
+);
 
-export const outcomesSchema = z.strictObject({ outcomes: z.array(outcomeSchema) }).meta({ id: "Outcomes" });
+export const outcomesSchema = lazily(() =>
+  z.strictObject({ outcomes: z.array(outcomeSchema()) }).meta({ id: "Outcomes" }),
+);
 
-export function outcomeDocument(outcome: SyncOutcome): z.output<typeof outcomeSchema> {
+export function outcomeDocument(outcome: SyncOutcome): z.output<ReturnType<typeof outcomeSchema>> {
   const { namespace, memoryId, status, version, checksum, stores, transactionId, reasons, embeddingDropped, error } =
     outcome;
   const told = {
@@ -124,26 +138,30 @@ export function outcomeDocument(outcome: SyncOutcome): z.output<typeof outcomeSc
   return error === undefined ? told : { ...told, error: { code: error.code, message: error.message } };
 }
 
-export function outcomesDocument(outcomes: readonly SyncOutcome[]): z.output<typeof outcomesSchema> {
+export function outcomesDocument(outcomes: readonly SyncOutcome[]): z.output<ReturnType<typeof outcomesSchema>> {
   return { outcomes: outcomes.map(outcomeDocument) };
 }
 
-const versionSchema = z
-  .strictObject({
-    ...memoryKey,
-    version: z.number().int().positive(),
-    checksum: checksum.nullable().describe("Null: deleted"),
-    deleted: z.boolean(),
-    endedBy: z.enum(ENDINGS).optional().describe("Why the memory ended with this version; absent: it did not"),
-    document: json.nullable().describe("Null: deleted"),
-    dimension,
-    versionVector,
-    modifiedAt: instant,
-    transactionId: z.string(),
-  })
-  .meta({ id: "Version" });
+const versionSchema = lazily(() =>
+  z
+    .strictObject({
+      ...memoryKey(),
+      version: z.number().int().positive(),
+      checksum: checksum().nullable().describe("Null: deleted"),
+      deleted: z.boolean(),
+      endedBy: z.enum(ENDINGS).optional().describe("Why the memory ended with this version; absent: it did not"),
+      document: json().nullable().describe("Null: deleted"),
+      dimension: dimension(),
+      versionVector: versionVector(),
+      modifiedAt: instant(),
+      transactionId: z.string(),
+    })
+    .meta({ id: "Version" }),
+);
 
-export const versionsSchema = z.strictObject({ versions: z.array(versionSchema).describe("Newest first") });
+export const versionsSchema = lazily(() =>
+  z.strictObject({ versions: z.array(versionSchema()).describe("Newest first") }),
+);
 
 export function versionsDocument(versions: readonly MemoryVersion[]): object {
   return {
@@ -156,14 +174,16 @@ export function versionsDocument(versions: readonly MemoryVersion[]): object {
   };
 }
 
-export const diffSchema = z
-  .strictObject({
-    fromVersion: z.number().int(),
-    toVersion: z.number().int(),
-    fields: z.array(z.strictObject({ path: z.string(), before: z.unknown(), after: z.unknown() })),
-    embeddingChanged: z.boolean(),
-  })
-  .meta({ id: "Diff" });
+export const diffSchema = lazily(() =>
+  z
+    .strictObject({
+      fromVersion: z.number().int(),
+      toVersion: z.number().int(),
+      fields: z.array(z.strictObject({ path: z.string(), before: z.unknown(), after: z.unknown() })),
+      embeddingChanged: z.boolean(),
+    })
+    .meta({ id: "Diff" }),
+);
 
 /** A field that one of the versions lacks is null there: JSON has no undefined. */
 export function diffDocument({ fromVersion, toVersion, fields, embeddingChanged }: VersionDiff): object {
@@ -171,9 +191,11 @@ export function diffDocument({ fromVersion, toVersion, fields, embeddingChanged 
   return { fromVersion, toVersion, fields: told, embeddingChanged };
 }
 
-export const transactionSchema = z
-  .strictObject({
-    transactionId: z.string(),
-    memories: z.array(z.strictObject({ ...memoryKey, version: z.number().int() })),
-  })
-  .meta({ id: "Transaction" });
+export const transactionSchema = lazily(() =>
+  z
+    .strictObject({
+      transactionId: z.string(),
+      memories: z.array(z.strictObject({ ...memoryKey(), version: z.number().int() })),
+    })
+    .meta({ id: "Transaction" }),
+);

@@ -1,9 +1,12 @@
 import * as z from "zod";
+import { lazily } from "../domain/lazily.ts";
 
 /** The part of the answer that is read; endpoints add fields of their own. The components are checked below, once. */
-const responseSchema = z.object({
-  data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.unknown()) })),
-});
+const responseSchema = lazily(() =>
+  z.object({
+    data: z.array(z.object({ index: z.int().nonnegative(), embedding: z.array(z.unknown()) })),
+  }),
+);
 
 /** The endpoint answered with success and the answer breaks the contract. Asking again would give the same. */
 export class UnusableResponse extends Error {}
@@ -33,14 +36,14 @@ export function parseEmbeddingResponse(body: string, expected: { count: number; 
   return vectors as Float32Array[]; // As many entries as texts and no index twice: every one is filled.
 }
 
-function parsed(body: string): z.infer<typeof responseSchema> {
+function parsed(body: string): z.infer<ReturnType<typeof responseSchema>> {
   let json: unknown;
   try {
     json = JSON.parse(body);
   } catch {
     throw new UnusableResponse("no JSON"); // Without the cause, which quotes the body: it may repeat the request.
   }
-  const result = responseSchema.safeParse(json);
+  const result = responseSchema().safeParse(json);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw new UnusableResponse(`no embeddings: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "unknown"}`);

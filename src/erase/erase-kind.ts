@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { lazily } from "../domain/lazily.ts";
 import { ULID_PATTERN } from "../domain/ulid-text.ts";
 import type { JobKind } from "../jobs/job-kind.ts";
 import type { Confirmer } from "./confirmer.ts";
@@ -8,8 +9,8 @@ import type { Eraser } from "./eraser.ts";
 export const ERASE = "erase";
 
 // Never what is to be erased: a job's input is kept for long, and a filter may quote it.
-const inputSchema = z.strictObject({ erasureId: z.string().regex(ULID_PATTERN) });
-const resultSchema = z.object({ memories: z.number() });
+const inputSchema = lazily(() => z.strictObject({ erasureId: z.string().regex(ULID_PATTERN) }));
+const resultSchema = lazily(() => z.object({ memories: z.number() }));
 
 /**
  * Erases what an erasure names from the ledger, then has this node's stores confirm. The ledger says how far it is, so a
@@ -19,11 +20,15 @@ export function eraseKind(
   eraser: Pick<Eraser, "run">,
   confirmer: Pick<Confirmer, "register" | "runOnce">,
   onErased: (memories: number) => void,
-): JobKind<z.infer<typeof inputSchema>, z.infer<typeof resultSchema>> {
+): JobKind<z.infer<ReturnType<typeof inputSchema>>, z.infer<ReturnType<typeof resultSchema>>> {
   return {
     kind: ERASE,
-    inputSchema,
-    resultSchema,
+    get inputSchema() {
+      return inputSchema();
+    },
+    get resultSchema() {
+      return resultSchema();
+    },
     whenLost: "resume",
     exclusive: ({ erasureId }) => `${ERASE}:${erasureId}`,
     async run({ input, signal, progress }) {

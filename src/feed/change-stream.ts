@@ -26,7 +26,7 @@ export class ChangeStream {
 
   /** One page. `MemorySynchronizer.readChanges` documents it. */
   async read(options: ReadChangesOptions, signal: AbortSignal): Promise<ChangePage> {
-    const { limit, waitMs, ...query } = parseOptions(readSchema, options);
+    const { limit, waitMs, ...query } = parseOptions(readSchema(), options);
     const { filter, place, embeddings } = this.#reading(query);
     const from = place === "now" ? await this.#feed.now(signal) : place;
     const page = await this.#feed.read({ place: from, filter, parts: partsOf(embeddings), limit }, { waitMs }, signal);
@@ -35,7 +35,7 @@ export class ChangeStream {
 
   /** A stream. `MemorySynchronizer.changes` documents it. Options are checked at once, not with the first event. */
   stream(options: ChangesOptions): AsyncGenerator<ChangeEvent, void, undefined> {
-    const { signal = NEVER, follow, pageSize, waitMs, onPosition, ...query } = parseOptions(changesSchema, options);
+    const { signal = NEVER, follow, pageSize, waitMs, onPosition, ...query } = parseOptions(changesSchema(), options);
     const { filter, place, embeddings } = this.#reading(query);
     const readPage = (from: FeedPlace | null): Promise<FeedChanges> => {
       const page = { place: from, filter, parts: partsOf(embeddings), limit: pageSize };
@@ -79,7 +79,7 @@ export class ChangeStream {
     }
   }
 
-  #reading(query: z.infer<z.ZodObject<typeof querySchema>>): {
+  #reading(query: z.infer<z.ZodObject<ReturnType<typeof querySchema>>>): {
     filter: FeedFilter;
     place: FeedPlace | "now" | null;
     embeddings: boolean;

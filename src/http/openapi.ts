@@ -52,12 +52,12 @@ function operationOf(route: Route, tag: string, access: Access): ZodOpenApiOpera
     bodyMediaType = "application/json",
   } = route;
   const requestParams = {
-    ...(params && { path: params }),
-    ...(query && { query }),
+    ...(params && { path: params() }),
+    ...(query && { query: query() }),
     ...(requestHeaders && { header: texts(requestHeaders, true) }),
   };
   const lines = { "application/x-ndjson": { schema: z.string().describe("One memory per line") } };
-  const content = bodyIsLines ? lines : body && { [bodyMediaType]: { schema: body } };
+  const content = bodyIsLines ? lines : body && { [bodyMediaType]: { schema: body() } };
   return {
     operationId,
     summary,
@@ -103,7 +103,7 @@ function responsesOf(route: Route, access: Access): ZodOpenApiResponsesObject {
 function responseOf({ description, schema, mediaType, headers }: ResponseDescription, isRefusal: boolean) {
   const problem = isRefusal && schema === undefined;
   const type = mediaType ?? (problem ? MEDIA_TYPE_PROBLEM : "application/json");
-  const shown = problem ? problemSchema : schema;
+  const shown = problem ? problemSchema() : schema?.();
   return {
     description,
     ...(headers && { headers: texts(headers, false) }),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { lazily } from "../domain/lazily.ts";
 import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
 import { publicMessage } from "./public-messages.ts";
 
@@ -21,17 +22,19 @@ export type HttpErrorCode =
 export const MEDIA_TYPE_PROBLEM = "application/problem+json";
 
 /** RFC 9457. Programs branch on `code`, which is stable; `detail` is for people. */
-export const problemSchema = z
-  .looseObject({
-    type: z.string().describe("A URN that names the code"),
-    title: z.string(),
-    status: z.number().int(),
-    detail: z.string(),
-    instance: z.string().describe("The request's id, as in the log"),
-    code: z.string().describe("Stable name of the error"),
-    retryable: z.boolean().describe("Whether the same request may succeed later"),
-  })
-  .meta({ id: "Problem", description: "A failure (RFC 9457)" });
+export const problemSchema = lazily(() =>
+  z
+    .looseObject({
+      type: z.string().describe("A URN that names the code"),
+      title: z.string(),
+      status: z.number().int(),
+      detail: z.string(),
+      instance: z.string().describe("The request's id, as in the log"),
+      code: z.string().describe("Stable name of the error"),
+      retryable: z.boolean().describe("Whether the same request may succeed later"),
+    })
+    .meta({ id: "Problem", description: "A failure (RFC 9457)" }),
+);
 
 /** A request that the service refuses, as an answer. */
 export class HttpProblem extends Error {
@@ -154,7 +157,7 @@ export function titleOf(status: number): string {
   return TITLES[status] ?? "Error";
 }
 
-export function problemDocument(problem: HttpProblem, requestId: string): z.output<typeof problemSchema> {
+export function problemDocument(problem: HttpProblem, requestId: string): z.output<ReturnType<typeof problemSchema>> {
   return {
     ...problem.members,
     type: `urn:mnemosync:problem:${problem.code.toLowerCase().replaceAll("_", "-")}`,

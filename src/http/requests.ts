@@ -1,18 +1,21 @@
 import * as z from "zod";
 import { textFlaw } from "../domain/json.ts";
+import { lazily } from "../domain/lazily.ts";
 import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { ULID_PATTERN } from "../domain/ulid-text.ts";
 import type { Filter } from "../index.ts";
 
 /** Parts of requests that several groups of routes share: checked before a handler runs, and shown in OpenAPI. */
 
-export const namespaceName = z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED);
+export const namespaceName = lazily(() => z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED));
 
-export const namespaceParam = z.object({
-  namespace: namespaceName.describe("A tenant; no read, write or search crosses it"),
-});
+export const namespaceParam = lazily(() =>
+  z.object({
+    namespace: namespaceName().describe("A tenant; no read, write or search crosses it"),
+  }),
+);
 
-export const ulidText = z.string().regex(ULID_PATTERN, "expected a ULID: 26 characters");
+export const ulidText = lazily(() => z.string().regex(ULID_PATTERN, "expected a ULID: 26 characters"));
 
 /** Text that every store can hold: a NUL in a parameter reached PostgreSQL, which refused it. */
 export function storable(lengthMax: number) {
@@ -26,11 +29,13 @@ export function storable(lengthMax: number) {
     });
 }
 
-export const memoryIdText = storable(512);
+export const memoryIdText = lazily(() => storable(512));
 
-export const memoryParams = namespaceParam.extend({
-  memoryId: memoryIdText.describe("1 to 512 bytes of UTF-8, percent-encoded"),
-});
+export const memoryParams = lazily(() =>
+  namespaceParam().extend({
+    memoryId: memoryIdText().describe("1 to 512 bytes of UTF-8, percent-encoded"),
+  }),
+);
 
 /** A whole number in a query string. */
 export function count(minimum: number, maximum: number, byDefault?: number) {
@@ -38,28 +43,32 @@ export function count(minimum: number, maximum: number, byDefault?: number) {
   return byDefault === undefined ? number : number.default(byDefault);
 }
 
-export const flag = z
-  .enum(["true", "false"])
-  .default("false")
-  .transform((text) => text === "true");
+export const flag = lazily(() =>
+  z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true"),
+);
 
 /** Characters of a filter in an address: all headers and the address have 16 KiB. */
 const WHERE_LENGTH_MAX = 8_192;
 
 /** A filter of memories in a query string. The library checks its parts. */
-export const where = z
-  .string()
-  .max(WHERE_LENGTH_MAX)
-  .transform((text, context): Filter => {
-    try {
-      return JSON.parse(text) as Filter;
-    } catch (error) {
-      context.addIssue({ code: "custom", message: `is no JSON: ${(error as Error).message}` });
-      return z.NEVER;
-    }
-  })
-  .optional()
-  .describe('A filter as JSON, e.g. {"memoryType":{"eq":"episodic"}}: docs/library.md has the language');
+export const where = lazily(() =>
+  z
+    .string()
+    .max(WHERE_LENGTH_MAX)
+    .transform((text, context): Filter => {
+      try {
+        return JSON.parse(text) as Filter;
+      } catch (error) {
+        context.addIssue({ code: "custom", message: `is no JSON: ${(error as Error).message}` });
+        return z.NEVER;
+      }
+    })
+    .optional()
+    .describe('A filter as JSON, e.g. {"memoryType":{"eq":"episodic"}}: docs/library.md has the language'),
+);
 
 /**
  * A list whose length is compared before its entries are looked at. zod does it the other way round, and collects the flaws
@@ -81,30 +90,32 @@ export function list<Entry extends z.ZodType>(entry: Entry, lengthMax: number) {
 /** Numbers of a vector that a body may hold. The library checks the dimension of the index afterwards. */
 const VECTOR_LENGTH_MAX = 16_384;
 
-export const vector = z.preprocess((value: unknown, context) => {
-  if (!Array.isArray(value)) return value;
-  // The first flaw ends it: zod would make an issue for each entry.
-  const message =
-    value.length > VECTOR_LENGTH_MAX
-      ? `has ${value.length} numbers, and at most ${VECTOR_LENGTH_MAX} are allowed`
-      : value.every((entry) => typeof entry === "number")
-        ? null
-        : "expected a list of numbers";
-  if (message !== null) context.addIssue({ code: "custom", message });
-  return value;
-}, z.array(z.number()).min(1).max(VECTOR_LENGTH_MAX));
+export const vector = lazily(() =>
+  z.preprocess((value: unknown, context) => {
+    if (!Array.isArray(value)) return value;
+    // The first flaw ends it: zod would make an issue for each entry.
+    const message =
+      value.length > VECTOR_LENGTH_MAX
+        ? `has ${value.length} numbers, and at most ${VECTOR_LENGTH_MAX} are allowed`
+        : value.every((entry) => typeof entry === "number")
+          ? null
+          : "expected a list of numbers";
+    if (message !== null) context.addIssue({ code: "custom", message });
+    return value;
+  }, z.array(z.number()).min(1).max(VECTOR_LENGTH_MAX)),
+);
 
 /** Passed on unchanged, with every key: the library checks it for values that JSON cannot carry. */
-const jsonObject = z.unknown().meta({ type: "object", additionalProperties: true });
+const jsonObject = lazily(() => z.unknown().meta({ type: "object", additionalProperties: true }));
 
 /** The fields of a memory that a caller writes. */
-export const memoryFields = {
+export const memoryFields = lazily(() => ({
   content: z.string().describe("Text, at most 1 MiB of UTF-8"),
   memoryType: z.string().min(1).max(128),
   importance: z.number().min(0).max(1).default(0.5),
-  metadata: jsonObject.optional().describe("Your own fields, at most 256 KiB of JSON"),
-  embedding: vector.nullish().describe("Computed from the content where it is absent and an embedder is set up"),
+  metadata: jsonObject().optional().describe("Your own fields, at most 256 KiB of JSON"),
+  embedding: vector().nullish().describe("Computed from the content where it is absent and an embedder is set up"),
   embeddingModel: z.string().min(1).max(256).optional(),
   privacy: z.enum(["full", "redacted", "local_only"]).default("full"),
   expiresAt: z.iso.datetime({ offset: true }).nullish().describe("From then on no read or search shows the memory"),
-};
+}));

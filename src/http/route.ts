@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type * as z from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
+import { lazily } from "../domain/lazily.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
 import type { StreamCaller } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
@@ -49,9 +50,12 @@ export interface RouteReply {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Builds a schema: a service uses few of them, the OpenAPI document all. */
+export type SchemaOf<Schema extends z.ZodType = z.ZodType> = () => Schema;
+
 export interface ResponseDescription {
   readonly description: string;
-  readonly schema?: z.ZodType;
+  readonly schema?: SchemaOf;
   /** @default "application/json" */
   readonly mediaType?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -74,9 +78,9 @@ export interface Route {
   readonly summary: string;
   /** A function where an option decides. */
   readonly access: Access | ((http: HttpOptions) => Access);
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  readonly body?: z.ZodType;
+  readonly params?: SchemaOf<z.ZodObject>;
+  readonly query?: SchemaOf<z.ZodObject>;
+  readonly body?: SchemaOf;
   /** How large the body may be. @default `ORDER_LIMITS` */
   readonly bodyLimits?: BodyLimits;
   /** The media type of the body, which is JSON in any case. @default "application/json" */
@@ -105,21 +109,27 @@ export function accessOf({ access }: Route, http: HttpOptions): Access {
 
 type OutputOf<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
 
-/** Ties the types of a handler to the declaration of its route. */
+/** Ties the types of a handler to the declaration of its route, whose schemas are built by its first request. */
 export function route<
   Params extends z.ZodObject | undefined = undefined,
   Query extends z.ZodObject | undefined = undefined,
   Body extends z.ZodType | undefined = undefined,
 >(
   declaration: Omit<Route, "handle" | "params" | "query" | "body"> & {
-    readonly params?: Params;
-    readonly query?: Query;
-    readonly body?: Body;
+    readonly params?: () => Params;
+    readonly query?: () => Query;
+    readonly body?: () => Body;
     readonly handle: (
       request: RouteRequest<OutputOf<Params>, OutputOf<Query>, Body extends z.ZodType ? z.output<Body> : Readable>,
       service: Service,
     ) => Promise<RouteReply>;
   },
 ): Route {
-  return declaration as unknown as Route;
+  const { params, query, body } = declaration;
+  const schemas = {
+    ...(params && { params: lazily(params) }),
+    ...(query && { query: lazily(query) }),
+    ...(body && { body: lazily(body) }),
+  };
+  return { ...declaration, ...schemas } as unknown as Route;
 }

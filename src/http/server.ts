@@ -1,6 +1,5 @@
 import type { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type * as z from "zod";
 import { InternalError, MnemosyncError, ValidationError } from "../index.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { limited, readJson } from "./body.ts";
@@ -16,6 +15,7 @@ import {
   MEDIA_TYPE_MERGE_PATCH,
   type Route,
   type RouteGroup,
+  type SchemaOf,
   type Service,
 } from "./route.ts";
 import { ROUTE_GROUPS } from "./routes.ts";
@@ -213,9 +213,9 @@ async function answer(
 }
 
 /** @throws {HttpProblem} 400 for a field of the address, 422 for a field of the body, with the path of the field. */
-function check(schema: z.ZodType | undefined, value: unknown, status: 400 | 422): unknown {
+function check(schema: SchemaOf | undefined, value: unknown, status: 400 | 422): unknown {
   if (schema === undefined) return undefined;
-  const parsed = schema.safeParse(value);
+  const parsed = schema().safeParse(value);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   // It cuts names that come from the caller.

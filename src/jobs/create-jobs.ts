@@ -53,7 +53,7 @@ export function createJobs(parts: JobsParts): { jobs: Jobs; runner: JobRunner; k
       defaultStrategy,
       async reportOf(jobId, signal) {
         const job = await jobs.get(jobId, { signal });
-        if (job.kind === "check" && job.state === "done") return reportSchema.parse(jobs.resultOf(job));
+        if (job.kind === "check" && job.state === "done") return reportSchema().parse(jobs.resultOf(job));
         throw new NotFoundError(`job ${jobId} is not a check that is done`);
       },
     }),

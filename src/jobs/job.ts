@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { InternalError } from "../domain/errors.ts";
+import { lazily } from "../domain/lazily.ts";
 import type { JobRow } from "../ledger/job-statements.ts";
 
 /**
@@ -10,8 +11,8 @@ import type { JobRow } from "../ledger/job-statements.ts";
 export const JOB_STATES = ["queued", "running", "done", "failed", "cancelled"] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
-const errorSchema = z.object({ code: z.string(), message: z.string() });
-const progressSchema = z.record(z.string(), z.number());
+const errorSchema = lazily(() => z.object({ code: z.string(), message: z.string() }));
+const progressSchema = lazily(() => z.record(z.string(), z.number()));
 
 /** Figures of a job by name; which ones depends on the kind. */
 export type JobProgress = Readonly<Record<string, number>>;
@@ -51,14 +52,14 @@ export function parseJob(row: JobRow): Job {
       kind: row.kind,
       state: z.enum(JOB_STATES).parse(row.state),
       input: JSON.parse(row.input) as unknown,
-      progress: progressSchema.parse(JSON.parse(row.progress)),
+      progress: progressSchema().parse(JSON.parse(row.progress)),
       nodeId: row.nodeId,
       schedule: row.schedule,
       attempts: row.attempts,
       createdAt: isoTime(row.createdAt),
       startedAt: row.startedAt === null ? null : isoTime(row.startedAt),
       endedAt: row.endedAt === null ? null : isoTime(row.endedAt),
-      error: row.error === null ? null : errorSchema.parse(JSON.parse(row.error)),
+      error: row.error === null ? null : errorSchema().parse(JSON.parse(row.error)),
       result: row.result === null ? null : (JSON.parse(row.result) as unknown),
     };
   } catch (cause) {

@@ -3,6 +3,7 @@ import type { ConsistencyReport } from "../consistency/check/report.ts";
 import { CONFLICT_KINDS } from "../consistency/check/report.ts";
 import type { RepairReport } from "../consistency/repair/repair-options.ts";
 import type { MemoryKey } from "../domain/keys.ts";
+import { lazily } from "../domain/lazily.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { ChangeEvent } from "../feed/change-options.ts";
 import { Listeners } from "../runtime/listeners.ts";
@@ -78,18 +79,20 @@ const NAMES: Readonly<Record<keyof SynchronizerEvents, true>> = {
 /** Names that `sync.on` takes. */
 export const EVENT_NAMES = Object.keys(NAMES) as readonly (keyof SynchronizerEvents)[];
 
-const storeFacts = { store: z.string(), error: z.string() };
-const healthState = z.enum(["healthy", "degraded", "down"]);
-const away = z.object({ ...storeFacts, memories: z.number() });
-const conflict = z.object({
-  namespace: z.string(),
-  memoryId: z.string(),
-  strategy: z.string(),
-  note: z
-    .string()
-    .nullish()
-    .transform((note) => note ?? ""),
-});
+const storeFacts = lazily(() => ({ store: z.string(), error: z.string() }));
+const healthState = lazily(() => z.enum(["healthy", "degraded", "down"]));
+const away = lazily(() => z.object({ ...storeFacts(), memories: z.number() }));
+const conflict = lazily(() =>
+  z.object({
+    namespace: z.string(),
+    memoryId: z.string(),
+    strategy: z.string(),
+    note: z
+      .string()
+      .nullish()
+      .transform((note) => note ?? ""),
+  }),
+);
 
 type LoggedNotice = { [Name in "health" | "backlog" | "conflict"]: [Name, SynchronizerEvents[Name]] }[
   | "health"
@@ -100,22 +103,24 @@ type LoggedNotice = { [Name in "health" | "backlog" | "conflict"]: [Name, Synchr
 const FROM_LOG: Readonly<Record<string, (fields: object) => LoggedNotice>> = {
   "health.changed": (fields) => [
     "health",
-    z.object({ store: z.string(), from: healthState, to: healthState, reason: z.string().nullable() }).parse(fields),
+    z
+      .object({ store: z.string(), from: healthState(), to: healthState(), reason: z.string().nullable() })
+      .parse(fields),
   ],
-  "write.queued": (fields) => ["backlog", { state: "queued", ...away.parse(fields) }],
-  "backlog.store_away": (fields) => ["backlog", { state: "waiting", ...away.parse(fields) }],
-  "feed.memories_refused": (fields) => ["backlog", { state: "refused", ...away.parse(fields) }],
+  "write.queued": (fields) => ["backlog", { state: "queued", ...away().parse(fields) }],
+  "backlog.store_away": (fields) => ["backlog", { state: "waiting", ...away().parse(fields) }],
+  "feed.memories_refused": (fields) => ["backlog", { state: "refused", ...away().parse(fields) }],
   "backlog.memory_refused": (fields) => {
-    const { dead, ...facts } = z.object({ ...storeFacts, dead: z.boolean() }).parse(fields);
+    const { dead, ...facts } = z.object({ ...storeFacts(), dead: z.boolean() }).parse(fields);
     return ["backlog", { state: dead ? "dead" : "refused", memories: 1, ...facts }];
   },
   "import.conflict_deferred": (fields) => [
     "conflict",
-    { source: "import", outcome: "pending", ...conflict.parse(fields) },
+    { source: "import", outcome: "pending", ...conflict().parse(fields) },
   ],
   "import.conflict_resolved": (fields) => [
     "conflict",
-    { source: "import", outcome: "resolved", ...conflict.parse(fields) },
+    { source: "import", outcome: "resolved", ...conflict().parse(fields) },
   ],
 };
 

@@ -1,17 +1,20 @@
 import * as z from "zod";
 import { InternalError } from "../domain/errors.ts";
+import { lazily } from "../domain/lazily.ts";
 import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
 
 /** The part of a decision that the ledger keeps under an idempotency key, for the answer to a repeat. */
-const summarySchema = z.object({
-  action: z.enum(["write", "unchanged", "conflict", "erased"]),
-  version: z.int().nonnegative(),
-  checksum: z.string().nullable(),
-  vectors: z.boolean(),
-});
+const summarySchema = lazily(() =>
+  z.object({
+    action: z.enum(["write", "unchanged", "conflict", "erased"]),
+    version: z.int().nonnegative(),
+    checksum: z.string().nullable(),
+    vectors: z.boolean(),
+  }),
+);
 
-export type DecisionSummary = z.output<typeof summarySchema>;
+export type DecisionSummary = z.output<ReturnType<typeof summarySchema>>;
 
 export function summarize(decision: Decision): DecisionSummary {
   if (decision.action === "write") {
@@ -51,7 +54,7 @@ function fits({ action, checksum }: DecisionSummary, { memory }: WriteIntent): b
 /** A program before migration 9 called `vectors` `faiss`. */
 function parseSummary(kept: unknown): DecisionSummary {
   const { faiss, ...rest } = Object(kept) as { faiss?: unknown };
-  const parsed = summarySchema.safeParse({ vectors: faiss, ...rest });
+  const parsed = summarySchema().safeParse({ vectors: faiss, ...rest });
   if (parsed.success) return parsed.data;
   throw new InternalError(`the answer kept under the idempotency key is malformed: ${JSON.stringify(kept)}`);
 }

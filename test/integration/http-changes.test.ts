@@ -34,7 +34,7 @@ test("a key is told of its own namespaces only, and of no content that privacy w
   expect(redacted).not.toHaveProperty("data.memory.content");
   expect(JSON.stringify(redacted)).not.toMatch(/secret|"embedding"/);
   expect(whole?.data).toMatchObject({ namespace: "tenant-a", memoryId: "m4", memory: { content: "memory number 4" } });
-  for (const { data } of [redacted, whole] as { data: unknown }[]) expect(changeSchema.parse(data)).toEqual(data);
+  for (const { data } of [redacted, whole] as { data: unknown }[]) expect(changeSchema().parse(data)).toEqual(data);
   const all = await follow("?embedding=true");
   const everything = await all.take(3);
   expect(everything.map(({ data }) => `${data.namespace}/${data.memoryId}`).sort()).toEqual(
@@ -98,7 +98,7 @@ test("pages come at once, or with the first change; their cursors go on without 
     const response = await service.request("GET", `/v1/namespaces/default/changes${query}`, {
       key: service.keys.reader,
     });
-    return changePageSchema.parse(response.json());
+    return changePageSchema().parse(response.json());
   };
   const first = await page("?limit=2");
   expect([first.changes.map(({ memoryId }) => memoryId), first.complete]).toEqual([["m0", "m1"], false]);

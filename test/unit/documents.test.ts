@@ -16,7 +16,7 @@ const OUTCOME: SyncOutcome = {
 };
 
 test("an outcome, a status and the queue tell of a store by its id", () => {
-  expect(outcomeSchema.parse(outcomeDocument(OUTCOME))).toEqual(OUTCOME);
+  expect(outcomeSchema().parse(outcomeDocument(OUTCOME))).toEqual(OUTCOME);
   const stores = { postgres: { state: "healthy", memories: 1 }, "keyword-index": { state: "down", memories: null } };
   const backlog = { pending: 1, failed: 0, dead: 0 };
   const status = {
@@ -40,5 +40,5 @@ test("an outcome, a status and the queue tell of a store by its id", () => {
 
 test("a store id that breaks the pattern is no document", () => {
   const outcome = { ...outcomeDocument(OUTCOME), stores: { "No Store": "applied" } };
-  expect(outcomeSchema.safeParse(outcome).success).toBe(false);
+  expect(outcomeSchema().safeParse(outcome).success).toBe(false);
 });

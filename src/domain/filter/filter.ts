@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { ValidationError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import { parseFilterPath } from "./filter-path.ts";
-import { FIELD_TESTS, type FieldName, METADATA_PREFIX, metadataTest } from "./filter-schema.ts";
+import { type FieldName, fieldTests, METADATA_PREFIX, metadataTest } from "./filter-schema.ts";
 
 type Test<T extends z.ZodType> = z.input<T>;
 
@@ -15,12 +15,12 @@ type Test<T extends z.ZodType> = z.input<T>;
  * Texts compare by their UTF-8 bytes. `ne` holds wherever `eq` doesn't, so also where there is no value.
  */
 export type Filter = {
-  readonly [Field in FieldName]?: Test<(typeof FIELD_TESTS)[Field]> | undefined;
+  readonly [Field in FieldName]?: Test<ReturnType<typeof fieldTests>[Field]> | undefined;
 } & {
   readonly and?: readonly Filter[] | undefined;
   readonly or?: readonly Filter[] | undefined;
   readonly not?: Filter | undefined;
-} & { readonly [path: `metadata${string}`]: Test<typeof metadataTest> | undefined };
+} & { readonly [path: `metadata${string}`]: Test<ReturnType<typeof metadataTest>> | undefined };
 
 export type Scalar = string | number | boolean | null;
 
@@ -130,15 +130,15 @@ class Parser {
 }
 
 function fieldOf(name: string, at: string) {
-  if (Object.hasOwn(FIELD_TESTS, name)) {
+  if (Object.hasOwn(fieldTests(), name)) {
     const field = name as FieldName;
-    return { field, schema: FIELD_TESTS[field] as z.ZodObject };
+    return { field, schema: fieldTests()[field] as z.ZodObject };
   }
   const path = name.slice(METADATA_PREFIX.length);
   if (name.startsWith(METADATA_PREFIX) && (path.startsWith(".") || path.startsWith("["))) {
-    return { field: { metadata: parseFilterPath(path, at) }, schema: metadataTest as z.ZodObject };
+    return { field: { metadata: parseFilterPath(path, at) }, schema: metadataTest() as z.ZodObject };
   }
-  const known = [...Object.keys(FIELD_TESTS), "metadata.<path>", "and", "or", "not"].join(", ");
+  const known = [...Object.keys(fieldTests()), "metadata.<path>", "and", "or", "not"].join(", ");
   throw new ValidationError(at, `is no field of a filter: expected one of ${known}`);
 }
 

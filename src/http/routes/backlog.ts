@@ -9,7 +9,7 @@ const listQueue = route({
   operationId: "listQueue",
   summary: "Queued memories: dead letters first, then the oldest",
   access: OPERATOR,
-  query: z.object({ limit: count(1, 1_000, 100) }),
+  query: () => z.object({ limit: count(1, 1_000, 100) }),
   responses: { 200: { description: "Queue rows", schema: queueSchema } },
   async handle({ query, signal }, { sync }) {
     const [entries, paused] = await Promise.all([
@@ -30,7 +30,7 @@ function deadLetters(verb: "retry" | "drop", summary: string, act: (service: Ser
     operationId: `${verb}DeadLetters`,
     summary,
     access: OPERATOR,
-    responses: { 200: { description: "How many", schema: z.object({ memories: z.number().int() }) } },
+    responses: { 200: { description: "How many", schema: () => z.object({ memories: z.number().int() }) } },
     handle: async (_request, service) => ({ status: 200, body: { memories: await act(service) } }),
   });
 }
@@ -42,7 +42,10 @@ const dropDead = deadLetters(
   ({ sync }) => sync.backlog.drop(),
 );
 
-const pausedResponse = { description: "Whether the backlog is paused now", schema: z.object({ paused: z.boolean() }) };
+const pausedResponse = {
+  description: "Whether the backlog is paused now",
+  schema: () => z.object({ paused: z.boolean() }),
+};
 
 const pauseQueue = route({
   method: "POST",

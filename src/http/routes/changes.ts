@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { changeDocument, changePageDocument, changePageSchema } from "../../documents/change-documents.ts";
+import { lazily } from "../../domain/lazily.ts";
 import type { ChangeEvent } from "../../index.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import { onAbort } from "../../runtime/on-abort.ts";
@@ -14,21 +15,21 @@ const WAIT_MAX_MS = 30_000;
 /** Milliseconds that reading a page may take beside the waiting. */
 const READ_TIMEOUT_MS = 15_000;
 
-const place = {
+const place = lazily(() => ({
   cursor: z.string().max(512).optional().describe("Where to go on. By default as `from` says"),
   from: z
     .enum(["start", "now"])
     .default("start")
     .describe("Without a cursor: all that there is and then what comes, or only what comes"),
-  where: where.describe(
+  where: where().describe(
     "Only memories that pass this filter, as JSON; one that no longer does comes as `withdrawn`. Cursors are bound to it",
   ),
   reading: z
     .enum(["changes", "versions"])
     .default("changes")
     .describe("changes: each memory at its latest version. versions: each version, in order. Cursors are bound to it"),
-  embedding: flag.describe("Whether to include the vectors"),
-};
+  embedding: flag().describe("Whether to include the vectors"),
+}));
 
 const followChanges = route({
   method: "GET",
@@ -39,16 +40,19 @@ const followChanges = route({
     "per memory. The id of an event is a cursor. `closed` says why the service ends the stream. A reader that takes " +
     "nothing for http.streamStallTimeoutMs is cut off, and goes on from its last event",
   access: { scope: "read" },
-  query: z.object({
-    ...place,
-    namespace: z
-      .union([namespaceName, z.array(namespaceName).min(1).max(NAMESPACES_MAX)])
-      .optional()
-      .describe("Only these namespaces; may be repeated. By default all that the key may see. Cursors are bound to it"),
-  }),
+  query: () =>
+    z.object({
+      ...place(),
+      namespace: z
+        .union([namespaceName(), z.array(namespaceName()).min(1).max(NAMESPACES_MAX)])
+        .optional()
+        .describe(
+          "Only these namespaces; may be repeated. By default all that the key may see. Cursors are bound to it",
+        ),
+    }),
   requestHeaders: { "Last-Event-ID": "The id of the last event that the reader has; it goes before `cursor`" },
   responses: {
-    200: { description: "Each event's data is a Change", schema: z.string(), mediaType: "text/event-stream" },
+    200: { description: "Each event's data is a Change", schema: () => z.string(), mediaType: "text/event-stream" },
     410: { description: "The cursor is of another history of the database: begin without a cursor" },
   },
   async handle(request, service) {
@@ -102,11 +106,12 @@ const readChanges = route({
   summary: "A page of changes of memories, as soon as there is one, for readers that ask again and again",
   access: { scope: "read" },
   params: namespaceParam,
-  query: z.object({
-    ...place,
-    limit: count(1, 1_000, 100).describe("Changes at most; fewer where they are large"),
-    waitMs: count(0, WAIT_MAX_MS, 0).describe("Milliseconds to wait for a first change"),
-  }),
+  query: () =>
+    z.object({
+      ...place(),
+      limit: count(1, 1_000, 100).describe("Changes at most; fewer where they are large"),
+      waitMs: count(0, WAIT_MAX_MS, 0).describe("Milliseconds to wait for a first change"),
+    }),
   responses: {
     200: { description: "The page", schema: changePageSchema },
     410: { description: "The cursor is of another history of the database: begin without a cursor" },

@@ -7,6 +7,7 @@ import {
   repairDetailSchema,
 } from "../../documents/consistency-documents.ts";
 import { originId } from "../../documents/fields.ts";
+import { lazily } from "../../domain/lazily.ts";
 import type { ConflictDecision, ConflictSummary } from "../../index.ts";
 import { NotFoundError } from "../../index.ts";
 import { type Identity, isOperator, mayTouch } from "../keys.ts";
@@ -16,15 +17,17 @@ import { count, memoryFields, memoryIdText, namespaceName } from "../requests.ts
 import { type RouteGroup, route } from "../route.ts";
 
 const CONFLICT_ID = /^[0-9]{1,18}$/;
-const conflictParams = z.object({ conflictId: z.string().regex(CONFLICT_ID, "expected a number") });
+const conflictParams = lazily(() => z.object({ conflictId: z.string().regex(CONFLICT_ID, "expected a number") }));
 
-const decisionBody = z
-  .union([
-    z.strictObject({ choose: originId.describe("The side that is right: a store id, or import") }),
-    z.strictObject({ remove: z.literal(true).describe("Only where the ledger does not know the memory") }),
-    z.strictObject(memoryFields),
-  ])
-  .meta({ id: "Decision" });
+const decisionBody = lazily(() =>
+  z
+    .union([
+      z.strictObject({ choose: originId().describe("The side that is right: a store id, or import") }),
+      z.strictObject({ remove: z.literal(true).describe("Only where the ledger does not know the memory") }),
+      z.strictObject(memoryFields()),
+    ])
+    .meta({ id: "Decision" }),
+);
 
 const listConflicts = route({
   method: "GET",
@@ -32,13 +35,14 @@ const listConflicts = route({
   operationId: "listConflicts",
   summary: "Recorded conflicts, in the order in which they were found. By default those that await a decision",
   access: { scope: "admin" },
-  query: z.object({
-    namespace: namespaceName.optional().describe("Needed by a key that is bound to namespaces"),
-    memoryId: memoryIdText.optional(),
-    state: z.enum(["pending", "resolved", "failed"]).optional(),
-    after: z.string().regex(CONFLICT_ID).optional().describe("Only conflicts after this id: the last one of a page"),
-    limit: count(1, 1_000, 100),
-  }),
+  query: () =>
+    z.object({
+      namespace: namespaceName().optional().describe("Needed by a key that is bound to namespaces"),
+      memoryId: memoryIdText().optional(),
+      state: z.enum(["pending", "resolved", "failed"]).optional(),
+      after: z.string().regex(CONFLICT_ID).optional().describe("Only conflicts after this id: the last one of a page"),
+      limit: count(1, 1_000, 100),
+    }),
   responses: { 200: { description: "Conflicts", schema: conflictsSchema } },
   async handle({ query, identity, signal }, { sync }) {
     const { namespace, memoryId, state, after, limit } = query;

@@ -7,6 +7,7 @@ import {
   erasuresSchema,
 } from "../../documents/erase-documents.ts";
 import { outcomeSchema } from "../../documents/memory-documents.ts";
+import { lazily } from "../../domain/lazily.ts";
 import { ACTOR_LENGTH_MAX, ERASURES_PAGE_MAX, REASON_LENGTH_MAX } from "../../erase/options.ts";
 import { type Filter, NotFoundError, ValidationError } from "../../index.ts";
 import { publicOutcome } from "../public-messages.ts";
@@ -17,11 +18,11 @@ import { keyOwner } from "../subscription-owners.ts";
 // Nothing brings back what was erased, so the right to write is not enough.
 const ACCESS = { scope: "admin" } as const;
 
-const notes = {
+const notes = lazily(() => ({
   actor: storable(ACTOR_LENGTH_MAX).optional().describe("Who asked for it; by default the owner of the key"),
   reason: storable(REASON_LENGTH_MAX).optional().describe("Kept in the receipt: name nothing in it that must go"),
   dryRun: z.boolean().default(false).describe("Only say what would go: 200"),
-};
+}));
 
 const ACCEPTED = {
   200: { description: "What would be erased (dryRun)", schema: erasePreviewSchema },
@@ -37,13 +38,14 @@ const eraseMemories = route({
     "Erase the memories of a namespace that pass a filter, or all of them: content and vectors leave every store",
   access: ACCESS,
   params: namespaceParam,
-  body: z
-    .strictObject({
-      where: z.looseObject({}).optional().describe("A filter, as of the list. Not empty"),
-      everything: z.literal(true).optional().describe("All memories of the namespace, in place of a filter"),
-      ...notes,
-    })
-    .meta({ id: "EraseRequest" }),
+  body: () =>
+    z
+      .strictObject({
+        where: z.looseObject({}).optional().describe("A filter, as of the list. Not empty"),
+        everything: z.literal(true).optional().describe("All memories of the namespace, in place of a filter"),
+        ...notes(),
+      })
+      .meta({ id: "EraseRequest" }),
   responses: ACCEPTED,
   async handle({ params, body, identity, signal }, { sync }) {
     const { namespace } = params;
@@ -75,7 +77,7 @@ const eraseMemory = route({
   summary: "Erase a memory: content and vector leave every store, and its id is suppressed",
   access: ACCESS,
   params: memoryParams,
-  body: z.strictObject(notes).meta({ id: "EraseMemoryRequest" }),
+  body: () => z.strictObject(notes()).meta({ id: "EraseMemoryRequest" }),
   responses: ACCEPTED,
   async handle({ params, body, identity, signal }, { sync }) {
     const { namespace, memoryId } = params;
@@ -113,10 +115,11 @@ const listErasures = route({
   summary: "Receipts of the erasures of a namespace, newest first",
   access: ACCESS,
   params: namespaceParam,
-  query: z.object({
-    limit: count(1, ERASURES_PAGE_MAX, 100),
-    before: ulidText.optional().describe("Only those that were requested before this one"),
-  }),
+  query: () =>
+    z.object({
+      limit: count(1, ERASURES_PAGE_MAX, 100),
+      before: ulidText().optional().describe("Only those that were requested before this one"),
+    }),
   responses: { 200: { description: "Receipts", schema: erasuresSchema } },
   async handle({ params, query, signal }, { sync }) {
     const erasures = await sync.erasures.list({ ...query, namespaces: [params.namespace], signal });
@@ -130,7 +133,7 @@ const getErasure = route({
   operationId: "getErasure",
   summary: "The receipt of an erasure, with the stores that have confirmed and those that have not",
   access: ACCESS,
-  params: namespaceParam.extend({ erasureId: ulidText }),
+  params: () => namespaceParam().extend({ erasureId: ulidText() }),
   responses: {
     200: { description: "The receipt", schema: erasureSchema },
     404: { description: "The namespace has no such erasure" },

@@ -16,19 +16,24 @@ const exportMemories = route({
     "record: continue after its last whole record",
   access: { scope: "read" },
   params: namespaceParam,
-  query: z
-    .object({
-      where,
-      history: flag.describe("Include the replaced versions that the ledger still keeps"),
-      afterMemoryId: memoryIdText.optional().describe("Continue after this memory's record; needs afterVersion"),
-      afterVersion: count(1, VERSION_MAX).optional().describe("The version of that record; needs afterMemoryId"),
-    })
-    .refine(
-      ({ afterMemoryId, afterVersion }) => (afterMemoryId === undefined) === (afterVersion === undefined),
-      "give both afterMemoryId and afterVersion, or neither: without both the export would begin anew",
-    ),
+  query: () =>
+    z
+      .object({
+        where: where(),
+        history: flag().describe("Include the replaced versions that the ledger still keeps"),
+        afterMemoryId: memoryIdText().optional().describe("Continue after this memory's record; needs afterVersion"),
+        afterVersion: count(1, VERSION_MAX).optional().describe("The version of that record; needs afterMemoryId"),
+      })
+      .refine(
+        ({ afterMemoryId, afterVersion }) => (afterMemoryId === undefined) === (afterVersion === undefined),
+        "give both afterMemoryId and afterVersion, or neither: without both the export would begin anew",
+      ),
   responses: {
-    200: { description: "The export, as the ledger is read", schema: z.string(), mediaType: "application/x-ndjson" },
+    200: {
+      description: "The export, as the ledger is read",
+      schema: () => z.string(),
+      mediaType: "application/x-ndjson",
+    },
   },
   async handle({ params: { namespace }, query, signal }, { sync, log }) {
     const { where: wanted, history, afterMemoryId, afterVersion } = query;

@@ -8,6 +8,7 @@ import {
   versionsDocument,
   versionsSchema,
 } from "../../documents/memory-documents.ts";
+import { lazily } from "../../domain/lazily.ts";
 import { VERSION_MAX } from "../../domain/version-vector.ts";
 import { NotFoundError, VersionConflictError } from "../../index.ts";
 import { mayTouch } from "../keys.ts";
@@ -18,8 +19,8 @@ import { count, memoryParams, ulidText } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
-const version = count(1, VERSION_MAX);
-const transactionParams = z.object({ transactionId: ulidText });
+const version = lazily(() => count(1, VERSION_MAX));
+const transactionParams = lazily(() => z.object({ transactionId: ulidText() }));
 
 const listVersions = route({
   method: "GET",
@@ -28,7 +29,7 @@ const listVersions = route({
   summary: "The versions of a memory that the ledger keeps, newest first",
   access: { scope: "read" },
   params: memoryParams,
-  query: z.object({ limit: count(1, 1_000, 100) }),
+  query: () => z.object({ limit: count(1, 1_000, 100) }),
   responses: {
     200: { description: "Versions; none for an unknown memory", schema: versionsSchema },
   },
@@ -46,7 +47,7 @@ const diffVersions = route({
   summary: "How two versions of a memory differ, field by field",
   access: { scope: "read" },
   params: memoryParams,
-  query: z.object({ from: version, to: version }),
+  query: () => z.object({ from: version(), to: version() }),
   responses: {
     200: { description: "The differences", schema: diffSchema },
     404: { description: "One of the versions is not kept" },
@@ -65,7 +66,7 @@ const rollbackMemory = route({
   summary: "Write the content of an older version as a new one",
   access: { scope: "write" },
   params: memoryParams,
-  body: z.strictObject({ toVersion: z.number().int().min(1).max(VERSION_MAX) }).meta({ id: "Rollback" }),
+  body: () => z.strictObject({ toVersion: z.number().int().min(1).max(VERSION_MAX) }).meta({ id: "Rollback" }),
   responses: {
     200: { description: "Written", schema: outcomeSchema, headers: { ETag: "The new version" } },
     404: { description: "The version is not kept" },

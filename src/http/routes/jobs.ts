@@ -1,13 +1,14 @@
 import * as z from "zod";
 import { jobDocument, jobSchema, jobsSchema } from "../../documents/job-documents.ts";
 import { parseFilter } from "../../domain/filter/filter.ts";
+import { lazily } from "../../domain/lazily.ts";
 import { CHECK_SCOPES, type Job, type Jobs } from "../../index.ts";
 import { sendJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
 import { namespaceName, storable, ulidText } from "../requests.ts";
 import { OPERATOR, type RouteGroup, type RouteReply, route } from "../route.ts";
 
-const jobParams = z.object({ jobId: ulidText });
+const jobParams = lazily(() => z.object({ jobId: ulidText() }));
 
 const startCheck = route({
   method: "POST",
@@ -15,7 +16,7 @@ const startCheck = route({
   operationId: "startCheck",
   summary: "Compare the stores with the ledger",
   access: OPERATOR,
-  body: z.strictObject({ scope: z.enum(CHECK_SCOPES).default("full") }).meta({ id: "CheckRequest" }),
+  body: () => z.strictObject({ scope: z.enum(CHECK_SCOPES).default("full") }).meta({ id: "CheckRequest" }),
   responses: {
     202: { description: "Running", schema: jobSchema, headers: { Location: "The job" } },
     409: { description: "Another check or repair is running, on this node or another one" },
@@ -31,16 +32,17 @@ const startRepair = route({
   operationId: "startRepair",
   summary: "Repair the findings of a check, each one verified by reading back",
   access: OPERATOR,
-  body: z
-    .strictObject({
-      checkJobId: ulidText.optional().describe("The check to continue from; by default a new one is made"),
-      scope: z.enum(CHECK_SCOPES).default("full").describe("Of the new check"),
-      strategy: storable(64)
-        .optional()
-        .describe("The strategy that decides conflicts; option repairStrategy by default"),
-      dryRun: z.boolean().default(false).describe("Only list the repairs"),
-    })
-    .meta({ id: "RepairRequest" }),
+  body: () =>
+    z
+      .strictObject({
+        checkJobId: ulidText().optional().describe("The check to continue from; by default a new one is made"),
+        scope: z.enum(CHECK_SCOPES).default("full").describe("Of the new check"),
+        strategy: storable(64)
+          .optional()
+          .describe("The strategy that decides conflicts; option repairStrategy by default"),
+        dryRun: z.boolean().default(false).describe("Only list the repairs"),
+      })
+      .meta({ id: "RepairRequest" }),
   responses: {
     202: { description: "Running", schema: jobSchema, headers: { Location: "The job" } },
     404: { description: "There is no such check" },
@@ -58,13 +60,14 @@ const startReembedding = route({
   operationId: "startReembedding",
   summary: "Embed memories anew by the embedder of this node; its searches are refused until the job is done",
   access: OPERATOR,
-  body: z
-    .strictObject({
-      model: storable(256).optional().describe("The model that this node's embedder must be of"),
-      namespace: namespaceName.optional().describe("Of all namespaces by default"),
-      where: z.record(z.string(), z.unknown()).default({}).describe("Only memories that pass this filter"),
-    })
-    .meta({ id: "ReembedRequest" }),
+  body: () =>
+    z
+      .strictObject({
+        model: storable(256).optional().describe("The model that this node's embedder must be of"),
+        namespace: namespaceName().optional().describe("Of all namespaces by default"),
+        where: z.record(z.string(), z.unknown()).default({}).describe("Only memories that pass this filter"),
+      })
+      .meta({ id: "ReembedRequest" }),
   responses: {
     202: { description: "Running", schema: jobSchema, headers: { Location: "The job" } },
     409: { description: "Memories are being embedded anew already, on this node or another one" },
@@ -127,7 +130,7 @@ const watchJob = route({
   access: OPERATOR,
   params: jobParams,
   responses: {
-    200: { description: "Each event's data is the job", schema: z.string(), mediaType: "text/event-stream" },
+    200: { description: "Each event's data is the job", schema: () => z.string(), mediaType: "text/event-stream" },
     404: { description: "Unknown, or no longer kept" },
   },
   async handle(request, service) {

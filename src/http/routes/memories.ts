@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { memoryDocument, memorySchema, outcomeSchema, outcomesSchema } from "../../documents/memory-documents.ts";
 import { importSchema } from "../../documents/operation-documents.ts";
+import { lazily } from "../../domain/lazily.ts";
 import { type MemoryInput, NotFoundError } from "../../index.ts";
 import { importLines } from "../../transfer/import-lines.ts";
 import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
@@ -12,20 +13,24 @@ import { type RouteGroup, route } from "../route.ts";
 
 const PATH = "/v1/namespaces/{namespace}/memories/{memoryId}";
 
-const memoryBody = z.strictObject(memoryFields).meta({ id: "MemoryFields" });
+const memoryBody = lazily(() => z.strictObject(memoryFields()).meta({ id: "MemoryFields" }));
 
-const batchBody = z
-  .strictObject({
-    memories: list(z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields }), 5_000),
-    atomic: z.boolean().default(false).describe("All memories or none"),
-    idempotencyKey: z
-      .string()
-      .min(1)
-      .max(128)
-      .optional()
-      .describe("Names this batch; a repeat answers the first outcomes and writes nothing, another batch under it 422"),
-  })
-  .meta({ id: "Batch" });
+const batchBody = lazily(() =>
+  z
+    .strictObject({
+      memories: list(z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields() }), 5_000),
+      atomic: z.boolean().default(false).describe("All memories or none"),
+      idempotencyKey: z
+        .string()
+        .min(1)
+        .max(128)
+        .optional()
+        .describe(
+          "Names this batch; a repeat answers the first outcomes and writes nothing, another batch under it 422",
+        ),
+    })
+    .meta({ id: "Batch" }),
+);
 
 const getMemory = route({
   method: "GET",
@@ -34,7 +39,7 @@ const getMemory = route({
   summary: "The current version of a memory",
   access: { scope: "read" },
   params: memoryParams,
-  query: z.object({ embedding: flag.describe("Whether to include the vector") }),
+  query: () => z.object({ embedding: flag().describe("Whether to include the vector") }),
   requestHeaders: { "If-None-Match": 'A version that the caller has, e.g. "3": 304 when it is the current one' },
   responses: {
     200: { description: "The memory", schema: memorySchema, headers: { ETag: "Its version" } },

@@ -14,7 +14,7 @@ const liveness = route({
   operationId: "getLiveness",
   summary: "Whether the process works. An unavailable store is no reason to restart it",
   access: "public",
-  responses: { 200: { description: "The process works", schema: z.object({ alive: z.literal(true) }) } },
+  responses: { 200: { description: "The process works", schema: () => z.object({ alive: z.literal(true) }) } },
   async handle() {
     return { status: 200, body: { alive: true } };
   },
@@ -28,9 +28,10 @@ const readiness = route({
     "Whether to send requests here: connected, not stopping, and has the capability that `require` names. Without Postgres reads " +
     "continue, so only writers should require `write`",
   access: "public",
-  query: z.object({
-    require: z.enum(CAPABILITIES).default("read").describe("The capability that a 200 needs, in addition to reading"),
-  }),
+  query: () =>
+    z.object({
+      require: z.enum(CAPABILITIES).default("read").describe("The capability that a 200 needs, in addition to reading"),
+    }),
   responses: {
     200: { description: "Ready; the body lists the capabilities", schema: readinessSchema },
     503: { description: "Not ready", schema: readinessSchema },
@@ -110,7 +111,7 @@ const metrics = route({
   summary: "Metrics in the text format of Prometheus",
   access: ({ host, metricsAuthentication = !isLoopback(host) }) =>
     metricsAuthentication ? { scope: "read", everywhere: true } : "public",
-  responses: { 200: { description: "Metrics", schema: z.string(), mediaType: "text/plain" } },
+  responses: { 200: { description: "Metrics", schema: () => z.string(), mediaType: "text/plain" } },
   async handle(_request, { sync }) {
     const { metrics } = sync;
     return { status: 200, text: await metrics.text(), headers: { "content-type": metrics.contentType } };
@@ -123,7 +124,7 @@ const openApi = route({
   operationId: "getOpenApi",
   summary: "This document",
   access: "public",
-  responses: { 200: { description: "OpenAPI 3.1", schema: z.looseObject({}) } },
+  responses: { 200: { description: "OpenAPI 3.1", schema: () => z.looseObject({}) } },
   async handle(_request, service) {
     return { status: 200, text: await service.openApi(), headers: { "content-type": "application/json" } };
   },

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { resultsDocument, resultsSchema } from "../../documents/memory-documents.ts";
 import { isObject } from "../../domain/json.ts";
+import { lazily } from "../../domain/lazily.ts";
 import type { Filter, Memory } from "../../index.ts";
 import { SEARCH_MODES } from "../../read/search/search-result.ts";
 import { SEARCH_LIMITS } from "../limits.ts";
@@ -27,48 +28,52 @@ function refuseFlaw(value: unknown, context: z.RefinementCtx): unknown {
   return value;
 }
 
-const filterSchema = z.strictObject({
-  memoryType: z.string().optional(),
-  metadata: z
-    .preprocess(refuseFlaw, z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])))
-    .optional()
-    .describe("Fields of the metadata's top level that must be equal"),
-});
-
-const weight = z.number().min(0).max(1_000);
-
-const searchBody = z
-  .strictObject({
-    text: z.string().min(1).optional().describe("Needs an embedder, but for mode text"),
-    vector: vector.optional(),
-    mode: z
-      .enum(SEARCH_MODES)
-      .default("vector")
-      .describe(
-        "By vector, by the words of the contents, or both rankings fused by reciprocal rank (then both may be given)",
-      ),
-    weights: z
-      .strictObject({ vector: weight.optional(), text: weight.optional() })
+const filterSchema = lazily(() =>
+  z.strictObject({
+    memoryType: z.string().optional(),
+    metadata: z
+      .preprocess(refuseFlaw, z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])))
       .optional()
-      .describe(
-        "Of mode hybrid: how much a place in each ranking counts. By default 1, and as the embedder says for vectors",
-      ),
-    k: z.number().int().min(1).max(1_000).default(10),
-    scoreMin: z.number().optional(),
-    filter: filterSchema.default({}),
-    where: z
-      .unknown()
-      .optional()
-      .meta({ type: "object", additionalProperties: true })
-      .describe("A filter beside `filter`, in the language of the lists: docs/library.md has it"),
-    embedding: z.boolean().default(false).describe("Whether results include their vectors"),
-  })
-  .refine(
-    ({ text, vector, mode }) =>
-      mode === "hybrid" ? text !== undefined : (text === undefined) !== (vector === undefined),
-    "give either text or vector; mode hybrid takes text, and may take its vector too",
-  )
-  .meta({ id: "Search" });
+      .describe("Fields of the metadata's top level that must be equal"),
+  }),
+);
+
+const weight = lazily(() => z.number().min(0).max(1_000));
+
+const searchBody = lazily(() =>
+  z
+    .strictObject({
+      text: z.string().min(1).optional().describe("Needs an embedder, but for mode text"),
+      vector: vector().optional(),
+      mode: z
+        .enum(SEARCH_MODES)
+        .default("vector")
+        .describe(
+          "By vector, by the words of the contents, or both rankings fused by reciprocal rank (then both may be given)",
+        ),
+      weights: z
+        .strictObject({ vector: weight().optional(), text: weight().optional() })
+        .optional()
+        .describe(
+          "Of mode hybrid: how much a place in each ranking counts. By default 1, and as the embedder says for vectors",
+        ),
+      k: z.number().int().min(1).max(1_000).default(10),
+      scoreMin: z.number().optional(),
+      filter: filterSchema().default({}),
+      where: z
+        .unknown()
+        .optional()
+        .meta({ type: "object", additionalProperties: true })
+        .describe("A filter beside `filter`, in the language of the lists: docs/library.md has it"),
+      embedding: z.boolean().default(false).describe("Whether results include their vectors"),
+    })
+    .refine(
+      ({ text, vector, mode }) =>
+        mode === "hybrid" ? text !== undefined : (text === undefined) !== (vector === undefined),
+      "give either text or vector; mode hybrid takes text, and may take its vector too",
+    )
+    .meta({ id: "Search" }),
+);
 
 const searchMemories = route({
   method: "POST",
@@ -100,7 +105,7 @@ const searchMemories = route({
   },
 });
 
-function fits(memory: Memory, { memoryType, metadata = {} }: z.output<typeof filterSchema>): boolean {
+function fits(memory: Memory, { memoryType, metadata = {} }: z.output<ReturnType<typeof filterSchema>>): boolean {
   if (memoryType !== undefined && memory.memoryType !== memoryType) return false;
   return Object.entries(metadata).every(
     ([name, value]) => Object.hasOwn(memory.metadata, name) && memory.metadata[name] === value,

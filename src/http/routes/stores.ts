@@ -21,7 +21,7 @@ const forgetStore = route({
   operationId: "forgetStore",
   summary: "Forget a shared store that no node runs any more, with its backlog. The data that it holds stay",
   access: OPERATOR,
-  params: z.object({ storeId: z.string().regex(STORE_ID_PATTERN, "expected the id of a store") }),
+  params: () => z.object({ storeId: z.string().regex(STORE_ID_PATTERN, "expected the id of a store") }),
   responses: {
     200: { description: "The store as it was", schema: forgottenStoreSchema },
     404: { description: "The deployment has no such store" },

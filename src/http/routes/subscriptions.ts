@@ -10,30 +10,32 @@ import {
   subscriptionWithSecretSchema,
   testDeliverySchema,
 } from "../../documents/subscription-documents.ts";
+import { lazily } from "../../domain/lazily.ts";
 import type { Filter, SubscriptionInput } from "../../index.ts";
 import { CHANGE_TOPIC, TOPICS } from "../../webhooks/topics.ts";
 import { type Identity, isOperator } from "../keys.ts";
 import { NAMESPACES_MAX, namespacesOf } from "../namespaces-of.ts";
 import { HttpProblem } from "../problem.ts";
 import { count, list, namespaceName, storable, ulidText } from "../requests.ts";
-import { type Access, type RouteGroup, route } from "../route.ts";
+import { type Access, type RouteGroup, route, type SchemaOf } from "../route.ts";
 import { keyOwner } from "../subscription-owners.ts";
 
 const WRITE: Access = { scope: "write" };
 const DAY_30_MS = 30 * 86_400_000;
 
-const params = z.object({ subscriptionId: ulidText });
-const from = z
-  .enum(["start", "now"])
-  .optional()
-  .describe("Of changes: from everything that there is, or from what comes");
-const secret = storable(128).optional().describe("whsec_ and 24 to 64 bytes in base64; by default a new one");
-const fields = {
+const params = lazily(() => z.object({ subscriptionId: ulidText() }));
+const from = lazily(() =>
+  z.enum(["start", "now"]).optional().describe("Of changes: from everything that there is, or from what comes"),
+);
+const secret = lazily(() =>
+  storable(128).optional().describe("whsec_ and 24 to 64 bytes in base64; by default a new one"),
+);
+const fields = lazily(() => ({
   url: storable(2_048).describe("Where messages are sent: an https address"),
   topics: list(z.enum(TOPICS as [string, ...string[]]), TOPICS.length)
     .optional()
     .describe("change (the default) is for any key; the others need an admin key of all namespaces"),
-  namespaces: list(namespaceName, NAMESPACES_MAX).optional().describe("By default all that the key may see"),
+  namespaces: list(namespaceName(), NAMESPACES_MAX).optional().describe("By default all that the key may see"),
   where: z
     .unknown()
     .optional()
@@ -41,12 +43,12 @@ const fields = {
     .describe("A filter of memories: docs/library.md has the language"),
   embeddings: z.boolean().optional().describe("Whether messages include the vectors"),
   description: z.string().max(500).optional(),
-};
+}));
 const notFound = { description: "There is none, or it is not the key's to see" };
 
 /** What a caller sets, within its rights. @throws {HttpProblem} 403, 422. */
 function inputOf(
-  { topics = [CHANGE_TOPIC], namespaces, where, ...rest }: z.output<z.ZodObject<typeof fields>>,
+  { topics = [CHANGE_TOPIC], namespaces, where, ...rest }: z.output<z.ZodObject<ReturnType<typeof fields>>>,
   identity: Identity,
 ): SubscriptionInput {
   if (topics.some((topic) => topic !== CHANGE_TOPIC) && !isOperator(identity)) {
@@ -72,7 +74,7 @@ const create = route({
   operationId: "createSubscription",
   summary: "Have a receiver told of changes, or of what happens to the service, by signed calls",
   access: WRITE,
-  body: z.strictObject({ ...fields, secret, from }).meta({ id: "NewSubscription" }),
+  body: () => z.strictObject({ ...fields(), secret: secret(), from: from() }).meta({ id: "NewSubscription" }),
   responses: {
     201: {
       description: "Made; the answer has its secret",
@@ -98,7 +100,7 @@ const listAll = route({
   operationId: "listSubscriptions",
   summary: "Subscriptions for the namespaces of the key, in the order of their creation",
   access: WRITE,
-  query: z.object({ limit: count(1, 100, 100), after: ulidText.optional() }),
+  query: () => z.object({ limit: count(1, 100, 100), after: ulidText().optional() }),
   responses: { 200: { description: "A page", schema: subscriptionsSchema } },
   async handle({ query, identity, signal }, { sync }) {
     const found = await sync.subscriptions.list({ ...query, ...callOf(identity, signal) });
@@ -126,9 +128,13 @@ const replace = route({
   summary: "Replace what a caller sets; the secret, the state and the place in the feed stay",
   access: WRITE,
   params,
-  body: z
-    .strictObject({ ...fields, from: from.describe("Required with other namespaces or another filter than before") })
-    .meta({ id: "SubscriptionFields" }),
+  body: () =>
+    z
+      .strictObject({
+        ...fields(),
+        from: from().describe("Required with other namespaces or another filter than before"),
+      })
+      .meta({ id: "SubscriptionFields" }),
   responses: { 200: { description: "Replaced", schema: subscriptionSchema }, 404: notFound },
   async handle({ params: { subscriptionId }, body, identity, signal }, { sync }) {
     const { from: start, ...input } = body;
@@ -156,8 +162,8 @@ function order<Body extends z.ZodType, Answer>(declaration: {
   readonly verb: string;
   readonly operationId: string;
   readonly summary: string;
-  readonly body: Body;
-  readonly answer: { description: string; schema: z.ZodType };
+  readonly body: SchemaOf<Body>;
+  readonly answer: { description: string; schema: SchemaOf };
   readonly act: (
     subscriptions: Parameters<Parameters<typeof route>[0]["handle"]>[1]["sync"]["subscriptions"],
     id: string,
@@ -177,7 +183,7 @@ function order<Body extends z.ZodType, Answer>(declaration: {
     responses: { 200: answer, 404: notFound },
     async handle(request, { sync }) {
       const { identity, signal } = request;
-      const { subscriptionId } = request.params as z.output<typeof params>;
+      const { subscriptionId } = request.params as z.output<ReturnType<typeof params>>;
       const call = callOf(identity, signal);
       const given = request.body as z.output<Body>;
       return { status: 200, body: await act(sync.subscriptions, subscriptionId, given, call) };
@@ -185,11 +191,13 @@ function order<Body extends z.ZodType, Answer>(declaration: {
   });
 }
 
-const nothing = z.strictObject({}).default({});
-const ids = z
-  .strictObject({ ids: list(storable(64), 1_000).optional().describe("By default all") })
-  .default({})
-  .meta({ id: "DeadLetterIds" });
+const nothing = lazily(() => z.strictObject({}).default({}));
+const ids = lazily(() =>
+  z
+    .strictObject({ ids: list(storable(64), 1_000).optional().describe("By default all") })
+    .default({})
+    .meta({ id: "DeadLetterIds" }),
+);
 
 const orders = [
   order({
@@ -204,7 +212,7 @@ const orders = [
     verb: "resume",
     operationId: "resumeSubscription",
     summary: "Go on with what waits, at once",
-    body: z.strictObject({ from }).default({}).meta({ id: "ResumeSubscription" }),
+    body: () => z.strictObject({ from: from() }).default({}).meta({ id: "ResumeSubscription" }),
     answer: { description: "Active", schema: subscriptionSchema },
     act: (subscriptions, id, body, call) => subscriptions.resume(id, { ...body, ...call }),
   }),
@@ -212,13 +220,14 @@ const orders = [
     verb: "rotate-secret",
     operationId: "rotateSubscriptionSecret",
     summary: "Give it a new secret; the old one signs too for a while",
-    body: z
-      .strictObject({
-        secret,
-        overlapMs: z.number().int().min(0).max(DAY_30_MS).optional().describe("Milliseconds; one day by default"),
-      })
-      .default({})
-      .meta({ id: "RotateSecret" }),
+    body: () =>
+      z
+        .strictObject({
+          secret: secret(),
+          overlapMs: z.number().int().min(0).max(DAY_30_MS).optional().describe("Milliseconds; one day by default"),
+        })
+        .default({})
+        .meta({ id: "RotateSecret" }),
     answer: { description: "With the new secret", schema: subscriptionWithSecretSchema },
     act: (subscriptions, id, body, call) => subscriptions.rotateSecret(id, { ...body, ...call }),
   }),
@@ -255,7 +264,7 @@ const deadLetters = route({
   summary: "Messages that were given up, the oldest first",
   access: WRITE,
   params,
-  query: z.object({ limit: count(1, 1_000, 100) }),
+  query: () => z.object({ limit: count(1, 1_000, 100) }),
   responses: { 200: { description: "Dead letters", schema: deadLettersSchema }, 404: notFound },
   async handle({ params: { subscriptionId }, query, identity, signal }, { sync }) {
     const call = { ...query, ...callOf(identity, signal) };

@@ -2,14 +2,15 @@ import * as z from "zod";
 import type { Pace } from "../../consistency/check/pace.ts";
 import { refill } from "../../consistency/loop/refill.ts";
 import { InternalError } from "../../domain/errors.ts";
+import { lazily } from "../../domain/lazily.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { StoreRegistry } from "../../stores/registry.ts";
 import type { JobKind } from "../job-kind.ts";
 import type { Jobs } from "../jobs.ts";
 
-const inputSchema = z.strictObject({ store: z.string().min(1).max(63) });
-const resultSchema = z.object({ applied: z.number() });
-const checkpointSchema = z.object({ namespace: z.string(), memoryId: z.string() });
+const inputSchema = lazily(() => z.strictObject({ store: z.string().min(1).max(63) }));
+const resultSchema = lazily(() => z.object({ applied: z.number() }));
+const checkpointSchema = lazily(() => z.object({ namespace: z.string(), memoryId: z.string() }));
 
 export interface FillKindParts {
   readonly ledger: Pick<LedgerStore, "listChanges" | "markStoreFilled"> & Partial<Pick<LedgerStore, "knownEpoch">>;
@@ -24,13 +25,21 @@ export interface FillKindParts {
  * Publishes every live memory to a shared store that was registered anew, then says in the ledger that it is filled. What
  * is written meanwhile goes to the store, or to its backlog, as ever; a publish never replaces a newer version.
  */
-export function fillKind(parts: FillKindParts): JobKind<z.infer<typeof inputSchema>, z.infer<typeof resultSchema>> {
+export function fillKind(
+  parts: FillKindParts,
+): JobKind<z.infer<ReturnType<typeof inputSchema>>, z.infer<ReturnType<typeof resultSchema>>> {
   const { ledger, stores, onFilled } = parts;
   return {
     kind: "fill",
-    inputSchema,
-    resultSchema,
-    checkpointSchema,
+    get inputSchema() {
+      return inputSchema();
+    },
+    get resultSchema() {
+      return resultSchema();
+    },
+    get checkpointSchema() {
+      return checkpointSchema();
+    },
     whenLost: "resume",
     exclusive: ({ store }) => `fill:${store}`,
     store: ({ store }) => store,
@@ -41,7 +50,7 @@ export function fillKind(parts: FillKindParts): JobKind<z.infer<typeof inputSche
       const pace = parts.pace();
       try {
         const applied = await refill(ledger, projection, pace, signal, {
-          after: resumeFrom === null ? null : checkpointSchema.parse(resumeFrom),
+          after: resumeFrom === null ? null : checkpointSchema().parse(resumeFrom),
           async onPublished(last, appliedNow) {
             progress({ applied: appliedNow });
             await checkpoint({ namespace: last.namespace, memoryId: last.memoryId });
@@ -78,7 +87,7 @@ export async function enqueueFills(
   for (const { kind, input, endedAt } of await jobs.list({ signal })) {
     const agoMs = endedAt === null ? Number.POSITIVE_INFINITY : now - Date.parse(endedAt);
     // A clock that was ahead wrote a time in the future, which would delay the next attempt by as much.
-    if (kind === "fill" && agoMs >= 0 && agoMs < RETRY_MS) recent.add(inputSchema.parse(input).store);
+    if (kind === "fill" && agoMs >= 0 && agoMs < RETRY_MS) recent.add(inputSchema().parse(input).store);
   }
   const made: string[] = [];
   for (const store of stores.filter((id) => !recent.has(id))) {

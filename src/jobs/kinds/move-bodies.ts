@@ -1,20 +1,25 @@
 import * as z from "zod";
 import type { Pace } from "../../consistency/check/pace.ts";
 import { FEED_START, type FeedCursor } from "../../domain/change-source.ts";
+import { lazily } from "../../domain/lazily.ts";
 import type { MovingLedger } from "../../ledger/moving-ledger.ts";
 import type { JobKind } from "../job-kind.ts";
 import type { Jobs } from "../jobs.ts";
 
-const inputSchema = z.strictObject({
-  /** Memories per transaction: their rows are locked for as long as it takes. */
-  batchSize: z.number().int().min(1).max(5_000).default(500),
-});
-const resultSchema = z.object({
-  moved: z.number(),
-  /** Memories that cannot be written as they are: docs/operations.md, Versions beyond the cap. */
-  stuck: z.number(),
-});
-const checkpointSchema = z.object({ xid: z.string(), seq: z.string(), moved: z.number() });
+const inputSchema = lazily(() =>
+  z.strictObject({
+    /** Memories per transaction: their rows are locked for as long as it takes. */
+    batchSize: z.number().int().min(1).max(5_000).default(500),
+  }),
+);
+const resultSchema = lazily(() =>
+  z.object({
+    moved: z.number(),
+    /** Memories that cannot be written as they are: docs/operations.md, Versions beyond the cap. */
+    stuck: z.number(),
+  }),
+);
+const checkpointSchema = lazily(() => z.object({ xid: z.string(), seq: z.string(), moved: z.number() }));
 
 export interface MoveBodiesParts {
   readonly ledger: Pick<MovingLedger, "moveBatch" | "countUnmoved" | "replaceFeedIndex">;
@@ -28,18 +33,24 @@ export interface MoveBodiesParts {
  */
 export function moveBodiesKind(
   parts: MoveBodiesParts,
-): JobKind<z.infer<typeof inputSchema>, z.infer<typeof resultSchema>> {
+): JobKind<z.infer<ReturnType<typeof inputSchema>>, z.infer<ReturnType<typeof resultSchema>>> {
   const { ledger } = parts;
   return {
     kind: "move_bodies",
-    inputSchema,
-    resultSchema,
-    checkpointSchema,
+    get inputSchema() {
+      return inputSchema();
+    },
+    get resultSchema() {
+      return resultSchema();
+    },
+    get checkpointSchema() {
+      return checkpointSchema();
+    },
     whenLost: "resume",
     exclusive: () => "move_bodies",
     async run({ input, signal, progress, checkpoint, resumeFrom }) {
       const pace = parts.pace();
-      const from = resumeFrom === null ? null : checkpointSchema.parse(resumeFrom);
+      const from = resumeFrom === null ? null : checkpointSchema().parse(resumeFrom);
       let after: FeedCursor = from ?? FEED_START;
       let moved = from?.moved ?? 0;
       try {

@@ -4,6 +4,7 @@ import { type EmbedPageParts, embedPage } from "../../consistency/reembed/embed-
 import { ConfigurationError } from "../../domain/errors.ts";
 import { parseFilter } from "../../domain/filter/filter.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
+import { lazily } from "../../domain/lazily.ts";
 import type { PutChange } from "../../domain/memory.ts";
 import { NAMESPACE_PATTERN } from "../../domain/schema.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
@@ -23,31 +24,41 @@ export function embedderResource(model: string): string {
   return `embedder/${model}`;
 }
 
-const key = z.object({ namespace: z.string(), memoryId: z.string() });
-const failure = key.extend({ code: z.string(), message: z.string() });
-const whole = z.number().int();
+const key = lazily(() => z.object({ namespace: z.string(), memoryId: z.string() }));
+const failure = lazily(() => key().extend({ code: z.string(), message: z.string() }));
+const whole = lazily(() => z.number().int());
 
-export const reembedReportSchema = z.object({
-  model: z.string().describe("The model of the new vectors"),
-  embedded: whole.describe("Memories that got a new vector"),
-  withoutText: whole.describe("Memories of the last pass that have a vector of another model and no text to embed"),
-  failed: whole.describe("Memories of the last pass that could not be embedded or written"),
-  failures: z.array(failure).describe("The first 100 of them"),
-  passes: whole.describe("Times that the ledger was walked through"),
-  complete: z.boolean().describe("Whether the last pass found nothing that is still to be embedded"),
-});
+export const reembedReportSchema = lazily(() =>
+  z.object({
+    model: z.string().describe("The model of the new vectors"),
+    embedded: whole().describe("Memories that got a new vector"),
+    withoutText: whole().describe("Memories of the last pass that have a vector of another model and no text to embed"),
+    failed: whole().describe("Memories of the last pass that could not be embedded or written"),
+    failures: z.array(failure()).describe("The first 100 of them"),
+    passes: whole().describe("Times that the ledger was walked through"),
+    complete: z.boolean().describe("Whether the last pass found nothing that is still to be embedded"),
+  }),
+);
 
 /** The outcome of a re-embedding. */
-export type ReembedReport = z.output<typeof reembedReportSchema>;
+export type ReembedReport = z.output<ReturnType<typeof reembedReportSchema>>;
 
-const checkpointSchema = z.object({
-  pass: whole,
-  after: key.nullable(),
-  embedded: whole,
-  thisPass: z.object({ embedded: whole, moved: whole, withoutText: whole, failed: whole, failures: z.array(failure) }),
-});
+const checkpointSchema = lazily(() =>
+  z.object({
+    pass: whole(),
+    after: key().nullable(),
+    embedded: whole(),
+    thisPass: z.object({
+      embedded: whole(),
+      moved: whole(),
+      withoutText: whole(),
+      failed: whole(),
+      failures: z.array(failure()),
+    }),
+  }),
+);
 
-type State = z.output<typeof checkpointSchema>;
+type State = z.output<ReturnType<typeof checkpointSchema>>;
 
 export interface ReembedKindParts extends EmbedPageParts {
   readonly ledger: Pick<LedgerStore, "listChanges">;
@@ -80,9 +91,15 @@ export function reembedKind(parts: ReembedKindParts): JobKind<Input, ReembedRepo
   const { model } = parts.embedder;
   return {
     kind: REEMBED,
-    inputSchema: inputSchemaOf(model),
-    resultSchema: reembedReportSchema,
-    checkpointSchema,
+    get inputSchema() {
+      return inputSchemaOf(model);
+    },
+    get resultSchema() {
+      return reembedReportSchema();
+    },
+    get checkpointSchema() {
+      return checkpointSchema();
+    },
     whenLost: "resume",
     exclusive: () => REEMBED,
     store: (input) => embedderResource(input.model),
@@ -105,8 +122,12 @@ export const NO_EMBEDDER = "re-embedding needs an embedder: set embedding.provid
 export function reembedKindWithoutEmbedder(): JobKind<never, ReembedReport> {
   return {
     kind: REEMBED,
-    inputSchema: z.never({ error: NO_EMBEDDER }),
-    resultSchema: reembedReportSchema,
+    get inputSchema() {
+      return z.never({ error: NO_EMBEDDER });
+    },
+    get resultSchema() {
+      return reembedReportSchema();
+    },
     whenLost: "resume",
     exclusive: () => REEMBED,
     store: () => embedderResource("none"),
@@ -121,7 +142,7 @@ async function reembed(
 ): Promise<ReembedReport> {
   parseFilter(input.where); // A filter that cannot be read must not pass for one that nothing passes.
   const matches = parts.matcher(input.where);
-  let state: State = resumeFrom === null ? firstState(input) : checkpointSchema.parse(resumeFrom);
+  let state: State = resumeFrom === null ? firstState(input) : checkpointSchema().parse(resumeFrom);
   for (;;) {
     const page = await parts.ledger.listChanges(state.after, PAGE_SIZE, signal);
     const own = page.filter(({ namespace }) => input.namespace === undefined || namespace === input.namespace);

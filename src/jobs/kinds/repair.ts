@@ -3,35 +3,41 @@ import type { Checker } from "../../consistency/check/checker.ts";
 import { CHECK_SCOPES, type ConsistencyReport, DRIFT_KINDS } from "../../consistency/check/report.ts";
 import type { RepairReport } from "../../consistency/repair/repair-options.ts";
 import type { Repairer } from "../../consistency/repair/repairer.ts";
+import { lazily } from "../../domain/lazily.ts";
 import { ULID_PATTERN } from "../../domain/ulid-text.ts";
 import type { JobKind } from "../job-kind.ts";
 import { CONSISTENCY } from "./check.ts";
 
-const inputSchema = z.strictObject({
-  checkJobId: z.string().regex(ULID_PATTERN).optional(),
-  scope: z.enum(CHECK_SCOPES).default("full"),
-  strategy: z.string().min(1).max(64).optional(),
-  dryRun: z.boolean().default(false),
-});
+const inputSchema = lazily(() =>
+  z.strictObject({
+    checkJobId: z.string().regex(ULID_PATTERN).optional(),
+    scope: z.enum(CHECK_SCOPES).default("full"),
+    strategy: z.string().min(1).max(64).optional(),
+    dryRun: z.boolean().default(false),
+  }),
+);
 
-const resultSchema: z.ZodType<RepairReport> = z.object({
-  repaired: z.number(),
-  failed: z.number(),
-  deferred: z.number(),
-  planned: z.number(),
-  results: z.record(z.string(), z.boolean()),
-  details: z.array(
+const resultSchema = lazily(
+  (): z.ZodType<RepairReport> =>
     z.object({
-      namespace: z.string(),
-      memoryId: z.string(),
-      store: z.string(),
-      kind: z.enum(DRIFT_KINDS),
-      outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
-      note: z.string(),
-      strategy: z.string().nullable(),
+      repaired: z.number(),
+      failed: z.number(),
+      deferred: z.number(),
+      planned: z.number(),
+      results: z.record(z.string(), z.boolean()),
+      details: z.array(
+        z.object({
+          namespace: z.string(),
+          memoryId: z.string(),
+          store: z.string(),
+          kind: z.enum(DRIFT_KINDS),
+          outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
+          note: z.string(),
+          strategy: z.string().nullable(),
+        }),
+      ),
     }),
-  ),
-});
+);
 
 export interface RepairKindParts {
   readonly checker: Pick<Checker, "run">;
@@ -46,12 +52,16 @@ export interface RepairKindParts {
  * Repairs what a check found: the one that the input names, or a new one. A repair that was cut short leaves its evidence,
  * which the next one settles, so no other node takes it over.
  */
-export function repairKind(parts: RepairKindParts): JobKind<z.infer<typeof inputSchema>, RepairReport> {
+export function repairKind(parts: RepairKindParts): JobKind<z.infer<ReturnType<typeof inputSchema>>, RepairReport> {
   const { checker, repairer, defaultStrategy, reportOf } = parts;
   return {
     kind: "repair",
-    inputSchema,
-    resultSchema,
+    get inputSchema() {
+      return inputSchema();
+    },
+    get resultSchema() {
+      return resultSchema();
+    },
     whenLost: "interrupt",
     exclusive: () => CONSISTENCY,
     async run({ input, signal, progress }) {

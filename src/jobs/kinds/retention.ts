@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { lazily } from "../../domain/lazily.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
 import type { BodyPlace, RetentionRules } from "../../ledger/retention-statements.ts";
 import type { JobKind } from "../job-kind.ts";
@@ -6,9 +7,9 @@ import type { JobKind } from "../job-kind.ts";
 /** The name of the kind of job that prunes what the retention no longer keeps. */
 export const RETENTION = "retention";
 
-const inputSchema = z.strictObject({});
-const resultSchema = z.object({ historyVersions: z.number(), evidence: z.number() });
-const checkpointSchema = z.object({ namespace: z.string(), memoryId: z.string(), version: z.number() });
+const inputSchema = lazily(() => z.strictObject({}));
+const resultSchema = lazily(() => z.object({ historyVersions: z.number(), evidence: z.number() }));
+const checkpointSchema = lazily(() => z.object({ namespace: z.string(), memoryId: z.string(), version: z.number() }));
 
 export interface RetentionKindParts {
   readonly ledger: Pick<LedgerStore, "pruneHistoryPage" | "pruneEvidence">;
@@ -25,12 +26,18 @@ const BATCH_SIZE = 1_000;
 export function retentionKind({
   ledger,
   rules,
-}: RetentionKindParts): JobKind<z.infer<typeof inputSchema>, z.infer<typeof resultSchema>> {
+}: RetentionKindParts): JobKind<z.infer<ReturnType<typeof inputSchema>>, z.infer<ReturnType<typeof resultSchema>>> {
   return {
     kind: RETENTION,
-    inputSchema,
-    resultSchema,
-    checkpointSchema,
+    get inputSchema() {
+      return inputSchema();
+    },
+    get resultSchema() {
+      return resultSchema();
+    },
+    get checkpointSchema() {
+      return checkpointSchema();
+    },
     whenLost: "resume",
     exclusive: () => RETENTION,
     async run({ signal, progress, checkpoint, resumeFrom }) {
@@ -39,7 +46,7 @@ export function retentionKind({
         signal.throwIfAborted();
         pruned = await ledger.pruneEvidence(rules, BATCH_SIZE, signal);
       }
-      let after: BodyPlace | null = resumeFrom === null ? null : checkpointSchema.parse(resumeFrom);
+      let after: BodyPlace | null = resumeFrom === null ? null : checkpointSchema().parse(resumeFrom);
       do {
         signal.throwIfAborted();
         const { pruned, last } = await ledger.pruneHistoryPage(rules, after, BATCH_SIZE, signal);

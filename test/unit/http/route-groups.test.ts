@@ -18,9 +18,9 @@ const page = route({
   operationId: "getPage",
   summary: "A page",
   access: ({ metricsAuthentication }) => (metricsAuthentication ? { scope: "read" } : "public"),
-  params: z.object({ name: z.string().max(5) }),
+  params: () => z.object({ name: z.string().max(5) }),
   responseHeaders: { "content-security-policy": PAGE_POLICY, "x-page": "yes" },
-  responses: { 200: { description: "The page", schema: z.string(), mediaType: "text/html" } },
+  responses: { 200: { description: "The page", schema: () => z.string(), mediaType: "text/html" } },
   handle: async ({ params }) => ({
     status: 200,
     text: `<p>${params.name}</p>`,
