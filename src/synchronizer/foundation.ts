@@ -58,7 +58,7 @@ export interface Foundation {
 export function layFoundation(options: EffectiveOptions, connections: Connections): Foundation {
   const { postgres, ledger, past, projections, embedder, notifications } = connections;
   const { log } = notifications;
-  const standings = new StoreStandings({ past, projections, log });
+  const standings = new StoreStandings({ past, projections, log, proofAgeMaxMs: options.syncIntervalMs });
   const stores = new StoreRegistry(projections.map((store) => guardedStore(store, standings.guardOf(store))));
   const metrics = roomMetrics(stores.ids);
   const monitors = createMonitors(options, connections, stores, metrics.health);

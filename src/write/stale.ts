@@ -56,7 +56,7 @@ async function judge(
   const committed = await ledger.readCommitted(wanted, signal);
   for (const [index, { change, entry }] of others.entries()) {
     const version = committed[index] ?? null;
-    const isProven = entry.version >= change.version && version !== null && holds(traits, entry, version);
+    const isProven = entry.version >= change.version && isProvenEntry(traits, entry, version);
     if (!isProven) reasons.set(keyText(change), foundInstead(entry, version));
   }
   return reasons;
@@ -91,6 +91,11 @@ function holds(traits: ProjectionTraits, entry: HeldEntry, version: CommittedVer
   const isLive = version.checksum !== null && keepsMemory(traits, version.hasEmbedding);
   if (!isLive) return entry.state === "tombstone";
   return entry.state === "live" && entry.checksum === version.checksum;
+}
+
+/** Whether an entry is the copy of a version that the ledger gave out. @param committed that version; null: it did not. */
+export function isProvenEntry(traits: ProjectionTraits, entry: HeldEntry, committed: CommittedVersion | null): boolean {
+  return committed !== null && holds(traits, entry, committed);
 }
 
 function foundInstead(entry: HeldEntry, version: CommittedVersion | null): string {

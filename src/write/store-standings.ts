@@ -1,6 +1,7 @@
 import { type MnemosyncError, StoreUnavailableError } from "../domain/errors.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
+import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import type { StoreGuard } from "../stores/guarded-store.ts";
 import type { Projection, StoreStanding } from "../stores/projection.ts";
@@ -11,6 +12,8 @@ import { isWatched, type WatchedProjection } from "./watched-projection.ts";
 
 interface Known {
   readonly verdict: Verdict;
+  /** The ledger's epoch in which it was judged. */
+  readonly epoch: string;
   /** Losses of the store's link when it was asked. */
   readonly links: number;
   /** Whether it was ever compared as a whole. */
@@ -18,10 +21,15 @@ interface Known {
 }
 
 export interface StandingParts {
-  readonly past: Pick<PastLedger, "prove" | "storeRecords" | "confirmStore" | "mark">;
+  readonly past: Pick<PastLedger, "known" | "prove" | "storeRecords" | "confirmStore" | "mark">;
   /** Those of scope `shared` that have `standing` are watched. */
   readonly projections: readonly Projection[];
   readonly log: Log;
+  /**
+   * Milliseconds after which the last proof of the ledger's history is too old for a read to rely on the next pass of the
+   * background work alone: passes rest longer and longer while the ledger is away. @default 5_000
+   */
+  readonly proofAgeMaxMs?: number;
   /** Milliseconds on a clock that never goes back. @default performance.now */
   readonly now?: () => number;
 }
@@ -30,6 +38,8 @@ export interface StandingParts {
 const LOOK_INTERVAL_MS = 250;
 /** Milliseconds that such a look may take. */
 const LOOK_TIMEOUT_MS = 10_000;
+/** Milliseconds that a store has to say how it stands: one that hangs must not delay the proof of the ledger's history. */
+const STANDING_TIMEOUT_MS = 2_000;
 
 /**
  * Whether each shared store is the copy of this ledger, and as new as when it was compared last. Where it may have gone
@@ -37,6 +47,9 @@ const LOOK_TIMEOUT_MS = 10_000;
  *
  *     trusted ──other life, older mark, emptied, epoch──► doubted ──compared, confirmed──► trusted
  *        └──another ledger's brand──► foreign ──brand removed──► trusted
+ *
+ * A verdict holds for the epoch in which it was given. Once any part of the process has proven another one, no verdict of an
+ * earlier one counts, though the store may not have answered since: what it holds may have been taken back.
  */
 export class StoreStandings {
   readonly #parts: StandingParts;
@@ -46,6 +59,7 @@ export class StoreStandings {
   readonly #known = new Map<StoreId, Known>();
   #refreshing: Promise<void> | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #provenAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: StandingParts) {
     this.#parts = parts;
@@ -87,12 +101,13 @@ export class StoreStandings {
 
   /**
    * Whether reads may show what the store holds. Sends nothing; where the answer may have changed (the link was
-   * lost, or the store is doubted), a look begins in the background.
+   * lost, the store is doubted, or the last proof is old), a look begins in the background.
    */
   isTrusted(projection: Projection): boolean {
-    if (this.#isTrusted(projection)) return true;
-    this.#lookSoon();
-    return false;
+    const trusted = this.#isTrusted(projection);
+    const { proofAgeMaxMs = 5_000 } = this.#parts;
+    if (!trusted || (isWatched(projection) && this.#now() - this.#provenAt > proofAgeMaxMs)) this.#lookSoon();
+    return trusted;
   }
 
   /** Begins a look in the background, at most one per `LOOK_INTERVAL_MS`. */
@@ -124,10 +139,10 @@ export class StoreStandings {
     return this.#refreshing;
   }
 
-  /** Whether a store was compared as a whole, and has not given a reason for doubt since. */
+  /** Whether a store was compared as a whole in this epoch, and has not given a reason for doubt since. */
   isConfirmed(id: StoreId): boolean {
     const known = this.#known.get(id);
-    return known?.compared === true && known.verdict.state === "trusted";
+    return known?.compared === true && known.verdict.state === "trusted" && this.#isOfThisEpoch(known);
   }
 
   /**
@@ -182,14 +197,18 @@ export class StoreStandings {
     // The ledger's record last: a crash in between leaves a newer mark in the store, which is no reason for doubt.
     if (!(await projection.brand(now.brand?.owner ?? null, { owner: ownerOf(name), mark }, signal))) return false;
     await past.confirmStore(projection.id, { life: seen.life, mark, compared: true }, signal);
-    this.#know(projection, { state: "trusted" }, links, true);
+    this.#know(projection, { state: "trusted" }, { links, epoch: name.epoch, compared: true });
     return true;
   }
 
   #isTrusted(projection: Projection): boolean {
     if (!isWatched(projection)) return true;
     const known = this.#known.get(projection.id);
-    return known?.verdict.state === "trusted" && known.links === (projection.links ?? 0);
+    return known?.verdict.state === "trusted" && known.links === (projection.links ?? 0) && this.#isOfThisEpoch(known);
+  }
+
+  #isOfThisEpoch({ epoch }: Known): boolean {
+    return epoch === this.#parts.past.known?.epoch;
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {
@@ -197,7 +216,8 @@ export class StoreStandings {
     const answers = await Promise.allSettled(
       this.watched.map(async (projection) => {
         const links = projection.links ?? 0;
-        return { projection, links, standing: await projection.standing(signal) };
+        const standing = await withDeadline(STANDING_TIMEOUT_MS, signal, (deadline) => projection.standing(deadline));
+        return { projection, links, standing };
       }),
     );
     const asked = answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
@@ -206,6 +226,7 @@ export class StoreStandings {
       signal,
       asked.flatMap(({ standing }) => seenOf(standing)),
     );
+    this.#provenAt = this.#now();
     for (const projection of this.watched) projection.admit?.(name.ledger);
     if (asked.length > 0) {
       const { epochs, records } = await past.storeRecords(signal);
@@ -217,16 +238,16 @@ export class StoreStandings {
         // A check may have left a newer mark in the store, and then in the ledger, since the store was asked: only a mark
         // that is read after the ledger's record of it can be too old.
         if (isOlderMark(verdict)) verdict = await judge(await projection.standing(signal));
-        this.#know(projection, verdict, links, record.compared);
+        this.#know(projection, verdict, { links, epoch: name.epoch, compared: record.compared });
       }
     }
     for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
   }
 
-  #know(projection: Projection, verdict: Verdict, links: number, compared: boolean): void {
+  #know(projection: Projection, verdict: Verdict, judged: Omit<Known, "verdict">): void {
     const { id: store } = projection;
     const before = this.#known.get(store)?.verdict;
-    this.#known.set(store, { verdict, links, compared });
+    this.#known.set(store, { verdict, ...judged });
     if ((before?.state ?? "trusted") === verdict.state) return;
     const { log } = this.#parts;
     if (verdict.state === "doubted") {

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -115,6 +115,8 @@ export interface Cluster {
   readonly olderWindows: LossWindow[];
   /** When the ledger last became one that may lack something, just before it took writes; null: never. */
   wentBackAtMs: number | null;
+  /** Writes a fault, or a window of `windows`, into `faults.jsonl` beside the histories: without it no break can be explained. */
+  recordFault(fault: LossWindow & { readonly name: string }): void;
   /** Swaps the two servers: `url` is where `standby` takes writes from now on. */
   moveTo(standby: EmbeddedServer, url: string): void;
   /** The Redis that takes writes, as of the last `settle`, and its proxy. */
@@ -217,6 +219,9 @@ export async function openCluster(options: {
     nodes,
     failures,
     close,
+    recordFault(fault: LossWindow & { readonly name: string }): void {
+      appendFileSync(join(folder, "faults.jsonl"), `${JSON.stringify(fault)}\n`);
+    },
     moveTo(promoted: EmbeddedServer, url: string): void {
       [cluster.postgres, cluster.standby] = [promoted, cluster.postgres];
       cluster.postgresUrl = url;

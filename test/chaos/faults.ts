@@ -126,9 +126,12 @@ export async function runFaults(
     log(`fault: ${fault.name}`);
     const fromMs = Date.now();
     await fault.run(cluster, random);
+    cluster.recordFault({ name: fault.name, fromMs, toMs: Date.now() });
     if (await cluster.settle()) {
       // What the old one acknowledged meanwhile may be missing in the new one. The ledger has it.
-      cluster.olderWindows.push({ fromMs, toMs: Date.now() });
+      const window = { fromMs, toMs: Date.now() };
+      cluster.olderWindows.push(window);
+      cluster.recordFault({ name: FAILED_OVER, ...window });
       counts.set(FAILED_OVER, (counts.get(FAILED_OVER) ?? 0) + 1);
       log(`      ${FAILED_OVER}`);
     }

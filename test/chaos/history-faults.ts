@@ -113,6 +113,7 @@ export const HISTORY_FAULTS: readonly Fault[] = [
 
 function went(cluster: Cluster, window: Cluster["windows"][number], { loses = true } = {}): void {
   (loses ? cluster.windows : cluster.readWindows).push(window);
+  cluster.recordFault({ name: loses ? "(acknowledged writes of this time may be lost)" : "(went back)", ...window });
   for (const node of cluster.nodes) node.tell({ command: "forget" });
 }
 

@@ -26,6 +26,8 @@ export interface CallRecord {
   readonly version: number;
   readonly checksum: string | null;
   readonly code: string | null;
+  /** Reads: the store that the memory was read from; null: there was none. */
+  readonly source?: string | null;
   /** When the call began and ended, in milliseconds since 1970. */
   readonly beganAt: number;
   readonly endedAt: number;

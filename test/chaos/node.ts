@@ -137,9 +137,9 @@ async function reader(sync: MemorySynchronizer): Promise<void> {
           });
         seen.set(memoryId, version);
       }
-      const { checksum = null } = memory ?? {};
+      const { checksum = null, source = null } = memory ?? {};
       const status = memory === null ? "none" : "found";
-      record({ ...base, status, version, checksum, code: null, endedAt: trueTime() });
+      record({ ...base, status, version, checksum, source, code: null, endedAt: trueTime() });
     } catch (error) {
       const code = (error as MnemosyncError).code ?? String(error);
       record({ ...base, status: "error", version: 0, checksum: null, code, endedAt: trueTime() });

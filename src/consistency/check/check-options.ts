@@ -1,3 +1,4 @@
+import type { MemoryKey } from "../../domain/keys.ts";
 import type { StoreId } from "../../domain/store-id.ts";
 import type { CheckRecords } from "../../ledger/check-ledger.ts";
 import type { LedgerStore } from "../../ledger/ledger.ts";
@@ -47,6 +48,12 @@ export interface CheckOptions {
   /** At least 1. @default unlimited */
   readonly memoriesPerSecondMax?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Called at the end of a full or deep check for each store that holds versions which the ledger does not know, of memories
+   * that are being written or published: no findings yet, and no proof of the store either.
+   * @internal
+   */
+  readonly onUnproven?: ((store: StoreId, keys: readonly MemoryKey[]) => void) | undefined;
   /** Called after each page of memories that were compared one by one. */
   readonly onProgress?: ((progress: CheckProgress) => void) | undefined;
 }

@@ -12,6 +12,7 @@ import { parseWalkPosition } from "./position.ts";
 import { runQuick } from "./quick.ts";
 import type { CheckScope, ConsistencyReport } from "./report.ts";
 import { runSweepSlice, type SweepOptions, type SweepSlice } from "./sweep.ts";
+import { UnprovenEntries } from "./unproven-entries.ts";
 import { Walk } from "./walk.ts";
 
 /** Memories per page when only versions are compared: bounds the memory that a check needs. */
@@ -75,7 +76,8 @@ export class Checker {
     const ids = stores.map(({ projection }) => projection.id);
     const parse = (value: unknown) => parseWalkPosition(value, ids);
     const { run, position } = await CheckRun.begin(parts, name, { resume: options.resume ?? true, parse }, signal);
-    const comparer = new Comparer(context, run.log, deep);
+    const unproven = this.#parts.standings === undefined ? null : new UnprovenEntries(parts.ledger);
+    const comparer = new Comparer(context, run.log, deep, unproven);
     const seen = position === null ? await this.#look(stores, signal) : [];
     // Data can differ where versions and checksums agree, so a deep check compares every memory.
     const differing = deep ? null : await this.#differingBuckets(stores, signal);
@@ -100,6 +102,7 @@ export class Checker {
         await pace.turn(seen, signal);
         signal.throwIfAborted();
       }
+      await unproven?.settle((keys) => comparer.compareKeys(keys), signal);
     } catch (error) {
       // A check that its caller aborted is not resumed. After a store failure it is, because the store may be back soon.
       if (signal.aborted) await endAbandoned(run, comparer.checked);
@@ -111,7 +114,12 @@ export class Checker {
     const total = differing?.total ?? run.checkedBefore + comparer.checked;
     await run.finish(null, total - run.checkedBefore, signal);
     for (const { projection, standing } of seen) {
-      if (run.log.findings.some(({ store }) => store === projection.id)) continue;
+      const open = unproven?.of(projection.id) ?? [];
+      if (open.length > 0) {
+        this.#parts.log.info({ store: projection.id, memories: open.length }, "check.store_unproven");
+        options.onUnproven?.(projection.id, open);
+      }
+      if (open.length > 0 || run.log.findings.some(({ store }) => store === projection.id)) continue;
       await this.#parts.standings?.confirm(projection, standing, signal);
     }
     return buildReport(scope, context, run, comparer, total);

@@ -12,6 +12,7 @@ import { classify, type Drift } from "./classify.ts";
 import type { FindingLog } from "./finding-log.ts";
 import { fitsChecksum } from "./fits-checksum.ts";
 import { refillEntries } from "./refill-entries.ts";
+import type { UnprovenEntries } from "./unproven-entries.ts";
 
 /** Memories confirmed per batch: bounds the time that rows stay locked. */
 const CONFIRMED_MAX = 500;
@@ -42,6 +43,7 @@ export class Comparer {
   readonly #context: CheckContext;
   readonly #deep: boolean;
   readonly #log: FindingLog;
+  readonly #unproven: UnprovenEntries | null;
   readonly #tallies = new Map<Projection, BucketTally>();
   /** Live memories that were compared one by one. */
   checked = 0;
@@ -50,11 +52,23 @@ export class Comparer {
   /** Bytes of the documents and vectors that were read, of the ledger alone; only for `deep`. */
   bytes = 0;
 
-  /** @param deep whether the data itself is read and hashed, rather than versions and checksums. */
-  constructor(context: CheckContext, log: FindingLog, deep: boolean) {
+  /**
+   * @param deep whether the data itself is read and hashed, rather than versions and checksums.
+   * @param unproven takes what stores hold of memories that are on their way, where the ledger does not know it.
+   */
+  constructor(context: CheckContext, log: FindingLog, deep: boolean, unproven: UnprovenEntries | null = null) {
     this.#context = context;
     this.#log = log;
     this.#deep = deep;
+    this.#unproven = unproven;
+  }
+
+  /** As `compareRows`, of what the ledger holds under these keys by now. */
+  async compareKeys(keys: readonly MemoryKey[]): Promise<void> {
+    const { parts, signal } = this.#context;
+    const { checked } = this;
+    await this.compareRows([...(await parts.ledger.readVersions(keys, signal)).values()]);
+    this.checked = checked; // They were counted before.
   }
 
   /**
@@ -181,12 +195,15 @@ export class Comparer {
         !busy.has(keyText(key)) && !isOnItsWay(rows.get(keyText(key)), store.projection);
       const settled = keys.filter(isSettled);
       const underway = keys.filter((key) => !isSettled(key));
+      await this.#unproven?.examine(store.projection, underway, signal);
       if (settled.length === 0) return underway;
       const view = await this.#view(settled.filter((key) => rows.has(keyText(key))));
       const entries = await store.projection.read(settled, { data: this.#deep }, signal);
       // A memory that the ledger does not know has no row to lock: it may have been created since.
       const unknown = settled.filter((key) => !rows.has(keyText(key)));
       const created = unknown.length === 0 ? null : await ledger.readVersions(unknown, signal);
+      const late = created === null ? [] : unknown.filter((key) => created.has(keyText(key)));
+      await this.#unproven?.examine(store.projection, late, signal);
       const drifted = settled.flatMap((key, index): DriftedPair[] => {
         if (created?.has(keyText(key))) return [];
         const pair = { key, row: rows.get(keyText(key)), entry: entries[index] ?? null };

@@ -9,7 +9,7 @@ import type { StoreStandings } from "../../write/store-standings.ts";
 import type { Checker } from "../check/checker.ts";
 import type { Pace } from "../check/pace.ts";
 import type { DriftKind, Finding } from "../check/report.ts";
-import type { RepairReport } from "../repair/repair-options.ts";
+import type { RepairDetail, RepairReport } from "../repair/repair-options.ts";
 import type { Repairer } from "../repair/repairer.ts";
 import { refill } from "./refill.ts";
 
@@ -148,11 +148,20 @@ export class ConsistencyWatch {
       const emptied = verdict.state === "doubted" && verdict.doubt === "emptied";
       const refills = emptied && repairKinds.includes("missing") && (await projection.eviction?.(signal)) !== "all";
       if (refills) await this.#refill(projection, signal);
-      const report = await checker.run({ scope: "full", stores: [LEDGER_ID, projection.id], resume: false, signal });
+      let isProven = true;
+      const report = await checker.run({
+        scope: "full",
+        stores: [LEDGER_ID, projection.id],
+        resume: false,
+        signal,
+        onUnproven: () => {
+          isProven = false;
+        },
+      });
       take(report.findings);
-      // A clean check has confirmed it.
+      // A clean check has confirmed it, unless something on its way was not proven: then the next pass compares it again.
       const { findings, checked } = report;
-      if (findings.length > 0) compared.push({ projection, standing, checked, findings: findings.length });
+      if (findings.length > 0 && isProven) compared.push({ projection, standing, checked, findings: findings.length });
     }
     return compared;
   }
@@ -162,10 +171,21 @@ export class ConsistencyWatch {
     const { standings, repairsMax, repairKinds } = this.#parts;
     for (const { projection, standing } of compared) {
       const details = repair?.details.filter(({ store }) => store === projection.id) ?? [];
-      const isDone = details.length <= repairsMax && details.every(({ outcome }) => outcome !== "failed");
+      const isDone = details.length <= repairsMax && (await this.#areDone(details, signal));
       // No repair ran: `repairKinds` leaves these findings to a person.
       if (isDone || repairKinds.length === 0) await standings?.confirm(projection, standing, signal);
     }
+  }
+
+  /** Whether each finding was repaired, or awaits the decision of a person: a deferred repair left the store as it was. */
+  async #areDone(details: readonly RepairDetail[], signal: AbortSignal): Promise<boolean> {
+    for (const { outcome, namespace, memoryId } of details) {
+      if (outcome === "repaired") continue;
+      if (outcome === "failed") return false;
+      const filter = { state: "pending" as const, waiting: true, namespace, memoryId, limit: 1 };
+      if ((await this.#parts.records.listConflicts(filter, signal)).length === 0) return false;
+    }
+    return true;
   }
 
   /** Compares a shared store completely when its generation changed since the last pass. @returns memories compared. */
