@@ -180,8 +180,9 @@ describe("an embedded Redis", () => {
 
 test("a port in use is reported with what the server said", async () => {
   const port = await occupiedPort();
-  for (const start of [startEmbeddedRedis({ port }), startEmbeddedPostgres({ port })]) {
-    const error: unknown = await start.catch((reason: unknown) => reason);
+  // One after the other: a start that fails while another is awaited would be a rejection without a handler.
+  for (const start of [() => startEmbeddedRedis({ port }), () => startEmbeddedPostgres({ port })]) {
+    const error: unknown = await start().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(StoreUnavailableError);
     expect((error as Error).message).toContain("Address already in use");
   }
