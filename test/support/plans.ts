@@ -17,12 +17,25 @@ export async function plansOf(world: World, work: (ledger: FindLedger) => Promis
   const plans: string[] = [];
   try {
     for (const { query, parameters } of sent) {
-      const isSetting = /^\s*(begin|commit|explain)|set_config/.test(query);
-      const rows = await connection.unsafe(`${isSetting ? "" : "explain "}${query}`, parameters as string[]);
-      if (!isSetting) plans.push(rows.map((row) => row["QUERY PLAN"]).join("\n"));
+      if (/^\s*(begin|commit|explain)|set_config/.test(query)) {
+        await connection.unsafe(query, parameters as string[]);
+        continue;
+      }
+      // As the driver does: prepared, so that the plan is the one for all values where the settings ask for that.
+      await connection.unsafe(`prepare planned as ${query}`);
+      const values = parameters.length === 0 ? "" : `(${parameters.map(literal).join(", ")})`;
+      const rows = await connection.unsafe(`explain execute planned${values}`);
+      await connection.unsafe("deallocate planned");
+      plans.push(rows.map((row) => row["QUERY PLAN"]).join("\n"));
     }
   } finally {
     connection.release();
   }
   return plans;
+}
+
+function literal(value: unknown): string {
+  if (value === null) return "null";
+  const text = Buffer.isBuffer(value) ? `\\x${value.toString("hex")}` : String(value);
+  return `'${text.replaceAll("'", "''")}'`;
 }
