@@ -13,7 +13,8 @@ import { faultServers } from "../support/fault-servers.ts";
  * a child process that is talked to through a pipe, not through TCP: there is no link that could be reset, and a black
  * hole to it is what a frozen process is.
  */
-const worlds = new MatrixWorlds(faultServers());
+// PostgreSQL is well here, so a lost reply of COMMIT is always explained, on a slow machine later.
+const worlds = new MatrixWorlds(faultServers(), { inDoubtTimeoutMs: 5_000 });
 
 const killed: Fault = { store: "the FAISS host", name: "killed", begin: (world) => world.killHost() };
 const frozen: Fault = { store: "the FAISS host", name: "frozen", begin: (world) => world.freezeHost() };

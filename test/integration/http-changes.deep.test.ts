@@ -1,8 +1,10 @@
-import { test } from "vitest";
+import { test, vi } from "vitest";
 import { followWithCuts } from "../support/cut-reader.ts";
 import { openEvents } from "../support/event-service.ts";
 
 /** Goal: no reader over HTTP misses a change, however often its connection is cut. */
+
+vi.setConfig({ testTimeout: 180_000 });
 
 for (const reading of ["changes", "versions"] as const) {
   test(`10,000 changes under load, a stream of ${reading} cut and resumed: each once, in order per memory`, async (t) => {

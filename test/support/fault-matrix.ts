@@ -9,7 +9,7 @@ import {
   writeUnderFault,
 } from "./fault-attempts.ts";
 import type { FaultServers } from "./fault-servers.ts";
-import { FaultWorld } from "./fault-world.ts";
+import { FaultWorld, type Settings } from "./fault-world.ts";
 
 export const POINTS = [
   "before prepare",
@@ -97,11 +97,14 @@ export interface CaseOptions {
  */
 export class MatrixWorlds {
   readonly #servers: { readonly current: FaultServers };
+  readonly #settings: Settings;
   readonly #worlds = new Map<OnStoreDown, FaultWorld>();
   #base = 0;
 
-  constructor(servers: { readonly current: FaultServers }) {
+  /** @param settings - what differs from the settings of a `FaultWorld` */
+  constructor(servers: { readonly current: FaultServers }, settings: Settings = {}) {
     this.#servers = servers;
+    this.#settings = settings;
     afterAll(async () => {
       for (const world of this.#worlds.values()) await world.close();
     });
@@ -110,7 +113,7 @@ export class MatrixWorlds {
   async with(onStoreDown: OnStoreDown, work: (world: FaultWorld, base: number) => Promise<void>): Promise<void> {
     let world = this.#worlds.get(onStoreDown);
     if (world === undefined) {
-      world = await FaultWorld.open(this.#servers.current, { settings: { onStoreDown } });
+      world = await FaultWorld.open(this.#servers.current, { settings: { ...this.#settings, onStoreDown } });
       this.#worlds.set(onStoreDown, world);
     }
     this.#base += 100;

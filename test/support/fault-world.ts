@@ -22,7 +22,7 @@ import { createTestDatabase, type TestDatabase } from "./template-database.ts";
 
 export const DIMENSION = 8;
 
-type Settings = Partial<Omit<ConnectOptions, "postgresUrl" | "redisUrl" | "faiss">>;
+export type Settings = Partial<Omit<ConnectOptions, "postgresUrl" | "redisUrl" | "faiss">>;
 
 /** Deadlines of some hundred milliseconds, so that a fault is over, one way or the other, within a second or two. */
 const IMPATIENT = {
