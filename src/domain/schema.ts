@@ -15,7 +15,7 @@ import {
   plainMemory,
 } from "./plain-memory.ts";
 import { type Fits, type MemoryBounds, memorySettings } from "./settings.ts";
-import type { VectorBlock } from "./vector-block.ts";
+import type { SharedVectorBlocks, VectorBlock } from "./vector-block.ts";
 import { isCounter, VERSION_MAX } from "./version-vector.ts";
 
 /** What the vector index takes. Absent parts are not checked. */
@@ -86,6 +86,9 @@ export interface ValidMemory extends MemoryKey {
   readonly embedding: Float32Array | null;
 }
 
+/** Where the copy of a vector may go. */
+type VectorMemory = Pick<VectorBlock | SharedVectorBlocks, "copy">;
+
 /** Checks what callers give and turns it into the form that is stored. One per synchronizer. */
 export class MemoryValidator {
   readonly #schema: MemorySchema;
@@ -104,7 +107,7 @@ export class MemoryValidator {
    * @param block where the copy of the vector goes.
    * @throws {ValidationError} naming the first offending field, what was found and what was expected.
    */
-  validate(input: unknown, block?: VectorBlock): ValidMemory {
+  validate(input: unknown, block?: VectorMemory): ValidMemory {
     const value = plainMemory(input, this.#bounds) ?? this.#parse(input);
     const metadata = this.#copyMetadata(value.metadata);
     // In the order of canonical JSON, which is then what the engine's own JSON writes.
@@ -159,7 +162,7 @@ export class MemoryValidator {
   }
 
   /** A copy of `values` as float32, checked against the index. @throws {ValidationError} */
-  checkEmbedding(values: readonly number[] | Float32Array, path = "embedding", block?: VectorBlock): Float32Array {
+  checkEmbedding(values: readonly number[] | Float32Array, path = "embedding", block?: VectorMemory): Float32Array {
     const { dimension, metric } = this.#index;
     if (dimension !== undefined && values.length !== dimension) {
       throw new ValidationError(path, `has ${values.length} numbers, and the index holds vectors of ${dimension}`);

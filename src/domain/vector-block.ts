@@ -50,3 +50,22 @@ export class VectorBlock {
     return vector;
   }
 }
+
+/** Numbers of a block that vectors of single memories share: 64 KB. */
+const SHARED_NUMBERS = 16_384;
+
+/**
+ * Blocks for vectors that come one by one, many at a time. A block stays for as long as one of its vectors is in use, so it
+ * is small, and a vector that would take a quarter of it gets memory of its own.
+ */
+export class SharedVectorBlocks {
+  #block = new VectorBlock(0);
+
+  copy(values: ArrayLike<number>): Float32Array | undefined {
+    if (values.length * 4 > SHARED_NUMBERS) return undefined;
+    const copied = this.#block.copy(values);
+    if (copied !== undefined) return copied;
+    this.#block = new VectorBlock(SHARED_NUMBERS);
+    return this.#block.copy(values);
+  }
+}

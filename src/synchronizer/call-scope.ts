@@ -37,18 +37,20 @@ export class CallScope {
     this.assertOpen();
     const timeoutMs = this.timeoutOf(call);
     const beganAt = performance.now();
-    return await withSharedDeadline(timeoutMs, call.signal, async (signal) => {
-      try {
-        return await untilAborted(work(signal), signal);
-      } catch (error) {
-        if (signal.aborted && (error === signal.reason || !(error instanceof MnemosyncError))) {
-          // The caller's own signal may have a deadline too, whose length only the clock tells.
-          const isCallers = call.signal?.aborted === true && call.signal.reason === signal.reason;
-          throw abortError(name, signal, isCallers ? Math.round(performance.now() - beganAt) : timeoutMs);
-        }
-        throw error;
+    let deadline: AbortSignal | undefined;
+    try {
+      return await withSharedDeadline(timeoutMs, call.signal, (signal) => {
+        deadline = signal;
+        return untilAborted(work(signal), signal);
+      });
+    } catch (error) {
+      if (deadline?.aborted && (error === deadline.reason || !(error instanceof MnemosyncError))) {
+        // The caller's own signal may have a deadline too, whose length only the clock tells.
+        const isCallers = call.signal?.aborted === true && call.signal.reason === deadline.reason;
+        throw abortError(name, deadline, isCallers ? Math.round(performance.now() - beganAt) : timeoutMs);
       }
-    });
+      throw error;
+    }
   }
 
   /** Runs long work, which has no deadline: only its caller's signal ends it. @throws {ClosedError} {AbortedError} */

@@ -8,6 +8,7 @@ import type { History } from "../read/history.ts";
 import type { Reader } from "../read/reader.ts";
 import { writeBatch } from "../write/batch.ts";
 import type { BatchOptions, BatchParts } from "../write/batch-options.ts";
+import type { Refusal } from "../write/intake.ts";
 import { keyClaimOf } from "../write/key-claim.ts";
 import type { Operation, WriteMetrics } from "../write/metrics.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
@@ -38,11 +39,11 @@ export class Writes {
   }
 
   async syncMemory(memoryId: string, memory: MemoryFields<object>, options: WriteOptions): Promise<SyncOutcome> {
-    return await this.#write("sync_memory", "syncMemory", options, async (signal) => {
-      const [intent] = await this.#parts.batch.intake.prepare([{ ...memory, memoryId }], options, signal);
-      if (intent === undefined) throw new InternalError("an input without a result");
-      if ("error" in intent) throw intent.error;
-      return await this.#submit(intent, options, signal);
+    return await this.#write("sync_memory", "syncMemory", options, (signal) => {
+      const intent = this.#parts.batch.intake.prepareOne({ ...memory, memoryId }, options, signal);
+      if (intent instanceof Promise)
+        return intent.then((embedded) => this.#submit(accepted(embedded), options, signal));
+      return this.#submit(accepted(intent), options, signal);
     });
   }
 
@@ -105,10 +106,7 @@ export class Writes {
     }
     const node = { canEmbed: batch.intake.canEmbed, keepsVector: validator.takesVector(current) };
     const { input, embeds } = patchedMemory(current, changes, choice, node);
-    const [intent] = await batch.intake.prepare([input], { expectedVersion: current.version, embeds }, signal);
-    if (intent === undefined) throw new InternalError("an input without a result");
-    if ("error" in intent) throw intent.error;
-    return intent;
+    return accepted(await batch.intake.prepareOne(input, { expectedVersion: current.version, embeds }, signal));
   }
 
   async rollback(memoryId: string, toVersion: number, options: RollbackOptions): Promise<SyncOutcome> {
@@ -168,7 +166,7 @@ export class Writes {
   }
 
   /** @param request what an idempotency key is bound to. */
-  async #submit(
+  #submit(
     intent: WriteIntent,
     options: WriteOptions,
     signal: AbortSignal,
@@ -176,11 +174,27 @@ export class Writes {
   ): Promise<SyncOutcome> {
     const { batcher } = this.#parts.batch;
     const { wait = true, idempotencyKey, caller } = options;
-    if (idempotencyKey === undefined) return await batcher.write(intent, wait, signal);
+    if (idempotencyKey === undefined) return batcher.write(intent, wait, signal);
+    return this.#submitOnce(intent, { idempotencyKey, caller, wait }, signal, request);
+  }
+
+  async #submitOnce(
+    intent: WriteIntent,
+    { idempotencyKey, caller, wait }: { idempotencyKey: string; caller: string | undefined; wait: boolean },
+    signal: AbortSignal,
+    request: WriteIntent,
+  ): Promise<SyncOutcome> {
+    const { batcher } = this.#parts.batch;
     const claim = keyClaimOf({ idempotencyKey, caller }, [request], false);
     const [outcome] = await batcher.writeTogether([intent], { claim }, wait, signal);
     return outcome as SyncOutcome;
   }
+}
+
+/** @throws the error of an input that is refused. */
+function accepted(intent: WriteIntent | Refusal): WriteIntent {
+  if ("error" in intent) throw intent.error;
+  return intent;
 }
 
 function statusesOf(outcomes: readonly SyncOutcome[]): SyncOutcome["status"][] {

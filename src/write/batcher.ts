@@ -18,6 +18,12 @@ export interface BatcherOptions {
   waitingMax?: number;
 }
 
+/**
+ * Memories of each part, at least, where less than a full chunk is divided. 256 callers wrote a third more in three parts than
+ * in one; in four parts the transactions' own work, as much as that of 20 memories each, cost what was gained.
+ */
+const DIVIDED_MIN = 80;
+
 interface Request {
   /** Names its line. */
   readonly text: string;
@@ -65,9 +71,16 @@ export class Batcher {
    * @throws {AbortedError} `signal` fired before its chunk began: nothing was written. Later the write cannot be undone,
    *   and its outcome is awaited.
    */
-  async write(intent: WriteIntent, wait: boolean, signal?: AbortSignal): Promise<SyncOutcome> {
+  write(intent: WriteIntent, wait: boolean, signal?: AbortSignal): Promise<SyncOutcome> {
+    const hasPlace = !this.#closed && !signal?.aborted && this.#waiting < this.#options.waitingMax;
+    if (!hasPlace) return this.#writeOncePlaced(intent, wait, signal);
+    this.#waiting++;
+    return new Promise((resolve) => this.#enqueue(intent, signal, resolve));
+  }
+
+  async #writeOncePlaced(intent: WriteIntent, wait: boolean, signal?: AbortSignal): Promise<SyncOutcome> {
     await this.#place(wait, signal);
-    return await new Promise<SyncOutcome>((resolve) => this.#enqueue(intent, signal, resolve));
+    return await new Promise((resolve) => this.#enqueue(intent, signal, resolve));
   }
 
   /**
@@ -183,12 +196,18 @@ export class Batcher {
 
   #pump(): void {
     const free = this.#options.concurrency - this.#chunks.pending - this.#chunks.size;
-    const useful = Math.min(free, Math.ceil(this.#ready.size / this.#options.batchSize));
-    for (let started = 0; started < useful; started++) void this.#chunks.add(() => this.#runChunk());
+    const { batchSize } = this.#options;
+    const ready = this.#ready.size;
+    // Less than a full chunk is divided where that is worth its transactions: callers who wait for their answers before they
+    // go on would otherwise all be in one chunk, and the stores would idle while the program works, and the other way round.
+    const parts = ready > batchSize ? Math.ceil(ready / batchSize) : Math.max(1, Math.floor(ready / DIVIDED_MIN));
+    const useful = Math.min(free, ready === batchSize ? 1 : parts);
+    const size = ready < batchSize ? Math.ceil(ready / useful) : batchSize;
+    for (let started = 0; started < useful; started++) void this.#chunks.add(() => this.#runChunk(size));
   }
 
-  async #runChunk(): Promise<void> {
-    const requests = this.#takeChunk();
+  async #runChunk(size: number): Promise<void> {
+    const requests = this.#takeChunk(size);
     if (requests.length > 0) {
       const outcomes = await this.#write(requests);
       requests.forEach((request, index) => {
@@ -209,10 +228,10 @@ export class Batcher {
     }
   }
 
-  #takeChunk(): Request[] {
+  #takeChunk(size: number): Request[] {
     const requests: Request[] = [];
     for (const text of this.#ready) {
-      if (requests.length === this.#options.batchSize) break;
+      if (requests.length === size) break;
       const line = this.#lines.get(text) as Request[];
       while (line[0]?.signal?.aborted) this.#withdraw(line.shift() as Request);
       const first = line[0];

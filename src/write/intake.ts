@@ -2,7 +2,7 @@ import { EmbeddingError, InternalError, MnemosyncError } from "../domain/errors.
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/memory-input.ts";
 import type { MemoryValidator, ValidMemory } from "../domain/schema.ts";
-import { VectorBlock } from "../domain/vector-block.ts";
+import { SharedVectorBlocks, VectorBlock } from "../domain/vector-block.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { mapInTurns } from "../runtime/turns.ts";
 import type { WriteIntent } from "./plan.ts";
@@ -28,6 +28,7 @@ export interface Refusal {
 export class Intake {
   readonly #validator: MemoryValidator;
   readonly #embedder: Embedder | null;
+  readonly #blocks = new SharedVectorBlocks();
 
   constructor(validator: MemoryValidator, embedder: Embedder | null) {
     this.#validator = validator;
@@ -56,13 +57,26 @@ export class Intake {
     const vectors = await this.#embed(wanting, signal);
     return await mapInTurns(valid, (memory) => {
       if ("error" in memory) return memory;
-      const vector = vectors.get(memory);
-      if (vector instanceof MnemosyncError) return refusal(memory, vector);
-      return this.#encode(memory, vector, options);
+      return this.#withVector(memory, vectors.get(memory), options);
     });
   }
 
-  #validate(input: MemoryInput<object>, block: VectorBlock | undefined): ValidMemory | Refusal {
+  /**
+   * As `prepare`, for one input. Settled at once where nothing is embedded: promises and lists of one item cost a caller more
+   * than the check of its memory.
+   */
+  prepareOne(
+    input: MemoryInput<object>,
+    options: IntentOptions,
+    signal: AbortSignal,
+  ): WriteIntent | Refusal | Promise<WriteIntent | Refusal> {
+    const memory = this.#validate(input, this.#blocks);
+    if ("error" in memory) return memory;
+    if (options.embeds === false || !this.#needsVector(memory)) return this.#encode(memory, undefined, options);
+    return this.#embed([memory], signal).then((vectors) => this.#withVector(memory, vectors.get(memory), options));
+  }
+
+  #validate(input: MemoryInput<object>, block: VectorBlock | SharedVectorBlocks | undefined): ValidMemory | Refusal {
     try {
       return this.#validator.validate(input, block);
     } catch (error) {
@@ -93,6 +107,10 @@ export class Intake {
       for (const memory of memories) vectors.set(memory, ownError(error));
     }
     return vectors;
+  }
+
+  #withVector(memory: ValidMemory, vector: Float32Array | MnemosyncError | undefined, options: IntentOptions) {
+    return vector instanceof MnemosyncError ? refusal(memory, vector) : this.#encode(memory, vector, options);
   }
 
   #encode(memory: ValidMemory, vector: Float32Array | undefined, options: IntentOptions): WriteIntent | Refusal {

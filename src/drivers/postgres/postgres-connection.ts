@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import postgres from "postgres";
 import { StoreUnavailableError } from "../../domain/errors.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
+import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import { checkSession, poolerError, type SessionToken, sessionToken } from "./pooler.ts";
 import type { Backend, PostgresConnection } from "./postgres-access.ts";
 import { classifyPostgresError } from "./postgres-errors.ts";
@@ -80,7 +81,7 @@ async function openTarget(
 ): Promise<OwnedConnection> {
   let socket: Socket | undefined;
   let dead = false;
-  const lost = new AbortController();
+  const lost = new LinkedAbort();
   const sql = postgres(target.url, {
     max: 1,
     ...(target.address && { host: [target.address.host], port: [target.address.port] }),

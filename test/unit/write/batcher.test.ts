@@ -89,6 +89,26 @@ describe("the batcher", () => {
     expect(new Set(writer.written.flat()).size).toBe(45);
   });
 
+  test("divides what fills less than a chunk, so that the parts are under way at the same time", async () => {
+    const { writer, batcher } = open({ batchSize: 500, concurrency: 4 });
+    const writes = Array.from({ length: 256 }, (_, number) => batcher.write(intent(`m${number}`), true));
+    await turns();
+    expect(writer.chunks.map(({ intents }) => intents.length)).toEqual([86, 86, 84]);
+    for (const { finish } of writer.chunks) finish();
+    await Promise.all(writes);
+
+    // Only the places that are free count, and a full chunk stays whole.
+    writer.chunks.length = 0;
+    const more = Array.from({ length: 159 + 500 }, (_, number) => intent(`n${number}`));
+    writes.push(...more.slice(0, 159).map((item) => batcher.write(item, true)));
+    await turns();
+    writes.push(...more.slice(159).map((item) => batcher.write(item, true)));
+    await turns();
+    expect(writer.chunks.map(({ intents }) => intents.length)).toEqual([159, 500]);
+    for (const { finish } of writer.chunks) finish();
+    await Promise.all(writes);
+  });
+
   test("keeps the order of one memory's writes, one to a chunk and never two at a time", async () => {
     const { writer, batcher } = open({ batchSize: 10, concurrency: 4 });
     writer.automatic = true;
