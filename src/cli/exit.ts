@@ -48,6 +48,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode | "USAGE" | "OUTPUT", ExitCod
   DEVICE_REVOKED: EXIT.failed,
   PROTOCOL_UNSUPPORTED: EXIT.failed,
   RESYNC_REQUIRED: EXIT.failed,
+  EDGE_FILE: EXIT.failed,
   INTERNAL: EXIT.failed,
 };
 

@@ -29,6 +29,7 @@ export type ErrorCode =
   | "DEVICE_REVOKED"
   | "PROTOCOL_UNSUPPORTED"
   | "RESYNC_REQUIRED"
+  | "EDGE_FILE"
   | "INTERNAL";
 
 const BRAND = Symbol.for("mnemosync.error");

@@ -89,6 +89,7 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   DEVICE_REVOKED: 403,
   PROTOCOL_UNSUPPORTED: 422,
   RESYNC_REQUIRED: 410,
+  EDGE_FILE: 500,
   INTERNAL: 500,
 };
 

@@ -1,0 +1,60 @@
+import { hostname } from "node:os";
+import { ConfigurationError } from "../domain/errors.ts";
+import { defined } from "../domain/settings.ts";
+import type { Hub } from "../hub/protocol/hub.ts";
+import type { Log } from "../runtime/log.ts";
+import { type EdgeOptions, type EdgeSettings, edgeSettings } from "./settings.ts";
+import { HttpHub } from "./transport/http-hub.ts";
+
+/** The transport of a device: an object that speaks for one device, or a function that makes one. */
+export type HubGiven = string | Hub | ((device: string) => Hub);
+
+/** Settings of the section `edge`. `hub` may also be a transport of your own. */
+export type OpenOptions = Omit<EdgeOptions, "hub"> & { readonly hub?: HubGiven | undefined };
+
+/** What tests and embedders inject. */
+export interface OpenExtras {
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+  /** 0 … 1: for keys and for waits. @default Math.random */
+  readonly random?: () => number;
+  /** @default silent */
+  readonly log?: Log;
+  /** SQLite in the calling thread, which it holds up: for simulations, whose steps must come in one order. @default false */
+  readonly inProcess?: boolean;
+  /** What becomes of a damaged file. @default "rescue" */
+  readonly onDamage?: "rescue" | "refuse";
+  /** Whether opening looks at every page of the file. @default true */
+  readonly check?: boolean;
+  /** @default globalThis.fetch */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/** The checked settings, and how the hub is reached; null: it is not. @throws {ConfigurationError} */
+export function readOptions(options: OpenOptions, extras: OpenExtras): EdgeSetup {
+  const { hub, ...others } = options;
+  const parsed = edgeSettings.safeParse(defined({ ...others, ...(typeof hub === "string" && { hub }) }));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new ConfigurationError(`edge.${issue?.path.join(".")}: ${issue?.message}`);
+  }
+  const settings = parsed.data;
+  if (!settings.enabled || hub === undefined) return { settings, connect: null };
+  if (typeof hub === "function") return { settings, connect: hub };
+  if (typeof hub === "object") return { settings, connect: () => hub };
+  const connect = (device: string) =>
+    new HttpHub({
+      url: hub,
+      apiKey: settings.apiKey,
+      device,
+      deviceName: settings.deviceName ?? (hostname() || undefined),
+      timeoutMs: settings.requestTimeoutMs,
+      ...(extras.fetch !== undefined && { fetch: extras.fetch }),
+    });
+  return { settings, connect };
+}
+
+export interface EdgeSetup {
+  readonly settings: EdgeSettings;
+  readonly connect: ((device: string) => Hub) | null;
+}

@@ -1,0 +1,115 @@
+import type { PushChange, PushChanges } from "../../hub/protocol/push.ts";
+import type { WireMemory } from "../../hub/protocol/wire-memory.ts";
+import type { FileContext } from "./context.ts";
+import type { Memories } from "./memories.ts";
+import type { OutboxRow } from "./outbox.ts";
+
+export interface BatchBounds {
+  readonly changesMax: number;
+  readonly bytesMax: number;
+}
+
+/** Changes that are frozen under their keys, ready to be sent. */
+export interface Batch extends PushChanges {
+  /** Whether more could be sent now. */
+  readonly more: boolean;
+}
+
+/** The first change of its memory: the ones behind it wait for its answer, since it gives them their base. */
+const IS_FIRST = `not exists (select 1 from outbox before where before.namespace = change.namespace
+  and before.memory_id = change.memory_id and before.seq < change.seq)`;
+
+/** Chooses what is sent next. */
+export class Batches {
+  readonly #context: FileContext;
+  readonly #memories: Memories;
+
+  constructor(context: FileContext, memories: Memories) {
+    this.#context = context;
+    this.#memories = memories;
+  }
+
+  /**
+   * The next batch: changes without an answer first, as they were, then new ones. Each is frozen, durably, before anything is
+   * sent. At most one change of a memory. A change larger than `bytesMax` goes alone.
+   */
+  freeze(bounds: BatchBounds, nowMs: number): Batch | null {
+    return this.#context.file.transaction(() => {
+      const chosen: OutboxRow[] = [];
+      let bytes = 0;
+      let more = false;
+      for (const row of this.#due(bounds.changesMax + 1, nowMs)) {
+        const isFull = chosen.length >= bounds.changesMax || bytes + row.bytes > bounds.bytesMax;
+        if (chosen.length > 0 && isFull) {
+          more = true;
+          break;
+        }
+        chosen.push(row);
+        bytes += row.bytes;
+      }
+      if (chosen.length === 0) return null;
+      const changes = chosen.map((row) => this.#freeze(row, nowMs));
+      return { sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
+    });
+  }
+
+  #due(limit: number, nowMs: number): OutboxRow[] {
+    const unanswered = this.#context.file.all<OutboxRow>(
+      `select * from outbox change where status = 'sent' and ${IS_FIRST} order by seq limit ?`,
+      limit,
+    );
+    if (unanswered.length >= limit) return unanswered;
+    // A time far ahead was set before the clock was put back: it is not waited for.
+    const farMs = nowMs + 2 * this.#context.settings.retryMaxMs;
+    const pending = this.#context.file.all<OutboxRow>(
+      `select * from outbox change where status = 'pending' and (next_attempt_at <= ? or next_attempt_at > ?) and ${IS_FIRST}
+       order by seq limit ?`,
+      nowMs,
+      farMs,
+      limit - unanswered.length,
+    );
+    return [...unanswered, ...pending];
+  }
+
+  #freeze(row: OutboxRow, nowMs: number): PushChange {
+    if (row.status !== "sent") {
+      this.#context.file.run(
+        "update outbox set status = 'sent', frozen = 1, sent_at = ?, error_code = null, error = null where seq = ?",
+        nowMs,
+        row.seq,
+      );
+    }
+    const memory = row.payload === null ? null : (JSON.parse(row.payload) as WireMemory);
+    const key = { namespace: row.namespace, memoryId: row.memory_id };
+    // From now on the hub may have it, whatever becomes of the answer.
+    if (memory !== null) this.#memories.setSent(key, memory.privacy);
+    // 0 where the base is of another epoch: the hub then says what it has.
+    const base = { key: row.key, ...key, baseVersion: row.base_version ?? 0, modifiedAt: row.modified_at };
+    return memory === null ? { ...base, op: row.op as "delete" | "withdraw" } : { ...base, op: "put", memory };
+  }
+
+  /**
+   * The greatest key below every key of the outbox: none up to it is ever sent again. Kept before it is told, since the file
+   * must know more than the hub: a hub that knows more has spoken with a copy of this file.
+   */
+  #raiseFloor(): string | null {
+    const least = this.#context.file.get<{ key: string | null }>("select min(key) as key from outbox")?.key;
+    const known = this.#context.facts.get("settled_floor");
+    if (least == null) return known;
+    const floor = keyBefore(least);
+    if (known !== null && floor <= known) return known;
+    this.#context.facts.set("settled_floor", floor);
+    return floor;
+  }
+}
+
+const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/** The greatest ULID below `key`. The least ULID of all has none: itself then, which no device ever makes. */
+export function keyBefore(key: string): string {
+  for (let place = key.length - 1; place >= 0; place--) {
+    const digit = ALPHABET.indexOf(key.charAt(place));
+    if (digit > 0) return key.slice(0, place) + ALPHABET.charAt(digit - 1) + "Z".repeat(key.length - 1 - place);
+  }
+  return key;
+}

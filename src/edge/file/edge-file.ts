@@ -1,0 +1,322 @@
+import { ulid } from "ulid";
+import type { Condition } from "../../domain/filter/filter.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import type { MemoryKey } from "../../domain/keys.ts";
+import type { MemoryDocument } from "../../domain/memory.ts";
+import { mergePatch } from "../../domain/merge-patch.ts";
+import { MemoryValidator } from "../../domain/schema.ts";
+import type { ChangesPage } from "../../hub/protocol/changes.ts";
+import type { HubIdentity } from "../../hub/protocol/identity.ts";
+import type { PushAnswers } from "../../hub/protocol/push.ts";
+import type { WireVector } from "../../hub/protocol/wire-memory.ts";
+import type { SqlDriver } from "../sqlite/database.ts";
+import { type AnswerCounts, Answers } from "./answers.ts";
+import { type Batch, type BatchBounds, Batches } from "./batches.ts";
+import { type ChoiceOfConflict, type ConflictView, ConflictViews } from "./conflict-views.ts";
+import { Conflicts } from "./conflicts.ts";
+import type { FileContext, FileNotice, FileSettings } from "./context.ts";
+import { Facts } from "./facts.ts";
+import { Inbox } from "./inbox.ts";
+import { Lease, type LeaseView } from "./lease.ts";
+import { applyPatch, type DocumentPatch, LocalWrites } from "./local-writes.ts";
+import { Memories } from "./memories.ts";
+import { type OpenFileOptions, openFile, requireSound } from "./open-file.ts";
+import { Originals } from "./originals.ts";
+import { Outbox } from "./outbox.ts";
+import { type PageResult, Pages } from "./pages.ts";
+import { type EdgeMemory, type EdgePage, type FoundMemory, Reads } from "./reads.ts";
+import { RemoteChanges } from "./remote-changes.ts";
+import type { Rescue } from "./rescue.ts";
+import { newDevice, Resync, type ResyncCause } from "./resync.ts";
+import type { SqlFile } from "./sql-file.ts";
+import { type FileStatus, type QueueItem, StatusReads } from "./status-reads.ts";
+
+export interface EdgeFileOptions extends OpenFileOptions, FileSettings {
+  readonly random?: () => number;
+}
+
+/** How far an edge and its hub know each other. */
+export interface SyncState {
+  readonly device: string;
+  readonly epoch: string | null;
+  readonly cursor: string | null;
+  readonly isPaused: boolean;
+  /** Whether a change was sent whose answer is not known. */
+  readonly hasUnanswered: boolean;
+}
+
+/** How the last contact with the hub went. */
+export interface HubContact {
+  readonly at: number;
+  /** `online`: it answered. `offline`: it did not, or could not serve. `refused`: it refused the device or its key. */
+  readonly state: "online" | "offline" | "refused";
+  readonly code: string | null;
+  readonly message: string | null;
+}
+
+/** A patch as a caller gives it: metadata is a merge patch (RFC 7396). */
+export type PatchOfMemory = Omit<DocumentPatch, "metadata"> & { readonly metadata?: JsonObject };
+
+/**
+ * The file of an edge: everything that an agent keeps, and what is on its way. Synchronous, so it runs in a worker. Each
+ * method is one transaction or less; its arguments and results can be sent between threads; it knows no clock.
+ */
+export class EdgeFile {
+  readonly #file: SqlFile;
+  readonly #context: FileContext;
+  readonly #lease: Lease;
+  readonly #writes: LocalWrites;
+  readonly #batches: Batches;
+  readonly #answers: Answers;
+  readonly #pages: Pages;
+  readonly #resync: Resync;
+  readonly #reads: Reads;
+  readonly #status: StatusReads;
+  readonly #conflictViews: ConflictViews;
+  readonly #originals: Originals;
+  readonly #validator = new MemoryValidator();
+  /** What was rescued at this opening; null: the file was sound. */
+  readonly rescue: Rescue | null;
+
+  constructor(driver: SqlDriver, options: EdgeFileOptions, nowMs: number) {
+    const { file, rescue } = openFile(driver, options, nowMs);
+    const random = options.random ?? Math.random;
+    const facts = new Facts(file);
+    const context: FileContext = { file, facts, settings: options, random };
+    this.#file = file;
+    this.#context = context;
+    this.rescue = rescue;
+    this.#lease = new Lease(file, ulid(nowMs, random));
+    const memories = new Memories(context);
+    const outbox = new Outbox(context);
+    const inbox = new Inbox(context);
+    const conflicts = new Conflicts(context);
+    this.#writes = new LocalWrites(context, memories, outbox);
+    const remote = new RemoteChanges(context, memories, outbox, conflicts, this.#writes);
+    this.#batches = new Batches(context, memories);
+    this.#answers = new Answers(context, { memories, outbox, inbox, conflicts, remote });
+    this.#resync = new Resync(context, memories, outbox, inbox);
+    this.#pages = new Pages(context, { memories, outbox, inbox, answers: this.#answers, remote, resync: this.#resync });
+    this.#reads = new Reads(context);
+    this.#status = new StatusReads(context);
+    this.#conflictViews = new ConflictViews(context, { conflicts, memories, outbox, remote, writes: this.#writes });
+    this.#originals = new Originals(context);
+    file.transaction(() => {
+      if (facts.get("device") === null) facts.set("device", newDevice(nowMs, random));
+    });
+    this.#originals.catchUp();
+  }
+
+  put(key: MemoryKey, document: MemoryDocument, embedding: WireVector | null, nowMs: number): void {
+    this.#writes.put(key, document, embedding, nowMs);
+  }
+
+  /** @returns whether there is such a memory. @throws {ValidationError} The patched memory is none. */
+  patch(key: MemoryKey, patch: PatchOfMemory, nowMs: number): boolean {
+    const patched = (side: Parameters<typeof applyPatch>[0]) => {
+      const { metadata, ...fields } = patch;
+      const before = side.document?.metadata ?? {};
+      const merged = metadata === undefined ? {} : { metadata: mergePatch(before, metadata) as JsonObject };
+      const result = applyPatch(side, { ...fields, ...merged });
+      if (result.document === null || result.withheld) return result;
+      const valid = this.#validator.validate({ ...key, ...result.document, embedding: result.embedding });
+      return { ...result, document: valid.document, embedding: valid.embedding };
+    };
+    return this.#writes.patch(key, patched, nowMs);
+  }
+
+  delete(key: MemoryKey, nowMs: number): boolean {
+    return this.#writes.delete(key, nowMs);
+  }
+
+  get(key: MemoryKey, nowMs: number): EdgeMemory | null {
+    return this.#reads.get(key, nowMs);
+  }
+
+  list(namespace: string, condition: Condition, limit: number, after: string, nowMs: number): EdgePage {
+    return this.#reads.list(namespace, condition, limit, after, nowMs);
+  }
+
+  searchText(namespace: string, text: string, condition: Condition, k: number, nowMs: number): FoundMemory[] {
+    return this.#reads.searchText(namespace, text, condition, k, nowMs);
+  }
+
+  searchVector(namespace: string, vector: WireVector, condition: Condition, k: number, nowMs: number): FoundMemory[] {
+    return this.#reads.searchVector(namespace, vector, condition, k, nowMs);
+  }
+
+  state(): SyncState {
+    const { facts, file } = this.#context;
+    return {
+      device: facts.get("device") as string,
+      epoch: facts.get("epoch"),
+      cursor: facts.get("cursor"),
+      isPaused: facts.get("paused") === "1",
+      hasUnanswered: file.get("select 1 as n from outbox where status = 'sent' limit 1") !== undefined,
+    };
+  }
+
+  setPaused(isPaused: boolean): void {
+    this.#context.facts.set("paused", isPaused ? 1 : null);
+  }
+
+  /** Keeps how the last contact with the hub went, for the status that other processes print. */
+  setContact(contact: HubContact): void {
+    this.#context.facts.set("contact", JSON.stringify(contact));
+  }
+
+  contact(): HubContact | null {
+    const text = this.#context.facts.get("contact");
+    return text === null ? null : (JSON.parse(text) as HubContact);
+  }
+
+  takeLease(nowMs: number): LeaseView {
+    return this.#lease.take(nowMs);
+  }
+
+  viewLease(): LeaseView {
+    return this.#lease.view();
+  }
+
+  releaseLease(): void {
+    this.#lease.release();
+  }
+
+  requestSync(): number {
+    return this.#lease.request();
+  }
+
+  requestedSync(): number {
+    return this.#lease.requested();
+  }
+
+  serveSync(request: number, report: string): void {
+    this.#lease.serve(request, report);
+  }
+
+  servedSync(): { readonly request: number; readonly report: string | null } {
+    return this.#lease.served();
+  }
+
+  /** A number that changes whenever another process has written to the file. */
+  dataVersion(): number {
+    return this.#file.get<{ data_version: number }>("pragma data_version")?.data_version ?? 0;
+  }
+
+  /**
+   * Takes what the hub says of itself. Another epoch begins a resync. A device that settled more there than this file knows
+   * has spoken with a copy of the file: this one goes on as another device.
+   */
+  meetHub(identity: HubIdentity, nowMs: number): SyncState & { readonly isRenamed: boolean } {
+    const isRenamed = this.#file.transaction(() => this.#resync.meet(identity, nowMs));
+    return { ...this.state(), isRenamed };
+  }
+
+  beginResync(cause: ResyncCause, epoch: string | null, nowMs: number): void {
+    this.#file.transaction(() => this.#resync.begin(cause, epoch, nowMs));
+  }
+
+  /** @throws {EdgeFileError} `locked`: another process syncs by now. */
+  freezeBatch(bounds: BatchBounds, nowMs: number): Batch | null {
+    this.#lease.require();
+    return this.#batches.freeze(bounds, nowMs);
+  }
+
+  /** Answers of another epoch than the file's say nothing: the changes stay as they are. */
+  recordAnswers(
+    keys: readonly string[],
+    answered: PushAnswers,
+    times: { readonly sentAt: number; readonly nowMs: number },
+    today: string,
+  ): AnswerCounts & { readonly notices: readonly FileNotice[] } {
+    const counts: AnswerCounts = { applied: 0, conflicts: 0, failed: 0, retry: 0 };
+    const notices: FileNotice[] = [];
+    const { facts } = this.#context;
+    this.#file.transaction(() => {
+      if (answered.epoch !== facts.get("epoch")) return;
+      facts.set("clock_offset_ms", Math.round(answered.receivedAt - times.sentAt));
+      const all = { ...times, receivedAt: answered.receivedAt };
+      for (const [index, key] of keys.entries()) {
+        const answer = answered.answers[index];
+        if (answer !== undefined) this.#answers.record(key, answer, all, counts, notices);
+      }
+      facts.set("last_push_at", times.nowMs);
+      facts.count(today, "synced", counts.applied);
+    });
+    this.#settleFiles(notices);
+    return { ...counts, notices };
+  }
+
+  /** The one change of a batch that the hub refuses as a whole. */
+  failAlone(changeKey: string, code: string, message: string): readonly FileNotice[] {
+    const notices: FileNotice[] = [];
+    this.#file.transaction(() => this.#answers.fail(changeKey, code, message, notices));
+    return notices;
+  }
+
+  applyPage(page: ChangesPage, asked: string | null, nowMs: number, today: string): PageResult {
+    const result = this.#pages.apply(page, asked, nowMs, today, () => this.#lease.require());
+    this.#settleFiles(result.notices);
+    return result;
+  }
+
+  /** Lets failed changes be sent again. @returns them, with the reasons for which they had failed. */
+  retry(key: MemoryKey | null): QueueItem[] {
+    return this.#file.transaction(() => {
+      const failed = this.#status.queue("failed", QUEUE_MAX).filter((item) => key === null || sameKey(item, key));
+      for (const { key: changeKey } of failed) {
+        this.#file.run(
+          "update outbox set status = 'pending', attempts = 0, next_attempt_at = 0 where key = ?",
+          changeKey,
+        );
+      }
+      return failed;
+    });
+  }
+
+  status(nowMs: number, today: string): FileStatus {
+    return this.#status.status(nowMs, today);
+  }
+
+  queue(which: "all" | "failed", limit: number): QueueItem[] {
+    return this.#status.queue(which, limit);
+  }
+
+  conflicts(which: "pending" | "all", limit: number): ConflictView[] {
+    return this.#conflictViews.list(which, limit);
+  }
+
+  /** @throws {NotFoundError} @throws {SyncConflictError} */
+  resolve(id: string, choice: ChoiceOfConflict, nowMs: number): ConflictView {
+    const view = this.#file.transaction(() => this.#conflictViews.resolve(id, choice, nowMs));
+    this.#originals.catchUp();
+    return view;
+  }
+
+  /** Every page of the file and every index. @throws {EdgeFileError} `corrupt` */
+  check(): void {
+    requireSound(this.#file);
+  }
+
+  close(): void {
+    this.#lease.release();
+    this.#file.close();
+  }
+
+  /** Closes the file as a process that is killed leaves it: the lease stays taken. */
+  abandon(): void {
+    this.#file.close();
+  }
+
+  #settleFiles(notices: readonly FileNotice[]): void {
+    if (notices.some(({ kind }) => kind === "conflict" || kind === "erased")) this.#originals.catchUp();
+    // Frames of the log still have what was erased.
+    if (notices.some(({ kind }) => kind === "erased")) this.#file.all("pragma wal_checkpoint(truncate)");
+  }
+}
+
+const QUEUE_MAX = 10_000;
+
+function sameKey(item: MemoryKey, key: MemoryKey): boolean {
+  return item.namespace === key.namespace && item.memoryId === key.memoryId;
+}

@@ -1,0 +1,101 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
+import { EdgeFileError } from "../errors.ts";
+import type { SqlDatabase, SqlDriver } from "../sqlite/database.ts";
+import { type Rescue, rescueInto, setAside } from "./rescue.ts";
+import { migrate } from "./schema.ts";
+import { fileError, SqlFile } from "./sql-file.ts";
+
+export interface OpenFileOptions {
+  readonly path: string;
+  readonly synchronous: "FULL" | "NORMAL";
+  readonly busyTimeoutMs: number;
+  /** What becomes of a damaged file. `refuse`: it is left as it is, and opening fails. */
+  readonly onDamage: "rescue" | "refuse";
+  /** Whether to look at every page of the file first: a tenth of a second for 100,000 memories. */
+  readonly check: boolean;
+}
+
+export interface OpenedFile {
+  readonly file: SqlFile;
+  /** Null: the file was sound. */
+  readonly rescue: Rescue | null;
+}
+
+/**
+ * Opens or makes the file, at this program's schema.
+ * @throws {EdgeFileError} `newer`, `foreign`: it was not touched. `corrupt`: it is damaged, and `onDamage` is `refuse`.
+ */
+export function openFile(driver: SqlDriver, options: OpenFileOptions, nowMs: number): OpenedFile {
+  const { path } = options;
+  const folder = dirname(path);
+  if (!existsSync(folder)) throw new EdgeFileError("io", `${path}: there is no folder ${folder}: make it first`);
+  try {
+    return { file: openSound(driver, options, options.check && existsSync(path)), rescue: null };
+  } catch (error) {
+    const isDamaged = error instanceof EdgeFileError && error.problem === "corrupt";
+    if (!isDamaged || options.onDamage === "refuse") throw error;
+  }
+  const aside = setAside(path, nowMs);
+  const file = openSound(driver, options, false);
+  const damaged = openDamaged(driver, aside, options.busyTimeoutMs);
+  if (damaged === null)
+    return { file, rescue: { setAside: aside, memories: 0, changes: 0, conflicts: 0, incomplete: true } };
+  try {
+    return { file, rescue: rescueInto(file, damaged, aside) };
+  } catch (error) {
+    file.close();
+    throw error;
+  } finally {
+    damaged.close();
+  }
+}
+
+function openSound(driver: SqlDriver, options: OpenFileOptions, check: boolean): SqlFile {
+  const database = opened(driver, options.path, options.busyTimeoutMs);
+  const file = new SqlFile(options.path, database);
+  try {
+    // Each in a statement of its own: they answer rows.
+    file.all("pragma journal_mode = wal");
+    file.exec(`pragma synchronous = ${options.synchronous}`);
+    // Freed bytes are overwritten: what was erased must not be readable in the file.
+    file.all("pragma secure_delete = on");
+    file.all("pragma temp_store = memory");
+    file.all("pragma cache_size = -8000");
+    if (check) requireSound(file);
+    migrate(file);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** @throws {EdgeFileError} `corrupt` */
+export function requireSound(file: SqlFile): void {
+  const found = file.all<{ quick_check: string }>("pragma quick_check(3)").map(({ quick_check }) => quick_check);
+  if (found.length === 1 && found[0] === "ok") return;
+  throw new EdgeFileError("corrupt", `${file.path}: the file is damaged: ${found.join("; ").slice(0, 300)}`);
+}
+
+/** Null: not even its first page can be read. */
+function openDamaged(driver: SqlDriver, path: string, busyTimeoutMs: number): SqlFile | null {
+  try {
+    const file = new SqlFile(path, opened(driver, path, busyTimeoutMs));
+    file.get("select count(*) from sqlite_master");
+    return file;
+  } catch {
+    return null;
+  }
+}
+
+function opened(driver: SqlDriver, path: string, busyTimeoutMs: number): SqlDatabase {
+  try {
+    const database = driver.open(path, busyTimeoutMs);
+    // The option of some drivers is ignored by others.
+    database.prepare(`pragma busy_timeout = ${busyTimeoutMs}`).all();
+    return database;
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}

@@ -1,0 +1,122 @@
+import { EdgeFileError, type EdgeFileProblem } from "../errors.ts";
+import type { SqlDatabase, SqlStatement, SqlValue } from "../sqlite/database.ts";
+import { sqliteCode } from "../sqlite/drivers.ts";
+
+const PROBLEMS: Readonly<Record<string, readonly [EdgeFileProblem, string]>> = {
+  FULL: ["disk_full", "the disk is full: nothing of this change was kept; free some space and repeat it"],
+  BUSY: ["locked", "another process held the file for too long: nothing of this change was kept; repeat it"],
+  LOCKED: ["locked", "the file is locked: nothing of this change was kept; repeat it"],
+  READONLY: ["read_only", "the file may not be written: check its permissions and those of its folder"],
+  CORRUPT: ["corrupt", "the file is damaged: run mnemosync edge doctor; opening it anew sets it aside and rescues it"],
+  NOTADB: ["corrupt", "the file is no SQLite database"],
+  IOERR: ["io", "the file cannot be read or written: check the disk"],
+  CANTOPEN: ["io", "the file cannot be opened: check that its folder exists and may be written"],
+};
+
+/** The error that callers see for one of SQLite's; any other error as it is. */
+export function fileError(error: unknown, path: string): unknown {
+  const found = PROBLEMS[sqliteCode(error) ?? ""];
+  if (found === undefined || error instanceof EdgeFileError) return error;
+  const [problem, advice] = found;
+  return new EdgeFileError(problem, `${path}: ${advice} (${(error as Error).message})`, { cause: error });
+}
+
+/** A database with its prepared statements. Synchronous, of one thread. */
+export class SqlFile {
+  readonly path: string;
+  readonly #database: SqlDatabase;
+  readonly #statements = new Map<string, SqlStatement>();
+  #isInTransaction = false;
+
+  constructor(path: string, database: SqlDatabase) {
+    this.path = path;
+    this.#database = database;
+  }
+
+  exec(sql: string): void {
+    this.#guarded(() => this.#database.exec(sql));
+  }
+
+  /** @returns rows that changed. */
+  run(sql: string, ...values: SqlValue[]): number {
+    return this.#guarded(() => Number(this.#statement(sql).run(...checked(values)).changes));
+  }
+
+  get<Row>(sql: string, ...values: SqlValue[]): Row | undefined {
+    return this.#guarded(() => this.#statement(sql).get(...checked(values)) as Row | undefined);
+  }
+
+  all<Row>(sql: string, ...values: SqlValue[]): Row[] {
+    return this.#guarded(() => this.#statement(sql).all(...checked(values)) as Row[]);
+  }
+
+  /** Rows one by one. Nothing may be written before the last one was read. */
+  *iterate<Row>(sql: string, ...values: SqlValue[]): Generator<Row> {
+    try {
+      // A statement of its own: one that is being read must not be used for anything else.
+      for (const row of this.#database.prepare(sql).iterate(...checked(values))) yield row as Row;
+    } catch (error) {
+      throw fileError(error, this.path);
+    }
+  }
+
+  /**
+   * Runs `work` in one transaction that begins as a writer: one that begins as a reader and writes later fails at once where
+   * another process has written in between.
+   */
+  transaction<Result>(work: () => Result): Result {
+    if (this.#isInTransaction) throw new Error("a transaction is open already");
+    this.exec("begin immediate");
+    this.#isInTransaction = true;
+    try {
+      const result = work();
+      this.exec("commit");
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    } finally {
+      this.#isInTransaction = false;
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #rollBack(): void {
+    try {
+      this.#database.exec("rollback");
+    } catch {
+      // SQLite has rolled back by itself, as it does on a full disk: there is no transaction to end.
+    }
+  }
+
+  #statement(sql: string): SqlStatement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #guarded<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      throw fileError(error, this.path);
+    }
+  }
+}
+
+/** libsql ends the process on a value that it does not know, where the other drivers throw. */
+function checked(values: SqlValue[]): SqlValue[] {
+  for (const value of values) {
+    const isKnown =
+      value === null || typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
+    if (!isKnown) throw new TypeError(`${typeof value} cannot be bound to a statement`);
+  }
+  return values;
+}

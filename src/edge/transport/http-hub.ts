@@ -1,0 +1,198 @@
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
+import type * as z from "zod";
+import { retryAfterMs } from "../../embed/retry-after.ts";
+import { type ChangesOptions, type ChangesPage, changesPageSchema } from "../../hub/protocol/changes.ts";
+import { HUB_ERROR_CODES, HubError, type HubErrorCode, type ResyncReason } from "../../hub/protocol/codes.ts";
+import type { Hub } from "../../hub/protocol/hub.ts";
+import { HUB_PATHS, type HubIdentity, hubIdentitySchema, PROTOCOL_VERSIONS } from "../../hub/protocol/identity.ts";
+import { type PushAnswers, type PushChanges, pushAnswersSchema } from "../../hub/protocol/push.ts";
+import { LinkedAbort } from "../../runtime/linked-abort.ts";
+
+export interface HttpHubOptions {
+  /** Where the hub is, with a path where it is served below one. */
+  readonly url: string;
+  readonly apiKey?: string | undefined;
+  readonly device: string;
+  readonly deviceName?: string | undefined;
+  /** Milliseconds in which the hub must answer; a waiting request may take its waiting time longer. */
+  readonly timeoutMs: number;
+  /** @default globalThis.fetch */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/** Bytes of an answer, at most. A page holds at most 8 MiB of documents. */
+const ANSWER_BYTES_MAX = 67_108_864;
+/** Smaller bodies are sent as they are: gzip would make them larger. */
+const GZIP_BYTES_MIN = 1_024;
+const gzipped = promisify(gzip);
+
+/** The hub over HTTP: `mnemosync serve`. */
+export class HttpHub implements Hub {
+  readonly #options: HttpHubOptions;
+  readonly #base: string;
+  readonly #closing = new AbortController();
+
+  constructor(options: HttpHubOptions) {
+    this.#options = options;
+    this.#base = options.url.replace(/\/+$/, "");
+  }
+
+  async identify(signal: AbortSignal): Promise<HubIdentity> {
+    const { device, deviceName, timeoutMs } = this.#options;
+    const name = deviceName === undefined ? {} : { name: deviceName };
+    const body = { device, ...name, protocolVersions: PROTOCOL_VERSIONS };
+    return await this.#call("POST", HUB_PATHS.identify, body, hubIdentitySchema, timeoutMs, signal);
+  }
+
+  async push(push: PushChanges, signal: AbortSignal): Promise<PushAnswers> {
+    const body = { device: this.#options.device, ...push };
+    return await this.#call("POST", HUB_PATHS.push, body, pushAnswersSchema, this.#options.timeoutMs, signal);
+  }
+
+  async changesAfter(cursor: string | null, options: ChangesOptions, signal: AbortSignal): Promise<ChangesPage> {
+    const query = new URLSearchParams({
+      device: this.#options.device,
+      limit: String(options.limit),
+      waitMs: String(options.waitMs),
+    });
+    if (cursor !== null) query.set("cursor", cursor);
+    for (const namespace of options.namespaces ?? []) query.append("namespace", namespace);
+    const timeoutMs = this.#options.timeoutMs + options.waitMs;
+    return await this.#call("GET", `${HUB_PATHS.changes}?${query}`, null, changesPageSchema, timeoutMs, signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new HubError("SYNC_CONNECTION", "the connection to the hub was closed"));
+  }
+
+  async #call<Schema extends z.ZodType>(
+    method: string,
+    path: string,
+    body: unknown,
+    schema: Schema,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<z.output<Schema>> {
+    signal.throwIfAborted();
+    const closed = new LinkedAbort(this.#closing.signal, timeoutMs);
+    const deadline = new LinkedAbort(signal);
+    const end = () => deadline.abort(closed.signal.reason);
+    closed.signal.addEventListener("abort", end, { once: true });
+    if (closed.signal.aborted) end();
+    try {
+      const { headers, bytes } = await encodingOf(body);
+      const response = await (this.#options.fetch ?? globalThis.fetch)(this.#base + path, {
+        method,
+        headers: { accept: "application/json", ...this.#authorization(), ...headers },
+        // The key must not follow a redirect to another host.
+        redirect: "manual",
+        signal: deadline.signal,
+        ...(body === null ? {} : { body: bytes }),
+      });
+      const text = await textOf(response);
+      if (response.status !== 200) throw this.#refusal(response, text);
+      return parsed(schema, text);
+    } catch (error) {
+      if (error instanceof HubError) throw error;
+      if (signal.aborted) throw signal.reason;
+      const reason = closed.signal.aborted ? `no answer within ${timeoutMs} ms` : innermost(error);
+      throw new HubError("SYNC_CONNECTION", `the hub cannot be reached: ${reason}`, { cause: error });
+    } finally {
+      closed.signal.removeEventListener("abort", end);
+      closed.release();
+      deadline.release();
+    }
+  }
+
+  #authorization(): Record<string, string> {
+    const { apiKey } = this.#options;
+    return apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  }
+
+  #refusal(response: Response, text: string): HubError {
+    const problem = problemOf(text);
+    const said = `the hub answered ${response.status}: ${problem.detail ?? problem.title ?? "without a reason"}`;
+    const afterMs = retryAfterMs(response.headers.get("retry-after"), Date.now()) ?? null;
+    const isTransient = response.status >= 500 || [408, 425, 429].includes(response.status);
+    if (isTransient) return new HubError("SYNC_CONNECTION", said, { retryAfterMs: afterMs });
+    if (problem.code === "RESYNC_REQUIRED") {
+      const reason: ResyncReason = problem.reason === "tombstones" ? "tombstones" : "epoch";
+      return new HubError("RESYNC_REQUIRED", said, { resync: { reason, epoch: problem.epoch ?? "" } });
+    }
+    return new HubError(codeOf(response.status, problem.code), said);
+  }
+}
+
+interface Problem {
+  readonly code?: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly reason?: string;
+  readonly epoch?: string;
+}
+
+function problemOf(text: string): Problem {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Problem) : {};
+  } catch {
+    return {}; // A proxy's page, for example.
+  }
+}
+
+function codeOf(status: number, code: string | undefined): HubErrorCode {
+  if (code !== undefined && (HUB_ERROR_CODES as readonly string[]).includes(code)) return code as HubErrorCode;
+  if (status === 401) return "UNAUTHENTICATED";
+  if (status === 403) return "FORBIDDEN";
+  if (status === 413 || status === 422 || status === 400) return "SYNC_BATCH";
+  // 404 and redirects: the address is not that of a hub.
+  return "INTERNAL";
+}
+
+async function encodingOf(body: unknown): Promise<{ headers: Record<string, string>; bytes: Uint8Array<ArrayBuffer> }> {
+  if (body === null) return { headers: {}, bytes: new Uint8Array() };
+  const plain = Buffer.from(JSON.stringify(body), "utf8");
+  const headers = { "content-type": "application/json" };
+  if (plain.byteLength < GZIP_BYTES_MIN) return { headers, bytes: new Uint8Array(plain) };
+  return {
+    headers: { ...headers, "content-encoding": "gzip" },
+    bytes: new Uint8Array(await gzipped(plain, { level: 1 })),
+  };
+}
+
+async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_BYTES_MAX) {
+      throw new HubError("INTERNAL", `the hub's answer is over ${ANSWER_BYTES_MAX} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function parsed<Schema extends z.ZodType>(schema: Schema, text: string): z.output<Schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new HubError("INTERNAL", "the hub's answer is no JSON: is there a hub at this address?", { cause: error });
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new HubError(
+    "INTERNAL",
+    `the hub's answer is not of this protocol: ${issue?.path.join(".")}: ${issue?.message}`,
+  );
+}
+
+/** fetch says "fetch failed" and keeps the reason in `cause`. */
+function innermost(error: unknown): string {
+  let found = error;
+  for (let depth = 0; depth < 5 && found instanceof Error && found.cause instanceof Error; depth++) found = found.cause;
+  return found instanceof Error ? found.message || found.name : String(found);
+}

@@ -1,0 +1,66 @@
+import { EdgeFile, type EdgeFileOptions } from "../file/edge-file.ts";
+import type { Rescue } from "../file/rescue.ts";
+import type { SqlDriverName } from "../sqlite/database.ts";
+import { loadDriver } from "../sqlite/drivers.ts";
+
+/** Methods of the file that are called from another thread. */
+type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon">;
+export type FileCall = keyof FileCalls;
+
+/** The file as the rest of the edge sees it: each call is answered in the order of the calls. */
+export type FilePort = {
+  [Name in FileCall]: (...args: Parameters<FileCalls[Name]>) => Promise<Awaited<ReturnType<FileCalls[Name]>>>;
+} & {
+  readonly rescue: Rescue | null;
+  close(): Promise<void>;
+  abandon(): Promise<void>;
+};
+
+export const FILE_CALLS: readonly FileCall[] = [
+  "put",
+  "patch",
+  "delete",
+  "get",
+  "list",
+  "searchText",
+  "searchVector",
+  "state",
+  "setPaused",
+  "setContact",
+  "contact",
+  "takeLease",
+  "viewLease",
+  "releaseLease",
+  "requestSync",
+  "requestedSync",
+  "serveSync",
+  "servedSync",
+  "dataVersion",
+  "meetHub",
+  "beginResync",
+  "freezeBatch",
+  "recordAnswers",
+  "failAlone",
+  "applyPage",
+  "retry",
+  "status",
+  "queue",
+  "conflicts",
+  "resolve",
+  "check",
+];
+
+/** The file in this thread: for tests and simulations, whose steps must come in one order. */
+export function openInProcess(driver: SqlDriverName, options: EdgeFileOptions, nowMs: number): FilePort {
+  const file = new EdgeFile(loadDriver(driver), options, nowMs);
+  const calls = FILE_CALLS.map((name) => [
+    name,
+    async (...args: unknown[]) => (file[name] as (...args: unknown[]) => unknown).apply(file, args),
+  ]);
+  return {
+    ...Object.fromEntries(calls),
+    rescue: file.rescue,
+    close: async () => file.close(),
+    abandon: async () => file.abandon(),
+  } as FilePort;
+}

@@ -1,0 +1,35 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { EdgeFile } from "../file/edge-file.ts";
+import { loadDriver } from "../sqlite/drivers.ts";
+import { type WireError, type WorkerAnswer, type WorkerCall, type WorkerStart, wireError } from "./messages.ts";
+
+/** The thread that SQLite runs in: calls come in one at a time, and are answered in that order. */
+function run(): void {
+  const port = parentPort;
+  if (port === null) throw new Error("the edge's worker runs as a worker thread only");
+  const answer = (message: WorkerAnswer) => port.postMessage(message);
+  const { driver, options, nowMs } = workerData as WorkerStart;
+  let file: EdgeFile;
+  try {
+    file = new EdgeFile(loadDriver(driver), options, nowMs);
+  } catch (error) {
+    answer({ id: 0, error: wireError(error) });
+    return;
+  }
+  answer({ id: 0, result: { rescue: file.rescue } });
+  port.on("message", ({ id, name, args }: WorkerCall) => {
+    const done = attempt(() => (file[name] as (...args: readonly unknown[]) => unknown).apply(file, args as unknown[]));
+    answer({ id, ...done });
+    if (name === "close" || name === "abandon") port.close();
+  });
+}
+
+function attempt(work: () => unknown): { readonly result: unknown } | { readonly error: WireError } {
+  try {
+    return { result: work() };
+  } catch (error) {
+    return { error: wireError(error) };
+  }
+}
+
+run();

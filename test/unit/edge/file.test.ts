@@ -1,0 +1,119 @@
+import { closeSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
+import { expect, test } from "vitest";
+import { EdgeStore } from "../../../src/edge/index.ts";
+import { loadDriver } from "../../../src/edge/sqlite/drivers.ts";
+import { chooseDriver } from "../../../src/edge/sqlite/probe.ts";
+import { edgeWorld, note, temporaryFolder } from "../../support/edges.ts";
+
+async function rawDatabase(path: string) {
+  return loadDriver(await chooseDriver("auto")).open(path, 1_000);
+}
+
+test("a file of a newer version is refused, and not touched", async () => {
+  const { open, folder } = edgeWorld();
+  const path = `${folder}/newer.db`;
+  await (await open({ path })).close();
+  const raw = await rawDatabase(path);
+  raw.exec("pragma user_version = 99");
+  raw.close();
+  await expect(EdgeStore.open({ path }, { inProcess: true })).rejects.toMatchObject({
+    code: "EDGE_FILE",
+    problem: "newer",
+  });
+  expect(readdirSync(folder).filter((name) => name.includes("damaged"))).toEqual([]);
+});
+
+test("a database of another program is refused, and not touched", async () => {
+  const path = `${temporaryFolder()}/other.db`;
+  const raw = await rawDatabase(path);
+  raw.exec("create table theirs (a text)");
+  raw.close();
+  await expect(EdgeStore.open({ path }, { inProcess: true })).rejects.toMatchObject({ problem: "foreign" });
+});
+
+test("a folder that does not exist is named", async () => {
+  const path = `${temporaryFolder()}/no/such/edge.db`;
+  await expect(EdgeStore.open({ path }, { inProcess: true })).rejects.toThrow("there is no folder");
+});
+
+test("a damaged file is set aside, and unsent edits and private memories are saved out of it", async () => {
+  const { hub, open, folder } = edgeWorld();
+  const path = `${folder}/damaged.db`;
+  const edge = await open({ path });
+  for (let index = 0; index < 400; index++) await edge.put(`synced-${index}`, note(`of the hub ${"x".repeat(300)}`));
+  await edge.syncNow();
+  for (let index = 0; index < 20; index++) await edge.put(`unsent-${index}`, note(`unsent ${index}`));
+  await edge.put("private", note("never leaves", { privacy: "local_only" }));
+  const { device } = await edge.status();
+  await edge.close();
+  const raw = await rawDatabase(path);
+  raw.prepare("pragma wal_checkpoint(truncate)").all();
+  raw.close();
+  // Some pages in the midst of the synced memories.
+  const file = openSync(path, "r+");
+  const middle = Math.floor(statSync(path).size / 4096 / 3);
+  for (let page = middle; page < middle + 3; page++) writeSync(file, Buffer.alloc(4_096, 0xaa), 0, 4_096, page * 4_096);
+  closeSync(file);
+
+  await expect(EdgeStore.open({ path }, { inProcess: true, onDamage: "refuse" })).rejects.toMatchObject({
+    problem: "corrupt",
+  });
+  const rescued = await open({ path });
+  const status = await rescued.status();
+  expect(status.device).toBe(device);
+  expect(status.rescued).toMatchObject({ changes: 20, setAside: expect.stringContaining("damaged.db.damaged-") });
+  await rescued.syncNow();
+  expect(hub.get("unsent-19")?.memory).toMatchObject({ content: "unsent 19" });
+  expect(await rescued.get("synced-399")).toMatchObject({ status: "synced" });
+  expect(await rescued.get("private")).toMatchObject({ content: "never leaves", status: "local_only" });
+  expect(hub.seen.join()).not.toContain("never leaves");
+});
+
+test("a file that is no database at all is set aside", async () => {
+  const { open, folder } = edgeWorld();
+  const path = `${folder}/garbage.db`;
+  const file = openSync(path, "w");
+  writeSync(file, Buffer.alloc(20_000, 0x5a));
+  closeSync(file);
+  const edge = await open({ path });
+  await edge.put("m1", note("works"));
+  expect((await edge.status()).memories).toBe(1);
+  expect(readdirSync(folder).some((name) => name.startsWith("garbage.db.damaged-"))).toBe(true);
+});
+
+test("no driver: the error says what to install", async () => {
+  const path = `${temporaryFolder()}/edge.db`;
+  const opening = EdgeStore.open({ path, driver: "better-sqlite3" });
+  await expect(opening).rejects.toThrow(/npm install libsql@0\.5\.29/);
+  await expect(opening).rejects.toMatchObject({ code: "EDGE_FILE", problem: "driver" });
+});
+
+test("a namespace that is not kept here is refused by its name", async () => {
+  const { open } = edgeWorld();
+  const edge = await open();
+  await expect(edge.put("m1", note("x"), { namespace: "other" })).rejects.toThrow("edge.namespaces has default");
+});
+
+test("lists filter as the core does, and page by id; searches find words and vectors", async () => {
+  const { open } = edgeWorld();
+  const edge = await open();
+  for (let index = 0; index < 30; index++) {
+    const embedding = [Math.cos(index / 10), Math.sin(index / 10)];
+    await edge.put(
+      `m${String(index).padStart(2, "0")}`,
+      note(index % 3 === 0 ? "pistachio nuts" : "a walk", { importance: index / 30, embedding }),
+    );
+  }
+  const first = await edge.list({ where: { importance: { gte: 0.5 } }, limit: 10 });
+  expect(first.memories.map(({ memoryId }) => memoryId)).toEqual(
+    Array.from({ length: 10 }, (_, index) => `m${15 + index}`),
+  );
+  const second = await edge.list({ where: { importance: { gte: 0.5 } }, limit: 10, cursor: first.cursor ?? "" });
+  expect(second).toMatchObject({ cursor: null });
+  expect(second.memories).toHaveLength(5);
+  const words = await edge.search('PISTACHIO "OR*', { k: 3, where: { importance: { lt: 0.5 } } });
+  expect(words.map(({ content }) => content)).toEqual(["pistachio nuts", "pistachio nuts", "pistachio nuts"]);
+  const nearest = await edge.search([Math.cos(1.2), Math.sin(1.2)], { k: 2 });
+  expect(nearest[0]).toMatchObject({ memoryId: "m12" });
+  expect(nearest[0]?.score).toBeCloseTo(1, 5);
+});
