@@ -138,7 +138,9 @@ export class Reader {
     const { cache, cacheTimeoutMs, log, isCacheTrusted } = this.#parts;
     if (cache === null || keys.length === 0 || isCacheTrusted?.() === false || !cache.allows()) return [];
     try {
-      return await withSharedDeadline(cacheTimeoutMs, signal, (deadline) => this.#reads.read(keys, deadline));
+      const entries = await withSharedDeadline(cacheTimeoutMs, signal, (deadline) => this.#reads.read(keys, deadline));
+      // The driver sends a read again after the link broke: the answer may come from another server than the trusted one.
+      return isCacheTrusted?.() === false ? [] : entries;
     } catch (error) {
       if (signal.aborted) throw new AbortedError("a read", { cause: signal.reason });
       cache.failed(error as MnemosyncError);

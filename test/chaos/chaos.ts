@@ -4,7 +4,7 @@ import { type Cluster, openCluster } from "./cluster.ts";
 import { deploymentFaults } from "./deployment-faults.ts";
 import { FAULTS, type Fault, runFaults } from "./faults.ts";
 import { HISTORY_FAULTS } from "./history-faults.ts";
-import { mayBeStale } from "./loss-window.ts";
+import { mayBeOlder, mayBeStale } from "./loss-window.ts";
 import { type Verdict, verify } from "./verify.ts";
 
 export interface ChaosOptions {
@@ -55,10 +55,12 @@ export async function runChaos({ seed, minutes, faults: kinds, log }: ChaosOptio
     await Promise.all(cluster.nodes.map((node) => node.waitFor("ready")));
     for (const settled of await Promise.all(cluster.nodes.map((node) => node.ask("settle", "settled")))) {
       if (settled.unsettled > 0) violations.push(`${settled.unsettled} calls never settled`);
-      const windows = [...cluster.windows, ...cluster.readWindows, ...cluster.olderWindows];
-      const wentBack = settled.wentBack.filter(({ at }) => !mayBeStale({ beganAt: at, endedAt: at }, windows));
+      const windows = [...cluster.windows, ...cluster.readWindows];
+      const wentBack = settled.wentBack.filter(
+        (read) => !mayBeStale(read, windows) && !mayBeOlder(read, cluster.olderWindows),
+      );
       excusedOlder += settled.wentBack.length - wentBack.length;
-      violations.push(...wentBack.slice(0, 5).map(({ text }) => text));
+      violations.push(...wentBack.slice(0, 5).map(({ text, endedAt }) => `${text} at ${endedAt}`));
     }
     const began = performance.now();
     const convergeDeadlineMs = history ? RESTORED_DEADLINE_MS : CONVERGE_DEADLINE_MS;
@@ -109,6 +111,7 @@ export function describe(result: ChaosResult, seed: number): string[] {
       .toSorted()
       .map(([name, count]) => `${name} ${count}`)
       .join(", ")}`,
+    `  reads showed what the ledger had lost for ${result.staleMsMax} ms at most`,
     `  faults: ${faults.join(", ")}`,
     ...result.violations.map((violation) => `  VIOLATION ${violation}`),
     ...(result.kept === null ? [] : [`  the histories are kept in ${result.kept}`]),

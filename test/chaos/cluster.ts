@@ -112,7 +112,9 @@ export interface Cluster {
   /** Times of which only reads may have seen what is not in the ledger. */
   readonly readWindows: LossWindow[];
   /** Times of which reads may have seen a version and then an older one: Redis became one that lagged behind. */
-  readonly olderWindows: LossWindow[];
+  readonly olderWindows: { readonly fromMs: number; toMs: number }[];
+  /** Redis failed over, by a fault that began at `fromMs`: reads of the old one are excused until it is a replica. */
+  noteFailover(fromMs: number): void;
   /** When the ledger last became one that may lack something, just before it took writes; null: never. */
   wentBackAtMs: number | null;
   /** Writes a fault, or a window of `windows`, into `faults.jsonl` beside the histories: without it no break can be explained. */
@@ -207,7 +209,7 @@ export async function openCluster(options: {
     postgresUrl: postgres.url,
     windows: [],
     readWindows: [],
-    olderWindows: [],
+    olderWindows: [] as { fromMs: number; toMs: number }[],
     wentBackAtMs: null as number | null,
     redis,
     redisPair,
@@ -219,6 +221,15 @@ export async function openCluster(options: {
     nodes,
     failures,
     close,
+    noteFailover(fromMs: number): void {
+      const window = { fromMs, toMs: Number.POSITIVE_INFINITY };
+      cluster.olderWindows.push(window);
+      const end = (): void => {
+        window.toMs = Date.now();
+        cluster.recordFault({ name: "(the old redis is a replica)", ...window });
+      };
+      redisPair?.untilDemoted().then(end, end);
+    },
     recordFault(fault: LossWindow & { readonly name: string }): void {
       appendFileSync(join(folder, "faults.jsonl"), `${JSON.stringify(fault)}\n`);
     },

@@ -129,9 +129,8 @@ export async function runFaults(
     cluster.recordFault({ name: fault.name, fromMs, toMs: Date.now() });
     if (await cluster.settle()) {
       // What the old one acknowledged meanwhile may be missing in the new one. The ledger has it.
-      const window = { fromMs, toMs: Date.now() };
-      cluster.olderWindows.push(window);
-      cluster.recordFault({ name: FAILED_OVER, ...window });
+      cluster.noteFailover(fromMs);
+      cluster.recordFault({ name: FAILED_OVER, fromMs, toMs: Date.now() });
       counts.set(FAILED_OVER, (counts.get(FAILED_OVER) ?? 0) + 1);
       log(`      ${FAILED_OVER}`);
     }

@@ -20,6 +20,21 @@ export function mayBeLost({ beganAt, endedAt }: Span, windows: readonly LossWind
   return windows.some(({ fromMs, toMs }) => endedAt >= fromMs && beganAt <= toMs);
 }
 
+/** Milliseconds between the end of the window that excuses a read and the read; 0 where a window was open. */
+export function staleForMs({ beganAt }: Span, windows: readonly LossWindow[]): number {
+  const ages = windows.filter(({ fromMs }) => fromMs <= beganAt).map(({ toMs }) => Math.max(0, beganAt - toMs));
+  return Math.min(NOTICED_WITHIN_MS, ...ages);
+}
+
+/**
+ * Whether a read may have been shown an older version than one before it. A node whose link to a Redis that was left behind
+ * did not break may read from it until the sentinel makes it a replica, which breaks that link: the window ends then, and
+ * with it every excuse.
+ */
+export function mayBeOlder({ beganAt, endedAt }: Span, windows: readonly LossWindow[]): boolean {
+  return windows.some(({ fromMs, toMs }) => endedAt >= fromMs && beganAt <= toMs);
+}
+
 /** Whether a read may have been shown what the ledger lost. */
 export function mayBeStale({ beganAt, endedAt }: Span, windows: readonly LossWindow[]): boolean {
   return windows.some(({ fromMs, toMs }) => endedAt >= fromMs && beganAt <= toMs + NOTICED_WITHIN_MS);

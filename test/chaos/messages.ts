@@ -36,8 +36,9 @@ export interface CallRecord {
 /** A read that saw a version go back. */
 export interface WentBack {
   readonly text: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
+  /** When the read began and ended, in milliseconds since 1970. */
+  readonly beganAt: number;
+  readonly endedAt: number;
 }
 
 export type NodeCommand =

@@ -133,7 +133,8 @@ async function reader(sync: MemorySynchronizer): Promise<void> {
         if (version < before)
           wentBack.push({
             text: `${memoryId}: version ${version} after ${before} (from ${memory.source})`,
-            at: trueTime(),
+            beganAt: base.beganAt,
+            endedAt: trueTime(),
           });
         seen.set(memoryId, version);
       }

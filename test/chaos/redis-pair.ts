@@ -78,6 +78,17 @@ export class RedisPair {
     this.#primary = found as RedisMember;
   }
 
+  /**
+   * Waits until the server that is not the primary is its replica: until then it answers the clients whose links to it did
+   * not break. The sentinel breaks them when it makes it a replica, some ten seconds after it named another primary.
+   */
+  async untilDemoted(): Promise<void> {
+    const old = this.replica;
+    await pollUntil("the old primary being a replica", FAILOVER_DEADLINE_MS, async () => {
+      return old === this.#primary || (await roleOf(old.server)) === "slave";
+    });
+  }
+
   /** Waits until the replica has what the primary has. A failover that was due may happen meanwhile. */
   async untilReplicated(): Promise<void> {
     await pollUntil("the replica of Redis", FAILOVER_DEADLINE_MS, async () => {

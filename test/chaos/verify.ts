@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import postgres from "postgres";
 import type { LossWindow } from "./loss-window.ts";
-import { mayBeLost, mayBeStale } from "./loss-window.ts";
+import { mayBeLost, mayBeStale, staleForMs } from "./loss-window.ts";
 import type { CallRecord } from "./messages.ts";
 
 /** What the histories say against what the ledger holds. */
@@ -10,6 +10,8 @@ export interface Verdict {
   readonly reads: number;
   readonly byStatus: Readonly<Record<string, number>>;
   readonly violations: readonly string[];
+  /** Milliseconds after the ledger had gone back at which a read was last shown what it had lost. */
+  readonly staleMsMax: number;
 }
 
 interface LedgerRow {
@@ -46,6 +48,7 @@ export async function verify(
     if (violations.length < SHOWN_MAX) violations.push(text);
   };
   const byStatus: Record<string, number> = {};
+  let staleMsMax = 0;
   const excuse = (what: string): void => {
     byStatus[`excused ${what}`] = (byStatus[`excused ${what}`] ?? 0) + 1;
   };
@@ -60,8 +63,11 @@ export async function verify(
       }
     }
     if (call.status === "found" && row?.checksum !== call.checksum) {
-      if (mayBeStale(call, [...windows, ...readWindows])) excuse("read");
-      else complain(`read but never committed: ${JSON.stringify(call)}, the ledger has ${JSON.stringify(row)}`);
+      const allWindows = [...windows, ...readWindows];
+      if (mayBeStale(call, allWindows)) {
+        excuse("read");
+        staleMsMax = Math.max(staleMsMax, staleForMs(call, allWindows));
+      } else complain(`read but never committed: ${JSON.stringify(call)}, the ledger has ${JSON.stringify(row)}`);
     }
     if (
       call.kind === "write" &&
@@ -79,6 +85,7 @@ export async function verify(
     reads: calls.filter((call) => call.kind === "read").length,
     byStatus,
     violations,
+    staleMsMax,
   };
 }
 
