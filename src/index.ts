@@ -100,6 +100,7 @@ export type {
   EraseOptions,
   ErasuresOptions,
   ExpectedVersion,
+  GetOptions,
   HistoryOptions,
   KeyOptions,
   ListAllOptions,

@@ -29,7 +29,9 @@ export const memorySchema = lazily(() =>
       versionVector: versionVector(),
       createdAt: instant()
         .optional()
-        .describe("In lists: of the first version since the memory was written, or written anew after its end"),
+        .describe(
+          "In lists, and where it was asked for: of the first version since the memory was written, or written anew after its end",
+        ),
       modifiedAt: instant(),
       source: storeId().describe("The store that answered"),
       dimension: dimension(),
@@ -39,7 +41,18 @@ export const memorySchema = lazily(() =>
 );
 
 export function memoryDocument(memory: Memory, withEmbedding: boolean): object {
-  const { namespace, memoryId, version, checksum, versionVector, modifiedAt, source, embedding, ...document } = memory;
+  const {
+    namespace,
+    memoryId,
+    version,
+    checksum,
+    versionVector,
+    createdAt,
+    modifiedAt,
+    source,
+    embedding,
+    ...document
+  } = memory;
   return {
     namespace,
     memoryId,
@@ -47,6 +60,7 @@ export function memoryDocument(memory: Memory, withEmbedding: boolean): object {
     version,
     checksum,
     versionVector,
+    ...(createdAt !== undefined && { createdAt: iso(createdAt) }),
     modifiedAt: iso(modifiedAt),
     source,
     ...vectorFields(embedding, withEmbedding),

@@ -29,6 +29,11 @@ export interface Memory<Metadata extends object = JsonObject> extends MemoryKey,
   readonly checksum: string;
   /** Writes of each node that this version includes. */
   readonly versionVector: VersionVector;
+  /**
+   * When the memory was created, milliseconds since 1970 of the ledger's clock: kept over its versions, and begun anew when it
+   * is written again after its end. Only where it was asked for.
+   */
+  readonly createdAt?: number;
   /** Milliseconds since 1970, of the ledger's clock. */
   readonly modifiedAt: number;
   readonly embedding: Float32Array | null;

@@ -4,7 +4,13 @@ import { LedgerCalls } from "./bound-statements.ts";
 import * as find from "./find-statements.ts";
 import { type FoundIndexes, findIndexes } from "./optional-indexes.ts";
 import { plainPageStatement, plainPageStepOf } from "./plain-page-statement.ts";
-import { readPassing, readSelected, type SelectedQuery, type SelectedRow } from "./selected-statements.ts";
+import {
+  readCreationTimes,
+  readPassing,
+  readSelected,
+  type SelectedQuery,
+  type SelectedRow,
+} from "./selected-statements.ts";
 import { searchText, type TextHit, type TextQuery } from "./text-statements.ts";
 
 /**
@@ -65,6 +71,14 @@ export class FindLedger {
     signal: AbortSignal,
   ): Promise<string[]> {
     return await this.#withoutScans(signal, true, (sql) => readPassing(sql, namespace, memoryIds, condition));
+  }
+
+  async readCreationTimes(
+    namespace: string,
+    memoryIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Map<string, number>> {
+    return await this.#withoutScans(signal, true, (sql) => readCreationTimes(sql, namespace, memoryIds));
   }
 
   async searchText(query: TextQuery, signal: AbortSignal): Promise<TextHit[]> {

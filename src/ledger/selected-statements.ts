@@ -81,6 +81,22 @@ export async function readPassing(
   return rows.map(({ memoryId }) => memoryId);
 }
 
+/** Milliseconds since 1970 at which the memories of `memoryIds` that are there were created, by id. */
+export async function readCreationTimes(
+  sql: Sql,
+  namespace: string,
+  memoryIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await sql<{ memoryId: string; createdAt: number }[]>`
+    select v.memory_id as "memoryId", round(date_part('epoch', coalesce(v.created_at, v.modified_at)) * 1000) as "createdAt"
+    from ${currentRows(
+      sql,
+      memoryIds.map((memoryId) => ({ namespace, memoryId })),
+    )}
+    where v.deleted_at is null`;
+  return new Map(rows.map(({ memoryId, createdAt }) => [memoryId, createdAt]));
+}
+
 /** Keys of rows that an index leads to, among which are all that pass. */
 interface Leading {
   readonly rows: Fragment;

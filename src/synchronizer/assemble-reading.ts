@@ -1,5 +1,6 @@
 import { FindLedger } from "../ledger/find-ledger.ts";
 import { retentionRules, ruleOf } from "../ledger/retention.ts";
+import { CreationTimes } from "../read/creation-times.ts";
 import { Finder } from "../read/finder.ts";
 import { History } from "../read/history.ts";
 import { Reader } from "../read/reader.ts";
@@ -19,6 +20,7 @@ export interface ReadingParts {
   readonly finder: Finder;
   readonly search: Search;
   readonly indexes: KnownIndexes;
+  readonly creations: CreationTimes;
 }
 
 export function assembleReading(
@@ -53,5 +55,5 @@ export function assembleReading(
     new VectorSearch({ reader, vectorIndex, ledger: find, indexes, assertComplete }),
     new TextSearch({ reader, ledger: find, indexes, language: options.indexes.text }),
   );
-  return { reader, history, finder, search, indexes };
+  return { reader, history, finder, search, indexes, creations: new CreationTimes(find) };
 }

@@ -186,6 +186,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       validator,
       reader,
       search: reading.search,
+      creations: reading.creations,
       history,
       ledger,
       embedder,

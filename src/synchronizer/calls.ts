@@ -51,6 +51,14 @@ export interface KeyOptions {
 
 export interface ReadOptions extends CallOptions, KeyOptions {}
 
+export interface GetOptions extends ReadOptions {
+  /**
+   * Whether memories have `createdAt`. The ledger alone knows it: the call takes a round trip to it more, and fails where it is
+   * away. Lists have it always. @default false
+   */
+  createdAt?: boolean | undefined;
+}
+
 export interface ListOptions extends ReadOptions, ListQuery {}
 
 /** Pages are read one after the other, `limit` memories each; `timeoutMs` is a page's. */
@@ -76,7 +84,7 @@ export interface HistoryOptions extends ReadOptions {
   limit?: number | undefined;
 }
 
-export interface SearchOptions<Metadata extends object = JsonObject> extends ReadOptions {
+export interface SearchOptions<Metadata extends object = JsonObject> extends GetOptions {
   /** Results wanted: 1 … 1_000. @default 10 */
   k?: number | undefined;
   /**

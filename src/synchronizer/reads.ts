@@ -5,6 +5,7 @@ import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import type { CreationTimes } from "../read/creation-times.ts";
 import type { History, MemoryVersion, VersionDiff } from "../read/history.ts";
 import { GET_MANY_MAX } from "../read/list-options.ts";
 import { compileFilter, type SearchFilter } from "../read/memory-filter.ts";
@@ -13,7 +14,15 @@ import type { Reader } from "../read/reader.ts";
 import type { Search } from "../read/search/search.ts";
 import type { SearchResult, SearchScope } from "../read/search/search-result.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { CallOptions, HistoryOptions, ReadOptions, SearchOptions, SearchQuery, WrittenVersion } from "./calls.ts";
+import type {
+  CallOptions,
+  GetOptions,
+  HistoryOptions,
+  ReadOptions,
+  SearchOptions,
+  SearchQuery,
+  WrittenVersion,
+} from "./calls.ts";
 import { type SearchInput, searchInput } from "./search-input.ts";
 
 export interface ReadsParts {
@@ -21,6 +30,7 @@ export interface ReadsParts {
   readonly validator: MemoryValidator;
   readonly reader: Reader;
   readonly search: Search;
+  readonly creations: CreationTimes;
   readonly history: History;
   readonly ledger: Pick<LedgerStore, "readTransaction">;
   /** Null: a search needs a vector. */
@@ -41,14 +51,19 @@ export class Reads {
     this.#parts = parts;
   }
 
-  async get(memoryId: string, options: ReadOptions): Promise<Memory<never> | null> {
+  async get(memoryId: string, options: GetOptions): Promise<Memory<never> | null> {
     const { scope, validator, reader } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
-    const memory = await scope.run("get", options, (signal) => reader.getOne(key, signal));
+    const memory = await scope.run("get", options, async (signal) => {
+      const found = await reader.getOne(key, signal);
+      return options.createdAt
+        ? ((await this.#parts.creations.addTo(key.namespace, [found], signal))[0] ?? null)
+        : found;
+    });
     return memory as Memory<never> | null;
   }
 
-  async getMany(memoryIds: readonly string[], options: ReadOptions): Promise<(Memory<never> | null)[]> {
+  async getMany(memoryIds: readonly string[], options: GetOptions): Promise<(Memory<never> | null)[]> {
     const { scope, validator, reader } = this.#parts;
     if (!Array.isArray(memoryIds)) throw new ValidationError("memoryIds", "expected a list of texts");
     if (memoryIds.length > GET_MANY_MAX) {
@@ -56,7 +71,11 @@ export class Reads {
       throw new ValidationError("memoryIds", message);
     }
     const keys = memoryIds.map((memoryId: string) => validator.validateKey(memoryId, options.namespace));
-    const memories = await scope.run("getMany", options, (signal) => reader.get(keys, signal));
+    const { namespace } = validator.validateKey("-", options.namespace);
+    const memories = await scope.run("getMany", options, async (signal) => {
+      const found = await reader.get(keys, signal);
+      return options.createdAt ? await this.#parts.creations.addTo(namespace, found, signal) : found;
+    });
     return memories as (Memory<never> | null)[];
   }
 
@@ -73,7 +92,13 @@ export class Reads {
     const wanted = searchInput(query, options);
     const searched: SearchScope = { namespace, k, scoreMin, condition, filter };
     const results = await metrics.searched(() =>
-      scope.run("search", options, (signal) => this.#search(wanted, searched, signal)),
+      scope.run("search", options, async (signal) => {
+        const found = await this.#search(wanted, searched, signal);
+        if (!options.createdAt) return found;
+        const memories = found.map(({ memory }) => memory);
+        const created = await this.#parts.creations.addTo(namespace, memories, signal);
+        return found.map((result, at) => ({ ...result, memory: created[at] ?? result.memory }));
+      }),
     );
     return results as SearchResult<never>[];
   }

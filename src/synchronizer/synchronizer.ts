@@ -82,12 +82,12 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   }
 
   /** The current version of a memory; null when there is none, or it is deleted or expired. */
-  get(memoryId: string, options: api.ReadOptions = {}): Promise<api.Memory<M> | null> {
+  get(memoryId: string, options: api.GetOptions = {}): Promise<api.Memory<M> | null> {
     return this.#parts.reads.get(memoryId, options);
   }
 
   /** The current versions of up to 1,000 memories of a namespace, in the order of `memoryIds`; null as `get` has it. */
-  getMany(memoryIds: readonly string[], options: api.ReadOptions = {}): Promise<(api.Memory<M> | null)[]> {
+  getMany(memoryIds: readonly string[], options: api.GetOptions = {}): Promise<(api.Memory<M> | null)[]> {
     return this.#parts.reads.getMany(memoryIds, options);
   }
 

@@ -43,6 +43,24 @@ describe("createdAt", () => {
     expect(await created()).toBeGreaterThan(changed?.modifiedAt ?? 0);
   });
 
+  test("stands in what get, getMany and searches answer, where it is asked for", async () => {
+    const { sync, sql } = shared.current;
+    const vector = unitVector(1, shared.current.dimension);
+    const written = { memoryType: "t", embedding: vector, namespace: "asked" };
+    for (const content of ["first", "second"]) await sync.syncMemory("asked", { ...written, content });
+    const [row] = await sql<{ created: number }[]>`
+      select round(date_part('epoch', created_at) * 1000) as created from mnemosync.memory_versions where memory_id = 'asked'`;
+    const options = { namespace: "asked", createdAt: true };
+    expect(await sync.get("asked", options)).toMatchObject({ version: 2, content: "second", createdAt: row?.created });
+    const many = await sync.getMany(["none", "asked"], options);
+    expect(many.map((memory) => memory?.createdAt)).toEqual([undefined, row?.created]);
+    const [found] = await sync.search(vector, options);
+    expect(found?.memory).toMatchObject({ memoryId: "asked", createdAt: row?.created });
+    expect((await sync.list({ namespace: "asked" })).memories).toMatchObject([{ createdAt: row?.created }]);
+    expect(await sync.get("none", options)).toBeNull();
+    expect(await sync.get("asked", { namespace: "asked" })).not.toHaveProperty("createdAt");
+  });
+
   test("is a field of filters in lists, counts, searches and changes", async () => {
     const { sync } = shared.current;
     const namespace = "filtered";
@@ -121,6 +139,11 @@ test("over HTTP a list has createdAt, and its orders", async (t) => {
   const { memories } = (await page("createdAt%20desc")).json<{ memories: { memoryId: string; createdAt: string }[] }>();
   expect(memories.map(({ memoryId }) => memoryId)).toEqual(["a", "b"]);
   expect(Date.parse(memories[0]?.createdAt ?? "")).toBeGreaterThan(Date.parse(memories[1]?.createdAt ?? ""));
+  const one = async (query: string) =>
+    (await service.request("GET", `/v1/namespaces/default/memories/a${query}`)).json<{ createdAt?: string }>()
+      .createdAt;
+  expect(await one("?createdAt=true")).toBe(memories[0]?.createdAt);
+  expect(await one("")).toBeUndefined();
   const refused = await page("modifiedAt");
   expect(refused.statusCode).toBe(422);
   expect(refused.body).toContain("set indexes.orders to modifiedAt");

@@ -15,7 +15,7 @@ export const getCommand: CliCommand = {
   async run(invocation) {
     const { args, flags } = invocation;
     const [id = ""] = args;
-    const call = { ...inNamespace(invocation), signal: invocation.signal };
+    const call = { ...inNamespace(invocation), createdAt: true, signal: invocation.signal };
     if (args.length > 1) {
       const memories = await withSynchronizer(invocation, (sync) => sync.getMany(args, call), withoutIndex);
       return {
@@ -48,6 +48,7 @@ function text(memory: Memory): string {
     ["privacy", privacy],
     ["expires", expiresAt ?? "never"],
     ["vector", memory.embeddingModel === undefined ? vector : `${vector}, ${memory.embeddingModel}`],
+    ["created", memory.createdAt === undefined ? "unknown" : new Date(memory.createdAt).toISOString()],
     ["version", `${memory.version}, modified ${new Date(memory.modifiedAt).toISOString()}`],
     ["checksum", memory.checksum],
     ["read from", memory.source],

@@ -67,12 +67,14 @@ const getMemories = route({
       .strictObject({
         memoryIds: list(memoryIdText(), GET_MANY_MAX),
         embedding: z.boolean().default(false).describe("Whether to include the vectors"),
+        createdAt: z.boolean().default(false).describe("Whether to include the times of their creation"),
       })
       .meta({ id: "MemoryIds" }),
   bodyLimits: { ...BATCH_LIMITS, bytesMax: 1_048_576 },
   responses: { 200: { description: "One entry per id", schema: manySchema } },
   async handle({ params, body, signal }, { sync }) {
-    const memories = await sync.getMany(body.memoryIds, { namespace: params.namespace, signal });
+    const { memoryIds, createdAt } = body;
+    const memories = await sync.getMany(memoryIds, { namespace: params.namespace, createdAt, signal });
     return { status: 200, body: manyDocument(memories, body.embedding) };
   },
 });

@@ -39,7 +39,11 @@ const getMemory = route({
   summary: "The current version of a memory",
   access: { scope: "read" },
   params: memoryParams,
-  query: () => z.object({ embedding: flag().describe("Whether to include the vector") }),
+  query: () =>
+    z.object({
+      embedding: flag().describe("Whether to include the vector"),
+      createdAt: flag().describe("Whether to include the time of its creation, which only the ledger knows"),
+    }),
   requestHeaders: { "If-None-Match": 'A version that the caller has, e.g. "3": 304 when it is the current one' },
   responses: {
     200: { description: "The memory", schema: memorySchema, headers: { ETag: "Its version" } },
@@ -48,7 +52,7 @@ const getMemory = route({
   },
   async handle({ params, query, headers, signal }, { sync }) {
     const { namespace, memoryId } = params;
-    const memory = await sync.get(memoryId, { namespace, signal });
+    const memory = await sync.get(memoryId, { namespace, createdAt: query.createdAt, signal });
     if (memory === null) throw new NotFoundError(`there is no memory ${JSON.stringify(memoryId)} in ${namespace}`);
     const etag = entityTag(memory.version);
     if (headers["if-none-match"]?.split(",").some((tag) => tag.trim() === etag)) {

@@ -66,6 +66,7 @@ const searchBody = lazily(() =>
         .meta({ type: "object", additionalProperties: true })
         .describe("A filter beside `filter`, in the language of the lists: docs/library.md has it"),
       embedding: z.boolean().default(false).describe("Whether results include their vectors"),
+      createdAt: z.boolean().default(false).describe("Whether results include the times of their creation"),
     })
     .refine(
       ({ text, vector, mode }) =>
@@ -89,7 +90,7 @@ const searchMemories = route({
     502: { description: "The embedder failed: the text has no vector" },
   },
   async handle({ params, body, signal }, { sync }) {
-    const { text, vector, mode, weights, k, scoreMin, filter, where, embedding } = body;
+    const { text, vector, mode, weights, k, scoreMin, filter, where, embedding, createdAt } = body;
     const results = await sync.search(vector ?? text ?? [], {
       namespace: params.namespace,
       k,
@@ -98,6 +99,7 @@ const searchMemories = route({
       ...(weights !== undefined && { weights }),
       ...(scoreMin !== undefined && { scoreMin }),
       filter: (memory) => fits(memory, filter),
+      createdAt,
       ...(where !== undefined && { where: where as Filter }),
       signal,
     });
