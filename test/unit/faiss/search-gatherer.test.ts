@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { StoreRefusedError } from "../../../src/domain/errors.ts";
 import { SearchGatherer } from "../../../src/stores/faiss/client/search-gatherer.ts";
 import type { SearchHit } from "../../../src/stores/faiss/protocol/search-hit.ts";
 
@@ -113,4 +114,20 @@ test("searches beyond the limit of one turn are not refused while the host takes
   ]);
   for (const call of host.calls) call.settle();
   expect(await Promise.all(searches)).toHaveLength(6);
+});
+
+test("a search that the host refuses does not fail those that were sent with it", async () => {
+  const calls: number[][] = [];
+  const gatherer = new SearchGatherer(async (namespace, queries, k) => {
+    const rows = [...queries].filter((_, at) => at % 2 === 0);
+    calls.push(rows);
+    if (rows.includes(2)) throw new StoreRefusedError("faiss", "a query contains a number that is not finite");
+    return rows.map((row) => Array.from({ length: k }, (_, rank) => hit(`${namespace}/${row}/${rank}`)));
+  }, 100);
+  const ask = (at: number, k: number) => gatherer.search("a", Float32Array.of(at, 0), k, never);
+  const [first, second, third] = await Promise.allSettled([ask(1, 3), ask(2, 4), ask(3, 3)]);
+  expect(first).toEqual({ status: "fulfilled", value: [0, 1, 2].map((rank) => hit(`a/1/${rank}`)) });
+  expect(second).toMatchObject({ status: "rejected", reason: { code: "STORE_REFUSED" } });
+  expect(third).toEqual({ status: "fulfilled", value: [0, 1, 2].map((rank) => hit(`a/3/${rank}`)) });
+  expect(calls).toEqual([[1, 2, 3], [1], [2], [3]]);
 });

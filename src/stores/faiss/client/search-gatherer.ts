@@ -1,4 +1,4 @@
-import { StoreUnavailableError } from "../../../domain/errors.ts";
+import { StoreRefusedError, StoreUnavailableError } from "../../../domain/errors.ts";
 import { onAbort } from "../../../runtime/on-abort.ts";
 import type { SearchHit } from "../protocol/search-hit.ts";
 import { abortError } from "./abort-error.ts";
@@ -107,6 +107,12 @@ export class SearchGatherer {
     }
   }
 
+  async #runEach(namespace: string, searches: readonly Waiting[]): Promise<void> {
+    for (const { vector, k, resolve, reject } of searches) {
+      await this.#send(namespace, vector, k).then(([hits = []]) => resolve(hits), reject);
+    }
+  }
+
   async #run(namespace: string, taken: readonly Waiting[], k: number): Promise<void> {
     this.#inFlight++;
     try {
@@ -116,7 +122,9 @@ export class SearchGatherer {
       const found = await this.#send(namespace, queries, k);
       for (const [row, search] of taken.entries()) search.resolve((found[row] ?? []).slice(0, search.k));
     } catch (error) {
-      for (const search of taken) search.reject(error as Error);
+      // The host refuses a call as a whole. Alone, each search is answered or refused for what it is itself.
+      if (error instanceof StoreRefusedError && taken.length > 1) await this.#runEach(namespace, taken);
+      else for (const search of taken) search.reject(error as Error);
     } finally {
       this.#inFlight--;
       this.#planFlush();

@@ -129,11 +129,8 @@ export class FlatSpace {
     let asked = dead === 0 ? enough : Math.min(enough, Math.ceil(k * share * 1.2) + 16);
     let open = hits.map((_, query) => query);
     while (open.length > 0) {
-      const floats: number[] = [];
-      for (const query of open) {
-        for (let at = query * dimension; at < (query + 1) * dimension; at++) floats.push(queries[at]!);
-      }
-      if (isFlat && open.length >= FILLED_UP_MIN) fillUp(floats, QUERIES_AT_ONCE * dimension);
+      const count = isFlat && open.length >= FILLED_UP_MIN ? Math.max(open.length, QUERIES_AT_ONCE) : open.length;
+      const floats = numbersOf(queries, dimension, open, count);
       const { distances, labels } = index.search(floats, asked);
       const lacking: number[] = [];
       for (const [position, query] of open.entries()) {
@@ -169,11 +166,19 @@ const QUERIES_AT_ONCE = 20;
  */
 const FILLED_UP_MIN = 2;
 
-function fillUp(floats: number[], length: number): void {
-  while (floats.length < length) floats.push(0);
+/** The rows `open` of `queries` as numbers, followed by rows of zeros up to `count` rows. */
+function numbersOf(queries: Float32Array, dimension: number, open: readonly number[], count: number): number[] {
+  const floats = new Array<number>(count * dimension); // At its full length at once: growing it copies it several times.
+  let to = 0;
+  for (const query of open) {
+    for (let at = query * dimension; at < (query + 1) * dimension; at++) floats[to++] = queries[at]!;
+  }
+  while (to < floats.length) floats[to++] = 0;
+  return floats;
 }
 
-function allFinite(vectors: Float32Array): boolean {
+/** Whether all numbers are finite. */
+export function allFinite(vectors: Float32Array): boolean {
   // A single NaN or infinity makes the sum of squares non-finite; finite float32 values never do.
   let squares = 0;
   for (let index = 0; index < vectors.length; index++) squares += vectors[index]! * vectors[index]!;

@@ -2,7 +2,7 @@ import { BucketDigests } from "../../../domain/buckets.ts";
 import type { HostStatistics, WireEntry, WireReplacement } from "../protocol/messages.ts";
 import { ChangeCursor, type PackedChanges, packWireChanges, rowsByNamespace } from "../protocol/packed-changes.ts";
 import { HitsPacker, type PackedHits } from "../protocol/packed-hits.ts";
-import type { FlatSpace, StagedBlock } from "./flat-space.ts";
+import { allFinite, type FlatSpace, type StagedBlock } from "./flat-space.ts";
 import { checkArgument } from "./host-error.ts";
 import { NamespaceIndex } from "./namespace-index.ts";
 import { SegmentViews } from "./segment-views.ts";
@@ -109,7 +109,7 @@ export class MemoryIndex {
     const { dimension } = this.space.shape;
     checkArgument(Number.isInteger(k) && k > 0, `k is ${k}`);
     checkArgument(queries.length > 0 && queries.length % dimension === 0, "queries are not whole vectors");
-    checkArgument(queries.every(Number.isFinite), "a query contains a number that is not finite");
+    checkArgument(allFinite(queries), "a query contains a number that is not finite");
     const packer = new HitsPacker();
     const index = this.find(namespace);
     if (index !== undefined) index.search(queries, k, packer);

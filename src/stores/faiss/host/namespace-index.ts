@@ -95,7 +95,7 @@ export class NamespaceIndex {
       hits.sort((a, b) => b.score - a.score || this.#compareSlots(a.slot, b.slot));
       for (let rank = 0; rank < Math.min(k, hits.length); rank++) {
         const { slot, score } = hits[rank]!;
-        packer.add(this.#slots.terminatedIdAt(slot), this.#slots.versionAt(slot), this.#slots.checksumAt(slot), score);
+        this.#slots.packHit(slot, score, packer);
       }
     }
   }

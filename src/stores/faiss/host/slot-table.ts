@@ -1,3 +1,4 @@
+import type { HitsPacker } from "../protocol/packed-hits.ts";
 import { IdTable } from "./id-table.ts";
 
 /** The content of a slot. */
@@ -156,12 +157,9 @@ export class SlotTable {
     return this.isLive(slot) ? this.#ids.textAt(slot) : undefined;
   }
 
-  /** The UTF-8 bytes of a slot's id, NUL-terminated. */
-  terminatedIdAt(slot: number): Buffer {
-    const { bytes, start, end } = this.#ids.bytesAt(slot);
-    const id = Buffer.alloc(end - start + 1);
-    bytes.copy(id, 0, start, end);
-    return id;
+  /** Adds a slot to the hits of a search. */
+  packHit(slot: number, score: number, packer: HitsPacker): void {
+    packer.add(this.#ids.bytesAt(slot), this.#versions[slot]!, this.#checksums, slot * CHECKSUM_BYTES, score);
   }
 
   /** The content of a live slot. */
