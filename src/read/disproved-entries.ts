@@ -39,6 +39,11 @@ export class DisprovedEntries {
     else this.#expected.set(text, { version: current.version, checksum: current.checksum });
   }
 
+  /** Whether the memory is one of these. */
+  has(key: MemoryKey): boolean {
+    return this.#expected.size > 0 && this.#expected.has(keyText(key));
+  }
+
   /** Whether an entry of the cache may be shown. One that is as the ledger says ends the doubt. */
   allows(entry: Exclude<StoredEntry, { state: "malformed" }>): boolean {
     if (this.#expected.size === 0) return true; // Nearly always.

@@ -4,17 +4,15 @@ import type { StoredEntry } from "../stores/projection.ts";
 /** Keys of one call, at most. A read with more keys is a call of its own. */
 const KEYS_MAX = 1_000;
 
-type Entries = readonly (StoredEntry | null)[];
-
-interface Waiting {
+interface Waiting<Answer> {
   readonly count: number;
-  resolve(entries: Entries): void;
+  resolve(answers: readonly Answer[]): void;
   reject(error: unknown): void;
 }
 
-interface Group {
-  readonly keys: MemoryKey[];
-  readonly waiting: Waiting[];
+interface Group<Key, Answer> {
+  readonly keys: Key[];
+  readonly waiting: Waiting<Answer>[];
 }
 
 /**
@@ -22,16 +20,16 @@ interface Group {
  * are read by one command. Nothing waits longer for it, as the driver sends no command before the turn ends. Reads share a
  * call only where they share a deadline, so that none of them ends another one.
  */
-export class GatheredReads {
-  readonly #read: (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<Entries>;
-  readonly #groups = new Map<AbortSignal, Group>();
+export class GatheredReads<Key = MemoryKey, Answer = StoredEntry | null> {
+  readonly #read: (keys: readonly Key[], signal: AbortSignal) => Promise<readonly Answer[]>;
+  readonly #groups = new Map<AbortSignal, Group<Key, Answer>>();
 
-  constructor(read: (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<Entries>) {
+  constructor(read: (keys: readonly Key[], signal: AbortSignal) => Promise<readonly Answer[]>) {
     this.#read = read;
   }
 
-  /** One entry per key, in order. */
-  read(keys: readonly MemoryKey[], signal: AbortSignal): Promise<Entries> {
+  /** One answer per key, in order. */
+  read(keys: readonly Key[], signal: AbortSignal): Promise<readonly Answer[]> {
     return new Promise((resolve, reject) => {
       let group = this.#groups.get(signal);
       if (group !== undefined && group.keys.length + keys.length > KEYS_MAX) {
@@ -54,12 +52,12 @@ export class GatheredReads {
     for (const [signal, group] of groups) void this.#send(signal, group);
   };
 
-  async #send(signal: AbortSignal, { keys, waiting }: Group): Promise<void> {
+  async #send(signal: AbortSignal, { keys, waiting }: Group<Key, Answer>): Promise<void> {
     try {
-      const entries = await this.#read(keys, signal);
+      const answers = await this.#read(keys, signal);
       let start = 0;
       for (const { count, resolve } of waiting) {
-        resolve(waiting.length === 1 ? entries : entries.slice(start, start + count));
+        resolve(waiting.length === 1 ? answers : answers.slice(start, start + count));
         start += count;
       }
     } catch (error) {

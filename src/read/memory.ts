@@ -7,27 +7,34 @@ import { parseVector } from "../domain/version-vector.ts";
 import type { LiveEntry } from "../stores/projection.ts";
 
 /**
- * The memory that an entry of the store `source` (read with data) holds; undefined when its bytes do not fit its checksum, or
- * its digest does not fit its key and version: then it was copied from another memory, maybe another tenant's.
+ * Whether the bytes of an entry (read with data) fit its checksum, and its digest fits its key and version: otherwise it was
+ * altered, or copied from another memory, maybe another tenant's.
+ */
+export function isProven(entry: LiveEntry): boolean {
+  const { data, version, checksum } = entry;
+  if (data === undefined || data.documentJson === null || data.versionVector === null) return false;
+  if (parseVector(data.versionVector) === null) return false;
+  if (checksumOf(data.documentJson, data.embedding) !== checksum) return false;
+  // Absent: a store that keeps no digest proves the content alone.
+  return data.digest === undefined || data.digest === entryDigest(entry, version, checksum);
+}
+
+/**
+ * The memory that a proven entry of the store `source` holds.
  * @param vectors where the copy of the vector goes: memories that are read together then need one piece of memory.
  */
-export function cachedMemory(entry: LiveEntry, source: StoreId, vectors?: VectorBlock): Memory | undefined {
+export function cachedMemory(entry: LiveEntry, source: StoreId, vectors?: VectorBlock): Memory {
   const { data, namespace, memoryId, version, checksum } = entry;
-  if (data === undefined || data.documentJson === null || data.versionVector === null) return undefined;
-  const versionVector = parseVector(data.versionVector);
-  if (versionVector === null || checksumOf(data.documentJson, data.embedding) !== checksum) return undefined;
-  // Absent: a store that keeps no digest proves the content alone.
-  if (data.digest !== undefined && data.digest !== entryDigest(entry, version, checksum)) return undefined;
+  const embedding = data?.embedding ?? null;
   // Filled in where it was parsed: a copy of the document costs as much as parsing it.
-  const memory = JSON.parse(data.documentJson.toString()) as { -readonly [Field in keyof Memory]: Memory[Field] };
+  const memory = JSON.parse(String(data?.documentJson)) as { -readonly [Field in keyof Memory]: Memory[Field] };
   memory.namespace = namespace;
   memory.memoryId = memoryId;
   memory.version = version;
   memory.checksum = checksum;
-  memory.versionVector = versionVector;
+  memory.versionVector = parseVector(data?.versionVector ?? "") ?? {};
   memory.modifiedAt = entry.modifiedAt ?? 0;
-  memory.embedding =
-    data.embedding === null ? null : (vectors?.copyBytes(data.embedding) ?? embeddingFromBytes(data.embedding));
+  memory.embedding = embedding === null ? null : (vectors?.copyBytes(embedding) ?? embeddingFromBytes(embedding));
   memory.source = source;
   return memory;
 }

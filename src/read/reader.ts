@@ -9,8 +9,9 @@ import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 import type { StoredEntry } from "../stores/projection.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { type DisprovedEntries, provenVersion } from "./disproved-entries.ts";
-import { GatheredReads } from "./gathered-reads.ts";
-import { cachedMemory, ledgerMemory } from "./memory.ts";
+import { cachedMemory, isProven, ledgerMemory } from "./memory.ts";
+import type { RecalledEntry } from "./recalled-entries.ts";
+import { RecallingReads } from "./recalling-reads.ts";
 import type { VersionFloors } from "./version-floors.ts";
 
 export interface ReaderParts {
@@ -28,19 +29,25 @@ export interface ReaderParts {
   readonly now: () => number;
 }
 
+/** Bytes of entries that searches proved lately: some 8,000 memories with vectors of 384 numbers. */
+const RECALLED_BYTES_MAX = 16 * 1024 * 1024;
+
+interface AcceptOptions {
+  readonly vectors?: VectorBlock;
+  readonly recalls?: boolean;
+}
+
 /**
  * Reads from the cache (Redis). Memories that the cache lacks, or whose bytes do not fit their checksum, are read from the
  * ledger. A read never shows a memory that is deleted, expired or altered.
  */
 export class Reader {
   readonly #parts: ReaderParts;
-  readonly #reads: GatheredReads;
+  readonly #reads: RecallingReads | null;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
-    this.#reads = new GatheredReads(
-      async (keys, signal) => (await parts.cache?.target.read(keys, { data: true }, signal)) ?? [],
-    );
+    this.#reads = parts.cache === null ? null : new RecallingReads(parts.cache.target, RECALLED_BYTES_MAX);
   }
 
   /** A memory; null where there is none. */
@@ -60,22 +67,22 @@ export class Reader {
 
   /** The memories of `keys`, in order; null where there is none. */
   async get(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
-    return await this.#getEach(keys, ledgerMemory, signal);
+    return await this.#getEach(keys, { read: ledgerMemory, recalls: false }, signal);
   }
 
-  /** @param read makes the memory of what the ledger holds. */
+  /** @param read makes the memory of what the ledger holds. @param recalls whether entries are kept for the next time. */
   async #getEach(
     keys: readonly MemoryKey[],
-    read: (change: PutChange) => Memory | null,
+    { read, recalls }: { read: (change: PutChange) => Memory | null; recalls: boolean },
     signal: AbortSignal,
   ): Promise<(Memory | null)[]> {
-    const cached = await this.#fromCache(keys, signal);
+    const cached = await this.#fromCache(keys, signal, recalls);
     const vectors = vectorBlock(cached);
     const memories = new Array<Memory | null>(keys.length).fill(null);
     const missing: number[] = [];
     for (let at = 0; at < keys.length; at++) {
       const entry = cached[at] ?? null;
-      const memory = entry === null ? undefined : this.#accept(entry, vectors);
+      const memory = entry === null ? undefined : this.#accept(entry, { vectors, recalls });
       if (memory === undefined) missing.push(at);
       else memories[at] = memory;
     }
@@ -92,7 +99,7 @@ export class Reader {
 
   /** As `get`; a memory whose document is damaged is null: one such memory must not end each search near it. */
   async getSound(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
-    return await this.#getEach(keys, this.#soundMemory, signal);
+    return await this.#getEach(keys, { read: this.#soundMemory, recalls: true }, signal);
   }
 
   /** As `getSound`, from the ledger alone. */
@@ -134,11 +141,19 @@ export class Reader {
   };
 
   /** The entries of the cache; none when it does not answer. */
-  async #fromCache(keys: readonly MemoryKey[], signal: AbortSignal): Promise<readonly (StoredEntry | null)[]> {
+  async #fromCache(
+    keys: readonly MemoryKey[],
+    signal: AbortSignal,
+    recalls = false,
+  ): Promise<readonly (StoredEntry | null)[]> {
     const { cache, cacheTimeoutMs, log, isCacheTrusted } = this.#parts;
-    if (cache === null || keys.length === 0 || isCacheTrusted?.() === false || !cache.allows()) return [];
+    const reads = this.#reads;
+    if (cache === null || reads === null || keys.length === 0) return [];
+    if (isCacheTrusted?.() === false || !cache.allows()) return [];
     try {
-      const entries = await withSharedDeadline(cacheTimeoutMs, signal, (deadline) => this.#reads.read(keys, deadline));
+      const entries = await withSharedDeadline(cacheTimeoutMs, signal, (deadline) =>
+        recalls ? reads.recall(keys, this.#mayRecall, deadline) : reads.read(keys, deadline),
+      );
       // The driver sends a read again after the link broke: the answer may come from another server than the trusted one.
       return isCacheTrusted?.() === false ? [] : entries;
     } catch (error) {
@@ -150,19 +165,24 @@ export class Reader {
   }
 
   /** The memory of a cached entry; null for a tombstone, undefined when the ledger must be asked. */
-  #accept(entry: StoredEntry, vectors?: VectorBlock): Memory | null | undefined {
+  #accept(entry: StoredEntry, { vectors, recalls = false }: AcceptOptions = {}): Memory | null | undefined {
     if (entry.state === "malformed" || entry.version < this.#parts.floors.of(entry)) return undefined;
     if (!this.#parts.disproved.allows(entry)) return undefined;
     if (entry.state === "tombstone") return null;
-    const memory = cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID, vectors);
-    if (memory === undefined) {
-      const { namespace, memoryId } = entry;
-      this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.corruption_found");
-    } else {
-      this.#parts.floors.raise(entry, entry.version);
+    if (this.#reads?.isProven(entry) !== true) {
+      if (!isProven(entry)) {
+        const { namespace, memoryId } = entry;
+        this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.corruption_found");
+        return undefined;
+      }
+      if (recalls) this.#reads?.keep(entry);
     }
-    return memory;
+    this.#parts.floors.raise(entry, entry.version);
+    return cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID, vectors);
   }
+
+  readonly #mayRecall = (entry: RecalledEntry): boolean =>
+    entry.version >= this.#parts.floors.of(entry) && !this.#parts.disproved.has(entry);
 
   #isExpired(memory: Memory): boolean {
     return memory.expiresAt !== undefined && Date.parse(memory.expiresAt) <= this.#parts.now();

@@ -8,6 +8,7 @@ const GUARDED: readonly PropertyKey[] = [
   "publish",
   "discard",
   "read",
+  "unchanged",
   "scan",
   "digest",
   "count",

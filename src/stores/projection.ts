@@ -61,6 +61,14 @@ export interface MalformedEntry extends MemoryKey {
   readonly otherFormat?: string | undefined;
 }
 
+/** What tells a live entry from every other one under its key, in few bytes. */
+export interface EntryIdentity extends MemoryKey {
+  /** The entry digest as stored: of the key, the version and the checksum. */
+  readonly digest: string;
+  /** Milliseconds since 1970. */
+  readonly modifiedAt: number;
+}
+
 /** One page of a scan. Entries may repeat between pages; no entry that exists throughout the scan is left out. */
 export interface ScanPage {
   readonly entries: readonly StoredEntry[];
@@ -158,6 +166,12 @@ export interface Projection {
 
   /** The entry under each key, in order; null where there is none. `data` reads the bytes too. */
   read(keys: readonly MemoryKey[], options: { data: boolean }, signal: AbortSignal): Promise<(StoredEntry | null)[]>;
+
+  /**
+   * Whether each of these entries, read and proven before, is still the live one under its key, in order. Costs the store a
+   * fraction of reading it again. Absent: the store has to be read.
+   */
+  unchanged?(entries: readonly EntryIdentity[], signal: AbortSignal): Promise<boolean[]>;
 
   /** Scans all entries: live, tombstones and malformed. A null cursor starts the scan. */
   scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StoreEpochError } from "../domain/errors.ts";
-import type { StoreOwner } from "../stores/projection.ts";
+import type { EntryIdentity, LiveEntry, StoreOwner } from "../stores/projection.ts";
 import { StoreRegistry } from "../stores/registry.ts";
 import { assertMatches, failureOf } from "./assertions.ts";
 import { tombstone } from "./changes.ts";
@@ -54,6 +54,36 @@ export const DESCRIPTION: CaseGroup = {
       assertMatches(await store.read("a"), { version: 1, checksum: first.checksum });
       assert.equal(await store.read("b"), null);
       assert.deepEqual(await projection.publish(late, soon(), undefined, "now"), ["applied", "applied"]);
+    },
+
+    "tells whether an entry that was read before is still the live one under its key": async (store) => {
+      const { projection } = store;
+      if (projection.unchanged === undefined) return;
+      await store.publish(...["same", "newer", "ended", "time"].map((id) => store.put(id, 1)), store.put("other", 1));
+      const identityOf = async (memoryId: string, namespace?: string): Promise<EntryIdentity> => {
+        const entry = await store.read(memoryId, namespace, true);
+        assert.equal(entry?.state, "live");
+        const { modifiedAt, data } = entry as LiveEntry;
+        assert.ok(typeof data?.digest === "string" && modifiedAt !== null, "a live entry has a digest and a time");
+        return { namespace: "default", memoryId, digest: data.digest, modifiedAt };
+      };
+      const [same, newer, ended, time] = [
+        await identityOf("same"),
+        await identityOf("newer"),
+        await identityOf("ended"),
+        await identityOf("time"),
+      ];
+      const asked = [same, newer, ended, { ...time, modifiedAt: time.modifiedAt + 1 }];
+      assert.deepEqual(await projection.unchanged([same, newer, ended, time], soon()), [true, true, true, true]);
+      await store.publish(store.put("newer", 2), tombstone("ended", 2));
+      const others = [
+        { ...same, memoryId: "none" },
+        { ...same, memoryId: "other" },
+        { ...same, namespace: "elsewhere" },
+      ];
+      const answers = await projection.unchanged([...asked, ...others, same], soon());
+      assert.deepEqual(answers, [true, false, false, false, false, false, false, true]);
+      assert.deepEqual(await projection.unchanged([], soon()), []);
     },
 
     "reports which entries it may evict": async ({ projection }) => {

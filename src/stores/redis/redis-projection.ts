@@ -5,6 +5,7 @@ import { type MemoryKey, plainKey } from "../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../domain/memory.ts";
 import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
 import type {
+  EntryIdentity,
   Eviction,
   LiveEntry,
   MalformedEntry,
@@ -27,7 +28,7 @@ import { redisError } from "./redis-errors.ts";
 import { RedisKeyspace } from "./redis-keyspace.ts";
 import { RedisStanding } from "./redis-standing.ts";
 import { ScriptRunner } from "./script-runner.ts";
-import { DUMP, PREPARE, PUBLISH, READ, REPLACE } from "./scripts.ts";
+import { DUMP, PREPARE, PUBLISH, READ, REPLACE, UNCHANGED } from "./scripts.ts";
 
 /** Keys per script call: one call blocks Redis for other clients for a few milliseconds at most. */
 const KEYS_PER_CALL = 500;
@@ -134,6 +135,16 @@ export class RedisProjection implements Projection {
     const fields = await this.#scripts.hash(this.#codec.redisKey(key), signal);
     const entry = fields === null ? undefined : this.#codec.entryOfFields(plainKey(key), fields);
     return entry?.state === "malformed" ? undefined : entry;
+  }
+
+  async unchanged(entries: readonly EntryIdentity[], signal: AbortSignal): Promise<boolean[]> {
+    const answers: boolean[] = [];
+    for (const part of slices(entries)) {
+      const values = part.map(({ digest, modifiedAt }) => [digest, modifiedAt]);
+      const reply = await this.#scripts.runEach(UNCHANGED, this.#keys(part), [], values, signal);
+      for (const answer of reply) answers.push(answer === 1);
+    }
+    return answers;
   }
 
   async scan(cursor: string | null, options: ScanOptions, signal: AbortSignal): Promise<ScanPage> {

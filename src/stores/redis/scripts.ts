@@ -160,6 +160,22 @@ end
 return answers
 `;
 
+/** ARGV: per key its digest and its time. Returns per key 1 where it still holds that live entry, of this layout, and 0 otherwise. */
+export const UNCHANGED = `
+local answers = {}
+for index, key in ipairs(KEYS) do
+  local held = redis.pcall('HMGET', key, 'digest', 'modified_at', 'deleted', 'format')
+  answers[index] = 0
+  if held.err then
+    if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
+  elseif held[1] == ARGV[2 * index - 1] and held[2] == ARGV[2 * index] and not held[3]
+    and (not held[4] or held[4] == '${ENTRY_FORMAT}') then
+    answers[index] = 1
+  end
+end
+return answers
+`;
+
 /**
  * ARGV: cursor, pattern, count. Returns the next cursor, the keys of one SCAN page, and per key what READ returns
  * without data. One call per page, because fetching the fields of each key from the client takes five times as long.

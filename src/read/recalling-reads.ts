@@ -1,0 +1,84 @@
+import type { MemoryKey } from "../domain/keys.ts";
+import type { EntryIdentity, LiveEntry, Projection, StoredEntry } from "../stores/projection.ts";
+import { GatheredReads } from "./gathered-reads.ts";
+import { RecalledEntries, type RecalledEntry } from "./recalled-entries.ts";
+
+/**
+ * Reads entries of the cache with data. Of entries that were proven lately it asks the cache only whether they are unchanged:
+ * a search finds mostly what earlier ones found, and reading, hashing and comparing ten entries anew costs more than the
+ * search of the index leaves for all the rest.
+ */
+export class RecallingReads {
+  readonly #cache: Pick<Projection, "read" | "unchanged">;
+  readonly #reads: GatheredReads;
+  readonly #unchanged: GatheredReads<EntryIdentity, boolean> | null;
+  readonly #recalled: RecalledEntries;
+
+  constructor(cache: Pick<Projection, "read" | "unchanged">, bytesMax: number) {
+    this.#cache = cache;
+    this.#reads = new GatheredReads((keys, signal) => this.#cache.read(keys, { data: true }, signal));
+    const { unchanged } = cache;
+    this.#unchanged =
+      unchanged === undefined ? null : new GatheredReads((entries, signal) => unchanged.call(cache, entries, signal));
+    this.#recalled = new RecalledEntries(unchanged === undefined ? 0 : bytesMax);
+  }
+
+  /** The entry of each key, in order, as the cache holds it; null where there is none. */
+  async read(keys: readonly MemoryKey[], signal: AbortSignal): Promise<readonly (StoredEntry | null)[]> {
+    return await this.#reads.read(keys, signal);
+  }
+
+  /**
+   * As `read`.
+   * @param mayShow whether an entry that was proven before needs no other source.
+   */
+  async recall(
+    keys: readonly MemoryKey[],
+    mayShow: (entry: RecalledEntry) => boolean,
+    signal: AbortSignal,
+  ): Promise<readonly (StoredEntry | null)[]> {
+    const unchanged = this.#unchanged;
+    if (unchanged === null) return await this.read(keys, signal);
+    const entries = new Array<StoredEntry | null>(keys.length).fill(null);
+    const known: { readonly at: number; readonly entry: RecalledEntry }[] = [];
+    const unknown: number[] = [];
+    for (const [at, key] of keys.entries()) {
+      const entry = this.#recalled.of(key);
+      if (entry !== undefined && mayShow(entry)) known.push({ at, entry });
+      else unknown.push(at);
+    }
+    const fill = async (places: readonly number[]): Promise<void> => {
+      const asked = places.map((at) => keys[at] as MemoryKey);
+      const found = await this.read(asked, signal);
+      for (const [index, at] of places.entries()) entries[at] = found[index] ?? null;
+    };
+    const confirm = async (): Promise<void> => {
+      const asked = known.map(({ entry }) => entry);
+      const answers = await unchanged.read(asked, signal);
+      const changed: number[] = [];
+      for (const [index, { at, entry }] of known.entries()) {
+        if (answers[index] === true) {
+          entries[at] = entry;
+        } else {
+          this.#recalled.forget(entry);
+          changed.push(at);
+        }
+      }
+      if (changed.length > 0) await fill(changed);
+    };
+    if (unknown.length === 0) await confirm();
+    else if (known.length === 0) await fill(unknown);
+    else await Promise.all([confirm(), fill(unknown)]);
+    return entries;
+  }
+
+  /** Whether the entry was proven before. */
+  isProven(entry: LiveEntry): boolean {
+    return this.#recalled.has(entry);
+  }
+
+  /** Keeps an entry that `read` or `recall` returned and that was proven since. */
+  keep(entry: LiveEntry): void {
+    if (this.#unchanged !== null) this.#recalled.add(entry);
+  }
+}
