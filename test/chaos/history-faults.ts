@@ -45,6 +45,8 @@ export const HISTORY_FAULTS: readonly Fault[] = [
       await restoreStreaming(cluster);
       await promote(cluster);
       went(cluster, { fromMs, toMs });
+      // Until the standby takes writes, nothing tells a node that the ledger went back, and Redis alone answers its reads.
+      cluster.readWindows.push({ fromMs, toMs: Date.now() });
     },
   },
   {

@@ -5,8 +5,9 @@ export interface LossWindow {
 }
 
 /**
- * Milliseconds after a ledger or a store went back within which a reader may still be shown what was lost: until a
- * leader's pass has noticed it, with lease and interval of the run's nodes, and deadlines of calls under way.
+ * Milliseconds within which a reader may still be shown what was lost, from the moment at which the ledger that went back
+ * answers: until each node has proven it, by a look of 10 s at most where a link gives no answer, and deadlines of calls under
+ * way. See "PostgreSQL is away, Redis answers" in docs/guarantees.md.
  */
 export const NOTICED_WITHIN_MS = 20_000;
 
