@@ -22,6 +22,7 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
   },
   http: { name: "HttpServiceOptions", about: "The HTTP service of `mnemosync serve`. The library does not use them." },
   webhooks: { name: "WebhookOptions", about: "Webhooks: how receivers are called. docs/webhooks.md explains them." },
+  hub: { name: "HubOptions", about: "The hub of edges: what their devices may use. docs/hub.md explains them." },
 };
 
 const LINE_MAX = 120;

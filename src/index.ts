@@ -1,4 +1,10 @@
-export type { EmbeddingOptions, HttpServiceOptions, IndexOptions, WebhookOptions } from "./config/option-groups.ts";
+export type {
+  EmbeddingOptions,
+  HttpServiceOptions,
+  HubOptions,
+  IndexOptions,
+  WebhookOptions,
+} from "./config/option-groups.ts";
 export type { Options } from "./config/option-types.ts";
 export {
   type ComparedSide,

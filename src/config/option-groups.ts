@@ -171,3 +171,31 @@ export interface WebhookOptions {
   /** Subscriptions of one owner, at most. From 1 to 1_000. @default 20 */
   subscriptionsPerOwnerMax?: number | undefined;
 }
+
+/** The hub of edges: what their devices may use. docs/hub.md explains them. */
+export interface HubOptions {
+  /** Devices of one owner of keys, at most. From 1 to 100_000. @default 1_000 */
+  devicesPerOwnerMax?: number | undefined;
+  /** Changes that a device may push per second; ten seconds' worth at once. From 1 to 1_000_000. @default 5_000 */
+  changesPerSecondMax?: number | undefined;
+  /**
+   * Changes that all devices of an owner may push per second; ten seconds' worth at once. From 1 to 1_000_000.
+   * @default 20_000
+   */
+  ownerChangesPerSecondMax?: number | undefined;
+  /**
+   * Bytes that a device may push per second, before compression; ten seconds' worth at once. At least 1_024.
+   * @default 8_388_608
+   */
+  bytesPerSecondMax?: number | undefined;
+  /** Applied changes of a device that it has not called settled, at most. From 1_000 to 10_000_000. @default 100_000 */
+  claimsPerDeviceMax?: number | undefined;
+  /** Memories of a namespace up to which devices may add new ones; without it there is no limit. At least 1. */
+  memoriesPerNamespaceMax?: number | undefined;
+  /**
+   * Milliseconds for which a device that does not call keeps deletions from being pruned; one that stays away for
+   * longer must read everything anew. From 60_000 to 315_360_000_000.
+   * @default 5_184_000_000
+   */
+  tombstoneHoldMs?: number | undefined;
+}

@@ -5,6 +5,7 @@ import type { StoreModuleInput } from "../stores/settings.ts";
 import type {
   EmbeddingOptions,
   HttpServiceOptions,
+  HubOptions,
   IndexOptions,
   RetentionOptions,
   WebhookOptions,
@@ -214,4 +215,6 @@ export interface Options {
   http?: HttpServiceOptions | undefined;
   /** Webhooks: how receivers are called. docs/webhooks.md explains them. */
   webhooks?: WebhookOptions | undefined;
+  /** The hub of edges: what their devices may use. docs/hub.md explains them. */
+  hub?: HubOptions | undefined;
 }

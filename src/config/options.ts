@@ -4,6 +4,7 @@ import { consistencySettings } from "../consistency/settings.ts";
 import { type Fits, memorySettings } from "../domain/settings.ts";
 import { connectionSettings } from "../drivers/settings.ts";
 import { embeddingSettings } from "../embed/settings.ts";
+import { hubSettings } from "../hub/settings.ts";
 import { indexSettings, ledgerSettings, retentionSettings } from "../ledger/settings.ts";
 import { readSettings } from "../read/settings.ts";
 import { metricsSettings } from "../runtime/settings.ts";
@@ -36,6 +37,7 @@ export const optionsSchema = z.strictObject({
   retention: retentionSettings.prefault({}),
   http: httpSettings.prefault({}),
   webhooks: webhookSettings.prefault({}),
+  hub: hubSettings.prefault({}),
 });
 
 /** Options as a caller gives them. */
@@ -52,3 +54,4 @@ true satisfies Fits<NonNullable<Given["indexes"]>, NonNullable<Options["indexes"
 true satisfies Fits<NonNullable<Given["retention"]>, NonNullable<Options["retention"]>>;
 true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;
 true satisfies Fits<NonNullable<Given["webhooks"]>, NonNullable<Options["webhooks"]>>;
+true satisfies Fits<NonNullable<Given["hub"]>, NonNullable<Options["hub"]>>;

@@ -94,6 +94,10 @@ export class HttpService implements Service {
     return this.#stop.signal;
   }
 
+  async isActiveOwner(owner: string): Promise<boolean> {
+    return (await this.#keys?.hasOwner(owner)) ?? true;
+  }
+
   openApi(): Promise<string> {
     this.#openApi ??= (async () => {
       // Loaded on the first request: the generator must not slow the start.

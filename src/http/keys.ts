@@ -88,6 +88,15 @@ export class KeyRing {
     });
   }
 
+  /** Whether an owner has a key that is valid. */
+  async hasOwner(owner: string): Promise<boolean> {
+    await this.#refresh();
+    return [...this.#keys.values()].some((entry) => {
+      if ((entry.owner ?? entry.id) !== owner) return false;
+      return entry.expiresAt === undefined || Date.parse(entry.expiresAt) > this.#now();
+    });
+  }
+
   async #refresh(): Promise<void> {
     const path = this.#path;
     if (path === null || this.#now() - this.#lookedAt < this.#rereadMs) return;

@@ -1,5 +1,6 @@
 import type { EffectiveOptions } from "../config/options.ts";
 import { type JsonLimits, MEMORY_JSON_LIMITS } from "../domain/json-meter.ts";
+import { PUSH_BYTES_MAX } from "../hub/protocol/push.ts";
 
 /** How large the body of a request may be. Everything is counted while the body is read, and the first flaw ends it. */
 export interface BodyLimits extends JsonLimits {
@@ -26,6 +27,9 @@ export const MEMORY_LIMITS: BodyLimits = { ...MEMORY_JSON_LIMITS, bytesMax: Numb
  * 300 ms on a quiet machine, half of it for the texts.
  */
 export const BATCH_LIMITS: BodyLimits = { ...MEMORY_LIMITS, valuesMax: 2_000_000, partsMax: 400_000 };
+
+/** For a push of a device: as many changes as the protocol takes, whose vectors are texts. */
+export const PUSH_LIMITS: BodyLimits = { ...BATCH_LIMITS, bytesMax: PUSH_BYTES_MAX };
 
 /** For a search: a text or a vector, and a filter of some fields. */
 export const SEARCH_LIMITS: BodyLimits = {

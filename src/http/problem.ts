@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { lazily } from "../domain/lazily.ts";
+import { HubError } from "../hub/protocol/codes.ts";
 import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
 import { publicMessage } from "./public-messages.ts";
 
@@ -147,6 +148,7 @@ function libraryProblem(error: MnemosyncError): HttpProblem {
     const value = (error as unknown as Record<string, unknown>)[name];
     if (value !== undefined) members[name] = value;
   }
+  if (error instanceof HubError && error.resync !== null) Object.assign(members, error.resync);
   return new HttpProblem(status, error.code, publicMessage(error), {
     retryable: error.retryable,
     members,

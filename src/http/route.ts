@@ -24,6 +24,8 @@ export interface Service {
   readonly stopping: AbortSignal;
   /** Room for answers that last: each is counted. */
   readonly streams: EventStreams;
+  /** Whether an owner of keys has one that is valid. */
+  isActiveOwner(owner: string): Promise<boolean>;
   /** The text of the OpenAPI document: the routes as this service is set up. */
   openApi(): Promise<string>;
 }
@@ -32,6 +34,8 @@ export interface RouteRequest<Params, Query, Body> extends StreamCaller {
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
+  /** Bytes of the JSON body, once it is inflated; 0 without one. */
+  readonly bodyBytes: number;
   readonly headers: IncomingHttpHeaders;
   readonly identity: Identity;
   /** Fires when the caller hangs up. */
@@ -87,6 +91,8 @@ export interface Route {
   readonly bodyMediaType?: typeof MEDIA_TYPE_MERGE_PATCH;
   /** A stream of JSON lines instead of one document. */
   readonly bodyIsLines?: boolean;
+  /** Whether the body may be gzip, and the answer is where the caller accepts it. @default false */
+  readonly compresses?: boolean;
   /** Request headers that the route reads, with their meaning. */
   readonly requestHeaders?: Readonly<Record<string, string>>;
   /** Set on every answer in place of the server's defaults of the same name, e.g. a page's `content-security-policy`. */

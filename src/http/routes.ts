@@ -6,6 +6,7 @@ import { eraseGroup } from "./routes/erase.ts";
 import { exportGroup } from "./routes/export.ts";
 import { findGroup } from "./routes/find.ts";
 import { historyGroup } from "./routes/history.ts";
+import { hubGroup } from "./routes/hub.ts";
 import { jobGroup } from "./routes/jobs.ts";
 import { memoryGroup } from "./routes/memories.ts";
 import { operationGroup } from "./routes/operation.ts";
@@ -25,6 +26,7 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   historyGroup,
   changeGroup,
   subscriptionGroup,
+  hubGroup,
   jobGroup,
   conflictGroup,
   backlogGroup,

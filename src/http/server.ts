@@ -5,6 +5,7 @@ import { newUlid } from "../runtime/ulid.ts";
 import { limited, readJson } from "./body.ts";
 import { BodyMemory, type BodyPlace } from "./body-memory.ts";
 import { answerClientError, answerExpectation } from "./client-errors.ts";
+import { compressed, inflate } from "./compression.ts";
 import { allowedOrigins, Guard } from "./guard.ts";
 import type { Identity, KeyRing } from "./keys.ts";
 import { type BodyLimits, limitsWithin, ORDER_LIMITS } from "./limits.ts";
@@ -25,9 +26,12 @@ declare module "fastify" {
     identity: Identity | null;
     /** The room that the request's JSON body takes; null without one. */
     bodyPlace: BodyPlace | null;
+    /** Of the request's JSON body, once it is inflated. */
+    bodyBytes: number;
   }
   interface FastifyContextConfig {
     bodyLimits?: BodyLimits;
+    compresses?: boolean;
   }
 }
 
@@ -94,6 +98,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const guard = new Guard(keys, http);
   app.decorateRequest("identity", null);
   app.decorateRequest("bodyPlace", null);
+  app.decorateRequest("bodyBytes", 0);
   addParsers(app, http);
   app.addHook("onRequest", async (request, reply) => {
     void reply.headers(SECURITY_HEADERS).header("x-request-id", request.id);
@@ -124,7 +129,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
     const access = accessOf(route, http);
     app.route({
       method: route.method,
-      config: { bodyLimits: limitsWithin(route.bodyLimits ?? ORDER_LIMITS, http) },
+      config: {
+        bodyLimits: limitsWithin(route.bodyLimits ?? ORDER_LIMITS, http),
+        compresses: route.compresses ?? false,
+      },
       url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       onRequest: async (request, reply) => {
         if (route.responseHeaders !== undefined) void reply.headers(route.responseHeaders);
@@ -154,16 +162,25 @@ function addParsers(app: FastifyInstance, http: HttpOptions): void {
   app.addContentTypeParser(
     ["application/json", MEDIA_TYPE_MERGE_PATCH],
     async (request: FastifyRequest, payload: Readable) => {
-      const { bodyLimits } = request.routeOptions.config;
+      const { bodyLimits, compresses = false } = request.routeOptions.config;
       if (bodyLimits === undefined) throw new HttpProblem(404, "ROUTE_NOT_FOUND", "there is no such route");
       const place = memory.place(request.identity?.id ?? "");
       const declared = request.headers["content-length"];
+      const counted: BodyPlace = {
+        add: (bytes) => {
+          request.bodyBytes += bytes;
+          place.add(bytes);
+        },
+        release: () => place.release(),
+      };
+      const inflated = compresses ? inflate(payload, request.headers["content-encoding"]) : payload;
       try {
-        return await readJson(payload, declared === undefined ? undefined : Number(declared), bodyLimits, place);
+        return await readJson(inflated, declared === undefined ? undefined : Number(declared), bodyLimits, counted);
       } catch (error) {
         place.release();
         throw error;
       } finally {
+        if (inflated !== payload) inflated.destroy(); // A bomb is not inflated any further than its flaw.
         request.bodyPlace = place;
       }
     },
@@ -194,6 +211,7 @@ async function answer(
     params: check(route.params, request.params, 400),
     query: check(route.query, request.query, 400),
     body: wantsLines ? request.body : check(route.body, request.body, 422),
+    bodyBytes: request.bodyBytes,
     headers: request.headers,
     identity: request.identity as Identity,
     signal: hangUp.signal,
@@ -209,7 +227,12 @@ async function answer(
     return reply;
   }
   if (body === undefined) return reply.send(text);
-  return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
+  const json = JSON.stringify(body);
+  void reply.type("application/json; charset=utf-8");
+  if (route.compresses !== true) return reply.send(json);
+  void reply.header("vary", "accept-encoding");
+  const packed = await compressed(json, request.headers["accept-encoding"]);
+  return packed === null ? reply.send(json) : reply.header("content-encoding", "gzip").send(packed);
 }
 
 /** @throws {HttpProblem} 400 for a field of the address, 422 for a field of the body, with the path of the field. */

@@ -1,8 +1,17 @@
-import { compareKeys } from "../domain/keys.ts";
+import { compareKeys, type MemoryKey } from "../domain/keys.ts";
 import type { Backend, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
+import {
+  type AppliedChange,
+  keepAppliedChanges,
+  type PushedChange,
+  type PushedFacts,
+  readPushedFacts,
+} from "./change-claims.ts";
 import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
 import { beginGuarded, type Flown, type GuessedWrite } from "./guarded-writes.ts";
 import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
+import { queueForSharedStores } from "./queue-statements.ts";
+import { scrubContent } from "./scrub-statements.ts";
 import {
   type Begun,
   type BucketedKey,
@@ -19,6 +28,9 @@ export interface Claiming {
   readonly claim: KeyClaim;
   readonly transactionId: string;
 }
+
+/** Takes the place of a text that may have quoted a withdrawn memory. */
+const WITHDRAWN_TEXT = "removed by a withdrawal";
 
 /** A transaction that writes memories, on a connection of its own. Ends with `commit` or `rollback`, or with its connection. */
 export interface LedgerTransaction {
@@ -40,6 +52,14 @@ export interface LedgerTransaction {
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
   keepAnswer(claiming: Claiming, answer: readonly unknown[]): Promise<void>;
+  /** The facts of changes that devices pushed, in order. After `begin`: the memories' rows are locked. */
+  readPushed(changes: readonly PushedChange[]): Promise<PushedFacts[]>;
+  /** Claims the keys of pushed changes. @returns false: one was taken since, and this transaction must be rolled back. */
+  keepPushed(changes: readonly AppliedChange[]): Promise<boolean>;
+  /** Takes the content of memories out of the ledger that this transaction ends. */
+  scrub(keys: readonly MemoryKey[]): Promise<void>;
+  /** Queues what the transaction wrote for all shared stores, and wakes their nodes: nothing is left to publish. */
+  queueForStores(keys: readonly MemoryKey[], transactionId: string): Promise<void>;
   /** Writes versions and the transaction's row. */
   write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer>;
   commit(): Promise<void>;
@@ -86,6 +106,22 @@ export class PostgresTransaction implements LedgerTransaction {
 
   async keepAnswer({ claim, transactionId }: Claiming, answer: readonly unknown[]): Promise<void> {
     await keepAnswer(this.#sql, claim, transactionId, answer);
+  }
+
+  async readPushed(changes: readonly PushedChange[]): Promise<PushedFacts[]> {
+    return await readPushedFacts(this.#sql, changes);
+  }
+
+  async keepPushed(changes: readonly AppliedChange[]): Promise<boolean> {
+    return await keepAppliedChanges(this.#sql, changes);
+  }
+
+  async scrub(keys: readonly MemoryKey[]): Promise<void> {
+    await scrubContent(this.#sql, keys, WITHDRAWN_TEXT);
+  }
+
+  async queueForStores(keys: readonly MemoryKey[], transactionId: string): Promise<void> {
+    await queueForSharedStores(this.#sql, keys, transactionId);
   }
 
   async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {

@@ -2,7 +2,9 @@ import type { MemoryKey } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
+import { signalFeed } from "./feed-statements.ts";
 import { hasCome, isOlderThan } from "./stored-times.ts";
+import { markPublished } from "./transaction-statements.ts";
 
 /** A memory that is queued for a store. */
 export interface QueuedMemory extends MemoryKey {
@@ -100,6 +102,26 @@ export async function enqueue(sql: Sql, queue: QueueName, keys: readonly MemoryK
     on conflict (store, node_id, namespace, memory_id) do update set
       seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,
       claimed_until = null, claimed_by = null, last_error = excluded.last_error`;
+}
+
+/**
+ * Queues what a transaction wrote for every shared store of the deployment, and marks it published, within the transaction:
+ * the writer runs no store itself, so once it is committed there is nothing left to do for it. The signal goes out with the
+ * commit. One such commit at a time passes through the whole instance, so this is for writers of batches.
+ */
+export async function queueForSharedStores(sql: Sql, keys: readonly MemoryKey[], transactionId: string): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  await sql`
+    insert into mnemosync.sync_queue (store, node_id, namespace, memory_id)
+    select s.id, '', k.namespace, k.memory_id
+    from mnemosync.stores s,
+         unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    order by s.id, k.namespace collate "C", k.memory_id collate "C"
+    on conflict (store, node_id, namespace, memory_id) do update set
+      seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,
+      claimed_until = null, claimed_by = null`;
+  await markPublished(sql, [transactionId]);
+  await signalFeed(sql);
 }
 
 /** Records memories that a store refuses for good as dead letters. Trying again cannot help until something is changed. */

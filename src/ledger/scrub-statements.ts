@@ -16,9 +16,28 @@ export const ERASED_TEXT = "removed by an erasure";
 export async function scrubMemories(sql: Sql, erasureId: string, keys: readonly MemoryKey[]): Promise<number> {
   const erased = await readErasedKeys(sql, keys);
   if (erased.length === 0) return 0;
-  const [namespaces, memoryIds] = keyLiterals(erased);
-  const e = sql`unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as e (namespace, memory_id)`;
+  const e = keysAsE(sql, erased);
   await sql`begin`;
+  await scrubContent(sql, erased, ERASED_TEXT);
+  const done = await sql`
+    update mnemosync.suppressed s set erased_at = coalesce(s.erased_at, clock_timestamp())
+    from ${e} where ${isOf(sql, sql`s`)} and s.erasure_id = ${erasureId}`;
+  await sql`commit`;
+  return done.count;
+}
+
+function keysAsE(sql: Sql, keys: readonly MemoryKey[]): Fragment {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  return sql`unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as e (namespace, memory_id)`;
+}
+
+/**
+ * The same for memories that have ended, within a transaction: what the ledger keeps of them beside the ending itself.
+ * @param text takes the place of texts that may have quoted a memory.
+ */
+export async function scrubContent(sql: Sql, keys: readonly MemoryKey[], text: string): Promise<void> {
+  const [, memoryIds] = keyLiterals(keys);
+  const e = keysAsE(sql, keys);
   await scrubAnswers(sql, e);
   // The body of the ending stays: it has no content, and followers of the feed read it.
   await sql`
@@ -32,7 +51,7 @@ export async function scrubMemories(sql: Sql, erasureId: string, keys: readonly 
     )
     update mnemosync.conflict_resolutions c
     set found_checksum = null, found_document = null, found_embedding = null, ledger_checksum = null,
-        ledger_document = null, ledger_embedding = null, evidence = ${ERASED_TEXT}, resolution = ${ERASED_TEXT},
+        ledger_document = null, ledger_embedding = null, evidence = ${text}, resolution = ${text},
         pending_because = null, resolved_at = coalesce(c.resolved_at, clock_timestamp()),
         state = case when c.state = 'pending' then 'resolved' else c.state end
     from locked where c.id = locked.id`;
@@ -51,16 +70,11 @@ export async function scrubMemories(sql: Sql, erasureId: string, keys: readonly 
     from locked l
     where q.store = l.store and q.node_id = l.node_id and q.namespace = l.namespace and q.memory_id = l.memory_id`;
   await sql`
-    update mnemosync.sync_transactions t set reason = ${ERASED_TEXT}
-    where t.state = 'rolled_back' and t.reason <> ${ERASED_TEXT} and t.memory_ids && ${memoryIds}::text::text[]
+    update mnemosync.sync_transactions t set reason = ${text}
+    where t.state = 'rolled_back' and t.reason <> ${text} and t.memory_ids && ${memoryIds}::text::text[]
       and exists (
         select from unnest(t.namespaces, t.memory_ids) as w (namespace, memory_id)
         join ${e} on e.namespace = w.namespace and e.memory_id = w.memory_id)`;
-  const done = await sql`
-    update mnemosync.suppressed s set erased_at = coalesce(s.erased_at, clock_timestamp())
-    from ${e} where ${isOf(sql, sql`s`)} and s.erasure_id = ${erasureId}`;
-  await sql`commit`;
-  return done.count;
 }
 
 /**
@@ -84,6 +98,9 @@ async function scrubAnswers(sql: Sql, e: Fragment): Promise<void> {
       from jsonb_array_elements(i.answer) with ordinality as w (answer, place))
     from (select distinct tx_id from versions) v
     where i.tx_id = v.tx_id and jsonb_array_length(i.answer) > 1`;
+  // A repeat is still answered: by its key, whatever it says.
+  await sql`
+    update mnemosync.hub_claims c set fingerprint = null from ${e} where ${isOf(sql, sql`c`)} and c.fingerprint is not null`;
 }
 
 function isOf(sql: Sql, alias: Fragment): Fragment {

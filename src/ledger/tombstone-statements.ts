@@ -21,15 +21,21 @@ export interface PrunedTombstones {
  * above the floor of its bucket, so no version number is ever given twice, though no row of the ended memory is left.
  *
  * These stay: erased memories, whose tombstone keeps them from coming back; those that a store, a transaction or a conflict
- * still waits for; and those that a reader with a named cursor has not been told of.
+ * still waits for; and those that a reader with a named cursor has not been told of, or a device that called within
+ * `deviceHoldMs` milliseconds.
  * @param limit tombstones that each step takes.
  */
-export async function pruneTombstones(sql: Sql, retentionMs: number, limit: number): Promise<PrunedTombstones> {
+export async function pruneTombstones(
+  sql: Sql,
+  retentionMs: number,
+  deviceHoldMs: number,
+  limit: number,
+): Promise<PrunedTombstones> {
   const [gone] = await sql<{ pruned: number }[]>`
     with ready as materialized (
       select v.ctid as place, v.namespace, v.memory_id from mnemosync.memory_versions v
       join mnemosync.version_floors f on f.bucket = v.bucket and f.floor >= v.version
-      where ${isForgettable(sql, retentionMs)} and ${isOlderThan(sql, sql`f.raised_at`, FLOOR_LEAD_MS)}
+      where ${isForgettable(sql, retentionMs, deviceHoldMs)} and ${isOlderThan(sql, sql`f.raised_at`, FLOOR_LEAD_MS)}
       limit ${limit}
       for update of v skip locked
     ), bodies as (
@@ -39,6 +45,15 @@ export async function pruneTombstones(sql: Sql, retentionMs: number, limit: numb
           where b.namespace = r.namespace and b.memory_id = r.memory_id offset 0
         ) b
       ))
+      returning xid, seq
+    ), pruned as (
+      -- Read by readers that were away for long: behind this place they have missed a deletion.
+      insert into mnemosync.tombstones_pruned as p (xid, seq)
+      select xid, seq from bodies order by xid desc, seq desc limit 1
+      on conflict (only_row) do update set xid = excluded.xid, seq = excluded.seq
+        where (p.xid, p.seq) < (excluded.xid, excluded.seq)
+    ), writers as (
+      delete from mnemosync.hub_memories h using ready r where h.namespace = r.namespace and h.memory_id = r.memory_id
     ), tombstones as (
       delete from mnemosync.memory_versions where ctid = any (array(select place from ready)) returning 1
     )
@@ -49,7 +64,7 @@ export async function pruneTombstones(sql: Sql, retentionMs: number, limit: numb
       from (
         select v.bucket, v.version from mnemosync.memory_versions v
         left join mnemosync.version_floors f on f.bucket = v.bucket
-        where ${isForgettable(sql, retentionMs)} and coalesce(f.floor, 0) < v.version
+        where ${isForgettable(sql, retentionMs, deviceHoldMs)} and coalesce(f.floor, 0) < v.version
         limit ${limit}
       ) v
       group by v.bucket
@@ -65,7 +80,7 @@ export async function pruneTombstones(sql: Sql, retentionMs: number, limit: numb
 }
 
 /** Of a row called v: its memory has ended long ago, and nothing waits for its tombstone. */
-function isForgettable(sql: Sql, retentionMs: number) {
+function isForgettable(sql: Sql, retentionMs: number, deviceHoldMs: number) {
   return sql`(
     v.deleted_at is not null and v.ended_by is distinct from 'erased' and v.xid is null
     and ${isBeyondRetention(sql, sql`v.deleted_at`, retentionMs)}
@@ -76,6 +91,14 @@ function isForgettable(sql: Sql, retentionMs: number) {
       where c.namespace = v.namespace and c.memory_id = v.memory_id and c.state = 'pending')
     and not exists (
       select from mnemosync.memory_bodies b, mnemosync.feed_cursors k
+      where b.namespace = v.namespace and b.memory_id = v.memory_id and b.version = v.version
+        and (b.xid, b.seq) > (k.xid, k.seq))
+    and not exists (
+      select from mnemosync.memory_bodies b, (
+        select d.xid, d.seq from mnemosync.hub_devices d
+        where d.xid is not null and d.revoked_at is null and not ${isBeyondRetention(sql, sql`d.last_seen_at`, deviceHoldMs)}
+        order by d.xid, d.seq limit 1
+      ) k
       where b.namespace = v.namespace and b.memory_id = v.memory_id and b.version = v.version
         and (b.xid, b.seq) > (k.xid, k.seq)))`;
 }

@@ -11,6 +11,7 @@ export type { StoreId } from "../domain/store-id.ts";
 export type { ErasePreview, EraseTarget } from "../erase/options.ts";
 export type { Erasure } from "../erase/receipt.ts";
 export type { ChangeEvent, ChangePage, ChangesOptions, ReadChangesOptions } from "../feed/change-options.ts";
+export type { HubService } from "../hub/hub-service.ts";
 export type { Jobs } from "../jobs/jobs.ts";
 export type { ReembedReport } from "../jobs/kinds/reembed.ts";
 export type { MemoryVersion, VersionDiff } from "../read/history.ts";

@@ -145,6 +145,7 @@ export function assembleUpkeep(
   const tombstones = new TombstonePruner({
     ledger: new TombstoneLedger(postgres, options),
     retentionMs: options.tombstoneRetentionMs,
+    deviceHoldMs: options.hub.tombstoneHoldMs,
     clock: () => performance.now(),
   });
   const sweeper = new Sweeper({

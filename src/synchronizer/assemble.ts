@@ -12,6 +12,7 @@ import { ledgerMemory } from "../read/memory.ts";
 import { createWebhooks } from "../webhooks/create-webhooks.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
+import { assembleHub } from "./assemble-hub.ts";
 import { assembleReading } from "./assemble-reading.ts";
 import { assembleTransfer } from "./assemble-transfer.ts";
 import { assembleUpkeep, assembleWriting, type WriteHooks } from "./assemble-writing.ts";
@@ -149,6 +150,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     metrics: metrics.webhooks,
     log,
   });
+  const hub = assembleHub(foundation, writing, scope);
   tellWebhooks(foundation.notifications, webhooks.outbox);
   const bodyMoves = new BodyMoves({
     ledger: new MovingLedger(postgres, options),
@@ -220,6 +222,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       stores: new SharedStores(scope, deployment),
       jobs,
       subscriptions: webhooks.subscriptions,
+      hub,
       metrics: metrics.base,
       settle: [
         () => batcher.close(),

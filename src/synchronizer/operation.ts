@@ -1,4 +1,5 @@
 import type { StoreId } from "../domain/store-id.ts";
+import type { HubService } from "../hub/hub-service.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import type { HealthMonitor, HealthReport } from "../runtime/health-monitor.ts";
@@ -26,6 +27,7 @@ export interface OperationParts {
   readonly backlog: Backlog;
   readonly jobs: Jobs;
   readonly subscriptions: Subscriptions;
+  readonly hub: HubService;
   readonly stores: SharedStores;
   readonly metrics: Metrics;
   /** Settles the writes that were accepted, and ends what holds connections. In order, after the services have stopped. */

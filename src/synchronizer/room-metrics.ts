@@ -1,6 +1,7 @@
 import { ConsistencyMetrics } from "../consistency/metrics.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import { EraseMetrics } from "../erase/metrics.ts";
+import { HubMetrics } from "../hub/metrics.ts";
 import { ReadMetrics } from "../read/metrics.ts";
 import { HealthMetrics } from "../runtime/health-metrics.ts";
 import { MetricBase } from "../runtime/metric-base.ts";
@@ -16,6 +17,7 @@ export interface RoomMetrics {
   readonly erase: EraseMetrics;
   readonly health: HealthMetrics;
   readonly webhooks: WebhookMetrics;
+  readonly hub: HubMetrics;
 }
 
 /** @param stores ids of the stores, the ledger among them. */
@@ -29,5 +31,6 @@ export function roomMetrics(stores: readonly StoreId[]): RoomMetrics {
     erase: new EraseMetrics(base),
     health: new HealthMetrics(base, stores),
     webhooks: new WebhookMetrics(base),
+    hub: new HubMetrics(base),
   };
 }

@@ -10,7 +10,7 @@ import { type KeptAnswer, repeatedAnswer, summarize } from "./decision-summary.t
 import { settleInDoubt } from "./in-doubt.ts";
 import { KnownRows, noteWritten } from "./known-rows.ts";
 import { ownError } from "./own-error.ts";
-import { assertDistinct, type Decision, type WriteIntent } from "./plan.ts";
+import { assertDistinct, type Decision, isWrite, type WriteIntent } from "./plan.ts";
 import { type Obstacle, Preparation } from "./preparation.ts";
 import { type RowsResult, writeRows } from "./rows.ts";
 import type { StoreGate } from "./store-gate.ts";
@@ -28,6 +28,11 @@ export interface AttemptParts {
   /** Milliseconds to find out whether a transaction was committed whose COMMIT got no answer. */
   readonly inDoubtTimeoutMs: number;
   readonly onStep?: OnWriteStep | undefined;
+  /**
+   * Whether the transaction itself queues what it writes for the shared stores: for a writer that runs no store, and may be gone
+   * the moment after. @default false
+   */
+  readonly queuesForStores?: boolean | undefined;
 }
 
 /** Distinct memories that one transaction writes. */
@@ -158,6 +163,10 @@ class Attempt {
     }
     this.#decisions = rows.decisions;
     if (claiming !== undefined) await transaction.keepAnswer(claiming, rows.decisions.map(summarize));
+    if (this.#parts.queuesForStores === true) {
+      const written = rows.decisions.filter(isWrite).map(({ write }) => write);
+      await transaction.queueForStores(written, this.#plan.transactionId);
+    }
     await onStep?.("prepared");
     await onStep?.("committing");
     if (this.#abandoned)

@@ -21,6 +21,10 @@ export function summarize(decision: Decision): DecisionSummary {
     const { write, vectors } = decision;
     return { action: "write", version: write.version, checksum: write.checksum, vectors };
   }
+  // Pushed changes have claims of their own, and never share a transaction with an idempotency key.
+  if (decision.action === "repeated" || decision.action === "refused") {
+    throw new InternalError("a change of a device was written under an idempotency key");
+  }
   const vectors = decision.action === "unchanged" && decision.vectors;
   return { action: decision.action, version: decision.version, checksum: decision.checksum, vectors };
 }

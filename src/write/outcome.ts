@@ -37,5 +37,7 @@ export interface SyncOutcome extends MemoryKey {
    * `not_applicable`. Absent otherwise.
    */
   readonly embeddingDropped?: true;
+  /** An earlier transaction applied the same change of a device: `version` is that of then. Absent otherwise. */
+  readonly repeats?: true;
   readonly error?: MnemosyncError;
 }

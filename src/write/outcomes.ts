@@ -47,6 +47,12 @@ export class Outcomes {
   ): SyncOutcome {
     const { namespace, memoryId } = intent.key;
     if (decision.action === "erased") return this.failed(intent.key, new ErasedError(namespace, memoryId));
+    if (decision.action === "refused") return this.failed(intent.key, decision.error);
+    if (decision.action === "repeated") {
+      const stores = this.#record("unchanged", () => "unchanged");
+      const { version, checksum } = decision;
+      return { ...intent.key, version, checksum, status: "unchanged", stores, transactionId: null, repeats: true };
+    }
     if (decision.action === "conflict") {
       const { version, checksum } = decision;
       const error = new VersionConflictError(memoryId, intent.expectedVersion ?? 0, version);

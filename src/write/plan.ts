@@ -1,9 +1,11 @@
 import { type Ending, isStronger } from "../domain/ending.ts";
+import type { MnemosyncError } from "../domain/errors.ts";
 import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import { type EncodedMemory, type MemoryChange, putChange } from "../domain/memory.ts";
 import { firstVector, increment, joinVectors, nextVersion, type VersionVector } from "../domain/version-vector.ts";
 import type { LockedVersion, VersionWrite } from "../ledger/write-statements.ts";
 import { keepsMemory, type ProjectionTraits } from "../stores/traits.ts";
+import type { ChangeOrigin } from "./change-origin.ts";
 
 /** A requested write of one memory. */
 export interface WriteIntent {
@@ -30,6 +32,8 @@ export interface WriteIntent {
    * is a conflict unless its content is equal.
    */
   readonly imported?: { readonly version: number; readonly versionVector: VersionVector };
+  /** Of a change that a device pushed. */
+  readonly origin?: ChangeOrigin;
 }
 
 /** The decision on one intent, made while its row is locked. */
@@ -44,7 +48,14 @@ export type Decision =
     }
   | { readonly action: "conflict"; readonly version: number; readonly checksum: string | null }
   /** The memory was erased: only `revives` makes its id usable again. */
-  | { readonly action: "erased"; readonly version: number; readonly checksum: null };
+  | { readonly action: "erased"; readonly version: number; readonly checksum: null }
+  /** An earlier transaction applied the pushed change, and gave the memory this version. */
+  | { readonly action: "repeated"; readonly version: number; readonly checksum: null }
+  /** The pushed change must not be applied. */
+  | { readonly action: "refused"; readonly version: number; readonly checksum: null; readonly error: MnemosyncError };
+
+/** A decision by the memory's row alone, whatever the origin of the change. */
+export type RowDecision = Exclude<Decision, { readonly action: "repeated" | "refused" }>;
 
 export type WriteDecision = Extract<Decision, { action: "write" }>;
 
@@ -69,8 +80,9 @@ function changesNothing(intent: WriteIntent, locked: LockedVersion | undefined):
   if ((locked?.checksum ?? null) !== (memory?.checksum ?? null)) return false;
   if (memory !== null) return true;
   if (intent.revives === true) return locked?.endedBy !== "erased";
-  // A delete does not distinguish a deleted memory from an unknown one. An erasure does: its tombstone keeps the id from coming back.
-  if (locked === undefined) return ending !== "erased";
+  // A delete does not distinguish a deleted memory from an unknown one. An erasure does, and a withdrawal: the tombstone keeps
+  // the content from coming back, by a change that is still on its way too.
+  if (locked === undefined) return ending !== "erased" && ending !== "withdrawn";
   return !isStronger(ending, locked.endedBy ?? "deleted");
 }
 
@@ -84,7 +96,7 @@ export function decide(
   now: number,
   nodeId: string,
   floor = 0,
-): Decision {
+): RowDecision {
   const { key, memory, expectedVersion, imported } = intent;
   const version = locked?.version ?? 0;
   const checksum = locked?.checksum ?? null;

@@ -1,4 +1,4 @@
-import { bucketOf, keyText } from "../domain/keys.ts";
+import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import type { GuessedWrite } from "../ledger/guarded-writes.ts";
 import type { TakenKey } from "../ledger/idempotency-statements.ts";
 import type { Claiming, LedgerTransaction } from "../ledger/ledger-transaction.ts";
@@ -6,6 +6,7 @@ import type { Begun, BucketedKey, LockedRow, TransactionToken } from "../ledger/
 import type { KnownRows } from "./known-rows.ts";
 import { type Decision, decide, isRefused, isWrite, type WriteDecision, type WriteIntent } from "./plan.ts";
 import type { Obstacle, Preparation } from "./preparation.ts";
+import { PushedChanges } from "./pushed-changes.ts";
 import type { OnWriteStep } from "./write-step.ts";
 
 /** What writing the rows of one attempt needs. */
@@ -58,6 +59,7 @@ interface Guess {
 function guessesOf({ intents, token, known }: RowsTask): Guess[] | null {
   if (intents.length > FLIGHT_MAX || token.optimistic === false) return null;
   if (intents.some(({ imported, modifiedAt }) => imported !== undefined || modifiedAt !== null)) return null;
+  if (intents.some(({ origin }) => origin !== undefined)) return null; // Its claim is read behind the locks.
   const now = Date.now(); // Stands for the ledger's clock, which comes back with the flight.
   const guesses = intents.map((intent): Guess => {
     const row = known.of(keyText(intent.key));
@@ -107,14 +109,16 @@ async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
   if (claiming !== undefined && begun.isKeyTaken) {
     return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
   }
-  const decisions = intents.map((intent) => decideOn(intent, begun, token.nodeId));
+  const pushed = await PushedChanges.read(transaction, intents, begun.locked);
+  const decisions = intents.map((intent) => pushed.decide(intent) ?? decideOn(intent, begun, token.nodeId));
   if (intents.length <= FLIGHT_MAX) {
     for (const { key } of intents) note(known, keyText(key), begun.locked.get(keyText(key)));
   }
   if (atomic && decisions.some(isRefused)) return { kind: "conflict", decisions };
   await onStep?.("locked");
   const writing: WriteDecision[] = decisions.filter(isWrite);
-  if (writing.length === 0 && claiming === undefined) return { kind: "nothing", decisions };
+  const applied = pushed.applied(intents, decisions);
+  if (writing.length === 0 && claiming === undefined && applied.length === 0) return { kind: "nothing", decisions };
   const [answer, obstacle] = await bothEnded(
     transaction.write(
       writing.map(({ write }) => write),
@@ -123,7 +127,11 @@ async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
     preparation.start(writing),
   );
   if (answer !== "written") return { kind: answer };
-  return obstacle ?? { kind: "written", decisions };
+  if (obstacle !== null) return obstacle;
+  if (applied.length > 0 && !(await transaction.keepPushed(applied))) return { kind: "raced" };
+  const withdrawn = writing.filter(({ write }) => write.endedBy === "withdrawn").map(({ write }): MemoryKey => write);
+  if (withdrawn.length > 0) await transaction.scrub(withdrawn);
+  return { kind: "written", decisions };
 }
 
 function decideOn(intent: WriteIntent, { locked, floors, now }: Begun, nodeId: string): Decision {

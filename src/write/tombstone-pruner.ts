@@ -9,6 +9,8 @@ export interface TombstonePrunerParts {
   readonly ledger: Pick<TombstoneLedger, "pruneTombstones">;
   /** Milliseconds that the tombstone of an ended memory is kept; 0: for good. */
   readonly retentionMs: number;
+  /** Milliseconds for which a device that does not call keeps tombstones that it was not told of. */
+  readonly deviceHoldMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly clock: () => number;
 }
@@ -24,9 +26,9 @@ export class TombstonePruner {
 
   /** One batch, when a pass is due. @returns whether more may be waiting. */
   async runOnce(signal: AbortSignal): Promise<boolean> {
-    const { ledger, retentionMs, clock } = this.#parts;
+    const { ledger, retentionMs, deviceHoldMs, clock } = this.#parts;
     if (retentionMs === 0 || clock() < this.#nextAt) return false;
-    const { pruned, raised } = await ledger.pruneTombstones(retentionMs, BATCH_SIZE, signal);
+    const { pruned, raised } = await ledger.pruneTombstones(retentionMs, deviceHoldMs, BATCH_SIZE, signal);
     if (pruned > 0 || raised > 0) return true;
     this.#nextAt = clock() + INTERVAL_MS;
     return false;

@@ -30,6 +30,13 @@ interface Document {
 /** A ULID that names nothing. */
 const UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
+/** A change of a device. */
+const HUB_PUT = {
+  ...{ key: "01ARZ3NDEKTSV4RRFFQ69G5FAA", namespace: "default", memoryId: "hub-1", baseVersion: 0, modifiedAt: 1 },
+  op: "put",
+  memory: { privacy: "full", content: "c", memoryType: "t", importance: 0.5, metadata: {}, embedding: null },
+};
+
 type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -346,6 +353,49 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   deleteSubscription: (_service, { subscriptionId = "" }) => [
     { params: { subscriptionId }, status: 204 },
     { params: { subscriptionId }, status: 404 },
+  ],
+  identifyDevice: () => [
+    { body: { device: "laptop", name: "Laptop", protocolVersions: [1, 99] }, status: 200 },
+    { body: { device: "laptop", protocolVersions: [99] }, status: 422 },
+    { body: { device: "a b", protocolVersions: [1] }, status: 422 },
+  ],
+  pushChanges: () => [
+    { body: { device: "laptop", epoch: null, sentAt: 2, settledThrough: null, changes: [HUB_PUT, {}] }, status: 200 },
+    { body: { device: "laptop", epoch: null, sentAt: 2, settledThrough: null, changes: [HUB_PUT] }, status: 200 },
+    {
+      body: {
+        device: "laptop",
+        epoch: null,
+        sentAt: 2,
+        settledThrough: null,
+        changes: [{ ...HUB_PUT, key: UNKNOWN_ID }],
+      },
+      status: 200,
+    },
+    { body: { device: "laptop", epoch: "another", sentAt: 2, settledThrough: null, changes: [] }, status: 410 },
+    { body: { device: "laptop", epoch: null, sentAt: -1, settledThrough: null, changes: [] }, status: 422 },
+  ],
+  readHubChanges: () => [
+    { query: "?device=laptop&limit=2&namespace=default", status: 200 },
+    { query: "?device=laptop&cursor=x", status: 422 },
+    { query: "?device=laptop&waitMs=30001", status: 400 },
+    { status: 400 },
+  ],
+  listDevices: () => [
+    { query: "?limit=1", status: 200 },
+    { query: "?limit=0", status: 400 },
+  ],
+  getDevice: () => [
+    { params: { device: "laptop" }, status: 200 },
+    { params: { device: "nowhere" }, status: 404 },
+  ],
+  revokeDevice: () => [
+    { params: { device: "laptop" }, status: 200 },
+    { params: { device: "nowhere" }, status: 404 },
+  ],
+  admitDevice: () => [
+    { params: { device: "laptop" }, status: 200 },
+    { params: { device: "nowhere" }, status: 404 },
   ],
   getStatus: () => [{ status: 200 }],
   getLiveness: () => [{ status: 200 }],

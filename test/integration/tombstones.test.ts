@@ -38,17 +38,17 @@ test("a tombstone goes once its floor has stood for ten minutes, and a new life 
   await world.put(world.memory(1, { content: "second" }));
   await world.sync.delete("m1");
   await world.sync.delete("m2");
-  expect(await ledger.pruneTombstones(DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
+  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
   await endedLongAgo(world);
   // A transaction is marked as published shortly after its answer.
   await pollUntil("both floors raised", 20_000, async () => {
-    await ledger.pruneTombstones(DAY_MS, 10, signal);
+    await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal);
     return (await world.sql`select 1 from mnemosync.version_floors`).length === 2;
   });
-  expect(await ledger.pruneTombstones(DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
+  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
   expect(await rows(world, "m1")).toBe(4);
   await floorsAreKnown(world);
-  expect(await ledger.pruneTombstones(DAY_MS, 10, signal)).toEqual({ pruned: 2, raised: 0 });
+  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 2, raised: 0 });
   expect([await rows(world, "m0"), await rows(world, "m1"), await rows(world, "m2")]).toEqual([2, 0, 0]);
   expect(await world.sync.history("m1")).toEqual([]);
   expect((await world.sync.checkConsistency({ scope: "deep" })).findings).toEqual([]);
@@ -70,7 +70,7 @@ test("an import cannot bring a version number back that was given out", async (t
   await world.sync.delete("m0");
   await endedLongAgo(world);
   await pollUntil("the tombstone pruned", 20_000, async () => {
-    await ledger.pruneTombstones(DAY_MS, 10, signal);
+    await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal);
     await floorsAreKnown(world);
     return (await rows(world, "m0")) === 0;
   });
@@ -94,11 +94,11 @@ test("an erased memory, and one that a reader, a store or a person still waits f
     where name = 'store_epoch' and b.memory_id = 'm3' and b.checksum is null`;
   let pruned = 0;
   await pollUntil("what nothing waits for being pruned", 20_000, async () => {
-    pruned += (await ledger.pruneTombstones(DAY_MS, 10, signal)).pruned;
+    pruned += (await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).pruned;
     await floorsAreKnown(world);
     return (await rows(world, "m3")) === 0;
   });
-  expect(await ledger.pruneTombstones(DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
+  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
   expect(pruned).toBe(1); // m4 was deleted behind the reader's place.
   expect(await Promise.all(["m0", "m1", "m2", "m3", "m4"].map((memoryId) => rows(world, memoryId)))).toEqual([
     3, 3, 3, 0, 3,

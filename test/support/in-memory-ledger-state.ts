@@ -338,6 +338,22 @@ export class MemoryTransaction implements LedgerTransaction {
     return { locked, floors: new Map(), now: this.#state.now(), isKeyTaken };
   }
 
+  async readPushed(): Promise<never> {
+    throw new TypeError("the ledger in memory keeps no devices");
+  }
+
+  async keepPushed(): Promise<never> {
+    throw new TypeError("the ledger in memory keeps no devices");
+  }
+
+  async scrub(): Promise<never> {
+    throw new TypeError("the ledger in memory keeps no devices");
+  }
+
+  async queueForStores(): Promise<never> {
+    throw new TypeError("the ledger in memory is written by nodes that run its stores");
+  }
+
   async beginWith(
     guesses: readonly GuessedWrite[],
     keys: readonly MemoryKey[],

@@ -97,3 +97,15 @@ export class HubError extends MnemosyncError {
     this.resync = options.resync ?? null;
   }
 }
+
+/** One change is not applied, and never will be as it is. */
+export class ChangeRefusedError extends MnemosyncError {
+  readonly code = "SYNC_PAYLOAD";
+  readonly retryable = false;
+  /** What the device is answered. */
+  readonly rejected: RejectedCode;
+  constructor(rejected: RejectedCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.rejected = rejected;
+  }
+}

@@ -20,7 +20,11 @@ const base = {
     .int()
     .min(0)
     .max(VERSION_MAX)
-    .describe("The hub's version that the change was made on; 0: the device knew none, or a deletion"),
+    .nullable()
+    .describe(
+      "The hub's version that the change was made on; 0: the device knew none, or a deletion. Null: one of another epoch, " +
+        "so the change is applied only where the hub has no trace of the memory",
+    ),
   modifiedAt: time.describe("Milliseconds since 1970, by the device's clock: when the change was made"),
 };
 
@@ -42,6 +46,13 @@ export const pushChangeSchema = z
 export type PushChange = z.output<typeof pushChangeSchema>;
 
 const head = {
+  epoch: z
+    .string()
+    .min(1)
+    .nullable()
+    .describe(
+      "The epoch that the versions belong to. Another one than the hub's: nothing is applied. Null: none is known yet",
+    ),
   sentAt: time.describe("Milliseconds since 1970, by the device's clock: now"),
   settledThrough: changeKeySchema
     .nullable()
@@ -58,6 +69,7 @@ export const pushSchema = z
 
 /** What `Hub.push` is given: the transport knows the device. */
 export interface PushChanges {
+  readonly epoch: string | null;
   readonly sentAt: number;
   readonly settledThrough: string | null;
   readonly changes: readonly PushChange[];

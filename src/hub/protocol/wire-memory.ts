@@ -12,7 +12,9 @@ const full = z.strictObject({
   content: z.string(),
   memoryType: z.string(),
   importance: z.number(),
-  metadata: z.custom<JsonObject>(isObject, "expected a JSON object"),
+  metadata: z
+    .custom<JsonObject>(isObject, "expected a JSON object")
+    .meta({ type: "object", additionalProperties: true }),
   /** Base64 of the float32 values, little-endian: a third of the bytes of a list of numbers, and the same bits again. */
   embedding: z
     .string()
