@@ -49,7 +49,8 @@ export class Batches {
       }
       if (chosen.length === 0) return null;
       const changes = chosen.map((row) => this.#freeze(row, nowMs));
-      return { sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
+      const epoch = this.#context.facts.get("epoch");
+      return { epoch, sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
     });
   }
 
