@@ -7,8 +7,8 @@ import { isProvenEntry } from "../../write/stale.ts";
 
 /** Milliseconds before each further look: a publish under way ends within some of them. */
 const LOOK_AGAIN_MS = [20, 100, 400];
-/** Memories that are looked at again. With more of them, the store is not proven. */
-const AGAIN_MAX = 5_000;
+/** Memories that are kept, and looked at again. With more of them, the store is not proven. */
+const OPEN_MAX = 5_000;
 
 /**
  * What a store holds of memories that were on their way when a check compared them. Such a difference is no drift, but it is
@@ -23,7 +23,7 @@ export class UnprovenEntries {
     this.#ledger = ledger;
   }
 
-  /** Memories of which the store holds a version that the ledger does not know, as last looked at. */
+  /** Memories of which the store holds a version that the ledger does not know, as last looked at; some 5,000 at most. */
   of(store: StoreId): MemoryKey[] {
     return [...(this.#open.get(store)?.values() ?? [])];
   }
@@ -39,7 +39,8 @@ export class UnprovenEntries {
     this.#open.set(projection.id, open);
     for (const key of keys) open.delete(keyText(key));
     for (const [index, entry] of shown.entries()) {
-      if (!isProvenEntry(projection.traits, entry, committed[index] ?? null)) open.set(keyText(entry), plainKey(entry));
+      if (isProvenEntry(projection.traits, entry, committed[index] ?? null)) continue;
+      if (open.size <= OPEN_MAX) open.set(keyText(entry), plainKey(entry));
     }
   }
 
@@ -47,7 +48,7 @@ export class UnprovenEntries {
   async settle(compare: (keys: readonly MemoryKey[]) => Promise<void>, signal: AbortSignal): Promise<void> {
     for (const waitMs of LOOK_AGAIN_MS) {
       const keys = new Map([...this.#open.values()].flatMap((open) => [...open]));
-      if (keys.size === 0 || keys.size > AGAIN_MAX) return;
+      if (keys.size === 0 || keys.size > OPEN_MAX) return;
       await pause(waitMs, signal);
       signal.throwIfAborted();
       this.#open.clear();
