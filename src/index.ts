@@ -3,6 +3,7 @@ export type {
   HttpServiceOptions,
   HubOptions,
   IndexOptions,
+  RetentionOptions,
   WebhookOptions,
 } from "./config/option-groups.ts";
 export type { Options } from "./config/option-types.ts";
@@ -79,6 +80,7 @@ export type { ReembedReport } from "./jobs/kinds/reembed.ts";
 export type { Rhythm } from "./jobs/rhythm.ts";
 export type { DeployedStore } from "./ledger/deployment-statements.ts";
 export type { QueueEntry } from "./ledger/queue-statements.ts";
+export type { NamespaceRetention } from "./ledger/settings.ts";
 export type { FieldDifference } from "./read/diff.ts";
 export type { MemoryVersion, VersionDiff } from "./read/history.ts";
 export type {

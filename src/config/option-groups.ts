@@ -84,8 +84,8 @@ export interface RetentionOptions {
    */
   evidenceMs?: number | undefined;
   /**
-   * Other values for single namespaces, a list of { namespace, historyVersionsMax, historyMs, evidenceMs }. As text:
-   * the list as JSON.
+   * Other values for single namespaces, a list of { namespace, historyVersionsMax, historyMs, evidenceMs, tombstoneMs
+   * }. As text: the list as JSON.
    * @default []
    */
   namespaces?: readonly NamespaceRetention[] | undefined;

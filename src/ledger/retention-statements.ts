@@ -11,6 +11,8 @@ export interface RetentionRule {
   readonly historyMs: number;
   /** Since a conflict was settled. */
   readonly evidenceMs: number;
+  /** Since a memory ended: its tombstone. */
+  readonly tombstoneMs: number;
 }
 
 /** The rule of all namespaces, and those of single ones. */
@@ -97,14 +99,15 @@ export async function pruneEvidence(sql: Sql, rules: RetentionRules, limit: numb
 }
 
 /** Rules of single namespaces as a table called r. */
-function overrides(sql: Sql, { byNamespace }: RetentionRules): Fragment {
+export function overrides(sql: Sql, { byNamespace }: RetentionRules): Fragment {
   const rules = [...byNamespace.values()];
   return sql`unnest(
       ${arrayLiteral([...byNamespace.keys()])}::text::text[],
       ${arrayLiteral(rules.map(({ historyVersionsMax }) => historyVersionsMax))}::text::bigint[],
       ${arrayLiteral(rules.map(({ historyMs }) => historyMs))}::text::float8[],
-      ${arrayLiteral(rules.map(({ evidenceMs }) => evidenceMs))}::text::float8[]
-    ) as r (namespace, history_versions_max, history_ms, evidence_ms)`;
+      ${arrayLiteral(rules.map(({ evidenceMs }) => evidenceMs))}::text::float8[],
+      ${arrayLiteral(rules.map(({ tombstoneMs }) => tombstoneMs))}::text::float8[]
+    ) as r (namespace, history_versions_max, history_ms, evidence_ms, tombstone_ms)`;
 }
 
 function isOlder(sql: Sql, time: Fragment, milliseconds: Fragment): Fragment {

@@ -30,6 +30,7 @@ export const ledgerSettings = z.strictObject({
 const historyVersionsMax = wholeNumber(0, 10_000);
 const historyMs = wholeNumber(0);
 const evidenceMs = wholeNumber(0);
+const tombstoneMs = wholeNumber(0);
 
 /** What one namespace keeps of the past; what is absent is as for all others. */
 const namespaceRetention = z.strictObject({
@@ -37,6 +38,7 @@ const namespaceRetention = z.strictObject({
   historyVersionsMax: historyVersionsMax.optional(),
   historyMs: historyMs.optional(),
   evidenceMs: evidenceMs.optional(),
+  tombstoneMs: tombstoneMs.optional(),
 });
 
 /** What is kept of the past, beside `historyVersionsMax`, by time and by namespace. A job prunes the rest, each hour. */
@@ -53,7 +55,7 @@ export const retentionSettings = z.strictObject({
     .array(namespaceRetention)
     .default([])
     .describe(
-      "Other values for single namespaces, a list of { namespace, historyVersionsMax, historyMs, evidenceMs }. As text: the list as JSON",
+      "Other values for single namespaces, a list of { namespace, historyVersionsMax, historyMs, evidenceMs, tombstoneMs }. As text: the list as JSON",
     ),
 });
 
@@ -69,6 +71,8 @@ export interface NamespaceRetention {
   historyMs?: number | undefined;
   /** Milliseconds that a settled conflict is kept; 0: for ever. @default as `retention.evidenceMs` */
   evidenceMs?: number | undefined;
+  /** Milliseconds that the tombstone of an ended memory is kept; 0: for good. @default as `tombstoneRetentionMs` */
+  tombstoneMs?: number | undefined;
 }
 
 /** `none`, or a text search configuration of PostgreSQL. It becomes part of an index's name. */

@@ -1,4 +1,6 @@
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
+import { shortestTombstoneMs } from "./retention.ts";
+import { overrides, type RetentionRules } from "./retention-statements.ts";
 import { isBeyondRetention, isOlderThan } from "./stored-times.ts";
 
 /**
@@ -16,26 +18,32 @@ export interface PrunedTombstones {
 }
 
 /**
- * Forgets memories that ended longer ago than `retentionMs` milliseconds, in two steps. First the version floors of their
+ * Forgets memories that ended longer ago than the rule of their namespace keeps tombstones, in two steps. First the version floors of their
  * buckets are raised, in a transaction of its own; ten minutes later the tombstones go, with their history. A new memory starts
  * above the floor of its bucket, so no version number is ever given twice, though no row of the ended memory is left.
  *
  * These stay: erased memories, whose tombstone keeps them from coming back; those that a store, a transaction or a conflict
  * still waits for; and those that a reader with a named cursor has not been told of, or a device that called within
  * `deviceHoldMs` milliseconds.
+ *
+ * Ended memories are found by the time of their end. So where some namespaces keep tombstones longer than others, each batch
+ * passes by those that are kept, by the index.
  * @param limit tombstones that each step takes.
  */
 export async function pruneTombstones(
   sql: Sql,
-  retentionMs: number,
+  rules: RetentionRules,
   deviceHoldMs: number,
   limit: number,
 ): Promise<PrunedTombstones> {
+  const shortestMs = shortestTombstoneMs(rules);
+  if (shortestMs === null) return { pruned: 0, raised: 0 };
   const [gone] = await sql<{ pruned: number }[]>`
     with ready as materialized (
       select v.ctid as place, v.namespace, v.memory_id from mnemosync.memory_versions v
       join mnemosync.version_floors f on f.bucket = v.bucket and f.floor >= v.version
-      where ${isForgettable(sql, retentionMs, deviceHoldMs)} and ${isOlderThan(sql, sql`f.raised_at`, FLOOR_LEAD_MS)}
+      left join ${overrides(sql, rules)} on r.namespace = v.namespace
+      where ${isForgettable(sql, rules, shortestMs, deviceHoldMs)} and ${isOlderThan(sql, sql`f.raised_at`, FLOOR_LEAD_MS)}
       limit ${limit}
       for update of v skip locked
     ), bodies as (
@@ -64,7 +72,8 @@ export async function pruneTombstones(
       from (
         select v.bucket, v.version from mnemosync.memory_versions v
         left join mnemosync.version_floors f on f.bucket = v.bucket
-        where ${isForgettable(sql, retentionMs, deviceHoldMs)} and coalesce(f.floor, 0) < v.version
+        left join ${overrides(sql, rules)} on r.namespace = v.namespace
+        where ${isForgettable(sql, rules, shortestMs, deviceHoldMs)} and coalesce(f.floor, 0) < v.version
         limit ${limit}
       ) v
       group by v.bucket
@@ -79,11 +88,14 @@ export async function pruneTombstones(
   return { pruned: gone?.pruned ?? 0, raised: floors?.raised ?? 0 };
 }
 
-/** Of a row called v: its memory has ended long ago, and nothing waits for its tombstone. */
-function isForgettable(sql: Sql, retentionMs: number, deviceHoldMs: number) {
+/** Of a row called v, with its override as r: its memory has ended long ago, and nothing waits for its tombstone. */
+function isForgettable(sql: Sql, { general }: RetentionRules, shortestMs: number, deviceHoldMs: number): Fragment {
+  const kept = sql`coalesce(r.tombstone_ms, ${general.tombstoneMs}::float8)`;
   return sql`(
     v.deleted_at is not null and v.ended_by is distinct from 'erased' and v.xid is null
-    and ${isBeyondRetention(sql, sql`v.deleted_at`, retentionMs)}
+    and ${isBeyondRetention(sql, sql`v.deleted_at`, shortestMs)}
+    and ${kept} > 0 and (v.deleted_at < clock_timestamp() - ${kept} * interval '1 millisecond'
+                         or v.deleted_at > clock_timestamp() + ${kept} * interval '1 millisecond')
     and not exists (select from mnemosync.sync_transactions t where t.tx_id = v.tx_id and t.state = 'committed')
     and not exists (select from mnemosync.sync_queue q where q.namespace = v.namespace and q.memory_id = v.memory_id)
     and not exists (

@@ -144,7 +144,7 @@ export function assembleUpkeep(
   const { transactionRetentionMs, idempotencyKeyRetentionMs } = options;
   const tombstones = new TombstonePruner({
     ledger: new TombstoneLedger(postgres, options),
-    retentionMs: options.tombstoneRetentionMs,
+    rules: retentionRules(options),
     deviceHoldMs: options.hub.tombstoneHoldMs,
     clock: () => performance.now(),
   });

@@ -1,3 +1,5 @@
+import { shortestTombstoneMs } from "../ledger/retention.ts";
+import type { RetentionRules } from "../ledger/retention-statements.ts";
 import type { TombstoneLedger } from "../ledger/tombstone-ledger.ts";
 
 /** Milliseconds between two passes: a tombstone that was kept for days may be kept for some minutes more. */
@@ -7,8 +9,7 @@ const BATCH_SIZE = 500;
 
 export interface TombstonePrunerParts {
   readonly ledger: Pick<TombstoneLedger, "pruneTombstones">;
-  /** Milliseconds that the tombstone of an ended memory is kept; 0: for good. */
-  readonly retentionMs: number;
+  readonly rules: RetentionRules;
   /** Milliseconds for which a device that does not call keeps tombstones that it was not told of. */
   readonly deviceHoldMs: number;
   /** Milliseconds of a clock that never goes back. */
@@ -26,9 +27,9 @@ export class TombstonePruner {
 
   /** One batch, when a pass is due. @returns whether more may be waiting. */
   async runOnce(signal: AbortSignal): Promise<boolean> {
-    const { ledger, retentionMs, deviceHoldMs, clock } = this.#parts;
-    if (retentionMs === 0 || clock() < this.#nextAt) return false;
-    const { pruned, raised } = await ledger.pruneTombstones(retentionMs, deviceHoldMs, BATCH_SIZE, signal);
+    const { ledger, rules, deviceHoldMs, clock } = this.#parts;
+    if (shortestTombstoneMs(rules) === null || clock() < this.#nextAt) return false;
+    const { pruned, raised } = await ledger.pruneTombstones(rules, deviceHoldMs, BATCH_SIZE, signal);
     if (pruned > 0 || raised > 0) return true;
     this.#nextAt = clock() + INTERVAL_MS;
     return false;

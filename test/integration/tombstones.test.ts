@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
+import type { RetentionRules } from "../../src/ledger/retention-statements.ts";
 import { TombstoneLedger } from "../../src/ledger/tombstone-ledger.ts";
 import { openWorld, type World } from "../support/world.ts";
 
@@ -10,6 +11,8 @@ import { openWorld, type World } from "../support/world.ts";
  */
 
 const DAY_MS = 86_400_000;
+const KEPT = { historyVersionsMax: 10, historyMs: 0, evidenceMs: 0 };
+const A_DAY: RetentionRules = { general: { ...KEPT, tombstoneMs: DAY_MS }, byNamespace: new Map() };
 const signal = AbortSignal.timeout(120_000);
 
 async function openPruned(t: Parameters<typeof openWorld>[0]): Promise<{ world: World; ledger: TombstoneLedger }> {
@@ -38,17 +41,17 @@ test("a tombstone goes once its floor has stood for ten minutes, and a new life 
   await world.put(world.memory(1, { content: "second" }));
   await world.sync.delete("m1");
   await world.sync.delete("m2");
-  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
+  expect(await ledger.pruneTombstones(A_DAY, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
   await endedLongAgo(world);
   // A transaction is marked as published shortly after its answer.
   await pollUntil("both floors raised", 20_000, async () => {
-    await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal);
+    await ledger.pruneTombstones(A_DAY, DAY_MS, 10, signal);
     return (await world.sql`select 1 from mnemosync.version_floors`).length === 2;
   });
-  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
+  expect(await ledger.pruneTombstones(A_DAY, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
   expect(await rows(world, "m1")).toBe(4);
   await floorsAreKnown(world);
-  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 2, raised: 0 });
+  expect(await ledger.pruneTombstones(A_DAY, DAY_MS, 10, signal)).toEqual({ pruned: 2, raised: 0 });
   expect([await rows(world, "m0"), await rows(world, "m1"), await rows(world, "m2")]).toEqual([2, 0, 0]);
   expect(await world.sync.history("m1")).toEqual([]);
   expect((await world.sync.checkConsistency({ scope: "deep" })).findings).toEqual([]);
@@ -70,7 +73,7 @@ test("an import cannot bring a version number back that was given out", async (t
   await world.sync.delete("m0");
   await endedLongAgo(world);
   await pollUntil("the tombstone pruned", 20_000, async () => {
-    await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal);
+    await ledger.pruneTombstones(A_DAY, DAY_MS, 10, signal);
     await floorsAreKnown(world);
     return (await rows(world, "m0")) === 0;
   });
@@ -94,13 +97,46 @@ test("an erased memory, and one that a reader, a store or a person still waits f
     where name = 'store_epoch' and b.memory_id = 'm3' and b.checksum is null`;
   let pruned = 0;
   await pollUntil("what nothing waits for being pruned", 20_000, async () => {
-    pruned += (await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).pruned;
+    pruned += (await ledger.pruneTombstones(A_DAY, DAY_MS, 10, signal)).pruned;
     await floorsAreKnown(world);
     return (await rows(world, "m3")) === 0;
   });
-  expect(await ledger.pruneTombstones(DAY_MS, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
+  expect(await ledger.pruneTombstones(A_DAY, DAY_MS, 10, signal)).toEqual({ pruned: 0, raised: 0 });
   expect(pruned).toBe(1); // m4 was deleted behind the reader's place.
   expect(await Promise.all(["m0", "m1", "m2", "m3", "m4"].map((memoryId) => rows(world, memoryId)))).toEqual([
     3, 3, 3, 0, 3,
   ]);
+});
+
+test("a namespace keeps its tombstones as long as its own rule says", async (t) => {
+  const { world, ledger } = await openPruned(t);
+  for (const namespace of ["short", "long", "ever", "default"]) {
+    await world.put({ ...world.memory(0), namespace });
+    await world.sync.delete("m0", { namespace });
+  }
+  await endedLongAgo(world);
+  const own = (tombstoneMs: number) => ({ ...KEPT, tombstoneMs });
+  const byNamespace = new Map([
+    ["short", own(DAY_MS)],
+    ["long", own(30 * DAY_MS)],
+    ["ever", own(0)],
+  ] as const);
+  const left = async () =>
+    (await world.sql<{ namespace: string }[]>`select namespace from mnemosync.memory_versions order by namespace`).map(
+      ({ namespace }) => namespace,
+    );
+  const prune = async (rules: RetentionRules, gone: string) =>
+    await pollUntil(`the tombstone of ${gone} pruned`, 20_000, async () => {
+      await ledger.pruneTombstones(rules, DAY_MS, 10, signal);
+      await floorsAreKnown(world);
+      return !(await left()).includes(gone);
+    });
+  await prune({ general: own(0), byNamespace }, "short");
+  expect(await left()).toEqual(["default", "ever", "long"]);
+  await prune({ general: own(DAY_MS), byNamespace }, "default");
+  expect(await left()).toEqual(["ever", "long"]);
+  expect(await ledger.pruneTombstones({ general: own(0), byNamespace: new Map() }, DAY_MS, 10, signal)).toEqual({
+    pruned: 0,
+    raised: 0,
+  });
 });
