@@ -1,7 +1,7 @@
 /**
  * Question: what do three consistent stores cost beside the price of one?
  *
- *     npm run bench -- [--quick] [--only NAME,NAME] [--list] [--json FILE] [--rounds N] [--cpu-prof FOLDER] [--no-write]
+ *     npm run bench -- [--quick] [--only NAME,NAME] [--list] [--json FILE] [--rounds N] [--cpu-prof FOLDER] [--trace] [--no-write]
  *
  * Real servers of the run's own, which end with it. Each scenario runs in a process of its own against the floors that the
  * stores alone set, in turns; results are checked before they count. A full run of everything writes RESULTS.md. Exit code

@@ -17,12 +17,24 @@ process.once("message", (assignment: Assignment) => {
 });
 
 async function carryOut(assignment: Assignment): Promise<Report> {
-  const { module, postgresUrl, redisUrl, folder, quick, rounds, budgetSeconds, profile, memories, conversations } =
-    assignment;
+  const {
+    module,
+    postgresUrl,
+    redisUrl,
+    folder,
+    quick,
+    trace,
+    rounds,
+    budgetSeconds,
+    profile,
+    memories,
+    conversations,
+  } = assignment;
   const sql = postgres(postgresUrl, { max: 1, onnotice: () => undefined });
   let databases = 0;
   const context: BenchContext = {
     quick,
+    trace,
     redisUrl,
     ...(rounds !== undefined && { rounds }),
     ...(memories !== undefined && { memories }),

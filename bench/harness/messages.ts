@@ -5,6 +5,8 @@ export interface Assignment {
   /** The module that exports the scenario. */
   readonly module: string;
   readonly quick: boolean;
+  /** See `BenchContext.trace`. */
+  readonly trace: boolean;
   readonly rounds?: number;
   readonly memories?: number;
   readonly conversations?: string;

@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly conversations?: string;
   /** Folder for a profile of each scenario. */
   readonly cpuProfile?: string;
+  /** Whether the scenarios that can do so show one call, message by message, in place of measuring. */
+  readonly trace: boolean;
   /** Whether RESULTS.md and its plots are written: by default by a full run of everything only. */
   readonly write: boolean;
 }
@@ -34,6 +36,7 @@ export const USAGE = `npm run bench -- [options]
   --conversations FILE  memories as JSON lines, for the quality of hybrid, which is left out without them
   --json FILE        the values of all rounds
   --cpu-prof FOLDER  a profile of each scenario's process, for Chrome's developer tools
+  --trace            of the scenario single: one write and one search, message by message with times
   --write            writes bench/RESULTS.md, which a full run of everything does by itself
   --no-write         does not`;
 
@@ -45,11 +48,12 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const rounds = countOf(values.rounds, "--rounds");
   const memories = countOf(values.memories, "--memories");
   if (values.write && values["no-write"]) throw new UsageError("--write and --no-write exclude each other");
-  const everything = !values.quick && only.length === 0;
+  const everything = !values.quick && !values.trace && only.length === 0;
   return {
     quick: values.quick,
     list: values.list,
     only,
+    trace: values.trace,
     write: values.write || (everything && !values["no-write"]),
     ...(rounds !== undefined && { rounds }),
     ...(values.json !== undefined && { json: values.json }),
@@ -79,6 +83,7 @@ function parse(args: readonly string[]) {
         conversations: { type: "string" },
         json: { type: "string" },
         "cpu-prof": { type: "string" },
+        trace: { type: "boolean", default: false },
         write: { type: "boolean", default: false },
         "no-write": { type: "boolean", default: false },
       },

@@ -36,18 +36,19 @@ const END_TIMEOUT_MS = 15_000;
 export async function runScenario(
   { name, module, seconds: planned }: Listed,
   servers: { readonly postgresUrl: string; readonly redisUrl: string },
-  options: Pick<BenchOptions, "quick" | "rounds" | "memories" | "conversations" | "cpuProfile">,
+  options: Pick<BenchOptions, "quick" | "trace" | "rounds" | "memories" | "conversations" | "cpuProfile">,
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<ScenarioOutcome> {
   const startedAt = performance.now();
-  const { quick, rounds, memories, conversations, cpuProfile } = options;
+  const { quick, trace, rounds, memories, conversations, cpuProfile } = options;
   const { postgresUrl, redisUrl } = servers;
   const folder = await mkdtemp(join(tmpdir(), "mnemosync-bench-"));
   const assignment: Assignment = {
     module,
     folder,
     quick,
+    trace,
     budgetSeconds: quick ? planned.quick : planned.full,
     postgresUrl,
     redisUrl,

@@ -4,6 +4,8 @@ import type { Budget } from "./budget.ts";
 export interface BenchContext {
   /** A look at everything in a few minutes: fewer memories and rounds, no peers that would have to be installed first. */
   readonly quick: boolean;
+  /** Whether to show one call, message by message, in place of measuring; a scenario that cannot measures. */
+  readonly trace: boolean;
   /** Of the Redis that nobody else uses. A scenario begins with it empty. */
   readonly redisUrl: string;
   /** A new, empty database on the PostgreSQL that nobody else uses. */

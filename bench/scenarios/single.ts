@@ -6,10 +6,11 @@ import { DURABLE, onceForTurn } from "../support/bulk.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores, sampleOf, verifyOutcomes } from "../support/our-stores.ts";
 import { LATENCY_FIGURES, latencies, latencyFigures } from "../support/timed.ts";
+import { traceOne } from "../trace/trace.ts";
 
 export const single: Scenario = {
   name: "single",
-  run: (context) => forDimensions(context, measure),
+  run: (context) => (context.trace ? traceOne(context) : forDimensions(context, measure)),
 };
 
 async function measure(context: BenchContext, dimension: number): Promise<ScenarioResult> {

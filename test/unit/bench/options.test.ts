@@ -7,6 +7,7 @@ describe("what is written where", () => {
     [["--quick"], false],
     [["--only", "check"], false],
     [["--no-write"], false],
+    [["--trace"], false],
     [["--quick", "--write"], true],
     [["--only", "check", "--write"], true],
     [["--rounds", "3"], true],
@@ -17,10 +18,11 @@ describe("what is written where", () => {
 
 test("every option is taken as it is given", () => {
   const args = ["--quick", "--only", "check,repair", "--json", "raw.json", "--rounds", "9", "--cpu-prof", "profiles"];
-  args.push("--memories", "500", "--conversations", "/data/lines.jsonl");
+  args.push("--trace", "--memories", "500", "--conversations", "/data/lines.jsonl");
   expect(parseBenchOptions(args)).toEqual({
     quick: true,
     list: false,
+    trace: true,
     only: ["check", "repair"],
     rounds: 9,
     memories: 500,
