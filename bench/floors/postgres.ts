@@ -74,6 +74,12 @@ export class PostgresFloor {
         embedding = excluded.embedding`;
   }
 
+  /** The same in two round trips: BEGIN and the row in one flight, and the commit. Of one connection only. */
+  async commitOneInTwo(row: FloorRow): Promise<void> {
+    await Promise.all([this.#sql`begin`.execute(), this.commitOne(row)]);
+    await this.#sql`commit`;
+  }
+
   async remove(rows: readonly FloorRow[]): Promise<void> {
     await this.#sql`
       delete from floor

@@ -1,7 +1,8 @@
 import { floorRows, PostgresFloor } from "../floors/postgres.ts";
+import { floorHashes, RedisFloor } from "../floors/redis.ts";
 import { alternate, type Contender, forDimensions, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
-import { ratioTarget } from "../harness/targets.ts";
+import { type Of, ratioTarget } from "../harness/targets.ts";
 import { DURABLE, onceForTurn } from "../support/bulk.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores, sampleOf, verifyOutcomes } from "../support/our-stores.ts";
@@ -19,6 +20,9 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
   const ours = await OurStores.open(context, { dimension });
   const floor = new PostgresFloor(await context.newDatabase(), 1);
   await floor.begin();
+  const inTwo = new PostgresFloor(await context.newDatabase(), 1);
+  await inTwo.begin();
+  const redis = new RedisFloor(context.redisUrl);
   const contenders: Contender[] = [
     {
       name: "mnemosync",
@@ -50,6 +54,23 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
         return latencyFigures(times);
       },
     },
+    {
+      name: "three bare round trips",
+      role: "floor",
+      durable: DURABLE.postgres,
+      figures: LATENCY_FIGURES,
+      run: async (turn) => {
+        const rows = floorRows(memoriesOf(turn));
+        const hashes = floorHashes(memoriesOf(turn));
+        const times = await latencies(count, async (at) => {
+          await inTwo.commitOneInTwo(rows[at] as (typeof rows)[number]);
+          await redis.write([hashes[at] as (typeof hashes)[number]]);
+        });
+        await inTwo.verifyHeld(sampleOf(rows), (turn + 1) * count);
+        await redis.verifyHeld(sampleOf(hashes));
+        return latencyFigures(times);
+      },
+    },
   ];
   try {
     const measures = await alternate(contenders, {
@@ -57,15 +78,23 @@ async function measure(context: BenchContext, dimension: number): Promise<Scenar
       before: ours.settle,
       onRound: (round) => context.log(`${dimension}-d, round ${round}`),
     });
-    const [mine, bare] = contenders.map(({ name: contender }) => ({ contender, figure: "p50" }));
+    const beside = (floorAt: number, figure: string) =>
+      [contenders[0], contenders[floorAt]].map((of) => ({ contender: of?.name ?? "", figure })) as [Of, Of];
     return {
       title: `${count.toLocaleString("en-US")} single writes of ${dimension} numbers, one after the other`,
       method:
-        "`syncMemory`, each awaited before the next. The floor inserts the row and commits, prepared, on one connection.",
+        "`syncMemory`, each awaited before the next. The floor inserts the row and commits, prepared, on one connection. " +
+        "Three round trips: BEGIN and the row in one flight, COMMIT, and the same memory into Redis by a script.",
       measures,
-      targets: [ratioTarget("p50 beside that of a bare commit of one row", measures, [mine!, bare!], "at most", 3)],
+      targets: [
+        ratioTarget("p50 beside that of a bare commit of one row", measures, beside(1, "p50"), "at most", 3),
+        ratioTarget("p95 beside that of a bare commit of one row", measures, beside(1, "p95"), "at most", 4),
+        ratioTarget("p50 beside three bare round trips", measures, beside(2, "p50"), "at most", 1.3),
+      ],
     };
   } finally {
+    redis.close();
+    await inTwo.close();
     await floor.close();
     await ours.close();
   }

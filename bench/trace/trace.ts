@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { BenchContext, ScenarioResult } from "../harness/scenario.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores } from "../support/our-stores.ts";
+import { GarbagePauses, phasesTable, type TracedWrite } from "./phases.ts";
 import { type Message, Taps } from "./taps.ts";
 
 const DIMENSION = 384;
@@ -11,6 +12,8 @@ const STORED = 2_000;
 const WARM_UPS = 300;
 /** Calls that are traced; the one of median length is shown. */
 const TRACED = 41;
+/** Writes whose steps are compared, one after the other. */
+const COMPARED = 1_000;
 /** Milliseconds after the answer in which messages still belong to a call, which marks its transaction then. */
 const AFTERMATH_MS = 60;
 
@@ -28,7 +31,7 @@ export async function traceOne(context: BenchContext): Promise<ScenarioResult[]>
   try {
     const stored = benchMemories(0, STORED, 0, DIMENSION);
     await ours.sync.syncBatch(stored);
-    const written = benchMemories(STORED, STORED + WARM_UPS + TRACED, 0, DIMENSION);
+    const written = benchMemories(STORED, STORED + WARM_UPS + TRACED + COMPARED, 0, DIMENSION);
     const write = async (at: number): Promise<void> => {
       const { memoryId, ...fields } = written[at] as (typeof written)[number];
       await ours.sync.syncMemory(memoryId, fields);
@@ -39,6 +42,7 @@ export async function traceOne(context: BenchContext): Promise<ScenarioResult[]>
     return [
       resultOf("One write of a new memory", await medianOf(taps, write)),
       resultOf(`One search among ${STORED.toLocaleString("en-US")}, 10 hits`, await medianOf(taps, search)),
+      await slowWrites(taps, write),
     ];
   } finally {
     await ours.close();
@@ -60,6 +64,27 @@ async function medianOf(taps: Taps, call: (at: number) => Promise<void>): Promis
   }
   traced.sort((one, other) => one.tookMs - other.tookMs);
   return traced[traced.length >> 1] as Traced;
+}
+
+async function slowWrites(taps: Taps, write: (at: number) => Promise<void>): Promise<ScenarioResult> {
+  const pauses = new GarbagePauses();
+  const writes: TracedWrite[] = [];
+  for (let at = 0; at < COMPARED; at++) {
+    taps.messages.length = 0;
+    const beganAt = performance.now();
+    await write(WARM_UPS + TRACED + at);
+    writes.push({ beganAt, endedAt: performance.now(), messages: [...taps.messages] });
+  }
+  await pause(AFTERMATH_MS); // The observer is told of pauses later.
+  pauses.close();
+  return {
+    title: `Where the slow ones of ${COMPARED.toLocaleString("en-US")} writes lose their time`,
+    method:
+      "Milliseconds of each step: the medians of all writes, of the slowest twentieth and of the slowest hundredth.",
+    measures: [],
+    targets: [],
+    table: phasesTable(writes, pauses),
+  };
 }
 
 function resultOf(title: string, { beganAt, tookMs, messages }: Traced): ScenarioResult {
