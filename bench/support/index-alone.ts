@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadFaiss } from "../../src/stores/faiss/host/faiss.ts";
@@ -32,13 +32,27 @@ export async function searchAlone(task: AloneTask): Promise<AloneResult> {
   });
 }
 
-/** The main index of the newest snapshot in an index's directory. */
+/** The main index of the newest snapshot in an index's directory. Beside it stands a flat file of the exact vectors. */
 export function mainIndexFile(directory: string): string {
-  const files = readdirSync(directory, { recursive: true, encoding: "utf8" });
-  const found = files.filter((name) => /(^|\/)main-\d+\.faiss$/.test(name)).sort();
-  const last = found.at(-1);
+  const files = readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .filter((name) => /(^|\/)main-\d+\.faiss$/.test(name))
+    .sort()
+    .map((name) => join(directory, name));
+  const last = files.findLast((path) => !/^IxF/.test(kindOf(path)));
   if (last === undefined) throw new Error(`no main index in ${directory}: ${files.join(", ")}`);
-  return join(directory, last);
+  return last;
+}
+
+/** FAISS's four letters for the type of an index. */
+function kindOf(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    const letters = Buffer.alloc(4);
+    readSync(file, letters, 0, 4, 0);
+    return letters.toString("latin1");
+  } finally {
+    closeSync(file);
+  }
 }
 
 function serve({ path, queries, k }: AloneTask): AloneResult {
