@@ -12,6 +12,8 @@ export interface ConfirmerParts {
   readonly erasures: Pick<ErasureLedger, "listUnconfirmed" | "readListed" | "confirmErasure" | "registerErasureStores">;
   /** One per store of this node. */
   readonly gates: readonly StoreGate[];
+  /** Drops what this process keeps of memories beside its stores. */
+  readonly forget: (keys: readonly MemoryKey[]) => void;
   readonly log: Log;
   readonly onStep?: OnEraseStep | undefined;
 }
@@ -90,6 +92,7 @@ export class Confirmer {
       const keys: MemoryKey[] = await this.#parts.erasures.readListed(id, after, "all", PAGE_SIZE, signal);
       if (keys.length === 0) return { id, memories, removed };
       memories += keys.length;
+      this.#parts.forget(keys);
       removed += await this.#remove(store, keys, signal);
       after = keys.at(-1)?.memoryId ?? null;
     }

@@ -102,6 +102,11 @@ export class Reader {
     return await this.#getEach(keys, { read: this.#soundMemory, recalls: true }, signal);
   }
 
+  /** Drops what searches found of these memories: they were erased. */
+  forget(keys: readonly MemoryKey[]): void {
+    this.#reads?.forget(keys);
+  }
+
   /** As `getSound`, from the ledger alone. */
   async getSoundCommitted(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
     const changes = await this.#parts.ledger.readChanges(keys, signal);

@@ -81,4 +81,9 @@ export class RecallingReads {
   keep(entry: LiveEntry): void {
     if (this.#unchanged !== null) this.#recalled.add(entry);
   }
+
+  /** Drops the entries that are kept under these keys. */
+  forget(keys: readonly MemoryKey[]): void {
+    for (const key of keys) this.#recalled.forget(key);
+  }
 }

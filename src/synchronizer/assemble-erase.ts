@@ -27,7 +27,7 @@ const INTERVAL_MS = 10_000;
 export function assembleErase(
   foundation: Foundation,
   { batcher }: Pick<WritingParts, "batcher">,
-  { finder }: Pick<ReadingParts, "finder">,
+  { finder, reader }: Pick<ReadingParts, "finder" | "reader">,
   { jobs, kinds }: { readonly jobs: Jobs; readonly kinds: JobKinds },
   onStep: OnEraseStep | undefined,
 ): ErasingParts {
@@ -35,7 +35,10 @@ export function assembleErase(
   const erasures = new ErasureLedger(postgres, options.callTimeoutMs);
   const write = (intent: WriteIntent, signal: AbortSignal) => batcher.write(intent, true, signal);
   const eraser = new Eraser({ ledger: erasures, finder, write, onStep });
-  const confirmer = new Confirmer({ ledger, erasures, gates, log, onStep });
+  const confirmer = new Confirmer({
+    ...{ ledger, erasures, gates, log, onStep },
+    forget: (keys) => reader.forget(keys),
+  });
   kinds.register(eraseKind(eraser, confirmer, (memories) => metrics.erase.erased(memories)));
   const requests = new ErasureRequests({ erasures, ledger, jobs, finder, write, onStep });
   const service = new Loop({

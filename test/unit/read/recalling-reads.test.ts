@@ -93,3 +93,13 @@ test("a cache that cannot tell is read each time", async () => {
   expect(await recall(reads, ["a"])).toEqual([1]);
   expect(cache.calls).toEqual(["read a", "read a"]);
 });
+
+test("a memory that was erased is dropped", async () => {
+  const cache = new FakeCache();
+  for (const id of ["a", "b"]) cache.versions.set(id, 1);
+  const reads = new RecallingReads(cache, 1_000_000);
+  await recall(reads, ["a", "b"]);
+  reads.forget([keyOf("a")]);
+  expect(await recall(reads, ["a", "b"])).toEqual([1, 1]);
+  expect(cache.calls.slice(1)).toEqual(["unchanged b", "read a"]);
+});
