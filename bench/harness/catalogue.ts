@@ -25,7 +25,7 @@ export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["delete", { quick: 6, full: 40 }],
   ["mixed", { quick: 7, full: 50 }],
   ["get", { quick: 8, full: 45 }],
-  ["search", { quick: 8, full: 85 }],
+  ["search", { quick: 8, full: 110 }],
   ["hybrid", { quick: 5, full: 30 }],
   ["filter", { quick: 5, full: 35 }],
   ["list", { quick: 5, full: 35 }],
