@@ -21,6 +21,10 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
     about: "What is kept of the past, beside `historyVersionsMax`, by time and by namespace.",
   },
   http: { name: "HttpServiceOptions", about: "The HTTP service of `mnemosync serve`. The library does not use them." },
+  edge: {
+    name: "EdgeSectionOptions",
+    about: "The edge, for `mnemosync edge`: an agent's memories in one SQLite file. docs/edge.md explains it.",
+  },
   webhooks: { name: "WebhookOptions", about: "Webhooks: how receivers are called. docs/webhooks.md explains them." },
   hub: { name: "HubOptions", about: "The hub of edges: what their devices may use. docs/hub.md explains them." },
 };

@@ -1,4 +1,5 @@
 import type { CommandEntry, CommandGroup } from "./command.ts";
+import { edgeCommands } from "./registry/edge-commands.ts";
 import { memoryCommands } from "./registry/memory-commands.ts";
 import { operationCommands } from "./registry/operation-commands.ts";
 import { serviceCommands } from "./registry/service-commands.ts";
@@ -14,6 +15,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   transferCommands,
   memoryCommands,
   operationCommands,
+  edgeCommands,
   setupCommands,
 ];
 

@@ -140,6 +140,71 @@ export interface HttpServiceOptions {
   corsOrigins?: string | undefined;
 }
 
+/** The edge, for `mnemosync edge`: an agent's memories in one SQLite file. docs/edge.md explains it. */
+export interface EdgeSectionOptions {
+  /** The SQLite file. It is made where it does not exist; its folder must exist. */
+  path: string;
+  /** Where the hub is, e.g. https://hub.example. Without it the edge works offline only. */
+  hub?: string | undefined;
+  /** The key that the hub gave this device. */
+  apiKey?: string | undefined;
+  /** What the list of devices at the hub calls this one. Default: the name of the machine. */
+  deviceName?: string | undefined;
+  /**
+   * Namespaces that are kept here, as text separated by commas. Others are neither read nor written.
+   * @default ["default"]
+   */
+  namespaces?: readonly string[] | undefined;
+  /** Whether the edge talks to the hub at all. False: local only. @default true */
+  enabled?: boolean | undefined;
+  /**
+   * Milliseconds between two looks at the outbox. A local write is pushed at once. From 100 to 86_400_000.
+   * @default 5_000
+   */
+  pushIntervalMs?: number | undefined;
+  /** Changes of one push, at most. From 1 to 500. @default 50 */
+  pushBatchSize?: number | undefined;
+  /**
+   * Bytes of one push, at most, before compression. A larger change goes alone. From 1_024 to 8_388_608.
+   * @default 1_048_576
+   */
+  pushBytesMax?: number | undefined;
+  /** Times that the hub may answer a change with `retry` before it counts as failed. From 1 to 100. @default 5 */
+  attemptsMax?: number | undefined;
+  /**
+   * Milliseconds of the longest wait after a first failure. It doubles with each further one. From 1 to 86_400_000.
+   * @default 1_000
+   */
+  retryBaseMs?: number | undefined;
+  /** Milliseconds that no wait after a failure exceeds. From 1 to 86_400_000. @default 300_000 */
+  retryMaxMs?: number | undefined;
+  /**
+   * Milliseconds between two looks at the hub; the waiting request brings changes at once. From 100 to 86_400_000.
+   * @default 30_000
+   */
+  pullIntervalMs?: number | undefined;
+  /** Changes of one page, at most. From 1 to 1_000. @default 200 */
+  pullPageSize?: number | undefined;
+  /**
+   * Milliseconds in which the hub must answer. A waiting request may take its waiting time longer. From 100 to
+   * 86_400_000.
+   * @default 30_000
+   */
+  requestTimeoutMs?: number | undefined;
+  /** Decides between an edit made here and the state of the hub. @default "last_write_wins" */
+  conflictPolicy?: "last_write_wins" | "local_wins" | "remote_wins" | "merge" | "manual" | undefined;
+  /** Whether the losing side of a conflict is also written as a file into conflictsDirectory. @default true */
+  preserveOriginals?: boolean | undefined;
+  /** Folder of the files of conflicts. Default: the path of the SQLite file with `.conflicts`. */
+  conflictsDirectory?: string | undefined;
+  /** FULL: an acknowledged write survives a power cut. NORMAL: it survives a crash of the program. @default "FULL" */
+  synchronous?: "FULL" | "NORMAL" | undefined;
+  /** Milliseconds to wait for another process that writes to the file. From 0 to 60_000. @default 5_000 */
+  busyTimeoutMs?: number | undefined;
+  /** The SQLite driver. auto: node:sqlite where Node has it, else libsql, else better-sqlite3. @default "auto" */
+  driver?: "auto" | "node:sqlite" | "libsql" | "better-sqlite3" | undefined;
+}
+
 /** Webhooks: how receivers are called. docs/webhooks.md explains them. */
 export interface WebhookOptions {
   /**

@@ -3,6 +3,7 @@ import type { DriftKind } from "../consistency/check/report.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import type { StoreModuleInput } from "../stores/settings.ts";
 import type {
+  EdgeSectionOptions,
   EmbeddingOptions,
   HttpServiceOptions,
   HubOptions,
@@ -217,4 +218,6 @@ export interface Options {
   webhooks?: WebhookOptions | undefined;
   /** The hub of edges: what their devices may use. docs/hub.md explains them. */
   hub?: HubOptions | undefined;
+  /** The edge, for `mnemosync edge`: an agent's memories in one SQLite file. docs/edge.md explains it. */
+  edge?: EdgeSectionOptions | undefined;
 }

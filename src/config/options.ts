@@ -3,6 +3,7 @@ import { conflictSettings } from "../conflict/settings.ts";
 import { consistencySettings } from "../consistency/settings.ts";
 import { type Fits, memorySettings } from "../domain/settings.ts";
 import { connectionSettings } from "../drivers/settings.ts";
+import { edgeSettings } from "../edge/settings.ts";
 import { embeddingSettings } from "../embed/settings.ts";
 import { hubSettings } from "../hub/settings.ts";
 import { indexSettings, ledgerSettings, retentionSettings } from "../ledger/settings.ts";
@@ -38,6 +39,7 @@ export const optionsSchema = z.strictObject({
   http: httpSettings.prefault({}),
   webhooks: webhookSettings.prefault({}),
   hub: hubSettings.prefault({}),
+  edge: edgeSettings.optional(),
 });
 
 /** Options as a caller gives them. */
@@ -55,3 +57,4 @@ true satisfies Fits<NonNullable<Given["retention"]>, NonNullable<Options["retent
 true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;
 true satisfies Fits<NonNullable<Given["webhooks"]>, NonNullable<Options["webhooks"]>>;
 true satisfies Fits<NonNullable<Given["hub"]>, NonNullable<Options["hub"]>>;
+true satisfies Fits<NonNullable<Given["edge"]>, NonNullable<Options["edge"]>>;

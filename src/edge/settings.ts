@@ -22,9 +22,8 @@ export const edgeSettings = z.strictObject({
     .array(z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -"))
     .min(1)
     .max(100)
-    .readonly()
     .default(["default"])
-    .describe("Namespaces that are kept here. Others are neither read nor written"),
+    .describe("Namespaces that are kept here, as text separated by commas. Others are neither read nor written"),
   enabled: z.boolean().default(true).describe("Whether the edge talks to the hub at all. False: local only"),
   pushIntervalMs: milliseconds(100)
     .default(5_000)
@@ -38,7 +37,7 @@ export const edgeSettings = z.strictObject({
     .describe("Times that the hub may answer a change with `retry` before it counts as failed"),
   retryBaseMs: milliseconds(1)
     .default(1_000)
-    .describe("Longest wait after a first failure. It doubles with each further one"),
+    .describe("Milliseconds of the longest wait after a first failure. It doubles with each further one"),
   retryMaxMs: milliseconds(1).default(300_000).describe("Milliseconds that no wait after a failure exceeds"),
   pullIntervalMs: milliseconds(100)
     .default(30_000)
@@ -73,5 +72,7 @@ export const edgeSettings = z.strictObject({
     .describe("The SQLite driver. auto: node:sqlite where Node has it, else libsql, else better-sqlite3"),
 });
 
-export type EdgeOptions = z.input<typeof edgeSettings>;
+export type EdgeOptions = Omit<z.input<typeof edgeSettings>, "namespaces"> & {
+  readonly namespaces?: readonly string[] | undefined;
+};
 export type EdgeSettings = z.output<typeof edgeSettings>;

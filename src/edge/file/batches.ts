@@ -84,8 +84,8 @@ export class Batches {
     const key = { namespace: row.namespace, memoryId: row.memory_id };
     // From now on the hub may have it, whatever becomes of the answer.
     if (memory !== null) this.#memories.setSent(key, memory.privacy);
-    // 0 where the base is of another epoch: the hub then says what it has.
-    const base = { key: row.key, ...key, baseVersion: row.base_version ?? 0, modifiedAt: row.modified_at };
+    // Null where the base is of another epoch: the hub then says what it has.
+    const base = { key: row.key, ...key, baseVersion: row.base_version, modifiedAt: row.modified_at };
     return memory === null ? { ...base, op: row.op as "delete" | "withdraw" } : { ...base, op: "put", memory };
   }
 

@@ -1,0 +1,133 @@
+import { Option } from "commander";
+import { settingAt } from "../../config/settings.ts";
+import { EdgeStore, type OpenOptions, type QueueItem } from "../../edge/index.ts";
+import { ConfigurationError } from "../../index.ts";
+import { columns } from "../columns.ts";
+import type { CliCommand, CommandResult, Invocation } from "../command.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { namedAction } from "../named-action.ts";
+import { counted } from "../output.ts";
+import { conflictText, statusText } from "./edge-texts.ts";
+
+type Action = (edge: EdgeStore, invocation: Invocation) => Promise<CommandResult>;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  async status(edge) {
+    const status = await edge.status();
+    const isClean = status.failed === 0 && status.conflicts === 0;
+    return { exitCode: isClean ? EXIT.ok : EXIT.findings, json: status, text: statusText(status, Date.now()) };
+  },
+  async now(edge, { signal }) {
+    const report = await edge.syncNow({ signal });
+    const { pushed, pulled, conflicts, failed, pending } = report;
+    const text = `${counted(pushed, "change")} up, ${counted(pulled, "change")} down; ${counted(conflicts, "conflict")}, ${failed} failed, ${pending} pending`;
+    return { exitCode: failed > 0 ? EXIT.findings : EXIT.ok, json: report, text };
+  },
+  async retry(edge, { args }) {
+    const retried = await edge.retry(args[1]);
+    const lines = retried.map(
+      ({ memoryId, lastError }) => `${memoryId}: sent again; it had failed: ${reasonOf(lastError)}`,
+    );
+    return {
+      exitCode: EXIT.ok,
+      json: { retried },
+      text: lines.length === 0 ? "no change has failed" : lines.join("\n"),
+    };
+  },
+  async queue(edge, { flags }) {
+    const items = await edge.queue({ errors: flags.errors === true });
+    const hasFailed = items.some(({ status }) => status === "failed");
+    return { exitCode: hasFailed ? EXIT.findings : EXIT.ok, json: { items }, text: queueText(items) };
+  },
+  async conflicts(edge, { args, flags }) {
+    if (args[1] === "resolve") {
+      const [, , id, choice] = args;
+      if (id === undefined || (choice !== "local" && choice !== "remote" && choice !== "merge")) {
+        throw new UsageError("expected: mnemosync edge conflicts resolve <id> local|remote|merge");
+      }
+      const conflict = await edge.resolve(id, choice);
+      return {
+        exitCode: EXIT.ok,
+        json: { conflict },
+        text: `${conflict.memoryId}: ${conflict.resolution}. It goes to the hub with the next sync`,
+      };
+    }
+    if (args[1] !== undefined) throw new UsageError(`unknown action ${JSON.stringify(args[1])}: expected resolve`);
+    const conflicts = await edge.conflicts({ all: flags.all === true });
+    const isPending = conflicts.some(({ state }) => state === "pending");
+    const text = conflicts.length === 0 ? "no conflicts" : conflictText(conflicts, Date.now());
+    return { exitCode: isPending ? EXIT.findings : EXIT.ok, json: { conflicts }, text };
+  },
+  async pause(edge) {
+    await edge.pause();
+    return {
+      exitCode: EXIT.ok,
+      json: { paused: true },
+      text: "paused, until mnemosync edge resume: memories are kept here",
+    };
+  },
+  async resume(edge) {
+    await edge.resume();
+    return { exitCode: EXIT.ok, json: { paused: false }, text: "resumed" };
+  },
+  async resync(edge, { signal }) {
+    await edge.resync();
+    const report = await edge.syncNow({ signal });
+    const text = `read anew: ${counted(report.pulled, "memory", "memories")} from the hub, ${counted(report.pushed, "change")} up`;
+    return { exitCode: EXIT.ok, json: report, text };
+  },
+  async doctor(edge) {
+    const report = await edge.doctor();
+    const rows = report.checks.map(({ name, state, message }) => [state, name, message]);
+    const hasFailure = report.checks.some(({ state }) => state === "failure");
+    const exitCode = report.healthy ? EXIT.ok : hasFailure ? EXIT.failed : EXIT.findings;
+    return {
+      exitCode,
+      json: report,
+      text: columns([{ head: "state" }, { head: "check" }, { head: "found" }], rows, { overflow: "wrap" }),
+    };
+  },
+};
+
+export const edgeCommand: CliCommand = {
+  configure(command) {
+    command.addOption(new Option("--errors", "with queue: failed changes only"));
+    command.addOption(new Option("--all", "with conflicts: decided ones too"));
+  },
+  async run(invocation) {
+    const act = namedAction(ACTIONS, invocation.args[0] ?? "status");
+    // A command that is over in a moment does not look at every page of the file first; the doctor does.
+    const edge = await EdgeStore.open(edgeOptions(invocation), { log: invocation.log, check: false });
+    try {
+      return await act(edge, invocation);
+    } finally {
+      await edge.close();
+    }
+  },
+};
+
+function edgeOptions({ settings }: Invocation): OpenOptions {
+  const options = settingAt(settings, ["edge"]) as OpenOptions | undefined;
+  if (typeof options?.path === "string" && options.path !== "") return options;
+  throw new ConfigurationError("no setting names the file of the edge: give --edge-path, or set MNEMOSYNC_EDGE_PATH");
+}
+
+function queueText(items: readonly QueueItem[]): string {
+  if (items.length === 0) return "nothing waits";
+  const heads = [
+    { head: "memory" },
+    { head: "change" },
+    { head: "status" },
+    { head: "retries", align: "right" },
+    { head: "last error" },
+  ] as const;
+  const rows = items.map(({ memoryId, op, status, attempts, lastError }) => [
+    ...[memoryId, op, status, String(attempts)],
+    reasonOf(lastError),
+  ]);
+  return columns(heads, rows);
+}
+
+function reasonOf(error: QueueItem["lastError"]): string {
+  return error === null ? "" : `${error.code}: ${error.message}`;
+}
