@@ -157,6 +157,7 @@ export class MemoryHub {
     const device = this.#device(name);
     const receivedAt = this.now();
     this.seen.push(JSON.stringify(push));
+    if (push.epoch !== null && push.epoch !== this.epoch) throw this.#resyncRequired("epoch");
     if (push.changes.length > this.pushMax) throw new HubError("SYNC_BATCH", `more than ${this.pushMax} changes`);
     if (push.settledThrough !== null && push.settledThrough > (device.settledThrough ?? "")) {
       device.settledThrough = push.settledThrough;

@@ -178,6 +178,7 @@ export class Answers {
     if (change.op === "delete" && this.#outbox.of(key).length === 1) {
       this.#outbox.remove(change);
       this.#memories.remove(key);
+      return;
     }
     this.#memories.setHub(key, { version: 0, epoch: null, hubKey: null, ownKey: row.own_key, ownParentKey: null });
     this.#memories.setBase(key, null);
@@ -205,6 +206,7 @@ export class Answers {
       const [next] = this.#outbox.of(key);
       if (next === undefined) this.#memories.setBase(key, null);
       this.applyWaiting(key, nowMs, notices);
+      return;
     }
     this.#fail(key, change, code, message, change.attempts, notices);
     this.applyWaiting(key, nowMs, notices);
@@ -226,6 +228,7 @@ export class Answers {
       counts.failed++;
       const message = `the hub answered ${answer.code} ${attempts} times: ${answer.message}`;
       this.#fail(key, change, "SYNC_RETRIES_EXCEEDED", message, attempts, notices);
+      return;
     }
     const waitMs = Math.max(
       Math.min(answer.afterMs, maxMs),
@@ -248,6 +251,7 @@ export class Answers {
     if (next !== undefined && change.op !== "withdraw") {
       this.#outbox.remove(change);
       this.#outbox.rebase(next, change.base_version, change.parent_key);
+      return;
     }
     this.#outbox.fail(change, code, message, attempts);
   }

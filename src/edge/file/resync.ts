@@ -48,6 +48,8 @@ export class Resync {
     const isFirst = facts.get("epoch") === null && facts.get("cursor") === null;
     if (isFirst) facts.set("epoch", identity.epoch);
     else this.begin("epoch", identity.epoch, nowMs);
+    // The floor that the hub went back to: with the one of before, it would refuse the edits that it lost as settled.
+    facts.set("settled_floor", settledThrough);
     return false;
   }
 

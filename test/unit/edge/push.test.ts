@@ -185,3 +185,32 @@ test("keys grow, whatever the clock does, and settledThrough stays below every k
   const { settledThrough } = JSON.parse(hub.seen.at(-1) ?? "{}") as { settledThrough: string };
   expect(settledThrough < (first?.key ?? "")).toBe(true);
 });
+
+test("a change that fails while a later edit waits behind it is replaced by that edit", async () => {
+  const { hub, open } = edgeWorld();
+  const edge = await open();
+  await edge.put("m1", note("refused"));
+  hub.intercept = (step) => {
+    if (step === "push") throw new HubError("SYNC_CONNECTION", "no network");
+  };
+  await expect(edge.pushOnce()).rejects.toThrow();
+  await edge.put("m1", note("corrected"));
+  hub.intercept = () => undefined;
+  hub.answerInstead = (change) =>
+    JSON.stringify(change).includes("refused") ? { status: "rejected", code: "VALIDATION", message: "no" } : null;
+  await edge.syncNow();
+  expect(await edge.queue()).toEqual([]);
+  expect(hub.get("m1")).toMatchObject({ version: 1, memory: { content: "corrected" } });
+});
+
+test("a deletion of a memory that the hub no longer knows is done with", async () => {
+  const { hub, open } = edgeWorld();
+  const edge = await open();
+  await edge.put("m1", note("one"));
+  await edge.syncNow();
+  hub.memories.clear();
+  await edge.delete("m1");
+  await edge.syncNow();
+  expect(await edge.queue()).toEqual([]);
+  expect(await edge.status()).toMatchObject({ failed: 0, memories: 0 });
+});

@@ -48,6 +48,27 @@ test("a hub that went back gets the edits again that it had acknowledged, and lo
   expect(await a.conflicts({ all: true })).toEqual([]);
 });
 
+test("an edit that the hub lost is offered again although later pushes had called it settled", async () => {
+  const { hub, open } = edgeWorld();
+  const edge = await open();
+  await edge.put("before", note("before"));
+  await edge.syncNow();
+  const restore = hub.snapshot();
+  await edge.put("lost", note("lost"));
+  await edge.syncNow();
+  for (const id of ["later-1", "later-2"]) {
+    await edge.put(id, note(id));
+    await edge.syncNow();
+  }
+  restore();
+  await edge.syncNow();
+  await edge.syncNow();
+  for (const id of ["before", "lost", "later-1", "later-2"]) {
+    expect(hub.get(id)).toMatchObject({ version: 1 });
+    expect(await edge.get(id)).toMatchObject({ status: "synced" });
+  }
+});
+
 test("another epoch without a loss offers nothing twice", async () => {
   const { hub, open } = edgeWorld();
   const edge = await open();
@@ -126,4 +147,25 @@ test("a namespace that is taken from the key goes, and unsent edits of it stay",
   await edge.pullOnce();
   expect(await edge.get("m1", { namespace: "team" })).toBeNull();
   expect(await edge.get("m2", { namespace: "team" })).toMatchObject({ content: "unsent" });
+});
+
+test("an edit that is offered again, and that the hub has under a later version of another device, is no conflict", async () => {
+  const { hub, open, clock } = edgeWorld();
+  const [a, b] = [await open(), await open()];
+  await a.put("m1", note("of a"));
+  await a.syncNow();
+  await a.put("m2", note("settles the first"));
+  await a.syncNow();
+  await b.syncNow();
+  clock.advance(1_000);
+  await b.patch("m1", { content: "of b, made on a's" });
+  await b.syncNow();
+  hub.epoch = "another";
+  for (let round = 0; round < 2; round++) for (const edge of [a, b]) await edge.syncNow();
+  for (const edge of [a, b]) {
+    expect(await edge.get("m1")).toMatchObject({ content: "of b, made on a's", status: "synced" });
+    expect(await edge.conflicts({ all: true })).toEqual([]);
+    expect(await edge.status()).toMatchObject({ pending: 0, failed: 0 });
+  }
+  expect(hub.get("m1")?.version).toBe(2);
 });
