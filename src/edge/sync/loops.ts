@@ -124,13 +124,18 @@ export class Loops {
 
   async #pullLoop(signal: AbortSignal): Promise<void> {
     const { syncing, settings } = this.#options;
+    let isUpToDate = false;
     while (!signal.aborted) {
       this.#pullWake = new AbortController();
+      // Not before it is up to date: a first answer shows at once that the hub can be reached.
+      const waitMs = isUpToDate ? LONG_POLL_MS : 0;
+      isUpToDate = false;
       const again = await this.#pass("pull", signal, async () => {
         const startedAt = performance.now();
-        const { changes, more } = await syncing.pull(LONG_POLL_MS, signal);
+        const { changes, more } = await syncing.pull(waitMs, signal);
+        isUpToDate = !more;
         // The hub held the request: it is asked again at once. One that does not hold any is asked at intervals.
-        return changes > 0 || more || performance.now() - startedAt > HELD_MIN_MS;
+        return changes > 0 || more || waitMs === 0 || performance.now() - startedAt > HELD_MIN_MS;
       });
       await this.#rest(again ? 0 : settings.pullIntervalMs, this.#pullWake.signal, signal);
     }
