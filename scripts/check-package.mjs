@@ -59,6 +59,8 @@ function pack() {
     "dist/program/main.js",
     "dist/program/faiss-host.js",
     "dist/program/faiss-rebuild-worker.js",
+    "dist/program/edge-worker.js",
+    "dist/edge/index.js",
     "dist/program/THIRD-PARTY-LICENSES",
     "README.md",
     "LICENSE",

@@ -12,7 +12,7 @@ import { bindingLoads } from "./setup/binding-copies.mjs";
 import { buildDist } from "./setup/build.mjs";
 import { compileBinding, compilerPackages, fetchPrebuiltBinding } from "./setup/faiss.mjs";
 import { withLock } from "./setup/lock.mjs";
-import { installNpmPackages } from "./setup/npm-packages.mjs";
+import { installNpmPackages, provideSqlite } from "./setup/npm-packages.mjs";
 import { preparePostgres } from "./setup/postgres.mjs";
 import { isClone, SetupError, setupCommand } from "./setup/report.mjs";
 import { installSystemPackages, isOnPath } from "./setup/system-packages.mjs";
@@ -71,6 +71,7 @@ try {
   checkNode();
   withLock(() => {
     installNpmPackages();
+    if (isClone) provideSqlite();
     provideServersAndBinding();
     if (isClone && !process.env.MNEMOSYNC_POSTGRES_URL) preparePostgres();
     if (!process.argv.includes("--no-build")) buildDist();

@@ -27,6 +27,13 @@ export function installDroppedPackage(/** @type {string} */ name) {
   npm(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", version ? `${name}@${version}` : name]);
 }
 
+/** The edge's SQLite driver where Node has none: a clone that was set up before there was an edge lacks it. */
+export function provideSqlite() {
+  if (process.getBuiltinModule?.("node:sqlite") !== undefined) return;
+  if (existsSync(join(root, "node_modules", "libsql", "package.json"))) return;
+  installDroppedPackage("libsql");
+}
+
 /** Installs one package, as `name@version`, into a folder of its own. Not into node_modules: the next install would remove it. */
 export function installInto(/** @type {string} */ folder, /** @type {string} */ wanted) {
   say(`fetching the npm package ${wanted}, which an earlier install left out`);
