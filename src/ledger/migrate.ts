@@ -67,6 +67,23 @@ export async function migrate(postgres: PostgresAccess, signal: AbortSignal): Pr
   });
 }
 
+/**
+ * Whether the database is at this program's version, for a program that must not change that.
+ * @throws {SchemaTooNewError} @throws {ConfigurationError} It is older, or no ledger.
+ */
+export async function checkMigrated(postgres: PostgresAccess, signal: AbortSignal): Promise<void> {
+  const newest = await newestMigration();
+  await postgres.use(signal, async ({ sql }) => {
+    const [table] = await sql`select to_regclass('mnemosync.schema_migrations') is not null as present`;
+    const applied = table?.present === true ? await appliedMigrations(sql, newest) : new Map<number, string>();
+    if (applied.has(newest)) return;
+    const found = Math.max(0, ...applied.keys());
+    throw new ConfigurationError(
+      `the database is at migration ${found} and this program needs ${newest}: upgrade the hub first (mnemosync migrate)`,
+    );
+  });
+}
+
 /** Number of the newest migration that this program knows. */
 export async function newestMigration(): Promise<number> {
   return (await loadMigrations()).at(-1)?.number ?? 0;

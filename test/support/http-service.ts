@@ -87,7 +87,15 @@ export async function openService(
   t: { onTestFinished: (finish: () => Promise<void>) => void },
   options: TestServiceOptions = {},
 ): Promise<TestService> {
-  const world = await openWorld(t, options.world);
+  return await serviceOn(t, await openWorld(t, options.world), options);
+}
+
+/** A service on a world that is open, as it is after a restart. */
+export async function serviceOn(
+  t: { onTestFinished: (finish: () => Promise<void>) => void },
+  world: World,
+  options: Omit<TestServiceOptions, "world"> = {},
+): Promise<TestService> {
   const { keys, entries } = newKeys();
   const service = await HttpService.create({
     http: httpOptions(options.http),

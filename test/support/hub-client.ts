@@ -23,7 +23,9 @@ export function injectedHub(service: TestService, device: string, key: string): 
       response.headers["content-encoding"] === "gzip" ? gunzipSync(response.rawPayload) : response.rawPayload;
     const answer = JSON.parse(bytes.toString());
     if (response.statusCode === 200) return answer;
-    const code = HUB_ERROR_CODES.find((known) => known === answer.code) ?? "SYNC_CONNECTION";
+    const code =
+      HUB_ERROR_CODES.find((known) => known === answer.code) ??
+      (response.statusCode < 500 ? "SYNC_BATCH" : "SYNC_CONNECTION");
     const { reason, epoch } = answer;
     throw new HubError(code, answer.detail, reason === undefined ? {} : { resync: { reason, epoch } });
   };
@@ -56,14 +58,17 @@ export const FULL: FullWireMemory = {
 export class TestDevice {
   readonly hub: Hub;
   readonly device: string;
+  /** Of all that it pushes and reads. */
+  readonly namespace: string;
   epoch: string | null = null;
   settledThrough: string | null = null;
   cursor: string | null = null;
   #last: string | null = null;
 
-  constructor(hub: Hub, device: string) {
+  constructor(hub: Hub, device: string, namespace = "default") {
     this.hub = hub;
     this.device = device;
+    this.namespace = namespace;
   }
 
   key(): string {
@@ -73,12 +78,12 @@ export class TestDevice {
 
   put(memoryId: string, baseVersion: number | null, memory: Partial<WireMemory> = {}, more: Partial<PushChange> = {}) {
     const given = memory.privacy === "redacted" ? memory : { ...FULL, ...memory };
-    const head = { key: this.key(), namespace: "default", memoryId, baseVersion, modifiedAt: Date.now() };
+    const head = { key: this.key(), namespace: this.namespace, memoryId, baseVersion, modifiedAt: Date.now() };
     return { ...head, op: "put", memory: given, ...more } as PushChange;
   }
 
   end(op: "delete" | "withdraw", memoryId: string, baseVersion: number, more: Partial<PushChange> = {}): PushChange {
-    const head = { key: this.key(), namespace: "default", memoryId, baseVersion, modifiedAt: Date.now() };
+    const head = { key: this.key(), namespace: this.namespace, memoryId, baseVersion, modifiedAt: Date.now() };
     return { ...head, op, ...more } as PushChange;
   }
 
@@ -92,7 +97,7 @@ export class TestDevice {
   }
 
   async page(options: Partial<ChangesOptions> = {}): Promise<ChangesPage> {
-    const query = { limit: 100, waitMs: 0, namespaces: null, ...options };
+    const query = { limit: 100, waitMs: 0, namespaces: [this.namespace], ...options };
     const page = await this.hub.changesAfter(this.cursor, query, NEVER_ABORTED);
     this.cursor = page.cursor;
     return page;
@@ -106,5 +111,18 @@ export class TestDevice {
       changes.push(...page.changes);
       if (page.complete) return changes;
     }
+  }
+
+  /**
+   * The next changes, at least `count` of them: the feed shows a commit once all older transactions of the server have ended,
+   * those of other tests among them.
+   */
+  async told(count: number, options: Partial<ChangesOptions> = {}): Promise<HubChange[]> {
+    const changes: HubChange[] = [];
+    const deadline = performance.now() + 60_000;
+    while (changes.length < count && performance.now() < deadline) {
+      changes.push(...(await this.page({ waitMs: 5_000, ...options })).changes);
+    }
+    return changes;
   }
 }
