@@ -1,9 +1,11 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { parseOptions } from "../../src/config/parse.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { createKey } from "../../src/http/keys.ts";
 import { HUB_PATHS } from "../../src/hub/protocol/identity.ts";
+import { retentionRules } from "../../src/ledger/retention.ts";
 import { TombstoneLedger } from "../../src/ledger/tombstone-ledger.ts";
 import { openService, serviceOn, type TestService } from "../support/http-service.ts";
 import { injectedHub, NEVER_ABORTED, TestDevice } from "../support/hub-client.ts";
@@ -109,6 +111,9 @@ describe("devices", () => {
     t.onTestFinished(() => pool.close());
     const ledger = new TombstoneLedger(pool, { callTimeoutMs: 20_000 });
     const day = 86_400_000;
+    const rules = retentionRules(
+      parseOptions({ postgresUrl: "postgres://unused", redisUrl: "none", tombstoneRetentionMs: day }),
+    );
     const a = await deviceOf(service, "a");
     await a.one(a.put("m", 0));
     await a.told(1);
@@ -124,7 +129,7 @@ describe("devices", () => {
     const pruned = async () => {
       let count = 0;
       for (let pass = 0; pass < 2; pass++) {
-        count += (await ledger.pruneTombstones(day, 60 * day, 10, NEVER_ABORTED)).pruned;
+        count += (await ledger.pruneTombstones(rules, 60 * day, 10, NEVER_ABORTED)).pruned;
         await world.sql`update mnemosync.version_floors set raised_at = now() - interval '1 hour'`;
       }
       return count;
