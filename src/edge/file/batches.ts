@@ -94,7 +94,11 @@ export class Batches {
    * must know more than the hub: a hub that knows more has spoken with a copy of this file.
    */
   #raiseFloor(): string | null {
-    const least = this.#context.file.get<{ key: string | null }>("select min(key) as key from outbox")?.key;
+    // While everything is read anew, acknowledged edits may turn out to be lost: they are offered again, under their keys.
+    const isResync = this.#context.facts.get("resync_reason") !== null;
+    const offers = isResync ? "union all select own_key from memories where own_key is not null" : "";
+    const query = `select min(key) as key from (select key from outbox ${offers})`;
+    const least = this.#context.file.get<{ key: string | null }>(query)?.key;
     const known = this.#context.facts.get("settled_floor");
     if (least == null) return known;
     const floor = keyBefore(least);

@@ -119,6 +119,8 @@ export class Resync {
       },
       nowMs,
     );
+    // It was sent under its key: a later edit must not change it, or one key would name two contents.
+    this.#context.file.run("update outbox set frozen = 1 where key = ?", row.own_key);
     notices.push({ kind: "offered_again", key });
   }
 

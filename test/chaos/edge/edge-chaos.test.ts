@@ -9,7 +9,7 @@ import { simulateEdges } from "./simulation.ts";
  * with a real file, against the hub in memory; faults end, and the oracle compares all sides. `npm run chaos:edge` runs more
  * seeds. The oracle is tested too: it must name what a broken way to the hub does.
  */
-for (const seed of [1, 2, 3, 9, 13]) {
+for (const seed of [2, 3, 13, 31, 103]) {
   test(`edges converge with their hub: seed ${seed}`, { timeout: 120_000 }, async () => {
     const result = await simulateEdges({ seed, openHub: memoryHubUnderTest });
     expect(result.violations).toEqual([]);
