@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { ConfigurationError } from "../domain/errors.ts";
+import { lazily } from "../domain/lazily.ts";
 import { nearestName } from "../domain/nearest-name.ts";
+import { ONCE } from "../domain/settings.ts";
 import { NO_INDEX } from "../stores/faiss/settings.ts";
 import { type EffectiveOptions, optionsSchema } from "./options.ts";
 import { hasSecrets, shownValue } from "./secrets.ts";
@@ -28,7 +30,7 @@ export interface OptionLeaf {
  * @throws {ConfigurationError} naming the option, the found and the expected value.
  */
 export function parseOptions(input: unknown): EffectiveOptions {
-  const parsed = optionsSchema.safeParse(input);
+  const parsed = optionsSchema.safeParse(input, ONCE);
   if (parsed.success) {
     const { faiss, ...others } = parsed.data;
     return faiss === undefined || faiss.directory === NO_INDEX ? others : { ...others, faiss };
@@ -59,9 +61,7 @@ function foundAt(input: unknown, path: readonly string[]): string {
 }
 
 /** All options, in the order of their declaration. */
-export function optionLeaves(): OptionLeaf[] {
-  return leavesOf(optionsSchema, []);
-}
+export const optionLeaves = lazily((): readonly OptionLeaf[] => leavesOf(optionsSchema, []));
 
 /** The options that the environment sets, unchecked. */
 export function optionsFromEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {

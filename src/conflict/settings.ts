@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { milliseconds } from "../domain/settings.ts";
+import { milliseconds, ONCE } from "../domain/settings.ts";
 import { BUILT_IN_STRATEGIES, DEFAULT_STRATEGY } from "./registry.ts";
 
 /** Conflict strategies. */
@@ -26,4 +26,4 @@ export const conflictSettings = z.strictObject({
 });
 
 /** The defaults, for parts that are made without a configuration. */
-export const CONFLICT_DEFAULTS = conflictSettings.parse({});
+export const CONFLICT_DEFAULTS = conflictSettings.parse({}, ONCE);

@@ -3,6 +3,7 @@ import { shortened, ValidationError } from "./errors.ts";
 import { foreignReason } from "./foreign.ts";
 import { copyJsonMeasured, isObject, type JsonObject, textFlaw } from "./json.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "./keys.ts";
+import { lazily } from "./lazily.ts";
 import { type EncodedMemory, encodeMemory, type Memory, type MemoryDocument } from "./memory.ts";
 import type { MemoryInput } from "./memory-input.ts";
 import {
@@ -14,7 +15,7 @@ import {
   NAMESPACE_PATTERN,
   plainMemory,
 } from "./plain-memory.ts";
-import { type Fits, type MemoryBounds, memorySettings } from "./settings.ts";
+import { type Fits, type MemoryBounds, memorySettings, ONCE } from "./settings.ts";
 import type { SharedVectorBlocks, VectorBlock } from "./vector-block.ts";
 import { isCounter, VERSION_MAX } from "./version-vector.ts";
 
@@ -91,15 +92,16 @@ type VectorMemory = Pick<VectorBlock | SharedVectorBlocks, "copy">;
 
 /** Checks what callers give and turns it into the form that is stored. One per synchronizer. */
 export class MemoryValidator {
-  readonly #schema: MemorySchema;
-  readonly #keySchema: ReturnType<typeof keySchema>;
+  /** For what the checks by hand refuse, or leave undecided. */
+  readonly #schema: () => MemorySchema;
+  readonly #keySchema: () => ReturnType<typeof keySchema>;
   readonly #bounds: MemoryBounds;
   readonly #index: IndexShape;
 
-  constructor(index: IndexShape = {}, bounds: MemoryBounds = memorySettings.parse({})) {
+  constructor(index: IndexShape = {}, bounds: MemoryBounds = memorySettings.parse({}, ONCE)) {
     this.#bounds = bounds;
-    this.#schema = memorySchema(bounds);
-    this.#keySchema = keySchema(this.#schema);
+    this.#schema = lazily(() => memorySchema(bounds));
+    this.#keySchema = lazily(() => keySchema(this.#schema()));
     this.#index = index;
   }
 
@@ -125,7 +127,7 @@ export class MemoryValidator {
   }
 
   #parse(input: unknown): MemoryFields {
-    const parsed = this.#schema.safeParse(input);
+    const parsed = this.#schema().safeParse(input);
     if (!parsed.success) throw validationError(parsed.error, input);
     return parsed.data;
   }
@@ -143,7 +145,7 @@ export class MemoryValidator {
   validateKey(memoryId: unknown, namespace: unknown = DEFAULT_NAMESPACE): MemoryKey {
     const isPlain = typeof namespace === "string" && NAMESPACE_PATTERN.test(namespace);
     if (isPlain && isText(memoryId, 1, this.#bounds.memoryIdBytesMax)) return { namespace, memoryId };
-    const parsed = this.#keySchema.safeParse({ namespace, memoryId });
+    const parsed = this.#keySchema().safeParse({ namespace, memoryId });
     if (!parsed.success) throw validationError(parsed.error, { namespace, memoryId });
     return parsed.data;
   }

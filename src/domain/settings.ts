@@ -14,8 +14,8 @@ export function milliseconds(minimum: number, maximum = DAY_MS) {
 
 /** A whole number from `minimum` to `maximum`. */
 export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
-  // As `.int().min().max()`, which makes a copy of the schema at each step: some 70 settings are made at every start.
-  return z.number().check(z.int(), z.gte(minimum), z.lte(maximum));
+  // As `.number().int().min().max()`, which makes a copy of the schema at each step: every start makes some 70 settings.
+  return z.int().check(z.gte(minimum), z.lte(maximum));
 }
 
 /** The given options without those that are `undefined`, which count as absent. */
@@ -29,6 +29,12 @@ export function defined<Given extends object>(
 export type Fits<Narrow, Wide> = [Narrow, Required<Narrow>, keyof Wide] extends [Wide, Required<Wide>, keyof Narrow]
   ? true
   : never;
+
+/**
+ * Parses without compiled code: zod compiles each object's check for its first parse, which costs settings more than the parse,
+ * as a process parses them once or twice.
+ */
+export const ONCE = { jitless: true } as const;
 
 /** Marks an option whose value is never printed: not by `config`, not in a message. */
 export const SECRET = { secret: true } as const;

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { milliseconds, urlOf, wholeNumber } from "../domain/settings.ts";
+import { milliseconds, ONCE, urlOf, wholeNumber } from "../domain/settings.ts";
 import { parsePostgresUrl } from "./postgres/postgres-url.ts";
 import { parseRedisUrl, REDIS_PROTOCOLS } from "./redis/redis-url.ts";
 
@@ -56,4 +56,4 @@ export type ConnectionSettings = z.output<typeof connectionSettings>;
 /** The defaults, for pools that a program makes without a configuration. */
 export const CONNECTION_DEFAULTS: Readonly<Omit<ConnectionSettings, "postgresUrl" | "redisUrl">> = connectionSettings
   .omit({ postgresUrl: true, redisUrl: true })
-  .parse({});
+  .parse({}, ONCE);

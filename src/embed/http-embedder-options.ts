@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { ConfigurationError } from "../domain/errors.ts";
+import { lazily } from "../domain/lazily.ts";
 import { httpEmbedderSettings } from "./settings.ts";
 
 export interface HttpEmbedderOptions {
@@ -56,22 +57,24 @@ export interface HttpEmbedderOptions {
   pause?: ((milliseconds: number, signal: AbortSignal) => Promise<void>) | undefined;
 }
 
-const settingsSchema = z.object({
-  model: z.string().min(1).max(256),
-  dimension: z.int().min(1).max(65_536),
-  // An invalid header value would be quoted in fetch's own error, and a line break is easily copied along.
-  apiKey: z
-    .string()
-    .regex(/^[\x21-\x7e]+$/, "must be printable ASCII without white space or line breaks")
-    .optional(),
-  ...httpEmbedderSettings.shape,
-});
+const settingsSchema = lazily(() =>
+  z.object({
+    model: z.string().min(1).max(256),
+    dimension: z.int().min(1).max(65_536),
+    // An invalid header value would be quoted in fetch's own error, and a line break is easily copied along.
+    apiKey: z
+      .string()
+      .regex(/^[\x21-\x7e]+$/, "must be printable ASCII without white space or line breaks")
+      .optional(),
+    ...httpEmbedderSettings.shape,
+  }),
+);
 
-export type HttpEmbedderSettings = z.infer<typeof settingsSchema> & { readonly url: URL };
+export type HttpEmbedderSettings = z.infer<ReturnType<typeof settingsSchema>> & { readonly url: URL };
 
 /** @throws {ConfigurationError} An option is out of bounds. The message names it and never quotes the key or the URL. */
 export function parseHttpEmbedderOptions(options: HttpEmbedderOptions): HttpEmbedderSettings {
-  const result = settingsSchema.safeParse(options);
+  const result = settingsSchema().safeParse(options);
   if (!result.success) {
     throw new ConfigurationError(
       result.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "),

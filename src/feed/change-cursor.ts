@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { decodeCursorParts, encodeCursorParts } from "../domain/cursor-text.ts";
 import { ValidationError } from "../domain/errors.ts";
+import { lazily } from "../domain/lazily.ts";
 import { type FeedFilter, filterText } from "./feed-filter.ts";
 import type { FeedPlace } from "./follower.ts";
 
@@ -17,7 +18,9 @@ const decimal = (max: bigint) =>
     .string()
     .regex(/^(0|[1-9][0-9]{0,19})$/)
     .refine((text) => BigInt(text) <= max);
-const partsSchema = z.tuple([z.string().min(1).max(128), decimal(XID_MAX), decimal(SEQ_MAX), z.string().length(16)]);
+const partsSchema = lazily(() =>
+  z.tuple([z.string().min(1).max(128), decimal(XID_MAX), decimal(SEQ_MAX), z.string().length(16)]),
+);
 
 /** A place behind a filter, as one opaque text: safe in URLs, headers and file names. */
 export function encodeCursor({ epoch, cursor }: FeedPlace, filter: FeedFilter): string {
@@ -38,7 +41,7 @@ export function decodeCursor(text: unknown, filter: FeedFilter): FeedPlace {
   return { epoch, cursor: { xid, seq } };
 }
 
-function partsOf(text: unknown): z.infer<typeof partsSchema> {
+function partsOf(text: unknown): z.infer<ReturnType<typeof partsSchema>> {
   const malformed = (cause?: unknown): ValidationError =>
     new ValidationError(
       "cursor",
@@ -48,7 +51,7 @@ function partsOf(text: unknown): z.infer<typeof partsSchema> {
       },
     );
   try {
-    return partsSchema.parse(decodeCursorParts(PREFIX, text, TEXT_LENGTH_MAX));
+    return partsSchema().parse(decodeCursorParts(PREFIX, text, TEXT_LENGTH_MAX));
   } catch (error) {
     throw malformed(error);
   }

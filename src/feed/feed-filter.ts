@@ -2,6 +2,7 @@ import * as z from "zod";
 import { InternalError, ValidationError } from "../domain/errors.ts";
 import { type Condition, type Filter, parseFilter as parseWhere } from "../domain/filter/filter.ts";
 import { copyJson } from "../domain/json.ts";
+import { lazily } from "../domain/lazily.ts";
 import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 import type { FeedReading } from "../ledger/feed-page-statements.ts";
 
@@ -48,24 +49,28 @@ const NAMESPACES_MAX = 100;
 /** Characters of a filter of memories, at most: a named cursor keeps it, and each page sends it to PostgreSQL. */
 const WHERE_LENGTH_MAX = 16_384;
 
-const filterSchema = z.strictObject({
-  namespaces: z
-    .array(z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED))
-    .min(1, "is empty: leave it out for all namespaces")
-    .max(NAMESPACES_MAX, `names more than ${NAMESPACES_MAX} namespaces`)
-    .readonly()
-    .nullish(),
-  where: z.unknown().optional(),
-  privacy: z.enum(["applied", "ignored"], 'expected "applied" or "ignored"').default("applied"),
-  reading: z.enum(FEED_READINGS, 'expected "changes" or "versions"').default("changes"),
-});
+const filterSchema = lazily(() =>
+  z.strictObject({
+    namespaces: z
+      .array(z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED))
+      .min(1, "is empty: leave it out for all namespaces")
+      .max(NAMESPACES_MAX, `names more than ${NAMESPACES_MAX} namespaces`)
+      .readonly()
+      .nullish(),
+    where: z.unknown().optional(),
+    privacy: z.enum(["applied", "ignored"], 'expected "applied" or "ignored"').default("applied"),
+    reading: z.enum(FEED_READINGS, 'expected "changes" or "versions"').default("changes"),
+  }),
+);
 
 /** A filter as callers give it. */
-export type FeedFilterInput = Omit<z.input<typeof filterSchema>, "where"> & { readonly where?: Filter | undefined };
+export type FeedFilterInput = Omit<z.input<ReturnType<typeof filterSchema>>, "where"> & {
+  readonly where?: Filter | undefined;
+};
 
 /** @throws {ValidationError} naming the field. */
 export function parseFilter(input: FeedFilterInput): FeedFilter {
-  const result = filterSchema.safeParse(input);
+  const result = filterSchema().safeParse(input);
   if (!result.success) {
     const issue = result.error.issues[0];
     throw new ValidationError(issue?.path.map(String).join(".") ?? "filter", issue?.message ?? "is not a filter");

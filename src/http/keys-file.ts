@@ -2,6 +2,7 @@ import { type FileHandle, open, readFile, realpath, rename, rm, stat } from "nod
 import { dirname } from "node:path";
 import * as z from "zod";
 import { NAMESPACE_PATTERN } from "../domain/schema.ts";
+import { ONCE } from "../domain/settings.ts";
 import { ConfigurationError } from "../index.ts";
 import { syncFolder } from "../runtime/sync-folder.ts";
 
@@ -46,7 +47,7 @@ export async function readKeys(path: string): Promise<KeyEntry[]> {
   } catch (cause) {
     throw new ConfigurationError(`http.keysFile cannot be read: ${(cause as Error).message}`, { cause });
   }
-  const parsed = fileSchema.safeParse(value);
+  const parsed = fileSchema.safeParse(value, ONCE);
   if (parsed.success) return parsed.data.keys;
   const issue = parsed.error.issues[0];
   throw new ConfigurationError(`http.keysFile, at ${issue?.path.join(".") || "its top"}: ${issue?.message}`);

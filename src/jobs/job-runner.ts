@@ -3,7 +3,7 @@ import { ClosedError } from "../domain/errors.ts";
 import type { JobRow, NewJob } from "../ledger/job-statements.ts";
 import type { ScheduleRow } from "../ledger/schedule-statements.ts";
 import type { Log } from "../runtime/log.ts";
-import { Loop } from "../runtime/loop.ts";
+import { AFTER_START_MS, Loop } from "../runtime/loop.ts";
 import type { Service, ServiceStatus } from "../runtime/service.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import type { JobProgress } from "./job.ts";
@@ -66,6 +66,7 @@ export class JobRunner implements Service {
     this.#loop = new Loop({
       name: this.name,
       intervalMs: this.#options.pollIntervalMs,
+      firstAfterMs: AFTER_START_MS,
       log: options.log,
       pass: (signal) => this.runOnce(signal).then(() => false),
     });

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { milliseconds, wholeNumber } from "../domain/settings.ts";
+import { milliseconds, ONCE, wholeNumber } from "../domain/settings.ts";
 import { SORT_FIELDS } from "./sort-expression.ts";
 
 /** The ledger and the calls to it. */
@@ -108,7 +108,7 @@ export const indexSettings = z.strictObject({
 });
 
 /** The defaults, for parts that are made without a configuration. */
-export const LEDGER_DEFAULTS = ledgerSettings.parse({});
+export const LEDGER_DEFAULTS = ledgerSettings.parse({}, ONCE);
 
 /** The optional indexes, with their defaults filled in. */
 export type IndexSettings = z.output<typeof indexSettings>;

@@ -8,12 +8,21 @@ export interface LoopOptions {
   readonly name: string;
   /** Milliseconds from the end of one pass to the start of the next. */
   readonly intervalMs: number;
+  /**
+   * Milliseconds from the start of the loop to the first pass, at most `intervalMs`; `wake` cuts them short. For work that can
+   * wait until a node that starts answers its callers.
+   * @default 0
+   */
+  readonly firstAfterMs?: number;
   /** Does one pass. @returns whether more is waiting: then the next pass follows at once. */
   readonly pass: (signal: AbortSignal) => Promise<boolean>;
   readonly log: Log;
   /** 0 … 1. @default Math.random */
   readonly random?: () => number;
 }
+
+/** `firstAfterMs` of background work that nobody waits for: a start has its processor and its connections to itself. */
+export const AFTER_START_MS = 500;
 
 /** Longest wait after failed passes, in intervals. */
 const BACKOFF_INTERVALS_MAX = 12;
@@ -58,8 +67,9 @@ export class Loop implements Service {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { name, intervalMs, pass, log, random = Math.random } = this.#options;
+    const { name, intervalMs, firstAfterMs = 0, pass, log, random = Math.random } = this.#options;
     let failures = 0;
+    if (firstAfterMs > 0) await pause(Math.min(firstAfterMs, intervalMs), this.#waking.signal);
     while (!signal.aborted) {
       let waitMs = intervalMs;
       this.#waking = new AbortController();

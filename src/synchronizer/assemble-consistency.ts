@@ -18,7 +18,7 @@ import type { Embedder } from "../embed/embedder.ts";
 import { CheckLedger, type CheckRecords } from "../ledger/check-ledger.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
-import { Loop } from "../runtime/loop.ts";
+import { AFTER_START_MS, Loop } from "../runtime/loop.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { SettleUnproven } from "../write/backlog.ts";
@@ -158,6 +158,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
   const consistencyLoop = new Loop({
     name: "consistency",
     intervalMs: options.consistencyCheckIntervalMs,
+    firstAfterMs: AFTER_START_MS,
     log,
     pass: (signal) => watch.runOnce(signal).then(() => false),
   });

@@ -6,7 +6,7 @@ import { ErasureRequests } from "../erase/erasures.ts";
 import type { JobKinds } from "../jobs/job-kind.ts";
 import type { Jobs } from "../jobs/jobs.ts";
 import { ErasureLedger } from "../ledger/erasure-ledger.ts";
-import { Loop } from "../runtime/loop.ts";
+import { AFTER_START_MS, Loop } from "../runtime/loop.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import type { ReadingParts } from "./assemble-reading.ts";
 import type { WritingParts } from "./assemble-writing.ts";
@@ -44,6 +44,7 @@ export function assembleErase(
   const service = new Loop({
     name: "erase",
     intervalMs: INTERVAL_MS,
+    firstAfterMs: AFTER_START_MS,
     log,
     pass: async (signal) => {
       await confirmer.register(signal);

@@ -80,7 +80,11 @@ const NAMES: Readonly<Record<keyof SynchronizerEvents, true>> = {
 export const EVENT_NAMES = Object.keys(NAMES) as readonly (keyof SynchronizerEvents)[];
 
 const storeFacts = lazily(() => ({ store: z.string(), error: z.string() }));
-const healthState = lazily(() => z.enum(["healthy", "degraded", "down"]));
+const healthChange = lazily(() => {
+  const state = z.enum(["healthy", "degraded", "down"]);
+  return z.object({ store: z.string(), from: state, to: state, reason: z.string().nullable() });
+});
+const refused = lazily(() => z.object({ ...storeFacts(), dead: z.boolean() }));
 const away = lazily(() => z.object({ ...storeFacts(), memories: z.number() }));
 const conflict = lazily(() =>
   z.object({
@@ -101,17 +105,12 @@ type LoggedNotice = { [Name in "health" | "backlog" | "conflict"]: [Name, Synchr
 
 /** Events of the log that notices are made of, so that each stands in one place of the code. */
 const FROM_LOG: Readonly<Record<string, (fields: object) => LoggedNotice>> = {
-  "health.changed": (fields) => [
-    "health",
-    z
-      .object({ store: z.string(), from: healthState(), to: healthState(), reason: z.string().nullable() })
-      .parse(fields),
-  ],
+  "health.changed": (fields) => ["health", healthChange().parse(fields)],
   "write.queued": (fields) => ["backlog", { state: "queued", ...away().parse(fields) }],
   "backlog.store_away": (fields) => ["backlog", { state: "waiting", ...away().parse(fields) }],
   "feed.memories_refused": (fields) => ["backlog", { state: "refused", ...away().parse(fields) }],
   "backlog.memory_refused": (fields) => {
-    const { dead, ...facts } = z.object({ ...storeFacts(), dead: z.boolean() }).parse(fields);
+    const { dead, ...facts } = refused().parse(fields);
     return ["backlog", { state: dead ? "dead" : "refused", memories: 1, ...facts }];
   },
   "import.conflict_deferred": (fields) => [

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ValidationError } from "../domain/errors.ts";
 import type { Filter } from "../domain/filter/filter.ts";
 import { textFlaw } from "../domain/json.ts";
+import { lazily } from "../domain/lazily.ts";
 import { defined } from "../domain/settings.ts";
 import { type FeedFilter, parseFilter } from "../feed/feed-filter.ts";
 import type { SubscriptionFields, SubscriptionRow } from "../ledger/subscription-statements.ts";
@@ -76,32 +77,34 @@ export interface Subscription {
 const URL_LENGTH_MAX = 2_048;
 const DESCRIPTION_LENGTH_MAX = 500;
 
-const inputSchema = z.strictObject({
-  url: z.string("expected an https address"),
-  topics: z
-    .array(z.enum(TOPICS as [string, ...string[]], `expected one of ${TOPICS.join(", ")}`))
-    .min(1, "is empty: leave it out for memories that change")
-    .max(TOPICS.length)
-    .readonly()
-    .default([CHANGE_TOPIC]),
-  namespaces: z.array(z.string()).readonly().optional(),
-  where: z.custom<Filter>().optional(),
-  embeddings: z.boolean("expected true or false").default(false),
-  description: z
-    .string()
-    .max(DESCRIPTION_LENGTH_MAX)
-    .refine((text) => textFlaw(text) === null, "has a NUL or half a character")
-    .default(""),
-});
+const inputSchema = lazily(() =>
+  z.strictObject({
+    url: z.string("expected an https address"),
+    topics: z
+      .array(z.enum(TOPICS as [string, ...string[]], `expected one of ${TOPICS.join(", ")}`))
+      .min(1, "is empty: leave it out for memories that change")
+      .max(TOPICS.length)
+      .readonly()
+      .default([CHANGE_TOPIC]),
+    namespaces: z.array(z.string()).readonly().optional(),
+    where: z.custom<Filter>().optional(),
+    embeddings: z.boolean("expected true or false").default(false),
+    description: z
+      .string()
+      .max(DESCRIPTION_LENGTH_MAX)
+      .refine((text) => textFlaw(text) === null, "has a NUL or half a character")
+      .default(""),
+  }),
+);
 
 /** @throws {ValidationError} naming the field. */
 export function parseSubscription(input: unknown, { allowHttp }: { allowHttp: boolean }): SubscriptionFields {
   const given = typeof input === "object" && input !== null && !Array.isArray(input) ? defined(input) : input;
-  const result = inputSchema.safeParse(given);
+  const result = inputSchema().safeParse(given);
   if (!result.success) {
     const issue = result.error.issues[0];
     if (issue?.code === "unrecognized_keys") {
-      const known = Object.keys(inputSchema.shape).join(", ");
+      const known = Object.keys(inputSchema().shape).join(", ");
       throw new ValidationError(issue.keys[0] ?? "", `unknown field; expected ${known}`);
     }
     throw new ValidationError(issue?.path.map(String).join(".") ?? "", issue?.message ?? "is malformed");

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { milliseconds, wholeNumber } from "../domain/settings.ts";
+import { milliseconds, ONCE, wholeNumber } from "../domain/settings.ts";
 
 /** The write path and the backlog. */
 export const writeSettings = z.strictObject({
@@ -45,4 +45,4 @@ export const writeSettings = z.strictObject({
 export type WriteSettings = z.output<typeof writeSettings>;
 
 /** The defaults, for parts that are created without a configuration. */
-export const WRITE_DEFAULTS: Readonly<WriteSettings> = writeSettings.parse({});
+export const WRITE_DEFAULTS: Readonly<WriteSettings> = writeSettings.parse({}, ONCE);

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import * as z from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
-import { DEFAULT_DIMENSION, wholeNumber } from "../../domain/settings.ts";
+import { DEFAULT_DIMENSION, ONCE, wholeNumber } from "../../domain/settings.ts";
 import type { FaissOptions } from "./options.ts";
 
 const share = () => z.number().min(0).max(1);
@@ -94,7 +94,7 @@ export type ResolvedFaissOptions = Omit<FaissSettings, "model" | "hostThreads"> 
 /** The options with their defaults. @throws {ConfigurationError} naming the option, the expected and the found value. */
 export function resolveOptions(options: FaissOptions): ResolvedFaissOptions {
   const { onProgress = () => undefined, ...input } = options;
-  const parsed = faissSettings.safeParse(input);
+  const parsed = faissSettings.safeParse(input, ONCE);
   if (!parsed.success) throw optionError(parsed.error, input);
   const { directory, model = null, hostThreads = Math.max(1, availableParallelism() - 1), ...others } = parsed.data;
   return { ...others, directory: resolve(directory), model, hostThreads, onProgress };

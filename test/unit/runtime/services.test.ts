@@ -110,3 +110,27 @@ test("what was stopped before it began never begins", async () => {
   });
   expect({ began, state: lifecycle.state }).toEqual({ began: false, state: "stopped" });
 });
+
+test("the first pass of a loop waits where it may, and a wake or a stop ends that wait", async () => {
+  const passes: string[] = [];
+  const waiting = (name: string): Loop =>
+    new Loop({
+      name,
+      intervalMs: 3_600_000,
+      firstAfterMs: 3_600_000,
+      log: silentLog,
+      pass: async () => {
+        passes.push(name);
+        return false;
+      },
+    });
+  const [woken, stopped] = [waiting("woken"), waiting("stopped")];
+  woken.start();
+  stopped.start();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(passes).toEqual([]);
+  await stopped.stop();
+  woken.wake();
+  await expect.poll(() => passes).toEqual(["woken"]);
+  await woken.stop();
+});
