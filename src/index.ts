@@ -134,6 +134,7 @@ export type {
   EventListener,
   EventName,
   HealthNotice,
+  RunFailedNotice,
   SynchronizerEvents,
 } from "./synchronizer/notifications.ts";
 export type { ReembedOptions } from "./synchronizer/reembeddings.ts";

@@ -94,6 +94,8 @@ export class JobRun {
         giveBack ? store.release(this.id, runId, signal) : store.end(this.id, runId, end, signal).then(() => undefined),
       );
       log.info({ jobId: this.id, kind, state: giveBack ? "queued" : end.state }, "job.ended");
+      if (!giveBack && end.state === "failed")
+        log.warn({ jobId: this.id, kind, code: codeOf(end.error) }, "job.failed");
     }
   }
 
@@ -187,4 +189,8 @@ export class JobRun {
       }
     }
   }
+}
+
+function codeOf(error: string | null): string {
+  return (JSON.parse(error ?? "{}") as { code?: string }).code ?? "INTERNAL";
 }

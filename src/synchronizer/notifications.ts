@@ -6,6 +6,7 @@ import type { MemoryKey } from "../domain/keys.ts";
 import { lazily } from "../domain/lazily.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { ChangeEvent } from "../feed/change-options.ts";
+import { INTERRUPTED } from "../jobs/job.ts";
 import { Listeners } from "../runtime/listeners.ts";
 import type { Log } from "../runtime/log.ts";
 import type { HealthState } from "../runtime/store-health.ts";
@@ -47,6 +48,16 @@ export interface BacklogNotice {
   readonly error: string;
 }
 
+/** A job failed on this node, or jobs of a node that is gone were ended by this one. What failed says the job itself. */
+export interface RunFailedNotice {
+  /** Null: jobs of a node that is gone. */
+  readonly jobId: string | null;
+  readonly kind: string | null;
+  /** That of the error; `INTERRUPTED` where the node is gone. */
+  readonly code: string;
+  readonly jobs: number;
+}
+
 /** What `sync.on` tells of, by name. docs/events.md has it beside the events of the log. */
 export interface SynchronizerEvents {
   drift: DriftNotice;
@@ -55,6 +66,7 @@ export interface SynchronizerEvents {
   repair: RepairReport;
   health: HealthNotice;
   backlog: BacklogNotice;
+  "run.failed": RunFailedNotice;
   /** A change of any node, from now on, as `sync.changes()` tells it. */
   change: ChangeEvent;
 }
@@ -74,6 +86,7 @@ const NAMES: Readonly<Record<keyof SynchronizerEvents, true>> = {
   repair: true,
   health: true,
   backlog: true,
+  "run.failed": true,
   change: true,
 };
 /** Names that `sync.on` takes. */
@@ -98,10 +111,8 @@ const conflict = lazily(() =>
   }),
 );
 
-type LoggedNotice = { [Name in "health" | "backlog" | "conflict"]: [Name, SynchronizerEvents[Name]] }[
-  | "health"
-  | "backlog"
-  | "conflict"];
+type LoggedName = "health" | "backlog" | "conflict" | "run.failed";
+type LoggedNotice = { [Name in LoggedName]: [Name, SynchronizerEvents[Name]] }[LoggedName];
 
 /** Events of the log that notices are made of, so that each stands in one place of the code. */
 const FROM_LOG: Readonly<Record<string, (fields: object) => LoggedNotice>> = {
@@ -113,6 +124,14 @@ const FROM_LOG: Readonly<Record<string, (fields: object) => LoggedNotice>> = {
     const { dead, ...facts } = refused().parse(fields);
     return ["backlog", { state: dead ? "dead" : "refused", memories: 1, ...facts }];
   },
+  "job.failed": (fields) => [
+    "run.failed",
+    { jobs: 1, ...z.object({ jobId: z.string(), kind: z.string(), code: z.string() }).parse(fields) },
+  ],
+  "job.lost_jobs_ended": (fields) => [
+    "run.failed",
+    { jobId: null, kind: null, code: INTERRUPTED, jobs: z.object({ jobs: z.number() }).parse(fields).jobs },
+  ],
   "import.conflict_deferred": (fields) => [
     "conflict",
     { source: "import", outcome: "pending", ...conflict().parse(fields) },

@@ -22,6 +22,9 @@ export function tellWebhooks({ listeners }: Pick<Notifications, "listeners">, ou
   listeners.on("backlog", ({ store, state, memories }) => {
     outbox.tell("backlog", `${store}/${state}`, { store, state, memories });
   });
+  listeners.on("run.failed", ({ jobId, kind, code, jobs }) => {
+    outbox.tell("run.failed", `${kind}/${code}`, { jobId, kind, code, jobs });
+  });
 }
 
 function counted(names: readonly string[]): Record<string, number> {

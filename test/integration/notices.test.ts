@@ -11,7 +11,7 @@ type Heard = { [Name in EventName]: SynchronizerEvents[Name][] };
 
 async function openHeard(t: Test, options: WorldOptions = {}): Promise<{ world: World; heard: Heard }> {
   const world = await openWorld(t, { faiss: false, ...options });
-  const heard: Heard = { drift: [], conflict: [], repair: [], health: [], backlog: [], change: [] };
+  const heard: Heard = { drift: [], conflict: [], repair: [], health: [], backlog: [], "run.failed": [], change: [] };
   for (const name of Object.keys(heard) as EventName[]) {
     world.sync.on(name, (event) => void (heard[name] as unknown[]).push(event));
   }
@@ -94,4 +94,13 @@ test("an unknown name, and something that is no function, are refused; a closed 
   expect(() => sync.on("drift", null as never)).toThrow(/listener: expected a function/);
   await world.disconnect();
   expect(() => sync.on("drift", () => undefined)).toThrow(/closed/);
+});
+
+test("a job that failed: which one, and the code of its error", async (t) => {
+  const { world, heard } = await openHeard(t);
+  const started = await world.sync.jobs.start("repair", { checkJobId: "01ARZ3NDEKTSV4RRFFQ69G5FAV" });
+  const jobId = "job" in started ? started.job.id : "";
+  await until("the failure", () => heard["run.failed"].length > 0);
+  expect(heard["run.failed"]).toEqual([{ jobId, kind: "repair", code: "NOT_FOUND", jobs: 1 }]);
+  expect(await world.sync.jobs.get(jobId)).toMatchObject({ state: "failed", error: { code: "NOT_FOUND" } });
 });
