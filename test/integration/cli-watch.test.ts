@@ -58,6 +58,22 @@ test("watch prints changes as they come; after Ctrl-C it goes on behind the last
   await third.interrupt();
 });
 
+test("watch tells each memory at its latest version, or each version with --reading versions", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  const environment = environmentOf(world);
+  for (const content of ["one", "two", "three"]) await world.put(world.memory(1, { content }));
+  await world.put(world.memory(2));
+  const told = async (lines: number, ...reading: string[]) => {
+    const watching = watch(environment, ["--from", "start", ...reading]);
+    const found = await watching.lines(lines);
+    await watching.interrupt();
+    return found.map((line) => /m\d+@\d+/.exec(line)?.[0]);
+  };
+  expect(await told(4, "--reading", "versions")).toEqual(["m1@1", "m1@2", "m1@3", "m2@1"]);
+  expect(await told(2)).toEqual(["m1@3", "m2@1"]);
+  expect(await told(2, "--reading", "changes")).toEqual(["m1@3", "m2@1"]);
+});
+
 test("a cursor of another history is refused, and none is named to go on with", async (t) => {
   const world = await openWorld(t, { faiss: false });
   const { cursor } = await world.sync.readChanges({ from: "now" });

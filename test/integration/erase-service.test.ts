@@ -68,6 +68,8 @@ test("mnemosync erase, erasures and revive", async () => {
   for (const id of ["m1", "m2"]) await cli.run(["put", id, "--content", "x"]);
   const dry = await cli.json<{ memories: number }>(["erase", "m1", "--dry-run"]);
   expect(dry).toMatchObject({ code: 0, document: { dryRun: true, memories: 1, memoryIds: ["m1"] } });
+  const people = await cli.run(["erase", "--everything", "--namespace", "default", "--dry-run"]);
+  expect(people.stdout).toBe("2 memories of default would be erased; nothing was changed\n\nm1\nm2\n");
   const erased = await cli.json<{ erasureId: string }>(["erase", "m1", "--actor", "ops", "--reason", "asked for"]);
   expect(erased).toMatchObject({ code: 0, document: { state: "complete", erased: 1, actor: "ops" } });
   const put = await cli.run(["put", "m1", "--content", "x"]);

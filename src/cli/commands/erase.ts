@@ -80,5 +80,5 @@ function previewText({ namespace, memories, memoryIds }: ErasePreview): string {
   if (memories === 0) return `nothing to erase in ${namespace}`;
   const more = memories > memoryIds.length ? [`… and ${memories - memoryIds.length} more`] : [];
   const what = `${counted(memories, "memory", "memories")} of ${namespace} would be erased; nothing was changed`;
-  return [what, "", ...memoryIds.map(printable), ...more].join("\n");
+  return [what, "", ...memoryIds.map((text) => printable(text)), ...more].join("\n");
 }

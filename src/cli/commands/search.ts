@@ -44,16 +44,17 @@ export const searchCommand: CliCommand = {
     return {
       exitCode: EXIT.ok,
       json: searchDocument(query, results),
-      text: results.length === 0 ? "nothing found" : resultsText(results),
+      text: results.length === 0 ? "nothing found" : resultsText(results, 0, options.mode === "hybrid" ? 5 : 3),
     };
   },
 };
 
-/** Search results for people, one a line. @param indent characters that the caller puts in front of each line. */
-export function resultsText(results: readonly SearchResult[], indent = 0): string {
+/** Search results for people, one a line. @param indent characters that the caller puts in front of each line. @param digits of scores, behind the point. */
+export function resultsText(results: readonly SearchResult[], indent = 0, digits = 3): string {
   return columns(
     [{ head: "score", align: "right" }, { head: "memory" }, { head: "content" }],
-    results.map(({ score, memory }) => [score.toFixed(3), memory.memoryId, memory.content]),
+    // Fused ranks differ in the fourth digit.
+    results.map(({ score, memory }) => [score.toFixed(digits), memory.memoryId, memory.content]),
     { indent },
   );
 }
