@@ -22,8 +22,8 @@ export function mayBeLost({ beganAt, endedAt }: Span, windows: readonly LossWind
 }
 
 /** Milliseconds between the end of the window that excuses a read and the read; 0 where a window was open. */
-export function staleForMs({ beganAt }: Span, windows: readonly LossWindow[]): number {
-  const ages = windows.filter(({ fromMs }) => fromMs <= beganAt).map(({ toMs }) => Math.max(0, beganAt - toMs));
+export function staleForMs({ beganAt, endedAt }: Span, windows: readonly LossWindow[]): number {
+  const ages = windows.filter(({ fromMs }) => fromMs <= endedAt).map(({ toMs }) => Math.max(0, beganAt - toMs));
   return Math.min(NOTICED_WITHIN_MS, ...ages);
 }
 

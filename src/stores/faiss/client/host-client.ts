@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ClosedError, StoreUnavailableError } from "../../../domain/errors.ts";
+import { ClosedError, EpochChangedError, StoreUnavailableError } from "../../../domain/errors.ts";
 import { backoffMs } from "../../../runtime/backoff.ts";
 import { untilAborted } from "../../../runtime/deadline.ts";
 import { LinkedAbort } from "../../../runtime/linked-abort.ts";
@@ -96,9 +96,10 @@ export class HostClient {
         this.#supervision = this.#supervise(await this.#bringUp(true, signal));
         return;
       } catch (error) {
-        // A snapshot that crashes the process is set aside after some attempts. `open` makes them, not its caller.
-        if (!(error instanceof HostEndedError) || attempt === FIRST_STARTS_MAX || this.#closing.signal.aborted)
-          throw error;
+        // A snapshot that crashes the process is set aside after some attempts. `open` makes them, not its caller. And where the
+        // ledger went back between the load of a snapshot and the feed behind it, only a fresh process is of the new epoch.
+        const isPassing = error instanceof HostEndedError || error instanceof EpochChangedError;
+        if (!isPassing || attempt === FIRST_STARTS_MAX || this.#closing.signal.aborted) throw error;
         this.#options.log.warn({ reason: error.message, attempt }, "host.start_failed");
         this.#restarts++;
       }
