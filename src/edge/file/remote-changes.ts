@@ -75,19 +75,21 @@ export class RemoteChanges {
     const key = { namespace: row.namespace, memoryId: row.memory_id };
     if (head.op === "withdraw")
       return this.#rebase(key, row, change, "a withdrawal wins over every edit", nowMs, notices);
+    // Before anything else: on a withdrawal by another device nothing can be put, whatever the edit was made on.
+    const isWithdrawn = change.kind === "withdrawn" || (change.kind === "deleted" && change.reason === "withdrawn");
+    if (isWithdrawn && !this.#isOwn(change)) {
+      const decision: Decision = {
+        winner: "remote",
+        reason: "its origin withdrew the memory, which wins over every edit",
+      };
+      return this.#settle(key, row, head, change, decision, nowMs, notices);
+    }
     if (this.#isAncestor(row, head, change)) return this.#rebase(key, row, change, null, nowMs, notices);
     const [local, remote] = [sideOfRow(row), sideOfChange(change)];
     if (sameSides(local, remote) || this.#sameAsRedacted(local, change)) {
       this.#dropEdit(key);
       this.adopt(key, this.#memories.find(key), change);
       return "applied";
-    }
-    if (change.kind === "withdrawn" || (change.kind === "deleted" && change.reason === "withdrawn")) {
-      const decision: Decision = {
-        winner: "remote",
-        reason: "its origin withdrew the memory, which wins over every edit",
-      };
-      return this.#settle(key, row, head, change, decision, nowMs, notices);
     }
     if (
       change.kind === "put" &&

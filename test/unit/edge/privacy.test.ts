@@ -110,3 +110,22 @@ test("a withdrawal wins over an edit that another device has not sent: that edit
   await a.syncNow();
   expect(await a.get("m1")).toMatchObject({ content: "shared", status: "local_only" });
 });
+
+test("an id that another device withdrew is written anew: the edit ends among the conflicts, and is not pushed for ever", async () => {
+  const { hub, open } = edgeWorld();
+  const [a, b] = [await open(), await open()];
+  await a.put("m1", note("shared"));
+  await a.syncNow();
+  await b.syncNow();
+  await a.patch("m1", { privacy: "local_only" });
+  await a.syncNow();
+  await b.syncNow();
+  await b.put("m1", note("anew, by b"));
+  await b.syncNow();
+  const sent = hub.seen.length;
+  await b.syncNow();
+  expect(hub.seen.length).toBe(sent);
+  expect(hub.get("m1")).toMatchObject({ endedBy: "withdrawn", memory: null });
+  const kept = [...(await b.queue()), ...(await b.conflicts({ all: true }))];
+  expect(kept).toMatchObject([{ memoryId: "m1" }]);
+});
