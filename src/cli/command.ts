@@ -52,6 +52,8 @@ export interface CliCommand {
 /** A command as `--help` lists it. */
 export interface CommandEntry {
   readonly name: string;
+  /** Other names under which it can be called. The help does not list them. */
+  readonly aliases?: readonly string[];
   /** Its arguments, e.g. `<id>`. */
   readonly usage: string;
   readonly summary: string;

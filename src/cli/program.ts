@@ -123,8 +123,11 @@ function buildProgram(called: Called, run: (command: CliCommand, parsed: Command
   program.addHelpText("after", "\nSettings are flags, too: see mnemosync help settings\n");
   for (const { heading, commands } of COMMAND_GROUPS) {
     program.commandsGroup(heading);
-    for (const { name, usage, summary } of commands) {
-      const parsed = program.command(`${name} ${usage}`.trim()).description(summary);
+    for (const { name, aliases = [], usage, summary } of commands) {
+      const parsed = program
+        .command(`${name} ${usage}`.trim())
+        .description(summary)
+        .aliases([...aliases]);
       parsed.exitOverride().allowExcessArguments(false);
       parsed.addHelpText(
         "after",

@@ -144,7 +144,10 @@ export interface HttpServiceOptions {
 export interface EdgeSectionOptions {
   /** The SQLite file. It is made where it does not exist; its folder must exist. */
   path: string;
-  /** Where the hub is, e.g. https://hub.example. Without it the edge works offline only. */
+  /**
+   * Where the hub is, e.g. https://hub.example, or postgres://… for its database itself. Without it the edge works
+   * offline only.
+   */
   hub?: string | undefined;
   /** The key that the hub gave this device. */
   apiKey?: string | undefined;

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { lazily } from "../domain/lazily.ts";
 import { changeSchema } from "./change-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
+import { deviceDocumentSchema, devicesSchema } from "./device-documents.ts";
 import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-documents.ts";
 import { errorFields } from "./fields.ts";
 import { countSchema, manySchema, namespacesSchema, pageSchema } from "./find-documents.ts";
@@ -89,6 +90,8 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   "subscription-secret": subscriptionWithSecretSchema().describe("mnemosync subscription add and rotate-secret --json"),
   "subscription-test": testDeliverySchema().describe("mnemosync subscription test --json"),
   "subscription-delete": deletedSubscriptionSchema().describe("mnemosync subscription delete --json"),
+  devices: devicesSchema().describe("mnemosync device list --json"),
+  device: deviceDocumentSchema().describe("mnemosync device show, revoke and admit --json"),
   "dead-letters": deadLettersSchema().describe("mnemosync subscription dead-letters --json"),
   "dead-letters-replay": replayedSchema().describe("mnemosync subscription replay --json"),
   "dead-letters-drop": droppedSchema().describe("mnemosync subscription drop --json"),

@@ -5,6 +5,7 @@ import type { Hub } from "../hub/protocol/hub.ts";
 import type { Log } from "../runtime/log.ts";
 import { type EdgeOptions, type EdgeSettings, edgeSettings } from "./settings.ts";
 import { HttpHub } from "./transport/http-hub.ts";
+import { postgresHub } from "./transport/postgres-hub.ts";
 
 /** The transport of a device: an object that speaks for one device, or a function that makes one. */
 export type HubGiven = string | Hub | ((device: string) => Hub);
@@ -42,13 +43,18 @@ export function readOptions(options: OpenOptions, extras: OpenExtras): EdgeSetup
   if (!settings.enabled || hub === undefined) return { settings, connect: null };
   if (typeof hub === "function") return { settings, connect: hub };
   if (typeof hub === "object") return { settings, connect: () => hub };
+  const deviceName = settings.deviceName ?? (hostname() || undefined);
+  const timeoutMs = settings.requestTimeoutMs;
+  if (/^postgres(ql)?:/.test(hub)) {
+    return { settings, connect: (device) => postgresHub({ postgresUrl: hub, device, deviceName, timeoutMs }) };
+  }
   const connect = (device: string) =>
     new HttpHub({
       url: hub,
       apiKey: settings.apiKey,
       device,
-      deviceName: settings.deviceName ?? (hostname() || undefined),
-      timeoutMs: settings.requestTimeoutMs,
+      deviceName,
+      timeoutMs,
       ...(extras.fetch !== undefined && { fetch: extras.fetch }),
     });
   return { settings, connect };

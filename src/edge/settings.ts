@@ -8,9 +8,11 @@ export type ConflictPolicy = (typeof CONFLICT_POLICIES)[number];
 /** The edge: an agent's memories in one SQLite file. */
 export const edgeSettings = z.strictObject({
   path: z.string().min(1).describe("The SQLite file. It is made where it does not exist; its folder must exist"),
-  hub: urlOf((url) => new URL(url), ["http", "https"])
+  hub: urlOf((url) => new URL(url), ["http", "https", "postgres", "postgresql"])
     .optional()
-    .describe("Where the hub is, e.g. https://hub.example. Without it the edge works offline only"),
+    .describe(
+      "Where the hub is, e.g. https://hub.example, or postgres://… for its database itself. Without it the edge works offline only",
+    ),
   apiKey: z.string().min(1).optional().meta(SECRET).describe("The key that the hub gave this device"),
   deviceName: z
     .string()

@@ -1,4 +1,4 @@
-import { LedgerHub } from "../../src/hub/ledger-hub.ts";
+import { postgresHub } from "../../src/edge/transport/postgres-hub.ts";
 import { openWorld } from "../support/world.ts";
 import { hubContract } from "./hub-contract.ts";
 
@@ -7,5 +7,5 @@ import { hubContract } from "./hub-contract.ts";
 hubContract("postgres", async (t) => {
   const world = await openWorld(t, { faiss: false, settings: { syncIntervalMs: 100 } });
   world.sync.start(); // Its backlog brings the shared stores up to date.
-  return { world, hub: (device) => new LedgerHub({ postgresUrl: world.databaseUrl, device }) };
+  return { world, hub: (device) => postgresHub({ postgresUrl: world.databaseUrl, device, timeoutMs: 60_000 }) };
 });

@@ -59,6 +59,14 @@ export const operationCommands: CommandGroup = {
       load: async () => (await import("../commands/subscription.ts")).subscriptionCommand,
     },
     {
+      name: "device",
+      aliases: ["devices"],
+      usage: "[action] [device]",
+      actions: ["list", "show", "revoke", "admit"],
+      summary: "edges that push to this hub: list them; show, revoke or admit again one",
+      load: async () => (await import("../commands/device.ts")).deviceCommand,
+    },
+    {
       name: "store",
       usage: "[action] [id]",
       actions: ["list", "show", "forget"],
