@@ -178,7 +178,8 @@ export function resync(world: World, device: number, isBroken: IsBroken): void {
   const { own, withdrawal, head } = edge;
   edge.own = null;
   if (head !== null && own !== null && !isBroken("forget acknowledged edits in a resync")) {
-    edge.outbox.push({ key: own.key, edit: head, base: own.parent, state: "sent", attempts: 0 });
+    const state = isBroken("coalesce an edit into an offered change") ? "unsent" : "sent";
+    edge.outbox.push({ key: own.key, edit: head, base: own.parent, state, attempts: 0 });
   }
   const isOffered = edge.outbox.some(({ key }) => key === withdrawal);
   if (withdrawal === null || isOffered || isBroken("forget withdrawals in a resync")) return;

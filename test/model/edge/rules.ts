@@ -20,6 +20,7 @@ export const MUTATIONS = [
   "withdraw only what was acknowledged",
   "take a withheld content for an empty one",
   "forget acknowledged edits in a resync",
+  "coalesce an edit into an offered change",
   "forget withdrawals in a resync",
   "keep the base of another epoch",
   "take an answer of another epoch",

@@ -66,6 +66,7 @@ export const SHOWS: Record<Mutation, Shows> = {
   "withdraw only what was acknowledged": { in: SCENARIOS["a withdrawal"], promise: "5" },
   "take a withheld content for an empty one": { in: redacted, promise: "6" },
   "forget acknowledged edits in a resync": { in: restore, promise: "2" },
+  "coalesce an edit into an offered change": { in: restore, promise: "3" },
   "forget withdrawals in a resync": { in: SCENARIOS["a restore and a withdrawal"], promise: "5" },
   "take an answer of another epoch": { in: restore, promise: "3" },
   "prune claims by age": { in: APART, promise: "1" },
