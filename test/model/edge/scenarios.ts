@@ -24,11 +24,13 @@ export const DEEP_SCENARIOS = {
   "two edges, a doubled push": { scripts: [["a", "b"], ["c"]], budget: { doubled: 1 } },
   "two edges, a kill": { scripts: [["a", "b"], ["c"]], budget: { kill: 1 } },
   "two edges, refusals": { scripts: [["a", "b"], ["c"]], budget: { rejected: 1, again: 1 } },
-  "two edges, edits after a restore": { scripts: [["a", "b"], ["c"]], budget: { restore: 1 } },
   "two edges, a restore": { scripts: [["a"], ["c"]], budget: { restore: 1 } },
-  "two edges, a restore and a withdrawal": { scripts: [["a", "local"], ["c"]], budget: { restore: 1 } },
   "two edges, published again": { scripts: [["a", "local", "full d"], ["c"]], budget: {} },
 } satisfies Record<string, Scenario>;
+
+/** Too large to be looked at whole (more than 700,000 states): a defect shows in them after some thousands. */
+const EDITS_AFTER_RESTORE: Scenario = { scripts: [["a", "b"], ["c"]], budget: { restore: 1 } };
+const WITHDRAWAL_AND_RESTORE: Scenario = { scripts: [["a", "local"], ["c"]], budget: { restore: 1 } };
 
 interface Shows {
   readonly in: Scenario;
@@ -75,9 +77,9 @@ export const SHOWS: Record<Mutation, Shows> = {
   "apply a key that was settled": { in: again, promise: "1" },
   "apply a put whatever its base": { in: twoEdges, promise: "4" },
   "apply a push of another epoch": { in: restore, promise: "1" },
-  "keep the base of another epoch": { in: DEEP_SCENARIOS["two edges, edits after a restore"], promise: "4" },
+  "keep the base of another epoch": { in: EDITS_AFTER_RESTORE, promise: "4" },
   "withdraw an unknown memory without a version": {
-    in: DEEP_SCENARIOS["two edges, a restore and a withdrawal"],
+    in: WITHDRAWAL_AND_RESTORE,
     promise: "5",
   },
   "withdraw only from the base": { in: again, promise: "3" },
