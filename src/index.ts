@@ -79,7 +79,7 @@ export type { Jobs, Schedule, StartOutcome } from "./jobs/jobs.ts";
 export type { ReembedReport } from "./jobs/kinds/reembed.ts";
 export type { Rhythm } from "./jobs/rhythm.ts";
 export type { DeployedStore } from "./ledger/deployment-statements.ts";
-export type { QueueEntry } from "./ledger/queue-statements.ts";
+export type { QueueEntry } from "./ledger/queue-view.ts";
 export type { NamespaceRetention } from "./ledger/settings.ts";
 export type { FieldDifference } from "./read/diff.ts";
 export type { MemoryVersion, VersionDiff } from "./read/history.ts";

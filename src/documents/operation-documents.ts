@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { DRIFT_KINDS } from "../consistency/check/report.ts";
 import { lazily } from "../domain/lazily.ts";
-import type { QueueEntry } from "../ledger/queue-statements.ts";
+import type { QueueEntry } from "../ledger/queue-view.ts";
 import { count, instant, iso, memoryKey, storeId } from "./fields.ts";
 
 /** State of the service and its stores, the backlog and imports, as HTTP and `--json` show them. */

@@ -1,6 +1,6 @@
 import type { FileNotice } from "./file/context.ts";
-import type { HubContact } from "./file/edge-file.ts";
 import type { Rescue } from "./file/rescue.ts";
+import type { HubContact } from "./file/sync-state.ts";
 import type { PullResult, PushResult } from "./sync/syncing.ts";
 
 type NoticeOf<Kind extends FileNotice["kind"]> = Omit<Extract<FileNotice, { kind: Kind }>, "kind">;

@@ -15,10 +15,11 @@ export {
 export { EdgeFileError, type EdgeFileProblem, SyncConflictError, SyncPayloadError } from "./errors.ts";
 export type { EdgeEvents } from "./events.ts";
 export type { ChoiceOfConflict, ConflictSideView, ConflictView } from "./file/conflict-views.ts";
-export type { HubContact } from "./file/edge-file.ts";
+
 export type { EdgeMemory, EdgePage, FoundMemory, MemorySyncStatus } from "./file/reads.ts";
 export type { Rescue } from "./file/rescue.ts";
 export type { QueueItem } from "./file/status-reads.ts";
+export type { HubContact } from "./file/sync-state.ts";
 export type { EdgePatch } from "./patch.ts";
 export { CONFLICT_POLICIES, type ConflictPolicy, type EdgeOptions } from "./settings.ts";
 export type { PullResult, PushResult, SyncReport } from "./sync/syncing.ts";

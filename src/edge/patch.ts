@@ -2,7 +2,7 @@ import { ValidationError } from "../domain/errors.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Privacy } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
-import type { PatchOfMemory } from "./file/edge-file.ts";
+import type { PatchOfMemory } from "./file/patched-memory.ts";
 
 /** Fields to change. `undefined` leaves a field as it is. */
 export interface EdgePatch {

@@ -14,6 +14,7 @@ import { listChanges } from "./list-changes.ts";
 import { type MigrationReport, migrate } from "./migrate.ts";
 import * as prune from "./prune-statements.ts";
 import * as queue from "./queue-statements.ts";
+import { listQueue } from "./queue-view.ts";
 import * as reads from "./read-statements.ts";
 import * as retention from "./retention-statements.ts";
 import { readErasedKeys } from "./scrub-statements.ts";
@@ -80,7 +81,7 @@ const Statements = bindStatements({
   readQueued: queue.readQueued,
   settle: queue.settle,
   release: queue.release,
-  listQueue: queue.listQueue,
+  listQueue,
   retryDead: queue.retryDead,
   dropDead: queue.dropDead,
   pauseBacklog: queue.pauseBacklog,

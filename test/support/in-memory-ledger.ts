@@ -10,7 +10,8 @@ import type { CommittedVersion, HistoricVersion } from "../../src/ledger/history
 import type { LedgerStore } from "../../src/ledger/ledger.ts";
 import type { LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { PrunedHistory } from "../../src/ledger/prune-statements.ts";
-import type { Claimant, QueuedMemory, QueueEntry, QueueName, Release } from "../../src/ledger/queue-statements.ts";
+import type { Claimant, QueuedMemory, QueueName, Release } from "../../src/ledger/queue-statements.ts";
+import type { QueueEntry } from "../../src/ledger/queue-view.ts";
 import type { DigestedMemories, KeyPosition, LedgerFlaw, LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { PrunedPage } from "../../src/ledger/retention-statements.ts";
 import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";

@@ -1,9 +1,7 @@
 import { ulid } from "ulid";
 import type { Condition } from "../../domain/filter/filter.ts";
-import type { JsonObject } from "../../domain/json.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
 import type { MemoryDocument } from "../../domain/memory.ts";
-import { mergePatch } from "../../domain/merge-patch.ts";
 import { MemoryValidator } from "../../domain/schema.ts";
 import type { ChangesPage } from "../../hub/protocol/changes.ts";
 import type { HubIdentity } from "../../hub/protocol/identity.ts";
@@ -18,44 +16,25 @@ import type { FileContext, FileNotice, FileSettings } from "./context.ts";
 import { Facts } from "./facts.ts";
 import { Inbox } from "./inbox.ts";
 import { Lease, type LeaseView } from "./lease.ts";
-import { applyPatch, type DocumentPatch, LocalWrites } from "./local-writes.ts";
+import { LocalWrites } from "./local-writes.ts";
 import { Memories } from "./memories.ts";
 import { type OpenFileOptions, openFile, requireSound } from "./open-file.ts";
 import { Originals } from "./originals.ts";
 import { Outbox } from "./outbox.ts";
 import { type PageResult, Pages } from "./pages.ts";
+import { type PatchOfMemory, patchedMemory } from "./patched-memory.ts";
 import { type EdgeMemory, type EdgePage, type FoundMemory, Reads } from "./reads.ts";
 import { RemoteChanges } from "./remote-changes.ts";
 import type { Rescue } from "./rescue.ts";
 import { newDevice, Resync, type ResyncCause } from "./resync.ts";
+import type { Side } from "./side.ts";
 import type { SqlFile } from "./sql-file.ts";
 import { type FileStatus, type QueueItem, StatusReads } from "./status-reads.ts";
+import type { HubContact, SyncState } from "./sync-state.ts";
 
 export interface EdgeFileOptions extends OpenFileOptions, FileSettings {
   readonly random?: () => number;
 }
-
-/** How far an edge and its hub know each other. */
-export interface SyncState {
-  readonly device: string;
-  readonly epoch: string | null;
-  readonly cursor: string | null;
-  readonly isPaused: boolean;
-  /** Whether a change was sent whose answer is not known. */
-  readonly hasUnanswered: boolean;
-}
-
-/** How the last contact with the hub went. */
-export interface HubContact {
-  readonly at: number;
-  /** `online`: it answered. `offline`: it did not, or could not serve. `refused`: it refused the device or its key. */
-  readonly state: "online" | "offline" | "refused";
-  readonly code: string | null;
-  readonly message: string | null;
-}
-
-/** A patch as a caller gives it: metadata is a merge patch (RFC 7396). */
-export type PatchOfMemory = Omit<DocumentPatch, "metadata"> & { readonly metadata?: JsonObject };
 
 /**
  * The file of an edge: everything that an agent keeps, and what is on its way. Synchronous, so it runs in a worker. Each
@@ -66,6 +45,7 @@ export class EdgeFile {
   readonly #context: FileContext;
   readonly #lease: Lease;
   readonly #writes: LocalWrites;
+  readonly #outbox: Outbox;
   readonly #batches: Batches;
   readonly #answers: Answers;
   readonly #pages: Pages;
@@ -91,6 +71,7 @@ export class EdgeFile {
     const outbox = new Outbox(context);
     const inbox = new Inbox(context);
     const conflicts = new Conflicts(context);
+    this.#outbox = outbox;
     this.#writes = new LocalWrites(context, memories, outbox);
     const remote = new RemoteChanges(context, memories, outbox, conflicts, this.#writes);
     this.#batches = new Batches(context, memories);
@@ -113,15 +94,7 @@ export class EdgeFile {
 
   /** @returns whether there is such a memory. @throws {ValidationError} The patched memory is none. */
   patch(key: MemoryKey, patch: PatchOfMemory, nowMs: number): boolean {
-    const patched = (side: Parameters<typeof applyPatch>[0]) => {
-      const { metadata, ...fields } = patch;
-      const before = side.document?.metadata ?? {};
-      const merged = metadata === undefined ? {} : { metadata: mergePatch(before, metadata) as JsonObject };
-      const result = applyPatch(side, { ...fields, ...merged });
-      if (result.document === null || result.withheld) return result;
-      const valid = this.#validator.validate({ ...key, ...result.document, embedding: result.embedding });
-      return { ...result, document: valid.document, embedding: valid.embedding };
-    };
+    const patched = (side: Side) => patchedMemory(key, side, patch, this.#validator);
     return this.#writes.patch(key, patched, nowMs);
   }
 
@@ -264,12 +237,7 @@ export class EdgeFile {
   retry(key: MemoryKey | null): QueueItem[] {
     return this.#file.transaction(() => {
       const failed = this.#status.queue("failed", QUEUE_MAX).filter((item) => key === null || sameKey(item, key));
-      for (const { key: changeKey } of failed) {
-        this.#file.run(
-          "update outbox set status = 'pending', attempts = 0, next_attempt_at = 0 where key = ?",
-          changeKey,
-        );
-      }
+      for (const item of failed) this.#outbox.sendAgain(item.key);
       return failed;
     });
   }

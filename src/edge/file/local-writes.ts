@@ -7,20 +7,7 @@ import { SyncPayloadError } from "../errors.ts";
 import { type FileContext, hubTime } from "./context.ts";
 import { baseOf, type Memories, type MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
-import { ENDED, type Side, sideOfRow, withVisible } from "./side.ts";
-
-/** The fields of a patch. Undefined: unchanged. Null takes the field away. */
-export interface DocumentPatch {
-  readonly content?: string;
-  readonly memoryType?: string;
-  readonly importance?: number;
-  /** The whole metadata, already merged. */
-  readonly metadata?: MemoryDocument["metadata"];
-  readonly privacy?: MemoryDocument["privacy"];
-  readonly embeddingModel?: string | null;
-  readonly expiresAt?: string | null;
-  readonly embedding?: WireVector | null;
-}
+import { ENDED, type Side, sideOfRow } from "./side.ts";
 
 /** Edits made here: the memory and its change for the hub, in one transaction. */
 export class LocalWrites {
@@ -195,28 +182,4 @@ export class LocalWrites {
     );
     if (found !== undefined) throw new ErasedError(namespace, memoryId);
   }
-}
-
-/** @throws {SyncPayloadError} It names a field that is withheld from this device. */
-export function applyPatch(side: Side, patch: DocumentPatch): Side {
-  const { document } = side;
-  if (document === null) return side;
-  const { embedding, ...fields } = patch;
-  const merged = Object.fromEntries(
-    Object.entries({ ...document, ...fields }).filter(([, value]) => value !== undefined && value !== null),
-  ) as unknown as MemoryDocument;
-  if (!side.withheld) {
-    // A vector describes the content that it was made of: a patch of the content alone takes it away.
-    const kept = patch.content === undefined || patch.content === document.content ? side.embedding : null;
-    return { document: merged, embedding: embedding === undefined ? kept : embedding, withheld: false };
-  }
-  const beyond = ["content", "metadata", "privacy", "embeddingModel", "embedding"].filter(
-    (name) => patch[name as keyof DocumentPatch] !== undefined,
-  );
-  if (beyond.length > 0) {
-    throw new SyncPayloadError(
-      `${beyond.join(", ")}: withheld from this device, which can change importance, memoryType and expiresAt only`,
-    );
-  }
-  return withVisible(side, merged);
 }

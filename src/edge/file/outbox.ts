@@ -50,6 +50,14 @@ export class Outbox {
     this.#context = context;
   }
 
+  /** Lets a failed change be sent again, as if it had never been tried. */
+  sendAgain(changeKey: string): void {
+    this.#context.file.run(
+      "update outbox set status = 'pending', attempts = 0, next_attempt_at = 0 where key = ?",
+      changeKey,
+    );
+  }
+
   /** The changes of a memory, in their order. */
   of({ namespace, memoryId }: MemoryKey): OutboxRow[] {
     return this.#context.file.all<OutboxRow>(

@@ -1,7 +1,7 @@
 import { HubError } from "../../hub/protocol/codes.ts";
 import type { Hub } from "../../hub/protocol/hub.ts";
 import { backoffMs } from "../../runtime/backoff.ts";
-import type { HubContact, SyncState } from "../file/edge-file.ts";
+import type { HubContact, SyncState } from "../file/sync-state.ts";
 import type { FilePort } from "../worker/file-port.ts";
 
 export interface LinkOptions {
