@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as z from "zod";
 import { FEED_START, type FeedCursor } from "../domain/change-source.ts";
 import { decodeCursorParts, encodeCursorParts } from "../domain/cursor-text.ts";
+import { lazily } from "../domain/lazily.ts";
 import { CURSOR_LENGTH_MAX } from "./protocol/changes.ts";
 
 /**
@@ -23,16 +24,18 @@ export interface HubCursor {
 const PREFIX = "h1.";
 const HASH_LENGTH = 8;
 
-const decimal = z.string().regex(/^(0|[1-9][0-9]{0,18})$/);
-const place = z.tuple([decimal, decimal]).transform(([xid, seq]): FeedCursor => ({ xid, seq }));
-const names = z.array(z.string().length(HASH_LENGTH)).max(200);
-const schema = z.tuple([
-  z.string().min(1).max(128),
-  place,
-  names.nullable(),
-  z.tuple([names, place]).nullable(),
-  place.nullable(),
-]);
+const schema = lazily(() => {
+  const decimal = z.string().regex(/^(0|[1-9][0-9]{0,18})$/);
+  const place = z.tuple([decimal, decimal]).transform(([xid, seq]): FeedCursor => ({ xid, seq }));
+  const names = z.array(z.string().length(HASH_LENGTH)).max(200);
+  return z.tuple([
+    z.string().min(1).max(128),
+    place,
+    names.nullable(),
+    z.tuple([names, place]).nullable(),
+    place.nullable(),
+  ]);
+});
 
 export function encodeHubCursor({ epoch, place: at, read, filling, pruned }: HubCursor): string {
   const pair = ({ xid, seq }: FeedCursor) => [xid, seq];
@@ -42,7 +45,7 @@ export function encodeHubCursor({ epoch, place: at, read, filling, pruned }: Hub
 
 /** Null: the text is no cursor of the hub. */
 export function decodeHubCursor(text: string): HubCursor | null {
-  const parsed = schema.safeParse(decodeCursorParts(PREFIX, text, CURSOR_LENGTH_MAX));
+  const parsed = schema().safeParse(decodeCursorParts(PREFIX, text, CURSOR_LENGTH_MAX));
   if (!parsed.success) return null;
   const [epoch, at, read, filling, pruned] = parsed.data;
   return {

@@ -72,7 +72,7 @@ function checked(
   caller: Pick<HubCaller, "namespaces">,
   raw: unknown,
 ): PushChange | PushAnswer {
-  const parsed = pushChangeSchema.safeParse(raw);
+  const parsed = pushChangeSchema().safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const path = issue?.path.map(String).join(".") ?? "";

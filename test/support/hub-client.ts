@@ -31,13 +31,13 @@ export function injectedHub(service: TestService, device: string, key: string): 
   };
   return {
     identify: async () =>
-      hubIdentitySchema.parse(await call("POST", HUB_PATHS.identify, { device, protocolVersions: [1] })),
-    push: async (push) => pushAnswersSchema.parse(await call("POST", HUB_PATHS.push, { device, ...push })),
+      hubIdentitySchema().parse(await call("POST", HUB_PATHS.identify, { device, protocolVersions: [1] })),
+    push: async (push) => pushAnswersSchema().parse(await call("POST", HUB_PATHS.push, { device, ...push })),
     changesAfter: async (cursor, { limit, waitMs, namespaces }) => {
       const query = new URLSearchParams({ device, limit: String(limit), waitMs: String(waitMs) });
       if (cursor !== null) query.set("cursor", cursor);
       for (const namespace of namespaces ?? []) query.append("namespace", namespace);
-      return changesPageSchema.parse(await call("GET", `${HUB_PATHS.changes}?${query}`));
+      return changesPageSchema().parse(await call("GET", `${HUB_PATHS.changes}?${query}`));
     },
     close: async () => undefined,
   };

@@ -42,12 +42,12 @@ export class HttpHub implements Hub {
     const { device, deviceName, timeoutMs } = this.#options;
     const name = deviceName === undefined ? {} : { name: deviceName };
     const body = { device, ...name, protocolVersions: PROTOCOL_VERSIONS };
-    return await this.#call("POST", HUB_PATHS.identify, body, hubIdentitySchema, timeoutMs, signal);
+    return await this.#call("POST", HUB_PATHS.identify, body, hubIdentitySchema(), timeoutMs, signal);
   }
 
   async push(push: PushChanges, signal: AbortSignal): Promise<PushAnswers> {
     const body = { device: this.#options.device, ...push };
-    return await this.#call("POST", HUB_PATHS.push, body, pushAnswersSchema, this.#options.timeoutMs, signal);
+    return await this.#call("POST", HUB_PATHS.push, body, pushAnswersSchema(), this.#options.timeoutMs, signal);
   }
 
   async changesAfter(cursor: string | null, options: ChangesOptions, signal: AbortSignal): Promise<ChangesPage> {
@@ -59,7 +59,7 @@ export class HttpHub implements Hub {
     if (cursor !== null) query.set("cursor", cursor);
     for (const namespace of options.namespaces ?? []) query.append("namespace", namespace);
     const timeoutMs = this.#options.timeoutMs + options.waitMs;
-    return await this.#call("GET", `${HUB_PATHS.changes}?${query}`, null, changesPageSchema, timeoutMs, signal);
+    return await this.#call("GET", `${HUB_PATHS.changes}?${query}`, null, changesPageSchema(), timeoutMs, signal);
   }
 
   async close(): Promise<void> {

@@ -38,9 +38,9 @@ const identify = route({
   operationId: "identifyDevice",
   summary: "Settle the protocol's version and its limits, and make the device known. docs/hub.md has the protocol",
   access: { scope: "read" },
-  body: () => identifySchema,
+  body: identifySchema,
   compresses: true,
-  responses: { 200: { description: "The hub", schema: () => hubIdentitySchema }, ...refusals },
+  responses: { 200: { description: "The hub", schema: hubIdentitySchema }, ...refusals },
   async handle({ body, identity, signal }, service) {
     return { status: 200, body: await service.sync.hub.identify(callerOf(identity, service), body, signal) };
   },
@@ -54,11 +54,11 @@ const push = route({
     "Apply the changes of a device, each exactly once by its key: answers in order. One that is at fault does not sink the others. " +
     "The body may be compressed (`Content-Encoding: gzip`)",
   access: { scope: "write" },
-  body: () => pushSchema,
+  body: pushSchema,
   bodyLimits: PUSH_LIMITS,
   compresses: true,
   responses: {
-    200: { description: "One answer per change", schema: () => pushAnswersSchema },
+    200: { description: "One answer per change", schema: pushAnswersSchema },
     ...refusals,
     410: resync,
   },
@@ -77,7 +77,7 @@ const changes = route({
   compresses: true,
   query: () =>
     z.object({
-      device: deviceSchema,
+      device: deviceSchema(),
       cursor: z.string().max(CURSOR_LENGTH_MAX).optional().describe("Where to go on; by default at the start"),
       limit: count(1, PAGE_CHANGES_MAX, 100).describe("Changes at most; fewer where they are large"),
       waitMs: count(0, WAIT_MS_MAX, 0).describe("Milliseconds to wait for a first change"),
@@ -86,7 +86,7 @@ const changes = route({
         .optional()
         .describe("Only these of the key's namespaces; may be repeated"),
     }),
-  responses: { 200: { description: "The page", schema: () => changesPageSchema }, ...refusals, 410: resync },
+  responses: { 200: { description: "The page", schema: changesPageSchema }, ...refusals, 410: resync },
   async handle(request, service) {
     const { device, cursor = null, limit, waitMs, namespace } = request.query;
     if (service.stopping.aborted) throw stopped();
@@ -116,7 +116,7 @@ const changes = route({
 });
 
 const DEVICES = "/v1/hub/devices";
-const params = lazily(() => z.object({ device: deviceSchema }));
+const params = lazily(() => z.object({ device: deviceSchema() }));
 const unknown = { description: "There is no such device" };
 
 const listDevices = route({
@@ -128,7 +128,7 @@ const listDevices = route({
   query: () =>
     z.object({
       limit: count(1, 1_000, 100),
-      after: deviceSchema.optional().describe("Behind this device"),
+      after: deviceSchema().optional().describe("Behind this device"),
     }),
   responses: { 200: { description: "A page", schema: devicesSchema } },
   async handle({ query: { limit, after = "" }, signal }, { sync }) {

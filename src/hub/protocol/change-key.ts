@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { lazily } from "../../domain/lazily.ts";
 import { ULID_PATTERN } from "../../domain/ulid-text.ts";
 
 /**
@@ -6,11 +7,13 @@ import { ULID_PATTERN } from "../../domain/ulid-text.ts";
  * the answers of keys beyond `settledThrough` and refuses the keys up to it, so a late copy of a settled change is never
  * applied. That is why the order counts: a clock that is put back must not make a smaller key.
  */
-export const changeKeySchema = z.string().regex(ULID_PATTERN, "expected a ULID");
+export const changeKeySchema = lazily(() => z.string().regex(ULID_PATTERN, "expected a ULID"));
 
 /** Names a device: made once for a file, and never used for another one. A copied file must get a new name. */
 export const DEVICE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
-export const deviceSchema = z.string().regex(DEVICE_PATTERN, "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -");
+export const deviceSchema = lazily(() =>
+  z.string().regex(DEVICE_PATTERN, "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -"),
+);
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const TIME_LENGTH = 10;

@@ -1,47 +1,52 @@
 import * as z from "zod";
 import { ENDINGS } from "../../domain/ending.ts";
+import { lazily } from "../../domain/lazily.ts";
 import { changeKeySchema, deviceSchema } from "./change-key.ts";
 import { wireMemorySchema } from "./wire-memory.ts";
 
-const base = {
+const base = lazily(() => ({
   namespace: z.string(),
   memoryId: z.string(),
   version: z.int().nonnegative(),
   versionVector: z.record(z.string(), z.int().nonnegative()),
   modifiedAt: z.number().describe("Milliseconds since 1970, by the hub's clock"),
-  device: deviceSchema
+  device: deviceSchema()
     .nullable()
     .describe("The device that wrote this version. Null: written at the hub, or not known any more"),
-  key: changeKeySchema.nullable().describe("The key of the change that wrote it: a device knows its own"),
-};
+  key: changeKeySchema().nullable().describe("The key of the change that wrote it: a device knows its own"),
+}));
 
-const put = z.strictObject({
-  ...base,
-  kind: z.literal("put"),
-  checksum: z.string().nullable().describe("Of the memory. Null of a redacted one: it would confirm a guess"),
-  holder: z
-    .boolean()
-    .describe(
-      "Of a redacted memory: whether the device that asks is the one that holds the content, which the hub never had. Then " +
-        "what it holds stays; on any other device content, metadata and embedding go",
-    ),
-  memory: wireMemorySchema,
-});
+const put = lazily(() =>
+  z.strictObject({
+    ...base(),
+    kind: z.literal("put"),
+    checksum: z.string().nullable().describe("Of the memory. Null of a redacted one: it would confirm a guess"),
+    holder: z
+      .boolean()
+      .describe(
+        "Of a redacted memory: whether the device that asks is the one that holds the content, which the hub never had. Then " +
+          "what it holds stays; on any other device content, metadata and embedding go",
+      ),
+    memory: wireMemorySchema(),
+  }),
+);
 
-const ended = z.strictObject({
-  ...base,
-  kind: z.enum(["deleted", "withdrawn"]),
-  reason: z
-    .enum(ENDINGS)
-    .describe("erased: all that was kept of it goes, unsent changes, bases and conflicts included"),
-});
+const ended = lazily(() =>
+  z.strictObject({
+    ...base(),
+    kind: z.enum(["deleted", "withdrawn"]),
+    reason: z
+      .enum(ENDINGS)
+      .describe("erased: all that was kept of it goes, unsent changes, bases and conflicts included"),
+  }),
+);
 
 /**
  * The state of a memory at the hub, as the device may see it. `deleted`: it has ended, as `reason` says. `withdrawn`: it is
  * not for this device any more, which forgets it; it may be told of a memory that the device never had.
  */
-export const hubChangeSchema = z.discriminatedUnion("kind", [put, ended]).meta({ id: "HubChange" });
-export type HubChange = z.output<typeof hubChangeSchema>;
+export const hubChangeSchema = lazily(() => z.discriminatedUnion("kind", [put(), ended()]).meta({ id: "HubChange" }));
+export type HubChange = z.output<ReturnType<typeof hubChangeSchema>>;
 export type HubPut = Extract<HubChange, { kind: "put" }>;
 export type HubEnding = Exclude<HubChange, HubPut>;
 
@@ -61,19 +66,21 @@ export interface ChangesOptions {
 }
 
 /** A page of changes, oldest first: of each memory the latest version only. */
-export const changesPageSchema = z
-  .strictObject({
-    epoch: z.string().min(1),
-    now: z.number().describe("The hub's clock, in milliseconds since 1970"),
-    namespaces: z
-      .array(z.string())
-      .nullable()
-      .describe(
-        "Namespaces that the device is told of, null: all. Memories of any other are forgotten, unsent changes kept",
-      ),
-    changes: z.array(hubChangeSchema),
-    cursor: z.string().min(1).max(CURSOR_LENGTH_MAX).describe("Where to go on once the page is durable"),
-    complete: z.boolean().describe("Whether nothing stood behind this page: the device is up to date"),
-  })
-  .meta({ id: "HubChanges" });
-export type ChangesPage = z.output<typeof changesPageSchema>;
+export const changesPageSchema = lazily(() =>
+  z
+    .strictObject({
+      epoch: z.string().min(1),
+      now: z.number().describe("The hub's clock, in milliseconds since 1970"),
+      namespaces: z
+        .array(z.string())
+        .nullable()
+        .describe(
+          "Namespaces that the device is told of, null: all. Memories of any other are forgotten, unsent changes kept",
+        ),
+      changes: z.array(hubChangeSchema()),
+      cursor: z.string().min(1).max(CURSOR_LENGTH_MAX).describe("Where to go on once the page is durable"),
+      complete: z.boolean().describe("Whether nothing stood behind this page: the device is up to date"),
+    })
+    .meta({ id: "HubChanges" }),
+);
+export type ChangesPage = z.output<ReturnType<typeof changesPageSchema>>;

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { isObject, type JsonObject } from "../../domain/json.ts";
+import { lazily } from "../../domain/lazily.ts";
 
 /** Memories of `local_only` privacy never travel. */
 export const WIRE_PRIVACIES = ["full", "redacted"] as const;
@@ -7,39 +8,45 @@ export type WirePrivacy = (typeof WIRE_PRIVACIES)[number];
 
 const base64Pattern = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-const full = z.strictObject({
-  privacy: z.literal("full"),
-  content: z.string(),
-  memoryType: z.string(),
-  importance: z.number(),
-  metadata: z
-    .custom<JsonObject>(isObject, "expected a JSON object")
-    .meta({ type: "object", additionalProperties: true }),
-  /** Base64 of the float32 values, little-endian: a third of the bytes of a list of numbers, and the same bits again. */
-  embedding: z
-    .string()
-    .regex(base64Pattern, "expected base64 of float32 values")
-    .nullable()
-    .default(null)
-    .describe("Base64 of the float32 values, little-endian; null: none"),
-  embeddingModel: z.string().optional(),
-  expiresAt: z.string().optional().describe("ISO-8601"),
-});
+const full = lazily(() =>
+  z.strictObject({
+    privacy: z.literal("full"),
+    content: z.string(),
+    memoryType: z.string(),
+    importance: z.number(),
+    metadata: z
+      .custom<JsonObject>(isObject, "expected a JSON object")
+      .meta({ type: "object", additionalProperties: true }),
+    /** Base64 of the float32 values, little-endian: a third of the bytes of a list of numbers, and the same bits again. */
+    embedding: z
+      .string()
+      .regex(base64Pattern, "expected base64 of float32 values")
+      .nullable()
+      .default(null)
+      .describe("Base64 of the float32 values, little-endian; null: none"),
+    embeddingModel: z.string().optional(),
+    expiresAt: z.string().optional().describe("ISO-8601"),
+  }),
+);
 
 /** Without the fields that privacy withholds: they are absent, not empty. */
-const redacted = z.strictObject({
-  privacy: z.literal("redacted"),
-  memoryType: z.string(),
-  importance: z.number(),
-  expiresAt: z.string().optional().describe("ISO-8601"),
-});
+const redacted = lazily(() =>
+  z.strictObject({
+    privacy: z.literal("redacted"),
+    memoryType: z.string(),
+    importance: z.number(),
+    expiresAt: z.string().optional().describe("ISO-8601"),
+  }),
+);
 
 /**
  * A memory as it travels, its key apart. The shape is checked here; the hub checks the bounds of the values as it does for
  * every write.
  */
-export const wireMemorySchema = z.discriminatedUnion("privacy", [full, redacted]).meta({ id: "HubMemory" });
-export type WireMemory = z.output<typeof wireMemorySchema>;
+export const wireMemorySchema = lazily(() =>
+  z.discriminatedUnion("privacy", [full(), redacted()]).meta({ id: "HubMemory" }),
+);
+export type WireMemory = z.output<ReturnType<typeof wireMemorySchema>>;
 export type FullWireMemory = Extract<WireMemory, { privacy: "full" }>;
 export type RedactedWireMemory = Extract<WireMemory, { privacy: "redacted" }>;
 

@@ -34,8 +34,8 @@ test("modules of the service build few schemas while they load, beside their set
     await import("../../../src/http/http-service.ts");
     await import("../../../src/http/server.ts");
   });
-  // 130: 108 of the hub's protocol, those of the file of keys, which every start reads, and of the times of a memory.
-  expect(ofService).toBeLessThanOrEqual(140);
+  // 22: those of the file of keys, which every start reads, and of the times of a memory.
+  expect(ofService).toBeLessThanOrEqual(30);
   const ofDocument = await callsOf(async () => {
     const { openApiDocument } = await import("../../../src/http/openapi.ts");
     const { ROUTE_GROUPS } = await import("../../../src/http/routes.ts");
