@@ -164,7 +164,9 @@ export class Notifications {
     if (findings.length > 0) this.listeners.emit("drift", { scope, findings });
   }
 
+  /** A repair without findings is no news: the background work makes one after each round of its sweep. */
   repair(report: RepairReport): void {
+    if (report.repaired + report.failed + report.deferred + report.planned === 0) return;
     this.listeners.emit("repair", report);
     for (const { namespace, memoryId, store, kind, strategy, outcome, note } of report.details) {
       if (strategy === null || !CONFLICT_KINDS.has(kind)) continue;
