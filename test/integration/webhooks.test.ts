@@ -210,6 +210,12 @@ test("what the service notices goes to subscriptions of its topic, as figures wi
   const world = await openWebhookWorld(t, {}, { consistencyCheckIntervalMs: 3_600_000 });
   const receiver = await WebhookReceiver.start(t);
   const { id } = await world.sync.subscriptions.create({ url: receiver.url, topics: ["drift", "repair"] });
+  // The first pass of the background work would find the drift too, and repair it.
+  const sweepEnded = async () => {
+    const { consistency } = await world.sync.status();
+    return consistency?.checks.some(({ scope, finishedAt }) => scope === "sweep" && finishedAt !== null);
+  };
+  await expect.poll(sweepEnded, { timeout: 20_000 }).toBe(true);
   await world.put(world.memory(1, { privacy: "local_only" }));
   await world.redis.del(world.redisKey("m1"));
   const report = await world.sync.checkConsistency();
