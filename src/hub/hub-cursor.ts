@@ -3,6 +3,7 @@ import * as z from "zod";
 import { FEED_START, type FeedCursor } from "../domain/change-source.ts";
 import { decodeCursorParts, encodeCursorParts } from "../domain/cursor-text.ts";
 import { lazily } from "../domain/lazily.ts";
+import { epochSchema } from "./protocol/change-key.ts";
 import { CURSOR_LENGTH_MAX } from "./protocol/changes.ts";
 
 /**
@@ -28,13 +29,7 @@ const schema = lazily(() => {
   const decimal = z.string().regex(/^(0|[1-9][0-9]{0,18})$/);
   const place = z.tuple([decimal, decimal]).transform(([xid, seq]): FeedCursor => ({ xid, seq }));
   const names = z.array(z.string().length(HASH_LENGTH)).max(200);
-  return z.tuple([
-    z.string().min(1).max(128),
-    place,
-    names.nullable(),
-    z.tuple([names, place]).nullable(),
-    place.nullable(),
-  ]);
+  return z.tuple([epochSchema(), place, names.nullable(), z.tuple([names, place]).nullable(), place.nullable()]);
 });
 
 export function encodeHubCursor({ epoch, place: at, read, filling, pruned }: HubCursor): string {

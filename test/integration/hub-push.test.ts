@@ -4,6 +4,7 @@ import { parseOptions } from "../../src/config/parse.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { createKey } from "../../src/http/keys.ts";
+import { encodeHubCursor } from "../../src/hub/hub-cursor.ts";
 import { HUB_PATHS } from "../../src/hub/protocol/identity.ts";
 import { retentionRules } from "../../src/ledger/retention.ts";
 import { TombstoneLedger } from "../../src/ledger/tombstone-ledger.ts";
@@ -189,6 +190,23 @@ describe("an attacker with a valid key", () => {
     const many = Array.from({ length: 501 }, () => ({}));
     await expect(a.push(many as never)).rejects.toMatchObject({ code: "SYNC_BATCH" });
     expect(await service.world.sql`select * from mnemosync.hub_claims`).toEqual([]);
+  });
+
+  test("that sends text which PostgreSQL cannot keep is refused, and no device is made of it", async (t) => {
+    const service = await openService(t, { world: WORLD });
+    const post = (url: string, body: object) => service.request("POST", url, { key: service.keys.writer, body });
+    const identify = (name: string) => post(HUB_PATHS.identify, { device: "a", name, protocolVersions: [1] });
+    for (const name of ["a\u0000b", "\ud800"]) expect((await identify(name)).statusCode).toBe(422);
+    const push = { device: "a", epoch: "a\u0000b", sentAt: 1, settledThrough: null, changes: [] };
+    expect((await post(HUB_PATHS.push, push)).statusCode).toBe(422);
+    expect(await service.world.sql`select * from mnemosync.hub_devices`).toEqual([]);
+    const cursor = encodeHubCursor({
+      ...{ epoch: "a\u0000b", place: { xid: "0", seq: "0" }, read: null, filling: null, pruned: null },
+    });
+    const page = await service.request("GET", `${HUB_PATHS.changes}?device=a&cursor=${encodeURIComponent(cursor)}`, {
+      key: service.keys.writer,
+    });
+    expect(page.statusCode).toBe(422);
   });
 
   test("has quotas of devices, changes, memories and unsettled answers, each by name; a withdrawal passes", async (t) => {

@@ -15,6 +15,11 @@ export const deviceSchema = lazily(() =>
   z.string().regex(DEVICE_PATTERN, "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -"),
 );
 
+/** The name of a ledger's history. The hub asks PostgreSQL for it, which takes no NUL in a text. */
+export const epochSchema = lazily(() =>
+  z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, "expected 1 to 64 of the characters A-Z a-z 0-9 . _ -"),
+);
+
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const TIME_LENGTH = 10;
 const RANDOM_LENGTH = 16;

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ENDINGS } from "../../domain/ending.ts";
 import { lazily } from "../../domain/lazily.ts";
-import { changeKeySchema, deviceSchema } from "./change-key.ts";
+import { changeKeySchema, deviceSchema, epochSchema } from "./change-key.ts";
 import { wireMemorySchema } from "./wire-memory.ts";
 
 const base = lazily(() => ({
@@ -69,7 +69,7 @@ export interface ChangesOptions {
 export const changesPageSchema = lazily(() =>
   z
     .strictObject({
-      epoch: z.string().min(1),
+      epoch: epochSchema(),
       now: z.number().describe("The hub's clock, in milliseconds since 1970"),
       namespaces: z
         .array(z.string())

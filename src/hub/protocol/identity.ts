@@ -1,6 +1,7 @@
 import * as z from "zod";
+import { textFlaw } from "../../domain/json.ts";
 import { lazily } from "../../domain/lazily.ts";
-import { changeKeySchema, deviceSchema } from "./change-key.ts";
+import { changeKeySchema, deviceSchema, epochSchema } from "./change-key.ts";
 
 /** Versions of the protocol that this program speaks, the newest first. */
 export const PROTOCOL_VERSIONS = [1] as const;
@@ -23,6 +24,7 @@ export const identifySchema = lazily(() =>
         .string()
         .min(1)
         .max(DEVICE_NAME_LENGTH_MAX)
+        .refine((name) => textFlaw(name) === null, "contains a NUL character or half of a character")
         .optional()
         .describe("What people call the device, e.g. its host name. Shown by `mnemosync device list`"),
       protocolVersions: z.array(z.int().positive()).min(1).max(16).describe("Versions that the device speaks"),
@@ -50,10 +52,7 @@ export const hubIdentitySchema = lazily(() =>
   z
     .strictObject({
       protocolVersion: z.int().positive().describe("The newest version that both sides speak"),
-      epoch: z
-        .string()
-        .min(1)
-        .describe("Names the history of the hub's ledger. Another one: the hub went back, resync"),
+      epoch: epochSchema().describe("Names the history of the hub's ledger. Another one: the hub went back, resync"),
       now: z.number().describe("The hub's clock, in milliseconds since 1970"),
       limits: hubLimitsSchema(),
       device: z.strictObject({

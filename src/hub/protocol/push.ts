@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { lazily } from "../../domain/lazily.ts";
 import { VERSION_MAX } from "../../domain/version-vector.ts";
-import { changeKeySchema, deviceSchema } from "./change-key.ts";
+import { changeKeySchema, deviceSchema, epochSchema } from "./change-key.ts";
 import { hubChangeSchema } from "./changes.ts";
 import { REJECTED_CODES, RETRY_CODES } from "./codes.ts";
 import { wireMemorySchema } from "./wire-memory.ts";
@@ -49,9 +49,7 @@ export const pushChangeSchema = lazily(() =>
 export type PushChange = z.output<ReturnType<typeof pushChangeSchema>>;
 
 const head = lazily(() => ({
-  epoch: z
-    .string()
-    .min(1)
+  epoch: epochSchema()
     .nullable()
     .describe(
       "The epoch that the versions belong to. Another one than the hub's: nothing is applied. Null: none is known yet",
@@ -111,7 +109,7 @@ export type PushAnswer = z.output<ReturnType<typeof pushAnswerSchema>>;
 export const pushAnswersSchema = lazily(() =>
   z
     .strictObject({
-      epoch: z.string().min(1),
+      epoch: epochSchema(),
       receivedAt: z.number().describe("The hub's clock when the push arrived, in milliseconds since 1970"),
       answers: z.array(pushAnswerSchema()).describe("One per change, in order"),
     })
