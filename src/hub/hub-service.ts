@@ -109,7 +109,7 @@ export class HubService {
         throw new HubError("RESYNC_REQUIRED", message, { resync: { reason: "epoch", epoch: ledgerEpoch } });
       }
       const head = { device, epoch: ledgerEpoch, sentAt, receivedAt };
-      const refusals = await this.#quotas.refusals(caller.owner, device, changes, bytes, deadline);
+      const refusals = await this.#quotas.refusals(caller, device, changes, bytes, deadline);
       const passing = changes.filter((_change, index) => refusals[index] === null);
       const applied = (await applyPush(this.#parts, caller, head, passing, deadline)).values();
       const answers = refusals.map((refusal) => refusal ?? (applied.next().value as PushAnswer));

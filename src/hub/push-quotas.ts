@@ -1,4 +1,6 @@
+import { NAMESPACE_PATTERN } from "../domain/schema.ts";
 import type { HubLedger } from "../ledger/hub-ledger.ts";
+import { type HubCaller, maySee } from "./caller.ts";
 import type { PushAnswer } from "./protocol/push.ts";
 import { rejected } from "./push.ts";
 import { Quota } from "./quotas.ts";
@@ -40,12 +42,13 @@ export class PushQuotas {
 
   /** One per change: the answer that refuses it, or null. */
   async refusals(
-    owner: string,
+    caller: Pick<HubCaller, "owner" | "namespaces">,
     device: string,
     changes: readonly unknown[],
     bytes: number,
     signal: AbortSignal,
   ): Promise<(PushAnswer | null)[]> {
+    const { owner } = caller;
     const isFree = (change: unknown): boolean => Object(change).op === "withdraw";
     const passing = changes.filter((change) => !isFree(change)).length;
     const refusal = passing === 0 ? null : await this.#refusal(owner, device, passing, bytes, signal);
@@ -53,7 +56,7 @@ export class PushQuotas {
     this.#changes.take(device, passing);
     this.#ownerChanges.take(owner, passing);
     this.#bytes.take(device, bytes);
-    const full = await this.#fullNamespaces(changes, signal);
+    const full = await this.#fullNamespaces(caller, changes, signal);
     return changes.map((change) => (full.has(newIn(change) ?? "") ? tooMany(newIn(change) as string) : null));
   }
 
@@ -94,11 +97,17 @@ export class PushQuotas {
     return claims;
   }
 
-  async #fullNamespaces(changes: readonly unknown[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+  /** Of those that the caller may see: a change of any other is refused without a count. */
+  async #fullNamespaces(
+    caller: Pick<HubCaller, "namespaces">,
+    changes: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
     const max = this.#parts.settings.memoriesPerNamespaceMax;
     const full = new Set<string>();
     if (max === undefined) return full;
     for (const namespace of new Set(changes.flatMap((change) => newIn(change) ?? []))) {
+      if (!NAMESPACE_PATTERN.test(namespace) || !maySee(caller, namespace)) continue;
       if ((await this.#parts.memoriesIn(namespace, signal)) >= max) full.add(namespace);
     }
     return full;

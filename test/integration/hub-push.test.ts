@@ -233,6 +233,8 @@ describe("an attacker with a valid key", () => {
     ]);
     for (const number of [1, 2]) await service.world.put({ ...service.world.memory(number), namespace: "full" });
     expect(await a.one(a.put("m9", 0, {}, { namespace: "full" }))).toMatchObject({ code: "QUOTA_MEMORIES" });
+    // Not counted: PostgreSQL would refuse such a name.
+    expect(await a.one(a.put("m9", 0, {}, { namespace: "a\u0000b" }))).toMatchObject({ code: "VALIDATION" });
     await service.world.sql`
       insert into mnemosync.hub_claims select 'c', lpad(n::text, 26, '0'), null, 'default', 'x', 1 from generate_series(1, 1000) n`;
     const c = await deviceOf(service, "c");
