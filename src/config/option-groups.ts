@@ -151,7 +151,7 @@ export interface EdgeSectionOptions {
   hub?: string | undefined;
   /** The key that the hub gave this device. */
   apiKey?: string | undefined;
-  /** What the list of devices at the hub calls this one. Default: the name of the machine. */
+  /** Name of this device in the hub's list of devices. Default: the name of the machine. */
   deviceName?: string | undefined;
   /**
    * Namespaces that are kept here, as text separated by commas. Others are neither read nor written.

@@ -13,7 +13,7 @@ export type HubGiven = string | Hub | ((device: string) => Hub);
 /** Settings of the section `edge`. `hub` may also be a transport of your own. */
 export type OpenOptions = Omit<EdgeOptions, "hub"> & { readonly hub?: HubGiven | undefined };
 
-/** What tests and embedders inject. */
+/** Parts that tests and embedding programs may replace. */
 export interface OpenExtras {
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
@@ -23,7 +23,7 @@ export interface OpenExtras {
   readonly log?: Log;
   /** SQLite in the calling thread, which it holds up: for simulations, whose steps must come in one order. @default false */
   readonly inProcess?: boolean;
-  /** What becomes of a damaged file. @default "rescue" */
+  /** `rescue` sets a damaged file aside and saves its readable rows; `refuse` throws `EdgeFileError`. @default "rescue" */
   readonly onDamage?: "rescue" | "refuse";
   /** Whether opening looks at every page of the file. @default true */
   readonly check?: boolean;

@@ -43,7 +43,7 @@ export interface EdgeSearchOptions extends InNamespace {
 export interface EdgeStatus extends FileStatus {
   /** `online`: the hub answered last. `refused`: it refuses the device or its key. `disabled`: no hub is set, or `enabled` is false. */
   readonly mode: "online" | "offline" | "paused" | "refused" | "disabled";
-  /** What the hub said, or what went wrong, where it is not online. */
+  /** Message of the last failure; null while the mode is `online`. */
   readonly reason: string | null;
   /** Whether a process syncs the file in the background. */
   readonly syncing: boolean;

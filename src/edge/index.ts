@@ -15,7 +15,6 @@ export {
 export { EdgeFileError, type EdgeFileProblem, SyncConflictError, SyncPayloadError } from "./errors.ts";
 export type { EdgeEvents } from "./events.ts";
 export type { ChoiceOfConflict, ConflictSideView, ConflictView } from "./file/conflict-views.ts";
-
 export type { EdgeMemory, EdgePage, FoundMemory, MemorySyncStatus } from "./file/reads.ts";
 export type { Rescue } from "./file/rescue.ts";
 export type { QueueItem } from "./file/status-reads.ts";

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { NAMESPACE_EXPECTED, NAMESPACE_PATTERN } from "../domain/schema.ts";
 import { milliseconds, SECRET, urlOf, wholeNumber } from "../domain/settings.ts";
 
 /** Ways to decide a conflict between an edit made here and the state of the hub. */
@@ -19,9 +20,9 @@ export const edgeSettings = z.strictObject({
     .min(1)
     .max(128)
     .optional()
-    .describe("What the list of devices at the hub calls this one. Default: the name of the machine"),
+    .describe("Name of this device in the hub's list of devices. Default: the name of the machine"),
   namespaces: z
-    .array(z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, "expected 1 to 128 of the characters A-Z a-z 0-9 . _ -"))
+    .array(z.string().regex(NAMESPACE_PATTERN, NAMESPACE_EXPECTED))
     .min(1)
     .max(100)
     .default(["default"])

@@ -1,5 +1,5 @@
 import type { Ending } from "../domain/ending.ts";
-import type { MemoryKey } from "../domain/keys.ts";
+import { compareUtf8, type MemoryKey } from "../domain/keys.ts";
 import type { Privacy } from "../domain/memory.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
@@ -89,7 +89,7 @@ export async function readPushedFacts(sql: Sql, changes: readonly PushedChange[]
  */
 export async function keepAppliedChanges(sql: Sql, changes: readonly AppliedChange[]): Promise<boolean> {
   // In one order, so that two repeats cannot wait for each other.
-  const ordered = changes.toSorted((a, b) => order(a.device, b.device) || order(a.key, b.key));
+  const ordered = changes.toSorted((a, b) => compareUtf8(a.device, b.device) || compareUtf8(a.key, b.key));
   const column = (pick: (change: AppliedChange) => string | number | boolean | null) => arrayLiteral(ordered.map(pick));
   const [namespaces, memoryIds] = keyLiterals(ordered);
   const [row] = await sql<{ claimed: number }[]>`
@@ -161,8 +161,4 @@ export async function readCurrentMemories(sql: Sql, keys: readonly MemoryKey[]):
     left join lateral ${wideRow(sql)} m on v.checksum is not null
     left join mnemosync.hub_memories h
       on h.namespace = v.namespace and h.memory_id = v.memory_id and h.version = v.version`;
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

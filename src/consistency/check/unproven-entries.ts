@@ -11,9 +11,9 @@ const LOOK_AGAIN_MS = [20, 100, 400];
 const OPEN_MAX = 5_000;
 
 /**
- * What a store holds of memories that were on their way when a check compared them. Such a difference is no drift, but it is
- * no proof either: the store may hold what a failover took back, under a memory that is just being written. A check that
- * passed over them would call the store compared, and reads would show it until that write has reached the store.
+ * Entries of memories that were being written while a check compared their store. A difference there is no drift, and no
+ * proof either: the entry may be a version that a failover took back. A check that ignored it would confirm the store, and
+ * reads would show that version until the write reaches the store.
  */
 export class UnprovenEntries {
   readonly #ledger: Pick<LedgerStore, "readCommitted">;

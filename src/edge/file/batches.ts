@@ -1,3 +1,4 @@
+import { keyBefore } from "../../hub/protocol/change-key.ts";
 import type { PushChange, PushChanges } from "../../hub/protocol/push.ts";
 import type { WireMemory } from "../../hub/protocol/wire-memory.ts";
 import type { FileContext } from "./context.ts";
@@ -106,15 +107,4 @@ export class Batches {
     this.#context.facts.set("settled_floor", floor);
     return floor;
   }
-}
-
-const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-/** The greatest ULID below `key`. The least ULID of all has none: itself then, which no device ever makes. */
-export function keyBefore(key: string): string {
-  for (let place = key.length - 1; place >= 0; place--) {
-    const digit = ALPHABET.indexOf(key.charAt(place));
-    if (digit > 0) return key.slice(0, place) + ALPHABET.charAt(digit - 1) + "Z".repeat(key.length - 1 - place);
-  }
-  return key;
 }

@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import type { Condition } from "../../domain/filter/filter.ts";
-import type { MemoryKey } from "../../domain/keys.ts";
+import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import type { MemoryDocument } from "../../domain/memory.ts";
 import { MemoryValidator } from "../../domain/schema.ts";
 import type { ChangesPage } from "../../hub/protocol/changes.ts";
@@ -236,7 +236,9 @@ export class EdgeFile {
   /** Lets failed changes be sent again. @returns them, with the reasons for which they had failed. */
   retry(key: MemoryKey | null): QueueItem[] {
     return this.#file.transaction(() => {
-      const failed = this.#status.queue("failed", QUEUE_MAX).filter((item) => key === null || sameKey(item, key));
+      const failed = this.#status
+        .queue("failed", QUEUE_MAX)
+        .filter((item) => key === null || keyText(item) === keyText(key));
       for (const item of failed) this.#outbox.sendAgain(item.key);
       return failed;
     });
@@ -284,7 +286,3 @@ export class EdgeFile {
 }
 
 const QUEUE_MAX = 10_000;
-
-function sameKey(item: MemoryKey, key: MemoryKey): boolean {
-  return item.namespace === key.namespace && item.memoryId === key.memoryId;
-}

@@ -68,7 +68,7 @@ export class Syncing {
    */
   push(signal: AbortSignal): Promise<PushResult> {
     const result = this.#pushing.then(() => this.#push(signal));
-    this.#pushing = result.catch(() => undefined);
+    this.#pushing = result.catch(() => undefined); // The caller gets the error; the next call must not fail with it.
     return result;
   }
 
@@ -78,7 +78,7 @@ export class Syncing {
    */
   pull(waitMs: number, signal: AbortSignal): Promise<PullResult> {
     const result = this.#pulling.then(() => this.#pull(waitMs, signal));
-    this.#pulling = result.catch(() => undefined);
+    this.#pulling = result.catch(() => undefined); // As above.
     return result;
   }
 

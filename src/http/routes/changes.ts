@@ -2,9 +2,7 @@ import * as z from "zod";
 import { changeDocument, changePageDocument, changePageSchema } from "../../documents/change-documents.ts";
 import { lazily } from "../../domain/lazily.ts";
 import type { ChangeEvent } from "../../index.ts";
-import { LinkedAbort } from "../../runtime/linked-abort.ts";
-import { onAbort } from "../../runtime/on-abort.ts";
-import { keyLost, stopped } from "../event-stream.ts";
+import { whileHeld } from "../held-request.ts";
 import { NAMESPACES_MAX, namespacesOf } from "../namespaces-of.ts";
 import { count, flag, namespaceName, namespaceParam, where } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
@@ -119,26 +117,15 @@ const readChanges = route({
   async handle(request, service) {
     const { params, query } = request;
     const { embedding: embeddings, where: filter, reading, from, cursor, limit, waitMs } = query;
-    if (service.stopping.aborted) throw stopped();
-    const held = waitMs > 0 ? service.streams.take(request) : null;
-    const waiting = new LinkedAbort(request.signal);
-    const forget = onAbort(service.stopping, () => waiting.abort(service.stopping.reason));
-    try {
-      const page = await service.sync.readChanges({
+    const page = await whileHeld(request, service, waitMs, (signal) =>
+      service.sync.readChanges({
         ...(cursor === undefined ? { from } : { cursor }),
         namespaces: [params.namespace],
-        ...{ where: filter, reading, embeddings, limit, waitMs, signal: waiting.signal },
+        ...{ where: filter, reading, embeddings, limit, waitMs, signal },
         timeoutMs: waitMs + READ_TIMEOUT_MS,
-      });
-      if (held !== null && !(await request.isAdmitted())) throw keyLost();
-      return { status: 200, body: changePageDocument(page, embeddings) };
-    } catch (error) {
-      throw service.stopping.aborted && waiting.signal.aborted ? stopped() : error;
-    } finally {
-      forget();
-      waiting.release();
-      held?.release();
-    }
+      }),
+    );
+    return { status: 200, body: changePageDocument(page, embeddings) };
   },
 });
 

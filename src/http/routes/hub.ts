@@ -6,9 +6,7 @@ import { deviceSchema } from "../../hub/protocol/change-key.ts";
 import { CURSOR_LENGTH_MAX, changesPageSchema, PAGE_CHANGES_MAX, WAIT_MS_MAX } from "../../hub/protocol/changes.ts";
 import { HUB_PATHS, hubIdentitySchema, identifySchema } from "../../hub/protocol/identity.ts";
 import { pushAnswersSchema, pushSchema } from "../../hub/protocol/push.ts";
-import { LinkedAbort } from "../../runtime/linked-abort.ts";
-import { onAbort } from "../../runtime/on-abort.ts";
-import { keyLost, stopped } from "../event-stream.ts";
+import { whileHeld } from "../held-request.ts";
 import { hasScope, type Identity } from "../keys.ts";
 import { PUSH_LIMITS } from "../limits.ts";
 import { NAMESPACES_MAX } from "../namespaces-of.ts";
@@ -89,29 +87,17 @@ const changes = route({
   responses: { 200: { description: "The page", schema: changesPageSchema }, ...refusals, 410: resync },
   async handle(request, service) {
     const { device, cursor = null, limit, waitMs, namespace } = request.query;
-    if (service.stopping.aborted) throw stopped();
-    const held = waitMs > 0 ? service.streams.take(request) : null;
-    const waiting = new LinkedAbort(request.signal);
-    const forget = onAbort(service.stopping, () => waiting.abort(service.stopping.reason));
-    try {
-      const namespaces = namespace === undefined ? null : [namespace].flat();
-      const page = await service.sync.hub.changesAfter(
+    const namespaces = namespace === undefined ? null : [namespace].flat();
+    const page = await whileHeld(request, service, waitMs, (signal) =>
+      service.sync.hub.changesAfter(
         callerOf(request.identity, service),
         device,
         cursor,
         { limit, waitMs, namespaces },
-        waiting.signal,
-      );
-      // The key may have been revoked while the request waited.
-      if (held !== null && !(await request.isAdmitted())) throw keyLost();
-      return { status: 200, body: page };
-    } catch (error) {
-      throw service.stopping.aborted && waiting.signal.aborted ? stopped() : error;
-    } finally {
-      forget();
-      waiting.release();
-      held?.release();
-    }
+        signal,
+      ),
+    );
+    return { status: 200, body: page };
   },
 });
 

@@ -66,3 +66,12 @@ function incremented(key: string): string {
   }
   throw new RangeError("the device has used the greatest key that exists");
 }
+
+/** The greatest ULID below `key`. The least ULID of all has none: itself then, which no device ever makes. */
+export function keyBefore(key: string): string {
+  for (let place = key.length - 1; place >= 0; place--) {
+    const digit = ALPHABET.indexOf(key.charAt(place));
+    if (digit > 0) return key.slice(0, place) + ALPHABET.charAt(digit - 1) + "Z".repeat(key.length - 1 - place);
+  }
+  return key;
+}
