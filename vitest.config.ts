@@ -13,7 +13,7 @@ function project(name: string, files: { include: string[]; exclude: string[] }):
       // The package's own name, as examples import it; `paths` in tsconfig.json says the same to the compiler.
       alias: [
         { find: /^mnemosync$/, replacement: source("index.ts") },
-        { find: /^mnemosync\/(stores|testing|edge)$/, replacement: source("$1/index.ts") },
+        { find: /^mnemosync\/(stores|testing|edge|connectors)$/, replacement: source("$1/index.ts") },
       ],
     },
     test: {

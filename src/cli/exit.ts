@@ -49,6 +49,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode | "USAGE" | "OUTPUT", ExitCod
   PROTOCOL_UNSUPPORTED: EXIT.failed,
   RESYNC_REQUIRED: EXIT.failed,
   EDGE_FILE: EXIT.failed,
+  SERVICE_FAILED: EXIT.failed,
   INTERNAL: EXIT.failed,
 };
 

@@ -30,6 +30,7 @@ export type ErrorCode =
   | "PROTOCOL_UNSUPPORTED"
   | "RESYNC_REQUIRED"
   | "EDGE_FILE"
+  | "SERVICE_FAILED"
   | "INTERNAL";
 
 const BRAND = Symbol.for("mnemosync.error");

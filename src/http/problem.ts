@@ -91,6 +91,7 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   PROTOCOL_UNSUPPORTED: 422,
   RESYNC_REQUIRED: 410,
   EDGE_FILE: 500,
+  SERVICE_FAILED: 502,
   INTERNAL: 500,
 };
 

@@ -1,0 +1,20 @@
+export { type Contract, LightRagClient } from "./lightrag/client.ts";
+export type { DocumentState, RagDocument } from "./lightrag/documents.ts";
+export type { Receipt } from "./lightrag/judge.ts";
+export { type DocumentKey, documentName } from "./lightrag/names.ts";
+export type { LightRagOptions } from "./lightrag/settings.ts";
+export { type Delivery, LightRagSink, type LightRagSinkOptions, type Settlement } from "./lightrag/sink.ts";
+export { documentText } from "./lightrag/text.ts";
+export type {
+  CallOptions,
+  ClientHooks,
+  ListItemsOptions,
+  MediaOptions,
+  MediaStream,
+} from "./memory-space/client.ts";
+export { MemorySpaceClient } from "./memory-space/client.ts";
+export type { Dialect } from "./memory-space/dialect.ts";
+export type { MediaKind, MemorySpaceItem } from "./memory-space/item.ts";
+export type { ListingEnd } from "./memory-space/listing.ts";
+export type { MemorySpaceOptions } from "./memory-space/settings.ts";
+export { type FailureClass, ServiceError } from "./service/service-error.ts";

@@ -1,0 +1,208 @@
+import { backoffCeilingMs } from "../../runtime/backoff.ts";
+import { ServiceError } from "../service/service-error.ts";
+import type { LightRagClient } from "./client.ts";
+import { Inventory } from "./inventory.ts";
+import { judge, type Receipt, type Verdict } from "./judge.ts";
+
+/** What became of a text that was given to the server. */
+export type Delivery =
+  /** Sent, or found there: look after it by `settle`. Never delivered yet. */
+  | { readonly outcome: "sent"; readonly receipt: Receipt }
+  /** The server takes no texts now. Nothing was sent. */
+  | { readonly outcome: "later"; readonly reason: string };
+
+/** What became of a receipt. */
+export type Settlement =
+  | { readonly outcome: "delivered"; readonly documentId: string }
+  /** Look again, with this receipt. */
+  | { readonly outcome: "open"; readonly receipt: Receipt }
+  /** The server lost it, or never had it: send it again. */
+  | { readonly outcome: "lost" }
+  /** The server cannot process it. Its documents are being deleted: call `remove` until they are gone. */
+  | { readonly outcome: "failed"; readonly reason: string };
+
+export interface LightRagSinkOptions {
+  /** Times that the server is told to try a failed document again, before it counts as failed for good. 0 … 100. @default 5 */
+  readonly retriesMax?: number;
+  /** Milliseconds of the first wait between two of these requests; it doubles. @default 5_000 */
+  readonly retryBaseMs?: number;
+  /** @default 300_000 */
+  readonly retryMaxMs?: number;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Milliseconds after which an insert that shows no document, or a document that an idle server leaves, is looked after. */
+const PATIENCE_MS = 10_000;
+/** The server may lose a document with its process up to a second and a half after it has taken it, processed or not. */
+const DURABLE_MS = 2_000;
+/** Receipts that are asked for one by one; for more than these one listing is cheaper. */
+const SINGLE_MAX = 20;
+
+/**
+ * Delivers texts to one LightRAG server: a text counts as delivered once the server has processed it under its name, and as
+ * deleted once it is gone from a complete listing and the server is idle. One writer per server: the lease is the caller's.
+ */
+export class LightRagSink {
+  readonly #client: LightRagClient;
+  readonly #retriesMax: number;
+  readonly #backoff: { baseMs: number; maxMs: number };
+  readonly #now: () => number;
+  /** Names whose deletion has begun and is not known to be over. No text is sent meanwhile. */
+  readonly #deleting = new Set<string>();
+  /** Requests to try failed documents again, in a row; and the time from which the next may be made. */
+  #reprocessed = 0;
+  #reprocessFrom = 0;
+
+  constructor(client: LightRagClient, options: LightRagSinkOptions = {}) {
+    this.#client = client;
+    this.#retriesMax = options.retriesMax ?? 5;
+    this.#backoff = { baseMs: options.retryBaseMs ?? 5_000, maxMs: options.retryMaxMs ?? 300_000 };
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Sends one text. Never two of the same name at once: on 1.4 both would be stored. @throws {ServiceError} */
+  async deliver(name: string, text: string, signal: AbortSignal): Promise<Delivery> {
+    if (this.#deleting.size > 0) return { outcome: "later", reason: "a deletion is under way" };
+    const receipt: Receipt = { name, trackId: null, sentAt: this.#now(), retries: 0, idleSince: null };
+    let reason: string;
+    try {
+      const answer = await this.#client.insert(name, text, signal);
+      if (answer.outcome === "sent")
+        return { outcome: "sent", receipt: { ...receipt, trackId: answer.trackId || null } };
+      if (answer.outcome === "later") return { outcome: "later", reason: answer.reason };
+      reason = answer.reason;
+    } catch (error) {
+      // Without an answer the text may have been taken. A server that asks to wait has not.
+      if (!(error instanceof ServiceError) || !error.retryable || error.status === 429) throw error;
+      reason = error.message;
+    }
+    const inventory = await Inventory.read(this.#client, signal);
+    if (inventory.named(name).length > 0) return { outcome: "sent", receipt };
+    return { outcome: "later", reason };
+  }
+
+  /** Looks after texts that were sent. In the order of `receipts`. @throws {ServiceError} */
+  async settle(receipts: readonly Receipt[], signal: AbortSignal): Promise<Settlement[]> {
+    const looked = await this.#look(receipts, signal);
+    const isBusy = looked.every(({ verdict }) => verdict.kind === "delivered") || (await this.#client.isBusy(signal));
+    const settled: Settlement[] = [];
+    const waiting: { index: number; receipt: Receipt }[] = [];
+    for (const [index, { receipt, verdict, inventory }] of looked.entries()) {
+      const settlement = await this.#settled(receipt, verdict, inventory, isBusy, signal);
+      settled.push(settlement.outcome === "retry" ? { outcome: "open", receipt: settlement.receipt } : settlement);
+      if (settlement.outcome === "retry") waiting.push({ index, receipt: settlement.receipt });
+    }
+    if (waiting.length > 0 && !isBusy && (await this.#reprocess(signal))) {
+      for (const { index, receipt } of waiting) {
+        settled[index] = { outcome: "open", receipt: { ...receipt, retries: receipt.retries + 1, idleSince: null } };
+      }
+    }
+    if (waiting.length === 0) this.#reprocessed = 0;
+    return settled;
+  }
+
+  /**
+   * Deletes the documents of `names`. Call it again until it says that they are gone: the server answers long before they are.
+   * @returns names that are not gone yet. @throws {ServiceError}
+   */
+  async remove(names: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const inventory = await Inventory.read(this.#client, signal);
+    const isBusy = await this.#client.isBusy(signal);
+    const left = names.filter((name) => inventory.named(name).length > 0);
+    if (!isBusy) for (const name of names) if (!left.includes(name)) this.#deleting.delete(name);
+    if (left.length === 0) return isBusy ? names.filter((name) => this.#deleting.has(name)) : [];
+    const ids = [...new Set(left.flatMap((name) => inventory.named(name).map(({ id }) => id)))];
+    if (!isBusy && (await this.#client.deleteDocuments(ids, signal))) for (const name of left) this.#deleting.add(name);
+    return left;
+  }
+
+  /** Receipts with what the server shows for them: by their inserts, or by one listing where that is cheaper or needed. */
+  async #look(receipts: readonly Receipt[], signal: AbortSignal) {
+    const isFew = receipts.length <= SINGLE_MAX && receipts.every(({ trackId }) => trackId !== null);
+    const tracked: Verdict[] = [];
+    if (isFew) {
+      for (const { name, trackId } of receipts) {
+        tracked.push(judge(name, await this.#client.documentsOfTrack(trackId ?? "", signal)));
+      }
+    }
+    const isOld = ({ sentAt }: Receipt) => this.#now() - sentAt > PATIENCE_MS;
+    const needsListing = (receipt: Receipt, verdict: Verdict | undefined) =>
+      verdict === undefined || verdict.kind === "duplicate" || (verdict.kind === "absent" && isOld(receipt));
+    const inventory = receipts.some((receipt, index) => needsListing(receipt, tracked[index]))
+      ? await Inventory.read(this.#client, signal)
+      : null;
+    return receipts.map((receipt, index) => {
+      const found = tracked[index];
+      const verdict =
+        found !== undefined && found.kind !== "absent"
+          ? found
+          : judge(receipt.name, inventory?.named(receipt.name) ?? []);
+      return { receipt, verdict, inventory };
+    });
+  }
+
+  async #settled(
+    receipt: Receipt,
+    verdict: Verdict,
+    inventory: Inventory | null,
+    isBusy: boolean,
+    signal: AbortSignal,
+  ): Promise<Settlement | { outcome: "retry"; receipt: Receipt }> {
+    const now = this.#now();
+    if (verdict.kind === "delivered") {
+      const { documentId } = verdict;
+      return now - receipt.sentAt < DURABLE_MS ? { outcome: "open", receipt } : { outcome: "delivered", documentId };
+    }
+    if (verdict.kind === "duplicate") return await this.#withoutDuplicate(receipt, verdict, inventory, isBusy, signal);
+    if (verdict.kind === "absent") {
+      return inventory !== null && now - receipt.sentAt > PATIENCE_MS
+        ? { outcome: "lost" }
+        : { outcome: "open", receipt };
+    }
+    if (verdict.kind === "failed")
+      return await this.#again(receipt, verdict.documentIds, verdict.error, isBusy, signal);
+    if (isBusy) return { outcome: "open", receipt: { ...receipt, idleSince: null } };
+    const waiting = { ...receipt, idleSince: receipt.idleSince ?? now };
+    if (now - waiting.idleSince <= PATIENCE_MS) return { outcome: "open", receipt: waiting };
+    return await this.#again(waiting, verdict.documentIds, "the server does not work on it", isBusy, signal);
+  }
+
+  /** Another try, or the end: a failed document would be tried again with each insert, and blocks its name. */
+  async #again(
+    receipt: Receipt,
+    documentIds: readonly string[],
+    reason: string,
+    isBusy: boolean,
+    signal: AbortSignal,
+  ): Promise<Settlement | { outcome: "retry"; receipt: Receipt }> {
+    if (receipt.retries < this.#retriesMax) return { outcome: "retry", receipt };
+    if (isBusy || !(await this.#client.deleteDocuments(documentIds, signal))) return { outcome: "open", receipt };
+    this.#deleting.add(receipt.name);
+    return { outcome: "failed", reason };
+  }
+
+  /** The text stands in another document: ours where it was sent twice, and then that one counts. */
+  async #withoutDuplicate(
+    receipt: Receipt,
+    { documentId, originalId }: { readonly documentId: string; readonly originalId: string },
+    inventory: Inventory | null,
+    isBusy: boolean,
+    signal: AbortSignal,
+  ): Promise<Settlement> {
+    if (isBusy || !(await this.#client.deleteDocuments([documentId], signal))) return { outcome: "open", receipt };
+    const original = inventory?.withId(originalId) ?? null;
+    if (original?.name === receipt.name) return { outcome: "open", receipt: { ...receipt, trackId: null } };
+    this.#deleting.add(receipt.name);
+    return { outcome: "failed", reason: `the server has the same text as document ${originalId || "of another name"}` };
+  }
+
+  /** One request for all failed documents together, and after each a longer wait. @returns whether it was made. */
+  async #reprocess(signal: AbortSignal): Promise<boolean> {
+    if (this.#now() < this.#reprocessFrom) return false;
+    await this.#client.reprocessFailed(signal);
+    this.#reprocessed++;
+    this.#reprocessFrom = this.#now() + backoffCeilingMs(this.#reprocessed, this.#backoff);
+    return true;
+  }
+}
