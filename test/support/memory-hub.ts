@@ -1,6 +1,7 @@
 import { checksumOf } from "../../src/domain/checksum.ts";
 import { canonicalJson } from "../../src/domain/memory.ts";
 import { sideOfWire } from "../../src/edge/file/side.ts";
+import { fingerprintOf } from "../../src/hub/fingerprint.ts";
 import type { ChangesOptions, ChangesPage, HubChange } from "../../src/hub/protocol/changes.ts";
 import { correctedTime } from "../../src/hub/protocol/clock.ts";
 import { HubError, type ResyncReason } from "../../src/hub/protocol/codes.ts";
@@ -9,6 +10,7 @@ import type { HubIdentity } from "../../src/hub/protocol/identity.ts";
 import { holderAfter, privacyRefusal } from "../../src/hub/protocol/privacy.ts";
 import type { PushAnswer, PushAnswers, PushChange, PushChanges } from "../../src/hub/protocol/push.ts";
 import type { WireMemory } from "../../src/hub/protocol/wire-memory.ts";
+import { flawOf } from "./change-flaw.ts";
 
 interface Stored {
   readonly namespace: string;
@@ -24,9 +26,15 @@ interface Stored {
   readonly seq: number;
 }
 
+interface Claim {
+  readonly status: "applied";
+  readonly version: number;
+  readonly fingerprint: string;
+}
+
 interface Device {
   settledThrough: string | null;
-  readonly claims: Map<string, PushAnswer & { status: "applied" }>;
+  readonly claims: Map<string, Claim>;
 }
 
 /** A hub in memory, with the rules of the protocol. One for all devices; `as` is the transport of one. */
@@ -38,6 +46,9 @@ export class MemoryHub {
   namespaces: string[] | null = null;
   pageMax = 1_000;
   pushMax = 500;
+  /** Whether a request waits for a first change. Simulations take their steps one by one, and look again. */
+  holds = false;
+  readonly #waiting = new Set<() => void>();
   #seq = 0;
   prunedThrough = 0;
   /** Everything that a device ever sent, as text. */
@@ -66,6 +77,9 @@ export class MemoryHub {
       },
       changesAfter: async (cursor, options) => {
         await this.intercept("pull", device);
+        const page = this.#changes(device, cursor, options);
+        if (!this.holds || page.changes.length > 0 || options.waitMs === 0) return page;
+        await this.#change(options.waitMs);
         return this.#changes(device, cursor, options);
       },
       close: async () => undefined,
@@ -74,29 +88,15 @@ export class MemoryHub {
 
   /** A write at the hub itself. */
   write(memoryId: string, memory: WireMemory, namespace = "default"): void {
-    this.#store({
-      namespace,
-      memoryId,
-      memory,
-      endedBy: null,
-      holder: null,
-      modifiedAt: this.now(),
-      device: null,
-      key: null,
-    });
+    this.#writeHere({ namespace, memoryId, memory, endedBy: null });
   }
 
   end(memoryId: string, endedBy: NonNullable<Stored["endedBy"]>, namespace = "default"): void {
-    this.#store({
-      namespace,
-      memoryId,
-      memory: null,
-      endedBy,
-      holder: null,
-      modifiedAt: this.now(),
-      device: null,
-      key: null,
-    });
+    this.#writeHere({ namespace, memoryId, memory: null, endedBy });
+  }
+
+  #writeHere(entry: Pick<Stored, "namespace" | "memoryId" | "memory" | "endedBy">): void {
+    this.#store({ ...entry, holder: null, modifiedAt: this.now(), device: null, key: null });
   }
 
   get(memoryId: string, namespace = "default"): Stored | undefined {
@@ -123,6 +123,23 @@ export class MemoryHub {
       this.#seq = seq + 1_000;
       this.epoch = `${this.epoch}+`;
     };
+  }
+
+  /** All that it holds, as JSON. */
+  dump() {
+    const devices = [...this.devices].map(([name, { settledThrough, claims }]) => {
+      return { name, settledThrough, claims: [...claims] };
+    });
+    return { epoch: this.epoch, seq: this.#seq, memories: [...this.memories.values()], devices };
+  }
+
+  load({ epoch, seq, memories, devices }: ReturnType<MemoryHub["dump"]>): void {
+    this.epoch = epoch;
+    this.#seq = seq;
+    this.memories = new Map(memories.map((stored) => [`${stored.namespace}\u0000${stored.memoryId}`, stored]));
+    this.devices = new Map(
+      devices.map(({ name, settledThrough, claims }) => [name, { settledThrough, claims: new Map(claims) }]),
+    );
   }
 
   #identify(name: string): HubIdentity {
@@ -170,8 +187,13 @@ export class MemoryHub {
   #apply(name: string, device: Device, change: PushChange, sentAt: number, receivedAt: number): PushAnswer {
     const instead = this.answerInstead(change);
     if (instead !== null) return instead;
+    const flaw = flawOf(change);
+    if (flaw !== null) return { status: "rejected", code: "VALIDATION", message: flaw };
     const claim = device.claims.get(change.key);
-    if (claim !== undefined) return { status: "duplicate", version: claim.version };
+    if (claim !== undefined && claim.fingerprint === fingerprintOf(change)) {
+      return { status: "duplicate", version: claim.version };
+    }
+    if (claim !== undefined) return { status: "rejected", code: "IDEMPOTENCY_KEY_REUSED", message: "another change" };
     if (change.key <= (device.settledThrough ?? "")) {
       return { status: "rejected", code: "SYNC_SETTLED", message: "the key is settled" };
     }
@@ -182,7 +204,8 @@ export class MemoryHub {
         : { privacy: found.memory?.privacy ?? null, endedBy: found.endedBy, holder: found.holder };
     const refusal = privacyRefusal(change, privacy, name);
     const isNewer = (found?.version ?? 0) !== (change.baseVersion ?? 0);
-    const isTombstoneKnownAsNothing = found !== undefined && found.memory === null && (change.baseVersion ?? 0) === 0;
+    const isPlainEnding = found !== undefined && found.memory === null && found.endedBy !== "withdrawn";
+    const isTombstoneKnownAsNothing = isPlainEnding && (change.baseVersion ?? 0) === 0;
     const isConflict = change.op !== "withdraw" && isNewer && !isTombstoneKnownAsNothing;
     if (refusal !== null && (refusal.code === "ERASED" || !isConflict)) return { status: "rejected", ...refusal };
     if (isConflict) return { status: "conflict", current: found === undefined ? null : this.#told(found, name) };
@@ -191,9 +214,8 @@ export class MemoryHub {
     const memory = change.op === "put" ? this.#merged(change.memory, found) : null;
     const endedBy = change.op === "put" ? null : change.op === "delete" ? "deleted" : "withdrawn";
     const version = this.#store({ ...change, memory, endedBy, holder, modifiedAt, device: name });
-    const answer = { status: "applied", version } as const;
-    device.claims.set(change.key, answer);
-    return answer;
+    device.claims.set(change.key, { status: "applied", version, fingerprint: fingerprintOf(change) });
+    return { status: "applied", version };
   }
 
   #merged(memory: WireMemory, _found: Stored | undefined): WireMemory {
@@ -205,6 +227,7 @@ export class MemoryHub {
     const name = `${namespace}\u0000${memoryId}`;
     const version = (this.memories.get(name)?.version ?? 0) + 1;
     this.#seq++;
+    for (const go of this.#waiting) go();
     this.memories.set(name, {
       namespace,
       memoryId,
@@ -218,6 +241,18 @@ export class MemoryHub {
       seq: this.#seq,
     });
     return version;
+  }
+
+  #change(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const go = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(go);
+        resolve();
+      };
+      const timer = setTimeout(go, waitMs);
+      this.#waiting.add(go);
+    });
   }
 
   #changes(name: string, cursor: string | null, options: ChangesOptions): ChangesPage {
