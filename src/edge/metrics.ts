@@ -1,7 +1,7 @@
 import { MetricBase } from "../runtime/metric-base.ts";
 import type { FileNotice } from "./file/context.ts";
 import type { FileStatus } from "./file/status-reads.ts";
-import type { PullResult, PushResult } from "./sync/syncing.ts";
+import type { PullResult, PushResult } from "./sync/results.ts";
 
 /** Metrics of one edge. */
 export function edgeMetrics(status: () => Promise<FileStatus>) {
@@ -10,6 +10,10 @@ export function edgeMetrics(status: () => Promise<FileStatus>) {
   const bytes = base.gauge("edge_outbox_bytes", "Bytes of the changes that wait for the hub");
   const oldest = base.gauge("edge_outbox_oldest_age_seconds", "Age of the oldest change that waits; 0: none waits");
   const conflictsPending = base.gauge("edge_conflicts_pending", "Conflicts that await a decision");
+  const pushLag = base.gauge(
+    "edge_push_lag_seconds",
+    "From the oldest edit of the last push that was applied to the hub's answer",
+  );
   const pullLag = base.gauge("edge_pull_lag_seconds", "From the commit of the last pulled change to its arrival here");
   const online = base.gauge("edge_online", "1: the hub answered last, 0: it did not");
   const pushed = base.counter("edge_pushed_total", "Changes that were answered, by outcome", ["outcome"]);
@@ -39,6 +43,7 @@ export function edgeMetrics(status: () => Promise<FileStatus>) {
       pushed.inc({ outcome: "conflict" }, result.conflicts);
       pushed.inc({ outcome: "failed" }, result.failed);
       pushed.inc({ outcome: "retry" }, result.retry);
+      if (result.lagMs !== null) pushLag.set(result.lagMs / 1_000);
     },
     onPulled: (result: PullResult) => pulled.inc(result.changes),
     onNotice: (notice: FileNotice) => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { edgeMetrics } from "../../../src/edge/metrics.ts";
 import { allMetrics } from "../../support/all-metrics.ts";
 
 /** Goal: dashboards and alerts of others keep working: names, types, labels and buckets of the metrics stay as they are. */
@@ -47,17 +48,37 @@ const CONTRACT: readonly (readonly [string, string, readonly string[], (readonly
   ["webhook_subscriptions", "gauge", ["state"]],
 ];
 
-test("each metric has the name, the type, the labels and the buckets that others rely on", () => {
-  const metrics = allMetrics().registry.getMetricsAsArray() as unknown as {
-    name: string;
-    labelNames: string[];
-    upperBounds?: number[];
-    readonly constructor: { name: string };
-  }[];
-  const found = metrics.map(({ name, labelNames, upperBounds, constructor: made }) => {
-    const kind = made.name.toLowerCase();
-    return [name, kind, labelNames, ...(upperBounds === undefined ? [] : [upperBounds])];
-  });
-  const byName = (a: readonly unknown[], b: readonly unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
-  expect(found.sort(byName)).toEqual(CONTRACT.map(([name, ...rest]) => [`mnemosync_${name}`, ...rest]));
-});
+const EDGE_CONTRACT: typeof CONTRACT = [
+  ["edge_conflicts_pending", "gauge", []],
+  ["edge_conflicts_total", "counter", ["policy", "resolution"]],
+  ["edge_failures_total", "counter", ["code"]],
+  ["edge_online", "gauge", []],
+  ["edge_outbox_bytes", "gauge", []],
+  ["edge_outbox_depth", "gauge", ["state"]],
+  ["edge_outbox_oldest_age_seconds", "gauge", []],
+  ["edge_pull_lag_seconds", "gauge", []],
+  ["edge_pulled_total", "counter", []],
+  ["edge_push_lag_seconds", "gauge", []],
+  ["edge_pushed_total", "counter", ["outcome"]],
+];
+
+test.each([
+  ["the service", () => allMetrics().registry, CONTRACT],
+  ["an edge", () => edgeMetrics(() => Promise.reject(new Error("no edge is open"))).base.registry, EDGE_CONTRACT],
+] as const)(
+  "each metric of %s has the name, the type, the labels and the buckets that others rely on",
+  (_of, registry, contract) => {
+    const metrics = registry().getMetricsAsArray() as unknown as {
+      name: string;
+      labelNames: string[];
+      upperBounds?: number[];
+      readonly constructor: { name: string };
+    }[];
+    const found = metrics.map(({ name, labelNames, upperBounds, constructor: made }) => {
+      const kind = made.name.toLowerCase();
+      return [name, kind, labelNames, ...(upperBounds === undefined ? [] : [upperBounds])];
+    });
+    const byName = (a: readonly unknown[], b: readonly unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
+    expect(found.sort(byName)).toEqual(contract.map(([name, ...rest]) => [`mnemosync_${name}`, ...rest]));
+  },
+);

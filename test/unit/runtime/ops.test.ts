@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { edgeMetrics } from "../../../src/edge/metrics.ts";
 import { showStreams } from "../../../src/http/stream-metrics.ts";
 import { processMetrics } from "../../../src/runtime/process-metrics.ts";
 import { allMetrics } from "../../support/all-metrics.ts";
@@ -33,7 +34,8 @@ function known(): Map<string, ReadonlySet<string>> {
   const metrics = allMetrics();
   showStreams(metrics.registry, { open: 0 });
   const names = new Map<string, ReadonlySet<string>>([["up", new Set(["job", "instance"])]]);
-  for (const registry of [metrics.registry, processMetrics()]) {
+  const edge = edgeMetrics(() => Promise.reject(new Error("no edge is open")));
+  for (const registry of [metrics.registry, processMetrics(), edge.base.registry]) {
     for (const metric of registry.getMetricsAsArray()) {
       const {
         name,
@@ -87,7 +89,7 @@ test("label values in matchers are values that occur", () => {
 test("there is an alert for each thing that an operator must learn of, with a severity and a summary", () => {
   const required = [
     ...["StoreDown", "BacklogGrowing", "OldestPending", "DriftFound", "NoCleanCheck", "DeadLetters"],
-    ...["FeedHorizonHeldBack", "EventLoopLag"],
+    ...["FeedHorizonHeldBack", "EventLoopLag", "EdgeSyncStuck"],
   ];
   expect(rules.map(({ alert }) => alert)).toEqual(expect.arrayContaining(required.map((name) => `Mnemosync${name}`)));
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
