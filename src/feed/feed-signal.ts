@@ -1,5 +1,5 @@
 import type { FeedListener, PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import { beginListening, FEED_CHANNEL, signalFeed } from "../ledger/feed-statements.ts";
+import { beginListening, FEED_CHANNEL, type FeedNews, signalFeed } from "../ledger/feed-statements.ts";
 import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 
@@ -16,7 +16,7 @@ export class FeedSignal {
   readonly #postgres: PostgresAccess;
   readonly #log: Log;
   readonly #stopping = new AbortController();
-  readonly #subscribers = new Set<() => void>();
+  readonly #subscribers = new Set<(news: FeedNews) => void>();
   #sending: Promise<void> | null = null;
   #isDue = false;
   #listener: FeedListener | null = null;
@@ -33,9 +33,12 @@ export class FeedSignal {
     if (!this.#stopping.signal.aborted) this.#sending ??= this.#send();
   }
 
-  /** Calls `onNews` for each signal that is heard, also of this node's own. It must not throw. @returns ends it. */
-  subscribe(onNews: () => void): () => void {
-    const subscriber = (): void => onNews(); // The same function may subscribe twice.
+  /**
+   * Calls `onNews` for each signal that is heard, also of this node's own, with what it is about. It must not throw.
+   * @returns ends it.
+   */
+  subscribe(onNews: (news?: FeedNews) => void): () => void {
+    const subscriber = (news: FeedNews): void => onNews(news); // The same function may subscribe twice.
     this.#subscribers.add(subscriber);
     return () => void this.#subscribers.delete(subscriber);
   }
@@ -68,14 +71,16 @@ export class FeedSignal {
     this.#listener?.close();
     this.#listener = null;
     const listener = await withDeadline(SIGNAL_MS, signal, (deadline) =>
-      this.#postgres.listen(FEED_CHANNEL, beginListening, () => this.#hear(), deadline),
+      this.#postgres.listen(FEED_CHANNEL, beginListening, (news) => this.#hear(news), deadline),
     );
     if (signal.aborted) listener.close();
     else this.#listener = listener;
   }
 
-  #hear(): void {
-    for (const subscriber of [...this.#subscribers]) subscriber();
+  /** @param payload an older program sends none. */
+  #hear(payload: string): void {
+    const news = payload === "queued" ? "queued" : "";
+    for (const subscriber of [...this.#subscribers]) subscriber(news);
   }
 
   async #send(): Promise<void> {

@@ -1,11 +1,13 @@
 import { hostname } from "node:os";
-import { MnemosyncError } from "../domain/errors.ts";
+import { isDeepStrictEqual } from "node:util";
+import { InternalError, MnemosyncError } from "../domain/errors.ts";
 import { MemoryValidator } from "../domain/schema.ts";
 import { type MemoryBounds, memorySettings } from "../domain/settings.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import { PostgresPool } from "../drivers/postgres/postgres-pool.ts";
 import { Feed } from "../feed/feed.ts";
 import { FeedSignal } from "../feed/feed-signal.ts";
+import { type KeptVectorShape, readVectorShape } from "../ledger/embedding-statements.ts";
 import { HubLedger } from "../ledger/hub-ledger.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { checkMigrated } from "../ledger/migrate.ts";
@@ -61,7 +63,10 @@ export class LedgerHub implements Hub {
   readonly #postgres: PostgresPool;
   readonly #feed: Feed;
   readonly #batcher: Batcher;
-  readonly #service: HubService;
+  readonly #ledger: Ledger;
+  /** For vectors of a shape; null until it was read. */
+  #service: HubService | null = null;
+  #shape: KeptVectorShape | null = null;
   readonly #closers: (() => Promise<unknown>)[];
   readonly #caller: HubCaller = {
     owner: OWNER,
@@ -69,37 +74,17 @@ export class LedgerHub implements Hub {
     canWrite: true,
     isActive: async () => false, // Keys are the service's: with the database's credentials nothing is kept from the caller.
   };
-  #isChecked = false;
 
   /** Opens nothing yet. @throws {ConfigurationError} The address is malformed. */
   constructor(options: LedgerHubOptions) {
     const { postgresUrl, timeoutMs = TIMEOUT_MS, connectionsMax = CONNECTIONS_MAX, log = silentLog } = options;
-    const { bounds = memorySettings.parse({}), settings, device } = options;
     this.#options = options;
     const postgres = new PostgresPool(postgresUrl, { max: connectionsMax });
     const news = new FeedSignal(postgres, log);
     this.#postgres = postgres;
     this.#feed = new Feed({ postgres, news, callTimeoutMs: timeoutMs, log });
-    const ledger = new Ledger(postgres, { nodeId: `edge-${device}`, callTimeoutMs: timeoutMs });
-    const validator = new MemoryValidator({}, bounds);
-    this.#batcher = batcherOf(ledger, log);
-    const now = (): number => performance.now();
-    this.#service = new HubService({
-      intake: new Intake(validator, null),
-      batcher: this.#batcher,
-      validator,
-      feed: this.#feed,
-      ledger: new HubLedger(postgres, timeoutMs),
-      settings: hubSettings.parse(settings ?? {}),
-      bounds,
-      vectors: null,
-      metrics: null,
-      memoriesIn: recentCounts(async (namespace, signal) => {
-        return (await ledger.namespaceStatistics([namespace], timeoutMs, signal)).memories;
-      }, now),
-      now,
-      run: (_name, call, work) => withDeadline(call.timeoutMs ?? timeoutMs, call.signal, work),
-    });
+    this.#ledger = new Ledger(postgres, { nodeId: `edge-${options.device}`, callTimeoutMs: timeoutMs });
+    this.#batcher = batcherOf(this.#ledger, log);
     // In reverse: what was accepted is settled first.
     this.#closers = [() => postgres.close(), () => news.close(), () => this.#feed.close(), () => this.#batcher.close()];
   }
@@ -107,31 +92,76 @@ export class LedgerHub implements Hub {
   async identify(signal: AbortSignal): Promise<HubIdentity> {
     const { device, deviceName = hostname() } = this.#options;
     const request = { device, name: deviceName, protocolVersions: [...PROTOCOL_VERSIONS] };
-    return await this.#call(signal, () => this.#service.identify(this.#caller, request, signal));
+    return await this.#call(signal, async () => {
+      await this.#readShape(signal); // The deployment may take other vectors by now.
+      return await this.#open.identify(this.#caller, request, signal);
+    });
   }
 
   async push(push: PushChanges, signal: AbortSignal): Promise<PushAnswers> {
     const { device } = this.#options;
     const bytes = Buffer.byteLength(JSON.stringify(push.changes));
-    return await this.#call(signal, () => this.#service.push(this.#caller, { device, ...push, bytes }, signal));
+    return await this.#call(signal, () => this.#open.push(this.#caller, { device, ...push, bytes }, signal));
   }
 
   async changesAfter(cursor: string | null, options: ChangesOptions, signal: AbortSignal): Promise<ChangesPage> {
     const { device } = this.#options;
-    return await this.#call(signal, () => this.#service.changesAfter(this.#caller, device, cursor, options, signal));
+    return await this.#call(signal, () => this.#open.changesAfter(this.#caller, device, cursor, options, signal));
   }
 
   async close(): Promise<void> {
     await closeAll(this.#closers);
   }
 
+  get #open(): HubService {
+    if (this.#service === null) throw new InternalError("the hub is used before it was opened");
+    return this.#service;
+  }
+
+  /** What the nodes' stores of vectors take: a vector that none of them would hold is refused as it is over HTTP. */
+  async #readShape(signal: AbortSignal): Promise<void> {
+    const timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS;
+    const shape = await withDeadline(timeoutMs, signal, (deadline) =>
+      this.#postgres.use(deadline, ({ sql }) => readVectorShape(sql)),
+    );
+    if (this.#service !== null && isDeepStrictEqual(shape, this.#shape)) return;
+    this.#shape = shape;
+    this.#service = this.#serviceFor(shape, timeoutMs);
+  }
+
+  #serviceFor(shape: KeptVectorShape | null, timeoutMs: number): HubService {
+    const { bounds = memorySettings.parse({}), settings } = this.#options;
+    const { dimension, model = null, metric } = shape ?? {};
+    const validator = new MemoryValidator(
+      { ...(dimension !== undefined && { dimension }), model, ...(metric != null && { metric }) },
+      bounds,
+    );
+    const now = (): number => performance.now();
+    return new HubService({
+      intake: new Intake(validator, null),
+      batcher: this.#batcher,
+      validator,
+      feed: this.#feed,
+      ledger: new HubLedger(this.#postgres, timeoutMs),
+      settings: hubSettings.parse(settings ?? {}),
+      bounds,
+      vectors: dimension === undefined ? null : { dimension, model },
+      metrics: null,
+      memoriesIn: recentCounts(async (namespace, signal) => {
+        return (await this.#ledger.namespaceStatistics([namespace], timeoutMs, signal)).memories;
+      }, now),
+      now,
+      run: (_name, call, work) => withDeadline(call.timeoutMs ?? timeoutMs, call.signal, work),
+    });
+  }
+
   /** Errors as every transport has them. */
   async #call<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     try {
-      if (!this.#isChecked) {
+      if (this.#service === null) {
         await withDeadline(TIMEOUT_MS, signal, (deadline) => checkMigrated(this.#postgres, deadline));
-        this.#isChecked = true;
+        await this.#readShape(signal);
       }
       return await work();
     } catch (error) {

@@ -81,9 +81,12 @@ async function readFeedStep(
 /** Signals travel on this channel; those of one database share it. */
 export const FEED_CHANNEL = "mnemosync_feed";
 
-/** Wakes the readers that listen. Without a payload: equal signals of one transaction are one, and the feed says the rest. */
-export async function signalFeed(sql: Sql): Promise<void> {
-  await sql`select pg_notify(${FEED_CHANNEL}, '')`;
+/** What a signal is about: news for the feed's readers, or such that also stand in the queues of shared stores. */
+export type FeedNews = "" | "queued";
+
+/** Wakes the readers that listen. It says no more than that: equal signals of one transaction are one, and the feed says the rest. */
+export async function signalFeed(sql: Sql, news: FeedNews = ""): Promise<void> {
+  await sql`select pg_notify(${FEED_CHANNEL}, ${news})`;
 }
 
 /** The connection hears signals from now on. */

@@ -110,7 +110,7 @@ export async function queueForSharedStores(sql: Sql, keys: readonly MemoryKey[],
       seq = excluded.seq, attempts = 0, next_attempt_at = excluded.next_attempt_at, dead_at = null,
       claimed_until = null, claimed_by = null`;
   await markPublished(sql, [transactionId]);
-  await signalFeed(sql);
+  await signalFeed(sql, "queued");
 }
 
 /** Records memories that a store refuses for good as dead letters. Trying again cannot help until something is changed. */

@@ -46,13 +46,16 @@ export function backgroundServices(parts: BackgroundParts): Services {
   return new Services(services.filter((service) => service !== null));
 }
 
-/** Works off the backlog, ends expired memories, and has a job made where an older program left rows to be moved. */
+/**
+ * Works off the backlog, ends expired memories, and has a job made where an older program left rows to be moved. A writer without
+ * stores (an edge at `postgres://`) queues its memories and signals that: the pass follows at once where this node listens.
+ */
 function syncLoop(
-  { options, deployment, standings, log }: Foundation,
+  { options, deployment, standings, feedSignal, log }: Foundation,
   { backlog, sweeper }: UpkeepParts,
   bodyMoves: BodyMoves,
 ): Loop {
-  return new Loop({
+  const loop = new Loop({
     name: "sync",
     intervalMs: options.syncIntervalMs,
     log,
@@ -68,6 +71,11 @@ function syncLoop(
       return more || swept.more;
     },
   });
+  // Without an end: the signal is closed after the services, and a loop that was stopped is not woken.
+  feedSignal.subscribe((news) => {
+    if (news === "queued") loop.wake();
+  });
+  return loop;
 }
 
 /**

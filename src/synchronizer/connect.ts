@@ -26,7 +26,7 @@ import type { WriteHooks } from "./assemble-writing.ts";
 import type { Clients, ConnectOptions, WithClientsOptions } from "./connect-options.ts";
 import { changeSource, createLedger } from "./connections.ts";
 import { Notifications } from "./notifications.ts";
-import { warnOfMisfits } from "./vector-fit.ts";
+import { tellVectorShape, warnOfMisfits } from "./vector-fit.ts";
 
 /** A synchronizer's parts on open connections. */
 export interface Opened {
@@ -90,6 +90,7 @@ export async function open(
     );
     await assembly.register(until.signal);
     await warnOfMisfits(postgres, projections, log, until.signal);
+    await tellVectorShape(postgres, projections, until.signal);
     return { assembly, close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
@@ -135,6 +136,7 @@ export async function openWithClients(
     );
     await assembly.register(signal);
     await warnOfMisfits(postgres, projections, log, signal);
+    await tellVectorShape(postgres, projections, signal);
     return { assembly, close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);

@@ -1,7 +1,8 @@
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import { sampleDimensions } from "../ledger/embedding-statements.ts";
+import { keepVectorShape, sampleDimensions } from "../ledger/embedding-statements.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Projection } from "../stores/projection.ts";
+import { StoreRegistry } from "../stores/registry.ts";
 
 /**
  * Warns of stores that were set up for vectors of another length than the ledger's: they would hold none of them, and every
@@ -25,4 +26,15 @@ export async function warnOfMisfits(
       "Correct the dimension, or have the memories embedded anew (mnemosync check, then repair, with an embedder)";
     log.warn({ store, dimension, found: most.dimension, sampled: most.memories, advice }, "store.vectors_do_not_fit");
   }
+}
+
+/** Tells writers that run no store which vectors this deployment takes. */
+export async function tellVectorShape(
+  postgres: PostgresAccess,
+  projections: readonly Projection[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { dimension, model = null, metric = null } = new StoreRegistry(projections).vectorShape;
+  if (dimension === undefined) return;
+  await postgres.use(signal, ({ sql }) => keepVectorShape(sql, { dimension, model, metric }));
 }

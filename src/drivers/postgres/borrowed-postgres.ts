@@ -56,7 +56,7 @@ export class BorrowedPostgres implements PostgresAccess {
   async listen(
     channel: string,
     _begin: (sql: Sql) => Promise<void>,
-    onSignal: () => void,
+    onSignal: (payload: string) => void,
     signal: AbortSignal,
   ): Promise<FeedListener> {
     const listening = this.#client.listen(channel, onSignal);

@@ -43,7 +43,7 @@ export interface PostgresAccess {
   listen(
     channel: string,
     begin: (sql: Sql) => Promise<void>,
-    onSignal: () => void,
+    onSignal: (payload: string) => void,
     signal: AbortSignal,
   ): Promise<FeedListener>;
   /** Connections by state, for metrics. */

@@ -25,7 +25,7 @@ export interface ConnectionSettings {
   readonly idleInTransactionTimeoutMs: number;
   readonly applicationName: string;
   /** Called for notifications on channels that the connection listens to. */
-  readonly onNotification?: (channel: string) => void;
+  readonly onNotification?: (channel: string, payload: string) => void;
 }
 
 interface Session extends Backend, SessionToken {

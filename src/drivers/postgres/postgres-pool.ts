@@ -85,12 +85,12 @@ export class PostgresPool implements PostgresAccess {
   async listen(
     channel: string,
     begin: (sql: Sql) => Promise<void>,
-    onSignal: () => void,
+    onSignal: (payload: string) => void,
     signal: AbortSignal,
   ): Promise<FeedListener> {
     if (this.#pool.isClosed) throw new ClosedError("the connection pool of postgres");
-    const onNotification = (heard: string): void => {
-      if (heard === channel) onSignal();
+    const onNotification = (heard: string, payload: string): void => {
+      if (heard === channel) onSignal(payload);
     };
     let connection: OwnedConnection | null = null;
     try {

@@ -18,7 +18,8 @@ export interface Hub {
    */
   push(push: PushChanges, signal: AbortSignal): Promise<PushAnswers>;
   /**
-   * The next changes behind a cursor, null: from the start. Asking says that everything before the cursor is durable here.
+   * The next changes behind a cursor, null: from the start. Asking says that everything before the cursor is durable here, or is being
+   * applied: an edge that dies before it is comes back with an older cursor.
    * @throws {HubError} `RESYNC_REQUIRED`: the cursor leads nowhere any more.
    */
   changesAfter(cursor: string | null, options: ChangesOptions, signal: AbortSignal): Promise<ChangesPage>;
