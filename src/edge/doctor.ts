@@ -5,7 +5,7 @@ import { withDeadline } from "../runtime/deadline.ts";
 import type { EdgeSync } from "./edge-sync.ts";
 import { EdgeFileError } from "./errors.ts";
 import type { EdgeSettings } from "./settings.ts";
-import { dayOf } from "./sync/syncing.ts";
+import { dayOf } from "./sync/results.ts";
 import type { FilePort } from "./worker/file-port.ts";
 
 export interface DoctorCheck {

@@ -16,7 +16,7 @@ import type { FileStatus, QueueItem } from "./file/status-reads.ts";
 import { edgeMetrics } from "./metrics.ts";
 import { type EdgePatch, patchOf } from "./patch.ts";
 import { chooseDriver } from "./sqlite/probe.ts";
-import { dayOf, type PullResult, type PushResult, type SyncReport } from "./sync/syncing.ts";
+import { dayOf, type PullResult, type PushResult, type SyncReport } from "./sync/results.ts";
 import { openInWorker } from "./worker/file-client.ts";
 import { type FilePort, openInProcess } from "./worker/file-port.ts";
 
@@ -210,14 +210,18 @@ export class EdgeStore {
     };
   }
 
-  /** Changes that the hub has not taken, in the order in which they were made. */
+  /** Changes that the hub has not taken, in the order in which they were made. @param options.limit 1 … 1_000. @default 1_000 */
   async queue(options: { readonly errors?: boolean; readonly limit?: number } = {}): Promise<QueueItem[]> {
-    return await this.#open.queue(options.errors ? "failed" : "all", options.limit ?? COUNT_MAX);
+    const { errors = false, limit = COUNT_MAX } = options;
+    this.#validator.checkCount(limit, "limit", COUNT_MAX);
+    return await this.#open.queue(errors ? "failed" : "all", limit);
   }
 
-  /** Conflicts with both sides, the newest first. */
+  /** Conflicts with both sides, the newest first. @param options.limit 1 … 1_000. @default 1_000 */
   async conflicts(options: { readonly all?: boolean; readonly limit?: number } = {}): Promise<ConflictView[]> {
-    return await this.#open.conflicts(options.all ? "all" : "pending", options.limit ?? COUNT_MAX);
+    const { all = false, limit = COUNT_MAX } = options;
+    this.#validator.checkCount(limit, "limit", COUNT_MAX);
+    return await this.#open.conflicts(all ? "all" : "pending", limit);
   }
 
   /** Decides a pending conflict, or brings a side of a resolved one back. Both the file and the hub get the result. */

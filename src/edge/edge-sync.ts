@@ -13,7 +13,8 @@ import type { edgeMetrics } from "./metrics.ts";
 import type { EdgeSettings } from "./settings.ts";
 import { HubLink } from "./sync/hub-link.ts";
 import { Loops } from "./sync/loops.ts";
-import { type PullResult, type PushResult, Syncing, type SyncReport } from "./sync/syncing.ts";
+import type { PullResult, PushResult, SyncReport } from "./sync/results.ts";
+import { Syncing } from "./sync/syncing.ts";
 import type { FilePort } from "./worker/file-port.ts";
 
 export interface EdgeSyncOptions {
@@ -37,6 +38,8 @@ export class EdgeSync {
   readonly #closing = new AbortController();
   readonly #now: () => number;
   #loops: Loops | null = null;
+  /** Steps by hand that are under way. */
+  #steps = 0;
 
   constructor(options: EdgeSyncOptions) {
     const { port, settings, connect, extras, listeners, metrics } = options;
@@ -136,10 +139,11 @@ export class EdgeSync {
         "locked",
         `${settings.path}: process ${pid} syncs this file: use syncNow, or stop it there`,
       );
+    this.#steps++;
     try {
       return await work();
     } finally {
-      if (this.#loops === null) await port.releaseLease();
+      if (--this.#steps === 0 && this.#loops === null) await port.releaseLease();
     }
   }
 

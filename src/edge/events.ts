@@ -1,7 +1,7 @@
 import type { FileNotice } from "./file/context.ts";
 import type { Rescue } from "./file/rescue.ts";
 import type { HubContact } from "./file/sync-state.ts";
-import type { PullResult, PushResult } from "./sync/syncing.ts";
+import type { PullResult, PushResult } from "./sync/results.ts";
 
 type NoticeOf<Kind extends FileNotice["kind"]> = Omit<Extract<FileNotice, { kind: Kind }>, "kind">;
 

@@ -21,5 +21,5 @@ export type { QueueItem } from "./file/status-reads.ts";
 export type { HubContact } from "./file/sync-state.ts";
 export type { EdgePatch } from "./patch.ts";
 export { CONFLICT_POLICIES, type ConflictPolicy, type EdgeOptions } from "./settings.ts";
-export type { PullResult, PushResult, SyncReport } from "./sync/syncing.ts";
+export type { PullResult, PushResult, SyncReport } from "./sync/results.ts";
 export { HttpHub, type HttpHubOptions } from "./transport/http-hub.ts";

@@ -4,19 +4,17 @@ import { temporaryFolder } from "../support/edges.ts";
 import { serveHub } from "../support/hub-server.ts";
 import { MemoryHub } from "../support/memory-hub.ts";
 
+/** A worker from sources takes a second to start; that of the built package is tested in edge-processes and edge-service. */
+const IN_PROCESS = { inProcess: true } as const;
+
 async function world() {
   const hub = new MemoryHub();
   const server = await serveHub(hub);
   onTestFinished(() => server.close());
   const path = `${temporaryFolder()}/edge.db`;
   const open = async () => {
-    const edge = await EdgeStore.open({
-      path,
-      hub: server.url,
-      apiKey: server.apiKey,
-      retryBaseMs: 10,
-      pushIntervalMs: 100,
-    });
+    const hubAt = { hub: server.url, apiKey: server.apiKey };
+    const edge = await EdgeStore.open({ path, ...hubAt, retryBaseMs: 10, pushIntervalMs: 100 }, IN_PROCESS);
     onTestFinished(() => edge.close());
     return edge;
   };
@@ -69,21 +67,23 @@ test("over HTTP: gzip both ways, the key, a revoked key, an answer that is none,
   expect((await edge.doctor()).checks).toContainEqual(expect.objectContaining({ name: "hub", state: "ok" }));
 
   await edge.put("late", { content: "late", memoryType: "note" });
-  const unknown = await EdgeStore.open({ path: `${temporaryFolder()}/x.db`, hub: server.url, apiKey: "mns_wrong" });
+  const unknown = await EdgeStore.open(
+    { path: `${temporaryFolder()}/x.db`, hub: server.url, apiKey: "mns_wrong" },
+    IN_PROCESS,
+  );
   onTestFinished(() => unknown.close());
   await unknown.put("m", { content: "kept", memoryType: "note" });
   await expect(unknown.syncNow()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   expect(await unknown.status()).toMatchObject({ mode: "refused", pending: 1 });
 
-  const nowhere = await EdgeStore.open({ path: `${temporaryFolder()}/y.db`, hub: "http://127.0.0.1:1", apiKey: "k" });
+  const nowhere = await EdgeStore.open(
+    { path: `${temporaryFolder()}/y.db`, hub: "http://127.0.0.1:1", apiKey: "k" },
+    IN_PROCESS,
+  );
   onTestFinished(() => nowhere.close());
   await expect(nowhere.syncNow()).rejects.toMatchObject({ code: "SYNC_CONNECTION" });
-  const silent = await EdgeStore.open({
-    path: `${temporaryFolder()}/z.db`,
-    hub: server.url,
-    apiKey: server.apiKey,
-    requestTimeoutMs: 200,
-  });
+  const silentAt = { path: `${temporaryFolder()}/z.db`, hub: server.url, apiKey: server.apiKey };
+  const silent = await EdgeStore.open({ ...silentAt, requestTimeoutMs: 200 }, IN_PROCESS);
   onTestFinished(() => silent.close());
   hub.intercept = () => new Promise(() => undefined);
   await expect(silent.syncNow()).rejects.toThrow("no answer within 200 ms");

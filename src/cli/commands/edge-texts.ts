@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { ConflictView, EdgeStatus } from "../../edge/index.ts";
 import { count, printable } from "../output.ts";
 
@@ -21,8 +22,8 @@ export function statusText(status: EdgeStatus, nowMs: number): string {
   ].join("\n");
 }
 
-/** Each conflict with both versions, their ages, the resolution, and where the losing side is kept. */
-export function conflictText(conflicts: readonly ConflictView[], nowMs: number): string {
+/** Each conflict with both versions, their ages, the resolution, and where the losing side is kept. @param folder of its files. */
+export function conflictText(conflicts: readonly ConflictView[], nowMs: number, folder: string): string {
   return conflicts
     .map((conflict) => {
       const { local, remote } = conflict;
@@ -33,7 +34,7 @@ export function conflictText(conflicts: readonly ConflictView[], nowMs: number):
         `  here        on version ${local.version}, ${age(nowMs - local.modifiedAt)} old: ${contentOf(local)}`,
         `  hub         version ${remote.version}, ${age(nowMs - remote.modifiedAt)} old: ${contentOf(remote)}`,
         `  resolution  ${resolution} (${conflict.reason})`,
-        `  original    ${conflict.file ?? "in the edge's file"}`,
+        `  original    ${conflict.file ? join(folder, conflict.file) : "in the edge's file"}`,
       ].join("\n");
     })
     .join("\n\n");

@@ -39,7 +39,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const hasFailed = items.some(({ status }) => status === "failed");
     return { exitCode: hasFailed ? EXIT.findings : EXIT.ok, json: { items }, text: queueText(items) };
   },
-  async conflicts(edge, { args, flags }) {
+  async conflicts(edge, invocation) {
+    const { args, flags } = invocation;
     if (args[1] === "resolve") {
       const [, , id, choice] = args;
       if (id === undefined || (choice !== "local" && choice !== "remote" && choice !== "merge")) {
@@ -55,7 +56,8 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     if (args[1] !== undefined) throw new UsageError(`unknown action ${JSON.stringify(args[1])}: expected resolve`);
     const conflicts = await edge.conflicts({ all: flags.all === true });
     const isPending = conflicts.some(({ state }) => state === "pending");
-    const text = conflicts.length === 0 ? "no conflicts" : conflictText(conflicts, Date.now());
+    const text =
+      conflicts.length === 0 ? "no conflicts" : conflictText(conflicts, Date.now(), folderOfConflicts(invocation));
     return { exitCode: isPending ? EXIT.findings : EXIT.ok, json: { conflicts }, text };
   },
   async pause(edge) {
@@ -110,6 +112,11 @@ function edgeOptions({ settings }: Invocation): OpenOptions {
   const options = settingAt(settings, ["edge"]) as OpenOptions | undefined;
   if (typeof options?.path === "string" && options.path !== "") return options;
   throw new ConfigurationError("no setting names the file of the edge: give --edge-path, or set MNEMOSYNC_EDGE_PATH");
+}
+
+function folderOfConflicts(invocation: Invocation): string {
+  const { path, conflictsDirectory = `${path}.conflicts` } = edgeOptions(invocation);
+  return conflictsDirectory;
 }
 
 function queueText(items: readonly QueueItem[]): string {

@@ -25,6 +25,8 @@ export interface AnswerCounts {
   conflicts: number;
   failed: number;
   retry: number;
+  /** Milliseconds from the oldest edit that was applied to its answer; null: none was. */
+  lagMs: number | null;
 }
 
 /** The hub's answers to changes. All methods run in the transaction of their caller. */
@@ -57,6 +59,7 @@ export class Answers {
       case "applied":
       case "duplicate":
         counts.applied++;
+        counts.lagMs = Math.max(counts.lagMs ?? 0, times.nowMs - change.created_at);
         this.settle(change, answer.version, correctedTime(change.modified_at, times.sentAt, times.receivedAt));
         this.applyWaiting(key, times.nowMs, notices);
         return;
@@ -91,12 +94,11 @@ export class Answers {
     if (row === undefined) return;
     const epoch = this.#context.facts.get("epoch");
     const isNewer = version >= row.version || row.epoch !== epoch;
-    if (isNewer) {
-      const ownParentKey = change.parent_key;
-      this.#memories.setHub(key, { version, epoch, hubKey: change.key, ownKey: change.key, ownParentKey });
-    }
+    const own = { hubKey: change.key, ownKey: change.key, ownParentKey: change.parent_key };
+    const hub = isNewer ? { version, epoch, ...own } : null;
     const [next] = this.#outbox.of(key);
     if (next !== undefined) {
+      if (hub !== null) this.#memories.setHub(key, hub);
       this.#outbox.rebase(next, version, change.key);
       this.#memories.setBase(
         key,
@@ -104,14 +106,7 @@ export class Answers {
       );
       return;
     }
-    this.#memories.setBase(key, null);
-    this.#context.file.run(
-      "update memories set modified_at = ?, seen = ? where namespace = ? and memory_id = ?",
-      modifiedAt,
-      this.#context.facts.number("resync_generation"),
-      key.namespace,
-      key.memoryId,
-    );
+    this.#memories.settle(key, hub, modifiedAt, this.#context.facts.number("resync_generation"));
   }
 
   /** What was pulled meanwhile, and had to wait for the answer. */

@@ -12,6 +12,7 @@ export interface BatchBounds {
 
 /** Changes that are frozen under their keys, ready to be sent. */
 export interface Batch extends PushChanges {
+  readonly device: string;
   /** Whether more could be sent now. */
   readonly more: boolean;
 }
@@ -33,13 +34,14 @@ export class Batches {
   /**
    * The next batch: changes without an answer first, as they were, then new ones. Each is frozen, durably, before anything is
    * sent. At most one change of a memory. A change larger than `bytesMax` goes alone.
+   * @param inFlight keys of changes whose request is under way: they are not sent twice at once.
    */
-  freeze(bounds: BatchBounds, nowMs: number): Batch | null {
+  freeze(bounds: BatchBounds, nowMs: number, inFlight: readonly string[] = []): Batch | null {
     return this.#context.file.transaction(() => {
       const chosen: OutboxRow[] = [];
       let bytes = 0;
       let more = false;
-      for (const row of this.#due(bounds.changesMax + 1, nowMs)) {
+      for (const row of this.#due(bounds.changesMax + 1, nowMs, inFlight)) {
         const isFull = chosen.length >= bounds.changesMax || bytes + row.bytes > bounds.bytesMax;
         if (chosen.length > 0 && isFull) {
           more = true;
@@ -49,15 +51,19 @@ export class Batches {
         bytes += row.bytes;
       }
       if (chosen.length === 0) return null;
-      const changes = chosen.map((row) => this.#freeze(row, nowMs));
-      const epoch = this.#context.facts.get("epoch");
-      return { epoch, sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
+      this.#markSent(chosen, nowMs);
+      const changes = chosen.map((row) => this.#toSend(row));
+      const { facts } = this.#context;
+      const [epoch, device] = [facts.get("epoch"), facts.get("device") as string];
+      return { device, epoch, sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
     });
   }
 
-  #due(limit: number, nowMs: number): OutboxRow[] {
+  #due(limit: number, nowMs: number, inFlight: readonly string[]): OutboxRow[] {
     const unanswered = this.#context.file.all<OutboxRow>(
-      `select * from outbox change where status = 'sent' and ${IS_FIRST} order by seq limit ?`,
+      `select * from outbox change where status = 'sent' and key not in (select value from json_each(?)) and ${IS_FIRST}
+       order by seq limit ?`,
+      JSON.stringify(inFlight),
       limit,
     );
     if (unanswered.length >= limit) return unanswered;
@@ -73,14 +79,18 @@ export class Batches {
     return [...unanswered, ...pending];
   }
 
-  #freeze(row: OutboxRow, nowMs: number): PushChange {
-    if (row.status !== "sent") {
-      this.#context.file.run(
-        "update outbox set status = 'sent', frozen = 1, sent_at = ?, error_code = null, error = null where seq = ?",
-        nowMs,
-        row.seq,
-      );
-    }
+  #markSent(rows: readonly OutboxRow[], nowMs: number): void {
+    const places = rows.filter(({ status }) => status !== "sent").map(({ seq }) => seq);
+    if (places.length === 0) return;
+    this.#context.file.run(
+      `update outbox set status = 'sent', frozen = 1, sent_at = ?, error_code = null, error = null
+       where seq in (select value from json_each(?))`,
+      nowMs,
+      JSON.stringify(places),
+    );
+  }
+
+  #toSend(row: OutboxRow): PushChange {
     const memory = row.payload === null ? null : (JSON.parse(row.payload) as WireMemory);
     const key = { namespace: row.namespace, memoryId: row.memory_id };
     // From now on the hub may have it, whatever becomes of the answer.

@@ -12,7 +12,7 @@ import { type AnswerCounts, Answers } from "./answers.ts";
 import { type Batch, type BatchBounds, Batches } from "./batches.ts";
 import { type ChoiceOfConflict, type ConflictView, ConflictViews } from "./conflict-views.ts";
 import { Conflicts } from "./conflicts.ts";
-import type { FileContext, FileNotice, FileSettings } from "./context.ts";
+import { type FileContext, type FileNotice, type FileSettings, hubTime } from "./context.ts";
 import { Facts } from "./facts.ts";
 import { Inbox } from "./inbox.ts";
 import { Lease, type LeaseView } from "./lease.ts";
@@ -103,19 +103,19 @@ export class EdgeFile {
   }
 
   get(key: MemoryKey, nowMs: number): EdgeMemory | null {
-    return this.#reads.get(key, nowMs);
+    return this.#reads.get(key, this.#hubTime(nowMs));
   }
 
   list(namespace: string, condition: Condition, limit: number, after: string, nowMs: number): EdgePage {
-    return this.#reads.list(namespace, condition, limit, after, nowMs);
+    return this.#reads.list(namespace, condition, limit, after, this.#hubTime(nowMs));
   }
 
   searchText(namespace: string, text: string, condition: Condition, k: number, nowMs: number): FoundMemory[] {
-    return this.#reads.searchText(namespace, text, condition, k, nowMs);
+    return this.#reads.searchText(namespace, text, condition, k, this.#hubTime(nowMs));
   }
 
   searchVector(namespace: string, vector: WireVector, condition: Condition, k: number, nowMs: number): FoundMemory[] {
-    return this.#reads.searchVector(namespace, vector, condition, k, nowMs);
+    return this.#reads.searchVector(namespace, vector, condition, k, this.#hubTime(nowMs));
   }
 
   state(): SyncState {
@@ -125,7 +125,7 @@ export class EdgeFile {
       epoch: facts.get("epoch"),
       cursor: facts.get("cursor"),
       isPaused: facts.get("paused") === "1",
-      hasUnanswered: file.get("select 1 as n from outbox where status = 'sent' limit 1") !== undefined,
+      unanswered: file.get<{ n: number }>("select count(*) as n from outbox where status = 'sent'")?.n ?? 0,
     };
   }
 
@@ -190,9 +190,9 @@ export class EdgeFile {
   }
 
   /** @throws {EdgeFileError} `locked`: another process syncs by now. */
-  freezeBatch(bounds: BatchBounds, nowMs: number): Batch | null {
+  freezeBatch(bounds: BatchBounds, nowMs: number, inFlight: readonly string[] = []): Batch | null {
     this.#lease.require();
-    return this.#batches.freeze(bounds, nowMs);
+    return this.#batches.freeze(bounds, nowMs, inFlight);
   }
 
   /** Answers of another epoch than the file's say nothing: the changes stay as they are. */
@@ -201,8 +201,8 @@ export class EdgeFile {
     answered: PushAnswers,
     times: { readonly sentAt: number; readonly nowMs: number },
     today: string,
-  ): AnswerCounts & { readonly notices: readonly FileNotice[] } {
-    const counts: AnswerCounts = { applied: 0, conflicts: 0, failed: 0, retry: 0 };
+  ): AnswerCounts & { readonly notices: readonly FileNotice[]; readonly epoch: string | null } {
+    const counts: AnswerCounts = { applied: 0, conflicts: 0, failed: 0, retry: 0, lagMs: null };
     const notices: FileNotice[] = [];
     const { facts } = this.#context;
     this.#file.transaction(() => {
@@ -217,7 +217,7 @@ export class EdgeFile {
       facts.count(today, "synced", counts.applied);
     });
     this.#settleFiles(notices);
-    return { ...counts, notices };
+    return { ...counts, notices, epoch: facts.get("epoch") };
   }
 
   /** The one change of a batch that the hub refuses as a whole. */
@@ -270,12 +270,18 @@ export class EdgeFile {
 
   close(): void {
     this.#lease.release();
+    this.#file.foldLog();
     this.#file.close();
   }
 
   /** Closes the file as a process that is killed leaves it: the lease stays taken. */
   abandon(): void {
     this.#file.close();
+  }
+
+  /** Expiry is judged by the hub's clock, as far as it is known: with a clock that is ahead nothing may seem to have ended. */
+  #hubTime(nowMs: number): number {
+    return hubTime(this.#context.facts, nowMs);
   }
 
   #settleFiles(notices: readonly FileNotice[]): void {

@@ -19,15 +19,28 @@ export type FactName =
   | "rescued"
   | "contact";
 
-/** The facts of one file. All methods run in the transaction of their caller, if there is one. */
+interface Fact {
+  readonly name: FactName;
+  readonly value: string;
+}
+
+/**
+ * The facts of one file. All methods run in the transaction of their caller, if there is one. What was read in a transaction is
+ * not read again in it: it is a writer's, so no other process changes a fact meanwhile.
+ */
 export class Facts {
   readonly #file: SqlFile;
+  readonly #known = new Map<FactName, string>();
+  /** The transaction that `#known` belongs to. */
+  #knownIn: number | null = null;
 
   constructor(file: SqlFile) {
     this.#file = file;
   }
 
   get(name: FactName): string | null {
+    const known = this.#cache();
+    if (known !== null) return known.get(name) ?? null;
     return this.#file.get<{ value: string }>("select value from facts where name = ?", name)?.value ?? null;
   }
 
@@ -36,6 +49,9 @@ export class Facts {
   }
 
   set(name: FactName, value: string | number | null): void {
+    const known = this.#cache();
+    if (value === null) known?.delete(name);
+    else known?.set(name, String(value));
     if (value === null) this.#file.run("delete from facts where name = ?", name);
     else this.#file.run("insert or replace into facts (name, value) values (?, ?)", name, String(value));
   }
@@ -48,6 +64,19 @@ export class Facts {
     const key = nextChangeKey(this.get("last_key"), nowMs, random);
     this.set("last_key", key);
     return key;
+  }
+
+  /** Null outside of a transaction. */
+  #cache(): Map<FactName, string> | null {
+    const { transactionNumber } = this.#file;
+    if (transactionNumber === null) return null;
+    if (this.#knownIn !== transactionNumber) {
+      this.#known.clear();
+      // All of them, some dozen, at the price of one: every write needs three or more.
+      for (const { name, value } of this.#file.all<Fact>("select name, value from facts")) this.#known.set(name, value);
+      this.#knownIn = transactionNumber;
+    }
+    return this.#known;
   }
 
   /** Adds to a counter of the day, for the status. */

@@ -9,6 +9,10 @@ import { baseOf, type Memories, type MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
 import { ENDED, type Side, sideOfRow } from "./side.ts";
 
+/** What of a memory's row an edit does not change. */
+type KnownAtHub = Pick<MemoryRow, "version" | "epoch" | "hub_key" | "sent_privacy" | "withdrew">;
+const UNKNOWN_AT_HUB: KnownAtHub = { version: 0, epoch: null, hub_key: null, sent_privacy: "nothing", withdrew: 0 };
+
 /** Edits made here: the memory and its change for the hub, in one transaction. */
 export class LocalWrites {
   readonly #context: FileContext;
@@ -87,12 +91,11 @@ export class LocalWrites {
     const changes = this.#outbox.of(key);
     if (before !== undefined) this.#keepBase(key, before, changes);
     this.#memories.write(key, side, hubTime(this.#context.facts, nowMs), before);
-    const row = this.#memories.find(key);
-    if (row !== undefined) this.#send(key, row, changes, side, nowMs);
+    this.#send(key, before ?? UNKNOWN_AT_HUB, changes, side, nowMs);
   }
 
   /** Puts into the outbox what of an edit may leave, in the order in which it must. */
-  #send(key: MemoryKey, row: MemoryRow, changes: OutboxRow[], side: Side, nowMs: number): void {
+  #send(key: MemoryKey, row: KnownAtHub, changes: OutboxRow[], side: Side, nowMs: number): void {
     const { document } = side;
     if (document === null) return;
     const operations = leavingOperations(row.sent_privacy, document.privacy);
@@ -106,13 +109,14 @@ export class LocalWrites {
     }
     if (operations.includes("put")) this.#enqueue(key, row, waiting, "put", side, nowMs);
     else if (!operations.includes("withdraw")) this.#removeUnsent(waiting);
-    if (document.privacy === "full")
+    if (document.privacy === "full" && row.withdrew === 1) {
       this.#memories.setSent(key, this.#memories.find(key)?.sent_privacy ?? "nothing", false);
+    }
   }
 
   #enqueue(
     key: MemoryKey,
-    row: MemoryRow,
+    row: KnownAtHub,
     changes: OutboxRow[],
     op: "put" | "delete",
     side: Side,
@@ -144,7 +148,7 @@ export class LocalWrites {
 
   #add(
     key: MemoryKey,
-    row: MemoryRow,
+    row: KnownAtHub,
     op: OutboxRow["op"],
     memory: ReturnType<typeof leavingMemory>,
     modifiedAt: number,
@@ -170,7 +174,7 @@ export class LocalWrites {
   #live(key: MemoryKey, nowMs: number): MemoryRow | undefined {
     this.#refuseErased(key);
     const row = this.#memories.find(key);
-    const hasExpired = row?.expires_at != null && row.expires_at <= nowMs;
+    const hasExpired = row?.expires_at != null && row.expires_at <= hubTime(this.#context.facts, nowMs);
     return row === undefined || row.deleted === 1 || hasExpired ? undefined : row;
   }
 

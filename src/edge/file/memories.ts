@@ -1,5 +1,7 @@
+import { InternalError } from "../../domain/errors.ts";
 import type { MemoryKey } from "../../domain/keys.ts";
 import type { SentPrivacy } from "../../hub/protocol/privacy.ts";
+import type { SqlValue } from "../sqlite/database.ts";
 import type { FileContext } from "./context.ts";
 import { type MemoryColumns, parseSide, type Side, sideJson, sideOfRow, vectorBytes } from "./side.ts";
 
@@ -31,6 +33,19 @@ export interface HubFacts {
   readonly ownParentKey: string | null;
 }
 
+/** What becomes known with a change of the hub that is taken over. */
+export interface AdoptedFacts {
+  readonly modifiedAt: number;
+  readonly hub: HubFacts;
+  readonly sent: SentPrivacy;
+  readonly withdrew: boolean | undefined;
+  /** The resync that met it. */
+  readonly seen: number;
+}
+
+const DOCUMENT_COLUMNS =
+  "content, memory_type, importance, metadata, privacy, embedding_model, expires_at, embedding, withheld";
+
 /** The table of memories. All methods run in the transaction of their caller. */
 export class Memories {
   readonly #context: FileContext;
@@ -47,6 +62,55 @@ export class Memories {
     );
   }
 
+  /**
+   * Makes the row what the hub has, with all that is known of it there, in one statement: a first pull writes all memories of
+   * the hub this way. The side has a document.
+   * @param facts.withdrew undefined: as it was.
+   */
+  writeAsHub(key: MemoryKey, side: Side, before: MemoryRow | undefined, facts: AdoptedFacts): void {
+    const { modifiedAt, hub, sent, withdrew, seen } = facts;
+    const columns = [...documentColumns(side), modifiedAt] as const;
+    const known = [hub.version, hub.epoch, hub.hubKey, hub.ownKey, hub.ownParentKey, sent, seen] as const;
+    if (before === undefined) {
+      this.#context.file.run(
+        `insert into memories (${DOCUMENT_COLUMNS}, modified_at, version, epoch, hub_key, own_key, own_parent_key,
+         sent_privacy, seen, withdrew, created_at, namespace, memory_id)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)`,
+        ...columns,
+        ...known,
+        modifiedAt,
+        key.namespace,
+        key.memoryId,
+      );
+      return;
+    }
+    this.#context.file.run(
+      `update memories set content = ?, memory_type = ?, importance = ?, metadata = ?, privacy = ?, embedding_model = ?,
+       expires_at = ?, embedding = ?, withheld = ?, modified_at = ?, version = ?, epoch = ?, hub_key = ?, own_key = ?,
+       own_parent_key = ?, sent_privacy = ?, seen = ?, withdrew = coalesce(?, withdrew), deleted = 0, base_json = null,
+       base_embedding = null, created_at = case when deleted = 1 then ? else created_at end where row = ?`,
+      ...columns,
+      ...known,
+      withdrew === undefined ? null : withdrew ? 1 : 0,
+      modifiedAt,
+      before.row,
+    );
+  }
+
+  /** The hub took the edit, and nothing is behind it: the row is what the hub has. One statement, as a drain does it often. */
+  settle(key: MemoryKey, hub: HubFacts | null, modifiedAt: number, seen: number): void {
+    const facts = hub === null ? "" : "version = ?, epoch = ?, hub_key = ?, own_key = ?, own_parent_key = ?, ";
+    this.#context.file.run(
+      `update memories set ${facts}base_json = null, base_embedding = null, modified_at = ?, seen = ?
+       where namespace = ? and memory_id = ?`,
+      ...(hub === null ? [] : [hub.version, hub.epoch, hub.hubKey, hub.ownKey, hub.ownParentKey]),
+      modifiedAt,
+      seen,
+      key.namespace,
+      key.memoryId,
+    );
+  }
+
   /** Makes the memory say what `side` says. A memory that has ended keeps its row, for its version. */
   write(key: MemoryKey, side: Side, modifiedAt: number, before: MemoryRow | undefined): void {
     const { document } = side;
@@ -60,22 +124,11 @@ export class Memories {
       );
       return;
     }
-    const columns = [
-      side.withheld ? null : document.content,
-      document.memoryType,
-      document.importance,
-      side.withheld ? null : JSON.stringify(document.metadata),
-      document.privacy,
-      document.embeddingModel ?? null,
-      document.expiresAt === undefined ? null : Date.parse(document.expiresAt),
-      side.withheld ? null : vectorBytes(side.embedding),
-      side.withheld ? 1 : 0,
-      modifiedAt,
-    ] as const;
+    const columns = [...documentColumns(side), modifiedAt] as const;
     if (before === undefined) {
       this.#context.file.run(
-        `insert into memories (content, memory_type, importance, metadata, privacy, embedding_model, expires_at, embedding,
-         withheld, modified_at, created_at, namespace, memory_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `insert into memories (${DOCUMENT_COLUMNS}, modified_at, created_at, namespace, memory_id)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         ...columns,
         modifiedAt,
         key.namespace,
@@ -147,4 +200,20 @@ export class Memories {
 export function baseOf(row: MemoryRow): Side | null {
   if (row.base_json !== null) return parseSide(row.base_json, row.base_embedding);
   return row.version === 0 ? null : sideOfRow(row);
+}
+
+/** Values of `DOCUMENT_COLUMNS`. The side has a document. */
+function documentColumns({ document, embedding, withheld }: Side): SqlValue[] {
+  if (document === null) throw new InternalError("an ended memory has no columns of a document");
+  return [
+    withheld ? null : document.content,
+    document.memoryType,
+    document.importance,
+    withheld ? null : JSON.stringify(document.metadata),
+    document.privacy,
+    document.embeddingModel ?? null,
+    document.expiresAt === undefined ? null : Date.parse(document.expiresAt),
+    withheld ? null : vectorBytes(embedding),
+    withheld ? 1 : 0,
+  ];
 }

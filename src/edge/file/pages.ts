@@ -47,10 +47,11 @@ export class Pages {
       facts.set("clock_offset_ms", Math.round(page.now - nowMs));
       this.#rooms.resync.forgetOtherNamespaces(page.namespaces);
       let conflicts = 0;
+      const isResync = facts.get("resync_reason") !== null;
       for (const change of page.changes) {
         const outcome = this.#applyOne(change, nowMs, notices);
         // Afterwards, as the row may be new. What was not told of by the end of a resync goes.
-        this.#rooms.memories.setSeen(change, facts.number("resync_generation"));
+        if (isResync) this.#rooms.memories.setSeen(change, facts.number("resync_generation"));
         this.#rooms.inbox.note(change, outcome, nowMs);
         if (outcome === "conflict") conflicts++;
       }

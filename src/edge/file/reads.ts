@@ -45,6 +45,8 @@ const IS_LIVE = "memory.deleted = 0 and (memory.expires_at is null or memory.exp
 /** Rows that one page looks at for a filter, at most. */
 const LOOKED_AT_MAX = 5_000;
 const WORDS_MAX = 64;
+/** By this many times more matches are looked at, where a filter let too few of them through. */
+const WIDER = 8;
 
 /** Reads of the file. */
 export class Reads {
@@ -83,24 +85,23 @@ export class Reads {
   searchText(namespace: string, text: string, condition: Condition, k: number, nowMs: number): FoundMemory[] {
     const query = matchQuery(text);
     if (query === null) return [];
-    // Rows apart: what does not make it into the result is read to its end, without content.
+    // With a limit SQLite keeps that many rows while it sorts; without one, all that match: 100,000 of them took 30 MB.
     const sql = `select memory.row as row, bm25(memory_text) as rank from memory_text
       join memories memory on memory.row = memory_text.rowid
-      where memory_text match ? and memory.namespace = ? and ${IS_LIVE} order by rank, memory.memory_id`;
-    const one = `select ${COLUMNS} from memories memory where row = ?`;
+      where memory_text match ? and memory.namespace = ? and ${IS_LIVE} order by rank, memory.memory_id limit ?`;
     const found: FoundMemory[] = [];
-    for (const { row, rank } of this.#context.file.iterate<{ row: number; rank: number }>(
-      sql,
-      query,
-      namespace,
-      nowMs,
-    )) {
-      const memory = this.#context.file.get<ReadRow>(one, row);
-      if (memory === undefined || !passes(condition, subjectOf(memory))) continue;
-      found.push({ ...memoryOf(memory), score: -rank });
-      if (found.length === k) break;
+    let lookedAt = 0;
+    for (let limit = isUnconditional(condition) ? k : k * WIDER; ; limit *= WIDER) {
+      const rows = this.#context.file.all<{ row: number; rank: number }>(sql, query, namespace, nowMs, limit);
+      for (const { row, rank } of rows.slice(lookedAt)) {
+        const memory = this.#one(row);
+        if (memory === undefined || !passes(condition, subjectOf(memory))) continue;
+        found.push({ ...memoryOf(memory), score: -rank });
+        if (found.length === k) return found;
+      }
+      if (rows.length < limit) return found;
+      lookedAt = rows.length;
     }
-    return found;
   }
 
   /** The nearest memories by the cosine, every vector compared. Vectors of another length are passed over. */
@@ -108,23 +109,26 @@ export class Reads {
     const best: { row: number; score: number; memoryId: string }[] = [];
     const length = norm(vector);
     if (length === 0) return [];
-    const isUnconditional = condition.kind === "all" && condition.of.length === 0;
-    const columns = isUnconditional ? "memory.row, memory.memory_id, memory.embedding" : "memory.*";
+    const isAny = isUnconditional(condition);
+    const columns = isAny ? "memory.row, memory.memory_id, memory.embedding" : "memory.*";
     const sql = `select ${columns} from memories memory where namespace = ? and embedding is not null and ${IS_LIVE}`;
     for (const row of this.#context.file.iterate<MemoryRow>(sql, namespace, nowMs)) {
       const bytes = row.embedding as Uint8Array;
       if (bytes.byteLength !== vector.byteLength) continue;
       const score = cosine(vector, length, bytes);
       const isAmongBest = best.length < k || score > (best.at(-1)?.score ?? 0);
-      if (!isAmongBest || !(isUnconditional || passes(condition, subjectOf(row)))) continue;
+      if (!isAmongBest || !(isAny || passes(condition, subjectOf(row)))) continue;
       insertSorted(best, { row: row.row, score, memoryId: row.memory_id });
       if (best.length > k) best.pop();
     }
-    const one = `select ${COLUMNS} from memories memory where row = ?`;
     return best.flatMap(({ row, score }) => {
-      const found = this.#context.file.get<ReadRow>(one, row);
+      const found = this.#one(row);
       return found === undefined ? [] : [{ ...memoryOf(found), score }];
     });
+  }
+
+  #one(row: number): ReadRow | undefined {
+    return this.#context.file.get<ReadRow>(`select ${COLUMNS} from memories memory where row = ?`, row);
   }
 
   count(nowMs: number): number {
@@ -132,6 +136,10 @@ export class Reads {
       this.#context.file.get<{ n: number }>(`select count(*) as n from memories memory where ${IS_LIVE}`, nowMs)?.n ?? 0
     );
   }
+}
+
+function isUnconditional(condition: Condition): boolean {
+  return condition.kind === "all" && condition.of.length === 0;
 }
 
 function memoryOf(row: ReadRow): EdgeMemory {

@@ -5,7 +5,7 @@ import type { Conflicts } from "./conflicts.ts";
 import type { FileContext, FileNotice } from "./context.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { LocalWrites } from "./local-writes.ts";
-import { baseOf, type Memories, type MemoryRow } from "./memories.ts";
+import { baseOf, type HubFacts, type Memories, type MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
 import { ENDED, type Side, sameSides, sideOfChange, sideOfRow, sideOfWire, withVisible } from "./side.ts";
 
@@ -40,10 +40,13 @@ export class RemoteChanges {
       return;
     }
     const side = this.#adoptedSide(key, row, change);
-    this.#memories.write(key, side, change.modifiedAt, row);
-    this.#memories.setBase(key, null);
-    this.#setHubFacts(key, row, change);
-    this.#memories.setSent(key, change.memory.privacy, change.memory.privacy === "full" ? false : undefined);
+    this.#memories.writeAsHub(key, side, row, {
+      modifiedAt: change.modifiedAt,
+      hub: this.#hubFacts(row, change),
+      sent: change.memory.privacy,
+      withdrew: change.memory.privacy === "full" ? false : undefined,
+      seen: this.#context.facts.number("resync_generation"),
+    });
   }
 
   #adoptedSide(key: MemoryKey, row: MemoryRow | undefined, change: HubPut): Side {
@@ -56,15 +59,15 @@ export class RemoteChanges {
     return told;
   }
 
-  #setHubFacts(key: MemoryKey, row: MemoryRow | undefined, change: HubChange): void {
+  #hubFacts(row: MemoryRow | undefined, change: HubChange): HubFacts {
     const isOwn = change.key !== null && change.device === this.#context.facts.get("device");
-    this.#memories.setHub(key, {
+    return {
       version: change.version,
       epoch: this.#context.facts.get("epoch"),
       hubKey: change.key,
       ownKey: isOwn ? change.key : null,
       ownParentKey: isOwn && row?.own_key === change.key ? row.own_parent_key : null,
-    });
+    };
   }
 
   /**
@@ -178,7 +181,7 @@ export class RemoteChanges {
   takeAsBase(key: MemoryKey, row: MemoryRow, change: HubChange): void {
     const told = sideOfChange(change);
     this.#memories.setBase(key, told);
-    this.#setHubFacts(key, row, change);
+    this.#memories.setHub(key, this.#hubFacts(row, change));
     if (change.kind === "put" && row.sent_privacy === "nothing" && row.withdrew === 0) {
       this.#memories.setSent(key, change.memory.privacy);
     }

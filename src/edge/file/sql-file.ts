@@ -26,11 +26,17 @@ export class SqlFile {
   readonly path: string;
   readonly #database: SqlDatabase;
   readonly #statements = new Map<string, SqlStatement>();
+  #transactions = 0;
   #isInTransaction = false;
 
   constructor(path: string, database: SqlDatabase) {
     this.path = path;
     this.#database = database;
+  }
+
+  /** Number of the transaction that is open here; null: none is. */
+  get transactionNumber(): number | null {
+    return this.#isInTransaction ? this.#transactions : null;
   }
 
   exec(sql: string): void {
@@ -68,6 +74,7 @@ export class SqlFile {
     if (this.#isInTransaction) throw new Error("a transaction is open already");
     this.exec("begin immediate");
     this.#isInTransaction = true;
+    this.#transactions++;
     try {
       const result = work();
       this.exec("commit");
@@ -77,6 +84,18 @@ export class SqlFile {
       throw error;
     } finally {
       this.#isInTransaction = false;
+    }
+  }
+
+  /**
+   * Moves the write-ahead log into the file, so that a copy of the file alone has everything. libsql leaves the log as it is when it
+   * closes. Where another process reads, or the disk is full, the log stays, and the next opening has it.
+   */
+  foldLog(): void {
+    try {
+      this.all("pragma wal_checkpoint(truncate)");
+    } catch (error) {
+      if (!(error instanceof EdgeFileError)) throw error;
     }
   }
 

@@ -4,8 +4,8 @@ export interface SyncState {
   readonly epoch: string | null;
   readonly cursor: string | null;
   readonly isPaused: boolean;
-  /** Whether a change was sent whose answer is not known. */
-  readonly hasUnanswered: boolean;
+  /** Changes that were sent and whose answer is not known, those under way among them. */
+  readonly unanswered: number;
 }
 
 /** How the last contact with the hub went. */

@@ -1,6 +1,7 @@
 import { HubError } from "../../hub/protocol/codes.ts";
 import type { Hub } from "../../hub/protocol/hub.ts";
 import { backoffMs } from "../../runtime/backoff.ts";
+import { untilAborted } from "../../runtime/deadline.ts";
 import type { HubContact, SyncState } from "../file/sync-state.ts";
 import type { FilePort } from "../worker/file-port.ts";
 
@@ -25,6 +26,14 @@ export interface HubBounds {
   readonly waitMsMax: number;
 }
 
+/** A call of `identify` that callers share. */
+interface Meeting {
+  readonly bounds: Promise<HubBounds>;
+  readonly abort: AbortController;
+  /** Callers that wait for it. */
+  waiting: number;
+}
+
 /**
  * The hub behind one rule for failures: a call that the hub did not answer, or refused as a whole, holds up all calls for a
  * while that doubles, and costs no change an attempt. A success ends that.
@@ -34,7 +43,7 @@ export class HubLink {
   #hub: Hub | null = null;
   #device: string | null = null;
   #bounds: HubBounds | null = null;
-  #meeting: Promise<HubBounds> | null = null;
+  #meeting: Meeting | null = null;
   #failures = 0;
   #notBefore = 0;
   #contact: HubContact["state"] | null = null;
@@ -63,10 +72,33 @@ export class HubLink {
   /** Knows the hub: its epoch, clock and bounds, and whether this device is one of a copied file. */
   async meet(signal: AbortSignal): Promise<HubBounds> {
     if (this.#bounds !== null) return this.#bounds;
-    this.#meeting ??= this.#meet(signal).finally(() => {
-      this.#meeting = null;
-    });
-    return await this.#meeting;
+    signal.throwIfAborted();
+    this.#meeting ??= this.#beginMeeting();
+    const meeting = this.#meeting;
+    meeting.waiting++;
+    try {
+      return await untilAborted(meeting.bounds, signal);
+    } finally {
+      // The call is shared: it ends before its answer once nothing waits for it any more, and not with the first caller's signal.
+      if (--meeting.waiting === 0) this.#endMeeting(meeting, signal.reason);
+    }
+  }
+
+  #beginMeeting(): Meeting {
+    const abort = new AbortController();
+    const bounds = this.#meet(abort.signal);
+    const meeting: Meeting = { bounds, abort, waiting: 0 };
+    const over = (): void => {
+      if (this.#meeting === meeting) this.#meeting = null;
+    };
+    bounds.then(over, over); // Also where no caller is left to get the error.
+    return meeting;
+  }
+
+  #endMeeting(meeting: Meeting, reason: unknown): void {
+    if (this.#meeting !== meeting) return;
+    this.#meeting = null;
+    meeting.abort.abort(reason);
   }
 
   async #meet(signal: AbortSignal): Promise<HubBounds> {

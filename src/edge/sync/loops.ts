@@ -117,7 +117,9 @@ export class Loops {
     const { syncing, settings } = this.#options;
     while (!signal.aborted) {
       this.#pushWake = new AbortController();
-      const more = await this.#pass("push", signal, async () => (await syncing.push(signal)).more);
+      const more = await this.#pass("push", signal, async () => {
+        return (await syncing.drain(signal, () => this.#mayGoOn())).more;
+      });
       await this.#rest(more ? 0 : settings.pushIntervalMs, this.#pushWake.signal, signal);
     }
   }
@@ -132,13 +134,18 @@ export class Loops {
       isUpToDate = false;
       const again = await this.#pass("pull", signal, async () => {
         const startedAt = performance.now();
-        const { changes, more } = await syncing.pull(waitMs, signal);
+        const { changes, more } = await syncing.pullToEnd(waitMs, signal, () => this.#mayGoOn());
         isUpToDate = !more;
         // The hub held the request: it is asked again at once. One that does not hold any is asked at intervals.
         return changes > 0 || more || waitMs === 0 || performance.now() - startedAt > HELD_MIN_MS;
       });
       await this.#rest(again ? 0 : settings.pullIntervalMs, this.#pullWake.signal, signal);
     }
+  }
+
+  /** Whether a pass of many requests may make another one: a pause, by any process, takes effect between two of them. */
+  async #mayGoOn(): Promise<boolean> {
+    return this.#holdsLease && !(await this.#options.port.state()).isPaused;
   }
 
   /** @returns whether another pass is to follow at once. */

@@ -7,7 +7,9 @@ import { HUB_ERROR_CODES, HubError, type HubErrorCode, type ResyncReason } from 
 import type { Hub } from "../../hub/protocol/hub.ts";
 import { HUB_PATHS, type HubIdentity, hubIdentitySchema, PROTOCOL_VERSIONS } from "../../hub/protocol/identity.ts";
 import { type PushAnswers, type PushChanges, pushAnswersSchema } from "../../hub/protocol/push.ts";
+import { withDeadline } from "../../runtime/deadline.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
+import { onAbort } from "../../runtime/on-abort.ts";
 
 export interface HttpHubOptions {
   /** Where the hub is, with a path where it is served below one. */
@@ -75,33 +77,32 @@ export class HttpHub implements Hub {
     signal: AbortSignal,
   ): Promise<z.output<Schema>> {
     signal.throwIfAborted();
-    const closed = new LinkedAbort(this.#closing.signal, timeoutMs);
-    const deadline = new LinkedAbort(signal);
-    const end = () => deadline.abort(closed.signal.reason);
-    closed.signal.addEventListener("abort", end, { once: true });
-    if (closed.signal.aborted) end();
+    const open = new LinkedAbort(this.#closing.signal);
+    const forget = onAbort(signal, () => open.abort(signal.reason));
     try {
-      const { headers, bytes } = await encodingOf(body);
-      const response = await (this.#options.fetch ?? globalThis.fetch)(this.#base + path, {
-        method,
-        headers: { accept: "application/json", ...this.#authorization(), ...headers },
-        // The key must not follow a redirect to another host.
-        redirect: "manual",
-        signal: deadline.signal,
-        ...(body === null ? {} : { body: bytes }),
+      return await withDeadline(timeoutMs, open.signal, async (deadline) => {
+        const { headers, bytes } = await encodingOf(body);
+        const response = await (this.#options.fetch ?? globalThis.fetch)(this.#base + path, {
+          method,
+          headers: { accept: "application/json", ...this.#authorization(), ...headers },
+          // The key must not follow a redirect to another host.
+          redirect: "manual",
+          signal: deadline,
+          ...(body === null ? {} : { body: bytes }),
+        });
+        const text = await textOf(response);
+        if (response.status !== 200) throw this.#refusal(response, text);
+        return parsed(schema, text);
       });
-      const text = await textOf(response);
-      if (response.status !== 200) throw this.#refusal(response, text);
-      return parsed(schema, text);
     } catch (error) {
       if (error instanceof HubError) throw error;
-      if (signal.aborted) throw signal.reason;
-      const reason = closed.signal.aborted ? `no answer within ${timeoutMs} ms` : innermost(error);
+      if (open.signal.aborted) throw open.signal.reason;
+      const isLate = (error as Error | null)?.name === "TimeoutError";
+      const reason = isLate ? `no answer within ${timeoutMs} ms` : innermost(error);
       throw new HubError("SYNC_CONNECTION", `the hub cannot be reached: ${reason}`, { cause: error });
     } finally {
-      closed.signal.removeEventListener("abort", end);
-      closed.release();
-      deadline.release();
+      forget();
+      open.release();
     }
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EdgeStore } from "../../../src/edge/index.ts";
 import { loadDriver } from "../../../src/edge/sqlite/drivers.ts";
@@ -29,6 +29,17 @@ test("a database of another program is refused, and not touched", async () => {
   raw.exec("create table theirs (a text)");
   raw.close();
   await expect(EdgeStore.open({ path }, { inProcess: true })).rejects.toMatchObject({ problem: "foreign" });
+});
+
+test("a file that was closed is whole by itself: a copy of it, without its log, opens with all that was written", async () => {
+  const { open, folder } = edgeWorld();
+  const path = `${folder}/edge.db`;
+  const edge = await open({ path });
+  for (let index = 0; index < 200; index++) await edge.put(`m${index}`, note("x".repeat(3_000)));
+  await edge.close();
+  copyFileSync(path, `${folder}/copy.db`);
+  const copy = await open({ path: `${folder}/copy.db` });
+  expect(await copy.status()).toMatchObject({ memories: 200, pending: 200, rescued: null });
 });
 
 test("a folder that does not exist is named", async () => {
