@@ -19,25 +19,31 @@ type Reasons = Map<ContenderName, string>;
  * @returns why a contender cannot be measured; those that are not named can be.
  */
 export async function installPeers(mayInstall: boolean, log: (line: string) => void): Promise<Reasons> {
-  const failure = await installPackages(mayInstall, log);
+  const failure = await installInto(new URL(".", import.meta.url), mayInstall, log);
   if (failure !== null) return new Map((["LangChain", "LangGraph", "mem0"] as const).map((name) => [name, failure]));
   const sqlite = await installSqlite(mayInstall, log);
   return new Map(sqlite === null ? [] : [["mem0", sqlite]]);
 }
 
-async function installPackages(mayInstall: boolean, log: (line: string) => void): Promise<string | null> {
-  if (isInstalled()) return null;
-  if (!mayInstall) return "not installed: npm ci --prefix bench/peers";
-  log("installing the peers' packages into bench/peers (npm ci)");
-  const { ok, output } = await npm(["ci", "--omit=dev", "--ignore-scripts"], INSTALL_TIMEOUT_MS);
-  return ok ? null : `could not be installed (${codeOf(output)}): npm ci --prefix bench/peers`;
+/**
+ * Sees to the packages that a folder of the benchmarks names, which are no dependency of ours.
+ * @returns why they are not there; null: they are.
+ */
+export async function installInto(url: URL, mayInstall: boolean, log: (line: string) => void): Promise<string | null> {
+  const folder = fileURLToPath(url);
+  const command = `npm ci --prefix bench/${basename(folder)}`;
+  if (isInstalled(folder)) return null;
+  if (!mayInstall) return `not installed: ${command}`;
+  log(`installing the peers' packages into bench/${basename(folder)} (npm ci)`);
+  const { ok, output } = await npm(["ci", "--omit=dev", "--ignore-scripts"], INSTALL_TIMEOUT_MS, folder);
+  return ok ? null : `could not be installed (${codeOf(output)}): ${command}`;
 }
 
 /** By npm's own record of what it installed. */
-function isInstalled(): boolean {
-  const record = `${FOLDER}node_modules/.package-lock.json`;
+function isInstalled(folder: string): boolean {
+  const record = `${folder}node_modules/.package-lock.json`;
   if (!existsSync(record)) return false;
-  const wanted = packagesOf(`${FOLDER}package-lock.json`);
+  const wanted = packagesOf(`${folder}package-lock.json`);
   const found = packagesOf(record);
   return Object.entries(wanted).every(
     ([path, { version, dev, optional }]) => path === "" || dev || optional || found[path]?.version === version,
@@ -63,12 +69,14 @@ async function sqliteLoads(): Promise<boolean> {
   return (await run(process.execPath, ["-e", probe], PROBE_TIMEOUT_MS)).ok;
 }
 
-async function npm(args: readonly string[], timeoutMs: number): Promise<Outcome> {
+async function npm(args: readonly string[], timeoutMs: number, folder = FOLDER): Promise<Outcome> {
   // The npm that runs us; with another package manager, or none, the one on the PATH.
   const current = process.env.npm_execpath ?? "";
   const isNpm = basename(current) === "npm-cli.js" && existsSync(current);
   const all = [...args, "--no-audit", "--no-fund", "--fetch-retries=1"];
-  return isNpm ? await run(process.execPath, [current, ...all], timeoutMs) : await run("npm", all, timeoutMs);
+  return isNpm
+    ? await run(process.execPath, [current, ...all], timeoutMs, folder)
+    : await run("npm", all, timeoutMs, folder);
 }
 
 interface Outcome {
@@ -77,9 +85,9 @@ interface Outcome {
   readonly output: string;
 }
 
-async function run(file: string, args: readonly string[], timeoutMs: number): Promise<Outcome> {
+async function run(file: string, args: readonly string[], timeoutMs: number, folder = FOLDER): Promise<Outcome> {
   // A group of its own, so that what it started ends with it.
-  const child = spawn(file, args, { cwd: FOLDER, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const child = spawn(file, args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"], detached: true });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {

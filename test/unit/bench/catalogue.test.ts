@@ -9,12 +9,12 @@ test("each file of scenarios is one, in an order for readers", async () => {
   for (const { name, module } of listed) expect(basename(module)).toBe(`${name}.ts`);
 });
 
-test("every scenario has its time, and a quick run of all takes less than three minutes, a full one less than thirty", async () => {
+test("every scenario has its time, and a quick run of all takes some 200 seconds, a full one some 35 minutes", async () => {
   const listed = await listScenarios();
   expect(listed.map(({ name }) => name)).toEqual([...PLAN.keys()]);
   const sum = (kind: "quick" | "full") => listed.reduce((seconds, { seconds: planned }) => seconds + planned[kind], 0);
-  expect(sum("quick")).toBeLessThan(175);
-  expect(sum("full")).toBeLessThan(1_750);
+  expect(sum("quick")).toBeLessThan(200);
+  expect(sum("full")).toBeLessThan(2_050);
 });
 
 test("scenarios are chosen by name, in the order of all, and an unknown name is refused", () => {

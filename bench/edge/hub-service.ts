@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createKey } from "../../src/http/keys.ts";
+import { MemorySynchronizer } from "../../src/index.ts";
+import type { BenchContext } from "../harness/scenario.ts";
+import { DIMENSION, edgeDocument, idOf } from "./documents.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../dist/program/main.js", import.meta.url));
+const READY_MAX_MS = 60_000;
+const PREFIX = "edgebench";
+
+/** The hub as operators run it: the built program in a process of its own, on PostgreSQL, Redis and FAISS. */
+export class HubService {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly #postgresUrl: string;
+  readonly #redisUrl: string;
+  readonly #process: ChildProcess;
+
+  private constructor(
+    url: string,
+    apiKey: string,
+    process: ChildProcess,
+    servers: [postgresUrl: string, redisUrl: string],
+  ) {
+    this.url = url;
+    this.apiKey = apiKey;
+    this.#process = process;
+    [this.#postgresUrl, this.#redisUrl] = servers;
+  }
+
+  static async start(context: BenchContext): Promise<HubService> {
+    const [postgresUrl, folder] = [await context.newDatabase(), await context.newDirectory()];
+    const { key, entry } = createKey({ id: "bench", scope: "admin", namespaces: "*" });
+    const keysFile = join(folder, "keys.json");
+    await writeFile(keysFile, JSON.stringify({ keys: [entry] }));
+    const port = await freePort();
+    const environment = {
+      MNEMOSYNC_POSTGRES_URL: postgresUrl,
+      MNEMOSYNC_REDIS_URL: context.redisUrl,
+      MNEMOSYNC_REDIS_PREFIX: PREFIX,
+      MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
+      MNEMOSYNC_FAISS_DIMENSION: String(DIMENSION),
+      MNEMOSYNC_EMBEDDING_PROVIDER: "none",
+      MNEMOSYNC_HTTP_PORT: String(port),
+      MNEMOSYNC_HTTP_KEYS_FILE: keysFile,
+      MNEMOSYNC_LOG_LEVEL: "error",
+    };
+    const migrating = spawn(process.execPath, [PROGRAM, "migrate"], {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    const [code] = await once(migrating, "exit");
+    if (code !== 0) throw new Error(`mnemosync migrate ended with ${code}`);
+    const service = spawn(process.execPath, [PROGRAM, "serve"], {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    const hub = new HubService(`http://127.0.0.1:${port}`, key, service, [postgresUrl, context.redisUrl]);
+    try {
+      await hub.#untilReady();
+      return hub;
+    } catch (error) {
+      await hub.close();
+      throw error;
+    }
+  }
+
+  /** Writes memories as a program beside the service does. They are in PostgreSQL and Redis then; FAISS follows. */
+  async fill(namespace: string, count: number): Promise<void> {
+    const sync = await MemorySynchronizer.connect({
+      postgresUrl: this.#postgresUrl,
+      redisUrl: this.#redisUrl,
+      redisPrefix: PREFIX,
+      embedding: { provider: "none" },
+    });
+    try {
+      for (let from = 0; from < count; from += FILL_SIZE) {
+        const size = Math.min(FILL_SIZE, count - from);
+        const memories = Array.from({ length: size }, (_, index) => {
+          return { namespace, memoryId: idOf(from + index), ...edgeDocument(from + index) };
+        });
+        const outcomes = await sync.syncBatch(memories);
+        const failed = outcomes.find(({ status }) => status !== "synced");
+        if (failed !== undefined) throw new Error(`${failed.memoryId} is ${failed.status} at the hub`);
+      }
+    } finally {
+      await sync.close();
+    }
+  }
+
+  /** Memories of a namespace, as the hub counts them. */
+  async count(namespace: string): Promise<number> {
+    const response = await fetch(`${this.url}/v1/namespaces/${namespace}/count`, {
+      headers: { authorization: `Bearer ${this.apiKey}` },
+    });
+    const document = (await response.json()) as { count?: number };
+    if (response.status !== 200 || document.count === undefined) {
+      throw new Error(`the hub answers ${response.status} to a count: ${JSON.stringify(document)}`);
+    }
+    return document.count;
+  }
+
+  async close(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const exited = once(this.#process, "exit");
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), END_MAX_MS);
+    this.#process.kill("SIGTERM");
+    await exited;
+    clearTimeout(timer);
+  }
+
+  async #untilReady(): Promise<void> {
+    const endsAt = performance.now() + READY_MAX_MS;
+    while (performance.now() < endsAt) {
+      if (this.#process.exitCode !== null) throw new Error(`the service ended with ${this.#process.exitCode}`);
+      if ((await fetch(`${this.url}/readyz`).catch(() => null))?.status === 200) return;
+      await pause(20);
+    }
+    throw new Error(`the service was not ready within ${READY_MAX_MS} ms`);
+  }
+}
+
+const FILL_SIZE = 2_000;
+const END_MAX_MS = 15_000;
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
