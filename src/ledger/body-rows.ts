@@ -9,8 +9,7 @@ import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
  */
 
 /** Document and embedding of the current version: the one of a row called v (`namespace`, `memory_id`, `version`). */
-export function wideRow(sql: Sql): Fragment {
-  return sql`(
+export const WIDE_ROW = `(
       select b.memory_id, b.document, b.embedding from mnemosync.memory_bodies b
       where b.namespace = v.namespace and b.memory_id = v.memory_id and b.version = v.version and b.document is not null
       union all
@@ -18,6 +17,10 @@ export function wideRow(sql: Sql): Fragment {
       where u.namespace = v.namespace and u.memory_id = v.memory_id
       limit 1
     )`;
+
+/** `WIDE_ROW` as a part of a statement. */
+export function wideRow(sql: Sql): Fragment {
+  return sql.unsafe(WIDE_ROW);
 }
 
 /** The versions before that of a row called v, in no order: facts and body of each. */

@@ -162,8 +162,11 @@ export function filteredDocument(sql: Sql, condition: Condition): Fragment {
 }
 
 /** Of a row of a table called v: it is neither deleted nor expired. */
+export const IS_SHOWN = "v.deleted_at is null and (v.expires_at is null or v.expires_at > clock_timestamp())";
+
+/** `IS_SHOWN` as a part of a statement. */
 export function isShown(sql: Sql): Fragment {
-  return sql`v.deleted_at is null and (v.expires_at is null or v.expires_at > clock_timestamp())`;
+  return sql.unsafe(IS_SHOWN);
 }
 
 const NARROW_FIELDS: ReadonlySet<unknown> = new Set(["memoryId", "createdAt", "modifiedAt", "expiresAt"]);
