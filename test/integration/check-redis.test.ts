@@ -190,6 +190,18 @@ describe("drift in Redis", () => {
     await world.sync.delete(memoryId);
   });
 
+  test("a key with a NUL, which is none of this program's, hides no drift of other entries", async () => {
+    const world = shared.current;
+    const { checksum } = await world.put({ ...world.memory(2), memoryId: "beside-a-nul" });
+    const foreign = world.redisKey("with\0a-nul");
+    await world.redis.hset(foreign, { version: 1, checksum: checksum ?? "" });
+    await world.redis.hset(world.redisKey("beside-a-nul"), "checksum", "0".repeat(64));
+    const { findings } = await world.sync.checkConsistency();
+    expect(findings).toMatchObject([{ memoryId: "beside-a-nul", store: "redis", kind: "diverged" }]);
+    await world.redis.del(foreign, world.redisKey("beside-a-nul"));
+    await world.sync.repairInconsistencies(await world.sync.checkConsistency());
+  });
+
   test("orphan: well-formed, malformed, and under a key that names no namespace", async () => {
     const world = shared.current;
     const { checksum } = await world.put({ ...world.memory(1), memoryId: "model-entry" });

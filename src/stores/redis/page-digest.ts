@@ -4,6 +4,7 @@ import { bucketOf, type MemoryKey } from "../../domain/keys.ts";
 import { NAMESPACE_PATTERN } from "../../domain/schema.ts";
 
 const COLON = 0x3a;
+const CHECKSUM_LENGTH = 64;
 /** Size of the cache of validated namespaces: a safety bound that no normal deployment reaches. */
 const NAMESPACES_MAX = 10_000;
 
@@ -23,15 +24,24 @@ export class PageDigest {
     this.#digests = digests;
   }
 
-  /** Adds one page. Modifies `page`. */
-  add(page: Buffer): void {
-    for (let start = 0; start < page.length; ) {
-      const keyEnd = page.indexOf(0, start);
-      const versionEnd = page.indexOf(0, keyEnd + 1);
-      const end = page.indexOf(0, versionEnd + 1);
-      this.#addEntry(page, start + this.#prefixLength, keyEnd, end);
+  /**
+   * Adds one page of `count` entries. Modifies `page`.
+   * @returns false where the page has more NULs than `count` entries end in: some key or field contains one. Then nothing is added.
+   */
+  add(page: Buffer, count: number): boolean {
+    const ends = nulsOf(page, 3 * count);
+    if (ends === null) return false;
+    for (let at = 0, start = 0; at < ends.length; at += 3) {
+      const [keyEnd, versionEnd, end] = [ends[at]!, ends[at + 1]!, ends[at + 2]!];
+      // Whatever is no version or no checksum has no digest.
+      if (end - versionEnd - 1 === CHECKSUM_LENGTH && isNumber(page, keyEnd + 1, versionEnd)) {
+        this.#addEntry(page, start + this.#prefixLength, keyEnd, end);
+      } else {
+        this.addMalformed(this.#keyOf(page, start + this.#prefixLength, keyEnd));
+      }
       start = end + 1;
     }
+    return true;
   }
 
   /** Counts a malformed entry, which has no digest, so that its bucket always differs from the ledger's. */
@@ -52,6 +62,15 @@ export class PageDigest {
     this.#digests.add((key.charCodeAt(0) << 8) | key.charCodeAt(1), uint32(entry, 0), uint32(entry, 4));
   }
 
+  #keyOf(page: Buffer, from: number, keyEnd: number): MemoryKey {
+    const colon = page.indexOf(COLON, from);
+    const namespace = page.toString("latin1", from, Math.max(from, colon));
+    const named = colon >= 0 && colon < keyEnd - 1 && this.#isNamespace(namespace);
+    return named
+      ? { namespace, memoryId: page.toString("utf8", colon + 1, keyEnd) }
+      : { namespace: "", memoryId: page.toString("utf8", from, keyEnd) };
+  }
+
   #isNamespace(text: string): boolean {
     let known = this.#namespaces.get(text);
     if (known === undefined) {
@@ -60,6 +79,22 @@ export class PageDigest {
     }
     return known;
   }
+}
+
+/** Where the NULs of `page` stand; null unless there are `count` of them, one at the end. */
+function nulsOf(page: Buffer, count: number): Uint32Array | null {
+  const places = new Uint32Array(count);
+  let found = 0;
+  for (let at = page.indexOf(0); at >= 0; at = page.indexOf(0, at + 1)) {
+    if (found === count) return null;
+    places[found++] = at;
+  }
+  return found === count && (count === 0 || places[count - 1] === page.length - 1) ? places : null;
+}
+
+function isNumber(page: Buffer, from: number, end: number): boolean {
+  for (let at = from; at < end; at++) if (page[at]! < 0x30 || page[at]! > 0x39) return false;
+  return end > from;
 }
 
 function uint32(bytes: string, at: number): number {

@@ -215,36 +215,34 @@ return { page[1], live }
 
 /**
  * ARGV: cursor, pattern, count. Returns the next cursor, the live entries of one SCAN page as one string, each as \`key NUL
- * version NUL checksum NUL\`, and the malformed keys. It leaves out entries of another layout. One value per page costs the
- * client a tenth of one value per entry.
+ * version NUL checksum NUL\`, the malformed keys, and the number of entries. It leaves out entries of another layout. One value per
+ * page costs the client a tenth of one value per entry.
+ *
+ * The client looks at what it unpacks: checks of each version and each NUL cost the server a sixth of its time here.
  */
 export const DIGEST = `${FORMAT_FUNCTIONS}
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
 local parts, malformed = {}, {}
+local last = 0
 for _, key in ipairs(page[2]) do
   local held = redis.pcall('HMGET', key, 'version', 'checksum', 'deleted', 'format')
-  if held.err then
+  if held[1] and held[2] and not held[3] and (not held[4] or held[4] == '${ENTRY_FORMAT}') then
+    parts[last + 1] = key
+    parts[last + 2] = held[1]
+    last = last + 3
+    parts[last] = held[2]
+  elseif held.err then
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
     malformed[#malformed + 1] = key
   elseif is_other_format(held[4]) then
     -- Not an entry of this program: it counts as absent.
-  elseif held[4] and held[4] ~= '${ENTRY_FORMAT}' then
+  elseif not held[3] or (held[4] and held[4] ~= '${ENTRY_FORMAT}') then
     malformed[#malformed + 1] = key
-  elseif not held[3] then
-    local version, checksum = held[1], held[2]
-    -- Whatever is no version or no digest of a checksum would be taken for something else where it is unpacked.
-    if version and checksum and string.find(version, '^%d+$') and #checksum == 64 and not string.find(key, '%z')
-      and not string.find(checksum, '%z') then
-      parts[#parts + 1] = key
-      parts[#parts + 1] = version
-      parts[#parts + 1] = checksum
-    else
-      malformed[#malformed + 1] = key
-    end
   end
 end
-parts[#parts + 1] = ''
-return { page[1], table.concat(parts, '\\0'), malformed }
+local count = last / 3
+parts[last + 1] = ''
+return { page[1], table.concat(parts, '\\0'), malformed, count }
 `;
 
 /** KEYS: any number. Returns each in Redis's own serialization (of RESTORE). */
