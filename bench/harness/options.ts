@@ -32,7 +32,7 @@ export const USAGE = `npm run bench -- [options]
   --only NAME,NAME   these scenarios and no others
   --list             the names
   --rounds N         rounds of each measurement, after the warm-up
-  --memories N       size of the scenarios list and filter
+  --memories N       size of the scenarios list and filter, and the largest one of growth
   --conversations FILE  memories as JSON lines, for the quality of hybrid, which is left out without them
   --json FILE        the values of all rounds
   --cpu-prof FOLDER  a profile of each scenario's process, for Chrome's developer tools

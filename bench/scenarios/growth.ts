@@ -19,7 +19,8 @@ const NAMES = { ours: "mnemosync", floor: `PostgreSQL alone, ${WIDTH} chunks at 
 export const growth: Scenario = {
   name: "growth",
   run: async (context) => {
-    const sizes = context.quick ? [2_000, 8_000] : [10_000, 100_000, 500_000];
+    const usual = context.quick ? [2_000, 8_000] : [10_000, 100_000, 500_000];
+    const sizes = context.memories === undefined ? usual : [10_000, context.memories];
     const count = context.quick ? 1_500 : 4_000;
     const ours = await OurStores.open(context, { dimension: DIMENSION });
     // In the same database, so that it can be given what ours holds.
