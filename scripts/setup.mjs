@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { bindingLoads } from "./setup/binding-copies.mjs";
 /**
  * Makes a clone ready to run: npm packages, the FAISS binding, the servers that demo and tests start, and dist/.
  * Every step looks first and acts only where something is missing, so running it again costs a fraction of a second.
@@ -10,7 +9,7 @@ import { bindingLoads } from "./setup/binding-copies.mjs";
  * A server whose URL is in MNEMOSYNC_POSTGRES_URL or MNEMOSYNC_REDIS_URL need not be installed here.
  */
 import { buildDist } from "./setup/build.mjs";
-import { compileBinding, compilerPackages, fetchPrebuiltBinding } from "./setup/faiss.mjs";
+import { compileBinding, compilerPackages, provideBinding } from "./setup/faiss.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { installNpmPackages, provideSqlite } from "./setup/npm-packages.mjs";
 import { preparePostgres } from "./setup/postgres.mjs";
@@ -42,8 +41,7 @@ function redisIsMissing() {
 
 /** Collects all missing system packages first, so that the package manager is called once. */
 function provideServersAndBinding() {
-  const bindingIsThere = bindingLoads() || fetchPrebuiltBinding();
-  const compileFailure = bindingIsThere ? undefined : compileBinding();
+  const compileFailure = provideBinding();
   const packages = [
     ...(isClone && redisIsMissing() ? ["redis-server"] : []),
     ...(compileFailure === undefined ? [] : compilerPackages),

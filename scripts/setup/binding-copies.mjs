@@ -25,13 +25,17 @@ export function bindingLoads() {
   return true;
 }
 
-/** Puts the binding of `source`, which works, where it is missing or does not work. */
-export function keepCopies(/** @type {string} */ source) {
+/**
+ * Puts the binding of `source`, which works, where it is missing or does not work.
+ * @param {string} source
+ * @param {{ replaced?: boolean }} [options] `replaced`: also where an older one works.
+ */
+export function keepCopies(source, { replaced = false } = {}) {
   // The tests and benches of a clone load npm's package by its name.
   const target = isClone ? npmFolder() : inPackage;
   for (const folder of [target, inCache]) {
     if (folder === undefined || folder === source) continue;
-    if (existsSync(join(folder, place.FILE_NAME)) && !broken.has(folder)) continue;
+    if (existsSync(join(folder, place.FILE_NAME)) && !broken.has(folder) && !replaced) continue;
     try {
       copyWhole(source, folder);
       say(`put the FAISS binding into ${folder}`);
@@ -78,9 +82,23 @@ export function bindingFailure(/** @type {string} */ binding) {
     const { IndexFlatIP } = require(process.argv[1]);
     const index = new IndexFlatIP(2);
     index.add([0, 1, 1, 0]);
-    if (index.search([1, 0], 1).labels[0] !== 1) throw new Error("a search does not find the vector that was added");`;
+    let [found] = index.search([1, 0], 1).labels;
+    if (found === 1 && index.searchMany) {
+      const labels = new Int32Array(1);
+      index.searchMany(Float32Array.of(1, 0), 1, new Float32Array(1), labels, 0);
+      [found] = labels;
+    }
+    if (found !== 1) throw new Error("a search does not find the vector that was added");`;
   const { ok, output } = run(process.execPath, ["-e", probe, binding], { timeoutMs: 30_000 });
   return ok ? undefined : output;
+}
+
+/** The version of our own source of which the binding that loads first was compiled; empty for any other binding. */
+export function bindingSourceVersion() {
+  const found = [npmFolder(), ...(isClone ? [] : [inPackage]), inCache].find((folder) => folder && works(folder));
+  if (found === undefined) return "";
+  const probe = `process.stdout.write(require(process.argv[1]).sourceVersion ?? "");`;
+  return run(process.execPath, ["-e", probe, join(found, place.FILE_NAME)], { timeoutMs: 30_000 }).output.trim();
 }
 
 /** A process that loads the binding meanwhile finds all of the old folder or all of the new one. */

@@ -1,9 +1,17 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bindingFailure, keepCopies, place, sourcesFolder } from "./binding-copies.mjs";
-import { root, run, say } from "./report.mjs";
+import {
+  bindingFailure,
+  bindingLoads,
+  bindingSourceVersion,
+  keepCopies,
+  place,
+  sourcesFolder,
+} from "./binding-copies.mjs";
+import { readStamps, root, run, say, writeStamp } from "./report.mjs";
 import { isOnPath } from "./system-packages.mjs";
 
 /** Debian's names of what `compileBinding` needs. */
@@ -26,7 +34,7 @@ function sources() {
  * Downloads the prebuilt binary, as the package's own install script does first. Failure is silent (a closed network): the
  * binding is then compiled.
  */
-export function fetchPrebuiltBinding() {
+function fetchPrebuiltBinding() {
   const folder = sources();
   const packageRequire = createRequire(join(folder, "package.json"));
   const prebuildInstall = join(dirname(packageRequire.resolve("prebuild-install/package.json")), "bin.js");
@@ -39,8 +47,31 @@ export function fetchPrebuiltBinding() {
 }
 
 /**
- * Compiles the package's one source file against the system's FAISS; a few seconds. The result is in place whole
- * or not at all.
+ * Provides the binding: one that works, else a compiled one, else the prebuilt one. Compiled ones search faster and do not leak (see
+ * `faiss-binding.cc`), so where the binding that works is none of ours, compiling it is tried, once for each version of our source.
+ * @returns {string | undefined} Why there is none; undefined where there is one.
+ */
+export function provideBinding() {
+  const works = bindingLoads();
+  const version = sourceVersion();
+  if (works && readStamps().binding === version) return undefined;
+  const isOurs = works && bindingSourceVersion() === version;
+  const failure = isOurs ? undefined : compileBinding();
+  if (failure !== undefined && !works && !fetchPrebuiltBinding()) return failure;
+  writeStamp("binding", version);
+  return undefined;
+}
+
+/** Of the source of our own, as a compiled binding tells it. */
+function sourceVersion() {
+  return createHash("sha256").update(readFileSync(ownSource)).digest("hex").slice(0, 16);
+}
+
+/** The binding with `searchMany`, and what is compiled where the system's FAISS is too old for it: faiss-node alone. */
+const ownSource = join(dirname(fileURLToPath(import.meta.url)), "faiss-binding.cc");
+
+/**
+ * Compiles the binding against the system's FAISS; a few seconds. The result is in place whole or not at all.
  * @returns {string | undefined} What went wrong; undefined when all is well.
  */
 export function compileBinding() {
@@ -55,23 +86,29 @@ export function compileBinding() {
   for (const file of readdirSync(dirname(target))) {
     if (file.startsWith("draft-")) rmSync(join(dirname(target), file)); // Of a setup that was killed.
   }
-  const args = [
+  const argumentsFor = (/** @type {string} */ source) => [
     ...["-std=c++17", "-O2", "-fPIC", "-shared", "-w", `-DNAPI_VERSION=${place.NODE_API}`],
+    `-DMNEMOSYNC_SOURCE_VERSION="${sourceVersion()}"`,
     ...["-include", join(dirname(fileURLToPath(import.meta.url)), "faiss-compatibility.h")],
     ...["-I", dirname(packageRequire.resolve("node-addon-api/package.json"))],
     ...headerFolders().flatMap((headers) => ["-I", headers]),
-    join(folder, "src", "faiss.cc"),
+    ...["-I", join(folder, "src"), source],
     ...["-o", draft, "-lfaiss", "-lopenblas", "-lgomp"],
   ];
   try {
-    const { ok, output } = run(compiler, args, { timeoutMs: compileMaxMs });
-    if (!ok) return output;
-    const failure = bindingFailure(draft);
-    if (failure !== undefined) return `it was compiled, but does not work:\n${failure}`;
-    renameSync(draft, target);
-    say("compiled the FAISS binding against the system's FAISS");
-    keepCopies(dirname(target));
-    return undefined;
+    let failure = "";
+    for (const source of [ownSource, join(folder, "src", "faiss.cc")]) {
+      const { ok, output } = run(compiler, argumentsFor(source), { timeoutMs: compileMaxMs });
+      const flaw = ok ? bindingFailure(draft) : undefined;
+      if (ok && flaw === undefined) {
+        renameSync(draft, target);
+        say("compiled the FAISS binding against the system's FAISS");
+        keepCopies(dirname(target), { replaced: true });
+        return undefined;
+      }
+      failure ||= ok ? `it was compiled, but does not work:\n${flaw}` : output;
+    }
+    return failure;
   } finally {
     rmSync(draft, { force: true });
   }

@@ -90,6 +90,23 @@ const kinds: { factory: string; metric: Metric; recallMin: number }[] = [
   { factory: "HNSW16_SQ8", metric: "l2", recallMin: 0.95 },
 ];
 
+test("a search for many rows looks at more lists of an IVF index than a search for a few", async () => {
+  // Before: 8 lists of 64 hold some 625 rows, and nearly all of them were the answer, however near those of other lists were.
+  const index = await open({ factory: "IVF64,Flat", metric: "cosine", nprobe: 8 });
+  const live = vectors(5_000);
+  await write(index, live);
+  await untilMain(index, 5_000);
+  let found = 0;
+  for (let round = 0; round < 4; round++) {
+    const query = vector();
+    const nearest = new Set(exact("cosine", live, query, 500));
+    const hits = await index.search("default", query, 500, within());
+    expect(hits).toHaveLength(500);
+    for (const { memoryId } of hits) if (nearest.has(memoryId)) found++;
+  }
+  expect(found / 2_000).toBeGreaterThan(0.95);
+});
+
 describe.each(kinds)("$factory by $metric", ({ factory, metric, recallMin }) => {
   test("a search always finds k live vectors, through updates, deletes, a compaction and a restart", async () => {
     const settings = { factory, metric, nprobe: 12, efSearch: 128 };

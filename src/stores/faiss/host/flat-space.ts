@@ -5,6 +5,7 @@ import { scoreOf, type VectorShape } from "../protocol/metric.ts";
 import { dropped, type Faiss, type FaissIndex, type FaissIndexClass } from "./faiss.ts";
 import { checkArgument, HostError } from "./host-error.ts";
 import type { ScratchSpace } from "./scratch-space.ts";
+import { SearchResults } from "./search-results.ts";
 import type { SlotHit } from "./slot-hit.ts";
 
 /**
@@ -27,6 +28,7 @@ export class FlatSpace {
   readonly scratch: ScratchSpace;
   readonly #faiss: Faiss;
   readonly #class: FaissIndexClass;
+  readonly #results = new SearchResults();
 
   constructor(faiss: Faiss, shape: VectorShape, scratch: ScratchSpace) {
     this.shape = shape;
@@ -110,7 +112,7 @@ export class FlatSpace {
    * The live rows of `index` nearest to each query: `k` of them, or all live rows where fewer exist; an approximate index
    * may find fewer still.
    * @param rows `base` is the slot of the index's first row, `dead` the number of its dead rows.
-   * @param isFlat whether a batch of queries may be compared as a matrix product.
+   * @param lists that an IVF index visits; 0: as its file says.
    */
   searchLive(
     index: FaissIndex,
@@ -118,7 +120,7 @@ export class FlatSpace {
     queries: Float32Array,
     k: number,
     isLive: (slot: number) => boolean,
-    isFlat = false,
+    lists = 0,
   ): SlotHit[][] {
     const { dimension, metric } = this.shape;
     const hits: SlotHit[][] = Array.from({ length: queries.length / dimension }, () => []);
@@ -129,9 +131,8 @@ export class FlatSpace {
     let asked = dead === 0 ? enough : Math.min(enough, Math.ceil(k * share * 1.2) + 16);
     let open = hits.map((_, query) => query);
     while (open.length > 0) {
-      const count = isFlat && open.length >= FILLED_UP_MIN ? Math.max(open.length, QUERIES_AT_ONCE) : open.length;
-      const floats = numbersOf(queries, dimension, open, count);
-      const { distances, labels } = index.search(floats, asked);
+      const asking = open.length === hits.length ? queries : rowsOf(queries, dimension, open);
+      const { distances, labels } = this.#results.of(index, asking, open.length, asked, lists);
       const lacking: number[] = [];
       for (const [position, query] of open.entries()) {
         const found: SlotHit[] = [];
@@ -158,23 +159,13 @@ export class FlatSpace {
   }
 }
 
-/** From this batch size on FAISS searches a flat index by matrix product; below it, it scans all rows for each query. */
-const QUERIES_AT_ONCE = 20;
-/**
- * From this batch size on, padding the batch with unused queries is faster. With Debian's FAISS and 10,000 rows of 384
- * numbers, 1 query takes 2.0 ms of the processor, 2 take 4.0, 16 take 31, 20 take 2.5, and 32 take 3.6.
- */
-const FILLED_UP_MIN = 2;
-
-/** The rows `open` of `queries` as numbers, followed by rows of zeros up to `count` rows. */
-function numbersOf(queries: Float32Array, dimension: number, open: readonly number[], count: number): number[] {
-  const floats = new Array<number>(count * dimension); // At its full length at once: growing it copies it several times.
-  let to = 0;
-  for (const query of open) {
-    for (let at = query * dimension; at < (query + 1) * dimension; at++) floats[to++] = queries[at]!;
+/** The rows `wanted` of `vectors`. */
+function rowsOf(vectors: Float32Array, dimension: number, wanted: readonly number[]): Float32Array<ArrayBuffer> {
+  const rows = new Float32Array(wanted.length * dimension);
+  for (const [to, row] of wanted.entries()) {
+    rows.set(vectors.subarray(row * dimension, (row + 1) * dimension), to * dimension);
   }
-  while (to < floats.length) floats[to++] = 0;
-  return floats;
+  return rows;
 }
 
 /** Whether all numbers are finite. */

@@ -10,6 +10,13 @@ const SCAN_BYTES = 1024 * 1024;
 /** Candidates per result for re-ranking, where the index holds quantized vectors and the exact ones decide. */
 const RESCORED_PER_RESULT = 4;
 const RESCORED_MIN = 64;
+/**
+ * Rows that an IVF index looks at for each result, at least: with fewer, nearer rows stand in lists that it does not visit. With 1 row
+ * for each result, as where a filter goes after the index and lets 1 % pass, recall@10 was 0.78.
+ */
+const VISITED_PER_RESULT = 8;
+/** As a multiple of `nprobe`: a search that should visit more lists than these, and cannot, is answered by an exact scan. */
+const SHALLOW = 4;
 
 export interface MainParts {
   readonly index: FaissIndex;
@@ -20,6 +27,8 @@ export interface MainParts {
   readonly rows: number;
   /** As FAISS's factory takes it. */
   readonly factory: string;
+  /** Lists of an IVF index that a search visits. */
+  readonly nprobe: number;
 }
 
 /**
@@ -34,6 +43,7 @@ export class MainIndex implements MainParts {
   readonly vectors: HeldFile;
   readonly rows: number;
   readonly factory: string;
+  readonly nprobe: number;
   /** Rows whose slot is dead. */
   dead = 0;
   readonly #space: FlatSpace;
@@ -45,6 +55,7 @@ export class MainIndex implements MainParts {
     this.vectors = parts.vectors;
     this.rows = parts.rows;
     this.factory = parts.factory;
+    this.nprobe = parts.nprobe;
   }
 
   /** Copies the exact bytes of a row into `target`. */
@@ -58,7 +69,7 @@ export class MainIndex implements MainParts {
     const expected = Math.min(k, live);
     const wanted = this.#isRounded ? Math.min(live, Math.max(k * RESCORED_PER_RESULT, RESCORED_MIN)) : expected;
     const { dimension } = this.#space.shape;
-    const hits = this.#candidates(queries, wanted, isLive);
+    const hits = this.#candidates(queries, wanted, this.#listsFor(expected), isLive);
     return hits.map((found, query) => {
       const vector = queries.subarray(query * dimension, (query + 1) * dimension);
       // The visited part of the graph, or of the lists, gave too few results: fall back to an exact scan of all rows.
@@ -78,11 +89,22 @@ export class MainIndex implements MainParts {
     return !/(^HNSW\d+$|Flat$)/.test(this.factory);
   }
 
-  #candidates(queries: Float32Array, wanted: number, isLive: (slot: number) => boolean): SlotHit[][] {
+  #candidates(queries: Float32Array, wanted: number, lists: number, isLive: (slot: number) => boolean): SlotHit[][] {
     const count = queries.length / this.#space.shape.dimension;
-    // Nearly all rows are requested, or nearly all are dead: an exact scan costs no more.
-    if (wanted * 2 > this.rows) return Array.from({ length: count }, () => []);
-    return this.#space.searchLive(this.index, this, queries, wanted, isLive);
+    const visitsMore = lists > 0 && this.index.searchMany !== undefined;
+    // faiss-node's own binary visits no more lists than the file says: an exact scan in place of a shallow search.
+    const isShallow = !visitsMore && lists > SHALLOW * this.nprobe;
+    // Nearly all rows are requested, or nearly all are dead: an exact scan costs no more, unless FAISS has the exact vectors too.
+    const isWhole = wanted * 2 > this.rows && (!visitsMore || this.#isRounded);
+    if (isShallow || isWhole) return Array.from({ length: count }, () => []);
+    return this.#space.searchLive(this.index, this, queries, wanted, isLive, lists);
+  }
+
+  /** Lists of an IVF index that a search for `count` rows visits; 0 for indexes without lists. */
+  #listsFor(count: number): number {
+    const all = Number(/(?:^|,)IVF(\d+)/.exec(this.factory)?.[1] ?? 0);
+    if (all === 0) return 0;
+    return Math.min(all, Math.max(this.nprobe, Math.ceil((count * VISITED_PER_RESULT * all) / this.rows)));
   }
 
   #rescored(query: Float32Array, found: readonly SlotHit[], k: number): SlotHit[] {

@@ -289,5 +289,6 @@ export function readMain(
   const copyPath = (): string => space.scratch.pathFor(file?.bytes ?? 0);
   const index = withSearchParameters(path, parameters, copyPath, (readable) => space.readAny(readable));
   if (index.ntotal() !== rows) throw new Error(`the main index holds ${index.ntotal()} vectors and not ${rows}`);
-  return new MainIndex(space, { index, file: file ?? HeldFile.take(path), vectors, rows, factory });
+  const { nprobe } = parameters;
+  return new MainIndex(space, { index, file: file ?? HeldFile.take(path), vectors, rows, factory, nprobe });
 }

@@ -112,7 +112,7 @@ export class VectorSegments {
     };
     if (this.main !== null && this.main.dead < this.main.rows) take(this.main.search(queries, k, isLive));
     for (const segment of this.segments) {
-      if (segment.dead < segment.rows) take(this.#space.searchLive(segment.index, segment, queries, k, isLive, true));
+      if (segment.dead < segment.rows) take(this.#space.searchLive(segment.index, segment, queries, k, isLive));
     }
     return hits;
   }
