@@ -93,6 +93,7 @@ export class ConflictViews {
     const [local, localModifiedAt] = [sideOfRow(row), changes.at(-1)?.modified_at ?? nowMs];
     const side = choice === "merge" ? this.#merged(conflict, local, change) : choice === "local" ? local : null;
     const resolution = choice === "merge" ? "merged" : choice;
+    conflicts.keepLocal(conflict.id, local, localModifiedAt + this.#context.facts.number("clock_offset_ms"));
     conflicts.resolve(conflict.id, resolution, `decided by hand: ${choice}`, nowMs);
     outbox.removeAll(key);
     if (side === null) {

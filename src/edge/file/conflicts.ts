@@ -110,6 +110,23 @@ export class Conflicts {
     );
   }
 
+  /** Decides the pending conflict of a memory, if there is one. */
+  settlePending(key: MemoryKey, resolution: "local" | "remote", reason: string, nowMs: number): void {
+    const pending = this.pendingOf(key);
+    if (pending !== undefined) this.resolve(pending.id, resolution, reason, nowMs);
+  }
+
+  /** The edit as it is when the conflict is decided: later ones of a held memory go with it. @param modifiedAt by the hub's clock. */
+  keepLocal(id: string, local: Side, modifiedAt: number): void {
+    this.#context.file.run(
+      "update conflicts set local_json = ?, local_embedding = ?, local_modified_at = ? where id = ?",
+      sideJson(local),
+      vectorBytes(local.embedding),
+      modifiedAt,
+      id,
+    );
+  }
+
   /**
    * Takes the hub's content out of the conflicts of a memory that its origin withdrew: hub sides and bases. Edits that were
    * made here stay.

@@ -72,7 +72,7 @@ export class EdgeFile {
     const inbox = new Inbox(context);
     const conflicts = new Conflicts(context);
     this.#outbox = outbox;
-    this.#writes = new LocalWrites(context, memories, outbox);
+    this.#writes = new LocalWrites(context, memories, outbox, conflicts);
     const remote = new RemoteChanges(context, memories, outbox, conflicts, this.#writes);
     this.#batches = new Batches(context, memories);
     this.#answers = new Answers(context, { memories, outbox, inbox, conflicts, remote });

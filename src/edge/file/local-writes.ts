@@ -4,6 +4,7 @@ import type { MemoryDocument } from "../../domain/memory.ts";
 import { leavingMemory, leavingOperations } from "../../hub/protocol/privacy.ts";
 import type { WireVector } from "../../hub/protocol/wire-memory.ts";
 import { SyncPayloadError } from "../errors.ts";
+import type { Conflicts } from "./conflicts.ts";
 import { type FileContext, hubTime } from "./context.ts";
 import { baseOf, type Memories, type MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
@@ -18,11 +19,13 @@ export class LocalWrites {
   readonly #context: FileContext;
   readonly #memories: Memories;
   readonly #outbox: Outbox;
+  readonly #conflicts: Conflicts;
 
-  constructor(context: FileContext, memories: Memories, outbox: Outbox) {
+  constructor(context: FileContext, memories: Memories, outbox: Outbox, conflicts: Conflicts) {
     this.#context = context;
     this.#memories = memories;
     this.#outbox = outbox;
+    this.#conflicts = conflicts;
   }
 
   /** @throws {ErasedError} @throws {SyncPayloadError} Its content is withheld from this device. */
@@ -103,6 +106,7 @@ export class LocalWrites {
     if (operations.includes("withdraw")) {
       // Sent ones too: their content must not be repeated once the privacy was raised.
       this.#outbox.removeAll(key);
+      this.#conflicts.settlePending(key, "local", "a withdrawal wins over every edit", nowMs);
       this.#add(key, row, "withdraw", null, nowMs, false);
       this.#memories.setSent(key, "nothing", true);
       waiting = this.#outbox.of(key);

@@ -65,6 +65,9 @@ export class Resync {
     if (before === null) return;
     // Versions of the old epoch name nothing in the new one: 1 of the one may be another memory's state than 1 of the other.
     file.run("update outbox set base_version = null");
+    // The side of the hub that an edit awaited a decision on may be gone: the edit meets what is there now.
+    file.run("update outbox set status = 'pending' where status = 'held'");
+    file.run("delete from conflicts where state = 'pending'");
     this.#inbox.dropWaiting();
     this.#withdrawAgain(nowMs);
   }

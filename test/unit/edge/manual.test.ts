@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { HubError } from "../../../src/edge/index.ts";
+import { edgeWorld, note } from "../../support/edges.ts";
+
+/** An edit of `b` that awaits a decision, against one of `a` that the hub has as version 2. */
+async function heldEdit() {
+  const world = edgeWorld();
+  const a = await world.open();
+  const b = await world.open({ conflictPolicy: "manual" });
+  await a.put("m1", note("base"));
+  await a.syncNow();
+  await b.syncNow();
+  const restore = world.hub.snapshot();
+  await a.patch("m1", { content: "of a" });
+  await b.patch("m1", { content: "of b" });
+  await a.syncNow();
+  await b.syncNow();
+  const [conflict] = await b.conflicts();
+  expect(conflict).toMatchObject({ state: "pending", local: { memory: { content: "of b" } } });
+  return { ...world, a, b, restore, conflictId: conflict?.id ?? "" };
+}
+
+test("a later edit of a held memory is kept where the hub's side is chosen", async () => {
+  const { b, conflictId, folder } = await heldEdit();
+  await b.patch("m1", { content: "of b, later" });
+  await b.resolve(conflictId, "remote");
+  expect(await b.get("m1")).toMatchObject({ content: "of a", status: "synced" });
+  const [resolved] = await b.conflicts({ all: true });
+  expect(resolved).toMatchObject({ resolution: "remote", local: { memory: { content: "of b, later" } } });
+  const { readFileSync } = await import("node:fs");
+  expect(readFileSync(`${folder}/edge-2.db.conflicts/${resolved?.file}`, "utf8")).toContain("of b, later");
+});
+
+test("a hub that went back asks anew for a decision, on what it has now", async () => {
+  const { hub, open, b, restore, conflictId } = await heldEdit();
+  restore();
+  const c = await open();
+  await c.syncNow();
+  await c.patch("m1", { content: "of c, at version 2 of the new history" });
+  await c.syncNow();
+  // The edge hears of the new epoch, and of nothing else: its cursor is refused, and then the line breaks.
+  let pulls = 0;
+  hub.intercept = (step) => {
+    if (step === "pull" && ++pulls > 1) throw new HubError("SYNC_CONNECTION", "the line broke");
+  };
+  await expect(b.syncNow()).rejects.toThrow("the line broke");
+  hub.intercept = () => undefined;
+  await b.resolve(conflictId, "local").catch(() => undefined);
+  await b.syncNow();
+  expect(hub.get("m1")).toMatchObject({ version: 2, memory: { content: "of c, at version 2 of the new history" } });
+  const [asked] = await b.conflicts();
+  expect(asked).toMatchObject({
+    state: "pending",
+    remote: { memory: { content: "of c, at version 2 of the new history" } },
+  });
+  await b.resolve(asked?.id ?? "", "local");
+  await b.syncNow();
+  expect(hub.get("m1")).toMatchObject({ version: 3, memory: { content: "of b" } });
+});
+
+test("a withdrawal decides the conflict that was pending", async () => {
+  const { hub, b } = await heldEdit();
+  await b.patch("m1", { privacy: "local_only" });
+  expect(await b.status()).toMatchObject({ conflicts: 0 });
+  expect(await b.conflicts({ all: true })).toMatchObject([
+    { state: "resolved", resolution: "local", remote: { memory: { content: "of a" } } },
+  ]);
+  await b.syncNow();
+  expect(hub.get("m1")).toMatchObject({ memory: null, endedBy: "withdrawn" });
+  expect(await b.get("m1")).toMatchObject({ content: "of b", status: "local_only" });
+});
