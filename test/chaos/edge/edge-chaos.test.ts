@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { HubError } from "../../../src/hub/protocol/codes.ts";
 import type { Hub } from "../../../src/hub/protocol/hub.ts";
-import { memoryHubUnderTest } from "./memory-hub-under-test.ts";
+import { memoryWorld } from "./memory/memory-world.ts";
 import { simulateEdges } from "./simulation.ts";
 
 /**
@@ -11,7 +11,7 @@ import { simulateEdges } from "./simulation.ts";
  */
 for (const seed of [2, 3, 13, 31, 103]) {
   test(`edges converge with their hub: seed ${seed}`, { timeout: 120_000 }, async () => {
-    const result = await simulateEdges({ seed, openHub: memoryHubUnderTest });
+    const result = await simulateEdges({ seed, openWorld: memoryWorld() });
     expect(result.violations).toEqual([]);
     expect(result.edits).toBeGreaterThan(30);
     expect(result.syncs).toBeGreaterThan(20);
@@ -76,7 +76,7 @@ const BROKEN: Record<string, { tamper: (hub: Hub) => Hub; says: RegExp }> = {
 
 for (const [name, { tamper, says }] of Object.entries(BROKEN)) {
   test(`the oracle finds ${name}`, { timeout: 120_000 }, async () => {
-    const { violations } = await simulateEdges({ seed: 2, edges: 3, steps: 80, openHub: memoryHubUnderTest, tamper });
+    const { violations } = await simulateEdges({ seed: 2, edges: 3, steps: 80, openWorld: memoryWorld(tamper) });
     expect(violations.filter((violation) => says.test(violation))).not.toEqual([]);
   });
 }

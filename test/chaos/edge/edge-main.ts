@@ -1,29 +1,86 @@
 import { parseArgs } from "node:util";
-import { memoryHubUnderTest } from "./memory-hub-under-test.ts";
-import { simulateEdges } from "./simulation.ts";
+import { DIST_IS_CURRENT } from "../../../src/stores/faiss/client/host-programs.ts";
+import { distIsCurrent } from "../../support/program.ts";
+import { Tally } from "./faults.ts";
+import { memoryWorld } from "./memory/memory-world.ts";
+import { edgeProgram } from "./processes/edge-program.ts";
+import { openLongLivedStores } from "./processes/hub-stores.ts";
+import { processWorld } from "./processes/process-world.ts";
+import { type SimulationResult, simulateEdges } from "./simulation.ts";
+import type { OpenSimulationWorld } from "./world.ts";
 
-/** `npm run chaos:edge -- --seeds N --seed FIRST --steps S`; exit code 1 when a promise was broken. */
+/**
+ * `npm run chaos:edge -- --seeds N --seed FIRST --steps S --hub memory|service|both`; exit code 1 when a promise was broken. With
+ * `both`, one seed of ten is run on processes and real stores, and the others against the hub in memory.
+ */
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "200" },
     seed: { type: "string", default: "1" },
-    steps: { type: "string", default: "150" },
+    steps: { type: "string" },
+    hub: { type: "string", default: "both" },
   },
 });
-const first = Number(values.seed);
-const total = { runs: 0, broken: 0, edits: 0, syncs: 0, kills: 0, late: 0, conflicts: 0, restores: 0 };
-for (let seed = first; seed < first + Number(values.seeds); seed++) {
-  const result = await simulateEdges({ seed, steps: Number(values.steps), openHub: memoryHubUnderTest });
-  total.runs += 1;
-  for (const name of ["edits", "syncs", "kills", "late", "conflicts", "restores"] as const) total[name] += result[name];
-  if (result.violations.length === 0) continue;
-  total.broken += 1;
-  process.stdout.write(`seed ${seed}, ${result.edges} edges: ${result.violations.length} violations\n`);
-  for (const violation of result.violations.slice(0, 20)) process.stdout.write(`  ${violation}\n`);
+
+const SERVICE_EVERY = 10;
+const COUNTS = ["edits", "syncs", "late", "conflicts", "restores", "revoked", "deadLetters"] as const;
+
+class Summary {
+  runs = 0;
+  broken = 0;
+  readonly #counts = new Tally();
+  readonly #kills = new Tally();
+  readonly #name: string;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  add(seed: number, result: SimulationResult): void {
+    this.runs += 1;
+    for (const name of COUNTS) this.#counts.add(name, result[name]);
+    this.#kills.addAll(result.kills);
+    if (result.violations.length === 0) return;
+    this.broken += 1;
+    say(`seed ${seed}, ${result.edges} edges, ${this.#name}: ${result.violations.length} violations`);
+    for (const violation of result.violations.slice(0, 20)) say(`  ${violation}`);
+  }
+
+  print(): void {
+    if (this.runs === 0) return;
+    say(`${this.#name}: ${this.runs} runs, ${this.broken} broken; ${this.#counts}, kills ${this.#kills.total}`);
+    say(`  kills by step: ${this.#kills}`);
+  }
 }
-const { runs, broken, edits, syncs, kills, late, conflicts, restores } = total;
-process.stdout.write(
-  `${runs} runs, ${broken} broken: ${edits} edits, ${syncs} syncs, ${kills} kills, ${late} late requests, ` +
-    `${conflicts} conflicts, ${restores} restores\n`,
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+async function simulate(summary: Summary, seed: number, openWorld: OpenSimulationWorld): Promise<void> {
+  const steps = values.steps === undefined ? {} : { steps: Number(values.steps) };
+  summary.add(seed, await simulateEdges({ seed, ...steps, openWorld }));
+}
+
+const first = Number(values.seed);
+const seeds = Array.from({ length: Number(values.seeds) }, (_, index) => first + index);
+const onService = seeds.filter(
+  (_seed, index) => values.hub === "service" || (values.hub === "both" && index % SERVICE_EVERY === 0),
 );
-process.exitCode = broken > 0 ? 1 : 0;
+const inMemory = new Summary("hub in memory");
+for (const seed of seeds.filter((one) => !onService.includes(one))) await simulate(inMemory, seed, memoryWorld());
+inMemory.print();
+
+const service = new Summary("processes and real stores");
+if (onService.length > 0) {
+  if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+  const [stores, program] = [await openLongLivedStores(), edgeProgram()];
+  try {
+    for (const seed of onService) await simulate(service, seed, processWorld(stores, program));
+  } finally {
+    program.close();
+    await stores.close();
+  }
+}
+service.print();
+process.exitCode = inMemory.broken + service.broken > 0 ? 1 : 0;

@@ -5,14 +5,25 @@ export class Edits {
   readonly #deletions = new Map<string, string[]>();
   #count = 0;
 
-  /** @param before what the edge showed; null: nothing, so the memory was deleted, or never there. */
-  write(memoryId: string, before: string | null, kind = "edit"): string {
-    const name = `${kind}-${++this.#count}-`;
-    this.#knows.set(name, before === null ? this.deletionsOf(memoryId) : [before]);
-    if (kind === "edit") this.#memories.set(name, memoryId);
-    return name;
+  /** A content for an edit that is about to be made. */
+  name(kind: string): string {
+    return `${kind}-${++this.#count}-`;
   }
 
+  /**
+   * The edit is about to be made: it may be on disk from now on, acknowledged or not.
+   * @param before what the edge showed; null: nothing, so the memory was deleted, or never there.
+   */
+  begin(name: string, memoryId: string, before: string | null): void {
+    this.#knows.set(name, before === null ? this.deletionsOf(memoryId) : [before]);
+  }
+
+  /** The edge acknowledged the edit: it must not be lost. */
+  acknowledge(name: string, memoryId: string): void {
+    this.#memories.set(name, memoryId);
+  }
+
+  /** A deletion that is about to be made. What a user deletes is gone by that will, acknowledged or not. */
   delete(memoryId: string, before: string): void {
     const name = `deletion-${++this.#count}-`;
     this.#knows.set(name, [before]);
@@ -27,7 +38,7 @@ export class Edits {
     return this.#deletions.get(memoryId) ?? [];
   }
 
-  /** Edits of which nothing is left: neither they show, nor one that knew them, nor are they kept. */
+  /** Acknowledged edits of which nothing is left: neither they show, nor one that knew them, nor are they kept. */
   lost(left: Iterable<string>, isExempt: (memoryId: string) => boolean): string[] {
     const covered = new Set<string>();
     const open = [...left];

@@ -1,22 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ConflictPolicy } from "../../../src/edge/index.ts";
-import type { Hub } from "../../../src/hub/protocol/hub.ts";
+import { CONFLICT_POLICIES } from "../../../src/edge/index.ts";
 import { Random } from "../../support/random.ts";
-import { Edits } from "./edits.ts";
-import { type FaultRates, NO_FAULTS, Recorder } from "./faulty-hub.ts";
+import { FAULTS, NO_FAULTS, Tally } from "./faults.ts";
 import { judge } from "./oracle.ts";
-import { SimulatedEdge } from "./simulated-edge.ts";
-
-/** The hub of a simulation. */
-export interface HubUnderTest {
-  as(device: string): Hub;
-  /** Keeps a copy; calling the result brings it back, as another epoch. Null: it cannot go back. */
-  readonly snapshot: (() => () => void) | null;
-  /** What is wrong in its stores, once all is quiet. */
-  findings(): Promise<readonly string[]>;
-}
+import { Recorder } from "./recorder.ts";
+import { Users } from "./users.ts";
+import type { EdgeUnderTest, OpenSimulationWorld, SimulationWorld, SyncStep } from "./world.ts";
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -24,10 +15,7 @@ export interface SimulationOptions {
   readonly steps?: number;
   /** @default 2 … 8, by the seed */
   readonly edges?: number;
-  /** Makes the hub, which goes by this clock where it can. */
-  readonly openHub: (now: () => number) => Promise<HubUnderTest>;
-  /** Stands between each edge and the hub: the test of the oracle breaks something there. */
-  readonly tamper?: (hub: Hub) => Hub;
+  readonly openWorld: OpenSimulationWorld;
 }
 
 export interface SimulationResult {
@@ -35,16 +23,21 @@ export interface SimulationResult {
   readonly edges: number;
   readonly edits: number;
   readonly syncs: number;
-  readonly kills: number;
+  /** Of edges, and of the hub, by step. */
+  readonly kills: Tally;
   readonly late: number;
   readonly conflicts: number;
   readonly restores: number;
+  /** Keys or devices that were revoked, and admitted again. */
+  readonly revoked: number;
+  /** Changes that nobody corrected. */
+  readonly deadLetters: number;
 }
 
-const POLICIES: readonly ConflictPolicy[] = ["last_write_wins", "local_wins", "remote_wins", "merge"];
-const RATES: FaultRates = { dropped: 0.08, unanswered: 0.12, doubled: 0.1, late: 0.1, killed: 0.05 };
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const QUIET_ROUNDS_MAX = 40;
+const STEPS: readonly SyncStep[] = ["pushOnce", "pullOnce", "syncNow", "syncNow", "background"];
 
 /** Users write on edges that sync through a faulty network; then faults end, all come to rest, and the oracle judges. */
 export async function simulateEdges(options: SimulationOptions): Promise<SimulationResult> {
@@ -59,134 +52,126 @@ export async function simulateEdges(options: SimulationOptions): Promise<Simulat
 export class Simulation {
   readonly random: Random;
   readonly recorder = new Recorder();
-  readonly edits = new Edits();
-  readonly edges: SimulatedEdge[] = [];
-  readonly clock: { ms: number };
-  /** Messages that had passed when the memory `raised` became local_only; null: it did not. */
-  raisedAt: number | null = null;
+  readonly edges: EdgeUnderTest[] = [];
+  readonly users: Users;
   readonly failures: string[] = [];
-  hub!: HubUnderTest;
+  world!: SimulationWorld;
   readonly #options: SimulationOptions;
   #folder = "";
-  #count = { edits: 0, syncs: 0, late: 0, restores: 0 };
-  #restore: (() => void) | null = null;
+  #count = { syncs: 0, late: 0, restores: 0, revoked: 0 };
+  #refused: EdgeUnderTest | null = null;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
     this.random = new Random(options.seed);
-    this.clock = { ms: Date.now() };
+    this.users = new Users(this.edges, this.random, this.recorder);
   }
 
   async run(): Promise<SimulationResult> {
-    const { edges = 2 + this.random.below(7), steps = 150, openHub, tamper = (hub) => hub } = this.#options;
+    const { edges = 2 + this.random.below(7), steps = 150, openWorld, seed } = this.#options;
     this.#folder = await mkdtemp(join(tmpdir(), "mnemosync-edges-"));
-    this.hub = await openHub(() => this.clock.ms);
-    for (let index = 0; index < edges; index++) {
-      const edge = new SimulatedEdge({
-        index,
-        folder: this.#folder,
-        policy: this.random.pick(POLICIES),
-        clock: this.clock,
-        random: this.random,
-        recorder: this.recorder,
-        connect: (device) => tamper(this.hub.as(device)),
-      });
-      await edge.open();
-      edge.rates = RATES;
-      this.edges.push(edge);
+    this.world = await openWorld({ random: this.random, recorder: this.recorder });
+    const settings = Array.from({ length: edges }, (_, index) => ({
+      ...{ index, folder: this.#folder, policy: this.random.pick(CONFLICT_POLICIES), recorder: this.recorder },
+      // Its own numbers: edges that sync at the same time must not take each other's.
+      random: new Random(seed * 1_000 + index),
+    }));
+    this.edges.push(...(await Promise.all(settings.map((setting) => this.world.open(setting)))));
+    for (const edge of this.edges) {
+      edge.rates = FAULTS;
+      if (edge.setting.index === 1 && seed % 4 > 1) edge.skewMs = 2 * HOUR_MS;
     }
-    for (let step = 0; step < steps; step++) await this.#step(step, steps);
+    for (let step = 0; step < steps; step++) {
+      await this.#step();
+      await this.#schedule(step / steps, (step + 1) / steps);
+    }
     await this.#comeToRest();
-    const { violations, conflicts } = await judge(this);
-    const kills = this.edges.reduce((sum, edge) => sum + edge.kills, 0);
-    return { violations, edges, kills, conflicts, ...this.#count };
+    const { violations, conflicts, deadLetters } = await judge(this);
+    const kills = new Tally();
+    for (const tally of [this.world.hub.kills, ...this.edges.map((edge) => edge.kills)]) kills.addAll(tally);
+    return { violations, edges, edits: this.users.count, kills, conflicts, deadLetters, ...this.#count };
   }
 
   async close(): Promise<void> {
-    for (const edge of this.edges) await edge.store.close();
+    for (const edge of this.edges) await edge.close();
+    await this.world?.close();
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #step(step: number, steps: number): Promise<void> {
-    this.clock.ms += this.random.below(5_000);
+  async #step(): Promise<void> {
+    this.world.advance(this.random.below(5_000));
     const edge = this.random.pick(this.edges);
     const dice = this.random.below(100);
-    if (dice < 42) await this.#write(edge);
-    else if (dice < 80) await this.#sync(edge, this.random.pick(["pushOnce", "pullOnce", "syncNow"] as const));
-    else if (dice < 85) edge.isOnline = !edge.isOnline;
-    else if (dice < 88) await edge.kill();
-    else if (dice < 91) await this.#pauseOrResume(edge);
-    else if (dice < 93) edge.skewMs = (this.random.below(7) - 3) * HOUR_MS;
-    else if (dice < 98) this.#count.late += (await edge.deliverLate()) ? 1 : 0;
-    else this.clock.ms += this.random.pick([HOUR_MS, 24 * HOUR_MS, 40 * 24 * HOUR_MS]);
-
-    if (this.hub.snapshot === null || this.#options.seed % 2 === 0) return;
-    if (step === Math.floor(steps / 3)) this.#restore = this.hub.snapshot();
-    if (step === Math.floor(steps / 2) && this.#restore !== null) {
-      this.#restore();
-      this.#count.restores += 1;
+    if (dice < 40) await this.users.write(edge);
+    else if (dice < 76) await this.#syncSome(edge);
+    else if (dice < 80) edge.isOnline = !edge.isOnline;
+    else if (dice < 82) await edge.kill("idle");
+    else if (dice < 84) await this.users.writeAndDie(edge);
+    else if (dice < 87) await this.#pauseOrResume(edge);
+    else if (dice < 89) edge.skewMs = (this.random.below(7) - 3) * HOUR_MS;
+    else if (dice < 93) this.#count.late += (await edge.deliverLate()) ? 1 : 0;
+    else if (dice < 95) this.world.advance(this.random.pick([HOUR_MS, DAY_MS, 40 * DAY_MS]));
+    else if (dice < 97) await this.users.decide(edge);
+    else if (dice < 98) await this.users.correct(edge);
+    else {
+      this.users.writeInFlight(edge);
+      await this.#sync(edge, "pushOnce");
+      edge.editInFlight(null);
     }
   }
 
-  async #write(edge: SimulatedEdge): Promise<void> {
-    const { index } = edge.setting;
-    this.#count.edits += 1;
-    const dice = this.random.below(100);
-    if (dice < 5) return await this.#put(edge, `local-${index}`, "local_only", "secret");
-    if (dice < 10) return await this.#put(edge, `redacted-${index}`, "redacted", "secret");
-    if (dice < 14) return await this.#rateOthers(edge);
-    if (dice < 24) return await this.#writeRaised(edge);
-    const memoryId = `hot-${this.random.below(3)}`;
-    const before = await edge.store.get(memoryId);
-    if (dice < 32 && before !== null) {
-      this.edits.delete(memoryId, before.content);
-      await edge.store.delete(memoryId);
-      return;
+  /** What happens once in a run, at its time. @param from, to the shares of the run that the step was. */
+  async #schedule(from: number, to: number): Promise<void> {
+    const { seed } = this.#options;
+    const isAt = (share: number) => from < share && share <= to;
+    if (seed % 2 === 1) {
+      if (isAt(0.33)) await this.world.hub.copy();
+      if (isAt(0.55)) {
+        await this.world.hub.goBack();
+        this.#count.restores += 1;
+      }
     }
-    await this.#put(edge, memoryId, "full", "edit");
+    if (seed % 3 !== 0) return;
+    if (isAt(0.2)) {
+      this.#refused = this.random.pick(this.edges);
+      await this.world.refuse(this.#refused);
+    }
+    if (isAt(0.45)) await this.#admit();
   }
 
-  async #put(edge: SimulatedEdge, memoryId: string, privacy: "full" | "redacted" | "local_only", kind: string) {
-    const before = await edge.store.get(memoryId);
-    const content = this.edits.write(memoryId, before?.content ?? null, kind);
-    const importance = this.random.below(11) / 10;
-    await edge.store.put(memoryId, { content, memoryType: "note", importance, privacy, metadata: { by: content } });
+  async #admit(): Promise<void> {
+    const edge = this.#refused;
+    this.#refused = null;
+    if (edge === null) return;
+    await this.world.admit(edge);
+    this.#count.revoked += 1;
   }
 
-  /** Changes what may be seen of another edge's redacted memory. */
-  async #rateOthers({ store }: SimulatedEdge): Promise<void> {
-    const memoryId = `redacted-${this.random.below(this.edges.length)}`;
-    if ((await store.get(memoryId)) === null) return;
-    await store.patch(memoryId, { importance: this.random.below(11) / 10 });
+  /** One edge, or where the world allows it some at the same time. */
+  async #syncSome(edge: EdgeUnderTest): Promise<void> {
+    const others = this.edges.filter((other) => other !== edge && this.random.below(3) === 0);
+    const chosen = this.world.isConcurrent ? [edge, ...others] : [edge];
+    const steps = chosen.map((one) => [one, this.random.pick(STEPS)] as const);
+    await Promise.all(steps.map(([one, step]) => this.#sync(one, step)));
   }
 
-  /** A memory that all write, until the first edge makes it local_only. */
-  async #writeRaised(edge: SimulatedEdge): Promise<void> {
-    const isOwner = edge === this.edges[0];
-    const before = await edge.store.get("raised");
-    if (isOwner && this.raisedAt !== null) return await this.#put(edge, "raised", "local_only", "secret");
-    if (!isOwner && (before === null || before.withheld)) return;
-    if (!isOwner || before === null || this.random.below(3) > 0) return await this.#put(edge, "raised", "full", "edit");
-    await this.#put(edge, "raised", "local_only", "secret");
-    this.raisedAt = this.recorder.messages.length;
-  }
-
-  async #sync(edge: SimulatedEdge, step: "pushOnce" | "pullOnce" | "syncNow"): Promise<void> {
+  async #sync(edge: EdgeUnderTest, step: SyncStep): Promise<void> {
     if (edge.isPaused) return;
     this.#count.syncs += 1;
     const code = await edge.sync(step);
-    if (code !== null && code !== "killed" && code !== "SYNC_CONNECTION") {
-      this.failures.push(`edge ${edge.setting.index}: ${step} failed with ${code}`);
-    }
+    const expected = [null, "killed", "SYNC_CONNECTION", ...(edge === this.#refused ? REFUSALS : [])];
+    if (!expected.includes(code)) this.failures.push(`edge ${edge.setting.index}: ${step} failed with ${code}`);
   }
 
-  async #pauseOrResume(edge: SimulatedEdge): Promise<void> {
+  async #pauseOrResume(edge: EdgeUnderTest): Promise<void> {
     edge.isPaused = !edge.isPaused;
     await (edge.isPaused ? edge.store.pause() : edge.store.resume());
   }
 
   /** Faults end. What was given up arrives first, or never: half of each. */
   async #comeToRest(): Promise<void> {
+    await this.world.calm();
+    await this.#admit();
     for (const edge of this.edges) {
       edge.rates = NO_FAULTS;
       edge.isOnline = true;
@@ -195,15 +180,17 @@ export class Simulation {
     }
     let quietRounds = 0;
     for (let round = 0; round < QUIET_ROUNDS_MAX && quietRounds < 2; round++) {
-      this.clock.ms += HOUR_MS; // Every backoff is over.
-      const before = this.recorder.messages.filter(({ kind }) => kind === "push").length;
+      this.world.advance(HOUR_MS); // Every backoff is over.
+      const before = this.recorder.pushes;
       for (const edge of this.edges) {
-        await edge.store.retry();
+        while (await this.users.decide(edge));
+        await this.users.correct(edge);
         await this.#sync(edge, "syncNow");
       }
-      const after = this.recorder.messages.filter(({ kind }) => kind === "push").length;
-      quietRounds = after === before ? quietRounds + 1 : 0;
+      quietRounds = this.recorder.pushes === before ? quietRounds + 1 : 0;
     }
     if (quietRounds < 2) this.failures.push("edges and hub do not come to rest");
   }
 }
+
+const REFUSALS = ["UNAUTHENTICATED", "FORBIDDEN", "DEVICE_REVOKED"];

@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type EdgeProgram, edgeProgram } from "./processes/edge-program.ts";
+import { type LongLivedStores, openLongLivedStores } from "./processes/hub-stores.ts";
+import { processWorld } from "./processes/process-world.ts";
+import { simulateEdges } from "./simulation.ts";
+
+/**
+ * As `edge-chaos.test.ts`, with processes: edges and `mnemosync serve` on PostgreSQL, Redis and FAISS are killed with -9 at steps
+ * of push and pull, a recording proxy drops, doubles, delays and reorders, keys are revoked and renewed, the hub is restored from
+ * an older copy. `npm run chaos:edge -- --hub service` runs more seeds.
+ */
+let stores: LongLivedStores;
+let program: EdgeProgram;
+
+beforeAll(async () => {
+  stores = await openLongLivedStores();
+  program = edgeProgram();
+});
+afterAll(async () => {
+  program?.close();
+  await stores?.close();
+});
+
+for (const seed of [1, 2, 3, 6, 9]) {
+  test(`edges converge with a service, and all of them are processes: seed ${seed}`, { timeout: 300_000 }, async () => {
+    const result = await simulateEdges({ seed, steps: 80, openWorld: processWorld(stores, program) });
+    expect(result.violations).toEqual([]);
+    expect(result.edits).toBeGreaterThan(15);
+    expect(result.kills.total).toBeGreaterThan(0);
+    expect(result.restores).toBe(seed % 2);
+    expect(result.revoked).toBe(seed % 3 === 0 ? 1 : 0);
+  });
+}
