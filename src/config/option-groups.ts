@@ -64,10 +64,11 @@ export interface IndexOptions {
    */
   fields?: boolean | undefined;
   /**
-   * Orders of lists beside that of ids, each by an index: createdAt, modifiedAt. As text, separated by commas.
+   * Orders of lists beside that of ids, each by an index: createdAt, modifiedAt, importance. As text, separated by
+   * commas.
    * @default []
    */
-  orders?: readonly ("createdAt" | "modifiedAt")[] | undefined;
+  orders?: readonly ("createdAt" | "modifiedAt" | "importance")[] | undefined;
 }
 
 /** What is kept of the past, beside `historyVersionsMax`, by time and by namespace. */

@@ -2,30 +2,21 @@ import type { Condition } from "../domain/filter/filter.ts";
 import type { Fragment, Sql, Statement } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { wideRow } from "./body-rows.ts";
-import { type SortField, sortExpression } from "./sort-expression.ts";
+import {
+  inOrder,
+  isCurrent,
+  placeText,
+  placeVersion,
+  type ScanOrder,
+  type ScanPlace,
+  type ScanQuery,
+  scannedRows,
+} from "./scanned-rows.ts";
 import { whereCondition } from "./where.ts";
 
-/** A place behind a row, in one of the orders. */
-export interface ScanPlace {
-  readonly memoryId: string;
-  /** What the order goes by, as PostgreSQL reads it back exactly; null in the order of ids. */
-  readonly sort: string | null;
-}
+export type { ScanPlace, ScanQuery };
 
-/** The memories of a namespace that pass a filter, from a place on. */
-export interface ScanQuery {
-  readonly namespace: string;
-  readonly condition: Condition;
-  /** The place behind which the step begins; null: at the start. */
-  readonly after: ScanPlace | null;
-  /** Rows that the step looks at, at most. */
-  readonly rowsMax: number;
-}
-
-export interface PageQuery extends ScanQuery {
-  /** Null: by id. A field needs its index: see `optional-indexes.ts`. */
-  readonly sortField: SortField | null;
-  readonly isDescending: boolean;
+export interface PageQuery extends ScanQuery, ScanOrder {
   /** Memories at most. */
   readonly limit: number;
   /** Bytes of documents, and of embeddings where they are read, at most. */
@@ -71,7 +62,13 @@ export interface PageStep extends ScanStep {
 
 /** A row of the answer for a page: a memory, and in the first row what the step looked at. One row without a memory where none is shown. */
 export type PageAnswer = PageRow & StepAnswer;
-export type StepAnswer = { scanned: number; lastId: string | null; lastSort: string | null; passing: number };
+export type StepAnswer = {
+  scanned: number;
+  lastId: string | null;
+  lastSort: string | null;
+  lastVersion: number | null;
+  passing: number;
+};
 
 /**
  * One step of a page, in one of the orders. It reads a part of the primary key, or of the index of the order, and the documents of these rows where
@@ -80,26 +77,26 @@ export type StepAnswer = { scanned: number; lastId: string | null; lastSort: str
 export function pageStatement(sql: Sql, query: PageQuery): Statement<PageAnswer> {
   const { isDescending, limit, bytesMax, readsFirst, withEmbedding } = query;
   const [forward, backward] = isDescending ? [sql`desc`, sql`asc`] : [sql`asc`, sql`desc`];
-  const inOrder = (direction: Fragment) => sql`v.sort ${direction}, v.memory_id ${direction}`;
+  const ordered = (direction: Fragment) => inOrder(sql, query, direction);
   const embeddingBytes = withEmbedding ? sql`coalesce(octet_length(m.embedding), 0)` : sql`0`;
   const inFirst = (fact: Fragment) => sql`case when c.number > 1 then null else f.${fact} end as ${fact}`;
   // A body is looked up once, and stays compressed, or in its TOAST table, until its row is chosen.
   return sql<PageAnswer[]>`
     with scanned as materialized (${scannedRows(sql, query)}),
     passing as materialized (
-      ${passingRows(sql, query.condition)} order by ${inOrder(forward)} limit ${limit + 1}
+      ${passingRows(sql, query.condition, query)} order by ${ordered(forward)} limit ${limit + 1}
     ), sized as (
       select v.*, m.document, m.embedding,
-             sum(coalesce(octet_length(m.document::text) + ${embeddingBytes}, 0)) over (order by ${inOrder(forward)}) as total,
-             row_number() over (order by ${inOrder(forward)}) as number
-      from (select * from passing v order by ${inOrder(forward)} limit ${limit}) v left join lateral ${wideRow(sql)} m on true
+             sum(coalesce(octet_length(m.document::text) + ${embeddingBytes}, 0)) over (order by ${ordered(forward)}) as total,
+             row_number() over (order by ${ordered(forward)}) as number
+      from (select * from passing v order by ${ordered(forward)} limit ${limit}) v left join lateral ${wideRow(sql)} m on true
     ), facts as (
       select (select count(*)::int from scanned) as scanned, (select count(*)::int from passing) as passing,
-             l.memory_id as "lastId", ${exactTime(sql, sql`l.sort`)} as "lastSort"
-      from (values (1)) one left join (select * from scanned v order by ${inOrder(backward)} limit 1) l on true
+             l.memory_id as "lastId", ${placeText(sql, query, sql`l.sort`)} as "lastSort", ${placeVersion(sql, query)} as "lastVersion"
+      from (values (1)) one left join (select * from scanned v order by ${ordered(backward)} limit 1) l on true
     )
-    select ${inFirst(sql`scanned`)}, ${inFirst(sql`passing`)}, ${inFirst(sql`"lastId"`)}, ${inFirst(sql`"lastSort"`)},
-           c.memory_id as "memoryId", c.version::float8 as version, c.checksum, c.version_vector::text as "versionVector", ${query.sortField === null ? sql`null` : exactTime(sql, sql`c.sort`)} as sort,
+    select ${inFirst(sql`scanned`)}, ${inFirst(sql`passing`)}, ${inFirst(sql`"lastId"`)}, ${inFirst(sql`"lastSort"`)}, ${inFirst(sql`"lastVersion"`)},
+           c.memory_id as "memoryId", c.version::float8 as version, c.checksum, c.version_vector::text as "versionVector", ${placeText(sql, query, sql`c.sort`)} as sort,
            date_part('epoch', coalesce(c.created_at, c.modified_at)) * 1000 as "createdAt",
            date_part('epoch', c.modified_at) * 1000 as "modifiedAt", c.document::text as document,
            octet_length(c.embedding) as "embeddingBytes", ${withEmbedding ? sql`c.embedding` : sql`null::bytea`} as embedding
@@ -113,46 +110,24 @@ export function pageStepOf(rows: readonly PageAnswer[]): PageStep {
 
 /** One step of a count, in the order of memory ids. */
 export function countStatement(sql: Sql, query: ScanQuery): Statement<StepAnswer> {
-  const rows = scannedRows(sql, { ...query, sortField: null, isDescending: false });
+  const order = { sortField: null, isDescending: false };
+  const rows = scannedRows(sql, { ...query, ...order });
   return sql<StepAnswer[]>`
     with scanned as materialized (${rows})
     select (select count(*)::int from scanned) as scanned, (select max(memory_id) from scanned) as "lastId",
-           null as "lastSort", (select count(*)::int from (${passingRows(sql, query.condition)}) p) as passing`;
+           null as "lastSort", null as "lastVersion", (select count(*)::int from (${passingRows(sql, query.condition, order)}) p) as passing`;
 }
 
-export function stepOf({ scanned, passing, lastId, lastSort }: StepAnswer): ScanStep {
-  return { scanned, passing, last: lastId === null ? null : { memoryId: lastId, sort: lastSort } };
-}
-
-/** A time with its microseconds, whatever the session's time zone; a number of JavaScript would round it. */
-function exactTime(sql: Sql, value: Fragment): Fragment {
-  return sql`to_char(${value} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-}
-
-/** Narrow rows of a namespace behind a place. Times are never null, so that all rows of an index have their place. */
-function scannedRows(
-  sql: Sql,
-  { namespace, after, rowsMax, sortField, isDescending }: ScanQuery & Pick<PageQuery, "sortField" | "isDescending">,
-): Fragment {
-  const direction = isDescending ? sql`desc` : sql`asc`;
-  const compare = isDescending ? sql`<` : sql`>`;
-  const sort = sortField === null ? sql`null::timestamptz` : sql`${sql.unsafe(sortExpression(sortField))}`;
-  const place =
-    after &&
-    (sortField === null
-      ? sql`and memory_id ${compare} ${after.memoryId}::text`
-      : sql`and (${sort}, memory_id) ${compare} (${after.sort}::text::timestamptz, ${after.memoryId}::text)`);
-  return sql`
-    select namespace, memory_id, version, checksum, version_vector, created_at, modified_at, deleted_at, expires_at, ${sort} as sort
-    from mnemosync.memory_versions
-    where namespace = ${namespace}::text ${place ?? sql``}
-    order by ${sortField === null ? sql`` : sql`${sort} ${direction},`} memory_id ${direction}
-    limit ${rowsMax}`;
+export function stepOf({ scanned, passing, lastId, lastSort, lastVersion }: StepAnswer): ScanStep {
+  const last = lastId === null ? null : { memoryId: lastId, sort: lastSort };
+  return { scanned, passing, last: last && lastVersion !== null ? { ...last, version: lastVersion } : last };
 }
 
 /** Those of a table called scanned that are shown and pass. */
-function passingRows(sql: Sql, condition: Condition): Fragment {
-  return sql`select v.* from scanned v ${filteredDocument(sql, condition)} where ${isShown(sql)} and ${whereCondition(sql, condition)}`;
+function passingRows(sql: Sql, condition: Condition, order: ScanOrder): Fragment {
+  return sql`
+    select v.* from scanned v ${filteredDocument(sql, condition)}
+    where ${isCurrent(sql, order)} and ${isShown(sql)} and ${whereCondition(sql, condition)}`;
 }
 
 /** The document of a row of a table called v, as `whereCondition` reads it, where the filter asks for it. */

@@ -25,11 +25,14 @@ export interface FoundIndexes {
   readonly hasFields: boolean;
   /** Orders of lists that have one. */
   readonly orders: readonly SortField[];
+  /** Whether documents from before migration 19 are not moved yet: an index of bodies does not have them. */
+  readonly hasUnmoved: boolean;
 }
 
 const ORDER_NAMES: Readonly<Record<SortField, string>> = {
   createdAt: "memory_versions_created_order_index",
   modifiedAt: "memory_versions_modified_order_index",
+  importance: "memory_bodies_importance_order_index",
 };
 const FIELDS_NAME = "memory_bodies_fields_index";
 const WORDS_NAME = /^memory_bodies_words_(.+)_index$/;
@@ -59,8 +62,12 @@ function indexesOf(settings: IndexSettings): OptionalIndex[] {
     indexes.push({ name: FIELDS_NAME, table: DOCUMENT_TABLE, definition });
   }
   for (const field of orders) {
-    const definition = `(namespace, (${sortExpression(field)}), memory_id)`;
-    indexes.push({ name: ORDER_NAMES[field], table: "mnemosync.memory_versions", definition });
+    const name = ORDER_NAMES[field];
+    const ordered = `namespace, (${sortExpression(field)}), memory_id`;
+    if (field === "importance") {
+      const definition = `(${ordered}, version) where document is not null`;
+      indexes.push({ name, table: DOCUMENT_TABLE, definition });
+    } else indexes.push({ name, table: "mnemosync.memory_versions", definition: `(${ordered})` });
   }
   return indexes;
 }
@@ -96,12 +103,14 @@ export async function findIndexes(sql: Sql): Promise<FoundIndexes> {
     select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
     where c.relnamespace = 'mnemosync'::regnamespace and i.indisvalid and c.relname like 'memory\_%\_index'
     order by c.relname`;
+  const [unmoved] = await sql`select 1 from mnemosync.unmoved_documents limit 1`;
   const languages = rows.flatMap(({ name }) => WORDS_NAME.exec(name)?.[1] ?? []);
   const names = new Set(rows.map(({ name }) => name));
   return {
     languages,
     hasFields: names.has(FIELDS_NAME),
     orders: SORT_FIELDS.filter((field) => names.has(ORDER_NAMES[field])),
+    hasUnmoved: unmoved !== undefined,
   };
 }
 

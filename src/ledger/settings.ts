@@ -103,7 +103,7 @@ export const indexSettings = z.strictObject({
     .array(z.enum(SORT_FIELDS))
     .default([])
     .describe(
-      "Orders of lists beside that of ids, each by an index: createdAt, modifiedAt. As text, separated by commas",
+      "Orders of lists beside that of ids, each by an index: createdAt, modifiedAt, importance. As text, separated by commas",
     ),
 });
 

@@ -32,7 +32,7 @@ export class Finder {
   }
 
   /**
-   * A page of memories behind `after`. Ids give the order, or times and ids, so that a memory that stays in place is neither skipped nor
+   * A page of memories behind `after`. Ids give the order, or times or importances and ids, so that a memory that stays in place is neither skipped nor
    * repeated whatever is written meanwhile. The page ends early, with a cursor, where the budget of rows or bytes is used up,
    * or the next step would not fit into `timeoutMs`.
    */
@@ -45,17 +45,19 @@ export class Finder {
     const { namespace, condition, order } = scope;
     const pace = new ScanPace(PAGE_ROWS_MAX, now);
     const memories: ListedMemory[] = [];
+    const sortField = sortFieldOf(order);
     let after = page.after;
     let bytes = 0;
-    for (;;) {
+    for (let rowsEach = 1; ; rowsEach *= sortField === "importance" ? 2 : 1) {
       const limit = page.limit - memories.length;
-      // Without a filter nearly all rows pass: one more than fit tells whether there are more.
-      const rowsMax = isUnconditional(condition) ? Math.min(pace.rows, limit + 1) : pace.rows;
+      // Without a filter nearly all rows pass: one more than fit tells whether there are more. Among the rows of the order by
+      // importance are replaced versions, so each step looks at more rows for a memory.
+      const rowsMax = isUnconditional(condition) ? Math.min(pace.rows, (limit + 1) * rowsEach) : pace.rows;
       const { scanned, last, passing, rows } = await pace.step(() =>
         ledger.readPageStep(
           {
             ...{ namespace, condition, after, rowsMax, limit },
-            sortField: sortFieldOf(order),
+            sortField,
             isDescending: order.endsWith(" desc"),
             bytesMax: PAGE_BYTES_MAX - bytes,
             readsFirst: memories.length === 0,

@@ -3,7 +3,9 @@ import { decodeCursorParts, encodeCursorParts } from "../domain/cursor-text.ts";
 import { ValidationError } from "../domain/errors.ts";
 import type { Condition } from "../domain/filter/filter.ts";
 import { textFlaw } from "../domain/json.ts";
+import { VERSION_MAX } from "../domain/version-vector.ts";
 import type { ScanPlace } from "../ledger/find-statements.ts";
+import type { SortField } from "../ledger/sort-expression.ts";
 import { type ListOrder, sortFieldOf } from "./list-options.ts";
 
 /** Format of the text. A later program reads this one as long as it accepts cursors of today. */
@@ -21,15 +23,19 @@ export interface ListScope {
 }
 
 /** A place behind a memory, as one opaque text. */
-export function encodeListCursor({ memoryId, sort }: ScanPlace, scope: ListScope): string {
-  return encodeCursorParts(PREFIX, [fingerprint(scope), memoryId, ...(sort === null ? [] : [sort])]);
+export function encodeListCursor({ memoryId, sort, version }: ScanPlace, scope: ListScope): string {
+  const parts: unknown[] = [fingerprint(scope), memoryId];
+  // Damage may have written the number in another way.
+  if (sort !== null) parts.push(sortFieldOf(scope.order) === "importance" ? String(Number(sort)) : sort);
+  if (version !== undefined) parts.push(version);
+  return encodeCursorParts(PREFIX, parts);
 }
 
 /** The place behind which the list goes on. @throws {ValidationError} The text is no cursor, or one of another list. */
 export function decodeListCursor(text: unknown, scope: ListScope): ScanPlace {
   const parts = decodeCursorParts(PREFIX, text, TEXT_LENGTH_MAX);
-  if (!Array.isArray(parts) || parts.length < 2 || parts.length > 3) throw malformed("a list");
-  const [bound, memoryId, sort = null] = parts as unknown[];
+  if (!Array.isArray(parts) || parts.length < 2 || parts.length > 4) throw malformed("a list");
+  const [bound, memoryId, sort = null, version] = parts as unknown[];
   if (typeof bound !== "string" || !isPlace(memoryId)) throw malformed("a list");
   if (bound !== fingerprint(scope)) {
     throw new ValidationError(
@@ -37,9 +43,21 @@ export function decodeListCursor(text: unknown, scope: ListScope): ScanPlace {
       "belongs to another list: give the namespace, where and orderBy that it was read with, or no cursor, to begin anew",
     );
   }
-  const isByTime = sortFieldOf(scope.order) !== null;
-  if (isByTime ? typeof sort !== "string" || !TIME.test(sort) : sort !== null) throw malformed("a list");
-  return { memoryId, sort: sort as string | null };
+  const field = sortFieldOf(scope.order);
+  if (!isSort(sort, field)) throw malformed("a list");
+  if (version === undefined) return { memoryId, sort };
+  if (field !== "importance" || !isVersion(version)) throw malformed("a list");
+  return { memoryId, sort, version };
+}
+
+function isSort(sort: unknown, field: SortField | null): sort is string | null {
+  if (field === null) return sort === null;
+  if (typeof sort !== "string") return false;
+  return field === "importance" ? Number.isFinite(Number(sort)) && String(Number(sort)) === sort : TIME.test(sort);
+}
+
+function isVersion(version: unknown): version is number {
+  return Number.isInteger(version) && (version as number) >= 1 && (version as number) <= VERSION_MAX;
 }
 
 export function encodeNamespaceCursor(namespace: string): string {

@@ -3,7 +3,7 @@ import type { JsonObject } from "../domain/json.ts";
 import type { Memory } from "../domain/memory.ts";
 import { SORT_FIELDS, type SortField } from "../ledger/sort-expression.ts";
 
-/** Orders of a list. Ids count by their UTF-8 bytes, also where times are equal. */
+/** Orders of a list. Ids count by their UTF-8 bytes, also where times, or importances, are equal. */
 export const LIST_ORDERS = [
   "memoryId",
   "memoryId desc",
@@ -11,6 +11,8 @@ export const LIST_ORDERS = [
   "createdAt desc",
   "modifiedAt",
   "modifiedAt desc",
+  "importance",
+  "importance desc",
 ] as const;
 export type ListOrder = (typeof LIST_ORDERS)[number];
 
@@ -28,7 +30,8 @@ export interface ListQuery {
   /** Which memories. @default all */
   where?: Filter | undefined;
   /**
-   * The order. Those by time need an index each (setting `indexes.orders`), since every write pays for one. Others are refused.
+   * The order. Those by time and by importance need an index each (setting `indexes.orders`), since every write pays for one.
+   * Others are refused.
    * @default "memoryId"
    */
   orderBy?: ListOrder | undefined;

@@ -1,6 +1,7 @@
 import { DeadlineExceededError, ValidationError } from "../domain/errors.ts";
 import { parseFilter } from "../domain/filter/filter.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
+import type { FoundIndexes } from "../ledger/optional-indexes.ts";
 import type { Finder } from "../read/finder.ts";
 import { decodeListCursor } from "../read/list-cursor.ts";
 import {
@@ -54,8 +55,19 @@ export class Finds {
   async #checkOrder(order: ListOrder, signal: AbortSignal): Promise<void> {
     const { indexes } = this.#parts;
     const field = sortFieldOf(order);
-    if (field === null || (await indexes.read(signal)).orders.includes(field)) return;
-    if ((await indexes.readNow(signal)).orders.includes(field)) return;
+    if (field === null) return;
+    const serves = ({ orders, hasUnmoved }: FoundIndexes) =>
+      orders.includes(field) && !(field === "importance" && hasUnmoved);
+    if (serves(await indexes.read(signal))) return;
+    const found = await indexes.readNow(signal);
+    if (serves(found)) return;
+    if (found.orders.includes(field)) {
+      const why = "its index does not have the memories from before migration 19 that are not moved yet";
+      throw new ValidationError(
+        "orderBy",
+        `"${order}" has to wait: ${why}: the job move_bodies of a started service moves them`,
+      );
+    }
     throw new ValidationError(
       "orderBy",
       `"${order}" needs an index, which every write pays for, and the ledger has none: set indexes.orders to ${field}`,

@@ -2,16 +2,25 @@ import postgres from "postgres";
 import { FindLedger } from "../../src/ledger/find-ledger.ts";
 import type { World } from "./world.ts";
 
+/** The statements that find memories, on a connection of their own. */
+export function openFindLedger(
+  databaseUrl: string,
+  options: postgres.Options<Record<string, never>> = {},
+): { readonly ledger: FindLedger; readonly close: () => Promise<void> } {
+  const sql = postgres(databaseUrl, { max: 1, fetch_types: false, ...options });
+  const access = { use: (_: AbortSignal, call: (connection: object) => unknown) => call({ sql }) };
+  return { ledger: new FindLedger(access as never, 60_000), close: () => sql.end() };
+}
+
 /** The plan of each statement that `work` sends, under the settings that it makes. */
 export async function plansOf(world: World, work: (ledger: FindLedger) => Promise<unknown>): Promise<string[]> {
   const sent: { query: string; parameters: unknown[] }[] = [];
   const debug = (_connection: number, query: string, parameters: unknown[]) => void sent.push({ query, parameters });
-  const sql = postgres(world.databaseUrl, { max: 1, fetch_types: false, debug });
+  const { ledger, close } = openFindLedger(world.databaseUrl, { debug });
   try {
-    const access = { use: (_: AbortSignal, call: (connection: object) => unknown) => call({ sql }) };
-    await work(new FindLedger(access as never, 60_000));
+    await work(ledger);
   } finally {
-    await sql.end();
+    await close();
   }
   const connection = await world.sql.reserve();
   const plans: string[] = [];

@@ -17,7 +17,7 @@ export const listCommand: CliCommand = {
     command.addOption(
       new Option(
         "--order-by <order>",
-        'memoryId, createdAt or modifiedAt, with " desc" behind for the other way',
+        'memoryId, createdAt, modifiedAt or importance, with " desc" behind for the other way',
       ).default("memoryId"),
     );
     command.option("--limit <memories>", "memories of a page, 1 to 1000", wholeNumber, 100);

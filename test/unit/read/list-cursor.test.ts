@@ -28,6 +28,42 @@ test("a cursor of an order by time leads back to the time, to the microsecond", 
   expect(() => decodeListCursor(encodeListCursor(exact, scope), scope)).toThrow("cursor: is no cursor of a list");
 });
 
+test("a cursor of the order by importance leads back to the importance, and to a version among replaced ones", () => {
+  const byImportance: ListScope = { ...scope, order: "importance" };
+  for (const sort of ["0", "0.1", "0.30000000000000004", "1e-7", "1"]) {
+    for (const place of [
+      { memoryId: "m", sort },
+      { memoryId: "m", sort, version: 7 },
+    ]) {
+      expect(decodeListCursor(encodeListCursor(place, byImportance), byImportance)).toEqual(place);
+    }
+  }
+  const [bound] = JSON.parse(
+    Buffer.from(encodeListCursor({ memoryId: "m", sort: "1" }, byImportance).slice(3), "base64url").toString(),
+  );
+  const others = [
+    [],
+    ["high"],
+    ["1e-400"],
+    ["0x1"],
+    [" 1"],
+    ["NaN"],
+    [1],
+    ["1", 0],
+    ["1", 1.5],
+    ["1", "2"],
+    ["1", 2 ** 49],
+    ["1", 1, 1],
+  ];
+  for (const parts of others) {
+    expect(() => decodeListCursor(encodeCursorParts("l1.", [bound, "m", ...parts]), byImportance)).toThrow(
+      "cursor: is no cursor of a list",
+    );
+  }
+  const versioned = encodeListCursor({ memoryId: "m", sort: null, version: 7 }, scope);
+  expect(() => decodeListCursor(versioned, scope)).toThrow("cursor: is no cursor of a list");
+});
+
 test.each(["m1", "ünï/code 🧠", "a".repeat(512)])("a cursor leads back to the id %j", (memoryId) => {
   const cursor = encodeListCursor({ memoryId, sort: null }, scope);
   expect(cursor).toMatch(/^l1\.[A-Za-z0-9_-]+$/);
