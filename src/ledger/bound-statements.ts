@@ -3,11 +3,11 @@ import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 
 /** Runs each piece of work on a connection of the pool and within a deadline. */
 export class LedgerCalls {
-  readonly #postgres: PostgresAccess;
+  readonly #postgres: Pick<PostgresAccess, "use">;
   readonly #callTimeoutMs: number;
 
   /** @param callTimeoutMs milliseconds that one call may take, waiting for a connection included. */
-  constructor(postgres: PostgresAccess, callTimeoutMs: number) {
+  constructor(postgres: Pick<PostgresAccess, "use">, callTimeoutMs: number) {
     this.#postgres = postgres;
     this.#callTimeoutMs = callTimeoutMs;
   }

@@ -21,7 +21,7 @@ export class FindLedger {
   readonly #calls: LedgerCalls;
 
   /** @param callTimeoutMs milliseconds that one call may take. */
-  constructor(postgres: PostgresAccess, callTimeoutMs: number) {
+  constructor(postgres: Pick<PostgresAccess, "use">, callTimeoutMs: number) {
     this.#calls = new LedgerCalls(postgres, callTimeoutMs);
   }
 

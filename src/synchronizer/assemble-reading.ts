@@ -1,3 +1,4 @@
+import { PartOfPool } from "../drivers/postgres/part-of-pool.ts";
 import { FindLedger } from "../ledger/find-ledger.ts";
 import { retentionRules, ruleOf } from "../ledger/retention.ts";
 import { CreationTimes } from "../read/creation-times.ts";
@@ -46,7 +47,11 @@ export function assembleReading(
     write: (intent, signal) => batcher.write(intent, true, signal),
     writeAtomically: (intents, signal) => batcher.writeTogether(intents, { atomic: true }, true, signal),
   });
-  const find = new FindLedger(postgres, options.callTimeoutMs);
+  const { postgresConnectionsMax, connectionWaitingMax: waitingMax } = options;
+  // Whatever callers list, count and search: half of the connections are left to writes and single reads.
+  const part = new PartOfPool(postgres, { connectionsMax: Math.floor(postgresConnectionsMax / 2), waitingMax });
+  const find = new FindLedger(part, options.callTimeoutMs);
+  const creations = new CreationTimes(new FindLedger(postgres, options.callTimeoutMs)); // A look-up by keys, like a single read.
   const now = (): number => performance.now();
   const finder = new Finder({ ledger: find, now });
   const vectorIndex = gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null;
@@ -55,5 +60,5 @@ export function assembleReading(
     new VectorSearch({ reader, vectorIndex, ledger: find, indexes, assertComplete }),
     new TextSearch({ reader, ledger: find, indexes, language: options.indexes.text }),
   );
-  return { reader, history, finder, search, indexes, creations: new CreationTimes(find) };
+  return { reader, history, finder, search, indexes, creations };
 }
