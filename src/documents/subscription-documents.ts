@@ -13,6 +13,7 @@ const fields = lazily(() => ({
   topics: z.array(z.string()),
   namespaces: z.array(z.string()).nullable().describe("Null: all"),
   where: json().nullable().describe("The filter of memories; null: all"),
+  reading: z.enum(["changes", "versions"]).describe("versions: each version of a memory is sent, in order"),
   embeddings: z.boolean(),
   description: z.string(),
   state: z.enum(["active", "retrying", "paused"]).describe("retrying: the next attempt is at nextAttemptAt"),

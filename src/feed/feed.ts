@@ -1,8 +1,11 @@
 import { ClosedError, ValidationError } from "../domain/errors.ts";
+import type { MemoryKey } from "../domain/keys.ts";
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import { readHorizon } from "../ledger/feed-page-statements.ts";
+import { isToldWhole } from "../ledger/told-memory-statement.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
+import type { FeedFilter } from "./feed-filter.ts";
 import { type FeedChanges, type FeedQuery, readPage } from "./feed-page.ts";
 import type { FeedSignal } from "./feed-signal.ts";
 import type { FeedPlace } from "./follower.ts";
@@ -55,6 +58,14 @@ export class Feed {
   async now(signal: AbortSignal): Promise<FeedPlace> {
     if (this.#isClosed) throw new ClosedError("the change feed");
     return await this.#connection(signal, readHorizon);
+  }
+
+  /**
+   * Whether a reader outside of the deployment is told the whole of what a memory says now: it is alive, its privacy is `full`, and
+   * it passes the filter of memories. @throws {StoreUnavailableError}
+   */
+  async tellsWhole(key: MemoryKey, { where }: FeedFilter, signal: AbortSignal): Promise<boolean> {
+    return await this.#connection(signal, (sql) => isToldWhole(sql, key, where?.condition ?? null));
   }
 
   /** Readers that wait are rejected with `ClosedError`. */

@@ -1,5 +1,6 @@
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
+import type { FeedReading } from "./feed-page-statements.ts";
 import { hasCome } from "./stored-times.ts";
 
 /** What a caller sets of a webhook subscription. `where` is JSON text; null lists and filters mean all. */
@@ -9,6 +10,7 @@ export interface SubscriptionFields {
   readonly topics: readonly string[];
   readonly namespaces: readonly string[] | null;
   readonly where: string | null;
+  readonly reading: FeedReading;
   readonly embeddings: boolean;
 }
 
@@ -54,7 +56,7 @@ function columns(sql: Sql): Fragment {
   const time = (column: string): Fragment => sql`extract(epoch from s.${sql(column)})::float8 * 1000`;
   return sql`
     s.id, s.owner, s.url, s.description, to_json(s.topics)::text as topics, to_json(s.namespaces)::text as namespaces,
-    s.where_filter::text as where, s.embeddings, s.secret,
+    s.where_filter::text as where, s.reading, s.embeddings, s.secret,
     case when s.previous_secret_until > clock_timestamp() then s.previous_secret end as "previousSecret",
     case when s.previous_secret_until > clock_timestamp()
       then ${time("previous_secret_until")} end as "previousSecretUntil",
@@ -103,12 +105,12 @@ export async function insertSubscription(
   sql: Sql,
   subscription: SubscriptionFields & { id: string; owner: string; secret: Buffer },
 ): Promise<SubscriptionRow> {
-  const { id, owner, url, description, where, embeddings, secret } = subscription;
+  const { id, owner, url, description, where, reading, embeddings, secret } = subscription;
   const { topics, namespaces } = lists(sql, subscription);
   const [row] = await sql<Columns[]>`
     insert into mnemosync.webhook_subscriptions as s
-      (id, owner, url, description, topics, namespaces, where_filter, embeddings, secret)
-    values (${id}, ${owner}, ${url}, ${description}, ${topics}, ${namespaces}, ${where}::text::json,
+      (id, owner, url, description, topics, namespaces, where_filter, reading, embeddings, secret)
+    values (${id}, ${owner}, ${url}, ${description}, ${topics}, ${namespaces}, ${where}::text::json, ${reading},
             ${embeddings}::boolean, ${secret})
     returning ${columns(sql)}`;
   return parsed(row as Columns);
@@ -164,6 +166,7 @@ export async function changeSubscription(
     set("topics", topics);
     set("namespaces", namespaces);
     set("where_filter", sql`${fields.where}::text::json`);
+    set("reading", sql`${fields.reading}`);
     set("embeddings", sql`${fields.embeddings}::boolean`);
     set("updated_at", sql`clock_timestamp()`);
   }

@@ -5,7 +5,7 @@ import { ALL_VISIBLE, type SubscriptionChange, type SubscriptionRow } from "../l
 import { backoffMs } from "../runtime/backoff.ts";
 import type { Log } from "../runtime/log.ts";
 import type { WebhookMetrics } from "./metrics.ts";
-import { type Batch, nextBatch, type Outgoing } from "./outgoing.ts";
+import { type Batch, nextBatch, type Outgoing, windowFrom } from "./outgoing.ts";
 import type { SecretBox } from "./secret-box.ts";
 import type { Delivery as Answer, Sender } from "./sender.ts";
 import type { WebhookSettings } from "./settings.ts";
@@ -14,7 +14,7 @@ import { cursorName, type SubscriptionStore } from "./subscription-store.ts";
 
 export interface DeliveryParts {
   readonly store: SubscriptionStore;
-  readonly feed: Pick<Feed, "read" | "cursors">;
+  readonly feed: Pick<Feed, "read" | "tellsWhole" | "cursors">;
   readonly sender: Sender;
   readonly box: SecretBox;
   readonly settings: WebhookSettings;
@@ -134,12 +134,12 @@ export class Delivery {
     const secrets = this.#parts.box.secretsOf(row);
     const ahead = this.#ahead.get(row.id) ?? new Set();
     this.#ahead.delete(row.id);
-    let size = row.failures > 0 ? 1 : WINDOW; // A receiver that fails is asked with one call.
-    for (let start = 0; start < messages.length; start += size) {
+    for (let start = 0, size = 0; start < messages.length; start += size) {
       if (start > 0 && this.#now() >= lease.until) return { accepted: start, bad: null };
-      if (start > 0) size = WINDOW;
       await this.#hold(row.id, lease, signal);
-      const window = messages.slice(start, start + size);
+      const isFailing = start === 0 && row.failures > 0; // It is asked with one call.
+      const window = windowFrom(messages, start, isFailing ? 1 : WINDOW);
+      size = window.length;
       const answers = await Promise.all(
         window.map(async (message) => (ahead.has(message.id) ? null : await this.#call(row, message, secrets, signal))),
       );

@@ -1,4 +1,5 @@
 import { EpochChangedError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
 import type { ChangeEvent } from "../feed/change-options.ts";
 import { toEvent } from "../feed/change-stream.ts";
 import type { Feed } from "../feed/feed.ts";
@@ -39,7 +40,7 @@ const CHANGES_MAX = 50;
 const QUEUED_MAX = 8;
 
 export interface OutgoingParts {
-  readonly feed: Pick<Feed, "read">;
+  readonly feed: Pick<Feed, "read" | "tellsWhole">;
   readonly store: Pick<SubscriptionStore, "messages">;
 }
 
@@ -64,8 +65,21 @@ export async function nextBatch(
   return { messages, source: "feed", superseded: [], end, complete: page.complete };
 }
 
+/** Messages from `start` on that may be under way together: `sizeMax` at most, and of a memory only one. */
+export function windowFrom(messages: readonly Outgoing[], start: number, sizeMax: number): readonly Outgoing[] {
+  const memories = new Set<string>();
+  const window: Outgoing[] = [];
+  for (const message of messages.slice(start, start + sizeMax)) {
+    const key = message.change === null ? message.id : keyText(message.change);
+    if (memories.has(key)) break;
+    memories.add(key);
+    window.push(message);
+  }
+  return window;
+}
+
 async function queuedBatch(
-  feed: Pick<Feed, "read">,
+  feed: OutgoingParts["feed"],
   row: SubscriptionRow,
   queued: readonly MessageRow[],
   signal: AbortSignal,
@@ -85,9 +99,25 @@ async function queuedBatch(
   return { messages, source: "queue", superseded, end: null, complete: false };
 }
 
-/** The change at its place in the feed; null where that is the place of another one now, or of another history. */
+/** The change of a dead letter; null where there is nothing left to tell of it. */
 async function readAgain(
-  feed: Pick<Feed, "read">,
+  feed: OutgoingParts["feed"],
+  row: SubscriptionRow,
+  filter: FeedFilter,
+  change: ChangeReference,
+  signal: AbortSignal,
+): Promise<ChangeEvent | null> {
+  const latest = await changeAt(feed, row, { ...filter, reading: "changes" }, change, signal);
+  if (latest !== null || filter.reading === "changes") return latest;
+  // A later version was told. An ending or a withdrawal before it is no news, and content must not come back to a receiver that
+  // was told to forget it.
+  const older = await changeAt(feed, row, filter, change, signal);
+  return older?.kind === "put" && (await feed.tellsWhole(change, filter, signal)) ? older : null;
+}
+
+/** The change at its place in the feed; null where that is the place of another one now, or of another history. */
+async function changeAt(
+  feed: OutgoingParts["feed"],
   row: SubscriptionRow,
   filter: FeedFilter,
   { namespace, memoryId, version, epoch, xid, seq }: ChangeReference,
@@ -98,7 +128,7 @@ async function readAgain(
     const page = await feed.read({ place, filter, parts: partsOf(row), limit: 1 }, {}, signal);
     const [first] = page.changes;
     const isSame = first?.namespace === namespace && first.memoryId === memoryId && first.version === version;
-    return first !== undefined && isSame ? toEvent(first, page.epoch, filter) : null;
+    return first !== undefined && isSame ? toEvent(first, page.epoch, filterOf(row)) : null;
   } catch (error) {
     if (error instanceof EpochChangedError) return null;
     throw error;

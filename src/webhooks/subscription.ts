@@ -4,7 +4,7 @@ import type { Filter } from "../domain/filter/filter.ts";
 import { textFlaw } from "../domain/json.ts";
 import { lazily } from "../domain/lazily.ts";
 import { defined } from "../domain/settings.ts";
-import { type FeedFilter, parseFilter } from "../feed/feed-filter.ts";
+import { FEED_READINGS, type FeedFilter, type FeedReading, parseFilter } from "../feed/feed-filter.ts";
 import type { SubscriptionFields, SubscriptionRow } from "../ledger/subscription-statements.ts";
 import { CHANGE_TOPIC, TOPICS } from "./topics.ts";
 
@@ -33,6 +33,11 @@ export interface SubscriptionInput {
   namespaces?: readonly string[] | undefined;
   /** Of `change`: the memories that pass. @default all */
   where?: Filter | undefined;
+  /**
+   * Of `change`. `changes`: of a memory that changes often some versions are sent, the last one always. `versions`: each version, in
+   * order per memory; those that were pruned (`historyVersionsMax`) while the receiver was behind are missing. @default "changes"
+   */
+  reading?: FeedReading | undefined;
   /** Of `change`: with embeddings. @default false */
   embeddings?: boolean | undefined;
   /** At most 500 characters. @default "" */
@@ -49,6 +54,7 @@ export interface Subscription {
   /** Null: all. */
   readonly namespaces: readonly string[] | null;
   readonly where: Filter | null;
+  readonly reading: FeedReading;
   readonly embeddings: boolean;
   readonly description: string;
   /** `retrying`: the last attempt failed, and the next one is at `nextAttemptAt`. */
@@ -88,6 +94,7 @@ const inputSchema = lazily(() =>
       .default([CHANGE_TOPIC]),
     namespaces: z.array(z.string()).readonly().optional(),
     where: z.custom<Filter>().optional(),
+    reading: z.enum(FEED_READINGS, 'expected "changes" or "versions"').default("changes"),
     embeddings: z.boolean("expected true or false").default(false),
     description: z
       .string()
@@ -109,13 +116,13 @@ export function parseSubscription(input: unknown, { allowHttp }: { allowHttp: bo
     }
     throw new ValidationError(issue?.path.map(String).join(".") ?? "", issue?.message ?? "is malformed");
   }
-  const { url, topics, namespaces, where, embeddings, description } = result.data;
+  const { url, topics, namespaces, where, reading, embeddings, description } = result.data;
   const isForChanges = topics.includes(CHANGE_TOPIC);
-  const isNarrowed = namespaces !== undefined || where !== undefined || embeddings;
+  const isNarrowed = namespaces !== undefined || where !== undefined || reading !== "changes" || embeddings;
   if (!isForChanges && isNarrowed) {
     throw new ValidationError(
       "topics",
-      `has no ${CHANGE_TOPIC}, the only topic that namespaces, where and embeddings are for`,
+      `has no ${CHANGE_TOPIC}, the only topic that namespaces, where, reading and embeddings are for`,
     );
   }
   const filter = parseFilter({ namespaces, where });
@@ -125,13 +132,18 @@ export function parseSubscription(input: unknown, { allowHttp }: { allowHttp: bo
     topics: [...new Set(topics)].sort(),
     namespaces: filter.namespaces,
     where: filter.where?.text ?? null,
+    reading,
     embeddings,
   };
 }
 
 /** As a reader outside of the deployment: `local_only` memories never leave by a webhook. */
-export function filterOf({ namespaces, where }: Pick<SubscriptionFields, "namespaces" | "where">): FeedFilter {
-  return parseFilter({ namespaces, ...(where !== null && { where: JSON.parse(where) as Filter }) });
+export function filterOf({
+  namespaces,
+  where,
+  reading,
+}: Pick<SubscriptionFields, "namespaces" | "where" | "reading">): FeedFilter {
+  return parseFilter({ namespaces, reading, ...(where !== null && { where: JSON.parse(where) as Filter }) });
 }
 
 export function subscriptionOf(row: SubscriptionRow): Subscription {

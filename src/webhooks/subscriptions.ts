@@ -110,7 +110,8 @@ export class Subscriptions {
 
   /**
    * Replaces what a caller sets; the secret, the state and the place in the feed stay.
-   * @param options.from must be given where `namespaces` or `where` differ: a place in the feed is of no use for another filter.
+   * @param options.from must be given where `namespaces`, `where` or `reading` differ: a place in the feed is of no use for another
+   * filter.
    * @throws {NotFoundError} {ValidationError}
    */
   async replace(
@@ -126,7 +127,7 @@ export class Subscriptions {
       if (filterText(filterOf(fields)) !== filterText(filterOf(row)) && from === undefined) {
         throw new ValidationError(
           "from",
-          'is missing: with other namespaces or another filter the subscription begins anew, at "start" or "now"',
+          'is missing: with other namespaces, another filter or reading the subscription begins anew, at "start" or "now"',
         );
       }
       return subscriptionOf(await this.#change(id, { fields }, signal, from));
@@ -241,7 +242,8 @@ export class Subscriptions {
 
   /**
    * Makes dead letters due again, before all that waits. A change is sent if it is still the memory's last one; otherwise the
-   * later one was told, or will be.
+   * later one was told, or will be. With the reading `versions` an older version is sent too, behind the later ones, as long as the
+   * receiver is told the whole of what the memory says now.
    * @param options.ids @default all @returns how many. @throws {NotFoundError}
    */
   async replay(id: string, options: SubscriptionCall & { ids?: readonly string[] | undefined } = {}): Promise<number> {

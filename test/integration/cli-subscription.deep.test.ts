@@ -20,10 +20,20 @@ test("subscription: each action answers with its document, and the list says whi
   };
   const url = "https://127.0.0.1:9/hooks";
   const where = ["--where", '{"memoryType":{"eq":"semantic"}}'];
-  const { id, secret } = await run("subscription-secret", 0, "add", url, "--namespace", "a", ...where);
+  const { id, secret } = await run(
+    "subscription-secret",
+    0,
+    "add",
+    url,
+    "--namespace",
+    "a",
+    ...where,
+    "--reading",
+    "versions",
+  );
   expect(secret).toMatch(/^whsec_/);
   expect((await run("subscriptions", 0, "list")).subscriptions).toMatchObject([
-    { id, owner: "operator", namespaces: ["a"] },
+    { id, owner: "operator", namespaces: ["a"], reading: "versions" },
   ]);
   expect(await run("subscription-test", 1, "test", id)).toMatchObject({
     accepted: false,

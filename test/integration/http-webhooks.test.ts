@@ -8,7 +8,10 @@ import { WEBHOOKS } from "../support/webhook-world.ts";
 
 /** Goal: a key makes, sees and changes the subscriptions of its own namespaces, and its webhook ends with it. */
 
-const world = { faiss: false, settings: { webhooks: { ...WEBHOOKS, subscriptionsPerOwnerMax: 2 } } } as const;
+const world = {
+  faiss: false,
+  settings: { webhooks: { ...WEBHOOKS, timeoutMs: 20_000, subscriptionsPerOwnerMax: 2 } },
+} as const;
 
 test("a subscription over HTTP from its making to its end, with its secret shown once", async (t) => {
   const service = await openService(t, { world });
@@ -18,7 +21,7 @@ test("a subscription over HTTP from its making to its end, with its secret shown
   expect(made.statusCode).toBe(201);
   const { id, secret, ...shown } = made.json();
   expect(made.headers.location).toBe(`/v1/subscriptions/${id}`);
-  expect(shown).toMatchObject({ owner: "key/tenant", namespaces: ["tenant-a"], state: "active" });
+  expect(shown).toMatchObject({ owner: "key/tenant", namespaces: ["tenant-a"], reading: "changes", state: "active" });
   const path = `/v1/subscriptions/${id}`;
   const call = (verb: string, body?: object) =>
     service.request("POST", `${path}/${verb}`, { key, ...(body && { body }) });
@@ -38,8 +41,13 @@ test("a subscription over HTTP from its making to its end, with its secret shown
   const moved = { url: receiver.url, where: { memoryType: { eq: "semantic" } } };
   const refused = await service.request("PUT", path, { key, body: moved });
   expect([refused.statusCode, refused.json().path]).toEqual([422, "from"]);
-  const replaced = await service.request("PUT", path, { key, body: { ...moved, from: "now" } });
-  expect(replaced.json()).toMatchObject({ where: { memoryType: { eq: "semantic" } }, state: "paused" });
+  const other = { ...moved, reading: "versions" };
+  const replaced = await service.request("PUT", path, { key, body: { ...other, from: "now" } });
+  expect(replaced.json()).toMatchObject({
+    where: { memoryType: { eq: "semantic" } },
+    reading: "versions",
+    state: "paused",
+  });
   await service.world.put({ ...service.world.memory(3, { memoryType: "episodic" }), namespace: "tenant-a" });
   await service.world.put({ ...service.world.memory(4, { memoryType: "semantic" }), namespace: "tenant-a" });
   expect((await call("resume", {})).json()).toMatchObject({ state: "active" });

@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import { deadLettersDocument, subscriptionsDocument } from "../../documents/subscription-documents.ts";
+import { FEED_READINGS, type FeedReading } from "../../feed/feed-filter.ts";
 import type { DeadLetter, MemorySynchronizer, Subscription, SubscriptionInput } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
@@ -96,6 +97,11 @@ export const subscriptionCommand: CliCommand = {
     command.option("--topic <name>", "with add, replace: change (default), drift, health, …; may be repeated", collect);
     command.option("--namespace <name>", "with add, replace: only changes of this tenant; may be repeated", collect);
     addWhereFlag(command);
+    command.addOption(
+      new Option("--reading <reading>", "with add, replace: of each memory the latest versions, or each one").choices(
+        FEED_READINGS,
+      ),
+    );
     command.option("--embeddings", "with add, replace: messages include the vectors");
     command.option("--description <text>", "with add, replace: a line for people");
     command.option("--owner <name>", "with add: the caller whose quota it counts to (default operator)");
@@ -114,12 +120,13 @@ export const subscriptionCommand: CliCommand = {
 };
 
 function inputOf(url: string, invocation: Invocation): SubscriptionInput {
-  const { topic, namespace, embeddings, description } = invocation.flags;
+  const { topic, namespace, reading, embeddings, description } = invocation.flags;
   return {
     url,
     ...(topic !== undefined && { topics: topic as readonly string[] }),
     ...(namespace !== undefined && { namespaces: namespace as readonly string[] }),
     ...whereOf(invocation),
+    ...(reading !== undefined && { reading: reading as FeedReading }),
     ...(embeddings === true && { embeddings }),
     ...(typeof description === "string" && { description }),
   };

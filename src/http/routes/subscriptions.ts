@@ -41,6 +41,10 @@ const fields = lazily(() => ({
     .optional()
     .meta({ type: "object", additionalProperties: true })
     .describe("A filter of memories: docs/library.md has the language"),
+  reading: z
+    .enum(["changes", "versions"])
+    .optional()
+    .describe("changes (the default): of each memory the latest versions; versions: each one, in order"),
   embeddings: z.boolean().optional().describe("Whether messages include the vectors"),
   description: z.string().max(500).optional(),
 }));
@@ -132,7 +136,7 @@ const replace = route({
     z
       .strictObject({
         ...fields(),
-        from: from().describe("Required with other namespaces or another filter than before"),
+        from: from().describe("Required with other namespaces, another filter or another reading than before"),
       })
       .meta({ id: "SubscriptionFields" }),
   responses: { 200: { description: "Replaced", schema: subscriptionSchema }, 404: notFound },
