@@ -63,6 +63,7 @@ export { HttpEmbedder } from "./embed/http-embedder.ts";
 export type { HttpEmbedderOptions } from "./embed/http-embedder-options.ts";
 export type { EraseNotes, ErasePreview, EraseTarget } from "./erase/options.ts";
 export type { Erasure, ErasureState, StoreConfirmation } from "./erase/receipt.ts";
+export type { SuppressedMemory, SuppressedPage } from "./erase/suppressed.ts";
 export type {
   ChangedMemory,
   ChangeEvent,
@@ -120,6 +121,7 @@ export type {
   RollbackOptions,
   SearchOptions,
   SearchQuery,
+  SuppressedOptions,
   WriteOptions,
   WrittenVersion,
 } from "./synchronizer/calls.ts";

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { lazily } from "../domain/lazily.ts";
 import type { ErasePreview } from "../erase/options.ts";
 import type { Erasure } from "../erase/receipt.ts";
+import type { SuppressedMemory, SuppressedPage } from "../erase/suppressed.ts";
 import { count, instant, iso, isoOrNull } from "./fields.ts";
 
 /** Erasures, as HTTP and `--json` show them. */
@@ -72,6 +73,35 @@ export const erasePreviewSchema = lazily(() =>
     })
     .meta({ id: "ErasePreview" }),
 );
+
+const suppressedMemory = lazily(() =>
+  z.strictObject({
+    namespace: z.string(),
+    memoryId: z.string(),
+    erasureId: z.string().describe("The latest erasure of it"),
+    erasedAt: instant().nullable().describe("Null: its erasure has not reached it yet"),
+  }),
+);
+
+export const suppressedSchema = lazily(() =>
+  z
+    .strictObject({
+      memories: z.array(suppressedMemory()).describe("In the order of their ids"),
+      cursor: z.string().nullable().describe("Where the next page begins; null at the end"),
+    })
+    .meta({ id: "Suppressed", description: "Erased memories whose ids are suppressed" }),
+);
+
+export function suppressedMemoryDocument(memory: SuppressedMemory): z.output<ReturnType<typeof suppressedMemory>> {
+  return { ...memory, erasedAt: isoOrNull(memory.erasedAt) };
+}
+
+export function suppressedDocument({
+  memories,
+  cursor,
+}: SuppressedPage): z.output<ReturnType<typeof suppressedSchema>> {
+  return { memories: memories.map(suppressedMemoryDocument), cursor };
+}
 
 export function erasureDocument(erasure: Erasure): z.output<ReturnType<typeof erasureSchema>> {
   const { id, requestedAt, scrubbedAt, completedAt, stores, awaiting, ledger, ...rest } = erasure;

@@ -10,6 +10,7 @@ import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import type { OnEraseStep } from "./erase-step.ts";
 import { scrubJobTexts } from "./job-texts.ts";
+import { namedIds } from "./named-ids.ts";
 
 export interface EraserParts {
   readonly ledger: Pick<
@@ -90,9 +91,12 @@ export class Eraser {
       onProgress({ listed, erased: row.erased });
       await onStep?.("page_listed");
     };
-    if (kind === "memory") await keep([memoryId as string], null);
-    else if (kind === "namespace") await this.#listNamespace(namespace, row.listAfter, keep, signal);
-    else await this.#listFiltered(namespace, conditionOf(row.filter), row.listAfter, keep, signal);
+    const condition = kind === "filter" ? conditionOf(row.filter) : null;
+    const named = kind === "memory" ? [memoryId as string] : condition && namedIds(condition);
+    if (named !== null) {
+      for (let at = 0; at < named.length; at += PAGE_SIZE) await keep(named.slice(at, at + PAGE_SIZE), null);
+    } else if (condition === null) await this.#listNamespace(namespace, row.listAfter, keep, signal);
+    else await this.#listFiltered(namespace, condition, row.listAfter, keep, signal);
     await ledger.endListing(id, signal);
     await onStep?.("all_listed");
   }

@@ -7,7 +7,7 @@ import {
 } from "../domain/errors.ts";
 import { type Filter, parseFilter } from "../domain/filter/filter.ts";
 import { textFlaw } from "../domain/json.ts";
-import { keyText, type MemoryKey } from "../domain/keys.ts";
+import { compareUtf8, keyText, type MemoryKey } from "../domain/keys.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Jobs } from "../jobs/jobs.ts";
@@ -20,13 +20,21 @@ import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
 import { ERASE } from "./erase-kind.ts";
 import type { OnEraseStep } from "./erase-step.ts";
+import { namedIds } from "./named-ids.ts";
 import { ACTOR_LENGTH_MAX, ERASURES_PAGE_MAX, type ErasePreview, REASON_LENGTH_MAX } from "./options.ts";
 import { type Erasure, receiptOf } from "./receipt.ts";
+import { encodeSuppressedCursor, type SuppressedPage } from "./suppressed.ts";
 
 export interface ErasuresParts {
   readonly erasures: Pick<
     ErasureLedger,
-    "insertErasure" | "readReceipts" | "listStalledErasures" | "listToErase" | "readErasedKeys" | "dropSuppressed"
+    | "insertErasure"
+    | "readReceipts"
+    | "listStalledErasures"
+    | "listToErase"
+    | "readErasedKeys"
+    | "dropSuppressed"
+    | "listSuppressed"
   >;
   readonly ledger: Pick<LedgerStore, "nodeId" | "readVersions">;
   readonly jobs: Pick<Jobs, "start" | "enqueue" | "changes">;
@@ -127,13 +135,13 @@ export class ErasureRequests {
   /** What a request would cover now. Writes nothing. */
   async preview(request: EraseRequest, signal: AbortSignal): Promise<ErasePreview> {
     const { kind, namespace, memoryId, where } = request;
-    if (kind === "memory") {
-      const memoryIds = (await this.#isToErase({ namespace, memoryId: memoryId as string }, signal))
-        ? [memoryId as string]
-        : [];
-      return { kind, namespace, memories: memoryIds.length, memoryIds };
+    const condition = where === null ? null : parseFilter(where);
+    const named = kind === "memory" ? [memoryId as string] : condition && namedIds(condition);
+    if (named !== null) {
+      const memoryIds = await this.#idsToErase(namespace, named, signal);
+      return { kind, namespace, memories: memoryIds.length, memoryIds: memoryIds.slice(0, PREVIEW_IDS_MAX) };
     }
-    if (kind === "namespace") {
+    if (condition === null) {
       const memoryIds: string[] = [];
       let memories = 0;
       for (let after: string | null = null; ; ) {
@@ -144,12 +152,26 @@ export class ErasureRequests {
         if (page.length < PREVIEW_PAGE) return { kind, namespace, memories, memoryIds };
       }
     }
-    const condition = parseFilter(where as Filter);
     const { finder } = this.#parts;
     const memories = await finder.count(namespace, condition, signal);
     const page = { after: null, limit: PREVIEW_IDS_MAX, withEmbedding: false, timeoutMs: 30_000 };
     const first = await finder.list({ namespace, condition, order: "memoryId" }, page, signal);
     return { kind, namespace, memories, memoryIds: first.memories.map((memory) => memory.memoryId) };
+  }
+
+  /** Suppressed ids of a namespace, or of all, behind a key. */
+  async suppressed(
+    query: { namespace: string | null; after: MemoryKey | null; limit: number },
+    signal: AbortSignal,
+  ): Promise<SuppressedPage> {
+    const { namespace, after, limit } = query;
+    const rows = await this.#parts.erasures.listSuppressed(namespace, after, limit + 1, signal);
+    const memories = rows.slice(0, limit).map(({ erasedAt, ...row }) => ({
+      ...row,
+      erasedAt: erasedAt === null ? null : Math.floor(erasedAt),
+    }));
+    const last = memories.at(-1);
+    return { memories, cursor: rows.length > limit && last !== undefined ? encodeSuppressedCursor(last) : null };
   }
 
   /** Ends the suppression of an erased id, by a version like any other. @throws {NotFoundError} It is not erased. */
@@ -182,10 +204,13 @@ export class ErasureRequests {
     throw new QueueFullError(0, 0, `erasure ${erasureId} is accepted, and waits: there is no room for another job now`);
   }
 
-  async #isToErase(key: MemoryKey, signal: AbortSignal): Promise<boolean> {
-    const versions = await this.#parts.ledger.readVersions([key], signal);
-    if (!versions.has(keyText(key))) return false;
-    return (await this.#parts.erasures.readErasedKeys([key], signal)).length === 0;
+  /** Those of the ids that the ledger knows and that are not erased, in order. */
+  async #idsToErase(namespace: string, memoryIds: readonly string[], signal: AbortSignal): Promise<string[]> {
+    const keys = memoryIds.map((memoryId) => ({ namespace, memoryId }));
+    const versions = await this.#parts.ledger.readVersions(keys, signal);
+    const erased = new Set((await this.#parts.erasures.readErasedKeys(keys, signal)).map(keyText));
+    const toErase = keys.filter((key) => versions.has(keyText(key)) && !erased.has(keyText(key)));
+    return toErase.map(({ memoryId }) => memoryId).sort(compareUtf8);
   }
 }
 

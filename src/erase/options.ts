@@ -1,6 +1,9 @@
 import type { Filter } from "../domain/filter/filter.ts";
 
-/** What to erase: one memory by its id, or all that pass a filter (of `list` and `count`). */
+/**
+ * What to erase: one memory by its id, or all that pass a filter (of `list` and `count`). A filter that names ids and nothing else
+ * covers these memories as if each were named by itself: deleted ones, and unknown ones, too.
+ */
 export type EraseTarget = string | { readonly where: Filter };
 
 /** Who asked for an erasure, and why. Both are kept in the receipt for good: name nothing in them that must go. */

@@ -2,6 +2,7 @@ import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { bindStatements, LedgerCalls } from "./bound-statements.ts";
 import * as erasures from "./erasure-statements.ts";
 import * as scrub from "./scrub-statements.ts";
+import { listSuppressed } from "./suppressed-statements.ts";
 
 const Statements = bindStatements({
   insertErasure: erasures.insertErasure,
@@ -23,6 +24,7 @@ const Statements = bindStatements({
   readJobTexts: scrub.readJobTexts,
   replaceJobTexts: scrub.replaceJobTexts,
   readErasedKeys: scrub.readErasedKeys,
+  listSuppressed,
 });
 
 /** The ledger's side of erasures: receipts, the memories that they cover, and the removal of content. */

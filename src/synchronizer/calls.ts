@@ -136,6 +136,15 @@ export interface ErasuresOptions extends CallOptions {
   namespaces?: readonly string[] | undefined;
 }
 
+export interface SuppressedOptions extends CallOptions {
+  /** Ids of a page: 1 … 1_000. @default 1_000 */
+  limit?: number | undefined;
+  /** The `cursor` of the page before. @default the start */
+  cursor?: string | undefined;
+  /** @default all namespaces */
+  namespace?: string | undefined;
+}
+
 /** The memories of a batch. An asynchronous source is read no further ahead than it can be written. */
 export type MemoryInputs<Metadata extends object = JsonObject> =
   | Iterable<MemoryInput<Metadata>>

@@ -2,11 +2,13 @@ import { ValidationError } from "../domain/errors.ts";
 import { type Filter, parseFilter } from "../domain/filter/filter.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import { checkNotes, type EraseRequest, type ErasureRequests } from "../erase/erasures.ts";
+import { namedIds } from "../erase/named-ids.ts";
 import { ERASURES_PAGE_MAX, type ErasePreview, type EraseTarget } from "../erase/options.ts";
 import type { Erasure } from "../erase/receipt.ts";
+import { decodeSuppressedCursor, SUPPRESSED_PAGE_MAX, type SuppressedPage } from "../erase/suppressed.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { CallOptions, EraseOptions, ErasuresOptions, ReadOptions } from "./calls.ts";
+import type { CallOptions, EraseOptions, ErasuresOptions, ReadOptions, SuppressedOptions } from "./calls.ts";
 
 export interface ErasuresParts {
   readonly scope: CallScope;
@@ -51,6 +53,23 @@ export class Erasures {
     return await scope.run("erasures.list", options, (signal) => requests.list({ namespaces, before, limit }, signal));
   }
 
+  /**
+   * The ids of erased memories that are suppressed, page by page, in the order of namespaces and ids. Kept beside a backup, they say
+   * what has to be erased again after a restore: `erase` with a filter of these ids does it.
+   */
+  async suppressed(options: SuppressedOptions = {}): Promise<SuppressedPage> {
+    const { scope, requests, validator } = this.#parts;
+    const { limit = SUPPRESSED_PAGE_MAX, cursor, namespace = null } = options;
+    validator.checkCount(limit, "limit", SUPPRESSED_PAGE_MAX);
+    if (namespace !== null) validator.validateKey("-", namespace);
+    const after = cursor === undefined ? null : decodeSuppressedCursor(cursor);
+    if (after !== null && namespace !== null && after.namespace !== namespace) {
+      throw new ValidationError("cursor", "belongs to a list of another namespace: begin without one");
+    }
+    const query = { namespace, after, limit };
+    return await scope.run("erasures.suppressed", options, (signal) => requests.suppressed(query, signal));
+  }
+
   /** @internal `MemorySynchronizer.erase`. */
   async erase(target: EraseTarget, options: EraseOptions): Promise<Erasure> {
     return await this.#run("erase", this.#requestOf(target, options), options);
@@ -92,7 +111,7 @@ export class Erasures {
         "is no filter, or an empty one: give a memory id, a filter that names what must go, or call eraseNamespace",
       );
     }
-    parseFilter(where);
+    for (const memoryId of namedIds(parseFilter(where)) ?? []) validator.validateKey(memoryId, namespace);
     return { kind: "filter", namespace, memoryId: null, where, ...notes };
   }
 

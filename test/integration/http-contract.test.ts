@@ -306,6 +306,11 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { body: {}, status: 422 },
     { body: { where: { nothing: { eq: 1 } } }, status: 422 },
   ],
+  listSuppressed: () => [
+    { query: "?limit=1", status: 200 },
+    { query: "?limit=0", status: 400 },
+    { query: "?cursor=x", status: 422 },
+  ],
   // Their 200 are in erase-service.test.ts: they wait for the job that the request began.
   reviveMemory: () => [{ params: { memoryId: "never-erased" }, status: 404 }],
   listErasures: () => [

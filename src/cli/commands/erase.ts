@@ -5,6 +5,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { counted, printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { addWhereFlag, whereOf } from "../where.ts";
+import { eraseIds } from "./erase-ids.ts";
 import { erasureText } from "./erasures.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
 
@@ -13,6 +14,10 @@ export const eraseCommand: CliCommand = {
     addNamespaceFlag(command, "which --everything must name");
     addWhereFlag(command);
     command.option("--everything", "erase all memories of the namespace");
+    command.option(
+      "--ids <file>",
+      "erase the memories that a file names, as erasures --suppressed prints them (- reads standard input)",
+    );
     command.option("--dry-run", "only print what would be erased");
     command.option("--actor <name>", "who asked for it, for the receipt");
     command.option("--reason <text>", "why, for the receipt: name nothing in it that must go");
@@ -20,8 +25,15 @@ export const eraseCommand: CliCommand = {
   },
   async run(invocation) {
     const { flags } = invocation;
-    const target = targetOf(invocation);
     const adapt = flags.index === false ? withoutIndex : undefined;
+    if (typeof flags.ids === "string") {
+      const path = flags.ids;
+      if (isTargeted(invocation) || namespaceOf(invocation) !== undefined) {
+        throw new UsageError("--ids takes the memories and their namespaces from the file: leave the others out");
+      }
+      return await withSynchronizer(invocation, (sync) => eraseIds(sync, path, notesOf(invocation), invocation), adapt);
+    }
+    const target = targetOf(invocation);
     return await withSynchronizer(
       invocation,
       (sync) => (flags.dryRun === true ? preview(sync, target, invocation) : erase(sync, target, invocation)),
@@ -30,6 +42,15 @@ export const eraseCommand: CliCommand = {
   },
 };
 
+function isTargeted(invocation: Invocation): boolean {
+  const { args, flags } = invocation;
+  return [args[0], flags.where, flags.everything].some((part) => part !== undefined);
+}
+
+function notesOf({ flags }: Invocation): { actor: string | undefined; reason: string | undefined } {
+  return { actor: flags.actor as string | undefined, reason: flags.reason as string | undefined };
+}
+
 /** Null: the whole namespace. */
 function targetOf(invocation: Invocation): EraseTarget | null {
   const { args, flags } = invocation;
@@ -37,7 +58,9 @@ function targetOf(invocation: Invocation): EraseTarget | null {
   const { where } = whereOf(invocation);
   const named = [memoryId, where, flags.everything].filter((part) => part !== undefined);
   if (named.length !== 1) {
-    throw new UsageError("erase needs one of: the id of a memory, --where <json>, or --everything with --namespace");
+    throw new UsageError(
+      "erase needs one of: the id of a memory, --where <json>, --ids <file>, or --everything with --namespace",
+    );
   }
   if (memoryId !== undefined) return memoryId;
   if (where !== undefined) return { where };
@@ -66,9 +89,9 @@ async function erase(
   target: EraseTarget | null,
   invocation: Invocation,
 ): Promise<CommandResult> {
-  const { flags, signal } = invocation;
+  const { signal } = invocation;
   const namespace = namespaceOf(invocation);
-  const options = { actor: flags.actor as string | undefined, reason: flags.reason as string | undefined, signal };
+  const options = { ...notesOf(invocation), signal };
   const receipt: Erasure =
     target === null
       ? await sync.eraseNamespace(namespace ?? "", options)

@@ -1,10 +1,11 @@
-import { erasureDocument } from "../../documents/erase-documents.ts";
-import type { Erasure } from "../../index.ts";
+import { erasureDocument, suppressedMemoryDocument } from "../../documents/erase-documents.ts";
+import type { Erasure, SuppressedPage } from "../../index.ts";
 import { columns } from "../columns.ts";
-import type { CliCommand } from "../command.ts";
+import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { count, counted, printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { writeAtReadersPace } from "../standard-output.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
 
@@ -14,9 +15,11 @@ export const erasuresCommand: CliCommand = {
     addNamespaceFlag(command, "all by default");
     command.option("--limit <receipts>", "receipts, 1 to 1000", wholeNumber, 100);
     command.option("--before <id>", "only erasures that were requested before this one");
+    command.option("--suppressed", "print the ids of erased memories, a JSON line each, to keep beside backups");
   },
   async run(invocation) {
     const { args, flags, signal } = invocation;
+    if (flags.suppressed === true) return await printSuppressed(invocation);
     const [id] = args;
     return await withSynchronizer(
       invocation,
@@ -39,6 +42,28 @@ export const erasuresCommand: CliCommand = {
     );
   },
 };
+
+async function printSuppressed(invocation: Invocation): Promise<CommandResult> {
+  const { signal, note } = invocation;
+  const namespace = namespaceOf(invocation);
+  let printed = 0;
+  await withSynchronizer(
+    invocation,
+    async (sync) => {
+      for (let cursor: string | null | undefined; cursor !== null; ) {
+        const page: SuppressedPage = await sync.erasures.suppressed({ namespace, cursor, signal });
+        for (const memory of page.memories) {
+          await writeAtReadersPace(`${JSON.stringify(suppressedMemoryDocument(memory))}\n`, signal);
+        }
+        printed += page.memories.length;
+        cursor = page.cursor;
+      }
+    },
+    withoutIndex,
+  );
+  note(`${counted(printed, "suppressed id")}`);
+  return { exitCode: EXIT.ok, json: undefined, text: "" };
+}
 
 function table(erasures: readonly Erasure[]): string {
   return columns(

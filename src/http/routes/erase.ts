@@ -5,10 +5,13 @@ import {
   erasureDocument,
   erasureSchema,
   erasuresSchema,
+  suppressedDocument,
+  suppressedSchema,
 } from "../../documents/erase-documents.ts";
 import { outcomeSchema } from "../../documents/memory-documents.ts";
 import { lazily } from "../../domain/lazily.ts";
 import { ACTOR_LENGTH_MAX, ERASURES_PAGE_MAX, REASON_LENGTH_MAX } from "../../erase/options.ts";
+import { SUPPRESSED_PAGE_MAX } from "../../erase/suppressed.ts";
 import { type Filter, NotFoundError, ValidationError } from "../../index.ts";
 import { publicOutcome } from "../public-messages.ts";
 import { count, memoryParams, namespaceParam, storable, ulidText } from "../requests.ts";
@@ -146,6 +149,25 @@ const getErasure = route({
   },
 });
 
+const listSuppressed = route({
+  method: "GET",
+  path: "/v1/namespaces/{namespace}/suppressed",
+  operationId: "listSuppressed",
+  summary: "The ids of erased memories, which no write brings back: kept beside a backup, they say what to erase again",
+  access: ACCESS,
+  params: namespaceParam,
+  query: () =>
+    z.object({
+      limit: count(1, SUPPRESSED_PAGE_MAX, SUPPRESSED_PAGE_MAX),
+      cursor: z.string().max(4_096).optional().describe("The cursor of the page before"),
+    }),
+  responses: { 200: { description: "A page, and the cursor of the next one", schema: suppressedSchema } },
+  async handle({ params, query, signal }, { sync }) {
+    const page = await sync.erasures.suppressed({ ...query, namespace: params.namespace, signal });
+    return { status: 200, body: suppressedDocument(page) };
+  },
+});
+
 function accepted(erasure: Parameters<typeof erasureDocument>[0]): RouteReply {
   const location = `/v1/namespaces/${encodeURIComponent(erasure.namespace)}/erasures/${erasure.id}`;
   return { status: 202, headers: { location }, body: erasureDocument(erasure) };
@@ -154,5 +176,5 @@ function accepted(erasure: Parameters<typeof erasureDocument>[0]): RouteReply {
 export const eraseGroup: RouteGroup = {
   tag: "erasures",
   description: "Erase memories for good, with receipts, and revive their ids",
-  routes: [eraseMemories, eraseMemory, reviveMemory, listErasures, getErasure],
+  routes: [eraseMemories, eraseMemory, reviveMemory, listErasures, getErasure, listSuppressed],
 };
