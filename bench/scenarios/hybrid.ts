@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import type { BenchContext, FreeTable, Scenario, ScenarioResult } from "../harness/scenario.ts";
+import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { type Quality, qualityOf } from "../retrieval/quality.ts";
 import { QUESTIONS } from "../retrieval/questions.ts";
-import { type BenchMemory, benchMemories } from "../support/dataset.ts";
+import type { BenchMemory } from "../support/dataset.ts";
+import { indexCost } from "../support/index-cost.ts";
 import { OurStores, verifyOutcomes } from "../support/our-stores.ts";
-import { ProcessorTime, rateWithProcessor } from "../support/processor-time.ts";
-import { untilQuiet } from "../support/quiet.ts";
 import { verify } from "../support/report.ts";
 import { median, quantile } from "../support/statistics.ts";
 import { latencies } from "../support/timed.ts";
@@ -18,7 +17,17 @@ const K = 10;
 /** Questions: do words beside vectors find more, and what does their index cost those who write? */
 export const hybrid: Scenario = {
   name: "hybrid",
-  run: async (context) => [await quality(context), await cost(context)],
+  run: async (context) => [
+    await quality(context),
+    await indexCost(context, {
+      title: "What the index of words costs a write",
+      rewrites: false,
+      ledgers: [
+        { name: "without the index", indexes: {} },
+        { name: "with the index of words", indexes: { text: "english" } },
+      ],
+    }),
+  ],
 };
 
 async function quality(context: BenchContext): Promise<ScenarioResult> {
@@ -80,58 +89,4 @@ function idsEnding(ids: readonly string[], endings: readonly string[]): Readonly
 function figuresOf(found: Quality): string[] {
   const { recallAt1, recallAt5, recallAt10, reciprocalRank, gainAt10 } = found;
   return [recallAt1, recallAt5, recallAt10, reciprocalRank, gainAt10].map((value) => value.toFixed(3));
-}
-
-/** What a write pays for the index of words, by turns of a ledger without it and one that has it. */
-async function cost(context: BenchContext): Promise<ScenarioResult> {
-  const count = context.quick ? 1_000 : 5_000;
-  const processor = new ProcessorTime();
-  const logged = new Map<string, number[]>();
-  const contenders = await Promise.all(
-    (["none", "english"] as const).map(async (text) => {
-      const name = text === "none" ? "without the index" : "with the index of words";
-      return {
-        name,
-        ours: await OurStores.open(context, { dimension: DIMENSION, redisPrefix: text, indexes: { text } }),
-      };
-    }),
-  );
-  try {
-    // A round that is a warm-up, one that counts, and more where there is time.
-    for (let turn = 0; turn < 2 || (turn <= (context.rounds ?? 4) && context.budget.remainingMs > 0); turn++) {
-      const memories = benchMemories(turn * count, (turn + 1) * count, 0, DIMENSION);
-      for (const { name, ours } of turn % 2 === 0 ? contenders : contenders.toReversed()) {
-        await untilQuiet();
-        const before = await logPlace(ours);
-        await rateWithProcessor(name, count, turn === 0 ? undefined : processor, async () => {
-          verifyOutcomes(await ours.sync.syncBatch(memories), count, "synced");
-        });
-        const bytes = (await logPlace(ours)) - before;
-        if (turn > 0) logged.set(name, [...(logged.get(name) ?? []), Number(bytes) / count]);
-      }
-      context.log(`cost of the index, round ${turn}`);
-    }
-  } finally {
-    for (const { ours } of contenders) await ours.close();
-  }
-  return {
-    title: "What the index of words costs a write",
-    method: `Batches of ${count.toLocaleString("en-US")} new memories of 28 words and ${DIMENSION} numbers; medians; the first round is a warm-up.`,
-    measures: [],
-    targets: [],
-    table: withLog(processor.table(), logged),
-  };
-}
-
-async function logPlace(ours: OurStores): Promise<bigint> {
-  const [row] = await ours.sql<{ bytes: string }[]>`
-    select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::text as bytes`;
-  return BigInt(row?.bytes ?? "0");
-}
-
-function withLog({ columns, rows }: FreeTable, logged: ReadonlyMap<string, readonly number[]>): FreeTable {
-  return {
-    columns: [...columns, "write-ahead log, bytes per memory"],
-    rows: rows.map((row) => [...row, median(logged.get(row[0] ?? "") ?? []).toFixed(0)]),
-  };
 }
