@@ -16,5 +16,23 @@ export { MemorySpaceClient } from "./memory-space/client.ts";
 export type { Dialect } from "./memory-space/dialect.ts";
 export type { MediaKind, MemorySpaceItem } from "./memory-space/item.ts";
 export type { ListingEnd } from "./memory-space/listing.ts";
+export type { MappingOptions } from "./memory-space/mapping.ts";
 export type { MemorySpaceOptions } from "./memory-space/settings.ts";
+export { MemorySpaceSource } from "./memory-space/source.ts";
+export { EdgeTarget, type MemoryFile } from "./run/edge-target.ts";
+export { HubTarget, type MemoryWriter } from "./run/hub-target.ts";
+export type { ListingOutcome, Source, SourceItem } from "./run/source.ts";
+export { type RunRefused, runSource, type SourceRunOptions, type SourceRunParts } from "./run/source-run.ts";
+export type { ItemOutcome, Target } from "./run/target.ts";
 export { type FailureClass, ServiceError } from "./service/service-error.ts";
+export { JsonState } from "./state/json-state.ts";
+export type {
+  Checkpoint,
+  ConnectorState,
+  DeadLetter,
+  KnownItem,
+  RunCounts,
+  RunRecord,
+  RunState,
+} from "./state/state.ts";
+export type { TimeWindow } from "./time-window.ts";

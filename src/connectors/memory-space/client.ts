@@ -4,7 +4,8 @@ import { defined } from "../../domain/settings.ts";
 import { type RetryOptions, retrying, waitAfter } from "../service/retrying.ts";
 import { ServiceError } from "../service/service-error.ts";
 import { type ServiceAnswer, ServiceHttp } from "../service/service-http.ts";
-import { ALL_TIME, type Dialect, detectDialect, type ListQuery, queryOf } from "./dialect.ts";
+import { ALL_TIME } from "../time-window.ts";
+import { type Dialect, detectDialect, type ListQuery, queryOf } from "./dialect.ts";
 import { type MediaKind, type MemorySpaceItem, parseItem } from "./item.ts";
 import { type ListingFacts, ListReader } from "./list-reader.ts";
 import { type ListingEnd, listWindow } from "./listing.ts";
@@ -79,6 +80,11 @@ export class MemorySpaceClient {
       fetch: hooks.fetch,
     });
     this.#dialect = dialect === "auto" ? null : dialect;
+  }
+
+  /** Whose memories are read. */
+  get context(): string {
+    return this.#settings.context;
   }
 
   /**

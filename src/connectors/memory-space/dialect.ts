@@ -1,4 +1,5 @@
 import { ServiceError } from "../service/service-error.ts";
+import { ALL_TIME, type TimeWindow } from "../time-window.ts";
 
 /**
  * The parameters by which a server filters a listing:
@@ -12,16 +13,8 @@ import { ServiceError } from "../service/service-error.ts";
 export const DIALECTS = ["dates", "since", "range"] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
-/** A span of time, both ends included; null: open. Milliseconds since 1970. */
-export interface TimeWindow {
-  readonly from: number | null;
-  readonly to: number | null;
-}
-
 /** Parameters of a listing. */
 export type ListQuery = Readonly<Record<string, string | number>>;
-
-export const ALL_TIME: TimeWindow = { from: null, to: null };
 
 /** Ends of an open window. Items may carry times ahead of the clock. */
 const FIRST_TIME = 0;

@@ -1,4 +1,5 @@
-import { finite, type TimeWindow } from "./dialect.ts";
+import type { TimeWindow } from "../time-window.ts";
+import { finite } from "./dialect.ts";
 import type { MemorySpaceItem } from "./item.ts";
 import type { ListingFacts } from "./list-reader.ts";
 

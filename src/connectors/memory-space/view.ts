@@ -1,4 +1,4 @@
-import type { TimeWindow } from "./dialect.ts";
+import type { TimeWindow } from "../time-window.ts";
 
 /** Spans of `memory view`. */
 export const SPANS = ["today", "week", "month"] as const;

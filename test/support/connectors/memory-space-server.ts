@@ -49,6 +49,8 @@ export class MemorySpaceServer {
   readonly requests: { readonly url: string; readonly headers: IncomingMessage["headers"] }[] = [];
   /** Faults of the next requests, in order. */
   readonly faults: Fault[] = [];
+  /** A fault of a request by its path and query. */
+  faultOf: (url: string) => Fault | null = () => null;
   readonly context: string;
   readonly #options: MemorySpaceServerOptions;
   readonly #server: Server;
@@ -80,7 +82,7 @@ export class MemorySpaceServer {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     this.requests.push({ url: request.url ?? "", headers: request.headers });
-    const fault = this.faults.shift();
+    const fault = this.faultOf(request.url ?? "") ?? this.faults.shift();
     if (fault?.kind === "status") {
       response.writeHead(fault.status, fault.headers).end(fault.body ?? "");
       return;

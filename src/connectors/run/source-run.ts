@@ -1,0 +1,266 @@
+import { MnemosyncError, shortened } from "../../domain/errors.ts";
+import { newUlid } from "../../runtime/ulid.ts";
+import {
+  type ConnectorState,
+  type DeadLetter,
+  type KnownItem,
+  NO_COUNTS,
+  type RunCounts,
+  type RunRecord,
+} from "../state/state.ts";
+import { ALL_TIME, type TimeWindow } from "../time-window.ts";
+import { missingItems } from "./missing.ts";
+import type { ListingOutcome, Source, SourceItem } from "./source.ts";
+import type { ItemOutcome, Target } from "./target.ts";
+
+export interface SourceRunOptions {
+  /** `changes`: items since the last complete run; `full`: all of them, and what the service has no more is deleted here. */
+  readonly scope: "changes" | "full";
+  /** Imports items again although they say what they said. @default false */
+  readonly force?: boolean;
+  /** Items to import at most; the run is `partial` then. @default all */
+  readonly limit?: number;
+  /** Counts what would be done, and does nothing. @default false */
+  readonly dryRun?: boolean;
+  /** Deletes also where that would be more than a fifth of what was imported. @default false */
+  readonly allowMassDelete?: boolean;
+  /** Milliseconds before the last run's time that are read again: clocks differ, and items arrive late. @default 600_000 */
+  readonly overlapMs?: number;
+}
+
+export interface SourceRunParts {
+  readonly source: Source;
+  readonly target: Target;
+  readonly state: ConnectorState;
+  /** Told after each page. */
+  readonly onProgress?: (counts: RunCounts) => void;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Another process has the connector. */
+export interface RunRefused {
+  readonly running: RunRecord;
+}
+
+const PAGE_SIZE = 100;
+const OVERLAP_MS = 600_000;
+const REASON_LENGTH_MAX = 500;
+
+/**
+ * One run of a source: reads items, stores what is new or says something else, and keeps after each page what was done. A run
+ * that dies is repeated from the same time, and finds by the hashes of items what is done already. The cursor moves once the
+ * listing was complete, to a time taken before it began: what changes meanwhile is read by the next run.
+ * @returns the run as the log keeps it; it does not reject for a failure of the service or of the target, which the log has.
+ */
+export async function runSource(
+  parts: SourceRunParts,
+  options: SourceRunOptions,
+  signal: AbortSignal,
+): Promise<RunRecord | RunRefused> {
+  const now = parts.now ?? Date.now;
+  const startedAt = now();
+  const cursorBefore = await parts.state.cursor();
+  const begun: RunRecord = {
+    ...{ id: newUlid(), state: "running", scope: options.scope, counts: NO_COUNTS, startedAt, endedAt: null },
+    ...{ cursorBefore, cursorAfter: cursorBefore, error: null },
+  };
+  const refused = options.dryRun === true ? null : await parts.state.begin(begun);
+  if (refused !== null) return refused;
+  const run = new SourceRun(parts, options, begun, signal);
+  const ended = { ...(await run.work()), endedAt: now() };
+  if (options.dryRun !== true) await parts.state.end(ended);
+  return ended;
+}
+
+class SourceRun {
+  readonly #parts: SourceRunParts;
+  readonly #options: SourceRunOptions;
+  readonly #signal: AbortSignal;
+  readonly #begun: RunRecord;
+  #counts: RunCounts = NO_COUNTS;
+  /** Items of this run by id: a service gives an item more than once. Emptied with each page but for the ids. */
+  readonly #seen = new Map<string, string>();
+
+  constructor(parts: SourceRunParts, options: SourceRunOptions, begun: RunRecord, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#begun = begun;
+    this.#signal = signal;
+  }
+
+  async work(): Promise<RunRecord> {
+    try {
+      const { complete, reason } = await this.#import();
+      const missing = complete && this.#options.scope === "full" ? await this.#removeMissing() : null;
+      const why = reason ?? missing;
+      const isPartial = why !== null || this.#counts.failed > 0;
+      return {
+        ...this.#record,
+        state: isPartial ? "partial" : "succeeded",
+        // Items in the dead letters do not hold the cursor: they are replayed from there.
+        cursorAfter: complete ? this.#begun.startedAt : this.#begun.cursorBefore,
+        error: why === null ? null : { code: "INCOMPLETE", message: why },
+      };
+    } catch (error) {
+      if (this.#signal.aborted) return { ...this.#record, state: "cancelled" };
+      return { ...this.#record, state: "failed", error: errorOf(error) };
+    }
+  }
+
+  /** @returns how the listing ended; not complete where a limit ended it. */
+  async #import(): Promise<ListingOutcome> {
+    const items = this.#parts.source.list(this.#window, this.#signal);
+    let page: SourceItem[] = [];
+    let imported = 0;
+    for (;;) {
+      const step = await items.next();
+      this.#signal.throwIfAborted();
+      if (step.done) {
+        await this.#take(page);
+        this.#count({ failed: step.value.unreadable });
+        return step.value;
+      }
+      if (this.#seen.get(step.value.id) === step.value.hash) continue;
+      this.#seen.set(step.value.id, step.value.hash);
+      page.push(step.value);
+      if (page.length < PAGE_SIZE) continue;
+      imported += await this.#take(page);
+      page = [];
+      if (imported >= (this.#options.limit ?? Number.POSITIVE_INFINITY)) {
+        await items.return({ complete: false, reason: null, unreadable: 0 });
+        return { complete: false, reason: `the limit of ${this.#options.limit} items is reached`, unreadable: 0 };
+      }
+    }
+  }
+
+  get #window(): TimeWindow {
+    const { scope, overlapMs = OVERLAP_MS } = this.#options;
+    const { cursorBefore } = this.#begun;
+    if (scope === "full" || cursorBefore === null) return ALL_TIME;
+    return { from: cursorBefore - overlapMs, to: null };
+  }
+
+  /** @returns how many items were stored. */
+  async #take(page: readonly SourceItem[]): Promise<number> {
+    if (page.length === 0) return 0;
+    const { state, target } = this.#parts;
+    const known = await state.items(page.map(({ id }) => id));
+    const isNews = (item: SourceItem) => {
+      const found = known.get(item.id);
+      return (
+        found === undefined || found.hash !== item.hash || found.state === "deleted" || this.#options.force === true
+      );
+    };
+    const left = Math.max(0, (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.#stored);
+    const news = page.filter(isNews).slice(0, left);
+    const outcomes =
+      this.#options.dryRun === true
+        ? news.map((item) => expected(known.get(item.id)))
+        : await target.write(news, this.#signal);
+    const results = news.map((item, index) => ({ item, outcome: outcomes[index] as ItemOutcome }));
+    this.#count({ read: page.length, unchanged: page.filter((item) => !isNews(item)).length });
+    for (const { outcome } of results) this.#countOutcome(outcome);
+    await this.#keep(page, results, known);
+    return news.length;
+  }
+
+  get #stored(): number {
+    const { created, updated, erased, failed } = this.#counts;
+    return created + updated + erased + failed;
+  }
+
+  async #keep(
+    page: readonly SourceItem[],
+    results: readonly { item: SourceItem; outcome: ItemOutcome }[],
+    known: ReadonlyMap<string, KnownItem>,
+  ): Promise<void> {
+    this.#parts.onProgress?.(this.#counts);
+    if (this.#options.dryRun === true) return;
+    const dealtWith = new Map(results.map(({ item, outcome }) => [item.id, outcome]));
+    const items: KnownItem[] = [];
+    for (const item of page) {
+      const outcome = dealtWith.get(item.id);
+      const before = known.get(item.id);
+      if (outcome === undefined && before === undefined) continue; // Beyond the limit.
+      const state = outcome === undefined ? (before as KnownItem).state : stateOf(outcome);
+      const hash = outcome === undefined ? (before as KnownItem).hash : item.hash;
+      items.push({ id: item.id, memoryId: item.memoryId, hash, seenIn: this.#begun.id, state });
+    }
+    const at = (this.#parts.now ?? Date.now)();
+    await this.#parts.state.checkpoint({
+      run: this.#record,
+      items,
+      deadLetters: results.flatMap(({ item, outcome }) =>
+        outcome.outcome === "refused" ? [letterOf(item, outcome, at)] : [],
+      ),
+      settled: results.filter(({ outcome }) => outcome.outcome !== "refused").map(({ item }) => item.id),
+    });
+  }
+
+  /** @returns why nothing was deleted, or null. */
+  async #removeMissing(): Promise<string | null> {
+    const { source, state, target } = this.#parts;
+    const found = await missingItems(
+      {
+        source,
+        state,
+        runId: this.#begun.id,
+        seen: this.#seen,
+        allowMassDelete: this.#options.allowMassDelete === true,
+      },
+      this.#signal,
+    );
+    for (let at = 0; at < found.missing.length; at += PAGE_SIZE) {
+      const page = found.missing.slice(at, at + PAGE_SIZE);
+      if (this.#options.dryRun !== true)
+        await target.delete(
+          page.map(({ memoryId }) => memoryId),
+          this.#signal,
+        );
+      this.#count({ deleted: page.length });
+      if (this.#options.dryRun === true) continue;
+      const items = page.map((item): KnownItem => ({ ...item, seenIn: this.#begun.id, state: "deleted" }));
+      await state.checkpoint({ run: this.#record, items, deadLetters: [], settled: page.map(({ id }) => id) });
+    }
+    return found.stopped;
+  }
+
+  get #record(): RunRecord {
+    return { ...this.#begun, counts: this.#counts };
+  }
+
+  #countOutcome({ outcome }: ItemOutcome): void {
+    this.#count({ [outcome === "refused" ? "failed" : outcome]: 1 });
+  }
+
+  #count(more: Partial<RunCounts>): void {
+    const sum = { ...this.#counts };
+    for (const [name, value] of Object.entries(more)) sum[name as keyof RunCounts] += value;
+    this.#counts = sum;
+  }
+}
+
+/** What a run would do, as far as that can be told without the target. */
+function expected(known: KnownItem | undefined): ItemOutcome {
+  return { outcome: known === undefined || known.state === "deleted" ? "created" : "updated" };
+}
+
+function stateOf({ outcome }: ItemOutcome): KnownItem["state"] {
+  if (outcome === "erased" || outcome === "refused") return outcome;
+  return "imported";
+}
+
+function letterOf(
+  item: SourceItem,
+  { code, message }: { readonly code: string; readonly message: string },
+  at: number,
+): Omit<DeadLetter, "attempts"> {
+  const payload = JSON.stringify({ memoryId: item.memoryId, ...item.fields });
+  return { itemId: item.id, memoryId: item.memoryId, code, reason: shortened(message, REASON_LENGTH_MAX), at, payload };
+}
+
+function errorOf(error: unknown): { code: string; message: string } {
+  const code = error instanceof MnemosyncError ? error.code : "INTERNAL";
+  return { code, message: shortened(error instanceof Error ? error.message : String(error), REASON_LENGTH_MAX) };
+}

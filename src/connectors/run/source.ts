@@ -1,0 +1,33 @@
+import type { MemoryFields } from "../../domain/memory-input.ts";
+import type { TimeWindow } from "../time-window.ts";
+
+/** An item of another service, as the memory that it becomes here. */
+export interface SourceItem {
+  /** Names the item at the service. */
+  readonly id: string;
+  /** Names the memory here. The same item always has the same one. */
+  readonly memoryId: string;
+  readonly fields: MemoryFields;
+  /** What the item says, as one text: an item whose text is as at its last import is left alone. */
+  readonly hash: string;
+}
+
+/** How a listing ended. */
+export interface ListingOutcome {
+  /** Whether it held every item of the window: only then does an item that is missing not exist. */
+  readonly complete: boolean;
+  /** Why it is not complete; null where it is. */
+  readonly reason: string | null;
+  /** Entries that the connector could not read. */
+  readonly unreadable: number;
+}
+
+/** Another service, as a connector reads it. One folder per service has one of these. */
+export interface Source {
+  /** Proves that the service answers and takes the key. @throws {ServiceError} */
+  ping(signal: AbortSignal): Promise<void>;
+  /** Items of a span of time, each once or more often, in any order. @throws {ServiceError} Items before it are whole. */
+  list(window: TimeWindow, signal: AbortSignal): AsyncGenerator<SourceItem, ListingOutcome>;
+  /** Null: the service says that there is no such item. @throws {ServiceError} It says anything else. */
+  get(id: string, signal: AbortSignal): Promise<SourceItem | null>;
+}
