@@ -12,6 +12,7 @@ import { JobRun } from "./job-run.ts";
 import type { JobStore } from "./job-store.ts";
 import { newJob } from "./new-job.ts";
 import { nextDue } from "./rhythm.ts";
+import { UnbegunRuns } from "./unbegun-runs.ts";
 
 export interface JobRunnerOptions {
   readonly store: JobStore;
@@ -36,6 +37,8 @@ export interface JobRunnerOptions {
 const SCHEDULES_PER_PASS_MAX = 100;
 /** Milliseconds between two clearings of the history. */
 const PRUNE_INTERVAL_MS = 600_000;
+/** Milliseconds for giving jobs back that were claimed and never begun, while the node stops. */
+const RELEASE_MS = 5_000;
 
 /**
  * Runs this node's share of the jobs. Each pass ends or takes over jobs of lost nodes, makes the jobs of due schedules, and
@@ -47,6 +50,7 @@ export class JobRunner implements Service {
   readonly #loop: Loop;
   /** By run, not by job: a run that lost its lease may be settling while this node has the job again. */
   readonly #runs = new Map<string, JobRun>();
+  readonly #unbegun = new UnbegunRuns();
   readonly #events = new EventEmitter().setMaxListeners(0);
   #stopping: Promise<void> | null = null;
   /** Serializes claims: two at once would exceed the node's capacity. */
@@ -81,7 +85,7 @@ export class JobRunner implements Service {
     this.#stopping ??= (async () => {
       await this.#loop.stop();
       await this.#turn; // Afterwards a job that was just being begun is among the runs.
-      await Promise.all([...this.#runs.values()].map((run) => run.stop()));
+      await Promise.all([...[...this.#runs.values()].map((run) => run.stop()), this.#releaseUnbegun()]);
     })();
     return this.#stopping;
   }
@@ -124,7 +128,7 @@ export class JobRunner implements Service {
         return other === null ? "full" : { other };
       }
       const claim = { nodeId: store.nodeId, runId: newUlid(), leaseMs };
-      const inserted = await store.insert(job, claim, signal);
+      const inserted = await this.#naming([claim.runId], () => store.insert(job, claim, signal));
       if (inserted !== "full" && "made" in inserted) this.#run(inserted.made, claim.runId);
       return inserted;
     });
@@ -157,10 +161,35 @@ export class JobRunner implements Service {
       const free = this.#free();
       if (free === 0 || this.#stopping !== null) return 0;
       const runIds = Array.from({ length: free }, newUlid);
-      const claimed = await store.claim(kinds, stores, runIds, leaseMs, signal);
+      const unbegun = this.#unbegun.ids;
+      const claimed = await this.#naming(runIds, () =>
+        store.claim({ kinds, stores, runIds, unbegun, leaseMs }, signal),
+      );
       for (const row of claimed) this.#run(row, row.runId);
       return claimed.length;
     });
+  }
+
+  /** Keeps the runs in mind where the ledger gives no answer: it may have given them jobs, which the next claim takes. */
+  async #naming<T>(runIds: readonly string[], ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      this.#unbegun.add(runIds);
+      throw error;
+    }
+  }
+
+  /** Other nodes need not wait for the leases of jobs that no run of this one has begun. */
+  async #releaseUnbegun(): Promise<void> {
+    const { store, log } = this.#options;
+    const runs = this.#unbegun.ids;
+    if (runs.length === 0) return;
+    try {
+      await store.releaseUnbegun(runs, AbortSignal.timeout(RELEASE_MS));
+    } catch (error) {
+      log.warn({ runs: runs.length, error: (error as Error).message }, "job.unbegun_not_released");
+    }
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

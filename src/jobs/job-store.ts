@@ -57,15 +57,8 @@ export class JobStore {
     return await this.#connection(signal, ({ sql }) => jobs.listJobs(sql, limit));
   }
 
-  async claim(
-    kinds: readonly string[],
-    stores: readonly string[],
-    runIds: readonly string[],
-    leaseMs: number,
-    signal: AbortSignal,
-  ): Promise<(jobs.JobRow & { runId: string })[]> {
-    const claim = { nodeId: this.nodeId, leaseMs };
-    return await this.#connection(signal, ({ sql }) => jobs.claimJobs(sql, kinds, stores, runIds, claim));
+  async claim(claim: Omit<jobs.JobClaim, "nodeId">, signal: AbortSignal): Promise<(jobs.JobRow & { runId: string })[]> {
+    return await this.#connection(signal, ({ sql }) => jobs.claimJobs(sql, { ...claim, nodeId: this.nodeId }));
   }
 
   /** Ends jobs that no node can continue. @returns how many. */
@@ -92,6 +85,11 @@ export class JobStore {
 
   async release(id: string, runId: string, signal: AbortSignal): Promise<void> {
     await this.#connection(signal, ({ sql }) => jobs.releaseJob(sql, id, runId));
+  }
+
+  /** Gives jobs of runs that never began back. */
+  async releaseUnbegun(runIds: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#connection(signal, ({ sql }) => jobs.releaseUnbegun(sql, runIds));
   }
 
   async cancel(id: string, signal: AbortSignal): Promise<jobs.JobRow | null> {

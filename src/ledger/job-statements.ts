@@ -85,17 +85,25 @@ export async function listJobs(sql: Sql, limit: number): Promise<JobRow[]> {
     select ${columns(sql, false)} from mnemosync.jobs j order by created_at desc, id desc limit ${limit}`;
 }
 
+/** The jobs that a claim may take, and the runs that get them. */
+export interface JobClaim extends Omit<Claim, "runId"> {
+  readonly kinds: readonly string[];
+  /** Stores that this node has. */
+  readonly stores: readonly string[];
+  /** As many as jobs may be claimed. */
+  readonly runIds: readonly string[];
+  /** Runs of this process that never began: the answer to the claim that named them was lost. */
+  readonly unbegun: readonly string[];
+}
+
 /**
- * Gives queued jobs, and those whose node is gone, to a run of this node each, the oldest first.
- * @param stores those that this node has.
- * @param runIds as many as jobs may be claimed.
+ * Gives queued jobs, and those whose node is gone, to a run of this node each, the oldest first. So it does with jobs of runs
+ * that never began: their leases would hold them for half a minute, though no run works on them. Such a job may be taken even
+ * where its kind cannot be resumed, and the attempt that was counted for the lost claim stands for this one.
  */
 export async function claimJobs(
   sql: Sql,
-  kinds: readonly string[],
-  stores: readonly string[],
-  runIds: readonly string[],
-  { nodeId, leaseMs }: Omit<Claim, "runId">,
+  { kinds, stores, runIds, unbegun, nodeId, leaseMs }: JobClaim,
 ): Promise<(JobRow & { runId: string })[]> {
   return await sql<(JobRow & { runId: string })[]>`
     with due as materialized (
@@ -103,7 +111,7 @@ export async function claimJobs(
       where ended_at is null and cancel_requested_at is null
         and kind = any (${arrayLiteral(kinds)}::text::text[])
         and (store is null or store = any (${arrayLiteral(stores)}::text::text[]))
-        and (state = 'queued' or (resumable and attempts < ${ATTEMPTS_MAX} and ${isLost(sql)}))
+        and (state = 'queued' or ${isOfRuns(sql, unbegun)} or (resumable and attempts < ${ATTEMPTS_MAX} and ${isLost(sql)}))
       order by created_at, id
       limit ${runIds.length}
       for update skip locked
@@ -111,7 +119,7 @@ export async function claimJobs(
       select id, row_number() over (order by created_at, id) as number from due
     )
     update mnemosync.jobs j
-    set state = 'running', node_id = ${nodeId}, attempts = attempts + 1,
+    set state = 'running', node_id = ${nodeId}, attempts = attempts + case when ${isOfRuns(sql, unbegun)} then 0 else 1 end,
         run_id = (${arrayLiteral(runIds)}::text::text[])[n.number],
         lease_expires_at = clock_timestamp() + ${leaseMs}::float8 * interval '1 millisecond',
         started_at = coalesce(started_at, clock_timestamp())
@@ -189,6 +197,14 @@ export async function releaseJob(sql: Sql, id: string, runId: string): Promise<v
     where id = ${id} and run_id = ${runId} and state = 'running'`;
 }
 
+/** Gives jobs of runs that never began back. It costs no attempt. */
+export async function releaseUnbegun(sql: Sql, runIds: readonly string[]): Promise<void> {
+  await sql`
+    update mnemosync.jobs
+    set state = 'queued', lease_expires_at = null, attempts = greatest(attempts - 1, 0)
+    where ended_at is null and ${isOfRuns(sql, runIds)}`;
+}
+
 /** Asks a job to stop; one that no node runs ends at once. @returns null for an unknown one. */
 export async function cancelJob(sql: Sql, id: string): Promise<JobRow | null> {
   const rows = await sql<JobRow[]>`
@@ -216,6 +232,10 @@ export async function pruneJobs(sql: Sql, keptMax: number, retentionMs: number):
 
 function isLost(sql: Sql): Fragment {
   return sql`(state = 'running' and ${hasCome(sql, sql`lease_expires_at`)})`;
+}
+
+function isOfRuns(sql: Sql, runIds: readonly string[]): Fragment {
+  return sql`(state = 'running' and run_id = any (${arrayLiteral(runIds)}::text::text[]))`;
 }
 
 /** The job is queued, or its node is gone. */

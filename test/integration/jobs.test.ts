@@ -1,6 +1,7 @@
 import postgres from "postgres";
-import { expect, type TestContext, test } from "vitest";
+import { expect, type TestContext, test, vi } from "vitest";
 import * as z from "zod";
+import { StoreUnavailableError } from "../../src/domain/errors.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { type JobContext, type JobKind, JobKinds } from "../../src/jobs/job-kind.ts";
@@ -98,6 +99,15 @@ async function openCluster(t: TestContext): Promise<Cluster> {
       return { jobs: new Jobs({ store, kinds, runner }), runner, store, kill };
     },
   };
+}
+
+/** The ledger does what it is asked next, and its answer does not arrive. */
+function loseAnswer(store: JobStore, call: "claim" | "insert"): void {
+  const ask = store[call].bind(store) as (...parts: unknown[]) => Promise<unknown>;
+  vi.spyOn(store, call).mockImplementationOnce(async (...parts: unknown[]) => {
+    await ask(...parts);
+    throw new StoreUnavailableError("postgres", "the answer was lost");
+  });
 }
 
 async function lost(): Promise<never> {
@@ -261,6 +271,54 @@ test("a node that stops gives resumable jobs back at once, and fails the others"
     error: { code: "INTERRUPTED" },
   });
   await expect(first.jobs.start("controlled", {}, { signal })).rejects.toMatchObject({ code: "CLOSED" });
+  expect(await second.runner.runOnce(signal)).toBe(1);
+});
+
+test.for(["resume", "interrupt"] as const)(
+  "a job whose claim got no answer is begun by the next pass, without a wait for its lease (%s)",
+  async (whenLost, t) => {
+    const cluster = await openCluster(t);
+    const work = new Controlled();
+    const node = cluster.node("only", [work.kind("only", whenLost)]);
+    const queued = await node.jobs.enqueue("controlled", {}, { signal });
+    loseAnswer(node.store, "claim");
+    await expect(node.runner.runOnce(signal)).rejects.toThrow("the answer was lost");
+    expect(await node.runner.runOnce(signal)).toBe(1);
+    await work.begun(1);
+    work.runs[0]?.end(7);
+    if (queued.outcome !== "started") throw new Error(queued.outcome);
+    expect(await ended(node.jobs, queued.job.id)).toMatchObject({ state: "done", result: 7, attempts: 1 });
+    expect(await node.runner.runOnce(signal)).toBe(0);
+  },
+);
+
+test("a job that was begun without an answer runs, and one whose end was lost does not run again", async (t) => {
+  const cluster = await openCluster(t);
+  const work = new Controlled();
+  const node = cluster.node("only", [work.kind("only", "interrupt")]);
+  loseAnswer(node.store, "insert");
+  await expect(node.jobs.start("controlled", {}, { signal })).rejects.toThrow("the answer was lost");
+  expect(await node.runner.runOnce(signal)).toBe(1);
+  await work.begun(1);
+  const lostEnd = new Promise<void>((resolve) => {
+    vi.spyOn(node.store, "end").mockImplementationOnce(() => Promise.resolve(resolve()).then(lost));
+  });
+  work.runs[0]?.end(7);
+  await lostEnd;
+  expect(await node.runner.runOnce(signal)).toBe(0);
+  expect(work.runs).toHaveLength(1);
+});
+
+test("a node that stops gives back at once what it claimed without an answer", async (t) => {
+  const cluster = await openCluster(t);
+  const work = new Controlled();
+  const first = cluster.node("first", [work.kind("first", "resume")]);
+  const second = cluster.node("second", [work.kind("second", "resume")]);
+  await first.jobs.enqueue("controlled", {}, { signal });
+  loseAnswer(first.store, "claim");
+  await expect(first.runner.runOnce(signal)).rejects.toThrow("the answer was lost");
+  expect(await second.runner.runOnce(signal)).toBe(0);
+  await first.runner.stop();
   expect(await second.runner.runOnce(signal)).toBe(1);
 });
 
