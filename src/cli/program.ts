@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { mergedLayers } from "../config/settings.ts";
-import { createLog } from "../runtime/log.ts";
+import { createLog, createServiceLog } from "../runtime/log.ts";
 import { packageVersion } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMAND_GROUPS, COMMANDS } from "./commands.ts";
@@ -56,7 +56,7 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
         // A person reads sentences. A service, and a level that was asked for, write JSON lines.
         log:
           json || command.isService || program.getOptionValueSource("logLevel") !== "default"
-            ? createLog(flags.logLevel)
+            ? (command.isService ? createServiceLog : createLog)(flags.logLevel)
             : sentenceLog(sayToPerson),
         signal: command.isService ? interruption.signal : AbortSignal.any([interruption.signal, output.signal]),
         environment,

@@ -46,9 +46,34 @@ export function createLog(level: LevelWithSilent, destination: LogDestination = 
   );
 }
 
-/** Synchronous, so that the last lines before an exit are not lost. */
-function standardError(): LogDestination {
-  const destination = pino.destination({ fd: 2, sync: true, maxLength: WAITING_BYTES_MAX });
+/**
+ * As `createLog` on standard error, for a process that serves others: a collector that reads slowly, or not at all, does not
+ * hold up the event loop. Events beyond 1 MiB that wait are dropped, and counted by `log.events_dropped` once there is room.
+ * The last events are written before the process ends.
+ */
+export function createServiceLog(level: LevelWithSilent): Log {
+  const destination = standardError({ sync: false });
+  const log = createLog(level, destination);
+  let dropped = 0;
+  destination.on("drop", () => dropped++);
+  destination.on("drain", () => {
+    if (dropped === 0) return;
+    log.warn({ events: dropped }, "log.events_dropped");
+    dropped = 0;
+  });
+  process.once("exit", () => {
+    try {
+      destination.flushSync();
+    } catch {
+      // Nothing is left that could tell of it.
+    }
+  });
+  return log;
+}
+
+/** Synchronous for a command, so that the last lines before an exit are not lost. */
+function standardError({ sync } = { sync: true }): ReturnType<typeof pino.destination> {
+  const destination = pino.destination({ fd: 2, sync, maxLength: WAITING_BYTES_MAX });
   // A full disk under standard error must not end the work: pino throws on everything but a closed pipe.
   destination.on("error", () => undefined);
   return destination;

@@ -5,6 +5,9 @@ import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts"
 
 export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
+/** For `node --import`: modules in TypeScript, from any folder. */
+export const TYPESCRIPT_LOADER = pathToFileURL(join(REPOSITORY, "node_modules", "tsx", "dist", "loader.mjs")).href;
+
 /** Whether `dist/` is made of the sources to the letter as they are. */
 export function distIsCurrent(): boolean {
   const { status, stderr, error } = spawnSync(process.execPath, [join(REPOSITORY, "scripts", "build.mjs"), "--check"], {
@@ -21,6 +24,5 @@ export function distIsCurrent(): boolean {
  */
 export function programArguments(): string[] {
   if (process.env[DIST_IS_CURRENT] === "yes") return [join(REPOSITORY, "dist", "program", "main.js")];
-  const loader = pathToFileURL(join(REPOSITORY, "node_modules", "tsx", "dist", "loader.mjs")).href; // From any folder.
-  return ["--import", loader, join(REPOSITORY, "src", "cli", "main.ts")];
+  return ["--import", TYPESCRIPT_LOADER, join(REPOSITORY, "src", "cli", "main.ts")];
 }
