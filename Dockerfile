@@ -28,6 +28,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/sql ./sql
+COPY docs/openapi.json ./docs/openapi.json
 ENV NODE_ENV=production \
     MNEMOSYNC_FAISS_DIRECTORY=/var/lib/mnemosync/faiss \
     MNEMOSYNC_HTTP_HOST=0.0.0.0 \

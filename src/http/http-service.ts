@@ -6,11 +6,11 @@ import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { onAbort } from "../runtime/on-abort.ts";
-import { packageVersion } from "../runtime/package-files.ts";
 import { EventStreams } from "./event-streams.ts";
 import { KeyRing } from "./keys.ts";
 import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
+import { openApiText } from "./openapi-text.ts";
 import { HttpProblem } from "./problem.ts";
 import type { HttpOptions, Service } from "./route.ts";
 import { showStreams } from "./stream-metrics.ts";
@@ -99,14 +99,10 @@ export class HttpService implements Service {
   }
 
   openApi(): Promise<string> {
-    this.#openApi ??= (async () => {
-      // Loaded on the first request: the generator must not slow the start.
-      const [{ openApiDocument }, { ROUTE_GROUPS }] = await Promise.all([
-        import("./openapi.ts"),
-        import("./routes.ts"),
-      ]);
-      return JSON.stringify(openApiDocument(ROUTE_GROUPS, packageVersion(), this.#options.http));
-    })();
+    this.#openApi ??= openApiText(this.#options.http).catch((error: unknown) => {
+      this.#openApi = null; // The next request looks again.
+      throw error;
+    });
     return this.#openApi;
   }
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from "zod-openapi";
 import { MEDIA_TYPE_PROBLEM, problemSchema } from "./problem.ts";
+import { refusalsOf, securityOf } from "./refusals.ts";
 import {
   type Access,
   accessOf,
@@ -15,7 +16,10 @@ const DESCRIPTION =
   "Errors are problem documents (RFC 9457) with a stable `code`. A key is bound to namespaces and has one scope; `admin` " +
   "includes `write`, which includes `read`. Every time is an ISO-8601 text in UTC.";
 
-/** The OpenAPI 3.1 document of `groups`, as a service with these options has them. */
+/**
+ * The OpenAPI 3.1 document of `groups`, as a service with these options has them. It builds all schemas of all routes, which
+ * takes a third of a second without a turn for others: `npm run openapi` does, and a service reads the file.
+ */
 export function openApiDocument(groups: readonly RouteGroup[], version: string, http: HttpOptions): object {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   for (const { tag, routes } of groups) {
@@ -62,37 +66,17 @@ function operationOf(route: Route, tag: string, access: Access): ZodOpenApiOpera
     operationId,
     summary,
     tags: [tag],
-    ...(access === "public" ? { security: [] } : { "x-mnemosync-scope": access.scope }),
+    ...securityOf(access),
     ...(Object.keys(requestParams).length > 0 && { requestParams }),
     ...(content && { requestBody: { required: true, content } }),
     responses: responsesOf(route, access),
   };
 }
 
-/** Refusals that a request to the route may meet before its handler runs, then the route's own answers. */
+/** Refusals, then the route's own answers. */
 function responsesOf(route: Route, access: Access): ZodOpenApiResponsesObject {
-  const hasFields = route.params !== undefined || route.body !== undefined || route.query !== undefined;
-  const refusals: Record<number, string> = {
-    400: "The request could not be understood",
-    408: "The request did not arrive in time",
-    417: "An expectation other than 100-continue",
-    431: "Address and headers together are too long",
-    ...(route.params && { 414: "A parameter in the address is too long" }),
-    ...(route.method !== "GET" && {
-      413: "The body is larger, or has more parts, than the route takes",
-      415: "The body has another type than the route accepts",
-    }),
-    ...(access !== "public" && {
-      401: "No key, or an unknown one",
-      403: "The key lacks the scope, or is not bound to the namespace",
-      429: "Too many requests: Retry-After says how many seconds to wait",
-      504: "The deadline passed; a write may still go through",
-      ...(hasFields && { 422: "A field breaks a rule; `path` names it" }),
-    }),
-    503: "A store does not answer, or the service starts, stops or has no room for the body: try again",
-  };
   const all: Record<number, ResponseDescription> = {};
-  for (const [status, description] of Object.entries(refusals)) all[Number(status)] = { description };
+  for (const [status, description] of Object.entries(refusalsOf(route, access))) all[Number(status)] = { description };
   const described = Object.entries({ ...all, ...route.responses }).map(([status, response]) => [
     status,
     responseOf(response, Number(status) >= 400),
