@@ -15,6 +15,12 @@ export interface JsonLimits {
   readonly fieldsMax: number;
   /** Bytes of a field's name, as it is spelled. */
   readonly nameBytesMax: number;
+  /**
+   * Values and parts of one run, where the document is cut (see `ListCuts`): what a parser takes without a turn for other work.
+   * @default as many as in all
+   */
+  readonly runValuesMax?: number;
+  readonly runPartsMax?: number;
 }
 
 /** The limit that a document breaks, and the message that names it. */
@@ -51,13 +57,27 @@ for (const character of '"{}[],:') COUNTS[character.charCodeAt(0)] = 1;
 const STEPPED_BYTES = 24;
 
 /**
+ * Cuts a list that a document is, or that a field of it has, into runs. It is told of the lists by the places of their bytes in
+ * the document. All that is no part of a cut list is one more run.
+ */
+export interface ListCuts {
+  /** @param place of the first byte behind the bracket. */
+  open(place: number): void;
+  /** @param place of a comma between two entries. @returns whether the list was cut there. */
+  separate(place: number): boolean;
+  /** @param place of the bracket. @returns whether the list was cut at all. */
+  close(place: number): boolean;
+}
+
+/**
  * Counts the parts of a JSON document while its bytes arrive, before a parser builds anything of it: a parser's work and
  * memory grow with the number of values, not of bytes, and `[[],[],…` is twenty times as large in memory as on the wire.
  * It does not check the syntax: of a document that is no JSON the counts mean nothing, and the parser refuses it. UTF-8
  * needs no decoding, because the bytes of its longer characters are none of those that count.
  */
 export class JsonMeter {
-  readonly #limits: JsonLimits;
+  readonly #limits: Required<JsonLimits>;
+  readonly #cuts: ListCuts | null;
   /** Per level: commas since the list or object began. */
   readonly #commas: Uint32Array;
   /** Per level: 1 for an object. */
@@ -70,9 +90,20 @@ export class JsonMeter {
   #texts = 0;
   #separators = 0;
   #flaw: JsonFlaw | null = null;
+  /** Bytes before those that are being counted. */
+  #before = 0;
+  /** Values and parts that are no part of the current run. */
+  #valuesElsewhere = 0;
+  #partsElsewhere = 0;
+  /** Values and parts before the list that may be cut. */
+  #valuesAtOpen = 0;
+  #partsAtOpen = 0;
 
-  constructor(limits: JsonLimits) {
-    this.#limits = limits;
+  /** @param cuts null: the document is parsed in one run. */
+  constructor(limits: JsonLimits, cuts: ListCuts | null = null) {
+    const { runValuesMax = limits.valuesMax, runPartsMax = limits.partsMax } = limits;
+    this.#limits = { ...limits, runValuesMax, runPartsMax };
+    this.#cuts = cuts;
     this.#commas = new Uint32Array(limits.depthMax + 1);
     this.#isObject = new Uint8Array(limits.depthMax + 1);
   }
@@ -101,11 +132,12 @@ export class JsonMeter {
         this.#texts++;
         this.#count();
         at = this.#passText(bytes, at + 1) - 1;
-      } else if (byte === COMMA) this.#separate();
+      } else if (byte === COMMA) this.#separate(at);
       else if (byte === COLON) this.#endName();
-      else if (byte === OPEN_LIST || byte === OPEN_OBJECT) this.#open(byte === OPEN_OBJECT);
-      else if (this.#depth > 0) this.#depth--;
+      else if (byte === OPEN_LIST || byte === OPEN_OBJECT) this.#open(byte === OPEN_OBJECT, at);
+      else if (this.#depth > 0) this.#close(at);
     }
+    this.#before += end;
     return this.#flaw;
   }
 
@@ -150,8 +182,12 @@ export class JsonMeter {
     this.#found("nameBytesMax", `the name of a field is ${this.#textBytes} bytes long, and at most ${nameBytesMax}`);
   }
 
-  #separate(): void {
+  #separate(at: number): void {
     this.#separators++;
+    if (this.#mayCut() && this.#cuts?.separate(this.#before + at) === true) {
+      this.#valuesElsewhere = this.values;
+      this.#partsElsewhere = this.parts;
+    }
     const { entriesMax, fieldsMax } = this.#limits;
     const commas = (this.#commas[this.#depth] as number) + 1;
     this.#commas[this.#depth] = commas;
@@ -163,7 +199,7 @@ export class JsonMeter {
     this.#count();
   }
 
-  #open(isObject: boolean): void {
+  #open(isObject: boolean, at: number): void {
     const { depthMax } = this.#limits;
     if (this.#depth >= depthMax) {
       this.#found("depthMax", `lists and objects are nested deeper than the ${depthMax} levels that`);
@@ -173,14 +209,40 @@ export class JsonMeter {
     this.#depth++;
     this.#commas[this.#depth] = 0;
     this.#isObject[this.#depth] = isObject ? 1 : 0;
+    if (this.#mayCut()) {
+      this.#cuts?.open(this.#before + at + 1);
+      this.#valuesAtOpen = this.values;
+      this.#partsAtOpen = this.parts;
+    }
     this.#count();
   }
 
+  #close(at: number): void {
+    if (this.#mayCut() && this.#cuts?.close(this.#before + at) === true) {
+      // What follows is in one run with what stood before the list.
+      this.#valuesElsewhere = this.values - this.#valuesAtOpen;
+      this.#partsElsewhere = this.parts - this.#partsAtOpen;
+    }
+    this.#depth--;
+  }
+
+  /** Whether the innermost list is the document itself, or a field of it. */
+  #mayCut(): boolean {
+    const depth = this.#depth;
+    return depth <= 2 && depth > 0 && this.#isObject[depth] === 0 && (depth === 1 || this.#isObject[1] === 1);
+  }
+
   #count(): void {
-    const { valuesMax, partsMax } = this.#limits;
+    const { valuesMax, partsMax, runValuesMax, runPartsMax } = this.#limits;
     if (this.values > valuesMax) this.#found("valuesMax", `there are more values than the ${valuesMax} that`);
     if (this.parts > partsMax) {
       this.#found("partsMax", `there are more texts, names, lists and objects than the ${partsMax} that`);
+    }
+    if (this.values - this.#valuesElsewhere > runValuesMax) {
+      this.#found("runValuesMax", `a part has more values than the ${runValuesMax} that`);
+    }
+    if (this.parts - this.#partsElsewhere > runPartsMax) {
+      this.#found("runPartsMax", `a part has more texts, names, lists and objects than the ${runPartsMax} that`);
     }
   }
 

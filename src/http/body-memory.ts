@@ -4,17 +4,20 @@ import { HttpProblem } from "./problem.ts";
 const FREE_BYTES = 65_536;
 
 /**
- * Bounds the memory of all bodies that are being read or worked on. Each key has half of it at most, so that one caller
+ * Bounds the memory of all bodies that are being read or worked on, or of all answers. Each key has half of it at most, so that one caller
  * with many large bodies leaves room for the others. A body that finds no room is refused with 503, not kept waiting:
  * bodies that hold a part of their room and wait for the rest could wait for each other.
  */
 export class BodyMemory {
   readonly #bytesMax: number;
+  readonly #bodies: string;
   readonly #held = new Map<string, number>();
   #bytes = 0;
 
-  constructor(bytesMax: number) {
+  /** @param bodies what is held, for the refusal. */
+  constructor(bytesMax: number, bodies = "large bodies") {
     this.#bytesMax = bytesMax;
+    this.#bodies = bodies;
   }
 
   /** Bytes held now. */
@@ -31,7 +34,7 @@ export class BodyMemory {
         counted += bytes;
         const more = Math.max(0, counted - FREE_BYTES) - held;
         const own = (this.#held.get(owner) ?? 0) + more;
-        if (this.#bytes + more > this.#bytesMax || own > this.#bytesMax / 2) throw noRoom();
+        if (this.#bytes + more > this.#bytesMax || own > this.#bytesMax / 2) throw noRoom(this.#bodies);
         held += more;
         this.#bytes += more;
         if (own > 0) this.#held.set(owner, own);
@@ -54,8 +57,8 @@ export interface BodyPlace {
   release(): void;
 }
 
-function noRoom(): HttpProblem {
-  return new HttpProblem(503, "QUEUE_FULL", "the service works on as many large bodies as it can hold: send it again", {
+function noRoom(bodies: string): HttpProblem {
+  return new HttpProblem(503, "QUEUE_FULL", `the service works on as many ${bodies} as it can hold: send it again`, {
     retryable: true,
     headers: { "retry-after": "1" },
   });

@@ -1,7 +1,7 @@
 import { type Readable, Transform } from "node:stream";
-import { TextDecoder } from "node:util";
 import { type JsonFlaw, JsonMeter } from "../domain/json-meter.ts";
 import type { BodyPlace } from "./body-memory.ts";
+import { ListCutter, parseInTurns } from "./json-slices.ts";
 import type { BodyLimits } from "./limits.ts";
 import { HttpProblem } from "./problem.ts";
 
@@ -18,13 +18,14 @@ export async function readJson(
   place: BodyPlace,
 ): Promise<unknown> {
   if (declaredBytes !== undefined && declaredBytes > limits.bytesMax) throw tooLong(limits.bytesMax);
-  const chunks = await receive(source, limits, place);
-  return parseJson(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+  const cutter = new ListCutter();
+  const chunks = await receive(source, limits, place, cutter);
+  return await parseJson(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), cutter);
 }
 
 /** The whole body. Bytes after a flaw are discarded; the framework closes the connection with the answer. */
-function receive(source: Readable, limits: BodyLimits, place: BodyPlace): Promise<Buffer[]> {
-  const meter = new JsonMeter(limits);
+function receive(source: Readable, limits: BodyLimits, place: BodyPlace, cutter: ListCutter): Promise<Buffer[]> {
+  const meter = new JsonMeter(limits, cutter);
   const chunks: Buffer[] = [];
   let bytes = 0;
   return new Promise((resolve, reject) => {
@@ -56,10 +57,10 @@ function receive(source: Readable, limits: BodyLimits, place: BodyPlace): Promis
 }
 
 /** A JSON document within its limits. @throws {HttpProblem} 400. */
-function parseJson(bytes: Buffer): unknown {
+async function parseJson(bytes: Buffer, cutter: ListCutter): Promise<unknown> {
   if (bytes.length === 0) throw malformed("the body is empty, but a JSON document is expected");
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return await parseInTurns(bytes, cutter.list);
   } catch (error) {
     throw malformed(error instanceof SyntaxError ? `the body is not JSON: ${error.message}` : "the body is not UTF-8");
   }

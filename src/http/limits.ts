@@ -24,9 +24,16 @@ export const MEMORY_LIMITS: BodyLimits = { ...MEMORY_JSON_LIMITS, bytesMax: Numb
 
 /**
  * For many memories: 5,000 of 400 numbers and 80 texts each, or fewer and larger ones. At these limits parsing takes some
- * 300 ms on a quiet machine, half of it for the texts.
+ * 300 ms on a quiet machine, half of it for the texts, so it is divided: a run has a memory at the limits of one, and those that
+ * fill the slice before it.
  */
-export const BATCH_LIMITS: BodyLimits = { ...MEMORY_LIMITS, valuesMax: 2_000_000, partsMax: 400_000 };
+export const BATCH_LIMITS: BodyLimits = {
+  ...MEMORY_LIMITS,
+  valuesMax: 2_000_000,
+  partsMax: 400_000,
+  runValuesMax: 300_000,
+  runPartsMax: 150_000,
+};
 
 /** For a push of a device: as many changes as the protocol takes, whose vectors are texts. */
 export const PUSH_LIMITS: BodyLimits = { ...BATCH_LIMITS, bytesMax: PUSH_BYTES_MAX };

@@ -40,6 +40,8 @@ export interface RouteRequest<Params, Query, Body> extends StreamCaller {
   readonly identity: Identity;
   /** Fires when the caller hangs up. */
   readonly signal: AbortSignal;
+  /** For calls that read memories: bounds what the answer takes. @throws {HttpProblem} 422: too large; 503: no room now. */
+  readonly onBytes: (bytes: number) => void;
 }
 
 /** At most one of `body`, `text` and `stream`; with none of them the answer is empty. */
@@ -73,6 +75,15 @@ export const OPERATOR: Access = { scope: "admin", everywhere: true };
 
 export type HttpOptions = EffectiveOptions["http"];
 
+/** A list of entries in a body. */
+export interface BodyList {
+  readonly field: string;
+  readonly lengthMax: number;
+  readonly entry: SchemaOf;
+  /** The body's schema but for the entries, which pass as they are. */
+  readonly rest: SchemaOf;
+}
+
 /** One route: the server registers it and the OpenAPI document describes it, from the same declaration. */
 export interface Route {
   readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
@@ -85,6 +96,8 @@ export interface Route {
   readonly params?: SchemaOf<z.ZodObject>;
   readonly query?: SchemaOf<z.ZodObject>;
   readonly body?: SchemaOf;
+  /** The long list that a body has: its entries are checked over several turns of the event loop. */
+  readonly bodyList?: BodyList;
   /** How large the body may be. @default `ORDER_LIMITS` */
   readonly bodyLimits?: BodyLimits;
   /** The media type of the body, which is JSON in any case. @default "application/json" */

@@ -1,12 +1,15 @@
 import type { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { InternalError, MnemosyncError, ValidationError } from "../index.ts";
+import { InternalError, MnemosyncError } from "../index.ts";
 import { newUlid } from "../runtime/ulid.ts";
+import { AnswerRoom } from "./answer-room.ts";
 import { limited, readJson } from "./body.ts";
 import { BodyMemory, type BodyPlace } from "./body-memory.ts";
+import { checkedAddress, checkedBody } from "./checked-body.ts";
 import { answerClientError, answerExpectation } from "./client-errors.ts";
 import { compressed, inflate } from "./compression.ts";
 import { allowedOrigins, Guard } from "./guard.ts";
+import { stringifyInTurns } from "./json-answer.ts";
 import type { Identity, KeyRing } from "./keys.ts";
 import { type BodyLimits, limitsWithin, ORDER_LIMITS } from "./limits.ts";
 import { asProblem, HttpProblem, MEDIA_TYPE_PROBLEM, problemDocument } from "./problem.ts";
@@ -16,7 +19,6 @@ import {
   MEDIA_TYPE_MERGE_PATCH,
   type Route,
   type RouteGroup,
-  type SchemaOf,
   type Service,
 } from "./route.ts";
 import { ROUTE_GROUPS } from "./routes.ts";
@@ -96,6 +98,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.server.maxConnections = http.connectionsMax;
   app.server.on("drop", () => service.log.warn({ connectionsMax: http.connectionsMax }, "http.connection_refused"));
   const guard = new Guard(keys, http);
+  const answers = new AnswerRoom();
   app.decorateRequest("identity", null);
   app.decorateRequest("bodyPlace", null);
   app.decorateRequest("bodyBytes", 0);
@@ -139,8 +142,13 @@ export function createServer(options: ServerOptions): FastifyInstance {
         request.identity = await guard.admit(request, access);
       },
       handler: async (request, reply) => {
+        const room = answers.place(request.identity?.id ?? "");
+        reply.raw.once("close", room.release);
         try {
-          return await answer(route, service, request, reply, () => guard.stillAdmits(request));
+          return await answer(route, service, request, reply, {
+            isAdmitted: () => guard.stillAdmits(request),
+            onBytes: room.onBytes,
+          });
         } finally {
           // Not before: the work for a caller that hung up goes on, and its body stays in memory.
           request.bodyPlace?.release();
@@ -195,7 +203,7 @@ async function answer(
   service: Service,
   request: FastifyRequest,
   reply: FastifyReply,
-  isAdmitted: () => Promise<boolean>,
+  hooks: { isAdmitted: () => Promise<boolean>; onBytes: (bytes: number) => void },
 ): Promise<FastifyReply> {
   const hangUp = new AbortController();
   reply.raw.once("close", () => {
@@ -208,14 +216,14 @@ async function answer(
     throw new HttpProblem(415, "UNSUPPORTED_MEDIA_TYPE", `the body must be ${accepted[0]}`);
   }
   const checked = {
-    params: check(route.params, request.params, 400),
-    query: check(route.query, request.query, 400),
-    body: wantsLines ? request.body : check(route.body, request.body, 422),
+    params: checkedAddress(route.params, request.params),
+    query: checkedAddress(route.query, request.query),
+    body: wantsLines ? request.body : await checkedBody(route, request.body),
     bodyBytes: request.bodyBytes,
     headers: request.headers,
     identity: request.identity as Identity,
     signal: hangUp.signal,
-    isAdmitted,
+    ...hooks,
   };
   const { status, body, text, headers = {}, stream } = await route.handle(checked as never, service);
   void reply.code(status).headers(headers);
@@ -227,24 +235,12 @@ async function answer(
     return reply;
   }
   if (body === undefined) return reply.send(text);
-  const json = JSON.stringify(body);
+  const json = await stringifyInTurns(body);
   void reply.type("application/json; charset=utf-8");
   if (route.compresses !== true) return reply.send(json);
   void reply.header("vary", "accept-encoding");
   const packed = await compressed(json, request.headers["accept-encoding"]);
   return packed === null ? reply.send(json) : reply.header("content-encoding", "gzip").send(packed);
-}
-
-/** @throws {HttpProblem} 400 for a field of the address, 422 for a field of the body, with the path of the field. */
-function check(schema: SchemaOf | undefined, value: unknown, status: 400 | 422): unknown {
-  if (schema === undefined) return undefined;
-  const parsed = schema().safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  // It cuts names that come from the caller.
-  const flaw = new ValidationError(issue?.path.map(String).join(".") ?? "", issue?.message ?? "is not valid");
-  if (status === 422) throw flaw;
-  throw new HttpProblem(400, "MALFORMED_REQUEST", flaw.message, { members: { path: flaw.path } });
 }
 
 function sendProblem(service: Service, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

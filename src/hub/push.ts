@@ -2,6 +2,7 @@ import { ClosedError, type MnemosyncError } from "../domain/errors.ts";
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { HubLedger } from "../ledger/hub-ledger.ts";
+import { mapInTurns } from "../runtime/turns.ts";
 import type { Batcher } from "../write/batcher.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
@@ -36,13 +37,15 @@ export async function applyPush(
   const places = new Map<string, { place: number; fingerprint: string }>();
   const twins = new Map<number, number>();
   const sound: { place: number; change: PushChange }[] = [];
-  for (const [place, raw] of given.entries()) {
+  const judged = await mapInTurns(given, (raw) => {
     const change = checked(parts, caller, raw);
+    return "status" in change ? { change, fingerprint: "" } : { change, fingerprint: fingerprintOf(change) };
+  });
+  for (const [place, { change, fingerprint }] of judged.entries()) {
     if ("status" in change) {
       answers[place] = change;
       continue;
     }
-    const fingerprint = fingerprintOf(change);
     const first = places.get(change.key);
     if (first === undefined) {
       places.set(change.key, { place, fingerprint });

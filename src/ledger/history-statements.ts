@@ -2,7 +2,7 @@ import { embeddingFromBytes } from "../domain/checksum.ts";
 import type { Ending } from "../domain/ending.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import { parseVector, type VersionVector } from "../domain/version-vector.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { endingOf, replacedRows, wideRow } from "./body-rows.ts";
 import { PRUNED_THROUGH } from "./past-statements.ts";
@@ -66,6 +66,25 @@ export async function readCommitted(
 
 /** Versions of a memory, newest first; none when the ledger does not know it. */
 export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Promise<HistoricVersion[]> {
+  return await readHistoryPage(sql, key, null, limit);
+}
+
+/** The numbers of the versions of a memory, newest first. */
+export async function readHistoryVersions(sql: Sql, key: MemoryKey, limit: number): Promise<number[]> {
+  const rows = await sql<{ version: number }[]>`
+    with ${currentRow(sql, key)}
+    select version::float8 as version from ${versionNumbers(sql)} n order by n.version desc limit ${limit}`;
+  return rows.map(({ version }) => version);
+}
+
+/** As `readHistory`: versions older than `before`; null: from the newest on. Bodies of other versions are not read. */
+export async function readHistoryPage(
+  sql: Sql,
+  key: MemoryKey,
+  before: number | null,
+  limit: number,
+): Promise<HistoricVersion[]> {
+  const end = before ?? Number.MAX_SAFE_INTEGER;
   const rows = await sql<
     {
       version: number;
@@ -78,8 +97,10 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
       tx_id: string;
     }[]
   >`
-    with v as materialized (
-      select * from mnemosync.memory_versions where namespace = ${key.namespace} and memory_id = ${key.memoryId}
+    with ${currentRow(sql, key)}, oldest as materialized (
+      select min(version) as version
+      from (select n.version from ${versionNumbers(sql)} n where n.version < ${end}::bigint
+            order by n.version desc limit ${limit}) page
     )
     select version::float8 as version, checksum, document, embedding, vector,
            extract(epoch from modified_at)::float8 * 1000 as modified_at, ended_by, tx_id
@@ -91,8 +112,8 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
       select h.version, h.checksum, h.document::text, h.embedding, h.version_vector::text, h.modified_at, h.ended_by, h.tx_id
       from v cross join lateral ${replacedRows(sql)} h
     ) versions
-    order by versions.version desc
-    limit ${limit}`;
+    where versions.version < ${end}::bigint and versions.version >= (select version from oldest)
+    order by versions.version desc`;
   return rows.map((row) => ({
     namespace: key.namespace,
     memoryId: key.memoryId,
@@ -105,6 +126,22 @@ export async function readHistory(sql: Sql, key: MemoryKey, limit: number): Prom
     endedBy: row.ended_by,
     transactionId: row.tx_id,
   }));
+}
+
+function currentRow(sql: Sql, key: MemoryKey): Fragment {
+  return sql`
+    v as materialized (
+      select * from mnemosync.memory_versions where namespace = ${key.namespace} and memory_id = ${key.memoryId}
+    )`;
+}
+
+/** Of the rows called v: their numbers and those of the versions before them. */
+function versionNumbers(sql: Sql): Fragment {
+  return sql`(
+      select v.version from v
+      union all
+      select h.version from v cross join lateral ${replacedRows(sql)} h
+    )`;
 }
 
 /** The memories that a transaction wrote; null when it is unknown or was rolled back. */

@@ -44,6 +44,8 @@ const Statements = bindStatements({
 
   /** Versions of a memory, newest first: the current one and those kept in the history. */
   readHistory: history.readHistory,
+  readHistoryPage: history.readHistoryPage,
+  readHistoryVersions: history.readHistoryVersions,
   /** Facts of given versions, in order; null for one that the ledger never gave out, or keeps no more. */
   readCommitted: history.readCommitted,
   /** The memories that a transaction wrote, each with the version it gave them; null for an unknown transaction. */

@@ -5,6 +5,8 @@ import { LEDGER_ID } from "../domain/store-id.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { FindLedger } from "../ledger/find-ledger.ts";
 import type { PageRow, ScanPlace, ScanQuery, ScanStep } from "../ledger/find-statements.ts";
+import { Turns } from "../runtime/turns.ts";
+import type { OnBytes } from "./bounded-reads.ts";
 import { decodeNamespaceCursor, encodeListCursor, encodeNamespaceCursor, type ListScope } from "./list-cursor.ts";
 import { type ListedMemory, type MemoryPage, type NamespacePage, sortFieldOf } from "./list-options.ts";
 import { ScanPace } from "./scan-pace.ts";
@@ -13,6 +15,8 @@ import { ScanPace } from "./scan-pace.ts";
 const PAGE_ROWS_MAX = 200_000;
 /** Bytes of documents and embeddings of one page, at most, but for its first memory. */
 const PAGE_BYTES_MAX = 8_388_608;
+/** Bytes of a document that are as much work as a small memory. */
+const ITEM_BYTES = 2_048;
 
 export interface FinderParts {
   readonly ledger: Pick<
@@ -38,7 +42,13 @@ export class Finder {
    */
   async list(
     scope: ListScope,
-    page: { after: ScanPlace | null; limit: number; withEmbedding: boolean; timeoutMs: number },
+    page: {
+      after: ScanPlace | null;
+      limit: number;
+      withEmbedding: boolean;
+      timeoutMs: number;
+      onBytes?: OnBytes | undefined;
+    },
     signal: AbortSignal,
   ): Promise<MemoryPage> {
     const { ledger, now } = this.#parts;
@@ -46,6 +56,7 @@ export class Finder {
     const pace = new ScanPace(PAGE_ROWS_MAX, now);
     const memories: ListedMemory[] = [];
     const sortField = sortFieldOf(order);
+    const turns = new Turns();
     let after = page.after;
     let bytes = 0;
     for (let rowsEach = 1; ; rowsEach *= sortField === "importance" ? 2 : 1) {
@@ -66,8 +77,11 @@ export class Finder {
           signal,
         ),
       );
+      const before = bytes;
+      for (const row of rows) bytes += sizeOf(row, page.withEmbedding);
+      page.onBytes?.(bytes - before);
       for (const row of rows) {
-        bytes += sizeOf(row, page.withEmbedding);
+        if (turns.isOver(1 + sizeOf(row, page.withEmbedding) / ITEM_BYTES)) await turns.next();
         if (row.document !== null) memories.push(listedMemory(namespace, row, row.document, page.withEmbedding));
       }
       const isCut = rows.length < passing;

@@ -7,8 +7,10 @@ import { parseStoredDocument } from "../domain/stored-document.ts";
 import type { VersionVector } from "../domain/version-vector.ts";
 import type { HistoricVersion } from "../ledger/history-statements.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import { mapInTurns } from "../runtime/turns.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import type { WriteIntent } from "../write/plan.ts";
+import { nextSize, type OnBytes } from "./bounded-reads.ts";
 import { diffJson, type FieldDifference } from "./diff.ts";
 
 /** One version of a memory. */
@@ -44,6 +46,9 @@ export interface HistoryParts {
   readonly writeAtomically: (intents: readonly WriteIntent[], signal: AbortSignal) => Promise<SyncOutcome[]>;
 }
 
+/** Versions that are read first; then as many as their sizes allow. */
+const VERSIONS_FIRST = 16;
+
 /** Reads earlier versions of memories, and writes their content again as new versions: versions only ever go up. */
 export class History {
   readonly #parts: HistoryParts;
@@ -52,22 +57,57 @@ export class History {
     this.#parts = parts;
   }
 
-  /** Versions of a memory, newest first. */
-  async list(key: MemoryKey, limit: number, signal: AbortSignal): Promise<MemoryVersion[]> {
-    return (await this.#kept(key, limit, signal)).map(memoryVersion);
+  /**
+   * Versions of a memory, newest first: the current one and those before it that are kept. Read part by part, each as its own
+   * snapshot: a version that is written meanwhile is not among them.
+   */
+  async list(
+    key: MemoryKey,
+    limit: number,
+    onBytes: OnBytes | undefined,
+    signal: AbortSignal,
+  ): Promise<MemoryVersion[]> {
+    const versions: MemoryVersion[] = [];
+    const wanted = this.#limit(key, limit);
+    for (let size = VERSIONS_FIRST; versions.length < wanted; ) {
+      const before = versions.at(-1)?.version ?? null;
+      const count = Math.min(size, wanted - versions.length);
+      const rows = await this.#parts.ledger.readHistoryPage(key, before, count, signal);
+      const bytes = rows.reduce((sum, { documentJson, embedding }) => {
+        return sum + (documentJson?.length ?? 0) + (embedding?.byteLength ?? 0);
+      }, 0);
+      onBytes?.(bytes);
+      for (const version of await mapInTurns(rows, memoryVersion)) versions.push(version);
+      if (rows.length < count) break;
+      size = nextSize(rows.length, bytes);
+    }
+    return versions;
   }
 
-  /** The newest versions: the current one and those before it that are kept. */
-  async #kept(key: MemoryKey, limit: number, signal: AbortSignal): Promise<HistoricVersion[]> {
-    const { ledger, historyVersionsMax } = this.#parts;
-    return await ledger.readHistory(key, Math.min(limit, historyVersionsMax(key.namespace) + 1), signal);
+  #limit(key: MemoryKey, limit: number): number {
+    return Math.min(limit, this.#parts.historyVersionsMax(key.namespace) + 1);
+  }
+
+  /** One of the versions that are kept, without reading the others' bodies. @throws {NotFoundError} It is not kept. */
+  async #kept(key: MemoryKey, version: number, signal: AbortSignal): Promise<HistoricVersion> {
+    const { ledger } = this.#parts;
+    const versions = await this.#versions(key, signal);
+    const [found] = versions.includes(version) ? await ledger.readHistoryPage(key, version + 1, 1, signal) : [];
+    if (found?.version === version) return found;
+    const kept = versions.length === 0 ? "none" : `${versions.at(-1)} to ${versions[0]}`;
+    throw new NotFoundError(
+      `version ${version} of memory ${JSON.stringify(key.memoryId)} is not kept; versions kept: ${kept}`,
+    );
+  }
+
+  async #versions(key: MemoryKey, signal: AbortSignal): Promise<number[]> {
+    return await this.#parts.ledger.readHistoryVersions(key, this.#limit(key, Number.MAX_SAFE_INTEGER), signal);
   }
 
   /** @throws {NotFoundError} One of the versions is not kept. */
   async diff(key: MemoryKey, fromVersion: number, toVersion: number, signal: AbortSignal): Promise<VersionDiff> {
-    const versions = await this.#kept(key, Number.POSITIVE_INFINITY, signal);
-    const from = find(versions, key, fromVersion);
-    const to = find(versions, key, toVersion);
+    const from = await this.#kept(key, fromVersion, signal);
+    const to = await this.#kept(key, toVersion, signal);
     return {
       namespace: key.namespace,
       memoryId: key.memoryId,
@@ -89,9 +129,9 @@ export class History {
     expectedVersion: number | null,
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
-    const versions = await this.#kept(key, Number.POSITIVE_INFINITY, signal);
-    const target = find(versions, key, toVersion);
-    const current = versions[0]?.version ?? 0;
+    // Before the version is read: what is written after that is a conflict.
+    const [current = 0] = await this.#versions(key, signal);
+    const target = await this.#kept(key, toVersion, signal);
     return await this.#parts.write(intentOf(key, target, expectedVersion ?? current), signal);
   }
 
@@ -109,8 +149,7 @@ export class History {
     for (const { namespace, memoryId, version } of written) {
       const key = { namespace, memoryId };
       // The first version replaced nothing: undoing it deletes.
-      const versions = version === 1 ? [] : await this.#kept(key, Number.POSITIVE_INFINITY, signal);
-      const before = version === 1 ? null : find(versions, key, version - 1);
+      const before = version === 1 ? null : await this.#kept(key, version - 1, signal);
       intents.push(intentOf(key, before, version));
     }
     return await this.#parts.writeAtomically(intents, signal);
@@ -139,15 +178,6 @@ function comparable(version: HistoricVersion): JsonValue {
   const { documentJson } = version;
   // A document is JSON: its interface only lacks an index signature.
   return documentJson === null ? {} : (parseStoredDocument(documentJson, version) as unknown as JsonValue);
-}
-
-function find(versions: readonly HistoricVersion[], key: MemoryKey, version: number): HistoricVersion {
-  const found = versions.find((candidate) => candidate.version === version);
-  if (found !== undefined) return found;
-  const kept = versions.length === 0 ? "none" : `${versions.at(-1)?.version} to ${versions[0]?.version}`;
-  throw new NotFoundError(
-    `version ${version} of memory ${JSON.stringify(key.memoryId)} is not kept; versions kept: ${kept}`,
-  );
 }
 
 function sameVector(a: Float32Array | null, b: Float32Array | null): boolean {

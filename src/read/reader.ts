@@ -6,6 +6,7 @@ import { VectorBlock } from "../domain/vector-block.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { withSharedDeadline } from "../runtime/shared-deadline.ts";
+import { Turns } from "../runtime/turns.ts";
 import type { StoredEntry } from "../stores/projection.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import { type DisprovedEntries, provenVersion } from "./disproved-entries.ts";
@@ -36,6 +37,18 @@ interface AcceptOptions {
   readonly vectors?: VectorBlock;
   readonly recalls?: boolean;
 }
+
+interface ReadEach {
+  /** Makes the memory of what the ledger holds. */
+  readonly read: (change: PutChange) => Memory | null;
+  /** Whether entries are kept for the next time. */
+  readonly recalls: boolean;
+  /** Told of the bytes of documents and vectors that were read. */
+  readonly onRead?: ((bytes: number) => void) | undefined;
+}
+
+/** Bytes of a document that are as much work as a small memory. */
+const ITEM_BYTES = 2_048;
 
 /**
  * Reads from the cache (Redis). Memories that the cache lacks, or whose bytes do not fit their checksum, are read from the
@@ -70,19 +83,27 @@ export class Reader {
     return await this.#getEach(keys, { read: ledgerMemory, recalls: false }, signal);
   }
 
-  /** @param read makes the memory of what the ledger holds. @param recalls whether entries are kept for the next time. */
+  /** Over as many turns of the event loop as it takes to prove and parse the memories. */
   async #getEach(
     keys: readonly MemoryKey[],
-    { read, recalls }: { read: (change: PutChange) => Memory | null; recalls: boolean },
+    { read, recalls, onRead }: ReadEach,
     signal: AbortSignal,
   ): Promise<(Memory | null)[]> {
+    const forgets = this.#reads?.forgets ?? 0;
     const cached = await this.#fromCache(keys, signal, recalls);
     const vectors = vectorBlock(cached);
     const memories = new Array<Memory | null>(keys.length).fill(null);
     const missing: number[] = [];
+    const turns = new Turns();
+    let bytes = 0;
     for (let at = 0; at < keys.length; at++) {
       const entry = cached[at] ?? null;
-      const memory = entry === null ? undefined : this.#accept(entry, { vectors, recalls });
+      const size = entry === null ? 0 : sizeOf(entry);
+      if (at > 0 && turns.isOver(1 + size / ITEM_BYTES)) await turns.next();
+      bytes += size;
+      // What was erased while this call read it is not kept.
+      const keeps = recalls && this.#reads?.forgets === forgets;
+      const memory = entry === null ? undefined : this.#accept(entry, { vectors, recalls: keeps });
       if (memory === undefined) missing.push(at);
       else memories[at] = memory;
     }
@@ -90,16 +111,24 @@ export class Reader {
       const committed = await this.#fromLedger(
         missing.map((at) => keys[at] as MemoryKey),
         signal,
-        read,
+        (change) => {
+          bytes += change.documentJson.length + (change.embedding?.byteLength ?? 0);
+          return read(change);
+        },
       );
       for (const [index, at] of missing.entries()) memories[at] = committed[index] ?? null;
     }
+    onRead?.(bytes);
     return memories.map((memory) => (memory === null || this.#isExpired(memory) ? null : memory));
   }
 
   /** As `get`; a memory whose document is damaged is null: one such memory must not end each search near it. */
-  async getSound(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(Memory | null)[]> {
-    return await this.#getEach(keys, { read: this.#soundMemory, recalls: true }, signal);
+  async getSound(
+    keys: readonly MemoryKey[],
+    signal: AbortSignal,
+    onRead?: (bytes: number) => void,
+  ): Promise<(Memory | null)[]> {
+    return await this.#getEach(keys, { read: this.#soundMemory, recalls: true, onRead }, signal);
   }
 
   /** Drops what searches found of these memories: they were erased. */
@@ -125,12 +154,16 @@ export class Reader {
   ): Promise<(Memory | null)[]> {
     const floors = keys.map((key) => this.#parts.floors.of(key));
     const changes = await this.#parts.ledger.readChanges(keys, signal);
-    return keys.map((key, index) => {
+    const turns = new Turns();
+    const memories: (Memory | null)[] = [];
+    for (const [index, key] of keys.entries()) {
       const change = changes.get(keyText(key));
+      if (change?.kind === "put" && turns.isOver(1 + change.documentJson.length / ITEM_BYTES)) await turns.next();
       this.#parts.floors.settle(key, change?.version ?? 0, floors[index] ?? 0);
       this.#parts.disproved.update(key, change === undefined ? null : provenVersion(change));
-      return change?.kind === "put" ? read(change) : null;
-    });
+      memories.push(change?.kind === "put" ? read(change) : null);
+    }
+    return memories;
   }
 
   /** The memory; null where its document is damaged. */
@@ -192,6 +225,12 @@ export class Reader {
   #isExpired(memory: Memory): boolean {
     return memory.expiresAt !== undefined && Date.parse(memory.expiresAt) <= this.#parts.now();
   }
+}
+
+/** Bytes of the document and the vector. */
+function sizeOf(entry: StoredEntry): number {
+  const data = entry.state === "live" ? entry.data : undefined;
+  return (data?.documentJson?.byteLength ?? 0) + (data?.embedding?.byteLength ?? 0);
 }
 
 /** Room for the vectors of the entries. */

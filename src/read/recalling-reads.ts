@@ -13,6 +13,7 @@ export class RecallingReads {
   readonly #reads: GatheredReads;
   readonly #unchanged: GatheredReads<EntryIdentity, boolean> | null;
   readonly #recalled: RecalledEntries;
+  #forgets = 0;
 
   constructor(cache: Pick<Projection, "read" | "unchanged">, bytesMax: number) {
     this.#cache = cache;
@@ -72,6 +73,11 @@ export class RecallingReads {
     return entries;
   }
 
+  /** Grows with each `forget`: what was read before it must not be kept after it. */
+  get forgets(): number {
+    return this.#forgets;
+  }
+
   /** Whether the entry was proven before. */
   isProven(entry: LiveEntry): boolean {
     return this.#recalled.has(entry);
@@ -84,6 +90,7 @@ export class RecallingReads {
 
   /** Drops the entries that are kept under these keys. */
   forget(keys: readonly MemoryKey[]): void {
+    this.#forgets++;
     for (const key of keys) this.#recalled.forget(key);
   }
 }

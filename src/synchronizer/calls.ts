@@ -4,6 +4,7 @@ import type { JsonObject } from "../domain/json.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { MemoryInput } from "../domain/memory-input.ts";
 import type { EraseNotes } from "../erase/options.ts";
+import type { OnBytes } from "../read/bounded-reads.ts";
 import type { CountQuery, ListQuery, NamespacesQuery } from "../read/list-options.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
 import type { SearchMode } from "../read/search/search-result.ts";
@@ -49,7 +50,13 @@ export interface KeyOptions {
   namespace?: string | undefined;
 }
 
-export interface ReadOptions extends CallOptions, KeyOptions {}
+export interface ReadOptions extends CallOptions, KeyOptions {
+  /**
+   * Told of the bytes of documents and vectors that the call holds, before it reads more. An error that it throws ends the call:
+   * for a caller that bounds its memory. Not told by `count`, `diff` and `rollback`, which hold two versions at most.
+   */
+  onBytes?: OnBytes | undefined;
+}
 
 export interface GetOptions extends ReadOptions {
   /**

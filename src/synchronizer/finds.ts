@@ -46,7 +46,7 @@ export class Finds {
     const timeoutMs = scope.timeoutOf(options);
     const page = await scope.run("list", options, async (signal) => {
       await this.#checkOrder(listed.order, signal);
-      return await finder.list(listed, { after, limit, withEmbedding, timeoutMs }, signal);
+      return await finder.list(listed, { after, limit, withEmbedding, timeoutMs, onBytes: options.onBytes }, signal);
     });
     return page as MemoryPage<never>;
   }

@@ -1,10 +1,12 @@
 import { ConfigurationError, ValidationError } from "../domain/errors.ts";
 import { passes } from "../domain/filter/evaluate.ts";
 import { asksFor, parseFilter } from "../domain/filter/filter.ts";
+import type { MemoryKey } from "../domain/keys.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import type { LedgerStore } from "../ledger/ledger.ts";
+import { heldBytes, readInParts } from "../read/bounded-reads.ts";
 import type { CreationTimes } from "../read/creation-times.ts";
 import type { History, MemoryVersion, VersionDiff } from "../read/history.ts";
 import { GET_MANY_MAX } from "../read/list-options.ts";
@@ -56,6 +58,7 @@ export class Reads {
     const key = validator.validateKey(memoryId, options.namespace);
     const memory = await scope.run("get", options, async (signal) => {
       const found = await reader.getOne(key, signal);
+      options.onBytes?.(heldBytes(found, found?.embedding));
       return options.createdAt
         ? ((await this.#parts.creations.addTo(key.namespace, [found], signal))[0] ?? null)
         : found;
@@ -73,7 +76,10 @@ export class Reads {
     const keys = memoryIds.map((memoryId: string) => validator.validateKey(memoryId, options.namespace));
     const { namespace } = validator.validateKey("-", options.namespace);
     const memories = await scope.run("getMany", options, async (signal) => {
-      const found = await reader.get(keys, signal);
+      const { onBytes } = options;
+      const read = (part: readonly MemoryKey[]) => reader.get(part, signal);
+      const bytesOf = (memory: Memory | null) => heldBytes(memory, memory?.embedding);
+      const found = onBytes === undefined ? await read(keys) : await readInParts(keys, read, bytesOf, onBytes);
       return options.createdAt ? await this.#parts.creations.addTo(namespace, found, signal) : found;
     });
     return memories as (Memory<never> | null)[];
@@ -90,7 +96,8 @@ export class Reads {
     const { namespace } = validator.validateKey("-", options.namespace);
     validator.checkCount(k, "k", RESULTS_MAX);
     const wanted = searchInput(query, options);
-    const searched: SearchScope = { namespace, k, scoreMin, condition, filter };
+    const { onBytes } = options;
+    const searched: SearchScope = { namespace, k, scoreMin, condition, filter, onBytes };
     const results = await metrics.searched(() =>
       scope.run("search", options, async (signal) => {
         const found = await this.#search(wanted, searched, signal);
@@ -116,7 +123,9 @@ export class Reads {
   async history(memoryId: string, options: HistoryOptions): Promise<MemoryVersion<never>[]> {
     const { scope, validator, history } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
-    const versions = await scope.run("history", options, (signal) => history.list(key, options.limit ?? 1_000, signal));
+    const versions = await scope.run("history", options, (signal) =>
+      history.list(key, options.limit ?? 1_000, options.onBytes, signal),
+    );
     return versions as MemoryVersion<never>[];
   }
 

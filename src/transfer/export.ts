@@ -6,6 +6,7 @@ import type { MemoryDocument } from "../domain/memory.ts";
 import type { PortableLedger } from "../ledger/portable-ledger.ts";
 import type { PortablePosition, PortableRow } from "../ledger/portable-statements.ts";
 import type { Log } from "../runtime/log.ts";
+import { Turns } from "../runtime/turns.ts";
 import {
   type ExportEnd,
   type ExportedVersion,
@@ -59,6 +60,8 @@ export interface ExporterParts {
 
 const ROWS_MAX = 500;
 const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes of a document that are as much work as a small memory. */
+const ITEM_BYTES = 2_048;
 
 /**
  * Reads all memories from the ledger, page by page, in the order of their keys. Each page is a snapshot, the whole is not:
@@ -72,6 +75,7 @@ export async function* exportRecords(
   const { namespace = null, history = false, includeLocal = false, after = null, onProgress, condition } = options;
   // What an export ended with had passed: the rest of its memory's history goes on.
   let passing = after === null ? null : keyText(after);
+  const turns = new Turns();
   const progress = { memories: 0, historyVersions: 0, leftOut: 0, redacted: 0, damaged: 0, position: after };
   for (let position = after, rowsMax = ROWS_MAX; ; ) {
     signal.throwIfAborted();
@@ -80,6 +84,8 @@ export async function* exportRecords(
     // After the first page: a reader of the header knows that the ledger answers.
     if (position === null) yield header(namespace, history, includeLocal);
     for (const row of rows) {
+      // Rows that are left out give the reader no turn.
+      if (turns.isOver(1 + (row.documentJson?.length ?? 0) / ITEM_BYTES)) await turns.next();
       position = { namespace: row.namespace, memoryId: row.memoryId, version: row.version };
       if (row.localOnly && !includeLocal) {
         progress.leftOut++;

@@ -1,5 +1,6 @@
 import { TextDecoder } from "node:util";
 import { JsonMeter, MEMORY_JSON_LIMITS } from "../domain/json-meter.ts";
+import { Turns } from "../runtime/turns.ts";
 
 /** One line of a JSON-lines file that is not blank. */
 export interface JsonLine {
@@ -21,14 +22,19 @@ const COUNTED_FROM_BYTES = 16 * 1024;
 /** Bytes that a text, a list or an object takes in memory beside its contents, about. */
 const PART_BYTES = 48;
 
+/** Bytes of a line that are as much work as a short line. */
+const ITEM_BYTES = 1_024;
+
 const NEWLINE = 0x0a;
 
 /**
  * Reads JSON lines from chunks of bytes, one line in memory at a time, whatever the size of the whole. A line that is no
  * JSON, or has more parts than a memory can have, is handed over with its flaw. A byte order mark and Windows line ends do
- * no harm.
+ * no harm. Other work of the process goes on meanwhile, whatever the lines are: a piece of 64 KiB may have as many of them.
+ * @param now milliseconds of a clock that never goes back.
  */
-export async function* readJsonLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<JsonLine> {
+export async function* readJsonLines(source: AsyncIterable<Uint8Array>, now?: () => number): AsyncGenerator<JsonLine> {
+  const turns = new Turns(now);
   const decoder = new TextDecoder("utf-8", { fatal: true }); // Takes a byte order mark away.
   let parts: Uint8Array[] = [];
   let bytes = 0;
@@ -52,7 +58,9 @@ export async function* readJsonLines(source: AsyncIterable<Uint8Array>): AsyncGe
       end += (newline < 0 ? stop : stop + 1) - start;
       start = stop + 1;
       if (newline < 0) continue;
+      const items = 1 + bytes / ITEM_BYTES;
       const line = finish();
+      if (turns.isOver(items)) await turns.next();
       if (line !== null) yield line;
     }
   }

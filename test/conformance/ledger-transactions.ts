@@ -183,6 +183,10 @@ export function describeTransactions(subject: LedgerUnderTest): void {
       expect(kept.map(({ versionVector }) => versionVector)).toEqual([{ one: 6 }, { one: 5 }, { one: 4 }, { one: 3 }]);
       expect(await subject.one.readHistory(keyOf("m"), 2, soon())).toHaveLength(2);
       expect(await subject.one.readHistory(keyOf("unknown"), 2, soon())).toEqual([]);
+      expect(await subject.one.readHistoryVersions(keyOf("m"), 3, soon())).toEqual([6, 5, 4]);
+      expect(await subject.one.readHistoryPage(keyOf("m"), 6, 2, soon())).toEqual(kept.slice(1, 3));
+      expect(await subject.one.readHistoryPage(keyOf("m"), 4, 9, soon())).toEqual(kept.slice(3));
+      expect(await subject.one.readHistoryPage(keyOf("m"), 3, 9, soon())).toEqual([]);
     });
 
     test("keeps nothing of what it replaced when the limit is 0", async () => {

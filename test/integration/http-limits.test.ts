@@ -60,7 +60,8 @@ test.each(TOO_LARGE)("%s is refused with 413 before it is parsed", async (_, met
   const text = body();
   const parse = vi.spyOn(JSON, "parse");
   const response = await service.request(method, url, { body: text });
-  const parsed = parse.mock.calls.filter(([source]) => source.length > 10_000);
+  // The test runner parses source maps in this process.
+  const parsed = parse.mock.calls.filter(([source]) => source.length > 10_000 && !source.startsWith('{"version":'));
   parse.mockRestore();
   expect([response.statusCode, response.json().code]).toEqual([413, "BODY_TOO_LARGE"]);
   expect(response.json().detail).toMatch(message);

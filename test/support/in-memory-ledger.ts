@@ -132,11 +132,27 @@ export class InMemoryLedger implements LedgerStore {
   }
 
   async readHistory(key: MemoryKey, limit: number, signal: AbortSignal): Promise<HistoricVersion[]> {
+    return await this.readHistoryPage(key, null, limit, signal);
+  }
+
+  async readHistoryPage(
+    key: MemoryKey,
+    before: number | null,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<HistoricVersion[]> {
     return await this.#call("readHistory", signal, () => {
       const current = this.#state.versions.get(keyText(key));
       const rows = [...(this.#state.history.get(keyText(key)) ?? []), ...(current === undefined ? [] : [current])];
-      return rows.toReversed().slice(0, limit);
+      return rows
+        .toReversed()
+        .filter(({ version }) => before === null || version < before)
+        .slice(0, limit);
     });
+  }
+
+  async readHistoryVersions(key: MemoryKey, limit: number, signal: AbortSignal): Promise<number[]> {
+    return (await this.readHistory(key, limit, signal)).map(({ version }) => version);
   }
 
   async pruneHistoryPage(): Promise<PrunedPage> {

@@ -30,24 +30,30 @@ const exportMemories = route({
       ),
   responses: {
     200: {
-      description: "The export, as the ledger is read",
+      description: "The export, as the ledger is read. It counts as an open stream of the key",
       schema: () => z.string(),
       mediaType: "application/x-ndjson",
     },
   },
-  async handle({ params: { namespace }, query, signal }, { sync, log }) {
+  async handle(request, { sync, log, streams }) {
+    const { params, query, signal } = request;
+    const { namespace } = params;
     const { where: wanted, history, afterMemoryId, afterVersion } = query;
     const after =
       afterMemoryId === undefined || afterVersion === undefined
         ? undefined
         : { namespace, memoryId: afterMemoryId, version: afterVersion };
+    const place = streams.take(request); // It holds a page for as long as its reader takes.
     const records = sync.exportMemories({ namespace, where: wanted, history, ...(after && { after }), signal });
     // Read the first record before the answer begins, so that an unavailable store is an error with a status.
-    const first = await records.next();
+    const first = await records.next().catch((error: unknown) => {
+      place.release();
+      throw error;
+    });
     return {
       status: 200,
       headers: { "content-type": "application/x-ndjson" },
-      stream: (response) => void send(response, first, records, log, signal),
+      stream: (response) => void send(response, first, records, log, signal).finally(place.release),
     };
   },
 });

@@ -47,10 +47,10 @@ const listMemories = route({
       timeoutMs: timeoutMs(),
     }),
   responses: { 200: { description: "A page, and the cursor of the next one", schema: pageSchema } },
-  async handle({ params, query, signal }, { sync }) {
+  async handle({ params, query, signal, onBytes }, { sync }) {
     const { orderBy, ...options } = query;
     const order = orderBy as ListOrder | undefined; // The library refuses others by name.
-    const page = await sync.list({ namespace: params.namespace, ...options, orderBy: order, signal });
+    const page = await sync.list({ namespace: params.namespace, ...options, orderBy: order, signal, onBytes });
     return { status: 200, body: pageDocument(page) };
   },
 });
@@ -72,9 +72,9 @@ const getMemories = route({
       .meta({ id: "MemoryIds" }),
   bodyLimits: { ...BATCH_LIMITS, bytesMax: 1_048_576 },
   responses: { 200: { description: "One entry per id", schema: manySchema } },
-  async handle({ params, body, signal }, { sync }) {
+  async handle({ params, body, signal, onBytes }, { sync }) {
     const { memoryIds, createdAt } = body;
-    const memories = await sync.getMany(memoryIds, { namespace: params.namespace, createdAt, signal });
+    const memories = await sync.getMany(memoryIds, { namespace: params.namespace, createdAt, signal, onBytes });
     return { status: 200, body: manyDocument(memories, body.embedding) };
   },
 });

@@ -33,9 +33,9 @@ const listVersions = route({
   responses: {
     200: { description: "Versions; none for an unknown memory", schema: versionsSchema },
   },
-  async handle({ params, query, signal }, { sync }) {
+  async handle({ params, query, signal, onBytes }, { sync }) {
     const { namespace, memoryId } = params;
-    const versions = await sync.history(memoryId, { namespace, limit: query.limit, signal });
+    const versions = await sync.history(memoryId, { namespace, limit: query.limit, signal, onBytes });
     return { status: 200, body: versionsDocument(versions) };
   },
 });

@@ -15,22 +15,25 @@ const PATH = "/v1/namespaces/{namespace}/memories/{memoryId}";
 
 const memoryBody = lazily(() => z.strictObject(memoryFields()).meta({ id: "MemoryFields" }));
 
-const batchBody = lazily(() =>
-  z
-    .strictObject({
-      memories: list(z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields() }), 5_000),
-      atomic: z.boolean().default(false).describe("All memories or none"),
-      idempotencyKey: z
-        .string()
-        .min(1)
-        .max(128)
-        .optional()
-        .describe(
-          "Names this batch; a repeat answers the first outcomes and writes nothing, another batch under it 422",
-        ),
-    })
-    .meta({ id: "Batch" }),
-);
+/** Memories of one batch, at most. */
+const BATCH_MAX = 5_000;
+
+const batchEntry = lazily(() => z.strictObject({ memoryId: z.string().min(1).max(512), ...memoryFields() }));
+
+function batchOf<Entry extends z.ZodType>(entry: Entry) {
+  return z.strictObject({
+    memories: list(entry, BATCH_MAX),
+    atomic: z.boolean().default(false).describe("All memories or none"),
+    idempotencyKey: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe("Names this batch; a repeat answers the first outcomes and writes nothing, another batch under it 422"),
+  });
+}
+
+const batchBody = lazily(() => batchOf(batchEntry()).meta({ id: "Batch" }));
 
 const getMemory = route({
   method: "GET",
@@ -50,9 +53,9 @@ const getMemory = route({
     304: { description: "It is at the version that If-None-Match names" },
     404: { description: "There is none, or it is deleted or expired" },
   },
-  async handle({ params, query, headers, signal }, { sync }) {
+  async handle({ params, query, headers, signal, onBytes }, { sync }) {
     const { namespace, memoryId } = params;
-    const memory = await sync.get(memoryId, { namespace, createdAt: query.createdAt, signal });
+    const memory = await sync.get(memoryId, { namespace, createdAt: query.createdAt, signal, onBytes });
     if (memory === null) throw new NotFoundError(`there is no memory ${JSON.stringify(memoryId)} in ${namespace}`);
     const etag = entityTag(memory.version);
     if (headers["if-none-match"]?.split(",").some((tag) => tag.trim() === etag)) {
@@ -124,6 +127,12 @@ const writeBatch = route({
   access: { scope: "write" },
   params: namespaceParam,
   body: batchBody,
+  bodyList: {
+    field: "memories",
+    lengthMax: BATCH_MAX,
+    entry: batchEntry,
+    rest: lazily(() => batchOf(z.unknown())),
+  },
   bodyLimits: BATCH_LIMITS,
   responses: { 200: { description: "One outcome per memory, in order", schema: outcomesSchema } },
   async handle({ params, body, identity }, { sync }) {

@@ -89,7 +89,7 @@ const searchMemories = route({
     200: { description: "At most k results", schema: resultsSchema },
     502: { description: "The embedder failed: the text has no vector" },
   },
-  async handle({ params, body, signal }, { sync }) {
+  async handle({ params, body, signal, onBytes }, { sync }) {
     const { text, vector, mode, weights, k, scoreMin, filter, where, embedding, createdAt } = body;
     const results = await sync.search(vector ?? text ?? [], {
       namespace: params.namespace,
@@ -102,6 +102,7 @@ const searchMemories = route({
       createdAt,
       ...(where !== undefined && { where: where as Filter }),
       signal,
+      onBytes,
     });
     return { status: 200, body: resultsDocument(results, embedding) };
   },

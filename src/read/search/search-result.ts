@@ -1,6 +1,7 @@
 import type { Condition } from "../../domain/filter/filter.ts";
 import type { JsonObject } from "../../domain/json.ts";
 import type { Memory } from "../../domain/memory.ts";
+import type { OnBytes } from "../bounded-reads.ts";
 
 /** A memory that a search found. */
 export interface SearchResult<Metadata extends object = JsonObject> {
@@ -33,4 +34,6 @@ export interface SearchScope {
   readonly condition: Condition;
   /** All conditions of the caller, but for tests that only the ledger can judge. */
   readonly filter: (memory: Memory) => boolean;
+  /** Told of the bytes of results that are held. */
+  readonly onBytes?: OnBytes | undefined;
 }

@@ -1,11 +1,14 @@
 import { ConfigurationError } from "../../domain/errors.ts";
 import type { FindLedger } from "../../ledger/find-ledger.ts";
+import { heldBytes, nextSize } from "../bounded-reads.ts";
 import type { Reader } from "../reader.ts";
 import type { KnownIndexes } from "./known-indexes.ts";
 import type { SearchResult, SearchScope } from "./search-result.ts";
 
 /** Hits that are read when a function of the caller may refuse some of them. */
 const HITS_MAX = 250;
+/** Memories that are read first; then as many as their sizes allow. */
+const READ_FIRST = 32;
 
 export interface TextSearchParts {
   readonly reader: Pick<Reader, "getSound">;
@@ -29,19 +32,28 @@ export class TextSearch {
    * @throws {ConfigurationError} The ledger has no index of words.
    */
   async search(scope: SearchScope, text: string, signal: AbortSignal): Promise<SearchResult[]> {
-    const { namespace, k, scoreMin, condition, filter } = scope;
+    const { namespace, k, scoreMin, condition, filter, onBytes } = scope;
     const language = await this.#languageOf(signal);
     const limit = Math.max(k, HITS_MAX);
     const hits = await this.#parts.ledger.searchText({ namespace, language, text, condition, limit }, signal);
     const results: SearchResult[] = [];
-    for (let start = 0; start < hits.length && results.length < k; start += k) {
-      const page = hits.slice(start, start + k).filter(({ score }) => score >= scoreMin);
+    for (let start = 0, size = READ_FIRST; start < hits.length && results.length < k; ) {
+      const part = hits.slice(start, start + size);
+      start += part.length;
+      const page = part.filter(({ score }) => score >= scoreMin);
       const keys = page.map(({ memoryId }) => ({ namespace, memoryId }));
-      const memories = await this.#parts.reader.getSound(keys, signal);
+      let [read, held] = [0, 0];
+      const memories = await this.#parts.reader.getSound(keys, signal, (bytes) => {
+        read += bytes;
+      });
       for (const [at, { score }] of page.entries()) {
         const memory = memories[at] ?? null;
-        if (memory !== null && filter(memory)) results.push({ memory, score });
+        if (memory === null || !filter(memory)) continue;
+        results.push({ memory, score });
+        if (onBytes !== undefined) held += heldBytes(memory, memory.embedding);
       }
+      onBytes?.(held);
+      size = nextSize(page.length, read);
     }
     return results.slice(0, k);
   }

@@ -7,6 +7,7 @@ import type { Memory } from "../../domain/memory.ts";
 import type { FindLedger } from "../../ledger/find-ledger.ts";
 import type { VectorHit, VectorIndex } from "../../stores/vector-index.ts";
 import type { StoreGate } from "../../write/store-gate.ts";
+import { heldBytes, nextSize } from "../bounded-reads.ts";
 import type { Reader } from "../reader.ts";
 import type { KnownIndexes } from "./known-indexes.ts";
 import type { SearchResult, SearchScope } from "./search-result.ts";
@@ -15,9 +16,8 @@ import type { SearchResult, SearchScope } from "./search-result.ts";
 const FILTERED_FACTOR = 16;
 /** Hits that the index is asked for at most, however many of them a filter refuses. */
 const HITS_MAX = 100_000;
-/** Memories that are read at a time, to apply the filter: at least, and at most. */
-const READ_MIN = 32;
-const READ_MAX = 1_000;
+/** Memories that are read first, to apply the filter; then as many as their sizes allow, since a thousand contents may be a gibibyte. */
+const READ_FIRST = 32;
 
 export interface VectorSearchParts {
   readonly reader: Pick<Reader, "getSound" | "getSoundCommitted">;
@@ -99,13 +99,12 @@ export class VectorSearch {
     const { k, scoreMin } = scope;
     const near = hits.filter((hit) => hit.score >= scoreMin);
     const results: SearchResult[] = [];
-    let size = Math.min(Math.max(k, READ_MIN), READ_MAX);
+    let size = READ_FIRST;
     for (let start = 0; start < near.length && results.length < k; ) {
       const page = near.slice(start, start + size);
       start += page.length;
-      size = Math.min(size * 2, READ_MAX);
       const fresh = page.filter((hit) => !judged.has(hitText(hit)));
-      await this.#judge(scope, vector, fresh, judged, signal);
+      size = nextSize(fresh.length, await this.#judge(scope, vector, fresh, judged, signal));
       for (const hit of page) {
         const result = judged.get(hitText(hit)) ?? null;
         if (result !== null) results.push(result);
@@ -114,17 +113,24 @@ export class VectorSearch {
     return results.sort((a, b) => b.score - a.score).slice(0, k);
   }
 
-  /** Judges hits: a result, or null for a memory that must not be shown. */
+  /**
+   * Judges hits: a result, or null for a memory that must not be shown.
+   * @returns bytes of the memories that were read.
+   */
   async #judge(
-    { namespace, scoreMin, filter, condition }: SearchScope,
+    { namespace, scoreMin, filter, condition, onBytes }: SearchScope,
     query: Float32Array,
     hits: readonly VectorHit[],
     judged: Map<string, SearchResult | null>,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<number> {
     const keys = hits.map((hit) => ({ namespace, memoryId: hit.memoryId }));
+    let [read, held] = [0, 0];
+    const onRead = (bytes: number): void => {
+      read += bytes;
+    };
     const [memories, allowed] = await Promise.all([
-      this.#parts.reader.getSound(keys, signal),
+      this.#parts.reader.getSound(keys, signal, onRead),
       this.#allowedByLedger(namespace, hits, condition, signal),
     ]);
     const behind = await this.#refreshOlder(namespace, hits, memories, signal);
@@ -134,7 +140,10 @@ export class VectorSearch {
       const passes =
         memory !== null && score !== null && score >= scoreMin && filter(memory) && allowed.has(hit.memoryId);
       judged.set(hitText(hit), passes ? { memory, score } : null);
+      if (passes && onBytes !== undefined) held += heldBytes(memory, memory.embedding);
     }
+    onBytes?.(held);
+    return read;
   }
 
   /** Of the hits, those that pass a condition which only the ledger can judge; all of them where there is none. */
