@@ -2,6 +2,9 @@ import { Random } from "../support/random.ts";
 import { Caller, sayRaw } from "./call.ts";
 import { type Answer, answerFlaw, type Operation, operations } from "./document.ts";
 import { type FuzzRequest, type Pools, requestOf } from "./generate.ts";
+import { largeRequest } from "./large.ts";
+import { Liveness, type LivenessReport } from "./liveness.ts";
+import { MemoryCourse, type MemoryReading } from "./memory-course.ts";
 import { mutate } from "./mutate.ts";
 import { type FuzzStores, ServedProcess } from "./served.ts";
 import {
@@ -13,6 +16,7 @@ import {
   TENANTS,
   type Tenant,
 } from "./tenants.ts";
+import { UnderWay } from "./under-way.ts";
 
 export interface FuzzOptions {
   readonly seed: number;
@@ -42,18 +46,20 @@ export interface FuzzReport {
   readonly explained5xx: number;
   /** Operations that answered with each class of status at least once. */
   readonly operationsAnswered2xx: number;
-  readonly slowestHealthzMs: number;
-  /** Mebibytes: after the first tenth, at most, at the end, and once a minute. */
-  readonly rss: { readonly early: number; readonly most: number; readonly last: number; readonly byMinute: number[] };
+  readonly liveness: LivenessReport;
+  /** The service's memory after each tenth of the requests. */
+  readonly memory: readonly MemoryReading[];
 }
 
 /** An answer that the document lacks, a 5xx without a reason, no answer, a secret or planted memory, `/healthz`, a crash. */
-const VIOLATION_KINDS = ["undocumented", "unexplained5xx", "unanswered", "leak", "health", "ended"] as const;
+export const VIOLATION_KINDS = ["undocumented", "unexplained5xx", "unanswered", "leak", "health", "ended"] as const;
 type ViolationKind = (typeof VIOLATION_KINDS)[number];
 
 const VIOLATIONS_KEPT = 100;
 const MUTATED_SHARE = 0.75;
 const RAW_SHARE = 0.005;
+/** Valid requests of about the largest size: each takes as long as hundreds of others. */
+const LARGE_SHARE = 0.001;
 const UNKNOWN_ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /**
@@ -68,7 +74,7 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
   try {
     return await run.run();
   } finally {
-    run.close();
+    await run.close();
     await served.stop();
   }
 }
@@ -91,8 +97,9 @@ class FuzzRun {
   #violationsTotal = 0;
   #explained = 0;
   #sent = 0;
-  #slowestHealthzMs = 0;
-  readonly #rss = { early: 0, most: 0, last: 0, byMinute: [] as number[] };
+  readonly #underWay = new UnderWay();
+  readonly #liveness: Liveness;
+  readonly #memory: MemoryCourse;
 
   constructor(served: ServedProcess, callers: readonly KeyHolder[], admin: string, options: FuzzOptions) {
     this.#served = served;
@@ -100,10 +107,16 @@ class FuzzRun {
     this.#admin = admin;
     this.#options = options;
     this.#caller = new Caller(served.url, options.concurrency ?? 16);
+    this.#liveness = new Liveness(served.url, served.insight, this.#underWay, (status) => {
+      if (served.ending === null) this.#violate("health", `/healthz answered ${status === 0 ? "nothing" : status}`);
+    });
+    this.#memory = new MemoryCourse(served.insight, this.#liveness);
+    served.insight.onHold(({ ms, stacks }) => options.log?.(`the event loop stood for ${ms} ms\n${stacks}`));
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#caller.close();
+    await this.#liveness.close();
   }
 
   async run(): Promise<FuzzReport> {
@@ -138,66 +151,61 @@ class FuzzRun {
       violationsByKind: this.#violationsByKind,
       explained5xx: this.#explained,
       operationsAnswered2xx: this.#answered.size,
-      slowestHealthzMs: Math.round(this.#slowestHealthzMs),
-      rss: { ...this.#rss },
+      liveness: this.#liveness.report(),
+      memory: this.#memory.readings,
     };
   }
 
-  /** Liveness ten times a second, memory once a second. */
+  /** The event loop once a second, and memory after each tenth of the requests. */
   async #watch(over: () => boolean): Promise<void> {
-    const health = new Caller(this.#served.url, 1);
-    const { requests, log } = this.#options;
-    const begun = performance.now();
-    const request: FuzzRequest = {
-      operation: null,
-      method: "GET",
-      path: "/healthz",
-      query: [],
-      headers: {},
-      body: null,
-    };
+    const { requests } = this.#options;
     try {
-      for (let turn = 0; !over(); turn++) {
-        const asked = performance.now();
-        const answer = await health.call(request, null).catch(() => null);
-        this.#slowestHealthzMs = Math.max(this.#slowestHealthzMs, performance.now() - asked);
-        if (answer?.status !== 200 && !over())
-          this.#violate("health", `/healthz answered ${answer?.status ?? "nothing"}`);
-        if (turn % 10 === 0 && this.#served.ending === null) {
-          const rss = await this.#served.rssMebibytes();
-          this.#rss.last = rss;
-          this.#rss.most = Math.max(this.#rss.most, rss);
-          if (this.#sent < requests / 10 || this.#rss.early === 0) this.#rss.early = rss;
-          const minute = Math.floor((performance.now() - begun) / 60_000);
-          if (this.#rss.byMinute.length <= minute) this.#rss.byMinute.push(rss);
-        }
-        if (turn % 300 === 299)
-          log?.(`${this.#sent} requests, ${this.#violationsTotal} violations, ${this.#rss.last} MiB`);
-        await new Promise((resolve) => setTimeout(resolve, 100));
+      while (!over()) {
+        await this.#liveness.look();
+        if (this.#memory.isDue(this.#sent, requests)) await this.#readMemory();
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
-    } finally {
-      health.close();
+      await this.#readMemory();
+    } catch (error) {
+      if (this.#served.ending === null) throw error; // The end of the run tells of it.
     }
   }
 
+  async #readMemory(): Promise<void> {
+    const { rss, heapUsed } = await this.#memory.read(this.#sent);
+    const figures = `${rss} MiB, ${heapUsed} of them in use in the heap`;
+    this.#options.log?.(`${this.#sent} requests, ${this.#violationsTotal} violations, ${figures}`);
+  }
+
   async #one(random: Random): Promise<void> {
+    if (random.next() < LARGE_SHARE) {
+      const admin = this.#callers.find(({ name }) => name === "admin") as KeyHolder;
+      return await this.#send(largeRequest(random), admin);
+    }
     const holder = this.#pickCaller(random);
-    const operation = random.pick(operations);
-    const request = requestOf(operation, random, this.#poolsOf(holder, random));
+    const request = requestOf(random.pick(operations), random, this.#poolsOf(holder, random));
     if (random.next() < MUTATED_SHARE) mutate(request, random);
     spareThePlanted(request, holder);
-    if (random.next() < RAW_SHARE) return await this.#raw(request, random);
+    if (random.next() < RAW_SHARE) await this.#raw(request, random);
+    else await this.#send(request, holder);
+  }
+
+  async #send(request: FuzzRequest, holder: KeyHolder): Promise<void> {
+    const { operation } = request;
     const said = `seed ${this.#options.seed}, ${holder.name}: ${request.method} ${request.path.slice(0, 200)} ${JSON.stringify(request.query).slice(0, 200)} ${JSON.stringify(request.headers).slice(0, 300)} ${request.body?.slice(0, 300) ?? ""}`;
     let answer: Answer | null;
+    const end = this.#underWay.begin(said, request.body?.length ?? 0);
     try {
       answer = await this.#caller.call(request, holder.key);
     } catch (error) {
       const activity = await this.#served.databaseActivity().catch(String);
       this.#violate("unanswered", `${(error as Error).message}: ${said}\n    ${activity}`);
       return;
+    } finally {
+      end();
     }
     this.#judge(request.operation, holder, answer, said);
-    if (answer !== null && answer.status < 300) this.#answered.add(operation.operationId);
+    if (operation !== null && answer !== null && answer.status < 300) this.#answered.add(operation.operationId);
   }
 
   /** Callers without a valid key are rare: beyond five a second each of them is answered 429. */
@@ -312,22 +320,6 @@ function spareThePlanted(request: FuzzRequest, { tenant }: KeyHolder): void {
   const target = TENANTS.find((name) => request.path.startsWith(`/v1/namespaces/${name}/erase`));
   if (target === undefined || (tenant !== null && tenant !== target)) return;
   request.body = JSON.stringify({ everything: true, dryRun: true });
-}
-
-/** The report for people. */
-export function describe(report: FuzzReport): string[] {
-  const { seed, requests, seconds, statuses, violations, violationsTotal, explained5xx, slowestHealthzMs, rss } =
-    report;
-  const counts = Object.entries(statuses).map(([status, count]) => `${status}: ${count}`);
-  return [
-    `seed ${seed}: ${requests} requests in ${seconds} s, ${violationsTotal} broken promises`,
-    `  ${VIOLATION_KINDS.map((kind) => `${kind} ${report.violationsByKind[kind]}`).join(", ")}`,
-    `answers by status: ${counts.join(", ")}`,
-    `operations that answered 2xx: ${report.operationsAnswered2xx} of ${operations.length}; 5xx with a reason: ${explained5xx}`,
-    `slowest /healthz: ${slowestHealthzMs} ms; memory: ${rss.early} MiB early, ${rss.most} at most, ${rss.last} at the end`,
-    `memory by minute, in MiB: ${rss.byMinute.join(" ")}`,
-    ...violations.map((violation) => `  broken: ${violation}`),
-  ];
 }
 
 export type { Tenant };

@@ -2,7 +2,8 @@ import { parseArgs } from "node:util";
 import { openServices } from "../../src/dev/services.ts";
 import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
 import { distIsCurrent } from "../support/program.ts";
-import { describe, runFuzz } from "./fuzz.ts";
+import { runFuzz } from "./fuzz.ts";
+import { describe } from "./report.ts";
 
 /**
  * `npm run fuzz -- --seed S --requests N [--minutes M]`: one run per seed (comma-separated), each until it has sent so many

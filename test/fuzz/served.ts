@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -10,6 +10,7 @@ import { pollUntil } from "../../src/dev/wait.ts";
 import type { KeyEntry } from "../../src/http/keys-file.ts";
 import { programArguments, REPOSITORY } from "../support/program.ts";
 import { createTestDatabase } from "../support/template-database.ts";
+import { ServiceInsight } from "./inside/service-insight.ts";
 import { DIMENSION } from "./tenants.ts";
 
 export interface FuzzStores {
@@ -18,9 +19,12 @@ export interface FuzzStores {
   readonly redisUrl: string;
 }
 
+const INSIDE = new URL("inside/inside.mjs", import.meta.url).href;
+
 /** `mnemosync serve` as a process of its own, with a small heap and stores that no other process uses. */
 export class ServedProcess {
   readonly url: string;
+  readonly insight: ServiceInsight;
   readonly #child: ChildProcess;
   readonly #output: () => string;
   readonly #clear: () => Promise<void>;
@@ -34,6 +38,7 @@ export class ServedProcess {
     clear: () => Promise<void>,
   ) {
     this.url = url;
+    this.insight = new ServiceInsight(child);
     this.#databaseUrl = databaseUrl;
     this.#child = child;
     this.#output = output;
@@ -48,7 +53,16 @@ export class ServedProcess {
     await writeFile(join(folder, "keys.json"), JSON.stringify({ keys }), { mode: 0o600 });
     const child = spawn(
       process.execPath,
-      [`--max-old-space-size=${heapMebibytes}`, ...programArguments(), "serve", "--json"],
+      [
+        `--max-old-space-size=${heapMebibytes}`,
+        "--import",
+        INSIDE,
+        ...programArguments(),
+        "serve",
+        "--json",
+        "--log-level",
+        "info",
+      ],
       {
         cwd: REPOSITORY,
         env: {
@@ -65,7 +79,7 @@ export class ServedProcess {
           MNEMOSYNC_HTTP_RATE_LIMIT_PER_SECOND: "1000000",
           MNEMOSYNC_HTTP_RATE_LIMIT_BURST: "1000000",
         },
-        stdio: ["ignore", "pipe", "pipe"],
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
       },
     );
     let printed = "";
@@ -113,12 +127,6 @@ export class ServedProcess {
     } finally {
       await sql.end({ timeout: 1 });
     }
-  }
-
-  /** Mebibytes of memory that the process holds now. Linux only. */
-  async rssMebibytes(): Promise<number> {
-    const pages = (await readFile(`/proc/${this.#child.pid}/statm`, "utf8")).split(" ")[1];
-    return Math.round((Number(pages) * 4_096) / 1_048_576);
   }
 
   async stop(): Promise<void> {
