@@ -59,8 +59,8 @@ const MAKINGS: Readonly<Record<string, Making>> = {
   listVersions: (random) => ({ memoryId: `content-${random.below(40)}`, query: [["limit", "1000"]] }),
   importMemories: (random) => ({
     body: [
-      ..."\n".repeat(random.below(100_000)),
-      ...Array.from({ length: random.below(50_000) }, () => `${random.pick(["x", "{}", "1", '{"memoryId":'])}\n`),
+      ..."\n".repeat(random.below(20_000)),
+      ...Array.from({ length: random.below(5_000) }, () => `${random.pick(["x", "{}", "1", '{"memoryId":'])}\n`),
     ].join(""),
   }),
   exportMemories: () => ({}),
