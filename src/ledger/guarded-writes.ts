@@ -1,8 +1,10 @@
 import { compareKeys, keyText } from "../domain/keys.ts";
+import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "./arrays.ts";
 import { claimKey, type KeyClaim } from "./idempotency-statements.ts";
-import type { VersionWrite } from "./version-write.ts";
+import { beginWithOne } from "./single-flights.ts";
+import type { GuardedAnswer, GuessedWrite } from "./version-write.ts";
 import { inputRows } from "./write-columns.ts";
 import {
   type Begun,
@@ -14,13 +16,6 @@ import {
   orReplaceVersion,
   type TransactionToken,
 } from "./write-statements.ts";
-
-/** A write that is sent before its row was seen. Its time is given by the ledger. */
-export interface GuessedWrite {
-  readonly write: VersionWrite;
-  /** The transaction that wrote the row which the write replaces; null: the memory is new. */
-  readonly knownTx: string | null;
-}
 
 /** A transaction that has begun, and has written what was guessed right. */
 export interface Flown extends Begun {
@@ -43,27 +38,20 @@ const NO_FLOORS: ReadonlyMap<number, number> = new Map();
  * alike, and new ones are inserted after that, in order too. A memory that appeared in between is locked without waiting:
  * where another transaction has it, this one starts anew (`raced`), rather than wait with its locks held. A transaction of
  * one memory locks by its guarded statement alone: it holds nothing else while it waits.
+ * @param flights of the same connection, where it has them.
  */
 export async function beginGuarded(
-  sql: Sql,
+  { sql, flights }: { readonly sql: Sql; readonly flights?: FlightChannel | undefined },
   guesses: readonly GuessedWrite[],
   keys: readonly BucketedKey[],
   token: TransactionToken,
   claiming?: { readonly claim: KeyClaim; readonly transactionId: string },
 ): Promise<Flown> {
-  // `execute`, since the driver sends a query only when it is awaited.
-  const begun = sql`begin isolation level read committed`.execute();
-  const claimed = claiming && claimKey(sql, claiming.claim, claiming.transactionId);
-  const [, namespacesClaimed, locks, written] = await Promise.all([
-    begun,
-    claimed,
-    keys.length > 1 ? lockRows(sql, keys) : null,
-    writeGuarded(
-      sql,
-      guesses.toSorted((a, b) => compareKeys(a.write, b.write)),
-      token,
-    ),
-  ]);
+  const [guess] = guesses;
+  const isAlone = guess !== undefined && keys.length === 1 && claiming === undefined && flights !== undefined;
+  const [written, locks, namespacesClaimed] = isAlone
+    ? ([await beginWithOne(flights, guess, token), null, undefined] as const)
+    : await beginWithMany(sql, guesses, keys, token, claiming);
   const isKeyTaken = claiming !== undefined && namespacesClaimed !== claiming.claim.namespaces.length;
   const locked = new Map(locks?.locked);
   const floors = locks?.floors ?? NO_FLOORS;
@@ -83,6 +71,27 @@ export async function beginGuarded(
   return { locked, floors: late.floors, now: late.now, isKeyTaken, hits, writtenAt, raced };
 }
 
+/** BEGIN, the claim of a key, the locks and the guesses, by the driver. */
+async function beginWithMany(
+  sql: Sql,
+  guesses: readonly GuessedWrite[],
+  keys: readonly BucketedKey[],
+  token: TransactionToken,
+  claiming?: { readonly claim: KeyClaim; readonly transactionId: string },
+) {
+  // `execute`, since the driver sends a query only when it is awaited.
+  const begun = sql`begin isolation level read committed`.execute();
+  const claimed = claiming && claimKey(sql, claiming.claim, claiming.transactionId);
+  const ordered = guesses.toSorted((a, b) => compareKeys(a.write, b.write));
+  const [, namespacesClaimed, locks, written] = await Promise.all([
+    begun,
+    claimed,
+    keys.length > 1 ? lockRows(sql, keys) : null,
+    writeGuarded(sql, ordered, token),
+  ]);
+  return [written, locks, namespacesClaimed] as const;
+}
+
 /**
  * Writes those of `guesses` (in key order) that hold: the row is the known one, and moved; or there is none, and the version
  * lies above the floor of its bucket. All of them get the clock's time, and the transaction's row names them; it is left out
@@ -92,7 +101,7 @@ async function writeGuarded(
   sql: Sql,
   guesses: readonly GuessedWrite[],
   token: TransactionToken,
-): Promise<{ hits: Set<string>; writtenAt: number } | null> {
+): Promise<GuardedAnswer | null> {
   const writes = guesses.map(({ write }) => write);
   const statement = sql<{ now: number; namespace: string; memory_id: string | null }[]>`
     with given as materialized (${inputRows(sql, writes)}),

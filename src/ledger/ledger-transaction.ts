@@ -1,4 +1,5 @@
 import { compareKeys, type MemoryKey } from "../domain/keys.ts";
+import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
 import type { Backend, PostgresConnection } from "../drivers/postgres/postgres-access.ts";
 import {
   type AppliedChange,
@@ -7,11 +8,15 @@ import {
   type PushedFacts,
   readPushedFacts,
 } from "./change-claims.ts";
+import { beginWithNew, copyInFlight, type NewlyWritten } from "./copy-flights.ts";
 import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
-import { beginGuarded, type Flown, type GuessedWrite } from "./guarded-writes.ts";
+import { COMMIT } from "./flight-statements.ts";
+import { beginGuarded, type Flown } from "./guarded-writes.ts";
 import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
 import { queueForSharedStores } from "./queue-statements.ts";
 import { scrubContent } from "./scrub-statements.ts";
+import type { GuessedWrite } from "./version-write.ts";
+import { writeInFlight } from "./write-flights.ts";
 import {
   type Begun,
   type BucketedKey,
@@ -48,6 +53,13 @@ export interface LedgerTransaction {
     token: TransactionToken,
     claiming?: Claiming,
   ): Promise<Flown>;
+  /** Whether `beginWithNew` can be called. */
+  readonly fliesNew: boolean;
+  /**
+   * Begins, and writes memories that are taken for new, all of the first version, in the same flight. Nothing is looked for
+   * and locked before: where one is not new, the transaction is `guessed_wrong`, and must be rolled back.
+   */
+  beginWithNew(writes: readonly VersionWrite[], token: TransactionToken): Promise<NewlyWritten>;
   /** The transactions that have the key, after `begin` answered `isKeyTaken`; none when the key was pruned since. */
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
@@ -97,7 +109,18 @@ export class PostgresTransaction implements LedgerTransaction {
     claiming?: Claiming,
   ): Promise<Flown> {
     this.#isOpen = true;
-    return await beginGuarded(this.#sql, guesses, keys, token, claiming);
+    return await beginGuarded(this.#connection, guesses, keys, token, claiming);
+  }
+
+  get fliesNew(): boolean {
+    return this.#connection.flights !== undefined;
+  }
+
+  async beginWithNew(writes: readonly VersionWrite[], token: TransactionToken): Promise<NewlyWritten> {
+    const { flights } = this.#connection;
+    if (flights === undefined) throw new TypeError("this connection sends no flights");
+    this.#isOpen = true;
+    return await beginWithNew(flights, writes.toSorted(compareKeys), token);
   }
 
   async takenKeys({ claim, transactionId }: Claiming): Promise<TakenKey[]> {
@@ -127,19 +150,30 @@ export class PostgresTransaction implements LedgerTransaction {
   async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {
     // Postgres takes locks in the order of the rows, so all writers must sort them alike.
     const ordered = writes.toSorted(compareKeys);
-    const { sendsAtOnce, destroy } = this.#connection;
-    const canCopy = sendsAtOnce && destroy !== undefined;
-    if (canCopy && ordered.length >= COPY_ROWS_MIN && isOptimistic(ordered, token)) {
+    const { sendsAtOnce, destroy, flights } = this.#connection;
+    if (ordered.length >= COPY_ROWS_MIN && isOptimistic(ordered, token)) {
+      if (flights !== undefined) return await copyInFlight(flights, ordered, token);
+      if (!sendsAtOnce || destroy === undefined) return await writeVersions(this.#sql, ordered, token);
       const answer = await copyVersions(this.#sql, ordered, token);
       this.#isCopyRefused = answer === "copy_refused";
       return answer;
     }
+    const isFirst = token.optimistic !== false && token.appends !== true;
+    if (flights !== undefined && isFirst && ordered.length > 0) return await writeInFlight(flights, ordered, token);
     return await writeVersions(this.#sql, ordered, token);
   }
 
   async commit(): Promise<void> {
-    await this.#sql`commit`;
+    const { flights } = this.#connection;
+    if (flights === undefined) await this.#sql`commit`;
+    else await this.#sendCommit(flights);
     this.#isOpen = false;
+  }
+
+  async #sendCommit(flights: FlightChannel): Promise<void> {
+    const flight = flights.begin([COMMIT], 64);
+    flight.execute(COMMIT);
+    await flights.send(flight);
   }
 
   async rollback(): Promise<void> {

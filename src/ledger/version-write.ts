@@ -21,3 +21,16 @@ export interface VersionWrite extends MemoryKey {
   /** The memory must not have a row yet, whatever the version: it is new, or an import brings it. Version 1 implies it. */
   readonly inserts: boolean;
 }
+
+/** A write that is sent before its row was seen. Its time is given by the ledger. */
+export interface GuessedWrite {
+  readonly write: VersionWrite;
+  /** The transaction that wrote the row which the write replaces; null: the memory is new. */
+  readonly knownTx: string | null;
+}
+
+/** The guesses that held (key texts), and the time of modification that they were given. */
+export interface GuardedAnswer {
+  readonly hits: ReadonlySet<string>;
+  readonly writtenAt: number;
+}

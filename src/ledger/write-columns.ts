@@ -16,7 +16,7 @@ export function inputRows(sql: Sql, writes: readonly VersionWrite[]): Fragment {
 }
 
 /** Whether the writes differ in nothing but id, content and vector, and none is a deletion. */
-function haveCommonParts(writes: readonly VersionWrite[]): boolean {
+export function haveCommonParts(writes: readonly VersionWrite[]): boolean {
   const [first] = writes;
   if (first === undefined) return false;
   const vector = vectorJson(first.versionVector);

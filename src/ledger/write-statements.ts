@@ -227,7 +227,8 @@ export function insertBodies(sql: Sql, { transactionId }: TransactionToken): Fra
       from input i`;
 }
 
-function isInsert(write: VersionWrite): boolean {
+/** Whether the memory must have no row yet. */
+export function isInsert(write: VersionWrite): boolean {
   return write.version === 1 || write.inserts;
 }
 

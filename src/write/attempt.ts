@@ -9,6 +9,7 @@ import { NEVER } from "../runtime/shared-deadline.ts";
 import { type KeptAnswer, repeatedAnswer, summarize } from "./decision-summary.ts";
 import { settleInDoubt } from "./in-doubt.ts";
 import { KnownRows, noteWritten } from "./known-rows.ts";
+import { NewGuess } from "./new-guess.ts";
 import { ownError } from "./own-error.ts";
 import { assertDistinct, type Decision, isWrite, type WriteIntent } from "./plan.ts";
 import { type Obstacle, Preparation } from "./preparation.ts";
@@ -52,6 +53,8 @@ export interface AttemptPlan {
   readonly gates: readonly StoreGate[];
   /** As `TransactionToken.optimistic`: false once an attempt before this one was `raced` or `copy_refused`. */
   readonly optimistic: boolean;
+  /** Whether a large chunk may be taken for new: false once an attempt before this one was `guessed_wrong`. */
+  readonly guessesNew: boolean;
   /** Whether each projection has to be able to take writes, also where the chunk does not concern it. */
   readonly preparesAll: boolean;
 }
@@ -82,6 +85,7 @@ export interface CommittedChunk {
  * - `raced`: another transaction created one of the memories first. A memory without a row cannot be locked beforehand;
  *   now there is a row to lock.
  * - `copy_refused`: the server refused the COPY of new memories without a reason. The statement reports the reason.
+ * - `guessed_wrong`: a memory of a large chunk was taken for new, and is not. Now the rows are looked for first.
  * - `prepare_failed`: a projection did not accept the chunk.
  */
 export type AttemptResult =
@@ -91,6 +95,7 @@ export type AttemptResult =
   | { readonly kind: "conflict"; readonly decisions: readonly Decision[] }
   | { readonly kind: "raced" }
   | { readonly kind: "copy_refused" }
+  | { readonly kind: "guessed_wrong" }
   | Obstacle;
 
 /** Tries to write a chunk once. Never rejects. */
@@ -99,8 +104,9 @@ export type AttemptChunk = (chunk: Chunk, plan: AttemptPlan) => Promise<AttemptR
 /** Steps 1 and 2 of the protocol: write the rows in Postgres, prepare in every projection meanwhile, commit. */
 export function attemptsOf(parts: AttemptParts): AttemptChunk {
   const known = new KnownRows();
+  const newGuess = new NewGuess();
   return async (chunk, plan) => {
-    const attempt = new Attempt(parts, known, chunk, plan);
+    const attempt = new Attempt(parts, known, newGuess, chunk, plan);
     const result = await attempt.run();
     if (result.kind !== "committed") await attempt.discard();
     return result;
@@ -110,6 +116,7 @@ export function attemptsOf(parts: AttemptParts): AttemptChunk {
 class Attempt {
   readonly #parts: AttemptParts;
   readonly #known: KnownRows;
+  readonly #newGuess: NewGuess;
   readonly #chunk: Chunk;
   readonly #plan: AttemptPlan;
   readonly #preparation: Preparation;
@@ -121,9 +128,10 @@ class Attempt {
   /** Set once the attempt is reported as failed: a statement of it that still runs must not commit. */
   #abandoned = false;
 
-  constructor(parts: AttemptParts, known: KnownRows, chunk: Chunk, plan: AttemptPlan) {
+  constructor(parts: AttemptParts, known: KnownRows, newGuess: NewGuess, chunk: Chunk, plan: AttemptPlan) {
     this.#parts = parts;
     this.#known = known;
+    this.#newGuess = newGuess;
     this.#chunk = chunk;
     this.#plan = plan;
     this.#epoch = parts.ledger.knownEpoch;
@@ -181,11 +189,12 @@ class Attempt {
   #writeRows(transaction: LedgerTransaction, claiming: Claiming | undefined): Promise<RowsResult> {
     const { ledger, storeVersions, onStep } = this.#parts;
     const { intents, atomic } = this.#chunk;
-    const { transactionId, optimistic } = this.#plan;
+    const { transactionId, optimistic, guessesNew } = this.#plan;
     const { nodeId } = ledger;
     const token = { transactionId, optimistic, nodeId, storeVersions };
     const [known, preparation] = [this.#known, this.#preparation];
-    return writeRows({ transaction, intents, atomic, claiming, token, preparation, known, onStep });
+    const newGuess = guessesNew ? this.#newGuess : undefined;
+    return writeRows({ transaction, intents, atomic, claiming, token, preparation, known, newGuess, onStep });
   }
 
   #committed(): AttemptResult {

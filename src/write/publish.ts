@@ -47,11 +47,13 @@ export function leftOut(gate: StoreGate): StorePublish {
 
 /** Why a store does not have a change after a publish; null when it has it. */
 export function pendingReason({ failure, unproven }: StorePublish, key: MemoryKey): string | null {
-  return failure === null ? (unproven.get(keyText(key)) ?? null) : failure.message;
+  if (failure !== null) return failure.message;
+  return unproven.size === 0 ? null : (unproven.get(keyText(key)) ?? null);
 }
 
 /** Changes that a publish left undone, for the queue: one entry per reason. */
 export function pendingWork(gate: StoreGate, changes: readonly MemoryChange[], publish: StorePublish): PendingWork[] {
+  if (publish.failure === null && publish.unproven.size === 0) return []; // Nearly always.
   const byReason = new Map<string, MemoryKey[]>();
   for (const { namespace, memoryId } of changes) {
     const key = { namespace, memoryId };

@@ -1,9 +1,10 @@
 import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
-import type { GuessedWrite } from "../ledger/guarded-writes.ts";
 import type { TakenKey } from "../ledger/idempotency-statements.ts";
 import type { Claiming, LedgerTransaction } from "../ledger/ledger-transaction.ts";
+import type { GuessedWrite } from "../ledger/version-write.ts";
 import type { Begun, BucketedKey, LockedRow, TransactionToken } from "../ledger/write-statements.ts";
 import type { KnownRows } from "./known-rows.ts";
+import type { NewGuess } from "./new-guess.ts";
 import { type Decision, decide, isRefused, isWrite, type WriteDecision, type WriteIntent } from "./plan.ts";
 import type { Obstacle, Preparation } from "./preparation.ts";
 import { PushedChanges } from "./pushed-changes.ts";
@@ -19,6 +20,8 @@ export interface RowsTask {
   readonly token: TransactionToken;
   readonly preparation: Preparation;
   readonly known: KnownRows;
+  /** Undefined: no large chunk is guessed about. */
+  readonly newGuess: NewGuess | undefined;
   readonly onStep: OnWriteStep | undefined;
 }
 
@@ -35,18 +38,21 @@ export type RowsResult =
   | { readonly kind: "key_taken"; readonly taken: readonly TakenKey[] }
   | { readonly kind: "raced" }
   | { readonly kind: "copy_refused" }
+  | { readonly kind: "guessed_wrong" }
   | Obstacle;
 
 /**
- * Memories in a chunk that is written in one flight, at most. Larger ones are bulk: what counts there is the work per
- * memory, COPY needs the locks first, and a projection must not be sent vectors of memories that did not change.
+ * Memories in a chunk that is written by guarded guesses, at most. Larger ones are bulk: what counts there is the work per
+ * memory. They are guessed about only where all seem to be new, which go by COPY.
  */
 const FLIGHT_MAX = 31;
 
 /** Locks, decides and writes the rows of a chunk, and has the projections prepare them meanwhile. */
 export async function writeRows(task: RowsTask): Promise<RowsResult> {
   const guesses = guessesOf(task);
-  return guesses === null ? await lockThenWrite(task) : await writeInFlight(task, guesses);
+  if (guesses !== null) return await writeInFlight(task, guesses);
+  const news = newOnesOf(task);
+  return news === null ? await lockThenWrite(task) : await writeNewInFlight(task, news);
 }
 
 /** An intent's expected decision. */
@@ -57,9 +63,7 @@ interface Guess {
 
 /** What will be decided if the rows are as they are known; null: they must be seen first. */
 function guessesOf({ intents, token, known }: RowsTask): Guess[] | null {
-  if (intents.length > FLIGHT_MAX || token.optimistic === false) return null;
-  if (intents.some(({ imported, modifiedAt }) => imported !== undefined || modifiedAt !== null)) return null;
-  if (intents.some(({ origin }) => origin !== undefined)) return null; // Its claim is read behind the locks.
+  if (intents.length > FLIGHT_MAX || token.optimistic === false || intents.some(mustBeSeen)) return null;
   const now = Date.now(); // Stands for the ledger's clock, which comes back with the flight.
   const guesses = intents.map((intent): Guess => {
     const row = known.of(keyText(intent.key));
@@ -68,14 +72,51 @@ function guessesOf({ intents, token, known }: RowsTask): Guess[] | null {
   return guesses.some(({ decision }) => isWrite(decision)) ? guesses : null;
 }
 
+/** Whether an intent is decided on by its row alone: it has a time of its own, or a claim that is read behind the locks. */
+function mustBeSeen({ imported, modifiedAt, origin }: WriteIntent): boolean {
+  return imported !== undefined || modifiedAt !== null || origin !== undefined;
+}
+
+/** The writes of a large chunk whose memories this process does not know, if all of them are new; null: no guess is made. */
+function newOnesOf(task: RowsTask): WriteDecision[] | null {
+  const { transaction, intents, token, known, claiming, newGuess } = task;
+  if (intents.length <= FLIGHT_MAX || token.optimistic === false || claiming !== undefined) return null;
+  if (newGuess === undefined || !transaction.fliesNew || intents.some(mustBeSeen)) return null;
+  const now = Date.now();
+  const decisions: WriteDecision[] = [];
+  for (const intent of intents) {
+    if (intent.memory === null || known.of(keyText(intent.key)) !== undefined) return null;
+    const decision = decide(intent, undefined, now, token.nodeId);
+    if (!isWrite(decision)) return null;
+    decisions.push(decision);
+  }
+  return newGuess.isWorthIt() ? decisions : null;
+}
+
+/** BEGIN and the rows of memories that are taken for new, in one flight, beside the preparation. */
+async function writeNewInFlight(task: RowsTask, decisions: readonly WriteDecision[]): Promise<RowsResult> {
+  const { transaction, token, preparation, newGuess, onStep } = task;
+  const writes = decisions.map(({ write }) => write);
+  const flying = transaction.beginWithNew(writes, token);
+  const [{ answer, writtenAt }, obstacle] = await bothEnded(flying, preparation.start(decisions));
+  if (answer === "guessed_wrong") newGuess?.missed();
+  if (answer !== "written") return { kind: answer };
+  newGuess?.held();
+  await onStep?.("locked");
+  if (obstacle !== null) return obstacle;
+  for (const decision of decisions) setTime(decision, writtenAt);
+  return { kind: "written", decisions };
+}
+
 /** BEGIN, locks and guarded writes in one flight, beside the preparation. What does not hold is decided on what was found. */
 async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise<RowsResult> {
   const { transaction, intents, atomic, claiming, token, preparation, known, onStep } = task;
   const sent: GuessedWrite[] = [];
   for (const { decision, knownTx } of guesses) if (isWrite(decision)) sent.push({ write: decision.write, knownTx });
+  // The rows first, which take longest. Both have ended before anything is decided.
+  const flying = transaction.beginWith(sent, keysOf(intents), token, claiming);
   const preparing = preparation.start(guesses.map(({ decision }) => decision).filter(isWrite));
-  // Both have ended before anything is decided.
-  const [flown, obstacle] = await bothEnded(transaction.beginWith(sent, keysOf(intents), token, claiming), preparing);
+  const [flown, obstacle] = await bothEnded(flying, preparing);
   // First: after a row in the way the transaction takes no further statement, not even the one that reads a taken key.
   if (flown.raced) return { kind: "raced" };
   if (claiming !== undefined && flown.isKeyTaken) {
@@ -85,7 +126,10 @@ async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise
   const decisions = intents.map((intent, index): Decision => {
     const { decision } = guesses[index] as Guess;
     const text = keyText(intent.key);
-    if (isWrite(decision) && hits.has(text)) return withTime(decision, writtenAt);
+    if (isWrite(decision) && hits.has(text)) {
+      setTime(decision, writtenAt);
+      return decision;
+    }
     note(known, text, flown.locked.get(text));
     return decideOn(intent, flown, token.nodeId);
   });
@@ -149,9 +193,12 @@ function note(known: KnownRows, text: string, row: LockedRow | undefined): void 
   else known.note(text, row);
 }
 
-/** A guess that held, with the ledger's time. */
-function withTime(guess: WriteDecision, modifiedAt: number): WriteDecision {
-  return { ...guess, write: { ...guess.write, modifiedAt }, change: { ...guess.change, modifiedAt } };
+type Timed = { modifiedAt: number };
+
+/** Gives a guess that held the ledger's time. In place, before anything reads it: copies cost more than all else here. */
+function setTime({ write, change }: WriteDecision, modifiedAt: number): void {
+  (write as Timed).modifiedAt = modifiedAt;
+  (change as Timed).modifiedAt = modifiedAt;
 }
 
 /** Both results once both have ended. @throws the error of the first, when it has failed. */

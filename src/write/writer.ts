@@ -57,6 +57,7 @@ interface Course {
   /** Attempts in a row that were raced. */
   races: number;
   optimistic: boolean;
+  guessesNew: boolean;
 }
 
 /** How a chunk ended: with outcomes, or with an error that all its memories share. */
@@ -70,6 +71,7 @@ type Ending = { readonly outcomes: SyncOutcome[] } | { readonly error: Mnemosync
  *   repeated, conflict ─────► answer
  *   key_reused ─────────────► fail
  *   raced, copy_refused ────► again at once, by the statement that reports the reason
+ *   guessed_wrong ──────────► again at once, behind the rows' locks
  *   prepare_failed ─────────► again after a pause; at last without that store (`degrade`), or fail (`reject`)
  *   failed ─────────────────► again after a pause while it may pass; at last each half by itself where a memory is at fault
  */
@@ -96,11 +98,11 @@ export class Writer {
     return intents.map((intent) => this.#parts.outcomes.failed(intent.key, error));
   }
 
-  /** The loop. It ends: each turn counts a failure, counts a race, excludes a projection, or gives up optimism. */
+  /** The loop. It ends: each turn counts a failure, counts a race, excludes a projection, or gives up optimism or a guess. */
   async #untilEnded(chunk: Chunk): Promise<Ending> {
     const { outcomes, onStoreDown } = this.#parts;
     const { intents } = chunk;
-    const course: Course = { excluded: new Set(), failures: 0, races: 0, optimistic: true };
+    const course: Course = { excluded: new Set(), failures: 0, races: 0, optimistic: true, guessesNew: true };
     for (;;) {
       const result = await this.#attempt(chunk, course);
       switch (result.kind) {
@@ -114,6 +116,9 @@ export class Writer {
           return { outcomes: outcomes.atomicConflict(intents, result.decisions) };
         case "copy_refused":
           course.optimistic = false;
+          break;
+        case "guessed_wrong":
+          course.guessesNew = false;
           break;
         case "raced": {
           // Each time at least one more of the memories has a row to lock, so another attempt gets further.
@@ -147,7 +152,8 @@ export class Writer {
       else if (onStoreDown === "reject") return { kind: "failed", error: gate.refusal() };
     }
     const preparesAll = onStoreDown === "reject";
-    const plan = { transactionId: newUlid(), gates, optimistic: course.optimistic, preparesAll };
+    const { optimistic, guessesNew } = course;
+    const plan = { transactionId: newUlid(), gates, optimistic, guessesNew, preparesAll };
     const result = await this.#parts.attempt(chunk, plan);
     this.#judge(result);
     if (result.kind === "prepare_failed" || (result.kind === "failed" && result.error.code === "STORE_REFUSED"))

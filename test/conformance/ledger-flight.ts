@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { keyText } from "../../src/domain/keys.ts";
 import { encodeMemory } from "../../src/domain/memory.ts";
-import type { GuessedWrite } from "../../src/ledger/guarded-writes.ts";
+import type { GuessedWrite } from "../../src/ledger/version-write.ts";
 import type { LockedRow } from "../../src/ledger/write-statements.ts";
 import { decide } from "../../src/write/plan.ts";
 import { STORE_VERSIONS } from "../support/store-traits.ts";
@@ -148,6 +148,66 @@ export function describeFlight(subject: LedgerUnderTest): void {
       });
       expect(await versionsOf("a")).toEqual([1]);
       expect(await subject.one.readTransaction("F5", soon())).toBeNull();
+    });
+
+    test("of many memories that are new writes them at the ledger's time, and names them in its transaction", async () => {
+      const ids = Array.from({ length: 40 }, (_, at) => `n${at}`);
+      const writtenAt = await subject.one.transaction(soon(), async (transaction) => {
+        expect(transaction.fliesNew).toBe(true);
+        const writes = ids.map((id) => guess(id, `content of ${id}`).write);
+        const { answer, writtenAt: at } = await transaction.beginWithNew(writes, token("F8"));
+        expect(answer).toBe("written");
+        await transaction.commit();
+        return at;
+      });
+      expect(Math.abs(writtenAt - Date.now())).toBeLessThan(60_000);
+      expect(Number.isInteger(writtenAt)).toBe(true);
+      expect(new Set(await versionsOf(...ids))).toEqual(new Set([1]));
+      const changes = await subject.one.readChanges(
+        ids.map((id) => keyOf(id)),
+        soon(),
+      );
+      for (const id of ids) {
+        expect(changes.get(textOf(id))).toMatchObject({ version: 1, modifiedAt: writtenAt });
+        expect(changes.get(textOf(id))).toHaveProperty(
+          "documentJson",
+          guess(id, `content of ${id}`).write.documentJson,
+        );
+      }
+      const named = await subject.one.readTransaction("F8", soon());
+      expect(named?.map(({ memoryId }) => memoryId).sort()).toEqual(ids.toSorted());
+    });
+
+    test("of many memories one of which exists writes none of them", async () => {
+      await subject.put("n7", "first");
+      const ids = Array.from({ length: 40 }, (_, at) => `n${at}`);
+      await subject.one.transaction(soon(), async (transaction) => {
+        const writes = ids.map((id) => guess(id, "second").write);
+        expect(await transaction.beginWithNew(writes, token("F9"))).toEqual({ answer: "guessed_wrong", writtenAt: 0 });
+        await transaction.rollback();
+      });
+      expect((await versionsOf(...ids)).reduce((sum, version) => sum + version, 0)).toBe(1);
+      expect(await subject.one.readTransaction("F9", soon())).toBeNull();
+    });
+
+    test("of many new memories waits for a transaction that creates one of them, and writes none then", async () => {
+      const { one, two } = subject;
+      let waiting: Promise<unknown> = Promise.resolve();
+      let answer: unknown = null;
+      await two.transaction(soon(), async (first) => {
+        await subject.prepare(two, first, [{ memoryId: "n7", content: "of two" }]);
+        waiting = one.transaction(soon(), async (second) => {
+          const writes = ["n6", "n7", "n8"].map((id) => guess(id, "of one").write);
+          ({ answer } = await second.beginWithNew(writes, token("F10")));
+          await second.rollback();
+        });
+        for (let turn = 0; turn < 20; turn++) await one.readVersions([keyOf("n7")], soon());
+        expect(answer, "nothing is decided while the row is on its way").toBeNull();
+        await first.commit();
+      });
+      await waiting;
+      expect(answer).toBe("guessed_wrong");
+      expect(await versionsOf("n6", "n7", "n8")).toEqual([0, 1, 0]);
     });
 
     test("of a known row waits for the transaction that holds it, and then sees what that one wrote", async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { COPY_ROWS_MIN } from "../../src/ledger/copy-versions.ts";
 import { connectWithHooks } from "../../src/synchronizer/with-hooks.ts";
 import { expectConverged } from "../support/fault-attempts.ts";
@@ -10,8 +10,8 @@ import type { Direction } from "../support/tcp-proxy.ts";
 
 /**
  * Goal: a chunk of new memories, which is written by COPY, is there as a whole or not at all wherever its connection is
- * lost, and its outcomes say which. Method: the connection is cut, or goes silent, at points all along the way between
- * the rows' locks and COMMIT.
+ * lost, and its outcomes say which. Method: the connection is cut, or goes silent, at points all along the way of the rows,
+ * for chunks that are taken for new and for those whose rows are looked for first, as under an idempotency key.
  */
 const servers = faultServers();
 const COUNT = COPY_ROWS_MIN * 2;
@@ -26,13 +26,23 @@ beforeEach(async () => {
 
 afterEach(() => world.close());
 
+/** Step behind which the rows are sent, by the way they go. */
+const WAYS = { "taken for new": "starting", "looked for first": "locked" } as const;
+type Way = keyof typeof WAYS;
+
 /** Writes memories that nobody has written before. */
-async function writeNew(what: string): Promise<void> {
+async function writeNew(what: string, way: Way = "taken for new"): Promise<void> {
   const start = next;
   next += COUNT;
   await world.untilMarked();
   const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(start + at));
-  const outcomes = await inTime(what, world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
+  const outcomes = await inTime(
+    what,
+    world.sync.syncBatch(inputs, {
+      timeoutMs: 15_000,
+      idempotencyKey: way === "looked for first" ? `key ${start}` : undefined,
+    }),
+  );
   expect(outcomes.map(({ status, version }) => `${status} ${version}`)).toEqual(inputs.map(() => "synced 1"));
   const held = await world.look(inputs.map(({ memoryId }) => memoryId));
   for (const [at, { memoryId, content }] of inputs.entries()) {
@@ -45,59 +55,64 @@ async function writeNew(what: string): Promise<void> {
   }
 }
 
-/** Bytes between the locks and COMMIT on a connection that has done it before. */
-async function measure(): Promise<Record<Direction, number>> {
+/** Bytes between the step and COMMIT on a connection that has done it before. */
+async function measure(way: Way): Promise<Record<Direction, number>> {
   const { postgresProxy } = servers.current;
   let before = postgresProxy.bytes;
   let after = before;
-  world.atStep("locked", () => {
+  world.atStep(WAYS[way], () => {
     before = postgresProxy.bytes;
     world.atStep("prepared", () => {
       after = postgresProxy.bytes;
     });
   });
-  await writeNew("the measured one");
+  await writeNew("the measured one", way);
   return { toServer: after.toServer - before.toServer, toClient: after.toClient - before.toClient };
 }
 
-test.each(["toServer", "toClient"] as const)(
-  "the connection is cut at points all along the way %s",
-  async (direction) => {
-    const { postgresProxy } = servers.current;
-    await measure();
-    const bytes = (await measure())[direction];
-    // All rows go by COPY: what is sent is about what they hold, and three answers come back.
-    expect(bytes).toBeGreaterThan(direction === "toServer" ? COUNT * 200 : 60);
-    for (let point = 0; point < POINTS; point++) {
-      const offset = Math.floor((bytes * point) / (POINTS - 1));
-      world.atStep("locked", () => postgresProxy.cutAfter(direction, offset));
-      await writeNew(`${direction}, cut after ${offset} of ${bytes} bytes`);
-      await postgresProxy.pass();
-    }
-    await world.drain();
-    await expectConverged(world);
-  },
-);
-
-test("the connection goes silent while rows are on their way", async () => {
-  await writeNew("a healthy one");
-  world.atStep("locked", () => servers.current.postgresProxy.forgetOpen());
-  await writeNew("a forgotten one");
+test.each([
+  ["toServer", "taken for new"],
+  ["toClient", "taken for new"],
+  ["toServer", "looked for first"],
+  ["toClient", "looked for first"],
+] as const)("the connection is cut at points all along the way %s, of memories %s", async (direction, way) => {
+  const { postgresProxy } = servers.current;
+  await measure(way);
+  const bytes = (await measure(way))[direction];
+  // All rows go by COPY: what is sent is about what they hold, and the answers come back.
+  expect(bytes).toBeGreaterThan(direction === "toServer" ? COUNT * 200 : 60);
+  for (let point = 0; point < POINTS; point++) {
+    const offset = Math.floor((bytes * point) / (POINTS - 1));
+    world.atStep(WAYS[way], () => postgresProxy.cutAfter(direction, offset));
+    await writeNew(`${direction}, cut after ${offset} of ${bytes} bytes`, way);
+    await postgresProxy.pass();
+  }
   await world.drain();
   await expectConverged(world);
 });
 
-test("the server ends the connection while rows are on their way", async () => {
-  await writeNew("a healthy one");
-  world.atStep("locked", () =>
-    world.sql(async (sql) => {
-      await sql`
-        select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and state = 'idle in transaction'`;
-    }),
-  );
-  await writeNew("one whose server process was ended");
-  await expectConverged(world);
+describe.each(Object.keys(WAYS) as Way[])("of memories %s", (way) => {
+  test("the connection goes silent while rows are on their way", async () => {
+    await writeNew("a healthy one", way);
+    world.atStep(WAYS[way], () => servers.current.postgresProxy.forgetOpen());
+    await writeNew("a forgotten one", way);
+    await world.drain();
+    await expectConverged(world);
+  });
+
+  test("the server ends the connection while rows are on their way", async () => {
+    await writeNew("a healthy one", way);
+    // Those that have begun, or wait for the first byte of a transaction.
+    world.atStep(WAYS[way], () =>
+      world.sql(async (sql) => {
+        await sql`
+          select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
+      }),
+    );
+    await writeNew("one whose server process was ended", way);
+    await expectConverged(world);
+  });
 });
 
 test("what the server refuses at the very end of a COPY fails within its time, and the connection goes on", async () => {

@@ -6,7 +6,8 @@ import type { StoreId } from "../../src/domain/store-id.ts";
 import type { VersionVector } from "../../src/domain/version-vector.ts";
 import type { Backend } from "../../src/drivers/postgres/postgres-access.ts";
 import type { LockedForConfirm } from "../../src/ledger/check-statements.ts";
-import type { Flown, GuessedWrite } from "../../src/ledger/guarded-writes.ts";
+import type { NewlyWritten } from "../../src/ledger/copy-flights.ts";
+import type { Flown } from "../../src/ledger/guarded-writes.ts";
 import type { KeyClaim, TakenKey } from "../../src/ledger/idempotency-statements.ts";
 import type { Claiming, LedgerTransaction } from "../../src/ledger/ledger-transaction.ts";
 import type { Claimant, QueuedMemory, QueueName, Release } from "../../src/ledger/queue-statements.ts";
@@ -14,6 +15,7 @@ import type { QueueEntry } from "../../src/ledger/queue-view.ts";
 import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
+import type { GuessedWrite } from "../../src/ledger/version-write.ts";
 import type {
   Begun,
   LockedRow,
@@ -379,6 +381,19 @@ export class MemoryTransaction implements LedgerTransaction {
     });
     if (!raced && writes.length > 0) await this.write(writes, token);
     return { ...begun, hits, writtenAt: begun.now, raced };
+  }
+
+  readonly fliesNew = true;
+
+  async beginWithNew(writes: readonly VersionWrite[], token: TransactionToken): Promise<NewlyWritten> {
+    await this.#interrupt("ledger begin");
+    const writtenAt = this.#state.now();
+    for (const write of writes.toSorted(compareKeys)) {
+      await this.#lock(keyText(write)); // Waits for another one that is inserting it.
+      if (this.#state.versions.has(keyText(write))) return { answer: "guessed_wrong", writtenAt: 0 };
+    }
+    const timed = writes.map((write) => ({ ...write, modifiedAt: writtenAt }));
+    return { answer: await this.write(timed, token), writtenAt };
   }
 
   async takenKeys({ claim }: Claiming): Promise<TakenKey[]> {

@@ -1,5 +1,6 @@
 import type postgres from "postgres";
 import type { PoolStatistics } from "../../runtime/lease-pool.ts";
+import type { FlightChannel } from "./flight-channel.ts";
 
 /** A tagged-template client. Inside `use` it is one connection; nothing else runs on it meanwhile. */
 export type Sql = postgres.Sql;
@@ -16,6 +17,8 @@ export interface PostgresConnection {
   readonly backend: Backend;
   /** Whether small messages go out at once (TCP_NODELAY): otherwise each COPY waits 40 ms for an acknowledgement. */
   readonly sendsAtOnce: boolean;
+  /** Sends flights between the driver's statements. Absent for TLS, and for connections of a client that the caller owns. */
+  readonly flights?: FlightChannel | undefined;
   /** Drops the connection, and its transaction with it. Absent for connections of a client that the caller owns. */
   destroy?(): void;
 }

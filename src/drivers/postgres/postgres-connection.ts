@@ -3,6 +3,8 @@ import postgres from "postgres";
 import { StoreUnavailableError } from "../../domain/errors.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
+import { onAbort } from "../../runtime/on-abort.ts";
+import { FlightChannel } from "./flight-channel.ts";
 import { checkSession, poolerError, type SessionToken, sessionToken } from "./pooler.ts";
 import type { Backend, PostgresConnection } from "./postgres-access.ts";
 import { classifyPostgresError } from "./postgres-errors.ts";
@@ -130,10 +132,13 @@ async function openTarget(
       const found = row.standby ? "a standby" : row.readOnly ? "read-only" : "a primary";
       throw new StoreUnavailableError("postgres", `the server is ${found}, and target_session_attrs is ${wanted}`);
     }
+    const flights = socket === undefined ? undefined : FlightChannel.over(socket);
+    if (flights !== undefined) onAbort(lost.signal, () => flights.lose(lost.signal.reason as Error));
     return {
       sql,
       backend: { pid: row.pid, startedAt: row.startedAt },
       sendsAtOnce: true,
+      flights,
       usable: () => !dead,
       lost: lost.signal,
       destroy,

@@ -34,6 +34,7 @@ const CLAIM = { namespaces: ["default"], caller: "", key: "k", part: 0, fingerpr
 interface Made {
   readonly ids: string[];
   readonly optimistic: boolean;
+  readonly guessesNew: boolean;
   readonly stores: string[];
 }
 
@@ -49,7 +50,8 @@ function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesM
   const writer = new Writer({
     attempt: async (chunk: Chunk, plan: AttemptPlan) => {
       const ids = chunk.intents.map(({ key }) => key.memoryId);
-      made.push({ ids, optimistic: plan.optimistic, stores: plan.gates.map(({ target }) => target.id) });
+      const { optimistic, guessesNew } = plan;
+      made.push({ ids, optimistic, guessesNew, stores: plan.gates.map(({ target }) => target.id) });
       const result = script(made.length, chunk, gates);
       if (result !== "committed") return result;
       const { transactionId, gates: prepared } = plan;
@@ -101,7 +103,7 @@ describe("after an attempt that ends as", () => {
   test("committed, the chunk is published to the stores that prepared it", async () => {
     const { write, made, published } = writerOf(() => "committed");
     expect(await write(["a", "b"])).toMatchObject([{ status: "unchanged" }, { status: "unchanged" }]);
-    expect(made).toEqual([{ ids: ["a", "b"], optimistic: true, stores: ["redis", "faiss"] }]);
+    expect(made).toEqual([{ ids: ["a", "b"], optimistic: true, guessesNew: true, stores: ["redis", "faiss"] }]);
     expect(published).toEqual([["redis", "faiss"]]);
   });
 
@@ -154,6 +156,18 @@ describe("after an attempt that ends as", () => {
     const { write, made } = writerOf((number) => (number === 1 ? { kind } : "committed"));
     await write(["a"]);
     expect(made.map(({ optimistic }) => optimistic)).toEqual([true, false]);
+  });
+
+  test("guessed_wrong, the next attempt takes nothing for new, and no failure is counted", async () => {
+    const { write, made } = writerOf((number) => (number === 1 ? { kind: "guessed_wrong" } : "committed"), {
+      retriesMax: 0,
+    });
+    const [outcome] = await write(["a"]);
+    expect(outcome?.status).toBe("unchanged");
+    expect(made.map(({ guessesNew, optimistic }) => [guessesNew, optimistic])).toEqual([
+      [true, true],
+      [false, true],
+    ]);
   });
 
   test("raced, again and again, it counts as a failure that may pass, and in the end as one", async () => {

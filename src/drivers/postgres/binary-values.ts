@@ -1,0 +1,147 @@
+import type { WireBuffers } from "../../runtime/wire-buffers.ts";
+
+/** Microseconds from 1970 to 2000, where Postgres begins to count. */
+const EPOCH_MICROSECONDS = 946_684_800_000_000;
+const TWO_TO_32 = 2 ** 32;
+const JSONB_VERSION = 1;
+
+/**
+ * Values in the binary form in which their types are sent, each behind its length: those of a row of COPY, of a statement's
+ * parameters, of an array. Null is a value of any type.
+ */
+export class BinaryValues {
+  protected readonly memory: WireBuffers;
+  protected bytes: Buffer;
+  protected at = 0;
+
+  /** @param bytesExpected room that is made at first; more is made as it is needed. */
+  constructor(memory: WireBuffers, bytesExpected: number) {
+    this.memory = memory;
+    this.bytes = memory.take(Math.max(64, bytesExpected));
+  }
+
+  /** How many values follow: the beginning of a row. */
+  row(columns: number): void {
+    this.reserve(2);
+    this.at = this.bytes.writeInt16BE(columns, this.at);
+  }
+
+  /** `text`, `json`. */
+  text(value: string | null): void {
+    if (value === null) {
+      this.null();
+      return;
+    }
+    this.reserve(4 + value.length * 3);
+    this.#lengthThenText(value, 0);
+  }
+
+  jsonb(json: string): void {
+    this.reserve(5 + json.length * 3);
+    this.bytes[this.at + 4] = JSONB_VERSION;
+    this.#lengthThenText(json, 1);
+  }
+
+  boolean(value: boolean): void {
+    this.reserve(5);
+    this.at = this.bytes.writeInt32BE(1, this.at);
+    this.at = this.bytes.writeUInt8(value ? 1 : 0, this.at);
+  }
+
+  /** `integer`. */
+  int32(value: number): void {
+    this.reserve(8);
+    this.at = this.bytes.writeInt32BE(4, this.at);
+    this.at = this.bytes.writeInt32BE(value, this.at);
+  }
+
+  /** `bigint`, of a safe integer. */
+  int64(value: number | null): void {
+    if (value === null) {
+      this.null();
+      return;
+    }
+    this.reserve(12);
+    const high = Math.floor(value / TWO_TO_32);
+    this.at = this.bytes.writeInt32BE(8, this.at);
+    this.at = this.bytes.writeInt32BE(high, this.at);
+    this.at = this.bytes.writeUInt32BE(value - high * TWO_TO_32, this.at);
+  }
+
+  /** `bigint` by its 16 hex digits, two's complement. */
+  int64Digits(digits: string | null): void {
+    if (digits === null) {
+      this.null();
+      return;
+    }
+    this.reserve(12);
+    this.at = this.bytes.writeInt32BE(8, this.at);
+    this.at += this.bytes.write(digits, this.at, 8, "hex");
+  }
+
+  /** `timestamptz`, of milliseconds since 1970. */
+  timestamp(milliseconds: number | null): void {
+    this.int64(milliseconds === null ? null : Math.round(milliseconds * 1_000) - EPOCH_MICROSECONDS);
+  }
+
+  bytea(value: Uint8Array | null): void {
+    if (value === null) {
+      this.null();
+      return;
+    }
+    this.reserve(4 + value.byteLength);
+    this.at = this.bytes.writeInt32BE(value.byteLength, this.at);
+    this.bytes.set(value, this.at);
+    this.at += value.byteLength;
+  }
+
+  /**
+   * An array of one dimension. @param elementType OID of the elements. @param write writes one element as a value.
+   */
+  array<T>(elementType: number, elements: readonly T[], write: (element: T) => void): void {
+    this.reserve(24);
+    const start = this.at;
+    const dimensions = elements.length === 0 ? 0 : 1;
+    this.at = this.bytes.writeInt32BE(dimensions, start + 4);
+    this.at = this.bytes.writeInt32BE(1, this.at); // Some may be null: the server looks for itself.
+    this.at = this.bytes.writeInt32BE(elementType, this.at);
+    if (dimensions === 1) {
+      this.at = this.bytes.writeInt32BE(elements.length, this.at);
+      this.at = this.bytes.writeInt32BE(1, this.at); // The first element is number 1.
+      for (const element of elements) write(element);
+    }
+    this.bytes.writeInt32BE(this.at - start - 4, start);
+  }
+
+  /** Gives the memory back for others. Call it once all bytes are sent; nothing may be added any more. */
+  release(): void {
+    this.memory.give(this.bytes);
+    this.bytes = Buffer.alloc(0);
+  }
+
+  null(): void {
+    this.reserve(4);
+    this.at = this.bytes.writeInt32BE(-1, this.at);
+  }
+
+  protected raw(bytes: Uint8Array): void {
+    this.reserve(bytes.byteLength);
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.byteLength;
+  }
+
+  protected reserve(bytes: number): void {
+    if (this.at + bytes <= this.bytes.byteLength) return;
+    const larger = this.memory.take(Math.max(this.bytes.byteLength * 2, this.at + bytes));
+    this.bytes.copy(larger, 0, 0, this.at);
+    this.memory.give(this.bytes);
+    this.bytes = larger;
+  }
+
+  /** `prefixBytes` of the value are already written behind its length field. */
+  #lengthThenText(value: string, prefixBytes: number): void {
+    const length = prefixBytes + this.bytes.write(value, this.at + 4 + prefixBytes, "utf8");
+    this.bytes.writeInt32BE(length, this.at);
+    this.at += 4 + length;
+  }
+}
