@@ -26,6 +26,10 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
     about: "The edge, for `mnemosync edge`: an agent's memories in one SQLite file. docs/edge.md explains it.",
   },
   webhooks: { name: "WebhookOptions", about: "Webhooks: how receivers are called. docs/webhooks.md explains them." },
+  replica: {
+    name: "ReplicaOptions",
+    about: "The replica: a second database that is written from the change feed. docs/replica.md explains it.",
+  },
   hub: { name: "HubOptions", about: "The hub of edges: what their devices may use. docs/hub.md explains them." },
 };
 

@@ -3,6 +3,7 @@ export type {
   HttpServiceOptions,
   HubOptions,
   IndexOptions,
+  ReplicaOptions,
   RetentionOptions,
   WebhookOptions,
 } from "./config/option-groups.ts";

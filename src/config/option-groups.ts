@@ -241,6 +241,47 @@ export interface WebhookOptions {
   subscriptionsPerOwnerMax?: number | undefined;
 }
 
+/** The replica: a second database that is written from the change feed. docs/replica.md explains it. */
+export interface ReplicaOptions {
+  /** Whether there is a replica. docs/replica.md explains it. @default false */
+  enabled?: boolean | undefined;
+  /** The replica's database: an empty one at first, never a ledger's own. */
+  postgresUrl?: string | undefined;
+  /** Name of the replica in dead letters, receipts of erasures and the primary's feed cursors. @default "replica" */
+  name?: string | undefined;
+  /** Whether reads ask the replica too. @default true */
+  mergedReads?: boolean | undefined;
+  /** Ended memories that merged reads show from the replica: none, or those that expired. @default "off" */
+  archive?: "off" | "expired" | undefined;
+  /** Whether reads are answered by the replica alone while the primary is away, and marked so. @default false */
+  readsWhenPrimaryDown?: boolean | undefined;
+  /** Connections that write to the replica at a time; a memory keeps its order. From 1 to 32. @default 4 */
+  workers?: number | undefined;
+  /** Changes per transaction in the replica, at most. From 1 to 1_000. @default 100 */
+  batchSize?: number | undefined;
+  /**
+   * Changes that are read from the primary and not committed in the replica, at most. From 1 to 100_000.
+   * @default 2_000
+   */
+  windowMax?: number | undefined;
+  /** Retries of a memory that the replica refuses, before it is a dead letter. From 0 to 100. @default 3 */
+  retriesMax?: number | undefined;
+  /** Milliseconds between retries of a memory that the replica refuses. From 100 to 86_400_000. @default 5_000 */
+  retryIntervalMs?: number | undefined;
+  /** Milliseconds between health checks of the replica while it is healthy. From 50 to 86_400_000. @default 30_000 */
+  healthCheckIntervalMs?: number | undefined;
+  /**
+   * Milliseconds before the first attempt after the replica was away; it doubles, up to twelve times as long. From 10
+   * to 86_400_000.
+   * @default 10_000
+   */
+  reconnectBackoffMs?: number | undefined;
+  /** Milliseconds that a merged read waits for the replica, at most. From 1 to 86_400_000. @default 500 */
+  readTimeoutMs?: number | undefined;
+  /** Connections of a node to the replica, at most. From 2 to 1_000. @default 12 */
+  connectionsMax?: number | undefined;
+}
+
 /** The hub of edges: what their devices may use. docs/hub.md explains them. */
 export interface HubOptions {
   /** Devices of one owner of keys, at most. From 1 to 100_000. @default 1_000 */

@@ -8,6 +8,7 @@ import type {
   HttpServiceOptions,
   HubOptions,
   IndexOptions,
+  ReplicaOptions,
   RetentionOptions,
   WebhookOptions,
 } from "./option-groups.ts";
@@ -218,6 +219,8 @@ export interface Options {
   webhooks?: WebhookOptions | undefined;
   /** The hub of edges: what their devices may use. docs/hub.md explains them. */
   hub?: HubOptions | undefined;
+  /** The replica: a second database that is written from the change feed. docs/replica.md explains it. */
+  replica?: ReplicaOptions | undefined;
   /** The edge, for `mnemosync edge`: an agent's memories in one SQLite file. docs/edge.md explains it. */
   edge?: EdgeSectionOptions | undefined;
 }

@@ -8,6 +8,7 @@ import { embeddingSettings } from "../embed/settings.ts";
 import { hubSettings } from "../hub/settings.ts";
 import { indexSettings, ledgerSettings, retentionSettings } from "../ledger/settings.ts";
 import { readSettings } from "../read/settings.ts";
+import { replicaSettings } from "../replica/settings.ts";
 import { metricsSettings } from "../runtime/settings.ts";
 import { faissSettings } from "../stores/faiss/settings.ts";
 import { redisSettings } from "../stores/redis/settings.ts";
@@ -39,6 +40,7 @@ export const optionsSchema = z.strictObject({
   http: httpSettings.prefault({}),
   webhooks: webhookSettings.prefault({}),
   hub: hubSettings.prefault({}),
+  replica: replicaSettings.prefault({}),
   edge: edgeSettings.optional(),
 });
 
@@ -57,4 +59,5 @@ true satisfies Fits<NonNullable<Given["retention"]>, NonNullable<Options["retent
 true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;
 true satisfies Fits<NonNullable<Given["webhooks"]>, NonNullable<Options["webhooks"]>>;
 true satisfies Fits<NonNullable<Given["hub"]>, NonNullable<Options["hub"]>>;
+true satisfies Fits<NonNullable<Given["replica"]>, NonNullable<Options["replica"]>>;
 true satisfies Fits<NonNullable<Given["edge"]>, NonNullable<Options["edge"]>>;

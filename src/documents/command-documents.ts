@@ -15,6 +15,7 @@ import {
   statusSchema,
   watchedStatusSchema,
 } from "./operation-documents.ts";
+import { promotionSchema, replicaLettersSchema, replicaStatusSchema, verificationSchema } from "./replica-documents.ts";
 import { deployedStoreSchema, deployedStoresSchema, forgottenStoreSchema } from "./store-documents.ts";
 import {
   deadLettersSchema,
@@ -90,6 +91,10 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   "subscription-secret": subscriptionWithSecretSchema().describe("mnemosync subscription add and rotate-secret --json"),
   "subscription-test": testDeliverySchema().describe("mnemosync subscription test --json"),
   "subscription-delete": deletedSubscriptionSchema().describe("mnemosync subscription delete --json"),
+  replica: replicaStatusSchema().describe("mnemosync replica status, pause, resume and backfill --json"),
+  "replica-dead-letters": replicaLettersSchema().describe("mnemosync replica dead-letters --json"),
+  "replica-verify": verificationSchema().describe("mnemosync replica verify --json"),
+  "replica-promote": promotionSchema().describe("mnemosync replica promote --json"),
   devices: devicesSchema().describe("mnemosync device list --json"),
   device: deviceDocumentSchema().describe("mnemosync device show, revoke and admit --json"),
   "dead-letters": deadLettersSchema().describe("mnemosync subscription dead-letters --json"),

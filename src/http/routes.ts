@@ -11,6 +11,7 @@ import { jobGroup } from "./routes/jobs.ts";
 import { memoryGroup } from "./routes/memories.ts";
 import { operationGroup } from "./routes/operation.ts";
 import { patchGroup } from "./routes/patch.ts";
+import { replicaGroup } from "./routes/replica.ts";
 import { searchGroup } from "./routes/search.ts";
 import { storeGroup } from "./routes/stores.ts";
 import { subscriptionGroup } from "./routes/subscriptions.ts";
@@ -27,6 +28,7 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   changeGroup,
   subscriptionGroup,
   hubGroup,
+  replicaGroup,
   jobGroup,
   conflictGroup,
   backlogGroup,

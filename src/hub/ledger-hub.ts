@@ -11,6 +11,7 @@ import { type KeptVectorShape, readVectorShape } from "../ledger/embedding-state
 import { HubLedger } from "../ledger/hub-ledger.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { checkMigrated } from "../ledger/migrate.ts";
+import { refuseReplica } from "../ledger/replica-marker.ts";
 import { storeVersionTemplates } from "../ledger/store-versions.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import { withDeadline } from "../runtime/deadline.ts";
@@ -160,7 +161,10 @@ export class LedgerHub implements Hub {
     signal.throwIfAborted();
     try {
       if (this.#service === null) {
-        await withDeadline(TIMEOUT_MS, signal, (deadline) => checkMigrated(this.#postgres, deadline));
+        await withDeadline(TIMEOUT_MS, signal, async (deadline) => {
+          await checkMigrated(this.#postgres, deadline);
+          await refuseReplica(this.#postgres, deadline);
+        });
         await this.#readShape(signal);
       }
       return await work();

@@ -16,6 +16,7 @@ import * as prune from "./prune-statements.ts";
 import * as queue from "./queue-statements.ts";
 import { listQueue } from "./queue-view.ts";
 import * as reads from "./read-statements.ts";
+import { refuseReplica } from "./replica-marker.ts";
 import * as retention from "./retention-statements.ts";
 import { readErasedKeys } from "./scrub-statements.ts";
 import { LEDGER_DEFAULTS } from "./settings.ts";
@@ -132,7 +133,11 @@ export class Ledger extends Statements implements ChangeSource {
   }
 
   async migrate(signal: AbortSignal): Promise<MigrationReport> {
-    return await withDeadline(this.#callTimeoutMs, signal, (deadline) => migrate(this.#postgres, deadline));
+    return await withDeadline(this.#callTimeoutMs, signal, async (deadline) => {
+      const report = await migrate(this.#postgres, deadline);
+      await refuseReplica(this.#postgres, deadline);
+      return report;
+    });
   }
 
   /** Never rejects. A server that is a standby, or read-only, is `degraded`. */

@@ -23,7 +23,7 @@ export interface PrunedTombstones {
  * above the floor of its bucket, so no version number is ever given twice, though no row of the ended memory is left.
  *
  * These stay: erased memories, whose tombstone keeps them from coming back; those that a store, a transaction or a conflict
- * still waits for; and those that a reader with a named cursor has not been told of, or a device that called within
+ * still waits for, or a replica refused; and those that a reader with a named cursor has not been told of, or a device that called within
  * `deviceHoldMs` milliseconds.
  *
  * Ended memories are found by the time of their end. So where some namespaces keep tombstones longer than others, each batch
@@ -101,6 +101,9 @@ function isForgettable(sql: Sql, { general }: RetentionRules, shortestMs: number
     and not exists (
       select from mnemosync.conflict_resolutions c
       where c.namespace = v.namespace and c.memory_id = v.memory_id and c.state = 'pending')
+    -- A replica refused what it was told of this memory last, so it may not know of the end.
+    and not exists (
+      select from mnemosync.replica_dead_letters d where d.namespace = v.namespace and d.memory_id = v.memory_id)
     and not exists (
       select from mnemosync.memory_bodies b, mnemosync.feed_cursors k
       where b.namespace = v.namespace and b.memory_id = v.memory_id and b.version = v.version

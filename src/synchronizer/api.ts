@@ -17,6 +17,7 @@ export type { ReembedReport } from "../jobs/kinds/reembed.ts";
 export type { MemoryVersion, VersionDiff } from "../read/history.ts";
 export type { ListedMemory, MemoryCount, MemoryPage, NamespacePage } from "../read/list-options.ts";
 export type { SearchMode, SearchResult } from "../read/search/search-result.ts";
+export type { ReplicaOperations } from "../replica/replica-operations.ts";
 export type { HealthReport } from "../runtime/health-monitor.ts";
 export type { Metrics } from "../runtime/metric-base.ts";
 export type { ExportOptions } from "../transfer/export.ts";

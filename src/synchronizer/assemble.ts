@@ -14,6 +14,7 @@ import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
 import { assembleHub } from "./assemble-hub.ts";
 import { assembleReading } from "./assemble-reading.ts";
+import { assembleReplica } from "./assemble-replica.ts";
 import { assembleTransfer } from "./assemble-transfer.ts";
 import { assembleUpkeep, assembleWriting, type WriteHooks } from "./assemble-writing.ts";
 import { backgroundServices } from "./background.ts";
@@ -151,6 +152,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     log,
   });
   const hub = assembleHub(foundation, writing, scope);
+  const replica = assembleReplica(foundation, scope);
   tellWebhooks(foundation.notifications, webhooks.outbox);
   const bodyMoves = new BodyMoves({
     ledger: new MovingLedger(postgres, options),
@@ -165,6 +167,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     retention,
     jobRunner,
     webhooks,
+    replica,
     bodyMoves,
     monitors,
     pools,
@@ -223,6 +226,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       jobs,
       subscriptions: webhooks.subscriptions,
       hub,
+      replica: replica.operations,
       metrics: metrics.base,
       settle: [
         () => batcher.close(),

@@ -22,6 +22,7 @@ interface BackgroundParts {
   readonly jobRunner: JobRunner;
   readonly bodyMoves: BodyMoves;
   readonly webhooks: Pick<Webhooks, "services">;
+  readonly replica: { readonly services: readonly Service[] };
   readonly monitors: readonly HealthMonitor[];
   readonly pools: ConnectionPoolManager | null;
 }
@@ -31,7 +32,19 @@ interface BackgroundParts {
  * that it can use them until then.
  */
 export function backgroundServices(parts: BackgroundParts): Services {
-  const { foundation, upkeep, consistency, erase, retention, jobRunner, webhooks, bodyMoves, monitors, pools } = parts;
+  const {
+    foundation,
+    upkeep,
+    consistency,
+    erase,
+    retention,
+    jobRunner,
+    webhooks,
+    replica,
+    bodyMoves,
+    monitors,
+    pools,
+  } = parts;
   const services: readonly (Service | null)[] = [
     ...new Set<Service>([...monitors, ...(pools?.services ?? [])]), // The pools' monitors are in both lists.
     consistency.leadership,
@@ -42,6 +55,7 @@ export function backgroundServices(parts: BackgroundParts): Services {
     erase,
     retention,
     ...webhooks.services,
+    ...replica.services,
   ];
   return new Services(services.filter((service) => service !== null));
 }

@@ -9,6 +9,7 @@ import { createEmbedder } from "../embed/create-embedder.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { ensureIndexes } from "../ledger/optional-indexes.ts";
 import { PastLedger } from "../ledger/past-ledger.ts";
+import { REPLICA_ID, type ReplicaConnection, replicaConnection } from "../replica/connection.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type Log, silentLog } from "../runtime/log.ts";
@@ -83,9 +84,11 @@ export async function open(
       ...ownStores,
       ...givenStores,
     ];
+    const replica = openReplica(effective, log);
+    if (replica !== null) closers.push(() => replica.close());
     const assembly = assemble(
       effective,
-      { postgres, ledger, past, pools, projections, embedder, notifications },
+      { postgres, ledger, past, pools, projections, embedder, replica, notifications },
       hooks,
     );
     await assembly.register(until.signal);
@@ -129,9 +132,11 @@ export async function openWithClients(
     ];
     const { dimension = effective.faiss?.dimension } = new StoreRegistry(projections).vectorShape;
     const embedder = ownEmbedder ?? createEmbedder(effective.embedding, dimension);
+    const replica = openReplica(effective, log);
+    if (replica !== null) closers.push(() => replica.close());
     const assembly = assemble(
       effective,
-      { postgres, ledger, past, pools: null, projections, embedder, notifications },
+      { postgres, ledger, past, pools: null, projections, embedder, replica, notifications },
       hooks,
     );
     await assembly.register(signal);
@@ -142,6 +147,13 @@ export async function openWithClients(
     await closeAll(closers);
     throw error;
   }
+}
+
+function openReplica({ replica }: EffectiveOptions, log: Log): ReplicaConnection | null {
+  return replicaConnection(replica, {
+    onChanged: (from, to, reason) =>
+      log[to === "healthy" ? "info" : "warn"]({ store: REPLICA_ID, from, to, reason }, "health.changed"),
+  });
 }
 
 /** Stand where URLs are required and clients were given. */

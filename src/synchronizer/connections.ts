@@ -8,6 +8,7 @@ import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Embedder } from "../embed/embedder.ts";
 import { Ledger, type LedgerStore } from "../ledger/ledger.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
+import type { ReplicaConnection } from "../replica/connection.ts";
 import type { Projection } from "../stores/projection.ts";
 import type { Notifications } from "./notifications.ts";
 
@@ -21,6 +22,8 @@ export interface Connections {
   /** In the order of reports. */
   readonly projections: readonly Projection[];
   readonly embedder: Embedder | null;
+  /** Null: there is no replica. */
+  readonly replica: ReplicaConnection | null;
   /** Its log is that of all rooms. */
   readonly notifications: Notifications;
 }

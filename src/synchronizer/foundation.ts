@@ -9,6 +9,7 @@ import type { LedgerStore } from "../ledger/ledger.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import { DisprovedEntries } from "../read/disproved-entries.ts";
 import { VersionFloors } from "../read/version-floors.ts";
+import type { ReplicaConnection } from "../replica/connection.ts";
 import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
@@ -42,6 +43,10 @@ export interface Foundation {
   gateOf(projection: Projection | null): StoreGate | null;
   readonly validator: MemoryValidator;
   readonly embedder: Embedder | null;
+  /** Connections to the replica; null: there is none. */
+  readonly replica: ReplicaConnection | null;
+  /** Names this process. */
+  readonly holder: string;
   /** Newest versions that this node wrote or read: a cache that is behind is not believed. */
   readonly floors: VersionFloors;
   /** Entries of the cache that the ledger never gave out: reads pass over them. */
@@ -56,7 +61,7 @@ export interface Foundation {
 }
 
 export function layFoundation(options: EffectiveOptions, connections: Connections): Foundation {
-  const { postgres, ledger, past, projections, embedder, notifications } = connections;
+  const { postgres, ledger, past, projections, embedder, notifications, replica } = connections;
   const { log } = notifications;
   const standings = new StoreStandings({ past, projections, log, proofAgeMaxMs: options.syncIntervalMs });
   const stores = new StoreRegistry(projections.map((store) => guardedStore(store, standings.guardOf(store))));
@@ -86,6 +91,8 @@ export function layFoundation(options: EffectiveOptions, connections: Connection
     gateOf: (projection) => gates.find(({ target }) => target === projection) ?? null,
     validator: new MemoryValidator(shape, options),
     embedder,
+    replica,
+    holder,
     floors: new VersionFloors(),
     disproved: new DisprovedEntries(),
     feedSignal,

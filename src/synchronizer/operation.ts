@@ -1,6 +1,7 @@
 import type { StoreId } from "../domain/store-id.ts";
 import type { HubService } from "../hub/hub-service.ts";
 import type { Jobs } from "../jobs/jobs.ts";
+import type { ReplicaOperations } from "../replica/replica-operations.ts";
 import { closeAll } from "../runtime/close-all.ts";
 import type { HealthMonitor, HealthReport } from "../runtime/health-monitor.ts";
 import type { Metrics } from "../runtime/metric-base.ts";
@@ -28,6 +29,7 @@ export interface OperationParts {
   readonly jobs: Jobs;
   readonly subscriptions: Subscriptions;
   readonly hub: HubService;
+  readonly replica: ReplicaOperations;
   readonly stores: SharedStores;
   readonly metrics: Metrics;
   /** Settles the writes that were accepted, and ends what holds connections. In order, after the services have stopped. */

@@ -3,6 +3,7 @@ import type { StoreId } from "../domain/store-id.ts";
 import { EraseMetrics } from "../erase/metrics.ts";
 import { HubMetrics } from "../hub/metrics.ts";
 import { ReadMetrics } from "../read/metrics.ts";
+import { ReplicaMetrics } from "../replica/metrics.ts";
 import { HealthMetrics } from "../runtime/health-metrics.ts";
 import { MetricBase } from "../runtime/metric-base.ts";
 import { WebhookMetrics } from "../webhooks/metrics.ts";
@@ -18,6 +19,7 @@ export interface RoomMetrics {
   readonly health: HealthMetrics;
   readonly webhooks: WebhookMetrics;
   readonly hub: HubMetrics;
+  readonly replica: ReplicaMetrics;
 }
 
 /** @param stores ids of the stores, the ledger among them. */
@@ -32,5 +34,6 @@ export function roomMetrics(stores: readonly StoreId[]): RoomMetrics {
     health: new HealthMetrics(base, stores),
     webhooks: new WebhookMetrics(base),
     hub: new HubMetrics(base),
+    replica: new ReplicaMetrics(base),
   };
 }

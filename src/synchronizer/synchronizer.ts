@@ -23,6 +23,8 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   readonly subscriptions: api.Subscriptions;
   /** The hub of edges: what their devices call, and the devices. */
   readonly hub: api.HubService;
+  /** The replica: a second database that is written from the feed. */
+  readonly replica: api.ReplicaOperations;
   /** The shared stores of the deployment, on whatever node they run. */
   readonly stores: api.SharedStores;
   /** Metrics of this synchronizer: `await sync.metrics.text()` is what Prometheus reads. */
@@ -37,13 +39,14 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     this.#parts = assertOpened(opened).assembly;
     this.#operation = new Operation(opened.assembly.operation, opened.close);
     this.conflicts = opened.assembly.checks.conflicts;
-    const { nodeId, backlog, jobs, subscriptions, hub, stores, metrics } = opened.assembly.operation;
+    const { nodeId, backlog, jobs, subscriptions, hub, replica, stores, metrics } = opened.assembly.operation;
     this.nodeId = nodeId;
     this.erasures = opened.assembly.erasures;
     this.backlog = backlog;
     this.jobs = jobs;
     this.subscriptions = subscriptions;
     this.hub = hub;
+    this.replica = replica;
     this.stores = stores;
     this.metrics = metrics;
   }

@@ -386,6 +386,17 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { query: "?device=laptop&waitMs=30001", status: 400 },
     { status: 400 },
   ],
+  getReplica: () => [{ status: 200 }],
+  pauseReplica: () => [{ status: 422 }],
+  resumeReplica: () => [{ status: 422 }],
+  backfillReplica: () => [{ status: 422 }],
+  listReplicaDeadLetters: () => [
+    { query: "?limit=1", status: 422 },
+    { query: "?limit=0", status: 400 },
+  ],
+  retryReplicaDeadLetters: () => [{ body: {}, status: 422 }],
+  dropReplicaDeadLetters: () => [{ body: { id: UNKNOWN_ID }, status: 422 }],
+  verifyReplica: () => [{ body: { repair: true }, status: 422 }],
   listDevices: () => [
     { query: "?limit=1", status: 200 },
     { query: "?limit=0", status: 400 },

@@ -67,6 +67,15 @@ export const operationCommands: CommandGroup = {
       load: async () => (await import("../commands/device.ts")).deviceCommand,
     },
     {
+      name: "replica",
+      usage: "[action] [id]",
+      actions: ["status", "pause", "resume", "retry", "dead-letters", "drop", "verify", "backfill", "promote"],
+      summary:
+        "the second database: status, pause, resume, dead-letters, retry or drop [id], verify (exits 1 when something differs), " +
+        "backfill, promote (makes it a ledger when the primary is lost)",
+      load: async () => (await import("../commands/replica.ts")).replicaCommand,
+    },
+    {
       name: "store",
       usage: "[action] [id]",
       actions: ["list", "show", "forget"],

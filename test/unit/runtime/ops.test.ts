@@ -75,7 +75,7 @@ test.each(expressions)("$where asks for metrics and labels that exist: $expr", (
 
 test("label values in matchers are values that occur", () => {
   const values: Record<string, readonly string[]> = {
-    state: ["pending", "failed", "dead", "live", "tombstone", "idle", "busy", "waiting", "shared"],
+    state: ["pending", "failed", "dead", "live", "tombstone", "idle", "busy", "waiting", "shared", "refused"],
     outcome: ["synced", "degraded", "unchanged", "conflict", "failed", "repaired", "deferred", "healthy", "down"],
     job: ["mnemosync"],
   };

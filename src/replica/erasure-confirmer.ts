@@ -1,0 +1,94 @@
+import { keyText, type MemoryKey } from "../domain/keys.ts";
+import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import { keyLiterals } from "../ledger/arrays.ts";
+import { confirmErasure, listUnconfirmed, readListed, registerErasureStores } from "../ledger/erasure-statements.ts";
+import { readErasedKeys } from "../ledger/scrub-statements.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Fence } from "./cursor-statements.ts";
+import { resendMemory } from "./resend.ts";
+
+export interface ErasureConfirmerParts {
+  readonly primary: PostgresAccess;
+  readonly replica: PostgresAccess;
+  /** Name of the replica. */
+  readonly name: string;
+  readonly callTimeoutMs: number;
+  readonly log: Log;
+}
+
+/** The store's name in receipts; its node is the replica's name. */
+export const REPLICA_STORE = "replica";
+/** Erasures that one pass confirms. */
+const ERASURES_PER_PASS = 20;
+const PAGE_SIZE = 500;
+
+/** Looks for the memories of erasures in the replica, takes out what is left of them, and confirms. */
+export class ErasureConfirmer {
+  readonly #parts: ErasureConfirmerParts;
+
+  constructor(parts: ErasureConfirmerParts) {
+    this.#parts = parts;
+  }
+
+  /** An erasure is complete once the replica has confirmed it. Of every node that knows the replica. */
+  async register(signal: AbortSignal): Promise<void> {
+    await this.#use(this.#parts.primary, signal, (sql) => registerErasureStores(sql, [this.#store]));
+  }
+
+  /** One pass, of the process that replicates. @returns whether more may be waiting. */
+  async runOnce(fence: Fence, signal: AbortSignal): Promise<boolean> {
+    const { primary, log } = this.#parts;
+    const open = await this.#use(primary, signal, (sql) => listUnconfirmed(sql, this.#store, ERASURES_PER_PASS));
+    for (const id of open) {
+      let [memories, removed] = [0, 0];
+      for (let after: string | null = null; ; ) {
+        const place: string | null = after;
+        const keys: MemoryKey[] = await this.#use(primary, signal, (sql) =>
+          readListed(sql, id, place, "all", PAGE_SIZE),
+        );
+        if (keys.length === 0) break;
+        memories += keys.length;
+        removed += await this.#remove(fence, keys, signal);
+        after = keys.at(-1)?.memoryId ?? null;
+      }
+      await this.#use(primary, signal, (sql) => confirmErasure(sql, id, { ...this.#store, memories, removed }));
+      log.info({ erasure: id, store: REPLICA_STORE, memories, removed }, "erasure.confirmed");
+    }
+    return open.length === ERASURES_PER_PASS;
+  }
+
+  /** The feed has told of most of them already. @returns memories that were still there. */
+  async #remove(fence: Fence, keys: readonly MemoryKey[], signal: AbortSignal): Promise<number> {
+    const held = await this.#use(this.#parts.replica, signal, (sql) => readHeld(sql, keys));
+    if (held.length === 0) return 0;
+    // One that was revived and written again may be there.
+    const erased = await this.#use(this.#parts.primary, signal, (sql) => readErasedKeys(sql, held));
+    for (const key of erased) await resendMemory(this.#parts, fence, key, signal);
+    const left = new Set((await this.#use(this.#parts.replica, signal, (sql) => readHeld(sql, erased))).map(keyText));
+    if (left.size > 0) throw new Error(`the replica still holds ${left.size} memories that were erased`);
+    return erased.length;
+  }
+
+  get #store(): { store: string; nodeId: string } {
+    return { store: REPLICA_STORE, nodeId: this.#parts.name };
+  }
+
+  async #use<T>(postgres: PostgresAccess, signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
+    return await withDeadline(this.#parts.callTimeoutMs, signal, (deadline) =>
+      postgres.use(deadline, ({ sql }) => work(sql)),
+    );
+  }
+}
+
+/** Those of `keys` of which the replica holds content, diverged versions included. */
+async function readHeld(sql: Sql, keys: readonly MemoryKey[]): Promise<MemoryKey[]> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  return await sql<MemoryKey[]>`
+    select k.namespace, k.memory_id as "memoryId"
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    where exists (select from mnemosync.memory_bodies b
+                  where b.namespace = k.namespace and b.memory_id = k.memory_id and b.checksum is not null)
+       or exists (select from mnemosync.diverged d
+                  where d.namespace = k.namespace and d.memory_id = k.memory_id)`;
+}

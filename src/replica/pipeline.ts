@@ -1,0 +1,164 @@
+import type { FeedCursor } from "../domain/change-source.ts";
+import { bucketOf } from "../domain/keys.ts";
+import { isLater } from "../feed/follower.ts";
+import type { PlaceMove } from "./apply-statements.ts";
+import type { PrimaryPage } from "./primary-feed.ts";
+import type { ReplicaWrite } from "./replica-write.ts";
+
+export interface PipelineOptions {
+  /** Lanes that write at a time. A memory has one lane, so its changes keep their order. */
+  readonly workers: number;
+  /** Changes per transaction, at most. */
+  readonly batchSize: number;
+  /** Changes that are taken and not committed, at most; a page more where nothing is under way. */
+  readonly windowMax: number;
+  /** Where the replica's place is. */
+  readonly from: FeedCursor;
+  /** Writes a batch in one transaction, and moves the place with it where one is given. */
+  readonly write: (writes: readonly ReplicaWrite[], move: PlaceMove | null) => Promise<void>;
+}
+
+/** A page under way. */
+interface OpenPage {
+  readonly to: FeedCursor;
+  readonly batches: Batch[];
+}
+
+interface Batch {
+  readonly writes: readonly ReplicaWrite[];
+  state: "waiting" | "writing" | "done";
+  /** Settles with the writing. */
+  written: Promise<void>;
+}
+
+/**
+ * Writes pages of the feed in several lanes at a time, while the place moves in order: it is never ahead of the data. The last
+ * batch of a page takes the place along, in its own transaction, once all batches before it are committed.
+ *
+ *   waiting ──its lane is free──► writing ──committed──► done
+ *
+ * After a failure nothing more is written: its owner asks the replica where it stands, and begins a new pipeline there.
+ */
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #lanes: Promise<void>[];
+  readonly #pages: OpenPage[] = [];
+  #place: FeedCursor;
+  #end: FeedCursor;
+  #underWay = 0;
+  #failure: { readonly error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#lanes = Array.from({ length: options.workers }, () => Promise.resolve());
+    this.#place = options.from;
+    this.#end = options.from;
+  }
+
+  /** The place that is committed. */
+  get place(): FeedCursor {
+    return this.#place;
+  }
+
+  /** Takes a page, as soon as the window has room for it. @throws what a write has thrown. */
+  async add({ writes, to }: Pick<PrimaryPage, "writes" | "to">): Promise<void> {
+    while (this.#underWay > 0 && this.#underWay + writes.length > this.#options.windowMax) await this.#someProgress();
+    this.#check();
+    const page: OpenPage = { to, batches: [] };
+    this.#pages.push(page);
+    this.#end = to;
+    this.#underWay += writes.length;
+    for (const [lane, own] of this.#byLane(writes).entries()) {
+      for (let start = 0; start < own.length; start += this.#options.batchSize) {
+        this.#queue(lane, page, own.slice(start, start + this.#options.batchSize));
+      }
+    }
+  }
+
+  /**
+   * Resolves once all that was taken is committed.
+   * @returns where the place still has to go: pages without a write have no transaction that takes it along.
+   * @throws what a write has thrown, once no write is under way.
+   */
+  async drain(): Promise<PlaceMove | null> {
+    await Promise.all(this.#lanes);
+    this.#check();
+    return isLater(this.#end, this.#place) ? { from: this.#place, to: this.#end } : null;
+  }
+
+  /** Writes nothing more. Resolves once no write is under way. */
+  async abandon(reason: unknown): Promise<void> {
+    this.#failure ??= { error: reason };
+    await Promise.all(this.#lanes);
+  }
+
+  #queue(lane: number, page: OpenPage, writes: readonly ReplicaWrite[]): void {
+    const batch: Batch = { writes, state: "waiting", written: Promise.resolve() };
+    page.batches.push(batch);
+    const before = this.#lanes[lane] as Promise<void>;
+    this.#lanes[lane] = before.then(() => {
+      if (this.#failure !== null) return;
+      batch.written = this.#write(batch, page);
+      return batch.written;
+    });
+  }
+
+  async #write(batch: Batch, page: OpenPage): Promise<void> {
+    batch.state = "writing";
+    try {
+      const move = await this.#moveOf(batch, page);
+      await this.#options.write(batch.writes, move);
+      if (move !== null) this.#place = move.to;
+      batch.state = "done";
+    } catch (error) {
+      this.#failure ??= { error };
+    } finally {
+      this.#underWay -= batch.writes.length;
+      this.#forgetPages();
+      this.#wake?.();
+    }
+  }
+
+  /**
+   * The move that a batch takes along: null while another batch before it waits for its lane, since that one comes later and
+   * takes the place along itself. Batches that are being written are waited for: each of them began earlier, so none waits
+   * for this one.
+   */
+  async #moveOf(batch: Batch, page: OpenPage): Promise<PlaceMove | null> {
+    const upTo = this.#pages.slice(0, this.#pages.indexOf(page) + 1).flatMap(({ batches }) => batches);
+    const others = upTo.filter((other) => other !== batch);
+    if (others.some(({ state }) => state === "waiting")) return null;
+    await Promise.all(others.map(({ written }) => written));
+    this.#check();
+    let { to } = page;
+    // Pages behind it that are written already, or have nothing to write.
+    for (const next of this.#pages.slice(this.#pages.indexOf(page) + 1)) {
+      if (next.batches.some(({ state }) => state !== "done")) break;
+      to = next.to;
+    }
+    return isLater(to, this.#place) ? { from: this.#place, to } : null;
+  }
+
+  #forgetPages(): void {
+    while (this.#pages[0]?.batches.every(({ state }) => state === "done")) this.#pages.shift();
+  }
+
+  #byLane(writes: readonly ReplicaWrite[]): ReplicaWrite[][] {
+    const lanes: ReplicaWrite[][] = Array.from({ length: this.#lanes.length }, () => []);
+    for (const write of writes) lanes[bucketOf(write) % this.#lanes.length]?.push(write);
+    return lanes;
+  }
+
+  async #someProgress(): Promise<void> {
+    this.#check();
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = null;
+  }
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+}

@@ -1,0 +1,115 @@
+import { type MnemosyncError, StoreRefusedError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
+import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import type { Log } from "../runtime/log.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import { countLetters, keepLetters, type NewLetter } from "./letter-statements.ts";
+import { operationOf, type ReplicaWrite } from "./replica-write.ts";
+import type { ReplicaSettings } from "./settings.ts";
+
+/** Letters of a replica, at most: one that refuses more is not told of single memories any more, but stops replication. */
+export const LETTERS_MAX = 10_000;
+
+/** Whether the replica refused the data, and not all work: a constraint, a trigger, a value out of range. */
+export function isRefusal(error: unknown): error is StoreRefusedError {
+  return error instanceof StoreRefusedError && classifyPostgresError(error.cause) === "data";
+}
+
+/** The replica refuses so many memories that an operator must look. */
+export class TooManyRefusedError extends StoreRefusedError {
+  constructor(letters: number, refusal: MnemosyncError) {
+    super(
+      "replica",
+      `it refuses ${letters} memories, and ${LETTERS_MAX} is the limit: mend the cause, then mnemosync replica retry (${refusal.message})`,
+      { cause: refusal },
+    );
+  }
+}
+
+export interface RefusalParts {
+  /** The primary, which keeps the letters. */
+  readonly postgres: PostgresAccess;
+  readonly settings: Pick<ReplicaSettings, "name" | "retriesMax" | "retryIntervalMs">;
+  readonly callTimeoutMs: number;
+  readonly log: Log;
+}
+
+/** Keeps memories that the replica refuses out of the way of all others. */
+export class Refusals {
+  readonly #parts: RefusalParts;
+
+  constructor(parts: RefusalParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Writes those of a refused batch that are not at fault, in halves, and keeps a letter for each memory that is. Letters are kept
+   * before the replica's place passes their changes: none is forgotten.
+   * @throws {TooManyRefusedError} Nothing was kept. @throws what `write` throws, refusals apart.
+   */
+  async isolate(
+    writes: readonly ReplicaWrite[],
+    refusal: MnemosyncError,
+    write: (own: readonly ReplicaWrite[]) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const letters: NewLetter[] = [];
+    await this.#split(byMemory(writes), refusal, write, letters);
+    if (letters.length === 0) return;
+    const { settings, log } = this.#parts;
+    const { waiting, dead } = await this.#call(signal, (sql) => countLetters(sql, settings.name));
+    if (waiting + dead + letters.length > LETTERS_MAX) throw new TooManyRefusedError(waiting + dead, refusal);
+    const retry = { intervalMs: settings.retryIntervalMs, retriesMax: settings.retriesMax };
+    await this.#call(signal, (sql) => keepLetters(sql, settings.name, letters, retry));
+    for (const { namespace, memoryId, lastError } of letters) {
+      log.warn({ namespace, memoryId, error: lastError }, "replica.memory_refused");
+    }
+  }
+
+  async #split(
+    memories: readonly (readonly ReplicaWrite[])[],
+    refusal: MnemosyncError,
+    write: (own: readonly ReplicaWrite[]) => Promise<void>,
+    letters: NewLetter[],
+  ): Promise<void> {
+    if (memories.length === 1) {
+      letters.push(letterOf(memories[0] as readonly ReplicaWrite[], refusal));
+      return;
+    }
+    const middle = Math.ceil(memories.length / 2);
+    for (const half of [memories.slice(0, middle), memories.slice(middle)]) {
+      try {
+        await write(half.flat());
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        await this.#split(half, error, write, letters);
+      }
+    }
+  }
+
+  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const { postgres, callTimeoutMs } = this.#parts;
+    return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
+  }
+}
+
+function byMemory(writes: readonly ReplicaWrite[]): ReplicaWrite[][] {
+  const byKey = new Map<string, ReplicaWrite[]>();
+  for (const write of writes) byKey.set(keyText(write), [...(byKey.get(keyText(write)) ?? []), write]);
+  return [...byKey.values()];
+}
+
+/** The last change counts: it is what the replica lacks. */
+function letterOf(writes: readonly ReplicaWrite[], refusal: MnemosyncError): NewLetter {
+  const last = writes.at(-1) as ReplicaWrite;
+  const { namespace, memoryId, version, transactionId, modifiedAt } = last;
+  return {
+    id: newUlid(),
+    ...{ namespace, memoryId },
+    operation: operationOf(last),
+    data: JSON.stringify({ version, transactionId, modifiedAt: new Date(modifiedAt).toISOString() }),
+    lastError: refusal.message,
+  };
+}

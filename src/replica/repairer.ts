@@ -1,0 +1,72 @@
+import { StoreUnavailableError } from "../domain/errors.ts";
+import { bucketOf, type MemoryKey } from "../domain/keys.ts";
+import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import { readVersions } from "../ledger/read-statements.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import { misfits, readPrimarySide, settleMisfits } from "./compare-statements.ts";
+import { claimWriting, type Fence, readReplicaCursor } from "./cursor-statements.ts";
+import { FencedError } from "./fenced-error.ts";
+import { isRefusal } from "./refusals.ts";
+import { type ResendParts, resendMemory } from "./resend.ts";
+
+/**
+ * Sends memories again, and has rows go that the primary does not have. It takes the writing over for that time: the process that
+ * replicates is refused, and begins anew where the replica stands.
+ */
+export async function repairMemories(
+  parts: ResendParts,
+  holder: string,
+  keys: readonly MemoryKey[],
+  signal: AbortSignal,
+): Promise<void> {
+  let fence = await claim(parts, holder, signal);
+  for (const key of keys) {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        await resendMemory(parts, fence, key, signal, true);
+        await settle(parts, fence, key, signal);
+        break;
+      } catch (error) {
+        if (isRefusal(error)) break; // It stays a finding that was not repaired.
+        if (!(error instanceof FencedError) || attempts === ATTEMPTS_MAX) throw error;
+        fence = await claim(parts, holder, signal); // Replication has begun anew meanwhile.
+      }
+    }
+  }
+}
+
+/** Attempts at a memory while replication takes the writing back. */
+const ATTEMPTS_MAX = 10;
+
+async function claim(parts: ResendParts, holder: string, signal: AbortSignal): Promise<Fence> {
+  const writer = `${holder}/${newUlid()}`;
+  const state = await use(parts, "replica", signal, async (sql) => {
+    await claimWriting(sql, writer);
+    return await readReplicaCursor(sql);
+  });
+  if (state === null) throw new StoreUnavailableError("replica", "it has no place yet: replication has not begun");
+  return { writer, epoch: state.feedEpoch };
+}
+
+/** A row that is ahead of the primary, or that it does not know. */
+async function settle(parts: ResendParts, fence: Fence, key: MemoryKey, signal: AbortSignal): Promise<void> {
+  const rows = await use(parts, "replica", signal, (sql) => readVersions(sql, [key]));
+  const placed = [...rows.values()].map((row) => ({ ...row, bucket: bucketOf(row) }));
+  const found = await use(parts, "primary", signal, (sql) => readPrimarySide(sql, placed));
+  const wrong = misfits(placed, found);
+  if (wrong.length === 0) return;
+  const settled = await use(parts, "replica", signal, (sql) => settleMisfits(sql, fence, wrong, "epoch", true));
+  if (settled === null) throw new FencedError();
+}
+
+async function use<T>(
+  parts: ResendParts,
+  side: "primary" | "replica",
+  signal: AbortSignal,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> {
+  return await withDeadline(parts.callTimeoutMs, signal, (deadline) =>
+    parts[side].use(deadline, ({ sql }) => work(sql)),
+  );
+}

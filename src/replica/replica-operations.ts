@@ -1,0 +1,152 @@
+import { ConfigurationError, NotFoundError, StoreUnavailableError, ValidationError } from "../domain/errors.ts";
+import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { PastLedger } from "../ledger/past-ledger.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import * as cursors from "./cursor-statements.ts";
+import * as letters from "./letter-statements.ts";
+import type { PrimaryFeed } from "./primary-feed.ts";
+import * as primary from "./primary-statements.ts";
+import { NO_REPLICA, type ReplicaReport } from "./report.ts";
+import type { Verification, Verifier, VerifyOptions } from "./verifier.ts";
+
+/** What a synchronizer with a replica has. */
+export interface ReplicaParts {
+  readonly name: string;
+  readonly primary: PostgresAccess;
+  readonly replica: PostgresAccess;
+  readonly past: Pick<PastLedger, "prove">;
+  readonly feed: Pick<PrimaryFeed, "pruned">;
+  readonly report: (signal: AbortSignal) => Promise<ReplicaReport>;
+  readonly verifier: Verifier;
+  /** Has the node's replication look at once. */
+  readonly wake: () => void;
+  /** Names this process. */
+  readonly holder: string;
+  readonly callTimeoutMs: number;
+}
+
+/** How calls of a synchronizer are run: with a deadline, and refused once it is closed. */
+export type RunCall = <T>(name: string, call: ReplicaCall, work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+export interface ReplicaCall {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the call may take. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const LIST_MAX = 1_000;
+
+/** The replica: how it is, and what operators do about it. */
+export class ReplicaOperations {
+  readonly #parts: ReplicaParts | null;
+  readonly #run: RunCall;
+
+  /** @param parts null: there is no replica. */
+  constructor(parts: ReplicaParts | null, run: RunCall) {
+    this.#parts = parts;
+    this.#run = run;
+  }
+
+  /** How the replica is; `state: "off"` without one. @throws {StoreUnavailableError} The primary is away. */
+  async status(call: ReplicaCall = {}): Promise<ReplicaReport> {
+    const parts = this.#parts;
+    if (parts === null) return NO_REPLICA;
+    return await this.#run("replica.status", call, (signal) => parts.report(signal));
+  }
+
+  /** No node writes to the replica from now on, until `resume`: it is kept in the primary. Safe twice. */
+  async pause(call: ReplicaCall = {}): Promise<ReplicaReport> {
+    return await this.#call("replica.pause", call, async (parts, signal) => {
+      await this.#use(parts.primary, signal, primary.pauseReplication);
+      parts.wake();
+      return await parts.report(signal);
+    });
+  }
+
+  async resume(call: ReplicaCall = {}): Promise<ReplicaReport> {
+    return await this.#call("replica.resume", call, async (parts, signal) => {
+      await this.#use(parts.primary, signal, primary.resumeReplication);
+      parts.wake();
+      return await parts.report(signal);
+    });
+  }
+
+  /** Memories that the replica refused, oldest first. @param options.limit 1 … 1_000. @default 100 */
+  async deadLetters(options: { after?: string; limit?: number } & ReplicaCall = {}): Promise<letters.Letter[]> {
+    const { after = "", limit = 100 } = options;
+    if (!Number.isInteger(limit) || limit < 1 || limit > LIST_MAX) {
+      throw new ValidationError("limit", `is ${limit}, and must be a whole number from 1 to ${LIST_MAX}`);
+    }
+    return await this.#call("replica.deadLetters", options, ({ name, primary: postgres }, signal) =>
+      this.#use(postgres, signal, (sql) => letters.listLetters(sql, name, after, limit)),
+    );
+  }
+
+  /** Has a refused memory tried again at once, or all of them. @throws {NotFoundError} @returns how many. */
+  async retry(options: { id?: string } & ReplicaCall = {}): Promise<number> {
+    return await this.#call("replica.retry", options, async (parts, signal) => {
+      const { id = null } = options;
+      const count = await this.#use(parts.primary, signal, (sql) => letters.retryLetters(sql, parts.name, id));
+      if (id !== null && count === 0) throw unknownLetter(id);
+      parts.wake();
+      return count;
+    });
+  }
+
+  /**
+   * Forgets refused memories: the replica does without them. An ending cannot be dropped: mend the cause, and retry.
+   * @throws {NotFoundError} @throws {ValidationError} It is an ending. @returns how many were dropped, and kept as endings.
+   */
+  async drop(options: { id?: string } & ReplicaCall = {}): Promise<{ dropped: number; kept: number }> {
+    return await this.#call("replica.drop", options, async (parts, signal) => {
+      const { id = null } = options;
+      const counts = await this.#use(parts.primary, signal, (sql) => letters.dropLetters(sql, parts.name, id));
+      if (id === null || counts.dropped > 0) return counts;
+      if (counts.kept === 0) throw unknownLetter(id);
+      throw new ValidationError("id", "is of an ending, which the replica must be told: mend the cause, and retry it");
+    });
+  }
+
+  /** Compares the replica with the primary; with `repair` what differs is sent again. */
+  async verify(options: VerifyOptions & ReplicaCall = {}): Promise<Verification> {
+    return await this.#call("replica.verify", options, ({ verifier }, signal) => verifier.run(options, signal));
+  }
+
+  /** Has the replica filled from the start of the feed again, and its rows compared: what is there already stays. */
+  async backfill(call: ReplicaCall = {}): Promise<ReplicaReport> {
+    return await this.#call("replica.backfill", call, async (parts, signal) => {
+      const { epoch } = await parts.past.prove(signal);
+      const pruned = await parts.feed.pruned(signal);
+      const writer = `${parts.holder}/${newUlid()}`;
+      const begun = await this.#use(parts.replica, signal, async (sql) => {
+        await cursors.claimWriting(sql, writer);
+        return await cursors.beginAnew(sql, writer, { epoch, pruned, compares: "epoch" });
+      });
+      if (!begun)
+        throw new StoreUnavailableError("replica", "it has no place yet, or another process writes to it: try again");
+      parts.wake();
+      return await parts.report(signal);
+    });
+  }
+
+  async #call<T>(
+    name: string,
+    call: ReplicaCall,
+    work: (parts: ReplicaParts, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const parts = this.#parts;
+    if (parts === null)
+      throw new ConfigurationError("there is no replica: set replica.enabled and replica.postgresUrl");
+    return await this.#run(name, call, (signal) => work(parts, signal));
+  }
+
+  async #use<T>(postgres: PostgresAccess, signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const timeoutMs = this.#parts?.callTimeoutMs ?? 0;
+    return await withDeadline(timeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
+  }
+}
+
+function unknownLetter(id: string): NotFoundError {
+  return new NotFoundError(`there is no dead letter ${JSON.stringify(id)}: mnemosync replica dead-letters lists them`);
+}

@@ -1,0 +1,233 @@
+import { FEED_START, type FeedCursor } from "../domain/change-source.ts";
+import type { MnemosyncError } from "../domain/errors.ts";
+import { StoreUnavailableError } from "../domain/errors.ts";
+import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import { isLater } from "../feed/follower.ts";
+import type { PastLedger } from "../ledger/past-ledger.ts";
+import { withDeadline } from "../runtime/deadline.ts";
+import type { Log } from "../runtime/log.ts";
+import { newUlid } from "../runtime/ulid.ts";
+import { applyWrites, type PlaceMove } from "./apply-statements.ts";
+import type { Comparison } from "./comparison.ts";
+import * as cursors from "./cursor-statements.ts";
+import { FencedError } from "./fenced-error.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { PrimaryFeed, PrimaryPage } from "./primary-feed.ts";
+import { isRefusal, type Refusals } from "./refusals.ts";
+import type { ReplicaWrite } from "./replica-write.ts";
+import type { ReplicaSettings } from "./settings.ts";
+
+export interface ReplicatorParts {
+  readonly primary: Pick<PrimaryFeed, "read" | "pruned">;
+  readonly past: Pick<PastLedger, "prove" | "mark">;
+  readonly replica: PostgresAccess;
+  readonly refusals: Refusals;
+  readonly comparison: Comparison;
+  readonly settings: Pick<ReplicaSettings, "workers" | "batchSize" | "windowMax">;
+  /** Names this process. */
+  readonly holder: string;
+  /** Milliseconds that one call to the replica may take. */
+  readonly callTimeoutMs: number;
+  readonly log: Log;
+  /** Told of the place when it was committed, and asked whether to go on: false once another process replicates. */
+  readonly onMoved: (place: cursors.ReplicaCursor, changes: number, signal: AbortSignal) => Promise<boolean>;
+}
+
+/** What a pass came to. */
+export interface ReplicationPass {
+  /** Versions that were written. */
+  readonly written: number;
+  /** Whether the end of the feed was reached. */
+  readonly complete: boolean;
+}
+
+/** Versions of a page, at most. */
+const PAGE_MAX = 1_000;
+
+/**
+ * Writes the primary's feed into the replica. One pass goes on where the replica's place is, to the end of the feed; it has no
+ * timers. The replica's own place counts, never one that is remembered: a replica that was put back goes on from there.
+ */
+export class Replicator {
+  readonly #parts: ReplicatorParts;
+  /** Names this process since its last failure: what it sent before then, and what is under way still, is refused. */
+  #writer: string | null = null;
+  #epoch = "";
+
+  constructor(parts: ReplicatorParts) {
+    this.#parts = parts;
+  }
+
+  /** What says that this process may write, as of its last pass. */
+  get fence(): cursors.Fence {
+    return { writer: this.#writer ?? "", epoch: this.#epoch };
+  }
+
+  /**
+   * @throws {StoreUnavailableError} One of the two databases is away. @throws {StoreRefusedError} The replica takes no writes.
+   * @throws {EpochChangedError} The primary was put back meanwhile: the next pass compares.
+   */
+  async runOnce(signal: AbortSignal): Promise<ReplicationPass> {
+    try {
+      return await this.#pass(signal);
+    } catch (error) {
+      this.#writer = null;
+      throw error;
+    }
+  }
+
+  async #pass(signal: AbortSignal): Promise<ReplicationPass> {
+    const { comparison, log, onMoved } = this.#parts;
+    let state = await this.#begin(signal);
+    this.#epoch = state.feedEpoch;
+    const { fence } = this;
+    let written = 0;
+    for (;;) {
+      const read = await this.#follow(state, fence, signal);
+      written += read.written;
+      if (!read.complete) return { written, complete: false };
+      state = await this.#read(signal);
+      await onMoved(state, 0, signal);
+      if (state.epoch !== null) return { written, complete: true };
+      // What the primary wrote meanwhile comes first.
+      if (state.compares !== null && !(await comparison.run(fence, state, signal))) continue;
+      if (!(await this.#call(signal, (sql) => cursors.completeEpoch(sql, fence)))) throw new FencedError();
+      log.info({ epoch: fence.epoch }, "replica.epoch_complete");
+    }
+  }
+
+  /** Writes what stands behind the replica's place, to the end of the feed. */
+  async #follow(state: cursors.ReplicaCursor, fence: cursors.Fence, signal: AbortSignal): Promise<ReplicationPass> {
+    const { primary, settings, onMoved } = this.#parts;
+    const pipeline = this.#pipeline(state.cursor, fence, signal);
+    let { cursor } = state;
+    let written = 0;
+    let page: PrimaryPage;
+    try {
+      do {
+        page = await primary.read({ epoch: fence.epoch, cursor }, pageLimit(settings), signal);
+        if (hasMissed(state, page.pruned, cursor)) {
+          await this.#settled(pipeline, fence, signal);
+          await this.#readAnew(fence, page.pruned, signal);
+          return { written, complete: false };
+        }
+        await pipeline.add(page);
+        written += page.writes.length;
+        cursor = page.to;
+        const mayGoOn = await onMoved({ ...state, cursor: pipeline.place }, page.writes.length, signal);
+        if (!mayGoOn) break;
+      } while (!page.complete);
+      await this.#settled(pipeline, fence, signal);
+      return { written, complete: page.complete };
+    } catch (error) {
+      await pipeline.abandon(error);
+      throw error;
+    }
+  }
+
+  /** Proves that the primary has what the replica was told, and takes the writing over. */
+  async #begin(signal: AbortSignal): Promise<cursors.ReplicaCursor> {
+    const { past, primary, log } = this.#parts;
+    if (this.#writer === null) {
+      const writer = `${this.#parts.holder}/${newUlid()}`;
+      await this.#call(signal, (sql) => cursors.claimWriting(sql, writer));
+      this.#writer = writer;
+    }
+    const state = await this.#read(signal);
+    const witness = { epoch: state.feedEpoch, cursor: state.cursor, marks: state.mark === null ? [] : [state.mark] };
+    const { epoch } = await past.prove(signal, [witness]);
+    if (epoch !== state.feedEpoch) {
+      log.warn({ from: state.feedEpoch, to: epoch }, "replica.epoch_changed");
+      await this.#beginAnew({ epoch, pruned: await primary.pruned(signal), compares: "epoch" }, signal);
+      return await this.#read(signal);
+    }
+    return state;
+  }
+
+  async #readAnew({ epoch }: cursors.Fence, pruned: FeedCursor | null, signal: AbortSignal): Promise<void> {
+    this.#parts.log.warn({ epoch }, "replica.endings_missed");
+    await this.#beginAnew({ epoch, pruned, compares: "pruned" }, signal);
+  }
+
+  async #beginAnew(anew: Parameters<typeof cursors.beginAnew>[2], signal: AbortSignal): Promise<void> {
+    const writer = this.#writer ?? "";
+    if (!(await this.#call(signal, (sql) => cursors.beginAnew(sql, writer, anew)))) throw new FencedError();
+  }
+
+  #pipeline(from: FeedCursor, fence: cursors.Fence, signal: AbortSignal): Pipeline {
+    const write = async (writes: readonly ReplicaWrite[], move: PlaceMove | null): Promise<void> => {
+      try {
+        await this.#write(fence, writes, move, signal);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        await this.#writeEach(fence, writes, move, error, signal);
+      }
+    };
+    return new Pipeline({ ...this.#parts.settings, from, write });
+  }
+
+  async #write(
+    fence: cursors.Fence,
+    writes: readonly ReplicaWrite[],
+    move: PlaceMove | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const answer = await this.#call(signal, (sql) => applyWrites(sql, fence, writes, move));
+    if (answer === "fenced") throw new FencedError();
+    if (answer === "elsewhere") throw movedAway();
+  }
+
+  /** Finds the memories that are refused, has them kept for later, and writes the others. */
+  async #writeEach(
+    fence: cursors.Fence,
+    writes: readonly ReplicaWrite[],
+    move: PlaceMove | null,
+    refusal: MnemosyncError,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#parts.refusals.isolate(writes, refusal, (own) => this.#write(fence, own, null, signal), signal);
+    if (move !== null) await this.#move(fence, move, signal);
+  }
+
+  /** Waits for what is under way, and takes the place along that no batch took. */
+  async #settled(pipeline: Pipeline, fence: cursors.Fence, signal: AbortSignal): Promise<void> {
+    const rest = await pipeline.drain();
+    if (rest !== null) await this.#move(fence, rest, signal);
+  }
+
+  async #move(fence: cursors.Fence, { from, to }: PlaceMove, signal: AbortSignal): Promise<void> {
+    if (!(await this.#call(signal, (sql) => cursors.moveCursor(sql, fence, from, to)))) throw movedAway();
+  }
+
+  async #read(signal: AbortSignal): Promise<cursors.ReplicaCursor> {
+    const state = await this.#call(signal, cursors.readReplicaCursor);
+    if (state === null)
+      throw new StoreUnavailableError("replica", "its place is gone: it is being promoted, or was replaced");
+    return state;
+  }
+
+  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const { replica, callTimeoutMs } = this.#parts;
+    return await withDeadline(callTimeoutMs, signal, (deadline) => replica.use(deadline, ({ sql }) => work(sql)));
+  }
+}
+
+function pageLimit({ workers, batchSize, windowMax }: ReplicatorParts["settings"]): number {
+  return Math.max(1, Math.min(workers * batchSize, windowMax, PAGE_MAX));
+}
+
+/** Whether tombstones were pruned that the replica was not told of. What was pruned when it began at the start it never had. */
+export function hasMissed(
+  { prunedAtStart }: Pick<cursors.ReplicaCursor, "prunedAtStart">,
+  pruned: FeedCursor | null,
+  cursor: FeedCursor,
+): boolean {
+  return pruned !== null && isLater(pruned, cursor) && isLater(pruned, prunedAtStart ?? FEED_START);
+}
+
+function movedAway(): StoreUnavailableError {
+  return new StoreUnavailableError(
+    "replica",
+    "its place is not where it was: it was put back, or another process writes to it",
+  );
+}
