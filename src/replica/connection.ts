@@ -58,7 +58,7 @@ export class ReplicaAccess implements PostgresAccess {
   async listen(
     channel: string,
     begin: (sql: Sql) => Promise<void>,
-    onSignal: () => void,
+    onSignal: (payload: string) => void,
     signal: AbortSignal,
   ): Promise<FeedListener> {
     try {
