@@ -149,8 +149,9 @@ function columns(sql: Sql) {
     e.node_id as "nodeId", extract(epoch from e.requested_at)::float8 * 1000 as "requestedAt",
     e.list_after as "listAfter", extract(epoch from e.listed_at)::float8 * 1000 as "listedAt",
     extract(epoch from e.scrubbed_at)::float8 * 1000 as "scrubbedAt", e.proof::text as proof,
-    (select count(*)::float8 from mnemosync.suppressed s where s.erasure_id = e.id) as listed,
-    (select count(*)::float8 from mnemosync.suppressed s where s.erasure_id = e.id and s.erased_at is not null) as erased`;
+    coalesce(e.memories, (select count(*) from mnemosync.suppressed s where s.erasure_id = e.id))::float8 as listed,
+    coalesce(e.erased, (
+      select count(*) from mnemosync.suppressed s where s.erasure_id = e.id and s.erased_at is not null))::float8 as erased`;
 }
 
 /** Erasures that are not through, and that no node has begun within `quietMs` milliseconds: their node may be lost. */
@@ -235,10 +236,15 @@ export async function readListed(
   return rows.map(({ namespace, memory_id: memoryId }) => ({ namespace, memoryId }));
 }
 
-/** Ends the work on the ledger. @param proof JSON text: rows with content that were found, by table. */
+/** Ends the work on the ledger, and keeps how many memories it was. @param proof JSON text: rows with content that were found, by table. */
 export async function markScrubbed(sql: Sql, id: string, proof: string): Promise<void> {
   await sql`
-    update mnemosync.erasures set scrubbed_at = clock_timestamp(), proof = ${proof}::text::json where id = ${id}`;
+    update mnemosync.erasures e
+    set scrubbed_at = clock_timestamp(), proof = ${proof}::text::json, memories = s.memories, erased = s.erased
+    from (
+      select count(*) as memories, count(erased_at) as erased from mnemosync.suppressed where erasure_id = ${id}
+    ) s
+    where e.id = ${id}`;
 }
 
 /** Takes memories out of the list: they may be written again. @returns those that were in it. */

@@ -169,6 +169,17 @@ test("followers are told why a memory ended", async () => {
   ]);
 });
 
+test("a receipt stays as it was when its memory is erased again, and when it is revived", async () => {
+  const { sync } = world.current;
+  await world.current.put(world.current.memory(1, { memoryId: "twice" }));
+  const first = await sync.erase("twice");
+  expect(first).toMatchObject({ state: "complete", memories: 1, erased: 1 });
+  await sync.erase("twice");
+  expect(await sync.erasures.get(first.id)).toEqual(first);
+  await sync.revive("twice");
+  expect(await sync.erasures.get(first.id)).toEqual(first);
+});
+
 test("an id that the ledger never knew is suppressed too", async () => {
   const { sync } = world.current;
   expect(await sync.erase("unknown")).toMatchObject({ state: "complete", memories: 1, erased: 1 });
