@@ -6,6 +6,11 @@ import { coloured, type Meaning, terminalWidth } from "./terminal.ts";
 export interface Column {
   readonly head: string;
   readonly align?: "left" | "right";
+  /**
+   * For what people copy into the next command, such as an id: other columns give way, as long as this one takes no more than half of
+   * the terminal. @default false
+   */
+  readonly whole?: boolean;
   /** The meaning of a cell, for its colour. @default none */
   readonly meaning?: (cell: string) => Meaning | null;
 }
@@ -37,7 +42,8 @@ export function columns(
   const natural = heads.map(({ head }, index) =>
     Math.max(stringWidth(head), ...texts.map((row) => stringWidth(row[index] ?? ""))),
   );
-  const widths = fitted(natural, space - GAP * (heads.length - 1));
+  const isFixed = heads.map(({ whole = false }, index) => whole && (natural[index] ?? 0) <= space / 2);
+  const widths = fitted(natural, isFixed, space - GAP * (heads.length - 1));
   const bare = { top: "", bottom: "", left: "", right: "", mid: "", middle: " ".repeat(GAP) };
   const corners = { "top-mid": "", "top-left": "", "top-right": "", "bottom-mid": "", "bottom-left": "" };
   const table = new Table({
@@ -57,11 +63,11 @@ export function columns(
     .join("\n");
 }
 
-/** Widths whose sum fits into `space`: the widest columns are made equally narrow until it does. */
-function fitted(natural: readonly number[], space: number): number[] {
+/** Widths whose sum fits into `space`: the widest columns are made equally narrow until it does, but for fixed ones. */
+function fitted(natural: readonly number[], isFixed: readonly boolean[], space: number): number[] {
   const sum = (widths: readonly number[]): number => widths.reduce((total, width) => total + width, 0);
   let limit = Math.max(...natural);
-  const limited = (): number[] => natural.map((width) => Math.min(width, limit));
+  const limited = (): number[] => natural.map((width, index) => (isFixed[index] ? width : Math.min(width, limit)));
   while (sum(limited()) > space && limit > CELL_WIDTH_MIN) limit--;
   const widths = limited();
   // The width that is left after rounding goes to the first narrowed column.

@@ -50,7 +50,7 @@ export function findingsText(
   const shown = spread(findings, rowsMax, order);
   const rows = columns(
     [
-      { head: "memory" },
+      { head: "memory", whole: true },
       { head: "store" },
       { head: "kind", meaning: () => "bad" },
       { head: "expected", align: "right" },

@@ -5,6 +5,7 @@ import { optionLeaves, optionsFromEnvironment, setOption } from "../config/parse
 import { mergedLayers, type SettingLayers, type Settings, settingAt, sourceOf } from "../config/settings.ts";
 import { ConfigurationError } from "../domain/errors.ts";
 import type { Options } from "../index.ts";
+import { wrapped } from "./terminal.ts";
 
 /** The default folder of the FAISS index, below the current directory. */
 const INDEX_FOLDER = join(".mnemosync", "faiss");
@@ -37,7 +38,8 @@ export function settingsHelp(): string {
       : (settingAt(defaults, leaf.path) ?? leaf.defaultText);
     const notes = standard === null ? "" : ` (default ${standard})`;
     const warning = leaf.secret ? " (set it in the environment: other users can see flags)" : "";
-    return `  ${leaf.flag} <value>, ${leaf.environmentName}\n      ${leaf.description}${notes}${warning}`;
+    const explained = wrapped(`${leaf.description}${notes}${warning}`, "      ");
+    return `${wrapped(`${leaf.flag} <value>, ${leaf.environmentName}`, "  ")}\n${explained}`;
   });
   return ["Settings (flags win over the environment, over --config, over the defaults):", ...entries, ""].join("\n");
 }

@@ -1,6 +1,19 @@
+import { Help } from "commander";
+
 /** Columns of the terminal that shows standard output; infinite for a pipe or a file, where nothing is cut. */
 export function terminalWidth(): number {
   return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : Number.POSITIVE_INFINITY;
+}
+
+/** `text` in lines that fit the terminal behind `indent`, broken between words; as it is in a pipe. */
+export function wrapped(text: string, indent: string): string {
+  const width = terminalWidth();
+  if (!Number.isFinite(width)) return indent + text;
+  return new Help()
+    .boxWrap(text, width - indent.length)
+    .split("\n")
+    .map((line) => indent + line)
+    .join("\n");
 }
 
 /** Columns of a terminal on which tables show times whole. */

@@ -14,6 +14,7 @@ import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { counted, printable } from "../output.ts";
 import { withSynchronizer } from "../session.ts";
+import { timeText } from "../terminal.ts";
 import { checkStores, wholeNumber } from "./scope.ts";
 
 const ACTIONS = ["list", "show", "resolve"] as const;
@@ -64,8 +65,9 @@ async function list(sync: MemorySynchronizer, { flags, signal }: Invocation): Pr
 
 function listText(conflicts: readonly ConflictSummary[]): string {
   const heads = [
-    { head: "id", align: "right" as const },
-    ...["memory", "store", "kind", "ledger", "found", "state", "strategy", "why"].map((head) => ({ head })),
+    { head: "id", align: "right" as const, whole: true },
+    { head: "memory", whole: true },
+    ...["store", "kind", "ledger", "found", "state", "strategy", "why"].map((head) => ({ head })),
   ];
   const rows = conflicts.map((conflict) => [
     conflict.id,
@@ -101,7 +103,7 @@ function detailsText(conflict: ConflictDetails): string {
   const both = (name: string, pick: (side: ConflictSide) => string): string[] => [name, pick(ledger), pick(found)];
   const rows = [
     both("version", (side) => versionText(side.version)),
-    both("modified", (side) => (side.modifiedAt === null ? "-" : new Date(side.modifiedAt).toISOString())),
+    both("modified", (side) => (side.modifiedAt === null ? "-" : timeText(side.modifiedAt))),
     both("vector", (side) => (side.embedding === null ? "-" : `${side.embedding.length} numbers`)),
     both("written by", (side) => (side.versionVector === null ? "-" : JSON.stringify(side.versionVector))),
     ...(differences?.fields ?? []).map(({ path, left, right }) => [

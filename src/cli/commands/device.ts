@@ -6,6 +6,7 @@ import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { namedAction } from "../named-action.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { timeText } from "../terminal.ts";
 
 type Action = (devices: MemorySynchronizer["hub"]["devices"], invocation: Invocation) => Promise<CommandResult>;
 
@@ -50,13 +51,17 @@ function shown(device: Device): CommandResult {
 }
 
 function table(devices: readonly Device[]): string {
-  const heads = ["state", "device", "name", "owner", "last seen", "behind by", "unsettled"].map((head) => ({ head }));
+  const heads = [
+    { head: "state" },
+    { head: "device", whole: true },
+    ...["name", "owner", "last seen", "behind by", "unsettled"].map((head) => ({ head })),
+  ];
   const rows = devices.map(({ state, device, name, owner, lastSeenAt, behindSeconds, unsettled }) => [
     state,
     device,
     name ?? "",
     owner,
-    lastSeenAt,
+    timeText(Date.parse(lastSeenAt)),
     behindSeconds === null ? "has not read" : `${Math.round(behindSeconds)} s`,
     String(unsettled),
   ]);

@@ -27,7 +27,7 @@ import { diagnoseDimension } from "../doctor/vectors.ts";
 import { describeError, EXIT, type ExitCode } from "../exit.ts";
 import { connectOptions } from "../options.ts";
 import { counted } from "../output.ts";
-import { meaningOf } from "../terminal.ts";
+import { meaningOf, wrapped } from "../terminal.ts";
 
 /** Ends with the reason alone when the file does not load. */
 const LOAD_PROGRAM =
@@ -132,7 +132,7 @@ function exitCodeOf(checks: readonly Diagnosis[]): ExitCode {
 function text(checks: readonly Diagnosis[]): string {
   const rows = checks.map(({ check, state, found }) => [state, check, found]);
   const advised = checks.filter(({ advice }) => advice !== undefined);
-  const advice = advised.map(({ check, advice: what }) => `  ${check}: ${what}`);
+  const advice = advised.map(({ check, advice: what }) => wrapped(`${check}: ${what}`, "  "));
   const failures = checks.filter(({ state }) => state === "failure").length;
   const warnings = checks.filter(({ state }) => state === "warning").length;
   return [

@@ -122,7 +122,7 @@ function folderOfConflicts(invocation: Invocation): string {
 function queueText(items: readonly QueueItem[]): string {
   if (items.length === 0) return "nothing waits";
   const heads = [
-    { head: "memory" },
+    { head: "memory", whole: true },
     { head: "change" },
     { head: "status" },
     { head: "retries", align: "right" },

@@ -6,6 +6,7 @@ import { EXIT } from "../exit.ts";
 import { count, counted, printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { writeAtReadersPace } from "../standard-output.ts";
+import { timeText } from "../terminal.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
 
@@ -68,7 +69,7 @@ async function printSuppressed(invocation: Invocation): Promise<CommandResult> {
 function table(erasures: readonly Erasure[]): string {
   return columns(
     [
-      { head: "erasure" },
+      { head: "erasure", whole: true },
       { head: "requested" },
       { head: "covers" },
       { head: "erased", align: "right" },
@@ -77,7 +78,7 @@ function table(erasures: readonly Erasure[]): string {
     ],
     erasures.map((erasure) => [
       erasure.id,
-      new Date(erasure.requestedAt).toISOString(),
+      timeText(erasure.requestedAt),
       covered(erasure),
       count(erasure.erased),
       erasure.state,

@@ -47,7 +47,7 @@ function table(memories: readonly ListedMemory[], orderBy: ListOrder): string {
   const time = orderBy.startsWith("createdAt") ? "createdAt" : "modifiedAt";
   return columns(
     [
-      { head: "memory" },
+      { head: "memory", whole: true },
       { head: "type" },
       { head: "importance", align: "right" },
       { head: "version", align: "right" },

@@ -6,7 +6,7 @@ import { EXIT } from "../exit.ts";
 import { namedAction } from "../named-action.ts";
 import { counted } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
-import { meaningOf } from "../terminal.ts";
+import { meaningOf, timeText } from "../terminal.ts";
 import { wholeNumber } from "./scope.ts";
 
 type Action = (sync: MemorySynchronizer, invocation: Invocation) => Promise<CommandResult>;
@@ -59,14 +59,16 @@ function listText(entries: readonly QueueEntry[], paused: boolean): string {
   if (entries.length === 0) return [...note, "nothing is queued"].join("\n");
   const heads = [
     { head: "state", meaning: meaningOf },
-    ...["store", "memory", "attempts", "since", "last error"].map((head) => ({ head })),
+    { head: "store" },
+    { head: "memory", whole: true },
+    ...["attempts", "since", "last error"].map((head) => ({ head })),
   ];
   const rows = entries.map((entry) => [
     entry.state,
     entry.nodeId === "" ? entry.store : `${entry.store} of ${entry.nodeId}`,
     `${entry.namespace}/${entry.memoryId}`,
     String(entry.attempts),
-    new Date(entry.enqueuedAt).toISOString(),
+    timeText(entry.enqueuedAt),
     entry.lastError ?? "",
   ]);
   return [...note, columns(heads, rows)].join("\n");

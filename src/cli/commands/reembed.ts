@@ -49,7 +49,7 @@ function reportText(report: ReembedReport, milliseconds: number): string {
   const done = `${counted(embedded, "memory", "memories")} embedded anew by ${model} in ${duration(milliseconds)}`;
   const lines = [`${done}: ${count(failed)} failed, ${count(withoutText)} without text`];
   if (failures.length > 0) {
-    const heads = [{ head: "memory" }, { head: "code" }, { head: "reason" }];
+    const heads = [{ head: "memory", whole: true }, { head: "code" }, { head: "reason" }];
     const rows = failures.slice(0, ROWS_MAX).map(({ namespace, memoryId, code, message }) => {
       return [`${namespace}/${memoryId}`, code, message];
     });

@@ -80,7 +80,8 @@ function repairText(check: ConsistencyReport, repair: RepairReport, milliseconds
   const open = details.filter(({ outcome }) => outcome !== "repaired");
   if (open.length > 0) {
     const heads = [
-      ...["memory", "store", "kind"].map((head) => ({ head })),
+      { head: "memory", whole: true },
+      ...["store", "kind"].map((head) => ({ head })),
       { head: "outcome", meaning: meaningOf },
       { head: "reason" },
     ];

@@ -52,7 +52,7 @@ export const searchCommand: CliCommand = {
 /** Search results for people, one a line. @param indent characters that the caller puts in front of each line. @param digits of scores, behind the point. */
 export function resultsText(results: readonly SearchResult[], indent = 0, digits = 3): string {
   return columns(
-    [{ head: "score", align: "right" }, { head: "memory" }, { head: "content" }],
+    [{ head: "score", align: "right" }, { head: "memory", whole: true }, { head: "content" }],
     // Fused ranks differ in the fourth digit.
     results.map(({ score, memory }) => [score.toFixed(digits), memory.memoryId, memory.content]),
     { indent },

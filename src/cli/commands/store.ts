@@ -6,6 +6,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { namedAction } from "../named-action.ts";
 import { count, counted } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { timeText } from "../terminal.ts";
 
 type Action = (sync: MemorySynchronizer, invocation: Invocation) => Promise<CommandResult>;
 
@@ -53,8 +54,8 @@ function table(stores: readonly DeployedStore[]): string {
   const rows = stores.map(({ id, holds, registeredAt, filledAt, queued, nodes }) => [
     id,
     holds.join(", "),
-    registeredAt,
-    filledAt ?? "being filled",
+    timeText(Date.parse(registeredAt)),
+    filledAt === null ? "being filled" : timeText(Date.parse(filledAt)),
     count(queued),
     nodes.join(", ") || "no node",
   ]);

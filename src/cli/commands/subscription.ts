@@ -8,7 +8,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { namedAction } from "../named-action.ts";
 import { counted } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
-import { meaningOf } from "../terminal.ts";
+import { meaningOf, timeText } from "../terminal.ts";
 import { addWhereFlag, whereOf } from "../where.ts";
 
 type Action = (subscriptions: MemorySynchronizer["subscriptions"], invocation: Invocation) => Promise<CommandResult>;
@@ -155,7 +155,8 @@ function stateText({ state, pausedReason }: Subscription): string {
 function table(subscriptions: readonly Subscription[]): string {
   const heads = [
     { head: "state", meaning: meaningOf },
-    ...["id", "owner", "topics", "url"].map((head) => ({ head })),
+    { head: "id", whole: true },
+    ...["owner", "topics", "url"].map((head) => ({ head })),
     { head: "delivered", align: "right" as const },
     { head: "dead", align: "right" as const },
   ];
@@ -180,13 +181,16 @@ function details(subscription: Subscription): string {
 }
 
 function deadTable(letters: readonly DeadLetter[]): string {
-  const heads = ["id", "type", "memory", "attempts", "since", "last error"].map((head) => ({ head }));
+  const heads = [
+    { head: "id", whole: true },
+    ...["type", "memory", "attempts", "since", "last error"].map((head) => ({ head })),
+  ];
   const rows = letters.map(({ id, type, memory, attempts, createdAt, lastError }) => [
     id,
     type,
     memory === null ? "" : `${memory.namespace}/${memory.memoryId}@${memory.version}`,
     String(attempts),
-    createdAt,
+    timeText(Date.parse(createdAt)),
     lastError ?? "",
   ]);
   return columns(heads, rows);

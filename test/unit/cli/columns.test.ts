@@ -1,7 +1,7 @@
 import stringWidth from "string-width";
 import { expect, onTestFinished, test } from "vitest";
 import { columns } from "../../../src/cli/columns.ts";
-import { meaningOf, timeText } from "../../../src/cli/terminal.ts";
+import { meaningOf, timeText, wrapped } from "../../../src/cli/terminal.ts";
 
 const HEADS = [{ head: "state", meaning: meaningOf }, { head: "memory" }, { head: "content" }];
 const ROWS = [
@@ -25,6 +25,31 @@ test.each([40, 80, 200])("a table fits a terminal of %i columns: the widest colu
   const wrapped = columns(HEADS, ROWS.slice(0, 1), { overflow: "wrap", indent: 3 }).split("\n");
   expect(Math.max(...wrapped.map((line) => stringWidth(line)))).toBeLessThanOrEqual(width - 3);
   expect(wrapped.join(" ").match(/words/g)).toHaveLength(100);
+});
+
+test.each([60, 80])(
+  "an id stays whole on a terminal of %i columns, and the others give way; one that is too long does not",
+  (width) => {
+    pretendTerminal(width, false);
+    const id = "01M8JS6AN1150Q65T43TBCYPSQ";
+    const heads = [{ head: "id", whole: true }, { head: "owner" }, { head: "url" }];
+    const [, line = ""] = columns(heads, [[id, "o".repeat(30), "u".repeat(60)]]).split("\n");
+    expect(line).toMatch(new RegExp(`^${id} {2}o+… {2}u+…$`));
+    expect(stringWidth(line)).toBeLessThanOrEqual(width);
+    const [, long = ""] = columns(heads, [["i".repeat(width), "owner", "url"]]).split("\n");
+    expect(long).toMatch(/^i+… {2}owner {2}url$/);
+    expect(stringWidth(long)).toBeLessThanOrEqual(width);
+  },
+);
+
+test("a long text is broken between words on a terminal, behind its indent, and stays whole in a pipe", () => {
+  const text = "a word ".repeat(40).trim();
+  expect(wrapped(text, "  ")).toBe(`  ${text}`);
+  pretendTerminal(80, false);
+  const lines = wrapped(text, "  ").split("\n");
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(lines.every((line) => line.startsWith("  ") && line[2] !== " ")).toBe(true);
+  expect(lines.map((line) => line.trim()).join(" ")).toBe(text);
 });
 
 test("a state has the colour of its meaning on a terminal with colours", () => {
