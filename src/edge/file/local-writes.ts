@@ -62,7 +62,11 @@ export class LocalWrites {
       const before = this.#live(key, nowMs);
       if (before === undefined) return false;
       const changes = this.#outbox.of(key);
-      const isKnownThere = before.version > 0 || changes.some(({ frozen, op }) => frozen === 1 || op === "withdraw");
+      const isKnownThere =
+        before.version > 0 ||
+        changes.some(({ frozen, op }) => frozen === 1 || op === "withdraw") ||
+        // The hub has a memory of this id: whether this deletion is for it too is to be decided.
+        this.#conflicts.pendingOf(key) !== undefined;
       if (!isKnownThere) {
         this.#outbox.removeAll(key);
         this.#memories.remove(key);

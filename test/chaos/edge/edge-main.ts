@@ -46,6 +46,12 @@ class Summary {
     for (const violation of result.violations.slice(0, 20)) say(`  ${violation}`);
   }
 
+  threw(seed: number, error: unknown): void {
+    this.runs += 1;
+    this.broken += 1;
+    say(`seed ${seed}, ${this.#name}: it threw ${error instanceof Error ? error.stack : String(error)}`);
+  }
+
   print(): void {
     if (this.runs === 0) return;
     say(`${this.#name}: ${this.runs} runs, ${this.broken} broken; ${this.#counts}, kills ${this.#kills.total}`);
@@ -59,7 +65,11 @@ function say(line: string): void {
 
 async function simulate(summary: Summary, seed: number, openWorld: OpenSimulationWorld): Promise<void> {
   const steps = values.steps === undefined ? {} : { steps: Number(values.steps) };
-  summary.add(seed, await simulateEdges({ seed, ...steps, openWorld }));
+  try {
+    summary.add(seed, await simulateEdges({ seed, ...steps, openWorld }));
+  } catch (error) {
+    summary.threw(seed, error);
+  }
 }
 
 const first = Number(values.seed);

@@ -69,3 +69,27 @@ test("a withdrawal decides the conflict that was pending", async () => {
   expect(hub.get("m1")).toMatchObject({ memory: null, endedBy: "withdrawn" });
   expect(await b.get("m1")).toMatchObject({ content: "of b", status: "local_only" });
 });
+
+test("a memory that the hub has too is deleted here while the conflict awaits a decision: the deletion is a side of it", async () => {
+  const { hub, open } = edgeWorld();
+  const [a, b] = [await open(), await open({ conflictPolicy: "manual" })];
+  await a.put("m1", note("of a"));
+  await a.syncNow();
+  await b.put("m1", note("of b, who knows of none"));
+  hub.intercept = (step) => {
+    if (step === "answered") throw new HubError("SYNC_CONNECTION", "the answer was lost");
+  };
+  await expect(b.pushOnce()).rejects.toThrow("the answer was lost");
+  await b.put("m1", note("of b, behind the one that was sent"));
+  hub.intercept = () => undefined;
+  await b.syncNow();
+  const [conflict] = await b.conflicts();
+  expect(await b.delete("m1")).toBe(true);
+  expect(await b.get("m1")).toBeNull();
+  await b.syncNow();
+  expect(hub.get("m1")).toMatchObject({ version: 1, memory: { content: "of a" } });
+  await b.resolve(conflict?.id ?? "", "local");
+  await b.syncNow();
+  expect(hub.get("m1")).toMatchObject({ version: 2, memory: null, endedBy: "deleted" });
+  expect(await b.status()).toMatchObject({ conflicts: 0, pending: 0 });
+});
