@@ -23,6 +23,8 @@ const { values } = parseArgs({
 });
 
 const SERVICE_EVERY = 10;
+/** Runs of processes say how they go on. */
+const SHOWN_FROM_SECONDS = 3;
 const COUNTS = ["edits", "syncs", "late", "conflicts", "restores", "revoked", "deadLetters"] as const;
 
 class Summary {
@@ -65,8 +67,15 @@ function say(line: string): void {
 
 async function simulate(summary: Summary, seed: number, openWorld: OpenSimulationWorld): Promise<void> {
   const steps = values.steps === undefined ? {} : { steps: Number(values.steps) };
+  const beganAt = performance.now();
   try {
-    summary.add(seed, await simulateEdges({ seed, ...steps, openWorld }));
+    const result = await simulateEdges({ seed, ...steps, openWorld });
+    summary.add(seed, result);
+    const seconds = (performance.now() - beganAt) / 1_000;
+    if (seconds < SHOWN_FROM_SECONDS) return;
+    say(
+      `seed ${seed}: ${result.edges} edges, ${result.edits} edits, ${result.kills.total} kills, ${seconds.toFixed(1)} s`,
+    );
   } catch (error) {
     summary.threw(seed, error);
   }

@@ -70,10 +70,9 @@ export class HubStores {
       MNEMOSYNC_HTTP_RATE_LIMIT_PER_SECOND: "1000000",
       MNEMOSYNC_HTTP_RATE_LIMIT_BURST: "1000000",
       MNEMOSYNC_HISTORY_VERSIONS_MAX: "10000",
-      MNEMOSYNC_SYNC_INTERVAL_MS: "250",
+      MNEMOSYNC_SYNC_INTERVAL_MS: "1000",
       // What a killed process committed and did not publish is taken over soon.
       MNEMOSYNC_PUBLISH_DEADLINE_MS: "2000",
-      MNEMOSYNC_CONSISTENCY_CHECK_INTERVAL_MS: "3000",
     };
   }
 

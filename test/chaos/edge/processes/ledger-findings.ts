@@ -37,7 +37,10 @@ async function deepCheck(url: string, adminKey: string): Promise<string[]> {
     return job.state !== "running";
   });
   if (job.result === null) return [`the hub's deep check ended as ${job.state}: ${JSON.stringify(job.error)}`];
-  return job.result.findings.map(({ memoryId, store, kind }) => `the hub's check: ${memoryId} is ${kind} in ${store}`);
+  return job.result.findings.map(
+    ({ memoryId, store, kind, ...more }) =>
+      `the hub's check: ${memoryId} is ${kind} in ${store}: ${JSON.stringify(more)}`,
+  );
 }
 
 /**
