@@ -9,7 +9,7 @@ import type { EdgeSetting, EdgeUnderTest, OpenSimulationWorld, SimulationWorld }
 import type { EdgeProgram } from "./edge-program.ts";
 import { HubProcess } from "./hub-process.ts";
 import { HubStores, type LongLivedStores } from "./hub-stores.ts";
-import { deepFindings, ledgerFindings } from "./ledger-findings.ts";
+import { HubJobs, ledgerFindings } from "./ledger-findings.ts";
 import { ProcessEdge } from "./process-edge.ts";
 import { RecordingProxy } from "./recording-proxy.ts";
 
@@ -85,8 +85,9 @@ class ProcessWorld implements SimulationWorld {
         if (this.#admitted !== null) await this.#ask("POST", `/v1/hub/devices/${this.#admitted}/admit`);
       },
       findings: async () => {
-        const deep = await deepFindings(hub.url, keys.admin);
-        return [...deep, ...(await ledgerFindings(hubStores.databaseUrl, this.#restores))];
+        const jobs = new HubJobs(hub.url, keys.admin);
+        if (this.#restores > 0) await jobs.deepRepair();
+        return [...(await jobs.deepFindings()), ...(await ledgerFindings(hubStores.databaseUrl, this.#restores))];
       },
     };
   }
