@@ -38,6 +38,13 @@ export class Edits {
     return this.#deletions.get(memoryId) ?? [];
   }
 
+  /** The memory of an edit, what it was made on, and what was made on it: for the report of a lost one. */
+  whereabouts(name: string): string {
+    const later = [...this.#knows].filter(([, known]) => known.includes(name)).map(([edit]) => edit);
+    const parts = { memory: this.#memories.get(name), madeOn: this.#knows.get(name), knownTo: later };
+    return JSON.stringify(parts);
+  }
+
   /** Acknowledged edits of which nothing is left: neither they show, nor one that knew them, nor are they kept. */
   lost(left: Iterable<string>, isExempt: (memoryId: string) => boolean): string[] {
     const covered = new Set<string>();

@@ -51,7 +51,10 @@ export async function judge(run: Simulation): Promise<Judgement> {
   left.push(...users.edits.deletions());
   // A withdrawal wins over every edit.
   const lost = users.edits.lost(left, (id) => id === "raised" && users.raisedAt !== null);
-  for (const name of lost) violations.push(`${name} is lost: it neither shows, nor is it kept in conflicts`);
+  for (const name of lost) {
+    violations.push(`${name} is lost: it neither shows, nor is it kept in conflicts; ${users.edits.whereabouts(name)}`);
+    violations.push(...recorder.mentions(name));
+  }
   for (const name of recorder.appliedTwice()) violations.push(`${name} was applied twice`);
   violations.push(...leaks(run), ...(await world.hub.findings()));
   return { violations, conflicts, deadLetters };

@@ -22,6 +22,16 @@ export class Recorder {
     }
   }
 
+  /** Where a content passed: for the report of a lost edit. */
+  mentions(content: string): string[] {
+    return this.messages.flatMap(({ edge, kind, text }, index) => {
+      const at = text.indexOf(`"content":"${content}"`);
+      return at < 0
+        ? []
+        : [`  message ${index}: ${kind} of edge ${edge}: …${text.slice(Math.max(0, at - 400), at + 30)}`];
+    });
+  }
+
   get pushes(): number {
     return this.messages.filter(({ kind }) => kind === "push").length;
   }
