@@ -1,4 +1,5 @@
 import { type Readable, Transform } from "node:stream";
+import { AbortedError } from "../domain/errors.ts";
 import { type JsonFlaw, JsonMeter } from "../domain/json-meter.ts";
 import type { BodyPlace } from "./body-memory.ts";
 import { ListCutter, parseInTurns } from "./json-slices.ts";
@@ -86,7 +87,7 @@ export function limited(source: Readable, bytesMax: number): Readable {
   source.once("error", (error) => limiter.destroy(error));
   source.once("close", () => {
     // The caller hung up: fail, so that no reader waits for more bytes.
-    if (!source.readableEnded) limiter.destroy(new Error("the caller hung up"));
+    if (!source.readableEnded) limiter.destroy(new AbortedError("the request"));
   });
   return source.pipe(limiter);
 }

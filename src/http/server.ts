@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { InternalError, MnemosyncError } from "../index.ts";
+import { AbortedError, InternalError, MnemosyncError } from "../index.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { AnswerRoom } from "./answer-room.ts";
 import { limited, readJson } from "./body.ts";
@@ -207,7 +207,7 @@ async function answer(
 ): Promise<FastifyReply> {
   const hangUp = new AbortController();
   reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) hangUp.abort(new Error("the caller hung up"));
+    if (!reply.raw.writableFinished) hangUp.abort(new AbortedError("the request"));
   });
   const wantsLines = route.bodyIsLines === true;
   const accepted = wantsLines ? MEDIA_TYPES_LINES : [route.bodyMediaType ?? "application/json"];

@@ -15,6 +15,7 @@ export interface LivenessReport {
   readonly longestHoldMs: number;
   readonly probeHoldMs: number;
   readonly longestCollectionMs: number;
+  readonly collectionKind: string;
   /** The slowest looks, each with the requests that were under way. */
   readonly slowest: readonly { readonly ms: number; readonly text: string }[];
 }
@@ -36,6 +37,7 @@ export class Liveness {
   #longestHoldMs = 0;
   #probeHoldMs = 0;
   #longestCollectionMs = 0;
+  #collectionKind = "";
   #isPaused = false;
 
   /** @param onFailure told of each answer that is not 200; 0: there was none. */
@@ -51,9 +53,11 @@ export class Liveness {
 
   /** Looks at the service's own event loop. */
   async look(): Promise<void> {
-    const { longestHoldMs, longestCollectionMs } = await this.#insight.loop();
+    const { longestHoldMs, longestCollectionMs, collectionKind } = await this.#insight.loop();
     this.#longestHoldMs = Math.max(this.#longestHoldMs, longestHoldMs);
-    this.#longestCollectionMs = Math.max(this.#longestCollectionMs, longestCollectionMs);
+    if (longestCollectionMs <= this.#longestCollectionMs) return;
+    this.#longestCollectionMs = longestCollectionMs;
+    this.#collectionKind = collectionKind;
   }
 
   /** Runs work that holds the service up by itself: what is seen meanwhile does not count. */
@@ -76,6 +80,7 @@ export class Liveness {
       longestHoldMs: Math.round(this.#longestHoldMs),
       probeHoldMs: Math.round(this.#probeHoldMs),
       longestCollectionMs: Math.round(this.#longestCollectionMs),
+      collectionKind: this.#collectionKind,
       slowest: [...this.#slowest],
     };
   }

@@ -19,10 +19,11 @@ export function describe(report: FuzzReport): string[] {
 }
 
 function describeLiveness(liveness: LivenessReport): string[] {
-  const { looks, slowestHealthzMs, longestHoldMs, longestCollectionMs, probeHoldMs, slowest } = liveness;
+  const { looks, slowestHealthzMs, longestHoldMs, longestCollectionMs, collectionKind, probeHoldMs, slowest } =
+    liveness;
   return [
     `slowest /healthz: ${slowestHealthzMs} ms of ${looks} looks, made by a process of its own`,
-    `  the service's event loop stood for ${longestHoldMs} ms at most (a garbage collection: ${longestCollectionMs}), the probe's for ${probeHoldMs}`,
+    `  the service's event loop stood for ${longestHoldMs} ms at most (a garbage collection, ${collectionKind}: ${longestCollectionMs}), the probe's for ${probeHoldMs}`,
     ...slowest.map(({ ms, text }) => `  slow look: ${ms} ms ${text}`),
   ];
 }

@@ -16,8 +16,14 @@ const RESOLUTION_MS = 5;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 delay.enable();
 let longestCollectionMs = 0;
+let collectionKind = "";
+const KINDS = { 1: "scavenge", 4: "mark-compact", 8: "incremental", 16: "weak references" };
 new PerformanceObserver((list) => {
-  for (const { duration } of list.getEntries()) longestCollectionMs = Math.max(longestCollectionMs, duration);
+  for (const { duration, detail } of list.getEntries()) {
+    if (duration <= longestCollectionMs) continue;
+    longestCollectionMs = duration;
+    collectionKind = KINDS[detail.kind] ?? String(detail.kind);
+  }
 }).observe({ entryTypes: ["gc"] });
 
 /** Milliseconds of a hold from which its stacks are told; 0: none is. */
@@ -30,7 +36,8 @@ let written = 0;
 
 process.on("message", (message) => {
   if (message === "loop") {
-    process.send({ kind: "loop", longestHoldMs: Math.max(0, delay.max / 1e6 - RESOLUTION_MS), longestCollectionMs });
+    const longestHoldMs = Math.max(0, delay.max / 1e6 - RESOLUTION_MS);
+    process.send({ kind: "loop", longestHoldMs, longestCollectionMs, collectionKind });
     delay.reset();
     longestCollectionMs = 0;
   } else if (message === "memory") {
@@ -44,6 +51,8 @@ process.on("message", (message) => {
     longestCollectionMs = 0;
   }
 });
+// The fuzzer is gone, in whatever way.
+process.once("disconnect", () => process.exit(1));
 process.channel?.unref();
 
 /** Profiles the process all the time, and tells the stacks of each turn of the event loop that took long. */

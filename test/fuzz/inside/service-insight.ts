@@ -5,6 +5,7 @@ export interface LoopLook {
   readonly kind: "loop";
   readonly longestHoldMs: number;
   readonly longestCollectionMs: number;
+  readonly collectionKind: string;
 }
 
 /** Bytes of the service process, after a forced collection. */
