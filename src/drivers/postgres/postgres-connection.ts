@@ -9,6 +9,7 @@ import { checkSession, poolerError, type SessionToken, sessionToken } from "./po
 import type { Backend, PostgresConnection } from "./postgres-access.ts";
 import { classifyPostgresError } from "./postgres-errors.ts";
 import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
+import { withReleasedOrigins } from "./released-origins.ts";
 
 /** One socket to the server, which is never replaced by another one. */
 export interface OwnedConnection extends PostgresConnection {
@@ -84,7 +85,7 @@ async function openTarget(
   let socket: Socket | undefined;
   let dead = false;
   const lost = new LinkedAbort();
-  const sql = postgres(target.url, {
+  const driver = postgres(target.url, {
     max: 1,
     ...(target.address && { host: [target.address.host], port: [target.address.port] }),
     ...(target.ssl && { ssl: target.ssl }),
@@ -114,6 +115,7 @@ async function openTarget(
       return socket;
     },
   } as unknown as postgres.Options<Record<string, never>>);
+  const sql = withReleasedOrigins(driver);
   const destroy = (): void => {
     dead = true;
     socket?.destroy();
