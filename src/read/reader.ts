@@ -204,10 +204,12 @@ export class Reader {
 
   /** The memory of a cached entry; null for a tombstone, undefined when the ledger must be asked. */
   #accept(entry: StoredEntry, { vectors, recalls = false }: AcceptOptions = {}): Memory | null | undefined {
-    if (entry.state === "malformed" || entry.version < this.#parts.floors.of(entry)) return undefined;
+    if (entry.state === "malformed") return undefined;
+    const text = (entry as Partial<RecalledEntry>).keyText ?? keyText(entry);
+    if (entry.version < this.#parts.floors.ofText(text)) return undefined;
     if (!this.#parts.disproved.allows(entry)) return undefined;
     if (entry.state === "tombstone") return null;
-    if (this.#reads?.isProven(entry) !== true) {
+    if (this.#reads?.isProven(entry, text) !== true) {
       if (!isProven(entry)) {
         const { namespace, memoryId } = entry;
         this.#parts.log.warn({ namespace, memoryId, version: entry.version }, "read.corruption_found");
@@ -215,12 +217,12 @@ export class Reader {
       }
       if (recalls) this.#reads?.keep(entry);
     }
-    this.#parts.floors.raise(entry, entry.version);
+    this.#parts.floors.raiseText(text, entry.version);
     return cachedMemory(entry, this.#parts.cache?.target.id ?? LEDGER_ID, vectors);
   }
 
   readonly #mayRecall = (entry: RecalledEntry): boolean =>
-    entry.version >= this.#parts.floors.of(entry) && !this.#parts.disproved.has(entry);
+    entry.version >= this.#parts.floors.ofText(entry.keyText) && !this.#parts.disproved.has(entry);
 
   #isExpired(memory: Memory): boolean {
     return memory.expiresAt !== undefined && Date.parse(memory.expiresAt) <= this.#parts.now();

@@ -8,6 +8,8 @@ const OVERHEAD_BYTES = 400;
 export interface RecalledEntry extends LiveEntry, EntryIdentity {
   readonly modifiedAt: number;
   readonly data: NonNullable<LiveEntry["data"]>;
+  /** Of its key: see `keyText`. */
+  readonly keyText: string;
 }
 
 /**
@@ -37,9 +39,8 @@ export class RecalledEntries {
     return old;
   }
 
-  /** Whether it is the very entry that `of` returns for its key: one that was proven before. */
-  has(entry: MemoryKey): boolean {
-    const text = keyText(entry);
+  /** Whether it is the very entry that `of` returns for its key: one that was proven before. @param text the `keyText` of its key. */
+  has(entry: MemoryKey, text = keyText(entry)): boolean {
     return (this.#young.get(text) ?? this.#old.get(text)) === entry;
   }
 
@@ -48,12 +49,13 @@ export class RecalledEntries {
     const { modifiedAt, data, namespace, memoryId, version, checksum } = entry;
     if (data === undefined || data.documentJson === null || typeof data.digest !== "string" || modifiedAt === null)
       return;
+    const text = keyText(entry);
     const recalled: RecalledEntry = {
-      ...{ state: "live", namespace, memoryId, version, checksum, modifiedAt, digest: data.digest },
+      ...{ state: "live", namespace, memoryId, version, checksum, modifiedAt, digest: data.digest, keyText: text },
       // Copies: the bytes of a reply share the memory of all that came with it.
       data: { ...data, documentJson: copyOf(data.documentJson), embedding: data.embedding && copyOf(data.embedding) },
     };
-    if (sizeOf(recalled) <= this.#generationBytesMax) this.#keep(keyText(entry), recalled);
+    if (sizeOf(recalled) <= this.#generationBytesMax) this.#keep(text, recalled);
   }
 
   forget(key: MemoryKey): void {

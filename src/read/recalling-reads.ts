@@ -1,4 +1,4 @@
-import type { MemoryKey } from "../domain/keys.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { EntryIdentity, LiveEntry, Projection, StoredEntry } from "../stores/projection.ts";
 import { GatheredReads } from "./gathered-reads.ts";
 import { RecalledEntries, type RecalledEntry } from "./recalled-entries.ts";
@@ -78,9 +78,9 @@ export class RecallingReads {
     return this.#forgets;
   }
 
-  /** Whether the entry was proven before. */
-  isProven(entry: LiveEntry): boolean {
-    return this.#recalled.has(entry);
+  /** Whether the entry was proven before. @param text the `keyText` of its key. */
+  isProven(entry: LiveEntry, text = keyText(entry)): boolean {
+    return this.#recalled.has(entry, text);
   }
 
   /** Keeps an entry that `read` or `recall` returned and that was proven since. */

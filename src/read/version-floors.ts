@@ -16,7 +16,11 @@ export class VersionFloors {
   #old = new Map<string, number>();
 
   raise(key: MemoryKey, version: number): void {
-    const text = keyText(key);
+    this.raiseText(keyText(key), version);
+  }
+
+  /** As `raise`, for the `keyText` of a key: making that text, and hashing it, is most of a look here. */
+  raiseText(text: string, version: number): void {
     const young = this.#young.get(text);
     if (young !== undefined && young >= version) return; // As with most reads.
     this.#young.set(text, Math.max(young ?? this.#old.get(text) ?? 0, version));
@@ -39,7 +43,11 @@ export class VersionFloors {
 
   /** The oldest version of this memory that may be shown; 0 when none is known. */
   of(key: MemoryKey): number {
-    const text = keyText(key);
+    return this.ofText(keyText(key));
+  }
+
+  /** As `of`, for the `keyText` of a key. */
+  ofText(text: string): number {
     return this.#young.get(text) ?? this.#old.get(text) ?? 0;
   }
 }

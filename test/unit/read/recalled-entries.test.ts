@@ -15,7 +15,7 @@ test("keeps a copy, which is the same entry each time it is asked for", () => {
   const entry = live("a");
   entries.add(entry);
   const kept = entries.of(entry);
-  expect(kept).toEqual({ ...entry, digest: "d" });
+  expect(kept).toEqual({ ...entry, digest: "d", keyText: "default\u0000a" });
   expect(kept?.data.documentJson?.buffer).not.toBe(entry.data?.documentJson?.buffer);
   expect(entries.of({ namespace: "default", memoryId: "a" })).toBe(kept);
   expect([entries.has(kept!), entries.has(entry)]).toEqual([true, false]);
