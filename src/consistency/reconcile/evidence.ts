@@ -68,17 +68,28 @@ export function storeEvidence(
   const live = found?.state === "live" ? found : null;
   // Where the ledger wins by rule, its side stays where it is.
   const put = change?.kind === "put" && CONFLICT_KINDS.has(finding.kind) ? change : null;
+  // Field by field: spreads of this many fields take ten times as long.
   return {
-    ...named(finding),
-    ...stamp,
+    namespace: finding.namespace,
+    memoryId: finding.memoryId,
+    store: finding.store,
+    kind: finding.kind,
+    strategy: stamp.strategy,
+    pendingBecause: stamp.pendingBecause,
+    foundVersion: finding.foundVersion,
     foundState: found?.state ?? null,
     foundChecksum: live?.checksum ?? null,
     foundDocument: found?.state === "malformed" ? (found.raw ?? null) : (live?.data?.documentJson ?? null),
     foundEmbedding: live?.data?.embedding ?? null,
     foundVector: live?.data?.versionVector ?? null,
     foundModifiedAt: live?.modifiedAt ?? null,
-    ...ledgerEvidence(put),
+    ledgerVersion: finding.expectedVersion,
+    ledgerChecksum: put?.checksum ?? null,
+    ledgerDocument: put?.documentJson ?? null,
+    ledgerEmbedding: put?.embedding ?? null,
+    ledgerVector: put === null ? null : JSON.stringify(put.versionVector),
     ledgerModifiedAt: change?.modifiedAt ?? null,
+    evidence: finding.evidence,
   };
 }
 
