@@ -9,7 +9,7 @@ import { isSound } from "../reconcile/sides.ts";
 /** Memories per page. */
 const PAGE_SIZE = 500;
 /** Pages published concurrently while the next one is read. */
-const PUBLISHING_MAX = 2;
+const PUBLISHING_MAX = 3;
 
 export interface RefillOptions {
   /** The last key of an earlier fill; null: start at the beginning. */
