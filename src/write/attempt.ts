@@ -34,6 +34,8 @@ export interface AttemptParts {
    * the moment after. @default false
    */
   readonly queuesForStores?: boolean | undefined;
+  /** Whether deletions of memories without a row are written: see `decide`. @default false */
+  readonly endsUnknown?: boolean | undefined;
 }
 
 /** Distinct memories that one transaction writes. */
@@ -187,14 +189,15 @@ class Attempt {
   }
 
   #writeRows(transaction: LedgerTransaction, claiming: Claiming | undefined): Promise<RowsResult> {
-    const { ledger, storeVersions, onStep } = this.#parts;
+    const { ledger, storeVersions, endsUnknown = false, onStep } = this.#parts;
     const { intents, atomic } = this.#chunk;
     const { transactionId, optimistic, guessesNew } = this.#plan;
     const { nodeId } = ledger;
     const token = { transactionId, optimistic, nodeId, storeVersions };
     const [known, preparation] = [this.#known, this.#preparation];
     const newGuess = guessesNew ? this.#newGuess : undefined;
-    return writeRows({ transaction, intents, atomic, claiming, token, preparation, known, newGuess, onStep });
+    const guesses = { known, newGuess, endsUnknown };
+    return writeRows({ transaction, intents, atomic, claiming, token, preparation, ...guesses, onStep });
   }
 
   #committed(): AttemptResult {

@@ -75,20 +75,24 @@ export function changesFor(store: { readonly traits: ProjectionTraits }, writing
 }
 
 /** Whether an intent leaves a memory as it is, except for an import. */
-function changesNothing(intent: WriteIntent, locked: LockedVersion | undefined): boolean {
+function changesNothing(intent: WriteIntent, locked: LockedVersion | undefined, endsUnknown: boolean): boolean {
   const { memory, ending = "deleted" } = intent;
   if ((locked?.checksum ?? null) !== (memory?.checksum ?? null)) return false;
   if (memory !== null) return true;
   if (intent.revives === true) return locked?.endedBy !== "erased";
   // A delete does not distinguish a deleted memory from an unknown one. An erasure does, and a withdrawal: the tombstone keeps
   // the content from coming back, by a change that is still on its way too.
-  if (locked === undefined) return ending !== "erased" && ending !== "withdrawn";
+  if (locked === undefined) {
+    return ending !== "erased" && ending !== "withdrawn" && !(endsUnknown && ending === "deleted");
+  }
   return !isStronger(ending, locked.endedBy ?? "deleted");
 }
 
 /**
  * Decides on one intent by its locked row (undefined: the ledger does not know the memory).
  * @param floor the highest version that a memory without a row may have had, as its bucket has it; 0: none.
+ * @param endsUnknown whether a deletion of a memory without a row is written: a replica may still have the memory, and shows
+ *   what this ledger does not know.
  */
 export function decide(
   intent: WriteIntent,
@@ -96,6 +100,7 @@ export function decide(
   now: number,
   nodeId: string,
   floor = 0,
+  endsUnknown = false,
 ): RowDecision {
   const { key, memory, expectedVersion, imported } = intent;
   const version = locked?.version ?? 0;
@@ -106,7 +111,7 @@ export function decide(
     if (found !== expectedVersion) return { action: "conflict", version, checksum };
   }
   // An import of a deletion is written where the memory is unknown: it brings the deletion's version.
-  if (changesNothing(intent, locked) && (imported === undefined || locked !== undefined)) {
+  if (changesNothing(intent, locked, endsUnknown) && (imported === undefined || locked !== undefined)) {
     return { action: "unchanged", version, checksum, vectors: locked?.hasEmbedding ?? false };
   }
   if (imported !== undefined && locked !== undefined) return { action: "conflict", version, checksum };

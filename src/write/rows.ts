@@ -22,6 +22,8 @@ export interface RowsTask {
   readonly known: KnownRows;
   /** Undefined: no large chunk is guessed about. */
   readonly newGuess: NewGuess | undefined;
+  /** See `decide`. */
+  readonly endsUnknown: boolean;
   readonly onStep: OnWriteStep | undefined;
 }
 
@@ -61,7 +63,10 @@ interface Guess {
   readonly knownTx: string | null;
 }
 
-/** What will be decided if the rows are as they are known; null: they must be seen first. */
+/**
+ * What will be decided if the rows are as they are known; null: they must be seen first. A deletion of a memory of which the process
+ * knows no row is no guess, also where it would be written: mostly there is a row.
+ */
 function guessesOf({ intents, token, known }: RowsTask): Guess[] | null {
   if (intents.length > FLIGHT_MAX || token.optimistic === false || intents.some(mustBeSeen)) return null;
   const now = Date.now(); // Stands for the ledger's clock, which comes back with the flight.
@@ -110,7 +115,7 @@ async function writeNewInFlight(task: RowsTask, decisions: readonly WriteDecisio
 
 /** BEGIN, locks and guarded writes in one flight, beside the preparation. What does not hold is decided on what was found. */
 async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise<RowsResult> {
-  const { transaction, intents, atomic, claiming, token, preparation, known, onStep } = task;
+  const { transaction, intents, atomic, claiming, preparation, known, token, endsUnknown, onStep } = task;
   const sent: GuessedWrite[] = [];
   for (const { decision, knownTx } of guesses) if (isWrite(decision)) sent.push({ write: decision.write, knownTx });
   // The rows first, which take longest. Both have ended before anything is decided.
@@ -131,7 +136,7 @@ async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise
       return decision;
     }
     note(known, text, flown.locked.get(text));
-    return decideOn(intent, flown, token.nodeId);
+    return decideOn(intent, flown, token.nodeId, endsUnknown);
   });
   if (atomic && decisions.some(isRefused)) return { kind: "conflict", decisions };
   await onStep?.("locked");
@@ -148,13 +153,15 @@ async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise
 
 /** Locks and reads the rows, and writes once they are decided on, beside the preparation. */
 async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
-  const { transaction, intents, atomic, claiming, token, preparation, known, onStep } = task;
+  const { transaction, intents, atomic, claiming, preparation, known, token, endsUnknown, onStep } = task;
   const begun = await transaction.begin(keysOf(intents), claiming);
   if (claiming !== undefined && begun.isKeyTaken) {
     return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
   }
   const pushed = await PushedChanges.read(transaction, intents, begun.locked);
-  const decisions = intents.map((intent) => pushed.decide(intent) ?? decideOn(intent, begun, token.nodeId));
+  const decisions = intents.map(
+    (intent) => pushed.decide(intent) ?? decideOn(intent, begun, token.nodeId, endsUnknown),
+  );
   if (intents.length <= FLIGHT_MAX) {
     for (const { key } of intents) note(known, keyText(key), begun.locked.get(keyText(key)));
   }
@@ -178,9 +185,9 @@ async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
   return { kind: "written", decisions };
 }
 
-function decideOn(intent: WriteIntent, { locked, floors, now }: Begun, nodeId: string): Decision {
+function decideOn(intent: WriteIntent, { locked, floors, now }: Begun, nodeId: string, endsUnknown: boolean): Decision {
   const floor = floors.size === 0 ? 0 : (floors.get(intent.memory?.bucket ?? bucketOf(intent.key)) ?? 0);
-  return decide(intent, locked.get(keyText(intent.key)), now, nodeId, floor);
+  return decide(intent, locked.get(keyText(intent.key)), now, nodeId, floor, endsUnknown);
 }
 
 /** A memory has its bucket with it. */

@@ -178,3 +178,20 @@ describe("of what was erased", () => {
     }
   });
 });
+
+test("where a replica may hold what the ledger does not know, a deletion of an unknown memory is written, above its floor", () => {
+  const unknown = (fields: Partial<WriteIntent>, endsUnknown: boolean) =>
+    decide(intent({ memory: null, ...fields }), undefined, NOW, "me", 7, endsUnknown);
+  expect(unknown({}, false).action).toBe("unchanged");
+  expect(unknown({}, true)).toMatchObject({
+    action: "write",
+    write: { version: 8, checksum: null, endedBy: "deleted", inserts: true, hasEmbedding: false },
+    change: { kind: "tombstone", version: 8 },
+  });
+  expect(unknown({ expectedVersion: 0 }, true).action).toBe("write");
+  // Time ends what is there; nothing is there.
+  expect(unknown({ ending: "expired" }, true).action).toBe("unchanged");
+  expect(unknown({ revives: true }, true).action).toBe("unchanged");
+  const deleted = locked({ checksum: null });
+  expect(decide(intent({ memory: null }), deleted, NOW, "me", 7, true).action).toBe("unchanged");
+});

@@ -30,6 +30,7 @@ test("a flight that met a row in the way starts anew, and asks its aborted trans
     preparation: new Preparation({ token: "t", gates: [], everywhere: false, timeoutMs: 1_000 }),
     known: new KnownRows(),
     newGuess: undefined,
+    endsUnknown: false,
     onStep: undefined,
   } satisfies RowsTask;
   expect(await writeRows(task)).toEqual({ kind: "raced" });
