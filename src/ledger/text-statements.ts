@@ -25,6 +25,8 @@ export interface TextQuery {
   readonly condition: Condition;
   /** Hits at most. */
   readonly limit: number;
+  /** Whether memories that expired are found too, by the version before their end: in a replica, which keeps it. @default false */
+  readonly archive?: boolean;
 }
 
 export interface TextHit {
@@ -39,7 +41,10 @@ export interface TextHit {
  * The work is bounded by the limits above, whatever the words: an index scan per word, and `SCORED_MAX` documents.
  */
 export async function searchText(sql: Sql, query: TextQuery): Promise<TextHit[]> {
-  const { namespace, language, text, condition, limit } = query;
+  const { namespace, language, text, condition, limit, archive = false } = query;
+  // Of a row called v: the version that has its content.
+  const contentVersion = archive ? sql`(v.version - (v.deleted_at is not null)::int)` : sql`v.version`;
+  const isFound = archive ? sql`(v.deleted_at is null or v.ended_by = 'expired')` : isShown(sql);
   const words = (row: string): Fragment => sql`${sql.unsafe(wordsExpression(language, row))}`;
   const table = sql.unsafe(DOCUMENT_TABLE);
   return await sql<TextHit[]>`
@@ -58,11 +63,11 @@ export async function searchText(sql: Sql, query: TextQuery): Promise<TextHit[]>
         ) i
         cross join lateral (
           -- The index has replaced versions too.
-          select * from mnemosync.memory_versions
-          where namespace = i.namespace and memory_id = i.memory_id and version = i.version offset 0
+          select ${contentOf(sql, archive)} from mnemosync.memory_versions v
+          where v.namespace = i.namespace and v.memory_id = i.memory_id and ${contentVersion} = i.version offset 0
         ) v
         ${filteredDocument(sql, condition)}
-        where v.namespace = ${namespace}::text and ${isShown(sql)} and ${whereCondition(sql, condition)}
+        where v.namespace = ${namespace}::text and ${isFound} and ${whereCondition(sql, condition)}
         limit ${MATCHES_MAX}::int
       ) m
     ), total as (
@@ -82,7 +87,8 @@ export async function searchText(sql: Sql, query: TextQuery): Promise<TextHit[]>
     ), documents as materialized (
       select c.memory_id, d.words, length(d.words) / avg(length(d.words)) over () as length
       from candidates c cross join lateral (
-        select ${words("d.")} as words from mnemosync.memory_versions v join ${table} d using (namespace, memory_id, version)
+        select ${words("d.")} as words from mnemosync.memory_versions v join ${table} d
+          on d.namespace = v.namespace and d.memory_id = v.memory_id and d.version = ${contentVersion}
         where v.namespace = ${namespace}::text and v.memory_id = c.memory_id offset 0
       ) d
     )
@@ -93,4 +99,11 @@ export async function searchText(sql: Sql, query: TextQuery): Promise<TextHit[]>
     group by d.memory_id
     order by score desc, d.memory_id
     limit ${limit}::int`;
+}
+
+/** Columns of a row called v, with the version that has its content. */
+function contentOf(sql: Sql, archive: boolean): Fragment {
+  if (!archive) return sql`v.*`;
+  return sql`v.namespace, v.memory_id, v.version - (v.deleted_at is not null)::int as version, v.created_at, v.modified_at,
+             v.expires_at, v.deleted_at, v.ended_by`;
 }

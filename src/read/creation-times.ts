@@ -18,7 +18,8 @@ export class CreationTimes {
     memories: readonly Found[],
     signal: AbortSignal,
   ): Promise<(Found | Memory)[]> {
-    const ids = memories.flatMap((memory) => memory?.memoryId ?? []);
+    // A memory of the replica brings the time with it.
+    const ids = memories.flatMap((memory) => (memory?.createdAt === undefined ? (memory?.memoryId ?? []) : []));
     const times =
       ids.length === 0 ? new Map<string, number>() : await this.#ledger.readCreationTimes(namespace, ids, signal);
     return memories.map((memory) => {

@@ -1,7 +1,7 @@
 import { embeddingFromBytes } from "../domain/checksum.ts";
 import { type Condition, isUnconditional } from "../domain/filter/filter.ts";
 import type { MemoryDocument } from "../domain/memory.ts";
-import { LEDGER_ID } from "../domain/store-id.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { FindLedger } from "../ledger/find-ledger.ts";
 import type { PageRow, ScanPlace, ScanQuery, ScanStep } from "../ledger/find-statements.ts";
@@ -27,6 +27,23 @@ export interface FinderParts {
   readonly now: () => number;
 }
 
+/** Memories of a page, each with its place in the order. */
+export interface FoundPage {
+  readonly memories: readonly ListedMemory[];
+  /** One per memory. */
+  readonly places: readonly ScanPlace[];
+  /** The place behind which the list goes on; null at its end. */
+  readonly end: ScanPlace | null;
+}
+
+export interface PageOptions {
+  readonly after: ScanPlace | null;
+  readonly limit: number;
+  readonly withEmbedding: boolean;
+  readonly timeoutMs: number;
+  readonly onBytes?: OnBytes | undefined;
+}
+
 /** Lists and counts memories, from the ledger: what is committed when a step reads it. */
 export class Finder {
   readonly #parts: FinderParts;
@@ -40,21 +57,18 @@ export class Finder {
    * repeated whatever is written meanwhile. The page ends early, with a cursor, where the budget of rows or bytes is used up,
    * or the next step would not fit into `timeoutMs`.
    */
-  async list(
-    scope: ListScope,
-    page: {
-      after: ScanPlace | null;
-      limit: number;
-      withEmbedding: boolean;
-      timeoutMs: number;
-      onBytes?: OnBytes | undefined;
-    },
-    signal: AbortSignal,
-  ): Promise<MemoryPage> {
+  async list(scope: ListScope, options: PageOptions, signal: AbortSignal): Promise<MemoryPage> {
+    const { memories, end } = await this.page(scope, options, signal);
+    return { memories, cursor: end === null ? null : encodeListCursor(end, scope) };
+  }
+
+  /** As `list`, with the places of the memories instead of a cursor. */
+  async page(scope: ListScope, page: PageOptions, signal: AbortSignal): Promise<FoundPage> {
     const { ledger, now } = this.#parts;
     const { namespace, condition, order } = scope;
     const pace = new ScanPace(PAGE_ROWS_MAX, now);
     const memories: ListedMemory[] = [];
+    const places: ScanPlace[] = [];
     const sortField = sortFieldOf(order);
     const turns = new Turns();
     let after = page.after;
@@ -82,14 +96,17 @@ export class Finder {
       page.onBytes?.(bytes - before);
       for (const row of rows) {
         if (turns.isOver(1 + sizeOf(row, page.withEmbedding) / ITEM_BYTES)) await turns.next();
-        if (row.document !== null) memories.push(listedMemory(namespace, row, row.document, page.withEmbedding));
+        if (row.document === null) continue;
+        const { withEmbedding } = page;
+        memories.push(listedMemory(namespace, row, row.document, { withEmbedding, source: LEDGER_ID }));
+        places.push({ memoryId: row.memoryId, sort: row.sort });
       }
       const isCut = rows.length < passing;
       after = (isCut ? placeOf(rows.at(-1)) : last) ?? after;
-      if (!isCut && scanned < rowsMax) return { memories, cursor: null };
+      if (!isCut && scanned < rowsMax) return { memories, places, end: null };
       const isFull = memories.length >= page.limit || (isCut && memories.length > 0);
       if (after !== null && (isFull || pace.isSpent(page.timeoutMs))) {
-        return { memories, cursor: encodeListCursor(after, scope) };
+        return { memories, places, end: after };
       }
     }
   }
@@ -138,7 +155,13 @@ function sizeOf({ document, embeddingBytes }: PageRow, withEmbedding: boolean): 
   return Buffer.byteLength(document ?? "") + (withEmbedding ? (embeddingBytes ?? 0) : 0);
 }
 
-function listedMemory(namespace: string, row: PageRow, document: string, withEmbedding: boolean): ListedMemory {
+/** The memory of a row that was read from the store `source`. */
+export function listedMemory(
+  namespace: string,
+  row: PageRow,
+  document: string,
+  { withEmbedding, source }: { withEmbedding: boolean; source: StoreId },
+): ListedMemory {
   const { memoryId, version, checksum, versionVector, createdAt, modifiedAt, embeddingBytes, embedding } = row;
   // Measured: a spread of the parsed document takes ten times as long as adding to it (4 µs a memory).
   return Object.assign(JSON.parse(document) as MemoryDocument, {
@@ -149,7 +172,7 @@ function listedMemory(namespace: string, row: PageRow, document: string, withEmb
     versionVector: parseVector(versionVector) ?? {},
     createdAt: Math.round(createdAt),
     modifiedAt: Math.round(modifiedAt),
-    source: LEDGER_ID,
+    source,
     dimension: embeddingBytes === null ? null : embeddingBytes / Float32Array.BYTES_PER_ELEMENT,
     ...(withEmbedding && { embedding: embedding === null ? null : embeddingFromBytes(embedding) }),
   });

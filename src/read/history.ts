@@ -168,7 +168,8 @@ function encoded(version: HistoricVersion): EncodedMemory | null {
   return { namespace, memoryId, document, documentJson, embedding, checksum, bucket: bucketOf(version) };
 }
 
-function memoryVersion(version: HistoricVersion): MemoryVersion {
+/** A version as callers see it. */
+export function memoryVersion(version: HistoricVersion): MemoryVersion {
   const { documentJson, endedBy, ...rest } = version;
   const document = documentJson === null ? null : parseStoredDocument(documentJson, version);
   return { ...rest, document, ...(endedBy !== null && { endedBy }) };

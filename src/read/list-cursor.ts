@@ -22,29 +22,49 @@ export interface ListScope {
   readonly order: ListOrder;
 }
 
-/** A place behind a memory, as one opaque text. */
-export function encodeListCursor({ memoryId, sort, version }: ScanPlace, scope: ListScope): string {
-  const parts: unknown[] = [fingerprint(scope), memoryId];
-  // Damage may have written the number in another way.
-  if (sort !== null) parts.push(sortFieldOf(scope.order) === "importance" ? String(Number(sort)) : sort);
-  if (version !== undefined) parts.push(version);
-  return encodeCursorParts(PREFIX, parts);
+/**
+ * A place behind a memory, as one opaque text.
+ * @param replica the place up to which the list has shown what a replica alone has, where it is another one; null: the start.
+ */
+export function encodeListCursor(place: ScanPlace, scope: ListScope, replica?: ScanPlace | null): string {
+  const behind = replica === undefined ? [] : [replica === null ? [] : partsOf(replica, scope)];
+  return encodeCursorParts(PREFIX, [fingerprint(scope), ...partsOf(place, scope), ...behind]);
 }
 
 /** The place behind which the list goes on. @throws {ValidationError} The text is no cursor, or one of another list. */
 export function decodeListCursor(text: unknown, scope: ListScope): ScanPlace {
+  return decodeListPlaces(text, scope).place;
+}
+
+/** As `decodeListCursor`, with the place of the replica: the same one where the cursor names none. */
+export function decodeListPlaces(text: unknown, scope: ListScope): { place: ScanPlace; replica: ScanPlace | null } {
   const parts = decodeCursorParts(PREFIX, text, TEXT_LENGTH_MAX);
-  if (!Array.isArray(parts) || parts.length < 2 || parts.length > 4) throw malformed("a list");
-  const [bound, memoryId, sort = null, version] = parts as unknown[];
-  if (typeof bound !== "string" || !isPlace(memoryId)) throw malformed("a list");
+  if (!Array.isArray(parts)) throw malformed("a list");
+  const [bound, ...places] = parts as unknown[];
+  const behind = Array.isArray(places.at(-1)) ? (places.pop() as unknown[]) : null;
+  if (typeof bound !== "string" || !isPlace(places[0])) throw malformed("a list");
   if (bound !== fingerprint(scope)) {
     throw new ValidationError(
       "cursor",
       "belongs to another list: give the namespace, where and orderBy that it was read with, or no cursor, to begin anew",
     );
   }
-  const field = sortFieldOf(scope.order);
-  if (!isSort(sort, field)) throw malformed("a list");
+  const place = placeOf(places, scope);
+  return { place, replica: behind === null ? place : behind.length === 0 ? null : placeOf(behind, scope) };
+}
+
+function partsOf({ memoryId, sort, version }: ScanPlace, { order }: ListScope): unknown[] {
+  const parts: unknown[] = [memoryId];
+  // Damage may have written the number in another way.
+  if (sort !== null) parts.push(sortFieldOf(order) === "importance" ? String(Number(sort)) : sort);
+  if (version !== undefined) parts.push(version);
+  return parts;
+}
+
+function placeOf(parts: readonly unknown[], { order }: ListScope): ScanPlace {
+  const [memoryId, sort = null, version] = parts;
+  const field = sortFieldOf(order);
+  if (parts.length > 3 || !isPlace(memoryId) || !isSort(sort, field)) throw malformed("a list");
   if (version === undefined) return { memoryId, sort };
   if (field !== "importance" || !isVersion(version)) throw malformed("a list");
   return { memoryId, sort, version };

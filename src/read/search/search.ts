@@ -8,10 +8,10 @@ const FUSED_MIN = 100;
 
 /** Searches of one namespace, by vector, by words, or by both. */
 export class Search {
-  readonly #vectors: VectorSearch;
-  readonly #texts: TextSearch;
+  readonly #vectors: Pick<VectorSearch, "search">;
+  readonly #texts: Pick<TextSearch, "search">;
 
-  constructor(vectors: VectorSearch, texts: TextSearch) {
+  constructor(vectors: Pick<VectorSearch, "search">, texts: Pick<TextSearch, "search">) {
     this.#vectors = vectors;
     this.#texts = texts;
   }

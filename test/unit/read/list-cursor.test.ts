@@ -3,6 +3,7 @@ import { encodeCursorParts } from "../../../src/domain/cursor-text.ts";
 import { parseFilter } from "../../../src/domain/filter/filter.ts";
 import {
   decodeListCursor,
+  decodeListPlaces,
   decodeNamespaceCursor,
   encodeListCursor,
   encodeNamespaceCursor,
@@ -68,6 +69,25 @@ test.each(["m1", "ünï/code 🧠", "a".repeat(512)])("a cursor leads back to th
   const cursor = encodeListCursor({ memoryId, sort: null }, scope);
   expect(cursor).toMatch(/^l1\.[A-Za-z0-9_-]+$/);
   expect(decodeListCursor(cursor, scope)).toEqual({ memoryId, sort: null });
+});
+
+test("a cursor may have a second place, up to which a list has shown what a replica alone has", () => {
+  const behind = { memoryId: "a", sort: null };
+  for (const replica of [null, behind]) {
+    const cursor = encodeListCursor(place, scope, replica);
+    expect(decodeListPlaces(cursor, scope)).toEqual({ place, replica });
+    // A node without a replica goes on with the primary.
+    expect(decodeListCursor(cursor, scope)).toEqual(place);
+  }
+  expect(decodeListPlaces(encodeListCursor(place, scope), scope)).toEqual({ place, replica: place });
+  const byTime: ListScope = { ...scope, order: "modifiedAt" };
+  const exact = { memoryId: "m", sort: "2026-01-02T03:04:05.000007Z" };
+  expect(decodeListPlaces(encodeListCursor(exact, byTime, exact), byTime)).toEqual({ place: exact, replica: exact });
+  for (const cursor of [encodeListCursor(exact, byTime, behind), encodeListCursor(place, scope, exact)]) {
+    expect(() => decodeListPlaces(cursor, cursor === encodeListCursor(place, scope, exact) ? scope : byTime)).toThrow(
+      "cursor: is no cursor of a list",
+    );
+  }
 });
 
 test("a cursor holds for the same tests in another order", () => {
