@@ -93,6 +93,7 @@ export type {
   NamespacePage,
 } from "./read/list-options.ts";
 export type { MemoryFilter, PartOf, SearchFilter } from "./read/memory-filter.ts";
+export type { OnSources, PrimarySource, ReadSources, ReplicaSource } from "./read/read-sources.ts";
 export type { SearchMode, SearchResult } from "./read/search/search-result.ts";
 export type { HealthReport } from "./runtime/health-monitor.ts";
 export { createLog, type Log } from "./runtime/log.ts";

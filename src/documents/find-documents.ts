@@ -2,8 +2,10 @@ import * as z from "zod";
 import { lazily } from "../domain/lazily.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { ListedMemory, MemoryCount, MemoryPage } from "../read/list-options.ts";
+import type { ReadSources } from "../read/read-sources.ts";
 import { count, iso } from "./fields.ts";
 import { memoryDocument, memorySchema } from "./memory-documents.ts";
+import { sourcesField, sourcesSchema } from "./source-documents.ts";
 
 /** Lists and counts of memories, as HTTP and `--json` show them. */
 
@@ -16,12 +18,13 @@ export const pageSchema = lazily(() =>
     .strictObject({
       memories: z.array(memorySchema()).describe("In the order that was asked for"),
       cursor: nextCursor(),
+      sources: sourcesSchema().optional(),
     })
     .meta({ id: "MemoryPage" }),
 );
 
-export function pageDocument({ memories, cursor }: MemoryPage): object {
-  return { memories: memories.map(listedDocument), cursor };
+export function pageDocument({ memories, cursor, sources }: MemoryPage): object {
+  return { memories: memories.map(listedDocument), cursor, ...sourcesField(sources) };
 }
 
 function listedDocument({ createdAt, modifiedAt, embedding, ...memory }: ListedMemory): object {
@@ -38,22 +41,42 @@ export const manySchema = lazily(() =>
   z
     .strictObject({
       memories: z.array(memorySchema().nullable()).describe("In the order of the ids; null: there is none"),
+      sources: sourcesSchema().optional(),
     })
     .meta({ id: "Memories" }),
 );
 
-export function manyDocument(memories: readonly (Memory | null)[], withEmbedding: boolean): object {
-  return { memories: memories.map((memory) => (memory === null ? null : memoryDocument(memory, withEmbedding))) };
+export function manyDocument(
+  memories: readonly (Memory | null)[],
+  withEmbedding: boolean,
+  sources?: ReadSources,
+): object {
+  return {
+    memories: memories.map((memory) => (memory === null ? null : memoryDocument(memory, withEmbedding))),
+    ...sourcesField(sources),
+  };
 }
 
 export const countSchema = lazily(() =>
   z
-    .strictObject({ count: count(), estimate: z.boolean().describe("Whether it is the guess of PostgreSQL's planner") })
+    .strictObject({
+      count: count(),
+      estimate: z
+        .boolean()
+        .describe(
+          "Whether it is the guess of PostgreSQL's planner, or a bound from below, since the replica's share was not counted to its end",
+        ),
+      sources: sourcesSchema().optional(),
+    })
     .meta({ id: "MemoryCount" }),
 );
 
-export function countDocument({ count: counted, estimate }: MemoryCount): z.output<ReturnType<typeof countSchema>> {
-  return { count: counted, estimate };
+export function countDocument({
+  count: counted,
+  estimate,
+  sources,
+}: MemoryCount): z.output<ReturnType<typeof countSchema>> {
+  return { count: counted, estimate, ...sourcesField(sources) };
 }
 
 export const namespacesSchema = lazily(() =>

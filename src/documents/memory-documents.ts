@@ -3,9 +3,11 @@ import { ENDINGS } from "../domain/ending.ts";
 import { lazily } from "../domain/lazily.ts";
 import type { Memory } from "../domain/memory.ts";
 import type { MemoryVersion, VersionDiff } from "../read/history.ts";
+import type { ReadSources } from "../read/read-sources.ts";
 import type { SearchResult } from "../read/search/search-result.ts";
 import type { SyncOutcome } from "../write/outcome.ts";
 import { count, errorFields, instant, iso, json, memoryKey, storeId, versionVector } from "./fields.ts";
+import { sourcesField, sourcesSchema } from "./source-documents.ts";
 
 /** Memories, their versions, and the outcomes of writes, as HTTP and `--json` show them. */
 
@@ -36,11 +38,12 @@ export const memorySchema = lazily(() =>
       source: storeId().describe("The store that answered"),
       dimension: dimension(),
       embedding: numbers().optional().describe("Only where the caller asked for it"),
+      sources: sourcesSchema().optional().describe("Of a memory that was read by itself, where a replica is set up"),
     })
     .meta({ id: "Memory" }),
 );
 
-export function memoryDocument(memory: Memory, withEmbedding: boolean): object {
+export function memoryDocument(memory: Memory, withEmbedding: boolean, sources?: ReadSources): object {
   const {
     namespace,
     memoryId,
@@ -64,6 +67,7 @@ export function memoryDocument(memory: Memory, withEmbedding: boolean): object {
     modifiedAt: iso(modifiedAt),
     source,
     ...vectorFields(embedding, withEmbedding),
+    ...sourcesField(sources),
   };
 }
 
@@ -77,12 +81,22 @@ export function vectorFields(embedding: Float32Array | null, withEmbedding: bool
 
 export const resultsSchema = lazily(() =>
   z
-    .strictObject({ results: z.array(z.strictObject({ score: z.number(), memory: memorySchema() })) })
+    .strictObject({
+      results: z.array(z.strictObject({ score: z.number(), memory: memorySchema() })),
+      sources: sourcesSchema().optional(),
+    })
     .meta({ id: "SearchResults" }),
 );
 
-export function resultsDocument(results: readonly SearchResult[], withEmbedding: boolean): object {
-  return { results: results.map(({ score, memory }) => ({ score, memory: memoryDocument(memory, withEmbedding) })) };
+export function resultsDocument(
+  results: readonly SearchResult[],
+  withEmbedding: boolean,
+  sources?: ReadSources,
+): object {
+  return {
+    results: results.map(({ score, memory }) => ({ score, memory: memoryDocument(memory, withEmbedding) })),
+    ...sourcesField(sources),
+  };
 }
 
 const found = {
@@ -100,12 +114,14 @@ export const searchSchema = lazily(() =>
   z.strictObject({
     query: z.string(),
     results: z.array(memorySchema().pick(found).extend({ score: z.number() })),
+    sources: sourcesSchema().optional(),
   }),
 );
 
 export function searchDocument(
   query: string,
   results: readonly SearchResult[],
+  sources?: ReadSources,
 ): z.output<ReturnType<typeof searchSchema>> {
   return {
     query,
@@ -113,6 +129,7 @@ export function searchDocument(
       const { namespace, memoryId, version, content, memoryType, importance, metadata } = memory;
       return { score, namespace, memoryId, version, content, memoryType, importance, metadata };
     }),
+    ...sourcesField(sources),
   };
 }
 
@@ -174,10 +191,13 @@ const versionSchema = lazily(() =>
 );
 
 export const versionsSchema = lazily(() =>
-  z.strictObject({ versions: z.array(versionSchema()).describe("Newest first") }),
+  z.strictObject({
+    versions: z.array(versionSchema()).describe("Newest first"),
+    sources: sourcesSchema().optional(),
+  }),
 );
 
-export function versionsDocument(versions: readonly MemoryVersion[]): object {
+export function versionsDocument(versions: readonly MemoryVersion[], sources?: ReadSources): object {
   return {
     versions: versions.map(({ embedding, modifiedAt, ...version }) => ({
       ...version,
@@ -185,6 +205,7 @@ export function versionsDocument(versions: readonly MemoryVersion[]): object {
       modifiedAt: iso(modifiedAt),
       ...vectorFields(embedding, false),
     })),
+    ...sourcesField(sources),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Filter } from "../domain/filter/filter.ts";
 import type { JsonObject } from "../domain/json.ts";
 import type { Memory } from "../domain/memory.ts";
 import { SORT_FIELDS, type SortField } from "../ledger/sort-expression.ts";
+import type { ReadSources } from "./read-sources.ts";
 
 /** Orders of a list. Ids count by their UTF-8 bytes, also where times, or importances, are equal. */
 export const LIST_ORDERS = [
@@ -58,6 +59,8 @@ export interface ListedMemory<Metadata extends object = JsonObject> extends Omit
 
 export interface MemoryPage<Metadata extends object = JsonObject> {
   readonly memories: readonly ListedMemory<Metadata>[];
+  /** The sides that the page stands on. Only where a replica is set up. */
+  readonly sources?: ReadSources;
   /** Where the next page begins; null at the end, and only there. */
   readonly cursor: string | null;
 }
@@ -74,8 +77,13 @@ export interface CountQuery {
 
 export interface MemoryCount {
   readonly count: number;
-  /** Whether `count` is a guess of the planner. */
+  /**
+   * Whether `count` is a guess of the planner. With a replica also: whether its share was not counted to the end; then it is a
+   * bound from below.
+   */
   readonly estimate: boolean;
+  /** The sides that the count stands on. Only where a replica is set up. */
+  readonly sources?: ReadSources;
 }
 
 export interface NamespacesQuery {

@@ -7,6 +7,7 @@ import type { EraseNotes } from "../erase/options.ts";
 import type { OnBytes } from "../read/bounded-reads.ts";
 import type { CountQuery, ListQuery, NamespacesQuery } from "../read/list-options.ts";
 import type { SearchFilter } from "../read/memory-filter.ts";
+import type { OnSources } from "../read/read-sources.ts";
 import type { SearchMode } from "../read/search/search-result.ts";
 import type { EmbeddingChoice } from "../write/patch.ts";
 
@@ -58,7 +59,15 @@ export interface ReadOptions extends CallOptions, KeyOptions {
   onBytes?: OnBytes | undefined;
 }
 
-export interface GetOptions extends ReadOptions {
+export interface SourcesOptions {
+  /**
+   * Told which sides the answer stands on, the primary and its replica, before the call resolves. Never called without a
+   * replica (setting `replica.enabled`); pages and counts have it as `sources` too.
+   */
+  onSources?: OnSources | undefined;
+}
+
+export interface GetOptions extends ReadOptions, SourcesOptions {
   /**
    * Whether memories have `createdAt`. The ledger alone knows it: the call takes a round trip to it more, and fails where it is
    * away. Lists have it always. @default false
@@ -66,12 +75,12 @@ export interface GetOptions extends ReadOptions {
   createdAt?: boolean | undefined;
 }
 
-export interface ListOptions extends ReadOptions, ListQuery {}
+export interface ListOptions extends ReadOptions, ListQuery, SourcesOptions {}
 
 /** Pages are read one after the other, `limit` memories each; `timeoutMs` is a page's. */
 export type ListAllOptions = Omit<ListOptions, "cursor">;
 
-export interface CountOptions extends ReadOptions, CountQuery {}
+export interface CountOptions extends ReadOptions, CountQuery, SourcesOptions {}
 
 export interface NamespacesOptions extends CallOptions, NamespacesQuery {}
 
@@ -86,7 +95,7 @@ export interface PatchOptions extends WriteOptions, KeyOptions {
 
 export interface DeleteOptions extends WriteOptions, KeyOptions {}
 
-export interface HistoryOptions extends ReadOptions {
+export interface HistoryOptions extends ReadOptions, SourcesOptions {
   /** Versions, at most. @default 1_000 */
   limit?: number | undefined;
 }

@@ -2,8 +2,8 @@ import { DeadlineExceededError, ValidationError } from "../domain/errors.ts";
 import { parseFilter } from "../domain/filter/filter.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { FoundIndexes } from "../ledger/optional-indexes.ts";
-import type { Finder } from "../read/finder.ts";
-import { decodeListCursor } from "../read/list-cursor.ts";
+import type { Finder, FoundPage } from "../read/finder.ts";
+import { decodeListPlaces } from "../read/list-cursor.ts";
 import {
   LIST_ORDERS,
   type ListedMemory,
@@ -15,6 +15,7 @@ import {
   sortFieldOf,
 } from "../read/list-options.ts";
 import type { KnownIndexes } from "../read/search/known-indexes.ts";
+import type { MergedReads } from "../replica/merged/merged-reads.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { CountOptions, ListAllOptions, ListOptions, NamespacesOptions } from "./calls.ts";
 
@@ -23,6 +24,8 @@ export interface FindsParts {
   readonly validator: MemoryValidator;
   readonly finder: Finder;
   readonly indexes: KnownIndexes;
+  /** Null: the primary answers alone. */
+  readonly merged: MergedReads | null;
 }
 
 /** Namespaces that `among` names, at most. */
@@ -42,11 +45,28 @@ export class Finds {
     const { namespace } = validator.validateKey("-", options.namespace);
     const listed = { namespace, condition: parseFilter(options.where ?? {}), order: orderOf(options.orderBy) };
     validator.checkCount(limit, "limit", PAGE_MAX);
-    const after = cursor === undefined ? null : decodeListCursor(cursor, listed);
-    const timeoutMs = scope.timeoutOf(options);
+    const { place, replica } = cursor === undefined ? { place: null, replica: null } : decodeListPlaces(cursor, listed);
+    const primary = {
+      after: place,
+      limit,
+      withEmbedding,
+      timeoutMs: scope.timeoutOf(options),
+      onBytes: options.onBytes,
+    };
     const page = await scope.run("list", options, async (signal) => {
-      await this.#checkOrder(listed.order, signal);
-      return await finder.list(listed, { after, limit, withEmbedding, timeoutMs, onBytes: options.onBytes }, signal);
+      const { merged } = this.#parts;
+      if (merged === null) {
+        await this.#checkOrder(listed.order, signal);
+        return await finder.list(listed, primary, signal);
+      }
+      const readPrimary = async (): Promise<FoundPage> => {
+        await this.#checkOrder(listed.order, signal);
+        return await finder.page(listed, primary, signal);
+      };
+      const both = { after: { place, replica }, limit, withEmbedding };
+      const { answer, sources } = await merged.lists.list(listed, both, readPrimary, signal);
+      options.onSources?.(sources);
+      return { ...answer, sources };
     });
     return page as MemoryPage<never>;
   }
@@ -89,10 +109,16 @@ export class Finds {
     const { namespace } = validator.validateKey("-", options.namespace);
     const condition = parseFilter(options.where ?? {});
     try {
-      const count = await scope.run("count", options, (signal) =>
-        estimate ? finder.estimate(namespace, condition, signal) : finder.count(namespace, condition, signal),
-      );
-      return { count, estimate };
+      return await scope.run("count", options, async (signal) => {
+        // The planner's guess is one of the primary's: the replica has none of what it alone holds.
+        if (estimate) return { count: await finder.estimate(namespace, condition, signal), estimate };
+        const primary = (): Promise<number> => finder.count(namespace, condition, signal);
+        const { merged } = this.#parts;
+        if (merged === null) return { count: await primary(), estimate };
+        const { answer, sources } = await merged.counts.count(namespace, condition, primary, signal);
+        options.onSources?.(sources);
+        return { ...answer, sources };
+      });
     } catch (error) {
       if (estimate || !(error instanceof DeadlineExceededError)) throw error;
       const advice = "give it more time (timeoutMs), or take the planner's guess (estimate: true)";

@@ -15,6 +15,8 @@ import type { ReadMetrics } from "../read/metrics.ts";
 import type { Reader } from "../read/reader.ts";
 import type { Search } from "../read/search/search.ts";
 import type { SearchResult, SearchScope } from "../read/search/search-result.ts";
+import type { Merged } from "../replica/merged/merged-gets.ts";
+import type { MergedReads } from "../replica/merged/merged-reads.ts";
 import type { CallScope } from "./call-scope.ts";
 import type {
   CallOptions,
@@ -23,6 +25,7 @@ import type {
   ReadOptions,
   SearchOptions,
   SearchQuery,
+  SourcesOptions,
   WrittenVersion,
 } from "./calls.ts";
 import { type SearchInput, searchInput } from "./search-input.ts";
@@ -35,6 +38,8 @@ export interface ReadsParts {
   readonly creations: CreationTimes;
   readonly history: History;
   readonly ledger: Pick<LedgerStore, "readTransaction">;
+  /** Null: the primary answers alone. */
+  readonly merged: MergedReads | null;
   /** Null: a search needs a vector. */
   readonly embedder: Embedder | null;
   readonly metrics: ReadMetrics;
@@ -57,7 +62,9 @@ export class Reads {
     const { scope, validator, reader } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
     const memory = await scope.run("get", options, async (signal) => {
-      const found = await reader.getOne(key, signal);
+      const primary = (): Promise<Memory | null> => reader.getOne(key, signal);
+      const found =
+        this.#parts.merged === null ? await primary() : await this.#mergedGet(key, options, primary, signal);
       options.onBytes?.(heldBytes(found, found?.embedding));
       return options.createdAt
         ? ((await this.#parts.creations.addTo(key.namespace, [found], signal))[0] ?? null)
@@ -79,7 +86,11 @@ export class Reads {
       const { onBytes } = options;
       const read = (part: readonly MemoryKey[]) => reader.get(part, signal);
       const bytesOf = (memory: Memory | null) => heldBytes(memory, memory?.embedding);
-      const found = onBytes === undefined ? await read(keys) : await readInParts(keys, read, bytesOf, onBytes);
+      const primary = (): Promise<(Memory | null)[]> =>
+        onBytes === undefined ? read(keys) : readInParts(keys, read, bytesOf, onBytes);
+      const found = await this.#merged(options, primary, (merged) =>
+        merged.gets.get("getMany", keys, { withCreatedAt: options.createdAt === true, primary }, signal),
+      );
       return options.createdAt ? await this.#parts.creations.addTo(namespace, found, signal) : found;
     });
     return memories as (Memory<never> | null)[];
@@ -100,8 +111,11 @@ export class Reads {
     const searched: SearchScope = { namespace, k, scoreMin, condition, filter, onBytes };
     const results = await metrics.searched(() =>
       scope.run("search", options, async (signal) => {
-        const found = await this.#search(wanted, searched, signal);
-        if (!options.createdAt) return found;
+        const primary = (): Promise<SearchResult[]> => this.#search(this.#parts.search, wanted, searched, signal);
+        const found = await this.#merged(options, primary, (merged) =>
+          merged.searches.search((search) => this.#search(search, wanted, searched, signal), signal),
+        );
+        if (!options.createdAt) return this.#parts.merged === null ? found : found.map(withoutCreatedAt);
         const memories = found.map(({ memory }) => memory);
         const created = await this.#parts.creations.addTo(namespace, memories, signal);
         return found.map((result, at) => ({ ...result, memory: created[at] ?? result.memory }));
@@ -110,8 +124,8 @@ export class Reads {
     return results as SearchResult<never>[];
   }
 
-  async #search(input: SearchInput, scope: SearchScope, signal: AbortSignal): Promise<SearchResult[]> {
-    const { search, validator, embedder } = this.#parts;
+  async #search(search: Search, input: SearchInput, scope: SearchScope, signal: AbortSignal): Promise<SearchResult[]> {
+    const { validator, embedder } = this.#parts;
     const { mode, text, vector } = input;
     if (mode === "text") return await search.byText(scope, text, signal);
     const checked = validator.checkEmbedding(vector ?? (await this.#embed(text, signal)), "query");
@@ -123,9 +137,11 @@ export class Reads {
   async history(memoryId: string, options: HistoryOptions): Promise<MemoryVersion<never>[]> {
     const { scope, validator, history } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
-    const versions = await scope.run("history", options, (signal) =>
-      history.list(key, options.limit ?? 1_000, options.onBytes, signal),
-    );
+    const limit = options.limit ?? 1_000;
+    const versions = await scope.run("history", options, (signal) => {
+      const primary = (): Promise<MemoryVersion[]> => history.list(key, limit, options.onBytes, signal);
+      return this.#merged(options, primary, (merged) => merged.histories.list(key, limit, primary, signal));
+    });
     return versions as MemoryVersion<never>[];
   }
 
@@ -140,9 +156,41 @@ export class Reads {
     return await scope.run("transaction", options, (signal) => ledger.readTransaction(transactionId, signal));
   }
 
+  /** Reads both sides where a replica is set up, and tells the caller which ones the answer stands on. */
+  async #merged<Answer>(
+    { onSources }: SourcesOptions,
+    primary: () => Promise<Answer>,
+    merge: (merged: MergedReads) => Promise<Merged<Answer>>,
+  ): Promise<Answer> {
+    const { merged } = this.#parts;
+    if (merged === null) return await primary();
+    const { answer, sources } = await merge(merged);
+    onSources?.(sources);
+    return answer;
+  }
+
+  async #mergedGet(
+    key: MemoryKey,
+    options: GetOptions,
+    readPrimary: () => Promise<Memory | null>,
+    signal: AbortSignal,
+  ): Promise<Memory | null> {
+    const primary = async (): Promise<(Memory | null)[]> => [await readPrimary()];
+    const [found = null] = await this.#merged(options, primary, (merged) =>
+      merged.gets.get("get", [key], { withCreatedAt: options.createdAt === true, primary }, signal),
+    );
+    return found;
+  }
+
   async #embed(text: string, signal: AbortSignal): Promise<Float32Array> {
     const [vector] = (await this.#parts.embedder?.embed([text], signal)) ?? [];
     if (vector !== undefined) return vector;
     throw new ConfigurationError("search by text needs an embedder: set embedding.provider, or search by vector");
   }
+}
+
+/** The time of a creation is shown where it was asked for. */
+function withoutCreatedAt(result: SearchResult): SearchResult {
+  const { createdAt, ...memory } = result.memory;
+  return createdAt === undefined ? result : { ...result, memory };
 }

@@ -3,6 +3,7 @@ import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { counted } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { ToldSources } from "../told-sources.ts";
 import { addWhereFlag, whereOf } from "../where.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
@@ -22,6 +23,7 @@ export const countCommand: CliCommand = {
       estimate: flags.estimate === true,
       timeoutMs: flags.timeoutMs as number | undefined,
       signal,
+      onSources: new ToldSources(invocation).tell,
     };
     const result = await withSynchronizer(invocation, (sync) => sync.count(options), withoutIndex);
     const about = result.estimate ? "about " : "";

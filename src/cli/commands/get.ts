@@ -5,6 +5,7 @@ import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { printable } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { ToldSources } from "../told-sources.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
 export const getCommand: CliCommand = {
@@ -15,12 +16,13 @@ export const getCommand: CliCommand = {
   async run(invocation) {
     const { args, flags } = invocation;
     const [id = ""] = args;
-    const call = { ...inNamespace(invocation), createdAt: true, signal: invocation.signal };
+    const told = new ToldSources(invocation);
+    const call = { ...inNamespace(invocation), createdAt: true, signal: invocation.signal, onSources: told.tell };
     if (args.length > 1) {
       const memories = await withSynchronizer(invocation, (sync) => sync.getMany(args, call), withoutIndex);
       return {
         exitCode: memories.includes(null) ? EXIT.findings : EXIT.ok,
-        json: manyDocument(memories, flags.embedding === true),
+        json: manyDocument(memories, flags.embedding === true, told.sources),
         text: memories
           .map((memory, index) =>
             memory === null ? `there is no memory ${JSON.stringify(args[index])}` : text(memory),
@@ -33,7 +35,8 @@ export const getCommand: CliCommand = {
       const where = call.namespace === undefined ? "" : ` in namespace ${printable(call.namespace)}`;
       throw new NotFoundError(`there is no memory ${JSON.stringify(id)}${where}`);
     }
-    return { exitCode: EXIT.ok, json: memoryDocument(memory, flags.embedding === true), text: text(memory) };
+    const json = memoryDocument(memory, flags.embedding === true, told.sources);
+    return { exitCode: EXIT.ok, json, text: text(memory) };
   },
 };
 

@@ -5,6 +5,7 @@ import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { timeText } from "../terminal.ts";
+import { ToldSources } from "../told-sources.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
 
@@ -15,10 +16,12 @@ export const historyCommand: CliCommand = {
   },
   async run(invocation) {
     const [id = ""] = invocation.args;
-    const call = { ...inNamespace(invocation), limit: invocation.flags.limit as number, signal: invocation.signal };
+    const told = new ToldSources(invocation);
+    const limit = invocation.flags.limit as number;
+    const call = { ...inNamespace(invocation), limit, signal: invocation.signal, onSources: told.tell };
     const versions = await withSynchronizer(invocation, (sync) => sync.history(id, call), withoutIndex);
     if (versions.length === 0) throw new NotFoundError(`there is no memory ${JSON.stringify(id)}`);
-    return { exitCode: EXIT.ok, json: versionsDocument(versions), text: text(versions) };
+    return { exitCode: EXIT.ok, json: versionsDocument(versions, told.sources), text: text(versions) };
   },
 };
 

@@ -6,6 +6,7 @@ import type { CliCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { timeText } from "../terminal.ts";
+import { ToldSources } from "../told-sources.ts";
 import { addWhereFlag, whereOf } from "../where.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 import { wholeNumber } from "./scope.ts";
@@ -34,6 +35,7 @@ export const listCommand: CliCommand = {
       cursor: flags.cursor as string | undefined,
       embedding: flags.embedding === true,
       signal,
+      onSources: new ToldSources(invocation).tell,
     };
     const page = await withSynchronizer(invocation, (sync) => sync.list(options), withoutIndex);
     const more = page.cursor === null ? [] : [`more: --cursor ${page.cursor}`];

@@ -6,6 +6,7 @@ import { columns } from "../columns.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { ToldSources } from "../told-sources.ts";
 import { addWhereFlag, whereOf } from "../where.ts";
 import { addNamespaceFlag, inNamespace } from "./namespace.ts";
 
@@ -30,6 +31,7 @@ export const searchCommand: CliCommand = {
     const scoreMin =
       invocation.flags.scoreMin === undefined ? null : numberOf(invocation.flags.scoreMin, "--score-min");
     const { weightVector } = invocation.flags;
+    const told = new ToldSources(invocation);
     const options = {
       ...inNamespace(invocation),
       ...whereOf(invocation),
@@ -38,12 +40,13 @@ export const searchCommand: CliCommand = {
       mode: invocation.flags.mode as SearchMode,
       k: numberOf(invocation.flags.k, "--k"),
       signal: invocation.signal,
+      onSources: told.tell,
     };
     const needs = options.mode === "text" ? withoutIndex : undefined;
     const results = await withSynchronizer(invocation, (sync) => sync.search(query, options), needs);
     return {
       exitCode: EXIT.ok,
-      json: searchDocument(query, results),
+      json: searchDocument(query, results, told.sources),
       text: results.length === 0 ? "nothing found" : resultsText(results, 0, options.mode === "hybrid" ? 5 : 3),
     };
   },

@@ -14,6 +14,7 @@ import { GET_MANY_MAX, LIST_ORDERS, PAGE_MAX } from "../../read/list-options.ts"
 import { BATCH_LIMITS } from "../limits.ts";
 import { count, flag, list, memoryIdText, namespaceParam, where } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
+import { ToldSources } from "../told-sources.ts";
 
 /** Milliseconds that a caller may wait for a page or a count. */
 const TIMEOUT_MAX_MS = 60_000;
@@ -74,8 +75,10 @@ const getMemories = route({
   responses: { 200: { description: "One entry per id", schema: manySchema } },
   async handle({ params, body, signal, onBytes }, { sync }) {
     const { memoryIds, createdAt } = body;
-    const memories = await sync.getMany(memoryIds, { namespace: params.namespace, createdAt, signal, onBytes });
-    return { status: 200, body: manyDocument(memories, body.embedding) };
+    const told = new ToldSources();
+    const options = { namespace: params.namespace, createdAt, signal, onBytes, onSources: told.tell };
+    const memories = await sync.getMany(memoryIds, options);
+    return { status: 200, body: manyDocument(memories, body.embedding, told.sources) };
   },
 });
 

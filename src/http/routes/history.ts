@@ -17,6 +17,7 @@ import { HttpProblem } from "../problem.ts";
 import { publicOutcome, publicOutcomes } from "../public-messages.ts";
 import { count, memoryParams, ulidText } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
+import { ToldSources } from "../told-sources.ts";
 
 const MEMORY = "/v1/namespaces/{namespace}/memories/{memoryId}";
 const version = lazily(() => count(1, VERSION_MAX));
@@ -35,8 +36,10 @@ const listVersions = route({
   },
   async handle({ params, query, signal, onBytes }, { sync }) {
     const { namespace, memoryId } = params;
-    const versions = await sync.history(memoryId, { namespace, limit: query.limit, signal, onBytes });
-    return { status: 200, body: versionsDocument(versions) };
+    const told = new ToldSources();
+    const options = { namespace, limit: query.limit, signal, onBytes, onSources: told.tell };
+    const versions = await sync.history(memoryId, options);
+    return { status: 200, body: versionsDocument(versions, told.sources) };
   },
 });
 

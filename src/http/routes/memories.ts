@@ -2,7 +2,7 @@ import * as z from "zod";
 import { memoryDocument, memorySchema, outcomeSchema, outcomesSchema } from "../../documents/memory-documents.ts";
 import { importSchema } from "../../documents/operation-documents.ts";
 import { lazily } from "../../domain/lazily.ts";
-import { type MemoryInput, NotFoundError } from "../../index.ts";
+import type { MemoryInput } from "../../index.ts";
 import { importLines } from "../../transfer/import-lines.ts";
 import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
 import { BATCH_LIMITS, MEMORY_LIMITS } from "../limits.ts";
@@ -10,6 +10,7 @@ import { entityTag, PRECONDITION_HEADERS, underPreconditions } from "../precondi
 import { publicOutcome, publicOutcomes, publicReport } from "../public-messages.ts";
 import { flag, list, memoryFields, memoryParams, namespaceParam } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
+import { ToldSources } from "../told-sources.ts";
 
 const PATH = "/v1/namespaces/{namespace}/memories/{memoryId}";
 
@@ -55,13 +56,15 @@ const getMemory = route({
   },
   async handle({ params, query, headers, signal, onBytes }, { sync }) {
     const { namespace, memoryId } = params;
-    const memory = await sync.get(memoryId, { namespace, createdAt: query.createdAt, signal, onBytes });
-    if (memory === null) throw new NotFoundError(`there is no memory ${JSON.stringify(memoryId)} in ${namespace}`);
+    const told = new ToldSources();
+    const options = { namespace, createdAt: query.createdAt, signal, onBytes, onSources: told.tell };
+    const memory = await sync.get(memoryId, options);
+    if (memory === null) throw told.notFound(`there is no memory ${JSON.stringify(memoryId)} in ${namespace}`);
     const etag = entityTag(memory.version);
     if (headers["if-none-match"]?.split(",").some((tag) => tag.trim() === etag)) {
       return { status: 304, headers: { etag } };
     }
-    return { status: 200, headers: { etag }, body: memoryDocument(memory, query.embedding) };
+    return { status: 200, headers: { etag }, body: memoryDocument(memory, query.embedding, told.sources) };
   },
 });
 

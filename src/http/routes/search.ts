@@ -7,6 +7,7 @@ import { SEARCH_MODES } from "../../read/search/search-result.ts";
 import { SEARCH_LIMITS } from "../limits.ts";
 import { namespaceParam, vector } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
+import { ToldSources } from "../told-sources.ts";
 
 /** Fields of the metadata that a filter may name: each is compared for each memory that the search looks at. */
 const FILTER_FIELDS_MAX = 100;
@@ -91,6 +92,7 @@ const searchMemories = route({
   },
   async handle({ params, body, signal, onBytes }, { sync }) {
     const { text, vector, mode, weights, k, scoreMin, filter, where, embedding, createdAt } = body;
+    const told = new ToldSources();
     const results = await sync.search(vector ?? text ?? [], {
       namespace: params.namespace,
       k,
@@ -103,8 +105,9 @@ const searchMemories = route({
       ...(where !== undefined && { where: where as Filter }),
       signal,
       onBytes,
+      onSources: told.tell,
     });
-    return { status: 200, body: resultsDocument(results, embedding) };
+    return { status: 200, body: resultsDocument(results, embedding, told.sources) };
   },
 });
 

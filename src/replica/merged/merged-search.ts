@@ -1,0 +1,154 @@
+import { passes } from "../../domain/filter/evaluate.ts";
+import { asksFor, type Condition } from "../../domain/filter/filter.ts";
+import type { Memory } from "../../domain/memory.ts";
+import type { SearchResult, SearchScope } from "../../read/search/search-result.ts";
+import { readRowContents } from "./contents.ts";
+import { isPrimaryAway } from "./merged-gets.ts";
+import type { MergedRead } from "./merged-read.ts";
+import { replicaMemory } from "./replica-memory.ts";
+import type { ReplicaSide } from "./replica-side.ts";
+import { contentVersionOf, type ReplicaReads } from "./sides.ts";
+
+/** A memory that a search of the replica's side found. */
+export interface ReplicaHit {
+  readonly memoryId: string;
+  readonly score: number;
+  /** The version that was found; null: the one that the replica holds now. */
+  readonly version: number | null;
+}
+
+/** Hits of the replica's side, best first, at most `wanted`. Null: it has no index for the search. */
+export type ReplicaHits = (
+  reads: ReplicaReads,
+  wanted: number,
+  signal: AbortSignal,
+) => Promise<readonly ReplicaHit[] | null>;
+
+/** Hits that the replica's side is asked for at most: most of them are memories that the primary has too. */
+const HITS_MAX = 4_096;
+/** With the first question more than the results that are wanted, for the same reason. */
+const FIRST_FACTOR = 4;
+const FIRST_MIN = 64;
+
+/**
+ * One ranking over both sides. Results of the primary stand as they are; of the replica's hits, those that the primary does not have,
+ * and that may be shown, are ranked among them by score. The replica is asked for more until the rest cannot be among the
+ * best `k`.
+ */
+export class MergedSearch {
+  readonly #side: ReplicaSide;
+
+  constructor(side: ReplicaSide) {
+    this.#side = side;
+  }
+
+  /**
+   * @param read becomes the one of the replica alone where the primary is away: `onAlone` gets it.
+   * @param primary the results of the primary, best first.
+   */
+  async search(
+    read: MergedRead,
+    scope: SearchScope,
+    {
+      primary,
+      hits,
+      onAlone,
+    }: {
+      primary: () => Promise<SearchResult[]>;
+      hits: ReplicaHits;
+      onAlone: (alone: MergedRead) => void;
+    },
+  ): Promise<SearchResult[]> {
+    const wanted = Math.min(HITS_MAX, Math.max(scope.k * FIRST_FACTOR, FIRST_MIN));
+    const first = read.ask((reads, signal) => hits(reads, wanted, signal));
+    let results: SearchResult[];
+    try {
+      results = await primary();
+    } catch (error) {
+      if (!this.#side.parts.readsWhenPrimaryDown || !isPrimaryAway(error)) throw error;
+      const alone = read.primaryFailed();
+      onAlone(alone);
+      const again = await alone.ask((reads, signal) => hits(reads, wanted, signal));
+      const found = again === null ? null : await this.#added(alone, scope, [], { found: again, wanted, hits });
+      if (found === null || !alone.takesPart) throw error;
+      return found;
+    }
+    const found = await first;
+    if (found === null) {
+      read.leaveOff(); // Without effect where the replica failed.
+      return results;
+    }
+    return (await this.#added(read, scope, results, { found, wanted, hits })) ?? results;
+  }
+
+  /** The best of both sides; null: the replica does not take part to the end. */
+  async #added(
+    read: MergedRead,
+    scope: SearchScope,
+    primary: readonly SearchResult[],
+    start: { found: readonly ReplicaHit[]; wanted: number; hits: ReplicaHits },
+  ): Promise<SearchResult[] | null> {
+    const { k, scoreMin } = scope;
+    const shown = new Set(primary.map(({ memory }) => memory.memoryId));
+    const judged = new Set<string>();
+    const added: SearchResult[] = [];
+    let { found, wanted } = start;
+    for (;;) {
+      const fresh = found.filter(
+        ({ memoryId, score }) => score >= scoreMin && !shown.has(memoryId) && !judged.has(memoryId),
+      );
+      for (const { memoryId } of fresh) judged.add(memoryId);
+      const results = await this.#judge(read, scope, fresh);
+      if (results === null) return null;
+      added.push(...results);
+      const best = ranked([...primary, ...added]).slice(0, k);
+      const last = found.at(-1)?.score ?? Number.NEGATIVE_INFINITY;
+      const worst = best.length < k ? scoreMin : (best.at(-1)?.score ?? scoreMin);
+      if (found.length < wanted || wanted === HITS_MAX || last <= worst || !read.hasTime) return best;
+      wanted = Math.min(wanted * 4, HITS_MAX);
+      const more = await read.ask((reads, signal) => start.hits(reads, wanted, signal));
+      if (more === null) return null;
+      found = more;
+    }
+  }
+
+  /** Those of the hits that may be shown, and that pass the filter, as they are now. */
+  async #judge(
+    read: MergedRead,
+    { namespace, filter, condition }: SearchScope,
+    hits: readonly ReplicaHit[],
+  ): Promise<SearchResult[] | null> {
+    const byId = new Map(hits.map((hit) => [hit.memoryId, hit]));
+    const found = await read.ask((reads, signal) => reads.readRows(namespace, [...byId.keys()], signal));
+    if (found === null) return null;
+    // A hit of another version: the index is behind the replica for a moment, or the other way round.
+    const current = found.rows.filter((row) => {
+      const version = byId.get(row.memoryId)?.version ?? null;
+      return version === null || version === contentVersionOf(row);
+    });
+    let rows = await read.judge(namespace, found, current);
+    if (!read.takesPart) return null;
+    const results: SearchResult[] = [];
+    while (rows.length > 0) {
+      const page = await readRowContents(read, namespace, rows, { withEmbedding: true });
+      if (page === null) return null;
+      for (const content of page.contents.values()) {
+        const memory = replicaMemory(namespace, content, true);
+        if (memory === null || !isWanted(memory, condition, filter)) continue;
+        results.push({ memory, score: byId.get(memory.memoryId)?.score ?? 0 });
+      }
+      rows = rows.filter(({ memoryId }) => page.cut.has(memoryId));
+    }
+    return results;
+  }
+}
+
+/** Of the replica's memories the time of their creation is known here: what only the ledger could judge is judged by it. */
+function isWanted(memory: Memory, condition: Condition, filter: SearchScope["filter"]): boolean {
+  return filter(memory) && (!asksFor(condition, "createdAt") || passes(condition, memory));
+}
+
+/** By score; of equal ones the primary's come first, in its order. */
+function ranked(results: readonly SearchResult[]): SearchResult[] {
+  return [...results].sort((a, b) => b.score - a.score);
+}

@@ -1,0 +1,102 @@
+import { StoreUnavailableError } from "../../domain/errors.ts";
+import type { ProjectionHealth } from "../../domain/store-id.ts";
+import type { ReplicaSource } from "../../read/read-sources.ts";
+import type { Log } from "../../runtime/log.ts";
+import { StoreGate } from "../../write/store-gate.ts";
+import type { MergedReadMetrics } from "./metrics.ts";
+import type { PrimaryFacts, PrimaryLookup, ReplicaReads, ReplicaStanding } from "./sides.ts";
+import { fits } from "./verdict.ts";
+
+/** The replica as errors, logs and `Memory.source` name it. */
+export const REPLICA_ID = "replica";
+
+/** Milliseconds for which the primary's epoch and its pruned tombstones count where no row has to be looked up. */
+const FACTS_MS = 1_000;
+
+export interface ReplicaSideParts {
+  readonly reads: ReplicaReads;
+  readonly primary: PrimaryLookup;
+  /** Milliseconds after a read's start until which the replica is waited for. */
+  readonly readTimeoutMs: number;
+  /** Milliseconds between probes while the replica is left out. */
+  readonly healthCheckIntervalMs: number;
+  /** Whether memories that expired at the primary are shown. */
+  readonly archive: boolean;
+  /** Whether the replica answers alone while the primary is away. */
+  readonly readsWhenPrimaryDown: boolean;
+  readonly metrics: MergedReadMetrics;
+  readonly log: Log;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now: () => number;
+}
+
+/** What all merged reads of a process share: the circuit in front of the replica, and how it stood last. */
+export class ReplicaSide {
+  readonly parts: ReplicaSideParts;
+  readonly #gate: StoreGate<{ id: string; health(signal: AbortSignal): Promise<ProjectionHealth> }>;
+  #facts: { readonly facts: PrimaryFacts; readonly until: number } | null = null;
+  #state: ReplicaSource | null = null;
+
+  constructor(parts: ReplicaSideParts) {
+    this.parts = parts;
+    const health = async (signal: AbortSignal): Promise<ProjectionHealth> => {
+      try {
+        await parts.reads.standing(signal);
+        return { state: "healthy" };
+      } catch (error) {
+        return { state: "down", reason: (error as Error).message };
+      }
+    };
+    this.#gate = new StoreGate(
+      { id: REPLICA_ID, health },
+      { probeIntervalMs: parts.healthCheckIntervalMs, probeTimeoutMs: parts.readTimeoutMs, now: parts.now },
+    );
+  }
+
+  /** Whether reads may ask the replica. While they may not, it is probed beside them. */
+  allows(): boolean {
+    return this.#gate.allows();
+  }
+
+  succeeded(): void {
+    this.#gate.succeeded();
+  }
+
+  failed(error: Error): void {
+    this.#gate.failed(new StoreUnavailableError(REPLICA_ID, error.message, { cause: error }));
+  }
+
+  /** How the replica stood at the last read; `ok` before the first. */
+  get state(): ReplicaSource {
+    return this.#state ?? "ok";
+  }
+
+  /** Notes how the replica stood at a read. Each change is one line of the log. */
+  note(state: ReplicaSource, reason: string | null): void {
+    if (state === "off" || state === this.#state) return;
+    const from = this.#state;
+    this.#state = state;
+    const told = { from, to: state, ...(reason !== null && { reason }) };
+    if (state !== "ok") this.parts.log.warn(told, "replica.reads_changed");
+    else if (from !== null) this.parts.log.info(told, "replica.reads_changed");
+  }
+
+  /** The primary's facts on some memories, as of now. */
+  async lookUp(namespace: string, memoryIds: readonly string[], signal: AbortSignal): Promise<PrimaryFacts> {
+    const facts = await this.parts.primary.lookUp(namespace, memoryIds, signal);
+    this.#facts = { facts, until: this.parts.now() + FACTS_MS };
+    return facts;
+  }
+
+  /** Whether a replica of which no row is shown fits: by facts that may be a second old. */
+  async fitsLately(standing: ReplicaStanding, signal: AbortSignal): Promise<boolean> {
+    const known = this.#facts;
+    const facts = known !== null && this.parts.now() < known.until ? known.facts : await this.lookUp("", [], signal);
+    return fits(standing, facts);
+  }
+
+  /** Resolves once no probe is under way. */
+  async idle(): Promise<void> {
+    await this.#gate.idle();
+  }
+}
