@@ -272,7 +272,8 @@ export class WorldReplica implements ReplicaReads {
       return archive && endedBy === "expired" && hasContent;
     });
     const last = scanned.at(-1);
-    return { standing: await this.standing(), rows, scanned: scanned.length, last: last ?? null };
+    const place = last === undefined ? null : { memoryId: last.memoryId, sort: last.sort };
+    return { standing: await this.standing(), rows, scanned: scanned.length, last: place };
   }
 
   async readContents({ wanted }: ContentQuery): Promise<readonly ReplicaContent[]> {
