@@ -55,6 +55,7 @@ function taskOf(options: Partial<RowsTask> & { flies?: boolean; answer?: NewlyWr
     token: { transactionId: "t", nodeId: "n", storeVersions: { withEmbedding: "{}", withoutEmbedding: "{}" } },
     preparation: new Preparation({ token: "t", gates: [], everywhere: false, timeoutMs: 1_000 }),
     known: new KnownRows(),
+    endsUnknown: false,
     newGuess: new NewGuess(),
     onStep: undefined,
     ...more,
