@@ -49,7 +49,6 @@ export class HubService {
       MNEMOSYNC_EMBEDDING_PROVIDER: "none",
       MNEMOSYNC_HTTP_PORT: String(port),
       MNEMOSYNC_HTTP_KEYS_FILE: keysFile,
-      MNEMOSYNC_LOG_LEVEL: "error",
     };
     const migrating = spawn(process.execPath, [PROGRAM, "migrate"], {
       env: { ...process.env, ...environment },
@@ -57,7 +56,7 @@ export class HubService {
     });
     const [code] = await once(migrating, "exit");
     if (code !== 0) throw new Error(`mnemosync migrate ended with ${code}`);
-    const service = spawn(process.execPath, [PROGRAM, "serve"], {
+    const service = spawn(process.execPath, [PROGRAM, "serve", "--log-level", "error"], {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "inherit"],
     });

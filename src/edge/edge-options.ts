@@ -6,6 +6,8 @@ import type { Log } from "../runtime/log.ts";
 import { type EdgeOptions, type EdgeSettings, edgeSettings } from "./settings.ts";
 import { HttpHub } from "./transport/http-hub.ts";
 import { postgresHub } from "./transport/postgres-hub.ts";
+import type { CallHub, HubAddress } from "./worker/hub-messages.ts";
+import { WorkerHub } from "./worker/worker-hub.ts";
 
 /** The transport of a device: an object that speaks for one device, or a function that makes one. */
 export type HubGiven = string | Hub | ((device: string) => Hub);
@@ -40,27 +42,31 @@ export function readOptions(options: OpenOptions, extras: OpenExtras): EdgeSetup
     throw new ConfigurationError(`edge.${issue?.path.join(".")}: ${issue?.message}`);
   }
   const settings = parsed.data;
-  if (!settings.enabled || hub === undefined) return { settings, connect: null };
-  if (typeof hub === "function") return { settings, connect: hub };
-  if (typeof hub === "object") return { settings, connect: () => hub };
+  if (!settings.enabled || hub === undefined) return { settings, connect: null, address: null };
+  if (typeof hub === "function") return { settings, connect: hub, address: null };
+  if (typeof hub === "object") return { settings, connect: () => hub, address: null };
   const deviceName = settings.deviceName ?? (hostname() || undefined);
   const timeoutMs = settings.requestTimeoutMs;
   if (/^postgres(ql)?:/.test(hub)) {
-    return { settings, connect: (device) => postgresHub({ postgresUrl: hub, device, deviceName, timeoutMs }) };
+    const connect = (device: string) => postgresHub({ postgresUrl: hub, device, deviceName, timeoutMs });
+    return { settings, connect, address: null };
   }
-  const connect = (device: string) =>
-    new HttpHub({
-      url: hub,
-      apiKey: settings.apiKey,
-      device,
-      deviceName,
-      timeoutMs,
-      ...(extras.fetch !== undefined && { fetch: extras.fetch }),
-    });
-  return { settings, connect };
+  const address = { url: hub, apiKey: settings.apiKey, deviceName, timeoutMs };
+  const { fetch, inProcess = false } = extras;
+  // The worker cannot be given a function.
+  if (!inProcess && fetch === undefined) {
+    const connect = (device: string, callHub: CallHub | null): Hub =>
+      callHub === null ? new HttpHub({ ...address, device }) : new WorkerHub(device, callHub);
+    return { settings, connect, address };
+  }
+  const connect = (device: string) => new HttpHub({ ...address, device, ...(fetch !== undefined && { fetch }) });
+  return { settings, connect, address: null };
 }
 
 export interface EdgeSetup {
   readonly settings: EdgeSettings;
-  readonly connect: ((device: string) => Hub) | null;
+  /** @param callHub of the worker, where it calls the hub. */
+  readonly connect: ((device: string, callHub: CallHub | null) => Hub) | null;
+  /** Of a hub that the worker calls; null: it is called from the thread of the caller. */
+  readonly address: HubAddress | null;
 }

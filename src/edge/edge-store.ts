@@ -68,7 +68,8 @@ export class EdgeStore {
     this.#now = extras.now ?? Date.now;
     this.#listeners = new Listeners(extras.log ?? silentLog);
     this.#metrics = edgeMetrics(() => port.status(this.#now(), dayOf(this.#now())));
-    const { connect, settings } = setup;
+    const { connect: connectTo, settings } = setup;
+    const connect = connectTo && ((device: string) => connectTo(device, port.callHub));
     const reporting = { listeners: this.#listeners, metrics: this.#metrics };
     this.#sync = connect === null ? null : new EdgeSync({ port, settings, connect, extras, ...reporting });
   }
@@ -93,7 +94,7 @@ export class EdgeStore {
     const { random } = extras;
     const port = extras.inProcess
       ? openInProcess(driver, { ...fileOptions, ...(random !== undefined && { random }) }, nowMs)
-      : await openInWorker(driver, fileOptions, nowMs);
+      : await openInWorker(driver, fileOptions, nowMs, setup.address);
     const store = new EdgeStore(port, setup, extras);
     if (port.rescue !== null) {
       extras.log?.warn({ ...port.rescue }, "edge.file_rescued");

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { EdgeStore } from "../../src/edge/index.ts";
+import { EdgeStore, HubError } from "../../src/edge/index.ts";
 import { temporaryFolder } from "../support/edges.ts";
 import { serveHub } from "../support/hub-server.ts";
 import { MemoryHub } from "../support/memory-hub.ts";
@@ -87,4 +87,42 @@ test("over HTTP: gzip both ways, the key, a revoked key, an answer that is none,
   onTestFinished(() => silent.close());
   hub.intercept = () => new Promise(() => undefined);
   await expect(silent.syncNow()).rejects.toThrow("no answer within 200 ms");
+});
+
+test("from the worker's thread: refusals keep their codes, pages are applied there, and a stop ends a request that waits", async () => {
+  const { hub, server } = await world();
+  const about = { path: `${temporaryFolder()}/w.db`, hub: server.url, apiKey: server.apiKey, requestTimeoutMs: 60_000 };
+  const edge = await EdgeStore.open(about);
+  onTestFinished(() => edge.close());
+  const memory = { memoryType: "note", importance: 0.5, metadata: {}, embedding: null, privacy: "full" } as const;
+  for (let index = 0; index < 450; index++) hub.write(`m${index}`, { ...memory, content: `n${index}` });
+  await edge.put("own", { content: "own", memoryType: "note" });
+  expect(await edge.syncNow()).toMatchObject({ pushed: 1, failed: 0 });
+  expect((await edge.status()).memories).toBe(451);
+
+  await edge.put("refused", { content: "kept", memoryType: "note" });
+  hub.intercept = () => {
+    throw new HubError("DEVICE_REVOKED", "revoked by an administrator");
+  };
+  await expect(edge.syncNow()).rejects.toMatchObject({ name: "HubError", code: "DEVICE_REVOKED", retryable: false });
+  expect(await edge.status()).toMatchObject({ mode: "refused", pending: 1 });
+  hub.intercept = () => undefined;
+  hub.pruneTombstones();
+  hub.prunedThrough = 1_000_000; // The hub asks for a resync, and says why.
+  await expect(edge.pullOnce()).resolves.toMatchObject({ more: true });
+  expect((await edge.status()).resync).toBe("tombstones");
+  hub.prunedThrough = 0;
+  expect(await edge.syncNow()).toMatchObject({ pending: 0 });
+
+  let isHeld = false;
+  hub.intercept = async (step) => {
+    if (step !== "pull") return;
+    isHeld = true;
+    await new Promise(() => undefined); // Never answered: only the caller ends it.
+  };
+  edge.start();
+  await expect.poll(() => isHeld, { timeout: 20_000 }).toBe(true);
+  await edge.stop();
+  hub.intercept = () => undefined;
+  expect(await edge.syncNow()).toMatchObject({ failed: 0 });
 });

@@ -14,6 +14,7 @@ import { type ChoiceOfConflict, type ConflictView, ConflictViews } from "./confl
 import { Conflicts } from "./conflicts.ts";
 import { type FileContext, type FileNotice, type FileSettings, hubTime } from "./context.ts";
 import { Facts } from "./facts.ts";
+import type { ReadPage } from "./held-pages.ts";
 import { Inbox } from "./inbox.ts";
 import { Lease, type LeaseView } from "./lease.ts";
 import { LocalWrites } from "./local-writes.ts";
@@ -225,6 +226,11 @@ export class EdgeFile {
     const notices: FileNotice[] = [];
     this.#file.transaction(() => this.#answers.fail(changeKey, code, message, notices));
     return notices;
+  }
+
+  /** Takes the bytes of a page of the hub, to be applied later: what is answered has all but its changes. */
+  readPage(bytes: Uint8Array): ReadPage {
+    return this.#pages.read(bytes);
   }
 
   applyPage(page: ChangesPage, asked: string | null, nowMs: number, today: string): PageResult {

@@ -1,6 +1,7 @@
 import type { ChangesPage, HubChange } from "../../hub/protocol/changes.ts";
 import type { Answers } from "./answers.ts";
 import type { FileContext, FileNotice } from "./context.ts";
+import { HeldPages, type ReadPage } from "./held-pages.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Memories, MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
@@ -29,21 +30,28 @@ interface PageRooms {
 export class Pages {
   readonly #context: FileContext;
   readonly #rooms: PageRooms;
+  readonly #held = new HeldPages();
 
   constructor(context: FileContext, rooms: PageRooms) {
     this.#context = context;
     this.#rooms = rooms;
   }
 
+  read(bytes: Uint8Array): ReadPage {
+    return this.#held.read(bytes);
+  }
+
   /** @param asked the cursor that the page was asked for with. @param mayWrite throws where another process syncs by now. */
-  apply(page: ChangesPage, asked: string | null, nowMs: number, today: string, mayWrite: () => void): PageResult {
+  apply(told: ChangesPage, asked: string | null, nowMs: number, today: string, mayWrite: () => void): PageResult {
     const { facts, file } = this.#context;
+    const page = this.#held.take(told);
     return file.transaction(() => {
       mayWrite();
       const notices: FileNotice[] = [];
       // A page of a request that was on its way while the cursor moved, or the epoch changed.
-      const isDropped = facts.get("cursor") !== asked || facts.get("epoch") !== page.epoch;
-      if (isDropped) return { changes: 0, conflicts: 0, dropped: true, notices };
+      if (page === null || facts.get("cursor") !== asked || facts.get("epoch") !== page.epoch) {
+        return { changes: 0, conflicts: 0, dropped: true, notices };
+      }
       facts.set("clock_offset_ms", Math.round(page.now - nowMs));
       this.#rooms.resync.forgetOtherNamespaces(page.namespaces);
       let conflicts = 0;

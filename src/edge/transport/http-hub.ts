@@ -1,6 +1,5 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import type * as z from "zod";
 import { retryAfterMs } from "../../embed/retry-after.ts";
 import { type ChangesOptions, type ChangesPage, changesPageSchema } from "../../hub/protocol/changes.ts";
 import { HUB_ERROR_CODES, HubError, type HubErrorCode, type ResyncReason } from "../../hub/protocol/codes.ts";
@@ -10,6 +9,7 @@ import { type PushAnswers, type PushChanges, pushAnswersSchema } from "../../hub
 import { withDeadline } from "../../runtime/deadline.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import { onAbort } from "../../runtime/on-abort.ts";
+import { parseAnswer } from "./parse-answer.ts";
 
 export interface HttpHubOptions {
   /** Where the hub is, with a path where it is served below one. */
@@ -21,6 +21,11 @@ export interface HttpHubOptions {
   readonly timeoutMs: number;
   /** @default globalThis.fetch */
   readonly fetch?: typeof globalThis.fetch;
+  /**
+   * Reads the bytes of a page, in another thread for instance: reading thousands of them would hold up this one, and fill its memory.
+   * @throws {HubError} @default here
+   */
+  readonly readPage?: ((bytes: Uint8Array) => Promise<ChangesPage>) | undefined;
 }
 
 /** Bytes of an answer, at most. A page holds at most 8 MiB of documents. */
@@ -44,12 +49,14 @@ export class HttpHub implements Hub {
     const { device, deviceName, timeoutMs } = this.#options;
     const name = deviceName === undefined ? {} : { name: deviceName };
     const body = { device, ...name, protocolVersions: PROTOCOL_VERSIONS };
-    return await this.#call("POST", HUB_PATHS.identify, body, hubIdentitySchema(), timeoutMs, signal);
+    const bytes = await this.#call("POST", HUB_PATHS.identify, body, timeoutMs, signal);
+    return parseAnswer(hubIdentitySchema(), bytes);
   }
 
   async push(push: PushChanges, signal: AbortSignal): Promise<PushAnswers> {
     const body = { device: this.#options.device, ...push };
-    return await this.#call("POST", HUB_PATHS.push, body, pushAnswersSchema(), this.#options.timeoutMs, signal);
+    const bytes = await this.#call("POST", HUB_PATHS.push, body, this.#options.timeoutMs, signal);
+    return parseAnswer(pushAnswersSchema(), bytes);
   }
 
   async changesAfter(cursor: string | null, options: ChangesOptions, signal: AbortSignal): Promise<ChangesPage> {
@@ -61,21 +68,21 @@ export class HttpHub implements Hub {
     if (cursor !== null) query.set("cursor", cursor);
     for (const namespace of options.namespaces ?? []) query.append("namespace", namespace);
     const timeoutMs = this.#options.timeoutMs + options.waitMs;
-    return await this.#call("GET", `${HUB_PATHS.changes}?${query}`, null, changesPageSchema(), timeoutMs, signal);
+    const bytes = await this.#call("GET", `${HUB_PATHS.changes}?${query}`, null, timeoutMs, signal);
+    return (await this.#options.readPage?.(bytes)) ?? parseAnswer(changesPageSchema(), bytes);
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new HubError("SYNC_CONNECTION", "the connection to the hub was closed"));
   }
 
-  async #call<Schema extends z.ZodType>(
+  async #call(
     method: string,
     path: string,
     body: unknown,
-    schema: Schema,
     timeoutMs: number,
     signal: AbortSignal,
-  ): Promise<z.output<Schema>> {
+  ): Promise<Uint8Array> {
     signal.throwIfAborted();
     const open = new LinkedAbort(this.#closing.signal);
     const forget = onAbort(signal, () => open.abort(signal.reason));
@@ -90,9 +97,9 @@ export class HttpHub implements Hub {
           signal: deadline,
           ...(body === null ? {} : { body: bytes }),
         });
-        const text = await textOf(response);
-        if (response.status !== 200) throw this.#refusal(response, text);
-        return parsed(schema, text);
+        const answer = await bytesOf(response);
+        if (response.status !== 200) throw this.#refusal(response, answer.toString("utf8"));
+        return answer;
       });
     } catch (error) {
       if (error instanceof HubError) throw error;
@@ -162,7 +169,7 @@ async function encodingOf(body: unknown): Promise<{ headers: Record<string, stri
   };
 }
 
-async function textOf(response: Response): Promise<string> {
+async function bytesOf(response: Response): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
@@ -172,23 +179,7 @@ async function textOf(response: Response): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-function parsed<Schema extends z.ZodType>(schema: Schema, text: string): z.output<Schema> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new HubError("INTERNAL", "the hub's answer is no JSON: is there a hub at this address?", { cause: error });
-  }
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new HubError(
-    "INTERNAL",
-    `the hub's answer is not of this protocol: ${issue?.path.join(".")}: ${issue?.message}`,
-  );
+  return Buffer.concat(chunks);
 }
 
 /** fetch says "fetch failed" and keeps the reason in `cause`. */

@@ -5,7 +5,9 @@ import type { EdgeFileOptions } from "../file/edge-file.ts";
 import type { Rescue } from "../file/rescue.ts";
 import type { SqlDriverName } from "../sqlite/database.ts";
 import { FILE_CALLS, type FilePort } from "./file-port.ts";
-import { errorOfWire, type WorkerAnswer, type WorkerCall, type WorkerStart } from "./messages.ts";
+import type { CallHub, HubAddress, HubOutcome } from "./hub-messages.ts";
+import { errorOfWire, type FileWork, type WorkerAnswer, type WorkerCall, type WorkerStart } from "./messages.ts";
+
 import { workerModule } from "./worker-program.ts";
 
 interface Waiting {
@@ -16,6 +18,12 @@ interface Waiting {
 /** Calls that wait for the worker, at most: beyond, callers are refused rather than memory filled. */
 const WAITING_MAX = 10_000;
 
+/**
+ * MiB for objects that live shortly, which all of a page and of a search are. Without a limit V8 takes up to 48 for them before it
+ * collects any; their vectors, outside of its heap, are freed with them.
+ */
+const YOUNG_MAX_MIB = 8;
+
 /** A file in a thread of its own. */
 class FileClient {
   readonly #worker: Worker;
@@ -25,7 +33,8 @@ class FileClient {
   readonly opened: Promise<Rescue | null>;
 
   constructor(start: WorkerStart) {
-    this.#worker = new Worker(workerModule(), { workerData: start, name: "mnemosync-edge" });
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MAX_MIB };
+    this.#worker = new Worker(workerModule(), { workerData: start, name: "mnemosync-edge", resourceLimits });
     this.opened = new Promise((resolve, reject) => {
       this.#waiting.set(0, { resolve: (result) => resolve((result as { rescue: Rescue | null }).rescue), reject });
     });
@@ -34,7 +43,20 @@ class FileClient {
     this.#worker.on("exit", (code) => this.#end(new EdgeFileError("io", `the edge's worker ended with ${code}`)));
   }
 
-  call(name: WorkerCall["name"], args: readonly unknown[]): Promise<unknown> {
+  call(name: FileWork["name"], args: readonly unknown[]): Promise<unknown> {
+    return this.#post((id) => ({ id, name, args }));
+  }
+
+  readonly callHub: CallHub = (device, hub) => {
+    let made = 0;
+    const outcome = this.#post((id) => {
+      made = id;
+      return { id, device, hub };
+    }) as Promise<HubOutcome>;
+    return { outcome, end: () => this.#worker.postMessage({ ended: made } satisfies WorkerCall) };
+  };
+
+  #post(callOf: (id: number) => WorkerCall): Promise<unknown> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     if (this.#waiting.size >= WAITING_MAX) {
       return Promise.reject(new EdgeFileError("locked", `${WAITING_MAX} calls wait for the file already: slow down`));
@@ -42,7 +64,7 @@ class FileClient {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, name, args } satisfies WorkerCall);
+      this.#worker.postMessage(callOf(id));
     });
   }
 
@@ -77,13 +99,14 @@ class FileClient {
   }
 }
 
-/** Opens the file in a worker thread. @throws {EdgeFileError} */
+/** Opens the file in a worker thread. @param hub to be called from there. @throws {EdgeFileError} */
 export async function openInWorker(
   driver: SqlDriverName,
   options: Omit<EdgeFileOptions, "random">,
   nowMs: number,
+  hub: HubAddress | null,
 ): Promise<FilePort> {
-  const client = new FileClient({ driver, options, nowMs });
+  const client = new FileClient({ driver, options, nowMs, hub });
   let rescue: Rescue | null;
   try {
     rescue = await client.opened;
@@ -95,6 +118,7 @@ export async function openInWorker(
   return {
     ...Object.fromEntries(calls),
     rescue,
+    callHub: hub === null ? null : client.callHub,
     close: () => client.end("close"),
     abandon: () => client.end("abandon"),
   } as FilePort;

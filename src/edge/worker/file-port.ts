@@ -2,9 +2,10 @@ import { EdgeFile, type EdgeFileOptions } from "../file/edge-file.ts";
 import type { Rescue } from "../file/rescue.ts";
 import type { SqlDriverName } from "../sqlite/database.ts";
 import { loadDriver } from "../sqlite/drivers.ts";
+import type { CallHub } from "./hub-messages.ts";
 
 /** Methods of the file that are called from another thread. */
-type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon">;
+type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon" | "readPage">;
 export type FileCall = keyof FileCalls;
 
 /** The file as the rest of the edge sees it: each call is answered in the order of the calls. */
@@ -12,6 +13,8 @@ export type FilePort = {
   [Name in FileCall]: (...args: Parameters<FileCalls[Name]>) => Promise<Awaited<ReturnType<FileCalls[Name]>>>;
 } & {
   readonly rescue: Rescue | null;
+  /** Calls the hub from the thread of the file; null: it is called from this one. */
+  readonly callHub: CallHub | null;
   close(): Promise<void>;
   abandon(): Promise<void>;
 };
@@ -60,6 +63,7 @@ export function openInProcess(driver: SqlDriverName, options: EdgeFileOptions, n
   return {
     ...Object.fromEntries(calls),
     rescue: file.rescue,
+    callHub: null,
     close: async () => file.close(),
     abandon: async () => file.abandon(),
   } as FilePort;

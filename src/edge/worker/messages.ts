@@ -4,19 +4,29 @@ import type { EdgeFileOptions } from "../file/edge-file.ts";
 import type { Rescue } from "../file/rescue.ts";
 import type { SqlDriverName } from "../sqlite/database.ts";
 import type { FileCall } from "./file-port.ts";
+import type { HubAddress, HubWork } from "./hub-messages.ts";
 
 /** What the worker is started with. */
 export interface WorkerStart {
   readonly driver: SqlDriverName;
   readonly options: Omit<EdgeFileOptions, "random">;
   readonly nowMs: number;
+  /** Null: the hub is called from another thread, or not at all. */
+  readonly hub: HubAddress | null;
 }
 
-export interface WorkerCall {
+export interface FileWork {
   readonly id: number;
   readonly name: FileCall | "close" | "abandon";
   readonly args: readonly unknown[];
 }
+
+/** The caller of a hub's call has given up. */
+export interface EndOfHubWork {
+  readonly ended: number;
+}
+
+export type WorkerCall = FileWork | HubWork | EndOfHubWork;
 
 /** Answer 0 tells of the opening. */
 export type WorkerAnswer =
