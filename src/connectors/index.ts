@@ -3,7 +3,7 @@ export type { DocumentState, RagDocument } from "./lightrag/documents.ts";
 export type { Receipt } from "./lightrag/judge.ts";
 export { type DocumentKey, documentName } from "./lightrag/names.ts";
 export type { LightRagOptions } from "./lightrag/settings.ts";
-export { type Delivery, LightRagSink, type LightRagSinkOptions, type Settlement } from "./lightrag/sink.ts";
+export { LightRagSink, type LightRagSinkOptions } from "./lightrag/sink.ts";
 export { documentText } from "./lightrag/text.ts";
 export type {
   CallOptions,
@@ -21,11 +21,16 @@ export type { MemorySpaceOptions } from "./memory-space/settings.ts";
 export { MemorySpaceSource } from "./memory-space/source.ts";
 export { EdgeTarget, type MemoryFile } from "./run/edge-target.ts";
 export { HubTarget, type MemoryWriter } from "./run/hub-target.ts";
+export type { Delivery, SentText, Settlement, Sink } from "./run/sink.ts";
+export { type MemoryFeed, runSink, type SinkRunOptions, type SinkRunParts } from "./run/sink-run.ts";
 export type { ListingOutcome, Source, SourceItem } from "./run/source.ts";
 export { type RunRefused, runSource, type SourceRunOptions, type SourceRunParts } from "./run/source-run.ts";
 export type { ItemOutcome, Target } from "./run/target.ts";
+export { TRANSFORMS, type Transform, type TransformName, transformOf } from "./run/transform.ts";
 export { type FailureClass, ServiceError } from "./service/service-error.ts";
+export { JsonSinkState } from "./state/json-sink-state.ts";
 export { JsonState } from "./state/json-state.ts";
+export type { SentRecord, SinkCheckpoint, SinkState } from "./state/sink-state.ts";
 export type {
   Checkpoint,
   ConnectorState,

@@ -60,7 +60,7 @@ export function connectorStateConformance(name: string, open: () => Promise<Stat
         { id: "r2", state: "running" },
         { id: "r1", state: "interrupted" },
       ]);
-      await again.end(run("r2", { state: "succeeded", endedAt: 9, cursorAfter: 1_000 }));
+      await again.end(run("r2", { state: "succeeded", endedAt: 9, cursorAfter: 1_000 }), 1_000);
       const last = await under.reopen();
       expect(await last.cursor()).toBe(1_000);
       expect((await last.runs(1))[0]).toMatchObject({ id: "r2", state: "succeeded" });

@@ -1,27 +1,21 @@
 import { backoffCeilingMs } from "../../runtime/backoff.ts";
+import type { Delivery, SentText, Settlement, Sink } from "../run/sink.ts";
 import { ServiceError } from "../service/service-error.ts";
 import type { LightRagClient } from "./client.ts";
 import { Inventory } from "./inventory.ts";
 import { judge, type Receipt, type Verdict } from "./judge.ts";
+import { type DocumentKey, documentName } from "./names.ts";
+import { documentText } from "./text.ts";
 
-/** What became of a text that was given to the server. */
-export type Delivery =
-  /** Sent, or found there: look after it by `settle`. Never delivered yet. */
-  | { readonly outcome: "sent"; readonly receipt: Receipt }
-  /** The server takes no texts now. Nothing was sent. */
-  | { readonly outcome: "later"; readonly reason: string };
-
-/** What became of a receipt. */
-export type Settlement =
-  | { readonly outcome: "delivered"; readonly documentId: string }
-  /** Look again, with this receipt. */
-  | { readonly outcome: "open"; readonly receipt: Receipt }
-  /** The server lost it, or never had it: send it again. */
-  | { readonly outcome: "lost" }
-  /** The server cannot process it. Its documents are being deleted: call `remove` until they are gone. */
-  | { readonly outcome: "failed"; readonly reason: string };
+/** What became of a text; where it is delivered, with the id of its document. */
+type RagSettlement =
+  | Exclude<Settlement<Receipt>, { outcome: "delivered" }>
+  | { readonly outcome: "delivered"; readonly documentId: string };
+type Judged = RagSettlement | { readonly outcome: "retry"; readonly receipt: Receipt };
 
 export interface LightRagSinkOptions {
+  /** Names the connector: it is part of each document's name and text. @default "default" */
+  readonly connectorId?: string;
   /** Times that the server is told to try a failed document again, before it counts as failed for good. 0 … 100. @default 5 */
   readonly retriesMax?: number;
   /** Milliseconds of the first wait between two of these requests; it doubles. @default 5_000 */
@@ -43,8 +37,9 @@ const SINGLE_MAX = 20;
  * Delivers texts to one LightRAG server: a text counts as delivered once the server has processed it under its name, and as
  * deleted once it is gone from a complete listing and the server is idle. One writer per server: the lease is the caller's.
  */
-export class LightRagSink {
+export class LightRagSink implements Sink<Receipt> {
   readonly #client: LightRagClient;
+  readonly #connectorId: string;
   readonly #retriesMax: number;
   readonly #backoff: { baseMs: number; maxMs: number };
   readonly #now: () => number;
@@ -56,13 +51,32 @@ export class LightRagSink {
 
   constructor(client: LightRagClient, options: LightRagSinkOptions = {}) {
     this.#client = client;
+    this.#connectorId = options.connectorId ?? "default";
     this.#retriesMax = options.retriesMax ?? 5;
     this.#backoff = { baseMs: options.retryBaseMs ?? 5_000, maxMs: options.retryMaxMs ?? 300_000 };
     this.#now = options.now ?? Date.now;
   }
 
+  async ping(signal: AbortSignal): Promise<void> {
+    await this.#client.ping(signal);
+  }
+
+  nameOf(key: Omit<DocumentKey, "connectorId">): string {
+    return documentName({ ...key, connectorId: this.#connectorId });
+  }
+
+  textOf(key: Omit<DocumentKey, "connectorId">, body: string): string | null {
+    return documentText({ ...key, connectorId: this.#connectorId }, body);
+  }
+
+  async present(names: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+    if (names.length === 0) return new Set();
+    const inventory = await Inventory.read(this.#client, signal);
+    return new Set(names.filter((name) => inventory.named(name).length > 0));
+  }
+
   /** Sends one text. Never two of the same name at once: on 1.4 both would be stored. @throws {ServiceError} */
-  async deliver(name: string, text: string, signal: AbortSignal): Promise<Delivery> {
+  async deliver({ name, text }: SentText, signal: AbortSignal): Promise<Delivery<Receipt>> {
     if (this.#deleting.size > 0) return { outcome: "later", reason: "a deletion is under way" };
     const receipt: Receipt = { name, trackId: null, sentAt: this.#now(), retries: 0, idleSince: null };
     let reason: string;
@@ -83,10 +97,10 @@ export class LightRagSink {
   }
 
   /** Looks after texts that were sent. In the order of `receipts`. @throws {ServiceError} */
-  async settle(receipts: readonly Receipt[], signal: AbortSignal): Promise<Settlement[]> {
+  async settle(receipts: readonly Receipt[], signal: AbortSignal): Promise<RagSettlement[]> {
     const looked = await this.#look(receipts, signal);
     const isBusy = looked.every(({ verdict }) => verdict.kind === "delivered") || (await this.#client.isBusy(signal));
-    const settled: Settlement[] = [];
+    const settled: RagSettlement[] = [];
     const waiting: { index: number; receipt: Receipt }[] = [];
     for (const [index, { receipt, verdict, inventory }] of looked.entries()) {
       const settlement = await this.#settled(receipt, verdict, inventory, isBusy, signal);
@@ -148,7 +162,7 @@ export class LightRagSink {
     inventory: Inventory | null,
     isBusy: boolean,
     signal: AbortSignal,
-  ): Promise<Settlement | { outcome: "retry"; receipt: Receipt }> {
+  ): Promise<Judged> {
     const now = this.#now();
     if (verdict.kind === "delivered") {
       const { documentId } = verdict;
@@ -175,7 +189,7 @@ export class LightRagSink {
     reason: string,
     isBusy: boolean,
     signal: AbortSignal,
-  ): Promise<Settlement | { outcome: "retry"; receipt: Receipt }> {
+  ): Promise<Judged> {
     if (receipt.retries < this.#retriesMax) return { outcome: "retry", receipt };
     if (isBusy || !(await this.#client.deleteDocuments(documentIds, signal))) return { outcome: "open", receipt };
     this.#deleting.add(receipt.name);
@@ -189,7 +203,7 @@ export class LightRagSink {
     inventory: Inventory | null,
     isBusy: boolean,
     signal: AbortSignal,
-  ): Promise<Settlement> {
+  ): Promise<RagSettlement> {
     if (isBusy || !(await this.#client.deleteDocuments([documentId], signal))) return { outcome: "open", receipt };
     const original = inventory?.withId(originalId) ?? null;
     if (original?.name === receipt.name) return { outcome: "open", receipt: { ...receipt, trackId: null } };

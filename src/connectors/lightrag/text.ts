@@ -1,7 +1,7 @@
 import type { DocumentKey } from "./names.ts";
 
 /** Bytes of a document, at most: far below the 50 MiB at which the service cuts the connection. */
-export const TEXT_BYTES_MAX = 8_388_608;
+const TEXT_BYTES_MAX = 8_388_608;
 
 /** Tokens of language models that fail a document for good on 1.4. A zero-width space breaks them up. */
 const SPECIAL_TOKEN = /<\|([a-z_]{1,40})\|>/gi;
@@ -11,11 +11,11 @@ const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[
 /**
  * The document of a memory. Its first line says which one it is, so that two memories of equal content are two documents: the
  * service keeps one of two equal texts and reports the other one as failed.
- * @param body the transformed memory. @returns null where it is blank: the service would accept it and fail it later.
+ * @param body the transformed memory. @returns null where it is blank, which the service would accept and fail later, or over 8 MiB.
  */
 export function documentText(key: DocumentKey, body: string): string | null {
   const safe = safeText(body);
-  if (safe.trim() === "") return null;
+  if (safe.trim() === "" || Buffer.byteLength(safe) > TEXT_BYTES_MAX) return null;
   const { connectorId, namespace, memoryId, version } = key;
   const first = `memory ${line(namespace)}/${line(memoryId)} version ${version} by ${line(connectorId)}`;
   return `${first}\n\n${safe}`;

@@ -67,9 +67,9 @@ export async function runSource(
   };
   const refused = options.dryRun === true ? null : await parts.state.begin(begun);
   if (refused !== null) return refused;
-  const run = new SourceRun(parts, options, begun, signal);
+  const run = new SourceRun(parts, options, { begun, cursorBefore }, signal);
   const ended = { ...(await run.work()), endedAt: now() };
-  if (options.dryRun !== true) await parts.state.end(ended);
+  if (options.dryRun !== true) await parts.state.end(ended, run.cursorAfter);
   return ended;
 }
 
@@ -78,28 +78,38 @@ class SourceRun {
   readonly #options: SourceRunOptions;
   readonly #signal: AbortSignal;
   readonly #begun: RunRecord;
+  readonly #cursorBefore: number | null;
+  /** Behind what the next run reads: moved once the listing was complete. */
+  cursorAfter: number | null;
   #counts: RunCounts = NO_COUNTS;
   /** Items of this run by id: a service gives an item more than once. Emptied with each page but for the ids. */
   readonly #seen = new Map<string, string>();
 
-  constructor(parts: SourceRunParts, options: SourceRunOptions, begun: RunRecord, signal: AbortSignal) {
+  constructor(
+    parts: SourceRunParts,
+    options: SourceRunOptions,
+    { begun, cursorBefore }: { readonly begun: RunRecord; readonly cursorBefore: number | null },
+    signal: AbortSignal,
+  ) {
     this.#parts = parts;
     this.#options = options;
     this.#begun = begun;
+    this.#cursorBefore = cursorBefore;
+    this.cursorAfter = cursorBefore;
     this.#signal = signal;
   }
 
   async work(): Promise<RunRecord> {
     try {
       const { complete, reason } = await this.#import();
+      // Items in the dead letters do not hold the cursor: they are replayed from there.
+      if (complete) this.cursorAfter = this.#begun.startedAt;
       const missing = complete && this.#options.scope === "full" ? await this.#removeMissing() : null;
       const why = reason ?? missing;
       const isPartial = why !== null || this.#counts.failed > 0;
       return {
         ...this.#record,
         state: isPartial ? "partial" : "succeeded",
-        // Items in the dead letters do not hold the cursor: they are replayed from there.
-        cursorAfter: complete ? this.#begun.startedAt : this.#begun.cursorBefore,
         error: why === null ? null : { code: "INCOMPLETE", message: why },
       };
     } catch (error) {
@@ -136,9 +146,8 @@ class SourceRun {
 
   get #window(): TimeWindow {
     const { scope, overlapMs = OVERLAP_MS } = this.#options;
-    const { cursorBefore } = this.#begun;
-    if (scope === "full" || cursorBefore === null) return ALL_TIME;
-    return { from: cursorBefore - overlapMs, to: null };
+    if (scope === "full" || this.#cursorBefore === null) return ALL_TIME;
+    return { from: this.#cursorBefore - overlapMs, to: null };
   }
 
   /** @returns how many items were stored. */
@@ -227,7 +236,7 @@ class SourceRun {
   }
 
   get #record(): RunRecord {
-    return { ...this.#begun, counts: this.#counts };
+    return { ...this.#begun, counts: this.#counts, cursorAfter: this.cursorAfter };
   }
 
   #countOutcome({ outcome }: ItemOutcome): void {

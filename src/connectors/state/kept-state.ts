@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { StoreRefusedError } from "../../domain/errors.ts";
 import { lazily } from "../../domain/lazily.ts";
+import type { JournaledContent } from "./journaled-file.ts";
 import type { Checkpoint, DeadLetter, KnownItem, RunRecord } from "./state.ts";
 
 /** Runs that the log keeps. */
@@ -23,8 +24,8 @@ export const runSchema = lazily(() =>
     counts: countsSchema(),
     startedAt: z.number(),
     endedAt: z.number().nullable(),
-    cursorBefore: z.number().nullable(),
-    cursorAfter: z.number().nullable(),
+    cursorBefore: z.union([z.number(), z.string()]).nullable(),
+    cursorAfter: z.union([z.number(), z.string()]).nullable(),
     error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   }),
 );
@@ -40,7 +41,7 @@ const letterSchema = lazily(() =>
     ...{ attempts: whole(), at: z.number(), payload: z.string() },
   }),
 );
-export const checkpointSchema = lazily(() =>
+const checkpointSchema = lazily(() =>
   z.strictObject({
     run: runSchema(),
     items: z.array(itemSchema()),
@@ -48,7 +49,7 @@ export const checkpointSchema = lazily(() =>
     settled: z.array(z.string()),
   }),
 );
-export const keptSchema = lazily(() =>
+const keptSchema = lazily(() =>
   z.strictObject({
     cursor: z.number().nullable(),
     runs: z.array(runSchema()),
@@ -56,16 +57,22 @@ export const keptSchema = lazily(() =>
     deadLetters: z.array(letterSchema()),
   }),
 );
-export type Kept = z.output<ReturnType<typeof keptSchema>>;
+type Kept = z.output<ReturnType<typeof keptSchema>>;
 
 /** What a connector knows, in memory: the part that every state without a database has in common. */
-export class KeptState {
+export class KeptState implements JournaledContent {
   cursor: number | null;
   readonly #runs: RunRecord[];
   readonly #items: Map<string, KnownItem>;
   readonly #deadLetters: Map<string, DeadLetter>;
 
-  constructor(kept: Kept = { cursor: null, runs: [], items: [], deadLetters: [] }) {
+  /** @param state as `toJSON` gave it; undefined: there is none yet. @returns null where it is damaged. */
+  static parse(state: unknown): KeptState | null {
+    const kept = keptSchema().safeParse(state ?? { cursor: null, runs: [], items: [], deadLetters: [] });
+    return kept.success ? new KeptState(kept.data) : null;
+  }
+
+  private constructor(kept: Kept) {
     this.cursor = kept.cursor;
     this.#runs = [...kept.runs];
     this.#items = new Map(kept.items.map((item) => [item.id, item]));
@@ -109,6 +116,12 @@ export class KeptState {
       const attempts = (this.#deadLetters.get(letter.itemId)?.attempts ?? 0) + 1;
       this.#deadLetters.set(letter.itemId, { ...letter, attempts });
     }
+  }
+
+  replay(line: unknown): boolean {
+    const checkpoint = checkpointSchema().safeParse(line);
+    if (checkpoint.success) this.apply(checkpoint.data);
+    return checkpoint.success;
   }
 
   dropDeadLetters(itemIds: readonly string[]): number {

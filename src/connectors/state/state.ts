@@ -45,10 +45,10 @@ export interface RunRecord {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly endedAt: number | null;
-  /** The time behind which the run read; null: from the start. */
-  readonly cursorBefore: number | null;
-  /** The time behind which the next one reads; the same as before where the run was not complete. */
-  readonly cursorAfter: number | null;
+  /** Behind what the run read: a time in milliseconds since 1970 at a source, a cursor of the feed at a sink; null: the start. */
+  readonly cursorBefore: number | string | null;
+  /** Behind what the next one reads. A source keeps it as it was where the run was not complete. */
+  readonly cursorAfter: number | string | null;
   /** Why it did not succeed; null where it did. */
   readonly error: { readonly code: string; readonly message: string } | null;
 }
@@ -84,8 +84,8 @@ export interface ConnectorState {
   begin(run: RunRecord): Promise<{ readonly running: RunRecord } | null>;
   /** Keeps what one page has done. Durable once it resolves. */
   checkpoint(checkpoint: Checkpoint): Promise<void>;
-  /** Ends the run, moves the cursor to its `cursorAfter`, and gives the connector free. */
-  end(run: RunRecord): Promise<void>;
+  /** Ends the run, moves the cursor, and gives the connector free. */
+  end(run: RunRecord, cursor: number | null): Promise<void>;
   /** The time behind which the next run reads; null before the first complete one. */
   cursor(): Promise<number | null>;
   /** What is known of items, by their ids; unknown ones are absent. */

@@ -75,7 +75,7 @@ export class LightRagRun {
   }
 
   async #deliver(name: string, text: string, receipts: Map<string, Receipt>): Promise<void> {
-    const delivery = await this.sink.deliver(name, text, this.#signal);
+    const delivery = await this.sink.deliver({ name, text }, this.#signal);
     if (delivery.outcome === "sent") receipts.set(name, delivery.receipt);
   }
 

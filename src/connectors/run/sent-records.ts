@@ -1,0 +1,82 @@
+import type { MemoryKey } from "../../domain/keys.ts";
+import type { SentRecord } from "../state/sink-state.ts";
+import type { Settlement } from "./sink.ts";
+
+/** Steps of a record: each gives the next one, and does nothing else. */
+
+type Told = MemoryKey & { readonly version: number };
+
+/** The feed told of a version. */
+export function changedRecord(before: SentRecord | null, told: Told, runId: string): SentRecord {
+  const { namespace, memoryId, version } = told;
+  const record: SentRecord = before ?? {
+    ...{ namespace, memoryId, version: 0, wanted: 0, ends: false, hash: null, name: null },
+    ...{ state: "gone", receipt: null, old: [], doomed: [], reason: null, seenIn: runId },
+  };
+  const seen = { ...record, wanted: Math.max(record.wanted, version), ends: false, seenIn: runId };
+  const isThere = record.state === "delivered" && record.version >= version;
+  return isThere || record.state === "sent" ? seen : { ...seen, state: "queued", reason: null };
+}
+
+/** The memory has ended, or may not be shown there: what is there of it is to be removed. */
+export function endedRecord(before: SentRecord | null, told: Told, runId: string): SentRecord {
+  const seen = { ...changedRecord(before, told, runId), ends: true };
+  return before?.state === "sent" ? seen : gone(seen);
+}
+
+/** A text was sent. */
+export function sentRecord(
+  record: SentRecord,
+  sent: { readonly version: number; readonly hash: string; readonly name: string; readonly receipt: unknown },
+): SentRecord {
+  const earlier = withNames(record.old, record.name).filter((name) => name !== sent.name);
+  const wanted = Math.max(record.wanted, sent.version);
+  return { ...record, ...sent, wanted, state: "sent", old: earlier, reason: null };
+}
+
+/** What the service says of a text that is on its way. */
+export function settledRecord(record: SentRecord, settlement: Settlement<unknown>): SentRecord {
+  if (settlement.outcome === "open") return { ...record, receipt: settlement.receipt };
+  const settled = outcomeOf(record, settlement);
+  if (record.ends) return gone(settled);
+  return settled.state === "delivered" && settled.wanted > settled.version ? { ...settled, state: "queued" } : settled;
+}
+
+function outcomeOf(record: SentRecord, settlement: Exclude<Settlement<unknown>, { outcome: "open" }>): SentRecord {
+  switch (settlement.outcome) {
+    case "lost":
+      return queuedAgain(record);
+    case "failed":
+      return failedRecord(
+        { ...record, doomed: withNames(record.doomed, record.name) },
+        record.version,
+        settlement.reason,
+      );
+    case "delivered":
+      return { ...record, state: "delivered", receipt: null, old: [], doomed: withNames(record.doomed, ...record.old) };
+  }
+}
+
+/** The service cannot take the text. An earlier version stays there: it is better than nothing. */
+function failedRecord(record: SentRecord, version: number, reason: string): SentRecord {
+  return { ...record, version, state: "failed", hash: null, name: null, receipt: null, reason };
+}
+
+/** The service refused the text at once: what is there under the name of an earlier version stays there. */
+export function refusedRecord(record: SentRecord, version: number, reason: string): SentRecord {
+  return failedRecord({ ...record, old: withNames(record.old, record.name) }, version, reason);
+}
+
+/** What was there, or on its way, is not: it is sent again. */
+export function queuedAgain(record: SentRecord): SentRecord {
+  return { ...record, state: "queued", hash: null, receipt: null };
+}
+
+function gone(record: SentRecord): SentRecord {
+  const doomed = withNames(record.doomed, ...record.old, record.name);
+  return { ...record, state: "gone", hash: null, name: null, receipt: null, old: [], doomed, reason: null };
+}
+
+function withNames(names: readonly string[], ...more: readonly (string | null)[]): readonly string[] {
+  return [...new Set([...names, ...more.filter((name) => name !== null)])];
+}

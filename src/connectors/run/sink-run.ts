@@ -1,0 +1,321 @@
+import { MnemosyncError, shortened } from "../../domain/errors.ts";
+import type { Filter } from "../../domain/filter/filter.ts";
+import type { JsonObject } from "../../domain/json.ts";
+import type { MemoryKey } from "../../domain/keys.ts";
+import { backoffCeilingMs } from "../../runtime/backoff.ts";
+import { pause as timer } from "../../runtime/deadline.ts";
+import { newUlid } from "../../runtime/ulid.ts";
+import { ServiceError } from "../service/service-error.ts";
+import type { SentRecord, SinkState } from "../state/sink-state.ts";
+import { NO_COUNTS, type RunCounts, type RunRecord } from "../state/state.ts";
+import { changedRecord, endedRecord, queuedAgain, refusedRecord, sentRecord, settledRecord } from "./sent-records.ts";
+import type { Sink } from "./sink.ts";
+import type { RunRefused } from "./source-run.ts";
+import { hashOfText, type Transform } from "./transform.ts";
+
+/** What a sink needs of a synchronizer. */
+export interface MemoryFeed {
+  readChanges(options: {
+    readonly cursor?: string | undefined;
+    readonly namespaces?: readonly string[] | undefined;
+    readonly where?: Filter | undefined;
+    readonly limit: number;
+    readonly signal: AbortSignal;
+  }): Promise<{
+    readonly events: readonly (MemoryKey & {
+      readonly kind: "put" | "deleted" | "withdrawn";
+      readonly version: number;
+    })[];
+    readonly cursor: string;
+    readonly complete: boolean;
+  }>;
+  get(
+    memoryId: string,
+    options: { readonly namespace: string; readonly signal: AbortSignal },
+  ): Promise<{
+    readonly version: number;
+    readonly content: string;
+    readonly memoryType: string;
+    readonly importance: number;
+    readonly metadata: JsonObject;
+    readonly privacy: "full" | "redacted" | "local_only";
+  } | null>;
+}
+
+export interface SinkRunParts {
+  readonly feed: MemoryFeed;
+  readonly sink: Sink<unknown>;
+  readonly state: SinkState;
+  readonly transform: Transform;
+  /** Told after each round. */
+  readonly onProgress?: (counts: RunCounts) => void;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+  /** @default a timer */
+  readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+export interface SinkRunOptions {
+  /** @default all */
+  readonly namespaces?: readonly string[] | undefined;
+  /** Memories that are sent; one that no longer passes is removed there. @default all */
+  readonly where?: Filter | undefined;
+  /** Texts that are on their way at once. 1 … 1_000. @default 100 */
+  readonly inFlightMax?: number;
+  /** Failures in a row that pass, after which the run ends as failed. @default 10 */
+  readonly failuresMax?: number;
+}
+
+const PAGE_SIZE = 100;
+const REASON_LENGTH_MAX = 500;
+/** Pauses while nothing moves: the service works. */
+const IDLE = { baseMs: 250, maxMs: 5_000 };
+/** Pauses after failures that pass. */
+const FAILED = { baseMs: 1_000, maxMs: 60_000 };
+
+/**
+ * One run of a sink: reads what has changed, sends what is new, looks after what was sent until it is delivered, and removes
+ * what has ended. The feed says which memories changed; what is sent is read when it is sent, and `full` memories only. It ends
+ * when the service has all that the feed had told by then.
+ * @returns the run as the log keeps it; it does not reject for a failure of the service or of the feed.
+ */
+export async function runSink(
+  parts: SinkRunParts,
+  options: SinkRunOptions,
+  signal: AbortSignal,
+): Promise<RunRecord | RunRefused> {
+  const now = parts.now ?? Date.now;
+  const cursor = await parts.state.cursor();
+  const begun: RunRecord = {
+    ...{ id: newUlid(), state: "running", scope: "changes", counts: NO_COUNTS, startedAt: now(), endedAt: null },
+    ...{ cursorBefore: cursor, cursorAfter: cursor, error: null },
+  };
+  const refused = await parts.state.begin(begun);
+  if (refused !== null) return refused;
+  const ended = { ...(await new SinkRun(parts, options, begun, cursor, signal).work()), endedAt: now() };
+  await parts.state.end(ended);
+  return ended;
+}
+
+class SinkRun {
+  readonly #parts: SinkRunParts;
+  readonly #options: SinkRunOptions;
+  readonly #begun: RunRecord;
+  readonly #signal: AbortSignal;
+  #cursor: string | null;
+  #counts: RunCounts = NO_COUNTS;
+  /** Whether the feed is read from its start, so that what it does not name has ended. */
+  #isWhole: boolean;
+  #isRead = false;
+
+  constructor(
+    parts: SinkRunParts,
+    options: SinkRunOptions,
+    begun: RunRecord,
+    cursor: string | null,
+    signal: AbortSignal,
+  ) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#begun = begun;
+    this.#cursor = cursor;
+    this.#isWhole = cursor === null;
+    this.#signal = signal;
+  }
+
+  async work(): Promise<RunRecord> {
+    const { pause = timer } = this.#parts;
+    const { failuresMax = 10 } = this.#options;
+    let isReconciled = false;
+    let failures = 0;
+    let idle = 0;
+    try {
+      for (;;) {
+        this.#signal.throwIfAborted();
+        try {
+          if (!isReconciled) await this.#reconcile();
+          isReconciled = true;
+          const moved = await this.#round();
+          failures = 0;
+          if (moved === "done") break;
+          idle = moved === "moved" ? 0 : idle + 1;
+          if (idle > 0) await pause(backoffCeilingMs(idle, IDLE), this.#signal);
+        } catch (error) {
+          if (!(error instanceof ServiceError) || !error.retryable || ++failures >= failuresMax) throw error;
+          // The service may have lost what it had: it is compared once it answers again.
+          isReconciled = false;
+          await pause(Math.max(error.retryAfterMs ?? 0, backoffCeilingMs(failures, FAILED)), this.#signal);
+        }
+      }
+      const state = this.#counts.failed > 0 ? "partial" : "succeeded";
+      return { ...this.#record, state };
+    } catch (error) {
+      if (this.#signal.aborted) return { ...this.#record, state: "cancelled" };
+      const code = error instanceof MnemosyncError ? error.code : "INTERNAL";
+      const message = shortened(error instanceof Error ? error.message : String(error), REASON_LENGTH_MAX);
+      return { ...this.#record, state: "failed", error: { code, message } };
+    }
+  }
+
+  /** What counts as delivered and is not there any more is sent again. */
+  async #reconcile(): Promise<void> {
+    const { state, sink } = this.#parts;
+    const delivered = await state.inState("delivered", Number.POSITIVE_INFINITY);
+    const names = delivered.map(({ name }) => name).filter((name) => name !== null);
+    const present = await sink.present(names, this.#signal);
+    const lost = delivered.filter(({ name }) => name !== null && !present.has(name));
+    if (lost.length > 0) await this.#keep(lost.map(queuedAgain));
+  }
+
+  async #round(): Promise<"moved" | "idle" | "done"> {
+    const isRead = await this.#readPage();
+    const sent = await this.#deliver();
+    const settled = await this.#settle();
+    const removed = await this.#remove();
+    this.#parts.onProgress?.(this.#counts);
+    if (isRead || sent + settled + removed > 0) return "moved";
+    return (await this.#isOpen()) ? "idle" : "done";
+  }
+
+  async #isOpen(): Promise<boolean> {
+    const { state } = this.#parts;
+    if (!this.#isRead) return true;
+    const open = [await state.inState("queued", 1), await state.inState("sent", 1), await state.withDoomed(1)];
+    return open.some(({ length }) => length > 0);
+  }
+
+  /** @returns whether a page was read. */
+  async #readPage(): Promise<boolean> {
+    const { feed, state } = this.#parts;
+    const queued = await state.inState("queued", PAGE_SIZE);
+    if (this.#isRead || queued.length >= PAGE_SIZE) return false;
+    const { namespaces, where } = this.#options;
+    const place = this.#cursor === null ? {} : { cursor: this.#cursor };
+    const page = await feed
+      .readChanges({ ...place, namespaces, where, limit: PAGE_SIZE, signal: this.#signal })
+      .catch((error: unknown) => (hasOtherEpoch(error) ? null : Promise.reject(error)));
+    if (page === null) {
+      // The ledger went back: everything is read, and what it does not name any more is removed.
+      this.#cursor = null;
+      this.#isWhole = true;
+      return true;
+    }
+    const records: SentRecord[] = [];
+    for (const event of page.events) {
+      const before = await state.record(event);
+      records.push(
+        event.kind === "put"
+          ? changedRecord(before, event, this.#begun.id)
+          : endedRecord(before, event, this.#begun.id),
+      );
+    }
+    this.#count({ read: page.events.length });
+    this.#cursor = page.cursor;
+    this.#isRead = page.complete;
+    await this.#keep(records, page.cursor);
+    if (page.complete && this.#isWhole) await this.#endUnseen();
+    return true;
+  }
+
+  async #endUnseen(): Promise<void> {
+    const { state } = this.#parts;
+    for (;;) {
+      const unseen = await state.unseen(this.#begun.id, PAGE_SIZE);
+      if (unseen.length === 0) return;
+      await this.#keep(unseen.map((record) => endedRecord(record, record, this.#begun.id)));
+    }
+  }
+
+  /** @returns how many records moved. */
+  async #deliver(): Promise<number> {
+    const { state } = this.#parts;
+    const { inFlightMax = 100 } = this.#options;
+    const sent = await state.inState("sent", inFlightMax);
+    let moved = 0;
+    for (const record of await state.inState("queued", inFlightMax - sent.length)) {
+      this.#signal.throwIfAborted();
+      const next = await this.#delivered(record);
+      if (next === null) break; // The service takes no texts now.
+      await this.#keep([next]);
+      moved++;
+    }
+    return moved;
+  }
+
+  /** The record once its text is sent, or need not be; null: later. */
+  async #delivered(record: SentRecord): Promise<SentRecord | null> {
+    const { feed, sink, transform } = this.#parts;
+    const memory = await feed.get(record.memoryId, { namespace: record.namespace, signal: this.#signal });
+    if (memory === null || memory.privacy !== "full") return endedRecord(record, record, this.#begun.id);
+    const key = { ...record, version: memory.version };
+    const body = transform.textOf({ ...memory, memoryId: record.memoryId });
+    const text = sink.textOf(key, body);
+    if (text === null) return endedRecord(record, key, this.#begun.id);
+    const hash = hashOfText(transform, body);
+    if (record.hash === hash && record.name !== null) {
+      this.#count({ unchanged: 1 });
+      return { ...record, version: memory.version, state: "delivered" };
+    }
+    const name = sink.nameOf(key);
+    try {
+      const delivery = await sink.deliver({ name, text }, this.#signal);
+      return delivery.outcome === "later"
+        ? null
+        : sentRecord(record, { version: memory.version, hash, name, receipt: delivery.receipt });
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.failure !== "permanent") throw error;
+      this.#count({ failed: 1 });
+      return refusedRecord(record, memory.version, shortened(error.message, REASON_LENGTH_MAX));
+    }
+  }
+
+  /** @returns how many records moved. */
+  async #settle(): Promise<number> {
+    const { state, sink } = this.#parts;
+    const sent = await state.inState("sent", this.#options.inFlightMax ?? 100);
+    if (sent.length === 0) return 0;
+    const settled = await sink.settle(
+      sent.map(({ receipt }) => receipt),
+      this.#signal,
+    );
+    const records = sent.map((record, index) => settledRecord(record, settled[index] ?? { outcome: "lost" }));
+    for (const [index, { state: now }] of records.entries()) {
+      if (now === "failed") this.#count({ failed: 1 });
+      if (now === "delivered") this.#count(sent[index]?.old.length === 0 ? { created: 1 } : { updated: 1 });
+    }
+    await this.#keep(records);
+    return records.filter(({ state: now }) => now !== "sent").length;
+  }
+
+  /** @returns how many records have nothing left to remove. */
+  async #remove(): Promise<number> {
+    const { state, sink } = this.#parts;
+    const records = await state.withDoomed(PAGE_SIZE);
+    if (records.length === 0) return 0;
+    const names = records.flatMap(({ doomed }) => doomed);
+    const left = new Set(await sink.remove(names, this.#signal));
+    const cleared = records.map((record) => ({ ...record, doomed: record.doomed.filter((name) => left.has(name)) }));
+    const done = cleared.filter(({ doomed }) => doomed.length === 0);
+    this.#count({ deleted: done.filter((record) => record.state === "gone").length });
+    if (left.size < names.length) await this.#keep(cleared);
+    return done.length;
+  }
+
+  async #keep(records: readonly SentRecord[], cursor?: string): Promise<void> {
+    await this.#parts.state.checkpoint({ run: this.#record, records, cursor });
+  }
+
+  get #record(): RunRecord {
+    return { ...this.#begun, counts: this.#counts, cursorAfter: this.#cursor };
+  }
+
+  #count(more: Partial<RunCounts>): void {
+    const sum = { ...this.#counts };
+    for (const [name, value] of Object.entries(more)) sum[name as keyof RunCounts] += value;
+    this.#counts = sum;
+  }
+}
+
+function hasOtherEpoch(error: unknown): boolean {
+  return error instanceof MnemosyncError && error.code === "EPOCH_CHANGED";
+}
