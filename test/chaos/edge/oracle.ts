@@ -47,6 +47,7 @@ export async function judge(run: Simulation): Promise<Judgement> {
       left.push(...[local, remote].flatMap(({ memory }) => (memory === null ? [] : [memory.content])));
     }
   }
+  left.push(...(await world.hub.keptAside()));
   // What a user deleted is gone by that will, whichever side wins in the end.
   left.push(...users.edits.deletions());
   // A withdrawal wins over every edit.

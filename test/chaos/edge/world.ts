@@ -71,6 +71,8 @@ export interface HubUnderTest {
   copy(): Promise<void>;
   /** The ledger becomes the copy. */
   goBack(): Promise<void>;
+  /** Contents that the hub itself keeps aside: of conflicts between its own stores, after a restore. */
+  keptAside(): Promise<readonly string[]>;
   /** What is wrong in its stores, once all is quiet. */
   findings(): Promise<readonly string[]>;
   readonly kills: Tally;

@@ -27,6 +27,7 @@ export function memoryWorld(tamper: (hub: Hub) => Hub = (hub) => hub): OpenSimul
           restore = hub.snapshot();
         },
         goBack: async () => restore(),
+        keptAside: async () => [],
         findings: async () => [],
         kills: new Tally(),
       },

@@ -84,3 +84,16 @@ export async function ledgerFindings(databaseUrl: string, restores: number): Pro
     await sql.end({ timeout: 1 });
   }
 }
+
+/** Contents of edits that stand in the hub's own log of conflicts: of a restored ledger against what its Redis still held. */
+export async function keptAside(databaseUrl: string): Promise<string[]> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined });
+  try {
+    const rows = await sql<
+      { text: string }[]
+    >`select row_to_json(c)::text as text from mnemosync.conflict_resolutions c`;
+    return rows.flatMap(({ text }) => text.match(/\bedit-\d+-/g) ?? []);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}

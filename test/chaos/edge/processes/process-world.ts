@@ -9,7 +9,7 @@ import type { EdgeSetting, EdgeUnderTest, OpenSimulationWorld, SimulationWorld }
 import type { EdgeProgram } from "./edge-program.ts";
 import { HubProcess } from "./hub-process.ts";
 import { HubStores, type LongLivedStores } from "./hub-stores.ts";
-import { HubJobs, ledgerFindings } from "./ledger-findings.ts";
+import { HubJobs, keptAside, ledgerFindings } from "./ledger-findings.ts";
 import { ProcessEdge } from "./process-edge.ts";
 import { RecordingProxy } from "./recording-proxy.ts";
 
@@ -84,6 +84,7 @@ class ProcessWorld implements SimulationWorld {
         // The copy knows of a revocation, and not that it was taken back.
         if (this.#admitted !== null) await this.#ask("POST", `/v1/hub/devices/${this.#admitted}/admit`);
       },
+      keptAside: () => keptAside(hubStores.databaseUrl),
       findings: async () => {
         const jobs = new HubJobs(hub.url, keys.admin);
         if (this.#restores > 0) await jobs.deepRepair();
