@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Tally } from "./faults.ts";
 import { type EdgeProgram, edgeProgram } from "./processes/edge-program.ts";
 import { type LongLivedStores, openLongLivedStores } from "./processes/hub-stores.ts";
 import { processWorld } from "./processes/process-world.ts";
@@ -21,13 +22,20 @@ afterAll(async () => {
   await stores?.close();
 });
 
+const kills = new Tally();
+
 for (const seed of [1, 2, 3, 6, 9]) {
   test(`edges converge with a service, and all of them are processes: seed ${seed}`, { timeout: 300_000 }, async () => {
-    const result = await simulateEdges({ seed, steps: 80, openWorld: processWorld(stores, program) });
+    const result = await simulateEdges({ seed, steps: 60, openWorld: processWorld(stores, program) });
     expect(result.violations).toEqual([]);
     expect(result.edits).toBeGreaterThan(15);
-    expect(result.kills.total).toBeGreaterThan(0);
+    kills.addAll(result.kills);
     expect(result.restores).toBe(seed % 2);
     expect(result.revoked).toBe(seed % 3 === 0 ? 1 : 0);
   });
 }
+
+test("the runs before killed processes", () => {
+  process.stdout.write(`kills of edges and hubs by step: ${kills}\n`);
+  expect(kills.total).toBeGreaterThan(5);
+});
