@@ -102,4 +102,5 @@ if (onService.length > 0) {
   }
 }
 service.print();
-process.exitCode = inMemory.broken + service.broken > 0 ? 1 : 0;
+// At once: Node 20 was seen to spin for good in the end of its environment, after a run of processes.
+process.exit(inMemory.broken + service.broken > 0 ? 1 : 0);
