@@ -34,6 +34,8 @@ export interface SeenHistory {
   readonly cursor?: FeedCursor;
   /** Marks of the ledger that were found elsewhere. */
   readonly marks?: readonly string[];
+  /** A transaction that was committed in that epoch. */
+  readonly transaction?: string;
 }
 
 /** What a projection that keeps its own files needs from the ledger to come up to date. */

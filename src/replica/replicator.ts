@@ -53,6 +53,8 @@ export class Replicator {
   /** Names this process since its last failure: what it sent before then, and what is under way still, is refused. */
   #writer: string | null = null;
   #epoch = "";
+  /** The last transaction that this process has read of the primary: one that lacks it went back. */
+  #seen: { readonly epoch: string; readonly transaction: string } | null = null;
 
   constructor(parts: ReplicatorParts) {
     this.#parts = parts;
@@ -112,6 +114,8 @@ export class Replicator {
           return { written, complete: false };
         }
         await pipeline.add(page);
+        const last = page.writes.at(-1);
+        if (last !== undefined) this.#seen = { epoch: fence.epoch, transaction: last.transactionId };
         written += page.writes.length;
         cursor = page.to;
         const mayGoOn = await onMoved({ ...state, cursor: pipeline.place }, page.writes.length, signal);
@@ -135,7 +139,7 @@ export class Replicator {
     }
     const state = await this.#read(signal);
     const witness = { epoch: state.feedEpoch, cursor: state.cursor, marks: state.mark === null ? [] : [state.mark] };
-    const { epoch } = await past.prove(signal, [witness]);
+    const { epoch } = await past.prove(signal, this.#seen === null ? [witness] : [witness, this.#seen]);
     if (epoch !== state.feedEpoch) {
       log.warn({ from: state.feedEpoch, to: epoch }, "replica.epoch_changed");
       await this.#beginAnew({ epoch, pruned: await primary.pruned(signal), compares: "epoch" }, signal);

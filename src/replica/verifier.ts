@@ -84,7 +84,8 @@ export class Verifier {
       await this.#list(replica, buckets, suspects, signal);
     }
     const found = await this.#confirm([...suspects.values()], signal);
-    const corrupt = deep ? await this.#deep(signal) : [];
+    const named = new Set(found.findings.map(keyText));
+    const corrupt = deep ? (await this.#deep(signal)).filter((finding) => !named.has(keyText(finding))) : [];
     const all = [...found.findings, ...corrupt];
     const findings = repair ? await this.#repair(all.slice(0, FINDINGS_MAX), signal) : all.slice(0, FINDINGS_MAX);
     return {

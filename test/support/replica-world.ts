@@ -75,13 +75,20 @@ export class ReplicaWorld {
 
 /**
  * @param options.isEmpty whether the replica's database has no schema yet. @default false
+ * @param options.via the address by which the synchronizer reaches the replica.
  * @param options.starts whether the background work is started. @default true
  */
 export async function openReplicaWorld(
   t: Finishing,
-  options: { starts?: boolean; isEmpty?: boolean; replica?: ConnectOptions["replica"]; world?: WorldOptions } = {},
+  options: {
+    starts?: boolean;
+    isEmpty?: boolean;
+    via?: (url: string) => string;
+    replica?: ConnectOptions["replica"];
+    world?: WorldOptions;
+  } = {},
 ): Promise<ReplicaWorld> {
-  const { starts = true, isEmpty = false, world: worldOptions = {} } = options;
+  const { starts = true, isEmpty = false, via = (url) => url, world: worldOptions = {} } = options;
   const database = await createTestDatabase(postgresUrl(), { empty: isEmpty });
   t.onTestFinished(() => database.drop());
   const replica = postgres(database.url, { max: 2, onnotice: () => undefined });
@@ -94,7 +101,7 @@ export async function openReplicaWorld(
       ...worldOptions.settings,
       replica: {
         enabled: true,
-        postgresUrl: database.url,
+        postgresUrl: via(database.url),
         retryIntervalMs: 100,
         reconnectBackoffMs: 50,
         ...options.replica,

@@ -1,0 +1,97 @@
+import { expect, test, vi } from "vitest";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
+import { MemorySynchronizer } from "../../src/index.ts";
+import { promoteReplica } from "../../src/replica/promote.ts";
+import { openReplicaWorld } from "../support/replica-world.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+test("verify finds nothing where only privacy makes the sides differ", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.world.fill(50);
+  await world.put("local", { content: "x", privacy: "local_only" });
+  await world.put("redacted", { content: "x", privacy: "redacted" });
+  await world.sync.delete("m1");
+  await world.caughtUp();
+  const found = await world.sync.replica.verify({ deep: true });
+  expect(found).toMatchObject({ clean: true, findings: [], underway: 0, cut: false });
+  expect(found.bucketsCompared).toBe(2);
+});
+
+test("verify names what differs by its kind, and a repair mends all of it", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.world.fill(40);
+  const ids = (await world.sync.list({ limit: 10 })).memories.map(({ memoryId }) => memoryId);
+  const [missing = "", stale = "", differs = "", resurrected = "", corrupt = "", ahead = ""] = ids;
+  await world.put(stale, { content: "newer" });
+  await world.caughtUp();
+  await world.sync.delete(resurrected);
+  await world.caughtUp();
+  const { replica } = world;
+  await replica`delete from mnemosync.memory_versions where memory_id = ${missing}`;
+  await replica`
+    update mnemosync.memory_versions v set version = 1, tx_id = b.tx_id, checksum = b.checksum, digest = 1
+    from mnemosync.memory_bodies b where v.memory_id = ${stale} and b.memory_id = ${stale} and b.version = 1`;
+  await replica`update mnemosync.memory_versions set checksum = repeat('a', 64), digest = 7 where memory_id = ${differs}`;
+  await replica`
+    update mnemosync.memory_versions v set version = 1, tx_id = b.tx_id, checksum = b.checksum, digest = 1, deleted_at = null, ended_by = null
+    from mnemosync.memory_bodies b where v.memory_id = ${resurrected} and b.memory_id = ${resurrected} and b.version = 1`;
+  await replica`
+    update mnemosync.memory_bodies set document = (document::jsonb || '{"importance":0.111}')::json where memory_id = ${corrupt}`;
+  await replica`update mnemosync.memory_versions set version = 9, digest = 9 where memory_id = ${ahead}`;
+  await replica`
+    insert into mnemosync.memory_versions
+      (namespace, memory_id, version, checksum, digest, bucket, version_vector, has_embedding, modified_at, tx_id)
+    values ('default', 'unknown', 1, repeat('b', 64), 3, 77, '{}', false, now(), 'tx')`;
+  const found = await world.sync.replica.verify({ deep: true });
+  const kinds = Object.fromEntries(found.findings.map(({ memoryId, kind }) => [memoryId, kind]));
+  expect(kinds).toMatchObject({
+    ...{ [missing]: "missing", [stale]: "stale", [resurrected]: "resurrected", [ahead]: "ahead" },
+    ...{ unknown: expect.stringMatching(/unknown|corrupt/), [differs]: expect.stringMatching(/differs|corrupt/) },
+    [corrupt]: "corrupt",
+  });
+  const mended = await world.sync.replica.verify({ deep: true, repair: true });
+  expect(mended.findings.filter(({ repaired }) => !repaired)).toEqual([]);
+  expect(await world.sync.replica.verify({ deep: true })).toMatchObject({ clean: true, findings: [] });
+  await world.put("after", { content: "replication goes on" });
+  await world.caughtUp();
+  expect(await world.dump("replica")).toEqual(await world.dump("primary"));
+});
+
+test("a promoted replica is a ledger of its own, in another epoch, and the former primary cannot use it", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.world.fill(20);
+  await world.put("gone", { content: "first" });
+  await world.sync.delete("gone");
+  await world.put("m1", { content: "second" });
+  await world.caughtUp();
+  const before = await world.sync.readChanges({ limit: 1 });
+  const pool = new PostgresPool(world.replicaUrl, { max: 1 });
+  t.onTestFinished(() => pool.close());
+  const promotion = await promoteReplica(pool, {}, AbortSignal.timeout(30_000));
+  expect(promotion).toMatchObject({ memories: 20, diverged: 0 });
+  await expect(promoteReplica(pool, {}, AbortSignal.timeout(30_000))).rejects.toThrow(/is no replica/);
+  await expect
+    .poll(async () => (await world.sync.replica.status()).state, { timeout: 30_000 })
+    .toMatch(/unavailable|refused/);
+  const promoted = await MemorySynchronizer.connect({ postgresUrl: world.replicaUrl, redisUrl: "none" });
+  t.onTestFinished(() => promoted.close());
+  expect((await promoted.get("m1"))?.content).toBe("second");
+  expect((await promoted.history("m1")).map(({ version }) => version)).toEqual([2, 1]);
+  expect(await promoted.get("gone")).toBeNull();
+  expect(await promoted.syncMemory("gone", { content: "anew", memoryType: "note" })).toMatchObject({ version: 3 });
+  expect((await promoted.checkConsistency({ scope: "deep" })).findings).toEqual([]);
+  await expect(promoted.readChanges({ cursor: before.cursor })).rejects.toMatchObject({ code: "EPOCH_CHANGED" });
+});
+
+test("a replica that was never filled is not promoted without force", async (t) => {
+  const world = await openReplicaWorld(t, { replica: { batchSize: 1 } });
+  await world.caughtUp();
+  await world.sync.replica.pause();
+  await world.replica`update mnemosync.replica_cursor set epoch = null`;
+  const pool = new PostgresPool(world.replicaUrl, { max: 1 });
+  t.onTestFinished(() => pool.close());
+  await expect(promoteReplica(pool, {}, AbortSignal.timeout(30_000))).rejects.toThrow(/never filled.*--force/);
+  expect((await world.replica`select from mnemosync.sync_meta where name = 'replica_of'`).length).toBe(1);
+  expect(await promoteReplica(pool, { force: true }, AbortSignal.timeout(30_000))).toMatchObject({ memories: 0 });
+});
