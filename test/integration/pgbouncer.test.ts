@@ -114,3 +114,29 @@ test.skipIf(!isInstalled)("a caller's own client behind session mode serves", as
   const outcomes = await sync.syncBatch(world.memories(20));
   expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["synced"]));
 });
+
+test.skipIf(!isInstalled)(
+  "behind session mode single writes, large chunks and changes go through, again and again",
+  async (t) => {
+    const world = await openWorld(t, { faiss: false });
+    const postgresUrl = await startPooler(["pool_mode = session", IGNORED_PARAMETERS], world.databaseUrl);
+    const options = { postgresUrl, redisUrl: world.redisUrl, redisPrefix: world.prefix };
+    const sync = await MemorySynchronizer.connect(options);
+    t.onTestFinished(() => sync.close());
+    for (let turn = 0; turn < 4; turn++) {
+      const { memoryId, ...fields } = world.memory(turn);
+      expect(await sync.syncMemory(memoryId, fields)).toMatchObject({ status: "synced", version: 1 });
+      const memories = world.memories(60, 1_000 + turn * 100);
+      for (const version of [1, 2]) {
+        const given = memories.map((memory) => ({ ...memory, content: `${memory.content}, revision ${version}` }));
+        const outcomes = await sync.syncBatch(given);
+        expect(new Set(outcomes.map((outcome) => `${outcome.status} ${outcome.version}`))).toEqual(
+          new Set([`synced ${version}`]),
+        );
+      }
+      // One of them exists: COPY is refused within a flight.
+      const mixed = await sync.syncBatch([world.memory(1_000 + turn * 100), ...world.memories(60, 5_000 + turn * 100)]);
+      expect(mixed.map(({ version }) => version)).toEqual([3, ...Array.from({ length: 60 }, () => 1)]);
+    }
+  },
+);
