@@ -1,7 +1,7 @@
 import type { MemoryKey } from "../../domain/keys.ts";
 import type { HubChange } from "../../hub/protocol/changes.ts";
 import { correctedTime } from "../../hub/protocol/clock.ts";
-import type { PushAnswer } from "../../hub/protocol/push.ts";
+import type { PushAnswer, PushAnswers } from "../../hub/protocol/push.ts";
 import type { WireMemory } from "../../hub/protocol/wire-memory.ts";
 import { backoffMs } from "../../runtime/backoff.ts";
 import type { Conflicts } from "./conflicts.ts";
@@ -48,6 +48,33 @@ export class Answers {
     this.#inbox = rooms.inbox;
     this.#conflicts = rooms.conflicts;
     this.#remote = rooms.remote;
+  }
+
+  /**
+   * The answers of one push, in a transaction of their own. Those of another epoch than the file's say nothing: the changes stay as
+   * they are.
+   */
+  recordAll(
+    keys: readonly string[],
+    answered: PushAnswers,
+    times: Omit<PushTimes, "receivedAt">,
+    today: string,
+  ): { readonly counts: AnswerCounts; readonly notices: readonly FileNotice[] } {
+    const counts: AnswerCounts = { applied: 0, conflicts: 0, failed: 0, retry: 0, lagMs: null };
+    const notices: FileNotice[] = [];
+    const { facts, file } = this.#context;
+    file.transaction(() => {
+      if (answered.epoch !== facts.get("epoch")) return;
+      facts.set("clock_offset_ms", Math.round(answered.receivedAt - times.sentAt));
+      const all = { ...times, receivedAt: answered.receivedAt };
+      for (const [index, key] of keys.entries()) {
+        const answer = answered.answers[index];
+        if (answer !== undefined) this.record(key, answer, all, counts, notices);
+      }
+      facts.set("last_push_at", times.nowMs);
+      facts.count(today, "synced", counts.applied);
+    });
+    return { counts, notices };
   }
 
   /** An answer to a change that is no longer here came twice, or after its echo: it says nothing new. */

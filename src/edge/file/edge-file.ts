@@ -32,6 +32,7 @@ import type { Side } from "./side.ts";
 import type { SqlFile } from "./sql-file.ts";
 import { type FileStatus, type QueueItem, StatusReads } from "./status-reads.ts";
 import type { HubContact, SyncState } from "./sync-state.ts";
+import { Words } from "./words.ts";
 
 export interface EdgeFileOptions extends OpenFileOptions, FileSettings {
   readonly random?: () => number;
@@ -55,6 +56,7 @@ export class EdgeFile {
   readonly #status: StatusReads;
   readonly #conflictViews: ConflictViews;
   readonly #originals: Originals;
+  readonly #words: Words;
   readonly #validator = new MemoryValidator();
   /** What was rescued at this opening; null: the file was sound. */
   readonly rescue: Rescue | null;
@@ -72,13 +74,15 @@ export class EdgeFile {
     const outbox = new Outbox(context);
     const inbox = new Inbox(context);
     const conflicts = new Conflicts(context);
+    this.#words = new Words(context);
     this.#outbox = outbox;
-    this.#writes = new LocalWrites(context, memories, outbox, conflicts);
+    this.#writes = new LocalWrites(context, memories, outbox, this.#words);
     const remote = new RemoteChanges(context, memories, outbox, conflicts, this.#writes);
     this.#batches = new Batches(context, memories);
     this.#answers = new Answers(context, { memories, outbox, inbox, conflicts, remote });
     this.#resync = new Resync(context, memories, outbox, inbox);
-    this.#pages = new Pages(context, { memories, outbox, inbox, answers: this.#answers, remote, resync: this.#resync });
+    const { words, answers, resync } = { words: this.#words, answers: this.#answers, resync: this.#resync };
+    this.#pages = new Pages(context, { memories, outbox, inbox, answers, remote, resync, words });
     this.#reads = new Reads(context);
     this.#status = new StatusReads(context);
     this.#conflictViews = new ConflictViews(context, { conflicts, memories, outbox, remote, writes: this.#writes });
@@ -112,11 +116,17 @@ export class EdgeFile {
   }
 
   searchText(namespace: string, text: string, condition: Condition, k: number, nowMs: number): FoundMemory[] {
+    this.#words.indexAll();
     return this.#reads.searchText(namespace, text, condition, k, this.#hubTime(nowMs));
   }
 
   searchVector(namespace: string, vector: WireVector, condition: Condition, k: number, nowMs: number): FoundMemory[] {
     return this.#reads.searchVector(namespace, vector, condition, k, this.#hubTime(nowMs));
+  }
+
+  /** Work that can wait, for a moment without calls. @returns whether there is more of it. */
+  idle(): boolean {
+    return this.#words.indexSome();
   }
 
   state(): SyncState {
@@ -196,29 +206,15 @@ export class EdgeFile {
     return this.#batches.freeze(bounds, nowMs, inFlight);
   }
 
-  /** Answers of another epoch than the file's say nothing: the changes stay as they are. */
   recordAnswers(
     keys: readonly string[],
     answered: PushAnswers,
     times: { readonly sentAt: number; readonly nowMs: number },
     today: string,
   ): AnswerCounts & { readonly notices: readonly FileNotice[]; readonly epoch: string | null } {
-    const counts: AnswerCounts = { applied: 0, conflicts: 0, failed: 0, retry: 0, lagMs: null };
-    const notices: FileNotice[] = [];
-    const { facts } = this.#context;
-    this.#file.transaction(() => {
-      if (answered.epoch !== facts.get("epoch")) return;
-      facts.set("clock_offset_ms", Math.round(answered.receivedAt - times.sentAt));
-      const all = { ...times, receivedAt: answered.receivedAt };
-      for (const [index, key] of keys.entries()) {
-        const answer = answered.answers[index];
-        if (answer !== undefined) this.#answers.record(key, answer, all, counts, notices);
-      }
-      facts.set("last_push_at", times.nowMs);
-      facts.count(today, "synced", counts.applied);
-    });
+    const { counts, notices } = this.#answers.recordAll(keys, answered, times, today);
     this.#settleFiles(notices);
-    return { ...counts, notices, epoch: facts.get("epoch") };
+    return { ...counts, notices, epoch: this.#context.facts.get("epoch") };
   }
 
   /** The one change of a batch that the hub refuses as a whole. */

@@ -4,11 +4,11 @@ import type { MemoryDocument } from "../../domain/memory.ts";
 import { leavingMemory, leavingOperations } from "../../hub/protocol/privacy.ts";
 import type { WireVector } from "../../hub/protocol/wire-memory.ts";
 import { SyncPayloadError } from "../errors.ts";
-import type { Conflicts } from "./conflicts.ts";
 import { type FileContext, hubTime } from "./context.ts";
 import { baseOf, type Memories, type MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
 import { ENDED, type Side, sideOfRow } from "./side.ts";
+import type { Words } from "./words.ts";
 
 /** What of a memory's row an edit does not change. */
 type KnownAtHub = Pick<MemoryRow, "version" | "epoch" | "hub_key" | "sent_privacy" | "withdrew">;
@@ -19,13 +19,13 @@ export class LocalWrites {
   readonly #context: FileContext;
   readonly #memories: Memories;
   readonly #outbox: Outbox;
-  readonly #conflicts: Conflicts;
+  readonly #words: Words;
 
-  constructor(context: FileContext, memories: Memories, outbox: Outbox, conflicts: Conflicts) {
+  constructor(context: FileContext, memories: Memories, outbox: Outbox, words: Words) {
     this.#context = context;
     this.#memories = memories;
     this.#outbox = outbox;
-    this.#conflicts = conflicts;
+    this.#words = words;
   }
 
   /** @throws {ErasedError} @throws {SyncPayloadError} Its content is withheld from this device. */
@@ -62,11 +62,7 @@ export class LocalWrites {
       const before = this.#live(key, nowMs);
       if (before === undefined) return false;
       const changes = this.#outbox.of(key);
-      const isKnownThere =
-        before.version > 0 ||
-        changes.some(({ frozen, op }) => frozen === 1 || op === "withdraw") ||
-        // The hub has a memory of this id: whether this deletion is for it too is to be decided.
-        this.#conflicts.pendingOf(key) !== undefined;
+      const isKnownThere = before.version > 0 || changes.some(({ frozen, op }) => frozen === 1 || op === "withdraw");
       if (!isKnownThere) {
         this.#outbox.removeAll(key);
         this.#memories.remove(key);
@@ -99,6 +95,7 @@ export class LocalWrites {
     if (before !== undefined) this.#keepBase(key, before, changes);
     this.#memories.write(key, side, hubTime(this.#context.facts, nowMs), before);
     this.#send(key, before ?? UNKNOWN_AT_HUB, changes, side, nowMs);
+    this.#words.note(1);
   }
 
   /** Puts into the outbox what of an edit may leave, in the order in which it must. */
@@ -110,7 +107,6 @@ export class LocalWrites {
     if (operations.includes("withdraw")) {
       // Sent ones too: their content must not be repeated once the privacy was raised.
       this.#outbox.removeAll(key);
-      this.#conflicts.settlePending(key, "local", "a withdrawal wins over every edit", nowMs);
       this.#add(key, row, "withdraw", null, nowMs, false);
       this.#memories.setSent(key, "nothing", true);
       waiting = this.#outbox.of(key);

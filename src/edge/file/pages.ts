@@ -8,6 +8,7 @@ import type { Outbox, OutboxRow } from "./outbox.ts";
 import type { ChangeOutcome, RemoteChanges } from "./remote-changes.ts";
 import type { Resync } from "./resync.ts";
 import { sameSides, sideOfChange, sideOfRow } from "./side.ts";
+import type { Words } from "./words.ts";
 
 export interface PageResult {
   readonly changes: number;
@@ -24,6 +25,7 @@ interface PageRooms {
   readonly answers: Answers;
   readonly remote: RemoteChanges;
   readonly resync: Resync;
+  readonly words: Words;
 }
 
 /** Pages of the hub's changes: received, applied and the cursor moved, in one transaction. */
@@ -64,6 +66,7 @@ export class Pages {
         if (outcome === "conflict") conflicts++;
       }
       this.#rooms.inbox.prune();
+      this.#rooms.words.note(page.changes.length);
       facts.set("cursor", page.cursor);
       facts.set("last_pull_at", nowMs);
       const last = page.changes.at(-1);

@@ -142,6 +142,27 @@ const MIGRATIONS: readonly string[] = [
     constraint counters_pkey primary key (day, name)
   ) strict, without rowid;
   `,
+  `
+  -- Memories whose words are not in the index yet. See words.ts.
+  create table unindexed (row integer primary key) strict;
+  drop trigger memories_text_insert;
+  drop trigger memories_text_update;
+  drop trigger memories_text_delete;
+  create trigger memories_text_insert after insert on memories when new.content is not null begin
+    insert into unindexed (row) values (new.row);
+  end;
+  create trigger memories_text_update after update of content on memories when old.content is not new.content begin
+    insert into memory_text (memory_text, rowid, content) select 'delete', old.row, old.content
+      where old.content is not null and not exists (select 1 from unindexed where row = old.row);
+    delete from unindexed where row = old.row;
+    insert into unindexed (row) select new.row where new.content is not null;
+  end;
+  create trigger memories_text_delete after delete on memories when old.content is not null begin
+    insert into memory_text (memory_text, rowid, content) select 'delete', old.row, old.content
+      where not exists (select 1 from unindexed where row = old.row);
+    delete from unindexed where row = old.row;
+  end;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -5,7 +5,7 @@ import { loadDriver } from "../sqlite/drivers.ts";
 import type { CallHub } from "./hub-messages.ts";
 
 /** Methods of the file that are called from another thread. */
-type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon" | "readPage">;
+type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon" | "readPage" | "idle">;
 export type FileCall = keyof FileCalls;
 
 /** The file as the rest of the edge sees it: each call is answered in the order of the calls. */
