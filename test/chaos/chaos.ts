@@ -5,6 +5,7 @@ import { deploymentFaults } from "./deployment-faults.ts";
 import { FAULTS, type Fault, runFaults } from "./faults.ts";
 import { HISTORY_FAULTS } from "./history-faults.ts";
 import { mayBeOlder, mayBeStale } from "./loss-window.ts";
+import type { WentBack } from "./messages.ts";
 import { type Verdict, verify } from "./verify.ts";
 
 export interface ChaosOptions {
@@ -43,6 +44,7 @@ export async function runChaos({ seed, minutes, faults: kinds, log }: ChaosOptio
   const violations: string[] = [];
   let converged = false;
   let excusedOlder = 0;
+  const unexcused: WentBack[] = [];
   try {
     const faults = await runFaults(
       cluster,
@@ -60,7 +62,7 @@ export async function runChaos({ seed, minutes, faults: kinds, log }: ChaosOptio
         (read) => !mayBeStale(read, windows) && !mayBeOlder(read, cluster.olderWindows),
       );
       excusedOlder += settled.wentBack.length - wentBack.length;
-      violations.push(...wentBack.slice(0, 5).map(({ text, endedAt }) => `${text} at ${endedAt}`));
+      unexcused.push(...wentBack);
     }
     const began = performance.now();
     const convergeDeadlineMs = history ? RESTORED_DEADLINE_MS : CONVERGE_DEADLINE_MS;
@@ -84,6 +86,7 @@ export async function runChaos({ seed, minutes, faults: kinds, log }: ChaosOptio
       cluster.nodes.map((node) => node.settings.historyFile),
       cluster.windows,
       cluster.readWindows,
+      unexcused,
     );
     const all = [...violations, ...cluster.failures, ...verdict.violations];
     converged = all.length === 0;

@@ -33,12 +33,21 @@ export interface CallRecord {
   readonly endedAt: number;
 }
 
-/** A read that saw a version go back. */
-export interface WentBack {
-  readonly text: string;
+/** A version as a read was shown it. */
+export interface SeenVersion {
+  readonly version: number;
+  readonly checksum: string;
   /** When the read began and ended, in milliseconds since 1970. */
   readonly beganAt: number;
   readonly endedAt: number;
+}
+
+/** A read that saw a version go back. */
+export interface WentBack extends SeenVersion {
+  readonly memoryId: string;
+  readonly source: string;
+  /** What the same reader had been shown. */
+  readonly before: SeenVersion;
 }
 
 export type NodeCommand =

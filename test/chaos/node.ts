@@ -4,7 +4,7 @@ import { childrenOf } from "../../src/dev/processes.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { HashingEmbedder, MemorySynchronizer, type MnemosyncError, type SyncOutcome } from "../../src/index.ts";
 import { Random } from "../support/random.ts";
-import type { CallRecord, NodeAnswer, NodeCommand, NodeSettings, WentBack } from "./messages.ts";
+import type { CallRecord, NodeAnswer, NodeCommand, NodeSettings, SeenVersion, WentBack } from "./messages.ts";
 
 /** Goal: a load that knows what it was told. One process of the cluster; its parent kills, freezes and cuts it off. */
 
@@ -14,7 +14,7 @@ const stopping = new AbortController();
 let unsettled = 0;
 const wentBack: WentBack[] = [];
 /** Highest versions that each reader saw. */
-const seenByReaders: Map<string, number>[] = [];
+const seenByReaders: Map<string, SeenVersion>[] = [];
 
 /** The true time: calls are written down in it, whatever the process believes. */
 const trueTime = Date.now;
@@ -120,7 +120,7 @@ async function writer(sync: MemorySynchronizer, number: number): Promise<void> {
 /** Reads through the synchronizer, and never may see a version go back. */
 async function reader(sync: MemorySynchronizer): Promise<void> {
   const random = new Random(settings.seed * 7 + process.pid);
-  const seen = new Map<string, number>();
+  const seen = new Map<string, SeenVersion>();
   seenByReaders.push(seen);
   while (!stopping.signal.aborted) {
     const memoryId = `m${random.below(settings.keys)}`;
@@ -129,14 +129,11 @@ async function reader(sync: MemorySynchronizer): Promise<void> {
       const memory = await watched(sync.get(memoryId));
       const version = memory?.version ?? 0;
       if (memory !== null) {
-        const before = seen.get(memoryId) ?? 0;
-        if (version < before)
-          wentBack.push({
-            text: `${memoryId}: version ${version} after ${before} (from ${memory.source})`,
-            beganAt: base.beganAt,
-            endedAt: trueTime(),
-          });
-        seen.set(memoryId, version);
+        const { checksum, source } = memory;
+        const shown = { version, checksum, beganAt: base.beganAt, endedAt: trueTime() };
+        const before = seen.get(memoryId);
+        if (before !== undefined && version < before.version) wentBack.push({ ...shown, memoryId, source, before });
+        seen.set(memoryId, shown);
       }
       const { checksum = null, source = null } = memory ?? {};
       const status = memory === null ? "none" : "found";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import postgres from "postgres";
 import type { LossWindow } from "./loss-window.ts";
 import { mayBeLost, mayBeStale, staleForMs } from "./loss-window.ts";
-import type { CallRecord } from "./messages.ts";
+import type { CallRecord, WentBack } from "./messages.ts";
 
 /** What the histories say against what the ledger holds. */
 export interface Verdict {
@@ -29,15 +29,19 @@ const SHOWN_MAX = 10;
  * - what was acknowledged as written is there, in the version and with the checksum that were told;
  * - what was told to have failed is nowhere;
  * - versions of a memory run 1, 2, 3 … without a gap;
- * - what was read had been committed.
+ * - what was read had been committed;
+ * - no reader was shown an older version than before, unless that one was lost and could still be shown then: a memory that was
+ *   deleted or away meanwhile is read again long after its loss.
  * @param windows times in which a fault took acknowledged writes back; what they excuse is counted as `excused`.
  * @param readWindows times in which reads may have seen commits that were never acknowledged and are lost.
+ * @param wentBack reads that were shown an older version than the same reader before, at a time that excuses none.
  */
 export async function verify(
   postgresUrl: string,
   historyFiles: readonly string[],
   windows: readonly LossWindow[] = [],
   readWindows: readonly LossWindow[] = [],
+  wentBack: readonly WentBack[] = [],
 ): Promise<Verdict> {
   const calls = historyFiles.flatMap(readHistory);
   const rows = await readLedger(postgresUrl);
@@ -78,6 +82,11 @@ export async function verify(
     ) {
       complain(`told to have failed, yet written: ${JSON.stringify(call)}`);
     }
+  }
+  for (const { memoryId, version, source, endedAt, before } of wentBack) {
+    const isLost = byVersion.get(`${memoryId} ${before.version}`)?.checksum !== before.checksum;
+    if (isLost && mayBeStale(before, [...windows, ...readWindows])) excuse("older after lost");
+    else complain(`${memoryId}: version ${version} after ${before.version} (from ${source}) at ${endedAt}`);
   }
   for (const gap of findGaps(rows)) complain(gap);
   return {
