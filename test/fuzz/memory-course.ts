@@ -13,6 +13,8 @@ export interface MemoryReading {
 }
 
 const READINGS = 10;
+/** Requests between two readings, at least: a short run is read at its end alone. */
+const STEP_MIN = 2_000;
 const MEBIBYTE = 1_048_576;
 
 /** Reads the service's memory, ten times in a run. Collections hold the service up, so nothing else is measured. */
@@ -28,7 +30,7 @@ export class MemoryCourse {
 
   /** Whether another tenth is over. */
   isDue(sent: number, requests: number): boolean {
-    return sent >= (requests / READINGS) * (this.readings.length + 1);
+    return sent >= Math.max(STEP_MIN, requests / READINGS) * (this.readings.length + 1);
   }
 
   async read(sent: number): Promise<MemoryReading> {
