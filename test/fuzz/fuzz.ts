@@ -180,18 +180,20 @@ class FuzzRun {
   async #one(random: Random): Promise<void> {
     if (random.next() < LARGE_SHARE) {
       const admin = this.#callers.find(({ name }) => name === "admin") as KeyHolder;
-      return await this.#send(largeRequest(random), admin);
+      const request = largeRequest(random);
+      return await this.#send(request, admin, request.operation);
     }
     const holder = this.#pickCaller(random);
-    const request = requestOf(random.pick(operations), random, this.#poolsOf(holder, random));
+    const operation = random.pick(operations);
+    const request = requestOf(operation, random, this.#poolsOf(holder, random));
     if (random.next() < MUTATED_SHARE) mutate(request, random);
     spareThePlanted(request, holder);
     if (random.next() < RAW_SHARE) await this.#raw(request, random);
-    else await this.#send(request, holder);
+    else await this.#send(request, holder, operation);
   }
 
-  async #send(request: FuzzRequest, holder: KeyHolder): Promise<void> {
-    const { operation } = request;
+  /** @param operation that the request was made of, before it was mutated. */
+  async #send(request: FuzzRequest, holder: KeyHolder, operation: Operation | null): Promise<void> {
     const said = `seed ${this.#options.seed}, ${holder.name}: ${request.method} ${request.path.slice(0, 200)} ${JSON.stringify(request.query).slice(0, 200)} ${JSON.stringify(request.headers).slice(0, 300)} ${request.body?.slice(0, 300) ?? ""}`;
     let answer: Answer | null;
     const end = this.#underWay.begin(said, request.body?.length ?? 0);
