@@ -27,7 +27,7 @@ export class AgentFile {
   /** A process with the file. Killed at the end of the test. @param own settings of this process alone. */
   async start(own: Partial<OpenOptions> = {}): Promise<EdgeChild> {
     const options = { ...this.#options, ...own };
-    const agent = await EdgeChild.start(this.#program, { options, aheadMs: 0 }, () => undefined);
+    const agent = await EdgeChild.start(this.#program, { options, aheadMs: 0, seesRequests: false }, () => undefined);
     onTestFinished(() => agent.kill());
     return agent;
   }

@@ -21,7 +21,11 @@ function pass(step: string): void {
   if (dieAt === step) process.kill(process.pid, "SIGKILL");
 }
 
-const edge = await Store.open(settings.options, { check: false, now: () => Date.now() + aheadMs, fetch: fetchDying });
+const edge = await Store.open(settings.options, {
+  check: false,
+  now: () => Date.now() + aheadMs,
+  ...(settings.seesRequests && { fetch: fetchDying }),
+});
 edge.on("pushed", () => pass("push recorded"));
 edge.on("pulled", () => pass("pull applied"));
 

@@ -12,6 +12,8 @@ export interface EdgeNodeSettings {
   readonly module: string;
   readonly options: OpenOptions;
   readonly aheadMs: number;
+  /** Whether requests pass the steps of this process: else the worker of the file makes them, as it does where nothing is injected. */
+  readonly seesRequests: boolean;
 }
 
 /** What the process of an edge is told, by its parent. Only `call` is answered. */

@@ -64,7 +64,8 @@ export class ProcessEdge implements EdgeUnderTest {
       ...{ hub: way.url, apiKey: this.apiKey, deviceName: `edge-${index}`, conflictPolicy: policy },
       ...{ retryBaseMs: 20, retryMaxMs: 1_000, pushIntervalMs: 100, pullIntervalMs: 100 },
     };
-    this.#child = await EdgeChild.start(program, { options, aheadMs: this.#aheadMs() }, (answer) => {
+    const settings = { options, aheadMs: this.#aheadMs(), seesRequests: this.#seesRequests };
+    this.#child = await EdgeChild.start(program, settings, (answer) => {
       if (answer.kind === "editBegun") this.#edit?.onBegin(answer.before);
       else this.#edit?.onAcknowledged();
     });
@@ -158,7 +159,12 @@ export class ProcessEdge implements EdgeUnderTest {
     const { random } = this.setting;
     if (random.next() >= 2 * this.#rates.killed) return null;
     const way = step === "pushOnce" ? "push" : step === "pullOnce" ? "pull" : random.pick(["push", "pull"] as const);
-    return random.pick([...OWN_STEPS[way], ...WAY_STEPS[way], ANYWHERE]);
+    return random.pick([...(this.#seesRequests ? OWN_STEPS[way] : []), ...WAY_STEPS[way], ANYWHERE]);
+  }
+
+  /** Every other edge has its requests made by the worker of its file, where no step of this kind can be seen. */
+  get #seesRequests(): boolean {
+    return this.setting.index % 2 === 0;
   }
 
   #aheadMs(): number {
