@@ -84,7 +84,10 @@ test("edited on both sides: the newer edit wins, the other one is shown and kept
   await first.call("put", "shared", note("the base"));
   await one.command("now");
   await other.command("now");
+  // A minute older: clocks are compared by requests, so no better than a request takes on a busy machine.
+  second.tell({ kind: "clock", aheadMs: -60_000 });
   await second.call("patch", "shared", { content: "the older edit" });
+  second.tell({ kind: "clock", aheadMs: 0 });
   await first.call("patch", "shared", { content: "the newer edit" });
   await one.command("now");
   const now = await other.command("now");
@@ -92,7 +95,7 @@ test("edited on both sides: the newer edit wins, the other one is shown and kept
   expect(await second.call("get", "shared")).toMatchObject({ content: "the newer edit", status: "synced" });
 
   const shown = await other.command("conflicts", "--all");
-  expect(shown.stdout).toMatch(/here\s+on version 1, \d+ s old: the older edit/);
+  expect(shown.stdout).toMatch(/here\s+on version 1, \d+ min old: the older edit/);
   expect(shown.stdout).toMatch(/hub\s+version 2, \d+ s old: the newer edit/);
   expect(shown.stdout).toMatch(/resolution\s+remote/);
   const { document } = await other.json<{ conflicts: ConflictView[] }>("conflicts", "--all");
