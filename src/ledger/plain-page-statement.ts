@@ -57,15 +57,24 @@ function pageText(hasPlace: boolean, isDescending: boolean, withEmbedding: boole
 }
 
 export function plainPageStepOf(rows: readonly PlainPageRow[], limit: number): PageStep {
-  const passing = rows.filter(({ fate }) => fate !== "hidden").slice(0, limit + 1);
-  const end = passing.findIndex(({ fate }) => fate === "cut");
+  const shown: PageRow[] = [];
+  let passing = 0;
+  let isCut = false;
+  for (const row of rows) {
+    if (row.fate === "hidden" || passing > limit) continue;
+    passing++;
+    isCut ||= row.fate === "cut";
+    if (!isCut && passing <= limit) shown.push(pageRow(row));
+  }
   const last = rows.at(-1);
-  return {
-    scanned: rows.length,
-    last: last === undefined ? null : { memoryId: last.memoryId, sort: null },
-    passing: passing.length,
-    rows: passing
-      .slice(0, end < 0 ? limit : Math.min(end, limit))
-      .map((row): PageRow => Object.assign(row, { sort: null, embedding: row.embedding ?? null })),
-  };
+  const place = last === undefined ? null : { memoryId: last.memoryId, sort: null };
+  return { scanned: rows.length, last: place, passing, rows: shown };
+}
+
+/** The row itself, as `pageStatement` answers it: a copy of each costs as much as reading it. */
+function pageRow(row: PlainPageRow): PageRow {
+  const page = row as Omit<PlainPageRow, "embedding"> & { sort: string | null; embedding?: Buffer | null };
+  page.sort = null;
+  page.embedding ??= null;
+  return page as PageRow;
 }

@@ -1,6 +1,5 @@
 import { embeddingFromBytes } from "../domain/checksum.ts";
 import { type Condition, isUnconditional } from "../domain/filter/filter.ts";
-import type { MemoryDocument } from "../domain/memory.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { FindLedger } from "../ledger/find-ledger.ts";
@@ -162,18 +161,18 @@ export function listedMemory(
   document: string,
   { withEmbedding, source }: { withEmbedding: boolean; source: StoreId },
 ): ListedMemory {
-  const { memoryId, version, checksum, versionVector, createdAt, modifiedAt, embeddingBytes, embedding } = row;
-  // Measured: a spread of the parsed document takes ten times as long as adding to it (4 µs a memory).
-  return Object.assign(JSON.parse(document) as MemoryDocument, {
-    namespace,
-    memoryId,
-    version,
-    checksum,
-    versionVector: parseVector(versionVector) ?? {},
-    createdAt: Math.round(createdAt),
-    modifiedAt: Math.round(modifiedAt),
-    source,
-    dimension: embeddingBytes === null ? null : embeddingBytes / Float32Array.BYTES_PER_ELEMENT,
-    ...(withEmbedding && { embedding: embedding === null ? null : embeddingFromBytes(embedding) }),
-  });
+  const { embeddingBytes, embedding } = row;
+  // Filled in where it was parsed, field by field: a spread takes 0.45 ms for 100 memories, and `Object.assign` made a seventh of a page.
+  const memory = JSON.parse(document) as { -readonly [Field in keyof ListedMemory]: ListedMemory[Field] };
+  memory.namespace = namespace;
+  memory.memoryId = row.memoryId;
+  memory.version = row.version;
+  memory.checksum = row.checksum;
+  memory.versionVector = parseVector(row.versionVector) ?? {};
+  memory.createdAt = Math.round(row.createdAt);
+  memory.modifiedAt = Math.round(row.modifiedAt);
+  memory.source = source;
+  memory.dimension = embeddingBytes === null ? null : embeddingBytes / Float32Array.BYTES_PER_ELEMENT;
+  if (withEmbedding) memory.embedding = embedding === null ? null : embeddingFromBytes(embedding);
+  return memory;
 }
