@@ -253,6 +253,8 @@ export interface ReplicaOptions {
   mergedReads?: boolean | undefined;
   /** Ended memories that merged reads show from the replica: none, or those that expired. @default "off" */
   archive?: "off" | "expired" | undefined;
+  /** Folder of a vector index over the replica, for searches by vector; none: they ask the primary alone. */
+  faissDirectory?: string | undefined;
   /** Whether reads are answered by the replica alone while the primary is away, and marked so. @default false */
   readsWhenPrimaryDown?: boolean | undefined;
   /** Connections that write to the replica at a time; a memory keeps its order. From 1 to 32. @default 4 */

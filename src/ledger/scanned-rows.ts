@@ -82,7 +82,8 @@ function versionsInOrder(
       ? sql`and memory_id ${compare} ${after.memoryId}::text`
       : sql`and (${sort}, memory_id) ${compare} (${after.sort}::text::timestamptz, ${after.memoryId}::text)`);
   return sql`
-    select namespace, memory_id, version, checksum, version_vector, created_at, modified_at, deleted_at, expires_at, ${sort} as sort
+    select namespace, memory_id, version, checksum, version_vector, created_at, modified_at, deleted_at, ended_by, expires_at,
+           ${sort} as sort
     from mnemosync.memory_versions
     where namespace = ${namespace}::text ${place ?? sql``}
     order by ${sortField === null ? sql`` : sql`${sort} ${direction},`} memory_id ${direction}

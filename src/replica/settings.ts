@@ -23,6 +23,11 @@ export const replicaSettings = z
       .enum(ARCHIVES)
       .default("off")
       .describe("Ended memories that merged reads show from the replica: none, or those that expired"),
+    faissDirectory: z
+      .string()
+      .min(1, "expected the folder of the index's snapshots")
+      .optional()
+      .describe("Folder of a vector index over the replica, for searches by vector; none: they ask the primary alone"),
     readsWhenPrimaryDown: z
       .boolean()
       .default(false)

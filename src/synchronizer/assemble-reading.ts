@@ -20,6 +20,9 @@ export interface ReadingParts {
   readonly history: History;
   readonly finder: Finder;
   readonly search: Search;
+  /** The rankings of which searches are made. */
+  readonly vectors: VectorSearch;
+  readonly texts: TextSearch;
   readonly indexes: KnownIndexes;
   readonly creations: CreationTimes;
 }
@@ -56,9 +59,8 @@ export function assembleReading(
   const finder = new Finder({ ledger: find, now });
   const vectorIndex = gateOf(stores.vectorIndex) as StoreGate<VectorIndex> | null;
   const indexes = new KnownIndexes(find, now);
-  const search = new Search(
-    new VectorSearch({ reader, vectorIndex, ledger: find, indexes, assertComplete }),
-    new TextSearch({ reader, ledger: find, indexes, language: options.indexes.text }),
-  );
-  return { reader, history, finder, search, indexes, creations };
+  const vectors = new VectorSearch({ reader, vectorIndex, ledger: find, indexes, assertComplete });
+  const texts = new TextSearch({ reader, ledger: find, indexes, language: options.indexes.text });
+  const search = new Search(vectors, texts);
+  return { reader, history, finder, search, vectors, texts, indexes, creations };
 }

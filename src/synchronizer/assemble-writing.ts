@@ -92,6 +92,7 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
     ),
     prepareTimeoutMs: options.prepareTimeoutMs,
     inDoubtTimeoutMs: options.inDoubtTimeoutMs,
+    endsUnknown: options.replica.enabled,
     onStep,
   });
   const writer = new Writer({

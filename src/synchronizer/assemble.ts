@@ -13,6 +13,7 @@ import { createWebhooks } from "../webhooks/create-webhooks.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
 import { assembleHub } from "./assemble-hub.ts";
+import { assembleMerged } from "./assemble-merged.ts";
 import { assembleReading } from "./assemble-reading.ts";
 import { assembleReplica } from "./assemble-replica.ts";
 import { assembleTransfer } from "./assemble-transfer.ts";
@@ -153,6 +154,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   });
   const hub = assembleHub(foundation, writing, scope);
   const replica = assembleReplica(foundation, scope);
+  const merged = assembleMerged(foundation, reading);
   tellWebhooks(foundation.notifications, webhooks.outbox);
   const bodyMoves = new BodyMoves({
     ledger: new MovingLedger(postgres, options),
@@ -167,7 +169,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     retention,
     jobRunner,
     webhooks,
-    replica,
+    replica: { services: [...replica.services, ...merged.services] },
     bodyMoves,
     monitors,
     pools,
@@ -191,7 +193,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       validator,
       reader,
       search: reading.search,
-      merged: null,
+      merged: merged.reads,
       creations: reading.creations,
       history,
       ledger,
@@ -199,7 +201,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       metrics: metrics.read,
     }),
     erasures: new Erasures({ scope, validator, requests: erasing.requests }),
-    finds: new Finds({ scope, validator, finder: reading.finder, indexes: reading.indexes, merged: null }),
+    finds: new Finds({ scope, validator, finder: reading.finder, indexes: reading.indexes, merged: merged.reads }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
     reembeddings: new Reembeddings({ scope, jobs, runner: jobRunner, embedder, searchReadiness, log }),
     changes,
@@ -237,6 +239,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
             log.debug({ error: error.message }, "store.leave_failed"); // The note runs out by itself.
           }),
         async () => void (await Promise.all([...gates, ledgerGate].map((gate) => gate.idle()))),
+        async () => await merged.reads?.idle(),
         async () => changes.close(),
         () => webhooks.close(),
         () => feed.close(),

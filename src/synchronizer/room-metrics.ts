@@ -3,6 +3,7 @@ import type { StoreId } from "../domain/store-id.ts";
 import { EraseMetrics } from "../erase/metrics.ts";
 import { HubMetrics } from "../hub/metrics.ts";
 import { ReadMetrics } from "../read/metrics.ts";
+import { MergedReadMetrics } from "../replica/merged/metrics.ts";
 import { ReplicaMetrics } from "../replica/metrics.ts";
 import { HealthMetrics } from "../runtime/health-metrics.ts";
 import { MetricBase } from "../runtime/metric-base.ts";
@@ -20,6 +21,7 @@ export interface RoomMetrics {
   readonly webhooks: WebhookMetrics;
   readonly hub: HubMetrics;
   readonly replica: ReplicaMetrics;
+  readonly mergedReads: MergedReadMetrics;
 }
 
 /** @param stores ids of the stores, the ledger among them. */
@@ -35,5 +37,6 @@ export function roomMetrics(stores: readonly StoreId[]): RoomMetrics {
     webhooks: new WebhookMetrics(base),
     hub: new HubMetrics(base),
     replica: new ReplicaMetrics(base),
+    mergedReads: new MergedReadMetrics(base),
   };
 }

@@ -20,18 +20,8 @@ import type { ReplicaReads } from "../../src/replica/merged/sides.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { MetricBase } from "../../src/runtime/metric-base.ts";
 import { NEVER } from "../../src/runtime/shared-deadline.ts";
-import {
-  byScore,
-  compare,
-  historyOf,
-  type MergedWorld,
-  memoryOf,
-  NAMESPACE,
-  scoreOf,
-  sortOf,
-  WorldPrimary,
-  WorldReplica,
-} from "./merged-world.ts";
+import { byScore, compare, historyOf, memoryOf, scoreOf, sortOf, WorldPrimary, WorldReplica } from "./merged-sides.ts";
+import { type MergedWorld, NAMESPACE } from "./merged-world.ts";
 
 /** Ids in which the order of UTF-8 and that of UTF-16 differ. */
 export const IDS = ["a", "b", "e\u{1f600}", "e\uffee", "f"];

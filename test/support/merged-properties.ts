@@ -2,7 +2,8 @@ import { expect } from "vitest";
 import type { ListScope } from "../../src/read/list-cursor.ts";
 import { LIST_ORDERS } from "../../src/read/list-options.ts";
 import { IDS, MergedModel, play, type Reachable, type WorldEvent } from "./merged-model.ts";
-import { byScore, compare, MergedWorld, NAMESPACE, scoreOf, sortOf } from "./merged-world.ts";
+import { byScore, compare, scoreOf, sortOf } from "./merged-sides.ts";
+import { MergedWorld, NAMESPACE } from "./merged-world.ts";
 
 /** One random state of two sides, and how it is read. */
 export interface MergedCase {

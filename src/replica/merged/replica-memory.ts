@@ -4,7 +4,7 @@ import { parseVector } from "../../domain/version-vector.ts";
 import type { PageRow } from "../../ledger/find-statements.ts";
 import { listedMemory } from "../../read/finder.ts";
 import type { ListedMemory } from "../../read/list-options.ts";
-import { REPLICA_ID } from "./replica-side.ts";
+import { REPLICA_ID } from "../connection.ts";
 
 /** The memory of a content that was read with its embedding. A `redacted` one has neither content nor metadata there. */
 export function replicaMemory(namespace: string, row: PageRow, withCreatedAt: boolean): Memory | null {

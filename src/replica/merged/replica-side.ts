@@ -3,12 +3,10 @@ import type { ProjectionHealth } from "../../domain/store-id.ts";
 import type { ReplicaSource } from "../../read/read-sources.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StoreGate } from "../../write/store-gate.ts";
+import { REPLICA_ID } from "../connection.ts";
 import type { MergedReadMetrics } from "./metrics.ts";
 import type { PrimaryFacts, PrimaryLookup, ReplicaReads, ReplicaStanding } from "./sides.ts";
 import { fits } from "./verdict.ts";
-
-/** The replica as errors, logs and `Memory.source` name it. */
-export const REPLICA_ID = "replica";
 
 /** Milliseconds for which the primary's epoch and its pruned tombstones count where no row has to be looked up. */
 const FACTS_MS = 1_000;

@@ -34,6 +34,8 @@ const CONTRACT: readonly (readonly [string, string, readonly string[], (readonly
   ["queue_oldest_age_seconds", "gauge", ["store"]],
   ["readings_age_seconds", "gauge", []],
   ["repairs_total", "counter", ["store", "kind", "outcome"]],
+  ["merged_read_timeouts_total", "counter", ["operation"]],
+  ["merged_reads_total", "counter", ["operation", "primary", "replica"]],
   ["replica_changes_total", "counter", []],
   ["replica_compared_rows_total", "counter", []],
   ["replica_dead_letters", "gauge", ["state"]],
