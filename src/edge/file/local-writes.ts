@@ -4,6 +4,7 @@ import type { MemoryDocument } from "../../domain/memory.ts";
 import { leavingMemory, leavingOperations } from "../../hub/protocol/privacy.ts";
 import type { WireVector } from "../../hub/protocol/wire-memory.ts";
 import { SyncPayloadError } from "../errors.ts";
+import type { Conflicts } from "./conflicts.ts";
 import { type FileContext, hubTime } from "./context.ts";
 import { baseOf, type Memories, type MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
@@ -19,13 +20,15 @@ export class LocalWrites {
   readonly #context: FileContext;
   readonly #memories: Memories;
   readonly #outbox: Outbox;
+  readonly #conflicts: Conflicts;
   readonly #words: Words;
 
-  constructor(context: FileContext, memories: Memories, outbox: Outbox, words: Words) {
+  constructor(context: FileContext, rooms: { memories: Memories; outbox: Outbox; conflicts: Conflicts; words: Words }) {
     this.#context = context;
-    this.#memories = memories;
-    this.#outbox = outbox;
-    this.#words = words;
+    this.#memories = rooms.memories;
+    this.#outbox = rooms.outbox;
+    this.#conflicts = rooms.conflicts;
+    this.#words = rooms.words;
   }
 
   /** @throws {ErasedError} @throws {SyncPayloadError} Its content is withheld from this device. */
@@ -62,7 +65,11 @@ export class LocalWrites {
       const before = this.#live(key, nowMs);
       if (before === undefined) return false;
       const changes = this.#outbox.of(key);
-      const isKnownThere = before.version > 0 || changes.some(({ frozen, op }) => frozen === 1 || op === "withdraw");
+      const isKnownThere =
+        before.version > 0 ||
+        changes.some(({ frozen, op }) => frozen === 1 || op === "withdraw") ||
+        // The hub has a memory of this id: whether this deletion is for it too is to be decided.
+        this.#conflicts.pendingOf(key) !== undefined;
       if (!isKnownThere) {
         this.#outbox.removeAll(key);
         this.#memories.remove(key);
@@ -107,6 +114,7 @@ export class LocalWrites {
     if (operations.includes("withdraw")) {
       // Sent ones too: their content must not be repeated once the privacy was raised.
       this.#outbox.removeAll(key);
+      this.#conflicts.settlePending(key, "local", "a withdrawal wins over every edit", nowMs);
       this.#add(key, row, "withdraw", null, nowMs, false);
       this.#memories.setSent(key, "nothing", true);
       waiting = this.#outbox.of(key);
