@@ -115,7 +115,7 @@ export function createReplica(context: ReplicaContext): Replica {
     log,
     onState: (state) => metrics.entered(state),
   });
-  const reporter = new Reporter({ ...sides, name, cursors, monitor, replication, log });
+  const reporter = new Reporter({ ...sides, name, cursors, replication, log });
   const verifier = new Verifier({
     ...sides,
     repair: (keys, signal) => repairMemories(sides, holder, keys, signal),

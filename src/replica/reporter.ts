@@ -1,7 +1,6 @@
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import type { NamedCursors } from "../feed/named-cursors.ts";
 import { withDeadline } from "../runtime/deadline.ts";
-import type { HealthMonitor } from "../runtime/health-monitor.ts";
 import type { Log } from "../runtime/log.ts";
 import { type ReplicaCursor, readReplicaCursor } from "./cursor-statements.ts";
 import { hintName } from "./hint.ts";
@@ -16,7 +15,6 @@ export interface ReporterParts {
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
   readonly cursors: Pick<NamedCursors, "read">;
-  readonly monitor: Pick<HealthMonitor, "state">;
   readonly replication: Pick<Replication, "state" | "reason">;
   readonly callTimeoutMs: number;
   readonly log: Log;
@@ -41,7 +39,7 @@ export class Reporter {
 
   /** @throws {StoreUnavailableError} The primary is away. */
   async report(signal: AbortSignal): Promise<ReplicaReport> {
-    const { name, primary, cursors, monitor, replication, callTimeoutMs } = this.#parts;
+    const { name, primary, cursors, replication, callTimeoutMs } = this.#parts;
     const side = await this.#readReplica(signal);
     const hint = await cursors.read(hintName(name), signal);
     const place = side?.cursor?.cursor ?? (hint?.isCurrent ? hint.cursor : null);
@@ -60,7 +58,7 @@ export class Reporter {
       name,
       state: replication.state,
       reason: replication.reason,
-      isUp: side !== null && monitor.state !== "down",
+      isUp: side !== null,
       isPaused,
       leader: hint?.holder ?? null,
       phase: side?.cursor == null ? null : phaseOf(side.cursor),

@@ -67,6 +67,8 @@ test("one node replicates, the other one takes over, and a pause holds for both"
   await world.caughtUp();
   const other = await MemorySynchronizer.connect({ ...world.world.connectOptions, nodeId: "other" });
   t.onTestFinished(() => other.close());
+  // As a command sees it, which starts nothing.
+  expect(await other.replica.status()).toMatchObject({ state: "starting", isUp: true, phase: "following" });
   other.start();
   await expect.poll(async () => (await other.replica.status()).state, { timeout: 30_000 }).toBe("standby");
   await other.replica.pause();
