@@ -72,12 +72,12 @@ end
 for index = 1, count do
   local key = KEYS[index]
   local at = 3 + (index - 1) * ${CHANGE_ARGUMENTS}
-  local held = redis.pcall('HMGET', key, 'version', 'format')
+  local held = redis.pcall('HMGET', key, 'version', 'format', 'checksum', 'modified_at')
   if held.err then
     -- WRONGTYPE: the key holds another type than a hash. Any other error is the server's refusal.
     if not string.find(held.err, 'WRONGTYPE', 1, true) then return held end
     redis.call('DEL', key)
-    held = { false, false }
+    held = { false, false, false, false }
   end
   local held_version = held[1] and tonumber(held[1])
   local version = tonumber(ARGV[at + 1])
@@ -86,6 +86,10 @@ for index = 1, count do
     is_held = held_version and string.find(held[1], '^%d+$') and held_version > version
   else
     is_held = held_version and held_version >= version
+    -- The same content at another time: the ledger went back and gave the version out again. The entry is of the lost history.
+    if is_held and held_version == version and held[3] == ARGV[at + 2] and held[4] ~= ARGV[at + 4] then
+      is_held = false
+    end
   end
   if is_held then
     answers[index] = 0
