@@ -53,7 +53,9 @@ export class RemoteChanges {
     const told = sideOfWire(change.memory);
     const holdsContent = row !== undefined && row.deleted === 0 && row.withheld === 0;
     if (!told.withheld || !holdsContent || told.document === null) return told;
-    if (onRedacted(change) === "keep") return withVisible(sideOfRow(row), told.document);
+    // What is redacted here and has its content was never at the hub: this is its only copy, whatever device the hub names.
+    const isOrigin = row.privacy === "redacted";
+    if (isOrigin || onRedacted(change) === "keep") return withVisible(sideOfRow(row), told.document);
     // Its origin withholds the content from now on: what was kept of it here goes too.
     this.#conflicts.withhold(key);
     return told;
@@ -99,6 +101,7 @@ export class RemoteChanges {
       change.memory.privacy === "redacted" &&
       !change.holder &&
       !local.withheld &&
+      local.document?.privacy !== "redacted" &&
       row.version > 0
     ) {
       const decision: Decision = {

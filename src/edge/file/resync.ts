@@ -127,6 +127,12 @@ export class Resync {
     notices.push({ kind: "offered_again", key });
   }
 
+  /** Sends a memory whose last version was another device's, as an edit of its own. */
+  #offerAnew(row: MemoryRow, nowMs: number, notices: FileNotice[]): void {
+    const { facts, random } = this.#context;
+    this.offerAgain({ ...row, own_key: facts.nextKey(nowMs, random), own_parent_key: row.hub_key }, nowMs, notices);
+  }
+
   /** The hub has told all. Within the transaction of the last page. */
   finish(nowMs: number, notices: FileNotice[]): void {
     const { facts, file } = this.#context;
@@ -140,7 +146,10 @@ export class Resync {
     );
     for (const row of unseen) {
       const isLost = row.epoch !== epoch && row.own_key !== null && row.own_key === row.hub_key && row.deleted === 0;
+      // Its content is here alone: the last editor of what the hub showed of it cannot bring it back whole.
+      const isOrigin = row.epoch !== epoch && row.privacy === "redacted" && row.withheld === 0 && row.deleted === 0;
       if (isLost) this.offerAgain(row, nowMs, notices);
+      else if (isOrigin) this.#offerAnew(row, nowMs, notices);
       else this.#memories.remove({ namespace: row.namespace, memoryId: row.memory_id });
     }
     facts.set("resync_reason", null);

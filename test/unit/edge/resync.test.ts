@@ -169,3 +169,38 @@ test("an edit that is offered again, and that the hub has under a later version 
   }
   expect(hub.get("m1")?.version).toBe(2);
 });
+
+/** A redacted memory of `a`, rated by `b`, at a hub that then goes back to before it had the memory. */
+async function lostRedacted(options: { readonly isRatingKnown: boolean }) {
+  const world = edgeWorld();
+  const [a, b] = [await world.open(), await world.open()];
+  await a.put("other", note("other"));
+  for (const edge of [a, b]) await edge.syncNow();
+  const restore = world.hub.snapshot();
+  await a.put("m1", note("of its origin alone", { privacy: "redacted" }));
+  await a.syncNow();
+  await b.syncNow();
+  world.clock.advance(1_000);
+  await b.patch("m1", { importance: 0.9 });
+  await b.syncNow();
+  if (options.isRatingKnown) await a.syncNow();
+  restore();
+  return { ...world, a, b };
+}
+
+for (const isRatingKnown of [false, true]) {
+  test(`a redacted memory that another device brings back keeps its content at its origin (rating known: ${isRatingKnown})`, async () => {
+    const { a, b } = await lostRedacted({ isRatingKnown });
+    for (let round = 0; round < 3; round++) for (const edge of [b, a]) await edge.syncNow();
+    expect(await a.get("m1")).toMatchObject({ content: "of its origin alone", withheld: false, importance: 0.9 });
+    expect(await b.get("m1")).toMatchObject({ content: "", withheld: true, importance: 0.9 });
+  });
+}
+
+test("a redacted memory that the hub lost, and whose last editor is gone, is offered by its origin", async () => {
+  const { hub, a } = await lostRedacted({ isRatingKnown: true });
+  for (let round = 0; round < 3; round++) await a.syncNow();
+  expect(await a.get("m1")).toMatchObject({ content: "of its origin alone", importance: 0.9, status: "synced" });
+  expect(hub.get("m1")?.memory).toMatchObject({ privacy: "redacted", importance: 0.9 });
+  expect(await a.status()).toMatchObject({ pending: 0, failed: 0 });
+});
