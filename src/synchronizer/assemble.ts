@@ -239,7 +239,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
             log.debug({ error: error.message }, "store.leave_failed"); // The note runs out by itself.
           }),
         async () => void (await Promise.all([...gates, ledgerGate].map((gate) => gate.idle()))),
-        async () => await merged.reads?.idle(),
+        async () => await merged.reads?.close(),
         async () => changes.close(),
         () => webhooks.close(),
         () => feed.close(),

@@ -48,7 +48,7 @@ async function forget({ world: { sql } }: ReplicaWorld, memoryId: string): Promi
 test("with the archive, what expired is read from the replica, by every read, until it is deleted", async (t) => {
   const world = await openReplicaWorld(t, {
     replica: { archive: "expired", readTimeoutMs: 20_000 },
-    world: { settings: { indexes: { text: "english" } } },
+    world: { settings: { indexes: { text: "english" }, syncIntervalMs: 100 } },
   });
   await world.put("a", { content: "alive" });
   await expire(world, "b", false);
@@ -88,7 +88,10 @@ test("with the archive, what expired is read from the replica, by every read, un
 });
 
 test("without the archive what expired stays away; what the primary lost without a tombstone is read from the replica", async (t) => {
-  const world = await openReplicaWorld(t, { replica: { readTimeoutMs: 20_000 } });
+  const world = await openReplicaWorld(t, {
+    replica: { readTimeoutMs: 20_000 },
+    world: { settings: { syncIntervalMs: 100 } },
+  });
   await expire(world, "a", true);
   await world.put("b", { content: "lost", metadata: { kind: "x" } });
   await world.caughtUp();
@@ -104,7 +107,10 @@ test("without the archive what expired stays away; what the primary lost without
 });
 
 test("a replica that was not told of a deletion shows nothing of it, also after the tombstone is pruned", async (t) => {
-  const world = await openReplicaWorld(t, { replica: { archive: "expired", readTimeoutMs: 20_000 } });
+  const world = await openReplicaWorld(t, {
+    replica: { archive: "expired", readTimeoutMs: 20_000 },
+    world: { settings: { syncIntervalMs: 100 } },
+  });
   await world.put("a", { content: "kept" });
   await world.put("b", { content: "deleted" });
   await expire(world, "c", false);

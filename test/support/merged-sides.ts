@@ -32,6 +32,10 @@ export class WorldReplica implements ReplicaReads {
     this.#world = world;
   }
 
+  async connect(): Promise<void> {
+    // The model has no connections.
+  }
+
   async standing(): Promise<ReplicaStanding> {
     const { replicaEpoch, applied } = this.#world;
     const epoch = replicaEpoch === null ? null : String(replicaEpoch);

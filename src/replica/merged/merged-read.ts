@@ -3,7 +3,7 @@ import type { ReadSources, ReplicaSource } from "../../read/read-sources.ts";
 import { isTimeout, untilAborted } from "../../runtime/deadline.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import type { MergedOperation } from "./metrics.ts";
-import type { ReplicaSide } from "./replica-side.ts";
+import { LINGER_MS, type ReplicaSide } from "./replica-side.ts";
 import type { PrimaryFacts, ReplicaReads, ReplicaRow, ReplicaRows, ReplicaStanding } from "./sides.ts";
 import { fits, isShownAlone, isShownBy } from "./verdict.ts";
 
@@ -58,13 +58,19 @@ export class MergedRead {
     const leftMs = readTimeoutMs - this.#elapsedMs();
     this.#hasAsked = true;
     const abort = new LinkedAbort(this.#signal, Math.max(0, leftMs));
+    const lasting = new LinkedAbort(this.#signal, LINGER_MS);
+    let question: Promise<T> | null = null;
     try {
       if (leftMs <= 0) throw new DeadlineExceededError(`a read of the replica`, readTimeoutMs);
       // Raced: a driver that is slow to notice its signal must not hold the read up.
-      const answer = await untilAborted(work(reads, abort.signal), abort.signal);
+      question = work(reads, lasting.signal);
+      const answer = await untilAborted(question, abort.signal);
+      lasting.release();
       this.#side.succeeded();
       return answer;
     } catch (error) {
+      if (question === null) lasting.release();
+      else this.#side.linger(question, lasting);
       if (this.#signal.aborted) return null; // The caller gave up, or its own time is over.
       const isLate = leftMs <= 0 || (abort.signal.aborted && isTimeout(abort.signal));
       if (isLate) metrics.timedOut(this.#operation);

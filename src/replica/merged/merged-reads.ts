@@ -8,7 +8,7 @@ import { MergedSearches, type MergedSearchesParts } from "./merged-searches.ts";
 import type { MergedReadMetrics } from "./metrics.ts";
 import { PostgresReplicaReads } from "./postgres-replica-reads.ts";
 import { PostgresPrimaryLookup } from "./primary-lookup.ts";
-import { ReplicaSide } from "./replica-side.ts";
+import { LINGER_MS, ReplicaSide } from "./replica-side.ts";
 
 export interface MergedReadsOptions {
   readonly primary: PostgresAccess;
@@ -39,7 +39,7 @@ export class MergedReads {
     const { settings, callTimeoutMs, metrics, log } = options;
     const now = (): number => performance.now();
     this.#side = new ReplicaSide({
-      reads: new PostgresReplicaReads(options.replica, settings.readTimeoutMs, now),
+      reads: new PostgresReplicaReads(options.replica, LINGER_MS, now),
       primary: new PostgresPrimaryLookup(options.primary, callTimeoutMs),
       ...settings,
       archive: settings.archive === "expired",
@@ -54,8 +54,8 @@ export class MergedReads {
     this.histories = new MergedHistories(this.#side);
   }
 
-  /** Resolves once no probe of the replica is under way. */
-  async idle(): Promise<void> {
-    await this.#side.idle();
+  /** Ends what is done beside the reads. */
+  async close(): Promise<void> {
+    await this.#side.close();
   }
 }

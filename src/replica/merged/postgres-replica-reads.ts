@@ -21,15 +21,21 @@ import type {
 
 /** Reads a replica in PostgreSQL. Reads only, so that a replica on a standby can be read too. */
 export class PostgresReplicaReads implements ReplicaReads {
+  readonly #postgres: PostgresAccess;
   readonly #calls: LedgerCalls;
   readonly #ledger: FindLedger;
   readonly #indexes: KnownIndexes;
 
   /** @param callTimeoutMs milliseconds that one call may take. @param now milliseconds of a clock that never goes back. */
   constructor(postgres: PostgresAccess, callTimeoutMs: number, now: () => number) {
+    this.#postgres = postgres;
     this.#calls = new LedgerCalls(postgres, callTimeoutMs);
     this.#ledger = new FindLedger(postgres, callTimeoutMs);
     this.#indexes = new KnownIndexes(this.#ledger, now);
+  }
+
+  async connect(signal: AbortSignal): Promise<void> {
+    await this.#postgres.use(signal, ({ sql }) => replica.readStanding(sql));
   }
 
   async standing(signal: AbortSignal): Promise<ReplicaStanding> {

@@ -1,6 +1,8 @@
 import { StoreUnavailableError } from "../../domain/errors.ts";
 import type { ProjectionHealth } from "../../domain/store-id.ts";
 import type { ReplicaSource } from "../../read/read-sources.ts";
+import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
+import type { LinkedAbort } from "../../runtime/linked-abort.ts";
 import type { Log } from "../../runtime/log.ts";
 import { StoreGate } from "../../write/store-gate.ts";
 import { REPLICA_ID } from "../connection.ts";
@@ -10,6 +12,11 @@ import { fits } from "./verdict.ts";
 
 /** Milliseconds for which the primary's epoch and its pruned tombstones count where no row has to be looked up. */
 const FACTS_MS = 1_000;
+
+/** Milliseconds that a connection, or a question for which no read waits any more, may take. */
+export const LINGER_MS = 10_000;
+/** Questions at most for which no read waits any more. */
+const LINGERING_MAX = 4;
 
 export interface ReplicaSideParts {
   readonly reads: ReplicaReads;
@@ -33,13 +40,19 @@ export class ReplicaSide {
   readonly parts: ReplicaSideParts;
   readonly #gate: StoreGate<{ id: string; health(signal: AbortSignal): Promise<ProjectionHealth> }>;
   #facts: { readonly facts: PrimaryFacts; readonly until: number } | null = null;
+  readonly #closing = new AbortController();
+  readonly #lingering = new Set<LinkedAbort>();
   #state: ReplicaSource | null = null;
 
   constructor(parts: ReplicaSideParts) {
     this.parts = parts;
-    const health = async (signal: AbortSignal): Promise<ProjectionHealth> => {
+    const health = async (): Promise<ProjectionHealth> => {
       try {
-        await parts.reads.standing(signal);
+        const { signal: closing } = this.#closing;
+        await withDeadline(LINGER_MS, closing, (signal) => untilAborted(parts.reads.connect(signal), signal));
+        await withDeadline(parts.readTimeoutMs, closing, (signal) =>
+          untilAborted(parts.reads.standing(signal), signal),
+        );
         return { state: "healthy" };
       } catch (error) {
         return { state: "down", reason: (error as Error).message };
@@ -47,7 +60,11 @@ export class ReplicaSide {
     };
     this.#gate = new StoreGate(
       { id: REPLICA_ID, health },
-      { probeIntervalMs: parts.healthCheckIntervalMs, probeTimeoutMs: parts.readTimeoutMs, now: parts.now },
+      {
+        probeIntervalMs: parts.healthCheckIntervalMs,
+        probeTimeoutMs: LINGER_MS + parts.readTimeoutMs,
+        now: parts.now,
+      },
     );
   }
 
@@ -91,6 +108,30 @@ export class ReplicaSide {
     const known = this.#facts;
     const facts = known !== null && this.parts.now() < known.until ? known.facts : await this.lookUp("", [], signal);
     return fits(standing, facts);
+  }
+
+  /**
+   * Lets a question that its read no longer waits for go on, some seconds at most: an aborted one takes its connection with it, and
+   * the next read would wait for a new one again, which may take longer than a read waits. Beyond a few it is aborted.
+   */
+  linger(question: Promise<unknown>, abort: LinkedAbort): void {
+    if (this.#lingering.size >= LINGERING_MAX || this.#closing.signal.aborted) abort.abort();
+    this.#lingering.add(abort);
+    const end = (): void => {
+      abort.release();
+      this.#lingering.delete(abort);
+    };
+    question.then(end, (error: Error) => {
+      end();
+      this.parts.log.debug({ error: error.message }, "replica.late_answer");
+    });
+  }
+
+  /** Ends what is done beside the reads. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const abort of this.#lingering) abort.abort();
+    await this.idle();
   }
 
   /** Resolves once no probe is under way. */

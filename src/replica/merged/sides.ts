@@ -77,6 +77,8 @@ export interface ReplicaHistory extends ReplicaRows {
 
 /** Reads the replica. Each call is one statement, and sees the standing and the rows of one moment. */
 export interface ReplicaReads {
+  /** Has a connection ready for the statement of `standing`: far away, making one takes longer than a read may. */
+  connect(signal: AbortSignal): Promise<void>;
   standing(signal: AbortSignal): Promise<ReplicaStanding>;
   /** The rows of `memoryIds` that the replica has. */
   readRows(namespace: string, memoryIds: readonly string[], signal: AbortSignal): Promise<ReplicaRows>;

@@ -24,10 +24,11 @@ function open(options: Partial<ReplicaSideParts> = {}) {
   };
   const standing = () => ({ epoch: replica.epoch, cursor: { xid: "5", seq: "1" } });
   const reads = {
-    standing: () => {
+    connect: () => {
       replica.probed += 1;
-      return answer(standing());
+      return answer(undefined);
     },
+    standing: () => answer(standing()),
     readRows: () => {
       replica.asked += 1;
       return answer({ standing: standing(), rows: [] });
