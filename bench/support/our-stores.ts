@@ -50,6 +50,11 @@ export class OurStores {
     return new OurStores(options, dimension, await connect(options));
   }
 
+  /** With which it is connected. */
+  get options(): Options {
+    return this.#options;
+  }
+
   get sync(): Synchronizer {
     return this.#sync;
   }
