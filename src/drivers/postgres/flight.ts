@@ -31,7 +31,7 @@ export interface FlightStatement {
 }
 
 /** The beginning of COPY's binary format. */
-export const COPY_HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
+export const COPY_HEADER: Uint8Array = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
 
 const PARSE = 0x50; // P
 const BIND = 0x42; // B
