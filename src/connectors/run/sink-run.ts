@@ -1,46 +1,16 @@
 import { MnemosyncError, shortened } from "../../domain/errors.ts";
 import type { Filter } from "../../domain/filter/filter.ts";
-import type { JsonObject } from "../../domain/json.ts";
-import type { MemoryKey } from "../../domain/keys.ts";
 import { backoffCeilingMs } from "../../runtime/backoff.ts";
 import { pause as timer } from "../../runtime/deadline.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 import { ServiceError } from "../service/service-error.ts";
 import type { SentRecord, SinkState } from "../state/sink-state.ts";
 import { NO_COUNTS, type RunCounts, type RunRecord } from "../state/state.ts";
+import type { MemoryFeed } from "./memory-feed.ts";
 import { changedRecord, endedRecord, queuedAgain, refusedRecord, sentRecord, settledRecord } from "./sent-records.ts";
 import type { Sink } from "./sink.ts";
 import type { RunRefused } from "./source-run.ts";
 import { hashOfText, type Transform } from "./transform.ts";
-
-/** What a sink needs of a synchronizer. */
-export interface MemoryFeed {
-  readChanges(options: {
-    readonly cursor?: string | undefined;
-    readonly namespaces?: readonly string[] | undefined;
-    readonly where?: Filter | undefined;
-    readonly limit: number;
-    readonly signal: AbortSignal;
-  }): Promise<{
-    readonly events: readonly (MemoryKey & {
-      readonly kind: "put" | "deleted" | "withdrawn";
-      readonly version: number;
-    })[];
-    readonly cursor: string;
-    readonly complete: boolean;
-  }>;
-  get(
-    memoryId: string,
-    options: { readonly namespace: string; readonly signal: AbortSignal },
-  ): Promise<{
-    readonly version: number;
-    readonly content: string;
-    readonly memoryType: string;
-    readonly importance: number;
-    readonly metadata: JsonObject;
-    readonly privacy: "full" | "redacted" | "local_only";
-  } | null>;
-}
 
 export interface SinkRunParts {
   readonly feed: MemoryFeed;

@@ -1,4 +1,4 @@
-import type { MemoryFeed } from "../../../src/connectors/run/sink-run.ts";
+import type { MemoryFeed } from "../../../src/connectors/run/memory-feed.ts";
 import { EpochChangedError } from "../../../src/domain/errors.ts";
 
 interface Held {
