@@ -85,6 +85,7 @@ function write(world: World, key: Key, kind: Kind): void {
     kind,
     place: primary.place,
   };
+  world.versionOf.push(version.version);
   // An erasure leaves nothing but its tombstone.
   if (kind === "erase") primary.feed = primary.feed.filter((other) => other.key !== key);
   primary.feed.push(version);

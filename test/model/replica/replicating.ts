@@ -205,8 +205,10 @@ function apply(world: World, change: Version, later: readonly Version[], isBroke
   if (row === null) return;
   if (isTaken) {
     if (!isBroken("keep the history of a withdrawn memory")) {
-      replica.emptied.push(...replica.content[key], ...(kind === "put" ? [tx] : []));
-      replica.content[key] = [];
+      // Of versions up to this one: a replica that was put back may be told again of an ending that newer versions followed.
+      const isEarlier = (other: number) => (world.versionOf[other] ?? 0) <= version;
+      replica.emptied.push(...replica.content[key].filter(isEarlier), ...(kind === "put" ? [tx] : []));
+      replica.content[key] = replica.content[key].filter((other) => !isEarlier(other));
     }
   }
   moveRow(world, change, false, isBroken);
@@ -247,6 +249,9 @@ function settle(world: World, looked: Extract<Replicating, { at: "comparing" }>,
     found !== null &&
     (row.version > found.version || (row.version === found.version && row.tx !== found.tx))
   ) {
+    // The primary's version has not arrived, or went with a replica that was put back since: this is settled later.
+    const isThere = replica.content[key].includes(found.tx) || replica.emptied.includes(found.tx);
+    if (leaves(found) && !isThere) return;
     const own = world.primary.feed.filter((version) => version.key === key).map(({ tx }) => tx);
     diverge(
       world,

@@ -138,6 +138,8 @@ export interface World {
   primaryBackup: Primary | null;
   replicaBackup: Replica | null;
   lastTx: number;
+  /** The version of each transaction, by its number. */
+  versionOf: number[];
   lastEpoch: number;
   budget: Budget;
   /** The promise that a step broke. */
@@ -180,6 +182,7 @@ export function startOf({ replicators, budget, pageSize = 2 }: Scenario): World 
     primaryBackup: null,
     replicaBackup: null,
     lastTx: 0,
+    versionOf: [0],
     lastEpoch: 1,
     budget: {
       ...{ write: 0, local: 0, delete: 0, erase: 0, prune: 0, hintLost: 0 },
