@@ -37,6 +37,7 @@ export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["growth", { quick: 8, full: 165 }],
   ["wal", { quick: 6, full: 40 }],
   ["edge", { quick: 20, full: 180 }],
+  ["replica-reads", { quick: 5, full: 60 }],
   ["peers", { quick: 9, full: 205 }],
   ["peer-faults", { quick: 9, full: 60 }],
 ]);
