@@ -10,3 +10,10 @@ export function retryAfterMs(header: string | null, nowMs: number): number | und
   const dateMs = Date.parse(value);
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs);
 }
+
+const STATUS_TRY_LATER: ReadonlySet<number> = new Set([408, 425, 429]);
+
+/** Whether the same request may succeed later: 408, 425, 429 and 5xx. */
+export function isTransientStatus(status: number): boolean {
+  return status >= 500 || STATUS_TRY_LATER.has(status);
+}

@@ -1,12 +1,11 @@
 import { embeddingBytes } from "../domain/checksum.ts";
 import { keyText } from "../domain/keys.ts";
-import { vectorJson } from "../domain/version-vector.ts";
 import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
 import { BEGIN } from "./flight-statements.ts";
-import { storeVersionsJson } from "./store-versions.ts";
 import type { GuardedAnswer, GuessedWrite } from "./version-write.ts";
 import { isRowInTheWay, type TransactionToken } from "./write-statements.ts";
+import { narrowParts } from "./written-rows.ts";
 
 /*
  * The time of both is that of the transaction's beginning, which the server notes in the same flight. A guess that holds has
@@ -76,15 +75,7 @@ export async function beginWithOne(
   const flight = flights.begin([BEGIN, statement], bytes + 4_096);
   flight.execute(BEGIN);
   flight.execute(statement, (values) => {
-    values.text(write.namespace);
-    values.text(write.memoryId);
-    values.int64(write.version);
-    values.text(write.checksum);
-    values.int64Digits(write.digest);
-    values.int32(write.bucket);
-    values.jsonb(vectorJson(write.versionVector));
-    values.jsonb(storeVersionsJson(storeVersions, write.hasEmbedding, write.version));
-    values.boolean(write.hasEmbedding);
+    narrowParts(values, write, storeVersions);
     values.timestamp(write.expiresAt);
     values.text(write.endedBy);
     values.text(transactionId);

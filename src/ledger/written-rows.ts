@@ -29,15 +29,7 @@ export function versionRows(
 ): void {
   for (const write of writes) {
     values.row(timed ? 13 : 11);
-    values.text(write.namespace);
-    values.text(write.memoryId);
-    values.int64(write.version);
-    values.text(write.checksum);
-    values.int64Digits(write.digest);
-    values.int32(write.bucket);
-    values.jsonb(vectorJson(write.versionVector));
-    values.jsonb(storeVersionsJson(storeVersions, write.hasEmbedding, write.version));
-    values.boolean(write.hasEmbedding);
+    narrowParts(values, write, storeVersions);
     if (timed) {
       values.timestamp(write.modifiedAt);
       values.timestamp(write.modifiedAt);
@@ -45,6 +37,23 @@ export function versionRows(
     values.timestamp(write.expiresAt);
     values.text(transactionId);
   }
+}
+
+/** The parts of a narrow row that have no time, in the order of its columns. */
+export function narrowParts(
+  values: BinaryValues,
+  write: VersionWrite,
+  storeVersions: TransactionToken["storeVersions"],
+): void {
+  values.text(write.namespace);
+  values.text(write.memoryId);
+  values.int64(write.version);
+  values.text(write.checksum);
+  values.int64Digits(write.digest);
+  values.int32(write.bucket);
+  values.jsonb(vectorJson(write.versionVector));
+  values.jsonb(storeVersionsJson(storeVersions, write.hasEmbedding, write.version));
+  values.boolean(write.hasEmbedding);
 }
 
 /** The rows that `copyBodiesText` takes. */

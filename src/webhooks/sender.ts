@@ -1,5 +1,5 @@
 import type { Agent } from "undici";
-import { retryAfterMs } from "../embed/retry-after.ts";
+import { isTransientStatus, retryAfterMs } from "../embed/retry-after.ts";
 import { untilAborted } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { type AddressGuard, ForbiddenAddressError } from "./address-guard.ts";
@@ -38,7 +38,6 @@ const HEADERS_BYTES_MAX = 16_384;
 const BODY_BYTES_MAX = 16_384;
 const ERROR_LENGTH_MAX = 300;
 
-const STATUS_TRY_LATER: ReadonlySet<number> = new Set([408, 425, 429]);
 const STATUS_GONE = 410;
 
 /** Makes the calls to receivers. Redirects are not followed: their target was not asked for by the subscription's owner. */
@@ -112,7 +111,7 @@ export class Sender {
     if (status >= 200 && status < 300) return { outcome: "accepted", status };
     const error = `the receiver answered ${status}`;
     if (status === STATUS_GONE) return { outcome: "gone", status, error };
-    if (status >= 500 || STATUS_TRY_LATER.has(status)) {
+    if (isTransientStatus(status)) {
       const header = typeof retryAfter === "string" ? retryAfter : null;
       return { outcome: "failed", status, error, retryAfterMs: retryAfterMs(header, this.#now()) ?? null };
     }

@@ -1,3 +1,4 @@
+import { ServiceError } from "../service/service-error.ts";
 import type { DocumentKey } from "./names.ts";
 
 /** Bytes of a document, at most: far below the 50 MiB at which the service cuts the connection. */
@@ -5,17 +6,19 @@ const TEXT_BYTES_MAX = 8_388_608;
 
 /** Tokens of language models that fail a document for good on 1.4. A zero-width space breaks them up. */
 const SPECIAL_TOKEN = /<\|([a-z_]{1,40})\|>/gi;
-/** A surrogate without its partner: the service answers 500. */
-const LONE_SURROGATE = /[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g;
-
 /**
  * The document of a memory. Its first line says which one it is, so that two memories of equal content are two documents: the
  * service keeps one of two equal texts and reports the other one as failed.
- * @param body the transformed memory. @returns null where it is blank, which the service would accept and fail later, or over 8 MiB.
+ * @param body the transformed memory. @returns null where it is blank: the service would accept it and fail it later.
+ * @throws {ServiceError} permanent: it is over 8 MiB.
  */
 export function documentText(key: DocumentKey, body: string): string | null {
   const safe = safeText(body);
-  if (safe.trim() === "" || Buffer.byteLength(safe) > TEXT_BYTES_MAX) return null;
+  if (safe.trim() === "") return null;
+  const bytes = Buffer.byteLength(safe);
+  if (bytes > TEXT_BYTES_MAX) {
+    throw new ServiceError("permanent", `the text has ${bytes} bytes, and LightRAG is sent at most ${TEXT_BYTES_MAX}`);
+  }
   const { connectorId, namespace, memoryId, version } = key;
   const first = `memory ${line(namespace)}/${line(memoryId)} version ${version} by ${line(connectorId)}`;
   return `${first}\n\n${safe}`;
@@ -24,7 +27,7 @@ export function documentText(key: DocumentKey, body: string): string | null {
 /** The text without what the service cannot take: surrogates alone, NUL, and special tokens in one piece. */
 export function safeText(text: string): string {
   return text
-    .replace(LONE_SURROGATE, "\uFFFD")
+    .toWellFormed() // For a lone surrogate the service answers 500.
     .replaceAll("\0", "")
     .replace(SPECIAL_TOKEN, (_, token: string) => `<|\u200B${token}|>`);
 }

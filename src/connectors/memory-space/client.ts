@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
 import { defined } from "../../domain/settings.ts";
+import { NEVER } from "../../runtime/shared-deadline.ts";
 import { type RetryOptions, retrying, waitAfter } from "../service/retrying.ts";
 import { ServiceError } from "../service/service-error.ts";
 import { type ServiceAnswer, ServiceHttp } from "../service/service-http.ts";
@@ -91,7 +92,7 @@ export class MemorySpaceClient {
    * Proves that the service answers, takes the key and knows the context: it has no call for that alone, so one item is asked for.
    * @throws {ServiceError}
    */
-  async ping({ signal = never() }: CallOptions = {}): Promise<{ readonly dialect: Dialect | null }> {
+  async ping({ signal = NEVER }: CallOptions = {}): Promise<{ readonly dialect: Dialect | null }> {
     return { dialect: await this.#foundDialect(signal) };
   }
 
@@ -101,7 +102,7 @@ export class MemorySpaceClient {
    * @throws {ServiceError} Items that were given before are whole.
    */
   async *listItems(options: ListItemsOptions = {}): AsyncGenerator<MemorySpaceItem, ListingEnd> {
-    const { from = null, to = null, signal = never() } = options;
+    const { from = null, to = null, signal = NEVER } = options;
     // An empty space answers every question alike; the next call asks again.
     const dialect = (await this.#foundDialect(signal)) ?? "range";
     const { listLimit: limit, listLimitMax } = this.#settings;
@@ -112,7 +113,7 @@ export class MemorySpaceClient {
   }
 
   /** Null where there is no such item. @throws {ServiceError} */
-  async getItem(id: string, { signal = never() }: CallOptions = {}): Promise<MemorySpaceItem | null> {
+  async getItem(id: string, { signal = NEVER }: CallOptions = {}): Promise<MemorySpaceItem | null> {
     const accept = (status: number) => status === 200 || status === 404;
     const answer = await retrying(this.#retry, signal, (each) =>
       this.#http.json({ path: this.#pathOf(id), accept }, ITEM_BYTES_MAX, each),
@@ -140,7 +141,7 @@ export class MemorySpaceClient {
     id: string,
     kind: MediaKind,
     read: (media: MediaStream) => Promise<T>,
-    { offset = 0, signal = never() }: MediaOptions,
+    { offset = 0, signal = NEVER }: MediaOptions,
   ): Promise<T | null> {
     // Without a repetition of its own: the caller has consumed bytes, and goes on behind them.
     const answer = await this.#http.open(
@@ -217,8 +218,4 @@ function streamOf({ status, headers, body }: ServiceAnswer): MediaStream {
   const [, start] = /^bytes (\d+)-/.exec(headers.get("content-range") ?? "") ?? [];
   const offset = status === 206 && start !== undefined ? Number(start) : 0;
   return { contentType: headers.get("content-type") ?? "", offset, bytes: body };
-}
-
-function never(): AbortSignal {
-  return new AbortController().signal;
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
 import type { JsonObject } from "../../domain/json.ts";
 import type { MemoryFields } from "../../domain/memory-input.ts";
-import { canonicalText } from "../run/canonical-text.ts";
+
 import type { SourceItem } from "../run/source.ts";
 import type { MemorySpaceItem } from "./item.ts";
 
@@ -36,7 +37,7 @@ export function memoryOf(item: MemorySpaceItem, context: string, options: Mappin
     ...{ content: withoutNul(content), memoryType, metadata: metadataOf(item, context) },
   };
   const hash = createHash("sha256")
-    .update(canonicalText({ mapping: MAPPING, ...fields }))
+    .update(canonicalize({ mapping: MAPPING, ...fields }) as string)
     .digest("base64url");
   return { id: item.id, memoryId: `${idPrefix}${item.id}`, fields, hash };
 }

@@ -1,7 +1,6 @@
 import { MnemosyncError } from "../../domain/errors.ts";
-import type { JsonObject } from "../../domain/json.ts";
+import { type JsonObject, sameJson } from "../../domain/json.ts";
 import type { MemoryFields } from "../../domain/memory-input.ts";
-import { canonicalText } from "./canonical-text.ts";
 import type { SourceItem } from "./source.ts";
 import type { ItemOutcome, Target } from "./target.ts";
 
@@ -78,6 +77,6 @@ function isSame(
     held.content === content &&
     held.memoryType === memoryType &&
     (importance === undefined || held.importance === importance) &&
-    canonicalText(held.metadata) === canonicalText(metadata)
+    sameJson(held.metadata, metadata as JsonObject)
   );
 }

@@ -7,9 +7,9 @@ import { ServiceError } from "../service/service-error.ts";
 import type { SentRecord, SinkState } from "../state/sink-state.ts";
 import { NO_COUNTS, type RunCounts, type RunRecord } from "../state/state.ts";
 import type { MemoryFeed } from "./memory-feed.ts";
+import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
 import { changedRecord, endedRecord, queuedAgain, refusedRecord, sentRecord, settledRecord } from "./sent-records.ts";
 import type { Sink } from "./sink.ts";
-import type { RunRefused } from "./source-run.ts";
 import { hashOfText, type Transform } from "./transform.ts";
 
 export interface SinkRunParts {
@@ -37,7 +37,6 @@ export interface SinkRunOptions {
 }
 
 const PAGE_SIZE = 100;
-const REASON_LENGTH_MAX = 500;
 /** Pauses while nothing moves: the service works. */
 const IDLE = { baseMs: 250, maxMs: 5_000 };
 /** Pauses after failures that pass. */
@@ -55,14 +54,12 @@ export async function runSink(
   signal: AbortSignal,
 ): Promise<RunRecord | RunRefused> {
   const now = parts.now ?? Date.now;
-  const cursor = await parts.state.cursor();
-  const begun: RunRecord = {
-    ...{ id: newUlid(), state: "running", scope: "changes", counts: NO_COUNTS, startedAt: now(), endedAt: null },
-    ...{ cursorBefore: cursor, cursorAfter: cursor, error: null },
-  };
+  const begun = newRun("changes", now());
   const refused = await parts.state.begin(begun);
   if (refused !== null) return refused;
-  const ended = { ...(await new SinkRun(parts, options, begun, cursor, signal).work()), endedAt: now() };
+  // Read once the connector is taken: another process may have moved them until then.
+  const place = { cursor: await parts.state.cursor(), reading: await parts.state.reading() };
+  const ended = { ...(await new SinkRun(parts, options, begun, place, signal).work()), endedAt: now() };
   await parts.state.end(ended);
   return ended;
 }
@@ -74,22 +71,27 @@ class SinkRun {
   readonly #signal: AbortSignal;
   #cursor: string | null;
   #counts: RunCounts = NO_COUNTS;
-  /** Whether the feed is read from its start, so that what it does not name has ended. */
-  #isWhole: boolean;
+  readonly #cursorBefore: string | null;
+  /**
+   * Names the reading of the whole feed that is under way, over runs if need be: what it does not name in the end has ended.
+   * Null: the feed is read on.
+   */
+  #reading: string | null;
   #isRead = false;
 
   constructor(
     parts: SinkRunParts,
     options: SinkRunOptions,
     begun: RunRecord,
-    cursor: string | null,
+    { cursor, reading }: { readonly cursor: string | null; readonly reading: string | null },
     signal: AbortSignal,
   ) {
     this.#parts = parts;
     this.#options = options;
     this.#begun = begun;
     this.#cursor = cursor;
-    this.#isWhole = cursor === null;
+    this.#cursorBefore = cursor;
+    this.#reading = cursor === null ? begun.id : reading;
     this.#signal = signal;
   }
 
@@ -121,9 +123,7 @@ class SinkRun {
       return { ...this.#record, state };
     } catch (error) {
       if (this.#signal.aborted) return { ...this.#record, state: "cancelled" };
-      const code = error instanceof MnemosyncError ? error.code : "INTERNAL";
-      const message = shortened(error instanceof Error ? error.message : String(error), REASON_LENGTH_MAX);
-      return { ...this.#record, state: "failed", error: { code, message } };
+      return { ...this.#record, state: "failed", error: errorOfRun(error) };
     }
   }
 
@@ -167,33 +167,38 @@ class SinkRun {
     if (page === null) {
       // The ledger went back: everything is read, and what it does not name any more is removed.
       this.#cursor = null;
-      this.#isWhole = true;
+      this.#reading = newUlid();
       return true;
     }
     const records: SentRecord[] = [];
     for (const event of page.events) {
       const before = await state.record(event);
       records.push(
-        event.kind === "put"
-          ? changedRecord(before, event, this.#begun.id)
-          : endedRecord(before, event, this.#begun.id),
+        event.kind === "put" ? changedRecord(before, event, this.#seenIn) : endedRecord(before, event, this.#seenIn),
       );
     }
     this.#count({ read: page.events.length });
     this.#cursor = page.cursor;
     this.#isRead = page.complete;
     await this.#keep(records, page.cursor);
-    if (page.complete && this.#isWhole) await this.#endUnseen();
+    if (page.complete && this.#reading !== null) await this.#endUnseen(this.#reading);
     return true;
   }
 
-  async #endUnseen(): Promise<void> {
+  async #endUnseen(reading: string): Promise<void> {
     const { state } = this.#parts;
     for (;;) {
-      const unseen = await state.unseen(this.#begun.id, PAGE_SIZE);
-      if (unseen.length === 0) return;
-      await this.#keep(unseen.map((record) => endedRecord(record, record, this.#begun.id)));
+      const unseen = await state.unseen(reading, PAGE_SIZE);
+      if (unseen.length === 0) break;
+      await this.#keep(unseen.map((record) => endedRecord(record, record, reading)));
     }
+    this.#reading = null;
+    await this.#keep([]);
+  }
+
+  /** What records that are seen now are marked with. */
+  get #seenIn(): string {
+    return this.#reading ?? this.#begun.id;
   }
 
   /** @returns how many records moved. */
@@ -216,11 +221,9 @@ class SinkRun {
   async #delivered(record: SentRecord): Promise<SentRecord | null> {
     const { feed, sink, transform } = this.#parts;
     const memory = await feed.get(record.memoryId, { namespace: record.namespace, signal: this.#signal });
-    if (memory === null || memory.privacy !== "full") return endedRecord(record, record, this.#begun.id);
+    if (memory === null || memory.privacy !== "full") return endedRecord(record, record, this.#seenIn);
     const key = { ...record, version: memory.version };
     const body = transform.textOf({ ...memory, memoryId: record.memoryId });
-    const text = sink.textOf(key, body);
-    if (text === null) return endedRecord(record, key, this.#begun.id);
     const hash = hashOfText(transform, body);
     if (record.hash === hash && record.name !== null) {
       this.#count({ unchanged: 1 });
@@ -228,6 +231,8 @@ class SinkRun {
     }
     const name = sink.nameOf(key);
     try {
+      const text = sink.textOf(key, body);
+      if (text === null) return endedRecord(record, key, this.#seenIn);
       const delivery = await sink.deliver({ name, text }, this.#signal);
       return delivery.outcome === "later"
         ? null
@@ -272,17 +277,15 @@ class SinkRun {
   }
 
   async #keep(records: readonly SentRecord[], cursor?: string): Promise<void> {
-    await this.#parts.state.checkpoint({ run: this.#record, records, cursor });
+    await this.#parts.state.checkpoint({ run: this.#record, records, cursor, reading: this.#reading });
   }
 
   get #record(): RunRecord {
-    return { ...this.#begun, counts: this.#counts, cursorAfter: this.#cursor };
+    return { ...this.#begun, counts: this.#counts, cursorBefore: this.#cursorBefore, cursorAfter: this.#cursor };
   }
 
   #count(more: Partial<RunCounts>): void {
-    const sum = { ...this.#counts };
-    for (const [name, value] of Object.entries(more)) sum[name as keyof RunCounts] += value;
-    this.#counts = sum;
+    this.#counts = addedCounts(this.#counts, more);
   }
 }
 

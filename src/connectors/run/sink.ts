@@ -29,7 +29,7 @@ export interface Sink<Receipt> {
   ping(signal: AbortSignal): Promise<void>;
   /** The name of a memory's version there. */
   nameOf(key: { readonly namespace: string; readonly memoryId: string; readonly version: number }): string;
-  /** What is sent for a body. Null: there is nothing that the service could take. */
+  /** What is sent for a body. Null: it says nothing. @throws {ServiceError} permanent: the service cannot take it. */
   textOf(
     key: { readonly namespace: string; readonly memoryId: string; readonly version: number },
     body: string,

@@ -1,5 +1,4 @@
-import { MnemosyncError, shortened } from "../../domain/errors.ts";
-import { newUlid } from "../../runtime/ulid.ts";
+import { shortened } from "../../domain/errors.ts";
 import {
   type ConnectorState,
   type DeadLetter,
@@ -10,6 +9,7 @@ import {
 } from "../state/state.ts";
 import { ALL_TIME, type TimeWindow } from "../time-window.ts";
 import { missingItems } from "./missing.ts";
+import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
 import type { ListingOutcome, Source, SourceItem } from "./source.ts";
 import type { ItemOutcome, Target } from "./target.ts";
 
@@ -38,14 +38,8 @@ export interface SourceRunParts {
   readonly now?: () => number;
 }
 
-/** Another process has the connector. */
-export interface RunRefused {
-  readonly running: RunRecord;
-}
-
 const PAGE_SIZE = 100;
 const OVERLAP_MS = 600_000;
-const REASON_LENGTH_MAX = 500;
 
 /**
  * One run of a source: reads items, stores what is new or says something else, and keeps after each page what was done. A run
@@ -59,15 +53,11 @@ export async function runSource(
   signal: AbortSignal,
 ): Promise<RunRecord | RunRefused> {
   const now = parts.now ?? Date.now;
-  const startedAt = now();
-  const cursorBefore = await parts.state.cursor();
-  const begun: RunRecord = {
-    ...{ id: newUlid(), state: "running", scope: options.scope, counts: NO_COUNTS, startedAt, endedAt: null },
-    ...{ cursorBefore, cursorAfter: cursorBefore, error: null },
-  };
+  const begun = newRun(options.scope, now());
   const refused = options.dryRun === true ? null : await parts.state.begin(begun);
   if (refused !== null) return refused;
-  const run = new SourceRun(parts, options, { begun, cursorBefore }, signal);
+  // Read once the connector is taken: another process may have moved it until then.
+  const run = new SourceRun(parts, options, begun, await parts.state.cursor(), signal);
   const ended = { ...(await run.work()), endedAt: now() };
   if (options.dryRun !== true) await parts.state.end(ended, run.cursorAfter);
   return ended;
@@ -82,13 +72,14 @@ class SourceRun {
   /** Behind what the next run reads: moved once the listing was complete. */
   cursorAfter: number | null;
   #counts: RunCounts = NO_COUNTS;
-  /** Items of this run by id: a service gives an item more than once. Emptied with each page but for the ids. */
+  /** Hashes of this run's items by id: a service gives an item more than once. */
   readonly #seen = new Map<string, string>();
 
   constructor(
     parts: SourceRunParts,
     options: SourceRunOptions,
-    { begun, cursorBefore }: { readonly begun: RunRecord; readonly cursorBefore: number | null },
+    begun: RunRecord,
+    cursorBefore: number | null,
     signal: AbortSignal,
   ) {
     this.#parts = parts;
@@ -114,7 +105,7 @@ class SourceRun {
       };
     } catch (error) {
       if (this.#signal.aborted) return { ...this.#record, state: "cancelled" };
-      return { ...this.#record, state: "failed", error: errorOf(error) };
+      return { ...this.#record, state: "failed", error: errorOfRun(error) };
     }
   }
 
@@ -236,7 +227,7 @@ class SourceRun {
   }
 
   get #record(): RunRecord {
-    return { ...this.#begun, counts: this.#counts, cursorAfter: this.cursorAfter };
+    return { ...this.#begun, counts: this.#counts, cursorBefore: this.#cursorBefore, cursorAfter: this.cursorAfter };
   }
 
   #countOutcome({ outcome }: ItemOutcome): void {
@@ -244,9 +235,7 @@ class SourceRun {
   }
 
   #count(more: Partial<RunCounts>): void {
-    const sum = { ...this.#counts };
-    for (const [name, value] of Object.entries(more)) sum[name as keyof RunCounts] += value;
-    this.#counts = sum;
+    this.#counts = addedCounts(this.#counts, more);
   }
 }
 
@@ -267,9 +256,4 @@ function letterOf(
 ): Omit<DeadLetter, "attempts"> {
   const payload = JSON.stringify({ memoryId: item.memoryId, ...item.fields });
   return { itemId: item.id, memoryId: item.memoryId, code, reason: shortened(message, REASON_LENGTH_MAX), at, payload };
-}
-
-function errorOf(error: unknown): { code: string; message: string } {
-  const code = error instanceof MnemosyncError ? error.code : "INTERNAL";
-  return { code, message: shortened(error instanceof Error ? error.message : String(error), REASON_LENGTH_MAX) };
 }

@@ -1,4 +1,5 @@
 import { MnemosyncError } from "../../domain/errors.ts";
+import { isTransientStatus } from "../../embed/retry-after.ts";
 
 /**
  * What a failed call means for the work that made it:
@@ -35,10 +36,8 @@ export class ServiceError extends MnemosyncError {
   }
 }
 
-const STATUS_TRY_LATER: ReadonlySet<number> = new Set([408, 425, 429]);
-
 /** The class of a status that is not a success. */
 export function failureOfStatus(status: number): FailureClass {
   if (status === 401 || status === 403) return "authentication";
-  return status >= 500 || STATUS_TRY_LATER.has(status) ? "transient" : "permanent";
+  return isTransientStatus(status) ? "transient" : "permanent";
 }

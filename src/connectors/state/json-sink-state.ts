@@ -1,13 +1,11 @@
 import * as z from "zod";
 import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import { lazily } from "../../domain/lazily.ts";
-import { type JournaledContent, JournaledFile } from "./journaled-file.ts";
 import { runSchema } from "./kept-state.ts";
-import { takeLock } from "./process-lock.ts";
+import { type RunContent, RunFile } from "./run-file.ts";
+import { RunLog } from "./run-log.ts";
 import type { SentRecord, SinkCheckpoint, SinkState } from "./sink-state.ts";
 import type { RunRecord } from "./state.ts";
-
-const RUNS_MAX = 100;
 
 const recordSchema = lazily(() =>
   z.strictObject({
@@ -19,25 +17,37 @@ const recordSchema = lazily(() =>
   }),
 );
 const checkpointSchema = lazily(() =>
-  z.strictObject({ run: runSchema(), records: z.array(recordSchema()), cursor: z.string().nullable().optional() }),
+  z.strictObject({
+    run: runSchema(),
+    records: z.array(recordSchema()),
+    cursor: z.string().nullable().optional(),
+    reading: z.string().nullable(),
+  }),
 );
 const contentSchema = lazily(() =>
-  z.strictObject({ cursor: z.string().nullable(), runs: z.array(runSchema()), records: z.array(recordSchema()) }),
+  z.strictObject({
+    cursor: z.string().nullable(),
+    reading: z.string().nullable(),
+    runs: z.array(runSchema()),
+    records: z.array(recordSchema()),
+  }),
 );
 
-class Content implements JournaledContent {
+class Content implements RunContent {
   cursor: string | null;
-  readonly runs: RunRecord[];
+  reading: string | null;
+  readonly runs: RunLog;
   readonly records: Map<string, SentRecord>;
 
-  constructor({ cursor, runs, records }: z.output<ReturnType<typeof contentSchema>>) {
+  constructor({ cursor, reading, runs, records }: z.output<ReturnType<typeof contentSchema>>) {
     this.cursor = cursor;
-    this.runs = [...runs];
+    this.reading = reading;
+    this.runs = new RunLog(runs);
     this.records = new Map(records.map((record) => [keyText(record), record]));
   }
 
   static parse(state: unknown): Content | null {
-    const content = contentSchema().safeParse(state ?? { cursor: null, runs: [], records: [] });
+    const content = contentSchema().safeParse(state ?? { cursor: null, reading: null, runs: [], records: [] });
     return content.success ? new Content(content.data) : null;
   }
 
@@ -47,21 +57,15 @@ class Content implements JournaledContent {
     return checkpoint.success;
   }
 
-  apply({ run, records, cursor }: SinkCheckpoint): void {
-    this.putRun(run);
+  apply({ run, records, cursor, reading }: SinkCheckpoint): void {
+    this.runs.put(run);
     for (const record of records) {
       // Behind the others: a record that was just looked at is not the next one again.
       this.records.delete(keyText(record));
       this.records.set(keyText(record), record);
     }
     if (cursor !== undefined) this.cursor = cursor;
-  }
-
-  putRun(run: RunRecord): void {
-    const at = this.runs.findIndex(({ id }) => id === run.id);
-    if (at >= 0) this.runs[at] = run;
-    else this.runs.unshift(run);
-    this.runs.splice(RUNS_MAX);
+    this.reading = reading;
   }
 
   find(limit: number, wanted: (record: SentRecord) => boolean): SentRecord[] {
@@ -74,38 +78,26 @@ class Content implements JournaledContent {
   }
 
   toJSON(): unknown {
-    return { cursor: this.cursor, runs: this.runs, records: [...this.records.values()] };
+    return { cursor: this.cursor, reading: this.reading, runs: this.runs, records: [...this.records.values()] };
   }
 }
 
 /** The state of a connector to another service in a JSON file, for one process without a database. */
 export class JsonSinkState implements SinkState {
-  readonly #path: string;
-  readonly #file: JournaledFile<Content>;
-  #unlock: (() => Promise<void>) | null = null;
+  readonly #file: RunFile<Content>;
 
-  private constructor(path: string, file: JournaledFile<Content>) {
-    this.#path = path;
+  private constructor(file: RunFile<Content>) {
     this.#file = file;
   }
 
   /** @throws {ConfigurationError} The file is of another program, of a newer one, or damaged. It is left as it is. */
   static async open(path: string): Promise<JsonSinkState> {
     const parts = { what: "the state of a connector", read: (state: unknown) => Content.parse(state) };
-    return new JsonSinkState(path, await JournaledFile.open(path, parts));
+    return new JsonSinkState(await RunFile.open(path, parts));
   }
 
   async begin(run: RunRecord): Promise<{ readonly running: RunRecord } | null> {
-    const { content } = this.#file;
-    const unlock = await takeLock(`${this.#path}.lock`);
-    if (unlock === null) return { running: content.runs.find(({ state }) => state === "running") ?? run };
-    this.#unlock = unlock;
-    for (const dead of content.runs.filter(({ state }) => state === "running")) {
-      content.putRun({ ...dead, state: "interrupted", endedAt: run.startedAt });
-    }
-    content.putRun(run);
-    await this.#file.save();
-    return null;
+    return await this.#file.begin(run);
   }
 
   async checkpoint(checkpoint: SinkCheckpoint): Promise<void> {
@@ -114,14 +106,15 @@ export class JsonSinkState implements SinkState {
   }
 
   async end(run: RunRecord): Promise<void> {
-    this.#file.content.putRun(run);
-    await this.#file.save();
-    await this.#unlock?.();
-    this.#unlock = null;
+    await this.#file.end(run);
   }
 
   async cursor(): Promise<string | null> {
     return this.#file.content.cursor;
+  }
+
+  async reading(): Promise<string | null> {
+    return this.#file.content.reading;
   }
 
   async record(key: MemoryKey): Promise<SentRecord | null> {
@@ -136,17 +129,15 @@ export class JsonSinkState implements SinkState {
     return this.#file.content.find(limit, ({ doomed }) => doomed.length > 0);
   }
 
-  async unseen(runId: string, limit: number): Promise<readonly SentRecord[]> {
-    return this.#file.content.find(limit, (record) => record.seenIn !== runId && record.state !== "gone");
+  async unseen(reading: string, limit: number): Promise<readonly SentRecord[]> {
+    return this.#file.content.find(limit, (record) => record.seenIn !== reading && record.state !== "gone");
   }
 
   async runs(limit: number): Promise<readonly RunRecord[]> {
-    return this.#file.content.runs.slice(0, limit);
+    return this.#file.content.runs.latest(limit);
   }
 
   async close(): Promise<void> {
     await this.#file.close();
-    await this.#unlock?.();
-    this.#unlock = null;
   }
 }

@@ -1,41 +1,23 @@
-import { JournaledFile } from "./journaled-file.ts";
 import { KeptState } from "./kept-state.ts";
-import { takeLock } from "./process-lock.ts";
+import { RunFile } from "./run-file.ts";
 import type { Checkpoint, ConnectorState, DeadLetter, KnownItem, RunRecord } from "./state.ts";
 
-/**
- * The state of a connector in a JSON file, for one process without a database. `<path>.lock` names the process that has the
- * connector.
- */
+/** The state of a connector in a JSON file, for one process without a database. */
 export class JsonState implements ConnectorState {
-  readonly #path: string;
-  readonly #file: JournaledFile<KeptState>;
-  readonly #state: KeptState;
-  #unlock: (() => Promise<void>) | null = null;
+  readonly #file: RunFile<KeptState>;
 
-  private constructor(path: string, file: JournaledFile<KeptState>) {
-    this.#path = path;
+  private constructor(file: RunFile<KeptState>) {
     this.#file = file;
-    this.#state = file.content;
   }
 
   /** @throws {ConfigurationError} The file is of another program, of a newer one, or damaged. It is left as it is. */
   static async open(path: string): Promise<JsonState> {
     const parts = { what: "the state of a connector", read: (state: unknown) => KeptState.parse(state) };
-    return new JsonState(path, await JournaledFile.open(path, parts));
+    return new JsonState(await RunFile.open(path, parts));
   }
 
   async begin(run: RunRecord): Promise<{ readonly running: RunRecord } | null> {
-    const unlock = await takeLock(`${this.#path}.lock`);
-    if (unlock === null) return { running: this.#state.runs.find(({ state }) => state === "running") ?? run };
-    this.#unlock = unlock;
-    // The one that ran then is dead: it would have the lock.
-    for (const dead of this.#state.runs.filter(({ state }) => state === "running")) {
-      this.#state.putRun({ ...dead, state: "interrupted", endedAt: run.startedAt });
-    }
-    this.#state.putRun(run);
-    await this.#file.save();
-    return null;
+    return await this.#file.begin(run);
   }
 
   async checkpoint(checkpoint: Checkpoint): Promise<void> {
@@ -44,11 +26,8 @@ export class JsonState implements ConnectorState {
   }
 
   async end(run: RunRecord, cursor: number | null): Promise<void> {
-    this.#state.putRun(run);
     this.#state.cursor = cursor;
-    await this.#file.save();
-    await this.#unlock?.();
-    this.#unlock = null;
+    await this.#file.end(run);
   }
 
   async cursor(): Promise<number | null> {
@@ -72,22 +51,23 @@ export class JsonState implements ConnectorState {
   }
 
   async runs(limit: number): Promise<readonly RunRecord[]> {
-    return this.#state.runs.slice(0, limit);
+    return this.#state.runs.latest(limit);
   }
 
   async deadLetters(limit: number): Promise<readonly DeadLetter[]> {
     return this.#state.deadLetters.slice(0, limit);
   }
 
+  /** @throws {ConfigurationError} A run of another process goes on. */
   async dropDeadLetters(itemIds: readonly string[]): Promise<number> {
-    const dropped = this.#state.dropDeadLetters(itemIds);
-    if (dropped > 0) await this.#file.save();
-    return dropped;
+    return await this.#file.change((state) => state.dropDeadLetters(itemIds));
   }
 
   async close(): Promise<void> {
     await this.#file.close();
-    await this.#unlock?.();
-    this.#unlock = null;
+  }
+
+  get #state(): KeptState {
+    return this.#file.content;
   }
 }

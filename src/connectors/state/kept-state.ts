@@ -1,11 +1,10 @@
 import * as z from "zod";
 import { StoreRefusedError } from "../../domain/errors.ts";
 import { lazily } from "../../domain/lazily.ts";
-import type { JournaledContent } from "./journaled-file.ts";
-import type { Checkpoint, DeadLetter, KnownItem, RunRecord } from "./state.ts";
+import type { RunContent } from "./run-file.ts";
+import { RunLog } from "./run-log.ts";
+import type { Checkpoint, DeadLetter, KnownItem } from "./state.ts";
 
-/** Runs that the log keeps. */
-const RUNS_MAX = 100;
 /** Dead letters of one connector, at most: beyond that a run fails, since dropping one in silence would lose an item. */
 const DEAD_LETTERS_MAX = 10_000;
 
@@ -60,9 +59,9 @@ const keptSchema = lazily(() =>
 type Kept = z.output<ReturnType<typeof keptSchema>>;
 
 /** What a connector knows, in memory: the part that every state without a database has in common. */
-export class KeptState implements JournaledContent {
+export class KeptState implements RunContent {
   cursor: number | null;
-  readonly #runs: RunRecord[];
+  readonly runs: RunLog;
   readonly #items: Map<string, KnownItem>;
   readonly #deadLetters: Map<string, DeadLetter>;
 
@@ -74,13 +73,9 @@ export class KeptState implements JournaledContent {
 
   private constructor(kept: Kept) {
     this.cursor = kept.cursor;
-    this.#runs = [...kept.runs];
+    this.runs = new RunLog(kept.runs);
     this.#items = new Map(kept.items.map((item) => [item.id, item]));
     this.#deadLetters = new Map(kept.deadLetters.map((letter) => [letter.itemId, letter]));
-  }
-
-  get runs(): readonly RunRecord[] {
-    return this.#runs;
   }
 
   get deadLetters(): readonly DeadLetter[] {
@@ -95,21 +90,13 @@ export class KeptState implements JournaledContent {
     return [...this.#items.values()].filter(({ state }) => state === "imported");
   }
 
-  /** Puts a run in front, or replaces it. */
-  putRun(run: RunRecord): void {
-    const at = this.#runs.findIndex(({ id }) => id === run.id);
-    if (at >= 0) this.#runs[at] = run;
-    else this.#runs.unshift(run);
-    this.#runs.splice(RUNS_MAX);
-  }
-
   /** @throws {StoreRefusedError} There are too many dead letters. Nothing was changed. */
   apply({ run, items, deadLetters, settled }: Checkpoint): void {
     const news = deadLetters.filter(({ itemId }) => !this.#deadLetters.has(itemId)).length;
     if (this.#deadLetters.size + news > DEAD_LETTERS_MAX) {
       throw new StoreRefusedError("connector", `it has ${DEAD_LETTERS_MAX} dead letters: replay or drop them first`);
     }
-    this.putRun(run);
+    this.runs.put(run);
     for (const item of items) this.#items.set(item.id, item);
     for (const id of settled) this.#deadLetters.delete(id);
     for (const letter of deadLetters) {
@@ -128,10 +115,10 @@ export class KeptState implements JournaledContent {
     return itemIds.filter((id) => this.#deadLetters.delete(id)).length;
   }
 
-  toJSON(): Kept {
+  toJSON(): object {
     return {
       cursor: this.cursor,
-      runs: [...this.#runs],
+      runs: this.runs,
       items: [...this.#items.values()],
       deadLetters: [...this.#deadLetters.values()],
     };

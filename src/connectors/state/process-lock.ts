@@ -1,19 +1,21 @@
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import * as z from "zod";
+import { isRunning, ownIdentity } from "../../runtime/process-identity.ts";
 
 /** Attempts to take a lock that dead processes left. */
 const TRIES_MAX = 3;
 
 /**
- * Takes a lock file for this process. One that a dead process left is taken over; a process of another machine is not seen, so
- * the file must lie on a disk of this one.
- * @returns what gives it free; null while another process that lives has it.
+ * Takes a lock file for this process. One that a dead process left is taken over, also where its pid was given out again. A lock
+ * of another container or machine, whose processes are not seen from here, holds until its file is removed.
+ * @returns what gives it free; null while another process has it.
  */
 export async function takeLock(path: string): Promise<(() => Promise<void>) | null> {
   const own = `${path}.${process.pid}`;
   try {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       // Filled before it has its name, so that nobody reads a lock without its process.
-      await writeFile(own, String(process.pid), { mode: 0o600 });
+      await writeFile(own, JSON.stringify(ownIdentity()), { mode: 0o600 });
       if (await linked(own, path)) return async () => await rm(path, { force: true });
       if (await isHeld(path)) return null;
       await setAside(path, own);
@@ -42,15 +44,21 @@ async function linked(from: string, to: string): Promise<boolean> {
   }
 }
 
+const identitySchema = () => z.object({ pid: z.int().positive(), startedAt: z.string(), domain: z.string() });
+
 async function isHeld(path: string): Promise<boolean> {
   const text = await readFile(path, "utf8").catch(ignoreMissing);
-  const pid = Number(text ?? "");
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  if (text === undefined) return false;
+  const owner = identitySchema().safeParse(jsonOf(text));
+  // What names no process is no lock of this program. Of a process that cannot be seen, the lock counts.
+  return owner.success && isRunning(owner.data) !== false;
+}
+
+function jsonOf(text: string): unknown {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
   }
 }
 

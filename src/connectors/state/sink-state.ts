@@ -32,7 +32,7 @@ export interface SentRecord extends MemoryKey {
   readonly doomed: readonly string[];
   /** Why it failed; null otherwise. */
   readonly reason: string | null;
-  /** The last run whose feed named it. */
+  /** The reading of the whole feed, or else the run, that named it last. */
   readonly seenIn: string;
 }
 
@@ -41,6 +41,8 @@ export interface SinkCheckpoint {
   readonly records: readonly SentRecord[];
   /** Where in the feed the next page begins; undefined: as before. Null: at the start. */
   readonly cursor?: string | null | undefined;
+  /** The reading of the whole feed that is under way; null: none. */
+  readonly reading: string | null;
 }
 
 /** Where a connector to another service keeps what it knows between runs. */
@@ -51,13 +53,15 @@ export interface SinkState {
   checkpoint(checkpoint: SinkCheckpoint): Promise<void>;
   end(run: RunRecord): Promise<void>;
   cursor(): Promise<string | null>;
+  /** The reading of the whole feed that a run has begun and none has ended; null: none. */
+  reading(): Promise<string | null>;
   record(key: MemoryKey): Promise<SentRecord | null>;
   /** Records in some state, the longest waiting ones first. */
   inState(state: SentRecord["state"], limit: number): Promise<readonly SentRecord[]>;
   /** Records with names that are being removed. */
   withDoomed(limit: number): Promise<readonly SentRecord[]>;
-  /** Records that a run's feed did not name and of which something may be there. */
-  unseen(runId: string, limit: number): Promise<readonly SentRecord[]>;
+  /** Records that a reading of the feed did not name and of which something may be there. */
+  unseen(reading: string, limit: number): Promise<readonly SentRecord[]>;
   runs(limit: number): Promise<readonly RunRecord[]>;
   close(): Promise<void>;
 }

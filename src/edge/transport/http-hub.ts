@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { retryAfterMs } from "../../embed/retry-after.ts";
+import { isTransientStatus, retryAfterMs } from "../../embed/retry-after.ts";
 import { type ChangesOptions, type ChangesPage, changesPageSchema } from "../../hub/protocol/changes.ts";
 import { HUB_ERROR_CODES, HubError, type HubErrorCode, type ResyncReason } from "../../hub/protocol/codes.ts";
 import type { Hub } from "../../hub/protocol/hub.ts";
@@ -122,8 +122,7 @@ export class HttpHub implements Hub {
     const problem = problemOf(text);
     const said = `the hub answered ${response.status}: ${problem.detail ?? problem.title ?? "without a reason"}`;
     const afterMs = retryAfterMs(response.headers.get("retry-after"), Date.now()) ?? null;
-    const isTransient = response.status >= 500 || [408, 425, 429].includes(response.status);
-    if (isTransient) return new HubError("SYNC_CONNECTION", said, { retryAfterMs: afterMs });
+    if (isTransientStatus(response.status)) return new HubError("SYNC_CONNECTION", said, { retryAfterMs: afterMs });
     if (problem.code === "RESYNC_REQUIRED") {
       const reason: ResyncReason = problem.reason === "tombstones" ? "tombstones" : "epoch";
       return new HubError("RESYNC_REQUIRED", said, { resync: { reason, epoch: problem.epoch ?? "" } });

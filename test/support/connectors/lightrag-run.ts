@@ -1,6 +1,8 @@
 import { LightRagClient } from "../../../src/connectors/lightrag/client.ts";
 import type { Receipt } from "../../../src/connectors/lightrag/judge.ts";
+import { documentName } from "../../../src/connectors/lightrag/names.ts";
 import { LightRagSink, type LightRagSinkOptions } from "../../../src/connectors/lightrag/sink.ts";
+import { documentText } from "../../../src/connectors/lightrag/text.ts";
 import { ServiceError } from "../../../src/connectors/service/service-error.ts";
 import { LightRagServer } from "./lightrag-server.ts";
 import type { LightRagVersion, StoredDocument } from "./lightrag-state.ts";
@@ -94,3 +96,26 @@ export class LightRagRun {
     }
   }
 }
+
+export const keyOf = (memoryId: string, version = 1) => ({
+  connectorId: "c1",
+  namespace: "default",
+  memoryId,
+  version,
+});
+export const nameOf = (memoryId: string, version = 1) => documentName(keyOf(memoryId, version));
+export const textOf = (memoryId: string, body: string, version = 1) =>
+  documentText(keyOf(memoryId, version), body) as string;
+
+/** Names and states of what the server holds. */
+export const held = (run: LightRagRun) =>
+  run
+    .documents()
+    .map(({ name, status }) => `${name} ${status}`)
+    .sort();
+
+export function wishes(count: number, body = "the same content"): Map<string, string | null> {
+  return new Map(Array.from({ length: count }, (_, index) => [nameOf(`m${index}`), textOf(`m${index}`, body)]));
+}
+
+export const processed = (names: Iterable<string>) => [...names].map((name) => `${name} processed`).sort();

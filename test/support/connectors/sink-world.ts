@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { afterEach, beforeEach, expect } from "vitest";
 import { LightRagClient } from "../../../src/connectors/lightrag/client.ts";
 import { LightRagSink } from "../../../src/connectors/lightrag/sink.ts";
 import type { Sink } from "../../../src/connectors/run/sink.ts";
@@ -89,4 +89,24 @@ export class SinkWorld {
   inserts(): number {
     return this.server.requests.filter(({ path }) => path === "/documents/text").length;
   }
+}
+
+/** A world for each test of a file, of version 1.5.6 at first. */
+export function useSinkWorlds() {
+  let world: SinkWorld;
+  beforeEach(async () => {
+    world = await SinkWorld.open();
+  });
+  afterEach(async () => {
+    await world.close();
+  });
+  return {
+    get current(): SinkWorld {
+      return world;
+    },
+    async restart(version: LightRagVersion): Promise<void> {
+      await world.close();
+      world = await SinkWorld.open(version);
+    },
+  };
 }

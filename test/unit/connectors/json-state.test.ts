@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { JsonState } from "../../../src/connectors/state/json-state.ts";
 import { NO_COUNTS, type RunRecord } from "../../../src/connectors/state/state.ts";
+import { ownIdentity } from "../../../src/runtime/process-identity.ts";
 import { connectorStateConformance } from "../../conformance/connector-state.ts";
 
 let folder: string;
@@ -30,6 +32,13 @@ connectorStateConformance("a JSON file", async () => {
     close: async () => undefined,
   };
 });
+
+/** The lock of a process that runs, as it would have written it. */
+function lockOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const startedAt = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return JSON.stringify({ ...ownIdentity(), pid, startedAt });
+}
 
 const run = (id: string): RunRecord => ({
   ...{ id, state: "running", scope: "full", counts: NO_COUNTS, startedAt: 1, endedAt: null },
@@ -83,14 +92,41 @@ test("another process that lives keeps the connector, and a dead one does not", 
   const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
   try {
     const state = await JsonState.open(path);
-    await appendFile(`${path}.lock`, String(child.pid));
+    await writeFile(`${path}.lock`, lockOf(child.pid ?? 0));
     expect(await state.begin(run("r1"))).toMatchObject({ running: { id: "r1" } });
     child.kill("SIGKILL");
     await once(child, "exit");
     expect(await state.begin(run("r1"))).toBeNull();
-    expect(await readFile(`${path}.lock`, "utf8")).toBe(String(process.pid));
+    expect(JSON.parse(await readFile(`${path}.lock`, "utf8"))).toMatchObject({ pid: process.pid });
     await state.close();
   } finally {
     child.kill("SIGKILL");
   }
+});
+
+test("a lock whose pid was given out again to another process is that of a dead one", async () => {
+  await writeFile(`${path}.lock`, JSON.stringify({ ...ownIdentity(), startedAt: "1" }));
+  expect(await (await JsonState.open(path)).begin(run("r1"))).toBeNull();
+});
+
+test("a run begins from what another process has kept since the file was opened", async () => {
+  const early = await JsonState.open(path);
+  const other = await JsonState.open(path);
+  await other.begin(run("r1"));
+  await other.checkpoint(page("r1", "a"));
+  await other.end({ ...run("r1"), state: "succeeded", cursorAfter: 7 }, 7);
+  expect(await early.begin(run("r2"))).toBeNull();
+  expect(await early.cursor()).toBe(7);
+  expect([...(await early.items(["a"])).keys()]).toEqual(["a"]);
+  await early.close();
+});
+
+test("dead letters are not dropped under the run of another process", async () => {
+  const running = await JsonState.open(path);
+  await running.begin(run("r1"));
+  const other = await JsonState.open(path);
+  await expect(other.dropDeadLetters(["a"])).rejects.toThrow("is in use by the run of another process");
+  await running.checkpoint(page("r1", "a"));
+  await running.close();
+  expect([...(await (await JsonState.open(path)).items(["a"])).keys()]).toEqual(["a"]);
 });

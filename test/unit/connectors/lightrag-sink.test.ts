@@ -1,7 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { documentName } from "../../../src/connectors/lightrag/names.ts";
-import { documentText } from "../../../src/connectors/lightrag/text.ts";
-import { LightRagRun } from "../../support/connectors/lightrag-run.ts";
+import { held, LightRagRun, nameOf, processed, textOf, wishes } from "../../support/connectors/lightrag-run.ts";
 import { type LightRagVersion, VERSIONS } from "../../support/connectors/lightrag-state.ts";
 
 const running: LightRagRun[] = [];
@@ -14,23 +12,6 @@ async function start(...given: Parameters<typeof LightRagRun.start>): Promise<Li
   running.push(run);
   return run;
 }
-
-const keyOf = (memoryId: string, version = 1) => ({ connectorId: "c1", namespace: "default", memoryId, version });
-const nameOf = (memoryId: string, version = 1) => documentName(keyOf(memoryId, version));
-const textOf = (memoryId: string, body: string, version = 1) => documentText(keyOf(memoryId, version), body) as string;
-
-/** Names and states of what the server holds. */
-const held = (run: LightRagRun) =>
-  run
-    .documents()
-    .map(({ name, status }) => `${name} ${status}`)
-    .sort();
-
-function wishes(count: number, body = "the same content"): Map<string, string | null> {
-  return new Map(Array.from({ length: count }, (_, index) => [nameOf(`m${index}`), textOf(`m${index}`, body)]));
-}
-
-const processed = (names: Iterable<string>) => [...names].map((name) => `${name} processed`).sort();
 
 describe.each(VERSIONS)("at version %s", (version) => {
   test("memories of equal content are all delivered, each once", async () => {

@@ -1,49 +1,38 @@
 import { readFile, writeFile } from "node:fs/promises";
 import * as fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type LightRagVersion, VERSIONS } from "../../support/connectors/lightrag-state.ts";
-import { SinkWorld } from "../../support/connectors/sink-world.ts";
+import { describe, expect, test } from "vitest";
+import { VERSIONS } from "../../support/connectors/lightrag-state.ts";
+import { useSinkWorlds } from "../../support/connectors/sink-world.ts";
 
-let world: SinkWorld;
-beforeEach(async () => {
-  world = await SinkWorld.open();
-});
-afterEach(async () => {
-  await world.close();
-});
-
-async function restart(version: LightRagVersion): Promise<void> {
-  await world.close();
-  world = await SinkWorld.open(version);
-}
+const worlds = useSinkWorlds();
 
 describe("a process that dies", { timeout: 300_000 }, () => {
   test("at any request to the server, or after it was carried out, leaves each memory there once", async () => {
     for (const when of ["before", "after"] as const) {
       for (let step = 0; ; step++) {
-        await restart("1.5.4");
-        for (const id of ["a", "b", "c"]) world.feed.put(id, `${id} 1`);
-        await world.run();
-        world.feed.put("a", "a 2");
-        world.feed.delete("b");
-        world.feed.put("d", "d 1");
+        await worlds.restart("1.5.4");
+        for (const id of ["a", "b", "c"]) worlds.current.feed.put(id, `${id} 1`);
+        await worlds.current.run();
+        worlds.current.feed.put("a", "a 2");
+        worlds.current.feed.delete("b");
+        worlds.current.feed.put("d", "d 1");
         const abort = new AbortController();
         let requests = 0;
         // The process is gone from this request on: nothing that it would do then reaches the server or the file.
-        world.server.intercept = () => {
+        worlds.current.server.intercept = () => {
           if (requests++ !== step) return null;
           abort.abort();
           return when === "before" ? "cut" : null;
         };
-        const kept = await readFile(world.path, "utf8");
-        await world.run({ signal: abort.signal });
+        const kept = await readFile(worlds.current.path, "utf8");
+        await worlds.current.run({ signal: abort.signal });
         const hasDied = abort.signal.aborted;
-        world.server.intercept = () => null;
+        worlds.current.server.intercept = () => null;
         // What the file held before is the worst that a crash can leave of it.
-        if (step % 2 === 1) await writeFile(world.path, kept);
-        world.clock.advance(60_000);
-        expect(await world.run()).toMatchObject({ state: "succeeded" });
-        expect(world.held()).toEqual(["a 2", "c 1", "d 1"]);
+        if (step % 2 === 1) await writeFile(worlds.current.path, kept);
+        worlds.current.clock.advance(60_000);
+        expect(await worlds.current.run()).toMatchObject({ state: "succeeded" });
+        expect(worlds.current.held()).toEqual(["a 2", "c 1", "d 1"]);
         if (!hasDied) break;
         expect(step).toBeLessThan(200);
       }
@@ -69,33 +58,33 @@ describe("a process that dies", { timeout: 300_000 }, () => {
         fc.constantFrom(...VERSIONS),
         fc.array(happening, { maxLength: 30 }),
         async (version, happenings) => {
-          await restart(version);
+          await worlds.restart(version);
           const queue = [...happenings];
           const next = () => {
             const now = queue.shift();
-            world.server.state.modelIsDown = now?.kind === "model";
+            worlds.current.server.state.modelIsDown = now?.kind === "model";
             let left = now?.kind === "cut" ? 2 : 0;
-            world.server.intercept = () => (left-- > 0 ? "cut" : null);
+            worlds.current.server.intercept = () => (left-- > 0 ? "cut" : null);
             if (now === undefined) return;
             const id = `m${now.id}`;
-            if (now.kind === "put") world.feed.put(id, `text ${now.text}`);
-            if (now.kind === "private") world.feed.put(id, "private", "local_only");
-            if (now.kind === "delete") world.feed.delete(id);
-            if (now.kind === "forget") world.feed.forget(id);
-            if (now.kind === "kill") world.server.state.kill();
+            if (now.kind === "put") worlds.current.feed.put(id, `text ${now.text}`);
+            if (now.kind === "private") worlds.current.feed.put(id, "private", "local_only");
+            if (now.kind === "delete") worlds.current.feed.delete(id);
+            if (now.kind === "forget") worlds.current.feed.forget(id);
+            if (now.kind === "kill") worlds.current.server.state.kill();
           };
           while (queue.length > 0) {
             next();
-            await world.run({ meanwhile: next });
+            await worlds.current.run({ meanwhile: next });
           }
           next();
-          await world.run();
-          world.clock.advance(60_000);
-          expect(await world.run()).toMatchObject({ state: "succeeded" });
-          const wanted = [...world.feed.memories.values()]
+          await worlds.current.run();
+          worlds.current.clock.advance(60_000);
+          expect(await worlds.current.run()).toMatchObject({ state: "succeeded" });
+          const wanted = [...worlds.current.feed.memories.values()]
             .filter(({ privacy }) => privacy === "full")
             .map(({ content }) => content);
-          expect(world.held()).toEqual(wanted.sort());
+          expect(worlds.current.held()).toEqual(wanted.sort());
         },
       ),
       { numRuns: 30 },

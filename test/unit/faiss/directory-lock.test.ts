@@ -4,8 +4,8 @@ import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { ConfigurationError } from "../../../src/domain/errors.ts";
+import { isRunning, ownIdentity } from "../../../src/runtime/process-identity.ts";
 import { DirectoryLock } from "../../../src/stores/faiss/snapshots/directory-lock.ts";
-import { isRunning, ownIdentity } from "../../../src/stores/faiss/snapshots/process-identity.ts";
 import { temporaryFolder } from "./support.ts";
 
 let directory: string;

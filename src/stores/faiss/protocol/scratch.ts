@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isRunning, ownIdentity } from "../snapshots/process-identity.ts";
+import { isRunning, ownIdentity } from "../../../runtime/process-identity.ts";
 
 const PREFIX = "mnemosync-faiss";
 /** A memory file system, if there is one: writing a block to disk takes four times as long. */

@@ -3,8 +3,8 @@ import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ConfigurationError } from "../../../domain/errors.ts";
+import { isRunning, ownIdentity, type ProcessIdentity } from "../../../runtime/process-identity.ts";
 import { FILE_MODE, makeFolder } from "./private-files.ts";
-import { isRunning, ownIdentity, type ProcessIdentity } from "./process-identity.ts";
 
 /** Heartbeat interval: the owner touches its lock this often. */
 const HEARTBEAT_MS = 5_000;
