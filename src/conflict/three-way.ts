@@ -1,6 +1,6 @@
 import { embeddingBytes } from "../domain/checksum.ts";
 import { getOwn, isJsonObject, type JsonObject, type JsonValue, sameJson, setOwn } from "../domain/json.ts";
-import type { MemoryDocument, Privacy } from "../domain/memory.ts";
+import { type MemoryDocument, PRIVACIES } from "../domain/memory.ts";
 
 /** A memory that is not deleted, embedding included. */
 export interface Content {
@@ -13,9 +13,6 @@ export interface MergedContent<Side extends Content> extends Content {
   /** Absent: the sides agree on the field, or (metadata) it was merged key by key. */
   readonly sources: Readonly<Partial<Record<keyof MemoryDocument | "embedding", Side>>>;
 }
-
-/** From open to closed. */
-const PRIVACY_ORDER: readonly Privacy[] = ["full", "redacted", "local_only"];
 
 /**
  * Merges several sides that descend from `base`: each field has the value of the newest side that changed it. Without a
@@ -90,7 +87,7 @@ function sameEmbedding(a: Content, b: Content): boolean {
  */
 function strictest<Side extends Content>(base: Content | null, sides: readonly [Side, ...Side[]]): Side {
   const changed = sides.filter((side) => side.document.privacy !== base?.document.privacy);
-  const rank = (side: Side): number => PRIVACY_ORDER.indexOf(side.document.privacy);
+  const rank = (side: Side): number => PRIVACIES.indexOf(side.document.privacy);
   return (
     changed.reduce<Side | null>((found, side) => (found === null || rank(side) > rank(found) ? side : found), null) ??
     sides[0]

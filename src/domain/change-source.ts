@@ -14,6 +14,12 @@ export interface FeedCursor {
 /** Before the first change. */
 export const FEED_START: FeedCursor = { xid: "0", seq: "0" };
 
+/** Whether `a` stands behind `b` in the feed. */
+export function isLater(a: FeedCursor, b: FeedCursor): boolean {
+  const [left, right] = [BigInt(a.xid), BigInt(b.xid)];
+  return left > right || (left === right && BigInt(a.seq) > BigInt(b.seq));
+}
+
 /** A memory's current version, as the feed lists it: a memory stands in the feed once, at its latest change. */
 export interface FeedHeader extends MemoryKey {
   readonly version: number;

@@ -8,6 +8,9 @@ import type { VersionVector } from "./version-vector.ts";
 /** What may leave this deployment: everything, the facts without content and embedding, or nothing. */
 export type Privacy = "full" | "redacted" | "local_only";
 
+/** From open to closed. */
+export const PRIVACIES: readonly Privacy[] = ["full", "redacted", "local_only"];
+
 /** What a memory says, embedding apart. These keys and no others are checksummed, in canonical JSON. */
 export interface MemoryDocument<Metadata extends object = JsonObject> {
   content: string;

@@ -1,9 +1,7 @@
 import { InternalError } from "./errors.ts";
 import { isObject } from "./json.ts";
 import type { MemoryKey } from "./keys.ts";
-import type { MemoryDocument, Privacy } from "./memory.ts";
-
-const PRIVACIES: readonly unknown[] = ["full", "redacted", "local_only"] satisfies Privacy[];
+import { type MemoryDocument, PRIVACIES } from "./memory.ts";
 
 /**
  * The document that the ledger holds of a memory. Its shape is checked, its bounds are not: it passed validation when it was
@@ -38,7 +36,7 @@ function flawOf(document: unknown): string | null {
   if (typeof memoryType !== "string") return "memoryType is no text";
   if (typeof importance !== "number") return "importance is no number";
   if (!isObject(metadata)) return "metadata is no object";
-  if (!PRIVACIES.includes(privacy)) return "privacy is none of full, redacted, local_only";
+  if (!(PRIVACIES as readonly unknown[]).includes(privacy)) return "privacy is none of full, redacted, local_only";
   if (embeddingModel !== undefined && typeof embeddingModel !== "string") return "embeddingModel is no text";
   if (expiresAt !== undefined && (typeof expiresAt !== "string" || Number.isNaN(Date.parse(expiresAt)))) {
     return "expiresAt is no time";

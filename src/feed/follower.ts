@@ -1,4 +1,4 @@
-import type { ChangeSource, FeedCursor, FeedPage } from "../domain/change-source.ts";
+import { type ChangeSource, type FeedCursor, type FeedPage, isLater } from "../domain/change-source.ts";
 import { AbortedError, EpochChangedError, StoreUnavailableError } from "../domain/errors.ts";
 import { LEDGER_ID } from "../domain/store-id.ts";
 import { isTimeout, untilAborted, withDeadline } from "../runtime/deadline.ts";
@@ -196,10 +196,4 @@ export class VolatilePlace implements PlaceKeeper {
   async save(_from: FeedPlace, to: FeedPlace): Promise<void> {
     if (isLater(to.cursor, this.#place.cursor)) this.#place = to;
   }
-}
-
-/** Whether `a` stands behind `b` in the feed. */
-export function isLater(a: FeedCursor, b: FeedCursor): boolean {
-  const [left, right] = [BigInt(a.xid), BigInt(b.xid)];
-  return left > right || (left === right && BigInt(a.seq) > BigInt(b.seq));
 }

@@ -89,15 +89,15 @@ function columnOf(writes: readonly VersionWrite[]): (pick: Pick) => string {
 }
 
 /** Occurs in no checksum, and in no JSON, which escapes it. */
-const SEPARATOR = "\u0001";
+export const SEPARATOR = "\u0001";
 
 /** Texts that need no escaping, then; empty for null. */
-function joined(writes: readonly VersionWrite[], pick: (write: VersionWrite) => string | null): string {
+export function joined<Write>(writes: readonly Write[], pick: (write: Write) => string | null): string {
   return writes.map(pick).join(SEPARATOR);
 }
 
 /** Eight bytes in hex as a signed number, the form in which Postgres keeps them. */
-function signedDigest(digest: string | null): string | null {
+export function signedDigest(digest: string | null): string | null {
   return digest === null ? null : BigInt.asIntN(64, BigInt(`0x${digest}`)).toString();
 }
 

@@ -1,6 +1,7 @@
 import type { FeedCursor } from "../domain/change-source.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
+import { joined, SEPARATOR, signedDigest } from "../ledger/write-columns.ts";
 import type { Fence } from "./cursor-statements.ts";
 import { type Folded, type FoldedBody, fold } from "./fold.ts";
 import type { ReplicaWrite } from "./replica-write.ts";
@@ -153,15 +154,11 @@ function memoryRows(sql: Sql, { memories }: Folded): Fragment {
       ) as m (namespace, memory_id, version, taken_below, takes_all, taken_by)`;
 }
 
-/** Occurs in no checksum, and in no JSON, which escapes it. */
-const SEPARATOR = "\u0001";
-
 function bodyRows(sql: Sql, bodies: readonly FoldedBody[]): Fragment {
   const { packed, starts } = packed64(bodies.map(({ embedding }) => embedding));
   const [namespaces, memoryIds] = keyLiterals(bodies);
   const column = (pick: (body: FoldedBody) => string | number | boolean | null): string =>
     arrayLiteral(bodies.map(pick));
-  const joined = (pick: (body: FoldedBody) => string | null): string => bodies.map(pick).join(SEPARATOR);
   return sql`
       select i.namespace, i.memory_id, i.version, i.bucket, i.vector::jsonb as vector, i.checksum, i.digest,
              i.document::json as document, substr(p.packed, i.embedding_start, i.embedding_length) as embedding,
@@ -173,9 +170,9 @@ function bodyRows(sql: Sql, bodies: readonly FoldedBody[]): Fragment {
         ${column(({ version }) => version)}::text::bigint[],
         ${column(({ bucket }) => bucket)}::text::int[],
         ${column(({ versionVector }) => versionVector)}::text::text[],
-        string_to_array(${joined(({ checksum }) => checksum)}::text, ${SEPARATOR}, ''),
+        string_to_array(${joined(bodies, ({ checksum }) => checksum)}::text, ${SEPARATOR}, ''),
         ${column(({ digest }) => signedDigest(digest))}::text::bigint[],
-        string_to_array(${joined(({ document }) => document)}::text, ${SEPARATOR}, ''),
+        string_to_array(${joined(bodies, ({ document }) => document)}::text, ${SEPARATOR}, ''),
         ${arrayLiteral(starts)}::text::int[],
         ${column(({ embedding }) => embedding?.byteLength ?? null)}::text::int[],
         ${column(({ expiresAt }) => expiresAt)}::text::float8[],
@@ -187,11 +184,6 @@ function bodyRows(sql: Sql, bodies: readonly FoldedBody[]): Fragment {
         ${column(({ primaryVersion }) => primaryVersion)}::text::bigint[]
       ) as i (namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding_start, embedding_length,
               expires_at, modified_at, created_at, ended_by, tx_id, needs_row, primary_version)`;
-}
-
-/** Eight bytes in hex as a signed number, the form in which PostgreSQL keeps them. */
-function signedDigest(digest: string | null): string | null {
-  return digest === null ? null : BigInt.asIntN(64, BigInt(`0x${digest}`)).toString();
 }
 
 /** All vectors one behind the other in one value, which the server cuts; `starts` are positions in bytes, from 1. */

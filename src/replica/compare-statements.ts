@@ -3,6 +3,7 @@ import { keyText } from "../domain/keys.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
 import { type KeyPosition, type LedgerVersion, readVersions } from "../ledger/read-statements.ts";
+import { signedDigest } from "../ledger/write-columns.ts";
 import type { Comparing, Fence } from "./cursor-statements.ts";
 
 /** A row of the replica that does not fit the primary. */
@@ -97,7 +98,7 @@ export async function settleMisfits(
   const digest = (row: MisfitRow): string | null => {
     const checksum = known.get(keyText(row));
     if (row.primary === null || checksum == null) return null;
-    return BigInt.asIntN(64, BigInt(`0x${entryDigest(row, row.primary.version, checksum)}`)).toString();
+    return signedDigest(entryDigest(row, row.primary.version, checksum));
   };
   const [answer] = await sql<{ passed: boolean; diverged: number; ended: number }[]>`
     with fence as materialized (

@@ -1,9 +1,9 @@
 import { EpochChangedError } from "../domain/errors.ts";
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { readEpoch } from "../ledger/feed-statements.ts";
 import { listVersions } from "../ledger/read-statements.ts";
-import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
+import { callSide } from "./call.ts";
 import { type MisfitRow, misfits, readPrimarySide, type Settled, settleMisfits } from "./compare-statements.ts";
 import { type Comparing, type Fence, keepCompared, type ReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
@@ -41,10 +41,10 @@ export class Comparison {
     const { primary, replica, onCompared } = this.#parts;
     for (let after = compared; ; ) {
       // The replica first: a version that it has and the primary, asked later, has not, is one that the primary lost.
-      const rows = await this.#use(replica, signal, (sql) => listVersions(sql, after, null, PAGE_SIZE));
+      const rows = await callSide(this.#parts, replica, signal, (sql) => listVersions(sql, after, null, PAGE_SIZE));
       const last = rows.at(-1);
       if (last === undefined) return true;
-      const found = await this.#use(primary, signal, async (sql) => {
+      const found = await callSide(this.#parts, primary, signal, async (sql) => {
         const side = await readPrimarySide(sql, rows);
         const epoch = await readEpoch(sql);
         if (epoch !== fence.epoch) throw new EpochChangedError(fence.epoch, epoch);
@@ -52,7 +52,8 @@ export class Comparison {
       });
       const wrong = misfits(rows, found);
       if (wrong.length > 0 && !(await this.#settle(fence, wrong, compares, signal))) return false;
-      if (!(await this.#use(replica, signal, (sql) => keepCompared(sql, fence, last)))) throw new FencedError();
+      if (!(await callSide(this.#parts, replica, signal, (sql) => keepCompared(sql, fence, last))))
+        throw new FencedError();
       if (!(await onCompared(rows.length, signal))) throw new FencedError();
       const { bucket, namespace, memoryId } = last;
       after = { bucket, namespace, memoryId };
@@ -74,18 +75,12 @@ export class Comparison {
     takesEmptied: boolean,
     signal: AbortSignal,
   ): Promise<Settled> {
-    const settled = await this.#use(this.#parts.replica, signal, (sql) =>
+    const settled = await callSide(this.#parts, this.#parts.replica, signal, (sql) =>
       settleMisfits(sql, fence, wrong, why, takesEmptied),
     );
     if (settled === null) throw new FencedError();
     const { diverged, ended } = settled;
     if (diverged + ended > 0) this.#parts.log.warn({ diverged, ended }, "replica.rows_diverged");
     return settled;
-  }
-
-  async #use<T>(postgres: PostgresAccess, signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return await withDeadline(this.#parts.callTimeoutMs, signal, (deadline) =>
-      postgres.use(deadline, ({ sql }) => work(sql)),
-    );
   }
 }

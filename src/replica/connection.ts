@@ -17,14 +17,13 @@ export interface ReplicaConnection {
 }
 
 export interface ConnectionHooks {
-  readonly onChecked?: (outcome: HealthState) => void;
   readonly onChanged?: (from: HealthState, to: HealthState, reason: string | null) => void;
 }
 
 /** Opens nothing yet. Null: there is no replica. */
 export function replicaConnection(
   settings: Pick<ReplicaSettings, "enabled" | "postgresUrl" | "connectionsMax" | "healthCheckIntervalMs">,
-  { onChecked, onChanged }: ConnectionHooks,
+  { onChanged }: ConnectionHooks,
 ): ReplicaConnection | null {
   const { enabled, postgresUrl, connectionsMax, healthCheckIntervalMs } = settings;
   if (!enabled || postgresUrl === undefined) return null;
@@ -33,7 +32,6 @@ export function replicaConnection(
     store: REPLICA_ID,
     probe: (signal) => pool.probe(signal),
     intervalMs: healthCheckIntervalMs,
-    ...(onChecked && { onChecked: (outcome) => onChecked(outcome) }),
     ...(onChanged && { onChanged }),
   });
   return { pool: new ReplicaAccess(pool), monitor, close: () => pool.close() };

@@ -3,9 +3,9 @@ import type { FeedSignal } from "../feed/feed-signal.ts";
 import type { NamedCursors } from "../feed/named-cursors.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import type { IndexSettings } from "../ledger/settings.ts";
-import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Service } from "../runtime/service.ts";
+import { callSide } from "./call.ts";
 import { Comparison } from "./comparison.ts";
 import type { ReplicaConnection } from "./connection.ts";
 import { keepMark, type ReplicaCursor } from "./cursor-statements.ts";
@@ -60,8 +60,7 @@ export function createReplica(context: ReplicaContext): Replica {
   const now = (): number => performance.now();
   const hint = new Hint({ cursors, name, holder, now });
   const feed = new PrimaryFeed(postgres, callTimeoutMs);
-  const isPaused = (signal: AbortSignal): Promise<boolean> =>
-    withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => isReplicationPaused(sql)));
+  const isPaused = (signal: AbortSignal): Promise<boolean> => callSide(sides, postgres, signal, isReplicationPaused);
   let askedAt = Number.NEGATIVE_INFINITY;
   /** Whether to go on: asked once a second, since an operator may have paused it, or another process leads. */
   const mayGoOn = async (epoch: string, place: ReplicaCursor["cursor"], signal: AbortSignal): Promise<boolean> => {
@@ -93,9 +92,7 @@ export function createReplica(context: ReplicaContext): Replica {
     if (now() - markedAt < MARK_INTERVAL_MS) return;
     markedAt = now();
     const made = await past.mark(signal);
-    await withDeadline(callTimeoutMs, signal, (deadline) =>
-      pool.use(deadline, ({ sql }) => keepMark(sql, replicator.fence, made)),
-    );
+    await callSide(sides, pool, signal, (sql) => keepMark(sql, replicator.fence, made));
   };
   const replication = new Replication({
     replicator,

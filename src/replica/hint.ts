@@ -1,7 +1,6 @@
-import type { FeedCursor } from "../domain/change-source.ts";
+import { type FeedCursor, isLater } from "../domain/change-source.ts";
 import { EpochChangedError, NotFoundError } from "../domain/errors.ts";
 import { type FeedFilter, parseFilter } from "../feed/feed-filter.ts";
-import { isLater } from "../feed/follower.ts";
 import type { NamedCursors } from "../feed/named-cursors.ts";
 
 export interface HintParts {
@@ -59,9 +58,9 @@ export class Hint {
    * needs tombstones that may be pruned already, and finds out by itself.
    * @returns false: another process has the lease.
    */
-  async follow(epoch: string, place: FeedCursor, signal: AbortSignal, isUrgent = false): Promise<boolean> {
+  async follow(epoch: string, place: FeedCursor, signal: AbortSignal): Promise<boolean> {
     const { cursors, holder, now } = this.#parts;
-    if (!isUrgent && now() - this.#leasedAt < SIGN_MS) return true;
+    if (now() - this.#leasedAt < SIGN_MS) return true;
     if (!(await this.lease(signal))) return false;
     const kept = await cursors.read(this.#name, signal);
     if (kept === null) return false;

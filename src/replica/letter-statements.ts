@@ -85,14 +85,12 @@ export async function failLetter(sql: Sql, id: string, error: string, attemptsMa
 }
 
 /** The replica has these memories as the primary has them. */
-export async function settleLetters(sql: Sql, store: string, keys: readonly MemoryKey[]): Promise<number> {
+export async function settleLetters(sql: Sql, store: string, keys: readonly MemoryKey[]): Promise<void> {
   const [namespaces, memoryIds] = keyLiterals(keys);
-  const rows = await sql`
+  await sql`
     delete from mnemosync.replica_dead_letters l
     using unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    where l.store = ${store} and l.namespace = k.namespace and l.memory_id = k.memory_id
-    returning 1`;
-  return rows.length;
+    where l.store = ${store} and l.namespace = k.namespace and l.memory_id = k.memory_id`;
 }
 
 /** Letters in the order of ids, behind `after`. */

@@ -1,6 +1,6 @@
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
-import { withDeadline } from "../runtime/deadline.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Log } from "../runtime/log.ts";
+import { callSide } from "./call.ts";
 import type { Fence } from "./cursor-statements.ts";
 import { claimDueLetters, failLetter, type Letter, settleLetters } from "./letter-statements.ts";
 import { isRefusal } from "./refusals.ts";
@@ -29,7 +29,7 @@ export class LetterRetries {
   /** One pass, of the process that replicates. @returns whether more letters may be due. @throws what is no refusal. */
   async runOnce(fence: Fence, signal: AbortSignal): Promise<boolean> {
     const { settings } = this.#parts;
-    const due = await this.#call(signal, (sql) =>
+    const due = await callSide(this.#parts, this.#parts.primary, signal, (sql) =>
       claimDueLetters(sql, settings.name, settings.retryIntervalMs, LETTERS_PER_PASS),
     );
     for (const letter of due) await this.#retry(fence, letter, signal);
@@ -42,19 +42,16 @@ export class LetterRetries {
     try {
       // What the primary no longer has needs no letter: its ending was told, or is found by the comparison.
       await resendMemory(this.#parts, fence, letter, signal);
-      await this.#call(signal, (sql) => settleLetters(sql, settings.name, [letter]));
+      await callSide(this.#parts, this.#parts.primary, signal, (sql) => settleLetters(sql, settings.name, [letter]));
       log.info({ namespace, memoryId, attempts }, "replica.letter_delivered");
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // The first attempt was no retry.
-      await this.#call(signal, (sql) => failLetter(sql, id, error.message, settings.retriesMax + 1));
+      await callSide(this.#parts, this.#parts.primary, signal, (sql) =>
+        failLetter(sql, id, error.message, settings.retriesMax + 1),
+      );
       if (attempts > settings.retriesMax)
         log.error({ namespace, memoryId, error: error.message }, "replica.letter_dead");
     }
-  }
-
-  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const { primary, callTimeoutMs } = this.#parts;
-    return await withDeadline(callTimeoutMs, signal, (deadline) => primary.use(deadline, ({ sql }) => work(sql)));
   }
 }

@@ -1,6 +1,5 @@
-import type { FeedCursor } from "../domain/change-source.ts";
+import { type FeedCursor, isLater } from "../domain/change-source.ts";
 import { bucketOf } from "../domain/keys.ts";
-import { isLater } from "../feed/follower.ts";
 import type { PlaceMove } from "./apply-statements.ts";
 import type { PrimaryPage } from "./primary-feed.ts";
 import type { ReplicaWrite } from "./replica-write.ts";

@@ -4,7 +4,7 @@ import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { FeedPlace } from "../feed/follower.ts";
 import { readFeedPage } from "../ledger/feed-page-statements.ts";
 import { withDeadline } from "../runtime/deadline.ts";
-import { type Lag, readLag, readPageFacts } from "./primary-statements.ts";
+import { readPageFacts } from "./primary-statements.ts";
 import { type ReplicaWrite, replicaWrite } from "./replica-write.ts";
 
 /** Versions of the primary's feed, as they may leave it. */
@@ -67,14 +67,4 @@ export class PrimaryFeed {
       this.#postgres.use(deadline, async ({ sql }) => (await readPageFacts(sql, [])).pruned),
     );
   }
-
-  /** How far a place is behind. @throws {StoreUnavailableError} */
-  async lag(cursor: FeedCursor, signal: AbortSignal): Promise<Lag> {
-    return await withDeadline(this.#callTimeoutMs, signal, (deadline) =>
-      this.#postgres.use(deadline, ({ sql }) => readLag(sql, cursor, LAG_CHANGES_MAX)),
-    );
-  }
 }
-
-/** Changes that a lag counts, at most. */
-export const LAG_CHANGES_MAX = 100_000;

@@ -1,6 +1,6 @@
 import type { FeedCursor } from "../domain/change-source.ts";
 import type { MemoryKey } from "../domain/keys.ts";
-import type { Privacy } from "../domain/memory.ts";
+import { PRIVACIES, type Privacy } from "../domain/memory.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
 
@@ -71,7 +71,8 @@ export async function readPageFacts(
   };
 }
 
-const PRIVACIES: readonly Privacy[] = ["full", "redacted", "local_only"];
+/** Changes that a lag counts, at most. */
+export const LAG_CHANGES_MAX = 100_000;
 
 /** How far the replica is behind the primary. */
 export interface Lag {

@@ -1,10 +1,10 @@
 import { type MnemosyncError, StoreRefusedError } from "../domain/errors.ts";
 import { keyText } from "../domain/keys.ts";
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { classifyPostgresError } from "../drivers/postgres/postgres-errors.ts";
-import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
+import { callSide } from "./call.ts";
 import { countLetters, keepLetters, type NewLetter } from "./letter-statements.ts";
 import { operationOf, type ReplicaWrite } from "./replica-write.ts";
 import type { ReplicaSettings } from "./settings.ts";
@@ -59,10 +59,12 @@ export class Refusals {
     await this.#split(byMemory(writes), refusal, write, letters);
     if (letters.length === 0) return;
     const { settings, log } = this.#parts;
-    const { waiting, dead } = await this.#call(signal, (sql) => countLetters(sql, settings.name));
+    const { waiting, dead } = await callSide(this.#parts, this.#parts.postgres, signal, (sql) =>
+      countLetters(sql, settings.name),
+    );
     if (waiting + dead + letters.length > LETTERS_MAX) throw new TooManyRefusedError(waiting + dead, refusal);
     const retry = { intervalMs: settings.retryIntervalMs, retriesMax: settings.retriesMax };
-    await this.#call(signal, (sql) => keepLetters(sql, settings.name, letters, retry));
+    await callSide(this.#parts, this.#parts.postgres, signal, (sql) => keepLetters(sql, settings.name, letters, retry));
     for (const { namespace, memoryId, lastError } of letters) {
       log.warn({ namespace, memoryId, error: lastError }, "replica.memory_refused");
     }
@@ -87,11 +89,6 @@ export class Refusals {
         await this.#split(half, error, write, letters);
       }
     }
-  }
-
-  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const { postgres, callTimeoutMs } = this.#parts;
-    return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
   }
 }
 

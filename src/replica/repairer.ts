@@ -1,9 +1,8 @@
 import { StoreUnavailableError } from "../domain/errors.ts";
 import { bucketOf, type MemoryKey } from "../domain/keys.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { readVersions } from "../ledger/read-statements.ts";
-import { withDeadline } from "../runtime/deadline.ts";
 import { newUlid } from "../runtime/ulid.ts";
+import { callSide } from "./call.ts";
 import { misfits, readPrimarySide, settleMisfits } from "./compare-statements.ts";
 import { claimWriting, type Fence, readReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
@@ -41,7 +40,7 @@ const ATTEMPTS_MAX = 10;
 
 async function claim(parts: ResendParts, holder: string, signal: AbortSignal): Promise<Fence> {
   const writer = `${holder}/${newUlid()}`;
-  const state = await use(parts, "replica", signal, async (sql) => {
+  const state = await callSide(parts, parts.replica, signal, async (sql) => {
     await claimWriting(sql, writer);
     return await readReplicaCursor(sql);
   });
@@ -51,22 +50,13 @@ async function claim(parts: ResendParts, holder: string, signal: AbortSignal): P
 
 /** A row that is ahead of the primary, or that it does not know. */
 async function settle(parts: ResendParts, fence: Fence, key: MemoryKey, signal: AbortSignal): Promise<void> {
-  const rows = await use(parts, "replica", signal, (sql) => readVersions(sql, [key]));
+  const rows = await callSide(parts, parts.replica, signal, (sql) => readVersions(sql, [key]));
   const placed = [...rows.values()].map((row) => ({ ...row, bucket: bucketOf(row) }));
-  const found = await use(parts, "primary", signal, (sql) => readPrimarySide(sql, placed));
+  const found = await callSide(parts, parts.primary, signal, (sql) => readPrimarySide(sql, placed));
   const wrong = misfits(placed, found);
   if (wrong.length === 0) return;
-  const settled = await use(parts, "replica", signal, (sql) => settleMisfits(sql, fence, wrong, "epoch", true));
-  if (settled === null) throw new FencedError();
-}
-
-async function use<T>(
-  parts: ResendParts,
-  side: "primary" | "replica",
-  signal: AbortSignal,
-  work: (sql: Sql) => Promise<T>,
-): Promise<T> {
-  return await withDeadline(parts.callTimeoutMs, signal, (deadline) =>
-    parts[side].use(deadline, ({ sql }) => work(sql)),
+  const settled = await callSide(parts, parts.replica, signal, (sql) =>
+    settleMisfits(sql, fence, wrong, "epoch", true),
   );
+  if (settled === null) throw new FencedError();
 }

@@ -1,8 +1,8 @@
 import { ConfigurationError, NotFoundError, StoreUnavailableError, ValidationError } from "../domain/errors.ts";
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
-import { withDeadline } from "../runtime/deadline.ts";
 import { newUlid } from "../runtime/ulid.ts";
+import { callSide } from "./call.ts";
 import * as cursors from "./cursor-statements.ts";
 import * as letters from "./letter-statements.ts";
 import type { PrimaryFeed } from "./primary-feed.ts";
@@ -58,7 +58,7 @@ export class ReplicaOperations {
   /** No node writes to the replica from now on, until `resume`: it is kept in the primary. Safe twice. */
   async pause(call: ReplicaCall = {}): Promise<ReplicaReport> {
     return await this.#call("replica.pause", call, async (parts, signal) => {
-      await this.#use(parts.primary, signal, primary.pauseReplication);
+      await callSide(parts, parts.primary, signal, primary.pauseReplication);
       parts.wake();
       return await parts.report(signal);
     });
@@ -66,7 +66,7 @@ export class ReplicaOperations {
 
   async resume(call: ReplicaCall = {}): Promise<ReplicaReport> {
     return await this.#call("replica.resume", call, async (parts, signal) => {
-      await this.#use(parts.primary, signal, primary.resumeReplication);
+      await callSide(parts, parts.primary, signal, primary.resumeReplication);
       parts.wake();
       return await parts.report(signal);
     });
@@ -78,8 +78,8 @@ export class ReplicaOperations {
     if (!Number.isInteger(limit) || limit < 1 || limit > LIST_MAX) {
       throw new ValidationError("limit", `is ${limit}, and must be a whole number from 1 to ${LIST_MAX}`);
     }
-    return await this.#call("replica.deadLetters", options, ({ name, primary: postgres }, signal) =>
-      this.#use(postgres, signal, (sql) => letters.listLetters(sql, name, after, limit)),
+    return await this.#call("replica.deadLetters", options, (parts, signal) =>
+      callSide(parts, parts.primary, signal, (sql) => letters.listLetters(sql, parts.name, after, limit)),
     );
   }
 
@@ -87,7 +87,7 @@ export class ReplicaOperations {
   async retry(options: { id?: string } & ReplicaCall = {}): Promise<number> {
     return await this.#call("replica.retry", options, async (parts, signal) => {
       const { id = null } = options;
-      const count = await this.#use(parts.primary, signal, (sql) => letters.retryLetters(sql, parts.name, id));
+      const count = await callSide(parts, parts.primary, signal, (sql) => letters.retryLetters(sql, parts.name, id));
       if (id !== null && count === 0) throw unknownLetter(id);
       parts.wake();
       return count;
@@ -101,7 +101,7 @@ export class ReplicaOperations {
   async drop(options: { id?: string } & ReplicaCall = {}): Promise<{ dropped: number; kept: number }> {
     return await this.#call("replica.drop", options, async (parts, signal) => {
       const { id = null } = options;
-      const counts = await this.#use(parts.primary, signal, (sql) => letters.dropLetters(sql, parts.name, id));
+      const counts = await callSide(parts, parts.primary, signal, (sql) => letters.dropLetters(sql, parts.name, id));
       if (id === null || counts.dropped > 0) return counts;
       if (counts.kept === 0) throw unknownLetter(id);
       throw new ValidationError("id", "is of an ending, which the replica must be told: mend the cause, and retry it");
@@ -119,7 +119,7 @@ export class ReplicaOperations {
       const { epoch } = await parts.past.prove(signal);
       const pruned = await parts.feed.pruned(signal);
       const writer = `${parts.holder}/${newUlid()}`;
-      const begun = await this.#use(parts.replica, signal, async (sql) => {
+      const begun = await callSide(parts, parts.replica, signal, async (sql) => {
         await cursors.claimWriting(sql, writer);
         return await cursors.beginAnew(sql, writer, { epoch, pruned, compares: "epoch" });
       });
@@ -139,11 +139,6 @@ export class ReplicaOperations {
     if (parts === null)
       throw new ConfigurationError("there is no replica: set replica.enabled and replica.postgresUrl");
     return await this.#run(name, call, (signal) => work(parts, signal));
-  }
-
-  async #use<T>(postgres: PostgresAccess, signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const timeoutMs = this.#parts?.callTimeoutMs ?? 0;
-    return await withDeadline(timeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
   }
 }
 

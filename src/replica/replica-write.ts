@@ -1,7 +1,7 @@
 import { checksumOf, entryDigest } from "../domain/checksum.ts";
 import type { Ending } from "../domain/ending.ts";
 import { bucketOf, type MemoryKey } from "../domain/keys.ts";
-import { canonicalJson, type MemoryDocument } from "../domain/memory.ts";
+import { canonicalJson, type MemoryDocument, PRIVACIES } from "../domain/memory.ts";
 import { leavingMemory } from "../hub/protocol/privacy.ts";
 import type { VersionRow } from "./memory-rows.ts";
 import type { LaterFacts } from "./primary-statements.ts";
@@ -99,10 +99,8 @@ export function redactedDocument(document: MemoryDocument): string {
   return canonicalJson({ content: "", metadata: {}, ...leaving } as MemoryDocument);
 }
 
-const STRICTNESS = ["full", "redacted", "local_only"] as const;
-
 function stricter(one: MemoryDocument["privacy"], other: MemoryDocument["privacy"]): MemoryDocument["privacy"] {
-  return STRICTNESS.indexOf(one) >= STRICTNESS.indexOf(other) ? one : other;
+  return PRIVACIES.indexOf(one) >= PRIVACIES.indexOf(other) ? one : other;
 }
 
 type Base = Omit<

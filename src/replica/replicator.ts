@@ -1,13 +1,12 @@
-import { FEED_START, type FeedCursor } from "../domain/change-source.ts";
+import { FEED_START, type FeedCursor, isLater } from "../domain/change-source.ts";
 import type { MnemosyncError } from "../domain/errors.ts";
 import { StoreUnavailableError } from "../domain/errors.ts";
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
-import { isLater } from "../feed/follower.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
-import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { applyWrites, type PlaceMove } from "./apply-statements.ts";
+import { callSide } from "./call.ts";
 import type { Comparison } from "./comparison.ts";
 import * as cursors from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
@@ -93,7 +92,8 @@ export class Replicator {
       if (state.epoch !== null) return { written, complete: true };
       // What the primary wrote meanwhile comes first.
       if (state.compares !== null && !(await comparison.run(fence, state, signal))) continue;
-      if (!(await this.#call(signal, (sql) => cursors.completeEpoch(sql, fence)))) throw new FencedError();
+      if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.completeEpoch(sql, fence))))
+        throw new FencedError();
       log.info({ epoch: fence.epoch }, "replica.epoch_complete");
     }
   }
@@ -134,7 +134,7 @@ export class Replicator {
     const { past, primary, log } = this.#parts;
     if (this.#writer === null) {
       const writer = `${this.#parts.holder}/${newUlid()}`;
-      await this.#call(signal, (sql) => cursors.claimWriting(sql, writer));
+      await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.claimWriting(sql, writer));
       this.#writer = writer;
     }
     const state = await this.#read(signal);
@@ -155,7 +155,8 @@ export class Replicator {
 
   async #beginAnew(anew: Parameters<typeof cursors.beginAnew>[2], signal: AbortSignal): Promise<void> {
     const writer = this.#writer ?? "";
-    if (!(await this.#call(signal, (sql) => cursors.beginAnew(sql, writer, anew)))) throw new FencedError();
+    if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.beginAnew(sql, writer, anew))))
+      throw new FencedError();
   }
 
   #pipeline(from: FeedCursor, fence: cursors.Fence, signal: AbortSignal): Pipeline {
@@ -176,7 +177,9 @@ export class Replicator {
     move: PlaceMove | null,
     signal: AbortSignal,
   ): Promise<void> {
-    const answer = await this.#call(signal, (sql) => applyWrites(sql, fence, writes, move));
+    const answer = await callSide(this.#parts, this.#parts.replica, signal, (sql) =>
+      applyWrites(sql, fence, writes, move),
+    );
     if (answer === "fenced") throw new FencedError();
     if (answer === "elsewhere") throw movedAway();
   }
@@ -200,19 +203,15 @@ export class Replicator {
   }
 
   async #move(fence: cursors.Fence, { from, to }: PlaceMove, signal: AbortSignal): Promise<void> {
-    if (!(await this.#call(signal, (sql) => cursors.moveCursor(sql, fence, from, to)))) throw movedAway();
+    if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.moveCursor(sql, fence, from, to))))
+      throw movedAway();
   }
 
   async #read(signal: AbortSignal): Promise<cursors.ReplicaCursor> {
-    const state = await this.#call(signal, cursors.readReplicaCursor);
+    const state = await callSide(this.#parts, this.#parts.replica, signal, cursors.readReplicaCursor);
     if (state === null)
       throw new StoreUnavailableError("replica", "its place is gone: it is being promoted, or was replaced");
     return state;
-  }
-
-  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const { replica, callTimeoutMs } = this.#parts;
-    return await withDeadline(callTimeoutMs, signal, (deadline) => replica.use(deadline, ({ sql }) => work(sql)));
   }
 }
 

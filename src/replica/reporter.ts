@@ -5,8 +5,7 @@ import type { Log } from "../runtime/log.ts";
 import { type ReplicaCursor, readReplicaCursor } from "./cursor-statements.ts";
 import { hintName } from "./hint.ts";
 import { countLetters } from "./letter-statements.ts";
-import { LAG_CHANGES_MAX } from "./primary-feed.ts";
-import { isReplicationPaused, readLag } from "./primary-statements.ts";
+import { isReplicationPaused, LAG_CHANGES_MAX, readLag } from "./primary-statements.ts";
 import type { Replication } from "./replication.ts";
 import type { ReplicaPhase, ReplicaReport } from "./report.ts";
 

@@ -1,7 +1,7 @@
 import type { MemoryKey } from "../domain/keys.ts";
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
-import { withDeadline } from "../runtime/deadline.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { applyWrites } from "./apply-statements.ts";
+import { callSide } from "./call.ts";
 import type { Fence } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { readMemoryRows } from "./memory-rows.ts";
@@ -16,9 +16,8 @@ export interface ResendParts {
 
 /**
  * Sends a memory again, as the primary has it now with all its versions. Only the process that replicates may do so, between two
- * passes: nothing else writes the memory meanwhile.
+ * passes: nothing else writes the memory meanwhile. Of one that the primary no longer has nothing is sent.
  * @param isRepair see `applyWrites`. @default false
- * @returns false: the primary no longer has it.
  * @throws {StoreRefusedError} The replica refuses it.
  */
 export async function resendMemory(
@@ -27,23 +26,13 @@ export async function resendMemory(
   key: MemoryKey,
   signal: AbortSignal,
   isRepair = false,
-): Promise<boolean> {
-  const writes = await use(parts, parts.primary, signal, async (sql) => {
+): Promise<void> {
+  const writes = await callSide(parts, parts.primary, signal, async (sql) => {
     const rows = await readMemoryRows(sql, key);
     const { later } = await readPageFacts(sql, rows);
     return rows.map((row, index) => replicaWrite(row, later[index]));
   });
-  if (writes.length === 0) return false;
-  const answer = await use(parts, parts.replica, signal, (sql) => applyWrites(sql, fence, writes, null, isRepair));
+  if (writes.length === 0) return;
+  const answer = await callSide(parts, parts.replica, signal, (sql) => applyWrites(sql, fence, writes, null, isRepair));
   if (answer === "fenced") throw new FencedError();
-  return true;
-}
-
-async function use<T>(
-  { callTimeoutMs }: ResendParts,
-  postgres: PostgresAccess,
-  signal: AbortSignal,
-  work: (sql: Sql) => Promise<T>,
-): Promise<T> {
-  return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
 }

@@ -1,7 +1,7 @@
 import { BucketSet } from "../domain/buckets.ts";
 import { StoreUnavailableError } from "../domain/errors.ts";
 import { keyText, type MemoryKey, plainKey } from "../domain/keys.ts";
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { readHorizon } from "../ledger/feed-page-statements.ts";
 import {
   type KeyPosition,
@@ -11,7 +11,8 @@ import {
   readFlaws,
   readVersions,
 } from "../ledger/read-statements.ts";
-import { pause, withDeadline } from "../runtime/deadline.ts";
+import { pause } from "../runtime/deadline.ts";
+import { callSide } from "./call.ts";
 import { readReplicaCursor } from "./cursor-statements.ts";
 import { type Difference, differenceOf, isBehind, readExpected } from "./verify-statements.ts";
 
@@ -72,8 +73,8 @@ export class Verifier {
   async run({ repair = false, deep = false }: VerifyOptions, signal: AbortSignal): Promise<Verification> {
     const { primary, replica } = this.#parts;
     const [own, other] = await Promise.all([
-      this.#use(primary, signal, (sql) => readDigests(sql, "all")),
-      this.#use(replica, signal, (sql) => readDigests(sql, "all")),
+      callSide(this.#parts, primary, signal, (sql) => readDigests(sql, "all")),
+      callSide(this.#parts, replica, signal, (sql) => readDigests(sql, "all")),
     ]);
     const buckets = new BucketSet();
     for (const bucket of own.differences(other)) buckets.add(bucket);
@@ -109,12 +110,14 @@ export class Verifier {
     const { primary, replica } = this.#parts;
     for (let after: KeyPosition | null = null; ; ) {
       const place: KeyPosition | null = after;
-      const rows: readonly (LedgerVersion & KeyPosition)[] = await this.#use(postgres, signal, (sql) =>
+      const rows: readonly (LedgerVersion & KeyPosition)[] = await callSide(this.#parts, postgres, signal, (sql) =>
         listVersions(sql, place, buckets, PAGE_SIZE),
       );
       const last = rows.at(-1);
       if (last === undefined) return;
-      const counterparts = await this.#use(isPrimary ? replica : primary, signal, (sql) => readVersions(sql, rows));
+      const counterparts = await callSide(this.#parts, isPrimary ? replica : primary, signal, (sql) =>
+        readVersions(sql, rows),
+      );
       for (const row of rows) {
         const counterpart = counterparts.get(keyText(row));
         const isSame = counterpart?.version === row.version && counterpart.checksum === row.checksum;
@@ -149,10 +152,10 @@ export class Verifier {
     signal: AbortSignal,
   ): Promise<{ findings: ReplicaFinding[]; moved: MemoryKey[] }> {
     const { primary, replica } = this.#parts;
-    const before = await this.#use(primary, signal, (sql) => readExpected(sql, keys));
+    const before = await callSide(this.#parts, primary, signal, (sql) => readExpected(sql, keys));
     await this.#caughtUp(signal);
-    const rows = await this.#use(replica, signal, (sql) => readVersions(sql, keys));
-    const after = await this.#use(primary, signal, (sql) => readExpected(sql, keys));
+    const rows = await callSide(this.#parts, replica, signal, (sql) => readVersions(sql, keys));
+    const after = await callSide(this.#parts, primary, signal, (sql) => readExpected(sql, keys));
     const findings: ReplicaFinding[] = [];
     const moved: MemoryKey[] = [];
     for (const key of keys) {
@@ -174,10 +177,13 @@ export class Verifier {
   /** Waits until the replica has all that the primary shows now. */
   async #caughtUp(signal: AbortSignal): Promise<void> {
     const { primary, replica } = this.#parts;
-    const { cursor: horizon } = await this.#use(primary, signal, readHorizon);
+    const { cursor: horizon } = await callSide(this.#parts, primary, signal, readHorizon);
     for (const until = performance.now() + CATCH_UP_MS; ; ) {
-      const place = await this.#use(replica, signal, readReplicaCursor);
-      if (place !== null && !(await this.#use(primary, signal, (sql) => isBehind(sql, place.cursor, horizon.xid))))
+      const place = await callSide(this.#parts, replica, signal, readReplicaCursor);
+      if (
+        place !== null &&
+        !(await callSide(this.#parts, primary, signal, (sql) => isBehind(sql, place.cursor, horizon.xid)))
+      )
         return;
       if (performance.now() > until) {
         const message = `it has not caught up within ${CATCH_UP_MS} ms: see mnemosync replica status`;
@@ -193,7 +199,7 @@ export class Verifier {
     const findings: ReplicaFinding[] = [];
     for (let after: KeyPosition | null = null; findings.length <= FINDINGS_MAX; ) {
       const place: KeyPosition | null = after;
-      const { rows, flaws } = await this.#use(this.#parts.replica, signal, async (sql) => {
+      const { rows, flaws } = await callSide(this.#parts, this.#parts.replica, signal, async (sql) => {
         const page = await listVersions(sql, place, null, PAGE_SIZE);
         return { rows: page, flaws: await readFlaws(sql, page) };
       });
@@ -219,16 +225,10 @@ export class Verifier {
       const page = findings.slice(start, start + PAGE_SIZE);
       await this.#parts.repair(page, signal);
       const left = new Set((await this.#judge(page, signal)).findings.map(keyText));
-      const flawed = await this.#use(this.#parts.replica, signal, (sql) => readFlaws(sql, page));
+      const flawed = await callSide(this.#parts, this.#parts.replica, signal, (sql) => readFlaws(sql, page));
       for (const flaw of flawed) left.add(keyText(flaw));
       repaired.push(...page.map((finding) => ({ ...finding, repaired: !left.has(keyText(finding)) })));
     }
     return repaired;
-  }
-
-  async #use<T>(postgres: PostgresAccess, signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return await withDeadline(this.#parts.callTimeoutMs, signal, (deadline) =>
-      postgres.use(deadline, ({ sql }) => work(sql)),
-    );
   }
 }

@@ -18,12 +18,12 @@ export async function readRowContents(
   read: MergedRead,
   namespace: string,
   rows: readonly ReplicaRow[],
-  { withEmbedding, bytesMax = CONTENT_BYTES_MAX }: { withEmbedding: boolean; bytesMax?: number },
+  { withEmbedding }: { withEmbedding: boolean },
 ): Promise<RowContents | null> {
   if (rows.length === 0) return { contents: new Map(), cut: new Set() };
   const wanted = rows.map((row) => ({ memoryId: row.memoryId, version: contentVersionOf(row) }));
   const found = await read.ask((reads, signal) =>
-    reads.readContents({ namespace, wanted, withEmbedding, bytesMax }, signal),
+    reads.readContents({ namespace, wanted, withEmbedding, bytesMax: CONTENT_BYTES_MAX }, signal),
   );
   if (found === null) return null;
   return {

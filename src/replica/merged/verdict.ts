@@ -1,4 +1,4 @@
-import type { FeedCursor } from "../../domain/change-source.ts";
+import { isLater } from "../../domain/change-source.ts";
 import type { PrimaryFacts, PrimaryRow, ReplicaRow, ReplicaStanding } from "./sides.ts";
 
 /**
@@ -7,12 +7,7 @@ import type { PrimaryFacts, PrimaryRow, ReplicaRow, ReplicaStanding } from "./si
  */
 export function fits(replica: ReplicaStanding, primary: Pick<PrimaryFacts, "epoch" | "tombstonesPruned">): boolean {
   if (replica.epoch === null || replica.epoch !== primary.epoch) return false;
-  return primary.tombstonesPruned === null || !isBehind(replica.cursor, primary.tombstonesPruned);
-}
-
-function isBehind(cursor: FeedCursor, place: FeedCursor): boolean {
-  const [xid, placeXid] = [BigInt(cursor.xid), BigInt(place.xid)];
-  return xid === placeXid ? BigInt(cursor.seq) < BigInt(place.seq) : xid < placeXid;
+  return primary.tombstonesPruned === null || !isLater(primary.tombstonesPruned, replica.cursor);
 }
 
 /**
