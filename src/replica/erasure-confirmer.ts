@@ -3,9 +3,10 @@ import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts
 import { keyLiterals } from "../ledger/arrays.ts";
 import { confirmErasure, listUnconfirmed, readListed, registerErasureStores } from "../ledger/erasure-statements.ts";
 import { readErasedKeys } from "../ledger/scrub-statements.ts";
-import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
+import { callSide } from "./call.ts";
 import type { Fence } from "./cursor-statements.ts";
+import { isRefusal } from "./refusals.ts";
 import { resendMemory } from "./resend.ts";
 
 export interface ErasureConfirmerParts {
@@ -26,6 +27,8 @@ const PAGE_SIZE = 500;
 /** Looks for the memories of erasures in the replica, takes out what is left of them, and confirms. */
 export class ErasureConfirmer {
   readonly #parts: ErasureConfirmerParts;
+  /** Erasures that the replica refused at the last pass: each is logged once. */
+  #refused: ReadonlySet<string> = new Set();
 
   constructor(parts: ErasureConfirmerParts) {
     this.#parts = parts;
@@ -33,51 +36,67 @@ export class ErasureConfirmer {
 
   /** An erasure is complete once the replica has confirmed it. Of every node that knows the replica. */
   async register(signal: AbortSignal): Promise<void> {
-    await this.#use(this.#parts.primary, signal, (sql) => registerErasureStores(sql, [this.#store]));
+    await callSide(this.#parts, this.#parts.primary, signal, (sql) => registerErasureStores(sql, [this.#store]));
   }
 
-  /** One pass, of the process that replicates. @returns whether more may be waiting. */
+  /** One pass, of the process that replicates. @returns whether more may be waiting. @throws what is no refusal. */
   async runOnce(fence: Fence, signal: AbortSignal): Promise<boolean> {
     const { primary, log } = this.#parts;
-    const open = await this.#use(primary, signal, (sql) => listUnconfirmed(sql, this.#store, ERASURES_PER_PASS));
+    const open = await callSide(this.#parts, primary, signal, (sql) =>
+      listUnconfirmed(sql, this.#store, ERASURES_PER_PASS),
+    );
+    const refused = new Set<string>();
     for (const id of open) {
-      let [memories, removed] = [0, 0];
-      for (let after: string | null = null; ; ) {
-        const place: string | null = after;
-        const keys: MemoryKey[] = await this.#use(primary, signal, (sql) =>
-          readListed(sql, id, place, "all", PAGE_SIZE),
-        );
-        if (keys.length === 0) break;
-        memories += keys.length;
-        removed += await this.#remove(fence, keys, signal);
-        after = keys.at(-1)?.memoryId ?? null;
+      try {
+        await this.#confirm(fence, id, signal);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // It stays unconfirmed, and is tried again at the next pass: the others need not wait for it.
+        refused.add(id);
+        if (!this.#refused.has(id)) {
+          log.warn({ erasure: id, store: REPLICA_STORE, error: error.message }, "erasure.store_refused");
+        }
       }
-      await this.#use(primary, signal, (sql) => confirmErasure(sql, id, { ...this.#store, memories, removed }));
-      log.info({ erasure: id, store: REPLICA_STORE, memories, removed }, "erasure.confirmed");
     }
-    return open.length === ERASURES_PER_PASS;
+    this.#refused = refused;
+    return open.length === ERASURES_PER_PASS && refused.size < open.length;
+  }
+
+  async #confirm(fence: Fence, id: string, signal: AbortSignal): Promise<void> {
+    const { primary, log } = this.#parts;
+    let [memories, removed] = [0, 0];
+    for (let after: string | null = null; ; ) {
+      const place: string | null = after;
+      const keys: MemoryKey[] = await callSide(this.#parts, primary, signal, (sql) =>
+        readListed(sql, id, place, "all", PAGE_SIZE),
+      );
+      if (keys.length === 0) break;
+      memories += keys.length;
+      removed += await this.#remove(fence, keys, signal);
+      after = keys.at(-1)?.memoryId ?? null;
+    }
+    await callSide(this.#parts, primary, signal, (sql) =>
+      confirmErasure(sql, id, { ...this.#store, memories, removed }),
+    );
+    log.info({ erasure: id, store: REPLICA_STORE, memories, removed }, "erasure.confirmed");
   }
 
   /** The feed has told of most of them already. @returns memories that were still there. */
   async #remove(fence: Fence, keys: readonly MemoryKey[], signal: AbortSignal): Promise<number> {
-    const held = await this.#use(this.#parts.replica, signal, (sql) => readHeld(sql, keys));
+    const held = await callSide(this.#parts, this.#parts.replica, signal, (sql) => readHeld(sql, keys));
     if (held.length === 0) return 0;
     // One that was revived and written again may be there.
-    const erased = await this.#use(this.#parts.primary, signal, (sql) => readErasedKeys(sql, held));
+    const erased = await callSide(this.#parts, this.#parts.primary, signal, (sql) => readErasedKeys(sql, held));
     for (const key of erased) await resendMemory(this.#parts, fence, key, signal);
-    const left = new Set((await this.#use(this.#parts.replica, signal, (sql) => readHeld(sql, erased))).map(keyText));
+    const left = new Set(
+      (await callSide(this.#parts, this.#parts.replica, signal, (sql) => readHeld(sql, erased))).map(keyText),
+    );
     if (left.size > 0) throw new Error(`the replica still holds ${left.size} memories that were erased`);
     return erased.length;
   }
 
   get #store(): { store: string; nodeId: string } {
     return { store: REPLICA_STORE, nodeId: this.#parts.name };
-  }
-
-  async #use<T>(postgres: PostgresAccess, signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    return await withDeadline(this.#parts.callTimeoutMs, signal, (deadline) =>
-      postgres.use(deadline, ({ sql }) => work(sql)),
-    );
   }
 }
 

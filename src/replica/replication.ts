@@ -69,7 +69,9 @@ export class Replication implements Service {
   start(): void {
     if (this.#lifecycle.state !== "idle") return;
     this.#unsubscribe = this.#parts.subscribe(() => {
-      if (this.#failures === 0) this.#waking.abort();
+      // While another node replicates, or it is paused, changes are no reason to ask for the lease more often.
+      const isResting = this.#state === "standby" || this.#state === "paused";
+      if (this.#failures === 0 && !isResting) this.#waking.abort();
     });
     this.#lifecycle.start((signal) => this.#run(signal));
   }

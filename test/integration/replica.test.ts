@@ -101,6 +101,24 @@ test("an erased memory is erased in the replica, with its history, and the recei
   expect(bodies.every(({ content }) => content === null)).toBe(true);
 });
 
+test("an erasure that the replica refuses stays unconfirmed, and the others are confirmed", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("poison", { content: "first" });
+  await world.put("m1", { content: "second" });
+  await world.caughtUp();
+  await world.replica`
+    alter table mnemosync.memory_bodies add constraint no_poison check (memory_id <> 'poison') not valid`;
+  const stateOf = async (id: string) => (await world.sync.erasures.get(id)).state;
+  const { id: refused } = await world.sync.erase("poison");
+  const { id: other } = await world.sync.erase("m1");
+  await expect.poll(() => stateOf(other), { timeout: 30_000 }).toBe("complete");
+  expect(await stateOf(refused)).toBe("awaiting_stores");
+  expect((await world.sync.replica.status()).state).toBe("following");
+  await world.replica`alter table mnemosync.memory_bodies drop constraint no_poison`;
+  await expect.poll(() => stateOf(refused), { timeout: 30_000 }).toBe("complete");
+  expect((await world.held("poison")).bodies.every(({ content }) => content === null)).toBe(true);
+});
+
 test("a replica refuses to be opened as a primary, and another ledger cannot take it", async (t) => {
   const world = await openReplicaWorld(t);
   await world.put("m1", { content: "first" });

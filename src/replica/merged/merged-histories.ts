@@ -13,6 +13,9 @@ import { isShownAlone } from "./verdict.ts";
  * - with the archive, versions that the primary's retention pruned: where the replica has followed the memory to its current
  *   version, so that nothing that was withheld or erased since is among them, and only those since the last ending that was
  *   no expiry.
+ *
+ * The replica is asked after the primary has answered: mostly it adds nothing, and its versions, with their contents, need
+ * not be read. So `readTimeoutMs` begins there.
  */
 export class MergedHistories {
   readonly #side: ReplicaSide;
@@ -28,20 +31,26 @@ export class MergedHistories {
     primary: () => Promise<MemoryVersion[]>,
     signal: AbortSignal,
   ): Promise<Merged<MemoryVersion[]>> {
-    const read = new MergedRead(this.#side, "history", signal);
-    const asked = read.ask((reads, deadline) => reads.readHistory(key, limit, deadline));
+    const { archive, readsWhenPrimaryDown } = this.#side.parts;
     let versions: MemoryVersion[];
     try {
       versions = await primary();
     } catch (error) {
-      if (!this.#side.parts.readsWhenPrimaryDown || !isPrimaryAway(error)) throw error;
-      const alone = read.primaryFailed();
+      if (!readsWhenPrimaryDown || !isPrimaryAway(error)) throw error;
+      const alone = new MergedRead(this.#side, "history", signal).primaryFailed();
       const own = await alone.ask((reads, deadline) => reads.readHistory(key, limit, deadline));
       if (own === null) throw error;
-      const isShown = own.rows[0] !== undefined && isShownAlone(own.rows[0], this.#side.parts.archive);
+      const isShown = own.rows[0] !== undefined && isShownAlone(own.rows[0], archive);
       return { answer: isShown ? sinceEnding(own.versions).map(memoryVersion) : [], sources: alone.end() };
     }
-    const replica = await asked;
+    const read = new MergedRead(this.#side, "history", signal);
+    if (versions.length > 0 && (!archive || hasStrongEnding(versions))) {
+      // The replica adds nothing, so none of its versions are read: only how it stands.
+      const standing = await read.ask((reads, deadline) => reads.standing(deadline));
+      if (standing !== null) await read.judge(key.namespace, { standing }, []);
+      return { answer: versions.slice(0, limit), sources: read.end() };
+    }
+    const replica = await read.ask((reads, deadline) => reads.readHistory(key, limit, deadline));
     if (replica !== null) versions = [...versions, ...(await this.#added(read, key, replica, versions))];
     return { answer: versions.slice(0, limit), sources: read.end() };
   }
@@ -58,10 +67,6 @@ export class MergedHistories {
     if (row === undefined || oldest === undefined) {
       const shown = await read.judge(namespace, replica, replica.rows);
       return shown.length === 0 ? [] : sinceEnding(replica.versions).map(memoryVersion);
-    }
-    if (!this.#side.parts.archive || hasStrongEnding(versions)) {
-      await read.judge(namespace, replica, []); // Says how the replica stands.
-      return [];
     }
     const facts = await read.facts(namespace, replica.standing, [row.memoryId]);
     const current = facts?.rows.get(row.memoryId);

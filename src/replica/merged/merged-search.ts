@@ -91,7 +91,7 @@ export class MergedSearch {
     const { k, scoreMin } = scope;
     const shown = new Set(primary.map(({ memory }) => memory.memoryId));
     const judged = new Set<string>();
-    const added: SearchResult[] = [];
+    let best: SearchResult[] = [...primary];
     let { found, wanted } = start;
     for (;;) {
       const fresh = found.filter(
@@ -100,8 +100,7 @@ export class MergedSearch {
       for (const { memoryId } of fresh) judged.add(memoryId);
       const results = await this.#judge(read, scope, fresh);
       if (results === null) return null;
-      added.push(...results);
-      const best = ranked([...primary, ...added]).slice(0, k);
+      best = ranked([...best, ...results]).slice(0, k); // No more than `k` are kept: each has its content and its vector.
       const last = found.at(-1)?.score ?? Number.NEGATIVE_INFINITY;
       const worst = best.length < k ? scoreMin : (best.at(-1)?.score ?? scoreMin);
       if (found.length < wanted || wanted === HITS_MAX || last <= worst || !read.hasTime) return best;
@@ -148,7 +147,7 @@ function isWanted(memory: Memory, condition: Condition, filter: SearchScope["fil
   return filter(memory) && (!asksFor(condition, "createdAt") || passes(condition, memory));
 }
 
-/** By score; of equal ones the primary's come first, in its order. */
+/** By score; equal ones stay in the order that they came in: the primary's come first, in its order. */
 function ranked(results: readonly SearchResult[]): SearchResult[] {
   return [...results].sort((a, b) => b.score - a.score);
 }

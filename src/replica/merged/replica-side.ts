@@ -21,7 +21,7 @@ const LINGERING_MAX = 4;
 export interface ReplicaSideParts {
   readonly reads: ReplicaReads;
   readonly primary: PrimaryLookup;
-  /** Milliseconds after a read's start until which the replica is waited for. */
+  /** Milliseconds after a read's start, of a history after the primary's answer, until which the replica is waited for. */
   readonly readTimeoutMs: number;
   /** Milliseconds between probes while the replica is left out. */
   readonly healthCheckIntervalMs: number;
