@@ -12,6 +12,7 @@ import { allowedOrigins, Guard } from "./guard.ts";
 import { stringifyInTurns } from "./json-answer.ts";
 import type { Identity, KeyRing } from "./keys.ts";
 import { type BodyLimits, limitsWithin, ORDER_LIMITS } from "./limits.ts";
+import { onceClosed } from "./once-closed.ts";
 import { asProblem, HttpProblem, MEDIA_TYPE_PROBLEM, problemDocument } from "./problem.ts";
 import {
   accessOf,
@@ -143,7 +144,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       },
       handler: async (request, reply) => {
         const room = answers.place(request.identity?.id ?? "");
-        reply.raw.once("close", room.release);
+        onceClosed(reply.raw, room.release);
         try {
           return await answer(route, service, request, reply, {
             isAdmitted: () => guard.stillAdmits(request),
@@ -206,7 +207,7 @@ async function answer(
   hooks: { isAdmitted: () => Promise<boolean>; onBytes: (bytes: number) => void },
 ): Promise<FastifyReply> {
   const hangUp = new AbortController();
-  reply.raw.once("close", () => {
+  onceClosed(reply.raw, () => {
     if (!reply.raw.writableFinished) hangUp.abort(new AbortedError("the request"));
   });
   const wantsLines = route.bodyIsLines === true;

@@ -76,6 +76,17 @@ test("streams are counted per key and in all; one that ends makes room", async (
   expect((await follow()).response.status).toBe(200);
 });
 
+test("an export that is refused for its filter keeps no place", async (t) => {
+  const service = await openEvents(t, { http: { streamsPerKeyMax: 2 } });
+  const path = "/v1/namespaces/default/export";
+  const flawed = encodeURIComponent('{"memoryTyp":{"eq":"x"}}');
+  for (let time = 0; time < 3; time++) {
+    expect((await service.request("GET", `${path}?where=${flawed}`)).statusCode).toBe(422);
+  }
+  expect(service.service.streams.open).toBe(0);
+  expect((await service.request("GET", path)).statusCode).toBe(200);
+});
+
 test("a key that is revoked or bound anew loses its stream, and others go on", async (t) => {
   const tested = await openService(t, { world: { faiss: false } });
   const folder = await mkdtemp(join(tmpdir(), "mnemosync-events-test-"));

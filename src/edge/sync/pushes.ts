@@ -50,11 +50,13 @@ export class Pushes {
   /**
    * Sends until nothing is due, several batches at once. A batch has at most one change of a memory, and a change behind one
    * that is under way waits: changes of one memory keep their order.
-   * @param mayGoOn asked before each batch. @throws {HubError} Once nothing is under way.
+   * @param mayGoOn asked before each batch. @returns with `more` where a lane used up its batches: changes may be left.
+   * @throws {HubError} Once nothing is under way.
    */
   async drain(signal: AbortSignal, mayGoOn: () => Promise<boolean>): Promise<PushResult> {
     let total: PushResult = NOTHING_SENT;
     let isOver = false;
+    let isCut = false;
     const lane = async (first: PushResult | null): Promise<void> => {
       for (let round = 0; round < BATCHES_MAX && !isOver; round++) {
         const result =
@@ -63,6 +65,7 @@ export class Pushes {
         // What stood behind a change that was under way may be due now: hence once more after each batch.
         if (result.sent === 0 && !result.more) return;
       }
+      isCut = true;
     };
     const first = (await mayGoOn()) ? await this.one(signal) : NOTHING_SENT;
     const lanes = Array.from({ length: first.more ? LANES : 1 }, (_, index) =>
@@ -73,7 +76,7 @@ export class Pushes {
     );
     const failed = (await Promise.allSettled(lanes)).find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    return total;
+    return { ...total, more: isCut };
   }
 
   /** One after the other: a batch must not have what the one before it has. */

@@ -43,8 +43,9 @@ const exportMemories = route({
       afterMemoryId === undefined || afterVersion === undefined
         ? undefined
         : { namespace, memoryId: afterMemoryId, version: afterVersion };
-    const place = streams.take(request); // It holds a page for as long as its reader takes.
+    // Before the place is taken: a filter that is refused here would keep it for ever.
     const records = sync.exportMemories({ namespace, where: wanted, history, ...(after && { after }), signal });
+    const place = streams.take(request); // It holds a page for as long as its reader takes.
     // Read the first record before the answer begins, so that an unavailable store is an error with a status.
     const first = await records.next().catch((error: unknown) => {
       place.release();

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import { HubError } from "../../../src/edge/index.ts";
+import { Pushes } from "../../../src/edge/sync/pushes.ts";
+import type { SyncingOptions } from "../../../src/edge/sync/results.ts";
 import { edgeWorld, note } from "../../support/edges.ts";
 
 /** Goal: several requests under way at once keep every promise of one after the other. */
@@ -113,4 +115,34 @@ test("a sync that is aborted ends its own wait for the hub, and fails no other c
   letGo();
   expect(await pushing).toMatchObject({ applied: 1 });
   expect(held).toHaveLength(0);
+});
+
+/** Pushes of an outbox that has one change for each of `batches` batches. */
+function pushesOf(batches: number): Pushes {
+  let frozen = 0;
+  const batch = (key: string) => ({ changes: [{ key }], more: false, device: "d", epoch: "e" });
+  const options = {
+    port: {
+      freezeBatch: async () => (frozen < batches ? batch(`k${++frozen}`) : null),
+      recordAnswers: async () => ({ applied: 1, conflicts: 0, failed: 0, retry: 0, lagMs: 0, notices: [], epoch: "e" }),
+    },
+    link: {
+      meet: async () => ({ pushChangesMax: 10, pushBytesMax: 1_000 }),
+      call: async () => ({ epoch: "e", answers: [{}] }),
+    },
+    settings: { pushBatchSize: 10, pushBytesMax: 1_000 },
+    now: () => 0,
+    onNotices: () => undefined,
+    onPushed: () => undefined,
+  };
+  return new Pushes(options as unknown as SyncingOptions);
+}
+
+test("a drain says that there is more where a lane used up its batches, and not where nothing was due", async () => {
+  const { signal } = new AbortController();
+  const always = async (): Promise<boolean> => true;
+  expect(await pushesOf(3).drain(signal, always)).toMatchObject({ sent: 3, more: false });
+  const endless = pushesOf(Number.POSITIVE_INFINITY);
+  expect(await endless.drain(signal, always)).toMatchObject({ sent: 10_000, applied: 10_000, more: true });
+  expect(await endless.drain(signal, async () => false)).toMatchObject({ sent: 0, more: false });
 });
