@@ -96,7 +96,10 @@ export const verificationSchema = lazily(() =>
     })
     .meta({ id: "ReplicaVerification" }),
 );
-true satisfies Verification extends z.input<ReturnType<typeof verificationSchema>> | Verification ? true : never;
+
+export function verificationDocument(verification: Verification): z.output<ReturnType<typeof verificationSchema>> {
+  return { ...verification, findings: [...verification.findings] };
+}
 
 export const promotionSchema = lazily(() =>
   z

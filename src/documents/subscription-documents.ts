@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { lazily } from "../domain/lazily.ts";
+import { FEED_READINGS } from "../feed/feed-filter.ts";
 import type { DeadLetter } from "../webhooks/message.ts";
 import type { Subscription } from "../webhooks/subscription.ts";
 import { count, instant, json } from "./fields.ts";
@@ -13,7 +14,7 @@ const fields = lazily(() => ({
   topics: z.array(z.string()),
   namespaces: z.array(z.string()).nullable().describe("Null: all"),
   where: json().nullable().describe("The filter of memories; null: all"),
-  reading: z.enum(["changes", "versions"]).describe("versions: each version of a memory is sent, in order"),
+  reading: z.enum(FEED_READINGS).describe("versions: each version of a memory is sent, in order"),
   embeddings: z.boolean(),
   description: z.string(),
   state: z.enum(["active", "retrying", "paused"]).describe("retrying: the next attempt is at nextAttemptAt"),

@@ -15,6 +15,7 @@ import type { EdgeMemory, EdgePage, FoundMemory } from "./file/reads.ts";
 import type { FileStatus, QueueItem } from "./file/status-reads.ts";
 import { edgeMetrics } from "./metrics.ts";
 import { type EdgePatch, patchOf } from "./patch.ts";
+import { conflictsFolder } from "./settings.ts";
 import { chooseDriver } from "./sqlite/probe.ts";
 import { dayOf, type PullResult, type PushResult, type SyncReport } from "./sync/results.ts";
 import { openInWorker } from "./worker/file-client.ts";
@@ -86,7 +87,7 @@ export class EdgeStore {
     const fileOptions = {
       ...{ path, synchronous, busyTimeoutMs, conflictPolicy, attemptsMax, retryBaseMs, retryMaxMs },
       preserveOriginals: settings.preserveOriginals,
-      conflictsDirectory: settings.conflictsDirectory ?? `${path}.conflicts`,
+      conflictsDirectory: conflictsFolder(settings),
       onDamage: extras.onDamage ?? "rescue",
       check: extras.check ?? true,
     } as const;

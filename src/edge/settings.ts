@@ -79,3 +79,8 @@ export type EdgeOptions = Omit<z.input<typeof edgeSettings>, "namespaces"> & {
   readonly namespaces?: readonly string[] | undefined;
 };
 export type EdgeSettings = z.output<typeof edgeSettings>;
+
+/** Folder of the files of conflicts. */
+export function conflictsFolder(options: Pick<EdgeOptions, "path" | "conflictsDirectory">): string {
+  return options.conflictsDirectory ?? `${options.path}.conflicts`;
+}

@@ -93,8 +93,9 @@ export class LedgerHub implements Hub {
   async identify(signal: AbortSignal): Promise<HubIdentity> {
     const { device, deviceName = hostname() } = this.#options;
     const request = { device, name: deviceName, protocolVersions: [...PROTOCOL_VERSIONS] };
+    const wasOpen = this.#service !== null;
     return await this.#call(signal, async () => {
-      await this.#readShape(signal); // The deployment may take other vectors by now.
+      if (wasOpen) await this.#readShape(signal); // The deployment may take other vectors by now.
       return await this.#open.identify(this.#caller, request, signal);
     });
   }

@@ -3,7 +3,7 @@ import { keyText } from "../domain/keys.ts";
 import type { ChangeEvent } from "../feed/change-options.ts";
 import { toEvent } from "../feed/change-stream.ts";
 import type { Feed } from "../feed/feed.ts";
-import type { FeedFilter } from "../feed/feed-filter.ts";
+import type { FeedFilter, FeedReading } from "../feed/feed-filter.ts";
 import type { FeedPlace } from "../feed/follower.ts";
 import type { SubscriptionRow } from "../ledger/subscription-statements.ts";
 import type { ChangeReference, MessageRow } from "../ledger/webhook-message-statements.ts";
@@ -107,11 +107,11 @@ async function readAgain(
   change: ChangeReference,
   signal: AbortSignal,
 ): Promise<ChangeEvent | null> {
-  const latest = await changeAt(feed, row, { ...filter, reading: "changes" }, change, signal);
+  const latest = await changeAt(feed, row, { filter, reading: "changes" }, change, signal);
   if (latest !== null || filter.reading === "changes") return latest;
   // A later version was told. An ending or a withdrawal before it is no news, and content must not come back to a receiver that
   // was told to forget it.
-  const older = await changeAt(feed, row, filter, change, signal);
+  const older = await changeAt(feed, row, { filter, reading: filter.reading }, change, signal);
   return older?.kind === "put" && (await feed.tellsWhole(change, filter, signal)) ? older : null;
 }
 
@@ -119,16 +119,16 @@ async function readAgain(
 async function changeAt(
   feed: OutgoingParts["feed"],
   row: SubscriptionRow,
-  filter: FeedFilter,
+  { filter, reading }: { filter: FeedFilter; reading: FeedReading },
   { namespace, memoryId, version, epoch, xid, seq }: ChangeReference,
   signal: AbortSignal,
 ): Promise<ChangeEvent | null> {
   const place = { epoch, cursor: { xid, seq: String(BigInt(seq) - 1n) } };
   try {
-    const page = await feed.read({ place, filter, parts: partsOf(row), limit: 1 }, {}, signal);
+    const page = await feed.read({ place, filter: { ...filter, reading }, parts: partsOf(row), limit: 1 }, {}, signal);
     const [first] = page.changes;
     const isSame = first?.namespace === namespace && first.memoryId === memoryId && first.version === version;
-    return first !== undefined && isSame ? toEvent(first, page.epoch, filterOf(row)) : null;
+    return first !== undefined && isSame ? toEvent(first, page.epoch, filter) : null;
   } catch (error) {
     if (error instanceof EpochChangedError) return null;
     throw error;

@@ -100,5 +100,8 @@ test("a file that names no memories erases nothing, and says which line is wrong
   ]) {
     expect((await line.run(["erase", ...args])).code).toBe(2);
   }
+  const missing = await line.run(["erase", "--ids", join(folder, "none")]);
+  expect(missing.stderr).toContain(`cannot read ${join(folder, "none")}: ENOENT: no such file or directory`);
+  expect(missing.stderr).not.toContain(", open");
   expect(await world.sync.get("m1")).not.toBeNull();
 });

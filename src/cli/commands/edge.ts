@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { settingAt } from "../../config/settings.ts";
 import { EdgeStore, type OpenOptions, type QueueItem } from "../../edge/index.ts";
+import { conflictsFolder } from "../../edge/settings.ts";
 import { ConfigurationError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
@@ -57,7 +58,9 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     const conflicts = await edge.conflicts({ all: flags.all === true });
     const isPending = conflicts.some(({ state }) => state === "pending");
     const text =
-      conflicts.length === 0 ? "no conflicts" : conflictText(conflicts, Date.now(), folderOfConflicts(invocation));
+      conflicts.length === 0
+        ? "no conflicts"
+        : conflictText(conflicts, Date.now(), conflictsFolder(edgeOptions(invocation)));
     return { exitCode: isPending ? EXIT.findings : EXIT.ok, json: { conflicts }, text };
   },
   async pause(edge) {
@@ -112,11 +115,6 @@ function edgeOptions({ settings }: Invocation): OpenOptions {
   const options = settingAt(settings, ["edge"]) as OpenOptions | undefined;
   if (typeof options?.path === "string" && options.path !== "") return options;
   throw new ConfigurationError("no setting names the file of the edge: give --edge-path, or set MNEMOSYNC_EDGE_PATH");
-}
-
-function folderOfConflicts(invocation: Invocation): string {
-  const { path, conflictsDirectory = `${path}.conflicts` } = edgeOptions(invocation);
-  return conflictsDirectory;
 }
 
 function queueText(items: readonly QueueItem[]): string {

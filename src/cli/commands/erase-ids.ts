@@ -6,6 +6,7 @@ import { readJsonLines } from "../../transfer/json-lines.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { count, counted } from "../output.ts";
+import { unreadable } from "../unreadable.ts";
 
 /** Ids of one erasure, at most: as many as a filter names. */
 const CHUNK_SIZE = 1_000;
@@ -73,7 +74,7 @@ async function readIds(path: string, signal: AbortSignal): Promise<Named[]> {
     }
   } catch (error) {
     const isUnreadable = !(error instanceof MnemosyncError) && (error as NodeJS.ErrnoException).syscall !== undefined;
-    throw isUnreadable ? new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error }) : error;
+    throw isUnreadable ? unreadable(path, error) : error;
   }
   return [...byNamespace].flatMap(([namespace, ids]) => {
     const all = [...ids];

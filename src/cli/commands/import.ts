@@ -7,12 +7,13 @@ import { type ImportReport, importLines, newReport } from "../../transfer/import
 import { ON_CONFLICT } from "../../transfer/import-options.ts";
 import { readJsonLines } from "../../transfer/json-lines.ts";
 import type { CliCommand, Invocation } from "../command.ts";
-import { EXIT, UsageError } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { count, counted, duration } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { rejectedLines } from "../rejected-lines.ts";
 import { firstLine, type RestoreReport, restore, restoreResult } from "../restore.ts";
 import { withSynchronizer } from "../session.ts";
+import { unreadable } from "../unreadable.ts";
 import { addNamespaceFlag, namespaceOf } from "./namespace.ts";
 
 export const importCommand: CliCommand = {
@@ -47,8 +48,8 @@ export const importCommand: CliCommand = {
         return null;
       } catch (error) {
         sayHowFar(invocation, report);
-        const unreadable = !(error instanceof MnemosyncError) && (error as NodeJS.ErrnoException).syscall === "open";
-        throw unreadable ? new UsageError(`cannot read ${path}: ${systemMessage(error)}`, { cause: error }) : error;
+        const isUnreadable = !(error instanceof MnemosyncError) && (error as NodeJS.ErrnoException).syscall === "open";
+        throw isUnreadable ? unreadable(path, error) : error;
       } finally {
         progress.stop();
       }
@@ -69,13 +70,8 @@ async function sizeOf(path: string): Promise<number | null> {
     if (found.isDirectory()) throw new Error("it is a folder");
     return found.isFile() ? found.size : null; // A pipe or device has no size.
   } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${systemMessage(error)}`, { cause: error });
+    throw unreadable(path, error);
   }
-}
-
-/** Without the call and the path that the system adds. */
-function systemMessage(error: unknown): string {
-  return (error as Error).message.replace(/, \w+( '.*')?$/, "");
 }
 
 function sayHowFar({ json, say }: Invocation, { synced, degraded }: ImportReport): void {

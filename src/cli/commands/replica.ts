@@ -1,5 +1,5 @@
 import { parseOptions } from "../../config/parse.ts";
-import { deadLettersDocument, replicaStatusDocument } from "../../documents/replica-documents.ts";
+import { deadLettersDocument, replicaStatusDocument, verificationDocument } from "../../documents/replica-documents.ts";
 import { PostgresPool } from "../../drivers/postgres/postgres-pool.ts";
 import { NO_REDIS } from "../../drivers/settings.ts";
 import type { MemorySynchronizer } from "../../index.ts";
@@ -54,7 +54,11 @@ const ACTIONS: Readonly<Record<string, Action | "promote">> = {
       signal,
     });
     const isLeft = verification.findings.some(({ repaired }) => repaired !== true) || verification.cut;
-    return { exitCode: isLeft ? EXIT.findings : EXIT.ok, json: verification, text: verificationText(verification) };
+    return {
+      exitCode: isLeft ? EXIT.findings : EXIT.ok,
+      json: verificationDocument(verification),
+      text: verificationText(verification),
+    };
   },
   promote: "promote",
 };

@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import { changeDocument } from "../../documents/change-documents.ts";
+import { FEED_READINGS, type FeedReading } from "../../feed/feed-filter.ts";
 import { type ChangeEvent, EpochChangedError } from "../../index.ts";
 import type { CliCommand } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
@@ -20,7 +21,7 @@ export const watchCommand: CliCommand = {
     command.option("--from <place>", "without a cursor: now, or start, which shows all that there is first", "now");
     command.addOption(
       new Option("--reading <reading>", "changes: each memory at its latest version; versions: each version")
-        .choices(["changes", "versions"])
+        .choices(FEED_READINGS)
         .default("changes"),
     );
     command.option("--include-local", "show memories that are local_only, and redacted ones whole");
@@ -32,7 +33,7 @@ export const watchCommand: CliCommand = {
     const reading = {
       ...(flags.namespace !== undefined && { namespaces: flags.namespace as readonly string[] }),
       ...whereOf(invocation),
-      reading: flags.reading as "changes" | "versions",
+      reading: flags.reading as FeedReading,
       includeLocal: flags.includeLocal === true,
     };
     let cursor = typeof flags.cursor === "string" ? flags.cursor : undefined;

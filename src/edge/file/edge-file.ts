@@ -14,7 +14,7 @@ import { type ChoiceOfConflict, type ConflictView, ConflictViews } from "./confl
 import { Conflicts } from "./conflicts.ts";
 import { type FileContext, type FileNotice, type FileSettings, hubTime } from "./context.ts";
 import { Facts } from "./facts.ts";
-import type { ReadPage } from "./held-pages.ts";
+import type { HeldPage } from "./held-pages.ts";
 import { Inbox } from "./inbox.ts";
 import { Lease, type LeaseView } from "./lease.ts";
 import { LocalWrites } from "./local-writes.ts";
@@ -225,8 +225,8 @@ export class EdgeFile {
     return notices;
   }
 
-  /** Takes the bytes of a page of the hub, to be applied later: what is answered has all but its changes. */
-  readPage(bytes: Uint8Array): ReadPage {
+  /** Takes the bytes of a page of the hub, to be applied later: what is answered has all but its changes. @throws {HubError} */
+  readPage(bytes: Uint8Array): HeldPage {
     return this.#pages.read(bytes);
   }
 

@@ -1,5 +1,4 @@
 import { type ChangesPage, changesPageSchema } from "../../hub/protocol/changes.ts";
-import { HubError } from "../../hub/protocol/codes.ts";
 import { parseAnswer } from "../transport/parse-answer.ts";
 
 /** A page whose changes stay in the thread that applies them. */
@@ -7,9 +6,6 @@ export interface HeldPage extends ChangesPage {
   /** Names it there. */
   readonly held: number;
 }
-
-/** What became of the bytes of a page. */
-export type ReadPage = { readonly page: HeldPage } | { readonly flaw: string };
 
 /** Pages that are held at once: one that is applied, one that was asked for meanwhile, and one whose request was given up. */
 const HELD_MAX = 4;
@@ -22,17 +18,13 @@ export class HeldPages {
   readonly #pages = new Map<number, ChangesPage>();
   #last = 0;
 
-  read(bytes: Uint8Array): ReadPage {
-    try {
-      const page = parseAnswer(changesPageSchema(), bytes);
-      const held = ++this.#last;
-      this.#pages.set(held, page);
-      if (this.#pages.size > HELD_MAX) this.#pages.delete(held - HELD_MAX);
-      return { page: { ...page, changes: [], held } };
-    } catch (error) {
-      if (error instanceof HubError) return { flaw: error.message };
-      throw error;
-    }
+  /** @returns the page without its changes. @throws {HubError} The bytes are no page. */
+  read(bytes: Uint8Array): HeldPage {
+    const page = parseAnswer(changesPageSchema(), bytes);
+    const held = ++this.#last;
+    this.#pages.set(held, page);
+    if (this.#pages.size > HELD_MAX) this.#pages.delete(held - HELD_MAX);
+    return { ...page, changes: [], held };
   }
 
   /** Null: it was forgotten, since later ones took its place. */

@@ -1,7 +1,7 @@
 import type { ChangesPage, HubChange } from "../../hub/protocol/changes.ts";
 import type { Answers } from "./answers.ts";
 import type { FileContext, FileNotice } from "./context.ts";
-import { HeldPages, type ReadPage } from "./held-pages.ts";
+import { type HeldPage, HeldPages } from "./held-pages.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Memories, MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
@@ -39,7 +39,8 @@ export class Pages {
     this.#rooms = rooms;
   }
 
-  read(bytes: Uint8Array): ReadPage {
+  /** @throws {HubError} */
+  read(bytes: Uint8Array): HeldPage {
     return this.#held.read(bytes);
   }
 

@@ -6,7 +6,6 @@ import { HUB_ERROR_CODES, HubError, type HubErrorCode, type ResyncReason } from 
 import type { Hub } from "../../hub/protocol/hub.ts";
 import { HUB_PATHS, type HubIdentity, hubIdentitySchema, PROTOCOL_VERSIONS } from "../../hub/protocol/identity.ts";
 import { type PushAnswers, type PushChanges, pushAnswersSchema } from "../../hub/protocol/push.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import { onAbort } from "../../runtime/on-abort.ts";
 import { parseAnswer } from "./parse-answer.ts";
@@ -84,28 +83,25 @@ export class HttpHub implements Hub {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     signal.throwIfAborted();
-    const open = new LinkedAbort(this.#closing.signal);
+    const open = new LinkedAbort(this.#closing.signal, timeoutMs);
     const forget = onAbort(signal, () => open.abort(signal.reason));
     try {
-      return await withDeadline(timeoutMs, open.signal, async (deadline) => {
-        const { headers, bytes } = await encodingOf(body);
-        const response = await (this.#options.fetch ?? globalThis.fetch)(this.#base + path, {
-          method,
-          headers: { accept: "application/json", ...this.#authorization(), ...headers },
-          // The key must not follow a redirect to another host.
-          redirect: "manual",
-          signal: deadline,
-          ...(body === null ? {} : { body: bytes }),
-        });
-        const answer = await bytesOf(response);
-        if (response.status !== 200) throw this.#refusal(response, answer.toString("utf8"));
-        return answer;
+      const { headers, bytes } = await encodingOf(body);
+      const response = await (this.#options.fetch ?? globalThis.fetch)(this.#base + path, {
+        method,
+        headers: { accept: "application/json", ...this.#authorization(), ...headers },
+        // The key must not follow a redirect to another host.
+        redirect: "manual",
+        signal: open.signal,
+        ...(body === null ? {} : { body: bytes }),
       });
+      const answer = await bytesOf(response);
+      if (response.status !== 200) throw this.#refusal(response, answer.toString("utf8"));
+      return answer;
     } catch (error) {
       if (error instanceof HubError) throw error;
-      if (open.signal.aborted) throw open.signal.reason;
-      const isLate = (error as Error | null)?.name === "TimeoutError";
-      const reason = isLate ? `no answer within ${timeoutMs} ms` : innermost(error);
+      if (open.signal.aborted && !open.timedOut) throw open.signal.reason;
+      const reason = open.timedOut ? `no answer within ${timeoutMs} ms` : innermost(error);
       throw new HubError("SYNC_CONNECTION", `the hub cannot be reached: ${reason}`, { cause: error });
     } finally {
       forget();

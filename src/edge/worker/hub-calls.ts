@@ -42,14 +42,8 @@ export class HubCalls {
   #of(device: string): Hub {
     if (this.#hub !== null && this.#device === device) return this.#hub;
     this.#device = device;
-    this.#hub = new HttpHub({ ...this.#address, device, readPage: async (bytes) => this.#read(bytes) });
+    this.#hub = new HttpHub({ ...this.#address, device, readPage: async (bytes) => this.#file.readPage(bytes) });
     return this.#hub;
-  }
-
-  #read(bytes: Uint8Array) {
-    const read = this.#file.readPage(bytes);
-    if ("page" in read) return read.page;
-    throw new HubError("INTERNAL", read.flaw);
   }
 }
 

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { changeDocument, changePageDocument, changePageSchema } from "../../documents/change-documents.ts";
 import { lazily } from "../../domain/lazily.ts";
+import { FEED_READINGS } from "../../feed/feed-filter.ts";
 import type { ChangeEvent } from "../../index.ts";
 import { whileHeld } from "../held-request.ts";
 import { NAMESPACES_MAX, namespacesOf } from "../namespaces-of.ts";
@@ -23,7 +24,7 @@ const place = lazily(() => ({
     "Only memories that pass this filter, as JSON; one that no longer does comes as `withdrawn`. Cursors are bound to it",
   ),
   reading: z
-    .enum(["changes", "versions"])
+    .enum(FEED_READINGS)
     .default("changes")
     .describe("changes: each memory at its latest version. versions: each version, in order. Cursors are bound to it"),
   embedding: flag().describe("Whether to include the vectors"),

@@ -4,6 +4,7 @@ import {
   replicaLettersSchema,
   replicaStatusDocument,
   replicaStatusSchema,
+  verificationDocument,
   verificationSchema,
 } from "../../documents/replica-documents.ts";
 import { lazily } from "../../domain/lazily.ts";
@@ -126,7 +127,7 @@ const verify = route({
     503: { description: "One of the two is away, or the replica does not catch up: nothing is claimed" },
   },
   async handle({ body, signal }, { sync }) {
-    return { status: 200, body: await sync.replica.verify({ ...body, signal }) };
+    return { status: 200, body: verificationDocument(await sync.replica.verify({ ...body, signal })) };
   },
 });
 

@@ -11,6 +11,7 @@ import {
   testDeliverySchema,
 } from "../../documents/subscription-documents.ts";
 import { lazily } from "../../domain/lazily.ts";
+import { FEED_READINGS } from "../../feed/feed-filter.ts";
 import type { Filter, SubscriptionInput } from "../../index.ts";
 import { CHANGE_TOPIC, TOPICS } from "../../webhooks/topics.ts";
 import { type Identity, isOperator } from "../keys.ts";
@@ -42,7 +43,7 @@ const fields = lazily(() => ({
     .meta({ type: "object", additionalProperties: true })
     .describe("A filter of memories: docs/library.md has the language"),
   reading: z
-    .enum(["changes", "versions"])
+    .enum(FEED_READINGS)
     .optional()
     .describe("changes (the default): of each memory the latest versions; versions: each one, in order"),
   embeddings: z.boolean().optional().describe("Whether messages include the vectors"),
