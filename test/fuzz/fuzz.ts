@@ -1,21 +1,17 @@
 import { Random } from "../support/random.ts";
 import { Caller, sayRaw } from "./call.ts";
-import { type Answer, answerFlaw, type Operation, operations } from "./document.ts";
+import { type Answer, type Operation, operations } from "./document.ts";
 import { type FuzzRequest, type Pools, requestOf } from "./generate.ts";
+import { Judge, type ViolationKind } from "./judge.ts";
+import { KnownIds } from "./known-ids.ts";
 import { largeRequest } from "./large.ts";
 import { Liveness, type LivenessReport } from "./liveness.ts";
 import { MemoryCourse, type MemoryReading } from "./memory-course.ts";
 import { mutate } from "./mutate.ts";
+import { plant, plantedNow } from "./planted.ts";
 import { type FuzzStores, ServedProcess } from "./served.ts";
-import {
-  DIMENSION,
-  type Caller as KeyHolder,
-  makeCallers,
-  plantedMemories,
-  secretOf,
-  TENANTS,
-  type Tenant,
-} from "./tenants.ts";
+import { DIMENSION, type Caller as KeyHolder, makeCallers, secretOf, TENANTS } from "./tenants.ts";
+import { Tour, UNREACHED } from "./tour.ts";
 import { UnderWay } from "./under-way.ts";
 
 export interface FuzzOptions {
@@ -42,35 +38,32 @@ export interface FuzzReport {
   readonly violations: readonly string[];
   readonly violationsTotal: number;
   readonly violationsByKind: Readonly<Record<ViolationKind, number>>;
-  /** Answers of the service that say why it cannot serve now: 503 with `QUEUE_FULL`, and 504 after a request's own `timeoutMs`. */
+  /** Answers that say why the service cannot serve now: a full queue, a request's own `timeoutMs`, a replica that is behind. */
   readonly explained5xx: number;
-  /** Operations that answered with each class of status at least once. */
-  readonly operationsAnswered2xx: number;
+  /** Operations that no generated request was answered 2xx by. The tour reached them: this is a figure, no promise. */
+  readonly onlyOnTour: readonly string[];
   readonly liveness: LivenessReport;
   /** The service's memory after each tenth of the requests. */
   readonly memory: readonly MemoryReading[];
 }
 
-/** An answer that the document lacks, a 5xx without a reason, no answer, a secret or planted memory, `/healthz`, a crash. */
-export const VIOLATION_KINDS = ["undocumented", "unexplained5xx", "unanswered", "leak", "health", "ended"] as const;
-type ViolationKind = (typeof VIOLATION_KINDS)[number];
-
-const VIOLATIONS_KEPT = 100;
 const MUTATED_SHARE = 0.75;
 const RAW_SHARE = 0.005;
 /** Valid requests of about the largest size: each takes as long as hundreds of others. */
 const LARGE_SHARE = 0.001;
-const UNKNOWN_ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+/** Each holds the service up for as long as thousands of others: most of them are left out. */
+const COSTLY = new Set(["backfillReplica", "verifyReplica"]);
+const COSTLY_SHARE = 0.05;
 
 /**
- * Sends requests that are made from `docs/openapi.json`, most of them mutated, to a service process with a small heap and
- * three tenants. Promises: every answer is one that the document has, no 5xx without a reason, no answer holds another
- * tenant's secret, no tenant's planted memory changes, and the process lives.
+ * Sends a valid request of each operation, and then requests that are made from `docs/openapi.json`, most of them mutated, to a
+ * service process with a small heap and three tenants. Promises: every answer is one that the document has, no 5xx without a reason, no answer holds another
+ * tenant's secret, no tenant's planted memory changes, each operation's handler is reached, and the process lives.
  */
 export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const { callers, entries, admin } = makeCallers();
+  const { callers, entries } = makeCallers();
   const served = await ServedProcess.start(options.stores, entries, options.heapMebibytes ?? 1_024);
-  const run = new FuzzRun(served, callers, admin, options);
+  const run = new FuzzRun(served, callers, options);
   try {
     return await run.run();
   } finally {
@@ -82,33 +75,26 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
 class FuzzRun {
   readonly #served: ServedProcess;
   readonly #callers: readonly KeyHolder[];
-  readonly #admin: string;
+  readonly #admin: KeyHolder;
   readonly #options: FuzzOptions;
   readonly #caller: Caller;
-  readonly #statuses: Record<string, number> = {};
-  readonly #violations: string[] = [];
+  readonly #judge: Judge;
+  readonly #known = new KnownIds();
   readonly #answered = new Set<string>();
-  /** Ids of each tenant's transactions: the others know them too, and must learn nothing by them. */
-  readonly #transactions: string[] = [];
-  readonly #violationsByKind = Object.fromEntries(VIOLATION_KINDS.map((kind) => [kind, 0])) as Record<
-    ViolationKind,
-    number
-  >;
-  #violationsTotal = 0;
-  #explained = 0;
   #sent = 0;
   readonly #underWay = new UnderWay();
   readonly #liveness: Liveness;
   readonly #memory: MemoryCourse;
 
-  constructor(served: ServedProcess, callers: readonly KeyHolder[], admin: string, options: FuzzOptions) {
+  constructor(served: ServedProcess, callers: readonly KeyHolder[], options: FuzzOptions) {
     this.#served = served;
     this.#callers = callers;
-    this.#admin = admin;
+    this.#admin = callers.find(({ name }) => name === "admin") as KeyHolder;
     this.#options = options;
     this.#caller = new Caller(served.url, options.concurrency ?? 16);
-    this.#liveness = new Liveness(served.url, served.insight, this.#underWay, (status) => {
-      if (served.ending === null) this.#violate("health", `/healthz answered ${status === 0 ? "nothing" : status}`);
+    this.#judge = new Judge(options.seed, (line) => options.log?.(line));
+    this.#liveness = new Liveness(served.url, served.insight, this.#underWay, (what) => {
+      if (served.ending === null) this.#judge.violate("health", what);
     });
     this.#memory = new MemoryCourse(served.insight, this.#liveness);
     served.insight.onHold(({ ms, stacks }) => options.log?.(`the event loop stood for ${ms} ms\n${stacks}`));
@@ -121,10 +107,12 @@ class FuzzRun {
 
   async run(): Promise<FuzzReport> {
     const { seed, requests, minutes, concurrency = 16 } = this.#options;
+    const ask = this.#asAdmin.bind(this);
+    for (const transactionId of await plant(ask, seed)) this.#known.add("transaction", transactionId);
+    const before = await plantedNow(ask, seed);
+    for (const flaw of await this.#goOnTour()) this.#judge.violate("unreached", flaw);
     const begun = performance.now();
     const deadline = begun + minutes * 60_000;
-    await this.#plant();
-    const before = await this.#plantedNow();
     const over = (): boolean => this.#sent >= requests || performance.now() > deadline || this.#served.ending !== null;
     const watching = this.#watch(over);
     const workers = Array.from({ length: concurrency }, async (_, worker) => {
@@ -135,25 +123,35 @@ class FuzzRun {
       }
     });
     await Promise.all([...workers, watching]);
-    if (this.#served.ending === null) {
-      const after = await this.#plantedNow();
-      for (const [place, found] of Object.entries(after)) {
-        if (found !== before[place]) this.#violate("leak", `a planted memory changed: ${place}`);
+    try {
+      for (const [place, found] of Object.entries(await plantedNow(ask, seed))) {
+        if (found !== before[place]) this.#judge.violate("leak", `a planted memory changed: ${place}`);
       }
-    } else this.#violate("ended", `the service ended: ${this.#served.ending}`);
+    } catch (error) {
+      if (this.#served.ending === null) this.#judge.violate("unanswered", (error as Error).message);
+    }
+    if (this.#served.ending !== null) this.#judge.violate("ended", `the service ended: ${this.#served.ending}`);
+    const { statuses, violations, violationsTotal, violationsByKind, explained5xx } = this.#judge;
+    const reachable = operations.filter(({ operationId }) => !(operationId in UNREACHED));
     return {
       seed,
       requests: this.#sent,
       seconds: Math.round((performance.now() - begun) / 1_000),
-      statuses: this.#statuses,
-      violations: this.#violations,
-      violationsTotal: this.#violationsTotal,
-      violationsByKind: this.#violationsByKind,
-      explained5xx: this.#explained,
-      operationsAnswered2xx: this.#answered.size,
+      ...{ statuses, violations, violationsTotal, violationsByKind, explained5xx },
+      onlyOnTour: reachable.map(({ operationId }) => operationId).filter((id) => !this.#answered.has(id)),
       liveness: this.#liveness.report(),
       memory: this.#memory.readings,
     };
+  }
+
+  /** @returns what is wrong with it. */
+  async #goOnTour(): Promise<string[]> {
+    const tour = new Tour(async (request, operation) => {
+      const answer = await this.#send(request, this.#admin);
+      if (answer !== null) this.#known.learn(operation, answer);
+      return answer;
+    }, this.#served);
+    return await tour.run();
   }
 
   /** The event loop once a second, and memory after each tenth of the requests. */
@@ -167,47 +165,53 @@ class FuzzRun {
       }
       await this.#readMemory();
     } catch (error) {
-      if (this.#served.ending === null) throw error; // The end of the run tells of it.
+      // The end of the run tells of the end of the service.
+      if (this.#served.ending === null) this.#judge.violate("health", (error as Error).message);
     }
   }
 
   async #readMemory(): Promise<void> {
     const { rss, heapUsed } = await this.#memory.read(this.#sent);
     const figures = `${rss} MiB, ${heapUsed} of them in use in the heap`;
-    this.#options.log?.(`${this.#sent} requests, ${this.#violationsTotal} violations, ${figures}`);
+    this.#options.log?.(`${this.#sent} requests, ${this.#judge.violationsTotal} violations, ${figures}`);
   }
 
   async #one(random: Random): Promise<void> {
     if (random.next() < LARGE_SHARE) {
-      const admin = this.#callers.find(({ name }) => name === "admin") as KeyHolder;
-      const request = largeRequest(random);
-      return await this.#send(request, admin, request.operation);
+      await this.#send(largeRequest(random), this.#admin);
+      return;
     }
     const holder = this.#pickCaller(random);
-    const operation = random.pick(operations);
+    const operation = pickOperation(random);
     const request = requestOf(operation, random, this.#poolsOf(holder, random));
     if (random.next() < MUTATED_SHARE) mutate(request, random);
     spareThePlanted(request, holder);
-    if (random.next() < RAW_SHARE) await this.#raw(request, random);
-    else await this.#send(request, holder, operation);
+    if (random.next() < RAW_SHARE) return await this.#raw(request, random);
+    const answer = await this.#send(request, holder);
+    if (answer === null || answer.status >= 300 || request.operation === null) return;
+    this.#answered.add(operation.operationId);
+    this.#known.learn(operation, answer);
+    // Each order to a replica that is behind waits for half a minute: it must not be paused for long.
+    if (operation.operationId === "pauseReplica") {
+      await this.#send(requestAs("POST", "/v1/replica/resume"), this.#admin);
+    }
   }
 
-  /** @param operation that the request was made of, before it was mutated. */
-  async #send(request: FuzzRequest, holder: KeyHolder, operation: Operation | null): Promise<void> {
+  /** @returns null where there was none in time. */
+  async #send(request: FuzzRequest, holder: KeyHolder): Promise<Answer | null> {
     const said = `seed ${this.#options.seed}, ${holder.name}: ${request.method} ${request.path.slice(0, 200)} ${JSON.stringify(request.query).slice(0, 200)} ${JSON.stringify(request.headers).slice(0, 300)} ${request.body?.slice(0, 300) ?? ""}`;
-    let answer: Answer | null;
     const end = this.#underWay.begin(said, request.body?.length ?? 0);
     try {
-      answer = await this.#caller.call(request, holder.key);
+      const answer = await this.#caller.call(request, holder.key);
+      this.#judge.judge(request.operation, holder, answer, said);
+      return answer;
     } catch (error) {
       const activity = await this.#served.databaseActivity().catch(String);
-      this.#violate("unanswered", `${(error as Error).message}: ${said}\n    ${activity}`);
-      return;
+      this.#judge.violate("unanswered", `${(error as Error).message}: ${said}\n    ${activity}`);
+      return null;
     } finally {
       end();
     }
-    this.#judge(request.operation, holder, answer, said);
-    if (operation !== null && answer !== null && answer.status < 300) this.#answered.add(operation.operationId);
   }
 
   /** Callers without a valid key are rare: beyond five a second each of them is answered 429. */
@@ -217,104 +221,44 @@ class FuzzRun {
     return isValid || random.next() < 0.05 ? holder : this.#pickCaller(random);
   }
 
-  #judge(operation: Operation | null, holder: KeyHolder | null, answer: Answer | null, said: string): void {
-    const status = String(answer?.status ?? "closed");
-    this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
-    if (answer === null) return;
-    const shown = `${answer.status} ${answer.body.slice(0, 400)}: ${said}`;
-    const flaw = answerFlaw(operation, answer);
-    if (flaw !== null) this.#violate("undocumented", `${flaw}: ${shown}`);
-    if (answer.status >= 500) {
-      const isFull = answer.status === 503 && answer.body.includes('"QUEUE_FULL"');
-      // The request itself named a time that did not suffice.
-      const isLate =
-        answer.status === 504 && said.includes('["timeoutMs",') && answer.body.includes('"DEADLINE_EXCEEDED"');
-      if (isFull || isLate) this.#explained++;
-      else this.#violate("unexplained5xx", `a 5xx without a reason: ${shown}`);
-    }
-    for (const tenant of TENANTS) {
-      const isForeign = holder === null || holder.tenant !== tenant;
-      if (isForeign && answer.body.includes(secretOf(tenant, this.#options.seed))) {
-        if (holder?.tenant === null && (holder.name === "admin" || holder.name === "reader")) continue;
-        this.#violate("leak", `the secret of ${tenant} leaks: ${shown}`);
-      }
-    }
-  }
-
   /** A request as bytes, some of them changed. */
   async #raw(request: FuzzRequest, random: Random): Promise<void> {
     const head = [`${request.method} ${request.path} HTTP/1.1`, "host: a", "connection: close"];
     for (const [name, value] of Object.entries(request.headers)) head.push(`${name}: ${value}`);
     const bytes = Buffer.from(`${head.join("\r\n")}\r\n\r\n${request.body?.slice(0, 1_000) ?? ""}`);
     for (let change = random.below(4); change > 0; change--) bytes[random.below(bytes.length)] = random.below(256);
-    this.#judge(null, null, await sayRaw(this.#served.url, bytes), "raw bytes");
+    this.#judge.judge(null, null, await sayRaw(this.#served.url, bytes), "raw bytes");
   }
 
-  #poolsOf({ tenant }: KeyHolder, random: Random): Pools {
-    const { seed } = this.#options;
+  #poolsOf({ tenant, name }: KeyHolder, random: Random): Pools {
+    const common = { devices: ["tour-device", `${name}-1`, `${name}-2`], known: this.#known, dimension: DIMENSION };
+    const memoryIds = ["m1", "m2", "m3", "nothing"];
     // Keys of all namespaces may write anywhere, so that their requests name no tenant.
-    if (tenant === null) {
-      const memoryIds = ["m1", "m2", "m3", "nothing", "é"];
-      return { namespaces: ["default", "scratch"], memoryIds, transactionIds: [UNKNOWN_ULID], dimension: DIMENSION };
-    }
+    if (tenant === null) return { ...common, namespaces: ["default", "scratch"], memoryIds: [...memoryIds, "é"] };
     const other = random.pick(TENANTS);
     return {
+      ...common,
       namespaces: [tenant, tenant, tenant, tenant, other],
-      memoryIds: ["m1", "m2", "m3", "nothing", ...(other === tenant ? [`${secretOf(tenant, seed)}-x`] : [])],
-      transactionIds: [UNKNOWN_ULID, ...this.#transactions],
-      dimension: DIMENSION,
+      memoryIds: [...memoryIds, ...(other === tenant ? [`${secretOf(tenant, this.#options.seed)}-x`] : [])],
     };
-  }
-
-  async #plant(): Promise<void> {
-    for (const tenant of TENANTS) {
-      const memories = plantedMemories(tenant, this.#options.seed);
-      const answer = await this.#asAdmin("POST", `/v1/namespaces/${tenant}/batch`, { memories });
-      const { outcomes } = JSON.parse(answer.body) as { outcomes: { status: string; transactionId: string }[] };
-      if (outcomes.some(({ status }) => status !== "synced")) throw new Error(`planting failed: ${answer.body}`);
-      const own = await this.#asAdmin("PUT", `/v1/namespaces/${tenant}/memories/m1`, {
-        content: secretOf(tenant, this.#options.seed),
-        memoryType: "episodic",
-      });
-      const { transactionId } = JSON.parse(own.body) as { transactionId: string };
-      this.#transactions.push(transactionId);
-    }
-  }
-
-  /** The planted memories as they stand, by namespace and id. */
-  async #plantedNow(): Promise<Record<string, string>> {
-    const found: Record<string, string> = {};
-    for (const tenant of TENANTS) {
-      for (let number = 0; number < plantedMemories(tenant, this.#options.seed).length; number++) {
-        const path = `/v1/namespaces/${tenant}/memories/${secretOf(tenant, this.#options.seed)}-${number}`;
-        const { status, body } = await this.#asAdmin("GET", `${path}?embedding=true`);
-        found[path] = status === 200 ? body.replace(/"source":"\w+"/, "") : String(status);
-      }
-    }
-    return found;
   }
 
   async #asAdmin(method: string, path: string, body?: object): Promise<Answer> {
-    const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
-    const request = {
-      operation: null,
-      method,
-      path,
-      query: [],
-      headers,
-      body: body === undefined ? null : JSON.stringify(body),
-    };
-    const answer = await this.#caller.call(request as FuzzRequest, this.#admin);
+    const answer = await this.#caller.call(requestAs(method, path, body), this.#admin.key);
     if (answer === null) throw new Error(`${method} ${path} got no answer`);
     return answer;
   }
+}
 
-  #violate(kind: ViolationKind, violation: string): void {
-    this.#violationsTotal++;
-    this.#violationsByKind[kind]++;
-    this.#options.log?.(`broken: ${violation}`);
-    if (this.#violations.length < VIOLATIONS_KEPT) this.#violations.push(violation);
-  }
+/** A request of no operation: its answer is not held to one. */
+function requestAs(method: string, path: string, body?: object): FuzzRequest {
+  const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
+  return { operation: null, method, path, query: [], headers, body: body === undefined ? null : JSON.stringify(body) };
+}
+
+function pickOperation(random: Random): Operation {
+  const operation = random.pick(operations);
+  return COSTLY.has(operation.operationId) && random.next() >= COSTLY_SHARE ? pickOperation(random) : operation;
 }
 
 /** A key may erase its own namespace, the planted memories included: it only asks for what would go. */
@@ -323,5 +267,3 @@ function spareThePlanted(request: FuzzRequest, { tenant }: KeyHolder): void {
   if (target === undefined || (tenant !== null && tenant !== target)) return;
   request.body = JSON.stringify({ everything: true, dryRun: true });
 }
-
-export type { Tenant };

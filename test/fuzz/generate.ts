@@ -1,27 +1,18 @@
 import type { Random } from "../support/random.ts";
 import { type Operation, resolved, type Schema } from "./document.ts";
+import type { KnownIds } from "./known-ids.ts";
+import { FILTERS, hubChange, textOf, WORDS } from "./texts.ts";
 
 /** Values that fields of some names are picked from, so that requests meet what is there. */
 export interface Pools {
   readonly namespaces: readonly string[];
   readonly memoryIds: readonly string[];
-  readonly transactionIds: readonly string[];
+  readonly devices: readonly string[];
+  readonly known: KnownIds;
   readonly dimension: number;
 }
 
 const DEPTH_MAX = 4;
-const WORDS = [
-  "rome",
-  "a meeting at noon",
-  "the budget",
-  "é",
-  "🧠",
-  "line\nbreak",
-  '"quoted"',
-  "\\",
-  "ﬀ",
-  "naïve café",
-];
 
 /** A value that fits `schema`, mostly: patterns that no pool knows are left to the mutations. */
 export function sampleOf(schema: Schema, name: string, random: Random, pools: Pools, depth = 0): unknown {
@@ -43,10 +34,13 @@ export function sampleOf(schema: Schema, name: string, random: Random, pools: Po
       return null;
     case "array": {
       if (name === "embedding" || name === "vector") return vector(random, pools.dimension);
+      if (name === "protocolVersions") return [1];
+      if (name === "changes") return Array.from({ length: random.below(4) }, () => hubChange(random, pools));
       const length = Math.max(resolved(schema).minItems ?? 0, random.below(4));
       return Array.from({ length }, () => sampleOf(items ?? {}, name, random, pools, depth + 1));
     }
     case "object":
+      if (name === "where" && random.next() < 0.8) return random.pick(FILTERS);
       return properties === undefined ? anyObject(random, depth) : objectOf(resolved(schema), random, pools, depth);
     default:
       return anyValue(random, depth);
@@ -62,19 +56,6 @@ function objectOf(schema: Schema, random: Random, pools: Pools, depth: number): 
   // The schema cannot say that one of the two is given.
   if ("text" in object && "vector" in object) delete object.text;
   return object;
-}
-
-function textOf(schema: Schema, name: string, random: Random, pools: Pools): string {
-  if (name === "namespace") return random.pick(pools.namespaces);
-  if (name === "memoryId" || name === "afterMemoryId") return random.pick(pools.memoryIds);
-  if (/transactionId|jobId|checkJobId|cursor/i.test(name)) return random.pick(pools.transactionIds);
-  if (name === "conflictId" || name === "after") return String(random.below(20));
-  if (schema.format === "date-time") return new Date(Date.UTC(2030 + random.below(50), 0, 1)).toISOString();
-  if (/key/i.test(name)) return `key-${random.below(50)}`;
-  if (name === "choose") return random.pick(["postgres", "redis", "faiss", "import"]);
-  if (name === "strategy") return random.pick(["latest_wins", "merge", "manual", "unknown"]);
-  if (/match/i.test(name)) return random.pick(['"1"', '"2"', "*", '"9"']);
-  return random.pick(WORDS).slice(0, schema.maxLength ?? 100) || "x";
 }
 
 function numberOf({ minimum = 0, maximum = 1_000 }: Schema, isWhole: boolean, random: Random): number {

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { TYPESCRIPT_LOADER } from "../support/program.ts";
 import type { ServiceInsight } from "./inside/service-insight.ts";
@@ -28,9 +27,11 @@ const PROBE = fileURLToPath(new URL("probe.ts", import.meta.url));
 /** Watches a service from outside, by a process of its own, and from inside. */
 export class Liveness {
   readonly #probe: ChildProcess;
+  readonly #probeEnded: Promise<void>;
   readonly #insight: ServiceInsight;
   readonly #underWay: UnderWay;
-  readonly #onFailure: (status: number) => void;
+  readonly #onFailure: (what: string) => void;
+  #isClosing = false;
   readonly #slowest: { ms: number; text: string }[] = [];
   #looks = 0;
   #slowestMs = 0;
@@ -40,8 +41,8 @@ export class Liveness {
   #collectionKind = "";
   #isPaused = false;
 
-  /** @param onFailure told of each answer that is not 200; 0: there was none. */
-  constructor(url: string, insight: ServiceInsight, underWay: UnderWay, onFailure: (status: number) => void) {
+  /** @param onFailure told of each answer that is not 200, and of the end of the probe: then nothing is known any more. */
+  constructor(url: string, insight: ServiceInsight, underWay: UnderWay, onFailure: (what: string) => void) {
     this.#insight = insight;
     this.#underWay = underWay;
     this.#onFailure = onFailure;
@@ -49,6 +50,19 @@ export class Liveness {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     this.#probe.on("message", (look: ProbeLook) => this.#take(look));
+    this.#probeEnded = new Promise((resolve) => {
+      const end = (how: string): void => {
+        if (!this.#isClosing) onFailure(`the probe of /healthz ended by itself: ${how}`);
+        resolve();
+      };
+      this.#probe.once("exit", (code, signal) => end(signal ?? `exit code ${code}`));
+      this.#probe.once("error", (error) => end(error.message));
+    });
+  }
+
+  /** Of the process that asks; undefined: it could not be started. */
+  get probePid(): number | undefined {
+    return this.#probe.pid;
   }
 
   /** Looks at the service's own event loop. */
@@ -67,8 +81,8 @@ export class Liveness {
     try {
       return await work();
     } finally {
-      const next = once(this.#probe, "message"); // The look that was under way meanwhile.
-      if (this.#probe.exitCode === null) await next;
+      const next = new Promise<void>((resolve) => this.#probe.once("message", () => resolve()));
+      await Promise.race([next, this.#probeEnded]); // The look that was under way meanwhile.
       this.#isPaused = false;
     }
   }
@@ -86,16 +100,15 @@ export class Liveness {
   }
 
   async close(): Promise<void> {
-    if (this.#probe.exitCode !== null || this.#probe.signalCode !== null) return;
-    const exited = once(this.#probe, "exit");
+    this.#isClosing = true;
     this.#probe.kill("SIGKILL");
-    await exited;
+    await this.#probeEnded;
   }
 
   #take({ begunAt, endedAt, status, ownHoldMs }: ProbeLook): void {
     if (this.#isPaused) return;
     this.#looks++;
-    if (status !== 200) this.#onFailure(status);
+    if (status !== 200) this.#onFailure(`/healthz answered ${status === 0 ? "nothing" : status}`);
     const ms = endedAt - begunAt;
     this.#slowestMs = Math.max(this.#slowestMs, ms);
     this.#probeHoldMs = Math.max(this.#probeHoldMs, ownHoldMs);

@@ -1,5 +1,5 @@
-import { operations } from "./document.ts";
-import { type FuzzReport, VIOLATION_KINDS } from "./fuzz.ts";
+import type { FuzzReport } from "./fuzz.ts";
+import { VIOLATION_KINDS } from "./judge.ts";
 import type { LivenessReport } from "./liveness.ts";
 import type { MemoryReading } from "./memory-course.ts";
 
@@ -11,7 +11,7 @@ export function describe(report: FuzzReport): string[] {
     `seed ${seed}: ${requests} requests in ${seconds} s, ${violationsTotal} broken promises`,
     `  ${VIOLATION_KINDS.map((kind) => `${kind} ${report.violationsByKind[kind]}`).join(", ")}`,
     `answers by status: ${counts.join(", ")}`,
-    `operations that answered 2xx: ${report.operationsAnswered2xx} of ${operations.length}; 5xx with a reason: ${explained5xx}`,
+    `5xx with a reason: ${explained5xx}; answered 2xx on the tour alone: ${report.onlyOnTour.join(", ") || "none"}`,
     ...describeLiveness(report.liveness),
     ...describeMemory(report.memory),
     ...violations.map((violation) => `  broken: ${violation}`),

@@ -12,6 +12,7 @@ import { programArguments, REPOSITORY } from "../support/program.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 import { ServiceInsight } from "./inside/service-insight.ts";
 import { DIMENSION } from "./tenants.ts";
+import type { Damage } from "./tour-sections.ts";
 
 export interface FuzzStores {
   /** A server on which a database is made for the run. */
@@ -19,27 +20,34 @@ export interface FuzzStores {
   readonly redisUrl: string;
 }
 
+/** What the service process is set up with, and no other process uses. */
+interface OwnStores {
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly prefix: string;
+}
+
 const INSIDE = new URL("inside/inside.mjs", import.meta.url).href;
 
 /** `mnemosync serve` as a process of its own, with a small heap and stores that no other process uses. */
-export class ServedProcess {
+export class ServedProcess implements Damage {
   readonly url: string;
   readonly insight: ServiceInsight;
   readonly #child: ChildProcess;
   readonly #output: () => string;
   readonly #clear: () => Promise<void>;
-  readonly #databaseUrl: string;
+  readonly #stores: OwnStores;
 
   private constructor(
     url: string,
-    databaseUrl: string,
+    stores: OwnStores,
     child: ChildProcess,
     output: () => string,
     clear: () => Promise<void>,
   ) {
     this.url = url;
     this.insight = new ServiceInsight(child);
-    this.#databaseUrl = databaseUrl;
+    this.#stores = stores;
     this.#child = child;
     this.#output = output;
     this.#clear = clear;
@@ -47,7 +55,10 @@ export class ServedProcess {
 
   /** @param heapMebibytes V8's heap, at most: beyond it the process ends. */
   static async start(stores: FuzzStores, keys: readonly KeyEntry[], heapMebibytes: number): Promise<ServedProcess> {
-    const database = await createTestDatabase(stores.postgresUrl);
+    const [database, replica] = [
+      await createTestDatabase(stores.postgresUrl),
+      await createTestDatabase(stores.postgresUrl),
+    ];
     const folder = await mkdtemp(join(tmpdir(), "mnemosync-fuzz-"));
     const prefix = `fuzz-${randomBytes(4).toString("hex")}`;
     await writeFile(join(folder, "keys.json"), JSON.stringify({ keys }), { mode: 0o600 });
@@ -73,6 +84,13 @@ export class ServedProcess {
           MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
           MNEMOSYNC_FAISS_DIMENSION: String(DIMENSION),
           MNEMOSYNC_EMBEDDING_PROVIDER: "none",
+          MNEMOSYNC_REPLICA_ENABLED: "true",
+          MNEMOSYNC_REPLICA_POSTGRES_URL: replica.url,
+          MNEMOSYNC_WEBHOOKS_SECRET_KEY: Buffer.alloc(32, 7).toString("base64"),
+          MNEMOSYNC_WEBHOOKS_ALLOWED_ADDRESSES: "127.0.0.1",
+          MNEMOSYNC_WEBHOOKS_ALLOW_HTTP: "true",
+          // Conflicts stay pending: the consistency loop leaves those to be asked for.
+          MNEMOSYNC_REPAIR_STRATEGY: "manual",
           MNEMOSYNC_POSTGRES_CONNECTIONS_MIN: "0",
           MNEMOSYNC_HTTP_PORT: "0",
           MNEMOSYNC_HTTP_KEYS_FILE: join(folder, "keys.json"),
@@ -90,13 +108,15 @@ export class ServedProcess {
     }
     const clear = async (): Promise<void> => {
       await database.drop();
+      await replica.drop();
       await rm(folder, { recursive: true, force: true });
       const redis = new Redis(stores.redisUrl);
       const names = await redis.keys(`${prefix}:*`);
       if (names.length > 0) await redis.unlink(names);
       redis.disconnect();
     };
-    const served = (url: string) => new ServedProcess(url, database.url, child, () => printed, clear);
+    const own: OwnStores = { databaseUrl: database.url, redisUrl: stores.redisUrl, prefix };
+    const served = (url: string) => new ServedProcess(url, own, child, () => printed, clear);
     try {
       await pollUntil("the service", 60_000, () => {
         if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}: ${printed}`);
@@ -115,15 +135,41 @@ export class ServedProcess {
     return exitCode === null && signalCode === null ? null : `${signalCode ?? exitCode}: ${this.#output()}`;
   }
 
+  /** Gives a memory in Redis a version that the ledger never gave out: a conflict, once it is found. */
+  async driftInRedis(namespace: string, memoryId: string): Promise<void> {
+    const { redisUrl, prefix } = this.#stores;
+    const redis = new Redis(redisUrl);
+    try {
+      await redis.hset(`${prefix}:memory:${namespace}:${memoryId}`, "version", "9");
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** Makes a store of the deployment that no node runs. */
+  async registerStore(storeId: string): Promise<void> {
+    await this.#withSql(async (sql) => {
+      await sql`
+        insert into mnemosync.stores (id, holds, filled_at)
+        values (${storeId}, array['documents'], clock_timestamp())`;
+    });
+  }
+
   /** What PostgreSQL does for the service at this moment: for the report of a request that got no answer. */
   async databaseActivity(): Promise<string> {
-    const sql = postgres(this.#databaseUrl, { max: 1, onnotice: () => undefined });
-    try {
+    return await this.#withSql(async (sql) => {
       const rows = await sql`
         select pid, state, wait_event_type, wait_event, pg_blocking_pids(pid) as blocked_by,
                round(extract(epoch from clock_timestamp() - query_start)) as seconds, left(query, 120) as query
         from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`;
       return rows.map((row) => JSON.stringify(row)).join("\n    ");
+    });
+  }
+
+  async #withSql<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+    const sql = postgres(this.#stores.databaseUrl, { max: 1, onnotice: () => undefined });
+    try {
+      return await work(sql);
     } finally {
       await sql.end({ timeout: 1 });
     }

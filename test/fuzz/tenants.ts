@@ -26,7 +26,7 @@ export function secretOf(tenant: Tenant, seed: number): string {
   return `secret-${seed.toString(36)}-${tenant.at(-1)?.repeat(12)}`;
 }
 
-export function makeCallers(): { callers: Caller[]; entries: KeyEntry[]; admin: string } {
+export function makeCallers(): { callers: Caller[]; entries: KeyEntry[] } {
   const entries: KeyEntry[] = [];
   const make = (id: string, scope: KeyEntry["scope"], namespaces: KeyEntry["namespaces"]): string => {
     const made = createKey({ id, scope, namespaces });
@@ -37,14 +37,13 @@ export function makeCallers(): { callers: Caller[]; entries: KeyEntry[]; admin: 
     { name: `${tenant}-writer`, key: make(`${tenant}-writer`, "write", [tenant]), tenant },
     { name: `${tenant}-admin`, key: make(`${tenant}-admin`, "admin", [tenant]), tenant },
   ]);
-  const admin = make("admin", "admin", "*");
   const other: Caller[] = [
-    { name: "admin", key: admin, tenant: null },
+    { name: "admin", key: make("admin", "admin", "*"), tenant: null },
     { name: "reader", key: make("reader", "read", "*"), tenant: null },
     { name: "unknown", key: `mns_nobody_${"A".repeat(43)}`, tenant: null },
     { name: "none", key: null, tenant: null },
   ];
-  return { callers: [...callers, ...other], entries, admin };
+  return { callers: [...callers, ...other], entries };
 }
 
 /** What is planted for each tenant: the secret stands in ids, contents, types and metadata. */

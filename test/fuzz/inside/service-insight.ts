@@ -27,7 +27,10 @@ export interface Hold {
 
 type Look = LoopLook | MemoryLook;
 
-/** Asks a process that has loaded `inside.mjs`. One question at a time. */
+/** Milliseconds for an answer: the service may stand in a collection, or write a heap snapshot, on a busy machine. */
+const ANSWER_MAX_MS = 120_000;
+
+/** Asks a process that has loaded `inside.mjs`. One question at a time; each is answered, or fails within two minutes. */
 export class ServiceInsight {
   readonly #child: ChildProcess;
   #turn: Promise<unknown> = Promise.resolve();
@@ -62,15 +65,20 @@ export class ServiceInsight {
       const hear = (message: Look | Hold): void => {
         if (message.kind === kind) end(() => resolve(message as Look));
       };
-      const fail = (): void => end(() => reject(new Error("the service ended while it was asked")));
+      const fail = (why: string): void =>
+        end(() => reject(new Error(`the service ${why} when it was asked for its ${kind}`)));
+      const gone = (): void => fail("was gone");
+      const timer = setTimeout(() => fail(`gave no answer within ${ANSWER_MAX_MS} ms`), ANSWER_MAX_MS);
       const end = (settle: () => void): void => {
+        clearTimeout(timer);
         this.#child.off("message", hear);
-        this.#child.off("exit", fail);
+        this.#child.off("exit", gone);
         settle();
       };
       this.#child.on("message", hear);
-      this.#child.once("exit", fail);
-      this.#child.send(kind, (error) => error && fail());
+      this.#child.once("exit", gone);
+      if (this.#child.connected) this.#child.send(kind, (error) => error && gone());
+      else gone();
     });
   }
 }
