@@ -12,7 +12,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -160,17 +159,21 @@ await edge.close();
  * @param {string} cwd
  */
 async function checkService(program, env, cwd) {
-  const port = String(await findFreePort());
   const startedAt = performance.now();
   const service = spawn(process.execPath, [program, "serve"], {
-    env: { ...env, MNEMOSYNC_HTTP_PORT: port },
+    env: { ...env, MNEMOSYNC_HTTP_PORT: "0" },
     cwd,
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  service.stdout.on("data", (chunk) => {
+    process.stdout.write(chunk);
+    printed += chunk;
   });
   const exited = once(service, "exit", { signal: AbortSignal.timeout(serviceMaxMs) });
   try {
-    const base = `http://127.0.0.1:${port}`;
-    const get = (/** @type {string} */ path) => fetch(base + path, { signal: AbortSignal.timeout(serviceMaxMs) });
+    const base = () => /listening on (\S+)/.exec(printed)?.[1] ?? "";
+    const get = (/** @type {string} */ path) => fetch(base() + path, { signal: AbortSignal.timeout(serviceMaxMs) });
     while ((await get("/readyz").catch(() => null))?.status !== 200) {
       assert(service.exitCode === null && performance.now() - startedAt < serviceMaxMs, "the service is not ready");
       await pause(20);
@@ -187,15 +190,6 @@ async function checkService(program, env, cwd) {
   } finally {
     service.kill("SIGKILL");
   }
-}
-
-/** @returns {Promise<number>} */
-async function findFreePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  return port;
 }
 
 async function main() {

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -39,7 +38,6 @@ export class HubService {
     const { key, entry } = createKey({ id: "bench", scope: "admin", namespaces: "*" });
     const keysFile = join(folder, "keys.json");
     await writeFile(keysFile, JSON.stringify({ keys: [entry] }));
-    const port = await freePort();
     const environment = {
       MNEMOSYNC_POSTGRES_URL: postgresUrl,
       MNEMOSYNC_REDIS_URL: context.redisUrl,
@@ -47,7 +45,8 @@ export class HubService {
       MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
       MNEMOSYNC_FAISS_DIMENSION: String(DIMENSION),
       MNEMOSYNC_EMBEDDING_PROVIDER: "none",
-      MNEMOSYNC_HTTP_PORT: String(port),
+      // The system picks one, and the service says which: a port that is found here may be another program's a moment later.
+      MNEMOSYNC_HTTP_PORT: "0",
       MNEMOSYNC_HTTP_KEYS_FILE: keysFile,
     };
     const migrating = spawn(process.execPath, [PROGRAM, "migrate"], {
@@ -58,14 +57,12 @@ export class HubService {
     if (code !== 0) throw new Error(`mnemosync migrate ended with ${code}`);
     const service = spawn(process.execPath, [PROGRAM, "serve", "--log-level", "error"], {
       env: { ...process.env, ...environment },
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "pipe", "inherit"],
     });
-    const hub = new HubService(`http://127.0.0.1:${port}`, key, service, [postgresUrl, context.redisUrl]);
     try {
-      await hub.#untilReady();
-      return hub;
+      return new HubService(await untilReady(service), key, service, [postgresUrl, context.redisUrl]);
     } catch (error) {
-      await hub.close();
+      await ended(service);
       throw error;
     }
   }
@@ -106,33 +103,37 @@ export class HubService {
   }
 
   async close(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exited = once(this.#process, "exit");
-    const timer = setTimeout(() => this.#process.kill("SIGKILL"), END_MAX_MS);
-    this.#process.kill("SIGTERM");
-    await exited;
-    clearTimeout(timer);
-  }
-
-  async #untilReady(): Promise<void> {
-    const endsAt = performance.now() + READY_MAX_MS;
-    while (performance.now() < endsAt) {
-      if (this.#process.exitCode !== null) throw new Error(`the service ended with ${this.#process.exitCode}`);
-      if ((await fetch(`${this.url}/readyz`).catch(() => null))?.status === 200) return;
-      await pause(20);
-    }
-    throw new Error(`the service was not ready within ${READY_MAX_MS} ms`);
+    await ended(this.#process);
   }
 }
 
 const FILL_SIZE = 2_000;
 const END_MAX_MS = 15_000;
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+/** @returns the address of the service. @throws {Error} It ended, or is not ready in time. */
+async function untilReady(service: ChildProcess): Promise<string> {
+  let printed = "";
+  // What it prints later is read too: a full pipe would stop it.
+  service.stdout?.on("data", (chunk) => {
+    printed = (printed + chunk).slice(-PRINTED_KEPT);
+  });
+  const endsAt = performance.now() + READY_MAX_MS;
+  while (performance.now() < endsAt) {
+    if (service.exitCode !== null) throw new Error(`the service ended with ${service.exitCode}: ${printed}`);
+    const url = /listening on (\S+)/.exec(printed)?.[1];
+    if (url !== undefined && (await fetch(`${url}/readyz`).catch(() => null))?.status === 200) return url;
+    await pause(20);
+  }
+  throw new Error(`the service was not ready within ${READY_MAX_MS} ms: ${printed}`);
+}
+
+const PRINTED_KEPT = 10_000;
+
+async function ended(service: ChildProcess): Promise<void> {
+  if (service.exitCode !== null || service.signalCode !== null) return;
+  const exited = once(service, "exit");
+  const timer = setTimeout(() => service.kill("SIGKILL"), END_MAX_MS);
+  service.kill("SIGTERM");
+  await exited;
+  clearTimeout(timer);
 }

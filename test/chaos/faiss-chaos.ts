@@ -114,6 +114,7 @@ async function untilServing(index: FaissProjection): Promise<void> {
       () => false,
     );
     if (served) return;
+    await delay(5); // A refusal may come at once.
   }
 }
 

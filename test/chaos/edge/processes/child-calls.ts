@@ -20,6 +20,9 @@ export class EdgeCallError extends Error {
 
 export type OnEdit = (answer: Extract<EdgeNodeAnswer, { kind: "editBegun" | "editAcknowledged" }>) => void;
 
+/** Milliseconds for an answer: beyond every deadline of an edge's own, on a busy machine. One that is out then has been forgotten. */
+const ANSWER_MAX_MS = 180_000;
+
 interface Waiting {
   readonly resolve: (result: never) => void;
   readonly reject: (error: Error) => void;
@@ -55,9 +58,10 @@ export class EdgeChild {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     const edge = new EdgeChild(child, onEdit);
-    await new Promise<void>((resolve, reject) => {
+    const ready = new Promise<void>((resolve, reject) => {
       edge.#ready = { resolve, reject };
     });
+    await inTime("its start", ready);
     return edge;
   }
 
@@ -65,10 +69,13 @@ export class EdgeChild {
   async call<Result>(name: EdgeNodeCall, ...args: readonly unknown[]): Promise<Result> {
     if (!this.#child.connected) throw new KilledError(`the process is gone, so it cannot ${name}`);
     const id = ++this.#lastId;
-    return await new Promise<Result>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as Waiting["resolve"], reject });
-      this.tell({ kind: "call", id, name, args });
-    });
+    return await inTime(
+      name,
+      new Promise<Result>((resolve, reject) => {
+        this.#waiting.set(id, { resolve: resolve as Waiting["resolve"], reject });
+        this.tell({ kind: "call", id, name, args });
+      }),
+    );
   }
 
   tell(command: EdgeNodeCommand): void {
@@ -98,5 +105,19 @@ export class EdgeChild {
     this.#ready?.reject(error);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
+  }
+}
+
+/** @throws {Error} The edge has not answered in time. */
+async function inTime<Result>(what: string, answer: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new Error(`the process of the edge has not answered ${what} within ${ANSWER_MAX_MS} ms`);
+    timer = setTimeout(() => reject(error), ANSWER_MAX_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

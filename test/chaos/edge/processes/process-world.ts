@@ -86,9 +86,8 @@ class ProcessWorld implements SimulationWorld {
       },
       keptAside: () => keptAside(hubStores.databaseUrl),
       findings: async () => {
-        const jobs = new HubJobs(hub.url, keys.admin);
-        if (this.#restores > 0) await jobs.deepRepair();
-        return [...(await jobs.deepFindings()), ...(await ledgerFindings(hubStores.databaseUrl, this.#restores))];
+        const found = await this.#jobs.deepFindings();
+        return [...found, ...(await ledgerFindings(hubStores.databaseUrl, this.#restores))];
       },
     };
   }
@@ -142,6 +141,13 @@ class ProcessWorld implements SimulationWorld {
     const { hub } = this.#parts;
     hub.rates = NO_FAULTS;
     await hub.running();
+    // A restored hub compares its stores, and may take contents back from its Redis: edges are at rest once it is.
+    if (this.#restores > 0) await this.#jobs.deepFindings();
+  }
+
+  get #jobs(): HubJobs {
+    const { hub, keys } = this.#parts;
+    return new HubJobs(hub.url, keys.admin);
   }
 
   async close(): Promise<void> {
