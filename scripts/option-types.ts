@@ -7,6 +7,7 @@ const NAMED_TYPES: Readonly<Record<string, string>> = {
   stores: "readonly StoreModuleInput[]",
   repairKinds: "readonly DriftKind[]",
   "retention.namespaces": "readonly NamespaceRetention[]",
+  "connectors.definitions": "Readonly<Record<string, unknown>>",
 };
 
 /** Interfaces of the options below an option. By path. */
@@ -29,6 +30,10 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
   replica: {
     name: "ReplicaOptions",
     about: "The replica: a second database that is written from the change feed. docs/replica.md explains it.",
+  },
+  connectors: {
+    name: "ConnectorServiceOptions",
+    about: "Connectors to other services, on a schedule. docs/connectors.md explains them.",
   },
   hub: { name: "HubOptions", about: "The hub of edges: what their devices may use. docs/hub.md explains them." },
 };

@@ -22,6 +22,14 @@ export { preferStore } from "./conflict/prefer-store.ts";
 export { BUILT_IN_STRATEGIES, type BuiltInStrategy } from "./conflict/registry.ts";
 export type { Candidate, Conflict, ConflictBase, ConflictStrategy, Resolution } from "./conflict/strategy.ts";
 export { versionVector } from "./conflict/version-vector.ts";
+export type { ConnectorInput } from "./connectors/definition.ts";
+export type { ConnectorCall, LettersOptions, RunsOptions, TriggerOptions } from "./connectors/hosted/connector-call.ts";
+export type { Letter, LetterPage } from "./connectors/hosted/connector-letters.ts";
+export type { Connectors } from "./connectors/hosted/connectors.ts";
+export type { DefinedConnector } from "./connectors/hosted/definitions.ts";
+export type { ConnectorRun } from "./connectors/hosted/run-view.ts";
+export { ConnectorRunningError } from "./connectors/hosted/running-error.ts";
+export type { ConnectorStatus } from "./connectors/hosted/status.ts";
 export type { CheckOptions, CheckProgress } from "./consistency/check/check-options.ts";
 export {
   CHECK_SCOPES,

@@ -10,6 +10,8 @@ export const EXIT = {
   findings: 1,
   /** Not done: wrong usage, wrong configuration, a store that does not answer, a result that cannot be printed. */
   failed: 2,
+  /** A part of it: a connector's run that could not deal with every item, or did not see all of them. */
+  partial: 3,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -50,6 +52,7 @@ export const EXIT_CODES: Readonly<Record<ErrorCode | "USAGE" | "OUTPUT", ExitCod
   RESYNC_REQUIRED: EXIT.failed,
   EDGE_FILE: EXIT.failed,
   SERVICE_FAILED: EXIT.failed,
+  CONNECTOR_RUNNING: EXIT.failed,
   INTERNAL: EXIT.failed,
 };
 

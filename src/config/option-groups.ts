@@ -284,6 +284,28 @@ export interface ReplicaOptions {
   connectionsMax?: number | undefined;
 }
 
+/** Connectors to other services, on a schedule. docs/connectors.md explains them. */
+export interface ConnectorServiceOptions {
+  /**
+   * Whether this node makes runs of connectors while it serves; without it others do (serve --api-only).
+   * @default true
+   */
+  enabled?: boolean | undefined;
+  /**
+   * Connectors by their ids, the same on every node that makes runs; ${NAME} stands for an environment variable.
+   * docs/connectors.md explains them. As text: the object as JSON.
+   */
+  definitions?: Readonly<Record<string, unknown>> | undefined;
+  /** Folder of the sounds and pictures that connectors fetch, by their contents' hashes; none: they fetch none. */
+  mediaDirectory?: string | undefined;
+  /** Runs of connectors on this node at a time, at most. From 1 to 256. @default 10 */
+  runsMax?: number | undefined;
+  /** Encrypts the keys of connectors that are made over the API: 32 bytes in base64, the same on every node. */
+  secretKey?: string | undefined;
+  /** The secretKey before this one: what it encrypted can still be read. */
+  previousSecretKey?: string | undefined;
+}
+
 /** The hub of edges: what their devices may use. docs/hub.md explains them. */
 export interface HubOptions {
   /** Devices of one owner of keys, at most. From 1 to 100_000. @default 1_000 */

@@ -3,6 +3,7 @@ import type { DriftKind } from "../consistency/check/report.ts";
 import type { FaissOptions } from "../stores/faiss/options.ts";
 import type { StoreModuleInput } from "../stores/settings.ts";
 import type {
+  ConnectorServiceOptions,
   EdgeSectionOptions,
   EmbeddingOptions,
   HttpServiceOptions,
@@ -221,6 +222,8 @@ export interface Options {
   hub?: HubOptions | undefined;
   /** The replica: a second database that is written from the change feed. docs/replica.md explains it. */
   replica?: ReplicaOptions | undefined;
+  /** Connectors to other services, on a schedule. docs/connectors.md explains them. */
+  connectors?: ConnectorServiceOptions | undefined;
   /** The edge, for `mnemosync edge`: an agent's memories in one SQLite file. docs/edge.md explains it. */
   edge?: EdgeSectionOptions | undefined;
 }

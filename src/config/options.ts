@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { conflictSettings } from "../conflict/settings.ts";
+import { connectorSettings } from "../connectors/settings.ts";
 import { consistencySettings } from "../consistency/settings.ts";
 import { type Fits, memorySettings } from "../domain/settings.ts";
 import { connectionSettings } from "../drivers/settings.ts";
@@ -41,6 +42,7 @@ export const optionsSchema = z.strictObject({
   webhooks: webhookSettings.prefault({}),
   hub: hubSettings.prefault({}),
   replica: replicaSettings.prefault({}),
+  connectors: connectorSettings.prefault({}),
   edge: edgeSettings.optional(),
 });
 
@@ -60,4 +62,5 @@ true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;
 true satisfies Fits<NonNullable<Given["webhooks"]>, NonNullable<Options["webhooks"]>>;
 true satisfies Fits<NonNullable<Given["hub"]>, NonNullable<Options["hub"]>>;
 true satisfies Fits<NonNullable<Given["replica"]>, NonNullable<Options["replica"]>>;
+true satisfies Fits<NonNullable<Given["connectors"]>, NonNullable<Options["connectors"]>>;
 true satisfies Fits<NonNullable<Given["edge"]>, NonNullable<Options["edge"]>>;

@@ -126,6 +126,7 @@ function fromText(schema: z.ZodType, text: string): unknown {
   if (schema instanceof z.ZodNumber) return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
   if (schema instanceof z.ZodBoolean)
     return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
+  if (schema instanceof z.ZodRecord) return jsonOf(text);
   if (!(schema instanceof z.ZodArray)) return text;
   if (text.trimStart().startsWith("[")) return jsonOf(text);
   const items = text

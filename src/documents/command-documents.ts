@@ -1,6 +1,15 @@
 import * as z from "zod";
+import { connectorDefinition } from "../connectors/definition.ts";
 import { lazily } from "../domain/lazily.ts";
 import { changeSchema } from "./change-documents.ts";
+import {
+  connectorLettersSchema,
+  connectorRunSchema,
+  connectorRunsSchema,
+  connectorSchema,
+  connectorStatusSchema,
+  connectorsSchema,
+} from "./connector-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
 import { deviceDocumentSchema, devicesSchema } from "./device-documents.ts";
 import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-documents.ts";
@@ -95,6 +104,13 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   "replica-dead-letters": replicaLettersSchema().describe("mnemosync replica dead-letters --json"),
   "replica-verify": verificationSchema().describe("mnemosync replica verify --json"),
   "replica-promote": promotionSchema().describe("mnemosync replica promote --json"),
+  connector: connectorSchema().describe("mnemosync connector show and add --json"),
+  connectors: connectorsSchema().describe("mnemosync connector list --json"),
+  "connector-status": connectorStatusSchema().describe("mnemosync connector status, pause, resume and reset --json"),
+  "connector-run": connectorRunSchema().describe("mnemosync connector sync, backfill and replay --json"),
+  "connector-runs": connectorRunsSchema().describe("mnemosync connector runs --json"),
+  "connector-dead-letters": connectorLettersSchema().describe("mnemosync connector dead-letters --json"),
+  "connector-definition": connectorDefinition().describe("A connector, in the settings file and over the API"),
   devices: devicesSchema().describe("mnemosync device list --json"),
   device: deviceDocumentSchema().describe("mnemosync device show, revoke and admit --json"),
   "dead-letters": deadLettersSchema().describe("mnemosync subscription dead-letters --json"),
@@ -112,6 +128,9 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
     .describe("Any command with --json that failed, or found nothing (get, history)"),
 };
 
+/** Documents that are given to the program: what has a default may be absent. */
+const INPUTS: ReadonlySet<string> = new Set(["connector-definition"]);
+
 /** The text of the schema's file: JSON Schema (2020-12). */
 export function schemaText(name: string): string {
   const document = DOCUMENTS[name];
@@ -119,5 +138,6 @@ export function schemaText(name: string): string {
   // `id` names a definition for zod; in JSON Schema it is no keyword.
   const withoutIds = (key: string, value: unknown): unknown =>
     key === "id" && typeof value === "string" ? undefined : value;
-  return `${JSON.stringify(z.toJSONSchema(document), withoutIds, 2)}\n`;
+  const io = INPUTS.has(name) ? "input" : "output";
+  return `${JSON.stringify(z.toJSONSchema(document, { io }), withoutIds, 2)}\n`;
 }

@@ -31,6 +31,7 @@ export type ErrorCode =
   | "RESYNC_REQUIRED"
   | "EDGE_FILE"
   | "SERVICE_FAILED"
+  | "CONNECTOR_RUNNING"
   | "INTERNAL";
 
 const BRAND = Symbol.for("mnemosync.error");

@@ -21,6 +21,8 @@ export interface HttpServiceOptions {
   /** Opens the stores. Called again after a retryable failure. */
   readonly connect: (signal: AbortSignal) => Promise<MemorySynchronizer>;
   readonly log: Log;
+  /** Whether only probes and metrics are answered: the process is there for its background work. @default false */
+  readonly isProbed?: boolean;
   /** Overrides `http.keysFile`. */
   readonly keys?: KeyRing;
   /** Milliseconds that a caller may take to send a request's headers. @default 10_000 */
@@ -198,9 +200,10 @@ export class HttpService implements Service {
     this.#loading ??= (async () => {
       // Loaded here: the framework takes as long to load as the stores take to connect.
       const { createServer } = await import("./server.ts");
-      const { http, headersTimeoutMs } = this.#options;
+      const { http, headersTimeoutMs, isProbed = false } = this.#options;
       const limit = headersTimeoutMs === undefined ? {} : { headersTimeoutMs };
-      const app = createServer({ http, service: this, keys: this.#keys, ...limit });
+      const groups = isProbed ? { groups: [(await import("./routes/operation.ts")).probeGroup] } : {};
+      const app = createServer({ http, service: this, keys: this.#keys, ...limit, ...groups });
       return { app, connections: new OpenConnections(app.server) };
     })();
     return this.#loading;

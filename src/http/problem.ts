@@ -93,6 +93,7 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   RESYNC_REQUIRED: 410,
   EDGE_FILE: 500,
   SERVICE_FAILED: 502,
+  CONNECTOR_RUNNING: 409,
   INTERNAL: 500,
 };
 
@@ -146,7 +147,7 @@ function libraryProblem(error: MnemosyncError): HttpProblem {
   const status = STATUS_OF[error.code] ?? 500;
   const members: Record<string, unknown> = {};
   if (error instanceof ValidationError && error.path !== "") members.path = error.path;
-  for (const name of ["store", "transactionId", "expectedVersion", "foundVersion"] as const) {
+  for (const name of ["store", "transactionId", "expectedVersion", "foundVersion", "runId"] as const) {
     const value = (error as unknown as Record<string, unknown>)[name];
     if (value !== undefined) members[name] = value;
   }

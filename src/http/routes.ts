@@ -2,6 +2,7 @@ import type { RouteGroup } from "./route.ts";
 import { backlogGroup } from "./routes/backlog.ts";
 import { changeGroup } from "./routes/changes.ts";
 import { conflictGroup } from "./routes/conflicts.ts";
+import { connectorGroup } from "./routes/connectors.ts";
 import { eraseGroup } from "./routes/erase.ts";
 import { exportGroup } from "./routes/export.ts";
 import { findGroup } from "./routes/find.ts";
@@ -29,6 +30,7 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   subscriptionGroup,
   hubGroup,
   replicaGroup,
+  connectorGroup,
   jobGroup,
   conflictGroup,
   backlogGroup,

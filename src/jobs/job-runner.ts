@@ -15,6 +15,8 @@ import { nextDue } from "./rhythm.ts";
 import { UnbegunRuns } from "./unbegun-runs.ts";
 
 export interface JobRunnerOptions {
+  /** Names the service. @default "jobs" */
+  readonly name?: string;
   readonly store: JobStore;
   readonly kinds: JobKinds;
   /** Ids of the stores that this node has, and what else a job may need of its node: see `JobKind.store`. */
@@ -28,7 +30,7 @@ export interface JobRunnerOptions {
   readonly heartbeatMs?: number;
   /** Jobs that run on this node at a time. @default 4 */
   readonly concurrencyMax?: number;
-  /** Ended jobs that are kept. @default 100 */
+  /** Ended jobs of a kind that are kept. @default 100 */
   readonly keptMax?: number;
   /** Milliseconds for which ended jobs are kept at most. @default 2_592_000_000 (30 days) */
   readonly retentionMs?: number;
@@ -45,7 +47,7 @@ const RELEASE_MS = 5_000;
  * claims queued jobs up to this node's capacity.
  */
 export class JobRunner implements Service {
-  readonly name = "jobs";
+  readonly name: string;
   readonly #options: Required<JobRunnerOptions>;
   readonly #loop: Loop;
   /** By run, not by job: a run that lost its lease may be settling while this node has the job again. */
@@ -58,7 +60,9 @@ export class JobRunner implements Service {
   #prunedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: JobRunnerOptions) {
+    this.name = options.name ?? "jobs";
     this.#options = {
+      name: this.name,
       leaseMs: 30_000,
       pollIntervalMs: 5_000,
       heartbeatMs: 1_000,

@@ -145,11 +145,12 @@ export class Jobs {
   /**
    * Schedules a kind of job; each run takes place on one node. Replaces a schedule of that name; setting the same schedule
    * again does not move its next run. The runs of one schedule never overlap. A run that was missed, however often, happens once.
+   * @param schedule `atOnce`: the first run of a new interval is due now rather than after one interval.
    * @throws {ValidationError} {ConfigurationError}
    */
   async schedule(
     name: string,
-    schedule: { kind: string; input?: unknown; rhythm: Rhythm },
+    schedule: { kind: string; input?: unknown; rhythm: Rhythm; atOnce?: boolean },
     { signal = never() }: SignalOption = {},
   ): Promise<void> {
     const { input } = newJob(this.#kinds.get(schedule.kind), schedule.input ?? {});
@@ -164,7 +165,10 @@ export class Jobs {
     const rhythm = await keptRhythm(schedule.rhythm);
     await this.#store.putSchedule(
       { name, kind: schedule.kind, input, ...rhythm },
-      (now) => nextDue(rhythm, null, now),
+      (now) =>
+        schedule.atOnce === true && rhythm.cron === null
+          ? Promise.resolve(now + rhythm.delayMs)
+          : nextDue(rhythm, null, now),
       signal,
     );
   }
@@ -176,11 +180,14 @@ export class Jobs {
 
   async schedules({ signal = never() }: SignalOption = {}): Promise<Schedule[]> {
     const rows = await this.#store.listSchedules(SCHEDULES_MAX, signal);
-    return rows.map(({ name, kind, input, intervalMs, cron, timeZone, dueAt, lastJobId }) => ({
+    return rows.map(({ name, kind, input, intervalMs, cron, timeZone, jitterMs, dueAt, lastJobId }) => ({
       name,
       kind,
       input: JSON.parse(input) as unknown,
-      rhythm: cron === null ? { everyMs: intervalMs ?? 0 } : { cron, timeZone: timeZone ?? "UTC" },
+      rhythm: {
+        ...(cron === null ? { everyMs: intervalMs ?? 0 } : { cron, timeZone: timeZone ?? "UTC" }),
+        ...(jitterMs > 0 && { jitterMs }),
+      },
       dueAt: new Date(Math.floor(dueAt)).toISOString(),
       lastJobId,
     }));

@@ -219,14 +219,15 @@ export async function cancelJob(sql: Sql, id: string): Promise<JobRow | null> {
   return rows[0] ?? (await readJob(sql, id));
 }
 
-/** Forgets ended jobs beyond the newest `keptMax`, and those that ended longer ago than `retentionMs`. @returns how many. */
+/** Forgets ended jobs beyond the newest `keptMax` of their kind, and those that ended longer ago than `retentionMs`. @returns how many. */
 export async function pruneJobs(sql: Sql, keptMax: number, retentionMs: number): Promise<number> {
   const pruned = await sql`
     delete from mnemosync.jobs
     where ended_at is not null
       and (ended_at < clock_timestamp() - ${retentionMs}::float8 * interval '1 millisecond'
-           or id in (select id from mnemosync.jobs where ended_at is not null
-                     order by ended_at desc, id desc offset ${keptMax}))`;
+           or id in (select id from (
+                       select id, row_number() over (partition by kind order by ended_at desc, id desc) as place
+                       from mnemosync.jobs where ended_at is not null) j where place > ${keptMax}))`;
   return pruned.count;
 }
 

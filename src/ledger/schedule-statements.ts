@@ -10,6 +10,9 @@ export interface ScheduleRow {
   readonly intervalMs: number | null;
   readonly cron: string | null;
   readonly timeZone: string | null;
+  /** Milliseconds after its time at which it is due, and what they were chosen from. */
+  readonly delayMs: number;
+  readonly jitterMs: number;
   readonly dueAt: number;
   readonly lastJobId: string | null;
 }
@@ -25,19 +28,22 @@ export async function readClock(sql: Sql): Promise<number> {
  * declares its schedules at each start does not put them off again and again.
  */
 export async function putSchedule(sql: Sql, schedule: Omit<ScheduleRow, "lastJobId">, now: number): Promise<void> {
-  const { name, kind, input, intervalMs, cron, timeZone, dueAt } = schedule;
+  const { name, kind, input, intervalMs, cron, timeZone, delayMs, jitterMs, dueAt } = schedule;
   await sql`
-    insert into mnemosync.job_schedules as s (name, kind, input, interval_ms, cron, time_zone, due_at, ahead_ms)
+    insert into mnemosync.job_schedules as s
+      (name, kind, input, interval_ms, cron, time_zone, delay_ms, jitter_ms, due_at, ahead_ms)
     values (${name}, ${kind}, ${input}::text::json, ${intervalMs}::float8::bigint, ${cron}, ${timeZone},
+            ${delayMs}::float8::bigint, ${jitterMs}::float8::bigint,
             to_timestamp(${dueAt}::float8 / 1000), ${Math.max(0, dueAt - now)}::float8::bigint)
     on conflict (name) do update set
       kind = excluded.kind, input = excluded.input, interval_ms = excluded.interval_ms, cron = excluded.cron,
-      time_zone = excluded.time_zone,
-      due_at = case when (s.interval_ms, s.cron, s.time_zone)
-                         is not distinct from (excluded.interval_ms, excluded.cron, excluded.time_zone)
+      time_zone = excluded.time_zone, jitter_ms = excluded.jitter_ms,
+      delay_ms = case when s.jitter_ms = excluded.jitter_ms then s.delay_ms else excluded.delay_ms end,
+      due_at = case when (s.interval_ms, s.cron, s.time_zone, s.jitter_ms)
+                         is not distinct from (excluded.interval_ms, excluded.cron, excluded.time_zone, excluded.jitter_ms)
                     then s.due_at else excluded.due_at end,
-      ahead_ms = case when (s.interval_ms, s.cron, s.time_zone)
-                           is not distinct from (excluded.interval_ms, excluded.cron, excluded.time_zone)
+      ahead_ms = case when (s.interval_ms, s.cron, s.time_zone, s.jitter_ms)
+                           is not distinct from (excluded.interval_ms, excluded.cron, excluded.time_zone, excluded.jitter_ms)
                       then s.ahead_ms else excluded.ahead_ms end`;
 }
 
@@ -51,6 +57,7 @@ export async function dropSchedule(sql: Sql, name: string): Promise<boolean> {
 export async function listSchedules(sql: Sql, limit: number): Promise<ScheduleRow[]> {
   return await sql<ScheduleRow[]>`
     select name, kind, input::text as input, interval_ms::float8 as "intervalMs", cron, time_zone as "timeZone",
+           delay_ms::float8 as "delayMs", jitter_ms::float8 as "jitterMs",
            extract(epoch from due_at)::float8 * 1000 as "dueAt", last_job_id as "lastJobId"
     from mnemosync.job_schedules order by name limit ${limit}`;
 }
@@ -63,6 +70,7 @@ export async function listSchedules(sql: Sql, limit: number): Promise<ScheduleRo
 export async function lockSchedules(sql: Sql, kinds: readonly string[], limit: number): Promise<ScheduleRow[]> {
   return await sql<ScheduleRow[]>`
     select name, kind, input::text as input, interval_ms::float8 as "intervalMs", cron, time_zone as "timeZone",
+           delay_ms::float8 as "delayMs", jitter_ms::float8 as "jitterMs",
            extract(epoch from due_at)::float8 * 1000 as "dueAt", last_job_id as "lastJobId"
     from mnemosync.job_schedules
     where kind = any (${arrayLiteral(kinds)}::text::text[])

@@ -56,6 +56,8 @@ export async function scrubContent(sql: Sql, keys: readonly MemoryKey[], text: s
         state = case when c.state = 'pending' then 'resolved' else c.state end
     from locked where c.id = locked.id`;
   await sql`delete from mnemosync.check_findings f using ${e} where ${isOf(sql, sql`f`)}`;
+  // Items of other services that could not be stored: their payload is the memory's content.
+  await sql`delete from mnemosync.connector_dead_letters l using ${e} where ${isOf(sql, sql`l`)}`;
   // A memory that a store refused for good is tried again: this time the store is told of the erasure.
   await sql`
     with locked as materialized (

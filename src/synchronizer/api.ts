@@ -1,5 +1,6 @@
 /** The types in the signatures of `MemorySynchronizer`, in one place: its file is for its methods. */
 export type { ConflictStrategy } from "../conflict/strategy.ts";
+export type { Connectors } from "../connectors/hosted/connectors.ts";
 export type { CheckOptions } from "../consistency/check/check-options.ts";
 export type { ConsistencyReport } from "../consistency/check/report.ts";
 export type { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";

@@ -10,6 +10,7 @@ import { MovingLedger } from "../ledger/moving-ledger.ts";
 import { hasMoreThanNumber, retentionRules } from "../ledger/retention.ts";
 import { ledgerMemory } from "../read/memory.ts";
 import { createWebhooks } from "../webhooks/create-webhooks.ts";
+import { assembleConnectors } from "./assemble-connectors.ts";
 import { assembleConsistency } from "./assemble-consistency.ts";
 import { assembleErase } from "./assemble-erase.ts";
 import { assembleHub } from "./assemble-hub.ts";
@@ -156,6 +157,36 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
   const replica = assembleReplica(foundation, scope);
   const merged = assembleMerged(foundation, reading);
   tellWebhooks(foundation.notifications, webhooks.outbox);
+  const { listeners } = foundation.notifications;
+  const { reader, history } = reading;
+  const { batcher, marker, ledgerGate } = writing;
+  const stream = new ChangeStream(feed, log);
+  const callsOf = (within: CallScope) => ({
+    writes: new Writes({
+      scope: within,
+      batch: { ...writing, options },
+      validator,
+      history,
+      reader,
+      ledger,
+      metrics: metrics.write,
+    }),
+    reads: new Reads({
+      scope: within,
+      validator,
+      reader,
+      search: reading.search,
+      merged: merged.reads,
+      creations: reading.creations,
+      history,
+      ledger,
+      embedder,
+      metrics: metrics.read,
+    }),
+    changes: new Changes({ scope: within, stream, listeners, log }),
+  });
+  const { writes, reads, changes } = callsOf(scope);
+  const connectors = assembleConnectors(foundation, scope, callsOf);
   const bodyMoves = new BodyMoves({
     ledger: new MovingLedger(postgres, options),
     jobs,
@@ -170,36 +201,14 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     jobRunner,
     webhooks,
     replica: { services: [...replica.services, ...merged.services] },
+    connectors,
     bodyMoves,
     monitors,
     pools,
   });
-  const { listeners } = foundation.notifications;
-  const changes = new Changes({ scope, stream: new ChangeStream(feed, log), listeners, log });
-  const { reader, history } = reading;
-  const { batcher, marker, ledgerGate } = writing;
   return {
-    writes: new Writes({
-      scope,
-      batch: { ...writing, options },
-      validator,
-      history,
-      reader,
-      ledger,
-      metrics: metrics.write,
-    }),
-    reads: new Reads({
-      scope,
-      validator,
-      reader,
-      search: reading.search,
-      merged: merged.reads,
-      creations: reading.creations,
-      history,
-      ledger,
-      embedder,
-      metrics: metrics.read,
-    }),
+    writes,
+    reads,
     erasures: new Erasures({ scope, validator, requests: erasing.requests }),
     finds: new Finds({ scope, validator, finder: reading.finder, indexes: reading.indexes, merged: merged.reads }),
     checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
@@ -230,8 +239,10 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
       subscriptions: webhooks.subscriptions,
       hub,
       replica: replica.operations,
+      connectors: connectors.connectors,
       metrics: metrics.base,
       settle: [
+        () => connectors.close(),
         () => batcher.close(),
         () => marker.flush(),
         () =>

@@ -23,6 +23,7 @@ interface BackgroundParts {
   readonly bodyMoves: BodyMoves;
   readonly webhooks: Pick<Webhooks, "services">;
   readonly replica: { readonly services: readonly Service[] };
+  readonly connectors: { readonly services: readonly Service[] };
   readonly monitors: readonly HealthMonitor[];
   readonly pools: ConnectionPoolManager | null;
 }
@@ -41,6 +42,7 @@ export function backgroundServices(parts: BackgroundParts): Services {
     jobRunner,
     webhooks,
     replica,
+    connectors,
     bodyMoves,
     monitors,
     pools,
@@ -56,6 +58,7 @@ export function backgroundServices(parts: BackgroundParts): Services {
     retention,
     ...webhooks.services,
     ...replica.services,
+    ...connectors.services,
   ];
   return new Services(services.filter((service) => service !== null));
 }

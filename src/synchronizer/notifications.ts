@@ -56,6 +56,24 @@ export interface RunFailedNotice {
   /** That of the error; `INTERRUPTED` where the node is gone. */
   readonly code: string;
   readonly jobs: number;
+  /** Of a run of a connector: its id. */
+  readonly connector?: string;
+}
+
+/** A run of a connector on this node left items undone: they are in its dead letters, or it did not read everything. */
+export interface RunPartialNotice {
+  readonly connector: string;
+  readonly runId: string;
+  /** Items that went to the dead letters. */
+  readonly failed: number;
+}
+
+/** A connector with a schedule has had no run that ended well for three of its intervals, and an hour. */
+export interface ConnectorStalledNotice {
+  readonly connector: string;
+  /** Runs in a row that failed. */
+  readonly failures: number;
+  readonly withoutSuccessMs: number;
 }
 
 /** What `sync.on` tells of, by name. docs/events.md has it beside the events of the log. */
@@ -67,6 +85,8 @@ export interface SynchronizerEvents {
   health: HealthNotice;
   backlog: BacklogNotice;
   "run.failed": RunFailedNotice;
+  "run.partial": RunPartialNotice;
+  "connector.stalled": ConnectorStalledNotice;
   /** A change of any node, from now on, as `sync.changes()` tells it. */
   change: ChangeEvent;
 }
@@ -87,6 +107,8 @@ const NAMES: Readonly<Record<keyof SynchronizerEvents, true>> = {
   health: true,
   backlog: true,
   "run.failed": true,
+  "run.partial": true,
+  "connector.stalled": true,
   change: true,
 };
 /** Names that `sync.on` takes. */
@@ -111,7 +133,11 @@ const conflict = lazily(() =>
   }),
 );
 
-type LoggedName = "health" | "backlog" | "conflict" | "run.failed";
+const failedRun = lazily(() => z.object({ connector: z.string(), runId: z.string(), code: z.string() }));
+const partialRun = lazily(() => z.object({ connector: z.string(), runId: z.string(), failed: z.number() }));
+const stalled = lazily(() => z.object({ connector: z.string(), failures: z.number(), withoutSuccessMs: z.number() }));
+
+type LoggedName = "health" | "backlog" | "conflict" | "run.failed" | "run.partial" | "connector.stalled";
 type LoggedNotice = { [Name in LoggedName]: [Name, SynchronizerEvents[Name]] }[LoggedName];
 
 /** Events of the log that notices are made of, so that each stands in one place of the code. */
@@ -132,6 +158,12 @@ const FROM_LOG: Readonly<Record<string, (fields: object) => LoggedNotice>> = {
     "run.failed",
     { jobId: null, kind: null, code: INTERRUPTED, jobs: z.object({ jobs: z.number() }).parse(fields).jobs },
   ],
+  "connector.run_failed": (fields) => {
+    const { connector, runId, code } = failedRun().parse(fields);
+    return ["run.failed", { jobId: runId, kind: "connector", code, jobs: 1, connector }];
+  },
+  "connector.run_partial": (fields) => ["run.partial", partialRun().parse(fields)],
+  "connector.stalled": (fields) => ["connector.stalled", stalled().parse(fields)],
   "import.conflict_deferred": (fields) => [
     "conflict",
     { source: "import", outcome: "pending", ...conflict().parse(fields) },

@@ -35,7 +35,7 @@ const SCRAPE_TIMEOUT_MS = 1_000;
 export function observe(observed: Observed): void {
   const { metrics, ledger, postgres, stores, followers, monitors, pools, log } = observed;
   const { projections, vectorIndex } = stores;
-  const { base, consistency, health, webhooks, hub, replica } = metrics;
+  const { base, consistency, health, webhooks, hub, replica, connectors } = metrics;
   const sources = [
     new LedgerMetrics(base, {
       postgres,
@@ -49,6 +49,7 @@ export function observe(observed: Observed): void {
     webhooks,
     hub,
     replica,
+    connectors,
     health.source(monitors, observed.metricsFreshMs),
   ];
   const readings = new Readings({ sources, freshMs: observed.metricsFreshMs, timeoutMs: SCRAPE_TIMEOUT_MS });

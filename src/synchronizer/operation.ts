@@ -1,3 +1,4 @@
+import type { Connectors } from "../connectors/hosted/connectors.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { HubService } from "../hub/hub-service.ts";
 import type { Jobs } from "../jobs/jobs.ts";
@@ -30,6 +31,7 @@ export interface OperationParts {
   readonly subscriptions: Subscriptions;
   readonly hub: HubService;
   readonly replica: ReplicaOperations;
+  readonly connectors: Connectors;
   readonly stores: SharedStores;
   readonly metrics: Metrics;
   /** Settles the writes that were accepted, and ends what holds connections. In order, after the services have stopped. */

@@ -1,3 +1,4 @@
+import { ConnectorMetrics } from "../connectors/hosted/metrics.ts";
 import { ConsistencyMetrics } from "../consistency/metrics.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import { EraseMetrics } from "../erase/metrics.ts";
@@ -22,6 +23,7 @@ export interface RoomMetrics {
   readonly hub: HubMetrics;
   readonly replica: ReplicaMetrics;
   readonly mergedReads: MergedReadMetrics;
+  readonly connectors: ConnectorMetrics;
 }
 
 /** @param stores ids of the stores, the ledger among them. */
@@ -38,5 +40,6 @@ export function roomMetrics(stores: readonly StoreId[]): RoomMetrics {
     hub: new HubMetrics(base),
     replica: new ReplicaMetrics(base),
     mergedReads: new MergedReadMetrics(base),
+    connectors: new ConnectorMetrics(base),
   };
 }

@@ -25,6 +25,8 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
   readonly hub: api.HubService;
   /** The replica: a second database that is written from the feed. */
   readonly replica: api.ReplicaOperations;
+  /** Connectors to other services: their definitions, their runs, and what operators do about them. */
+  readonly connectors: api.Connectors;
   /** The shared stores of the deployment, on whatever node they run. */
   readonly stores: api.SharedStores;
   /** Metrics of this synchronizer: `await sync.metrics.text()` is what Prometheus reads. */
@@ -39,7 +41,8 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     this.#parts = assertOpened(opened).assembly;
     this.#operation = new Operation(opened.assembly.operation, opened.close);
     this.conflicts = opened.assembly.checks.conflicts;
-    const { nodeId, backlog, jobs, subscriptions, hub, replica, stores, metrics } = opened.assembly.operation;
+    const { nodeId, backlog, jobs, subscriptions, hub, replica, connectors, stores, metrics } =
+      opened.assembly.operation;
     this.nodeId = nodeId;
     this.erasures = opened.assembly.erasures;
     this.backlog = backlog;
@@ -47,6 +50,7 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     this.subscriptions = subscriptions;
     this.hub = hub;
     this.replica = replica;
+    this.connectors = connectors;
     this.stores = stores;
     this.metrics = metrics;
   }

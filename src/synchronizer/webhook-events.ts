@@ -22,9 +22,12 @@ export function tellWebhooks({ listeners }: Pick<Notifications, "listeners">, ou
   listeners.on("backlog", ({ store, state, memories }) => {
     outbox.tell("backlog", `${store}/${state}`, { store, state, memories });
   });
-  listeners.on("run.failed", ({ jobId, kind, code, jobs }) => {
-    outbox.tell("run.failed", `${kind}/${code}`, { jobId, kind, code, jobs });
+  listeners.on("run.failed", ({ jobId, kind, code, jobs, connector }) => {
+    const key = connector === undefined ? `${kind}/${code}` : `${kind}/${connector}/${code}`;
+    outbox.tell("run.failed", key, { jobId, kind, code, jobs, ...(connector !== undefined && { connector }) });
   });
+  listeners.on("run.partial", (notice) => outbox.tell("run.partial", notice.connector, notice));
+  listeners.on("connector.stalled", (notice) => outbox.tell("connector.stalled", notice.connector, notice));
 }
 
 function counted(names: readonly string[]): Record<string, number> {

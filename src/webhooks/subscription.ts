@@ -27,7 +27,7 @@ export type PausedReason =
 export interface SubscriptionInput {
   /** Where messages are sent by POST: https, without a user name; at most 2,048 characters. */
   url: string;
-  /** `change`: memories. `drift`, `conflict`, `repair`, `health`, `backlog`, `run.failed`: the service. @default ["change"] */
+  /** `change`: memories. `drift`, `conflict`, `repair`, `health`, `backlog`, `run.failed`, `run.partial`, `connector.stalled`: the service. @default ["change"] */
   topics?: readonly string[] | undefined;
   /** Of `change`: 1 … 100 namespaces. @default all */
   namespaces?: readonly string[] | undefined;

@@ -37,6 +37,9 @@ const HUB_PUT = {
   memory: { privacy: "full", content: "c", memoryType: "t", importance: 0.5, metadata: {}, embedding: null },
 };
 
+const SPACE_ID = { connectorId: "space" };
+const SPACE = { from: { type: "memory-space", url: "http://127.0.0.1:9", context: "c", attemptsMax: 1 } };
+
 type Method = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -69,7 +72,12 @@ function expectDocumented(operation: Operation, response: LightMyRequestResponse
 
 /** An address of the operation; its path parameters as given, or such that nothing is there. */
 function address(path: string, values: Record<string, string> = {}): string {
-  const standard: Record<string, string> = { namespace: "tenant-b", memoryId: "nothing", conflictId: "999999" };
+  const standard: Record<string, string> = {
+    namespace: "tenant-b",
+    memoryId: "nothing",
+    conflictId: "999999",
+    connectorId: "nothing",
+  };
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
     encodeURIComponent(values[name] ?? standard[name] ?? UNKNOWN_ID),
   );
@@ -397,6 +405,52 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   retryReplicaDeadLetters: () => [{ body: {}, status: 422 }],
   dropReplicaDeadLetters: () => [{ body: { id: UNKNOWN_ID }, status: 422 }],
   verifyReplica: () => [{ body: { repair: true }, status: 422 }],
+  createConnector: () => [
+    { body: { id: "space", definition: SPACE }, status: 201 },
+    { body: { id: "space", definition: SPACE }, status: 422 },
+    { body: { id: "A B", definition: SPACE }, status: 422 },
+    { body: { id: "bad", definition: { from: { type: "nothing" } } }, status: 422 },
+  ],
+  listConnectors: () => [{ status: 200 }],
+  getConnector: () => [{ params: SPACE_ID, status: 200 }, { status: 404 }],
+  replaceConnector: () => [
+    { params: SPACE_ID, body: SPACE, status: 200 },
+    { params: SPACE_ID, query: "?revision=1", body: SPACE, status: 422 },
+    { body: SPACE, status: 404 },
+  ],
+  getConnectorStatus: () => [{ params: SPACE_ID, status: 200 }, { status: 404 }],
+  pauseConnector: () => [{ params: SPACE_ID, status: 200 }, { status: 404 }],
+  resumeConnector: () => [{ params: SPACE_ID, status: 200 }],
+  resetConnector: () => [{ params: SPACE_ID, status: 200 }],
+  // Nothing listens there.
+  testConnector: () => [{ params: SPACE_ID, status: 502 }, { status: 404 }],
+  listConnectorRuns: () => [
+    { params: SPACE_ID, query: "?limit=1", status: 200 },
+    { params: SPACE_ID, query: "?limit=0", status: 400 },
+  ],
+  listConnectorDeadLetters: () => [{ params: SPACE_ID, status: 200 }],
+  dropConnectorDeadLetters: () => [{ params: SPACE_ID, body: { ids: ["x"] }, status: 200 }],
+  // No node makes runs: it waits, and is in the way of others.
+  triggerConnector: () => [
+    { params: SPACE_ID, body: { scope: "full" }, status: 202 },
+    { params: SPACE_ID, body: {}, status: 409 },
+    { body: {}, status: 404 },
+  ],
+  backfillConnector: () => [{ params: SPACE_ID, body: {}, status: 409 }],
+  replayConnectorDeadLetters: () => [{ params: SPACE_ID, body: {}, status: 409 }],
+  getConnectorRun: (_, { runId = "" }) => [
+    { params: { ...SPACE_ID, runId }, status: 200 },
+    { params: SPACE_ID, status: 404 },
+  ],
+  cancelConnector: () => [{ params: SPACE_ID, status: 200 }, { status: 404 }],
+  watchConnectorRun: (_, { runId = "" }) => [
+    { params: { ...SPACE_ID, runId }, status: 200 },
+    { params: SPACE_ID, status: 404 },
+  ],
+  removeConnector: () => [
+    { params: SPACE_ID, status: 204 },
+    { params: SPACE_ID, status: 404 },
+  ],
   listDevices: () => [
     { query: "?limit=1", status: 200 },
     { query: "?limit=0", status: 400 },
@@ -446,6 +500,7 @@ test("every operation answers as documented, well and badly", async (t) => {
       expectDocumented(operation, response);
       if (name === "writeBatch") known.transactionId ??= response.json().outcomes[0].transactionId;
       if (name === "startCheck") known.jobId = response.json().id;
+      if (name === "triggerConnector") known.runId ??= response.json().id;
       if (name === "createSubscription") known.subscriptionId ??= response.json().id;
     }
   }

@@ -11,7 +11,17 @@ type Heard = { [Name in EventName]: SynchronizerEvents[Name][] };
 
 async function openHeard(t: Test, options: WorldOptions = {}): Promise<{ world: World; heard: Heard }> {
   const world = await openWorld(t, { faiss: false, ...options });
-  const heard: Heard = { drift: [], conflict: [], repair: [], health: [], backlog: [], "run.failed": [], change: [] };
+  const heard: Heard = {
+    drift: [],
+    conflict: [],
+    repair: [],
+    health: [],
+    backlog: [],
+    "run.failed": [],
+    "run.partial": [],
+    "connector.stalled": [],
+    change: [],
+  };
   for (const name of Object.keys(heard) as EventName[]) {
     world.sync.on(name, (event) => void (heard[name] as unknown[]).push(event));
   }

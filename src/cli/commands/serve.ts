@@ -1,18 +1,28 @@
 import { parseOptions } from "../../config/parse.ts";
 import { HttpService } from "../../http/http-service.ts";
 import type { KeyRing } from "../../http/keys.ts";
-import { MemorySynchronizer, type Options } from "../../index.ts";
+import { type ConnectOptions, MemorySynchronizer, type Options } from "../../index.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
 import { defaultNodeId } from "../../synchronizer/connections.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import { connectOptions } from "../options.ts";
 import { noteNewIndexFolder } from "../session.ts";
 
 export const serveCommand: CliCommand = {
   isService: true,
+  configure(command) {
+    command
+      .option("--api-only", "make no runs of connectors: other nodes do (connectors.enabled: false)")
+      .option("--scheduler-only", "do the background work and runs of connectors; answer only probes and /metrics");
+  },
   async run(invocation) {
-    return await serve(invocation, connectOptions(invocation.settings));
+    const { apiOnly, schedulerOnly } = invocation.flags;
+    if (apiOnly === true && schedulerOnly === true)
+      throw new UsageError("--api-only and --scheduler-only exclude each other");
+    const options = connectOptions(invocation.settings);
+    const connectors = { ...options.connectors, enabled: false };
+    return await serve(invocation, apiOnly === true ? { ...options, connectors } : options);
   },
 };
 
@@ -25,7 +35,8 @@ export async function serve(invocation: Invocation, options: Options, keys?: Key
   const service = await HttpService.create({
     http,
     log,
-    connect: (connecting) => MemorySynchronizer.connect({ ...options, log }, { signal: connecting }),
+    connect: (connecting) => connectChecked({ ...options, log }, connecting),
+    isProbed: invocation.flags.schedulerOnly === true,
     ...(keys && { keys }),
   });
   let inTime = true;
@@ -49,4 +60,16 @@ export async function serve(invocation: Invocation, options: Options, keys?: Key
     json: { stopped: true, inTime },
     text: inTime ? "stopped" : "stopped; some requests were cut off, or a store was not closed in time",
   };
+}
+
+/** A connector of the settings file that cannot run is found at the start, not by its first run. */
+async function connectChecked(options: ConnectOptions, signal: AbortSignal): Promise<MemorySynchronizer> {
+  const sync = await MemorySynchronizer.connect(options, { signal });
+  try {
+    if (options.connectors?.enabled !== false) sync.connectors.assertSettings();
+    return sync;
+  } catch (error) {
+    await sync.close();
+    throw error;
+  }
 }

@@ -32,6 +32,32 @@ export const operationCommands: CommandGroup = {
       load: async () => (await import("../commands/reembed.ts")).reembedCommand,
     },
     {
+      name: "connector",
+      usage: "[action] [argument...]",
+      actions: [
+        ...[
+          "list",
+          "add",
+          "replace",
+          "show",
+          "remove",
+          "status",
+          "test",
+          "sync",
+          "backfill",
+          "runs",
+          "watch",
+          "pause",
+          "resume",
+        ],
+        ...["cancel", "reset", "dead-letters"],
+      ],
+      summary:
+        "connectors to other services: list, add <id> <definition>, status <id>, sync <id> (--wait exits 3 where a part failed), " +
+        "backfill, runs, cancel, dead-letters list|replay|drop <id>",
+      load: async () => (await import("../commands/connector.ts")).connectorCommand,
+    },
+    {
       name: "conflicts",
       usage: "[action] [id]",
       actions: ["list", "show", "resolve"],

@@ -6,12 +6,14 @@ export interface DocumentKey {
   readonly namespace: string;
   readonly memoryId: string;
   readonly version: number;
+  /** Another text of the same version, where the one before is there: 12 hexadecimal digits of its hash. */
+  readonly text?: string | undefined;
 }
 
 /** Characters of the hash in a name: 100 bits, so that two memories never share one by chance. */
 const HASH_LENGTH = 20;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
-const NAME_PATTERN = /^mem_[a-z2-7]{20}_v\d+\.md$/;
+const NAME_PATTERN = /^mem_[a-z2-7]{20}_v\d+(_[0-9a-f]{12})?\.md$/;
 
 /**
  * `mem_<hash of connector, namespace and id>_v<version>.md`. Each version has a name of its own: a memory that goes from A to B
@@ -23,7 +25,8 @@ export function documentName(key: DocumentKey): string {
   const digest = createHash("sha256")
     .update(JSON.stringify([key.connectorId, key.namespace, key.memoryId]))
     .digest();
-  return `mem_${base32(digest)}_v${key.version}.md`;
+  const text = key.text === undefined ? "" : `_${key.text}`;
+  return `mem_${base32(digest)}_v${key.version}${text}.md`;
 }
 
 /** Whether a document of the service may be ours: others are left alone. */
@@ -33,7 +36,7 @@ export function isDocumentName(name: string): boolean {
 
 /** The part that all versions of a memory share. */
 export function nameOfMemory(name: string): string {
-  return name.replace(/_v\d+\.md$/, "");
+  return name.replace(/_v\d+(_[0-9a-f]{12})?\.md$/, "");
 }
 
 function base32(digest: Buffer): string {

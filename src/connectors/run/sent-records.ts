@@ -6,15 +6,15 @@ import type { Settlement } from "./sink.ts";
 
 type Told = MemoryKey & { readonly version: number };
 
-/** The feed told of a version. */
-export function changedRecord(before: SentRecord | null, told: Told, runId: string): SentRecord {
+/** The feed told of a version. @param again whether its text is made and compared anew, although it is there. */
+export function changedRecord(before: SentRecord | null, told: Told, runId: string, again = false): SentRecord {
   const { namespace, memoryId, version } = told;
   const record: SentRecord = before ?? {
     ...{ namespace, memoryId, version: 0, wanted: 0, ends: false, hash: null, name: null },
     ...{ state: "gone", receipt: null, old: [], doomed: [], reason: null, seenIn: runId },
   };
   const seen = { ...record, wanted: Math.max(record.wanted, version), ends: false, seenIn: runId };
-  const isThere = record.state === "delivered" && record.version >= version;
+  const isThere = !again && record.state === "delivered" && record.version >= version;
   return isThere || record.state === "sent" ? seen : { ...seen, state: "queued", reason: null };
 }
 

@@ -5,7 +5,8 @@ import { pause as timer } from "../../runtime/deadline.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 import { ServiceError } from "../service/service-error.ts";
 import type { SentRecord, SinkState } from "../state/sink-state.ts";
-import { NO_COUNTS, type RunCounts, type RunRecord } from "../state/state.ts";
+import type { RunCounts, RunRecord } from "../state/state.ts";
+import { freeName } from "./free-name.ts";
 import type { MemoryFeed } from "./memory-feed.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
 import { changedRecord, endedRecord, queuedAgain, refusedRecord, sentRecord, settledRecord } from "./sent-records.ts";
@@ -19,6 +20,8 @@ export interface SinkRunParts {
   readonly transform: Transform;
   /** Told after each round. */
   readonly onProgress?: (counts: RunCounts) => void;
+  /** A run to go on with, whose process was lost. @default a new one */
+  readonly begun?: RunRecord | undefined;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
   /** @default a timer */
@@ -32,6 +35,8 @@ export interface SinkRunOptions {
   readonly where?: Filter | undefined;
   /** Texts that are on their way at once. 1 … 1_000. @default 100 */
   readonly inFlightMax?: number;
+  /** Reads the feed from its start and makes each text anew: it is sent where it says something else. @default false */
+  readonly fromStart?: boolean | undefined;
   /** Failures in a row that pass, after which the run ends as failed. @default 10 */
   readonly failuresMax?: number;
 }
@@ -54,11 +59,14 @@ export async function runSink(
   signal: AbortSignal,
 ): Promise<RunRecord | RunRefused> {
   const now = parts.now ?? Date.now;
-  const begun = newRun("changes", now());
+  const { fromStart = false } = options;
+  const begun = parts.begun ?? newRun(fromStart ? "full" : "changes", now());
   const refused = await parts.state.begin(begun);
   if (refused !== null) return refused;
   // Read once the connector is taken: another process may have moved them until then.
-  const place = { cursor: await parts.state.cursor(), reading: await parts.state.reading() };
+  const kept = { cursor: await parts.state.cursor(), reading: await parts.state.reading() };
+  // A reading that this run has begun before its process was lost goes on.
+  const place = fromStart && kept.reading !== begun.id ? { cursor: null, reading: null } : kept;
   const ended = { ...(await new SinkRun(parts, options, begun, place, signal).work()), endedAt: now() };
   await parts.state.end(ended);
   return ended;
@@ -70,7 +78,7 @@ class SinkRun {
   readonly #begun: RunRecord;
   readonly #signal: AbortSignal;
   #cursor: string | null;
-  #counts: RunCounts = NO_COUNTS;
+  #counts: RunCounts;
   readonly #cursorBefore: string | null;
   /**
    * Names the reading of the whole feed that is under way, over runs if need be: what it does not name in the end has ended.
@@ -89,6 +97,7 @@ class SinkRun {
     this.#parts = parts;
     this.#options = options;
     this.#begun = begun;
+    this.#counts = begun.counts;
     this.#cursor = cursor;
     this.#cursorBefore = cursor;
     this.#reading = cursor === null ? begun.id : reading;
@@ -163,7 +172,10 @@ class SinkRun {
     const place = this.#cursor === null ? {} : { cursor: this.#cursor };
     const page = await feed
       .readChanges({ ...place, namespaces, where, limit: PAGE_SIZE, signal: this.#signal })
-      .catch((error: unknown) => (hasOtherEpoch(error) ? null : Promise.reject(error)));
+      .catch((error: unknown) => {
+        if (error instanceof MnemosyncError && error.code === "EPOCH_CHANGED") return null;
+        throw error;
+      });
     if (page === null) {
       // The ledger went back: everything is read, and what it does not name any more is removed.
       this.#cursor = null;
@@ -174,7 +186,9 @@ class SinkRun {
     for (const event of page.events) {
       const before = await state.record(event);
       records.push(
-        event.kind === "put" ? changedRecord(before, event, this.#seenIn) : endedRecord(before, event, this.#seenIn),
+        event.kind === "put"
+          ? changedRecord(before, event, this.#seenIn, this.#options.fromStart)
+          : endedRecord(before, event, this.#seenIn),
       );
     }
     this.#count({ read: page.events.length });
@@ -229,7 +243,7 @@ class SinkRun {
       this.#count({ unchanged: 1 });
       return { ...record, version: memory.version, state: "delivered" };
     }
-    const name = sink.nameOf(key);
+    const name = freeName(sink, record, key, hash);
     try {
       const text = sink.textOf(key, body);
       if (text === null) return endedRecord(record, key, this.#seenIn);
@@ -287,8 +301,4 @@ class SinkRun {
   #count(more: Partial<RunCounts>): void {
     this.#counts = addedCounts(this.#counts, more);
   }
-}
-
-function hasOtherEpoch(error: unknown): boolean {
-  return error instanceof MnemosyncError && error.code === "EPOCH_CHANGED";
 }

@@ -27,8 +27,13 @@ export type Settlement<Receipt> =
 export interface Sink<Receipt> {
   /** Proves that the service answers and takes the key. @throws {ServiceError} */
   ping(signal: AbortSignal): Promise<void>;
-  /** The name of a memory's version there. */
-  nameOf(key: { readonly namespace: string; readonly memoryId: string; readonly version: number }): string;
+  /** The name of a memory's version there. @param key `text`: 12 digits of another text of this version. */
+  nameOf(key: {
+    readonly namespace: string;
+    readonly memoryId: string;
+    readonly version: number;
+    readonly text?: string | undefined;
+  }): string;
   /** What is sent for a body. Null: it says nothing. @throws {ServiceError} permanent: the service cannot take it. */
   textOf(
     key: { readonly namespace: string; readonly memoryId: string; readonly version: number },

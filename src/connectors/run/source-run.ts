@@ -1,12 +1,5 @@
 import { shortened } from "../../domain/errors.ts";
-import {
-  type ConnectorState,
-  type DeadLetter,
-  type KnownItem,
-  NO_COUNTS,
-  type RunCounts,
-  type RunRecord,
-} from "../state/state.ts";
+import type { ConnectorState, DeadLetter, KnownItem, RunCounts, RunRecord } from "../state/state.ts";
 import { ALL_TIME, type TimeWindow } from "../time-window.ts";
 import { missingItems } from "./missing.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
@@ -34,6 +27,8 @@ export interface SourceRunParts {
   readonly state: ConnectorState;
   /** Told after each page. */
   readonly onProgress?: (counts: RunCounts) => void;
+  /** A run to go on with, whose process was lost. @default a new one */
+  readonly begun?: RunRecord | undefined;
   /** Milliseconds since 1970. @default Date.now */
   readonly now?: () => number;
 }
@@ -53,7 +48,7 @@ export async function runSource(
   signal: AbortSignal,
 ): Promise<RunRecord | RunRefused> {
   const now = parts.now ?? Date.now;
-  const begun = newRun(options.scope, now());
+  const begun = parts.begun ?? newRun(options.scope, now());
   const refused = options.dryRun === true ? null : await parts.state.begin(begun);
   if (refused !== null) return refused;
   // Read once the connector is taken: another process may have moved it until then.
@@ -71,7 +66,7 @@ class SourceRun {
   readonly #cursorBefore: number | null;
   /** Behind what the next run reads: moved once the listing was complete. */
   cursorAfter: number | null;
-  #counts: RunCounts = NO_COUNTS;
+  #counts: RunCounts;
   /** Hashes of this run's items by id: a service gives an item more than once. */
   readonly #seen = new Map<string, string>();
 
@@ -85,6 +80,7 @@ class SourceRun {
     this.#parts = parts;
     this.#options = options;
     this.#begun = begun;
+    this.#counts = begun.counts;
     this.#cursorBefore = cursorBefore;
     this.cursorAfter = cursorBefore;
     this.#signal = signal;

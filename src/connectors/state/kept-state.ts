@@ -19,7 +19,7 @@ export const runSchema = lazily(() =>
   z.strictObject({
     id: z.string(),
     state: z.enum(["running", "succeeded", "partial", "failed", "cancelled", "interrupted"]),
-    scope: z.enum(["changes", "full"]),
+    scope: z.enum(["changes", "full", "replay"]),
     counts: countsSchema(),
     startedAt: z.number(),
     endedAt: z.number().nullable(),

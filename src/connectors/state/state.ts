@@ -39,8 +39,8 @@ export interface RunRecord {
   /** A ULID. */
   readonly id: string;
   readonly state: RunState;
-  /** `changes`: items since the last run; `full`: all of them, with deletions. */
-  readonly scope: "changes" | "full";
+  /** `changes`: items since the last run; `full`: all of them, with deletions; `replay`: dead letters. */
+  readonly scope: "changes" | "full" | "replay";
   readonly counts: RunCounts;
   /** Milliseconds since 1970. */
   readonly startedAt: number;

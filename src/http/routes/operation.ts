@@ -130,6 +130,9 @@ const openApi = route({
   },
 });
 
+/** What a process answers that is there for its background work. */
+export const probeGroup: RouteGroup = { tag: "operation", routes: [liveness, readiness, metrics] };
+
 export const operationGroup: RouteGroup = {
   tag: "operation",
   description: "State of the service and its stores",

@@ -5,10 +5,12 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { JsonSinkState } from "../../../src/connectors/state/json-sink-state.ts";
 import { JsonState } from "../../../src/connectors/state/json-state.ts";
 import { NO_COUNTS, type RunRecord } from "../../../src/connectors/state/state.ts";
 import { ownIdentity } from "../../../src/runtime/process-identity.ts";
 import { connectorStateConformance } from "../../conformance/connector-state.ts";
+import { sinkStateConformance } from "../../conformance/sink-state.ts";
 
 let folder: string;
 let path: string;
@@ -32,6 +34,15 @@ connectorStateConformance("a JSON file", async () => {
     close: async () => undefined,
   };
 });
+
+sinkStateConformance("a JSON file", async () => ({
+  state: await JsonSinkState.open(path),
+  async reopen() {
+    await rm(`${path}.lock`, { force: true });
+    return await JsonSinkState.open(path);
+  },
+  close: async () => undefined,
+}));
 
 /** The lock of a process that runs, as it would have written it. */
 function lockOf(pid: number): string {

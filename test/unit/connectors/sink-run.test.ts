@@ -152,7 +152,7 @@ describe("a run to LightRAG", () => {
   test("fails with the server's reason where it refuses the key, and loses nothing", async () => {
     worlds.current.feed.put("a", "text");
     worlds.current.server.intercept = () => ({ status: 403, body: { detail: "API Key required" } });
-    expect(await worlds.current.run()).toMatchObject({ state: "failed", error: { code: "SERVICE_FAILED" } });
+    expect(await worlds.current.run()).toMatchObject({ state: "failed", error: { code: "AUTHENTICATION" } });
     worlds.current.server.intercept = () => null;
     await worlds.current.run();
     expect(worlds.current.held()).toEqual(["text"]);

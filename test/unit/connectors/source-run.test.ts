@@ -139,7 +139,7 @@ describe("a run", () => {
   test("that the service refuses fails with the reason, and moves no cursor", async () => {
     fill(3);
     server.faults.push({ kind: "status", status: 401, body: '{"error":"key is revoked"}' });
-    expect(await run()).toMatchObject({ state: "failed", error: { code: "SERVICE_FAILED" }, cursorAfter: null });
+    expect(await run()).toMatchObject({ state: "failed", error: { code: "AUTHENTICATION" }, cursorAfter: null });
   });
 
   test("is cancelled between two pages, and what was done is kept", async () => {

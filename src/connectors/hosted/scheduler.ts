@@ -1,0 +1,177 @@
+import type { PostgresAccess } from "../../drivers/postgres/postgres-access.ts";
+import type { Jobs, Schedule } from "../../jobs/jobs.ts";
+import { keptRhythm, nextDue, type Rhythm } from "../../jobs/rhythm.ts";
+import { withDeadline } from "../../runtime/deadline.ts";
+import type { Log } from "../../runtime/log.ts";
+import { AFTER_START_MS, Loop } from "../../runtime/loop.ts";
+import type { Service, ServiceStatus } from "../../runtime/service.ts";
+import type { ConnectorDefinition } from "../definition.ts";
+import { CONNECTOR_RUN } from "./connector-kind.ts";
+import type { DefinedConnector, Definitions } from "./definitions.ts";
+import { listStates, type StateRow } from "./state-statements.ts";
+import { scheduleNames } from "./status.ts";
+
+export interface SchedulerParts {
+  readonly definitions: Pick<Definitions, "list">;
+  readonly jobs: Pick<Jobs, "schedule" | "unschedule" | "schedules">;
+  readonly postgres: PostgresAccess;
+  readonly callTimeoutMs: number;
+  /** Whether this node makes runs: then its settings file has the connectors of the deployment. */
+  readonly isEnabled: boolean;
+  readonly log: Log;
+  /** Milliseconds without a success, at least, after which a connector counts as stalled. @default 3_600_000 */
+  readonly stalledMinMs?: number;
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+}
+
+/** Milliseconds between two looks at the definitions, which another node may have changed. */
+const LOOK_INTERVAL_MS = 30_000;
+const STALLED_MIN_MS = 3_600_000;
+/** Intervals without a success after which a connector counts as stalled. */
+const STALLED_INTERVALS = 3;
+const SCHEDULE_PREFIX = "connector:";
+
+/** Keeps the job schedules of connectors as their definitions and pauses say, and notices those that do not come through. */
+export class ConnectorScheduler implements Service {
+  readonly name = "connectors";
+  readonly #parts: SchedulerParts;
+  readonly #loop: Loop;
+  /** Connectors that are known to be stalled: each is told of once. */
+  readonly #stalled = new Set<string>();
+  readonly #invalid = new Map<string, string>();
+  readonly #beganAt: number;
+
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts;
+    this.#beganAt = (parts.now ?? Date.now)();
+    this.#loop = new Loop({
+      name: this.name,
+      intervalMs: LOOK_INTERVAL_MS,
+      firstAfterMs: AFTER_START_MS,
+      log: parts.log,
+      pass: async (signal) => {
+        await this.look(signal);
+        return false;
+      },
+    });
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+  }
+
+  status(): ServiceStatus {
+    return this.#loop.status();
+  }
+
+  /** One look, without timers: brings the schedules up to date. */
+  async look(signal: AbortSignal): Promise<void> {
+    const { definitions, jobs, isEnabled, postgres, callTimeoutMs } = this.#parts;
+    const all = await definitions.list(signal);
+    // A node that makes no runs may have another settings file: it looks after what the API made.
+    const defined = isEnabled ? all : all.filter(({ origin }) => origin === "api");
+    const states = await withDeadline(callTimeoutMs, signal, (deadline) =>
+      postgres.use(deadline, ({ sql }) =>
+        listStates(
+          sql,
+          defined.map(({ id }) => id),
+        ),
+      ),
+    );
+    const existing = new Map(
+      (await jobs.schedules({ signal }))
+        .filter(({ name }) => name.startsWith(SCHEDULE_PREFIX))
+        .map((schedule) => [schedule.name, schedule]),
+    );
+    for (const connector of defined) {
+      const state = states.find(({ connector: id }) => id === connector.id) ?? null;
+      await this.#lookAt(connector, state, existing, signal);
+    }
+    if (!isEnabled) return;
+    const known = new Set(all.flatMap(({ id }) => Object.values(scheduleNames(id))));
+    for (const name of existing.keys()) if (!known.has(name)) await jobs.unschedule(name, { signal });
+  }
+
+  async #lookAt(
+    { id, definition, invalid }: DefinedConnector,
+    state: StateRow | null,
+    existing: ReadonlyMap<string, Schedule>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (definition === null) return this.#tellInvalid(id, invalid ?? "");
+    this.#invalid.delete(id);
+    const isPaused = state?.pausedAt != null;
+    const names = scheduleNames(id);
+    const wanted = [
+      { name: names.changes, scope: "changes", rhythm: isPaused ? null : rhythmOf(definition.schedule) },
+      { name: names.full, scope: "full", rhythm: isPaused ? null : rhythmOf(definition.fullSchedule) },
+    ];
+    for (const { name, scope, rhythm } of wanted) {
+      const found = existing.get(name);
+      if (rhythm === null) {
+        if (found !== undefined) await this.#parts.jobs.unschedule(name, { signal });
+      } else if (found === undefined || !isSame(found.rhythm, rhythm)) {
+        const input = { connectorId: id, scope };
+        await this.#parts.jobs.schedule(
+          name,
+          { kind: CONNECTOR_RUN, input, rhythm, atOnce: scope === "changes" },
+          { signal },
+        );
+      }
+    }
+    await this.#lookWhetherStalled(id, isPaused ? null : rhythmOf(definition.schedule), state);
+  }
+
+  /** A run of each interval that fails, or one that never ends: an operator looks into either. */
+  async #lookWhetherStalled(id: string, rhythm: Rhythm | null, state: StateRow | null): Promise<void> {
+    const { log, stalledMinMs = STALLED_MIN_MS, now = Date.now } = this.#parts;
+    if (rhythm === null) {
+      this.#stalled.delete(id);
+      return;
+    }
+    const since = Math.max(state?.succeededAt ?? 0, this.#beganAt);
+    const limitMs = Math.max(stalledMinMs, STALLED_INTERVALS * (await intervalOf(rhythm, now())));
+    if (now() - since <= limitMs) {
+      this.#stalled.delete(id);
+    } else if (!this.#stalled.has(id)) {
+      this.#stalled.add(id);
+      log.warn({ connector: id, failures: state?.failures ?? 0, withoutSuccessMs: now() - since }, "connector.stalled");
+    }
+  }
+
+  /** Once for each reason: the reason names no value of the definition. */
+  #tellInvalid(id: string, reason: string): void {
+    if (this.#invalid.get(id) === reason) return;
+    this.#invalid.set(id, reason);
+    this.#parts.log.error({ connector: id, reason }, "connector.invalid");
+  }
+}
+
+function rhythmOf(schedule: ConnectorDefinition["schedule"]): Rhythm | null {
+  if (schedule === undefined) return null;
+  const { jitterMs, ...rhythm } = schedule;
+  return jitterMs > 0 ? { ...rhythm, jitterMs } : rhythm;
+}
+
+function isSame(a: Rhythm, b: Rhythm): boolean {
+  const textOf = (rhythm: Rhythm) =>
+    JSON.stringify(
+      "cron" in rhythm
+        ? [rhythm.cron, rhythm.timeZone ?? "UTC", rhythm.jitterMs ?? 0]
+        : [rhythm.everyMs, rhythm.jitterMs ?? 0],
+    );
+  return textOf(a) === textOf(b);
+}
+
+/** Milliseconds between the next two times. */
+async function intervalOf(rhythm: Rhythm, now: number): Promise<number> {
+  if ("everyMs" in rhythm) return rhythm.everyMs;
+  const kept = await keptRhythm(rhythm, () => 0);
+  const first = await nextDue(kept, null, now);
+  return (await nextDue(kept, null, first)) - first;
+}

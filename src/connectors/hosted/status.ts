@@ -1,0 +1,106 @@
+import type { PostgresAccess, Sql } from "../../drivers/postgres/postgres-access.ts";
+import type { Schedule } from "../../jobs/jobs.ts";
+import { withDeadline } from "../../runtime/deadline.ts";
+import { type ConnectorDirection, directionOf } from "../definition.ts";
+import type { DefinedConnector } from "./definitions.ts";
+import { countImported, countLetters } from "./item-statements.ts";
+import { countRecords, type RecordCounts } from "./record-statements.ts";
+import type { ConnectorRun } from "./run-view.ts";
+import { listStates, type StateRow } from "./state-statements.ts";
+import { sinkStateOf, sourceStateOf } from "./work.ts";
+
+/**
+ * - `invalid`: its definition cannot be used on this node.
+ * - `paused`: by an operator, or since the service does not take the key.
+ */
+export const CONNECTOR_STATES = ["invalid", "paused", "running", "idle"] as const;
+
+/** How a connector is. Times are milliseconds since 1970. */
+export interface ConnectorStatus {
+  readonly id: string;
+  readonly origin: DefinedConnector["origin"];
+  readonly direction: ConnectorDirection | null;
+  readonly state: (typeof CONNECTOR_STATES)[number];
+  /** Why it is invalid. */
+  readonly invalid: string | null;
+  readonly pausedBecause: StateRow["pausedBecause"];
+  /** Null: it runs on demand. */
+  readonly nextRunAt: number | null;
+  readonly succeededAt: number | null;
+  readonly failures: number;
+  /** Where a source reads on, or a sink. Of a connector with both, the source's. */
+  readonly cursor: number | string | null;
+  readonly deadLetters: number;
+  /** Items of the source that were imported; null without a source. */
+  readonly imported: number | null;
+  /** Memories of the sink; null without one. */
+  readonly records: RecordCounts | null;
+  readonly lastRun: ConnectorRun | null;
+}
+
+/** Name of the job schedule of a connector, and of its full runs. */
+export function scheduleNames(id: string): { readonly changes: string; readonly full: string } {
+  return { changes: `connector:${id}`, full: `connector:${id}:full` };
+}
+
+export interface StatusParts {
+  readonly postgres: PostgresAccess;
+  readonly callTimeoutMs: number;
+  readonly schedules: (signal: AbortSignal) => Promise<readonly Schedule[]>;
+  readonly lastRun: (defined: DefinedConnector, signal: AbortSignal) => Promise<ConnectorRun | null>;
+}
+
+/** How connectors are, in the order of `connectors`. */
+export async function statusOf(
+  parts: StatusParts,
+  connectors: readonly DefinedConnector[],
+  signal: AbortSignal,
+): Promise<ConnectorStatus[]> {
+  const schedules = new Map((await parts.schedules(signal)).map(({ name, dueAt }) => [name, Date.parse(dueAt)]));
+  const call = <T>(work: (sql: Sql) => Promise<T>) =>
+    withDeadline(parts.callTimeoutMs, signal, (deadline) => parts.postgres.use(deadline, ({ sql }) => work(sql)));
+  const states = await call((sql) =>
+    listStates(
+      sql,
+      connectors.flatMap(({ id }) => [id, `${id}/to`]),
+    ),
+  );
+  const statuses: ConnectorStatus[] = [];
+  for (const defined of connectors) {
+    const { id, origin, invalid, definition } = defined;
+    const own = states.find(({ connector }) => connector === id) ?? null;
+    const second = states.find(({ connector }) => connector === `${id}/to`) ?? null;
+    const source = definition === null ? null : sourceStateOf(id, definition);
+    const sink = definition === null ? null : sinkStateOf(id, definition);
+    const imported = source === null ? null : await call((sql) => countImported(sql, source));
+    const letters = source === null ? 0 : await call((sql) => countLetters(sql, source));
+    const records = sink === null ? null : await call((sql) => countRecords(sql, sink));
+    const lastRun = await parts.lastRun(defined, signal);
+    const due = Object.values(scheduleNames(id)).flatMap((name) => schedules.get(name) ?? []);
+    statuses.push({
+      ...{ id, origin, invalid, imported, records, lastRun },
+      direction: definition === null ? null : directionOf(definition),
+      state: stateOf(defined, own, lastRun),
+      pausedBecause: own?.pausedBecause ?? null,
+      nextRunAt: due.length === 0 ? null : Math.min(...due),
+      succeededAt: earliest(
+        own?.succeededAt ?? null,
+        sink === id || sink === null ? null : (second?.succeededAt ?? null),
+      ),
+      failures: Math.max(own?.failures ?? 0, second?.failures ?? 0),
+      cursor: own?.cursor ?? null,
+      deadLetters: letters + (records?.failed ?? 0),
+    });
+  }
+  return statuses;
+}
+
+function stateOf({ definition }: DefinedConnector, state: StateRow | null, lastRun: ConnectorRun | null) {
+  if (definition === null) return "invalid";
+  if (lastRun?.state === "running" || lastRun?.state === "queued") return "running";
+  return state?.pausedBecause != null ? "paused" : "idle";
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
+}
