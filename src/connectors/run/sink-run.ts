@@ -1,5 +1,4 @@
 import { MnemosyncError, shortened } from "../../domain/errors.ts";
-import type { Filter } from "../../domain/filter/filter.ts";
 import { backoffCeilingMs } from "../../runtime/backoff.ts";
 import { pause as timer } from "../../runtime/deadline.ts";
 import { newUlid } from "../../runtime/ulid.ts";
@@ -11,6 +10,7 @@ import type { MemoryFeed } from "./memory-feed.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
 import { changedRecord, endedRecord, queuedAgain, refusedRecord, sentRecord, settledRecord } from "./sent-records.ts";
 import type { Sink } from "./sink.ts";
+import type { SinkRunOptions } from "./sink-run-options.ts";
 import { hashOfText, type Transform } from "./transform.ts";
 
 export interface SinkRunParts {
@@ -26,19 +26,6 @@ export interface SinkRunParts {
   readonly now?: () => number;
   /** @default a timer */
   readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-}
-
-export interface SinkRunOptions {
-  /** @default all */
-  readonly namespaces?: readonly string[] | undefined;
-  /** Memories that are sent; one that no longer passes is removed there. @default all */
-  readonly where?: Filter | undefined;
-  /** Texts that are on their way at once. 1 … 1_000. @default 100 */
-  readonly inFlightMax?: number;
-  /** Reads the feed from its start and makes each text anew: it is sent where it says something else. @default false */
-  readonly fromStart?: boolean | undefined;
-  /** Failures in a row that pass, after which the run ends as failed. @default 10 */
-  readonly failuresMax?: number;
 }
 
 const PAGE_SIZE = 100;
