@@ -110,7 +110,7 @@ async function measure(
       "version and checksum, PostgreSQL the aggregate of its narrow table. A full check compares all three stores both ways.",
     measures,
     targets: largest
-      ? [{ what: "a full check beside the slowest store's own scan", ratio, bound: 1.5, kind: "at most" }]
+      ? [{ what: "a full check beside the slowest store's own scan", ratio, bound: 1.2, kind: "at most" }]
       : [],
     table: {
       columns: ["besides", ""],

@@ -38,9 +38,9 @@ export class GarbagePauses {
 
 const STEPS = ["until the first message", "rows and prepare", "commit", "publish", "until the answer"] as const;
 
-/** Milliseconds of each of `STEPS`. */
+/** Milliseconds of each of `STEPS`. Of a row that goes with its COMMIT, both are the commit. */
 function stepsOf({ beganAt, endedAt, messages }: TracedWrite): number[] {
-  const commit = messages.find(({ what }) => what === "COMMIT");
+  const commit = messages.find(({ what }) => what.endsWith("COMMIT"));
   if (commit === undefined || commit.answeredAt === null) throw new Error("a write without an answered COMMIT");
   const committedAt = commit.answeredAt;
   const publishes = messages.filter(({ what, sentAt }) => /publish$/i.test(what) && sentAt >= committedAt);

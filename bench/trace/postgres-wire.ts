@@ -2,6 +2,7 @@
 const STATEMENTS: readonly (readonly [RegExp, string])[] = [
   [/^\s*(begin|commit|rollback)\b/i, ""],
   [/state = 'published'/, "mark transactions as published"],
+  [/^with versions as/, "write the row that is as guessed"],
   [/with given as materialized/, "write the rows that are as guessed"],
   [/insert into mnemosync\.memory_versions/, "write the rows"],
   [/version_floors\s+where/, "read version floors"],

@@ -1,8 +1,8 @@
 /**
- * The FAISS binding: the source of faiss-node as it is, and one more method of its indexes, `searchMany`.
+ * The FAISS binding: the source of faiss-node as it is, and two more methods of its indexes, `searchMany` and `addMany`.
  *
- * faiss-node's own `search` takes an array of numbers, converts them one by one, and never frees its copy: a process that
- * searches all day grows by each query. It also lets every exception of FAISS abort the process.
+ * faiss-node's own `search` and `add` take an array of numbers and convert them one by one, and `search` never frees its copy: a process that
+ * searches all day grows by each query. `search` also lets every exception of FAISS abort the process.
  */
 #include <faiss/IVFlib.h>
 #include <faiss/IndexFlat.h>
@@ -170,20 +170,42 @@ Napi::Value searchMany(const Napi::CallbackInfo &info)
   return env.Undefined();
 }
 
+/**
+ * addMany(vectors: Float32Array)
+ *
+ * Adds whole vectors, one behind the other. An exception of FAISS, as when memory runs out, aborts the process, as it does in `add`: some
+ * of the rows may be in by then.
+ */
 template <class T, class Y>
-void addSearchMany(Napi::Env env, Napi::Object exports)
+Napi::Value addMany(const Napi::CallbackInfo &info)
+{
+  const Napi::Env env = info.Env();
+  faiss::Index &index = Wrapped<T, Y>::of(*Napi::ObjectWrap<T>::Unwrap(info.This().As<Napi::Object>()));
+  const auto vectors = info[0].As<Napi::Float32Array>();
+  if (vectors.ElementLength() % index.d != 0)
+  {
+    Napi::RangeError::New(env, "addMany: the array holds no whole vectors").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  index.add(static_cast<idx_t>(vectors.ElementLength() / index.d), vectors.Data());
+  return env.Undefined();
+}
+
+template <class T, class Y>
+void addMethods(Napi::Env env, Napi::Object exports)
 {
   const Napi::Value constructor = exports.Get(T::CLASS_NAME);
-  const Napi::Value prototype = constructor.As<Napi::Object>().Get("prototype");
-  prototype.As<Napi::Object>().Set("searchMany", Napi::Function::New(env, searchMany<T, Y>, "searchMany"));
+  auto prototype = constructor.As<Napi::Object>().Get("prototype").As<Napi::Object>();
+  prototype.Set("searchMany", Napi::Function::New(env, searchMany<T, Y>, "searchMany"));
+  prototype.Set("addMany", Napi::Function::New(env, addMany<T, Y>, "addMany"));
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports)
 {
   Init(env, exports);
-  addSearchMany<Index, faiss::IndexFlatL2>(env, exports);
-  addSearchMany<IndexFlatL2, faiss::IndexFlatL2>(env, exports);
-  addSearchMany<IndexFlatIP, faiss::IndexFlatIP>(env, exports);
+  addMethods<Index, faiss::IndexFlatL2>(env, exports);
+  addMethods<IndexFlatL2, faiss::IndexFlatL2>(env, exports);
+  addMethods<IndexFlatIP, faiss::IndexFlatIP>(env, exports);
   exports.Set("sourceVersion", MNEMOSYNC_SOURCE_VERSION); // By which setup tells a binding of an earlier version.
   return exports;
 }

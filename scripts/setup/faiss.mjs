@@ -67,7 +67,7 @@ function sourceVersion() {
   return createHash("sha256").update(readFileSync(ownSource)).digest("hex").slice(0, 16);
 }
 
-/** The binding with `searchMany`, and what is compiled where the system's FAISS is too old for it: faiss-node alone. */
+/** The binding with methods of our own, and what is compiled where the system's FAISS is too old for it: faiss-node alone. */
 const ownSource = join(dirname(fileURLToPath(import.meta.url)), "faiss-binding.cc");
 
 /**

@@ -15,7 +15,8 @@ import { beginGuarded, type Flown } from "./guarded-writes.ts";
 import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
 import { queueForSharedStores } from "./queue-statements.ts";
 import { scrubContent } from "./scrub-statements.ts";
-import type { GuessedWrite } from "./version-write.ts";
+import { commitOne } from "./single-flights.ts";
+import type { GuardedAnswer, GuessedWrite } from "./version-write.ts";
 import { writeInFlight } from "./write-flights.ts";
 import {
   type Begun,
@@ -53,13 +54,19 @@ export interface LedgerTransaction {
     token: TransactionToken,
     claiming?: Claiming,
   ): Promise<Flown>;
-  /** Whether `beginWithNew` can be called. */
-  readonly fliesNew: boolean;
+  /** Whether the connection sends flights: whether `beginWithNew` and `commitAlone` can be called. */
+  readonly flies: boolean;
   /**
    * Begins, and writes memories that are taken for new, all of the first version, in the same flight. Nothing is looked for
    * and locked before: where one is not new, the transaction is `guessed_wrong`, and must be rolled back.
    */
   beginWithNew(writes: readonly VersionWrite[], token: TransactionToken): Promise<NewlyWritten>;
+  /**
+   * Begins, writes one memory where its guess holds, and commits, in one flight. The answer says whether it is written and
+   * durable; where it is not, the transaction has ended, and another one may begin. Null: something is in the way, and the
+   * transaction must be rolled back.
+   */
+  commitAlone(guess: GuessedWrite, token: TransactionToken): Promise<GuardedAnswer | null>;
   /** The transactions that have the key, after `begin` answered `isKeyTaken`; none when the key was pruned since. */
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
@@ -112,15 +119,29 @@ export class PostgresTransaction implements LedgerTransaction {
     return await beginGuarded(this.#connection, guesses, keys, token, claiming);
   }
 
-  get fliesNew(): boolean {
+  get flies(): boolean {
     return this.#connection.flights !== undefined;
   }
 
   async beginWithNew(writes: readonly VersionWrite[], token: TransactionToken): Promise<NewlyWritten> {
-    const { flights } = this.#connection;
-    if (flights === undefined) throw new TypeError("this connection sends no flights");
+    const flights = this.#flights();
     this.#isOpen = true;
     return await beginWithNew(flights, writes.toSorted(compareKeys), token);
+  }
+
+  async commitAlone(guess: GuessedWrite, token: TransactionToken): Promise<GuardedAnswer | null> {
+    const flights = this.#flights();
+    this.#isOpen = true;
+    const answer = await commitOne(flights, guess, token);
+    if (answer !== null) this.#isOpen = false;
+    return answer;
+  }
+
+  /** @throws {TypeError} See `flies`. */
+  #flights(): FlightChannel {
+    const { flights } = this.#connection;
+    if (flights === undefined) throw new TypeError("this connection sends no flights");
+    return flights;
   }
 
   async takenKeys({ claim, transactionId }: Claiming): Promise<TakenKey[]> {

@@ -2,7 +2,7 @@ import { embeddingBytes } from "../domain/checksum.ts";
 import { keyText } from "../domain/keys.ts";
 import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
-import { BEGIN } from "./flight-statements.ts";
+import { BEGIN, COMMIT } from "./flight-statements.ts";
 import type { GuardedAnswer, GuessedWrite } from "./version-write.ts";
 import { isRowInTheWay, type TransactionToken } from "./write-statements.ts";
 import { narrowParts } from "./written-rows.ts";
@@ -63,16 +63,37 @@ const UPDATE: FlightStatement = {
 /**
  * BEGIN and one guessed write in one flight, with binary parameters: `writeGuarded` for one memory, which is what agents
  * write. No array is unpacked, no statement put together, no lock taken but that of the row.
- * @returns null: a body is in the way.
+ * @returns null: a body is in the way, and the transaction must be rolled back.
  */
-export async function beginWithOne(
+export function beginWithOne(
+  flights: FlightChannel,
+  guess: GuessedWrite,
+  token: TransactionToken,
+): Promise<GuardedAnswer | null> {
+  return sendOne(flights, guess, token, false);
+}
+
+/**
+ * As `beginWithOne`, with COMMIT in the same flight. Where the guess does not hold, the transaction wrote nothing and has ended. The
+ * server skips COMMIT where the write fails.
+ */
+export function commitOne(
+  flights: FlightChannel,
+  guess: GuessedWrite,
+  token: TransactionToken,
+): Promise<GuardedAnswer | null> {
+  return sendOne(flights, guess, token, true);
+}
+
+async function sendOne(
   flights: FlightChannel,
   { write, knownTx }: GuessedWrite,
   { storeVersions, transactionId, nodeId }: TransactionToken,
+  commits: boolean,
 ): Promise<GuardedAnswer | null> {
   const statement = knownTx === null ? INSERT : UPDATE;
   const bytes = (write.embedding?.byteLength ?? 0) + (write.documentJson?.length ?? 0) * 3;
-  const flight = flights.begin([BEGIN, statement], bytes + 4_096);
+  const flight = flights.begin(commits ? [BEGIN, statement, COMMIT] : [BEGIN, statement], bytes + 4_096);
   flight.execute(BEGIN);
   flight.execute(statement, (values) => {
     narrowParts(values, write, storeVersions);
@@ -84,6 +105,7 @@ export async function beginWithOne(
     values.bytea(write.embedding === null ? null : embeddingBytes(write.embedding));
     if (knownTx !== null) values.text(knownTx);
   });
+  if (commits) flight.execute(COMMIT);
   try {
     const answers = await flights.send(flight);
     const [now, isWritten] = answers[1]?.rows[0] ?? [];

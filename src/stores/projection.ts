@@ -136,6 +136,13 @@ export interface Projection {
 
   readonly traits: ProjectionTraits;
 
+  /**
+   * Whether a publish without a prepare before it is as good. Then writes of up to 128 memories do without, and a lone one is sent to the
+   * ledger together with its COMMIT. Never where a store has to accept a write before (`onStoreDown: "reject"`). Absent: each write is
+   * prepared.
+   */
+  readonly publishesUnprepared?: boolean;
+
   /** Proves that the store would accept the batch now. Makes no change that a reader could see. */
   prepare(batch: PreparedBatch, signal: AbortSignal): Promise<void>;
 

@@ -24,6 +24,11 @@ import { type Foundation, gateOptions } from "./foundation.ts";
 export interface WriteHooks {
   /** Called at the moments of a transaction that `WRITE_STEPS` names. */
   readonly onStep?: OnWriteStep | undefined;
+  /**
+   * Whether stores need not be asked before the commit although the steps of writes are observed. A lone write does not come to `locked`
+   * and `prepared` then, unless its row is not as this process knew it. @default false
+   */
+  readonly unprepared?: boolean | undefined;
   /** Called at the moments of an erasure that `ERASE_STEPS` names. */
   readonly onEraseStep?: OnEraseStep | undefined;
 }
@@ -37,7 +42,7 @@ export interface WritingParts {
   readonly ledgerGate: StoreGate<Probed>;
 }
 
-export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks): WritingParts {
+export function assembleWriting(foundation: Foundation, { onStep, unprepared = false }: WriteHooks): WritingParts {
   const {
     options,
     ledger,
@@ -93,6 +98,7 @@ export function assembleWriting(foundation: Foundation, { onStep }: WriteHooks):
     prepareTimeoutMs: options.prepareTimeoutMs,
     inDoubtTimeoutMs: options.inDoubtTimeoutMs,
     endsUnknown: options.replica.enabled,
+    preparesAlways: onStep !== undefined && !unprepared,
     onStep,
   });
   const writer = new Writer({

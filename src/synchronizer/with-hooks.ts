@@ -9,17 +9,17 @@ export type { Hooks };
 
 /** As `MemorySynchronizer.connect`. */
 export async function connectWithHooks(
-  { onStep, onEraseStep, ...options }: ConnectOptions & Hooks,
+  { onStep, onEraseStep, unprepared, ...options }: ConnectOptions & Hooks,
   signal?: AbortSignal,
 ): Promise<MemorySynchronizer> {
-  return synchronizerOf(await open(options, { onStep, onEraseStep }, signal));
+  return synchronizerOf(await open(options, { onStep, onEraseStep, unprepared }, signal));
 }
 
 /** As `MemorySynchronizer.withClients`. */
 export async function withClientsAndHooks(
   clients: Clients,
-  { onStep, onEraseStep, ...options }: WithClientsOptions & Hooks,
+  { onStep, onEraseStep, unprepared, ...options }: WithClientsOptions & Hooks,
   signal?: AbortSignal,
 ): Promise<MemorySynchronizer> {
-  return synchronizerOf(await openWithClients(clients, options, { onStep, onEraseStep }, signal));
+  return synchronizerOf(await openWithClients(clients, options, { onStep, onEraseStep, unprepared }, signal));
 }

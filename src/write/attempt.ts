@@ -1,4 +1,5 @@
 import { CommitOutcomeUnknownError, IdempotencyKeyReusedError, InternalError } from "../domain/errors.ts";
+import { keyText } from "../domain/keys.ts";
 import type { StoreId } from "../domain/store-id.ts";
 import type { Backend } from "../drivers/postgres/postgres-access.ts";
 import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
@@ -11,15 +12,18 @@ import { settleInDoubt } from "./in-doubt.ts";
 import { KnownRows, noteWritten } from "./known-rows.ts";
 import { NewGuess } from "./new-guess.ts";
 import { ownError } from "./own-error.ts";
-import { assertDistinct, type Decision, isWrite, type WriteIntent } from "./plan.ts";
+import { assertDistinct, type Decision, isWrite, type WriteDecision, type WriteIntent } from "./plan.ts";
 import { type Obstacle, Preparation } from "./preparation.ts";
-import { type RowsResult, writeRows } from "./rows.ts";
+import { type AloneCommit, type RowsResult, setTime, writeRows } from "./rows.ts";
 import type { StoreGate } from "./store-gate.ts";
 import type { OnWriteStep } from "./write-step.ts";
 
 /** The parts of a node that an attempt uses. */
 export interface AttemptParts {
-  readonly ledger: Pick<LedgerStore, "nodeId" | "knownEpoch" | "transaction" | "outcomeOf" | "readPendingStores">;
+  readonly ledger: Pick<
+    LedgerStore,
+    "nodeId" | "knownEpoch" | "transaction" | "outcomeOf" | "readChanges" | "readPendingStores"
+  >;
   /** Ids of the stores beside the ledger, which the answer to a repeated request reports. */
   readonly storeIds: readonly StoreId[];
   /** `store_versions` of new rows. */
@@ -36,6 +40,8 @@ export interface AttemptParts {
   readonly queuesForStores?: boolean | undefined;
   /** Whether deletions of memories without a row are written: see `decide`. @default false */
   readonly endsUnknown?: boolean | undefined;
+  /** Whether stores are asked before a commit over which they have no say. @default false */
+  readonly preparesAlways?: boolean | undefined;
 }
 
 /** Distinct memories that one transaction writes. */
@@ -69,7 +75,9 @@ export interface CommittedChunk {
   /** One per intent, in order; those to write are durable. */
   readonly decisions: readonly Decision[];
   /** The projections that took part. */
-  readonly prepared: readonly StoreGate[];
+  readonly gates: readonly StoreGate[];
+  /** Names the batch that they prepared; undefined: none was. */
+  readonly token: string | undefined;
   /** The ledger's epoch as this process knew it when the transaction began. */
   readonly epoch: string | undefined;
   /** When COMMIT was sent, as `performance.now()` tells: a publish long after that is late. */
@@ -115,6 +123,18 @@ export function attemptsOf(parts: AttemptParts): AttemptChunk {
   };
 }
 
+/** Memories of a chunk that stores are not asked about before, at most. Those of larger ones get their vectors while the rows are written. */
+const UNPREPARED_MAX = 128;
+
+/**
+ * Whether the stores need not be asked before the commit. Under `degrade` a refusal would only leave the store out, as a publish that fails
+ * does. A store whose last call failed is asked all the same, and again after a pause, so that what passes need not degrade the write.
+ */
+function isUnprepared({ preparesAlways = false }: AttemptParts, { intents }: Chunk, plan: AttemptPlan): boolean {
+  if (preparesAlways || plan.preparesAll || intents.length > UNPREPARED_MAX) return false;
+  return plan.gates.every(({ target, lastError }) => target.publishesUnprepared === true && lastError === null);
+}
+
 class Attempt {
   readonly #parts: AttemptParts;
   readonly #known: KnownRows;
@@ -122,11 +142,14 @@ class Attempt {
   readonly #chunk: Chunk;
   readonly #plan: AttemptPlan;
   readonly #preparation: Preparation;
+  readonly #isUnprepared: boolean;
   readonly #epoch: string | undefined;
   #decisions: readonly Decision[] = [];
   /** Set from the moment in which COMMIT is sent, until its answer. */
   #committing: Backend | null = null;
   #committedAt = 0;
+  /** A write whose time the answer to its COMMIT tells. */
+  #timeless: WriteDecision | null = null;
   /** Set once the attempt is reported as failed: a statement of it that still runs must not commit. */
   #abandoned = false;
 
@@ -137,7 +160,9 @@ class Attempt {
     this.#chunk = chunk;
     this.#plan = plan;
     this.#epoch = parts.ledger.knownEpoch;
-    const { transactionId: token, gates, preparesAll: everywhere } = plan;
+    const { transactionId: token, preparesAll: everywhere } = plan;
+    this.#isUnprepared = isUnprepared(parts, chunk, plan);
+    const gates = this.#isUnprepared ? [] : plan.gates;
     this.#preparation = new Preparation({ token, gates, everywhere, timeoutMs: parts.prepareTimeoutMs });
   }
 
@@ -161,6 +186,10 @@ class Attempt {
     const claiming = this.#claiming();
     await onStep?.("starting");
     const rows = await this.#writeRows(transaction, claiming);
+    if (rows.kind === "committed") {
+      this.#decisions = rows.decisions;
+      return this.#committed();
+    }
     if (rows.kind === "nothing") {
       this.#decisions = rows.decisions;
       // Discards what was prepared on a guess.
@@ -178,14 +207,24 @@ class Attempt {
       await transaction.queueForStores(written, this.#plan.transactionId);
     }
     await onStep?.("prepared");
-    await onStep?.("committing");
+    await this.#beginCommit(transaction.backend);
+    await transaction.commit();
+    return this.#committed();
+  }
+
+  /** Before COMMIT is sent. */
+  async #beginCommit(backend: Backend): Promise<void> {
+    await this.#parts.onStep?.("committing");
     if (this.#abandoned)
       throw new InternalError("the attempt had already been reported as failed when it reached its commit");
-    this.#committing = transaction.backend;
+    this.#committing = backend;
     this.#committedAt = performance.now();
-    await transaction.commit();
-    this.#committing = null;
-    return this.#committed();
+  }
+
+  /** Whether the row of a lone memory may go with its COMMIT: nothing else has to be in the transaction, or to be known before. */
+  get #mayGoAlone(): boolean {
+    const { intents, claim } = this.#chunk;
+    return this.#isUnprepared && intents.length === 1 && claim === null && this.#parts.queuesForStores !== true;
   }
 
   #writeRows(transaction: LedgerTransaction, claiming: Claiming | undefined): Promise<RowsResult> {
@@ -197,17 +236,35 @@ class Attempt {
     const [known, preparation] = [this.#known, this.#preparation];
     const newGuess = guessesNew ? this.#newGuess : undefined;
     const guesses = { known, newGuess, endsUnknown };
-    return writeRows({ transaction, intents, atomic, claiming, token, preparation, ...guesses, onStep });
+    const alone = this.#mayGoAlone ? this.#aloneCommit(transaction) : undefined;
+    return writeRows({ transaction, intents, atomic, claiming, token, preparation, ...guesses, onStep, alone });
+  }
+
+  #aloneCommit({ backend }: LedgerTransaction): AloneCommit {
+    return {
+      beginning: async (decision) => {
+        await this.#beginCommit(backend);
+        this.#decisions = [decision];
+        this.#timeless = decision;
+      },
+      ended: () => {
+        this.#committing = null;
+        this.#decisions = [];
+        this.#timeless = null;
+      },
+    };
   }
 
   #committed(): AttemptResult {
-    const { transactionId, gates: prepared } = this.#plan;
+    this.#committing = null;
+    const { transactionId, gates } = this.#plan;
+    const { token } = this.#preparation;
     const keepsAnswer = this.#chunk.claim !== null;
     const committedAt = this.#committedAt;
     const decisions = this.#decisions;
     const epoch = this.#epoch;
     noteWritten(this.#known, decisions, transactionId);
-    return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions, prepared, epoch, committedAt } };
+    return { kind: "committed", chunk: { transactionId, keepsAnswer, decisions, gates, token, epoch, committedAt } };
   }
 
   #claiming(): Claiming | undefined {
@@ -240,11 +297,23 @@ class Attempt {
     if (backend === null || failed.error.code === "STORE_REFUSED") return failed;
     const { ledger, inDoubtTimeoutMs } = this.#parts;
     const { transactionId } = this.#plan;
-    const outcome = await settleInDoubt(ledger, transactionId, backend, inDoubtTimeoutMs);
+    const outcomeOf: typeof ledger.outcomeOf = async (...look) => {
+      const found = await ledger.outcomeOf(...look);
+      if (found === "committed" && this.#timeless !== null) await this.#readTime(this.#timeless, look[2]);
+      return found;
+    };
+    const outcome = await settleInDoubt({ outcomeOf }, transactionId, backend, inDoubtTimeoutMs);
     if (outcome === "committed") return this.#committed();
     if (outcome === "aborted") return failed;
     const cause = outcome.unknown ?? error;
     return { kind: "failed", error: new CommitOutcomeUnknownError(transactionId, { cause }) };
+  }
+
+  /** The stores must be given the time that the ledger has. Where a later version stands there, the stores will show that one. */
+  async #readTime(decision: WriteDecision, signal: AbortSignal): Promise<void> {
+    const { write } = decision;
+    const current = (await this.#parts.ledger.readChanges([write], signal)).get(keyText(write));
+    if (current?.version === write.version) setTime(decision, current.modifiedAt);
   }
 
   /** Discards the prepared batch in all projections. Where a projection gives no answer, the batch expires. */

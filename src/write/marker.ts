@@ -17,10 +17,16 @@ export interface MarkerParts {
 }
 
 /**
- * Milliseconds for which transactions are gathered. Long enough that a busy node marks many of them by one statement, short
- * enough that a check, which waits for the mark of a memory that is written all the time, holds its row only for a moment.
+ * Milliseconds after which transactions are marked if no further one came meanwhile. A check that waits for the mark of a memory which is
+ * written all the time holds its row only for that moment: its lock keeps the next write away.
  */
 const GATHER_MS = 20;
+
+/**
+ * How often a node that goes on writing puts the mark off. The statement takes processor time from the writes beside it: every 20 ms it
+ * met one write in twenty, and made their 95th percentile. Checks look again after 20, 120 and 520 ms.
+ */
+const PUT_OFF_MAX = 3;
 
 /** Transactions marked by one statement. */
 const GROUP_MAX = 1_000;
@@ -34,13 +40,16 @@ const startTimeout: StartTimer = (work, milliseconds) => {
 };
 
 /**
- * Marks transactions as published, some milliseconds after their callers were answered: no answer depends on it. In a
+ * Marks transactions as published, 20 to 80 ms after their callers were answered: no answer depends on it. In a
  * transaction of its own, since a mark within the next write would die with its rollback, and would wait crosswise with the
  * nodes that take over overdue transactions. A mark that is lost repeats a publish.
  */
 export class Marker {
   readonly #parts: MarkerParts;
   #waiting: string[] = [];
+  /** Whether a transaction was added since the timer was started. */
+  #hasMore = false;
+  #putOff = 0;
   #endTimer: (() => void) | null = null;
   /** Resolves with whether the group was marked. */
   #marking: Promise<boolean> | null = null;
@@ -61,6 +70,7 @@ export class Marker {
       return;
     }
     this.#waiting.push(transactionId);
+    this.#hasMore = true;
     this.#plan();
   }
 
@@ -86,8 +96,14 @@ export class Marker {
 
   #plan(): void {
     if (this.#endTimer !== null || this.#marking !== null) return;
+    this.#hasMore = false;
     this.#endTimer = (this.#parts.startTimer ?? startTimeout)(() => {
       this.#endTimer = null;
+      if (this.#hasMore && this.#putOff < PUT_OFF_MAX) {
+        this.#putOff++;
+        this.#plan();
+        return;
+      }
       this.#marking ??= this.#markGroup();
     }, GATHER_MS);
   }
@@ -95,6 +111,7 @@ export class Marker {
   /** One statement at a time. */
   async #markGroup(): Promise<boolean> {
     const { ledger, log, markTimeoutMs, onMarked } = this.#parts;
+    this.#putOff = 0;
     const group = this.#waiting.splice(0, GROUP_MAX);
     try {
       await withSharedDeadline(markTimeoutMs, undefined, (signal) => ledger.markPublished(group, signal));

@@ -28,6 +28,11 @@ export class Preparation {
     this.#plan = plan;
   }
 
+  /** Names the batch that the projections prepared; undefined: none was. */
+  get token(): string | undefined {
+    return this.#preparing.length > 0 ? this.#plan.token : undefined;
+  }
+
   /**
    * Has every projection prepare what concerns it. Never rejects.
    * @returns the first obstacle; null: all accept the chunk.

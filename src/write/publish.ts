@@ -67,8 +67,9 @@ export function pendingWork(gate: StoreGate, changes: readonly MemoryChange[], p
 /** Committed changes that one projection is to show. */
 export interface Publishing {
   readonly changes: readonly MemoryChange[];
-  /** Of the prepared batch. */
-  readonly token: string;
+  readonly transactionId: string;
+  /** Of the prepared batch; undefined: the store prepared none. */
+  readonly token: string | undefined;
   /** The ledger's epoch when the changes were written. */
   readonly epoch: string | undefined;
   /** By `performance.now()`; a publish long after it is checked against the ledger. */
@@ -79,7 +80,7 @@ export interface Publishing {
 export async function publishTo(
   parts: PublishParts,
   gate: StoreGate,
-  { changes, token, epoch, committedAt }: Publishing,
+  { changes, transactionId, token, epoch, committedAt }: Publishing,
 ): Promise<StorePublish> {
   const store = gate.target.id;
   if (changes.length === 0) return { store, failure: null, unproven: NOTHING_UNPROVEN };
@@ -106,7 +107,7 @@ export async function publishTo(
     const failure =
       error instanceof MnemosyncError ? error : new InternalError(`publishing failed: ${error}`, { cause: error });
     parts.log.warn(
-      { store, transactionId: token, memories: changes.length, code: failure.code, error: failure.message },
+      { store, transactionId, memories: changes.length, code: failure.code, error: failure.message },
       "write.publish_failed",
     );
     return { store, failure, unproven: NOTHING_UNPROVEN };

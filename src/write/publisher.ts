@@ -1,5 +1,7 @@
 import type { MemoryKey } from "../domain/keys.ts";
 import type { RegisteredStore } from "../ledger/store-statements.ts";
+import { pause } from "../runtime/deadline.ts";
+import { NEVER } from "../runtime/shared-deadline.ts";
 import type { CommittedChunk } from "./attempt.ts";
 import type { Marker } from "./marker.ts";
 import { changesFor, isWrite, type WriteDecision } from "./plan.ts";
@@ -7,6 +9,7 @@ import {
   confirmPublished,
   leftOut,
   NOT_RUN_HERE,
+  type Publishing,
   type PublishParts,
   pendingWork,
   publishTo,
@@ -27,6 +30,11 @@ export interface PublisherParts extends PublishParts {
   readonly marker: Pick<Marker, "add">;
   readonly onStep?: OnWriteStep | undefined;
 }
+
+/** Milliseconds within which a publish must have failed to be tried again: the caller waits for the answer. */
+const TOLD_AGAIN_WITHIN_MS = 1_000;
+/** Milliseconds before that: about as long as a connection takes that is opened anew. */
+const TOLD_AGAIN_AFTER_MS = 50;
 
 /** The state of a committed chunk in the stores. */
 export interface PublishedChunk {
@@ -51,7 +59,8 @@ export class Publisher {
     transactionId,
     keepsAnswer,
     decisions,
-    prepared,
+    gates: takingPart,
+    token,
     epoch,
     committedAt,
   }: CommittedChunk): Promise<PublishedChunk> {
@@ -69,9 +78,9 @@ export class Publisher {
     const answers = await Promise.all(
       gates.map(async (gate) => {
         const changes = changesFor(gate.target, writing);
-        const takesPart = prepared.includes(gate) || changes.length === 0;
-        const publishing = { changes, token: transactionId, epoch, committedAt };
-        const answer = takesPart ? await publishTo(this.#parts, gate, publishing) : leftOut(gate);
+        const takesPart = takingPart.includes(gate) || changes.length === 0;
+        const publishing = { changes, transactionId, token, epoch, committedAt };
+        const answer = takesPart ? await this.#publishIn(gate, publishing) : leftOut(gate);
         if (isFirst) {
           isFirst = false;
           await this.#reach("publishing");
@@ -86,6 +95,16 @@ export class Publisher {
     if (pending.length > 0 || keepsAnswer) await confirmPublished(this.#parts, transactionId, pending);
     else this.#parts.marker.add(transactionId);
     return { stores: answers.map(({ answer }) => answer), unattached };
+  }
+
+  /** A store that was not asked before the commit is told twice, where it fails at once: what passes need not degrade the write. */
+  async #publishIn(gate: StoreGate, publishing: Publishing): Promise<StorePublish> {
+    const startedAt = performance.now();
+    const first = await publishTo(this.#parts, gate, publishing);
+    const mayPass = first.failure?.retryable === true && performance.now() - startedAt < TOLD_AGAIN_WITHIN_MS;
+    if (publishing.token !== undefined || !mayPass) return first;
+    await pause(TOLD_AGAIN_AFTER_MS, NEVER);
+    return await publishTo(this.#parts, gate, publishing);
   }
 
   /** The chunk is committed: an error of the hook must not be reported as a failed write. */

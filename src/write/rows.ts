@@ -25,16 +25,28 @@ export interface RowsTask {
   /** See `decide`. */
   readonly endsUnknown: boolean;
   readonly onStep: OnWriteStep | undefined;
+  /** Undefined: the row of a lone memory is not sent with its COMMIT. */
+  readonly alone?: AloneCommit | undefined;
+}
+
+/** Told when COMMIT goes out together with the row that it commits. */
+export interface AloneCommit {
+  /** Before it: from now on a lost connection leaves in doubt whether `decision` is carried out, and at what time. */
+  beginning(decision: WriteDecision): Promise<void>;
+  /** It ended, and nothing was written. */
+  ended(): void;
 }
 
 /**
- * How the first round trip ended. After every kind but `written` the transaction must be rolled back.
+ * How the first round trip ended. After every kind but `written` and `committed` the transaction must be rolled back.
  *
  * - `written`: the rows are in the transaction, and every projection has prepared them.
+ * - `committed`: the row of a lone memory is durable: it went with its COMMIT.
  * - `nothing`: there is nothing to write.
  */
 export type RowsResult =
   | { readonly kind: "written"; readonly decisions: readonly Decision[] }
+  | { readonly kind: "committed"; readonly decisions: readonly Decision[] }
   | { readonly kind: "nothing"; readonly decisions: readonly Decision[] }
   | { readonly kind: "conflict"; readonly decisions: readonly Decision[] }
   | { readonly kind: "key_taken"; readonly taken: readonly TakenKey[] }
@@ -52,7 +64,7 @@ const FLIGHT_MAX = 31;
 /** Locks, decides and writes the rows of a chunk, and has the projections prepare them meanwhile. */
 export async function writeRows(task: RowsTask): Promise<RowsResult> {
   const guesses = guessesOf(task);
-  if (guesses !== null) return await writeInFlight(task, guesses);
+  if (guesses !== null) return (await commitAlone(task, guesses)) ?? (await writeInFlight(task, guesses));
   const news = newOnesOf(task);
   return news === null ? await lockThenWrite(task) : await writeNewInFlight(task, news);
 }
@@ -86,7 +98,7 @@ function mustBeSeen({ imported, modifiedAt, origin }: WriteIntent): boolean {
 function newOnesOf(task: RowsTask): WriteDecision[] | null {
   const { transaction, intents, token, known, claiming, newGuess } = task;
   if (intents.length <= FLIGHT_MAX || token.optimistic === false || claiming !== undefined) return null;
-  if (newGuess === undefined || !transaction.fliesNew || intents.some(mustBeSeen)) return null;
+  if (newGuess === undefined || !transaction.flies || intents.some(mustBeSeen)) return null;
   const now = Date.now();
   const decisions: WriteDecision[] = [];
   for (const intent of intents) {
@@ -111,6 +123,26 @@ async function writeNewInFlight(task: RowsTask, decisions: readonly WriteDecisio
   if (obstacle !== null) return obstacle;
   for (const decision of decisions) setTime(decision, writtenAt);
   return { kind: "written", decisions };
+}
+
+/**
+ * Sends the row of a lone memory with its COMMIT: one round trip, where no store has a say before the commit. Where the guess does not hold,
+ * nothing was written, and the row is looked for first. @returns null: COMMIT has to wait.
+ */
+async function commitAlone(task: RowsTask, guesses: readonly Guess[]): Promise<RowsResult | null> {
+  const { transaction, token, alone } = task;
+  const [guess] = guesses;
+  if (alone === undefined || !transaction.flies || guess === undefined || guesses.length > 1) return null;
+  const { decision, knownTx } = guess;
+  if (!isWrite(decision)) return null;
+  await alone.beginning(decision);
+  const answer = await transaction.commitAlone({ write: decision.write, knownTx }, token);
+  if (answer !== null && answer.hits.size > 0) {
+    setTime(decision, answer.writtenAt);
+    return { kind: "committed", decisions: [decision] };
+  }
+  alone.ended();
+  return answer === null ? { kind: "raced" } : await lockThenWrite(task);
 }
 
 /** BEGIN, locks and guarded writes in one flight, beside the preparation. What does not hold is decided on what was found. */
@@ -203,7 +235,7 @@ function note(known: KnownRows, text: string, row: LockedRow | undefined): void 
 type Timed = { modifiedAt: number };
 
 /** Gives a guess that held the ledger's time. In place, before anything reads it: copies cost more than all else here. */
-function setTime({ write, change }: WriteDecision, modifiedAt: number): void {
+export function setTime({ write, change }: WriteDecision, modifiedAt: number): void {
   (write as Timed).modifiedAt = modifiedAt;
   (change as Timed).modifiedAt = modifiedAt;
 }

@@ -150,10 +150,67 @@ export function describeFlight(subject: LedgerUnderTest): void {
       expect(await subject.one.readTransaction("F5", soon())).toBeNull();
     });
 
+    test("that commits writes a new memory, and the next version of a known row, at the ledger's time", async () => {
+      for (const [transactionId, content] of [
+        ["F11", "first"],
+        ["F12", "second"],
+      ] as const) {
+        const row = await rowOf("m");
+        const answer = await subject.one.transaction(soon(), (transaction) =>
+          transaction.commitAlone(guess("m", content, row), token(transactionId)),
+        );
+        expect(answer?.hits).toEqual(new Set([textOf("m")]));
+        const change = (await subject.one.readChanges([keyOf("m")], soon())).get(textOf("m"));
+        expect(change).toMatchObject({ version: (row?.version ?? 0) + 1, modifiedAt: answer?.writtenAt });
+        expect(await subject.one.readTransaction(transactionId, soon())).toEqual([
+          { ...keyOf("m"), version: (row?.version ?? 0) + 1 },
+        ]);
+      }
+    });
+
+    test("that commits writes nothing where its guess does not hold, and another transaction may begin behind it", async () => {
+      await subject.put("m", "first");
+      const stale = await rowOf("m");
+      await subject.put("m", "second");
+      for (const wrong of [guess("m", "third"), guess("m", "third", stale)]) {
+        await subject.one.transaction(soon(), async (transaction) => {
+          expect((await transaction.commitAlone(wrong, token("F13")))?.hits).toEqual(new Set());
+          expect(await versionsOf("m")).toEqual([2]);
+          expect(await subject.one.readTransaction("F13", soon())).toBeNull();
+          const { locked } = await transaction.begin([keyOf("m")]);
+          expect(locked.get(textOf("m"))).toMatchObject({ version: 2 });
+          await transaction.rollback();
+        });
+      }
+      const right = guess("m", "third", await rowOf("m"));
+      await subject.one.transaction(soon(), (transaction) => transaction.commitAlone(right, token("F13")));
+      expect(await versionsOf("m")).toEqual([3]);
+    });
+
+    test("that commits waits for the transaction that holds the row, and then writes nothing", async () => {
+      const { one, two } = subject;
+      await subject.put("m", "first");
+      const row = await rowOf("m");
+      let waiting: Promise<unknown> = Promise.resolve();
+      let hits: ReadonlySet<string> | undefined;
+      await two.transaction(soon(), async (first) => {
+        await subject.prepare(two, first, [{ memoryId: "m", content: "of two" }]);
+        waiting = one.transaction(soon(), async (second) => {
+          hits = (await second.commitAlone(guess("m", "of one", row), token("F14")))?.hits;
+        });
+        for (let turn = 0; turn < 20; turn++) await one.readVersions([keyOf("m")], soon());
+        expect(hits, "nothing is decided while the row is held").toBeUndefined();
+        await first.commit();
+      });
+      await waiting;
+      expect(hits).toEqual(new Set());
+      expect(await versionsOf("m")).toEqual([2]);
+    });
+
     test("of many memories that are new writes them at the ledger's time, and names them in its transaction", async () => {
       const ids = Array.from({ length: 40 }, (_, at) => `n${at}`);
       const writtenAt = await subject.one.transaction(soon(), async (transaction) => {
-        expect(transaction.fliesNew).toBe(true);
+        expect(transaction.flies).toBe(true);
         const writes = ids.map((id) => guess(id, `content of ${id}`).write);
         const { answer, writtenAt: at } = await transaction.beginWithNew(writes, token("F8"));
         expect(answer).toBe("written");

@@ -12,7 +12,7 @@ import {
   type Version,
   type World,
 } from "./world.ts";
-import { commitBackend } from "./writing.ts";
+import { carryOut } from "./writing.ts";
 
 type Emit = (name: string, change: (world: World) => void) => Step<World>;
 
@@ -38,7 +38,15 @@ export function* backgroundSteps(world: World, isBroken: IsBroken, emit: Emit): 
 function* serverSteps(world: World, isBroken: IsBroken, emit: Emit): Iterable<Step<World>> {
   for (const [index, backend] of world.backends.entries()) {
     if (backend === null) continue;
-    if (backend.sent) yield emit(`server ${index} commits`, (next) => commitBackend(next, index, isBroken));
+    // A row that came with its COMMIT waits for the lock; while its writer waits for the answer, that is a step of the writer.
+    const isAnswered = world.writers[index]?.at === "alone";
+    const waits = backend.guard !== null && isLocked(world);
+    if (backend.sent && !isAnswered && !waits) {
+      yield emit(`server ${index} commits`, (next) => {
+        carryOut(next, index, isBroken);
+      });
+    }
+    if (isAnswered) continue;
     if (backend.sent || isAbandoned(world, index)) {
       yield emit(`server ${index} aborts`, (next) => {
         next.backends[index] = null;
@@ -156,7 +164,7 @@ function* restoreSteps(world: World, isBroken: IsBroken, emit: Emit): Iterable<S
         next.backends = next.backends.map((): Backend | null => null);
         next.claim = null;
         next.suspect = null;
-        for (const writer of next.writers) if (writer.at === "writing") writer.at = "doubt";
+        for (const writer of next.writers) if (writer.at === "writing" || writer.at === "alone") writer.at = "doubt";
       });
     }
   }

@@ -6,6 +6,8 @@ export const MUTATIONS = [
   "publish before the commit",
   "write without the row's lock",
   "guard by the version number instead of the transaction",
+  "carry out a lone row without its guard",
+  "take a lone row that missed for written",
   "look for the token row without ending the backend",
   "report the commit as failed when its answer is lost",
   "publish without comparing versions",

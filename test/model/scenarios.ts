@@ -28,6 +28,8 @@ export const SHOWS: Record<Mutation, { in: keyof typeof SCENARIOS | keyof typeof
   "publish before the commit": { in: "two writers", promise: "1" },
   "write without the row's lock": { in: "two writers", promise: "5" },
   "guard by the version number instead of the transaction": { in: "a restore", promise: "3" },
+  "carry out a lone row without its guard": { in: "two writers", promise: "5" },
+  "take a lone row that missed for written": { in: "two writers", promise: "1" },
   "look for the token row without ending the backend": { in: "a lost answer", promise: "6" },
   "report the commit as failed when its answer is lost": { in: "a lost answer", promise: "6" },
   "publish without comparing versions": { in: "two writers", promise: "2" },

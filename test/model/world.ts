@@ -30,8 +30,11 @@ export interface Ledger {
 }
 
 export interface Writer {
-  /** idle ─rows─► writing ─commit─► publishing ─answer─► idle; doubt: COMMIT got no answer; crashed is final. */
-  at: "idle" | "writing" | "doubt" | "publishing" | "crashed";
+  /**
+   * idle ─rows─► writing ─commit─► publishing ─answer─► idle; doubt: COMMIT got no answer; crashed is final.
+   * idle ─row and COMMIT─► alone ─the guess held─► publishing, or ─it did not─► missed ─rows─► writing.
+   */
+  at: "idle" | "writing" | "alone" | "missed" | "doubt" | "publishing" | "crashed";
   /** How many writes of its script are answered. */
   done: number;
   attempts: number;
@@ -42,9 +45,14 @@ export interface Writer {
   toMark: number[];
 }
 
-/** An open transaction of the server. It holds the row's lock until it ends. */
+/** An open transaction of the server. It holds the row's lock until it ends, unless it is still to be begun. */
 export interface Backend {
   readonly version: Version;
+  /**
+   * Of a row that came with its COMMIT: the transaction (0: none) whose row it replaces, as its writer knows. The server takes the lock,
+   * compares, writes and commits in one step. Null: the row is written, under the lock.
+   */
+  readonly guard: number | null;
   /** COMMIT was sent, and its answer is lost: the server may still do it. */
   sent: boolean;
 }
@@ -124,7 +132,7 @@ export function isSame(a: Version | null, b: Version | null): boolean {
 
 /** Whether a transaction holds the row's lock. */
 export function isLocked(world: World): boolean {
-  return world.backends.some((backend) => backend !== null);
+  return world.backends.some((backend) => backend !== null && backend.guard === null);
 }
 
 export function isMarked({ ledger }: World, tx: number): boolean {

@@ -15,7 +15,7 @@ import {
 
 type Emit = (name: string, change: (world: World) => void) => Step<World>;
 
-/** What a writer may do next: the three round trips, each with the ways in which it can fail. */
+/** What a writer may do next: the round trips, each with the ways in which it can fail. */
 export function* writerSteps(
   world: World,
   index: number,
@@ -40,10 +40,34 @@ export function* writerSteps(
     case "idle": {
       const content = scenario.scripts[index]?.[writer.done];
       if (content === undefined) break;
+      if ((writer.known?.content ?? "") !== content) {
+        yield change(`row and COMMIT ${content}`, (next, self) => sendAlone(next, self, index, content));
+      }
       if (isLocked(world) && !isBroken("write without the row's lock")) break;
       yield change(`rows ${content}`, (next, self) => sendRows(next, self, index, content, isBroken));
       break;
     }
+    case "missed":
+      // Nothing was written: the row is locked and decided on.
+      if (isLocked(world)) break;
+      yield change("rows after a miss", (next, self) =>
+        sendRows(next, self, index, (self.writing as Version).content, isBroken),
+      );
+      break;
+    case "alone":
+      if (!isLocked(world)) {
+        yield change("the server carries it out", (next, self) => {
+          const hit = carryOut(next, index, isBroken);
+          self.at = hit || isBroken("take a lone row that missed for written") ? "publishing" : "missed";
+        });
+      }
+      if (budget.lost > 0) {
+        yield change("the answer is lost", (next, self) => {
+          next.budget.lost -= 1;
+          self.at = "doubt";
+        });
+      }
+      break;
     case "writing":
       if (budget.refusal > 0) {
         yield change("prepare refused, rolled back", (next, self) => {
@@ -111,6 +135,8 @@ export function* writerSteps(
 /** Round trip 1. A write is guarded by what the process knows; a miss is decided again under the same lock. */
 function sendRows(world: World, self: Writer, index: number, content: string, isBroken: IsBroken): void {
   const { row } = world.ledger;
+  const missedTx = self.at === "missed" ? self.writing?.tx : undefined; // Nothing was written under it.
+  self.writing = null;
   const hits = isBroken("guard by the version number instead of the transaction")
     ? (self.known?.version ?? 0) === (row?.version ?? 0)
     : (self.known?.tx ?? 0) === (row?.tx ?? 0);
@@ -121,13 +147,37 @@ function sendRows(world: World, self: Writer, index: number, content: string, is
     answer(self, row);
     return;
   }
-  self.attempts += 1;
-  const tx = (index + 1) * 10 + self.attempts;
+  if (missedTx === undefined) self.attempts += 1;
+  const tx = missedTx ?? (index + 1) * 10 + self.attempts;
   self.writing = { version: (base?.version ?? 0) + 1, content, tx, epoch: world.epoch };
   self.at = "writing";
   self.answers = { redis: "none", faiss: "none" };
-  world.backends[index] = { version: self.writing, sent: false };
+  world.backends[index] = { version: self.writing, guard: null, sent: false };
   if (isBroken("publish before the commit")) publishIn(world, "redis", self.writing, isBroken);
+}
+
+/** A lone row and its COMMIT in one message, on what the process knows. No store was asked before. */
+function sendAlone(world: World, self: Writer, index: number, content: string): void {
+  const { known } = self;
+  self.attempts += 1;
+  const tx = (index + 1) * 10 + self.attempts;
+  self.writing = { version: (known?.version ?? 0) + 1, content, tx, epoch: world.epoch };
+  self.at = "alone";
+  self.answers = { redis: "none", faiss: "none" };
+  world.backends[index] = { version: self.writing, guard: known?.tx ?? 0, sent: true };
+}
+
+/** The server's part of it. @returns whether the guess held: otherwise nothing was written. */
+export function carryOut(world: World, index: number, isBroken: IsBroken): boolean {
+  const backend = world.backends[index];
+  if (backend == null) return false;
+  const holds = backend.guard === null || backend.guard === (world.ledger.row?.tx ?? 0);
+  if (holds || isBroken("carry out a lone row without its guard")) {
+    commitBackend(world, index, isBroken);
+    return true;
+  }
+  world.backends[index] = null;
+  return false;
 }
 
 /** The decision point: the server carries out COMMIT. */

@@ -39,6 +39,8 @@ const IMPATIENT = {
 export interface FaultWorldOptions {
   /** False: no vector index, which saves its start of half a second. @default true */
   faiss?: boolean;
+  /** Whether stores are not asked before a commit, as where nobody looks at the steps of writes. @default false */
+  unprepared?: boolean;
   settings?: Settings;
 }
 
@@ -56,6 +58,8 @@ export class FaultWorld {
   readonly directory: string;
   readonly database: TestDatabase;
   readonly #options: FaultWorldOptions;
+  /** Steps of writes so far, in order. */
+  readonly steps: WriteStep[] = [];
   readonly #frozenHosts = new Set<number>();
   #sync: MemorySynchronizer | null = null;
   #index: FaissProjection | null = null;
@@ -102,6 +106,7 @@ export class FaultWorld {
       ...(this.#options.faiss !== false && { faiss: { directory: this.directory, dimension: DIMENSION } }),
       ...IMPATIENT,
       ...this.#options.settings,
+      unprepared: this.#options.unprepared === true,
       onStep: (step) => this.#onStep(step),
     };
   }
@@ -284,6 +289,7 @@ export class FaultWorld {
   }
 
   async #onStep(step: WriteStep): Promise<void> {
+    this.steps.push(step);
     const armed = this.#armed;
     if (armed === null || armed.step !== step) return;
     this.#armed = null;

@@ -15,7 +15,7 @@ import type { QueueEntry } from "../../src/ledger/queue-view.ts";
 import type { LedgerVersion } from "../../src/ledger/read-statements.ts";
 import type { NamespaceStatistics, SyncStatistics } from "../../src/ledger/status-statements.ts";
 import type { RegisteredStore } from "../../src/ledger/store-statements.ts";
-import type { GuessedWrite } from "../../src/ledger/version-write.ts";
+import type { GuardedAnswer, GuessedWrite } from "../../src/ledger/version-write.ts";
 import type {
   Begun,
   LockedRow,
@@ -383,7 +383,7 @@ export class MemoryTransaction implements LedgerTransaction {
     return { ...begun, hits, writtenAt: begun.now, raced };
   }
 
-  readonly fliesNew = true;
+  readonly flies = true;
 
   async beginWithNew(writes: readonly VersionWrite[], token: TransactionToken): Promise<NewlyWritten> {
     await this.#interrupt("ledger begin");
@@ -394,6 +394,39 @@ export class MemoryTransaction implements LedgerTransaction {
     }
     const timed = writes.map((write) => ({ ...write, modifiedAt: writtenAt }));
     return { answer: await this.write(timed, token), writtenAt };
+  }
+
+  async commitAlone(guess: GuessedWrite, token: TransactionToken): Promise<GuardedAnswer> {
+    await this.#interrupt("ledger commit");
+    this.#assertRunning();
+    try {
+      await this.#interrupt("ledger commit underway");
+    } catch (error) {
+      // As in `commit`: nothing of it has been carried out yet.
+      this.#orphaned = true;
+      const later = this.#interrupt("ledger commit by the server").then(() => this.#carryOut(guess, token));
+      later.catch(() => undefined); // It was ended before.
+      throw error;
+    }
+    const answer = await this.#carryOut(guess, token);
+    await this.#interrupt("ledger commit answered");
+    return answer;
+  }
+
+  /** The row's lock, the guard, the write and COMMIT. */
+  async #carryOut({ write, knownTx }: GuessedWrite, token: TransactionToken): Promise<GuardedAnswer> {
+    const text = keyText(write);
+    this.#assertRunning();
+    await this.#lock(text);
+    const holds = (this.#state.versions.get(text)?.transactionId ?? null) === knownTx;
+    const writtenAt = this.#state.now();
+    if (!holds) {
+      this.#unlock();
+      return { hits: new Set(), writtenAt };
+    }
+    this.#pending = { writes: [{ ...write, modifiedAt: writtenAt }], token };
+    this.#commit();
+    return { hits: new Set([text]), writtenAt };
   }
 
   async takenKeys({ claim }: Claiming): Promise<TakenKey[]> {
@@ -453,6 +486,10 @@ export class MemoryTransaction implements LedgerTransaction {
     this.#ended = true;
     this.#pending = null;
     this.#state.running.delete(this.backend.pid);
+    this.#unlock();
+  }
+
+  #unlock(): void {
     for (const text of this.#held) {
       if (this.#state.locks.get(text) === this) this.#state.locks.delete(text);
       this.#state.sharedLocks.get(text)?.delete(this);

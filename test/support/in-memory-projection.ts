@@ -28,6 +28,7 @@ export type EntryMap = Map<string, Exclude<StoredEntry, { state: "malformed" }>>
 export class InMemoryProjection implements Projection {
   readonly id: StoreId;
   readonly traits: ProjectionTraits;
+  publishesUnprepared = false;
   readonly entries: EntryMap;
   readonly prepared = new Set<string>();
   readonly #interrupt: Interruption;

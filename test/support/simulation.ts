@@ -186,6 +186,8 @@ export class SimulatedNode {
     simulation.indexes.set(name, index);
     this.#index = new InMemoryProjection("faiss", interrupt, index);
     const projections = [new InMemoryProjection("redis", interrupt, simulation.redis), this.#index];
+    // Every second node sends a lone row with its COMMIT.
+    for (const projection of projections) projection.publishesUnprepared = name.endsWith("0");
     const gates = projections.map((projection) => new StoreGate(projection, { probeIntervalMs: 0 }));
     simulation.ledger.stores.set("redis", { id: "redis", documents: true, filled: true });
     const outcomes = new Outcomes(projections);

@@ -43,6 +43,7 @@ const PREPARE_TTL_MS = 60_000;
 export class RedisProjection implements Projection {
   readonly id = "redis";
   readonly traits: ProjectionTraits;
+  readonly publishesUnprepared = true;
   readonly #client: Redis | Cluster;
   readonly #scripts: ScriptRunner;
   readonly #codec: RedisCodec;

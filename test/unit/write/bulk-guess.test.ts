@@ -33,7 +33,7 @@ function taskOf(options: Partial<RowsTask> & { flies?: boolean; answer?: NewlyWr
   const { flies = true, answer = { answer: "written", writtenAt: 77 }, ...more } = options;
   const asked: string[] = [];
   const transaction = {
-    fliesNew: flies,
+    flies,
     beginWithNew: async () => {
       asked.push("beginWithNew");
       return answer;

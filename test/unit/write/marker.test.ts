@@ -31,6 +31,7 @@ test("transactions of the same moment are marked by one statement", async () => 
   const { marker, timers, groups, statements, fire } = markerOf();
   for (const id of ["a", "b", "c"]) marker.add(id);
   expect(timers).toHaveLength(1);
+  fire(); // Others came since it was started: a moment more.
   expect(groups).toEqual([]);
   fire();
   expect(groups).toEqual([["a", "b", "c"]]);
@@ -41,6 +42,17 @@ test("transactions of the same moment are marked by one statement", async () => 
   fire();
   expect(groups[1]).toEqual(["d"]);
   expect(marker.waiting).toBe(0);
+});
+
+test("a node that goes on writing puts its marks off three times, and no longer", () => {
+  const { marker, groups, fire } = markerOf();
+  for (const id of ["a", "b", "c", "d"]) {
+    expect(groups).toEqual([]);
+    marker.add(id);
+    marker.add(`${id} again`);
+    fire();
+  }
+  expect(groups).toHaveLength(1);
 });
 
 test("a mark that fails is not tried again, and later ones go on", async () => {

@@ -54,7 +54,7 @@ function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesM
       made.push({ ids, optimistic, guessesNew, stores: plan.gates.map(({ target }) => target.id) });
       const result = script(made.length, chunk, gates);
       if (result !== "committed") return result;
-      const { transactionId, gates: prepared } = plan;
+      const { transactionId } = plan;
       const decisions = chunk.intents.map(() => ({
         action: "unchanged" as const,
         version: 1,
@@ -67,15 +67,16 @@ function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesM
           transactionId,
           keepsAnswer: chunk.claim !== null,
           decisions,
-          prepared,
+          gates: plan.gates,
+          token: transactionId,
           epoch: undefined,
           committedAt: performance.now(),
         },
       };
     },
     publisher: {
-      publish: async ({ prepared }) => {
-        published.push(prepared.map(({ target }) => target.id));
+      publish: async ({ gates: takingPart }) => {
+        published.push(takingPart.map(({ target }) => target.id));
         return { stores: [], unattached: [] };
       },
     },

@@ -40,6 +40,7 @@ const SCAN_PAGE = 1_000;
 export class FaissProjection implements Projection {
   readonly id = "faiss";
   readonly traits: ProjectionTraits;
+  readonly publishesUnprepared = true;
   readonly #options: ResolvedFaissOptions;
   readonly #index: IndexProcess;
 

@@ -18,12 +18,15 @@ export interface FaissIndex {
    * @throws what FAISS throws.
    */
   searchMany?(queries: Float32Array, k: number, distances: Float32Array, labels: Int32Array, lists: number): void;
+  /** As `add`, from a typed array, which is copied as it is. Absent as `searchMany` is. */
+  addMany?(vectors: Float32Array): void;
   write(path: string): void;
   /** Moves all rows of `other` here; `other` is empty afterwards. */
   mergeFrom(other: FaissIndex): void;
 }
 
 export interface FaissIndexClass {
+  readonly prototype: FaissIndex;
   new (dimension: number): FaissIndex;
   read(path: string): FaissIndex;
 }

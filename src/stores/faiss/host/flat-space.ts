@@ -18,8 +18,17 @@ const ADD_FLOATS_MAX = 384;
 export interface StagedBlock {
   readonly rows: number;
   readonly bytes: number;
-  /** The rows as a separate index, or as numbers where there are few. */
-  readonly rowsIn: FaissIndex | number[];
+  readonly rowsIn: StagedRows;
+}
+
+/**
+ * Rows as they came where the binding takes them so (`addMany`); otherwise in a separate index, or as numbers where there are few. Those
+ * of a file are in an index.
+ */
+export type StagedRows = FaissIndex | Float32Array | number[];
+
+export function isIndex(rows: StagedRows): rows is FaissIndex {
+  return !Array.isArray(rows) && !(rows instanceof Float32Array);
 }
 
 /** Makes flat indexes of one shape, from vectors and from files, and writes them to files. */
@@ -28,6 +37,7 @@ export class FlatSpace {
   readonly scratch: ScratchSpace;
   readonly #faiss: Faiss;
   readonly #class: FaissIndexClass;
+  readonly #addsMany: boolean;
   readonly #results = new SearchResults();
 
   constructor(faiss: Faiss, shape: VectorShape, scratch: ScratchSpace) {
@@ -35,6 +45,7 @@ export class FlatSpace {
     this.scratch = scratch;
     this.#faiss = faiss;
     this.#class = shape.metric === "l2" ? faiss.IndexFlatL2 : faiss.IndexFlatIP;
+    this.#addsMany = this.#class.prototype.addMany !== undefined;
   }
 
   get rowBytes(): number {
@@ -73,8 +84,8 @@ export class FlatSpace {
     return this.#class.read(path);
   }
 
-  /** Numbers where there are few, else an index. */
-  fromVectors(vectors: Float32Array): FaissIndex | number[] {
+  fromVectors(vectors: Float32Array): StagedRows {
+    if (this.#addsMany) return vectors;
     if (vectors.length <= ADD_FLOATS_MAX) return Array.from(vectors);
     const rows = vectors.length / this.shape.dimension;
     const block = createFlatBlock(this.shape, rows);
@@ -87,12 +98,12 @@ export class FlatSpace {
 
   /** Adds a staged block to the end of `index`. */
   append(index: FaissIndex, staged: StagedBlock): void {
-    if (Array.isArray(staged.rowsIn)) {
-      index.add(staged.rowsIn);
-      return;
-    }
-    index.mergeFrom(staged.rowsIn);
-    dropped(staged.bytes);
+    const { rowsIn } = staged;
+    if (isIndex(rowsIn)) {
+      index.mergeFrom(rowsIn);
+      dropped(staged.bytes);
+    } else if (Array.isArray(rowsIn)) index.add(rowsIn);
+    else index.addMany?.(rowsIn);
   }
 
   /** The index in the bytes of a flat file. @throws {HostError} */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { HostMessage, MainConfiguration } from "../protocol/messages.ts";
 import { HeldFile } from "../snapshots/held-file.ts";
+import { isIndex } from "./flat-space.ts";
 import { MainIndex } from "./main-index.ts";
 import type { MemoryIndex } from "./memory-index.ts";
 import type { NamespaceIndex } from "./namespace-index.ts";
@@ -233,7 +234,7 @@ export class Rebuilder {
     }
     const rowsIn = space.fromVectors(floats);
     let index = rowsIn;
-    if (Array.isArray(index)) {
+    if (!isIndex(index)) {
       index = space.empty();
       space.append(index, { rows: kept.length, bytes: floats.byteLength, rowsIn });
     }

@@ -1,5 +1,5 @@
 import { dropped, type FaissIndex } from "./faiss.ts";
-import type { FlatSpace, StagedBlock } from "./flat-space.ts";
+import { type FlatSpace, isIndex, type StagedBlock } from "./flat-space.ts";
 import type { MainIndex } from "./main-index.ts";
 import type { SegmentViews } from "./segment-views.ts";
 import type { SlotHit } from "./slot-hit.ts";
@@ -54,13 +54,12 @@ export class VectorSegments {
       last.rows += staged.rows;
       return;
     }
-    if (Array.isArray(staged.rowsIn)) {
-      const index = this.#space.empty();
+    let index = staged.rowsIn;
+    if (!isIndex(index)) {
+      index = this.#space.empty();
       this.#space.append(index, staged);
-      this.adopt(index, staged.rows);
-    } else {
-      this.adopt(staged.rowsIn, staged.rows);
     }
+    this.adopt(index, staged.rows);
   }
 
   /** Appends a whole index as a segment. */

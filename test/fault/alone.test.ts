@@ -1,0 +1,116 @@
+import { expect, test } from "vitest";
+import { expectConverged } from "../support/fault-attempts.ts";
+import { faultServers } from "../support/fault-servers.ts";
+import { FaultWorld, type FaultWorldOptions } from "../support/fault-world.ts";
+import { inTime } from "../support/settles.ts";
+
+/**
+ * Goal: a lone write, whose row goes with its COMMIT and which no store has prepared, keeps every promise of the longer way. Method: steps
+ * of the write tell which way it took; answers are lost, guesses are wrong, stores are away.
+ */
+const servers = faultServers();
+
+async function withWorld(
+  options: FaultWorldOptions,
+  work: (world: FaultWorld, steps: () => string[]) => Promise<void>,
+): Promise<void> {
+  const world = await FaultWorld.open(servers.current, { unprepared: true, ...options });
+  try {
+    await work(world, () => world.steps.splice(0).filter((step) => step !== "marked"));
+    await world.drain();
+    await expectConverged(world);
+  } finally {
+    await world.close();
+  }
+}
+
+const ALONE = ["starting", "committing", "committed", "publishing", "published"];
+const STEPWISE = ["starting", "locked", "prepared", "committing", "committed", "publishing", "published"];
+
+test("new memories, changes and deletions go in one flight; what others wrote is locked and decided on", () =>
+  withWorld({}, async (world, steps) => {
+    expect(await world.put(world.memory(1))).toMatchObject({ status: "synced", version: 1 });
+    expect(steps()).toEqual(ALONE);
+    expect(await world.put(world.memory(1, { content: "second" }))).toMatchObject({ status: "synced", version: 2 });
+    expect(steps()).toEqual(ALONE);
+    expect(await world.put(world.memory(1, { content: "second" }))).toMatchObject({ status: "unchanged", version: 2 });
+    steps();
+    expect(await world.sync.delete("m1")).toMatchObject({ status: "synced", version: 3 });
+    expect(steps()).toEqual(ALONE);
+    // As another node would, whose row this one knows nothing of.
+    await world.sql(
+      (sql) => sql`update mnemosync.memory_versions set tx_id = 'another' where memory_id = 'm1' and version = 3`,
+    );
+    expect(await world.put(world.memory(1, { content: "fourth" }))).toMatchObject({ status: "synced", version: 4 });
+    expect(steps()).toEqual(["starting", "committing", ...STEPWISE.slice(1)]);
+    expect(await world.sync.history("m1")).toHaveLength(4);
+  }));
+
+test("under `reject` each store is asked before the commit", () =>
+  withWorld({ settings: { onStoreDown: "reject" } }, async (world, steps) => {
+    expect(await world.put(world.memory(1))).toMatchObject({ status: "synced" });
+    expect(steps()).toEqual(STEPWISE);
+  }));
+
+test("a write whose answer is lost is found by its token, and the stores are given the ledger's time", () =>
+  withWorld({}, async (world, steps) => {
+    await world.put(world.memory(1));
+    await world.untilMarked();
+    steps();
+    const { postgresProxy } = servers.current;
+    world.atStep("committing", () => postgresProxy.when("toClient", null, () => postgresProxy.forgetOpen()));
+    const outcome = await inTime("the write", world.put(world.memory(1, { content: "once" })));
+    expect(outcome).toMatchObject({ status: "synced", version: 2, stores: { redis: "applied", faiss: "applied" } });
+    expect(steps()).toEqual(ALONE);
+    const [row] = await world.sql(
+      (sql) => sql`select (extract(epoch from modified_at) * 1000)::bigint::text as at from mnemosync.memory_versions`,
+    );
+    expect(await world.redis((redis) => redis.hget(world.redisKey("m1"), "modified_at"))).toBe(row?.at);
+  }));
+
+test("a flight that was given up and arrives after its writer has written anew changes nothing", () =>
+  withWorld({}, async (world) => {
+    await world.put(world.memory(1));
+    await world.untilMarked();
+    const { postgresProxy } = servers.current;
+    world.atStep("committing", () => postgresProxy.forgetOpen());
+    const outcome = await inTime("the write", world.put(world.memory(1, { content: "anew" })));
+    expect(outcome).toMatchObject({ status: "synced", version: 2 });
+    postgresProxy.rememberForgotten();
+    expect(await inTime("the next", world.put(world.memory(1, { content: "next" })))).toMatchObject({ version: 3 });
+  }));
+
+test("what the ledger refuses leaves no trace, and the next write goes on", () =>
+  withWorld({ settings: { retriesMax: 0 } }, async (world, steps) => {
+    await world.put(world.memory(1));
+    await world.sql((sql) =>
+      sql.unsafe(
+        "alter table mnemosync.memory_bodies add constraint no_poison check (document->>'content' <> 'POISON')",
+      ),
+    );
+    steps();
+    await expect(world.put(world.memory(1, { content: "POISON" }))).rejects.toMatchObject({ code: "STORE_REFUSED" });
+    await expect(world.put(world.memory(2, { content: "POISON" }))).rejects.toMatchObject({ code: "STORE_REFUSED" });
+    const held = await world.look(["m1", "m2"]);
+    expect(held.get("m1")).toMatchObject({ ledger: { version: 1 }, redis: 1, faiss: 1 });
+    expect(held.get("m2")).toEqual({ ledger: null, redis: null, faiss: null });
+    expect(await world.put(world.memory(1, { content: "fine" }))).toMatchObject({ status: "synced", version: 2 });
+  }));
+
+test("a store that fails is asked first from then on, until it answers: what passes need not degrade a write", () =>
+  withWorld({ settings: { retriesMax: 5, retryDelayMs: 50 } }, async (world, steps) => {
+    await world.put(world.memory(1));
+    steps();
+    const { redisProxy } = servers.current;
+    world.during("publish", () => redisProxy.reset());
+    const first = await world.put(world.memory(1, { content: "cut" }));
+    expect(first.version).toBe(2);
+    expect(["synced", "degraded"]).toContain(first.status);
+    steps();
+    if (first.status === "degraded") {
+      expect(await world.put(world.memory(2))).toMatchObject({ status: "synced" });
+      expect(steps().slice(-STEPWISE.length)).toEqual(STEPWISE);
+    }
+    expect(await world.put(world.memory(3))).toMatchObject({ status: "synced" });
+    expect(steps()).toEqual(ALONE);
+  }));
