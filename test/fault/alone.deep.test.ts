@@ -32,7 +32,7 @@ async function measure(world: FaultWorld): Promise<Record<Direction, number>> {
 /** Every byte at the end, where COMMIT is, and some before. */
 function offsetsOf(size: number, direction: Direction): number[] {
   return Array.from({ length: size + 1 }, (_, offset) => offset).filter(
-    (offset) => direction === "toClient" || offset > size - 45 || offset % 23 === 0,
+    (offset) => direction === "toClient" || offset > size - 45 || offset % 41 === 0,
   );
 }
 
@@ -41,13 +41,13 @@ for (const direction of ["toClient", "toServer"] as const) {
   test(`${what} is cut at its bytes: one version per write, each as its outcome says`, async () => {
     const world = await FaultWorld.open(servers.current, {
       unprepared: true,
-      settings: { callTimeoutMs: 3_000, retriesMax: 3 },
+      settings: { callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000, retriesMax: 3 },
     });
     try {
-      await measure(world);
+      for (let warmUp = 0; warmUp < 3; warmUp++) await measure(world); // The connection has prepared both statements then.
       const size = (await measure(world))[direction];
       expect(size).toBeGreaterThan(40);
-      expect(size).toBeLessThan(1_500);
+      expect(size).toBeLessThan(2_500);
       const { postgresProxy } = servers.current;
       const sql = postgres(world.database.url, { max: 1 });
       const [start] = await sql`select version::int as version from mnemosync.memory_versions`;
