@@ -69,7 +69,7 @@ export class Confirmer {
   async #confirm(store: Projection, signal: AbortSignal): Promise<boolean> {
     const { ledger, erasures, log, onStep } = this.#parts;
     const nodeId = store.traits.scope === "node" ? ledger.nodeId : "";
-    const open = await erasures.listUnconfirmed({ store: store.id, nodeId }, ERASURES_MAX, signal);
+    const open = await erasures.listUnconfirmed({ store: store.id, nodeId }, "", ERASURES_MAX, signal);
     if (open.length === 0) return false;
     await store.catchUp?.(signal);
     const cleared: Cleared[] = [];

@@ -274,11 +274,11 @@ export async function registerErasureStores(sql: Sql, stores: readonly AwaitedSt
     on conflict (store, node_id) do update set seen_at = excluded.seen_at`;
 }
 
-/** Erasures that a store has to confirm, oldest first. */
-export async function listUnconfirmed(sql: Sql, store: AwaitedStore, limit: number): Promise<string[]> {
+/** Erasures that a store has to confirm, oldest first, behind `after`. */
+export async function listUnconfirmed(sql: Sql, store: AwaitedStore, after: string, limit: number): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     select e.id from mnemosync.erasures e
-    where e.scrubbed_at is not null and not exists (
+    where e.scrubbed_at is not null and e.id > ${after} and not exists (
       select from mnemosync.erasure_confirmations c
       where c.erasure_id = e.id and c.store = ${store.store} and c.node_id = ${store.nodeId})
     order by e.id

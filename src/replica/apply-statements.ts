@@ -1,16 +1,9 @@
-import type { FeedCursor } from "../domain/change-source.ts";
 import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
 import { joined, SEPARATOR, signedDigest } from "../ledger/write-columns.ts";
-import type { Fence } from "./cursor-statements.ts";
+import { type Fence, holdsFence, type PlaceMove } from "./cursor-statements.ts";
 import { type Folded, type FoldedBody, fold } from "./fold.ts";
 import type { ReplicaWrite } from "./replica-write.ts";
-
-/** The place that is to be kept with the data. */
-export interface PlaceMove {
-  readonly from: FeedCursor;
-  readonly to: FeedCursor;
-}
 
 /**
  * - `applied`: the data is there, and the place was moved where that was asked for.
@@ -36,7 +29,7 @@ export async function applyWrites(
   const [row] = await sql<{ passed: boolean; moved: boolean }[]>`
     with fence as materialized (
       select 1 from mnemosync.replica_cursor
-      where writer = ${fence.writer} and feed_epoch = ${fence.epoch} for key share
+      where ${holdsFence(sql, fence)} for key share
     ), input as materialized (
       ${bodyRows(sql, folded.bodies)} where exists (select from fence)
     ), memories as materialized (
@@ -132,11 +125,11 @@ function lateEndings(sql: Sql): Fragment {
         and v.version > i.version and v.version > i.primary_version`;
 }
 
-function moveWith(sql: Sql, { writer, epoch }: Fence, { from, to }: PlaceMove): Fragment {
+function moveWith(sql: Sql, fence: Fence, { from, to, seen }: PlaceMove): Fragment {
   return sql`
       update mnemosync.replica_cursor
-      set xid = ${to.xid}::text::xid8, seq = ${to.seq}::text::bigint, moved_at = clock_timestamp()
-      where writer = ${writer} and feed_epoch = ${epoch}
+      set xid = ${to.xid}::text::xid8, seq = ${to.seq}::text::bigint, seen_tx = coalesce(${seen}, seen_tx), moved_at = clock_timestamp()
+      where ${holdsFence(sql, fence)}
         and (xid, seq) = (${from.xid}::text::xid8, ${from.seq}::text::bigint)
         and (${to.xid}::text::xid8, ${to.seq}::text::bigint) >= (xid, seq)
       returning 1`;

@@ -4,7 +4,7 @@ import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
 import { type KeyPosition, type LedgerVersion, readVersions } from "../ledger/read-statements.ts";
 import { signedDigest } from "../ledger/write-columns.ts";
-import type { Comparing, Fence } from "./cursor-statements.ts";
+import { type Comparing, type Fence, holdsFence } from "./cursor-statements.ts";
 
 /** A row of the replica that does not fit the primary. */
 export interface MisfitRow extends KeyPosition {
@@ -18,7 +18,7 @@ export interface MisfitRow extends KeyPosition {
 /** What the primary has of some memories. */
 export interface PrimarySide {
   /** By key text. */
-  readonly versions: ReadonlyMap<string, LedgerVersion>;
+  readonly versions: ReadonlyMap<string, Pick<LedgerVersion, "version" | "checksum" | "transactionId">>;
   /** Version floors by bucket: what a memory was given that the primary has forgotten after its end. */
   readonly floors: ReadonlyMap<number, number>;
 }
@@ -68,10 +68,11 @@ export interface Settled {
   readonly diverged: number;
   /** Memories that ended because the primary no longer knows them. */
   readonly ended: number;
-  /** Misfits whose version of the primary has not arrived yet: to be settled later. */
-  readonly later: readonly MisfitRow[];
-  /** Misfits whose content was taken in a history that is gone: to be sent again first. */
-  readonly emptied: readonly MisfitRow[];
+  /**
+   * To be sent again first: the primary's version has not arrived yet, was refused, or its content was taken in a history that is
+   * gone.
+   */
+  readonly unsettled: readonly MisfitRow[];
 }
 
 /**
@@ -88,12 +89,14 @@ export async function settleMisfits(
   takesEmptied = false,
 ): Promise<Settled | null> {
   const known = await readArrived(sql, rows);
-  const isLater = (row: MisfitRow): boolean => row.primary !== null && !known.has(keyText(row));
-  const isEmptied = (row: MisfitRow): boolean =>
-    !takesEmptied && row.primary?.isAlive === true && known.get(keyText(row)) === null;
-  const [later, emptied] = [rows.filter(isLater), rows.filter(isEmptied)];
-  const ready = rows.filter((row) => !isLater(row) && !isEmptied(row));
-  if (ready.length === 0) return { diverged: 0, ended: 0, later, emptied };
+  const isReady = (row: MisfitRow): boolean => {
+    if (row.primary === null) return true;
+    const checksum = known.get(keyText(row));
+    const isEmptied = row.primary.isAlive && checksum === null;
+    return checksum !== undefined && (takesEmptied || !isEmptied);
+  };
+  const [ready, unsettled] = [rows.filter(isReady), rows.filter((row) => !isReady(row))];
+  if (ready.length === 0) return { diverged: 0, ended: 0, unsettled };
   const [namespaces, memoryIds] = keyLiterals(ready);
   const digest = (row: MisfitRow): string | null => {
     const checksum = known.get(keyText(row));
@@ -102,7 +105,7 @@ export async function settleMisfits(
   };
   const [answer] = await sql<{ passed: boolean; diverged: number; ended: number }[]>`
     with fence as materialized (
-      select 1 from mnemosync.replica_cursor where writer = ${fence.writer} and feed_epoch = ${fence.epoch} for key share
+      select 1 from mnemosync.replica_cursor where ${holdsFence(sql, fence)} for key share
     ), rows as materialized (
       select k.*, v.expires_at from unnest(
         ${namespaces}::text::text[], ${memoryIds}::text::text[],
@@ -163,7 +166,7 @@ export async function settleMisfits(
     select exists (select from fence) as passed, (select count(*)::int from kept) as diverged,
            (select count(*)::int from ended) as ended`;
   if (answer?.passed !== true) return null;
-  return { diverged: answer.diverged, ended: answer.ended, later, emptied };
+  return { diverged: answer.diverged, ended: answer.ended, unsettled };
 }
 
 /** The checksums of the primary's versions, of those that are in the replica, by key text. */

@@ -4,14 +4,16 @@ import { readEpoch } from "../ledger/feed-statements.ts";
 import { listVersions } from "../ledger/read-statements.ts";
 import type { Log } from "../runtime/log.ts";
 import { callSide } from "./call.ts";
-import { type MisfitRow, misfits, readPrimarySide, type Settled, settleMisfits } from "./compare-statements.ts";
+import { type MisfitRow, misfits, readPrimarySide, settleMisfits } from "./compare-statements.ts";
 import { type Comparing, type Fence, keepCompared, type ReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
-import { resendMemory } from "./resend.ts";
+import { isRefusal, type Refusals, refusedMisfit } from "./refusals.ts";
+import { mendMemory } from "./resend.ts";
 
 export interface ComparisonParts {
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
+  readonly refusals: Refusals;
   readonly callTimeoutMs: number;
   readonly log: Log;
   /** Told of rows as they are compared. @returns false: another process replicates now. */
@@ -33,17 +35,16 @@ export class Comparison {
   }
 
   /**
-   * @returns false where the feed must be followed first: the primary wrote a memory meanwhile that does not fit.
    * @throws {FencedError} {EpochChangedError} {StoreUnavailableError}
    */
-  async run(fence: Fence, { compares, compared }: ReplicaCursor, signal: AbortSignal): Promise<boolean> {
-    if (compares === null) return true;
+  async run(fence: Fence, { compares, compared }: ReplicaCursor, signal: AbortSignal): Promise<void> {
+    if (compares === null) return;
     const { primary, replica, onCompared } = this.#parts;
     for (let after = compared; ; ) {
       // The replica first: a version that it has and the primary, asked later, has not, is one that the primary lost.
       const rows = await callSide(this.#parts, replica, signal, (sql) => listVersions(sql, after, null, PAGE_SIZE));
       const last = rows.at(-1);
-      if (last === undefined) return true;
+      if (last === undefined) return;
       const found = await callSide(this.#parts, primary, signal, async (sql) => {
         const side = await readPrimarySide(sql, rows);
         const epoch = await readEpoch(sql);
@@ -51,7 +52,7 @@ export class Comparison {
         return side;
       });
       const wrong = misfits(rows, found);
-      if (wrong.length > 0 && !(await this.#settle(fence, wrong, compares, signal))) return false;
+      if (wrong.length > 0) await this.#settle(fence, wrong, compares, signal);
       if (!(await callSide(this.#parts, replica, signal, (sql) => keepCompared(sql, fence, last))))
         throw new FencedError();
       if (!(await onCompared(rows.length, signal))) throw new FencedError();
@@ -60,27 +61,46 @@ export class Comparison {
     }
   }
 
-  /** @returns whether all of them fit now. */
-  async #settle(fence: Fence, wrong: readonly MisfitRow[], why: Comparing, signal: AbortSignal): Promise<boolean> {
-    const settled = await this.#settleOnce(fence, wrong, why, false, signal);
-    for (const key of settled.emptied) await resendMemory(this.#parts, fence, key, signal, true);
-    if (settled.emptied.length > 0) await this.#settleOnce(fence, settled.emptied, why, true, signal);
-    return settled.later.length === 0;
+  async #settle(fence: Fence, wrong: readonly MisfitRow[], why: Comparing, signal: AbortSignal): Promise<void> {
+    for (const row of await this.#settleTogether(fence, wrong, why, signal)) {
+      await this.#unlessRefused(fence, row, why, signal, () => mendMemory(this.#parts, fence, row, why, signal));
+    }
   }
 
-  async #settleOnce(
+  /** @returns those that are to be sent again first; all of them where the replica refuses one. */
+  async #settleTogether(
     fence: Fence,
     wrong: readonly MisfitRow[],
     why: Comparing,
-    takesEmptied: boolean,
     signal: AbortSignal,
-  ): Promise<Settled> {
-    const settled = await callSide(this.#parts, this.#parts.replica, signal, (sql) =>
-      settleMisfits(sql, fence, wrong, why, takesEmptied),
-    );
-    if (settled === null) throw new FencedError();
-    const { diverged, ended } = settled;
-    if (diverged + ended > 0) this.#parts.log.warn({ diverged, ended }, "replica.rows_diverged");
-    return settled;
+  ): Promise<readonly MisfitRow[]> {
+    try {
+      const settled = await callSide(this.#parts, this.#parts.replica, signal, (sql) =>
+        settleMisfits(sql, fence, wrong, why),
+      );
+      if (settled === null) throw new FencedError();
+      const { diverged, ended } = settled;
+      if (diverged + ended > 0) this.#parts.log.warn({ diverged, ended }, "replica.rows_diverged");
+      return settled.unsettled;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return wrong;
+    }
+  }
+
+  /** The others go on: a letter says that the row does not fit, and has it mended later. */
+  async #unlessRefused(
+    fence: Fence,
+    row: MisfitRow,
+    why: Comparing,
+    signal: AbortSignal,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      await this.#parts.refusals.keep(fence, [refusedMisfit(row, why, error)], error, signal);
+    }
   }
 }

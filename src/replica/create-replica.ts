@@ -70,17 +70,16 @@ export function createReplica(context: ReplicaContext): Replica {
     return !(await isPaused(signal));
   };
   let markedAt = Number.NEGATIVE_INFINITY;
+  const refusals = new Refusals({ ...sides, settings, log });
   const comparison = new Comparison({
-    ...sides,
-    log,
+    ...{ ...sides, refusals, log },
     onCompared: async (rows, signal) => {
       metrics.compared(rows);
       return await hint.lease(signal);
     },
   });
   const replicator = new Replicator({
-    ...{ primary: feed, past, replica: pool, comparison, settings, holder, callTimeoutMs, log },
-    refusals: new Refusals({ postgres, settings, callTimeoutMs, log }),
+    ...{ primary: feed, past, replica: pool, refusals, comparison, settings, holder, callTimeoutMs, log },
     onMoved: async (place, changes, signal) => {
       metrics.written(changes);
       if (place.epoch === null) replication.note(place.compares === null ? "filling" : "comparing", null);

@@ -1,7 +1,15 @@
 import type { FeedCursor } from "../domain/change-source.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral } from "../ledger/arrays.ts";
 import type { KeyPosition } from "../ledger/read-statements.ts";
+
+/** The place that is to be kept with the data. */
+export interface PlaceMove {
+  readonly from: FeedCursor;
+  readonly to: FeedCursor;
+  /** The transaction of the last version up to `to`; null: there is none behind `from`. */
+  readonly seen: string | null;
+}
 
 /** `epoch`: the primary was put back. `pruned`: it forgot endings that the replica was not told of. */
 export type Comparing = "epoch" | "pruned";
@@ -20,6 +28,8 @@ export interface ReplicaCursor {
   /** The last row that was compared. */
   readonly compared: KeyPosition | null;
   readonly mark: string | null;
+  /** The transaction of the last version that it was told of; null: of none, or it was told by a program from before. */
+  readonly seen: string | null;
   /** Milliseconds since 1970, of the replica's clock. */
   readonly movedAt: number;
 }
@@ -38,7 +48,7 @@ export async function readReplicaCursor(sql: Sql): Promise<ReplicaCursor | null>
   const [row] = await sql<Row[]>`
     select ledger_id as "ledgerId", feed_epoch as "feedEpoch", epoch, xid::text as xid, seq::text as seq,
            pruned_xid::text as "prunedXid", pruned_seq::text as "prunedSeq", compares, compared_bucket as bucket,
-           compared_key[1] as namespace, compared_key[2] as "memoryId", mark,
+           compared_key[1] as namespace, compared_key[2] as "memoryId", mark, seen_tx as seen,
            extract(epoch from moved_at)::float8 * 1000 as "movedAt"
     from mnemosync.replica_cursor`;
   if (row === undefined) return null;
@@ -51,6 +61,25 @@ export async function readReplicaCursor(sql: Sql): Promise<ReplicaCursor | null>
   };
 }
 
+/** What says that the caller may write, and in which epoch. */
+export interface Fence {
+  readonly writer: string;
+  readonly epoch: string;
+}
+
+/**
+ * A writer's name as the replica keeps it: with the start of the server to which the claim was made. A copy that is put in its
+ * place, or a standby, may name the same writer and the same place, and lack what was written since.
+ */
+function writerHere(sql: Sql, writer: string): Fragment {
+  return sql`${writer}::text || '@' || extract(epoch from pg_postmaster_start_time())::text`;
+}
+
+/** Of the row of `replica_cursor`: whether the caller may write. */
+export function holdsFence(sql: Sql, { writer, epoch }: Fence): Fragment {
+  return sql`writer = ${writerHere(sql, writer)} and feed_epoch = ${epoch}`;
+}
+
 /**
  * Makes `writer` the one process that may write: transactions of another one are refused from now on, and those under way
  * are waited for.
@@ -59,13 +88,7 @@ export async function claimWriting(sql: Sql, writer: string): Promise<void> {
   // Writers hold the row's key (`for key share`): only this lock waits for them.
   await sql`
     with locked as materialized (select only_row from mnemosync.replica_cursor for update)
-    update mnemosync.replica_cursor c set writer = ${writer} from locked l where c.only_row = l.only_row`;
-}
-
-/** What says that the caller may write, and in which epoch. */
-export interface Fence {
-  readonly writer: string;
-  readonly epoch: string;
+    update mnemosync.replica_cursor c set writer = ${writerHere(sql, writer)} from locked l where c.only_row = l.only_row`;
 }
 
 /** Begins to read at the start of another epoch, or of the same one; rows of before are to be compared. @returns false: fenced off. */
@@ -78,23 +101,18 @@ export async function beginAnew(
     update mnemosync.replica_cursor
     set feed_epoch = ${epoch}, epoch = null, xid = '0'::xid8, seq = 0, pruned_xid = ${pruned?.xid ?? null}::text::xid8,
         pruned_seq = ${pruned?.seq ?? null}::text::bigint, compares = ${compares}, compared_bucket = null, compared_key = null,
-        mark = null, began_at = clock_timestamp(), moved_at = clock_timestamp()
-    where writer = ${writer}
+        mark = null, seen_tx = null, began_at = clock_timestamp(), moved_at = clock_timestamp()
+    where writer = ${writerHere(sql, writer)}
     returning 1`;
   return rows.length === 1;
 }
 
 /** Moves the place where no data is to be written with it. @returns false: fenced off, or the replica stands elsewhere. */
-export async function moveCursor(
-  sql: Sql,
-  { writer, epoch }: Fence,
-  from: FeedCursor,
-  to: FeedCursor,
-): Promise<boolean> {
+export async function moveCursor(sql: Sql, fence: Fence, { from, to, seen }: PlaceMove): Promise<boolean> {
   const rows = await sql`
     update mnemosync.replica_cursor
-    set xid = ${to.xid}::text::xid8, seq = ${to.seq}::text::bigint, moved_at = clock_timestamp()
-    where writer = ${writer} and feed_epoch = ${epoch}
+    set xid = ${to.xid}::text::xid8, seq = ${to.seq}::text::bigint, seen_tx = coalesce(${seen}, seen_tx), moved_at = clock_timestamp()
+    where ${holdsFence(sql, fence)}
       and (xid, seq) = (${from.xid}::text::xid8, ${from.seq}::text::bigint)
       and (${to.xid}::text::xid8, ${to.seq}::text::bigint) >= (xid, seq)
     returning 1`;
@@ -102,11 +120,11 @@ export async function moveCursor(
 }
 
 /** The replica has all of its epoch up to its place from now on. @returns false: fenced off. */
-export async function completeEpoch(sql: Sql, { writer, epoch }: Fence): Promise<boolean> {
+export async function completeEpoch(sql: Sql, fence: Fence): Promise<boolean> {
   const rows = await sql`
     update mnemosync.replica_cursor
     set epoch = feed_epoch, compares = null, compared_bucket = null, compared_key = null
-    where writer = ${writer} and feed_epoch = ${epoch}
+    where ${holdsFence(sql, fence)}
     returning 1`;
   return rows.length === 1;
 }
@@ -114,18 +132,18 @@ export async function completeEpoch(sql: Sql, { writer, epoch }: Fence): Promise
 /** Keeps how far the comparison is. */
 export async function keepCompared(
   sql: Sql,
-  { writer, epoch }: Fence,
+  fence: Fence,
   { bucket, namespace, memoryId }: KeyPosition,
 ): Promise<boolean> {
   const rows = await sql`
     update mnemosync.replica_cursor
     set compared_bucket = ${bucket}, compared_key = ${arrayLiteral([namespace, memoryId])}::text::text[]
-    where writer = ${writer} and feed_epoch = ${epoch}
+    where ${holdsFence(sql, fence)}
     returning 1`;
   return rows.length === 1;
 }
 
 /** Keeps a mark of the primary beside what was read before it was made. */
-export async function keepMark(sql: Sql, { writer, epoch }: Fence, mark: string): Promise<void> {
-  await sql`update mnemosync.replica_cursor set mark = ${mark} where writer = ${writer} and feed_epoch = ${epoch}`;
+export async function keepMark(sql: Sql, fence: Fence, mark: string): Promise<void> {
+  await sql`update mnemosync.replica_cursor set mark = ${mark} where ${holdsFence(sql, fence)}`;
 }

@@ -27,8 +27,11 @@ const PAGE_SIZE = 500;
 /** Looks for the memories of erasures in the replica, takes out what is left of them, and confirms. */
 export class ErasureConfirmer {
   readonly #parts: ErasureConfirmerParts;
-  /** Erasures that the replica refused at the last pass: each is logged once. */
+  /** Erasures up to this one were tried in this round, which began at the oldest. */
+  #after = "";
+  /** Erasures that the replica refused in the last round, and in this one: each is logged once. */
   #refused: ReadonlySet<string> = new Set();
+  readonly #refusedNow = new Set<string>();
 
   constructor(parts: ErasureConfirmerParts) {
     this.#parts = parts;
@@ -43,23 +46,26 @@ export class ErasureConfirmer {
   async runOnce(fence: Fence, signal: AbortSignal): Promise<boolean> {
     const { primary, log } = this.#parts;
     const open = await callSide(this.#parts, primary, signal, (sql) =>
-      listUnconfirmed(sql, this.#store, ERASURES_PER_PASS),
+      listUnconfirmed(sql, this.#store, this.#after, ERASURES_PER_PASS),
     );
-    const refused = new Set<string>();
     for (const id of open) {
       try {
         await this.#confirm(fence, id, signal);
       } catch (error) {
         if (!isRefusal(error)) throw error;
-        // It stays unconfirmed, and is tried again at the next pass: the others need not wait for it.
-        refused.add(id);
+        // It stays unconfirmed, and is tried again in the next round: the others need not wait for it.
+        this.#refusedNow.add(id);
         if (!this.#refused.has(id)) {
           log.warn({ erasure: id, store: REPLICA_STORE, error: error.message }, "erasure.store_refused");
         }
       }
     }
-    this.#refused = refused;
-    return open.length === ERASURES_PER_PASS && refused.size < open.length;
+    const isCut = open.length === ERASURES_PER_PASS;
+    this.#after = (isCut && open.at(-1)) || "";
+    if (isCut) return true;
+    this.#refused = new Set(this.#refusedNow);
+    this.#refusedNow.clear();
+    return false;
   }
 
   async #confirm(fence: Fence, id: string, signal: AbortSignal): Promise<void> {

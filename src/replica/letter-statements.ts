@@ -28,15 +28,18 @@ export interface NewLetter extends MemoryKey {
   readonly lastError: string;
 }
 
-/** Keeps memories that the replica refused; a later change of one that is there replaces what it says, and its attempts begin anew. */
+/**
+ * Keeps memories that the replica refused; a later change of one that is there replaces what it says, and its attempts begin anew.
+ * @returns them, with the ids that they have.
+ */
 export async function keepLetters(
   sql: Sql,
   store: string,
   letters: readonly NewLetter[],
   retry: { readonly intervalMs: number; readonly retriesMax: number },
-): Promise<void> {
+): Promise<NewLetter[]> {
   const [namespaces, memoryIds] = keyLiterals(letters);
-  await sql`
+  return await sql<NewLetter[]>`
     insert into mnemosync.replica_dead_letters as l
       (id, store, operation, namespace, memory_id, data, last_error, next_attempt_at, dead_at)
     select k.id, ${store}, k.operation, k.namespace, k.memory_id, k.data::json, k.last_error,
@@ -52,10 +55,41 @@ export async function keepLetters(
     order by k.namespace collate "C", k.memory_id collate "C"
     on conflict (namespace, memory_id, store) do update set
       operation = excluded.operation, data = excluded.data, last_error = excluded.last_error, attempts = 1,
-      next_attempt_at = excluded.next_attempt_at, dead_at = excluded.dead_at`;
+      next_attempt_at = excluded.next_attempt_at, dead_at = excluded.dead_at
+    returning l.id, l.operation, l.namespace, l.memory_id as "memoryId", l.data::text as data, l.last_error as "lastError"`;
 }
 
 const ERROR_LENGTH_MAX = 2_000;
+
+/** Makes letters again that the primary does not have, to be tried at once. Those that it has stay as they are. */
+export async function recallLetters(sql: Sql, store: string, letters: readonly NewLetter[]): Promise<void> {
+  const [namespaces, memoryIds] = keyLiterals(letters);
+  await sql`
+    insert into mnemosync.replica_dead_letters
+      (id, store, operation, namespace, memory_id, data, attempts, last_error, next_attempt_at)
+    select k.id, ${store}, k.operation, k.namespace, k.memory_id, k.data::json, 0, k.last_error, clock_timestamp()
+    from unnest(
+      ${arrayLiteral(letters.map(({ id }) => id))}::text::text[],
+      ${arrayLiteral(letters.map(({ operation }) => operation))}::text::text[],
+      ${namespaces}::text::text[], ${memoryIds}::text::text[],
+      ${arrayLiteral(letters.map(({ data }) => data))}::text::text[],
+      ${arrayLiteral(letters.map(({ lastError }) => lastError))}::text::text[]
+    ) as k (id, operation, namespace, memory_id, data, last_error)
+    order by k.namespace collate "C", k.memory_id collate "C"
+    on conflict do nothing`;
+}
+
+/** Has dead letters of memories tried again at once: a later change of theirs was taken. */
+export async function reviveLetters(sql: Sql, store: string, keys: readonly MemoryKey[]): Promise<number> {
+  const [namespaces, memoryIds] = keyLiterals(keys);
+  const rows = await sql`
+    update mnemosync.replica_dead_letters l
+    set attempts = 0, dead_at = null, next_attempt_at = clock_timestamp()
+    from unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
+    where l.store = ${store} and l.namespace = k.namespace and l.memory_id = k.memory_id and l.dead_at is not null
+    returning 1`;
+  return rows.length;
+}
 
 /** Letters that are to be tried again now, the longest due one first. Counts the attempt before it is made. */
 export async function claimDueLetters(sql: Sql, store: string, intervalMs: number, limit: number): Promise<Letter[]> {

@@ -1,10 +1,11 @@
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Log } from "../runtime/log.ts";
 import { callSide } from "./call.ts";
-import type { Fence } from "./cursor-statements.ts";
-import { claimDueLetters, failLetter, type Letter, settleLetters } from "./letter-statements.ts";
+import type { Comparing, Fence } from "./cursor-statements.ts";
+import { closeHoles, listOvertaken, noteOvertaken } from "./hole-statements.ts";
+import { claimDueLetters, failLetter, type Letter, reviveLetters, settleLetters } from "./letter-statements.ts";
 import { isRefusal } from "./refusals.ts";
-import { resendMemory } from "./resend.ts";
+import { mendMemory } from "./resend.ts";
 import type { ReplicaSettings } from "./settings.ts";
 
 export interface LetterRetryParts {
@@ -17,6 +18,7 @@ export interface LetterRetryParts {
 
 /** Letters that one pass tries. */
 const LETTERS_PER_PASS = 100;
+const OVERTAKEN_MAX = 1_000;
 
 /** Tries memories again that the replica refused, as the primary has them now. */
 export class LetterRetries {
@@ -29,6 +31,7 @@ export class LetterRetries {
   /** One pass, of the process that replicates. @returns whether more letters may be due. @throws what is no refusal. */
   async runOnce(fence: Fence, signal: AbortSignal): Promise<boolean> {
     const { settings } = this.#parts;
+    await this.#revive(signal);
     const due = await callSide(this.#parts, this.#parts.primary, signal, (sql) =>
       claimDueLetters(sql, settings.name, settings.retryIntervalMs, LETTERS_PER_PASS),
     );
@@ -36,22 +39,40 @@ export class LetterRetries {
     return due.length === LETTERS_PER_PASS;
   }
 
+  /** A dead letter waits for an operator, but where the replica took a later change of the memory, it is tried again by itself. */
+  async #revive(signal: AbortSignal): Promise<void> {
+    const { primary, replica, settings } = this.#parts;
+    const keys = await callSide(this.#parts, replica, signal, (sql) =>
+      listOvertaken(sql, settings.name, OVERTAKEN_MAX),
+    );
+    if (keys.length === 0) return;
+    await callSide(this.#parts, primary, signal, (sql) => reviveLetters(sql, settings.name, keys));
+    await callSide(this.#parts, replica, signal, (sql) => noteOvertaken(sql, settings.name, keys));
+  }
+
   async #retry(fence: Fence, letter: Letter, signal: AbortSignal): Promise<void> {
-    const { settings, log } = this.#parts;
+    const { primary, replica, settings, log } = this.#parts;
     const { id, namespace, memoryId, attempts } = letter;
     try {
-      // What the primary no longer has needs no letter: its ending was told, or is found by the comparison.
-      await resendMemory(this.#parts, fence, letter, signal);
-      await callSide(this.#parts, this.#parts.primary, signal, (sql) => settleLetters(sql, settings.name, [letter]));
+      await mendMemory(this.#parts, fence, letter, comparingOf(letter), signal);
+      await callSide(this.#parts, primary, signal, (sql) => settleLetters(sql, settings.name, [letter]));
+      // Last: a hole without a letter is found again.
+      await callSide(this.#parts, replica, signal, (sql) => closeHoles(sql, fence, settings.name, [letter]));
       log.info({ namespace, memoryId, attempts }, "replica.letter_delivered");
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // The first attempt was no retry.
-      await callSide(this.#parts, this.#parts.primary, signal, (sql) =>
+      await callSide(this.#parts, primary, signal, (sql) =>
         failLetter(sql, id, error.message, settings.retriesMax + 1),
       );
       if (attempts > settings.retriesMax)
         log.error({ namespace, memoryId, error: error.message }, "replica.letter_dead");
     }
   }
+}
+
+/** What becomes of a row that the primary does not know: of a letter of a comparison that comparison's word, else it has ended. */
+function comparingOf({ data }: Letter): Comparing {
+  const { compares = "pruned" } = JSON.parse(data) as { compares?: Comparing };
+  return compares;
 }

@@ -1,6 +1,6 @@
 import { type FeedCursor, isLater } from "../domain/change-source.ts";
 import { bucketOf } from "../domain/keys.ts";
-import type { PlaceMove } from "./apply-statements.ts";
+import type { PlaceMove } from "./cursor-statements.ts";
 import type { PrimaryPage } from "./primary-feed.ts";
 import type { ReplicaWrite } from "./replica-write.ts";
 
@@ -20,6 +20,7 @@ export interface PipelineOptions {
 /** A page under way. */
 interface OpenPage {
   readonly to: FeedCursor;
+  readonly seen: string | null;
   readonly batches: Batch[];
 }
 
@@ -43,7 +44,8 @@ export class Pipeline {
   readonly #lanes: Promise<void>[];
   readonly #pages: OpenPage[] = [];
   #place: FeedCursor;
-  #end: FeedCursor;
+  /** Of the last page that was taken. */
+  #end: { readonly to: FeedCursor; readonly seen: string | null };
   #underWay = 0;
   #failure: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
@@ -52,7 +54,7 @@ export class Pipeline {
     this.#options = options;
     this.#lanes = Array.from({ length: options.workers }, () => Promise.resolve());
     this.#place = options.from;
-    this.#end = options.from;
+    this.#end = { to: options.from, seen: null };
   }
 
   /** The place that is committed. */
@@ -64,9 +66,9 @@ export class Pipeline {
   async add({ writes, to }: Pick<PrimaryPage, "writes" | "to">): Promise<void> {
     while (this.#underWay > 0 && this.#underWay + writes.length > this.#options.windowMax) await this.#someProgress();
     this.#check();
-    const page: OpenPage = { to, batches: [] };
+    const page: OpenPage = { to, seen: writes.at(-1)?.transactionId ?? null, batches: [] };
     this.#pages.push(page);
-    this.#end = to;
+    this.#end = { to, seen: page.seen ?? this.#end.seen };
     this.#underWay += writes.length;
     for (const [lane, own] of this.#byLane(writes).entries()) {
       for (let start = 0; start < own.length; start += this.#options.batchSize) {
@@ -83,7 +85,7 @@ export class Pipeline {
   async drain(): Promise<PlaceMove | null> {
     await Promise.all(this.#lanes);
     this.#check();
-    return isLater(this.#end, this.#place) ? { from: this.#place, to: this.#end } : null;
+    return isLater(this.#end.to, this.#place) ? { from: this.#place, ...this.#end } : null;
   }
 
   /** Writes nothing more. Resolves once no write is under way. */
@@ -130,13 +132,14 @@ export class Pipeline {
     if (others.some(({ state }) => state === "waiting")) return null;
     await Promise.all(others.map(({ written }) => written));
     this.#check();
-    let { to } = page;
+    let { to, seen } = page;
     // Pages behind it that are written already, or have nothing to write.
     for (const next of this.#pages.slice(this.#pages.indexOf(page) + 1)) {
       if (next.batches.some(({ state }) => state !== "done")) break;
       to = next.to;
+      seen = next.seen ?? seen;
     }
-    return isLater(to, this.#place) ? { from: this.#place, to } : null;
+    return isLater(to, this.#place) ? { from: this.#place, to, seen } : null;
   }
 
   #forgetPages(): void {

@@ -63,6 +63,8 @@ async function promote(sql: Sql, force: boolean): Promise<Promotion> {
     );
   }
   await sql`delete from mnemosync.replica_cursor`;
+  // Letters are those of a ledger's own replica. What this one refused of its primary stays missing.
+  await sql`delete from mnemosync.replica_dead_letters`;
   const epoch = randomUUID();
   await sql`update mnemosync.sync_meta set value = ${epoch} where name = 'store_epoch'`;
   await sql`insert into mnemosync.epochs (epoch, reason) values (${epoch}, 'promoted')`;

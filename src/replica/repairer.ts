@@ -1,13 +1,11 @@
 import { StoreUnavailableError } from "../domain/errors.ts";
-import { bucketOf, type MemoryKey } from "../domain/keys.ts";
-import { readVersions } from "../ledger/read-statements.ts";
+import type { MemoryKey } from "../domain/keys.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { callSide } from "./call.ts";
-import { misfits, readPrimarySide, settleMisfits } from "./compare-statements.ts";
 import { claimWriting, type Fence, readReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { isRefusal } from "./refusals.ts";
-import { type ResendParts, resendMemory } from "./resend.ts";
+import { mendMemory, type ResendParts } from "./resend.ts";
 
 /**
  * Sends memories again, and has rows go that the primary does not have. It takes the writing over for that time: the process that
@@ -23,8 +21,7 @@ export async function repairMemories(
   for (const key of keys) {
     for (let attempts = 1; ; attempts++) {
       try {
-        await resendMemory(parts, fence, key, signal, true);
-        await settle(parts, fence, key, signal);
+        await mendMemory(parts, fence, key, "epoch", signal);
         break;
       } catch (error) {
         if (isRefusal(error)) break; // It stays a finding that was not repaired.
@@ -46,17 +43,4 @@ async function claim(parts: ResendParts, holder: string, signal: AbortSignal): P
   });
   if (state === null) throw new StoreUnavailableError("replica", "it has no place yet: replication has not begun");
   return { writer, epoch: state.feedEpoch };
-}
-
-/** A row that is ahead of the primary, or that it does not know. */
-async function settle(parts: ResendParts, fence: Fence, key: MemoryKey, signal: AbortSignal): Promise<void> {
-  const rows = await callSide(parts, parts.replica, signal, (sql) => readVersions(sql, [key]));
-  const placed = [...rows.values()].map((row) => ({ ...row, bucket: bucketOf(row) }));
-  const found = await callSide(parts, parts.primary, signal, (sql) => readPrimarySide(sql, placed));
-  const wrong = misfits(placed, found);
-  if (wrong.length === 0) return;
-  const settled = await callSide(parts, parts.replica, signal, (sql) =>
-    settleMisfits(sql, fence, wrong, "epoch", true),
-  );
-  if (settled === null) throw new FencedError();
 }

@@ -101,6 +101,8 @@ export class ReplicaOperations {
   async drop(options: { id?: string } & ReplicaCall = {}): Promise<{ dropped: number; kept: number }> {
     return await this.#call("replica.drop", options, async (parts, signal) => {
       const { id = null } = options;
+      // The replica's own word first: a hole without a letter would bring the letter back.
+      await callSide(parts, parts.replica, signal, (sql) => letters.dropLetters(sql, parts.name, id));
       const counts = await callSide(parts, parts.primary, signal, (sql) => letters.dropLetters(sql, parts.name, id));
       if (id === null || counts.dropped > 0) return counts;
       if (counts.kept === 0) throw unknownLetter(id);

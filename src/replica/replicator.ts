@@ -5,7 +5,7 @@ import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
-import { applyWrites, type PlaceMove } from "./apply-statements.ts";
+import { applyWrites } from "./apply-statements.ts";
 import { callSide } from "./call.ts";
 import type { Comparison } from "./comparison.ts";
 import * as cursors from "./cursor-statements.ts";
@@ -90,8 +90,7 @@ export class Replicator {
       state = await this.#read(signal);
       await onMoved(state, 0, signal);
       if (state.epoch !== null) return { written, complete: true };
-      // What the primary wrote meanwhile comes first.
-      if (state.compares !== null && !(await comparison.run(fence, state, signal))) continue;
+      await comparison.run(fence, state, signal);
       if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.completeEpoch(sql, fence))))
         throw new FencedError();
       log.info({ epoch: fence.epoch }, "replica.epoch_complete");
@@ -131,14 +130,20 @@ export class Replicator {
 
   /** Proves that the primary has what the replica was told, and takes the writing over. */
   async #begin(signal: AbortSignal): Promise<cursors.ReplicaCursor> {
-    const { past, primary, log } = this.#parts;
+    const { past, primary, refusals, log } = this.#parts;
     if (this.#writer === null) {
       const writer = `${this.#parts.holder}/${newUlid()}`;
       await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.claimWriting(sql, writer));
+      await refusals.recall(signal);
       this.#writer = writer;
     }
     const state = await this.#read(signal);
-    const witness = { epoch: state.feedEpoch, cursor: state.cursor, marks: state.mark === null ? [] : [state.mark] };
+    const witness = {
+      epoch: state.feedEpoch,
+      cursor: state.cursor,
+      marks: state.mark === null ? [] : [state.mark],
+      ...(state.seen !== null && { transaction: state.seen }),
+    };
     const { epoch } = await past.prove(signal, this.#seen === null ? [witness] : [witness, this.#seen]);
     if (epoch !== state.feedEpoch) {
       log.warn({ from: state.feedEpoch, to: epoch }, "replica.epoch_changed");
@@ -160,7 +165,7 @@ export class Replicator {
   }
 
   #pipeline(from: FeedCursor, fence: cursors.Fence, signal: AbortSignal): Pipeline {
-    const write = async (writes: readonly ReplicaWrite[], move: PlaceMove | null): Promise<void> => {
+    const write = async (writes: readonly ReplicaWrite[], move: cursors.PlaceMove | null): Promise<void> => {
       try {
         await this.#write(fence, writes, move, signal);
       } catch (error) {
@@ -174,7 +179,7 @@ export class Replicator {
   async #write(
     fence: cursors.Fence,
     writes: readonly ReplicaWrite[],
-    move: PlaceMove | null,
+    move: cursors.PlaceMove | null,
     signal: AbortSignal,
   ): Promise<void> {
     const answer = await callSide(this.#parts, this.#parts.replica, signal, (sql) =>
@@ -188,11 +193,11 @@ export class Replicator {
   async #writeEach(
     fence: cursors.Fence,
     writes: readonly ReplicaWrite[],
-    move: PlaceMove | null,
+    move: cursors.PlaceMove | null,
     refusal: MnemosyncError,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#parts.refusals.isolate(writes, refusal, (own) => this.#write(fence, own, null, signal), signal);
+    await this.#parts.refusals.isolate(fence, writes, refusal, (own) => this.#write(fence, own, null, signal), signal);
     if (move !== null) await this.#move(fence, move, signal);
   }
 
@@ -202,8 +207,8 @@ export class Replicator {
     if (rest !== null) await this.#move(fence, rest, signal);
   }
 
-  async #move(fence: cursors.Fence, { from, to }: PlaceMove, signal: AbortSignal): Promise<void> {
-    if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.moveCursor(sql, fence, from, to))))
+  async #move(fence: cursors.Fence, move: cursors.PlaceMove, signal: AbortSignal): Promise<void> {
+    if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.moveCursor(sql, fence, move))))
       throw movedAway();
   }
 

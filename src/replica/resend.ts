@@ -1,12 +1,14 @@
-import type { MemoryKey } from "../domain/keys.ts";
+import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
+import { readVersions } from "../ledger/read-statements.ts";
 import { applyWrites } from "./apply-statements.ts";
 import { callSide } from "./call.ts";
-import type { Fence } from "./cursor-statements.ts";
+import { misfits, type PrimarySide, readPrimarySide, settleMisfits } from "./compare-statements.ts";
+import type { Comparing, Fence } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { readMemoryRows } from "./memory-rows.ts";
 import { readPageFacts } from "./primary-statements.ts";
-import { replicaWrite } from "./replica-write.ts";
+import { type ReplicaWrite, replicaWrite } from "./replica-write.ts";
 
 export interface ResendParts {
   readonly primary: PostgresAccess;
@@ -18,6 +20,7 @@ export interface ResendParts {
  * Sends a memory again, as the primary has it now with all its versions. Only the process that replicates may do so, between two
  * passes: nothing else writes the memory meanwhile. Of one that the primary no longer has nothing is sent.
  * @param isRepair see `applyWrites`. @default false
+ * @returns the version that the primary had then; null: it has none.
  * @throws {StoreRefusedError} The replica refuses it.
  */
 export async function resendMemory(
@@ -26,13 +29,43 @@ export async function resendMemory(
   key: MemoryKey,
   signal: AbortSignal,
   isRepair = false,
-): Promise<void> {
+): Promise<ReplicaWrite | null> {
   const writes = await callSide(parts, parts.primary, signal, async (sql) => {
     const rows = await readMemoryRows(sql, key);
     const { later } = await readPageFacts(sql, rows);
     return rows.map((row, index) => replicaWrite(row, later[index]));
   });
-  if (writes.length === 0) return;
+  if (writes.length === 0) return null;
   const answer = await callSide(parts, parts.replica, signal, (sql) => applyWrites(sql, fence, writes, null, isRepair));
   if (answer === "fenced") throw new FencedError();
+  return writes.at(-1) ?? null;
+}
+
+/**
+ * Has a memory be in the replica as it is in the primary: sends it again, as a repair, and has its row go back where it is ahead of
+ * what was sent, or unknown to the primary.
+ * @param why what becomes of a row that the primary does not know: see `Comparing`.
+ * @throws {StoreRefusedError} The replica refuses it.
+ */
+export async function mendMemory(
+  parts: ResendParts,
+  fence: Fence,
+  key: MemoryKey,
+  why: Comparing,
+  signal: AbortSignal,
+): Promise<void> {
+  const sent = await resendMemory(parts, fence, key, signal, true);
+  const rows = await callSide(parts, parts.replica, signal, (sql) => readVersions(sql, [key]));
+  const placed = [...rows.values()].map((row) => ({ ...row, bucket: bucketOf(row) }));
+  // What was sent counts, not what the primary has by now: a memory that is written all the time would never be settled.
+  const found =
+    sent === null ? await callSide(parts, parts.primary, signal, (sql) => readPrimarySide(sql, placed)) : sideOf(sent);
+  const wrong = misfits(placed, found);
+  if (wrong.length === 0) return;
+  const settled = await callSide(parts, parts.replica, signal, (sql) => settleMisfits(sql, fence, wrong, why, true));
+  if (settled === null) throw new FencedError();
+}
+
+function sideOf(sent: ReplicaWrite): PrimarySide {
+  return { versions: new Map([[keyText(sent), sent]]), floors: new Map() };
 }

@@ -1,26 +1,10 @@
 import { expect, test, vi } from "vitest";
 import { rememberLedger } from "../support/ledger-past.ts";
-import { openReplicaWorld, type ReplicaWorld } from "../support/replica-world.ts";
+import { openReplicaWorld, rememberReplica } from "../support/replica-world.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Goal: whichever side is put back, the replica comes to agree with the primary, and keeps what the primary lost. */
-
-const TABLES = ["memory_versions", "memory_bodies", "replica_cursor", "diverged"];
-
-/** Remembers the replica as it stands. @returns takes it back there. */
-async function rememberReplica({ replica }: ReplicaWorld): Promise<() => Promise<void>> {
-  await replica.unsafe(
-    TABLES.map((table) => `create table public.past_${table} as select * from mnemosync.${table}`).join(";"),
-  );
-  return async () => {
-    const steps = TABLES.flatMap((table) => [
-      `delete from mnemosync.${table}`,
-      `insert into mnemosync.${table} select * from public.past_${table}`,
-    ]);
-    await replica.unsafe(steps.join(";"));
-  };
-}
 
 test("versions that a primary lost by a restore are kept as diverged, and never shown", async (t) => {
   const world = await openReplicaWorld(t);

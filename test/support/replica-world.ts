@@ -73,6 +73,22 @@ export class ReplicaWorld {
   }
 }
 
+const TABLES = ["memory_versions", "memory_bodies", "replica_cursor", "diverged", "replica_dead_letters"];
+
+/** Remembers the replica as it stands. @returns takes it back there. */
+export async function rememberReplica({ replica }: ReplicaWorld): Promise<() => Promise<void>> {
+  await replica.unsafe(
+    TABLES.map((table) => `create table public.past_${table} as select * from mnemosync.${table}`).join(";"),
+  );
+  return async () => {
+    const steps = TABLES.flatMap((table) => [
+      `delete from mnemosync.${table}`,
+      `insert into mnemosync.${table} select * from public.past_${table}`,
+    ]);
+    await replica.unsafe(steps.join(";"));
+  };
+}
+
 /**
  * @param options.isEmpty whether the replica's database has no schema yet. @default false
  * @param options.via the address by which the synchronizer reaches the replica.

@@ -1,0 +1,85 @@
+import type { Model } from "./model.ts";
+import type { Twins } from "./twins.ts";
+
+interface Body {
+  readonly memory_id: string;
+  readonly version: string;
+  readonly content: string;
+}
+
+/** Versions that the primary lost and the replica had: each must be in `diverged` at the end. */
+export class Lost {
+  /** How many there were. */
+  total = 0;
+  readonly #twins: Twins;
+  readonly #model: Model;
+  /** By content, which is unique. */
+  #owed = new Map<string, Body>();
+
+  constructor(twins: Twins, model: Model) {
+    this.#twins = twins;
+    this.#model = model;
+  }
+
+  /** Before the primary is put back: what the replica has of contents that will be lost. */
+  async note(contents: ReadonlySet<string>): Promise<void> {
+    for (const body of await this.#bodies()) {
+      if (!contents.has(body.content)) continue;
+      this.#owed.set(body.content, body);
+      this.total++;
+    }
+  }
+
+  /** The replica was put back: what its copy lacks is owed no more. */
+  async replicaWentBack(): Promise<void> {
+    const held = await this.#held();
+    this.#owed = new Map([...this.#owed].filter(([content]) => held.has(content)));
+  }
+
+  /** Before what privacy took is forgotten with a history: what went since, as it had to. @returns what went otherwise. */
+  async settle(): Promise<string[]> {
+    const held = await this.#held();
+    const gone = [...this.#owed.values()].filter(({ content }) => !held.has(content));
+    for (const { content } of gone) this.#owed.delete(content);
+    return this.#describe(gone);
+  }
+
+  /** At the end. */
+  async findings(): Promise<string[]> {
+    const held = new Set((await this.#diverged()).map(({ content }) => content));
+    return this.#describe([...this.#owed.values()].filter(({ content }) => !held.has(content)));
+  }
+
+  #describe(bodies: readonly Body[]): string[] {
+    return bodies.flatMap(({ memory_id, version, content }) =>
+      this.#isTaken(memory_id)
+        ? []
+        : [`lost: ${content} (${memory_id} at ${version}) was in the replica, the primary lost it, and it is not kept`],
+    );
+  }
+
+  /** What the present history withholds of a memory is not kept of its lost versions either. */
+  #isTaken(memoryId: string): boolean {
+    return this.#model.entriesOf(memoryId).some(({ isErasure, privacy }) => isErasure || privacy !== "full");
+  }
+
+  async #held(): Promise<Set<string>> {
+    return new Set([...(await this.#bodies()), ...(await this.#diverged())].map(({ content }) => content));
+  }
+
+  async #bodies(): Promise<Body[]> {
+    return await this.#twins.inside("replica", async (sql) => [
+      ...(await sql<Body[]>`
+        select memory_id, version::text, document ->> 'content' as content from mnemosync.memory_bodies
+        where document ->> 'privacy' = 'full'`),
+    ]);
+  }
+
+  async #diverged(): Promise<Body[]> {
+    return await this.#twins.inside("replica", async (sql) => [
+      ...(await sql<Body[]>`
+        select memory_id, version::text, document ->> 'content' as content from mnemosync.diverged
+        where document is not null`),
+    ]);
+  }
+}

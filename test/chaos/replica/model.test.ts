@@ -1,0 +1,64 @@
+import { expect, test } from "vitest";
+import { Model, now } from "./model.ts";
+
+/** Goal: an oracle that notices. Each case is an answer that a broken merged read would give. */
+
+const PUT = { content: "one", privacy: "full", expiresAt: null, isErasure: false } as const;
+const END = { ...PUT, content: null };
+const primary = (content: string) => ({ content, fromReplica: false });
+const replica = (content: string) => ({ content, fromReplica: true });
+
+function written(...entries: readonly Parameters<Model["begin"]>[1][]): {
+  model: Model;
+  span: { from: number; to: number };
+} {
+  const model = new Model();
+  for (const entry of entries) model.end(model.begin("m", entry), "done");
+  const moment = now();
+  return { model, span: { from: moment, to: moment } };
+}
+
+test("a deleted memory that is shown is noticed, from either side", () => {
+  const { model, span } = written(PUT, END);
+  expect(model.judge("m", null, span, true)).toBeNull();
+  expect(model.judge("m", primary("one"), span, false)).toMatch(/was deleted/);
+  expect(model.judge("m", replica("one"), span, true)).toMatch(/shown from the replica, and it was deleted/);
+});
+
+test("a live memory that is missing, or outdated, is noticed", () => {
+  const { model, span } = written(PUT, { ...PUT, content: "two" });
+  expect(model.judge("m", primary("two"), span, false)).toBeNull();
+  expect(model.judge("m", null, span, false)).toMatch(/is missing/);
+  expect(model.judge("m", primary("one"), span, false)).toMatch(/was replaced/);
+  expect(model.judge("m", replica("two"), span, false)).toMatch(/the primary decides/);
+});
+
+test("an expired memory is the archive's alone", () => {
+  const { model, span } = written({ ...PUT, expiresAt: now() - 1_000 });
+  expect(model.judge("m", null, span, false)).toBeNull();
+  expect(model.judge("m", primary("one"), span, false)).toMatch(/has expired/);
+  expect(model.judge("m", replica("one"), span, true)).toBeNull();
+  expect(model.judge("m", replica("one"), span, false)).toMatch(/the primary decides/);
+});
+
+test("a write that is under way, or whose answer was lost, may hold or not", () => {
+  const { model } = written(PUT);
+  const open = model.begin("m", END);
+  const moment = now();
+  const span = { from: moment, to: moment };
+  for (const outcome of ["under way", "unknown"] as const) {
+    open.outcome = outcome;
+    expect(model.judge("m", null, span, false)).toBeNull();
+    expect(model.judge("m", primary("one"), span, false)).toBeNull();
+  }
+  model.end(open, "failed");
+  expect(model.judge("m", null, span, false)).toMatch(/is missing/);
+});
+
+test("a primary that lost an answered write is noticed", () => {
+  const { model } = written(PUT, { ...PUT, content: "two" });
+  const state = { memoryId: "m", privacy: "full", expiresAt: null, isErased: false } as const;
+  expect(model.judgeState({ ...state, content: "two" })).toBeNull();
+  expect(model.judgeState({ ...state, content: "one" })).toMatch(/not the last one/);
+  expect(model.judgeState({ ...state, content: null })).toMatch(/has ended/);
+});

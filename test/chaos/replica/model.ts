@@ -1,0 +1,169 @@
+import type { Privacy } from "../../../src/index.ts";
+
+/** A write as its writer knows it. Times are milliseconds since 1970. */
+export interface Entry {
+  /** Unique; null: the memory ends. */
+  readonly content: string | null;
+  readonly privacy: Privacy;
+  readonly expiresAt: number | null;
+  readonly isErasure: boolean;
+  readonly beganAt: number;
+  /** Infinity until it is answered, and where the answer does not tell. */
+  endedAt: number;
+  outcome: "under way" | "done" | "failed" | "unknown";
+}
+
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a read showed of a memory. */
+export interface Shown {
+  /** Null: without content, as a replica has a redacted one. */
+  readonly content: string | null;
+  readonly fromReplica: boolean;
+}
+
+/** A memory of the primary after it was put back. */
+export interface PrimaryState {
+  readonly memoryId: string;
+  /** Null: it has ended. */
+  readonly content: string | null;
+  readonly privacy: Privacy;
+  readonly expiresAt: number | null;
+  readonly isErased: boolean;
+}
+
+/** Milliseconds by which the clocks of PostgreSQL and of this process may seem to differ. */
+const SLACK_MS = 25;
+
+/** Milliseconds since 1970 with their fraction: which of two moments was first must show within one of them. */
+export function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/**
+ * What the ledger may hold. Each memory has one writer, so its writes are in order; of those without a clear answer both outcomes
+ * are possible until the next one is answered: it waits for the row that the one before holds.
+ */
+export class Model {
+  readonly #entries = new Map<string, Entry[]>();
+
+  get ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  entriesOf(memoryId: string): readonly Entry[] {
+    return this.#entries.get(memoryId) ?? [];
+  }
+
+  begin(
+    memoryId: string,
+    { content, privacy, expiresAt, isErasure }: Pick<Entry, "content" | "privacy" | "expiresAt" | "isErasure">,
+  ): Entry {
+    const entry: Entry = {
+      ...{ content, privacy, expiresAt, isErasure },
+      beganAt: now(),
+      endedAt: Number.POSITIVE_INFINITY,
+      outcome: "under way",
+    };
+    const own = this.#entries.get(memoryId);
+    if (own === undefined) this.#entries.set(memoryId, [entry]);
+    else own.push(entry);
+    return entry;
+  }
+
+  end(entry: Entry, outcome: "done" | "failed" | "unknown"): void {
+    entry.outcome = outcome;
+    if (outcome === "done") entry.endedAt = now();
+  }
+
+  /** What may hold at some moment of `span`: writes, and whether none at all. */
+  possible(memoryId: string, { from, to }: Span): { entries: Entry[]; mayBeNone: boolean } {
+    const entries: Entry[] = [];
+    const all = this.entriesOf(memoryId);
+    for (let at = all.length - 1; at >= 0; at--) {
+      const entry = all[at] as Entry;
+      if (entry.outcome === "failed" || entry.beganAt > to) continue;
+      entries.push(entry);
+      if (entry.outcome === "done" && entry.endedAt <= from) return { entries, mayBeNone: false };
+    }
+    return { entries, mayBeNone: true };
+  }
+
+  /** @returns why a read that took `span` must not have shown this; null: it may. */
+  judge(memoryId: string, shown: Shown | null, span: Span, archive: boolean): string | null {
+    const { entries, mayBeNone } = this.possible(memoryId, span);
+    if (shown === null) {
+      const isFine = mayBeNone || entries.some((entry) => entry.content === null || mayHaveExpired(entry, span));
+      return isFine ? null : "it is missing, and the primary has it";
+    }
+    const entry = entries.find((one) => isContentOf(one, shown));
+    if (entry === undefined) return this.#why(memoryId, shown);
+    if (!shown.fromReplica) {
+      const isOver = entry.expiresAt !== null && entry.expiresAt < span.from - SLACK_MS;
+      return isOver ? "the primary shows it, and it has expired" : null;
+    }
+    if (!archive) return "it is shown from the replica, and the primary decides what is alive";
+    if (entry.privacy === "local_only") return "it is local_only, and shown from the replica";
+    return mayHaveExpired(entry, span) ? null : "it is shown from the replica, and has not expired";
+  }
+
+  /** Whether every read within `span` shows it. */
+  isAlive(memoryId: string, span: Span): boolean {
+    const { entries, mayBeNone } = this.possible(memoryId, span);
+    return !mayBeNone && entries.every((entry) => entry.content !== null && !mayHaveExpired(entry, span));
+  }
+
+  /** Whether some read within `span` may show it. */
+  mayBeShown(memoryId: string, span: Span, archive: boolean): boolean {
+    return this.possible(memoryId, span).entries.some(
+      ({ content, expiresAt }) =>
+        content !== null && (archive || expiresAt === null || expiresAt >= span.from - SLACK_MS),
+    );
+  }
+
+  /** @returns how the ledger's present state contradicts what was answered; null: it does not. */
+  judgeState({ memoryId, content, isErased }: PrimaryState): string | null {
+    const moment = now();
+    const { entries, mayBeNone } = this.possible(memoryId, { from: moment, to: moment });
+    if (content !== null)
+      return entries.some((entry) => entry.content === content)
+        ? null
+        : `it holds ${content}, which is not the last one`;
+    if (entries.some((entry) => entry.isErasure && entry.outcome === "done") && !isErased) return "it is not erased";
+    const mayHaveEnded = entries.some((entry) => entry.content === null || entry.expiresAt !== null);
+    return mayBeNone || mayHaveEnded ? null : `it has ended, and ${entries[0]?.content} was written last`;
+  }
+
+  /** The ledger was put back: what it holds now is all that counts. */
+  reset(states: readonly PrimaryState[]): void {
+    this.#entries.clear();
+    const moment = now();
+    for (const { memoryId, content, privacy, expiresAt, isErased } of states) {
+      const facts = { content, privacy, expiresAt, isErasure: isErased };
+      this.#entries.set(memoryId, [{ ...facts, beganAt: 0, endedAt: moment, outcome: "done" }]);
+    }
+  }
+
+  #why(memoryId: string, { content, fromReplica }: Shown): string {
+    const all = this.entriesOf(memoryId);
+    const found = all.findIndex((entry) => entry.content === content);
+    const source = fromReplica ? "the replica" : "the primary";
+    if (found < 0) return `${JSON.stringify(content)} is shown from ${source}, and was never written in this history`;
+    const later = all.slice(found + 1).filter(({ outcome }) => outcome === "done");
+    const ended = later.find((entry) => entry.content === null);
+    const what = ended === undefined ? "was replaced" : ended.isErasure ? "was erased" : "was deleted";
+    return `${content} is shown from ${source}, and it ${what}`;
+  }
+}
+
+function mayHaveExpired({ expiresAt }: Entry, { to }: Span): boolean {
+  return expiresAt !== null && expiresAt <= to + SLACK_MS;
+}
+
+function isContentOf(entry: Entry, { content, fromReplica }: Shown): boolean {
+  if (fromReplica && entry.privacy === "redacted") return content === null || content === "";
+  return content !== null && entry.content === content;
+}

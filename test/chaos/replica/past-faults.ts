@@ -1,0 +1,110 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { pause, pollUntil } from "../../../src/dev/wait.ts";
+import { coldBackup, restoreBackup } from "../../support/postgres-past.ts";
+import type { Random } from "../../support/random.ts";
+import { type Model, now, type PrimaryState } from "./model.ts";
+import { acceptAll } from "./operator-faults.ts";
+import type { Fault } from "./run.ts";
+import type { Twins } from "./twins.ts";
+
+/** Milliseconds of writes between a copy and its return: enough to lose some. */
+function writing(random: Random): number {
+  return 1_000 + random.below(4_000);
+}
+
+/** Milliseconds within which a node notices that the primary went back, on a busy machine. */
+const NOTICED_MS = 60_000;
+
+const replicaRestored: Fault = {
+  name: "replica restored from an older copy",
+  run: async ({ twins, random, watch, lost, events }) => {
+    // The last one may be of another epoch, and older than pruned tombstones.
+    const isOld = existsSync(join(twins.replica.folder, "backup")) && random.below(3) === 0;
+    if (!isOld) {
+      await coldBackup(twins.replica);
+      await pause(writing(random));
+    } else events.add("copy of long ago");
+    watch.forget();
+    await restoreBackup(twins.replica);
+    await acceptAll(twins);
+    await lost.replicaWentBack();
+    watch.forget();
+  },
+};
+
+/**
+ * By the runbook of docs/operations.md, "PostgreSQL went back": the services are stopped, or run on. Nothing is read meanwhile, since
+ * until it is noticed a read may show what the copy lacks.
+ */
+const primaryRestored: Fault = {
+  name: "primary restored from an older copy",
+  run: async ({ twins, random, model, gate, readers, lost, events, complain }) => {
+    await gate.close();
+    await coldBackup(twins.primary);
+    const copiedAt = now();
+    gate.open();
+    await pause(writing(random));
+    await gate.close();
+    const before = await epochOf(twins);
+    const contents = writtenSince(model, copiedAt);
+    for (const text of await lost.settle()) complain(text);
+    await lost.note(contents);
+    const stops = random.below(2) === 0;
+    if (stops) await Promise.all(twins.nodes.map((node) => node.stop()));
+    await restoreBackup(twins.primary);
+    if (stops) for (const node of twins.nodes) node.start();
+    if (contents.size > 0) {
+      await pollUntil("the nodes to notice that the primary was put back", NOTICED_MS, async () => {
+        return (await epochOf(twins)) !== before;
+      }).catch((error: Error) =>
+        complain(`${error.message}: ${contents.size} versions were lost, ${stops ? "nodes stopped" : "nodes ran on"}`),
+      );
+    }
+    if (stops) {
+      events.add("nodes stopped for a restore");
+      await Promise.all(twins.nodes.map((node) => node.ready()));
+    }
+    model.reset(await readStates(twins));
+    for (const reader of readers) reader.forget();
+    gate.open();
+  },
+};
+
+function writtenSince(model: Model, moment: number): Set<string> {
+  const contents = new Set<string>();
+  for (const id of model.ids) {
+    for (const { content, beganAt, outcome } of model.entriesOf(id)) {
+      if (content !== null && beganAt > moment && outcome === "done") contents.add(content);
+    }
+  }
+  return contents;
+}
+
+async function epochOf(twins: Twins): Promise<string> {
+  return await twins.inside("primary", async (sql) => {
+    const [row] = await sql<{ value: string }[]>`select value from mnemosync.sync_meta where name = 'store_epoch'`;
+    return row?.value ?? "";
+  });
+}
+
+/** What the primary holds of every memory, past the program. */
+export async function readStates(twins: Twins): Promise<PrimaryState[]> {
+  return await twins.inside("primary", async (sql) => [
+    ...(await sql<PrimaryState[]>`
+      select v.memory_id as "memoryId", b.document ->> 'content' as content, coalesce(b.document ->> 'privacy', 'full') as privacy,
+             extract(epoch from v.expires_at)::float8 * 1000 as "expiresAt", coalesce(v.ended_by = 'erased', false) as "isErased"
+      from mnemosync.memory_versions v
+      left join mnemosync.memory_bodies b using (namespace, memory_id, version)`),
+  ]);
+}
+
+/** The restores come often: what they break is what a replica is for. */
+export const PAST_FAULTS: readonly Fault[] = [
+  replicaRestored,
+  replicaRestored,
+  replicaRestored,
+  primaryRestored,
+  primaryRestored,
+  primaryRestored,
+];

@@ -1,0 +1,134 @@
+import { pause } from "../../../src/dev/wait.ts";
+import { Random } from "../../support/random.ts";
+import { Tally } from "../edge/faults.ts";
+import { plainFaults } from "./faults.ts";
+import { compareSides, converge } from "./final.ts";
+import { Gate } from "./gate.ts";
+import { Lost } from "./lost.ts";
+import { Model, now } from "./model.ts";
+import { OPERATOR_FAULTS } from "./operator-faults.ts";
+import { PAST_FAULTS } from "./past-faults.ts";
+import { Reader } from "./readers.ts";
+import type { Fault, Run } from "./run.ts";
+import { Twins } from "./twins.ts";
+import { Watch } from "./watch.ts";
+import { Writers } from "./writers.ts";
+
+export interface ReplicaChaosOptions {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly log: (line: string) => void;
+}
+
+export interface ReplicaChaosResult {
+  readonly violations: readonly string[];
+  readonly faults: Tally;
+  readonly events: Tally;
+  readonly writes: Tally;
+  readonly reads: Tally;
+  /** Looks into the replica. */
+  readonly looks: number;
+  /** Versions that the primary lost and the replica had. */
+  readonly lost: number;
+  /** Memories and versions of the primary at the end; null: it was not compared. */
+  readonly compared: { readonly memories: number; readonly bodies: number } | null;
+  /** Milliseconds from the end of the faults until the replica had caught up; null: it did not. */
+  readonly convergedMs: number | null;
+  /** Where the logs of the nodes are, when something went wrong. */
+  readonly kept: string | null;
+}
+
+/** Violations that are told: one alone is a failure, the others are for finding out why. */
+const VIOLATIONS_MAX = 40;
+
+/**
+ * Goal: the replica keeps its promises under any mix of faults. Method: see README.md. The seed fixes the faults and the calls, not
+ * their interleaving.
+ */
+export async function runReplicaChaos({ seed, minutes, log }: ReplicaChaosOptions): Promise<ReplicaChaosResult> {
+  const random = new Random(seed);
+  const twins = await Twins.open(log);
+  const violations: string[] = [];
+  const complain = (text: string): void => {
+    if (violations.length >= VIOLATIONS_MAX) return;
+    violations.push(text);
+    log(`VIOLATION at ${Math.round(now())}: ${text}`);
+  };
+  const [model, gate, events, reads] = [new Model(), new Gate(), new Tally(), new Tally()];
+  const writers = new Writers({ sync: twins.sync, model, gate, random: new Random(seed + 1) });
+  const reader = (number: number): Reader => {
+    const archive = number % 2 === 1;
+    const sync = archive ? twins.archive : twins.sync;
+    return new Reader({
+      ...{ sync, archive, model, gate, counts: reads, complain },
+      random: new Random(seed + 10 + number),
+    });
+  };
+  const readers = [0, 1].map(reader);
+  const watch = new Watch(twins.replica.url, complain);
+  const lost = new Lost(twins, model);
+  const run: Run = { twins, random, model, gate, writers, readers, watch, lost, events, complain, log };
+  let isRight = false;
+  try {
+    const faults = await runFaults(run, performance.now() + minutes * 60_000, minutes);
+    log("faults are over");
+    await writers.stop();
+    const convergedMs = await converge(run);
+    await Promise.all(readers.map((one) => one.stop()));
+    await watch.stop();
+    const compared = convergedMs === null ? null : await compareSides(run);
+    violations.push(...twins.failures);
+    isRight = violations.length === 0;
+    return {
+      ...{ violations, faults, events, reads, compared, convergedMs },
+      ...{ writes: writers.counts, looks: watch.looks, lost: lost.total, kept: isRight ? null : twins.folder },
+    };
+  } finally {
+    gate.open();
+    await Promise.allSettled([writers.stop(), ...readers.map((one) => one.stop()), watch.stop()]);
+    await twins.close({ keep: !isRight });
+  }
+}
+
+/** One fault after the other, some seconds apart, until `until` (a `performance.now()`). Each kind comes early once. */
+async function runFaults(run: Run, until: number, minutes: number): Promise<Tally> {
+  const { twins, random, log } = run;
+  const all: readonly Fault[] = [...plainFaults(run, minutes >= 3), ...OPERATOR_FAULTS, ...PAST_FAULTS];
+  const first = shuffled([...new Set(all)], random);
+  const counts = new Tally();
+  await pause(1_000);
+  while (performance.now() < until) {
+    const fault = first.pop() ?? random.pick(all);
+    counts.add(fault.name);
+    log(`${Math.round(now())} fault: ${fault.name}`);
+    await fault.run(run);
+    await twins.restoreWays();
+    await pause(Math.min(300 + random.below(2_000), Math.max(0, until - performance.now())));
+  }
+  return counts;
+}
+
+function shuffled<T>(items: T[], random: Random): T[] {
+  for (let at = items.length - 1; at > 0; at--) {
+    const other = random.below(at + 1);
+    [items[at], items[other]] = [items[other] as T, items[at] as T];
+  }
+  return items;
+}
+
+/** What a run did, for people. */
+export function describe(result: ReplicaChaosResult, seed: number): string[] {
+  const { writes, reads, faults, compared, violations } = result;
+  return [
+    `seed ${seed}: ${writes.total} writes, ${reads.total} reads, ${result.looks} looks into the replica, ${faults.total} faults, ` +
+      `${violations.length} violations`,
+    `  caught up ${result.convergedMs} ms after the faults; compared ${compared?.memories} memories, ${compared?.bodies} versions; ` +
+      `the primary lost ${result.lost} versions that the replica had`,
+    `  writes: ${writes}`,
+    `  reads:  ${reads}`,
+    `  faults: ${faults}`,
+    `  events: ${result.events}`,
+    ...violations.map((violation) => `  VIOLATION ${violation}`),
+    ...(result.kept === null ? [] : [`  the logs of the nodes are kept in ${result.kept}`]),
+  ];
+}

@@ -1,0 +1,95 @@
+import postgres from "postgres";
+import { pause } from "../../../src/dev/wait.ts";
+import { SECRET } from "./writers.ts";
+
+/** Milliseconds between two looks at the rows. */
+const LOOK_MS = 300;
+/** Looks at the rows between two looks at all contents. */
+const CONTENTS_EVERY = 15;
+
+interface Look {
+  readonly beganAt: string;
+  readonly epoch: string | null;
+  readonly versions: ReadonlyMap<string, number>;
+}
+
+/**
+ * Looks into the replica all the time, past the program: no version goes back within an epoch, and nothing is there that may not leave
+ * the primary.
+ */
+export class Watch {
+  looks = 0;
+  readonly #url: string;
+  readonly #complain: (text: string) => void;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>;
+  #last: Look | null = null;
+  #pasts = 0;
+
+  constructor(url: string, complain: (text: string) => void) {
+    this.#url = url;
+    this.#complain = complain;
+    this.#running = this.#run();
+  }
+
+  /** The replica is put back from now on: what was seen before proves nothing, nor does a look that is under way. */
+  forget(): void {
+    this.#pasts++;
+    this.#last = null;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const sql = postgres(this.#url, { max: 1, connect_timeout: 2, idle_timeout: 2, onnotice: () => undefined });
+    try {
+      while (!this.#stopping.signal.aborted) {
+        const pasts = this.#pasts;
+        const look = await lookInto(sql).catch(() => null); // It is away.
+        if (look !== null && pasts === this.#pasts) this.#compare(look);
+        if (look !== null && this.looks % CONTENTS_EVERY === 0) await this.#contents(sql).catch(() => undefined);
+        await pause(LOOK_MS);
+      }
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
+
+  #compare(look: Look): void {
+    const before = this.#last;
+    this.#last = look;
+    this.looks++;
+    // While it is compared with another epoch, rows go to the versions that the primary has.
+    if (before === null || look.epoch === null || before.epoch !== look.epoch || before.beganAt !== look.beganAt)
+      return;
+    for (const [memoryId, version] of before.versions) {
+      const found = look.versions.get(memoryId);
+      if (found === undefined) this.#complain(`replica: the row of ${memoryId} is gone, it was at ${version}`);
+      else if (found < version)
+        this.#complain(`replica: ${memoryId} went back from ${version} to ${found} in an epoch`);
+    }
+  }
+
+  async #contents(sql: postgres.Sql): Promise<void> {
+    const rows = await sql<{ place: string; memory_id: string; version: string }[]>`
+      select 'memory_bodies' as place, memory_id, version::text from mnemosync.memory_bodies
+      where document::text like ${`%${SECRET}%`} or document ->> 'privacy' = 'local_only'
+      union all
+      select 'diverged', memory_id, version::text from mnemosync.diverged
+      where document::text like ${`%${SECRET}%`} or document ->> 'privacy' = 'local_only'`;
+    for (const { place, memory_id, version } of rows)
+      this.#complain(`replica: ${place} holds what may not leave the primary: ${memory_id} at ${version}`);
+  }
+}
+
+async function lookInto(sql: postgres.Sql): Promise<Look | null> {
+  const [row] = await sql<{ began_at: string; epoch: string | null; rows: Record<string, number> | null }[]>`
+    select c.began_at::text, c.epoch,
+           (select json_object_agg(v.memory_id, v.version) from mnemosync.memory_versions v) as rows
+    from mnemosync.replica_cursor c`;
+  if (row === undefined) return null;
+  return { beganAt: row.began_at, epoch: row.epoch, versions: new Map(Object.entries(row.rows ?? {})) };
+}

@@ -1,0 +1,119 @@
+import { pause } from "../../../src/dev/wait.ts";
+import type { MemorySynchronizer, MnemosyncError, Privacy } from "../../../src/index.ts";
+import type { Random } from "../../support/random.ts";
+import { Tally } from "../edge/faults.ts";
+import type { Gate } from "./gate.ts";
+import { type Entry, type Model, now } from "./model.ts";
+
+/** In the content of memories that may not leave the primary with it. */
+export const SECRET = "secret";
+
+const WRITERS = 4;
+/** Hot memories per writer. */
+const SLOTS = 10;
+/** Milliseconds between two writes of a writer, at most. */
+const PACE_MS = 40;
+
+interface Write {
+  readonly isErasure: boolean;
+  /** Null: a deletion. */
+  readonly content: string | null;
+  readonly privacy: Privacy;
+  readonly expiresAt: number | null;
+}
+
+/** Writes hot memories all the time, and tells the model what was answered. Each memory has one writer. */
+export class Writers {
+  readonly counts = new Tally();
+  readonly #sync: MemorySynchronizer;
+  readonly #model: Model;
+  readonly #gate: Gate;
+  readonly #random: Random;
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<unknown>;
+  /** How often each slot has got a new memory: the one before was erased. */
+  readonly #generations = new Map<number, number>();
+  #writes = 0;
+
+  constructor(parts: { sync: MemorySynchronizer; model: Model; gate: Gate; random: Random }) {
+    this.#sync = parts.sync;
+    this.#model = parts.model;
+    this.#gate = parts.gate;
+    this.#random = parts.random;
+    this.#running = Promise.all(Array.from({ length: WRITERS }, (_, number) => this.#run(number)));
+  }
+
+  /** A memory that is written now. */
+  hotId(): string {
+    return this.#idOf(this.#random.below(WRITERS * SLOTS));
+  }
+
+  /** Resolves once the last write is answered. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+  }
+
+  async #run(number: number): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      const slot = number * SLOTS + this.#random.below(SLOTS);
+      await this.#gate.pass(() => this.#write(slot));
+      await pause(this.#random.below(PACE_MS));
+    }
+  }
+
+  async #write(slot: number): Promise<void> {
+    const memoryId = this.#idOf(slot);
+    const write = this.#choose(memoryId);
+    const entry = this.#model.begin(memoryId, write);
+    // An erased id is never written again.
+    if (write.isErasure) this.#generations.set(slot, (this.#generations.get(slot) ?? 0) + 1);
+    try {
+      await this.#carryOut(memoryId, write);
+      this.#model.end(entry, "done");
+      this.counts.add(nameOf(write));
+    } catch (error) {
+      this.#failed(entry, write, error as MnemosyncError);
+    }
+  }
+
+  async #carryOut(memoryId: string, { isErasure, content, privacy, expiresAt }: Write): Promise<void> {
+    if (isErasure) await this.#sync.erase(memoryId, { signal: AbortSignal.timeout(30_000) });
+    else if (content === null) await this.#sync.delete(memoryId);
+    else {
+      const ending = expiresAt === null ? {} : { expiresAt: new Date(expiresAt).toISOString() };
+      await this.#sync.syncMemory(memoryId, { content, memoryType: "episodic", privacy, ...ending });
+    }
+  }
+
+  #failed(entry: Entry, { isErasure }: Write, error: MnemosyncError): void {
+    const { code = error.name } = error;
+    // An erasure that was begun goes on by itself.
+    const isOpen = isErasure || code === "COMMIT_OUTCOME_UNKNOWN" || code === "DEADLINE_EXCEEDED";
+    this.#model.end(entry, isOpen ? "unknown" : "failed");
+    this.counts.add(`${isOpen ? "unknown" : "failed"} ${code}`);
+  }
+
+  #choose(memoryId: string): Write {
+    const random = this.#random;
+    const dice = random.below(100);
+    const put = { isErasure: false, privacy: "full", expiresAt: null } as const;
+    const text = (secret: string): string => `${memoryId} ${secret}w${++this.#writes}`;
+    if (dice < 14) return { ...put, content: null };
+    if (dice < 15) return { ...put, content: null, isErasure: true };
+    if (dice < 21) return { ...put, content: text(SECRET), privacy: "redacted" };
+    if (dice < 27) return { ...put, content: text(SECRET), privacy: "local_only" };
+    if (dice < 40) return { ...put, content: text(""), expiresAt: Math.round(now()) + 300 + random.below(2_000) };
+    return { ...put, content: text("") };
+  }
+
+  #idOf(slot: number): string {
+    return `m${slot}x${this.#generations.get(slot) ?? 0}`;
+  }
+}
+
+function nameOf({ isErasure, content, privacy, expiresAt }: Write): string {
+  if (isErasure) return "erase";
+  if (content === null) return "delete";
+  return privacy === "full" ? (expiresAt === null ? "put" : "expire") : privacy;
+}

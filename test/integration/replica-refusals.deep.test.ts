@@ -1,0 +1,147 @@
+import postgres from "postgres";
+import { expect, test, vi } from "vitest";
+import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
+import { claimWriting, completeEpoch } from "../../src/replica/cursor-statements.ts";
+import { rememberLedger } from "../support/ledger-past.ts";
+import { openReplicaWorld, type ReplicaWorld, rememberReplica } from "../support/replica-world.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+/** Goal: what a replica refused is neither forgotten nor in the way of anything else, whichever side is put back meanwhile. */
+
+async function refuse({ replica }: ReplicaWorld, condition: string): Promise<() => Promise<void>> {
+  await replica.unsafe(
+    `alter table mnemosync.memory_bodies add constraint refuses check (not (${condition})) not valid`,
+  );
+  return async () => void (await replica`alter table mnemosync.memory_bodies drop constraint refuses`);
+}
+
+async function letters(world: ReplicaWorld) {
+  return (await world.sync.replica.status()).deadLetters;
+}
+
+const NONE = { waiting: 0, dead: 0 };
+const DEAD = { waiting: 0, dead: 1 };
+
+async function untilLetters(world: ReplicaWorld, counts: typeof NONE): Promise<void> {
+  await expect.poll(() => letters(world), { timeout: 30_000 }).toEqual(counts);
+}
+
+async function untilSame(world: ReplicaWorld): Promise<void> {
+  await expect.poll(async () => await world.dump("replica"), { timeout: 30_000 }).toEqual(await world.dump("primary"));
+}
+
+test("a replica that is put back to before a letter was delivered asks for it again", async (t) => {
+  const world = await openReplicaWorld(t, { replica: { retriesMax: 0 } });
+  await world.put("m1", { content: "first" });
+  await world.caughtUp();
+  const accept = await refuse(world, "memory_id = 'm1'");
+  await world.sync.delete("m1");
+  await untilLetters(world, DEAD);
+  await world.caughtUp();
+  const putBack = await rememberReplica(world);
+  await accept();
+  await world.sync.replica.retry();
+  await untilLetters(world, NONE);
+  await world.world.disconnect();
+  // The copy is past the deletion, and does not have it; the primary's letter is gone.
+  await putBack();
+  (await world.world.connect()).start();
+  await untilSame(world);
+  expect(await letters(world)).toEqual(NONE);
+  expect(await world.replica`select from mnemosync.replica_dead_letters`).toHaveLength(0);
+});
+
+test("a dead letter that was dropped does not come back", async (t) => {
+  const world = await openReplicaWorld(t, { replica: { retriesMax: 0 } });
+  const accept = await refuse(world, "memory_id = 'm1'");
+  await world.put("m1", { content: "first" });
+  await untilLetters(world, DEAD);
+  await accept();
+  expect(await world.sync.replica.drop()).toEqual({ dropped: 1, kept: 0 });
+  (await world.world.restart()).start();
+  await world.put("m2", { content: "other" });
+  await world.caughtUp();
+  expect((await world.held("m1")).row).toBeNull();
+  expect(await letters(world)).toEqual(NONE);
+});
+
+test("a later change that is taken has a dead letter tried again, so that the history has no hole", async (t) => {
+  const world = await openReplicaWorld(t, { replica: { retriesMax: 0 } });
+  await world.put("m1", { content: "first" });
+  await world.caughtUp();
+  const accept = await refuse(world, "memory_id = 'm1' and version = 2");
+  await world.put("m1", { content: "refused" });
+  await untilLetters(world, DEAD);
+  await accept();
+  await world.put("m1", { content: "third" });
+  await untilLetters(world, NONE);
+  await untilSame(world);
+});
+
+test("a memory that the replica refuses during a comparison does not hold up the others", async (t) => {
+  const world = await openReplicaWorld(t, { replica: { retriesMax: 0 } });
+  for (const id of ["emptied", "ahead", "other"]) await world.put(id, { content: `${id} 1` });
+  await world.caughtUp();
+  const putBack = await rememberLedger(world.world.sql);
+  // Lost with their history: one is to get its content back, one is ahead of what the primary has, one is unknown to it.
+  await world.put("emptied", { content: "emptied 1", privacy: "local_only" });
+  for (const number of [2, 3]) await world.put("ahead", { content: `lost ${number}` });
+  await world.put("unknown", { content: "lost" });
+  await world.put("other", { content: "lost" });
+  await world.caughtUp();
+  const accept = await refuse(world, "memory_id = 'emptied' or document ->> 'content' = 'refused'");
+  await putBack();
+  await world.put("ahead", { content: "refused" });
+  await world.put("last", { content: "last" });
+  await world.caughtUp();
+  await untilLetters(world, { waiting: 0, dead: 2 });
+  expect((await world.held("other")).row).toMatchObject({ version: 1, endedBy: null });
+  expect((await world.held("unknown")).row).toBeNull();
+  await accept();
+  await world.sync.replica.retry();
+  await untilLetters(world, NONE);
+  await untilSame(world);
+});
+
+test("erasures that the replica refuses do not keep others behind them from being confirmed", async (t) => {
+  const world = await openReplicaWorld(t);
+  const refused = Array.from({ length: 21 }, (_, number) => `poison${number}`);
+  for (const id of [...refused, "m1"]) await world.put(id, { content: id });
+  await world.caughtUp();
+  const accept = await refuse(world, "memory_id like 'poison%'");
+  const ids: string[] = [];
+  for (const id of refused) ids.push((await world.sync.erase(id)).id);
+  const { id: last } = await world.sync.erase("m1");
+  const stateOf = async (id: string) => (await world.sync.erasures.get(id)).state;
+  await expect.poll(() => stateOf(last), { timeout: 30_000 }).toBe("complete");
+  expect(await stateOf(ids[0] as string)).toBe("awaiting_stores");
+  await accept();
+  for (const id of ids) await expect.poll(() => stateOf(id), { timeout: 30_000 }).toBe("complete");
+});
+
+test("a server that was started since the claim refuses what its writer goes on with", async (t) => {
+  // A copy that was put in the replica's place, or a standby, may name the same writer.
+  const server = await startEmbeddedPostgres({ settings: { fsync: "off" } });
+  t.onTestFinished(() => server.close());
+  const world = await openReplicaWorld(t, { replica: { postgresUrl: server.url } });
+  await world.put("m1", { content: "first" });
+  await world.caughtUp();
+  await world.world.disconnect();
+  const begun = async (work: (sql: postgres.Sql) => Promise<unknown>): Promise<unknown> => {
+    const sql = postgres(server.url, { max: 1, onnotice: () => undefined });
+    try {
+      return await work(sql);
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  };
+  const fence = { writer: "one", epoch: "" };
+  await begun(async (sql) => {
+    fence.epoch = (await sql`select feed_epoch from mnemosync.replica_cursor`)[0]?.feed_epoch;
+    await claimWriting(sql, fence.writer);
+  });
+  expect(await begun((sql) => completeEpoch(sql, fence))).toBe(true);
+  await server.restart();
+  expect(await begun((sql) => completeEpoch(sql, fence))).toBe(false);
+});
