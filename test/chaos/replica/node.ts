@@ -1,11 +1,13 @@
+/** Goal: a service that replicates. One process of two; its parent kills, freezes and cuts it off. It imports types alone. */
 import { appendFileSync } from "node:fs";
-import { pollUntil } from "../../../src/dev/wait.ts";
-import { type Log, MemorySynchronizer, type MnemosyncError } from "../../../src/index.ts";
-import { type TwinNodeMessage, type TwinNodeSettings, twinOptions } from "./settings.ts";
-
-/** Goal: a service that replicates. One process of two; its parent kills, freezes and cuts it off. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Log, MemorySynchronizer, MnemosyncError } from "../../../src/index.ts";
+import type { TwinNodeMessage, TwinNodeSettings } from "./settings.ts";
 
 const settings = JSON.parse(process.env.TWIN_NODE ?? "") as TwinNodeSettings;
+const { MemorySynchronizer: Synchronizer } = (await import(settings.module)) as {
+  MemorySynchronizer: typeof MemorySynchronizer;
+};
 
 function tell(message: TwinNodeMessage): void {
   process.send?.(message);
@@ -23,22 +25,24 @@ const log: Log = {
   error: (fields, event) => write("error", fields, event),
 };
 
-let sync: MemorySynchronizer | undefined;
-// The primary may be away at this very moment; a service would be started again by its supervisor.
-await pollUntil("the primary", 120_000, async () => {
-  try {
-    sync = await MemorySynchronizer.connect({ ...twinOptions(settings), log });
-    return true;
-  } catch (error) {
-    if ((error as MnemosyncError).retryable) return false;
-    throw error;
+async function connect(): Promise<MemorySynchronizer> {
+  for (;;) {
+    try {
+      return await Synchronizer.connect({ ...settings.options, log });
+    } catch (error) {
+      // The primary may be away at this very moment; a service would be started again by its supervisor.
+      if (!(error as MnemosyncError).retryable) throw error;
+      await pause(200);
+    }
   }
-});
-sync?.start();
+}
+
+const sync = await connect();
+sync.start();
 tell({ kind: "ready" });
 
 process.on("message", () => {
-  void sync?.close().then(() => {
+  void sync.close().then(() => {
     tell({ kind: "closed" });
     process.disconnect?.();
   });

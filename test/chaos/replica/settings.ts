@@ -3,8 +3,9 @@ import type { ConnectOptions } from "../../../src/index.ts";
 /** What a node is started with, as JSON in its environment. */
 export interface TwinNodeSettings {
   readonly nodeId: string;
-  readonly primaryUrl: string;
-  readonly replicaUrl: string;
+  /** URL of the module with `MemorySynchronizer`. */
+  readonly module: string;
+  readonly options: ConnectOptions;
   readonly logFile: string;
 }
 
@@ -16,7 +17,7 @@ export type TwinNodeMessage =
 
 /** Impatient, since faults last some seconds. All processes have the same, but for the archive. */
 export function twinOptions(
-  { nodeId, primaryUrl, replicaUrl }: Pick<TwinNodeSettings, "nodeId" | "primaryUrl" | "replicaUrl">,
+  { nodeId, primaryUrl, replicaUrl }: { nodeId: string; primaryUrl: string; replicaUrl: string },
   archive: "off" | "expired" = "off",
 ): ConnectOptions {
   return {

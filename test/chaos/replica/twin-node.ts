@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { sendSignal } from "../../../src/dev/processes.ts";
 import { pollUntil } from "../../../src/dev/wait.ts";
+import type { ChildProgram } from "../../support/child-program.ts";
 import type { TwinNodeMessage, TwinNodeSettings } from "./settings.ts";
 
 /** Milliseconds from the launch to the first sign: the primary may have to come back first. */
@@ -12,12 +12,14 @@ const CLOSE_MS = 60_000;
 /** A node process, and what replication is doing there. */
 export class TwinNode {
   readonly settings: TwinNodeSettings;
+  readonly #program: ChildProgram;
   readonly #failures: string[];
   #child: ChildProcess | null = null;
   #isReady = false;
   #state = "starting";
 
-  constructor(settings: TwinNodeSettings, failures: string[]) {
+  constructor(program: ChildProgram, settings: TwinNodeSettings, failures: string[]) {
+    this.#program = program;
     this.settings = settings;
     this.#failures = failures;
   }
@@ -29,9 +31,8 @@ export class TwinNode {
 
   /** Does not wait for it. */
   start(): void {
-    const program = fileURLToPath(new URL("./node.ts", import.meta.url));
-    const child = fork(program, {
-      execArgv: ["--import", "tsx"],
+    const child = fork(this.#program.path, {
+      execArgv: [...this.#program.nodeArguments],
       env: { ...process.env, TWIN_NODE: JSON.stringify(this.settings) },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });

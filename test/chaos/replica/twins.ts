@@ -6,6 +6,7 @@ import type { EmbeddedServer } from "../../../src/dev/embedded-server.ts";
 import { startEmbeddedPostgres } from "../../../src/dev/postgres-server.ts";
 import { pollUntil } from "../../../src/dev/wait.ts";
 import { MemorySynchronizer } from "../../../src/index.ts";
+import { childProgram } from "../../support/child-program.ts";
 import { SmallDisk } from "../../support/small-disk.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
 import { twinOptions } from "./settings.ts";
@@ -13,6 +14,7 @@ import { TwinNode } from "./twin-node.ts";
 
 /** Milliseconds within which a cluster answers again: crash recovery included. */
 const ANSWER_MS = 60_000;
+const FILLED_MS = 120_000;
 
 /** The ways of the nodes and of the readers to both clusters. */
 export interface Ways {
@@ -37,6 +39,7 @@ export class Twins {
   readonly sync: MemorySynchronizer;
   /** Reads with the archive. */
   readonly archive: MemorySynchronizer;
+  readonly #program = childProgram(new URL("./node.ts", import.meta.url), "index");
 
   private constructor(parts: Pick<Twins, "folder" | "primary" | "replica" | "disk" | "ways" | "sync" | "archive">) {
     this.folder = parts.folder;
@@ -50,10 +53,15 @@ export class Twins {
     this.nodes = ["a", "b"].map(
       (nodeId) =>
         new TwinNode(
+          this.#program,
           {
             nodeId,
-            primaryUrl: nodesToPrimary.through(parts.primary.url),
-            replicaUrl: nodesToReplica.through(parts.replica.url),
+            module: this.#program.module,
+            options: twinOptions({
+              nodeId,
+              primaryUrl: nodesToPrimary.through(parts.primary.url),
+              replicaUrl: nodesToReplica.through(parts.replica.url),
+            }),
             logFile: join(parts.folder, `${nodeId}.log`),
           },
           this.failures,
@@ -86,6 +94,9 @@ export class Twins {
     const twins = new Twins({ folder, primary, replica, disk, ways, sync, archive });
     for (const node of twins.nodes) node.start();
     await Promise.all(twins.nodes.map((node) => node.ready()));
+    await pollUntil("the replica to be filled first", FILLED_MS, async () => {
+      return (await sync.replica.status()).phase === "following";
+    });
     return twins;
   }
 
@@ -117,6 +128,7 @@ export class Twins {
     await Promise.allSettled(Object.values(this.ways).map((way) => way.close()));
     await Promise.allSettled([this.primary.close(), this.replica.close()]);
     this.disk?.unmount();
+    this.#program.close();
     if (!keep) rmSync(this.folder, { recursive: true, force: true });
   }
 }
