@@ -35,15 +35,18 @@ export async function applyWrites(
     ), memories as materialized (
       ${memoryRows(sql, folded)} where exists (select from fence)
     ), known as materialized (
-      select m.namespace, m.memory_id from memories m cross join lateral (
-        select from mnemosync.memory_versions v where v.namespace = m.namespace and v.memory_id = m.memory_id offset 0
+      select m.namespace, m.memory_id, v.version from memories m cross join lateral (
+        select version from mnemosync.memory_versions v
+        where v.namespace = m.namespace and v.memory_id = m.memory_id offset 0
       ) v
-    ), clashing as materialized (
-      -- The same number, given out in another history of the primary.
-      select b.* from input i cross join lateral (
+    ), held as materialized (
+      select b.*, b.tx_id = i.tx_id as is_same from input i cross join lateral (
         select * from mnemosync.memory_bodies b
-        where b.namespace = i.namespace and b.memory_id = i.memory_id and b.version = i.version and b.tx_id <> i.tx_id offset 0
+        where b.namespace = i.namespace and b.memory_id = i.memory_id and b.version = i.version offset 0
       ) b
+    ), clashing as (
+      -- The same number, given out in another history of the primary.
+      select * from held where not is_same
     ), kept as (
       insert into mnemosync.diverged
         (namespace, memory_id, version, tx_id, checksum, version_vector, modified_at, ended_by, document, embedding, found_epoch)
@@ -58,12 +61,15 @@ export async function applyWrites(
       select i.namespace, i.memory_id, i.version, i.checksum, i.vector, i.modified_at, i.ended_by, i.expires_at, i.tx_id,
              i.document, i.embedding
       from input i
-      where not i.needs_row or exists (select from known k where k.namespace = i.namespace and k.memory_id = i.memory_id)
+      where (not i.needs_row or exists (select from known k where k.namespace = i.namespace and k.memory_id = i.memory_id))
+        -- Not left to the conflict: a row that is emptied beside this must not be touched twice.
+        and (${isRepair} or not exists (
+          select from held h
+          where h.is_same and h.namespace = i.namespace and h.memory_id = i.memory_id and h.version = i.version))
       on conflict (namespace, memory_id, version) do update set
         checksum = excluded.checksum, version_vector = excluded.version_vector, modified_at = excluded.modified_at,
         ended_by = excluded.ended_by, expires_at = excluded.expires_at, tx_id = excluded.tx_id, document = excluded.document,
         embedding = excluded.embedding, xid = excluded.xid, seq = excluded.seq
-      where b.tx_id <> excluded.tx_id or ${isRepair}
     ), emptied as (
       update mnemosync.memory_bodies b
       set checksum = null, document = null, embedding = null, expires_at = null, ended_by = m.taken_by
@@ -102,7 +108,10 @@ function upsertRows(sql: Sql, isRepair: boolean): Fragment {
       select i.namespace, i.memory_id, i.version, i.checksum, i.digest, i.bucket, i.vector, i.embedding is not null,
              i.created_at, i.modified_at, case when i.checksum is null then i.modified_at end, i.ended_by, i.expires_at, i.tx_id
       from input i join memories m on m.namespace = i.namespace and m.memory_id = i.memory_id and m.version = i.version
-      where not i.needs_row or exists (select from known k where k.namespace = i.namespace and k.memory_id = i.memory_id)
+      where (not i.needs_row or exists (select from known k where k.namespace = i.namespace and k.memory_id = i.memory_id))
+        -- Not left to the conflict: a row that is ahead may end beside this, and must not be touched twice.
+        and not exists (
+          select from known k where k.namespace = i.namespace and k.memory_id = i.memory_id and k.version > i.version)
       on conflict (namespace, memory_id) do update set
         version = excluded.version, checksum = excluded.checksum, digest = excluded.digest,
         version_vector = excluded.version_vector, modified_at = excluded.modified_at, deleted_at = excluded.deleted_at,

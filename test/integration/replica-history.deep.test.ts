@@ -105,3 +105,20 @@ test("a replica behind a pruned tombstone ends the memory that the primary forgo
   await world.caughtUp();
   expect((await world.held("m1")).row).toMatchObject({ version: 3, endedBy: null });
 });
+
+test("versions that arrived before the one that withholds them are told again together with it", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("m1", { content: "first" });
+  await world.put("m2", { content: "first" });
+  await world.caughtUp();
+  await world.sync.replica.pause();
+  await world.put("m1", { content: "second", privacy: "local_only" });
+  await world.put("m2", { content: "second", privacy: "redacted" });
+  // As a process leaves it that died behind the first batches of a page.
+  await world.replica`update mnemosync.replica_cursor set xid = '0', seq = 0`;
+  await world.sync.replica.resume();
+  await world.caughtUp();
+  const taken = { version: 1, endedBy: "withdrawn", content: null };
+  expect((await world.held("m1")).bodies[0]).toEqual(taken);
+  expect((await world.held("m2")).bodies[0]).toEqual(taken);
+});

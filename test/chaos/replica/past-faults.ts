@@ -93,9 +93,12 @@ export async function readStates(twins: Twins): Promise<PrimaryState[]> {
   return await twins.inside("primary", async (sql) => [
     ...(await sql<PrimaryState[]>`
       select v.memory_id as "memoryId", b.document ->> 'content' as content, coalesce(b.document ->> 'privacy', 'full') as privacy,
-             extract(epoch from v.expires_at)::float8 * 1000 as "expiresAt", coalesce(v.ended_by = 'erased', false) as "isErased"
+             extract(epoch from b.expires_at)::float8 * 1000 as "expiresAt", coalesce(v.ended_by = 'erased', false) as "isErased"
       from mnemosync.memory_versions v
-      left join mnemosync.memory_bodies b using (namespace, memory_id, version)`),
+      -- What expired is known by the version before its end: an archive shows it.
+      left join mnemosync.memory_bodies b
+        on b.namespace = v.namespace and b.memory_id = v.memory_id
+       and b.version = v.version - (v.ended_by is not distinct from 'expired')::int`),
   ]);
 }
 

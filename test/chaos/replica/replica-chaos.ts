@@ -49,8 +49,12 @@ export async function runReplicaChaos({ seed, minutes, log }: ReplicaChaosOption
   const random = new Random(seed);
   const twins = await Twins.open(log);
   const violations: string[] = [];
+  const told = new Set<string>();
   const complain = (text: string): void => {
-    if (violations.length >= VIOLATIONS_MAX) return;
+    // A read that is repeated is told once.
+    const [what = text] = text.split(" (");
+    if (violations.length >= VIOLATIONS_MAX || told.has(what)) return;
+    told.add(what);
     violations.push(text);
     log(`VIOLATION at ${Math.round(now())}: ${text}`);
   };

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
@@ -126,6 +126,10 @@ export class Twins {
     }
     await Promise.allSettled([this.sync.close(), this.archive.close()]);
     await Promise.allSettled(Object.values(this.ways).map((way) => way.close()));
+    if (keep) {
+      writeFileSync(join(this.folder, "primary.log"), this.primary.readLog());
+      writeFileSync(join(this.folder, "replica.log"), this.replica.readLog());
+    }
     await Promise.allSettled([this.primary.close(), this.replica.close()]);
     this.disk?.unmount();
     this.#program.close();
