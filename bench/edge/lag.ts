@@ -21,12 +21,13 @@ export async function lag(context: BenchContext, hub: HubService): Promise<Scena
       polling.ask("open", { ...about, settings: { isPolling: true } }),
       load.ask("open", { ...about, name: "load" }),
     ]);
-    const loadCount = context.quick ? 1_000 : 10_000;
+    const loadCount = context.quick ? 1_000 : 5_000;
     await load.ask("fill", { count: loadCount });
-    // By polling alone: a request every 30 s, so that writes over a whole interval show every lag that there is.
+    // By polling alone: a request every 30 s. Each edge is asked to start until it has polled, so the first writes come right behind a
+    // poll, and wait for as long as any can.
     const byPolling = context.quick ? null : polling;
     await Promise.all([writer, waiting, byPolling].map(async (edge) => void (await edge?.ask("start", null))));
-    const request = { prefix: "lag-", count: context.quick ? 40 : 320, intervalMs: 100 };
+    const request = { prefix: "lag-", count: context.quick ? 40 : 200, intervalMs: 50 };
     const [committed, seen, polled] = await Promise.all([
       writer.ask("commit", request),
       waiting.ask("see", { ...request, timeoutMs: SEEN_MAX_MS }),

@@ -154,7 +154,7 @@ async function conflicts(directory: string, count: number): Promise<number> {
   });
   const page = { epoch: "epoch", now: nowMs, namespaces: null, changes, cursor: "end", complete: true };
   const startedAt = performance.now();
-  const result = file.applyPage(page, null, nowMs, "today");
+  const result = file.applyPage(page, { cursor: null, tellMax: 0 }, nowMs, "today");
   const ms = performance.now() - startedAt;
   file.close();
   if (result.conflicts !== count) throw new Error(`${result.conflicts} of ${count} were conflicts`);

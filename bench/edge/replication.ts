@@ -1,3 +1,4 @@
+import { Budget } from "../harness/budget.ts";
 import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Measure, ScenarioResult, Target } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
@@ -17,27 +18,28 @@ type Peers = Awaited<ReturnType<typeof openPeers>>;
 
 /** Push and pull of documents, beside databases that replicate. */
 export async function replication(context: BenchContext, hub: HubService, peers: Peers): Promise<ScenarioResult[]> {
-  const count = context.quick ? 1_000 : 10_000;
+  const count = context.quick ? 1_000 : 5_000;
   const directory = await context.newDirectory();
   const edge = Replicator.ours();
   try {
     const ours = BATCHES.map((size) => new OurSide(edge, { hub, directory, count, size }));
     const theirs = peers.pairs.map((pair) => new PeerSide(pair, { directory, count }));
-    const plan = planRounds(context, 3, 1);
-    const push = await alternate(
-      [...ours, ...theirs].map((side) => side.pushing()),
-      { ...plan, warmUps: context.quick ? 0 : 1 },
-    );
+    const pushes = [...ours, ...theirs].map((side) => side.pushing());
+    // Pulling takes a third of the time of pushing.
+    const push = await alternate(pushes, planRounds(within(context, 3 / 4), 3, 1));
     // What was pushed last is what is pulled, into an empty database each time.
-    const pull = await alternate(
-      [ours[0] as OurSide, ...theirs].map((side) => side.pulling()),
-      { ...plan, warmUps: context.quick ? 0 : 1 },
-    );
+    const pulls = [ours[0] as OurSide, ...theirs].map((side) => side.pulling());
+    const pull = await alternate(pulls, planRounds(context, 5, 1));
     const about = `${count.toLocaleString("en-US")} documents of ${documentBytes()} bytes`;
     const versions = peers.pairs.map(({ versions: text }) => text).join("; ");
     const missing = [...peers.out].map(([name, reason]) => `${name} is out: ${reason}.`).join(" ");
-    const how =
-      `Each client in a process of its own, its hub in another, HTTP between them. ${versions}. ${missing}`.trim();
+    const how = [
+      `Each client in a process of its own, its hub in another, HTTP between them.`,
+      versions && `${versions}.`,
+      missing,
+    ]
+      .filter((part) => part !== "")
+      .join(" ");
     return [
       {
         title: `The edge: push of ${about}`,
@@ -55,6 +57,10 @@ export async function replication(context: BenchContext, hub: HubService, peers:
   } finally {
     await edge.close();
   }
+}
+
+function within(context: BenchContext, part: number): BenchContext {
+  return { ...context, budget: new Budget(context.budget.remainingMs * part) };
 }
 
 function nameOf(size: number): string {

@@ -165,10 +165,11 @@ export class EdgeStore {
 
   /**
    * Pushes what waits and pulls to the end, now. Where another process syncs the file, that one does it.
+   * @param options.listMax changes of each direction that the report lists, at most; where another process does it, 1_000. @default 1_000
    * @throws {HubError} The hub cannot be reached, or refuses. @throws {ConfigurationError} No hub is set.
    */
-  async syncNow(options: { readonly signal?: AbortSignal } = {}): Promise<SyncReport> {
-    return await this.#needSync().now(options.signal);
+  async syncNow(options: { readonly signal?: AbortSignal; readonly listMax?: number } = {}): Promise<SyncReport> {
+    return await this.#needSync().now(options.signal, options.listMax);
   }
 
   /** One push of one batch. For simulations: `start` and `syncNow` do this by themselves. */

@@ -111,10 +111,10 @@ export class EdgeSync {
   }
 
   /** @throws {HubError} @throws {DeadlineExceededError} Another process has the file, and does not do it. */
-  async now(signal: AbortSignal = this.#closing.signal): Promise<SyncReport> {
+  async now(signal: AbortSignal = this.#closing.signal, listMax?: number): Promise<SyncReport> {
     this.#link.hurry();
     const { held } = await this.#options.port.takeLease(this.#now());
-    if (held) return await this.#withLease(() => this.#syncing.all(signal));
+    if (held) return await this.#withLease(() => this.#syncing.all(signal, listMax));
     return await this.#askHolder(signal);
   }
 
@@ -175,8 +175,15 @@ export class EdgeSync {
 }
 
 function reportOf(text: string | null): SyncReport {
-  const served = JSON.parse(text ?? "{}") as { report?: SyncReport; error?: { code: string; message: string } };
-  if (served.report !== undefined) return served.report;
+  const served = JSON.parse(text ?? "{}") as {
+    report?: Omit<SyncReport, "up" | "down"> & Partial<SyncReport>;
+    error?: { code: string; message: string };
+  };
+  if (served.report !== undefined) {
+    const { pushed, pulled } = served.report;
+    // An older program, which told no lists, may have done it.
+    return { up: { count: pushed, changes: [] }, down: { count: pulled, changes: [] }, ...served.report };
+  }
   const code = served.error?.code ?? "";
   const isKnown = (HUB_ERROR_CODES as readonly string[]).includes(code);
   throw new HubError(

@@ -19,7 +19,8 @@ export type { EdgeMemory, EdgePage, FoundMemory, MemorySyncStatus } from "./file
 export type { Rescue } from "./file/rescue.ts";
 export type { QueueItem } from "./file/status-reads.ts";
 export type { HubContact } from "./file/sync-state.ts";
+export type { SyncedChange } from "./file/synced-change.ts";
 export type { EdgePatch } from "./patch.ts";
 export { CONFLICT_POLICIES, type ConflictPolicy, type EdgeOptions } from "./settings.ts";
-export type { PullResult, PushResult, SyncReport } from "./sync/results.ts";
+export type { PullResult, PushResult, SyncedChanges, SyncReport } from "./sync/results.ts";
 export { HttpHub, type HttpHubOptions } from "./transport/http-hub.ts";

@@ -29,9 +29,17 @@ export interface MetRow {
   readonly row: DeviceRow;
 }
 
+/** What a device says when it calls. */
+export interface DeviceCalling {
+  readonly device: string;
+  readonly name?: string | null;
+  readonly settledThrough?: string | null;
+  readonly epoch?: string | null;
+}
+
 type DeviceLedger = Pick<
   HubLedger,
-  "meetDevice" | "moveDevice" | "listDevices" | "readDevice" | "revokeDevice" | "admitDevice"
+  "noteDevice" | "recogniseDevice" | "moveDevice" | "listDevices" | "readDevice" | "revokeDevice" | "admitDevice"
 >;
 
 /** The devices of the hub. */
@@ -48,26 +56,18 @@ export class Devices {
    * Notes the call of a device, which is made known where it is new.
    * @throws {HubError} `DEVICE_REVOKED`; `FORBIDDEN`: it is another owner's, or the owner has too many.
    */
-  async meet(
-    caller: HubCaller,
-    call: {
-      readonly device: string;
-      readonly name?: string | null;
-      readonly settledThrough?: string | null;
-      readonly epoch?: string | null;
-    },
-    signal: AbortSignal,
-  ): Promise<MetRow> {
-    const { device, name = null, settledThrough = null, epoch = null } = call;
+  async meet(caller: HubCaller, call: DeviceCalling, signal: AbortSignal): Promise<MetRow> {
+    const { device } = call;
     const { owner } = caller;
-    const input = { device, owner, name, settledThrough, epoch, devicesMax: this.#perOwnerMax };
-    let met = await this.#ledger.meetDevice(input, signal);
+    await this.#note(caller, call, signal);
+    let met = await this.#ledger.recogniseDevice(device, signal);
     if (met.row !== null && met.row.owner !== owner && met.row.revokedAt === null) {
       // A renewed key may have another owner. Nobody takes a device over from an owner whose key is still good: the owner of a
       // device says which of its changes are settled.
       if (await caller.isActive(met.row.owner)) throw otherOwner(device);
       await this.#ledger.moveDevice(device, met.row.owner, owner, signal);
-      met = await this.#ledger.meetDevice(input, signal);
+      await this.#note(caller, call, signal);
+      met = await this.#ledger.recogniseDevice(device, signal);
     }
     const { row } = met;
     if (row === null) {
@@ -77,6 +77,32 @@ export class Devices {
     if (row.revokedAt !== null) throw new HubError("DEVICE_REVOKED", "the device was revoked by an administrator");
     if (row.owner !== owner) throw otherOwner(device);
     return { ...met, row };
+  }
+
+  /**
+   * As \`meet\`, with \`work\` beside the note of the call: a device that is known waits for one statement that reads, and not for a commit.
+   * What the call settles is of no account for its own changes: their keys are greater.
+   */
+  async meeting<T>(
+    caller: HubCaller,
+    call: DeviceCalling,
+    signal: AbortSignal,
+    work: (met: MetRow, noted: Promise<void>) => Promise<T>,
+  ): Promise<T> {
+    const { row, ...met } = await this.#ledger.recogniseDevice(call.device, signal);
+    const isKnown = row !== null && row.owner === caller.owner && row.revokedAt === null;
+    if (!isKnown) return await work(await this.meet(caller, call, signal), Promise.resolve());
+    const noting = this.#note(caller, call, signal);
+    const [noted, done] = await Promise.allSettled([noting, work({ ...met, row }, noting)]);
+    if (done.status === "rejected") throw done.reason;
+    if (noted.status === "rejected") throw noted.reason;
+    return done.value;
+  }
+
+  async #note({ owner }: HubCaller, call: DeviceCalling, signal: AbortSignal): Promise<void> {
+    const { device, name = null, settledThrough = null, epoch = null } = call;
+    const input = { device, owner, name, settledThrough, epoch, devicesMax: this.#perOwnerMax };
+    await this.#ledger.noteDevice(input, signal);
   }
 
   /** In the order of ids. @param options.limit 1 … 1_000 */

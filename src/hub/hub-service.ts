@@ -102,20 +102,23 @@ export class HubService {
       throw new HubError("SYNC_BATCH", message);
     }
     return await this.#timed("push", signal, async (deadline) => {
-      const met = await this.devices.meet(caller, { device, settledThrough, epoch }, deadline);
-      const { ledgerEpoch, now: receivedAt } = met;
-      if (epoch !== null && epoch !== ledgerEpoch) {
-        const message = "the hub's ledger went back since the device read it: read everything anew, then push again";
-        throw new HubError("RESYNC_REQUIRED", message, { resync: { reason: "epoch", epoch: ledgerEpoch } });
-      }
-      const head = { device, epoch: ledgerEpoch, sentAt, receivedAt };
-      const refusals = await this.#quotas.refusals(caller, device, changes, bytes, deadline);
-      const passing = changes.filter((_change, index) => refusals[index] === null);
-      const applied = (await applyPush(this.#parts, caller, head, passing, deadline)).values();
-      const answers = refusals.map((refusal) => refusal ?? (applied.next().value as PushAnswer));
-      this.#quotas.pushed(device, answers);
-      this.#parts.metrics?.answered(answers);
-      return { epoch: ledgerEpoch, receivedAt, answers };
+      const call = { device, settledThrough, epoch };
+      return await this.devices.meeting(caller, call, deadline, async (met, noted) => {
+        const { ledgerEpoch, now: receivedAt } = met;
+        if (epoch !== null && epoch !== ledgerEpoch) {
+          const message = "the hub's ledger went back since the device read it: read everything anew, then push again";
+          throw new HubError("RESYNC_REQUIRED", message, { resync: { reason: "epoch", epoch: ledgerEpoch } });
+        }
+        const settling = epoch === ledgerEpoch ? settledThrough : null;
+        const head = { device, epoch: ledgerEpoch, sentAt, receivedAt, settledThrough: settling };
+        const refusals = await this.#quotas.refusals(caller, push, noted, deadline);
+        const passing = changes.filter((_change, index) => refusals[index] === null);
+        const applied = (await applyPush(this.#parts, caller, head, passing, deadline)).values();
+        const answers = refusals.map((refusal) => refusal ?? (applied.next().value as PushAnswer));
+        this.#quotas.pushed(device, answers);
+        this.#parts.metrics?.answered(answers);
+        return { epoch: ledgerEpoch, receivedAt, answers };
+      });
     });
   }
 
@@ -129,12 +132,13 @@ export class HubService {
   ): Promise<ChangesPage> {
     const { now, run, metrics } = this.#parts;
     return await run("hub.changes", { signal, timeoutMs: options.waitMs + READ_TIMEOUT_MS }, async (deadline) => {
-      const met = await this.devices.meet(caller, { device }, deadline);
-      const metAt = now();
-      const reading = { device, ledgerEpoch: met.ledgerEpoch, now: met.now };
-      const page = await this.#reader.read(reading, caller, cursor, options, deadline);
-      metrics?.told(page.changes.length);
-      return { ...page, now: page.now + Math.round(now() - metAt) }; // It may have waited.
+      return await this.devices.meeting(caller, { device }, deadline, async (met) => {
+        const metAt = now();
+        const reading = { device, ledgerEpoch: met.ledgerEpoch, now: met.now };
+        const page = await this.#reader.read(reading, caller, cursor, options, deadline);
+        metrics?.told(page.changes.length);
+        return { ...page, now: page.now + Math.round(now() - metAt) }; // It may have waited.
+      });
     });
   }
 

@@ -7,10 +7,10 @@ import type { CurrentMemory } from "../ledger/change-claims.ts";
 import type { HubLedger } from "../ledger/hub-ledger.ts";
 import type { Intake, Refusal } from "../write/intake.ts";
 import type { WriteIntent } from "../write/plan.ts";
-import { fingerprintOf } from "./fingerprint.ts";
 import { correctedTime } from "./protocol/clock.ts";
 import type { PushChange } from "./protocol/push.ts";
 import { decodeVector, type FullWireMemory, type RedactedWireMemory } from "./protocol/wire-memory.ts";
+import type { PushHead } from "./push-head.ts";
 import { pushOrigin } from "./push-origin.ts";
 
 export interface IntentParts {
@@ -18,13 +18,10 @@ export interface IntentParts {
   readonly ledger: Pick<HubLedger, "readCurrentMemories">;
 }
 
-/** The push that changes came with. */
-export interface PushHead {
-  readonly device: string;
-  readonly epoch: string;
-  readonly sentAt: number;
-  /** By the hub's clock. */
-  readonly receivedAt: number;
+/** A change that was checked, with its fingerprint. */
+export interface NamedChange {
+  readonly change: PushChange;
+  readonly fingerprint: string;
 }
 
 type Put = Extract<PushChange, { op: "put" }>;
@@ -32,11 +29,11 @@ type Put = Extract<PushChange, { op: "put" }>;
 /** The writes of checked changes, in order; a memory that breaks a rule is refused alone. */
 export async function pushIntents(
   parts: IntentParts,
-  changes: readonly PushChange[],
+  changes: readonly NamedChange[],
   head: PushHead,
   signal: AbortSignal,
 ): Promise<(WriteIntent | Refusal)[]> {
-  const puts = changes.filter((change): change is Put => change.op === "put");
+  const puts = changes.map(({ change }) => change).filter((change): change is Put => change.op === "put");
   const current = await readRedacted(parts, puts, signal);
   const inputs = puts.map((put) => inputOf(put, current.get(keyText(put))));
   const full = puts.flatMap((put, index) => (put.memory.privacy === "full" ? [index] : []));
@@ -57,14 +54,14 @@ export async function pushIntents(
     const input = inputs[index];
     if (input !== undefined && "error" in input) prepared.set(put, input);
   });
-  return changes.map((change) => {
+  return changes.map(({ change, fingerprint }) => {
     const { namespace, memoryId } = change;
     const item = change.op === "put" ? prepared.get(change) : ending(change, { namespace, memoryId });
     if (item === undefined) throw new InternalError("a pushed change without an intent");
     if ("error" in item) return item;
     const modifiedAt = correctedTime(change.modifiedAt, head.sentAt, head.receivedAt);
     // The origin judges the version that the change was made on.
-    const origin = pushOrigin(change, fingerprintOf(change), head);
+    const origin = pushOrigin(change, fingerprint, head);
     return { ...item, expectedVersion: null, modifiedAt, origin };
   });
 }

@@ -5,20 +5,21 @@ import type { ChangeOrigin, OriginVerdict } from "../write/change-origin.ts";
 import { ChangeRefusedError, HubError } from "./protocol/codes.ts";
 import { type FoundPrivacy, holderAfter, privacyRefusal } from "./protocol/privacy.ts";
 import type { PushChange } from "./protocol/push.ts";
+import type { PushHead } from "./push-head.ts";
 
 /** A change as the transaction that applies it judges it: by its key first, then by the memory. */
 export function pushOrigin(
   change: PushChange,
   fingerprint: string,
-  from: { readonly device: string; readonly epoch: string },
+  from: Pick<PushHead, "device" | "epoch" | "settledThrough">,
 ): ChangeOrigin {
-  const { device, epoch } = from;
+  const { device, epoch, settledThrough } = from;
   return {
     device,
     key: change.key,
     fingerprint,
     judge: (facts, locked) =>
-      judgeDevice(facts, epoch) ?? judgeKey(change, fingerprint, facts) ?? judgeMemory(facts, locked),
+      judgeDevice(facts, epoch) ?? judgeKey(change, fingerprint, facts, settledThrough) ?? judgeMemory(facts, locked),
     holderAfter: (facts, locked) => holderAfter(change, foundOf(facts, locked), device),
   };
 
@@ -43,16 +44,26 @@ function judgeDevice({ device, epoch }: PushedFacts, expected: string): OriginVe
   return { action: "refused", error: new HubError("DEVICE_REVOKED", "the device was revoked while it pushed") };
 }
 
-function judgeKey({ key }: PushChange, fingerprint: string, { taken, device }: PushedFacts): OriginVerdict | null {
+/** @param settling what the push itself calls settled: that counts, whether it is kept by now or not. */
+function judgeKey(
+  { key }: PushChange,
+  fingerprint: string,
+  { taken, device }: PushedFacts,
+  settling: string | null,
+): OriginVerdict | null {
+  if (settling !== null && key <= settling) return refused(settled(settling));
   if (taken !== null) {
     const isSame = taken.fingerprint === null || taken.fingerprint === fingerprint;
     if (isSame) return { action: "repeated", version: taken.version };
     return { action: "refused", error: new IdempotencyKeyReusedError(key) };
   }
   const floor = device?.settledThrough ?? null;
-  if (floor === null || key > floor) return null;
+  return floor === null || key > floor ? null : refused(settled(floor));
+}
+
+function settled(floor: string): { readonly code: "SYNC_SETTLED"; readonly message: string } {
   const message = `the device called the keys up to ${floor} settled: this is a late copy, or the change needs a new key`;
-  return refused({ code: "SYNC_SETTLED", message });
+  return { code: "SYNC_SETTLED", message };
 }
 
 /** Whether a change was made on what is there now. */

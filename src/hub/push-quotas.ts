@@ -13,6 +13,14 @@ export interface PushQuotaParts {
   readonly now: () => number;
 }
 
+/** What a push takes of the quotas. */
+export interface PushedAmount {
+  readonly device: string;
+  /** Not checked yet. */
+  readonly changes: readonly unknown[];
+  readonly bytes: number;
+}
+
 /** Changes of a device after which its claims are counted again. */
 const COUNT_EVERY = 1_000;
 /** Devices whose claims were counted that are remembered. */
@@ -40,18 +48,17 @@ export class PushQuotas {
     this.#bytes = new Quota(settings.bytesPerSecondMax, now);
   }
 
-  /** One per change: the answer that refuses it, or null. */
+  /** One per change: the answer that refuses it, or null. @param settled resolves once what the push calls settled is forgotten. */
   async refusals(
     caller: Pick<HubCaller, "owner" | "namespaces">,
-    device: string,
-    changes: readonly unknown[],
-    bytes: number,
+    { device, changes, bytes }: PushedAmount,
+    settled: Promise<void>,
     signal: AbortSignal,
   ): Promise<(PushAnswer | null)[]> {
     const { owner } = caller;
     const isFree = (change: unknown): boolean => Object(change).op === "withdraw";
     const passing = changes.filter((change) => !isFree(change)).length;
-    const refusal = passing === 0 ? null : await this.#refusal(owner, device, passing, bytes, signal);
+    const refusal = passing === 0 ? null : await this.#refusal(owner, device, passing, bytes, settled, signal);
     if (refusal !== null) return changes.map((change) => (isFree(change) ? null : refusal));
     this.#changes.take(device, passing);
     this.#ownerChanges.take(owner, passing);
@@ -72,6 +79,7 @@ export class PushQuotas {
     device: string,
     changes: number,
     bytes: number,
+    settled: Promise<void>,
     signal: AbortSignal,
   ): Promise<PushAnswer | null> {
     const afterMs = Math.max(this.#changes.waitMs(device, changes), this.#ownerChanges.waitMs(owner, changes));
@@ -80,8 +88,9 @@ export class PushQuotas {
     const bytesMs = this.#bytes.waitMs(device, bytes);
     if (bytesMs > 0) return retry("QUOTA_BYTES", "more bytes per second than the device may push", bytesMs);
     const max = this.#parts.settings.claimsPerDeviceMax;
-    const claims = await this.#claims(device, max, signal);
-    if (claims < max) return null;
+    if ((await this.#claims(device, max, signal)) < max) return null;
+    await settled;
+    if ((await this.#claims(device, max, signal)) < max) return null;
     const message = `the hub keeps the answers to ${max} changes for the device: send settledThrough, once they are kept`;
     return retry("QUOTA_KEYS", message, KEYS_AFTER_MS);
   }

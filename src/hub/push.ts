@@ -12,7 +12,8 @@ import { currentChange } from "./hub-changes.ts";
 import type { HubChange } from "./protocol/changes.ts";
 import { ChangeRefusedError, HubError, REJECTED_CODES, RETRY_CODES, type RejectedCode } from "./protocol/codes.ts";
 import { type PushAnswer, type PushChange, pushChangeSchema } from "./protocol/push.ts";
-import { type IntentParts, type PushHead, pushIntents } from "./push-intents.ts";
+import type { PushHead } from "./push-head.ts";
+import { type IntentParts, type NamedChange, pushIntents } from "./push-intents.ts";
 
 export interface PushParts extends IntentParts {
   readonly batcher: Pick<Batcher, "writeMany">;
@@ -36,7 +37,7 @@ export async function applyPush(
   const answers = new Array<PushAnswer | null>(given.length).fill(null);
   const places = new Map<string, { place: number; fingerprint: string }>();
   const twins = new Map<number, number>();
-  const sound: { place: number; change: PushChange }[] = [];
+  const sound: (NamedChange & { place: number })[] = [];
   const judged = await mapInTurns(given, (raw) => {
     const change = checked(parts, caller, raw);
     return "status" in change ? { change, fingerprint: "" } : { change, fingerprint: fingerprintOf(change) };
@@ -49,19 +50,14 @@ export async function applyPush(
     const first = places.get(change.key);
     if (first === undefined) {
       places.set(change.key, { place, fingerprint });
-      sound.push({ place, change });
+      sound.push({ place, change, fingerprint });
     } else if (first.fingerprint === fingerprint) {
       twins.set(place, first.place);
     } else {
       answers[place] = rejected("IDEMPOTENCY_KEY_REUSED", "another change of this push has the same key");
     }
   }
-  const applied = await apply(
-    parts,
-    sound.map(({ change }) => change),
-    head,
-    signal,
-  );
+  const applied = await apply(parts, sound, head, signal);
   sound.forEach(({ place }, index) => {
     answers[place] = applied[index] as PushAnswer;
   });
@@ -93,12 +89,13 @@ function checked(
 
 async function apply(
   parts: PushParts,
-  changes: readonly PushChange[],
+  named: readonly NamedChange[],
   head: PushHead,
   signal: AbortSignal,
 ): Promise<PushAnswer[]> {
-  if (changes.length === 0) return [];
-  const prepared = await pushIntents(parts, changes, head, signal);
+  if (named.length === 0) return [];
+  const prepared = await pushIntents(parts, named, head, signal);
+  const changes = named.map(({ change }) => change);
   const intents = prepared.filter((item): item is WriteIntent => !("error" in item));
   const outcomes = (await parts.batcher.writeMany(intents, signal)).values();
   const results = prepared.map((item): SyncOutcome | { readonly error: MnemosyncError } =>

@@ -1,6 +1,8 @@
 import type { Ending } from "../domain/ending.ts";
 import { compareUtf8, type MemoryKey } from "../domain/keys.ts";
 import type { Privacy } from "../domain/memory.ts";
+import { type Flight, type FlightStatement, OID } from "../drivers/postgres/flight.ts";
+import type { StatementAnswer } from "../drivers/postgres/flight-answers.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { endingOf, wideRow } from "./body-rows.ts";
@@ -36,40 +38,47 @@ export interface AppliedChange extends PushedChange {
 }
 
 /**
- * The facts of pushed changes, in order. Call it with the memories' rows locked. The devices' rows are locked against being
- * settled, in order: so a claim is either seen, or its key is known to be settled.
+ * The facts of pushed changes, in order. Call it with the memories' rows locked, or in one flight behind the statement that
+ * locks them.
+ *
+ * The claims are read before the devices' floors, and nothing keeps a device from settling meanwhile: it moves its floor and deletes
+ * the claims up to it in one transaction, so a claim that is not seen here any more shows in the floor that is read behind it. A key
+ * can be claimed and settled between the two only by a repeat of the change, which waits for the memory's row; where there is none
+ * yet, both insert it, and one of them is raced. Only a revocation waits for the transactions that have seen the device.
  */
 export async function readPushedFacts(sql: Sql, changes: readonly PushedChange[]): Promise<PushedFacts[]> {
   const names = [...new Set(changes.map(({ device }) => device))].sort();
-  // Before the claims, and awaited: a settling device deletes claims and moves its row in one transaction.
-  const devices = await sql<{ device: string; settled_through: string | null; is_revoked: boolean }[]>`
-    select device, settled_through, revoked_at is not null as is_revoked from mnemosync.hub_devices
-    where device = any (${arrayLiteral(names)}::text::text[])
-    order by device
-    for share`;
   const [namespaces, memoryIds] = keyLiterals(changes);
-  const rows = await sql<
-    {
-      epoch: string;
-      taken: string | null;
-      version: number | null;
-      fingerprint: string | null;
-      privacy: Privacy | null;
-      holder: string | null;
-    }[]
-  >`
-    select (select value from mnemosync.sync_meta where name = 'store_epoch') as epoch,
-           c.key as taken, c.version::float8 as version, c.fingerprint, m.document ->> 'privacy' as privacy, h.holder
-    from unnest(${arrayLiteral(changes.map(({ device }) => device))}::text::text[],
-                ${arrayLiteral(changes.map(({ key }) => key))}::text::text[],
-                ${namespaces}::text::text[], ${memoryIds}::text::text[])
-         with ordinality as k (device, key, namespace, memory_id, position)
-    left join mnemosync.hub_claims c on c.device = k.device and c.key = k.key
-    left join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
-    left join mnemosync.hub_memories h
-      on h.namespace = k.namespace and h.memory_id = k.memory_id and h.version = v.version
-    left join lateral ${wideRow(sql)} m on v.checksum is not null
-    order by k.position`;
+  // Sent together: the server executes them one after the other, each with a snapshot of its own.
+  const [rows, devices] = await Promise.all([
+    sql<
+      {
+        epoch: string;
+        taken: string | null;
+        version: number | null;
+        fingerprint: string | null;
+        privacy: Privacy | null;
+        holder: string | null;
+      }[]
+    >`
+      select (select value from mnemosync.sync_meta where name = 'store_epoch') as epoch,
+             c.key as taken, c.version::float8 as version, c.fingerprint, m.document ->> 'privacy' as privacy, h.holder
+      from unnest(${arrayLiteral(changes.map(({ device }) => device))}::text::text[],
+                  ${arrayLiteral(changes.map(({ key }) => key))}::text::text[],
+                  ${namespaces}::text::text[], ${memoryIds}::text::text[])
+           with ordinality as k (device, key, namespace, memory_id, position)
+      left join mnemosync.hub_claims c on c.device = k.device and c.key = k.key
+      left join mnemosync.memory_versions v on v.namespace = k.namespace and v.memory_id = k.memory_id
+      left join mnemosync.hub_memories h
+        on h.namespace = k.namespace and h.memory_id = k.memory_id and h.version = v.version
+      left join lateral ${wideRow(sql)} m on v.checksum is not null
+      order by k.position`,
+    sql<{ device: string; settled_through: string | null; is_revoked: boolean }[]>`
+      select device, settled_through, revoked_at is not null as is_revoked from mnemosync.hub_devices
+      where device = any (${arrayLiteral(names)}::text::text[])
+      order by device
+      for key share`,
+  ]);
   const known = new Map(devices.map((row) => [row.device, row]));
   return rows.map((row, index) => {
     const device = known.get(changes[index]?.device ?? "");
@@ -83,13 +92,29 @@ export async function readPushedFacts(sql: Sql, changes: readonly PushedChange[]
   });
 }
 
+/** Claims the keys of a table called applied, and notes who wrote the memories. */
+const KEEP = `
+  claimed as (
+    insert into mnemosync.hub_claims (device, key, fingerprint, namespace, memory_id, version)
+    select device, key, fingerprint, namespace, memory_id, version from applied order by position
+    on conflict do nothing
+    returning 1
+  ), written as (
+    insert into mnemosync.hub_memories as h (namespace, memory_id, version, device, key, holder)
+    select namespace, memory_id, version, device, key, holder from applied where writes
+    order by namespace collate "C", memory_id collate "C"
+    on conflict (namespace, memory_id) do update
+      set version = excluded.version, device = excluded.device, key = excluded.key, holder = excluded.holder
+  )
+  select count(*)::int4 as claimed from claimed`;
+const APPLIED_COLUMNS = "device, key, fingerprint, namespace, memory_id, version, writes, holder, position";
+
 /**
  * Claims the keys of changes, in the transaction that applies them, and notes who wrote the memories.
  * @returns false where another transaction took one of the keys since: this one must be rolled back.
  */
 export async function keepAppliedChanges(sql: Sql, changes: readonly AppliedChange[]): Promise<boolean> {
-  // In one order, so that two repeats cannot wait for each other.
-  const ordered = changes.toSorted((a, b) => compareUtf8(a.device, b.device) || compareUtf8(a.key, b.key));
+  const ordered = inOrder(changes);
   const column = (pick: (change: AppliedChange) => string | number | boolean | null) => arrayLiteral(ordered.map(pick));
   const [namespaces, memoryIds] = keyLiterals(ordered);
   const [row] = await sql<{ claimed: number }[]>`
@@ -98,21 +123,54 @@ export async function keepAppliedChanges(sql: Sql, changes: readonly AppliedChan
                            ${column(({ fingerprint }) => fingerprint)}::text::text[], ${namespaces}::text::text[],
                            ${memoryIds}::text::text[], ${column(({ version }) => version)}::text::bigint[],
                            ${column(({ writes }) => writes)}::text::boolean[], ${column(({ holder }) => holder)}::text::text[])
-        with ordinality as a (device, key, fingerprint, namespace, memory_id, version, writes, holder, position)
-    ), claimed as (
-      insert into mnemosync.hub_claims (device, key, fingerprint, namespace, memory_id, version)
-      select device, key, fingerprint, namespace, memory_id, version from applied order by position
-      on conflict do nothing
-      returning 1
-    ), written as (
-      insert into mnemosync.hub_memories as h (namespace, memory_id, version, device, key, holder)
-      select namespace, memory_id, version, device, key, holder from applied where writes
-      order by namespace collate "C", memory_id collate "C"
-      on conflict (namespace, memory_id) do update
-        set version = excluded.version, device = excluded.device, key = excluded.key, holder = excluded.holder
-    )
-    select count(*)::int as claimed from claimed`;
+        with ordinality as a (${sql.unsafe(APPLIED_COLUMNS)})
+    ), ${sql.unsafe(KEEP)}`;
   return row?.claimed === ordered.length;
+}
+
+/** \`keepAppliedChanges\` as a statement of a flight. */
+const KEEP_APPLIED: FlightStatement = {
+  name: "keep_applied",
+  text: `with applied as materialized (
+    select * from unnest($1, $2, $3, $4, $5, $6, $7, $8) with ordinality as a (${APPLIED_COLUMNS})
+  ), ${KEEP}`,
+  types: [
+    ...[OID.textArray, OID.textArray, OID.textArray, OID.textArray, OID.textArray, OID.int8Array, OID.booleanArray],
+    OID.textArray,
+  ],
+};
+
+/** What a flight sends beside its writes: the statements to be prepared, and bytes of their parameters, about. */
+export function claimsOf(changes: readonly AppliedChange[]): { statements: readonly FlightStatement[]; bytes: number } {
+  return changes.length === 0
+    ? { statements: [], bytes: 0 }
+    : { statements: [KEEP_APPLIED], bytes: changes.length * 300 };
+}
+
+/** Adds \`keepAppliedChanges\` to a flight, as its last statement; nothing where there is nothing to claim. */
+export function addClaims(flight: Flight, changes: readonly AppliedChange[]): void {
+  if (changes.length === 0) return;
+  const ordered = inOrder(changes);
+  flight.execute(KEEP_APPLIED, (values) => {
+    values.array(OID.text, ordered, ({ device }) => values.text(device));
+    values.array(OID.text, ordered, ({ key }) => values.text(key));
+    values.array(OID.text, ordered, ({ fingerprint }) => values.text(fingerprint));
+    values.array(OID.text, ordered, ({ namespace }) => values.text(namespace));
+    values.array(OID.text, ordered, ({ memoryId }) => values.text(memoryId));
+    values.array(OID.int8, ordered, ({ version }) => values.int64(version));
+    values.array(OID.boolean, ordered, ({ writes }) => values.boolean(writes));
+    values.array(OID.text, ordered, ({ holder }) => values.text(holder));
+  });
+}
+
+/** Whether all claims of a flight hold, by its answers. */
+export function holdClaims(answers: readonly StatementAnswer[], changes: readonly AppliedChange[]): boolean {
+  return changes.length === 0 || answers.at(-1)?.rows[0]?.[0]?.readInt32BE() === changes.length;
+}
+
+/** In one order, so that two repeats cannot wait for each other. */
+function inOrder(changes: readonly AppliedChange[]): AppliedChange[] {
+  return changes.toSorted((a, b) => compareUtf8(a.device, b.device) || compareUtf8(a.key, b.key));
 }
 
 /** The device that wrote a memory last. */

@@ -1,5 +1,6 @@
 import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
+import { type AppliedChange, addClaims, claimsOf, holdClaims } from "./change-claims.ts";
 import { BEGIN, isRefusal } from "./flight-statements.ts";
 import { isRowInTheWay, type TransactionToken, type VersionWrite, type WriteAnswer } from "./write-statements.ts";
 import { bodyRows, bytesOfRows, copyBodiesText, copyVersionsText, versionRows } from "./written-rows.ts";
@@ -38,20 +39,26 @@ export interface NewlyWritten {
 /**
  * Writes a chunk of new memories whose rows were locked and looked for, by two COPYs and the transaction's row in one
  * flight. The server unpacks no arrays and inserts many rows into a page at once, which saves a third of its time.
- * `writes` must be in key order.
+ * `writes` must be in key order. Claims of pushed changes go in the same flight.
  */
 export async function copyInFlight(
   flights: FlightChannel,
   writes: readonly VersionWrite[],
   token: TransactionToken,
+  applied: readonly AppliedChange[] = [],
 ): Promise<WriteAnswer> {
-  const flight = flights.begin([COPY_VERSIONS, COPY_BODIES, TOKEN], bytesOf(writes));
+  const claims = claimsOf(applied);
+  const statements = [COPY_VERSIONS, COPY_BODIES, TOKEN, ...claims.statements];
+  const flight = flights.begin(statements, bytesOf(writes) + claims.bytes);
   flight.copy(COPY_VERSIONS, (values) => versionRows(values, writes, token, true));
   flight.copy(COPY_BODIES, (values) => bodyRows(values, writes, token, true));
   writeToken(flight, writes, token);
+  addClaims(flight, applied);
   try {
-    const [versions, bodies] = await flights.send(flight);
-    return areAllIn(versions, bodies, writes) ? "written" : "copy_refused";
+    const answers = await flights.send(flight);
+    const [versions, bodies] = answers;
+    if (!areAllIn(versions, bodies, writes)) return "copy_refused";
+    return holdClaims(answers, applied) ? "written" : "raced";
   } catch (error) {
     if (isRowInTheWay(error)) return "raced";
     if (isRefusal(error)) return "copy_refused";

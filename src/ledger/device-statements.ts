@@ -49,7 +49,7 @@ const PRUNED_MAX = 10_000;
  * Notes that a device calls, and makes it known where it is new. What it calls settled is forgotten and refused from then on.
  * Nothing is changed of a device that is revoked, or of another owner: the row says so.
  */
-export async function meetDevice(sql: Sql, call: DeviceCall): Promise<MetDevice> {
+export async function noteDevice(sql: Sql, call: DeviceCall): Promise<void> {
   const { device, owner, name, settledThrough, epoch, devicesMax } = call;
   await sql`
     with meta as materialized (
@@ -74,6 +74,10 @@ export async function meetDevice(sql: Sql, call: DeviceCall): Promise<MetDevice>
       where o.device = ${device} and o.key <= (select settled_through from met)
       order by o.key
       limit ${PRUNED_MAX}))`;
+}
+
+/** A device as it is kept, with the ledger's epoch and clock. Changes nothing. */
+export async function recogniseDevice(sql: Sql, device: string): Promise<MetDevice> {
   const [row] = await sql<(DeviceRow & { ledgerEpoch: string; now: number; known: string | null })[]>`
     select (select value from mnemosync.sync_meta where name = 'store_epoch') as "ledgerEpoch",
            extract(epoch from clock_timestamp())::float8 * 1000 as now, d.device as known, ${columns(sql)}
@@ -128,10 +132,15 @@ export async function readDevice(sql: Sql, device: string): Promise<(DeviceRow &
   return row ?? null;
 }
 
-/** @returns whether the device is known. Twice is once. */
+/**
+ * Waits for the transactions that have seen the device as one that may push: nothing of it is applied afterwards.
+ * @returns whether the device is known. Twice is once.
+ */
 export async function revokeDevice(sql: Sql, device: string): Promise<boolean> {
   const revoked = await sql`
-    update mnemosync.hub_devices set revoked_at = coalesce(revoked_at, clock_timestamp()) where device = ${device}`;
+    with locked as materialized (select device from mnemosync.hub_devices where device = ${device} for update)
+    update mnemosync.hub_devices d set revoked_at = coalesce(d.revoked_at, clock_timestamp())
+    from locked where d.device = locked.device`;
   return revoked.count > 0;
 }
 

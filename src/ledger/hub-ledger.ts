@@ -4,7 +4,8 @@ import { readCurrentMemories, readWriters } from "./change-claims.ts";
 import * as devices from "./device-statements.ts";
 
 const Statements = bindStatements({
-  meetDevice: devices.meetDevice,
+  noteDevice: devices.noteDevice,
+  recogniseDevice: devices.recogniseDevice,
   moveDevice: devices.moveDevice,
   keepDevicePlace: devices.keepDevicePlace,
   listDevices: devices.listDevices,

@@ -42,8 +42,15 @@ const WITHDRAWN_TEXT = "removed by a withdrawal";
 export interface LedgerTransaction {
   /** The server process that runs it. */
   readonly backend: Backend;
-  /** Begins, claims an idempotency key, locks and reads the rows of `keys`, and reads the clock. */
-  begin(keys: readonly BucketedKey[], claiming?: Claiming): Promise<Begun>;
+  /**
+   * Begins, claims an idempotency key, locks and reads the rows of `keys`, and reads the clock, and behind the locks the facts of
+   * changes that devices pushed, in order.
+   */
+  begin(
+    keys: readonly BucketedKey[],
+    claiming?: Claiming,
+    pushed?: readonly PushedChange[],
+  ): Promise<Begun & { readonly facts: readonly PushedFacts[] }>;
   /**
    * `begin`, and in the same flight the guessed writes that hold: the row that a write replaces is the known one, or the
    * memory is new. The transaction's row names those, and `write` adds the others once they are decided on.
@@ -71,16 +78,19 @@ export interface LedgerTransaction {
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
   keepAnswer(claiming: Claiming, answer: readonly unknown[]): Promise<void>;
-  /** The facts of changes that devices pushed, in order. After `begin`: the memories' rows are locked. */
-  readPushed(changes: readonly PushedChange[]): Promise<PushedFacts[]>;
-  /** Claims the keys of pushed changes. @returns false: one was taken since, and this transaction must be rolled back. */
-  keepPushed(changes: readonly AppliedChange[]): Promise<boolean>;
   /** Takes the content of memories out of the ledger that this transaction ends. */
   scrub(keys: readonly MemoryKey[]): Promise<void>;
   /** Queues what the transaction wrote for all shared stores, and wakes their nodes: nothing is left to publish. */
   queueForStores(keys: readonly MemoryKey[], transactionId: string): Promise<void>;
-  /** Writes versions and the transaction's row. */
-  write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer>;
+  /**
+   * Writes versions and the transaction's row, and claims the keys of the pushed changes that it applies: `raced` where one of them
+   * was taken since.
+   */
+  write(
+    writes: readonly VersionWrite[],
+    token: TransactionToken,
+    applied?: readonly AppliedChange[],
+  ): Promise<WriteAnswer>;
   commit(): Promise<void>;
   rollback(): Promise<void>;
 }
@@ -104,9 +114,17 @@ export class PostgresTransaction implements LedgerTransaction {
     return this.#isOpen;
   }
 
-  async begin(keys: readonly BucketedKey[], claiming?: Claiming): Promise<Begun> {
+  async begin(
+    keys: readonly BucketedKey[],
+    claiming?: Claiming,
+    pushed: readonly PushedChange[] = [],
+  ): Promise<Begun & { readonly facts: readonly PushedFacts[] }> {
     this.#isOpen = true;
-    return await beginAndLock(this.#sql, keys, claiming);
+    const begun = beginAndLock(this.#sql, keys, claiming);
+    if (pushed.length === 0) return { ...(await begun), facts: [] };
+    // In the same flight: the server reads them once it has the locks.
+    const [locked, facts] = await Promise.all([begun, readPushedFacts(this.#sql, pushed)]);
+    return { ...locked, facts };
   }
 
   async beginWith(
@@ -152,14 +170,6 @@ export class PostgresTransaction implements LedgerTransaction {
     await keepAnswer(this.#sql, claim, transactionId, answer);
   }
 
-  async readPushed(changes: readonly PushedChange[]): Promise<PushedFacts[]> {
-    return await readPushedFacts(this.#sql, changes);
-  }
-
-  async keepPushed(changes: readonly AppliedChange[]): Promise<boolean> {
-    return await keepAppliedChanges(this.#sql, changes);
-  }
-
   async scrub(keys: readonly MemoryKey[]): Promise<void> {
     await scrubContent(this.#sql, keys, WITHDRAWN_TEXT);
   }
@@ -168,20 +178,33 @@ export class PostgresTransaction implements LedgerTransaction {
     await queueForSharedStores(this.#sql, keys, transactionId);
   }
 
-  async write(writes: readonly VersionWrite[], token: TransactionToken): Promise<WriteAnswer> {
+  async write(
+    writes: readonly VersionWrite[],
+    token: TransactionToken,
+    applied: readonly AppliedChange[] = [],
+  ): Promise<WriteAnswer> {
     // Postgres takes locks in the order of the rows, so all writers must sort them alike.
     const ordered = writes.toSorted(compareKeys);
     const { sendsAtOnce, destroy, flights } = this.#connection;
     if (ordered.length >= COPY_ROWS_MIN && isOptimistic(ordered, token)) {
-      if (flights !== undefined) return await copyInFlight(flights, ordered, token);
-      if (!sendsAtOnce || destroy === undefined) return await writeVersions(this.#sql, ordered, token);
+      if (flights !== undefined) return await copyInFlight(flights, ordered, token, applied);
+      if (!sendsAtOnce || destroy === undefined) {
+        return await this.#andClaims(await writeVersions(this.#sql, ordered, token), applied);
+      }
       const answer = await copyVersions(this.#sql, ordered, token);
       this.#isCopyRefused = answer === "copy_refused";
-      return answer;
+      return await this.#andClaims(answer, applied);
     }
     const isFirst = token.optimistic !== false && token.appends !== true;
-    if (flights !== undefined && isFirst && ordered.length > 0) return await writeInFlight(flights, ordered, token);
-    return await writeVersions(this.#sql, ordered, token);
+    if (flights !== undefined && isFirst && ordered.length > 0) {
+      return await writeInFlight(flights, ordered, token, applied);
+    }
+    return await this.#andClaims(await writeVersions(this.#sql, ordered, token), applied);
+  }
+
+  async #andClaims(answer: WriteAnswer, applied: readonly AppliedChange[]): Promise<WriteAnswer> {
+    if (answer !== "written" || applied.length === 0) return answer;
+    return (await keepAppliedChanges(this.#sql, applied)) ? "written" : "raced";
   }
 
   async commit(): Promise<void> {

@@ -3,6 +3,7 @@ import { vectorJson } from "../domain/version-vector.ts";
 import type { BinaryValues } from "../drivers/postgres/binary-values.ts";
 import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
+import { type AppliedChange, addClaims, claimsOf, holdClaims } from "./change-claims.ts";
 import { storeVersionsJson } from "./store-versions.ts";
 import type { VersionWrite } from "./version-write.ts";
 import { haveCommonParts } from "./write-columns.ts";
@@ -76,17 +77,19 @@ const UNIFORM: FlightStatement = {
 /**
  * `writeVersions` with binary parameters, for the first attempt of a transaction: vectors go as they are, where the driver
  * would send them as base64 for the server to decode and cut, and no array is spelled and read as text.
- * `writes` must be in key order and their existing rows locked.
+ * `writes` must be in key order and their existing rows locked. Claims of pushed changes go in the same flight.
  */
 export async function writeInFlight(
   flights: FlightChannel,
   writes: readonly VersionWrite[],
   token: TransactionToken,
+  applied: readonly AppliedChange[] = [],
 ): Promise<Exclude<WriteAnswer, "copy_refused">> {
   const isUniform = haveCommonParts(writes);
   const statement = isUniform ? UNIFORM : ANY;
-  const bytes = bytesOfRows(writes, "bodies") + bytesOfRows(writes, "facts") + 4_096;
-  const flight = flights.begin([statement], bytes);
+  const claims = claimsOf(applied);
+  const bytes = bytesOfRows(writes, "bodies") + bytesOfRows(writes, "facts") + claims.bytes + 4_096;
+  const flight = flights.begin([statement, ...claims.statements], bytes);
   flight.execute(statement, (values) => {
     values.text(token.transactionId);
     values.text(token.nodeId);
@@ -102,8 +105,11 @@ export async function writeInFlight(
     if (isUniform) sharedParts(values, writes[0] as VersionWrite, token);
     else ownParts(values, writes, token);
   });
+  addClaims(flight, applied);
   try {
-    const [answer] = await flights.send(flight);
+    const answers = await flights.send(flight);
+    const [answer] = answers;
+    if (!holdClaims(answers, applied)) return "raced";
     const [written, inserted] = (answer?.rows[0] ?? []).map((column) => column?.readInt32BE());
     // A row may have appeared after the locks were taken. An imported version may have replaced it, if its number happened to fit.
     return written === writes.length && inserted === writes.filter(isInsert).length ? "written" : "raced";

@@ -1,39 +1,33 @@
 import { IdempotencyKeyReusedError } from "../domain/errors.ts";
 import { keyText } from "../domain/keys.ts";
-import type { AppliedChange, PushedFacts } from "../ledger/change-claims.ts";
-import type { LedgerTransaction } from "../ledger/ledger-transaction.ts";
+import type { AppliedChange, PushedChange, PushedFacts } from "../ledger/change-claims.ts";
 import type { LockedVersion } from "../ledger/write-statements.ts";
 import type { Decision, WriteIntent } from "./plan.ts";
 
 /** The locked rows of a chunk, by key text. */
 type Locked = ReadonlyMap<string, LockedVersion>;
 
-/** The changes of a chunk that devices pushed. */
+/** The changes among a chunk's intents that devices pushed, in order. */
+export function pushedOf(intents: readonly WriteIntent[]): PushedChange[] {
+  return intents.flatMap(({ key, origin }) => {
+    return origin === undefined ? [] : [{ ...key, device: origin.device, key: origin.key }];
+  });
+}
+
+/** What becomes of them. */
 export class PushedChanges {
   readonly #facts: ReadonlyMap<string, PushedFacts>;
   readonly #locked: Locked;
   readonly #keys = new Set<string>();
 
-  private constructor(facts: ReadonlyMap<string, PushedFacts>, locked: Locked) {
-    this.#facts = facts;
-    this.#locked = locked;
-  }
-
-  /** Reads what the ledger says of them. The rows of the memories are locked by then. */
-  static async read(
-    transaction: Pick<LedgerTransaction, "readPushed">,
+  /** @param begun.facts one per change of `pushedOf`, read while the rows of the memories are locked. */
+  constructor(
     intents: readonly WriteIntent[],
-    locked: Locked,
-  ): Promise<PushedChanges> {
-    const changes = intents.flatMap(({ key, origin }) => {
-      return origin === undefined ? [] : [{ ...key, device: origin.device, key: origin.key }];
-    });
-    if (changes.length === 0) return new PushedChanges(new Map(), locked);
-    const facts = await transaction.readPushed(changes);
-    return new PushedChanges(
-      new Map(changes.map((change, index) => [keyText(change), facts[index] as PushedFacts])),
-      locked,
-    );
+    { locked, facts }: { readonly locked: Locked; readonly facts: readonly PushedFacts[] },
+  ) {
+    const pushed = intents.filter(({ origin }) => origin !== undefined);
+    this.#facts = new Map(pushed.map(({ key }, index) => [keyText(key), facts[index] as PushedFacts]));
+    this.#locked = locked;
   }
 
   /** The decision on an intent as far as its origin makes it; null: it is decided on like any other write. */

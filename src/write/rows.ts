@@ -7,7 +7,7 @@ import type { KnownRows } from "./known-rows.ts";
 import type { NewGuess } from "./new-guess.ts";
 import { type Decision, decide, isRefused, isWrite, type WriteDecision, type WriteIntent } from "./plan.ts";
 import type { Obstacle, Preparation } from "./preparation.ts";
-import { PushedChanges } from "./pushed-changes.ts";
+import { PushedChanges, pushedOf } from "./pushed-changes.ts";
 import type { OnWriteStep } from "./write-step.ts";
 
 /** What writing the rows of one attempt needs. */
@@ -186,11 +186,11 @@ async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise
 /** Locks and reads the rows, and writes once they are decided on, beside the preparation. */
 async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
   const { transaction, intents, atomic, claiming, preparation, known, token, endsUnknown, onStep } = task;
-  const begun = await transaction.begin(keysOf(intents), claiming);
+  const begun = await transaction.begin(keysOf(intents), claiming, pushedOf(intents));
   if (claiming !== undefined && begun.isKeyTaken) {
     return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
   }
-  const pushed = await PushedChanges.read(transaction, intents, begun.locked);
+  const pushed = new PushedChanges(intents, begun);
   const decisions = intents.map(
     (intent) => pushed.decide(intent) ?? decideOn(intent, begun, token.nodeId, endsUnknown),
   );
@@ -206,12 +206,12 @@ async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
     transaction.write(
       writing.map(({ write }) => write),
       token,
+      applied,
     ),
     preparation.start(writing),
   );
   if (answer !== "written") return { kind: answer };
   if (obstacle !== null) return obstacle;
-  if (applied.length > 0 && !(await transaction.keepPushed(applied))) return { kind: "raced" };
   const withdrawn = writing.filter(({ write }) => write.endedBy === "withdrawn").map(({ write }): MemoryKey => write);
   if (withdrawn.length > 0) await transaction.scrub(withdrawn);
   return { kind: "written", decisions };

@@ -1,9 +1,12 @@
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { SCHEMA_VERSION } from "../../src/edge/file/schema.ts";
 import { EdgeStore, HttpHub, HubError } from "../../src/edge/index.ts";
 import type { ChangesPage } from "../../src/hub/protocol/changes.ts";
+import { PROTOCOL_VERSIONS } from "../../src/hub/protocol/identity.ts";
 import type { PushChange } from "../../src/hub/protocol/push.ts";
+import { fileOfText, textOfFile } from "../support/edge-file-text.ts";
 import { edgeWorld, note, temporaryFolder } from "../support/edges.ts";
 import { openService } from "../support/http-service.ts";
 import { FULL, NEVER_ABORTED, TestDevice } from "../support/hub-client.ts";
@@ -11,10 +14,10 @@ import type { MemoryHub } from "../support/memory-hub.ts";
 import { type RecordedCall, recordingFetch, replayingFetch, shapeOf } from "../support/recorded-exchange.ts";
 
 /**
- * Goal: an edge and a hub of the version before and after understand each other, and a file of an older version is opened. What the
- * first version left behind is in test/data, frozen: `edge-1.db` with `edge-1.json`, what it says of itself, and
+ * Goal: an edge and a hub of the version before and after understand each other, and files of older versions are opened. What they
+ * left behind is in test/data, frozen: `edge-<version of the schema>.db` or `.sql` with a `.json`, what it says of itself, and
  * `hub-protocol-1.json`, calls of an edge and the answers of a real service. A newer version of either gets files of its own, beside
- * these: MNEMOSYNC_WRITE_PAST=edge npx vitest run test/integration/edge-past.test.ts
+ * these, written before the change that makes it the older one: MNEMOSYNC_WRITE_PAST=edge npx vitest run test/integration/edge-past.test.ts
  */
 
 const data = (name: string): string => fileURLToPath(new URL(`../data/${name}`, import.meta.url));
@@ -92,6 +95,11 @@ async function live(
   await edge.delete("synced");
 }
 
+/** What is kept already is frozen. */
+function keep(name: string, text: string): void {
+  if (!existsSync(data(name))) writeFileSync(data(name), text);
+}
+
 test.runIf(WRITES)("writes a file and an exchange of this version", async () => {
   const world = edgeWorld();
   const path = `${world.folder}/past.db`;
@@ -99,15 +107,16 @@ test.runIf(WRITES)("writes a file and an exchange of this version", async () => 
   await live(edge, world);
   const past: Past = { nowMs: world.clock.ms, told: await told(edge), hub: world.hub.dump() };
   await edge.close();
-  copyFileSync(path, data("edge-1.db"));
-  writeFileSync(data("edge-1.json"), `${JSON.stringify(past, null, 2)}\n`);
+  const name = `edge-${SCHEMA_VERSION}`;
+  keep(`${name}.sql`, await textOfFile(path));
+  keep(`${name}.json`, `${JSON.stringify(past, null, 2)}\n`);
 
   const service = await openService({ onTestFinished }, { world: { faiss: { dimension: 4 } } });
   const url = await service.app.listen({ host: "127.0.0.1", port: 0 });
   const calls: RecordedCall[] = [];
   const options = { url, apiKey: service.keys.writer, timeoutMs: 60_000, fetch: recordingFetch(calls) };
   await exchange(new HttpHub({ ...options, device: "past-a" }), new HttpHub({ ...options, device: "past-b" }));
-  writeFileSync(data("hub-protocol-1.json"), `${JSON.stringify(calls, null, 2)}\n`);
+  keep(`hub-protocol-${PROTOCOL_VERSIONS.at(-1)}.json`, `${JSON.stringify(calls, null, 2)}\n`);
 });
 
 /** Calls with every kind of answer, by two devices. */
@@ -131,32 +140,44 @@ async function exchange(hubOfA: HttpHub, hubOfB: HttpHub): Promise<void> {
   await b.push([b.put("m1", 3)]);
 }
 
-test("a file of version 1 is opened, says what it said, and is brought in sync: nothing lost, nothing doubled", async () => {
-  const { hub, open, folder, clock } = edgeWorld();
-  const past = read<Past>("edge-1.json");
-  clock.ms = past.nowMs;
-  hub.load(past.hub);
-  const path = `${folder}/past.db`;
-  copyFileSync(data("edge-1.db"), path);
-  const edge = await open({ path, conflictPolicy: "manual", conflictsDirectory: `${folder}/conflicts` });
-  expect(await told(edge)).toEqual(past.told);
-  clock.advance(3_600_000);
-  await edge.syncNow();
-  const { queue, status } = await told(edge);
-  expect(queue).toMatchObject([
-    { memoryId: "held", status: "held" },
-    { memoryId: "refused", status: "failed" },
-  ]);
-  expect(status).toMatchObject({ pending: 0, failed: 1, conflicts: 1, mode: "online" });
-  expect(hub.get("sent")).toMatchObject({ version: 2, memory: { content: "a later edit behind it" } });
-  expect(hub.get("decided")?.memory).toMatchObject({ content: "decided here" });
-  for (const memoryId of ["later", "unsent"]) expect(hub.get(memoryId)?.version).toBe(1);
-  expect(hub.get("synced")).toMatchObject({ endedBy: "deleted" });
-  expect(hub.get("private")).toBeUndefined();
-  expect(hub.get("said")?.memory).not.toHaveProperty("content");
-  expect(await edge.search("written")).toMatchObject([{ memoryId: "from the hub" }]);
-  expect(await edge.search("erased")).toEqual([]);
+const FILES: Readonly<Record<string, (path: string) => Promise<void> | void>> = {
+  "edge-1": (path) => copyFileSync(data("edge-1.db"), path),
+  "edge-2": (path) => fileOfText(path, readFileSync(data("edge-2.sql"), "utf8")),
+};
+
+test("each version of the file before this one, and this one, is kept", () => {
+  expect(Object.keys(FILES)).toEqual(Array.from({ length: SCHEMA_VERSION }, (_, index) => `edge-${index + 1}`));
 });
+
+test.each(Object.keys(FILES))(
+  "the file %s is opened, says what it said, and is brought in sync: nothing lost, nothing doubled",
+  async (name) => {
+    const { hub, open, folder, clock } = edgeWorld();
+    const past = read<Past>(`${name}.json`);
+    clock.ms = past.nowMs;
+    hub.load(past.hub);
+    const path = `${folder}/past.db`;
+    await FILES[name]?.(path);
+    const edge = await open({ path, conflictPolicy: "manual", conflictsDirectory: `${folder}/conflicts` });
+    expect(await told(edge)).toEqual(past.told);
+    clock.advance(3_600_000);
+    await edge.syncNow();
+    const { queue, status } = await told(edge);
+    expect(queue).toMatchObject([
+      { memoryId: "held", status: "held" },
+      { memoryId: "refused", status: "failed" },
+    ]);
+    expect(status).toMatchObject({ pending: 0, failed: 1, conflicts: 1, mode: "online" });
+    expect(hub.get("sent")).toMatchObject({ version: 2, memory: { content: "a later edit behind it" } });
+    expect(hub.get("decided")?.memory).toMatchObject({ content: "decided here" });
+    for (const memoryId of ["later", "unsent"]) expect(hub.get(memoryId)?.version).toBe(1);
+    expect(hub.get("synced")).toMatchObject({ endedBy: "deleted" });
+    expect(hub.get("private")).toBeUndefined();
+    expect(hub.get("said")?.memory).not.toHaveProperty("content");
+    expect(await edge.search("written")).toMatchObject([{ memoryId: "from the hub" }]);
+    expect(await edge.search("erased")).toEqual([]);
+  },
+);
 
 test("the hub answers an edge of version 1 in the shape that it knows", async () => {
   const service = await openService({ onTestFinished }, { world: { faiss: { dimension: 4 } } });

@@ -59,6 +59,25 @@ describe("exactly once", () => {
     expect(await tables()).toEqual([{ claims: 1, memories: 1, versions: 1 }]);
   });
 
+  test("a push waits for no settling of its device, and a copy of it is applied once, whenever the key is settled", async (t) => {
+    const gate = gateAt("locked");
+    const service = await openService(t, { world: { ...WORLD, settings: { onStep: gate.onStep } } });
+    const a = await deviceOf(service, "a");
+    const put = a.put("m", 0);
+    await a.one(put);
+    // A late copy has read its claim, and stands before the rest of its transaction.
+    gate.hold();
+    const copy = a.one(put);
+    await gate.reached();
+    // Meanwhile the device calls the key settled: that waits for nothing.
+    await a.push([], { settledThrough: put.key });
+    expect(await service.world.sql`select key from mnemosync.hub_claims`).toEqual([]);
+    gate.letGo();
+    expect(await copy).toEqual({ status: "duplicate", version: 1 });
+    expect(await a.one(put)).toMatchObject({ status: "rejected", code: "SYNC_SETTLED" });
+    expect(await service.world.sql`select version::int from mnemosync.memory_versions`).toEqual([{ version: 1 }]);
+  });
+
   test("a renewed key of another owner goes on where the old one stood, once that is gone", async (t) => {
     const first = createKey({ id: "first", scope: "write", namespaces: "*" });
     const second = createKey({ id: "second", scope: "write", namespaces: "*" });
@@ -81,7 +100,52 @@ describe("exactly once", () => {
   });
 });
 
+/** Holds writes at a step until they are let go. */
+function gateAt(held: string) {
+  let waiting: (() => void)[] = [];
+  let isHolding = false;
+  let arrived = (): void => undefined;
+  let arrival = Promise.resolve();
+  return {
+    hold(): void {
+      isHolding = true;
+      arrival = new Promise((resolve) => (arrived = resolve));
+    },
+    reached: () => arrival,
+    letGo(): void {
+      isHolding = false;
+      for (const go of waiting) go();
+      waiting = [];
+    },
+    onStep: async (step: string): Promise<void> => {
+      if (step !== held || !isHolding) return;
+      arrived();
+      await new Promise<void>((resolve) => void waiting.push(resolve));
+    },
+  };
+}
+
 describe("devices", () => {
+  test("a revocation waits for the push that is under way: once it is answered, nothing of the device is applied", async (t) => {
+    const gate = gateAt("locked");
+    const service = await openService(t, { world: { ...WORLD, settings: { onStep: gate.onStep } } });
+    const a = await deviceOf(service, "a");
+    await a.one(a.put("m1", 0));
+    gate.hold();
+    const pushing = a.one(a.put("m2", 0));
+    await gate.reached();
+    const revoking = service.request("DELETE", "/v1/hub/devices/a");
+    await pollUntil("the revocation waits for a lock", 10_000, async () => {
+      const waiting = await service.world.sql`
+        select from pg_stat_activity where wait_event_type = 'Lock' and query like '%hub_devices%'`;
+      return waiting.length > 0;
+    });
+    gate.letGo();
+    expect(await pushing).toEqual({ status: "applied", version: 1 });
+    expect((await revoking).json()).toMatchObject({ state: "revoked" });
+    await expect(a.one(a.put("m3", 0))).rejects.toMatchObject({ code: "DEVICE_REVOKED" });
+  });
+
   test("are listed, revoked and admitted by an operator; a revoked one is refused from the next call on", async (t) => {
     const service = await openService(t, { world: WORLD });
     const a = await deviceOf(service, "a");

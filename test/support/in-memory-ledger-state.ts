@@ -324,7 +324,7 @@ export class MemoryTransaction implements LedgerTransaction {
     state.running.set(this.backend.pid, this);
   }
 
-  async begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun> {
+  async begin(keys: readonly MemoryKey[], claiming?: Claiming): Promise<Begun & { readonly facts: readonly never[] }> {
     await this.#interrupt("ledger begin");
     for (const text of claiming === undefined ? [] : keysOf(claiming.claim)) await this.#lock(text);
     const isKeyTaken = claiming !== undefined && this.#state.takenKeys(claiming.claim).length > 0;
@@ -338,15 +338,7 @@ export class MemoryTransaction implements LedgerTransaction {
         locked.set(keyText(key), { ...row, txId: row.transactionId });
     }
     await this.#interrupt("ledger begin answered");
-    return { locked, floors: new Map(), now: this.#state.now(), isKeyTaken };
-  }
-
-  async readPushed(): Promise<never> {
-    throw new TypeError("the ledger in memory keeps no devices");
-  }
-
-  async keepPushed(): Promise<never> {
-    throw new TypeError("the ledger in memory keeps no devices");
+    return { locked, floors: new Map(), now: this.#state.now(), isKeyTaken, facts: [] };
   }
 
   async scrub(): Promise<never> {

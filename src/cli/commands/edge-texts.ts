@@ -1,6 +1,8 @@
 import { join } from "node:path";
-import type { ConflictView, EdgeStatus } from "../../edge/index.ts";
-import { count, printable } from "../output.ts";
+import { DEFAULT_NAMESPACE, type MemoryKey } from "../../domain/keys.ts";
+import type { ConflictView, EdgeStatus, SyncedChanges, SyncReport } from "../../edge/index.ts";
+import { type Column, columns } from "../columns.ts";
+import { count, counted, printable } from "../output.ts";
 
 const CONTENT_WIDTH = 60;
 
@@ -20,6 +22,36 @@ export function statusText(status: EdgeStatus, nowMs: number): string {
     ...(status.resync === null ? [] : [`Resync              everything is read anew (${status.resync})`]),
     ...(status.reason === null ? [] : [`Reason              ${printable(status.reason)}`]),
   ].join("\n");
+}
+
+/** Changes of each direction that are printed one by one. */
+const LINES_MAX = 20;
+
+/** The sum of what went up and what came down, and a line for each change. */
+export function syncText(report: SyncReport): string {
+  const { up, down, conflicts, failed, pending } = report;
+  const sum = `${counted(up.count, "change")} up, ${counted(down.count, "change")} down; ${counted(conflicts, "conflict")}, ${count(failed)} failed, ${count(pending)} pending`;
+  const rows = [...syncRows("up", up), ...syncRows("down", down)];
+  if (rows.length === 0) return sum;
+  const heads: Column[] = [{ head: "" }, { head: "memory", whole: true }, { head: "change" }];
+  heads.push({ head: "version", align: "right" }, { head: "outcome" });
+  return `${sum}\n${columns(heads, rows, { overflow: "wrap" })}`;
+}
+
+function syncRows(direction: string, { count: all, changes }: SyncedChanges): string[][] {
+  const shown = changes
+    .slice(0, LINES_MAX)
+    .map((change) => [
+      ...[direction, nameOf(change), change.op, change.version === null ? "" : count(change.version)],
+      change.note === null ? change.outcome : `${change.outcome}: ${change.note}`,
+    ]);
+  const more = all - shown.length;
+  return more === 0 ? shown : [...shown, [direction, `and ${count(more)} more`, "", "", ""]];
+}
+
+/** The namespace too where it is not the usual one. */
+export function nameOf({ namespace, memoryId }: MemoryKey): string {
+  return namespace === DEFAULT_NAMESPACE ? printable(memoryId) : `${printable(memoryId)} (${namespace})`;
 }
 
 /** Each conflict with both versions, their ages, the resolution, and where the losing side is kept. @param folder of its files. */

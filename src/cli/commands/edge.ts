@@ -7,8 +7,11 @@ import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { namedAction } from "../named-action.ts";
-import { counted } from "../output.ts";
-import { conflictText, statusText } from "./edge-texts.ts";
+import { counted, printable } from "../output.ts";
+import { conflictText, nameOf, statusText, syncText } from "./edge-texts.ts";
+
+/** Changes of each direction that are printed as JSON, at most. */
+const LISTED_MAX = 100_000;
 
 type Action = (edge: EdgeStore, invocation: Invocation) => Promise<CommandResult>;
 
@@ -19,15 +22,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     return { exitCode: isClean ? EXIT.ok : EXIT.findings, json: status, text: statusText(status, Date.now()) };
   },
   async now(edge, { signal }) {
-    const report = await edge.syncNow({ signal });
-    const { pushed, pulled, conflicts, failed, pending } = report;
-    const text = `${counted(pushed, "change")} up, ${counted(pulled, "change")} down; ${counted(conflicts, "conflict")}, ${failed} failed, ${pending} pending`;
-    return { exitCode: failed > 0 ? EXIT.findings : EXIT.ok, json: report, text };
+    const report = await edge.syncNow({ signal, listMax: LISTED_MAX });
+    return { exitCode: report.failed > 0 ? EXIT.findings : EXIT.ok, json: report, text: syncText(report) };
   },
   async retry(edge, { args }) {
     const retried = await edge.retry(args[1]);
     const lines = retried.map(
-      ({ memoryId, lastError }) => `${memoryId}: sent again; it had failed: ${reasonOf(lastError)}`,
+      (item) => `${nameOf(item)}: sent again; it had failed: ${printable(reasonOf(item.lastError))}`,
     );
     return {
       exitCode: EXIT.ok,
@@ -126,9 +127,9 @@ function queueText(items: readonly QueueItem[]): string {
     { head: "retries", align: "right" },
     { head: "last error" },
   ] as const;
-  const rows = items.map(({ memoryId, op, status, attempts, lastError }) => [
-    ...[memoryId, op, status, String(attempts)],
-    reasonOf(lastError),
+  const rows = items.map((item) => [
+    ...[nameOf(item), item.op, item.status, String(item.attempts)],
+    reasonOf(item.lastError),
   ]);
   return columns(heads, rows);
 }

@@ -4,20 +4,15 @@ import { correctedTime } from "../../hub/protocol/clock.ts";
 import type { PushAnswer, PushAnswers } from "../../hub/protocol/push.ts";
 import type { WireMemory } from "../../hub/protocol/wire-memory.ts";
 import { backoffMs } from "../../runtime/backoff.ts";
+import type { Batch } from "./batches.ts";
 import type { Conflicts } from "./conflicts.ts";
 import type { FileContext, FileNotice } from "./context.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Memories, MemoryRow } from "./memories.ts";
 import type { Outbox, OutboxRow } from "./outbox.ts";
+import { PlainAnswers, type PushTimes } from "./plain-answers.ts";
 import type { RemoteChanges } from "./remote-changes.ts";
 import { ENDED, sideOfWire } from "./side.ts";
-
-/** When a push was sent, by this machine's clock, and when it arrived, by the hub's. */
-export interface PushTimes {
-  readonly sentAt: number;
-  readonly receivedAt: number;
-  readonly nowMs: number;
-}
 
 /** What the answers of one push came to. */
 export interface AnswerCounts {
@@ -29,6 +24,13 @@ export interface AnswerCounts {
   lagMs: number | null;
 }
 
+/** What became of the answers of a push, and the batch that follows; null: none was asked for, or nothing is due. */
+export interface RecordedAnswers extends AnswerCounts {
+  readonly notices: readonly FileNotice[];
+  readonly epoch: string | null;
+  readonly batch: Batch | null;
+}
+
 /** The hub's answers to changes. All methods run in the transaction of their caller. */
 export class Answers {
   readonly #context: FileContext;
@@ -37,6 +39,7 @@ export class Answers {
   readonly #inbox: Inbox;
   readonly #conflicts: Conflicts;
   readonly #remote: RemoteChanges;
+  readonly #plain: PlainAnswers;
 
   constructor(
     context: FileContext,
@@ -48,12 +51,10 @@ export class Answers {
     this.#inbox = rooms.inbox;
     this.#conflicts = rooms.conflicts;
     this.#remote = rooms.remote;
+    this.#plain = new PlainAnswers(context, rooms);
   }
 
-  /**
-   * The answers of one push, in a transaction of their own. Those of another epoch than the file's say nothing: the changes stay as
-   * they are.
-   */
+  /** The answers of one push. Those of another epoch than the file's say nothing: the changes stay as they are. */
   recordAll(
     keys: readonly string[],
     answered: PushAnswers,
@@ -62,18 +63,19 @@ export class Answers {
   ): { readonly counts: AnswerCounts; readonly notices: readonly FileNotice[] } {
     const counts: AnswerCounts = { applied: 0, conflicts: 0, failed: 0, retry: 0, lagMs: null };
     const notices: FileNotice[] = [];
-    const { facts, file } = this.#context;
-    file.transaction(() => {
-      if (answered.epoch !== facts.get("epoch")) return;
-      facts.set("clock_offset_ms", Math.round(answered.receivedAt - times.sentAt));
-      const all = { ...times, receivedAt: answered.receivedAt };
-      for (const [index, key] of keys.entries()) {
-        const answer = answered.answers[index];
-        if (answer !== undefined) this.record(key, answer, all, counts, notices);
-      }
-      facts.set("last_push_at", times.nowMs);
-      facts.count(today, "synced", counts.applied);
-    });
+    const { facts } = this.#context;
+    if (answered.epoch !== facts.get("epoch")) return { counts, notices };
+    facts.set("clock_offset_ms", Math.round(answered.receivedAt - times.sentAt));
+    const all = { ...times, receivedAt: answered.receivedAt };
+    const answers = new Map(answered.answers.map((answer, index) => [keys[index] as string, answer]));
+    const plain = this.#plain.settle(answers, all);
+    counts.applied = plain.keys.size;
+    counts.lagMs = plain.lagMs;
+    for (const [key, answer] of answers) {
+      if (!plain.keys.has(key)) this.record(key, answer, all, counts, notices);
+    }
+    facts.set("last_push_at", times.nowMs);
+    facts.count(today, "synced", counts.applied);
     return { counts, notices };
   }
 
@@ -133,7 +135,7 @@ export class Answers {
       );
       return;
     }
-    this.#memories.settle(key, hub, modifiedAt, this.#context.facts.number("resync_generation"));
+    this.#memories.settle(row.row, hub, modifiedAt, this.#context.facts.number("resync_generation"));
   }
 
   /** What was pulled meanwhile, and had to wait for the answer. */

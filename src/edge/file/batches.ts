@@ -1,6 +1,6 @@
 import { keyBefore } from "../../hub/protocol/change-key.ts";
 import type { PushChange, PushChanges } from "../../hub/protocol/push.ts";
-import type { WireMemory } from "../../hub/protocol/wire-memory.ts";
+import { WIRE_PRIVACIES, type WireMemory, type WirePrivacy } from "../../hub/protocol/wire-memory.ts";
 import type { FileContext } from "./context.ts";
 import type { Memories } from "./memories.ts";
 import type { OutboxRow } from "./outbox.ts";
@@ -33,30 +33,28 @@ export class Batches {
 
   /**
    * The next batch: changes without an answer first, as they were, then new ones. Each is frozen, durably, before anything is
-   * sent. At most one change of a memory. A change larger than `bytesMax` goes alone.
+   * sent, in the transaction of the caller. At most one change of a memory. A change larger than `bytesMax` goes alone.
    * @param inFlight keys of changes whose request is under way: they are not sent twice at once.
    */
   freeze(bounds: BatchBounds, nowMs: number, inFlight: readonly string[] = []): Batch | null {
-    return this.#context.file.transaction(() => {
-      const chosen: OutboxRow[] = [];
-      let bytes = 0;
-      let more = false;
-      for (const row of this.#due(bounds.changesMax + 1, nowMs, inFlight)) {
-        const isFull = chosen.length >= bounds.changesMax || bytes + row.bytes > bounds.bytesMax;
-        if (chosen.length > 0 && isFull) {
-          more = true;
-          break;
-        }
-        chosen.push(row);
-        bytes += row.bytes;
+    const chosen: OutboxRow[] = [];
+    let bytes = 0;
+    let more = false;
+    for (const row of this.#due(bounds.changesMax + 1, nowMs, inFlight)) {
+      const isFull = chosen.length >= bounds.changesMax || bytes + row.bytes > bounds.bytesMax;
+      if (chosen.length > 0 && isFull) {
+        more = true;
+        break;
       }
-      if (chosen.length === 0) return null;
-      this.#markSent(chosen, nowMs);
-      const changes = chosen.map((row) => this.#toSend(row));
-      const { facts } = this.#context;
-      const [epoch, device] = [facts.get("epoch"), facts.get("device") as string];
-      return { device, epoch, sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
-    });
+      chosen.push(row);
+      bytes += row.bytes;
+    }
+    if (chosen.length === 0) return null;
+    const changes = chosen.map(toSend);
+    this.#markSent(chosen, changes, nowMs);
+    const { facts } = this.#context;
+    const [epoch, device] = [facts.get("epoch"), facts.get("device") as string];
+    return { device, epoch, sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
   }
 
   #due(limit: number, nowMs: number, inFlight: readonly string[]): OutboxRow[] {
@@ -79,7 +77,15 @@ export class Batches {
     return [...unanswered, ...pending];
   }
 
-  #markSent(rows: readonly OutboxRow[], nowMs: number): void {
+  #markSent(rows: readonly OutboxRow[], changes: readonly PushChange[], nowMs: number): void {
+    // From now on the hub may have them, whatever becomes of the answer.
+    for (const privacy of WIRE_PRIVACIES) {
+      const sent = rows.filter((_row, index) => privacyOf(changes[index] as PushChange) === privacy);
+      this.#memories.setSentOf(
+        sent.map(({ seq }) => seq),
+        privacy,
+      );
+    }
     const places = rows.filter(({ status }) => status !== "sent").map(({ seq }) => seq);
     if (places.length === 0) return;
     this.#context.file.run(
@@ -88,16 +94,6 @@ export class Batches {
       nowMs,
       JSON.stringify(places),
     );
-  }
-
-  #toSend(row: OutboxRow): PushChange {
-    const memory = row.payload === null ? null : (JSON.parse(row.payload) as WireMemory);
-    const key = { namespace: row.namespace, memoryId: row.memory_id };
-    // From now on the hub may have it, whatever becomes of the answer.
-    if (memory !== null) this.#memories.setSent(key, memory.privacy);
-    // Null where the base is of another epoch: the hub then says what it has.
-    const base = { key: row.key, ...key, baseVersion: row.base_version, modifiedAt: row.modified_at };
-    return memory === null ? { ...base, op: row.op as "delete" | "withdraw" } : { ...base, op: "put", memory };
   }
 
   /**
@@ -117,4 +113,16 @@ export class Batches {
     this.#context.facts.set("settled_floor", floor);
     return floor;
   }
+}
+
+function toSend(row: OutboxRow): PushChange {
+  const memory = row.payload === null ? null : (JSON.parse(row.payload) as WireMemory);
+  const key = { namespace: row.namespace, memoryId: row.memory_id };
+  // Null where the base is of another epoch: the hub then says what it has.
+  const base = { key: row.key, ...key, baseVersion: row.base_version, modifiedAt: row.modified_at };
+  return memory === null ? { ...base, op: row.op as "delete" | "withdraw" } : { ...base, op: "put", memory };
+}
+
+function privacyOf(change: PushChange): WirePrivacy | null {
+  return change.op === "put" ? change.memory.privacy : null;
 }

@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import type { Condition } from "../../domain/filter/filter.ts";
-import { keyText, type MemoryKey } from "../../domain/keys.ts";
+import type { MemoryKey } from "../../domain/keys.ts";
 import type { MemoryDocument } from "../../domain/memory.ts";
 import { MemoryValidator } from "../../domain/schema.ts";
 import type { ChangesPage } from "../../hub/protocol/changes.ts";
@@ -8,7 +8,7 @@ import type { HubIdentity } from "../../hub/protocol/identity.ts";
 import type { PushAnswers } from "../../hub/protocol/push.ts";
 import type { WireVector } from "../../hub/protocol/wire-memory.ts";
 import type { SqlDriver } from "../sqlite/database.ts";
-import { type AnswerCounts, Answers } from "./answers.ts";
+import { Answers, type RecordedAnswers } from "./answers.ts";
 import { type Batch, type BatchBounds, Batches } from "./batches.ts";
 import { type ChoiceOfConflict, type ConflictView, ConflictViews } from "./conflict-views.ts";
 import { Conflicts } from "./conflicts.ts";
@@ -22,7 +22,7 @@ import { Memories } from "./memories.ts";
 import { type OpenFileOptions, openFile, requireSound } from "./open-file.ts";
 import { Originals } from "./originals.ts";
 import { Outbox } from "./outbox.ts";
-import { type PageResult, Pages } from "./pages.ts";
+import { type AskedPage, type PageResult, Pages } from "./pages.ts";
 import { type PatchOfMemory, patchedMemory } from "./patched-memory.ts";
 import { type EdgeMemory, type EdgePage, type FoundMemory, Reads } from "./reads.ts";
 import { RemoteChanges } from "./remote-changes.ts";
@@ -31,7 +31,7 @@ import { newDevice, Resync, type ResyncCause } from "./resync.ts";
 import type { Side } from "./side.ts";
 import type { SqlFile } from "./sql-file.ts";
 import { type FileStatus, type QueueItem, StatusReads } from "./status-reads.ts";
-import type { HubContact, SyncState } from "./sync-state.ts";
+import { type HubContact, readSyncState, type SyncState } from "./sync-state.ts";
 import { Words } from "./words.ts";
 
 export interface EdgeFileOptions extends OpenFileOptions, FileSettings {
@@ -127,18 +127,13 @@ export class EdgeFile {
 
   /** Work that can wait, for a moment without calls. @returns whether there is more of it. */
   idle(): boolean {
-    return this.#words.indexSome();
+    if (this.#words.indexSome()) return true;
+    this.#file.foldSome();
+    return false;
   }
 
   state(): SyncState {
-    const { facts, file } = this.#context;
-    return {
-      device: facts.get("device") as string,
-      epoch: facts.get("epoch"),
-      cursor: facts.get("cursor"),
-      isPaused: facts.get("paused") === "1",
-      unanswered: file.get<{ n: number }>("select count(*) as n from outbox where status = 'sent'")?.n ?? 0,
-    };
+    return readSyncState(this.#context);
   }
 
   setPaused(isPaused: boolean): void {
@@ -185,7 +180,7 @@ export class EdgeFile {
 
   /** A number that changes whenever another process has written to the file. */
   dataVersion(): number {
-    return this.#file.get<{ data_version: number }>("pragma data_version")?.data_version ?? 0;
+    return this.#file.dataVersion;
   }
 
   /**
@@ -203,19 +198,29 @@ export class EdgeFile {
 
   /** @throws {EdgeFileError} `locked`: another process syncs by now. */
   freezeBatch(bounds: BatchBounds, nowMs: number, inFlight: readonly string[] = []): Batch | null {
-    this.#lease.require();
-    return this.#batches.freeze(bounds, nowMs, inFlight);
+    return this.#file.transaction(() => {
+      this.#lease.require();
+      return this.#batches.freeze(bounds, nowMs, inFlight);
+    });
   }
 
+  /** @param next freezes the batch that follows in the same transaction, as `freezeBatch` does, while this process still syncs. */
   recordAnswers(
     keys: readonly string[],
     answered: PushAnswers,
     times: { readonly sentAt: number; readonly nowMs: number },
     today: string,
-  ): AnswerCounts & { readonly notices: readonly FileNotice[]; readonly epoch: string | null } {
-    const { counts, notices } = this.#answers.recordAll(keys, answered, times, today);
-    this.#settleFiles(notices);
-    return { ...counts, notices, epoch: this.#context.facts.get("epoch") };
+    next: { readonly bounds: BatchBounds; readonly inFlight: readonly string[] } | null = null,
+  ): RecordedAnswers {
+    const recorded = this.#file.transaction(() => {
+      const { counts, notices } = this.#answers.recordAll(keys, answered, times, today);
+      const epoch = this.#context.facts.get("epoch");
+      const mayFreeze = next !== null && answered.epoch === epoch && this.#lease.view().held;
+      const batch = mayFreeze ? this.#batches.freeze(next.bounds, times.nowMs, next.inFlight) : null;
+      return { ...counts, notices, epoch, batch };
+    });
+    this.#settleFiles(recorded.notices);
+    return recorded;
   }
 
   /** The one change of a batch that the hub refuses as a whole. */
@@ -230,7 +235,7 @@ export class EdgeFile {
     return this.#pages.read(bytes);
   }
 
-  applyPage(page: ChangesPage, asked: string | null, nowMs: number, today: string): PageResult {
+  applyPage(page: ChangesPage, asked: AskedPage, nowMs: number, today: string): PageResult {
     const result = this.#pages.apply(page, asked, nowMs, today, () => this.#lease.require());
     this.#settleFiles(result.notices);
     return result;
@@ -239,9 +244,7 @@ export class EdgeFile {
   /** Lets failed changes be sent again. @returns them, with the reasons for which they had failed. */
   retry(key: MemoryKey | null): QueueItem[] {
     return this.#file.transaction(() => {
-      const failed = this.#status
-        .queue("failed", QUEUE_MAX)
-        .filter((item) => key === null || keyText(item) === keyText(key));
+      const failed = this.#status.failedOf(key);
       for (const item of failed) this.#outbox.sendAgain(item.key);
       return failed;
     });
@@ -293,5 +296,3 @@ export class EdgeFile {
     if (notices.some(({ kind }) => kind === "erased")) this.#file.all("pragma wal_checkpoint(truncate)");
   }
 }
-
-const QUEUE_MAX = 10_000;

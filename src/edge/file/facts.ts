@@ -26,13 +26,16 @@ interface Fact {
 
 /**
  * The facts of one file. All methods run in the transaction of their caller, if there is one. What was read in a transaction is
- * not read again in it: it is a writer's, so no other process changes a fact meanwhile.
+ * not read again in it: it is a writer's, so no other process changes a fact meanwhile. Nor in the next one, unless another process
+ * has written since.
  */
 export class Facts {
   readonly #file: SqlFile;
   readonly #known = new Map<FactName, string>();
-  /** The transaction that `#known` belongs to. */
+  /** The transaction that `#known` was looked at in last. */
   #knownIn: number | null = null;
+  /** What must be the same for `#known` to be so in a later transaction; null: it is not. */
+  #knownAt: { readonly dataVersion: number; readonly rollbacks: number } | null = null;
 
   constructor(file: SqlFile) {
     this.#file = file;
@@ -50,10 +53,12 @@ export class Facts {
 
   set(name: FactName, value: string | number | null): void {
     const known = this.#cache();
-    if (value === null) known?.delete(name);
-    else known?.set(name, String(value));
+    if (known === null) this.#knownAt = null;
+    // The file first: what fails there must not be known here.
     if (value === null) this.#file.run("delete from facts where name = ?", name);
     else this.#file.run("insert or replace into facts (name, value) values (?, ?)", name, String(value));
+    if (value === null) known?.delete(name);
+    else known?.set(name, String(value));
   }
 
   /**
@@ -70,12 +75,15 @@ export class Facts {
   #cache(): Map<FactName, string> | null {
     const { transactionNumber } = this.#file;
     if (transactionNumber === null) return null;
-    if (this.#knownIn !== transactionNumber) {
-      this.#known.clear();
-      // All of them, some dozen, at the price of one: every write needs three or more.
-      for (const { name, value } of this.#file.all<Fact>("select name, value from facts")) this.#known.set(name, value);
-      this.#knownIn = transactionNumber;
-    }
+    if (this.#knownIn === transactionNumber) return this.#known;
+    this.#knownIn = transactionNumber;
+    const { rollbacks, dataVersion } = this.#file;
+    const isKnown = this.#knownAt?.dataVersion === dataVersion && this.#knownAt.rollbacks === rollbacks;
+    if (isKnown) return this.#known;
+    this.#known.clear();
+    // All of them, some dozen, at the price of one: every write needs three or more.
+    for (const { name, value } of this.#file.all<Fact>("select name, value from facts")) this.#known.set(name, value);
+    this.#knownAt = { dataVersion, rollbacks };
     return this.#known;
   }
 

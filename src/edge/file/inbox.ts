@@ -14,15 +14,16 @@ export class Inbox {
     this.#context = context;
   }
 
-  /** Notes what became of a change. Its content is not kept a second time. */
-  note(change: HubChange, outcome: ChangeOutcome, nowMs: number): void {
+  /** Notes what became of the changes of a page. Their content is not kept a second time, and what waits is here already. */
+  note(changes: readonly HubChange[], outcomes: readonly ChangeOutcome[], nowMs: number): void {
+    const noted = changes.flatMap(({ namespace, memoryId, version }, index) => {
+      return outcomes[index] === "waiting" ? [] : [[namespace, memoryId, version, outcomes[index]]];
+    });
     this.#context.file.run(
-      "insert into inbox (namespace, memory_id, version, status, received_at) values (?, ?, ?, ?, ?)",
-      change.namespace,
-      change.memoryId,
-      change.version,
-      outcome,
+      `insert into inbox (namespace, memory_id, version, status, received_at)
+       select value ->> 0, value ->> 1, value ->> 2, value ->> 3, ? from json_each(?) order by key`,
       nowMs,
+      JSON.stringify(noted.slice(-KEPT_MAX)),
     );
   }
 

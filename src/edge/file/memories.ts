@@ -98,16 +98,14 @@ export class Memories {
   }
 
   /** The hub took the edit, and nothing is behind it: the row is what the hub has. One statement, as a drain does it often. */
-  settle(key: MemoryKey, hub: HubFacts | null, modifiedAt: number, seen: number): void {
+  settle(row: number, hub: HubFacts | null, modifiedAt: number, seen: number): void {
     const facts = hub === null ? "" : "version = ?, epoch = ?, hub_key = ?, own_key = ?, own_parent_key = ?, ";
     this.#context.file.run(
-      `update memories set ${facts}base_json = null, base_embedding = null, modified_at = ?, seen = ?
-       where namespace = ? and memory_id = ?`,
+      `update memories set ${facts}base_json = null, base_embedding = null, modified_at = ?, seen = ? where row = ?`,
       ...(hub === null ? [] : [hub.version, hub.epoch, hub.hubKey, hub.ownKey, hub.ownParentKey]),
       modifiedAt,
       seen,
-      key.namespace,
-      key.memoryId,
+      row,
     );
   }
 
@@ -168,6 +166,20 @@ export class Memories {
       hub.ownParentKey,
       key.namespace,
       key.memoryId,
+    );
+  }
+
+  /** Notes what the hub is about to be sent of the memories of these places in the outbox. */
+  setSentOf(places: readonly number[], sent: SentPrivacy): void {
+    if (places.length === 0) return;
+    this.#context.file.run(
+      `update memories set sent_privacy = ? where sent_privacy <> ? and row in (
+         select memory.row from json_each(?) place
+         cross join outbox change on change.seq = place.value
+         join memories memory on memory.namespace = change.namespace and memory.memory_id = change.memory_id)`,
+      sent,
+      sent,
+      JSON.stringify(places),
     );
   }
 

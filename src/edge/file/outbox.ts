@@ -118,6 +118,12 @@ export class Outbox {
     this.#context.file.run("delete from outbox where seq = ?", row.seq);
   }
 
+  removeMany(rows: readonly Pick<OutboxRow, "seq">[]): void {
+    if (rows.length === 0) return;
+    const places = JSON.stringify(rows.map(({ seq }) => seq));
+    this.#context.file.run("delete from outbox where seq in (select value from json_each(?))", places);
+  }
+
   removeAll({ namespace, memoryId }: MemoryKey): void {
     this.#context.file.run("delete from outbox where namespace = ? and memory_id = ?", namespace, memoryId);
   }

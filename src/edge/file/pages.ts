@@ -8,14 +8,25 @@ import type { Outbox, OutboxRow } from "./outbox.ts";
 import type { ChangeOutcome, RemoteChanges } from "./remote-changes.ts";
 import type { Resync } from "./resync.ts";
 import { sameSides, sideOfChange, sideOfRow } from "./side.ts";
+import { changeDown, type SyncedChange } from "./synced-change.ts";
 import type { Words } from "./words.ts";
 
 export interface PageResult {
   readonly changes: number;
   readonly conflicts: number;
+  /** Changes that were news here: neither echoes of what went up nor older versions. */
+  readonly news: number;
+  /** The first of them, where they were asked for. */
+  readonly told: readonly SyncedChange[];
   /** Whether the page was left alone: the file has another cursor or epoch by now. */
   readonly dropped: boolean;
   readonly notices: readonly FileNotice[];
+}
+
+/** How a page was asked for. */
+export interface AskedPage {
+  readonly cursor: string | null;
+  readonly tellMax: number;
 }
 
 interface PageRooms {
@@ -44,28 +55,35 @@ export class Pages {
     return this.#held.read(bytes);
   }
 
-  /** @param asked the cursor that the page was asked for with. @param mayWrite throws where another process syncs by now. */
-  apply(told: ChangesPage, asked: string | null, nowMs: number, today: string, mayWrite: () => void): PageResult {
+  /**
+   * @param asked.cursor with which the page was asked for. @param asked.tellMax changes that are told of, at most.
+   * @param mayWrite throws where another process syncs by now.
+   */
+  apply(given: ChangesPage, asked: AskedPage, nowMs: number, today: string, mayWrite: () => void): PageResult {
     const { facts, file } = this.#context;
-    const page = this.#held.take(told);
+    const page = this.#held.take(given);
     return file.transaction(() => {
       mayWrite();
       const notices: FileNotice[] = [];
       // A page of a request that was on its way while the cursor moved, or the epoch changed.
-      if (page === null || facts.get("cursor") !== asked || facts.get("epoch") !== page.epoch) {
-        return { changes: 0, conflicts: 0, dropped: true, notices };
+      if (page === null || facts.get("cursor") !== asked.cursor || facts.get("epoch") !== page.epoch) {
+        return { changes: 0, conflicts: 0, news: 0, told: [], dropped: true, notices };
       }
       facts.set("clock_offset_ms", Math.round(page.now - nowMs));
       this.#rooms.resync.forgetOtherNamespaces(page.namespaces);
-      let conflicts = 0;
+      const told: SyncedChange[] = [];
+      const outcomes: ChangeOutcome[] = [];
       const isResync = facts.get("resync_reason") !== null;
       for (const change of page.changes) {
+        const before = notices.length;
         const outcome = this.#applyOne(change, nowMs, notices);
         // Afterwards, as the row may be new. What was not told of by the end of a resync goes.
         if (isResync) this.#rooms.memories.setSeen(change, facts.number("resync_generation"));
-        this.#rooms.inbox.note(change, outcome, nowMs);
-        if (outcome === "conflict") conflicts++;
+        outcomes.push(outcome);
+        const news = told.length < asked.tellMax ? changeDown(change, outcome, notices[before]) : null;
+        if (news !== null) told.push(news);
       }
+      this.#rooms.inbox.note(page.changes, outcomes, nowMs);
       this.#rooms.inbox.prune();
       this.#rooms.words.note(page.changes.length);
       facts.set("cursor", page.cursor);
@@ -74,7 +92,9 @@ export class Pages {
       if (last !== undefined) facts.set("lag_ms", Math.max(0, page.now - last.modifiedAt));
       facts.count(today, "downloaded", page.changes.length);
       if (page.complete) this.#rooms.resync.finish(nowMs, notices);
-      return { changes: page.changes.length, conflicts, dropped: false, notices };
+      const conflicts = outcomes.filter((outcome) => outcome === "conflict").length;
+      const news = outcomes.filter((outcome) => outcome !== "stale").length;
+      return { changes: page.changes.length, conflicts, news, told, dropped: false, notices };
     });
   }
 

@@ -27,6 +27,9 @@ export class SqlFile {
   readonly #database: SqlDatabase;
   readonly #statements = new Map<string, SqlStatement>();
   #transactions = 0;
+  /** Number of the last transaction when the log was moved last. */
+  #foldedAt = 0;
+  #rollbacks = 0;
   #isInTransaction = false;
 
   constructor(path: string, database: SqlDatabase) {
@@ -37,6 +40,16 @@ export class SqlFile {
   /** Number of the transaction that is open here; null: none is. */
   get transactionNumber(): number | null {
     return this.#isInTransaction ? this.#transactions : null;
+  }
+
+  /** A number that changes whenever another connection has written to the file. */
+  get dataVersion(): number {
+    return this.get<{ data_version: number }>("pragma data_version")?.data_version ?? 0;
+  }
+
+  /** Transactions that were rolled back: what was known within them is not so. */
+  get rollbacks(): number {
+    return this.#rollbacks;
   }
 
   exec(sql: string): void {
@@ -99,12 +112,20 @@ export class SqlFile {
     }
   }
 
+  /** As `foldLog`, in a moment of rest, after some hundred transactions. Others read and write meanwhile, and the log keeps its size. */
+  foldSome(): void {
+    if (this.#transactions - this.#foldedAt < FOLDED_MIN) return;
+    this.#foldedAt = this.#transactions;
+    this.all("pragma wal_checkpoint(passive)");
+  }
+
   close(): void {
     this.#statements.clear();
     this.#database.close();
   }
 
   #rollBack(): void {
+    this.#rollbacks++;
     try {
       this.#database.exec("rollback");
     } catch {
@@ -129,6 +150,8 @@ export class SqlFile {
     }
   }
 }
+
+const FOLDED_MIN = 100;
 
 /** libsql ends the process on a value that it does not know, where the other drivers throw. */
 function checked(values: SqlValue[]): SqlValue[] {

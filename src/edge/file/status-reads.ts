@@ -1,4 +1,4 @@
-import type { MemoryKey } from "../../domain/keys.ts";
+import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import type { FileContext } from "./context.ts";
 import type { OutboxOp, OutboxRow, OutboxStatus } from "./outbox.ts";
 import type { Rescue } from "./rescue.ts";
@@ -91,7 +91,15 @@ export class StatusReads {
         lastError: row.error_code === null ? null : { code: row.error_code, message: row.error ?? "" },
       }));
   }
+
+  /** Changes that have failed. @param key of one memory; null: all. */
+  failedOf(key: MemoryKey | null): QueueItem[] {
+    const failed = this.queue("failed", FAILED_MAX);
+    return key === null ? failed : failed.filter((item) => keyText(item) === keyText(key));
+  }
 }
+
+const FAILED_MAX = 10_000;
 
 function timeOf(text: string | null): number | null {
   return text === null ? null : Number(text);

@@ -1,3 +1,5 @@
+import type { FileContext } from "./context.ts";
+
 /** How far an edge and its hub know each other. */
 export interface SyncState {
   readonly device: string;
@@ -15,4 +17,14 @@ export interface HubContact {
   readonly state: "online" | "offline" | "refused";
   readonly code: string | null;
   readonly message: string | null;
+}
+
+export function readSyncState({ facts, file }: FileContext): SyncState {
+  return {
+    device: facts.get("device") as string,
+    epoch: facts.get("epoch"),
+    cursor: facts.get("cursor"),
+    isPaused: facts.get("paused") === "1",
+    unanswered: file.get<{ n: number }>("select count(*) as n from outbox where status = 'sent'")?.n ?? 0,
+  };
 }

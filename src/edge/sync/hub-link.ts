@@ -69,6 +69,11 @@ export class HubLink {
     this.#bounds = null;
   }
 
+  /** As the hub said them last; null: it is to be asked. */
+  get bounds(): HubBounds | null {
+    return this.#bounds;
+  }
+
   /** Knows the hub: its epoch, clock and bounds, and whether this device is one of a copied file. */
   async meet(signal: AbortSignal): Promise<HubBounds> {
     if (this.#bounds !== null) return this.#bounds;

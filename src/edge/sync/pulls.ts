@@ -4,7 +4,7 @@ import { HubError } from "../../hub/protocol/codes.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import type { HubBounds } from "./hub-link.ts";
 import type { Pushes } from "./pushes.ts";
-import { dayOf, type PullResult, type SyncingOptions } from "./results.ts";
+import { dayOf, type PullResult, SyncedList, type SyncingOptions } from "./results.ts";
 import { beginResync } from "./resyncing.ts";
 
 /** A page that was asked for. */
@@ -28,7 +28,7 @@ export class Pulls {
   /** Repeats changes whose answer is not known, then asks for one page and applies it. */
   async one(waitMs: number, signal: AbortSignal): Promise<PullResult> {
     const { bounds, cursor } = await this.#prepare(signal);
-    return (await this.#take(await this.#ask(cursor, waitMs, bounds, signal), signal)).result;
+    return (await this.#take(await this.#ask(cursor, waitMs, bounds, signal), signal, new SyncedList(0))).result;
   }
 
   /**
@@ -37,8 +37,13 @@ export class Pulls {
    * older cursor, and asks for a resync.
    * @param mayGoOn asked before each further page.
    */
-  async toEnd(waitMs: number, signal: AbortSignal, mayGoOn: () => Promise<boolean>): Promise<PullResult> {
-    const total = { changes: 0, conflicts: 0 };
+  async toEnd(
+    waitMs: number,
+    signal: AbortSignal,
+    mayGoOn: () => Promise<boolean>,
+    down: SyncedList = new SyncedList(0),
+  ): Promise<PullResult> {
+    const total = { changes: 0, news: 0, conflicts: 0 };
     let ahead: Asked | null = null;
     try {
       for (let isFirst = true; isFirst || (await mayGoOn()); isFirst = false) {
@@ -49,9 +54,12 @@ export class Pulls {
         }
         const asked: Asked = ahead ?? (await this.#ask(cursor, isFirst ? waitMs : 0, bounds, signal));
         ahead = null;
-        const { result, next } = await this.#take(asked, signal, (page) => this.#ask(page.cursor, 0, bounds, signal));
+        const { result, next } = await this.#take(asked, signal, down, (page) => {
+          return this.#ask(page.cursor, 0, bounds, signal);
+        });
         ahead = next;
         total.changes += result.changes;
+        total.news += result.news;
         total.conflicts += result.conflicts;
         if (!result.more) return { ...total, more: false };
       }
@@ -92,6 +100,7 @@ export class Pulls {
   async #take(
     asked: Asked,
     signal: AbortSignal,
+    down: SyncedList,
     andNext?: (page: ChangesPage) => Promise<Asked>,
   ): Promise<{ result: PullResult; next: Asked | null }> {
     const { port, link, now, onNotices, onPulled } = this.#options;
@@ -101,13 +110,15 @@ export class Pulls {
     } catch (error) {
       if (!(error instanceof HubError) || error.code !== "RESYNC_REQUIRED") throw error;
       await beginResync(this.#options, error, signal);
-      return { result: { changes: 0, conflicts: 0, more: true }, next: null };
+      return { result: { changes: 0, news: 0, conflicts: 0, more: true }, next: null };
     }
     const next = page.complete || andNext === undefined ? null : await andNext(page);
     try {
-      const { notices, dropped, ...counts } = await port.applyPage(page, asked.cursor, now(), dayOf(now()));
+      const place = { cursor: asked.cursor, tellMax: down.room };
+      const { notices, dropped, told, ...counts } = await port.applyPage(page, place, now(), dayOf(now()));
       if (dropped) link.forget();
       onNotices(notices);
+      down.add(told, counts.news);
       const result = { ...counts, more: dropped || !page.complete };
       onPulled(result);
       return { result, next };

@@ -1,8 +1,10 @@
 import { HubError } from "../../hub/protocol/codes.ts";
 import type { PushAnswers } from "../../hub/protocol/push.ts";
-import type { Batch } from "../file/batches.ts";
+import type { RecordedAnswers } from "../file/answers.ts";
+import type { Batch, BatchBounds } from "../file/batches.ts";
+import { changesUp } from "../file/synced-change.ts";
 import type { HubBounds } from "./hub-link.ts";
-import { dayOf, NOTHING_SENT, type PushResult, type SyncingOptions } from "./results.ts";
+import { dayOf, NOTHING_SENT, type PushResult, SyncedList, type SyncingOptions } from "./results.ts";
 import { beginResync } from "./resyncing.ts";
 
 /**
@@ -12,6 +14,14 @@ import { beginResync } from "./resyncing.ts";
 const LANES = 3;
 /** Batches of one lane in one drain: a hub that answers with a conflict each time makes work for ever. */
 const BATCHES_MAX = 10_000;
+
+const never = async (): Promise<boolean> => false;
+
+/** What a batch came to. `next`: the batch that follows, which is frozen and under way; null: nothing is due. */
+interface Sent {
+  readonly result: PushResult;
+  readonly next: Batch | null | "unknown";
+}
 
 /** Batches on their way to the hub. */
 export class Pushes {
@@ -36,40 +46,43 @@ export class Pushes {
    * @throws {HubError} No answer came, or the hub refused the call: the changes stay as they are, frozen.
    */
   async one(signal: AbortSignal): Promise<PushResult> {
-    const bounds = await this.#options.link.meet(signal);
-    const batch = await this.#freeze(bounds);
-    if (batch === null) return NOTHING_SENT;
-    const keys = batch.changes.map(({ key }) => key);
-    try {
-      return await this.#send(batch, keys, signal);
-    } finally {
-      for (const key of keys) this.#inFlight.delete(key);
-    }
+    const batch = await this.#freeze(signal);
+    return batch === null ? NOTHING_SENT : (await this.#send(batch, signal, never)).result;
   }
 
   /**
    * Sends until nothing is due, several batches at once. A batch has at most one change of a memory, and a change behind one
    * that is under way waits: changes of one memory keep their order.
-   * @param mayGoOn asked before each batch. @returns with `more` where a lane used up its batches: changes may be left.
+   * @param mayGoOn asked before each batch. @param up is told what became of the changes. @returns with `more` where a lane used up its batches: changes may be left.
    * @throws {HubError} Once nothing is under way.
    */
-  async drain(signal: AbortSignal, mayGoOn: () => Promise<boolean>): Promise<PushResult> {
+  async drain(signal: AbortSignal, mayGoOn: () => Promise<boolean>, up?: SyncedList): Promise<PushResult> {
     let total: PushResult = NOTHING_SENT;
     let isOver = false;
     let isCut = false;
-    const lane = async (first: PushResult | null): Promise<void> => {
-      for (let round = 0; round < BATCHES_MAX && !isOver; round++) {
-        const result =
-          first !== null && round === 0 ? first : (await mayGoOn()) ? await this.one(signal) : NOTHING_SENT;
-        total = added(total, result);
+    const goesOn = async (): Promise<boolean> => !isOver && (await mayGoOn());
+    const send = async (batch: Batch): Promise<Sent> => {
+      const sent = await this.#send(batch, signal, goesOn, up);
+      total = added(total, sent.result);
+      return sent;
+    };
+    const lane = async (first: Sent["next"]): Promise<void> => {
+      let batch = first;
+      for (let round = 1; round < BATCHES_MAX; round++) {
         // What stood behind a change that was under way may be due now: hence once more after each batch.
-        if (result.sent === 0 && !result.more) return;
+        if (batch === "unknown") batch = (await goesOn()) ? await this.#freeze(signal) : null;
+        if (batch === null) return;
+        if (isOver) return this.#leave(batch);
+        batch = (await send(batch)).next;
       }
+      if (batch !== null && batch !== "unknown") this.#leave(batch);
       isCut = true;
     };
-    const first = (await mayGoOn()) ? await this.one(signal) : NOTHING_SENT;
-    const lanes = Array.from({ length: first.more ? LANES : 1 }, (_, index) =>
-      lane(index === 0 ? first : null).catch((error: unknown) => {
+    const first = (await goesOn()) ? await this.#freeze(signal) : null;
+    if (first === null) return NOTHING_SENT;
+    const { next, result } = await send(first);
+    const lanes = Array.from({ length: result.more ? LANES : 1 }, (_, index) =>
+      lane(index === 0 ? next : "unknown").catch((error: unknown) => {
         isOver = true;
         throw error;
       }),
@@ -79,41 +92,89 @@ export class Pushes {
     return { ...total, more: isCut };
   }
 
-  /** One after the other: a batch must not have what the one before it has. */
-  #freeze(bounds: HubBounds): Promise<Batch | null> {
-    const { port, now } = this.#options;
-    const frozen = this.#freezing.then(async () => {
-      const batch = await port.freezeBatch(this.#bounds(bounds), now(), [...this.#inFlight]);
-      for (const { key } of batch?.changes ?? []) this.#inFlight.add(key);
+  async #freeze(signal: AbortSignal): Promise<Batch | null> {
+    const { port, link, now } = this.#options;
+    const bounds = this.#bounds(await link.meet(signal));
+    return await this.#inTurn(async () => {
+      const batch = await port.freezeBatch(bounds, now(), [...this.#inFlight]);
+      this.#enter(batch);
       return batch;
     });
-    this.#freezing = frozen.catch(() => undefined); // The caller gets the error; the next one must not fail with it.
-    return frozen;
   }
 
-  async #send(batch: Batch, keys: readonly string[], signal: AbortSignal): Promise<PushResult> {
-    const { port, link, now, onNotices, onPushed } = this.#options;
+  /** @param goesOn whether the batch that follows is frozen with the answers: one commit of the file for both. */
+  async #send(
+    batch: Batch,
+    signal: AbortSignal,
+    goesOn: () => Promise<boolean>,
+    up: SyncedList = new SyncedList(0),
+  ): Promise<Sent> {
+    const { link, now, onNotices, onPushed } = this.#options;
     const { more, device, ...push } = batch;
+    const keys = batch.changes.map(({ key }) => key);
     // The time of sending, not of freezing: the hub takes the difference of the clocks from it.
     const sentAt = now();
-    let answers: PushAnswers;
     try {
-      answers = await link.call(device, (hub) => hub.push({ ...push, sentAt }, signal));
+      let answers: PushAnswers;
+      try {
+        answers = await link.call(device, (hub) => hub.push({ ...push, sentAt }, signal));
+      } catch (error) {
+        const result = await this.#failed(error, keys, signal);
+        this.#leave(batch);
+        return { result, next: "unknown" };
+      }
+      if (answers.answers.length !== keys.length) {
+        throw new HubError("INTERNAL", `the hub gave ${answers.answers.length} answers to ${keys.length} changes`);
+      }
+      this.#batchMax = Math.min(Number.MAX_SAFE_INTEGER, this.#batchMax * 2);
+      // Asked last: another lane may have forgotten them meanwhile.
+      const told = (await goesOn()) ? link.bounds : null;
+      const bounds = told === null ? null : this.#bounds(told);
+      const { notices, epoch, batch: next, ...counts } = await this.#record(batch, answers, sentAt, bounds);
+      const isOtherEpoch = answers.epoch !== epoch;
+      if (isOtherEpoch) link.forget();
+      onNotices(notices);
+      if (!isOtherEpoch) {
+        up.add(up.room > 0 ? changesUp(batch.changes, answers.answers, notices) : [], keys.length);
+      }
+      const result = { sent: keys.length, ...counts, more: (bounds === null ? more : next !== null) || isOtherEpoch };
+      onPushed(result);
+      return { result, next: bounds === null || isOtherEpoch ? "unknown" : next };
     } catch (error) {
-      return await this.#failed(error, keys, signal);
+      this.#leave(batch);
+      throw error;
     }
-    if (answers.answers.length !== keys.length) {
-      throw new HubError("INTERNAL", `the hub gave ${answers.answers.length} answers to ${keys.length} changes`);
-    }
-    this.#batchMax = Math.min(Number.MAX_SAFE_INTEGER, this.#batchMax * 2);
-    const times = { sentAt, nowMs: now() };
-    const { notices, epoch, ...counts } = await port.recordAnswers(keys, answers, times, dayOf(now()));
-    const isOtherEpoch = answers.epoch !== epoch;
-    if (isOtherEpoch) link.forget();
-    onNotices(notices);
-    const result = { sent: keys.length, ...counts, more: more || isOtherEpoch };
-    onPushed(result);
-    return result;
+  }
+
+  #record(batch: Batch, answers: PushAnswers, sentAt: number, bounds: BatchBounds | null): Promise<RecordedAnswers> {
+    const { port, now } = this.#options;
+    const keys = batch.changes.map(({ key }) => key);
+    return this.#inTurn(async () => {
+      const others = new Set(this.#inFlight);
+      for (const key of keys) others.delete(key);
+      const next = bounds && { bounds, inFlight: [...others] };
+      const nowMs = now();
+      const recorded = await port.recordAnswers(keys, answers, { sentAt, nowMs }, dayOf(nowMs), next);
+      this.#leave(batch);
+      this.#enter(recorded.batch);
+      return recorded;
+    });
+  }
+
+  /** One after the other: a batch must not have what the one before it has. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#freezing.then(work);
+    this.#freezing = done.catch(() => undefined); // The caller gets the error; the next one must not fail with it.
+    return done;
+  }
+
+  #enter(batch: Batch | null): void {
+    for (const { key } of batch?.changes ?? []) this.#inFlight.add(key);
+  }
+
+  /** What has no answer is repeated first, once nothing of it is under way. */
+  #leave(batch: Batch): void {
+    for (const { key } of batch.changes) this.#inFlight.delete(key);
   }
 
   /** A batch that is refused as a whole is sent in halves, until the change at fault is alone. */
@@ -137,7 +198,7 @@ export class Pushes {
     return { ...NOTHING_SENT, sent: 1, failed: 1, more: true };
   }
 
-  #bounds({ pushChangesMax, pushBytesMax: hubBytesMax }: HubBounds) {
+  #bounds({ pushChangesMax, pushBytesMax: hubBytesMax }: HubBounds): BatchBounds {
     const { pushBatchSize, pushBytesMax } = this.#options.settings;
     return {
       changesMax: Math.max(1, Math.min(pushBatchSize, pushChangesMax, this.#batchMax)),

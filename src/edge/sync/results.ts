@@ -1,4 +1,5 @@
 import type { FileNotice } from "../file/context.ts";
+import type { SyncedChange } from "../file/synced-change.ts";
 import type { EdgeSettings } from "../settings.ts";
 import type { FilePort } from "../worker/file-port.ts";
 import type { HubLink } from "./hub-link.ts";
@@ -20,6 +21,8 @@ export interface PushResult {
 /** What one pull came to. */
 export interface PullResult {
   readonly changes: number;
+  /** Those of them that were news here: neither echoes of what went up nor older versions. */
+  readonly news: number;
   readonly conflicts: number;
   /** Whether the hub has more that was not asked for yet. */
   readonly more: boolean;
@@ -33,6 +36,46 @@ export interface SyncReport {
   readonly failed: number;
   /** Changes that still wait: the hub asked for patience, or they are held up. */
   readonly pending: number;
+  /** What went up, as the hub answered it. */
+  readonly up: SyncedChanges;
+  /** What came down, without echoes of what went up. */
+  readonly down: SyncedChanges;
+}
+
+/** Changes of one direction: how many there were, and the first of them. */
+export interface SyncedChanges {
+  readonly count: number;
+  readonly changes: readonly SyncedChange[];
+}
+
+/** Changes of one direction that a report lists, unless its caller asks for more. */
+export const LISTED_MAX = 1_000;
+
+/** Gathers the changes of one direction, up to a bound. */
+export class SyncedList implements SyncedChanges {
+  count = 0;
+  readonly changes: SyncedChange[] = [];
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Changes for which there is room. */
+  get room(): number {
+    return this.#max - this.changes.length;
+  }
+
+  /** @param count how many there were; `changes` are the first of them. */
+  add(changes: readonly SyncedChange[], count: number): void {
+    this.count += count;
+    this.changes.push(...changes.slice(0, this.room));
+  }
+
+  /** As it goes through files and between threads. */
+  toJSON(): SyncedChanges {
+    return { count: this.count, changes: this.changes };
+  }
 }
 
 export interface SyncingOptions {

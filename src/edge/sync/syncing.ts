@@ -1,6 +1,14 @@
 import { Pulls } from "./pulls.ts";
 import { Pushes } from "./pushes.ts";
-import { dayOf, type PullResult, type PushResult, type SyncingOptions, type SyncReport } from "./results.ts";
+import {
+  dayOf,
+  LISTED_MAX,
+  type PullResult,
+  type PushResult,
+  SyncedList,
+  type SyncingOptions,
+  type SyncReport,
+} from "./results.ts";
 
 /** Rounds of pushing and pulling in one `syncNow`: a hub that is written to all the time has always more. */
 const ROUNDS_MAX = 10_000;
@@ -26,8 +34,8 @@ export class Syncing {
   }
 
   /** Batches until nothing is due. @param mayGoOn asked before each. @throws {HubError} */
-  drain(signal: AbortSignal, mayGoOn: () => Promise<boolean> = always): Promise<PushResult> {
-    return this.#afterPushes(() => this.#pushes.drain(signal, mayGoOn));
+  drain(signal: AbortSignal, mayGoOn: () => Promise<boolean> = always, up?: SyncedList): Promise<PushResult> {
+    return this.#afterPushes(() => this.#pushes.drain(signal, mayGoOn, up));
   }
 
   /** One page, behind a repetition of what has no answer. @param waitMs for which the hub may hold the request. */
@@ -36,25 +44,31 @@ export class Syncing {
   }
 
   /** Pages to the end. @param mayGoOn asked before each further one. */
-  pullToEnd(waitMs: number, signal: AbortSignal, mayGoOn: () => Promise<boolean> = always): Promise<PullResult> {
-    return this.#afterPulls(() => this.#pulls.toEnd(waitMs, signal, mayGoOn));
+  pullToEnd(
+    waitMs: number,
+    signal: AbortSignal,
+    mayGoOn: () => Promise<boolean> = always,
+    down?: SyncedList,
+  ): Promise<PullResult> {
+    return this.#afterPulls(() => this.#pulls.toEnd(waitMs, signal, mayGoOn, down));
   }
 
-  /** Pushes until nothing is due, pulls to the end, and pushes what conflicts made of it. */
-  async all(signal: AbortSignal): Promise<SyncReport> {
+  /** Pushes until nothing is due, pulls to the end, and pushes what conflicts made of it. @param listMax changes of each direction. */
+  async all(signal: AbortSignal, listMax = LISTED_MAX): Promise<SyncReport> {
+    const [up, down] = [new SyncedList(listMax), new SyncedList(listMax)];
     const report = { pushed: 0, pulled: 0, conflicts: 0, failed: 0 };
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const pushed = await this.drain(signal);
+      const pushed = await this.drain(signal, always, up);
       report.pushed += pushed.applied;
       report.failed += pushed.failed;
       report.conflicts += pushed.conflicts;
-      const pulled = await this.pullToEnd(0, signal);
+      const pulled = await this.pullToEnd(0, signal, always, down);
       report.pulled += pulled.changes;
       report.conflicts += pulled.conflicts;
       if (pulled.conflicts === 0 && pushed.sent === 0) break;
     }
     const { pending } = await this.#options.port.status(this.#options.now(), dayOf(this.#options.now()));
-    return { ...report, pending };
+    return { ...report, pending, up: up.toJSON(), down: down.toJSON() };
   }
 
   #afterPushes(work: () => Promise<PushResult>): Promise<PushResult> {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { embeddingBytes, embeddingFromBytes } from "../../domain/checksum.ts";
 import { isObject, type JsonObject } from "../../domain/json.ts";
 import { lazily } from "../../domain/lazily.ts";
 
@@ -52,9 +53,7 @@ export type RedactedWireMemory = Extract<WireMemory, { privacy: "redacted" }>;
 
 /** The text in which a vector travels. */
 export function encodeVector(vector: Float32Array): string {
-  const bytes = Buffer.alloc(vector.length * 4);
-  for (const [index, value] of vector.entries()) bytes.writeFloatLE(value, index * 4);
-  return bytes.toString("base64");
+  return embeddingBytes(vector).toString("base64");
 }
 
 /** A vector, by a name that older TypeScript can read in declarations. */
@@ -63,8 +62,5 @@ export type WireVector = Float32Array;
 /** The vector of a text; null where the bytes are no whole number of float32 values. */
 export function decodeVector(text: string): WireVector | null {
   const bytes = Buffer.from(text, "base64");
-  if (bytes.length % 4 !== 0) return null;
-  const vector = new Float32Array(bytes.length / 4);
-  for (let index = 0; index < vector.length; index++) vector[index] = bytes.readFloatLE(index * 4);
-  return vector;
+  return bytes.length % 4 === 0 ? embeddingFromBytes(bytes) : null;
 }

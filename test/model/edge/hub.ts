@@ -13,13 +13,61 @@ export function receive(world: World, push: Push, mishap: Mishap, isBroken: IsBr
 
 /** The hub's transaction of one change: epoch, settled keys, claim, base, new version. Null: no answer. */
 function carryOut(world: World, push: Push, mishap: Mishap, isBroken: IsBroken): Answer["result"] | null {
+  if (push.epoch !== world.epoch && !isBroken("apply a push of another epoch")) return { status: "resync" };
+  note(world, push);
+  return decideOn(world, push, mishap, claimOf(world, push), floorOf(world, push), isBroken);
+}
+
+/** What the device calls settled is noted beside the transaction of its push, and waits for no other push. */
+export function note(world: World, { device, epoch, settledThrough }: Push): void {
+  if (epoch === world.epoch) settleThrough(world, device, settledThrough);
+}
+
+/** The transaction of a push begins: it holds the row of its memory, where there is one, and has read the claims. */
+export function begin(world: World, push: Push): void {
+  const [claim, floor] = [claimOf(world, push), floorOf(world, push)];
+  world.begun = { push, claim, floor, hadRow: world.ledger.row !== null };
+}
+
+/** It goes on: reads the floor, decides and writes. What nobody could lock may be there by now: then it begins anew. */
+export function goOn(world: World, isBroken: IsBroken): void {
+  const { begun } = world;
+  if (begun === null) return;
+  world.begun = null;
+  const { push, hadRow } = begun;
+  const isRaced = !hadRow && world.ledger.row !== null;
+  if (push.epoch !== world.epoch || isRaced) {
+    receive(world, push, "none", isBroken);
+    return;
+  }
+  const isTurned = isBroken("read the settled floor before the claims");
+  const claim = isTurned ? claimOf(world, push) : begun.claim;
+  const floor = isTurned ? begun.floor : floorOf(world, push);
+  const result = decideOn(world, push, "none", claim, floor, isBroken);
+  if (result === null) return;
+  send(world, { kind: "answer", device: push.device, epoch: world.epoch, key: push.key, result });
+}
+
+function claimOf({ ledger }: World, { device, key }: Push): { readonly version: number } | null {
+  return ledger.claims[device]?.find((each) => each.key === key) ?? null;
+}
+
+function floorOf({ ledger }: World, { device }: Push): number {
+  return ledger.floors[device] as number;
+}
+
+function decideOn(
+  world: World,
+  push: Push,
+  mishap: Mishap,
+  claim: { readonly version: number } | null,
+  floor: number,
+  isBroken: IsBroken,
+): Answer["result"] | null {
   const { ledger } = world;
   const { device, key } = push;
-  if (push.epoch !== world.epoch && !isBroken("apply a push of another epoch")) return { status: "resync" };
-  settleThrough(world, device, push.settledThrough);
-  const claim = ledger.claims[device]?.find((each) => each.key === key);
-  if (claim !== undefined) return { status: "duplicate", version: claim.version };
-  const isSettled = key <= (ledger.floors[device] as number);
+  if (claim !== null) return { status: "duplicate", version: claim.version };
+  const isSettled = key <= floor;
   if (isSettled && !isBroken("apply a key that was settled")) return { status: "settled" };
   if (mishap === "rejected" || mishap === "retry") return { status: mishap };
   const current = ledger.row;

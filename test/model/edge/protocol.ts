@@ -1,6 +1,6 @@
 import type { Model, Step } from "../explore.ts";
 import { act, giveUp, hear, kill, push, resync } from "./edge.ts";
-import { receive } from "./hub.ts";
+import { begin, goOn, note, receive } from "./hub.ts";
 import { lostEdit, unequal } from "./promises.ts";
 import { absorb, applyPage, fetchPage, hasNews, mustWait } from "./pull.ts";
 import { quiesce } from "./quiesce.ts";
@@ -38,9 +38,11 @@ export function edgeProtocol(scenario: Scenario, mutation: Mutation | null = nul
   };
 }
 
-function isQuiet({ net, edges }: World, { scripts }: Scenario): boolean {
+function isQuiet({ net, edges, begun }: World, { scripts }: Scenario): boolean {
   return (
-    net.length === 0 && edges.every(({ asking, done }, device) => asking === null && done === scripts[device]?.length)
+    net.length === 0 &&
+    begun === null &&
+    edges.every(({ asking, done }, device) => asking === null && done === scripts[device]?.length)
   );
 }
 
@@ -163,7 +165,8 @@ function tryAgain(world: World, device: number): void {
 }
 
 function* messageSteps(world: World, isBroken: IsBroken, emit: Emit): Iterable<Step<World>> {
-  const { budget } = world;
+  const { budget, begun } = world;
+  if (begun !== null) yield emit(`hub: push of ${begun.push.key} goes on`, (next) => goOn(next, isBroken));
   for (const [position, message] of world.net.entries()) {
     if (message.kind === "answer") {
       const { result, key, device } = message;
@@ -174,6 +177,15 @@ function* messageSteps(world: World, isBroken: IsBroken, emit: Emit): Iterable<S
       continue;
     }
     const named = (what: string) => `hub: push of ${message.key} ${what}`;
+    if (begun !== null) yield emit(named("is noted"), (next) => note(next, message));
+    if (begun?.hadRow) continue; // It waits for the row.
+    if (begun === null && budget.apart > 0) {
+      yield emit(named("arrives and begins"), (next) => {
+        next.budget.apart -= 1;
+        next.net.splice(position, 1);
+        begin(next, message);
+      });
+    }
     yield emit(named("arrives"), (next) => {
       next.net.splice(position, 1);
       receive(next, message, "none", isBroken);

@@ -29,6 +29,7 @@ export const MUTATIONS = [
   "claim the key before the transaction that applies the change",
   "claim the key after the transaction that applies the change",
   "apply a key that was settled",
+  "read the settled floor before the claims",
   "apply a put whatever its base",
   "apply a push of another epoch",
   "withdraw only from the base",

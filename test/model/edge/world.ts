@@ -100,8 +100,19 @@ export interface Answer {
     | { readonly status: "rejected" | "retry" | "settled" | "resync" };
 }
 
+/** A push whose transaction has locked the row of its memory, where there is one, and has read the claims. */
+export interface BegunPush {
+  readonly push: Push;
+  readonly claim: { readonly version: number } | null;
+  /** As it stood then. */
+  readonly floor: number;
+  readonly hadRow: boolean;
+}
+
 /** Faults that are still allowed. */
 export interface Budget {
+  /** Pushes that the hub carries out in two steps, while others are noted or carried out in between. */
+  apart: number;
   /** Messages that get lost, both ways. */
   lost: number;
   /** Pushes that the edge gives up and that arrive later. */
@@ -129,6 +140,7 @@ export interface World {
   copy: Ledger | null;
   isRestored: boolean;
   edges: Edge[];
+  begun: BegunPush | null;
   /** Messages under way, in one order. */
   net: (Push | Answer)[];
   /** Of each edit: the edits that its author had before it. */
@@ -152,6 +164,7 @@ export interface Scenario {
 }
 
 export const NO_FAULTS: Budget = {
+  apart: 0,
   lost: 0,
   late: 0,
   doubled: 0,
@@ -194,6 +207,7 @@ export function startOf({ scripts, budget }: Scenario): World {
       asking: null,
       page: null,
     })),
+    begun: null,
     net: [],
     knows: Object.fromEntries(edits.map((edit) => [edit, []])),
     taken: [],

@@ -124,9 +124,12 @@ function pushesOf(batches: number): Pushes {
   const options = {
     port: {
       freezeBatch: async () => (frozen < batches ? batch(`k${++frozen}`) : null),
-      recordAnswers: async () => ({ applied: 1, conflicts: 0, failed: 0, retry: 0, lagMs: 0, notices: [], epoch: "e" }),
+      recordAnswers: async () => {
+        return { applied: 1, conflicts: 0, failed: 0, retry: 0, lagMs: 0, notices: [], epoch: "e", batch: null };
+      },
     },
     link: {
+      bounds: null,
       meet: async () => ({ pushChangesMax: 10, pushBytesMax: 1_000 }),
       call: async () => ({ epoch: "e", answers: [{}] }),
     },

@@ -40,7 +40,7 @@ function taskOf(options: Partial<RowsTask> & { flies?: boolean; answer?: NewlyWr
     },
     begin: async () => {
       asked.push("begin");
-      return { locked: new Map(), floors: new Map(), now: 5, isKeyTaken: false };
+      return { locked: new Map(), floors: new Map(), now: 5, isKeyTaken: false, facts: [] };
     },
     write: async () => {
       asked.push("write");
