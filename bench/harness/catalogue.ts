@@ -15,7 +15,7 @@ export interface PlannedSeconds {
  * its time: all together take some 200 seconds, and in full some 35 minutes.
  */
 export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
-  ["bulk-new", { quick: 11, full: 110 }],
+  ["bulk-new", { quick: 10, full: 110 }],
   ["bulk-update", { quick: 8, full: 80 }],
   ["changed", { quick: 6, full: 50 }],
   ["unchanged", { quick: 8, full: 60 }],
@@ -29,16 +29,17 @@ export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["hybrid", { quick: 5, full: 30 }],
   ["filter", { quick: 5, full: 35 }],
   ["list", { quick: 5, full: 35 }],
-  ["check", { quick: 9, full: 165 }],
-  ["repair", { quick: 8, full: 90 }],
-  ["redis-lost", { quick: 9, full: 75 }],
-  ["backlog", { quick: 9, full: 60 }],
+  ["check", { quick: 8, full: 165 }],
+  ["repair", { quick: 7, full: 90 }],
+  ["redis-lost", { quick: 8, full: 75 }],
+  ["backlog", { quick: 8, full: 60 }],
   ["restart", { quick: 8, full: 70 }],
   ["growth", { quick: 8, full: 165 }],
   ["wal", { quick: 6, full: 40 }],
   ["edge", { quick: 20, full: 180 }],
+  ["replica", { quick: 6, full: 60 }],
   ["replica-reads", { quick: 5, full: 60 }],
-  ["peers", { quick: 9, full: 205 }],
+  ["peers", { quick: 8, full: 205 }],
   ["peer-faults", { quick: 9, full: 60 }],
 ]);
 const UNPLANNED: PlannedSeconds = { quick: 10, full: 60 };

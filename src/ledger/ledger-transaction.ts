@@ -14,6 +14,7 @@ import { COMMIT } from "./flight-statements.ts";
 import { beginGuarded, type Flown } from "./guarded-writes.ts";
 import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
 import { queueForSharedStores } from "./queue-statements.ts";
+import { isReplicated } from "./replica-marker.ts";
 import { scrubContent } from "./scrub-statements.ts";
 import { commitOne } from "./single-flights.ts";
 import type { GuardedAnswer, GuessedWrite } from "./version-write.ts";
@@ -78,6 +79,8 @@ export interface LedgerTransaction {
   takenKeys(claiming: Claiming): Promise<TakenKey[]>;
   /** Keeps the answer that a repeat under the claimed key is given. */
   keepAnswer(claiming: Claiming, answer: readonly unknown[]): Promise<void>;
+  /** Whether the ledger has a replica, of whichever node. */
+  isReplicated(): Promise<boolean>;
   /** Takes the content of memories out of the ledger that this transaction ends. */
   scrub(keys: readonly MemoryKey[]): Promise<void>;
   /** Queues what the transaction wrote for all shared stores, and wakes their nodes: nothing is left to publish. */
@@ -168,6 +171,10 @@ export class PostgresTransaction implements LedgerTransaction {
 
   async keepAnswer({ claim, transactionId }: Claiming, answer: readonly unknown[]): Promise<void> {
     await keepAnswer(this.#sql, claim, transactionId, answer);
+  }
+
+  async isReplicated(): Promise<boolean> {
+    return await isReplicated(this.#sql);
   }
 
   async scrub(keys: readonly MemoryKey[]): Promise<void> {

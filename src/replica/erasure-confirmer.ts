@@ -2,6 +2,7 @@ import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "../ledger/arrays.ts";
 import { confirmErasure, listUnconfirmed, readListed, registerErasureStores } from "../ledger/erasure-statements.ts";
+import { REPLICA_STORE } from "../ledger/replica-marker.ts";
 import { readErasedKeys } from "../ledger/scrub-statements.ts";
 import type { Log } from "../runtime/log.ts";
 import { callSide } from "./call.ts";
@@ -18,8 +19,6 @@ export interface ErasureConfirmerParts {
   readonly log: Log;
 }
 
-/** The store's name in receipts; its node is the replica's name. */
-export const REPLICA_STORE = "replica";
 /** Erasures that one pass confirms. */
 const ERASURES_PER_PASS = 20;
 const PAGE_SIZE = 500;

@@ -2,6 +2,7 @@ import { type FeedCursor, isLater } from "../domain/change-source.ts";
 import { EpochChangedError, NotFoundError } from "../domain/errors.ts";
 import { type FeedFilter, parseFilter } from "../feed/feed-filter.ts";
 import type { NamedCursors } from "../feed/named-cursors.ts";
+import { REPLICA_CURSORS } from "../ledger/replica-marker.ts";
 
 export interface HintParts {
   readonly cursors: NamedCursors;
@@ -20,7 +21,7 @@ const SIGN_MS = 1_000;
 
 /** How the primary's cursor of a replica is called. */
 export function hintName(replica: string): string {
-  return `replica/${replica}`;
+  return REPLICA_CURSORS + replica;
 }
 
 /**

@@ -63,7 +63,7 @@ export class Finds {
         await this.#checkOrder(listed.order, signal);
         return await finder.page(listed, primary, signal);
       };
-      const both = { after: { place, replica }, limit, withEmbedding };
+      const both = { after: { place, replica }, limit, withEmbedding, onBytes: options.onBytes };
       const { answer, sources } = await merged.lists.list(listed, both, readPrimary, signal);
       options.onSources?.(sources);
       return { ...answer, sources };

@@ -63,8 +63,9 @@ export class Reads {
     const key = validator.validateKey(memoryId, options.namespace);
     const memory = await scope.run("get", options, async (signal) => {
       const primary = (): Promise<Memory | null> => reader.getOne(key, signal);
-      const found =
-        this.#parts.merged === null ? await primary() : await this.#mergedGet(key, options, primary, signal);
+      const merge = (merged: MergedReads): Promise<Merged<Memory | null>> =>
+        merged.gets.getOne(key, { withCreatedAt: options.createdAt === true, primary }, signal);
+      const found = this.#parts.merged === null ? await primary() : await this.#merged(options, primary, merge);
       options.onBytes?.(heldBytes(found, found?.embedding));
       return options.createdAt
         ? ((await this.#parts.creations.addTo(key.namespace, [found], signal))[0] ?? null)
@@ -89,7 +90,7 @@ export class Reads {
       const primary = (): Promise<(Memory | null)[]> =>
         onBytes === undefined ? read(keys) : readInParts(keys, read, bytesOf, onBytes);
       const found = await this.#merged(options, primary, (merged) =>
-        merged.gets.get("getMany", keys, { withCreatedAt: options.createdAt === true, primary }, signal),
+        merged.gets.getMany(keys, { withCreatedAt: options.createdAt === true, onBytes, primary }, signal),
       );
       return options.createdAt ? await this.#parts.creations.addTo(namespace, found, signal) : found;
     });
@@ -138,9 +139,12 @@ export class Reads {
     const { scope, validator, history } = this.#parts;
     const key = validator.validateKey(memoryId, options.namespace);
     const limit = options.limit ?? 1_000;
+    const { onBytes } = options;
     const versions = await scope.run("history", options, (signal) => {
-      const primary = (): Promise<MemoryVersion[]> => history.list(key, limit, options.onBytes, signal);
-      return this.#merged(options, primary, (merged) => merged.histories.list(key, limit, primary, signal));
+      const primary = (): Promise<MemoryVersion[]> => history.list(key, limit, onBytes, signal);
+      return this.#merged(options, primary, (merged) =>
+        merged.histories.list(key, { limit, onBytes, primary }, signal),
+      );
     });
     return versions as MemoryVersion<never>[];
   }
@@ -167,19 +171,6 @@ export class Reads {
     const { answer, sources } = await merge(merged);
     onSources?.(sources);
     return answer;
-  }
-
-  async #mergedGet(
-    key: MemoryKey,
-    options: GetOptions,
-    readPrimary: () => Promise<Memory | null>,
-    signal: AbortSignal,
-  ): Promise<Memory | null> {
-    const primary = async (): Promise<(Memory | null)[]> => [await readPrimary()];
-    const [found = null] = await this.#merged(options, primary, (merged) =>
-      merged.gets.get("get", [key], { withCreatedAt: options.createdAt === true, primary }, signal),
-    );
-    return found;
   }
 
   async #embed(text: string, signal: AbortSignal): Promise<Float32Array> {

@@ -38,7 +38,10 @@ export interface AttemptParts {
    * the moment after. @default false
    */
   readonly queuesForStores?: boolean | undefined;
-  /** Whether deletions of memories without a row are written: see `decide`. @default false */
+  /**
+   * Whether deletions of memories without a row are written without asking the ledger whether there is a replica: see `decide`.
+   * @default false
+   */
   readonly endsUnknown?: boolean | undefined;
   /** Whether stores are asked before a commit over which they have no say. @default false */
   readonly preparesAlways?: boolean | undefined;

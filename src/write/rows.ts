@@ -22,7 +22,7 @@ export interface RowsTask {
   readonly known: KnownRows;
   /** Undefined: no large chunk is guessed about. */
   readonly newGuess: NewGuess | undefined;
-  /** See `decide`. */
+  /** See `decide`. False: the ledger is asked whether there is a replica. */
   readonly endsUnknown: boolean;
   readonly onStep: OnWriteStep | undefined;
   /** Undefined: the row of a lone memory is not sent with its COMMIT. */
@@ -147,7 +147,7 @@ async function commitAlone(task: RowsTask, guesses: readonly Guess[]): Promise<R
 
 /** BEGIN, locks and guarded writes in one flight, beside the preparation. What does not hold is decided on what was found. */
 async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise<RowsResult> {
-  const { transaction, intents, atomic, claiming, preparation, known, token, endsUnknown, onStep } = task;
+  const { transaction, intents, atomic, claiming, preparation, known, token, onStep } = task;
   const sent: GuessedWrite[] = [];
   for (const { decision, knownTx } of guesses) if (isWrite(decision)) sent.push({ write: decision.write, knownTx });
   // The rows first, which take longest. Both have ended before anything is decided.
@@ -160,6 +160,8 @@ async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise
     return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
   }
   const { hits, writtenAt } = flown;
+  const isMissed = ({ key }: WriteIntent): boolean => !hits.has(keyText(key));
+  const endsUnknown = await writesUnknownEndings(task, intents.filter(isMissed), flown);
   const decisions = intents.map((intent, index): Decision => {
     const { decision } = guesses[index] as Guess;
     const text = keyText(intent.key);
@@ -185,12 +187,13 @@ async function writeInFlight(task: RowsTask, guesses: readonly Guess[]): Promise
 
 /** Locks and reads the rows, and writes once they are decided on, beside the preparation. */
 async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
-  const { transaction, intents, atomic, claiming, preparation, known, token, endsUnknown, onStep } = task;
+  const { transaction, intents, atomic, claiming, preparation, known, token, onStep } = task;
   const begun = await transaction.begin(keysOf(intents), claiming, pushedOf(intents));
   if (claiming !== undefined && begun.isKeyTaken) {
     return { kind: "key_taken", taken: await transaction.takenKeys(claiming) };
   }
   const pushed = new PushedChanges(intents, begun);
+  const endsUnknown = await writesUnknownEndings(task, intents, begun);
   const decisions = intents.map(
     (intent) => pushed.decide(intent) ?? decideOn(intent, begun, token.nodeId, endsUnknown),
   );
@@ -220,6 +223,21 @@ async function lockThenWrite(task: RowsTask): Promise<RowsResult> {
 function decideOn(intent: WriteIntent, { locked, floors, now }: Begun, nodeId: string, endsUnknown: boolean): Decision {
   const floor = floors.size === 0 ? 0 : (floors.get(intent.memory?.bucket ?? bucketOf(intent.key)) ?? 0);
   return decide(intent, locked.get(keyText(intent.key)), now, nodeId, floor, endsUnknown);
+}
+
+/**
+ * Whether deletions of memories without a row are written. The ledger knows of a replica that this process was not told of: a replica
+ * of any node would show the memory. Asked only where such a deletion is among the intents, which are those that are decided on.
+ */
+async function writesUnknownEndings(
+  { transaction, endsUnknown }: Pick<RowsTask, "transaction" | "endsUnknown">,
+  intents: readonly WriteIntent[],
+  { locked }: Pick<Begun, "locked">,
+): Promise<boolean> {
+  if (endsUnknown) return true;
+  const isUnknown = ({ key, memory, ending = "deleted" }: WriteIntent): boolean =>
+    memory === null && ending === "deleted" && !locked.has(keyText(key));
+  return intents.some(isUnknown) && (await transaction.isReplicated());
 }
 
 /** A memory has its bucket with it. */

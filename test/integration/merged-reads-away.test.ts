@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { MemorySynchronizer, type ReadSources } from "../../src/index.ts";
 import { serviceOn } from "../support/http-service.ts";
 import { openReplicaWorld } from "../support/replica-world.ts";
@@ -11,6 +11,9 @@ import { TcpProxy } from "../support/tcp-proxy.ts";
  * Goal: reads go on with one of both sides, and say so through every door; searches by vector find what only the replica has.
  * Method: two real databases behind proxies, a real index over the replica.
  */
+
+// Two index hosts start, which takes long on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const settings = { syncIntervalMs: 100 };
 

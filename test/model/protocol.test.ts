@@ -5,7 +5,7 @@ import { MUTATIONS } from "./rules.ts";
 import { DEEP_SCENARIOS, SCENARIOS, SHOWS } from "./scenarios.ts";
 
 /**
- * Goal: the write protocol keeps its eight promises in every order of its steps and faults. Method: an explicit model,
+ * Goal: the write protocol keeps its nine promises in every order of its steps and faults. Method: an explicit model,
  * every reachable state of which is looked at; and each line of the protocol that is broken on purpose must be noticed,
  * or the model would prove nothing.
  */

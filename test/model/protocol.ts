@@ -18,6 +18,7 @@ import { writerSteps } from "./writing.ts";
  * 6. A write that was reported as failed never happens.
  * 7. Without a check, all stores come to agree with the ledger; after a restore, once it was noticed.
  * 8. The checker never calls drift what is on its way.
+ * 9. Where there is a replica, a deletion leaves a tombstone, of a memory too that the ledger does not know.
  */
 export function protocol(scenario: Scenario, mutation: Mutation | null = null): Model<World> {
   const isBroken = broken(mutation);

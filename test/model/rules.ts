@@ -21,6 +21,8 @@ export const MUTATIONS = [
   "publish whatever the epoch of the store",
   "leave the stores alone after a restore",
   "compare a store before it bears the new epoch",
+  "call a deletion of what is unknown unchanged",
+  "end what is unknown by the node's own settings",
 ] as const;
 export type Mutation = (typeof MUTATIONS)[number];
 

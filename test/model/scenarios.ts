@@ -13,6 +13,7 @@ export const SCENARIOS = {
   "a check": { scripts: PUT_AND_DELETE, budget: { ...NONE, check: 1, slow: 1 } },
   "two lost answers": { scripts: PUT_AND_DELETE, budget: { ...NONE, lost: 2 } },
   "a restore": { scripts: [["a", "a"], ["c"]], budget: { ...NONE, restore: 1 } },
+  "a replica that one node does not know": { scripts: [["a", "†"], ["†"]], budget: NONE, isReplicated: true },
 } satisfies Record<string, Scenario>;
 
 /** Larger ones, with faults that meet. */
@@ -46,4 +47,6 @@ export const SHOWS: Record<Mutation, { in: keyof typeof SCENARIOS | keyof typeof
   "publish whatever the epoch of the store": { in: "a restore", promise: "7" },
   "leave the stores alone after a restore": { in: "a restore", promise: "7" },
   "compare a store before it bears the new epoch": { in: "a restore", promise: "7" },
+  "call a deletion of what is unknown unchanged": { in: "a replica that one node does not know", promise: "9" },
+  "end what is unknown by the node's own settings": { in: "a replica that one node does not know", promise: "9" },
 };

@@ -74,6 +74,11 @@ export interface World {
   stores: Record<Store, Version | null>;
   /** Publishes that timed out and may still be carried out. */
   late: { store: Store; version: Version }[];
+  /**
+   * Whether the ledger has a replica, which may show the memory though the ledger does not know it. The settings of the first
+   * writer's node have it; those of the others lack it.
+   */
+  readonly isReplicated: boolean;
   /** Held by a worker of the backlog. `requeued`: the memory was queued again since the claim. */
   claim: { store: Store; version: Version; requeued: boolean } | null;
   suspect: Store | null;
@@ -92,9 +97,11 @@ export interface Scenario {
   /** Contents that each writer writes, one after the other. */
   readonly scripts: readonly (readonly string[])[];
   readonly budget: World["budget"];
+  /** @default false */
+  readonly isReplicated?: boolean;
 }
 
-export function startOf({ scripts, budget }: Scenario): World {
+export function startOf({ scripts, budget, isReplicated = false }: Scenario): World {
   return {
     ledger: { row: null, chain: [], unmarked: [], queue: { redis: false, faiss: false } },
     backup: null,
@@ -114,12 +121,12 @@ export function startOf({ scripts, budget }: Scenario): World {
     })),
     stores: { redis: null, faiss: null },
     late: [],
+    isReplicated,
     claim: null,
     suspect: null,
     acknowledged: [],
     refused: [],
     committed: [],
-    /** Faults that are still allowed. `slow`: a transaction becomes overdue although its writer lives. */
     budget: { ...budget },
     broken: null,
   };

@@ -142,8 +142,12 @@ function sendRows(world: World, self: Writer, index: number, content: string, is
     : (self.known?.tx ?? 0) === (row?.tx ?? 0);
   const base = hits ? self.known : row;
   self.known = row;
-  if (base?.content === content) {
-    if (row?.content !== content) breaks(world, "3: a write was called unchanged, and the ledger holds something else");
+  const isEnding = content === "†";
+  const isUnknown = isEnding && base === null;
+  if (base?.content === content || (isUnknown && !endsUnknown(world, index, isBroken))) {
+    const isHeld = row === null ? isEnding : row.content === content;
+    if (!isHeld) breaks(world, "3: a write was called unchanged, and the ledger holds something else");
+    if (row === null && world.isReplicated) breaks(world, "9: a deletion left no tombstone, and the replica shows it");
     answer(self, row);
     return;
   }
@@ -178,6 +182,12 @@ export function carryOut(world: World, index: number, isBroken: IsBroken): boole
   }
   world.backends[index] = null;
   return false;
+}
+
+/** Whether a deletion of an unknown memory is written: the ledger itself says whether there is a replica. */
+function endsUnknown({ isReplicated }: World, index: number, isBroken: IsBroken): boolean {
+  if (isBroken("end what is unknown by the node's own settings")) return isReplicated && index === 0;
+  return isReplicated && !isBroken("call a deletion of what is unknown unchanged");
 }
 
 /** The decision point: the server carries out COMMIT. */

@@ -341,6 +341,10 @@ export class MemoryTransaction implements LedgerTransaction {
     return { locked, floors: new Map(), now: this.#state.now(), isKeyTaken, facts: [] };
   }
 
+  async isReplicated(): Promise<boolean> {
+    return false;
+  }
+
   async scrub(): Promise<never> {
     throw new TypeError("the ledger in memory keeps no devices");
   }

@@ -130,7 +130,7 @@ export class MergedModel {
       get: (target, name) => {
         const method = Reflect.get(target, name) as (...input: unknown[]) => Promise<unknown>;
         return async (...input: unknown[]) => {
-          if (this.reachable === "away") throw new Error("connection refused");
+          if (this.reachable === "away") throw new StoreUnavailableError("replica", "connection refused");
           if (this.reachable === "slow") return await new Promise(() => undefined);
           return await method.apply(target, input);
         };
@@ -176,7 +176,7 @@ export class MergedModel {
         return memoryIds.map((memoryId) => alive.get(memoryId) ?? null);
       });
     const gets = new MergedGets(this.#side);
-    const { answer, sources } = await gets.get("getMany", keys, { withCreatedAt: false, primary }, NEVER);
+    const { answer, sources } = await gets.getMany(keys, { withCreatedAt: false, primary }, NEVER);
     return { memories: answer, sources };
   }
 
@@ -242,7 +242,11 @@ export class MergedModel {
     const primary = () =>
       this.#primary(() => historyOf(memoryId, this.world.primaryVersions.get(memoryId) ?? []).map(memoryVersion));
     const histories = new MergedHistories(this.#side);
-    const { answer, sources } = await histories.list({ namespace: NAMESPACE, memoryId }, 100, primary, NEVER);
+    const { answer, sources } = await histories.list(
+      { namespace: NAMESPACE, memoryId },
+      { limit: 100, primary },
+      NEVER,
+    );
     return { versions: answer, sources };
   }
 }

@@ -17,6 +17,7 @@ import type {
   ReplicaRow,
   ReplicaRows,
   ReplicaStanding,
+  VersionQuery,
 } from "../../src/replica/merged/sides.ts";
 import { type Content, type MergedWorld, NAMESPACE, type Version } from "./merged-world.ts";
 
@@ -80,10 +81,19 @@ export class WorldReplica implements ReplicaReads {
     return found.map((content, at) => (at < this.contentsMax ? content : { ...content, document: null, fits: false }));
   }
 
-  async readHistory(key: MemoryKey, limit: number): Promise<ReplicaHistory> {
-    const found = await this.readRows(NAMESPACE, [key.memoryId]);
-    const versions = this.#world.replicaVersions.get(key.memoryId) ?? [];
-    return { ...found, versions: historyOf(key.memoryId, versions).slice(0, limit) };
+  async readHistory({ memoryId }: MemoryKey): Promise<ReplicaHistory> {
+    const found = await this.readRows(NAMESPACE, [memoryId]);
+    const ended = (this.#world.replicaVersions.get(memoryId) ?? []).filter(
+      ({ content, endedBy }) => content === null && endedBy !== "expired",
+    );
+    return { ...found, endedThrough: Math.max(0, ...ended.map(({ version }) => version)) };
+  }
+
+  async readVersions({ memoryId, before, after, limit }: VersionQuery): Promise<readonly HistoricVersion[]> {
+    const versions = this.#world.replicaVersions.get(memoryId) ?? [];
+    return historyOf(memoryId, versions)
+      .filter(({ version }) => version < before && version > after)
+      .slice(0, limit);
   }
 
   async searchText({ limit, archive = false }: TextQuery): Promise<readonly TextHit[]> {

@@ -1,10 +1,11 @@
 import type { Condition } from "../../domain/filter/filter.ts";
 import type { ScanPlace } from "../../ledger/find-statements.ts";
 import type { MemoryCount } from "../../read/list-options.ts";
-import { isPrimaryAway, type Merged } from "./merged-gets.ts";
+import type { Merged } from "./merged-gets.ts";
 import { MergedRead } from "./merged-read.ts";
 import type { ReplicaSide } from "./replica-side.ts";
 import type { ReplicaPage, ReplicaQuery } from "./sides.ts";
+import { isPrimaryAway } from "./whose-failure.ts";
 
 /** Rows of a step on the replica, each of which is looked up in the primary. */
 const STEP_ROWS = 2_000;

@@ -1,14 +1,16 @@
 import type { ScanPlace } from "../../ledger/find-statements.ts";
+import type { OnBytes } from "../../read/bounded-reads.ts";
 import type { FoundPage } from "../../read/finder.ts";
 import { encodeListCursor, type ListScope } from "../../read/list-cursor.ts";
 import { type ListedMemory, type MemoryPage, sortFieldOf } from "../../read/list-options.ts";
 import { readRowContents } from "./contents.ts";
-import { isPrimaryAway, type Merged } from "./merged-gets.ts";
+import type { Merged } from "./merged-gets.ts";
 import { MergedRead } from "./merged-read.ts";
 import { comparePlaces, firstPlace } from "./places.ts";
 import { listedReplicaMemory } from "./replica-memory.ts";
 import type { ReplicaSide } from "./replica-side.ts";
 import type { ReplicaPage, ReplicaRow } from "./sides.ts";
+import { isPrimaryAway } from "./whose-failure.ts";
 
 /** Rows that one step looks at in the replica: at least, and for each memory of the page. */
 const STEP_ROWS = { min: 200, perMemory: 4 };
@@ -20,6 +22,8 @@ export interface MergedPageOptions {
   readonly after: { readonly place: ScanPlace | null; readonly replica: ScanPlace | null };
   readonly limit: number;
   readonly withEmbedding: boolean;
+  /** Told of the bytes of the replica's memories. */
+  readonly onBytes?: OnBytes | undefined;
 }
 
 /** The replica lacks the index of the order. */
@@ -149,11 +153,12 @@ export class MergedLists {
   async #contents(
     read: MergedRead,
     { namespace }: ListScope,
-    { withEmbedding }: Pick<MergedPageOptions, "withEmbedding">,
+    { withEmbedding, onBytes }: Pick<MergedPageOptions, "withEmbedding" | "onBytes">,
     rows: readonly ReplicaRow[],
   ): Promise<{ placed: Placed[]; cut: ScanPlace | undefined } | null> {
     const found = await readRowContents(read, namespace, rows, { withEmbedding });
     if (found === null) return null;
+    onBytes?.(found.bytes);
     const placed: Placed[] = [];
     let before: ScanPlace | undefined;
     for (const row of rows) {

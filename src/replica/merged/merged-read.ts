@@ -1,17 +1,18 @@
-import { DeadlineExceededError } from "../../domain/errors.ts";
 import type { ReadSources, ReplicaSource } from "../../read/read-sources.ts";
-import { isTimeout, untilAborted } from "../../runtime/deadline.ts";
+import { untilAborted } from "../../runtime/deadline.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import type { MergedOperation } from "./metrics.ts";
 import { LINGER_MS, type ReplicaSide } from "./replica-side.ts";
 import type { PrimaryFacts, ReplicaReads, ReplicaRow, ReplicaRows, ReplicaStanding } from "./sides.ts";
 import { fits, isShownAlone, isShownBy } from "./verdict.ts";
+import { countsAgainstReplica, isPrimaryAway } from "./whose-failure.ts";
 
 /**
  * One read that may merge both sides. The replica takes part until it fails, takes longer than `readTimeoutMs` from the
- * read's start, or turns out not to fit; from then on the read goes on without it.
+ * read's start, or turns out not to fit; from then on the read goes on without it. The primary has as long to say what it knows
+ * of the replica's memories, from the question on.
  *
- *   ok ──no answer in time, or an error──► unavailable
+ *   ok ──no answer in time, or an error, of the replica or of the primary about it──► unavailable
  *   ok ──another epoch, or behind the pruned tombstones──► behind
  *   ok ──asks nothing of the replica──► off
  */
@@ -53,32 +54,61 @@ export class MergedRead {
 
   /** Asks the replica. Null: it does not take part, or not any more. Never rejects. */
   async ask<T>(work: (reads: ReplicaReads, signal: AbortSignal) => Promise<T>): Promise<T | null> {
+    const { reads, readTimeoutMs } = this.#side.parts;
     if (!this.takesPart || this.#signal.aborted) return null;
-    const { reads, readTimeoutMs, metrics } = this.#side.parts;
-    const leftMs = readTimeoutMs - this.#elapsedMs();
     this.#hasAsked = true;
-    const abort = new LinkedAbort(this.#signal, Math.max(0, leftMs));
+    const leftMs = readTimeoutMs - this.#elapsedMs();
+    if (leftMs <= 0) {
+      // A read that spent its time on its own many steps is no failure of the replica.
+      this.#leave("unavailable", this.#late());
+      return null;
+    }
+    const asked = await this.#within(leftMs, (signal) => work(reads, signal));
+    if (asked === null) return null;
+    if ("answer" in asked) {
+      this.#side.succeeded();
+      return asked.answer;
+    }
+    const reason = asked.isLate ? this.#late() : asked.error.message;
+    if (asked.isLate || countsAgainstReplica(asked.error)) {
+      this.#side.failed(new Error(reason, { cause: asked.error }));
+    }
+    this.#leave("unavailable", reason);
+    return null;
+  }
+
+  /**
+   * Asks the index over the replica, which is a store of its own: how it fares says nothing of the replica. Null: it is left out
+   * of this read. Never rejects.
+   */
+  async askIndex<T>(work: (signal: AbortSignal) => Promise<T | null>): Promise<T | null> {
+    const leftMs = this.#side.parts.readTimeoutMs - this.#elapsedMs();
+    if (!this.takesPart || this.#signal.aborted) return null;
+    const asked = leftMs > 0 ? await this.#within(leftMs, work) : null;
+    if (asked !== null && "answer" in asked) return asked.answer;
+    if (this.#signal.aborted) return null;
+    const reason = asked === null || asked.isLate ? this.#late() : asked.error.message;
+    this.#side.parts.log.debug({ error: reason }, "replica.index_left_out");
+    this.leaveOff();
+    return null;
+  }
+
+  /** Runs a question for so long. Null: the caller gave up, or its own time is over. */
+  async #within<T>(
+    milliseconds: number,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<{ readonly answer: T } | { readonly error: Error; readonly isLate: boolean } | null> {
+    const abort = new LinkedAbort(this.#signal, milliseconds);
     const lasting = new LinkedAbort(this.#signal, LINGER_MS);
-    let question: Promise<T> | null = null;
+    const question = work(lasting.signal);
     try {
-      if (leftMs <= 0) throw new DeadlineExceededError(`a read of the replica`, readTimeoutMs);
       // Raced: a driver that is slow to notice its signal must not hold the read up.
-      question = work(reads, lasting.signal);
       const answer = await untilAborted(question, abort.signal);
       lasting.release();
-      this.#side.succeeded();
-      return answer;
+      return { answer };
     } catch (error) {
-      if (question === null) lasting.release();
-      else this.#side.linger(question, lasting);
-      if (this.#signal.aborted) return null; // The caller gave up, or its own time is over.
-      const isLate = leftMs <= 0 || (abort.signal.aborted && isTimeout(abort.signal));
-      if (isLate) metrics.timedOut(this.#operation);
-      const reason = isLate ? `no answer within ${readTimeoutMs} ms` : (error as Error).message;
-      // A read that spent its time on its own many steps is no failure of the replica.
-      if (leftMs > 0) this.#side.failed(new Error(reason, { cause: error }));
-      this.#leave("unavailable", reason);
-      return null;
+      this.#side.linger(question, lasting);
+      return this.#signal.aborted ? null : { error: error as Error, isLate: abort.timedOut };
     } finally {
       abort.release();
     }
@@ -92,7 +122,7 @@ export class MergedRead {
   /**
    * Those of the rows that only the replica showed which may be shown: by the primary's word on each of them, asked now. Call it
    * with the rows of one answer of the replica.
-   * @throws what the primary throws.
+   * @throws what the primary throws, but for its being away: the replica is left out then.
    */
   async judge<Row extends ReplicaRow>(
     namespace: string,
@@ -102,7 +132,8 @@ export class MergedRead {
     const { archive } = this.#side.parts;
     if (this.#isPrimaryAway) return candidates.filter((row) => isShownAlone(row, archive));
     if (candidates.length === 0) {
-      if (!(await this.#side.fitsLately(standing, this.#signal))) this.#leave("behind", BEHIND);
+      const isFit = await this.#askPrimary((signal) => this.#side.fitsLately(standing, signal));
+      if (isFit === false) this.#leave("behind", BEHIND);
       return [];
     }
     const ids = candidates.map(({ memoryId }) => memoryId);
@@ -113,26 +144,53 @@ export class MergedRead {
     );
   }
 
-  /** The primary's word on memories of which the replica answered, asked now. Null: the replica does not fit. */
+  /**
+   * The primary's word on memories of which the replica answered, asked now. Null: the replica does not fit, or the primary
+   * says nothing: it may be away, and the read stand on its cache. The read goes on without the replica then.
+   */
   async facts(
     namespace: string,
     standing: ReplicaStanding,
     memoryIds: readonly string[],
   ): Promise<PrimaryFacts | null> {
-    const facts = await this.#side.lookUp(namespace, memoryIds, this.#signal);
+    const facts = await this.#askPrimary((signal) => this.#side.lookUp(namespace, memoryIds, signal));
+    if (facts === null) return null;
     if (fits(standing, facts)) return facts;
     this.#leave("behind", BEHIND);
     return null;
   }
 
+  /** @throws what the primary throws, but for its being away. */
+  async #askPrimary<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
+    const asked = await this.#within(this.#side.parts.readTimeoutMs, work);
+    this.#signal.throwIfAborted();
+    if (asked === null) return null;
+    if ("answer" in asked) return asked.answer;
+    if (!asked.isLate && !isPrimaryAway(asked.error)) throw asked.error;
+    this.#leave("unavailable", "the primary did not say in time what it knows of the replica's memories");
+    return null;
+  }
+
   /** Ends the read: counts it, and says which sides its answer stands on. */
   end(): ReadSources {
-    // A read that needed nothing of the replica tells how it stood for the last one that did.
-    const replica = this.takesPart && !this.#hasAsked ? this.#side.state : this.#replica;
-    const sources: ReadSources = { primary: this.#isPrimaryAway ? "unavailable" : "ok", replica };
-    if (this.#hasAsked || !this.takesPart) this.#side.note(this.#replica, this.#reason);
+    const sources = this.endPart();
     this.#side.parts.metrics.answered(this.#operation, sources);
     return sources;
+  }
+
+  /** As `end`, of a part of a read that its owner counts as one. */
+  endPart(): ReadSources {
+    // A read that needed nothing of the replica tells how it stood for the last one that did.
+    const replica = this.takesPart && !this.#hasAsked ? this.#side.state : this.#replica;
+    if (this.#hasAsked || !this.takesPart) this.#side.note(this.#replica, this.#reason);
+    return { primary: this.#isPrimaryAway ? "unavailable" : "ok", replica };
+  }
+
+  /** Counts a time-out, and says it in words. */
+  #late(): string {
+    const { metrics, readTimeoutMs } = this.#side.parts;
+    metrics.timedOut(this.#operation);
+    return `no answer within ${readTimeoutMs} ms`;
   }
 
   #leave(state: "behind" | "unavailable", reason: string): void {

@@ -3,11 +3,11 @@ import { asksFor, type Condition } from "../../domain/filter/filter.ts";
 import type { Memory } from "../../domain/memory.ts";
 import type { SearchResult, SearchScope } from "../../read/search/search-result.ts";
 import { readRowContents } from "./contents.ts";
-import { isPrimaryAway } from "./merged-gets.ts";
 import type { MergedRead } from "./merged-read.ts";
 import { replicaMemory } from "./replica-memory.ts";
 import type { ReplicaSide } from "./replica-side.ts";
-import { contentVersionOf, type ReplicaReads } from "./sides.ts";
+import { contentVersionOf } from "./sides.ts";
+import { isPrimaryAway } from "./whose-failure.ts";
 
 /** A memory that a search of the replica's side found. */
 export interface ReplicaHit {
@@ -17,12 +17,8 @@ export interface ReplicaHit {
   readonly version: number | null;
 }
 
-/** Hits of the replica's side, best first, at most `wanted`. Null: it has no index for the search. */
-export type ReplicaHits = (
-  reads: ReplicaReads,
-  wanted: number,
-  signal: AbortSignal,
-) => Promise<readonly ReplicaHit[] | null>;
+/** Asks the replica's side for hits, best first, at most `wanted`. Null: it does not take part, or has no index for the search. */
+export type ReplicaHits = (read: MergedRead, wanted: number) => Promise<readonly ReplicaHit[] | null>;
 
 /** Hits that the replica's side is asked for at most: most of them are memories that the primary has too. */
 const HITS_MAX = 4_096;
@@ -60,7 +56,7 @@ export class MergedSearch {
     },
   ): Promise<SearchResult[]> {
     const wanted = Math.min(HITS_MAX, Math.max(scope.k * FIRST_FACTOR, FIRST_MIN));
-    const first = read.ask((reads, signal) => hits(reads, wanted, signal));
+    const first = hits(read, wanted);
     let results: SearchResult[];
     try {
       results = await primary();
@@ -68,7 +64,7 @@ export class MergedSearch {
       if (!this.#side.parts.readsWhenPrimaryDown || !isPrimaryAway(error)) throw error;
       const alone = read.primaryFailed();
       onAlone(alone);
-      const again = await alone.ask((reads, signal) => hits(reads, wanted, signal));
+      const again = await hits(alone, wanted);
       const found = again === null ? null : await this.#added(alone, scope, [], { found: again, wanted, hits });
       if (found === null || !alone.takesPart) throw error;
       return found;
@@ -105,16 +101,16 @@ export class MergedSearch {
       const worst = best.length < k ? scoreMin : (best.at(-1)?.score ?? scoreMin);
       if (found.length < wanted || wanted === HITS_MAX || last <= worst || !read.hasTime) return best;
       wanted = Math.min(wanted * 4, HITS_MAX);
-      const more = await read.ask((reads, signal) => start.hits(reads, wanted, signal));
+      const more = await start.hits(read, wanted);
       if (more === null) return null;
       found = more;
     }
   }
 
-  /** Those of the hits that may be shown, and that pass the filter, as they are now. */
+  /** Of the hits, the best `k` that may be shown, and that pass the filter, as they are now. */
   async #judge(
     read: MergedRead,
-    { namespace, filter, condition }: SearchScope,
+    { namespace, filter, condition, k, onBytes }: SearchScope,
     hits: readonly ReplicaHit[],
   ): Promise<SearchResult[] | null> {
     const byId = new Map(hits.map((hit) => [hit.memoryId, hit]));
@@ -125,18 +121,22 @@ export class MergedSearch {
       const version = byId.get(row.memoryId)?.version ?? null;
       return version === null || version === contentVersionOf(row);
     });
-    let rows = await read.judge(namespace, found, current);
+    const judged = await read.judge(namespace, found, current);
     if (!read.takesPart) return null;
+    const scoreOf = (memoryId: string): number => byId.get(memoryId)?.score ?? 0;
+    // Best first, and no further than `k` results need: thousands of hits may be gibibytes.
+    let rows = [...judged].sort((a, b) => scoreOf(b.memoryId) - scoreOf(a.memoryId));
     const results: SearchResult[] = [];
-    while (rows.length > 0) {
-      const page = await readRowContents(read, namespace, rows, { withEmbedding: true });
+    while (rows.length > 0 && results.length < k) {
+      const page = await readRowContents(read, namespace, rows.slice(0, k), { withEmbedding: true });
       if (page === null) return null;
-      for (const content of page.contents.values()) {
-        const memory = replicaMemory(namespace, content, true);
-        if (memory === null || !isWanted(memory, condition, filter)) continue;
-        results.push({ memory, score: byId.get(memory.memoryId)?.score ?? 0 });
+      onBytes?.(page.bytes);
+      for (const { memoryId } of rows.slice(0, k)) {
+        const content = page.contents.get(memoryId);
+        const memory = content === undefined ? null : replicaMemory(namespace, content, true);
+        if (memory !== null && isWanted(memory, condition, filter)) results.push({ memory, score: scoreOf(memoryId) });
       }
-      rows = rows.filter(({ memoryId }) => page.cut.has(memoryId));
+      rows = [...rows.slice(0, k).filter(({ memoryId }) => page.cut.has(memoryId)), ...rows.slice(k)];
     }
     return results;
   }

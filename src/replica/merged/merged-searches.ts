@@ -65,20 +65,25 @@ export class MergedSearches {
         },
       ),
     );
-    return { answer, sources: combined([...reads].map((read) => read.end())) };
+    const sources = combined([...reads].map((read) => read.endPart()));
+    this.#side.parts.metrics.answered("search", sources);
+    return { answer, sources };
   }
 
   #byVector({ namespace }: SearchScope, vector: Float32Array): ReplicaHits {
     const { replicaIndex } = this.#parts;
-    return async (_, wanted, signal) =>
-      replicaIndex === null ? null : await replicaIndex.search(namespace, vector, wanted, signal);
+    return async (read, wanted) =>
+      replicaIndex === null
+        ? null
+        : await read.askIndex((signal) => replicaIndex.search(namespace, vector, wanted, signal));
   }
 
   #byText({ namespace, condition }: SearchScope, text: string): ReplicaHits {
     const { language } = this.#parts;
     const { archive } = this.#side.parts;
-    return async (reads, wanted, signal) => {
-      const hits = await reads.searchText({ namespace, condition, text, language, limit: wanted, archive }, signal);
+    return async (read, wanted) => {
+      const query = { namespace, condition, text, language, limit: wanted, archive };
+      const hits = await read.ask((reads, signal) => reads.searchText(query, signal));
       return hits?.map((hit) => ({ ...hit, version: null })) ?? null;
     };
   }

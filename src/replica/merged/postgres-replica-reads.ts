@@ -3,6 +3,7 @@ import type { PutChange } from "../../domain/memory.ts";
 import type { PostgresAccess } from "../../drivers/postgres/postgres-access.ts";
 import { LedgerCalls } from "../../ledger/bound-statements.ts";
 import { FindLedger } from "../../ledger/find-ledger.ts";
+import type { HistoricVersion } from "../../ledger/history-statements.ts";
 import type { SortField } from "../../ledger/sort-expression.ts";
 import type { TextHit, TextQuery } from "../../ledger/text-statements.ts";
 import { KnownIndexes } from "../../read/search/known-indexes.ts";
@@ -17,6 +18,7 @@ import type {
   ReplicaReads,
   ReplicaRows,
   ReplicaStanding,
+  VersionQuery,
 } from "./sides.ts";
 
 /** Reads a replica in PostgreSQL. Reads only, so that a replica on a standby can be read too. */
@@ -78,8 +80,12 @@ export class PostgresReplicaReads implements ReplicaReads {
     return languages.includes(query.language) ? await this.#ledger.searchText(query, signal) : null;
   }
 
-  async readHistory(key: MemoryKey, limit: number, signal: AbortSignal): Promise<ReplicaHistory> {
-    return await this.#calls.use(signal, ({ sql }) => replica.readReplicaHistory(sql, key, limit));
+  async readHistory(key: MemoryKey, signal: AbortSignal): Promise<ReplicaHistory> {
+    return await this.#calls.use(signal, ({ sql }) => replica.readReplicaHistory(sql, key));
+  }
+
+  async readVersions(query: VersionQuery, signal: AbortSignal): Promise<readonly HistoricVersion[]> {
+    return await this.#calls.use(signal, ({ sql }) => replica.readReplicaVersions(sql, query));
   }
 }
 

@@ -3,7 +3,7 @@ import type { Fragment, Sql, Statement } from "../../drivers/postgres/postgres-a
 import { arrayLiteral } from "../../ledger/arrays.ts";
 import { endingOf } from "../../ledger/body-rows.ts";
 import { filteredDocument } from "../../ledger/find-statements.ts";
-import { readHistory } from "../../ledger/history-statements.ts";
+import { type HistoricVersion, readHistoryPage } from "../../ledger/history-statements.ts";
 import { placeText, scannedRows } from "../../ledger/scanned-rows.ts";
 import { whereCondition } from "../../ledger/where.ts";
 import type {
@@ -15,6 +15,7 @@ import type {
   ReplicaRow,
   ReplicaRows,
   ReplicaStanding,
+  VersionQuery,
 } from "./sides.ts";
 
 /*
@@ -77,8 +78,19 @@ export async function readRows(sql: Sql, namespace: string, memoryIds: readonly 
       cross join lateral (
         select * from mnemosync.memory_versions where namespace = ${namespace}::text and memory_id = k.memory_id offset 0
       ) v
+      where ${isAsTold(sql, sql`v.memory_id`, namespace)}
     ) r on true`;
   return { standing: standingOf(rows[0]), rows: rowsOf(rows) };
+}
+
+/**
+ * Whether the replica took the last change of a memory that it was told. It keeps the letters of those that it refused too: a
+ * primary that was put back may have lost them.
+ */
+function isAsTold(sql: Sql, memoryId: Fragment, namespace: string): Fragment {
+  return sql`not exists (
+      select from mnemosync.replica_dead_letters d where d.namespace = ${namespace}::text and d.memory_id = ${memoryId}
+    )`;
 }
 
 /** Rows that may be shown, of a part of the primary key, or of the index of an order. */
@@ -97,7 +109,7 @@ export function listStatement(sql: Sql, query: ReplicaQuery): Statement<ListedRo
         -- As version the one whose content stands for the row: what the filter judges.
         select s.namespace, s.memory_id, s.version - (s.deleted_at is not null)::int as version, s.version as row_version,
                s.created_at, s.modified_at, s.expires_at, s.deleted_at, s.sort, ${isExpired} as is_expired
-        from scanned s where ${isShown}
+        from scanned s where ${isShown} and ${isAsTold(sql, sql`s.memory_id`, query.namespace)}
       ) v ${filteredDocument(sql, condition)} where ${whereCondition(sql, condition)}
     )
     select t.*, f.scanned, l.memory_id as last_id, ${sort(sql`l.sort`)} as last_sort,
@@ -177,14 +189,31 @@ export async function readContents(sql: Sql, query: ContentQuery): Promise<Repli
     order by c.place`;
 }
 
-/**
- * The standing, the row and the versions of a memory, in this order: by two statements, so that what was erased in between is gone.
- * Versions that came in between are left out.
- */
-export async function readReplicaHistory(sql: Sql, key: MemoryKey, limit: number): Promise<ReplicaHistory> {
-  const found = await readRows(sql, key.namespace, [key.memoryId]);
-  const [row] = found.rows;
-  if (row === undefined) return { ...found, versions: [] };
-  const versions = await readHistory(sql, key, limit);
-  return { ...found, versions: versions.filter(({ version }) => version <= row.version) };
+/** The standing, the row of a memory, and how far its history ended for good: of one moment. */
+export async function readReplicaHistory(sql: Sql, { namespace, memoryId }: MemoryKey): Promise<ReplicaHistory> {
+  const rows = await sql<(FoundRow & { ended_through: number })[]>`
+    select s.*, r.*, null as sort, e.ended_through
+    from ${standing(sql)} s
+    cross join (
+      select coalesce(max(b.version), 0)::float8 as ended_through from mnemosync.memory_bodies b
+      where b.namespace = ${namespace}::text and b.memory_id = ${memoryId}::text
+        and b.checksum is null and coalesce(b.ended_by, 'deleted') <> 'expired'
+    ) e
+    left join (
+      select ${facts(sql)}
+      from (
+        select * from mnemosync.memory_versions where namespace = ${namespace}::text and memory_id = ${memoryId}::text offset 0
+      ) v
+      where ${isAsTold(sql, sql`v.memory_id`, namespace)}
+    ) r on true`;
+  return { standing: standingOf(rows[0]), rows: rowsOf(rows), endedThrough: rows[0]?.ended_through ?? 0 };
+}
+
+/** Versions of a memory between two others, newest first. */
+export async function readReplicaVersions(
+  sql: Sql,
+  { namespace, memoryId, before, after, limit }: VersionQuery,
+): Promise<HistoricVersion[]> {
+  const versions = await readHistoryPage(sql, { namespace, memoryId }, before, limit);
+  return versions.filter(({ version }) => version > after);
 }

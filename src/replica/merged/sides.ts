@@ -70,9 +70,19 @@ export interface ReplicaContent extends PageRow {
   readonly fits: boolean;
 }
 
+/** What the replica holds of a memory, before its versions are read. */
 export interface ReplicaHistory extends ReplicaRows {
-  /** Newest first. */
-  readonly versions: readonly HistoricVersion[];
+  /** The newest version that is an ending other than an expiry; 0: there is none. It and those before it stay away for good. */
+  readonly endedThrough: number;
+}
+
+/** A page of the versions of a memory. */
+export interface VersionQuery extends MemoryKey {
+  /** Only older ones. */
+  readonly before: number;
+  /** Only newer ones. */
+  readonly after: number;
+  readonly limit: number;
 }
 
 /** Reads the replica. Each call is one statement, and sees the standing and the rows of one moment. */
@@ -90,7 +100,9 @@ export interface ReplicaReads {
   readContents(query: ContentQuery, signal: AbortSignal): Promise<readonly ReplicaContent[]>;
   /** Null: the replica has no index of words in this language. */
   searchText(query: TextQuery, signal: AbortSignal): Promise<readonly TextHit[] | null>;
-  readHistory(key: MemoryKey, limit: number, signal: AbortSignal): Promise<ReplicaHistory>;
+  readHistory(key: MemoryKey, signal: AbortSignal): Promise<ReplicaHistory>;
+  /** Newest first. */
+  readVersions(query: VersionQuery, signal: AbortSignal): Promise<readonly HistoricVersion[]>;
 }
 
 /** A memory's narrow row in the primary. */

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { FEED_START } from "../../../src/domain/change-source.ts";
 import type { Ending } from "../../../src/domain/ending.ts";
+import type { HistoricVersion } from "../../../src/ledger/history-statements.ts";
+import type { OnBytes } from "../../../src/read/bounded-reads.ts";
 import type { MemoryVersion } from "../../../src/read/history.ts";
 import { MergedHistories } from "../../../src/replica/merged/merged-histories.ts";
 import { MergedReadMetrics } from "../../../src/replica/merged/metrics.ts";
@@ -17,7 +19,7 @@ import { NEVER } from "../../../src/runtime/shared-deadline.ts";
 
 const READ_TIMEOUT_MS = 20;
 
-function open(archive: boolean) {
+function open(archive: boolean, held: readonly HistoricVersion[] = []) {
   const asked: string[] = [];
   const clock = { now: 0 };
   const standing = { epoch: "e1", cursor: FEED_START };
@@ -28,7 +30,12 @@ function open(archive: boolean) {
     },
     readHistory: async () => {
       asked.push("history");
-      return { standing, rows: [], versions: [] };
+      const rows = held.slice(0, 1).map((row) => ({ ...row, isExpired: false, sort: null }));
+      return { standing, rows, endedThrough: 0 };
+    },
+    readVersions: async ({ before, limit }: { before: number; limit: number }) => {
+      asked.push(`${limit} before ${before}`);
+      return held.filter((one) => one.version < before).slice(0, limit);
     },
   } as unknown as ReplicaReads;
   const side = new ReplicaSide({
@@ -44,14 +51,17 @@ function open(archive: boolean) {
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as Log,
     now: () => clock.now,
   });
-  const history = async (versions: MemoryVersion[], primaryMs = 0) => {
+  const history = async (
+    versions: MemoryVersion[],
+    { primaryMs = 0, limit = 10, onBytes }: { primaryMs?: number; limit?: number; onBytes?: OnBytes } = {},
+  ) => {
     const primary = async () => {
       asked.push("primary");
       clock.now += primaryMs;
       return versions;
     };
     const key = { namespace: "default", memoryId: "m" };
-    const { answer, sources } = await new MergedHistories(side).list(key, 10, primary, NEVER);
+    const { answer, sources } = await new MergedHistories(side).list(key, { limit, onBytes, primary }, NEVER);
     return { answer, replica: sources.replica, asked: asked.splice(0) };
   };
   return { history };
@@ -75,5 +85,33 @@ test.for([
 
 test("the time of the replica begins with the answer of the primary", async () => {
   const { history } = open(false);
-  expect((await history([version(1)], 2 * READ_TIMEOUT_MS)).replica).toBe("ok");
+  expect((await history([version(1)], { primaryMs: 2 * READ_TIMEOUT_MS })).replica).toBe("ok");
+});
+
+test("a history of the replica is read part by part, by the bytes of its versions, and its bytes are told", async () => {
+  const content = "x".repeat(1024 * 1024);
+  const held = Array.from({ length: 40 }, (_, at): HistoricVersion => {
+    const document = { content, memoryType: "note", importance: 0.5, metadata: {}, privacy: "full" };
+    return {
+      ...{ namespace: "default", memoryId: "m", version: 40 - at, checksum: "", versionVector: {}, modifiedAt: 0 },
+      ...{ documentJson: JSON.stringify(document), embedding: null, endedBy: null, transactionId: "" },
+    };
+  });
+  const { history } = open(false, held);
+  let told = 0;
+  const onBytes = (bytes: number): void => {
+    told += bytes;
+  };
+  const { answer, asked } = await history([], { limit: 22, onBytes });
+  expect(answer.map(({ version }) => version)).toEqual(held.slice(0, 22).map((one) => one.version));
+  expect(asked).toEqual(["primary", "history", "16 before 41", "3 before 25", "3 before 22"]);
+  expect(told).toBeGreaterThan(22 * content.length);
+
+  const failed = history([], {
+    limit: 22,
+    onBytes: () => {
+      throw new RangeError("too many bytes");
+    },
+  });
+  await expect(failed).rejects.toThrow("too many bytes");
 });

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { StoreUnavailableError } from "../../../src/domain/errors.ts";
 import { MergedGets } from "../../../src/replica/merged/merged-gets.ts";
+import { MergedSearches } from "../../../src/replica/merged/merged-searches.ts";
 import { MergedReadMetrics } from "../../../src/replica/merged/metrics.ts";
 import { ReplicaSide, type ReplicaSideParts } from "../../../src/replica/merged/replica-side.ts";
 import type { PrimaryFacts, ReplicaReads } from "../../../src/replica/merged/sides.ts";
@@ -16,9 +18,10 @@ function open(options: Partial<ReplicaSideParts> = {}) {
   const lines: string[] = [];
   const note = (fields: object, event: string) =>
     void lines.push(`${event} ${(fields as { from: string | null }).from} > ${(fields as { to: string }).to}`);
-  const replica = { answers: "ok" as "ok" | "error" | "never", epoch: "e1", asked: 0, probed: 0 };
+  const replica = { answers: "ok" as "ok" | "error" | "nonsense" | "never", epoch: "e1", asked: 0, probed: 0 };
   const answer = async <T>(value: T): Promise<T> => {
-    if (replica.answers === "error") throw new Error("connection refused");
+    if (replica.answers === "error") throw new StoreUnavailableError("replica", "connection refused");
+    if (replica.answers === "nonsense") throw new SyntaxError("a document of the replica is damaged");
     if (replica.answers === "never") await new Promise(() => undefined);
     return value;
   };
@@ -34,12 +37,20 @@ function open(options: Partial<ReplicaSideParts> = {}) {
       return answer({ standing: standing(), rows: [] });
     },
   } as unknown as ReplicaReads;
+  const primary = { answers: "ok" as "ok" | "away" | "never", asked: 0 };
   const facts: PrimaryFacts = { epoch: "e1", tombstonesPruned: null, rows: new Map(), refused: new Set() };
   const base = new MetricBase();
   const clock = { now: 0 };
   const side = new ReplicaSide({
     reads,
-    primary: { lookUp: async () => facts },
+    primary: {
+      lookUp: async () => {
+        primary.asked += 1;
+        if (primary.answers === "away") throw new StoreUnavailableError("postgres", "away");
+        if (primary.answers === "never") await new Promise(() => undefined);
+        return facts;
+      },
+    },
     readTimeoutMs: 20,
     healthCheckIntervalMs: 30_000,
     archive: false,
@@ -51,11 +62,11 @@ function open(options: Partial<ReplicaSideParts> = {}) {
   });
   const get = async () => {
     const gets = new MergedGets(side);
-    const keys = [{ namespace: "default", memoryId: "m" }];
-    const merged = await gets.get("get", keys, { withCreatedAt: false, primary: async () => [null] }, NEVER);
+    const key = { namespace: "default", memoryId: "m" };
+    const merged = await gets.getOne(key, { withCreatedAt: false, primary: async () => null }, NEVER);
     return merged.sources.replica;
   };
-  return { replica, side, get, lines, clock, base };
+  return { primary, replica, side, get, lines, clock, base };
 }
 
 test("a replica that does not answer is waited for until its time-out, and after three such reads not at all", async () => {
@@ -108,9 +119,67 @@ test("a replica of another epoch is behind: said once, and it is asked again by 
 test("a read that finds all in the primary asks nothing of the replica", async () => {
   const { replica, side } = open();
   const memory = { memoryId: "m" } as never;
-  const keys = [{ namespace: "default", memoryId: "m" }];
+  const key = { namespace: "default", memoryId: "m" };
   const gets = new MergedGets(side);
-  const { answer } = await gets.get("get", keys, { withCreatedAt: false, primary: async () => [memory] }, NEVER);
-  expect(answer).toEqual([memory]);
+  const one = await gets.getOne(key, { withCreatedAt: false, primary: async () => memory }, NEVER);
+  expect(one.answer).toEqual(memory);
+  const many = await gets.getMany([key], { withCreatedAt: false, primary: async () => [memory] }, NEVER);
+  expect(many.answer).toEqual([memory]);
   expect(replica.asked).toBe(0);
+});
+
+test("an error that is not the replica's ends the replica's part of the read, and does not have it left out", async () => {
+  const { replica, get } = open();
+  replica.answers = "nonsense";
+  for (let read = 0; read < 4; read++) expect(await get()).toBe("unavailable");
+  expect(replica.asked).toBe(4);
+  replica.answers = "ok";
+  expect(await get()).toBe("ok");
+});
+
+test.for(["away", "never"] as const)(
+  "a primary that is $0 when it is asked about the replica's memories leaves a read to what it has",
+  async (answers) => {
+    const { primary, replica, get } = open();
+    primary.answers = answers; // The read itself was answered by the cache.
+    for (let read = 1; read <= 4; read++) expect(await get()).toBe("unavailable");
+    expect([replica.asked, primary.asked]).toEqual([4, 4]);
+    primary.answers = "ok";
+    expect(await get()).toBe("ok");
+  },
+);
+
+test("an index over the replica that fails or hangs is left out of the search, and says nothing of the replica", async () => {
+  const { replica, side, get } = open();
+  const index = { answers: "error" as "ok" | "error" | "never" };
+  const primary = { search: async () => [] } as never;
+  const replicaIndex = {
+    search: async () => {
+      if (index.answers === "error") throw new StoreUnavailableError("faiss", "the host ended");
+      if (index.answers === "never") await new Promise(() => undefined);
+      return [];
+    },
+  };
+  const searches = new MergedSearches(side, { vectors: primary, texts: primary, replicaIndex, language: "english" });
+  const scope = {
+    ...{ namespace: "default", k: 1, scoreMin: Number.NEGATIVE_INFINITY },
+    condition: { kind: "all", of: [] } as const,
+    filter: () => true,
+  };
+  const search = async (): Promise<string> => {
+    const merged = await searches.search((both) => both.byVector(scope, new Float32Array(2), NEVER), NEVER);
+    return merged.sources.replica;
+  };
+  for (const answers of ["error", "never"] as const) {
+    index.answers = answers;
+    for (let read = 0; read < 3; read++) expect(await search()).toBe("off");
+  }
+  expect(await get()).toBe("ok");
+  // Nor does an index that answers make up for a replica that does not.
+  index.answers = "ok";
+  replica.answers = "error";
+  for (let read = 0; read < 3; read++) expect(await search()).toBe("unavailable");
+  const { asked } = replica;
+  expect(await get()).toBe("unavailable");
+  expect(replica.asked).toBe(asked);
 });

@@ -78,6 +78,7 @@ test("label values in matchers are values that occur", () => {
     state: ["pending", "failed", "dead", "live", "tombstone", "idle", "busy", "waiting", "shared", "refused"],
     outcome: ["synced", "degraded", "unchanged", "conflict", "failed", "repaired", "deferred", "healthy", "down"],
     job: ["mnemosync"],
+    replica: ["ok", "behind", "unavailable", "off"],
   };
   for (const { expr } of expressions) {
     for (const [, label = "", value = ""] of expr.matchAll(/([a-z_]+)=~?"([^"$]*)"/g)) {

@@ -42,6 +42,7 @@ function taskOf(options: Partial<RowsTask> & { flies?: boolean; answer?: NewlyWr
       asked.push("begin");
       return { locked: new Map(), floors: new Map(), now: 5, isKeyTaken: false, facts: [] };
     },
+    isReplicated: async () => false,
     write: async () => {
       asked.push("write");
       return "written";
