@@ -3,7 +3,7 @@
  * Walks a stranger's path: packs the package, installs it into an empty project, lets its set-up provide the FAISS
  * binding, type-checks the README's example under `strict` and runs it, and the command line, against real servers.
  * The command line and the service also run where nothing is installed beside the package, with the binding in it; an edge runs where
- * no package and no server of the stores is.
+ * no package and no server of the stores is. An install brings no package of the doors for agents.
  *
  *     node scripts/check-package.mjs [--keep]
  *
@@ -11,7 +11,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -61,6 +61,9 @@ function pack() {
     "dist/program/faiss-rebuild-worker.js",
     "dist/program/edge-worker.js",
     "dist/edge/index.js",
+    "dist/mcp/index.js",
+    "dist/adapters/langgraph/index.js",
+    "dist/adapters/langchain/index.js",
     "dist/program/THIRD-PARTY-LICENSES",
     "README.md",
     "LICENSE",
@@ -152,6 +155,34 @@ await edge.close();
   console.log("          mnemosync/edge works without PostgreSQL, Redis and FAISS");
 }
 
+/** The peers of the doors for agents, each with what it must not bring along either. */
+const peersOfDoors = ["@modelcontextprotocol", "@langchain", "langsmith", "express", "hono"];
+
+/**
+ * Who opens no door for agents has none of their packages, and the rest of the package loads without them; a door says which
+ * package it lacks.
+ */
+function checkDoors() {
+  const packages = join(project, "node_modules");
+  const found = peersOfDoors.filter((name) => existsSync(join(packages, name)));
+  assert(found.length === 0, `an install without the doors brought ${found.join(", ")}`);
+  const script = join(project, "doors.mjs");
+  writeFileSync(
+    script,
+    `await import("mnemosync");
+const { createMcpServer } = await import("mnemosync/mcp");
+const told = [await createMcpServer({}).catch((error) => error.message)];
+for (const door of ["langgraph", "langchain"]) told.push(await import("mnemosync/" + door).catch((error) => error.message));
+console.log(JSON.stringify(told));
+`,
+  );
+  const [mcp, langGraph, langChain] = JSON.parse(run(process.execPath, [script]));
+  assert(mcp.includes("npm install @modelcontextprotocol/sdk"), `mnemosync/mcp without its peer says ${mcp}`);
+  assert(/'@langchain\/[a-z-]+'/.test(langGraph), `mnemosync/langgraph without its peers says ${langGraph}`);
+  assert(langChain.includes("'@langchain/core'"), `mnemosync/langchain without its peer says ${langChain}`);
+  console.log("          an install has no package of the doors for agents, and each says which one it lacks");
+}
+
 /**
  * The service becomes ready, answers and refuses over HTTP, and ends when it is told to.
  * @param {string} program
@@ -200,6 +231,7 @@ async function main() {
   run("npx", ["--no-install", "mnemosync", "setup"]);
   run(join(clone, "node_modules", ".bin", "tsc"), ["-p", "."]);
   checkEdge();
+  checkDoors();
   const services = await openServices({ log: console.error });
   try {
     const env = {

@@ -35,6 +35,10 @@ const NAMED_GROUPS: Readonly<Record<string, { name: string; about: string }>> = 
     name: "ConnectorServiceOptions",
     about: "Connectors to other services, on a schedule. docs/connectors.md explains them.",
   },
+  mcp: {
+    name: "McpOptions",
+    about: "MCP: sessions of the service, and limits of every connection. docs/mcp.md explains them.",
+  },
   hub: { name: "HubOptions", about: "The hub of edges: what their devices may use. docs/hub.md explains them." },
 };
 

@@ -306,6 +306,31 @@ export interface ConnectorServiceOptions {
   previousSecretKey?: string | undefined;
 }
 
+/** MCP: sessions of the service, and limits of every connection. docs/mcp.md explains them. */
+export interface McpOptions {
+  /** Whether the service answers MCP at /mcp. @default true */
+  enabled?: boolean | undefined;
+  /** MCP sessions of the service at a time. From 1 to 65_536. @default 1_000 */
+  sessionsMax?: number | undefined;
+  /**
+   * The same per key; a further one ends the key's session that is idle for longest, or is refused with 429. From 1 to
+   * 65_536.
+   * @default 200
+   */
+  sessionsPerKeyMax?: number | undefined;
+  /**
+   * Milliseconds after which an MCP session without calls and streams ends. From 1_000 to 86_400_000.
+   * @default 1_800_000
+   */
+  sessionIdleMs?: number | undefined;
+  /** Calls of an MCP connection at a time; further ones fail. From 1 to 1_000. @default 16 */
+  callsMax?: number | undefined;
+  /** Milliseconds that an MCP call may take. From 100 to 86_400_000. @default 60_000 */
+  callTimeoutMs?: number | undefined;
+  /** Milliseconds that a call of the tool check may take. From 100 to 86_400_000. @default 600_000 */
+  checkTimeoutMs?: number | undefined;
+}
+
 /** The hub of edges: what their devices may use. docs/hub.md explains them. */
 export interface HubOptions {
   /** Devices of one owner of keys, at most. From 1 to 100_000. @default 1_000 */

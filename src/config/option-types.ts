@@ -9,6 +9,7 @@ import type {
   HttpServiceOptions,
   HubOptions,
   IndexOptions,
+  McpOptions,
   ReplicaOptions,
   RetentionOptions,
   WebhookOptions,
@@ -216,6 +217,8 @@ export interface Options {
   retention?: RetentionOptions | undefined;
   /** The HTTP service of `mnemosync serve`. The library does not use them. */
   http?: HttpServiceOptions | undefined;
+  /** MCP: sessions of the service, and limits of every connection. docs/mcp.md explains them. */
+  mcp?: McpOptions | undefined;
   /** Webhooks: how receivers are called. docs/webhooks.md explains them. */
   webhooks?: WebhookOptions | undefined;
   /** The hub of edges: what their devices may use. docs/hub.md explains them. */

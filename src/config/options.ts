@@ -17,6 +17,7 @@ import { storeSettings } from "../stores/settings.ts";
 import { webhookSettings } from "../webhooks/settings.ts";
 import { writeSettings } from "../write/settings.ts";
 import { httpSettings } from "./http-settings.ts";
+import { mcpSettings } from "./mcp-settings.ts";
 import type { Options } from "./option-types.ts";
 
 /**
@@ -39,6 +40,7 @@ export const optionsSchema = z.strictObject({
   indexes: indexSettings.prefault({}),
   retention: retentionSettings.prefault({}),
   http: httpSettings.prefault({}),
+  mcp: mcpSettings.prefault({}),
   webhooks: webhookSettings.prefault({}),
   hub: hubSettings.prefault({}),
   replica: replicaSettings.prefault({}),
@@ -59,6 +61,7 @@ true satisfies Fits<NonNullable<Given["embedding"]>, NonNullable<Options["embedd
 true satisfies Fits<NonNullable<Given["indexes"]>, NonNullable<Options["indexes"]>>;
 true satisfies Fits<NonNullable<Given["retention"]>, NonNullable<Options["retention"]>>;
 true satisfies Fits<NonNullable<Given["http"]>, NonNullable<Options["http"]>>;
+true satisfies Fits<NonNullable<Given["mcp"]>, NonNullable<Options["mcp"]>>;
 true satisfies Fits<NonNullable<Given["webhooks"]>, NonNullable<Options["webhooks"]>>;
 true satisfies Fits<NonNullable<Given["hub"]>, NonNullable<Options["hub"]>>;
 true satisfies Fits<NonNullable<Given["replica"]>, NonNullable<Options["replica"]>>;

@@ -16,6 +16,7 @@ import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-docum
 import { errorFields } from "./fields.ts";
 import { countSchema, manySchema, namespacesSchema, pageSchema } from "./find-documents.ts";
 import { reembedSchema } from "./job-documents.ts";
+import { jsonSchemaOf } from "./json-schema.ts";
 import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
 import {
   exportImportSchema,
@@ -135,9 +136,6 @@ const INPUTS: ReadonlySet<string> = new Set(["connector-definition"]);
 export function schemaText(name: string): string {
   const document = DOCUMENTS[name];
   if (document === undefined) throw new RangeError(`there is no document ${name}`);
-  // `id` names a definition for zod; in JSON Schema it is no keyword.
-  const withoutIds = (key: string, value: unknown): unknown =>
-    key === "id" && typeof value === "string" ? undefined : value;
-  const io = INPUTS.has(name) ? "input" : "output";
-  return `${JSON.stringify(z.toJSONSchema(document, { io }), withoutIds, 2)}\n`;
+  return `${JSON.stringify(jsonSchemaOf(document, INPUTS.has(name) ? "input" : "output"), null, 2)}
+`;
 }

@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError } from "../index.ts";
+import type { HttpSessions } from "../mcp/http-sessions.ts";
 import { backoffCeilingMs } from "../runtime/backoff.ts";
 import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
@@ -12,7 +13,7 @@ import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { openApiText } from "./openapi-text.ts";
 import { HttpProblem } from "./problem.ts";
-import type { HttpOptions, Service } from "./route.ts";
+import type { HttpOptions, McpOptions, Service } from "./route.ts";
 import { showStreams } from "./stream-metrics.ts";
 import { watchSubscriptionOwners } from "./subscription-owners.ts";
 
@@ -23,6 +24,8 @@ export interface HttpServiceOptions {
   readonly log: Log;
   /** Whether only probes and metrics are answered: the process is there for its background work. @default false */
   readonly isProbed?: boolean;
+  /** Absent: the service does not answer MCP. */
+  readonly mcp?: McpOptions;
   /** Overrides `http.keysFile`. */
   readonly keys?: KeyRing;
   /** Milliseconds that a caller may take to send a request's headers. @default 10_000 */
@@ -61,6 +64,7 @@ export class HttpService implements Service {
   #owners: Loop | null = null;
   #stopped: Promise<boolean> | null = null;
   #openApi: Promise<string> | null = null;
+  #mcp: Promise<HttpSessions> | null = null;
 
   private constructor(options: HttpServiceOptions, keys: KeyRing | null) {
     this.#options = options;
@@ -98,6 +102,22 @@ export class HttpService implements Service {
 
   async isActiveOwner(owner: string): Promise<boolean> {
     return (await this.#keys?.hasOwner(owner)) ?? true;
+  }
+
+  get stallTimeoutMs(): number {
+    return this.#options.http.streamStallTimeoutMs;
+  }
+
+  async mcp(): Promise<HttpSessions> {
+    const { mcp } = this.#options;
+    if (mcp?.enabled !== true) throw new HttpProblem(404, "ROUTE_NOT_FOUND", "MCP is turned off: setting mcp.enabled");
+    const { sync, log } = this;
+    this.#mcp ??= (async () => {
+      // Loaded by the first client: most services have none, and the SDK takes as long to load as the rest.
+      const { HttpSessions } = await import("../mcp/http-sessions.ts");
+      return await HttpSessions.open({ sync, log, ...mcp });
+    })();
+    return await this.#mcp;
   }
 
   openApi(): Promise<string> {
@@ -183,6 +203,7 @@ export class HttpService implements Service {
     const closed = await this.#within(shutdownTimeoutMs, "stores", async () => {
       await this.#connecting?.catch(() => undefined); // The caller of connect() got the error.
       await this.#owners?.stop();
+      await (await this.#mcp?.catch(() => null))?.close();
       await this.#sync?.close();
     });
     return inTime && closed;

@@ -1,8 +1,8 @@
 import * as z from "zod";
+import { publicMessage } from "../documents/public-messages.ts";
 import { lazily } from "../domain/lazily.ts";
 import { HubError } from "../hub/protocol/codes.ts";
 import { type ErrorCode, MnemosyncError, ValidationError } from "../index.ts";
-import { publicMessage } from "./public-messages.ts";
 
 /** Codes of the service, in addition to the codes of the library. */
 export type HttpErrorCode =
@@ -103,6 +103,7 @@ const TITLES: Readonly<Record<number, string>> = {
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  406: "Not Acceptable",
   408: "Request Timeout",
   409: "Conflict",
   412: "Precondition Failed",

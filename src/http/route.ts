@@ -4,6 +4,7 @@ import type * as z from "zod";
 import type { EffectiveOptions } from "../config/options.ts";
 import { lazily } from "../domain/lazily.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
+import type { HttpSessions } from "../mcp/http-sessions.ts";
 import type { StreamCaller } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { Identity } from "./keys.ts";
@@ -24,6 +25,10 @@ export interface Service {
   readonly stopping: AbortSignal;
   /** Room for answers that last: each is counted. */
   readonly streams: EventStreams;
+  /** Milliseconds that a reader of a stream may take nothing. */
+  readonly stallTimeoutMs: number;
+  /** The sessions of MCP clients. @throws {HttpProblem} 404: MCP is turned off; 503 as `sync` does. */
+  mcp(): Promise<HttpSessions>;
   /** Whether an owner of keys has one that is valid. */
   isActiveOwner(owner: string): Promise<boolean>;
   /** The text of the OpenAPI document: the routes as this service is set up. */
@@ -51,8 +56,8 @@ export interface RouteReply {
   readonly body?: unknown;
   /** Any other text; `headers` name its type. */
   readonly text?: string;
-  /** Takes over the response and ends it. */
-  readonly stream?: (response: ServerResponse) => void;
+  /** Takes over the response and ends it. The request's body counts as held until a promise settles that it returns. */
+  readonly stream?: (response: ServerResponse) => void | Promise<void>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -74,6 +79,7 @@ export type Access = "public" | { readonly scope: Scope; readonly everywhere?: b
 export const OPERATOR: Access = { scope: "admin", everywhere: true };
 
 export type HttpOptions = EffectiveOptions["http"];
+export type McpOptions = EffectiveOptions["mcp"];
 
 /** A list of entries in a body. */
 export interface BodyList {

@@ -9,6 +9,7 @@ import { findGroup } from "./routes/find.ts";
 import { historyGroup } from "./routes/history.ts";
 import { hubGroup } from "./routes/hub.ts";
 import { jobGroup } from "./routes/jobs.ts";
+import { mcpGroup } from "./routes/mcp.ts";
 import { memoryGroup } from "./routes/memories.ts";
 import { operationGroup } from "./routes/operation.ts";
 import { patchGroup } from "./routes/patch.ts";
@@ -31,6 +32,7 @@ export const ROUTE_GROUPS: readonly RouteGroup[] = [
   hubGroup,
   replicaGroup,
   connectorGroup,
+  mcpGroup,
   jobGroup,
   conflictGroup,
   backlogGroup,

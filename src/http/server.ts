@@ -72,8 +72,17 @@ const PARAMETER_LENGTH_MAX = 512 * 3;
 
 const CORS = {
   methods: ["GET", "PUT", "POST", "PATCH", "DELETE"],
-  allowedHeaders: ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "last-event-id"],
-  exposedHeaders: ["etag", "location", "retry-after", "x-request-id"],
+  allowedHeaders: [
+    "authorization",
+    "content-type",
+    "if-match",
+    "if-none-match",
+    "idempotency-key",
+    "last-event-id",
+    "mcp-session-id",
+    "mcp-protocol-version",
+  ],
+  exposedHeaders: ["etag", "location", "mcp-session-id", "retry-after", "x-request-id"],
   maxAge: 600,
   strictPreflight: false,
 };
@@ -232,7 +241,7 @@ async function answer(
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) reply.raw.setHeader(name, value);
     void reply.hijack();
-    stream(reply.raw);
+    await stream(reply.raw);
     return reply;
   }
   if (body === undefined) return reply.send(text);

@@ -20,7 +20,7 @@ import { createTestDatabase } from "../support/template-database.ts";
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Databases of the shared Redis: the examples write under the default prefix, and no other test uses these. */
-const REDIS_DATABASES = [9, 10, 11, 12, 13, 14];
+const REDIS_DATABASES = [8, 9, 10, 11, 12, 13, 14];
 
 let folder: string;
 
@@ -151,6 +151,15 @@ test.concurrent("nextjs/hot-reload.ts: a module that is evaluated again gets the
     "evaluated again: true",
     "get 200 { memoryId: 'likes', content: 'Amara likes figs.', version: 1 }",
     "modules differ: true synchronizers differ: false",
+  ]);
+});
+
+test.concurrent("langgraph-agent.ts: what an agent was told in one thread it knows in the next, and of its user only", async () => {
+  expect((await run("langgraph-agent.ts")).trim().split("\n")).toEqual([
+    "ana, monday: I will remember that.",
+    "ana, monday: I will remember that.",
+    "ana, friday: My daughter is allergic to cashews.",
+    "ben, friday: I do not know yet.",
   ]);
 });
 

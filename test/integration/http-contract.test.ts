@@ -30,6 +30,13 @@ interface Document {
 /** A ULID that names nothing. */
 const UNKNOWN_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
+const MCP_ACCEPT = { accept: "application/json, text/event-stream" };
+
+const MCP_INITIALIZE = {
+  ...{ jsonrpc: "2.0", id: 1, method: "initialize" },
+  params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "test", version: "1" } },
+};
+
 /** A change of a device. */
 const HUB_PUT = {
   ...{ key: "01ARZ3NDEKTSV4RRFFQ69G5FAA", namespace: "default", memoryId: "hub-1", baseVersion: 0, modifiedAt: 1 },
@@ -466,6 +473,21 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   admitDevice: () => [
     { params: { device: "laptop" }, status: 200 },
     { params: { device: "nowhere" }, status: 404 },
+  ],
+  postMcpMessages: () => [
+    { body: MCP_INITIALIZE, headers: MCP_ACCEPT, status: 200 },
+    { body: MCP_INITIALIZE, query: "?namespace=%00", status: 400 },
+    { body: { jsonrpc: "2.0", id: 1, method: "tools/list" }, headers: MCP_ACCEPT, status: 400 },
+    { body: MCP_INITIALIZE, headers: { ...MCP_ACCEPT, "mcp-session-id": UNKNOWN_ID }, status: 404 },
+    { body: MCP_INITIALIZE, status: 406 },
+  ],
+  readMcpMessages: () => [
+    { headers: MCP_ACCEPT, status: 400 },
+    { headers: { ...MCP_ACCEPT, "mcp-session-id": UNKNOWN_ID }, status: 404 },
+  ],
+  endMcpSession: () => [
+    { status: 400 },
+    { headers: { "mcp-session-id": UNKNOWN_ID }, status: 404 },
   ],
   getStatus: () => [{ status: 200 }],
   getLiveness: () => [{ status: 200 }],

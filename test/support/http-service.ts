@@ -12,6 +12,7 @@ export interface TestServiceOptions {
   readonly entries?: readonly KeyEntry[];
   readonly world?: WorldOptions;
   readonly http?: Partial<EffectiveOptions["http"]>;
+  readonly mcp?: Partial<EffectiveOptions["mcp"]>;
   /** @default silent */
   readonly log?: Log;
   readonly headersTimeoutMs?: number;
@@ -99,6 +100,7 @@ export async function serviceOn(
   const { keys, entries } = newKeys();
   const service = await HttpService.create({
     http: httpOptions(options.http),
+    mcp: { ...defaults().mcp, ...options.mcp },
     connect: async () => world.sync,
     log: options.log ?? silentLog,
     ...(options.headersTimeoutMs !== undefined && { headersTimeoutMs: options.headersTimeoutMs }),
@@ -114,6 +116,9 @@ export async function serviceOn(
 
 /** The defaults, without a rate limit that a busy test would meet. */
 export function httpOptions(own: Partial<EffectiveOptions["http"]> = {}): EffectiveOptions["http"] {
-  const { http } = parseOptions({ postgresUrl: "postgres://unused", redisUrl: "redis://unused" });
-  return { ...http, rateLimitPerSecond: 1_000_000, rateLimitBurst: 1_000_000, ...own };
+  return { ...defaults().http, rateLimitPerSecond: 1_000_000, rateLimitBurst: 1_000_000, ...own };
+}
+
+function defaults(): EffectiveOptions {
+  return parseOptions({ postgresUrl: "postgres://unused", redisUrl: "redis://unused" });
 }

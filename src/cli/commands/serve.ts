@@ -30,10 +30,11 @@ export const serveCommand: CliCommand = {
 export async function serve(invocation: Invocation, options: Options, keys?: KeyRing): Promise<CommandResult> {
   const { log, signal } = invocation;
   const effective = parseOptions(options);
-  const { http, faiss } = effective;
+  const { http, mcp, faiss } = effective;
   noteNewIndexFolder(invocation, options);
   const service = await HttpService.create({
     http,
+    mcp,
     log,
     connect: (connecting) => connectChecked({ ...options, log }, connecting),
     isProbed: invocation.flags.schedulerOnly === true,

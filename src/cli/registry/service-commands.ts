@@ -17,6 +17,12 @@ export const serviceCommands: CommandGroup = {
       load: async () => (await import("../commands/serve.ts")).serveCommand,
     },
     {
+      name: "mcp",
+      usage: "",
+      summary: "serve one MCP client (an agent) over standard input and output, until it is gone",
+      load: async () => (await import("../commands/mcp.ts")).mcpCommand,
+    },
+    {
       name: "dev",
       usage: "",
       summary: "serve for a trial: start the servers that have no URL, and make a key; removes both at the end",

@@ -9,11 +9,11 @@ import {
   suppressedSchema,
 } from "../../documents/erase-documents.ts";
 import { outcomeSchema } from "../../documents/memory-documents.ts";
+import { publicOutcome } from "../../documents/public-messages.ts";
 import { lazily } from "../../domain/lazily.ts";
 import { ACTOR_LENGTH_MAX, ERASURES_PAGE_MAX, REASON_LENGTH_MAX } from "../../erase/options.ts";
 import { SUPPRESSED_PAGE_MAX } from "../../erase/suppressed.ts";
 import { type Filter, NotFoundError, ValidationError } from "../../index.ts";
-import { publicOutcome } from "../public-messages.ts";
 import { count, memoryParams, namespaceParam, storable, ulidText } from "../requests.ts";
 import { type RouteGroup, type RouteReply, route } from "../route.ts";
 import { keyOwner } from "../subscription-owners.ts";

@@ -8,13 +8,13 @@ import {
   versionsDocument,
   versionsSchema,
 } from "../../documents/memory-documents.ts";
+import { publicOutcome, publicOutcomes } from "../../documents/public-messages.ts";
 import { lazily } from "../../domain/lazily.ts";
 import { VERSION_MAX } from "../../domain/version-vector.ts";
 import { NotFoundError, VersionConflictError } from "../../index.ts";
 import { mayTouch } from "../keys.ts";
 import { entityTag } from "../preconditions.ts";
 import { HttpProblem } from "../problem.ts";
-import { publicOutcome, publicOutcomes } from "../public-messages.ts";
 import { count, memoryParams, ulidText } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 import { ToldSources } from "../told-sources.ts";

@@ -1,13 +1,13 @@
 import * as z from "zod";
 import { memoryDocument, memorySchema, outcomeSchema, outcomesSchema } from "../../documents/memory-documents.ts";
 import { importSchema } from "../../documents/operation-documents.ts";
+import { publicOutcome, publicOutcomes, publicReport } from "../../documents/public-messages.ts";
 import { lazily } from "../../domain/lazily.ts";
 import type { MemoryInput } from "../../index.ts";
 import { importLines } from "../../transfer/import-lines.ts";
 import { type JsonLine, readJsonLines } from "../../transfer/json-lines.ts";
 import { BATCH_LIMITS, MEMORY_LIMITS } from "../limits.ts";
 import { entityTag, PRECONDITION_HEADERS, underPreconditions } from "../preconditions.ts";
-import { publicOutcome, publicOutcomes, publicReport } from "../public-messages.ts";
 import { flag, list, memoryFields, memoryParams, namespaceParam } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 import { ToldSources } from "../told-sources.ts";

@@ -1,6 +1,7 @@
-import { outcomeDocument } from "../documents/memory-documents.ts";
-import type { ErrorCode, SyncOutcome } from "../index.ts";
+import type { ErrorCode } from "../domain/errors.ts";
 import type { ImportReport } from "../transfer/import-lines.ts";
+import type { SyncOutcome } from "../write/outcome.ts";
+import { outcomeDocument } from "./memory-documents.ts";
 
 /**
  * Messages of failures as callers see them. The original messages of these codes come from drivers: they name hosts, ports, users, folders
