@@ -485,10 +485,7 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { headers: MCP_ACCEPT, status: 400 },
     { headers: { ...MCP_ACCEPT, "mcp-session-id": UNKNOWN_ID }, status: 404 },
   ],
-  endMcpSession: () => [
-    { status: 400 },
-    { headers: { "mcp-session-id": UNKNOWN_ID }, status: 404 },
-  ],
+  endMcpSession: () => [{ status: 400 }, { headers: { "mcp-session-id": UNKNOWN_ID }, status: 404 }],
   getStatus: () => [{ status: 200 }],
   getLiveness: () => [{ status: 200 }],
   getReadiness: () => [{ status: 200 }],
