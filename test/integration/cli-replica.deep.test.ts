@@ -4,7 +4,7 @@ import { environmentOf, startProgram } from "../support/command-line.ts";
 import { openReplicaWorld } from "../support/replica-world.ts";
 
 // Each command starts the program.
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: each action of `mnemosync replica`, and reads with what they stand on, as a person and as a script see them. */
 
