@@ -17,6 +17,7 @@ test("status lists the background services: idle, then running, each once", asyn
     "consistency",
     "jobs",
     "erase",
+    "connectors",
   ]);
   expect(new Set(Object.values(before).map(({ state }) => state))).toEqual(new Set(["idle"]));
   sync.start();
@@ -41,5 +42,14 @@ test("a service that fails says so in the status, and the others go on", async (
 test("a synchronizer without an index has no follower, and with clients of the caller's no connections to keep", async (t) => {
   const { sync } = await openWorld(t, { faiss: false, clients: "own" });
   const services = Object.keys((await sync.status()).services);
-  expect(services).toEqual(["health:postgres", "health:redis", "leadership", "sync", "consistency", "jobs", "erase"]);
+  expect(services).toEqual([
+    "health:postgres",
+    "health:redis",
+    "leadership",
+    "sync",
+    "consistency",
+    "jobs",
+    "erase",
+    "connectors",
+  ]);
 });

@@ -38,9 +38,14 @@ export interface HostedConnectors {
   readonly connectors: Connectors;
   /** In the order of starting; none where this node makes no runs. */
   readonly services: readonly Service[];
+  /** One look for runs that are queued or have lost their node, without timers. @returns how many began. */
+  runOnce(signal: AbortSignal): Promise<number>;
   /** Ends the runs of this node: also those that were begun without its services. */
   close(): Promise<void>;
 }
+
+/** Milliseconds between two looks for runs that are due. */
+const RUNS_INTERVAL_MS = 2_000;
 
 /** The connectors of a deployment, on one node. Starts nothing. */
 export function createConnectors(context: ConnectorsContext): HostedConnectors {
@@ -67,7 +72,7 @@ export function createConnectors(context: ConnectorsContext): HostedConnectors {
   const runner = new JobRunner({
     ...{ name: "connector-runs", store, kinds, stores: [], log },
     concurrencyMax: settings.runsMax,
-    pollIntervalMs: 1_000,
+    pollIntervalMs: RUNS_INTERVAL_MS,
   });
   const jobs = new Jobs({ store, kinds, runner });
   const work = {
@@ -75,7 +80,7 @@ export function createConnectors(context: ConnectorsContext): HostedConnectors {
     mediaDirectory: settings.mediaDirectory ?? null,
   };
   const scheduler = new ConnectorScheduler({
-    ...{ definitions, jobs, postgres, callTimeoutMs, log },
+    ...{ definitions, jobs, runner, postgres, callTimeoutMs, log },
     isEnabled: settings.enabled,
   });
   kinds.register(
@@ -100,7 +105,8 @@ export function createConnectors(context: ConnectorsContext): HostedConnectors {
   metrics.readFrom({ postgres, callTimeoutMs, log });
   return {
     connectors: new Connectors({ definitions, jobs, scheduler, work, run }),
-    services: settings.enabled ? [runner, scheduler] : [],
+    services: settings.enabled ? [scheduler] : [],
+    runOnce: (signal) => runner.runOnce(signal),
     close: () => runner.stop(),
   };
 }

@@ -1,4 +1,5 @@
 import type { PostgresAccess } from "../../drivers/postgres/postgres-access.ts";
+import type { JobRunner } from "../../jobs/job-runner.ts";
 import type { Jobs, Schedule } from "../../jobs/jobs.ts";
 import { keptRhythm, nextDue, type Rhythm } from "../../jobs/rhythm.ts";
 import { withDeadline } from "../../runtime/deadline.ts";
@@ -14,6 +15,8 @@ import { scheduleNames } from "./status.ts";
 export interface SchedulerParts {
   readonly definitions: Pick<Definitions, "list">;
   readonly jobs: Pick<Jobs, "schedule" | "unschedule" | "schedules">;
+  /** Makes the runs. It is started once there is a connector: a deployment without one asks for no runs. */
+  readonly runner: Pick<JobRunner, "start" | "stop">;
   readonly postgres: PostgresAccess;
   readonly callTimeoutMs: number;
   /** Whether this node makes runs: then its settings file has the connectors of the deployment. */
@@ -26,7 +29,7 @@ export interface SchedulerParts {
 }
 
 /** Milliseconds between two looks at the definitions, which another node may have changed. */
-const LOOK_INTERVAL_MS = 30_000;
+const LOOK_INTERVAL_MS = 5_000;
 const STALLED_MIN_MS = 3_600_000;
 /** Intervals without a success after which a connector counts as stalled. */
 const STALLED_INTERVALS = 3;
@@ -41,6 +44,7 @@ export class ConnectorScheduler implements Service {
   readonly #stalled = new Set<string>();
   readonly #invalid = new Map<string, string>();
   readonly #beganAt: number;
+  #hadAny = true;
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
@@ -61,8 +65,10 @@ export class ConnectorScheduler implements Service {
     this.#loop.start();
   }
 
+  /** Ends the runs of this node too: they go back into the queue. */
   async stop(): Promise<void> {
     await this.#loop.stop();
+    await this.#parts.runner.stop();
   }
 
   status(): ServiceStatus {
@@ -73,6 +79,8 @@ export class ConnectorScheduler implements Service {
   async look(signal: AbortSignal): Promise<void> {
     const { definitions, jobs, isEnabled, postgres, callTimeoutMs } = this.#parts;
     const all = await definitions.list(signal);
+    // What was removed by another node may have left a schedule: it is looked for once more.
+    if (all.length === 0 && !this.#hadAny) return;
     // A node that makes no runs may have another settings file: it looks after what the API made.
     const defined = isEnabled ? all : all.filter(({ origin }) => origin === "api");
     const states = await withDeadline(callTimeoutMs, signal, (deadline) =>
@@ -95,6 +103,8 @@ export class ConnectorScheduler implements Service {
     if (!isEnabled) return;
     const known = new Set(all.flatMap(({ id }) => Object.values(scheduleNames(id))));
     for (const name of existing.keys()) if (!known.has(name)) await jobs.unschedule(name, { signal });
+    this.#hadAny = all.length > 0;
+    if (this.#hadAny && this.#loop.status().state === "running") this.#parts.runner.start();
   }
 
   async #lookAt(

@@ -55,6 +55,11 @@ export class HostedNode {
     for (const service of this.hosted.services) service.start();
   }
 
+  /** Its connections end, as with its process. */
+  async lose(): Promise<void> {
+    await this.#pool.close();
+  }
+
   async close(): Promise<void> {
     for (const service of this.hosted.services.toReversed()) await service.stop();
     await this.hosted.close();
