@@ -9,6 +9,7 @@ import type { WriteIntent } from "../write/plan.ts";
 import { type HubCaller, maySee } from "./caller.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { currentChange } from "./hub-changes.ts";
+import { plainChange } from "./plain-change.ts";
 import type { HubChange } from "./protocol/changes.ts";
 import { ChangeRefusedError, HubError, REJECTED_CODES, RETRY_CODES, type RejectedCode } from "./protocol/codes.ts";
 import { type PushAnswer, type PushChange, pushChangeSchema } from "./protocol/push.ts";
@@ -71,13 +72,8 @@ function checked(
   caller: Pick<HubCaller, "namespaces">,
   raw: unknown,
 ): PushChange | PushAnswer {
-  const parsed = pushChangeSchema().safeParse(raw);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = issue?.path.map(String).join(".") ?? "";
-    return rejected("SYNC_PAYLOAD", `${path === "" ? "the change" : path}: ${issue?.message ?? "is malformed"}`);
-  }
-  const change = parsed.data;
+  const change = plainChange(raw) ?? parsed(raw);
+  if ("status" in change) return change;
   try {
     validator.validateKey(change.memoryId, change.namespace);
   } catch (error) {
@@ -85,6 +81,14 @@ function checked(
   }
   if (maySee(caller, change.namespace)) return change;
   return rejected("FORBIDDEN", `the key is not bound to namespace ${change.namespace}`);
+}
+
+function parsed(raw: unknown): PushChange | PushAnswer {
+  const result = pushChangeSchema().safeParse(raw);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const path = issue?.path.map(String).join(".") ?? "";
+  return rejected("SYNC_PAYLOAD", `${path === "" ? "the change" : path}: ${issue?.message ?? "is malformed"}`);
 }
 
 async function apply(

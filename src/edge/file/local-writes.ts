@@ -38,15 +38,15 @@ export class LocalWrites {
 
   /** As `put`, within the transaction of the caller. */
   write(key: MemoryKey, side: Side, nowMs: number): void {
-    this.#refuseErased(key);
-    const before = this.#memories.find(key);
+    const { row: before, isErased, hasChanges } = this.#memories.standing(key);
+    if (isErased) throw new ErasedError(key.namespace, key.memoryId);
     if (before?.withheld === 1 && before.deleted === 0) {
       throw new SyncPayloadError(
         `the content of ${JSON.stringify(key.memoryId)} is withheld from this device: patch importance, memoryType or ` +
           "expiresAt, or write another memory",
       );
     }
-    this.#edit(key, before, side, nowMs);
+    this.#edit(key, before, hasChanges ? this.#outbox.of(key) : [], side, nowMs);
   }
 
   /** @param patched makes the new document of the current one. @returns whether there is such a memory. */
@@ -54,7 +54,7 @@ export class LocalWrites {
     return this.#context.file.transaction(() => {
       const before = this.#live(key, nowMs);
       if (before === undefined) return false;
-      this.#edit(key, before, patched(sideOfRow(before)), nowMs);
+      this.#edit(key, before, this.#outbox.of(key), patched(sideOfRow(before)), nowMs);
       return true;
     });
   }
@@ -97,8 +97,7 @@ export class LocalWrites {
     else this.#send(key, row, this.#outbox.of(key), side, modifiedAt);
   }
 
-  #edit(key: MemoryKey, before: MemoryRow | undefined, side: Side, nowMs: number): void {
-    const changes = this.#outbox.of(key);
+  #edit(key: MemoryKey, before: MemoryRow | undefined, changes: OutboxRow[], side: Side, nowMs: number): void {
     if (before !== undefined) this.#keepBase(key, before, changes);
     this.#memories.write(key, side, hubTime(this.#context.facts, nowMs), before);
     this.#send(key, before ?? UNKNOWN_AT_HUB, changes, side, nowMs);

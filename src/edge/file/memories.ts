@@ -24,6 +24,13 @@ export interface MemoryRow extends MemoryColumns {
   readonly seen: number;
 }
 
+/** What stands in the way of an edit. */
+export interface Standing {
+  readonly row: MemoryRow | undefined;
+  readonly isErased: boolean;
+  readonly hasChanges: boolean;
+}
+
 /** What is known of a memory at the hub. */
 export interface HubFacts {
   readonly version: number;
@@ -60,6 +67,21 @@ export class Memories {
       namespace,
       memoryId,
     );
+  }
+
+  /** What stands in the way of an edit, in one statement: the row, changes of it in the outbox, and whether it was erased. */
+  standing({ namespace, memoryId }: MemoryKey): Standing {
+    const found = this.#context.file.get<MemoryRow & { is_erased: number; has_changes: number }>(
+      `select memory.*,
+         exists (select 1 from erased where namespace = sought.namespace and memory_id = sought.memory_id) as is_erased,
+         exists (select 1 from outbox where namespace = sought.namespace and memory_id = sought.memory_id) as has_changes
+       from (select ? as namespace, ? as memory_id) sought
+       left join memories memory on memory.namespace = sought.namespace and memory.memory_id = sought.memory_id`,
+      namespace,
+      memoryId,
+    );
+    const row = found === undefined || found.row === null ? undefined : found;
+    return { row, isErased: found?.is_erased === 1, hasChanges: found?.has_changes === 1 };
   }
 
   /**

@@ -9,6 +9,10 @@ import { ULID_PATTERN } from "../../domain/ulid-text.ts";
  */
 export const changeKeySchema = lazily(() => z.string().regex(ULID_PATTERN, "expected a ULID"));
 
+export function isChangeKey(value: unknown): value is string {
+  return typeof value === "string" && ULID_PATTERN.test(value);
+}
+
 /** Names a device: made once for a file, and never used for another one. A copied file must get a new name. */
 export const DEVICE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
 export const deviceSchema = lazily(() =>

@@ -11,7 +11,10 @@ export const PUSH_CHANGES_MAX = 500;
 /** Bytes of one push as JSON, at most: a memory of the largest size fits, escapes and vector included. */
 export const PUSH_BYTES_MAX = 8_388_608;
 
-const time = lazily(() => z.number().min(0).max(8_640_000_000_000_000));
+/** The last moment that a date can name, in milliseconds since 1970. */
+export const TIME_MAX = 8_640_000_000_000_000;
+
+const time = lazily(() => z.number().min(0).max(TIME_MAX));
 
 const base = lazily(() => ({
   key: changeKeySchema(),

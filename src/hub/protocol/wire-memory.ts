@@ -9,6 +9,10 @@ export type WirePrivacy = (typeof WIRE_PRIVACIES)[number];
 
 const base64Pattern = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
+export function isBase64(text: string): boolean {
+  return base64Pattern.test(text);
+}
+
 const full = lazily(() =>
   z.strictObject({
     privacy: z.literal("full"),
