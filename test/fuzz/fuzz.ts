@@ -54,6 +54,7 @@ const LARGE_SHARE = 0.001;
 /** Each holds the service up for as long as thousands of others: most of them are left out. */
 const COSTLY = new Set(["backfillReplica", "verifyReplica"]);
 const COSTLY_SHARE = 0.05;
+const TOLD_EVERY_MS = 60_000;
 
 /**
  * Sends a valid request of each operation, and then requests that are made from `docs/openapi.json`, most of them mutated, to a
@@ -157,9 +158,14 @@ class FuzzRun {
   /** The event loop once a second, and memory after each tenth of the requests. */
   async #watch(over: () => boolean): Promise<void> {
     const { requests } = this.#options;
+    let toldAt = performance.now();
     try {
       while (!over()) {
         await this.#liveness.look();
+        if (performance.now() - toldAt > TOLD_EVERY_MS) {
+          toldAt = performance.now();
+          this.#options.log?.(`${this.#sent} requests, ${this.#judge.violationsTotal} violations`);
+        }
         if (this.#memory.isDue(this.#sent, requests)) await this.#readMemory();
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       }

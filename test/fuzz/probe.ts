@@ -35,7 +35,8 @@ async function probe(address: URL): Promise<void> {
     const begunAt = now();
     const status = await ask(address, agent);
     const ownHoldMs = Math.max(0, delay.max / 1e6 - RESOLUTION_MS);
-    process.send?.({ begunAt, endedAt: now(), status, ownHoldMs } satisfies ProbeLook);
+    // The fuzzer may be gone by now: "disconnect" ends this process.
+    process.send?.({ begunAt, endedAt: now(), status, ownHoldMs } satisfies ProbeLook, () => undefined);
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
   }
 }

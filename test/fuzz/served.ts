@@ -84,6 +84,13 @@ export class ServedProcess implements Damage {
           MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
           MNEMOSYNC_FAISS_DIMENSION: String(DIMENSION),
           MNEMOSYNC_EMBEDDING_PROVIDER: "none",
+          // Not what is asked here: on a machine with much else to do, stores are slow, and a 503 would be right.
+          MNEMOSYNC_CONNECT_TIMEOUT_MS: "60000",
+          MNEMOSYNC_STORE_PROBE_TIMEOUT_MS: "60000",
+          MNEMOSYNC_PREPARE_TIMEOUT_MS: "60000",
+          MNEMOSYNC_PUBLISH_TIMEOUT_MS: "60000",
+          MNEMOSYNC_REDIS_CALL_TIMEOUT_MS: "60000",
+          MNEMOSYNC_LOCK_TIMEOUT_MS: "30000",
           MNEMOSYNC_REPLICA_ENABLED: "true",
           MNEMOSYNC_REPLICA_POSTGRES_URL: replica.url,
           MNEMOSYNC_WEBHOOKS_SECRET_KEY: Buffer.alloc(32, 7).toString("base64"),
