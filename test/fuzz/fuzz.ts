@@ -11,7 +11,7 @@ import { mutate } from "./mutate.ts";
 import { plant, plantedNow } from "./planted.ts";
 import { type FuzzStores, ServedProcess } from "./served.ts";
 import { DIMENSION, type Caller as KeyHolder, makeCallers, secretOf, TENANTS } from "./tenants.ts";
-import { Tour, UNREACHED } from "./tour.ts";
+import { type SendOnTour, Tour, UNREACHED } from "./tour.ts";
 import { UnderWay } from "./under-way.ts";
 
 export interface FuzzOptions {
@@ -147,12 +147,12 @@ class FuzzRun {
 
   /** @returns what is wrong with it. */
   async #goOnTour(): Promise<string[]> {
-    const tour = new Tour(async (request, operation) => {
+    const send: SendOnTour = async (request, operation) => {
       const answer = await this.#send(request, this.#admin);
       if (answer !== null) this.#known.learn(operation, answer);
       return answer;
-    }, this.#served);
-    return await tour.run();
+    };
+    return await new Tour(send, this.#served, (line) => this.#options.log?.(line)).run();
   }
 
   /** The event loop once a second, and memory after each tenth of the requests. */

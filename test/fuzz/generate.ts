@@ -1,7 +1,7 @@
 import type { Random } from "../support/random.ts";
 import { type Operation, resolved, type Schema } from "./document.ts";
 import type { KnownIds } from "./known-ids.ts";
-import { FILTERS, hubChange, textOf, WORDS } from "./texts.ts";
+import { CONNECTOR, FILTERS, hubChange, textOf, WORDS } from "./texts.ts";
 
 /** Values that fields of some names are picked from, so that requests meet what is there. */
 export interface Pools {
@@ -41,6 +41,7 @@ export function sampleOf(schema: Schema, name: string, random: Random, pools: Po
     }
     case "object":
       if (name === "where" && random.next() < 0.8) return random.pick(FILTERS);
+      if (name === "from") return CONNECTOR.from;
       return properties === undefined ? anyObject(random, depth) : objectOf(resolved(schema), random, pools, depth);
     default:
       return anyValue(random, depth);

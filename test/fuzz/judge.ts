@@ -68,6 +68,8 @@ export class Judge {
 function isExplained(operation: Operation | null, { status, body }: Answer, said: string): boolean {
   // The request itself named a time that did not suffice.
   if (status === 504) return said.includes('["timeoutMs",') && body.includes('"DEADLINE_EXCEEDED"');
+  // The connector that stays has no service.
+  if (status === 502) return operation?.operationId === "testConnector" && body.includes('"SERVICE_FAILED"');
   if (status !== 503) return false;
   if (body.includes('"QUEUE_FULL"')) return true;
   return operation?.path.startsWith("/v1/replica/") === true && REPLICA_REASONS.test(body);

@@ -4,13 +4,14 @@ import type { Answer, Operation } from "./document.ts";
 export const UNKNOWN_ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /** Kinds of things whose ids the service makes. */
-export type IdKind = "transaction" | "job" | "erasure" | "subscription" | "conflict" | "cursor" | "epoch";
+export type IdKind = "transaction" | "job" | "erasure" | "subscription" | "conflict" | "cursor" | "epoch" | "run";
 
 type Document = Record<string, unknown>;
 type Found = readonly [kind: IdKind, id: unknown];
 
 const transactionOf = (document: Document): Found[] => [["transaction", document.transactionId]];
 const jobOf = (document: Document): Found[] => [["job", document.id]];
+const runOf = (document: Document): Found[] => [["run", document.id]];
 const erasureOf = (document: Document): Found[] => [["erasure", document.erasureId]];
 const cursorOf = (document: Document): Found[] => [["cursor", document.cursor]];
 
@@ -22,6 +23,9 @@ const SOURCES: Readonly<Record<string, (document: Document) => readonly Found[]>
   writeBatch: ({ outcomes }) => transactionOf((outcomes as Document[])[0] ?? {}),
   startCheck: jobOf,
   startRepair: jobOf,
+  triggerConnector: runOf,
+  backfillConnector: runOf,
+  replayConnectorDeadLetters: runOf,
   eraseMemory: erasureOf,
   eraseMemories: erasureOf,
   createSubscription: ({ id }) => [["subscription", id]],

@@ -31,6 +31,12 @@ export const FILTERS: readonly object[] = [
 export const RECEIVER = "http://127.0.0.1:9/hooks";
 export const WEBHOOK_SECRET = `whsec_${Buffer.alloc(24, 7).toString("base64")}`;
 
+/** A connector to a service that is not there, and its id. */
+export const CONNECTOR = {
+  from: { type: "memory-space", url: "http://127.0.0.1:9", context: "c", attemptsMax: 1 },
+} as const;
+export const CONNECTOR_ID = "stays";
+
 const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 export function ulid(random: Random): string {
@@ -47,6 +53,9 @@ export function textOf(schema: Schema, name: string, random: Random, pools: Pool
   if (name === "conflictId") return random.pick(pools.known.of("conflict"));
   if (/cursor|last-event-id/i.test(name)) return random.pick(pools.known.of("cursor"));
   if (name === "epoch") return random.pick(pools.known.of("epoch"));
+  if (name === "runId") return random.pick(pools.known.of("run"));
+  if (name === "connectorId") return random.pick([CONNECTOR_ID, "made-1", "nothing"]);
+  if (name === "id") return random.pick([ulid(random), CONNECTOR_ID, "made-1"]);
   if (name === "device") return random.pick(pools.devices);
   if (name === "storeId") return random.pick(["redis", "faiss", "nowhere"]);
   if (name === "after") return random.pick([String(random.below(20)), ulid(random), "laptop"]);

@@ -1,7 +1,8 @@
+import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts";
 import { Random } from "../support/random.ts";
 import { vector } from "./generate.ts";
 import { DIMENSION, TENANTS } from "./tenants.ts";
-import { RECEIVER, ulid, WEBHOOK_SECRET } from "./texts.ts";
+import { CONNECTOR, CONNECTOR_ID, RECEIVER, ulid, WEBHOOK_SECRET } from "./texts.ts";
 
 /** The steps of the tour, by what they are about. Each succeeds by itself, on a service that has done nothing yet. */
 
@@ -171,7 +172,33 @@ const replica: Section = async ({ call, until }) => {
   await call("verifyReplica", { body: {} });
 };
 
+/** Runs read from a service that is there for the tour alone; the connector that stays has none. */
+const connectors: Section = async ({ call, until }) => {
+  const space = await MemorySpaceServer.start({ apiKey: null });
+  try {
+    const from = { type: "memory-space", url: space.url, context: space.context };
+    const params = { connectorId: "tour" };
+    await call("createConnector", { body: { id: "tour", definition: { from } } });
+    for (const name of ["getConnector", "getConnectorStatus", "testConnector"]) await call(name, { params });
+    await call("listConnectors");
+    await call("replaceConnector", { params, body: { from } });
+    for (const name of ["triggerConnector", "backfillConnector", "replayConnectorDeadLetters"]) {
+      const { id } = await call(name, { params, body: {} });
+      const run = { params: { ...params, runId: String(id) } };
+      await call("watchConnectorRun", run);
+      await until("getConnectorRun", run, ({ endedAt }) => endedAt !== null);
+    }
+    await call("listConnectorRuns", { params });
+    await call("listConnectorDeadLetters", { params });
+    await call("dropConnectorDeadLetters", { params, body: {} });
+    for (const verb of ["cancel", "pause", "resume", "reset", "remove"]) await call(`${verb}Connector`, { params });
+    await call("createConnector", { body: { id: CONNECTOR_ID, definition: CONNECTOR } });
+  } finally {
+    await space.close();
+  }
+};
+
 /** In order: what an earlier section made, a later one may need. */
 export const TOUR_SECTIONS: Readonly<Record<string, Section>> = {
-  ...{ service, memories, changes, conflictsAndJobs, queue, stores, erasures, subscriptions, hub, replica },
+  ...{ service, memories, changes, conflictsAndJobs, queue, stores, erasures, subscriptions, hub, replica, connectors },
 };

@@ -32,19 +32,23 @@ export type SendOnTour = (request: FuzzRequest, operation: Operation) => Promise
 export class Tour implements TourCalls {
   readonly damage: Damage;
   readonly #send: SendOnTour;
+  readonly #log: (line: string) => void;
   readonly #answered = new Set<string>();
 
-  constructor(send: SendOnTour, damage: Damage) {
+  constructor(send: SendOnTour, damage: Damage, log: (line: string) => void) {
     this.#send = send;
     this.damage = damage;
+    this.#log = log;
   }
 
   /** @returns what is wrong: operations that were not answered 2xx, and why. */
   async run(): Promise<string[]> {
     const flaws: string[] = [];
     for (const [name, section] of Object.entries(TOUR_SECTIONS)) {
+      const begun = performance.now();
       // One section that fails does not sink the others.
       await section(this).catch((error: unknown) => flaws.push(`the tour of ${name}: ${String(error)}`));
+      this.#log(`the tour of ${name}: ${Math.round(performance.now() - begun)} ms`);
     }
     for (const { operationId } of operations) {
       const isExempt = operationId in UNREACHED;
