@@ -89,9 +89,10 @@ async function openProduct(name: string, path: string): Promise<Contender> {
       callers: (memories) => inParallel([...memories], callers, one),
       batch: async (memories) => {
         const outcomes = await sync.syncBatch(memories);
+        const other = outcomes.find(({ status }) => status !== "synced");
         verify(
-          outcomes.every(({ status }) => status === "synced"),
-          "some memory of the batch was not written",
+          other === undefined,
+          `${name}: ${other?.memoryId} is ${other?.status} (${JSON.stringify(other?.reasons)})`,
         );
       },
     },

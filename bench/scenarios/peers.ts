@@ -28,6 +28,9 @@ const FILL_BATCH_SIZE = 500;
 const ANSWERS = 10;
 /** Ours over the main peer at the batch size that is best for that one. */
 const RATIO_MIN = 2.5;
+/** Ours over those that write single memories. */
+const SINGLE_PEERS: readonly ContenderName[] = ["LangChain", "mem0"];
+const SINGLE_RATIO_MIN = 1.5;
 
 const QUICK: Size = {
   dimension: 384,
@@ -268,7 +271,14 @@ class Contest {
     const best = sizes.toSorted((a, b) => at(MAIN_PEER, b) - at(MAIN_PEER, a))[0];
     if (best === undefined) return [];
     const what = `ours over ${MAIN_PEER}'s index() in batches of ${best}, its best size, ${this.#size.dimension} numbers`;
-    return [{ what, ratio: at(OURS, best) / at(MAIN_PEER, best), bound: RATIO_MIN, kind: "at least" }];
+    const single = this.#size.added.has(1) ? SINGLE_PEERS.filter((name) => this.#lineUp.names.includes(name)) : [];
+    return [
+      { what, ratio: at(OURS, best) / at(MAIN_PEER, best), bound: RATIO_MIN, kind: "at least" },
+      ...single.map((name): Target => {
+        const ratio = at(OURS, 1) / at(name, 1);
+        return { what: `ours over ${name}, one by one`, ratio, bound: SINGLE_RATIO_MIN, kind: "at least" };
+      }),
+    ];
   }
 }
 

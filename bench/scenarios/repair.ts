@@ -1,5 +1,6 @@
 import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
 import type { Scenario } from "../harness/scenario.ts";
+import { ratioTarget } from "../harness/targets.ts";
 import { RATE } from "../support/bulk.ts";
 import { chunksOf } from "../support/chunks.ts";
 import { benchMemory } from "../support/dataset.ts";
@@ -10,6 +11,8 @@ import { loadSynthetic } from "../support/synthetic.ts";
 import { rate } from "../support/timed.ts";
 
 const DIMENSION = 384;
+const STALE = "repair of what is older in Redis, its bytes kept";
+const BATCH = "syncBatch of as many changed memories";
 
 export const repair: Scenario = {
   name: "repair",
@@ -48,13 +51,13 @@ export const repair: Scenario = {
       repairOf("repair of what is missing in Redis", "missing", async () => {
         for (const chunk of chunksOf(keys, 1_000)) await ours.redis.del(chunk);
       }),
-      repairOf("repair of what is older in Redis, its bytes kept", "stale", async () => {
+      repairOf(STALE, "stale", async () => {
         const pipeline = ours.redis.pipeline();
         for (const key of keys) pipeline.hset(key, "version", 1, "checksum", "0".repeat(64));
         await pipeline.exec();
       }),
       {
-        name: "syncBatch of as many changed memories",
+        name: BATCH,
         role: "floor",
         figures: RATE,
         run: async () => {
@@ -86,7 +89,15 @@ export const repair: Scenario = {
             "`repairInconsistencies` of what a full check found; the check itself is not timed here. Each repair is verified " +
             "by reading back, and all is clean after it. There is no floor of a store's own: writing as many anew takes its place.",
           measures,
-          targets: [],
+          targets: [
+            ratioTarget(
+              "repair of what is older beside a batch",
+              measures,
+              [{ contender: STALE }, { contender: BATCH }],
+              "at least",
+              0.6,
+            ),
+          ],
         },
       ];
     } finally {

@@ -2,7 +2,7 @@ import { projectVector } from "../../src/stores/faiss/protocol/metric.ts";
 import { FaissFloor } from "../floors/faiss.ts";
 import { alternate, type Contender, forEach, planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Point, Scenario, ScenarioResult } from "../harness/scenario.ts";
-import { medianOf } from "../harness/targets.ts";
+import { medianOf, type Of, ratioTarget } from "../harness/targets.ts";
 import { chunksOf, inParallel } from "../support/chunks.ts";
 import { benchVector } from "../support/dataset.ts";
 import { OurStores, PREFIX } from "../support/our-stores.ts";
@@ -129,6 +129,8 @@ async function measure(
     before: async () => void (await untilQuiet()),
     onRound: (round) => context.log(`${size}, round ${round}`),
   });
+  const beside = (figure?: string) =>
+    [NAMES.ours, NAMES.floor].map((contender) => ({ contender, ...(figure !== undefined && { figure }) })) as [Of, Of];
   return {
     title: `The ${K} nearest of ${size.toLocaleString("en-US")} memories with ${DIMENSION} numbers`,
     method:
@@ -137,7 +139,10 @@ async function measure(
       "from an earlier search and confirmed by Redis. The same queries come in each round, and for the second line new ones; the floor answers row numbers, " +
       `blocks its process meanwhile, and is given ${AT_ONCE} queries in one call.`,
     measures,
-    targets: [],
+    targets: [
+      ratioTarget("p50 beside that of FAISS alone", measures, beside("p50"), "at most", 1.2),
+      ratioTarget(`${AT_ONCE} searches at once beside FAISS alone`, measures, beside(), "at least", 0.7),
+    ],
   };
 }
 
