@@ -1,3 +1,4 @@
+import { pause } from "../../../src/dev/wait.ts";
 import type { Memory, MemorySynchronizer, MnemosyncError, ReadSources } from "../../../src/index.ts";
 import type { Random } from "../../support/random.ts";
 import type { Tally } from "../edge/faults.ts";
@@ -20,6 +21,8 @@ type ShownMemory = Pick<Memory, "memoryId" | "version" | "source"> & { readonly 
 
 const PAGE_SIZE = 7;
 const VERSIONS_MAX = 60;
+/** Milliseconds between two reads of a reader, at most. */
+const PACE_MS = 20;
 
 /** Makes merged reads all the time, and holds each against the model: a read is right at some moment between its start and end. */
 export class Reader {
@@ -45,7 +48,7 @@ export class Reader {
   }
 
   async #run(): Promise<void> {
-    const { gate, counts } = this.#parts;
+    const { gate, counts, random } = this.#parts;
     while (!this.#stopping.signal.aborted) {
       await gate.pass(async () => {
         try {
@@ -53,9 +56,8 @@ export class Reader {
         } catch (error) {
           counts.add(`failed ${(error as MnemosyncError).code ?? String(error)}`);
         }
-        // Failures come at once while the primary is away.
-        await new Promise((resolve) => setImmediate(resolve));
       });
+      await pause(random.below(PACE_MS));
     }
   }
 

@@ -26,7 +26,7 @@ export function twinOptions(
     redisUrl: "none",
     indexes: { text: "simple" },
     postgresConnectionsMin: 0,
-    callTimeoutMs: 5_000,
+    callTimeoutMs: 8_000,
     inDoubtTimeoutMs: 8_000,
     publishDeadlineMs: 2_000,
     syncIntervalMs: 500,

@@ -5,7 +5,7 @@ import postgres from "postgres";
 import type { EmbeddedServer } from "../../../src/dev/embedded-server.ts";
 import { startEmbeddedPostgres } from "../../../src/dev/postgres-server.ts";
 import { pollUntil } from "../../../src/dev/wait.ts";
-import { MemorySynchronizer } from "../../../src/index.ts";
+import { type ConnectOptions, MemorySynchronizer, type MnemosyncError } from "../../../src/index.ts";
 import { childProgram } from "../../support/child-program.ts";
 import { SmallDisk } from "../../support/small-disk.ts";
 import { TcpProxy } from "../../support/tcp-proxy.ts";
@@ -88,8 +88,8 @@ export class Twins {
       primaryUrl: readersToPrimary.through(primary.url),
       replicaUrl: readersToReplica.through(replica.url),
     };
-    const sync = await MemorySynchronizer.connect(twinOptions({ nodeId: "writer", ...readers }));
-    const archive = await MemorySynchronizer.connect(twinOptions({ nodeId: "reader", ...readers }, "expired"));
+    const sync = await connected(twinOptions({ nodeId: "writer", ...readers }));
+    const archive = await connected(twinOptions({ nodeId: "reader", ...readers }, "expired"));
     const ways = { nodesToPrimary, nodesToReplica, readersToPrimary, readersToReplica };
     const twins = new Twins({ folder, primary, replica, disk, ways, sync, archive });
     for (const node of twins.nodes) node.start();
@@ -135,6 +135,21 @@ export class Twins {
     this.#program.close();
     if (!keep) rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** On a busy machine a new cluster may take longer than a call's deadline. */
+async function connected(options: ConnectOptions): Promise<MemorySynchronizer> {
+  let sync: MemorySynchronizer | null = null;
+  await pollUntil("the new primary to answer", FILLED_MS, async () => {
+    try {
+      sync = await MemorySynchronizer.connect(options);
+      return true;
+    } catch (error) {
+      if ((error as MnemosyncError).retryable) return false;
+      throw error;
+    }
+  });
+  return sync as unknown as MemorySynchronizer;
 }
 
 /** Null: it does not answer. @throws what it refuses. */
