@@ -2,7 +2,6 @@ import { BucketSet } from "../domain/buckets.ts";
 import { StoreUnavailableError } from "../domain/errors.ts";
 import { keyText, type MemoryKey, plainKey } from "../domain/keys.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import { readHorizon } from "../ledger/feed-page-statements.ts";
 import {
   type KeyPosition,
   type LedgerVersion,
@@ -14,7 +13,7 @@ import {
 import { pause } from "../runtime/deadline.ts";
 import { callSide } from "./call.ts";
 import { readReplicaCursor } from "./cursor-statements.ts";
-import { type Difference, differenceOf, isBehind, readExpected } from "./verify-statements.ts";
+import { type Difference, differenceOf, isBehind, readExpected, readNewest } from "./verify-statements.ts";
 
 export interface VerifyOptions {
   /** Whether what differs is sent again. @default false */
@@ -177,12 +176,12 @@ export class Verifier {
   /** Waits until the replica has all that the primary shows now. */
   async #caughtUp(signal: AbortSignal): Promise<void> {
     const { primary, replica } = this.#parts;
-    const { cursor: horizon } = await callSide(this.#parts, primary, signal, readHorizon);
+    const newest = await callSide(this.#parts, primary, signal, readNewest);
     for (const until = performance.now() + CATCH_UP_MS; ; ) {
       const place = await callSide(this.#parts, replica, signal, readReplicaCursor);
       if (
         place !== null &&
-        !(await callSide(this.#parts, primary, signal, (sql) => isBehind(sql, place.cursor, horizon.xid)))
+        !(await callSide(this.#parts, primary, signal, (sql) => isBehind(sql, place.cursor, newest)))
       )
         return;
       if (performance.now() > until) {

@@ -83,12 +83,21 @@ export function differenceOf(expected: ExpectedRow | null, found: LedgerVersion 
   return null;
 }
 
-/** Whether changes stand between a place and a horizon that the replica was not told of. */
-export async function isBehind(sql: Sql, place: { xid: string; seq: string }, horizon: string): Promise<boolean> {
+/** An id that no transaction has yet: all that is visible now was written below it. */
+export async function readNewest(sql: Sql): Promise<string> {
+  const [row] = await sql<{ newest: string }[]>`select pg_snapshot_xmax(pg_current_snapshot())::text as newest`;
+  return row?.newest ?? "0";
+}
+
+/**
+ * Whether the replica at a place lacks something below `newest`. While an older transaction is under way the feed does not show
+ * yet what later ones have committed.
+ */
+export async function isBehind(sql: Sql, place: { xid: string; seq: string }, newest: string): Promise<boolean> {
   const [row] = await sql<{ behind: boolean }[]>`
-    select exists (
+    select pg_snapshot_xmin(pg_current_snapshot()) < ${newest}::text::xid8 or exists (
       select from mnemosync.memory_bodies b
-      where (b.xid, b.seq) > (${place.xid}::text::xid8, ${place.seq}::text::bigint) and b.xid < ${horizon}::text::xid8
+      where (b.xid, b.seq) > (${place.xid}::text::xid8, ${place.seq}::text::bigint) and b.xid < ${newest}::text::xid8
     ) as behind`;
   return row?.behind ?? true;
 }

@@ -80,3 +80,17 @@ test("one node replicates, the other one takes over, and a pause holds for both"
   await expect.poll(async () => (await world.held("m2")).row?.version, { timeout: 60_000 }).toBe(1);
   expect((await other.replica.status()).state).toBe("following");
 });
+
+test("verify waits for what an open transaction keeps from the feed, and has no finding", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("m1", { content: "first" });
+  await world.caughtUp();
+  const open = await world.world.sql.reserve();
+  await open`begin`;
+  await open`select pg_current_xact_id()`;
+  await world.put("m1", { content: "second" });
+  await expect(world.sync.replica.verify({ timeoutMs: 1_000 })).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  await open`commit`;
+  open.release();
+  expect(await world.sync.replica.verify()).toMatchObject({ clean: true });
+});

@@ -131,7 +131,10 @@ export class Reader {
     const versions = await sync.history(id, { limit: VERSIONS_MAX, onSources: this.#onSources("history") });
     const entries = model.entriesOf(id);
     const wasReset = entries[0]?.beganAt === 0;
-    const isErased = entries.some((entry) => entry.isErasure && entry.outcome === "done" && entry.endedAt <= from);
+    // One that a primary brought back may not be through: its content goes some time later.
+    const isErased = entries.some(
+      ({ isErasure, outcome, beganAt, endedAt }) => isErasure && outcome === "done" && beganAt > 0 && endedAt <= from,
+    );
     for (const [at, { version, document }] of versions.entries()) {
       const before = versions[at - 1];
       if (before !== undefined && before.version <= version)
