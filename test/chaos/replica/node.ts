@@ -10,7 +10,7 @@ const { MemorySynchronizer: Synchronizer } = (await import(settings.module)) as 
 };
 
 function tell(message: TwinNodeMessage): void {
-  process.send?.(message);
+  process.send?.(message, () => undefined); // The parent may be gone.
 }
 
 function write(level: string, fields: object, event: string): void {

@@ -154,7 +154,7 @@ async function connected(options: ConnectOptions): Promise<MemorySynchronizer> {
 
 /** Null: it does not answer. @throws what it refuses. */
 export async function tryInside<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<{ value: T } | null> {
-  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined, idle_timeout: 5 });
+  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined, fetch_types: false });
   try {
     return { value: await work(sql) };
   } catch (error) {

@@ -44,7 +44,11 @@ export class Watch {
   }
 
   async #run(): Promise<void> {
-    const sql = postgres(this.#url, { max: 1, connect_timeout: 2, idle_timeout: 2, onnotice: () => undefined });
+    const sql = postgres(this.#url, {
+      ...{ max: 1, connect_timeout: 2, idle_timeout: 2, onnotice: () => undefined },
+      // A connection that ends while the driver asks for types by itself would end this process.
+      fetch_types: false,
+    });
     try {
       while (!this.#stopping.signal.aborted) {
         const pasts = this.#pasts;
