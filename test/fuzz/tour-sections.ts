@@ -12,6 +12,7 @@ export const TOUR_NAMESPACE = "tour";
 export interface Asked {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: readonly (readonly [string, string])[];
+  readonly headers?: Readonly<Record<string, string>>;
   /** A text as it is, anything else as JSON. */
   readonly body?: unknown;
 }
@@ -172,6 +173,12 @@ const replica: Section = async ({ call, until }) => {
   await call("verifyReplica", { body: {} });
 };
 
+const mcp: Section = async ({ call }) => {
+  const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "tour", version: "1" } };
+  const headers = { accept: "application/json, text/event-stream" };
+  await call("postMcpMessages", { headers, body: { jsonrpc: "2.0", id: 1, method: "initialize", params } });
+};
+
 /** Runs read from a service that is there for the tour alone; the connector that stays has none. */
 const connectors: Section = async ({ call, until }) => {
   const space = await MemorySpaceServer.start({ apiKey: null });
@@ -200,5 +207,18 @@ const connectors: Section = async ({ call, until }) => {
 
 /** In order: what an earlier section made, a later one may need. */
 export const TOUR_SECTIONS: Readonly<Record<string, Section>> = {
-  ...{ service, memories, changes, conflictsAndJobs, queue, stores, erasures, subscriptions, hub, replica, connectors },
+  ...{
+    service,
+    memories,
+    changes,
+    conflictsAndJobs,
+    queue,
+    stores,
+    erasures,
+    subscriptions,
+    hub,
+    replica,
+    mcp,
+    connectors,
+  },
 };

@@ -19,6 +19,9 @@ import {
 export const UNREACHED: Readonly<Record<string, string>> = {
   startReembedding:
     "it has no embedder: embedding anew would change the planted memories. test/integration/reembed.test.ts has one",
+  readMcpMessages:
+    "a header of an answer names its session, and the fuzzer keeps none. test/integration/mcp/sessions.test.ts does",
+  endMcpSession: "as readMcpMessages",
 };
 
 /** Milliseconds within which a step succeeds, on a machine that has many other things to do. */
@@ -87,7 +90,7 @@ export class Tour implements TourCalls {
   };
 }
 
-function requestOf(operation: Operation, { params = {}, query = [], body }: Asked): FuzzRequest {
+function requestOf(operation: Operation, { params = {}, query = [], headers = {}, body }: Asked): FuzzRequest {
   const values: Readonly<Record<string, string>> = { namespace: TOUR_NAMESPACE, memoryId: "t1", ...params };
   const [mediaType] = Object.keys(operation.requestBody?.content ?? {});
   return {
@@ -95,7 +98,7 @@ function requestOf(operation: Operation, { params = {}, query = [], body }: Aske
     method: operation.method,
     path: operation.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? "")),
     query: query.map(([name, value]) => [name, value]),
-    headers: mediaType === undefined || body === undefined ? {} : { "content-type": mediaType },
+    headers: { ...headers, ...(mediaType !== undefined && body !== undefined && { "content-type": mediaType }) },
     body: body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body),
   };
 }
