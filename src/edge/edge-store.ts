@@ -1,5 +1,5 @@
 import { ClosedError, ConfigurationError, NotFoundError, ValidationError } from "../domain/errors.ts";
-import { type Filter, parseFilter } from "../domain/filter/filter.ts";
+import { parseFilter } from "../domain/filter/filter.ts";
 import { DEFAULT_NAMESPACE, type MemoryKey } from "../domain/keys.ts";
 import type { MemoryFields } from "../domain/memory-input.ts";
 import { MemoryValidator } from "../domain/schema.ts";
@@ -7,12 +7,14 @@ import { type Listener, Listeners } from "../runtime/listeners.ts";
 import { silentLog } from "../runtime/log.ts";
 import type { Metrics } from "../runtime/metric-base.ts";
 import { type DoctorReport, examineEdge } from "./doctor.ts";
+import type { EdgeListOptions, EdgeSearchOptions, EdgeStatus, InNamespace } from "./edge-calls.ts";
+import { type EdgeConnectors, edgeConnectors } from "./edge-connectors.ts";
 import { type EdgeSetup, type OpenExtras, type OpenOptions, readOptions } from "./edge-options.ts";
 import { EdgeSync } from "./edge-sync.ts";
 import type { EdgeEvents } from "./events.ts";
 import type { ChoiceOfConflict, ConflictView } from "./file/conflict-views.ts";
 import type { EdgeMemory, EdgePage, FoundMemory } from "./file/reads.ts";
-import type { FileStatus, QueueItem } from "./file/status-reads.ts";
+import type { QueueItem } from "./file/status-reads.ts";
 import { edgeMetrics } from "./metrics.ts";
 import { type EdgePatch, patchOf } from "./patch.ts";
 import { conflictsFolder } from "./settings.ts";
@@ -20,35 +22,6 @@ import { chooseDriver } from "./sqlite/probe.ts";
 import { dayOf, type PullResult, type PushResult, type SyncReport } from "./sync/results.ts";
 import { openInWorker } from "./worker/file-client.ts";
 import { type FilePort, openInProcess } from "./worker/file-port.ts";
-
-export interface InNamespace {
-  /** @default "default" */
-  readonly namespace?: string | undefined;
-}
-
-export interface EdgeListOptions extends InNamespace {
-  readonly where?: Filter | undefined;
-  /** 1 … 1_000. @default 100 */
-  readonly limit?: number | undefined;
-  /** The cursor of the page before. @default the start */
-  readonly cursor?: string | undefined;
-}
-
-export interface EdgeSearchOptions extends InNamespace {
-  readonly where?: Filter | undefined;
-  /** 1 … 1_000. @default 10 */
-  readonly k?: number | undefined;
-}
-
-/** How an edge stands. */
-export interface EdgeStatus extends FileStatus {
-  /** `online`: the hub answered last. `refused`: it refuses the device or its key. `disabled`: no hub is set, or `enabled` is false. */
-  readonly mode: "online" | "offline" | "paused" | "refused" | "disabled";
-  /** Message of the last failure; null while the mode is `online`. */
-  readonly reason: string | null;
-  /** Whether a process syncs the file in the background. */
-  readonly syncing: boolean;
-}
 
 const COUNT_MAX = 1_000;
 
@@ -62,6 +35,8 @@ export class EdgeStore {
   readonly #sync: EdgeSync | null;
   readonly #now: () => number;
   #isClosed = false;
+  /** What connectors keep in the file: their definitions, and what they know of the items of other services. */
+  readonly connectors: EdgeConnectors = edgeConnectors(() => this.#open);
 
   private constructor(port: FilePort, setup: EdgeSetup, extras: OpenExtras) {
     this.#port = port;

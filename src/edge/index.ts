@@ -4,14 +4,10 @@ export { HubError, type HubErrorCode } from "../hub/protocol/codes.ts";
 export type { Hub } from "../hub/protocol/hub.ts";
 export type { Metrics } from "../runtime/metric-base.ts";
 export type { DoctorCheck, DoctorReport } from "./doctor.ts";
+export type { EdgeListOptions, EdgeSearchOptions, EdgeStatus, InNamespace } from "./edge-calls.ts";
+export type { EdgeConnectors } from "./edge-connectors.ts";
 export type { HubGiven, OpenExtras, OpenOptions } from "./edge-options.ts";
-export {
-  type EdgeListOptions,
-  type EdgeSearchOptions,
-  type EdgeStatus,
-  EdgeStore,
-  type InNamespace,
-} from "./edge-store.ts";
+export { EdgeStore } from "./edge-store.ts";
 export { EdgeFileError, type EdgeFileProblem, SyncConflictError, SyncPayloadError } from "./errors.ts";
 export type { EdgeEvents } from "./events.ts";
 export type { ChoiceOfConflict, ConflictSideView, ConflictView } from "./file/conflict-views.ts";

@@ -95,6 +95,16 @@ export function connectorStateConformance(name: string, open: () => Promise<Stat
       expect((await state.unseen("r2", "i3", 10)).map(({ id }) => id)).toEqual(["i4", "i6"]);
     });
 
+    withState("gives the items of a state in order and in pages", async (under) => {
+      const { state } = under;
+      await state.begin(run("r1"));
+      const items = ["c", "a", "d", "b"].map((id) => item(id, { state: id === "d" ? "imported" : "deleted" }));
+      await state.checkpoint({ ...none, run: run("r1"), items });
+      expect((await state.inState("deleted", "", 2)).map(({ id }) => id)).toEqual(["a", "b"]);
+      expect((await state.inState("deleted", "b", 10)).map(({ id }) => id)).toEqual(["c"]);
+      expect(await state.inState("refused", "", 10)).toEqual([]);
+    });
+
     withState("counts the attempts of a dead letter, and forgets it once its item came through", async (under) => {
       const { state } = under;
       await state.begin(run("r1"));

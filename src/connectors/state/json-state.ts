@@ -40,14 +40,19 @@ export class JsonState implements ConnectorState {
   }
 
   async unseen(runId: string, after: string, limit: number): Promise<readonly KnownItem[]> {
-    return this.#state.imported
-      .filter(({ id, seenIn }) => seenIn !== runId && id > after)
-      .sort((a, b) => (a.id < b.id ? -1 : 1))
-      .slice(0, limit);
+    return paged(
+      this.#state.inState("imported").filter(({ seenIn }) => seenIn !== runId),
+      after,
+      limit,
+    );
+  }
+
+  async inState(state: KnownItem["state"], after: string, limit: number): Promise<readonly KnownItem[]> {
+    return paged(this.#state.inState(state), after, limit);
   }
 
   async countImported(): Promise<number> {
-    return this.#state.imported.length;
+    return this.#state.inState("imported").length;
   }
 
   async runs(limit: number): Promise<readonly RunRecord[]> {
@@ -70,4 +75,11 @@ export class JsonState implements ConnectorState {
   get #state(): KeptState {
     return this.#file.content;
   }
+}
+
+function paged(items: readonly KnownItem[], after: string, limit: number): readonly KnownItem[] {
+  return items
+    .filter(({ id }) => id > after)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .slice(0, limit);
 }

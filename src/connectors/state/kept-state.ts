@@ -86,8 +86,8 @@ export class KeptState implements RunContent {
     return this.#items.get(id);
   }
 
-  get imported(): readonly KnownItem[] {
-    return [...this.#items.values()].filter(({ state }) => state === "imported");
+  inState(wanted: KnownItem["state"]): readonly KnownItem[] {
+    return [...this.#items.values()].filter(({ state }) => state === wanted);
   }
 
   /** @throws {StoreRefusedError} There are too many dead letters. Nothing was changed. */

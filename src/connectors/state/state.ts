@@ -92,6 +92,8 @@ export interface ConnectorState {
   items(ids: readonly string[]): Promise<ReadonlyMap<string, KnownItem>>;
   /** Imported items that the run has not seen, in the order of their ids. @param after an id: those behind it. */
   unseen(runId: string, after: string, limit: number): Promise<readonly KnownItem[]>;
+  /** Items in some state, in the order of their ids. @param after an id: those behind it. */
+  inState(state: KnownItem["state"], after: string, limit: number): Promise<readonly KnownItem[]>;
   countImported(): Promise<number>;
   /** The newest first. */
   runs(limit: number): Promise<readonly RunRecord[]>;

@@ -286,6 +286,8 @@ export class Answers {
     this.#inbox.takeWaiting(key);
     this.#conflicts.purge(key);
     this.#memories.remove(key);
+    // A dead letter has the content of an item that could not be stored under this id.
+    this.#context.file.run("delete from connector_letters where memory_id = ?", key.memoryId);
     this.#context.file.run(
       "insert or replace into erased (namespace, memory_id, at) values (?, ?, ?)",
       key.namespace,

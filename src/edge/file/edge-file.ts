@@ -12,8 +12,10 @@ import { Answers, type RecordedAnswers } from "./answers.ts";
 import { type Batch, type BatchBounds, Batches } from "./batches.ts";
 import { type ChoiceOfConflict, type ConflictView, ConflictViews } from "./conflict-views.ts";
 import { Conflicts } from "./conflicts.ts";
+import { type ConnectorCall, ConnectorRows } from "./connector-rows.ts";
 import { type FileContext, type FileNotice, type FileSettings, hubTime } from "./context.ts";
 import { Facts } from "./facts.ts";
+import { sendFailedAgain } from "./failed-changes.ts";
 import type { HeldPage } from "./held-pages.ts";
 import { Inbox } from "./inbox.ts";
 import { Lease, type LeaseView } from "./lease.ts";
@@ -57,6 +59,7 @@ export class EdgeFile {
   readonly #conflictViews: ConflictViews;
   readonly #originals: Originals;
   readonly #words: Words;
+  readonly #connectors: ConnectorRows;
   readonly #validator = new MemoryValidator();
   /** What was rescued at this opening; null: the file was sound. */
   readonly rescue: Rescue | null;
@@ -88,6 +91,7 @@ export class EdgeFile {
     this.#status = new StatusReads(context);
     this.#conflictViews = new ConflictViews(context, { conflicts, memories, outbox, remote, writes: this.#writes });
     this.#originals = new Originals(context);
+    this.#connectors = new ConnectorRows(file);
     file.transaction(() => {
       if (facts.get("device") === null) facts.set("device", newDevice(nowMs, random));
     });
@@ -243,11 +247,7 @@ export class EdgeFile {
 
   /** Lets failed changes be sent again. @returns them, with the reasons for which they had failed. */
   retry(key: MemoryKey | null): QueueItem[] {
-    return this.#file.transaction(() => {
-      const failed = this.#status.failedOf(key);
-      for (const item of failed) this.#outbox.sendAgain(item.key);
-      return failed;
-    });
+    return this.#file.transaction(() => sendFailedAgain(this.#status, this.#outbox, key));
   }
 
   status(nowMs: number, today: string): FileStatus {
@@ -267,6 +267,11 @@ export class EdgeFile {
     const view = this.#file.transaction(() => this.#conflictViews.resolve(id, choice, nowMs));
     this.#originals.catchUp();
     return view;
+  }
+
+  /** What connectors keep in the file: one call of `ConnectorRows`. */
+  connectors({ name, args }: ConnectorCall): unknown {
+    return (this.#connectors[name] as (...args: readonly unknown[]) => unknown).apply(this.#connectors, [...args]);
   }
 
   /** Every page of the file and every index. @throws {EdgeFileError} `corrupt` */

@@ -56,6 +56,7 @@ export function rescueInto(file: SqlFile, damaged: SqlFile, aside: string): Resc
       conflicts: copy(file, "conflicts", conflicts, note),
     };
     copy(file, "erased", readable(damaged, "erased", "namespace", note), note);
+    copy(file, "connectors", definitions(damaged), note);
     // Where the fact itself was lost: a new key must be greater than every key that may have been used.
     const greatest = outbox
       .map(({ key }) => String(key))
@@ -68,6 +69,12 @@ export function rescueInto(file: SqlFile, damaged: SqlFile, aside: string): Resc
     facts.set("resync_generation", 1);
     return rescue;
   });
+}
+
+/** What connectors knew of items is not copied: they read everything anew, and write nothing twice. A file from before them has none. */
+function definitions(damaged: SqlFile): object[] {
+  const rows = readable<{ id: string; definition: string | null }>(damaged, "connectors", "id", () => undefined);
+  return rows.map(({ id, definition }) => ({ id, definition, touched_at: 0 }));
 }
 
 function keyOf(row: Record<string, SqlValue>): string {

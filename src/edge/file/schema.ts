@@ -163,6 +163,46 @@ const MIGRATIONS: readonly string[] = [
     delete from unindexed where row = old.row;
   end;
   `,
+  `
+  -- Other services that memories come from, and what is known of their items. See connector-rows.ts.
+  create table connectors (
+    id text primary key,
+    definition text,                         -- JSON; null: it runs without being defined here
+    cursor integer,                          -- milliseconds since 1970 behind which the next run reads; null: it reads all
+    holder text,                             -- the run that goes on; null: none
+    owner text,                              -- JSON of the identity of its process
+    touched_at integer not null default 0
+  ) strict, without rowid;
+  create table connector_items (
+    connector text not null,
+    id text not null,                        -- the service's
+    memory_id text not null,
+    hash text not null,
+    seen_in text not null,                   -- the run that saw it last
+    state text not null,                     -- imported, erased, refused, deleted
+    constraint connector_items_pkey primary key (connector, id)
+  ) strict, without rowid;
+  create table connector_runs (
+    seq integer primary key,
+    connector text not null,
+    id text not null,
+    state text not null,
+    record text not null,                    -- JSON
+    constraint connector_runs_id_unique unique (connector, id)
+  ) strict;
+  create table connector_letters (
+    connector text not null,
+    item_id text not null,
+    memory_id text not null,
+    code text not null,
+    reason text not null,
+    attempts integer not null,
+    at integer not null,
+    payload text not null,                   -- JSON of the memory
+    constraint connector_letters_pkey primary key (connector, item_id)
+  ) strict, without rowid;
+  create index connector_letters_memory on connector_letters (memory_id);
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

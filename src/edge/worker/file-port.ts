@@ -50,6 +50,7 @@ export const FILE_CALLS: readonly FileCall[] = [
   "queue",
   "conflicts",
   "resolve",
+  "connectors",
   "check",
 ];
 
