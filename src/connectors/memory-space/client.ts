@@ -27,6 +27,8 @@ export interface CallOptions {
 export interface MediaOptions extends CallOptions {
   /** Bytes that the caller has already. Look at `offset` of the answer: not every server goes on. @default 0 */
   readonly offset?: number | undefined;
+  /** `validator` of the answer that these bytes are of: where the file is another one by now, it comes whole. */
+  readonly validator?: string | undefined;
 }
 
 /** A file of an item as it arrives. */
@@ -35,6 +37,10 @@ export interface MediaStream {
   readonly contentType: string;
   /** Where in the file the bytes begin. */
   readonly offset: number;
+  /** Bytes of the whole file; null where the server does not say. */
+  readonly total: number | null;
+  /** Names this content of the file, for `Range`; null where the server does not. */
+  readonly validator: string | null;
   readonly bytes: AsyncIterable<Uint8Array>;
 }
 
@@ -115,7 +121,7 @@ export class MemorySpaceClient {
   /** Null where there is no such item. @throws {ServiceError} */
   async getItem(id: string, { signal = NEVER }: CallOptions = {}): Promise<MemorySpaceItem | null> {
     const accept = (status: number) => status === 200 || status === 404;
-    const answer = await retrying(this.#retry, signal, (each) =>
+    const answer = await retrying(this.retry, signal, (each) =>
       this.#http.json({ path: this.#pathOf(id), accept }, ITEM_BYTES_MAX, each),
     );
     if (answer.status === 404) return null;
@@ -141,13 +147,16 @@ export class MemorySpaceClient {
     id: string,
     kind: MediaKind,
     read: (media: MediaStream) => Promise<T>,
-    { offset = 0, signal = NEVER }: MediaOptions,
+    { offset = 0, validator, signal = NEVER }: MediaOptions,
   ): Promise<T | null> {
+    const range =
+      offset > 0 ? { range: `bytes=${offset}-`, ...(validator !== undefined && { "if-range": validator }) } : {};
     // Without a repetition of its own: the caller has consumed bytes, and goes on behind them.
     const answer = await this.#http.open(
       {
         path: `${this.#pathOf(id)}/${kind}`,
-        headers: { accept: `${kind}/*`, ...(offset > 0 && { range: `bytes=${offset}-` }) },
+        // Lengths are of the file only where it is not compressed on its way.
+        headers: { accept: `${kind}/*`, "accept-encoding": "identity", ...range },
         accept: (status) => status === 200 || status === 206 || status === 404,
       },
       signal,
@@ -171,7 +180,7 @@ export class MemorySpaceClient {
         return reader.facts;
       } catch (error) {
         if (error instanceof ServiceError && error.status === 404) throw this.#unknownContext();
-        await waitAfter(error, attempt, this.#retry, signal);
+        await waitAfter(error, attempt, this.retry, signal);
       } finally {
         answer?.end();
       }
@@ -195,7 +204,8 @@ export class MemorySpaceClient {
     }
   }
 
-  get #retry(): RetryOptions {
+  /** How calls of this client are repeated. */
+  get retry(): RetryOptions {
     const { attemptsMax, retryBaseMs: baseMs, retryMaxMs: maxMs, retryAfterMaxMs } = this.#settings;
     return { attemptsMax, baseMs, maxMs, retryAfterMaxMs, ...this.#hooks };
   }
@@ -215,7 +225,19 @@ export class MemorySpaceClient {
 }
 
 function streamOf({ status, headers, body }: ServiceAnswer): MediaStream {
-  const [, start] = /^bytes (\d+)-/.exec(headers.get("content-range") ?? "") ?? [];
-  const offset = status === 206 && start !== undefined ? Number(start) : 0;
-  return { contentType: headers.get("content-type") ?? "", offset, bytes: body };
+  const [, start, whole] = /^bytes (\d+)-\d+\/(\d+|\*)/.exec(headers.get("content-range") ?? "") ?? [];
+  const isPart = status === 206 && start !== undefined;
+  const etag = headers.get("etag");
+  return {
+    contentType: headers.get("content-type") ?? "",
+    offset: isPart ? Number(start) : 0,
+    total: numberOf(isPart ? whole : headers.get("content-length")),
+    // A weak one names no bytes.
+    validator: etag !== null && !etag.startsWith("W/") ? etag : headers.get("last-modified"),
+    bytes: body,
+  };
+}
+
+function numberOf(text: string | null | undefined): number | null {
+  return text != null && /^\d+$/.test(text) ? Number(text) : null;
 }

@@ -55,6 +55,8 @@ export function parseItem(value: unknown): MemorySpaceItem | null {
 
 function idOf({ id, doc_id: documentId }: Record<string, unknown>): string | null {
   for (const value of [id, documentId]) {
+    // No id of a memory: PostgreSQL keeps neither NUL nor half a character.
+    if (typeof value === "string" && (value.includes("\0") || !value.isWellFormed())) continue;
     if (typeof value === "string" && value !== "") return value;
     if (typeof value === "number" && Number.isSafeInteger(value)) return String(value);
   }

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../domain/json.ts";
 import type { MemoryFields } from "../../domain/memory-input.ts";
 
 import type { SourceItem } from "../run/source.ts";
-import type { MemorySpaceItem } from "./item.ts";
+import type { MediaKind, MemorySpaceItem } from "./item.ts";
 
 export interface MappingOptions {
   /** Where the memories go. @default "default" */
@@ -17,6 +17,14 @@ export interface MappingOptions {
   readonly idPrefix?: string | undefined;
   /** Items with at least one of these tags are imported. @default all */
   readonly tags?: readonly string[] | undefined;
+  /** Files of items that are fetched. @default none */
+  readonly media?: MediaChoice | undefined;
+}
+
+export interface MediaChoice {
+  readonly kinds: readonly MediaKind[];
+  /** Of items with at least one of these tags. @default of all that are imported */
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** The mapping's version: it is part of each item's hash, so that a changed mapping imports all items again. */
@@ -27,19 +35,31 @@ const MAPPING = 1;
  * @param context whose item it is. @returns null where the item has no text yet, or none of the chosen tags.
  */
 export function memoryOf(item: MemorySpaceItem, context: string, options: MappingOptions = {}): SourceItem | null {
-  const { namespace, memoryType = "episodic", importance, idPrefix = "memory-space/", tags } = options;
+  const { namespace, memoryType = "episodic", importance, idPrefix = "memory-space/", tags, media } = options;
   const content = item.transcript === "" ? item.description : item.transcript;
   if (content === "") return null;
-  if (tags !== undefined && !tags.some((tag) => item.tags.includes(tag))) return null;
+  if (!hasOneOf(item.tags, tags)) return null;
   const fields: MemoryFields = {
     ...(namespace !== undefined && { namespace }),
     ...(importance !== undefined && { importance }),
     ...{ content: withoutNul(content), memoryType, metadata: metadataOf(item, context) },
   };
+  const files = filesOf(item, media);
+  // A file that appears later is news. Without files the hash is as it was before there were any.
+  const said = { mapping: MAPPING, ...fields, ...(files.length > 0 && { files }) };
   const hash = createHash("sha256")
-    .update(canonicalize({ mapping: MAPPING, ...fields }) as string)
+    .update(canonicalize(said) as string)
     .digest("base64url");
-  return { id: item.id, memoryId: `${idPrefix}${item.id}`, fields, hash };
+  return { id: item.id, memoryId: `${idPrefix}${item.id}`, fields, hash, ...(files.length > 0 && { files }) };
+}
+
+function filesOf(item: MemorySpaceItem, media: MediaChoice | undefined): MediaKind[] {
+  if (media === undefined || !hasOneOf(item.tags, media.tags)) return [];
+  return item.media.filter((kind) => media.kinds.includes(kind));
+}
+
+function hasOneOf(tags: readonly string[], wanted: readonly string[] | undefined): boolean {
+  return wanted === undefined || wanted.some((tag) => tags.includes(tag));
 }
 
 function metadataOf(item: MemorySpaceItem, context: string): JsonObject {

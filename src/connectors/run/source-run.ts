@@ -1,9 +1,10 @@
 import { shortened } from "../../domain/errors.ts";
 import type { ConnectorState, DeadLetter, KnownItem, RunCounts, RunRecord } from "../state/state.ts";
 import { ALL_TIME, type TimeWindow } from "../time-window.ts";
+import { inParallel } from "./in-parallel.ts";
 import { missingItems } from "./missing.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
-import type { ListingOutcome, Source, SourceItem } from "./source.ts";
+import type { CompletedItem, ListingOutcome, Source, SourceItem } from "./source.ts";
 import type { ItemOutcome, Target } from "./target.ts";
 
 export interface SourceRunOptions {
@@ -19,6 +20,8 @@ export interface SourceRunOptions {
   readonly allowMassDelete?: boolean;
   /** Milliseconds before the last run's time that are read again: clocks differ, and items arrive late. @default 600_000 */
   readonly overlapMs?: number;
+  /** Items whose files are fetched at once. 1 … 100. @default 10 */
+  readonly inFlightMax?: number;
 }
 
 export interface SourceRunParts {
@@ -69,6 +72,8 @@ class SourceRun {
   #counts: RunCounts;
   /** Hashes of this run's items by id: a service gives an item more than once. */
   readonly #seen = new Map<string, string>();
+  /** Whether the limit left items out: then the listing is not dealt with to its end. */
+  #isCut = false;
 
   constructor(
     parts: SourceRunParts,
@@ -116,7 +121,7 @@ class SourceRun {
       if (step.done) {
         await this.#take(page);
         this.#count({ failed: step.value.unreadable });
-        return step.value;
+        return this.#isCut ? this.#limited : step.value;
       }
       if (this.#seen.get(step.value.id) === step.value.hash) continue;
       this.#seen.set(step.value.id, step.value.hash);
@@ -125,10 +130,14 @@ class SourceRun {
       imported += await this.#take(page);
       page = [];
       if (imported >= (this.#options.limit ?? Number.POSITIVE_INFINITY)) {
-        await items.return({ complete: false, reason: null, unreadable: 0 });
-        return { complete: false, reason: `the limit of ${this.#options.limit} items is reached`, unreadable: 0 };
+        await items.return(this.#limited);
+        return this.#limited;
       }
     }
+  }
+
+  get #limited(): ListingOutcome {
+    return { complete: false, reason: `the limit of ${this.#options.limit} items is reached`, unreadable: 0 };
   }
 
   get #window(): TimeWindow {
@@ -150,15 +159,30 @@ class SourceRun {
     };
     const left = Math.max(0, (this.#options.limit ?? Number.POSITIVE_INFINITY) - this.#stored);
     const news = page.filter(isNews).slice(0, left);
+    if (page.filter(isNews).length > left) this.#isCut = true;
+    const whole = await this.#completed(news);
     const outcomes =
       this.#options.dryRun === true
         ? news.map((item) => expected(known.get(item.id)))
-        : await target.write(news, this.#signal);
-    const results = news.map((item, index) => ({ item, outcome: outcomes[index] as ItemOutcome }));
+        : await target.write(
+            whole.map(({ item }) => item),
+            this.#signal,
+          );
+    const results = whole.map((completed, index) => ({ ...completed, outcome: outcomes[index] as ItemOutcome }));
     this.#count({ read: page.length, unchanged: page.filter((item) => !isNews(item)).length });
     for (const { outcome } of results) this.#countOutcome(outcome);
+    this.#count({ failed: results.filter(isStoredInPart).length });
     await this.#keep(page, results, known);
     return news.length;
+  }
+
+  async #completed(items: readonly SourceItem[]): Promise<readonly CompletedItem[]> {
+    const { source } = this.#parts;
+    const { dryRun = false, inFlightMax = 10 } = this.#options;
+    if (dryRun || source.complete === undefined) return items.map((item) => ({ item, lost: null }));
+    return await inParallel(items, inFlightMax, this.#signal, (item, signal) =>
+      item.files === undefined ? { item, lost: null } : (source.complete?.(item, signal) ?? { item, lost: null }),
+    );
   }
 
   get #stored(): number {
@@ -168,29 +192,29 @@ class SourceRun {
 
   async #keep(
     page: readonly SourceItem[],
-    results: readonly { item: SourceItem; outcome: ItemOutcome }[],
+    results: readonly ItemResult[],
     known: ReadonlyMap<string, KnownItem>,
   ): Promise<void> {
     this.#parts.onProgress?.(this.#counts);
     if (this.#options.dryRun === true) return;
-    const dealtWith = new Map(results.map(({ item, outcome }) => [item.id, outcome]));
+    const dealtWith = new Map(results.map((result) => [result.item.id, result]));
     const items: KnownItem[] = [];
     for (const item of page) {
-      const outcome = dealtWith.get(item.id);
+      const result = dealtWith.get(item.id);
       const before = known.get(item.id);
-      if (outcome === undefined && before === undefined) continue; // Beyond the limit.
-      const state = outcome === undefined ? (before as KnownItem).state : stateOf(outcome);
-      const hash = outcome === undefined ? (before as KnownItem).hash : item.hash;
+      if (result === undefined && before === undefined) continue; // Beyond the limit.
+      const state = result === undefined ? (before as KnownItem).state : stateOf(result.outcome);
+      // Without a hash it is looked at again by the next run that meets it.
+      const hash =
+        result === undefined ? (before as KnownItem).hash : isStoredInPart(result) ? HASH_OF_PART : item.hash;
       items.push({ id: item.id, memoryId: item.memoryId, hash, seenIn: this.#begun.id, state });
     }
     const at = (this.#parts.now ?? Date.now)();
     await this.#parts.state.checkpoint({
       run: this.#record,
       items,
-      deadLetters: results.flatMap(({ item, outcome }) =>
-        outcome.outcome === "refused" ? [letterOf(item, outcome, at)] : [],
-      ),
-      settled: results.filter(({ outcome }) => outcome.outcome !== "refused").map(({ item }) => item.id),
+      deadLetters: results.flatMap((result) => letterOf(result, at) ?? []),
+      settled: results.filter((result) => letterOf(result, at) === null).map(({ item }) => item.id),
     });
   }
 
@@ -245,11 +269,23 @@ function stateOf({ outcome }: ItemOutcome): KnownItem["state"] {
   return "imported";
 }
 
-function letterOf(
-  item: SourceItem,
-  { code, message }: { readonly code: string; readonly message: string },
-  at: number,
-): Omit<DeadLetter, "attempts"> {
+interface ItemResult extends CompletedItem {
+  readonly outcome: ItemOutcome;
+}
+
+const HASH_OF_PART = "";
+
+/** Whether an item was stored without what belongs to it. */
+function isStoredInPart({ lost, outcome: { outcome } }: ItemResult): boolean {
+  return lost !== null && outcome !== "refused" && outcome !== "erased";
+}
+
+/** Null: nothing was lost. */
+function letterOf(result: ItemResult, at: number): Omit<DeadLetter, "attempts"> | null {
+  const { item, lost, outcome } = result;
+  const isRefused = outcome.outcome === "refused";
+  if (!isRefused && !isStoredInPart(result)) return null;
+  const { code, message } = isRefused ? outcome : { code: "MEDIA", message: lost ?? "" };
   const payload = JSON.stringify({ memoryId: item.memoryId, ...item.fields });
   return { itemId: item.id, memoryId: item.memoryId, code, reason: shortened(message, REASON_LENGTH_MAX), at, payload };
 }

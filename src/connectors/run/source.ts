@@ -10,6 +10,15 @@ export interface SourceItem {
   readonly fields: MemoryFields;
   /** What the item says, as one text: an item whose text is as at its last import is left alone. */
   readonly hash: string;
+  /** Files of the item that `complete` fetches, by their kinds at the service. */
+  readonly files?: readonly string[] | undefined;
+}
+
+/** An item with what belongs to it. */
+export interface CompletedItem {
+  readonly item: SourceItem;
+  /** What could not be had, with the reason; null: it is whole. It is imported all the same, and looked at again. */
+  readonly lost: string | null;
 }
 
 /** How a listing ended. */
@@ -30,4 +39,9 @@ export interface Source {
   list(window: TimeWindow, signal: AbortSignal): AsyncGenerator<SourceItem, ListingOutcome>;
   /** Null: the service says that there is no such item. @throws {ServiceError} It says anything else. */
   get(id: string, signal: AbortSignal): Promise<SourceItem | null>;
+  /**
+   * Fetches what belongs to an item that is to be stored, e.g. its files. Several are under way at once.
+   * @throws {ServiceError} The service cannot be used at all. @throws the reason of `signal`.
+   */
+  complete?(item: SourceItem, signal: AbortSignal): Promise<CompletedItem>;
 }

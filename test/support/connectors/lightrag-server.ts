@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Answer, LightRagState, type LightRagVersion, type StoredDocument } from "./lightrag-state.ts";
+import { type Answer, LightRagState, type LightRagVersion, PROCESS_MS, type StoredDocument } from "./lightrag-state.ts";
 import { REAL_CLOCK, type SimulatedClock } from "./virtual-clock.ts";
 
 export interface LightRagServerOptions {
@@ -8,6 +8,8 @@ export interface LightRagServerOptions {
   readonly apiKey?: string | null;
   /** @default real timers */
   readonly clock?: SimulatedClock;
+  /** Milliseconds that the language model takes for a document. @default 200 */
+  readonly processMs?: number;
 }
 
 const STATES_OLD = ["pending", "processing", "preprocessed", "processed", "failed"];
@@ -30,8 +32,13 @@ export class LightRagServer {
   readonly #server: Server;
   readonly #handlers: Record<string, Handler>;
 
-  private constructor({ version = "1.5.6", apiKey = "rag-key", clock = REAL_CLOCK }: LightRagServerOptions) {
-    this.state = new LightRagState(version, clock);
+  private constructor({
+    version = "1.5.6",
+    apiKey = "rag-key",
+    clock = REAL_CLOCK,
+    processMs = PROCESS_MS,
+  }: LightRagServerOptions) {
+    this.state = new LightRagState(version, clock, processMs);
     this.#apiKey = apiKey;
     this.#handlers = this.#routes();
     this.#server = createServer((request, response) => void this.#serve(request, response));

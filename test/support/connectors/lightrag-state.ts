@@ -29,7 +29,8 @@ export interface Answer {
 
 const VISIBLE_AFTER_MS = 10;
 const DURABLE_AFTER_MS = 1_500;
-const PROCESS_MS = 200;
+/** Milliseconds that the language model takes for a document, where nothing else is said. */
+export const PROCESS_MS = 200;
 const RESERVED_NAMES = new Set(["", ".", "no-file-path", "unknown_source"]);
 
 /** The documents of a simulated LightRAG server, and its one pipeline. Behaviour by version, as observed on real servers. */
@@ -49,8 +50,10 @@ export class LightRagState {
   #life = 0;
   readonly version: LightRagVersion;
   readonly #clock: SimulatedClock;
+  readonly #processMs: number;
 
-  constructor(version: LightRagVersion, clock: SimulatedClock) {
+  constructor(version: LightRagVersion, clock: SimulatedClock, processMs = PROCESS_MS) {
+    this.#processMs = processMs;
     this.version = version;
     this.#clock = clock;
   }
@@ -211,7 +214,7 @@ export class LightRagState {
     }
     this.busy = true;
     next.status = "processing";
-    this.#after(PROCESS_MS, () => this.#processed(next));
+    this.#after(this.#processMs, () => this.#processed(next));
   }
 
   #processed(document: StoredDocument): void {

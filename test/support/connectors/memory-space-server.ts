@@ -44,7 +44,8 @@ const RANGE_DAYS: Record<string, number> = { day: 1, week: 7, month: 31, year: 3
 /** A stand-in for Memory Space, as its published descriptions and its clients' behaviour have it. Each fact has a test. */
 export class MemorySpaceServer {
   readonly items = new Map<string, StoredItem>();
-  readonly media = new Map<string, { type: string; bytes: Buffer }>();
+  /** Files by `<id>/<kind>`. */
+  readonly media = new Map<string, { type: string; bytes: Buffer; etag?: string }>();
   /** Requests in order: method, path with query, and headers. */
   readonly requests: { readonly url: string; readonly headers: IncomingMessage["headers"] }[] = [];
   /** Faults of the next requests, in order. */
@@ -152,16 +153,23 @@ function json(response: ServerResponse, status: number, value: unknown, fault: F
 function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
-  { type, bytes }: { type: string; bytes: Buffer },
+  { type, bytes, etag }: { type: string; bytes: Buffer; etag?: string },
   fault: Fault | undefined,
 ): void {
-  const [, start] = /^bytes=(\d+)-$/.exec(request.headers.range ?? "") ?? [];
+  const { range: asked = "", "if-range": wanted } = request.headers;
+  const isOther = wanted !== undefined && wanted !== etag;
+  const [, start] = /^bytes=(\d+)-$/.exec(isOther ? "" : asked) ?? [];
+  if (Number(start ?? 0) >= bytes.length && start !== undefined) {
+    response.writeHead(416, { "content-range": `bytes */${bytes.length}` }).end();
+    return;
+  }
   const offset = Number(start ?? 0);
   const rest = bytes.subarray(offset);
   const range = start === undefined ? {} : { "content-range": `bytes ${offset}-${bytes.length - 1}/${bytes.length}` };
   response.writeHead(start === undefined ? 200 : 206, {
     "content-type": type,
     "content-length": rest.length,
+    ...(etag !== undefined && { etag }),
     ...range,
   });
   if (fault === undefined) {

@@ -3,7 +3,7 @@ import type { ItemOutcome, Target } from "../../../src/connectors/run/target.ts"
 
 /** Memories in a map, with their versions. Counts writes, so that a test sees what was written twice. */
 export class MemoryTarget implements Target {
-  readonly memories = new Map<string, { hash: string; version: number; content: string }>();
+  readonly memories = new Map<string, { hash: string; version: number; content: string; metadata?: object }>();
   readonly erased = new Set<string>();
   readonly writes: string[] = [];
   readonly deletes: string[] = [];
@@ -31,7 +31,7 @@ export class MemoryTarget implements Target {
     const held = this.memories.get(memoryId);
     if (held?.hash === hash) return { outcome: "unchanged" };
     const version = (held?.version ?? 0) + 1;
-    this.memories.set(memoryId, { hash, version, content: fields.content });
+    this.memories.set(memoryId, { hash, version, content: fields.content, metadata: fields.metadata ?? {} });
     this.writes.push(`${memoryId}@${version}`);
     return { outcome: version === 1 ? "created" : "updated" };
   }

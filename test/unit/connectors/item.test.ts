@@ -3,7 +3,18 @@ import { parseItem } from "../../../src/connectors/memory-space/item.ts";
 
 describe("an entry of a listing", () => {
   test("that has no id is no item: an error with status 200 must not become a memory", () => {
-    for (const value of [{ error: "quota" }, { id: "" }, { id: null }, { id: 1.5 }, "text", null, 3, []]) {
+    for (const value of [
+      { error: "quota" },
+      { id: "" },
+      { id: "a\0" },
+      { id: "\ud800" },
+      { id: null },
+      { id: 1.5 },
+      "text",
+      null,
+      3,
+      [],
+    ]) {
       expect(parseItem(value)).toBeNull();
     }
   });

@@ -98,6 +98,14 @@ describe("a run", () => {
     expect(target.writes).toHaveLength(500);
   });
 
+  test("with a limit within a page leaves its cursor, so that nothing beyond it is lost", async () => {
+    fill(5);
+    expect(await run({ limit: 2 })).toMatchObject({ state: "partial", counts: { created: 2 }, cursorAfter: null });
+    now += 100 * HOUR_MS;
+    expect(await run({ limit: 3 })).toMatchObject({ state: "succeeded", counts: { created: 3, unchanged: 2 } });
+    expect(target.memories.size).toBe(5);
+  });
+
   test("that is dry says what it would do, and does nothing", async () => {
     fill(30);
     await run();
