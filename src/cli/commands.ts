@@ -1,4 +1,5 @@
 import type { CommandEntry, CommandGroup } from "./command.ts";
+import { connectorCommands } from "./registry/connector-commands.ts";
 import { edgeCommands } from "./registry/edge-commands.ts";
 import { memoryCommands } from "./registry/memory-commands.ts";
 import { operationCommands } from "./registry/operation-commands.ts";
@@ -16,6 +17,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   memoryCommands,
   operationCommands,
   edgeCommands,
+  connectorCommands,
   setupCommands,
 ];
 

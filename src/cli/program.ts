@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { mergedLayers } from "../config/settings.ts";
 import { createLog, createServiceLog } from "../runtime/log.ts";
-import { packageVersion } from "../runtime/package-files.ts";
+import { versionText } from "../runtime/package-files.ts";
 import type { CliCommand, CommandResult, Invocation } from "./command.ts";
 import { COMMAND_GROUPS, COMMANDS } from "./commands.ts";
 import {
@@ -104,11 +104,11 @@ function printResult({ exitCode, json: document, text }: CommandResult, json: bo
 function buildProgram(called: Called, run: (command: CliCommand, parsed: Command) => Promise<void>): Command {
   const program = new Command("mnemosync");
   program
-    .version(packageVersion(), "--version", "print the version")
+    .version(versionText(), "--version", "print the version, and of a release its tag and commit")
     .description(
       "Keeps the memories of AI agents consistent over PostgreSQL, Redis, FAISS and stores of your own.\n\n" +
         "Exit codes: 0 done; 1 done, with findings (drift, rejected lines, failed repairs, nothing found); 2 not done " +
-        "(usage, configuration, a store that does not answer); 130 and 143 after SIGINT and SIGTERM; 141 when the reader " +
+        "(usage, configuration, a store that does not answer); 3 a part of it (a connector's run); 130 and 143 after SIGINT and SIGTERM; 141 when the reader " +
         "of the output is gone.",
     )
     .exitOverride()

@@ -19,6 +19,16 @@ import { reembedSchema } from "./job-documents.ts";
 import { jsonSchemaOf } from "./json-schema.ts";
 import { memorySchema, outcomeSchema, searchSchema, versionsSchema } from "./memory-documents.ts";
 import {
+  addedSpaceSchema,
+  spaceDeletedSchema,
+  spaceListSchema,
+  spaceLogSchema,
+  spaceMediaSchema,
+  spacePingSchema,
+  spaceRunSchema,
+  spaceViewSchema,
+} from "./memory-space-documents.ts";
+import {
   exportImportSchema,
   importSchema,
   queueSchema,
@@ -117,6 +127,14 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   "dead-letters": deadLettersSchema().describe("mnemosync subscription dead-letters --json"),
   "dead-letters-replay": replayedSchema().describe("mnemosync subscription replay --json"),
   "dead-letters-drop": droppedSchema().describe("mnemosync subscription drop --json"),
+  "memory-add": addedSpaceSchema().describe("mnemosync memory add --json"),
+  "memory-sync": spaceRunSchema().describe("mnemosync memory sync and resync --json"),
+  "memory-list": spaceListSchema().describe("mnemosync memory list --json"),
+  "memory-deleted": spaceDeletedSchema().describe("mnemosync memory list --deleted --json"),
+  "memory-view": spaceViewSchema().describe("mnemosync memory view --json"),
+  "memory-log": spaceLogSchema().describe("mnemosync memory log --json"),
+  "memory-media": spaceMediaSchema().describe("mnemosync memory media <memory> --json"),
+  "memory-ping": spacePingSchema().describe("mnemosync memory ping --json"),
   config: configSchema().describe("mnemosync config --json"),
   doctor: doctorSchema().describe("mnemosync doctor --json"),
   error: z

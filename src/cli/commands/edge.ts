@@ -1,10 +1,9 @@
 import { Option } from "commander";
-import { settingAt } from "../../config/settings.ts";
-import { EdgeStore, type OpenOptions, type QueueItem } from "../../edge/index.ts";
+import { EdgeStore, type QueueItem } from "../../edge/index.ts";
 import { conflictsFolder } from "../../edge/settings.ts";
-import { ConfigurationError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
+import { edgeOptions } from "../edge-options.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { namedAction } from "../named-action.ts";
 import { counted, printable } from "../output.ts";
@@ -111,12 +110,6 @@ export const edgeCommand: CliCommand = {
     }
   },
 };
-
-function edgeOptions({ settings }: Invocation): OpenOptions {
-  const options = settingAt(settings, ["edge"]) as OpenOptions | undefined;
-  if (typeof options?.path === "string" && options.path !== "") return options;
-  throw new ConfigurationError("no setting names the file of the edge: give --edge-path, or set MNEMOSYNC_EDGE_PATH");
-}
 
 function queueText(items: readonly QueueItem[]): string {
   if (items.length === 0) return "nothing waits";
