@@ -1,6 +1,6 @@
 # Untested: no container engine was at hand when this was written.
 #
-#   docker build --tag mnemosync .
+#   docker build --tag mnemosync --build-arg TAG="$(git describe --tags --always)" --build-arg COMMIT="$(git rev-parse HEAD)" .
 #   docker run --init --env MNEMOSYNC_POSTGRES_URL=… --env MNEMOSYNC_REDIS_URL=… --volume "$PWD/keys.json":/etc/mnemosync/keys.json mnemosync
 
 FROM node:20-bookworm-slim AS build
@@ -14,7 +14,11 @@ RUN npm ci
 COPY sql ./sql
 COPY src ./src
 # With both URLs set, set-up does not look for servers to test with: it makes the FAISS binding and dist/.
-RUN MNEMOSYNC_POSTGRES_URL=postgres://elsewhere MNEMOSYNC_REDIS_URL=redis://elsewhere node scripts/setup.mjs \
+# TAG and COMMIT are what `mnemosync --version` says.
+ARG TAG=
+ARG COMMIT=
+RUN node scripts/release/build-file.mjs build.json "$TAG" "$COMMIT" \
+    && MNEMOSYNC_POSTGRES_URL=postgres://elsewhere MNEMOSYNC_REDIS_URL=redis://elsewhere node scripts/setup.mjs \
     && npm prune --omit=dev
 
 FROM node:20-bookworm-slim
@@ -24,7 +28,7 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libopenblas0-pthread libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
     && install --directory --owner=node --group=node /var/lib/mnemosync /etc/mnemosync
-COPY --from=build /app/package.json ./
+COPY --from=build /app/package.json /app/build.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/sql ./sql

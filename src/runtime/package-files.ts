@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { ConfigurationError } from "../domain/errors.ts";
 
 const NAME = "mnemosync";
+/** Characters of a commit that name it to people. */
+const COMMIT_LENGTH = 12;
 
 /** Where the package is, with `sql/`, `samples/` and `dist/` below it. */
 export interface PackageRoot {
@@ -27,6 +29,23 @@ export function packageFile(...path: readonly string[]): string {
 export function packageVersion(): string {
   root ??= findPackageRoot(import.meta.url);
   return root.version;
+}
+
+/** Of what a release was made; null in a clone, and where it was installed from npm. */
+export interface PackageBuild {
+  readonly tag: string | null;
+  readonly commit: string | null;
+}
+
+/** The version for people: with the tag and the commit that a release was made of. */
+export function versionText(build: PackageBuild | null = packageBuild()): string {
+  const made = [build?.tag, build?.commit?.slice(0, COMMIT_LENGTH)].filter((part) => part != null && part !== "");
+  return made.length === 0 ? packageVersion() : `${packageVersion()} (${made.join(", ")})`;
+}
+
+function packageBuild(): PackageBuild | null {
+  const file = packageFile("build.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as PackageBuild) : null;
 }
 
 /**

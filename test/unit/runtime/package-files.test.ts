@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "vitest";
 import { ConfigurationError } from "../../../src/domain/errors.ts";
-import { findPackageRoot, packageFile, packageVersion } from "../../../src/runtime/package-files.ts";
+import { findPackageRoot, packageFile, packageVersion, versionText } from "../../../src/runtime/package-files.ts";
 import { REPOSITORY } from "../../support/program.ts";
 
 const moduleIn = (...path: string[]): string => pathToFileURL(join(...path)).href;
@@ -15,6 +15,14 @@ test("the package's files are found from its sources", async () => {
   expect(existsSync(packageFile("sql"))).toBe(true);
   const { version } = JSON.parse(await readFile(join(REPOSITORY, "package.json"), "utf8")) as { version: string };
   expect(packageVersion()).toBe(version);
+});
+
+test("the version of a release has its tag and commit", () => {
+  const commit = "0123456789abcdef0123456789abcdef01234567";
+  expect(versionText({ tag: "v1.2.3", commit })).toBe(`${packageVersion()} (v1.2.3, 0123456789ab)`);
+  expect(versionText({ tag: null, commit })).toBe(`${packageVersion()} (0123456789ab)`);
+  expect(versionText({ tag: null, commit: null })).toBe(packageVersion());
+  expect(versionText()).toBe(packageVersion());
 });
 
 for (const place of ["src", "dist", "dist/stores/faiss/host", "dist/program", "dist/program/parts"]) {
