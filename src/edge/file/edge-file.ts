@@ -30,15 +30,12 @@ import { type EdgeMemory, type EdgePage, type FoundMemory, Reads } from "./reads
 import { RemoteChanges } from "./remote-changes.ts";
 import type { Rescue } from "./rescue.ts";
 import { newDevice, Resync, type ResyncCause } from "./resync.ts";
-import type { Side } from "./side.ts";
 import type { SqlFile } from "./sql-file.ts";
 import { type FileStatus, type QueueItem, StatusReads } from "./status-reads.ts";
 import { type HubContact, readSyncState, type SyncState } from "./sync-state.ts";
 import { Words } from "./words.ts";
 
-export interface EdgeFileOptions extends OpenFileOptions, FileSettings {
-  readonly random?: () => number;
-}
+export type EdgeFileOptions = OpenFileOptions & FileSettings & { readonly random?: () => number };
 
 /**
  * The file of an edge: everything that an agent keeps, and what is on its way. Synchronous, so it runs in a worker. Each
@@ -104,8 +101,7 @@ export class EdgeFile {
 
   /** @returns whether there is such a memory. @throws {ValidationError} The patched memory is none. */
   patch(key: MemoryKey, patch: PatchOfMemory, nowMs: number): boolean {
-    const patched = (side: Side) => patchedMemory(key, side, patch, this.#validator);
-    return this.#writes.patch(key, patched, nowMs);
+    return this.#writes.patch(key, (side) => patchedMemory(key, side, patch, this.#validator), nowMs);
   }
 
   delete(key: MemoryKey, nowMs: number): boolean {
