@@ -21,13 +21,14 @@ export class Lost {
     this.#model = model;
   }
 
-  /** Before the primary is put back: what the replica has of contents that will be lost. */
-  async note(contents: ReadonlySet<string>): Promise<void> {
-    for (const body of await this.#bodies()) {
-      if (!contents.has(body.content)) continue;
+  /** Before the primary is put back: what the replica has of contents that will be lost. @returns how many. */
+  async note(contents: ReadonlySet<string>): Promise<number> {
+    const held = (await this.#bodies()).filter(({ content }) => contents.has(content));
+    for (const body of held) {
+      if (!this.#owed.has(body.content)) this.total++;
       this.#owed.set(body.content, body);
-      this.total++;
     }
+    return held.length;
   }
 
   /** The replica was put back: what its copy lacks is owed no more. */

@@ -9,6 +9,8 @@ import type { Twins } from "./twins.ts";
 
 /** Milliseconds that an operator repeats a call for. */
 const OPERATE_MS = 60_000;
+/** Milliseconds within which a hot memory is written, and refused. */
+const LETTER_MS = 15_000;
 /** Milliseconds that replication has to catch up before a verification. */
 const CATCH_UP_MS = 90_000;
 
@@ -22,9 +24,14 @@ const memoryRefused: Fault = {
       await sql.unsafe(`
         alter table mnemosync.memory_bodies add constraint chaos_refuses check (memory_id <> '${memoryId}') not valid`);
     });
-    await pause(1_500 + span(random));
+    // A replica that lags meets the constraint some time later.
+    let letters: readonly { memoryId: string }[] = [];
+    await pollUntil("a letter", LETTER_MS, async () => {
+      letters = await operate(() => twins.sync.replica.deadLetters());
+      return letters.length > 0;
+    }).catch(() => undefined);
+    await pause(span(random));
     if (random.below(3) === 0) await coldBackup(twins.replica);
-    const letters = await operate(() => twins.sync.replica.deadLetters());
     events.add(
       letters.some((letter) => letter.memoryId === memoryId) ? "memory refused" : "memory not written while refused",
     );

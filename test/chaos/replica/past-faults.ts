@@ -13,6 +13,8 @@ function writing(random: Random): number {
   return 1_000 + random.below(4_000);
 }
 
+/** Milliseconds that the replica has to get some of what will be lost. */
+const ARRIVED_MS = 8_000;
 /** Milliseconds within which a node notices that the primary went back, on a busy machine. */
 const NOTICED_MS = 60_000;
 
@@ -49,7 +51,11 @@ const primaryRestored: Fault = {
     const before = await epochOf(twins);
     const contents = writtenSince(model, copiedAt);
     for (const text of await lost.settle()) complain(text);
-    await lost.note(contents);
+    // What the replica has not got yet is not diverged.
+    await pollUntil("the replica to have what will be lost", ARRIVED_MS, async () => {
+      await pause(200);
+      return (await lost.note(contents)) > 0;
+    }).catch(() => undefined);
     const stops = random.below(2) === 0;
     if (stops) await Promise.all(twins.nodes.map((node) => node.stop()));
     await restoreBackup(twins.primary);
