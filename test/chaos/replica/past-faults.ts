@@ -66,7 +66,9 @@ const primaryRestored: Fault = {
       await pollUntil("the nodes to notice that the primary was put back", NOTICED_MS, async () => {
         return (await epochOf(twins)) !== before;
       }).catch((error: Error) =>
-        complain(`${error.message}: ${arrived} versions in the replica were lost, ${stops ? "nodes stopped" : "nodes ran on"}`),
+        complain(
+          `${error.message}: ${arrived} versions in the replica were lost, ${stops ? "nodes stopped" : "nodes ran on"}`,
+        ),
       );
     }
     if (stops) {
