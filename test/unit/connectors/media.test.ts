@@ -170,7 +170,7 @@ describe("files of items", () => {
   test("a key that is not taken any more ends the run", async () => {
     put("a", Buffer.from("x"));
     server.faultOf = (url) => (url.endsWith("/audio") ? { kind: "status", status: 401 } : null);
-    expect(await run()).toMatchObject({ state: "failed", error: { code: "SERVICE_FAILED" } });
+    expect(await run()).toMatchObject({ state: "failed", error: { code: "AUTHENTICATION" } });
     expect(target.memories.size).toBe(0);
   });
 
