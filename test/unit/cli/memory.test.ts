@@ -125,7 +125,7 @@ test("a key is read from its variable when it is needed, and a missing one is na
   const refused = await memory("sync", { SPACE_KEY: "wrong" });
   expect(refused).toMatchObject({
     exitCode: 2,
-    json: { run: { status: "failed", error: { code: "SERVICE_FAILED" } } },
+    json: { run: { status: "failed", error: { code: "AUTHENTICATION" } } },
   });
   expect(JSON.stringify(refused)).not.toContain("wrong");
 });
