@@ -199,6 +199,11 @@ describe("runs", () => {
     expect(await shared.current.sync.get("memory-space/big", { namespace: id })).toMatchObject({ content: "shorter" });
     expect(await own.connectors.drop(id, { letters: ["huge"] })).toBe(1);
     expect(await own.connectors.status(id)).toMatchObject({ deadLetters: 0 });
+    // Its content is in the dead letters alone: it was never a memory.
+    await own.run(id, { scope: "full", force: true });
+    expect((await own.connectors.deadLetters(id)).letters).toMatchObject([{ id: "huge" }]);
+    await shared.current.sync.erase("memory-space/huge", { namespace: id });
+    expect((await own.connectors.deadLetters(id)).letters).toEqual([]);
   });
 
   test("memories are delivered, and go again where the transform is another one", async () => {
@@ -243,6 +248,18 @@ describe("the schedule", () => {
     });
     const left = await shared.current.sync.jobs.schedules();
     expect(left.map(({ name }) => name)).not.toContain(`connector:${id}`);
+  });
+
+  test("a process without the settings file leaves the schedules of its connectors as they are", async () => {
+    const schedule = { everyMs: 3_600_000 };
+    const serving = node({ settings: { definitions: { [id]: importing({ schedule }) } } });
+    serving.start();
+    await expect.poll(async () => (await serving.connectors.status(id)).nextRunAt, { timeout: 15_000 }).not.toBeNull();
+    const command = node();
+    await command.connectors.create(`${id}-api`, importing({ schedule }));
+    await command.connectors.pause(`${id}-api`);
+    expect((await serving.connectors.status(id)).nextRunAt).not.toBeNull();
+    await command.connectors.remove(`${id}-api`);
   });
 
   test("a node that makes no runs leaves them to others", async () => {

@@ -28,7 +28,7 @@ import { workOf } from "./work-of.ts";
 export interface ConnectorsParts {
   readonly definitions: Definitions;
   readonly jobs: Jobs;
-  readonly scheduler: Pick<ConnectorScheduler, "look">;
+  readonly scheduler: Pick<ConnectorScheduler, "look" | "drop">;
   readonly work: Omit<WorkParts, "connectorId" | "definition" | "order" | "runId" | "onProgress">;
   readonly run: RunCall;
 }
@@ -90,7 +90,7 @@ export class Connectors {
     await this.#parts.run("connectors.remove", call, async (signal) => {
       await this.#assertIdle(id, signal);
       await this.#parts.definitions.remove(id, signal);
-      await this.#parts.scheduler.look(signal);
+      await this.#parts.scheduler.drop(id, signal);
     });
   }
 

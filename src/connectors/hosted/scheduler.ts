@@ -100,11 +100,17 @@ export class ConnectorScheduler implements Service {
       const state = states.find(({ connector: id }) => id === connector.id) ?? null;
       await this.#lookAt(connector, state, existing, signal);
     }
-    if (!isEnabled) return;
+    // Another process, such as a command, may have been started without the settings file: it knows the API's connectors only.
+    if (!isEnabled || this.#loop.status().state !== "running") return;
     const known = new Set(all.flatMap(({ id }) => Object.values(scheduleNames(id))));
     for (const name of existing.keys()) if (!known.has(name)) await jobs.unschedule(name, { signal });
     this.#hadAny = all.length > 0;
-    if (this.#hadAny && this.#loop.status().state === "running") this.#parts.runner.start();
+    if (this.#hadAny) this.#parts.runner.start();
+  }
+
+  /** Drops the schedules of a connector that is removed. */
+  async drop(id: string, signal: AbortSignal): Promise<void> {
+    for (const name of Object.values(scheduleNames(id))) await this.#parts.jobs.unschedule(name, { signal });
   }
 
   async #lookAt(
