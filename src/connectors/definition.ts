@@ -18,7 +18,7 @@ const memories = lazily(() => ({ type: z.literal("memories").describe("The memor
 /** Where a connector reads. */
 const fromSchema = lazily(() =>
   z.discriminatedUnion("type", [
-    z.strictObject({ type: z.literal("memory-space"), ...memorySpaceSettings.shape }),
+    z.strictObject({ type: z.literal("memory-space"), ...memorySpaceSettings().shape }),
     z.strictObject({
       ...memories(),
       namespaces: z.array(namespaceText()).min(1).max(100).optional().describe("Of all namespaces by default"),
@@ -42,7 +42,7 @@ const toSchema = lazily(() =>
       namespace: namespaceText().default("default").describe("Where the memories go"),
     }),
     z
-      .strictObject({ type: z.literal("lightrag"), ...lightRagSettings.shape })
+      .strictObject({ type: z.literal("lightrag"), ...lightRagSettings().shape })
       .refine(({ apiKey, bearer }) => apiKey === undefined || bearer === undefined, {
         message: "give apiKey or bearer, not both: a bad bearer is refused even beside a good key",
         path: ["bearer"],

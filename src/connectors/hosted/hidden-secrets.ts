@@ -1,4 +1,5 @@
 import { isObject } from "../../domain/json.ts";
+import { lazily } from "../../domain/lazily.ts";
 import { lightRagSettings } from "../lightrag/settings.ts";
 import { memorySpaceSettings } from "../memory-space/settings.ts";
 import { isReference } from "./references.ts";
@@ -7,10 +8,10 @@ import { isReference } from "./references.ts";
 export const HIDDEN = "(hidden)";
 
 /** Fields that are secret, wherever they stand: also in a definition that is not valid. Addresses are shown: none has a password. */
-const SECRETS: ReadonlySet<string> = new Set([
-  ...secretsOf(memorySpaceSettings.shape),
-  ...secretsOf(lightRagSettings.shape),
-]);
+const secretFields = lazily(
+  (): ReadonlySet<string> =>
+    new Set([...secretsOf(memorySpaceSettings().shape), ...secretsOf(lightRagSettings().shape)]),
+);
 
 /** Secrets of a definition by their places, e.g. `from.apiKey`. */
 export type Secrets = Readonly<Record<string, string>>;
@@ -42,7 +43,7 @@ function replaced(
   const fields = Object.entries(definition).map(([name, value]) => {
     const place = path === "" ? name : `${path}.${name}`;
     if (isObject(value)) return [name, replaced(value, replace, place)];
-    return [name, SECRETS.has(name) && typeof value === "string" ? replace(place, value) : value];
+    return [name, secretFields().has(name) && typeof value === "string" ? replace(place, value) : value];
   });
   return Object.fromEntries(fields) as Record<string, unknown>;
 }

@@ -41,7 +41,7 @@ export class LightRagClient {
 
   /** @throws {ConfigurationError} naming the option. */
   constructor(options: LightRagOptions, hooks: Partial<RetryOptions> & { fetch?: typeof globalThis.fetch } = {}) {
-    const parsed = lightRagSettings.safeParse(defined(options));
+    const parsed = lightRagSettings().safeParse(defined(options));
     if (!parsed.success) throw new ConfigurationError(`lightrag: ${z.prettifyError(parsed.error)}`);
     this.#settings = parsed.data;
     const { url, apiKey, bearer, timeoutMs, wholeTimeoutMs, contract } = this.#settings;

@@ -70,7 +70,7 @@ export class MemorySpaceClient {
 
   /** @throws {ConfigurationError} naming the option. */
   constructor(options: MemorySpaceOptions, hooks: ClientHooks = {}) {
-    const parsed = memorySpaceSettings.safeParse(defined(options));
+    const parsed = memorySpaceSettings().safeParse(defined(options));
     if (!parsed.success) throw new ConfigurationError(`memory space: ${z.prettifyError(parsed.error)}`);
     this.#settings = parsed.data;
     this.#hooks = hooks;
