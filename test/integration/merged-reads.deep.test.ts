@@ -115,6 +115,7 @@ test("a replica that was not told of a deletion shows nothing of it, also after 
   await world.put("b", { content: "deleted" });
   await expire(world, "c", false);
   await world.sync.replica.pause();
+  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
   await world.sync.delete("b");
   const { sync } = world;
   const read = told();

@@ -112,6 +112,7 @@ test("versions that arrived before the one that withholds them are told again to
   await world.put("m2", { content: "first" });
   await world.caughtUp();
   await world.sync.replica.pause();
+  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
   await world.put("m1", { content: "second", privacy: "local_only" });
   await world.put("m2", { content: "second", privacy: "redacted" });
   // As a process leaves it that died behind the first batches of a page.

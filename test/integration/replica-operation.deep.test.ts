@@ -88,6 +88,7 @@ test("a replica that was never filled is not promoted without force", async (t) 
   const world = await openReplicaWorld(t, { replica: { batchSize: 1 } });
   await world.caughtUp();
   await world.sync.replica.pause();
+  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
   await world.replica`update mnemosync.replica_cursor set epoch = null`;
   const pool = new PostgresPool(world.replicaUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
