@@ -13,7 +13,8 @@ function project(name: string, files: { include: string[]; exclude: string[] }):
       // The package's own name, as examples import it; `paths` in tsconfig.json says the same to the compiler.
       alias: [
         { find: /^mnemosync$/, replacement: source("index.ts") },
-        { find: /^mnemosync\/(stores|testing|edge|connectors)$/, replacement: source("$1/index.ts") },
+        { find: /^mnemosync\/(stores|testing|edge|connectors|mcp)$/, replacement: source("$1/index.ts") },
+        { find: /^mnemosync\/(langgraph|langchain)$/, replacement: source("adapters/$1/index.ts") },
       ],
     },
     test: {

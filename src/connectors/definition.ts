@@ -158,6 +158,7 @@ function flawOf(where: unknown): string | null {
 }
 
 function hasPassword(text: string): boolean {
+  if (!URL.canParse(text)) return false; // Refused as an address, by its own check.
   const { username, password } = new URL(text);
   return username !== "" || password !== "";
 }

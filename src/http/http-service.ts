@@ -116,7 +116,10 @@ export class HttpService implements Service {
       // Loaded by the first client: most services have none, and the SDK takes as long to load as the rest.
       const { HttpSessions } = await import("../mcp/http-sessions.ts");
       return await HttpSessions.open({ sync, log, ...mcp });
-    })();
+    })().catch((error: unknown) => {
+      this.#mcp = null; // The next request tries again.
+      throw error;
+    });
     return await this.#mcp;
   }
 

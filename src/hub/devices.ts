@@ -80,7 +80,7 @@ export class Devices {
   }
 
   /**
-   * As \`meet\`, with \`work\` beside the note of the call: a device that is known waits for one statement that reads, and not for a commit.
+   * As `meet`, with `work` beside the note of the call: a device that is known waits for one statement that reads, and not for a commit.
    * What the call settles is of no account for its own changes: their keys are greater.
    */
   async meeting<T>(

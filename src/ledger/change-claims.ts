@@ -128,7 +128,7 @@ export async function keepAppliedChanges(sql: Sql, changes: readonly AppliedChan
   return row?.claimed === ordered.length;
 }
 
-/** \`keepAppliedChanges\` as a statement of a flight. */
+/** `keepAppliedChanges` as a statement of a flight. */
 const KEEP_APPLIED: FlightStatement = {
   name: "keep_applied",
   text: `with applied as materialized (
@@ -147,7 +147,7 @@ export function claimsOf(changes: readonly AppliedChange[]): { statements: reado
     : { statements: [KEEP_APPLIED], bytes: changes.length * 300 };
 }
 
-/** Adds \`keepAppliedChanges\` to a flight, as its last statement; nothing where there is nothing to claim. */
+/** Adds `keepAppliedChanges` to a flight, as its last statement; nothing where there is nothing to claim. */
 export function addClaims(flight: Flight, changes: readonly AppliedChange[]): void {
   if (changes.length === 0) return;
   const ordered = inOrder(changes);

@@ -159,7 +159,7 @@ function judged(sql: Sql, { applyPrivacy, where, parts }: FeedPageQuery): Fragme
     cross join lateral (select ${passes(sql, applyPrivacy, where, sql`m`)} as is_wanted) w`;
 }
 
-/** Whether the document of a row called \`from\` passes, beside a row called v with its key and times. */
+/** Whether the document of a row called `from` passes, beside a row called v with its key and times. */
 function passes(sql: Sql, applyPrivacy: boolean, where: Condition | null, from: Fragment): Fragment {
   if (where === null) return sql`true`;
   const whole = sql`${from}.document::jsonb`;

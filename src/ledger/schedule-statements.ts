@@ -38,7 +38,9 @@ export async function putSchedule(sql: Sql, schedule: Omit<ScheduleRow, "lastJob
     on conflict (name) do update set
       kind = excluded.kind, input = excluded.input, interval_ms = excluded.interval_ms, cron = excluded.cron,
       time_zone = excluded.time_zone, jitter_ms = excluded.jitter_ms,
-      delay_ms = case when s.jitter_ms = excluded.jitter_ms then s.delay_ms else excluded.delay_ms end,
+      delay_ms = case when (s.interval_ms, s.cron, s.time_zone, s.jitter_ms)
+                           is not distinct from (excluded.interval_ms, excluded.cron, excluded.time_zone, excluded.jitter_ms)
+                      then s.delay_ms else excluded.delay_ms end,
       due_at = case when (s.interval_ms, s.cron, s.time_zone, s.jitter_ms)
                          is not distinct from (excluded.interval_ms, excluded.cron, excluded.time_zone, excluded.jitter_ms)
                     then s.due_at else excluded.due_at end,

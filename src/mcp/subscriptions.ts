@@ -54,7 +54,7 @@ export class Subscriptions {
       if (isGone || this.#closed) end();
       else this.#ends.set(uri, end);
     } catch (error) {
-      this.remove(uri);
+      if (!isGone) this.remove(uri); // Else another call has the place by now.
       throw error;
     }
   }

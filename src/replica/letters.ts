@@ -55,9 +55,9 @@ export class LetterRetries {
     const { id, namespace, memoryId, attempts } = letter;
     try {
       await mendMemory(this.#parts, fence, letter, comparingOf(letter), signal);
-      await callSide(this.#parts, primary, signal, (sql) => settleLetters(sql, settings.name, [letter]));
-      // Last: a hole without a letter is found again.
+      // The hole first, since it hides the memory from reads: a letter without a hole is only tried again.
       await callSide(this.#parts, replica, signal, (sql) => closeHoles(sql, fence, settings.name, [letter]));
+      await callSide(this.#parts, primary, signal, (sql) => settleLetters(sql, settings.name, [letter]));
       log.info({ namespace, memoryId, attempts }, "replica.letter_delivered");
     } catch (error) {
       if (!isRefusal(error)) throw error;

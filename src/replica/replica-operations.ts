@@ -55,7 +55,7 @@ export class ReplicaOperations {
     return await this.#run("replica.status", call, (signal) => parts.report(signal));
   }
 
-  /** No node writes to the replica from now on, until `resume`: it is kept in the primary. Safe twice. */
+  /** Each node stops writing to the replica at its next look, within seconds (state "paused"), until `resume`: it is kept in the primary. Safe twice. */
   async pause(call: ReplicaCall = {}): Promise<ReplicaReport> {
     return await this.#call("replica.pause", call, async (parts, signal) => {
       await callSide(parts, parts.primary, signal, primary.pauseReplication);

@@ -33,8 +33,8 @@ export interface PublisherParts extends PublishParts {
 
 /** Milliseconds within which a publish must have failed to be tried again: the caller waits for the answer. */
 const TOLD_AGAIN_WITHIN_MS = 1_000;
-/** Milliseconds before that: about as long as a connection takes that is opened anew. */
-const TOLD_AGAIN_AFTER_MS = 50;
+/** Milliseconds before that: a link that was cut connects anew after 100 of them. */
+const TOLD_AGAIN_AFTER_MS = 250;
 
 /** The state of a committed chunk in the stores. */
 export interface PublishedChunk {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test, vi } from "vitest";
+import { isAlive } from "../../src/dev/processes.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { environmentOf } from "../support/command-line.ts";
 import { programArguments, REPOSITORY, TYPESCRIPT_LOADER } from "../support/program.ts";
@@ -45,12 +46,3 @@ test("a stdio client killed in mid-call leaves nothing behind", async (t) => {
   expect(open).toBe(0);
   expect((await sync.count()).count).toBeGreaterThanOrEqual(200);
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -200,9 +200,7 @@ test("searches and writes continue during the build of a main index, which inclu
   for (const { memoryId, version } of hits) expect(live.get(memoryId)?.version).toBe(version);
 });
 
-test("a large flat namespace is rewritten beside the calls, in segments, with nothing lost or gained", {
-  timeout: 120_000,
-}, async () => {
+test("a large flat namespace is rewritten beside the calls, in segments, with nothing lost or gained", async () => {
   const dimension = 1_024;
   const wide = randomNumbers(3);
   const make = (at: number, version: number) => put(`m${at}`, version, randomVector(wide, dimension));

@@ -17,7 +17,7 @@ import { epochsOf, expectPast, foundBy, newDatabase, openNode, writeLost } from 
  */
 
 const SETTINGS = { fsync: "off", full_page_writes: "off" };
-const soon = { timeout: 50_000, interval: 100 };
+const soon = { timeout: 25_000, interval: 100 };
 let server: EmbeddedServer;
 
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import { sampleMemory, unitVector } from "./memories.ts";
 
 /** Nodes on a PostgreSQL that goes back, and what has to become of them. */
 
-const soon = { timeout: 50_000, interval: 100 };
+const soon = { timeout: 25_000, interval: 100 };
 
 /** Options of a node on a database of its own. The ledger is to win: what it lost is to be gone. */
 export async function openNode(databaseUrl: string) {

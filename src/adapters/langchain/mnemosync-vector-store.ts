@@ -100,6 +100,15 @@ export class MnemosyncVectorStore extends VectorStore {
     if ((ids === undefined) === (filter === undefined)) {
       throw new TypeError("delete: expected either { ids } or { filter }");
     }
+    const undefinedTests = Object.entries(filter ?? {}).filter(([, test]) => test === undefined);
+    if (
+      ids === undefined &&
+      typeof filter !== "function" &&
+      (undefinedTests.length > 0 || Object.keys(filter ?? {}).length === 0)
+    ) {
+      const found = undefinedTests.length > 0 ? `${undefinedTests[0]?.[0]} is undefined` : "it names nothing";
+      throw new TypeError(`delete: a filter must say which documents go, and ${found}: it would take others along`);
+    }
     const namespace = this.#namespace;
     const named = ids ?? (await this.#idsOf(filter ?? {}));
     for (let from = 0; from < named.length; from += DELETES_AT_ONCE) {

@@ -24,7 +24,7 @@ export function nameOf(id: string): ItemName | null {
   return { path: id.slice(0, end).split("/").map(plain), key: plain(id.slice(end + 2)) };
 }
 
-/** What the ids begin with of all items under a path, its own and deeper ones. */
+/** The common prefix of the ids of all items at this path and at deeper ones. */
 export function prefixOf(path: readonly string[]): string {
   return path.map((label) => `${escaped(label)}/`).join("");
 }

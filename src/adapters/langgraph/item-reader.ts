@@ -13,7 +13,7 @@ const RESULTS_MAX = 1_000;
 /** Items that a list without a query skips and shows, at most. */
 const LISTED_MAX = 100_000;
 
-/** What a read tells of a memory. */
+/** The fields of a memory that searches and lists return. */
 interface Found {
   readonly memoryId: string;
   readonly metadata: JsonObject;

@@ -3,7 +3,7 @@ import type { JsonObject, JsonValue, MemoryInput } from "../../index.ts";
 import { idOf, nameOf } from "./item-id.ts";
 import { textsAt } from "./texts-at.ts";
 
-/** What a memory keeps of an item. */
+/** The metadata of a memory that stores an item. */
 export interface ItemMetadata {
   readonly value: Record<string, JsonValue>;
   /** Whether its content is the text that it is found by. */

@@ -31,8 +31,12 @@ export async function untilEnded(
     note("no node has begun the run yet: one with connectors.enabled must serve, or give --here");
   }, UNBEGUN_MS);
   // The end of the command ends a run of its own: its process must live until then.
-  const cancel = flags.here === true ? () => void connectors.cancel(id).catch(() => undefined) : () => undefined;
+  const cancel = (): void => {
+    if (flags.here !== true) return;
+    connectors.cancel(id).catch((error: unknown) => note(`the run was not cancelled: ${(error as Error).message}`));
+  };
   signal.addEventListener("abort", cancel, { once: true });
+  if (signal.aborted) cancel();
   let last: ConnectorRun | null = null;
   try {
     for await (const run of connectors.watch(id, runId, flags.here === true ? {} : { signal })) {

@@ -1,8 +1,9 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { HubTarget } from "../../connectors/run/hub-target.ts";
 import { JsonState } from "../../connectors/state/json-state.ts";
 import type { MemorySynchronizer } from "../../index.ts";
+import { textIfThere } from "../../runtime/if-there.ts";
 import type { Invocation } from "../command.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import type { SpaceHome } from "./home.ts";
@@ -27,11 +28,11 @@ function homeOf(sync: MemorySynchronizer): SpaceHome {
     kind: "hub",
     mediaDirectory: join(folder, "media"),
     definition: async (id) => {
-      const text = await readFile(file(id, "definition"), "utf8").catch(() => null);
+      const text = await textIfThere(file(id, "definition"));
       return text === null ? null : (JSON.parse(text) as unknown);
     },
     define: async (id, definition) => {
-      const before = await readFile(file(id, "definition"), "utf8").catch(() => null);
+      const before = await textIfThere(file(id, "definition"));
       await mkdir(folder, { recursive: true });
       if (definition !== null) await writeFile(file(id, "definition"), JSON.stringify(definition), { mode: 0o600 });
       else for (const part of ["definition", "state"]) await rm(file(id, part), { force: true });

@@ -76,11 +76,6 @@ export async function countImported(sql: Sql, connector: string): Promise<number
   return row?.items ?? 0;
 }
 
-/** Forgets how items were: the next run takes each for new. Without effect on the memories. */
-export async function forgetItems(sql: Sql, connector: string): Promise<void> {
-  await sql`delete from mnemosync.connector_items where connector = ${connector}`;
-}
-
 /** Which letters to list, the oldest first. */
 export interface LetterQuery {
   /** The item of a letter: those behind it; null: from the oldest on. */

@@ -61,7 +61,9 @@ async function replayPage(
   const known = await state.items(letters.map(({ itemId }) => itemId));
   const items: SourceItem[] = [];
   for (const letter of letters) {
-    const item = (await source.get(letter.itemId, signal)) ?? itemOf(letter);
+    const now = await source.get(letter.itemId, signal);
+    // Without a hash it only says that the item is there, and has no text any more.
+    const item = now === null || now.hash === "" ? itemOf(letter) : now;
     items.push({ ...item, hash: item.hash === "" ? (known.get(letter.itemId)?.hash ?? "") : item.hash });
   }
   const outcomes = await target.write(items, signal);

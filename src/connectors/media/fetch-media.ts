@@ -1,5 +1,6 @@
-import { type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, open, rm, writeFile } from "node:fs/promises";
 import * as z from "zod";
+import { statIfThere, textIfThere } from "../../runtime/if-there.ts";
 import { type RetryOptions, waitAfter } from "../service/retrying.ts";
 import { ServiceError } from "../service/service-error.ts";
 import type { MediaFolder, MediaHolder } from "./media-folder.ts";
@@ -116,8 +117,8 @@ class PartialFile {
    * may meet another file.
    */
   async place(): Promise<{ readonly offset: number; readonly validator: string | null }> {
-    const size = (await stat(this.path).catch(() => null))?.size ?? 0;
-    const note = noteSchema().safeParse(jsonOf(await readFile(`${this.path}.json`, "utf8").catch(() => "")));
+    const size = (await statIfThere(this.path))?.size ?? 0;
+    const note = noteSchema().safeParse(jsonOf((await textIfThere(`${this.path}.json`)) ?? ""));
     if (size > 0 && note.success) return { offset: size, validator: note.data.validator };
     return { offset: this.#total === null ? 0 : size, validator: null };
   }

@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { lazily } from "../../domain/lazily.ts";
+import { statIfThere } from "../../runtime/if-there.ts";
 import { syncFolder } from "../../runtime/sync-folder.ts";
 import type { MediaReference } from "./media-reference.ts";
 
@@ -118,7 +119,7 @@ export class MediaFolder {
   async dropPartials(nowMs: number): Promise<void> {
     const folder = join(this.#path, "partial");
     for (const name of await namesIn(folder)) {
-      const found = await stat(join(folder, name)).catch(() => null);
+      const found = await statIfThere(join(folder, name));
       if (found !== null && nowMs - found.mtimeMs > PARTIAL_TTL_MS) await rm(join(folder, name), { force: true });
     }
   }

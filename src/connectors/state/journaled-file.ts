@@ -1,7 +1,8 @@
-import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as z from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
+import { textIfThere } from "../../runtime/if-there.ts";
 import { syncFolder } from "../../runtime/sync-folder.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 
@@ -98,7 +99,7 @@ async function readContent<Content extends JournaledContent>(
   path: string,
   { what, read }: JournaledFileParts<Content>,
 ): Promise<{ generation: string; content: Content }> {
-  const text = await textOf(path);
+  const text = await textIfThere(path);
   const file = text === null ? null : fileSchema().safeParse(jsonOf(text));
   const damaged = new ConfigurationError(
     `${path} is not ${what}, or is damaged: move it away, and the connector reads everything anew`,
@@ -115,19 +116,10 @@ async function readContent<Content extends JournaledContent>(
 
 /** A last line that was cut off by a crash was never acknowledged: it is passed over. */
 async function applyJournal(path: string, generation: string, content: JournaledContent): Promise<void> {
-  const [head, ...lines] = ((await textOf(path)) ?? "").split("\n");
+  const [head, ...lines] = ((await textIfThere(path)) ?? "").split("\n");
   const named = z.strictObject({ generation: z.string() }).safeParse(jsonOf(head ?? ""));
   if (!named.success || named.data.generation !== generation) return;
   for (const line of lines) if (!content.replay(jsonOf(line))) return;
-}
-
-async function textOf(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
-  }
 }
 
 function jsonOf(text: string): unknown {

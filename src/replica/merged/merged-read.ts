@@ -100,7 +100,7 @@ export class MergedRead {
   ): Promise<{ readonly answer: T } | { readonly error: Error; readonly isLate: boolean } | null> {
     const abort = new LinkedAbort(this.#signal, milliseconds);
     const lasting = new LinkedAbort(this.#signal, LINGER_MS);
-    const question = work(lasting.signal);
+    const question = (async () => await work(lasting.signal))(); // A throw of it counts as its rejection.
     try {
       // Raced: a driver that is slow to notice its signal must not hold the read up.
       const answer = await untilAborted(question, abort.signal);

@@ -3,6 +3,7 @@ import { getDefaultEnvironment, StdioClientTransport } from "@modelcontextprotoc
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { expect, test, vi } from "vitest";
+import { isAlive } from "../../../src/dev/processes.ts";
 import { pollUntil } from "../../../src/dev/wait.ts";
 import { openCommandLine } from "../../support/command-line.ts";
 import { openService } from "../../support/http-service.ts";
@@ -79,12 +80,3 @@ test("a key is offered what it may use; a tool beyond that is refused with a rea
   const own = await several.client.callTool({ name: "get", arguments: { namespace: "tenant-a", memoryId: "own" } });
   expect(own.structuredContent).toMatchObject({ content: "of tenant a" });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
