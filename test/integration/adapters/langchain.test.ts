@@ -90,6 +90,9 @@ test("documents are deleted by ids or by a filter, and by nothing less", async (
   await store.delete({ filter: { source: "b.txt" } });
   expect((await store.similaritySearch("tea")).map(({ id }) => id)).toEqual(["d1"]);
   await expect(store.delete()).rejects.toThrow("either { ids } or { filter }");
+  for (const filter of [{}, { source: undefined }, { source: "c.txt", part: undefined }]) {
+    await expect(store.delete({ filter })).rejects.toThrow("it would take others along");
+  }
   expect((await shared.current.sync.history("d0", { namespace }))[0]).toMatchObject({ endedBy: "deleted" });
 });
 
