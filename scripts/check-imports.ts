@@ -84,7 +84,7 @@ function quoted(cell = ""): string[] {
 /** The TypeScript files below a folder, with what they import. */
 export function readSources(root: string): Source[] {
   return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts"))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
     .map((file) => source(relative(root, file).split(sep).join("/"), readFileSync(file, "utf8")));

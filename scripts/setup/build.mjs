@@ -1,11 +1,20 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { bundleConsole, consoleFiles, consoleFolder } from "./console.mjs";
 import { bundleProgram, programFiles, programFolder } from "./program.mjs";
 import { readStamps, root, run, SetupError, say, writeStamp } from "./report.mjs";
 
 const buildMaxMs = 5 * 60_000;
-const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json", "scripts/setup/program.mjs"];
+const settings = [
+  "tsconfig.json",
+  "tsconfig.build.json",
+  "package-lock.json",
+  "scripts/setup/program.mjs",
+  "scripts/setup/console.mjs",
+];
+/** The compiler only checks it: it runs in a browser, in one file. */
+const browserSources = "src/console/";
 
 /** Builds dist/ unless it is current. A published package has no src/, so there is nothing to do. */
 export function buildDist() {
@@ -17,21 +26,27 @@ export function buildDist() {
     timeoutMs: buildMaxMs,
   });
   if (!ok) throw new SetupError(`src/ does not compile:\n${output}`, "npm run typecheck");
-  removeStale(new Set(sources()));
+  removeStale(new Set(compiledSources()));
   bundleProgram();
+  bundleConsole();
   writeStamp("build", hash);
 }
 
 /** Whether dist/ is complete and was built from exactly these sources. */
 export function distIsCurrent() {
-  const files = [...sources().map(builtFrom), ...programFiles];
+  const files = [...compiledSources().map(builtFrom), ...programFiles, ...consoleFiles];
   return (
     readStamps().build === hashOf([...sources(), ...settings]) && files.every((file) => existsSync(join(root, file)))
   );
 }
 
+/** Whatever dist/ is made of. */
 function sources() {
-  return filesBelow("src").filter((file) => file.endsWith(".ts"));
+  return filesBelow("src").filter((file) => file.endsWith(".ts") || file.startsWith(browserSources));
+}
+
+function compiledSources() {
+  return sources().filter((file) => !file.startsWith(browserSources));
 }
 
 function builtFrom(/** @type {string} */ source) {
@@ -41,7 +56,7 @@ function builtFrom(/** @type {string} */ source) {
 /** Removes output of sources that no longer exist: the compiler leaves it. */
 function removeStale(/** @type {Set<string>} */ sources) {
   for (const file of filesBelow("dist")) {
-    if (file.startsWith(`${programFolder}/`)) continue; // Replaced as a whole.
+    if ([programFolder, consoleFolder].some((folder) => file.startsWith(`${folder}/`))) continue; // Replaced as a whole.
     const source = file.replace(/^dist/, "src").replace(/(\.d\.ts|\.js\.map|\.js)$/, ".ts");
     if (!sources.has(source)) rmSync(join(root, file), { force: true });
   }

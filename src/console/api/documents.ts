@@ -1,0 +1,83 @@
+import type * as z from "zod";
+import type { SideDifferences } from "../../conflict/differences.ts";
+import type { Finding } from "../../consistency/check/report.ts";
+import type { RepairDetail } from "../../consistency/repair/repair-options.ts";
+import type { changeSchema } from "../../documents/change-documents.ts";
+import type {
+  connectorRunSchema,
+  connectorSchema,
+  connectorStatusSchema,
+  connectorTestSchema,
+} from "../../documents/connector-documents.ts";
+import type { conflictDetailsSchema, conflictsSchema } from "../../documents/consistency-documents.ts";
+import type { deviceDocumentSchema } from "../../documents/device-documents.ts";
+import type { erasePreviewSchema, erasureSchema } from "../../documents/erase-documents.ts";
+import type { jobSchema } from "../../documents/job-documents.ts";
+import type {
+  diffSchema,
+  memorySchema,
+  outcomeSchema,
+  resultsSchema,
+  versionsSchema,
+} from "../../documents/memory-documents.ts";
+import type { queueSchema, statusSchema } from "../../documents/operation-documents.ts";
+import type {
+  replicaLettersSchema,
+  replicaStatusSchema,
+  verificationSchema,
+} from "../../documents/replica-documents.ts";
+import type { deployedStoreSchema } from "../../documents/store-documents.ts";
+
+/** What the service answers: the types of the schemas that it declares its answers with, so both change together. */
+
+type Of<Schema extends () => z.ZodType> = z.output<ReturnType<Schema>>;
+
+export type Status = Of<typeof statusSchema>;
+export type StoreStatus = Status["stores"][string];
+export type CheckStatus = NonNullable<Status["consistency"]>["checks"][number];
+export type Queue = Of<typeof queueSchema>;
+export type DeployedStore = Of<typeof deployedStoreSchema>;
+
+export type Memory = Of<typeof memorySchema>;
+export type SearchResult = Of<typeof resultsSchema>["results"][number];
+export type Version = Of<typeof versionsSchema>["versions"][number];
+export type VersionDiff = Of<typeof diffSchema>;
+export type Outcome = Of<typeof outcomeSchema>;
+export type Change = Of<typeof changeSchema>;
+export type Erasure = Of<typeof erasureSchema>;
+export type ErasePreview = Of<typeof erasePreviewSchema>;
+
+export type Conflict = Of<typeof conflictsSchema>["conflicts"][number];
+export type ConflictDetails = Of<typeof conflictDetailsSchema>;
+export type ConflictSide = ConflictDetails["ledger"];
+
+export type Job = Of<typeof jobSchema>;
+export type { Finding, RepairDetail, SideDifferences };
+
+export type Connector = Of<typeof connectorSchema>;
+export type ConnectorStatus = Of<typeof connectorStatusSchema>;
+export type ConnectorRun = Of<typeof connectorRunSchema>;
+export type ConnectorTest = Of<typeof connectorTestSchema>;
+export type Replica = Of<typeof replicaStatusSchema>;
+export type ReplicaLetter = Of<typeof replicaLettersSchema>["deadLetters"][number];
+export type ReplicaVerification = Of<typeof verificationSchema>;
+export type Device = Of<typeof deviceDocumentSchema>;
+
+/** The result of a check that ran as a job; `findings` has the first 1,000 of them. */
+export interface CheckResult {
+  readonly clean: boolean;
+  readonly scope: string;
+  readonly checked: number;
+  readonly truncated: boolean;
+  readonly findingsTotal: number;
+  readonly findings: readonly Finding[];
+}
+
+/** The result of a repair that ran as a job; `open` has the first 1,000 findings that are not repaired. */
+export interface RepairResult {
+  readonly repaired: number;
+  readonly failed: number;
+  readonly deferred: number;
+  readonly planned: number;
+  readonly open: readonly RepairDetail[];
+}

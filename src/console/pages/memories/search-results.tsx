@@ -1,0 +1,68 @@
+import { useState } from "preact/hooks";
+import { pathOf } from "../../api/client.ts";
+import type { SearchResult } from "../../api/documents.ts";
+import { EmptyState, Loaded } from "../../components/feedback.tsx";
+import { SelectField } from "../../components/field.tsx";
+import { useResource } from "../../state/resource.ts";
+import { linkTo } from "../../state/router.ts";
+import { counted } from "../../text/numbers.ts";
+import { type Criteria, filterOf, type Mode } from "./criteria.ts";
+import { rowOf } from "./list-pages.ts";
+import { MemoryRowText } from "./memory-list.tsx";
+
+const SIZES = ["10", "50", "100"].map((value) => ({ value, text: value }));
+
+const SCORES: Readonly<Record<Mode, string>> = {
+  vector: "Scores say how near the vectors are; of a cosine, 1 is the same direction.",
+  text: "Scores are the weight of the words that were found (BM25); only their order counts.",
+  hybrid:
+    "Scores fuse the places in the two rankings, by words and by vectors: 1 / (60 + place) of each, times its weight.",
+};
+
+/** The memories nearest to a text, best first. */
+export function SearchResults({ namespace, criteria }: { readonly namespace: string; readonly criteria: Criteria }) {
+  const [size, setSize] = useState("10");
+  const { text, mode } = criteria;
+  const where = filterOf(criteria);
+  const resource = useResource<{ results: readonly SearchResult[] }>(
+    (api, signal) => {
+      const body = { text, mode, k: Number(size), ...(where !== undefined && { where }) };
+      return api.post(pathOf("v1", "namespaces", namespace, "search"), body, { signal });
+    },
+    [namespace, text, mode, size, where === undefined ? null : JSON.stringify(where)],
+  );
+  return (
+    <Loaded resource={resource} what="the nearest memories">
+      {({ results }) =>
+        results.length === 0 ? (
+          <EmptyState title="Nothing was found">
+            <p>
+              {mode === "text"
+                ? "No memory has these words. A search by meaning finds other words for the same."
+                : "No memory that passes the filter has a vector or these words."}
+            </p>
+          </EmptyState>
+        ) : (
+          <div class="stack stack-close">
+            <div class="row row-between">
+              <div>
+                <p role="status">{counted(results.length, "result")}, best first</p>
+                <p class="hint">{SCORES[mode]}</p>
+              </div>
+              <SelectField label="Results at most" value={size} onInput={setSize} choices={SIZES} />
+            </div>
+            <ol class="results">
+              {results.map((result) => (
+                <li key={result.memory.memoryId}>
+                  <a href={linkTo("memories", [namespace, result.memory.memoryId])}>
+                    <MemoryRowText row={rowOf(result.memory)} score={result.score.toFixed(4)} />
+                  </a>
+                </li>
+              ))}
+            </ol>
+          </div>
+        )
+      }
+    </Loaded>
+  );
+}
