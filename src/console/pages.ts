@@ -1,4 +1,4 @@
-import type { Page } from "./page.ts";
+import type { Page } from "./page-props.ts";
 import { ConflictsPage } from "./pages/conflicts/conflicts-page.tsx";
 import { DriftPage } from "./pages/drift/drift-page.tsx";
 import { MemoriesPage } from "./pages/memories/memories-page.tsx";

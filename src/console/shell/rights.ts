@@ -1,4 +1,4 @@
-import type { Page } from "../page.ts";
+import type { Page } from "../page-props.ts";
 import type { Identity } from "../state/session.ts";
 
 /** The right that a page needs and the key lacks, as a sentence; null: it lacks none. */

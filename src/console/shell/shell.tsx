@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "../components/button.tsx";
 import { EmptyState } from "../components/feedback.tsx";
-import type { Page } from "../page.ts";
+import type { Page } from "../page-props.ts";
 import { PAGES } from "../pages.ts";
 import { go, linkTo, place } from "../state/router.ts";
 import { serviceVersion, signedIn, signOut } from "../state/session.ts";

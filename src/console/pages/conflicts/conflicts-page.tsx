@@ -1,4 +1,4 @@
-import type { PageProps } from "../../page.ts";
+import type { PageProps } from "../../page-props.ts";
 import { ConflictList } from "./conflict-list.tsx";
 import { ConflictPage } from "./conflict-page.tsx";
 

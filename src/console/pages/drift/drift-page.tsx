@@ -1,7 +1,7 @@
 import type { Job } from "../../api/documents.ts";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
 import { PageHead } from "../../components/page-head.tsx";
-import type { PageProps } from "../../page.ts";
+import type { PageProps } from "../../page-props.ts";
 import { useResource } from "../../state/resource.ts";
 import { mayAct } from "../../state/session.ts";
 import { CheckView } from "./check-view.tsx";

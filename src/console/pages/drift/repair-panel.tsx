@@ -93,7 +93,7 @@ export function RepairPanel({ checkJobId, result }: RepairPanelProps) {
       </form>
       {preview.error !== null && <ErrorText error={preview.error} />}
       {planned.error !== null && <ErrorText error={planned.error} />}
-      {typeof running === "string" && <a href={linkTo("jobs", [running])}>Look at the one that is running</a>}
+      {typeof running === "string" && <a href={linkTo("queue", [running])}>Look at the one that is running</a>}
       {planned.job?.state === "failed" && (
         <Message kind="failed">
           <p>

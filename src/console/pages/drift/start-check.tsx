@@ -31,7 +31,7 @@ export function StartCheck() {
         {start.error !== null && (
           <>
             <ErrorText error={start.error} />
-            {typeof running === "string" && <a href={linkTo("jobs", [running])}>Look at the one that is running</a>}
+            {typeof running === "string" && <a href={linkTo("queue", [running])}>Look at the one that is running</a>}
           </>
         )}
         <div class="row">

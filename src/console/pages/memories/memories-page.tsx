@@ -1,4 +1,4 @@
-import type { PageProps } from "../../page.ts";
+import type { PageProps } from "../../page-props.ts";
 import { MemoryPage } from "./memory-page.tsx";
 import { NamespaceList } from "./namespace-list.tsx";
 import { NamespacePage } from "./namespace-page.tsx";

@@ -137,7 +137,7 @@ function serviceProblems({ services }: Status): Problem[] {
       severity: "warning",
       title: `The background work "${name}" failed last`,
       detail: `${lastError}. It is tried again by itself.`,
-      next: { text: "Look at the jobs", href: linkTo("jobs") },
+      next: { text: "Look at the queue and jobs", href: linkTo("queue") },
     }));
 }
 
