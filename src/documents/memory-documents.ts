@@ -79,10 +79,31 @@ export function vectorFields(embedding: Float32Array | null, withEmbedding: bool
   };
 }
 
+const rankedPart = lazily(() =>
+  z
+    .strictObject({
+      rank: z.number().int().positive().describe("Place in the ranking, from 1 on"),
+      score: z.number().describe("Of the ranking itself"),
+      share: z.number().describe("What the place adds to the fused score"),
+    })
+    .nullable(),
+);
+
+const resultSchema = lazily(() =>
+  z.strictObject({
+    score: z.number(),
+    parts: z
+      .strictObject({ text: rankedPart(), vector: rankedPart() })
+      .optional()
+      .describe("Of mode hybrid: what each ranking gave to the score; null: it does not have the memory"),
+    memory: memorySchema(),
+  }),
+);
+
 export const resultsSchema = lazily(() =>
   z
     .strictObject({
-      results: z.array(z.strictObject({ score: z.number(), memory: memorySchema() })),
+      results: z.array(resultSchema()),
       sources: sourcesSchema().optional(),
     })
     .meta({ id: "SearchResults" }),
@@ -94,7 +115,11 @@ export function resultsDocument(
   sources?: ReadSources,
 ): object {
   return {
-    results: results.map(({ score, memory }) => ({ score, memory: memoryDocument(memory, withEmbedding) })),
+    results: results.map(({ score, parts, memory }) => ({
+      score,
+      ...(parts !== undefined && { parts: { text: parts.text, vector: parts.vector } }),
+      memory: memoryDocument(memory, withEmbedding),
+    })),
     ...sourcesField(sources),
   };
 }

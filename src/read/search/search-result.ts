@@ -11,6 +11,21 @@ export interface SearchResult<Metadata extends object = JsonObject> {
    * index's metric has it. By text: BM25 of the words, above 0. Hybrid: the fused ranks: weights of 1 give 1/61 … 2/61 to a first place.
    */
   readonly score: number;
+  /** Of a hybrid search: what each ranking gave to the score; null: the ranking does not have the memory. */
+  readonly parts?: Readonly<Record<Ranking, RankedPart | null>>;
+}
+
+/** The rankings that a hybrid search fuses. */
+export type Ranking = "text" | "vector";
+
+/** A memory's place in a ranking. */
+export interface RankedPart {
+  /** 1 is the best. */
+  readonly rank: number;
+  /** Of the ranking itself: as of a search in that mode. */
+  readonly score: number;
+  /** What the place adds to the fused score. */
+  readonly share: number;
 }
 
 /** What a search goes by: the vectors' nearness, the words of the contents, or both. */

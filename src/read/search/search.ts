@@ -36,9 +36,9 @@ export class Search {
     ]);
     // Words first: of two first places, the one that has a word of the query wins over the one that is merely near.
     const rankings = [
-      { weight: weights.text, results: byText },
-      { weight: weights.vector, results: byVector },
-    ];
+      { name: "text", weight: weights.text, results: byText },
+      { name: "vector", weight: weights.vector, results: byVector },
+    ] as const;
     return fuseRankings(rankings, scope.k);
   }
 }

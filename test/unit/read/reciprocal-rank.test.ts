@@ -3,6 +3,7 @@ import { fuseRankings, type WeightedRanking } from "../../../src/read/search/rec
 import type { SearchResult } from "../../../src/read/search/search-result.ts";
 
 const ranking = (...ids: string[]): WeightedRanking => ({
+  name: "text",
   weight: 1,
   results: ids.map((memoryId, at) => ({ memory: { memoryId, version: 1 }, score: 100 - at }) as SearchResult),
 });
@@ -34,6 +35,19 @@ describe("fuseRankings", () => {
     expect(fuseRankings([ranking("a", "b"), ranking("c")], 2)).toHaveLength(2);
     expect(fuseRankings([ranking(), ranking("a")], 5)).toHaveLength(1);
     expect(fuseRankings([ranking(), ranking()], 5)).toEqual([]);
+  });
+
+  test("says what each ranking gave to a score", () => {
+    const words = ranking("a", "b");
+    const near = { ...ranking("b"), name: "vector" as const, weight: 0.5 };
+    const fused = fuseRankings([words, near], 10);
+    expect(fused.map(({ memory, parts }) => [memory.memoryId, parts])).toEqual([
+      ["b", { text: { rank: 2, score: 99, share: 1 / 62 }, vector: { rank: 1, score: 100, share: 0.5 / 61 } }],
+      ["a", { text: { rank: 1, score: 100, share: 1 / 61 }, vector: null }],
+    ]);
+    for (const { score, parts } of fused) {
+      expect((parts?.text?.share ?? 0) + (parts?.vector?.share ?? 0)).toBeCloseTo(score, 12);
+    }
   });
 
   test("shows the newest version that a ranking read", () => {

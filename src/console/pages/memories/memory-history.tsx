@@ -106,8 +106,6 @@ export function MemoryHistory(props: MemoryHistoryProps) {
             if (outcome === undefined) return;
             setRestoring(null);
             announce(`Version ${restoring.version} is restored as version ${outcome.version}`);
-            setFrom(newest);
-            setTo(outcome.version);
             onRestored();
           }}
         >

@@ -83,7 +83,9 @@ export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
             read.versions.length === 0 ? (
               <p class="muted">The ledger keeps no version of it.</p>
             ) : (
+              // A new version is compared with the one before it.
               <MemoryHistory
+                key={last?.version}
                 namespace={namespace}
                 memoryId={memoryId}
                 versions={read.versions}

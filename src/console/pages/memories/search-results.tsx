@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
+import type { ApiError } from "../../api/api-error.ts";
 import { pathOf } from "../../api/client.ts";
 import type { SearchResult } from "../../api/documents.ts";
-import { EmptyState, Loaded } from "../../components/feedback.tsx";
+import { EmptyState, ErrorText, Loaded } from "../../components/feedback.tsx";
 import { SelectField } from "../../components/field.tsx";
 import { useResource } from "../../state/resource.ts";
 import { linkTo } from "../../state/router.ts";
@@ -31,6 +32,7 @@ export function SearchResults({ namespace, criteria }: { readonly namespace: str
     },
     [namespace, text, mode, size, where === undefined ? null : JSON.stringify(where)],
   );
+  if (resource.error?.status === 422 && resource.value === undefined) return <Refused error={resource.error} />;
   return (
     <Loaded resource={resource} what="the nearest memories">
       {({ results }) =>
@@ -56,6 +58,7 @@ export function SearchResults({ namespace, criteria }: { readonly namespace: str
                 <li key={result.memory.memoryId}>
                   <a href={linkTo("memories", [namespace, result.memory.memoryId])}>
                     <MemoryRowText row={rowOf(result.memory)} score={result.score.toFixed(4)} />
+                    {result.parts !== undefined && <Parts parts={result.parts} />}
                   </a>
                 </li>
               ))}
@@ -65,4 +68,33 @@ export function SearchResults({ namespace, criteria }: { readonly namespace: str
       }
     </Loaded>
   );
+}
+
+/** The service cannot search in this way. */
+function Refused({ error }: { readonly error: ApiError }) {
+  return (
+    <div class="stack">
+      <ErrorText error={error} />
+      <p>
+        A search by meaning needs an embedder, a search by words needs the setting <code>indexes.text</code>: choose
+        another way under "By", or set up what is missing.
+      </p>
+    </div>
+  );
+}
+
+/** What each ranking of a hybrid search gave to the score. */
+function Parts({ parts }: { readonly parts: NonNullable<SearchResult["parts"]> }) {
+  return (
+    <span class="row-parts">
+      <Part name="words" part={parts.text} />
+      <Part name="meaning" part={parts.vector} />
+    </span>
+  );
+}
+
+function Part({ name, part }: { readonly name: string; readonly part: NonNullable<SearchResult["parts"]>["text"] }) {
+  if (part === null) return <span>{name}: not found</span>;
+  const { rank, score, share } = part;
+  return <span>{`${name}: place ${rank} (${score.toFixed(3)}) gives ${share.toFixed(4)}`}</span>;
 }

@@ -1,5 +1,5 @@
 import type { ConnectorStatus, Device, Replica, Status } from "../../api/documents.ts";
-import { linkTo } from "../../state/router.ts";
+import { linkTo } from "../../state/place.ts";
 import { counted } from "../../text/numbers.ts";
 import { duration } from "../../text/time.ts";
 
