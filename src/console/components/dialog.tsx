@@ -17,10 +17,14 @@ export interface DialogProps {
 export function Dialog({ title, children, onClose, isWide = false }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
+  const isLeaving = useRef(false);
   useEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      isLeaving.current = true;
+      dialog?.close();
+    };
   }, []);
   return (
     <dialog
@@ -30,6 +34,10 @@ export function Dialog({ title, children, onClose, isWide = false }: DialogProps
       onCancel={(event) => {
         event.preventDefault();
         onClose();
+      }}
+      // The browser may close it without asking, as on a second Escape.
+      onClose={() => {
+        if (!isLeaving.current) onClose();
       }}
     >
       <h2 id={titleId}>{title}</h2>

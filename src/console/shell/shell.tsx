@@ -34,10 +34,10 @@ export function Shell() {
 
   return (
     <div class="shell">
-      <button type="button" class="skip" onClick={() => main.current?.focus()}>
-        Skip to the page
-      </button>
       <header class="bar">
+        <button type="button" class="skip" onClick={() => main.current?.focus()}>
+          Skip to the page
+        </button>
         <a class="brand" href={linkTo("overview")}>
           mnemosync
         </a>
@@ -49,7 +49,7 @@ export function Shell() {
       </header>
       <div id="navigation" class={isOpen ? "side side-open" : "side"}>
         <Navigation current={name} />
-        <div class="side-foot">
+        <section class="side-foot" aria-label="Session">
           <Appearance />
           <p class="hint">
             {keyed ? (
@@ -64,7 +64,7 @@ export function Shell() {
           </p>
           {keyed && <Button onClick={() => signOut()}>Sign out</Button>}
           {serviceVersion.value !== null && <p class="hint">mnemosync {serviceVersion.value}</p>}
-        </div>
+        </section>
       </div>
       <main ref={main} class="page" tabIndex={-1}>
         {page === undefined ? <NotFound /> : <PageContent page={page} path={path} query={query} />}

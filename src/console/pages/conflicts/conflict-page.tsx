@@ -3,7 +3,7 @@ import { pathOf } from "../../api/client.ts";
 import type { ConflictDetails, RepairDetail } from "../../api/documents.ts";
 import { Badge } from "../../components/badge.tsx";
 import { Card, Facts } from "../../components/card.tsx";
-import { Loaded, Message, sentence } from "../../components/feedback.tsx";
+import { ErrorState, Loaded, Loading, Message, sentence } from "../../components/feedback.tsx";
 import { PageHead } from "../../components/page-head.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
@@ -21,6 +21,20 @@ export function ConflictPage({ id }: { readonly id: string }) {
     (api, signal) => api.get(pathOf("v1", "conflicts", id), { signal }),
     [id],
   );
+  if (resource.value === undefined) {
+    return (
+      <>
+        <PageHead title={`Conflict ${id}`}>
+          <a href={linkTo("conflicts")}>All conflicts</a>
+        </PageHead>
+        {resource.error === null ? (
+          <Loading what="the conflict" />
+        ) : (
+          <ErrorState error={resource.error} onRetry={resource.reload} />
+        )}
+      </>
+    );
+  }
   return (
     <Loaded resource={resource} what="the conflict">
       {(conflict) => (

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { memoryPath } from "../../api/client.ts";
 import type { Conflict, Finding, Version } from "../../api/documents.ts";
 import { Card, Facts } from "../../components/card.tsx";
@@ -28,41 +29,49 @@ export function FindingView({ finding, jobId }: { readonly finding: Finding; rea
     [namespace, memoryId, store],
     { enabled: isNamed },
   );
+  const top = useRef<HTMLDivElement>(null);
+  // It stands above the list that leads to it.
+  useEffect(() => {
+    top.current?.scrollIntoView({ block: "nearest" });
+    top.current?.focus({ preventScroll: true });
+  }, []);
   return (
-    <Card title={`${memoryId}: ${kind} in ${store}`} aside={<a href={linkTo("drift", [jobId])}>Close</a>}>
-      <p>
-        {KIND_TEXTS[kind]}. {sentence(evidence)}
-      </p>
-      <Facts
-        facts={[
-          { name: "Namespace", value: isNamed ? namespace : "none: a key of the cache that names no memory" },
-          { name: "Version of the ledger", value: expectedVersion ?? "none" },
-          { name: `Version in ${store}`, value: foundVersion ?? "none" },
-          isNamed && {
-            name: "Memory",
-            value: <a href={linkTo("memories", [namespace, memoryId])}>With its history</a>,
-          },
-        ]}
-      />
-      {isNamed && (
-        <Loaded resource={sides} what="both sides">
-          {({ versions, conflict }) => (
-            <div class="diff-sides">
-              <SideOf
-                title="The ledger's side"
-                version={versions.find(({ version }) => version === expectedVersion)}
-                none={
-                  expectedVersion === null
-                    ? "The ledger does not know the memory."
-                    : "The ledger no longer keeps this version."
-                }
-              />
-              <StoreSide finding={finding} versions={versions} conflict={conflict} />
-            </div>
-          )}
-        </Loaded>
-      )}
-    </Card>
+    <div ref={top} class="opened" tabIndex={-1}>
+      <Card title={`${memoryId}: ${kind} in ${store}`} aside={<a href={linkTo("drift", [jobId])}>Close</a>}>
+        <p>
+          {KIND_TEXTS[kind]}. {sentence(evidence)}
+        </p>
+        <Facts
+          facts={[
+            { name: "Namespace", value: isNamed ? namespace : "none: a key of the cache that names no memory" },
+            { name: "Version of the ledger", value: expectedVersion ?? "none" },
+            { name: `Version in ${store}`, value: foundVersion ?? "none" },
+            isNamed && {
+              name: "Memory",
+              value: <a href={linkTo("memories", [namespace, memoryId])}>With its history</a>,
+            },
+          ]}
+        />
+        {isNamed && (
+          <Loaded resource={sides} what="both sides">
+            {({ versions, conflict }) => (
+              <div class="diff-sides">
+                <SideOf
+                  title="The ledger's side"
+                  version={versions.find(({ version }) => version === expectedVersion)}
+                  none={
+                    expectedVersion === null
+                      ? "The ledger does not know the memory."
+                      : "The ledger no longer keeps this version."
+                  }
+                />
+                <StoreSide finding={finding} versions={versions} conflict={conflict} />
+              </div>
+            )}
+          </Loaded>
+        )}
+      </Card>
+    </div>
   );
 }
 

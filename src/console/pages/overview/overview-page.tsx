@@ -30,13 +30,13 @@ export function OverviewPage() {
     setSamples((known) => withSamples(known, added));
     return false;
   });
-  const isPolled = stream === "refused" || (stream === "opening" && told === null);
+  const isPolled = stream !== "live";
   const polled = useResource(
     async (api, signal) => ({ at: new Date().toISOString(), status: await api.get<Status>("v1/status", { signal }) }),
     [isPolled],
     { everyMs: POLL_MS, enabled: isPolled },
   );
-  const latest = told ?? polled.value ?? null;
+  const latest = polled.value ?? told;
   const around = useAround();
 
   if (latest === null) {
