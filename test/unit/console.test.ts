@@ -71,6 +71,7 @@ test("criteria become a filter of the service, and an address that is short", ()
   expect(filterOf(criteria)).toEqual({ memoryType: { eq: "episodic" }, importance: { gte: 0.5 } });
   expect(queryOf(criteria)).toEqual({ type: "episodic", importanceMin: "0.5" });
   expect(filterOf(criteriaOf(new URLSearchParams()))).toBeUndefined();
+  expect(filterOf(criteriaOf(new URLSearchParams("id=user-")))).toEqual({ memoryId: { prefix: "user-" } });
   const own = { "metadata.user": { eq: "Ada" } };
   expect(filterOf({ ...criteria, importanceMin: "", where: JSON.stringify(own) })).toEqual({
     and: [{ memoryType: { eq: "episodic" } }, own],

@@ -12,7 +12,8 @@ export interface ConflictSideProps {
 
 export function ConflictSideView({ title, side, none }: ConflictSideProps) {
   const { document, raw, version, versionVector, modifiedAt, dimension, checksum } = side;
-  const { content, metadata, ...rest } = document ?? {};
+  const said: Readonly<Record<string, unknown>> = document ?? {};
+  const { content, metadata, ...rest } = said;
   const hasMetadata = typeof metadata === "object" && metadata !== null && Object.keys(metadata).length > 0;
   return (
     <Card title={title}>

@@ -14,7 +14,7 @@ export interface DecideOneProps {
 
 /** Choose a side, or write what should stand there. */
 export function DecideOne({ conflict, onDecided }: DecideOneProps) {
-  const known = conflict.ledger.document ?? conflict.found.document ?? {};
+  const known: Readonly<Record<string, unknown>> = conflict.ledger.document ?? conflict.found.document ?? {};
   const [choice, setChoice] = useState<Side | "own" | "">("");
   const [content, setContent] = useState(textOf(known.content));
   const [memoryType, setMemoryType] = useState(textOf(known.memoryType));

@@ -65,6 +65,7 @@ export function CriteriaForm({ criteria, onApply }: CriteriaFormProps) {
       </div>
       <div id="memory-filters" hidden={!isOpen}>
         <div class="filters">
+          <TextField label="Id begins with" value={draft.id} onInput={(id) => set({ id })} isCode placeholder="Any" />
           <TextField label="Memory type" value={draft.type} onInput={(type) => set({ type })} placeholder="Any" />
           <SelectField
             label="Privacy"

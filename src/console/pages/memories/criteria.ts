@@ -2,6 +2,8 @@
 export interface Criteria {
   readonly text: string;
   readonly mode: Mode;
+  /** What the id begins with. */
+  readonly id: string;
   readonly type: string;
   readonly privacy: string;
   readonly importanceMin: string;
@@ -15,6 +17,7 @@ export type Mode = (typeof MODES)[number];
 
 export const ORDERS = [
   { value: "memoryId", text: "Id" },
+  { value: "memoryId desc", text: "Id, from the end" },
   { value: "modifiedAt desc", text: "Last changed first" },
   { value: "modifiedAt", text: "First changed first" },
   { value: "createdAt desc", text: "Newest first" },
@@ -26,6 +29,7 @@ export const ORDERS = [
 const DEFAULTS: Criteria = {
   text: "",
   mode: "hybrid",
+  id: "",
   type: "",
   privacy: "",
   importanceMin: "",
@@ -40,6 +44,7 @@ export function criteriaOf(query: URLSearchParams): Criteria {
   return {
     text: given("text"),
     mode,
+    id: given("id"),
     type: given("type"),
     privacy: given("privacy"),
     importanceMin: given("importanceMin"),
@@ -55,8 +60,8 @@ export function queryOf(criteria: Criteria): Record<string, string> {
 }
 
 /** Whether anything narrows the list. */
-export function isNarrowed({ type, privacy, importanceMin, where }: Criteria): boolean {
-  return [type, privacy, importanceMin, where].some((value) => value.trim() !== "");
+export function isNarrowed({ id, type, privacy, importanceMin, where }: Criteria): boolean {
+  return [id, type, privacy, importanceMin, where].some((value) => value.trim() !== "");
 }
 
 /** Why the filter cannot be sent; null: it can. */
@@ -76,8 +81,9 @@ export function flawOf({ where, importanceMin }: Criteria): { field: "where" | "
 }
 
 /** The filter in the language of the service; undefined: every memory. Only of criteria without a flaw. */
-export function filterOf({ type, privacy, importanceMin, where }: Criteria): object | undefined {
+export function filterOf({ id, type, privacy, importanceMin, where }: Criteria): object | undefined {
   const simple = {
+    ...(id !== "" && { memoryId: { prefix: id } }),
     ...(type.trim() !== "" && { memoryType: { eq: type.trim() } }),
     ...(privacy !== "" && { privacy: { eq: privacy } }),
     ...(importanceMin !== "" && { importance: { gte: Number(importanceMin) } }),

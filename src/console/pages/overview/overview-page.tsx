@@ -24,7 +24,7 @@ export function OverviewPage() {
   const [told, setTold] = useState<{ at: string; status: Status } | null>(null);
   const [samples, setSamples] = useState<readonly Sample[]>([]);
   const stream = useEvents("v1/status/events", ({ event, data }: StreamEvent) => {
-    if (event !== "status") return;
+    if (event !== "status") return false;
     const { at, status, samples: added = [] } = data as StatusEvent;
     setTold({ at, status });
     setSamples((known) => withSamples(known, added));

@@ -22,23 +22,27 @@ export function TrafficCard({ samples, status: { backlog } }: TrafficProps) {
           name="Writes per second"
           value={perSecond(latest?.writesPerSecond)}
           values={samples.map((sample) => sample.writesPerSecond)}
+          format={perSecond}
         />
         <Figure
           name="Searches per second"
           value={perSecond(latest?.searchesPerSecond)}
           values={samples.map((sample) => sample.searchesPerSecond)}
+          format={perSecond}
         />
         <Figure
           name="Queue"
           value={short(backlog.pending)}
           note={`${whole(backlog.failed)} failed, ${whole(backlog.dead)} given up`}
           values={samples.map((sample) => sample.pending)}
+          format={short}
           tone={backlog.dead > 0 ? "bad" : backlog.failed > 0 ? "warning" : "accent"}
         />
         <Figure
           name="Largest lag of a store"
           value={lag === null ? "unknown" : duration(lag)}
           values={samples.map(largestLag)}
+          format={duration}
         />
       </div>
     </Card>
@@ -50,17 +54,19 @@ interface FigureProps {
   readonly value: string;
   readonly note?: string;
   readonly values: readonly (number | null)[];
+  readonly format: (value: number) => string;
   readonly tone?: "accent" | "warning" | "bad";
 }
 
-function Figure({ name, value, note, values, tone = "accent" }: FigureProps) {
+function Figure({ name, value, note, values, format, tone = "accent" }: FigureProps) {
   const known = values.filter((each) => each !== null);
-  const label = `${name}: now ${value}, highest of the last hour ${known.length === 0 ? "unknown" : short(Math.max(...known))}`;
+  const highest = known.length === 0 ? null : format(Math.max(...known));
+  const label = `${name}: now ${value}, highest of the last hour ${highest ?? "unknown"}`;
   return (
     <div class="figure">
       <h3>{name}</h3>
       <p class="figure-value">{value}</p>
-      {note !== undefined && <p class="hint">{note}</p>}
+      <p class="hint">{[note, highest !== null && `highest of the hour: ${highest}`].filter(Boolean).join("; ")}</p>
       <Sparkline values={values} label={label} tone={tone} />
     </div>
   );
