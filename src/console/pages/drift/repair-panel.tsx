@@ -58,7 +58,9 @@ export function RepairPanel({ checkJobId, result }: RepairPanelProps) {
         onSubmit={async (event) => {
           event.preventDefault();
           const job = await preview.run();
-          if (job !== undefined) setPlan({ id: job.id, strategy });
+          if (job === undefined) return;
+          setRepairId(null);
+          setPlan({ id: job.id, strategy });
         }}
       >
         <div class="filters">
@@ -82,7 +84,7 @@ export function RepairPanel({ checkJobId, result }: RepairPanelProps) {
             </Button>
             <Button
               look="primary"
-              disabled={outcome === null || outcome.planned === 0}
+              disabled={outcome === null || outcome.planned === 0 || repairId !== null}
               onClick={() => setIsAsking(true)}
             >
               {outcome === null ? "Repair" : `Repair ${counted(outcome.planned, "finding")}`}
