@@ -7,6 +7,7 @@ import { go, linkTo, place } from "../state/router.ts";
 import { serviceVersion, signedIn, signOut } from "../state/session.ts";
 import { Appearance } from "./appearance.tsx";
 import { Navigation } from "./navigation.tsx";
+import { PageBoundary } from "./page-boundary.tsx";
 import { missingRight } from "./rights.ts";
 
 /** What is around every page: the name, the navigation, the reader's key; and the page that the address names. */
@@ -67,7 +68,13 @@ export function Shell() {
         </section>
       </div>
       <main ref={main} class="page" tabIndex={-1}>
-        {page === undefined ? <NotFound /> : <PageContent page={page} path={path} query={query} />}
+        {page === undefined ? (
+          <NotFound />
+        ) : (
+          <PageBoundary title={page.title} address={address}>
+            <PageContent page={page} path={path} query={query} />
+          </PageBoundary>
+        )}
       </main>
     </div>
   );

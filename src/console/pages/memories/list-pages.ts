@@ -5,7 +5,7 @@ import type { Memory } from "../../api/documents.ts";
 import { signedIn } from "../../state/session.ts";
 
 /** Memories of one page of the service. */
-const PAGE_SIZE = 200;
+const PAGE_SIZE = 500;
 /** Pages in a row that may be empty, as those of a filter that few pass, before the reader is asked. */
 const EMPTY_PAGES_MAX = 20;
 /** Characters of the content that a row keeps: a hundred thousand rows are held at a time. */

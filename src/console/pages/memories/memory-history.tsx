@@ -20,6 +20,8 @@ export interface MemoryHistoryProps {
   readonly versions: readonly Version[];
   /** There are older ones that are not listed. */
   readonly isCut: boolean;
+  /** Lists more of them; null: it cannot. */
+  readonly onMore: (() => void) | null;
   /** Whether the newest version is shown to readers. */
   readonly isAlive: boolean;
   readonly query: URLSearchParams;
@@ -28,7 +30,7 @@ export interface MemoryHistoryProps {
 
 /** The versions of a memory: compare any two, restore one. */
 export function MemoryHistory(props: MemoryHistoryProps) {
-  const { namespace, memoryId, versions, isCut, isAlive, query, onRestored } = props;
+  const { namespace, memoryId, versions, isCut, onMore, isAlive, query, onRestored } = props;
   const newest = versions[0]?.version ?? 0;
   const known = new Set(versions.map(({ version }) => version));
   const asked = (query.get("versions") ?? "").split("..").map(Number);
@@ -70,7 +72,12 @@ export function MemoryHistory(props: MemoryHistoryProps) {
           },
         ]}
       />
-      {isCut && <p class="hint">Older versions are not listed.</p>}
+      {isCut && (
+        <div class="row">
+          <span class="hint">Older versions are not listed.</span>
+          {onMore !== null && <Button onClick={onMore}>List older ones</Button>}
+        </div>
+      )}
       {versions.length > 1 && (
         <section class="stack" aria-label="Compare versions">
           <h3>Compare</h3>

@@ -22,12 +22,16 @@ export interface MemoryPageProps {
   readonly query: URLSearchParams;
 }
 
-/** Versions that are listed at most. */
+/** Versions that are listed at first, and on demand. */
+const VERSIONS_FIRST = 100;
 const VERSIONS_MAX = 1_000;
+/** Those of large memories: each version comes with its content, and the service bounds an answer. */
+const VERSIONS_FEW = 10;
 
 /** One memory: what it says now, how it came to that, and what can be done with it. */
 export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
   const [open, setOpen] = useState<"edit" | "erase" | null>(null);
+  const [limit, setLimit] = useState(VERSIONS_FIRST);
   const [erasure, setErasure] = useState<Erasure | null>(null);
   const memory = useResource<Memory | null>(
     async (api, signal) => {
@@ -41,9 +45,21 @@ export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
     },
     [namespace, memoryId],
   );
-  const history = useResource<{ versions: readonly Version[] }>(
-    (api, signal) => api.get(memoryPath(namespace, memoryId, "history"), { query: { limit: VERSIONS_MAX }, signal }),
-    [namespace, memoryId],
+  const history = useResource<{ versions: readonly Version[]; limit: number }>(
+    async (api, signal) => {
+      const read = async (most: number) => {
+        const path = memoryPath(namespace, memoryId, "history");
+        const page = await api.get<{ versions: readonly Version[] }>(path, { query: { limit: most }, signal });
+        return { ...page, limit: most };
+      };
+      try {
+        return await read(limit);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.code !== "ANSWER_TOO_LARGE") throw error;
+        return await read(VERSIONS_FEW);
+      }
+    },
+    [namespace, memoryId, limit],
   );
   const reload = () => {
     memory.reload();
@@ -89,7 +105,8 @@ export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
                 namespace={namespace}
                 memoryId={memoryId}
                 versions={read.versions}
-                isCut={read.versions.length >= VERSIONS_MAX}
+                isCut={read.versions.length >= read.limit}
+                onMore={read.limit === VERSIONS_FIRST ? () => setLimit(VERSIONS_MAX) : null}
                 isAlive={Boolean(current)}
                 query={query}
                 onRestored={reload}
