@@ -18,18 +18,18 @@ export interface TextFieldProps extends FieldProps {
   readonly min?: number;
   readonly max?: number;
   readonly step?: number | "any";
-  readonly suggestions?: readonly string[];
 }
 
 export function TextField(props: TextFieldProps) {
-  const { label, value, onInput, hint, error, type = "text", isCode = false, suggestions } = props;
+  const { label, value, onInput, hint, error, type = "text", isCode = false } = props;
   const id = useId();
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
         id={id}
-        type={type}
+        // The types of Preact have no field whose kind is chosen at run time.
+        type={type as "text"}
         class={isCode ? "code" : undefined}
         value={value}
         placeholder={props.placeholder}
@@ -37,7 +37,6 @@ export function TextField(props: TextFieldProps) {
         min={props.min}
         max={props.max}
         step={props.step}
-        list={suggestions === undefined ? undefined : `${id}-list`}
         autocomplete="off"
         autocapitalize="off"
         spellcheck={false}
@@ -45,13 +44,6 @@ export function TextField(props: TextFieldProps) {
         aria-describedby={describedBy(id, hint, error)}
         onInput={(event) => onInput(event.currentTarget.value)}
       />
-      {suggestions !== undefined && (
-        <datalist id={`${id}-list`}>
-          {suggestions.map((suggestion) => (
-            <option key={suggestion} value={suggestion} />
-          ))}
-        </datalist>
-      )}
       <FieldNotes id={id} hint={hint} error={error} />
     </div>
   );
