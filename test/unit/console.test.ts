@@ -61,7 +61,9 @@ test("a merge patch makes what was edited of what was there", () => {
     noNullPrototype: true,
   });
   fc.assert(
-    fc.property(object, object, (before, after) => expect(apply(before, mergePatch(before, after))).toEqual(after)),
+    fc.property(object, object, (before, after) => {
+      expect(apply(before, mergePatch(before, after))).toEqual(after);
+    }),
   );
   expect(() => mergePatch({ a: { b: 1 } }, { a: { b: null } })).toThrow("a.b cannot be set to null");
 });

@@ -19,8 +19,10 @@ export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenera
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
+      // What was there had no end of an event, but may have had half of one.
+      const fresh = Math.max(0, text.length - 1);
       text += value;
-      for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+      for (let end = text.indexOf("\n\n", fresh); end >= 0; end = text.indexOf("\n\n")) {
         const event = parseEvent(text.slice(0, end));
         text = text.slice(end + 2);
         if (event !== null) yield event;
