@@ -32,9 +32,9 @@ export class FindLedger {
     return find.pageStepOf(await this.#byKey(signal, (sql) => find.pageStatement(sql, query)));
   }
 
-  async countStep(query: find.ScanQuery, signal: AbortSignal): Promise<find.ScanStep> {
+  async countStep(query: find.ScanQuery, signal: AbortSignal): Promise<find.CountStep> {
     const [answer] = await this.#byKey(signal, (sql) => find.countStatement(sql, query));
-    return find.stepOf(answer as find.StepAnswer);
+    return find.countStepOf(answer as find.CountAnswer);
   }
 
   async listNamespaces(after: string, limit: number, signal: AbortSignal): Promise<string[]> {

@@ -55,6 +55,14 @@ export interface ScanStep {
   readonly passing: number;
 }
 
+/** A step of a count: which rows it saw, and which of them had expired. */
+export interface CountStep extends ScanStep {
+  /** Of the step, as PostgreSQL reads it back: what was committed in it was seen. */
+  readonly snapshot: string;
+  /** Of the database's clock, with its microseconds: what had expired by then did not count. */
+  readonly moment: string;
+}
+
 /** `passing` ends at `limit` + 1, which tells whether memories are left. */
 export interface PageStep extends ScanStep {
   readonly rows: readonly PageRow[];
@@ -69,6 +77,7 @@ export type StepAnswer = {
   lastVersion: number | null;
   passing: number;
 };
+export type CountAnswer = StepAnswer & Pick<CountStep, "snapshot" | "moment">;
 
 /**
  * One step of a page, in one of the orders. It reads a part of the primary key, or of the index of the order, and the documents of these rows where
@@ -84,7 +93,7 @@ export function pageStatement(sql: Sql, query: PageQuery): Statement<PageAnswer>
   return sql<PageAnswer[]>`
     with scanned as materialized (${scannedRows(sql, query)}),
     passing as materialized (
-      ${passingRows(sql, query.condition, query)} order by ${ordered(forward)} limit ${limit + 1}
+      ${passingRows(sql, query.condition, query, isShown(sql))} order by ${ordered(forward)} limit ${limit + 1}
     ), sized as (
       select v.*, m.document, m.embedding,
              sum(coalesce(octet_length(m.document::text) + ${embeddingBytes}, 0)) over (order by ${ordered(forward)}) as total,
@@ -108,14 +117,22 @@ export function pageStepOf(rows: readonly PageAnswer[]): PageStep {
   return { ...stepOf(rows[0] as PageAnswer), rows: rows.filter(({ memoryId }) => memoryId !== null) };
 }
 
-/** One step of a count, in the order of memory ids. */
-export function countStatement(sql: Sql, query: ScanQuery): Statement<StepAnswer> {
+/** One step of a count, in the order of memory ids. It stands on one moment: another statement can tell what it counted. */
+export function countStatement(sql: Sql, query: ScanQuery): Statement<CountAnswer> {
   const order = { sortField: null, isDescending: false };
   const rows = scannedRows(sql, { ...query, ...order });
-  return sql<StepAnswer[]>`
+  const isAlive = sql`v.deleted_at is null and (v.expires_at is null or v.expires_at > statement_timestamp())`;
+  return sql<CountAnswer[]>`
     with scanned as materialized (${rows})
     select (select count(*)::int from scanned) as scanned, (select max(memory_id) from scanned) as "lastId",
-           null as "lastSort", null as "lastVersion", (select count(*)::int from (${passingRows(sql, query.condition, order)}) p) as passing`;
+           null as "lastSort", null as "lastVersion",
+           (select count(*)::int from (${passingRows(sql, query.condition, order, isAlive)}) p) as passing,
+           pg_current_snapshot()::text as snapshot,
+           to_char(statement_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as moment`;
+}
+
+export function countStepOf({ snapshot, moment, ...answer }: CountAnswer): CountStep {
+  return { ...stepOf(answer), snapshot, moment };
 }
 
 export function stepOf({ scanned, passing, lastId, lastSort, lastVersion }: StepAnswer): ScanStep {
@@ -123,11 +140,11 @@ export function stepOf({ scanned, passing, lastId, lastSort, lastVersion }: Step
   return { scanned, passing, last: last && lastVersion !== null ? { ...last, version: lastVersion } : last };
 }
 
-/** Those of a table called scanned that are shown and pass. */
-function passingRows(sql: Sql, condition: Condition, order: ScanOrder): Fragment {
+/** Those of a table called scanned that are alive and pass. @param isAlive of a row of a table called v. */
+function passingRows(sql: Sql, condition: Condition, order: ScanOrder, isAlive: Fragment): Fragment {
   return sql`
     select v.* from scanned v ${filteredDocument(sql, condition)}
-    where ${isCurrent(sql, order)} and ${isShown(sql)} and ${whereCondition(sql, condition)}`;
+    where ${isCurrent(sql, order)} and ${isAlive} and ${whereCondition(sql, condition)}`;
 }
 
 /** The document of a row of a table called v, as `whereCondition` reads it, where the filter asks for it. */

@@ -3,7 +3,7 @@ import { type Condition, isUnconditional } from "../domain/filter/filter.ts";
 import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { parseVector } from "../domain/version-vector.ts";
 import type { FindLedger } from "../ledger/find-ledger.ts";
-import type { PageRow, ScanPlace, ScanQuery, ScanStep } from "../ledger/find-statements.ts";
+import type { CountStep, PageRow, ScanPlace, ScanQuery } from "../ledger/find-statements.ts";
 import { Turns } from "../runtime/turns.ts";
 import type { OnBytes } from "./bounded-reads.ts";
 import { decodeNamespaceCursor, encodeListCursor, encodeNamespaceCursor, type ListScope } from "./list-cursor.ts";
@@ -41,6 +41,12 @@ export interface PageOptions {
   readonly withEmbedding: boolean;
   readonly timeoutMs: number;
   readonly onBytes?: OnBytes | undefined;
+}
+
+/** A part of a namespace that was counted by one statement: from the end of the one before it. */
+export interface CountedStretch extends Pick<CountStep, "snapshot" | "moment"> {
+  /** The last memory id of it; null: it goes to the end of the namespace. */
+  readonly end: string | null;
 }
 
 /** Lists and counts memories, from the ledger: what is committed when a step reads it. */
@@ -110,17 +116,28 @@ export class Finder {
     }
   }
 
-  /** How many memories pass. Those written meanwhile count or not. Ends with the signal, or at the end of the namespace. */
-  async count(namespace: string, condition: Condition, signal: AbortSignal): Promise<number> {
+  /**
+   * How many memories pass. Those written meanwhile count or not. Ends with the signal, or at the end of the namespace.
+   * @param onStretch told of each part of the namespace, in order, once it is counted.
+   */
+  async count(
+    namespace: string,
+    condition: Condition,
+    signal: AbortSignal,
+    onStretch?: (stretch: CountedStretch) => void,
+  ): Promise<number> {
     const { ledger, now } = this.#parts;
     const pace = new ScanPace(Number.POSITIVE_INFINITY, now);
     let after: ScanPlace | null = null;
     for (let count = 0; ; ) {
       const rowsMax = pace.rows;
       const query: ScanQuery = { namespace, condition, after, rowsMax };
-      const { scanned, last, passing }: ScanStep = await pace.step(() => ledger.countStep(query, signal));
+      const step: CountStep = await pace.step(() => ledger.countStep(query, signal));
+      const { scanned, last, passing, snapshot, moment } = step;
+      const isLast = scanned < rowsMax;
+      onStretch?.({ end: isLast ? null : (last?.memoryId ?? null), snapshot, moment });
       count += passing;
-      if (scanned < rowsMax) return count;
+      if (isLast) return count;
       after = last;
     }
   }

@@ -2,7 +2,7 @@ import { DeadlineExceededError, ValidationError } from "../domain/errors.ts";
 import { parseFilter } from "../domain/filter/filter.ts";
 import type { MemoryValidator } from "../domain/schema.ts";
 import type { FoundIndexes } from "../ledger/optional-indexes.ts";
-import type { Finder, FoundPage } from "../read/finder.ts";
+import type { CountedStretch, Finder, FoundPage } from "../read/finder.ts";
 import { decodeListPlaces } from "../read/list-cursor.ts";
 import {
   LIST_ORDERS,
@@ -112,9 +112,10 @@ export class Finds {
       return await scope.run("count", options, async (signal) => {
         // The planner's guess is one of the primary's: the replica has none of what it alone holds.
         if (estimate) return { count: await finder.estimate(namespace, condition, signal), estimate };
-        const primary = (): Promise<number> => finder.count(namespace, condition, signal);
         const { merged } = this.#parts;
-        if (merged === null) return { count: await primary(), estimate };
+        if (merged === null) return { count: await finder.count(namespace, condition, signal), estimate };
+        const primary = (onStretch: (stretch: CountedStretch) => void): Promise<number> =>
+          finder.count(namespace, condition, signal, onStretch);
         const { answer, sources } = await merged.counts.count(namespace, condition, primary, signal);
         options.onSources?.(sources);
         return { ...answer, sources };

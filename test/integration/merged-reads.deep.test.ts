@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import type { ReadSources } from "../../src/index.ts";
+import { MemorySynchronizer, type ReadSources } from "../../src/index.ts";
 import { openReplicaWorld, type ReplicaWorld } from "../support/replica-world.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
 
 /**
  * Goal: reads over two databases show what the rule of merged reads says. Method: a real primary and a real replica that follows it;
@@ -114,8 +115,7 @@ test("a replica that was not told of a deletion shows nothing of it, also after 
   await world.put("a", { content: "kept" });
   await world.put("b", { content: "deleted" });
   await expire(world, "c", false);
-  await world.sync.replica.pause();
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  await world.paused();
   await world.sync.delete("b");
   const { sync } = world;
   const read = told();
@@ -135,3 +135,43 @@ test("a replica that was not told of a deletion shows nothing of it, also after 
   expect(await sync.getMany(["a", "b"], read)).toMatchObject([{ content: "kept" }, null]);
   expect(read.sources).toEqual(OK);
 });
+
+test("a memory that expires while both sides are counted counts once", async (t) => {
+  const world = await openReplicaWorld(t, {
+    replica: { archive: "expired", readTimeoutMs: 30_000 },
+    world: { settings: { syncIntervalMs: 100 } },
+  });
+  const proxy = await TcpProxy.start(Number(new URL(world.replicaUrl).port));
+  t.onTestFinished(() => proxy.close());
+  const reader = await MemorySynchronizer.connect({
+    postgresUrl: world.world.databaseUrl,
+    redisUrl: "none",
+    replica: {
+      ...{ enabled: true, archive: "expired", readTimeoutMs: 30_000 },
+      postgresUrl: proxy.through(world.replicaUrl),
+    },
+  });
+  t.onTestFinished(() => reader.close());
+  await world.put("kept", { content: "alive" });
+  await expire(world, "past", false);
+  expect(await reader.count()).toEqual({ count: 2, estimate: false, sources: OK });
+  await world.put("soon", { content: "short-lived", expiresAt: new Date(Date.now() + 5_000).toISOString() });
+  await world.caughtUp();
+  // The primary counts at once, and the replica's answer arrives after the memory has expired, and was swept.
+  proxy.blackHole("toClient");
+  const sent = proxy.bytes.toServer;
+  const count = reader.count();
+  count.catch(() => undefined); // Awaited below.
+  await expect.poll(() => proxy.bytes.toServer).toBeGreaterThan(sent);
+  expect(await endingOf(world, "soon")).toBeNull();
+  await expect.poll(() => endingOf(world, "soon"), { timeout: 30_000 }).toBe("expired");
+  await proxy.pass();
+  expect(await count).toEqual({ count: 3, estimate: false, sources: OK });
+  expect(await reader.count()).toEqual({ count: 3, estimate: false, sources: OK });
+});
+
+async function endingOf({ world: { sql } }: ReplicaWorld, memoryId: string): Promise<string | null> {
+  const [row] = await sql<{ ended_by: string | null }[]>`
+    select ended_by from mnemosync.memory_versions where memory_id = ${memoryId}`;
+  return row?.ended_by ?? null;
+}

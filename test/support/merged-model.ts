@@ -9,7 +9,7 @@ import { decodeListPlaces, type ListScope } from "../../src/read/list-cursor.ts"
 import type { ListedMemory } from "../../src/read/list-options.ts";
 import type { ReadSources } from "../../src/read/read-sources.ts";
 import type { SearchResult } from "../../src/read/search/search-result.ts";
-import { MergedCounts } from "../../src/replica/merged/merged-counts.ts";
+import { type CountPrimary, MergedCounts } from "../../src/replica/merged/merged-counts.ts";
 import { MergedGets } from "../../src/replica/merged/merged-gets.ts";
 import { MergedHistories } from "../../src/replica/merged/merged-histories.ts";
 import { MergedLists } from "../../src/replica/merged/merged-lists.ts";
@@ -213,7 +213,12 @@ export class MergedModel {
   async count(): Promise<{ count: number; estimate: boolean; sources: ReadSources }> {
     const counts = new MergedCounts(this.#side);
     const condition = { kind: "all", of: [] } as const;
-    const primary = () => this.#primary(() => this.#alive().length);
+    const primary: CountPrimary = async (onStretch) =>
+      await this.#primary(() => {
+        this.lookup.counted = new Map(this.world.primary);
+        onStretch({ end: null, snapshot: "", moment: "" });
+        return this.#alive().length;
+      });
     const { answer, sources } = await counts.count(NAMESPACE, condition, primary, NEVER);
     return { ...answer, sources };
   }
@@ -259,6 +264,7 @@ export const mergedCase = fc.record({
     })
     .map((parts) => parts.flat()),
   archive: fc.constantFrom(true, true, false),
+  expiredMeanwhile: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.subarray(IDS) }),
   prunedMeanwhile: fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.subarray(IDS) }),
   reachable: fc.oneof(
     { weight: 3, arbitrary: fc.constant<Reachable[]>(["ok"]) },

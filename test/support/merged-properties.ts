@@ -11,6 +11,8 @@ export interface MergedCase {
   readonly archive: boolean;
   /** Tombstones that are pruned between the replica's answer and the primary's. */
   readonly prunedMeanwhile: readonly string[];
+  /** Memories whose time passes between the primary's count and what it says of the replica's rows. */
+  readonly expiredMeanwhile: readonly string[];
   /** Whether the replica answers, page by page; then as the last one says. */
   readonly reachable: readonly Reachable[];
   readonly limit: number;
@@ -98,6 +100,9 @@ export async function checkMergedReads(given: MergedCase): Promise<void> {
   await checkPages(model, given, { holds, wanted });
 
   model.reachable = "ok";
+  model.lookup.meanwhile = () => {
+    for (const memoryId of given.expiredMeanwhile) world.passTime(memoryId);
+  };
   const counted = await model.count();
   if (counted.sources.replica === "ok" && isCurrent) expect(counted.count).toBe(IDS.filter(wanted).length);
   expect(counted.count).toBeLessThanOrEqual(truth.size);

@@ -9,6 +9,7 @@ import type {
   PrimaryFacts,
   PrimaryLookup,
   PrimaryRow,
+  PrimarySince,
   ReplicaContent,
   ReplicaHistory,
   ReplicaPage,
@@ -119,29 +120,45 @@ export class WorldPrimary implements PrimaryLookup {
   readonly #world: MergedWorld;
   /** Runs once, between the replica's answer and the primary's. */
   meanwhile: (() => void) | null = null;
+  /** The rows as they were when they were counted. */
+  counted: ReadonlyMap<string, Version> = new Map();
 
   constructor(world: MergedWorld) {
     this.#world = world;
   }
 
-  async lookUp(_namespace: string, memoryIds: readonly string[]): Promise<PrimaryFacts> {
+  async lookUp(_namespace: string, memoryIds: readonly string[], since: PrimarySince | null): Promise<PrimaryFacts> {
     this.meanwhile?.();
     this.meanwhile = null;
     const { epoch, pruned, primary, refused } = this.#world;
     const rows = new Map<string, PrimaryRow>();
     for (const memoryId of memoryIds) {
       const row = primary.get(memoryId);
-      if (row === undefined) continue;
-      rows.set(memoryId, { version: row.version, endedBy: row.endedBy, isExpired: row.content?.isExpired ?? false });
+      if (row !== undefined) rows.set(memoryId, primaryRow(row));
     }
+    const isUnsettled = (memoryId: string) => since !== null && primary.get(memoryId) !== this.counted.get(memoryId);
     const tombstonesPruned = pruned === 0 ? null : { xid: String(pruned), seq: "1" };
     return {
       epoch: String(epoch),
       tombstonesPruned,
       rows,
       refused: new Set(memoryIds.filter((id) => refused.has(id))),
+      unsettled: new Set(memoryIds.filter(isUnsettled)),
     };
   }
+
+  async asOf(_namespace: string, wanted: readonly { memoryId: string }[]): Promise<Map<string, PrimaryRow>> {
+    return new Map(
+      wanted.flatMap(({ memoryId }) => {
+        const row = this.counted.get(memoryId);
+        return row === undefined ? [] : [[memoryId, primaryRow(row)]];
+      }),
+    );
+  }
+}
+
+function primaryRow({ version, endedBy, content }: Version): PrimaryRow {
+  return { version, endedBy, isExpired: content?.isExpired ?? false };
 }
 
 export function compare(

@@ -47,6 +47,12 @@ export class ReplicaWorld {
       .toBe("caught up");
   }
 
+  /** Pauses replication, and waits until the node writes nothing more. */
+  async paused(): Promise<void> {
+    await this.sync.replica.pause();
+    await expect.poll(async () => (await this.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  }
+
   /** What a side holds, as far as both must agree: all of it, for memories that may leave in full. */
   async dump(side: "primary" | "replica"): Promise<SideDump> {
     const sql = side === "primary" ? this.world.sql : this.replica;

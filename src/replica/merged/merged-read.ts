@@ -3,7 +3,7 @@ import { untilAborted } from "../../runtime/deadline.ts";
 import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import type { MergedOperation } from "./metrics.ts";
 import { LINGER_MS, type ReplicaSide } from "./replica-side.ts";
-import type { PrimaryFacts, ReplicaReads, ReplicaRow, ReplicaRows, ReplicaStanding } from "./sides.ts";
+import type { PrimaryFacts, PrimarySince, ReplicaReads, ReplicaRow, ReplicaRows, ReplicaStanding } from "./sides.ts";
 import { fits, isShownAlone, isShownBy } from "./verdict.ts";
 import { countsAgainstReplica, isPrimaryAway } from "./whose-failure.ts";
 
@@ -132,7 +132,7 @@ export class MergedRead {
     const { archive } = this.#side.parts;
     if (this.#isPrimaryAway) return candidates.filter((row) => isShownAlone(row, archive));
     if (candidates.length === 0) {
-      const isFit = await this.#askPrimary((signal) => this.#side.fitsLately(standing, signal));
+      const isFit = await this.askPrimary((signal) => this.#side.fitsLately(standing, signal));
       if (isFit === false) this.#leave("behind", BEHIND);
       return [];
     }
@@ -147,21 +147,26 @@ export class MergedRead {
   /**
    * The primary's word on memories of which the replica answered, asked now. Null: the replica does not fit, or the primary
    * says nothing: it may be away, and the read stand on its cache. The read goes on without the replica then.
+   * @param since see `PrimaryLookup`.
    */
   async facts(
     namespace: string,
     standing: ReplicaStanding,
     memoryIds: readonly string[],
+    since: PrimarySince | null = null,
   ): Promise<PrimaryFacts | null> {
-    const facts = await this.#askPrimary((signal) => this.#side.lookUp(namespace, memoryIds, signal));
+    const facts = await this.askPrimary((signal) => this.#side.lookUp(namespace, memoryIds, since, signal));
     if (facts === null) return null;
     if (fits(standing, facts)) return facts;
     this.#leave("behind", BEHIND);
     return null;
   }
 
-  /** @throws what the primary throws, but for its being away. */
-  async #askPrimary<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
+  /**
+   * Asks the primary about memories of the replica. Null: it did not answer in time, and the replica is left out of the read.
+   * @throws what the primary throws, but for its being away.
+   */
+  async askPrimary<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
     const asked = await this.#within(this.#side.parts.readTimeoutMs, work);
     this.#signal.throwIfAborted();
     if (asked === null) return null;

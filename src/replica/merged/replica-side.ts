@@ -7,7 +7,7 @@ import type { Log } from "../../runtime/log.ts";
 import { StoreGate } from "../../write/store-gate.ts";
 import { REPLICA_ID } from "../connection.ts";
 import type { MergedReadMetrics } from "./metrics.ts";
-import type { PrimaryFacts, PrimaryLookup, ReplicaReads, ReplicaStanding } from "./sides.ts";
+import type { PrimaryFacts, PrimaryLookup, PrimarySince, ReplicaReads, ReplicaStanding } from "./sides.ts";
 import { fits } from "./verdict.ts";
 
 /** Milliseconds for which the primary's epoch and its pruned tombstones count where no row has to be looked up. */
@@ -96,9 +96,14 @@ export class ReplicaSide {
     else if (from !== null) this.parts.log.info(told, "replica.reads_changed");
   }
 
-  /** The primary's facts on some memories, as of now. */
-  async lookUp(namespace: string, memoryIds: readonly string[], signal: AbortSignal): Promise<PrimaryFacts> {
-    const facts = await this.parts.primary.lookUp(namespace, memoryIds, signal);
+  /** The primary's facts on some memories, as of now. @param since see `PrimaryLookup`. */
+  async lookUp(
+    namespace: string,
+    memoryIds: readonly string[],
+    since: PrimarySince | null,
+    signal: AbortSignal,
+  ): Promise<PrimaryFacts> {
+    const facts = await this.parts.primary.lookUp(namespace, memoryIds, since, signal);
     this.#facts = { facts, until: this.parts.now() + FACTS_MS };
     return facts;
   }
@@ -106,7 +111,8 @@ export class ReplicaSide {
   /** Whether a replica of which no row is shown fits: by facts that may be a second old. */
   async fitsLately(standing: ReplicaStanding, signal: AbortSignal): Promise<boolean> {
     const known = this.#facts;
-    const facts = known !== null && this.parts.now() < known.until ? known.facts : await this.lookUp("", [], signal);
+    const facts =
+      known !== null && this.parts.now() < known.until ? known.facts : await this.lookUp("", [], null, signal);
     return fits(standing, facts);
   }
 

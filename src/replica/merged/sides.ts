@@ -5,6 +5,7 @@ import type { PageRow, ScanQuery } from "../../ledger/find-statements.ts";
 import type { HistoricVersion } from "../../ledger/history-statements.ts";
 import type { SortField } from "../../ledger/sort-expression.ts";
 import type { TextHit, TextQuery } from "../../ledger/text-statements.ts";
+import type { CountedStretch } from "../../read/finder.ts";
 
 /** How far the replica has followed the primary. Committed with its data, and read in the same statement. */
 export interface ReplicaStanding {
@@ -123,8 +124,31 @@ export interface PrimaryFacts {
   readonly rows: ReadonlyMap<string, PrimaryRow>;
   /** Ids of which the replica refused a change for good: what it holds of them is outdated. */
   readonly refused: ReadonlySet<string>;
+  /**
+   * Ids of memories that were written since `PrimarySince`, or whose `expiresAt` has passed since then, or passes within
+   * `EXPIRING_MS`. Empty where that was not asked for.
+   */
+  readonly unsettled: ReadonlySet<string>;
 }
 
+/** Milliseconds after a look-up within which an expiry is told in `PrimaryFacts.unsettled`. */
+export const EXPIRING_MS = 30_000;
+
+/** A moment of the primary. */
+export type PrimarySince = Pick<CountedStretch, "snapshot" | "moment">;
+
 export interface PrimaryLookup {
-  lookUp(namespace: string, memoryIds: readonly string[], signal: AbortSignal): Promise<PrimaryFacts>;
+  /** @param since what was written since then, or expires, is told in `unsettled`; null: nothing is. */
+  lookUp(
+    namespace: string,
+    memoryIds: readonly string[],
+    since: PrimarySince | null,
+    signal: AbortSignal,
+  ): Promise<PrimaryFacts>;
+  /** Rows as they were at a moment each, by memory id. One that was not there then, or is not kept, is missing. */
+  asOf(
+    namespace: string,
+    wanted: readonly (PrimarySince & { readonly memoryId: string })[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, PrimaryRow>>;
 }

@@ -41,7 +41,11 @@ function open(archive: boolean, held: readonly HistoricVersion[] = []) {
   const side = new ReplicaSide({
     reads,
     primary: {
-      lookUp: async () => ({ epoch: "e1", tombstonesPruned: null, rows: new Map(), refused: new Set<string>() }),
+      lookUp: async () => ({
+        ...{ epoch: "e1", tombstonesPruned: null, rows: new Map() },
+        ...{ refused: new Set<string>(), unsettled: new Set<string>() },
+      }),
+      asOf: async () => new Map(),
     },
     readTimeoutMs: READ_TIMEOUT_MS,
     healthCheckIntervalMs: 30_000,

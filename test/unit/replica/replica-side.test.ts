@@ -38,7 +38,10 @@ function open(options: Partial<ReplicaSideParts> = {}) {
     },
   } as unknown as ReplicaReads;
   const primary = { answers: "ok" as "ok" | "away" | "never", asked: 0 };
-  const facts: PrimaryFacts = { epoch: "e1", tombstonesPruned: null, rows: new Map(), refused: new Set() };
+  const facts: PrimaryFacts = {
+    ...{ epoch: "e1", tombstonesPruned: null, rows: new Map() },
+    ...{ refused: new Set(), unsettled: new Set() },
+  };
   const base = new MetricBase();
   const clock = { now: 0 };
   const side = new ReplicaSide({
@@ -50,6 +53,7 @@ function open(options: Partial<ReplicaSideParts> = {}) {
         if (primary.answers === "never") await new Promise(() => undefined);
         return facts;
       },
+      asOf: async () => new Map(),
     },
     readTimeoutMs: 20,
     healthCheckIntervalMs: 30_000,
