@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { ConfigurationError } from "../domain/errors.ts";
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import { migrate } from "../ledger/migrate.ts";
+import { PRUNED_THROUGH } from "../ledger/past-statements.ts";
 import { REPLICA_OF } from "../ledger/replica-marker.ts";
+import { newUlid } from "../runtime/ulid.ts";
 import { readReplicaCursor } from "./cursor-statements.ts";
 import { phaseOf } from "./reporter.ts";
 
@@ -46,6 +48,19 @@ export async function promoteReplica(
   });
 }
 
+/**
+ * The transactions of what is here stayed in the former primary. To readers of the new ledger they are as pruned ones: otherwise a
+ * replica of it would take each for one that was lost, and begin an epoch in every pass.
+ */
+async function notePast(sql: Sql, seen: string | null): Promise<void> {
+  // Their ids are ULIDs: no clock in the former deployment was ahead of this one, but for those whose versions stand here.
+  await sql`
+    insert into mnemosync.sync_meta as m (name, value)
+    select ${PRUNED_THROUGH}, greatest(${newUlid()}::text collate "C", ${seen}::text collate "C", max(tx_id))
+    from mnemosync.memory_versions
+    on conflict (name) do update set value = greatest(m.value collate "C", excluded.value collate "C")`;
+}
+
 async function promote(sql: Sql, force: boolean): Promise<Promotion> {
   // Writers hold the row's key: those under way end first, and later ones find no place.
   await sql`select from mnemosync.replica_cursor for update`;
@@ -68,6 +83,7 @@ async function promote(sql: Sql, force: boolean): Promise<Promotion> {
   const epoch = randomUUID();
   await sql`update mnemosync.sync_meta set value = ${epoch} where name = 'store_epoch'`;
   await sql`insert into mnemosync.epochs (epoch, reason) values (${epoch}, 'promoted')`;
+  await notePast(sql, state.seen);
   // The marks of a ledger are its own: there is none yet that anything could have seen.
   const [facts] = await sql<{ ledger: string; memories: number; diverged: number }[]>`
     select (select value from mnemosync.sync_meta where name = 'ledger_id') as ledger,

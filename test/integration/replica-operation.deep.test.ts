@@ -1,8 +1,11 @@
+import { readFile } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { MemorySynchronizer } from "../../src/index.ts";
 import { promoteReplica } from "../../src/replica/promote.ts";
 import { openReplicaWorld } from "../support/replica-world.ts";
+import { postgresUrl } from "../support/services.ts";
+import { createTestDatabase } from "../support/template-database.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -84,11 +87,59 @@ test("a promoted replica is a ledger of its own, in another epoch, and the forme
   await expect(promoted.readChanges({ cursor: before.cursor })).rejects.toMatchObject({ code: "EPOCH_CHANGED" });
 });
 
+test("a promoted ledger has a replica of its own, which follows it in one epoch", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.world.fill(20);
+  await world.put("m1", { content: "second" });
+  await world.caughtUp();
+  await world.world.disconnect();
+  const pool = new PostgresPool(world.replicaUrl, { max: 1 });
+  t.onTestFinished(() => pool.close());
+  const { epoch } = await promoteReplica(pool, {}, AbortSignal.timeout(30_000));
+
+  const third = await createTestDatabase(postgresUrl());
+  t.onTestFinished(() => third.drop());
+  const connected = await MemorySynchronizer.connect({
+    postgresUrl: world.replicaUrl,
+    redisUrl: "none",
+    replica: { enabled: true, postgresUrl: third.url, retryIntervalMs: 100, reconnectBackoffMs: 50 },
+  });
+  t.onTestFinished(() => connected.close());
+  connected.start();
+  const caughtUp = async () =>
+    await expect
+      .poll(async () => await connected.replica.status(), { timeout: 30_000 })
+      .toMatchObject({ state: "following", phase: "following", epoch, lag: { changes: 0 } });
+  await caughtUp();
+  // Each pass proves the ledger's history by what the one before has read.
+  for (const content of ["third", "fourth"]) {
+    await connected.syncMemory("m1", { content, memoryType: "note" });
+    await caughtUp();
+  }
+  const epochs = await world.replica`select reason from mnemosync.epochs order by began_at`;
+  expect(epochs.map(({ reason }) => reason)).toEqual(["created", "promoted"]);
+  expect(await connected.replica.verify()).toMatchObject({ clean: true, checked: 20 });
+
+  // A ledger that a program from before promoted is told of the same by its migration.
+  const { replica: sql } = world;
+  const noted = () => sql`select value from mnemosync.sync_meta where name = 'transactions_pruned_through'`;
+  const [newest] = await sql`
+    select max(tx_id) as value from mnemosync.memory_bodies b
+    where not exists (select from mnemosync.sync_transactions t where t.tx_id = b.tx_id)`;
+  await sql`delete from mnemosync.sync_meta where name = 'transactions_pruned_through'`;
+  const migration = await readFile(new URL("../../sql/0044_promoted_transactions.sql", import.meta.url), "utf8");
+  await sql.unsafe(migration);
+  expect([...(await noted())]).toEqual([newest]);
+  await sql`delete from mnemosync.epochs where reason = 'promoted'`;
+  await sql`delete from mnemosync.sync_meta where name = 'transactions_pruned_through'`;
+  await sql.unsafe(migration);
+  expect([...(await noted())]).toEqual([]);
+});
+
 test("a replica that was never filled is not promoted without force", async (t) => {
   const world = await openReplicaWorld(t, { replica: { batchSize: 1 } });
   await world.caughtUp();
-  await world.sync.replica.pause();
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  await world.paused();
   await world.replica`update mnemosync.replica_cursor set epoch = null`;
   const pool = new PostgresPool(world.replicaUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
