@@ -47,13 +47,21 @@ export async function applyWrites(
     ), clashing as (
       -- The same number, given out in another history of the primary.
       select * from held where not is_same
+    ), takers as (
+      -- What was here already has taken what it withholds: versions that diverged behind it were written after it.
+      select i.namespace, i.memory_id, bool_or(i.withholds = 'all') as takes_all
+      from input i
+      where i.withholds <> 'nothing' and (i.version = i.primary_version or not exists (
+        select from held h
+        where h.is_same and h.namespace = i.namespace and h.memory_id = i.memory_id and h.version = i.version))
+      group by i.namespace, i.memory_id
     ), kept as (
       insert into mnemosync.diverged
         (namespace, memory_id, version, tx_id, checksum, version_vector, modified_at, ended_by, document, embedding, found_epoch)
       select c.namespace, c.memory_id, c.version, c.tx_id, c.checksum, c.version_vector, c.modified_at, c.ended_by, c.document,
              c.embedding, ${fence.epoch}
-      from clashing c join memories m using (namespace, memory_id)
-      where m.taken_below is null or not ${isTaken(sql, sql`c`)}
+      from clashing c left join takers m using (namespace, memory_id)
+      where m.takes_all is null or not ${isTaken(sql, sql`c`)}
       on conflict do nothing
     ), bodies as (
       insert into mnemosync.memory_bodies as b
@@ -80,8 +88,8 @@ export async function applyWrites(
                         where i.namespace = b.namespace and i.memory_id = b.memory_id and i.version = b.version
                           and (i.tx_id <> b.tx_id or ${isRepair}))
     ), forgotten as (
-      delete from mnemosync.diverged b using memories m
-      where b.namespace = m.namespace and b.memory_id = m.memory_id and m.taken_below is not null and ${isTaken(sql, sql`b`)}
+      delete from mnemosync.diverged b using takers m
+      where b.namespace = m.namespace and b.memory_id = m.memory_id and ${isTaken(sql, sql`b`)}
     ), moved_rows as (
       ${upsertRows(sql, isRepair)}
     ), ended_rows as (
@@ -94,7 +102,7 @@ export async function applyWrites(
   return move === null || row.moved ? "applied" : "elsewhere";
 }
 
-/** Of the body or the diverged version of a table, beside its memory m: its content is to go. */
+/** Of the body or the diverged version of a table, beside the row m of what takes it: its content is to go. */
 function isTaken(sql: Sql, table: Fragment): Fragment {
   return sql`(m.takes_all or ${table}.document ->> 'privacy' = 'full')`;
 }
@@ -165,7 +173,7 @@ function bodyRows(sql: Sql, bodies: readonly FoldedBody[]): Fragment {
       select i.namespace, i.memory_id, i.version, i.bucket, i.vector::jsonb as vector, i.checksum, i.digest,
              i.document::json as document, substr(p.packed, i.embedding_start, i.embedding_length) as embedding,
              to_timestamp(i.expires_at / 1000.0) as expires_at, to_timestamp(i.modified_at / 1000.0) as modified_at,
-             to_timestamp(i.created_at / 1000.0) as created_at, i.ended_by, i.tx_id, i.needs_row, i.primary_version
+             to_timestamp(i.created_at / 1000.0) as created_at, i.ended_by, i.tx_id, i.needs_row, i.primary_version, i.withholds
       from (select decode(${packed}::text, 'base64') as packed offset 0) p, unnest(
         ${namespaces}::text::text[],
         ${memoryIds}::text::text[],
@@ -183,9 +191,10 @@ function bodyRows(sql: Sql, bodies: readonly FoldedBody[]): Fragment {
         ${column(({ endedBy }) => endedBy)}::text::text[],
         ${column(({ transactionId }) => transactionId)}::text::text[],
         ${column(({ needsRow }) => needsRow)}::text::boolean[],
-        ${column(({ primaryVersion }) => primaryVersion)}::text::bigint[]
+        ${column(({ primaryVersion }) => primaryVersion)}::text::bigint[],
+        ${column(({ withholds }) => withholds)}::text::text[]
       ) as i (namespace, memory_id, version, bucket, vector, checksum, digest, document, embedding_start, embedding_length,
-              expires_at, modified_at, created_at, ended_by, tx_id, needs_row, primary_version)`;
+              expires_at, modified_at, created_at, ended_by, tx_id, needs_row, primary_version, withholds)`;
 }
 
 /** All vectors one behind the other in one value, which the server cuts; `starts` are positions in bytes, from 1. */

@@ -7,6 +7,7 @@ import { callSide } from "./call.ts";
 import { type MisfitRow, misfits, readPrimarySide, settleMisfits } from "./compare-statements.ts";
 import { type Comparing, type Fence, keepCompared, type ReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
+import { LostVersions } from "./lost-versions.ts";
 import { isRefusal, type Refusals, refusedMisfit } from "./refusals.ts";
 import { mendMemory } from "./resend.ts";
 
@@ -29,9 +30,11 @@ const PAGE_SIZE = 1_000;
  */
 export class Comparison {
   readonly #parts: ComparisonParts;
+  readonly #lost: LostVersions;
 
   constructor(parts: ComparisonParts) {
     this.#parts = parts;
+    this.#lost = new LostVersions(parts);
   }
 
   /**
@@ -53,6 +56,7 @@ export class Comparison {
       });
       const wrong = misfits(rows, found);
       if (wrong.length > 0) await this.#settle(fence, wrong, compares, signal);
+      if (compares === "epoch") await this.#lost.divert(fence, rows, signal);
       if (!(await callSide(this.#parts, replica, signal, (sql) => keepCompared(sql, fence, last))))
         throw new FencedError();
       if (!(await onCompared(rows.length, signal))) throw new FencedError();

@@ -114,7 +114,7 @@ export function createReplica(context: ReplicaContext): Replica {
   const reporter = new Reporter({ ...sides, name, cursors, replication, log });
   const verifier = new Verifier({
     ...sides,
-    repair: (keys, signal) => repairMemories(sides, holder, keys, signal),
+    repair: (keys, signal) => repairMemories({ ...sides, log }, holder, keys, signal),
   });
   const report = (signal: AbortSignal) => reporter.report(signal);
   metrics.readFrom(report, log);

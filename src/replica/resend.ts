@@ -1,11 +1,13 @@
 import { bucketOf, keyText, type MemoryKey } from "../domain/keys.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { readVersions } from "../ledger/read-statements.ts";
+import type { Log } from "../runtime/log.ts";
 import { applyWrites } from "./apply-statements.ts";
 import { callSide } from "./call.ts";
 import { misfits, type PrimarySide, readPrimarySide, settleMisfits } from "./compare-statements.ts";
 import type { Comparing, Fence } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
+import { LostVersions } from "./lost-versions.ts";
 import { readMemoryRows } from "./memory-rows.ts";
 import { readPageFacts } from "./primary-statements.ts";
 import { type ReplicaWrite, replicaWrite } from "./replica-write.ts";
@@ -14,6 +16,7 @@ export interface ResendParts {
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
   readonly callTimeoutMs: number;
+  readonly log: Log;
 }
 
 /**
@@ -42,8 +45,8 @@ export async function resendMemory(
 }
 
 /**
- * Has a memory be in the replica as it is in the primary: sends it again, as a repair, and has its row go back where it is ahead of
- * what was sent, or unknown to the primary.
+ * Has a memory be in the replica as it is in the primary: sends it again, as a repair, has its row go back where it is ahead of
+ * what was sent, or unknown to the primary, and moves away what the primary lost of it.
  * @param why what becomes of a row that the primary does not know: see `Comparing`.
  * @throws {StoreRefusedError} The replica refuses it.
  */
@@ -61,9 +64,12 @@ export async function mendMemory(
   const found =
     sent === null ? await callSide(parts, parts.primary, signal, (sql) => readPrimarySide(sql, placed)) : sideOf(sent);
   const wrong = misfits(placed, found);
-  if (wrong.length === 0) return;
-  const settled = await callSide(parts, parts.replica, signal, (sql) => settleMisfits(sql, fence, wrong, why, true));
-  if (settled === null) throw new FencedError();
+  if (wrong.length > 0) {
+    const settled = await callSide(parts, parts.replica, signal, (sql) => settleMisfits(sql, fence, wrong, why, true));
+    if (settled === null) throw new FencedError();
+  }
+  // While it was refused, the primary may have been put back.
+  await new LostVersions(parts).divert(fence, [key], signal);
 }
 
 function sideOf(sent: ReplicaWrite): PrimarySide {

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { bucketOf } from "../../src/domain/keys.ts";
 import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, rememberReplica } from "../support/replica-world.ts";
 
@@ -29,6 +30,82 @@ test("versions that a primary lost by a restore are kept as diverged, and never 
     { memory_id: "lost", version: 1, content: "lost 1", ended_by: null },
     { memory_id: "rewritten", version: 2, content: "rewritten, lost", ended_by: null },
   ]);
+});
+
+test("lost versions of a memory that was made anew above its floor are diverged, and pruned ones stay", async (t) => {
+  const world = await openReplicaWorld(t);
+  const { sql } = world.world;
+  for (const content of ["pruned", "pruned too", "kept"]) await world.put("m1", { content });
+  await world.put("m3", { content: "pruned" });
+  await world.put("m3", { content: "kept" });
+  await world.caughtUp();
+  await sql`delete from mnemosync.memory_bodies where (memory_id = 'm1' and version < 3) or (memory_id = 'm3' and version < 2)`;
+  const putBack = await rememberLedger(sql);
+  for (const content of ["lost 1", "lost 2"]) await world.put("m2", { content });
+  for (const content of ["lost 2", "lost 3"]) await world.put("m3", { content });
+  await world.caughtUp();
+  await putBack();
+  // Tombstones of other memories in their buckets were pruned, at numbers that these never had.
+  await sql`
+    insert into mnemosync.version_floors (bucket, floor)
+    values (${bucketOf({ namespace: "default", memoryId: "m2" })}, 7)`;
+  await world.put("m2", { content: "anew" });
+  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 30_000 }).toBe(4);
+  await world.caughtUp();
+  const bodies = async (memoryId: string) =>
+    (await world.held(memoryId)).bodies.map(({ version, content }) => [version, content]);
+  expect(await bodies("m1")).toEqual([
+    [1, "pruned"],
+    [2, "pruned too"],
+    [3, "kept"],
+  ]);
+  expect(await bodies("m2")).toEqual([[8, "anew"]]);
+  expect(await bodies("m3")).toEqual([
+    [1, "pruned"],
+    [2, "kept"],
+  ]);
+  const diverged = await world.replica`
+    select memory_id, version::int as version, document ->> 'content' as content from mnemosync.diverged order by 1, 2`;
+  expect(diverged.map(({ memory_id, version, content }) => [memory_id, version, content])).toEqual([
+    ["m2", 1, "lost 1"],
+    ["m2", 2, "lost 2"],
+    ["m3", 3, "lost 2"],
+    ["m3", 4, "lost 3"],
+  ]);
+  // The transactions of what was pruned may be pruned too, and a comparison tells it from what was lost all the same.
+  await sql`delete from mnemosync.sync_transactions where state <> 'committed' and memory_ids && array['m1']`;
+  await sql`
+    insert into mnemosync.sync_meta (name, value) select 'transactions_pruned_through', tx_id
+    from mnemosync.memory_bodies where memory_id = 'm1'`;
+  await world.sync.replica.backfill();
+  await world.caughtUp();
+  expect(await bodies("m1")).toHaveLength(3);
+  expect((await world.sync.replica.status()).diverged).toBe(4);
+});
+
+test("what diverged is taken by what is withheld after it, and not by what was before", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("m1", { content: "first" });
+  await world.put("m1", { content: "hidden for some time", privacy: "redacted" });
+  await world.put("m1", { content: "open again" });
+  await world.caughtUp();
+  const putBack = await rememberLedger(world.world.sql);
+  await world.put("m1", { content: "lost" });
+  await world.caughtUp();
+  await putBack();
+  await world.put("m1", { content: "anew" });
+  const diverged = async () =>
+    (await world.replica`select document ->> 'content' as content from mnemosync.diverged`).map((row) => row.content);
+  await expect.poll(diverged, { timeout: 30_000 }).toEqual(["lost"]);
+  await world.caughtUp();
+  // All versions are told once more, the redacted one among them.
+  await world.sync.replica.backfill();
+  await world.caughtUp();
+  expect(await diverged()).toEqual(["lost"]);
+  await world.put("m1", { content: "hidden for good", privacy: "redacted" });
+  await world.put("m1", { content: "and open" });
+  await world.caughtUp();
+  expect(await diverged()).toEqual([]);
 });
 
 test("an erased memory has nothing left in diverged", async (t) => {
@@ -111,8 +188,7 @@ test("versions that arrived before the one that withholds them are told again to
   await world.put("m1", { content: "first" });
   await world.put("m2", { content: "first" });
   await world.caughtUp();
-  await world.sync.replica.pause();
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  await world.paused();
   await world.put("m1", { content: "second", privacy: "local_only" });
   await world.put("m2", { content: "second", privacy: "redacted" });
   // As a process leaves it that died behind the first batches of a page.
