@@ -84,6 +84,16 @@ export async function readHistoryPage(
   before: number | null,
   limit: number,
 ): Promise<HistoricVersion[]> {
+  return await readHistoryBetween(sql, key, { before, after: 0 }, limit);
+}
+
+/** As `readHistoryPage`: only versions newer than `after` too. */
+export async function readHistoryBetween(
+  sql: Sql,
+  key: MemoryKey,
+  { before, after }: { readonly before: number | null; readonly after: number },
+  limit: number,
+): Promise<HistoricVersion[]> {
   const end = before ?? Number.MAX_SAFE_INTEGER;
   const rows = await sql<
     {
@@ -99,7 +109,7 @@ export async function readHistoryPage(
   >`
     with ${currentRow(sql, key)}, oldest as materialized (
       select min(version) as version
-      from (select n.version from ${versionNumbers(sql)} n where n.version < ${end}::bigint
+      from (select n.version from ${versionNumbers(sql)} n where n.version < ${end}::bigint and n.version > ${after}::bigint
             order by n.version desc limit ${limit}) page
     )
     select version::float8 as version, checksum, document, embedding, vector,

@@ -1,8 +1,8 @@
 import type { MemoryKey } from "../domain/keys.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
-import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
+import { keyLiterals } from "../ledger/arrays.ts";
 import { type Fence, holdsFence } from "./cursor-statements.ts";
-import type { NewLetter } from "./letter-statements.ts";
+import { letterRows, type NewLetter } from "./letter-statements.ts";
 
 /*
  * A hole: a memory that the replica refused, as the replica itself knows it, in its own table of letters. It is kept before the
@@ -17,7 +17,6 @@ export async function keepHoles(
   store: string,
   letters: readonly NewLetter[],
 ): Promise<boolean> {
-  const [namespaces, memoryIds] = keyLiterals(letters);
   const [row] = await sql<{ passed: boolean }[]>`
     with fence as materialized (
       select 1 from mnemosync.replica_cursor where ${holdsFence(sql, fence)} for key share
@@ -25,13 +24,7 @@ export async function keepHoles(
       insert into mnemosync.replica_dead_letters as l
         (id, store, operation, namespace, memory_id, data, last_error, next_attempt_at)
       select k.id, ${store}, k.operation, k.namespace, k.memory_id, k.data::json, k.last_error, clock_timestamp()
-      from unnest(
-        ${arrayLiteral(letters.map(({ id }) => id))}::text::text[],
-        ${arrayLiteral(letters.map(({ operation }) => operation))}::text::text[],
-        ${namespaces}::text::text[], ${memoryIds}::text::text[],
-        ${arrayLiteral(letters.map(({ data }) => data))}::text::text[],
-        ${arrayLiteral(letters.map(({ lastError }) => lastError))}::text::text[]
-      ) as k (id, operation, namespace, memory_id, data, last_error)
+      from ${letterRows(sql, letters)}
       where exists (select from fence)
       order by k.namespace collate "C", k.memory_id collate "C"
       on conflict (namespace, memory_id, store) do update set

@@ -1,5 +1,5 @@
 import type { MemoryKey } from "../domain/keys.ts";
-import type { Sql } from "../drivers/postgres/postgres-access.ts";
+import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
 import type { Operation } from "./replica-write.ts";
 
@@ -38,20 +38,13 @@ export async function keepLetters(
   letters: readonly NewLetter[],
   retry: { readonly intervalMs: number; readonly retriesMax: number },
 ): Promise<NewLetter[]> {
-  const [namespaces, memoryIds] = keyLiterals(letters);
   return await sql<NewLetter[]>`
     insert into mnemosync.replica_dead_letters as l
       (id, store, operation, namespace, memory_id, data, last_error, next_attempt_at, dead_at)
     select k.id, ${store}, k.operation, k.namespace, k.memory_id, k.data::json, k.last_error,
            clock_timestamp() + ${retry.intervalMs}::float8 * interval '1 millisecond',
            case when ${retry.retriesMax}::int = 0 then clock_timestamp() end
-    from unnest(
-      ${arrayLiteral(letters.map(({ id }) => id))}::text::text[],
-      ${arrayLiteral(letters.map(({ operation }) => operation))}::text::text[],
-      ${namespaces}::text::text[], ${memoryIds}::text::text[],
-      ${arrayLiteral(letters.map(({ data }) => data))}::text::text[],
-      ${arrayLiteral(letters.map(({ lastError }) => lastError.slice(0, ERROR_LENGTH_MAX)))}::text::text[]
-    ) as k (id, operation, namespace, memory_id, data, last_error)
+    from ${letterRows(sql, letters)}
     order by k.namespace collate "C", k.memory_id collate "C"
     on conflict (namespace, memory_id, store) do update set
       operation = excluded.operation, data = excluded.data, last_error = excluded.last_error, attempts = 1,
@@ -61,20 +54,25 @@ export async function keepLetters(
 
 const ERROR_LENGTH_MAX = 2_000;
 
-/** Makes letters again that the primary does not have, to be tried at once. Those that it has stay as they are. */
-export async function recallLetters(sql: Sql, store: string, letters: readonly NewLetter[]): Promise<void> {
+/** New letters as rows of a table called k. */
+export function letterRows(sql: Sql, letters: readonly NewLetter[]): Fragment {
   const [namespaces, memoryIds] = keyLiterals(letters);
-  await sql`
-    insert into mnemosync.replica_dead_letters
-      (id, store, operation, namespace, memory_id, data, attempts, last_error, next_attempt_at)
-    select k.id, ${store}, k.operation, k.namespace, k.memory_id, k.data::json, 0, k.last_error, clock_timestamp()
-    from unnest(
+  return sql`unnest(
       ${arrayLiteral(letters.map(({ id }) => id))}::text::text[],
       ${arrayLiteral(letters.map(({ operation }) => operation))}::text::text[],
       ${namespaces}::text::text[], ${memoryIds}::text::text[],
       ${arrayLiteral(letters.map(({ data }) => data))}::text::text[],
-      ${arrayLiteral(letters.map(({ lastError }) => lastError))}::text::text[]
-    ) as k (id, operation, namespace, memory_id, data, last_error)
+      ${arrayLiteral(letters.map(({ lastError }) => lastError.slice(0, ERROR_LENGTH_MAX)))}::text::text[]
+    ) as k (id, operation, namespace, memory_id, data, last_error)`;
+}
+
+/** Makes letters again that the primary does not have, to be tried at once. Those that it has stay as they are. */
+export async function recallLetters(sql: Sql, store: string, letters: readonly NewLetter[]): Promise<void> {
+  await sql`
+    insert into mnemosync.replica_dead_letters
+      (id, store, operation, namespace, memory_id, data, attempts, last_error, next_attempt_at)
+    select k.id, ${store}, k.operation, k.namespace, k.memory_id, k.data::json, 0, k.last_error, clock_timestamp()
+    from ${letterRows(sql, letters)}
     order by k.namespace collate "C", k.memory_id collate "C"
     on conflict do nothing`;
 }

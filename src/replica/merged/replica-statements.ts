@@ -3,7 +3,7 @@ import type { Fragment, Sql, Statement } from "../../drivers/postgres/postgres-a
 import { arrayLiteral } from "../../ledger/arrays.ts";
 import { endingOf } from "../../ledger/body-rows.ts";
 import { filteredDocument } from "../../ledger/find-statements.ts";
-import { type HistoricVersion, readHistoryPage } from "../../ledger/history-statements.ts";
+import { type HistoricVersion, readHistoryBetween } from "../../ledger/history-statements.ts";
 import { placeText, scannedRows } from "../../ledger/scanned-rows.ts";
 import { whereCondition } from "../../ledger/where.ts";
 import type {
@@ -214,6 +214,5 @@ export async function readReplicaVersions(
   sql: Sql,
   { namespace, memoryId, before, after, limit }: VersionQuery,
 ): Promise<HistoricVersion[]> {
-  const versions = await readHistoryPage(sql, { namespace, memoryId }, before, limit);
-  return versions.filter(({ version }) => version > after);
+  return await readHistoryBetween(sql, { namespace, memoryId }, { before, after }, limit);
 }
