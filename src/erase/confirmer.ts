@@ -22,6 +22,8 @@ export interface ConfirmerParts {
 const PAGE_SIZE = 500;
 /** Erasures that one pass confirms. */
 const ERASURES_MAX = 100;
+/** Erasures that fail in one pass before it gives up on the store: it may be away. */
+const FAILURES_MAX = 3;
 /** Looks at a store that still holds an erased memory, before the pass gives up. */
 const LOOKS_MAX = 5;
 
@@ -34,10 +36,13 @@ interface Cleared {
 
 /**
  * Has each store of this node look for the memories of erasures, remove what is left of them, on its disk too, and confirm.
- * A store that was away, or a node that was down, does so when it is back: the ledger says what is open.
+ * A store that was away, or a node that was down, does so when it is back: the ledger says what is open. An erasure that fails
+ * does not hold up the others: passes go on behind it, and begin at the oldest again once all were tried.
  */
 export class Confirmer {
   readonly #parts: ConfirmerParts;
+  /** By store: erasures up to this one were tried in this round. */
+  readonly #after = new Map<string, string>();
 
   constructor(parts: ConfirmerParts) {
     this.#parts = parts;
@@ -69,11 +74,12 @@ export class Confirmer {
   async #confirm(store: Projection, signal: AbortSignal): Promise<boolean> {
     const { ledger, erasures, log, onStep } = this.#parts;
     const nodeId = store.traits.scope === "node" ? ledger.nodeId : "";
-    const open = await erasures.listUnconfirmed({ store: store.id, nodeId }, "", ERASURES_MAX, signal);
+    const after = this.#after.get(store.id) ?? "";
+    const open = await erasures.listUnconfirmed({ store: store.id, nodeId }, after, ERASURES_MAX, signal);
+    this.#after.delete(store.id);
     if (open.length === 0) return false;
     await store.catchUp?.(signal);
-    const cleared: Cleared[] = [];
-    for (const id of open) cleared.push(await this.#clear(store, id, signal));
+    const { cleared, tried } = await this.#clearEach(store, open, signal);
     // Once for all of them: it may rewrite an index.
     if (cleared.some(({ memories }) => memories > 0)) await store.forget?.(signal);
     await onStep?.("store_cleared");
@@ -82,7 +88,31 @@ export class Confirmer {
       log.info({ erasure: id, store: store.id, memories, removed }, "erasure.confirmed");
     }
     await onStep?.("store_confirmed");
-    return open.length === ERASURES_MAX;
+    const last = open[tried - 1];
+    if (last !== undefined && (tried < open.length || tried === ERASURES_MAX)) this.#after.set(store.id, last);
+    return tried === ERASURES_MAX;
+  }
+
+  /** @returns those that went well, and how many were tried. */
+  async #clearEach(
+    store: Projection,
+    ids: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ cleared: Cleared[]; tried: number }> {
+    const cleared: Cleared[] = [];
+    let tried = 0;
+    for (const id of ids) {
+      tried++;
+      try {
+        cleared.push(await this.#clear(store, id, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        const { message } = error as Error;
+        this.#parts.log.warn({ erasure: id, store: store.id, error: message }, "erasure.store_delayed");
+        if (tried - cleared.length >= FAILURES_MAX) break;
+      }
+    }
+    return { cleared, tried };
   }
 
   /** Looks for all memories of an erasure, and removes those that the store holds though the ledger does not. */
