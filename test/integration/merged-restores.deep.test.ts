@@ -64,8 +64,7 @@ test("after a restore of the primary, reads stand on the primary alone until the
     contents: { archived, deleted: null, kept: "kept 2, lost", late: "late archived", lost: "written and lost" },
     sources: OK,
   });
-  await world.sync.replica.pause();
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  await world.paused();
   await putBack();
   const back = { deleted: "to be deleted", kept: "kept 1", late: null, lost: null };
   // The new epoch is proven by the node itself, a moment later; until then what the primary lost may still be shown by the replica.
@@ -101,8 +100,7 @@ test("a replica that is put back to an older copy shows nothing that was deleted
   const ids = ["archived", "deleted", "late"];
   const now = { contents: { archived: null, deleted: null, late: "late archived" }, sources: OK };
   expect(await shown(world, ids)).toEqual(now);
-  await world.sync.replica.pause();
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  await world.paused();
   await replica.unsafe(
     tables
       .flatMap((table) => [
@@ -153,8 +151,7 @@ test("after a promotion, devices and indexes of the former primary see another e
   device.epoch = identity.epoch;
   expect((await device.pull()).map(({ memoryId }) => memoryId)).toEqual(["a"]);
   // What the primary had not sent.
-  await world.sync.replica.pause();
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  await world.paused();
   await world.put("unsent", { content: "lost with the primary", embedding: [0, 1, 0, 0] });
   await world.world.disconnect();
 

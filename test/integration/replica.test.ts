@@ -90,8 +90,7 @@ test("an erased memory is erased in the replica, with its history, and the recei
   await world.put("m1", { content: "first" });
   await world.put("m1", { content: "second" });
   await world.caughtUp();
-  await world.sync.replica.pause();
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+  await world.paused();
   const { id } = await world.sync.erase("m1");
   const waiting = await world.sync.erasures.get(id);
   expect(waiting).toMatchObject({ state: "awaiting_stores", awaiting: [{ store: "replica", nodeId: "replica" }] });
