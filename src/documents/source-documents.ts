@@ -16,6 +16,17 @@ export const sourcesSchema = lazily(() =>
     .meta({ id: "Sources", description: "The sides that the answer stands on. Only where a replica is set up" }),
 );
 
+/** Keeps the sides that an answer stands on until its document is made. */
+export class KeptSources {
+  /** Undefined without a replica. */
+  sources: ReadSources | undefined;
+
+  /** For `onSources` of a read. */
+  readonly tell = (sources: ReadSources): void => {
+    this.sources = sources;
+  };
+}
+
 /** The field of a document; nothing without a replica. */
 export function sourcesField(sources: ReadSources | undefined): { sources?: ReadSources } {
   return sources === undefined ? {} : { sources: { primary: sources.primary, replica: sources.replica } };

@@ -2,6 +2,7 @@ import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { ConfigurationError, type Log, type MemorySynchronizer, MnemosyncError } from "../index.ts";
 import type { HttpSessions } from "../mcp/http-sessions.ts";
+import { mcpMetricsOf } from "../mcp/metrics.ts";
 import { backoffCeilingMs } from "../runtime/backoff.ts";
 import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
@@ -172,6 +173,8 @@ export class HttpService implements Service {
         sync.start();
         this.#watchOwners(sync);
         onAbort(this.stopping, showStreams(sync.metrics.registry, this.streams));
+        // From the start, so that the first session shows as an increase.
+        if (this.#options.mcp?.enabled === true) mcpMetricsOf(sync.metrics.registry);
         return;
       } catch (error) {
         signal.throwIfAborted();

@@ -1,4 +1,4 @@
-import { DeadlineExceededError } from "../index.ts";
+import { AbortedError, DeadlineExceededError, MnemosyncError } from "../index.ts";
 import { untilAborted } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import { onAbort } from "../runtime/on-abort.ts";
@@ -29,7 +29,7 @@ export class CallSlots {
   ): Promise<Result> {
     if (this.#running >= this.#callsMax) {
       const found = `${this.#running} calls of this connection are under way, and at most ${this.#callsMax} may be`;
-      throw new Refusal("TOO_MANY_CALLS", found, true);
+      throw new Refusal("TOO_MANY_CALLS", found, { retryable: true });
     }
     this.#running++;
     const until = new LinkedAbort(signals.signal, timeoutMs);
@@ -40,7 +40,9 @@ export class CallSlots {
       return await untilAborted(work(until.signal), until.signal);
     } catch (error) {
       if (until.timedOut) throw new DeadlineExceededError(name, timeoutMs, { cause: error });
-      throw error;
+      // The SDK aborts with whatever text the client gave, or with none: no defect of this side.
+      const isGivenUp = error === until.signal.reason && !(error instanceof MnemosyncError);
+      throw isGivenUp ? new AbortedError(name, { cause: error }) : error;
     } finally {
       forget?.();
       until.release();

@@ -25,15 +25,18 @@ const DETAILS = ["store", "transactionId", "expectedVersion", "foundVersion"] as
 export class Refusal extends Error {
   readonly code: string;
   readonly retryable: boolean;
+  /** Further details of the failure. */
+  readonly members: Readonly<Record<string, unknown>>;
 
   constructor(
-    code: "FORBIDDEN" | "UNKNOWN_TOOL" | "TOO_MANY_CALLS" | "VALIDATION",
+    code: "FORBIDDEN" | "UNKNOWN_TOOL" | "TOO_MANY_CALLS" | "NOT_FOUND",
     message: string,
-    retryable = false,
+    { retryable = false, members = {} }: Partial<Pick<Refusal, "retryable" | "members">> = {},
   ) {
     super(message);
     this.code = code;
     this.retryable = retryable;
+    this.members = members;
   }
 }
 

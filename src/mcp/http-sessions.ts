@@ -2,6 +2,7 @@ import type { WebStandardStreamableHTTPServerTransport } from "@modelcontextprot
 import type { Log, MemorySynchronizer } from "../index.ts";
 import { Loop } from "../runtime/loop.ts";
 import { HttpSession, type McpRequest } from "./http-session.ts";
+import { type McpMetrics, mcpMetricsOf } from "./metrics.ts";
 import { ResourceFeed } from "./resource-feed.ts";
 import { loadHttp, loadServerSdk, type ServerSdk } from "./sdk.ts";
 import { SessionRefusal } from "./session-refusal.ts";
@@ -38,6 +39,8 @@ export class HttpSessions {
   readonly #feed: ResourceFeed;
   readonly #sessions = new Map<string, HttpSession>();
   readonly #sweeper: Loop;
+  readonly #metrics: McpMetrics;
+  readonly #hide: () => void;
 
   private constructor(
     options: HttpSessionsOptions,
@@ -50,6 +53,8 @@ export class HttpSessions {
     this.#sdk = sdk;
     this.#transport = transport;
     this.#feed = new ResourceFeed({ sync, log });
+    this.#metrics = mcpMetricsOf(sync.metrics.registry);
+    this.#hide = this.#metrics.show(this);
     this.#sweeper = new Loop({
       name: "mcp-sessions",
       intervalMs: Math.ceil(sessionIdleMs / LOOKS),
@@ -114,6 +119,7 @@ export class HttpSessions {
   /** Ends the sessions that were idle for long enough. */
   async endIdle(): Promise<void> {
     const idle = [...this.#sessions.values()].filter(({ idleMs }) => idleMs >= this.#options.sessionIdleMs);
+    for (const _ of idle) this.#metrics.noteSession("idle");
     await Promise.all(idle.map((session) => this.#end(session)));
   }
 
@@ -122,6 +128,7 @@ export class HttpSessions {
     await this.#sweeper.stop();
     await Promise.all([...this.#sessions.values()].map((session) => this.#end(session)));
     await this.#feed.stop();
+    this.#hide();
   }
 
   async #begin(request: McpRequest, namespace: string | null): Promise<SessionAnswer> {
@@ -134,7 +141,8 @@ export class HttpSessions {
     try {
       await session.open(() => this.#sessions.delete(session.id));
       const answer = await session.answer(request);
-      if (!session.isInitialized) await this.#end(session); // The transport's answer says why.
+      if (session.isInitialized) this.#metrics.noteSession("begun");
+      else await this.#end(session); // The transport's answer says why.
       return { session, ...answer };
     } catch (error) {
       await this.#end(session);
@@ -149,14 +157,21 @@ export class HttpSessions {
     if (own.length < sessionsPerKeyMax && this.#sessions.size < sessionsMax) return;
     const [idlest] = own.filter(({ isBusy }) => !isBusy).sort((one, other) => other.idleMs - one.idleMs);
     if (idlest === undefined) {
+      this.#metrics.noteSession("refused");
       const found = `this key has ${own.length} MCP sessions and the service ${this.#sessions.size}`;
       throw new SessionRefusal("full", `${found}, and at most ${sessionsPerKeyMax} and ${sessionsMax} may be: end one`);
     }
+    this.#metrics.noteSession("replaced");
     void this.#end(idlest);
   }
 
+  /** Never rejects: the session is forgotten, and what its end failed of is for the log. */
   async #end(session: HttpSession): Promise<void> {
     this.#sessions.delete(session.id);
-    await session.close();
+    try {
+      await session.close();
+    } catch (error) {
+      this.#options.log.warn({ keyId: session.keyId, error: (error as Error).message }, "mcp.session_end_failed");
+    }
   }
 }

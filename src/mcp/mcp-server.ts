@@ -7,6 +7,7 @@ import { packageVersion } from "../runtime/package-files.ts";
 import { CallSlots } from "./call-slots.ts";
 import type { Caller } from "./caller.ts";
 import { failureOf } from "./failure.ts";
+import { mcpMetricsOf } from "./metrics.ts";
 import { ResourceFeed } from "./resource-feed.ts";
 import { MEMORY_TEMPLATE, Resources } from "./resources.ts";
 import { loadServerSdk, type ServerSdk } from "./sdk.ts";
@@ -64,8 +65,9 @@ export function serverOf({ sync, feed, sdk, sink }: ServerParts, options: McpSer
     },
   );
   const slots = new CallSlots(callsMax);
+  const metrics = mcpMetricsOf(sync.metrics.registry);
   const tools = new ToolCalls({
-    ...{ sync, log, namespace, slots },
+    ...{ sync, log, namespace, slots, metrics },
     timeoutsMs: { short: callTimeoutMs, long: checkTimeoutMs },
   });
   const resources = new Resources(sync, namespace);
@@ -88,11 +90,16 @@ export function serverOf({ sync, feed, sdk, sink }: ServerParts, options: McpSer
 
   /** A resource has no result for failures: they are errors of the protocol. */
   const answered = async <Result>(method: string, extra: Extra, work: (until: AbortSignal) => Promise<Result>) => {
+    const counted = metrics.count(method, extra.signal);
     try {
       const { hangUp } = callerOf(extra);
-      return await slots.run(method, callTimeoutMs, { signal: extra.signal, hangUp }, work);
+      const result = await slots.run(method, callTimeoutMs, { signal: extra.signal, hangUp }, work);
+      counted(null);
+      return result;
     } catch (error) {
-      const { code, message, retryable, details } = failureOf(error, log, method);
+      const failure = failureOf(error, log, method);
+      counted(failure);
+      const { code, message, retryable, details } = failure;
       const numbers: Readonly<Record<string, number>> = { NOT_FOUND: RESOURCE_NOT_FOUND, INTERNAL: -32_603 };
       const data = { code, retryable, ...details };
       throw new sdk.types.McpError(numbers[code] ?? (retryable ? -32_000 : -32_602), message, data);

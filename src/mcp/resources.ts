@@ -1,8 +1,9 @@
 import type { ListResourcesResult, ReadResourceResult } from "@modelcontextprotocol/sdk/types.js";
 import { memoryDocument } from "../documents/memory-documents.ts";
-import { type MemoryKey, type MemorySynchronizer, NotFoundError, ValidationError } from "../index.ts";
+import { type MemoryKey, type MemorySynchronizer, ValidationError } from "../index.ts";
 import type { Caller } from "./caller.ts";
 import { keyOfUri, MEMORY_URI_TEMPLATE, uriOf } from "./memory-uri.ts";
+import { ToldSources } from "./told-sources.ts";
 import { foreign } from "./tool-calls.ts";
 
 /** Memories of one page of the list. */
@@ -48,12 +49,15 @@ export class Resources {
     };
   }
 
-  /** @throws {NotFoundError} There is none. */
+  /** @throws {Refusal} There is none. */
   async read(uri: string, caller: Caller, signal: AbortSignal): Promise<ReadResourceResult> {
     const { namespace, memoryId } = this.keyOf(uri, caller);
-    const memory = await this.#sync.get(memoryId, { namespace, signal, onBytes: caller.onBytes });
-    if (memory === null) throw new NotFoundError(`there is no memory ${JSON.stringify(memoryId)} in ${namespace}`);
-    return { contents: [{ uri, mimeType: MIME_TYPE, text: JSON.stringify(memoryDocument(memory, false)) }] };
+    const told = new ToldSources();
+    const options = { namespace, signal, onBytes: caller.onBytes, onSources: told.tell };
+    const memory = await this.#sync.get(memoryId, options);
+    if (memory === null) throw told.notFound(memoryId, namespace);
+    const text = JSON.stringify(memoryDocument(memory, false, told.sources));
+    return { contents: [{ uri, mimeType: MIME_TYPE, text }] };
   }
 
   /** The memory that a URI names. @throws {ValidationError} It names none. @throws {Refusal} It is of another namespace. */

@@ -3,6 +3,7 @@ import { type Log, type MemorySynchronizer, ValidationError } from "../index.ts"
 import type { CallSlots } from "./call-slots.ts";
 import { type Caller, hasRight } from "./caller.ts";
 import { failureOf, failureResult, Refusal } from "./failure.ts";
+import type { McpMetrics } from "./metrics.ts";
 import type { Tool } from "./tool.ts";
 import { TOOLS } from "./tools.ts";
 
@@ -13,6 +14,7 @@ export interface ToolCallsOptions {
   readonly namespace: string | null;
   readonly slots: CallSlots;
   readonly timeoutsMs: Readonly<Record<Tool["duration"], number>>;
+  readonly metrics: McpMetrics;
 }
 
 export interface IncomingCall {
@@ -48,14 +50,18 @@ export class ToolCalls {
 
   /** Never rejects: a failure is a result, which the model reads. */
   async call(incoming: IncomingCall): Promise<CallToolResult> {
+    const { log, metrics } = this.#options;
+    const { name, signal } = incoming;
+    const counted = metrics.count(name, signal);
     try {
       const document = await this.#run(incoming);
-      return {
-        content: [{ type: "text", text: JSON.stringify(document) }],
-        structuredContent: document as Record<string, unknown>,
-      };
+      const text = JSON.stringify(document);
+      counted(null);
+      return { content: [{ type: "text", text }], structuredContent: document as Record<string, unknown> };
     } catch (error) {
-      return failureResult(failureOf(error, this.#options.log, incoming.name));
+      const failure = failureOf(error, log, name);
+      counted(failure);
+      return failureResult(failure);
     }
   }
 

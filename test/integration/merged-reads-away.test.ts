@@ -1,9 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { expect, test, vi } from "vitest";
 import { MemorySynchronizer, type ReadSources } from "../../src/index.ts";
+import { createMcpServer } from "../../src/mcp/index.ts";
 import { serviceOn } from "../support/http-service.ts";
+import { called, connected, httpClient, refused } from "../support/mcp-clients.ts";
 import { openReplicaWorld } from "../support/replica-world.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 
@@ -51,6 +54,14 @@ test("with the primary away, reads are answered by the replica alone where that 
   expect(await alone.count()).toEqual({ count: 2, estimate: false, sources });
   expect(await alone.history("a", { onSources })).toMatchObject([{ version: 1, document: { content: "one" } }]);
   expect(told).toEqual([sources, sources, sources]);
+  const [mine, theirs] = InMemoryTransport.createLinkedPair();
+  await (await createMcpServer(alone)).connect(theirs);
+  const client = await connected(t, mine);
+  expect(await called(client, "get", { memoryId: "a" })).toMatchObject({ content: "one", sources });
+  const { text, error } = await refused(client, "get", { memoryId: "c" });
+  expect(error).toMatchObject({ code: "NOT_FOUND", sources });
+  expect(text).toContain("as far as the side that answered knows");
+  await expect(client.readResource({ uri: "memory://default/c" })).rejects.toMatchObject({ data: { sources } });
   await expect(strict.get("a")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
 });
 
@@ -82,6 +93,9 @@ test("with the replica away, reads are the primary's, through the library and ov
   expect((await service.request("GET", `${path}/memories/a/history`)).json()).toMatchObject({ sources: ok });
   const missing = await service.request("GET", `${path}/memories/x`);
   expect([missing.statusCode, missing.json()]).toMatchObject([404, { code: "NOT_FOUND", sources: ok }]);
+  const unfound = await refused(await httpClient(t, service), "get", { memoryId: "x" });
+  expect(unfound.error).toMatchObject({ code: "NOT_FOUND", sources: ok });
+  expect(unfound.text).not.toContain("as far as"); // Both sides answered.
 });
 
 test("a replica whose connections take longer than a read may is read once there is one", async (t) => {

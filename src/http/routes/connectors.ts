@@ -11,9 +11,9 @@ import {
   connectorTestSchema,
 } from "../../documents/connector-documents.ts";
 import { lazily } from "../../domain/lazily.ts";
+import { sendRun } from "../progress-events.ts";
 import { count, ulidText } from "../requests.ts";
 import { OPERATOR, type Route, type RouteGroup, route, type Service } from "../route.ts";
-import { sendRun } from "../run-events.ts";
 import { letterRoutes } from "./connector-letters.ts";
 import { busy, connectorId, connectorParams, started, startedReply, unknown } from "./connector-parts.ts";
 

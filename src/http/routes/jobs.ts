@@ -3,8 +3,8 @@ import { jobDocument, jobSchema, jobsSchema } from "../../documents/job-document
 import { parseFilter } from "../../domain/filter/filter.ts";
 import { lazily } from "../../domain/lazily.ts";
 import { CHECK_SCOPES, type Job, type Jobs } from "../../index.ts";
-import { sendJob } from "../job-events.ts";
 import { HttpProblem } from "../problem.ts";
+import { sendJob } from "../progress-events.ts";
 import { namespaceName, storable, ulidText } from "../requests.ts";
 import { OPERATOR, type RouteGroup, type RouteReply, route } from "../route.ts";
 

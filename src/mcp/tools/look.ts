@@ -2,8 +2,9 @@ import * as z from "zod";
 import { pageDocument, pageSchema } from "../../documents/find-documents.ts";
 import { memoryDocument, memorySchema, versionsDocument, versionsSchema } from "../../documents/memory-documents.ts";
 import { memoryIdText } from "../../documents/request-fields.ts";
-import { type Filter, NotFoundError, type ReadSources } from "../../index.ts";
+import type { Filter } from "../../index.ts";
 import { LIST_ORDERS } from "../../read/list-options.ts";
+import { ToldSources } from "../told-sources.ts";
 import { tool } from "../tool.ts";
 
 const READS = { readOnlyHint: true, destructiveHint: false, idempotentHint: true } as const;
@@ -23,14 +24,11 @@ export const get = tool({
   }),
   output: memorySchema,
   async run({ sync, args, namespace, caller, signal }) {
-    let sources: ReadSources | undefined;
     const { memoryId, embedding } = args;
-    const onSources = (told: ReadSources): void => {
-      sources = told;
-    };
-    const memory = await sync.get(memoryId, { namespace, signal, onBytes: caller.onBytes, onSources });
-    if (memory === null) throw new NotFoundError(`there is no memory ${JSON.stringify(memoryId)} in ${namespace}`);
-    return memoryDocument(memory, embedding, sources);
+    const told = new ToldSources();
+    const memory = await sync.get(memoryId, { namespace, signal, onBytes: caller.onBytes, onSources: told.tell });
+    if (memory === null) throw told.notFound(memoryId, namespace);
+    return memoryDocument(memory, embedding, told.sources);
   },
 });
 
@@ -68,12 +66,10 @@ export const history = tool({
   fields: () => ({ memoryId: memoryIdText(), limit: z.number().int().min(1).max(PAGE_MAX).default(20) }),
   output: versionsSchema,
   async run({ sync, args, namespace, caller, signal }) {
-    let sources: ReadSources | undefined;
     const { memoryId, limit } = args;
-    const onSources = (told: ReadSources): void => {
-      sources = told;
-    };
-    const versions = await sync.history(memoryId, { namespace, limit, signal, onBytes: caller.onBytes, onSources });
-    return versionsDocument(versions, sources);
+    const told = new ToldSources();
+    const { onBytes } = caller;
+    const versions = await sync.history(memoryId, { namespace, limit, signal, onBytes, onSources: told.tell });
+    return versionsDocument(versions, told.sources);
   },
 });

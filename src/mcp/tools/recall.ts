@@ -1,6 +1,6 @@
 import { resultsDocument, resultsSchema } from "../../documents/memory-documents.ts";
 import { fitsMode, MODE_RULE, queryOf, searchFields, searchOptions } from "../../documents/search-request.ts";
-import type { ReadSources } from "../../index.ts";
+import { ToldSources } from "../told-sources.ts";
 import { tool } from "../tool.ts";
 
 export const recall = tool({
@@ -15,16 +15,14 @@ export const recall = tool({
   rule: { holds: fitsMode, text: MODE_RULE },
   output: resultsSchema,
   async run({ sync, args, namespace, caller, signal }) {
-    let sources: ReadSources | undefined;
+    const told = new ToldSources();
     const results = await sync.search(queryOf(args), {
       namespace,
       ...searchOptions(args),
       signal,
       onBytes: caller.onBytes,
-      onSources: (told) => {
-        sources = told;
-      },
+      onSources: told.tell,
     });
-    return resultsDocument(results, args.embedding, sources);
+    return resultsDocument(results, args.embedding, told.sources);
   },
 });

@@ -84,11 +84,15 @@ test("items expire; a read begins their time anew where that is asked for", asyn
   expect(await store.search(["t"], { filter: { a: 1 } })).toHaveLength(2);
   now.at += 1_000_000; // Less than half.
   const before = await expiryOf();
-  await store.get(["t"], "one");
+  const item = await store.get(["t"], "one");
   expect(await expiryOf()).toBe(before);
   now.at += 1_000_000; // More than half.
-  await store.get(["t"], "one");
+  expect(await store.get(["t"], "one")).toEqual(item); // As it was before the write that this read makes.
   expect(await expiryOf()).toBe(now.at + 3_600_000);
+  const refreshed = await store.get(["t"], "one");
+  expect(refreshed).toMatchObject({ value: { a: 1 }, createdAt: item?.createdAt });
+  expect(refreshed?.updatedAt.getTime()).toBeGreaterThan(item?.updatedAt.getTime() as number);
+  expect(await shared.current.sync.history("t//one", { namespace })).toHaveLength(2);
 });
 
 test("a value comes back as JSON has it; one that is too large is refused, and the others of the batch are put", async () => {

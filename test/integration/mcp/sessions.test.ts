@@ -1,8 +1,11 @@
 import { expect, test, vi } from "vitest";
 import { pollUntil } from "../../../src/dev/wait.ts";
-import { openService } from "../../support/http-service.ts";
+import { HttpSession } from "../../../src/mcp/http-session.ts";
+import { openService, type TestService } from "../../support/http-service.ts";
 import { called, httpClient, listening, refused } from "../../support/mcp-clients.ts";
 import { memory, withoutIndex } from "../../support/mcp-worlds.ts";
+import { parsePrometheusText, sampleValue } from "../../support/prometheus-text.ts";
+import { recordingLog } from "../../unit/faiss/support.ts";
 
 /** Goal: many clients at once, and such as vanish, hang, or ask for too much, cost the service a bounded part of what it has. */
 
@@ -14,6 +17,12 @@ const INITIALIZE = {
   method: "initialize",
   params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "raw", version: "1" } },
 };
+/** Reads a metric of MCP as it is now. */
+async function metrics({ world }: TestService) {
+  const families = parsePrometheusText(await world.sync.metrics.text());
+  return (name: string, labels: Record<string, string> = {}) => sampleValue(families, `mnemosync_mcp_${name}`, labels);
+}
+
 const BOTH = { accept: "application/json, text/event-stream" };
 
 test("a key has so many sessions: a new one takes the place of the idlest, whose client begins anew", async (t) => {
@@ -35,6 +44,25 @@ test("a key has so many sessions: a new one takes the place of the idlest, whose
   expect((await use(first.id, service.keys.writer)).json()).toMatchObject({ status: 404, code: "NOT_FOUND" });
   expect((await service.request("DELETE", "/mcp", { headers: { "mcp-session-id": first.id } })).statusCode).toBe(200);
   expect((await use(first.id)).statusCode).toBe(404);
+  const metric = await metrics(service);
+  expect(metric("sessions_open")).toBe(1);
+  expect([metric("sessions_total", { event: "begun" }), metric("sessions_total", { event: "replaced" })]).toEqual([
+    3, 1,
+  ]);
+});
+
+test("a session that does not end in good order makes room all the same, and the log says so", async (t) => {
+  const log = recordingLog();
+  const service = await openService(t, { world: withoutIndex, mcp: { sessionsPerKeyMax: 1 }, log });
+  const begin = () => service.request("POST", "/mcp", { body: INITIALIZE, headers: BOTH });
+  await begin();
+  vi.spyOn(HttpSession.prototype, "close").mockRejectedValueOnce(new Error("stuck"));
+  expect((await begin()).statusCode).toBe(200); // A rejection that nobody handles would fail the run.
+  expect((await service.service.mcp()).size).toBe(1);
+  expect(log.events.find(({ event }) => event === "mcp.session_end_failed")).toMatchObject({
+    level: "warn",
+    fields: { keyId: "admin", error: "stuck" },
+  });
 });
 
 test("sessions in which calls are under way are not ended for a new one", async (t) => {
@@ -43,6 +71,7 @@ test("sessions in which calls are under way are not ended for a new one", async 
   await called(client, "remember", memory(1));
   const refusal = await service.request("POST", "/mcp", { body: INITIALIZE, headers: BOTH });
   expect(refusal.json()).toMatchObject({ status: 429, code: "TOO_MANY_STREAMS", retryable: true });
+  expect((await metrics(service))("sessions_total", { event: "refused" })).toBe(1);
 });
 
 test("what is no session, or no message, is refused with what was expected", async (t) => {
@@ -78,10 +107,19 @@ test("a call beyond its deadline, and one too many at a time, are told what to d
   expect(codes.sort()).toEqual(["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "TOO_MANY_CALLS"]);
   await locks`rollback`;
   expect(await called(client, "list")).toMatchObject({ memories: [{ memoryId: "mem-1" }] });
+  await refused(client, "list", { limit: 0 });
+  await refused(client, "dream");
+  const metric = await metrics(service);
+  const lists = ["ok", "refused", "failed"].map((outcome) => metric("calls_total", { call: "list", outcome }));
+  expect(lists).toEqual([1, 2, 2]);
+  expect(metric("calls_total", { call: "unknown", outcome: "refused" })).toBe(1);
+  expect(metric("call_duration_seconds_count", { call: "list" })).toBe(5);
+  expect(metric("call_duration_seconds_sum", { call: "list" })).toBeGreaterThan(0.5); // Two that lasted 300 ms.
 });
 
-test("a call that its client cancels ends, and the next one works", async (t) => {
-  const service = await openService(t, { world: withoutIndex });
+test("a call that its client cancels ends, is no defect, and the next one works", async (t) => {
+  const log = recordingLog();
+  const service = await openService(t, { world: withoutIndex, log });
   const client = await httpClient(t, service);
   const locks = await service.world.sql.reserve();
   t.onTestFinished(async () => locks.release());
@@ -97,6 +135,10 @@ test("a call that its client cancels ends, and the next one works", async (t) =>
   await pollUntil("the call to end", 10_000, () => sessions.running === 0);
   await locks`rollback`;
   await called(client, "list");
+  expect(log.events.filter(({ event }) => event === "mcp.defect")).toEqual([]);
+  const metric = await metrics(service);
+  const lists = ["ok", "failed", "cancelled"].map((outcome) => metric("calls_total", { call: "list", outcome }));
+  expect(lists).toEqual([1, 0, 1]);
 });
 
 test("an update that comes while the session has no stream is told once it has one", async (t) => {

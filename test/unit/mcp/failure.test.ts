@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { StoreUnavailableError, ValidationError, VersionConflictError } from "../../../src/index.ts";
 import { CallSlots } from "../../../src/mcp/call-slots.ts";
 import { failureOf, failureResult } from "../../../src/mcp/failure.ts";
+import { outcomeOf } from "../../../src/mcp/metrics.ts";
 import { explained } from "../../../src/mcp/sdk.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
 import { recordingLog } from "../faiss/support.ts";
@@ -53,10 +54,28 @@ test("slots are given back, however a call ends", async () => {
   expect(await slots.run("get", 1_000, { signal: never }, async () => 1)).toBe(1);
   await expect(
     slots.run("get", 1_000, { signal: AbortSignal.abort(new Error("gone")) }, async () => 1),
-  ).rejects.toThrow("gone");
+  ).rejects.toMatchObject({ code: "ABORTED", cause: new Error("gone") });
+  // As the SDK aborts for a client that names a reason, and for one that is gone: neither is a defect.
+  for (const reason of ["no longer needed", undefined]) {
+    const given = slots.run("get", 1_000, { signal: AbortSignal.abort(reason) }, () => new Promise(() => undefined));
+    const failure = failureOf(await given.catch((error: unknown) => error), silentLog, "get");
+    expect([failure.code, outcomeOf(failure, true)]).toEqual(["ABORTED", "cancelled"]);
+  }
   const hangUp = AbortSignal.abort(new Error("hung up"));
   await expect(slots.run("get", 1_000, { signal: never, hangUp }, () => new Promise(() => undefined))).rejects.toThrow(
-    "hung up",
+    "get was aborted by its caller",
   );
   expect(slots.running).toBe(0);
+});
+
+test("a failure counts as the caller's or as ours, whichever it is, and as nobody's where the caller has gone", () => {
+  const counted = (code: string, retryable: boolean, isGivenUp = false) => outcomeOf({ code, retryable }, isGivenUp);
+  for (const code of ["VALIDATION", "NOT_FOUND", "VERSION_CONFLICT", "FORBIDDEN", "ERASED"])
+    expect([code, counted(code, false)]).toEqual([code, "refused"]);
+  for (const code of ["INTERNAL", "STORE_REFUSED", "COMMIT_OUTCOME_UNKNOWN", "EMBEDDING_FAILED"])
+    expect([code, counted(code, false)]).toEqual([code, "failed"]);
+  expect([counted("TOO_MANY_CALLS", true), counted("STORE_UNAVAILABLE", true)]).toEqual(["refused", "failed"]);
+  expect([counted("DEADLINE_EXCEEDED", true, true), counted("STORE_UNAVAILABLE", true, true)]).toEqual([
+    ...["failed", "cancelled"],
+  ]);
 });
