@@ -14,20 +14,30 @@ export function run(/** @type {string} */ program, /** @type {string[]} */ args,
   throw new Error(`${program} ${args.join(" ")} failed (${status ?? error?.message}): ${stderr}`);
 }
 
-/** The commit that is checked out, with the tag on it, if there is one, and its time in seconds since 1970. */
+/**
+ * The commit that is checked out, with the tag on it, if there is one, and its time in seconds since 1970.
+ * `changes`: files that are not as the commit has them, or that it does not have; those that git ignores are left out.
+ */
 export function commitOf(/** @type {string} */ root) {
   const git = (/** @type {string[]} */ ...args) => run("git", args, root).trim();
   const tags = git("tag", "--points-at", "HEAD", "--sort=-version:refname").split("\n");
-  return { tag: tags[0] || null, commit: git("rev-parse", "HEAD"), time: Number(git("log", "-1", "--format=%ct")) };
+  const changes = run("git", ["status", "--porcelain"], root).split("\n").filter(Boolean);
+  const time = Number(git("log", "-1", "--format=%ct"));
+  return {
+    tag: tags[0] || null,
+    commit: git("rev-parse", "HEAD"),
+    time,
+    changes: changes.map((line) => line.slice(3)),
+  };
 }
 
 export function buildText(/** @type {string} */ root) {
-  const { tag, commit } = commitOf(root);
-  return textOf(tag, commit);
+  const { tag, commit, changes } = commitOf(root);
+  return textOf(tag, commit, changes.length > 0);
 }
 
-function textOf(/** @type {string | null} */ tag, /** @type {string | null} */ commit) {
-  return `${JSON.stringify({ tag, commit })}\n`;
+function textOf(/** @type {string | null} */ tag, /** @type {string | null} */ commit, changed = false) {
+  return `${JSON.stringify({ tag, commit, ...(changed && { changed }) })}\n`;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

@@ -55,8 +55,10 @@ if [ "$systemd" = yes ]; then
   if [ ! -e /etc/mnemosync/environment ]; then
     mkdir -p /etc/mnemosync
     (umask 077 && cp "$library/ops/systemd/environment.example" /etc/mnemosync/environment)
-    echo "fill in /etc/mnemosync/environment, then: systemctl daemon-reload && systemctl enable --now mnemosync"
+    echo "fill in /etc/mnemosync/environment and make a key, as it says; then: systemctl daemon-reload && systemctl enable --now mnemosync"
   fi
+  # For the keys: systemd gives it to the user of the service. After the first start it is a link.
+  [ -e /var/lib/mnemosync ] || (umask 077 && mkdir /var/lib/mnemosync)
 fi
 
 echo "$("$program" --version) is installed: $program"

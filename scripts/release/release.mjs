@@ -2,10 +2,15 @@
 /**
  * Makes the archives of a release: the built program with all that it needs but Node, for each platform.
  *
- *     node scripts/release/release.mjs [--platform linux-x64]… [--all] [--output FOLDER]
+ *     node scripts/release/release.mjs [--platform linux-x64]… [--all] [--output FOLDER] [--dirty]
  *
  * Without a platform it is that of this machine, which then brings the FAISS binding along; elsewhere `mnemosync setup` provides it.
- * The prebuilt SQLite driver of another platform is fetched from npm's registry. The same commit gives the same bytes.
+ * The prebuilt SQLite driver of another platform is fetched from npm's registry.
+ *
+ * The same commit gives the same bytes wherever the packages are those of package-lock.json, and tar and gzip the same. One part is none
+ * of the commit's: the binding, which was compiled on this machine. An archive without it is the same on each.
+ * So a tree that is not what its commit says is refused; `--dirty` is for a trial, and `mnemosync --version` tells it.
+ *
  * Needs a clone that is set up (npm run setup), GNU tar and gzip.
  */
 import { createHash } from "node:crypto";
@@ -51,12 +56,21 @@ const { values } = parseArgs({
     platform: { type: "string", multiple: true },
     all: { type: "boolean", default: false },
     output: { type: "string", default: join(root, "release") },
+    dirty: { type: "boolean", default: false },
   },
 });
 const platforms = values.all ? Object.keys(DRIVERS) : (values.platform ?? [OWN]);
 const unknown = platforms.find((platform) => !(platform in DRIVERS));
 if (unknown !== undefined) {
   console.error(`release: there is no platform ${unknown}: expected ${Object.keys(DRIVERS).join(", ")}`);
+  process.exit(1);
+}
+
+const { commit, changes, time } = commitOf(root);
+if (changes.length > 0 && !values.dirty) {
+  const some = `${changes.slice(0, 5).join(", ")}${changes.length > 5 ? ", …" : ""}`;
+  console.error(`release: ${changes.length} files are not as commit ${commit.slice(0, 12)} has them: ${some}`);
+  console.error("release: commit them or put them away; --dirty makes a trial that no commit stands for");
   process.exit(1);
 }
 
@@ -95,7 +109,9 @@ function archive(/** @type {string} */ platform) {
   copyDriver(target, DRIVERS[platform] ?? []);
   if (platform === OWN) copyBinding(target);
   const path = join(output, `${folder}.tar.gz`);
-  const reproducible = ["--sort=name", `--mtime=@${commitOf(root).time}`, "--owner=0", "--group=0", "--numeric-owner"];
+  // Nothing of the one who makes it: not the order of folders, times, owners, nor what the umask left of modes.
+  const owner = ["--owner=0", "--group=0", "--numeric-owner", "--mode=a=rX,u+w"];
+  const reproducible = ["--sort=name", `--mtime=@${time}`, ...owner];
   run("tar", [...reproducible, "--use-compress-program=gzip -n", "-cf", path, folder], draft);
   return path;
 }

@@ -64,7 +64,8 @@ export async function stampOf(path: string): Promise<string> {
 }
 
 /**
- * Adds a key to the file, and creates the file where there is none.
+ * Adds a key to the file, and creates the file where there is none: for its owner alone, which is the caller, or the folder's owner where
+ * root is the caller.
  * @throws {ConfigurationError} The file cannot be read or written, or has a key of this id.
  */
 export async function addKey(path: string, entry: KeyEntry): Promise<void> {
@@ -116,8 +117,10 @@ async function changeKeys(
     if (keys === null) return false;
     await handle.writeFile(`${JSON.stringify({ keys }, null, 2)}\n`);
     await handle.chmod(0o600); // Whatever the umask is.
-    // The owner stays: the service that reads the file may run as another user than the person who changes it.
-    if (found !== null) await handle.chown(found.uid, found.gid);
+    // The service that reads the file may run as another user than the person who changes it. So the owner stays; a new file of root's is
+    // given to the owner of its folder, as the state folder of a unit of systemd has one.
+    const owner = found ?? (process.getuid?.() === 0 ? await stat(dirname(target)) : null);
+    if (owner !== null) await handle.chown(owner.uid, owner.gid);
     await handle.sync();
     await rename(draft, target);
     await syncFolder(dirname(target));

@@ -35,11 +35,14 @@ export function packageVersion(): string {
 export interface PackageBuild {
   readonly tag: string | null;
   readonly commit: string | null;
+  /** Whether files were not as the commit has them: a trial. @default false */
+  readonly changed?: boolean;
 }
 
 /** The version for people: with the tag and the commit that a release was made of. */
 export function versionText(build: PackageBuild | null = packageBuild()): string {
-  const made = [build?.tag, build?.commit?.slice(0, COMMIT_LENGTH)].filter((part) => part != null && part !== "");
+  const parts = [build?.tag, build?.commit?.slice(0, COMMIT_LENGTH), build?.changed === true ? "changed" : null];
+  const made = parts.filter((part) => part != null && part !== "");
   return made.length === 0 ? packageVersion() : `${packageVersion()} (${made.join(", ")})`;
 }
 

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -16,8 +16,16 @@ function run(program: string, args: readonly string[], cwd: string, env: NodeJS.
 test("a release is installed into a bare prefix, says its commit, works there, and is removed again", () => {
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-release-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const released = run(process.execPath, [join(root, "scripts/release/release.mjs"), "--output", folder], root);
+  // A clone in which somebody works has changes.
+  const release = (output: string) => [join(root, "scripts/release/release.mjs"), "--dirty", "--output", output];
+  const released = run(process.execPath, release(folder), root);
   expect(released).toMatchObject({ status: 0 });
+  // The same bytes on this machine, whoever makes it.
+  const other = ['umask 077; exec "$@"', "sh", process.execPath, ...release(join(folder, "again"))];
+  expect(run("sh", ["-c", ...other], root)).toMatchObject({ status: 0 });
+  expect(readFileSync(join(folder, "again", "SHA256SUMS"), "utf8")).toBe(
+    readFileSync(join(folder, "SHA256SUMS"), "utf8"),
+  );
   const archive = `mnemosync-${version}-${process.platform}-${process.arch}`;
   expect(run("sha256sum", ["--check", "SHA256SUMS"], folder)).toMatchObject({ status: 0 });
   expect(run("tar", ["-xzf", `${archive}.tar.gz`], folder)).toMatchObject({ status: 0 });
@@ -35,7 +43,8 @@ test("a release is installed into a bare prefix, says its commit, works there, a
   const program = join(prefix, "bin", "mnemosync");
   const commit = run("git", ["rev-parse", "HEAD"], root).stdout.trim();
   const tag = run("git", ["tag", "--points-at", "HEAD", "--sort=-version:refname"], root).stdout.split("\n")[0];
-  const made = tag ? `${tag}, ${commit.slice(0, 12)}` : commit.slice(0, 12);
+  const changed = run("git", ["status", "--porcelain"], root).stdout === "" ? null : "changed";
+  const made = [tag, commit.slice(0, 12), changed].filter(Boolean).join(", ");
   expect(run(program, ["--version"], folder, env).stdout).toBe(`${version} (${made})\n`);
   const status = run(program, ["edge", "status", "--json", "--edge-path", join(folder, "edge.db")], folder, env);
   expect(JSON.parse(status.stdout)).toMatchObject({ memories: 0, mode: "disabled" });
@@ -53,3 +62,39 @@ test("a release is installed into a bare prefix, says its commit, works there, a
     stderr: expect.stringContaining("expected --prefix DIR"),
   });
 }, 360_000);
+
+test("a tree that is not as its commit has it makes no release, but a trial that says so", () => {
+  const clone = mkdtempSync(join(tmpdir(), "mnemosync-release-tree-"));
+  onTestFinished(() => rmSync(clone, { recursive: true, force: true }));
+  const git = (...args: string[]) =>
+    expect(run("git", ["-c", "user.name=t", "-c", "user.email=t@example.org", ...args], clone)).toMatchObject({
+      status: 0,
+    });
+  cpSync(join(root, "scripts"), join(clone, "scripts"), { recursive: true });
+  cpSync(join(root, "package.json"), join(clone, "package.json"));
+  symlinkSync(join(root, "node_modules"), join(clone, "node_modules"));
+  writeFileSync(join(clone, ".gitignore"), "node_modules\n.mnemosync\n");
+  for (const args of [
+    ["init", "--quiet"],
+    ["add", "."],
+    ["commit", "--quiet", "--message", "all"],
+    ["tag", "v9"],
+  ])
+    git(...args);
+  const released = () => run(process.execPath, [join(clone, "scripts/release/release.mjs")], clone);
+  const told = () =>
+    run(
+      process.execPath,
+      [
+        "-e",
+        `
+    import("${pathToFileURL(join(clone, "scripts/release/build-file.mjs")).href}").then(({ buildText }) =>
+      process.stdout.write(buildText("${clone}")))`,
+      ],
+      clone,
+    ).stdout;
+  expect(JSON.parse(told())).toEqual({ tag: "v9", commit: expect.any(String) });
+  writeFileSync(join(clone, "new.txt"), "one more");
+  expect(released()).toMatchObject({ status: 1, stderr: expect.stringContaining("has them: new.txt") });
+  expect(JSON.parse(told())).toEqual({ tag: "v9", commit: expect.any(String), changed: true });
+}, 60_000);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { parseAllDocuments } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import * as z from "zod";
 import { checkEnvironment } from "../../src/config/environment.ts";
 
@@ -17,6 +17,7 @@ const paths = Object.keys((JSON.parse(read("docs", "openapi.json")) as { paths: 
 
 type Manifest = { kind: string; metadata: { name: string; labels?: Record<string, string> }; [field: string]: unknown };
 
+/** Of the resources of the kustomization, and of the pattern of a secret. */
 function manifests(): Map<string, Manifest> {
   const files = readdirSync(join(root, "ops/kubernetes")).filter((name) => name !== "kustomization.yaml");
   const documents = files.flatMap((name) => parseAllDocuments(read("ops/kubernetes", name)));
@@ -115,6 +116,15 @@ describe("the manifests of Kubernetes", () => {
     expect(service.spec.ports.map(({ port }) => port)).toEqual(container.ports.map((port) => port.containerPort));
   });
 
+  test("leave the secret to the operator: applying them again does not overwrite it", () => {
+    const { resources } = parse(read("ops/kubernetes/kustomization.yaml")) as { resources: string[] };
+    const files = readdirSync(join(root, "ops/kubernetes"));
+    expect([...resources].sort()).toEqual(files.filter((name) => !/^kustomization|example/.test(name)).sort());
+    const applied = resources.flatMap((name) => parseAllDocuments(read("ops/kubernetes", name)));
+    const kinds = applied.map((document) => (document.toJS() as Manifest).kind).sort();
+    expect(kinds).toEqual([...found.keys()].filter((kind) => kind !== "Secret").sort());
+  });
+
   test("set settings that there are, and ask for paths that are served", () => {
     const names = [...Object.keys(config), ...container.env.map(({ name }) => name)];
     checkEnvironment(Object.fromEntries(names.map((name) => [name, "x"])));
@@ -133,7 +143,7 @@ describe("the manifests of Kubernetes", () => {
     });
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const kinds = parseAllDocuments(stdout).map((document) => (document.toJS() as Manifest).kind);
-    expect(kinds.sort()).toEqual([...found.keys()].sort());
+    expect(kinds.sort()).toEqual([...found.keys()].filter((kind) => kind !== "Secret").sort());
   });
 });
 

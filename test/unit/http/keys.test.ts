@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -34,6 +34,20 @@ test("a key is added to a new file that only its owner can read, and then to the
   expect((await ring.identify(first.key))?.id).toBe("reader");
   expect((await ring.identify(second.key))?.scope).toBe("write");
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  "a file that root makes belongs to the owner of its folder, as systemd gives one to a service, and stays that owner's",
+  async () => {
+    const home = await folder();
+    await chown(home, 61_234, 61_235);
+    const path = join(home, "keys.json");
+    for (const id of ["one", "two"]) {
+      await addKey(path, createKey({ id, scope: "read", namespaces: "*" }).entry);
+      const { uid, gid, mode } = await stat(path);
+      expect([uid, gid, mode & 0o777]).toEqual([61_234, 61_235, 0o600]);
+    }
+  },
+);
 
 test("an id that the file has already is refused, and the file stays as it is", async () => {
   const home = await folder();
