@@ -3,7 +3,8 @@
  * Walks a stranger's path: packs the package, installs it into an empty project, lets its set-up provide the FAISS
  * binding, type-checks the README's example under `strict` and runs it, and the command line, against real servers.
  * The command line and the service also run where nothing is installed beside the package, with the binding in it; an edge runs where
- * no package and no server of the stores is. An install brings no package of the doors for agents.
+ * no package and no server of the stores is. An install brings no package of the doors for agents, nor any that the clone has for its
+ * build and its tests alone.
  *
  *     node scripts/check-package.mjs [--keep]
  *
@@ -166,6 +167,11 @@ function checkDoors() {
   const packages = join(project, "node_modules");
   const found = peersOfDoors.filter((name) => existsSync(join(packages, name)));
   assert(found.length === 0, `an install without the doors brought ${found.join(", ")}`);
+  const locked = JSON.parse(readFileSync(join(clone, "package-lock.json"), "utf8")).packages;
+  const ours = Object.keys(locked).filter((path) => locked[path].dev && /^node_modules\/(@[^/]+\/)?[^/]+$/.test(path));
+  assert(ours.includes("node_modules/@langchain/core"), "the lock file names no package of the clone's own");
+  const brought = ours.filter((path) => existsSync(join(project, path)));
+  assert(brought.length === 0, `an install brought what is for building and testing alone: ${brought.join(", ")}`);
   const script = join(project, "doors.mjs");
   writeFileSync(
     script,

@@ -10,8 +10,8 @@ import { HashingEmbedder } from "../../../src/index.ts";
 import { sharedWorld } from "../../support/world.ts";
 
 /**
- * Goal: LangChain's vector store and record manager do what the documentation of LangChain says of each method, case by case:
- * @langchain/core publishes no standard tests of either.
+ * Goal: LangChain's vector store and record manager do what the documentation of LangChain says of each method, case by case. LangChain
+ * publishes no tests of either: docs/testing.md says what it has.
  */
 
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { type BaseStore, InMemoryStore, type Item, type Operation } from "@langchain/langgraph-checkpoint";
 import { expect, test } from "vitest";
 import { MnemosyncStore } from "../../../src/adapters/langgraph/index.ts";
@@ -5,8 +6,7 @@ import { sharedWorld } from "../../support/world.ts";
 
 /**
  * Goal: where LangGraph's own store answers, ours answers alike. Method: each case runs on both, and the answers are compared but for
- * times, and for the order where LangGraph promises none. LangGraph publishes no tests of stores: its package of validations
- * (@langchain/langgraph-checkpoint-validation 1.1.1) has those of checkpointers only.
+ * times, and for the order where LangGraph promises none. LangGraph publishes no tests of stores: docs/testing.md says what it has.
  */
 
 const world = sharedWorld({ faiss: false });
@@ -136,6 +136,11 @@ async function filled<Store extends BaseStore>(store: Store): Promise<Store> {
   for (const [namespace, key, value] of ITEMS) await store.put(namespace, key, value);
   return store;
 }
+
+test("docs/testing.md says how many cases there are", () => {
+  const page = readFileSync(new URL("../../../docs/testing.md", import.meta.url), "utf8");
+  expect(page).toContain(`${Object.keys(CASES).length} cases run on`);
+});
 
 test(`${Object.keys(CASES).length} cases of the documented behaviour answer as InMemoryStore does`, async () => {
   const namespace = `parity-${stores++}`;
