@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { edgeMetrics } from "../../../src/edge/metrics.ts";
 import { showStreams } from "../../../src/http/stream-metrics.ts";
+import { SESSION_EVENTS } from "../../../src/mcp/metrics.ts";
 import { processMetrics } from "../../../src/runtime/process-metrics.ts";
 import { allMetrics } from "../../support/all-metrics.ts";
 
@@ -78,6 +79,7 @@ test("label values in matchers are values that occur", () => {
     state: ["pending", "failed", "dead", "live", "tombstone", "idle", "busy", "waiting", "shared", "refused"],
     outcome: ["synced", "degraded", "unchanged", "conflict", "failed", "repaired", "deferred", "healthy", "down"],
     job: ["mnemosync"],
+    event: SESSION_EVENTS,
     replica: ["ok", "behind", "unavailable", "off"],
   };
   for (const { expr } of expressions) {
