@@ -96,8 +96,9 @@ test("what is no session, or no message, is refused with what was expected", asy
 test("a call beyond its deadline, and one too many at a time, are told what to do", async (t) => {
   const service = await openService(t, { world: withoutIndex, mcp: { callTimeoutMs: 300, callsMax: 2 } });
   const client = await httpClient(t, service);
-  await called(client, "remember", memory(1));
   const { world } = service;
+  // Not through the client: a write may take longer than its deadline on a busy machine.
+  await world.sync.syncMemory("mem-1", { content: "note 1", memoryType: "semantic" });
   const locks = await world.sql.reserve();
   t.onTestFinished(async () => locks.release());
   await locks`begin`;
@@ -106,14 +107,17 @@ test("a call beyond its deadline, and one too many at a time, are told what to d
   const codes = (await Promise.all(calls)).map(({ error }) => error.code);
   expect(codes.sort()).toEqual(["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "TOO_MANY_CALLS"]);
   await locks`rollback`;
-  expect(await called(client, "list")).toMatchObject({ memories: [{ memoryId: "mem-1" }] });
+  const list = async () => (await client.callTool({ name: "list", arguments: {} })).structuredContent;
+  await expect.poll(list, { timeout: 20_000 }).toMatchObject({ memories: [{ memoryId: "mem-1" }] });
   await refused(client, "list", { limit: 0 });
   await refused(client, "dream");
   const metric = await metrics(service);
-  const lists = ["ok", "refused", "failed"].map((outcome) => metric("calls_total", { call: "list", outcome }));
-  expect(lists).toEqual([1, 2, 2]);
-  expect(metric("calls_total", { call: "unknown", outcome: "refused" })).toBe(1);
-  expect(metric("call_duration_seconds_count", { call: "list" })).toBe(5);
+  const [ok, wrong, failed] = ["ok", "refused", "failed"].map((outcome) =>
+    Number(metric("calls_total", { call: "list", outcome })),
+  );
+  expect([ok, wrong, metric("calls_total", { call: "unknown", outcome: "refused" })]).toEqual([1, 2, 1]);
+  expect(failed).toBeGreaterThanOrEqual(2); // More where the machine is so busy that a list takes 300 ms.
+  expect(metric("call_duration_seconds_count", { call: "list" })).toBe(1 + 2 + (failed as number));
   expect(metric("call_duration_seconds_sum", { call: "list" })).toBeGreaterThan(0.5); // Two that lasted 300 ms.
 });
 
