@@ -58,7 +58,7 @@ export function Findings({ jobId, result, query }: FindingsProps) {
                 const isShown = row.kind === kind && row.store === store;
                 return (
                   <Button
-                    label={`Show only ${row.kind} in ${row.store}`}
+                    label={`Only these: ${row.kind} in ${row.store}`}
                     isPressed={isShown}
                     onClick={() => narrow(isShown ? { kind: "", store: "" } : { kind: row.kind, store: row.store })}
                   >
