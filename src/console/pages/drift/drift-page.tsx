@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import type { Job } from "../../api/documents.ts";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
 import { PageHead } from "../../components/page-head.tsx";
@@ -10,7 +11,11 @@ import { StartCheck } from "./start-check.tsx";
 
 /** `#/drift`: the newest check. `#/drift/<job>`: a check, its findings, and their repair. */
 export function DriftPage({ path: [chosen], query }: PageProps) {
-  const jobs = useResource<{ jobs: readonly Job[] }>((api, signal) => api.get("v1/jobs", { signal }), [chosen]);
+  const jobs = useResource<{ jobs: readonly Job[] }>((api, signal) => api.get("v1/jobs", { signal }), []);
+  // A check that was started since is not in the list yet. What is shown stays meanwhile, a preview with it.
+  useEffect(() => {
+    if (chosen !== undefined && jobs.value?.jobs.some(({ id }) => id === chosen) === false) jobs.reload();
+  }, [chosen]);
   return (
     <>
       <PageHead title="Drift" about="Where a store differs from the ledger" />

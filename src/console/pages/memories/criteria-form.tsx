@@ -30,6 +30,7 @@ export function CriteriaForm({ criteria, onApply }: CriteriaFormProps) {
   return (
     <form
       class="stack"
+      noValidate
       aria-label="Which memories"
       onSubmit={(event) => {
         event.preventDefault();

@@ -65,6 +65,7 @@ export function EditDialog({ memory, onClose, onSaved, onReload }: EditProps) {
     <Dialog title={`Edit ${base.memoryId}`} onClose={onClose} isWide>
       <form
         class="stack"
+        noValidate
         onSubmit={(event) => {
           event.preventDefault();
           void submit();
