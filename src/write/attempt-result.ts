@@ -13,7 +13,7 @@ import type { OnWriteStep } from "./write-step.ts";
 export interface AttemptParts {
   readonly ledger: Pick<
     LedgerStore,
-    "nodeId" | "knownEpoch" | "transaction" | "outcomeOf" | "readChanges" | "readPendingStores"
+    "nodeId" | "knownEpoch" | "transaction" | "outcomeOf" | "readChanges" | "readHistoryPage" | "readPendingStores"
   >;
   /** Ids of the stores beside the ledger, which the answer to a repeated request reports. */
   readonly storeIds: readonly StoreId[];

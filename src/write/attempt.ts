@@ -1,6 +1,7 @@
 import { CommitOutcomeUnknownError, IdempotencyKeyReusedError, InternalError } from "../domain/errors.ts";
 import { keyText } from "../domain/keys.ts";
 import type { Backend } from "../drivers/postgres/postgres-access.ts";
+import { isRefusal } from "../ledger/flight-statements.ts";
 import type { KeyClaim, TakenKey } from "../ledger/idempotency-statements.ts";
 import type { Claiming, LedgerTransaction } from "../ledger/ledger-transaction.ts";
 import { NEVER } from "../runtime/shared-deadline.ts";
@@ -198,8 +199,8 @@ class Attempt {
   async #afterError(error: unknown): Promise<AttemptResult> {
     const failed: AttemptResult = { kind: "failed", error: ownError(error) };
     const backend = this.#committing;
-    // A reply of the server's is an answer: the commit was refused.
-    if (backend === null || failed.error.code === "STORE_REFUSED") return failed;
+    // A statement that the server refused is rolled back. What it says at its own end (FATAL, PANIC) may come behind the commit.
+    if (backend === null || (failed.error.code === "STORE_REFUSED" && isRefusal(failed.error.cause))) return failed;
     const { ledger, inDoubtTimeoutMs } = this.#parts;
     const { transactionId } = this.#plan;
     const outcomeOf: typeof ledger.outcomeOf = async (...look) => {
@@ -214,11 +215,17 @@ class Attempt {
     return { kind: "failed", error: new CommitOutcomeUnknownError(transactionId, { cause }) };
   }
 
-  /** The stores must be given the time that the ledger has. Where a later version stands there, the stores will show that one. */
+  /**
+   * The stores must be given the time that the ledger has. Where a later version stands there and ours is kept no more, the later one's
+   * time is the nearest on that clock; of a memory that is gone altogether nothing will be shown.
+   */
   async #readTime(decision: WriteDecision, signal: AbortSignal): Promise<void> {
+    const { ledger } = this.#parts;
     const { write } = decision;
-    const current = (await this.#parts.ledger.readChanges([write], signal)).get(keyText(write));
-    if (current?.version === write.version) setTime(decision, current.modifiedAt);
+    const [own] = await ledger.readHistoryPage(write, write.version + 1, 1, signal);
+    if (own?.version === write.version) return setTime(decision, own.modifiedAt);
+    const current = (await ledger.readChanges([write], signal)).get(keyText(write));
+    if (current !== undefined) setTime(decision, current.modifiedAt);
   }
 
   /** Discards the prepared batch in all projections. Where a projection gives no answer, the batch expires. */

@@ -76,11 +76,14 @@ export interface Publishing {
   readonly committedAt: number;
 }
 
-/** Step 3: makes committed changes visible in one projection. Never rejects: a failed publish is no error of the write. */
+/**
+ * Step 3: makes committed changes visible in one projection, by one call. Never rejects: a failed publish is no error of the write.
+ * A failure is told to nobody yet: see `tellFailure`.
+ */
 export async function publishTo(
   parts: PublishParts,
   gate: StoreGate,
-  { changes, transactionId, token, epoch, committedAt }: Publishing,
+  { changes, token, epoch, committedAt }: Publishing,
 ): Promise<StorePublish> {
   const store = gate.target.id;
   if (changes.length === 0) return { store, failure: null, unproven: NOTHING_UNPROVEN };
@@ -102,16 +105,23 @@ export async function publishTo(
       return { store, failure: null, unproven };
     });
   } catch (error) {
-    if (countsAgainstStore(error)) gate.failed(error);
     // Whatever went wrong, the changes are committed: the write must not be reported as failed.
     const failure =
       error instanceof MnemosyncError ? error : new InternalError(`publishing failed: ${error}`, { cause: error });
-    parts.log.warn(
-      { store, transactionId, memories: changes.length, code: failure.code, error: failure.message },
-      "write.publish_failed",
-    );
     return { store, failure, unproven: NOTHING_UNPROVEN };
   }
+}
+
+/** Counts a publish that has failed for good against its store, and logs it: once per write and store, however often it was tried. */
+export function tellFailure(
+  { log }: Pick<PublishParts, "log">,
+  gate: StoreGate,
+  { changes, transactionId }: Pick<Publishing, "changes" | "transactionId">,
+  failure: MnemosyncError,
+): void {
+  if (countsAgainstStore(failure)) gate.failed(failure);
+  const { code, message: error } = failure;
+  log.warn({ store: gate.target.id, transactionId, memories: changes.length, code, error }, "write.publish_failed");
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   pendingWork,
   publishTo,
   type StorePublish,
+  tellFailure,
 } from "./publish.ts";
 import type { StoreGate } from "./store-gate.ts";
 import type { OnWriteStep, WriteStep } from "./write-step.ts";
@@ -100,11 +101,14 @@ export class Publisher {
   /** A store that was not asked before the commit is told twice, where it fails at once: what passes need not degrade the write. */
   async #publishIn(gate: StoreGate, publishing: Publishing): Promise<StorePublish> {
     const startedAt = performance.now();
-    const first = await publishTo(this.#parts, gate, publishing);
-    const mayPass = first.failure?.retryable === true && performance.now() - startedAt < TOLD_AGAIN_WITHIN_MS;
-    if (publishing.token !== undefined || !mayPass) return first;
-    await pause(TOLD_AGAIN_AFTER_MS, NEVER);
-    return await publishTo(this.#parts, gate, publishing);
+    let answer = await publishTo(this.#parts, gate, publishing);
+    const mayPass = answer.failure?.retryable === true && performance.now() - startedAt < TOLD_AGAIN_WITHIN_MS;
+    if (publishing.token === undefined && mayPass) {
+      await pause(TOLD_AGAIN_AFTER_MS, NEVER);
+      answer = await publishTo(this.#parts, gate, publishing);
+    }
+    if (answer.failure !== null) tellFailure(this.#parts, gate, publishing, answer.failure);
+    return answer;
   }
 
   /** The chunk is committed: an error of the hook must not be reported as a failed write. */

@@ -1,8 +1,9 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { expectConverged } from "../support/fault-attempts.ts";
 import { faultServers } from "../support/fault-servers.ts";
-import { FaultWorld, type FaultWorldOptions } from "../support/fault-world.ts";
+import { FaultWorld, type FaultWorldOptions, type Held } from "../support/fault-world.ts";
 import { inTime } from "../support/settles.ts";
+import { TlsFront } from "../support/tls-front.ts";
 
 /**
  * Goal: a lone write, whose row goes with its COMMIT and which no store has prepared, keeps every promise of the longer way. Method: steps
@@ -78,6 +79,76 @@ test("a flight that was given up and arrives after its writer has written anew c
     expect(outcome).toMatchObject({ status: "synced", version: 2 });
     postgresProxy.rememberForgotten();
     expect(await inTime("the next", world.put(world.memory(1, { content: "next" })))).toMatchObject({ version: 3 });
+  }));
+
+/** What PostgreSQL says at its end: `N` is a notice, as of a server process whose neighbour crashed, and `E` an error. */
+const LAST_WORDS = [
+  { type: "E", severity: "FATAL", code: "57P01", text: "terminating connection due to administrator command" },
+  { type: "N", severity: "WARNING", code: "57P02", text: "terminating connection because of crash of another process" },
+  { type: "E", severity: "FATAL", code: "57P03", text: "the database system is shutting down" },
+  { type: "E", severity: "PANIC", code: "53100", text: "could not write to the log: No space left on device" },
+  { type: "E", severity: "FATAL", code: "58030", text: "could not read a file: Input/output error" },
+];
+
+function messageOf({ type, severity, code, text }: (typeof LAST_WORDS)[number]): Buffer {
+  const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0M${text}\0\0`);
+  const head = Buffer.from(`${type}\0\0\0\0`);
+  head.writeInt32BE(fields.length + 4, 1);
+  return Buffer.concat([head, fields]);
+}
+
+/** Each of the last words in answer to a write's COMMIT, which the server carried out or never got. */
+async function hearLastWords(world: FaultWorld): Promise<void> {
+  const { postgresProxy } = servers.current;
+  await world.put(world.memory(1));
+  let version = 1;
+  for (const words of LAST_WORDS) {
+    for (const carriedOut of [true, false]) {
+      await world.untilMarked();
+      world.atStep("committing", () => postgresProxy.dieSaying(messageOf(words), carriedOut));
+      const content = `${words.code}, ${carriedOut ? "carried out" : "not carried out"}`;
+      const outcome = await inTime(content, world.put(world.memory(1, { content })));
+      version++;
+      expect({ content, ...outcome }).toMatchObject({ content, status: "synced", version });
+      const { ledger } = (await world.look(["m1"])).get("m1") as Held;
+      expect(ledger).toMatchObject({ version, content, transactionId: outcome.transactionId });
+    }
+  }
+}
+
+test("whatever the server says at its end: a write is stored once, as its outcome says", () =>
+  withWorld({}, async (world, steps) => {
+    await hearLastWords(world);
+    expect(steps()).not.toContain("locked"); // Every one of them went with its COMMIT.
+  }));
+
+test("whatever the server says at its end, over TLS, where the driver hears it: a write is stored once, as its outcome says", () =>
+  withWorld({}, async (world) => {
+    const front = await TlsFront.start(servers.current.postgresProxy.port, "postgres");
+    onTestFinished(() => front.close());
+    const url = new URL(world.connectOptions.postgresUrl);
+    url.port = String(front.port);
+    url.searchParams.set("sslmode", "require");
+    await world.disconnect();
+    await world.connect({ postgresUrl: url.href });
+    await hearLastWords(world);
+  }));
+
+test("a server that is killed once it has the COMMIT, and stays away: the outcome is called unknown, and stands", () =>
+  withWorld({}, async (world) => {
+    await world.put(world.memory(1));
+    await world.untilMarked();
+    const { postgres, postgresProxy } = servers.current;
+    world.atStep("committing", () =>
+      postgresProxy.when("toClient", null, async () => {
+        postgresProxy.dropReplies();
+        await postgres.kill();
+      }),
+    );
+    const writing = inTime("the write", world.put(world.memory(1, { content: "stored" })));
+    await expect(writing).rejects.toMatchObject({ code: "COMMIT_OUTCOME_UNKNOWN" });
+    await world.heal();
+    expect((await world.look(["m1"])).get("m1")).toMatchObject({ ledger: { version: 2, content: "stored" } });
   }));
 
 test("what the ledger refuses leaves no trace, and the next write goes on", () =>

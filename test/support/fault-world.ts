@@ -51,6 +51,15 @@ export interface Held {
   readonly faiss: number | null;
 }
 
+/** What is to happen at a step, and the writes that wait there for the others. */
+interface Armed {
+  readonly step: WriteStep;
+  readonly action: () => void | Promise<void>;
+  missing: number;
+  readonly happened: Promise<void>;
+  readonly letGo: () => void;
+}
+
 /** A synchronizer whose every connection goes through proxies, and raw looks at the stores around them. */
 export class FaultWorld {
   readonly servers: FaultServers;
@@ -61,9 +70,10 @@ export class FaultWorld {
   /** Steps of writes so far, in order. */
   readonly steps: WriteStep[] = [];
   readonly #frozenHosts = new Set<number>();
+  #sql: postgres.Sql | null = null;
   #sync: MemorySynchronizer | null = null;
   #index: FaissProjection | null = null;
-  #armed: { step: WriteStep; action: () => void | Promise<void> } | null = null;
+  #armed: Armed | null = null;
 
   private constructor(servers: FaultServers, options: FaultWorldOptions, database: TestDatabase, directory: string) {
     this.servers = servers;
@@ -111,7 +121,8 @@ export class FaultWorld {
     };
   }
 
-  async connect(settings: Settings = {}): Promise<MemorySynchronizer> {
+  /** @param settings what differs from the world's own; `postgresUrl`: another way to its proxy. */
+  async connect(settings: Settings & { postgresUrl?: string } = {}): Promise<MemorySynchronizer> {
     // A generous deadline for the set-up itself, whose calls have the same ones as those under test.
     const { sync, index } = await connectSeen({ ...this.connectOptions, ...settings });
     this.#sync = sync;
@@ -126,9 +137,16 @@ export class FaultWorld {
     if (sync !== null) await inTime("closing the synchronizer", sync.close());
   }
 
-  /** Runs `action` the next time that a write comes to `step`, and lets the write go on when it is done. Once. */
-  atStep(step: WriteStep, action: () => void | Promise<void>): void {
-    this.#armed = { step, action };
+  /**
+   * Runs `action` the next time that a write comes to `step`, and lets the write go on when it is done. Once.
+   * @param writes how many writes must have come there: all of them wait, and are there at the same moment.
+   */
+  atStep(step: WriteStep, action: () => void | Promise<void>, writes = 1): void {
+    let letGo = (): void => undefined;
+    const happened = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    this.#armed = { step, action, missing: writes, happened, letGo };
   }
 
   /**
@@ -173,6 +191,7 @@ export class FaultWorld {
 
   /** Ends every fault; resolves once the synchronizer finds all its stores healthy. */
   async heal(): Promise<void> {
+    this.#armed?.letGo();
     this.#armed = null;
     this.thawHost();
     await this.servers.heal();
@@ -216,6 +235,7 @@ export class FaultWorld {
         const keys = await redis.keys(`${this.prefix}:*`);
         if (keys.length > 0) await redis.unlink(keys);
       }).catch(() => undefined);
+      await this.#sql?.end({ timeout: 1 });
       await this.database.drop().catch(() => undefined);
       await rm(this.directory, { recursive: true, force: true });
     }
@@ -231,14 +251,15 @@ export class FaultWorld {
     return this.sync.syncMemory(memoryId, fields, { timeoutMs: 15_000, ...options });
   }
 
-  /** Around the proxies. */
+  /** Around the proxies. What a fault of the server's ended is opened again. */
   async sql<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-    const sql = postgres(this.database.url, { max: 2, connect_timeout: 5, onnotice: () => undefined });
-    try {
-      return await work(sql);
-    } finally {
-      await sql.end({ timeout: 1 });
-    }
+    this.#sql ??= postgres(this.database.url, {
+      max: 2,
+      connect_timeout: 5,
+      backoff: false,
+      onnotice: () => undefined,
+    });
+    return await work(this.#sql);
   }
 
   /** Around the proxies. */
@@ -292,8 +313,13 @@ export class FaultWorld {
     this.steps.push(step);
     const armed = this.#armed;
     if (armed === null || armed.step !== step) return;
+    if (--armed.missing > 0) return await inTime(`other writes at ${step}`, armed.happened);
     this.#armed = null;
-    await armed.action();
+    try {
+      await armed.action();
+    } finally {
+      armed.letGo();
+    }
   }
 }
 

@@ -22,6 +22,19 @@ interface Trigger {
   readonly action: () => void | Promise<void>;
 }
 
+/** What a connection is told in place of an answer. */
+interface LastWords {
+  /** The bytes that are swallowed: the server's answer, or what the client sends. */
+  readonly direction: Direction;
+  readonly bytes: Buffer;
+}
+
+/** What becomes of a chunk: it goes on, and so does its connection; or that is reset after it; or the client hears its last words. */
+interface Admitted {
+  readonly part: Buffer;
+  readonly next: "on" | "reset" | LastWords;
+}
+
 interface Cut {
   readonly direction: Direction;
   remaining: number;
@@ -46,6 +59,7 @@ export class TcpProxy {
   readonly #changed = new Set<() => void>();
   #triggers: Trigger[] = [];
   #cut: Cut | null = null;
+  #lastWords: LastWords | null = null;
   #server: Server | null = null;
   #port = 0;
 
@@ -91,6 +105,7 @@ export class TcpProxy {
     for (const direction of DIRECTIONS) this.#rules[direction] = newRules();
     this.#triggers = [];
     this.#cut = null;
+    this.#lastWords = null;
     this.#notify();
     if (this.#server === null) await this.#listen();
   }
@@ -146,6 +161,14 @@ export class TcpProxy {
   }
 
   /**
+   * Says `bytes` to the client in place of the next answer, and ends that connection, as a server does that dies.
+   * @param carriedOut whether the server still did what it was asked; false: the client's next bytes do not arrive.
+   */
+  dieSaying(bytes: Buffer, carriedOut: boolean): void {
+    this.#lastWords = { direction: carriedOut ? "toClient" : "toServer", bytes };
+  }
+
+  /**
    * Runs `action` once, when the bytes of some connection contain `sequence` (null: any bytes), and before the chunk
    * that completes it goes on. Faults that the action begins hit that very chunk.
    */
@@ -174,8 +197,8 @@ export class TcpProxy {
     this.#server = server;
   }
 
-  /** @internal Resolves with how much of `chunk` may go on; null: the connection is to be reset after it. */
-  async admit(link: Link, direction: Direction, chunk: Buffer, seen: Buffer): Promise<{ part: Buffer; cut: boolean }> {
+  /** @internal Resolves with how much of `chunk` may go on, and with what becomes of its connection then. */
+  async admit(link: Link, direction: Direction, chunk: Buffer, seen: Buffer): Promise<Admitted> {
     for (const trigger of this.#triggers.filter((candidate) => candidate.direction === direction)) {
       if (!seen.includes(trigger.sequence) || !this.#triggers.includes(trigger)) continue;
       this.#triggers = this.#triggers.filter((candidate) => candidate !== trigger);
@@ -184,7 +207,12 @@ export class TcpProxy {
     await this.opened(link, direction);
     const { latencyMs } = this.#rules[direction];
     if (latencyMs > 0) await delay(latencyMs);
-    if (this.#rules[direction].dropped) return { part: Buffer.alloc(0), cut: false };
+    if (this.#rules[direction].dropped) return { part: Buffer.alloc(0), next: "on" };
+    const lastWords = this.#lastWords;
+    if (lastWords?.direction === direction) {
+      this.#lastWords = null;
+      return { part: Buffer.alloc(0), next: lastWords };
+    }
     const cut = this.#cut;
     let part = chunk;
     let reached = false;
@@ -196,7 +224,7 @@ export class TcpProxy {
       if (reached) this.#cut = null;
     }
     this.#bytes[direction] += part.length;
-    return { part, cut: reached };
+    return { part, next: reached ? "reset" : "on" };
   }
 
   /** @internal Resolves once this direction is not held; or never more, when its connection is forgotten or over. */
@@ -247,6 +275,13 @@ class Link {
     this.#end();
   }
 
+  #dieSaying(bytes: Buffer): void {
+    this.over = true;
+    this.#client.end(bytes);
+    this.#server.resetAndDestroy();
+    this.#end();
+  }
+
   async #pump(from: Socket, to: Socket, direction: Direction, proxy: TcpProxy): Promise<void> {
     // Sequences may be torn between chunks: enough of the one before is kept to find them.
     let tail = Buffer.alloc(0);
@@ -255,11 +290,12 @@ class Link {
       for await (const data of from) {
         const chunk = data as Buffer;
         const seen = Buffer.concat([tail, chunk]);
-        const { part, cut } = await proxy.admit(this, direction, chunk, seen);
+        const { part, next } = await proxy.admit(this, direction, chunk, seen);
         tail = seen.subarray(Math.max(0, seen.length - 64));
         if (this.over) return;
         if (part.length > 0) await written(to, part);
-        if (cut) this.reset();
+        if (next === "reset") this.reset();
+        else if (next !== "on") this.#dieSaying(next.bytes);
       }
       await proxy.opened(this, direction);
       if (to.writable) to.end();
