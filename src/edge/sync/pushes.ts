@@ -4,7 +4,7 @@ import type { RecordedAnswers } from "../file/answers.ts";
 import type { Batch, BatchBounds } from "../file/batches.ts";
 import { changesUp } from "../file/synced-change.ts";
 import type { HubBounds } from "./hub-link.ts";
-import { dayOf, NOTHING_SENT, type PushResult, SyncedList, type SyncingOptions } from "./results.ts";
+import { dayOf, NOTHING_SENT, type PushResult, type SyncedList, type SyncingOptions } from "./results.ts";
 import { beginResync } from "./resyncing.ts";
 
 /**
@@ -103,12 +103,7 @@ export class Pushes {
   }
 
   /** @param goesOn whether the batch that follows is frozen with the answers: one commit of the file for both. */
-  async #send(
-    batch: Batch,
-    signal: AbortSignal,
-    goesOn: () => Promise<boolean>,
-    up: SyncedList = new SyncedList(0),
-  ): Promise<Sent> {
+  async #send(batch: Batch, signal: AbortSignal, goesOn: () => Promise<boolean>, up?: SyncedList): Promise<Sent> {
     const { link, now, onNotices, onPushed } = this.#options;
     const { more, device, ...push } = batch;
     const keys = batch.changes.map(({ key }) => key);
@@ -134,8 +129,9 @@ export class Pushes {
       const isOtherEpoch = answers.epoch !== epoch;
       if (isOtherEpoch) link.forget();
       onNotices(notices);
-      if (!isOtherEpoch) {
-        up.add(up.room > 0 ? changesUp(batch.changes, answers.answers, notices) : [], keys.length);
+      if (up !== undefined && !isOtherEpoch) {
+        const told = changesUp(batch.changes, answers.answers, notices);
+        up.add(told, told.length);
       }
       const result = { sent: keys.length, ...counts, more: (bounds === null ? more : next !== null) || isOtherEpoch };
       onPushed(result);

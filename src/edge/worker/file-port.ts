@@ -3,6 +3,7 @@ import type { Rescue } from "../file/rescue.ts";
 import type { SqlDriverName } from "../sqlite/database.ts";
 import { loadDriver } from "../sqlite/drivers.ts";
 import type { CallHub } from "./hub-messages.ts";
+import { Resting } from "./resting.ts";
 
 /** Methods of the file that are called from another thread. */
 type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon" | "readPage" | "idle">;
@@ -57,15 +58,25 @@ export const FILE_CALLS: readonly FileCall[] = [
 /** The file in this thread: for tests and simulations, whose steps must come in one order. */
 export function openInProcess(driver: SqlDriverName, options: EdgeFileOptions, nowMs: number): FilePort {
   const file = new EdgeFile(loadDriver(driver), options, nowMs);
+  const resting = new Resting(file);
   const calls = FILE_CALLS.map((name) => [
     name,
-    async (...args: unknown[]) => (file[name] as (...args: unknown[]) => unknown).apply(file, args),
+    async (...args: unknown[]) => {
+      resting.disturb();
+      return (file[name] as (...args: unknown[]) => unknown).apply(file, args);
+    },
   ]);
   return {
     ...Object.fromEntries(calls),
     rescue: file.rescue,
     callHub: null,
-    close: async () => file.close(),
-    abandon: async () => file.abandon(),
+    close: async () => {
+      resting.end();
+      file.close();
+    },
+    abandon: async () => {
+      resting.end();
+      file.abandon();
+    },
   } as FilePort;
 }

@@ -3,9 +3,7 @@ import { EdgeFile } from "../file/edge-file.ts";
 import { loadDriver } from "../sqlite/drivers.ts";
 import { HubCalls } from "./hub-calls.ts";
 import { type WireError, type WorkerAnswer, type WorkerCall, type WorkerStart, wireError } from "./messages.ts";
-
-/** Milliseconds without a call after which the thread does what can wait. */
-const IDLE_MS = 100;
+import { Resting } from "./resting.ts";
 
 /** The thread that SQLite runs in: calls come in one at a time, and are answered in that order. */
 function run(): void {
@@ -22,12 +20,9 @@ function run(): void {
   }
   answer({ id: 0, result: { rescue: file.rescue } });
   const hubCalls = hub === null ? null : new HubCalls(hub, file);
-  const resting = setTimeout(() => {
-    // A lock that another process holds passes: the next rest tries again.
-    if (attemptIdle(file)) resting.refresh();
-  }, IDLE_MS).unref();
+  const resting = new Resting(file);
   port.on("message", (call: WorkerCall) => {
-    resting.refresh();
+    resting.disturb();
     if ("ended" in call) {
       hubCalls?.end(call.ended);
       return;
@@ -43,17 +38,9 @@ function run(): void {
     const done = attempt(() => (file[name] as (...args: readonly unknown[]) => unknown).apply(file, args as unknown[]));
     answer({ id, ...done });
     if (name !== "close" && name !== "abandon") return;
-    clearTimeout(resting);
+    resting.end();
     port.close();
   });
-}
-
-function attemptIdle(file: EdgeFile): boolean {
-  try {
-    return file.idle();
-  } catch {
-    return false; // A search meets the same error, and tells it to its caller.
-  }
 }
 
 function attempt(work: () => unknown): { readonly result: unknown } | { readonly error: WireError } {

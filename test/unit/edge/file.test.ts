@@ -99,6 +99,16 @@ test("no driver: the error says what to install", async () => {
   await expect(opening).rejects.toMatchObject({ code: "EDGE_FILE", problem: "driver" });
 });
 
+test("a file in the caller's own thread moves its log while it rests, before a write has to", async () => {
+  const { open, folder } = edgeWorld();
+  const path = `${folder}/resting.db`;
+  const edge = await open({ path });
+  const sizeAtFirst = statSync(path).size;
+  for (let index = 0; index < 150; index++) await edge.put(`m${index}`, note(`a note, number ${index}`));
+  await expect.poll(() => statSync(path).size, { timeout: 5_000 }).toBeGreaterThan(sizeAtFirst);
+  expect((await edge.search("note")).length).toBeGreaterThan(0);
+});
+
 test("a namespace that is not kept here is refused by its name", async () => {
   const { open } = edgeWorld();
   const edge = await open();

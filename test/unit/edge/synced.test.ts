@@ -74,6 +74,20 @@ test("a list is bounded, and the count is not; people see the first lines of it"
   expect(syncText(nothing)).toBe("0 changes up, 0 changes down; 0 conflicts, 0 failed, 0 pending");
 });
 
+test("what the hub had forgotten is sent anew at once, and counts once, whether the list has room for it or not", async () => {
+  const { hub, open } = edgeWorld();
+  const edge = await open();
+  for (const listMax of [1_000, 0]) {
+    const ids = ["a", "b", "c"].map((name) => `${name}-${listMax}`);
+    const forgotten = new Set(ids.slice(1));
+    for (const memoryId of ids) await edge.put(memoryId, note(memoryId));
+    hub.answerInstead = ({ memoryId }) => (forgotten.delete(memoryId) ? { status: "conflict", current: null } : null);
+    const { up } = await edge.syncNow({ listMax });
+    expect([up.count, up.changes.length]).toEqual([3, Math.min(3, listMax)]);
+    for (const memoryId of ids) expect(hub.get(memoryId)?.memory).toMatchObject({ content: memoryId });
+  }
+});
+
 test("a sync that is done by another holder of the file is told in the same way", async () => {
   const { open, folder } = edgeWorld();
   const path = `${folder}/shared.db`;
