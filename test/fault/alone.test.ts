@@ -25,6 +25,9 @@ async function withWorld(
   }
 }
 
+/** Where PostgreSQL is well, a lost answer is always explained: on a slow machine later. */
+const PATIENT: FaultWorldOptions = { settings: { callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000, retriesMax: 3 } };
+
 const ALONE = ["starting", "committing", "committed", "publishing", "published"];
 const STEPWISE = ["starting", "locked", "prepared", "committing", "committed", "publishing", "published"];
 
@@ -54,7 +57,7 @@ test("under `reject` each store is asked before the commit", () =>
   }));
 
 test("a write whose answer is lost is found by its token, and the stores are given the ledger's time", () =>
-  withWorld({}, async (world, steps) => {
+  withWorld(PATIENT, async (world, steps) => {
     await world.put(world.memory(1));
     await world.untilMarked();
     steps();
@@ -117,13 +120,13 @@ async function hearLastWords(world: FaultWorld): Promise<void> {
 }
 
 test("whatever the server says at its end: a write is stored once, as its outcome says", () =>
-  withWorld({}, async (world, steps) => {
+  withWorld(PATIENT, async (world, steps) => {
     await hearLastWords(world);
     expect(steps()).not.toContain("locked"); // Every one of them went with its COMMIT.
   }));
 
 test("whatever the server says at its end, over TLS, where the driver hears it: a write is stored once, as its outcome says", () =>
-  withWorld({}, async (world) => {
+  withWorld(PATIENT, async (world) => {
     const front = await TlsFront.start(servers.current.postgresProxy.port, "postgres");
     onTestFinished(() => front.close());
     const url = new URL(world.connectOptions.postgresUrl);
