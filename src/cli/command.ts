@@ -34,6 +34,8 @@ export interface CommandResult {
   readonly json: unknown;
   /** The result for people; empty when the command has printed everything already. */
   readonly text: string;
+  /** Whether it ran until a signal ended it, as it was asked to: then the exit code is this one, not the signal's. @default false */
+  readonly endedBySignal?: boolean;
 }
 
 /** The implementation of a command, loaded when the command is called. */

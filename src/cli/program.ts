@@ -42,7 +42,7 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
   const called: Called = {};
   let exitCode: number;
   try {
-    let result: CommandResult | null = null;
+    let result = null as CommandResult | null;
     const topic = json ? null : helpTopic(args);
     const program = buildProgram(called, async (command, parsed) => {
       const flags = parsed.optsWithGlobals();
@@ -70,7 +70,8 @@ export async function runCommandLine(args: readonly string[], environment: NodeJ
     if (topic === null) await program.parseAsync(withHelpFlag(args), { from: "user" });
     else print(topic);
     exitCode = result === null ? EXIT.ok : printResult(result, json);
-    if (!called.command?.isService) exitCode = interruption.exitCode() ?? exitCode;
+    const isMeant = called.command?.isService === true || result?.endedBySignal === true;
+    if (!isMeant) exitCode = interruption.exitCode() ?? exitCode;
   } catch (error) {
     const isHelp = error instanceof CommanderError && error.exitCode === 0; // --help and --version have printed everything.
     const reported = usageErrorOf(error, called.parsed);

@@ -20,6 +20,7 @@ export const httpSettings = z.strictObject({
     .describe(
       "Whether /metrics asks for a key too; it shows the names of namespaces. By default unless http.host is a loopback address",
     ),
+  console: z.boolean().default(true).describe("Whether the service shows its console at /console"),
   bodyBytesMax: wholeNumber(1_024, 1_073_741_824).default(16_777_216).describe("Bytes of a JSON body, at most"),
   importBytesMax: wholeNumber(1_024)
     .default(1_073_741_824)

@@ -107,6 +107,8 @@ export interface HttpServiceOptions {
    * address.
    */
   metricsAuthentication?: boolean | undefined;
+  /** Whether the service shows its console at /console. @default true */
+  console?: boolean | undefined;
   /** Bytes of a JSON body, at most. From 1_024 to 1_073_741_824. @default 16_777_216 */
   bodyBytesMax?: number | undefined;
   /** Bytes of a stream of memories to import, at most. At least 1_024. @default 1_073_741_824 */

@@ -4,6 +4,18 @@ import { lazily } from "../domain/lazily.ts";
 import type { QueueEntry } from "../ledger/queue-view.ts";
 import { count, instant, iso, memoryKey, storeId } from "./fields.ts";
 
+/** A sample as the service keeps it. */
+export interface StatusFigures {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly writesPerSecond: number;
+  readonly searchesPerSecond: number;
+  readonly pending: number;
+  readonly dead: number;
+  /** By store id. */
+  readonly lagSeconds: Readonly<Record<string, number>>;
+}
+
 /** State of the service and its stores, the backlog and imports, as HTTP and `--json` show them. */
 
 const health = lazily(() => z.enum(["healthy", "degraded", "down"]));
@@ -72,6 +84,35 @@ export const watchedStatusSchema = lazily(() =>
     at: instant().optional().describe("Only with --watch, which prints one document per line"),
   }),
 );
+
+/** One look at the figures of a node: the console draws them over an hour. */
+const statusSampleSchema = lazily(() =>
+  z.strictObject({
+    at: instant(),
+    writesPerSecond: z.number().describe("Memories that callers of this node wrote or deleted, since the sample before"),
+    searchesPerSecond: z.number().describe("Searches of this node"),
+    pending: z.number().describe("Memories queued for a store, those that failed included"),
+    dead: z.number().describe("Memories that were given up"),
+    lagSeconds: z.record(storeId(), z.number()).describe("How far a store may be behind the ledger, by its id"),
+  }),
+);
+
+/** The data of an event of `/v1/status/events`. */
+export const statusEventSchema = lazily(() =>
+  z
+    .strictObject({
+      at: instant(),
+      status: statusSchema(),
+      samples: z
+        .array(statusSampleSchema())
+        .describe("Those since the event before, of this node, the oldest first; none for a key of some namespaces"),
+    })
+    .meta({ id: "StatusEvent" }),
+);
+
+export function statusSampleDocument({ at, ...figures }: StatusFigures): z.output<ReturnType<typeof statusSampleSchema>> {
+  return { at: iso(at), ...figures };
+}
 
 export const readinessSchema = lazily(() =>
   z

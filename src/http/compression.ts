@@ -38,7 +38,8 @@ export async function compressed(text: string, accepted: string | string[] | und
   return await pack(text, { level: LEVEL });
 }
 
-function acceptsGzip(header: string): boolean {
+/** Whether a header `accept-encoding` names gzip. */
+export function acceptsGzip(header: string): boolean {
   return header.split(",").some((part) => {
     const [name, ...parameters] = part.split(";").map((piece) => piece.trim().toLowerCase());
     return name === "gzip" && !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter));

@@ -78,7 +78,9 @@ export class Guard {
   /** Without keys a page in the user's browser could call the service, by its loopback address or by DNS rebinding. */
   #refuseForeignPages(request: FastifyRequest): void {
     const { origin, host } = request.headers;
-    const isForeign = origin !== undefined && !this.#origins.has(origin);
+    // The console's own pages: by a loopback address, as the host is checked below. A rebound name is no such address.
+    const isOwn = host !== undefined && origin === `http://${host}`;
+    const isForeign = origin !== undefined && !isOwn && !this.#origins.has(origin);
     if (isForeign || request.headers["sec-fetch-site"] === "cross-site") {
       throw new HttpProblem(403, "FORBIDDEN", "a service without keys refuses calls from pages of other origins");
     }

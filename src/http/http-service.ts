@@ -8,13 +8,16 @@ import { pause, untilAborted, withDeadline } from "../runtime/deadline.ts";
 import { LinkedAbort } from "../runtime/linked-abort.ts";
 import type { Loop } from "../runtime/loop.ts";
 import { onAbort } from "../runtime/on-abort.ts";
+import { type ConsoleFiles, readConsoleFiles } from "./console-files.ts";
 import { EventStreams } from "./event-streams.ts";
 import { KeyRing } from "./keys.ts";
+import type { KeyEntry } from "./keys-file.ts";
 import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { openApiText } from "./openapi-text.ts";
 import { HttpProblem } from "./problem.ts";
 import type { HttpOptions, McpOptions, Service } from "./route.ts";
+import { StatusSamples } from "./status-samples.ts";
 import { showStreams } from "./stream-metrics.ts";
 import { watchSubscriptionOwners } from "./subscription-owners.ts";
 
@@ -29,6 +32,8 @@ export interface HttpServiceOptions {
   readonly mcp?: McpOptions;
   /** Overrides `http.keysFile`. */
   readonly keys?: KeyRing;
+  /** @default that of the package */
+  readonly consoleFolder?: string;
   /** Milliseconds that a caller may take to send a request's headers. @default 10_000 */
   readonly headersTimeoutMs?: number;
   /** Milliseconds between two looks whether the owners of webhooks still have their keys. @default 30_000 */
@@ -66,6 +71,8 @@ export class HttpService implements Service {
   #stopped: Promise<boolean> | null = null;
   #openApi: Promise<string> | null = null;
   #mcp: Promise<HttpSessions> | null = null;
+  #console: Promise<ConsoleFiles> | null = null;
+  #samples: StatusSamples | null = null;
 
   private constructor(options: HttpServiceOptions, keys: KeyRing | null) {
     this.#options = options;
@@ -124,6 +131,26 @@ export class HttpService implements Service {
     return await this.#mcp;
   }
 
+  async console(): Promise<ConsoleFiles> {
+    const { http, consoleFolder } = this.#options;
+    if (!http.console) {
+      throw new HttpProblem(404, "ROUTE_NOT_FOUND", "the console is turned off: setting http.console");
+    }
+    this.#console ??= readConsoleFiles(consoleFolder).catch((error: unknown) => {
+      this.#console = null; // The next request looks again.
+      throw error;
+    });
+    return await this.#console;
+  }
+
+  async keys(): Promise<readonly KeyEntry[] | null> {
+    return this.#keys === null ? null : await this.#keys.list();
+  }
+
+  get samples(): StatusSamples | null {
+    return this.#samples;
+  }
+
   openApi(): Promise<string> {
     this.#openApi ??= openApiText(this.#options.http).catch((error: unknown) => {
       this.#openApi = null; // The next request looks again.
@@ -172,6 +199,7 @@ export class HttpService implements Service {
         this.#sync = sync;
         sync.start();
         this.#watchOwners(sync);
+        this.#takeSamples(sync);
         onAbort(this.stopping, showStreams(sync.metrics.registry, this.streams));
         // From the start, so that the first session shows as an increase.
         if (this.#options.mcp?.enabled === true) mcpMetricsOf(sync.metrics.registry);
@@ -209,6 +237,7 @@ export class HttpService implements Service {
     const closed = await this.#within(shutdownTimeoutMs, "stores", async () => {
       await this.#connecting?.catch(() => undefined); // The caller of connect() got the error.
       await this.#owners?.stop();
+      await this.#samples?.stop();
       await (await this.#mcp?.catch(() => null))?.close();
       await this.#sync?.close();
     });
@@ -221,6 +250,13 @@ export class HttpService implements Service {
     const { ownersIntervalMs: intervalMs = OWNERS_INTERVAL_MS } = this.#options;
     this.#owners = watchSubscriptionOwners({ sync, keys: this.#keys, log, intervalMs });
     this.#owners.start();
+  }
+
+  #takeSamples({ metrics }: MemorySynchronizer): void {
+    const { http, isProbed = false } = this.#options;
+    if (!http.console || isProbed) return;
+    this.#samples = new StatusSamples({ registry: metrics.registry, log: this.log });
+    this.#samples.start();
   }
 
   #load(): Promise<Server> {

@@ -88,6 +88,12 @@ export class KeyRing {
     });
   }
 
+  /** All keys, those that have expired included. */
+  async list(): Promise<readonly KeyEntry[]> {
+    await this.#refresh();
+    return [...this.#keys.values()];
+  }
+
   /** Whether an owner has a key that is valid. */
   async hasOwner(owner: string): Promise<boolean> {
     await this.#refresh();

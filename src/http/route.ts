@@ -5,11 +5,13 @@ import type { EffectiveOptions } from "../config/options.ts";
 import { lazily } from "../domain/lazily.ts";
 import type { Log, MemorySynchronizer } from "../index.ts";
 import type { HttpSessions } from "../mcp/http-sessions.ts";
+import type { ConsoleFiles } from "./console-files.ts";
 import type { StreamCaller } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
 import type { Identity } from "./keys.ts";
-import type { Scope } from "./keys-file.ts";
+import type { KeyEntry, Scope } from "./keys-file.ts";
 import type { BodyLimits } from "./limits.ts";
+import type { StatusSamples } from "./status-samples.ts";
 
 /** A JSON merge patch, RFC 7396. */
 export const MEDIA_TYPE_MERGE_PATCH = "application/merge-patch+json";
@@ -29,6 +31,12 @@ export interface Service {
   readonly stallTimeoutMs: number;
   /** The sessions of MCP clients. @throws {HttpProblem} 404: MCP is turned off; 503 as `sync` does. */
   mcp(): Promise<HttpSessions>;
+  /** The console's files. @throws {HttpProblem} 404: it is turned off, or was not built. */
+  console(): Promise<ConsoleFiles>;
+  /** The keys that the service takes; null: it requires none. */
+  keys(): Promise<readonly KeyEntry[] | null>;
+  /** The last hour of this node's figures; null until the stores are connected, and without a console. */
+  readonly samples: StatusSamples | null;
   /** Whether an owner of keys has one that is valid. */
   isActiveOwner(owner: string): Promise<boolean>;
   /** The text of the OpenAPI document: the routes as this service is set up. */

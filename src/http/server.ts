@@ -22,7 +22,7 @@ import {
   type RouteGroup,
   type Service,
 } from "./route.ts";
-import { ROUTE_GROUPS } from "./routes.ts";
+import { PAGE_GROUPS, ROUTE_GROUPS } from "./routes.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -43,7 +43,7 @@ export interface ServerOptions {
   readonly service: Service;
   /** Null: the service requires no keys. */
   readonly keys: KeyRing | null;
-  /** @default all groups of the service */
+  /** @default the API and the pages */
   readonly groups?: readonly RouteGroup[];
   /** Milliseconds that a caller may take to send a request's headers. @default 10_000 */
   readonly headersTimeoutMs?: number;
@@ -89,7 +89,7 @@ const CORS = {
 
 /** The service's routes on an HTTP server that does not listen yet. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { http, service, keys, groups = ROUTE_GROUPS, headersTimeoutMs = HEADERS_TIMEOUT_MS } = options;
+  const { http, service, keys, groups = [...ROUTE_GROUPS, ...PAGE_GROUPS], headersTimeoutMs = HEADERS_TIMEOUT_MS } = options;
   const app = fastify({
     requestTimeout: http.requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,

@@ -41,7 +41,10 @@ const MEMORY = { content: "a memory of the tour", memoryType: "episodic" } as co
 const random = new Random(1);
 
 const service: Section = async ({ call }) => {
-  for (const name of ["getLiveness", "getReadiness", "getMetrics", "getOpenApi", "getStatus"]) await call(name);
+  for (const name of ["getLiveness", "getReadiness", "getMetrics", "getOpenApi", "getStatus", "watchStatus"]) {
+    await call(name);
+  }
+  for (const name of ["getOwnKey", "listKeys"]) await call(name);
 };
 
 const memories: Section = async ({ call }) => {

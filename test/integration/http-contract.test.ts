@@ -487,6 +487,14 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   ],
   endMcpSession: () => [{ status: 400 }, { headers: { "mcp-session-id": UNKNOWN_ID }, status: 404 }],
   getStatus: () => [{ status: 200 }],
+  // Its 200 is a stream without an end: console-service.test.ts reads it.
+  watchStatus: () => [],
+  getOwnKey: () => [{ status: 200 }],
+  listKeys: () => [
+    { query: "?limit=2", status: 200 },
+    { query: "?after=boundAdmin&limit=1", status: 200 },
+    { query: "?after=a_b", status: 400 },
+  ],
   getLiveness: () => [{ status: 200 }],
   getReadiness: () => [{ status: 200 }],
   getMetrics: () => [{ status: 200 }],

@@ -16,6 +16,10 @@ export interface TestServiceOptions {
   /** @default silent */
   readonly log?: Log;
   readonly headersTimeoutMs?: number;
+  /** The service asks for no keys. @default false */
+  readonly isKeyless?: boolean;
+  /** @default that of the package */
+  readonly consoleFolder?: string;
   /** Milliseconds between two looks at the owners of webhooks. @default 30_000 */
   readonly ownersIntervalMs?: number;
 }
@@ -104,8 +108,11 @@ export async function serviceOn(
     connect: async () => world.sync,
     log: options.log ?? silentLog,
     ...(options.headersTimeoutMs !== undefined && { headersTimeoutMs: options.headersTimeoutMs }),
+    ...(options.consoleFolder !== undefined && { consoleFolder: options.consoleFolder }),
     ...(options.ownersIntervalMs !== undefined && { ownersIntervalMs: options.ownersIntervalMs }),
-    keys: KeyRing.of([...entries, ...(options.entries ?? [])], { log: silentLog }),
+    ...(options.isKeyless !== true && {
+      keys: KeyRing.of([...entries, ...(options.entries ?? [])], { log: silentLog }),
+    }),
   });
   t.onTestFinished(async () => void (await service.stop()));
   await service.connect(new AbortController().signal);

@@ -10,6 +10,7 @@ import { repairCounts } from "../repairs.ts";
 import { compareWithInjected, injectDrift } from "./drift.ts";
 import type { Injection, Take } from "./injection.ts";
 import { keyOf, makePast, type Past } from "./past.ts";
+import { leaveWork, serveConsole } from "./console.ts";
 import { readSamples, SAMPLE_NAME } from "./samples.ts";
 import { type DemoWorld, openDemoWorld } from "./world.ts";
 
@@ -29,14 +30,22 @@ export interface DemoReport {
 
 /** Characters in front of each line of a section. */
 const INDENT = 3;
+const GONE = "servers, database, keys and folders are gone";
 /** Findings that are listed one by one. */
 const ROWS_MAX = 20;
 /** Two questions. The offline embedder compares wording, so they share words with the memories. */
 const QUERIES = ["is Amara allergic to peanuts or pistachios?", "when is the race in Kalmar that Jonas runs?"];
 
-/** Shows what mnemosync does, from nothing: write, search, drift, check, repair. Leaves nothing behind. */
-export async function runDemo(invocation: Invocation, environment: NodeJS.ProcessEnv): Promise<DemoReport> {
-  const demo = new Demo(invocation, environment);
+/**
+ * Shows what mnemosync does, from nothing: write, search, drift, check, repair. Leaves nothing behind.
+ * @param withConsole then serves the console on these data until the invocation is interrupted.
+ */
+export async function runDemo(
+  invocation: Invocation,
+  environment: NodeJS.ProcessEnv,
+  withConsole = false,
+): Promise<DemoReport> {
+  const demo = new Demo(invocation, environment, withConsole);
   try {
     return await demo.run();
   } finally {
@@ -47,13 +56,15 @@ export async function runDemo(invocation: Invocation, environment: NodeJS.Proces
 class Demo {
   readonly #invocation: Invocation;
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #withConsole: boolean;
   readonly #timings: Record<string, number> = {};
   #world: DemoWorld | null = null;
   #sections = 0;
 
-  constructor(invocation: Invocation, environment: NodeJS.ProcessEnv) {
+  constructor(invocation: Invocation, environment: NodeJS.ProcessEnv, withConsole: boolean) {
     this.#invocation = invocation;
     this.#environment = environment;
+    this.#withConsole = withConsole;
   }
 
   async run(): Promise<DemoReport> {
@@ -78,10 +89,12 @@ class Demo {
     });
     const last = await this.#section("check again", "Check again (deep)", () => this.#check(world));
     const stores = (await world.sync.status({ signal })).stores;
-    await this.#section("stop", "Stop and remove everything", async () => {
-      await world.close();
-      this.#show("servers, database, keys and folders are gone");
-    });
+    if (!this.#withConsole) {
+      await this.#section("stop", "Stop and remove everything", async () => {
+        await world.close();
+        this.#show(GONE);
+      });
+    }
     const differences = [
       ...compareWithInjected(injections, first.findings),
       ...last.findings.map(({ store, kind, memoryId }) => `still there after the repair: ${store} ${kind} ${memoryId}`),
@@ -99,7 +112,17 @@ class Demo {
       timings: this.#timings,
     };
     this.#summarize(report);
+    if (this.#withConsole) await this.#console(world, samples.slice(past.changed.length + past.deleted.length));
     return report;
+  }
+
+  async #console(world: DemoWorld, samples: readonly MemoryInput[]): Promise<void> {
+    const { signal, say } = this.#invocation;
+    say("\nConsole\n");
+    await leaveWork(world, samples.map(keyOf), signal);
+    await serveConsole(this.#invocation, world);
+    await world.close();
+    this.#show(GONE);
   }
 
   async close(): Promise<void> {
@@ -108,7 +131,11 @@ class Demo {
 
   async #open(): Promise<DemoWorld> {
     const { log, signal, say } = this.#invocation;
-    const world = await openDemoWorld({ environment: this.#environment, log, signal, say });
+    const world = await openDemoWorld({
+      ...{ environment: this.#environment, log, signal, say },
+      // Its reader finds and repairs the drift.
+      repairsByItself: !this.#withConsole,
+    });
     this.#world = world;
     const where = {
       embedded: "embedded servers in temporary folders",

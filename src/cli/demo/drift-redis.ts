@@ -50,7 +50,7 @@ function keysOf(versions: readonly { key: MemoryKey }[]): MemoryKey[] {
 }
 
 /** A document that says something else. */
-async function editedData(world: DemoWorld, key: MemoryKey): Promise<string> {
+export async function editedData(world: DemoWorld, key: MemoryKey): Promise<string> {
   const data = await world.redis.hget(redisKey(world, key), "data");
   return JSON.stringify({ ...JSON.parse(data ?? "{}"), content: "This is not what was said." });
 }

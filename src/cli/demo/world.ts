@@ -28,6 +28,8 @@ export interface DemoWorldOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Whether the consistency loop, once it is started, repairs what it finds. */
+  readonly repairsByItself: boolean;
   say(line: string): void;
 }
 
@@ -35,7 +37,8 @@ const NODE_ID = "demo";
 const DIMENSION = 384;
 
 /** Starts the servers (or uses those of the environment), with a database, a key prefix and an index folder of its own. */
-export async function openDemoWorld({ environment, log, signal, say }: DemoWorldOptions): Promise<DemoWorld> {
+export async function openDemoWorld(options: DemoWorldOptions): Promise<DemoWorld> {
+  const { environment, log, signal, repairsByItself, say } = options;
   const closers: (() => Promise<unknown>)[] = [];
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
@@ -62,8 +65,10 @@ export async function openDemoWorld({ environment, log, signal, say }: DemoWorld
       signal,
     );
     closers.push(() => vectorIndex.close());
-    const options = { redisPrefix: name, nodeId: NODE_ID, faiss, embedder, log };
-    const sync = await MemorySynchronizer.withClients({ redis: ownRedis, sql, vectorIndex }, options, { signal });
+    const own = { redisPrefix: name, nodeId: NODE_ID, faiss, embedder, log };
+    const kinds = repairsByItself ? {} : { repairKinds: [] };
+    const clients = { redis: ownRedis, sql, vectorIndex };
+    const sync = await MemorySynchronizer.withClients(clients, { ...own, ...kinds }, { signal });
     closers.push(() => sync.close());
     return { source: services.source, sync, ledger, vectorIndex, redis, sql, prefix: name, close };
   } catch (error) {

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { readinessSchema, statusSchema } from "../../documents/operation-documents.ts";
-import { CAPABILITIES, type MemorySynchronizer, type Status } from "../../index.ts";
-import { isOperator } from "../keys.ts";
+import { CAPABILITIES } from "../../index.ts";
 import { isLoopback } from "../loopback.ts";
 import { type RouteGroup, route } from "../route.ts";
-import { type Aged, SharedReading } from "../shared-reading.ts";
+import { sharedStatus } from "../shared-status.ts";
+import { sendStatus } from "../status-events.ts";
 
 const NOTHING = { read: false, write: false, search: false };
 
@@ -71,38 +71,37 @@ const status = route({
     },
   },
   async handle({ identity }, { sync }) {
-    const { value, ageMs } = await sharedStatus(sync, identity.namespaces);
-    const body = isOperator(identity) ? value : withoutReasons(value);
-    return { status: 200, body, headers: { age: String(Math.floor(ageMs / 1_000)) } };
+    const { value, ageMs } = await sharedStatus(sync, identity);
+    return { status: 200, body: value, headers: { age: String(Math.floor(ageMs / 1_000)) } };
   },
 });
 
-/** Reasons come from drivers: they name hosts, users and folders. */
-function withoutReasons(status: Status): Status {
-  const stores = Object.entries(status.stores).map(([id, { state, memories }]) => [id, { state, memories }]);
-  return { ...status, stores: Object.fromEntries(stores), services: {} };
-}
-
-/** Readings that are kept: one for all namespaces, and one for each set of namespaces that keys are bound to. */
-const READINGS_MAX = 1_000;
-
-const statuses = new WeakMap<MemorySynchronizer, Map<string, SharedReading<Status>>>();
-
-/** Counting takes time in every store, so concurrent callers share one reading. @param bound null: of all namespaces. */
-function sharedStatus(sync: MemorySynchronizer, bound: ReadonlySet<string> | null): Promise<Aged<Status>> {
-  const readings = statuses.get(sync) ?? new Map<string, SharedReading<Status>>();
-  statuses.set(sync, readings);
-  const namespaces = bound === null ? undefined : [...bound].sort();
-  const name = namespaces?.join(" ") ?? "*"; // No namespace contains these characters.
-  let reading = readings.get(name);
-  if (reading === undefined) {
-    reading = new SharedReading(() => sync.status({ timeoutMs: 10_000, namespaces }));
-    const oldest = readings.size >= READINGS_MAX ? readings.keys().next().value : undefined;
-    if (oldest !== undefined) readings.delete(oldest);
-    readings.set(name, reading);
-  }
-  return reading.get();
-}
+const watchStatus = route({
+  method: "GET",
+  path: "/v1/status/events",
+  operationId: "watchStatus",
+  summary:
+    "The status as server-sent events, every two seconds, with what this node's figures were in the last hour; `closed` where the " +
+    "service ends the stream",
+  access: { scope: "read" },
+  responses: {
+    200: {
+      description: "Events `status`; the data of each is a StatusEvent",
+      schema: () => z.string(),
+      mediaType: "text/event-stream",
+    },
+  },
+  async handle(request, service) {
+    await sharedStatus(service.sync, request.identity); // A failure is an answer, not an event.
+    const place = service.streams.take(request);
+    const { identity } = request;
+    return {
+      status: 200,
+      stream: (response) =>
+        void place.run(response, { stream: "status" }, (stream) => sendStatus(service, identity, stream)),
+    };
+  },
+});
 
 const metrics = route({
   method: "GET",
@@ -136,5 +135,5 @@ export const probeGroup: RouteGroup = { tag: "operation", routes: [liveness, rea
 export const operationGroup: RouteGroup = {
   tag: "operation",
   description: "State of the service and its stores",
-  routes: [liveness, readiness, status, metrics, openApi],
+  routes: [liveness, readiness, status, watchStatus, metrics, openApi],
 };
