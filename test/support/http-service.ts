@@ -16,6 +16,8 @@ export interface TestServiceOptions {
   /** @default silent */
   readonly log?: Log;
   readonly headersTimeoutMs?: number;
+  /** Replaces the keys of `keys`. */
+  readonly keyRing?: KeyRing;
   /** The service asks for no keys. @default false */
   readonly isKeyless?: boolean;
   /** @default that of the package */
@@ -111,7 +113,7 @@ export async function serviceOn(
     ...(options.consoleFolder !== undefined && { consoleFolder: options.consoleFolder }),
     ...(options.ownersIntervalMs !== undefined && { ownersIntervalMs: options.ownersIntervalMs }),
     ...(options.isKeyless !== true && {
-      keys: KeyRing.of([...entries, ...(options.entries ?? [])], { log: silentLog }),
+      keys: options.keyRing ?? KeyRing.of([...entries, ...(options.entries ?? [])], { log: silentLog }),
     }),
   });
   t.onTestFinished(async () => void (await service.stop()));

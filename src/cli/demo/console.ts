@@ -1,5 +1,5 @@
-import { httpSettings } from "../../config/http-settings.ts";
-import { settingAt } from "../../config/settings.ts";
+import { parseOptions } from "../../config/parse.ts";
+import { type Settings, settingAt } from "../../config/settings.ts";
 import { HttpService } from "../../http/http-service.ts";
 import { createKey, KeyRing } from "../../http/keys.ts";
 import { checksumOf, type MemoryKey } from "../../index.ts";
@@ -36,8 +36,7 @@ export async function leaveWork(world: DemoWorld, keys: readonly MemoryKey[], si
 export async function serveConsole({ settings, log, signal, say }: Invocation, world: DemoWorld): Promise<void> {
   const { key, entry } = createKey({ id: "demo", scope: "admin", namespaces: "*" });
   const service = await HttpService.create({
-    // The machine's keys are not the demonstration's.
-    http: httpSettings.parse({ ...(settingAt(settings, ["http"]) as object | undefined), authentication: "keys" }),
+    http: httpOf(settings),
     log,
     keys: KeyRing.of([entry], { log }),
     connect: async () => world.sync,
@@ -56,4 +55,10 @@ export async function serveConsole({ settings, log, signal, say }: Invocation, w
   } finally {
     await service.stop();
   }
+}
+
+/** The settings of the service: where it listens may be given. The machine's keys are not the demonstration's. */
+function httpOf(settings: Settings) {
+  const given = { ...(settingAt(settings, ["http"]) as object | undefined), authentication: "keys", console: true };
+  return parseOptions({ postgresUrl: "postgres://the-demonstration", redisUrl: "none", http: given }).http;
 }

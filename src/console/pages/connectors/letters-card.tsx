@@ -1,0 +1,144 @@
+import { useState } from "preact/hooks";
+import { Card } from "../../components/card.tsx";
+import type { ConnectorLetter } from "../../api/documents.ts";
+import { EmptyState, Loaded } from "../../components/feedback.tsx";
+import { CheckField } from "../../components/field.tsx";
+import { OrderButton } from "../../components/order-button.tsx";
+import { Pager, usePages } from "../../components/pager.tsx";
+import { type Column, Table } from "../../components/table.tsx";
+import { Time } from "../../components/time.tsx";
+import { useResource } from "../../state/resource.ts";
+import { mayAct } from "../../state/session.ts";
+import { counted } from "../../text/numbers.ts";
+
+interface LetterPage {
+  readonly deadLetters: readonly ConnectorLetter[];
+  readonly more: boolean;
+}
+
+const PAGE = 100;
+/** Characters of an item that are shown. */
+const PAYLOAD_LENGTH_MAX = 2_000;
+
+interface LettersProps {
+  readonly address: string;
+  readonly changes: number;
+  readonly onChange: () => void;
+}
+
+/** What a connector could not store here, or the other service could not process. */
+export function LettersCard({ address, changes, onChange }: LettersProps) {
+  const pages = usePages();
+  const { after } = pages;
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const letters = useResource(
+    (api, signal) => api.get<LetterPage>(`${address}/dead-letters`, { query: { limit: PAGE, after }, signal }),
+    [address, after, changes],
+  );
+  const onDone = () => {
+    setChosen(new Set());
+    onChange();
+  };
+  const choose = (id: string, isChosen: boolean) => {
+    const next = new Set(chosen);
+    if (isChosen) next.add(id);
+    else next.delete(id);
+    setChosen(next);
+  };
+  const hasLetters = (letters.value?.deadLetters.length ?? 0) > 0;
+  return (
+    <Card
+      title="Dead letters"
+      aside={mayAct.value && hasLetters && <Orders address={address} chosen={[...chosen]} onDone={onDone} />}
+    >
+      <Loaded resource={letters} what="the dead letters">
+        {({ deadLetters, more }) =>
+          deadLetters.length === 0 ? (
+            <EmptyState title="Nothing was given up." />
+          ) : (
+            <>
+              <Table
+                label="Dead letters"
+                columns={columnsOf(chosen, choose)}
+                rows={deadLetters}
+                keyOf={({ id, side }) => `${side} ${id}`}
+              />
+              <Pager pages={pages} next={more ? (deadLetters.at(-1)?.id ?? null) : null} what="the dead letters" />
+            </>
+          )
+        }
+      </Loaded>
+    </Card>
+  );
+}
+
+function columnsOf(
+  chosen: ReadonlySet<string>,
+  choose: (id: string, isChosen: boolean) => void,
+): readonly Column<ConnectorLetter>[] {
+  const choice: Column<ConnectorLetter> = {
+    name: "Choose",
+    isNameHidden: true,
+    cell: ({ id }) => (
+      <CheckField isBare label={`Choose ${id}`} isChecked={chosen.has(id)} onChange={(isChosen) => choose(id, isChosen)} />
+    ),
+  };
+  return [
+    ...(mayAct.value ? [choice] : []),
+    { name: "Item", isRowHeader: true, cell: ({ id }) => <code>{id}</code> },
+    { name: "Failed at", cell: ({ side }) => (side === "from" ? "storing it here" : "the other service") },
+    {
+      name: "Reason",
+      cell: ({ code, reason }) => (
+        <>
+          {reason} <code class="hint">{code}</code>
+        </>
+      ),
+    },
+    { name: "Attempts", isNumber: true, cell: ({ attempts }) => attempts ?? "" },
+    { name: "When", cell: ({ at }) => <Time at={at} never="not known" /> },
+    {
+      name: "Content",
+      cell: ({ id, payload }) =>
+        payload !== null && (
+          <details>
+            <summary aria-label={`Content of ${id}`}>Show</summary>
+            <pre class="code-block">{JSON.stringify(payload, null, 2).slice(0, PAYLOAD_LENGTH_MAX)}</pre>
+          </details>
+        ),
+    },
+  ];
+}
+
+function Orders({ address, chosen, onDone }: { address: string; chosen: readonly string[]; onDone: () => void }) {
+  const body = chosen.length === 0 ? {} : { ids: chosen };
+  const which = chosen.length === 0 ? "all" : `${chosen.length} chosen`;
+  return (
+    <>
+      <OrderButton
+        onDone={onDone}
+        act={async (api) => {
+          await api.post(`${address}/dead-letters/replay`, body);
+          return "A run tries them again.";
+        }}
+      >
+        {`Replay ${which}`}
+      </OrderButton>
+      <OrderButton
+        look="danger"
+        onDone={onDone}
+        confirm={{
+          title: `Drop ${chosen.length === 0 ? "all dead letters" : counted(chosen.length, "dead letter")}?`,
+          text: "These items are done without. The next full run may bring them again.",
+          isDangerous: true,
+        }}
+        act={async (api) => {
+          const { dropped } = await api.post<{ dropped: number }>(`${address}/dead-letters/drop`, body);
+          return `${counted(dropped, "dead letter")} dropped.`;
+        }}
+      >
+        {`Drop ${which}`}
+      </OrderButton>
+    </>
+  );
+}
