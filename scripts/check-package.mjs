@@ -61,6 +61,7 @@ function pack() {
     "dist/program/faiss-host.js",
     "dist/program/faiss-rebuild-worker.js",
     "dist/program/edge-worker.js",
+    "dist/console/index.html",
     "dist/edge/index.js",
     "dist/mcp/index.js",
     "dist/adapters/langgraph/index.js",

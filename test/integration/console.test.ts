@@ -6,9 +6,11 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, test as base, expect } from "vitest";
 import { createKey, KeyRing } from "../../src/http/keys.ts";
 import { addKey, revokeKey } from "../../src/http/keys-file.ts";
+import { checksumOf } from "../../src/index.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { openBrowser, reasonToSkip } from "../support/browser.ts";
 import { openConsole } from "../support/console.ts";
+import { openFullConsole } from "../support/console-world.ts";
 import { MEMORY, openService } from "../support/http-service.ts";
 import { REPOSITORY } from "../support/program.ts";
 
@@ -31,8 +33,8 @@ const COMPRESSED_MAX = 150 * 1_024;
 
 test("what is built is small, and names no other host", async () => {
   const folder = join(REPOSITORY, "dist", "console");
-  const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  const files = await Promise.all(names.map(async ({ parentPath, name }) => await readFile(join(parentPath, name))));
+  const names = ["index.html", ...(await readdir(join(folder, "assets"))).map((name) => join("assets", name))];
+  const files = await Promise.all(names.map(async (name) => await readFile(join(folder, name))));
   const compressed = files.reduce((sum, file) => sum + gzipSync(file, { level: 9 }).length, 0);
   expect(files.length).toBeGreaterThanOrEqual(3);
   expect(compressed).toBeLessThan(COMPRESSED_MAX);
@@ -91,5 +93,123 @@ test("a key without the scope admin looks, and changes nothing", async (t) => {
   await console.go("memories/default/m1");
   await page.getByText(MEMORY.content).first().waitFor();
   expect(await orders.count()).toBe(0);
+  console.expectQuiet();
+});
+
+test("the console is used by keyboard alone", async (t) => {
+  const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
+  const console = await openConsole(t, browser, service);
+  const { page } = console;
+  const focused = async () =>
+    await page.evaluate(() => {
+      const { document } = globalThis as unknown as { document: { activeElement: { textContent: string | null } | null } };
+      return document.activeElement?.textContent?.trim() ?? "";
+    });
+  await page.reload();
+  await page.getByLabel("Service key").focus();
+  await page.keyboard.type(service.keys.admin);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+  await page.keyboard.press("Tab");
+  expect(await focused()).toBe("Skip to the page");
+  for (let presses = 0; (await focused()) !== "Keys" && presses < 20; presses++) await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Keys" }).waitFor();
+  console.expectQuiet();
+});
+
+test("conflicts are decided, one with both sides in sight and undone by the history, and others together", async (t) => {
+  const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
+  const { world } = service;
+  for (const memoryId of ["c1", "c2", "c3"]) {
+    await world.put({ memoryId, ...MEMORY, content: "the train leaves at nine" });
+    const at = world.redisKey(memoryId);
+    const said = JSON.parse((await world.redis.hget(at, "data")) ?? "") as object;
+    const data = JSON.stringify({ ...said, content: "the train leaves at noon" });
+    await world.redis.hset(at, { data, checksum: checksumOf(data, null) });
+  }
+  await world.sync.repairInconsistencies(await world.sync.checkConsistency(), { strategy: "manual" });
+  const content = async (memoryId: string) => (await world.sync.get(memoryId))?.content;
+  const console = await openConsole(t, browser, service, { place: "conflicts" });
+  const { page } = console;
+  await page.getByRole("link", { name: "c1" }).click();
+  await page.getByRole("region", { name: "The ledger's side" }).getByText("leaves at nine").waitFor();
+  await page.getByRole("region", { name: "The side of redis" }).getByText("leaves at noon").waitFor();
+  const difference = page.getByRole("region", { name: "How they differ" });
+  await difference.getByText("noon", { exact: true }).waitFor();
+  await difference.getByText("nine", { exact: true }).waitFor();
+  await page.getByRole("radio", { name: /The side of redis/ }).check();
+  await page.getByRole("button", { name: "Decide" }).click();
+  await page.getByText("Decided.").waitFor();
+  expect(await content("c1")).toBe("the train leaves at noon");
+  await page.getByRole("link", { name: "Undo it in the history" }).click();
+  await page.getByRole("button", { name: "Restore version 1" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
+  await page.getByText("Version 1 is restored").waitFor();
+  expect(await content("c1")).toBe("the train leaves at nine");
+  await console.go("conflicts");
+  await page.getByLabel("All 2 on this page").check();
+  await page.getByRole("button", { name: "Decide the chosen ones" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Decide 2 conflicts" }).click();
+  await dialog.getByText("2 of 2 decided").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await page.getByText("No conflict awaits a decision").waitFor();
+  expect([await content("c2"), await content("c3")]).toEqual(Array(2).fill("the train leaves at nine"));
+  console.expectQuiet();
+});
+
+test("a memory is found, edited, restored and erased", async (t) => {
+  const embedding = { provider: "hashing", dimension: 8 } as const;
+  const settings = { embedding, indexes: { text: "english" } };
+  const service = await openService(t, { world: { settings }, http: { port: 0 } });
+  const { world } = service;
+  await world.put({ memoryId: "m1", ...MEMORY, content: "Jonas runs in Kalmar" });
+  await world.put({ memoryId: "m2", ...MEMORY, content: "Amara is allergic to cashews" });
+  const current = async () => (await world.sync.get("m2"))?.content;
+  const console = await openConsole(t, browser, service, { place: "memories/default" });
+  const { page } = console;
+  await page.getByRole("list", { name: "Memories of default" }).getByRole("listitem").nth(1).waitFor();
+  for (const mode of ["text", "vector", "hybrid"]) {
+    await page.getByLabel("Search for").fill("cashews");
+    await page.getByLabel("By", { exact: true }).selectOption(mode);
+    await page.getByRole("button", { name: "Search" }).click();
+    await page.getByRole("main").getByRole("link", { name: /allergic to cashews/ }).waitFor();
+  }
+  await page.getByRole("main").getByRole("link", { name: /allergic to cashews/ }).click();
+  await page.getByRole("heading", { level: 1, name: "m2" }).waitFor();
+  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByRole("textbox", { name: "Content" }).fill("Amara is allergic to pistachios");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Saved as version 2").waitFor();
+  expect(await current()).toBe("Amara is allergic to pistachios");
+  const words = page.getByRole("region", { name: "Compare versions" });
+  await words.getByText("pistachios").first().waitFor();
+  await words.getByText("cashews").first().waitFor();
+  await page.getByRole("button", { name: "Restore version 1" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
+  await page.getByText("Version 1 is restored as version 3").waitFor();
+  expect(await current()).toBe("Amara is allergic to cashews");
+  await page.getByRole("button", { name: "Erase" }).click();
+  const erase = page.getByRole("button", { name: "Erase for good" });
+  expect(await erase.isDisabled()).toBe(true);
+  await page.getByLabel("The id of the memory, to confirm").fill("m1");
+  expect(await erase.isDisabled()).toBe(true);
+  await page.getByLabel("The id of the memory, to confirm").fill("m2");
+  await erase.click();
+  await page.getByRole("region", { name: "Erasure" }).getByText("complete").waitFor();
+  expect(await world.sync.get("m2")).toBeNull();
+  expect((await world.sync.get("m1"))?.content).toBe("Jonas runs in Kalmar");
+  console.expectQuiet();
+});
+
+test("axe finds nothing on any page; the deep test has narrow windows and the dark", { timeout: 90_000 }, async (t) => {
+  const { service, places } = await openFullConsole(t);
+  const console = await openConsole(t, browser, service);
+  for (const place of places) {
+    await console.go(place);
+    await console.settled();
+    expect([place, await console.accessibilityFlaws(), await console.overflow()]).toEqual([place, [], 0]);
+  }
   console.expectQuiet();
 });

@@ -41,6 +41,22 @@ export class ConsolePage {
     await this.page.getByRole("navigation", { name: "Pages" }).waitFor({ state: "attached" });
   }
 
+  /** Waits until the page has read what it shows. */
+  async settled(): Promise<void> {
+    await this.page.getByRole("heading", { level: 1 }).waitFor();
+    await expect.poll(() => this.page.getByText(/^Reading /).count(), { timeout: PATIENCE_MS }).toBe(0);
+  }
+
+  /** Pixels by which the page is wider than its window. */
+  async overflow(): Promise<number> {
+    return await this.page.evaluate(() => {
+      const { document } = globalThis as unknown as {
+        document: { documentElement: { scrollWidth: number; clientWidth: number } };
+      };
+      return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    });
+  }
+
   /** Fails where a script threw, the content policy was broken, or another host was asked. */
   expectQuiet(): void {
     expect(this.#flaws).toEqual([]);

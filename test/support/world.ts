@@ -38,7 +38,7 @@ export interface WorldOptions {
   /** False: no vector index, which saves its start of half a second. @default dimension 8, cosine */
   faiss?: FaissSettings | false;
   /** False: the synchronizer has no Redis. The world's own client stays. */
-  redis?: false;
+  redis?: boolean;
   /** A Redis of this world's own, which may be stopped or reconfigured. @default the one that all share */
   ownRedis?: EmbeddedRedisOptions | boolean;
   /** Options of the synchronizer beside the stores. */
