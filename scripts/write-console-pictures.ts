@@ -76,7 +76,8 @@ async function take(browser: Browser, { name, place, width, height, colorScheme,
   const client = await context.newCDPSession(page);
   const { data } = await client.send("Page.captureScreenshot", { format: "webp", quality: QUALITY });
   const bytes = Buffer.from(data, "base64");
-  if (bytes.length > BYTES_MAX) throw new Error(`${name} has ${bytes.length} bytes: at most ${BYTES_MAX} go into docs/`);
+  if (bytes.length > BYTES_MAX)
+    throw new Error(`${name} has ${bytes.length} bytes: at most ${BYTES_MAX} go into docs/`);
   await writeFile(`${FOLDER}${name}.webp`, bytes);
   console.log(`docs/console/${name}.webp: ${bytes.length} bytes`);
   await context.close();

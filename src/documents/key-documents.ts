@@ -24,9 +24,7 @@ export const keysSchema = lazily(() =>
   z
     .strictObject({
       authentication: z.enum(["keys", "none"]).describe("none: the service asks for no keys, and has none"),
-      keys: z
-        .array(z.strictObject({ ...keyFields(), expired: z.boolean() }))
-        .describe("In the order of their ids"),
+      keys: z.array(z.strictObject({ ...keyFields(), expired: z.boolean() })).describe("In the order of their ids"),
       after: z.string().nullable().describe("Where the next page begins; null: there is none"),
     })
     .meta({ id: "Keys" }),

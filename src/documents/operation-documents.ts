@@ -89,7 +89,9 @@ export const watchedStatusSchema = lazily(() =>
 const statusSampleSchema = lazily(() =>
   z.strictObject({
     at: instant(),
-    writesPerSecond: z.number().describe("Memories that callers of this node wrote or deleted, since the sample before"),
+    writesPerSecond: z
+      .number()
+      .describe("Memories that callers of this node wrote or deleted, since the sample before"),
     searchesPerSecond: z.number().describe("Searches of this node"),
     pending: z.number().describe("Memories queued for a store, those that failed included"),
     dead: z.number().describe("Memories that were given up"),
@@ -110,7 +112,10 @@ export const statusEventSchema = lazily(() =>
     .meta({ id: "StatusEvent" }),
 );
 
-export function statusSampleDocument({ at, ...figures }: StatusFigures): z.output<ReturnType<typeof statusSampleSchema>> {
+export function statusSampleDocument({
+  at,
+  ...figures
+}: StatusFigures): z.output<ReturnType<typeof statusSampleSchema>> {
   return { at: iso(at), ...figures };
 }
 

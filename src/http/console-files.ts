@@ -45,7 +45,8 @@ export async function readConsoleFiles(folder = packageFile("dist", "console")):
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    const detail = "the console's files are not in dist/console: build them with npm run build, then restart the service";
+    const detail =
+      "the console's files are not in dist/console: build them with npm run build, then restart the service";
     throw new HttpProblem(404, "ROUTE_NOT_FOUND", detail);
   }
   return files;

@@ -89,7 +89,13 @@ const CORS = {
 
 /** The service's routes on an HTTP server that does not listen yet. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { http, service, keys, groups = [...ROUTE_GROUPS, ...PAGE_GROUPS], headersTimeoutMs = HEADERS_TIMEOUT_MS } = options;
+  const {
+    http,
+    service,
+    keys,
+    groups = [...ROUTE_GROUPS, ...PAGE_GROUPS],
+    headersTimeoutMs = HEADERS_TIMEOUT_MS,
+  } = options;
   const app = fastify({
     requestTimeout: http.requestTimeoutMs,
     keepAliveTimeout: KEEP_ALIVE_MS,

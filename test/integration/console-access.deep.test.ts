@@ -30,7 +30,12 @@ test("axe finds nothing on any page, and no page is wider than its window", asyn
     for (const colorScheme of ["light", "dark"] as const) {
       const signIn = await openConsole(t, browser, service, { key: null, width, colorScheme });
       await signIn.page.getByRole("button", { name: "Sign in" }).waitFor();
-      expect([width, colorScheme, "sign in", await signIn.accessibilityFlaws()]).toEqual([width, colorScheme, "sign in", []]);
+      expect([width, colorScheme, "sign in", await signIn.accessibilityFlaws()]).toEqual([
+        width,
+        colorScheme,
+        "sign in",
+        [],
+      ]);
       const console = await openConsole(t, browser, service, { width, colorScheme });
       for (const place of places) {
         await console.go(place);

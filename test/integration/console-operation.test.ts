@@ -113,8 +113,14 @@ test("a device is revoked and admitted again; the keys are listed, and none is s
   await row.getByRole("button", { name: "Admit" }).click();
   await row.getByText("active").waitFor();
   await console.go("keys");
-  await page.getByRole("row", { name: /bound-admin/ }).getByText("tenant-a").waitFor();
-  await page.getByRole("row", { name: /^admin/ }).getByText("yours").waitFor();
+  await page
+    .getByRole("row", { name: /bound-admin/ })
+    .getByText("tenant-a")
+    .waitFor();
+  await page
+    .getByRole("row", { name: /^admin/ })
+    .getByText("yours")
+    .waitFor();
   expect(await page.content()).not.toContain(service.keys.admin.slice(-20));
   console.expectQuiet();
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, test as base, expect } from "vitest";
+import { afterAll, test as base, beforeAll, expect } from "vitest";
 import { createKey, KeyRing } from "../../src/http/keys.ts";
 import { addKey, revokeKey } from "../../src/http/keys-file.ts";
 import { checksumOf } from "../../src/index.ts";
@@ -84,7 +84,9 @@ test("a key without the scope admin looks, and changes nothing", async (t) => {
   const { page } = console;
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   await page.getByText("read-only").first().waitFor();
-  const orders = page.getByRole("button", { name: /check|repair|decide|edit|restore|erase|pause|resume|drop|retry|revoke/i });
+  const orders = page.getByRole("button", {
+    name: /check|repair|decide|edit|restore|erase|pause|resume|drop|retry|revoke/i,
+  });
   for (const place of ["drift", "conflicts", "queue", "connectors", "edges", "replica", "keys"]) {
     await console.go(place);
     await page.getByText("This page is for keys with the scope admin").waitFor();
@@ -102,7 +104,9 @@ test("the console is used by keyboard alone", async (t) => {
   const { page } = console;
   const focused = async () =>
     await page.evaluate(() => {
-      const { document } = globalThis as unknown as { document: { activeElement: { textContent: string | null } | null } };
+      const { document } = globalThis as unknown as {
+        document: { activeElement: { textContent: string | null } | null };
+      };
       return document.activeElement?.textContent?.trim() ?? "";
     });
   await page.reload();
@@ -174,9 +178,15 @@ test("a memory is found, edited, restored and erased", async (t) => {
     await page.getByLabel("Search for").fill("cashews");
     await page.getByLabel("By", { exact: true }).selectOption(mode);
     await page.getByRole("button", { name: "Search" }).click();
-    await page.getByRole("main").getByRole("link", { name: /allergic to cashews/ }).waitFor();
+    await page
+      .getByRole("main")
+      .getByRole("link", { name: /allergic to cashews/ })
+      .waitFor();
   }
-  await page.getByRole("main").getByRole("link", { name: /allergic to cashews/ }).click();
+  await page
+    .getByRole("main")
+    .getByRole("link", { name: /allergic to cashews/ })
+    .click();
   await page.getByRole("heading", { level: 1, name: "m2" }).waitFor();
   await page.getByRole("button", { name: "Edit" }).click();
   await page.getByRole("textbox", { name: "Content" }).fill("Amara is allergic to pistachios");

@@ -7,10 +7,10 @@ import { countFindings, type FindingCount, findingsText } from "../findings.ts";
 import { count, counted, duration, indented } from "../output.ts";
 import { startProgress } from "../progress.ts";
 import { repairCounts } from "../repairs.ts";
+import { leaveWork, serveConsole } from "./console.ts";
 import { compareWithInjected, injectDrift } from "./drift.ts";
 import type { Injection, Take } from "./injection.ts";
 import { keyOf, makePast, type Past } from "./past.ts";
-import { leaveWork, serveConsole } from "./console.ts";
 import { readSamples, SAMPLE_NAME } from "./samples.ts";
 import { type DemoWorld, openDemoWorld } from "./world.ts";
 

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Api } from "../api/client.ts";
-import { announce } from "../state/announce.ts";
 import { useAction } from "../state/action.ts";
+import { announce } from "../state/announce.ts";
 import { Button } from "./button.tsx";
 import { ConfirmDialog } from "./dialog.tsx";
 import { ErrorText } from "./feedback.tsx";

@@ -19,7 +19,15 @@ export function usePages(): Pages {
 }
 
 /** @param next where the next page begins; null: there is none. */
-export function Pager({ pages, next, what }: { readonly pages: Pages; readonly next: string | null; readonly what: string }) {
+export function Pager({
+  pages,
+  next,
+  what,
+}: {
+  readonly pages: Pages;
+  readonly next: string | null;
+  readonly what: string;
+}) {
   if (pages.after === undefined && next === null) return null;
   return (
     <nav class="row" aria-label={`Pages of ${what}`}>

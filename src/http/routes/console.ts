@@ -48,11 +48,16 @@ const index = page("/console/", "showConsole", "The console", async (request, se
 );
 
 /** What the console must know before its reader has typed a key. */
-const settings = page("/console/settings.json", "getConsoleSettings", "Whether to ask for a key", async (_, service) => {
-  await service.console();
-  const authentication = (await service.keys()) === null ? "none" : "keys";
-  return { status: 200, body: { authentication, version: packageVersion() } };
-});
+const settings = page(
+  "/console/settings.json",
+  "getConsoleSettings",
+  "Whether to ask for a key",
+  async (_, service) => {
+    await service.console();
+    const authentication = (await service.keys()) === null ? "none" : "keys";
+    return { status: 200, body: { authentication, version: packageVersion() } };
+  },
+);
 
 const asset = route({
   method: "GET",
@@ -76,7 +81,16 @@ function page(
   handle: (request: Asked, service: Service) => Promise<RouteReply>,
 ): Route {
   const responses = { 200: { description: summary }, 404: missing };
-  return route({ method: "GET", path, operationId, summary, access: "public", responseHeaders: HEADERS, responses, handle });
+  return route({
+    method: "GET",
+    path,
+    operationId,
+    summary,
+    access: "public",
+    responseHeaders: HEADERS,
+    responses,
+    handle,
+  });
 }
 
 function fileReply({ headers }: Asked, file: ConsoleFile | undefined, caching: string): RouteReply {

@@ -55,7 +55,7 @@ interface PartProps {
 }
 
 function StatusCard({ connector, address, onChange }: PartProps) {
-  const { id, invalid, lastError, lastRun, records, imported } = connector;
+  const { invalid, lastError, lastRun, records, imported } = connector;
   return (
     <Card title="State" aside={mayAct.value && <Orders connector={connector} address={address} onChange={onChange} />}>
       {invalid !== null && <Message kind="failed">It cannot be used on this node: {invalid}</Message>}
@@ -64,7 +64,9 @@ function StatusCard({ connector, address, onChange }: PartProps) {
           The last run failed: {lastError.message} (<code>{lastError.code}</code>)
         </Message>
       )}
-      {lastRun?.state === "running" && <Progress key={lastRun.id} run={lastRun} address={address} onEnd={onChange} />}
+      {(lastRun?.state === "queued" || lastRun?.state === "running") && (
+        <Progress key={lastRun.id} run={lastRun} address={address} onEnd={onChange} />
+      )}
       <Facts
         facts={[
           { name: "State", value: <StateBadge status={connector} /> },

@@ -35,7 +35,8 @@ const COLUMNS: readonly Column<ConnectorStatus>[] = [
         <span class="muted">never</span>
       ) : (
         <>
-          <Badge tone={RUN_TONES[lastRun.state]}>{lastRun.state}</Badge> <Time at={lastRun.endedAt ?? lastRun.startedAt} />
+          <Badge tone={RUN_TONES[lastRun.state]}>{lastRun.state}</Badge>{" "}
+          <Time at={lastRun.endedAt ?? lastRun.startedAt} />
         </>
       ),
   },
@@ -59,21 +60,21 @@ function ConnectorList() {
     <>
       <PageHead title="Connectors" />
       <Card title="All connectors">
-      <Loaded resource={connectors} what="the connectors">
-        {({ connectors: listed }) =>
-          listed.length === 0 ? (
-            <EmptyState title="No connector is set up.">
-              <p>
-                A connector brings memories in from another service, or sends them out: <code>mnemosync connector add</code>, or{" "}
-                <code>connectors.definitions</code> in the settings.
-              </p>
-            </EmptyState>
-          ) : (
-            <Table label="Connectors" columns={COLUMNS} rows={listed} keyOf={({ id }) => id} />
-          )
-        }
-      </Loaded>
-    </Card>
+        <Loaded resource={connectors} what="the connectors">
+          {({ connectors: listed }) =>
+            listed.length === 0 ? (
+              <EmptyState title="No connector is set up.">
+                <p>
+                  A connector brings memories in from another service, or sends them out:{" "}
+                  <code>mnemosync connector add</code>, or <code>connectors.definitions</code> in the settings.
+                </p>
+              </EmptyState>
+            ) : (
+              <Table label="Connectors" columns={COLUMNS} rows={listed} keyOf={({ id }) => id} />
+            )
+          }
+        </Loaded>
+      </Card>
     </>
   );
 }

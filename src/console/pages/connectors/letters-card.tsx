@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
-import { Card } from "../../components/card.tsx";
 import type { ConnectorLetter } from "../../api/documents.ts";
+import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
 import { CheckField } from "../../components/field.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
@@ -80,7 +80,12 @@ function columnsOf(
     name: "Choose",
     isNameHidden: true,
     cell: ({ id }) => (
-      <CheckField isBare label={`Choose ${id}`} isChecked={chosen.has(id)} onChange={(isChosen) => choose(id, isChosen)} />
+      <CheckField
+        isBare
+        label={`Choose ${id}`}
+        isChecked={chosen.has(id)}
+        onChange={(isChosen) => choose(id, isChosen)}
+      />
     ),
   };
   return [

@@ -32,27 +32,32 @@ export function EdgesPage() {
   );
   return (
     <>
-<PageHead title="Edges" />
-<Card title="Devices">
-      <Loaded resource={devices} what="the devices">
-        {({ devices: listed, after: next }) =>
-          listed.length === 0 && after === undefined ? (
-            <EmptyState title="No device has called this hub yet.">
-              <p>
-                An edge keeps an agent's memories in one SQLite file and works offline: <code>mnemosync edge</code> with this
-                service's address as <code>edge.hub</code>.
-              </p>
-            </EmptyState>
-          ) : (
-            <>
-              <Table label="Devices" columns={columnsOf(devices.reload)} rows={listed} keyOf={({ device }) => device} />
-              <Pager pages={pages} next={next} what="the devices" />
-            </>
-          )
-        }
-      </Loaded>
-    </Card>
-</>
+      <PageHead title="Edges" />
+      <Card title="Devices">
+        <Loaded resource={devices} what="the devices">
+          {({ devices: listed, after: next }) =>
+            listed.length === 0 && after === undefined ? (
+              <EmptyState title="No device has called this hub yet.">
+                <p>
+                  An edge keeps an agent's memories in one SQLite file and works offline: <code>mnemosync edge</code>{" "}
+                  with this service's address as <code>edge.hub</code>.
+                </p>
+              </EmptyState>
+            ) : (
+              <>
+                <Table
+                  label="Devices"
+                  columns={columnsOf(devices.reload)}
+                  rows={listed}
+                  keyOf={({ device }) => device}
+                />
+                <Pager pages={pages} next={next} what="the devices" />
+              </>
+            )
+          }
+        </Loaded>
+      </Card>
+    </>
   );
 }
 
@@ -91,7 +96,13 @@ function columnsOf(reload: () => void): readonly Column<Device>[] {
   ];
 }
 
-function DeviceOrder({ device: { device, name, state }, onDone }: { readonly device: Device; readonly onDone: () => void }) {
+function DeviceOrder({
+  device: { device, name, state },
+  onDone,
+}: {
+  readonly device: Device;
+  readonly onDone: () => void;
+}) {
   const shown = name ?? device;
   const address = pathOf("v1", "hub", "devices", device);
   if (state === "revoked") {

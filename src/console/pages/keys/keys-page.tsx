@@ -38,33 +38,37 @@ const COLUMNS: readonly Column<Key>[] = [
 export function KeysPage() {
   const pages = usePages();
   const { after } = pages;
-  const keys = useResource((api, signal) => api.get<Keys>("v1/keys", { query: { limit: PAGE, after }, signal }), [after]);
+  const keys = useResource(
+    (api, signal) => api.get<Keys>("v1/keys", { query: { limit: PAGE, after }, signal }),
+    [after],
+  );
   return (
     <>
-<PageHead title="Keys" />
-<Card title="Keys of the service">
-      <p>
-        A key is shown once, when it is made; the service keeps its hash. Keys are made and revoked on the command line, where their
-        file is: <code>mnemosync key add</code>, <code>mnemosync key revoke</code>. A running service notices within 5 seconds.
-      </p>
-      <Loaded resource={keys} what="the keys">
-        {({ authentication, keys: listed, after: next }) =>
-          authentication === "none" ? (
-            <Message kind="warning">
-              This service asks for no keys (<code>http.authentication: none</code>): whoever reaches it from this machine may do
-              everything.
-            </Message>
-          ) : listed.length === 0 ? (
-            <EmptyState title="The service has no keys." />
-          ) : (
-            <>
-              <Table label="Keys" columns={COLUMNS} rows={listed} keyOf={({ id }) => id} />
-              <Pager pages={pages} next={next} what="the keys" />
-            </>
-          )
-        }
-      </Loaded>
-    </Card>
-</>
+      <PageHead title="Keys" />
+      <Card title="Keys of the service">
+        <p>
+          A key is shown once, when it is made; the service keeps its hash. Keys are made and revoked on the command
+          line, where their file is: <code>mnemosync key add</code>, <code>mnemosync key revoke</code>. A running
+          service notices within 5 seconds.
+        </p>
+        <Loaded resource={keys} what="the keys">
+          {({ authentication, keys: listed, after: next }) =>
+            authentication === "none" ? (
+              <Message kind="warning">
+                This service asks for no keys (<code>http.authentication: none</code>): whoever reaches it from this
+                machine may do everything.
+              </Message>
+            ) : listed.length === 0 ? (
+              <EmptyState title="The service has no keys." />
+            ) : (
+              <>
+                <Table label="Keys" columns={COLUMNS} rows={listed} keyOf={({ id }) => id} />
+                <Pager pages={pages} next={next} what="the keys" />
+              </>
+            )
+          }
+        </Loaded>
+      </Card>
+    </>
   );
 }

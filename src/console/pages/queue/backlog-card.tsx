@@ -5,8 +5,8 @@ import { EmptyState, Loaded, Message } from "../../components/feedback.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
-import { linkTo } from "../../state/router.ts";
 import { useResource } from "../../state/resource.ts";
+import { linkTo } from "../../state/router.ts";
 import { mayAct } from "../../state/session.ts";
 import { counted } from "../../text/numbers.ts";
 

@@ -1,5 +1,5 @@
-import type { Job } from "../../api/documents.ts";
 import { pathOf } from "../../api/client.ts";
+import type { Job } from "../../api/documents.ts";
 import { Badge, type Tone } from "../../components/badge.tsx";
 import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";

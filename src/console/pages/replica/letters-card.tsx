@@ -27,7 +27,10 @@ export function LettersCard({ onDone }: { readonly onDone: () => void }) {
     onDone();
   };
   return (
-    <Card title="Dead letters" aside={mayAct.value && letters.value?.deadLetters.length !== 0 && <Orders onDone={reload} />}>
+    <Card
+      title="Dead letters"
+      aside={mayAct.value && (letters.value?.deadLetters.length ?? 0) > 0 && <Orders onDone={reload} />}
+    >
       <Loaded resource={letters} what="the dead letters">
         {({ deadLetters }) =>
           deadLetters.length === 0 ? (
@@ -116,7 +119,10 @@ function Orders({ onDone }: { readonly onDone: () => void }) {
           isDangerous: true,
         }}
         act={async (api) => {
-          const { dropped, kept } = await api.post<{ dropped: number; kept: number }>("v1/replica/dead-letters/drop", {});
+          const { dropped, kept } = await api.post<{ dropped: number; kept: number }>(
+            "v1/replica/dead-letters/drop",
+            {},
+          );
           return `${counted(dropped, "dead letter")} dropped${kept === 0 ? "" : `, ${counted(kept, "ending")} kept`}.`;
         }}
       >

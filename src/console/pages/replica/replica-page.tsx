@@ -19,24 +19,24 @@ export function ReplicaPage() {
   const replica = useResource((api, signal) => api.get<Replica>("v1/replica", { signal }), [], { everyMs: REFRESH_MS });
   return (
     <>
-    <PageHead title="Replica" />
-    <Loaded resource={replica} what="the replica">
-      {(report) =>
-        report.state === "off" ? (
-          <EmptyState title="This deployment has no replica.">
-            <p>
-              A replica is a second PostgreSQL, written from the change feed: setting <code>replica.url</code>.
-            </p>
-          </EmptyState>
-        ) : (
-          <>
-            <StateCard replica={report} onDone={replica.reload} />
-            <LettersCard onDone={replica.reload} />
-            {mayAct.value && <VerifyCard />}
-          </>
-        )
-      }
-    </Loaded>
+      <PageHead title="Replica" />
+      <Loaded resource={replica} what="the replica">
+        {(report) =>
+          report.state === "off" ? (
+            <EmptyState title="This deployment has no replica.">
+              <p>
+                A replica is a second PostgreSQL, written from the change feed: setting <code>replica.url</code>.
+              </p>
+            </EmptyState>
+          ) : (
+            <>
+              <StateCard replica={report} onDone={replica.reload} />
+              <LettersCard onDone={replica.reload} />
+              {mayAct.value && <VerifyCard />}
+            </>
+          )
+        }
+      </Loaded>
     </>
   );
 }
@@ -64,7 +64,8 @@ function StateCard({ replica, onDone }: { readonly replica: Replica; readonly on
           { name: "Moved on", value: <Time at={movedAt} /> },
           {
             name: "Dead letters",
-            value: deadLetters === null ? "not known" : `${whole(deadLetters.dead)}, and ${whole(deadLetters.waiting)} wait`,
+            value:
+              deadLetters === null ? "not known" : `${whole(deadLetters.dead)}, and ${whole(deadLetters.waiting)} wait`,
           },
           {
             name: "Versions that only the replica has",

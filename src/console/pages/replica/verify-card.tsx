@@ -48,7 +48,9 @@ export function VerifyCard() {
           const result = await verify.run();
           if (result === undefined) return;
           setFound(result);
-          announce(result.clean ? "Replica and primary agree." : `${counted(result.findings.length, "difference")} found.`);
+          announce(
+            result.clean ? "Replica and primary agree." : `${counted(result.findings.length, "difference")} found.`,
+          );
         }}
       >
         <CheckField label="Also check the contents against their checksums" isChecked={isDeep} onChange={setIsDeep} />
