@@ -35,19 +35,20 @@ const PICTURES: readonly Picture[] = [
   {
     ...{ name: "drift", place: "drift", width: 1280, height: 860, colorScheme: "dark" },
     prepare: async (page) => {
-      await page.getByRole("button", { name: /^(Run|Start) .*check/ }).click();
-      await page.getByText("missing").first().waitFor();
+      await page.getByRole("button", { name: "Run the check" }).click();
+      await page.getByRole("region", { name: "Findings by kind and store" }).waitFor();
+      await page.getByRole("region", { name: "Findings by kind and store" }).scrollIntoViewIfNeeded();
     },
   },
   {
     ...{ name: "conflict", place: "conflicts", width: 1280, height: 860, colorScheme: "light" },
     prepare: async (page) => {
-      await page.getByRole("main").getByRole("link").first().click();
-      await page.getByRole("heading", { name: /Difference/ }).waitFor();
+      await page.getByRole("region", { name: "Conflicts" }).getByRole("link").first().click();
+      await page.getByRole("heading", { name: "How they differ" }).waitFor();
     },
   },
   {
-    ...{ name: "memories-narrow", place: "memories", width: 390, height: 844, colorScheme: "light" },
+    ...{ name: "memories-narrow", place: "memories/default", width: 390, height: 844, colorScheme: "light" },
     prepare: async (page) => await page.getByRole("listitem").first().waitFor(),
   },
 ];

@@ -122,6 +122,38 @@ test("the console is used by keyboard alone", async (t) => {
   console.expectQuiet();
 });
 
+test("drift is found, seen and repaired after a preview of what would change", async (t) => {
+  // Its loop leaves the drift to the reader.
+  const service = await openService(t, { world: { faiss: false, settings: { repairKinds: [] } }, http: { port: 0 } });
+  const { world } = service;
+  for (const memoryId of ["m1", "m2", "m3"]) await world.put({ memoryId, ...MEMORY });
+  await world.redis.del(world.redisKey("m1"));
+  await world.redis.hset(world.redisKey("m2"), "data", '{"content":"edited by hand"}');
+  const console = await openConsole(t, browser, service, { place: "drift" });
+  const { page } = console;
+  await page.getByText("No check has run yet").waitFor();
+  await page.getByRole("radio", { name: /Deep/ }).check();
+  await page.getByRole("button", { name: "Run the check" }).click();
+  const kinds = page.getByRole("region", { name: "Findings by kind and store" });
+  await kinds.getByRole("row", { name: /missing.*redis/ }).waitFor();
+  await kinds.getByRole("row", { name: /corrupt.*redis/ }).waitFor();
+  await page.getByRole("list", { name: "Findings" }).getByRole("link", { name: /m1/ }).click();
+  const finding = page.getByRole("region", { name: "m1: missing in redis" });
+  await finding.getByText("Nothing is there").waitFor();
+  await finding.getByText(MEMORY.content).waitFor();
+  await page.getByRole("button", { name: "Preview" }).click();
+  const plan = page.getByRole("region", { name: "What the repair would change" });
+  await plan.getByText("2 would be repaired").waitFor();
+  expect(await world.redis.exists(world.redisKey("m1"))).toBe(0); // A preview changes nothing.
+  await page.getByRole("button", { name: "Repair 2 findings" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Repair" }).click();
+  await page.getByRole("region", { name: "Result of the repair" }).getByText("2 findings repaired").waitFor();
+  expect(await world.redis.exists(world.redisKey("m1"))).toBe(1);
+  await page.getByRole("button", { name: "Run the check" }).click();
+  await page.getByText("The stores agree with the ledger").waitFor();
+  console.expectQuiet();
+});
+
 test("conflicts are decided, one with both sides in sight and undone by the history, and others together", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
   const { world } = service;

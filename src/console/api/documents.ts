@@ -4,6 +4,7 @@ import type { Finding } from "../../consistency/check/report.ts";
 import type { RepairDetail } from "../../consistency/repair/repair-options.ts";
 import type { changeSchema } from "../../documents/change-documents.ts";
 import type {
+  connectorLettersSchema,
   connectorRunSchema,
   connectorSchema,
   connectorStatusSchema,
@@ -13,6 +14,7 @@ import type { conflictDetailsSchema, conflictsSchema } from "../../documents/con
 import type { deviceDocumentSchema } from "../../documents/device-documents.ts";
 import type { erasePreviewSchema, erasureSchema } from "../../documents/erase-documents.ts";
 import type { jobSchema } from "../../documents/job-documents.ts";
+import type { keysSchema } from "../../documents/key-documents.ts";
 import type {
   diffSchema,
   memorySchema,
@@ -57,10 +59,13 @@ export type { Finding, RepairDetail, SideDifferences };
 export type Connector = Of<typeof connectorSchema>;
 export type ConnectorStatus = Of<typeof connectorStatusSchema>;
 export type ConnectorRun = Of<typeof connectorRunSchema>;
+export type ConnectorLetter = Of<typeof connectorLettersSchema>["deadLetters"][number];
 export type ConnectorTest = Of<typeof connectorTestSchema>;
 export type Replica = Of<typeof replicaStatusSchema>;
 export type ReplicaLetter = Of<typeof replicaLettersSchema>["deadLetters"][number];
 export type ReplicaVerification = Of<typeof verificationSchema>;
+export type Keys = Of<typeof keysSchema>;
+export type Key = Keys["keys"][number];
 export type Device = Of<typeof deviceDocumentSchema>;
 
 /** The result of a check that ran as a job; `findings` has the first 1,000 of them. */

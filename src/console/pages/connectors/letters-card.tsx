@@ -108,7 +108,10 @@ function columnsOf(
         payload !== null && (
           <details>
             <summary aria-label={`Content of ${id}`}>Show</summary>
-            <pre class="code-block">{JSON.stringify(payload, null, 2).slice(0, PAYLOAD_LENGTH_MAX)}</pre>
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard. */}
+            <pre class="text-block" tabIndex={0}>
+              {JSON.stringify(payload, null, 2).slice(0, PAYLOAD_LENGTH_MAX)}
+            </pre>
           </details>
         ),
     },

@@ -1,12 +1,9 @@
-import { useState } from "preact/hooks";
-import { pathOf } from "../../api/client.ts";
 import type { Job } from "../../api/documents.ts";
 import { Badge } from "../../components/badge.tsx";
 import { Card, Facts } from "../../components/card.tsx";
-import { Loaded, Message } from "../../components/feedback.tsx";
+import { ErrorState, Loading, Message } from "../../components/feedback.tsx";
 import { Time } from "../../components/time.tsx";
-import { useEvents } from "../../state/events.ts";
-import { useResource } from "../../state/resource.ts";
+import { useJob } from "../../state/job.ts";
 import { linkTo } from "../../state/router.ts";
 import { CancelJob, JOB_TONES, progressText } from "./jobs-card.tsx";
 
@@ -15,21 +12,12 @@ const RESULT_LENGTH_MAX = 20_000;
 
 /** One job, followed while it runs. */
 export function JobCard({ id }: { readonly id: string }) {
-  const address = pathOf("v1", "jobs", id);
-  const job = useResource((api, signal) => api.get<Job>(address, { signal }), [id]);
-  const [followed, setFollowed] = useState<Job | null>(null);
-  const isRunning = job.value?.state === "running";
-  useEvents(isRunning ? `${address}/events` : null, ({ event, data }) => {
-    setFollowed(data as Job);
-    if (event !== "end") return false;
-    job.reload();
-    return true;
-  });
+  const { job, error, reload } = useJob(id);
   return (
     <Card title={`Job ${id}`} aside={<a href={linkTo("queue")}>Close</a>}>
-      <Loaded resource={job} what="the job">
-        {(read) => <JobText job={isRunning && followed?.id === id ? followed : read} onDone={job.reload} />}
-      </Loaded>
+      {error !== null && <ErrorState error={error} onRetry={reload} />}
+      {job === undefined && error === null && <Loading what="the job" />}
+      {job !== undefined && <JobText job={job} onDone={reload} />}
     </Card>
   );
 }
@@ -50,15 +38,18 @@ function JobText({ job, onDone }: { readonly job: Job; readonly onDone: () => vo
       />
       {job.error !== null && (
         <Message kind="failed">
-          {job.error.message} (<code>{job.error.code}</code>)
+          <p>
+            {job.error.message} (<code>{job.error.code}</code>)
+          </p>
         </Message>
       )}
+      {job.kind === "check" && <a href={linkTo("drift", [job.id])}>Its findings</a>}
       {job.state === "running" && <CancelJob job={job} onDone={onDone} />}
       {result !== null && (
         <details>
           <summary>Result</summary>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard. */}
-          <pre class="code-block" tabIndex={0}>
+          <pre class="text-block" tabIndex={0}>
             {result.slice(0, RESULT_LENGTH_MAX)}
           </pre>
           {result.length > RESULT_LENGTH_MAX && <p class="hint">The beginning is shown: it is longer.</p>}
