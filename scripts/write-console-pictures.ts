@@ -36,14 +36,14 @@ const PICTURES: readonly Picture[] = [
     ...{ name: "drift", place: "drift", width: 1280, height: 860, colorScheme: "dark" },
     prepare: async (page) => {
       await page.getByRole("button", { name: "Run the check" }).click();
-      await page.getByRole("region", { name: "Findings by kind and store" }).waitFor();
-      await page.getByRole("region", { name: "Findings by kind and store" }).scrollIntoViewIfNeeded();
+      await page.getByRole("group", { name: "Findings by kind and store" }).waitFor();
+      await page.getByRole("group", { name: "Findings by kind and store" }).scrollIntoViewIfNeeded();
     },
   },
   {
     ...{ name: "conflict", place: "conflicts", width: 1280, height: 860, colorScheme: "light" },
     prepare: async (page) => {
-      await page.getByRole("region", { name: "Conflicts" }).getByRole("link").first().click();
+      await page.getByRole("group", { name: "Conflicts" }).getByRole("link").first().click();
       await page.getByRole("heading", { name: "How they differ" }).waitFor();
     },
   },

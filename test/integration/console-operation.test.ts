@@ -81,9 +81,9 @@ test("a connector is run, and what it could not store is tried again or dropped"
   await page.getByRole("link", { name: "space" }).click();
   await page.getByText("It has not run yet").waitFor();
   await page.getByRole("button", { name: "Run now" }).click();
-  const runs = page.getByRole("region", { name: "Runs, newest first" });
+  const runs = page.getByRole("group", { name: "Runs, newest first" });
   await runs.getByText("partial").first().waitFor();
-  const letters = page.getByRole("region", { name: "Dead letters" }).last();
+  const letters = page.getByRole("region", { name: "Dead letters" });
   await letters.getByRole("row", { name: /huge/ }).waitFor();
   space.put({ id: "big", created_at, transcript: "shorter" });
   await letters.getByLabel("Choose big").check();

@@ -134,7 +134,7 @@ test("drift is found, seen and repaired after a preview of what would change", a
   await page.getByText("No check has run yet").waitFor();
   await page.getByRole("radio", { name: /Deep/ }).check();
   await page.getByRole("button", { name: "Run the check" }).click();
-  const kinds = page.getByRole("region", { name: "Findings by kind and store" });
+  const kinds = page.getByRole("group", { name: "Findings by kind and store" });
   await kinds.getByRole("row", { name: /missing.*redis/ }).waitFor();
   await kinds.getByRole("row", { name: /corrupt.*redis/ }).waitFor();
   await page.getByRole("list", { name: "Findings" }).getByRole("link", { name: /m1/ }).click();
