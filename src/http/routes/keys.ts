@@ -58,8 +58,8 @@ function ownKey(identity: Identity, entry: KeyEntry | undefined) {
   };
 }
 
-function shown({ id, owner = id, scope, namespaces, expiresAt = null }: KeyEntry) {
-  return { id, owner, scope, namespaces: namespaces === "*" ? null : namespaces, expiresAt };
+function shown({ id, owner = id, scope, namespaces, expiresAt }: KeyEntry) {
+  return { id, owner, scope, namespaces: namespaces === "*" ? null : namespaces, expiresAt: expiresAt ?? null };
 }
 
 function isExpired({ expiresAt }: KeyEntry, now: number): boolean {
