@@ -107,7 +107,7 @@ function fileReply({ headers }: Asked, file: ConsoleFile | undefined, caching: s
         vary: "accept-encoding",
         ...(isPacked && { "content-encoding": "gzip" }),
       });
-      response.end(body);
+      response.end(response.req.method === "HEAD" ? undefined : body);
     },
   };
 }
