@@ -1,5 +1,5 @@
 import type { Browser } from "playwright-core";
-import { afterAll, test as base, beforeAll, expect } from "vitest";
+import { afterAll, test as base, beforeAll, expect, vi } from "vitest";
 import { openBrowser, reasonToSkip } from "../support/browser.ts";
 import { CONNECTOR_KEY } from "../support/connectors/hosted-world.ts";
 import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts";
@@ -8,6 +8,9 @@ import { openService, serviceOn } from "../support/http-service.ts";
 import { openReplicaWorld } from "../support/replica-world.ts";
 
 /** Goal: an operator works with the console's pages of the queue, connectors, edges, the replica and keys. */
+
+// A limit against hanging: a browser takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const skipped = reasonToSkip();
 // biome-ignore lint/suspicious/noConsole: a test that is skipped says why.

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
-import { afterAll, test as base, beforeAll, expect } from "vitest";
+import { afterAll, test as base, beforeAll, expect, vi } from "vitest";
 import { createKey, KeyRing } from "../../src/http/keys.ts";
 import { addKey, revokeKey } from "../../src/http/keys-file.ts";
 import { checksumOf } from "../../src/index.ts";
@@ -15,6 +15,9 @@ import { MEMORY, openService } from "../support/http-service.ts";
 import { REPOSITORY } from "../support/program.ts";
 
 /** Goal: a person does with the console what it is for. Method: the built pages in a real browser, on real stores. */
+
+// A limit against hanging: a browser takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const skipped = reasonToSkip();
 // biome-ignore lint/suspicious/noConsole: a test that is skipped says why.
@@ -245,7 +248,7 @@ test("a memory is found, edited, restored and erased", async (t) => {
   console.expectQuiet();
 });
 
-test("axe finds nothing on any page; the deep test has narrow windows and the dark", { timeout: 90_000 }, async (t) => {
+test("axe finds nothing on any page; the deep test has narrow windows and the dark", async (t) => {
   const { service, places } = await openFullConsole(t);
   const console = await openConsole(t, browser, service);
   for (const place of places) {

@@ -107,7 +107,7 @@ function columnsOf(
       cell: ({ id, payload }) =>
         payload !== null && (
           <details>
-            <summary aria-label={`Content of ${id}`}>Show</summary>
+            <summary aria-label={`Show the content of ${id}`}>Show</summary>
             {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard. */}
             <pre class="text-block" tabIndex={0}>
               {JSON.stringify(payload, null, 2).slice(0, PAYLOAD_LENGTH_MAX)}
