@@ -6,7 +6,7 @@ export type { LightRagOptions } from "./lightrag/settings.ts";
 export { LightRagSink, type LightRagSinkOptions } from "./lightrag/sink.ts";
 export { documentText } from "./lightrag/text.ts";
 export { collectMedia, type MetadataOf } from "./media/collect-media.ts";
-export { type KeptMedia, MediaFolder, type MediaHolder } from "./media/media-folder.ts";
+export { type HeldMedia, type KeptMedia, MediaFolder, type MediaHolder } from "./media/media-folder.ts";
 export { type MediaReference, mediaOfMetadata } from "./media/media-reference.ts";
 export type {
   CallOptions,

@@ -1,4 +1,4 @@
-import { type FileHandle, open, rm, writeFile } from "node:fs/promises";
+import { copyFile, type FileHandle, open, rename, rm, writeFile } from "node:fs/promises";
 import * as z from "zod";
 import { statIfThere, textIfThere } from "../../runtime/if-there.ts";
 import { type RetryOptions, waitAfter } from "../service/retrying.ts";
@@ -13,7 +13,7 @@ export interface ArrivingMedia {
   readonly offset: number;
   /** Null where the service does not say. */
   readonly total: number | null;
-  /** Names this content of the file; null where the service does not. */
+  /** Names this content of the file, to the byte; null where the service does not. */
   readonly validator: string | null;
   readonly bytes: AsyncIterable<Uint8Array>;
 }
@@ -52,7 +52,7 @@ export async function fetchMedia(
   signal: AbortSignal,
 ): Promise<MediaReference | { readonly lost: string }> {
   try {
-    const partial = new PartialFile(await folder.partial(wanted.itemId, wanted.kind));
+    const partial = new PartialFile(await folder.partial(wanted.itemId, wanted.kind), wanted.holder);
     const contentType = await arrived(partial, wanted, fetch, retry, signal);
     if (contentType === null) return { lost: "the service has no such file" };
     const kept = await folder.keep(partial.path, wanted.kind, contentType, wanted.holder);
@@ -74,7 +74,7 @@ async function arrived(
   signal: AbortSignal,
 ): Promise<string | null> {
   for (let attempt = 1; ; attempt++) {
-    const { offset, validator } = await partial.place();
+    const place = await partial.place();
     let contentType: string | null = null;
     try {
       await fetch(
@@ -82,10 +82,10 @@ async function arrived(
           if (!isMediaType(kind, media.contentType)) {
             throw new MediaRefused(`it is ${media.contentType || "of no type"}: expected one of ${kind}`);
           }
-          await partial.take(media, bytesMax);
+          await partial.take(media, place, bytesMax);
           contentType = media.contentType;
         },
-        { offset, ...(validator !== null && { validator }), signal },
+        { offset: place.offset, ...(place.validator !== null && { validator: place.validator }), signal },
       );
       return contentType;
     } catch (error) {
@@ -93,62 +93,102 @@ async function arrived(
         await partial.drop();
         throw error;
       }
-      // The part that is here is longer than the file by now.
-      if (error instanceof ServiceError && error.status === 416 && offset > 0) await partial.drop();
-      else await waitAfter(error, attempt, retry, signal);
+      const status = error instanceof ServiceError ? error.status : undefined;
+      // The part that is here is of no use: it is longer than the file by now, or the rest of it is not to be had.
+      const isUseless = status === 416 || status === 206 || error instanceof OtherPart;
+      if (place.offset > 0 && isUseless) {
+        await partial.drop();
+        if (status !== undefined) continue;
+      }
+      await waitAfter(error, attempt, retry, signal);
     }
   }
 }
 
-const noteSchema = () => z.object({ validator: z.string() });
+/** The answer is not the rest of the file that was asked for: what has arrived before would be mixed with another file. */
+class OtherPart extends ServiceError {
+  constructor(found: string) {
+    super("transient", found);
+  }
+}
+
+/** Where a download goes on, and of which content of the file the part is. */
+interface Place {
+  readonly offset: number;
+  readonly validator: string | null;
+}
+
+const noteSchema = () => z.object({ validator: z.string(), total: z.int().min(0).nullable() });
 
 /** The part of a file that has arrived, and beside it which content of the file it is of. */
 class PartialFile {
   readonly path: string;
-  /** Bytes of the whole file, as the last answer had it. */
-  #total: number | null = null;
+  readonly #holder: MediaHolder;
+  /** Whether the part on disk is from this object, and not from an earlier run. */
+  #isOwn = false;
 
-  constructor(path: string) {
+  constructor(path: string, holder: MediaHolder) {
     this.path = path;
+    this.#holder = holder;
   }
 
-  /**
-   * Where to go on. A part whose content has no name is of use for a moment only, and where the length stays the same: a later run
-   * may meet another file.
-   */
-  async place(): Promise<{ readonly offset: number; readonly validator: string | null }> {
+  /** Where to go on. A part whose content has no name is begun anew: nobody could tell whether the rest is of the same file. */
+  async place(): Promise<Place> {
     const size = (await statIfThere(this.path))?.size ?? 0;
-    const note = noteSchema().safeParse(jsonOf((await textIfThere(`${this.path}.json`)) ?? ""));
-    if (size > 0 && note.success) return { offset: size, validator: note.data.validator };
-    return { offset: this.#total === null ? 0 : size, validator: null };
+    const note = await this.#note();
+    return size > 0 && note !== null ? { offset: size, validator: note.validator } : { offset: 0, validator: null };
   }
 
-  async take(media: ArrivingMedia, bytesMax: number): Promise<void> {
+  async take(media: ArrivingMedia, asked: Place, bytesMax: number): Promise<void> {
     const { offset, total, validator } = media;
     if (total !== null && total > bytesMax)
       throw new MediaRefused(`it has ${total} bytes: at most ${bytesMax} are kept`);
-    if (offset > 0 && validator === null && total !== this.#total) {
-      this.#total = null;
-      throw new ServiceError("transient", "the file has changed while it came");
-    }
-    this.#total = total;
+    if (offset > 0) await this.#assertRest(media, asked);
+    await this.#prepare(offset);
     const file = await open(this.path, offset === 0 ? "w" : "r+", 0o600);
     try {
-      if (validator === null) await rm(`${this.path}.json`, { force: true });
-      else await writeFile(`${this.path}.json`, JSON.stringify({ validator }), { mode: 0o600 });
+      const note = { ...this.#holder, ...(validator !== null && { validator, total }) };
+      await writeFile(`${this.path}.json`, JSON.stringify(note), { mode: 0o600 });
       const size = await written(file, media, bytesMax);
       if (size === 0) throw new MediaRefused("it is empty");
       if (total !== null && size < total) {
         throw new ServiceError("transient", `${size} of ${total} bytes of a file came, and then its end`);
       }
+      if (total !== null && size > total) throw new OtherPart(`${size} bytes of a file of ${total} came`);
     } finally {
       await file.close();
     }
   }
 
   async drop(): Promise<void> {
-    this.#total = null;
     for (const path of [this.path, `${this.path}.json`]) await rm(path, { force: true });
+  }
+
+  /** A server that does not know If-Range, or a cache before it, sends the rest of whatever the file is by now. */
+  async #assertRest({ offset, total, validator }: ArrivingMedia, asked: Place): Promise<void> {
+    if (offset !== asked.offset)
+      throw new OtherPart(`it was asked for the bytes from ${asked.offset} on, and gave those from ${offset} on`);
+    if (asked.validator === null || validator !== asked.validator)
+      throw new OtherPart("the file has changed while it came, or the server does not say whether it has");
+    const before = (await this.#note())?.total ?? null;
+    if (before !== null && total !== null && total !== before)
+      throw new OtherPart(`the file had ${before} bytes, and has ${total} now`);
+  }
+
+  /** A process that lost its run may still have the part open: its last bytes must not get into this file. */
+  async #prepare(offset: number): Promise<void> {
+    if (this.#isOwn) return;
+    if (offset === 0) await rm(this.path, { force: true });
+    else {
+      await copyFile(this.path, `${this.path}.copy`);
+      await rename(`${this.path}.copy`, this.path);
+    }
+    this.#isOwn = true;
+  }
+
+  async #note(): Promise<{ readonly validator: string; readonly total: number | null } | null> {
+    const note = noteSchema().safeParse(jsonOf((await textIfThere(`${this.path}.json`)) ?? ""));
+    return note.success ? note.data : null;
   }
 }
 

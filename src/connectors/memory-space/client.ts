@@ -151,6 +151,7 @@ export class MemorySpaceClient {
   ): Promise<T | null> {
     const range =
       offset > 0 ? { range: `bytes=${offset}-`, ...(validator !== undefined && { "if-range": validator }) } : {};
+    const where = `Memory Space, GET ${this.#pathOf(id)}/${kind}`;
     // Without a repetition of its own: the caller has consumed bytes, and goes on behind them.
     const answer = await this.#http.open(
       {
@@ -162,7 +163,10 @@ export class MemorySpaceClient {
       signal,
     );
     try {
-      return answer.status === 404 ? null : await read(streamOf(answer));
+      if (answer.status === 404) return null;
+      if (answer.status === 206 && offset === 0)
+        throw new ServiceError("permanent", `${where}: a part came where the whole file was asked for`, { status: 206 });
+      return await read(streamOf(answer, where));
     } finally {
       answer.end();
     }
@@ -224,18 +228,30 @@ export class MemorySpaceClient {
   }
 }
 
-function streamOf({ status, headers, body }: ServiceAnswer): MediaStream {
-  const [, start, whole] = /^bytes (\d+)-\d+\/(\d+|\*)/.exec(headers.get("content-range") ?? "") ?? [];
-  const isPart = status === 206 && start !== undefined;
-  const etag = headers.get("etag");
+/** @throws {ServiceError} It is a part of a file, and does not say which. */
+function streamOf({ status, headers, body }: ServiceAnswer, where: string): MediaStream {
+  const [, start, whole] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get("content-range")?.trim() ?? "") ?? [];
+  if (status === 206 && start === undefined)
+    throw new ServiceError("permanent", `${where}: the answer is a part of a file, and does not say which`, { status });
+  const isPart = status === 206;
   return {
     contentType: headers.get("content-type") ?? "",
     offset: isPart ? Number(start) : 0,
     total: numberOf(isPart ? whole : headers.get("content-length")),
-    // A weak one names no bytes.
-    validator: etag !== null && !etag.startsWith("W/") ? etag : headers.get("last-modified"),
+    validator: validatorOf(headers),
     bytes: body,
   };
+}
+
+/** Milliseconds by which an answer must be younger than its file for the file's time to name its content: it counts seconds. */
+const STRONG_TIME_MS = 1_000;
+
+/** What names a file's content to the byte (RFC 9110, 8.8): a weak ETag does not, nor a time of the second in which it was asked for. */
+function validatorOf(headers: Headers): string | null {
+  const [etag, modified] = [headers.get("etag"), headers.get("last-modified")];
+  if (etag !== null) return etag.startsWith("W/") ? null : etag;
+  const ageMs = Date.parse(headers.get("date") ?? "") - Date.parse(modified ?? "");
+  return ageMs >= STRONG_TIME_MS ? modified : null;
 }
 
 function numberOf(text: string | null | undefined): number | null {

@@ -1,9 +1,9 @@
-import { shortened } from "../../domain/errors.ts";
-import type { ConnectorState, DeadLetter, KnownItem, RunCounts, RunRecord } from "../state/state.ts";
+import type { ConnectorState, KnownItem, RunCounts, RunRecord } from "../state/state.ts";
 import { ALL_TIME, type TimeWindow } from "../time-window.ts";
 import { inParallel } from "./in-parallel.ts";
+import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, letterOf } from "./item-result.ts";
 import { missingItems } from "./missing.ts";
-import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
+import { addedCounts, errorOfRun, newRun, type RunRefused } from "./run-record.ts";
 import type { CompletedItem, ListingOutcome, Source, SourceItem } from "./source.ts";
 import type { ItemOutcome, Target } from "./target.ts";
 
@@ -28,6 +28,11 @@ export interface SourceRunParts {
   readonly source: Source;
   readonly target: Target;
   readonly state: ConnectorState;
+  /**
+   * Tidies up what belongs to the connector, e.g. its files, while no other process can have it: before the run is kept as ended.
+   * Not called in a dry run. What it throws is kept as the reason why the run is `partial`.
+   */
+  readonly tidy?: (run: RunRecord, signal: AbortSignal) => Promise<void>;
   /** Told after each page. */
   readonly onProgress?: (counts: RunCounts) => void;
   /** A run to go on with, whose process was lost. @default a new one */
@@ -37,6 +42,8 @@ export interface SourceRunParts {
 }
 
 const PAGE_SIZE = 100;
+/** Bytes of an item's id, at most. */
+const ID_BYTES_MAX = 1_024;
 const OVERLAP_MS = 600_000;
 
 /**
@@ -56,9 +63,22 @@ export async function runSource(
   if (refused !== null) return refused;
   // Read once the connector is taken: another process may have moved it until then.
   const run = new SourceRun(parts, options, begun, await parts.state.cursor(), signal);
-  const ended = { ...(await run.work()), endedAt: now() };
+  const worked = await run.work();
+  const tidied = options.dryRun === true ? worked : await tidiedUp(parts, worked, signal);
+  const ended = { ...tidied, endedAt: now() };
   if (options.dryRun !== true) await parts.state.end(ended, run.cursorAfter);
   return ended;
+}
+
+async function tidiedUp({ tidy }: SourceRunParts, run: RunRecord, signal: AbortSignal): Promise<RunRecord> {
+  if (tidy === undefined || signal.aborted) return run;
+  try {
+    await tidy(run, signal);
+    return run;
+  } catch (error) {
+    if (signal.aborted) return { ...run, state: "cancelled" };
+    return { ...run, state: run.state === "succeeded" ? "partial" : run.state, error: run.error ?? errorOfRun(error) };
+  }
 }
 
 class SourceRun {
@@ -72,6 +92,8 @@ class SourceRun {
   #counts: RunCounts;
   /** Hashes of this run's items by id: a service gives an item more than once. */
   readonly #seen = new Map<string, string>();
+  /** Items that have no id by which they could be kept, as dead letters neither. */
+  #unkeepable = 0;
   /** Whether the limit left items out: then the listing is not dealt with to its end. */
   #isCut = false;
 
@@ -97,7 +119,7 @@ class SourceRun {
       // Items in the dead letters do not hold the cursor: they are replayed from there.
       if (complete) this.cursorAfter = this.#begun.startedAt;
       const missing = complete && this.#options.scope === "full" ? await this.#removeMissing() : null;
-      const why = reason ?? missing;
+      const why = reason ?? missing ?? this.#flaw;
       const isPartial = why !== null || this.#counts.failed > 0;
       return {
         ...this.#record,
@@ -123,6 +145,11 @@ class SourceRun {
         this.#count({ failed: step.value.unreadable });
         return this.#isCut ? this.#limited : step.value;
       }
+      if (!isKeepable(step.value)) {
+        this.#unkeepable++;
+        this.#count({ read: 1, failed: 1 });
+        continue;
+      }
       if (this.#seen.get(step.value.id) === step.value.hash) continue;
       this.#seen.set(step.value.id, step.value.hash);
       page.push(step.value);
@@ -134,6 +161,11 @@ class SourceRun {
         return this.#limited;
       }
     }
+  }
+
+  get #flaw(): string | null {
+    if (this.#unkeepable === 0) return null;
+    return `${this.#unkeepable} items have an id with NUL or half a character, or of over ${ID_BYTES_MAX} bytes: they were left out`;
   }
 
   get #limited(): ListingOutcome {
@@ -163,7 +195,7 @@ class SourceRun {
     const whole = await this.#completed(news);
     const outcomes =
       this.#options.dryRun === true
-        ? news.map((item) => expected(known.get(item.id)))
+        ? news.map((item) => expectedOutcome(known.get(item.id)))
         : await target.write(
             whole.map(({ item }) => item),
             this.#signal,
@@ -203,11 +235,11 @@ class SourceRun {
       const result = dealtWith.get(item.id);
       const before = known.get(item.id);
       if (result === undefined && before === undefined) continue; // Beyond the limit.
-      const state = result === undefined ? (before as KnownItem).state : stateOf(result.outcome);
-      // Without a hash it is looked at again by the next run that meets it.
-      const hash =
-        result === undefined ? (before as KnownItem).hash : isStoredInPart(result) ? HASH_OF_PART : item.hash;
-      items.push({ id: item.id, memoryId: item.memoryId, hash, seenIn: this.#begun.id, state });
+      items.push(
+        result === undefined
+          ? { ...(before as KnownItem), memoryId: item.memoryId, seenIn: this.#begun.id }
+          : knownAfter(result, item, this.#begun.id),
+      );
     }
     const at = (this.#parts.now ?? Date.now)();
     await this.#parts.state.checkpoint({
@@ -259,33 +291,8 @@ class SourceRun {
   }
 }
 
-/** What a run would do, as far as that can be told without the target. */
-function expected(known: KnownItem | undefined): ItemOutcome {
-  return { outcome: known === undefined || known.state === "deleted" ? "created" : "updated" };
-}
-
-function stateOf({ outcome }: ItemOutcome): KnownItem["state"] {
-  if (outcome === "erased" || outcome === "refused") return outcome;
-  return "imported";
-}
-
-interface ItemResult extends CompletedItem {
-  readonly outcome: ItemOutcome;
-}
-
-const HASH_OF_PART = "";
-
-/** Whether an item was stored without what belongs to it. */
-function isStoredInPart({ lost, outcome: { outcome } }: ItemResult): boolean {
-  return lost !== null && outcome !== "refused" && outcome !== "erased";
-}
-
-/** Null: nothing was lost. */
-function letterOf(result: ItemResult, at: number): Omit<DeadLetter, "attempts"> | null {
-  const { item, lost, outcome } = result;
-  const isRefused = outcome.outcome === "refused";
-  if (!isRefused && !isStoredInPart(result)) return null;
-  const { code, message } = isRefused ? outcome : { code: "MEDIA", message: lost ?? "" };
-  const payload = JSON.stringify({ memoryId: item.memoryId, ...item.fields });
-  return { itemId: item.id, memoryId: item.memoryId, code, reason: shortened(message, REASON_LENGTH_MAX), at, payload };
+/** No store keeps NUL or half a character in a text, nor a key of any length. One such id would fail the whole page. */
+function isKeepable({ id, memoryId }: SourceItem): boolean {
+  const isText = [id, memoryId].every((text) => text !== "" && !text.includes("\0") && text.isWellFormed());
+  return isText && Buffer.byteLength(id) <= ID_BYTES_MAX;
 }

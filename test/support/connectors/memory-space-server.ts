@@ -41,11 +41,32 @@ export interface MemorySpaceServerOptions {
 const DAY_MS = 86_400_000;
 const RANGE_DAYS: Record<string, number> = { day: 1, week: 7, month: 31, year: 366 };
 
+export interface MediaFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+  readonly etag?: string;
+  /** HTTP date. */
+  readonly modified?: string;
+}
+
+export interface MediaQuirks {
+  /** `If-Range` is not known: the rest of whatever the file is by now is sent. */
+  readonly ignoresIfRange?: boolean;
+  /** Where the part begins that is sent in place of the one that was asked for. */
+  readonly startsAt?: (asked: number) => number;
+  /** A part does not say which one it is. */
+  readonly saysNoRange?: boolean;
+  /** A part does not name its file's content. */
+  readonly partsAreUnnamed?: boolean;
+}
+
 /** A stand-in for Memory Space, as its published descriptions and its clients' behaviour have it. Each fact has a test. */
 export class MemorySpaceServer {
   readonly items = new Map<string, StoredItem>();
   /** Files by `<id>/<kind>`. */
-  readonly media = new Map<string, { type: string; bytes: Buffer; etag?: string }>();
+  readonly media = new Map<string, MediaFile>();
+  /** How a server deviates when it sends a part of a file. */
+  mediaQuirks: MediaQuirks = {};
   /** Requests in order: method, path with query, and headers. */
   readonly requests: { readonly url: string; readonly headers: IncomingMessage["headers"] }[] = [];
   /** Faults of the next requests, in order. */
@@ -97,7 +118,7 @@ export class MemorySpaceServer {
     else if (root !== "memory" || context !== this.context) json(response, 404, { error: "unknown context" }, fault);
     else if (id === "") json(response, 200, this.#listing(url.searchParams), fault);
     else if (kind !== undefined && file === undefined) response.writeHead(404).end();
-    else if (kind !== undefined && file !== undefined) sendFile(request, response, file, fault);
+    else if (kind !== undefined && file !== undefined) sendFile(request, response, file, this.mediaQuirks, fault);
     else json(response, item === undefined ? 404 : 200, item ?? { error: "no such item" }, fault);
   }
 
@@ -153,24 +174,28 @@ function json(response: ServerResponse, status: number, value: unknown, fault: F
 function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
-  { type, bytes, etag }: { type: string; bytes: Buffer; etag?: string },
+  { type, bytes, etag, modified }: MediaFile,
+  quirks: MediaQuirks,
   fault: Fault | undefined,
 ): void {
   const { range: asked = "", "if-range": wanted } = request.headers;
-  const isOther = wanted !== undefined && wanted !== etag;
+  const isOther = wanted !== undefined && wanted !== (etag ?? modified) && quirks.ignoresIfRange !== true;
   const [, start] = /^bytes=(\d+)-$/.exec(isOther ? "" : asked) ?? [];
   if (Number(start ?? 0) >= bytes.length && start !== undefined) {
     response.writeHead(416, { "content-range": `bytes */${bytes.length}` }).end();
     return;
   }
-  const offset = Number(start ?? 0);
+  const isPart = start !== undefined;
+  const offset = isPart ? (quirks.startsAt?.(Number(start)) ?? Number(start)) : 0;
   const rest = bytes.subarray(offset);
-  const range = start === undefined ? {} : { "content-range": `bytes ${offset}-${bytes.length - 1}/${bytes.length}` };
-  response.writeHead(start === undefined ? 200 : 206, {
+  const isNamed = !isPart || quirks.partsAreUnnamed !== true;
+  response.writeHead(isPart ? 206 : 200, {
     "content-type": type,
     "content-length": rest.length,
-    ...(etag !== undefined && { etag }),
-    ...range,
+    ...(isNamed && etag !== undefined && { etag }),
+    ...(isNamed && modified !== undefined && { "last-modified": modified }),
+    ...(isPart &&
+      quirks.saysNoRange !== true && { "content-range": `bytes ${offset}-${bytes.length - 1}/${bytes.length}` }),
   });
   if (fault === undefined) {
     response.end(rest);

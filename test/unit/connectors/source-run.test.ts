@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemorySpaceClient } from "../../../src/connectors/memory-space/client.ts";
 import { MemorySpaceSource } from "../../../src/connectors/memory-space/source.ts";
 import { runSource, type SourceRunOptions } from "../../../src/connectors/run/source-run.ts";
+import type { Source } from "../../../src/connectors/run/source.ts";
 import { JsonState } from "../../../src/connectors/state/json-state.ts";
 import type { RunRecord } from "../../../src/connectors/state/state.ts";
 import { MemorySpaceServer, type MemorySpaceServerOptions } from "../../support/connectors/memory-space-server.ts";
@@ -61,6 +62,29 @@ async function run(options: Partial<SourceRunOptions> = {}, signal = new AbortCo
 }
 
 describe("a run", () => {
+  test("leaves an item out whose id no store can keep, and imports the others of its page", async () => {
+    fill(3);
+    const client = new MemorySpaceClient({ url: server.url, context: server.context, apiKey: "secret-key" });
+    const real = new MemorySpaceSource(client);
+    const source: Source = {
+      ping: (signal) => real.ping(signal),
+      get: (id, signal) => real.get(id, signal),
+      async *list(window, signal) {
+        for (const id of ["nul\0", "half\ud800", "x".repeat(1_025), ""]) {
+          yield { id, memoryId: `m-${id}`, fields: { content: "c", memoryType: "t" }, hash: "h" };
+        }
+        return yield* real.list(window, signal);
+      },
+    };
+    const state = await JsonState.open(join(folder, "state.json"));
+    const record = await runSource({ source, target, state, now: () => now }, { scope: "full" }, AbortSignal.any([]));
+    expect(record).toMatchObject({
+      ...{ state: "partial", counts: { read: 7, created: 3, failed: 4 } },
+      error: { code: "INCOMPLETE", message: expect.stringContaining("4 items have an id") },
+    });
+    await state.close();
+  });
+
   test("imports all items, then only what is new or says something else", async () => {
     fill(250);
     expect(await run()).toMatchObject({ state: "succeeded", counts: { read: 250, created: 250 }, cursorAfter: now });

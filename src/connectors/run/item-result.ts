@@ -1,0 +1,40 @@
+import { shortened } from "../../domain/errors.ts";
+import type { DeadLetter, KnownItem } from "../state/state.ts";
+import { REASON_LENGTH_MAX } from "./run-record.ts";
+import type { CompletedItem, SourceItem } from "./source.ts";
+import type { ItemOutcome } from "./target.ts";
+
+/** What became of an item and of what belongs to it. */
+export interface ItemResult extends CompletedItem {
+  readonly outcome: ItemOutcome;
+}
+
+/** What a run would do, as far as that can be told without the target. */
+export function expectedOutcome(known: KnownItem | undefined): ItemOutcome {
+  return { outcome: known === undefined || known.state === "deleted" ? "created" : "updated" };
+}
+
+/** Without a hash an item is looked at again by the next run that meets it. */
+const HASH_OF_PART = "";
+
+/** Whether an item was stored without what belongs to it. */
+export function isStoredInPart({ lost, outcome: { outcome } }: ItemResult): boolean {
+  return lost !== null && outcome !== "refused" && outcome !== "erased";
+}
+
+/** What is known of an item from here on. @param item as the service gave it. */
+export function knownAfter(result: ItemResult, { id, memoryId, hash }: SourceItem, runId: string): KnownItem {
+  const { outcome } = result.outcome;
+  const state = outcome === "erased" || outcome === "refused" ? outcome : "imported";
+  return { id, memoryId, hash: isStoredInPart(result) ? HASH_OF_PART : hash, seenIn: runId, state };
+}
+
+/** Null: nothing was lost. */
+export function letterOf(result: ItemResult, at: number): Omit<DeadLetter, "attempts"> | null {
+  const { item, lost, outcome } = result;
+  const isRefused = outcome.outcome === "refused";
+  if (!isRefused && !isStoredInPart(result)) return null;
+  const { code, message } = isRefused ? outcome : { code: "MEDIA", message: lost ?? "" };
+  const payload = JSON.stringify({ memoryId: item.memoryId, ...item.fields });
+  return { itemId: item.id, memoryId: item.memoryId, code, reason: shortened(message, REASON_LENGTH_MAX), at, payload };
+}
