@@ -26,7 +26,8 @@ export const connectorSettings = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      "Folder of the sounds and pictures that connectors fetch, by their contents' hashes; none: they fetch none",
+      "Folder of the sounds and pictures that connectors fetch, by their contents' hashes, the same for all nodes that make runs or serve them; " +
+        "none: connectors that fetch files make no runs on this node",
     ),
   runsMax: wholeNumber(1, 256).default(10).describe("Runs of connectors on this node at a time, at most"),
   secretKey: secretKey.describe(

@@ -7,11 +7,29 @@ import type { Projection, StoredEntry } from "../stores/projection.ts";
 import type { StoreGate } from "../write/store-gate.ts";
 import type { OnEraseStep } from "./erase-step.ts";
 
+/** What keeps content of memories beside the stores, e.g. files of theirs. */
+export interface ContentKeeper {
+  /** Names it in receipts. */
+  readonly id: string;
+  /** Names where it keeps that: what two processes share has one name. Null: it keeps nothing. */
+  place(): Promise<string | null>;
+  /** Removes what it keeps of erased memories. @param erasedOf which of some memories are. @returns memories of which it kept something. */
+  removeErased(
+    erasedOf: (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<readonly MemoryKey[]>,
+    signal: AbortSignal,
+  ): Promise<readonly MemoryKey[]>;
+}
+
 export interface ConfirmerParts {
   readonly ledger: Pick<LedgerStore, "nodeId" | "readChanges">;
-  readonly erasures: Pick<ErasureLedger, "listUnconfirmed" | "readListed" | "confirmErasure" | "registerErasureStores">;
+  readonly erasures: Pick<
+    ErasureLedger,
+    "listUnconfirmed" | "readListed" | "confirmErasure" | "registerErasureStores" | "readErasedKeys"
+  >;
   /** One per store of this node. */
   readonly gates: readonly StoreGate[];
+  /** They confirm as stores do. */
+  readonly keepers: readonly ContentKeeper[];
   /** Drops what this process keeps of memories beside its stores. */
   readonly forget: (keys: readonly MemoryKey[]) => void;
   readonly log: Log;
@@ -53,6 +71,10 @@ export class Confirmer {
     const { ledger, gates, erasures } = this.#parts;
     const own = gates.filter(({ target }) => target.traits.scope === "node");
     const stores = own.map(({ target }) => ({ store: target.id, nodeId: ledger.nodeId }));
+    for (const keeper of this.#parts.keepers) {
+      const place = await this.#placeOf(keeper);
+      if (place !== null) stores.push({ store: keeper.id, nodeId: place });
+    }
     if (stores.length > 0) await erasures.registerErasureStores(stores, signal);
   }
 
@@ -68,7 +90,55 @@ export class Confirmer {
         this.#parts.log.warn({ store: gate.target.id, error: (error as Error).message }, "erasure.store_delayed");
       }
     }
+    for (const keeper of this.#parts.keepers) {
+      const place = await this.#placeOf(keeper);
+      if (place === null) continue;
+      try {
+        await this.#confirmKeeper(keeper, place, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#parts.log.warn({ store: keeper.id, error: (error as Error).message }, "erasure.store_delayed");
+      }
+    }
     return more;
+  }
+
+  /** Null also where it cannot be told, e.g. for want of a right: erasures wait for one that can. */
+  async #placeOf(keeper: ContentKeeper): Promise<string | null> {
+    try {
+      return await keeper.place();
+    } catch (error) {
+      this.#parts.log.warn({ store: keeper.id, error: (error as Error).message }, "erasure.store_delayed");
+      return null;
+    }
+  }
+
+  /** It is looked through once for all erasures that are open at that time. */
+  async #confirmKeeper(keeper: ContentKeeper, place: string, signal: AbortSignal): Promise<void> {
+    const { erasures, log, onStep } = this.#parts;
+    const store = { store: keeper.id, nodeId: place };
+    const open: string[] = [];
+    for (let page: readonly string[] | null = null; page === null || page.length === ERASURES_MAX; ) {
+      page = await erasures.listUnconfirmed(store, open.at(-1) ?? "", ERASURES_MAX, signal);
+      open.push(...page);
+    }
+    if (open.length === 0) return;
+    const found = await keeper.removeErased((keys, each) => erasures.readErasedKeys(keys, each), signal);
+    const removedKeys = new Set(found.map(keyText));
+    await onStep?.("store_cleared");
+    for (const id of open) {
+      let [memories, removed] = [0, 0];
+      for (let after: string | null = null; ; ) {
+        const keys: MemoryKey[] = await erasures.readListed(id, after, "all", PAGE_SIZE, signal);
+        if (keys.length === 0) break;
+        memories += keys.length;
+        removed += keys.filter((key) => removedKeys.has(keyText(key))).length;
+        after = keys.at(-1)?.memoryId ?? null;
+      }
+      await erasures.confirmErasure(id, { ...store, memories, removed }, signal);
+      log.info({ erasure: id, store: keeper.id, memories, removed }, "erasure.confirmed");
+    }
+    await onStep?.("store_confirmed");
   }
 
   async #confirm(store: Projection, signal: AbortSignal): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { MediaKeeper } from "../connectors/hosted/media-keeper.ts";
 import { Confirmer } from "../erase/confirmer.ts";
 import { eraseKind } from "../erase/erase-kind.ts";
 import type { OnEraseStep } from "../erase/erase-step.ts";
@@ -35,8 +36,10 @@ export function assembleErase(
   const erasures = new ErasureLedger(postgres, options.callTimeoutMs);
   const write = (intent: WriteIntent, signal: AbortSignal) => batcher.write(intent, true, signal);
   const eraser = new Eraser({ ledger: erasures, finder, write, onStep });
+  const { mediaDirectory } = options.connectors;
   const confirmer = new Confirmer({
     ...{ ledger, erasures, gates, log, onStep },
+    keepers: mediaDirectory === undefined ? [] : [new MediaKeeper(mediaDirectory)],
     forget: (keys) => reader.forget(keys),
   });
   kinds.register(eraseKind(eraser, confirmer, (memories) => metrics.erase.erased(memories)));

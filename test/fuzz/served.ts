@@ -93,6 +93,7 @@ export class ServedProcess implements Damage {
           MNEMOSYNC_LOCK_TIMEOUT_MS: "30000",
           MNEMOSYNC_REPLICA_ENABLED: "true",
           MNEMOSYNC_REPLICA_POSTGRES_URL: replica.url,
+          MNEMOSYNC_CONNECTORS_MEDIA_DIRECTORY: join(folder, "media"),
           MNEMOSYNC_WEBHOOKS_SECRET_KEY: Buffer.alloc(32, 7).toString("base64"),
           MNEMOSYNC_WEBHOOKS_ALLOWED_ADDRESSES: "127.0.0.1",
           MNEMOSYNC_WEBHOOKS_ALLOW_HTTP: "true",

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Random } from "../support/random.ts";
 import type { Schema } from "./document.ts";
 import type { Pools } from "./generate.ts";
@@ -37,6 +38,10 @@ export const CONNECTOR = {
 } as const;
 export const CONNECTOR_ID = "stays";
 
+/** A file that the tour's connector fetches, and its hash. */
+export const SOUND = Buffer.from("a sound of the tour");
+export const SOUND_SHA256 = createHash("sha256").update(SOUND).digest("hex");
+
 const CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 export function ulid(random: Random): string {
@@ -55,6 +60,7 @@ export function textOf(schema: Schema, name: string, random: Random, pools: Pool
   if (name === "epoch") return random.pick(pools.known.of("epoch"));
   if (name === "runId") return random.pick(pools.known.of("run"));
   if (name === "connectorId") return random.pick([CONNECTOR_ID, "made-1", "nothing"]);
+  if (name === "sha256") return random.pick([SOUND_SHA256, "0".repeat(64)]);
   if (name === "id") return random.pick([ulid(random), CONNECTOR_ID, "made-1"]);
   if (name === "device") return random.pick(pools.devices);
   if (name === "storeId") return random.pick(["redis", "faiss", "nowhere"]);

@@ -2,7 +2,7 @@ import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts"
 import { Random } from "../support/random.ts";
 import { vector } from "./generate.ts";
 import { DIMENSION, TENANTS } from "./tenants.ts";
-import { CONNECTOR, CONNECTOR_ID, RECEIVER, ulid, WEBHOOK_SECRET } from "./texts.ts";
+import { CONNECTOR, CONNECTOR_ID, RECEIVER, SOUND, SOUND_SHA256, ulid, WEBHOOK_SECRET } from "./texts.ts";
 
 /** The steps of the tour, by what they are about. Each succeeds by itself, on a service that has done nothing yet. */
 
@@ -188,16 +188,20 @@ const connectors: Section = async ({ call, until }) => {
   try {
     const from = { type: "memory-space", url: space.url, context: space.context };
     const params = { connectorId: "tour" };
-    await call("createConnector", { body: { id: "tour", definition: { from } } });
+    space.put({ id: "sound", created_at: new Date().toISOString(), transcript: "with a sound", audio: true });
+    space.media.set("sound/audio", { type: "audio/ogg", bytes: SOUND });
+    const definition = { from, to: { type: "memories", namespace: TOUR_NAMESPACE }, media: { kinds: ["audio"] } };
+    await call("createConnector", { body: { id: "tour", definition } });
     for (const name of ["getConnector", "getConnectorStatus", "testConnector"]) await call(name, { params });
     await call("listConnectors");
-    await call("replaceConnector", { params, body: { from } });
+    await call("replaceConnector", { params, body: definition });
     for (const name of ["triggerConnector", "backfillConnector", "replayConnectorDeadLetters"]) {
       const { id } = await call(name, { params, body: {} });
       const run = { params: { ...params, runId: String(id) } };
       await call("watchConnectorRun", run);
       await until("getConnectorRun", run, ({ endedAt }) => endedAt !== null);
     }
+    await call("getConnectorMedia", { params: { ...params, sha256: SOUND_SHA256 } });
     await call("listConnectorRuns", { params });
     await call("listConnectorDeadLetters", { params });
     await call("dropConnectorDeadLetters", { params, body: {} });

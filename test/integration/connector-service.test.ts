@@ -64,6 +64,23 @@ describe("definitions", () => {
     await expect(connectors.get(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
+  test("a key that reads (hidden) is not sent to another address: it must be given again", async () => {
+    const { connectors } = node();
+    const made = await connectors.create(id, importing());
+    const from = made.shown.from as object;
+    const moved = { ...made.shown, from: { ...from, url: "http://attacker.example" } };
+    await expect(connectors.replace(id, moved)).rejects.toMatchObject({
+      ...{ code: "VALIDATION", path: "from.apiKey", message: expect.stringContaining("give the secret again") },
+    });
+    const other = { from: { type: "memories" }, to: { type: "lightrag", url: space.url, apiKey: "(hidden)" } };
+    await expect(connectors.replace(id, other)).rejects.toMatchObject({ code: "VALIDATION" });
+    expect(await connectors.get(id)).toMatchObject({ revision: 1, definition: { from: { url: space.url } } });
+    // The same address in another spelling, and another one with its own key.
+    await connectors.replace(id, { ...made.shown, from: { ...from, url: `${space.url}/` } });
+    const again = { ...moved, from: { ...from, url: "http://elsewhere.example", apiKey: "another-key" } };
+    expect(await connectors.replace(id, again)).toMatchObject({ definition: { from: { apiKey: "another-key" } } });
+  });
+
   test("a box of another connector, or of another key, does not open, and says which setting is missing", async () => {
     const { connectors } = node();
     await connectors.create(id, importing());

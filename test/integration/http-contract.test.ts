@@ -84,6 +84,7 @@ function address(path: string, values: Record<string, string> = {}): string {
     memoryId: "nothing",
     conflictId: "999999",
     connectorId: "nothing",
+    sha256: "0".repeat(64),
   };
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
     encodeURIComponent(values[name] ?? standard[name] ?? UNKNOWN_ID),
@@ -448,6 +449,11 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
   getConnectorRun: (_, { runId = "" }) => [
     { params: { ...SPACE_ID, runId }, status: 200 },
     { params: SPACE_ID, status: 404 },
+  ],
+  // Files, ranges and who gets them: connector-media.test.ts.
+  getConnectorMedia: () => [
+    { params: { ...SPACE_ID, sha256: "0".repeat(64) }, status: 404 },
+    { params: { ...SPACE_ID, sha256: "no-hash" }, status: 400 },
   ],
   cancelConnector: () => [{ params: SPACE_ID, status: 200 }, { status: 404 }],
   watchConnectorRun: (_, { runId = "" }) => [

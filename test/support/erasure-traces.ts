@@ -10,10 +10,15 @@ export interface Wanted {
 
 /**
  * Where a world's stores hold what is wanted: a logical dump of every table, the tables' files after they were rewritten, an
- * uncompressed dump of Redis, the index folder, and the log. Needs a Redis of the world's own.
+ * uncompressed dump of Redis, the index folder, further folders, and the log. Needs a Redis of the world's own.
  * @returns `place: word`, sorted, each once.
  */
-export async function findTraces(world: World, wanted: Wanted, log: readonly string[]): Promise<string[]> {
+export async function findTraces(
+  world: World,
+  wanted: Wanted,
+  log: readonly string[],
+  folders: readonly string[] = [],
+): Promise<string[]> {
   const found = new Set<string>();
   const look = (place: string, bytes: Buffer): void => {
     for (const word of wanted.words) {
@@ -25,6 +30,8 @@ export async function findTraces(world: World, wanted: Wanted, log: readonly str
   for (const file of await tableFiles(world)) look("a table's file", await readFile(file));
   look("the dump of Redis", await dumpRedis(world));
   for (const file of await filesIn(world.directory)) look("the index folder", await readFile(file));
+  for (const folder of folders)
+    for (const file of await filesIn(folder)) look("a folder of files", await readFile(file));
   look("the log", Buffer.from(log.join("\n")));
   return [...found].sort();
 }

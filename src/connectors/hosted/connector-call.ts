@@ -32,3 +32,10 @@ export interface ChosenLetters extends ConnectorCall {
   /** Ids of dead letters. @default all */
   readonly letters?: readonly string[] | undefined;
 }
+
+export interface ReplayOptions extends ChosenLetters, Pick<TriggerOptions, "here" | "dryRun"> {}
+
+export interface MediaOptions extends ConnectorCall {
+  /** Namespaces whose memories may be read. @default null: all */
+  readonly namespaces?: ReadonlySet<string> | null | undefined;
+}

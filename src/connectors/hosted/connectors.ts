@@ -1,19 +1,23 @@
-import { ConfigurationError, QueueFullError, ValidationError } from "../../domain/errors.ts";
+import { QueueFullError, ValidationError } from "../../domain/errors.ts";
+import { DEFAULT_NAMESPACE } from "../../domain/keys.ts";
 import type { Sql } from "../../drivers/postgres/postgres-access.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
 import { withDeadline } from "../../runtime/deadline.ts";
-import { namespaceOf } from "../definition.ts";
+import type { KeptMedia } from "../media/media-folder.ts";
 import type { ConnectorState } from "../state/state.ts";
 import type {
   ChosenLetters,
   ConnectorCall,
   LettersOptions,
+  MediaOptions,
+  ReplayOptions,
   RunCall,
   RunsOptions,
   TriggerOptions,
 } from "./connector-call.ts";
 import { CONNECTOR_RUN } from "./connector-kind.ts";
 import { ConnectorLetters, type LetterPage } from "./connector-letters.ts";
+import { findMedia } from "./connector-media.ts";
 import { ConnectorRuns } from "./connector-runs.ts";
 import type { DefinedConnector, Definitions } from "./definitions.ts";
 import { LedgerState } from "./ledger-state.ts";
@@ -217,7 +221,7 @@ export class Connectors {
   }
 
   /** Makes a run that tries dead letters again. @throws as `trigger` */
-  async replay(id: string, options: ChosenLetters & Pick<TriggerOptions, "here"> = {}): Promise<ConnectorRun> {
+  async replay(id: string, options: ReplayOptions = {}): Promise<ConnectorRun> {
     const { letters, ...call } = options;
     return await this.trigger(id, { ...call, scope: "replay", letters: letters ?? null });
   }
@@ -231,14 +235,26 @@ export class Connectors {
     });
   }
 
-  /** What is known of the items of a connector's source, to be read. @throws {ConfigurationError} It has no source. */
-  async sourceState(id: string, call: ConnectorCall = {}): Promise<ConnectorState> {
+  /**
+   * A file that the connector fetched, by the SHA-256 of its content, also where the connector was removed since.
+   * @throws {NotFoundError} There is none, or no memory of `namespaces` refers to it in a version that is kept.
+   */
+  async media(id: string, sha256: string, options: MediaOptions = {}): Promise<KeptMedia> {
+    const { namespaces = null } = options;
+    return await this.#parts.run("connectors.media", options, async (signal) =>
+      findMedia(this.#parts.work, { connectorId: id, sha256 }, namespaces, signal),
+    );
+  }
+
+  /**
+   * What is known of the items of a connector's source, to be read; of one without a source there is nothing. The definition need not be
+   * valid here: whose variables are set elsewhere can be looked at. @throws {NotFoundError}
+   */
+  async sourceState(id: string, call: ConnectorCall = {}): Promise<Pick<ConnectorState, "inState" | "runs" | "close">> {
     return await this.#parts.run("connectors.sourceState", call, async (signal) => {
-      const definition = await this.#parts.definitions.effective(id, signal);
-      const connector = sourceStateOf(id, definition);
-      if (connector === null) throw new ConfigurationError(`connector ${id} reads no other service`);
+      await this.#parts.definitions.get(id, signal);
       const { postgres, callTimeoutMs } = this.#parts.work;
-      return new LedgerState(postgres, { connector, namespace: namespaceOf(definition), callTimeoutMs });
+      return new LedgerState(postgres, { connector: id, namespace: DEFAULT_NAMESPACE, callTimeoutMs });
     });
   }
 

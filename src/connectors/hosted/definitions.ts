@@ -7,7 +7,7 @@ import { type BoxFault, SealedBox } from "../../runtime/sealed-box.ts";
 import { CONNECTOR_ID, type ConnectorDefinition, connectorDefinition } from "../definition.ts";
 import type { ConnectorSettings } from "../settings.ts";
 import * as statements from "./definition-statements.ts";
-import { HIDDEN, type Secrets, withoutSecrets, withSecrets } from "./hidden-secrets.ts";
+import { assertOwnAddresses, HIDDEN, type Secrets, withoutSecrets, withSecrets } from "./hidden-secrets.ts";
 import { API_VARIABLES, expanded } from "./references.ts";
 
 /** A connector as it is defined. */
@@ -88,13 +88,14 @@ export class Definitions {
   }
 
   /**
-   * Replaces a definition. A secret that reads `(hidden)` stays as it is.
+   * Replaces a definition. A secret that reads `(hidden)` stays as it is, while its service has the same address.
    * @param revision the one that is replaced; null: whichever there is. @throws as `create` @throws {NotFoundError}
    */
   async replace(id: string, input: unknown, revision: number | null, signal: AbortSignal): Promise<DefinedConnector> {
     this.#assertNotOfSettings(id);
     const before = await this.#call(signal, (sql) => statements.readDefinition(sql, id));
     if (before === null) throw unknown(id);
+    if (isObject(input)) assertOwnAddresses(input, JSON.parse(before.definition) as Record<string, unknown>);
     const row = this.#rowOf(id, input, this.#secretsOf(before));
     if (!(await this.#call(signal, (sql) => statements.replaceDefinition(sql, row, revision))))
       throw new ConfigurationError(`connector ${id} is at revision ${before.revision}, not ${revision}: read it again`);

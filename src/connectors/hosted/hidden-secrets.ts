@@ -1,3 +1,4 @@
+import { ValidationError } from "../../domain/errors.ts";
 import { isObject } from "../../domain/json.ts";
 import { lazily } from "../../domain/lazily.ts";
 import { lightRagSettings } from "../lightrag/settings.ts";
@@ -33,6 +34,27 @@ export function withoutSecrets(input: Record<string, unknown>): {
 /** Puts secrets back in their places. One that is not there stays as it is: `HIDDEN`, which is then refused as a key. */
 export function withSecrets(definition: Record<string, unknown>, secrets: Secrets): Record<string, unknown> {
   return replaced(definition, (place, value) => (value === HIDDEN ? (secrets[place] ?? value) : value));
+}
+
+/**
+ * A secret is kept for the service that it was given for: else whoever may change an address would have it sent to a service of his own.
+ * @throws {ValidationError} A secret reads `(hidden)`, and its service has another address, or is of another kind, than before.
+ */
+export function assertOwnAddresses(definition: Record<string, unknown>, before: Record<string, unknown>): void {
+  for (const [place, text] of Object.entries(withoutSecrets(definition).secrets)) {
+    const [side = ""] = place.split(".");
+    if (text !== HIDDEN || addressOf(definition[side]) === addressOf(before[side])) continue;
+    throw new ValidationError(
+      place,
+      `${HIDDEN} keeps a secret for the address that it was given for, and the address is another one now: give the secret again`,
+    );
+  }
+}
+
+function addressOf(side: unknown): string {
+  if (!isObject(side)) return "";
+  const { type, url } = side;
+  return JSON.stringify([type, typeof url === "string" && URL.canParse(url) ? new URL(url).href : url]);
 }
 
 function replaced(

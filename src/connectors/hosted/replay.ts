@@ -1,9 +1,12 @@
 import type { MemoryFields } from "../../domain/memory-input.ts";
+import { inParallel } from "../run/in-parallel.ts";
+import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, letterOf } from "../run/item-result.ts";
 import { addedCounts, errorOfRun } from "../run/run-record.ts";
-import type { Source, SourceItem } from "../run/source.ts";
+import type { CompletedItem, Source, SourceItem } from "../run/source.ts";
 import type { ItemOutcome, Target } from "../run/target.ts";
 import type { Checkpoint, DeadLetter, RunCounts, RunRecord } from "../state/state.ts";
-import type { LedgerState } from "./ledger-state.ts";
+import { DEAD_LETTERS_MAX, type LedgerState } from "./ledger-state.ts";
+import type { RunOrder } from "./work.ts";
 
 export interface ReplayParts {
   readonly source: Source;
@@ -16,31 +19,35 @@ export interface ReplayParts {
 /** Letters that are dealt with at a time. */
 const PAGE_SIZE = 50;
 
+/** Items whose files are fetched at once. */
+const IN_FLIGHT_MAX = 10;
+
 /**
- * Tries items again that could not be stored: as the service has them now, or as they were kept where it has them no more.
- * @param itemIds null: all letters. @returns the run as the log keeps it.
+ * Tries items again that could not be stored: as the service has them now, or as they were kept where it has them no more. In a dry
+ * run it counts what would be done, and changes nothing.
+ * @returns the run as the log keeps it.
  */
 export async function replayLetters(
   parts: ReplayParts,
   begun: RunRecord,
-  itemIds: readonly string[] | null,
+  { letters: itemIds, dryRun }: Pick<RunOrder, "letters" | "dryRun">,
   signal: AbortSignal,
 ): Promise<RunRecord> {
   const { state, onProgress, now } = parts;
-  const refused = await state.begin(begun);
+  const refused = dryRun ? null : await state.begin(begun);
   if (refused !== null)
     return { ...begun, state: "failed", error: { code: "CONNECTOR_RUNNING", message: refused.running.id } };
   const cursor = await state.cursor();
   let run: RunRecord = { ...begun, cursorBefore: cursor, cursorAfter: cursor };
   try {
-    const wanted = itemIds ?? (await state.deadLetters(Number.MAX_SAFE_INTEGER)).map(({ itemId }) => itemId);
+    const wanted = itemIds ?? (await state.deadLetters(DEAD_LETTERS_MAX)).map(({ itemId }) => itemId);
     for (let at = 0; at < wanted.length; at += PAGE_SIZE) {
       signal.throwIfAborted();
       const letters = await state.lettersOf(wanted.slice(at, at + PAGE_SIZE));
       if (letters.length === 0) continue;
-      const page = await replayPage(parts, letters, run.id, signal);
+      const page = await replayPage(parts, letters, { runId: run.id, dryRun }, signal);
       run = { ...run, counts: addedCounts(run.counts, page.counts) };
-      await state.checkpoint({ ...page.kept, run });
+      if (!dryRun) await state.checkpoint({ ...page.kept, run });
       onProgress(run.counts);
     }
     run = { ...run, state: run.counts.failed > 0 ? "partial" : "succeeded" };
@@ -48,45 +55,55 @@ export async function replayLetters(
     run = signal.aborted ? { ...run, state: "cancelled" } : { ...run, state: "failed", error: errorOfRun(error) };
   }
   run = { ...run, endedAt: now() };
-  await state.end(run, cursor);
+  if (!dryRun) await state.end(run, cursor);
   return run;
 }
 
 async function replayPage(
   { source, target, state, now }: ReplayParts,
   letters: readonly DeadLetter[],
-  runId: string,
+  { runId, dryRun }: { readonly runId: string; readonly dryRun: boolean },
   signal: AbortSignal,
 ): Promise<{ readonly counts: Partial<RunCounts>; readonly kept: Omit<Checkpoint, "run"> }> {
   const known = await state.items(letters.map(({ itemId }) => itemId));
   const items: SourceItem[] = [];
   for (const letter of letters) {
-    const now = await source.get(letter.itemId, signal);
+    const found = await source.get(letter.itemId, signal);
     // Without a hash it only says that the item is there, and has no text any more.
-    const item = now === null || now.hash === "" ? itemOf(letter) : now;
+    const item = found === null || found.hash === "" ? itemOf(letter) : found;
     items.push({ ...item, hash: item.hash === "" ? (known.get(letter.itemId)?.hash ?? "") : item.hash });
   }
-  const outcomes = await target.write(items, signal);
+  const whole = dryRun ? items.map((item) => ({ item, lost: null })) : await completed(source, items, signal);
+  const outcomes = dryRun
+    ? items.map(({ id }) => expectedOutcome(known.get(id)))
+    : await target.write(
+        whole.map(({ item }) => item),
+        signal,
+      );
+  const results = whole.map((each, index): ItemResult => ({ ...each, outcome: outcomes[index] as ItemOutcome }));
   const counts = { read: items.length, created: 0, updated: 0, unchanged: 0, erased: 0, failed: 0 };
-  const kept = {
-    items: [] as Checkpoint["items"][number][],
-    deadLetters: [] as Checkpoint["deadLetters"][number][],
-    settled: [] as string[],
+  for (const { outcome } of results) counts[outcome.outcome === "refused" ? "failed" : outcome.outcome]++;
+  counts.failed += results.filter(isStoredInPart).length;
+  const at = now();
+  return {
+    counts,
+    kept: {
+      items: results.map((result, index) => knownAfter(result, items[index] as SourceItem, runId)),
+      deadLetters: results.flatMap((result) => letterOf(result, at) ?? []),
+      settled: results.filter((result) => letterOf(result, at) === null).map(({ item }) => item.id),
+    },
   };
-  for (const [index, item] of items.entries()) {
-    const outcome = outcomes[index] as ItemOutcome;
-    counts[outcome.outcome === "refused" ? "failed" : outcome.outcome]++;
-    const { id, memoryId, hash } = item;
-    const isDone = outcome.outcome !== "refused";
-    const state = isDone ? (outcome.outcome === "erased" ? "erased" : "imported") : "refused";
-    kept.items.push({ id, memoryId, hash, seenIn: runId, state });
-    if (isDone) kept.settled.push(id);
-    else {
-      const payload = JSON.stringify({ memoryId, ...item.fields });
-      kept.deadLetters.push({ itemId: id, memoryId, code: outcome.code, reason: outcome.message, at: now(), payload });
-    }
-  }
-  return { counts, kept };
+}
+
+/** With their files: what was stored without them stands in the dead letters too. */
+async function completed(
+  source: Source,
+  items: readonly SourceItem[],
+  signal: AbortSignal,
+): Promise<readonly CompletedItem[]> {
+  return await inParallel(items, IN_FLIGHT_MAX, signal, (item, each) =>
+    item.files === undefined ? { item, lost: null } : (source.complete?.(item, each) ?? { item, lost: null }),
+  );
 }
 
 /** The item as it was when it was refused. */

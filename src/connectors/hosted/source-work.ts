@@ -1,5 +1,6 @@
 import { ConfigurationError } from "../../domain/errors.ts";
 import { namespaceOf } from "../definition.ts";
+import type { MediaFolder } from "../media/media-folder.ts";
 import { MemorySpaceClient } from "../memory-space/client.ts";
 import { MemorySpaceSource } from "../memory-space/source.ts";
 import { HubTarget } from "../run/hub-target.ts";
@@ -8,6 +9,7 @@ import type { Source } from "../run/source.ts";
 import { runSource } from "../run/source-run.ts";
 import type { RunRecord } from "../state/state.ts";
 import { LedgerState } from "./ledger-state.ts";
+import { mediaCollection, mediaFolderOf } from "./media-work.ts";
 import { replayLetters } from "./replay.ts";
 import type { Work, WorkParts } from "./work.ts";
 
@@ -29,14 +31,16 @@ export async function importItems(parts: WorkParts, source: Source, signal: Abor
   const { now = Date.now } = hooks;
   const begun = earlier === null ? newRun(order.scope, now(), runId) : resumedRun(earlier);
   if (order.scope === "replay") {
-    return await replayLetters({ source, target, state, onProgress, now }, begun, order.letters, signal);
+    return await replayLetters({ source, target, state, onProgress, now }, begun, order, signal);
   }
   const { scope, force, limit, dryRun, allowMassDelete } = order;
   const options = {
     ...{ scope, force, dryRun, allowMassDelete, overlapMs: definition.overlapMs },
     ...(limit !== null && { limit }),
   };
-  const record = await runSource({ source, target, state, onProgress, begun, now }, options, signal);
+  const folder = mediaFolderOf(parts.mediaDirectory, parts.connectorId);
+  const tidy = folder === null ? {} : { tidy: mediaCollection(parts, folder) };
+  const record = await runSource({ source, target, state, onProgress, begun, now, ...tidy }, options, signal);
   if ("running" in record) throw new ConfigurationError(`run ${record.running.id} has the connector`);
   return record;
 }
@@ -45,12 +49,22 @@ export function sourceState({ connectorId, definition, postgres, callTimeoutMs }
   return new LedgerState(postgres, { connector: connectorId, namespace: namespaceOf(definition), callTimeoutMs });
 }
 
-/** @throws {ConfigurationError} The connector has no source. */
-export function sourceOf({ definition, hooks }: Pick<WorkParts, "definition" | "hooks">): Source {
-  const { from, mapping } = definition;
+/** @throws {ConfigurationError} The connector has no source, or fetches files and this node has no place for them. */
+export function sourceOf({
+  connectorId,
+  definition,
+  mediaDirectory,
+  hooks,
+}: Pick<WorkParts, "connectorId" | "definition" | "mediaDirectory" | "hooks">): Source {
+  const { from, mapping, media } = definition;
   if (from.type !== "memory-space") throw new ConfigurationError("the connector reads no other service");
   const { type: _, ...settings } = from;
   const { pause, fetch } = hooks;
   const client = new MemorySpaceClient(settings, { ...(pause && { pause }), ...(fetch && { fetch }) });
-  return new MemorySpaceSource(client, { ...mapping, namespace: namespaceOf(definition) });
+  const folder: MediaFolder | null = media === undefined ? null : mediaFolderOf(mediaDirectory, connectorId);
+  if (media !== undefined && folder === null)
+    throw new ConfigurationError(
+      `connector ${connectorId} fetches files, and this node has no folder for them: set connectors.mediaDirectory`,
+    );
+  return new MemorySpaceSource(client, { ...mapping, media, namespace: namespaceOf(definition) }, folder);
 }

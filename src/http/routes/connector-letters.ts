@@ -34,10 +34,13 @@ const replay = route({
   summary: "Try dead letters again, by a run: some, or all",
   access: OPERATOR,
   params: connectorParams,
-  body: chosen,
+  body: () =>
+    chosen()
+      .extend({ dryRun: z.boolean().default(false).describe("Count what would be done, and do nothing: of a source") })
+      .meta({ id: "ReplayedDeadLetters" }),
   responses: { ...started, 404: unknown, 409: busy },
-  async handle({ params, body: { ids }, signal }, { sync }) {
-    return startedReply(await sync.connectors.replay(params.connectorId, { letters: ids, signal }));
+  async handle({ params, body: { ids, dryRun }, signal }, { sync }) {
+    return startedReply(await sync.connectors.replay(params.connectorId, { letters: ids, dryRun, signal }));
   },
 });
 

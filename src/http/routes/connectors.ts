@@ -15,6 +15,7 @@ import { sendRun } from "../progress-events.ts";
 import { count, ulidText } from "../requests.ts";
 import { OPERATOR, type Route, type RouteGroup, route, type Service } from "../route.ts";
 import { letterRoutes } from "./connector-letters.ts";
+import { mediaRoutes } from "./connector-media.ts";
 import { busy, connectorId, connectorParams, started, startedReply, unknown } from "./connector-parts.ts";
 
 const runParams = lazily(() => connectorParams().extend({ runId: ulidText() }));
@@ -289,5 +290,6 @@ export const connectorGroup: RouteGroup = {
     getRun,
     watchRun,
     ...letterRoutes,
+    ...mediaRoutes,
   ],
 };

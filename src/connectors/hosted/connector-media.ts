@@ -1,0 +1,47 @@
+import { NotFoundError } from "../../domain/errors.ts";
+import type { HeldMedia, KeptMedia } from "../media/media-folder.ts";
+import { heldByLedger, type MediaLedger, mediaFolderOf } from "./media-work.ts";
+
+/** Memories of one file that are looked at for one that may be read. */
+const HOLDERS_MAX = 10_000;
+const PAGE_SIZE = 100;
+
+/**
+ * A file of a connector, for a reader of some namespaces: one of their memories must refer to it, in a version that is kept. Why there is
+ * none is not told: a hash is no right to know.
+ * @param namespaces null: all. @throws {NotFoundError}
+ */
+export async function findMedia(
+  { mediaDirectory, ...ledger }: MediaLedger & { readonly mediaDirectory: string | null },
+  { connectorId, sha256 }: { readonly connectorId: string; readonly sha256: string },
+  namespaces: ReadonlySet<string> | null,
+  signal: AbortSignal,
+): Promise<KeptMedia> {
+  const folder = mediaFolderOf(mediaDirectory, connectorId);
+  const isHeld = heldByLedger(ledger);
+  let page: HeldMedia[] = [];
+  let looked = 0;
+  const readable = async (): Promise<KeptMedia | null> => {
+    const held = await isHeld(page, signal);
+    for (const each of page.filter((_, index) => held[index])) {
+      const found = await folder?.find(sha256, each.holder);
+      if (found != null) return found;
+    }
+    page = [];
+    return null;
+  };
+  for await (const holder of folder?.holders(sha256) ?? []) {
+    signal.throwIfAborted();
+    if (++looked > HOLDERS_MAX) break;
+    if (namespaces !== null && !namespaces.has(holder.namespace)) continue;
+    page.push({ sha256, holder });
+    const found = page.length < PAGE_SIZE ? null : await readable();
+    if (found !== null) return found;
+  }
+  const found = page.length === 0 ? null : await readable();
+  if (found !== null) return found;
+  const where = mediaDirectory === null ? ": this node has no folder for files (connectors.mediaDirectory)" : "";
+  throw new NotFoundError(
+    `connector ${JSON.stringify(connectorId)} has no such file, or none of the memories that may be read refers to it${where}`,
+  );
+}

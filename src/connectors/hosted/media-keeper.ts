@@ -1,0 +1,94 @@
+import { link, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { keyText, type MemoryKey } from "../../domain/keys.ts";
+import { textIfThere } from "../../runtime/if-there.ts";
+import { newUlid } from "../../runtime/ulid.ts";
+import { CONNECTOR_ID } from "../definition.ts";
+import { removeUnheld, type StillHeld } from "../media/collect-media.ts";
+import { MediaFolder } from "../media/media-folder.ts";
+
+/** Which of these memories are erased. */
+export type ErasedOf = (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<readonly MemoryKey[]>;
+
+/** Memories that are asked for at once. */
+const PAGE_SIZE = 200;
+
+/**
+ * The files that connectors fetched, as an erasure sees them: content of memories beside the stores. Those of connectors that were
+ * removed since are among them.
+ */
+export class MediaKeeper {
+  readonly id = "connector-media";
+  readonly #path: string;
+
+  /** @param mediaDirectory of all connectors. */
+  constructor(mediaDirectory: string) {
+    this.#path = resolve(mediaDirectory);
+  }
+
+  /**
+   * Names the folder in receipts: nodes that share one confirm for each other, and others do not. Null: there is none, so nothing is
+   * kept in it. @throws It cannot be read, or not be written when it gets its name.
+   */
+  async place(): Promise<string | null> {
+    if (!(await isFolder(this.#path))) return null;
+    const path = join(this.#path, "folder-id");
+    const found = await textIfThere(path);
+    if (found !== null) return found;
+    const own = `${path}.${newUlid()}`;
+    await writeFile(own, newUlid(), { mode: 0o600 });
+    try {
+      await link(own, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // Another process was first.
+    } finally {
+      await rm(own, { force: true });
+    }
+    return await textIfThere(path);
+  }
+
+  /** Removes the files of erased memories, and what has arrived of them. @returns the memories. */
+  async removeErased(erasedOf: ErasedOf, signal: AbortSignal): Promise<readonly MemoryKey[]> {
+    const removed: MemoryKey[] = [];
+    const stillHeld: StillHeld = async (page, each) => {
+      const erased = new Set((await erasedOf(page.map(({ holder }) => holder), each)).map(keyText));
+      return page.map(({ holder }) => !erased.has(keyText(holder)));
+    };
+    for (const name of await readdir(this.#path)) {
+      if (!CONNECTOR_ID.test(name)) continue;
+      const folder = new MediaFolder(join(this.#path, name));
+      removed.push(...(await removeUnheld(folder, stillHeld, signal)).holders);
+      removed.push(...(await removePartials(folder, erasedOf, signal)));
+    }
+    return removed;
+  }
+}
+
+async function removePartials(folder: MediaFolder, erasedOf: ErasedOf, signal: AbortSignal): Promise<MemoryKey[]> {
+  const removed: MemoryKey[] = [];
+  let page: { readonly path: string; readonly holder: MemoryKey }[] = [];
+  const look = async (): Promise<void> => {
+    const erased = new Set((await erasedOf(page.map(({ holder }) => holder), signal)).map(keyText));
+    for (const { path, holder } of page.filter((each) => erased.has(keyText(each.holder)))) {
+      for (const each of [path, `${path}.json`]) await rm(each, { force: true });
+      removed.push(holder);
+    }
+    page = [];
+  };
+  for await (const partial of folder.partials()) {
+    signal.throwIfAborted();
+    page.push(partial);
+    if (page.length === PAGE_SIZE) await look();
+  }
+  if (page.length > 0) await look();
+  return removed;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  }
+}
