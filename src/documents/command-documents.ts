@@ -4,6 +4,7 @@ import { lazily } from "../domain/lazily.ts";
 import { changeSchema } from "./change-documents.ts";
 import {
   connectorLettersSchema,
+  connectorMediaSchema,
   connectorRunSchema,
   connectorRunsSchema,
   connectorSchema,
@@ -121,6 +122,7 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   "connector-run": connectorRunSchema().describe("mnemosync connector sync, backfill and replay --json"),
   "connector-runs": connectorRunsSchema().describe("mnemosync connector runs --json"),
   "connector-dead-letters": connectorLettersSchema().describe("mnemosync connector dead-letters --json"),
+  "connector-media": connectorMediaSchema().describe("mnemosync connector media <id> <sha256> --json"),
   "connector-definition": connectorDefinition().describe("A connector, in the settings file and over the API"),
   devices: devicesSchema().describe("mnemosync device list --json"),
   device: deviceDocumentSchema().describe("mnemosync device show, revoke and admit --json"),

@@ -30,6 +30,16 @@ export const connectorsSchema = lazily(() =>
   z.strictObject({ connectors: z.array(connectorStatusSchema()).describe("By their ids") }).meta({ id: "Connectors" }),
 );
 
+export const connectorMediaSchema = lazily(() =>
+  z.strictObject({
+    connectorId: z.string(),
+    sha256: z.string(),
+    contentType: z.string().describe("As the service gave it"),
+    bytes: count(),
+    path: z.string().describe("The file, in the folder of this node"),
+  }),
+);
+
 const countsSchema = lazily(() =>
   z
     .strictObject({

@@ -62,6 +62,7 @@ export const spaceViewSchema = lazily(() =>
     to: instant(),
     timeZone: z.string().describe("Of the process: TZ"),
     memories: z.array(listedSchema()).describe("By their time at the service"),
+    more: z.boolean().describe("Whether the span may have more memories than are shown"),
   }),
 );
 export const spacePingSchema = lazily(() =>

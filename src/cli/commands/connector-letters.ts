@@ -28,8 +28,9 @@ const ACTIONS: Readonly<Record<string, LetterAction>> = {
   },
   replay: async (connectors, { id, letters }, invocation) => {
     const { flags, signal } = invocation;
-    const made = await connectors.replay(id, { letters, here: flags.here === true, signal });
-    if (flags.wait !== true && flags.here !== true)
+    const dryRun = flags.dryRun === true;
+    const made = await connectors.replay(id, { letters, dryRun, here: flags.here === true, signal });
+    if (!dryRun && flags.wait !== true && flags.here !== true)
       return { exitCode: EXIT.ok, json: connectorRunDocument(made), text: `run ${made.id} is made` };
     return ranResult(await untilEnded(connectors, id, made.id, invocation));
   },

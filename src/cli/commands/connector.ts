@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { copyFile, readFile } from "node:fs/promises";
 import { parseDocument } from "yaml";
 import {
   connectorDocument,
@@ -9,6 +9,7 @@ import type { Connectors } from "../../index.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { namedAction } from "../named-action.ts";
+import { count } from "../output.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
 import { letterActions } from "./connector-letters.ts";
 import { runTable, statusDetails, statusExit, statusTable } from "./connector-texts.ts";
@@ -82,6 +83,17 @@ const ACTIONS: Readonly<Record<string, ConnectorAction>> = {
     if (runId === undefined) throw new UsageError(`connector ${id} has not run yet`);
     return ranResult(await untilEnded(connectors, id, runId, invocation));
   },
+  media: async (connectors, invocation) => {
+    const id = idOf(invocation);
+    const [, , sha256] = invocation.args;
+    if (sha256 === undefined)
+      throw new UsageError("connector media needs the SHA-256 of the file: the metadata of its memory have it under media");
+    const { path, contentType, bytes } = await connectors.media(id, sha256, { signal: invocation.signal });
+    const { output } = invocation.flags;
+    if (typeof output === "string") await copyFile(path, output);
+    const json = { connectorId: id, sha256, contentType, bytes, path };
+    return { exitCode: EXIT.ok, json, text: `${path}: ${contentType}, ${count(bytes)} bytes` };
+  },
   "dead-letters": letterActions,
 };
 
@@ -90,8 +102,12 @@ export const connectorCommand: CliCommand = {
     command
       .option("--wait", "with sync, backfill and dead-letters replay: wait until the run has ended")
       .option("--here", "the same: run in this process, and wait; by default a node that serves does")
-      .option("--dry-run", "with sync and backfill of a source: count what would be done, and wait for it")
+      .option(
+        "--dry-run",
+        "with sync, backfill and dead-letters replay of a source: count what would be done, and wait for it",
+      )
       .option("--full", "with sync: everything, and delete what is gone")
+      .option("--output <file>", "with media: copies the file there")
       .option("--force", "with sync and backfill: take items again although they say what they said")
       .option("--allow-mass-delete", "with sync and backfill: delete also where that is more than a fifth")
       .option(

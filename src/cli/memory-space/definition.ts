@@ -9,20 +9,21 @@ import { UsageError } from "../exit.ts";
 /** The variable that a Memory Space's key is read from, unless `--api-key-env` names another one. */
 export const KEY_VARIABLE = "MNEMOSYNC_CONNECTOR_MEMORY_SPACE_KEY";
 
+/** A connector of a deployment may say more, e.g. when it runs: that is left alone. */
 const definitionSchema = lazily(() =>
-  z.strictObject({
-    from: z.strictObject({
+  z.object({
+    from: z.object({
       type: z.literal("memory-space"),
       url: z.string(),
       context: z.string(),
       apiKey: z.string().optional().describe("A reference to a variable, never the key itself"),
       dialect: z.enum(["auto", ...DIALECTS]).optional(),
     }),
-    to: z.strictObject({ type: z.literal("memories"), namespace: z.string() }),
-    mapping: z.strictObject({ tags: z.array(z.string()).optional() }),
-    media: z
-      .strictObject({ kinds: z.array(z.enum(MEDIA_KINDS)).min(1), tags: z.array(z.string()).optional() })
-      .optional(),
+    to: z
+      .object({ type: z.literal("memories"), namespace: z.string().default(DEFAULT_NAMESPACE) })
+      .prefault({ type: "memories" }),
+    mapping: z.object({ tags: z.array(z.string()).optional() }).default({}),
+    media: z.object({ kinds: z.array(z.enum(MEDIA_KINDS)).min(1).default([...MEDIA_KINDS]), tags: z.array(z.string()).optional() }).optional(),
   }),
 );
 
@@ -53,12 +54,12 @@ export function definitionOfFlags({ flags, environment }: Invocation): SpaceDefi
   throw new UsageError(z.prettifyError(parsed.error));
 }
 
-/** @throws {ConfigurationError} It was made by another program. */
+/** @throws {ConfigurationError} It is a connector of another kind. */
 export function parseDefinition(id: string, definition: unknown): SpaceDefinition {
   const parsed = definitionSchema().safeParse(definition);
   if (parsed.success) return parsed.data;
   const flaw = z.prettifyError(parsed.error);
-  throw new ConfigurationError(`connector ${id} is no Memory Space: ${flaw}. mnemosync memory add replaces it`);
+  throw new ConfigurationError(`connector ${id} is no Memory Space whose memories come here: ${flaw}. Give another --id`);
 }
 
 /** The text with its `${NAME}`s replaced. @throws {ConfigurationError} A variable is not set. */

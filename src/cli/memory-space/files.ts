@@ -1,11 +1,12 @@
 import { copyFile } from "node:fs/promises";
+import { MediaFolder } from "../../connectors/media/media-folder.ts";
 import { mediaOfMetadata } from "../../connectors/media/media-reference.ts";
 import { NotFoundError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { count } from "../output.ts";
-import { idOf, mediaFolderOf, spaceOf } from "./spaces.ts";
+import { idOf, mediaPathOf, spaceOf } from "./spaces.ts";
 import { withHome } from "./with-home.ts";
 
 /** The files of a memory: where they are, or a copy of one. */
@@ -16,11 +17,12 @@ export async function media(invocation: Invocation): Promise<CommandResult> {
   return await withHome(invocation, false, async (home) => {
     const { namespace } = (await spaceOf(home, invocation)).to;
     const [metadata] = await home.metadataOf(namespace, [memoryId], signal);
-    const folder = mediaFolderOf(home, idOf(invocation));
+    const { mediaDirectory } = home;
+    const folder = mediaDirectory === null ? null : new MediaFolder(mediaPathOf(mediaDirectory, idOf(invocation)));
     const wanted = mediaOfMetadata(metadata).filter((reference) => kind === undefined || reference.kind === kind);
     const found = await Promise.all(
       wanted.map(async (reference) => {
-        const kept = await folder.find(reference.sha256, { namespace, memoryId });
+        const kept = await folder?.find(reference.sha256, { namespace, memoryId });
         return { ...reference, path: kept?.path ?? null };
       }),
     );
@@ -45,6 +47,8 @@ async function copied(found: readonly { readonly path: string | null }[], target
   const [first] = found;
   if (found.length !== 1) throw new UsageError("the memory has several files: name the kind before --output");
   if (first?.path == null)
-    throw new NotFoundError("the file is not in the folder: mnemosync memory sync --force fetches it again");
+    throw new NotFoundError(
+      "the file is not in the folder (of a deployment: connectors.mediaDirectory): mnemosync memory sync --force fetches it again",
+    );
   await copyFile(first.path, target);
 }

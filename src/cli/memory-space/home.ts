@@ -1,8 +1,9 @@
 import type { MetadataOf } from "../../connectors/media/collect-media.ts";
-import type { Target } from "../../connectors/run/target.ts";
-import type { ConnectorState } from "../../connectors/state/state.ts";
+import type { RunRefused } from "../../connectors/run/run-record.ts";
+import type { ConnectorState, RunRecord } from "../../connectors/state/state.ts";
 import type { Filter } from "../../domain/filter/filter.ts";
 import type { JsonObject } from "../../domain/json.ts";
+import type { SpaceDefinition } from "./definition.ts";
 
 /** A memory as both homes list it. */
 export interface SpaceMemory {
@@ -15,18 +16,29 @@ export interface SpaceMemory {
 /** Where the memories of a Memory Space go, and what is known of it: a hub, or the file of an edge. */
 export interface SpaceHome {
   readonly kind: HomeKind;
-  /** Folder of downloaded files. */
-  readonly mediaDirectory: string;
+  /** Folder of downloaded files, with a folder per Memory Space; null: none is set. */
+  readonly mediaDirectory: string | null;
   /** As it was kept, unchecked; null: there is none of that id. */
   definition(id: string): Promise<unknown>;
   /** @param definition null: it is removed, with what is known of it; the memories stay. @returns whether there was one. */
   define(id: string, definition: object | null): Promise<boolean>;
   /** To be closed at the end. */
-  state(id: string): Promise<ConnectorState>;
-  target(namespace: string): Target;
-  /** For the collection of files. */
+  state(id: string): Promise<Pick<ConnectorState, "inState" | "runs" | "close">>;
+  /** Makes a run in this process, and waits until it has ended. @returns the one in its way, where another process has the Memory Space. */
+  sync(id: string, definition: SpaceDefinition, order: SpaceOrder): Promise<RunRecord | RunRefused>;
+  /** Of the current versions. */
   readonly metadataOf: MetadataOf;
   page(query: PageQuery): Promise<{ readonly memories: readonly SpaceMemory[]; readonly cursor: string | null }>;
+}
+
+/** What a run is to do. */
+export interface SpaceOrder {
+  readonly scope: "changes" | "full";
+  readonly force: boolean;
+  /** Items to import at most; null: all. */
+  readonly limit: number | null;
+  readonly dryRun: boolean;
+  readonly allowMassDelete: boolean;
 }
 
 export interface PageQuery {

@@ -1,52 +1,76 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { HubTarget } from "../../connectors/run/hub-target.ts";
-import { JsonState } from "../../connectors/state/json-state.ts";
-import type { MemorySynchronizer } from "../../index.ts";
-import { textIfThere } from "../../runtime/if-there.ts";
+import { type ConnectorRun, type Connectors, type MemorySynchronizer, NotFoundError } from "../../index.ts";
+import { settingAt } from "../../config/settings.ts";
+import type { RunRecord } from "../../connectors/state/state.ts";
 import type { Invocation } from "../command.ts";
+import { untilEnded } from "../commands/connector-waiting.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";
+import { parseDefinition } from "./definition.ts";
 import type { SpaceHome } from "./home.ts";
 
-/** What is known of the connectors of this folder, beside the index's. */
-const FOLDER = join(".mnemosync", "connectors");
-
-/** The memories of a deployment, through its synchronizer. */
+/**
+ * The memories of a deployment, through its synchronizer. A Memory Space is one of its connectors: what is known of it is in the
+ * ledger's database, whichever machine the command runs on.
+ */
 export async function withHub<T>(
   invocation: Invocation,
   writes: boolean,
   work: (home: SpaceHome) => Promise<T>,
 ): Promise<T> {
   const adapt = writes ? (options: Parameters<typeof withoutIndex>[0]) => options : withoutIndex;
-  return await withSynchronizer(invocation, async (sync) => await work(homeOf(sync)), adapt);
+  return await withSynchronizer(invocation, async (sync) => await work(homeOf(sync, invocation)), adapt);
 }
 
-function homeOf(sync: MemorySynchronizer): SpaceHome {
-  const folder = resolve(FOLDER);
-  const file = (id: string, part: string) => join(folder, `${encodeURIComponent(id)}.${part}.json`);
+function homeOf(sync: MemorySynchronizer, invocation: Invocation): SpaceHome {
+  const { connectors } = sync;
+  const { signal, settings, flags } = invocation;
+  const mediaDirectory = settingAt(settings, ["connectors", "mediaDirectory"]);
   return {
     kind: "hub",
-    mediaDirectory: join(folder, "media"),
-    definition: async (id) => {
-      const text = await textIfThere(file(id, "definition"));
-      return text === null ? null : (JSON.parse(text) as unknown);
-    },
+    mediaDirectory: typeof mediaDirectory === "string" ? mediaDirectory : null,
+    definition: async (id) => (await found(connectors, id, signal))?.shown ?? null,
     define: async (id, definition) => {
-      const before = await textIfThere(file(id, "definition"));
-      await mkdir(folder, { recursive: true });
-      if (definition !== null) await writeFile(file(id, "definition"), JSON.stringify(definition), { mode: 0o600 });
-      else for (const part of ["definition", "state"]) await rm(file(id, part), { force: true });
-      return before !== null;
+      const before = await found(connectors, id, signal);
+      if (before === null) {
+        if (definition !== null) await connectors.create(id, definition, { signal });
+        return false;
+      }
+      parseDefinition(id, before.shown); // Another connector of this name is not touched.
+      if (definition === null) await connectors.remove(id, { signal });
+      else {
+        // Its schedule stays, which the command line does not know.
+        const { media: _, ...kept } = before.shown;
+        await connectors.replace(id, { ...kept, ...definition }, { revision: before.revision, signal });
+      }
+      return true;
     },
-    state: async (id) => {
-      await mkdir(folder, { recursive: true });
-      return await JsonState.open(file(id, "state"));
+    state: async (id) => await connectors.sourceState(id, { signal }),
+    sync: async (id, _, order) => {
+      const made = await connectors.trigger(id, { ...order, here: true, signal });
+      return recordOf(await untilEnded(connectors, id, made.id, { ...invocation, flags: { ...flags, here: true } }));
     },
-    target: (namespace) => new HubTarget(sync, namespace),
-    metadataOf: async (namespace, memoryIds, signal) => {
-      const found = await sync.getMany(memoryIds, { namespace, signal });
-      return found.map((memory) => memory?.metadata ?? null);
+    metadataOf: async (namespace, memoryIds, each) => {
+      const memories = await sync.getMany(memoryIds, { namespace, signal: each });
+      return memories.map((memory) => memory?.metadata ?? null);
     },
     page: async (query) => await sync.list(query),
+  };
+}
+
+async function found(connectors: Connectors, id: string, signal: AbortSignal) {
+  try {
+    return await connectors.get(id, { signal });
+  } catch (error) {
+    if (error instanceof NotFoundError) return null;
+    throw error;
+  }
+}
+
+/** One that no process has begun was given back by the end of the command. */
+function recordOf({ state, startedAt, ...run }: ConnectorRun): RunRecord {
+  const { id, scope, counts, endedAt, cursorBefore, cursorAfter, error } = run;
+  return {
+    ...{ id, scope, counts, endedAt, cursorBefore, cursorAfter, error },
+    state: state === "queued" ? "interrupted" : state,
+    startedAt: startedAt ?? endedAt ?? Date.now(),
   };
 }

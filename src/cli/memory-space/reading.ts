@@ -12,14 +12,18 @@ import { idOf, spaceOf } from "./spaces.ts";
 import { withHome } from "./with-home.ts";
 
 const PAGE = 100;
+/** Lines of one page of `list`, and of `log`, at most. */
+const PAGE_MAX = 1_000;
 const LOG_LINES = 20;
 /** Memories that `view` shows, at most. */
 const VIEW_MAX = 10_000;
+/** Characters of their contents together, after which `view` stops. */
+const VIEW_LENGTH_MAX = 67_108_864;
 
 /** The memories that came from a Memory Space, or those of its items that it has no more. */
 export async function list(invocation: Invocation): Promise<CommandResult> {
   const { flags, signal } = invocation;
-  const limit = limitOf(invocation, PAGE);
+  const limit = limitOf(invocation, PAGE, PAGE_MAX);
   const cursor = typeof flags.cursor === "string" ? flags.cursor : undefined;
   return await withHome(invocation, false, async (home) => {
     const space = await spaceOf(home, invocation);
@@ -60,24 +64,29 @@ export async function view(invocation: Invocation): Promise<CommandResult> {
   if (spans.length > 1) throw new UsageError(`give one of ${SPANS.map((each) => `--${each}`).join(", ")}`);
   const { from, to } = windowOf(span, new Date());
   const [start, end] = [iso(from), iso(to)];
-  const limit = limitOf(invocation, VIEW_MAX);
+  const limit = limitOf(invocation, VIEW_MAX, VIEW_MAX);
   const found = await withHome(invocation, false, async (home) => {
     const space = await spaceOf(home, invocation);
     const where = { ...fromSpace(space), "metadata.createdAt": { gte: start, lte: end } };
     const memories: SpaceMemory[] = [];
+    let length = 0;
     for (let cursor: string | undefined; ; ) {
       const page = await home.page({ namespace: space.to.namespace, where, limit: PAGE, cursor, signal });
       memories.push(...page.memories);
-      if (page.cursor === null || memories.length >= limit) return memories;
+      length += page.memories.reduce((sum, { content }) => sum + content.length, 0);
+      if (page.cursor === null) return { memories, more: memories.length > limit };
+      if (memories.length >= limit || length > VIEW_LENGTH_MAX) return { memories, more: true };
       cursor = page.cursor;
     }
   });
-  const memories = found.sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1)).slice(0, limit);
+  const memories = found.memories.sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1)).slice(0, limit);
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const text = memories.length === 0 ? `no memories of ${nameOf(span)} (${timeZone})` : table(memories);
+  const rest = found.more ? [`there may be more than these ${memories.length}, which are not the first of the span: give a shorter one`] : [];
   return {
     exitCode: EXIT.ok,
-    json: { from: start, to: end, timeZone, memories: memories.map(shown) },
-    text: memories.length === 0 ? `no memories of ${nameOf(span)} (${timeZone})` : table(memories),
+    json: { from: start, to: end, timeZone, memories: memories.map(shown), more: found.more },
+    text: [text, ...rest].join("\n\n"),
   };
 }
 
@@ -87,7 +96,7 @@ export async function log(invocation: Invocation): Promise<CommandResult> {
     await spaceOf(home, invocation);
     const state = await home.state(idOf(invocation));
     try {
-      const runs = (await state.runs(limitOf(invocation, LOG_LINES))).map(spaceRunDocument);
+      const runs = (await state.runs(limitOf(invocation, LOG_LINES, PAGE_MAX))).map(spaceRunDocument);
       const heads = [
         ...[{ head: "time" }, { head: "scope" }],
         ...["available", "synced", "failed"].map((head) => ({ head, align: "right" as const })),
@@ -112,10 +121,10 @@ function fromSpace({ from }: SpaceDefinition): Filter {
   };
 }
 
-function limitOf({ flags }: Invocation, otherwise: number): number {
+function limitOf({ flags }: Invocation, otherwise: number, most: number): number {
   const limit = typeof flags.limit === "number" ? flags.limit : otherwise;
-  if (limit <= VIEW_MAX) return limit;
-  throw new UsageError(`--limit ${limit}: expected ${VIEW_MAX} at most`);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return limit;
+  throw new UsageError(`--limit ${limit}: expected a whole number from 1 to ${most}`);
 }
 
 function shown({ memoryId, version, content, metadata }: SpaceMemory): object {

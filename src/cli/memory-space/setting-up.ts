@@ -1,4 +1,4 @@
-import { NotFoundError } from "../../index.ts";
+import { ConfigurationError, NotFoundError } from "../../index.ts";
 import type { CommandResult, Invocation } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { duration } from "../output.ts";
@@ -12,6 +12,8 @@ export async function add(invocation: Invocation): Promise<CommandResult> {
   const definition = definitionOfFlags(invocation);
   clientOf(definition, invocation); // Checks the address and the key's variable before anything is kept.
   return await withHome(invocation, false, async (home) => {
+    if (definition.media !== undefined && home.mediaDirectory === null)
+      throw new ConfigurationError("--media needs a folder for files: set connectors.mediaDirectory, here and on each node that makes runs");
     const replaced = await home.define(id, definition);
     const { url, context, apiKey } = definition.from;
     const space = {

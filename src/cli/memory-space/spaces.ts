@@ -1,7 +1,7 @@
-import { join } from "node:path";
-import { MediaFolder } from "../../connectors/media/media-folder.ts";
+import { join, resolve } from "node:path";
 import { MemorySpaceClient } from "../../connectors/memory-space/client.ts";
-import { NotFoundError } from "../../index.ts";
+import { HIDDEN } from "../../connectors/hosted/hidden-secrets.ts";
+import { ConfigurationError, NotFoundError } from "../../index.ts";
 import type { Invocation } from "../command.ts";
 import { expanded, parseDefinition, type SpaceDefinition } from "./definition.ts";
 import type { SpaceHome } from "./home.ts";
@@ -20,13 +20,15 @@ export async function spaceOf(home: SpaceHome, invocation: Invocation): Promise<
 }
 
 /** Where the files of a Memory Space are. */
-export function mediaFolderOf(home: SpaceHome, id: string): MediaFolder {
-  return new MediaFolder(join(home.mediaDirectory, encodeURIComponent(id)));
+export function mediaPathOf(mediaDirectory: string, id: string): string {
+  return join(resolve(mediaDirectory), encodeURIComponent(id));
 }
 
-/** @throws {ConfigurationError} The variable of its key is not set. */
+/** @throws {ConfigurationError} The variable of its key is not set, or the key is kept encrypted. */
 export function clientOf({ from }: SpaceDefinition, { environment, log }: Invocation): MemorySpaceClient {
   const { url, context, apiKey, dialect } = from;
+  if (apiKey === HIDDEN)
+    throw new ConfigurationError("its key is kept encrypted, and is not shown to commands: mnemosync connector test asks it");
   return new MemorySpaceClient(
     {
       ...{ url, context },

@@ -50,11 +50,11 @@ export const operationCommands: CommandGroup = {
           "pause",
           "resume",
         ],
-        ...["cancel", "reset", "dead-letters"],
+        ...["cancel", "reset", "dead-letters", "media"],
       ],
       summary:
         "connectors to other services: list, add <id> <definition>, status <id>, sync <id> (--wait exits 3 where a part failed), " +
-        "backfill, runs, cancel, dead-letters list|replay|drop <id>",
+        "backfill, runs, cancel, dead-letters list|replay|drop <id>, media <id> <sha256>",
       load: async () => (await import("../commands/connector.ts")).connectorCommand,
     },
     {

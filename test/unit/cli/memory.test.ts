@@ -70,11 +70,16 @@ test("a Memory Space is added, synced, listed and viewed, each answer as declare
   const listed = DOCUMENTS["memory-list"]?.parse((await memory("list")).json) as { memories: { memoryId: string }[] };
   expect(listed.memories.map(({ memoryId }) => memoryId)).toEqual(["memory-space/old", "memory-space/today"]);
   const viewed = DOCUMENTS["memory-view"]?.parse((await memory("view --month")).json);
-  expect(viewed).toMatchObject({ memories: [{ memoryId: "memory-space/today" }] });
+  expect(viewed).toMatchObject({ memories: [{ memoryId: "memory-space/today" }], more: false });
+  put(server, "today-too", now, ["work"]);
+  await memory("sync");
+  const cut = await memory("view --today --limit 1");
+  expect(DOCUMENTS["memory-view"]?.parse(cut.json)).toMatchObject({ memories: [{}], more: true });
+  expect(cut.text).toContain("there may be more than these 1");
   expect((await memory("list --limit 1")).json).toMatchObject({ cursor: "memory-space/old" });
 
   const log = await memory("log");
-  expect(DOCUMENTS["memory-log"]?.parse(log.json)).toMatchObject({ runs: [{ available: 2, synced: 2 }] });
+  expect(DOCUMENTS["memory-log"]?.parse(log.json)).toMatchObject({ runs: [{ synced: 1 }, { available: 2, synced: 2 }] });
   const pinged = await memory("ping");
   expect(DOCUMENTS["memory-ping"]?.parse(pinged.json)).toMatchObject({ filters: "dates" });
 });
@@ -158,6 +163,9 @@ test("what is wrong is said with what to do", async () => {
   await expect(memory("frobnicate")).rejects.toThrow("expected add, remove, ping");
   await add();
   await expect(memory("view --week --month")).rejects.toThrow("give one of");
+  await expect(memory("list --limit 1001")).rejects.toThrow("--limit 1001: expected a whole number from 1 to 1000");
+  await expect(memory("log --limit 1001")).rejects.toThrow("from 1 to 1000");
+  await expect(memory("view --limit 10001")).rejects.toThrow("from 1 to 10000");
   await expect(memory("list --id other")).rejects.toThrow('there is no Memory Space "other"');
   expect((await memory("remove")).json).toEqual({ removed: "memory-space" });
   await expect(memory("remove")).rejects.toMatchObject({ code: "NOT_FOUND" });
