@@ -26,7 +26,7 @@ const signal = new AbortController().signal;
 
 /** Memory Space to ledger to LightRAG: how long until the last text is delivered, and how much of it is waiting? */
 export async function pipe(context: BenchContext): Promise<ScenarioResult> {
-  const rounds = context.rounds ?? (context.quick ? 1 : 5);
+  const rounds = context.rounds ?? (context.quick ? 1 : 3);
   const ours = await OurStores.open(context, { dimension: 64, embedding: { provider: "hashing" } });
   const whole: number[] = [];
   const waited: number[] = [];
