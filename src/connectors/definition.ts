@@ -103,7 +103,9 @@ export const connectorDefinition = lazily(() =>
         .optional()
         .describe("From one service to another: the namespace whose memories lie between. Default: default"),
       mapping: mappingSchema().optional().describe("How items become memories"),
-      media: mediaSchema().optional().describe("Sounds and pictures of items that are fetched too, into connectors.mediaDirectory. Default: none"),
+      media: mediaSchema()
+        .optional()
+        .describe("Sounds and pictures of items that are fetched too, into connectors.mediaDirectory. Default: none"),
       transform: z
         .string()
         .min(1)

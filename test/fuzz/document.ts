@@ -112,7 +112,9 @@ export function answerFlaw(operation: Operation | null, { status, type, body, cu
   if (described === undefined) return "an undocumented status";
   const contents = Object.entries(described.content ?? {});
   if (contents.length === 0) return body === "" ? null : "a body where the document has none";
-  const content = contents.find(([name]) => name === mediaType || name === "*/*")?.[1] ?? (isProblem ? { schema: PROBLEM } : undefined);
+  const content =
+    contents.find(([name]) => name === mediaType || name === "*/*")?.[1] ??
+    (isProblem ? { schema: PROBLEM } : undefined);
   if (content === undefined) return `the media type ${type}`;
   if (document === undefined) return null;
   const isValid = validator(content.schema);

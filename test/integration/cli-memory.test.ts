@@ -54,9 +54,9 @@ test("a Memory Space is a connector of the deployment: what is known of it is in
   expect((await program("memory list")).json).toMatchObject({ memories: [{ memoryId: "memory-space/a" }] });
   const output = join(folder, "sound.ogg");
   const shown = await program(`memory media memory-space/a audio --output ${output}`);
-  const { media } = DOCUMENTS["memory-media"]?.parse(shown.json) as { media: { sha256: string }[] };
+  const document = DOCUMENTS["memory-media"]?.parse(shown.json) as { media: { sha256: string }[] };
   expect(readFileSync(output)).toEqual(bytes);
-  const found = await program(`connector media memory-space ${media[0]?.sha256}`);
+  const found = await program(`connector media memory-space ${document.media[0]?.sha256}`);
   expect(DOCUMENTS["connector-media"]?.parse(found.json)).toMatchObject({ bytes: 7, contentType: "audio/ogg" });
   space.items.delete("a");
   await program("memory resync");

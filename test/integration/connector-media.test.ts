@@ -37,7 +37,13 @@ async function open(ownRedis = false): Promise<Place> {
   return { service, world: service.world, space, folder };
 }
 
-function put({ space }: Place, id: string, bytes: Buffer, type = "audio/ogg;codecs=opus", transcript = `of ${id}`): void {
+function put(
+  { space }: Place,
+  id: string,
+  bytes: Buffer,
+  type = "audio/ogg;codecs=opus",
+  transcript = `of ${id}`,
+): void {
   space.put({ id, created_at: new Date().toISOString(), transcript, audio: true });
   space.media.set(`${id}/audio`, { type, bytes, etag: `"${hashOf(bytes)}"` });
 }

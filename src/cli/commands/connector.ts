@@ -87,7 +87,9 @@ const ACTIONS: Readonly<Record<string, ConnectorAction>> = {
     const id = idOf(invocation);
     const [, , sha256] = invocation.args;
     if (sha256 === undefined)
-      throw new UsageError("connector media needs the SHA-256 of the file: the metadata of its memory have it under media");
+      throw new UsageError(
+        "connector media needs the SHA-256 of the file: the metadata of its memory have it under media",
+      );
     const { path, contentType, bytes } = await connectors.media(id, sha256, { signal: invocation.signal });
     const { output } = invocation.flags;
     if (typeof output === "string") await copyFile(path, output);

@@ -23,7 +23,15 @@ const definitionSchema = lazily(() =>
       .object({ type: z.literal("memories"), namespace: z.string().default(DEFAULT_NAMESPACE) })
       .prefault({ type: "memories" }),
     mapping: z.object({ tags: z.array(z.string()).optional() }).default({}),
-    media: z.object({ kinds: z.array(z.enum(MEDIA_KINDS)).min(1).default([...MEDIA_KINDS]), tags: z.array(z.string()).optional() }).optional(),
+    media: z
+      .object({
+        kinds: z
+          .array(z.enum(MEDIA_KINDS))
+          .min(1)
+          .default([...MEDIA_KINDS]),
+        tags: z.array(z.string()).optional(),
+      })
+      .optional(),
   }),
 );
 
@@ -59,7 +67,9 @@ export function parseDefinition(id: string, definition: unknown): SpaceDefinitio
   const parsed = definitionSchema().safeParse(definition);
   if (parsed.success) return parsed.data;
   const flaw = z.prettifyError(parsed.error);
-  throw new ConfigurationError(`connector ${id} is no Memory Space whose memories come here: ${flaw}. Give another --id`);
+  throw new ConfigurationError(
+    `connector ${id} is no Memory Space whose memories come here: ${flaw}. Give another --id`,
+  );
 }
 
 /** The text with its `${NAME}`s replaced. @throws {ConfigurationError} A variable is not set. */

@@ -1,6 +1,6 @@
-import { type ConnectorRun, type Connectors, type MemorySynchronizer, NotFoundError } from "../../index.ts";
 import { settingAt } from "../../config/settings.ts";
 import type { RunRecord } from "../../connectors/state/state.ts";
+import { type ConnectorRun, type Connectors, type MemorySynchronizer, NotFoundError } from "../../index.ts";
 import type { Invocation } from "../command.ts";
 import { untilEnded } from "../commands/connector-waiting.ts";
 import { withoutIndex, withSynchronizer } from "../session.ts";

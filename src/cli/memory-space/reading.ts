@@ -82,7 +82,9 @@ export async function view(invocation: Invocation): Promise<CommandResult> {
   const memories = found.memories.sort((a, b) => (createdAt(a) < createdAt(b) ? -1 : 1)).slice(0, limit);
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const text = memories.length === 0 ? `no memories of ${nameOf(span)} (${timeZone})` : table(memories);
-  const rest = found.more ? [`there may be more than these ${memories.length}, which are not the first of the span: give a shorter one`] : [];
+  const rest = found.more
+    ? [`there may be more than these ${memories.length}, which are not the first of the span: give a shorter one`]
+    : [];
   return {
     exitCode: EXIT.ok,
     json: { from: start, to: end, timeZone, memories: memories.map(shown), more: found.more },

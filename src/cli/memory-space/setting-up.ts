@@ -13,7 +13,9 @@ export async function add(invocation: Invocation): Promise<CommandResult> {
   clientOf(definition, invocation); // Checks the address and the key's variable before anything is kept.
   return await withHome(invocation, false, async (home) => {
     if (definition.media !== undefined && home.mediaDirectory === null)
-      throw new ConfigurationError("--media needs a folder for files: set connectors.mediaDirectory, here and on each node that makes runs");
+      throw new ConfigurationError(
+        "--media needs a folder for files: set connectors.mediaDirectory, here and on each node that makes runs",
+      );
     const replaced = await home.define(id, definition);
     const { url, context, apiKey } = definition.from;
     const space = {

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
-import { MemorySpaceClient } from "../../connectors/memory-space/client.ts";
 import { HIDDEN } from "../../connectors/hosted/hidden-secrets.ts";
+import { MemorySpaceClient } from "../../connectors/memory-space/client.ts";
 import { ConfigurationError, NotFoundError } from "../../index.ts";
 import type { Invocation } from "../command.ts";
 import { expanded, parseDefinition, type SpaceDefinition } from "./definition.ts";
@@ -28,7 +28,9 @@ export function mediaPathOf(mediaDirectory: string, id: string): string {
 export function clientOf({ from }: SpaceDefinition, { environment, log }: Invocation): MemorySpaceClient {
   const { url, context, apiKey, dialect } = from;
   if (apiKey === HIDDEN)
-    throw new ConfigurationError("its key is kept encrypted, and is not shown to commands: mnemosync connector test asks it");
+    throw new ConfigurationError(
+      "its key is kept encrypted, and is not shown to commands: mnemosync connector test asks it",
+    );
   return new MemorySpaceClient(
     {
       ...{ url, context },

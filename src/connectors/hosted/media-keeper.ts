@@ -51,7 +51,14 @@ export class MediaKeeper {
   async removeErased(erasedOf: ErasedOf, signal: AbortSignal): Promise<readonly MemoryKey[]> {
     const removed: MemoryKey[] = [];
     const stillHeld: StillHeld = async (page, each) => {
-      const erased = new Set((await erasedOf(page.map(({ holder }) => holder), each)).map(keyText));
+      const erased = new Set(
+        (
+          await erasedOf(
+            page.map(({ holder }) => holder),
+            each,
+          )
+        ).map(keyText),
+      );
       return page.map(({ holder }) => !erased.has(keyText(holder)));
     };
     for (const name of await readdir(this.#path)) {
@@ -68,7 +75,14 @@ async function removePartials(folder: MediaFolder, erasedOf: ErasedOf, signal: A
   const removed: MemoryKey[] = [];
   let page: { readonly path: string; readonly holder: MemoryKey }[] = [];
   const look = async (): Promise<void> => {
-    const erased = new Set((await erasedOf(page.map(({ holder }) => holder), signal)).map(keyText));
+    const erased = new Set(
+      (
+        await erasedOf(
+          page.map(({ holder }) => holder),
+          signal,
+        )
+      ).map(keyText),
+    );
     for (const { path, holder } of page.filter((each) => erased.has(keyText(each.holder)))) {
       for (const each of [path, `${path}.json`]) await rm(each, { force: true });
       removed.push(holder);

@@ -29,9 +29,7 @@ export interface KeptMedia {
   readonly sha256: string;
 }
 
-const noteSchema = lazily(() =>
-  z.object({ contentType: z.string(), namespace: z.string(), memoryId: z.string() }),
-);
+const noteSchema = lazily(() => z.object({ contentType: z.string(), namespace: z.string(), memoryId: z.string() }));
 const holderSchema = lazily(() => z.object({ namespace: z.string(), memoryId: z.string() }));
 
 const SHA256 = /^[0-9a-f]{64}$/;

@@ -165,7 +165,9 @@ export class MemorySpaceClient {
     try {
       if (answer.status === 404) return null;
       if (answer.status === 206 && offset === 0)
-        throw new ServiceError("permanent", `${where}: a part came where the whole file was asked for`, { status: 206 });
+        throw new ServiceError("permanent", `${where}: a part came where the whole file was asked for`, {
+          status: 206,
+        });
       return await read(streamOf(answer, where));
     } finally {
       answer.end();

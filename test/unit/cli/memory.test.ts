@@ -79,7 +79,9 @@ test("a Memory Space is added, synced, listed and viewed, each answer as declare
   expect((await memory("list --limit 1")).json).toMatchObject({ cursor: "memory-space/old" });
 
   const log = await memory("log");
-  expect(DOCUMENTS["memory-log"]?.parse(log.json)).toMatchObject({ runs: [{ synced: 1 }, { available: 2, synced: 2 }] });
+  expect(DOCUMENTS["memory-log"]?.parse(log.json)).toMatchObject({
+    runs: [{ synced: 1 }, { available: 2, synced: 2 }],
+  });
   const pinged = await memory("ping");
   expect(DOCUMENTS["memory-ping"]?.parse(pinged.json)).toMatchObject({ filters: "dates" });
 });

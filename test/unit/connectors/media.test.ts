@@ -42,7 +42,8 @@ function put(id: string, bytes: Buffer | null, more: Put = {}): void {
   const { type = "audio/ogg;codecs=opus", etag, modified, tags = ["keep"] } = more;
   const audio = bytes !== null;
   server.put({ id, created_at: new Date().toISOString(), transcript: `text of ${id}`, audio, tags });
-  if (bytes !== null) server.media.set(`${id}/audio`, {
+  if (bytes !== null)
+    server.media.set(`${id}/audio`, {
       ...{ type, bytes },
       ...(etag !== undefined && { etag }),
       ...(modified !== undefined && { modified }),
