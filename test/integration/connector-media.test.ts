@@ -65,7 +65,7 @@ async function run({ world }: Place, id: string, options: object = {}) {
 }
 
 const bytesIn = async (folder: string) =>
-  (await filesIn(folder)).map((path) => path.split("/").at(-1) ?? "").filter((name) => /^[0-9a-f]{64}$/.test(name));
+  (await filesIn(folder)).flatMap((path) => /\/[0-9a-f]{2}\/([0-9a-f]{64})$/.exec(path)?.[1] ?? []);
 
 test("a file is fetched by the schedule's runs, named by its memory, and served to keys of its namespace alone", async () => {
   const place = await open();

@@ -32,7 +32,8 @@ export class MediaKeeper {
    */
   async place(): Promise<string | null> {
     if (!(await isFolder(this.#path))) return null;
-    const path = join(this.#path, "folder-id");
+    // No connector has such a name.
+    const path = join(this.#path, ".folder-id");
     const found = await textIfThere(path);
     if (found !== null) return found;
     const own = `${path}.${newUlid()}`;
