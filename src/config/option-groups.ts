@@ -298,7 +298,10 @@ export interface ConnectorServiceOptions {
    * docs/connectors.md explains them. As text: the object as JSON.
    */
   definitions?: Readonly<Record<string, unknown>> | undefined;
-  /** Folder of the sounds and pictures that connectors fetch, by their contents' hashes; none: they fetch none. */
+  /**
+   * Folder of the sounds and pictures that connectors fetch, by their contents' hashes, the same for all nodes that
+   * make runs or serve them; none: connectors that fetch files make no runs on this node.
+   */
   mediaDirectory?: string | undefined;
   /** Runs of connectors on this node at a time, at most. From 1 to 256. @default 10 */
   runsMax?: number | undefined;
