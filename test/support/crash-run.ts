@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { ConnectOptions, SyncStatus } from "../../src/index.ts";
+import type { Kind } from "./adapted.ts";
 
 /** What the writer is told. */
 export interface CrashOrder {
@@ -70,6 +71,24 @@ export interface MoveCrashOrder {
 /** Runs a mover of bodies until it has killed itself. */
 export async function runMoverUntilCrash(order: MoveCrashOrder): Promise<void> {
   await runScriptUntilCrash("./body-mover.ts", order);
+}
+
+/** What a program is told that writes through an adapter. */
+export interface AdapterCrashOrder {
+  readonly options: ConnectOptions;
+  /** `index`: LangChain's `index()`, with a record manager. */
+  readonly kind: Kind | "index";
+  /** One of `WRITE_STEPS`, in the last batch; `between`: of `index`, between the documents of the last batch and their keys. */
+  readonly point: string;
+  readonly batches: number;
+  /** Items of a batch. */
+  readonly size: number;
+}
+
+/** Runs such a program until it has killed itself. @returns the batches that were answered by then. */
+export async function runAdapterUntilCrash(order: AdapterCrashOrder): Promise<number[]> {
+  const output = await runScriptUntilCrash("./adapter-writer.ts", order);
+  return output.split("\n").filter(Boolean).map(Number);
 }
 
 /** Runs the writer until it has killed itself. @returns what it had acknowledged by then. */
