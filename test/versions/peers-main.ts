@@ -24,7 +24,10 @@ const { values } = parseArgs({ options: { end: { type: "string" }, keep: { type:
 
 const PEERS = ["@langchain/core", "@langchain/langgraph-checkpoint", "@modelcontextprotocol/sdk"];
 const TESTS = ["test/integration/adapters", "test/unit/adapters", "test/integration/mcp/tools", "test/unit/mcp"];
-const CHECKED = ["src/adapters", "src/mcp", "test/integration/adapters", "test/unit/adapters"];
+const CHECKED = [
+  ...["src/adapters", "src/mcp", "test/integration/adapters", "test/unit/adapters", "test/support/mcp-clients.ts"],
+  "test/support/global-setup.ts", // It declares what tests are given.
+];
 const ENDS = ["oldest", "newest"] as const;
 type End = (typeof ENDS)[number];
 
