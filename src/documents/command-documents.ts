@@ -10,6 +10,7 @@ import {
   connectorSchema,
   connectorStatusSchema,
   connectorsSchema,
+  DEFINITION_SCHEMA,
 } from "./connector-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
 import { deviceDocumentSchema, devicesSchema } from "./device-documents.ts";
@@ -123,7 +124,7 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   "connector-runs": connectorRunsSchema().describe("mnemosync connector runs --json"),
   "connector-dead-letters": connectorLettersSchema().describe("mnemosync connector dead-letters --json"),
   "connector-media": connectorMediaSchema().describe("mnemosync connector media <id> <sha256> --json"),
-  "connector-definition": connectorDefinition().describe("A connector, in the settings file and over the API"),
+  [DEFINITION_SCHEMA]: connectorDefinition().describe("A connector, in the settings file and over the API"),
   devices: devicesSchema().describe("mnemosync device list --json"),
   device: deviceDocumentSchema().describe("mnemosync device show, revoke and admit --json"),
   "dead-letters": deadLettersSchema().describe("mnemosync subscription dead-letters --json"),
@@ -150,7 +151,7 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
 };
 
 /** Documents that are given to the program: what has a default may be absent. */
-const INPUTS: ReadonlySet<string> = new Set(["connector-definition"]);
+const INPUTS: ReadonlySet<string> = new Set([DEFINITION_SCHEMA]);
 
 /** The text of the schema's file: JSON Schema (2020-12). */
 export function schemaText(name: string): string {

@@ -9,6 +9,17 @@ import { count, errorFields, instant, iso, isoOrNull, json } from "./fields.ts";
 
 /** Connectors and their runs, as HTTP and `--json` show them. */
 
+/** Names the JSON Schema of a definition among those of `docs/schemas`. */
+export const DEFINITION_SCHEMA = "connector-definition";
+
+/** A definition as the API takes it. The library checks its parts: what names a variable is checked with its value. */
+export const connectorInputSchema = lazily(() =>
+  z.looseObject({ from: z.looseObject({ type: z.string() }) }).meta({
+    id: "ConnectorDefinition",
+    description: `from, to, schedule and so on: docs/schemas/${DEFINITION_SCHEMA}.schema.json`,
+  }),
+);
+
 export const connectorSchema = lazily(() =>
   z
     .strictObject({
@@ -167,13 +178,21 @@ const letterSchema = lazily(() =>
 
 export const connectorLettersSchema = lazily(() =>
   z
-    .strictObject({ deadLetters: z.array(letterSchema()), more: z.boolean().describe("Whether others follow") })
+    .strictObject({
+      deadLetters: z.array(letterSchema()),
+      cursor: z
+        .string()
+        .nullable()
+        .describe(
+          "Where the next page begins; null: these are the last. A page of large payloads is shorter than its limit",
+        ),
+    })
     .meta({ id: "ConnectorDeadLetters" }),
 );
 
 export function connectorLettersDocument({
   letters,
-  more,
+  cursor,
 }: LetterPage): z.output<ReturnType<typeof connectorLettersSchema>> {
   return {
     deadLetters: letters.map(({ at, payload, ...letter }) => ({
@@ -181,7 +200,7 @@ export function connectorLettersDocument({
       at: isoOrNull(at),
       payload: payload === null ? null : (JSON.parse(payload) as Record<string, unknown>),
     })),
-    more,
+    cursor,
   };
 }
 

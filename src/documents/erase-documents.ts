@@ -19,6 +19,11 @@ const ledgerProof = lazily(() =>
       findings: count(),
       queue: count(),
       transactions: count(),
+      connectors: count()
+        .optional()
+        .describe(
+          "Dead letters of connectors, and services' reasons; absent in receipts from before they were looked for",
+        ),
     })
     .describe("Rows with content of these memories that the ledger was found to hold, by what they are: all zero"),
 );

@@ -199,7 +199,7 @@ export async function endListing(sql: Sql, id: string): Promise<void> {
 
 /**
  * Memory ids of a namespace that are not erased yet, behind `after`, in order: live ones, ended ones, and those of which only a
- * record of a conflict is kept, since an import or a store brought them.
+ * record of a conflict or a connector's dead letter is kept, since an import, a store or another service brought them.
  */
 export async function listToErase(sql: Sql, namespace: string, after: string | null, limit: number): Promise<string[]> {
   const rows = await sql<{ memory_id: string }[]>`
@@ -213,6 +213,12 @@ export async function listToErase(sql: Sql, namespace: string, after: string | n
        where c.namespace = ${namespace} and c.memory_id > ${after ?? ""} and not exists (
          select from mnemosync.memory_versions v where v.namespace = c.namespace and v.memory_id = c.memory_id)
        order by c.memory_id
+       limit ${limit})
+      union
+      (select distinct l.memory_id from mnemosync.connector_dead_letters l
+       where l.namespace = ${namespace} and l.memory_id > ${after ?? ""} and not exists (
+         select from mnemosync.memory_versions v where v.namespace = l.namespace and v.memory_id = l.memory_id)
+       order by l.memory_id
        limit ${limit})
     ) ids
     order by memory_id

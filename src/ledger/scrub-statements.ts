@@ -56,8 +56,7 @@ export async function scrubContent(sql: Sql, keys: readonly MemoryKey[], text: s
         state = case when c.state = 'pending' then 'resolved' else c.state end
     from locked where c.id = locked.id`;
   await sql`delete from mnemosync.check_findings f using ${e} where ${isOf(sql, sql`f`)}`;
-  // Items of other services that could not be stored: their payload is the memory's content.
-  await sql`delete from mnemosync.connector_dead_letters l using ${e} where ${isOf(sql, sql`l`)}`;
+  await scrubConnectors(sql, e, text);
   // A memory that a store refused for good is tried again: this time the store is told of the erasure.
   await sql`
     with locked as materialized (
@@ -77,6 +76,30 @@ export async function scrubContent(sql: Sql, keys: readonly MemoryKey[], text: s
       and exists (
         select from unnest(t.namespaces, t.memory_ids) as w (namespace, memory_id)
         join ${e} on e.namespace = w.namespace and e.memory_id = w.memory_id)`;
+}
+
+/**
+ * Items of other services that could not be stored: their payload is the memory's content. A service's reason why it could not
+ * process a memory may quote it.
+ */
+async function scrubConnectors(sql: Sql, e: Fragment, text: string): Promise<void> {
+  await sql`
+    with locked as materialized (
+      select l.connector, l.item_id from ${e} join mnemosync.connector_dead_letters l on ${isOf(sql, sql`l`)}
+      order by l.connector, l.item_id for update of l
+    )
+    delete from mnemosync.connector_dead_letters l using locked
+    where l.connector = locked.connector and l.item_id = locked.item_id`;
+  await sql`
+    with locked as materialized (
+      select r.connector, r.namespace, r.memory_id
+      from mnemosync.connector_states c
+      cross join ${e} join mnemosync.connector_records r on r.connector = c.connector and ${isOf(sql, sql`r`)}
+      where r.reason <> ${text}
+      order by r.connector, r.namespace, r.memory_id for update of r
+    )
+    update mnemosync.connector_records r set reason = ${text} from locked
+    where r.connector = locked.connector and r.namespace = locked.namespace and r.memory_id = locked.memory_id`;
 }
 
 /**
@@ -120,6 +143,8 @@ export interface ContentLeft {
   readonly findings: number;
   readonly queue: number;
   readonly transactions: number;
+  /** Dead letters of connectors, and a service's reasons. Absent in receipts from before they were looked for. */
+  readonly connectors?: number;
 }
 
 /** Looks in each table for content of the memories that an erasure has: the proof of its receipt. */
@@ -147,7 +172,11 @@ export async function countContentLeft(sql: Sql, erasureId: string): Promise<Con
       (select count(*)::float8 from mnemosync.sync_transactions t
        where t.state = 'rolled_back' and t.reason <> ${ERASED_TEXT}
          and exists (select from unnest(t.namespaces, t.memory_ids) as w (namespace, memory_id)
-                     join e on e.namespace = w.namespace and e.memory_id = w.memory_id)) as transactions`;
+                     join e on e.namespace = w.namespace and e.memory_id = w.memory_id)) as transactions,
+      (select count(*)::float8 from e join mnemosync.connector_dead_letters l on ${of(sql`l`)})
+      + (select count(*)::float8 from mnemosync.connector_states s cross join e
+         join mnemosync.connector_records r on r.connector = s.connector and ${of(sql`r`)}
+         where r.reason <> ${ERASED_TEXT}) as connectors`;
   return row as ContentLeft;
 }
 

@@ -1,7 +1,7 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { LedgerSinkState } from "../../src/connectors/hosted/ledger-sink-state.ts";
-import { LedgerState } from "../../src/connectors/hosted/ledger-state.ts";
+import { DEAD_LETTERS_MAX, LedgerState } from "../../src/connectors/hosted/ledger-state.ts";
 import { NO_COUNTS, type RunRecord } from "../../src/connectors/state/state.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { postgresUrl } from "../support/services.ts";
@@ -75,6 +75,25 @@ describe("the state of a connector in PostgreSQL, beyond what every state promis
     await two.checkpoint({ ...none, run: run("job-3"), items: [item] });
     await two.end(run("job-3", { state: "succeeded", endedAt: 2 }), 5);
     expect(await two.cursor()).toBe(5);
+  });
+
+  test("a dead letter that is there already takes no further place, and one that is settled makes room", async () => {
+    const state = source("full");
+    await state.begin(run("job-5"));
+    await sql`
+      insert into mnemosync.connector_dead_letters (connector, item_id, namespace, memory_id, code, reason, at, payload)
+      select 'full', 'i' || n, 'space', 'm' || n, 'VALIDATION', 'no', clock_timestamp(), '{}'
+      from generate_series(1, ${DEAD_LETTERS_MAX}) n`;
+    const letter = (itemId: string) => ({
+      ...{ itemId, memoryId: itemId, code: "VALIDATION", reason: "again", at: 1_000, payload: "{}" },
+    });
+    await state.checkpoint({ ...none, run: run("job-5"), deadLetters: [letter("i1"), letter("i2")] });
+    expect(await state.lettersOf(["i1"])).toMatchObject([{ attempts: 2, reason: "again" }]);
+    const one = { ...none, run: run("job-5"), deadLetters: [letter("new")] };
+    await expect(state.checkpoint(one)).rejects.toThrow(`${DEAD_LETTERS_MAX} is the limit`);
+    await state.checkpoint({ ...one, settled: ["i3"] });
+    expect(await state.lettersOf(["new", "i3"])).toMatchObject([{ itemId: "new", attempts: 1 }]);
+    expect((await state.letterIds()).slice(0, 3)).toEqual(["i1", "i2", "i4"]);
   });
 
   test("a run that is taken up again goes on under its id", async () => {

@@ -1,50 +1,19 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { CONNECTOR_KEY, HostedNode, type HostedOptions } from "../support/connectors/hosted-world.ts";
-import { LightRagServer } from "../support/connectors/lightrag-server.ts";
-import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts";
-import { sharedWorld } from "../support/world.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import { useDeployment } from "../support/connectors/deployment.ts";
+import { CONNECTOR_KEY } from "../support/connectors/hosted-world.ts";
+import type { LightRagServer } from "../support/connectors/lightrag-server.ts";
+import type { MemorySpaceServer } from "../support/connectors/memory-space-server.ts";
 import { recordingLog } from "../unit/faiss/support.ts";
 
 /** Goal: connectors of a deployment: definitions, runs on several nodes, what operators do about them. */
 
-const shared = sharedWorld({ faiss: false });
+const deployment = useDeployment();
+const { node, items, from, importing, delivering, piping } = deployment;
 let space: MemorySpaceServer;
 let rag: LightRagServer;
-let nodes: HostedNode[] = [];
-let connectors = 0;
 let id: string;
-
-beforeEach(async () => {
-  space = await MemorySpaceServer.start();
-  rag = await LightRagServer.start({ version: "1.5.6" });
-  id = `c${connectors++}`;
-});
-afterEach(async () => {
-  await Promise.all(nodes.map((node) => node.close()));
-  nodes = [];
-  await space.close();
-  await rag.close();
-});
-
-function node(options: HostedOptions = {}): HostedNode {
-  const made = new HostedNode(shared.current, { nodeId: `node-${nodes.length}`, ...options });
-  nodes.push(made);
-  return made;
-}
-
-const items = (count: number) => {
-  for (let index = 0; index < count; index++)
-    space.put({ id: `i${index}`, created_at: "2026-01-01T00:00:00Z", transcript: `we talked about ${index}` });
-};
-const from = (more: object = {}) => ({
-  ...{ type: "memory-space", url: space.url, context: space.context, apiKey: "secret-key" },
-  ...more,
-});
-const importing = (more: object = {}) => ({ from: from(), to: { type: "memories", namespace: id }, ...more });
-const delivering = (more: object = {}) => ({
-  from: { type: "memories", namespaces: [id] },
-  to: { type: "lightrag", url: rag.url, apiKey: "rag-key" },
-  ...more,
+beforeEach(() => {
+  ({ space, rag, id } = deployment);
 });
 
 describe("definitions", () => {
@@ -53,7 +22,8 @@ describe("definitions", () => {
     const made = await connectors.create(id, importing());
     expect(JSON.stringify(made.shown)).not.toContain("secret-key");
     expect(made).toMatchObject({ origin: "api", revision: 1, invalid: null, shown: { from: { apiKey: "(hidden)" } } });
-    const [row] = await shared.current.sql`select definition::text, secrets from mnemosync.connectors where id = ${id}`;
+    const [row] = await deployment.world
+      .sql`select definition::text, secrets from mnemosync.connectors where id = ${id}`;
     expect(row?.definition).not.toContain("secret-key");
     expect(Buffer.from(row?.secrets as Buffer).toString("latin1")).not.toContain("secret-key");
     const replaced = await connectors.replace(id, { ...made.shown, overlapMs: 1 });
@@ -92,7 +62,7 @@ describe("definitions", () => {
     const both = { secretKey: Buffer.alloc(32, 8).toString("base64"), previousSecretKey: CONNECTOR_KEY };
     expect((await node({ settings: both }).connectors.get(id)).invalid).toBeNull();
     await connectors.create(`${id}-two`, importing());
-    await shared.current.sql`
+    await deployment.world.sql`
       update mnemosync.connectors set secrets = (select secrets from mnemosync.connectors where id = ${id})
       where id = ${`${id}-two`}`;
     expect((await connectors.get(`${id}-two`)).invalid).toContain("cannot be read");
@@ -101,11 +71,11 @@ describe("definitions", () => {
   test("variables: any of them in the settings file, those of connectors over the API; one that is unset is an error", async () => {
     const definitions = { [id]: importing({ from: from({ apiKey: "${SPACE_KEY}" }) }) };
     const good = node({ settings: { definitions }, environment: { SPACE_KEY: "secret-key" } });
-    good.connectors.assertSettings();
+    await good.connectors.assertSettings();
     expect((await good.connectors.get(id)).shown).toMatchObject({ from: { apiKey: "${SPACE_KEY}" } });
     await good.connectors.test(id);
     const bad = node({ settings: { definitions } });
-    expect(() => bad.connectors.assertSettings()).toThrow("from.apiKey: ${SPACE_KEY} is not set");
+    await expect(bad.connectors.assertSettings()).rejects.toThrow("from.apiKey: ${SPACE_KEY} is not set");
     await expect(bad.connectors.trigger(id)).rejects.toMatchObject({ code: "CONFIGURATION" });
     const named = importing({ from: from({ apiKey: "${SPACE_KEY}" }) });
     await expect(good.connectors.create(`${id}-api`, named)).rejects.toThrow("MNEMOSYNC_CONNECTOR_");
@@ -126,6 +96,16 @@ describe("definitions", () => {
       "settings file only",
     ],
     ["no key to encrypt", "a text", "an object"],
+    [
+      "a cron expression that is none",
+      { from: { type: "memory-space", url: "http://h", context: "c" }, schedule: { cron: "every day" } },
+      'schedule: cron "every day"',
+    ],
+    [
+      "a date that never comes",
+      { from: { type: "memory-space", url: "http://h", context: "c" }, fullSchedule: { cron: "0 0 30 2 *" } },
+      "fullSchedule: ",
+    ],
   ])("%s is refused by its place", async (_, definition, message) => {
     await expect(node().connectors.create(id, definition)).rejects.toThrow(message);
   });
@@ -154,10 +134,14 @@ describe("runs", () => {
 
   test("a dry run counts, and writes nothing", async () => {
     items(3);
-    const { connectors, run } = { connectors: node().connectors, run: nodes[0]?.run.bind(nodes[0]) };
+    const own = node();
+    const { connectors } = own;
     await connectors.create(id, importing());
-    expect(await run?.(id, { scope: "full", dryRun: true })).toMatchObject({ isDryRun: true, counts: { created: 3 } });
-    expect(await shared.current.sync.get("memory-space/i0", { namespace: id })).toBeNull();
+    expect(await own.run(id, { scope: "full", dryRun: true })).toMatchObject({
+      isDryRun: true,
+      counts: { created: 3 },
+    });
+    expect(await deployment.world.sync.get("memory-space/i0", { namespace: id })).toBeNull();
     expect(await connectors.runs(id)).toEqual([]);
   });
 
@@ -213,19 +197,27 @@ describe("runs", () => {
     for await (const run of own.connectors.watch(id, made.id)) if (run.state === "partial") break;
     expect(await own.connectors.run(id, made.id)).toMatchObject({ scope: "replay", counts: { created: 1, failed: 1 } });
     expect((await own.connectors.deadLetters(id)).letters).toMatchObject([{ id: "huge", attempts: 2 }]);
-    expect(await shared.current.sync.get("memory-space/big", { namespace: id })).toMatchObject({ content: "shorter" });
+    expect(await deployment.world.sync.get("memory-space/big", { namespace: id })).toMatchObject({
+      content: "shorter",
+    });
     expect(await own.connectors.drop(id, { letters: ["huge"] })).toBe(1);
     expect(await own.connectors.status(id)).toMatchObject({ deadLetters: 0 });
     // Its content is in the dead letters alone: it was never a memory.
     await own.run(id, { scope: "full", force: true });
     expect((await own.connectors.deadLetters(id)).letters).toMatchObject([{ id: "huge" }]);
-    await shared.current.sync.erase("memory-space/huge", { namespace: id });
+    await deployment.world.sync.erase("memory-space/huge", { namespace: id });
+    expect((await own.connectors.deadLetters(id)).letters).toEqual([]);
+    // Nor does a later run bring it back, although the service still has the item.
+    expect(await own.run(id, { scope: "full", force: true })).toMatchObject({
+      state: "partial",
+      counts: { failed: 1 },
+    });
     expect((await own.connectors.deadLetters(id)).letters).toEqual([]);
   });
 
   test("memories are delivered, and go again where the transform is another one", async () => {
     const own = node();
-    await shared.current.sync.syncMemory("m1", { namespace: id, content: "one", memoryType: "note" });
+    await deployment.world.sync.syncMemory("m1", { namespace: id, content: "one", memoryType: "note" });
     await own.connectors.create(id, delivering({ transform: "plain" }));
     expect(await own.run(id)).toMatchObject({ state: "succeeded", counts: { created: 1 } });
     expect(await own.run(id)).toMatchObject({ counts: { created: 0, updated: 0 } });
@@ -241,9 +233,7 @@ describe("runs", () => {
   test("from one service to another in one run, both halves told", async () => {
     items(3);
     const own = node();
-    await own.connectors.create(id, {
-      ...{ from: from(), to: { type: "lightrag", url: rag.url, apiKey: "rag-key" }, through: { namespace: id } },
-    });
+    await own.connectors.create(id, piping());
     expect(await own.run(id, { scope: "full" })).toMatchObject({
       ...{ state: "succeeded", counts: { created: 3 }, delivery: { state: "succeeded", counts: { created: 3 } } },
     });
@@ -263,7 +253,7 @@ describe("the schedule", () => {
       await own.connectors.cancel(id);
       await own.connectors.remove(id);
     });
-    const left = await shared.current.sync.jobs.schedules();
+    const left = await deployment.world.sync.jobs.schedules();
     expect(left.map(({ name }) => name)).not.toContain(`connector:${id}`);
   });
 

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { canonicalJson, checksumOf, createLog, type ExportRecord, MemorySynchronizer } from "../../src/index.ts";
+import { ErasureLedger } from "../../src/ledger/erasure-ledger.ts";
 import { newUlid } from "../../src/runtime/ulid.ts";
 import { filesIn, findTraces, holdsVector } from "../support/erasure-traces.ts";
 import { unitVector } from "../support/memories.ts";
@@ -23,6 +25,8 @@ const WORDS = {
   redis: "nimbusfrost",
   imported: "tarragonix",
   error: "ossifragex",
+  letter: "pomegranita",
+  service: "saskatoonix",
   stays: "remainderly",
 };
 
@@ -78,6 +82,14 @@ async function spreadWords(world: World): Promise<void> {
             values (${newUlid()}, 'rolled_back', 'n', '{default,default}', '{stays,gone}', '{0,0}', ${quote})`;
   await sql`insert into mnemosync.check_findings (scope, node_id, namespace, memory_id, store, kind, evidence)
             values ('full', 'n', 'default', 'gone', 'redis', 'corrupt', ${quote})`;
+  // What another service's item says that could not be stored, and what a service said of a text that it could not process.
+  await sql`insert into mnemosync.connector_dead_letters (connector, item_id, namespace, memory_id, code, reason, at, payload)
+            values ('space', 'gone', 'default', 'gone', 'VALIDATION', ${quote}, clock_timestamp(), ${`{"content":"${WORDS.letter}"}`}),
+                   ('space', 'stays', 'default', 'stays', 'VALIDATION', 'too large', clock_timestamp(), '{"content":"of stays"}')`;
+  await sql`insert into mnemosync.connector_states (connector) values ('graph')`;
+  await sql`insert into mnemosync.connector_records
+              (connector, namespace, memory_id, version, wanted, ends, state, old, doomed, is_doomed, reason, seen_in)
+            values ('graph', 'default', 'gone', 1, 1, false, 'failed', '[]', '[]', false, ${`no: ${WORDS.service}`}, 'r1')`;
   const finding = { namespace: "default", memoryId: "gone", store: "redis", kind: "corrupt", evidence: quote };
   const other = { ...finding, memoryId: "stays", evidence: "of another memory" };
   await sql`insert into mnemosync.jobs (id, kind, state, input, resumable, result, error, ended_at) values
@@ -108,6 +120,8 @@ test("an erased memory is in no dump, no file of a table, no dump of Redis, no i
     expect.arrayContaining([
       "check_findings",
       "conflict_resolutions",
+      "connector_dead_letters",
+      "connector_records",
       "idempotency_keys",
       "jobs",
       "sync_queue",
@@ -125,9 +139,11 @@ test("an erased memory is in no dump, no file of a table, no dump of Redis, no i
     ],
   });
   expect(Object.values(receipt.ledger ?? { none: 1 })).toEqual(Object.values(receipt.ledger ?? {}).map(() => 0));
+  expect(receipt.ledger).toMatchObject({ connectors: 0 });
   expect(await findTraces(world, wanted, lines)).toEqual([]);
   // The other memory, and what is said of it, stays.
   expect(await world.sync.get("stays")).toMatchObject({ content: stays });
+  expect(await world.sql`select item_id from mnemosync.connector_dead_letters`).toEqual([{ item_id: "stays" }]);
   const [check] = await world.sql<
     { result: string }[]
   >`select result::text from mnemosync.jobs where kind = 'check' and state = 'done'`;
@@ -141,6 +157,30 @@ test("an erased memory is in no dump, no file of a table, no dump of Redis, no i
   // Neither does a restart bring it back.
   await world.restart();
   expect(await findTraces(world, wanted, lines)).toEqual([]);
+});
+
+test("the proof looks into what connectors keep, and a namespace's erasure takes items that never became memories", async (t) => {
+  const world = await openWorld(t, { faiss: false });
+  const letter = (memoryId: string) => world.sql`
+    insert into mnemosync.connector_dead_letters (connector, item_id, namespace, memory_id, code, reason, at, payload)
+    values ('space', ${memoryId}, 'default', ${memoryId}, 'VALIDATION', 'too large', clock_timestamp(), '{}')`;
+  await letter("never-stored");
+  await world.fill(1);
+  const receipt = await world.sync.eraseNamespace("default");
+  expect(receipt).toMatchObject({ memories: 2, erased: 2, ledger: { connectors: 0 } });
+  expect(await world.sql`select item_id from mnemosync.connector_dead_letters`).toEqual([]);
+  await expect(world.put(world.memory(0, { memoryId: "never-stored" }))).resolves.toMatchObject({
+    error: { code: "ERASED" },
+  });
+  // From work that had read the item before it was erased.
+  await letter("never-stored");
+  const pool = new PostgresPool(world.databaseUrl, { max: 1 });
+  t.onTestFinished(() => pool.close());
+  expect(
+    await new ErasureLedger(pool, 10_000).countContentLeft(receipt.id, new AbortController().signal),
+  ).toMatchObject({
+    ...{ connectors: 1, bodies: 0 },
+  });
 });
 
 test("an index of another node confirms once it is back, and its old snapshots are gone", async (t) => {

@@ -436,7 +436,11 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { params: SPACE_ID, query: "?limit=1", status: 200 },
     { params: SPACE_ID, query: "?limit=0", status: 400 },
   ],
-  listConnectorDeadLetters: () => [{ params: SPACE_ID, status: 200 }],
+  listConnectorDeadLetters: () => [
+    { params: SPACE_ID, query: "?limit=1&cursor=from:7", status: 200 },
+    { params: SPACE_ID, query: "?cursor=x", status: 422 },
+    { params: SPACE_ID, query: "?limit=0", status: 400 },
+  ],
   dropConnectorDeadLetters: () => [{ params: SPACE_ID, body: { ids: ["x"] }, status: 200 }],
   // No node makes runs: it waits, and is in the way of others.
   triggerConnector: () => [

@@ -22,7 +22,7 @@ const ACTIONS: Readonly<Record<string, LetterAction>> = {
     const limit = (flags.limit as number | undefined) ?? 100;
     const page = await connectors.deadLetters(id, { limit, signal });
     const text = page.letters.length === 0 ? "there are no dead letters" : letterTable(page.letters);
-    const rest = page.more ? "\nthere are more: --limit" : "";
+    const rest = page.cursor !== null ? "\nthere are more: --limit" : "";
     const exitCode = page.letters.length === 0 ? EXIT.ok : EXIT.findings;
     return { exitCode, json: connectorLettersDocument(page), text: `${text}${rest}` };
   },

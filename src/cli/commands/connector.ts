@@ -161,9 +161,17 @@ async function definitionOf({ args }: Invocation): Promise<unknown> {
     throw new UsageError(
       `connector ${action} needs a definition: a file in YAML or JSON, - for standard input, or the text`,
     );
-  const text = given.trimStart().startsWith("{") ? given : await readFile(given === "-" ? "/dev/stdin" : given, "utf8");
-  const document = parseDocument(text, { stringKeys: true });
+  const document = parseDocument(await textOf(given), { stringKeys: true });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) throw new UsageError(`the definition cannot be read: ${problem.message.split("\n")[0]}`);
   return document.toJS({ maxAliasCount: 100 });
+}
+
+async function textOf(given: string): Promise<string> {
+  if (given.trimStart().startsWith("{")) return given;
+  try {
+    return await readFile(given === "-" ? "/dev/stdin" : given, "utf8");
+  } catch (cause) {
+    throw new UsageError(`the definition cannot be read: ${(cause as Error).message}`, { cause });
+  }
 }

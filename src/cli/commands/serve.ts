@@ -67,7 +67,7 @@ export async function serve(invocation: Invocation, options: Options, keys?: Key
 async function connectChecked(options: ConnectOptions, signal: AbortSignal): Promise<MemorySynchronizer> {
   const sync = await MemorySynchronizer.connect(options, { signal });
   try {
-    if (options.connectors?.enabled !== false) sync.connectors.assertSettings();
+    if (options.connectors?.enabled !== false) await sync.connectors.assertSettings();
     return sync;
   } catch (error) {
     await sync.close();

@@ -22,8 +22,8 @@ export interface RunsOptions extends ConnectorCall {
 }
 
 export interface LettersOptions extends ConnectorCall {
-  /** The id of a letter: those behind it. */
-  readonly after?: string | undefined;
+  /** That of the page before. @default from the first letter on */
+  readonly cursor?: string | undefined;
   /** 1 … 1_000. @default 100 */
   readonly limit?: number | undefined;
 }

@@ -1,9 +1,10 @@
-import type { PostgresAccess, Sql } from "../../drivers/postgres/postgres-access.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
+import { ValidationError } from "../../domain/errors.ts";
+import type { MemoryKey } from "../../domain/keys.ts";
 import { type ConnectorDefinition, namespaceOf } from "../definition.ts";
 import { dropLetters, listLetters } from "./item-statements.ts";
+import { callLedger, type LedgerAccess } from "./ledger-call.ts";
 import { parseRecordKey, recordKeyText } from "./record-key.ts";
-import { forgetFailed, listInState } from "./record-statements.ts";
+import { forgetFailed, listFailed } from "./record-statements.ts";
 import { sinkStateOf, sourceStateOf } from "./work.ts";
 
 /** An item that could not be stored here, or a memory that the other service could not process. */
@@ -25,47 +26,65 @@ export interface Letter {
 
 export interface LetterPage {
   readonly letters: readonly Letter[];
-  /** Whether there are more than were asked for. */
-  readonly more: boolean;
+  /** Where the next page begins; null: these are the last. A page of large payloads is shorter than its limit. */
+  readonly cursor: string | null;
 }
+
+/** Where a page begins: behind a letter of the source, or behind a record of the sink. */
+type LetterPlace = { readonly seq: number } | { readonly key: MemoryKey };
+
+/** Bytes of payloads on one page, at most, but for one letter: each may hold a whole memory. */
+const PAGE_BYTES_MAX = 8_388_608;
 
 /** The code of what a sink's service could not process. */
 const NOT_PROCESSED = "NOT_PROCESSED";
 
 /** Dead letters of both sides of connectors. */
 export class ConnectorLetters {
-  readonly #parts: { readonly postgres: PostgresAccess; readonly callTimeoutMs: number };
+  readonly #parts: LedgerAccess;
 
-  constructor(parts: { readonly postgres: PostgresAccess; readonly callTimeoutMs: number }) {
+  constructor(parts: LedgerAccess) {
     this.#parts = parts;
   }
 
+  /**
+   * Those of the source first, the oldest of them first; then those of the sink, by their keys. Letters that go between two pages
+   * change no place of others. @throws {ValidationError} The cursor is of no page.
+   */
   async list(
     id: string,
     definition: ConnectorDefinition,
-    { after, limit }: { readonly after: string | null; readonly limit: number },
+    { cursor, limit }: { readonly cursor: string | null; readonly limit: number },
     signal: AbortSignal,
   ): Promise<LetterPage> {
     const source = sourceStateOf(id, definition);
     const sink = sinkStateOf(id, definition);
-    return await this.#call(signal, async (sql) => {
-      const items = source === null ? [] : await listLetters(sql, source, { after, limit: limit + 1 });
-      const letters: Letter[] = items.map(({ itemId, ...letter }) => ({
-        ...letter,
-        ...{ id: itemId, side: "from" as const, namespace: namespaceOf(definition) },
-      }));
-      if (sink !== null && letters.length <= limit) {
-        const failed = await listInState(sql, sink, "failed", Number.POSITIVE_INFINITY);
-        const place = failed.findIndex((record) => recordKeyText(record) === after);
-        for (const record of failed.slice(place + 1)) {
-          const { namespace, memoryId, reason } = record;
-          letters.push({
-            ...{ id: recordKeyText(record), side: "to", namespace, memoryId, code: NOT_PROCESSED },
-            ...{ reason: reason ?? "", attempts: null, at: null, payload: null },
-          });
+    const place = cursor === null ? { seq: 0 } : placeOf(cursor);
+    return await callLedger(this.#parts, signal, async (sql) => {
+      const found: { readonly letter: Letter; readonly place: LetterPlace }[] = [];
+      let isCut = false;
+      if (source !== null && "seq" in place) {
+        const query = { after: place.seq, limit: limit + 1, bytesMax: PAGE_BYTES_MAX };
+        const { letters, more } = await listLetters(sql, source, query);
+        isCut = more;
+        for (const { itemId, seq, ...letter } of letters) {
+          const own = { id: itemId, side: "from", namespace: namespaceOf(definition) } as const;
+          found.push({ letter: { ...letter, ...own }, place: { seq } });
         }
       }
-      return { letters: letters.slice(0, limit), more: letters.length > limit };
+      if (sink !== null && !isCut && found.length <= limit) {
+        const after = "key" in place ? place.key : null;
+        for (const { reason, ...key } of await listFailed(sql, sink, after, limit + 1 - found.length)) {
+          const told = { code: NOT_PROCESSED, reason: reason ?? "", attempts: null, at: null, payload: null };
+          found.push({ letter: { ...told, ...key, id: recordKeyText(key), side: "to" }, place: { key } });
+        }
+      }
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        letters: page.map(({ letter }) => letter),
+        cursor: (isCut || found.length > limit) && last !== undefined ? cursorOf(last.place) : null,
+      };
     });
   }
 
@@ -79,14 +98,21 @@ export class ConnectorLetters {
     const source = sourceStateOf(id, definition);
     const sink = sinkStateOf(id, definition);
     const keys = ids === null ? null : ids.map(parseRecordKey).filter((key) => key !== null);
-    return await this.#call(signal, async (sql) => {
+    return await callLedger(this.#parts, signal, async (sql) => {
       const dropped = source === null ? 0 : await dropLetters(sql, source, ids);
       return dropped + (sink === null ? 0 : await forgetFailed(sql, sink, keys));
     });
   }
+}
 
-  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const { postgres, callTimeoutMs } = this.#parts;
-    return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
-  }
+function cursorOf(place: LetterPlace): string {
+  return "seq" in place ? `from:${place.seq}` : `to:${recordKeyText(place.key)}`;
+}
+
+function placeOf(cursor: string): LetterPlace {
+  const seq = /^from:(\d{1,15})$/.exec(cursor)?.[1];
+  if (seq !== undefined) return { seq: Number(seq) };
+  const key = cursor.startsWith("to:") ? parseRecordKey(cursor.slice(3)) : null;
+  if (key !== null) return { key };
+  throw new ValidationError("cursor", "is of no page of dead letters: take the one that the page before gave");
 }

@@ -1,6 +1,7 @@
 import { NotFoundError } from "../../domain/errors.ts";
 import type { HeldMedia, KeptMedia } from "../media/media-folder.ts";
-import { heldByLedger, type MediaLedger, mediaFolderOf } from "./media-work.ts";
+import type { LedgerAccess } from "./ledger-call.ts";
+import { heldByLedger, mediaFolderOf } from "./media-work.ts";
 
 /** Memories of one file that are looked at for one that may be read. */
 const HOLDERS_MAX = 10_000;
@@ -12,7 +13,7 @@ const PAGE_SIZE = 100;
  * @param namespaces null: all. @throws {NotFoundError}
  */
 export async function findMedia(
-  { mediaDirectory, ...ledger }: MediaLedger & { readonly mediaDirectory: string | null },
+  { mediaDirectory, ...ledger }: LedgerAccess & { readonly mediaDirectory: string | null },
   { connectorId, sha256 }: { readonly connectorId: string; readonly sha256: string },
   namespaces: ReadonlySet<string> | null,
   signal: AbortSignal,

@@ -1,18 +1,15 @@
 import { NotFoundError } from "../../domain/errors.ts";
-import type { PostgresAccess, Sql } from "../../drivers/postgres/postgres-access.ts";
 import type { Job } from "../../jobs/job.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import type { RunRecord } from "../state/state.ts";
 import { CONNECTOR_RUN, exclusiveOf } from "./connector-kind.ts";
 import type { DefinedConnector } from "./definitions.ts";
+import { callLedger, type LedgerAccess } from "./ledger-call.ts";
 import { type ConnectorRun, keptRun, runOfJob } from "./run-view.ts";
 import { listRuns, readRun } from "./state-statements.ts";
 import { secondState, sinkStateOf } from "./work.ts";
 
-export interface ConnectorRunsParts {
-  readonly postgres: PostgresAccess;
-  readonly callTimeoutMs: number;
+export interface ConnectorRunsParts extends LedgerAccess {
   readonly jobs: Pick<Jobs, "get" | "getOpen">;
 }
 
@@ -31,7 +28,7 @@ export class ConnectorRuns {
     signal: AbortSignal,
   ): Promise<ConnectorRun[]> {
     const { id } = defined;
-    const rows = await this.#call(signal, (sql) => listRuns(sql, id, before, limit));
+    const rows = await callLedger(this.#parts, signal, (sql) => listRuns(sql, id, before, limit));
     const open = await this.open(id, signal);
     const isNew = open !== null && before === null && !rows.some((row) => row.id === open.id);
     const runs: ConnectorRun[] = isNew ? [runOfJob(id, open)] : [];
@@ -45,7 +42,7 @@ export class ConnectorRuns {
   /** @param job that of the run; null: it is not kept. @throws {NotFoundError} */
   async view(defined: DefinedConnector, runId: string, job: Job | null, signal: AbortSignal): Promise<ConnectorRun> {
     const { id } = defined;
-    const row = await this.#call(signal, (sql) => readRun(sql, id, runId));
+    const row = await callLedger(this.#parts, signal, (sql) => readRun(sql, id, runId));
     if (row !== null) return keptRun(id, row, await this.#deliveryOf(defined, runId, signal), job);
     if (job !== null) return runOfJob(id, job);
     throw new NotFoundError(`connector ${id} has no run ${JSON.stringify(runId)}: it may no longer be kept`);
@@ -74,11 +71,6 @@ export class ConnectorRuns {
     signal: AbortSignal,
   ): Promise<RunRecord | null> {
     if (definition === null || sinkStateOf(id, definition) !== secondState(id)) return null;
-    return await this.#call(signal, (sql) => readRun(sql, secondState(id), runId));
-  }
-
-  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const { postgres, callTimeoutMs } = this.#parts;
-    return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
+    return await callLedger(this.#parts, signal, (sql) => readRun(sql, secondState(id), runId));
   }
 }

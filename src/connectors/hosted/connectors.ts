@@ -1,9 +1,8 @@
 import { QueueFullError, ValidationError } from "../../domain/errors.ts";
 import { DEFAULT_NAMESPACE } from "../../domain/keys.ts";
-import type { Sql } from "../../drivers/postgres/postgres-access.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import type { KeptMedia } from "../media/media-folder.ts";
+import { assertWhole } from "../run/assert-whole.ts";
 import type { ConnectorState } from "../state/state.ts";
 import type {
   ChosenLetters,
@@ -20,6 +19,7 @@ import { ConnectorLetters, type LetterPage } from "./connector-letters.ts";
 import { findMedia } from "./connector-media.ts";
 import { ConnectorRuns } from "./connector-runs.ts";
 import type { DefinedConnector, Definitions } from "./definitions.ts";
+import { callLedger } from "./ledger-call.ts";
 import { LedgerState } from "./ledger-state.ts";
 import { type ConnectorRun, runOfJob } from "./run-view.ts";
 import { ConnectorRunningError } from "./running-error.ts";
@@ -63,8 +63,8 @@ export class Connectors {
   }
 
   /** Checks the definitions of the settings file. @throws {ConfigurationError} */
-  assertSettings(): void {
-    this.#parts.definitions.assertSettings();
+  async assertSettings(): Promise<void> {
+    await this.#parts.definitions.assertSettings();
   }
 
   /** @throws {ValidationError} {ConfigurationError} */
@@ -162,7 +162,7 @@ export class Connectors {
       const defined = await this.#parts.definitions.get(id, signal);
       await this.#assertIdle(id, signal);
       for (const state of [id, secondState(id)]) {
-        const runId = await this.#ledger(signal, (sql) => states.resetState(sql, state));
+        const runId = await callLedger(this.#parts.work, signal, (sql) => states.resetState(sql, state));
         if (runId !== null) throw new ConnectorRunningError(id, runId);
       }
       const [status] = await this.#statusOf([defined], signal);
@@ -173,7 +173,7 @@ export class Connectors {
   /** Runs that are kept, the newest first, one that is queued or running among them. */
   async runs(id: string, options: RunsOptions = {}): Promise<ConnectorRun[]> {
     const { before = null, limit = 20 } = options;
-    assertLimit(limit);
+    assertWhole("limit", limit, 1, LIST_MAX);
     return await this.#parts.run("connectors.runs", options, async (signal) =>
       this.#runs.list(await this.#parts.definitions.get(id, signal), { before, limit }, signal),
     );
@@ -210,13 +210,13 @@ export class Connectors {
     });
   }
 
-  /** What could not be stored here, or processed there. */
+  /** What could not be stored here, or processed there. @throws {ValidationError} */
   async deadLetters(id: string, options: LettersOptions = {}): Promise<LetterPage> {
-    const { after, limit = 100 } = options;
-    assertLimit(limit);
+    const { cursor = null, limit = 100 } = options;
+    assertWhole("limit", limit, 1, LIST_MAX);
     return await this.#parts.run("connectors.deadLetters", options, async (signal) => {
       const definition = await this.#parts.definitions.effective(id, signal);
-      return await this.#letters.list(id, definition, { after: after ?? null, limit }, signal);
+      return await this.#letters.list(id, definition, { cursor, limit }, signal);
     });
   }
 
@@ -266,7 +266,7 @@ export class Connectors {
   ): Promise<ConnectorStatus> {
     return await this.#parts.run(name, call, async (signal) => {
       const defined = await this.#parts.definitions.get(id, signal);
-      await this.#ledger(signal, (sql) => states.pauseState(sql, id, because));
+      await callLedger(this.#parts.work, signal, (sql) => states.pauseState(sql, id, because));
       await this.#parts.scheduler.look(signal);
       const [status] = await this.#statusOf([defined], signal);
       return status as ConnectorStatus;
@@ -290,17 +290,6 @@ export class Connectors {
     const open = await this.#runs.open(id, signal);
     if (open !== null) throw new ConnectorRunningError(id, open.id);
   }
-
-  async #ledger<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const { postgres, callTimeoutMs } = this.#parts.work;
-    return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
-  }
-}
-
-/** @throws {ValidationError} */
-function assertLimit(limit: number): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= LIST_MAX) return;
-  throw new ValidationError("limit", `is ${limit}, and must be a whole number from 1 to ${LIST_MAX}`);
 }
 
 function never(): AbortSignal {

@@ -3,7 +3,6 @@ import { JobKinds } from "../../jobs/job-kind.ts";
 import { JobRunner } from "../../jobs/job-runner.ts";
 import { JobStore } from "../../jobs/job-store.ts";
 import { Jobs } from "../../jobs/jobs.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { Service } from "../../runtime/service.ts";
 import type { MemoryWriter } from "../run/hub-target.ts";
@@ -14,6 +13,7 @@ import type { RunCall } from "./connector-call.ts";
 import { connectorKind } from "./connector-kind.ts";
 import { Connectors } from "./connectors.ts";
 import { Definitions } from "./definitions.ts";
+import { callLedger } from "./ledger-call.ts";
 import type { ConnectorMetrics } from "./metrics.ts";
 import { ConnectorScheduler } from "./scheduler.ts";
 import { pauseState } from "./state-statements.ts";
@@ -94,9 +94,7 @@ export function createConnectors(context: ConnectorsContext): HostedConnectors {
       },
       stop: async (connector) => {
         const signal = AbortSignal.timeout(callTimeoutMs);
-        await withDeadline(callTimeoutMs, signal, (deadline) =>
-          postgres.use(deadline, ({ sql }) => pauseState(sql, connector, "authentication")),
-        );
+        await callLedger({ postgres, callTimeoutMs }, signal, (sql) => pauseState(sql, connector, "authentication"));
         await scheduler.look(signal);
         log.error({ connector }, "connector.key_refused");
       },

@@ -1,14 +1,14 @@
 import type * as z from "zod";
 import { ConfigurationError, MnemosyncError, NotFoundError, ValidationError } from "../../domain/errors.ts";
 import { isObject } from "../../domain/json.ts";
-import type { PostgresAccess, Sql } from "../../drivers/postgres/postgres-access.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import { type BoxFault, SealedBox } from "../../runtime/sealed-box.ts";
 import { CONNECTOR_ID, type ConnectorDefinition, connectorDefinition } from "../definition.ts";
 import type { ConnectorSettings } from "../settings.ts";
 import * as statements from "./definition-statements.ts";
 import { assertOwnAddresses, HIDDEN, type Secrets, withoutSecrets, withSecrets } from "./hidden-secrets.ts";
+import { callLedger, type LedgerAccess } from "./ledger-call.ts";
 import { API_VARIABLES, expanded } from "./references.ts";
+import { assertSchedules } from "./schedule-rhythm.ts";
 
 /** A connector as it is defined. */
 export interface DefinedConnector {
@@ -25,13 +25,11 @@ export interface DefinedConnector {
   readonly invalid: string | null;
 }
 
-export interface DefinitionsParts {
-  readonly postgres: PostgresAccess;
+export interface DefinitionsParts extends LedgerAccess {
   readonly settings: Pick<ConnectorSettings, "secretKey" | "previousSecretKey"> & {
     readonly definitions: Readonly<Record<string, unknown>>;
   };
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly callTimeoutMs: number;
 }
 
 /** Connectors that are made over the API, at most. */
@@ -51,7 +49,7 @@ export class Definitions {
 
   /** In the order of their ids. One of the settings file stands in the place of one of the same id. */
   async list(signal: AbortSignal): Promise<DefinedConnector[]> {
-    const rows = await this.#call(signal, (sql) => statements.listDefinitions(sql, DEFINITIONS_MAX));
+    const rows = await callLedger(this.#parts, signal, (sql) => statements.listDefinitions(sql, DEFINITIONS_MAX));
     const own = Object.keys(this.#parts.settings.definitions);
     return [
       ...own.map((id) => this.#ofSettings(id)),
@@ -62,7 +60,7 @@ export class Definitions {
   /** @throws {NotFoundError} */
   async get(id: string, signal: AbortSignal): Promise<DefinedConnector> {
     if (Object.hasOwn(this.#parts.settings.definitions, id)) return this.#ofSettings(id);
-    const row = await this.#call(signal, (sql) => statements.readDefinition(sql, id));
+    const row = await callLedger(this.#parts, signal, (sql) => statements.readDefinition(sql, id));
     if (row === null) throw unknown(id);
     return this.#ofRow(row);
   }
@@ -78,8 +76,10 @@ export class Definitions {
   async create(id: string, input: unknown, signal: AbortSignal): Promise<DefinedConnector> {
     if (!CONNECTOR_ID.test(id)) throw new ValidationError("id", "expected a-z, 0-9 and -, at most 63, not - first");
     this.#assertNotOfSettings(id);
-    const row = this.#rowOf(id, input, {});
-    const isNew = await this.#call(signal, (sql) => statements.insertDefinition(sql, row, DEFINITIONS_MAX));
+    const row = await this.#rowOf(id, input, {});
+    const isNew = await callLedger(this.#parts, signal, (sql) =>
+      statements.insertDefinition(sql, row, DEFINITIONS_MAX),
+    );
     if (!isNew)
       throw new ConfigurationError(
         `there is a connector ${id} already, or ${DEFINITIONS_MAX} of them: nothing was made`,
@@ -93,11 +93,11 @@ export class Definitions {
    */
   async replace(id: string, input: unknown, revision: number | null, signal: AbortSignal): Promise<DefinedConnector> {
     this.#assertNotOfSettings(id);
-    const before = await this.#call(signal, (sql) => statements.readDefinition(sql, id));
+    const before = await callLedger(this.#parts, signal, (sql) => statements.readDefinition(sql, id));
     if (before === null) throw unknown(id);
     if (isObject(input)) assertOwnAddresses(input, JSON.parse(before.definition) as Record<string, unknown>);
-    const row = this.#rowOf(id, input, this.#secretsOf(before));
-    if (!(await this.#call(signal, (sql) => statements.replaceDefinition(sql, row, revision))))
+    const row = await this.#rowOf(id, input, this.#secretsOf(before));
+    if (!(await callLedger(this.#parts, signal, (sql) => statements.replaceDefinition(sql, row, revision))))
       throw new ConfigurationError(`connector ${id} is at revision ${before.revision}, not ${revision}: read it again`);
     return await this.get(id, signal);
   }
@@ -105,18 +105,23 @@ export class Definitions {
   /** With all that is known of it. @throws {NotFoundError} @throws {ConfigurationError} It is of the settings file. */
   async remove(id: string, signal: AbortSignal): Promise<void> {
     this.#assertNotOfSettings(id);
-    if (!(await this.#call(signal, (sql) => statements.removeDefinition(sql, id)))) throw unknown(id);
+    if (!(await callLedger(this.#parts, signal, (sql) => statements.removeDefinition(sql, id)))) throw unknown(id);
   }
 
   /** Checks the settings file's definitions. @throws {ConfigurationError} naming the first that is not valid. */
-  assertSettings(): void {
+  async assertSettings(): Promise<void> {
     for (const id of Object.keys(this.#parts.settings.definitions)) {
-      const { invalid } = this.#ofSettings(id);
-      if (invalid !== null) throw new ConfigurationError(`option connectors.definitions.${id}: ${invalid}`);
+      const { definition, invalid } = this.#ofSettings(id);
+      const reason = definition === null ? invalid : await reasonAgainst(assertSchedules(definition));
+      if (reason !== null) throw new ConfigurationError(`option connectors.definitions.${id}: ${reason}`);
     }
   }
 
-  #rowOf(id: string, input: unknown, kept: Secrets): Pick<statements.DefinitionRow, "id" | "definition" | "secrets"> {
+  async #rowOf(
+    id: string,
+    input: unknown,
+    kept: Secrets,
+  ): Promise<Pick<statements.DefinitionRow, "id" | "definition" | "secrets">> {
     if (!isObject(input)) throw new ValidationError("", "a definition is an object with from and to");
     const { definition, secrets } = withoutSecrets(input);
     const own = Object.fromEntries(
@@ -126,6 +131,7 @@ export class Definitions {
     if (missing !== undefined) throw new ValidationError(missing, `${HIDDEN} keeps a secret, and there is none`);
     const checked = this.#checked(withSecrets(definition, own as Secrets), API_VARIABLES);
     if (typeof checked === "string") throw new ValidationError("", checked);
+    await assertSchedules(checked);
     if (checked.transform !== undefined && !["plain", "standard", "rich"].includes(checked.transform))
       throw new ValidationError(
         "transform",
@@ -182,10 +188,16 @@ export class Definitions {
     if (Object.hasOwn(this.#parts.settings.definitions, id))
       throw new ConfigurationError(`connector ${id} is defined in the settings file: change it there`);
   }
+}
 
-  async #call<T>(signal: AbortSignal, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const { postgres, callTimeoutMs } = this.#parts;
-    return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
+/** Why the checks refuse a value; null: they do not. */
+async function reasonAgainst(checks: Promise<void>): Promise<string | null> {
+  try {
+    await checks;
+    return null;
+  } catch (error) {
+    if (error instanceof ValidationError) return error.message;
+    throw error;
   }
 }
 

@@ -1,10 +1,10 @@
 import { AbortedError, StoreRefusedError } from "../../domain/errors.ts";
 import { LEDGER_ID } from "../../domain/store-id.ts";
 import type { PostgresAccess, Sql } from "../../drivers/postgres/postgres-access.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 import type { Checkpoint, ConnectorState, DeadLetter, KnownItem, RunRecord } from "../state/state.ts";
 import * as items from "./item-statements.ts";
+import { callLedger } from "./ledger-call.ts";
 import * as states from "./state-statements.ts";
 
 export interface LedgerStateOptions {
@@ -36,10 +36,7 @@ export class LedgerRuns {
   }
 
   async call<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    const never = new AbortController().signal;
-    return await withDeadline(this.#callTimeoutMs, never, (deadline) =>
-      this.#postgres.use(deadline, ({ sql }) => work(sql)),
-    );
+    return await callLedger({ postgres: this.#postgres, callTimeoutMs: this.#callTimeoutMs }, undefined, work);
   }
 
   async begin(run: RunRecord): Promise<{ readonly running: RunRecord } | null> {
@@ -89,11 +86,16 @@ export class LedgerState implements ConnectorState {
     const { connector, state } = this.#runs;
     const isHeld = await this.#runs.call(async (sql) => {
       if (checkpoint.deadLetters.length > 0) {
-        const letters = await items.countLetters(sql, connector);
-        if (letters + checkpoint.deadLetters.length > DEAD_LETTERS_MAX) {
+        // What is settled goes, and a letter that is there already takes no further place.
+        const kept = await items.countLettersBeside(sql, connector, [
+          ...checkpoint.settled,
+          ...checkpoint.deadLetters.map(({ itemId }) => itemId),
+        ]);
+        if (kept + checkpoint.deadLetters.length > DEAD_LETTERS_MAX) {
           throw new StoreRefusedError(
             LEDGER_ID,
-            `connector ${connector} has ${letters} dead letters, and ${DEAD_LETTERS_MAX} is the limit: replay or drop them first`,
+            `connector ${connector} has ${kept} other dead letters, and no room for ${checkpoint.deadLetters.length} more: ` +
+              `${DEAD_LETTERS_MAX} is the limit. Replay or drop them first`,
           );
         }
       }
@@ -137,14 +139,20 @@ export class LedgerState implements ConnectorState {
   }
 
   async deadLetters(limit: number): Promise<readonly DeadLetter[]> {
-    return await this.#runs.call((sql) => items.listLetters(sql, this.#runs.connector, { limit }));
+    const { letters } = await this.#runs.call((sql) =>
+      items.listLetters(sql, this.#runs.connector, { after: 0, limit }),
+    );
+    return letters.map(({ seq: _, ...letter }) => letter);
   }
 
-  /** Letters of some items, at most 100. */
+  /** Items of all letters, the oldest first. */
+  async letterIds(): Promise<readonly string[]> {
+    return await this.#runs.call((sql) => items.listLetterIds(sql, this.#runs.connector));
+  }
+
+  /** Letters of some items, at most 100: each may hold a whole memory. */
   async lettersOf(itemIds: readonly string[]): Promise<readonly DeadLetter[]> {
-    return await this.#runs.call((sql) =>
-      items.listLetters(sql, this.#runs.connector, { itemIds, limit: itemIds.length }),
-    );
+    return await this.#runs.call((sql) => items.readLetters(sql, this.#runs.connector, itemIds));
   }
 
   async dropDeadLetters(itemIds: readonly string[]): Promise<number> {

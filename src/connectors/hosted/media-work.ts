@@ -1,10 +1,9 @@
 import { join, resolve } from "node:path";
-import type { PostgresAccess } from "../../drivers/postgres/postgres-access.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import { CONNECTOR_ID } from "../definition.ts";
 import { removeUnheld, type StillHeld } from "../media/collect-media.ts";
 import { MediaFolder } from "../media/media-folder.ts";
 import type { RunRecord } from "../state/state.ts";
+import { callLedger, type LedgerAccess } from "./ledger-call.ts";
 import { readHeld } from "./media-statements.ts";
 
 /** Milliseconds after which files are looked through again though the run has changed nothing: memories end by other hands too. */
@@ -17,19 +16,13 @@ export function mediaFolderOf(mediaDirectory: string | null, connectorId: string
   return new MediaFolder(join(resolve(mediaDirectory), connectorId));
 }
 
-export interface MediaLedger {
-  readonly postgres: PostgresAccess;
-  readonly callTimeoutMs: number;
-}
-
 /** Whether versions of memories that the ledger keeps refer to files: the current one, or one of the history. */
-export function heldByLedger({ postgres, callTimeoutMs }: MediaLedger): StillHeld {
-  return async (page, signal) =>
-    await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => readHeld(sql, page)));
+export function heldByLedger(ledger: LedgerAccess): StillHeld {
+  return async (page, signal) => await callLedger(ledger, signal, (sql) => readHeld(sql, page));
 }
 
 /** Removes what no version of a memory refers to: at the end of runs that read everything or changed something, and once an hour. */
-export function mediaCollection(ledger: MediaLedger, folder: MediaFolder) {
+export function mediaCollection(ledger: LedgerAccess, folder: MediaFolder) {
   return async ({ scope, counts }: RunRecord, signal: AbortSignal): Promise<void> => {
     const isQuiet = scope === "changes" && counts.updated + counts.deleted + counts.erased === 0;
     const collectedAt = isQuiet ? await folder.tidiedAt() : null;

@@ -1,10 +1,9 @@
-import type { PostgresAccess } from "../../drivers/postgres/postgres-access.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import type { Log } from "../../runtime/log.ts";
 import type { MetricBase } from "../../runtime/metric-base.ts";
 import type { GaugeSource } from "../../runtime/readings.ts";
 import type { RunCounts, RunRecord } from "../state/state.ts";
 import { readGauges } from "./gauge-statements.ts";
+import { callLedger, type LedgerAccess } from "./ledger-call.ts";
 
 /** Actions that are counted by item. */
 const ACTIONS = [
@@ -17,9 +16,7 @@ const ACTIONS = [
 ] as const satisfies readonly (keyof RunCounts)[];
 const SECONDS = [1, 5, 15, 60, 300, 900, 3_600, 14_400];
 
-interface MetricsSource {
-  readonly postgres: PostgresAccess;
-  readonly callTimeoutMs: number;
+interface MetricsSource extends LedgerAccess {
   readonly log: Log;
 }
 
@@ -77,9 +74,7 @@ export class ConnectorMetrics implements GaugeSource {
     const source = this.#source;
     if (source === null) return;
     try {
-      const rows = await withDeadline(source.callTimeoutMs, signal, (deadline) =>
-        source.postgres.use(deadline, ({ sql }) => readGauges(sql)),
-      );
+      const rows = await callLedger(source, signal, readGauges);
       // A connector that was removed is shown no more.
       for (const gauge of [this.#letters, this.#failures, this.#sinceSuccess, this.#running, this.#waiting])
         gauge.reset();

@@ -60,6 +60,24 @@ export async function listInState(
   return await select(sql, connector, sql`state = ${state}`, limit);
 }
 
+/**
+ * Records that failed, by their keys: the order holds while runs try them again.
+ * @param after those behind it, whether or not there is such a record; null: from the first on.
+ */
+export async function listFailed(
+  sql: Sql,
+  connector: string,
+  after: MemoryKey | null,
+  limit: number,
+): Promise<Pick<SentRecord, "namespace" | "memoryId" | "reason">[]> {
+  const { namespace = null, memoryId = null } = after ?? {};
+  return await sql<Pick<SentRecord, "namespace" | "memoryId" | "reason">[]>`
+    select namespace, memory_id as "memoryId", reason from mnemosync.connector_records
+    where connector = ${connector} and state = 'failed'
+      and (${namespace}::text is null or (namespace, memory_id) > (${namespace}::text collate "C", ${memoryId}::text collate "C"))
+    order by namespace, memory_id limit ${limit}`;
+}
+
 export async function listDoomed(sql: Sql, connector: string, limit: number): Promise<SentRecord[]> {
   return await select(sql, connector, sql`is_doomed`, limit);
 }

@@ -5,10 +5,12 @@ import { addedCounts, errorOfRun } from "../run/run-record.ts";
 import type { CompletedItem, Source, SourceItem } from "../run/source.ts";
 import type { ItemOutcome, Target } from "../run/target.ts";
 import type { Checkpoint, DeadLetter, RunCounts, RunRecord } from "../state/state.ts";
-import { DEAD_LETTERS_MAX, type LedgerState } from "./ledger-state.ts";
+import type { LedgerState } from "./ledger-state.ts";
+import { ConnectorRunningError } from "./running-error.ts";
 import type { RunOrder } from "./work.ts";
 
 export interface ReplayParts {
+  readonly connectorId: string;
   readonly source: Source;
   readonly target: Target;
   readonly state: LedgerState;
@@ -25,7 +27,7 @@ const IN_FLIGHT_MAX = 10;
 /**
  * Tries items again that could not be stored: as the service has them now, or as they were kept where it has them no more. In a dry
  * run it counts what would be done, and changes nothing.
- * @returns the run as the log keeps it.
+ * @returns the run as the log keeps it. @throws {ConnectorRunningError}
  */
 export async function replayLetters(
   parts: ReplayParts,
@@ -35,12 +37,11 @@ export async function replayLetters(
 ): Promise<RunRecord> {
   const { state, onProgress, now } = parts;
   const refused = dryRun ? null : await state.begin(begun);
-  if (refused !== null)
-    return { ...begun, state: "failed", error: { code: "CONNECTOR_RUNNING", message: refused.running.id } };
+  if (refused !== null) throw new ConnectorRunningError(parts.connectorId, refused.running.id);
   const cursor = await state.cursor();
   let run: RunRecord = { ...begun, cursorBefore: cursor, cursorAfter: cursor };
   try {
-    const wanted = itemIds ?? (await state.deadLetters(DEAD_LETTERS_MAX)).map(({ itemId }) => itemId);
+    const wanted = itemIds ?? (await state.letterIds());
     for (let at = 0; at < wanted.length; at += PAGE_SIZE) {
       signal.throwIfAborted();
       const letters = await state.lettersOf(wanted.slice(at, at + PAGE_SIZE));

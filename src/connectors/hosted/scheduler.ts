@@ -1,24 +1,22 @@
-import type { PostgresAccess } from "../../drivers/postgres/postgres-access.ts";
+import { ConfigurationError } from "../../domain/errors.ts";
 import type { JobRunner } from "../../jobs/job-runner.ts";
 import type { Jobs, Schedule } from "../../jobs/jobs.ts";
 import { keptRhythm, nextDue, type Rhythm } from "../../jobs/rhythm.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import type { Log } from "../../runtime/log.ts";
 import { AFTER_START_MS, Loop } from "../../runtime/loop.ts";
 import type { Service, ServiceStatus } from "../../runtime/service.ts";
-import type { ConnectorDefinition } from "../definition.ts";
 import { CONNECTOR_RUN } from "./connector-kind.ts";
 import type { DefinedConnector, Definitions } from "./definitions.ts";
+import { callLedger, type LedgerAccess } from "./ledger-call.ts";
+import { rhythmOf } from "./schedule-rhythm.ts";
 import { listStates, type StateRow } from "./state-statements.ts";
 import { scheduleNames } from "./status.ts";
 
-export interface SchedulerParts {
+export interface SchedulerParts extends LedgerAccess {
   readonly definitions: Pick<Definitions, "list">;
   readonly jobs: Pick<Jobs, "schedule" | "unschedule" | "schedules">;
   /** Makes the runs. It is started once there is a connector: a deployment without one asks for no runs. */
   readonly runner: Pick<JobRunner, "start" | "stop">;
-  readonly postgres: PostgresAccess;
-  readonly callTimeoutMs: number;
   /** Whether this node makes runs: then its settings file has the connectors of the deployment. */
   readonly isEnabled: boolean;
   readonly log: Log;
@@ -77,20 +75,14 @@ export class ConnectorScheduler implements Service {
 
   /** One look, without timers: brings the schedules up to date. */
   async look(signal: AbortSignal): Promise<void> {
-    const { definitions, jobs, isEnabled, postgres, callTimeoutMs } = this.#parts;
+    const { definitions, jobs, isEnabled } = this.#parts;
     const all = await definitions.list(signal);
     // What was removed by another node may have left a schedule: it is looked for once more.
     if (all.length === 0 && !this.#hadAny) return;
     // A node that makes no runs may have another settings file: it looks after what the API made.
     const defined = isEnabled ? all : all.filter(({ origin }) => origin === "api");
-    const states = await withDeadline(callTimeoutMs, signal, (deadline) =>
-      postgres.use(deadline, ({ sql }) =>
-        listStates(
-          sql,
-          defined.map(({ id }) => id),
-        ),
-      ),
-    );
+    const ids = defined.map(({ id }) => id);
+    const states = await callLedger(this.#parts, signal, (sql) => listStates(sql, ids));
     const existing = new Map(
       (await jobs.schedules({ signal }))
         .filter(({ name }) => name.startsWith(SCHEDULE_PREFIX))
@@ -98,7 +90,9 @@ export class ConnectorScheduler implements Service {
     );
     for (const connector of defined) {
       const state = states.find(({ connector: id }) => id === connector.id) ?? null;
-      await this.#lookAt(connector, state, existing, signal);
+      const reason = await this.#reasonAgainst(connector, () => this.#lookAt(connector, state, existing, signal));
+      if (reason === null) this.#invalid.delete(connector.id);
+      else this.#tellInvalid(connector.id, reason);
     }
     // Another process, such as a command, may have been started without the settings file: it knows the API's connectors only.
     if (!isEnabled || this.#loop.status().state !== "running") return;
@@ -113,14 +107,25 @@ export class ConnectorScheduler implements Service {
     for (const name of Object.values(scheduleNames(id))) await this.#parts.jobs.unschedule(name, { signal });
   }
 
+  /** Why a connector cannot be scheduled; null: it can. One that cannot is in no other one's way. */
+  async #reasonAgainst({ definition, invalid }: DefinedConnector, look: () => Promise<void>): Promise<string | null> {
+    if (definition === null) return invalid ?? "";
+    try {
+      await look();
+      return null;
+    } catch (error) {
+      if (error instanceof ConfigurationError) return error.message;
+      throw error;
+    }
+  }
+
   async #lookAt(
-    { id, definition, invalid }: DefinedConnector,
+    { id, definition }: DefinedConnector,
     state: StateRow | null,
     existing: ReadonlyMap<string, Schedule>,
     signal: AbortSignal,
   ): Promise<void> {
-    if (definition === null) return this.#tellInvalid(id, invalid ?? "");
-    this.#invalid.delete(id);
+    if (definition === null) return;
     const isPaused = state?.pausedAt != null;
     const names = scheduleNames(id);
     const wanted = [
@@ -166,12 +171,6 @@ export class ConnectorScheduler implements Service {
     this.#invalid.set(id, reason);
     this.#parts.log.error({ connector: id, reason }, "connector.invalid");
   }
-}
-
-function rhythmOf(schedule: ConnectorDefinition["schedule"]): Rhythm | null {
-  if (schedule === undefined) return null;
-  const { jitterMs, ...rhythm } = schedule;
-  return jitterMs > 0 ? { ...rhythm, jitterMs } : rhythm;
 }
 
 function isSame(a: Rhythm, b: Rhythm): boolean {

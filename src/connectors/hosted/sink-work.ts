@@ -1,6 +1,7 @@
 import { ConfigurationError } from "../../domain/errors.ts";
 import type { Filter } from "../../domain/filter/filter.ts";
-import { pause as timer, withDeadline } from "../../runtime/deadline.ts";
+import type { Sql } from "../../drivers/postgres/postgres-access.ts";
+import { pause as timer } from "../../runtime/deadline.ts";
 import { LightRagClient } from "../lightrag/client.ts";
 import { LightRagSink } from "../lightrag/sink.ts";
 import { newRun, resumedRun } from "../run/run-record.ts";
@@ -8,9 +9,11 @@ import type { Sink } from "../run/sink.ts";
 import { runSink } from "../run/sink-run.ts";
 import { transformOf } from "../run/transform.ts";
 import type { RunRecord } from "../state/state.ts";
+import { callLedger } from "./ledger-call.ts";
 import { LedgerSinkState } from "./ledger-sink-state.ts";
 import { parseRecordKey } from "./record-key.ts";
 import { requeueFailed } from "./record-statements.ts";
+import { ConnectorRunningError } from "./running-error.ts";
 import { keepTransform, readState } from "./state-statements.ts";
 import { sinkStateOf, type Work, type WorkParts } from "./work.ts";
 import { claimWriter } from "./writer-statements.ts";
@@ -44,13 +47,12 @@ export async function deliverMemories(
   if (order.dryRun) throw new ConfigurationError("a delivery has no dry run: the service alone knows what it takes");
   const transform = await transformOf(definition.transform ?? "standard");
   const connector = sinkStateOf(connectorId, definition) ?? connectorId;
-  const call = <T>(work: Parameters<typeof postgres.use<T>>[1]) =>
-    withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, work));
+  const call = <T>(work: (sql: Sql) => Promise<T>) => callLedger(parts, signal, work);
   await untilWriter(parts, serviceOf(parts), signal);
-  const kept = await call(({ sql }) => readState(sql, connector));
+  const kept = await call((sql) => readState(sql, connector));
   if (order.scope === "replay") {
     const keys = order.letters === null ? null : order.letters.map(parseRecordKey).filter((key) => key !== null);
-    await call(({ sql }) => requeueFailed(sql, connector, keys));
+    await call((sql) => requeueFailed(sql, connector, keys));
   }
   const isChanged = kept !== null && kept.transform !== null && kept.transform !== transform.version;
   const fromStart = order.scope === "full" || order.force || isChanged;
@@ -62,25 +64,18 @@ export async function deliverMemories(
     { ...selection, fromStart, inFlightMax: definition.inFlightMax },
     signal,
   );
-  if ("running" in record) throw new ConfigurationError(`run ${record.running.id} has the connector`);
+  if ("running" in record) throw new ConnectorRunningError(connectorId, record.running.id);
   if (record.state === "succeeded" || record.state === "partial")
-    await call(({ sql }) => keepTransform(sql, connector, transform.version));
+    await call((sql) => keepTransform(sql, connector, transform.version));
   return record;
 }
 
 /** Waits until the service has no other writer: two would send one memory twice, or delete what the other one sends. */
-async function untilWriter(
-  { runId, postgres, callTimeoutMs, hooks }: WorkParts,
-  service: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { pause = timer } = hooks;
+async function untilWriter(parts: WorkParts, service: string, signal: AbortSignal): Promise<void> {
+  const { pause = timer } = parts.hooks;
   for (;;) {
     signal.throwIfAborted();
-    const isOurs = await withDeadline(callTimeoutMs, signal, (deadline) =>
-      postgres.use(deadline, ({ sql }) => claimWriter(sql, service, runId)),
-    );
-    if (isOurs) return;
+    if (await callLedger(parts, signal, (sql) => claimWriter(sql, service, parts.runId))) return;
     await pause(WRITER_LOOK_MS, signal);
   }
 }

@@ -11,6 +11,7 @@ import type { RunRecord } from "../state/state.ts";
 import { LedgerState } from "./ledger-state.ts";
 import { mediaCollection, mediaFolderOf } from "./media-work.ts";
 import { replayLetters } from "./replay.ts";
+import { ConnectorRunningError } from "./running-error.ts";
 import type { Work, WorkParts } from "./work.ts";
 
 /** From another service into the memories of this deployment. */
@@ -24,24 +25,24 @@ export function sourceWork(parts: WorkParts): Work {
 
 /** One run of the source, under the id of the job. */
 export async function importItems(parts: WorkParts, source: Source, signal: AbortSignal): Promise<RunRecord> {
-  const { definition, order, runId, writer, onProgress, hooks } = parts;
+  const { connectorId, definition, order, runId, writer, onProgress, hooks } = parts;
   const state = sourceState(parts);
   const target = new HubTarget(writer, namespaceOf(definition));
   const earlier = await state.run(runId);
   const { now = Date.now } = hooks;
   const begun = earlier === null ? newRun(order.scope, now(), runId) : resumedRun(earlier);
   if (order.scope === "replay") {
-    return await replayLetters({ source, target, state, onProgress, now }, begun, order, signal);
+    return await replayLetters({ connectorId, source, target, state, onProgress, now }, begun, order, signal);
   }
   const { scope, force, limit, dryRun, allowMassDelete } = order;
   const options = {
     ...{ scope, force, dryRun, allowMassDelete, overlapMs: definition.overlapMs },
     ...(limit !== null && { limit }),
   };
-  const folder = mediaFolderOf(parts.mediaDirectory, parts.connectorId);
+  const folder = mediaFolderOf(parts.mediaDirectory, connectorId);
   const tidy = folder === null ? {} : { tidy: mediaCollection(parts, folder) };
   const record = await runSource({ source, target, state, onProgress, begun, now, ...tidy }, options, signal);
-  if ("running" in record) throw new ConfigurationError(`run ${record.running.id} has the connector`);
+  if ("running" in record) throw new ConnectorRunningError(connectorId, record.running.id);
   return record;
 }
 

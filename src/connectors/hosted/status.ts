@@ -1,13 +1,13 @@
-import type { PostgresAccess, Sql } from "../../drivers/postgres/postgres-access.ts";
+import type { Sql } from "../../drivers/postgres/postgres-access.ts";
 import type { Schedule } from "../../jobs/jobs.ts";
-import { withDeadline } from "../../runtime/deadline.ts";
 import { type ConnectorDirection, directionOf } from "../definition.ts";
 import type { DefinedConnector } from "./definitions.ts";
 import { countImported, countLetters } from "./item-statements.ts";
+import { callLedger, type LedgerAccess } from "./ledger-call.ts";
 import { countRecords, type RecordCounts } from "./record-statements.ts";
 import type { ConnectorRun } from "./run-view.ts";
 import { listStates, type StateRow } from "./state-statements.ts";
-import { sinkStateOf, sourceStateOf } from "./work.ts";
+import { secondState, sinkStateOf, sourceStateOf } from "./work.ts";
 
 /**
  * - `invalid`: its definition cannot be used on this node.
@@ -43,9 +43,7 @@ export function scheduleNames(id: string): { readonly changes: string; readonly 
   return { changes: `connector:${id}`, full: `connector:${id}:full` };
 }
 
-export interface StatusParts {
-  readonly postgres: PostgresAccess;
-  readonly callTimeoutMs: number;
+export interface StatusParts extends LedgerAccess {
   readonly schedules: (signal: AbortSignal) => Promise<readonly Schedule[]>;
   readonly lastRun: (defined: DefinedConnector, signal: AbortSignal) => Promise<ConnectorRun | null>;
 }
@@ -57,19 +55,14 @@ export async function statusOf(
   signal: AbortSignal,
 ): Promise<ConnectorStatus[]> {
   const schedules = new Map((await parts.schedules(signal)).map(({ name, dueAt }) => [name, Date.parse(dueAt)]));
-  const call = <T>(work: (sql: Sql) => Promise<T>) =>
-    withDeadline(parts.callTimeoutMs, signal, (deadline) => parts.postgres.use(deadline, ({ sql }) => work(sql)));
-  const states = await call((sql) =>
-    listStates(
-      sql,
-      connectors.flatMap(({ id }) => [id, `${id}/to`]),
-    ),
-  );
+  const call = <T>(work: (sql: Sql) => Promise<T>) => callLedger(parts, signal, work);
+  const ids = connectors.flatMap(({ id }) => [id, secondState(id)]);
+  const states = await call((sql) => listStates(sql, ids));
   const statuses: ConnectorStatus[] = [];
   for (const defined of connectors) {
     const { id, origin, invalid, definition } = defined;
     const own = states.find(({ connector }) => connector === id) ?? null;
-    const second = states.find(({ connector }) => connector === `${id}/to`) ?? null;
+    const second = states.find(({ connector }) => connector === secondState(id)) ?? null;
     const source = definition === null ? null : sourceStateOf(id, definition);
     const sink = definition === null ? null : sinkStateOf(id, definition);
     const imported = source === null ? null : await call((sql) => countImported(sql, source));

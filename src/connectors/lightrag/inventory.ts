@@ -22,11 +22,6 @@ export class Inventory {
     return this.#byId.get(id) ?? null;
   }
 
-  /** Names of ours that the server has, in any state. */
-  get names(): IterableIterator<string> {
-    return this.#byName.keys();
-  }
-
   #add(document: RagDocument): void {
     if (!isDocumentName(document.name)) return;
     // A document that changed its page while they were read comes twice.

@@ -34,11 +34,6 @@ export function isDocumentName(name: string): boolean {
   return NAME_PATTERN.test(name);
 }
 
-/** The part that all versions of a memory share. */
-export function nameOfMemory(name: string): string {
-  return name.replace(/_v\d+(_[0-9a-f]{12})?\.md$/, "");
-}
-
 function base32(digest: Buffer): string {
   let bits = 0n;
   for (const byte of digest) bits = (bits << 8n) | BigInt(byte);

@@ -11,7 +11,16 @@ import { documentText } from "./text.ts";
 type RagSettlement =
   | Exclude<Settlement<Receipt>, { outcome: "delivered" }>
   | { readonly outcome: "delivered"; readonly documentId: string };
-type Judged = RagSettlement | { readonly outcome: "retry"; readonly receipt: Receipt };
+/** What is to be done about a text; `remove`: documents go first, and then it has come to `comesTo`. */
+type Judged =
+  | RagSettlement
+  | { readonly outcome: "retry"; readonly receipt: Receipt }
+  | {
+      readonly outcome: "remove";
+      readonly receipt: Receipt;
+      readonly documentIds: readonly string[];
+      readonly comesTo: RagSettlement;
+    };
 
 export interface LightRagSinkOptions {
   /** Names the connector: it is part of each document's name and text. @default "default" */
@@ -100,20 +109,19 @@ export class LightRagSink implements Sink<Receipt> {
   async settle(receipts: readonly Receipt[], signal: AbortSignal): Promise<RagSettlement[]> {
     const looked = await this.#look(receipts, signal);
     const isBusy = looked.every(({ verdict }) => verdict.kind === "delivered") || (await this.#client.isBusy(signal));
-    const settled: RagSettlement[] = [];
-    const waiting: { index: number; receipt: Receipt }[] = [];
-    for (const [index, { receipt, verdict, inventory }] of looked.entries()) {
-      const settlement = await this.#settled(receipt, verdict, inventory, isBusy, signal);
-      settled.push(settlement.outcome === "retry" ? { outcome: "open", receipt: settlement.receipt } : settlement);
-      if (settlement.outcome === "retry") waiting.push({ index, receipt: settlement.receipt });
-    }
-    if (waiting.length > 0 && !isBusy && (await this.#reprocess(signal))) {
-      for (const { index, receipt } of waiting) {
-        settled[index] = { outcome: "open", receipt: { ...receipt, retries: receipt.retries + 1, idleSince: null } };
-      }
-    }
-    if (waiting.length === 0) this.#reprocessed = 0;
-    return settled;
+    const judged = looked.map(({ receipt, verdict, inventory }) => this.#judged(receipt, verdict, inventory, isBusy));
+    const isWaiting = judged.some(({ outcome }) => outcome === "retry");
+    const isRemoved = !isBusy && (await this.#removeAll(judged, signal));
+    // A server that deletes is busy: it is told to try failed ones again by a later look.
+    const isTried = isWaiting && !isBusy && !isRemoved && (await this.#reprocess(signal));
+    if (!isWaiting) this.#reprocessed = 0;
+    return judged.map((each): RagSettlement => {
+      if (each.outcome === "remove") return isRemoved ? each.comesTo : { outcome: "open", receipt: each.receipt };
+      if (each.outcome !== "retry") return each;
+      const { receipt } = each;
+      if (!isTried) return { outcome: "open", receipt };
+      return { outcome: "open", receipt: { ...receipt, retries: receipt.retries + 1, idleSince: null } };
+    });
   }
 
   /**
@@ -156,59 +164,38 @@ export class LightRagSink implements Sink<Receipt> {
     });
   }
 
-  async #settled(
-    receipt: Receipt,
-    verdict: Verdict,
-    inventory: Inventory | null,
-    isBusy: boolean,
-    signal: AbortSignal,
-  ): Promise<Judged> {
+  #judged(receipt: Receipt, verdict: Verdict, inventory: Inventory | null, isBusy: boolean): Judged {
     const now = this.#now();
     if (verdict.kind === "delivered") {
       const { documentId } = verdict;
       return now - receipt.sentAt < DURABLE_MS ? { outcome: "open", receipt } : { outcome: "delivered", documentId };
     }
-    if (verdict.kind === "duplicate") return await this.#withoutDuplicate(receipt, verdict, inventory, isBusy, signal);
+    if (verdict.kind === "duplicate") return withoutDuplicate(receipt, verdict, inventory);
     if (verdict.kind === "absent") {
       return inventory !== null && now - receipt.sentAt > PATIENCE_MS
         ? { outcome: "lost" }
         : { outcome: "open", receipt };
     }
-    if (verdict.kind === "failed")
-      return await this.#again(receipt, verdict.documentIds, verdict.error, isBusy, signal);
+    if (verdict.kind === "failed") return this.#again(receipt, verdict.documentIds, verdict.error);
     if (isBusy) return { outcome: "open", receipt: { ...receipt, idleSince: null } };
     const waiting = { ...receipt, idleSince: receipt.idleSince ?? now };
     if (now - waiting.idleSince <= PATIENCE_MS) return { outcome: "open", receipt: waiting };
-    return await this.#again(waiting, verdict.documentIds, "the server does not work on it", isBusy, signal);
+    return this.#again(waiting, verdict.documentIds, "the server does not work on it");
   }
 
   /** Another try, or the end: a failed document would be tried again with each insert, and blocks its name. */
-  async #again(
-    receipt: Receipt,
-    documentIds: readonly string[],
-    reason: string,
-    isBusy: boolean,
-    signal: AbortSignal,
-  ): Promise<Judged> {
+  #again(receipt: Receipt, documentIds: readonly string[], reason: string): Judged {
     if (receipt.retries < this.#retriesMax) return { outcome: "retry", receipt };
-    if (isBusy || !(await this.#client.deleteDocuments(documentIds, signal))) return { outcome: "open", receipt };
-    this.#deleting.add(receipt.name);
-    return { outcome: "failed", reason };
+    return { outcome: "remove", receipt, documentIds, comesTo: { outcome: "failed", reason } };
   }
 
-  /** The text stands in another document: ours where it was sent twice, and then that one counts. */
-  async #withoutDuplicate(
-    receipt: Receipt,
-    { documentId, originalId }: { readonly documentId: string; readonly originalId: string },
-    inventory: Inventory | null,
-    isBusy: boolean,
-    signal: AbortSignal,
-  ): Promise<RagSettlement> {
-    if (isBusy || !(await this.#client.deleteDocuments([documentId], signal))) return { outcome: "open", receipt };
-    const original = inventory?.withId(originalId) ?? null;
-    if (original?.name === receipt.name) return { outcome: "open", receipt: { ...receipt, trackId: null } };
-    this.#deleting.add(receipt.name);
-    return { outcome: "failed", reason: `the server has the same text as document ${originalId || "of another name"}` };
+  /** One request for all documents that go: the server is busy with it, and takes no other one meanwhile. @returns whether it began. */
+  async #removeAll(judged: readonly Judged[], signal: AbortSignal): Promise<boolean> {
+    const doomed = judged.filter((each) => each.outcome === "remove");
+    const ids = [...new Set(doomed.flatMap(({ documentIds }) => documentIds))];
+    if (ids.length === 0 || !(await this.#client.deleteDocuments(ids, signal))) return false;
+    for (const { receipt, comesTo } of doomed) if (comesTo.outcome === "failed") this.#deleting.add(receipt.name);
+    return true;
   }
 
   /** One request for all failed documents together, and after each a longer wait. @returns whether it was made. */
@@ -219,4 +206,20 @@ export class LightRagSink implements Sink<Receipt> {
     this.#reprocessFrom = this.#now() + backoffCeilingMs(this.#reprocessed, this.#backoff);
     return true;
   }
+}
+
+/** The text stands in another document: ours where it was sent twice, and then that one counts. */
+function withoutDuplicate(
+  receipt: Receipt,
+  { documentId, originalId }: { readonly documentId: string; readonly originalId: string },
+  inventory: Inventory | null,
+): Judged {
+  const isOurs = inventory?.withId(originalId)?.name === receipt.name;
+  const reason = `the server has the same text as document ${originalId || "of another name"}`;
+  return {
+    outcome: "remove",
+    receipt,
+    documentIds: [documentId],
+    comesTo: isOurs ? { outcome: "open", receipt: { ...receipt, trackId: null } } : { outcome: "failed", reason },
+  };
 }

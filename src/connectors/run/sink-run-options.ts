@@ -9,6 +9,6 @@ export interface SinkRunOptions {
   readonly inFlightMax?: number;
   /** Reads the feed from its start and makes each text anew: it is sent where it says something else. @default false */
   readonly fromStart?: boolean | undefined;
-  /** Failures in a row that pass, after which the run ends as failed. @default 10 */
+  /** Failures in a row that pass, after which the run ends as failed. From 1. @default 10 */
   readonly failuresMax?: number;
 }

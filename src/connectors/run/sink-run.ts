@@ -5,6 +5,7 @@ import { newUlid } from "../../runtime/ulid.ts";
 import { ServiceError } from "../service/service-error.ts";
 import type { SentRecord, SinkState } from "../state/sink-state.ts";
 import type { RunCounts, RunRecord } from "../state/state.ts";
+import { assertWhole } from "./assert-whole.ts";
 import { freeName } from "./free-name.ts";
 import type { MemoryFeed } from "./memory-feed.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
@@ -39,12 +40,15 @@ const FAILED = { baseMs: 1_000, maxMs: 60_000 };
  * what has ended. The feed says which memories changed; what is sent is read when it is sent, and `full` memories only. It ends
  * when the service has all that the feed had told by then.
  * @returns the run as the log keeps it; it does not reject for a failure of the service or of the feed.
+ * @throws {ValidationError} An option is out of its bounds: nothing was begun.
  */
 export async function runSink(
   parts: SinkRunParts,
   options: SinkRunOptions,
   signal: AbortSignal,
 ): Promise<RunRecord | RunRefused> {
+  assertWhole("inFlightMax", options.inFlightMax, 1, 1_000);
+  assertWhole("failuresMax", options.failuresMax, 1);
   const now = parts.now ?? Date.now;
   const { fromStart = false } = options;
   const begun = parts.begun ?? newRun(fromStart ? "full" : "changes", now());

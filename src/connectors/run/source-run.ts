@@ -5,24 +5,10 @@ import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, letterOf 
 import { missingItems } from "./missing.ts";
 import { addedCounts, errorOfRun, newRun, type RunRefused } from "./run-record.ts";
 import type { CompletedItem, ListingOutcome, Source, SourceItem } from "./source.ts";
+import { assertSourceOptions, type SourceRunOptions } from "./source-run-options.ts";
 import type { ItemOutcome, Target } from "./target.ts";
 
-export interface SourceRunOptions {
-  /** `changes`: items since the last complete run; `full`: all of them, and what the service has no more is deleted here. */
-  readonly scope: "changes" | "full";
-  /** Imports items again although they say what they said. @default false */
-  readonly force?: boolean;
-  /** Items to import at most; the run is `partial` then. @default all */
-  readonly limit?: number;
-  /** Counts what would be done, and does nothing. @default false */
-  readonly dryRun?: boolean;
-  /** Deletes also where that would be more than a fifth of what was imported. @default false */
-  readonly allowMassDelete?: boolean;
-  /** Milliseconds before the last run's time that are read again: clocks differ, and items arrive late. @default 600_000 */
-  readonly overlapMs?: number;
-  /** Items whose files are fetched at once. 1 … 100. @default 10 */
-  readonly inFlightMax?: number;
-}
+export type { SourceRunOptions };
 
 export interface SourceRunParts {
   readonly source: Source;
@@ -51,12 +37,14 @@ const OVERLAP_MS = 600_000;
  * that dies is repeated from the same time, and finds by the hashes of items what is done already. The cursor moves once the
  * listing was complete, to a time taken before it began: what changes meanwhile is read by the next run.
  * @returns the run as the log keeps it; it does not reject for a failure of the service or of the target, which the log has.
+ * @throws {ValidationError} An option is out of its bounds: nothing was begun.
  */
 export async function runSource(
   parts: SourceRunParts,
   options: SourceRunOptions,
   signal: AbortSignal,
 ): Promise<RunRecord | RunRefused> {
+  assertSourceOptions(options);
   const now = parts.now ?? Date.now;
   const begun = parts.begun ?? newRun(options.scope, now());
   const refused = options.dryRun === true ? null : await parts.state.begin(begun);

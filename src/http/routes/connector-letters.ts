@@ -19,7 +19,7 @@ const listLetters = route({
   summary: "Items that could not be stored here, and memories that the other service could not process",
   access: OPERATOR,
   params: connectorParams,
-  query: () => z.object({ limit: count(1, LETTERS_MAX, 100), after: storable(700).optional() }),
+  query: () => z.object({ limit: count(1, LETTERS_MAX, 100), cursor: storable(700).optional() }),
   responses: { 200: { description: "Dead letters", schema: connectorLettersSchema }, 404: unknown },
   async handle({ params, query, signal }, { sync }) {
     const page = await sync.connectors.deadLetters(params.connectorId, { ...query, signal });

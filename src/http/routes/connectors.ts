@@ -1,6 +1,7 @@
 import * as z from "zod";
 import {
   connectorDocument,
+  connectorInputSchema,
   connectorRunDocument,
   connectorRunSchema,
   connectorRunsSchema,
@@ -19,13 +20,6 @@ import { mediaRoutes } from "./connector-media.ts";
 import { busy, connectorId, connectorParams, started, startedReply, unknown } from "./connector-parts.ts";
 
 const runParams = lazily(() => connectorParams().extend({ runId: ulidText() }));
-/** The parts are checked by the library: what names a variable is checked with its value. */
-const definition = lazily(() =>
-  z.looseObject({ from: z.looseObject({ type: z.string() }) }).meta({
-    id: "ConnectorDefinition",
-    description: "from, to, schedule and so on: docs/schemas/connector.schema.json",
-  }),
-);
 const unfit = { description: "The definition is not valid, or is the settings file's" };
 
 const list = route({
@@ -47,7 +41,7 @@ const create = route({
   operationId: "createConnector",
   summary: "Make a connector. Its keys are encrypted and never shown again",
   access: OPERATOR,
-  body: () => z.strictObject({ id: connectorId(), definition: definition() }).meta({ id: "NewConnector" }),
+  body: () => z.strictObject({ id: connectorId(), definition: connectorInputSchema() }).meta({ id: "NewConnector" }),
   responses: {
     201: { description: "Made", schema: connectorSchema, headers: { Location: "It" } },
   },
@@ -78,7 +72,7 @@ const replace = route({
   access: OPERATOR,
   params: connectorParams,
   query: () => z.object({ revision: count(1, Number.MAX_SAFE_INTEGER).optional() }),
-  body: definition,
+  body: connectorInputSchema,
   responses: { 200: { description: "Replaced", schema: connectorSchema }, 404: unknown },
   async handle({ params, query: { revision }, body, signal }, { sync }) {
     const replaced = await sync.connectors.replace(params.connectorId, body, { revision, signal });

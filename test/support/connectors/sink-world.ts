@@ -18,6 +18,7 @@ export interface SinkRunOptions {
   readonly transform?: keyof typeof TRANSFORMS;
   readonly signal?: AbortSignal;
   readonly retriesMax?: number;
+  readonly inFlightMax?: number;
   /** Called in each pause. */
   readonly meanwhile?: () => void;
   /** False: no time passes in pauses. @default true */
@@ -67,8 +68,10 @@ export class SinkWorld {
     const client = new LightRagClient({ url: this.server.url, apiKey: "rag-key" }, { pause, random: () => 0.5 });
     const sink = new LightRagSink(client, { connectorId: "c1", retriesMax, now }) as Sink<unknown>;
     const parts = { feed: this.feed, sink, state, transform: TRANSFORMS[transform], now, pause };
-    const record = await runSink(parts, {}, signal);
-    await state.close();
+    const { inFlightMax } = options;
+    const record = await runSink(parts, { ...(inFlightMax !== undefined && { inFlightMax }) }, signal).finally(() =>
+      state.close(),
+    );
     if ("running" in record) throw new Error("another run has the connector");
     return record;
   }

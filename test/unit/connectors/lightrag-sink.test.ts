@@ -51,6 +51,17 @@ describe.each(VERSIONS)("at version %s", (version) => {
     expect(held(run)).toEqual(processed(wishes(3).keys()));
   });
 
+  test("texts that it can never process are removed together, by one request", async () => {
+    const run = await start(version, { retriesMax: 0 });
+    run.server.state.modelIsDown = true;
+    const wanted = wishes(25);
+    await run.fulfil(wanted);
+    expect([...run.failed.keys()].sort()).toEqual([...wanted.keys()].sort());
+    expect(run.documents()).toEqual([]);
+    const requests = run.server.requests.filter(({ path }) => path === "/documents/delete_document");
+    expect(requests).toHaveLength(1);
+  });
+
   test("an answer that was lost is looked for before the text is sent again", async () => {
     const run = await start(version);
     let cut = 0;

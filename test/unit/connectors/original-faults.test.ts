@@ -2,12 +2,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { connectorDefinition } from "../../../src/connectors/definition.ts";
+import { rhythmOf } from "../../../src/connectors/hosted/schedule-rhythm.ts";
 import { MemorySpaceClient } from "../../../src/connectors/memory-space/client.ts";
 import { MemorySpaceSource } from "../../../src/connectors/memory-space/source.ts";
 import { runSource, type SourceRunOptions } from "../../../src/connectors/run/source-run.ts";
 import { ServiceError } from "../../../src/connectors/service/service-error.ts";
 import { JsonState } from "../../../src/connectors/state/json-state.ts";
 import type { ConnectorState } from "../../../src/connectors/state/state.ts";
+import { keptRhythm, nextDue, type Rhythm } from "../../../src/jobs/rhythm.ts";
 import { MemorySpaceServer } from "../../support/connectors/memory-space-server.ts";
 import { MemoryTarget } from "../../support/connectors/memory-target.ts";
 import { useSinkWorlds } from "../../support/connectors/sink-world.ts";
@@ -24,11 +27,11 @@ import { useSinkWorlds } from "../../support/connectors/sink-world.ts";
  * | did not try 429 and 408 again, nor wait as asked  | memory-space-client                                        |
  * | slept where nobody could wake them                | here                                                       |
  * | wrote parts of the key into the log               | memory-space-client                                        |
- * | had dead letters without a replay                 | connectors of a deployment                                 |
+ * | had dead letters without a replay                 | connector-service, connector-command, connector-crash      |
  * | took HTTP 200 for delivered                       | lightrag-sink, lightrag-judge                              |
  * | sent no `file_source`                             | lightrag-names, lightrag-server                            |
- * | made "every N hours" cron `*` + `/N`              | connectors of a deployment                                 |
- * | let runs overlap                                  | json-state, connector-state of an edge, of a deployment    |
+ * | made "every N hours" cron `*` + `/N`              | here, connector-operation                                  |
+ * | let runs overlap                                  | json-state, connector-state of an edge, connector-service  |
  */
 
 let folder: string;
@@ -146,6 +149,21 @@ describe("at a source", () => {
     expect(await run()).toMatchObject({ running: { id: "01" } });
     expect(target.writes).toEqual([]);
     await first.close();
+  });
+});
+
+describe("on a schedule", () => {
+  test.each([5, 7, 9, 25])("every %i hours is every so many hours, whatever the day's hours", async (hours) => {
+    const everyMs = hours * 3_600_000;
+    const from = { type: "memory-space", url: server.url, context: server.context };
+    const { schedule } = connectorDefinition().parse({ from, schedule: { everyMs } });
+    const rhythm = rhythmOf(schedule);
+    expect(rhythm).toEqual({ everyMs });
+    const kept = await keptRhythm(rhythm as Rhythm);
+    const dues = [await nextDue(kept, null, now)];
+    // Each run ends a while after it was due.
+    for (let run = 0; run < 20; run++) dues.push(await nextDue(kept, dues.at(-1) ?? 0, (dues.at(-1) ?? 0) + 600_000));
+    expect(new Set(dues.slice(1).map((due, index) => due - (dues[index] ?? 0)))).toEqual(new Set([everyMs]));
   });
 });
 

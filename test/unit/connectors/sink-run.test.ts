@@ -29,6 +29,19 @@ describe("a run to LightRAG", () => {
     expect(worlds.current.held()).toEqual(["a 1", "b 1", "c 1"]);
   });
 
+  test.each([0, -1, 1.5, 1_001])(
+    "with %s texts in flight is refused, where it would never end",
+    async (inFlightMax) => {
+      worlds.current.feed.put("a", "text");
+      await expect(worlds.current.run({ inFlightMax })).rejects.toMatchObject({
+        code: "VALIDATION",
+        path: "inFlightMax",
+      });
+      expect(worlds.current.inserts()).toBe(0);
+      expect(await worlds.current.run({ inFlightMax: 1 })).toMatchObject({ counts: { created: 1 } });
+    },
+  );
+
   test("sends nothing where a new version has the same text", async () => {
     worlds.current.feed.put("a", "same");
     await worlds.current.run();

@@ -85,6 +85,19 @@ describe("a run", () => {
     await state.close();
   });
 
+  test.each([
+    ["inFlightMax", 0],
+    ["inFlightMax", 1.5],
+    ["inFlightMax", 101],
+    ["limit", 0],
+    ["overlapMs", -1],
+  ] as const)("with %s of %s is refused before it begins", async (option, value) => {
+    fill(1);
+    await expect(run({ [option]: value })).rejects.toMatchObject({ code: "VALIDATION", path: option });
+    expect(server.requests).toEqual([]);
+    expect(await run()).toMatchObject({ counts: { created: 1 } });
+  });
+
   test("imports all items, then only what is new or says something else", async () => {
     fill(250);
     expect(await run()).toMatchObject({ state: "succeeded", counts: { read: 250, created: 250 }, cursorAfter: now });

@@ -13,7 +13,7 @@ import { counted } from "../../text/numbers.ts";
 
 interface LetterPage {
   readonly deadLetters: readonly ConnectorLetter[];
-  readonly more: boolean;
+  readonly cursor: string | null;
 }
 
 const PAGE = 100;
@@ -29,11 +29,11 @@ interface LettersProps {
 /** What a connector could not store here, or the other service could not process. */
 export function LettersCard({ address, changes, onChange }: LettersProps) {
   const pages = usePages();
-  const { after } = pages;
+  const { after: cursor } = pages;
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const letters = useResource(
-    (api, signal) => api.get<LetterPage>(`${address}/dead-letters`, { query: { limit: PAGE, after }, signal }),
-    [address, after, changes],
+    (api, signal) => api.get<LetterPage>(`${address}/dead-letters`, { query: { limit: PAGE, cursor }, signal }),
+    [address, cursor, changes],
   );
   const onDone = () => {
     setChosen(new Set());
@@ -52,7 +52,7 @@ export function LettersCard({ address, changes, onChange }: LettersProps) {
       aside={mayAct.value && hasLetters && <Orders address={address} chosen={[...chosen]} onDone={onDone} />}
     >
       <Loaded resource={letters} what="the dead letters">
-        {({ deadLetters, more }) =>
+        {({ deadLetters, cursor: next }) =>
           deadLetters.length === 0 ? (
             <EmptyState title="Nothing was given up." />
           ) : (
@@ -63,7 +63,7 @@ export function LettersCard({ address, changes, onChange }: LettersProps) {
                 rows={deadLetters}
                 keyOf={({ id, side }) => `${side} ${id}`}
               />
-              <Pager pages={pages} next={more ? (deadLetters.at(-1)?.id ?? null) : null} what="the dead letters" />
+              <Pager pages={pages} next={next} what="the dead letters" />
             </>
           )
         }
