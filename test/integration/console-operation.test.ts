@@ -77,7 +77,7 @@ test("a connector is run, and what it could not store is tried again or dropped"
   for (const id of ["big", "huge"]) space.put({ id, created_at, transcript: "x".repeat(1_100_000) });
   const settings = { connectors: { secretKey: CONNECTOR_KEY } };
   const service = await openService(t, { world: { faiss: false, settings }, http: { port: 0 } });
-  const from = { type: "memory-space", url: space.url, context: space.context };
+  const from = { type: "memory-space", url: space.url, context: space.context, apiKey: "secret-key" };
   await service.world.sync.connectors.create("space", { from, to: { type: "memories" } });
   const console = await openConsole(t, browser, service, { place: "connectors" });
   const { page } = console;

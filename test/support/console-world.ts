@@ -28,7 +28,7 @@ export async function openFullConsole(t: Test): Promise<{ service: TestService; 
     insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, dead_at, last_error)
     values ('redis', '', 'default', 'm3', clock_timestamp(), 'the store said no')`;
   await world.sync.connectors.create("space", {
-    from: { type: "memory-space", url: space.url, context: space.context },
+    from: { type: "memory-space", url: space.url, context: space.context, apiKey: "secret-key" },
     to: { type: "memories" },
   });
   const run = await world.sync.connectors.trigger("space");
