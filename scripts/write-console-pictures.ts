@@ -15,6 +15,8 @@ const FOLDER = fileURLToPath(new URL("../docs/console/", import.meta.url));
 const BYTES_MAX = 120_000;
 /** Milliseconds for the demonstration, with servers of its own. */
 const DEMO_MAX_MS = 180_000;
+/** Milliseconds for a page to show what is to be taken. */
+const PATIENCE_MS = 60_000;
 const QUALITY = 80;
 
 interface Picture {
@@ -30,7 +32,8 @@ interface Picture {
 const PICTURES: readonly Picture[] = [
   {
     ...{ name: "overview", place: "overview", width: 1280, height: 860, colorScheme: "light" },
-    prepare: async (page) => await page.getByRole("heading", { name: "Stores" }).waitFor(),
+    // The lines need some samples, one each ten seconds.
+    prepare: async (page) => await page.getByText("Not enough readings yet").first().waitFor({ state: "hidden" }),
   },
   {
     ...{ name: "drift", place: "drift", width: 1280, height: 860, colorScheme: "dark" },
@@ -70,6 +73,7 @@ async function take(browser: Browser, { name, place, width, height, colorScheme,
     viewport: { width, height },
   });
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(`${demo.address}#/${place}`);
   await page.getByLabel("Service key").fill(demo.key);
   await page.getByRole("button", { name: "Sign in" }).click();
