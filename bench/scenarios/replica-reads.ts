@@ -1,12 +1,12 @@
 import { TcpProxy } from "../../test/support/tcp-proxy.ts";
-import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
+import { alternateCalls, type Caller } from "../harness/calls.ts";
+import { planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult, Target } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores, verifyOutcomes } from "../support/our-stores.ts";
 import { MemorySynchronizer, type Synchronizer } from "../support/product.ts";
 import { verify } from "../support/report.ts";
-import { latencies, latencyFigures } from "../support/timed.ts";
 
 const DIMENSION = 384;
 const LIMIT = 100;
@@ -14,7 +14,6 @@ const K = 10;
 /** Milliseconds of a round trip to the slow replica. */
 const SLOW_MS = 200;
 const READS = ["get", "list", "search"] as const;
-type Read = (typeof READS)[number];
 const ALONE = "the primary alone";
 const AWAY = "merged, the replica away";
 const OVERDUE = "merged, the replica slower than its time-out";
@@ -59,7 +58,7 @@ async function measure(context: BenchContext): Promise<ScenarioResult> {
       contender(OVERDUE, "ours", await through((proxy) => proxy.slow(2_000)), stored, count),
       contender(AWAY, "ours", await through((proxy) => proxy.refuse()), stored, count),
     ];
-    const measures = await alternate(contenders, {
+    const measures = await alternateCalls(contenders, READS, {
       ...planRounds(context, 5, 3),
       before: ours.settle,
       onRound: (round) => context.log(`round ${round}`),
@@ -84,7 +83,7 @@ async function measure(context: BenchContext): Promise<ScenarioResult> {
       title: `Merged reads of ${stored.toLocaleString("en-US")} memories with ${DIMENSION} numbers, one after the other`,
       method:
         `\`get\` of memories that are there, \`list\` of ${LIMIT} without a filter, \`search\` for ${K} by vector, over five synchronizers on the same ` +
-        "stores. The replica holds all memories; a proxy makes it slow, slower than `replica.readTimeoutMs`, or refuses its connections.",
+        "stores, which make one call each in turn: turns of all calls would meet a machine of another speed each. The replica holds all memories; a proxy makes it slow, slower than `replica.readTimeoutMs`, or refuses its connections.",
       measures,
       targets,
     };
@@ -119,16 +118,10 @@ async function replicated(ours: OurStores, replicaUrl: string, stored: number): 
   }
 }
 
-function contender(
-  name: string,
-  role: Contender["role"],
-  sync: Synchronizer,
-  stored: number,
-  count: number,
-): Contender {
+function contender(name: string, role: Caller["role"], sync: Synchronizer, stored: number, count: number): Caller {
   const [first] = benchMemories(0, 1, 0, DIMENSION);
   const query = first?.embedding ?? [];
-  const work: Readonly<Record<Read, (at: number) => Promise<void>>> = {
+  const work: Readonly<Record<string, (at: number) => Promise<void>>> = {
     get: async (at) => {
       const memory = await sync.get(`memory-${(at * 7_919) % stored}`);
       verify(memory !== null, `${name}: a memory is missing`);
@@ -142,14 +135,5 @@ function contender(
       verify(results.length === K, `${name}: a search has ${results.length} results`);
     },
   };
-  return {
-    name,
-    role,
-    figures: READS.map((read) => ({ name: `${read}, p50`, unit: "ms" as const })),
-    run: async () => {
-      const figures: number[] = [];
-      for (const read of READS) figures.push(latencyFigures(await latencies(count, work[read]))[0] ?? 0);
-      return figures;
-    },
-  };
+  return { name, role, count, call: async (kind, at) => await work[kind]?.(at) };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { Budget } from "../../../bench/harness/budget.ts";
+import { alternateCalls, type Caller } from "../../../bench/harness/calls.ts";
 import { alternate, type Contender, order, planRounds } from "../../../bench/harness/rounds.ts";
 
 /** Answers a figure for each turn, and notes that it was its turn. */
@@ -127,4 +128,32 @@ test("what one measurement leaves of its part is there for the others", () => {
   now += 20_000;
   expect(budget.part(1).remainingMs).toBe(0);
   expect(first.fits(1)).toBe(false);
+});
+
+test("callers make one call each in turn, another one first each time, and a slow one fewer", async () => {
+  let ms = 0;
+  const calls: string[] = [];
+  const caller = (name: string, count: number, takesMs: number): Caller => ({
+    ...{ name, role: "ours", count },
+    call: async (kind, at) => {
+      calls.push(`${kind} ${name}${at}`);
+      ms += takesMs + at;
+    },
+  });
+  const measures = await alternateCalls([caller("a", 3, 10), caller("b", 2, 20)], ["get", "list"], {
+    ...{ rounds: 1, warmUps: 0, clock: () => ms },
+  });
+  expect(calls.slice(0, 5)).toEqual(["get a0", "get b0", "get b1", "get a1", "get a2"]);
+  expect(calls).toHaveLength(10);
+  expect(measures.map(({ contender, figure, values }) => [contender, figure, values])).toEqual([
+    ["a", "get, p50", [11]],
+    ["a", "list, p50", [11]],
+    ["b", "get, p50", [21]],
+    ["b", "list, p50", [21]],
+  ]);
+  // The first round comes whatever the budget, and no more than fit.
+  const short = await alternateCalls([caller("a", 1, 10)], ["get"], {
+    ...{ rounds: 3, warmUps: 1, clock: () => ms, budget: new Budget(5, () => ms) },
+  });
+  expect(short).toMatchObject([{ values: [10], roundsPlanned: 3 }]);
 });
