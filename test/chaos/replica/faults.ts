@@ -130,7 +130,10 @@ const replicaFull: Fault = {
     const hasRoom = await tryInside(twins.replica.url, async (sql) => {
       for (let mib = 0; mib < 96; mib++) await sql`select pg_logical_emit_message(false, 'full', repeat('x', 1048576))`;
       return true;
-    }).catch(() => null);
+    }).catch((error: { code?: string }) => {
+      if (error.code !== NO_ROOM) throw error;
+      return null;
+    });
     if (hasRoom === null) events.add("replica had no room");
     await pause(span(random));
     twins.disk?.makeRoom();
@@ -140,6 +143,9 @@ const replicaFull: Fault = {
     });
   },
 };
+
+/** SQLSTATE of a full disk. */
+const NO_ROOM = "53100";
 
 async function killed(node: TwinNode, random: Random): Promise<void> {
   await node.kill();

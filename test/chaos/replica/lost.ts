@@ -7,14 +7,22 @@ interface Body {
   readonly content: string;
 }
 
+interface Owed extends Body {
+  /** Whether the memory was erased since, or its privacy raised: then it need not be kept. */
+  isWithheld: boolean;
+}
+
 /** Versions that the primary lost and the replica had: each must be in `diverged` at the end. */
 export class Lost {
   /** How many there were. */
   total = 0;
+  /** Those of them that were found where they must be, and those that were withheld since. */
+  kept = 0;
+  withheld = 0;
   readonly #twins: Twins;
   readonly #model: Model;
   /** By content, which is unique. */
-  #owed = new Map<string, Body>();
+  #owed = new Map<string, Owed>();
 
   constructor(twins: Twins, model: Model) {
     this.#twins = twins;
@@ -26,7 +34,7 @@ export class Lost {
     const held = (await this.#bodies()).filter(({ content }) => contents.has(content));
     for (const body of held) {
       if (!this.#owed.has(body.content)) this.total++;
-      this.#owed.set(body.content, body);
+      this.#owed.set(body.content, { ...body, isWithheld: this.#model.isWithheld(body.memory_id, body.content) });
     }
     return held.length;
   }
@@ -37,9 +45,10 @@ export class Lost {
     this.#owed = new Map([...this.#owed].filter(([content]) => held.has(content)));
   }
 
-  /** Before what privacy took is forgotten with a history: what went since, as it had to. @returns what went otherwise. */
+  /** Before a history is forgotten, with what it withheld: what went since, as it had to. @returns what went otherwise. */
   async settle(): Promise<string[]> {
     const held = await this.#held();
+    this.#noteWithheld();
     const gone = [...this.#owed.values()].filter(({ content }) => !held.has(content));
     for (const { content } of gone) this.#owed.delete(content);
     return this.#describe(gone);
@@ -48,20 +57,24 @@ export class Lost {
   /** At the end. */
   async findings(): Promise<string[]> {
     const held = new Set((await this.#diverged()).map(({ content }) => content));
-    return this.#describe([...this.#owed.values()].filter(({ content }) => !held.has(content)));
-  }
-
-  #describe(bodies: readonly Body[]): string[] {
-    return bodies.flatMap(({ memory_id, version, content }) =>
-      this.#isTaken(memory_id)
-        ? []
-        : [`lost: ${content} (${memory_id} at ${version}) was in the replica, the primary lost it, and it is not kept`],
-    );
+    this.#noteWithheld();
+    const gone = [...this.#owed.values()].filter(({ content }) => !held.has(content));
+    this.kept += this.#owed.size - gone.length;
+    return this.#describe(gone);
   }
 
   /** What the present history withholds of a memory is not kept of its lost versions either. */
-  #isTaken(memoryId: string): boolean {
-    return this.#model.entriesOf(memoryId).some(({ isErasure, privacy }) => isErasure || privacy !== "full");
+  #noteWithheld(): void {
+    for (const owed of this.#owed.values()) owed.isWithheld ||= this.#model.isWithheld(owed.memory_id, owed.content);
+  }
+
+  #describe(gone: readonly Owed[]): string[] {
+    const wrong = gone.filter(({ isWithheld }) => !isWithheld);
+    this.withheld += gone.length - wrong.length;
+    return wrong.map(
+      ({ memory_id, version, content }) =>
+        `lost: ${content} (${memory_id} at ${version}) was in the replica, the primary lost it, and it is not kept`,
+    );
   }
 
   async #held(): Promise<Set<string>> {

@@ -62,3 +62,45 @@ test("a primary that lost an answered write is noticed", () => {
   expect(model.judgeState({ ...state, content: "one" })).toMatch(/not the last one/);
   expect(model.judgeState({ ...state, content: null })).toMatch(/has ended/);
 });
+
+test("a history that shows what was refused, was lost, or was never written is noticed", () => {
+  const { model } = written(PUT, { ...PUT, content: "two" });
+  const copiedAt = now();
+  model.end(model.begin("m", { ...PUT, content: "unclear" }), "unknown");
+  model.end(model.begin("m", { ...PUT, content: "refused" }), "failed");
+  model.end(model.begin("m", { ...PUT, content: "lost" }), "done");
+  expect(["one", "two", "unclear", "lost"].map((content) => model.judgeContent("m", content))).toEqual([
+    ...[null, null, null, null],
+  ]);
+  expect(model.judgeContent("m", "refused")).toMatch(/refused/);
+  const state = { memoryId: "m", content: "two", privacy: "full", expiresAt: null, isErased: false } as const;
+  // Retention has pruned the first version.
+  model.reset([state], { copiedAt: copiedAt, contents: new Set(["two"]) });
+  expect([model.judgeContent("m", "one"), model.judgeContent("m", "two")]).toEqual([null, null]);
+  expect(model.judgeContent("m", "lost")).toMatch(/has lost/);
+  expect(model.judgeContent("m", "unclear")).toMatch(/has lost/);
+  expect(model.judgeContent("m", "refused")).toMatch(/has lost/);
+  expect(model.judgeContent("m", "else")).toMatch(/never written/);
+  // Nor does it come back with the next restore.
+  model.reset([state], { copiedAt: now(), contents: new Set(["two"]) });
+  expect(model.judgeContent("m", "one")).toBeNull();
+  expect(model.judgeContent("m", "lost")).toMatch(/has lost/);
+});
+
+test("a version is withheld by what came after it alone", () => {
+  const hidden = { ...PUT, content: "hidden", privacy: "redacted" } as const;
+  const { model } = written(PUT, hidden, { ...PUT, content: "three" });
+  expect(model.isWithheld("m", "one")).toBe(true);
+  expect(model.isWithheld("m", "three")).toBe(false);
+  // Refused, it withheld nothing.
+  model.end(model.begin("m", hidden), "failed");
+  expect(model.isWithheld("m", "three")).toBe(false);
+  const state = { memoryId: "m", content: "three", privacy: "full", expiresAt: null, isErased: false } as const;
+  const past = { copiedAt: now(), contents: new Set<string>() };
+  model.reset([state], past);
+  expect(model.isWithheld("m", "lost")).toBe(false);
+  model.begin("m", { ...PUT, content: null, isErasure: true });
+  expect(model.isWithheld("m", "lost")).toBe(true);
+  model.reset([{ ...state, privacy: "local_only" }], past);
+  expect(model.isWithheld("m", "lost")).toBe(true);
+});

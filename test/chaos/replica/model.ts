@@ -35,6 +35,14 @@ export interface PrimaryState {
   readonly isErased: boolean;
 }
 
+/** What a primary that was put back has, beside its present states. */
+export interface RestoredPast {
+  /** When the copy was made. */
+  readonly copiedAt: number;
+  /** Contents of all versions that it has. */
+  readonly contents: ReadonlySet<string>;
+}
+
 /** Milliseconds by which the clocks of PostgreSQL and of this process may seem to differ. */
 const SLACK_MS = 25;
 
@@ -49,6 +57,10 @@ export function now(): number {
  */
 export class Model {
   readonly #entries = new Map<string, Entry[]>();
+  /** Contents of before the primary was put back, by memory: those that its history may still show, and those that it lost. */
+  readonly #past = new Map<string, { kept: Set<string>; lost: Set<string> }>();
+  /** Memories that began as `local_only`: the replica has nothing of that, and takes it for new whenever it is told again. */
+  readonly #hiddenAtFirst = new Set<string>();
 
   get ids(): string[] {
     return [...this.#entries.keys()];
@@ -71,6 +83,7 @@ export class Model {
     const own = this.#entries.get(memoryId);
     if (own === undefined) this.#entries.set(memoryId, [entry]);
     else own.push(entry);
+    if (own === undefined && privacy === "local_only") this.#hiddenAtFirst.add(memoryId);
     return entry;
   }
 
@@ -137,8 +150,39 @@ export class Model {
     return mayBeNone || mayHaveEnded ? null : `it has ended, and ${entries[0]?.content} was written last`;
   }
 
+  /** @returns why a history must not show this content; null: it may. */
+  judgeContent(memoryId: string, content: string): string | null {
+    const known = this.entriesOf(memoryId).find((entry) => entry.content === content);
+    if (known !== undefined) return known.outcome === "failed" ? "which was refused" : null;
+    const past = this.#past.get(memoryId);
+    if (past?.lost.has(content)) return "which the primary has lost";
+    return past?.kept.has(content) ? null : "which was never written";
+  }
+
+  /**
+   * Whether the present history withholds a version that was there before: the memory was erased, or its privacy raised, after this
+   * content; or that was its state when the primary was put back to before it.
+   */
+  isWithheld(memoryId: string, content: string): boolean {
+    const all = this.entriesOf(memoryId);
+    const later = all.slice(all.findIndex((entry) => entry.content === content) + 1);
+    const withholds = ({ isErasure, privacy, outcome }: Entry) =>
+      outcome !== "failed" && (isErasure || privacy !== "full");
+    return this.#hiddenAtFirst.has(memoryId) || later.some(withholds);
+  }
+
   /** The ledger was put back: what it holds now is all that counts. */
-  reset(states: readonly PrimaryState[]): void {
+  reset(states: readonly PrimaryState[], { copiedAt, contents }: RestoredPast): void {
+    for (const [memoryId, entries] of this.#entries) {
+      const past = this.#past.get(memoryId) ?? { kept: new Set(), lost: new Set() };
+      this.#past.set(memoryId, past);
+      for (const { content, beganAt, outcome } of entries) {
+        if (content === null || beganAt === 0) continue;
+        // What retention pruned in the primary is not in it, and the archive has it.
+        const isKept = contents.has(content) || (beganAt <= copiedAt && outcome !== "failed");
+        past[isKept ? "kept" : "lost"].add(content);
+      }
+    }
     this.#entries.clear();
     const moment = now();
     for (const { memoryId, content, privacy, expiresAt, isErased } of states) {

@@ -1,4 +1,5 @@
 import { pause, pollUntil } from "../../../src/dev/wait.ts";
+import { DeadlineExceededError } from "../../../src/domain/errors.ts";
 import type { MnemosyncError } from "../../../src/index.ts";
 import type { ReplicaReport } from "../../../src/replica/report.ts";
 import type { Verification } from "../../../src/replica/verifier.ts";
@@ -26,10 +27,12 @@ const memoryRefused: Fault = {
     });
     // A replica that lags meets the constraint some time later.
     let letters: readonly { memoryId: string }[] = [];
-    await pollUntil("a letter", LETTER_MS, async () => {
-      letters = await operate(() => twins.sync.replica.deadLetters());
-      return letters.length > 0;
-    }).catch(() => undefined);
+    await untilLate(
+      pollUntil("a letter", LETTER_MS, async () => {
+        letters = await operate(() => twins.sync.replica.deadLetters());
+        return letters.length > 0;
+      }),
+    );
     await pause(span(random));
     if (random.below(3) === 0) await coldBackup(twins.replica);
     events.add(
@@ -107,11 +110,26 @@ const verified: Fault = {
 /** Null: it did not in time, and the end of the run will tell. */
 async function caughtUp(twins: Twins): Promise<ReplicaReport | null> {
   let report: ReplicaReport | null = null;
-  await pollUntil("the replica to follow", CATCH_UP_MS, async () => {
-    report = await attempt(() => twins.sync.replica.status());
-    return report?.phase === "following" && (report.lag?.seconds ?? 100) < 5 && report.deadLetters?.waiting === 0;
-  }).catch(() => undefined);
+  await untilLate(
+    pollUntil("the replica to follow", CATCH_UP_MS, async () => {
+      report = await attempt(() => twins.sync.replica.status());
+      return report?.phase === "following" && (report.lag?.seconds ?? 100) < 5 && report.deadLetters?.waiting === 0;
+    }),
+  );
   return report;
+}
+
+/** Waits; what is late is told, and anything else goes on. */
+export async function untilLate(
+  waited: Promise<void>,
+  onLate: (error: DeadlineExceededError) => void = () => undefined,
+): Promise<void> {
+  try {
+    await waited;
+  } catch (error) {
+    if (!(error instanceof DeadlineExceededError)) throw error;
+    onLate(error);
+  }
 }
 
 /** Calls until it is answered: either side may still be coming back. */

@@ -12,8 +12,10 @@ export interface ReaderParts {
   readonly model: Model;
   readonly gate: Gate;
   readonly random: Random;
-  /** Reads by operation and the replica's part in the answer; failures by code. */
+  /** Answered reads, by operation and the replica's part in the answer. */
   readonly counts: Tally;
+  /** Failed reads, by code. */
+  readonly failures: Tally;
   readonly complain: (text: string) => void;
 }
 
@@ -48,13 +50,13 @@ export class Reader {
   }
 
   async #run(): Promise<void> {
-    const { gate, counts, random } = this.#parts;
+    const { gate, failures, random } = this.#parts;
     while (!this.#stopping.signal.aborted) {
       await gate.pass(async () => {
         try {
           await this.#read();
         } catch (error) {
-          counts.add(`failed ${(error as MnemosyncError).code ?? String(error)}`);
+          failures.add((error as MnemosyncError).code ?? String(error));
         }
       });
       await pause(random.below(PACE_MS));
@@ -130,7 +132,6 @@ export class Reader {
     const from = now();
     const versions = await sync.history(id, { limit: VERSIONS_MAX, onSources: this.#onSources("history") });
     const entries = model.entriesOf(id);
-    const wasReset = entries[0]?.beganAt === 0;
     // One that a primary brought back may not be through: its content goes some time later.
     const isErased = entries.some(
       ({ isErasure, outcome, beganAt, endedAt }) => isErasure && outcome === "done" && beganAt > 0 && endedAt <= from,
@@ -142,10 +143,8 @@ export class Reader {
       if (document === null || document.content === "" || document.content === undefined) continue;
       const { content } = document;
       if (isErased) complain(`history: ${id} shows ${content}, and was erased`);
-      const known = entries.find((entry) => entry.content === content);
-      // What was written before the primary was put back is not known any more.
-      if (known === undefined ? !wasReset : known.outcome === "failed")
-        complain(`history: ${id} shows ${content}, which was never written`);
+      const why = model.judgeContent(id, content);
+      if (why !== null) complain(`history: ${id} shows ${content}, ${why}`);
     }
   }
 

@@ -24,12 +24,18 @@ export interface ReplicaChaosResult {
   readonly violations: readonly string[];
   readonly faults: Tally;
   readonly events: Tally;
+  /** Writes that were acknowledged. */
   readonly writes: Tally;
+  /** Reads that were answered. */
   readonly reads: Tally;
+  /** Writes and reads that were not: what they broke with. */
+  readonly failures: { readonly writes: Tally; readonly reads: Tally };
   /** Looks into the replica. */
   readonly looks: number;
-  /** Versions that the primary lost and the replica had. */
-  readonly lost: number;
+  /** Versions that the primary lost and the replica had; those of them that are kept, and that were withheld since. */
+  readonly lost: { readonly total: number; readonly kept: number; readonly withheld: number };
+  /** Milliseconds until nodes noticed that the primary was put back, at most. */
+  readonly noticedMs: number;
   /** Memories and versions of the primary at the end; null: it was not compared. */
   readonly compared: { readonly memories: number; readonly bodies: number } | null;
   /** Milliseconds from the end of the faults until the replica had caught up; null: it did not. */
@@ -58,20 +64,21 @@ export async function runReplicaChaos({ seed, minutes, log }: ReplicaChaosOption
     violations.push(text);
     log(`VIOLATION at ${Math.round(now())}: ${text}`);
   };
-  const [model, gate, events, reads] = [new Model(), new Gate(), new Tally(), new Tally()];
+  const [model, gate, events] = [new Model(), new Gate(), new Tally()];
+  const [reads, failedReads, measured] = [new Tally(), new Tally(), { noticedMs: 0 }];
   const writers = new Writers({ sync: twins.sync, model, gate, random: new Random(seed + 1) });
   const reader = (number: number): Reader => {
     const archive = number % 2 === 1;
     const sync = archive ? twins.archive : twins.sync;
     return new Reader({
-      ...{ sync, archive, model, gate, counts: reads, complain },
+      ...{ sync, archive, model, gate, counts: reads, failures: failedReads, complain },
       random: new Random(seed + 10 + number),
     });
   };
   const readers = [0, 1].map(reader);
   const watch = new Watch(twins.replica.url, complain);
   const lost = new Lost(twins, model);
-  const run: Run = { twins, random, model, gate, writers, readers, watch, lost, events, complain, log };
+  const run: Run = { twins, random, model, gate, writers, readers, watch, lost, events, measured, complain, log };
   let isRight = false;
   try {
     const faults = await runFaults(run, performance.now() + minutes * 60_000, minutes);
@@ -85,7 +92,9 @@ export async function runReplicaChaos({ seed, minutes, log }: ReplicaChaosOption
     isRight = violations.length === 0;
     return {
       ...{ violations, faults, events, reads, compared, convergedMs },
-      ...{ writes: writers.counts, looks: watch.looks, lost: lost.total, kept: isRight ? null : twins.folder },
+      ...{ writes: writers.counts, failures: { writes: writers.failures, reads: failedReads } },
+      lost: { total: lost.total, kept: lost.kept, withheld: lost.withheld },
+      ...{ noticedMs: measured.noticedMs, looks: watch.looks, kept: isRight ? null : twins.folder },
     };
   } finally {
     gate.open();
@@ -122,14 +131,15 @@ function shuffled<T>(items: T[], random: Random): T[] {
 
 /** What a run did, for people. */
 export function describe(result: ReplicaChaosResult, seed: number): string[] {
-  const { writes, reads, faults, compared, violations } = result;
+  const { writes, reads, failures, lost, faults, compared, violations } = result;
   return [
-    `seed ${seed}: ${writes.total} writes, ${reads.total} reads, ${result.looks} looks into the replica, ${faults.total} faults, ` +
+    `seed ${seed}: ${writes.total} writes and ${reads.total} reads answered, ${result.looks} looks into the replica, ${faults.total} faults, ` +
       `${violations.length} violations`,
     `  caught up ${result.convergedMs} ms after the faults; compared ${compared?.memories} memories, ${compared?.bodies} versions; ` +
-      `the primary lost ${result.lost} versions that the replica had`,
-    `  writes: ${writes}`,
-    `  reads:  ${reads}`,
+      `the primary lost ${lost.total} versions that the replica had: ${lost.kept} are kept, ${lost.withheld} were withheld since; ` +
+      `noticed within ${result.noticedMs} ms`,
+    `  writes: ${writes}; ${failures.writes.total} others: ${failures.writes}`,
+    `  reads:  ${reads}; ${failures.reads.total} failed: ${failures.reads}`,
     `  faults: ${faults}`,
     `  events: ${result.events}`,
     ...violations.map((violation) => `  VIOLATION ${violation}`),

@@ -8,6 +8,12 @@ import type { Twins } from "./twins.ts";
 import type { Watch } from "./watch.ts";
 import type { Writers } from "./writers.ts";
 
+/** What took longest. */
+export interface Measured {
+  /** Milliseconds until nodes noticed that the primary was put back. */
+  noticedMs: number;
+}
+
 /** What faults work on. */
 export interface Run {
   readonly twins: Twins;
@@ -20,6 +26,7 @@ export interface Run {
   readonly lost: Lost;
   /** What happened beside the faults. */
   readonly events: Tally;
+  readonly measured: Measured;
   readonly complain: (text: string) => void;
   readonly log: (line: string) => void;
 }

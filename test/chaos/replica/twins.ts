@@ -152,15 +152,19 @@ async function connected(options: ConnectOptions): Promise<MemorySynchronizer> {
   return sync as unknown as MemorySynchronizer;
 }
 
+/** Whether a call failed since the server is away, starts or stops. */
+export function isAway(error: unknown): boolean {
+  const { code = "" } = error as { code?: string };
+  return /^(08|57P|CONNECT|ECONN|EPIPE|ETIMEDOUT)/.test(code);
+}
+
 /** Null: it does not answer. @throws what it refuses. */
 export async function tryInside<T>(url: string, work: (sql: postgres.Sql) => Promise<T>): Promise<{ value: T } | null> {
   const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined, fetch_types: false });
   try {
     return { value: await work(sql) };
   } catch (error) {
-    const { code = "" } = error as { code?: string };
-    // The server is away, starting or stopping.
-    if (/^(08|57P|CONNECT|ECONN|EPIPE|ETIMEDOUT)/.test(code)) return null;
+    if (isAway(error)) return null;
     throw error;
   } finally {
     await sql.end({ timeout: 1 });

@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { pause } from "../../../src/dev/wait.ts";
+import { isAway } from "./twins.ts";
 import { SECRET } from "./writers.ts";
 
 /** Milliseconds between two looks at the rows. */
@@ -52,13 +53,23 @@ export class Watch {
     try {
       while (!this.#stopping.signal.aborted) {
         const pasts = this.#pasts;
-        const look = await lookInto(sql).catch(() => null); // It is away.
+        const look = await this.#unlessAway(() => lookInto(sql));
         if (look !== null && pasts === this.#pasts) this.#compare(look);
-        if (look !== null && this.looks % CONTENTS_EVERY === 0) await this.#contents(sql).catch(() => undefined);
+        if (look !== null && this.looks % CONTENTS_EVERY === 0) await this.#unlessAway(() => this.#contents(sql));
         await pause(LOOK_MS);
       }
     } finally {
       await sql.end({ timeout: 1 });
+    }
+  }
+
+  /** Null: the replica is away; or it refused, and that was told. */
+  async #unlessAway<T>(look: () => Promise<T>): Promise<T | null> {
+    try {
+      return await look();
+    } catch (error) {
+      if (!isAway(error)) this.#complain(`replica: a look into it failed: ${(error as Error).message}`);
+      return null;
     }
   }
 

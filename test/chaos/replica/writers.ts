@@ -11,6 +11,8 @@ export const SECRET = "secret";
 const WRITERS = 4;
 /** Hot memories per writer. */
 const SLOTS = 10;
+/** Every so many slots one is open: its memories are never erased, and always leave in full, so nothing excuses that a version of them is not kept. */
+const OPEN_EVERY = 2;
 /** Milliseconds between two writes of a writer, at most. */
 const PACE_MS = 40;
 
@@ -24,7 +26,10 @@ interface Write {
 
 /** Writes hot memories all the time, and tells the model what was answered. Each memory has one writer. */
 export class Writers {
+  /** Writes that were acknowledged, by kind. */
   readonly counts = new Tally();
+  /** Writes that failed, or whose outcome is unknown, by code. */
+  readonly failures = new Tally();
   readonly #sync: MemorySynchronizer;
   readonly #model: Model;
   readonly #gate: Gate;
@@ -64,7 +69,7 @@ export class Writers {
 
   async #write(slot: number): Promise<void> {
     const memoryId = this.#idOf(slot);
-    const write = this.#choose(memoryId);
+    const write = this.#choose(memoryId, slot % OPEN_EVERY === 0);
     const entry = this.#model.begin(memoryId, write);
     // An erased id is never written again.
     if (write.isErasure) this.#generations.set(slot, (this.#generations.get(slot) ?? 0) + 1);
@@ -91,12 +96,13 @@ export class Writers {
     // An erasure that was begun goes on by itself.
     const isOpen = isErasure || code === "COMMIT_OUTCOME_UNKNOWN" || code === "DEADLINE_EXCEEDED";
     this.#model.end(entry, isOpen ? "unknown" : "failed");
-    this.counts.add(`${isOpen ? "unknown" : "failed"} ${code}`);
+    this.failures.add(`${isOpen ? "unknown" : "failed"} ${code}`);
   }
 
-  #choose(memoryId: string): Write {
+  #choose(memoryId: string, isOpen: boolean): Write {
     const random = this.#random;
-    const dice = random.below(100);
+    const thrown = random.below(100);
+    const dice = isOpen && thrown >= 14 && thrown < 27 ? 99 : thrown;
     const put = { isErasure: false, privacy: "full", expiresAt: null } as const;
     const text = (secret: string): string => `${memoryId} ${secret}w${++this.#writes}`;
     if (dice < 14) return { ...put, content: null };
