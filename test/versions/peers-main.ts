@@ -16,11 +16,14 @@ import { parseArgs } from "node:util";
 import { REPOSITORY } from "../support/program.ts";
 
 /**
- * `npm run matrix:peers [-- --end oldest|newest] [--keep]`: the doors for agents with the oldest and with the newest versions of their peers
+ * `npm run matrix:peers [-- --end oldest|newest] [--keep] [TEST …]`: the doors for agents with the oldest and with the newest versions of their peers
  * that `package.json` allows. Of each end: the versions are installed beside a copy of the repository, which has all other packages as
  * they are, the doors are type-checked, and their tests run; exit code 1 when anything fails. Takes packages from npm's registry.
  */
-const { values } = parseArgs({ options: { end: { type: "string" }, keep: { type: "boolean", default: false } } });
+const { values, positionals } = parseArgs({
+  options: { end: { type: "string" }, keep: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
 
 const PEERS = ["@langchain/core", "@langchain/langgraph-checkpoint", "@modelcontextprotocol/sdk"];
 const TESTS = ["test/integration/adapters", "test/unit/adapters", "test/integration/mcp/tools", "test/unit/mcp"];
@@ -108,8 +111,8 @@ interface Report {
 function tests(folder: string): boolean {
   const report = join(folder, "report.json");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const vitest = [join(folder, "node_modules/vitest/vitest.mjs"), "run", "--project", "daily", ...reporters, ...TESTS];
-  const { ok, output } = run(process.execPath, vitest, folder);
+  const vitest = [join(folder, "node_modules/vitest/vitest.mjs"), "run", "--project", "daily", ...reporters];
+  const { ok, output } = run(process.execPath, [...vitest, ...(positionals.length > 0 ? positionals : TESTS)], folder);
   if (!existsSync(report)) throw new Error(`the tests did not run:\n${output}`);
   const { success, numPassedTests, numTotalTests } = JSON.parse(readFileSync(report, "utf8")) as Report;
   const holds = ok && success && numPassedTests > 0;

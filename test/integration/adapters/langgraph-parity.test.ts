@@ -132,6 +132,13 @@ const CASES: Record<string, Case> = {
     await store.put(["langgraph"], "a", {}).catch((error: Error) => error.name),
 };
 
+const WHOLE_LABELS = "search: a prefix goes by whole labels";
+
+/** InMemoryStore up to 1.0.1 at least takes `users-2` for a path under `users`, and newer ones do not. */
+function withinUsers(found: unknown): unknown[] {
+  return (found as Item[]).filter(({ namespace }) => namespace[0] === "users");
+}
+
 async function filled<Store extends BaseStore>(store: Store): Promise<Store> {
   for (const [namespace, key, value] of ITEMS) await store.put(namespace, key, value);
   return store;
@@ -149,6 +156,7 @@ test(`${Object.keys(CASES).length} cases of the documented behaviour answer as I
     filled(new MnemosyncStore({ sync: world.current.sync, namespace, index: false })),
   ]);
   for (const [name, run] of Object.entries(CASES)) {
-    expect([name, await run(ours)]).toEqual([name, await run(theirs)]);
+    const wanted = await run(theirs);
+    expect([name, await run(ours)]).toEqual([name, name === WHOLE_LABELS ? withinUsers(wanted) : wanted]);
   }
 });
