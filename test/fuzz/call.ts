@@ -88,7 +88,8 @@ async function read(response: IncomingMessage): Promise<Answer> {
     cut = true; // The stream was cut short, as an export is whose ledger fails.
   }
   if (cut) response.destroy();
-  return { status, type, body: Buffer.concat(chunks).toString("utf8"), cut };
+  const session = response.headers["mcp-session-id"];
+  return { status, type, body: Buffer.concat(chunks).toString("utf8"), cut, session: session?.toString() };
 }
 
 /** Bytes that need not be HTTP. @returns the answer's status, type and body; null where the connection was closed without. */

@@ -89,6 +89,8 @@ export interface Answer {
   readonly body: string;
   /** Whether the stream was left before its end, as one of events is. */
   readonly cut: boolean;
+  /** The MCP session that a header names; undefined: none does. */
+  readonly session?: string | undefined;
 }
 
 const PROBLEM = resolved({ $ref: "#/components/schemas/Problem" });

@@ -9,6 +9,7 @@ import { Liveness, type LivenessReport } from "./liveness.ts";
 import { MemoryCourse, type MemoryReading } from "./memory-course.ts";
 import { mutate } from "./mutate.ts";
 import { plant, plantedNow } from "./planted.ts";
+import { unfollowed } from "./replica-followed.ts";
 import { type FuzzStores, ServedProcess } from "./served.ts";
 import { DIMENSION, type Caller as KeyHolder, makeCallers, secretOf, TENANTS } from "./tenants.ts";
 import { type SendOnTour, Tour, UNREACHED } from "./tour.ts";
@@ -59,7 +60,8 @@ const TOLD_EVERY_MS = 60_000;
 /**
  * Sends a valid request of each operation, and then requests that are made from `docs/openapi.json`, most of them mutated, to a
  * service process with a small heap and three tenants. Promises: every answer is one that the document has, no 5xx without a reason, no answer holds another
- * tenant's secret, no tenant's planted memory changes, each operation's handler is reached, and the process lives.
+ * tenant's secret, no tenant's planted memory changes, each operation's handler is reached, the replica is like its primary at the end, and the
+ * process lives.
  */
 export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
   const { callers, entries } = makeCallers();
@@ -128,6 +130,8 @@ class FuzzRun {
       for (const [place, found] of Object.entries(await plantedNow(ask, seed))) {
         if (found !== before[place]) this.#judge.violate("leak", `a planted memory changed: ${place}`);
       }
+      const unlike = await unfollowed(ask);
+      if (unlike !== null) this.#judge.violate("replica", unlike);
     } catch (error) {
       if (this.#served.ending === null) this.#judge.violate("unanswered", (error as Error).message);
     }

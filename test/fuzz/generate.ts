@@ -94,7 +94,9 @@ export interface FuzzRequest {
 /** A request of `operation` as the document describes it. */
 export function requestOf(operation: Operation, random: Random, pools: Pools): FuzzRequest {
   const query: [string, string][] = [];
-  const headers: Record<string, string> = {};
+  // A client of MCP accepts both forms of its answers, or is refused at the door.
+  const isMcp = operation.path === "/mcp";
+  const headers: Record<string, string> = isMcp ? { accept: "application/json, text/event-stream" } : {};
   let path = operation.path;
   for (const { name, in: place, required, schema } of operation.parameters ?? []) {
     if (place !== "path" && required !== true && random.next() < 0.7) continue;

@@ -3,11 +3,11 @@ import { type Caller as KeyHolder, secretOf, TENANTS } from "./tenants.ts";
 
 /**
  * An answer that the document lacks, a 5xx without a reason, no answer, a secret or planted memory, `/healthz` or what watches
- * it, a crash, an operation whose handler no request reached.
+ * it, a crash, an operation whose handler no request reached, a replica that has not followed at the end.
  */
 export const VIOLATION_KINDS = [
   ...(["undocumented", "unexplained5xx", "unanswered", "leak"] as const),
-  ...(["health", "ended", "unreached"] as const),
+  ...(["health", "ended", "unreached", "replica"] as const),
 ] as const;
 export type ViolationKind = (typeof VIOLATION_KINDS)[number];
 

@@ -4,7 +4,16 @@ import type { Answer, Operation } from "./document.ts";
 export const UNKNOWN_ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /** Kinds of things whose ids the service makes. */
-export type IdKind = "transaction" | "job" | "erasure" | "subscription" | "conflict" | "cursor" | "epoch" | "run";
+export type IdKind =
+  | "transaction"
+  | "job"
+  | "erasure"
+  | "subscription"
+  | "conflict"
+  | "cursor"
+  | "epoch"
+  | "run"
+  | "session";
 
 type Document = Record<string, unknown>;
 type Found = readonly [kind: IdKind, id: unknown];
@@ -51,7 +60,8 @@ export class KnownIds {
   readonly #ids = new Map<IdKind, string[]>();
 
   /** Takes ids from an answer. */
-  learn(operation: Operation, { status, body, cut }: Answer): void {
+  learn(operation: Operation, { status, body, cut, session }: Answer): void {
+    if (session !== undefined) this.add("session", session);
     const source = SOURCES[operation.operationId];
     if (source === undefined || status >= 300 || cut || body.length > BODY_MAX) return;
     for (const [kind, id] of source(JSON.parse(body) as Document)) {

@@ -11,6 +11,7 @@ import type { KeyEntry } from "../../src/http/keys-file.ts";
 import { programArguments, REPOSITORY } from "../support/program.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 import { ServiceInsight } from "./inside/service-insight.ts";
+import { PATIENCE } from "./service-settings.ts";
 import { DIMENSION } from "./tenants.ts";
 import type { Damage } from "./tour-sections.ts";
 
@@ -84,13 +85,7 @@ export class ServedProcess implements Damage {
           MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
           MNEMOSYNC_FAISS_DIMENSION: String(DIMENSION),
           MNEMOSYNC_EMBEDDING_PROVIDER: "none",
-          // Not what is asked here: on a machine with much else to do, stores are slow, and a 503 would be right.
-          MNEMOSYNC_CONNECT_TIMEOUT_MS: "60000",
-          MNEMOSYNC_STORE_PROBE_TIMEOUT_MS: "60000",
-          MNEMOSYNC_PREPARE_TIMEOUT_MS: "60000",
-          MNEMOSYNC_PUBLISH_TIMEOUT_MS: "60000",
-          MNEMOSYNC_REDIS_CALL_TIMEOUT_MS: "60000",
-          MNEMOSYNC_LOCK_TIMEOUT_MS: "30000",
+          ...PATIENCE,
           MNEMOSYNC_REPLICA_ENABLED: "true",
           MNEMOSYNC_REPLICA_POSTGRES_URL: replica.url,
           MNEMOSYNC_CONNECTORS_MEDIA_DIRECTORY: join(folder, "media"),

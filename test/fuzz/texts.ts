@@ -58,6 +58,8 @@ export function textOf(schema: Schema, name: string, random: Random, pools: Pool
   if (name === "conflictId") return random.pick(pools.known.of("conflict"));
   if (/cursor|last-event-id/i.test(name)) return random.pick(pools.known.of("cursor"));
   if (name === "epoch") return random.pick(pools.known.of("epoch"));
+  if (name === "Mcp-Session-Id") return random.pick(pools.known.of("session"));
+  if (name === "MCP-Protocol-Version") return random.pick(["2025-06-18", "2025-03-26", "yesterday"]);
   if (name === "runId") return random.pick(pools.known.of("run"));
   if (name === "connectorId") return random.pick([CONNECTOR_ID, "made-1", "nothing"]);
   if (name === "sha256") return random.pick([SOUND_SHA256, "0".repeat(64)]);

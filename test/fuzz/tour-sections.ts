@@ -26,6 +26,8 @@ export interface TourCalls {
   call(operationId: string, asked?: Asked): Promise<Document>;
   /** Asks until `holds` says so of the answer. */
   until(operationId: string, asked: Asked, holds: (document: Document) => boolean): Promise<Document>;
+  /** The MCP session that the latest answer with one named. */
+  session(): string;
   /** What no route can do: a version in Redis that the ledger never gave out, a store that no node runs. */
   readonly damage: Damage;
 }
@@ -176,10 +178,17 @@ const replica: Section = async ({ call, until }) => {
   await call("verifyReplica", { body: {} });
 };
 
-const mcp: Section = async ({ call }) => {
+const mcp: Section = async ({ call, session }) => {
   const params = { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "tour", version: "1" } };
   const headers = { accept: "application/json, text/event-stream" };
-  await call("postMcpMessages", { headers, body: { jsonrpc: "2.0", id: 1, method: "initialize", params } });
+  const initialize = { headers, body: { jsonrpc: "2.0", id: 1, method: "initialize", params } };
+  await call("postMcpMessages", initialize);
+  const own = { ...headers, "mcp-session-id": session() };
+  await call("postMcpMessages", { headers: own, body: { jsonrpc: "2.0", method: "notifications/initialized" } });
+  await call("readMcpMessages", { headers: own });
+  await call("endMcpSession", { headers: own });
+  // Another one stays, for the requests that come behind.
+  await call("postMcpMessages", initialize);
 };
 
 /** Runs read from a service that is there for the tour alone; the connector that stays has none. */

@@ -19,9 +19,6 @@ import {
 export const UNREACHED: Readonly<Record<string, string>> = {
   startReembedding:
     "it has no embedder: embedding anew would change the planted memories. test/integration/reembed.test.ts has one",
-  readMcpMessages:
-    "a header of an answer names its session, and the fuzzer keeps none. test/integration/mcp/sessions.test.ts does",
-  endMcpSession: "as readMcpMessages",
 };
 
 /** Milliseconds within which a step succeeds, on a machine that has many other things to do. */
@@ -37,6 +34,7 @@ export class Tour implements TourCalls {
   readonly #send: SendOnTour;
   readonly #log: (line: string) => void;
   readonly #answered = new Set<string>();
+  #session = "";
 
   constructor(send: SendOnTour, damage: Damage, log: (line: string) => void) {
     this.#send = send;
@@ -62,7 +60,9 @@ export class Tour implements TourCalls {
     return flaws;
   }
 
-  // Sections take these two out of their object.
+  // Sections take these three out of their object.
+  readonly session: TourCalls["session"] = () => this.#session;
+
   readonly call: TourCalls["call"] = (operationId, asked = {}) => this.until(operationId, asked, () => true);
 
   readonly until: TourCalls["until"] = async (operationId, asked, holds) => {
@@ -80,6 +80,7 @@ export class Tour implements TourCalls {
           throw new Error(told);
         }
         this.#answered.add(operationId);
+        this.#session = answer.session ?? this.#session;
         found = /[/+]json\b/.test(answer.type) && !answer.cut ? JSON.parse(answer.body) : {};
         return holds(found);
       });
