@@ -127,11 +127,13 @@ class FuzzRun {
     });
     await Promise.all([...workers, watching]);
     try {
-      for (const [place, found] of Object.entries(await plantedNow(ask, seed))) {
-        if (found !== before[place]) this.#judge.violate("leak", `a planted memory changed: ${place}`);
-      }
+      // First: what is read names the sides that it stands on, and the replica is one of them.
       const unlike = await unfollowed(ask);
       if (unlike !== null) this.#judge.violate("replica", unlike);
+      for (const [place, found] of Object.entries(await plantedNow(ask, seed))) {
+        const planted = before[place];
+        if (found !== planted) this.#judge.violate("leak", `a planted memory changed: ${place}: ${planted} → ${found}`);
+      }
     } catch (error) {
       if (this.#served.ending === null) this.#judge.violate("unanswered", (error as Error).message);
     }

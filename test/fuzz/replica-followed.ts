@@ -1,5 +1,7 @@
 import { pause, pollUntil } from "../../src/dev/wait.ts";
+import type { Answer } from "./document.ts";
 import type { AsAdmin } from "./planted.ts";
+import { TENANTS } from "./tenants.ts";
 
 /** Milliseconds in which the replica arrives at the end of a run, on a machine that has many other things to do. */
 const FOLLOWED_MAX_MS = 180_000;
@@ -12,7 +14,7 @@ interface Replica {
 }
 
 /**
- * Once nobody writes any more, the replica has everything, refuses nothing and differs in nothing from its primary.
+ * Once nobody writes any more, the replica has everything, refuses nothing, differs in nothing from its primary and is read again.
  * @returns what is not so; null: all of it is.
  */
 export async function unfollowed(ask: AsAdmin, deadlineMs = FOLLOWED_MAX_MS): Promise<string | null> {
@@ -25,7 +27,11 @@ export async function unfollowed(ask: AsAdmin, deadlineMs = FOLLOWED_MAX_MS): Pr
       if (status.status === 200 && isAtTheEnd(JSON.parse(status.body) as Replica)) {
         const verified = await ask("POST", "/v1/replica/verify", { deep: true });
         last = `verify ${verified.status} ${verified.body.slice(0, 2_000)}`;
-        if (verified.status === 200 && (JSON.parse(verified.body) as { clean: boolean }).clean) return true;
+        if (verified.status === 200 && (JSON.parse(verified.body) as { clean: boolean }).clean) {
+          const read = await ask("GET", `/v1/namespaces/${TENANTS[0]}/memories/m1`);
+          last = `read ${read.status} ${read.body}`;
+          if (isOfBoth(read)) return true;
+        }
       }
       await pause(LOOK_MS);
       return false;
@@ -34,6 +40,14 @@ export async function unfollowed(ask: AsAdmin, deadlineMs = FOLLOWED_MAX_MS): Pr
   } catch (error) {
     return `${(error as Error).message}; last: ${last}`;
   }
+}
+
+/** Whether a read stands on the primary and the replica; of a memory that is gone nothing is said. */
+function isOfBoth({ status, body }: Answer): boolean {
+  if (status === 404) return true;
+  if (status !== 200) return false;
+  const { sources } = JSON.parse(body) as { sources?: { primary: string; replica: string } };
+  return sources?.primary === "ok" && sources.replica === "ok";
 }
 
 function isAtTheEnd({ phase, lag, deadLetters }: Replica): boolean {
