@@ -1,7 +1,6 @@
 import { parseArgs } from "node:util";
 import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
-import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
-import { distIsCurrent } from "../support/program.ts";
+import { useWhatIsBuilt } from "../support/program.ts";
 import { soakChecks } from "./check-soak.ts";
 
 /** `npm run soak:check -- --seed S --minutes M`: exit code 1 when a check cried wolf, or missed something. */
@@ -9,7 +8,7 @@ const { values } = parseArgs({
   options: { seed: { type: "string", default: "1" }, minutes: { type: "string", default: "5" } },
 });
 // The host starts faster from what is built.
-if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+useWhatIsBuilt();
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const postgres = await startEmbeddedPostgres();
 try {

@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
-import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
-import { distIsCurrent } from "../support/program.ts";
+import { useWhatIsBuilt } from "../support/program.ts";
 import { runFaissChaos } from "./faiss-chaos.ts";
 
 /** `npm run chaos:faiss -- --seed S --kills N --minutes M`; exit code 1 when a promise was broken, or the minutes did not suffice. */
@@ -12,7 +11,7 @@ const { values } = parseArgs({
   },
 });
 // The host starts faster from what is built.
-if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+useWhatIsBuilt();
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 let broken = false;
 for (const seed of values.seed.split(",").map(Number)) {

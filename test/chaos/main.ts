@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
-import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
-import { distIsCurrent } from "../support/program.ts";
+import { useWhatIsBuilt } from "../support/program.ts";
 import { describe, runChaos } from "./chaos.ts";
 
 /**
@@ -21,7 +20,7 @@ if (faults !== "plain" && faults !== "history" && faults !== "all") {
   throw new Error(`--faults is "${faults}": expected plain, history or all`);
 }
 // FAISS hosts start faster from what is built.
-if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+useWhatIsBuilt();
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 let broken = false;
 for (const seed of values.seed.split(",").map(Number)) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ConnectorState, type KnownItem, NO_COUNTS, type RunRecord } from "../../src/connectors/state/state.ts";
+import { runUnderWay } from "./connector-runs.ts";
 
 export interface StateUnderTest {
   readonly state: ConnectorState;
@@ -10,11 +11,7 @@ export interface StateUnderTest {
 
 /** What every state of a connector promises, wherever it is kept. */
 export function connectorStateConformance(name: string, open: () => Promise<StateUnderTest>): void {
-  const run = (id: string, fields: Partial<RunRecord> = {}): RunRecord => ({
-    ...{ id, state: "running", scope: "full", counts: NO_COUNTS, startedAt: 1_000, endedAt: null },
-    ...{ cursorBefore: null, cursorAfter: null, error: null },
-    ...fields,
-  });
+  const run = (id: string, fields: Partial<RunRecord> = {}) => runUnderWay(id, "full", fields);
   const item = (id: string, fields: Partial<KnownItem> = {}): KnownItem => ({
     ...{ id, memoryId: `m/${id}`, hash: "h1", seenIn: "r1", state: "imported" },
     ...fields,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { SentRecord, SinkState } from "../../src/connectors/state/sink-state.ts";
-import { NO_COUNTS, type RunRecord } from "../../src/connectors/state/state.ts";
+import type { RunRecord } from "../../src/connectors/state/state.ts";
+import { runUnderWay } from "./connector-runs.ts";
 
 export interface SinkStateUnderTest {
   readonly state: SinkState;
@@ -11,11 +12,7 @@ export interface SinkStateUnderTest {
 
 /** What every state of a connector to another service promises, wherever it is kept. */
 export function sinkStateConformance(name: string, open: () => Promise<SinkStateUnderTest>): void {
-  const run = (id: string, fields: Partial<RunRecord> = {}): RunRecord => ({
-    ...{ id, state: "running", scope: "changes", counts: NO_COUNTS, startedAt: 1_000, endedAt: null },
-    ...{ cursorBefore: null, cursorAfter: null, error: null },
-    ...fields,
-  });
+  const run = (id: string, fields: Partial<RunRecord> = {}) => runUnderWay(id, "changes", fields);
   const record = (memoryId: string, fields: Partial<SentRecord> = {}): SentRecord => ({
     ...{ namespace: "n", memoryId, version: 1, wanted: 1, ends: false, hash: "h", name: `${memoryId}_v1.md` },
     ...{ state: "queued", receipt: null, old: [], doomed: [], reason: null, seenIn: "r1" },

@@ -1,7 +1,6 @@
 import { parseArgs } from "node:util";
 import { openServices } from "../../src/dev/services.ts";
-import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
-import { distIsCurrent } from "../support/program.ts";
+import { useWhatIsBuilt } from "../support/program.ts";
 import { runFuzz } from "./fuzz.ts";
 import { describe } from "./report.ts";
 
@@ -20,7 +19,7 @@ const { values } = parseArgs({
 });
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
-if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+useWhatIsBuilt();
 const services = await openServices({ log });
 let broken = false;
 try {

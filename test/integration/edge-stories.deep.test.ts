@@ -15,6 +15,17 @@ const openWorld = agentWorlds();
 const soon = { timeout: 30_000, interval: 50 };
 const note = (content: string) => ({ content, memoryType: "note" });
 
+/** An agent that syncs, and whose first memory has arrived. */
+async function syncingAgent() {
+  const { agent, atHub } = await openWorld();
+  const file = agent();
+  const running = await file.start();
+  await running.call("start");
+  await running.call("put", "before", note("before"));
+  await expect.poll(() => atHub("before"), soon).not.toBeNull();
+  return { file, running, atHub };
+}
+
 test("written offline, then online: the command line shows it waiting, and one command brings it to the hub", async () => {
   const { agent, atHub } = await openWorld();
   const file = agent();
@@ -41,12 +52,7 @@ test("written offline, then online: the command line shows it waiting, and one c
 });
 
 test("a blocked network, then restored: the agent's process drains by itself, and no change lost an attempt", async () => {
-  const { agent, atHub } = await openWorld();
-  const file = agent();
-  const running = await file.start();
-  await running.call("start");
-  await running.call("put", "before", note("before"));
-  await expect.poll(() => atHub("before"), soon).not.toBeNull();
+  const { file, running, atHub } = await syncingAgent();
   file.way.isOnline = false;
   for (let index = 0; index < 10; index++) await running.call("put", `mem-${index}`, note(`message ${index}`));
   await expect.poll(async () => (await file.json<EdgeStatus>("status")).document.mode, soon).toBe("offline");
@@ -134,12 +140,7 @@ test("edited on both sides under the policy manual: the edit is held until the c
 });
 
 test("pause and resume by the command line hold for the agent's process, and over its death", async () => {
-  const { agent, atHub } = await openWorld();
-  const file = agent();
-  const running = await file.start();
-  await running.call("start");
-  await running.call("put", "before", note("before"));
-  await expect.poll(() => atHub("before"), soon).not.toBeNull();
+  const { file, running, atHub } = await syncingAgent();
   expect((await file.command("pause")).code).toBe(0);
   // A request that was under way ends as ever; what is written from now on stays.
   await running.call("put", "during", note("during"));

@@ -7,6 +7,7 @@ import {
   type ImportReport,
   MemorySynchronizer,
 } from "../../src/index.ts";
+import { newImportReport } from "../../src/transfer/import-options.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 async function exported(world: World, options: Parameters<World["sync"]["exportMemories"]>[0] = {}) {
@@ -52,19 +53,7 @@ async function fillVariously(world: World, count: number): Promise<void> {
   await world.put({ ...world.memory(2), memoryId: "é\u{10000}\uffff", expiresAt: "2099-01-01T00:00:00.000Z" });
 }
 
-const none: ImportReport = {
-  read: 0,
-  synced: 0,
-  degraded: 0,
-  unchanged: 0,
-  skipped: 0,
-  overwritten: 0,
-  deferred: 0,
-  historyVersions: 0,
-  rejected: 0,
-  errors: [],
-  complete: true,
-};
+const none: ImportReport = { ...newImportReport(), complete: true };
 
 test("an export brings empty stores to the same versions, vectors and history, byte for byte", async (t) => {
   const [from, to] = await worlds(t);

@@ -10,9 +10,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
-import { createLog, FaissProjection, HashingEmbedder, type MemoryKey } from "../../src/index.ts";
+import { createLog, FaissProjection, HashingEmbedder } from "../../src/index.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
-import type { LiveEntry } from "../../src/stores/projection.ts";
+import { loseVectors } from "./lost-vectors.ts";
 
 const { values } = parseArgs({
   options: {
@@ -43,7 +43,7 @@ try {
   try {
     await feedEnd();
     await index.catchUp(signal);
-    for (const { namespace, memoryId } of await dropVectors(index, Number(values.count))) {
+    for (const { namespace, memoryId } of await loseVectors(index, Number(values.count))) {
       process.stdout.write(`${JSON.stringify({ namespace, memoryId })}\n`);
     }
   } finally {
@@ -64,20 +64,4 @@ async function feedEnd(): Promise<void> {
     if (behind === undefined) return;
     await delay(50, undefined, { signal });
   }
-}
-
-async function dropVectors(index: FaissProjection, count: number): Promise<MemoryKey[]> {
-  const live: LiveEntry[] = [];
-  let cursor: string | null = null;
-  do {
-    const page = await index.scan(cursor, {}, signal);
-    live.push(...page.entries.filter((entry) => entry.state === "live"));
-    cursor = page.cursor;
-  } while (cursor !== null && live.length < count);
-  if (live.length < count) throw new Error(`the index holds ${live.length} vectors, fewer than ${count}`);
-  const keys = live.slice(0, count).map(({ namespace, memoryId }) => ({ namespace, memoryId }));
-  const replacements = keys.map((key, position) => ({ key, found: live[position] ?? null, change: null }));
-  const answers = await index.replace(replacements, signal);
-  if (answers.includes("moved")) throw new Error("somebody changes the index at the same time");
-  return keys;
 }

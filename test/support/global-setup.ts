@@ -2,7 +2,7 @@ import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
 import { openServices } from "../../src/dev/services.ts";
 import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
-import { distIsCurrent } from "./program.ts";
+import { useWhatIsBuilt } from "./program.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -23,8 +23,8 @@ const POSTGRES = { settings: { max_connections: 200 } };
 function useBuiltPrograms(isWatching: boolean, log: (line: string) => void): void {
   delete process.env[DIST_IS_CURRENT];
   if (isWatching) return;
-  if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
-  else log("dist/ is older than src/: programs and FAISS hosts run from sources, which takes longer (npm run build)");
+  if (useWhatIsBuilt()) return;
+  log("dist/ is older than src/: programs and FAISS hosts run from sources, which takes longer (npm run build)");
 }
 
 /**

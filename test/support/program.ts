@@ -9,13 +9,20 @@ export const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 export const TYPESCRIPT_LOADER = pathToFileURL(join(REPOSITORY, "node_modules", "tsx", "dist", "loader.mjs")).href;
 
 /** Whether `dist/` is made of the sources to the letter as they are. */
-export function distIsCurrent(): boolean {
+function distIsCurrent(): boolean {
   const { status, stderr, error } = spawnSync(process.execPath, [join(REPOSITORY, "scripts", "build.mjs"), "--check"], {
     encoding: "utf8",
     timeout: 60_000,
   });
   if (status === 0 || (status === 1 && stderr === "")) return status === 0;
   throw new Error(`it cannot be told whether dist/ is current: ${error?.message ?? stderr}`);
+}
+
+/** Has the processes of this run use what was built, where it is current; they inherit the answer. @returns whether it is. */
+export function useWhatIsBuilt(): boolean {
+  const isCurrent = distIsCurrent();
+  if (isCurrent) process.env[DIST_IS_CURRENT] = "yes";
+  return isCurrent;
 }
 
 /**

@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
-import { DIST_IS_CURRENT } from "../../../src/stores/faiss/client/host-programs.ts";
-import { distIsCurrent } from "../../support/program.ts";
+import { useWhatIsBuilt } from "../../support/program.ts";
 import { Tally } from "./faults.ts";
 import { memoryWorld } from "./memory/memory-world.ts";
 import { edgeProgram } from "./processes/edge-program.ts";
@@ -92,7 +91,7 @@ inMemory.print();
 
 const service = new Summary("processes and real stores");
 if (onService.length > 0) {
-  if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+  useWhatIsBuilt();
   const [stores, program] = [await openLongLivedStores(), edgeProgram()];
   try {
     for (const seed of onService) await simulate(service, seed, processWorld(stores, program));

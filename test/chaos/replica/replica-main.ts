@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
-import { DIST_IS_CURRENT } from "../../../src/stores/faiss/client/host-programs.ts";
-import { distIsCurrent } from "../../support/program.ts";
+import { useWhatIsBuilt } from "../../support/program.ts";
 import { describe, runReplicaChaos } from "./replica-chaos.ts";
 
 /** `npm run chaos:replica -- --seed 1,2 --minutes M`: one run per seed; exit code 1 when a promise was broken. See README.md. */
@@ -11,7 +10,7 @@ const { values } = parseArgs({
     quiet: { type: "boolean" },
   },
 });
-if (distIsCurrent()) process.env[DIST_IS_CURRENT] = "yes";
+useWhatIsBuilt();
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 let broken = false;
 for (const seed of values.seed.split(",").map(Number)) {

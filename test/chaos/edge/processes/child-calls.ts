@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { inTime } from "../../../support/settles.ts";
 import type { EdgeProgram } from "./edge-program.ts";
 import type { EdgeNodeAnswer, EdgeNodeCall, EdgeNodeCommand, EdgeNodeError, EdgeNodeSettings } from "./messages.ts";
 
@@ -61,7 +62,7 @@ export class EdgeChild {
     const ready = new Promise<void>((resolve, reject) => {
       edge.#ready = { resolve, reject };
     });
-    await inTime("its start", ready);
+    await inTime("the start of an edge's process", ready, ANSWER_MAX_MS);
     return edge;
   }
 
@@ -69,13 +70,11 @@ export class EdgeChild {
   async call<Result>(name: EdgeNodeCall, ...args: readonly unknown[]): Promise<Result> {
     if (!this.#child.connected) throw new KilledError(`the process is gone, so it cannot ${name}`);
     const id = ++this.#lastId;
-    return await inTime(
-      name,
-      new Promise<Result>((resolve, reject) => {
-        this.#waiting.set(id, { resolve: resolve as Waiting["resolve"], reject });
-        this.tell({ kind: "call", id, name, args });
-      }),
-    );
+    const answer = new Promise<Result>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting["resolve"], reject });
+      this.tell({ kind: "call", id, name, args });
+    });
+    return await inTime(`${name} of an edge's process`, answer, ANSWER_MAX_MS);
   }
 
   tell(command: EdgeNodeCommand): void {
@@ -105,19 +104,5 @@ export class EdgeChild {
     this.#ready?.reject(error);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
-  }
-}
-
-/** @throws {Error} The edge has not answered in time. */
-async function inTime<Result>(what: string, answer: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const error = new Error(`the process of the edge has not answered ${what} within ${ANSWER_MAX_MS} ms`);
-    timer = setTimeout(() => reject(error), ANSWER_MAX_MS);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
