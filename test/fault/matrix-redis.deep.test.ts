@@ -1,14 +1,20 @@
 import {
+  ASKED_POINTS,
   describeFault,
   type Fault,
   isCommitted,
   MatrixWorlds,
   neverFails,
   refusedOrSynced,
+  UNPREPARED_POINTS,
+  unprepared,
 } from "../support/fault-matrix.ts";
 import { faultServers } from "../support/fault-servers.ts";
 
-/** Goal: no fault of Redis fails a write or makes an outcome lie. Method: every fault at every point of the path. */
+/**
+ * Goal: no fault of Redis fails a write or makes an outcome lie. Method: every fault at every point of the path, for writes that every
+ * store is asked about before, and for writes of one, two and 128 memories that none is asked about.
+ */
 // PostgreSQL is well here, so a lost reply of COMMIT is always explained, on a slow machine later.
 const worlds = new MatrixWorlds(faultServers(), { inDoubtTimeoutMs: 5_000 });
 
@@ -19,8 +25,13 @@ const faults: Fault[] = [
   { store: "Redis", name: "reset", begin: ({ servers }) => servers.redisProxy.reset() },
 ];
 
+/** Nothing of such a write concerns Redis before its publish. */
+const POINTS = UNPREPARED_POINTS.filter((point) => point !== "between rows and commit");
+
 for (const fault of faults) {
-  describeFault(worlds, fault, "under degrade", () => ({ expectStatuses: neverFails }));
+  const options = () => ({ expectStatuses: neverFails });
+  describeFault(worlds, fault, "under degrade", options, ASKED_POINTS);
+  describeFault(worlds, fault, "under degrade, unprepared", unprepared(options), POINTS);
 }
 
 for (const fault of faults.filter(({ name }) => name === "killed" || name === "in a black hole")) {

@@ -126,7 +126,7 @@ for (const [sqlState, what] of Object.entries(sqlStates)) {
   for (const moment of ["write", "commit"] as const) {
     describe(`${what} (${sqlState}) at ${moment}`, () => {
       test("that passes is not noticed", async () => {
-        await worlds.with("degrade", async (world, base) => {
+        await worlds.with({}, async (world, base) => {
           await seedMemories(world, base);
           await failWrites(world, sqlState, 1, moment);
           const attempts = await writeUnderFault(world, base);
@@ -138,7 +138,7 @@ for (const [sqlState, what] of Object.entries(sqlStates)) {
       });
 
       test("that stays fails the write with a code that says so, and leaves no trace", async () => {
-        await worlds.with("degrade", async (world, base) => {
+        await worlds.with({}, async (world, base) => {
           await seedMemories(world, base);
           await failWrites(world, sqlState, 1_000, moment);
           const attempts = await writeUnderFault(world, base);
@@ -155,7 +155,7 @@ for (const [sqlState, what] of Object.entries(sqlStates)) {
 }
 
 test("a memory that the ledger refuses is isolated, and the rest of its chunk goes through", async () => {
-  await worlds.with("degrade", async (world, base) => {
+  await worlds.with({}, async (world, base) => {
     await seedMemories(world, base);
     const refused = `m${base + 10}`;
     await world.sql((sql) =>

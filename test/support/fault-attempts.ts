@@ -18,7 +18,7 @@ export interface Attempt {
 /** Codes of failures after which the write may have happened as a whole or not at all. */
 const UNKNOWN = new Set(["COMMIT_OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED"]);
 
-/** The memories that `writeUnderFault` changes, as they are before: of the numbers from `base` on. */
+/** The memories that `writeUnderFault` and `writeUnprepared` change, as they are before: of the numbers from `base` on. */
 export async function seedMemories(world: FaultWorld, base: number): Promise<void> {
   // A store that was hurt before may still be left out of writes: one is written until it takes part again.
   let turn = 0;
@@ -60,6 +60,60 @@ export async function writeUnderFault(world: FaultWorld, base: number): Promise<
       };
     }),
   );
+}
+
+/** Writes that `writeUnprepared` has under way at once: one that goes with its COMMIT, and two whose COMMIT follows their rows. */
+export const UNPREPARED_WRITES = { all: 3, withRowsFirst: 2 } as const;
+/** Memories of a transaction that no store is asked about before, at most. */
+const UNPREPARED_MAX = 128;
+/** Kinds of lone writes: a change, a new memory, a deletion. */
+const LONE_KINDS = 3;
+
+/**
+ * Three transactions at once, of one, two and as many memories as go unprepared. What the lone one is, and whether all of the many are
+ * new, differs from call to call. The outcome of the lone one is the first.
+ */
+export async function writeUnprepared(world: FaultWorld, base: number, turn: number): Promise<Attempt[]> {
+  const { embedding: _, ...vectorless } = world.memory(base + 11, { content: "created without a vector" });
+  const kind = turn % LONE_KINDS;
+  const lone = kind === 0 ? world.memory(base + 1, { content: "updated" }) : world.memory(base + 10);
+  const loneId = kind === 2 ? `m${base + 1}` : lone.memoryId;
+  const pair = [world.memory(base + 2, { content: "updated" }), vectorless];
+  const many = Array.from({ length: UNPREPARED_MAX }, (_, at) => world.memory(base + 100 + at));
+  if (turn % 2 === 1) many[0] = world.memory(base + 3, { content: "updated" });
+  const before = await world.look([loneId, ...[...pair, ...many].map(({ memoryId }) => memoryId)]);
+  const together = async (memories: readonly MemoryInput[]): Promise<Attempt[]> => {
+    const call = world.sync.syncBatch(memories, { atomic: true, timeoutMs: 15_000 });
+    const result = await settles(`the write of ${memories.length}`, call);
+    return memories.map((input, at) => attemptOf(input.memoryId, input, before, result, at));
+  };
+  const alone = async (): Promise<Attempt[]> => {
+    const call = kind === 2 ? world.sync.delete(loneId, { timeoutMs: 15_000 }) : world.put(lone);
+    const outcome = call.then((one) => [one]);
+    return [attemptOf(loneId, kind === 2 ? null : lone, before, await settles(`the write of ${loneId}`, outcome), 0)];
+  };
+  return (await Promise.all([alone(), together(pair), together(many)])).flat();
+}
+
+/** @param at place of the memory in its batch, which fails by its outcomes. */
+function attemptOf(
+  memoryId: string,
+  input: MemoryInput | null,
+  before: ReadonlyMap<string, Held>,
+  settled: PromiseSettledResult<SyncOutcome[]>,
+  at: number,
+): Attempt {
+  let result: Attempt["result"];
+  if (settled.status === "rejected") result = settled;
+  else {
+    const outcome = settled.value[at] as SyncOutcome;
+    result =
+      outcome.error === undefined
+        ? { status: "fulfilled", value: outcome }
+        : { status: "rejected", reason: outcome.error };
+  }
+  const hasVector = input?.embedding !== undefined;
+  return { memoryId, content: input?.content ?? null, hasVector, before: before.get(memoryId) as Held, result };
 }
 
 export function statusesOf(attempts: readonly Attempt[]): string[] {
