@@ -7,6 +7,14 @@ const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, im
 /** Tests that enumerate, fuzz or run for long. `npm run test:deep` runs them, and `.ci/run` does too. */
 const DEEP = "test/**/*.deep.test.ts";
 
+/** Tests of `src/connectors`: `.ci/run` runs them by themselves, and measures how much of that folder they reach. */
+const CONNECTORS = [
+  "test/unit/connectors/**/*.test.ts",
+  "test/integration/{connector,writing-a-connector}*.test.ts",
+  "test/conformance/connector-state-postgres.test.ts",
+  "test/unit/edge/connector-state.test.ts",
+];
+
 function project(name: string, files: { include: string[]; exclude: string[] }): UserWorkspaceConfig {
   return {
     resolve: {
@@ -31,9 +39,10 @@ function project(name: string, files: { include: string[]; exclude: string[] }):
 
 export default defineConfig({
   test: {
-    // `vitest run FILE` finds the file in either project; `npm test` and `npm run test:deep` name one with --project.
+    // `vitest run FILE` finds the file in any project; `npm test` and `npm run test:deep` name theirs with --project.
     projects: [
-      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP] }),
+      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, ...CONNECTORS] }),
+      project("connectors", { include: CONNECTORS, exclude: [DEEP] }),
       project("deep", { include: [DEEP], exclude: [] }),
     ],
     // Starts PostgreSQL and Redis once for the run, before the first file. Here rather than in a project: each project
@@ -46,6 +55,14 @@ export default defineConfig({
         maxForks: process.env.MNEMOSYNC_POSTGRES_URL ? 1 : Math.max(2, availableParallelism() - 1),
         minForks: 1,
       },
+    },
+    // With --coverage only. What runs in a process of its own is not counted: commands of the built program, nodes that die.
+    coverage: {
+      provider: "v8",
+      include: ["src/connectors/**/*.ts"],
+      reporter: [["text", { skipFull: true }]],
+      reportsDirectory: "node_modules/.cache/coverage",
+      thresholds: { lines: 90 },
     },
     teardownTimeout: 20_000,
   },
