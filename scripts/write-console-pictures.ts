@@ -33,7 +33,10 @@ const PICTURES: readonly Picture[] = [
   {
     ...{ name: "overview", place: "overview", width: 1280, height: 860, colorScheme: "light" },
     // The lines need some samples, one each ten seconds.
-    prepare: async (page) => await page.getByText("Not enough readings yet").first().waitFor({ state: "hidden" }),
+    prepare: async (page) => {
+      await page.getByRole("heading", { name: "Stores" }).waitFor();
+      await page.getByText("Not enough readings yet").first().waitFor({ state: "hidden" });
+    },
   },
   {
     ...{ name: "drift", place: "drift", width: 1280, height: 860, colorScheme: "dark" },

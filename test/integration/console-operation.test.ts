@@ -92,7 +92,9 @@ test("a connector is run, and what it could not store is tried again or dropped"
   await letters.getByLabel("Choose big").check();
   await page.getByRole("button", { name: "Replay 1 chosen" }).click();
   await letters.getByRole("row", { name: /big/ }).waitFor({ state: "detached" });
-  expect(await service.world.sync.get("memory-space/big")).toMatchObject({ content: "shorter" });
+  const stored = async () => (await service.world.sync.get("memory-space/big"))?.content;
+  await expect.poll(stored, { timeout: 20_000 }).toBe("shorter");
+  await page.getByRole("button", { name: "Run now" }).waitFor(); // Its run has ended.
   await page.getByRole("button", { name: "Drop all" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Drop all" }).click();
   await page.getByText("Nothing was given up").waitFor();

@@ -10,6 +10,7 @@ import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { mayAct } from "../../state/session.ts";
 import { counted } from "../../text/numbers.ts";
+import { useReloadAfter } from "./reload-after.ts";
 
 interface LetterPage {
   readonly deadLetters: readonly ConnectorLetter[];
@@ -33,8 +34,9 @@ export function LettersCard({ address, changes, onChange }: LettersProps) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const letters = useResource(
     (api, signal) => api.get<LetterPage>(`${address}/dead-letters`, { query: { limit: PAGE, cursor }, signal }),
-    [address, cursor, changes],
+    [address, cursor],
   );
+  useReloadAfter(changes, letters.reload);
   const onDone = () => {
     setChosen(new Set());
     onChange();

@@ -7,6 +7,7 @@ import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { duration } from "../../text/time.ts";
+import { useReloadAfter } from "./reload-after.ts";
 
 const PAGE = 20;
 const REFRESH_MS = 10_000;
@@ -59,9 +60,10 @@ export function RunsCard({ address, changes }: { readonly address: string; reado
   const { after: before } = pages;
   const runs = useResource(
     (api, signal) => api.get<{ runs: ConnectorRun[] }>(`${address}/runs`, { query: { limit: PAGE, before }, signal }),
-    [address, before, changes],
+    [address, before],
     { everyMs: REFRESH_MS },
   );
+  useReloadAfter(changes, runs.reload);
   return (
     <Card title="Runs">
       <Loaded resource={runs} what="the runs">
