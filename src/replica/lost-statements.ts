@@ -37,6 +37,22 @@ export async function listPastTransactions(
   return rows.map(({ tx_id: transactionId }) => transactionId);
 }
 
+/**
+ * In the replica: transactions of current versions among the newest ones that were written here. Some may stand beyond its place: a
+ * process that ended between the data and the place leaves them. Memories that were refused are mended by their letters.
+ * @param limit versions that are looked at: as many as are under way at a time.
+ */
+export async function listNewestTransactions(sql: Sql, limit: number): Promise<string[]> {
+  const rows = await sql<{ tx_id: string }[]>`
+    select distinct b.tx_id
+    from (select * from mnemosync.memory_bodies order by xid desc, seq desc limit ${limit}) b
+    join mnemosync.memory_versions v
+      on v.namespace = b.namespace and v.memory_id = b.memory_id and v.version = b.version and v.tx_id = b.tx_id
+    where not exists (
+      select from mnemosync.replica_dead_letters d where d.namespace = b.namespace and d.memory_id = b.memory_id)`;
+  return rows.map(({ tx_id: transactionId }) => transactionId);
+}
+
 /** In the primary: up to which transaction they may have been pruned; empty: none was. */
 export async function readPrunedThrough(sql: Sql): Promise<string> {
   const [row] = await sql<{ value: string }[]>`

@@ -57,6 +57,20 @@ export class LostVersions {
     }
   }
 
+  /**
+   * A transaction of which the replica has data, and which the primary lost; null: none is found among the newest data.
+   * @param limit versions that are looked at.
+   */
+  async lostTransaction(limit: number, signal: AbortSignal): Promise<string | null> {
+    const { primary, replica } = this.#parts;
+    const newest = await callSide(this.#parts, replica, signal, (sql) => lost.listNewestTransactions(sql, limit));
+    if (newest.length === 0) return null;
+    const lacking = await callSide(this.#parts, primary, signal, (sql) => lost.readLackingTransactions(sql, newest));
+    if (lacking.length === 0) return null;
+    const pruned = await callSide(this.#parts, primary, signal, lost.readPrunedThrough);
+    return lacking.find((transactionId) => transactionId > pruned) ?? null;
+  }
+
   async #divertThose(
     fence: Fence,
     keys: readonly MemoryKey[],

@@ -10,6 +10,7 @@ import { callSide } from "./call.ts";
 import type { Comparison } from "./comparison.ts";
 import * as cursors from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
+import type { LostVersions } from "./lost-versions.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PrimaryFeed, PrimaryPage } from "./primary-feed.ts";
 import { isRefusal, type Refusals } from "./refusals.ts";
@@ -22,6 +23,7 @@ export interface ReplicatorParts {
   readonly replica: PostgresAccess;
   readonly refusals: Refusals;
   readonly comparison: Comparison;
+  readonly lost: Pick<LostVersions, "lostTransaction">;
   readonly settings: Pick<ReplicaSettings, "workers" | "batchSize" | "windowMax">;
   /** Names this process. */
   readonly holder: string;
@@ -130,8 +132,10 @@ export class Replicator {
 
   /** Proves that the primary has what the replica was told, and takes the writing over. */
   async #begin(signal: AbortSignal): Promise<cursors.ReplicaCursor> {
-    const { past, primary, refusals, log } = this.#parts;
-    if (this.#writer === null) {
+    const { past, primary, refusals, lost, log } = this.#parts;
+    const { windowMax } = this.#parts.settings;
+    const isFirst = this.#writer === null;
+    if (isFirst) {
       const writer = `${this.#parts.holder}/${newUlid()}`;
       await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.claimWriting(sql, writer));
       await refusals.recall(signal);
@@ -144,7 +148,14 @@ export class Replicator {
       marks: state.mark === null ? [] : [state.mark],
       ...(state.seen !== null && { transaction: state.seen }),
     };
-    const { epoch } = await past.prove(signal, this.#seen === null ? [witness] : [witness, this.#seen]);
+    // What was written by a process that ended before it kept the place: nothing else would tell that the primary lost it.
+    const beyond = isFirst && state.compares === null ? await lost.lostTransaction(windowMax, signal) : null;
+    const seen = [
+      witness,
+      ...(this.#seen === null ? [] : [this.#seen]),
+      ...(beyond === null ? [] : [{ epoch: state.feedEpoch, transaction: beyond }]),
+    ];
+    const { epoch } = await past.prove(signal, seen);
     if (epoch !== state.feedEpoch) {
       log.warn({ from: state.feedEpoch, to: epoch }, "replica.epoch_changed");
       await this.#beginAnew({ epoch, pruned: await primary.pruned(signal), compares: "epoch" }, signal);

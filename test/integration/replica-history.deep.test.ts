@@ -108,6 +108,29 @@ test("what diverged is taken by what is withheld after it, and not by what was b
   expect(await diverged()).toEqual([]);
 });
 
+test("what arrived without its place, since the process ended, tells too that a primary was put back", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("m1", { content: "kept" });
+  await world.caughtUp();
+  const putBack = await rememberLedger(world.world.sql);
+  await world.paused();
+  await world.replica.unsafe("create table public.place as select * from mnemosync.replica_cursor");
+  await world.sync.replica.resume();
+  await world.put("m2", { content: "lost" });
+  await world.caughtUp();
+  await world.world.disconnect();
+  // As a process leaves it that ended between the batch and the place.
+  await world.replica`
+    update mnemosync.replica_cursor c set xid = p.xid, seq = p.seq, seen_tx = p.seen_tx, mark = p.mark from public.place p`;
+  await putBack();
+  (await world.world.connect()).start();
+  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 30_000 }).toBe(1);
+  await world.caughtUp();
+  expect(await world.dump("replica")).toEqual(await world.dump("primary"));
+  const epochs = await world.world.sql`select reason from mnemosync.epochs order by began_at`;
+  expect(epochs.map(({ reason }) => reason)).toEqual(["created", "transaction_lost"]);
+});
+
 test("an erased memory has nothing left in diverged", async (t) => {
   const world = await openReplicaWorld(t);
   await world.put("m1", { content: "first" });
