@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
+  documentName,
   JsonSinkState,
   JsonState,
   LightRagClient,
@@ -29,6 +30,7 @@ const { env } = process;
 const signal = new AbortController().signal;
 /** A language model takes its time. */
 const PATIENCE_MS = 900_000;
+const CLEARING_MS = 120_000;
 
 let folder: string;
 beforeEach(async () => {
@@ -47,22 +49,30 @@ describe.skipIf(!env.MNEMOSYNC_TEST_LIGHTRAG_URL)("a real LightRAG server", () =
 
   async function run() {
     const state = await JsonSinkState.open(join(folder, "sink.json"));
-    const sink = new LightRagSink(new LightRagClient(options), { connectorId }) as Sink<unknown>;
+    const sink = newSink() as Sink<unknown>;
     const record = await runSink({ feed, sink, state, transform: TRANSFORMS.plain }, {}, signal);
     await state.close();
     return record;
   }
 
+  const newSink = () => new LightRagSink(new LightRagClient(options), { connectorId });
+  const ownNames = new Set(
+    ["ada", "charles", "mary"].flatMap((memoryId) =>
+      [1, 2, 3].map((version) => documentName({ connectorId, namespace: "default", memoryId, version })),
+    ),
+  );
+
+  /** A test that failed leaves nothing there either. */
+  async function removeAll(): Promise<void> {
+    const sink = newSink();
+    const isGone = async () => (await sink.remove([...ownNames], signal)).length === 0;
+    await expect.poll(isGone, { timeout: CLEARING_MS, interval: 2_000 }).toBe(true);
+  }
+
   async function documents(): Promise<Map<string, string>> {
     const found = new Map<string, string>();
-    const names = new Set<string>();
-    const sink = new LightRagSink(new LightRagClient(options), { connectorId });
-    for (const memoryId of ["ada", "charles", "mary"]) {
-      for (let version = 1; version <= 3; version++)
-        names.add(sink.nameOf({ namespace: "default", memoryId, version }));
-    }
     for await (const { name, state } of new LightRagClient(options).documents(signal)) {
-      if (names.has(name)) found.set(name, state);
+      if (ownNames.has(name)) found.set(name, state);
     }
     return found;
   }
@@ -76,7 +86,8 @@ describe.skipIf(!env.MNEMOSYNC_TEST_LIGHTRAG_URL)("a real LightRAG server", () =
 
   test(
     "takes memories: they are processed, their entities are in its graph, and edits and ends reach it",
-    async () => {
+    async ({ onTestFinished }) => {
+      onTestFinished(removeAll, CLEARING_MS);
       expect(await new LightRagClient(options).ping(signal)).toMatchObject({
         contract: expect.stringMatching(/^1\.[45]$/),
       });

@@ -33,7 +33,7 @@ export class HostedNode {
   readonly metrics: MetricBase;
   readonly #pool: PostgresPool;
 
-  constructor(world: World, options: HostedOptions = {}) {
+  constructor(world: Pick<World, "databaseUrl" | "sync">, options: HostedOptions = {}) {
     const { nodeId = "node-1", settings = {}, environment = {}, hooks = {}, log = silentLog } = options;
     this.#pool = new PostgresPool(world.databaseUrl, { max: 4 });
     this.metrics = new MetricBase();
