@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { PostgresAccess, Sql } from "../../../src/drivers/postgres/postgres-access.ts";
 import { MemorySynchronizer } from "../../../src/index.ts";
 import type { DyingNode } from "./dying-nodes.ts";
 import { fastTime } from "./fast-time.ts";
@@ -6,42 +7,71 @@ import { HostedNode } from "./hosted-world.ts";
 
 /**
  * A node that dies in a run of a connector: it makes one, and ends itself with SIGKILL once it has had so many effects on others
- * as standard input says: calls to the ledger, of jobs too, writes of memories, reads of the feed, and requests to services.
- * Nothing of it is closed, flushed or caught. It is ready before it is told, so that one can be started ahead.
+ * as standard input says: calls that write to the ledger, of jobs too, writes of memories, and requests to services that change
+ * something. A death after a read leaves what one before it leaves. Nothing of it is closed, flushed or caught. It is ready before
+ * it is told, so that one can be started ahead.
  */
 const { databaseUrl, connectorId } = JSON.parse(process.argv[2] ?? "{}") as DyingNode;
+const WRITING = /\b(insert into|update mnemosync|delete from)\b/;
 let left = Number.POSITIVE_INFINITY;
 
-async function counted<T>(effect: Promise<T>): Promise<T> {
+/** @param isEffect asked afterwards. */
+async function counted<T>(call: Promise<T>, isEffect: () => boolean = () => true): Promise<T> {
   try {
-    return await effect;
+    return await call;
   } finally {
-    if (--left === 0) process.kill(process.pid, "SIGKILL");
+    if (isEffect() && --left === 0) process.kill(process.pid, "SIGKILL");
   }
 }
 
-function countedCalls<T extends object>(target: T, names: readonly (keyof T)[]): T {
+/** With `replaced` in place of what the target has under its names. */
+function withReplaced<T extends object>(target: T, replaced: Partial<T>): T {
   return new Proxy(target, {
     get(of, name) {
+      if (Object.hasOwn(replaced, name)) return replaced[name as keyof T];
       const value: unknown = Reflect.get(of, name, of);
-      if (typeof value !== "function") return value;
-      const call = (...args: unknown[]): unknown => Reflect.apply(value, of, args);
-      if (!names.includes(name as keyof T)) return call;
-      return (...args: unknown[]) => counted(call(...args) as Promise<unknown>);
+      return typeof value === "function" ? value.bind(of) : value;
     },
   });
 }
+
+function countedPostgres(postgres: PostgresAccess): PostgresAccess {
+  return withReplaced(postgres, {
+    use(signal, work) {
+      let isWrite = false;
+      const watched = (sql: Sql): Sql =>
+        new Proxy(sql, {
+          apply(of, self, args: unknown[]) {
+            if (Array.isArray(args[0]) && WRITING.test(args[0].join(" "))) isWrite = true;
+            return Reflect.apply(of, self, args);
+          },
+        });
+      const call = postgres.use(signal, (connection) =>
+        work(withReplaced(connection, { sql: watched(connection.sql) })),
+      );
+      return counted(call, () => isWrite);
+    },
+  });
+}
+
+const countedFetch: typeof fetch = (input, init) => {
+  const isRead = init?.method === "GET" || /paginated|track_status/.test(String(input));
+  return counted(fetch(input, init), () => !isRead);
+};
 
 const sync = await MemorySynchronizer.connect({ postgresUrl: databaseUrl, redisUrl: "none" });
 const node = new HostedNode(
   { databaseUrl, sync },
   {
     nodeId: "dying",
-    hooks: { ...fastTime(8), fetch: (...request) => counted(fetch(...request)) },
+    hooks: { ...fastTime(8), fetch: countedFetch },
     wrap: ({ postgres, writer, feed }) => ({
-      postgres: countedCalls(postgres, ["use"]),
-      writer: countedCalls(writer, ["syncBatch", "delete"]),
-      feed: countedCalls(feed, ["readChanges", "get"]),
+      postgres: countedPostgres(postgres),
+      writer: {
+        syncBatch: (memories, options) => counted(writer.syncBatch(memories, options)),
+        delete: (memoryId, options) => counted(writer.delete(memoryId, options)),
+      },
+      feed,
     }),
   },
 );
