@@ -5,12 +5,13 @@ import { fastTime } from "../support/connectors/fast-time.ts";
 import { HostedNode } from "../support/connectors/hosted-world.ts";
 import { LightRagServer } from "../support/connectors/lightrag-server.ts";
 import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts";
-import { fastClock } from "../support/connectors/virtual-clock.ts";
+import { fastClock, VirtualClock } from "../support/connectors/virtual-clock.ts";
 import { sharedWorld } from "../support/world.ts";
 
 /**
  * Goal: a run of a connector from service to service loses nothing and does nothing twice, whatever dies on its way. Method: a
- * process is killed after each change that a run makes to others, and one of two nodes takes the run up.
+ * process is killed after each change that a run makes to others, and one of two nodes takes the run up; and a language model that
+ * is away in the midst of a thousand memories.
  */
 
 const shared = sharedWorld({ faiss: false, redis: false });
@@ -18,9 +19,9 @@ const signal = new AbortController().signal;
 /** More effects than any run of the test has: a limit against counting for ever. */
 const EFFECTS_MAX = 400;
 
-async function openServices(version: "1.4.16" | "1.5.6") {
+async function openServices(...[version, clock]: [version: "1.4.16" | "1.5.6", clock: VirtualClock | null]) {
   const space = await MemorySpaceServer.start();
-  const rag = await LightRagServer.start({ version, clock: fastClock(20), processMs: 10 });
+  const rag = await LightRagServer.start({ version, clock: clock ?? fastClock(20), processMs: 10 });
   onTestFinished(async () => {
     await space.close();
     await rag.close();
@@ -30,7 +31,8 @@ async function openServices(version: "1.4.16" | "1.5.6") {
     to: { type: "lightrag", url: rag.url, apiKey: "rag-key" },
     ...{ through: { namespace }, transform: "plain" },
   });
-  const put = (id: string, transcript: string) => space.put({ id, created_at: "2026-01-01T00:00:00Z", transcript });
+  const put = (id: string, transcript: string, minute = 0) =>
+    space.put({ id, created_at: new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString(), transcript });
   /** What the service has, each text as often as it has it, without the lines that name its memory. */
   const held = () => {
     const documents = [...rag.state.documents.values()];
@@ -56,7 +58,7 @@ test("a process that is killed after any effect of a run: one of two nodes takes
   timeout: 600_000,
 }, async () => {
   const id = "killed";
-  const { space, rag, pipe, put, held } = await openServices("1.4.16");
+  const { space, rag, pipe, put, held } = await openServices("1.4.16", null);
   const [one, two] = [openNode("one"), openNode("two")];
   await one.connectors.create(id, pipe(id));
   for (const item of ["stays", "edited", "even"]) put(item, `${item}, round 0`);
@@ -117,4 +119,55 @@ test("a process that is killed after any effect of a run: one of two nodes takes
   }
   // Fewer would mean that effects were not counted.
   expect(rounds).toBeGreaterThan(20);
+});
+
+test("a thousand memories and a model that fails: each is delivered or among the dead letters, and a replay delivers those", {
+  timeout: 300_000,
+}, async () => {
+  const id = "failing";
+  const clock = new VirtualClock();
+  const { rag, pipe, put, held } = await openServices("1.5.6", clock);
+  const pause = async (milliseconds: number) => clock.advance(milliseconds);
+  const node = openNode("one", { now: () => clock.now(), pause });
+  await node.connectors.create(id, pipe(id));
+  const contents = Array.from({ length: 1_000 }, (_, index) => `we talked about ${String(index).padStart(4, "0")}`);
+  for (const [index, content] of contents.entries()) put(`i${index}`, content, index);
+  // It is away at first, until some texts have been given up; and one text in fifty is too much for it even then.
+  rag.state.modelIsDown = true;
+  rag.state.failsText = (text) => /[05]0$/.test(text);
+  rag.intercept = (method) => {
+    if (method === "DELETE") rag.state.modelIsDown = false;
+    return null;
+  };
+  const run = await node.run(id, { scope: "full" });
+  expect(run).toMatchObject({ state: "succeeded", counts: { created: 1_000 }, delivery: { state: "partial" } });
+
+  const letters: { readonly memoryId: string; readonly reason: string }[] = [];
+  for (let cursor: string | null = null, pages = 0; ; ) {
+    const page = await node.connectors.deadLetters(id, { limit: 7, ...(cursor !== null && { cursor }) });
+    letters.push(...page.letters);
+    cursor = page.cursor;
+    if (cursor === null) break;
+    expect(++pages).toBeLessThan(1_000);
+  }
+  expect(new Set(letters.map(({ reason }) => reason))).toEqual(new Set(["the language model gave no answer"]));
+  const dead = new Set(letters.map(({ memoryId }) => memoryId));
+  expect(dead.size).toBe(letters.length);
+  expect(dead.size).toBeGreaterThan(20); // Also some that it would have processed later.
+  expect(run.delivery?.counts).toMatchObject({ created: 1_000 - dead.size, failed: dead.size });
+  const missing = new Set(held());
+  expect(contents.filter((content) => !missing.has(content))).toEqual(
+    contents.filter((_, index) => dead.has(`memory-space/i${index}`)),
+  );
+  expect(await node.connectors.status(id)).toMatchObject({
+    deadLetters: dead.size,
+    records: { delivered: 1_000 - dead.size, failed: dead.size },
+  });
+
+  rag.state.failsText = () => false;
+  expect(await node.run(id, { scope: "replay" })).toMatchObject({
+    delivery: { state: "succeeded", counts: { created: dead.size, failed: 0 } },
+  });
+  expect(held()).toEqual(contents);
+  expect((await node.connectors.deadLetters(id)).letters).toEqual([]);
 });
