@@ -1,6 +1,6 @@
 /**
  * `npm run console:pictures`: takes the pictures of docs/console.md anew, of the console on the demonstration's data. Needs Chromium:
- * Debian's, or the one that `MNEMOSYNC_CHROMIUM` names. Look at them before you commit them.
+ * Debian's, or the one that `MNEMOSYNC_TEST_CHROMIUM` names. Look at them before you commit them.
  */
 import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";

@@ -10,8 +10,11 @@ const OTHER_VARIABLES = [CONFIG_VARIABLE, "MNEMOSYNC_CONTAINERS", "MNEMOSYNC_RED
 
 const PREFIX = "MNEMOSYNC_";
 
-/** Variables that definitions of connectors refer to, e.g. for the key of a service: their names are the operator's. */
-const CONNECTOR_PREFIX = "MNEMOSYNC_CONNECTOR_";
+/**
+ * Variables that are none of the program's: those that definitions of connectors refer to, e.g. for the key of a service, whose names are
+ * the operator's; and those of the project's tests, which start the program with them.
+ */
+const FOREIGN_PREFIXES = ["MNEMOSYNC_CONNECTOR_", "MNEMOSYNC_TEST_"] as const;
 
 /** Variables that Kubernetes sets in every container for a service called mnemosync, or mnemosync-something. */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
@@ -24,7 +27,8 @@ const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//;
 export function checkEnvironment(environment: NodeJS.ProcessEnv): void {
   const known: string[] = [...optionLeaves().map((leaf) => leaf.environmentName), ...OTHER_VARIABLES];
   for (const [name, value = ""] of Object.entries(environment)) {
-    if (!name.startsWith(PREFIX) || name.startsWith(CONNECTOR_PREFIX) || known.includes(name)) continue;
+    if (!name.startsWith(PREFIX) || known.includes(name)) continue;
+    if (FOREIGN_PREFIXES.some((prefix) => name.startsWith(prefix))) continue;
     if (SERVICE_LINK.test(name) || SERVICE_ADDRESS.test(value)) continue;
     const nearest = nearestName(name, known);
     const hint = nearest === null ? "mnemosync config lists the settings" : `did you mean ${nearest}?`;

@@ -19,20 +19,20 @@ const FLAGS = [
 
 /** The browser of this machine; null: it has none. */
 export function findBrowser(environment: NodeJS.ProcessEnv = process.env): string | null {
-  const path = environment.MNEMOSYNC_CHROMIUM || DEBIAN;
+  const path = environment.MNEMOSYNC_TEST_CHROMIUM || DEBIAN;
   return existsSync(path) ? path : null;
 }
 
 /**
  * Why tests of pages cannot run here; null: they can.
- * @throws They may not be skipped, as `MNEMOSYNC_BROWSER_REQUIRED` says.
+ * @throws They may not be skipped, as `MNEMOSYNC_TEST_BROWSER_REQUIRED` says.
  */
 export function reasonToSkip(environment: NodeJS.ProcessEnv = process.env): string | null {
   if (findBrowser(environment) !== null) return null;
   const reason =
-    `there is no browser at ${environment.MNEMOSYNC_CHROMIUM || DEBIAN}: install Debian's package chromium, or name one ` +
-    "with MNEMOSYNC_CHROMIUM";
-  if (environment.MNEMOSYNC_BROWSER_REQUIRED) throw new Error(reason);
+    `there is no browser at ${environment.MNEMOSYNC_TEST_CHROMIUM || DEBIAN}: install Debian's package chromium, or name one ` +
+    "with MNEMOSYNC_TEST_CHROMIUM";
+  if (environment.MNEMOSYNC_TEST_BROWSER_REQUIRED) throw new Error(reason);
   return reason;
 }
 
