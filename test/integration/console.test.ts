@@ -12,6 +12,7 @@ import { openBrowser, reasonToSkip } from "../support/browser.ts";
 import { openConsole } from "../support/console.ts";
 import { openFullConsole } from "../support/console-world.ts";
 import { MEMORY, openService } from "../support/http-service.ts";
+import { leaveToPerson } from "../support/manual-conflicts.ts";
 import { REPOSITORY } from "../support/program.ts";
 
 /** Goal: a person does with the console what it is for. Method: the built pages in a real browser, on real stores. */
@@ -158,7 +159,8 @@ test("drift is found, seen and repaired after a preview of what would change", a
 });
 
 test("conflicts are decided, one with both sides in sight and undone by the history, and others together", async (t) => {
-  const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
+  // Its loop would decide by itself.
+  const service = await openService(t, { world: { faiss: false, settings: { repairKinds: [] } }, http: { port: 0 } });
   const { world } = service;
   for (const memoryId of ["c1", "c2", "c3"]) {
     await world.put({ memoryId, ...MEMORY, content: "the train leaves at nine" });
@@ -167,7 +169,7 @@ test("conflicts are decided, one with both sides in sight and undone by the hist
     const data = JSON.stringify({ ...said, content: "the train leaves at noon" });
     await world.redis.hset(at, { data, checksum: checksumOf(data, null) });
   }
-  await world.sync.repairInconsistencies(await world.sync.checkConsistency(), { strategy: "manual" });
+  await leaveToPerson(world, 3);
   const content = async (memoryId: string) => (await world.sync.get(memoryId))?.content;
   const console = await openConsole(t, browser, service, { place: "conflicts" });
   const { page } = console;

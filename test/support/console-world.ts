@@ -1,6 +1,7 @@
 import { CONNECTOR_KEY } from "./connectors/hosted-world.ts";
 import { MemorySpaceServer } from "./connectors/memory-space-server.ts";
 import { MEMORY, serviceOn, type TestService } from "./http-service.ts";
+import { leaveToPerson } from "./manual-conflicts.ts";
 import { openReplicaWorld } from "./replica-world.ts";
 
 type Test = { onTestFinished: (finish: () => Promise<void>) => void };
@@ -22,7 +23,7 @@ export async function openFullConsole(t: Test): Promise<{ service: TestService; 
     await world.put({ memoryId, ...MEMORY, content: `${MEMORY.content}, said again` });
   }
   await world.redis.hset(world.redisKey("m1"), "version", "9");
-  await world.sync.repairInconsistencies(await world.sync.checkConsistency(), { strategy: "manual" });
+  const [conflict] = await leaveToPerson(world, 1);
   await world.redis.del(world.redisKey("m2"));
   await world.sql`
     insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, dead_at, last_error)
@@ -38,7 +39,6 @@ export async function openFullConsole(t: Test): Promise<{ service: TestService; 
   const device = { device: "laptop-1", name: "Amara's laptop", protocolVersions: [1] };
   await service.request("POST", "/v1/hub/identify", { body: device });
   const { id: jobId } = (await service.request("POST", "/v1/checks", { body: { scope: "full" } })).json();
-  const [conflict] = await world.sync.conflicts.list();
   return {
     service,
     places: [
