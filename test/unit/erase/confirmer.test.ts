@@ -28,6 +28,7 @@ function confirmer(ids: readonly string[], isBad: (id: string) => boolean) {
       confirmErasure: async (id: string) => void confirmed.push(id),
     },
     gates: [{ allows: () => true, target: store }],
+    keepers: [],
     forget: () => undefined,
     log: silentLog,
   };
