@@ -71,7 +71,7 @@ describe.each(KINDS)("%s", (kind) => {
     await expectWhole(await world.connect(), adapted(kind, world.sync), ALL);
 
     const items = adapted(kind, world.sync);
-    expect(await loseVectors(world.index)).toBe(ALL.length);
+    expect(await loseVectors(world.index)).toHaveLength(ALL.length);
     await items.put(ALL); // Nothing changed, so nothing is written: the loss is for the check to find.
     const report = await world.sync.checkConsistency({ resume: false });
     expect(report.findings).toHaveLength(ALL.length);
