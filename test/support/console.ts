@@ -38,7 +38,8 @@ export class ConsolePage {
   async signIn(key: string): Promise<void> {
     await this.page.getByLabel("Service key").fill(key);
     await this.page.getByRole("button", { name: "Sign in" }).click();
-    await this.page.getByRole("navigation", { name: "Pages" }).waitFor({ state: "attached" });
+    // A narrow window has it behind a button.
+    await this.page.getByRole("navigation", { name: "Pages", includeHidden: true }).waitFor({ state: "attached" });
   }
 
   /** Waits until the page has read what it shows. */
