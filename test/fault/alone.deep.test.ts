@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { expect, test } from "vitest";
+import { bytesBetween } from "../support/bytes-between.ts";
 import { expectConverged } from "../support/fault-attempts.ts";
 import { faultServers } from "../support/fault-servers.ts";
 import { FaultWorld } from "../support/fault-world.ts";
@@ -15,18 +16,10 @@ const servers = faultServers();
 /** Bytes of one write's flight, and of the answer. */
 async function measure(world: FaultWorld): Promise<Record<Direction, number>> {
   await world.untilMarked();
-  const { postgresProxy } = servers.current;
-  let before = postgresProxy.bytes;
-  let after = before;
-  world.atStep("committing", () => {
-    before = postgresProxy.bytes;
-    world.atStep("committed", () => {
-      after = postgresProxy.bytes;
-    });
+  return await bytesBetween(world, "committing", "committed", async () => {
+    const outcome = await world.put(world.memory(1, { content: `measured ${performance.now()}` }));
+    expect(outcome.status).toBe("synced");
   });
-  const outcome = await world.put(world.memory(1, { content: `measured ${performance.now()}` }));
-  expect(outcome.status).toBe("synced");
-  return { toServer: after.toServer - before.toServer, toClient: after.toClient - before.toClient };
 }
 
 /** Every byte at the end, where COMMIT is, and some before. */

@@ -1,5 +1,7 @@
 import postgres from "postgres";
 import { describe, expect, test } from "vitest";
+import type { SyncOutcome } from "../../src/index.ts";
+import { bytesBetween } from "../support/bytes-between.ts";
 import { expectConverged } from "../support/fault-attempts.ts";
 import { faultServers } from "../support/fault-servers.ts";
 import { FaultWorld } from "../support/fault-world.ts";
@@ -9,61 +11,65 @@ import type { Direction } from "../support/tcp-proxy.ts";
 /**
  * Goal: whatever byte of COMMIT, or of its reply, is the last to arrive: no version twice, no write lost, and the outcome
  * says the truth. Method: the connection is cut at every one of them, on a connection that has sent COMMIT before and on
- * a new one, which has to have it parsed first.
+ * a new one, which has to have it parsed first. On the warm one a pair is written that no store is asked about before.
  */
 const servers = faultServers();
 
 /** Bytes at most that COMMIT or its reply may take: more would mean that something else was measured. */
 const BYTES_MAX = 300;
 
+/** Writes m1, and m2 with it where `pair` says so. */
+async function write(world: FaultWorld, content: string, pair: boolean): Promise<SyncOutcome> {
+  if (!pair) return await world.put(world.memory(1, { content }));
+  const memories = [1, 2].map((number) => world.memory(number, { content }));
+  const [first, second] = await world.sync.syncBatch(memories, { atomic: true, timeoutMs: 15_000 });
+  expect(second?.status).toBe(first?.status);
+  return first as SyncOutcome;
+}
+
 /** One write on a warm or a new connection. @returns the bytes of its COMMIT and of the reply. */
-async function measure(world: FaultWorld, fresh: boolean): Promise<Record<Direction, number>> {
+async function measure(world: FaultWorld, fresh: boolean, pair = false): Promise<Record<Direction, number>> {
   await world.untilMarked();
   if (fresh) servers.current.postgresProxy.reset();
-  const { postgresProxy } = servers.current;
-  let before = postgresProxy.bytes;
-  let after = before;
-  world.atStep("committing", () => {
-    before = postgresProxy.bytes;
-    world.atStep("committed", () => {
-      after = postgresProxy.bytes;
-    });
+  return await bytesBetween(world, "committing", "committed", async () => {
+    const outcome = await write(world, `measured ${performance.now()}`, pair);
+    expect(outcome.status).toBe("synced");
   });
-  const outcome = await world.put(world.memory(1, { content: `measured ${performance.now()}` }));
-  expect(outcome.status).toBe("synced");
-  return { toServer: after.toServer - before.toServer, toClient: after.toClient - before.toClient };
 }
 
 for (const fresh of [false, true]) {
   for (const direction of ["toClient", "toServer"] as const) {
     const what = direction === "toClient" ? "COMMIT's reply" : "COMMIT itself";
     const where = fresh ? "a new connection" : "a connection that has committed before";
+    const pair = !fresh;
     test(`${what} is cut at each of its bytes on ${where}: one version per write, each as its outcome says`, async () => {
       const world = await FaultWorld.open(servers.current, {
         faiss: false,
+        unprepared: pair,
         settings: { callTimeoutMs: 3_000, retriesMax: 3 },
       });
       try {
-        await measure(world, fresh);
-        const size = (await measure(world, fresh))[direction];
+        await measure(world, fresh, pair);
+        const size = (await measure(world, fresh, pair))[direction];
         expect(size).toBeGreaterThan(10);
         expect(size).toBeLessThan(BYTES_MAX);
         const { postgresProxy } = servers.current;
         const sql = postgres(world.database.url, { max: 1 });
-        const [start] = await sql`select version::int as version from mnemosync.memory_versions`;
+        const [start] = await sql`select version::int as version from mnemosync.memory_versions where memory_id = 'm1'`;
         let version = start?.version as number;
         for (let offset = 0; offset <= size; offset++) {
-          if (!fresh) await measure(world, false).then(() => version++);
+          if (!fresh) await measure(world, false, pair).then(() => version++);
           await world.untilMarked();
           if (fresh) postgresProxy.reset();
           world.atStep("committing", () => postgresProxy.cutAfter(direction, offset));
           const content = `cut at ${offset}`;
-          const outcome = await inTime(`the write cut at ${offset}`, world.put(world.memory(1, { content })));
+          const outcome = await inTime(`the write cut at ${offset}`, write(world, content, pair));
           version++;
           expect({ offset, ...outcome }).toMatchObject({ offset, status: "synced", version });
           const [held] = await sql`
             select version::int as version, tx_id, document->>'content' as content
-            from mnemosync.memory_versions join mnemosync.memories using (namespace, memory_id)`;
+            from mnemosync.memory_versions join mnemosync.memories using (namespace, memory_id)
+            where memory_id = 'm1'`;
           expect({ offset, ...held }).toEqual({ offset, version, content, tx_id: outcome.transactionId });
           await postgresProxy.pass();
         }

@@ -1,15 +1,19 @@
 import {
+  ASKED_POINTS,
   describeFault,
   type Fault,
   isCommitted,
   MatrixWorlds,
   neverFails,
   refusedOrSynced,
+  UNPREPARED_POINTS,
+  unprepared,
 } from "../support/fault-matrix.ts";
 import { faultServers } from "../support/fault-servers.ts";
 
 /**
- * Goal: no fault of the FAISS host fails a write or makes an outcome lie. Method: kill and freeze it at every point. It is
+ * Goal: no fault of the FAISS host fails a write or makes an outcome lie. Method: kill and freeze it at every point, for
+ * writes that every store is asked about before, and for writes of one, two and 128 memories that none is asked about. It is
  * a child process that is talked to through a pipe, not through TCP: there is no link that could be reset, and a black
  * hole to it is what a frozen process is.
  */
@@ -27,8 +31,14 @@ function refusedOrWritten(statuses: string[]): void {
   refusedOrSynced(statuses.filter((status) => status !== "degraded"));
 }
 
+/** Nothing of such a write concerns the host before its publish. */
+const POINTS = UNPREPARED_POINTS.filter((point) => point !== "between rows and commit");
+
+const written = () => ({ expectStatuses: neverFails });
+
 for (const fault of [killed, frozen]) {
-  describeFault(worlds, fault, "under degrade", () => ({ expectStatuses: neverFails }));
+  describeFault(worlds, fault, "under degrade", written, ASKED_POINTS);
+  describeFault(worlds, fault, "under degrade, unprepared", unprepared(written), POINTS);
   describeFault(
     worlds,
     fault,
@@ -49,7 +59,5 @@ const midway: Fault = {
     setTimeout(() => world.killHost(), 50);
   },
 };
-describeFault(worlds, midway, "while it holds a call", () => ({ expectStatuses: neverFails }), [
-  "before prepare",
-  "between commit and publish",
-]);
+describeFault(worlds, midway, "while it holds a call", written, ["before prepare"]);
+describeFault(worlds, midway, "while it holds a call", unprepared(written), ["between commit and publish"]);

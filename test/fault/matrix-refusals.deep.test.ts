@@ -3,13 +3,22 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import {
+  type Attempt,
   expectConverged,
   expectTrueOutcomes,
   seedMemories,
   statusesOf,
   writeUnderFault,
+  writeUnprepared,
 } from "../support/fault-attempts.ts";
-import { describeFault, type Fault, isCommitted, MatrixWorlds, neverFails } from "../support/fault-matrix.ts";
+import {
+  describeFault,
+  type Fault,
+  MatrixWorlds,
+  neverFails,
+  unprepared,
+  type WorldKind,
+} from "../support/fault-matrix.ts";
 import { faultServers } from "../support/fault-servers.ts";
 import type { FaultWorld } from "../support/fault-world.ts";
 
@@ -68,7 +77,7 @@ const redisFaults: Fault[] = [
   },
 ];
 
-const points = ["before prepare", "between prepare and commit", "between commit and publish"] as const;
+const points = ["before prepare", "between prepare and commit"] as const;
 
 function refusedUnless(committed: boolean): (statuses: string[]) => void {
   if (committed) return neverFails;
@@ -76,13 +85,15 @@ function refusedUnless(committed: boolean): (statuses: string[]) => void {
 }
 
 for (const fault of redisFaults) {
-  describeFault(worlds, fault, "under degrade", () => ({ expectStatuses: neverFails }), points);
+  const written = () => ({ expectStatuses: neverFails });
+  describeFault(worlds, fault, "under degrade", written, points);
+  describeFault(worlds, fault, "under degrade, unprepared", unprepared(written), ["between commit and publish"]);
   describeFault(
     worlds,
     fault,
     "under reject",
     (point) => ({ onStoreDown: "reject", expectStatuses: refusedUnless(point !== "before prepare") }),
-    points.filter((point) => !isCommitted(point)),
+    points,
   );
 }
 
@@ -114,7 +125,7 @@ async function stopFailing(world: FaultWorld): Promise<void> {
   await world.sql((sql) => sql.unsafe("drop function fail_write() cascade; drop sequence failures"));
 }
 
-const sqlStates = {
+const sqlStates: Readonly<Record<string, string>> = {
   "40001": "a serialization failure",
   "40P01": "a deadlock",
   "55P03": "a lock time-out",
@@ -122,40 +133,55 @@ const sqlStates = {
   "53200": "a lack of memory",
 };
 
-for (const [sqlState, what] of Object.entries(sqlStates)) {
-  for (const moment of ["write", "commit"] as const) {
-    describe(`${what} (${sqlState}) at ${moment}`, () => {
-      test("that passes is not noticed", async () => {
-        await worlds.with({}, async (world, base) => {
-          await seedMemories(world, base);
-          await failWrites(world, sqlState, 1, moment);
-          const attempts = await writeUnderFault(world, base);
-          await stopFailing(world);
-          expect(statusesOf(attempts)).toEqual(["synced", "synced", "synced", "synced"]);
-          await expectTrueOutcomes(world, attempts);
-          await expectConverged(world);
-        });
-      });
+/** The ways of a write, and which of the refusals it meets: those that no store is asked about meet all. */
+const WAYS = [
+  { unprepared: true, sqlStates: Object.keys(sqlStates) },
+  { unprepared: false, sqlStates: ["40001", "53100"] },
+];
 
-      test("that stays fails the write with a code that says so, and leaves no trace", async () => {
-        await worlds.with({}, async (world, base) => {
-          await seedMemories(world, base);
-          await failWrites(world, sqlState, 1_000, moment);
-          const attempts = await writeUnderFault(world, base);
-          await stopFailing(world);
-          for (const { result } of attempts) {
-            expect(result).toMatchObject({ status: "rejected", reason: { code: "STORE_REFUSED", retryable: true } });
-          }
-          await expectTrueOutcomes(world, attempts);
-          await expectConverged(world);
+async function writeOn(world: FaultWorld, base: number, turn: number, way: WorldKind): Promise<Attempt[]> {
+  return await (way.unprepared ? writeUnprepared(world, base, turn) : writeUnderFault(world, base));
+}
+
+for (const way of WAYS) {
+  for (const sqlState of way.sqlStates) {
+    for (const moment of ["write", "commit"] as const) {
+      describe(`${sqlStates[sqlState]} (${sqlState}) at ${moment}${way.unprepared ? ", unprepared" : ""}`, () => {
+        test("that passes is not noticed", async () => {
+          await worlds.with(way, async (world, base, turn) => {
+            await seedMemories(world, base);
+            await failWrites(world, sqlState, 1, moment);
+            const attempts = await writeOn(world, base, turn, way);
+            await stopFailing(world);
+            expect(new Set(statusesOf(attempts))).toEqual(new Set(["synced"]));
+            await expectTrueOutcomes(world, attempts);
+            await expectConverged(world);
+          });
+        });
+
+        test("that stays fails the write with a code that says so, and leaves no trace", async () => {
+          await worlds.with(way, async (world, base, turn) => {
+            await seedMemories(world, base);
+            await failWrites(world, sqlState, 1_000, moment);
+            const attempts = await writeOn(world, base, turn, way);
+            await stopFailing(world);
+            for (const { result } of attempts) {
+              expect(result).toMatchObject({ status: "rejected", reason: { code: "STORE_REFUSED", retryable: true } });
+            }
+            await expectTrueOutcomes(world, attempts);
+            await expectConverged(world);
+          });
         });
       });
-    });
+    }
   }
 }
 
-test("a memory that the ledger refuses is isolated, and the rest of its chunk goes through", async () => {
-  await worlds.with({}, async (world, base) => {
+test.each([
+  ["every store", false],
+  ["no store", true],
+])("a memory that the ledger refuses is isolated from a chunk that %s is asked about", async (_, isUnprepared) => {
+  await worlds.with({ unprepared: isUnprepared }, async (world, base) => {
     await seedMemories(world, base);
     const refused = `m${base + 10}`;
     await world.sql((sql) =>
