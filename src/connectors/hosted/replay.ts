@@ -1,8 +1,8 @@
 import type { MemoryFields } from "../../domain/memory-input.ts";
-import { inParallel } from "../run/in-parallel.ts";
-import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, letterOf } from "../run/item-result.ts";
+import { completed } from "../run/completed.ts";
+import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, lettersAndSettled } from "../run/item-result.ts";
 import { addedCounts, errorOfRun } from "../run/run-record.ts";
-import type { CompletedItem, Source, SourceItem } from "../run/source.ts";
+import type { Source, SourceItem } from "../run/source.ts";
 import type { ItemOutcome, Target } from "../run/target.ts";
 import type { Checkpoint, DeadLetter, RunCounts, RunRecord } from "../state/state.ts";
 import type { LedgerState } from "./ledger-state.ts";
@@ -74,7 +74,10 @@ async function replayPage(
     const item = found === null || found.hash === "" ? itemOf(letter) : found;
     items.push({ ...item, hash: item.hash === "" ? (known.get(letter.itemId)?.hash ?? "") : item.hash });
   }
-  const whole = dryRun ? items.map((item) => ({ item, lost: null })) : await completed(source, items, signal);
+  // With their files: what was stored without them stands in the dead letters too.
+  const whole = dryRun
+    ? items.map((item) => ({ item, lost: null }))
+    : await completed(source, items, IN_FLIGHT_MAX, signal);
   const outcomes = dryRun
     ? items.map(({ id }) => expectedOutcome(known.get(id)))
     : await target.write(
@@ -85,26 +88,13 @@ async function replayPage(
   const counts = { read: items.length, created: 0, updated: 0, unchanged: 0, erased: 0, failed: 0 };
   for (const { outcome } of results) counts[outcome.outcome === "refused" ? "failed" : outcome.outcome]++;
   counts.failed += results.filter(isStoredInPart).length;
-  const at = now();
   return {
     counts,
     kept: {
       items: results.map((result, index) => knownAfter(result, items[index] as SourceItem, runId)),
-      deadLetters: results.flatMap((result) => letterOf(result, at) ?? []),
-      settled: results.filter((result) => letterOf(result, at) === null).map(({ item }) => item.id),
+      ...lettersAndSettled(results, now()),
     },
   };
-}
-
-/** With their files: what was stored without them stands in the dead letters too. */
-async function completed(
-  source: Source,
-  items: readonly SourceItem[],
-  signal: AbortSignal,
-): Promise<readonly CompletedItem[]> {
-  return await inParallel(items, IN_FLIGHT_MAX, signal, (item, each) =>
-    item.files === undefined ? { item, lost: null } : (source.complete?.(item, each) ?? { item, lost: null }),
-  );
 }
 
 /** The item as it was when it was refused. */

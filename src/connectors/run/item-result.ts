@@ -1,5 +1,5 @@
 import { shortened } from "../../domain/errors.ts";
-import type { DeadLetter, KnownItem } from "../state/state.ts";
+import type { Checkpoint, DeadLetter, KnownItem } from "../state/state.ts";
 import { REASON_LENGTH_MAX } from "./run-record.ts";
 import type { CompletedItem, SourceItem } from "./source.ts";
 import type { ItemOutcome } from "./target.ts";
@@ -29,8 +29,23 @@ export function knownAfter(result: ItemResult, { id, memoryId, hash }: SourceIte
   return { id, memoryId, hash: isStoredInPart(result) ? HASH_OF_PART : hash, seenIn: runId, state };
 }
 
+/** Dead letters of items that could not be stored, or not as a whole, and the ids of all others: their letters are settled. */
+export function lettersAndSettled(
+  results: readonly ItemResult[],
+  at: number,
+): Pick<Checkpoint, "deadLetters" | "settled"> {
+  const deadLetters: Checkpoint["deadLetters"][number][] = [];
+  const settled: string[] = [];
+  for (const result of results) {
+    const letter = letterOf(result, at);
+    if (letter === null) settled.push(result.item.id);
+    else deadLetters.push(letter);
+  }
+  return { deadLetters, settled };
+}
+
 /** Null: nothing was lost. */
-export function letterOf(result: ItemResult, at: number): Omit<DeadLetter, "attempts"> | null {
+function letterOf(result: ItemResult, at: number): Omit<DeadLetter, "attempts"> | null {
   const { item, lost, outcome } = result;
   const isRefused = outcome.outcome === "refused";
   if (!isRefused && !isStoredInPart(result)) return null;

@@ -1,7 +1,7 @@
 import type { ConnectorState, KnownItem, RunCounts, RunRecord } from "../state/state.ts";
 import { ALL_TIME, type TimeWindow } from "../time-window.ts";
-import { inParallel } from "./in-parallel.ts";
-import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, letterOf } from "./item-result.ts";
+import { completed } from "./completed.ts";
+import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, lettersAndSettled } from "./item-result.ts";
 import { missingItems } from "./missing.ts";
 import { addedCounts, errorOfRun, newRun, type RunRefused } from "./run-record.ts";
 import type { CompletedItem, ListingOutcome, Source, SourceItem } from "./source.ts";
@@ -188,7 +188,7 @@ class SourceRun {
             whole.map(({ item }) => item),
             this.#signal,
           );
-    const results = whole.map((completed, index) => ({ ...completed, outcome: outcomes[index] as ItemOutcome }));
+    const results = whole.map((each, index) => ({ ...each, outcome: outcomes[index] as ItemOutcome }));
     this.#count({ read: page.length, unchanged: page.filter((item) => !isNews(item)).length });
     for (const { outcome } of results) this.#countOutcome(outcome);
     this.#count({ failed: results.filter(isStoredInPart).length });
@@ -197,12 +197,9 @@ class SourceRun {
   }
 
   async #completed(items: readonly SourceItem[]): Promise<readonly CompletedItem[]> {
-    const { source } = this.#parts;
     const { dryRun = false, inFlightMax = 10 } = this.#options;
-    if (dryRun || source.complete === undefined) return items.map((item) => ({ item, lost: null }));
-    return await inParallel(items, inFlightMax, this.#signal, (item, signal) =>
-      item.files === undefined ? { item, lost: null } : (source.complete?.(item, signal) ?? { item, lost: null }),
-    );
+    if (dryRun) return items.map((item) => ({ item, lost: null }));
+    return await completed(this.#parts.source, items, inFlightMax, this.#signal);
   }
 
   get #stored(): number {
@@ -233,8 +230,7 @@ class SourceRun {
     await this.#parts.state.checkpoint({
       run: this.#record,
       items,
-      deadLetters: results.flatMap((result) => letterOf(result, at) ?? []),
-      settled: results.filter((result) => letterOf(result, at) === null).map(({ item }) => item.id),
+      ...lettersAndSettled(results, at),
     });
   }
 
