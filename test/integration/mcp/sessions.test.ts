@@ -107,8 +107,15 @@ test("a call beyond its deadline, and one too many at a time, are told what to d
   const codes = (await Promise.all(calls)).map(({ error }) => error.code);
   expect(codes.sort()).toEqual(["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED", "TOO_MANY_CALLS"]);
   await locks`rollback`;
-  const list = async () => (await client.callTool({ name: "list", arguments: {} })).structuredContent;
+  const late: unknown[] = [];
+  const list = async () => {
+    const { isError, structuredContent, _meta } = await client.callTool({ name: "list", arguments: {} });
+    if (isError === true) late.push(_meta?.["mnemosync/error"]);
+    return structuredContent;
+  };
   await expect.poll(list, { timeout: 20_000 }).toMatchObject({ memories: [{ memoryId: "mem-1" }] });
+  // A machine so busy that a list takes 300 ms excuses this, and nothing else.
+  expect(late).toMatchObject(late.map(() => ({ code: "DEADLINE_EXCEEDED" })));
   await refused(client, "list", { limit: 0 });
   await refused(client, "dream");
   const metric = await metrics(service);
@@ -116,8 +123,8 @@ test("a call beyond its deadline, and one too many at a time, are told what to d
     Number(metric("calls_total", { call: "list", outcome })),
   );
   expect([ok, wrong, metric("calls_total", { call: "unknown", outcome: "refused" })]).toEqual([1, 2, 1]);
-  expect(failed).toBeGreaterThanOrEqual(2); // More where the machine is so busy that a list takes 300 ms.
-  expect(metric("call_duration_seconds_count", { call: "list" })).toBe(1 + 2 + (failed as number));
+  expect(failed).toBe(2 + late.length);
+  expect(metric("call_duration_seconds_count", { call: "list" })).toBe(5 + late.length);
   expect(metric("call_duration_seconds_sum", { call: "list" })).toBeGreaterThan(0.5); // Two that lasted 300 ms.
 });
 
