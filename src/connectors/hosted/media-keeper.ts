@@ -5,7 +5,7 @@ import { textIfThere } from "../../runtime/if-there.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 import { CONNECTOR_ID } from "../definition.ts";
 import { removeUnheld, type StillHeld } from "../media/collect-media.ts";
-import { MediaFolder } from "../media/media-folder.ts";
+import { filesOfPartial, MediaFolder } from "../media/media-folder.ts";
 
 /** Which of these memories are erased. */
 export type ErasedOf = (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<readonly MemoryKey[]>;
@@ -66,6 +66,8 @@ export class MediaKeeper {
       if (!CONNECTOR_ID.test(name)) continue;
       const folder = new MediaFolder(join(this.#path, name));
       removed.push(...(await removeUnheld(folder, stillHeld, signal)).holders);
+      // Whose memory was that of a removal under way is not known any more: what it was to remove goes before this confirms.
+      await folder.finishRemovals();
       removed.push(...(await removePartials(folder, erasedOf, signal)));
     }
     return removed;
@@ -85,7 +87,7 @@ async function removePartials(folder: MediaFolder, erasedOf: ErasedOf, signal: A
       ).map(keyText),
     );
     for (const { path, holder } of page.filter((each) => erased.has(keyText(each.holder)))) {
-      for (const each of [path, `${path}.json`]) await rm(each, { force: true });
+      for (const each of filesOfPartial(path)) await rm(each, { force: true });
       removed.push(holder);
     }
     page = [];

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { statIfThere, textIfThere } from "../../runtime/if-there.ts";
 import { type RetryOptions, waitAfter } from "../service/retrying.ts";
 import { ServiceError } from "../service/service-error.ts";
-import type { MediaFolder, MediaHolder } from "./media-folder.ts";
+import { filesOfPartial, type MediaFolder, type MediaHolder } from "./media-folder.ts";
 import { isMediaType, type MediaReference } from "./media-reference.ts";
 
 /** A file as it arrives. */
@@ -161,7 +161,7 @@ class PartialFile {
   }
 
   async drop(): Promise<void> {
-    for (const path of [this.path, `${this.path}.json`]) await rm(path, { force: true });
+    for (const path of filesOfPartial(this.path)) await rm(path, { force: true });
   }
 
   /** A server that does not know If-Range, or a cache before it, sends the rest of whatever the file is by now. */

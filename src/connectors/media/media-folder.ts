@@ -38,6 +38,11 @@ const PARTIAL_TTL_MS = 7 * 86_400_000;
 /** Times that a note is written whose folder is removed under it. */
 const TRIES_MAX = 10;
 
+/** The files of a download, by the path of its bytes. The one that names the memory is last: by it the others are found. */
+export function filesOfPartial(path: string): readonly string[] {
+  return [path, `${path}.copy`, `${path}.json`];
+}
+
 /**
  * Files of one connector by the hash of their content: equal ones are kept once. The run that has the connector adds files; others may
  * read, and take away what no memory refers to, at the same time and from other machines.
@@ -136,13 +141,18 @@ export class MediaFolder {
       const found = await statIfThere(join(folder, name));
       if (found !== null && nowMs - found.mtimeMs > PARTIAL_TTL_MS) await rm(join(folder, name), { force: true });
     }
+    await this.finishRemovals();
+    await writeFile(join(folder, "tidied"), "", { mode: 0o600 });
+  }
+
+  /** Finishes removals that a crash cut short, or that another process has under way: their files have no holder by which they are found. */
+  async finishRemovals(): Promise<void> {
     for await (const sha256 of this.#named(/^([0-9a-f]{64})\.held$/)) await this.#removeUnheld(sha256);
     for await (const sha256 of this.#named(/^([0-9a-f]{64})\.going$/)) {
       const isHeld = (await namesIn(this.#heldOf(sha256))).length > 0;
       if (isHeld) await this.#putBack(sha256);
       else await rm(`${this.#pathOf(sha256)}.going`, { force: true });
     }
-    await writeFile(join(folder, "tidied"), "", { mode: 0o600 });
   }
 
   /** Downloads that are not complete, each with the memory that it is for. */
