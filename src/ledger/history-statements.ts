@@ -6,6 +6,7 @@ import type { Fragment, Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "./arrays.ts";
 import { endingOf, replacedRows, wideRow } from "./body-rows.ts";
 import { PRUNED_THROUGH } from "./past-statements.ts";
+import { NO_NODE } from "./portable-statements.ts";
 import { isBeyondRetention } from "./stored-times.ts";
 
 /** One version of a memory, current or replaced. */
@@ -154,7 +155,7 @@ function versionNumbers(sql: Sql): Fragment {
     )`;
 }
 
-/** The memories that a transaction wrote; null when it is unknown or was rolled back. */
+/** The memories that a transaction wrote; null when it is unknown, was rolled back, or brought the history of an import. */
 export async function readTransaction(
   sql: Sql,
   transactionId: string,
@@ -163,7 +164,7 @@ export async function readTransaction(
     select k.namespace, k.memory_id, k.version::float8 as version
     from mnemosync.sync_transactions t
     left join lateral unnest(t.namespaces, t.memory_ids, t.versions) as k (namespace, memory_id, version) on true
-    where t.tx_id = ${transactionId} and t.state <> 'rolled_back'`;
+    where t.tx_id = ${transactionId} and t.state <> 'rolled_back' and t.node_id <> ${NO_NODE}`;
   if (rows.length === 0) return null;
   return rows.flatMap(({ namespace, memory_id, version }) =>
     namespace === null || memory_id === null || version === null ? [] : [{ namespace, memoryId: memory_id, version }],

@@ -125,6 +125,9 @@ export async function readPortablePage(sql: Sql, page: PortablePage): Promise<Po
   }));
 }
 
+/** In `sync_transactions`, of history that an import brought: nothing that it wrote was ever current here. */
+export const NO_NODE = "";
+
 /** A replaced version that an import brings. */
 export interface ImportedHistory extends PortablePosition {
   /** The current version in the export. The ledger takes the history only when it knows this version. */
@@ -137,7 +140,9 @@ export interface ImportedHistory extends PortablePosition {
 }
 
 /**
- * Adds replaced versions to memories that are, or were, at the version that followed. Existing versions stay.
+ * Adds replaced versions to memories that are, or were, at the version that followed. Existing versions stay. The transaction's row
+ * comes with the first of them: a reader that finds no such row takes what it wrote for lost. It names no memories, which nobody is to
+ * publish: their current versions have transactions of their own.
  * @returns how many were added.
  */
 export async function addHistory(
@@ -192,6 +197,11 @@ export async function addHistory(
       order by i.namespace collate "C", i.memory_id collate "C", i.version
       on conflict (namespace, memory_id, version) do nothing
       returning 1
+    ), token as (
+      insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions, published_at)
+      select ${transactionId}, 'published', ${NO_NODE}, '{}', '{}', '{}', clock_timestamp()
+      where exists (select from added)
+      on conflict (tx_id) do nothing
     )
     select count(*)::int as added from added`;
   return row?.added ?? 0;

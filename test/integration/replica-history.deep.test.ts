@@ -1,7 +1,9 @@
 import { expect, test, vi } from "vitest";
 import { bucketOf } from "../../src/domain/keys.ts";
+import type { ExportRecord } from "../../src/index.ts";
 import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, rememberReplica } from "../support/replica-world.ts";
+import { openWorld } from "../support/world.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -81,6 +83,38 @@ test("lost versions of a memory that was made anew above its floor are diverged,
   await world.caughtUp();
   expect(await bodies("m1")).toHaveLength(3);
   expect((await world.sync.replica.status()).diverged).toBe(4);
+});
+
+test("history that an import brought, and retention pruned, is not taken for lost", async (t) => {
+  const from = await openWorld(t, { faiss: false, redis: false });
+  for (const content of ["first", "second", "third"]) {
+    await from.sync.syncMemory("m1", { content, memoryType: "note" });
+  }
+  const backup: ExportRecord[] = [];
+  for await (const record of from.sync.exportMemories({ history: true })) backup.push(record);
+  const world = await openReplicaWorld(t);
+  const { sql } = world.world;
+  expect(await world.sync.importMemories(backup)).toMatchObject({ synced: 1, historyVersions: 2 });
+  await world.caughtUp();
+  // The feed tells the current version alone: the others come when the memory is sent again.
+  const sentAgain = async () => {
+    await world.replica`delete from mnemosync.memory_versions where memory_id = 'm1'`;
+    await world.replica`delete from mnemosync.memory_bodies where memory_id = 'm1' and version = 3`;
+    expect(await world.sync.replica.verify({ repair: true })).toMatchObject({ findings: [{ repaired: true }] });
+    await world.caughtUp();
+  };
+  await sentAgain();
+  const contents = async () => (await world.held("m1")).bodies.map(({ content }) => content);
+  expect(await contents()).toEqual(["first", "second", "third"]);
+  const pruned = await sql<{ tx_id: string }[]>`
+    delete from mnemosync.memory_bodies where memory_id = 'm1' and version < 3 returning tx_id`;
+  await sentAgain();
+  expect(await contents()).toEqual(["first", "second", "third"]);
+  expect((await world.sync.replica.status()).diverged).toBe(0);
+  // There is nothing in it that could be undone.
+  const transactionId = pruned[0]?.tx_id ?? "";
+  expect(await world.sync.transaction(transactionId)).toBeNull();
+  await expect(world.sync.rollbackTransaction(transactionId)).rejects.toMatchObject({ code: "NOT_FOUND" });
 });
 
 test("what diverged is taken by what is withheld after it, and not by what was before", async (t) => {
