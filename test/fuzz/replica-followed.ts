@@ -42,10 +42,9 @@ export async function unfollowed(ask: AsAdmin, deadlineMs = FOLLOWED_MAX_MS): Pr
   }
 }
 
-/** Whether a read stands on the primary and the replica; of a memory that is gone nothing is said. */
+/** Whether a read stands on the primary and the replica: that of a memory that is not there says so too. */
 function isOfBoth({ status, body }: Answer): boolean {
-  if (status === 404) return true;
-  if (status !== 200) return false;
+  if (status !== 200 && status !== 404) return false;
   const { sources } = JSON.parse(body) as { sources?: { primary: string; replica: string } };
   return sources?.primary === "ok" && sources.replica === "ok";
 }

@@ -2,9 +2,10 @@ import { spawn } from "node:child_process";
 import { expect, onTestFinished, test } from "vitest";
 import { ServiceInsight } from "./inside/service-insight.ts";
 import { Liveness } from "./liveness.ts";
+import { unfollowed } from "./replica-followed.ts";
 import { UnderWay } from "./under-way.ts";
 
-/** Goal: the fuzzer notices that what watches the service is gone. Method: the watchers end at the worst moment. */
+/** Goal: the fuzzer notices that what watches the service is gone, or that the replica is not read. Method: the watchers end at the worst moment. */
 
 const loop = { kind: "loop", longestHoldMs: 0, longestCollectionMs: 0, collectionKind: "" } as const;
 const insight = { loop: async () => loop } as unknown as ServiceInsight;
@@ -38,5 +39,25 @@ test("a service that ends when it is asked fails the question, and those behind 
       status: "rejected",
       reason: { message: expect.stringContaining("the service was gone") },
     });
+  }
+});
+
+test("a last read that does not stand on the replica is told, of a memory that is gone too", async () => {
+  const endingWith = async (read: { status: number; body: object }) => {
+    const told: Record<string, object> = {
+      "GET /v1/replica": { phase: "following", lag: { changes: 0 }, deadLetters: { waiting: 0, dead: 0 } },
+      "POST /v1/replica/verify": { clean: true },
+    };
+    return await unfollowed(async (method, path) => {
+      const { status, body } = path.includes("/memories/") ? read : { status: 200, body: told[`${method} ${path}`] };
+      return { status, type: "", body: JSON.stringify(body ?? {}), cut: false };
+    }, 0);
+  };
+  const both = { sources: { primary: "ok", replica: "ok" } };
+  const primaryAlone = { sources: { primary: "ok", replica: "unavailable" } };
+  for (const status of [200, 404]) {
+    expect(await endingWith({ status, body: both })).toBeNull();
+    expect(await endingWith({ status, body: primaryAlone })).toContain(`last: read ${status}`);
+    expect(await endingWith({ status, body: {} })).toContain(`last: read ${status}`);
   }
 });
