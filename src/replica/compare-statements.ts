@@ -6,7 +6,10 @@ import { type KeyPosition, type LedgerVersion, readVersions } from "../ledger/re
 import { signedDigest } from "../ledger/write-columns.ts";
 import { type Comparing, type Fence, holdsFence } from "./cursor-statements.ts";
 
-/** A row of the replica that does not fit the primary. */
+/** A row of the replica, with its place. */
+export type ListedRow = LedgerVersion & KeyPosition;
+
+/** A row of the replica that does not fit the primary, or lies over versions that the primary lost. */
 export interface MisfitRow extends KeyPosition {
   /** As it was read before the primary was asked. */
   readonly version: number;
@@ -36,10 +39,8 @@ export async function readPrimarySide(sql: Sql, rows: readonly KeyPosition[]): P
  * Rows of the replica that the primary, asked later, contradicts: a replica has nothing that its primary has not. An ended memory
  * that the primary has forgotten is kept: a new one of its id begins above the floor, and so above the row's version.
  */
-export function misfits(
-  rows: readonly (LedgerVersion & KeyPosition)[],
-  { versions, floors }: PrimarySide,
-): MisfitRow[] {
+export function misfits(rows: readonly ListedRow[], side: PrimarySide): MisfitRow[] {
+  const { versions, floors } = side;
   return rows.flatMap((row) => {
     const found = versions.get(keyText(row)) ?? null;
     const isForgotten = row.checksum === null && (floors.get(row.bucket) ?? 0) >= row.version;
@@ -48,18 +49,22 @@ export function misfits(
         ? isForgotten
         : row.version < found.version || (row.version === found.version && row.transactionId === found.transactionId);
     if (fits) return [];
-    const { namespace, memoryId, bucket, version, transactionId } = row;
-    return [
-      {
-        ...{ namespace, memoryId, bucket, version, transactionId },
-        primary: found && {
-          version: found.version,
-          transactionId: found.transactionId,
-          isAlive: found.checksum !== null,
-        },
-      },
-    ];
+    return [rowBesidePrimary(row, side)];
   });
+}
+
+/** A row, with what the primary has of its memory. */
+export function rowBesidePrimary(row: ListedRow, { versions }: PrimarySide): MisfitRow {
+  const { namespace, memoryId, bucket, version, transactionId } = row;
+  const found = versions.get(keyText(row)) ?? null;
+  return {
+    ...{ namespace, memoryId, bucket, version, transactionId },
+    primary: found && {
+      version: found.version,
+      transactionId: found.transactionId,
+      isAlive: found.checksum !== null,
+    },
+  };
 }
 
 /** What settling misfits came to. */

@@ -4,10 +4,18 @@ import { readEpoch } from "../ledger/feed-statements.ts";
 import { listVersions } from "../ledger/read-statements.ts";
 import type { Log } from "../runtime/log.ts";
 import { callSide } from "./call.ts";
-import { type MisfitRow, misfits, readPrimarySide, settleMisfits } from "./compare-statements.ts";
+import {
+  type ListedRow,
+  type MisfitRow,
+  misfits,
+  type PrimarySide,
+  readPrimarySide,
+  rowBesidePrimary,
+  settleMisfits,
+} from "./compare-statements.ts";
 import { type Comparing, type Fence, keepCompared, type ReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
-import { LostVersions } from "./lost-versions.ts";
+import { divertLost } from "./lost-versions.ts";
 import { isRefusal, type Refusals, refusedMisfit } from "./refusals.ts";
 import { mendMemory } from "./resend.ts";
 
@@ -30,11 +38,9 @@ const PAGE_SIZE = 1_000;
  */
 export class Comparison {
   readonly #parts: ComparisonParts;
-  readonly #lost: LostVersions;
 
   constructor(parts: ComparisonParts) {
     this.#parts = parts;
-    this.#lost = new LostVersions(parts);
   }
 
   /**
@@ -56,7 +62,7 @@ export class Comparison {
       });
       const wrong = misfits(rows, found);
       if (wrong.length > 0) await this.#settle(fence, wrong, compares, signal);
-      if (compares === "epoch") await this.#lost.divert(fence, rows, signal);
+      if (compares === "epoch") await this.#divert(fence, rows, found, compares, signal);
       if (!(await callSide(this.#parts, replica, signal, (sql) => keepCompared(sql, fence, last))))
         throw new FencedError();
       if (!(await onCompared(rows.length, signal))) throw new FencedError();
@@ -89,6 +95,25 @@ export class Comparison {
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return wrong;
+    }
+  }
+
+  /** Of all rows together; one by one where the replica refuses one. */
+  async #divert(
+    fence: Fence,
+    rows: readonly ListedRow[],
+    found: PrimarySide,
+    why: Comparing,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      await divertLost(this.#parts, fence, rows, signal);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      for (const row of rows) {
+        const own = rowBesidePrimary(row, found);
+        await this.#unlessRefused(fence, own, why, signal, () => divertLost(this.#parts, fence, [row], signal));
+      }
     }
   }
 

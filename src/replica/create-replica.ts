@@ -12,7 +12,7 @@ import { keepMark, type ReplicaCursor } from "./cursor-statements.ts";
 import { ErasureConfirmer } from "./erasure-confirmer.ts";
 import { Hint } from "./hint.ts";
 import { LetterRetries } from "./letters.ts";
-import { LostVersions } from "./lost-versions.ts";
+import { lostTransaction } from "./lost-versions.ts";
 import type { ReplicaMetrics } from "./metrics.ts";
 import { PrimaryFeed } from "./primary-feed.ts";
 import { isReplicationPaused } from "./primary-statements.ts";
@@ -81,7 +81,7 @@ export function createReplica(context: ReplicaContext): Replica {
   });
   const replicator = new Replicator({
     ...{ primary: feed, past, replica: pool, refusals, comparison, settings, holder, callTimeoutMs, log },
-    lost: new LostVersions({ ...sides, log }),
+    lostTransaction: (limit, signal) => lostTransaction(sides, limit, signal),
     onMoved: async (place, changes, signal) => {
       metrics.written(changes);
       if (place.epoch === null) replication.note(place.compares === null ? "filling" : "comparing", null);

@@ -92,7 +92,7 @@ export async function listPastVersions(
     order by b.namespace, b.memory_id, b.version limit ${limit}`;
 }
 
-/** In the primary: those of the versions that it has not: history that came by an import has no transaction, and is there. */
+/** In the primary: those of the versions that it has not. An import that a program from before made has no transaction, and is there. */
 export async function readLackingVersions(sql: Sql, versions: readonly PastVersion[]): Promise<PastVersion[]> {
   const [namespaces, memoryIds] = keyLiterals(versions);
   return await sql<PastVersion[]>`

@@ -53,7 +53,7 @@ export async function promoteReplica(
  * replica of it would take each for one that was lost, and begin an epoch in every pass.
  */
 async function notePast(sql: Sql, seen: string | null): Promise<void> {
-  // Their ids are ULIDs: no clock in the former deployment was ahead of this one, but for those whose versions stand here.
+  // A new ULID is later than all of them, unless a former node's clock was ahead: then the newest one that stands here counts.
   await sql`
     insert into mnemosync.sync_meta as m (name, value)
     select ${PRUNED_THROUGH}, greatest(${newUlid()}::text collate "C", ${seen}::text collate "C", max(tx_id))

@@ -10,7 +10,6 @@ import { callSide } from "./call.ts";
 import type { Comparison } from "./comparison.ts";
 import * as cursors from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
-import type { LostVersions } from "./lost-versions.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PrimaryFeed, PrimaryPage } from "./primary-feed.ts";
 import { isRefusal, type Refusals } from "./refusals.ts";
@@ -23,7 +22,8 @@ export interface ReplicatorParts {
   readonly replica: PostgresAccess;
   readonly refusals: Refusals;
   readonly comparison: Comparison;
-  readonly lost: Pick<LostVersions, "lostTransaction">;
+  /** See `lostTransaction` in `lost-versions.ts`. */
+  readonly lostTransaction: (limit: number, signal: AbortSignal) => Promise<string | null>;
   readonly settings: Pick<ReplicaSettings, "workers" | "batchSize" | "windowMax">;
   /** Names this process. */
   readonly holder: string;
@@ -132,7 +132,7 @@ export class Replicator {
 
   /** Proves that the primary has what the replica was told, and takes the writing over. */
   async #begin(signal: AbortSignal): Promise<cursors.ReplicaCursor> {
-    const { past, primary, refusals, lost, log } = this.#parts;
+    const { past, primary, refusals, lostTransaction, log } = this.#parts;
     const { windowMax } = this.#parts.settings;
     const isFirst = this.#writer === null;
     if (isFirst) {
@@ -149,7 +149,7 @@ export class Replicator {
       ...(state.seen !== null && { transaction: state.seen }),
     };
     // What was written by a process that ended before it kept the place: nothing else would tell that the primary lost it.
-    const beyond = isFirst && state.compares === null ? await lost.lostTransaction(windowMax, signal) : null;
+    const beyond = isFirst && state.compares === null ? await lostTransaction(windowMax, signal) : null;
     const seen = [
       witness,
       ...(this.#seen === null ? [] : [this.#seen]),

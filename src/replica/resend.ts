@@ -7,7 +7,7 @@ import { callSide } from "./call.ts";
 import { misfits, type PrimarySide, readPrimarySide, settleMisfits } from "./compare-statements.ts";
 import type { Comparing, Fence } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
-import { LostVersions } from "./lost-versions.ts";
+import { divertLost } from "./lost-versions.ts";
 import { readMemoryRows } from "./memory-rows.ts";
 import { readPageFacts } from "./primary-statements.ts";
 import { type ReplicaWrite, replicaWrite } from "./replica-write.ts";
@@ -69,7 +69,7 @@ export async function mendMemory(
     if (settled === null) throw new FencedError();
   }
   // While it was refused, the primary may have been put back.
-  await new LostVersions(parts).divert(fence, [key], signal);
+  await divertLost(parts, fence, [key], signal);
 }
 
 function sideOf(sent: ReplicaWrite): PrimarySide {

@@ -1,6 +1,7 @@
 import postgres from "postgres";
 import { expect, test, vi } from "vitest";
 import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
+import { bucketOf } from "../../src/domain/keys.ts";
 import { claimWriting, completeEpoch } from "../../src/replica/cursor-statements.ts";
 import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, type ReplicaWorld, rememberReplica } from "../support/replica-world.ts";
@@ -9,11 +10,13 @@ vi.setConfig({ testTimeout: 120_000 });
 
 /** Goal: what a replica refused is neither forgotten nor in the way of anything else, whichever side is put back meanwhile. */
 
-async function refuse({ replica }: ReplicaWorld, condition: string): Promise<() => Promise<void>> {
-  await replica.unsafe(
-    `alter table mnemosync.memory_bodies add constraint refuses check (not (${condition})) not valid`,
-  );
-  return async () => void (await replica`alter table mnemosync.memory_bodies drop constraint refuses`);
+async function refuse(
+  { replica }: ReplicaWorld,
+  condition: string,
+  table: "memory_bodies" | "diverged" = "memory_bodies",
+): Promise<() => Promise<void>> {
+  await replica.unsafe(`alter table mnemosync.${table} add constraint refuses check (not (${condition})) not valid`);
+  return async () => void (await replica.unsafe(`alter table mnemosync.${table} drop constraint refuses`));
 }
 
 async function letters(world: ReplicaWorld) {
@@ -102,6 +105,45 @@ test("a memory that the replica refuses during a comparison does not hold up the
   await world.sync.replica.retry();
   await untilLetters(world, NONE);
   await untilSame(world);
+});
+
+test("lost versions that the replica refuses to move are kept in mind by a letter, until it takes them", async (t) => {
+  const world = await openReplicaWorld(t, { replica: { retriesMax: 0 } });
+  await world.put("kept", { content: "kept" });
+  await world.caughtUp();
+  const putBack = await rememberLedger(world.world.sql);
+  const ids = ["refused", "other"];
+  for (const id of ids) for (const number of [1, 2]) await world.put(id, { content: `lost ${number}` });
+  await world.caughtUp();
+  await world.world.disconnect();
+  const accept = await refuse(world, "memory_id = 'refused'", "diverged");
+  await putBack();
+  const sync = await world.world.connect();
+  // Made anew above the floors of their buckets: all that the primary lost lies below the current versions, which fit.
+  for (const memoryId of ids) {
+    await world.world.sql`
+      insert into mnemosync.version_floors (bucket, floor) values (${bucketOf({ namespace: "default", memoryId })}, 7)`;
+    await world.put(memoryId, { content: "anew" });
+  }
+  sync.start();
+  await untilLetters(world, DEAD);
+  await world.caughtUp();
+  const versionsOf = async (id: string) => (await world.held(id)).bodies.map(({ version }) => version);
+  const diverged = async () =>
+    (await world.replica`select memory_id, version::int as version from mnemosync.diverged order by 1, 2`).map(
+      ({ memory_id, version }) => `${memory_id}@${version}`,
+    );
+  expect(await versionsOf("other")).toEqual([8]);
+  expect(await diverged()).toEqual(["other@1", "other@2"]);
+  // A retry says what became of it: nothing yet.
+  await world.sync.replica.retry();
+  await untilLetters(world, DEAD);
+  expect(await versionsOf("refused")).toEqual([1, 2, 8]);
+  await accept();
+  await world.sync.replica.retry();
+  await untilLetters(world, NONE);
+  await untilSame(world);
+  expect(await diverged()).toEqual(["other@1", "other@2", "refused@1", "refused@2"]);
 });
 
 test("erasures that the replica refuses do not keep others behind them from being confirmed", async (t) => {
