@@ -1,12 +1,19 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ApiError, nextStepOf, problemOf } from "../../src/console/api/api-error.ts";
+import { Api } from "../../src/console/api/client.ts";
+import type { Conflict } from "../../src/console/api/documents.ts";
 import { readEvents, type StreamEvent } from "../../src/console/api/event-stream.ts";
+import { type Decided, decideMany, isOpen } from "../../src/console/pages/conflicts/decisions.ts";
+import { connectorTone } from "../../src/console/pages/connectors/connector-tone.ts";
 import { criteriaOf, filterOf, flawOf, queryOf } from "../../src/console/pages/memories/criteria.ts";
+import { readHistory, VERSIONS_FIRST, VERSIONS_MAX } from "../../src/console/pages/memories/history.ts";
 import { mergePatch } from "../../src/console/pages/memories/merge-patch.ts";
 import { largestLag, type Sample, withSamples } from "../../src/console/pages/overview/figures.ts";
 import { type Known, problemsOf } from "../../src/console/pages/overview/problems.ts";
+import { replicaTone } from "../../src/console/pages/replica/replica-tone.ts";
 import { linkTo, parsePlace } from "../../src/console/state/place.ts";
+import { atLeast } from "../../src/console/text/numbers.ts";
 import { wordDiff } from "../../src/console/text/word-diff.ts";
 
 /** Goal: what the console computes is right. Its pages are tested in a browser. */
@@ -141,6 +148,112 @@ test("a failure is told with its code and the next step", async () => {
   const foreign = await problemOf(new Response("<html>", { status: 502 }));
   expect([foreign.code, foreign.retryable, nextStepOf(foreign)]).toEqual(["UNREADABLE", true, "Try again."]);
   expect(nextStepOf(new ApiError(422, "VALIDATION", "where: is no field"))).toBeNull();
+});
+
+test("an answer of an error that breaks off is a failure that the console can tell, and try again", async (t) => {
+  const api = new Api({ key: null, onKeyLost: () => undefined, base: new URL("http://localhost/") });
+  const fetched = vi.spyOn(globalThis, "fetch");
+  t.onTestFinished(() => fetched.mockRestore());
+  const breaksOff = () =>
+    new Response(new ReadableStream({ pull: (controller) => controller.error(new TypeError("network error")) }), {
+      status: 503,
+    });
+  fetched.mockImplementation(async () => breaksOff());
+  await expect(api.get("v1/status")).rejects.toMatchObject({ status: 0, code: "UNREACHABLE", retryable: true });
+  const signal = AbortSignal.abort(new Error("nobody waits"));
+  await expect(api.get("v1/status", { signal })).rejects.toBe(signal.reason);
+});
+
+test("versions are listed as many as an answer can have: never fewer than before more were asked for", async () => {
+  const asked = async (largest: number, limit: number): Promise<{ limits: number[]; read: number | string }> => {
+    const limits: number[] = [];
+    const get = async <T>(_: string, { query }: { query?: { limit?: number } } = {}): Promise<T> => {
+      limits.push(query?.limit ?? 0);
+      if ((query?.limit ?? 0) > largest) throw new ApiError(422, "ANSWER_TOO_LARGE", "too large");
+      return { versions: [] } as T;
+    };
+    const key = { namespace: "default", memoryId: "m1" };
+    const read = readHistory({ get }, key, limit, new AbortController().signal);
+    return {
+      limits,
+      read: await read.then(
+        (history) => history.limit,
+        ({ code }: ApiError) => code,
+      ),
+    };
+  };
+  expect(await asked(500, VERSIONS_MAX)).toEqual({ limits: [1_000, 100], read: 100 });
+  expect(await asked(50, VERSIONS_MAX)).toEqual({ limits: [1_000, 100, 10], read: 10 });
+  expect(await asked(50, VERSIONS_FIRST)).toEqual({ limits: [100, 10], read: 10 });
+  expect(await asked(5, VERSIONS_FIRST)).toEqual({ limits: [100, 10], read: "ANSWER_TOO_LARGE" });
+});
+
+describe("conflicts", () => {
+  const conflict = (id: string, change: Partial<Conflict> = {}): Conflict => ({
+    ...{ id, namespace: "default", memoryId: id, store: "redis", kind: "diverged", state: "pending" },
+    ...{ strategy: "manual", pendingBecause: "by hand", ledgerVersion: 1, foundVersion: 1 },
+    ...{ detectedAt: "2026-05-01T12:00:00Z", resolvedAt: null, resolution: null },
+    ...change,
+  });
+
+  test("a person decides what the service lets decide: no repair that was cut short", () => {
+    const open = [conflict("a"), conflict("b", { kind: "orphan" }), conflict("c", { store: "import" })];
+    expect(open.map(isOpen)).toEqual([true, true, true]);
+    const others = [
+      conflict("d", { state: "resolved" }),
+      conflict("e", { kind: "corrupt" }),
+      conflict("f", { kind: "missing" }),
+      conflict("g", { store: "postgres" }),
+    ];
+    expect(others.map(isOpen)).toEqual([false, false, false, false]);
+  });
+
+  test("decisions about many stop before the next one", async () => {
+    const api = new Api({ key: null, onKeyLost: () => undefined, base: new URL("http://localhost/") });
+    const post = vi.spyOn(api, "post").mockResolvedValue({ outcome: "repaired", note: "made equal" });
+    const closing = new AbortController();
+    const decided: Decided[] = [];
+    const add = (one: Decided) => {
+      decided.push(one);
+      if (decided.length === 2) closing.abort();
+    };
+    await decideMany(
+      api,
+      ["a", "b", "c"].map((id) => conflict(id)),
+      "ledger",
+      add,
+      closing.signal,
+    );
+    expect(decided.map(({ conflict: { id } }) => id)).toEqual(["a", "b"]);
+    expect(post).toHaveBeenCalledTimes(2);
+  });
+});
+
+test("a state has the same tone on every page", () => {
+  const replica = { isUp: true, isPaused: false, reason: null, state: "following" } as const;
+  const replicas = [
+    replica,
+    { ...replica, state: "filling" } as const,
+    { ...replica, isPaused: true },
+    { ...replica, reason: "many memories are refused" },
+    { ...replica, state: "refused", reason: "of another database" } as const,
+    { ...replica, isUp: false },
+  ];
+  expect(replicas.map(replicaTone)).toEqual(["good", "busy", "warning", "warning", "bad", "bad"]);
+  const connector = { state: "idle", consecutiveFailures: 0, pausedBecause: null } as const;
+  const connectors = [
+    connector,
+    { ...connector, state: "running" } as const,
+    { ...connector, consecutiveFailures: 1 },
+    { ...connector, state: "paused", pausedBecause: "operator" } as const,
+    { ...connector, state: "paused", pausedBecause: "authentication" } as const,
+    { ...connector, state: "invalid" } as const,
+  ];
+  expect(connectors.map(connectorTone)).toEqual(["good", "busy", "warning", "warning", "bad", "bad"]);
+});
+
+test("a count of a list that was cut is told as such", () => {
+  expect([atLeast(1_200, false), atLeast(3, true)]).toEqual(["1,200", "3 or more"]);
 });
 
 describe("the overview", () => {

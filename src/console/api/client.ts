@@ -4,6 +4,9 @@ import { readEvents, type StreamEvent } from "./event-stream.ts";
 /** Milliseconds for an answer, unless the call says another time. */
 const TIMEOUT_MS = 30_000;
 
+/** No cookie is sent or kept, and no answer is stored on disk. */
+const DISCREET = { credentials: "omit", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer" } as const;
+
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface CallOptions {
@@ -20,8 +23,8 @@ export interface ApiOptions {
   readonly key: string | null;
   /** Told when the service does not take the key any more. */
   readonly onKeyLost: (error: ApiError) => void;
-  /** Where the routes are, from the page's own address: a proxy may have put a prefix before it. @default ../ */
-  readonly base?: URL;
+  /** Where the routes are. */
+  readonly base: URL;
 }
 
 /** Calls the service. Every call has a deadline, and fails with an `ApiError` or the reason of its signal. */
@@ -30,7 +33,7 @@ export class Api {
   readonly #onKeyLost: (error: ApiError) => void;
   readonly #base: URL;
 
-  constructor({ key, onKeyLost, base = new URL("../", document.baseURI) }: ApiOptions) {
+  constructor({ key, onKeyLost, base }: ApiOptions) {
     this.#key = key;
     this.#onKeyLost = onKeyLost;
     this.#base = base;
@@ -69,7 +72,6 @@ export class Api {
       yield* readEvents(response.body);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof ApiError) throw error;
       throw new ApiError(0, "UNREACHABLE", "the stream of the service broke off", { retryable: true, cause: error });
     }
   }
@@ -97,9 +99,9 @@ export class Api {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined && value !== "") url.searchParams.set(name, String(value));
     }
-    let response: Response;
+    let problem: ApiError;
     try {
-      response = await fetch(url, {
+      const response = await fetch(url, {
         method,
         signal: until,
         headers: {
@@ -108,17 +110,13 @@ export class Api {
           ...headers,
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
-        // No cookie is sent or kept, and no answer is stored on disk.
-        credentials: "omit",
-        cache: "no-store",
-        redirect: "error",
-        referrerPolicy: "no-referrer",
+        ...DISCREET,
       });
+      if (response.ok) return response;
+      problem = await problemOf(response);
     } catch (error) {
       throw failureOf(error, signal, until);
     }
-    if (response.ok) return response;
-    const problem = await problemOf(response);
     if (problem.status === 401) this.#onKeyLost(problem);
     throw problem;
   }

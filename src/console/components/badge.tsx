@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
+import type { Tone } from "./tone.ts";
 
-export type Tone = "good" | "warning" | "bad" | "neutral" | "busy";
+export type { Tone };
 
 /** A state in a word. The tone is told by the word too: colour alone tells nothing. */
 export function Badge({ tone, children }: { readonly tone: Tone; readonly children: ComponentChildren }) {

@@ -1,5 +1,7 @@
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { Button } from "./button.tsx";
+import { Table, type TableProps } from "./table.tsx";
 
 /** Where the reader is in a list that is read page by page. */
 export interface Pages {
@@ -18,16 +20,31 @@ export function usePages(): Pages {
   };
 }
 
-/** @param next where the next page begins; null: there is none. */
-export function Pager({
-  pages,
-  next,
-  what,
-}: {
+export interface PagerProps {
   readonly pages: Pages;
+  /** Where the next page begins; null: there is none. */
   readonly next: string | null;
+  /** For screen readers: "Pages of …". */
   readonly what: string;
-}) {
+}
+
+export interface PagedTableProps<Row> extends TableProps<Row>, PagerProps {
+  /** Stands for the table where there is nothing at all. A later page may be empty too: it says nothing of those before. */
+  readonly empty: ComponentChildren;
+}
+
+/** A table that is read page by page. */
+export function PagedTable<Row>({ pages, next, what, empty, ...table }: PagedTableProps<Row>) {
+  if (table.rows.length === 0 && pages.after === undefined) return <>{empty}</>;
+  return (
+    <>
+      <Table {...table} />
+      <Pager pages={pages} next={next} what={what} />
+    </>
+  );
+}
+
+function Pager({ pages, next, what }: PagerProps) {
   if (pages.after === undefined && next === null) return null;
   return (
     <nav class="row" aria-label={`Pages of ${what}`}>

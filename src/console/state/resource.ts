@@ -46,8 +46,9 @@ export function useResource<T>(
     if (!enabled) return;
     const ending = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const once = async () => {
-      if (everyMs !== undefined && document.hidden && round === 0) return plan();
+    // What a reader or an order asked for is read in any case.
+    const once = async (isAsked: boolean) => {
+      if (everyMs !== undefined && document.hidden && !isAsked) return plan();
       setHeld((before) => ({
         inputs: named,
         value: before.inputs === named ? before.value : undefined,
@@ -66,9 +67,9 @@ export function useResource<T>(
       plan();
     };
     const plan = () => {
-      if (everyMs !== undefined && !ending.signal.aborted) timer = setTimeout(() => void once(), everyMs);
+      if (everyMs !== undefined && !ending.signal.aborted) timer = setTimeout(() => void once(false), everyMs);
     };
-    void once();
+    void once(round > 0);
     return () => {
       ending.abort();
       clearTimeout(timer);

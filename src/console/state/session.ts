@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals";
 import { ApiError } from "../api/api-error.ts";
-import { Api } from "../api/client.ts";
+import { Api, type ApiOptions } from "../api/client.ts";
 
 /** The caller, as the service knows it by its key. */
 export interface Identity {
@@ -50,7 +50,9 @@ export const serviceVersion = signal<string | null>(null);
 /** Signs in at once where the service takes calls without a key, as one on a loopback address may. */
 export async function openSession(): Promise<void> {
   try {
-    const { authentication, version } = await keyless().get<Settings>("console/settings.json");
+    const { authentication, version } = await newApi({ key: null, onKeyLost: () => undefined }).get<Settings>(
+      "console/settings.json",
+    );
     serviceVersion.value = version;
     const failure = authentication === "none" ? await begin(null) : null;
     if (session.value.state === "opening") signOut(failure?.message ?? null);
@@ -60,8 +62,9 @@ export async function openSession(): Promise<void> {
   }
 }
 
-function keyless(): Api {
-  return new Api({ key: null, onKeyLost: () => undefined });
+/** From the page's own address: a proxy may have put a prefix before it. */
+function newApi(options: Pick<ApiOptions, "key" | "onKeyLost">): Api {
+  return new Api({ ...options, base: new URL("../", document.baseURI) });
 }
 
 const NO_KEY = "UNAUTHENTICATED";
@@ -85,7 +88,7 @@ async function begin(key: string | null): Promise<ApiError | null> {
       signOut("Your session has ended: the service does not take the key any more. Sign in with a valid one.");
     }
   };
-  const api = new Api({ key, onKeyLost });
+  const api = newApi({ key, onKeyLost });
   try {
     const identity = await api.get<Identity>(IDENTITY_PATH);
     session.value = { state: "signedIn", api, identity, keyed: key !== null };

@@ -11,6 +11,11 @@ export function short(value: number): string {
   return Math.abs(value) < 10_000 ? whole(value) : SHORT.format(value);
 }
 
+/** `12`; of a list that was cut: `12 or more` */
+export function atLeast(value: number, isCut: boolean): string {
+  return isCut ? `${whole(value)} or more` : whole(value);
+}
+
 /** `1 memory`, `1,204 memories` */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${whole(value)} ${value === 1 ? one : many}`;

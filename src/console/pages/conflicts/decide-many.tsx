@@ -1,4 +1,5 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import type { ApiError } from "../../api/api-error.ts";
 import type { Conflict } from "../../api/documents.ts";
 import { Badge, type Tone } from "../../components/badge.tsx";
 import { Button } from "../../components/button.tsx";
@@ -13,7 +14,7 @@ import { type Decided, decideMany, type Side } from "./decisions.ts";
 
 export interface DecideManyProps {
   readonly conflicts: readonly Conflict[];
-  /** Called once the reader closes the dialog after decisions. */
+  /** Called once the reader has closed the dialog after decisions, and none is under way any more. */
   readonly onDecided: () => void;
 }
 
@@ -29,18 +30,51 @@ const TONES: Readonly<Record<Decided["outcome"], Tone>> = {
 export function DecideMany({ conflicts, onDecided }: DecideManyProps) {
   // Those that the dialog was opened for: the list behind it may be read anew.
   const [deciding, setDeciding] = useState<readonly Conflict[] | null>(null);
+  const [decided, setDecided] = useState<readonly Decided[] | null>(null);
+  const closing = useRef(new AbortController());
+  const run = useAction(async (api, chosen: readonly Conflict[], side: Side) => {
+    setDecided([]);
+    const add = (one: Decided) => setDecided((before) => [...(before ?? []), one]);
+    await decideMany(api, chosen, side, add, closing.current.signal);
+    return true;
+  });
+
+  function open(): void {
+    closing.current = new AbortController();
+    run.clear();
+    setDecided(null);
+    setDeciding(conflicts);
+  }
+
+  async function decide(chosen: readonly Conflict[], side: Side): Promise<void> {
+    await run.run(chosen, side);
+    if (closing.current.signal.aborted) onDecided();
+  }
+
+  function close(): void {
+    setDeciding(null);
+    if (run.isUnderWay) closing.current.abort();
+    else if (decided !== null) onDecided();
+  }
+
   return (
     <>
-      <Button look="primary" disabled={conflicts.length === 0} onClick={() => setDeciding(conflicts)}>
+      <Button
+        look="primary"
+        disabled={conflicts.length === 0}
+        isBusy={run.isUnderWay && deciding === null}
+        onClick={open}
+      >
         Decide the chosen ones
       </Button>
+      {run.error !== null && deciding === null && closing.current.signal.aborted && <ErrorText error={run.error} />}
       {deciding !== null && (
         <DecideDialog
           conflicts={deciding}
-          onClose={(hasDecided) => {
-            setDeciding(null);
-            if (hasDecided) onDecided();
-          }}
+          decided={decided}
+          error={run.error}
+          onDecide={(side) => void decide(deciding, side)}
+          onClose={close}
         />
       )}
     </>
@@ -49,24 +83,21 @@ export function DecideMany({ conflicts, onDecided }: DecideManyProps) {
 
 interface DialogProps {
   readonly conflicts: readonly Conflict[];
-  readonly onClose: (hasDecided: boolean) => void;
+  /** What came of each so far; null: the reader has not begun. */
+  readonly decided: readonly Decided[] | null;
+  readonly error: ApiError | null;
+  readonly onDecide: (side: Side) => void;
+  readonly onClose: () => void;
 }
 
-function DecideDialog({ conflicts, onClose }: DialogProps) {
+function DecideDialog({ conflicts, decided, error, onDecide, onClose }: DialogProps) {
   const [side, setSide] = useState<Side>("ledger");
-  const [decided, setDecided] = useState<readonly Decided[]>([]);
-  const [hasBegun, setHasBegun] = useState(false);
-  const run = useAction(async (api) => {
-    setHasBegun(true);
-    await decideMany(api, conflicts, side, (one) => setDecided((before) => [...before, one]));
-    return true;
-  });
   const unknown = conflicts.filter(({ ledgerVersion }) => ledgerVersion === null).length;
-  const open = decided.filter(({ outcome }) => outcome !== "repaired");
+  const open = decided?.filter(({ outcome }) => outcome !== "repaired") ?? [];
   return (
-    <Dialog title={`Decide ${counted(conflicts.length, "conflict")}`} onClose={() => onClose(hasBegun)}>
+    <Dialog title={`Decide ${counted(conflicts.length, "conflict")}`} onClose={onClose}>
       <div class="stack">
-        {!hasBegun && (
+        {decided === null && (
           <>
             <ChoiceField
               legend="Which side is right?"
@@ -93,7 +124,7 @@ function DecideDialog({ conflicts, onClose }: DialogProps) {
             </p>
           </>
         )}
-        {hasBegun && (
+        {decided !== null && (
           <>
             <Progress
               text={`${decided.length} of ${conflicts.length} decided`}
@@ -112,13 +143,13 @@ function DecideDialog({ conflicts, onClose }: DialogProps) {
             )}
           </>
         )}
-        {run.error !== null && <ErrorText error={run.error} />}
+        {error !== null && <ErrorText error={error} />}
         <div class="row row-end">
-          <Button onClick={() => onClose(hasBegun)}>{hasBegun ? "Close" : "Cancel"}</Button>
-          {!hasBegun && (
+          <Button onClick={onClose}>{decided === null ? "Cancel" : "Close"}</Button>
+          {decided === null && (
             <Button
               look="primary"
-              onClick={() => void run.run()}
+              onClick={() => onDecide(side)}
             >{`Decide ${counted(conflicts.length, "conflict")}`}</Button>
           )}
         </div>

@@ -2,6 +2,7 @@ import { LEDGER_ID } from "../../../domain/store-id.ts";
 import { ApiError } from "../../api/api-error.ts";
 import { type Api, pathOf } from "../../api/client.ts";
 import type { Conflict, RepairDetail } from "../../api/documents.ts";
+import { CONFLICT_KINDS } from "../drift/finding-kinds.ts";
 
 /** What a person can decide about a conflict: the body of the order. */
 export type Decision = { readonly choose: string } | { readonly remove: true } | OwnContent;
@@ -24,8 +25,8 @@ export function decisionFor({ store, ledgerVersion }: Pick<Conflict, "store" | "
 }
 
 /** Whether a person can decide it: the others are decided, or are repairs that were cut short. */
-export function isOpen({ state }: Pick<Conflict, "state">): boolean {
-  return state === "pending";
+export function isOpen({ state, kind, store }: Pick<Conflict, "state" | "kind" | "store">): boolean {
+  return state === "pending" && CONFLICT_KINDS.has(kind) && store !== LEDGER_ID;
 }
 
 /** Carries out a decision. @returns what came of it. */
@@ -44,14 +45,17 @@ export interface Decided {
  * Decides conflicts one after the other, since decisions about one memory must not race. A refused one does not stop the others; a
  * service that does not answer, or no longer takes the key, does.
  * @param onDecided called after each.
+ * @param signal fires: none is begun any more. The one that is under way ends.
  */
 export async function decideMany(
   api: Api,
   conflicts: readonly Conflict[],
   side: Side,
   onDecided: (decided: Decided) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   for (const conflict of conflicts) {
+    if (signal.aborted) return;
     try {
       const { outcome, note } = await decide(api, conflict.id, decisionFor(conflict, side));
       onDecided({ conflict, outcome, note });

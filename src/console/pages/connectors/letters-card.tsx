@@ -4,8 +4,8 @@ import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
 import { CheckField } from "../../components/field.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
-import { Pager, usePages } from "../../components/pager.tsx";
-import { type Column, Table } from "../../components/table.tsx";
+import { PagedTable, usePages } from "../../components/pager.tsx";
+import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { mayAct } from "../../state/session.ts";
@@ -54,21 +54,18 @@ export function LettersCard({ address, changes, onChange }: LettersProps) {
       aside={mayAct.value && hasLetters && <Orders address={address} chosen={[...chosen]} onDone={onDone} />}
     >
       <Loaded resource={letters} what="the dead letters">
-        {({ deadLetters, cursor: next }) =>
-          deadLetters.length === 0 ? (
-            <EmptyState title="Nothing was given up." />
-          ) : (
-            <>
-              <Table
-                label="Dead letters"
-                columns={columnsOf(chosen, choose)}
-                rows={deadLetters}
-                keyOf={({ id, side }) => `${side} ${id}`}
-              />
-              <Pager pages={pages} next={next} what="the dead letters" />
-            </>
-          )
-        }
+        {({ deadLetters, cursor: next }) => (
+          <PagedTable
+            label="Dead letters"
+            columns={columnsOf(chosen, choose)}
+            rows={deadLetters}
+            keyOf={({ id, side }) => `${side} ${id}`}
+            pages={pages}
+            next={next}
+            what="the dead letters"
+            empty={<EmptyState title="Nothing was given up." />}
+          />
+        )}
       </Loaded>
     </Card>
   );

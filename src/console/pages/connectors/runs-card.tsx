@@ -2,8 +2,8 @@ import type { ConnectorRun } from "../../api/documents.ts";
 import { Badge, type Tone } from "../../components/badge.tsx";
 import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
-import { Pager, usePages } from "../../components/pager.tsx";
-import { type Column, Table } from "../../components/table.tsx";
+import { PagedTable, usePages } from "../../components/pager.tsx";
+import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { duration } from "../../text/time.ts";
@@ -67,16 +67,18 @@ export function RunsCard({ address, changes }: { readonly address: string; reado
   return (
     <Card title="Runs">
       <Loaded resource={runs} what="the runs">
-        {({ runs: listed }) =>
-          listed.length === 0 ? (
-            <EmptyState title="It has not run yet." />
-          ) : (
-            <>
-              <Table label="Runs, newest first" columns={COLUMNS} rows={listed} keyOf={({ id }) => id} />
-              <Pager pages={pages} next={listed.length < PAGE ? null : (listed.at(-1)?.id ?? null)} what="the runs" />
-            </>
-          )
-        }
+        {({ runs: listed }) => (
+          <PagedTable
+            label="Runs, newest first"
+            columns={COLUMNS}
+            rows={listed}
+            keyOf={({ id }) => id}
+            pages={pages}
+            next={listed.length < PAGE ? null : (listed.at(-1)?.id ?? null)}
+            what="the runs"
+            empty={<EmptyState title="It has not run yet." />}
+          />
+        )}
       </Loaded>
     </Card>
   );

@@ -1,18 +1,12 @@
 import type { ConnectorStatus } from "../../api/documents.ts";
-import { Badge, type Tone } from "../../components/badge.tsx";
+import { Badge } from "../../components/badge.tsx";
+import { connectorTone } from "./connector-tone.ts";
 
-const TONES: Readonly<Record<ConnectorStatus["state"], Tone>> = {
-  invalid: "bad",
-  paused: "warning",
-  running: "busy",
-  idle: "good",
-};
-
-export function StateBadge({ status: { state, pausedBecause } }: { readonly status: ConnectorStatus }) {
-  const why = pausedBecause === "authentication" ? " (its key was refused)" : "";
+export function StateBadge({ status }: { readonly status: ConnectorStatus }) {
+  const why = status.pausedBecause === "authentication" ? " (its key was refused)" : "";
   return (
-    <Badge tone={TONES[state]}>
-      {state}
+    <Badge tone={connectorTone(status)}>
+      {status.state}
       {why}
     </Badge>
   );

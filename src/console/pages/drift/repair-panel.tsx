@@ -140,7 +140,7 @@ function Plan({ outcome }: { readonly outcome: RepairResult }) {
       <h3>
         {`${whole(planned)} would be repaired, ${whole(deferred)} left for a decision, ${whole(failed)} cannot be repaired`}
       </h3>
-      <RepairTable label="What would change" details={open} />
+      <RepairTable label="What would change" details={open} total={planned + deferred + failed} />
     </section>
   );
 }

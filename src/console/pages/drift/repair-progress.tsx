@@ -33,6 +33,7 @@ export function RepairProgress({ id, title }: { readonly id: string; readonly ti
     );
   }
   const { repaired, failed, deferred, open } = job.result as RepairResult;
+  const left = failed + deferred;
   return (
     <section class="stack" aria-label="Result of the repair">
       <Message kind={failed > 0 ? "failed" : deferred > 0 ? "warning" : "done"}>
@@ -45,14 +46,14 @@ export function RepairProgress({ id, title }: { readonly id: string; readonly ti
             <a href={linkTo("conflicts")}>Look at the conflicts</a> that await a decision.
           </p>
         )}
-        {failed === 0 && deferred === 0 && <p>Run a check to prove that the stores agree.</p>}
+        {left === 0 && <p>Run a check to prove that the stores agree.</p>}
       </Message>
-      {open.length > 0 && (
+      {left > 0 && (
         <>
           <h3>
-            <Badge tone="warning">{counted(open.length, "finding")}</Badge> not repaired
+            <Badge tone="warning">{counted(left, "finding")}</Badge> not repaired
           </h3>
-          <RepairTable label="What was not repaired" details={open} />
+          <RepairTable label="What was not repaired" details={open} total={left} />
         </>
       )}
     </section>

@@ -14,7 +14,15 @@ const OUTCOME_TONES: Readonly<Record<RepairDetail["outcome"], Tone>> = {
 /** Rows that are shown at most. */
 const ROWS_MAX = 200;
 
-export function RepairTable({ label, details }: { readonly label: string; readonly details: readonly RepairDetail[] }) {
+export interface RepairTableProps {
+  readonly label: string;
+  /** The service lists the first 1,000. */
+  readonly details: readonly RepairDetail[];
+  /** How many there are. */
+  readonly total: number;
+}
+
+export function RepairTable({ label, details, total }: RepairTableProps) {
   if (details.length === 0) return null;
   return (
     <>
@@ -36,9 +44,7 @@ export function RepairTable({ label, details }: { readonly label: string; readon
           { name: "Decided by", cell: ({ strategy }) => strategy ?? "rule" },
         ]}
       />
-      {details.length > ROWS_MAX && (
-        <p class="hint">{`The first ${ROWS_MAX} of ${whole(details.length)} are shown.`}</p>
-      )}
+      {total > ROWS_MAX && <p class="hint">{`The first ${ROWS_MAX} of ${whole(total)} are shown.`}</p>}
     </>
   );
 }

@@ -5,8 +5,8 @@ import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
 import { PageHead } from "../../components/page-head.tsx";
-import { Pager, usePages } from "../../components/pager.tsx";
-import { type Column, Table } from "../../components/table.tsx";
+import { PagedTable, usePages } from "../../components/pager.tsx";
+import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { mayAct } from "../../state/session.ts";
@@ -35,26 +35,25 @@ export function EdgesPage() {
       <PageHead title="Edges" />
       <Card title="Devices">
         <Loaded resource={devices} what="the devices">
-          {({ devices: listed, after: next }) =>
-            listed.length === 0 && after === undefined ? (
-              <EmptyState title="No device has called this hub yet.">
-                <p>
-                  An edge keeps an agent's memories in one SQLite file and works offline: <code>mnemosync edge</code>{" "}
-                  with this service's address as <code>edge.hub</code>.
-                </p>
-              </EmptyState>
-            ) : (
-              <>
-                <Table
-                  label="Devices"
-                  columns={columnsOf(devices.reload)}
-                  rows={listed}
-                  keyOf={({ device }) => device}
-                />
-                <Pager pages={pages} next={next} what="the devices" />
-              </>
-            )
-          }
+          {({ devices: listed, after: next }) => (
+            <PagedTable
+              label="Devices"
+              columns={columnsOf(devices.reload)}
+              rows={listed}
+              keyOf={({ device }) => device}
+              pages={pages}
+              next={next}
+              what="the devices"
+              empty={
+                <EmptyState title="No device has called this hub yet.">
+                  <p>
+                    An edge keeps an agent's memories in one SQLite file and works offline: <code>mnemosync edge</code>{" "}
+                    with this service's address as <code>edge.hub</code>.
+                  </p>
+                </EmptyState>
+              }
+            />
+          )}
         </Loaded>
       </Card>
     </>

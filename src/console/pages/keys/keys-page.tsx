@@ -3,8 +3,8 @@ import { Badge } from "../../components/badge.tsx";
 import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded, Message } from "../../components/feedback.tsx";
 import { PageHead } from "../../components/page-head.tsx";
-import { Pager, usePages } from "../../components/pager.tsx";
-import { type Column, Table } from "../../components/table.tsx";
+import { PagedTable, usePages } from "../../components/pager.tsx";
+import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { signedIn } from "../../state/session.ts";
@@ -58,13 +58,17 @@ export function KeysPage() {
                 This service asks for no keys (<code>http.authentication: none</code>): whoever reaches it from this
                 machine may do everything.
               </Message>
-            ) : listed.length === 0 ? (
-              <EmptyState title="The service has no keys." />
             ) : (
-              <>
-                <Table label="Keys" columns={COLUMNS} rows={listed} keyOf={({ id }) => id} />
-                <Pager pages={pages} next={next} what="the keys" />
-              </>
+              <PagedTable
+                label="Keys"
+                columns={COLUMNS}
+                rows={listed}
+                keyOf={({ id }) => id}
+                pages={pages}
+                next={next}
+                what="the keys"
+                empty={<EmptyState title="The service has no keys." />}
+              />
             )
           }
         </Loaded>

@@ -12,6 +12,7 @@ import { mayAct } from "../../state/session.ts";
 import { EditDialog } from "./edit-dialog.tsx";
 import { EraseDialog } from "./erase-dialog.tsx";
 import { ErasureReceipt } from "./erasure-receipt.tsx";
+import { readHistory, VERSIONS_FIRST, VERSIONS_MAX } from "./history.ts";
 import { MemoryHistory } from "./memory-history.tsx";
 import { MemoryView } from "./memory-view.tsx";
 import { ReviveButton } from "./revive-button.tsx";
@@ -21,12 +22,6 @@ export interface MemoryPageProps {
   readonly memoryId: string;
   readonly query: URLSearchParams;
 }
-
-/** Versions that are listed at first, and on demand. */
-const VERSIONS_FIRST = 100;
-const VERSIONS_MAX = 1_000;
-/** Those of large memories: each version comes with its content, and the service bounds an answer. */
-const VERSIONS_FEW = 10;
 
 /** One memory: what it says now, how it came to that, and what can be done with it. */
 export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
@@ -45,20 +40,8 @@ export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
     },
     [namespace, memoryId],
   );
-  const history = useResource<{ versions: readonly Version[]; limit: number }>(
-    async (api, signal) => {
-      const read = async (most: number) => {
-        const path = memoryPath(namespace, memoryId, "history");
-        const page = await api.get<{ versions: readonly Version[] }>(path, { query: { limit: most }, signal });
-        return { ...page, limit: most };
-      };
-      try {
-        return await read(limit);
-      } catch (error) {
-        if (!(error instanceof ApiError) || error.code !== "ANSWER_TOO_LARGE") throw error;
-        return await read(VERSIONS_FEW);
-      }
-    },
+  const history = useResource(
+    (api, signal) => readHistory(api, { namespace, memoryId }, limit, signal),
     [namespace, memoryId, limit],
   );
   const reload = () => {
@@ -106,7 +89,7 @@ export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
                 memoryId={memoryId}
                 versions={read.versions}
                 isCut={read.versions.length >= read.limit}
-                onMore={read.limit === VERSIONS_FIRST ? () => setLimit(VERSIONS_MAX) : null}
+                onMore={limit === VERSIONS_FIRST && read.limit === limit ? () => setLimit(VERSIONS_MAX) : null}
                 isAlive={Boolean(current)}
                 query={query}
                 onRestored={reload}

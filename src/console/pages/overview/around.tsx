@@ -1,5 +1,5 @@
 import type { Conflict, ConnectorStatus, Device, Queue, Replica } from "../../api/documents.ts";
-import { Badge, type Tone } from "../../components/badge.tsx";
+import { Badge } from "../../components/badge.tsx";
 import { Card, Facts } from "../../components/card.tsx";
 import { ErrorText, Loading } from "../../components/feedback.tsx";
 import { Table } from "../../components/table.tsx";
@@ -7,8 +7,10 @@ import { Time } from "../../components/time.tsx";
 import { type Resource, useResource } from "../../state/resource.ts";
 import { linkTo } from "../../state/router.ts";
 import { isOperator } from "../../state/session.ts";
-import { counted, whole } from "../../text/numbers.ts";
+import { atLeast, counted, whole } from "../../text/numbers.ts";
 import { duration } from "../../text/time.ts";
+import { StateBadge } from "../connectors/state-badge.tsx";
+import { replicaTone } from "../replica/replica-tone.ts";
 import type { Known } from "./problems.ts";
 
 /** Milliseconds between two readings of what no stream tells. */
@@ -19,7 +21,14 @@ export interface AroundReadings {
   readonly known: Omit<Known, "status">;
   readonly connectors: Resource<{ readonly connectors: readonly ConnectorStatus[] }>;
   readonly replica: Resource<Replica>;
-  readonly devices: Resource<{ readonly devices: readonly Device[] }>;
+  readonly devices: Resource<Devices>;
+}
+
+/** The first 1,000 of them. */
+interface Devices {
+  readonly devices: readonly Device[];
+  /** Where the next page would begin; null: these are all. */
+  readonly after: string | null;
 }
 
 export function useAround(): AroundReadings {
@@ -30,7 +39,7 @@ export function useAround(): AroundReadings {
     options,
   );
   const replica = useResource<Replica>((api, signal) => api.get("v1/replica", { signal }), [], options);
-  const devices = useResource<{ devices: readonly Device[] }>(
+  const devices = useResource<Devices>(
     (api, signal) => api.get("v1/hub/devices", { signal, query: { limit: 1_000 } }),
     [],
     options,
@@ -88,15 +97,10 @@ function ReplicaCard({ resource }: { readonly resource: Resource<Replica> }) {
   );
 }
 
-function replicaTone({ isUp, isPaused, state }: Replica): Tone {
-  if (!isUp || state === "unavailable" || state === "refused") return "bad";
-  if (isPaused) return "warning";
-  return state === "following" || state === "standby" ? "good" : "busy";
-}
-
-function EdgesCard({ resource }: { readonly resource: Resource<{ readonly devices: readonly Device[] }> }) {
+function EdgesCard({ resource }: { readonly resource: Resource<Devices> }) {
   const devices = resource.value?.devices;
   const active = devices?.filter(({ state }) => state === "active") ?? [];
+  const isCut = resource.value !== undefined && resource.value.after !== null;
   const behind = active.flatMap(({ behindSeconds }) => behindSeconds ?? []);
   const seen = active.map(({ lastSeenAt }) => lastSeenAt).sort();
   return (
@@ -106,8 +110,8 @@ function EdgesCard({ resource }: { readonly resource: Resource<{ readonly device
       {devices !== undefined && devices.length > 0 && (
         <Facts
           facts={[
-            { name: "Active", value: devices.length >= 1_000 ? "1,000 or more" : whole(active.length) },
-            { name: "Revoked", value: whole(devices.length - active.length) },
+            { name: "Active", value: atLeast(active.length, isCut) },
+            { name: "Revoked", value: atLeast(devices.length - active.length, isCut) },
             { name: "Furthest behind", value: behind.length === 0 ? "not told" : duration(Math.max(...behind)) },
             { name: "Last seen", value: <Time at={seen.at(-1)} /> },
           ]}
@@ -134,7 +138,7 @@ function ConnectorsCard({
           keyOf={({ id }) => id}
           columns={[
             { name: "Connector", isRowHeader: true, cell: ({ id }) => <a href={linkTo("connectors", [id])}>{id}</a> },
-            { name: "State", cell: (connector) => <Badge tone={connectorTone(connector)}>{connector.state}</Badge> },
+            { name: "State", cell: (connector) => <StateBadge status={connector} /> },
             { name: "Last success", cell: ({ lastSuccessAt }) => <Time at={lastSuccessAt} /> },
             { name: "Next run", cell: ({ nextRunAt }) => <Time at={nextRunAt} never="on demand" /> },
             {
@@ -147,12 +151,6 @@ function ConnectorsCard({
       )}
     </Card>
   );
-}
-
-function connectorTone({ state, consecutiveFailures, pausedBecause }: ConnectorStatus): Tone {
-  if (state === "invalid" || pausedBecause === "authentication") return "bad";
-  if (state === "paused" || consecutiveFailures > 0) return "warning";
-  return state === "running" ? "busy" : "good";
 }
 
 /** A failed reading is told in its own place: the rest of the page stays. */

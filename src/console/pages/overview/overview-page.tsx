@@ -21,22 +21,25 @@ const POLL_MS = 5_000;
 
 /** The deployment at a glance, live. What is wrong stands first. */
 export function OverviewPage() {
-  const [told, setTold] = useState<{ at: string; status: Status } | null>(null);
+  // Of the stream or of a poll, whichever came last.
+  const [latest, setLatest] = useState<{ at: string; status: Status } | null>(null);
   const [samples, setSamples] = useState<readonly Sample[]>([]);
   const stream = useEvents("v1/status/events", ({ event, data }: StreamEvent) => {
     if (event !== "status") return false;
     const { at, status, samples: added = [] } = data as StatusEvent;
-    setTold({ at, status });
+    setLatest({ at, status });
     setSamples((known) => withSamples(known, added));
     return false;
   });
   const isPolled = stream !== "live";
   const polled = useResource(
-    async (api, signal) => ({ at: new Date().toISOString(), status: await api.get<Status>("v1/status", { signal }) }),
+    async (api, signal) => {
+      const status = await api.get<Status>("v1/status", { signal });
+      setLatest({ at: new Date().toISOString(), status });
+    },
     [isPolled],
     { everyMs: POLL_MS, enabled: isPolled },
   );
-  const latest = polled.value ?? told;
   const around = useAround();
 
   if (latest === null) {

@@ -3,8 +3,8 @@ import { Badge } from "../../components/badge.tsx";
 import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
-import { Pager, usePages } from "../../components/pager.tsx";
-import { type Column, Table } from "../../components/table.tsx";
+import { PagedTable, usePages } from "../../components/pager.tsx";
+import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { linkTo } from "../../state/router.ts";
@@ -32,25 +32,18 @@ export function LettersCard({ onDone }: { readonly onDone: () => void }) {
       aside={mayAct.value && (letters.value?.deadLetters.length ?? 0) > 0 && <Orders onDone={reload} />}
     >
       <Loaded resource={letters} what="the dead letters">
-        {({ deadLetters }) =>
-          deadLetters.length === 0 ? (
-            <EmptyState title="The replica refuses nothing." />
-          ) : (
-            <>
-              <Table
-                label="Memories that the replica refused"
-                columns={columnsOf(reload)}
-                rows={deadLetters}
-                keyOf={({ id }) => id}
-              />
-              <Pager
-                pages={pages}
-                next={deadLetters.length < PAGE ? null : (deadLetters.at(-1)?.id ?? null)}
-                what="the dead letters"
-              />
-            </>
-          )
-        }
+        {({ deadLetters }) => (
+          <PagedTable
+            label="Memories that the replica refused"
+            columns={columnsOf(reload)}
+            rows={deadLetters}
+            keyOf={({ id }) => id}
+            pages={pages}
+            next={deadLetters.length < PAGE ? null : (deadLetters.at(-1)?.id ?? null)}
+            what="the dead letters"
+            empty={<EmptyState title="The replica refuses nothing." />}
+          />
+        )}
       </Loaded>
     </Card>
   );

@@ -1,5 +1,5 @@
 import type { Replica } from "../../api/documents.ts";
-import { Badge, type Tone } from "../../components/badge.tsx";
+import { Badge } from "../../components/badge.tsx";
 import { Card, Facts } from "../../components/card.tsx";
 import { EmptyState, Loaded, Message } from "../../components/feedback.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
@@ -10,6 +10,7 @@ import { mayAct } from "../../state/session.ts";
 import { counted, whole } from "../../text/numbers.ts";
 import { duration } from "../../text/time.ts";
 import { LettersCard } from "./letters-card.tsx";
+import { replicaTone } from "./replica-tone.ts";
 import { VerifyCard } from "./verify-card.tsx";
 
 const REFRESH_MS = 5_000;
@@ -53,7 +54,7 @@ function StateCard({ replica, onDone }: { readonly replica: Replica; readonly on
       {isPaused && <Message kind="warning">Replication is paused on every node until it is resumed.</Message>}
       <Facts
         facts={[
-          { name: "State of this node", value: <Badge tone={toneOf(replica)}>{state}</Badge> },
+          { name: "State of this node", value: <Badge tone={replicaTone(replica)}>{state}</Badge> },
           reason !== null && { name: "Reason", value: reason },
           { name: "Replicated by", value: leader ?? "no process" },
           { name: "Phase", value: phase ?? "not known" },
@@ -76,11 +77,6 @@ function StateCard({ replica, onDone }: { readonly replica: Replica; readonly on
       />
     </Card>
   );
-}
-
-function toneOf({ isUp, isPaused, reason }: Replica): Tone {
-  if (!isUp) return "bad";
-  return isPaused || reason !== null ? "warning" : "good";
 }
 
 function lagText({ changes, seconds }: NonNullable<Replica["lag"]>): string {
