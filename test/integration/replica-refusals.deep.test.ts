@@ -51,7 +51,8 @@ test("a replica that is put back to before a letter was delivered asks for it ag
   await putBack();
   (await world.world.connect()).start();
   await untilSame(world);
-  expect(await letters(world)).toEqual(NONE);
+  // Two databases: the primary forgets the letter a moment after the replica has what it is about.
+  await untilLetters(world, NONE);
   expect(await world.replica`select from mnemosync.replica_dead_letters`).toHaveLength(0);
 });
 
@@ -60,6 +61,8 @@ test("a dead letter that was dropped does not come back", async (t) => {
   const accept = await refuse(world, "memory_id = 'm1'");
   await world.put("m1", { content: "first" });
   await untilLetters(world, DEAD);
+  // The replica keeps a refusal in mind a moment after the primary has its letter, and before its place passes the change.
+  await world.caughtUp();
   await accept();
   expect(await world.sync.replica.drop()).toEqual({ dropped: 1, kept: 0 });
   (await world.world.restart()).start();
