@@ -43,14 +43,22 @@ export async function listHoles(sql: Sql, store: string, after: string, limit: n
     order by replica_dead_letters.id limit ${limit}`;
 }
 
-/** The replica has these memories as the primary has them. */
-export async function closeHoles(sql: Sql, fence: Fence, store: string, keys: readonly MemoryKey[]): Promise<void> {
-  const [namespaces, memoryIds] = keyLiterals(keys);
-  await sql`
-    delete from mnemosync.replica_dead_letters l
-    using unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    where l.store = ${store} and l.namespace = k.namespace and l.memory_id = k.memory_id
-      and exists (select from mnemosync.replica_cursor where ${holdsFence(sql, fence)})`;
+/** The replica has this memory as the primary has it. @returns false: fenced off. */
+export async function closeHole(
+  sql: Sql,
+  fence: Fence,
+  store: string,
+  { namespace, memoryId }: MemoryKey,
+): Promise<boolean> {
+  const [row] = await sql<{ passed: boolean }[]>`
+    with fence as materialized (
+      select 1 from mnemosync.replica_cursor where ${holdsFence(sql, fence)} for key share
+    ), closed as (
+      delete from mnemosync.replica_dead_letters
+      where store = ${store} and namespace = ${namespace} and memory_id = ${memoryId} and exists (select from fence)
+    )
+    select exists (select from fence) as passed`;
+  return row?.passed ?? false;
 }
 
 /** Memories of which a change behind the refused one was taken: what refused it may be over. */

@@ -116,13 +116,14 @@ export async function failLetter(sql: Sql, id: string, error: string, attemptsMa
     where id = ${id}`;
 }
 
-/** The replica has these memories as the primary has them. */
-export async function settleLetters(sql: Sql, store: string, keys: readonly MemoryKey[]): Promise<void> {
-  const [namespaces, memoryIds] = keyLiterals(keys);
+/**
+ * The replica has the memory of a letter as the primary has it. A letter that is not as it was claimed stays: another process, which
+ * replicates now, was refused the memory again.
+ */
+export async function settleLetter(sql: Sql, { id, attempts, data }: Letter): Promise<void> {
   await sql`
-    delete from mnemosync.replica_dead_letters l
-    using unnest(${namespaces}::text::text[], ${memoryIds}::text::text[]) as k (namespace, memory_id)
-    where l.store = ${store} and l.namespace = k.namespace and l.memory_id = k.memory_id`;
+    delete from mnemosync.replica_dead_letters
+    where id = ${id} and attempts = ${attempts}::int and data::text = ${data}`;
 }
 
 /** Letters in the order of ids, behind `after`. */

@@ -2,8 +2,9 @@ import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { Log } from "../runtime/log.ts";
 import { callSide } from "./call.ts";
 import type { Comparing, Fence } from "./cursor-statements.ts";
-import { closeHoles, listOvertaken, noteOvertaken } from "./hole-statements.ts";
-import { claimDueLetters, failLetter, type Letter, reviveLetters, settleLetters } from "./letter-statements.ts";
+import { FencedError } from "./fenced-error.ts";
+import { closeHole, listOvertaken, noteOvertaken } from "./hole-statements.ts";
+import { claimDueLetters, failLetter, type Letter, reviveLetters, settleLetter } from "./letter-statements.ts";
 import { isRefusal } from "./refusals.ts";
 import { mendMemory } from "./resend.ts";
 import type { ReplicaSettings } from "./settings.ts";
@@ -56,8 +57,9 @@ export class LetterRetries {
     try {
       await mendMemory(this.#parts, fence, letter, comparingOf(letter), signal);
       // The hole first, since it hides the memory from reads: a letter without a hole is only tried again.
-      await callSide(this.#parts, replica, signal, (sql) => closeHoles(sql, fence, settings.name, [letter]));
-      await callSide(this.#parts, primary, signal, (sql) => settleLetters(sql, settings.name, [letter]));
+      if (!(await callSide(this.#parts, replica, signal, (sql) => closeHole(sql, fence, settings.name, letter))))
+        throw new FencedError();
+      await callSide(this.#parts, primary, signal, (sql) => settleLetter(sql, letter));
       log.info({ namespace, memoryId, attempts }, "replica.letter_delivered");
     } catch (error) {
       if (!isRefusal(error)) throw error;

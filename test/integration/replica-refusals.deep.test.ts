@@ -2,7 +2,21 @@ import postgres from "postgres";
 import { expect, test, vi } from "vitest";
 import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
 import { bucketOf } from "../../src/domain/keys.ts";
+import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { claimWriting, completeEpoch } from "../../src/replica/cursor-statements.ts";
+import { FencedError } from "../../src/replica/fenced-error.ts";
+import { keepHoles } from "../../src/replica/hole-statements.ts";
+import {
+  claimDueLetters,
+  countLetters,
+  keepLetters,
+  type Letter,
+  type NewLetter,
+  settleLetter,
+} from "../../src/replica/letter-statements.ts";
+import { LetterRetries } from "../../src/replica/letters.ts";
+import { silentLog } from "../../src/runtime/log.ts";
+import { newUlid } from "../../src/runtime/ulid.ts";
 import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, type ReplicaWorld, rememberReplica } from "../support/replica-world.ts";
 
@@ -147,6 +161,46 @@ test("lost versions that the replica refuses to move are kept in mind by a lette
   await untilLetters(world, NONE);
   await untilSame(world);
   expect(await diverged()).toEqual(["other@1", "other@2", "refused@1", "refused@2"]);
+});
+
+test("a letter outlives a process that loses the writing before it has delivered it", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("m1", { content: "first" });
+  await world.caughtUp();
+  await world.world.disconnect();
+  const primary = new PostgresPool(world.world.databaseUrl, { max: 1 });
+  const replica = new PostgresPool(world.replicaUrl, { max: 1 });
+  for (const pool of [primary, replica]) t.onTestFinished(() => pool.close());
+  const { sql } = world.world;
+  const settings = { name: "replica", retriesMax: 1, retryIntervalMs: 1_000 };
+  const retry = { intervalMs: 0, retriesMax: 1 };
+  const [cursor] = await world.replica`select feed_epoch as epoch from mnemosync.replica_cursor`;
+  const former = { writer: "former", epoch: cursor?.epoch };
+  const successor = { writer: "successor", epoch: cursor?.epoch };
+  // Of a memory that neither side has: nothing is sent, so nothing but the hole asks who writes.
+  const refused = (version: number): NewLetter => ({
+    ...{ id: newUlid(), namespace: "default", memoryId: "gone", operation: "put", lastError: "refused" },
+    data: JSON.stringify({ version }),
+  });
+  const holes = () => world.replica`select memory_id from mnemosync.replica_dead_letters`;
+  await claimWriting(world.replica, former.writer);
+  const kept = await keepLetters(sql, settings.name, [refused(1)], retry);
+  expect(await keepHoles(world.replica, former, settings.name, kept)).toBe(true);
+  await claimWriting(world.replica, successor.writer);
+  const retries = new LetterRetries({ primary, replica, settings, callTimeoutMs: 10_000, log: silentLog });
+  await expect(retries.runOnce(former, AbortSignal.timeout(20_000))).rejects.toThrow(FencedError);
+  expect(await holes()).toHaveLength(1);
+  expect(await countLetters(sql, settings.name)).toEqual({ waiting: 1, dead: 0 });
+
+  // The successor is refused a later version, while the former one is about to settle what it has delivered.
+  await keepLetters(sql, settings.name, [refused(2)], retry);
+  const [claimed] = await claimDueLetters(sql, settings.name, 0, 1);
+  await keepLetters(sql, settings.name, [refused(3)], retry);
+  await settleLetter(sql, claimed as Letter);
+  expect(await countLetters(sql, settings.name)).toEqual({ waiting: 1, dead: 0 });
+  await retries.runOnce(successor, AbortSignal.timeout(20_000));
+  expect(await holes()).toHaveLength(0);
+  expect(await countLetters(sql, settings.name)).toEqual(NONE);
 });
 
 test("erasures that the replica refuses do not keep others behind them from being confirmed", async (t) => {
