@@ -104,3 +104,17 @@ test("a version is withheld by what came after it alone", () => {
   model.reset([{ ...state, privacy: "local_only" }], past);
   expect(model.isWithheld("m", "lost")).toBe(true);
 });
+
+test("a memory began as what its first write that was not refused made it", () => {
+  const hidden = { ...PUT, content: "hidden", privacy: "local_only" } as const;
+  const model = new Model();
+  model.end(model.begin("refused", hidden), "failed");
+  model.end(model.begin("refused", PUT), "done");
+  expect(model.isWithheld("refused", "one")).toBe(false);
+  for (const outcome of ["done", "unknown"] as const) {
+    model.end(model.begin(outcome, { ...PUT, content: "refused" }), "failed");
+    model.end(model.begin(outcome, hidden), outcome);
+    model.end(model.begin(outcome, PUT), "done");
+    expect(model.isWithheld(outcome, "one")).toBe(true);
+  }
+});

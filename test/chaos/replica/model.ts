@@ -2,6 +2,7 @@ import type { Privacy } from "../../../src/index.ts";
 
 /** A write as its writer knows it. Times are milliseconds since 1970. */
 export interface Entry {
+  readonly memoryId: string;
   /** Unique; null: the memory ends. */
   readonly content: string | null;
   readonly privacy: Privacy;
@@ -75,7 +76,7 @@ export class Model {
     { content, privacy, expiresAt, isErasure }: Pick<Entry, "content" | "privacy" | "expiresAt" | "isErasure">,
   ): Entry {
     const entry: Entry = {
-      ...{ content, privacy, expiresAt, isErasure },
+      ...{ memoryId, content, privacy, expiresAt, isErasure },
       beganAt: now(),
       endedAt: Number.POSITIVE_INFINITY,
       outcome: "under way",
@@ -83,13 +84,15 @@ export class Model {
     const own = this.#entries.get(memoryId);
     if (own === undefined) this.#entries.set(memoryId, [entry]);
     else own.push(entry);
-    if (own === undefined && privacy === "local_only") this.#hiddenAtFirst.add(memoryId);
     return entry;
   }
 
   end(entry: Entry, outcome: "done" | "failed" | "unknown"): void {
     entry.outcome = outcome;
     if (outcome === "done") entry.endedAt = now();
+    const { memoryId, privacy } = entry;
+    const first = this.entriesOf(memoryId).find((one) => one.outcome !== "failed");
+    if (first === entry && privacy === "local_only") this.#hiddenAtFirst.add(memoryId);
   }
 
   /** What may hold at some moment of `span`: writes, and whether none at all. */
@@ -186,7 +189,7 @@ export class Model {
     this.#entries.clear();
     const moment = now();
     for (const { memoryId, content, privacy, expiresAt, isErased } of states) {
-      const facts = { content, privacy, expiresAt, isErasure: isErased };
+      const facts = { memoryId, content, privacy, expiresAt, isErasure: isErased };
       this.#entries.set(memoryId, [{ ...facts, beganAt: 0, endedAt: moment, outcome: "done" }]);
     }
   }

@@ -13,6 +13,9 @@ const WRITERS = 4;
 const SLOTS = 10;
 /** Every so many slots one is open: its memories are never erased, and always leave in full, so nothing excuses that a version of them is not kept. */
 const OPEN_EVERY = 2;
+/** Of 100 throws: those from the first bound to below the second one have content erased or withheld, which no open slot does. */
+const WITHDRAWS_FROM = 14;
+const WITHDRAWS_BELOW = 27;
 /** Milliseconds between two writes of a writer, at most. */
 const PACE_MS = 40;
 
@@ -102,13 +105,13 @@ export class Writers {
   #choose(memoryId: string, isOpen: boolean): Write {
     const random = this.#random;
     const thrown = random.below(100);
-    const dice = isOpen && thrown >= 14 && thrown < 27 ? 99 : thrown;
+    const dice = isOpen && thrown >= WITHDRAWS_FROM && thrown < WITHDRAWS_BELOW ? 99 : thrown;
     const put = { isErasure: false, privacy: "full", expiresAt: null } as const;
     const text = (secret: string): string => `${memoryId} ${secret}w${++this.#writes}`;
-    if (dice < 14) return { ...put, content: null };
+    if (dice < WITHDRAWS_FROM) return { ...put, content: null };
     if (dice < 15) return { ...put, content: null, isErasure: true };
     if (dice < 21) return { ...put, content: text(SECRET), privacy: "redacted" };
-    if (dice < 27) return { ...put, content: text(SECRET), privacy: "local_only" };
+    if (dice < WITHDRAWS_BELOW) return { ...put, content: text(SECRET), privacy: "local_only" };
     if (dice < 40) return { ...put, content: text(""), expiresAt: Math.round(now()) + 300 + random.below(2_000) };
     return { ...put, content: text("") };
   }
