@@ -25,6 +25,8 @@ export interface OpenExtras {
   readonly log?: Log;
   /** SQLite in the calling thread, which it holds up: for simulations, whose steps must come in one order. @default false */
   readonly inProcess?: boolean;
+  /** In process: whether the file does what can wait after a moment of the real clock without calls; else writes do it. @default true */
+  readonly rests?: boolean;
   /** `rescue` sets a damaged file aside and saves its readable rows; `refuse` throws `EdgeFileError`. @default "rescue" */
   readonly onDamage?: "rescue" | "refuse";
   /** Whether opening looks at every page of the file. @default true */

@@ -69,7 +69,7 @@ export class EdgeStore {
     const nowMs = (extras.now ?? Date.now)();
     const { random } = extras;
     const port = extras.inProcess
-      ? openInProcess(driver, { ...fileOptions, ...(random !== undefined && { random }) }, nowMs)
+      ? openInProcess(driver, { ...fileOptions, ...(random !== undefined && { random }) }, nowMs, extras.rests ?? true)
       : await openInWorker(driver, fileOptions, nowMs, setup.address);
     const store = new EdgeStore(port, setup, extras);
     if (port.rescue !== null) {

@@ -56,13 +56,19 @@ export const FILE_CALLS: readonly FileCall[] = [
 ];
 
 /** The file in this thread: for tests and simulations, whose steps must come in one order. */
-export function openInProcess(driver: SqlDriverName, options: EdgeFileOptions, nowMs: number): FilePort {
+export function openInProcess(
+  driver: SqlDriverName,
+  options: EdgeFileOptions,
+  nowMs: number,
+  rests: boolean,
+): FilePort {
   const file = new EdgeFile(loadDriver(driver), options, nowMs);
-  const resting = new Resting(file);
+  // Its timer goes by the real clock: no simulation would know between which of its steps the file is written to.
+  const resting = rests ? new Resting(file) : null;
   const calls = FILE_CALLS.map((name) => [
     name,
     async (...args: unknown[]) => {
-      resting.disturb();
+      resting?.disturb();
       return (file[name] as (...args: unknown[]) => unknown).apply(file, args);
     },
   ]);
@@ -71,11 +77,11 @@ export function openInProcess(driver: SqlDriverName, options: EdgeFileOptions, n
     rescue: file.rescue,
     callHub: null,
     close: async () => {
-      resting.end();
+      resting?.end();
       file.close();
     },
     abandon: async () => {
-      resting.end();
+      resting?.end();
       file.abandon();
     },
   } as FilePort;

@@ -1,7 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { HubError } from "../../../src/hub/protocol/codes.ts";
 import type { Hub } from "../../../src/hub/protocol/hub.ts";
+import { temporaryFolder } from "../../support/edges.ts";
+import { Random } from "../../support/random.ts";
 import { memoryWorld } from "./memory/memory-world.ts";
+import { Recorder } from "./recorder.ts";
 import { simulateEdges } from "./simulation.ts";
 
 /**
@@ -18,6 +21,17 @@ for (const seed of [2, 3, 13, 31, 103]) {
     expect(result.restores).toBe(seed % 2);
   });
 }
+
+test("no timer of the real clock writes to a simulated edge between its steps", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const [random, recorder] = [new Random(1), new Recorder()];
+  const world = await memoryWorld()({ random, recorder });
+  const edge = await world.open({ index: 0, folder: temporaryFolder(), policy: "local_wins", random, recorder });
+  await edge.store.put("m1", { content: "first", memoryType: "note" });
+  expect(vi.getTimerCount()).toBe(0);
+  await edge.close();
+});
 
 const BROKEN: Record<string, { tamper: (hub: Hub) => Hub; says: RegExp }> = {
   "a hub that answers and does not apply": {

@@ -53,7 +53,13 @@ export class SimulatedEdge implements EdgeUnderTest {
         hub: (device) =>
           new FaultyHub(device, this.#connect(device), { edge: index, random, recorder, network: this.#network }),
       },
-      { now: () => this.#clock.ms + this.skewMs, random: () => random.next(), inProcess: true, check: false },
+      {
+        now: () => this.#clock.ms + this.skewMs,
+        random: () => random.next(),
+        inProcess: true,
+        rests: false,
+        check: false,
+      },
     );
   }
 
