@@ -1,5 +1,6 @@
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import { bindStatements, LedgerCalls } from "./bound-statements.ts";
+import * as confirmations from "./erasure-confirmation-statements.ts";
 import * as erasures from "./erasure-statements.ts";
 import * as scrub from "./scrub-statements.ts";
 import { listSuppressed } from "./suppressed-statements.ts";
@@ -16,9 +17,9 @@ const Statements = bindStatements({
   readListed: erasures.readListed,
   markScrubbed: erasures.markScrubbed,
   dropSuppressed: erasures.dropSuppressed,
-  registerErasureStores: erasures.registerErasureStores,
-  listUnconfirmed: erasures.listUnconfirmed,
-  confirmErasure: erasures.confirmErasure,
+  registerErasureStores: confirmations.registerErasureStores,
+  listUnconfirmed: confirmations.listUnconfirmed,
+  confirmErasure: confirmations.confirmErasure,
   scrubMemories: scrub.scrubMemories,
   countContentLeft: scrub.countContentLeft,
   readJobTexts: scrub.readJobTexts,

@@ -1,7 +1,8 @@
 import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import { keyLiterals } from "../ledger/arrays.ts";
-import { confirmErasure, listUnconfirmed, readListed, registerErasureStores } from "../ledger/erasure-statements.ts";
+import { confirmErasure, listUnconfirmed, registerErasureStores } from "../ledger/erasure-confirmation-statements.ts";
+import { readListed } from "../ledger/erasure-statements.ts";
 import { REPLICA_STORE } from "../ledger/replica-marker.ts";
 import { readErasedKeys } from "../ledger/scrub-statements.ts";
 import type { Log } from "../runtime/log.ts";
