@@ -49,11 +49,11 @@ export async function promoteReplica(
 }
 
 /**
- * The transactions of what is here stayed in the former primary. To readers of the new ledger they are as pruned ones: otherwise a
- * replica of it would take each for one that was lost, and begin an epoch in every pass.
+ * Marks all transactions up to now as pruned: their rows stayed in the former primary. Without the mark, a replica of the new
+ * ledger would take each of them for a lost one, and begin an epoch in every pass.
  */
 async function notePast(sql: Sql, seen: string | null): Promise<void> {
-  // A new ULID is later than all of them, unless a former node's clock was ahead: then the newest one that stands here counts.
+  // A new id is usually the latest of all. A node of the former primary may have made later ones, with a clock that was ahead.
   await sql`
     insert into mnemosync.sync_meta as m (name, value)
     select ${PRUNED_THROUGH}, greatest(${newUlid()}::text collate "C", ${seen}::text collate "C", max(tx_id))
