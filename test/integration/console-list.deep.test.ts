@@ -1,6 +1,5 @@
-import type { Browser } from "playwright-core";
-import { afterAll, test as base, beforeAll, expect } from "vitest";
-import { openBrowser, reasonToSkip } from "../support/browser.ts";
+import { expect } from "vitest";
+import { browserTest } from "../support/browser-test.ts";
 import { openConsole } from "../support/console.ts";
 import { openService } from "../support/http-service.ts";
 
@@ -9,16 +8,7 @@ import { openService } from "../support/http-service.ts";
  * the ledger's, to the last one; what is in the document, and how long a step takes, is the same at the end as at the beginning.
  */
 
-const skipped = reasonToSkip();
-const test = base.skipIf(skipped !== null);
-
-let browser: Browser;
-beforeAll(async () => {
-  if (skipped === null) browser = await openBrowser();
-});
-afterAll(async () => {
-  if (skipped === null) await browser.close();
-});
+const { test, browser } = browserTest();
 
 const MEMORIES = 100_000;
 /** In the document at a time: what is in sight, some more on both sides, and the one with the focus. */
@@ -43,7 +33,7 @@ function page(from: number, limit: number): object {
 
 test("a hundred thousand memories are read to the last, and the list stays quick", { timeout: 240_000 }, async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
-  const console = await openConsole(t, browser, service);
+  const console = await openConsole(t, browser(), service);
   const { page: tab } = console;
   await tab.route("**/v1/namespaces/default/count*", async (route) => {
     await route.fulfill({ json: { count: MEMORIES, estimate: false } });

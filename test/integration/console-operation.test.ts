@@ -1,6 +1,5 @@
-import type { Browser } from "playwright-core";
-import { afterAll, test as base, beforeAll, expect, vi } from "vitest";
-import { openBrowser, reasonToSkip } from "../support/browser.ts";
+import { expect, vi } from "vitest";
+import { browserTest } from "../support/browser-test.ts";
 import { CONNECTOR_KEY } from "../support/connectors/hosted-world.ts";
 import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts";
 import { openConsole } from "../support/console.ts";
@@ -12,18 +11,7 @@ import { openReplicaWorld } from "../support/replica-world.ts";
 // A limit against hanging: a browser takes its time on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-const skipped = reasonToSkip();
-// biome-ignore lint/suspicious/noConsole: a test that is skipped says why.
-if (skipped !== null) console.warn(`tests of the console are skipped: ${skipped}`);
-const test = base.skipIf(skipped !== null);
-
-let browser: Browser;
-beforeAll(async () => {
-  if (skipped === null) browser = await openBrowser();
-});
-afterAll(async () => {
-  if (skipped === null) await browser.close();
-});
+const { test, browser } = browserTest();
 
 test("the backlog is paused and resumed, and a dead letter is tried again", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
@@ -32,7 +20,7 @@ test("the backlog is paused and resumed, and a dead letter is tried again", asyn
   await world.sql`
     insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, dead_at, last_error)
     values ('redis', '', 'default', 'm1', clock_timestamp(), 'the store said no')`;
-  const console = await openConsole(t, browser, service, { place: "queue" });
+  const console = await openConsole(t, browser(), service, { place: "queue" });
   const { page } = console;
   const row = page.getByRole("row", { name: /default\/m1/ });
   await row.getByText("the store said no").waitFor();
@@ -56,7 +44,7 @@ test("the backlog is paused and resumed, and a dead letter is tried again", asyn
 test("a job is listed and shown with its result", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
   const { id } = (await service.request("POST", "/v1/checks", { body: { scope: "quick" } })).json();
-  const console = await openConsole(t, browser, service, { place: "queue" });
+  const console = await openConsole(t, browser(), service, { place: "queue" });
   const { page } = console;
   const row = page.getByRole("table").last().getByRole("row").filter({ hasText: "check" });
   await row.getByText("done").waitFor();
@@ -79,7 +67,7 @@ test("a connector is run, and what it could not store is tried again or dropped"
   const service = await openService(t, { world: { faiss: false, settings }, http: { port: 0 } });
   const from = { type: "memory-space", url: space.url, context: space.context, apiKey: "secret-key" };
   await service.world.sync.connectors.create("space", { from, to: { type: "memories" } });
-  const console = await openConsole(t, browser, service, { place: "connectors" });
+  const console = await openConsole(t, browser(), service, { place: "connectors" });
   const { page } = console;
   await page.getByRole("link", { name: "space" }).click();
   await page.getByText("It has not run yet").waitFor();
@@ -105,7 +93,7 @@ test("a device is revoked and admitted again; the keys are listed, and none is s
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
   const device = { device: "laptop-1", name: "Amara's laptop", protocolVersions: [1] };
   expect((await service.request("POST", "/v1/hub/identify", { body: device })).statusCode).toBe(200);
-  const console = await openConsole(t, browser, service, { place: "edges" });
+  const console = await openConsole(t, browser(), service, { place: "edges" });
   const { page } = console;
   const row = page.getByRole("row", { name: /Amara's laptop/ });
   await row.getByText("active").waitFor();
@@ -135,7 +123,7 @@ test("the replica is paused, compared and resumed; without one the page says so"
   await replica.put("m1", { content: "one" });
   await replica.caughtUp();
   const service = await serviceOn(t, replica.world, { http: { port: 0 } });
-  const console = await openConsole(t, browser, service, { place: "replica" });
+  const console = await openConsole(t, browser(), service, { place: "replica" });
   const { page } = console;
   await page.getByText("following").first().waitFor();
   await page.getByText("The replica refuses nothing").waitFor();

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { EventReader } from "../support/event-reader.ts";
 import { MEMORY, openService, type TestServiceOptions } from "../support/http-service.ts";
 
-/** Goal: the service shows the console's files, safely, and answers what its pages ask. test/console has the pages. */
+/** Goal: the service shows the console's files, safely, and answers what its pages ask. console.test.ts has the pages. */
 
 type Test = Parameters<typeof openService>[0];
 

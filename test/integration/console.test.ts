@@ -2,13 +2,12 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Browser } from "playwright-core";
-import { afterAll, test as base, beforeAll, expect, vi } from "vitest";
+import { expect, vi } from "vitest";
 import { createKey, KeyRing } from "../../src/http/keys.ts";
 import { addKey, revokeKey } from "../../src/http/keys-file.ts";
 import { checksumOf } from "../../src/index.ts";
 import { silentLog } from "../../src/runtime/log.ts";
-import { openBrowser, reasonToSkip } from "../support/browser.ts";
+import { browserTest } from "../support/browser-test.ts";
 import { openConsole } from "../support/console.ts";
 import { openFullConsole } from "../support/console-world.ts";
 import { MEMORY, openService } from "../support/http-service.ts";
@@ -20,18 +19,7 @@ import { REPOSITORY } from "../support/program.ts";
 // A limit against hanging: a browser takes its time on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-const skipped = reasonToSkip();
-// biome-ignore lint/suspicious/noConsole: a test that is skipped says why.
-if (skipped !== null) console.warn(`tests of the console are skipped: ${skipped}`);
-const test = base.skipIf(skipped !== null);
-
-let browser: Browser;
-beforeAll(async () => {
-  if (skipped === null) browser = await openBrowser();
-});
-afterAll(async () => {
-  if (skipped === null) await browser.close();
-});
+const { test, browser } = browserTest();
 
 const COMPRESSED_MAX = 150 * 1_024;
 
@@ -55,7 +43,7 @@ test("a key opens a session, is kept in memory alone, and ends it when it is rev
   await addKey(path, entry);
   const keyRing = await KeyRing.fromFile(path, { log: silentLog, rereadMs: 50 });
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 }, keyRing });
-  const console = await openConsole(t, browser, service, { key: null });
+  const console = await openConsole(t, browser(), service, { key: null });
   const { page } = console;
   await page.getByLabel("Service key").fill("mns_guest_wrong");
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -84,7 +72,7 @@ test("a key opens a session, is kept in memory alone, and ends it when it is rev
 test("a key without the scope admin looks, and changes nothing", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
   await service.world.put({ memoryId: "m1", ...MEMORY });
-  const console = await openConsole(t, browser, service, { key: service.keys.reader });
+  const console = await openConsole(t, browser(), service, { key: service.keys.reader });
   const { page } = console;
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   await page.getByText("read-only").first().waitFor();
@@ -104,7 +92,7 @@ test("a key without the scope admin looks, and changes nothing", async (t) => {
 
 test("the console is used by keyboard alone", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
-  const console = await openConsole(t, browser, service);
+  const console = await openConsole(t, browser(), service);
   const { page } = console;
   const focused = async () =>
     await page.evaluate(() => {
@@ -133,7 +121,7 @@ test("drift is found, seen and repaired after a preview of what would change", a
   for (const memoryId of ["m1", "m2", "m3"]) await world.put({ memoryId, ...MEMORY });
   await world.redis.del(world.redisKey("m1"));
   await world.redis.hset(world.redisKey("m2"), "data", '{"content":"edited by hand"}');
-  const console = await openConsole(t, browser, service, { place: "drift" });
+  const console = await openConsole(t, browser(), service, { place: "drift" });
   const { page } = console;
   await page.getByText("No check has run yet").waitFor();
   await page.getByRole("radio", { name: /Deep/ }).check();
@@ -171,7 +159,7 @@ test("conflicts are decided, one with both sides in sight and undone by the hist
   }
   await leaveToPerson(world, 3);
   const content = async (memoryId: string) => (await world.sync.get(memoryId))?.content;
-  const console = await openConsole(t, browser, service, { place: "conflicts" });
+  const console = await openConsole(t, browser(), service, { place: "conflicts" });
   const { page } = console;
   await page.getByRole("link", { name: "c1" }).click();
   await page.getByRole("region", { name: "The ledger's side" }).getByText("leaves at nine").waitFor();
@@ -208,7 +196,7 @@ test("a memory is found, edited, restored and erased", async (t) => {
   await world.put({ memoryId: "m1", ...MEMORY, content: "Jonas runs in Kalmar" });
   await world.put({ memoryId: "m2", ...MEMORY, content: "Amara is allergic to cashews" });
   const current = async () => (await world.sync.get("m2"))?.content;
-  const console = await openConsole(t, browser, service, { place: "memories/default" });
+  const console = await openConsole(t, browser(), service, { place: "memories/default" });
   const { page } = console;
   await page.getByRole("list", { name: "Memories of default" }).getByRole("listitem").nth(1).waitFor();
   for (const mode of ["text", "vector", "hybrid"]) {
@@ -252,7 +240,7 @@ test("a memory is found, edited, restored and erased", async (t) => {
 
 test("axe finds nothing on any page; the deep test has narrow windows and the dark", async (t) => {
   const { service, places } = await openFullConsole(t);
-  const console = await openConsole(t, browser, service);
+  const console = await openConsole(t, browser(), service);
   for (const place of places) {
     await console.go(place);
     await console.settled();
