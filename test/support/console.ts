@@ -6,6 +6,10 @@ import type { TestService } from "./http-service.ts";
 
 /** The console in a browser, as a reader has it. */
 
+/** Pixels. */
+const WIDE = 1280;
+const NARROW = 390;
+
 type Test = { onTestFinished: (finish: () => Promise<void>) => void };
 
 export interface ConsoleOptions {
@@ -14,7 +18,7 @@ export interface ConsoleOptions {
   /** Behind the `#`. @default the overview */
   readonly place?: string;
   /** Pixels. @default 1280 */
-  readonly width?: 1280 | 390;
+  readonly width?: typeof WIDE | typeof NARROW;
   /** @default "light" */
   readonly colorScheme?: "light" | "dark";
 }
@@ -39,7 +43,9 @@ export class ConsolePage {
     await this.page.getByLabel("Service key").fill(key);
     await this.page.getByRole("button", { name: "Sign in" }).click();
     // A narrow window has it behind a button.
-    await this.page.getByRole("navigation", { name: "Pages", includeHidden: true }).waitFor({ state: "attached" });
+    const isNarrow = this.page.viewportSize()?.width === NARROW;
+    const navigation = this.page.getByRole("navigation", { name: "Pages", includeHidden: isNarrow });
+    await navigation.waitFor({ state: isNarrow ? "attached" : "visible" });
   }
 
   /** Waits until the page has read what it shows. */
@@ -94,14 +100,14 @@ export async function openConsole(
   t: Test,
   browser: Browser,
   service: Pick<TestService, "app" | "service" | "keys">,
-  { key = service.keys.admin, place = "overview", width = 1280, colorScheme = "light" }: ConsoleOptions = {},
+  { key = service.keys.admin, place = "overview", width = WIDE, colorScheme = "light" }: ConsoleOptions = {},
 ): Promise<ConsolePage> {
   if (!service.app.server.listening) await service.service.listen();
   const { port } = service.app.server.address() as { port: number };
   const settings: BrowserContextOptions = {
     ...{ colorScheme, reducedMotion: "reduce", locale: "en-GB", timezoneId: "Europe/Helsinki" },
-    viewport: { width, height: width === 1280 ? 800 : 844 },
-    ...(width === 390 && { hasTouch: true, isMobile: true, deviceScaleFactor: 2 }),
+    viewport: { width, height: width === WIDE ? 800 : 844 },
+    ...(width === NARROW && { hasTouch: true, isMobile: true, deviceScaleFactor: 2 }),
   };
   const context = await browser.newContext(settings);
   t.onTestFinished(async () => await context.close());
