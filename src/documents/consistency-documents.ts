@@ -104,13 +104,23 @@ export function repairDocument(report: RepairReport, dryRun: boolean): object {
 const LISTED_MAX = 1_000;
 
 /** The result of a check that ran as a job. */
-export function checkResult({ clean, scope, checked, findings, truncated }: ConsistencyReport): object {
+export interface CheckResult extends Pick<ConsistencyReport, "clean" | "scope" | "checked" | "truncated" | "findings"> {
+  /** Of all; `findings` lists at most 1,000. */
+  readonly findingsTotal: number;
+}
+
+export function checkResult({ clean, scope, checked, findings, truncated }: ConsistencyReport): CheckResult {
   return { clean, scope, checked, truncated, findingsTotal: findings.length, findings: findings.slice(0, LISTED_MAX) };
 }
 
 /** The result of a repair that ran as a job. */
-export function repairResult({ repaired, failed, deferred, planned, details }: RepairReport): object {
-  const open: RepairDetail[] = details.filter(({ outcome }) => outcome !== "repaired");
+export interface RepairResult extends Pick<RepairReport, "repaired" | "failed" | "deferred" | "planned"> {
+  /** Findings that are not repaired: at most 1,000. */
+  readonly open: readonly RepairDetail[];
+}
+
+export function repairResult({ repaired, failed, deferred, planned, details }: RepairReport): RepairResult {
+  const open = details.filter(({ outcome }) => outcome !== "repaired");
   return { repaired, failed, deferred, planned, open: open.slice(0, LISTED_MAX) };
 }
 

@@ -2,14 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ApiError, nextStepOf, problemOf } from "../../src/console/api/api-error.ts";
 import { Api } from "../../src/console/api/client.ts";
-import type { Conflict } from "../../src/console/api/documents.ts";
+import type { Conflict, Sample } from "../../src/console/api/documents.ts";
 import { readEvents, type StreamEvent } from "../../src/console/api/event-stream.ts";
 import { type Decided, decideMany, isOpen } from "../../src/console/pages/conflicts/decisions.ts";
 import { connectorTone } from "../../src/console/pages/connectors/connector-tone.ts";
 import { criteriaOf, filterOf, flawOf, queryOf } from "../../src/console/pages/memories/criteria.ts";
 import { readHistory, VERSIONS_FIRST, VERSIONS_MAX } from "../../src/console/pages/memories/history.ts";
 import { mergePatch } from "../../src/console/pages/memories/merge-patch.ts";
-import { largestLag, type Sample, withSamples } from "../../src/console/pages/overview/figures.ts";
+import { largestLag, withSamples } from "../../src/console/pages/overview/figures.ts";
 import { type Known, problemsOf } from "../../src/console/pages/overview/problems.ts";
 import { replicaTone } from "../../src/console/pages/replica/replica-tone.ts";
 import { linkTo, parsePlace } from "../../src/console/state/place.ts";
@@ -311,7 +311,7 @@ describe("the overview", () => {
     const sample = (second: number): Sample => ({
       at: new Date(at + second * 1_000).toISOString(),
       ...{ writesPerSecond: second, searchesPerSecond: 0, pending: 0, dead: 0 },
-      lagSeconds: { redis: second, faiss: null },
+      lagSeconds: { faiss: 0, redis: second },
     });
     const hour = Array.from({ length: 360 }, (_, index) => sample(index * 10));
     const known = withSamples(withSamples([], hour), [sample(3_600), sample(3_590)]);

@@ -10,11 +10,16 @@ import type {
   connectorStatusSchema,
   connectorTestSchema,
 } from "../../documents/connector-documents.ts";
-import type { conflictDetailsSchema, conflictsSchema } from "../../documents/consistency-documents.ts";
+import type {
+  CheckResult,
+  conflictDetailsSchema,
+  conflictsSchema,
+  RepairResult,
+} from "../../documents/consistency-documents.ts";
 import type { deviceDocumentSchema } from "../../documents/device-documents.ts";
 import type { erasePreviewSchema, erasureSchema } from "../../documents/erase-documents.ts";
 import type { jobSchema } from "../../documents/job-documents.ts";
-import type { keysSchema } from "../../documents/key-documents.ts";
+import type { keysSchema, ownKeySchema } from "../../documents/key-documents.ts";
 import type {
   diffSchema,
   memorySchema,
@@ -22,7 +27,7 @@ import type {
   resultsSchema,
   versionsSchema,
 } from "../../documents/memory-documents.ts";
-import type { queueSchema, statusSchema } from "../../documents/operation-documents.ts";
+import type { queueSchema, statusEventSchema, statusSchema } from "../../documents/operation-documents.ts";
 import type {
   replicaLettersSchema,
   replicaStatusSchema,
@@ -36,6 +41,10 @@ type Of<Schema extends () => z.ZodType> = z.output<ReturnType<Schema>>;
 
 export type Status = Of<typeof statusSchema>;
 export type StoreStatus = Status["stores"][string];
+/** What an event `status` of the stream says. */
+export type StatusEvent = Of<typeof statusEventSchema>;
+/** A reading of the service, one each 10 seconds. */
+export type Sample = StatusEvent["samples"][number];
 export type CheckStatus = NonNullable<Status["consistency"]>["checks"][number];
 export type Queue = Of<typeof queueSchema>;
 export type DeployedStore = Of<typeof deployedStoreSchema>;
@@ -54,7 +63,7 @@ export type ConflictDetails = Of<typeof conflictDetailsSchema>;
 export type ConflictSide = ConflictDetails["ledger"];
 
 export type Job = Of<typeof jobSchema>;
-export type { Finding, RepairDetail, SideDifferences };
+export type { CheckResult, Finding, RepairDetail, RepairResult, SideDifferences };
 
 export type Connector = Of<typeof connectorSchema>;
 export type ConnectorStatus = Of<typeof connectorStatusSchema>;
@@ -64,25 +73,8 @@ export type ConnectorTest = Of<typeof connectorTestSchema>;
 export type Replica = Of<typeof replicaStatusSchema>;
 export type ReplicaLetter = Of<typeof replicaLettersSchema>["deadLetters"][number];
 export type ReplicaVerification = Of<typeof verificationSchema>;
+/** The caller, as the service knows it by its key. */
+export type Identity = Of<typeof ownKeySchema>;
 export type Keys = Of<typeof keysSchema>;
 export type Key = Keys["keys"][number];
 export type Device = Of<typeof deviceDocumentSchema>;
-
-/** The result of a check that ran as a job; `findings` has the first 1,000 of them. */
-export interface CheckResult {
-  readonly clean: boolean;
-  readonly scope: string;
-  readonly checked: number;
-  readonly truncated: boolean;
-  readonly findingsTotal: number;
-  readonly findings: readonly Finding[];
-}
-
-/** The result of a repair that ran as a job; `open` has the first 1,000 findings that are not repaired. */
-export interface RepairResult {
-  readonly repaired: number;
-  readonly failed: number;
-  readonly deferred: number;
-  readonly planned: number;
-  readonly open: readonly RepairDetail[];
-}

@@ -1,5 +1,5 @@
+import type { Identity } from "../api/documents.ts";
 import type { Page } from "../page-props.ts";
-import type { Identity } from "../state/session.ts";
 
 /** The right that a page needs and the key lacks, as a sentence; null: it lacks none. */
 export function missingRight({ access }: Page, { scope, operator }: Identity): string | null {

@@ -1,18 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { ApiError } from "../api/api-error.ts";
 import { Api, type ApiOptions } from "../api/client.ts";
-
-/** The caller, as the service knows it by its key. */
-export interface Identity {
-  readonly id: string;
-  readonly owner: string;
-  readonly scope: "read" | "write" | "admin";
-  /** Null: all of them. */
-  readonly namespaces: readonly string[] | null;
-  readonly expiresAt: string | null;
-  /** Whether the key has the scope admin and is bound to no namespaces. */
-  readonly operator: boolean;
-}
+import type { Identity } from "../api/documents.ts";
 
 /**
  *   opening ──the service needs no key──► signedIn

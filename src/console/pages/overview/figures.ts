@@ -1,24 +1,4 @@
-import type { Status } from "../../api/documents.ts";
-
-/** A reading of the service, one each 10 seconds. */
-export interface Sample {
-  readonly at: string;
-  readonly writesPerSecond: number | null;
-  readonly searchesPerSecond: number | null;
-  /** Transactions not published yet, and memories queued for a store. */
-  readonly pending: number | null;
-  readonly dead: number | null;
-  /** By store id: the age of the oldest version that it lacks. */
-  readonly lagSeconds: Readonly<Record<string, number | null>>;
-}
-
-/** What an event `status` of the stream says. */
-export interface StatusEvent {
-  readonly at: string;
-  readonly status: Status;
-  /** At first those of the last hour, then those that are new. */
-  readonly samples?: readonly Sample[];
-}
+import type { Sample } from "../../api/documents.ts";
 
 /** Samples of an hour. */
 const SAMPLES_MAX = 360;
@@ -32,6 +12,6 @@ export function withSamples(known: readonly Sample[], added: readonly Sample[]):
 
 /** The lag of the store that is furthest behind; null: no store's is known. */
 export function largestLag({ lagSeconds }: Sample): number | null {
-  const known = Object.values(lagSeconds).filter((lag) => lag !== null);
+  const known = Object.values(lagSeconds);
   return known.length === 0 ? null : Math.max(...known);
 }

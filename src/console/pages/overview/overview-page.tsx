@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { Status } from "../../api/documents.ts";
+import type { Sample, Status, StatusEvent } from "../../api/documents.ts";
 import type { StreamEvent } from "../../api/event-stream.ts";
 import { Badge } from "../../components/badge.tsx";
 import { ErrorState, Loading } from "../../components/feedback.tsx";
@@ -10,7 +10,7 @@ import { useResource } from "../../state/resource.ts";
 import { isOperator, mayAct, signedIn } from "../../state/session.ts";
 import { Around, useAround } from "./around.tsx";
 import { ChecksCard } from "./checks-card.tsx";
-import { type Sample, type StatusEvent, withSamples } from "./figures.ts";
+import { withSamples } from "./figures.ts";
 import { ProblemList } from "./problem-list.tsx";
 import { problemsOf } from "./problems.ts";
 import { StoresCard } from "./stores-card.tsx";
@@ -26,7 +26,7 @@ export function OverviewPage() {
   const [samples, setSamples] = useState<readonly Sample[]>([]);
   const stream = useEvents("v1/status/events", ({ event, data }: StreamEvent) => {
     if (event !== "status") return false;
-    const { at, status, samples: added = [] } = data as StatusEvent;
+    const { at, status, samples: added } = data as StatusEvent;
     setLatest({ at, status });
     setSamples((known) => withSamples(known, added));
     return false;

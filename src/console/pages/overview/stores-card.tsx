@@ -1,10 +1,9 @@
-import type { Status, StoreStatus } from "../../api/documents.ts";
+import type { Sample, Status, StoreStatus } from "../../api/documents.ts";
 import { Badge, type Tone } from "../../components/badge.tsx";
 import { Card } from "../../components/card.tsx";
 import { Table } from "../../components/table.tsx";
 import { whole } from "../../text/numbers.ts";
 import { duration } from "../../text/time.ts";
-import type { Sample } from "./figures.ts";
 
 const TONES: Readonly<Record<StoreStatus["state"], Tone>> = { healthy: "good", degraded: "warning", down: "bad" };
 

@@ -1,9 +1,9 @@
-import type { Status } from "../../api/documents.ts";
+import type { Sample, Status } from "../../api/documents.ts";
 import { Card } from "../../components/card.tsx";
 import { Sparkline } from "../../components/sparkline.tsx";
 import { short, whole } from "../../text/numbers.ts";
 import { clockTime, duration } from "../../text/time.ts";
-import { largestLag, type Sample } from "./figures.ts";
+import { largestLag } from "./figures.ts";
 
 export interface TrafficProps {
   readonly samples: readonly Sample[];
@@ -72,7 +72,7 @@ function Figure({ name, value, note, values, format, tone = "accent" }: FigurePr
   );
 }
 
-function perSecond(value: number | null | undefined): string {
-  if (value === null || value === undefined) return "unknown";
+function perSecond(value: number | undefined): string {
+  if (value === undefined) return "unknown";
   return value > 0 && value < 10 ? value.toFixed(1) : short(value);
 }
