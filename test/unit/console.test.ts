@@ -14,6 +14,7 @@ import { type Known, problemsOf } from "../../src/console/pages/overview/problem
 import { replicaTone } from "../../src/console/pages/replica/replica-tone.ts";
 import { linkTo, parsePlace } from "../../src/console/state/place.ts";
 import { atLeast } from "../../src/console/text/numbers.ts";
+import { took } from "../../src/console/text/time.ts";
 import { wordDiff } from "../../src/console/text/word-diff.ts";
 
 /** Goal: what the console computes is right. Its pages are tested in a browser. */
@@ -106,6 +107,12 @@ test("a link leads to its place, whatever is in it", () => {
   );
   expect(parsePlace("").page).toBe("overview");
   expect(parsePlace("#/%zz").page).toBe("not-found");
+});
+
+test("how long something took is told once it has ended", () => {
+  const startedAt = "2026-05-01T12:00:00.000Z";
+  expect(took(startedAt, "2026-05-01T12:03:10.250Z")).toBe("3 min 10 s");
+  expect([took(startedAt, null), took(null, null)]).toEqual(["", ""]);
 });
 
 describe("readEvents", () => {

@@ -46,6 +46,12 @@ export function duration(seconds: number): string {
   return parts(whole, 86_400, "d", 3_600, "h");
 }
 
+/** How long something took, as `duration` writes it; empty: it has not begun, or not ended. */
+export function took(startedAt: string | null, endedAt: string | null): string {
+  if (startedAt === null || endedAt === null) return "";
+  return duration((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000);
+}
+
 function parts(seconds: number, large: number, largeUnit: string, small: number, smallUnit: string): string {
   const rest = Math.floor((seconds % large) / small);
   return `${Math.floor(seconds / large)} ${largeUnit}${rest === 0 ? "" : ` ${rest} ${smallUnit}`}`;

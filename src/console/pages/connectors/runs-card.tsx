@@ -6,7 +6,7 @@ import { PagedTable, usePages } from "../../components/pager.tsx";
 import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
-import { duration } from "../../text/time.ts";
+import { took } from "../../text/time.ts";
 import { useReloadAfter } from "./reload-after.ts";
 
 const PAGE = 20;
@@ -43,12 +43,7 @@ const COLUMNS: readonly Column<ConnectorRun>[] = [
     name: "Delivered",
     cell: ({ delivery }) => (delivery === null ? "" : countsText(delivery.counts) || delivery.state),
   },
-  {
-    name: "Took",
-    isNumber: true,
-    cell: ({ startedAt, endedAt }) =>
-      startedAt === null || endedAt === null ? "" : duration((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000),
-  },
+  { name: "Took", isNumber: true, cell: ({ startedAt, endedAt }) => took(startedAt, endedAt) },
   {
     name: "Error",
     cell: ({ error, delivery }) => error?.message ?? delivery?.error?.message ?? <span class="muted">none</span>,

@@ -9,7 +9,7 @@ import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { linkTo } from "../../state/router.ts";
 import { mayAct } from "../../state/session.ts";
-import { duration } from "../../text/time.ts";
+import { took } from "../../text/time.ts";
 
 const REFRESH_MS = 3_000;
 
@@ -44,12 +44,7 @@ export function JobsCard() {
     },
     { name: "Node", cell: ({ nodeId }) => nodeId ?? <span class="muted">waits for a node</span> },
     { name: "Began", cell: ({ startedAt }) => <Time at={startedAt} /> },
-    {
-      name: "Took",
-      isNumber: true,
-      cell: ({ startedAt, endedAt }) =>
-        endedAt === null ? "" : duration((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000),
-    },
+    { name: "Took", isNumber: true, cell: ({ startedAt, endedAt }) => took(startedAt, endedAt) },
     {
       name: "Orders",
       isNameHidden: true,
