@@ -12,6 +12,7 @@ import { mergePatch } from "../../src/console/pages/memories/merge-patch.ts";
 import { largestLag, withSamples } from "../../src/console/pages/overview/figures.ts";
 import { type Known, problemsOf } from "../../src/console/pages/overview/problems.ts";
 import { replicaTone } from "../../src/console/pages/replica/replica-tone.ts";
+import { withChoice } from "../../src/console/state/choice.ts";
 import { linkTo, parsePlace } from "../../src/console/state/place.ts";
 import { atLeast } from "../../src/console/text/numbers.ts";
 import { took } from "../../src/console/text/time.ts";
@@ -113,6 +114,13 @@ test("how long something took is told once it has ended", () => {
   const startedAt = "2026-05-01T12:00:00.000Z";
   expect(took(startedAt, "2026-05-01T12:03:10.250Z")).toBe("3 min 10 s");
   expect([took(startedAt, null), took(null, null)]).toEqual(["", ""]);
+});
+
+test("a choice adds an id or takes it away, and leaves the set before it alone", () => {
+  const chosen = new Set(["a"]);
+  expect([...withChoice(chosen, "b", true)]).toEqual(["a", "b"]);
+  expect([...withChoice(chosen, "a", false)]).toEqual([]);
+  expect([...chosen]).toEqual(["a"]);
 });
 
 describe("readEvents", () => {

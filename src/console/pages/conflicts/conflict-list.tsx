@@ -7,6 +7,7 @@ import { CheckField, SelectField, TextField } from "../../components/field.tsx";
 import { PageHead } from "../../components/page-head.tsx";
 import { Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
+import { withChoice } from "../../state/choice.ts";
 import { useResource } from "../../state/resource.ts";
 import { go, linkTo } from "../../state/router.ts";
 import { signedIn } from "../../state/session.ts";
@@ -126,12 +127,6 @@ interface ConflictTableProps {
 }
 
 function ConflictTable({ conflicts, chosen, onChoose }: ConflictTableProps) {
-  const choose = (id: string, isChecked: boolean) => {
-    const next = new Set(chosen);
-    if (isChecked) next.add(id);
-    else next.delete(id);
-    onChoose(next);
-  };
   return (
     <Table
       label="Conflicts"
@@ -147,7 +142,7 @@ function ConflictTable({ conflicts, chosen, onChoose }: ConflictTableProps) {
                 isBare
                 label={`Choose the conflict of ${conflict.memoryId}`}
                 isChecked={chosen.has(conflict.id)}
-                onChange={(isChecked) => choose(conflict.id, isChecked)}
+                onChange={(isChecked) => onChoose(withChoice(chosen, conflict.id, isChecked))}
               />
             ),
         },

@@ -7,6 +7,7 @@ import { OrderButton } from "../../components/order-button.tsx";
 import { PagedTable, usePages } from "../../components/pager.tsx";
 import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
+import { withChoice } from "../../state/choice.ts";
 import { useResource } from "../../state/resource.ts";
 import { mayAct } from "../../state/session.ts";
 import { counted } from "../../text/numbers.ts";
@@ -41,12 +42,6 @@ export function LettersCard({ address, changes, onChange }: LettersProps) {
     setChosen(new Set());
     onChange();
   };
-  const choose = (id: string, isChosen: boolean) => {
-    const next = new Set(chosen);
-    if (isChosen) next.add(id);
-    else next.delete(id);
-    setChosen(next);
-  };
   const hasLetters = (letters.value?.deadLetters.length ?? 0) > 0;
   return (
     <Card
@@ -57,7 +52,7 @@ export function LettersCard({ address, changes, onChange }: LettersProps) {
         {({ deadLetters, cursor: next }) => (
           <PagedTable
             label="Dead letters"
-            columns={columnsOf(chosen, choose)}
+            columns={columnsOf(chosen, setChosen)}
             rows={deadLetters}
             keyOf={({ id, side }) => `${side} ${id}`}
             pages={pages}
@@ -73,7 +68,7 @@ export function LettersCard({ address, changes, onChange }: LettersProps) {
 
 function columnsOf(
   chosen: ReadonlySet<string>,
-  choose: (id: string, isChosen: boolean) => void,
+  onChoose: (chosen: ReadonlySet<string>) => void,
 ): readonly Column<ConnectorLetter>[] {
   const choice: Column<ConnectorLetter> = {
     name: "Choose",
@@ -83,7 +78,7 @@ function columnsOf(
         isBare
         label={`Choose ${id}`}
         isChecked={chosen.has(id)}
-        onChange={(isChosen) => choose(id, isChosen)}
+        onChange={(isChosen) => onChoose(withChoice(chosen, id, isChosen))}
       />
     ),
   };
