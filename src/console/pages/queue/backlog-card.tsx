@@ -2,11 +2,11 @@ import type { Queue } from "../../api/documents.ts";
 import { Badge } from "../../components/badge.tsx";
 import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded, Message } from "../../components/feedback.tsx";
+import { MemoryLink } from "../../components/memory-link.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
-import { linkTo } from "../../state/router.ts";
 import { mayAct } from "../../state/session.ts";
 import { counted } from "../../text/numbers.ts";
 
@@ -26,13 +26,7 @@ const COLUMNS: readonly Column<Entry>[] = [
   {
     name: "Memory",
     isRowHeader: true,
-    cell: ({ namespace, memoryId }) => (
-      <a href={linkTo("memories", [namespace, memoryId])}>
-        <code>
-          {namespace}/{memoryId}
-        </code>
-      </a>
-    ),
+    cell: ({ namespace, memoryId }) => <MemoryLink namespace={namespace} memoryId={memoryId} />,
   },
   { name: "Store", cell: ({ store, nodeId }) => (nodeId === "" ? store : `${store} of ${nodeId}`) },
   {

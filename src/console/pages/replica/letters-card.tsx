@@ -2,12 +2,12 @@ import type { ReplicaLetter } from "../../api/documents.ts";
 import { Badge } from "../../components/badge.tsx";
 import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded } from "../../components/feedback.tsx";
+import { MemoryLink } from "../../components/memory-link.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
 import { PagedTable, usePages } from "../../components/pager.tsx";
 import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
-import { linkTo } from "../../state/router.ts";
 import { mayAct } from "../../state/session.ts";
 import { counted } from "../../text/numbers.ts";
 
@@ -54,13 +54,7 @@ function columnsOf(reload: () => void): readonly Column<ReplicaLetter>[] {
     {
       name: "Memory",
       isRowHeader: true,
-      cell: ({ namespace, memoryId }) => (
-        <a href={linkTo("memories", [namespace, memoryId])}>
-          <code>
-            {namespace}/{memoryId}
-          </code>
-        </a>
-      ),
+      cell: ({ namespace, memoryId }) => <MemoryLink namespace={namespace} memoryId={memoryId} />,
     },
     { name: "Change", cell: ({ operation }) => operation },
     { name: "Refused", cell: ({ at }) => <Time at={at} /> },
