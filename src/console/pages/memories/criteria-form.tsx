@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { Button } from "../../components/button.tsx";
 import { SelectField, TextArea, TextField } from "../../components/field.tsx";
 import { type Criteria, flawOf, isNarrowed, MODES, type Mode, ORDERS } from "./criteria.ts";
+import { ImportanceField } from "./importance-field.tsx";
 
 const MODE_TEXTS: Readonly<Record<Mode, string>> = {
   hybrid: "Words and meaning",
@@ -74,12 +75,8 @@ export function CriteriaForm({ criteria, onApply }: CriteriaFormProps) {
             onInput={(privacy) => set({ privacy })}
             choices={PRIVACIES}
           />
-          <TextField
+          <ImportanceField
             label="Importance at least"
-            type="number"
-            min={0}
-            max={1}
-            step="any"
             value={draft.importanceMin}
             onInput={(importanceMin) => set({ importanceMin })}
             error={flaw?.field === "importanceMin" ? flaw.text : null}

@@ -8,6 +8,7 @@ import { SelectField, TextArea, TextField } from "../../components/field.tsx";
 import { useAction } from "../../state/action.ts";
 import { announce } from "../../state/announce.ts";
 import { draftOf, type Flaws, patchOf } from "./edit-draft.ts";
+import { ImportanceField } from "./importance-field.tsx";
 
 export interface EditProps {
   /** As it is known now: it may be read anew while the dialog is open. */
@@ -79,12 +80,8 @@ export function EditDialog({ memory, onClose, onSaved, onReload }: EditProps) {
             onInput={(memoryType) => set({ memoryType })}
             error={flaws.memoryType}
           />
-          <TextField
+          <ImportanceField
             label="Importance"
-            type="number"
-            min={0}
-            max={1}
-            step="any"
             value={draft.importance}
             onInput={(importance) => set({ importance })}
             error={flaws.importance}
