@@ -3,9 +3,16 @@ import { useState } from "preact/hooks";
 import type { Api } from "../api/client.ts";
 import { useAction } from "../state/action.ts";
 import { announce } from "../state/announce.ts";
-import { Button } from "./button.tsx";
+import { Button, type ButtonProps } from "./button.tsx";
 import { ConfirmDialog } from "./dialog.tsx";
 import { ErrorText } from "./feedback.tsx";
+
+/** What the reader has to confirm before an order is given. */
+export interface OrderConfirmation {
+  readonly title: string;
+  /** What will happen. */
+  readonly text: ComponentChildren;
+}
 
 export interface OrderButtonProps {
   readonly children: ComponentChildren;
@@ -13,12 +20,13 @@ export interface OrderButtonProps {
   readonly act: (api: Api) => Promise<string>;
   /** Called after it was carried out. */
   readonly onDone?: () => void;
-  readonly look?: "plain" | "primary" | "danger" | "quiet";
+  /** `danger` is repeated where the reader confirms. @default "plain" */
+  readonly look?: ButtonProps["look"];
   readonly disabled?: boolean;
   /** For screen readers, where the text does not say of what. */
   readonly label?: string;
-  /** What will happen, where the reader has to confirm it. */
-  readonly confirm?: { readonly title: string; readonly text: ComponentChildren; readonly isDangerous?: boolean };
+  /** Absent: it is given at once. */
+  readonly confirm?: OrderConfirmation | undefined;
 }
 
 /** A button that gives the service an order, at once or after a confirmation, and tells how it ended. */
@@ -54,7 +62,7 @@ export function OrderButton({ children, act, onDone, look = "plain", disabled, l
         <ConfirmDialog
           title={confirm.title}
           confirm={label ?? String(children)}
-          isDangerous={confirm.isDangerous ?? false}
+          isDangerous={look === "danger"}
           isBusy={isUnderWay}
           error={error}
           onConfirm={() => void give()}

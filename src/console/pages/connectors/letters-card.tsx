@@ -132,7 +132,6 @@ function Orders({ address, chosen, onDone }: { address: string; chosen: readonly
         confirm={{
           title: `Drop ${chosen.length === 0 ? "all dead letters" : counted(chosen.length, "dead letter")}?`,
           text: "These items are done without. The next full run may bring them again.",
-          isDangerous: true,
         }}
         act={async (api) => {
           const { dropped } = await api.post<{ dropped: number }>(`${address}/dead-letters/drop`, body);

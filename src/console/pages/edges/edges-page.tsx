@@ -126,7 +126,6 @@ function DeviceOrder({
       confirm={{
         title: `Revoke ${shown}?`,
         text: "Its calls are refused from now on. What it has pushed stays, and it no longer holds deletions from being pruned.",
-        isDangerous: true,
       }}
       act={async (api) => {
         await api.delete(address);

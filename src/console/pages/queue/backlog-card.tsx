@@ -96,7 +96,6 @@ function Orders({ queue: { paused, entries }, onDone }: { readonly queue: Queue;
             confirm={{
               title: "Drop all dead letters?",
               text: "Their stores stay behind until a check finds the drift and a repair mends it.",
-              isDangerous: true,
             }}
             act={async (api) => {
               const { memories } = await api.post<{ memories: number }>("v1/queue/drop");

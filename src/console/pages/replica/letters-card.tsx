@@ -103,7 +103,6 @@ function Orders({ onDone }: { readonly onDone: () => void }) {
         confirm={{
           title: "Drop all dead letters?",
           text: "The replica does without these memories. Endings (deletions, erasures) are kept, since the replica must not show what is gone.",
-          isDangerous: true,
         }}
         act={async (api) => {
           const { dropped, kept } = await api.post<{ dropped: number; kept: number }>(
