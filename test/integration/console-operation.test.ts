@@ -57,7 +57,7 @@ test("a job is listed and shown with its result", async (t) => {
   console.expectQuiet();
 });
 
-test("a connector is run, and what it could not store is tried again or dropped", async (t) => {
+test("a connector is run and paused, and what it could not store is tried again or dropped", async (t) => {
   const space = await MemorySpaceServer.start();
   t.onTestFinished(() => space.close());
   const created_at = "2026-01-01T00:00:00Z";
@@ -86,6 +86,11 @@ test("a connector is run, and what it could not store is tried again or dropped"
   await page.getByRole("button", { name: "Drop all" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Drop all" }).click();
   await page.getByText("Nothing was given up").waitFor();
+  await page.getByRole("button", { name: "Pause", exact: true }).click();
+  await page.getByText("space makes no runs by its schedule until it is resumed").waitFor();
+  await page.getByRole("button", { name: "Resume", exact: true }).click();
+  await page.getByText("space runs by its schedule again").waitFor();
+  await page.getByRole("button", { name: "Pause", exact: true }).waitFor();
   console.expectQuiet();
 });
 

@@ -5,6 +5,7 @@ import { Card, Facts } from "../../components/card.tsx";
 import { Loaded, Message } from "../../components/feedback.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
 import { PageHead } from "../../components/page-head.tsx";
+import { PauseButton } from "../../components/pause-button.tsx";
 import { Time } from "../../components/time.tsx";
 import { useEvents } from "../../state/events.ts";
 import { useResource } from "../../state/resource.ts";
@@ -134,27 +135,16 @@ function Orders({ connector, address, onChange }: PartProps) {
           </OrderButton>
         </>
       )}
-      {state === "paused" ? (
-        <OrderButton
-          onDone={onChange}
-          act={async (api) => {
-            await api.post(`${address}/resume`);
-            return `${id} runs by its schedule again.`;
-          }}
-        >
-          Resume
-        </OrderButton>
-      ) : (
-        <OrderButton
-          onDone={onChange}
-          act={async (api) => {
-            await api.post(`${address}/pause`);
-            return `${id} makes no runs by its schedule until it is resumed.`;
-          }}
-        >
-          Pause
-        </OrderButton>
-      )}
+      <PauseButton
+        isPaused={state === "paused"}
+        address={address}
+        onDone={onChange}
+        told={{
+          paused: `${id} makes no runs by its schedule until it is resumed.`,
+          resumed: `${id} runs by its schedule again.`,
+        }}
+        resumeLook="plain"
+      />
       <OrderButton
         act={async (api) => {
           await api.post(`${address}/test`);

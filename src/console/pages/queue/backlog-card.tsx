@@ -4,6 +4,7 @@ import { Card } from "../../components/card.tsx";
 import { EmptyState, Loaded, Message } from "../../components/feedback.tsx";
 import { MemoryLink } from "../../components/memory-link.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
+import { PauseButton } from "../../components/pause-button.tsx";
 import { type Column, Table } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
@@ -106,32 +107,16 @@ function Orders({ queue: { paused, entries }, onDone }: { readonly queue: Queue;
           </OrderButton>
         </>
       )}
-      {paused ? (
-        <OrderButton
-          look="primary"
-          onDone={onDone}
-          act={async (api) => {
-            await api.post("v1/queue/resume");
-            return "The backlog is resumed.";
-          }}
-        >
-          Resume
-        </OrderButton>
-      ) : (
-        <OrderButton
-          onDone={onDone}
-          confirm={{
-            title: "Pause the backlog?",
-            text: "On every node, until it is resumed, also across restarts. Stores fall behind meanwhile; writes go on.",
-          }}
-          act={async (api) => {
-            await api.post("v1/queue/pause");
-            return "The backlog is paused.";
-          }}
-        >
-          Pause
-        </OrderButton>
-      )}
+      <PauseButton
+        isPaused={paused}
+        address="v1/queue"
+        onDone={onDone}
+        told={{ paused: "The backlog is paused.", resumed: "The backlog is resumed." }}
+        confirm={{
+          title: "Pause the backlog?",
+          text: "On every node, until it is resumed, also across restarts. Stores fall behind meanwhile; writes go on.",
+        }}
+      />
     </>
   );
 }

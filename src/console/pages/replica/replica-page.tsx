@@ -4,6 +4,7 @@ import { Card, Facts } from "../../components/card.tsx";
 import { EmptyState, Loaded, Message } from "../../components/feedback.tsx";
 import { OrderButton } from "../../components/order-button.tsx";
 import { PageHead } from "../../components/page-head.tsx";
+import { PauseButton } from "../../components/pause-button.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { mayAct } from "../../state/session.ts";
@@ -86,32 +87,16 @@ function lagText({ changes, seconds }: NonNullable<Replica["lag"]>): string {
 function Orders({ isPaused, onDone }: { readonly isPaused: boolean; readonly onDone: () => void }) {
   return (
     <>
-      {isPaused ? (
-        <OrderButton
-          look="primary"
-          onDone={onDone}
-          act={async (api) => {
-            await api.post("v1/replica/resume");
-            return "Replication is resumed.";
-          }}
-        >
-          Resume
-        </OrderButton>
-      ) : (
-        <OrderButton
-          onDone={onDone}
-          confirm={{
-            title: "Pause replication?",
-            text: "On every node, until it is resumed. The replica falls behind meanwhile, and merged reads do without it.",
-          }}
-          act={async (api) => {
-            await api.post("v1/replica/pause");
-            return "Replication is paused.";
-          }}
-        >
-          Pause
-        </OrderButton>
-      )}
+      <PauseButton
+        isPaused={isPaused}
+        address="v1/replica"
+        onDone={onDone}
+        told={{ paused: "Replication is paused.", resumed: "Replication is resumed." }}
+        confirm={{
+          title: "Pause replication?",
+          text: "On every node, until it is resumed. The replica falls behind meanwhile, and merged reads do without it.",
+        }}
+      />
       <OrderButton
         onDone={onDone}
         confirm={{
