@@ -233,6 +233,8 @@ test("a memory is found, edited, restored and erased", async (t) => {
   await page.getByLabel("The id of the memory, to confirm").fill("m2");
   await erase.click();
   await page.getByRole("region", { name: "Erasure" }).getByText("complete").waitFor();
+  await page.getByText("There is no such memory now").waitFor();
+  await expect.poll(() => page.getByText("cashews").count(), { timeout: 20_000 }).toBe(0);
   expect(await world.sync.get("m2")).toBeNull();
   expect((await world.sync.get("m1"))?.content).toBe("Jonas runs in Kalmar");
   console.expectQuiet();

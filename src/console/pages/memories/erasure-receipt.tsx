@@ -16,8 +16,16 @@ const STATES = {
   complete: ["good", "complete"],
 } as const;
 
+export interface ErasureReceiptProps {
+  readonly namespace: string;
+  /** As the order was answered: it may be under way still. */
+  readonly erasure: Erasure;
+  /** Called when it has come further since then: what was read before may be gone. */
+  readonly onAdvance: () => void;
+}
+
 /** The receipt of an erasure, until every store has confirmed. */
-export function ErasureReceipt({ namespace, erasure }: { readonly namespace: string; readonly erasure: Erasure }) {
+export function ErasureReceipt({ namespace, erasure, onAdvance }: ErasureReceiptProps) {
   const path = pathOf("v1", "namespaces", namespace, "erasures", erasure.erasureId);
   const [isComplete, setIsComplete] = useState(erasure.state === "complete");
   const latest = useResource<Erasure>((api, signal) => api.get(path, { signal }), [path], {
@@ -27,6 +35,7 @@ export function ErasureReceipt({ namespace, erasure }: { readonly namespace: str
   const shown = latest.value ?? erasure;
   useEffect(() => {
     if (shown.state === "complete") setIsComplete(true);
+    if (shown.state !== erasure.state) onAdvance();
   }, [shown.state]);
   const [tone, text] = STATES[shown.state];
   return (

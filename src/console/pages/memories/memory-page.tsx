@@ -69,7 +69,7 @@ export function MemoryPage({ namespace, memoryId, query }: MemoryPageProps) {
           </Button>
         )}
       </PageHead>
-      {erasure !== null && <ErasureReceipt namespace={namespace} erasure={erasure} />}
+      {erasure !== null && <ErasureReceipt namespace={namespace} erasure={erasure} onAdvance={reload} />}
       {memory.error !== null && <ErrorState error={memory.error} onRetry={memory.reload} />}
       {current === undefined && memory.error === null && <Loading what="the memory" />}
       {current === null && versions !== undefined && (
