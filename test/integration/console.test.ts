@@ -188,7 +188,7 @@ test("conflicts are decided, one with both sides in sight and undone by the hist
   console.expectQuiet();
 });
 
-test("a memory is found, edited, restored and erased", async (t) => {
+test("a memory is found, edited, restored and erased, and its id made usable again", async (t) => {
   const embedding = { provider: "hashing", dimension: 8 } as const;
   const settings = { embedding, indexes: { text: "english" } };
   const service = await openService(t, { world: { settings }, http: { port: 0 } });
@@ -237,6 +237,11 @@ test("a memory is found, edited, restored and erased", async (t) => {
   await expect.poll(() => page.getByText("cashews").count(), { timeout: 20_000 }).toBe(0);
   expect(await world.sync.get("m2")).toBeNull();
   expect((await world.sync.get("m1"))?.content).toBe("Jonas runs in Kalmar");
+  await page.getByRole("button", { name: "Make the id usable again" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Make usable" }).click();
+  await page.getByText("The id m2 can be written again").waitFor();
+  await world.put({ memoryId: "m2", ...MEMORY });
+  expect(await current()).toBe(MEMORY.content);
   console.expectQuiet();
 });
 

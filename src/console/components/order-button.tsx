@@ -12,6 +12,8 @@ export interface OrderConfirmation {
   readonly title: string;
   /** What will happen. */
   readonly text: ComponentChildren;
+  /** On the button that confirms. @default the label, or the text, of the button that asks */
+  readonly button?: string;
 }
 
 export interface OrderButtonProps {
@@ -61,7 +63,7 @@ export function OrderButton({ children, act, onDone, look = "plain", disabled, l
       {confirm !== undefined && isAsking && (
         <ConfirmDialog
           title={confirm.title}
-          confirm={label ?? String(children)}
+          confirm={confirm.button ?? label ?? String(children)}
           isDangerous={look === "danger"}
           isBusy={isUnderWay}
           error={error}

@@ -1,10 +1,5 @@
-import { useState } from "preact/hooks";
 import { memoryPath } from "../../api/client.ts";
-import type { Outcome } from "../../api/documents.ts";
-import { Button } from "../../components/button.tsx";
-import { ConfirmDialog } from "../../components/dialog.tsx";
-import { useAction } from "../../state/action.ts";
-import { announce } from "../../state/announce.ts";
+import { OrderButton } from "../../components/order-button.tsx";
 
 export interface ReviveProps {
   readonly namespace: string;
@@ -13,28 +8,22 @@ export interface ReviveProps {
 }
 
 export function ReviveButton({ namespace, memoryId, onRevived }: ReviveProps) {
-  const [isOpen, setIsOpen] = useState(false);
-  const revive = useAction((api) => api.post<Outcome>(memoryPath(namespace, memoryId, "revive")));
   return (
     <div class="row">
-      <Button onClick={() => setIsOpen(true)}>Make the id usable again</Button>
-      {isOpen && (
-        <ConfirmDialog
-          title={`Make the id ${memoryId} usable again?`}
-          confirm="Make usable"
-          isBusy={revive.isUnderWay}
-          error={revive.error}
-          onClose={() => setIsOpen(false)}
-          onConfirm={async () => {
-            if ((await revive.run()) === undefined) return;
-            setIsOpen(false);
-            announce(`The id ${memoryId} can be written again`);
-            onRevived();
-          }}
-        >
-          <p>Then a new memory can be written under it. The erased content does not come back.</p>
-        </ConfirmDialog>
-      )}
+      <OrderButton
+        onDone={onRevived}
+        confirm={{
+          title: `Make the id ${memoryId} usable again?`,
+          text: "Then a new memory can be written under it. The erased content does not come back.",
+          button: "Make usable",
+        }}
+        act={async (api) => {
+          await api.post(memoryPath(namespace, memoryId, "revive"));
+          return `The id ${memoryId} can be written again`;
+        }}
+      >
+        Make the id usable again
+      </OrderButton>
     </div>
   );
 }
