@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { expectConverged } from "../support/fault-attempts.ts";
 import { faultServers } from "../support/fault-servers.ts";
-import { FaultWorld, type FaultWorldOptions, type Held } from "../support/fault-world.ts";
+import { FaultWorld, type FaultWorldOptions } from "../support/fault-world.ts";
+import type { Held } from "../support/held.ts";
 import { inTime } from "../support/settles.ts";
 import { TlsFront } from "../support/tls-front.ts";
 

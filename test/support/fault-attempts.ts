@@ -1,7 +1,8 @@
 import { expect } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
 import { type MemoryInput, MnemosyncError, type SyncOutcome } from "../../src/index.ts";
-import type { FaultWorld, Held } from "./fault-world.ts";
+import type { FaultWorld } from "./fault-world.ts";
+import type { Held } from "./held.ts";
 import { auditLedger } from "./ledger-audit.ts";
 import { settles } from "./settles.ts";
 

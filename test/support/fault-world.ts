@@ -6,16 +6,12 @@ import { Redis } from "ioredis";
 import postgres from "postgres";
 import { sendSignal } from "../../src/dev/processes.ts";
 import { pause, pollUntil } from "../../src/dev/wait.ts";
-import {
-  type ConnectOptions,
-  FaissProjection,
-  type MemoryInput,
-  type MemorySynchronizer,
-  type SyncOutcome,
-} from "../../src/index.ts";
-import { connectWithHooks, type Hooks } from "../../src/synchronizer/with-hooks.ts";
+import type { ConnectOptions, FaissProjection, MemoryInput, MemorySynchronizer, SyncOutcome } from "../../src/index.ts";
+import type { Hooks } from "../../src/synchronizer/with-hooks.ts";
 import type { WriteStep } from "../../src/write/write-step.ts";
+import { connectSeen } from "./connect-seen.ts";
 import type { FaultServers } from "./fault-servers.ts";
+import { type Held, lookAt } from "./held.ts";
 import { sampleMemory } from "./memories.ts";
 import { inTime } from "./settles.ts";
 import { createTestDatabase, type TestDatabase } from "./template-database.ts";
@@ -42,13 +38,6 @@ export interface FaultWorldOptions {
   /** Whether stores are not asked before a commit, as where nobody looks at the steps of writes. @default false */
   unprepared?: boolean;
   settings?: Settings;
-}
-
-/** What the three stores hold of one memory, by their own account. Null: nothing, or a tombstone. */
-export interface Held {
-  readonly ledger: { version: number; checksum: string | null; content: string | null; transactionId: string } | null;
-  readonly redis: number | null;
-  readonly faiss: number | null;
 }
 
 /** What is to happen at a step, and the writes that wait there for the others. */
@@ -279,33 +268,10 @@ export class FaultWorld {
 
   /** What each store holds of these memories right now. */
   async look(memoryIds: readonly string[]): Promise<Map<string, Held>> {
-    const keys = memoryIds.map((memoryId) => ({ namespace: "default", memoryId }));
-    const [rows, redis, faiss] = await Promise.all([
-      this.sql(
-        (sql) => sql<{ id: string; version: number; checksum: string | null; content: string | null; tx: string }[]>`
-          select v.memory_id as id, v.version::int as version, v.checksum, m.document->>'content' as content, v.tx_id as tx
-          from mnemosync.memory_versions v left join mnemosync.memory_bodies m using (namespace, memory_id, version)
-          where v.memory_id in ${sql(memoryIds)}`,
+    return await this.sql((sql) =>
+      this.redis((redis) =>
+        lookAt({ sql, redis, index: this.#index, redisKey: (memoryId) => this.redisKey(memoryId) }, memoryIds),
       ),
-      this.redis((client) =>
-        Promise.all(memoryIds.map((memoryId) => client.hmget(this.redisKey(memoryId), "version", "deleted"))),
-      ),
-      this.#index?.read(keys, { data: false }, AbortSignal.timeout(10_000)) ?? [],
-    ]);
-    return new Map(
-      memoryIds.map((memoryId, position) => {
-        const row = rows.find(({ id }) => id === memoryId);
-        const [version, deleted] = redis[position] ?? [];
-        const entry = faiss[position] ?? null;
-        return [
-          memoryId,
-          {
-            ledger: row ? { ...row, transactionId: row.tx } : null,
-            redis: version == null || deleted != null ? null : Number(version),
-            faiss: entry?.state === "live" ? entry.version : null,
-          },
-        ];
-      }),
     );
   }
 
@@ -320,23 +286,5 @@ export class FaultWorld {
     } finally {
       armed.letGo();
     }
-  }
-}
-
-/** Connects as everybody does, and keeps hold of the index that was opened on the way. */
-export async function connectSeen(
-  options: ConnectOptions & Hooks,
-): Promise<{ sync: MemorySynchronizer; index: FaissProjection | null }> {
-  const opened = FaissProjection.open;
-  let index: FaissProjection | null = null;
-  FaissProjection.open = async (faiss, ...rest) => {
-    // A host that is killed over and over must be back soon.
-    index = await opened.call(FaissProjection, { ...faiss, hostBackoffMaxMs: 100 }, ...rest);
-    return index;
-  };
-  try {
-    return { sync: await connectWithHooks(options), index };
-  } finally {
-    FaissProjection.open = opened;
   }
 }

@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { createServer, connect as openSocket, type Server, type Socket } from "node:net";
+import { createServer, connect as openSocket, type Server } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Admitted, type Direction, type LastWords, type LinkRules, ProxyLink } from "./proxy-link.ts";
 
-/** Which half of the traffic: what clients send, or what the server sends. */
-export type Direction = "toServer" | "toClient";
+export type { Direction } from "./proxy-link.ts";
 
 const DIRECTIONS = ["toServer", "toClient"] as const;
 
@@ -22,24 +22,11 @@ interface Trigger {
   readonly action: () => void | Promise<void>;
 }
 
-/** What a connection is told in place of an answer. */
-interface LastWords {
-  /** The bytes that are swallowed: the server's answer, or what the client sends. */
-  readonly direction: Direction;
-  readonly bytes: Buffer;
-}
-
-/** What becomes of a chunk: it goes on, and so does its connection; or that is reset after it; or the client hears its last words. */
-interface Admitted {
-  readonly part: Buffer;
-  readonly next: "on" | "reset" | LastWords;
-}
-
 interface Cut {
   readonly direction: Direction;
   remaining: number;
   /** The first connection that carried bytes in that direction since the cut was ordered. */
-  link: Link | null;
+  link: ProxyLink | null;
 }
 
 const newRules = (): Rules => ({ held: false, dropped: false, latencyMs: 0 });
@@ -51,9 +38,9 @@ const newRules = (): Rules => ({ held: false, dropped: false, latencyMs: 0 });
  * sees it: nothing arrives, not even the end of the connection, and all of it once the hole closes. That a COMMIT
  * arrives long after its sender has given up is thus among the things that can happen.
  */
-export class TcpProxy {
+export class TcpProxy implements LinkRules {
   #target: number;
-  readonly #links = new Set<Link>();
+  readonly #links = new Set<ProxyLink>();
   readonly #rules: Record<Direction, Rules> = { toServer: newRules(), toClient: newRules() };
   readonly #bytes: Record<Direction, number> = { toServer: 0, toClient: 0 };
   readonly #changed = new Set<() => void>();
@@ -185,7 +172,11 @@ export class TcpProxy {
 
   async #listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
-      const link = new Link(client, openSocket({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true }), this);
+      const link = new ProxyLink(
+        client,
+        openSocket({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true }),
+        this,
+      );
       this.#links.add(link);
       void link.ended.then(() => this.#links.delete(link));
     });
@@ -197,8 +188,8 @@ export class TcpProxy {
     this.#server = server;
   }
 
-  /** @internal Resolves with how much of `chunk` may go on, and with what becomes of its connection then. */
-  async admit(link: Link, direction: Direction, chunk: Buffer, seen: Buffer): Promise<Admitted> {
+  /** @internal For its links. */
+  async admit(link: ProxyLink, direction: Direction, chunk: Buffer, seen: Buffer): Promise<Admitted> {
     for (const trigger of this.#triggers.filter((candidate) => candidate.direction === direction)) {
       if (!seen.includes(trigger.sequence) || !this.#triggers.includes(trigger)) continue;
       this.#triggers = this.#triggers.filter((candidate) => candidate !== trigger);
@@ -227,8 +218,8 @@ export class TcpProxy {
     return { part, next: reached ? "reset" : "on" };
   }
 
-  /** @internal Resolves once this direction is not held; or never more, when its connection is forgotten or over. */
-  async opened(link: Link, direction: Direction): Promise<void> {
+  /** @internal For its links. */
+  async opened(link: ProxyLink, direction: Direction): Promise<void> {
     while ((this.#rules[direction].held || link.forgotten) && !link.over) {
       await new Promise<void>((resolve) => {
         const wake = (): void => {
@@ -244,81 +235,4 @@ export class TcpProxy {
   #notify(): void {
     for (const wake of this.#changed) wake();
   }
-}
-
-/** One connection through the proxy. */
-class Link {
-  readonly ended: Promise<void>;
-  forgotten = false;
-  over = false;
-  readonly #client: Socket;
-  readonly #server: Socket;
-  #end: () => void = () => undefined;
-
-  constructor(client: Socket, server: Socket, proxy: TcpProxy) {
-    this.#client = client;
-    this.#server = server;
-    this.ended = new Promise((resolve) => {
-      this.#end = resolve;
-    });
-    for (const socket of [client, server]) socket.setNoDelay(true);
-    void this.#pump(client, server, "toServer", proxy);
-    void this.#pump(server, client, "toClient", proxy);
-  }
-
-  /** RST to both ends, what they have not read yet included. */
-  reset(): void {
-    if (this.over) return;
-    this.over = true;
-    this.#client.resetAndDestroy();
-    this.#server.resetAndDestroy();
-    this.#end();
-  }
-
-  #dieSaying(bytes: Buffer): void {
-    this.over = true;
-    this.#client.end(bytes);
-    this.#server.resetAndDestroy();
-    this.#end();
-  }
-
-  async #pump(from: Socket, to: Socket, direction: Direction, proxy: TcpProxy): Promise<void> {
-    // Sequences may be torn between chunks: enough of the one before is kept to find them.
-    let tail = Buffer.alloc(0);
-    to.on("error", () => undefined); // Shows as the end of its own pump.
-    try {
-      for await (const data of from) {
-        const chunk = data as Buffer;
-        const seen = Buffer.concat([tail, chunk]);
-        const { part, next } = await proxy.admit(this, direction, chunk, seen);
-        tail = seen.subarray(Math.max(0, seen.length - 64));
-        if (this.over) return;
-        if (part.length > 0) await written(to, part);
-        if (next === "reset") this.reset();
-        else if (next !== "on") this.#dieSaying(next.bytes);
-      }
-      await proxy.opened(this, direction);
-      if (to.writable) to.end();
-      if (from.writableEnded || to.readableEnded) this.#close();
-    } catch {
-      await proxy.opened(this, direction); // A black hole swallows resets as well.
-      this.reset();
-    }
-  }
-
-  /** Both directions have ended in good order. */
-  #close(): void {
-    if (this.over) return;
-    this.over = true;
-    this.#client.destroySoon();
-    this.#server.destroySoon();
-    this.#end();
-  }
-}
-
-/** Resolves once the system has taken the bytes. */
-function written(socket: Socket, bytes: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
 }
