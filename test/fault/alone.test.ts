@@ -27,7 +27,7 @@ async function withWorld(
 }
 
 /** Where PostgreSQL is well, a lost answer is always explained: on a slow machine later. */
-const PATIENT: FaultWorldOptions = { settings: { callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000, retriesMax: 3 } };
+const PATIENT: FaultWorldOptions = { settings: { callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000 } };
 
 const ALONE = ["starting", "committing", "committed", "publishing", "published"];
 const STEPWISE = ["starting", "locked", "prepared", "committing", "committed", "publishing", "published"];

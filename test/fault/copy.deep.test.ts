@@ -26,7 +26,7 @@ async function openWorld(unprepared: boolean): Promise<void> {
   world = await FaultWorld.open(servers.current, { faiss: false, settings, unprepared });
 }
 
-beforeEach(() => openWorld(true));
+beforeEach(() => openWorld(false));
 
 afterEach(() => world.close());
 
@@ -65,30 +65,34 @@ async function measure(way: Way): Promise<Record<Direction, number>> {
 }
 
 test.each([
-  ["toServer", "taken for new"],
-  ["toClient", "taken for new"],
-  ["toServer", "looked for first"],
-  ["toClient", "looked for first"],
-] as const)("the connection is cut at points all along the way %s, of memories %s", async (direction, way) => {
-  const { postgresProxy } = servers.current;
-  if (way === "looked for first") {
-    // Beside the rows every store is asked: the other way of the two.
-    await world.close();
-    await openWorld(false);
-  }
-  await measure(way);
-  const bytes = (await measure(way))[direction];
-  // All rows go by COPY: what is sent is about what they hold, and the answers come back.
-  expect(bytes).toBeGreaterThan(direction === "toServer" ? COUNT * 200 : 60);
-  for (let point = 0; point < POINTS; point++) {
-    const offset = Math.floor((bytes * point) / (POINTS - 1));
-    world.atStep(WAYS[way], () => postgresProxy.cutAfter(direction, offset));
-    await writeNew(`${direction}, cut after ${offset} of ${bytes} bytes`, way);
-    await postgresProxy.pass();
-  }
-  await world.drain();
-  await expectConverged(world);
-});
+  ["toServer", "taken for new", "every store"],
+  ["toClient", "taken for new", "every store"],
+  ["toServer", "taken for new", "no store"],
+  ["toClient", "taken for new", "no store"],
+  ["toServer", "looked for first", "every store"],
+  ["toClient", "looked for first", "every store"],
+] as const)(
+  "the connection is cut at points all along the way %s, of memories %s, of which %s is asked before",
+  async (direction, way, asked) => {
+    const { postgresProxy } = servers.current;
+    if (asked === "no store") {
+      await world.close();
+      await openWorld(true);
+    }
+    await measure(way);
+    const bytes = (await measure(way))[direction];
+    // All rows go by COPY: what is sent is about what they hold, and the answers come back.
+    expect(bytes).toBeGreaterThan(direction === "toServer" ? COUNT * 200 : 60);
+    for (let point = 0; point < POINTS; point++) {
+      const offset = Math.floor((bytes * point) / (POINTS - 1));
+      world.atStep(WAYS[way], () => postgresProxy.cutAfter(direction, offset));
+      await writeNew(`${direction}, cut after ${offset} of ${bytes} bytes`, way);
+      await postgresProxy.pass();
+    }
+    await world.drain();
+    await expectConverged(world);
+  },
+);
 
 // Not under a key, whose claim the silent connection would hold until the server notices its end.
 test("the connection goes silent while rows are on their way", async () => {

@@ -1,5 +1,4 @@
 import {
-  ASKED_POINTS,
   describeFault,
   type Fault,
   isCommitted,
@@ -37,7 +36,7 @@ const POINTS = UNPREPARED_POINTS.filter((point) => point !== "between rows and c
 const written = () => ({ expectStatuses: neverFails });
 
 for (const fault of [killed, frozen]) {
-  describeFault(worlds, fault, "under degrade", written, ASKED_POINTS);
+  describeFault(worlds, fault, "under degrade", written);
   describeFault(worlds, fault, "under degrade, unprepared", unprepared(written), POINTS);
   describeFault(
     worlds,
@@ -59,5 +58,5 @@ const midway: Fault = {
     setTimeout(() => world.killHost(), 50);
   },
 };
-describeFault(worlds, midway, "while it holds a call", written, ["before prepare"]);
-describeFault(worlds, midway, "while it holds a call", unprepared(written), ["between commit and publish"]);
+describeFault(worlds, midway, "while it holds a call", written, ["before prepare", "between commit and publish"]);
+describeFault(worlds, midway, "while it holds a call, unprepared", unprepared(written), ["between commit and publish"]);

@@ -1,5 +1,4 @@
 import {
-  ASKED_POINTS,
   describeFault,
   type Fault,
   isCommitted,
@@ -30,7 +29,7 @@ const POINTS = UNPREPARED_POINTS.filter((point) => point !== "between rows and c
 
 for (const fault of faults) {
   const options = () => ({ expectStatuses: neverFails });
-  describeFault(worlds, fault, "under degrade", options, ASKED_POINTS);
+  describeFault(worlds, fault, "under degrade", options);
   describeFault(worlds, fault, "under degrade, unprepared", unprepared(options), POINTS);
 }
 

@@ -157,7 +157,7 @@ test("conflicts are decided, one with both sides in sight and undone by the hist
     const data = JSON.stringify({ ...said, content: "the train leaves at noon" });
     await world.redis.hset(at, { data, checksum: checksumOf(data, null) });
   }
-  await leaveToPerson(world, 3);
+  expect(await leaveToPerson(world)).toHaveLength(3);
   const content = async (memoryId: string) => (await world.sync.get(memoryId))?.content;
   const console = await openConsole(t, browser(), service, { place: "conflicts" });
   const { page } = console;

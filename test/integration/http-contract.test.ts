@@ -553,8 +553,9 @@ test("every operation answers as documented, well and badly", async (t) => {
 async function makeConflict({ world }: TestService): Promise<string> {
   await world.put({ memoryId: "c1", ...MEMORY });
   await world.redis.hset(world.redisKey("c1"), "version", "9");
-  const [conflict] = await leaveToPerson(world, 1);
-  return (conflict as { id: string }).id;
+  const [conflict] = await leaveToPerson(world);
+  if (conflict === undefined) throw new Error("no conflict came of a version in Redis that was never given out");
+  return conflict.id;
 }
 
 function mediaTypeOf(operation: Operation): string {

@@ -23,7 +23,7 @@ export async function openFullConsole(t: Test): Promise<{ service: TestService; 
     await world.put({ memoryId, ...MEMORY, content: `${MEMORY.content}, said again` });
   }
   await world.redis.hset(world.redisKey("m1"), "version", "9");
-  const [conflict] = await leaveToPerson(world, 1);
+  const [conflict] = await leaveToPerson(world);
   await world.redis.del(world.redisKey("m2"));
   await world.sql`
     insert into mnemosync.sync_queue (store, node_id, namespace, memory_id, dead_at, last_error)
