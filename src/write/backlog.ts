@@ -12,7 +12,7 @@ import { NEVER } from "../runtime/shared-deadline.ts";
 import { identityOf, withoutForeignVector } from "../stores/traits.ts";
 import { correctLate, LATE_MS } from "./late-publish.ts";
 import { judgeStale } from "./stale.ts";
-import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+import { countsAgainstProjection, countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 export interface BacklogParts {
   readonly ledger: LedgerStore;
@@ -209,7 +209,7 @@ export class Backlog {
       const reason = error instanceof MnemosyncError ? error.message : String(error);
       if (countsAgainstStore(error) || error instanceof StoreEpochError) {
         // The next pass reads the memories again, in the epoch that this process knows by then.
-        if (!(error instanceof StoreEpochError)) gate.failed(error);
+        if (countsAgainstProjection(error)) gate.failed(error);
         log.warn({ store, memories: memories.length, error: reason }, "backlog.store_away");
         const delayMs = STORE_AWAY_DELAY_MS * (0.5 + this.#random());
         await ledger.release(queue, memories, { delayMs, counts: false, error: reason }, signal);

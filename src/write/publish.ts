@@ -8,7 +8,7 @@ import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 import { identityOf } from "../stores/traits.ts";
 import { correctLate, LATE_MS } from "./late-publish.ts";
 import { judgeStale } from "./stale.ts";
-import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+import { countsAgainstProjection, type StoreGate } from "./store-gate.ts";
 
 export interface PublishParts {
   readonly ledger: LedgerStore;
@@ -119,7 +119,7 @@ export function tellFailure(
   { changes, transactionId }: Pick<Publishing, "changes" | "transactionId">,
   failure: MnemosyncError,
 ): void {
-  if (countsAgainstStore(failure)) gate.failed(failure);
+  if (countsAgainstProjection(failure)) gate.failed(failure);
   const { code, message: error } = failure;
   log.warn({ store: gate.target.id, transactionId, memories: changes.length, code, error }, "write.publish_failed");
 }

@@ -1,5 +1,5 @@
 import { MnemosyncError, StoreEpochError, StoreRefusedError, StoreUnavailableError } from "../domain/errors.ts";
-import type { StoreId } from "../domain/store-id.ts";
+import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
 import { HealthMonitor, type Probe } from "../runtime/health-monitor.ts";
 import type { Projection, ProjectionHealth } from "../stores/projection.ts";
 import { WRITE_DEFAULTS } from "./settings.ts";
@@ -124,4 +124,9 @@ const STORE_CODES: readonly string[] = ["STORE_UNAVAILABLE", "STORE_REFUSED", "S
 export function countsAgainstStore(error: unknown): error is MnemosyncError {
   if (error instanceof StoreEpochError) return false;
   return error instanceof MnemosyncError && STORE_CODES.includes(error.code);
+}
+
+/** The same, of a store other than the ledger, which is asked in the course of many calls: its failure is not theirs. */
+export function countsAgainstProjection(error: unknown): error is MnemosyncError {
+  return countsAgainstStore(error) && (error as { store?: StoreId }).store !== LEDGER_ID;
 }

@@ -6,7 +6,7 @@ import type { Log } from "../runtime/log.ts";
 import type { StoreGuard } from "../stores/guarded-store.ts";
 import type { Projection, StoreStanding } from "../stores/projection.ts";
 import { judgeStore } from "./store-brand.ts";
-import { countsAgainstStore } from "./store-gate.ts";
+import { countsAgainstProjection } from "./store-gate.ts";
 import { isSameBrand, NO_RECORD, ownerOf, seenOf, type Verdict } from "./store-verdict.ts";
 import { isWatched, type WatchedProjection } from "./watched-projection.ts";
 
@@ -153,7 +153,7 @@ export class StoreStandings {
     try {
       await this.refresh(signal);
     } catch (error) {
-      if (signal.aborted || !isOfStore(error)) throw error;
+      if (signal.aborted || !countsAgainstProjection(error)) throw error;
       this.#parts.log.warn({ error: error.message }, "store.standing_unknown");
     }
     for (const { verdict } of this.#known.values()) if (verdict.state === "foreign") throw verdict.error;
@@ -176,7 +176,7 @@ export class StoreStandings {
     } catch (error) {
       // The comparison stays true, so the check must not fail: a Redis out of memory is compared and takes no mark. The next
       // check confirms the store.
-      if (signal.aborted || !isOfStore(error)) throw error;
+      if (signal.aborted || !countsAgainstProjection(error)) throw error;
       this.#parts.log.warn({ store: projection.id, error: error.message }, "store.brand_failed");
       return false;
     }
@@ -261,9 +261,4 @@ export class StoreStandings {
 
 function isOlderMark(verdict: Verdict): boolean {
   return verdict.state === "doubted" && verdict.doubt === "older_mark";
-}
-
-/** Whether a call failed for a reason that lies with a store other than the ledger. */
-function isOfStore(error: unknown): error is MnemosyncError {
-  return countsAgainstStore(error) && (error as { store?: StoreId }).store !== LEDGER_ID;
 }

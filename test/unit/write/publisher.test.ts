@@ -3,6 +3,7 @@ import { StoreRefusedError, StoreUnavailableError } from "../../../src/domain/er
 import { encodeMemory } from "../../../src/domain/memory.ts";
 import type { LedgerStore } from "../../../src/ledger/ledger.ts";
 import { silentLog } from "../../../src/runtime/log.ts";
+import { LATE_MS } from "../../../src/write/late-publish.ts";
 import { decide } from "../../../src/write/plan.ts";
 import { Publisher } from "../../../src/write/publisher.ts";
 import { StoreGate } from "../../../src/write/store-gate.ts";
@@ -14,7 +15,12 @@ const key = { namespace: "default", memoryId: "m" };
 const document = { content: "a", memoryType: "t", importance: 0.5, metadata: {}, privacy: "full" } as const;
 const away = () => new StoreUnavailableError("redis", "the link is cut");
 
-async function publishWith(errors: readonly Error[], token: string | undefined) {
+/** @param overtaken asks the ledger, after a late publish, for the versions of now. */
+async function publishWith(
+  errors: readonly Error[],
+  token: string | undefined,
+  overtaken?: LedgerStore["readVersions"],
+) {
   const left = [...errors];
   let calls = 0;
   const store = new InMemoryProjection("redis", async (operation) => {
@@ -30,6 +36,7 @@ async function publishWith(errors: readonly Error[], token: string | undefined) 
   const publisher = new Publisher({
     ledger: {
       queuePending: async (transactionId: string) => void queued.push(transactionId),
+      readVersions: overtaken,
     } as Partial<LedgerStore> as LedgerStore,
     log: { ...silentLog, warn: (fields, event) => void told.push({ event, ...fields }) },
     publishTimeoutMs: 1_000,
@@ -46,7 +53,7 @@ async function publishWith(errors: readonly Error[], token: string | undefined) 
     gates: [gate],
     token,
     epoch: "e",
-    committedAt: performance.now(),
+    committedAt: performance.now() - (overtaken === undefined ? 0 : LATE_MS),
   });
   return { calls, gate, told, marked, queued, failure: stores[0]?.failure };
 }
@@ -75,4 +82,13 @@ test.each([
   expect(calls).toBe(1);
   expect(told).toHaveLength(1);
   expect(gate.lastError).toBe(error);
+});
+
+test("the ledger fails after the store has answered: the memory is queued, and nothing counts against the store", async () => {
+  const { gate, told, queued } = await publishWith([], "t", () =>
+    Promise.reject(new StoreUnavailableError("postgres", "the link is cut")),
+  );
+  expect(queued).toEqual(["t"]);
+  expect(told).toEqual([expect.objectContaining({ event: "write.publish_failed", code: "STORE_UNAVAILABLE" })]);
+  expect(gate.lastError).toBeNull();
 });
