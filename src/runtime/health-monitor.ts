@@ -168,7 +168,7 @@ export class HealthMonitor implements Service {
   async settle(signal: AbortSignal): Promise<void> {
     await untilAborted(this.check(), signal);
     const { phase } = this.#health;
-    if (phase === "failing" || phase === "recovering") await untilAborted(this.check(), signal);
+    if (phase === "failing" || phase === "recovering" || phase === "easing") await untilAborted(this.check(), signal);
   }
 
   /** Looks at once unless the last look is younger than `ageMs`. */

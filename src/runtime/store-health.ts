@@ -14,18 +14,24 @@ export type Observation = "up" | "impaired" | "failed";
  *      └──failed──► down ◄───failed────┘              │  └─failed─► down
  *                    └───────────────up───────────────┘
  *
- *   impaired: from anywhere; ─up─► recovering, ─failed─► failing
+ *   impaired ◄─impaired─ anywhere;  impaired ─up─► easing ─up─► healthy
+ *      └──failed──► failing ◄──failed───────────────┘
  */
-export type HealthPhase = "unknown" | "healthy" | "failing" | "down" | "recovering" | "impaired";
+export type HealthPhase = "unknown" | "healthy" | "failing" | "down" | "recovering" | "impaired" | "easing";
 
-/** Where each observation leads. It takes two failures in a row to be down, and two successes to be healthy again. */
+/**
+ * Where each observation leads. Once it was healthy, it takes two failures to be down, with one success between them at
+ * most, and two successes in a row to be healthy again. `easing`: it was slow or did not serve, and did once since. Unlike
+ * `recovering`, it has not failed: one failure is a blip there, as it is in `healthy`.
+ */
 export const HEALTH_TRANSITIONS: Readonly<Record<HealthPhase, Readonly<Record<Observation, HealthPhase>>>> = {
   unknown: { up: "healthy", impaired: "impaired", failed: "down" },
   healthy: { up: "healthy", impaired: "impaired", failed: "failing" },
   failing: { up: "recovering", impaired: "impaired", failed: "down" },
   down: { up: "recovering", impaired: "impaired", failed: "down" },
   recovering: { up: "healthy", impaired: "impaired", failed: "down" },
-  impaired: { up: "recovering", impaired: "impaired", failed: "failing" },
+  impaired: { up: "easing", impaired: "impaired", failed: "failing" },
+  easing: { up: "healthy", impaired: "impaired", failed: "failing" },
 };
 
 const STATES: Readonly<Record<HealthPhase, HealthState>> = {
@@ -35,6 +41,7 @@ const STATES: Readonly<Record<HealthPhase, HealthState>> = {
   down: "down",
   recovering: "degraded",
   impaired: "degraded",
+  easing: "degraded",
 };
 
 /** From best to worst. */

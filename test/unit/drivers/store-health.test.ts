@@ -15,6 +15,7 @@ const WAYS: Record<HealthPhase, readonly Observation[]> = {
   down: ["failed"],
   recovering: ["failed", "up"],
   impaired: ["impaired"],
+  easing: ["impaired", "up"],
 };
 
 /** What operators see after each phase and observation: written down here once more, by hand. */
@@ -25,6 +26,7 @@ const EXPECTED: Record<HealthPhase, Record<Observation, HealthState>> = {
   down: { up: "degraded", impaired: "degraded", failed: "down" },
   recovering: { up: "healthy", impaired: "degraded", failed: "down" },
   impaired: { up: "degraded", impaired: "degraded", failed: "degraded" },
+  easing: { up: "healthy", impaired: "degraded", failed: "degraded" },
 };
 
 for (const phase of Object.keys(HEALTH_TRANSITIONS) as HealthPhase[]) {
@@ -53,6 +55,14 @@ test("one failure among successes never makes a store down, nor one success amon
     health.observe("up", null);
     expect(health.state).toBe("healthy");
   }
+});
+
+test("nor does one failure after a slow answer", () => {
+  const health = new StoreHealth();
+  for (const step of ["up", "impaired", "up", "failed"] as const) health.observe(step, "slow");
+  expect(health.state).toBe("degraded");
+  health.observe("failed", "no answer");
+  expect(health.state).toBe("down");
 });
 
 test.each<[HealthPhase, number]>([
