@@ -70,6 +70,8 @@ export async function runFaissChaos({ seed, kills, budgetMs, log }: FaissChaosOp
     // Every call has a deadline of its own: what is not settled by then never will be.
     const settled = await Promise.race([Promise.all(work).then(() => true), delay(2 * CALL_MS, false, { ref: false })]);
     if (!settled) world.violations.push(`calls are still unsettled ${2 * CALL_MS} ms after the last kill`);
+    // The host of the last kill may not be known as dead yet, where no call was waiting for it.
+    await untilServing(index);
     await world.verify(index);
     const { restarts } = await index.statistics(AbortSignal.timeout(CALL_MS));
     return { kills: killed, restarts, ...world.tally, violations: world.violations };
