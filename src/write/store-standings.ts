@@ -1,5 +1,5 @@
 import { type MnemosyncError, StoreUnavailableError } from "../domain/errors.ts";
-import { LEDGER_ID, type StoreId } from "../domain/store-id.ts";
+import type { StoreId } from "../domain/store-id.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 import type { Log } from "../runtime/log.ts";
