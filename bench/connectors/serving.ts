@@ -23,9 +23,10 @@ export async function serving(context: BenchContext): Promise<ScenarioResult> {
   const items = context.quick ? 3_000 : 10_000;
   const rounds = context.rounds ?? (context.quick ? 1 : 3);
   const space = await MemorySpaceServer.start({ apiKey: null });
-  const now = new Date().toISOString();
+  const now = Date.now();
+  const createdAt = (index: number): string => new Date(now - (items - index) * 1_000).toISOString();
   for (let index = 0; index < items; index++)
-    space.put({ id: `i${index}`, created_at: now, transcript: `we talked about subject ${index}` });
+    space.put({ id: `i${index}`, created_at: createdAt(index), transcript: `we talked about subject ${index}` });
   const service = await Service.prepare(context);
   const definitions = Object.fromEntries(
     Array.from({ length: CONNECTORS }, (_, index) => [
