@@ -10,8 +10,7 @@ import type { Loop } from "../runtime/loop.ts";
 import { onAbort } from "../runtime/on-abort.ts";
 import { type ConsoleFiles, readConsoleFiles } from "./console-files.ts";
 import { EventStreams } from "./event-streams.ts";
-import { KeyRing } from "./keys.ts";
-import type { KeyEntry } from "./keys-file.ts";
+import { KeyRing, type ListedKey } from "./keys.ts";
 import { isLoopback } from "./loopback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { openApiText } from "./openapi-text.ts";
@@ -143,7 +142,7 @@ export class HttpService implements Service {
     return await this.#console;
   }
 
-  async keys(): Promise<readonly KeyEntry[] | null> {
+  async keys(): Promise<readonly ListedKey[] | null> {
     return this.#keys === null ? null : await this.#keys.list();
   }
 

@@ -13,17 +13,18 @@ export type Scope = (typeof SCOPES)[number];
 /** Keys that a file may hold. */
 const KEYS_MAX = 10_000;
 
+/** The id of a key, and the name of its owner. */
+export const KEY_ID = /^[A-Za-z0-9-]{1,64}$/;
+const KEY_ID_EXPECTED = "expected 1 to 64 letters, digits and hyphens";
+
 export const keySchema = z.strictObject({
-  id: z.string().regex(/^[A-Za-z0-9-]{1,64}$/, "expected 1 to 64 letters, digits and hyphens"),
+  id: z.string().regex(KEY_ID, KEY_ID_EXPECTED),
   /** SHA-256 of the whole key, hex. Its secret has 256 random bits, so a slow hash would add nothing. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
   scope: z.enum(SCOPES),
   namespaces: z.union([z.literal("*"), z.array(z.string().regex(NAMESPACE_PATTERN)).min(1)]),
   /** Name of the caller that has the key: give it to the key that replaces this one too. Default: the id. */
-  owner: z
-    .string()
-    .regex(/^[A-Za-z0-9-]{1,64}$/, "expected 1 to 64 letters, digits and hyphens")
-    .optional(),
+  owner: z.string().regex(KEY_ID, KEY_ID_EXPECTED).optional(),
   expiresAt: z.iso.datetime({ offset: true }).optional(),
 });
 
@@ -38,6 +39,11 @@ const fileSchema = z.strictObject({ keys: z.array(keySchema).max(KEYS_MAX) }).su
 
 /** A key as the keys file holds it. */
 export type KeyEntry = z.output<typeof keySchema>;
+
+/** @param nowMs milliseconds since 1970. */
+export function isExpired({ expiresAt }: Pick<KeyEntry, "expiresAt">, nowMs: number): boolean {
+  return expiresAt !== undefined && Date.parse(expiresAt) <= nowMs;
+}
 
 /** The keys of the file. @throws {ConfigurationError} The file cannot be read, or breaks a rule of its format. */
 export async function readKeys(path: string): Promise<KeyEntry[]> {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { ConfigurationError, type Log } from "../index.ts";
-import { type KeyEntry, keySchema, readKeys, SCOPES, type Scope, stampOf } from "./keys-file.ts";
+import { isExpired, type KeyEntry, keySchema, readKeys, SCOPES, type Scope, stampOf } from "./keys-file.ts";
 
 /** The caller of a request. */
 export interface Identity {
@@ -23,6 +23,9 @@ export function createKey(entry: Omit<KeyEntry, "sha256">): { key: string; entry
   const issue = parsed.error.issues[0];
   throw new ConfigurationError(`${issue?.path.join(".")}: ${issue?.message}`);
 }
+
+/** A key, and whether it is past its time. */
+export type ListedKey = KeyEntry & { readonly expired: boolean };
 
 /** The keys that the service takes. The file is read again when it changes: revoking a key needs no restart. */
 export class KeyRing {
@@ -63,7 +66,7 @@ export class KeyRing {
     // Hashed in any case, and compared in constant time, so that the duration of the answer tells nothing.
     const matches = timingSafeEqual(hashOf(key), Buffer.from(entry?.sha256 ?? "0".repeat(64), "hex"));
     if (entry === undefined || !matches) return null;
-    if (entry.expiresAt !== undefined && Date.parse(entry.expiresAt) <= this.#now()) return null;
+    if (isExpired(entry, this.#now())) return null;
     return {
       id: entry.id,
       owner: entry.owner ?? entry.id,
@@ -81,7 +84,7 @@ export class KeyRing {
     const needed: Scope = isService ? "admin" : "write";
     return [...this.#keys.values()].some((entry) => {
       if ((entry.owner ?? entry.id) !== owner || SCOPES.indexOf(entry.scope) < SCOPES.indexOf(needed)) return false;
-      if (entry.expiresAt !== undefined && Date.parse(entry.expiresAt) <= this.#now()) return false;
+      if (isExpired(entry, this.#now())) return false;
       if (entry.namespaces === "*") return true;
       const own = new Set(entry.namespaces);
       return !isService && namespaces !== null && namespaces.every((namespace) => own.has(namespace));
@@ -89,18 +92,18 @@ export class KeyRing {
   }
 
   /** All keys, those that have expired included. */
-  async list(): Promise<readonly KeyEntry[]> {
+  async list(): Promise<readonly ListedKey[]> {
     await this.#refresh();
-    return [...this.#keys.values()];
+    const now = this.#now();
+    return [...this.#keys.values()].map((entry) => ({ ...entry, expired: isExpired(entry, now) }));
   }
 
   /** Whether an owner has a key that is valid. */
   async hasOwner(owner: string): Promise<boolean> {
     await this.#refresh();
-    return [...this.#keys.values()].some((entry) => {
-      if ((entry.owner ?? entry.id) !== owner) return false;
-      return entry.expiresAt === undefined || Date.parse(entry.expiresAt) > this.#now();
-    });
+    return [...this.#keys.values()].some(
+      (entry) => (entry.owner ?? entry.id) === owner && !isExpired(entry, this.#now()),
+    );
   }
 
   async #refresh(): Promise<void> {

@@ -8,8 +8,8 @@ import type { HttpSessions } from "../mcp/http-sessions.ts";
 import type { ConsoleFiles } from "./console-files.ts";
 import type { StreamCaller } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
-import type { Identity } from "./keys.ts";
-import type { KeyEntry, Scope } from "./keys-file.ts";
+import type { Identity, ListedKey } from "./keys.ts";
+import type { Scope } from "./keys-file.ts";
 import type { BodyLimits } from "./limits.ts";
 import type { StatusSamples } from "./status-samples.ts";
 
@@ -34,7 +34,7 @@ export interface Service {
   /** The console's files. @throws {HttpProblem} 404: it is turned off, or was not built. */
   console(): Promise<ConsoleFiles>;
   /** The keys that the service takes; null: it requires none. */
-  keys(): Promise<readonly KeyEntry[] | null>;
+  keys(): Promise<readonly ListedKey[] | null>;
   /** The last hour of this node's figures; null until the stores are connected, and without a console. */
   readonly samples: StatusSamples | null;
   /** Whether an owner of keys has one that is valid. */

@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import { settingAt } from "../../config/settings.ts";
 import { createKey } from "../../http/keys.ts";
-import { addKey, type KeyEntry, readKeys, revokeKey, SCOPES } from "../../http/keys-file.ts";
+import { addKey, isExpired, type KeyEntry, readKeys, revokeKey, SCOPES } from "../../http/keys-file.ts";
 import { ConfigurationError, NotFoundError } from "../../index.ts";
 import { columns } from "../columns.ts";
 import type { CliCommand, CommandResult, Invocation } from "../command.ts";
@@ -23,10 +23,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     return { exitCode: EXIT.ok, json: { key, entry, file: path }, text };
   },
   async list(path) {
-    const keys = (await readKeys(path)).map(({ id, owner = id, scope, namespaces, expiresAt = null }) => ({
-      ...{ id, owner, scope, namespaces, expiresAt },
-      expired: expiresAt !== null && Date.parse(expiresAt) <= Date.now(),
-    }));
+    const keys = (await readKeys(path)).map((entry) => {
+      const { id, owner = id, scope, namespaces, expiresAt = null } = entry;
+      return { id, owner, scope, namespaces, expiresAt, expired: isExpired(entry, Date.now()) };
+    });
     const heads = [{ head: "id" }, { head: "owner" }, { head: "scope" }, { head: "namespaces" }, { head: "expires" }];
     const rows = keys.map(({ id, owner, scope, namespaces, expiresAt, expired }) => [
       ...[id, owner, scope, namespaces === "*" ? "all" : namespaces.join(",")],

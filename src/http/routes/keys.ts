@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { keysSchema, ownKeySchema } from "../../documents/key-documents.ts";
 import { type Identity, isOperator } from "../keys.ts";
-import type { KeyEntry } from "../keys-file.ts";
+import { KEY_ID, type KeyEntry } from "../keys-file.ts";
 import { count } from "../requests.ts";
 import { OPERATOR, type RouteGroup, route } from "../route.ts";
 
@@ -27,11 +27,7 @@ const listKeys = route({
   query: () =>
     z.object({
       limit: count(1, 1_000, 100),
-      after: z
-        .string()
-        .regex(/^[A-Za-z0-9-]{1,64}$/, "expected the id of a key")
-        .optional()
-        .describe("Behind this key"),
+      after: z.string().regex(KEY_ID, "expected the id of a key").optional().describe("Behind this key"),
     }),
   responses: { 200: { description: "A page", schema: keysSchema } },
   async handle({ query: { limit, after = "" } }, service) {
@@ -39,10 +35,9 @@ const listKeys = route({
     const sorted = [...(entries ?? [])].sort((one, other) => (one.id < other.id ? -1 : 1));
     const behind = sorted.filter(({ id }) => id > after);
     const page = behind.slice(0, limit);
-    const now = Date.now();
     const body = {
       authentication: entries === null ? "none" : "keys",
-      keys: page.map((entry) => ({ ...shown(entry), expired: isExpired(entry, now) })),
+      keys: page.map((entry) => ({ ...shown(entry), expired: entry.expired })),
       after: behind.length > limit ? (page.at(-1)?.id ?? null) : null,
     };
     return { status: 200, body };
@@ -60,10 +55,6 @@ function ownKey(identity: Identity, entry: KeyEntry | undefined) {
 
 function shown({ id, owner = id, scope, namespaces, expiresAt }: KeyEntry) {
   return { id, owner, scope, namespaces: namespaces === "*" ? null : namespaces, expiresAt: expiresAt ?? null };
-}
-
-function isExpired({ expiresAt }: KeyEntry, now: number): boolean {
-  return expiresAt !== undefined && Date.parse(expiresAt) <= now;
 }
 
 export const keyGroup: RouteGroup = {

@@ -110,3 +110,14 @@ test("a changed file is for its owner alone; a symbolic link to it stays one", a
   expect(await readlink(link)).toBe(path);
   await expect(revokeKey(join(home, "none.json"), "reader")).rejects.toThrow(/none\.json cannot be changed: ENOENT/);
 });
+
+test("whether a listed key is past its time is told by the ring's clock, as whether it is taken", async () => {
+  const expiresAt = "2100-01-01T00:00:00Z";
+  const { key, entry } = createKey({ id: "reader", scope: "read", namespaces: "*", expiresAt });
+  let now = Date.parse(expiresAt) - 1;
+  const ring = KeyRing.of([entry], { log: silentLog, now: () => now });
+  const seen = async () => [(await ring.identify(key)) !== null, (await ring.list()).map(({ expired }) => expired)];
+  expect(await seen()).toEqual([true, [false]]);
+  now++;
+  expect(await seen()).toEqual([false, [true]]);
+});
