@@ -246,6 +246,7 @@ async function answer(
   if (stream !== undefined) {
     for (const [name, value] of Object.entries(reply.getHeaders()))
       if (value !== undefined) reply.raw.setHeader(name, value);
+    reply.raw.statusCode = status;
     void reply.hijack();
     await stream(reply.raw);
     return reply;

@@ -110,7 +110,6 @@ async function sent(response: ServerResponse, file: FileHandle, { asked, service
     response.destroy(); // The reader sees that bytes are missing: their number was told first.
   };
   const forget = onAbort(stopping, () => cut("the service is stopping"));
-  response.statusCode = typeof asked === "string" ? 200 : 206;
   try {
     if (response.req.method !== "HEAD") {
       const range = typeof asked === "string" ? {} : asked;
