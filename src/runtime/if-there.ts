@@ -11,6 +11,15 @@ export async function statIfThere(path: string): Promise<Stats | null> {
   return await ifThere(stat(path));
 }
 
+/** A text as JSON; undefined: it is none, e.g. because a crash cut it off, or there is no text. */
+export function jsonIfSound(text: string | null): unknown {
+  try {
+    return JSON.parse(text ?? "") as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
 async function ifThere<T>(look: Promise<T>): Promise<T | null> {
   try {
     return await look;

@@ -155,8 +155,8 @@ test("a thousand memories and a model that fails: each is delivered or among the
   expect(dead.size).toBe(letters.length);
   expect(dead.size).toBeGreaterThan(20); // Also some that it would have processed later.
   expect(run.delivery?.counts).toMatchObject({ created: 1_000 - dead.size, failed: dead.size });
-  const missing = new Set(held());
-  expect(contents.filter((content) => !missing.has(content))).toEqual(
+  const delivered = new Set(held());
+  expect(contents.filter((content) => !delivered.has(content))).toEqual(
     contents.filter((_, index) => dead.has(`memory-space/i${index}`)),
   );
   expect(await node.connectors.status(id)).toMatchObject({

@@ -30,6 +30,7 @@ async function connector(...args: readonly string[]): Promise<CommandResult> {
     ...{ layers: {}, args: parsed.args, flags: parsed.opts(), json: true, environment: {}, log: silentLog },
     ...{ signal: new AbortController().signal, say: () => undefined, note: () => undefined },
   };
+  // Without what the program itself reads: `commands` and `programOptions`, of which this command knows nothing.
   return await connectorCommand.run(invocation as unknown as Invocation);
 }
 

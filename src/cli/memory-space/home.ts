@@ -31,7 +31,7 @@ export interface SpaceHome {
   page(query: PageQuery): Promise<{ readonly memories: readonly SpaceMemory[]; readonly cursor: string | null }>;
 }
 
-/** What a run is to do. */
+/** What the command asks of a run. */
 export interface SpaceOrder {
   readonly scope: "changes" | "full";
   readonly force: boolean;

@@ -1,5 +1,6 @@
 import { NotFoundError } from "../../domain/errors.ts";
-import type { HeldMedia, KeptMedia } from "../media/media-folder.ts";
+import type { HeldMedia, KeptMedia, MediaFolder } from "../media/media-folder.ts";
+import { pagesOf } from "../media/pages-of.ts";
 import type { LedgerAccess } from "./ledger-call.ts";
 import { heldByLedger, mediaFolderOf } from "./media-work.ts";
 
@@ -20,29 +21,30 @@ export async function findMedia(
 ): Promise<KeptMedia> {
   const folder = mediaFolderOf(mediaDirectory, connectorId);
   const isHeld = heldByLedger(ledger);
-  let page: HeldMedia[] = [];
-  let looked = 0;
-  const readable = async (): Promise<KeptMedia | null> => {
+  const among = readableHolders(folder, sha256, namespaces, signal);
+  for await (const page of pagesOf(among, PAGE_SIZE, signal)) {
     const held = await isHeld(page, signal);
-    for (const each of page.filter((_, index) => held[index])) {
-      const found = await folder?.find(sha256, each.holder);
+    for (const { holder } of page.filter((_, index) => held[index])) {
+      const found = await folder?.find(sha256, holder);
       if (found != null) return found;
     }
-    page = [];
-    return null;
-  };
-  for await (const holder of folder?.holders(sha256) ?? []) {
-    signal.throwIfAborted();
-    if (++looked > HOLDERS_MAX) break;
-    if (namespaces !== null && !namespaces.has(holder.namespace)) continue;
-    page.push({ sha256, holder });
-    const found = page.length < PAGE_SIZE ? null : await readable();
-    if (found !== null) return found;
   }
-  const found = page.length === 0 ? null : await readable();
-  if (found !== null) return found;
   const where = mediaDirectory === null ? ": this node has no folder for files (connectors.mediaDirectory)" : "";
   throw new NotFoundError(
     `connector ${JSON.stringify(connectorId)} has no such file, or none of the memories that may be read refers to it${where}`,
   );
+}
+
+async function* readableHolders(
+  folder: MediaFolder | null,
+  sha256: string,
+  namespaces: ReadonlySet<string> | null,
+  signal: AbortSignal,
+): AsyncGenerator<HeldMedia> {
+  let looked = 0;
+  for await (const holder of folder?.holders(sha256) ?? []) {
+    signal.throwIfAborted();
+    if (++looked > HOLDERS_MAX) return;
+    if (namespaces === null || namespaces.has(holder.namespace)) yield { sha256, holder };
+  }
 }

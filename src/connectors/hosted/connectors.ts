@@ -210,7 +210,10 @@ export class Connectors {
     });
   }
 
-  /** What could not be stored here, or processed there. @throws {ValidationError} */
+  /**
+   * Lists the dead letters: items that could not be stored here, and memories that the other service could not process.
+   * @throws {ValidationError}
+   */
   async deadLetters(id: string, options: LettersOptions = {}): Promise<LetterPage> {
     const { cursor = null, limit = 100 } = options;
     assertWhole("limit", limit, 1, LIST_MAX);
@@ -247,8 +250,9 @@ export class Connectors {
   }
 
   /**
-   * What is known of the items of a connector's source, to be read; of one without a source there is nothing. The definition need not be
-   * valid here: whose variables are set elsewhere can be looked at. @throws {NotFoundError}
+   * Opens the state of a connector's source for reading: its items and its runs. A connector that only delivers has no items; the runs
+   * are then its deliveries. Works also where the definition is not valid on this node, e.g. because a variable is set elsewhere.
+   * @throws {NotFoundError}
    */
   async sourceState(id: string, call: ConnectorCall = {}): Promise<Pick<ConnectorState, "inState" | "runs" | "close">> {
     return await this.#parts.run("connectors.sourceState", call, async (signal) => {

@@ -86,7 +86,7 @@ export class LedgerState implements ConnectorState {
     const { connector, state } = this.#runs;
     const isHeld = await this.#runs.call(async (sql) => {
       if (checkpoint.deadLetters.length > 0) {
-        // What is settled goes, and a letter that is there already takes no further place.
+        // Letters that this page settles are removed, and letters that it replaces keep their place: neither counts against the limit.
         const kept = await items.countLettersBeside(sql, connector, [
           ...checkpoint.settled,
           ...checkpoint.deadLetters.map(({ itemId }) => itemId),

@@ -6,9 +6,16 @@ import { newUlid } from "../../runtime/ulid.ts";
 import { CONNECTOR_ID } from "../definition.ts";
 import { removeUnheld, type StillHeld } from "../media/collect-media.ts";
 import { filesOfPartial, MediaFolder } from "../media/media-folder.ts";
+import { pagesOf } from "../media/pages-of.ts";
 
 /** Which of these memories are erased. */
 export type ErasedOf = (keys: readonly MemoryKey[], signal: AbortSignal) => Promise<readonly MemoryKey[]>;
+
+/** Whether the memories of files are erased, in order. */
+type ErasedAmong = (
+  page: readonly { readonly holder: MemoryKey }[],
+  signal: AbortSignal,
+) => Promise<readonly boolean[]>;
 
 /** Memories that are asked for at once. */
 const PAGE_SIZE = 200;
@@ -51,53 +58,37 @@ export class MediaKeeper {
   /** Removes the files of erased memories, and what has arrived of them. @returns the memories. */
   async removeErased(erasedOf: ErasedOf, signal: AbortSignal): Promise<readonly MemoryKey[]> {
     const removed: MemoryKey[] = [];
-    const stillHeld: StillHeld = async (page, each) => {
-      const erased = new Set(
-        (
-          await erasedOf(
-            page.map(({ holder }) => holder),
-            each,
-          )
-        ).map(keyText),
-      );
-      return page.map(({ holder }) => !erased.has(keyText(holder)));
+    const erasedAmong: ErasedAmong = async (page, each) => {
+      const holders = page.map(({ holder }) => holder);
+      const erased = new Set((await erasedOf(holders, each)).map(keyText));
+      return holders.map((holder) => erased.has(keyText(holder)));
     };
+    const stillHeld: StillHeld = async (page, each) => (await erasedAmong(page, each)).map((isErased) => !isErased);
     for (const name of await readdir(this.#path)) {
       if (!CONNECTOR_ID.test(name)) continue;
       const folder = new MediaFolder(join(this.#path, name));
       removed.push(...(await removeUnheld(folder, stillHeld, signal)).holders);
       // Whose memory was that of a removal under way is not known any more: what it was to remove goes before this confirms.
       await folder.finishRemovals();
-      removed.push(...(await removePartials(folder, erasedOf, signal)));
+      removed.push(...(await removePartials(folder, erasedAmong, signal)));
     }
     return removed;
   }
 }
 
-async function removePartials(folder: MediaFolder, erasedOf: ErasedOf, signal: AbortSignal): Promise<MemoryKey[]> {
+async function removePartials(
+  folder: MediaFolder,
+  erasedAmong: ErasedAmong,
+  signal: AbortSignal,
+): Promise<readonly MemoryKey[]> {
   const removed: MemoryKey[] = [];
-  let page: { readonly path: string; readonly holder: MemoryKey }[] = [];
-  const look = async (): Promise<void> => {
-    const erased = new Set(
-      (
-        await erasedOf(
-          page.map(({ holder }) => holder),
-          signal,
-        )
-      ).map(keyText),
-    );
-    for (const { path, holder } of page.filter((each) => erased.has(keyText(each.holder)))) {
+  for await (const page of pagesOf(folder.partials(), PAGE_SIZE, signal)) {
+    const erased = await erasedAmong(page, signal);
+    for (const { path, holder } of page.filter((_, index) => erased[index])) {
       for (const each of filesOfPartial(path)) await rm(each, { force: true });
       removed.push(holder);
     }
-    page = [];
-  };
-  for await (const partial of folder.partials()) {
-    signal.throwIfAborted();
-    page.push(partial);
-    if (page.length === PAGE_SIZE) await look();
   }
-  if (page.length > 0) await look();
   return removed;
 }
 

@@ -5,6 +5,7 @@ import { keptRhythm, nextDue, type Rhythm } from "../../jobs/rhythm.ts";
 import type { Log } from "../../runtime/log.ts";
 import { AFTER_START_MS, Loop } from "../../runtime/loop.ts";
 import type { Service, ServiceStatus } from "../../runtime/service.ts";
+import type { ConnectorDefinition } from "../definition.ts";
 import { CONNECTOR_RUN } from "./connector-kind.ts";
 import type { DefinedConnector, Definitions } from "./definitions.ts";
 import { callLedger, type LedgerAccess } from "./ledger-call.ts";
@@ -90,7 +91,9 @@ export class ConnectorScheduler implements Service {
     );
     for (const connector of defined) {
       const state = states.find(({ connector: id }) => id === connector.id) ?? null;
-      const reason = await this.#reasonAgainst(connector, () => this.#lookAt(connector, state, existing, signal));
+      const reason = await this.#reasonAgainst(connector, (definition) =>
+        this.#lookAt(connector.id, definition, { state, existing }, signal),
+      );
       if (reason === null) this.#invalid.delete(connector.id);
       else this.#tellInvalid(connector.id, reason);
     }
@@ -108,10 +111,13 @@ export class ConnectorScheduler implements Service {
   }
 
   /** Why a connector cannot be scheduled; null: it can. One that cannot is in no other one's way. */
-  async #reasonAgainst({ definition, invalid }: DefinedConnector, look: () => Promise<void>): Promise<string | null> {
+  async #reasonAgainst(
+    { definition, invalid }: DefinedConnector,
+    look: (definition: ConnectorDefinition) => Promise<void>,
+  ): Promise<string | null> {
     if (definition === null) return invalid ?? "";
     try {
-      await look();
+      await look(definition);
       return null;
     } catch (error) {
       if (error instanceof ConfigurationError) return error.message;
@@ -120,12 +126,11 @@ export class ConnectorScheduler implements Service {
   }
 
   async #lookAt(
-    { id, definition }: DefinedConnector,
-    state: StateRow | null,
-    existing: ReadonlyMap<string, Schedule>,
+    id: string,
+    definition: ConnectorDefinition,
+    { state, existing }: { readonly state: StateRow | null; readonly existing: ReadonlyMap<string, Schedule> },
     signal: AbortSignal,
   ): Promise<void> {
-    if (definition === null) return;
     const isPaused = state?.pausedAt != null;
     const names = scheduleNames(id);
     const wanted = [

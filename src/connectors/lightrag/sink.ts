@@ -11,7 +11,10 @@ import { documentText } from "./text.ts";
 type RagSettlement =
   | Exclude<Settlement<Receipt>, { outcome: "delivered" }>
   | { readonly outcome: "delivered"; readonly documentId: string };
-/** What is to be done about a text; `remove`: documents go first, and then it has come to `comesTo`. */
+/**
+ * What a look at a text leads to. `retry`: the server is to try it again. `remove`: these documents are deleted first, and once that has
+ * begun the outcome is `comesTo`.
+ */
 type Judged =
   | RagSettlement
   | { readonly outcome: "retry"; readonly receipt: Receipt }

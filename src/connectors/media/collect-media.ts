@@ -1,5 +1,6 @@
 import type { HeldMedia, MediaFolder, MediaHolder } from "./media-folder.ts";
 import { mediaOfMetadata } from "./media-reference.ts";
+import { pagesOf } from "./pages-of.ts";
 
 /**
  * The metadata of memories, in the order of `memoryIds`: those of several versions where these are kept; null: there is no such memory,
@@ -51,7 +52,7 @@ export async function removeUnheld(
   let [files, bytes] = [0, 0];
   const holders: MediaHolder[] = [];
   if (moment === null) return { files, bytes, holders };
-  const look = async (page: readonly HeldMedia[]): Promise<void> => {
+  for await (const page of pagesOf(folder.held(), PAGE_SIZE, signal)) {
     const held = await stillHeld(page, signal);
     for (const each of page.filter((_, index) => held[index] !== true)) {
       signal.throwIfAborted();
@@ -61,16 +62,7 @@ export async function removeUnheld(
       files++;
       bytes += removed;
     }
-  };
-  let page: HeldMedia[] = [];
-  for await (const each of folder.held()) {
-    signal.throwIfAborted();
-    page.push(each);
-    if (page.length < PAGE_SIZE) continue;
-    await look(page);
-    page = [];
   }
-  if (page.length > 0) await look(page);
   return { files, bytes, holders };
 }
 

@@ -1,6 +1,6 @@
 import { copyFile, type FileHandle, open, rename, rm, writeFile } from "node:fs/promises";
 import * as z from "zod";
-import { statIfThere, textIfThere } from "../../runtime/if-there.ts";
+import { jsonIfSound, statIfThere, textIfThere } from "../../runtime/if-there.ts";
 import { type RetryOptions, waitAfter } from "../service/retrying.ts";
 import { ServiceError } from "../service/service-error.ts";
 import { filesOfPartial, type MediaFolder, type MediaHolder } from "./media-folder.ts";
@@ -187,7 +187,7 @@ class PartialFile {
   }
 
   async #note(): Promise<{ readonly validator: string; readonly total: number | null } | null> {
-    const note = noteSchema().safeParse(jsonOf((await textIfThere(`${this.path}.json`)) ?? ""));
+    const note = noteSchema().safeParse(jsonIfSound(await textIfThere(`${this.path}.json`)));
     return note.success ? note.data : null;
   }
 }
@@ -202,12 +202,4 @@ async function written(file: FileHandle, { offset, bytes }: ArrivingMedia, bytes
     size += part.byteLength;
   }
   return size;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

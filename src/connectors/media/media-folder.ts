@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, rm, rmdir, stat, writeFile } from "node:f
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { lazily } from "../../domain/lazily.ts";
-import { statIfThere, textIfThere } from "../../runtime/if-there.ts";
+import { jsonIfSound, statIfThere, textIfThere } from "../../runtime/if-there.ts";
 import { syncFolder } from "../../runtime/sync-folder.ts";
 import type { MediaReference } from "./media-reference.ts";
 
@@ -85,7 +85,7 @@ export class MediaFolder {
   /** Null: there is no such file, or that memory does not hold it: a hash alone gives nobody a file. */
   async find(sha256: string, holder: MediaHolder): Promise<KeptMedia | null> {
     if (!SHA256.test(sha256)) return null;
-    const note = noteSchema().safeParse(jsonOf(await textIfThere(this.#noteOf(sha256, holder))));
+    const note = noteSchema().safeParse(jsonIfSound(await textIfThere(this.#noteOf(sha256, holder))));
     const found = note.success ? await statIfThere(this.#pathOf(sha256)) : null;
     if (!note.success || found === null) return null;
     return { path: this.#pathOf(sha256), contentType: note.data.contentType, bytes: found.size, sha256 };
@@ -96,7 +96,7 @@ export class MediaFolder {
     if (!SHA256.test(sha256)) return;
     const folder = this.#heldOf(sha256);
     for (const name of await namesIn(folder)) {
-      const note = noteSchema().safeParse(jsonOf(await textIfThere(join(folder, name))));
+      const note = noteSchema().safeParse(jsonIfSound(await textIfThere(join(folder, name))));
       if (note.success) yield { namespace: note.data.namespace, memoryId: note.data.memoryId };
     }
   }
@@ -160,7 +160,7 @@ export class MediaFolder {
     const folder = join(this.#path, "partial");
     for (const name of await namesIn(folder)) {
       if (!name.endsWith(".json")) continue;
-      const note = holderSchema().safeParse(jsonOf(await textIfThere(join(folder, name))));
+      const note = holderSchema().safeParse(jsonIfSound(await textIfThere(join(folder, name))));
       if (note.success) yield { path: join(folder, name.replace(/\.json$/, "")), holder: note.data };
     }
   }
@@ -269,13 +269,5 @@ async function unlessMissing(work: Promise<void>): Promise<void> {
     await work;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-}
-
-function jsonOf(text: string | null): unknown {
-  try {
-    return JSON.parse(text ?? "") as unknown;
-  } catch {
-    return undefined; // Damaged: the file counts as not there, and is fetched again.
   }
 }

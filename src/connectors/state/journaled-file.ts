@@ -2,7 +2,7 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as z from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
-import { textIfThere } from "../../runtime/if-there.ts";
+import { jsonIfSound, textIfThere } from "../../runtime/if-there.ts";
 import { syncFolder } from "../../runtime/sync-folder.ts";
 import { newUlid } from "../../runtime/ulid.ts";
 
@@ -100,7 +100,7 @@ async function readContent<Content extends JournaledContent>(
   { what, read }: JournaledFileParts<Content>,
 ): Promise<{ generation: string; content: Content }> {
   const text = await textIfThere(path);
-  const file = text === null ? null : fileSchema().safeParse(jsonOf(text));
+  const file = text === null ? null : fileSchema().safeParse(jsonIfSound(text));
   const damaged = new ConfigurationError(
     `${path} is not ${what}, or is damaged: move it away, and the connector reads everything anew`,
   );
@@ -117,15 +117,7 @@ async function readContent<Content extends JournaledContent>(
 /** A last line that was cut off by a crash was never acknowledged: it is passed over. */
 async function applyJournal(path: string, generation: string, content: JournaledContent): Promise<void> {
   const [head, ...lines] = ((await textIfThere(path)) ?? "").split("\n");
-  const named = z.strictObject({ generation: z.string() }).safeParse(jsonOf(head ?? ""));
+  const named = z.strictObject({ generation: z.string() }).safeParse(jsonIfSound(head ?? ""));
   if (!named.success || named.data.generation !== generation) return;
-  for (const line of lines) if (!content.replay(jsonOf(line))) return;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
+  for (const line of lines) if (!content.replay(jsonIfSound(line))) return;
 }

@@ -1,5 +1,6 @@
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import * as z from "zod";
+import { jsonIfSound } from "../../runtime/if-there.ts";
 import { isRunning, ownIdentity } from "../../runtime/process-identity.ts";
 
 /** Attempts to take a lock that dead processes left. */
@@ -49,17 +50,9 @@ const identitySchema = () => z.object({ pid: z.int().positive(), startedAt: z.st
 async function isHeld(path: string): Promise<boolean> {
   const text = await readFile(path, "utf8").catch(ignoreMissing);
   if (text === undefined) return false;
-  const owner = identitySchema().safeParse(jsonOf(text));
+  const owner = identitySchema().safeParse(jsonIfSound(text));
   // What names no process is no lock of this program. Of a process that cannot be seen, the lock counts.
   return owner.success && isRunning(owner.data) !== false;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function ignoreMissing(error: unknown): undefined {

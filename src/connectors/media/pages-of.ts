@@ -1,0 +1,19 @@
+/**
+ * What comes, in pages of `size`; the last one may be smaller, and none is empty.
+ * @throws the reason of `signal`, which is looked at with each item.
+ */
+export async function* pagesOf<T>(
+  items: AsyncIterable<T>,
+  size: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly T[], void, undefined> {
+  let page: T[] = [];
+  for await (const item of items) {
+    signal.throwIfAborted();
+    page.push(item);
+    if (page.length < size) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
