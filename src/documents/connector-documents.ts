@@ -61,6 +61,8 @@ const countsSchema = lazily(() =>
       deleted: count(),
       erased: count().describe("Items that were erased here: they are not imported"),
       failed: count().describe("Items in the dead letters, and entries that could not be read"),
+      media: count().describe("Files of items that were fetched whole"),
+      bytes: count().describe("Bytes of these files together"),
     })
     .meta({ id: "ConnectorCounts" }),
 );

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { type ConnectorState, type KnownItem, NO_COUNTS, type RunRecord } from "../../src/connectors/state/state.ts";
+import {
+  type ConnectorState,
+  type KnownItem,
+  NO_COUNTS,
+  type RunCounts,
+  type RunRecord,
+} from "../../src/connectors/state/state.ts";
 import { runUnderWay } from "./connector-runs.ts";
 
 export interface StateUnderTest {
@@ -61,6 +67,18 @@ export function connectorStateConformance(name: string, open: () => Promise<Stat
       const last = await under.reopen();
       expect(await last.cursor()).toBe(1_000);
       expect((await last.runs(1))[0]).toMatchObject({ id: "r2", state: "succeeded" });
+    });
+
+    withState("reads the run of an older version: what that did not count is 0", async (under) => {
+      const { media: _, bytes: __, ...older } = { ...NO_COUNTS, read: 2 };
+      await under.state.begin(run("r1", { counts: older as RunCounts }));
+      await under.state.checkpoint({ ...none, run: run("r1", { counts: older as RunCounts }) });
+      const again = await under.reopen();
+      expect((await again.runs(1)).map(({ counts }) => counts)).toEqual([{ ...NO_COUNTS, read: 2 }]);
+      const fetched = { ...NO_COUNTS, read: 2, media: 3, bytes: 2 ** 40 };
+      await again.begin(run("r2"));
+      await again.end(run("r2", { state: "succeeded", endedAt: 9, counts: fetched }), null);
+      expect((await (await under.reopen()).runs(1))[0]?.counts).toEqual(fetched);
     });
 
     withState("keeps the latest of what was told of an item", async (under) => {

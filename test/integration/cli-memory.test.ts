@@ -67,7 +67,11 @@ test("a Memory Space is a connector of the deployment: what is known of it is in
   expect((await connector("show memory-space")).json).toMatchObject({
     ...{ origin: "api", definition: { from: { apiKey: `\${${KEY_VARIABLE}}` } } },
   });
-  expect((await connector("runs memory-space")).json).toMatchObject({ runs: [{ counts: { created: 1 } }] });
+  const runs = await connector("runs memory-space");
+  expect(DOCUMENTS["connector-runs"]?.parse(runs.json)).toMatchObject({
+    runs: [{ counts: { created: 1, media: 1, bytes: 7 } }],
+  });
+  expect(runs.text).toContain("1 read, 1 created, 1 file fetched (7 bytes)");
   expect((await memory("sync --dry-run --force")).json).toMatchObject({ dryRun: true, run: { synced: 1 } });
   const log = await memory("log");
   expect(DOCUMENTS["memory-log"]?.parse(log.json)).toMatchObject({ runs: [{ synced: 1, status: "succeeded" }] });

@@ -73,7 +73,13 @@ test("a file is fetched by the schedule's runs, named by its memory, and served 
   const bytes = Buffer.from("0123456789".repeat(20_000));
   put(place, "a", bytes);
   await create(place, "space");
-  expect(await run(place, "space")).toMatchObject({ state: "succeeded", counts: { created: 1 } });
+  const counts = { created: 1, media: 1, bytes: bytes.length };
+  const made = await run(place, "space");
+  expect(made).toMatchObject({ state: "succeeded", counts });
+  expect((await service.request("GET", `/v1/connectors/space/runs/${made.id}`)).json()).toMatchObject({ counts });
+  const metrics = await world.sync.metrics.text();
+  expect(metrics).toContain('mnemosync_connector_media_total{connector="space"} 1\n');
+  expect(metrics).toContain(`mnemosync_connector_media_bytes_total{connector="space"} ${bytes.length}\n`);
   const memory = await world.sync.get("memory-space/a", { namespace: "tenant-a" });
   const [reference] = mediaOfMetadata(memory?.metadata);
   expect(reference).toEqual({
@@ -136,12 +142,18 @@ test("what may hold scripts is not kept, and stands in the dead letters until it
       select (select count(*)::int from mnemosync.connector_runs) as runs, (select count(*)::int from mnemosync.memory_bodies) as bodies,
              (select max(attempts)::int from mnemosync.connector_dead_letters) as attempts`;
   const before = await tables();
-  expect(await replay(true)).toMatchObject({ isDryRun: true, state: "succeeded", counts: { read: 1, updated: 1 } });
+  expect(await replay(true)).toMatchObject({
+    ...{ isDryRun: true, state: "succeeded" },
+    counts: { read: 1, updated: 1, media: 0, bytes: 0 },
+  });
   expect(await tables()).toEqual(before);
   expect((await world.sync.connectors.deadLetters("space")).letters).toHaveLength(1);
   const sound = Buffer.from("a sound");
   put(place, "a", sound);
-  expect(await replay(false)).toMatchObject({ state: "succeeded", counts: { read: 1, failed: 0 } });
+  expect(await replay(false)).toMatchObject({
+    state: "succeeded",
+    counts: { read: 1, failed: 0, media: 1, bytes: sound.length },
+  });
   expect((await world.sync.connectors.deadLetters("space")).letters).toEqual([]);
   const memory = await world.sync.get("memory-space/a", { namespace: "tenant-a" });
   expect(mediaOfMetadata(memory?.metadata)).toMatchObject([{ sha256: hashOf(sound) }]);

@@ -6,6 +6,7 @@ import type { Conflict, Sample } from "../../src/console/api/documents.ts";
 import { readEvents, type StreamEvent } from "../../src/console/api/event-stream.ts";
 import { type Decided, decideMany, isOpen } from "../../src/console/pages/conflicts/decisions.ts";
 import { connectorTone } from "../../src/console/pages/connectors/connector-tone.ts";
+import { countsText } from "../../src/console/pages/connectors/counts-text.ts";
 import { criteriaOf, filterOf, flawOf, queryOf } from "../../src/console/pages/memories/criteria.ts";
 import { readHistory, VERSIONS_FIRST, VERSIONS_MAX } from "../../src/console/pages/memories/history.ts";
 import { mergePatch } from "../../src/console/pages/memories/merge-patch.ts";
@@ -334,4 +335,21 @@ describe("the overview", () => {
     expect(known.slice(-1).map(largestLag)).toEqual([3_600]);
     expect(largestLag({ ...sample(1), lagSeconds: {} })).toBeNull();
   });
+});
+
+test("what a run of a connector did is told with the files that it fetched, and without what is 0", () => {
+  const nothing = {
+    read: 0,
+    created: 0,
+    updated: 0,
+    unchanged: 0,
+    deleted: 0,
+    erased: 0,
+    failed: 0,
+    media: 0,
+    bytes: 0,
+  };
+  expect(countsText(nothing)).toBe("");
+  expect(countsText({ ...nothing, read: 1_200, created: 3 })).toBe("1,200 read, 3 created");
+  expect(countsText({ ...nothing, read: 1, media: 2, bytes: 20_480 })).toBe("1 read, 2 files fetched (20,480 bytes)");
 });

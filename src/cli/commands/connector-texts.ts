@@ -3,6 +3,7 @@ import type { ConnectorStatus } from "../../connectors/hosted/status.ts";
 import type { RunCounts } from "../../connectors/state/state.ts";
 import { columns } from "../columns.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
+import { counted } from "../output.ts";
 import { timeText } from "../terminal.ts";
 
 /** Connectors as people read them. */
@@ -67,9 +68,15 @@ export function runTable(runs: readonly ConnectorRun[]): string {
   return columns(heads, rows);
 }
 
-export function countsText(counts: RunCounts): string {
-  const told = Object.entries(counts).filter(([name, value]) => name === "read" || value > 0);
-  return told.map(([name, value]) => `${value} ${name}`).join(", ");
+export function countsText({ media, bytes, ...items }: RunCounts): string {
+  const told = Object.entries(items).filter(([name, value]) => name === "read" || value > 0);
+  const texts = told.map(([name, value]) => `${value} ${name}`);
+  return (media > 0 ? [...texts, fetchedText({ media, bytes })] : texts).join(", ");
+}
+
+/** `2 files fetched (20,480 bytes)` */
+export function fetchedText({ media, bytes }: Pick<RunCounts, "media" | "bytes">): string {
+  return `${counted(media, "file")} fetched (${counted(bytes, "byte")})`;
 }
 
 /** Findings: something that an operator looks into. */

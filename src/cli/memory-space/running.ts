@@ -1,6 +1,7 @@
 import type { RunRecord } from "../../connectors/state/state.ts";
 import { spaceRunDocument } from "../../documents/memory-space-documents.ts";
 import type { CommandResult, Invocation } from "../command.ts";
+import { fetchedText } from "../commands/connector-texts.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { count, counted, duration } from "../output.ts";
 import { idOf, spaceOf } from "./spaces.ts";
@@ -46,6 +47,7 @@ function sentence({ state, counts, startedAt, endedAt }: RunRecord, dryRun: bool
   if (deleted > 0) parts.push(`${count(deleted)} deleted`);
   if (erased > 0) parts.push(`${count(erased)} erased here and left alone`);
   if (failed > 0) parts.push(`${count(failed)} failed`);
+  if (counts.media > 0) parts.push(fetchedText(counts));
   const head = dryRun ? "nothing was written; a run would have" : state;
   return `${head}: ${counted(read, "item")} read in ${took}: ${parts.join(", ")}`;
 }

@@ -31,6 +31,8 @@ const runSchema = lazily(() =>
     counts: z.object({
       ...{ read: z.number(), created: z.number(), updated: z.number(), unchanged: z.number() },
       ...{ deleted: z.number(), erased: z.number(), failed: z.number() },
+      // Results of older versions do not have them.
+      ...{ media: z.number().default(0), bytes: z.number().default(0) },
     }),
     cursorBefore: z.union([z.number(), z.string()]).nullable(),
     cursorAfter: z.union([z.number(), z.string()]).nullable(),

@@ -24,6 +24,8 @@ interface MetricsSource extends LedgerAccess {
 export class ConnectorMetrics implements GaugeSource {
   readonly #runs;
   readonly #items;
+  readonly #media;
+  readonly #mediaBytes;
   readonly #seconds;
   readonly #letters;
   readonly #failures;
@@ -42,6 +44,8 @@ export class ConnectorMetrics implements GaugeSource {
       "connector",
       "action",
     ]);
+    this.#media = base.counter("connector_media_total", "Files of items that runs on this node fetched", connector);
+    this.#mediaBytes = base.counter("connector_media_bytes_total", "Bytes of these files", connector);
     this.#seconds = base.histogram("connector_run_duration_seconds", "Duration of a run", SECONDS, ["connector"]);
     this.#letters = base.gauge(
       "connector_dead_letters",
@@ -67,6 +71,10 @@ export class ConnectorMetrics implements GaugeSource {
     this.#runs.inc({ connector, outcome: run.state });
     for (const action of ACTIONS)
       if (run.counts[action] > 0) this.#items.inc({ connector, action }, run.counts[action]);
+    if (run.counts.media > 0) {
+      this.#media.inc({ connector }, run.counts.media);
+      this.#mediaBytes.inc({ connector }, run.counts.bytes);
+    }
     this.#seconds.observe({ connector }, Math.max(0, (run.endedAt ?? run.startedAt) - run.startedAt) / 1_000);
   }
 

@@ -1,6 +1,13 @@
 import type { MemoryFields } from "../../domain/memory-input.ts";
 import { completed } from "../run/completed.ts";
-import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, lettersAndSettled } from "../run/item-result.ts";
+import {
+  expectedOutcome,
+  fetchedCounts,
+  type ItemResult,
+  isStoredInPart,
+  knownAfter,
+  lettersAndSettled,
+} from "../run/item-result.ts";
 import { addedCounts, errorOfRun } from "../run/run-record.ts";
 import type { Source, SourceItem } from "../run/source.ts";
 import type { ItemOutcome, Target } from "../run/target.ts";
@@ -85,7 +92,8 @@ async function replayPage(
         signal,
       );
   const results = whole.map((each, index): ItemResult => ({ ...each, outcome: outcomes[index] as ItemOutcome }));
-  const counts = { read: items.length, created: 0, updated: 0, unchanged: 0, erased: 0, failed: 0 };
+  const nothing = { created: 0, updated: 0, unchanged: 0, erased: 0, failed: 0 };
+  const counts = { read: items.length, ...nothing, ...fetchedCounts(whole) };
   for (const { outcome } of results) counts[outcome.outcome === "refused" ? "failed" : outcome.outcome]++;
   counts.failed += results.filter(isStoredInPart).length;
   return {

@@ -1,5 +1,5 @@
 import type { Fragment, Sql } from "../../drivers/postgres/postgres-access.ts";
-import type { RunRecord } from "../state/state.ts";
+import { keptCounts, type RunRecord } from "../state/state.ts";
 
 /** Runs of a connector that are kept. */
 const RUNS_MAX = 1_000;
@@ -197,7 +197,7 @@ function runColumns(sql: Sql): Fragment {
 function runOf(row: RunRow): RunRecord {
   return {
     ...row,
-    counts: JSON.parse(row.counts) as RunRecord["counts"],
+    counts: keptCounts(JSON.parse(row.counts) as Partial<RunRecord["counts"]>),
     startedAt: Math.round(row.startedAt),
     endedAt: row.endedAt === null ? null : Math.round(row.endedAt),
     cursorBefore: cursorOf(row.cursorBefore),

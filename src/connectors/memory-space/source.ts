@@ -62,6 +62,7 @@ export class MemorySpaceSource implements Source {
     return {
       item: { ...item, fields: { ...item.fields, metadata } },
       lost: lost.length === 0 ? null : lost.join("; "),
+      fetched: { media: media.length, bytes: media.reduce((sum, { bytes }) => sum + bytes, 0) },
     };
   }
 

@@ -1,5 +1,5 @@
 import { shortened } from "../../domain/errors.ts";
-import type { Checkpoint, DeadLetter, KnownItem } from "../state/state.ts";
+import type { Checkpoint, DeadLetter, KnownItem, RunCounts } from "../state/state.ts";
 import { REASON_LENGTH_MAX } from "./run-record.ts";
 import type { CompletedItem, SourceItem } from "./source.ts";
 import type { ItemOutcome } from "./target.ts";
@@ -20,6 +20,16 @@ const HASH_OF_PART = "";
 /** Whether an item was stored without what belongs to it. */
 export function isStoredInPart({ lost, outcome: { outcome } }: ItemResult): boolean {
   return lost !== null && outcome !== "refused" && outcome !== "erased";
+}
+
+/** What was fetched with items. */
+export function fetchedCounts(items: readonly CompletedItem[]): Pick<RunCounts, "media" | "bytes"> {
+  const sum = { media: 0, bytes: 0 };
+  for (const { fetched } of items) {
+    sum.media += fetched?.media ?? 0;
+    sum.bytes += fetched?.bytes ?? 0;
+  }
+  return sum;
 }
 
 /** What is known of an item from here on. @param item as the service gave it. */

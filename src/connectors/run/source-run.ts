@@ -1,7 +1,14 @@
 import type { ConnectorState, KnownItem, RunCounts, RunRecord } from "../state/state.ts";
 import { ALL_TIME, type TimeWindow } from "../time-window.ts";
 import { completed } from "./completed.ts";
-import { expectedOutcome, type ItemResult, isStoredInPart, knownAfter, lettersAndSettled } from "./item-result.ts";
+import {
+  expectedOutcome,
+  fetchedCounts,
+  type ItemResult,
+  isStoredInPart,
+  knownAfter,
+  lettersAndSettled,
+} from "./item-result.ts";
 import { missingItems } from "./missing.ts";
 import { addedCounts, errorOfRun, newRun, type RunRefused } from "./run-record.ts";
 import type { CompletedItem, ListingOutcome, Source, SourceItem } from "./source.ts";
@@ -181,6 +188,7 @@ class SourceRun {
     const news = page.filter(isNews).slice(0, left);
     if (page.filter(isNews).length > left) this.#isCut = true;
     const whole = await this.#completed(news);
+    this.#count(fetchedCounts(whole));
     const outcomes =
       this.#options.dryRun === true
         ? news.map((item) => expectedOutcome(known.get(item.id)))

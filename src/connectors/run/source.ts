@@ -19,6 +19,8 @@ export interface CompletedItem {
   readonly item: SourceItem;
   /** What could not be had, with the reason; null: it is whole. It is imported all the same, and looked at again. */
   readonly lost: string | null;
+  /** Files that were fetched whole for it, and their bytes together. Left out: none. */
+  readonly fetched?: { readonly media: number; readonly bytes: number } | undefined;
 }
 
 /** How a listing ended. */

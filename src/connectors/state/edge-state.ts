@@ -1,6 +1,13 @@
 import { StoreRefusedError } from "../../domain/errors.ts";
 import { ownIdentity, type ProcessIdentity } from "../../runtime/process-identity.ts";
-import type { Checkpoint, ConnectorState, DeadLetter, KnownItem, RunRecord } from "./state.ts";
+import {
+  type Checkpoint,
+  type ConnectorState,
+  type DeadLetter,
+  type KnownItem,
+  keptCounts,
+  type RunRecord,
+} from "./state.ts";
 
 /** A run as the file keeps it: `record` is its JSON. */
 interface StoredRun {
@@ -52,7 +59,7 @@ export class EdgeState implements ConnectorState {
 
   async begin(run: RunRecord): Promise<{ readonly running: RunRecord } | null> {
     const running = await this.#file.begin(this.#id, stored(run), ownIdentity(), this.#now());
-    if (running !== null) return { running: JSON.parse(running) as RunRecord };
+    if (running !== null) return { running: recordOf(running) };
     this.#runId = run.id;
     return null;
   }
@@ -89,7 +96,7 @@ export class EdgeState implements ConnectorState {
   }
 
   async runs(limit: number): Promise<readonly RunRecord[]> {
-    return (await this.#file.runs(this.#id, limit)).map((record) => JSON.parse(record) as RunRecord);
+    return (await this.#file.runs(this.#id, limit)).map(recordOf);
   }
 
   async deadLetters(limit: number): Promise<readonly DeadLetter[]> {
@@ -114,6 +121,11 @@ export class EdgeState implements ConnectorState {
         : "another process has taken it, because this one was not heard of for an hour";
     throw new StoreRefusedError("connector", reason);
   }
+}
+
+function recordOf(text: string): RunRecord {
+  const run = JSON.parse(text) as RunRecord;
+  return { ...run, counts: keptCounts(run.counts) };
 }
 
 function stored(run: RunRecord): StoredRun {

@@ -13,6 +13,8 @@ const countsSchema = lazily(() =>
   z.strictObject({
     ...{ read: whole(), created: whole(), updated: whole(), unchanged: whole() },
     ...{ deleted: whole(), erased: whole(), failed: whole() },
+    // Files of older versions do not have them.
+    ...{ media: whole().default(0), bytes: whole().default(0) },
   }),
 );
 export const runSchema = lazily(() =>

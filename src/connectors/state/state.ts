@@ -22,9 +22,21 @@ export interface RunCounts {
   readonly erased: number;
   /** Items that went to the dead letters, and entries that could not be read. */
   readonly failed: number;
+  /** Files of items that were fetched whole. */
+  readonly media: number;
+  /** Bytes of these files together, those included that an earlier run had fetched before it was cut off. */
+  readonly bytes: number;
 }
 
-export const NO_COUNTS: RunCounts = { read: 0, created: 0, updated: 0, unchanged: 0, deleted: 0, erased: 0, failed: 0 };
+export const NO_COUNTS: RunCounts = {
+  ...{ read: 0, created: 0, updated: 0, unchanged: 0, deleted: 0, erased: 0, failed: 0 },
+  ...{ media: 0, bytes: 0 },
+};
+
+/** Counts as they were kept: what an older version did not count is 0. */
+export function keptCounts(counts: Partial<RunCounts>): RunCounts {
+  return { ...NO_COUNTS, ...counts };
+}
 
 /**
  *   running ──► succeeded | partial | failed | cancelled | interrupted (final)

@@ -143,7 +143,10 @@ test("files are fetched where they are chosen, shown, copied, and go with their 
   server.put({ id: "a", created_at: new Date().toISOString(), transcript: "with a sound", audio: true });
   server.media.set("a/audio", { type: "audio/ogg;codecs=opus", bytes });
   await add(" --media audio,image");
-  expect(await memory("sync")).toMatchObject({ exitCode: 0 });
+  expect(await memory("sync")).toMatchObject({
+    ...{ exitCode: 0, json: { run: { counts: { media: 1, bytes: 7 } } } },
+    text: expect.stringContaining("1 new, 0 changed, 0 unchanged, 1 file fetched (7 bytes)"),
+  });
   const shown = await memory("media memory-space/a");
   const document = DOCUMENTS["memory-media"]?.parse(shown.json) as { media: { path: string }[] };
   expect(document).toMatchObject({ media: [{ kind: "audio", contentType: "audio/ogg;codecs=opus", bytes: 7 }] });

@@ -18,7 +18,10 @@ describe("files of items", () => {
     world.put("a", bytes);
     world.put("b", bytes);
     world.put("c", Buffer.from("not wanted"), { tags: ["other"] });
-    expect(await world.run()).toMatchObject({ state: "succeeded", counts: { created: 3, failed: 0 } });
+    expect(await world.run()).toMatchObject({
+      state: "succeeded",
+      counts: { created: 3, failed: 0, media: 2, bytes: 2 * bytes.length },
+    });
     const reference = {
       kind: "audio",
       contentType: "audio/ogg;codecs=opus",
@@ -34,7 +37,7 @@ describe("files of items", () => {
     expect(await world.stored()).toEqual([hashOf(bytes)]);
     // Nothing of it is asked for again.
     const before = world.server.requests.length;
-    await world.run();
+    expect(await world.run()).toMatchObject({ counts: { unchanged: 3, media: 0, bytes: 0 } });
     expect(world.server.requests.slice(before).filter(({ url }) => url.endsWith("/audio"))).toEqual([]);
   });
 
@@ -64,13 +67,19 @@ describe("files of items", () => {
     const [old, other] = [Buffer.alloc(200_000, "old"), Buffer.alloc(200_000, "other")];
     world.put("a", old, { etag: '"v1"' });
     world.server.faultOf = (url) => (url.endsWith("/audio") ? { kind: "half" } : null);
-    expect(await world.run()).toMatchObject({ state: "partial", counts: { created: 1, failed: 1 } });
+    expect(await world.run()).toMatchObject({
+      state: "partial",
+      counts: { created: 1, failed: 1, media: 0, bytes: 0 },
+    });
     expect(await world.letters()).toMatchObject([
       { itemId: "a", code: "MEDIA", reason: expect.stringContaining("audio:") },
     ]);
     world.server.faultOf = () => null;
     world.put("a", other, { etag: '"v2"' });
-    expect(await world.run()).toMatchObject({ state: "succeeded", counts: { failed: 0 } });
+    expect(await world.run()).toMatchObject({
+      state: "succeeded",
+      counts: { failed: 0, media: 1, bytes: other.length },
+    });
     expect(world.audioRequests().at(-1)?.headers.range).toBeDefined();
     expect(await world.stored()).toEqual([hashOf(other)]);
     expect(await world.letters()).toEqual([]);

@@ -9,7 +9,7 @@ import { MemorySpaceSource } from "../../../src/connectors/memory-space/source.t
 import { runSource, type SourceRunOptions } from "../../../src/connectors/run/source-run.ts";
 import { ServiceError } from "../../../src/connectors/service/service-error.ts";
 import { JsonState } from "../../../src/connectors/state/json-state.ts";
-import type { ConnectorState } from "../../../src/connectors/state/state.ts";
+import { type ConnectorState, NO_COUNTS } from "../../../src/connectors/state/state.ts";
 import { keptRhythm, nextDue, type Rhythm } from "../../../src/jobs/rhythm.ts";
 import { MemorySpaceServer } from "../../support/connectors/memory-space-server.ts";
 import { MemoryTarget } from "../../support/connectors/memory-target.ts";
@@ -143,8 +143,7 @@ describe("at a source", () => {
     const first = await JsonState.open(join(folder, "state.json"));
     await first.begin({
       ...{ id: "01", state: "running", scope: "full", startedAt: now, endedAt: null, error: null },
-      ...{ counts: { read: 0, created: 0, updated: 0, unchanged: 0, deleted: 0, erased: 0, failed: 0 } },
-      ...{ cursorBefore: null, cursorAfter: null },
+      ...{ counts: NO_COUNTS, cursorBefore: null, cursorAfter: null },
     });
     expect(await run()).toMatchObject({ running: { id: "01" } });
     expect(target.writes).toEqual([]);

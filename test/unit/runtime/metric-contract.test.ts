@@ -14,6 +14,8 @@ const CONTRACT: readonly (readonly [string, string, readonly string[], (readonly
   ["connector_dead_letters", "gauge", ["connector"]],
   ["connector_items_total", "counter", ["connector", "action"]],
   ["connector_lag_seconds", "gauge", ["connector"]],
+  ["connector_media_bytes_total", "counter", ["connector"]],
+  ["connector_media_total", "counter", ["connector"]],
   ["connector_records_waiting", "gauge", ["connector"]],
   ["connector_run_duration_seconds", "histogram", ["connector"], [1, 5, 15, 60, 300, 900, 3_600, 14_400]],
   ["connector_running", "gauge", ["connector"]],

@@ -13,8 +13,9 @@ import { linkTo } from "../../state/router.ts";
 import { mayAct } from "../../state/session.ts";
 import { whole } from "../../text/numbers.ts";
 import { duration } from "../../text/time.ts";
+import { countsText } from "./counts-text.ts";
 import { LettersCard } from "./letters-card.tsx";
-import { countsText, RunsCard } from "./runs-card.tsx";
+import { RunsCard } from "./runs-card.tsx";
 import { StateBadge } from "./state-badge.tsx";
 
 const REFRESH_MS = 10_000;

@@ -7,6 +7,7 @@ import type { Column } from "../../components/table.tsx";
 import { Time } from "../../components/time.tsx";
 import { useResource } from "../../state/resource.ts";
 import { took } from "../../text/time.ts";
+import { countsText } from "./counts-text.ts";
 import { useReloadAfter } from "./reload-after.ts";
 
 const PAGE = 20;
@@ -21,14 +22,6 @@ export const RUN_TONES: Readonly<Record<ConnectorRun["state"], Tone>> = {
   cancelled: "neutral",
   interrupted: "warning",
 };
-
-/** `12 read, 3 created`: without what is 0. */
-export function countsText(counts: ConnectorRun["counts"]): string {
-  return Object.entries(counts)
-    .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${count.toLocaleString("en")} ${name}`)
-    .join(", ");
-}
 
 const COLUMNS: readonly Column<ConnectorRun>[] = [
   {
