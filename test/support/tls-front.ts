@@ -8,6 +8,7 @@ const file = (name: string): string => fileURLToPath(new URL(`tls/${name}`, impo
 
 /** Signed by itself, for localhost and 127.0.0.1, until 2126. Its key is no secret. */
 export const CERTIFICATE_FILE = file("certificate.pem");
+export const KEY_FILE = file("key.pem");
 
 /** What Postgres clients send before they speak TLS. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
@@ -18,7 +19,7 @@ export class TlsFront {
   readonly #sockets = new Set<Socket>();
 
   private constructor(port: number, protocol: "postgres" | "redis") {
-    const identity = { cert: readFileSync(CERTIFICATE_FILE), key: readFileSync(file("key.pem")) };
+    const identity = { cert: readFileSync(CERTIFICATE_FILE), key: readFileSync(KEY_FILE) };
     this.#server = createServer((socket) => {
       this.#hold(socket);
       const begin = (): void => {

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { WireBuffers } from "../../runtime/wire-buffers.ts";
 import { Flight, type FlightStatement } from "./flight.ts";
 import { FlightAnswers, type StatementAnswer } from "./flight-answers.ts";
@@ -32,9 +33,9 @@ export class FlightChannel {
     this.#socket = socket;
   }
 
-  /** A channel over the socket of an open connection; undefined where the driver speaks through another one: TLS. */
+  /** A channel over the socket of an open connection; undefined for TLS, over which the driver sends all statements itself. */
   static over(socket: Socket): FlightChannel | undefined {
-    return socket.listenerCount("data") === 1 ? new FlightChannel(socket) : undefined;
+    return socket instanceof TLSSocket ? undefined : new FlightChannel(socket);
   }
 
   /** A flight of this connection. @param bytesExpected room that is made at first; more is made as it is needed. */

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { Socket } from "node:net";
 import postgres from "postgres";
 import { StoreUnavailableError } from "../../domain/errors.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
@@ -8,6 +8,7 @@ import { FlightChannel } from "./flight-channel.ts";
 import { checkSession, poolerError, type SessionToken, sessionToken } from "./pooler.ts";
 import type { Backend, PostgresConnection } from "./postgres-access.ts";
 import { classifyPostgresError } from "./postgres-errors.ts";
+import { openSocket, type ServerAddress, type TlsSettings, tlsSettings } from "./postgres-socket.ts";
 import type { PostgresTarget, SessionAttributes } from "./postgres-url.ts";
 import { withReleasedOrigins } from "./released-origins.ts";
 
@@ -83,9 +84,10 @@ async function openTarget(
   signal: AbortSignal,
 ): Promise<OwnedConnection> {
   let socket: Socket | undefined;
+  let askedFor: ServerAddress | undefined;
   let dead = false;
   const lost = new LinkedAbort();
-  const driver = postgres(target.url, {
+  const settings = {
     max: 1,
     ...(target.address && { host: [target.address.host], port: [target.address.port] }),
     ...(target.ssl && { ssl: target.ssl }),
@@ -102,19 +104,28 @@ async function openTarget(
       lock_timeout: options.lockTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs,
     },
+  };
+  const tls = tlsSettings(newDriver(target.url, settings).options);
+  const driver = newDriver(target.url, {
+    ...settings,
+    ssl: false, // The socket has it.
     // The driver reconnects by itself, also within a transaction, and cannot drop a socket whose peer went silent. So the
     // socket is ours, which can be destroyed, and is given once: a lost connection must not come back as another one.
-    socket: async (target: { host: string[]; port: number[]; path?: string | false }) => {
-      if (dead || socket !== undefined)
-        throw Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
-      socket = await connectSocket(target, options.connectTimeoutMs);
-      socket.once("close", () => {
+    socket: async (address: ServerAddress) => {
+      if (dead) throw connectionLost();
+      if (askedFor === address) return await socketForCancel(address, tls, options.connectTimeoutMs, lost.signal);
+      if (askedFor !== undefined) throw connectionLost(); // Not for this connection: for the driver's own `listen`.
+      askedFor = address;
+      const opened = await openSocket(address, tls, options.connectTimeoutMs, signal);
+      opened.once("close", () => {
         dead = true;
-        lost.abort(Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" }));
+        lost.abort(connectionLost());
       });
-      return socket;
+      socket = opened;
+      if (dead) opened.destroy(); // Given up in the last moment.
+      return opened;
     },
-  } as unknown as postgres.Options<Record<string, never>>);
+  });
   const sql = withReleasedOrigins(driver);
   const destroy = (): void => {
     dead = true;
@@ -164,33 +175,31 @@ export async function endConnection(connection: OwnedConnection): Promise<void> 
   }
 }
 
+/** A client of the driver, which opens nothing before its first statement. */
+function newDriver(url: string, settings: object): postgres.Sql {
+  return postgres(url, settings as postgres.Options<Record<string, never>>);
+}
+
+function connectionLost(): Error {
+  return Object.assign(new Error("the connection was lost"), { code: "CONNECTION_CLOSED" });
+}
+
 /**
- * A socket without Nagle's algorithm (TCP_NODELAY), which the driver leaves on: a COPY is many small messages, and each
- * batch would wait 40 ms for the server's delayed acknowledgement.
+ * A socket for the driver's request to cancel the statement that runs, which goes over a connection of its own: to the same
+ * server, and over TLS where that is asked for, since it bears the secret of the session.
+ *
+ * Where none can be had, one that is closed: then the statement goes on until its deadline. The driver drops the error of
+ * such a request where nobody can catch it, which would end the process.
  */
-function connectSocket(
-  target: { host: string[]; port: number[]; path?: string | false },
+async function socketForCancel(
+  address: ServerAddress,
+  tls: TlsSettings | null,
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const host = target.host[0] ?? "localhost";
-    const port = target.port[0] ?? 5432;
-    const socket = target.path ? connectTcp({ path: target.path }) : connectTcp({ host, port, noDelay: true });
-    // The driver reads these two properties for TLS.
-    Object.assign(socket, { host, port });
-    const timer = setTimeout(() => {
-      socket.destroy();
-      reject(Object.assign(new Error(`no connection within ${timeoutMs} ms`), { code: "CONNECT_TIMEOUT" }));
-    }, timeoutMs);
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.setKeepAlive(true, 10_000);
-      socket.removeAllListeners("error");
-      resolve(socket);
-    });
-    socket.once("error", (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
+  try {
+    return await openSocket(address, tls, timeoutMs, signal);
+  } catch {
+    return new Socket().destroy();
+  }
 }
