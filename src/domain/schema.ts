@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { assertWhole } from "./assert-whole.ts";
 import { shortened, ValidationError } from "./errors.ts";
 import { foreignReason } from "./foreign.ts";
 import { copyJsonMeasured, isObject, type JsonObject, textFlaw } from "./json.ts";
@@ -159,8 +160,7 @@ export class MemoryValidator {
 
   /** A whole number from 1 to `max`. @throws {ValidationError} */
   checkCount(value: number, path: string, max: number): void {
-    if (Number.isInteger(value) && value >= 1 && value <= max) return;
-    throw new ValidationError(path, `is ${value}, and must be a whole number from 1 to ${max}`);
+    assertWhole(path, value, 1, max);
   }
 
   /** A copy of `values` as float32, checked against the index. @throws {ValidationError} */

@@ -1,4 +1,5 @@
-import { ClosedError, ValidationError } from "../domain/errors.ts";
+import { assertWhole } from "../domain/assert-whole.ts";
+import { ClosedError } from "../domain/errors.ts";
 import type { MemoryKey } from "../domain/keys.ts";
 import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
 import { readHorizon } from "../ledger/feed-page-statements.ts";
@@ -49,8 +50,8 @@ export class Feed {
   async read(query: FeedQuery, options: { waitMs?: number }, signal: AbortSignal): Promise<FeedChanges> {
     if (this.#isClosed) throw new ClosedError("the change feed");
     const { waitMs = 0 } = options;
-    checkBound("limit", query.limit, 1, PAGE_MAX);
-    checkBound("waitMs", waitMs, 0, WAIT_MAX_MS);
+    assertWhole("limit", query.limit, 1, PAGE_MAX);
+    assertWhole("waitMs", waitMs, 0, WAIT_MAX_MS);
     return waitMs === 0 ? await this.#read(query, signal) : await this.#polls.next(query, waitMs, signal);
   }
 
@@ -84,9 +85,4 @@ export class Feed {
     const { postgres, callTimeoutMs } = this.#parts;
     return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
   }
-}
-
-function checkBound(path: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new ValidationError(path, `is ${value}, and must be a whole number from ${min} to ${max}`);
 }

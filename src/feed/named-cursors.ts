@@ -1,3 +1,4 @@
+import { assertWhole } from "../domain/assert-whole.ts";
 import type { FeedCursor } from "../domain/change-source.ts";
 import { FEED_START } from "../domain/change-source.ts";
 import { EpochChangedError, NotFoundError, StoreRefusedError, ValidationError } from "../domain/errors.ts";
@@ -215,10 +216,5 @@ function checkName(name: string): void {
 }
 
 function checkRetention(retentionMs: number | null | undefined): void {
-  if (retentionMs == null) return;
-  if (Number.isInteger(retentionMs) && retentionMs >= 1 && retentionMs <= RETENTION_MAX_MS) return;
-  throw new ValidationError(
-    "retentionMs",
-    `is ${retentionMs}, and must be a whole number from 1 to ${RETENTION_MAX_MS}`,
-  );
+  if (retentionMs != null) assertWhole("retentionMs", retentionMs, 1, RETENTION_MAX_MS);
 }

@@ -1,3 +1,4 @@
+import { assertWhole } from "../domain/assert-whole.ts";
 import { ConfigurationError, NotFoundError, StoreUnavailableError, ValidationError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
@@ -75,9 +76,7 @@ export class ReplicaOperations {
   /** Memories that the replica refused, oldest first. @param options.limit 1 … 1_000. @default 100 */
   async deadLetters(options: { after?: string; limit?: number } & ReplicaCall = {}): Promise<letters.Letter[]> {
     const { after = "", limit = 100 } = options;
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIST_MAX) {
-      throw new ValidationError("limit", `is ${limit}, and must be a whole number from 1 to ${LIST_MAX}`);
-    }
+    assertWhole("limit", limit, 1, LIST_MAX);
     return await this.#call("replica.deadLetters", options, (parts, signal) =>
       callSide(parts, parts.primary, signal, (sql) => letters.listLetters(sql, parts.name, after, limit)),
     );

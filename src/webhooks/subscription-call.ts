@@ -34,11 +34,6 @@ export function checkFrom(from: string): void {
   if (!FROM.some((known) => known === from)) throw new ValidationError("from", 'expected "start" or "now"');
 }
 
-export function checkCount(path: string, value: number, max: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= max) return;
-  throw new ValidationError(path, `is ${value}, and must be a whole number from 1 to ${max}`);
-}
-
 export function checkedIds(ids: readonly string[] | undefined): readonly string[] | null {
   if (ids === undefined) return null;
   if (Array.isArray(ids) && ids.length <= IDS_MAX && ids.every((id) => typeof id === "string")) return ids;

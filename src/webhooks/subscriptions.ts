@@ -1,3 +1,4 @@
+import { assertWhole } from "../domain/assert-whole.ts";
 import { ConfigurationError, ValidationError } from "../domain/errors.ts";
 import { filterText } from "../feed/feed-filter.ts";
 import type { SubscriptionChange, SubscriptionRow } from "../ledger/subscription-statements.ts";
@@ -15,7 +16,6 @@ import {
   subscriptionOf,
 } from "./subscription.ts";
 import {
-  checkCount,
   checkedIds,
   checkFrom,
   type From,
@@ -98,7 +98,7 @@ export class Subscriptions {
   ): Promise<Subscription[]> {
     const { limit = LIST_MAX, after = "" } = options;
     const visible = visibilityOf(options);
-    checkCount("limit", limit, LIST_MAX);
+    assertWhole("limit", limit, 1, LIST_MAX);
     const rows = await this.#run("list", options, (signal) => this.#parts.store.list(visible, after, limit, signal));
     return rows.map(subscriptionOf);
   }
@@ -193,12 +193,7 @@ export class Subscriptions {
     return await this.#run("rotateSecret", options, async (signal) => {
       this.#assertSetUp();
       checkSecret(secret);
-      if (!(Number.isInteger(overlapMs) && overlapMs >= 0 && overlapMs <= OVERLAP_MAX_MS)) {
-        throw new ValidationError(
-          "overlapMs",
-          `is ${overlapMs}, and must be a whole number from 0 to ${OVERLAP_MAX_MS}`,
-        );
-      }
+      assertWhole("overlapMs", overlapMs, 0, OVERLAP_MAX_MS);
       const row = await this.#read(id, options, signal);
       const change = {
         secret: box.seal(secret, id),
@@ -233,7 +228,7 @@ export class Subscriptions {
     options: SubscriptionCall & { limit?: number | undefined } = {},
   ): Promise<DeadLetter[]> {
     const { limit = 100 } = options;
-    checkCount("limit", limit, DEAD_LIST_MAX);
+    assertWhole("limit", limit, 1, DEAD_LIST_MAX);
     return await this.#run("deadLetters", options, async (signal) => {
       await this.#read(id, options, signal);
       return (await this.#parts.store.messages(id, "dead", { limit }, signal)).map(deadLetterOf);

@@ -1,8 +1,8 @@
+import { assertWhole } from "../../domain/assert-whole.ts";
 import { QueueFullError, ValidationError } from "../../domain/errors.ts";
 import { DEFAULT_NAMESPACE } from "../../domain/keys.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
 import type { KeptMedia } from "../media/media-folder.ts";
-import { assertWhole } from "../run/assert-whole.ts";
 import type { ConnectorState } from "../state/state.ts";
 import type {
   ChosenLetters,

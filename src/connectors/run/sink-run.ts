@@ -5,7 +5,7 @@ import { newUlid } from "../../runtime/ulid.ts";
 import { ServiceError } from "../service/service-error.ts";
 import type { SentRecord, SinkState } from "../state/sink-state.ts";
 import type { RunCounts, RunRecord } from "../state/state.ts";
-import { assertWhole } from "./assert-whole.ts";
+import { assertOption } from "./assert-option.ts";
 import { freeName } from "./free-name.ts";
 import type { MemoryFeed } from "./memory-feed.ts";
 import { addedCounts, errorOfRun, newRun, REASON_LENGTH_MAX, type RunRefused } from "./run-record.ts";
@@ -47,8 +47,8 @@ export async function runSink(
   options: SinkRunOptions,
   signal: AbortSignal,
 ): Promise<RunRecord | RunRefused> {
-  assertWhole("inFlightMax", options.inFlightMax, 1, 1_000);
-  assertWhole("failuresMax", options.failuresMax, 1);
+  assertOption("inFlightMax", options.inFlightMax, 1, 1_000);
+  assertOption("failuresMax", options.failuresMax, 1);
   const now = parts.now ?? Date.now;
   const { fromStart = false } = options;
   const begun = parts.begun ?? newRun(fromStart ? "full" : "changes", now());

@@ -1,4 +1,4 @@
-import { assertWhole } from "./assert-whole.ts";
+import { assertOption } from "./assert-option.ts";
 
 export interface SourceRunOptions {
   /** `changes`: items since the last complete run; `full`: all of them, and what the service has no more is deleted here. */
@@ -19,7 +19,7 @@ export interface SourceRunOptions {
 
 /** @throws {ValidationError} One is out of its bounds. */
 export function assertSourceOptions({ inFlightMax, limit, overlapMs }: SourceRunOptions): void {
-  assertWhole("inFlightMax", inFlightMax, 1, 100);
-  assertWhole("limit", limit, 1);
-  assertWhole("overlapMs", overlapMs, 0);
+  assertOption("inFlightMax", inFlightMax, 1, 100);
+  assertOption("limit", limit, 1);
+  assertOption("overlapMs", overlapMs, 0);
 }

@@ -1,5 +1,6 @@
+import { assertWhole } from "../../../domain/assert-whole.ts";
 import { BucketDigests } from "../../../domain/buckets.ts";
-import { InternalError, StoreEpochError, StoreRefusedError, ValidationError } from "../../../domain/errors.ts";
+import { InternalError, StoreEpochError, StoreRefusedError } from "../../../domain/errors.ts";
 import { foreignReason } from "../../../domain/foreign.ts";
 import type { MemoryKey } from "../../../domain/keys.ts";
 import type { MemoryChange, PutChange } from "../../../domain/memory.ts";
@@ -208,7 +209,7 @@ export class FaissProjection implements Projection {
    * @throws {ValidationError} The vector does not fit the index, or k is out of bounds.
    */
   async search(namespace: string, vector: Float32Array, k: number, signal: AbortSignal): Promise<SearchHit[]> {
-    checkCount(k);
+    assertWhole("k", k, 1, K_MAX);
     const projected = projectChecked(this.#options, vector);
     const connection = await this.#index.ready(signal);
     return connection.searches.search(namespace, projected, k, signal);
@@ -270,9 +271,4 @@ export class FaissProjection implements Projection {
       if (reason !== null) throw new StoreRefusedError("faiss", `memory ${JSON.stringify(change.memoryId)}: ${reason}`);
     }
   }
-}
-
-function checkCount(k: number): void {
-  if (Number.isInteger(k) && k >= 1 && k <= K_MAX) return;
-  throw new ValidationError("k", `is ${k}, and must be a whole number from 1 to ${K_MAX}`);
 }
