@@ -24,6 +24,15 @@ export const redisLost: Scenario = {
       consistencyCheckIntervalMs: INTERVAL_MS,
     });
     const floor = new RedisFloor(context.redisUrl);
+    const clock = async (): Promise<string> => {
+      const [row] = await ours.sql<{ now: string }[]>`select clock_timestamp()::text as now`;
+      return row?.now ?? "";
+    };
+    const isComparedSince = async (from: string): Promise<boolean> => {
+      const rows =
+        await ours.sql`select 1 from mnemosync.stores where id = 'redis' and compared_at > ${from}::timestamptz`;
+      return rows.length > 0;
+    };
     const numbers = Array.from({ length: stored }, (_, number) => number);
     const hashesOf = (some: readonly number[]): FloorHash[] =>
       some.map((number) => floorHash(syntheticChange(number, DIMENSION, 0)));
@@ -38,7 +47,7 @@ export const redisLost: Scenario = {
       ],
       run: async () => {
         const startedAt = performance.now();
-        const [clock] = await ours.sql<{ now: string }[]>`select clock_timestamp()::text as now`;
+        const from = await clock();
         const elapsedMs = (): number => performance.now() - startedAt;
         const perSecond = (ms: number): number => (stored / ms) * 1_000;
         await ours.redis.flushall();
@@ -48,11 +57,7 @@ export const redisLost: Scenario = {
         await until(async () => (await ours.redis.dbsize()) >= stored);
         const refilledMs = elapsedMs();
         // Recorded once the compare that follows a loss is through.
-        await until(async () => {
-          const [row] = await ours.sql`
-            select 1 from mnemosync.stores where id = 'redis' and compared_at > ${clock?.now ?? ""}::timestamptz`;
-          return row !== undefined;
-        });
+        await until(() => isComparedSince(from));
         const provenMs = elapsedMs();
         await ours.verifyCount(stored);
         for (const { key, checksum } of hashesOf(sampleOf(numbers, 50))) {
@@ -79,8 +84,9 @@ export const redisLost: Scenario = {
       await loadSynthetic(ours.sql, context.redisUrl, PREFIX, { dimension: DIMENSION, from: 0, to: stored });
       await ours.reopen(); // Its index takes over what is new.
       await ours.verifyCount(stored);
+      const from = await clock();
       ours.sync.start();
-      await until(async () => (await ours.sync.status()).lastCleanCheckAt !== null); // The loop's first look at everything.
+      await until(() => isComparedSince(from)); // The loop's first look at a store that it has not seen yet.
       context.log(`${stored} memories loaded`);
       const measures = await alternate([mine, bare], {
         ...planRounds(context, 3, 3),
