@@ -51,6 +51,7 @@ test("a newer version in another layout is not shown; a write under it is settle
   await world.sync.backlog.drain();
   expect(await world.sync.get("m1")).toMatchObject({ content: "second", version: 2, source: "redis" });
   expect((await world.sync.status()).backlog).toMatchObject({ pending: 0, dead: 0 });
+  await world.untilMarked();
   expect(await world.sync.checkConsistency()).toMatchObject({ clean: true, misses: 0 });
 });
 

@@ -7,6 +7,7 @@ import postgres from "postgres";
 import { afterAll, beforeAll, inject } from "vitest";
 import type { EmbeddedServer } from "../../src/dev/embedded-server.ts";
 import { type EmbeddedRedisOptions, startEmbeddedRedis } from "../../src/dev/redis-server.ts";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import {
   type ConnectOptions,
@@ -166,12 +167,26 @@ export class World {
     return sampleMemories(count, this.dimension, start);
   }
 
-  /** Writes memories and makes sure that each of them arrived everywhere. */
+  /** Writes memories and makes sure that each of them arrived everywhere, and is on its way no more. */
   async fill(count: number, start = 0): Promise<SyncOutcome[]> {
     const outcomes = await this.sync.syncBatch(this.memories(count, start));
     const other = outcomes.find(({ status }) => status !== "synced");
     if (other !== undefined) throw new Error(`filling the world: ${other.memoryId} is ${other.status}: ${other.error}`);
+    await this.untilMarked();
     return outcomes;
+  }
+
+  /**
+   * Until the writes so far are marked: before that a check takes what a store lacks of them for no drift and no miss. What is
+   * older is not on its way any more: a mark that failed is not tried again.
+   */
+  async untilMarked(): Promise<void> {
+    await pollUntil("the writes to be marked", 10_000, async () => {
+      const unmarked = await this.sql`
+        select 1 from mnemosync.sync_transactions
+        where state = 'committed' and created_at > clock_timestamp() - interval '5 seconds' limit 1`;
+      return unmarked.length === 0;
+    });
   }
 
   /** Writes one memory through `syncMemory`. */
