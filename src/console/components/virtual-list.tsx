@@ -53,7 +53,8 @@ export function VirtualList<Row>(props: VirtualListProps<Row>) {
     if (isAtEnd) onEnd?.();
   }, [isAtEnd, rows.length]);
 
-  useEffect(() => {
+  // With the render that moves, not behind it: the effect of the render before would take the wish for its own row.
+  useLayoutEffect(() => {
     if (!wantsFocus.current) return;
     wantsFocus.current = false;
     box.current?.querySelector<HTMLElement>(`[data-index="${current}"]`)?.focus({ preventScroll: true });
