@@ -17,13 +17,20 @@ import { createTestDatabase } from "../support/template-database.ts";
  * writes, tells what it was answered, and is killed with -9 at every point of the path; another one opens the same
  * stores, works the backlog, and is asked. One test does all points on one set of stores, so crashes add up.
  */
-const points = [...WRITE_STEPS, "during prepare", "during publish"];
+const POINTS = [...WRITE_STEPS, "during publish"];
 
 /** Every version ever written is kept, so that acknowledged ones can be looked up. */
 const HISTORY_MAX = 10_000;
 
-for (const seed of [1, 2, 3]) {
-  test(`a writer that is killed at each point of its path loses nothing and leaves nothing half done (seed ${seed})`, async (t) => {
+/** Writes that every store is asked about before; and lone ones, pairs and batches of 128 that none is asked about. */
+const RUNS = [
+  ...[1, 2, 3].map((seed) => ({ seed, unprepared: false, points: [...POINTS, "during prepare"] })),
+  ...[4, 5].map((seed) => ({ seed, unprepared: true, points: POINTS })),
+];
+
+for (const { seed, unprepared, points } of RUNS) {
+  const way = unprepared ? "unprepared" : "prepared";
+  test(`a writer that is killed at each point of its path loses nothing and leaves nothing half done (${way}, seed ${seed})`, async (t) => {
     const directory = await mkdtemp(join(tmpdir(), "mnemosync-crash-"));
     const database = await createTestDatabase(postgresUrl());
     const sql = postgres(database.url, { max: 2, onnotice: () => undefined });
@@ -48,6 +55,7 @@ for (const seed of [1, 2, 3]) {
         point,
         pass: 2 + ((seed * 7 + index * 3) % 9),
         memories: 40,
+        unprepared,
       };
       const told = await runUntilCrash(order);
       for (const { status, error } of told) expect(["synced", "unchanged"], `${error}`).toContain(status);

@@ -15,6 +15,8 @@ export interface CrashOrder {
   readonly pass: number;
   /** How many memories the load is spread over. */
   readonly memories: number;
+  /** Whether no store is asked about a write before its commit: then batches are of two and of 128 memories. */
+  readonly unprepared: boolean;
 }
 
 /** One line of the writer: what its caller was told, and the content that was written (null: deleted). */

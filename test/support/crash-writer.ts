@@ -39,9 +39,13 @@ for (const prototype of [RedisProjection.prototype, FaissProjection.prototype]) 
   dieWithin(prototype, "publish");
 }
 
-const options: ConnectOptions = { ...order.options, batchSize: 20 };
+/** Memories of a transaction that no store is asked about before, at most. */
+const UNPREPARED_MAX = 128;
+const { unprepared } = order;
+const options: ConnectOptions = { ...order.options, batchSize: unprepared ? UNPREPARED_MAX : 20 };
 const sync = await connectWithHooks({
   ...options,
+  unprepared,
   onStep: (step) => pass(WRITE_STEPS.includes(step) ? step : ""),
 });
 
@@ -59,13 +63,21 @@ function acknowledge(outcome: SyncOutcome, content: string | null): void {
   writeSync(1, `${JSON.stringify(line)}\n`); // Not through a stream: what is told is out before anything else happens.
 }
 
-const memory = (turn: string) => {
-  const number = Math.floor(random() * order.memories);
+const memory = (turn: string, number = Math.floor(random() * order.memories)) => {
   const content = `${order.seed}/${order.point}/${order.pass}/${turn}`;
   const input = sampleMemory(number, 8, { content });
   if (random() < 0.3) delete input.embedding;
   return input;
 };
+
+/** Memories of a batch; many are of numbers in a row, some of which were written before. */
+function batch(turn: string, sizeOfPrepared: number) {
+  const size = unprepared ? (random() < 0.5 ? UNPREPARED_MAX : 2) : sizeOfPrepared;
+  const start = size === UNPREPARED_MAX ? 1_000 + Math.floor(random() * 4 * UNPREPARED_MAX) : null;
+  return Array.from({ length: size }, (_, index) =>
+    memory(`${turn}.${index}`, start === null ? undefined : start + index),
+  );
+}
 
 async function write(turn: string): Promise<void> {
   const kind = random();
@@ -73,13 +85,11 @@ async function write(turn: string): Promise<void> {
     const memoryId = `m${Math.floor(random() * order.memories)}`;
     acknowledge(await sync.delete(memoryId), null);
   } else if (kind < 0.4) {
-    const inputs = Array.from({ length: 30 }, (_, index) => memory(`${turn}.${index}`));
+    const inputs = batch(turn, 30);
     const outcomes = await sync.syncBatch(inputs);
     for (const [index, outcome] of outcomes.entries()) acknowledge(outcome, inputs[index]?.content ?? null);
   } else if (kind < 0.5) {
-    const inputs = new Map(
-      Array.from({ length: 5 }, (_, index) => memory(`${turn}.${index}`)).map((m) => [m.memoryId, m]),
-    );
+    const inputs = new Map(batch(turn, 5).map((m) => [m.memoryId, m]));
     const outcomes = await sync.syncBatch(inputs.values(), { atomic: true });
     for (const outcome of outcomes) acknowledge(outcome, inputs.get(outcome.memoryId)?.content ?? null);
   } else {
