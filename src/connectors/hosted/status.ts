@@ -54,23 +54,24 @@ export async function statusOf(
   connectors: readonly DefinedConnector[],
   signal: AbortSignal,
 ): Promise<ConnectorStatus[]> {
-  const schedules = new Map((await parts.schedules(signal)).map(({ name, dueAt }) => [name, Date.parse(dueAt)]));
   const call = <T>(work: (sql: Sql) => Promise<T>) => callLedger(parts, signal, work);
   const ids = connectors.flatMap(({ id }) => [id, secondState(id)]);
-  const states = await call((sql) => listStates(sql, ids));
-  const statuses: ConnectorStatus[] = [];
-  for (const defined of connectors) {
+  // At once: while a run writes, each question waits for its turn.
+  const [scheduled, states, counts, lastRuns] = await Promise.all([
+    parts.schedules(signal),
+    call((sql) => listStates(sql, ids)),
+    call((sql) => Promise.all(connectors.map((defined) => countsOf(sql, defined)))),
+    lastRunsOf(parts, connectors, signal),
+  ]);
+  const schedules = new Map(scheduled.map(({ name, dueAt }) => [name, Date.parse(dueAt)]));
+  return connectors.map((defined, at): ConnectorStatus => {
     const { id, origin, invalid, definition } = defined;
+    const { sink, imported, letters, records } = counts[at] as Counts;
+    const lastRun = lastRuns[at] ?? null;
     const own = states.find(({ connector }) => connector === id) ?? null;
     const second = states.find(({ connector }) => connector === secondState(id)) ?? null;
-    const source = definition === null ? null : sourceStateOf(id, definition);
-    const sink = definition === null ? null : sinkStateOf(id, definition);
-    const imported = source === null ? null : await call((sql) => countImported(sql, source));
-    const letters = source === null ? 0 : await call((sql) => countLetters(sql, source));
-    const records = sink === null ? null : await call((sql) => countRecords(sql, sink));
-    const lastRun = await parts.lastRun(defined, signal);
     const due = Object.values(scheduleNames(id)).flatMap((name) => schedules.get(name) ?? []);
-    statuses.push({
+    return {
       ...{ id, origin, invalid, imported, records, lastRun },
       direction: definition === null ? null : directionOf(definition),
       state: stateOf(defined, own, lastRun),
@@ -83,9 +84,38 @@ export async function statusOf(
       failures: Math.max(own?.failures ?? 0, second?.failures ?? 0),
       cursor: own?.cursor ?? null,
       deadLetters: letters + (records?.failed ?? 0),
-    });
-  }
-  return statuses;
+    };
+  });
+}
+
+interface Counts {
+  /** The state of its delivery; null: it delivers nothing. */
+  readonly sink: string | null;
+  readonly imported: number | null;
+  readonly letters: number;
+  readonly records: RecordCounts | null;
+}
+
+async function countsOf(sql: Sql, { id, definition }: DefinedConnector): Promise<Counts> {
+  const source = definition === null ? null : sourceStateOf(id, definition);
+  const sink = definition === null ? null : sinkStateOf(id, definition);
+  const [imported, letters, records] = await Promise.all([
+    source === null ? null : countImported(sql, source),
+    source === null ? 0 : countLetters(sql, source),
+    sink === null ? null : countRecords(sql, sink),
+  ]);
+  return { sink, imported, letters, records };
+}
+
+/** One after the other, so that however many connectors there are, they hold one connection. */
+async function lastRunsOf(
+  { lastRun }: StatusParts,
+  connectors: readonly DefinedConnector[],
+  signal: AbortSignal,
+): Promise<(ConnectorRun | null)[]> {
+  const runs: (ConnectorRun | null)[] = [];
+  for (const defined of connectors) runs.push(await lastRun(defined, signal));
+  return runs;
 }
 
 function stateOf({ definition }: DefinedConnector, state: StateRow | null, lastRun: ConnectorRun | null) {
