@@ -21,8 +21,8 @@ export type HealthPhase = "unknown" | "healthy" | "failing" | "down" | "recoveri
 
 /**
  * Where each observation leads. Once it was healthy, it takes two failures to be down, with one success between them at
- * most, and two successes in a row to be healthy again. `easing`: it was slow or did not serve, and did once since. Unlike
- * `recovering`, it has not failed: one failure is a blip there, as it is in `healthy`.
+ * most, and two successes in a row to be healthy again. `easing`: the last check was good, and the one before found the store slow
+ * or not serving. That was no failure, so one failure now is a blip, as it is in `healthy`.
  */
 export const HEALTH_TRANSITIONS: Readonly<Record<HealthPhase, Readonly<Record<Observation, HealthPhase>>>> = {
   unknown: { up: "healthy", impaired: "impaired", failed: "down" },

@@ -31,7 +31,7 @@ export interface SpaceHome {
   page(query: PageQuery): Promise<{ readonly memories: readonly SpaceMemory[]; readonly cursor: string | null }>;
 }
 
-/** What the command asks of a run. */
+/** The choices of a run that the flags of the command make. */
 export interface SpaceOrder {
   readonly scope: "changes" | "full";
   readonly force: boolean;

@@ -250,9 +250,8 @@ export class Connectors {
   }
 
   /**
-   * Opens the state of a connector's source for reading: its items and its runs. A connector that only delivers has no items; the runs
-   * are then its deliveries. Works also where the definition is not valid on this node, e.g. because a variable is set elsewhere.
-   * @throws {NotFoundError}
+   * Opens the state of a connector for reading: the items of its source (none without one) and its runs. Works also where the
+   * definition is not valid on this node, e.g. because a variable is set elsewhere. @throws {NotFoundError}
    */
   async sourceState(id: string, call: ConnectorCall = {}): Promise<Pick<ConnectorState, "inState" | "runs" | "close">> {
     return await this.#parts.run("connectors.sourceState", call, async (signal) => {

@@ -5,7 +5,7 @@ import type { MemoryWriter } from "../run/hub-target.ts";
 import type { MemoryFeed } from "../run/memory-feed.ts";
 import type { RunCounts, RunRecord } from "../state/state.ts";
 
-/** What was asked of a run. */
+/** The order by which a run was made. */
 export interface RunOrder {
   /** `replay`: what stands in the dead letters. */
   readonly scope: "changes" | "full" | "replay";

@@ -12,8 +12,8 @@ type RagSettlement =
   | Exclude<Settlement<Receipt>, { outcome: "delivered" }>
   | { readonly outcome: "delivered"; readonly documentId: string };
 /**
- * What a look at a text leads to. `retry`: the server is to try it again. `remove`: these documents are deleted first, and once that has
- * begun the outcome is `comesTo`.
+ * The next step for a text, by what the server says of it. `retry`: the server processes it again. `remove`: these documents are deleted
+ * first; the outcome is `comesTo`.
  */
 type Judged =
   | RagSettlement

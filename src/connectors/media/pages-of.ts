@@ -1,5 +1,5 @@
 /**
- * What comes, in pages of `size`; the last one may be smaller, and none is empty.
+ * Gathers items into pages of `size`. The last page may be smaller. No page is empty.
  * @throws the reason of `signal`, which is looked at with each item.
  */
 export async function* pagesOf<T>(

@@ -22,7 +22,7 @@ export function isStoredInPart({ lost, outcome: { outcome } }: ItemResult): bool
   return lost !== null && outcome !== "refused" && outcome !== "erased";
 }
 
-/** What was fetched with items. */
+/** The number of files that were fetched with these items, and their bytes. */
 export function fetchedCounts(items: readonly CompletedItem[]): Pick<RunCounts, "media" | "bytes"> {
   const sum = { media: 0, bytes: 0 };
   for (const { fetched } of items) {

@@ -41,7 +41,7 @@ type Of<Schema extends () => z.ZodType> = z.output<ReturnType<Schema>>;
 
 export type Status = Of<typeof statusSchema>;
 export type StoreStatus = Status["stores"][string];
-/** What an event `status` of the stream says. */
+/** The data of an event `status` of the stream. */
 export type StatusEvent = Of<typeof statusEventSchema>;
 /** A reading of the service, one each 10 seconds. */
 export type Sample = StatusEvent["samples"][number];
