@@ -1,7 +1,7 @@
 /**
  * Question: what do three consistent stores cost beside the price of one?
  *
- *     npm run bench -- [--quick] [--only NAME,NAME] [--list] [--json FILE] [--rounds N] [--cpu-prof FOLDER] [--trace] [--no-write]
+ *     npm run bench -- [--quick] [--only NAME,NAME] [--list] [--json FILE] [--rounds N] [--time N] [--cpu-prof FOLDER] [--trace] [--with FILE] [--no-write]
  *
  * Real servers of the run's own, which end with it. Each scenario runs in a process of its own against the floors that the
  * stores alone set, in turns; results are checked before they count. A full run of everything writes RESULTS.md. Exit code
@@ -9,6 +9,7 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { choose, type Listed, listScenarios } from "./harness/catalogue.ts";
+import { assertComparable, readRun, withEarlier } from "./harness/earlier-run.ts";
 import { describeMachine } from "./harness/machine.ts";
 import { type Run, scenarioSection } from "./harness/markdown.ts";
 import { type BenchOptions, parseBenchOptions, USAGE, UsageError } from "./harness/options.ts";
@@ -31,6 +32,7 @@ try {
 
 async function bench(options: BenchOptions, all: readonly Listed[]): Promise<void> {
   const chosen = choose(all, options.only);
+  const earlier = options.with === undefined ? null : await readRun(options.with);
   const onSignal = (): void => stopping.abort(new Error("interrupted"));
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
   if (options.cpuProfile !== undefined) await mkdir(options.cpuProfile, { recursive: true });
@@ -39,6 +41,7 @@ async function bench(options: BenchOptions, all: readonly Listed[]): Promise<voi
   const outcomes: ScenarioOutcome[] = [];
   try {
     const machine = await describeMachine(servers);
+    if (earlier !== null) assertComparable({ machine, quick: options.quick }, earlier);
     for (const [what, value] of Object.entries(machine)) console.log(`${what}: ${value}`);
     for (const listed of chosen) {
       const say = (line: string): void => console.error(`${listed.name}: ${line}`);
@@ -53,7 +56,8 @@ async function bench(options: BenchOptions, all: readonly Listed[]): Promise<voi
       return;
     }
     const leftOut = all.filter((listed) => !chosen.includes(listed)).map(({ name }) => name);
-    const run: Run = { machine, startedAt, quick: options.quick, outcomes, leftOut };
+    const own: Run = { machine, startedAt, quick: options.quick, outcomes, leftOut };
+    const run = earlier === null ? own : withEarlier(own, earlier, all);
     if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(run, null, 2)}\n`);
     if (options.write) await writeResults(run);
     const seconds = outcomes.reduce((sum, outcome) => sum + outcome.seconds, 0);

@@ -14,9 +14,19 @@ export interface Run {
   readonly outcomes: readonly ScenarioOutcome[];
   /** Names of scenarios that this run left out. */
   readonly leftOut: readonly string[];
+  /** Scenarios that were run again later, in place of what this run had found (`--with`). */
+  readonly again?: readonly RunAgain[];
 }
 
-const INTRODUCTION = `Every figure comes from one run on one machine, the contenders taking turns, and what counts is the ratio: what a store
+interface RunAgain {
+  /** ISO-8601. */
+  readonly startedAt: string;
+  /** Of the machine, before. */
+  readonly load: string | undefined;
+  readonly names: readonly string[];
+}
+
+const INTRODUCTION = `All figures come from one machine, those of a scenario from one run, the contenders taking turns, and what counts is the ratio: what a store
 alone can do there is the floor. Medians of the rounds, with the lowest and the highest. A round counts when its result was
 checked: counts in all stores, and a sample read back and compared by checksum. Made by \`npm run bench\`; not edited by hand.`;
 
@@ -117,10 +127,14 @@ function targetsOf({ name, results }: ScenarioOutcome): string {
   return lines.join("\n");
 }
 
-function notes({ outcomes, leftOut }: Run): string[] {
+function notes({ outcomes, leftOut, again = [] }: Run): string[] {
   const failed = outcomes.filter(({ failure }) => failure !== undefined).map(({ name }) => name);
   return [
     ...(failed.length === 0 ? [] : [`**Failed in this run, and so without figures: ${failed.join(", ")}.**`]),
     ...(leftOut.length === 0 ? [] : [`**Not run this time: ${leftOut.join(", ")}.**`]),
+    ...again.map(
+      ({ startedAt, load, names }) =>
+        `Run again by themselves on the same machine, ${startedAt.slice(0, 16).replace("T", " ")} UTC, load average before ${load}: ${names.join(", ")}.`,
+    ),
   ];
 }

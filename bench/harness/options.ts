@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly only: readonly string[];
   /** Instead of what each scenario chooses. */
   readonly rounds?: number;
+  /** Times the seconds that each scenario is planned to take: more rounds fit into them. */
+  readonly time?: number;
   /** Where all values of all rounds go. */
   readonly json?: string;
   /** Memories of a scenario whose size can be chosen (list, filter). */
@@ -19,8 +21,10 @@ export interface BenchOptions {
   readonly cpuProfile?: string;
   /** Whether the scenarios that can do so show one call, message by message, in place of measuring. */
   readonly trace: boolean;
-  /** Whether RESULTS.md and its plots are written: by default by a full run of everything only. */
+  /** Whether RESULTS.md and its plots are written: by default by a full run of everything, or of some `with` the others. */
   readonly write: boolean;
+  /** File of an earlier run, whose scenarios stand in RESULTS.md where this run has none. */
+  readonly with?: string;
 }
 
 /** What stands on the command line cannot be done; the message says why. */
@@ -32,12 +36,14 @@ export const USAGE = `npm run bench -- [options]
   --only NAME,NAME   these scenarios and no others
   --list             the names
   --rounds N         rounds of each measurement, after the warm-up
+  --time N           N times the seconds that each scenario is planned to take, for rounds that did not fit into them
   --memories N       size of the scenarios list and filter, and the largest one of growth
   --conversations FILE  memories as JSON lines, for the quality of hybrid, which is left out without them
   --json FILE        the values of all rounds
   --cpu-prof FOLDER  a profile of each scenario's process, for Chrome's developer tools
   --trace            of the scenario single: one write and one search, message by message with times
-  --write            writes bench/RESULTS.md, which a full run of everything does by itself
+  --with FILE        a run that --json wrote: the scenarios of this run in place of its own, and both in RESULTS.md
+  --write            writes bench/RESULTS.md, which a full run of everything, or one --with the others, does by itself
   --no-write         does not`;
 
 /** @throws {UsageError} */
@@ -46,19 +52,22 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const only = (values.only ?? "").split(",").filter((name) => name !== "");
   if (values.only !== undefined && only.length === 0) throw new UsageError("--only names no scenario: see --list");
   const rounds = countOf(values.rounds, "--rounds");
+  const time = countOf(values.time, "--time");
   const memories = countOf(values.memories, "--memories");
   if (values.write && values["no-write"]) throw new UsageError("--write and --no-write exclude each other");
-  const everything = !values.quick && !values.trace && only.length === 0;
+  const makesPage = !values.quick && !values.trace && (only.length === 0 || values.with !== undefined);
   return {
     quick: values.quick,
     list: values.list,
     only,
     trace: values.trace,
-    write: values.write || (everything && !values["no-write"]),
+    write: values.write || (makesPage && !values["no-write"]),
     ...(rounds !== undefined && { rounds }),
+    ...(time !== undefined && { time }),
     ...(values.json !== undefined && { json: values.json }),
     ...(memories !== undefined && { memories }),
     ...(values.conversations !== undefined && { conversations: resolve(values.conversations) }),
+    ...(values.with !== undefined && { with: resolve(values.with) }),
     ...(values["cpu-prof"] !== undefined && { cpuProfile: values["cpu-prof"] }),
   };
 }
@@ -79,11 +88,13 @@ function parse(args: readonly string[]) {
         list: { type: "boolean", default: false },
         only: { type: "string" },
         rounds: { type: "string" },
+        time: { type: "string" },
         memories: { type: "string" },
         conversations: { type: "string" },
         json: { type: "string" },
         "cpu-prof": { type: "string" },
         trace: { type: "boolean", default: false },
+        with: { type: "string" },
         write: { type: "boolean", default: false },
         "no-write": { type: "boolean", default: false },
       },

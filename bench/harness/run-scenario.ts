@@ -36,12 +36,12 @@ const END_TIMEOUT_MS = 15_000;
 export async function runScenario(
   { name, module, seconds: planned }: Listed,
   servers: { readonly postgresUrl: string; readonly redisUrl: string },
-  options: Pick<BenchOptions, "quick" | "trace" | "rounds" | "memories" | "conversations" | "cpuProfile">,
+  options: Pick<BenchOptions, "quick" | "trace" | "rounds" | "time" | "memories" | "conversations" | "cpuProfile">,
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<ScenarioOutcome> {
   const startedAt = performance.now();
-  const { quick, trace, rounds, memories, conversations, cpuProfile } = options;
+  const { quick, trace, rounds, time = 1, memories, conversations, cpuProfile } = options;
   const { postgresUrl, redisUrl } = servers;
   const folder = await mkdtemp(join(tmpdir(), "mnemosync-bench-"));
   const assignment: Assignment = {
@@ -49,7 +49,7 @@ export async function runScenario(
     folder,
     quick,
     trace,
-    budgetSeconds: quick ? planned.quick : planned.full,
+    budgetSeconds: time * (quick ? planned.quick : planned.full),
     postgresUrl,
     redisUrl,
     ...(rounds !== undefined && { rounds }),

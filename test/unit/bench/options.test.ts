@@ -11,6 +11,8 @@ describe("what is written where", () => {
     [["--quick", "--write"], true],
     [["--only", "check", "--write"], true],
     [["--rounds", "3"], true],
+    [["--only", "check", "--with", "all.json"], true],
+    [["--only", "check", "--with", "all.json", "--no-write"], false],
   ])("%j: the page of results is written: %s", (args, write) => {
     expect(parseBenchOptions(args).write).toBe(write);
   });
@@ -18,6 +20,7 @@ describe("what is written where", () => {
 
 test("every option is taken as it is given", () => {
   const args = ["--quick", "--only", "check,repair", "--json", "raw.json", "--rounds", "9", "--cpu-prof", "profiles"];
+  args.push("--time", "3", "--with", "/data/all.json");
   args.push("--trace", "--memories", "500", "--conversations", "/data/lines.jsonl");
   expect(parseBenchOptions(args)).toEqual({
     quick: true,
@@ -25,6 +28,8 @@ test("every option is taken as it is given", () => {
     trace: true,
     only: ["check", "repair"],
     rounds: 9,
+    time: 3,
+    with: "/data/all.json",
     memories: 500,
     conversations: "/data/lines.jsonl",
     json: "raw.json",

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { assertComparable, withEarlier } from "../../../bench/harness/earlier-run.ts";
 import { type Run, resultsPage, scenarioSection } from "../../../bench/harness/markdown.ts";
 import type { ScenarioOutcome } from "../../../bench/harness/run-scenario.ts";
 import type { Measure, ScenarioResult } from "../../../bench/harness/scenario.ts";
@@ -56,6 +57,41 @@ test("the page says which targets are not met, what failed and what was left out
   expect(page).toContain("**FAILED** after 3 s: Error: redis holds 3");
   expect(page).toContain("2026-01-02, a full run.");
   expect(page).not.toContain("line 1");
+});
+
+describe("scenarios that are run again", () => {
+  const all = [{ name: "bulk-new" }, { name: "check" }, { name: "wal" }];
+  const later: Run = {
+    machine: { ...RUN.machine, "load average before": "0.10, 0.20, 0.30" },
+    startedAt: "2026-01-02T05:06:07.000Z",
+    quick: false,
+    outcomes: [{ ...DONE, name: "check", seconds: 99 }],
+    leftOut: ["bulk-new", "wal"],
+  };
+
+  test("stand in place of the earlier ones, and the page says so", () => {
+    const run = withEarlier(later, { ...RUN, machine: later.machine }, all);
+    expect(run.outcomes.map(({ name, seconds }) => [name, seconds])).toEqual([
+      ["bulk-new", 12.3],
+      ["check", 99],
+    ]);
+    const page = resultsPage(run, new Map());
+    expect(page).toContain("Run again by themselves on the same machine, 2026-01-02 05:06 UTC");
+    expect(page).toContain("load average before 0.10, 0.20, 0.30: check.");
+    expect(page).toContain("**Not run this time: wal.**");
+    expect(page).not.toContain("Failed in this run");
+  });
+
+  test.each([
+    [
+      "another processor",
+      { ...RUN, machine: { ...later.machine, processor: "a slow one" } },
+      /a slow one, now a fast one/,
+    ],
+    ["a quick run", { ...RUN, machine: later.machine, quick: true }, /quick/],
+  ])("are refused beside those of %s", (_, earlier, reason) => {
+    expect(() => assertComparable(later, earlier)).toThrow(reason);
+  });
 });
 
 test("a complete run has no notes", () => {
