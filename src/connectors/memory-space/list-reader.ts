@@ -1,5 +1,6 @@
 import { JSONParser } from "@streamparser/json";
 import { isObject } from "../../domain/json.ts";
+import { LONG_ITEM, Turns } from "../../runtime/turns.ts";
 import { ServiceError } from "../service/service-error.ts";
 import { type MemorySpaceItem, parseItem } from "./item.ts";
 
@@ -9,6 +10,8 @@ const ITEM_KEYS = ["memories", "items", "results", "docs"] as const;
 const ITEM_BYTES_MAX = 8_388_608;
 /** Bytes of an answer without items that are looked at for the reason: an empty listing and an error are short. */
 const EMPTY_BYTES_MAX = 65_536;
+/** Bytes that are parsed between two looks at the clock. A chunk of the connection may have several hundred items. */
+const SLICE_BYTES = 8_192;
 /** Characters of an error of the service that a message repeats. */
 const ERROR_LENGTH_MAX = 300;
 
@@ -30,6 +33,7 @@ export interface ListingFacts {
 export class ListReader {
   readonly #body: AsyncIterable<Uint8Array>;
   readonly #where: string;
+  readonly #now: (() => number) | undefined;
   #entries = 0;
   #unreadable = 0;
   #limit: number | null = null;
@@ -40,10 +44,11 @@ export class ListReader {
   #bytes = 0;
   #bytesAtLastItem = 0;
 
-  /** @param where the request, for messages. */
-  constructor(body: AsyncIterable<Uint8Array>, where: string) {
+  /** @param where the request, for messages. @param now milliseconds of a clock that never goes back. */
+  constructor(body: AsyncIterable<Uint8Array>, where: string, now?: () => number) {
     this.#body = body;
     this.#where = where;
+    this.#now = now;
   }
 
   get facts(): ListingFacts {
@@ -54,15 +59,20 @@ export class ListReader {
   async *items(): AsyncGenerator<MemorySpaceItem, void> {
     let parser: JSONParser | null = null;
     const ready: MemorySpaceItem[] = [];
+    const turns = new Turns(this.#now);
     for await (const chunk of this.#body) {
       this.#bytes += chunk.byteLength;
       if (this.#entries === 0 && this.#bytes <= EMPTY_BYTES_MAX) this.#start.push(chunk);
       parser ??= this.#parserFor(chunk, ready);
-      this.#parse(() => parser?.write(chunk));
+      for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) {
+        this.#parse(() => parser?.write(chunk.subarray(at, at + SLICE_BYTES)));
+        // What the caller does with the items counts as well: from item to item nothing lets other calls go on.
+        yield* ready.splice(0);
+        if (turns.isOver(LONG_ITEM)) await turns.next();
+      }
       if (this.#bytes - this.#bytesAtLastItem > ITEM_BYTES_MAX + chunk.byteLength) {
         throw new ServiceError("permanent", `${this.#where}: an item is over ${ITEM_BYTES_MAX} bytes`);
       }
-      yield* ready.splice(0);
     }
     if (parser === null || !parser.isEnded) {
       throw new ServiceError(

@@ -46,6 +46,22 @@ describe("a listing", () => {
   });
 });
 
+test("a chunk with hundreds of items is read in several turns of the event loop", async () => {
+  const items = Array.from({ length: 500 }, (_, index) => ({ id: `i${index}`, transcript: "we talked about it" }));
+  let [clock, turns] = [0, 0];
+  // Each look at the clock finds that more time than a turn's has passed.
+  const reader = new ListReader(parts(JSON.stringify(items), 65_536), "here", () => (clock += 5));
+  let immediate = setImmediate(function next() {
+    turns++;
+    immediate = setImmediate(next);
+  });
+  const ids: string[] = [];
+  for await (const item of reader.items()) ids.push(item.id);
+  clearImmediate(immediate);
+  expect(ids).toEqual(items.map(({ id }) => id));
+  expect(turns).toBeGreaterThanOrEqual(2);
+});
+
 describe("an answer that is no listing", () => {
   test.each([
     ['{"error":"quota exceeded"}', "it answered with an error: quota exceeded"],
