@@ -1,35 +1,21 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-import { createKey } from "../../src/http/keys.ts";
-import { MemorySpaceServer } from "../../test/support/connectors/memory-space-server.ts";
 import type { BenchContext, ScenarioResult } from "../harness/scenario.ts";
+import { measured } from "../support/measure.ts";
 import { verify } from "../support/report.ts";
 import { median, quantile } from "../support/statistics.ts";
 import { type Figure, measuresOf, targetsOf } from "./figures.ts";
+import { type RunningService, Service } from "./service.ts";
+import { startStandIn } from "./stand-in.ts";
 
-const PROGRAM = fileURLToPath(new URL("../../dist/program/main.js", import.meta.url));
 const CONNECTORS = 20;
-/** Milliseconds between two looks whether the service is ready. */
-const LOOK_MS = 5;
-const START_MAX_MS = 60_000;
 
 /** The service: what do 20 connectors cost its start, and does it answer while one of them runs? */
 export async function serving(context: BenchContext): Promise<ScenarioResult> {
   const items = context.quick ? 3_000 : 10_000;
   const rounds = context.rounds ?? (context.quick ? 1 : 3);
-  const space = await MemorySpaceServer.start({ apiKey: null });
-  const now = Date.now();
-  const createdAt = (index: number): string => new Date(now - (items - index) * 1_000).toISOString();
-  for (let index = 0; index < items; index++)
-    space.put({ id: `i${index}`, created_at: createdAt(index), transcript: `we talked about subject ${index}` });
+  const space = await startStandIn(items);
   const service = await Service.prepare(context);
   const definitions = Object.fromEntries(
-    Array.from({ length: CONNECTORS }, (_, index) => [
+    Array.from({ length: Math.max(CONNECTORS, rounds) }, (_, index) => [
       `space-${index}`,
       {
         from: { type: "memory-space", url: space.url, context: space.context },
@@ -43,26 +29,32 @@ export async function serving(context: BenchContext): Promise<ScenarioResult> {
     await service.started({}, async () => undefined); // Migrates, and makes the index.
     const [bare, many]: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round++) {
-      bare.push(await service.started({}, async () => undefined));
-      many.push(await service.started(definitions, async () => undefined));
+      bare.push((await service.started({}, async () => undefined)).readyMs);
+      many.push((await service.started(definitions, async () => undefined)).readyMs);
     }
     context.log("starts are measured");
-    let status: readonly number[] = [];
-    await service.started(definitions, async (call) => {
-      status = await statusWhileRunning(call, items);
-    });
-    const p99 = quantile(status, 0.99);
+    const asked: AskedStatus[] = [];
+    // Each round is the first import of a service that has just been started: its code is not compiled yet.
+    for (let round = 0; round < rounds; round++) {
+      const { result } = await service.started(definitions, (running) => askStatus(running, `space-${round}`, items));
+      asked.push(result);
+    }
+    const ofStatus = (share: number): number[] => asked.map(({ tookMs }) => quantile(tookMs, share));
     const figures: Figure[] = [
       ["start without connectors", "s", bare.map((ms) => ms / 1_000), null],
       [`start with ${CONNECTORS} connectors`, "s", many.map((ms) => ms / 1_000), 1],
-      ["status while a run goes on, median", "ms", [median(status)], null],
-      ["status while a run goes on, p99", "ms", [p99], 50],
+      ["status while a run goes on, median", "ms", ofStatus(0.5), null],
+      ["status while a run goes on, p99", "ms", ofStatus(0.99), 50],
+      ["timers of the service late meanwhile, p99", "ms", asked.map(({ serviceLateMs }) => serviceLateMs), null],
+      ["timers of the caller late meanwhile, p99", "ms", asked.map(({ callerLateMs }) => callerLateMs), null],
     ];
+    const questions = asked.reduce((sum, { tookMs }) => sum + tookMs.length, 0);
     return {
       title: `Connectors: a service with ${CONNECTORS} of them`,
       method:
         "`mnemosync serve`, the built program in a process of its own: from its start to the first 200 of /readyz. Then one connector imports " +
-        `${items.toLocaleString("en-US")} items, and ${status.length} times its status is asked for meanwhile, one after the other.`,
+        `${items.toLocaleString("en-US")} items from a stand-in in another process, and its status is asked for meanwhile, one question after the ` +
+        `other, ${questions} in all; the service is started anew for each round. How late timers are tells what an answer waits for in either process.`,
       measures: measuresOf(figures),
       targets: targetsOf(figures, median),
     };
@@ -71,116 +63,34 @@ export async function serving(context: BenchContext): Promise<ScenarioResult> {
   }
 }
 
-type Call = (method: "GET" | "POST", path: string, body?: object) => Promise<Record<string, unknown>>;
+interface AskedStatus {
+  /** Milliseconds of each answer, while the run went on. */
+  readonly tookMs: readonly number[];
+  /** Milliseconds by which timers came late, at the 99th percentile. */
+  readonly serviceLateMs: number;
+  readonly callerLateMs: number;
+}
 
-/** @returns milliseconds of each answer, while the run goes on. */
-async function statusWhileRunning(call: Call, items: number): Promise<readonly number[]> {
-  const { id } = await call("POST", "/v1/connectors/space-0/trigger", { scope: "full" });
-  const took: number[] = [];
-  for (;;) {
-    const startedAt = performance.now();
-    const { state } = await call("GET", "/v1/connectors/space-0/status");
-    const ms = performance.now() - startedAt;
-    if (state !== "running") break;
-    took.push(ms);
-  }
-  const run = (await call("GET", `/v1/connectors/space-0/runs/${String(id)}`)) as {
+/** Has a connector run, and asks for its status until it has ended. */
+async function askStatus({ call, lateMs }: RunningService, connector: string, items: number): Promise<AskedStatus> {
+  await lateMs(); // What was late before does not count.
+  const { id } = await call("POST", `/v1/connectors/${connector}/trigger`, { scope: "full" });
+  const { result: tookMs, loopP99Ms: callerLateMs } = await measured(async () => {
+    const took: number[] = [];
+    for (;;) {
+      const startedAt = performance.now();
+      const { state } = await call("GET", `/v1/connectors/${connector}/status`);
+      const ms = performance.now() - startedAt;
+      if (state !== "running") return took;
+      took.push(ms);
+    }
+  });
+  const serviceLateMs = await lateMs();
+  const run = (await call("GET", `/v1/connectors/${connector}/runs/${String(id)}`)) as {
     state: string;
     counts: { created: number };
   };
   verify(run.state === "succeeded" && run.counts.created === items, `the run ended as ${JSON.stringify(run)}`);
-  verify(took.length >= 100, `only ${took.length} answers came while the run went on: too few for a p99`);
-  return took;
-}
-
-/** `mnemosync serve` on stores of its own. */
-class Service {
-  readonly #environment: Record<string, string>;
-  readonly #key: string;
-
-  private constructor(environment: Record<string, string>, key: string) {
-    this.#environment = environment;
-    this.#key = key;
-  }
-
-  static async prepare(context: BenchContext): Promise<Service> {
-    const [postgresUrl, folder] = [await context.newDatabase(), await context.newDirectory()];
-    const { key, entry } = createKey({ id: "bench", scope: "admin", namespaces: "*" });
-    const keysFile = join(folder, "keys.json");
-    await writeFile(keysFile, JSON.stringify({ keys: [entry] }), { mode: 0o600 });
-    const environment = {
-      MNEMOSYNC_POSTGRES_URL: postgresUrl,
-      MNEMOSYNC_REDIS_URL: context.redisUrl,
-      MNEMOSYNC_REDIS_PREFIX: "bench-connectors",
-      MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
-      MNEMOSYNC_FAISS_DIMENSION: "64",
-      MNEMOSYNC_EMBEDDING_PROVIDER: "hashing",
-      MNEMOSYNC_HTTP_KEYS_FILE: keysFile,
-      MNEMOSYNC_HTTP_RATE_LIMIT_PER_SECOND: "1000000",
-      MNEMOSYNC_HTTP_RATE_LIMIT_BURST: "1000000",
-    };
-    return new Service(environment, key);
-  }
-
-  /** Starts it, has `work` done, and ends it. @returns milliseconds until it was ready. */
-  async started(definitions: object, work: (call: Call) => Promise<void>): Promise<number> {
-    const port = await freePort();
-    const env = {
-      ...process.env,
-      ...this.#environment,
-      MNEMOSYNC_HTTP_PORT: String(port),
-      MNEMOSYNC_CONNECTORS_DEFINITIONS: JSON.stringify(definitions),
-    };
-    const startedAt = performance.now();
-    const child = spawn(process.execPath, [PROGRAM, "serve", "--log-level", "warn"], {
-      env,
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    const exited = once(child, "exit");
-    try {
-      const url = `http://127.0.0.1:${port}`;
-      const ms = await ready(url, startedAt, () => child.exitCode);
-      await work(async (method, path, body) => {
-        const response = await fetch(url + path, {
-          method,
-          headers: {
-            authorization: `Bearer ${this.#key}`,
-            ...(body !== undefined && { "content-type": "application/json" }),
-          },
-          ...(body !== undefined && { body: JSON.stringify(body) }),
-        });
-        const text = await response.text();
-        verify(response.ok, `${method} ${path}: ${response.status} ${text}`);
-        return JSON.parse(text) as Record<string, unknown>;
-      });
-      return ms;
-    } finally {
-      child.kill("SIGTERM");
-      await exited;
-    }
-  }
-}
-
-async function ready(url: string, startedAt: number, exitCode: () => number | null): Promise<number> {
-  for (;;) {
-    const ms = performance.now() - startedAt;
-    verify(exitCode() === null && ms < START_MAX_MS, `the service is not ready after ${Math.round(ms)} ms`);
-    const status = await fetch(`${url}/readyz`).then(
-      (response) => response.status,
-      () => 0, // It does not listen yet.
-    );
-    if (status === 200) return performance.now() - startedAt;
-    await pause(LOOK_MS);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (typeof address !== "object" || address === null) throw new Error("a server without a port");
-  return address.port;
+  verify(tookMs.length >= 100, `only ${tookMs.length} answers came while the run went on: too few for a p99`);
+  return { tookMs, serviceLateMs, callerLateMs };
 }
