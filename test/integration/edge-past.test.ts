@@ -144,6 +144,7 @@ const FILES: Readonly<Record<string, (path: string) => Promise<void> | void>> = 
   "edge-1": (path) => copyFileSync(data("edge-1.db"), path),
   "edge-2": (path) => fileOfText(path, readFileSync(data("edge-2.sql"), "utf8")),
   "edge-3": (path) => fileOfText(path, readFileSync(data("edge-3.sql"), "utf8")),
+  "edge-4": (path) => fileOfText(path, readFileSync(data("edge-4.sql"), "utf8")),
 };
 
 test("each version of the file before this one, and this one, is kept", () => {

@@ -5,7 +5,8 @@ import { chooseDriver } from "../../src/edge/sqlite/probe.ts";
 /** The index of words is made anew, of the rows that were in it: its own tables are SQLite's. */
 const WORDS = "memory_text";
 const INDEX_WORDS = `insert into ${WORDS} (rowid, content) select row, content from memories
-  where content is not null and row not in (select row from unindexed);`;
+  where content is not null and row not in (select row from unindexed)
+    and row <= (select cast(value as integer) from facts where name = 'indexed_through');`;
 
 /** A file of an edge as SQL, so that the repository keeps what an older version wrote in a form that people can read. */
 export async function textOfFile(path: string): Promise<string> {

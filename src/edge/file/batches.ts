@@ -17,9 +17,30 @@ export interface Batch extends PushChanges {
   readonly more: boolean;
 }
 
+/** What names a change, and says what it does. */
+export type ChangeHead = Pick<PushChange, "key" | "namespace" | "memoryId" | "op">;
+
+/** A batch whose changes stay in the thread that sends them. */
+export interface HeldBatch extends Batch {
+  /** Names it there. */
+  readonly held: number;
+  readonly heads: readonly ChangeHead[];
+}
+
+export function headsOf(batch: Batch): readonly ChangeHead[] {
+  return "held" in batch ? (batch as HeldBatch).heads : batch.changes;
+}
+
 /** The first change of its memory: the ones behind it wait for its answer, since it gives them their base. */
 const IS_FIRST = `not exists (select 1 from outbox before where before.namespace = change.namespace
   and before.memory_id = change.memory_id and before.seq < change.seq)`;
+
+/** What a batch needs of a change: reading all columns of each took longer than finding it. */
+const DUE_COLUMNS = "seq, key, namespace, memory_id, op, base_version, modified_at, payload, bytes, status";
+type DueRow = Pick<
+  OutboxRow,
+  "seq" | "key" | "namespace" | "memory_id" | "op" | "base_version" | "modified_at" | "payload" | "bytes" | "status"
+>;
 
 /** Chooses what is sent next. */
 export class Batches {
@@ -37,7 +58,7 @@ export class Batches {
    * @param inFlight keys of changes whose request is under way: they are not sent twice at once.
    */
   freeze(bounds: BatchBounds, nowMs: number, inFlight: readonly string[] = []): Batch | null {
-    const chosen: OutboxRow[] = [];
+    const chosen: DueRow[] = [];
     let bytes = 0;
     let more = false;
     for (const row of this.#due(bounds.changesMax + 1, nowMs, inFlight)) {
@@ -57,9 +78,9 @@ export class Batches {
     return { device, epoch, sentAt: nowMs, settledThrough: this.#raiseFloor(), changes, more };
   }
 
-  #due(limit: number, nowMs: number, inFlight: readonly string[]): OutboxRow[] {
-    const unanswered = this.#context.file.all<OutboxRow>(
-      `select * from outbox change where status = 'sent' and key not in (select value from json_each(?)) and ${IS_FIRST}
+  #due(limit: number, nowMs: number, inFlight: readonly string[]): DueRow[] {
+    const unanswered = this.#context.file.all<DueRow>(
+      `select ${DUE_COLUMNS} from outbox change where status = 'sent' and key not in (select value from json_each(?)) and ${IS_FIRST}
        order by seq limit ?`,
       JSON.stringify(inFlight),
       limit,
@@ -67,8 +88,8 @@ export class Batches {
     if (unanswered.length >= limit) return unanswered;
     // A time far ahead was set before the clock was put back: it is not waited for.
     const farMs = nowMs + 2 * this.#context.settings.retryMaxMs;
-    const pending = this.#context.file.all<OutboxRow>(
-      `select * from outbox change where status = 'pending' and (next_attempt_at <= ? or next_attempt_at > ?) and ${IS_FIRST}
+    const pending = this.#context.file.all<DueRow>(
+      `select ${DUE_COLUMNS} from outbox change where status = 'pending' and (next_attempt_at <= ? or next_attempt_at > ?) and ${IS_FIRST}
        order by seq limit ?`,
       nowMs,
       farMs,
@@ -77,7 +98,7 @@ export class Batches {
     return [...unanswered, ...pending];
   }
 
-  #markSent(rows: readonly OutboxRow[], changes: readonly PushChange[], nowMs: number): void {
+  #markSent(rows: readonly DueRow[], changes: readonly PushChange[], nowMs: number): void {
     // From now on the hub may have them, whatever becomes of the answer.
     for (const privacy of WIRE_PRIVACIES) {
       const sent = rows.filter((_row, index) => privacyOf(changes[index] as PushChange) === privacy);
@@ -115,7 +136,7 @@ export class Batches {
   }
 }
 
-function toSend(row: OutboxRow): PushChange {
+function toSend(row: DueRow): PushChange {
   const memory = row.payload === null ? null : (JSON.parse(row.payload) as WireMemory);
   const key = { namespace: row.namespace, memoryId: row.memory_id };
   // Null where the base is of another epoch: the hub then says what it has.

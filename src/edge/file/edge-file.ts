@@ -21,7 +21,7 @@ import { Inbox } from "./inbox.ts";
 import { Lease, type LeaseView } from "./lease.ts";
 import { LocalWrites } from "./local-writes.ts";
 import { Memories } from "./memories.ts";
-import { type OpenFileOptions, openFile, requireSound } from "./open-file.ts";
+import { examine, mendWords, type OpenFileOptions, openFile } from "./open-file.ts";
 import { Originals } from "./originals.ts";
 import { Outbox } from "./outbox.ts";
 import { type AskedPage, type PageResult, Pages } from "./pages.ts";
@@ -30,7 +30,7 @@ import { type EdgeMemory, type EdgePage, type FoundMemory, Reads } from "./reads
 import { RemoteChanges } from "./remote-changes.ts";
 import type { Rescue } from "./rescue.ts";
 import { newDevice, Resync, type ResyncCause } from "./resync.ts";
-import type { SqlFile } from "./sql-file.ts";
+import type { Ended, SqlFile } from "./sql-file.ts";
 import { type FileStatus, type QueueItem, StatusReads } from "./status-reads.ts";
 import { type HubContact, readSyncState, type SyncState } from "./sync-state.ts";
 import { Words } from "./words.ts";
@@ -106,6 +106,11 @@ export class EdgeFile {
 
   delete(key: MemoryKey, nowMs: number): boolean {
     return this.#writes.delete(key, nowMs);
+  }
+
+  /** Writes of one moment, by the methods above: one commit for all. @returns what each came to. @throws None of them was kept. */
+  together<Result>(writes: readonly (() => Result)[]): readonly Ended<Result>[] {
+    return this.#file.together(writes);
   }
 
   get(key: MemoryKey, nowMs: number): EdgeMemory | null {
@@ -270,9 +275,9 @@ export class EdgeFile {
     return (this.#connectors[name] as (...args: readonly unknown[]) => unknown).apply(this.#connectors, [...args]);
   }
 
-  /** Every page of the file and every index. @throws {EdgeFileError} `corrupt` */
+  /** Every page of the file and every index; that of words is made anew where it is not sound. @throws {EdgeFileError} `corrupt` */
   check(): void {
-    requireSound(this.#file);
+    if (!examine(this.#file)) mendWords(this.#file, this.#context.facts);
   }
 
   close(): void {

@@ -17,7 +17,8 @@ export type FactName =
   | "resync_generation"
   | "resync_reason"
   | "rescued"
-  | "contact";
+  | "contact"
+  | "indexed_through";
 
 interface Fact {
   readonly name: FactName;
@@ -34,6 +35,8 @@ export class Facts {
   readonly #known = new Map<FactName, string>();
   /** The transaction that `#known` was looked at in last. */
   #knownIn: number | null = null;
+  /** The last key that was made, while `#known` holds; null: it is to be looked for. */
+  #lastKey: string | null = null;
   /** What must be the same for `#known` to be so in a later transaction; null: it is not. */
   #knownAt: { readonly dataVersion: number; readonly rollbacks: number } | null = null;
 
@@ -62,13 +65,26 @@ export class Facts {
   }
 
   /**
-   * A new key, greater than every key before. Within the transaction that keeps its change: two processes must not make the
-   * same one, and a clock that was put back must not make a smaller one.
+   * A new key, greater than every key before. Within the transaction that puts its change into the outbox: two processes must not
+   * make the same one, and a clock that was put back must not make a smaller one.
+   *
+   * The greatest key is that of the outbox, or the fact `last_key`: a trigger keeps in it the greatest that left the outbox. So a
+   * write need not keep its key a second time, which cost it a page.
    */
   nextKey(nowMs: number, random: () => number): string {
-    const key = nextChangeKey(this.get("last_key"), nowMs, random);
-    this.set("last_key", key);
+    const known = this.#cache();
+    const key = nextChangeKey((known && this.#lastKey) ?? this.#greatestKey(), nowMs, random);
+    this.#lastKey = known && key;
     return key;
+  }
+
+  /** Also above the floor: where a damaged outbox lost keys, the hub must not refuse the next one as settled. */
+  #greatestKey(): string | null {
+    const found = this.#file.get<{ key: string | null }>(
+      `select max(key) as key from (
+         select value as key from facts where name in ('last_key', 'settled_floor') union all select max(key) from outbox)`,
+    );
+    return found?.key ?? null;
   }
 
   /** Null outside of a transaction. */
@@ -81,6 +97,7 @@ export class Facts {
     const isKnown = this.#knownAt?.dataVersion === dataVersion && this.#knownAt.rollbacks === rollbacks;
     if (isKnown) return this.#known;
     this.#known.clear();
+    this.#lastKey = null;
     // All of them, some dozen, at the price of one: every write needs three or more.
     for (const { name, value } of this.#file.all<Fact>("select name, value from facts")) this.#known.set(name, value);
     this.#knownAt = { dataVersion, rollbacks };

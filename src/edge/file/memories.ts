@@ -69,14 +69,18 @@ export class Memories {
     );
   }
 
-  /** What stands in the way of an edit, in one statement: the row, changes of it in the outbox, and whether it was erased. */
+  /**
+   * What stands in the way of an edit, in one statement: the row, changes of it in the outbox, and whether it was erased. Of a new
+   * memory no row is answered: turning its two dozen columns into an object took longer than looking for them.
+   */
   standing({ namespace, memoryId }: MemoryKey): Standing {
     const found = this.#context.file.get<MemoryRow & { is_erased: number; has_changes: number }>(
       `select memory.*,
          exists (select 1 from erased where namespace = sought.namespace and memory_id = sought.memory_id) as is_erased,
          exists (select 1 from outbox where namespace = sought.namespace and memory_id = sought.memory_id) as has_changes
        from (select ? as namespace, ? as memory_id) sought
-       left join memories memory on memory.namespace = sought.namespace and memory.memory_id = sought.memory_id`,
+       left join memories memory on memory.namespace = sought.namespace and memory.memory_id = sought.memory_id
+       where memory.row is not null or is_erased or has_changes`,
       namespace,
       memoryId,
     );

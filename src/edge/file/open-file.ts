@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { EdgeFileError } from "../errors.ts";
 import type { SqlDatabase, SqlDriver } from "../sqlite/database.ts";
+import { Facts } from "./facts.ts";
 import { type Rescue, rescueInto, setAside } from "./rescue.ts";
 import { migrate } from "./schema.ts";
 import { fileError, SqlFile } from "./sql-file.ts";
+import { emptyIndex } from "./words.ts";
 
 export interface OpenFileOptions {
   readonly path: string;
@@ -65,8 +67,9 @@ function openSound(driver: SqlDriver, options: OpenFileOptions, check: boolean):
     // Pages of the log after which a write moves them into the file. With SQLite's 1,000 every hundredth write did, for some 5 ms; moments
     // of rest do it before that: see `foldSome`.
     file.all("pragma wal_autocheckpoint = 4000");
-    if (check) requireSound(file);
+    const areWordsSound = !check || examine(file);
     migrate(file);
+    if (!areWordsSound) mendWords(file, new Facts(file));
     return file;
   } catch (error) {
     file.close();
@@ -74,11 +77,22 @@ function openSound(driver: SqlDriver, options: OpenFileOptions, check: boolean):
   }
 }
 
-/** @throws {EdgeFileError} `corrupt` */
-export function requireSound(file: SqlFile): void {
+/**
+ * Looks at every page and every index. @returns false where the index of words alone is not sound: it can be made anew. SQLite 3.45 calls
+ * it malformed once some indexed memories were deleted, and to set such a file aside took it from under the processes that had it open.
+ * @throws {EdgeFileError} `corrupt`
+ */
+export function examine(file: SqlFile): boolean {
   const found = file.all<{ quick_check: string }>("pragma quick_check(3)").map(({ quick_check }) => quick_check);
-  if (found.length === 1 && found[0] === "ok") return;
+  if (found.length === 1 && found[0] === "ok") return true;
+  if (found.every((line) => line.startsWith("malformed inverted index for FTS5 table"))) return false;
   throw new EdgeFileError("corrupt", `${file.path}: the file is damaged: ${found.join("; ").slice(0, 300)}`);
+}
+
+/** @throws {EdgeFileError} `corrupt`: something else is damaged too. */
+export function mendWords(file: SqlFile, facts: Facts): void {
+  emptyIndex(file, facts);
+  if (!examine(file)) throw new EdgeFileError("corrupt", `${file.path}: the index of words cannot be mended`);
 }
 
 /** Null: not even its first page can be read. */

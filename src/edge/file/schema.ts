@@ -203,6 +203,36 @@ const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   create index connector_letters_memory on connector_letters (memory_id);
   `,
+  `
+  -- A new memory has a row behind this one, and waits for the index of words without a note: see words.ts.
+  insert or replace into facts (name, value) select 'indexed_through', cast(coalesce(max(row), 0) as text) from memories;
+  drop trigger memories_text_insert;
+  drop trigger memories_text_update;
+  drop trigger memories_text_delete;
+  create trigger memories_text_insert after insert on memories when new.content is not null
+    and new.row <= (select cast(value as integer) from facts where name = 'indexed_through') begin
+    insert into unindexed (row) values (new.row); -- The last row had been removed, and its number is used again.
+  end;
+  create trigger memories_text_update after update of content on memories when old.content is not new.content
+    and old.row <= (select cast(value as integer) from facts where name = 'indexed_through') begin
+    insert into memory_text (memory_text, rowid, content) select 'delete', old.row, old.content
+      where old.content is not null and not exists (select 1 from unindexed where row = old.row);
+    delete from unindexed where row = old.row;
+    insert into unindexed (row) select new.row where new.content is not null;
+  end;
+  create trigger memories_text_delete after delete on memories when old.content is not null
+    and old.row <= (select cast(value as integer) from facts where name = 'indexed_through') begin
+    insert into memory_text (memory_text, rowid, content) select 'delete', old.row, old.content
+      where not exists (select 1 from unindexed where row = old.row);
+    delete from unindexed where row = old.row;
+  end;
+
+  -- The greatest key that left the outbox: with those in it, what a new key must be above. See facts.ts.
+  create trigger outbox_last_key after delete on outbox
+    when old.key > coalesce((select value from facts where name = 'last_key'), '') begin
+    insert or replace into facts (name, value) values ('last_key', old.key);
+  end;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -21,6 +21,9 @@ export function fileError(error: unknown, path: string): unknown {
   return new EdgeFileError(problem, `${path}: ${advice} (${(error as Error).message})`, { cause: error });
 }
 
+/** What a work came to. */
+export type Ended<Result> = { readonly result: Result } | { readonly error: unknown };
+
 /** A database with its prepared statements. Synchronous, of one thread. */
 export class SqlFile {
   readonly path: string;
@@ -31,6 +34,8 @@ export class SqlFile {
   #foldedAt = 0;
   #rollbacks = 0;
   #isInTransaction = false;
+  /** Whether what runs is one of several works of a transaction. */
+  #isPart = false;
 
   constructor(path: string, database: SqlDatabase) {
     this.path = path;
@@ -84,19 +89,56 @@ export class SqlFile {
    * another process has written in between.
    */
   transaction<Result>(work: () => Result): Result {
+    if (this.#isPart) return work();
     if (this.#isInTransaction) throw new Error("a transaction is open already");
-    this.exec("begin immediate");
+    this.run("begin immediate");
     this.#isInTransaction = true;
     this.#transactions++;
     try {
       const result = work();
-      this.exec("commit");
+      this.run("commit");
       return result;
     } catch (error) {
       this.#rollBack();
       throw error;
     } finally {
       this.#isInTransaction = false;
+    }
+  }
+
+  /**
+   * Runs works that are a transaction each as one transaction, with one commit, and one sync of the disk, for all. One that throws undoes
+   * its own writes alone.
+   * @returns what each came to, in order. @throws Nothing of any of them was kept.
+   */
+  together<Result>(works: readonly (() => Result)[]): readonly Ended<Result>[] {
+    return this.transaction(() => works.map((work) => this.#part(work)));
+  }
+
+  #part<Result>(work: () => Result): Ended<Result> {
+    this.run("savepoint part");
+    this.#isPart = true;
+    try {
+      const result = work();
+      this.run("release part");
+      return { result };
+    } catch (error) {
+      this.#undoPart(error);
+      return { error };
+    } finally {
+      this.#isPart = false;
+    }
+  }
+
+  /** @throws the error, where SQLite has ended the whole transaction with it, as it does on a full disk. */
+  #undoPart(error: unknown): void {
+    this.#rollbacks++;
+    this.#transactions++; // What is known within a transaction is to be looked at again.
+    try {
+      this.run("rollback to part");
+      this.run("release part");
+    } catch {
+      throw error;
     }
   }
 

@@ -1,6 +1,7 @@
 import { keyText, type MemoryKey } from "../../domain/keys.ts";
 import type { HubChange } from "../../hub/protocol/changes.ts";
-import type { PushAnswer, PushChange } from "../../hub/protocol/push.ts";
+import type { PushAnswer } from "../../hub/protocol/push.ts";
+import type { ChangeHead } from "./batches.ts";
 import type { FileNotice } from "./context.ts";
 import type { ChangeOutcome } from "./remote-changes.ts";
 
@@ -22,7 +23,7 @@ export interface SyncedChange extends MemoryKey {
 
 /** What became of a push, one change after the other; those that are sent again at once, on another base, are left out. */
 export function changesUp(
-  changes: readonly PushChange[],
+  changes: readonly ChangeHead[],
   answers: readonly PushAnswer[],
   notices: readonly FileNotice[],
 ): SyncedChange[] {

@@ -1,7 +1,7 @@
 import { HubError } from "../../hub/protocol/codes.ts";
 import type { PushAnswers } from "../../hub/protocol/push.ts";
 import type { RecordedAnswers } from "../file/answers.ts";
-import type { Batch, BatchBounds } from "../file/batches.ts";
+import { type Batch, type BatchBounds, headsOf } from "../file/batches.ts";
 import { changesUp } from "../file/synced-change.ts";
 import type { HubBounds } from "./hub-link.ts";
 import { dayOf, NOTHING_SENT, type PushResult, type SyncedList, type SyncingOptions } from "./results.ts";
@@ -106,7 +106,8 @@ export class Pushes {
   async #send(batch: Batch, signal: AbortSignal, goesOn: () => Promise<boolean>, up?: SyncedList): Promise<Sent> {
     const { link, now, onNotices, onPushed } = this.#options;
     const { more, device, ...push } = batch;
-    const keys = batch.changes.map(({ key }) => key);
+    const heads = headsOf(batch);
+    const keys = heads.map(({ key }) => key);
     // The time of sending, not of freezing: the hub takes the difference of the clocks from it.
     const sentAt = now();
     try {
@@ -130,7 +131,7 @@ export class Pushes {
       if (isOtherEpoch) link.forget();
       onNotices(notices);
       if (up !== undefined && !isOtherEpoch) {
-        const told = changesUp(batch.changes, answers.answers, notices);
+        const told = changesUp(heads, answers.answers, notices);
         up.add(told, told.length);
       }
       const result = { sent: keys.length, ...counts, more: (bounds === null ? more : next !== null) || isOtherEpoch };
@@ -144,7 +145,7 @@ export class Pushes {
 
   #record(batch: Batch, answers: PushAnswers, sentAt: number, bounds: BatchBounds | null): Promise<RecordedAnswers> {
     const { port, now } = this.#options;
-    const keys = batch.changes.map(({ key }) => key);
+    const keys = headsOf(batch).map(({ key }) => key);
     return this.#inTurn(async () => {
       const others = new Set(this.#inFlight);
       for (const key of keys) others.delete(key);
@@ -165,12 +166,12 @@ export class Pushes {
   }
 
   #enter(batch: Batch | null): void {
-    for (const { key } of batch?.changes ?? []) this.#inFlight.add(key);
+    for (const { key } of batch === null ? [] : headsOf(batch)) this.#inFlight.add(key);
   }
 
   /** What has no answer is repeated first, once nothing of it is under way. */
   #leave(batch: Batch): void {
-    for (const { key } of batch.changes) this.#inFlight.delete(key);
+    for (const { key } of headsOf(batch)) this.#inFlight.delete(key);
   }
 
   /** A batch that is refused as a whole is sent in halves, until the change at fault is alone. */

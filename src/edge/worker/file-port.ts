@@ -6,7 +6,7 @@ import type { CallHub } from "./hub-messages.ts";
 import { Resting } from "./resting.ts";
 
 /** Methods of the file that are called from another thread. */
-type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon" | "readPage" | "idle">;
+type FileCalls = Omit<EdgeFile, "rescue" | "close" | "abandon" | "readPage" | "idle" | "together">;
 export type FileCall = keyof FileCalls;
 
 /** The file as the rest of the edge sees it: each call is answered in the order of the calls. */

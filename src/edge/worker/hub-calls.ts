@@ -2,6 +2,7 @@ import { HubError } from "../../hub/protocol/codes.ts";
 import type { Hub } from "../../hub/protocol/hub.ts";
 import type { EdgeFile } from "../file/edge-file.ts";
 import { HttpHub } from "../transport/http-hub.ts";
+import { HeldBatches } from "./held-batches.ts";
 import type { HubAddress, HubCall, HubOutcome, HubWork } from "./hub-messages.ts";
 
 /**
@@ -12,6 +13,7 @@ export class HubCalls {
   readonly #address: HubAddress;
   readonly #file: EdgeFile;
   readonly #underWay = new Map<number, AbortController>();
+  readonly batches = new HeldBatches();
   #hub: Hub | null = null;
   #device: string | null = null;
 
@@ -25,7 +27,7 @@ export class HubCalls {
     const abort = new AbortController();
     this.#underWay.set(id, abort);
     try {
-      return { value: await made(this.#of(device), call, abort.signal) };
+      return { value: await this.#made(this.#of(device), call, abort.signal) };
     } catch (error) {
       if (!(error instanceof HubError)) throw error;
       const { code, message, retryAfterMs, resync } = error;
@@ -45,15 +47,15 @@ export class HubCalls {
     this.#hub = new HttpHub({ ...this.#address, device, readPage: async (bytes) => this.#file.readPage(bytes) });
     return this.#hub;
   }
-}
 
-async function made(hub: Hub, call: HubCall, signal: AbortSignal): Promise<unknown> {
-  switch (call.name) {
-    case "identify":
-      return await hub.identify(signal);
-    case "push":
-      return await hub.push(call.push, signal);
-    case "changesAfter":
-      return await hub.changesAfter(call.cursor, call.options, signal);
+  async #made(hub: Hub, call: HubCall, signal: AbortSignal): Promise<unknown> {
+    switch (call.name) {
+      case "identify":
+        return await hub.identify(signal);
+      case "push":
+        return await hub.push(this.batches.take(call.push), signal);
+      case "changesAfter":
+        return await hub.changesAfter(call.cursor, call.options, signal);
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { ChangesOptions } from "../../hub/protocol/changes.ts";
 import type { HubError, HubErrorCode } from "../../hub/protocol/codes.ts";
 import type { PushChanges } from "../../hub/protocol/push.ts";
+import type { HeldBatch } from "../file/batches.ts";
 import type { HttpHubOptions } from "../transport/http-hub.ts";
 
 /** Where the hub is, for the thread that calls it. */
@@ -15,7 +16,7 @@ export interface HubWork {
 
 export type HubCall =
   | { readonly name: "identify" }
-  | { readonly name: "push"; readonly push: PushChanges }
+  | { readonly name: "push"; readonly push: PushChanges & Partial<Pick<HeldBatch, "held">> }
   | { readonly name: "changesAfter"; readonly cursor: string | null; readonly options: ChangesOptions };
 
 /** A refusal of the hub on its way between threads. */

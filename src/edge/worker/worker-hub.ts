@@ -5,9 +5,13 @@ import type { HubIdentity } from "../../hub/protocol/identity.ts";
 import type { PushAnswers, PushChanges } from "../../hub/protocol/push.ts";
 import { untilAborted } from "../../runtime/deadline.ts";
 import { onAbort } from "../../runtime/on-abort.ts";
+import type { HeldBatch } from "../file/batches.ts";
 import type { CallHub, HubCall } from "./hub-messages.ts";
 
-/** The hub as the worker calls it. A page comes without its changes, which stay there until they are applied. */
+/**
+ * The hub as the worker calls it. A page comes without its changes, which stay there until they are applied, and a batch goes without its
+ * own, which are there already.
+ */
 export class WorkerHub implements Hub {
   readonly #device: string;
   readonly #call: CallHub;
@@ -21,8 +25,10 @@ export class WorkerHub implements Hub {
     return (await this.#ask({ name: "identify" }, signal)) as HubIdentity;
   }
 
-  async push(push: PushChanges, signal: AbortSignal): Promise<PushAnswers> {
-    return (await this.#ask({ name: "push", push }, signal)) as PushAnswers;
+  async push(push: PushChanges & Partial<Pick<HeldBatch, "held">>, signal: AbortSignal): Promise<PushAnswers> {
+    const { epoch, sentAt, settledThrough, changes, held } = push;
+    const sent = { epoch, sentAt, settledThrough, changes, ...(held !== undefined && { held }) };
+    return (await this.#ask({ name: "push", push: sent }, signal)) as PushAnswers;
   }
 
   async changesAfter(cursor: string | null, options: ChangesOptions, signal: AbortSignal): Promise<ChangesPage> {

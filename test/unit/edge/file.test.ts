@@ -47,6 +47,24 @@ test("a folder that does not exist is named", async () => {
   await expect(EdgeStore.open({ path }, { inProcess: true })).rejects.toThrow("there is no folder");
 });
 
+test("a file whose indexed memories were deleted is no damaged one: another process opens it, and both go on with one file", async () => {
+  const { open, folder } = edgeWorld();
+  const path = `${folder}/edge.db`;
+  const edge = await open({ path });
+  await edge.put("gone", note("grapes"));
+  expect(await edge.search("grapes")).toHaveLength(1);
+  await edge.delete("gone");
+  await edge.put("kept", note("figs"));
+  const other = await open({ path }); // It looks at every page, and at the index of words.
+  expect((await other.status()).rescued).toBeNull();
+  expect(readdirSync(folder).filter((name) => name.includes("damaged"))).toEqual([]);
+  await edge.put("m3", note("melons"));
+  expect((await other.search("figs melons grapes")).map(({ memoryId }) => memoryId).sort()).toEqual(["kept", "m3"]);
+  await other.delete("m3");
+  expect(await edge.get("m3")).toBeNull();
+  expect((await edge.search("figs melons")).map(({ memoryId }) => memoryId)).toEqual(["kept"]);
+});
+
 test("a damaged file is set aside, and unsent edits and private memories are saved out of it", async () => {
   const { hub, open, folder } = edgeWorld();
   const path = `${folder}/damaged.db`;

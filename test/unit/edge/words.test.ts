@@ -41,3 +41,24 @@ test("a write of another process that it has not indexed is found", async () => 
   expect(await found(one, "written")).toEqual([]);
   expect(await found(one, "changed")).toEqual(["m1"]);
 });
+
+test("a memory whose row takes the number of a removed one is found, and so are edits of rows on both sides of the last indexed one", async () => {
+  const { open, folder } = edgeWorld();
+  const path = `${folder}/edge.db`;
+  const edge = await open({ path });
+  await edge.put("kept", note("figs"));
+  await edge.put("gone", note("grapes"));
+  expect(await found(edge, "figs grapes")).toEqual(["gone", "kept"]); // Indexed up to the second row.
+  await edge.delete("gone"); // Never sent: its row goes, and its number is free.
+  await edge.put("m3", note("melons"));
+  await edge.put("m4", note("quinces"));
+  await edge.patch("kept", { content: "dates" });
+  await edge.patch("m4", { content: "limes" });
+  const other = await open({ path });
+  for (const reader of [edge, other]) {
+    expect(await found(reader, "figs grapes quinces")).toEqual([]);
+    expect(await found(reader, "melons dates limes")).toEqual(["kept", "m3", "m4"]);
+  }
+  await other.delete("m4");
+  expect(await found(edge, "limes")).toEqual([]);
+});
