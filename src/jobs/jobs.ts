@@ -67,20 +67,20 @@ export class Jobs {
   /** Newest first, without results: together they may be large. */
   async list({ limit = 100, signal = never() }: SignalOption & { limit?: number | undefined } = {}): Promise<Job[]> {
     const rows = await this.#store.list(Math.min(Math.max(1, limit), LIST_MAX), signal);
-    return rows.map((row) => this.#withLatest(row));
+    return rows.map((row) => this.latest(row));
   }
 
   /** @throws {NotFoundError} Unknown, or no longer kept. */
   async get(id: string, { signal = never() }: SignalOption = {}): Promise<Job> {
     const row = await this.#store.read(id, signal);
     if (row === null) throw new NotFoundError(`there is no job ${JSON.stringify(id)}: it may no longer be kept`);
-    return this.#withLatest(row);
+    return this.latest(row);
   }
 
   /** The open job of all nodes that has this value of `JobKind.exclusive`; null: there is none. */
   async getOpen(exclusive: string, { signal = never() }: SignalOption = {}): Promise<Job | null> {
     const row = await this.#store.readOpenExclusive(exclusive, signal);
-    return row === null ? null : this.#withLatest(row);
+    return row === null ? null : this.latest(row);
   }
 
   /**
@@ -106,7 +106,7 @@ export class Jobs {
         // Requested each time: this also ends a job whose node was lost meanwhile.
         const row = await this.#store.cancel(id, signal);
         if (row === null) throw new NotFoundError(`there is no job ${JSON.stringify(id)}: it may no longer be kept`);
-        const job = this.#withLatest(row);
+        const job = this.latest(row);
         if (hasEnded(job)) return job;
         this.#runner.cancel(id);
         await waiting.done;
@@ -199,7 +199,8 @@ export class Jobs {
     return { outcome: "running", job: parseJob(inserted.other) };
   }
 
-  #withLatest(row: JobRow): Job {
+  /** A job by its row, with the figures that this node has of it: the row's are up to a second older. */
+  latest(row: JobRow): Job {
     const job = parseJob(row);
     const progress = hasEnded(job) ? null : this.#runner.progressOf(job.id);
     return progress === null ? job : { ...job, progress };

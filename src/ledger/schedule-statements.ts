@@ -64,6 +64,13 @@ export async function listSchedules(sql: Sql, limit: number): Promise<ScheduleRo
     from mnemosync.job_schedules order by name limit ${limit}`;
 }
 
+/** When these schedules are due; those that there are, in no order. Times are milliseconds since 1970. */
+export async function readDueTimes(sql: Sql, names: readonly string[]): Promise<Pick<ScheduleRow, "name" | "dueAt">[]> {
+  return await sql<Pick<ScheduleRow, "name" | "dueAt">[]>`
+    select name, extract(epoch from due_at)::float8 * 1000 as "dueAt"
+    from mnemosync.job_schedules where name = any (${arrayLiteral(names)}::text::text[])`;
+}
+
 /**
  * Schedules of these kinds that are due, and those whose due time lies further ahead than when it was set: the server's
  * clock was ahead then, and they would wait for as long as it was wrong. Locked until the transaction ends; those that

@@ -281,8 +281,7 @@ export class Connectors {
     return await statusOf(
       {
         ...{ postgres, callTimeoutMs },
-        schedules: (each) => this.#parts.jobs.schedules({ signal: each }),
-        lastRun: async (defined, each) => (await this.#runs.list(defined, { before: null, limit: 1 }, each))[0] ?? null,
+        lastRun: async (sql, defined) => (await this.#runs.listOn(sql, defined, { before: null, limit: 1 }))[0] ?? null,
       },
       connectors,
       signal,

@@ -1,5 +1,5 @@
 import type { Sql } from "../../drivers/postgres/postgres-access.ts";
-import type { Schedule } from "../../jobs/jobs.ts";
+import { readDueTimes } from "../../ledger/schedule-statements.ts";
 import { type ConnectorDirection, directionOf } from "../definition.ts";
 import type { DefinedConnector } from "./definitions.ts";
 import { countImported, countLetters } from "./item-statements.ts";
@@ -44,8 +44,7 @@ export function scheduleNames(id: string): { readonly changes: string; readonly 
 }
 
 export interface StatusParts extends LedgerAccess {
-  readonly schedules: (signal: AbortSignal) => Promise<readonly Schedule[]>;
-  readonly lastRun: (defined: DefinedConnector, signal: AbortSignal) => Promise<ConnectorRun | null>;
+  readonly lastRun: (sql: Sql, defined: DefinedConnector) => Promise<ConnectorRun | null>;
 }
 
 /** How connectors are, in the order of `connectors`. */
@@ -54,29 +53,31 @@ export async function statusOf(
   connectors: readonly DefinedConnector[],
   signal: AbortSignal,
 ): Promise<ConnectorStatus[]> {
-  const call = <T>(work: (sql: Sql) => Promise<T>) => callLedger(parts, signal, work);
   const ids = connectors.flatMap(({ id }) => [id, secondState(id)]);
-  // At once: while a run writes, each question waits for its turn.
-  const [scheduled, states, counts, lastRuns] = await Promise.all([
-    parts.schedules(signal),
-    call((sql) => listStates(sql, ids)),
-    call((sql) => Promise.all(connectors.map((defined) => countsOf(sql, defined)))),
-    lastRunsOf(parts, connectors, signal),
-  ]);
-  const schedules = new Map(scheduled.map(({ name, dueAt }) => [name, Date.parse(dueAt)]));
+  const names = connectors.flatMap(({ id }) => Object.values(scheduleNames(id)));
+  // In one flight on one connection: while a run writes, each wait for the server, or for another process of it, takes its turn.
+  const [due, states, counts, lastRuns] = await callLedger(parts, signal, (sql) =>
+    Promise.all([
+      readDueTimes(sql, names),
+      listStates(sql, ids),
+      Promise.all(connectors.map((defined) => countsOf(sql, defined))),
+      Promise.all(connectors.map((defined) => parts.lastRun(sql, defined))),
+    ]),
+  );
+  const dueTimes = new Map(due.map(({ name, dueAt }) => [name, Math.floor(dueAt)]));
   return connectors.map((defined, at): ConnectorStatus => {
     const { id, origin, invalid, definition } = defined;
     const { sink, imported, letters, records } = counts[at] as Counts;
     const lastRun = lastRuns[at] ?? null;
     const own = states.find(({ connector }) => connector === id) ?? null;
     const second = states.find(({ connector }) => connector === secondState(id)) ?? null;
-    const due = Object.values(scheduleNames(id)).flatMap((name) => schedules.get(name) ?? []);
+    const dueOfOne = Object.values(scheduleNames(id)).flatMap((name) => dueTimes.get(name) ?? []);
     return {
       ...{ id, origin, invalid, imported, records, lastRun },
       direction: definition === null ? null : directionOf(definition),
       state: stateOf(defined, own, lastRun),
       pausedBecause: own?.pausedBecause ?? null,
-      nextRunAt: due.length === 0 ? null : Math.min(...due),
+      nextRunAt: dueOfOne.length === 0 ? null : Math.min(...dueOfOne),
       succeededAt: earliest(
         own?.succeededAt ?? null,
         sink === id || sink === null ? null : (second?.succeededAt ?? null),
@@ -105,17 +106,6 @@ async function countsOf(sql: Sql, { id, definition }: DefinedConnector): Promise
     sink === null ? null : countRecords(sql, sink),
   ]);
   return { sink, imported, letters, records };
-}
-
-/** One after the other, so that however many connectors there are, they hold one connection. */
-async function lastRunsOf(
-  { lastRun }: StatusParts,
-  connectors: readonly DefinedConnector[],
-  signal: AbortSignal,
-): Promise<(ConnectorRun | null)[]> {
-  const runs: (ConnectorRun | null)[] = [];
-  for (const defined of connectors) runs.push(await lastRun(defined, signal));
-  return runs;
 }
 
 function stateOf({ definition }: DefinedConnector, state: StateRow | null, lastRun: ConnectorRun | null) {
