@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { connectorDefinition } from "../../src/connectors/definition.ts";
 import { ConnectorScheduler } from "../../src/connectors/hosted/scheduler.ts";
+import type { PostgresAccess } from "../../src/drivers/postgres/postgres-access.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { ConfigurationError } from "../../src/index.ts";
 import { useDeployment } from "../support/connectors/deployment.ts";
@@ -73,6 +74,29 @@ describe("an operator", () => {
       }
     }
   });
+});
+
+test("the status of however many connectors takes one connection beside that of their definitions", async () => {
+  const { id, importing, piping, node } = deployment;
+  let uses = 0;
+  const counted = (postgres: PostgresAccess): PostgresAccess =>
+    new Proxy(postgres, {
+      get(target, name) {
+        if (name === "use") uses++;
+        const found: unknown = Reflect.get(target, name);
+        return typeof found === "function" ? found.bind(target) : found;
+      },
+    });
+  const own = node({ wrap: (parts) => ({ ...parts, postgres: counted(parts.postgres) }) });
+  await own.connectors.create(id, importing());
+  await own.connectors.create(`${id}-pipe`, piping());
+  const run = await own.run(id);
+  uses = 0;
+  const statuses = await own.connectors.statuses();
+  expect(uses).toBe(2);
+  const [ours, pipe] = [id, `${id}-pipe`].map((each) => statuses.find((status) => status.id === each));
+  expect(ours?.lastRun).toMatchObject({ id: run.id, state: run.state });
+  expect(pipe).toMatchObject({ state: "idle", lastRun: null });
 });
 
 describe("times of runs", () => {
