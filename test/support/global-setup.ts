@@ -13,8 +13,16 @@ declare module "vitest" {
   }
 }
 
-// Enough for a test file with a pool or two for each of several nodes.
-const POSTGRES = { settings: { max_connections: 200 } };
+const POSTGRES = {
+  settings: {
+    // Enough for a test file with a pool or two for each of several nodes.
+    max_connections: 200,
+    // Its data ends with the run, so a power cut may have it. Every test makes a database and drops it, and each drop is a
+    // checkpoint: with synced files that is most of what many tests take. A killed server loses nothing by either.
+    fsync: "off",
+    full_page_writes: "off",
+  },
+};
 
 /**
  * Lets all tests, and what they start, run the built command line and FAISS hosts where these are what the sources say:

@@ -19,10 +19,8 @@ export interface TestDatabase {
  */
 export async function createTestDatabase(adminUrl: string, options: { empty?: boolean } = {}): Promise<TestDatabase> {
   const name = `mnemosync_test_${randomBytes(6).toString("hex")}`;
-  await asAdmin(adminUrl, async (admin) => {
-    const template = options.empty ? "template0" : await ensureTemplate(admin, adminUrl);
-    await admin.unsafe(`create database ${name} template ${template} encoding 'UTF8'`);
-  });
+  const template = options.empty ? "template0" : await templateOf(adminUrl);
+  await asAdmin(adminUrl, (admin) => admin.unsafe(`create database ${name} template ${template} encoding 'UTF8'`));
   const url = withDatabase(adminUrl, name);
   // A copy is a ledger of its own, and has a history of its own.
   if (!options.empty) {
@@ -47,6 +45,15 @@ export function withDatabase(url: string, name: string): string {
   const changed = new URL(url);
   changed.pathname = `/${name}`;
   return changed.href;
+}
+
+/** Templates that this process has found or made, by their server's address. */
+const templates = new Map<string, string>();
+
+async function templateOf(adminUrl: string): Promise<string> {
+  const found = templates.get(adminUrl) ?? (await asAdmin(adminUrl, (admin) => ensureTemplate(admin, adminUrl)));
+  templates.set(adminUrl, found);
+  return found;
 }
 
 async function ensureTemplate(admin: postgres.Sql, adminUrl: string): Promise<string> {
