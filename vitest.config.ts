@@ -15,7 +15,29 @@ const CONNECTORS = [
   "test/unit/edge/connector-state.test.ts",
 ];
 
-function project(name: string, files: { include: string[]; exclude: string[] }): UserWorkspaceConfig {
+/**
+ * Files of unit tests that need a process of their own, by their names before `.test.ts`: they count modules or load them anew,
+ * load the binding of FAISS, measure memory, or change what belongs to the whole process.
+ */
+const OWN_PROCESS = [
+  ...["add-many", "binding", "search-results", "vectors", "private-files", "host-client"], // unit/faiss
+  ...["lazy-schemas", "shared-deadline", "errors", "columns"],
+  "read-back", // of property: on real stores
+];
+
+/**
+ * The other tests of modules. They share a process for each core, and each module is loaded once in it: most of these files run for
+ * less time than it takes to load zod and the sources.
+ */
+const UNIT = `test/{unit,property,model}/**/!(${OWN_PROCESS.join("|")}).test.ts`;
+
+type ProjectTest = NonNullable<UserWorkspaceConfig["test"]>;
+
+function project(
+  name: string,
+  files: { include: string[]; exclude: string[] },
+  more: Partial<ProjectTest> = {},
+): UserWorkspaceConfig {
   return {
     resolve: {
       // The package's own name, as examples import it; `paths` in tsconfig.json says the same to the compiler.
@@ -30,12 +52,12 @@ function project(name: string, files: { include: string[]; exclude: string[] }):
       ...files,
       // Processes, not threads: signals, exit handlers and a binding that may abort its process are part of what is tested.
       pool: "forks",
+      // After those of the project `unit`: two files at a time are enough for two cores.
+      sequence: { groupOrder: 1 },
       // Real servers on a loaded machine: a limit against hanging, not a measure of speed.
       testTimeout: 30_000,
       hookTimeout: 60_000,
-      // Characters of a value that a failed expectation shows. With the default of 40 a list of broken promises is "[ Array(1) ]",
-      // and a rare failure of a long run has told nothing.
-      chaiConfig: { truncateThreshold: 4_000 },
+      ...more,
     },
   };
 }
@@ -44,7 +66,17 @@ export default defineConfig({
   test: {
     // `vitest run FILE` finds the file in any project; `npm test` and `npm run test:deep` name theirs with --project.
     projects: [
-      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, ...CONNECTORS] }),
+      project(
+        "unit",
+        { include: [UNIT], exclude: [DEEP, ...CONNECTORS] },
+        {
+          pool: "threads",
+          poolOptions: { threads: { isolate: false } },
+          sequence: { groupOrder: 0 },
+          setupFiles: ["test/support/shared-process.ts"],
+        },
+      ),
+      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, UNIT, ...CONNECTORS] }),
       project("connectors", { include: CONNECTORS, exclude: [DEEP] }),
       project("deep", { include: [DEEP], exclude: [] }),
     ],
@@ -58,6 +90,8 @@ export default defineConfig({
         maxForks: process.env.MNEMOSYNC_POSTGRES_URL ? 1 : Math.max(2, availableParallelism() - 1),
         minForks: 1,
       },
+      // Of the project `unit`; whether workers are shared is asked here, and modules there.
+      threads: { isolate: false, minThreads: 1, maxThreads: Math.max(2, availableParallelism() - 1) },
     },
     // With --coverage only. What runs in a process of its own is not counted: commands of the built program, nodes that die.
     coverage: {
