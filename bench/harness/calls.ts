@@ -6,8 +6,8 @@ import type { Measure, Role } from "./scenario.ts";
 export interface Caller {
   readonly name: string;
   readonly role: Role;
-  /** Calls of a kind in a round: a slow one makes fewer. */
-  readonly count: number;
+  /** Calls of a kind in a round: a slow one makes fewer, of a slow kind each does. */
+  readonly count: number | ((kind: string) => number);
   /** Makes one call of a kind, and checks what came out. @param at 0 and up. */
   call(kind: string, at: number): Promise<void>;
 }
@@ -57,11 +57,12 @@ export async function alternateCalls(
 async function roundOf(callers: readonly Caller[], kind: string, clock: () => number): Promise<number[][]> {
   globalThis.gc?.();
   const times = callers.map((): number[] => []);
-  for (let at = 0; at < Math.max(...callers.map(({ count }) => count)); at++) {
+  const counts = callers.map(({ count }) => (typeof count === "number" ? count : count(kind)));
+  for (let at = 0; at < Math.max(...counts); at++) {
     for (let next = 0; next < callers.length; next++) {
       const index = (at + next) % callers.length;
       const caller = callers[index] as Caller;
-      if (at >= caller.count) continue;
+      if (at >= (counts[index] as number)) continue;
       const startedAt = clock();
       await caller.call(kind, at);
       times[index]?.push(clock() - startedAt);

@@ -1,13 +1,14 @@
 import { Document } from "@langchain/core/documents";
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
-import { alternate, type Contender, planRounds } from "../harness/rounds.ts";
+import { alternateCalls, type Caller } from "../harness/calls.ts";
+import { planRounds } from "../harness/rounds.ts";
 import type { BenchContext, Scenario, ScenarioResult } from "../harness/scenario.ts";
 import { ratioTarget } from "../harness/targets.ts";
 import { benchMemories } from "../support/dataset.ts";
 import { OurStores, verifyOutcomes } from "../support/our-stores.ts";
 import type { Synchronizer } from "../support/product.ts";
+import { untilQuiet } from "../support/quiet.ts";
 import { verify } from "../support/report.ts";
-import { timed } from "../support/timed.ts";
 
 type LangGraph = typeof import("../../src/adapters/langgraph/index.ts");
 type LangChain = typeof import("../../src/adapters/langchain/index.ts");
@@ -47,58 +48,61 @@ class Given implements EmbeddingsInterface {
 
 async function measure(context: BenchContext): Promise<ScenarioResult> {
   const [stored, calls] = context.quick ? [1_000, 100] : [3_000, 400];
+  // A search under a path reads the vectors of all of its items from the ledger, and takes as long as many other calls.
+  const [searches, batches] = [Math.ceil(calls / 20), Math.ceil(calls / 25)];
+  const counts: Readonly<Record<Work, number>> = {
+    ...{ put: calls, get: calls, search: searches, "add documents": batches, "nearest documents": calls },
+  };
   const ours = await OurStores.open(context, { dimension: DIMENSION });
   try {
     const memories = benchMemories(0, stored, 0, DIMENSION);
     const vectors = new Map(memories.map(({ content, embedding }) => [content, Array.from(embedding)]));
-    const works = await prepare(ours, memories, new Given(vectors), calls);
-    const contenders = WORKS.flatMap((work): Contender[] =>
-      ([DIRECT, ADAPTED] as const).map((name) => ({
-        name: `${work}, ${name}`,
+    const works = await prepare(ours, memories, new Given(vectors));
+    const callers = ([DIRECT, ADAPTED] as const).map(
+      (name): Caller => ({
+        name,
         role: name === DIRECT ? "floor" : "ours",
-        figures: [{ name: work, unit: "ms" }],
-        run: async () => [await timed(() => works[work][name]())],
-      })),
+        count: (work) => counts[work as Work],
+        call: async (work, at) => await works[work as Work][name](at),
+      }),
     );
-    const measures = await alternate(contenders, {
+    const measures = await alternateCalls(callers, WORKS, {
       ...planRounds(context, 7, 3),
-      before: ours.settle,
+      // No checkpoint: both ways make the same calls in turn, so what one puts off is paid for by both.
+      before: async () => void (await untilQuiet()),
       onRound: (round) => context.log(`round ${round}`),
     });
     return {
-      title: `${calls} calls of each kind (of a search under a path a twentieth), one after the other, on ${stored.toLocaleString("en-US")} items with ${DIMENSION} numbers`,
+      title: `${calls} calls of each kind in a round (${searches} searches under a path, ${batches} batches of documents), on ${stored.toLocaleString("en-US")} items with ${DIMENSION} numbers`,
       method:
         "`put`, `get` and `search` of `MnemosyncStore` beside `syncMemory`, `get` (with the time of creation, which an item has) and `search` of " +
         `the same memories; \`addDocuments\` of ${ADDED} documents and \`similaritySearch\` of \`MnemosyncVectorStore\` beside \`syncBatch\` and \`search\`. ` +
-        "Vectors are given.",
+        "Each way makes one call, then both make the next one, the other one first. Vectors are given.",
       measures,
-      targets: WORKS.map((work) =>
-        ratioTarget(
-          `time of ${work} through the adapter, beside the direct call`,
+      targets: WORKS.map((work) => {
+        const figure = `${work}, p50`;
+        const of = [
+          { contender: ADAPTED, figure },
+          { contender: DIRECT, figure },
+        ] as const;
+        return ratioTarget(
+          `p50 of ${work} through the adapter, beside the direct call`,
           measures,
-          [
-            { contender: `${work}, ${ADAPTED}`, figure: work },
-            { contender: `${work}, ${DIRECT}`, figure: work },
-          ],
+          of,
           "at most",
           COST_MAX,
-        ),
-      ),
+        );
+      }),
     };
   } finally {
     await ours.close();
   }
 }
 
-type Works = Readonly<Record<Work, Readonly<Record<typeof DIRECT | typeof ADAPTED, () => Promise<void>>>>>;
+type Works = Readonly<Record<Work, Readonly<Record<typeof DIRECT | typeof ADAPTED, (at: number) => Promise<void>>>>>;
 
 /** Both ways of each kind of call. Each way has a namespace of its own, with the same memories in it. */
-async function prepare(
-  ours: OurStores,
-  memories: ReturnType<typeof benchMemories>,
-  embeddings: Given,
-  calls: number,
-): Promise<Works> {
+async function prepare(ours: OurStores, memories: ReturnType<typeof benchMemories>, embeddings: Given): Promise<Works> {
   const { MnemosyncStore } = (await import(
     new URL("../../dist/adapters/langgraph/index.js", import.meta.url).href
   )) as LangGraph;
@@ -120,83 +124,70 @@ async function prepare(
     embedding: memory.embedding,
   }));
   verifyOutcomes(await sync.syncBatch(items), items.length, "synced");
+  // Each write has a content of its own: one that changes nothing would be none.
   let revision = 0;
-  const times =
-    (call: (at: number) => Promise<void>, count = calls) =>
-    async () => {
-      for (let at = 0; at < count; at++) await call(at);
-    };
-  // A search under a path reads the vectors of all of its items from the ledger, and takes as long as many other calls.
-  const searches = Math.ceil(calls / 20);
   const where = { and: [{ "metadata.indexed": { eq: true } }, { memoryId: { prefix: "users/ada/" } }] } as const;
-  const added = memories.slice(0, ADDED);
-  const documentsOf = (number: number) =>
-    added.map(({ content }, at) => new Document({ id: `d-${at}`, pageContent: content, metadata: { number } }));
+  const contents = memories.slice(0, ADDED).map(({ content }) => content);
+  const contentOf = (at: number): string => contents[at % ADDED] ?? "";
   return {
     put: {
-      [DIRECT]: async () => {
-        revision++;
-        await times(async (at) => {
-          const item = items[at % items.length];
-          const metadata = { value: itemOf(at, revision), indexed: true };
-          await sync.syncMemory(item?.memoryId ?? "", { ...item, memoryId: undefined, metadata } as never);
-        })();
+      [DIRECT]: async (at) => {
+        const item = items[at % items.length];
+        const metadata = { value: itemOf(at, ++revision), indexed: true };
+        await sync.syncMemory(item?.memoryId ?? "", { ...item, memoryId: undefined, metadata } as never);
       },
-      [ADAPTED]: async () => {
-        revision++;
-        await times((at) => store.put(path, `key-${at % items.length}`, itemOf(at, revision)))();
-      },
+      [ADAPTED]: (at) => store.put(path, `key-${at % items.length}`, itemOf(at, ++revision)),
     },
     get: {
-      [DIRECT]: times(async (at) => {
+      [DIRECT]: async (at) => {
         const memory = await sync.get(idOf(at), { namespace: "direct", createdAt: true });
         verify(memory !== null, `${idOf(at)} is missing`);
-      }),
-      [ADAPTED]: times(async (at) => {
+      },
+      [ADAPTED]: async (at) => {
         verify((await store.get(path, keyOf(at))) !== null, `${keyOf(at)} is missing`);
-      }),
+      },
     },
     search: {
-      [DIRECT]: times(async (at) => {
+      [DIRECT]: async (at) => {
         const vector = await embeddings.embedQuery(itemOf(at, 0).text);
         const found = await sync.search(vector, { namespace: "direct", k: K, createdAt: true, where });
         verify(found.length === K, `a search found ${found.length}`);
-      }, searches),
-      [ADAPTED]: times(async (at) => {
+      },
+      [ADAPTED]: async (at) => {
         const found = await store.search(path, { query: itemOf(at, 0).text, limit: K });
         verify(found.length === K, `a search found ${found.length}`);
-      }, searches),
+      },
     },
     "add documents": {
       [DIRECT]: async () => {
         const number = ++revision;
-        const inputs = added.map(({ content, embedding }, at) => ({
-          ...{
-            namespace: "direct-documents",
-            memoryId: `d-${at}`,
-            content,
-            memoryType: "semantic",
-            metadata: { number },
-          },
-          embedding: Array.from(embedding), // As LangChain's embeddings give it.
+        const given = await embeddings.embedDocuments(contents);
+        const inputs = contents.map((content, at) => ({
+          ...{ namespace: "direct-documents", memoryId: `d-${at}`, content, memoryType: "semantic" },
+          metadata: { number },
+          embedding: given[at],
         }));
         verifyOutcomes(await sync.syncBatch(inputs), ADDED, "synced");
       },
       [ADAPTED]: async () => {
-        const ids = await vectorStore.addDocuments(documentsOf(++revision));
+        const number = ++revision;
+        const documents = contents.map((content, at) => {
+          return new Document({ id: `d-${at}`, pageContent: content, metadata: { number } });
+        });
+        const ids = await vectorStore.addDocuments(documents);
         verify(ids.length === ADDED, `${ids.length} documents were added`);
       },
     },
     "nearest documents": {
-      [DIRECT]: times(async (at) => {
-        const vector = await embeddings.embedQuery(added[at % ADDED]?.content ?? "");
+      [DIRECT]: async (at) => {
+        const vector = await embeddings.embedQuery(contentOf(at));
         const found = await sync.search(vector, { namespace: "direct-documents", k: K });
         verify(found.length === K, `a search found ${found.length}`);
-      }),
-      [ADAPTED]: times(async (at) => {
-        const found = await vectorStore.similaritySearch(added[at % ADDED]?.content ?? "", K);
+      },
+      [ADAPTED]: async (at) => {
+        const found = await vectorStore.similaritySearch(contentOf(at), K);
         verify(found.length === K, `a search found ${found.length}`);
-      }),
+      },
     },
   };
 }
