@@ -57,6 +57,9 @@ function project(
       // Real servers on a loaded machine: a limit against hanging, not a measure of speed.
       testTimeout: 30_000,
       hookTimeout: 60_000,
+      // Characters of a value that a failed expectation shows. With the default of 40 a list of broken promises is "[ Array(1) ]",
+      // and a rare failure of a long run has told nothing.
+      chaiConfig: { truncateThreshold: 4_000 },
       ...more,
     },
   };
