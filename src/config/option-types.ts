@@ -113,7 +113,11 @@ export interface Options {
   retryDelayMs?: number | undefined;
   /** Whether a write commits without a store that is down (degrade), or fails (reject). @default "degrade" */
   onStoreDown?: "degrade" | "reject" | undefined;
-  /** Consecutive failures after which writes leave a store out until a probe succeeds. From 1 to 1_000. @default 3 */
+  /**
+   * Failures in a row after which writes leave a store out until a probe succeeds; calls that were under way together
+   * fail once. From 1 to 1_000.
+   * @default 3
+   */
   storeFailuresMax?: number | undefined;
   /** Milliseconds between probes of a store that writes leave out. From 0 to 86_400_000. @default 1_000 */
   storeProbeIntervalMs?: number | undefined;

@@ -188,6 +188,7 @@ export class Reader {
     const reads = this.#reads;
     if (cache === null || reads === null || keys.length === 0) return [];
     if (isCacheTrusted?.() === false || !cache.allows()) return [];
+    const begun = cache.begin();
     try {
       const entries = await withSharedDeadline(cacheTimeoutMs, signal, (deadline) =>
         recalls ? reads.recall(keys, this.#mayRecall, deadline) : reads.read(keys, deadline),
@@ -196,7 +197,7 @@ export class Reader {
       return isCacheTrusted?.() === false ? [] : entries;
     } catch (error) {
       if (signal.aborted) throw new AbortedError("a read", { cause: signal.reason });
-      cache.failed(error as MnemosyncError);
+      cache.failed(error as MnemosyncError, begun);
       log.debug({ error: (error as Error).message }, "read.cache_failed");
       return [];
     }

@@ -193,6 +193,7 @@ export class Backlog {
       // Another node may take vectors that do not fit here. The refusal of one would count against the store.
       .map((change) => withoutForeignVector(gate.target.traits, change));
     let unproven: ReadonlyMap<string, string> = new Map();
+    const begun = gate.begin();
     try {
       if (known.length > 0) {
         unproven = await withDeadline(publishTimeoutMs, signal, async (deadline) => {
@@ -209,7 +210,7 @@ export class Backlog {
       const reason = error instanceof MnemosyncError ? error.message : String(error);
       if (countsAgainstStore(error) || error instanceof StoreEpochError) {
         // The next pass reads the memories again, in the epoch that this process knows by then.
-        if (countsAgainstProjection(error)) gate.failed(error);
+        if (countsAgainstProjection(error)) gate.failed(error, begun);
         log.warn({ store, memories: memories.length, error: reason }, "backlog.store_away");
         const delayMs = STORE_AWAY_DELAY_MS * (0.5 + this.#random());
         await ledger.release(queue, memories, { delayMs, counts: false, error: reason }, signal);

@@ -2,11 +2,17 @@ import type { MnemosyncError } from "../domain/errors.ts";
 import { NEVER, withSharedDeadline } from "../runtime/shared-deadline.ts";
 import { ownError } from "./own-error.ts";
 import { changesFor, type WriteDecision } from "./plan.ts";
-import { countsAgainstStore, type StoreGate } from "./store-gate.ts";
+import { type CallBegin, countsAgainstStore, type StoreGate } from "./store-gate.ts";
 
 /** Why a chunk was not prepared. */
 export type Obstacle =
-  | { readonly kind: "prepare_failed"; readonly gate: StoreGate; readonly error: MnemosyncError }
+  | {
+      readonly kind: "prepare_failed";
+      readonly gate: StoreGate;
+      readonly error: MnemosyncError;
+      /** When the store was asked. */
+      readonly begun: CallBegin;
+    }
   | { readonly kind: "failed"; readonly error: MnemosyncError };
 
 export interface PreparationPlan {
@@ -46,11 +52,12 @@ export class Preparation {
     const failures = await withSharedDeadline(timeoutMs, NEVER, (signal) =>
       Promise.all(
         involved.map(async ({ gate, changes }): Promise<Obstacle | null> => {
+          const begun = gate.begin();
           try {
             await gate.target.prepare({ token, changes }, signal);
             return null;
           } catch (error) {
-            if (countsAgainstStore(error)) return { kind: "prepare_failed", gate, error };
+            if (countsAgainstStore(error)) return { kind: "prepare_failed", gate, error, begun };
             return { kind: "failed", error: ownError(error) };
           }
         }),

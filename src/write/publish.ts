@@ -8,7 +8,7 @@ import { withSharedDeadline } from "../runtime/shared-deadline.ts";
 import { identityOf } from "../stores/traits.ts";
 import { correctLate, LATE_MS } from "./late-publish.ts";
 import { judgeStale } from "./stale.ts";
-import { countsAgainstProjection, type StoreGate } from "./store-gate.ts";
+import { type CallBegin, countsAgainstProjection, type StoreGate } from "./store-gate.ts";
 
 export interface PublishParts {
   readonly ledger: LedgerStore;
@@ -118,8 +118,9 @@ export function tellFailure(
   gate: StoreGate,
   { changes, transactionId }: Pick<Publishing, "changes" | "transactionId">,
   failure: MnemosyncError,
+  begun: CallBegin,
 ): void {
-  if (countsAgainstProjection(failure)) gate.failed(failure);
+  if (countsAgainstProjection(failure)) gate.failed(failure, begun);
   const { code, message: error } = failure;
   log.warn({ store: gate.target.id, transactionId, memories: changes.length, code, error }, "write.publish_failed");
 }

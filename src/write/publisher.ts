@@ -101,13 +101,15 @@ export class Publisher {
   /** A store that was not asked before the commit is told twice, where it fails at once: what passes need not degrade the write. */
   async #publishIn(gate: StoreGate, publishing: Publishing): Promise<StorePublish> {
     const startedAt = performance.now();
+    let begun = gate.begin();
     let answer = await publishTo(this.#parts, gate, publishing);
     const mayPass = answer.failure?.retryable === true && performance.now() - startedAt < TOLD_AGAIN_WITHIN_MS;
     if (publishing.token === undefined && mayPass) {
       await pause(TOLD_AGAIN_AFTER_MS, NEVER);
+      begun = gate.begin();
       answer = await publishTo(this.#parts, gate, publishing);
     }
-    if (answer.failure !== null) tellFailure(this.#parts, gate, publishing, answer.failure);
+    if (answer.failure !== null) tellFailure(this.#parts, gate, publishing, answer.failure, begun);
     return answer;
   }
 

@@ -18,7 +18,9 @@ export const writeSettings = z.strictObject({
     .describe("Whether a write commits without a store that is down (degrade), or fails (reject)"),
   storeFailuresMax: wholeNumber(1, 1_000)
     .default(3)
-    .describe("Consecutive failures after which writes leave a store out until a probe succeeds"),
+    .describe(
+      "Failures in a row after which writes leave a store out until a probe succeeds; calls that were under way together fail once",
+    ),
   storeProbeIntervalMs: milliseconds(0)
     .default(1_000)
     .describe("Milliseconds between probes of a store that writes leave out"),

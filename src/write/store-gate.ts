@@ -20,6 +20,9 @@ export interface StoreGateOptions {
   now?: () => number;
 }
 
+/** When a call began, as its gate tells time: so many failures had counted against the store by then. */
+export type CallBegin = number;
+
 /** A store that can be asked how it is. */
 export interface Probed {
   readonly id: StoreId;
@@ -32,6 +35,10 @@ export interface Probed {
  *
  *   closed ──failuresMax failures in a row──► open ──a check succeeds──► closed
  *
+ * Failures are in a row where each call began after the failure before it. Calls that were under way together fail together when a
+ * link breaks: that is one failure of the store, however many calls it meets. A store that is dead fails the calls that
+ * begin afterwards too, so the gate still opens after as many of them as it takes, one after the other.
+ *
  * While it is open, writes do without the store at once instead of each waiting for its deadline. The store is checked
  * beside the writes, so that no caller has to try it.
  *
@@ -43,6 +50,8 @@ export class StoreGate<Store extends Probed = Projection> {
   readonly #options: Required<StoreGateOptions>;
   readonly #monitor: HealthMonitor;
   #lastError: MnemosyncError | null = null;
+  /** Failures that counted, ever: never goes back. */
+  #counted = 0;
   #probedAt = Number.NEGATIVE_INFINITY;
   #probe: Promise<void> | null = null;
 
@@ -83,12 +92,23 @@ export class StoreGate<Store extends Probed = Projection> {
     return new StoreUnavailableError(store, message, { cause: lastError });
   }
 
+  /** A call of the store begins: `failed` wants the answer, should it fail. */
+  begin(): CallBegin {
+    return this.#counted;
+  }
+
   succeeded(): void {
     this.#monitor.callSucceeded();
   }
 
-  failed(error: MnemosyncError): void {
+  /**
+   * A call failed, for a reason that lies with the store. It does not count where a failure has counted since the call began: not even
+   * after a success in between, for what it tells is older than that.
+   */
+  failed(error: MnemosyncError, begun: CallBegin): void {
     this.#lastError = error;
+    if (begun < this.#counted) return;
+    this.#counted++;
     this.#monitor.callFailed(error.message);
     // The check that would close the gate again must not come at the moment of the failure.
     if (this.state === "open") this.#probedAt = this.#options.now();

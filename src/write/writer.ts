@@ -12,7 +12,7 @@ import type { SyncOutcome } from "./outcome.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { WriteIntent } from "./plan.ts";
 import type { Publisher } from "./publisher.ts";
-import type { Probed, StoreGate } from "./store-gate.ts";
+import type { CallBegin, Probed, StoreGate } from "./store-gate.ts";
 
 /**
  * The policy for writes while a projection is away: write without it and let the backlog bring it up to date, or fail and
@@ -154,8 +154,9 @@ export class Writer {
     const preparesAll = onStoreDown === "reject";
     const { optimistic, guessesNew } = course;
     const plan = { transactionId: newUlid(), gates, optimistic, guessesNew, preparesAll };
+    const begun = ledgerGate.begin();
     const result = await this.#parts.attempt(chunk, plan);
-    this.#judge(result);
+    this.#judge(result, begun);
     if (result.kind === "prepare_failed" || (result.kind === "failed" && result.error.code === "STORE_REFUSED"))
       await this.#recordRollback(plan.transactionId, chunk, result.error);
     return result;
@@ -171,12 +172,12 @@ export class Writer {
     return true;
   }
 
-  /** Reports the result to the gates of the stores. */
-  #judge(result: AttemptResult): void {
+  /** Reports the result to the gates of the stores. @param begun when the ledger was asked. */
+  #judge(result: AttemptResult, begun: CallBegin): void {
     const { ledgerGate } = this.#parts;
-    if (result.kind === "prepare_failed") result.gate.failed(result.error);
+    if (result.kind === "prepare_failed") result.gate.failed(result.error, result.begun);
     else if (result.kind !== "failed") ledgerGate.succeeded();
-    else if (result.error.code === "STORE_UNAVAILABLE") ledgerGate.failed(result.error);
+    else if (result.error.code === "STORE_UNAVAILABLE") ledgerGate.failed(result.error, begun);
   }
 
   /** Keeps a failed attempt for operators; the caller gets the reason either way. */

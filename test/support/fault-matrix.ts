@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { WRITE_DEFAULTS } from "../../src/write/settings.ts";
 import type { OnStoreDown } from "../../src/write/writer.ts";
 import {
   type Attempt,
@@ -135,9 +134,7 @@ export class MatrixWorlds {
     const kind = `${onStoreDown} ${unprepared}`;
     let world = this.#worlds.get(kind);
     if (world === undefined) {
-      // One fault fails all writes of a case at once: that alone must not have the ledger left out of their second tries.
-      const storeFailuresMax = WRITE_DEFAULTS.storeFailuresMax + (unprepared ? UNPREPARED_WRITES.all : 0);
-      const settings = { storeFailuresMax, ...this.#settings, onStoreDown };
+      const settings = { ...this.#settings, onStoreDown };
       world = await FaultWorld.open(this.#servers.current, { settings, unprepared });
       this.#worlds.set(kind, world);
     }

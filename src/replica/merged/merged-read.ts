@@ -63,6 +63,7 @@ export class MergedRead {
       this.#leave("unavailable", this.#late());
       return null;
     }
+    const begun = this.#side.begin();
     const asked = await this.#within(leftMs, (signal) => work(reads, signal));
     if (asked === null) return null;
     if ("answer" in asked) {
@@ -71,7 +72,7 @@ export class MergedRead {
     }
     const reason = asked.isLate ? this.#late() : asked.error.message;
     if (asked.isLate || countsAgainstReplica(asked.error)) {
-      this.#side.failed(new Error(reason, { cause: asked.error }));
+      this.#side.failed(new Error(reason, { cause: asked.error }), begun);
     }
     this.#leave("unavailable", reason);
     return null;

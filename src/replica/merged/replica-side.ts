@@ -4,7 +4,7 @@ import type { ReplicaSource } from "../../read/read-sources.ts";
 import { untilAborted, withDeadline } from "../../runtime/deadline.ts";
 import type { LinkedAbort } from "../../runtime/linked-abort.ts";
 import type { Log } from "../../runtime/log.ts";
-import { StoreGate } from "../../write/store-gate.ts";
+import { type CallBegin, StoreGate } from "../../write/store-gate.ts";
 import { REPLICA_ID } from "../connection.ts";
 import type { MergedReadMetrics } from "./metrics.ts";
 import type { PrimaryFacts, PrimaryLookup, PrimarySince, ReplicaReads, ReplicaStanding } from "./sides.ts";
@@ -73,12 +73,17 @@ export class ReplicaSide {
     return this.#gate.allows();
   }
 
+  /** A question to the replica begins: see `StoreGate`. */
+  begin(): CallBegin {
+    return this.#gate.begin();
+  }
+
   succeeded(): void {
     this.#gate.succeeded();
   }
 
-  failed(error: Error): void {
-    this.#gate.failed(new StoreUnavailableError(REPLICA_ID, error.message, { cause: error }));
+  failed(error: Error, begun: CallBegin): void {
+    this.#gate.failed(new StoreUnavailableError(REPLICA_ID, error.message, { cause: error }), begun);
   }
 
   /** How the replica stood at the last read; `ok` before the first. */

@@ -27,8 +27,15 @@ class Fixture implements Probed {
     return this.answer;
   }
 
+  /** So many calls fail, one after the other. */
   fail(times: number): void {
-    for (let turn = 0; turn < times; turn++) this.gate.failed(DOWN);
+    for (let turn = 0; turn < times; turn++) this.gate.failed(DOWN, this.gate.begin());
+  }
+
+  /** So many calls begin, and all of them fail. */
+  failTogether(calls: number): void {
+    const begun = Array.from({ length: calls }, () => this.gate.begin());
+    for (const each of begun) this.gate.failed(DOWN, each);
   }
 
   async finishProbe(): Promise<void> {
@@ -39,23 +46,69 @@ class Fixture implements Probed {
 
 describe("a store's gate", () => {
   test("opens after three failures in a row, and not before", () => {
-    const { gate } = new Fixture();
+    const fixture = new Fixture();
+    const { gate } = fixture;
     expect([gate.state, gate.allows(), gate.lastError]).toEqual(["closed", true, null]);
-    gate.failed(DOWN);
-    gate.failed(DOWN);
+    fixture.fail(2);
     expect([gate.state, gate.allows(), gate.lastError]).toEqual(["closed", true, DOWN]);
-    gate.failed(DOWN);
+    fixture.fail(1);
     expect([gate.state, gate.allows()]).toEqual(["open", false]);
   });
 
   test("forgets failures that a success interrupts", () => {
-    const { gate } = new Fixture();
+    const fixture = new Fixture();
+    const { gate } = fixture;
     for (let turn = 0; turn < 10; turn++) {
-      gate.failed(DOWN);
-      gate.failed(DOWN);
+      fixture.fail(2);
       gate.succeeded();
     }
     expect([gate.state, gate.lastError]).toEqual(["closed", null]);
+  });
+
+  test.each([3, 500])("takes one lost link for one failure, though %i calls were under way", (calls) => {
+    const fixture = new Fixture();
+    fixture.failTogether(calls);
+    expect([fixture.gate.state, fixture.gate.lastError]).toEqual(["closed", DOWN]);
+    fixture.failTogether(calls);
+    expect(fixture.gate.state).toBe("closed");
+    fixture.failTogether(calls);
+    expect(fixture.gate.state).toBe("open");
+  });
+
+  test("opens within three calls one after the other at a dead store, however many overlap with them", () => {
+    const { gate } = new Fixture();
+    // Four calls are under way all the time: where one fails, the next begins.
+    const underWay = Array.from({ length: 4 }, () => gate.begin());
+    let failures = 0;
+    while (gate.state === "closed") {
+      gate.failed(DOWN, underWay.shift() as number);
+      underWay.push(gate.begin());
+      failures++;
+    }
+    expect(failures).toBe(4 + 4 + 1);
+  });
+
+  test("does not count a failure that comes late, of a call from before one that counted", () => {
+    const fixture = new Fixture();
+    const { gate } = fixture;
+    const slow = gate.begin();
+    fixture.fail(1);
+    gate.succeeded();
+    gate.failed(DOWN, slow);
+    expect([gate.state, gate.lastError]).toEqual(["closed", null]); // The store served after what it tells of.
+    fixture.fail(2);
+    gate.failed(DOWN, slow);
+    expect(gate.state).toBe("closed");
+    fixture.fail(1);
+    expect(gate.state).toBe("open");
+  });
+
+  test("counts a failure of a call from before a success, where none has counted since the call began", () => {
+    const { gate } = new Fixture();
+    const begun = gate.begin();
+    gate.succeeded();
+    gate.failed(DOWN, begun);
+    expect(gate.lastError).toBe(DOWN);
   });
 
   test("while open is probed by the side, one probe at a time, no more often than the interval", async () => {

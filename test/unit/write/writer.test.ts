@@ -100,6 +100,10 @@ function writerOf(script: Script, options: { onStoreDown?: OnStoreDown; retriesM
 const refusedData = new StoreRefusedError("postgres", "poison", { cause: { code: "23514" } });
 const away = new StoreUnavailableError("redis", "away");
 
+function prepareFailed(gate: StoreGate): AttemptResult {
+  return { kind: "prepare_failed", gate, error: away, begun: gate.begin() };
+}
+
 describe("after an attempt that ends as", () => {
   test("committed, the chunk is published to the stores that prepared it", async () => {
     const { write, made, published } = writerOf(() => "committed");
@@ -181,7 +185,7 @@ describe("after an attempt that ends as", () => {
 
   test("prepare_failed, under degrade: the store is tried again, then left out", async () => {
     const { write, made, published, recorded } = writerOf((_, __, { redis }) =>
-      made.at(-1)!.stores.includes("redis") ? { kind: "prepare_failed", gate: redis!, error: away } : "committed",
+      made.at(-1)!.stores.includes("redis") ? prepareFailed(redis!) : "committed",
     );
     expect(await write(["a"])).toMatchObject([{ status: "unchanged" }]);
     const both = ["redis", "faiss"];
@@ -194,7 +198,7 @@ describe("after an attempt that ends as", () => {
     const { write, made, published } = writerOf(
       (_, __, gates) => {
         const [store] = made.at(-1)!.stores;
-        return store === undefined ? "committed" : { kind: "prepare_failed", gate: gates[store]!, error: away };
+        return store === undefined ? "committed" : prepareFailed(gates[store]!);
       },
       { retriesMax: 0 },
     );
@@ -203,10 +207,7 @@ describe("after an attempt that ends as", () => {
   });
 
   test("prepare_failed, under reject: the chunk fails with the store's error", async () => {
-    const { write, published } = writerOf(
-      (_, __, { redis }) => ({ kind: "prepare_failed", gate: redis!, error: away }),
-      { onStoreDown: "reject" },
-    );
+    const { write, published } = writerOf((_, __, { redis }) => prepareFailed(redis!), { onStoreDown: "reject" });
     expect(await write(["a"])).toMatchObject([{ status: "failed", error: away }]);
     expect(published).toEqual([]);
   });
@@ -223,6 +224,15 @@ describe("after an attempt that ends as", () => {
       { status: "failed", error },
     ]);
     expect(made.length).toBe(times);
+  });
+
+  test("failed with one lost link, all chunks that were under way are tried again: the ledger is not left out", async () => {
+    const { write, made } = writerOf((number) =>
+      number <= 5 ? { kind: "failed", error: new StoreUnavailableError("postgres", "the link broke") } : "committed",
+    );
+    const outcomes = await Promise.all(["a", "b", "c", "d", "e"].map((id) => write([id])));
+    expect(outcomes.flat().map(({ status }) => status)).toEqual(Array(5).fill("unchanged"));
+    expect(made.length).toBe(10);
   });
 
   test.each([refusedData, new ValidationError("embedding", "bad")])(
