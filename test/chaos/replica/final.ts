@@ -1,7 +1,17 @@
 import type postgres from "postgres";
 import { pollUntil } from "../../../src/dev/wait.ts";
-import type { Privacy } from "../../../src/index.ts";
-import { acceptAll, operate } from "./operator-faults.ts";
+import type { ReadSources } from "../../../src/index.ts";
+import {
+  archivedOf,
+  archiveFindings,
+  type Body,
+  type Expired,
+  type ReplicaSide,
+  type Row,
+  type Side,
+  sideFindings,
+} from "./comparison.ts";
+import { acceptAll, operate, untilLate } from "./operator-faults.ts";
 import { readStates } from "./past-faults.ts";
 import type { Run } from "./run.ts";
 
@@ -9,21 +19,10 @@ import type { Run } from "./run.ts";
 const CONVERGE_MS = 120_000;
 /** Findings of one kind that are told. */
 const SHOWN_MAX = 5;
-
-interface Row {
-  readonly memory_id: string;
-  readonly version: string;
-  readonly ended_by: string | null;
-  /** All that must be the same on both sides for a memory that leaves in full. */
-  readonly line: string;
-}
-
-interface Body extends Row {
-  readonly privacy: Privacy | null;
-  readonly has_content: boolean;
-  /** Of the versions behind it, as the primary has them: what is withheld of this one too. */
-  readonly strictest: number;
-}
+/** Memories that expired which the archive is asked for, at most. */
+const ARCHIVED_MAX = 100;
+/** Milliseconds until reads ask the replica again, once it has caught up: it is probed each half second. */
+const TAKES_PART_MS = 30_000;
 
 /** Waits until the replica has caught up. @returns milliseconds; null: it did not, and `complain` was told. */
 export async function converge({ twins, complain }: Run): Promise<number | null> {
@@ -55,75 +54,67 @@ export async function converge({ twins, complain }: Run): Promise<number | null>
 }
 
 /** Compares both sides with each other and with what was answered, past the program and by it. */
-export async function compareSides({
-  twins,
-  model,
-  lost,
-  complain,
-}: Run): Promise<{ memories: number; bodies: number }> {
+export async function compareSides(run: Run): Promise<{ memories: number; bodies: number; archived: number }> {
+  const { twins, model, lost, complain } = run;
   const verification = await operate(() => twins.sync.replica.verify({ deep: true, timeoutMs: 120_000 }));
   if (!verification.clean) complain(`verify --deep: ${JSON.stringify(verification.findings.slice(0, SHOWN_MAX))}`);
   for (const state of await readStates(twins)) {
     const why = model.judgeState(state);
     if (why !== null) complain(`primary: ${state.memoryId}: ${why}`);
   }
-  const findings: string[] = [];
-  const [rows, replicaRows] = [await twins.inside("primary", readRows), byKey(await twins.inside("replica", readRows))];
-  const [bodies, replicaBodies] = [
-    await twins.inside("primary", readBodies),
-    byKey(await twins.inside("replica", readBodies)),
+  const primary: Side = await twins.inside("primary", readSide);
+  const replica: ReplicaSide = await twins.inside("replica", async (sql) => ({
+    ...(await readSide(sql)),
+    diverged: await readDiverged(sql),
+  }));
+  const archived = archivedOf(await twins.inside("replica", readExpired), primary.rows).slice(0, ARCHIVED_MAX);
+  const findings = [
+    ...sideFindings(primary, replica),
+    ...archiveFindings(archived, await readArchive(run, archived)),
+    ...(await lost.findings()),
   ];
-  const privacies = new Map(bodies.map((body) => [keyOf(body), body.privacy]));
-  for (const row of rows) {
-    const found = replicaRows.get(row.memory_id);
-    const privacy = privacies.get(keyOf(row)) ?? null;
-    const what = rowFinding(row, privacy, found);
-    if (what !== null) findings.push(`row ${row.memory_id}: ${what}: ${row.line} / ${found?.line}`);
-  }
-  const known = new Set(rows.map(({ memory_id }) => memory_id));
-  for (const { memory_id, ended_by, line } of replicaRows.values()) {
-    if (!known.has(memory_id) && ended_by === null)
-      findings.push(`row ${memory_id}: the primary does not know it: ${line}`);
-  }
-  for (const body of bodies) {
-    const found = replicaBodies.get(keyOf(body));
-    const what = bodyFinding(body, found as Body | undefined);
-    if (what !== null) findings.push(`body ${keyOf(body)}: ${what}: ${body.line} / ${found?.line}`);
-  }
-  findings.push(...(await lost.findings()));
   for (const finding of findings.slice(0, SHOWN_MAX)) complain(finding);
   if (findings.length > SHOWN_MAX) complain(`and ${findings.length - SHOWN_MAX} findings more`);
-  return { memories: rows.length, bodies: bodies.length };
+  return { memories: primary.rows.length, bodies: primary.bodies.length, archived: archived.length };
 }
 
-function rowFinding(row: Row, privacy: Privacy | null, found: Row | undefined): string | null {
-  if (row.ended_by === null && privacy === "local_only")
-    return found === undefined || found.ended_by !== null ? null : "it is local_only, and alive in the replica";
-  if (row.ended_by !== null) {
-    if (found === undefined) return null; // It was never there.
-    if (found.version !== row.version) return "its ending is not there";
-    return found.ended_by === row.ended_by ? null : "it ended otherwise";
+/** What the archive shows of memories, each by a read that stands on the replica too. */
+async function readArchive({ twins, complain }: Run, wanted: readonly Expired[]): Promise<Map<string, string | null>> {
+  const shown = new Map<string, string | null>();
+  for (const { memory_id } of wanted) {
+    let replica = "";
+    const asked = pollUntil("a read that asks the replica", TAKES_PART_MS, async () => {
+      const onSources = (sources: ReadSources): void => {
+        replica = sources.replica;
+      };
+      const memory = await operate(() => twins.archive.get(memory_id, { onSources }));
+      if (replica === "ok" && memory !== null) shown.set(memory_id, memory.content ?? null);
+      return replica === "ok";
+    });
+    await untilLate(asked, () => complain(`archive: the replica has caught up, and is ${replica} for a read`));
+    if (replica !== "ok") break;
   }
-  if (found === undefined) return "it is missing";
-  if (found.version !== row.version) return "it is at another version";
-  if (privacy === "redacted") return found.ended_by === null ? null : "it is redacted, and has ended in the replica";
-  return found.line === row.line ? null : "it differs";
+  return shown;
 }
 
-function bodyFinding(body: Body, found: Body | undefined): string | null {
-  if (body.privacy === null) return null; // An ending: of a memory that never arrived there is none.
-  const strictest = Math.max(body.strictest, body.privacy === "full" ? 0 : body.privacy === "redacted" ? 1 : 2);
-  if (strictest > 0) return found?.has_content ? "its content is withheld, and is in the replica" : null;
-  if (found === undefined) return "this version is missing";
-  return found.line === body.line ? null : "this version differs";
+async function readSide(sql: postgres.Sql): Promise<Side> {
+  return { rows: await readRows(sql), bodies: await readBodies(sql) };
 }
 
-function keyOf({ memory_id, version }: Pick<Row, "memory_id" | "version">): string {
-  return `${memory_id}@${version}`;
+async function readDiverged(sql: postgres.Sql): Promise<ReplicaSide["diverged"]> {
+  return await sql<ReplicaSide["diverged"][number][]>`
+    select memory_id, version::text, coalesce(document ->> 'content', '') <> '' as has_content from mnemosync.diverged`;
 }
 
-function byKey<One extends Row>(rows: readonly One[]): Map<string, One> {
-  return new Map(rows.map((row) => ["privacy" in row ? keyOf(row) : row.memory_id, row]));
+/** What expired, and left in full. */
+async function readExpired(sql: postgres.Sql): Promise<Expired[]> {
+  return await sql<Expired[]>`
+    select v.memory_id, v.version::text, b.document ->> 'content' as content
+    from mnemosync.memory_versions v
+    join mnemosync.memory_bodies b
+      on b.namespace = v.namespace and b.memory_id = v.memory_id and b.version = v.version - 1
+    where v.ended_by = 'expired' and b.document ->> 'privacy' = 'full'
+    order by v.memory_id`;
 }
 
 async function readRows(sql: postgres.Sql): Promise<Row[]> {

@@ -18,10 +18,14 @@ export interface ReplicaChaosOptions {
   readonly seed: number;
   readonly minutes: number;
   readonly log: (line: string) => void;
+  /** Whether the run ends once a promise was broken. @default false */
+  readonly untilFound?: boolean;
 }
 
 export interface ReplicaChaosResult {
   readonly violations: readonly string[];
+  /** Milliseconds from the first write until the first of them was told; null: none was. */
+  readonly foundMs: number | null;
   readonly faults: Tally;
   readonly events: Tally;
   /** Writes that were acknowledged. */
@@ -36,8 +40,8 @@ export interface ReplicaChaosResult {
   readonly lost: { readonly total: number; readonly kept: number; readonly withheld: number };
   /** Milliseconds until nodes noticed that the primary was put back, at most. */
   readonly noticedMs: number;
-  /** Memories and versions of the primary at the end; null: it was not compared. */
-  readonly compared: { readonly memories: number; readonly bodies: number } | null;
+  /** Memories and versions of the primary at the end, and memories of the archive; null: they were not compared. */
+  readonly compared: { readonly memories: number; readonly bodies: number; readonly archived: number } | null;
   /** Milliseconds from the end of the faults until the replica had caught up; null: it did not. */
   readonly convergedMs: number | null;
   /** Where the logs of the nodes are, when something went wrong. */
@@ -51,16 +55,20 @@ const VIOLATIONS_MAX = 40;
  * Goal: the replica keeps its promises under any mix of faults. Method: see README.md. The seed fixes the faults and the calls, not
  * their interleaving.
  */
-export async function runReplicaChaos({ seed, minutes, log }: ReplicaChaosOptions): Promise<ReplicaChaosResult> {
+export async function runReplicaChaos(options: ReplicaChaosOptions): Promise<ReplicaChaosResult> {
+  const { seed, minutes, log, untilFound = false } = options;
   const random = new Random(seed);
   const twins = await Twins.open(log);
   const violations: string[] = [];
   const told = new Set<string>();
+  const beganAt = performance.now();
+  let foundMs: number | null = null;
   const complain = (text: string): void => {
     // A read that is repeated is told once.
     const [what = text] = text.split(" (");
     if (violations.length >= VIOLATIONS_MAX || told.has(what)) return;
     told.add(what);
+    foundMs ??= Math.round(performance.now() - beganAt);
     violations.push(text);
     log(`VIOLATION at ${Math.round(now())}: ${text}`);
   };
@@ -81,17 +89,18 @@ export async function runReplicaChaos({ seed, minutes, log }: ReplicaChaosOption
   const run: Run = { twins, random, model, gate, writers, readers, watch, lost, events, measured, complain, log };
   let isRight = false;
   try {
-    const faults = await runFaults(run, performance.now() + minutes * 60_000, minutes);
+    const isOver = (): boolean => untilFound && violations.length > 0;
+    const faults = await runFaults(run, performance.now() + minutes * 60_000, minutes, isOver);
     log("faults are over");
     await writers.stop();
-    const convergedMs = await converge(run);
+    const convergedMs = isOver() ? null : await converge(run);
     await Promise.all(readers.map((one) => one.stop()));
     await watch.stop();
     const compared = convergedMs === null ? null : await compareSides(run);
     violations.push(...twins.failures);
     isRight = violations.length === 0;
     return {
-      ...{ violations, faults, events, reads, compared, convergedMs },
+      ...{ violations, foundMs, faults, events, reads, compared, convergedMs },
       ...{ writes: writers.counts, failures: { writes: writers.failures, reads: failedReads } },
       lost: { total: lost.total, kept: lost.kept, withheld: lost.withheld },
       ...{ noticedMs: measured.noticedMs, looks: watch.looks, kept: isRight ? null : twins.folder },
@@ -104,13 +113,13 @@ export async function runReplicaChaos({ seed, minutes, log }: ReplicaChaosOption
 }
 
 /** One fault after the other, some seconds apart, until `until` (a `performance.now()`). Each kind comes early once. */
-async function runFaults(run: Run, until: number, minutes: number): Promise<Tally> {
+async function runFaults(run: Run, until: number, minutes: number, isOver: () => boolean): Promise<Tally> {
   const { twins, random, log } = run;
   const all: readonly Fault[] = [...plainFaults(run, minutes >= 3), ...OPERATOR_FAULTS, ...PAST_FAULTS];
   const first = shuffled([...new Set(all)], random);
   const counts = new Tally();
   await pause(1_000);
-  while (performance.now() < until) {
+  while (performance.now() < until && !isOver()) {
     const fault = first.pop() ?? random.pick(all);
     counts.add(fault.name);
     log(`${Math.round(now())} fault: ${fault.name}`);
@@ -135,13 +144,15 @@ export function describe(result: ReplicaChaosResult, seed: number): string[] {
   return [
     `seed ${seed}: ${writes.total} writes and ${reads.total} reads answered, ${result.looks} looks into the replica, ${faults.total} faults, ` +
       `${violations.length} violations`,
-    `  caught up ${result.convergedMs} ms after the faults; compared ${compared?.memories} memories, ${compared?.bodies} versions; ` +
+    `  caught up ${result.convergedMs} ms after the faults; compared ${compared?.memories} memories, ${compared?.bodies} versions, ` +
+      `${compared?.archived} of the archive; ` +
       `the primary lost ${lost.total} versions that the replica had: ${lost.kept} are kept, ${lost.withheld} were withheld since; ` +
       `noticed within ${result.noticedMs} ms`,
     `  writes: ${writes}; ${failures.writes.total} others: ${failures.writes}`,
     `  reads:  ${reads}; ${failures.reads.total} failed: ${failures.reads}`,
     `  faults: ${faults}`,
     `  events: ${result.events}`,
+    ...(result.foundMs === null ? [] : [`  the first violation was told ${result.foundMs} ms after the first write`]),
     ...violations.map((violation) => `  VIOLATION ${violation}`),
     ...(result.kept === null ? [] : [`  the logs of the nodes are kept in ${result.kept}`]),
   ];

@@ -8,6 +8,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     minutes: { type: "string", default: "10" },
     quiet: { type: "boolean" },
+    "until-found": { type: "boolean", default: false },
   },
 });
 useWhatIsBuilt();
@@ -17,6 +18,7 @@ for (const seed of values.seed.split(",").map(Number)) {
   const result = await runReplicaChaos({
     seed,
     minutes: Number(values.minutes),
+    untilFound: values["until-found"],
     log: values.quiet ? () => undefined : print,
   });
   for (const line of describe(result, seed)) print(line);

@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { pause } from "../../../src/dev/wait.ts";
+import { goneBack } from "./comparison.ts";
 import { isAway } from "./twins.ts";
 import { SECRET } from "./writers.ts";
 
@@ -80,12 +81,7 @@ export class Watch {
     // While it is compared with another epoch, rows go to the versions that the primary has.
     if (before === null || look.epoch === null || before.epoch !== look.epoch || before.beganAt !== look.beganAt)
       return;
-    for (const [memoryId, version] of before.versions) {
-      const found = look.versions.get(memoryId);
-      if (found === undefined) this.#complain(`replica: the row of ${memoryId} is gone, it was at ${version}`);
-      else if (found < version)
-        this.#complain(`replica: ${memoryId} went back from ${version} to ${found} in an epoch`);
-    }
+    for (const finding of goneBack(before.versions, look.versions)) this.#complain(finding);
   }
 
   async #contents(sql: postgres.Sql): Promise<void> {

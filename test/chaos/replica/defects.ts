@@ -1,0 +1,102 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A mistake that is put into the program by hand, to see whether a run notices. */
+export interface Defect {
+  readonly name: string;
+  /** For people. */
+  readonly what: string;
+  /** Below `src/replica`. */
+  readonly file: string;
+  /** Each text stands once in the file, and is replaced. */
+  readonly changes: readonly (readonly [from: string, to: string])[];
+  /** A violation of the run that tells it. */
+  readonly noticed: RegExp;
+}
+
+export const DEFECTS: readonly Defect[] = [
+  {
+    name: "not-emptied",
+    what: "content that a later version withholds stays in the replica",
+    file: "apply-statements.ts",
+    changes: [
+      [
+        "b.version < m.taken_below and b.checksum is not null",
+        "b.version < m.taken_below and b.checksum is not null and false",
+      ],
+    ],
+    noticed: /its content is (withheld, and )?(is )?in the replica|has not caught up .*"open":[1-9]/,
+  },
+  {
+    name: "tombstones-ignored",
+    what: "a row does not move to an ending",
+    file: "apply-statements.ts",
+    changes: [
+      [
+        "-- Not left to the conflict: a row that is ahead may end beside this, and must not be touched twice.\n        and not",
+        "and i.checksum is not null and not",
+      ],
+    ],
+    noticed: /its ending is not there|it was deleted|^verify/,
+  },
+  {
+    name: "version-unguarded",
+    what: "a row moves to an older version",
+    file: "apply-statements.ts",
+    changes: [
+      ["k.memory_id = i.memory_id and k.version > i.version)", "k.memory_id = i.memory_id and false)"],
+      [
+        "where v.version < excluded.version or (v.version = excluded.version and (v.tx_id <> excluded.tx_id or ${isRepair}))",
+        "",
+      ],
+    ],
+    noticed: /went back from|it is at another version|^verify/,
+  },
+  {
+    name: "write-dropped",
+    what: "of one page in twenty the last write is dropped",
+    file: "pipeline.ts",
+    changes: [
+      [
+        'async add({ writes, to }: Pick<PrimaryPage, "writes" | "to">): Promise<void> {',
+        `async add({ writes: all, to }: Pick<PrimaryPage, "writes" | "to">): Promise<void> {
+    const writes = Math.random() < 0.05 ? all.slice(0, -1) : all;`,
+      ],
+    ],
+    noticed: /this version is missing|it is missing|it is at another version|its ending is not there|^verify/,
+  },
+  {
+    name: "primary-tombstone-ignored",
+    what: "a merged read shows what the replica has though the primary has deleted it",
+    file: "merged/verdict.ts",
+    changes: [
+      ["if (primary === undefined) {", 'if (primary === undefined || (primary.endedBy ?? "expired") !== "expired") {'],
+    ],
+    noticed: /is shown from the replica, and it was (deleted|erased|replaced)|the primary decides what is alive/,
+  },
+  {
+    name: "archive-silent",
+    what: "a merged read shows nothing that expired",
+    file: "merged/verdict.ts",
+    changes: [["if (!archive) return false;", "if (archive || !archive) return false;"]],
+    noticed: /^archive: .* shows nothing/,
+  },
+];
+
+/** The file with the defect. @throws where the text to replace does not stand there once: the program has changed. */
+export function withDefect(text: string, { name, changes }: Defect): string {
+  let changed = text;
+  for (const [from, to] of changes) {
+    const [before, after, ...more] = changed.split(from);
+    if (after === undefined || more.length > 0)
+      throw new Error(`defect ${name}: ${JSON.stringify(from)} has to stand in the file once`);
+    changed = `${before}${to}${after}`;
+  }
+  return changed;
+}
+
+/** @param root of a copy of the repository. */
+export function putIn(root: string, defect: Defect): void {
+  const path = join(root, "src", "replica", defect.file);
+  writeFileSync(path, withDefect(readFileSync(path, "utf8"), defect));
+}
