@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { REPOSITORY } from "../../support/program.ts";
+import { DIST_IS_CURRENT } from "../../../src/stores/faiss/client/host-programs.ts";
+import { REPOSITORY, useWhatIsBuilt } from "../../support/program.ts";
 import { DEFECTS, type Defect, putIn } from "./defects.ts";
 
 /**
@@ -21,7 +22,8 @@ const { values } = parseArgs({
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** What a run of the chaos needs, beside the packages. */
-const COPIED = ["src", "test", "scripts", "sql", "package.json", "tsconfig.json"];
+const FILES = ["package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+const COPIED = ["src", "dist", "test", "scripts", "sql", ...FILES];
 
 /** @returns what the run told. */
 async function runWith(defect: Defect): Promise<string> {
@@ -34,6 +36,8 @@ async function runWith(defect: Defect): Promise<string> {
     const options = ["--seed", values.seed, "--minutes", values.minutes, "--until-found", "--quiet"];
     const run = spawn(process.execPath, ["--import", "tsx", main, ...options], {
       cwd: folder,
+      // What is built has the defect too, though its stamp says that it is of other sources.
+      env: { ...process.env, [DIST_IS_CURRENT]: "yes" },
       stdio: ["ignore", "pipe", "inherit"],
     });
     return await text(run.stdout);
@@ -42,9 +46,10 @@ async function runWith(defect: Defect): Promise<string> {
   }
 }
 
+if (!useWhatIsBuilt()) throw new Error("dist/ is not built of src/ as it is: npm run build");
 const only = values.only?.split(",");
 let missed = 0;
-for (const defect of DEFECTS.filter(({ name }) => only === undefined || only.includes(name))) {
+for (const defect of only === undefined ? DEFECTS : DEFECTS.filter(({ name }) => only.includes(name))) {
   const told = await runWith(defect);
   const violations = [...told.matchAll(/^ {2}VIOLATION (.*)$/gm)].map(([, violation]) => violation as string);
   const found = violations.find((violation) => defect.noticed.test(violation));
