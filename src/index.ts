@@ -39,6 +39,7 @@ export {
   type DriftKind,
   type Finding,
 } from "./consistency/check/report.ts";
+export type { CopyState, MemoryCopies, MemoryCopy } from "./consistency/copies/memory-copy.ts";
 export type { CheckStatus, ConsistencyStatus } from "./consistency/loop/consistency-status.ts";
 export type { EmbedFailure } from "./consistency/reembed/embed-page.ts";
 export type {

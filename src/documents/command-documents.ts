@@ -13,6 +13,7 @@ import {
   DEFINITION_SCHEMA,
 } from "./connector-documents.ts";
 import { checkSchema, conflictDetailsSchema, conflictsSchema, repairSchema } from "./consistency-documents.ts";
+import { copiesSchema } from "./copy-documents.ts";
 import { deviceDocumentSchema, devicesSchema } from "./device-documents.ts";
 import { erasePreviewSchema, erasureSchema, erasuresSchema } from "./erase-documents.ts";
 import { errorFields } from "./fields.ts";
@@ -89,6 +90,7 @@ export const DOCUMENTS: Readonly<Record<string, z.ZodType>> = {
   reembed: reembedSchema().describe("mnemosync reembed --json"),
   conflicts: conflictsSchema().describe("mnemosync conflicts --json"),
   conflict: conflictDetailsSchema().describe("mnemosync conflicts show <id> --json"),
+  copies: copiesSchema().describe("mnemosync copies --json"),
   import: importSchema().describe("mnemosync import <lines> --json"),
   "import-export": exportImportSchema().describe("mnemosync import <export> --json"),
   get: memorySchema().describe("mnemosync get --json"),

@@ -19,14 +19,14 @@ import { vectorFields } from "./memory-documents.ts";
 
 /** Checks, repairs and conflicts, as HTTP and `--json` show them. */
 
-const kind = lazily(() => z.enum(DRIFT_KINDS));
+export const driftKind = lazily(() => z.enum(DRIFT_KINDS));
 
 const findingSchema = lazily(() =>
   z.strictObject({
     namespace: z.string().describe("Empty for a key of the cache that names none"),
     memoryId: z.string(),
     store: storeId(),
-    kind: kind(),
+    kind: driftKind(),
     expectedVersion: versionOrNull().describe("The ledger's version; null: the ledger does not know the memory"),
     foundVersion: versionOrNull().describe("The store's version; null: nothing is there, or nothing with a version"),
   }),
@@ -76,7 +76,7 @@ export const repairDetailSchema = lazily(() =>
     .strictObject({
       ...memoryKey(),
       store: originId(),
-      kind: kind(),
+      kind: driftKind(),
       outcome: z.enum(["repaired", "failed", "deferred", "planned"]),
       note: z.string().describe("The repair that was made or planned, or the reason for which there is none"),
       strategy: z.string().nullable().describe("The strategy that decided; null: the ledger is right by rule"),
@@ -128,7 +128,7 @@ const conflictFields = lazily(() => ({
   id: z.string(),
   ...memoryKey(),
   store: originId().describe("Where the other side was found: a store id, or import"),
-  kind: kind(),
+  kind: driftKind(),
   state: z.enum(["pending", "resolved", "failed"]),
   strategy: z.string(),
   pendingBecause: z.string().nullable().describe("Why it awaits a decision; null: it does not"),
@@ -152,7 +152,8 @@ function conflictDocument(conflict: ConflictSummary): object {
   return { ...rest, detectedAt: iso(detectedAt), resolvedAt: isoOrNull(resolvedAt) };
 }
 
-const side = lazily(() =>
+/** The content of one side of a difference. */
+export const sideSchema = lazily(() =>
   z.strictObject({
     version: versionOrNull(),
     checksum: z.string().nullable(),
@@ -165,17 +166,22 @@ const side = lazily(() =>
   }),
 );
 
+/** How two sides differ. */
+export const differencesField = lazily(() =>
+  z
+    .looseObject({ same: z.boolean() })
+    .nullable()
+    .describe("From the ledger's side (left) to the other side (right)"),
+);
+
 export const conflictDetailsSchema = lazily(() =>
   z
     .strictObject({
       ...conflictFields(),
       evidence: z.string(),
-      ledger: side(),
-      found: side(),
-      differences: z
-        .looseObject({ same: z.boolean() })
-        .nullable()
-        .describe("From the ledger's side (left) to the other side (right)"),
+      ledger: sideSchema(),
+      found: sideSchema(),
+      differences: differencesField(),
     })
     .meta({ id: "ConflictDetails" }),
 );
@@ -191,6 +197,6 @@ export function conflictDetailsDocument(conflict: ConflictDetails, withEmbedding
   };
 }
 
-function sideDocument({ modifiedAt, embedding, ...rest }: ConflictSide, withEmbedding: boolean): object {
+export function sideDocument({ modifiedAt, embedding, ...rest }: ConflictSide, withEmbedding: boolean): object {
   return { ...rest, ...vectorFields(embedding, withEmbedding), modifiedAt: isoOrNull(modifiedAt) };
 }

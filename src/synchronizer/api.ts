@@ -3,6 +3,7 @@ export type { ConflictStrategy } from "../conflict/strategy.ts";
 export type { Connectors } from "../connectors/hosted/connectors.ts";
 export type { CheckOptions } from "../consistency/check/check-options.ts";
 export type { ConsistencyReport } from "../consistency/check/report.ts";
+export type { MemoryCopies } from "../consistency/copies/memory-copy.ts";
 export type { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
 export type { RepairOptions, RepairReport } from "../consistency/repair/repair-options.ts";
 export type { JsonObject } from "../domain/json.ts";

@@ -3,6 +3,7 @@ import { StrategyRegistry } from "../conflict/registry.ts";
 import type { CheckerParts } from "../consistency/check/check-options.ts";
 import { Checker } from "../consistency/check/checker.ts";
 import { EventLoopWatch, Pace } from "../consistency/check/pace.ts";
+import { CopyReader } from "../consistency/copies/copy-reader.ts";
 import { Leadership } from "../consistency/loop/leadership.ts";
 import { ConsistencyWatch } from "../consistency/loop/watch.ts";
 import type { ConsistencyMetrics } from "../consistency/metrics.ts";
@@ -31,6 +32,8 @@ export interface ConsistencyParts {
   readonly strategies: StrategyRegistry;
   readonly checker: Checker;
   readonly repairer: Repairer;
+  /** What each store holds of one memory. */
+  readonly copies: CopyReader;
   /** For the backlog: memories of which a store holds something that the ledger never gave out. */
   readonly settleUnproven: SettleUnproven;
   /** Keeps long reading from getting in the way. Its owner ends it. */
@@ -167,6 +170,7 @@ export function assembleConsistency(supplies: ConsistencySupplies): ConsistencyP
     strategies,
     checker,
     repairer,
+    copies: new CopyReader({ ledger, projections, validator, now }),
     settleUnproven: settle,
     pace,
     conflicts: new PendingConflicts(repairerParts),

@@ -211,7 +211,7 @@ export function assemble(options: EffectiveOptions, connections: Connections, ho
     reads,
     erasures: new Erasures({ scope, validator, requests: erasing.requests }),
     finds: new Finds({ scope, validator, finder: reading.finder, indexes: reading.indexes, merged: merged.reads }),
-    checks: new Checks({ scope, ...consistency, defaultStrategy: options.repairStrategy }),
+    checks: new Checks({ scope, validator, ...consistency, defaultStrategy: options.repairStrategy }),
     reembeddings: new Reembeddings({ scope, jobs, runner: jobRunner, embedder, searchReadiness, log }),
     changes,
     transfers: new Transfers({ scope, validator, ...transfer }),

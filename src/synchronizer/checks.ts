@@ -2,13 +2,19 @@ import type { StrategyRegistry } from "../conflict/registry.ts";
 import type { CheckOptions } from "../consistency/check/check-options.ts";
 import type { Checker } from "../consistency/check/checker.ts";
 import type { ConsistencyReport } from "../consistency/check/report.ts";
+import type { CopyReader } from "../consistency/copies/copy-reader.ts";
+import type { MemoryCopies } from "../consistency/copies/memory-copy.ts";
 import type { PendingConflicts } from "../consistency/repair/pending-conflicts.ts";
 import type { RepairOptions, RepairReport } from "../consistency/repair/repair-options.ts";
 import type { Repairer } from "../consistency/repair/repairer.ts";
+import type { MemoryValidator } from "../domain/schema.ts";
 import type { CallScope } from "./call-scope.ts";
+import type { ReadOptions } from "./calls.ts";
 
 export interface ChecksParts {
   readonly scope: CallScope;
+  readonly validator: Pick<MemoryValidator, "validateKey">;
+  readonly copies: CopyReader;
   readonly checker: Checker;
   readonly repairer: Repairer;
   readonly conflicts: PendingConflicts;
@@ -31,6 +37,12 @@ export class Checks {
 
   get strategies(): StrategyRegistry {
     return this.#parts.strategies;
+  }
+
+  async copies(memoryId: string, options: ReadOptions): Promise<MemoryCopies> {
+    const { scope, validator, copies } = this.#parts;
+    const key = validator.validateKey(memoryId, options.namespace);
+    return await scope.run("copies", options, (signal) => copies.read(key, options, signal));
   }
 
   async check(options: CheckOptions): Promise<ConsistencyReport> {

@@ -196,6 +196,14 @@ export class MemorySynchronizer<M extends object = api.JsonObject> {
     return this.#parts.writes.rollbackTransaction(transactionId, options);
   }
 
+  /**
+   * What each store holds of a memory now, beside the ledger: version, checksum, content where it holds contents, and how it differs.
+   * Seen without a lock, so a write on its way looks like drift: a check proves it. A store that gives no answer says so.
+   */
+  copies(memoryId: string, options: api.ReadOptions = {}): Promise<api.MemoryCopies> {
+    return this.#parts.checks.copies(memoryId, options);
+  }
+
   /** Compares the stores. @throws {StoreUnavailableError} A store did not answer: the check claims nothing. */
   checkConsistency(options: api.CheckOptions = {}): Promise<api.ConsistencyReport> {
     return this.#parts.checks.check(options);

@@ -65,6 +65,7 @@ const memories: Section = async ({ call }) => {
       ["to", "2"],
     ],
   });
+  await call("listCopies");
   await call("rollbackMemory", { body: { toVersion: 1 } });
   const { outcomes } = await call("writeBatch", {
     body: { memories: ["t2", "t3"].map((memoryId) => ({ memoryId, ...MEMORY })) },

@@ -105,6 +105,35 @@ test("what waits for a decision is listed, shown and decided, and the exit codes
   expect(await json("check", "--scope", "deep")).toMatchObject({ code: 0, document: { clean: true, checked: 5 } });
 });
 
+test("what each store holds of a memory is shown before anything is on record, and the exit code says whether it differs", async () => {
+  const { world } = await conflictedWorld();
+  const { json, run } = commandLineOf(world);
+  const differs = await json<{ copies: object[] }>(["copies", "m1"]);
+  expect(differs).toMatchObject({
+    code: 1,
+    document: {
+      copies: [
+        { store: "postgres", state: "live", version: 2, drift: null, embedding: expect.any(Array) },
+        { store: "redis", version: 6, drift: { kind: "ahead" }, document: { content: "Redis says m1" } },
+        { store: "faiss", version: 2, drift: null, document: null, note: expect.stringContaining("no contents") },
+      ],
+    },
+  });
+  const told = await run(["copies", "m1"]);
+  expect(told.code).toBe(1);
+  for (const part of ["default/m1", "ahead", "Redis says m1", "/content", "mnemosync check"]) {
+    expect(told.stdout).toContain(part);
+  }
+  const same = await json<{ copies: { store: string }[] }>(["copies", "m3", "--no-index"]);
+  expect([same.code, same.document.copies.map(({ store }) => store)]).toEqual([0, ["postgres", "redis"]]);
+  expect(await json(["copies", "unknown"])).toMatchObject({
+    code: 1,
+    document: { copies: [{ state: "nothing" }, { drift: { kind: "orphan" } }, { state: "nothing" }] },
+  });
+  expect(await json(["copies", "never written"])).toMatchObject({ code: 1, document: { error: { code: "NOT_FOUND" } } });
+  expect(await json(["conflicts"])).toEqual({ code: 0, document: { conflicts: [] } });
+});
+
 test("a decision that changed its ground is put off, with exit code 1", async () => {
   const { world, theirs } = await conflictedWorld();
   await commandLineOf(world).run(["repair", "--strategy", "manual"]);

@@ -146,6 +146,33 @@ test("drift is found, seen and repaired after a preview of what would change", a
   console.expectQuiet();
 });
 
+test("both sides of a finding are seen side by side before a conflict is on record", async (t) => {
+  // Its loop would decide by itself.
+  const service = await openService(t, { world: { settings: { repairKinds: [] } }, http: { port: 0 } });
+  const { world } = service;
+  await world.put({ ...world.memory(1), memoryId: "d1", content: "the train leaves at nine" });
+  const at = world.redisKey("d1");
+  const said = JSON.parse((await world.redis.hget(at, "data")) ?? "") as object;
+  const data = JSON.stringify({ ...said, content: "the train leaves at noon" });
+  const checksum = checksumOf(data, await world.redis.hgetBuffer(at, "embedding"));
+  await world.redis.hset(at, { data, checksum });
+  await world.untilMarked();
+  const console = await openConsole(t, browser(), service, { place: "drift" });
+  const { page } = console;
+  await page.getByRole("button", { name: "Run the check" }).click();
+  await page.getByRole("list", { name: "Findings" }).getByRole("link", { name: /d1/ }).click();
+  const finding = page.getByRole("region", { name: "d1: diverged in redis" });
+  await finding.getByRole("region", { name: "The ledger's side" }).getByText("leaves at nine").waitFor();
+  await finding.getByRole("region", { name: "The side of redis" }).getByText("leaves at noon").waitFor();
+  const difference = finding.getByRole("region", { name: "How they differ" });
+  await difference.getByText("noon", { exact: true }).waitFor();
+  await difference.getByText("nine", { exact: true }).waitFor();
+  await finding.getByText("faiss: It agrees with the ledger.").waitFor();
+  expect(await world.sync.conflicts.list()).toEqual([]);
+  expect([await console.accessibilityFlaws(), await console.overflow()]).toEqual([[], 0]);
+  console.expectQuiet();
+});
+
 test("conflicts are decided, one with both sides in sight and undone by the history, and others together", async (t) => {
   // Its loop would decide by itself.
   const service = await openService(t, { world: { faiss: false, settings: { repairKinds: [] } }, http: { port: 0 } });

@@ -233,6 +233,7 @@ const scenario: Record<string, (service: TestService, known: Record<string, stri
     { params: { memoryId: "a/ü b" }, query: "?from=1&to=9", status: 404 },
     { params: { memoryId: "a/ü b" }, query: "?from=1", status: 400 },
   ],
+  listCopies: () => [{ params: { memoryId: "a/ü b" }, status: 200 }, { status: 200 }],
   rollbackMemory: () => [
     { params: { memoryId: "a/ü b" }, body: { toVersion: 1 }, status: 200 },
     { params: { memoryId: "a/ü b" }, body: { toVersion: 99 }, status: 404 },

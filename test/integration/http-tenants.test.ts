@@ -126,6 +126,7 @@ test("no answer names hosts, users or SQL while PostgreSQL is away; the log has 
       { body: `${JSON.stringify({ memoryId: "x", ...MEMORY })}\n`, headers: lines },
     ],
     ["GET", "/v1/conflicts?namespace=tenant-a"],
+    ["GET", `${memory}/copies`],
   ];
   for (const [method, url, more] of requests) {
     const { boundAdmin, reader } = service.keys;

@@ -57,6 +57,7 @@ test("every optional field of a memory, of a call's options and of a filter may 
   expect(await sync.history("m1", { ...call, limit: undefined })).toHaveLength(1);
   await sync.syncMemory("m1", { ...fields, content: "about dates" });
   expect((await sync.diff("m1", 1, 2, call)).fields).toHaveLength(1);
+  expect((await sync.copies("m1", call)).copies.map(({ drift }) => drift)).not.toContain(undefined);
   expect(await sync.rollback("m1", 1, { ...call, expectedVersion: undefined })).toMatchObject({ version: 3 });
   const check = { scope: undefined, stores: undefined, resume: undefined, memoriesPerSecondMax: undefined };
   const report = await sync.checkConsistency({ ...check, signal: undefined, onProgress: undefined });

@@ -83,6 +83,12 @@ export const memoryCommands: CommandGroup = {
       load: async () => (await import("../commands/diff.ts")).diffCommand,
     },
     {
+      name: "copies",
+      usage: "<id>",
+      summary: "show what each store holds of a memory now, beside the ledger; exits 1 when one differs",
+      load: async () => (await import("../commands/copies.ts")).copiesCommand,
+    },
+    {
       name: "watch",
       usage: "",
       summary: "print changes of memories as they come, until a signal; the cursor to go on with is on standard error",

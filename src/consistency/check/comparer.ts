@@ -8,9 +8,9 @@ import type { LedgerVersion } from "../../ledger/read-statements.ts";
 import type { Projection, StoredEntry } from "../../stores/projection.ts";
 import { foreignTo, identityOf } from "../../stores/traits.ts";
 import type { CheckContext, CheckedStore } from "./check-context.ts";
-import { classify, type Drift } from "./classify.ts";
+import type { Drift } from "./classify.ts";
+import { entryDrift, isMiss } from "./entry-drift.ts";
 import type { FindingLog } from "./finding-log.ts";
-import { fitsChecksum } from "./fits-checksum.ts";
 import { refillEntries } from "./refill-entries.ts";
 import type { UnprovenEntries } from "./unproven-entries.ts";
 
@@ -154,28 +154,11 @@ export class Comparer {
     return { changes, flawed: new Set(flaws.map(keyText)) };
   }
 
-  #compare({ projection, eviction }: CheckedStore, { row, entry }: Pair, view: PageView): Drift | null {
-    const drift = classify(projection.traits, row, entry, this.#context.parts.now(), eviction);
-    if (row === undefined || isMiss(drift)) return drift;
-    const expected = view.changes.get(keyText(row));
-    if (expected?.kind !== "put" || expected.version !== row.version) return drift;
-    const foreign = foreignTo(projection.traits, expected);
-    // Foreign, whatever the store holds: republishing the ledger's vector cannot repair it.
-    if (foreign !== null) return { kind: "foreign", evidence: foreign };
-    if (entry?.state !== "live") return drift;
-    // While the ledger's own data is damaged, nothing proves which side differs: that damage is found and mended first.
-    if (drift?.kind === "diverged" && view.flawed.has(keyText(row))) return null;
-    if (drift?.kind === "diverged" && entry.data?.documentJson != null) {
-      // The content differs or is damaged: only a content that fits its own checksum competes with the ledger's.
-      return fitsChecksum(entry, expected)
-        ? drift
-        : { kind: "corrupt", evidence: "the data does not fit the checksum" };
-    }
-    if (drift !== null) return drift;
-    // A vector is compared with the ledger's, which must be undamaged for that.
-    if (entry.data?.documentJson == null && view.flawed.has(keyText(row))) return drift;
-    const flaw = projection.flaw(entry, expected);
-    return flaw === null ? drift : { kind: "corrupt", evidence: flaw };
+  #compare({ projection, eviction }: CheckedStore, { row, entry }: Pair, { changes, flawed }: PageView): Drift | null {
+    const name = row === undefined || !this.#deep ? null : keyText(row);
+    const expected = name === null ? undefined : changes.get(name);
+    const isFlawed = name !== null && flawed.has(name);
+    return entryDrift(projection, { row, entry, expected, isFlawed, eviction }, this.#context.parts.now());
   }
 
   /** Compares again under row locks, so that no writer is active. @returns memories with a publish in progress. */
@@ -264,11 +247,6 @@ export class Comparer {
       }
     });
   }
-}
-
-/** An evicting store dropped the entry: a cache miss, no drift. */
-function isMiss(drift: Drift | null): boolean {
-  return drift?.kind === "missing" && drift.evicted === true;
 }
 
 function isOnItsWay(row: ConfirmedVersion | undefined, projection: Projection): boolean {

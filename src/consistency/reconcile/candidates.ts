@@ -6,7 +6,7 @@ import type { MemoryValidator } from "../../domain/schema.ts";
 import { LEDGER_ID, type StoreId } from "../../domain/store-id.ts";
 import { compareVectors, parseVector, type VersionVector } from "../../domain/version-vector.ts";
 import type { HistoricVersion } from "../../ledger/history-statements.ts";
-import type { StoredEntry } from "../../stores/projection.ts";
+import type { LiveEntry, StoredEntry } from "../../stores/projection.ts";
 import { isSound } from "./sides.ts";
 
 /** A content that competes with the ledger's. */
@@ -32,13 +32,7 @@ export function soundCopy(
   if (entry.state !== "live") return entry.state === "malformed" ? entry.reason : "a tombstone is there";
   const json = entry.data?.documentJson;
   if (json == null) return "it has no document";
-  // Without this check a repair would adopt an entry that was copied from another memory, perhaps another tenant's. An
-  // entry edited in place still has the ledger's digest of this memory, or none.
-  const digest = entry.data?.digest ?? null;
-  const known = change?.kind === "put" ? change.digest : null;
-  if (digest !== null && digest !== known && digest !== entryDigest(entry, entry.version, entry.checksum)) {
-    return "its digest does not fit its key: it was copied from another memory";
-  }
+  if (isCopied(entry, change)) return "its digest does not fit its key: it was copied from another memory";
   const bytes = entry.data?.embedding ?? null;
   let embedding = bytes === null ? null : embeddingFromBytes(bytes);
   if (checksumOf(json, embedding) !== entry.checksum) {
@@ -61,6 +55,16 @@ export function soundCopy(
   const versionVector = entry.data?.versionVector == null ? null : parseVector(entry.data.versionVector);
   const candidate = { store, version, modifiedAt, versionVector };
   return { candidate: { ...candidate, document: memory.document, embedding: memory.embedding }, memory, modifiedAt };
+}
+
+/**
+ * Whether the entry was copied from another memory, perhaps another tenant's: a repair must not adopt its content, and nobody is
+ * shown it under this key. One that was edited in place still has the ledger's digest of this memory, or none.
+ */
+export function isCopied(entry: LiveEntry, change: MemoryChange | null): boolean {
+  const digest = entry.data?.digest ?? null;
+  const known = change?.kind === "put" ? change.digest : null;
+  return digest !== null && digest !== known && digest !== entryDigest(entry, entry.version, entry.checksum);
 }
 
 /** The ledger's side; null where it does not know the memory, or its own data is damaged. */

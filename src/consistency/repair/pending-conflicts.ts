@@ -210,7 +210,7 @@ function details(record: ConflictRecord): ConflictDetails {
     modifiedAt: record.ledgerModifiedAt,
   };
   const text = record.foundDocument?.toString() ?? null;
-  const document = text === null ? null : parsed(text);
+  const document = text === null ? null : parsedDocument(text);
   const found = {
     version: record.foundVersion,
     checksum: record.foundChecksum,
@@ -230,11 +230,12 @@ function details(record: ConflictRecord): ConflictDetails {
   };
 }
 
-function parsed(text: string): MemoryDocument | null {
+/** The document that a store's text is; null: it is none, and shown as text. */
+export function parsedDocument(text: string): MemoryDocument | null {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as MemoryDocument) : null;
   } catch {
-    return null; // The content is shown as raw text.
+    return null;
   }
 }

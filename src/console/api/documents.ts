@@ -16,6 +16,7 @@ import type {
   conflictsSchema,
   RepairResult,
 } from "../../documents/consistency-documents.ts";
+import type { copiesSchema } from "../../documents/copy-documents.ts";
 import type { deviceDocumentSchema } from "../../documents/device-documents.ts";
 import type { erasePreviewSchema, erasureSchema } from "../../documents/erase-documents.ts";
 import type { jobSchema } from "../../documents/job-documents.ts";
@@ -60,6 +61,8 @@ export type ErasePreview = Of<typeof erasePreviewSchema>;
 
 export type Conflict = Of<typeof conflictsSchema>["conflicts"][number];
 export type ConflictDetails = Of<typeof conflictDetailsSchema>;
+export type MemoryCopies = Of<typeof copiesSchema>;
+export type MemoryCopy = MemoryCopies["copies"][number];
 export type ConflictSide = ConflictDetails["ledger"];
 
 export type Job = Of<typeof jobSchema>;

@@ -6,6 +6,7 @@ import {
   conflictsSchema,
   repairDetailSchema,
 } from "../../documents/consistency-documents.ts";
+import { copiesDocument, copiesSchema } from "../../documents/copy-documents.ts";
 import { originId } from "../../documents/fields.ts";
 import { lazily } from "../../domain/lazily.ts";
 import type { ConflictDecision, ConflictSummary } from "../../index.ts";
@@ -13,7 +14,7 @@ import { NotFoundError } from "../../index.ts";
 import { type Identity, isOperator, mayTouch } from "../keys.ts";
 import { MEMORY_LIMITS } from "../limits.ts";
 import { HttpProblem } from "../problem.ts";
-import { count, memoryFields, memoryIdText, namespaceName } from "../requests.ts";
+import { count, memoryFields, memoryIdText, memoryParams, namespaceName } from "../requests.ts";
 import { type RouteGroup, route } from "../route.ts";
 
 const CONFLICT_ID = /^[0-9]{1,18}$/;
@@ -28,6 +29,21 @@ const decisionBody = lazily(() =>
     ])
     .meta({ id: "Decision" }),
 );
+
+const listCopies = route({
+  method: "GET",
+  path: "/v1/namespaces/{namespace}/memories/{memoryId}/copies",
+  operationId: "listCopies",
+  summary: "What each store holds of a memory now, beside the ledger. Of a store that each node has: the copy of this node",
+  access: { scope: "admin" },
+  params: memoryParams,
+  responses: { 200: { description: "The copies; of an unknown memory each says nothing", schema: copiesSchema } },
+  async handle({ params, identity, signal, onBytes }, { sync }) {
+    const { namespace, memoryId } = params;
+    const copies = await sync.copies(memoryId, { namespace, signal, onBytes });
+    return { status: 200, body: copiesDocument(copies, { isOperator: isOperator(identity) }) };
+  },
+});
 
 const listConflicts = route({
   method: "GET",
@@ -121,6 +137,6 @@ function assertOwn({ id, namespace }: ConflictSummary, identity: Identity): void
 
 export const conflictGroup: RouteGroup = {
   tag: "conflicts",
-  description: "Drift in which both sides may be right: look at it and decide",
-  routes: [listConflicts, showConflict, resolveConflict],
+  description: "What each store holds of a memory, and drift in which both sides may be right: look at it and decide",
+  routes: [listCopies, listConflicts, showConflict, resolveConflict],
 };
