@@ -168,10 +168,7 @@ export const sideSchema = lazily(() =>
 
 /** How two sides differ. */
 export const differencesField = lazily(() =>
-  z
-    .looseObject({ same: z.boolean() })
-    .nullable()
-    .describe("From the ledger's side (left) to the other side (right)"),
+  z.looseObject({ same: z.boolean() }).nullable().describe("From the ledger's side (left) to the other side (right)"),
 );
 
 export const conflictDetailsSchema = lazily(() =>

@@ -19,7 +19,9 @@ const copySchema = lazily(() =>
       drift: z
         .strictObject({ kind: driftKind(), evidence: z.string() })
         .nullable()
-        .describe("How it differs from the ledger; of postgres, damage. It may be a write on its way: a check proves it"),
+        .describe(
+          "How it differs from the ledger; of postgres, damage. It may be a write on its way: a check proves it",
+        ),
       note: z.string().nullable().describe("Why there is no content, or why it cannot win over the ledger's"),
       ...sideSchema().shape,
       differences: differencesField(),

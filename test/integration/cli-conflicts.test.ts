@@ -130,7 +130,10 @@ test("what each store holds of a memory is shown before anything is on record, a
     code: 1,
     document: { copies: [{ state: "nothing" }, { drift: { kind: "orphan" } }, { state: "nothing" }] },
   });
-  expect(await json(["copies", "never written"])).toMatchObject({ code: 1, document: { error: { code: "NOT_FOUND" } } });
+  expect(await json(["copies", "never written"])).toMatchObject({
+    code: 1,
+    document: { error: { code: "NOT_FOUND" } },
+  });
   expect(await json(["conflicts"])).toEqual({ code: 0, document: { conflicts: [] } });
 });
 

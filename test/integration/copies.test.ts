@@ -92,7 +92,11 @@ test("of every kind of drift it says what a deep check proves, and changes nothi
   expect([postgres.document?.content, diverged.document?.content]).toEqual(["the words of diverged", "other words"]);
   const field = { path: "/content", left: "the words of diverged", right: "other words" };
   expect(diverged).toMatchObject({ note: null, differences: { same: false, fields: [field] } });
-  expect((await copiesOf(world, "missing")).redis).toMatchObject({ state: "nothing", version: null, differences: null });
+  expect((await copiesOf(world, "missing")).redis).toMatchObject({
+    state: "nothing",
+    version: null,
+    differences: null,
+  });
   expect((await copiesOf(world, "ended")).redis).toMatchObject({ state: "tombstone", document: null });
   expect((await copiesOf(world, "corrupt")).redis).toMatchObject({ document: null, raw: '{"content":"cut short' });
   const { faiss } = await copiesOf(world, "divergedInIndex");
@@ -100,7 +104,9 @@ test("of every kind of drift it says what a deep check proves, and changes nothi
 
   expect(await world.sync.conflicts.list()).toEqual([]);
   expect(await world.footprint()).toEqual(before);
-  expect(await world.sync.repairInconsistencies({ findings }, { strategy: "prefer_store" })).toMatchObject({ failed: 0 });
+  expect(await world.sync.repairInconsistencies({ findings }, { strategy: "prefer_store" })).toMatchObject({
+    failed: 0,
+  });
 });
 
 test("what is no entry is shown as the bytes that stand there", async () => {
@@ -153,7 +159,13 @@ test("of an erased memory no content is shown that a store still holds", async (
   await world.redis.restore(key, 0, dump, "REPLACE");
   const { postgres, redis } = await copiesOf(world, "erased");
   expect(postgres).toMatchObject({ state: "tombstone", document: null });
-  expect(redis).toMatchObject({ state: "live", drift: { kind: "resurrected" }, document: null, raw: null, embedding: null });
+  expect(redis).toMatchObject({
+    state: "live",
+    drift: { kind: "resurrected" },
+    document: null,
+    raw: null,
+    embedding: null,
+  });
   expect(redis.note).toContain("erased");
   await world.redis.del(key);
 });

@@ -21,7 +21,11 @@ export const copiesCommand: CliCommand = {
     if (found.copies.every(({ state }) => state === "nothing")) {
       throw new NotFoundError(`no store holds anything of ${JSON.stringify(id)}`);
     }
-    return { exitCode: exitCodeOf(found), json: copiesDocument(found, { withEmbedding: true, isOperator: true }), text: text(found) };
+    return {
+      exitCode: exitCodeOf(found),
+      json: copiesDocument(found, { withEmbedding: true, isOperator: true }),
+      text: text(found),
+    };
   },
 };
 
@@ -43,7 +47,8 @@ function text({ namespace, memoryId, copies }: MemoryCopies): string {
     differsText(copy),
   ]);
   const parts = [`${printable(`${namespace}/${memoryId}`)}\n\n${columns(heads, rows)}`, ...copies.flatMap(partsOf)];
-  if (copies.some(({ drift }) => drift !== null)) parts.push("a write on its way looks the same; mnemosync check proves it");
+  if (copies.some(({ drift }) => drift !== null))
+    parts.push("a write on its way looks the same; mnemosync check proves it");
   return parts.join("\n\n");
 }
 

@@ -35,9 +35,7 @@ export function entryDrift(
   if (drift?.kind === "diverged" && isFlawed) return null;
   if (drift?.kind === "diverged" && entry.data?.documentJson != null) {
     // The content differs or is damaged: only a content that fits its own checksum competes with the ledger's.
-    return fitsChecksum(entry, expected)
-      ? drift
-      : { kind: "corrupt", evidence: "the data does not fit the checksum" };
+    return fitsChecksum(entry, expected) ? drift : { kind: "corrupt", evidence: "the data does not fit the checksum" };
   }
   if (drift !== null) return drift;
   // A vector is compared with the ledger's, which must be undamaged for that.

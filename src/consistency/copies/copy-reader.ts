@@ -49,7 +49,10 @@ interface Known {
   readonly copy: MemoryCopy;
 }
 
-type Content = Pick<MemoryCopy, "version" | "checksum" | "document" | "raw" | "embedding" | "versionVector" | "modifiedAt">;
+type Content = Pick<
+  MemoryCopy,
+  "version" | "checksum" | "document" | "raw" | "embedding" | "versionVector" | "modifiedAt"
+>;
 
 const NO_CONTENT: Content = {
   version: null,
@@ -123,7 +126,9 @@ export class CopyReader {
   /** Why a copy has no content, or cannot win over the ledger's; null: there is no reason. */
   #noteOf({ id, traits }: Projection, entry: LiveEntry, change: MemoryChange | null, competes: boolean): string | null {
     if (!traits.holds.has("documents")) {
-      return competes ? "it holds vectors and no contents: a vector alone never wins" : "it holds vectors and no contents";
+      return competes
+        ? "it holds vectors and no contents: a vector alone never wins"
+        : "it holds vectors and no contents";
     }
     if (!competes) return null;
     const sound = soundCopy(id, entry, change, this.#parts.validator);
@@ -154,7 +159,8 @@ async function ask(projection: Projection, key: MemoryKey, signal: AbortSignal):
 
 function ledgerCopy(change: MemoryChange | null, isErased: boolean): MemoryCopy {
   const common = { store: LEDGER_ID, scope: "shared", holds: ["documents", "vectors"], ...NOTHING_TOLD } as const;
-  if (change === null) return { ...common, ...NO_CONTENT, state: "nothing", note: "the ledger does not know the memory" };
+  if (change === null)
+    return { ...common, ...NO_CONTENT, state: "nothing", note: "the ledger does not know the memory" };
   const { version, modifiedAt } = change;
   if (change.kind === "tombstone") {
     return { ...common, ...NO_CONTENT, state: "tombstone", version, modifiedAt, note: isErased ? ERASED : null };

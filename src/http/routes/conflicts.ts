@@ -34,7 +34,8 @@ const listCopies = route({
   method: "GET",
   path: "/v1/namespaces/{namespace}/memories/{memoryId}/copies",
   operationId: "listCopies",
-  summary: "What each store holds of a memory now, beside the ledger. Of a store that each node has: the copy of this node",
+  summary:
+    "What each store holds of a memory now, beside the ledger. Of a store that each node has: the copy of this node",
   access: { scope: "admin" },
   params: memoryParams,
   responses: { 200: { description: "The copies; of an unknown memory each says nothing", schema: copiesSchema } },

@@ -4,13 +4,16 @@ import { StoreUnavailableError } from "../../../src/domain/errors.ts";
 import { keyText } from "../../../src/domain/keys.ts";
 import { encodeMemory, putChange } from "../../../src/domain/memory.ts";
 import { MemoryValidator } from "../../../src/domain/schema.ts";
-import { type Interruption, InMemoryProjection } from "../../support/in-memory-projection.ts";
+import { InMemoryProjection, type Interruption } from "../../support/in-memory-projection.ts";
 
 /** Goal: a store that fails costs its own copy and no other one. Method: stores in maps, one of which fails as each case says. */
 
 const KEY = { namespace: "default", memoryId: "m1" };
 const DOCUMENT = { content: "words", memoryType: "note", importance: 0.5, metadata: {}, privacy: "full" as const };
-const CHANGE = putChange(encodeMemory(KEY, DOCUMENT, new Float32Array([1, 0])), 1, { versionVector: {}, modifiedAt: 1 });
+const CHANGE = putChange(encodeMemory(KEY, DOCUMENT, new Float32Array([1, 0])), 1, {
+  versionVector: {},
+  modifiedAt: 1,
+});
 const signal = () => new AbortController().signal;
 
 async function readerWith(interrupt: Interruption, parts: Partial<CopyReaderParts> = {}): Promise<CopyReader> {
@@ -44,7 +47,7 @@ test("a store that is away is unanswered, and the others are shown", async () =>
 test("a store that hangs is given up on, long before the call's own deadline", async () => {
   vi.useFakeTimers();
   try {
-    let begun = () => undefined as void;
+    let begun: () => void = () => undefined;
     const hangs = new Promise<void>((resolve) => {
       begun = resolve;
     });

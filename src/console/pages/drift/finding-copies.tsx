@@ -22,7 +22,9 @@ export function FindingCopies({ store, copies }: FindingCopiesProps) {
     <>
       {own === undefined && <p class="muted">The node that answered does not run {store}, so its side is not shown.</p>}
       {own !== undefined && own.drift === null && own.state !== "unanswered" && (
-        <p class="muted">{store === LEDGER_ID ? "Its data are sound now" : "It agrees with the ledger now"}: check again.</p>
+        <p class="muted">
+          {store === LEDGER_ID ? "Its data are sound now" : "It agrees with the ledger now"}: check again.
+        </p>
       )}
       <div class="columns">
         {shown.map((copy) => (
@@ -31,7 +33,7 @@ export function FindingCopies({ store, copies }: FindingCopiesProps) {
       </div>
       {own !== undefined && own.differences !== null && (isOlderOrNewer || !own.differences.same) && (
         <section class="stack" aria-label="How they differ">
-          <SidesDiffer differences={own.differences as SideDifferences} store={store} />
+          <SidesDiffer differences={own.differences as SideDifferences | null} store={store} />
         </section>
       )}
       {others.map((copy) => (

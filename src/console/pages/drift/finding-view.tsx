@@ -57,13 +57,15 @@ export function FindingView({ finding, jobId }: { readonly finding: Finding; rea
               <>
                 {conflict !== null && (
                   <p>
-                    It is on record: <a href={linkTo("conflicts", [conflict.id])}>both sides as found, and the decision</a>.
+                    It is on record:{" "}
+                    <a href={linkTo("conflicts", [conflict.id])}>both sides as found, and the decision</a>.
                   </p>
                 )}
                 <FindingCopies store={store} copies={copies} />
                 {conflict === null && CONFLICT_KINDS.has(kind) && (
                   <p class="muted">
-                    Both sides may be right. A repair with the strategy manual puts them on record as a conflict, for a decision.
+                    Both sides may be right. A repair with the strategy manual puts them on record as a conflict, for a
+                    decision.
                   </p>
                 )}
               </>
