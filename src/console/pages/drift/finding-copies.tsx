@@ -33,7 +33,7 @@ export function FindingCopies({ store, copies }: FindingCopiesProps) {
       </div>
       {own !== undefined && own.differences !== null && (isOlderOrNewer || !own.differences.same) && (
         <section class="stack" aria-label="How they differ">
-          <SidesDiffer differences={own.differences as SideDifferences | null} store={store} />
+          <SidesDiffer differences={own.differences as unknown as SideDifferences} store={store} />
         </section>
       )}
       {others.map((copy) => (
