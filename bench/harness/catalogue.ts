@@ -40,7 +40,7 @@ export const PLAN: ReadonlyMap<string, PlannedSeconds> = new Map([
   ["replica", { quick: 6, full: 60 }],
   ["doors", { quick: 4, full: 30 }],
   ["replica-reads", { quick: 5, full: 60 }],
-  ["connectors", { quick: 10, full: 66 }],
+  ["connectors", { quick: 10, full: 44 }],
   ["peers", { quick: 8, full: 190 }],
   ["peer-faults", { quick: 9, full: 60 }],
 ]);
