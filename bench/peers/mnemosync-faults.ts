@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import postgres from "postgres";
+import { pollUntil } from "../../src/dev/wait.ts";
 import {
   type ConsistencyReport,
   type FaissProjection,
@@ -30,6 +31,8 @@ class World {
   readonly sql: postgres.Sql;
   #sync: MemorySynchronizer | null = null;
   #index: FaissProjection | null = null;
+  /** Why searches of the last `found` failed; empty when none did. */
+  failing = "";
   /** What is to happen at a step of the next write. */
   onStep: ((step: WriteStep) => Promise<void>) | null = null;
 
@@ -89,7 +92,9 @@ class World {
   };
 
   async found(memories: readonly BenchMemory[]): Promise<number> {
-    return (await findable(memories, this.nearest, ({ content }) => this.vectors.plain(content))).found;
+    const { found, error } = await findable(memories, this.nearest, ({ content }) => this.vectors.plain(content));
+    this.failing = error === null ? "" : ` (searches fail: ${error})`;
+    return found;
   }
 
   async counts(): Promise<Account> {
@@ -149,7 +154,7 @@ const vectorsLost: Make = async (ours, memories) =>
     const file: Observation = {
       how: "the index's folder is gone",
       says: again,
-      is: `${found} of ${count} are found: filled from the ledger`,
+      is: `${found} of ${count} are found${world.failing}: filled from the ledger`,
       holds: found === count,
     };
     await world.dropVectors();
@@ -161,7 +166,7 @@ const vectorsLost: Make = async (ours, memories) =>
     const running: Observation = {
       how: "taken out of the running index",
       says: `${synced}; ${checkText(report)}; repaired ${repaired}`,
-      is: `${lost} of ${count} are found before the check, ${after} after the repair`,
+      is: `${lost} of ${count} are found before the check, ${after} after the repair${world.failing}`,
       holds: report.findings.length === count && after === count,
     };
     return [file, running];
@@ -202,7 +207,7 @@ async function failAt(
   return {
     how,
     says: `${first}; again: ${second}`,
-    is: `${countsText(Object.fromEntries(grown))} after the first; then ${found} of ${memories.length} are found, ${checkText(report)}`,
+    is: `${countsText(Object.fromEntries(grown))} after the first; then ${found} of ${memories.length} are found${world.failing}, ${checkText(report)}`,
     holds: found === memories.length && report.clean,
   };
 }
@@ -224,7 +229,12 @@ const secondStoreFails: Make = async (ours, memories) =>
           how: "the FAISS process is killed before the commit",
           step: "prepared",
           fail: async () => void process.kill(world.index.hostPid as number, "SIGKILL"),
-          heal: async () => undefined, // It is started again by itself.
+          // It is started again by itself. Searches are refused until it is known to serve: what they find then counts.
+          heal: async () => {
+            const { content } = part(1)[0] as BenchMemory;
+            const answers = () => world.nearest(world.vectors.plain(content), 1).then(Boolean, () => false);
+            await pollUntil("an answer of the index", TIMEOUT_MS, answers);
+          },
         }),
         await failAt(world, part(2), {
           how: "Postgres refuses one memory of a batch",
@@ -293,7 +303,7 @@ const updatedThenDeleted: Make = async (ours, memories) =>
       {
         how: "other vectors, then delete",
         says: textOf(outcomes),
-        is: `${countsText(counts)}; ${found} are found, ${checkText(report)}`,
+        is: `${countsText(counts)}; ${found} are found${world.failing}, ${checkText(report)}`,
         holds: isAll(counts, 0) && found === 0 && report.clean,
       },
     ];
