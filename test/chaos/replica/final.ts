@@ -33,17 +33,20 @@ export async function converge({ twins, complain }: Run): Promise<number | null>
   let last = "";
   try {
     await pollUntil("the replica to catch up", CONVERGE_MS, async () => {
+      // First: an expiry is a change. One between the looks at the two sides would pass for a difference.
+      const expiring = await twins.inside("primary", countExpiring);
       const { phase, lag, deadLetters, state, leader } = await operate(() => twins.sync.replica.status());
       const erasures = await operate(() => twins.sync.erasures.list({ limit: 1_000 }));
       // One whose call failed early is taken up ten minutes later.
       const open = erasures.filter((erasure) => erasure.state === "awaiting_stores").length;
-      last = JSON.stringify({ phase, lag, deadLetters, state, leader, open });
+      last = JSON.stringify({ phase, lag, deadLetters, state, leader, open, expiring });
       return (
         phase === "following" &&
         lag?.changes === 0 &&
         deadLetters?.waiting === 0 &&
         deadLetters.dead === 0 &&
-        open === 0
+        open === 0 &&
+        expiring === 0
       );
     });
     return Math.round(performance.now() - began);
@@ -99,6 +102,13 @@ async function readArchive({ twins, complain }: Run, wanted: readonly Expired[])
 
 async function readSide(sql: postgres.Sql): Promise<Side> {
   return { rows: await readRows(sql), bodies: await readBodies(sql) };
+}
+
+/** Memories that are to expire: writers give them some two seconds. */
+async function countExpiring(sql: postgres.Sql): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*)::int4 as count from mnemosync.memory_versions where ended_by is null and expires_at is not null`;
+  return row?.count ?? 0;
 }
 
 async function readDiverged(sql: postgres.Sql): Promise<ReplicaSide["diverged"]> {
