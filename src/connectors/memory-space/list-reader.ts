@@ -66,7 +66,7 @@ export class ListReader {
       parser ??= this.#parserFor(chunk, ready);
       for (let at = 0; at < chunk.byteLength; at += SLICE_BYTES) {
         this.#parse(() => parser?.write(chunk.subarray(at, at + SLICE_BYTES)));
-        // What the caller does with the items counts as well: from item to item nothing lets other calls go on.
+        // The caller's work on these items counts too: between two items nothing else gets a turn.
         yield* ready.splice(0);
         if (turns.isOver(LONG_ITEM)) await turns.next();
       }

@@ -66,7 +66,7 @@ const NO_CONTENT: Content = {
 const NOTHING_TOLD = { drift: null, note: null, differences: null, error: null } as const;
 const ERASED = "the memory was erased: no content that a store still holds is shown";
 
-/** Reads one memory in all stores, as it stands there. It changes nothing, and takes no lock. */
+/** Reads the copy of one memory in each store. Changes nothing, and takes no lock. */
 export class CopyReader {
   readonly #parts: CopyReaderParts;
 

@@ -17,7 +17,7 @@ export const COPY_STATES = ["live", "tombstone", "malformed", "nothing", "unansw
  */
 export type CopyState = (typeof COPY_STATES)[number];
 
-/** What one store holds of a memory. */
+/** The copy of a memory in one store. */
 export interface MemoryCopy extends ConflictSide {
   readonly store: StoreId;
   /** `node`: each node has a copy of its own, and this is that of the node that was asked. */
@@ -38,7 +38,7 @@ export interface MemoryCopy extends ConflictSide {
   readonly error: MnemosyncError | null;
 }
 
-/** What every store holds of a memory now. */
+/** The copies of a memory, one of each store, as they are now. */
 export interface MemoryCopies extends MemoryKey {
   /** The ledger (`postgres`) first, then this node's stores in the order of registration. */
   readonly copies: readonly MemoryCopy[];

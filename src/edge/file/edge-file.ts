@@ -224,7 +224,7 @@ export class EdgeFile {
       const batch = mayFreeze ? this.#batches.freeze(next.bounds, times.nowMs, next.inFlight) : null;
       return { ...counts, notices, epoch, batch };
     });
-    this.#settleFiles(recorded.notices);
+    this.#originals.follow(recorded.notices);
     return recorded;
   }
 
@@ -242,7 +242,7 @@ export class EdgeFile {
 
   applyPage(page: ChangesPage, asked: AskedPage, nowMs: number, today: string): PageResult {
     const result = this.#pages.apply(page, asked, nowMs, today, () => this.#lease.require());
-    this.#settleFiles(result.notices);
+    this.#originals.follow(result.notices);
     return result;
   }
 
@@ -294,11 +294,5 @@ export class EdgeFile {
   /** Expiry is judged by the hub's clock, as far as it is known: with a clock that is ahead nothing may seem to have ended. */
   #hubTime(nowMs: number): number {
     return hubTime(this.#context.facts, nowMs);
-  }
-
-  #settleFiles(notices: readonly FileNotice[]): void {
-    if (notices.some(({ kind }) => kind === "conflict" || kind === "erased")) this.#originals.catchUp();
-    // Frames of the log still have what was erased.
-    if (notices.some(({ kind }) => kind === "erased")) this.#file.all("pragma wal_checkpoint(truncate)");
   }
 }

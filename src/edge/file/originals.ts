@@ -3,7 +3,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSy
 import { join } from "node:path";
 import type { ConflictRow } from "./conflicts.ts";
 import { localSideOf, remoteOf } from "./conflicts.ts";
-import type { FileContext } from "./context.ts";
+import type { FileContext, FileNotice } from "./context.ts";
 
 const NAME_LENGTH_MAX = 100;
 /** Files of one memory and version. Beyond, the conflict's id tells them apart. */
@@ -18,6 +18,13 @@ export class Originals {
 
   constructor(context: FileContext) {
     this.#context = context;
+  }
+
+  /** Brings files up to date with changes that were applied: `notices` are what these came upon. */
+  follow(notices: readonly FileNotice[]): void {
+    if (notices.some(({ kind }) => kind === "conflict" || kind === "erased")) this.catchUp();
+    // Frames of the log still have what was erased.
+    if (notices.some(({ kind }) => kind === "erased")) this.#context.file.all("pragma wal_checkpoint(truncate)");
   }
 
   /** Writes files that are missing, and removes those of erased memories. */
