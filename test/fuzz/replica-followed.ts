@@ -28,9 +28,11 @@ export async function unfollowed(ask: AsAdmin, deadlineMs = FOLLOWED_MAX_MS): Pr
         const verified = await ask("POST", "/v1/replica/verify", { deep: true });
         last = `verify ${verified.status} ${verified.body.slice(0, 2_000)}`;
         if (verified.status === 200 && (JSON.parse(verified.body) as { clean: boolean }).clean) {
-          const read = await ask("GET", `/v1/namespaces/${TENANTS[0]}/memories/m1`);
-          last = `read ${read.status} ${read.body}`;
-          if (isOfBoth(read)) return true;
+          // The replica is asked for one that is not there, and may not be for the other one, which says how it stood then.
+          const absent = await ask("GET", `/v1/namespaces/${TENANTS[0]}/memories/never-written`);
+          const present = await ask("GET", `/v1/namespaces/${TENANTS[0]}/memories/m1`);
+          last = `read ${absent.status} ${absent.body}, and ${present.status} ${present.body}`;
+          if (isOfBoth(absent) && isOfBoth(present)) return true;
         }
       }
       await pause(LOOK_MS);

@@ -4,7 +4,7 @@ import { LinkedAbort } from "../../runtime/linked-abort.ts";
 import type { MergedOperation } from "./metrics.ts";
 import { LINGER_MS, type ReplicaSide } from "./replica-side.ts";
 import type { PrimaryFacts, PrimarySince, ReplicaReads, ReplicaRow, ReplicaRows, ReplicaStanding } from "./sides.ts";
-import { fits, isShownAlone, isShownBy } from "./verdict.ts";
+import { BEHIND, fits, isShownAlone, isShownBy } from "./verdict.ts";
 import { countsAgainstReplica, isPrimaryAway } from "./whose-failure.ts";
 
 /**
@@ -186,9 +186,10 @@ export class MergedRead {
 
   /** As `end`, of a part of a read that its owner counts as one. */
   endPart(): ReadSources {
-    // A read that needed nothing of the replica tells how it stood for the last one that did.
-    const replica = this.takesPart && !this.#hasAsked ? this.#side.state : this.#replica;
-    if (this.#hasAsked || !this.takesPart) this.#side.note(this.#replica, this.#reason);
+    const hasNeededNothing = this.takesPart && !this.#hasAsked;
+    const replica = hasNeededNothing ? this.#side.state : this.#replica;
+    if (hasNeededNothing) this.#side.lookAgain();
+    else this.#side.note(this.#replica, this.#reason);
     return { primary: this.#isPrimaryAway ? "unavailable" : "ok", replica };
   }
 
@@ -208,5 +209,3 @@ export class MergedRead {
     return this.#side.parts.now() - this.#beganAt;
   }
 }
-
-const BEHIND = "its epoch does not fit, or it has not followed up to the newest tombstone that the primary pruned";

@@ -8,10 +8,13 @@ import { type CallBegin, StoreGate } from "../../write/store-gate.ts";
 import { REPLICA_ID } from "../connection.ts";
 import type { MergedReadMetrics } from "./metrics.ts";
 import type { PrimaryFacts, PrimaryLookup, PrimarySince, ReplicaReads, ReplicaStanding } from "./sides.ts";
-import { fits } from "./verdict.ts";
+import { BEHIND, fits } from "./verdict.ts";
 
 /** Milliseconds for which the primary's epoch and its pruned tombstones count where no row has to be looked up. */
 const FACTS_MS = 1_000;
+
+/** Milliseconds between looks at a replica that took no part in the last read that asked it. */
+const LOOK_MS = 1_000;
 
 /** Milliseconds that a connection, or a question for which no read waits any more, may take. */
 export const LINGER_MS = 10_000;
@@ -43,6 +46,8 @@ export class ReplicaSide {
   readonly #closing = new AbortController();
   readonly #lingering = new Set<LinkedAbort>();
   #state: ReplicaSource | null = null;
+  #look: Promise<void> | null = null;
+  #nextLookAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: ReplicaSideParts) {
     this.parts = parts;
@@ -86,7 +91,7 @@ export class ReplicaSide {
     this.#gate.failed(new StoreUnavailableError(REPLICA_ID, error.message, { cause: error }), begun);
   }
 
-  /** How the replica stood at the last read; `ok` before the first. */
+  /** How the replica stood when it was last asked; `ok` before that. */
   get state(): ReplicaSource {
     return this.#state ?? "ok";
   }
@@ -99,6 +104,32 @@ export class ReplicaSide {
     const told = { from, to: state, ...(reason !== null && { reason }) };
     if (state !== "ok") this.parts.log.warn(told, "replica.reads_changed");
     else if (from !== null) this.parts.log.info(told, "replica.reads_changed");
+  }
+
+  /**
+   * A read that needs nothing of the replica says how it stood last. Where that was not `ok`, it may be over, and no read may ever ask: so
+   * the replica is looked at beside the reads, once a second at most. What they wait for does not change.
+   */
+  lookAgain(): void {
+    const isDue = this.state !== "ok" && this.#look === null && this.parts.now() >= this.#nextLookAt;
+    if (!isDue || this.#closing.signal.aborted || !this.allows()) return;
+    this.#nextLookAt = this.parts.now() + LOOK_MS;
+    this.#look = this.#lookNow().finally(() => {
+      this.#look = null;
+    });
+  }
+
+  async #lookNow(): Promise<void> {
+    const { reads, readTimeoutMs, log } = this.parts;
+    try {
+      const isFit = await withDeadline(readTimeoutMs, this.#closing.signal, async (signal) => {
+        const standing = await untilAborted(reads.standing(signal), signal);
+        return await untilAborted(this.fitsLately(standing, signal), signal);
+      });
+      this.note(isFit ? "ok" : "behind", isFit ? null : BEHIND);
+    } catch (error) {
+      log.debug({ error: (error as Error).message }, "replica.look_failed"); // What is said of it stays as it is.
+    }
   }
 
   /** The primary's facts on some memories, as of now. @param since see `PrimaryLookup`. */
@@ -145,8 +176,9 @@ export class ReplicaSide {
     await this.idle();
   }
 
-  /** Resolves once no probe is under way. */
+  /** Resolves once no probe and no look is under way. */
   async idle(): Promise<void> {
+    await this.#look;
     await this.#gate.idle();
   }
 }

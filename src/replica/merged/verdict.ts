@@ -10,6 +10,10 @@ export function fits(replica: ReplicaStanding, primary: Pick<PrimaryFacts, "epoc
   return primary.tombstonesPruned === null || !isLater(primary.tombstonesPruned, replica.cursor);
 }
 
+/** Why a replica that does not fit takes no part. */
+export const BEHIND =
+  "its epoch does not fit, or it has not followed up to the newest tombstone that the primary pruned";
+
 /**
  * Whether a row of a replica that fits is shown beside what the primary shows.
  *

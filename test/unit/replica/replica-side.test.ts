@@ -18,7 +18,13 @@ function open(options: Partial<ReplicaSideParts> = {}) {
   const lines: string[] = [];
   const note = (fields: object, event: string) =>
     void lines.push(`${event} ${(fields as { from: string | null }).from} > ${(fields as { to: string }).to}`);
-  const replica = { answers: "ok" as "ok" | "error" | "nonsense" | "never", epoch: "e1", asked: 0, probed: 0 };
+  const replica = {
+    answers: "ok" as "ok" | "error" | "nonsense" | "never",
+    epoch: "e1",
+    asked: 0,
+    probed: 0,
+    looked: 0,
+  };
   const answer = async <T>(value: T): Promise<T> => {
     if (replica.answers === "error") throw new StoreUnavailableError("replica", "connection refused");
     if (replica.answers === "nonsense") throw new SyntaxError("a document of the replica is damaged");
@@ -31,7 +37,10 @@ function open(options: Partial<ReplicaSideParts> = {}) {
       replica.probed += 1;
       return answer(undefined);
     },
-    standing: () => answer(standing()),
+    standing: () => {
+      replica.looked += 1;
+      return answer(standing());
+    },
     readRows: () => {
       replica.asked += 1;
       return answer({ standing: standing(), rows: [] });
@@ -130,6 +139,36 @@ test("a read that finds all in the primary asks nothing of the replica", async (
   const many = await gets.getMany([key], { withCreatedAt: false, primary: async () => [memory] }, NEVER);
   expect(many.answer).toEqual([memory]);
   expect(replica.asked).toBe(0);
+});
+
+test("a read that needs nothing of the replica has it looked at, once a second, where it took no part when it was asked", async () => {
+  const { replica, side, get, lines, clock } = open();
+  const memory = { memoryId: "m" } as never;
+  const key = { namespace: "default", memoryId: "m" };
+  const hit = async (): Promise<string> => {
+    const gets = new MergedGets(side);
+    const merged = await gets.getOne(key, { withCreatedAt: false, primary: async () => memory }, NEVER);
+    await side.idle();
+    return merged.sources.replica;
+  };
+  expect(await hit()).toBe("ok");
+  expect(replica.looked).toBe(0);
+  replica.epoch = "e0";
+  expect(await get()).toBe("behind");
+  // Looked at beside the first read; the second comes too early for another look.
+  expect([await hit(), await hit(), replica.looked]).toEqual(["behind", "behind", 1]);
+  replica.epoch = "e1";
+  clock.now += 1_000;
+  expect([await hit(), await hit(), replica.looked]).toEqual(["behind", "ok", 2]);
+  // A look that fails leaves what is said as it is.
+  replica.answers = "error";
+  expect(await get()).toBe("unavailable");
+  clock.now += 1_000;
+  expect([await hit(), await hit(), replica.looked]).toEqual(["unavailable", "unavailable", 3]);
+  replica.answers = "ok";
+  clock.now += 1_000;
+  expect([await hit(), await hit(), replica.looked, replica.asked]).toEqual(["unavailable", "ok", 4, 2]);
+  expect(lines.map((line) => line.split(" > ")[1])).toEqual(["behind", "ok", "unavailable", "ok"]);
 });
 
 test("an error that is not the replica's ends the replica's part of the read, and does not have it left out", async () => {
