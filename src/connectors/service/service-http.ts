@@ -48,6 +48,8 @@ const REDIRECTS_MAX = 3;
 /** Bytes of a refusal that are read for its reason. */
 const REASON_BYTES_MAX = 4_096;
 const REASON_LENGTH_MAX = 300;
+/** As fetch says it of ports of other protocols (Fetch Standard, "bad port"): no repetition helps. */
+const BAD_PORT = "bad port";
 const SCHEMES: ReadonlySet<string> = new Set(["http:", "https:"]);
 
 /**
@@ -71,10 +73,13 @@ export class ServiceHttp {
     const failed = (error: unknown): unknown => {
       if (error instanceof ServiceError) return error;
       if (signal.aborted) return signal.reason;
+      const why = waiting.timeUp ?? innermostMessage(error);
       // Without the cause: an error of an own fetch may quote the request, and logs print causes.
+      if (why !== BAD_PORT) return new ServiceError("transient", this.#hidden(`${this.#where(request)}: ${why}`));
+      const { port } = this.#base;
       return new ServiceError(
-        "transient",
-        this.#hidden(`${this.#where(request)}: ${waiting.timeUp ?? innermostMessage(error)}`),
+        "permanent",
+        `${this.#where(request)}: no HTTP client calls port ${port}: serve it at another`,
       );
     };
     try {

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { EdgeFileError } from "../errors.ts";
 import type { SqlDatabase, SqlDriver } from "../sqlite/database.ts";
 import { Facts } from "./facts.ts";
+import { holdersOf } from "./holders.ts";
 import { type Rescue, rescueInto, setAside } from "./rescue.ts";
 import { migrate } from "./schema.ts";
 import { fileError, SqlFile } from "./sql-file.ts";
@@ -26,7 +27,8 @@ export interface OpenedFile {
 
 /**
  * Opens or makes the file, at this program's schema.
- * @throws {EdgeFileError} `newer`, `foreign`: it was not touched. `corrupt`: it is damaged, and `onDamage` is `refuse`.
+ * @throws {EdgeFileError} `newer`, `foreign`: it was not touched. `corrupt`: it is damaged, and `onDamage` is `refuse`, or other
+ * processes have it open.
  */
 export function openFile(driver: SqlDriver, options: OpenFileOptions, nowMs: number): OpenedFile {
   const { path } = options;
@@ -38,6 +40,7 @@ export function openFile(driver: SqlDriver, options: OpenFileOptions, nowMs: num
     const isDamaged = error instanceof EdgeFileError && error.problem === "corrupt";
     if (!isDamaged || options.onDamage === "refuse") throw error;
   }
+  requireAlone(path);
   const aside = setAside(path, nowMs);
   const file = openSound(driver, options, false);
   const damaged = openDamaged(driver, aside, options.busyTimeoutMs);
@@ -93,6 +96,19 @@ export function examine(file: SqlFile): boolean {
 export function mendWords(file: SqlFile, facts: Facts): void {
   emptyIndex(file, facts);
   if (!examine(file)) throw new EdgeFileError("corrupt", `${file.path}: the index of words cannot be mended`);
+}
+
+/**
+ * A damaged file is not taken from under a process that has it open. That one would go on writing to what was set aside; and when it
+ * closes, SQLite deletes its log by the name, which is the log of the new file by then.
+ * @throws {EdgeFileError} `corrupt`: other processes have it open.
+ */
+function requireAlone(path: string): void {
+  const holders = holdersOf(path);
+  if (holders.length === 0) return;
+  const found = `the file is damaged, and other processes have it open (${holders.join(", ")})`;
+  const advice = "end them and open it anew, which sets it aside and rescues it";
+  throw new EdgeFileError("corrupt", `${path}: ${found}: ${advice}`);
 }
 
 /** Null: not even its first page can be read. */

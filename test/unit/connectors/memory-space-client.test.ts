@@ -223,3 +223,15 @@ describe("a file of an item", () => {
     expect(await client.getImage("a", take)).toBeNull();
   });
 });
+
+test("a port that no HTTP client calls is told at once, and not tried again", async () => {
+  const waits: number[] = [];
+  const client = new MemorySpaceClient(
+    { url: "http://127.0.0.1:6000", context: "c", apiKey: "secret-key" },
+    { onRetry: ({ waitMs }) => waits.push(waitMs), pause: async () => undefined },
+  );
+  const asked = client.ping();
+  await expect(asked).rejects.toThrow("no HTTP client calls port 6000: serve it at another");
+  await expect(asked).rejects.toMatchObject({ failure: "permanent", retryable: false });
+  expect(waits).toEqual([]);
+});

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, copyFileSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EdgeStore } from "../../../src/edge/index.ts";
@@ -7,6 +9,14 @@ import { edgeWorld, note, temporaryFolder } from "../../support/edges.ts";
 
 async function rawDatabase(path: string) {
   return loadDriver(await chooseDriver("auto")).open(path, 1_000);
+}
+
+/** Overwrites some pages in the midst of the synced memories. */
+function damage(path: string): void {
+  const file = openSync(path, "r+");
+  const middle = Math.floor(statSync(path).size / 4096 / 3);
+  for (let page = middle; page < middle + 3; page++) writeSync(file, Buffer.alloc(4_096, 0xaa), 0, 4_096, page * 4_096);
+  closeSync(file);
 }
 
 test("a file of a newer version is refused, and not touched", async () => {
@@ -78,11 +88,7 @@ test("a damaged file is set aside, and unsent edits and private memories are sav
   const raw = await rawDatabase(path);
   raw.prepare("pragma wal_checkpoint(truncate)").all();
   raw.close();
-  // Some pages in the midst of the synced memories.
-  const file = openSync(path, "r+");
-  const middle = Math.floor(statSync(path).size / 4096 / 3);
-  for (let page = middle; page < middle + 3; page++) writeSync(file, Buffer.alloc(4_096, 0xaa), 0, 4_096, page * 4_096);
-  closeSync(file);
+  damage(path);
 
   await expect(EdgeStore.open({ path }, { inProcess: true, onDamage: "refuse" })).rejects.toMatchObject({
     problem: "corrupt",
@@ -96,6 +102,35 @@ test("a damaged file is set aside, and unsent edits and private memories are sav
   expect(await rescued.get("synced-399")).toMatchObject({ status: "synced" });
   expect(await rescued.get("private")).toMatchObject({ content: "never leaves", status: "local_only" });
   expect(hub.seen.join()).not.toContain("never leaves");
+});
+
+test("a damaged file that another process has open stays where it is until that one has ended", async () => {
+  const { open, folder } = edgeWorld();
+  const path = `${folder}/shared.db`;
+  const edge = await open({ path });
+  for (let index = 0; index < 400; index++) await edge.put(`synced-${index}`, note(`of the hub ${"x".repeat(300)}`));
+  await edge.syncNow();
+  await edge.put("unsent", note("written meanwhile"));
+  await edge.close();
+  const raw = await rawDatabase(path);
+  raw.prepare("pragma wal_checkpoint(truncate)").all();
+  raw.close();
+  damage(path);
+
+  const holding =
+    "require('node:fs').openSync(process.argv[1], 'r+'); console.log('open'); setInterval(() => {}, 1_000)";
+  const other = spawn(process.execPath, ["-e", holding, path], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(other.stdout, "data");
+  const opening = open({ path });
+  await expect(opening).rejects.toThrow(`other processes have it open (${other.pid}): end them`);
+  await expect(opening).rejects.toMatchObject({ problem: "corrupt" });
+  expect(readdirSync(folder).filter((name) => name.includes(".damaged-"))).toEqual([]);
+  other.kill("SIGKILL");
+  await once(other, "exit");
+
+  const rescued = await open({ path });
+  expect((await rescued.status()).rescued).toMatchObject({ changes: 1 });
+  expect(await rescued.get("unsent")).toMatchObject({ content: "written meanwhile" });
 });
 
 test("a file that is no database at all is set aside", async () => {
