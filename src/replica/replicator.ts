@@ -1,4 +1,4 @@
-import { FEED_START, type FeedCursor, isLater } from "../domain/change-source.ts";
+import type { FeedCursor } from "../domain/change-source.ts";
 import type { MnemosyncError } from "../domain/errors.ts";
 import { StoreUnavailableError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
@@ -10,6 +10,7 @@ import { callSide } from "./call.ts";
 import type { Comparison } from "./comparison.ts";
 import * as cursors from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
+import { hasMissed } from "./missed.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PrimaryFeed, PrimaryPage } from "./primary-feed.ts";
 import { isRefusal, type Refusals } from "./refusals.ts";
@@ -233,15 +234,6 @@ export class Replicator {
 
 function pageLimit({ workers, batchSize, windowMax }: ReplicatorParts["settings"]): number {
   return Math.max(1, Math.min(workers * batchSize, windowMax, PAGE_MAX));
-}
-
-/** Whether tombstones were pruned that the replica was not told of. What was pruned when it began at the start it never had. */
-export function hasMissed(
-  { prunedAtStart }: Pick<cursors.ReplicaCursor, "prunedAtStart">,
-  pruned: FeedCursor | null,
-  cursor: FeedCursor,
-): boolean {
-  return pruned !== null && isLater(pruned, cursor) && isLater(pruned, prunedAtStart ?? FEED_START);
 }
 
 function movedAway(): StoreUnavailableError {

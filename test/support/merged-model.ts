@@ -74,6 +74,7 @@ const story = id.chain((of) => {
     [put, follow, put, end("expired")], // The replica has another content than the last one.
     [put, end("deleted"), put, follow, { type: "pruneHistory", id: of }], // It has what was deleted before.
     [put, follow, end("deleted"), { type: "prune", id: of }], // It was not told of a deletion that is forgotten.
+    [put, follow, end("deleted"), { type: "prune", id: of }, { type: "resync" }], // It never had it, and no change may come.
     [put, end("expired"), follow, { type: "prune", id: of }], // It alone has what expired.
     [put, end("expired"), follow],
     [put, put, follow, { type: "pruneHistory", id: of }],
@@ -153,7 +154,8 @@ export class MergedModel {
   /** Whether the replica has followed all, and may take part. */
   get isCurrent(): boolean {
     const { world } = this;
-    return world.replicaEpoch === world.epoch && world.applied >= world.pruned && world.isFollowed;
+    const hasMissed = world.pruned > world.applied && world.pruned > world.prunedAtStart;
+    return world.replicaEpoch === world.epoch && !hasMissed && world.isFollowed;
   }
 
   async #primary<T>(read: () => T): Promise<T> {

@@ -52,8 +52,11 @@ export async function checkMergedReads(given: MergedCase): Promise<void> {
   model.replica.contentsMax = given.contentsMax;
   const truth = truthOf(world, given.archive);
   const isCurrent = model.isCurrent && given.prunedMeanwhile.length === 0;
+  const isReplicated = (memoryId: string): boolean =>
+    !world.refused.has(memoryId) &&
+    world.replicaVersions.get(memoryId)?.some(({ content }) => content !== null) === true;
   const wanted = (memoryId: string): boolean =>
-    truth.get(memoryId)?.isPrimary === true || (isCurrent && truth.has(memoryId) && !world.refused.has(memoryId));
+    truth.get(memoryId)?.isPrimary === true || (isCurrent && truth.has(memoryId) && isReplicated(memoryId));
   const meanwhile = (): void => {
     for (const memoryId of given.prunedMeanwhile) world.prune(memoryId);
   };

@@ -39,9 +39,14 @@ export class WorldReplica implements ReplicaReads {
   }
 
   async standing(): Promise<ReplicaStanding> {
-    const { replicaEpoch, applied } = this.#world;
+    const { replicaEpoch, applied, prunedAtStart } = this.#world;
     const epoch = replicaEpoch === null ? null : String(replicaEpoch);
-    return { epoch, cursor: applied === 0 ? FEED_START : { xid: String(applied), seq: "1" } };
+    const place = (at: number) => ({ xid: String(at), seq: "1" });
+    return {
+      epoch,
+      cursor: applied === 0 ? FEED_START : place(applied),
+      prunedAtStart: prunedAtStart === 0 ? null : place(prunedAtStart),
+    };
   }
 
   async readRows(_namespace: string, memoryIds: readonly string[]): Promise<ReplicaRows> {

@@ -52,8 +52,12 @@ export class MergedWorld {
   epoch = 1;
   replicaEpoch: number | null = 1;
   pruned = 0;
+  /** How far tombstones were pruned when the replica began to read at the start. */
+  prunedAtStart = 0;
   applied = 0;
   #feed: Change[] = [];
+  /** Versions below which no number is given again, though no row is left. */
+  readonly #floors = new Map<string, number>();
   #places = 0;
 
   put(memoryId: string, content: Content): void {
@@ -109,6 +113,8 @@ export class MergedWorld {
     this.primary.delete(memoryId);
     this.primaryVersions.delete(memoryId);
     this.pruned = Math.max(this.pruned, row.place);
+    this.#floors.set(memoryId, this.#floor(memoryId));
+    this.#feed = this.#feed.filter((change) => change.memoryId !== memoryId);
   }
 
   /** Retention prunes all versions but the current one. */
@@ -128,9 +134,13 @@ export class MergedWorld {
     this.truth.set(memoryId, { ...truth, isLost: true });
   }
 
-  /** The replica applies the next changes; `refuses`: the first of them becomes a dead letter. */
+  /** The replica applies the next changes; `refuses`: the first of them becomes a dead letter. It begins anew where it missed an ending. */
   follow(changes: number, refuses: boolean): void {
     if (this.replicaEpoch !== this.epoch) return;
+    if (this.pruned > this.applied && this.pruned > this.prunedAtStart) {
+      this.resync();
+      return;
+    }
     for (const change of this.#feed.filter(({ place }) => place > this.applied).slice(0, changes)) {
       if (refuses && change === this.#feed.find(({ place }) => place > this.applied)) this.refused.add(change.memoryId);
       else if (!this.refused.has(change.memoryId)) this.#apply(change);
@@ -149,18 +159,24 @@ export class MergedWorld {
     this.#feed = [];
     this.epoch += 1;
     this.pruned = 0;
+    this.#floors.clear();
     for (const { memoryId, content, endedBy } of kept) {
       if (content !== null) this.put(memoryId, content);
       else if (endedBy !== null) this.end(memoryId, endedBy);
     }
   }
 
-  /** The replica has compared itself with the new epoch: it holds what the primary holds. */
+  /** The replica has begun anew and compared itself: it holds what the primary holds, and ended memories that this history has forgotten. */
   resync(): void {
-    this.replica.clear();
-    this.replicaVersions.clear();
+    const isSame = this.replicaEpoch === this.epoch;
+    for (const [memoryId, { endedBy }] of this.replica) {
+      if (isSame && endedBy !== null && !this.primary.has(memoryId)) continue;
+      this.replica.delete(memoryId);
+      this.replicaVersions.delete(memoryId);
+    }
     this.replicaEpoch = this.epoch;
     this.applied = 0;
+    this.prunedAtStart = this.pruned;
     this.follow(Number.POSITIVE_INFINITY, false);
   }
 
@@ -170,7 +186,8 @@ export class MergedWorld {
   }
 
   #floor(memoryId: string): number {
-    return Math.max(0, ...this.#feed.filter((change) => change.memoryId === memoryId).map(({ version }) => version));
+    const versions = this.#feed.filter((change) => change.memoryId === memoryId).map(({ version }) => version);
+    return Math.max(this.#floors.get(memoryId) ?? 0, ...versions);
   }
 
   #write(memoryId: string, version: Version): void {

@@ -27,6 +27,8 @@ interface StandingRow {
   readonly epoch: string | null;
   readonly xid: string | null;
   readonly seq: string | null;
+  readonly pruned_xid: string | null;
+  readonly pruned_seq: string | null;
 }
 
 interface FoundRow extends StandingRow {
@@ -51,14 +53,15 @@ export async function readStanding(sql: Sql): Promise<ReplicaStanding> {
 /** One row, whatever the cursor. */
 function standing(sql: Sql): Fragment {
   return sql`(
-    select c.epoch, c.xid::text as xid, c.seq::text as seq
+    select c.epoch, c.xid::text as xid, c.seq::text as seq, c.pruned_xid::text as pruned_xid, c.pruned_seq::text as pruned_seq
     from (values (1)) one left join mnemosync.replica_cursor c on true
   )`;
 }
 
 function standingOf(row: StandingRow | undefined): ReplicaStanding {
-  const { epoch = null, xid = null, seq = null } = row ?? {};
-  return { epoch, cursor: { xid: xid ?? "0", seq: seq ?? "0" } };
+  const { epoch = null, xid = null, seq = null, pruned_xid = null, pruned_seq = null } = row ?? {};
+  const prunedAtStart = pruned_xid === null || pruned_seq === null ? null : { xid: pruned_xid, seq: pruned_seq };
+  return { epoch, cursor: { xid: xid ?? "0", seq: seq ?? "0" }, prunedAtStart };
 }
 
 /** Columns of `FoundRow` beside the standing, of a narrow row called v. */

@@ -12,6 +12,8 @@ export interface ReplicaStanding {
   /** Of the primary's history; null: nothing complete has arrived yet, or it is being compared with a new epoch. */
   readonly epoch: string | null;
   readonly cursor: FeedCursor;
+  /** The newest tombstone that the primary had pruned when the replica began to read at the start; null: none. */
+  readonly prunedAtStart: FeedCursor | null;
 }
 
 /** What the replica holds of a memory. */

@@ -1,13 +1,14 @@
-import { isLater } from "../../domain/change-source.ts";
+import { hasMissed } from "../missed.ts";
 import type { PrimaryFacts, PrimaryRow, ReplicaRow, ReplicaStanding } from "./sides.ts";
 
 /**
  * Whether the replica takes part in an answer. Its standing must have been read with its rows, or before them, and the
- * primary's facts after them: a tombstone that is pruned in between then shows as a place that the replica has not reached.
+ * primary's facts after them: a tombstone that is pruned in between then shows as a place that the replica has not reached. What was pruned
+ * before it began at the start it never had, though no change may ever bring it to that place.
  */
 export function fits(replica: ReplicaStanding, primary: Pick<PrimaryFacts, "epoch" | "tombstonesPruned">): boolean {
   if (replica.epoch === null || replica.epoch !== primary.epoch) return false;
-  return primary.tombstonesPruned === null || !isLater(primary.tombstonesPruned, replica.cursor);
+  return !hasMissed(replica, primary.tombstonesPruned, replica.cursor);
 }
 
 /** Why a replica that does not fit takes no part. */

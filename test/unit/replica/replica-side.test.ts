@@ -31,7 +31,7 @@ function open(options: Partial<ReplicaSideParts> = {}) {
     if (replica.answers === "never") await new Promise(() => undefined);
     return value;
   };
-  const standing = () => ({ epoch: replica.epoch, cursor: { xid: "5", seq: "1" } });
+  const standing = () => ({ epoch: replica.epoch, cursor: { xid: "5", seq: "1" }, prunedAtStart: null });
   const reads = {
     connect: () => {
       replica.probed += 1;

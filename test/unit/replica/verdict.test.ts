@@ -52,7 +52,9 @@ test("of a memory that the primary does not know, the replica shows what was not
 });
 
 test("the replica fits in the primary's epoch, and not behind the newest tombstone that was pruned", () => {
-  const at = (xid: string, seq: string, epoch: string | null = "e1") => ({ epoch, cursor: { xid, seq } });
+  const at = (xid: string, seq: string, epoch: string | null = "e1") => ({
+    ...{ epoch, cursor: { xid, seq }, prunedAtStart: null },
+  });
   const pruned = (xid: string, seq: string) => ({ epoch: "e1", tombstonesPruned: { xid, seq } });
   expect(fits(at("0", "0"), { epoch: "e1", tombstonesPruned: null })).toBe(true);
   expect(fits(at("0", "0", "e0"), { epoch: "e1", tombstonesPruned: null })).toBe(false);
@@ -63,4 +65,7 @@ test("the replica fits in the primary's epoch, and not behind the newest tombsto
   expect(fits(at("10", "1"), pruned("9", "2"))).toBe(true);
   expect(fits(at("9", "10"), pruned("9", "9"))).toBe(true);
   expect(fits(at("9007199254740993", "1"), pruned("9007199254740992", "2"))).toBe(true);
+  // Pruned before it began to read at the start: it never had it, and no change may ever bring it to that place.
+  expect(fits({ ...at("7", "1"), prunedAtStart: { xid: "9", seq: "2" } }, pruned("9", "2"))).toBe(true);
+  expect(fits({ ...at("7", "1"), prunedAtStart: { xid: "9", seq: "2" } }, pruned("9", "3"))).toBe(false);
 });
