@@ -46,6 +46,19 @@ async function forget({ world: { sql } }: ReplicaWorld, memoryId: string): Promi
   await sql`delete from mnemosync.memory_versions where memory_id = ${memoryId}`;
 }
 
+test("a replica that begins after the newest change was pruned takes part, though no change brings it there", async (t) => {
+  const world = await openReplicaWorld(t, { starts: false, replica: { readTimeoutMs: 20_000 } });
+  await world.put("a", { content: "alive" });
+  await world.put("b", { content: "the last one" });
+  await world.sync.delete("b");
+  await forget(world, "b");
+  world.sync.start();
+  await world.caughtUp();
+  const got = told();
+  expect(await world.sync.get("b", got)).toBeNull();
+  expect(got.sources).toEqual(OK);
+});
+
 test("with the archive, what expired is read from the replica, by every read, until it is deleted", async (t) => {
   const world = await openReplicaWorld(t, {
     replica: { archive: "expired", readTimeoutMs: 20_000 },
