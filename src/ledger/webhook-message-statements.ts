@@ -60,9 +60,11 @@ export async function enqueueEvent(
   const { id, topic, payload } = event;
   const rows = await sql<{ queued: number }[]>`
     with wanting as materialized (
+      -- Locked in one order: events of several nodes wait for each other, and a subscription that is deleted meanwhile drops out.
       select s.id, (select count(*) from mnemosync.webhook_messages m
                     where m.subscription_id = s.id and m.state = 'pending') < ${pendingMax} as has_room
       from mnemosync.webhook_subscriptions s where ${topic} = any (s.topics)
+      order by s.id for no key update of s
     ), lost as (
       update mnemosync.webhook_subscriptions s set events_lost = events_lost + 1
       from wanting w where w.id = s.id and not w.has_room
@@ -89,7 +91,7 @@ export async function buryChange(
       (subscription_id, id, topic, state, namespace, memory_id, version, epoch, xid, seq, attempts, last_error)
     select ${subscriptionId}, ${id}, ${topic}, 'dead', ${namespace}, ${memoryId}, ${version}::float8::bigint, ${epoch},
            ${xid}::text::xid8, ${seq}::text::bigint, ${attempts}, ${lastError}
-    where exists (select from mnemosync.webhook_subscriptions where id = ${subscriptionId})
+    from mnemosync.webhook_subscriptions where id = ${subscriptionId} for key share
     on conflict (subscription_id, id) do update set state = 'dead', attempts = ${attempts}, last_error = ${lastError}`;
 }
 

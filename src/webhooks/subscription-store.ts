@@ -96,8 +96,10 @@ export class SubscriptionStore {
 
   async delete(id: string, signal: AbortSignal): Promise<boolean> {
     return await this.#transaction(signal, async (sql) => {
+      // In the order of `change`, the subscription first: the other way round one of the two may be ended as a deadlock.
+      const isThere = await statements.deleteSubscription(sql, id);
       await statements.deleteCursor(sql, cursorName(id));
-      return await statements.deleteSubscription(sql, id);
+      return isThere;
     });
   }
 
