@@ -59,3 +59,15 @@ export interface ChangeSource {
   /** The current version of each memory, in order; null for one that the ledger does not know. */
   currentChanges(keys: readonly MemoryKey[], signal: AbortSignal): Promise<(MemoryChange | null)[]>;
 }
+
+/**
+ * Whether endings were pruned that a reader was not told of: behind its place, and after it began to read at the start. What was
+ * pruned by then it never had.
+ */
+export function hasMissed(
+  { prunedAtStart }: { readonly prunedAtStart: FeedCursor | null },
+  pruned: FeedCursor | null,
+  cursor: FeedCursor,
+): boolean {
+  return pruned !== null && isLater(pruned, cursor) && isLater(pruned, prunedAtStart ?? FEED_START);
+}

@@ -1,4 +1,4 @@
-import type { FeedCursor } from "../domain/change-source.ts";
+import { type FeedCursor, hasMissed } from "../domain/change-source.ts";
 import type { MnemosyncError } from "../domain/errors.ts";
 import { StoreUnavailableError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
@@ -10,7 +10,6 @@ import { callSide } from "./call.ts";
 import type { Comparison } from "./comparison.ts";
 import * as cursors from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
-import { hasMissed } from "./missed.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PrimaryFeed, PrimaryPage } from "./primary-feed.ts";
 import { isRefusal, type Refusals } from "./refusals.ts";

@@ -1,4 +1,4 @@
-import { hasMissed } from "../missed.ts";
+import { hasMissed } from "../../domain/change-source.ts";
 import type { PrimaryFacts, PrimaryRow, ReplicaRow, ReplicaStanding } from "./sides.ts";
 
 /**
