@@ -52,7 +52,7 @@ export class ReplicaPair {
   /** Resolves once the replica has all that the primary has now. */
   async caughtUp(): Promise<void> {
     const [last] = await this.stores.sql`
-      select xid::text as xid, seq::text as seq from mnemosync.memory_bodies order by xid desc, seq desc limit 1`;
+      select b.xid::text as xid, b.seq::text as seq from mnemosync.memory_bodies b order by b.xid desc, b.seq desc limit 1`;
     if (last === undefined) return;
     const isThere = async (): Promise<boolean> => {
       const [row] = await this.replica`
