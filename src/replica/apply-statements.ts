@@ -182,7 +182,7 @@ function bodyRows(sql: Sql, bodies: readonly FoldedBody[]): Fragment {
         ${column(({ versionVector }) => versionVector)}::text::text[],
         string_to_array(${joined(bodies, ({ checksum }) => checksum)}::text, ${SEPARATOR}, ''),
         ${column(({ digest }) => signedDigest(digest))}::text::bigint[],
-        string_to_array(${joined(bodies, ({ document }) => document)}::text, ${SEPARATOR}, ''),
+        string_to_array(${joined(bodies, ({ document }) => document?.toString() ?? null)}::text, ${SEPARATOR}, ''),
         ${arrayLiteral(starts)}::text::int[],
         ${column(({ embedding }) => embedding?.byteLength ?? null)}::text::int[],
         ${column(({ expiresAt }) => expiresAt)}::text::float8[],

@@ -14,7 +14,8 @@ export interface VersionRow extends MemoryKey {
   readonly transactionId: string;
   /** JSON text. */
   readonly versionVector: string;
-  readonly document: string | null;
+  /** JSON text, or its bytes as they came. */
+  readonly document: string | Buffer | null;
   readonly embedding: Buffer | null;
 }
 

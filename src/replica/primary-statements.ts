@@ -4,7 +4,7 @@ import { PRIVACIES, type Privacy } from "../domain/memory.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
 
-/** What the primary has behind a version of a memory. */
+/** What the primary has behind a version of a memory, as of a moment not before the version was read. */
 export interface LaterFacts {
   /** The current version; null: the primary no longer has the memory. */
   readonly version: number | null;
@@ -65,10 +65,15 @@ export async function readPageFacts(
       .map(({ version, createdAt, strictest }) => ({
         version,
         createdAt,
-        strictest: PRIVACIES[strictest] ?? "local_only",
+        strictest: strictestOf(strictest),
       })),
     pruned: xid === null || seq === null ? null : { xid, seq },
   };
+}
+
+/** @param rank 0 … 2, as the statements count. */
+export function strictestOf(rank: number): Privacy {
+  return PRIVACIES[rank] ?? "local_only";
 }
 
 /** Changes that a lag counts, at most. */

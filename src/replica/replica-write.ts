@@ -22,7 +22,8 @@ export interface ReplicaWrite extends MemoryKey {
   /** Null of an ending. */
   readonly checksum: string | null;
   readonly digest: string | null;
-  readonly document: string | null;
+  /** JSON text, or its bytes as the primary sent them. */
+  readonly document: string | Buffer | null;
   readonly embedding: Buffer | null;
   /** Milliseconds since 1970. */
   readonly expiresAt: number | null;
@@ -57,24 +58,15 @@ export function replicaWrite(row: VersionRow, later: LaterFacts | undefined): Re
   };
   if (checksum === null || row.document === null)
     return ending(base, endedBy ?? (checksum === null ? "deleted" : "withdrawn"));
-  const document = JSON.parse(row.document) as MemoryDocument;
-  const privacy = stricter(document.privacy, later?.strictest ?? "full");
+  const strictest = later?.strictest ?? "full";
+  const isPlain = strictest === "full" && Buffer.isBuffer(row.document) && isOpenForGood(row.document);
+  if (isPlain) return full(base, row, checksum, null);
+  const document = JSON.parse(row.document.toString()) as MemoryDocument;
+  const privacy = stricter(document.privacy, strictest);
   const leaving = leavingMemory({ ...document, privacy }, null);
   if (leaving === null) return ending(base, "withdrawn");
   const expiresAt = document.expiresAt === undefined ? null : Date.parse(document.expiresAt);
-  if (leaving.privacy === "full") {
-    const digest = entryDigest(row, version, checksum);
-    return {
-      ...base,
-      endedBy: null,
-      checksum,
-      digest,
-      document: row.document,
-      embedding: row.embedding,
-      expiresAt,
-      withholds: "nothing",
-    };
-  }
+  if (leaving.privacy === "full") return full(base, row, checksum, expiresAt);
   const redacted = redactedDocument(document);
   const own = checksumOf(redacted, null);
   const digest = entryDigest(row, version, own);
@@ -88,6 +80,19 @@ export function replicaWrite(row: VersionRow, later: LaterFacts | undefined): Re
     expiresAt,
     withholds: "full",
   };
+}
+
+const FULL_AT_END = Buffer.from(',"privacy":"full"}');
+const EXPIRES = Buffer.from('"expiresAt":');
+
+/**
+ * Whether the canonical text of a document says that it may leave in full and never expires; false where only parsing tells. Most
+ * memories are such, and their text need not be read. The last brace of valid JSON closes the document itself, so the member before
+ * it is the document's own, and the last of its name.
+ */
+export function isOpenForGood(document: Buffer): boolean {
+  const end = document.byteLength - FULL_AT_END.byteLength;
+  return end > 0 && document.compare(FULL_AT_END, 0, FULL_AT_END.byteLength, end) === 0 && !document.includes(EXPIRES);
 }
 
 /**
@@ -107,6 +112,12 @@ type Base = Omit<
   ReplicaWrite,
   "endedBy" | "checksum" | "digest" | "document" | "embedding" | "expiresAt" | "withholds"
 >;
+
+function full(base: Base, row: VersionRow, checksum: string, expiresAt: number | null): ReplicaWrite {
+  const { document, embedding } = row;
+  const digest = entryDigest(base, base.version, checksum);
+  return { ...base, endedBy: null, checksum, digest, document, embedding, expiresAt, withholds: "nothing" };
+}
 
 function ending(base: Base, endedBy: Ending): ReplicaWrite {
   const isTaken = endedBy === "withdrawn" || endedBy === "erased";

@@ -1,7 +1,6 @@
 import type { WireBuffers } from "../../runtime/wire-buffers.ts";
+import { EPOCH_MICROSECONDS } from "./binary-columns.ts";
 
-/** Microseconds from 1970 to 2000, where Postgres begins to count. */
-const EPOCH_MICROSECONDS = 946_684_800_000_000;
 const TWO_TO_32 = 2 ** 32;
 const JSONB_VERSION = 1;
 

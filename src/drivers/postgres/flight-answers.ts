@@ -21,6 +21,9 @@ const TYPE = {
   ready: 0x5a, // Z
 } as const;
 
+/** Type and length, with which each message begins. */
+const HEAD_BYTES = 5;
+
 /** Names of the fields of an error, as the driver has them. */
 const ERROR_FIELDS: Readonly<Record<string, string>> = {
   S: "severity_local",
@@ -50,7 +53,11 @@ export class FlightAnswers {
   prepared = 0;
   readonly #toDriver: (message: Buffer) => void;
   #rows: (readonly (Buffer | null)[])[] = [];
-  #left: Buffer | null = null;
+  /** What has arrived of a message that is not whole yet; empty: nothing. */
+  #left: Buffer[] = [];
+  #leftBytes = 0;
+  /** Bytes that the message has, as far as its head is there. */
+  #wantedBytes = 0;
 
   /** @param toDriver is given what the server says of its own accord, message by message. */
   constructor(toDriver: (message: Buffer) => void) {
@@ -62,17 +69,29 @@ export class FlightAnswers {
    * @throws {TypeError} a message that no flight is answered with.
    */
   read(bytes: Buffer): Buffer | null {
-    const all = this.#left === null ? bytes : Buffer.concat([this.#left, bytes]);
+    let all = bytes;
+    if (this.#leftBytes > 0) {
+      this.#left.push(bytes);
+      this.#leftBytes += bytes.byteLength;
+      // A long row comes in many pieces: they are put together once, when the last one is here.
+      if (this.#leftBytes < this.#wantedBytes) return null;
+      all = Buffer.concat(this.#left, this.#leftBytes);
+    }
     let at = 0;
-    while (at + 5 <= all.byteLength) {
+    this.#wantedBytes = HEAD_BYTES;
+    while (at + HEAD_BYTES <= all.byteLength) {
       const end = at + 1 + all.readInt32BE(at + 1);
-      if (end > all.byteLength) break;
+      if (end > all.byteLength) {
+        this.#wantedBytes = end - at;
+        break;
+      }
       const type = all[at] as number;
       if (type === TYPE.ready) return all.subarray(end);
       this.#take(type, all, at, end);
       at = end;
     }
-    this.#left = at === all.byteLength ? null : all.subarray(at);
+    this.#leftBytes = all.byteLength - at;
+    this.#left = this.#leftBytes === 0 ? [] : [all.subarray(at)];
     return null;
   }
 

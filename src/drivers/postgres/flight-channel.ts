@@ -87,7 +87,7 @@ export class FlightChannel {
     }
     if (rest === null) return;
     this.#sending = null;
-    for (const name of flight.prepares.slice(0, answers.prepared)) this.#prepared.add(name);
+    for (const name of flight.prepares.slice(0, answers.prepared)) if (name !== "") this.#prepared.add(name);
     const driver = this.#driver as (bytes: Buffer) => void;
     this.#socket.on("data", driver);
     this.#socket.off("data", this.#receive);

@@ -23,7 +23,10 @@ export const OID = {
 
 /** A statement that flights send. It is prepared once per connection, under its name. */
 export interface FlightStatement {
-  /** Unlike that of every other statement. */
+  /**
+   * Unlike that of every other statement. Empty: it is parsed in each flight, which has one such statement at most, and planned for its
+   * parameters and for the tables as they are by then. A prepared one keeps a plan that was made when they may have been empty.
+   */
   readonly name: string;
   readonly text: string;
   /** OIDs of the parameters, in order. */
