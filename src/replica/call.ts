@@ -1,4 +1,4 @@
-import type { PostgresAccess, Sql } from "../drivers/postgres/postgres-access.ts";
+import type { PostgresAccess, PostgresConnection, Sql } from "../drivers/postgres/postgres-access.ts";
 import { withDeadline } from "../runtime/deadline.ts";
 
 /**
@@ -10,7 +10,9 @@ export async function callSide<T>(
   { callTimeoutMs }: { readonly callTimeoutMs: number },
   postgres: PostgresAccess,
   signal: AbortSignal,
-  work: (sql: Sql) => Promise<T>,
+  work: (sql: Sql, connection: PostgresConnection) => Promise<T>,
 ): Promise<T> {
-  return await withDeadline(callTimeoutMs, signal, (deadline) => postgres.use(deadline, ({ sql }) => work(sql)));
+  return await withDeadline(callTimeoutMs, signal, (deadline) =>
+    postgres.use(deadline, (connection) => work(connection.sql, connection)),
+  );
 }

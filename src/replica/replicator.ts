@@ -5,7 +5,7 @@ import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
 import type { PastLedger } from "../ledger/past-ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
-import { applyWrites } from "./apply-statements.ts";
+import { BatchWriter } from "./batch-writer.ts";
 import { callSide } from "./call.ts";
 import type { Comparison } from "./comparison.ts";
 import * as cursors from "./cursor-statements.ts";
@@ -51,6 +51,7 @@ const PAGE_MAX = 1_000;
  */
 export class Replicator {
   readonly #parts: ReplicatorParts;
+  readonly #batches = new BatchWriter();
   /** Names this process since its last failure: what it sent before then, and what is under way still, is refused. */
   #writer: string | null = null;
   #epoch = "";
@@ -193,8 +194,8 @@ export class Replicator {
     move: cursors.PlaceMove | null,
     signal: AbortSignal,
   ): Promise<void> {
-    const answer = await callSide(this.#parts, this.#parts.replica, signal, (sql) =>
-      applyWrites(sql, fence, writes, move),
+    const answer = await callSide(this.#parts, this.#parts.replica, signal, (_, connection) =>
+      this.#batches.write(connection, fence, writes, move),
     );
     if (answer === "fenced") throw new FencedError();
     if (answer === "elsewhere") throw movedAway();
