@@ -33,16 +33,18 @@ export class Hint {
   readonly #name: string;
   readonly #filter: FeedFilter = parseFilter({ reading: "versions", privacy: "applied" });
   #leasedAt = Number.NEGATIVE_INFINITY;
+  #movedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: HintParts) {
     this.#parts = parts;
     this.#name = hintName(parts.name);
   }
 
-  /** Takes the lease, or prolongs it. @returns false: another process has it. */
+  /** Takes the lease, or prolongs it; once a second at most. @returns false: another process has it. */
   async lease(signal: AbortSignal): Promise<boolean> {
     const { cursors, holder, now } = this.#parts;
     const askedAt = now();
+    if (askedAt - this.#leasedAt < SIGN_MS) return true;
     try {
       if (!(await cursors.lease(this.#name, holder, LEASE_MS, signal))) return false;
     } catch (error) {
@@ -61,8 +63,9 @@ export class Hint {
    */
   async follow(epoch: string, place: FeedCursor, signal: AbortSignal): Promise<boolean> {
     const { cursors, holder, now } = this.#parts;
-    if (now() - this.#leasedAt < SIGN_MS) return true;
     if (!(await this.lease(signal))) return false;
+    if (now() - this.#movedAt < SIGN_MS) return true;
+    this.#movedAt = now();
     const kept = await cursors.read(this.#name, signal);
     if (kept === null) return false;
     if (kept.epoch !== epoch || !kept.isCurrent) {
@@ -77,6 +80,7 @@ export class Hint {
 
   /** Lets another process replicate. */
   async release(signal: AbortSignal): Promise<void> {
+    this.#leasedAt = Number.NEGATIVE_INFINITY;
     await this.#parts.cursors.release(this.#name, this.#parts.holder, signal);
   }
 
