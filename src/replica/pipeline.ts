@@ -1,11 +1,11 @@
 import { type FeedCursor, isLater } from "../domain/change-source.ts";
-import { bucketOf } from "../domain/keys.ts";
+import { keyText } from "../domain/keys.ts";
 import type { PlaceMove } from "./cursor-statements.ts";
 import type { PrimaryPage } from "./primary-feed.ts";
 import type { ReplicaWrite } from "./replica-write.ts";
 
 export interface PipelineOptions {
-  /** Lanes that write at a time. A memory has one lane, so its changes keep their order. */
+  /** Lanes that write at a time. A memory has one lane while writes of it are under way, so its changes keep their order. */
   readonly workers: number;
   /** Changes per transaction, at most. */
   readonly batchSize: number;
@@ -31,6 +31,9 @@ interface Batch {
   written: Promise<void>;
 }
 
+/** Fewer writes than this are no work for a lane more: a transaction costs as much as some of them. */
+const SHARE_MIN = 50;
+
 /**
  * Writes pages of the feed in several lanes at a time, while the place moves in order: it is never ahead of the data. The last
  * batch of a page takes the place along, in its own transaction, once all batches before it are committed.
@@ -42,10 +45,13 @@ interface Batch {
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #lanes: Promise<void>[];
+  /** Lanes of the memories of which writes are under way, and how many. */
+  readonly #laneOf = new Map<string, { readonly lane: number; writes: number }>();
   readonly #pages: OpenPage[] = [];
   #place: FeedCursor;
   /** Of the last page that was taken. */
   #end: { readonly to: FeedCursor; readonly seen: string | null };
+  #nextLane = 0;
   #underWay = 0;
   #failure: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
@@ -116,6 +122,7 @@ export class Pipeline {
       this.#failure ??= { error };
     } finally {
       this.#underWay -= batch.writes.length;
+      this.#forgetLanes(batch.writes);
       this.#forgetPages();
       this.#wake?.();
     }
@@ -146,10 +153,35 @@ export class Pipeline {
     while (this.#pages[0]?.batches.every(({ state }) => state === "done")) this.#pages.shift();
   }
 
+  /** Shares of a page, as they stand in it: neighbours of one transaction are neighbours in the replica's indexes too. */
   #byLane(writes: readonly ReplicaWrite[]): ReplicaWrite[][] {
-    const lanes: ReplicaWrite[][] = Array.from({ length: this.#lanes.length }, () => []);
-    for (const write of writes) lanes[bucketOf(write) % this.#lanes.length]?.push(write);
-    return lanes;
+    const { length: lanes } = this.#lanes;
+    const shares: ReplicaWrite[][] = Array.from({ length: lanes }, () => []);
+    const share = Math.max(Math.ceil(writes.length / lanes), Math.min(SHARE_MIN, this.#options.batchSize));
+    // Not always the same lane for what is left over.
+    let [lane, taken] = [this.#nextLane, 0];
+    for (const write of writes) {
+      if (taken === share) [lane, taken] = [(lane + 1) % lanes, 0];
+      const key = keyText(write);
+      const known = this.#laneOf.get(key);
+      if (known === undefined) {
+        this.#laneOf.set(key, { lane, writes: 1 });
+        taken++;
+      } else {
+        known.writes++;
+      }
+      shares[known?.lane ?? lane]?.push(write);
+    }
+    this.#nextLane = (lane + 1) % lanes;
+    return shares;
+  }
+
+  #forgetLanes(writes: readonly ReplicaWrite[]): void {
+    for (const write of writes) {
+      const key = keyText(write);
+      const known = this.#laneOf.get(key);
+      if (known !== undefined && --known.writes === 0) this.#laneOf.delete(key);
+    }
   }
 
   async #someProgress(): Promise<void> {
