@@ -1,4 +1,5 @@
 import type { Privacy } from "../../../src/index.ts";
+import type { TakenBack } from "./audit.ts";
 
 /** A memory's row, as a side has it. */
 export interface Row {
@@ -127,6 +128,16 @@ export function goneBack(before: ReadonlyMap<string, number>, now: ReadonlyMap<s
     else if (found < version) findings.push(`replica: ${memoryId} went back from ${version} to ${found} in an epoch`);
   }
   return findings;
+}
+
+/** What the replica's own audit noted. */
+export function takenBackFindings(noted: readonly TakenBack[]): string[] {
+  return noted.map(({ place, memory_id, was, became }) => {
+    if (became !== null) return `replica: ${memory_id} went back from ${was} to ${became} in an epoch`;
+    return place === "row"
+      ? `replica: the row of ${memory_id} is gone, it was at ${was}`
+      : `replica: version ${was} of ${memory_id} is gone`;
+  });
 }
 
 function keyOf({ memory_id, version }: Pick<Row, "memory_id" | "version">): string {

@@ -61,7 +61,8 @@ const paused: Fault = {
 
 const backfilled: Fault = {
   name: "backfilled",
-  run: async ({ twins }) => {
+  run: async ({ twins, passed }) => {
+    await passed.look(); // What is lost comes back with it.
     await operate(() => twins.sync.replica.backfill());
   },
 };
@@ -97,6 +98,7 @@ const verified: Fault = {
   run: async (run) => {
     const { twins, random, events, complain } = run;
     const before = await caughtUp(twins);
+    await run.passed.look(); // A repair may bring back what is lost.
     const options = { repair: random.below(2) === 0, timeoutMs: 60_000 };
     const found = await attempt<Verification>(() => twins.sync.replica.verify(options));
     const after = await operate(() => twins.sync.replica.status());

@@ -23,18 +23,21 @@ const NOTICED_MS = 15_000;
 
 const replicaRestored: Fault = {
   name: "replica restored from an older copy",
-  run: async ({ twins, random, watch, lost, events }) => {
+  run: async ({ twins, random, watch, passed, lost, events }) => {
     // The last one may be of another epoch, and older than pruned tombstones.
     const isOld = existsSync(join(twins.replica.folder, "backup")) && random.below(3) === 0;
     if (!isOld) {
       await coldBackup(twins.replica);
       await pause(writing(random));
     } else events.add("copy of long ago");
+    await passed.look(); // What was lost meanwhile comes back.
     watch.forget();
+    passed.forget();
     await restoreBackup(twins.replica);
     await acceptAll(twins);
     await lost.replicaWentBack();
     watch.forget();
+    passed.forget();
   },
 };
 
@@ -44,7 +47,7 @@ const replicaRestored: Fault = {
  */
 const primaryRestored: Fault = {
   name: "primary restored from an older copy",
-  run: async ({ twins, random, model, gate, readers, lost, events, measured, complain }) => {
+  run: async ({ twins, random, model, gate, readers, passed, lost, events, measured, complain }) => {
     await gate.close();
     await coldBackup(twins.primary);
     const copiedAt = now();
@@ -64,6 +67,8 @@ const primaryRestored: Fault = {
     );
     const stops = random.below(2) === 0;
     if (stops) await Promise.all(twins.nodes.map((node) => node.stop()));
+    await passed.look(); // Another epoch is read from the start.
+    passed.hold();
     await restoreBackup(twins.primary);
     const leaseMs = await leaseOf(twins);
     if (stops) {
@@ -87,6 +92,7 @@ const primaryRestored: Fault = {
     }
     model.reset(await readStates(twins), { copiedAt, contents: await readContents(twins) });
     for (const reader of readers) reader.forget();
+    passed.release();
     gate.open();
   },
 };

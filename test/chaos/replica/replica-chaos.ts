@@ -1,12 +1,14 @@
 import { pause } from "../../../src/dev/wait.ts";
 import { Random } from "../../support/random.ts";
 import { Tally } from "../edge/faults.ts";
+import { installAudit } from "./audit.ts";
 import { plainFaults } from "./faults.ts";
 import { compareSides, converge } from "./final.ts";
 import { Gate } from "./gate.ts";
 import { Lost } from "./lost.ts";
 import { Model, now } from "./model.ts";
 import { OPERATOR_FAULTS } from "./operator-faults.ts";
+import { Passed } from "./passed.ts";
 import { PAST_FAULTS } from "./past-faults.ts";
 import { Reader } from "./readers.ts";
 import type { Fault, Run } from "./run.ts";
@@ -36,6 +38,8 @@ export interface ReplicaChaosResult {
   readonly failures: { readonly writes: Tally; readonly reads: Tally };
   /** Looks into the replica. */
   readonly looks: number;
+  /** Versions of the primary that were looked for in the replica, once its place was behind them. */
+  readonly passed: number;
   /** Versions that the primary lost and the replica had; those of them that are kept, and that were withheld since. */
   readonly lost: { readonly total: number; readonly kept: number; readonly withheld: number };
   /** Milliseconds until nodes noticed that the primary was put back, at most. */
@@ -59,6 +63,7 @@ export async function runReplicaChaos(options: ReplicaChaosOptions): Promise<Rep
   const { seed, minutes, log, untilFound = false } = options;
   const random = new Random(seed);
   const twins = await Twins.open(log);
+  await twins.inside("replica", installAudit);
   const violations: string[] = [];
   const told = new Set<string>();
   const beganAt = performance.now();
@@ -85,8 +90,10 @@ export async function runReplicaChaos(options: ReplicaChaosOptions): Promise<Rep
   };
   const readers = [0, 1].map(reader);
   const watch = new Watch(twins.replica.url, complain);
+  const passed = new Passed({ primaryUrl: twins.primary.url, replicaUrl: twins.replica.url, complain });
   const lost = new Lost(twins, model);
-  const run: Run = { twins, random, model, gate, writers, readers, watch, lost, events, measured, complain, log };
+  const looking = { model, gate, writers, readers, watch, passed, lost };
+  const run: Run = { ...looking, twins, random, events, measured, complain, log };
   let isRight = false;
   try {
     const isOver = (): boolean => untilFound && violations.length > 0;
@@ -96,6 +103,8 @@ export async function runReplicaChaos(options: ReplicaChaosOptions): Promise<Rep
     const convergedMs = isOver() ? null : await converge(run);
     await Promise.all(readers.map((one) => one.stop()));
     await watch.stop();
+    await passed.look();
+    await passed.stop();
     const compared = convergedMs === null ? null : await compareSides(run);
     violations.push(...twins.failures);
     isRight = violations.length === 0;
@@ -103,11 +112,16 @@ export async function runReplicaChaos(options: ReplicaChaosOptions): Promise<Rep
       ...{ violations, foundMs, faults, events, reads, compared, convergedMs },
       ...{ writes: writers.counts, failures: { writes: writers.failures, reads: failedReads } },
       lost: { total: lost.total, kept: lost.kept, withheld: lost.withheld },
-      ...{ noticedMs: measured.noticedMs, looks: watch.looks, kept: isRight ? null : twins.folder },
+      ...{
+        noticedMs: measured.noticedMs,
+        looks: watch.looks,
+        passed: passed.versions,
+        kept: isRight ? null : twins.folder,
+      },
     };
   } finally {
     gate.open();
-    await Promise.allSettled([writers.stop(), ...readers.map((one) => one.stop()), watch.stop()]);
+    await Promise.allSettled([writers.stop(), ...readers.map((one) => one.stop()), watch.stop(), passed.stop()]);
     await twins.close({ keep: !isRight });
   }
 }
@@ -142,8 +156,8 @@ function shuffled<T>(items: T[], random: Random): T[] {
 export function describe(result: ReplicaChaosResult, seed: number): string[] {
   const { writes, reads, failures, lost, faults, compared, violations } = result;
   return [
-    `seed ${seed}: ${writes.total} writes and ${reads.total} reads answered, ${result.looks} looks into the replica, ${faults.total} faults, ` +
-      `${violations.length} violations`,
+    `seed ${seed}: ${writes.total} writes and ${reads.total} reads answered, ${result.looks} looks into the replica, ` +
+      `${result.passed} versions looked for behind its place, ${faults.total} faults, ${violations.length} violations`,
     `  caught up ${result.convergedMs} ms after the faults; compared ${compared?.memories} memories, ${compared?.bodies} versions, ` +
       `${compared?.archived} of the archive; ` +
       `the primary lost ${lost.total} versions that the replica had: ${lost.kept} are kept, ${lost.withheld} were withheld since; ` +

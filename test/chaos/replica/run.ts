@@ -3,6 +3,7 @@ import type { Tally } from "../edge/faults.ts";
 import type { Gate } from "./gate.ts";
 import type { Lost } from "./lost.ts";
 import type { Model } from "./model.ts";
+import type { Passed } from "./passed.ts";
 import type { Reader } from "./readers.ts";
 import type { Twins } from "./twins.ts";
 import type { Watch } from "./watch.ts";
@@ -23,6 +24,7 @@ export interface Run {
   readonly writers: Writers;
   readonly readers: readonly Reader[];
   readonly watch: Watch;
+  readonly passed: Passed;
   readonly lost: Lost;
   /** What happened beside the faults. */
   readonly events: Tally;

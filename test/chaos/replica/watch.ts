@@ -1,6 +1,7 @@
 import postgres from "postgres";
 import { pause } from "../../../src/dev/wait.ts";
-import { goneBack } from "./comparison.ts";
+import { readTakenBack } from "./audit.ts";
+import { goneBack, takenBackFindings } from "./comparison.ts";
 import { isAway } from "./twins.ts";
 import { SECRET } from "./writers.ts";
 
@@ -16,8 +17,8 @@ interface Look {
 }
 
 /**
- * Looks into the replica all the time, past the program: no version goes back within an epoch, and nothing is there that may not leave
- * the primary.
+ * Looks into the replica all the time, past the program: no version goes back within an epoch, not even between two looks, and nothing
+ * is there that may not leave the primary, or that a later version withholds.
  */
 export class Watch {
   looks = 0;
@@ -56,7 +57,11 @@ export class Watch {
         const pasts = this.#pasts;
         const look = await this.#unlessAway(() => lookInto(sql));
         if (look !== null && pasts === this.#pasts) this.#compare(look);
-        if (look !== null && this.looks % CONTENTS_EVERY === 0) await this.#unlessAway(() => this.#contents(sql));
+        await this.#unlessAway(() => this.#audit(sql));
+        if (look !== null && this.looks % CONTENTS_EVERY === 0) {
+          await this.#unlessAway(() => this.#contents(sql));
+          await this.#unlessAway(() => this.#withheld(sql));
+        }
         await pause(LOOK_MS);
       }
     } finally {
@@ -84,6 +89,15 @@ export class Watch {
     for (const finding of goneBack(before.versions, look.versions)) this.#complain(finding);
   }
 
+  async #audit(sql: postgres.Sql): Promise<void> {
+    for (const finding of takenBackFindings(await readTakenBack(sql))) this.#complain(finding);
+  }
+
+  async #withheld(sql: postgres.Sql): Promise<void> {
+    for (const { memory_id, version, by } of await readWithheld(sql))
+      this.#complain(`replica: its content is in the replica, and is withheld: ${memory_id} at ${version}, by ${by}`);
+  }
+
   async #contents(sql: postgres.Sql): Promise<void> {
     const rows = await sql<{ place: string; memory_id: string; version: string }[]>`
       select 'memory_bodies' as place, memory_id, version::text from mnemosync.memory_bodies
@@ -103,4 +117,21 @@ async function lookInto(sql: postgres.Sql): Promise<Look | null> {
     from mnemosync.replica_cursor c`;
   if (row === undefined) return null;
   return { beganAt: row.began_at, epoch: row.epoch, versions: new Map(Object.entries(row.rows ?? {})) };
+}
+
+/** Content that stands below a version which withholds it: both are written at once. Of a memory that was refused a letter tells. */
+export async function readWithheld(sql: postgres.Sql): Promise<{ memory_id: string; version: string; by: string }[]> {
+  return await sql<{ memory_id: string; version: string; by: string }[]>`
+    select b.memory_id, b.version::text, greatest(t.takes_all, t.takes_full)::text as by
+    from (
+      select namespace, memory_id, max(version) filter (where ended_by in ('withdrawn', 'erased')) as takes_all,
+             max(version) filter (where document ->> 'privacy' = 'redacted') as takes_full
+      from mnemosync.memory_bodies group by namespace, memory_id
+    ) t join mnemosync.memory_bodies b using (namespace, memory_id)
+    where b.document is not null
+      and (b.version < t.takes_all or (b.version < t.takes_full and b.document ->> 'privacy' = 'full'))
+      -- While it is filled or compared, versions of a history that is gone may stand above.
+      and exists (select from mnemosync.replica_cursor where epoch is not null)
+      and not exists (select from mnemosync.replica_dead_letters d where d.memory_id = b.memory_id)
+    limit 10`;
 }

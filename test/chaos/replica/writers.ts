@@ -13,6 +13,10 @@ const WRITERS = 4;
 const SLOTS = 10;
 /** Every so many slots one is open: its memories are never erased, and always leave in full, so nothing excuses that a version of them is not kept. */
 const OPEN_EVERY = 2;
+/** One write in so many is of a cold memory: what is lost of it stays lost, since nothing else is written to it for long. */
+const COLD_ONE_IN = 100;
+/** Cold memories per writer, taken in turns. */
+const COLD = 10;
 /** Of 100 throws: those from the first bound to below the second one have content erased or withheld, which no open slot does. */
 const WITHDRAWS_FROM = 14;
 const WITHDRAWS_BELOW = 27;
@@ -27,7 +31,9 @@ interface Write {
   readonly expiresAt: number | null;
 }
 
-/** Writes hot memories all the time, and tells the model what was answered. Each memory has one writer. */
+const PUT = { isErasure: false, privacy: "full", expiresAt: null } as const;
+
+/** Writes hot memories all the time, a cold one at times, and tells the model what was answered. Each memory has one writer. */
 export class Writers {
   /** Writes that were acknowledged, by kind. */
   readonly counts = new Tally();
@@ -41,6 +47,8 @@ export class Writers {
   readonly #running: Promise<unknown>;
   /** How often each slot has got a new memory: the one before was erased. */
   readonly #generations = new Map<number, number>();
+  /** Cold memories that each writer has written. */
+  readonly #turns = new Map<number, number>();
   #writes = 0;
 
   constructor(parts: { sync: MemorySynchronizer; model: Model; gate: Gate; random: Random }) {
@@ -64,6 +72,7 @@ export class Writers {
 
   async #run(number: number): Promise<void> {
     while (!this.#stopping.signal.aborted) {
+      if (this.#random.below(COLD_ONE_IN) === 0) await this.#gate.pass(() => this.#writeCold(number));
       const slot = number * SLOTS + this.#random.below(SLOTS);
       await this.#gate.pass(() => this.#write(slot));
       await pause(this.#random.below(PACE_MS));
@@ -73,9 +82,20 @@ export class Writers {
   async #write(slot: number): Promise<void> {
     const memoryId = this.#idOf(slot);
     const write = this.#choose(memoryId, slot % OPEN_EVERY === 0);
-    const entry = this.#model.begin(memoryId, write);
     // An erased id is never written again.
     if (write.isErasure) this.#generations.set(slot, (this.#generations.get(slot) ?? 0) + 1);
+    await this.#send(memoryId, write);
+  }
+
+  async #writeCold(number: number): Promise<void> {
+    const turn = this.#turns.get(number) ?? 0;
+    this.#turns.set(number, turn + 1);
+    const memoryId = `cold${number}x${turn % COLD}`;
+    await this.#send(memoryId, { ...PUT, content: this.#text(memoryId) });
+  }
+
+  async #send(memoryId: string, write: Write): Promise<void> {
+    const entry = this.#model.begin(memoryId, write);
     try {
       await this.#carryOut(memoryId, write);
       this.#model.end(entry, "done");
@@ -106,14 +126,17 @@ export class Writers {
     const random = this.#random;
     const thrown = random.below(100);
     const dice = isOpen && thrown >= WITHDRAWS_FROM && thrown < WITHDRAWS_BELOW ? 99 : thrown;
-    const put = { isErasure: false, privacy: "full", expiresAt: null } as const;
-    const text = (secret: string): string => `${memoryId} ${secret}w${++this.#writes}`;
-    if (dice < WITHDRAWS_FROM) return { ...put, content: null };
-    if (dice < 15) return { ...put, content: null, isErasure: true };
-    if (dice < 21) return { ...put, content: text(SECRET), privacy: "redacted" };
-    if (dice < WITHDRAWS_BELOW) return { ...put, content: text(SECRET), privacy: "local_only" };
-    if (dice < 40) return { ...put, content: text(""), expiresAt: Math.round(now()) + 300 + random.below(2_000) };
-    return { ...put, content: text("") };
+    if (dice < WITHDRAWS_FROM) return { ...PUT, content: null };
+    if (dice < 15) return { ...PUT, content: null, isErasure: true };
+    if (dice < 21) return { ...PUT, content: this.#text(memoryId, SECRET), privacy: "redacted" };
+    if (dice < WITHDRAWS_BELOW) return { ...PUT, content: this.#text(memoryId, SECRET), privacy: "local_only" };
+    const content = this.#text(memoryId);
+    if (dice < 40) return { ...PUT, content, expiresAt: Math.round(now()) + 300 + random.below(2_000) };
+    return { ...PUT, content };
+  }
+
+  #text(memoryId: string, secret = ""): string {
+    return `${memoryId} ${secret}w${++this.#writes}`;
   }
 
   #idOf(slot: number): string {
