@@ -14,7 +14,8 @@ export type ApplyAnswer = "applied" | "fenced" | "elsewhere";
 
 /**
  * Writes versions into the replica, in one statement and so in one transaction, and moves the place with them. Repeating it
- * changes nothing: a row moves to a newer version only, a body is written once, and content that was taken never comes back.
+ * changes nothing: a row moves to a newer version only, a body is written once, and content that was taken comes back only where
+ * another epoch is read, whose history may not withhold it.
  * @param writes in order per memory. No other transaction may write the same memories meanwhile.
  * @param isRepair what the replica has of these versions is replaced, though it bears their numbers. @default false
  */
@@ -28,7 +29,7 @@ export async function applyWrites(
   const folded = fold(writes);
   const [row] = await sql<{ passed: boolean; moved: boolean }[]>`
     with fence as materialized (
-      select 1 from mnemosync.replica_cursor
+      select compares from mnemosync.replica_cursor
       where ${holdsFence(sql, fence)} for key share
     ), input as materialized (
       ${bodyRows(sql, folded.bodies)} where exists (select from fence)
@@ -73,7 +74,9 @@ export async function applyWrites(
         -- Not left to the conflict: a row that is emptied beside this must not be touched twice.
         and (${isRepair} or not exists (
           select from held h
-          where h.is_same and h.namespace = i.namespace and h.memory_id = i.memory_id and h.version = i.version))
+          where h.is_same and h.namespace = i.namespace and h.memory_id = i.memory_id and h.version = i.version
+            -- Taken by a version that the primary has lost.
+            and not (h.checksum is null and i.checksum is not null and exists (select from fence where compares = 'epoch'))))
       on conflict (namespace, memory_id, version) do update set
         checksum = excluded.checksum, version_vector = excluded.version_vector, modified_at = excluded.modified_at,
         ended_by = excluded.ended_by, expires_at = excluded.expires_at, tx_id = excluded.tx_id, document = excluded.document,

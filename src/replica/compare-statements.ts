@@ -1,8 +1,8 @@
 import { entryDigest } from "../domain/checksum.ts";
-import { keyText } from "../domain/keys.ts";
+import { keyText, type MemoryKey } from "../domain/keys.ts";
 import type { Sql } from "../drivers/postgres/postgres-access.ts";
 import { arrayLiteral, keyLiterals } from "../ledger/arrays.ts";
-import { type KeyPosition, type LedgerVersion, readVersions } from "../ledger/read-statements.ts";
+import { currentRows, type KeyPosition, type LedgerVersion } from "../ledger/read-statements.ts";
 import { signedDigest } from "../ledger/write-columns.ts";
 import { type Comparing, type Fence, holdsFence } from "./cursor-statements.ts";
 
@@ -15,19 +15,35 @@ export interface MisfitRow extends KeyPosition {
   readonly version: number;
   readonly transactionId: string;
   /** The primary's row; null: it has none. */
-  readonly primary: { readonly version: number; readonly transactionId: string; readonly isAlive: boolean } | null;
+  readonly primary: {
+    readonly version: number;
+    readonly transactionId: string;
+    /** Milliseconds since 1970. */
+    readonly createdAt: number;
+    readonly isAlive: boolean;
+  } | null;
+}
+
+/** A memory's row in the primary. */
+export interface PrimaryVersion extends Pick<LedgerVersion, "version" | "checksum" | "transactionId"> {
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
 }
 
 /** What the primary has of some memories. */
 export interface PrimarySide {
   /** By key text. */
-  readonly versions: ReadonlyMap<string, Pick<LedgerVersion, "version" | "checksum" | "transactionId">>;
+  readonly versions: ReadonlyMap<string, PrimaryVersion>;
   /** Version floors by bucket: what a memory was given that the primary has forgotten after its end. */
   readonly floors: ReadonlyMap<number, number>;
 }
 
 export async function readPrimarySide(sql: Sql, rows: readonly KeyPosition[]): Promise<PrimarySide> {
-  const versions = await readVersions(sql, rows);
+  const found = await sql<(MemoryKey & PrimaryVersion)[]>`
+    select v.namespace, v.memory_id as "memoryId", v.version::float8 as version, v.checksum, v.tx_id as "transactionId",
+           extract(epoch from coalesce(v.created_at, v.modified_at))::float8 * 1000 as "createdAt"
+    from ${currentRows(sql, rows)}`;
+  const versions = new Map(found.map((row) => [keyText(row), row]));
   const buckets = [...new Set(rows.map(({ bucket }) => bucket))];
   const floors = await sql<{ bucket: number; floor: number }[]>`
     select bucket, floor::float8 as floor from mnemosync.version_floors
@@ -62,6 +78,7 @@ export function rowBesidePrimary(row: ListedRow, { versions }: PrimarySide): Mis
     primary: found && {
       version: found.version,
       transactionId: found.transactionId,
+      createdAt: found.createdAt,
       isAlive: found.checksum !== null,
     },
   };
@@ -118,8 +135,9 @@ export async function settleMisfits(
         ${arrayLiteral(ready.map(({ transactionId }) => transactionId))}::text::text[],
         ${arrayLiteral(ready.map(({ primary }) => primary?.version ?? null))}::text::bigint[],
         ${arrayLiteral(ready.map(({ primary }) => primary?.transactionId ?? null))}::text::text[],
+        ${arrayLiteral(ready.map(({ primary }) => primary?.createdAt ?? null))}::text::float8[],
         ${arrayLiteral(ready.map(digest))}::text::bigint[]
-      ) as k (namespace, memory_id, version, tx_id, to_version, to_tx_id, to_digest)
+      ) as k (namespace, memory_id, version, tx_id, to_version, to_tx_id, to_created_at, to_digest)
       join mnemosync.memory_versions v
         on v.namespace = k.namespace and v.memory_id = k.memory_id and v.version = k.version and v.tx_id = k.tx_id
       where exists (select from fence)
@@ -149,6 +167,7 @@ export async function settleMisfits(
       update mnemosync.memory_versions v
       set version = b.version, checksum = b.checksum, digest = r.to_digest, version_vector = b.version_vector,
           has_embedding = b.embedding is not null, modified_at = b.modified_at, expires_at = b.expires_at,
+          created_at = to_timestamp(r.to_created_at / 1000.0),
           deleted_at = case when b.checksum is null then b.modified_at end, ended_by = b.ended_by, tx_id = b.tx_id
       from rows r join mnemosync.memory_bodies b
         on b.namespace = r.namespace and b.memory_id = r.memory_id and b.version = r.to_version and b.tx_id = r.to_tx_id
