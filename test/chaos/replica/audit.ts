@@ -17,32 +17,22 @@ const READ_MAX = 100;
  * Has the replica's database note each row that moves to an older version, and each row and version that goes: between two looks of
  * `watch.ts` it may be where it belongs again. Of a replica that is put back, the notes go back with it.
  *
- * What is right is not noted: another history of the primary is compared, and rows go to where that one has them; a memory that was
- * refused is mended by its letter, whenever that is; a comparison takes out what the primary does not know.
+ * What is right is not noted: while rows are compared, one goes to where the primary has it, and what stood above goes with that; a
+ * memory that was refused is mended by its letter, whenever that is.
  */
 export async function installAudit(sql: postgres.Sql): Promise<void> {
   await sql.unsafe(`
     create schema chaos;
-    -- The epoch of which the replica had everything last.
-    create table chaos.whole_epoch as select epoch from mnemosync.replica_cursor;
-    create function chaos.note_epoch() returns trigger language plpgsql as $$
-    begin
-      update chaos.whole_epoch set epoch = new.epoch;
-      return null;
-    end $$;
-    create trigger chaos_note_epoch after update on mnemosync.replica_cursor for each row
-      when (new.epoch is not null and new.epoch is distinct from old.epoch) execute function chaos.note_epoch();
-
     create table chaos.taken_back (
       id bigint generated always as identity, place text, memory_id text, was bigint, became bigint);
     create function chaos.note_taken_back() returns trigger language plpgsql as $$
-    declare
-      cursor_row mnemosync.replica_cursor;
     begin
-      select * into cursor_row from mnemosync.replica_cursor;
-      if cursor_row.feed_epoch is distinct from (select epoch from chaos.whole_epoch)
-         or exists (select from mnemosync.replica_dead_letters d where d.memory_id = old.memory_id)
-         or (tg_op = 'DELETE' and cursor_row.epoch is null and cursor_row.compares = 'epoch')
+      if exists (select from mnemosync.replica_dead_letters d where d.memory_id = old.memory_id) then
+        return null;
+      end if;
+      if (select epoch is null from mnemosync.replica_cursor) and (tg_op = 'DELETE' or not exists (
+           select from mnemosync.memory_bodies b
+           where b.namespace = old.namespace and b.memory_id = old.memory_id and b.version = old.version and b.tx_id = old.tx_id))
       then
         return null;
       end if;
@@ -50,6 +40,7 @@ export async function installAudit(sql: postgres.Sql): Promise<void> {
       values (tg_argv[0], old.memory_id, old.version, case when tg_op = 'UPDATE' then new.version end);
       return null;
     end $$;
+    -- Told once the statement is through: it sees all of what that did.
     create trigger chaos_row_back after update on mnemosync.memory_versions for each row
       when (new.version < old.version) execute function chaos.note_taken_back('row');
     create trigger chaos_row_gone after delete on mnemosync.memory_versions for each row

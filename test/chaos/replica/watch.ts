@@ -119,19 +119,22 @@ async function lookInto(sql: postgres.Sql): Promise<Look | null> {
   return { beganAt: row.began_at, epoch: row.epoch, versions: new Map(Object.entries(row.rows ?? {})) };
 }
 
-/** Content that stands below a version which withholds it: both are written at once. Of a memory that was refused a letter tells. */
+/**
+ * Content that stands below a version which withholds it: the one goes with the other's coming. A version without content may have been
+ * withheld itself, so of others than full ones nothing can be told. Of a memory that was refused a letter tells.
+ */
 export async function readWithheld(sql: postgres.Sql): Promise<{ memory_id: string; version: string; by: string }[]> {
   return await sql<{ memory_id: string; version: string; by: string }[]>`
-    select b.memory_id, b.version::text, greatest(t.takes_all, t.takes_full)::text as by
+    select b.memory_id, b.version::text, t.version::text as by
     from (
-      select namespace, memory_id, max(version) filter (where ended_by in ('withdrawn', 'erased')) as takes_all,
-             max(version) filter (where document ->> 'privacy' = 'redacted') as takes_full
-      from mnemosync.memory_bodies group by namespace, memory_id
+      select namespace, memory_id, max(version) as version from mnemosync.memory_bodies
+      where ended_by in ('withdrawn', 'erased') or document ->> 'privacy' = 'redacted'
+      group by namespace, memory_id
     ) t join mnemosync.memory_bodies b using (namespace, memory_id)
-    where b.document is not null
-      and (b.version < t.takes_all or (b.version < t.takes_full and b.document ->> 'privacy' = 'full'))
+    where b.version < t.version and b.document ->> 'privacy' = 'full'
       -- While it is filled or compared, versions of a history that is gone may stand above.
       and exists (select from mnemosync.replica_cursor where epoch is not null)
       and not exists (select from mnemosync.replica_dead_letters d where d.memory_id = b.memory_id)
+    order by b.memory_id, b.version
     limit 10`;
 }
