@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { EXIT_CODES } from "../../src/cli/exit.ts";
 import type { ConflictSummary } from "../../src/index.ts";
-import { commandLineOf, type Ended } from "../support/command-line.ts";
+import { commandLineOf, type Ended, environmentOf, runProgram } from "../support/command-line.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readRows } from "../support/raw-stores.ts";
 import { openWorld, type World } from "../support/world.ts";
 
@@ -227,6 +227,10 @@ test("a command that fails exits with the code of its error, and says what to do
   const answers: [Ended, string, RegExp][] = [];
   for (const [args, code, message] of refused)
     answers.push([await commandLineOf(world).run([...args, "--json"]), code, message]);
+  // The process ends with the same codes.
+  for (const [args, code, message] of [refused[3], refused[4]] as typeof refused) {
+    answers.push([await runProgram([...args, "--json"], environmentOf(world)), code, message]);
+  }
   for (const [{ code: exitCode, stdout, stderr }, code, message] of answers) {
     expect(JSON.parse(stdout || stderr), stdout + stderr).toEqual({
       error: { code, message: expect.stringMatching(message) },

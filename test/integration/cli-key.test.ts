@@ -4,21 +4,15 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { KeyRing } from "../../src/http/keys.ts";
 import { silentLog } from "../../src/runtime/log.ts";
-import { startProgram } from "../support/command-line.ts";
+import { runCommand } from "../support/command-line.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
-
-async function run(args: readonly string[], environment: Record<string, string> = {}) {
-  const { child, ended } = startProgram(args, environment);
-  child.stdin.end();
-  return await ended;
-}
 
 test("keys are added to the file for named namespaces, listed without their secret, and revoked", async () => {
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-key-test-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "keys.json");
-  const key = async (...args: string[]) => await run(["key", ...args], { MNEMOSYNC_HTTP_KEYS_FILE: file });
+  const key = async (...args: string[]) => await runCommand(["key", ...args], { MNEMOSYNC_HTTP_KEYS_FILE: file });
 
   for (const [args, reason] of [
     [["reader"], 'unknown action "reader": expected add <id>, list or revoke <id>'],
@@ -33,7 +27,10 @@ test("keys are added to the file for named namespaces, listed without their secr
     expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: "" });
     expect(stderr).toContain(reason);
   }
-  expect(await run(["key", "list"])).toMatchObject({ code: 2, stderr: expect.stringContaining("--http-keys-file") });
+  expect(await runCommand(["key", "list"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("--http-keys-file"),
+  });
 
   const added = await key("add", "reader", "--namespaces", "tenant-a, tenant-b");
   expect(added.code).toBe(0);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { openCommandLine, startProgram } from "../support/command-line.ts";
+import { openCommandLine, runCommand, startProgram } from "../support/command-line.ts";
 import { startCluster, startSentinels } from "../support/redis-topologies.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -14,12 +14,6 @@ function settingsFile(name: string, text: string): string {
   const path = join(folder, name);
   writeFileSync(path, text);
   return path;
-}
-
-async function run(args: readonly string[], environment: Record<string, string> = {}) {
-  const { child, ended } = startProgram(args, environment);
-  child.stdin.end();
-  return await ended;
 }
 
 test("a memory is put, changed at its version only, shown in its history and rolled back", async () => {
@@ -90,7 +84,7 @@ test("the queue is listed, held for all nodes and let go, and its dead letters a
 });
 
 test("the doctor finds a healthy set-up healthy, and says what to do about others", async () => {
-  const cli = await openCommandLine();
+  const cli = await openCommandLine({ empty: true });
   interface Report {
     healthy: boolean;
     checks: { check: string; state: string; found: string; advice?: string }[];
@@ -105,7 +99,7 @@ test("the doctor finds a healthy set-up healthy, and says what to do about other
     expect([check, state(document, check)]).toEqual([check, "ok"]);
   }
   expect(document.checks.filter(({ state: found }) => found === "failure")).toEqual([]);
-  const away = await run(["doctor", "--json"], {
+  const away = await runCommand(["doctor", "--json"], {
     ...cli.environment,
     MNEMOSYNC_REDIS_URL: "redis://:secret@127.0.0.1:1",
   });
@@ -127,7 +121,7 @@ test("the doctor finds a healthy set-up healthy, and says what to do about other
   const url = new URL(cli.environment.MNEMOSYNC_POSTGRES_URL as string);
   url.username = role;
   url.password = "x";
-  const poor = await run(["doctor"], { ...cli.environment, MNEMOSYNC_POSTGRES_URL: url.href });
+  const poor = await runCommand(["doctor"], { ...cli.environment, MNEMOSYNC_POSTGRES_URL: url.href });
   expect(poor).toMatchObject({
     code: 2,
     stdout: expect.stringContaining(`grant usage on schema mnemosync to ${role}`),
@@ -135,16 +129,19 @@ test("the doctor finds a healthy set-up healthy, and says what to do about other
 });
 
 test("migrate and doctor find the servers as the service does: hosts in turn, sentinels, a cluster", async () => {
-  const cli = await openCommandLine();
+  const cli = await openCommandLine({ empty: true });
   const url = new URL(cli.environment.MNEMOSYNC_POSTGRES_URL as string);
   // Nobody listens at the first host.
   const hosts = cli.environment.MNEMOSYNC_POSTGRES_URL?.replace(url.host, `127.0.0.1:1,${url.host}`) as string;
   const environment = { ...cli.environment, MNEMOSYNC_POSTGRES_URL: `${hosts}?target_session_attrs=read-write` };
   const [sentinels, cluster] = await Promise.all([startSentinels(), startCluster()]);
   onTestFinished(async () => void (await Promise.all([sentinels.close(), cluster.close()])));
-  expect(await run(["migrate"], environment)).toMatchObject({ code: 0, stdout: expect.stringContaining("applied") });
+  expect(await runCommand(["migrate"], environment)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("applied"),
+  });
   const ask = async (redisUrl: string): Promise<Record<string, string[]>> => {
-    const { stdout } = await run(["doctor", "--json"], { ...environment, MNEMOSYNC_REDIS_URL: redisUrl });
+    const { stdout } = await runCommand(["doctor", "--json"], { ...environment, MNEMOSYNC_REDIS_URL: redisUrl });
     const { checks } = JSON.parse(stdout) as { checks: { check: string; state: string }[] };
     const named = (name: string) => checks.filter(({ check }) => check === name).map(({ state }) => state);
     return Object.fromEntries(
@@ -166,7 +163,7 @@ test("config shows every value with its source and no secret; what is unknown is
     MNEMOSYNC_PORT: "tcp://10.0.0.1:80",
     MNEMOSYNC_CONFIG: file,
   };
-  const { code, stdout, stderr } = await run(["config", "--json", "--retries-max", "5"], environment);
+  const { code, stdout, stderr } = await runCommand(["config", "--json", "--retries-max", "5"], environment);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   for (const secret of ["tops3cret", "hush", "sk-123"]) expect(stdout).not.toContain(secret);
   const { settings } = JSON.parse(stdout) as { settings: { option: string; value: unknown; source: string }[] };
@@ -195,7 +192,7 @@ test("config shows every value with its source and no secret; what is unknown is
     [["config", "--batch-sice", "1"], {}, /USAGE.*--batch-size/],
   ];
   for (const [args, extra, reason] of refusals) {
-    expect(await run(args, extra)).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(reason) });
+    expect(await runCommand(args, extra)).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(reason) });
   }
 });
 

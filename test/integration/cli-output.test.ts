@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { openCommandLine, startProgram } from "../support/command-line.ts";
+import { openCommandLine, runCommand, startProgram } from "../support/command-line.ts";
 import { programArguments, REPOSITORY } from "../support/program.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -11,9 +11,7 @@ vi.setConfig({ testTimeout: 120_000 });
 const URLS = { MNEMOSYNC_POSTGRES_URL: "postgres://127.0.0.1:1/x", MNEMOSYNC_REDIS_URL: "none" };
 
 async function run(args: readonly string[], environment: Record<string, string> = URLS) {
-  const { child, ended } = startProgram(args, environment);
-  child.stdin.end();
-  return await ended;
+  return await runCommand(args, environment);
 }
 
 /** Runs with the full device as standard output, or as standard error. */

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { connectOptions, gatherSettings, settingsHelp } from "../../src/cli/options.ts";
 import { optionLeaves } from "../../src/config/parse.ts";
-import { startProgram } from "../support/command-line.ts";
+import { runCommand } from "../support/command-line.ts";
 
 function settingsFile(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-settings-test-"));
@@ -55,9 +55,7 @@ test("the help of a command has its own flags, in either way to ask for it", asy
     ["get", "--help"],
     ["help", "get"],
   ]) {
-    const { child, ended } = startProgram(args, {});
-    child.stdin.end();
-    const { code, stdout } = await ended;
+    const { code, stdout } = await runCommand(args);
     expect({ args, code }).toEqual({ args, code: 0 });
     expect(stdout).toContain("get [options] <id...>");
     expect(stdout).toContain("--namespace <name>");

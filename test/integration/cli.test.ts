@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { type Ended, openCommandLine, startProgram } from "../support/command-line.ts";
+import { openCommandLine, runCommand, runProgram, startProgram } from "../support/command-line.ts";
 
 // Each test starts the program several times, on a machine that may be busy.
 vi.setConfig({ testTimeout: 90_000 });
@@ -169,26 +169,21 @@ test("drift behind the program's back is found exactly, repaired, and then gone"
 
 test("what cannot be done exits with 2 and says why, in a document where one was asked for", async () => {
   const world = await openCommandLine();
-  const run = async (args: string[], environment: Record<string, string>): Promise<Ended> => {
-    const { child, ended } = startProgram(args, environment);
-    child.stdin.end();
-    return await ended;
-  };
-  const nowhere = await run(["check"], {});
+  const nowhere = await runProgram(["check"]);
   expect(nowhere).toMatchObject({ code: 2, stdout: "" });
   for (const part of ["CONFIGURATION", "MNEMOSYNC_POSTGRES_URL", "--redis-url", "mnemosync demo"])
     expect(nowhere.stderr).toContain(part);
   const dead = { ...world.environment, MNEMOSYNC_POSTGRES_URL: "postgres://u:secret@127.0.0.1:1/x" };
-  const away = await run(["check", "--json"], dead);
+  const away = await runProgram(["check", "--json"], dead);
   expect(away.code).toBe(2);
   expect(JSON.parse(away.stdout)).toEqual({
     error: { code: "STORE_UNAVAILABLE", message: expect.stringContaining("postgres is unavailable") },
   });
   expect(away.stdout + away.stderr).not.toContain("secret");
   // One store is enough: a check that cannot look at Redis must not call the rest clean.
-  const half = await run(["check"], { ...world.environment, MNEMOSYNC_REDIS_URL: "redis://127.0.0.1:1" });
+  const half = await runCommand(["check"], { ...world.environment, MNEMOSYNC_REDIS_URL: "redis://127.0.0.1:1" });
   expect(half).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("redis is unavailable") });
-  const misspelt = await run(["check", "--scoop", "deep", "--json"], world.environment);
+  const misspelt = await runCommand(["check", "--scoop", "deep", "--json"], world.environment);
   expect(misspelt.code).toBe(2);
   expect(JSON.parse(misspelt.stdout)).toEqual({
     error: { code: "USAGE", message: expect.stringContaining("--scope") },

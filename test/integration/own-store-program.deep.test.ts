@@ -69,7 +69,7 @@ async function serve(t: Parameters<typeof serveOwnStore>[0], environment: Record
 describe.each(DEPLOYMENTS)("programs with an own store $name", ({ without, others }) => {
   test("write, show, check and repair it, and work its queue", async (t) => {
     const { store, url } = await serveOwnStore(t);
-    const cli = await openCommandLine();
+    const cli = await openCommandLine({ empty: true, isProcess: true });
     const settings = { MNEMOSYNC_STORES: ownStoreSetting(url), MNEMOSYNC_CONSISTENCY_CHECK_INTERVAL_MS: "3600000" };
     // Long: what is queued stays queued while the command line looks at it.
     Object.assign(cli.environment, settings, { MNEMOSYNC_SYNC_INTERVAL_MS: "3600000" }, without);
@@ -160,7 +160,7 @@ describe.each(DEPLOYMENTS)("programs with an own store $name", ({ without, other
 });
 
 test("a command whose settings name an own store that cannot be loaded says so", async () => {
-  const cli = await openCommandLine();
+  const cli = await openCommandLine({ empty: true, isProcess: true });
   cli.environment.MNEMOSYNC_STORES = JSON.stringify([{ module: OWN_STORE_MODULE.replace("client", "nowhere") }]);
   expect(await cli.run(["status"])).toMatchObject({
     code: 2,

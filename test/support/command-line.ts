@@ -4,27 +4,25 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import postgres from "postgres";
 import { inject, onTestFinished } from "vitest";
 import { DOCUMENTS } from "../../src/documents/command-documents.ts";
+import { type Ended, runHere } from "./command-here.ts";
 import { programArguments, REPOSITORY } from "./program.ts";
 import { postgresUrl } from "./services.ts";
+import { createTestDatabase } from "./template-database.ts";
 import type { World } from "./world.ts";
+
+export type { Ended } from "./command-here.ts";
 
 /** Longer than any command of a test takes on a busy machine: a limit against hanging. */
 const DEADLINE_MS = 120_000;
-
-export interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** A database, a key prefix and an index folder of the test's own, and the program set up for them by environment. */
 export interface CommandLine {
   readonly environment: Record<string, string>;
   readonly redis: Redis;
   readonly prefix: string;
+  /** In this process, unless a process was asked for: see `runHere`. */
   run(args: readonly string[], input?: string | Buffer): Promise<Ended>;
   /** Runs with `--json`. @returns exit code and document. */
   json<T>(args: readonly string[], input?: string): Promise<{ code: number | null; document: T }>;
@@ -37,8 +35,7 @@ export function startProgram(
   nodeArguments: readonly string[] = programArguments(),
   cwd = REPOSITORY,
 ) {
-  const foreign = Object.entries(process.env).filter(([name]) => !name.startsWith("MNEMOSYNC_"));
-  const env = { ...Object.fromEntries(foreign), ...environment };
+  const env = environmentWith(environment);
   const child = spawn(process.execPath, [...nodeArguments, ...args], { cwd, env });
   onTestFinished(() => void child.kill("SIGKILL"));
   const limit = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
@@ -54,6 +51,31 @@ export function startProgram(
   });
   const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
   return { child, ended };
+}
+
+/** Runs the program in this process, with no other settings than those of `environment`: see `runHere`. */
+export async function runCommand(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  input: string | Buffer = "",
+): Promise<Ended> {
+  return await runHere(args, environmentWith(environment), input);
+}
+
+/** As `runCommand`, in a process of its own. */
+export async function runProgram(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  input: string | Buffer = "",
+): Promise<Ended> {
+  const { child, ended } = startProgram(args, environment);
+  child.stdin.end(input);
+  return await ended;
+}
+
+function environmentWith(own: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const foreign = Object.entries(process.env).filter(([name]) => !name.startsWith("MNEMOSYNC_"));
+  return { ...Object.fromEntries(foreign), ...own };
 }
 
 /** The declaration that a command's document must fit; null where it has none. */
@@ -72,29 +94,32 @@ function declaredAs([command = "", action]: readonly string[], document: object)
   return command in DOCUMENTS ? command : null;
 }
 
-export async function openCommandLine(): Promise<CommandLine> {
+export interface CommandLineOptions {
+  /** The database has no schema, for tests of what makes it. @default false */
+  readonly empty?: boolean;
+  /** Each command is a process of its own. @default false */
+  readonly isProcess?: boolean;
+}
+
+export async function openCommandLine({ empty, isProcess }: CommandLineOptions = {}): Promise<CommandLine> {
   const name = `cli_${randomBytes(6).toString("hex")}`;
-  const administrator = postgres(postgresUrl(), { max: 1, onnotice: () => undefined });
-  await administrator.unsafe(`create database ${name}`);
+  const database = await createTestDatabase(postgresUrl(), { empty: empty === true });
   const redis = new Redis(inject("redisUrl"));
   const directory = mkdtempSync(join(tmpdir(), "mnemosync-cli-test-"));
   onTestFinished(async () => {
     for await (const keys of redis.scanStream({ match: `${name}:*` })) if (keys.length > 0) await redis.unlink(keys);
     redis.disconnect();
-    await administrator.unsafe(`drop database ${name} with (force)`);
-    await administrator.end();
+    await database.drop();
     rmSync(directory, { recursive: true, force: true });
   });
-  const url = new URL(postgresUrl());
-  url.pathname = `/${name}`;
   const environment = {
-    MNEMOSYNC_POSTGRES_URL: url.href,
+    MNEMOSYNC_POSTGRES_URL: database.url,
     MNEMOSYNC_REDIS_URL: inject("redisUrl"),
     MNEMOSYNC_REDIS_PREFIX: name,
     MNEMOSYNC_FAISS_DIRECTORY: directory,
     MNEMOSYNC_FAISS_DIMENSION: "64",
   };
-  return { environment, redis, prefix: name, ...runnerIn(environment) };
+  return { environment, redis, prefix: name, ...runnerIn(environment, isProcess === true ? runProgram : runCommand) };
 }
 
 /** The program on a world's stores, set up by environment. The world's own synchronizer must be closed. */
@@ -113,12 +138,8 @@ export function environmentOf(world: World): Record<string, string> {
   };
 }
 
-function runnerIn(environment: Record<string, string>): Pick<CommandLine, "run" | "json"> {
-  const run: CommandLine["run"] = async (args, input = "") => {
-    const { child, ended } = startProgram(args, environment);
-    child.stdin.end(input);
-    return await ended;
-  };
+function runnerIn(environment: Record<string, string>, how = runCommand): Pick<CommandLine, "run" | "json"> {
+  const run: CommandLine["run"] = (args, input) => how(args, environment, input);
   return {
     run,
     async json(args, input) {
