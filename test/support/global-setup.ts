@@ -1,3 +1,4 @@
+import postgres from "postgres";
 import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../../src/dev/postgres-server.ts";
 import { openServices } from "../../src/dev/services.ts";
@@ -36,6 +37,21 @@ function useBuiltPrograms(isWatching: boolean, log: (line: string) => void): voi
 }
 
 /**
+ * A password of one round, where 4,096 are usual: a client spends milliseconds on them for each connection, and a test opens
+ * a dozen. It is random, and its server lives for one run.
+ */
+async function makeConnectingCheap(url: string): Promise<void> {
+  const { username, password } = new URL(url);
+  const sql = postgres(url, { max: 1, onnotice: () => undefined });
+  try {
+    await sql`set scram_iterations = 1`;
+    await sql.unsafe(`alter role ${username} password '${password}'`);
+  } finally {
+    await sql.end();
+  }
+}
+
+/**
  * One Redis for the whole run and a PostgreSQL for each worker, started before the first file. Tests that stop or freeze
  * a server start their own.
  */
@@ -46,7 +62,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const workers = project.config.poolOptions?.forks?.maxForks ?? 1;
   const more = services.source === "embedded" ? Number(workers) - 1 : 0;
   const others = await Promise.all(Array.from({ length: more }, () => startEmbeddedPostgres(POSTGRES)));
-  project.provide("postgresUrls", [services.postgresUrl, ...others.map(({ url }) => url)]);
+  const postgresUrls = [services.postgresUrl, ...others.map(({ url }) => url)];
+  if (services.source === "embedded") await Promise.all(postgresUrls.map(makeConnectingCheap));
+  project.provide("postgresUrls", postgresUrls);
   project.provide("redisUrl", services.redisUrl);
   return async () => {
     await Promise.all([services.close(), ...others.map((server) => server.close())]);

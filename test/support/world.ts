@@ -131,6 +131,8 @@ export class World {
       postgresUrl: this.databaseUrl,
       redisUrl: this.#options.redis === false ? "none" : this.redisUrl,
       redisPrefix: this.prefix,
+      // Those that are used, not the ten that a service keeps open: each is a process of the server's.
+      postgresConnectionsMin: 0,
       ...(faiss && { faiss }),
       ...this.#options.settings,
     };
