@@ -1,13 +1,11 @@
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { DRIFT_KINDS } from "../../src/index.ts";
+import { programArguments, REPOSITORY } from "../support/program.ts";
 import { postgresUrl } from "../support/services.ts";
 
-const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
-
 function startDemo(...flags: string[]) {
-  const child = spawn(process.execPath, ["--import", "tsx", "src/cli/main.ts", "demo", ...flags], {
+  const child = spawn(process.execPath, [...programArguments(), "demo", ...flags], {
     cwd: REPOSITORY,
     env: {
       ...process.env,

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, type TestContext, test } from "vitest";
+import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
 import { openWorld } from "../support/world.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -30,11 +31,14 @@ async function run(t: TestContext, args: readonly string[], cwd: string, environ
   return { code, output };
 }
 
-/** Writes code as a module that gets this package by the path of its sources. */
+/** The library: what was built, where it is made of the sources as they are, which starts and compiles faster. */
+const LIBRARY = join(ROOT, ...(process.env[DIST_IS_CURRENT] === "yes" ? ["dist", "index.js"] : ["src", "index.ts"]));
+
+/** Writes code as a module that gets this package by its path. */
 async function program(t: TestContext, code: string): Promise<{ directory: string; path: string }> {
   const directory = await folder(t);
   const path = join(directory, "example.mts");
-  await writeFile(path, code.replaceAll(OWN_IMPORT, `from ${JSON.stringify(join(ROOT, "src", "index.ts"))}`));
+  await writeFile(path, code.replaceAll(OWN_IMPORT, `from ${JSON.stringify(LIBRARY)}`));
   return { directory, path };
 }
 

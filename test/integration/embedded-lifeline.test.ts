@@ -1,18 +1,24 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { childrenOf, isAlive } from "../../src/dev/processes.ts";
 import { pollUntil } from "../../src/dev/wait.ts";
+import { DIST_IS_CURRENT } from "../../src/stores/faiss/client/host-programs.ts";
+import { REPOSITORY } from "../support/program.ts";
 
 /** Goal: no server and no folder outlives the process that started them. Method: end such a process in every way. */
 describe("when the process that started the servers ends", () => {
-  const postgresServer = JSON.stringify(new URL("../../src/dev/postgres-server.ts", import.meta.url).href);
-  const redisServer = JSON.stringify(new URL("../../src/dev/redis-server.ts", import.meta.url).href);
+  // What was built starts in a fraction of the time.
+  const isBuilt = process.env[DIST_IS_CURRENT] === "yes";
+  const server = (name: string): string =>
+    JSON.stringify(pathToFileURL(join(REPOSITORY, isBuilt ? `dist/dev/${name}.js` : `src/dev/${name}.ts`)).href);
   const program = `
-    import { startEmbeddedPostgres } from ${postgresServer};
-    import { startEmbeddedRedis } from ${redisServer};
+    import { startEmbeddedPostgres } from ${server("postgres-server")};
+    import { startEmbeddedRedis } from ${server("redis-server")};
     const starts = [startEmbeddedRedis(), startEmbeddedRedis()];
     if (process.argv.includes("with-postgres")) starts.push(startEmbeddedPostgres());
     const servers = await Promise.all(starts);
@@ -32,9 +38,13 @@ describe("when the process that started the servers ends", () => {
   async function startProcess(
     args: string[],
   ): Promise<{ child: ChildProcess; started: Started[]; ended: Promise<unknown[]> }> {
-    const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", program, ...args], {
-      stdio: ["pipe", "pipe", "ignore"],
-    });
+    const child = spawn(
+      process.execPath,
+      [...(isBuilt ? [] : ["--import", "tsx"]), "--input-type=module", "--eval", program, ...args],
+      {
+        stdio: ["pipe", "pipe", "ignore"],
+      },
+    );
     onTestFinished(() => void child.kill("SIGKILL"));
     const ended = once(child, "exit");
     const [line] = await once(createInterface(child.stdout!), "line");
