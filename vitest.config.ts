@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type UserWorkspaceConfig } from "vitest/config";
+import { LongestFirst } from "./test/support/longest-first.ts";
 
 const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, import.meta.url));
 
@@ -16,20 +17,29 @@ const CONNECTORS = [
 ];
 
 /**
- * Files of unit tests that need a process of their own, by their names before `.test.ts`: they count modules or load them anew,
- * load the binding of FAISS, measure memory, or change what belongs to the whole process.
+ * Files that need a process of their own, by their names before `.test.ts`: they count modules, load them anew or in place of
+ * others, load the binding of FAISS, measure memory, or change what belongs to the whole process.
  */
 const OWN_PROCESS = [
   ...["add-many", "binding", "search-results", "vectors", "private-files", "host-client"], // unit/faiss
   ...["lazy-schemas", "shared-deadline", "errors", "columns"],
   "read-back", // of property: on real stores
+  ...["built-program", "version-matrix", "embedded-services", "embedded-lifeline"],
+  ...["console", "console-operation", "console-service"], // they drive a browser
+  ...["faiss-recovery", "faiss-torn", "faiss-faults", "restart"], // the umask, the binding, the hosts of a process and what they leave
 ];
 
 /**
- * The other tests of modules. They share a process for each core, and each module is loaded once in it: most of these files run for
- * less time than it takes to load zod and the sources.
+ * All other files share a process, with a thread for each core, and each module is loaded once in it: most files run for less time
+ * than it takes to start a process and load zod and the sources.
  */
-const UNIT = `test/{unit,property,model}/**/!(${OWN_PROCESS.join("|")}).test.ts`;
+const shared = (folders: string): string => `test/${folders}/**/!(${OWN_PROCESS.join("|")}).test.ts`;
+
+/** Tests of modules, which need no servers. */
+const UNIT = shared("{unit,property,model}");
+
+/** Tests on real stores. */
+const STORES = shared("!(unit|property|model)");
 
 type ProjectTest = NonNullable<UserWorkspaceConfig["test"]>;
 
@@ -52,7 +62,7 @@ function project(
       ...files,
       // Processes, not threads: signals, exit handlers and a binding that may abort its process are part of what is tested.
       pool: "forks",
-      // After those of the project `unit`: two files at a time are enough for two cores.
+      // After those that share a process: two files at a time are enough for two cores.
       sequence: { groupOrder: 1 },
       // Real servers on a loaded machine: a limit against hanging, not a measure of speed.
       testTimeout: 30_000,
@@ -65,36 +75,43 @@ function project(
   };
 }
 
+/**
+ * For a project whose files share a process. There `vi.setConfig` reaches the first file of each thread only, so the limits against
+ * hanging are those of the slowest file.
+ */
+const SHARED: Partial<ProjectTest> = {
+  testTimeout: 400_000,
+  hookTimeout: 120_000,
+  pool: "threads",
+  poolOptions: { threads: { isolate: false } },
+  sequence: { groupOrder: 0 },
+  setupFiles: ["test/support/shared-process.ts"],
+};
+
+/**
+ * Much of a test's time is waiting for servers: two files at a time on two cores, rather than one. Not on a server that was
+ * given from outside, since there is only one of it: see `test/support/services.ts`.
+ */
+const FILES_AT_ONCE = process.env.MNEMOSYNC_POSTGRES_URL ? 1 : Math.max(2, availableParallelism() - 1);
+
 export default defineConfig({
   test: {
     // `vitest run FILE` finds the file in any project; `npm test` and `npm run test:deep` name theirs with --project.
     projects: [
-      project(
-        "unit",
-        { include: [UNIT], exclude: [DEEP, ...CONNECTORS] },
-        {
-          pool: "threads",
-          poolOptions: { threads: { isolate: false } },
-          sequence: { groupOrder: 0 },
-          setupFiles: ["test/support/shared-process.ts"],
-        },
-      ),
-      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, UNIT, ...CONNECTORS] }),
+      project("unit", { include: [UNIT], exclude: [DEEP, ...CONNECTORS] }, SHARED),
+      project("stores", { include: [STORES], exclude: [DEEP, ...CONNECTORS] }, SHARED),
+      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, UNIT, STORES, ...CONNECTORS] }),
       project("connectors", { include: CONNECTORS, exclude: [DEEP] }),
       project("deep", { include: [DEEP], exclude: [] }),
     ],
     // Starts PostgreSQL and Redis once for the run, before the first file. Here rather than in a project: each project
     // that names it would start servers of its own.
     globalSetup: ["test/support/global-setup.ts"],
-    // Much of a test's time is waiting for servers: two files at a time on two cores, rather than one. Not on a server
-    // that was given from outside, since there is only one of it: see `test/support/services.ts`.
+    sequence: { sequencer: LongestFirst },
     poolOptions: {
-      forks: {
-        maxForks: process.env.MNEMOSYNC_POSTGRES_URL ? 1 : Math.max(2, availableParallelism() - 1),
-        minForks: 1,
-      },
-      // Of the project `unit`; whether workers are shared is asked here, and modules there.
-      threads: { isolate: false, minThreads: 1, maxThreads: Math.max(2, availableParallelism() - 1) },
+      forks: { minForks: 1, maxForks: FILES_AT_ONCE },
+      // Of the projects that share a process; whether workers are shared is asked here, and modules there.
+      threads: { isolate: false, minThreads: 1, maxThreads: FILES_AT_ONCE },
     },
     // With --coverage only. What runs in a process of its own is not counted: commands of the built program, nodes that die.
     coverage: {

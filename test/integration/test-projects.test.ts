@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { LONGEST } from "../support/longest-first.ts";
 import { REPOSITORY } from "../support/program.ts";
 
 /** Goal: no file of tests is left out or run twice, whatever its folder and name. Method: vitest's own list of its projects. */
@@ -39,4 +40,9 @@ test("each file of tests is in one project, and each project in one run of those
   expect([...(all ?? []), ...(deepRun ?? [])].sort()).toEqual(
     [...new Set(listed.map((one) => one.projectName))].sort(),
   );
+});
+
+test("each file that is to begin first exists", async () => {
+  const names = await readdir(join(REPOSITORY, "test"), { recursive: true });
+  expect(LONGEST.filter((name) => !names.includes(name))).toEqual([]);
 });
