@@ -13,27 +13,45 @@ const PROGRAM = fileURLToPath(new URL("../../dist/program/main.js", import.meta.
 const READY_MAX_MS = 60_000;
 const PREFIX = "edgebench";
 
+export interface HubOptions {
+  /** The built program. @default that of this revision */
+  readonly program?: string;
+  /** Of Redis: unlike that of any other hub on it. @default "edgebench" */
+  readonly prefix?: string;
+  /** Arguments of Node. @default none */
+  readonly nodeArguments?: readonly string[];
+}
+
 /** The hub as operators run it: the built program in a process of its own, on PostgreSQL, Redis and FAISS. */
 export class HubService {
   readonly url: string;
   readonly apiKey: string;
   readonly #postgresUrl: string;
   readonly #redisUrl: string;
+  readonly #prefix: string;
   readonly #process: ChildProcess;
 
   private constructor(
     url: string,
     apiKey: string,
     process: ChildProcess,
-    servers: [postgresUrl: string, redisUrl: string],
+    servers: [postgresUrl: string, redisUrl: string, prefix: string],
   ) {
     this.url = url;
     this.apiKey = apiKey;
     this.#process = process;
-    [this.#postgresUrl, this.#redisUrl] = servers;
+    [this.#postgresUrl, this.#redisUrl, this.#prefix] = servers;
   }
 
-  static async start(context: BenchContext): Promise<HubService> {
+  /** The process of the program; those of its index are below it. */
+  get processId(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  static async start(
+    context: Pick<BenchContext, "newDatabase" | "newDirectory" | "redisUrl">,
+    { program = PROGRAM, prefix = PREFIX, nodeArguments = [] }: HubOptions = {},
+  ): Promise<HubService> {
     const [postgresUrl, folder] = [await context.newDatabase(), await context.newDirectory()];
     const { key, entry } = createKey({ id: "bench", scope: "admin", namespaces: "*" });
     const keysFile = join(folder, "keys.json");
@@ -41,7 +59,7 @@ export class HubService {
     const environment = {
       MNEMOSYNC_POSTGRES_URL: postgresUrl,
       MNEMOSYNC_REDIS_URL: context.redisUrl,
-      MNEMOSYNC_REDIS_PREFIX: PREFIX,
+      MNEMOSYNC_REDIS_PREFIX: prefix,
       MNEMOSYNC_FAISS_DIRECTORY: join(folder, "faiss"),
       MNEMOSYNC_FAISS_DIMENSION: String(DIMENSION),
       MNEMOSYNC_EMBEDDING_PROVIDER: "none",
@@ -49,18 +67,18 @@ export class HubService {
       MNEMOSYNC_HTTP_PORT: "0",
       MNEMOSYNC_HTTP_KEYS_FILE: keysFile,
     };
-    const migrating = spawn(process.execPath, [PROGRAM, "migrate"], {
+    const migrating = spawn(process.execPath, [program, "migrate"], {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "ignore", "inherit"],
     });
     const [code] = await once(migrating, "exit");
     if (code !== 0) throw new Error(`mnemosync migrate ended with ${code}`);
-    const service = spawn(process.execPath, [PROGRAM, "serve", "--log-level", "error"], {
+    const service = spawn(process.execPath, [...nodeArguments, program, "serve", "--log-level", "error"], {
       env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "inherit"],
     });
     try {
-      return new HubService(await untilReady(service), key, service, [postgresUrl, context.redisUrl]);
+      return new HubService(await untilReady(service), key, service, [postgresUrl, context.redisUrl, prefix]);
     } catch (error) {
       await ended(service);
       throw error;
@@ -72,7 +90,7 @@ export class HubService {
     const sync = await MemorySynchronizer.connect({
       postgresUrl: this.#postgresUrl,
       redisUrl: this.#redisUrl,
-      redisPrefix: PREFIX,
+      redisPrefix: this.#prefix,
       embedding: { provider: "none" },
     });
     try {

@@ -1,7 +1,8 @@
 import { NotFoundError } from "../domain/errors.ts";
-import type { DeviceRow, DeviceStanding } from "../ledger/device-statements.ts";
+import type { DeviceCall, DeviceRow, DeviceStanding } from "../ledger/device-statements.ts";
 import type { HubLedger } from "../ledger/hub-ledger.ts";
 import type { HubCaller } from "./caller.ts";
+import { DeviceNotes } from "./device-notes.ts";
 import { HubError } from "./protocol/codes.ts";
 
 /** A device as operators see it. Times are ISO-8601. */
@@ -42,13 +43,18 @@ type DeviceLedger = Pick<
   "noteDevice" | "recogniseDevice" | "moveDevice" | "listDevices" | "readDevice" | "revokeDevice" | "admitDevice"
 >;
 
+/** Milliseconds for which a call that settles nothing is not noted behind another one of its device. */
+const SEEN_MS = 1_000;
+
 /** The devices of the hub. */
 export class Devices {
   readonly #ledger: DeviceLedger;
+  readonly #notes: DeviceNotes;
   readonly #perOwnerMax: number;
 
   constructor(ledger: DeviceLedger, options: { readonly devicesPerOwnerMax: number }) {
     this.#ledger = ledger;
+    this.#notes = new DeviceNotes(ledger);
     this.#perOwnerMax = options.devicesPerOwnerMax;
   }
 
@@ -81,7 +87,8 @@ export class Devices {
 
   /**
    * As `meet`, with `work` beside the note of the call: a device that is known waits for one statement that reads, and not for a commit.
-   * What the call settles is of no account for its own changes: their keys are greater.
+   * What the call settles is of no account for its own changes: their keys are greater. A call that says nothing new, a moment after
+   * another one, is not noted.
    */
   async meeting<T>(
     caller: HubCaller,
@@ -92,17 +99,21 @@ export class Devices {
     const { row, ...met } = await this.#ledger.recogniseDevice(call.device, signal);
     const isKnown = row !== null && row.owner === caller.owner && row.revokedAt === null;
     if (!isKnown) return await work(await this.meet(caller, call, signal), Promise.resolve());
-    const noting = this.#note(caller, call, signal);
+    if (saysNothing(call, { ...met, row })) return await work({ ...met, row }, Promise.resolve());
+    const noting = this.#notes.note(this.#callOf(caller, call), signal);
     const [noted, done] = await Promise.allSettled([noting, work({ ...met, row }, noting)]);
     if (done.status === "rejected") throw done.reason;
     if (noted.status === "rejected") throw noted.reason;
     return done.value;
   }
 
-  async #note({ owner }: HubCaller, call: DeviceCalling, signal: AbortSignal): Promise<void> {
+  async #note(caller: HubCaller, call: DeviceCalling, signal: AbortSignal): Promise<void> {
+    await this.#ledger.noteDevice(this.#callOf(caller, call), signal);
+  }
+
+  #callOf({ owner }: HubCaller, call: DeviceCalling): DeviceCall {
     const { device, name = null, settledThrough = null, epoch = null } = call;
-    const input = { device, owner, name, settledThrough, epoch, devicesMax: this.#perOwnerMax };
-    await this.#ledger.noteDevice(input, signal);
+    return { device, owner, name, settledThrough, epoch, devicesMax: this.#perOwnerMax };
   }
 
   /** In the order of ids. @param options.limit 1 … 1_000 */
@@ -129,6 +140,14 @@ export class Devices {
     if (!(await this.#ledger.admitDevice(device, signal))) throw unknown(device);
     return await this.get(device, signal);
   }
+}
+
+/** Whether all that a call says of its device is kept already. */
+function saysNothing(call: DeviceCalling, { row, ledgerEpoch, now }: MetRow): boolean {
+  const { name = null, settledThrough = null, epoch = null } = call;
+  const settles = settledThrough !== null && epoch === ledgerEpoch && !(settledThrough <= (row.settledThrough ?? ""));
+  const wasSeen = Math.abs(now - row.lastSeenAt) < SEEN_MS;
+  return wasSeen && !settles && (name === null || name === row.name);
 }
 
 function shown(row: DeviceRow & DeviceStanding): Device {

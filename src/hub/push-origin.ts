@@ -18,6 +18,7 @@ export function pushOrigin(
     device,
     key: change.key,
     fingerprint,
+    expectsNew: change.op === "put" && (change.baseVersion === 0 || change.baseVersion === null),
     judge: (facts, locked) =>
       judgeDevice(facts, epoch) ?? judgeKey(change, fingerprint, facts, settledThrough) ?? judgeMemory(facts, locked),
     holderAfter: (facts, locked) => holderAfter(change, foundOf(facts, locked), device),

@@ -114,7 +114,7 @@ const APPLIED_COLUMNS = "device, key, fingerprint, namespace, memory_id, version
  * @returns false where another transaction took one of the keys since: this one must be rolled back.
  */
 export async function keepAppliedChanges(sql: Sql, changes: readonly AppliedChange[]): Promise<boolean> {
-  const ordered = inOrder(changes);
+  const ordered = inClaimOrder(changes);
   const column = (pick: (change: AppliedChange) => string | number | boolean | null) => arrayLiteral(ordered.map(pick));
   const [namespaces, memoryIds] = keyLiterals(ordered);
   const [row] = await sql<{ claimed: number }[]>`
@@ -150,7 +150,7 @@ export function claimsOf(changes: readonly AppliedChange[]): { statements: reado
 /** Adds `keepAppliedChanges` to a flight, as its last statement; nothing where there is nothing to claim. */
 export function addClaims(flight: Flight, changes: readonly AppliedChange[]): void {
   if (changes.length === 0) return;
-  const ordered = inOrder(changes);
+  const ordered = inClaimOrder(changes);
   flight.execute(KEEP_APPLIED, (values) => {
     values.array(OID.text, ordered, ({ device }) => values.text(device));
     values.array(OID.text, ordered, ({ key }) => values.text(key));
@@ -169,7 +169,7 @@ export function holdClaims(answers: readonly StatementAnswer[], changes: readonl
 }
 
 /** In one order, so that two repeats cannot wait for each other. */
-function inOrder(changes: readonly AppliedChange[]): AppliedChange[] {
+export function inClaimOrder(changes: readonly AppliedChange[]): AppliedChange[] {
   return changes.toSorted((a, b) => compareUtf8(a.device, b.device) || compareUtf8(a.key, b.key));
 }
 

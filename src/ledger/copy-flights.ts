@@ -5,12 +5,12 @@ import { BEGIN, isRefusal } from "./flight-statements.ts";
 import { isRowInTheWay, type TransactionToken, type VersionWrite, type WriteAnswer } from "./write-statements.ts";
 import { bodyRows, bytesOfRows, copyBodiesText, copyVersionsText, versionRows } from "./written-rows.ts";
 
-const COPY_VERSIONS: FlightStatement = { name: "copy_versions", text: copyVersionsText(true), types: [] };
-const COPY_BODIES: FlightStatement = { name: "copy_bodies", text: copyBodiesText(true), types: [] };
+export const COPY_VERSIONS: FlightStatement = { name: "copy_versions", text: copyVersionsText(true), types: [] };
+export const COPY_BODIES: FlightStatement = { name: "copy_bodies", text: copyBodiesText(true), types: [] };
 const COPY_VERSIONS_NOW: FlightStatement = { name: "copy_versions_now", text: copyVersionsText(false), types: [] };
 const COPY_BODIES_NOW: FlightStatement = { name: "copy_bodies_now", text: copyBodiesText(false), types: [] };
 
-const TOKEN: FlightStatement = {
+export const TOKEN: FlightStatement = {
   name: "write_token",
   text: `insert into mnemosync.sync_transactions (tx_id, state, node_id, namespaces, memory_ids, versions)
     values ($1, 'committed', $2, $3, $4, $5)`,
@@ -18,7 +18,7 @@ const TOKEN: FlightStatement = {
 };
 
 /** The time that the rows have by default, and whether some bucket has a floor, above which its memories must start. */
-const STANDING: FlightStatement = {
+export const STANDING: FlightStatement = {
   name: "standing_of_new",
   text: `select extract(epoch from date_trunc('milliseconds', now()))::float8 * 1000,
       exists (select from mnemosync.version_floors where bucket = any ($1) and floor >= $2)`,
@@ -49,7 +49,7 @@ export async function copyInFlight(
 ): Promise<WriteAnswer> {
   const claims = claimsOf(applied);
   const statements = [COPY_VERSIONS, COPY_BODIES, TOKEN, ...claims.statements];
-  const flight = flights.begin(statements, bytesOf(writes) + claims.bytes);
+  const flight = flights.begin(statements, bytesOfNew(writes) + claims.bytes);
   flight.copy(COPY_VERSIONS, (values) => versionRows(values, writes, token, true));
   flight.copy(COPY_BODIES, (values) => bodyRows(values, writes, token, true));
   writeToken(flight, writes, token);
@@ -57,7 +57,7 @@ export async function copyInFlight(
   try {
     const answers = await flights.send(flight);
     const [versions, bodies] = answers;
-    if (!areAllIn(versions, bodies, writes)) return "copy_refused";
+    if (!areAllIn([versions, bodies], writes)) return "copy_refused";
     return holdClaims(answers, applied) ? "written" : "raced";
   } catch (error) {
     if (isRowInTheWay(error)) return "raced";
@@ -79,22 +79,18 @@ export async function beginWithNew(
   writes: readonly VersionWrite[],
   token: TransactionToken,
 ): Promise<NewlyWritten> {
-  const flight = flights.begin([BEGIN, COPY_VERSIONS_NOW, COPY_BODIES_NOW, TOKEN, STANDING], bytesOf(writes));
+  const flight = flights.begin([BEGIN, COPY_VERSIONS_NOW, COPY_BODIES_NOW, TOKEN, STANDING], bytesOfNew(writes));
   flight.execute(BEGIN);
   flight.copy(COPY_VERSIONS_NOW, (values) => versionRows(values, writes, token, false));
   flight.copy(COPY_BODIES_NOW, (values) => bodyRows(values, writes, token, false));
   writeToken(flight, writes, token);
-  // Behind the rows, and so later than the end of any transaction that pruned a tombstone of one of these memories.
-  flight.execute(STANDING, (values) => {
-    values.array(OID.int4, writes, ({ bucket }) => values.int32(bucket));
-    values.int64(1);
-  });
+  standingOf(flight, writes);
   try {
     const [, versions, bodies, , standing] = await flights.send(flight);
     const [now, hasFloor] = standing?.rows[0] ?? [];
     if (now == null || hasFloor == null) throw new TypeError("the server told no time");
     if (hasFloor[0] !== 0) return { answer: "guessed_wrong", writtenAt: 0 };
-    if (!areAllIn(versions, bodies, writes)) return { answer: "copy_refused", writtenAt: 0 };
+    if (!areAllIn([versions, bodies], writes)) return { answer: "copy_refused", writtenAt: 0 };
     return { answer: "written", writtenAt: Math.round(now.readDoubleBE(0)) };
   } catch (error) {
     if (isRowInTheWay(error)) return { answer: "guessed_wrong", writtenAt: 0 };
@@ -105,7 +101,7 @@ export async function beginWithNew(
 
 type Flight = ReturnType<FlightChannel["begin"]>;
 
-function writeToken(flight: Flight, writes: readonly VersionWrite[], token: TransactionToken): void {
+export function writeToken(flight: Flight, writes: readonly VersionWrite[], token: TransactionToken): void {
   flight.execute(TOKEN, (values) => {
     values.text(token.transactionId);
     values.text(token.nodeId);
@@ -115,15 +111,23 @@ function writeToken(flight: Flight, writes: readonly VersionWrite[], token: Tran
   });
 }
 
-/** False: a trigger left rows out, of which COPY says nothing but their number. */
-function areAllIn(
-  versions: { readonly count: number } | undefined,
-  bodies: { readonly count: number } | undefined,
-  writes: readonly VersionWrite[],
-): boolean {
-  return versions?.count === writes.length && bodies?.count === writes.length;
+/** Behind the rows, and so later than the end of any transaction that pruned a tombstone of one of these memories. */
+export function standingOf(flight: Flight, writes: readonly VersionWrite[]): void {
+  flight.execute(STANDING, (values) => {
+    values.array(OID.int4, writes, ({ bucket }) => values.int32(bucket));
+    values.int64(1);
+  });
 }
 
-function bytesOf(writes: readonly VersionWrite[]): number {
+/** False: a trigger left rows out, of which COPY says nothing but their number. */
+export function areAllIn(
+  copies: readonly ({ readonly count: number } | undefined)[],
+  writes: readonly VersionWrite[],
+): boolean {
+  return copies.every((copy) => copy?.count === writes.length);
+}
+
+/** Bytes of a flight that writes new memories, about. */
+export function bytesOfNew(writes: readonly VersionWrite[]): number {
   return bytesOfRows(writes, "facts") + bytesOfRows(writes, "bodies") + writes.length * 100 + 1_024;
 }

@@ -13,6 +13,7 @@ import { COPY_ROWS_MIN, copyVersions } from "./copy-versions.ts";
 import { COMMIT } from "./flight-statements.ts";
 import { beginGuarded, type Flown } from "./guarded-writes.ts";
 import { type KeyClaim, keepAnswer, readTakenKeys, type TakenKey } from "./idempotency-statements.ts";
+import { beginWithPushed, type NewlyPushed } from "./push-flights.ts";
 import { queueForSharedStores } from "./queue-statements.ts";
 import { isReplicated } from "./replica-marker.ts";
 import { scrubContent } from "./scrub-statements.ts";
@@ -62,13 +63,22 @@ export interface LedgerTransaction {
     token: TransactionToken,
     claiming?: Claiming,
   ): Promise<Flown>;
-  /** Whether the connection sends flights: whether `beginWithNew` and `commitAlone` can be called. */
+  /** Whether the connection sends flights: whether `beginWithNew`, `beginWithPushed` and `commitAlone` can be called. */
   readonly flies: boolean;
   /**
    * Begins, and writes memories that are taken for new, all of the first version, in the same flight. Nothing is looked for
    * and locked before: where one is not new, the transaction is `guessed_wrong`, and must be rolled back.
    */
   beginWithNew(writes: readonly VersionWrite[], token: TransactionToken): Promise<NewlyWritten>;
+  /**
+   * `beginWithNew` of memories that pushed changes write, with the claims of their keys: `applied` has one change for each. Behind them
+   * it reads the facts of the changes, in order: where one of these must not be applied, the transaction must be rolled back.
+   */
+  beginWithPushed(
+    writes: readonly VersionWrite[],
+    token: TransactionToken,
+    applied: readonly AppliedChange[],
+  ): Promise<NewlyPushed>;
   /**
    * Begins, writes one memory where its guess holds, and commits, in one flight. The answer says whether it is written and
    * durable; where it is not, the transaction has ended, and another one may begin. Null: something is in the way, and the
@@ -148,6 +158,16 @@ export class PostgresTransaction implements LedgerTransaction {
     const flights = this.#flights();
     this.#isOpen = true;
     return await beginWithNew(flights, writes.toSorted(compareKeys), token);
+  }
+
+  async beginWithPushed(
+    writes: readonly VersionWrite[],
+    token: TransactionToken,
+    applied: readonly AppliedChange[],
+  ): Promise<NewlyPushed> {
+    const flights = this.#flights();
+    this.#isOpen = true;
+    return await beginWithPushed(flights, writes.toSorted(compareKeys), token, applied);
   }
 
   async commitAlone(guess: GuessedWrite, token: TransactionToken): Promise<GuardedAnswer | null> {

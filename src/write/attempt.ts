@@ -20,9 +20,9 @@ export type * from "./attempt-result.ts";
 /** Steps 1 and 2 of the protocol: write the rows in Postgres, prepare in every projection meanwhile, commit. */
 export function attemptsOf(parts: AttemptParts): AttemptChunk {
   const known = new KnownRows();
-  const newGuess = new NewGuess();
+  const guessing = { newGuess: new NewGuess(), pushGuess: new NewGuess() };
   return async (chunk, plan) => {
-    const attempt = new Attempt(parts, known, newGuess, chunk, plan);
+    const attempt = new Attempt(parts, known, guessing, chunk, plan);
     const result = await attempt.run();
     if (result.kind !== "committed") await attempt.discard();
     return result;
@@ -41,10 +41,16 @@ function isUnprepared({ preparesAlways = false }: AttemptParts, { intents }: Chu
   return plan.gates.every(({ target, lastError }) => target.publishesUnprepared === true && lastError === null);
 }
 
+/** Whether memories are taken for new: of large chunks, and of changes that devices pushed. */
+interface Guessing {
+  readonly newGuess: NewGuess;
+  readonly pushGuess: NewGuess;
+}
+
 class Attempt {
   readonly #parts: AttemptParts;
   readonly #known: KnownRows;
-  readonly #newGuess: NewGuess;
+  readonly #guessing: Guessing;
   readonly #chunk: Chunk;
   readonly #plan: AttemptPlan;
   readonly #preparation: Preparation;
@@ -59,10 +65,10 @@ class Attempt {
   /** Set once the attempt is reported as failed: a statement of it that still runs must not commit. */
   #abandoned = false;
 
-  constructor(parts: AttemptParts, known: KnownRows, newGuess: NewGuess, chunk: Chunk, plan: AttemptPlan) {
+  constructor(parts: AttemptParts, known: KnownRows, guessing: Guessing, chunk: Chunk, plan: AttemptPlan) {
     this.#parts = parts;
     this.#known = known;
-    this.#newGuess = newGuess;
+    this.#guessing = guessing;
     this.#chunk = chunk;
     this.#plan = plan;
     this.#epoch = parts.ledger.knownEpoch;
@@ -140,8 +146,8 @@ class Attempt {
     const { nodeId } = ledger;
     const token = { transactionId, optimistic, nodeId, storeVersions };
     const [known, preparation] = [this.#known, this.#preparation];
-    const newGuess = guessesNew ? this.#newGuess : undefined;
-    const guesses = { known, newGuess, endsUnknown };
+    const guessing = guessesNew ? this.#guessing : { newGuess: undefined };
+    const guesses = { known, ...guessing, endsUnknown };
     const alone = this.#mayGoAlone ? this.#aloneCommit(transaction) : undefined;
     return writeRows({ transaction, intents, atomic, claiming, token, preparation, ...guesses, onStep, alone });
   }

@@ -13,6 +13,8 @@ export type OriginVerdict =
 /** Where a pushed change comes from. Its key is claimed in the transaction that applies it. */
 export interface ChangeOrigin extends Pick<PushedChange, "device" | "key"> {
   readonly fingerprint: string;
+  /** Whether the change puts a memory of which its device knew none: it is taken for new, until the ledger says otherwise. */
+  readonly expectsNew: boolean;
   /**
    * Judges the change by what the ledger says, while the memory's row is locked (undefined: there is none). Null: it is decided
    * on like any other write.

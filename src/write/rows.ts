@@ -3,8 +3,10 @@ import type { TakenKey } from "../ledger/idempotency-statements.ts";
 import type { Claiming, LedgerTransaction } from "../ledger/ledger-transaction.ts";
 import type { GuessedWrite } from "../ledger/version-write.ts";
 import type { Begun, BucketedKey, LockedRow, TransactionToken } from "../ledger/write-statements.ts";
+import { bothEnded } from "./both-ended.ts";
 import type { KnownRows } from "./known-rows.ts";
 import type { NewGuess } from "./new-guess.ts";
+import { newPushesOf, writeNewPushes } from "./new-pushes.ts";
 import { type Decision, decide, isRefused, isWrite, type WriteDecision, type WriteIntent } from "./plan.ts";
 import type { Obstacle, Preparation } from "./preparation.ts";
 import { PushedChanges, pushedOf } from "./pushed-changes.ts";
@@ -22,6 +24,8 @@ export interface RowsTask {
   readonly known: KnownRows;
   /** Undefined: no large chunk is guessed about. */
   readonly newGuess: NewGuess | undefined;
+  /** Undefined: the memories of pushed changes are not taken for new. */
+  readonly pushGuess?: NewGuess | undefined;
   /** See `decide`. False: the ledger is asked whether there is a replica. */
   readonly endsUnknown: boolean;
   readonly onStep: OnWriteStep | undefined;
@@ -65,6 +69,8 @@ const FLIGHT_MAX = 31;
 export async function writeRows(task: RowsTask): Promise<RowsResult> {
   const guesses = guessesOf(task);
   if (guesses !== null) return (await commitAlone(task, guesses)) ?? (await writeInFlight(task, guesses));
+  const pushes = newPushesOf(task);
+  if (pushes !== null) return await writeNewPushes(task, pushes);
   const news = newOnesOf(task);
   return news === null ? await lockThenWrite(task) : await writeNewInFlight(task, news);
 }
@@ -256,12 +262,4 @@ type Timed = { modifiedAt: number };
 export function setTime({ write, change }: WriteDecision, modifiedAt: number): void {
   (write as Timed).modifiedAt = modifiedAt;
   (change as Timed).modifiedAt = modifiedAt;
-}
-
-/** Both results once both have ended. @throws the error of the first, when it has failed. */
-async function bothEnded<First, Second>(first: Promise<First>, second: Promise<Second>): Promise<[First, Second]> {
-  const [one, other] = await Promise.allSettled([first, second]);
-  if (one.status === "rejected") throw one.reason;
-  if (other.status === "rejected") throw other.reason;
-  return [one.value, other.value];
 }

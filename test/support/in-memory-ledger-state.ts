@@ -392,6 +392,10 @@ export class MemoryTransaction implements LedgerTransaction {
     return { answer: await this.write(timed, token), writtenAt };
   }
 
+  async beginWithPushed(): Promise<never> {
+    throw new TypeError("the ledger in memory keeps no devices");
+  }
+
   async commitAlone(guess: GuessedWrite, token: TransactionToken): Promise<GuardedAnswer> {
     await this.#interrupt("ledger commit");
     this.#assertRunning();
