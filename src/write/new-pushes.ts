@@ -4,7 +4,7 @@ import type { LockedVersion } from "../ledger/write-statements.ts";
 import { bothEnded } from "./both-ended.ts";
 import { decide, isWrite, type WriteDecision } from "./plan.ts";
 import { PushedChanges } from "./pushed-changes.ts";
-import type { RowsResult, RowsTask } from "./rows.ts";
+import type { RowsResult, RowsTask } from "./rows-task.ts";
 
 /** Changes that devices pushed, each of which is taken to create its memory. */
 export interface NewPushes {
