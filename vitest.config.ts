@@ -8,7 +8,7 @@ const source = (file: string): string => fileURLToPath(new URL(`src/${file}`, im
 /** Tests that enumerate, fuzz or run for long. `npm run test:deep` runs them, and `.ci/run` does too. */
 const DEEP = "test/**/*.deep.test.ts";
 
-/** Tests of `src/connectors`: `.ci/run` runs them by themselves, and measures how much of that folder they reach. */
+/** Tests of `src/connectors`: `.ci/run` runs them by themselves, and measures how much of that folder they reach. They share a process, too. */
 const CONNECTORS = [
   "test/unit/connectors/**/*.test.ts",
   "test/integration/{connector,writing-a-connector}*.test.ts",
@@ -101,7 +101,7 @@ export default defineConfig({
       project("unit", { include: [UNIT], exclude: [DEEP, ...CONNECTORS] }, SHARED),
       project("stores", { include: [STORES], exclude: [DEEP, ...CONNECTORS] }, SHARED),
       project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, UNIT, STORES, ...CONNECTORS] }),
-      project("connectors", { include: CONNECTORS, exclude: [DEEP] }),
+      project("connectors", { include: CONNECTORS, exclude: [DEEP] }, SHARED),
       project("deep", { include: [DEEP], exclude: [] }),
     ],
     // Starts PostgreSQL and Redis once for the run, before the first file. Here rather than in a project: each project

@@ -6,17 +6,22 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 export const LONGEST = [
   "integration/console.test.ts",
-  "integration/own-store.test.ts",
-  "integration/console-operation.test.ts",
-  "integration/cli-conflicts.test.ts",
-  "integration/examples.test.ts",
   "integration/faiss-main.test.ts",
   "fault/outage.test.ts",
-  "integration/oldest-typescript.test.ts",
-  "integration/jobs.test.ts",
-  "integration/cli-operation.test.ts",
+  "fault/concurrency.test.ts",
+  "fuzz/fuzz.test.ts",
+  "integration/own-store.test.ts",
+  "integration/console-operation.test.ts",
+  "integration/repair-options.test.ts",
+  "integration/http-contract.test.ts",
+  "integration/http.test.ts",
+  "integration/matrix-foreign.test.ts",
+  "integration/faiss-recovery.test.ts",
   "integration/cli-output.test.ts",
-  "integration/cli.test.ts",
+  "integration/oldest-typescript.test.ts",
+  "integration/faiss-torn.test.ts",
+  "integration/examples.test.ts",
+  "integration/cli-conflicts.test.ts",
 ] as const;
 
 export class LongestFirst extends BaseSequencer {
