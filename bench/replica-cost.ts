@@ -1,10 +1,11 @@
 /**
  * What does replication cost for each memory, and what does it cost the calls of its primary; on a machine that others use too?
  *
- *     npx tsx bench/replica-cost.ts [--dimension 384] [--rounds 5] [--memories 5000] [--seconds 4] [--perSecond 1000] [--products now=dist,before=/elsewhere/dist]
+ *     npx tsx bench/replica-cost.ts [--dimension 384] [--rounds 5] [--memories 5000] [--seconds 4] [--perSecond 1000] [--call 100] [--products now=dist,before=/elsewhere/dist]
  *
  * The products take turns. Processor time is exact whatever else runs, and is told apart: the program (all threads of this
- * process), the primary's server, the replica's server. `--seconds 0` leaves out the calls under load.
+ * process), the primary's server, the replica's server. `--seconds 0` leaves out the calls under load; with
+ * few memories a call (`--call 1 --perSecond 10`) those tell what a pass costs that has next to nothing to do.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     memories: { type: "string", default: "5000" },
     seconds: { type: "string", default: "4" },
     perSecond: { type: "string", default: "1000" },
+    call: { type: "string", default: "100" },
     products: { type: "string", default: "now=dist" },
   },
 });
@@ -37,7 +39,7 @@ const [rounds, count, seconds, perSecond] = [values.rounds, values.memories, val
   Number,
 ) as [number, number, number, number];
 /** Memories of a call under load. */
-const CALL = 100;
+const CALL = Number(values.call);
 const DEADLINE_MS = 120_000;
 
 const servers = await startServers();
