@@ -48,6 +48,11 @@ export async function applyWrites(
     ), clashing as (
       -- The same number, given out in another history of the primary.
       select * from held where not is_same
+    ), retold as materialized (
+      -- What is here is less than the primary has now: a version withheld the rest of it that the primary has lost.
+      select i.namespace, i.memory_id, i.version from input i join held h using (namespace, memory_id, version)
+      where h.is_same and i.checksum is distinct from h.checksum and i.checksum is not null
+        and (h.checksum is null or i.withholds = 'nothing') and exists (select from fence where compares = 'epoch')
     ), takers as (
       -- What was here already has taken what it withholds: versions that diverged behind it were written after it.
       select i.namespace, i.memory_id, bool_or(i.withholds = 'all') as takes_all
@@ -75,8 +80,9 @@ export async function applyWrites(
         and (${isRepair} or not exists (
           select from held h
           where h.is_same and h.namespace = i.namespace and h.memory_id = i.memory_id and h.version = i.version
-            -- Taken by a version that the primary has lost.
-            and not (h.checksum is null and i.checksum is not null and exists (select from fence where compares = 'epoch'))))
+        ) or exists (
+          select from retold r
+          where r.namespace = i.namespace and r.memory_id = i.memory_id and r.version = i.version))
       on conflict (namespace, memory_id, version) do update set
         checksum = excluded.checksum, version_vector = excluded.version_vector, modified_at = excluded.modified_at,
         ended_by = excluded.ended_by, expires_at = excluded.expires_at, tx_id = excluded.tx_id, document = excluded.document,
@@ -110,7 +116,7 @@ function isTaken(sql: Sql, table: Fragment): Fragment {
   return sql`(m.takes_all or ${table}.document ->> 'privacy' = 'full')`;
 }
 
-/** Rows move to newer versions only; or to the same number of the primary's present history. */
+/** Rows move to newer versions only; or to the same number of the primary's present history, or as that history has it. */
 function upsertRows(sql: Sql, isRepair: boolean): Fragment {
   return sql`
       insert into mnemosync.memory_versions as v
@@ -129,7 +135,9 @@ function upsertRows(sql: Sql, isRepair: boolean): Fragment {
         has_embedding = case when excluded.checksum is null then v.has_embedding else excluded.has_embedding end,
         created_at = case when excluded.checksum is null then v.created_at else excluded.created_at end,
         ended_by = excluded.ended_by, expires_at = excluded.expires_at, tx_id = excluded.tx_id
-      where v.version < excluded.version or (v.version = excluded.version and (v.tx_id <> excluded.tx_id or ${isRepair}))`;
+      where v.version < excluded.version or (v.version = excluded.version and (v.tx_id <> excluded.tx_id or ${isRepair} or exists (
+        select from retold r
+        where r.namespace = excluded.namespace and r.memory_id = excluded.memory_id and r.version = excluded.version)))`;
 }
 
 /**

@@ -224,6 +224,35 @@ test("replaced versions that a lost history took come back, whatever their memor
   expect((await world.held("lives")).bodies[0]).toMatchObject({ content: null });
 });
 
+test("versions that were told as a lost one withholds them are told again as the primary has them", async (t) => {
+  const world = await openReplicaWorld(t);
+  await world.put("m0", { content: "other" });
+  await world.caughtUp();
+  await world.paused();
+  for (const id of ["redacted", "withdrawn"]) for (const n of [1, 2]) await world.put(id, { content: `${id} ${n}` });
+  const putBack = await rememberLedger(world.world.sql);
+  await world.put("redacted", { content: "lost", privacy: "redacted" });
+  await world.put("withdrawn", { content: "lost", privacy: "local_only" });
+  await world.put("m0", { content: "lost" });
+  await world.sync.replica.resume();
+  await world.caughtUp();
+  // As where the primary was put back in the midst of it: what withheld them has not arrived.
+  await world.paused();
+  await world.replica`
+    with gone as (delete from mnemosync.memory_bodies where memory_id in ('redacted', 'withdrawn') and version = 3)
+    update mnemosync.memory_versions v
+    set version = 2, checksum = b.checksum, tx_id = b.tx_id, version_vector = b.version_vector, ended_by = b.ended_by,
+        deleted_at = case when b.checksum is null then b.modified_at end
+    from mnemosync.memory_bodies b
+    where b.namespace = v.namespace and b.memory_id = v.memory_id and b.version = 2 and v.memory_id <> 'm0'`;
+  expect((await world.held("redacted")).bodies[1]).toMatchObject({ endedBy: null, content: "" });
+  await putBack();
+  await world.sync.replica.resume();
+  await expect.poll(async () => (await world.held("m0")).row?.version, { timeout: 30_000 }).toBe(1);
+  await world.caughtUp();
+  expect(await world.dump("replica")).toEqual(await world.dump("primary"));
+});
+
 test("a memory that was made anew in a lost history is as old again as it was", async (t) => {
   const world = await openReplicaWorld(t);
   await world.put("m1", { content: "first" });

@@ -46,8 +46,8 @@ export const DEFECTS: readonly Defect[] = [
     changes: [
       ["k.memory_id = i.memory_id and k.version > i.version)", "k.memory_id = i.memory_id and false)"],
       [
-        "where v.version < excluded.version or (v.version = excluded.version and (v.tx_id <> excluded.tx_id or ${isRepair}))",
-        "",
+        "where v.version < excluded.version or (v.version = excluded.version and (",
+        "where true or (v.version = excluded.version and (",
       ],
     ],
     noticed: /went back from|it is at another version|^verify/,
