@@ -70,8 +70,8 @@ export const DEFECTS: readonly Defect[] = [
     file: "replicator.ts",
     changes: [
       [
-        "applyWrites(sql, fence, writes, move)",
-        "(move === null ? Promise.resolve(true) : cursors.moveCursor(sql, fence, move)).then(() => applyWrites(sql, fence, writes, null))",
+        "this.#batches.write(connection, fence, writes, move)",
+        "(move === null ? Promise.resolve(true) : cursors.moveCursor(connection.sql, fence, move)).then(() => this.#batches.write(connection, fence, writes, null))",
       ],
     ],
     noticed: /^passed/,
