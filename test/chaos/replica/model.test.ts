@@ -57,7 +57,7 @@ test("a write that is under way, or whose answer was lost, may hold or not", () 
 
 test("a primary that lost an answered write is noticed", () => {
   const { model } = written(PUT, { ...PUT, content: "two" });
-  const state = { memoryId: "m", privacy: "full", expiresAt: null, isErased: false } as const;
+  const state = { memoryId: "m", privacy: "full", expiresAt: null, isErased: false, isBeingErased: false } as const;
   expect(model.judgeState({ ...state, content: "two" })).toBeNull();
   expect(model.judgeState({ ...state, content: "one" })).toMatch(/not the last one/);
   expect(model.judgeState({ ...state, content: null })).toMatch(/has ended/);
@@ -73,7 +73,14 @@ test("a history that shows what was refused, was lost, or was never written is n
     ...[null, null, null, null],
   ]);
   expect(model.judgeContent("m", "refused")).toMatch(/refused/);
-  const state = { memoryId: "m", content: "two", privacy: "full", expiresAt: null, isErased: false } as const;
+  const state = {
+    memoryId: "m",
+    content: "two",
+    privacy: "full",
+    expiresAt: null,
+    isErased: false,
+    isBeingErased: false,
+  } as const;
   // Retention has pruned the first version.
   model.reset([state], { copiedAt: copiedAt, contents: new Set(["two"]) });
   expect([model.judgeContent("m", "one"), model.judgeContent("m", "two")]).toEqual([null, null]);
@@ -87,6 +94,18 @@ test("a history that shows what was refused, was lost, or was never written is n
   expect(model.judgeContent("m", "lost")).toMatch(/has lost/);
 });
 
+test("an erasure that a primary which was put back has not done yet may end the memory at any time", () => {
+  const { model } = written(PUT);
+  const state = { memoryId: "m", content: "one", privacy: "full", expiresAt: null, isErased: false } as const;
+  const past = { copiedAt: now(), contents: new Set(["one"]) };
+  model.reset([{ ...state, isBeingErased: true }], past);
+  const span = { from: now(), to: now() + 1 };
+  expect(model.judge("m", primary("one"), span, false)).toBeNull();
+  expect(model.judge("m", null, span, false)).toBeNull();
+  model.reset([{ ...state, isBeingErased: false }], past);
+  expect(model.judge("m", null, { from: now(), to: now() + 1 }, false)).toMatch(/is missing/);
+});
+
 test("a version is withheld by what came after it alone", () => {
   const hidden = { ...PUT, content: "hidden", privacy: "redacted" } as const;
   const { model } = written(PUT, hidden, { ...PUT, content: "three" });
@@ -95,7 +114,14 @@ test("a version is withheld by what came after it alone", () => {
   // Refused, it withheld nothing.
   model.end(model.begin("m", hidden), "failed");
   expect(model.isWithheld("m", "three")).toBe(false);
-  const state = { memoryId: "m", content: "three", privacy: "full", expiresAt: null, isErased: false } as const;
+  const state = {
+    memoryId: "m",
+    content: "three",
+    privacy: "full",
+    expiresAt: null,
+    isErased: false,
+    isBeingErased: false,
+  } as const;
   const past = { copiedAt: now(), contents: new Set<string>() };
   model.reset([state], past);
   expect(model.isWithheld("m", "lost")).toBe(false);

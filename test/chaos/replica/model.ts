@@ -34,6 +34,8 @@ export interface PrimaryState {
   readonly privacy: Privacy;
   readonly expiresAt: number | null;
   readonly isErased: boolean;
+  /** An erasure of it was asked for and is not done: it goes on by itself, in a primary that was put back too. */
+  readonly isBeingErased: boolean;
 }
 
 /** What a primary that was put back has, beside its present states. */
@@ -188,9 +190,12 @@ export class Model {
     }
     this.#entries.clear();
     const moment = now();
-    for (const { memoryId, content, privacy, expiresAt, isErased } of states) {
+    for (const { memoryId, content, privacy, expiresAt, isErased, isBeingErased } of states) {
       const facts = { memoryId, content, privacy, expiresAt, isErasure: isErased };
       this.#entries.set(memoryId, [{ ...facts, beganAt: 0, endedAt: moment, outcome: "done" }]);
+      if (!isBeingErased || isErased) continue;
+      const erasure = { content: null, privacy: "full", expiresAt: null, isErasure: true } as const;
+      this.end(this.begin(memoryId, erasure), "unknown");
     }
   }
 

@@ -138,7 +138,11 @@ export async function readStates(twins: Twins): Promise<PrimaryState[]> {
   return await twins.inside("primary", async (sql) => [
     ...(await sql<PrimaryState[]>`
       select v.memory_id as "memoryId", b.document ->> 'content' as content, coalesce(b.document ->> 'privacy', 'full') as privacy,
-             extract(epoch from b.expires_at)::float8 * 1000 as "expiresAt", coalesce(v.ended_by = 'erased', false) as "isErased"
+             extract(epoch from b.expires_at)::float8 * 1000 as "expiresAt", coalesce(v.ended_by = 'erased', false) as "isErased",
+             exists (
+               select from mnemosync.erasures e
+               where e.namespace = v.namespace and e.memory_id = v.memory_id and e.scrubbed_at is null
+             ) as "isBeingErased"
       from mnemosync.memory_versions v
       -- What expired is known by the version before its end: an archive shows it.
       left join mnemosync.memory_bodies b
