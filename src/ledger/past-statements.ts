@@ -45,8 +45,14 @@ export async function readHistory(sql: Sql): Promise<LedgerHistory> {
     select l.value as ledger, e.value as epoch, pg_is_in_recovery() as in_recovery,
            pg_snapshot_xmax(pg_current_snapshot())::text as xmax,
            -- What a snapshot shows was written by older transactions, unless the rows came from another server.
-           exists (select from mnemosync.memory_bodies where xid >= pg_snapshot_xmax(pg_current_snapshot()))
-             or exists (select from mnemosync.memory_versions where xid >= pg_snapshot_xmax(pg_current_snapshot())) as future,
+           -- The newest row alone, in the order of the index: a plan that was made while the tables were small read all of them, with
+           -- each look at the feed.
+           exists (select from (select xid from mnemosync.memory_bodies where xid is not null
+                                order by xid desc, seq desc limit 1) newest
+                   where newest.xid >= pg_snapshot_xmax(pg_current_snapshot()))
+             or exists (select from (select xid from mnemosync.memory_versions where xid is not null
+                                     order by xid desc, seq desc limit 1) newest
+                        where newest.xid >= pg_snapshot_xmax(pg_current_snapshot())) as future,
            h.system_identifier, h.timeline
     from (values (1)) as one
     left join mnemosync.sync_meta l on l.name = 'ledger_id'
