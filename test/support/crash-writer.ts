@@ -60,7 +60,19 @@ function acknowledge(outcome: SyncOutcome, content: string | null): void {
     content,
     error: error?.message ?? null,
   };
-  writeSync(1, `${JSON.stringify(line)}\n`); // Not through a stream: what is told is out before anything else happens.
+  tell(Buffer.from(`${JSON.stringify(line)}\n`));
+}
+
+/** Not through a stream: what is told is out before anything else happens. A reader that is slow is waited for. */
+function tell(bytes: Buffer): void {
+  for (let told = 0; told < bytes.length; ) {
+    try {
+      told += writeSync(1, bytes, told);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
 }
 
 const memory = (turn: string, number = Math.floor(random() * order.memories)) => {

@@ -58,6 +58,8 @@ export class MergedWorld {
   #feed: Change[] = [];
   /** Versions below which no number is given again, though no row is left. */
   readonly #floors = new Map<string, number>();
+  /** Memories that the replica kept as expired while it missed that they were written again, ended and forgotten: see docs/replica.md. */
+  readonly uncertain = new Set<string>();
   #places = 0;
 
   put(memoryId: string, content: Content): void {
@@ -160,6 +162,7 @@ export class MergedWorld {
     this.epoch += 1;
     this.pruned = 0;
     this.#floors.clear();
+    this.uncertain.clear();
     for (const { memoryId, content, endedBy } of kept) {
       if (content !== null) this.put(memoryId, content);
       else if (endedBy !== null) this.end(memoryId, endedBy);
@@ -169,8 +172,11 @@ export class MergedWorld {
   /** The replica has begun anew and compared itself: it holds what the primary holds, and ended memories that this history has forgotten. */
   resync(): void {
     const isSame = this.replicaEpoch === this.epoch;
-    for (const [memoryId, { endedBy }] of this.replica) {
-      if (isSame && endedBy !== null && !this.primary.has(memoryId)) continue;
+    for (const [memoryId, { version, endedBy }] of this.replica) {
+      if (isSame && endedBy !== null && !this.primary.has(memoryId)) {
+        if (this.#floor(memoryId) > version) this.uncertain.add(memoryId);
+        continue;
+      }
       this.replica.delete(memoryId);
       this.replicaVersions.delete(memoryId);
     }
@@ -193,6 +199,7 @@ export class MergedWorld {
   #write(memoryId: string, version: Version): void {
     this.#places += 1;
     const place = this.#places;
+    this.uncertain.delete(memoryId);
     this.primary.set(memoryId, { ...version, place });
     this.primaryVersions.set(memoryId, [...(this.primaryVersions.get(memoryId) ?? []), version]);
     this.#feed.push({ ...version, memoryId, place });
