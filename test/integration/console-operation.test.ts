@@ -26,6 +26,7 @@ test("the backlog is paused and resumed, and a dead letter is tried again", asyn
   await row.getByText("the store said no").waitFor();
   await page.getByRole("button", { name: "Pause" }).click();
   const question = page.getByRole("dialog", { name: "Pause the backlog?" });
+  await question.waitFor(); // It opens a moment after the click, and a key before that closes nothing.
   await page.keyboard.press("Escape");
   await question.waitFor({ state: "hidden" });
   expect(await world.sync.backlog.isPaused()).toBe(false);
