@@ -69,7 +69,6 @@ const primaryRestored: Fault = {
     if (stops) await Promise.all(twins.nodes.map((node) => node.stop()));
     await passed.look(); // Another epoch is read from the start.
     passed.hold();
-    const wasCompared = await isCompared(twins);
     await restoreBackup(twins.primary);
     const leaseMs = await leaseOf(twins);
     if (stops) {
@@ -77,9 +76,8 @@ const primaryRestored: Fault = {
       for (const node of twins.nodes) node.start();
       await Promise.all(twins.nodes.map((node) => node.ready()));
     }
-    // What nobody but its writer has seen leaves no trace, and need not be noticed. A replica that is compared puts what was lost aside
-    // by itself, without another epoch.
-    if (arrived > 0 && !wasCompared) {
+    // What nobody but its writer has seen leaves no trace, and need not be noticed.
+    if (arrived > 0) {
       const answersAt = performance.now();
       await untilLate(
         pollUntil("the nodes to notice that the primary was put back", leaseMs + NOTICED_MS, async () => {
@@ -123,14 +121,6 @@ async function leaseOf(twins: Twins): Promise<number> {
       select max(extract(epoch from lease_expires_at - clock_timestamp()))::float8 * 1000 as left
       from mnemosync.feed_cursors where name like 'replica/%'`;
     return Math.max(0, row?.left ?? 0);
-  });
-}
-
-/** Whether the replica reads its primary from the start, to be compared with it at the end. */
-async function isCompared(twins: Twins): Promise<boolean> {
-  return await twins.inside("replica", async (sql) => {
-    const rows = await sql`select 1 from mnemosync.replica_cursor where compares is not null`;
-    return rows.length > 0;
   });
 }
 
