@@ -75,18 +75,19 @@ function project(
   };
 }
 
-/**
- * For a project whose files share a process. There `vi.setConfig` reaches the first file of each thread only, so the limits against
- * hanging are those of the slowest file.
- */
+/** For a project whose files share a process. */
 const SHARED: Partial<ProjectTest> = {
-  testTimeout: 400_000,
-  hookTimeout: 120_000,
   pool: "threads",
   poolOptions: { threads: { isolate: false } },
   sequence: { groupOrder: 0 },
   setupFiles: ["test/support/shared-process.ts"],
 };
+
+/**
+ * For one whose files set limits of their own: where a process is shared `vi.setConfig` reaches the first file of each thread only, so
+ * the limits against hanging are those of the slowest file.
+ */
+const SLOW: Partial<ProjectTest> = { testTimeout: 400_000, hookTimeout: 120_000 };
 
 /**
  * Much of a test's time is waiting for servers: two files at a time on two cores, rather than one. Not on a server that was
@@ -99,9 +100,9 @@ export default defineConfig({
     // `vitest run FILE` finds the file in any project; `npm test` and `npm run test:deep` name theirs with --project.
     projects: [
       project("unit", { include: [UNIT], exclude: [DEEP, ...CONNECTORS] }, SHARED),
-      project("stores", { include: [STORES], exclude: [DEEP, ...CONNECTORS] }, SHARED),
+      project("stores", { include: [STORES], exclude: [DEEP, ...CONNECTORS] }, { ...SHARED, ...SLOW }),
       project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, UNIT, STORES, ...CONNECTORS] }),
-      project("connectors", { include: CONNECTORS, exclude: [DEEP] }, SHARED),
+      project("connectors", { include: CONNECTORS, exclude: [DEEP] }, { ...SHARED, ...SLOW }),
       project("deep", { include: [DEEP], exclude: [] }),
     ],
     // Starts PostgreSQL and Redis once for the run, before the first file. Here rather than in a project: each project

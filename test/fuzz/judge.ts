@@ -13,7 +13,9 @@ export type ViolationKind = (typeof VIOLATION_KINDS)[number];
 
 const VIOLATIONS_KEPT = 100;
 
-const TESTS_A_CONNECTOR = / POST \/v1\/connectors\/[^/ ]+\/test /;
+/** Of what was said: seed, caller, method and path stand first. */
+const TESTS_A_CONNECTOR = /^seed \d+, [\w-]+: POST \/v1\/connectors\/[^/ ]+\/test /;
+const ORDERS_A_REPLICA = /^seed \d+, [\w-]+: [A-Z]+ \/v1\/replica\//;
 
 /** What a replica's orders are answered while it has not caught up, or while its own process moves its place. */
 const REPLICA_REASONS = /has not caught up|has no place yet/;
@@ -75,5 +77,5 @@ function isExplained({ status, body }: Answer, said: string): boolean {
   if (status === 502) return TESTS_A_CONNECTOR.test(said) && body.includes('"SERVICE_FAILED"');
   if (status !== 503) return false;
   if (body.includes('"QUEUE_FULL"')) return true;
-  return said.includes(" /v1/replica/") && REPLICA_REASONS.test(body);
+  return ORDERS_A_REPLICA.test(said) && REPLICA_REASONS.test(body);
 }
