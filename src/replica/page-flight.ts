@@ -5,7 +5,7 @@ import { type FlightStatement, OID } from "../drivers/postgres/flight.ts";
 import type { StatementAnswer } from "../drivers/postgres/flight-answers.ts";
 import type { FlightChannel } from "../drivers/postgres/flight-channel.ts";
 import type { VersionRow } from "./memory-rows.ts";
-import { type LaterFacts, strictestOf } from "./primary-statements.ts";
+import { type LaterFacts, STRICTEST, strictestOf } from "./primary-statements.ts";
 
 /** A page of the primary's feed as its flight brings it. */
 export interface FlownPage {
@@ -76,8 +76,7 @@ function pageStatement(limit: number, bytesMax: number): FlightStatement {
       where v.namespace = s.namespace and v.memory_id = s.memory_id offset 0
     ) v on true
     left join lateral (
-      select max(case when b.ended_by in ('withdrawn', 'erased') or b.document ->> 'privacy' = 'local_only' then 2
-                      when b.document ->> 'privacy' = 'redacted' then 1 else 0 end) as strictest
+      select ${STRICTEST} as strictest
       from mnemosync.memory_bodies b
       where b.namespace = s.namespace and b.memory_id = s.memory_id and b.version > s.version
     ) w on true

@@ -21,6 +21,10 @@ export interface PageFacts {
   readonly pruned: FeedCursor | null;
 }
 
+/** The strictest privacy of bodies b, as SQL: see `strictestOf`. */
+export const STRICTEST = `max(case when b.ended_by in ('withdrawn', 'erased') or b.document ->> 'privacy' = 'local_only' then 2
+    when b.document ->> 'privacy' = 'redacted' then 1 else 0 end)`;
+
 /**
  * What the primary knows of versions of a page, beside the page, and how far tombstones are pruned. Asked after the page was
  * read: a tombstone that the page lacks because it was pruned shows here.
@@ -52,8 +56,7 @@ export async function readPageFacts(
       where v.namespace = k.namespace and v.memory_id = k.memory_id offset 0
     ) v on true
     left join lateral (
-      select max(case when b.ended_by in ('withdrawn', 'erased') or b.document ->> 'privacy' = 'local_only' then 2
-                      when b.document ->> 'privacy' = 'redacted' then 1 else 0 end) as strictest
+      select ${sql.unsafe(STRICTEST)} as strictest
       from mnemosync.memory_bodies b
       where b.namespace = k.namespace and b.memory_id = k.memory_id and b.version > k.version
     ) w on true
@@ -71,7 +74,7 @@ export async function readPageFacts(
   };
 }
 
-/** @param rank 0 … 2, as the statements count. */
+/** @param rank 0 … 2, as `STRICTEST` counts. */
 export function strictestOf(rank: number): Privacy {
   return PRIVACIES[rank] ?? "local_only";
 }
