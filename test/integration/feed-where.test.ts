@@ -86,7 +86,9 @@ test("a redacted memory answers no question about its metadata, and is withdrawn
   await put("redacted", 300);
   const left = await readAll(world, { where, cursor: seen.cursor });
   expect(shown(left.events)).toEqual(["withdrawn m1@3"]);
-  expect(JSON.stringify(left.events)).not.toContain("300");
+  // By its name: a time or a cursor may hold the digits of the value.
+  expect(JSON.stringify(seen.events)).toContain("salary");
+  expect(JSON.stringify(left.events)).not.toContain("salary");
 });
 
 test("a selective filter gets past more memories than one page looks at", async (t) => {
