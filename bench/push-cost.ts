@@ -6,16 +6,17 @@
  * The products take turns. Each has a hub of its own, as operators run it, and pushes new documents from an edge in this process.
  * `edge` is this process, `program` the hub's, `host` the hub's index, each with all of its threads.
  */
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import postgres from "postgres";
 import type { EdgeStore } from "../src/edge/index.ts";
 import { edgeDocument, idOf } from "./edge/documents.ts";
 import { HubService } from "./edge/hub-service.ts";
 import { startServers } from "./harness/servers.ts";
+import { newDatabase } from "./support/new-database.ts";
 import { verify } from "./support/report.ts";
 import { median } from "./support/statistics.ts";
 import { commandOf, processesBelow, threadTimes } from "./support/thread-times.ts";
@@ -45,19 +46,10 @@ interface Product {
   readonly EdgeStore: typeof EdgeStore;
 }
 
-async function newDatabase(): Promise<string> {
-  const name = `push_${Math.random().toString(36).slice(2)}`;
-  const sql = postgres(servers.postgresUrl, { max: 1, onnotice: () => undefined });
-  await sql.unsafe(`create database ${name}`);
-  await sql.end();
-  const url = new URL(servers.postgresUrl);
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
 async function open(name: string, path: string): Promise<Product> {
   const context = {
-    ...{ redisUrl: servers.redisUrl, newDatabase },
+    redisUrl: servers.redisUrl,
+    newDatabase: () => newDatabase(servers.postgresUrl, `push_${randomBytes(4).toString("hex")}`),
     newDirectory: () => mkdtemp(join(folder, "hub-")),
   };
   const { profiles } = values;

@@ -19,6 +19,7 @@ import { startEmbeddedPostgres } from "../src/dev/postgres-server.ts";
 import { startServers } from "./harness/servers.ts";
 import { chunksOf } from "./support/chunks.ts";
 import { type BenchMemory, benchMemories } from "./support/dataset.ts";
+import { newDatabase } from "./support/new-database.ts";
 import type { Synchronizer } from "./support/product.ts";
 import { verify } from "./support/report.ts";
 import { median, quantile } from "./support/statistics.ts";
@@ -100,15 +101,6 @@ function below(root: number): number[] {
     }
   });
   return children.flatMap((pid) => [pid, ...below(pid)]);
-}
-
-async function newDatabase(server: string, name: string): Promise<string> {
-  const sql = postgres(server, { max: 1, onnotice: () => undefined });
-  await sql.unsafe(`create database ${name}`);
-  await sql.end();
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  return url.href;
 }
 
 async function openProduct(name: string, path: string): Promise<Contender> {

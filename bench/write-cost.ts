@@ -14,12 +14,12 @@ import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import postgres from "postgres";
 import { floorRows, PostgresFloor } from "./floors/postgres.ts";
 import { floorHashes, RedisFloor } from "./floors/redis.ts";
 import { startServers } from "./harness/servers.ts";
 import { inParallel } from "./support/chunks.ts";
 import { type BenchMemory, benchMemories } from "./support/dataset.ts";
+import { newDatabase } from "./support/new-database.ts";
 import type { Synchronizer } from "./support/product.ts";
 import { verify } from "./support/report.ts";
 import { median, quantile } from "./support/statistics.ts";
@@ -59,19 +59,10 @@ interface Contender {
   };
 }
 
-async function newDatabase(name: string): Promise<string> {
-  const sql = postgres(servers.postgresUrl, { max: 1, onnotice: () => undefined });
-  await sql.unsafe(`create database ${name}`);
-  await sql.end();
-  const url = new URL(servers.postgresUrl);
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
 async function openProduct(name: string, path: string): Promise<Contender> {
   const { MemorySynchronizer } = await import(pathToFileURL(resolve(path, "index.js")).href);
   const sync: Synchronizer = await MemorySynchronizer.connect({
-    postgresUrl: await newDatabase(name),
+    postgresUrl: await newDatabase(servers.postgresUrl, name),
     redisUrl: servers.redisUrl,
     redisPrefix: name,
     batchSize: 500,
@@ -100,8 +91,8 @@ async function openProduct(name: string, path: string): Promise<Contender> {
 }
 
 async function openFloors(): Promise<Contender[]> {
-  const bare = new PostgresFloor(await newDatabase("bare"), 1);
-  const inTwo = new PostgresFloor(await newDatabase("in_two"), 1);
+  const bare = new PostgresFloor(await newDatabase(servers.postgresUrl, "bare"), 1);
+  const inTwo = new PostgresFloor(await newDatabase(servers.postgresUrl, "in_two"), 1);
   await bare.begin();
   await inTwo.begin();
   const redis = new RedisFloor(servers.redisUrl);
