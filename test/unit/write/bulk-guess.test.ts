@@ -1,18 +1,13 @@
 import { expect, test } from "vitest";
 import { keyText } from "../../../src/domain/keys.ts";
-import { encodeMemory } from "../../../src/domain/memory.ts";
-import type { NewlyWritten } from "../../../src/ledger/copy-flights.ts";
-import type { LedgerTransaction } from "../../../src/ledger/ledger-transaction.ts";
 import type { LockedRow } from "../../../src/ledger/write-statements.ts";
 import { KnownRows } from "../../../src/write/known-rows.ts";
 import { NewGuess } from "../../../src/write/new-guess.ts";
-import type { WriteIntent } from "../../../src/write/plan.ts";
-import { Preparation } from "../../../src/write/preparation.ts";
-import { type RowsTask, writeRows } from "../../../src/write/rows.ts";
+import { writeRows } from "../../../src/write/rows.ts";
+import { type NotedTaskOptions, notedTask, putIntent } from "../../support/noted-rows.ts";
 
 /** Goal: which large chunks are taken for new, and what becomes of them. Method: a transaction that notes what it is asked. */
 
-const document = { content: "a", memoryType: "t", importance: 0.5, metadata: {}, privacy: "full" } as const;
 const row: LockedRow = {
   version: 3,
   checksum: "c",
@@ -22,46 +17,10 @@ const row: LockedRow = {
   txId: "t3",
 };
 
-function intentOf(number: number, more: Partial<WriteIntent> = {}): WriteIntent {
-  const key = { namespace: "default", memoryId: `m${number}` };
-  return { key, memory: encodeMemory(key, document, null), expectedVersion: null, modifiedAt: null, ...more };
-}
+const MANY = Array.from({ length: 32 }, (_, at) => putIntent(at));
 
-const MANY = Array.from({ length: 32 }, (_, at) => intentOf(at));
-
-function taskOf(options: Partial<RowsTask> & { flies?: boolean; answer?: NewlyWritten } = {}) {
-  const { flies = true, answer = { answer: "written", writtenAt: 77 }, ...more } = options;
-  const asked: string[] = [];
-  const transaction = {
-    flies,
-    beginWithNew: async () => {
-      asked.push("beginWithNew");
-      return answer;
-    },
-    begin: async () => {
-      asked.push("begin");
-      return { locked: new Map(), floors: new Map(), now: 5, isKeyTaken: false, facts: [] };
-    },
-    isReplicated: async () => false,
-    write: async () => {
-      asked.push("write");
-      return "written";
-    },
-  } as Partial<LedgerTransaction> as LedgerTransaction;
-  const task: RowsTask = {
-    transaction,
-    intents: MANY,
-    atomic: false,
-    claiming: undefined,
-    token: { transactionId: "t", nodeId: "n", storeVersions: { withEmbedding: "{}", withoutEmbedding: "{}" } },
-    preparation: new Preparation({ token: "t", gates: [], everywhere: false, timeoutMs: 1_000 }),
-    known: new KnownRows(),
-    endsUnknown: false,
-    newGuess: new NewGuess(),
-    onStep: undefined,
-    ...more,
-  };
-  return { task, asked };
+function taskOf(options: NotedTaskOptions = {}) {
+  return notedTask({ intents: MANY, ...options });
 }
 
 test("a large chunk of unknown memories is sent as new, and gets the ledger's time", async () => {
@@ -83,12 +42,12 @@ test("a large chunk of unknown memories is sent as new, and gets the ledger's ti
 const known = new KnownRows();
 known.note(keyText({ namespace: "default", memoryId: "m7" }), row);
 
-test.each<[string, Partial<RowsTask> & { flies?: boolean }]>([
+test.each<[string, NotedTaskOptions]>([
   ["one is known", { known }],
-  ["one is deleted", { intents: [...MANY, intentOf(99, { memory: null })] }],
-  ["one is expected at a version", { intents: [...MANY, intentOf(99, { expectedVersion: 4 })] }],
-  ["one brings its time", { intents: [...MANY, intentOf(99, { modifiedAt: 9 })] }],
-  ["one is imported", { intents: [...MANY, intentOf(99, { imported: { version: 4, versionVector: {} } })] }],
+  ["one is deleted", { intents: [...MANY, putIntent(99, { memory: null })] }],
+  ["one is expected at a version", { intents: [...MANY, putIntent(99, { expectedVersion: 4 })] }],
+  ["one brings its time", { intents: [...MANY, putIntent(99, { modifiedAt: 9 })] }],
+  ["one is imported", { intents: [...MANY, putIntent(99, { imported: { version: 4, versionVector: {} } })] }],
   ["an attempt before was raced", { token: { ...taskOf().task.token, optimistic: false } }],
   ["an attempt before guessed wrong", { newGuess: undefined }],
   ["the connection sends no flights", { flies: false }],
@@ -100,7 +59,7 @@ test.each<[string, Partial<RowsTask> & { flies?: boolean }]>([
 
 test("after a wrong guess the next chunk is looked for, and the one behind it taken for new again", async () => {
   const newGuess = new NewGuess();
-  const wrong = taskOf({ newGuess, answer: { answer: "guessed_wrong", writtenAt: 0 } });
+  const wrong = taskOf({ newGuess, newly: { answer: "guessed_wrong", writtenAt: 0 } });
   expect(await writeRows(wrong.task)).toEqual({ kind: "guessed_wrong" });
   const next = taskOf({ newGuess });
   await writeRows(next.task);

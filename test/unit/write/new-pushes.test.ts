@@ -1,21 +1,16 @@
 import { expect, test } from "vitest";
 import { keyText } from "../../../src/domain/keys.ts";
-import { encodeMemory } from "../../../src/domain/memory.ts";
-import type { AppliedChange, PushedFacts } from "../../../src/ledger/change-claims.ts";
-import type { LedgerTransaction } from "../../../src/ledger/ledger-transaction.ts";
-import type { NewlyPushed } from "../../../src/ledger/push-flights.ts";
+import type { PushedFacts } from "../../../src/ledger/change-claims.ts";
 import type { ChangeOrigin, OriginVerdict } from "../../../src/write/change-origin.ts";
 import { KnownRows } from "../../../src/write/known-rows.ts";
 import { NewGuess } from "../../../src/write/new-guess.ts";
 import type { WriteIntent } from "../../../src/write/plan.ts";
-import { Preparation } from "../../../src/write/preparation.ts";
-import { type RowsTask, writeRows } from "../../../src/write/rows.ts";
+import { writeRows } from "../../../src/write/rows.ts";
+import { NO_FACTS, type NotedTaskOptions, notedTask, putIntent } from "../../support/noted-rows.ts";
 
 /** Goal: which pushed changes are taken for new, and what becomes of them. Method: a transaction that notes what it is asked. */
 
-const document = { content: "a", memoryType: "t", importance: 0.5, metadata: {}, privacy: "full" } as const;
 const NOW = 1_767_268_800_123;
-const FACTS: PushedFacts = { epoch: "e", device: null, taken: null, privacy: null, holder: null };
 
 function originOf(number: number, more: Partial<ChangeOrigin> = {}): ChangeOrigin {
   return {
@@ -27,49 +22,13 @@ function originOf(number: number, more: Partial<ChangeOrigin> = {}): ChangeOrigi
 }
 
 function intentOf(number: number, more: Partial<WriteIntent> = {}): WriteIntent {
-  const key = { namespace: "default", memoryId: `m${number}` };
-  const origin = originOf(number);
-  return { key, memory: encodeMemory(key, document, null), expectedVersion: null, modifiedAt: NOW, origin, ...more };
+  return putIntent(number, { modifiedAt: NOW, origin: originOf(number), ...more });
 }
 
 const SOME = [intentOf(1), intentOf(2)];
 
-function taskOf(options: Partial<RowsTask> & { flies?: boolean; answer?: NewlyPushed["answer"] } = {}) {
-  const { flies = true, answer = "written", ...more } = options;
-  const asked: string[] = [];
-  let claimed: readonly AppliedChange[] = [];
-  const transaction = {
-    flies,
-    beginWithPushed: async (_writes, _token, applied) => {
-      asked.push("beginWithPushed");
-      claimed = applied;
-      return { answer, facts: applied.map(() => FACTS) };
-    },
-    begin: async (_keys, _claiming, pushed = []) => {
-      asked.push("begin");
-      return { locked: new Map(), floors: new Map(), now: 5, isKeyTaken: false, facts: pushed.map(() => FACTS) };
-    },
-    isReplicated: async () => false,
-    write: async () => {
-      asked.push("write");
-      return "written";
-    },
-  } as Partial<LedgerTransaction> as LedgerTransaction;
-  const task: RowsTask = {
-    transaction,
-    intents: SOME,
-    atomic: false,
-    claiming: undefined,
-    token: { transactionId: "t", nodeId: "n", storeVersions: { withEmbedding: "{}", withoutEmbedding: "{}" } },
-    preparation: new Preparation({ token: "t", gates: [], everywhere: false, timeoutMs: 1_000 }),
-    known: new KnownRows(),
-    endsUnknown: false,
-    newGuess: new NewGuess(),
-    pushGuess: new NewGuess(),
-    onStep: undefined,
-    ...more,
-  };
-  return { task, asked, claimed: () => claimed };
+function taskOf(options: NotedTaskOptions = {}) {
+  return notedTask({ intents: SOME, ...options });
 }
 
 test("changes of memories that their devices did not know are sent as new, with their claims and their own times", async () => {
@@ -95,7 +54,7 @@ known.note(keyText({ namespace: "default", memoryId: "m2" }), {
   ...{ version: 3, checksum: "c", versionVector: { n: 3 }, hasEmbedding: false, endedBy: null, txId: "t3" },
 });
 
-test.each<[string, Partial<RowsTask> & { flies?: boolean }]>([
+test.each<[string, NotedTaskOptions]>([
   ["one was made on a version", { intents: [...SOME, intentOf(3, { origin: originOf(3, { expectsNew: false }) })] }],
   ["one is known", { known }],
   ["one ends its memory", { intents: [...SOME, intentOf(3, { memory: null })] }],
@@ -117,7 +76,7 @@ test("a write of another caller in the same chunk has the ledger's time, so the 
 
 test("after a wrong guess the next chunk is looked for, and the one behind it taken for new again", async () => {
   const pushGuess = new NewGuess();
-  const wrong = taskOf({ pushGuess, answer: "guessed_wrong" });
+  const wrong = taskOf({ pushGuess, pushed: "guessed_wrong" });
   expect(await writeRows(wrong.task)).toEqual({ kind: "guessed_wrong" });
   const next = taskOf({ pushGuess });
   await writeRows(next.task);
@@ -139,7 +98,7 @@ test.each<[string, OriginVerdict]>([
   };
   const { task } = taskOf({ intents: [...SOME, intentOf(3, { origin: originOf(3, { judge }) })] });
   expect(await writeRows(task)).toEqual({ kind: "guessed_wrong" });
-  expect(judged).toEqual([FACTS]);
+  expect(judged).toEqual([NO_FACTS]);
 });
 
 test("two changes under one key, in a chunk of several pushes, are not claimed together", async () => {
