@@ -34,10 +34,10 @@ test("a healthy ledger stays in its epoch, whatever was seen of it", async () =>
   const { epoch } = await past.prove(soon());
   await world.fill(3);
   const [mark] = [await past.mark(soon())];
-  const [row] = await world.sql<{ xid: string; seq: string; tx: string }[]>`
-    select xid::text as xid, seq::text as seq, tx_id as tx from mnemosync.memory_bodies order by xid desc, seq desc limit 1`;
+  const [row] = await world.sql<{ last_xid: string; last_seq: string; tx: string }[]>`
+    select xid::text as last_xid, seq::text as last_seq, tx_id as tx from mnemosync.memory_bodies order by xid desc, seq desc limit 1`;
   past.noteCommitted(row!.tx);
-  const seen = [{ epoch, cursor: { xid: row!.xid, seq: row!.seq }, marks: [mark!, "no mark of ours"] }];
+  const seen = [{ epoch, cursor: { xid: row!.last_xid, seq: row!.last_seq }, marks: [mark!, "no mark of ours"] }];
   expect(await past.prove(soon(), seen)).toMatchObject({ epoch });
   expect(await newPast().prove(soon(), seen)).toMatchObject({ epoch });
   expect(await reasons()).toEqual(["created"]);
