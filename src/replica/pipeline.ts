@@ -9,7 +9,7 @@ export interface PipelineOptions {
   readonly workers: number;
   /** Changes per transaction, at most. */
   readonly batchSize: number;
-  /** Changes that are taken and not committed, at most; a page more where nothing is under way. */
+  /** Changes that are taken and not committed, at most; a page more where nothing is under way. Their bytes have a limit beside it. */
   readonly windowMax: number;
   /** Where the replica's place is. */
   readonly from: FeedCursor;
@@ -35,6 +35,12 @@ interface Batch {
 const SHARE_MIN = 50;
 
 /**
+ * Bytes of documents and embeddings that are taken and not committed, at most; a page more where nothing is under way. A window of
+ * `windowMax` memories of a megabyte each would be gigabytes, which a replica that is slower than its primary fills.
+ */
+const WINDOW_BYTES_MAX = 64 * 1024 * 1024;
+
+/**
  * Writes pages of the feed in several lanes at a time, while the place moves in order: it is never ahead of the data. The last
  * batch of a page takes the place along, in its own transaction, once all batches before it are committed.
  *
@@ -53,6 +59,7 @@ export class Pipeline {
   #end: { readonly to: FeedCursor; readonly seen: string | null };
   #nextLane = 0;
   #underWay = 0;
+  #bytesUnderWay = 0;
   #failure: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
 
@@ -70,12 +77,14 @@ export class Pipeline {
 
   /** Takes a page, as soon as the window has room for it. @throws what a write has thrown. */
   async add({ writes, to }: Pick<PrimaryPage, "writes" | "to">): Promise<void> {
-    while (this.#underWay > 0 && this.#underWay + writes.length > this.#options.windowMax) await this.#someProgress();
+    const bytes = bytesOf(writes);
+    while (this.#underWay > 0 && !this.#hasRoomFor(writes.length, bytes)) await this.#someProgress();
     this.#check();
     const page: OpenPage = { to, seen: writes.at(-1)?.transactionId ?? null, batches: [] };
     this.#pages.push(page);
     this.#end = { to, seen: page.seen ?? this.#end.seen };
     this.#underWay += writes.length;
+    this.#bytesUnderWay += bytes;
     for (const [lane, own] of this.#byLane(writes).entries()) {
       for (let start = 0; start < own.length; start += this.#options.batchSize) {
         this.#queue(lane, page, own.slice(start, start + this.#options.batchSize));
@@ -100,6 +109,10 @@ export class Pipeline {
     await Promise.all(this.#lanes);
   }
 
+  #hasRoomFor(writes: number, bytes: number): boolean {
+    return this.#underWay + writes <= this.#options.windowMax && this.#bytesUnderWay + bytes <= WINDOW_BYTES_MAX;
+  }
+
   #queue(lane: number, page: OpenPage, writes: readonly ReplicaWrite[]): void {
     const batch: Batch = { writes, state: "waiting", written: Promise.resolve() };
     page.batches.push(batch);
@@ -122,6 +135,7 @@ export class Pipeline {
       this.#failure ??= { error };
     } finally {
       this.#underWay -= batch.writes.length;
+      this.#bytesUnderWay -= bytesOf(batch.writes);
       this.#forgetLanes(batch.writes);
       this.#forgetPages();
       this.#wake?.();
@@ -195,4 +209,10 @@ export class Pipeline {
   #check(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
+}
+
+function bytesOf(writes: readonly ReplicaWrite[]): number {
+  let bytes = 0;
+  for (const { document, embedding } of writes) bytes += (document?.length ?? 0) + (embedding?.byteLength ?? 0);
+  return bytes;
 }

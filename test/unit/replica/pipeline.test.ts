@@ -102,3 +102,37 @@ test("a page of different memories is shared evenly, and a small one is one batc
   await pipeline.drain();
   expect(sizes).toEqual([30]);
 });
+
+test("large documents fill the window before their number does, and a page that is larger than it goes alone", async () => {
+  const ends: (() => void)[] = [];
+  const write = (): Promise<void> => new Promise((resolve) => ends.push(resolve));
+  const pipeline = new Pipeline({ workers: 4, batchSize: 100, windowMax: 2_000, from: at(0), write });
+  const MEGABYTE = 1024 * 1024;
+  const page = (seq: number, megabytes: number) => {
+    const document = { length: megabytes * MEGABYTE } as Buffer;
+    return { writes: [{ ...writeOf({ memoryId: `m${seq}`, seq }), document, embedding: null }], to: at(seq) };
+  };
+  let taken = 0;
+  const adding = (async () => {
+    for (const [index, megabytes] of [30, 30, 30, 100, 1].entries()) {
+      await pipeline.add(page(index + 1, megabytes));
+      taken++;
+    }
+  })();
+  const seen = async (): Promise<number> => {
+    await new Promise(setImmediate);
+    return taken;
+  };
+  expect(await seen()).toBe(2);
+  ends[0]?.();
+  expect(await seen()).toBe(3);
+  ends[1]?.();
+  expect(await seen()).toBe(3);
+  ends[2]?.();
+  expect(await seen()).toBe(4);
+  ends[3]?.();
+  expect(await seen()).toBe(5);
+  ends[4]?.();
+  await adding;
+  expect(await pipeline.drain()).toBe(null);
+});
