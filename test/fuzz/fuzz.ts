@@ -216,6 +216,7 @@ class FuzzRun {
     try {
       const answer = await this.#caller.call(request, holder.key);
       this.#judge.judge(request.operation, holder, answer, said);
+      if (answer?.status === 500) await this.#tellLog(answer);
       return answer;
     } catch (error) {
       const activity = await this.#served.databaseActivity().catch(String);
@@ -224,6 +225,12 @@ class FuzzRun {
     } finally {
       end();
     }
+  }
+
+  /** A 500 tells its reason in the log alone. */
+  async #tellLog({ body }: Answer): Promise<void> {
+    const id = /"instance":"([^"]+)"/.exec(body)?.[1];
+    if (id !== undefined) this.#options.log?.(`the log of request ${id}: ${await this.#served.logOf(id)}`);
   }
 
   /** Callers without a valid key are rare: beyond five a second each of them is answered 429. */

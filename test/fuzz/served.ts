@@ -138,6 +138,16 @@ export class ServedProcess implements Damage {
     return exitCode === null && signalCode === null ? null : `${signalCode ?? exitCode}: ${this.#output()}`;
   }
 
+  /** What the service logged of a request; the line may arrive after its answer. Empty where none came within two seconds. */
+  async logOf(requestId: string): Promise<string> {
+    const lines = (): string[] =>
+      this.#output()
+        .split("\n")
+        .filter((line) => line.includes(requestId));
+    await pollUntil("a log line", 2_000, () => lines().some((line) => line.includes("stack"))).catch(() => undefined);
+    return lines().join("\n");
+  }
+
   /** Gives a memory in Redis a version that the ledger never gave out: a conflict, once it is found. */
   async driftInRedis(namespace: string, memoryId: string): Promise<void> {
     const { redisUrl, prefix } = this.#stores;

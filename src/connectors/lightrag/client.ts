@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
 import { isObject } from "../../domain/json.ts";
 import { defined } from "../../domain/settings.ts";
+import { isPathPart, pathPart } from "../service/request-parts.ts";
 import { type RetryOptions, retrying } from "../service/retrying.ts";
 import { ServiceError } from "../service/service-error.ts";
 import { ServiceHttp, type ServiceRequest } from "../service/service-http.ts";
@@ -94,7 +95,8 @@ export class LightRagClient {
     if (status === 409) return { outcome: /already (contains|exists)/i.test(said) ? "exists" : "later", reason: said };
     const outcome = isObject(value) ? value.status : undefined;
     if (outcome === "duplicated") return { outcome: "exists", reason: said };
-    const trackId = isObject(value) && typeof value.track_id === "string" ? value.track_id : "";
+    const given = isObject(value) ? value.track_id : undefined;
+    const trackId = typeof given === "string" && isPathPart(given) ? given : "";
     if (outcome === "success") return { outcome: "sent", trackId };
     throw new ServiceError(
       "permanent",
@@ -105,7 +107,7 @@ export class LightRagClient {
 
   /** The documents of one insert: none for some milliseconds after it, and for ever where it was lost. @throws {ServiceError} */
   async documentsOfTrack(trackId: string, signal: AbortSignal): Promise<RagDocument[]> {
-    const { value } = await this.#read({ path: `/documents/track_status/${encodeURIComponent(trackId)}` }, signal);
+    const { value } = await this.#read({ path: `/documents/track_status/${pathPart(trackId)}` }, signal);
     return documentsIn(value);
   }
 

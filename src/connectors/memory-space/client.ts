@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ConfigurationError } from "../../domain/errors.ts";
 import { defined } from "../../domain/settings.ts";
 import { NEVER } from "../../runtime/shared-deadline.ts";
+import { pathPart } from "../service/request-parts.ts";
 import { type RetryOptions, retrying, waitAfter } from "../service/retrying.ts";
 import { ServiceError } from "../service/service-error.ts";
 import { type ServiceAnswer, ServiceHttp } from "../service/service-http.ts";
@@ -225,8 +226,8 @@ export class MemorySpaceClient {
   }
 
   #pathOf(id?: string): string {
-    const context = `/memory/${encodeURIComponent(this.#settings.context)}`;
-    return id === undefined ? context : `${context}/${encodeURIComponent(id)}`;
+    const context = `/memory/${pathPart(this.#settings.context)}`;
+    return id === undefined ? context : `${context}/${pathPart(id)}`;
   }
 }
 

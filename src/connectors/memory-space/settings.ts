@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { lazily } from "../../domain/lazily.ts";
 import { milliseconds, SECRET, urlOf, wholeNumber } from "../../domain/settings.ts";
+import { isHeaderValue, isPathPart, NO_HEADER_VALUE } from "../service/request-parts.ts";
 import { DIALECTS } from "./dialect.ts";
 
 /** A connection to Memory Space. */
@@ -9,8 +10,19 @@ export const memorySpaceSettings = lazily(() =>
     url: urlOf((url) => new URL(url), ["http", "https"]).describe(
       "Address of the service, e.g. https://memory.example",
     ),
-    context: z.string().min(1).max(512).describe("Whose memories are read, e.g. 107677460544181387647___mft"),
-    apiKey: z.string().min(1).optional().meta(SECRET).describe("The key, sent as X-API-KEY"),
+    context: z
+      .string()
+      .min(1)
+      .max(512)
+      .refine(isPathPart, "is a part of the address: expected whole characters, and neither . nor ..")
+      .describe("Whose memories are read, e.g. 107677460544181387647___mft"),
+    apiKey: z
+      .string()
+      .min(1)
+      .refine(isHeaderValue, NO_HEADER_VALUE)
+      .optional()
+      .meta(SECRET)
+      .describe("The key, sent as X-API-KEY"),
     dialect: z
       .enum(["auto", ...DIALECTS])
       .default("auto")

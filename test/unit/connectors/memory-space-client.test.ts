@@ -196,6 +196,17 @@ describe("one item", () => {
     expect(await client.getItem("nothing")).toBeNull();
   });
 
+  test("is not asked for where its id would name another path", async () => {
+    const server = await start();
+    for (const id of ["..", ".", "\ud800"])
+      await expect(clientOf(server).client.getItem(id)).rejects.toMatchObject({
+        code: "SERVICE_FAILED",
+        failure: "permanent",
+        message: `${JSON.stringify(id)} can be no part of a path: nothing was asked for`,
+      });
+    expect(server.requests).toHaveLength(0);
+  });
+
   test("is not gone because the answer is another thing", async () => {
     const server = await start();
     server.faults.push({ kind: "status", status: 200, body: '{"error":"try later"}' });
