@@ -8,6 +8,7 @@ import type { ConnectOptions, MemorySynchronizer } from "../../src/index.ts";
 import type { WriteStep } from "../../src/write/write-step.ts";
 import { type Adapted, adapted, DIMENSION, foundOf, KINDS, KnownEmbeddings, textOf } from "../support/adapted.ts";
 import { runAdapterUntilCrash } from "../support/crash-run.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { loseVectors } from "../support/lost-vectors.ts";
 import { openWorld, type World, type WorldOptions } from "../support/world.ts";
 
@@ -17,7 +18,7 @@ import { openWorld, type World, type WorldOptions } from "../support/world.ts";
  * all stores are compared.
  */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 const ALL = Array.from({ length: 40 }, (_, number) => number);
 const FAISS = { faiss: { dimension: DIMENSION } };
@@ -32,7 +33,7 @@ function plainOptions({ connectOptions }: World): ConnectOptions {
 
 /** Waits until nothing is left to be done behind the writes. */
 async function settle({ sync, sql }: World): Promise<void> {
-  await pollUntil("the backlog to be empty", 30_000, async () => {
+  await pollUntil("the backlog to be empty", 60_000, async () => {
     await sync.backlog.drain();
     const unmarked = await sql`select 1 from mnemosync.sync_transactions where state = 'committed'`;
     return unmarked.length === 0 && (await sync.status()).backlog.pending === 0;
@@ -54,6 +55,7 @@ describe.each(KINDS)("%s", (kind) => {
       await world.disconnect(); // The child is to have the index's folder.
       const order = { options: plainOptions(world), kind, point, batches: 3, size: 10 };
       expect(await runAdapterUntilCrash(order)).toEqual([0, 1]);
+      await feedShown(world);
       const sync = await world.connect();
       await settle(world);
       // Before the commit there is nothing of the last batch; behind it all of it is there, though nobody was told.
@@ -64,6 +66,7 @@ describe.each(KINDS)("%s", (kind) => {
   test("a restart, a lost folder and vectors that are lost from the running index: all is found, or proven and repaired", async () => {
     const world = await openWorld({ onTestFinished }, { ...FAISS, clients: "own" });
     await adapted(kind, world.sync).put(ALL);
+    await feedShown(world);
     await expectWhole(await world.restart(), adapted(kind, world.sync), ALL);
     await world.disconnect();
     await rm(world.directory, { recursive: true });
@@ -133,6 +136,7 @@ test("LangChain's index(), killed between documents and their keys: the next run
   await world.disconnect();
   const order = { options: plainOptions(world), kind: "index" as const, point: "between", batches: 3, size: 10 };
   await runAdapterUntilCrash(order);
+  await feedShown(world);
   const sync = await world.connect();
   await settle(world);
   expect(await sync.count({ namespace: "langchain" })).toMatchObject({ count: 30 });

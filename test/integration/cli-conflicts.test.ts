@@ -4,13 +4,14 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { EXIT_CODES } from "../../src/cli/exit.ts";
 import type { ConflictSummary } from "../../src/index.ts";
 import { commandLineOf, type Ended, environmentOf, runProgram } from "../support/command-line.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { type LedgerRow, otherContent, putHashes, readHashes, readRows } from "../support/raw-stores.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: conflicts can be seen, decided and repaired from a shell, by people and by scripts. */
 
 // Each test starts the program several times, on a machine that may be busy.
-vi.setConfig({ testTimeout: 240_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 /** Redis holds other, later words of `m1` and `m2` (of the base before the ledger's change), and an unknown memory. */
 async function conflictedWorld(): Promise<{ world: World; theirs: LedgerRow[] }> {
@@ -184,7 +185,10 @@ test("a dry run says what would be done and does nothing; the strategy that is n
 test("a quick check looks at what changed since the last one", async () => {
   const { world } = await conflictedWorld();
   expect(await commandLineOf(world).run(["repair"])).toMatchObject({ code: 0 });
-  const quick = () => commandLineOf(world).json(["check", "--scope", "quick"]);
+  const quick = async () => {
+    await feedShown(world);
+    return await commandLineOf(world).json(["check", "--scope", "quick"]);
+  };
   // All of it is new to the first one.
   expect(await quick()).toMatchObject({ code: 0, document: { clean: true, scope: "quick", checked: 6, findings: [] } });
   expect(await quick()).toMatchObject({ code: 0, document: { clean: true, checked: 0 } });

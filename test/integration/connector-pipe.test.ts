@@ -17,6 +17,7 @@ import {
 } from "../../src/connectors/index.ts";
 import { LightRagServer } from "../support/connectors/lightrag-server.ts";
 import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { sharedWorld } from "../support/world.ts";
 
 const shared = sharedWorld({ faiss: false });
@@ -46,6 +47,7 @@ async function pipe(): Promise<void> {
     state: "succeeded",
   });
   await sourceState.close();
+  await feedShown(shared.current);
   const sink = new LightRagSink(new LightRagClient({ url: rag.url, apiKey: "rag-key" }), { connectorId: "pipe" });
   const state = await JsonSinkState.open(join(folder, "sink.json"));
   const parts = { feed: sync, sink, state, transform: TRANSFORMS.standard };

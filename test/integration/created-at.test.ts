@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { parseFilter } from "../../src/domain/filter/filter.ts";
 import type { ListedMemory, ListOrder, MemorySynchronizer } from "../../src/index.ts";
 import { NEVER } from "../../src/runtime/shared-deadline.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { openService } from "../support/http-service.ts";
 import { unitVector } from "../support/memories.ts";
 import { plansOf } from "../support/plans.ts";
@@ -79,6 +80,7 @@ describe("createdAt", () => {
       );
     expect((await found({})).sort()).toEqual(["m2", "m3"]);
     expect((await found({ memoryId: { in: ["m1", "m3"] } })).sort()).toEqual(["m3"]);
+    await feedShown(shared.current);
     const { events } = await sync.readChanges({ namespaces: [namespace], where });
     expect(events.map(({ memoryId }) => memoryId)).toEqual(["m2", "m3"]);
   });

@@ -1,10 +1,11 @@
 import { expect, test, vi } from "vitest";
 import type { ExportRecord, SyncOutcome } from "../../src/index.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { sharedWorld } from "../support/world.ts";
 
 /** Goal: an erased id comes back through no door until it is revived, and what is refused is not kept anywhere either. */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const world = sharedWorld({ ownRedis: true });
 const ERASED = { code: "ERASED" };
@@ -111,6 +112,7 @@ test("a repair removes it from a store at any version, by any strategy, and keep
     ["asked", "manual"],
   ] as const) {
     await world.current.put(world.current.memory(40, { memoryId }));
+    await world.current.untilMarked();
     const copy = await redis.hgetallBuffer(redisKey(memoryId));
     await sync.erase(memoryId);
     await redis.del(redisKey(memoryId));
@@ -140,6 +142,7 @@ test("a repair removes it from a store at any version, by any strategy, and keep
 test("a conflict that awaited a decision when its memory was erased can't be decided any more", async () => {
   const { sync, redis } = world.current;
   await world.current.put(world.current.memory(50, { memoryId: "undecided" }));
+  await world.current.untilMarked();
   await redis.hset(world.current.redisKey("undecided"), "version", "7");
   const report = await sync.checkConsistency({ scope: "full" });
   await sync.repairInconsistencies(report, { strategy: "manual" });
@@ -154,11 +157,13 @@ test("a conflict that awaited a decision when its memory was erased can't be dec
 
 test("followers are told why a memory ended", async () => {
   const { sync } = world.current;
+  await feedShown(world.current); // Of the tests before this one.
   const { cursor } = await sync.readChanges({ from: "now" });
   for (const memoryId of ["ended", "erasedNow"]) await world.current.put(world.current.memory(55, { memoryId }));
   await sync.delete("ended");
   await sync.erase("erasedNow");
   await sync.erase("ended"); // The stronger ending is a version of its own.
+  await feedShown(world.current);
   const told: unknown[] = [];
   for await (const event of sync.changes({ cursor, follow: false })) {
     if (event.kind !== "put") told.push([event.memoryId, event.kind, event.reason, event.version]);

@@ -3,18 +3,19 @@ import { pollUntil } from "../../src/dev/wait.ts";
 import { changePageSchema, changeSchema } from "../../src/documents/change-documents.ts";
 import { followWithCuts } from "../support/cut-reader.ts";
 import { openEvents } from "../support/event-service.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { changeEpoch } from "../support/feed-world.ts";
 
 /** Goal: a reader over HTTP is told each change that its key may know of, once and in order per memory. */
 
 test("a reader that is cut again and again is told each version once, in order per memory", async (t) => {
   const service = await openEvents(t);
-  await followWithCuts(service, { changes: 300, eventsMax: 40, cutsMin: 3, restMs: 30_000 });
+  await followWithCuts(service, { changes: 300, eventsMax: 25, cutsMin: 3, restMs: 120_000 });
 });
 
 test("a reader of versions that is cut is told each of them, and its cursor is of no use for the other reading", async (t) => {
   const service = await openEvents(t);
-  await followWithCuts(service, { reading: "versions", changes: 200, eventsMax: 40, cutsMin: 2, restMs: 30_000 });
+  await followWithCuts(service, { reading: "versions", changes: 200, eventsMax: 40, cutsMin: 2, restMs: 120_000 });
   const page = await service.request("GET", "/v1/namespaces/a/changes?reading=versions&limit=1");
   const other = await service.request("GET", `/v1/namespaces/a/changes?cursor=${page.json().cursor}`);
   expect([other.statusCode, other.json().path]).toEqual([422, "cursor"]);
@@ -94,6 +95,7 @@ test("pages come at once, or with the first change; their cursors go on without 
   const service = await openEvents(t);
   const { world } = service;
   await world.sync.syncBatch([world.memory(0), world.memory(1), world.memory(2)]);
+  await feedShown(world);
   const page = async (query: string) => {
     const response = await service.request("GET", `/v1/namespaces/default/changes${query}`, {
       key: service.keys.reader,
@@ -108,9 +110,10 @@ test("pages come at once, or with the first change; their cursors go on without 
     /^mnemosync_event_streams_open (\d+)$/m.exec((await service.request("GET", "/metrics")).body)?.[1];
   expect(await open()).toBe("0");
   const waiting = page(`?waitMs=30000&cursor=${second.cursor}`);
-  await pollUntil("the reader to wait", 5_000, () => service.service.streams.open === 1);
+  await pollUntil("the reader to wait", 30_000, () => service.service.streams.open === 1);
   expect(await open()).toBe("1");
   await world.sync.delete("m0");
   expect((await waiting).changes).toMatchObject([{ kind: "deleted", memoryId: "m0", version: 2 }]);
+  await feedShown(world);
   expect((await page(`?waitMs=20&from=now`)).changes).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type ConsistencyReport, HashingEmbedder } from "../../src/index.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { MATRIX_SIZES, WORLD_SIZE } from "../support/matrix.ts";
 import { unitVector } from "../support/memories.ts";
 import { checksumByHand, digestByHand, type LedgerRow, putHashes, readRows } from "../support/raw-stores.ts";
@@ -59,6 +60,7 @@ async function writeForeign(
       where v.namespace = 'default' and v.memory_id = i.memory_id`;
   });
   await putHashes(world, theirs);
+  await feedShown(world); // The index finds them when it is opened.
   return theirs;
 }
 

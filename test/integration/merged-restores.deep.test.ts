@@ -6,12 +6,13 @@ import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { LedgerHub } from "../../src/hub/ledger-hub.ts";
 import { type ExportRecord, MemorySynchronizer, type ReadSources } from "../../src/index.ts";
 import { promoteReplica } from "../../src/replica/promote.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { NEVER_ABORTED, TestDevice } from "../support/hub-client.ts";
 import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, type ReplicaWorld } from "../support/replica-world.ts";
 import { openWorld } from "../support/world.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: merged reads keep their promise over two real databases of which one is put back, imported into, or promoted. */
 
@@ -26,7 +27,7 @@ async function expired(world: ReplicaWorld, memoryId: string): Promise<void> {
   await world.put(memoryId, { content: `${memoryId} archived`, expiresAt: past });
   await expect
     .poll(() => world.world.sql`select ended_by from mnemosync.memory_versions where memory_id = ${memoryId}`, {
-      timeout: 30_000,
+      timeout: 60_000,
     })
     .toEqual([{ ended_by: "expired" }]);
 }
@@ -69,14 +70,14 @@ test("after a restore of the primary, reads stand on the primary alone until the
   const back = { deleted: "to be deleted", kept: "kept 1", late: null, lost: null };
   // The new epoch is proven by the node itself, a moment later; until then what the primary lost may still be shown by the replica.
   await expect
-    .poll(() => shown(world, ids), { timeout: 30_000 })
+    .poll(() => shown(world, ids), { timeout: 60_000 })
     .toEqual({ contents: { ...back, archived: null }, sources: { primary: "ok", replica: "behind" } });
   await world.put("kept", { content: "kept anew" });
   await world.sync.delete("deleted");
   await world.sync.replica.resume();
   await world.caughtUp();
   await expect
-    .poll(() => shown(world, ids), { timeout: 30_000 })
+    .poll(() => shown(world, ids), { timeout: 60_000 })
     .toEqual({
       contents: { ...back, archived, deleted: null, kept: "kept anew" },
       sources: OK,
@@ -157,7 +158,7 @@ test("after a promotion, devices and indexes of the former primary see another e
 
   const pool = new PostgresPool(world.replicaUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
-  const promotion = await promoteReplica(pool, {}, AbortSignal.timeout(30_000));
+  const promotion = await promoteReplica(pool, {}, AbortSignal.timeout(90_000));
   const hub = new LedgerHub({ postgresUrl: world.replicaUrl, device: "laptop" });
   t.onTestFinished(() => hub.close());
   expect((await hub.identify(NEVER_ABORTED)).epoch).toBe(promotion.epoch);
@@ -178,9 +179,11 @@ test("after a promotion, devices and indexes of the former primary see another e
     t.onTestFinished(() => sync.close());
     return sync;
   };
+  await feedShown({ sql: world.replica });
   const promoted = await open(world.world.directory);
   expect((await promoted.search(vector, { k: 5 })).map(({ memory }) => memory.memoryId)).toEqual(["a"]);
   await promoted.syncMemory("b", { content: "new", memoryType: "note", embedding: [0, 0, 1, 0] });
   expect((await promoted.checkConsistency({ scope: "full" })).findings).toEqual([]);
+  await feedShown({ sql: world.replica });
   expect((await (await open(directory)).search([0, 0, 1, 0], { k: 1 }))[0]?.memory.memoryId).toBe("b");
 });

@@ -5,6 +5,7 @@ import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { migrate } from "../../src/ledger/migrate.ts";
 import { readPostgresFacts } from "../../src/ledger/server-facts.ts";
 import { backToOldTables } from "../support/before-bodies.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: no version and no counter comes in that has no successor, and one that came in before does not end anything else. */
@@ -87,6 +88,7 @@ test("a record that came in before the caps keeps neither the migration nor the 
   const poisoned = outcomes[7]?.memoryId as string;
   await world.disconnect();
   await poison(world, poisoned);
+  await feedShown(world);
 
   await world.connect();
   const other = world.memory(8);
@@ -103,7 +105,7 @@ test("a record that came in before the caps keeps neither the migration nor the 
 
   const pool = new PostgresPool(world.databaseUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(90_000);
   expect(await pool.use(signal, ({ sql }) => readPostgresFacts(sql))).toMatchObject({ rowsBeyondCaps: 1 });
   const report = await world.sync.checkConsistency({ scope: "deep" });
   const own = report.findings.find(({ memoryId, store }) => memoryId === poisoned && store === "postgres");
@@ -115,6 +117,7 @@ test("a record that came in before the caps keeps neither the migration nor the 
   const statements = /```sql\n([\s\S]*?)```/.exec(chapter)?.[1];
   expect(statements).toBeDefined();
   await world.sql.unsafe(statements as string);
+  await feedShown(world);
   await world.restart();
   await world.sync.repairInconsistencies(await world.sync.checkConsistency({ scope: "deep" }));
   await world.sync.backlog.retry();
@@ -163,7 +166,7 @@ test("a migration of a sound ledger validates its constraints", async (t) => {
   await world.sql`update mnemosync.memory_versions set version = 1 where version > 1`;
   const pool = new PostgresPool(world.databaseUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
-  await migrate(pool, AbortSignal.timeout(20_000));
+  await migrate(pool, AbortSignal.timeout(90_000));
   const constraints = await world.sql`
     select conname from pg_constraint where conname like 'memory_%' and conname ~ '(version_max|counters)$' and convalidated`;
   expect(constraints).toHaveLength(3);

@@ -9,6 +9,7 @@ import { flownVersion, PageFlights } from "../../src/replica/page-flight.ts";
 import { PrimaryFeed, type PrimaryPage } from "../../src/replica/primary-feed.ts";
 import type { ReplicaWrite } from "../../src/replica/replica-write.ts";
 import { backToOldTables } from "../support/before-bodies.ts";
+import { feedShown } from "../support/feed-shown.ts";
 import { openReplicaWorld, type ReplicaWorld } from "../support/replica-world.ts";
 
 /**
@@ -55,6 +56,7 @@ async function filledWorld(): Promise<ReplicaWorld> {
   await world.put("damaged", { content: "is lost" });
   await world.world.sql`
     update mnemosync.memory_bodies set document = null, embedding = null where memory_id = 'damaged'`;
+  await feedShown(world.world);
   return world;
 }
 
@@ -102,6 +104,7 @@ test("versions of before migration 19 that are not moved are read the same way",
   const sync = await MemorySynchronizer.connect({ postgresUrl: world.world.databaseUrl, redisUrl: "none" });
   onTestFinished(() => sync.close());
   await sync.syncMemory("new", { content: "moved", memoryType: "note" });
+  await feedShown(world.world);
   await expectSamePages(world);
 });
 
@@ -110,6 +113,7 @@ test("a page ends before the bytes that it may have, and is read on behind them"
   await world.put("large", { content: "x".repeat(200_000) });
   await world.put("large", { content: "y".repeat(200_000) });
   await world.put("small", { content: "z" });
+  await feedShown(world.world);
   const pool = poolOf(world.world.databaseUrl);
   const expected = (await readAll(new PrimaryFeed(pool, TIMEOUT_MS), await epochOf(world), 400))[0];
   for (const bytesMax of [1, 1_000, 100_000]) {

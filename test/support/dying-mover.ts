@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import type { Job } from "../../src/jobs/job.ts";
 import { backToOldTables } from "./before-bodies.ts";
 import { type MoveCrashOrder, runMoverUntilCrash } from "./crash-run.ts";
+import { feedShown } from "./feed-shown.ts";
 import { auditLedger } from "./ledger-audit.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -39,9 +40,10 @@ async function readAll({ sync }: World): Promise<{ memories: Map<string, unknown
   return { memories, exported };
 }
 
-async function changesFromStart({ sync }: World): Promise<string[]> {
+async function changesFromStart(world: World): Promise<string[]> {
+  await feedShown(world);
   const told: string[] = [];
-  for await (const { kind, memoryId, version } of sync.changes({ follow: false, includeLocal: true })) {
+  for await (const { kind, memoryId, version } of world.sync.changes({ follow: false, includeLocal: true })) {
     told.push(`${kind} ${memoryId}@${version}`);
   }
   return told;
@@ -62,7 +64,7 @@ async function endedByAnotherNode(world: World, id: string): Promise<Job> {
     update mnemosync.jobs set lease_expires_at = clock_timestamp() - interval '1 second' where id = ${id} and state = 'running'`;
   world.sync.start();
   let last: Job | null = null;
-  for await (const job of world.sync.jobs.changes(id, { signal: AbortSignal.timeout(60_000) })) last = job;
+  for await (const job of world.sync.jobs.changes(id, { signal: AbortSignal.timeout(240_000) })) last = job;
   return last as unknown as Job;
 }
 

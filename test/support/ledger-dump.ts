@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import postgres from "postgres";
 import type { TestContext } from "vitest";
+import { feedShown } from "./feed-shown.ts";
 import { postgresUrl } from "./services.ts";
 import { createTestDatabase } from "./template-database.ts";
 
@@ -19,6 +20,7 @@ export async function loadLedger(t: TestContext, name: string): Promise<{ url: s
     await database.drop();
   });
   await passTransactionIds(sql);
+  await feedShown({ sql }); // An index that opens on it finds all of it.
   await sql.unsafe(readFileSync(new URL(`../data/${name}.sql`, import.meta.url), "utf8"));
   return { url: database.url, sql };
 }

@@ -19,6 +19,7 @@ import {
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { Metric } from "../../src/stores/faiss/protocol/metric.ts";
 import { connectWithHooks, type Hooks, withClientsAndHooks } from "../../src/synchronizer/with-hooks.ts";
+import { feedShown } from "./feed-shown.ts";
 import { sampleMemories, sampleMemory } from "./memories.ts";
 import { postgresUrl } from "./services.ts";
 import { createTestDatabase, type TestDatabase } from "./template-database.ts";
@@ -60,6 +61,9 @@ export interface Footprint {
   /** Null without an index. */
   readonly vectors: number | null;
 }
+
+/** A store that is slow on a busy machine is not one that is away. */
+const PATIENT = { prepareTimeoutMs: 10_000, cacheTimeoutMs: 10_000 };
 
 /** A synchronizer on real stores that nobody else uses, and raw clients for looking and injecting behind its back. */
 export class World {
@@ -133,6 +137,7 @@ export class World {
       redisPrefix: this.prefix,
       // Those that are used, not the ten that a service keeps open: each is a process of the server's.
       postgresConnectionsMin: 0,
+      ...PATIENT,
       ...(faiss && { faiss }),
       ...this.#options.settings,
     };
@@ -169,12 +174,13 @@ export class World {
     return sampleMemories(count, this.dimension, start);
   }
 
-  /** Writes memories and makes sure that each of them arrived everywhere, and is on its way no more. */
+  /** Writes memories and makes sure that each of them arrived everywhere, is on its way no more, and is shown by the feed. */
   async fill(count: number, start = 0): Promise<SyncOutcome[]> {
     const outcomes = await this.sync.syncBatch(this.memories(count, start));
     const other = outcomes.find(({ status }) => status !== "synced");
     if (other !== undefined) throw new Error(`filling the world: ${other.memoryId} is ${other.status}: ${other.error}`);
     await this.untilMarked();
+    await feedShown(this);
     return outcomes;
   }
 
@@ -183,7 +189,7 @@ export class World {
    * older is not on its way any more: a mark that failed is not tried again.
    */
   async untilMarked(): Promise<void> {
-    await pollUntil("the writes to be marked", 10_000, async () => {
+    await pollUntil("the writes to be marked", 60_000, async () => {
       const unmarked = await this.sql`
         select 1 from mnemosync.sync_transactions
         where state = 'committed' and created_at > clock_timestamp() - interval '5 seconds' limit 1`;
@@ -275,11 +281,11 @@ export class World {
       const source = new Ledger(pool, { nodeId: "index" });
       // A host that a test killed is to be back soon.
       const options = { ...faiss, hostBackoffMaxMs: 100 };
-      this.#index = await FaissProjection.open(options, { source }, AbortSignal.timeout(20_000));
+      this.#index = await FaissProjection.open(options, { source }, AbortSignal.timeout(90_000));
     }
     return await withClientsAndHooks(
       { redis, sql, vectorIndex: this.#index ?? undefined },
-      { redisPrefix: this.prefix, ...(faiss && { faiss }), ...settings },
+      { redisPrefix: this.prefix, ...PATIENT, ...(faiss && { faiss }), ...settings },
     );
   }
 }
