@@ -64,9 +64,10 @@ function project(
       pool: "forks",
       // After those that share a process: two files at a time are enough for two cores.
       sequence: { groupOrder: 1 },
-      // Real servers on a loaded machine: a limit against hanging, not a measure of speed.
-      testTimeout: 30_000,
-      hookTimeout: 60_000,
+      // On a machine that others load: limits against hanging, not measures of speed. That of `expect.poll` is a second where none is set.
+      testTimeout: 60_000,
+      hookTimeout: 120_000,
+      expect: { poll: { timeout: 30_000 } },
       // Characters of a value that a failed expectation shows. With the default of 40 a list of broken promises is "[ Array(1) ]",
       // and a rare failure of a long run has told nothing.
       chaiConfig: { truncateThreshold: 4_000 },
@@ -87,7 +88,10 @@ const SHARED: Partial<ProjectTest> = {
  * For one whose files set limits of their own: where a process is shared `vi.setConfig` reaches the first file of each thread only, so
  * the limits against hanging are those of the slowest file.
  */
-const SLOW: Partial<ProjectTest> = { testTimeout: 400_000, hookTimeout: 120_000 };
+const SLOW: Partial<ProjectTest> = { testTimeout: 400_000 };
+
+/** For files with processes of their own, and real servers. */
+const UNHURRIED: Partial<ProjectTest> = { testTimeout: 240_000 };
 
 /**
  * Much of a test's time is waiting for servers: two files at a time on two cores, rather than one. Not on a server that was
@@ -101,9 +105,9 @@ export default defineConfig({
     projects: [
       project("unit", { include: [UNIT], exclude: [DEEP, ...CONNECTORS] }, SHARED),
       project("stores", { include: [STORES], exclude: [DEEP, ...CONNECTORS] }, { ...SHARED, ...SLOW }),
-      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, UNIT, STORES, ...CONNECTORS] }),
+      project("daily", { include: ["test/**/*.test.ts"], exclude: [DEEP, UNIT, STORES, ...CONNECTORS] }, UNHURRIED),
       project("connectors", { include: CONNECTORS, exclude: [DEEP] }, { ...SHARED, ...SLOW }),
-      project("deep", { include: [DEEP], exclude: [] }),
+      project("deep", { include: [DEEP], exclude: [] }, UNHURRIED),
     ],
     // Starts PostgreSQL and Redis once for the run, before the first file. Here rather than in a project: each project
     // that names it would start servers of its own.

@@ -7,7 +7,7 @@ import type { Metric } from "../../src/stores/faiss/protocol/metric.ts";
 import { DIMENSION } from "./changes.ts";
 import { describeProjection, type SharedStore } from "./projection.ts";
 
-const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+const soon = (): AbortSignal => AbortSignal.timeout(90_000);
 
 /** A ledger in which nothing ever happened. */
 const nothing: ChangeSource = {

@@ -7,7 +7,7 @@ const open = (scope: "shared" | "node") => async () => ({
   projection: new KeywordStore(scope),
   close: async () => undefined,
 });
-const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+const soon = (): AbortSignal => AbortSignal.timeout(90_000);
 
 /** The tests that docs/stores.md shows: each case opens a store of its own. */
 describe.each(["shared", "node"] as const)("the keyword store, scope %s", (scope) => {

@@ -57,7 +57,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
       await enqueue("a");
       await claim(10, 1);
       let again: Awaited<ReturnType<typeof claim>> = [];
-      await pollUntil("the lease being over", 5_000, async () => {
+      await pollUntil("the lease being over", 30_000, async () => {
         again = await claim();
         return again.length > 0;
       });
@@ -185,7 +185,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
         transactions: 0,
         memories: 0,
       });
-      await pollUntil("both being overdue in the statistics", 5_000, async () => {
+      await pollUntil("both being overdue in the statistics", 30_000, async () => {
         return (await subject.one.statistics(1, soon())).transactionsOverdue === 2;
       });
       expect(await subject.one.statistics(3_600_000, soon())).toMatchObject({
@@ -193,7 +193,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
         transactionsOverdue: 0,
       });
       let found = { transactions: 0, memories: 0 };
-      await pollUntil("both being overdue", 5_000, async () => {
+      await pollUntil("both being overdue", 30_000, async () => {
         const more = await subject.one.queueOverdue(1, 10, soon(), ["faiss"]);
         found = { transactions: found.transactions + more.transactions, memories: found.memories + more.memories };
         return found.transactions === 2;
@@ -238,7 +238,7 @@ export function describeQueue(subject: LedgerUnderTest): void {
       expect(await subject.one.pruneTransactions(3_600_000, 10, soon())).toBe(0);
       await pollUntil(
         "the first one being old enough",
-        5_000,
+        30_000,
         async () => (await subject.one.pruneTransactions(1, 10, soon())) === 1,
       );
       expect(await subject.one.readTransaction(old, soon())).toBeNull();

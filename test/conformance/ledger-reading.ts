@@ -169,7 +169,7 @@ export function describeReading(subject: LedgerUnderTest): void {
     /** Transactions of other tests on the same server may hold the feed back for a while: follows until `enough`. */
     const followUntil = async (cursor: FeedCursor, enough: (headers: FeedHeader[]) => boolean, limit = 100) => {
       const headers: FeedHeader[] = [];
-      await pollUntil("the feed", 10_000, async () => {
+      await pollUntil("the feed", 30_000, async () => {
         const more = await follow(cursor, limit);
         headers.push(...more.headers);
         cursor = more.cursor;

@@ -33,7 +33,7 @@ export interface WriteSettings {
   claiming?: Claiming;
 }
 
-export const soon = (): AbortSignal => AbortSignal.timeout(10_000);
+export const soon = (): AbortSignal => AbortSignal.timeout(60_000);
 export const keyOf = (memoryId: string, namespace = "default"): MemoryKey => ({ namespace, memoryId });
 
 let lastTransaction = 0;

@@ -13,7 +13,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
   /** Prunes the history until `versions` are gone: while older transactions run elsewhere, theirs stay. */
   const pruned = async (historyVersionsMax: number, versions: number): Promise<boolean> => {
     let gone = 0;
-    await pollUntil("the history being pruned", 10_000, async () => {
+    await pollUntil("the history being pruned", 30_000, async () => {
       gone += (await subject.one.pruneHistory(historyVersionsMax, 100, soon())).pruned;
       return gone >= versions;
     });
@@ -209,7 +209,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
       const settled = async (id: string): Promise<string> => {
         let outcome = "running";
         // Its connection may be in use again: it is ended first.
-        await pollUntil("the backend being gone", 5_000, async () => {
+        await pollUntil("the backend being gone", 30_000, async () => {
           outcome = await subject.two.outcomeOf(id, backend, soon());
           return outcome !== "running";
         });
@@ -224,7 +224,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
         .transaction(soon(), async (transaction) => {
           await subject.prepare(subject.one, transaction, [{ memoryId: "m", content: "x" }], { transactionId: "lost" });
           let outcome = "running";
-          await pollUntil("the backend being gone", 5_000, async () => {
+          await pollUntil("the backend being gone", 30_000, async () => {
             outcome = await subject.two.outcomeOf("lost", transaction.backend, soon());
             return outcome !== "running";
           });
@@ -331,7 +331,7 @@ export function describeTransactions(subject: LedgerUnderTest): void {
     test("is forgotten once it is older than the retention, whatever became of its transaction", async () => {
       await writeUnder(claim, "first", "a");
       expect(await subject.one.pruneIdempotencyKeys(60_000, 10, soon())).toBe(0);
-      await pollUntil("the key being old", 5_000, async () => {
+      await pollUntil("the key being old", 30_000, async () => {
         return (await subject.one.pruneIdempotencyKeys(1, 10, soon())) === 1;
       });
       expect(await writeUnder(claim, "second", "b")).toBeNull();

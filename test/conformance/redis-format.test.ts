@@ -9,7 +9,7 @@ import { put, tombstone } from "../../src/testing/changes.ts";
 
 /** Goal: an entry of another layout is not an entry of this program, for every call of the projection on a real server. */
 
-const soon = () => AbortSignal.timeout(10_000);
+const soon = () => AbortSignal.timeout(60_000);
 const KEY = { namespace: "default", memoryId: "m" };
 
 let client: Redis;

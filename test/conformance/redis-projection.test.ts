@@ -31,7 +31,7 @@ describeProjection("Redis without vectors", () => open({ storeEmbedding: false }
 
 test("a version of a lost history with the same content gets the time of the one that the ledger gave out since", async () => {
   const { projection, close } = await open();
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(90_000);
   try {
     const lost = put("m", 7);
     const again = { ...lost, modifiedAt: lost.modifiedAt + 60_000 };

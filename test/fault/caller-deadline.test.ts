@@ -9,7 +9,7 @@ import { createTestDatabase } from "../support/template-database.ts";
  * most, and writes beside them, which must all reach Redis.
  */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const MEMORY = { content: "a memory", memoryType: "episodic" };
 

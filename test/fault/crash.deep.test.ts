@@ -77,7 +77,7 @@ for (const { seed, unprepared, points } of RUNS) {
 }
 
 async function drain(sync: MemorySynchronizer, sql: postgres.Sql): Promise<void> {
-  await pollUntil("draining the backlog", 15_000, async () => {
+  await pollUntil("draining the backlog", 30_000, async () => {
     await sync.backlog.drain();
     // What was left without a mark is not counted before it is overdue.
     const unmarked = await sql`select 1 from mnemosync.sync_transactions where state = 'committed'`;

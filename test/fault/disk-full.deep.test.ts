@@ -19,7 +19,7 @@ const test = base.skipIf(disk === null);
 const TEXT = "x".repeat(20_000);
 
 test("a full disk refuses writes and loses none, and writes go on once it has room", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const full = disk as SmallDisk;
   t.onTestFinished(() => full.unmount());

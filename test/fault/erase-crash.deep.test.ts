@@ -4,7 +4,7 @@ import { killAndTakeOver } from "../support/erase-crash.ts";
 
 /** Goal: an erasure that is killed at any of its steps is finished by another node, and leaves nothing behind. */
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 /** Steps that an erasure of three chunks passes three times. */
 const BY_CHUNK = new Set<string>(["memories_ended", "memories_scrubbed"]);

@@ -54,7 +54,7 @@ const redisFaults: Fault[] = [
       await mkdir(join(dumpOf(world), "in-the-way"), { recursive: true });
       await world.redis(async (redis) => {
         await redis.bgsave();
-        await pollUntil("the failure of the save", 5_000, async () =>
+        await pollUntil("the failure of the save", 30_000, async () =>
           (await redis.info("persistence")).includes("rdb_last_bgsave_status:err"),
         );
       });
@@ -64,7 +64,7 @@ const redisFaults: Fault[] = [
       await configure(world, "save", "");
       await world.redis(async (redis) => {
         await redis.bgsave();
-        await pollUntil("a save that ends well", 5_000, async () =>
+        await pollUntil("a save that ends well", 30_000, async () =>
           (await redis.info("persistence")).includes("rdb_last_bgsave_status:ok"),
         );
       });

@@ -20,7 +20,7 @@ class End {
   }
 
   async gets(text: string): Promise<void> {
-    await pollUntil(`receiving ${JSON.stringify(text)}`, 2_000, () => this.received === text);
+    await pollUntil(`receiving ${JSON.stringify(text)}`, 20_000, () => this.received === text);
   }
 }
 
@@ -41,7 +41,7 @@ beforeEach(async () => {
   proxy = await TcpProxy.start((server.address() as { port: number }).port);
   return async () => {
     for (const client of clients.splice(0)) client.socket.destroy();
-    await inTime("closing the proxy", proxy.close(), 2_000);
+    await inTime("closing the proxy", proxy.close(), 20_000);
     expect(proxy.connections).toBe(0);
     for (const end of served) end.socket.destroy();
     server.close();
@@ -65,7 +65,7 @@ test("what is sent arrives, and the end of one side ends the other", async () =>
   await client.gets("HELLO");
   expect(proxy.bytes).toEqual({ toServer: 5, toClient: 5 });
   client.socket.end();
-  await pollUntil("the end", 2_000, () => client.ended && served[0]!.ended && proxy.connections === 0);
+  await pollUntil("the end", 20_000, () => client.ended && served[0]!.ended && proxy.connections === 0);
   expect([client.error, served[0]!.error]).toEqual([null, null]);
 });
 
@@ -93,14 +93,14 @@ test("a black hole holds everything back, the end included, and delivers it once
   expect(late).toMatchObject({ received: "", ended: false, error: null });
   await proxy.pass();
   await late.gets("THREE");
-  await pollUntil("what was held back", 2_000, () => served[0]!.received === "onetwo" && served[0]!.ended);
+  await pollUntil("what was held back", 20_000, () => served[0]!.received === "onetwo" && served[0]!.ended);
 });
 
 test("one direction can be a black hole while the other passes", async () => {
   const client = await open();
   proxy.blackHole("toClient");
   client.socket.write("one");
-  await pollUntil("the request", 2_000, () => served[0]?.received === "one");
+  await pollUntil("the request", 20_000, () => served[0]?.received === "one");
   await aWhile();
   expect(client.received).toBe("");
   await proxy.pass();
@@ -126,7 +126,7 @@ test("dropped replies vanish although their requests were carried out", async ()
   const client = await open();
   proxy.dropReplies();
   client.socket.write("one");
-  await pollUntil("the request", 2_000, () => served[0]?.received === "one");
+  await pollUntil("the request", 20_000, () => served[0]?.received === "one");
   await aWhile();
   await proxy.pass();
   client.socket.write("two");
@@ -138,7 +138,7 @@ test("a reset reaches both ends, and a refused connection is refused until traff
   client.socket.write("one");
   await client.gets("ONE");
   proxy.reset();
-  await pollUntil("the reset", 2_000, () => client.error === "ECONNRESET" && served[0]!.error === "ECONNRESET");
+  await pollUntil("the reset", 20_000, () => client.error === "ECONNRESET" && served[0]!.error === "ECONNRESET");
   const { port } = proxy;
   await proxy.refuse();
   await expect(open()).rejects.toMatchObject({ code: "ECONNREFUSED" });
@@ -155,7 +155,7 @@ for (const bytes of [0, 1, 3, 4]) {
     proxy.cutAfter("toClient", bytes);
     client.socket.write("four");
     // Some kernels show a reset behind unread bytes as a plain end.
-    await pollUntil("the cut", 2_000, () => client.error === "ECONNRESET" || client.ended);
+    await pollUntil("the cut", 20_000, () => client.error === "ECONNRESET" || client.ended);
     expect(client.received).toBe("FOUR".slice(0, bytes));
     expect(served[0]!.received).toBe("four");
   });
@@ -164,7 +164,7 @@ for (const bytes of [0, 1, 3, 4]) {
     const client = await open();
     proxy.cutAfter("toServer", bytes);
     client.socket.write("four");
-    await pollUntil("the cut", 2_000, () => client.error === "ECONNRESET" && served[0]?.error === "ECONNRESET");
+    await pollUntil("the cut", 20_000, () => client.error === "ECONNRESET" && served[0]?.error === "ECONNRESET");
     expect(served[0]!.received).toBe("four".slice(0, bytes));
   });
 }
@@ -180,9 +180,9 @@ test("an action runs once, when a sequence is complete, before it goes on", asyn
   await client.gets("COM");
   expect(fired).toBe(0);
   client.socket.write("mit");
-  await pollUntil("the request", 2_000, () => served[0]?.received === "commit");
+  await pollUntil("the request", 20_000, () => served[0]?.received === "commit");
   client.socket.write("commit");
-  await pollUntil("the request", 2_000, () => served[0]?.received === "commitcommit");
+  await pollUntil("the request", 20_000, () => served[0]?.received === "commitcommit");
   expect(fired).toBe(1);
   expect(client.received).toBe("COM");
 });

@@ -10,11 +10,11 @@ import { UNREACHED } from "./tour.ts";
  */
 
 test("a valid request of each operation, and 2,000 made from the OpenAPI document, most of them mutated: no promise is broken", {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   const stores = { postgresUrl: postgresUrl(), redisUrl: inject("redisUrl") };
   // The run ends by its requests.
-  const report = await runFuzz({ seed: 1, requests: 2_000, minutes: 4, stores });
+  const report = await runFuzz({ seed: 1, requests: 2_000, minutes: 12, stores });
   expect(report.violations).toEqual([]);
   expect(report.requests).toBe(2_000);
   // The requests by chance reach the handlers too, not only their doors: about half of the operations.

@@ -32,11 +32,11 @@ test("a service that fails says so in the status, and the others go on", async (
   await world.sql`alter table mnemosync.sync_queue rename to gone`;
   sync.start();
   await expect
-    .poll(async () => (await sync.status()).services.sync?.lastError, { timeout: 10_000 })
+    .poll(async () => (await sync.status()).services.sync?.lastError, { timeout: 30_000 })
     .toMatch(/sync_queue/);
   expect((await sync.status()).services["health:redis"]).toEqual({ state: "running", lastError: null });
   await world.sql`alter table mnemosync.gone rename to sync_queue`;
-  await expect.poll(async () => (await sync.status()).services.sync?.lastError, { timeout: 10_000 }).toBeNull();
+  await expect.poll(async () => (await sync.status()).services.sync?.lastError, { timeout: 30_000 }).toBeNull();
 });
 
 test("a synchronizer without an index has no follower, and with clients of the caller's no connections to keep", async (t) => {

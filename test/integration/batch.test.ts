@@ -207,7 +207,7 @@ describe("many callers at once", () => {
     const kept = () => world.sql`
       select count(*)::int as count, min(version)::int as oldest from mnemosync.memory_history where memory_id = 'm50000'`;
     world.sync.start(); // History is pruned in the background.
-    await expect.poll(kept, { timeout: 20_000 }).toMatchObject([{ count: 10, oldest: 190 }]);
+    await expect.poll(kept, { timeout: 60_000 }).toMatchObject([{ count: 10, oldest: 190 }]);
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true });
   });
 

@@ -21,7 +21,7 @@ async function hostFile(Projection: typeof FaissProjection): Promise<string | un
   const directory = await mkdtemp(join(tmpdir(), "mnemosync-program-test-"));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const source = new MemorySource();
-  const index = await Projection.open({ directory, dimension: 4 }, { source }, AbortSignal.timeout(25_000));
+  const index = await Projection.open({ directory, dimension: 4 }, { source }, AbortSignal.timeout(100_000));
   onTestFinished(() => index.close());
   const commandLine = await readFile(`/proc/${index.hostPid}/cmdline`, "utf8");
   return commandLine.split("\0").find((argument) => /host[^/]*(\/main)?\.[jt]s$/.test(argument));

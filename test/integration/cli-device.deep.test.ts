@@ -6,7 +6,7 @@ import { NEVER_ABORTED, TestDevice } from "../support/hub-client.ts";
 import { openWorld } from "../support/world.ts";
 
 // Each command starts the program.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 test("device: lists, shows, revokes and admits, under both of its names", async (t) => {
   const world = await openWorld(t, { faiss: false });

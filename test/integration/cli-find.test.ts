@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { openCommandLine } from "../support/command-line.ts";
 
 // Each test starts the program several times, on a machine that may be busy.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const lines = ["a", "b", "c"]
   .map((memoryId, number) =>

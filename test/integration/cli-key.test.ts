@@ -6,7 +6,7 @@ import { KeyRing } from "../../src/http/keys.ts";
 import { silentLog } from "../../src/runtime/log.ts";
 import { runCommand } from "../support/command-line.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 test("keys are added to the file for named namespaces, listed without their secret, and revoked", async () => {
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-key-test-"));

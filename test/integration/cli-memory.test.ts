@@ -12,7 +12,7 @@ import { MemorySpaceServer } from "../support/connectors/memory-space-server.ts"
 import { sharedWorld } from "../support/world.ts";
 
 // Each command connects anew, on a busy machine.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const shared = sharedWorld({ faiss: false });
 const KEY_VARIABLE = "MNEMOSYNC_CONNECTOR_MEMORY_SPACE_KEY";

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { openCommandLine, runCommand, startProgram } from "../support/command-line.ts";
 import { startCluster, startSentinels } from "../support/redis-topologies.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 function settingsFile(name: string, text: string): string {
   const folder = mkdtempSync(join(tmpdir(), "mnemosync-settings-test-"));

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { openCommandLine, runCommand, startProgram } from "../support/command-line.ts";
 import { programArguments, REPOSITORY } from "../support/program.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: a result that cannot be printed is reported in one line, and nothing that is printed can steer a terminal. */
 

@@ -6,7 +6,7 @@ import { pollUntil } from "../../src/dev/wait.ts";
 import { openCommandLine, startProgram } from "../support/command-line.ts";
 import { programArguments } from "../support/program.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: which folder an index has never depends on the current directory in silence, and trials use their own. */
 

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { openCommandLine } from "../support/command-line.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 function line(index: number, more: object = {}): string {
   return `${JSON.stringify({ memoryId: `m-${index}`, content: `Note ${index * 7919}`, memoryType: "episodic", ...more })}\n`;

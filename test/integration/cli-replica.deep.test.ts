@@ -35,7 +35,7 @@ test("replica: each action prints its document, a table, and the exit code of wh
   await world.put("b", { content: "two", expiresAt: "2020-01-01T00:00:00.000Z" });
   await expect
     .poll(() => world.world.sql`select ended_by from mnemosync.memory_versions where memory_id = 'b'`, {
-      timeout: 30_000,
+      timeout: 60_000,
     })
     .toEqual([{ ended_by: "expired" }]);
   await world.caughtUp();
@@ -71,7 +71,7 @@ test("replica: each action prints its document, a table, and the exit code of wh
   await world.replica`
     alter table mnemosync.memory_bodies add constraint no_poison check (memory_id <> 'poison') not valid`;
   await world.put("poison", { content: "x" });
-  await expect.poll(async () => (await world.sync.replica.status()).deadLetters?.dead, { timeout: 20_000 }).toBe(1);
+  await expect.poll(async () => (await world.sync.replica.status()).deadLetters?.dead, { timeout: 60_000 }).toBe(1);
   const letters = await json("replica-dead-letters", "replica", "dead-letters");
   expect(letters).toMatchObject({
     code: 1,

@@ -5,7 +5,7 @@ import { SECRET_KEY } from "../support/webhook-world.ts";
 import { openWorld } from "../support/world.ts";
 
 // Each command starts the program.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 test("subscription: each action answers with its document, and the list says which one needs a person", async (t) => {
   const world = await openWorld(t, { faiss: false });

@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import { openCommandLine } from "../support/command-line.ts";
 import { runInTerminal } from "../support/terminal.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: a terminal shows whole lines and colours that mean something; a pipe gets everything and no colours. */
 

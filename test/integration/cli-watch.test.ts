@@ -6,7 +6,7 @@ import { changeEpoch } from "../support/feed-world.ts";
 import { openWorld } from "../support/world.ts";
 
 // Each test starts the program several times, on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 /** Starts `watch` and gathers what it prints. */
 function watch(environment: Record<string, string>, args: readonly string[]) {

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { openCommandLine, runCommand, runProgram, startProgram } from "../support/command-line.ts";
 
 // Each test starts the program several times, on a machine that may be busy.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 function memory(index: number, more: object = {}): string {
   const content = `Note ${index}: the parcel from shelf ${index * 7919} was sent on`;
@@ -195,7 +195,7 @@ test("an import that is stopped settles what it began, and leaves the stores con
   const { child, ended } = startProgram(["import", "-"], world.environment);
   child.stdin.write(memories(450)); // And the input stays open.
   const first = `${world.prefix}:memory:default:m-0`;
-  await vi.waitFor(async () => expect(await world.redis.exists(first)).toBe(1), { timeout: 30_000, interval: 20 });
+  await vi.waitFor(async () => expect(await world.redis.exists(first)).toBe(1), { timeout: 60_000, interval: 20 });
   child.kill("SIGINT");
   expect(await ended).toMatchObject({ code: 130, stderr: expect.stringContaining("stopped by SIGINT") });
   const { code, document } = await world.json<{ checked: number }>(["check", "--scope", "deep"]);

@@ -75,7 +75,7 @@ async function expectBothKept(world: World, { memoryId, ours, theirs }: Sides): 
 /** Once the marks of the last writes have come: `publishing` is told for some milliseconds after an answer. */
 async function statusOf(world: World, memoryId: string): Promise<string | undefined> {
   let status: string | undefined;
-  await pollUntil("the marks", 5_000, async () => {
+  await pollUntil("the marks", 30_000, async () => {
     const [row] = await world.sql`select status from mnemosync.v_memory_sync_status where memory_id = ${memoryId}`;
     status = row?.status;
     return status !== "publishing";
@@ -366,7 +366,7 @@ test("of a memory that differs in the index as well, the vector that loses is ke
   const world = await openWorld(t, { clients: "own" });
   const sides = await conflict(world, "diverged");
   const key = { namespace: "default", memoryId: sides.memoryId };
-  const soon = AbortSignal.timeout(10_000);
+  const soon = AbortSignal.timeout(60_000);
   const [found] = await world.index.read([key], { data: false }, soon);
   const stray = unitVector(12_345, 8);
   const change = {

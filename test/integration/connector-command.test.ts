@@ -16,7 +16,7 @@ import { CONNECTOR_KEY } from "../support/connectors/hosted-world.ts";
  * this process, as the program calls it.
  */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 const deployment = useDeployment();
 
 async function connector(...args: readonly string[]): Promise<CommandResult> {

@@ -13,7 +13,7 @@ import type { World } from "../support/world.ts";
 
 /** Goal: files of items in a deployment: who gets them, how long they are kept, and that an erasure takes them. */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const hashOf = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 

@@ -247,7 +247,7 @@ describe("the schedule", () => {
     const own = node();
     await own.connectors.create(id, importing({ schedule: { everyMs: 1_000 } }));
     own.start();
-    await expect.poll(async () => (await own.connectors.runs(id)).length, { timeout: 15_000 }).toBeGreaterThan(1);
+    await expect.poll(async () => (await own.connectors.runs(id)).length, { timeout: 30_000 }).toBeGreaterThan(1);
     expect(await own.connectors.pause(id)).toMatchObject({ pausedBecause: "operator", nextRunAt: null });
     await own.connectors.cancel(id);
     await own.connectors.remove(id);
@@ -259,7 +259,7 @@ describe("the schedule", () => {
     const schedule = { everyMs: 3_600_000 };
     const serving = node({ settings: { definitions: { [id]: importing({ schedule }) } } });
     serving.start();
-    await expect.poll(async () => (await serving.connectors.status(id)).nextRunAt, { timeout: 15_000 }).not.toBeNull();
+    await expect.poll(async () => (await serving.connectors.status(id)).nextRunAt, { timeout: 30_000 }).not.toBeNull();
     const command = node();
     // Half a year ahead: an interval's first run is due at once, and may go on where the connector is to be removed.
     const cron = `0 0 1 ${((new Date().getUTCMonth() + 6) % 12) + 1} *`;
@@ -278,6 +278,6 @@ describe("the schedule", () => {
     expect(made.state).toBe("queued");
     const other = node();
     other.start();
-    await expect.poll(async () => (await api.connectors.run(id, made.id)).state, { timeout: 15_000 }).toBe("succeeded");
+    await expect.poll(async () => (await api.connectors.run(id, made.id)).state, { timeout: 30_000 }).toBe("succeeded");
   });
 });

@@ -4,8 +4,8 @@ import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: once started, it finds and repairs by itself, in a stated time, and one node of all does it. */
 
-const QUICK_LOOP = { consistencyCheckIntervalMs: 50, consistencySweepMs: 200, checkerLeaseMs: 600 };
-const soon = { timeout: 20_000, interval: 50 };
+const QUICK_LOOP = { consistencyCheckIntervalMs: 50, consistencySweepMs: 200, checkerLeaseMs: 10_000 };
+const soon = { timeout: 60_000, interval: 50 };
 
 const redisVersion = (world: World, memoryId: string) => world.redis.hget(world.redisKey(memoryId), "version");
 

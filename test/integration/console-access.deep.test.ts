@@ -3,7 +3,7 @@ import { browserTest } from "../support/browser-test.ts";
 import { openConsole } from "../support/console.ts";
 import { openFullConsole } from "../support/console-world.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 /**
  * Goal: the console can be read and used by everybody: wide and narrow, light and dark. Method: axe on every page, filled, in all

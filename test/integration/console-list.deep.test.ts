@@ -29,7 +29,7 @@ function page(from: number, limit: number): object {
   return { memories, cursor: from + length < MEMORIES ? String(from + length) : null };
 }
 
-test("a hundred thousand memories are read to the last, and the list stays small", { timeout: 240_000 }, async (t) => {
+test("a hundred thousand memories are read to the last, and the list stays small", { timeout: 400_000 }, async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { port: 0 } });
   const console = await openConsole(t, browser(), service);
   const { page: tab } = console;

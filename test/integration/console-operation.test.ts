@@ -9,7 +9,7 @@ import { openReplicaWorld } from "../support/replica-world.ts";
 /** Goal: an operator works with the console's pages of the queue, connectors, edges, the replica and keys. */
 
 // A limit against hanging: a browser takes its time on a busy machine.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 240_000 });
 
 const { test, browser } = browserTest();
 
@@ -82,7 +82,7 @@ test("a connector is run and paused, and what it could not store is tried again 
   await page.getByRole("button", { name: "Replay 1 chosen" }).click();
   await letters.getByRole("row", { name: /big/ }).waitFor({ state: "detached" });
   const stored = async () => (await service.world.sync.get("memory-space/big"))?.content;
-  await expect.poll(stored, { timeout: 20_000 }).toBe("shorter");
+  await expect.poll(stored, { timeout: 60_000 }).toBe("shorter");
   await page.getByRole("button", { name: "Run now" }).waitFor(); // Its run has ended.
   await page.getByRole("button", { name: "Drop all" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Drop all" }).click();

@@ -6,10 +6,10 @@ import { sharedWorld, type World } from "../support/world.ts";
 
 /** Goal: a reader sees what each store holds of one memory, before any repair, and nothing that belongs to another memory. */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const shared = sharedWorld({ clients: "own" });
-const soon = () => AbortSignal.timeout(10_000);
+const soon = () => AbortSignal.timeout(60_000);
 
 type Copies = Readonly<Record<"postgres" | "redis" | "faiss", MemoryCopy>>;
 

@@ -10,7 +10,7 @@ import { openWorld, type World } from "../support/world.ts";
 /** Tries one memory until Redis is used again: its breaker is probed once a second. */
 async function untilRedisIsBack(world: World): Promise<void> {
   let turn = 0;
-  await pollUntil("Redis being used again", 15_000, async () => {
+  await pollUntil("Redis being used again", 30_000, async () => {
     const outcome = await world.put(world.memory(9_999, { content: `turn ${turn++}` }));
     return outcome.stores.redis === "applied";
   });
@@ -83,7 +83,7 @@ test("a check while Redis is away claims nothing; once it is back, it names what
   await world.redisServer?.start();
   await untilRedisIsBack(world);
   // Once the queue's rows are overdue, they excuse nothing any more.
-  await pollUntil("the rows being overdue", 10_000, async () => {
+  await pollUntil("the rows being overdue", 30_000, async () => {
     const rows = await world.sql`
       select 1 from mnemosync.sync_queue where enqueued_at > clock_timestamp() - interval '110 milliseconds'`;
     return rows.length === 0;
@@ -124,7 +124,7 @@ test("Redis may be away when the synchronizer connects, and is used once it is t
   await world.redisServer?.start();
   await untilRedisIsBack(world);
   // A link that comes back behind the write takes the trust away again until Redis was looked at once more.
-  await pollUntil("a read from Redis", 15_000, async () => (await world.sync.get("m9999"))?.source === "redis");
+  await pollUntil("a read from Redis", 30_000, async () => (await world.sync.get("m9999"))?.source === "redis");
 });
 
 test("a silent Redis delays a read by no more than its cache time-out, and a write by its deadlines", async (t) => {
@@ -165,7 +165,7 @@ test("with Postgres away, reads go on from Redis, and writes are refused and lea
   expect(outcome).toMatchObject({ status: "failed", error: { store: "postgres" } });
   expect((await world.sync.status()).stores.postgres).toMatchObject({ state: "down", memories: null });
   await server.unsafe(`alter database ${name} allow_connections true`);
-  await pollUntil("Postgres being used again", 15_000, async () =>
+  await pollUntil("Postgres being used again", 30_000, async () =>
     (await world.sync.syncBatch([world.memory(0)])).every(({ status }) => status === "unchanged"),
   );
   expect(await world.footprint()).toEqual(before);

@@ -26,7 +26,7 @@ function startDemo(...flags: string[]) {
 }
 
 test("the demo finds exactly what it injected, of every kind, repairs it and exits 0", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   const { told, ended } = startDemo();
   const code = await ended;
@@ -40,10 +40,10 @@ test("the demo finds exactly what it injected, of every kind, repairs it and exi
 });
 
 test("with --console it leaves the console on its data, with work for a person, until Ctrl-C", {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async () => {
   const { child, told, ended } = startDemo("--console", "--http-port", "0");
-  await Promise.race([ended, expect.poll(() => told.output, { timeout: 80_000 }).toContain("Ctrl-C stops it")]);
+  await Promise.race([ended, expect.poll(() => told.output, { timeout: 200_000 }).toContain("Ctrl-C stops it")]);
   const address = /open +(http:\S+)/.exec(told.output)?.[1] ?? "";
   const key = /key +(mns_\S+)/.exec(told.output)?.[1] ?? "";
   expect(told.output).toContain("The check found exactly what was injected");

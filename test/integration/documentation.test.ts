@@ -44,7 +44,7 @@ async function program(t: TestContext, code: string): Promise<{ directory: strin
 
 const tsx = ["--import", join(ROOT, "node_modules", "tsx", "dist", "esm", "index.mjs")];
 
-test("the examples of docs/library.md run one behind the other and fit the types", { timeout: 120_000 }, async (t) => {
+test("the examples of docs/library.md run one behind the other and fit the types", { timeout: 300_000 }, async (t) => {
   const world = await openWorld(t, { faiss: false });
   const runnable = (await blocks("docs/library.md")).filter((code) => code.startsWith("// runnable"));
   expect(runnable.length).toBeGreaterThan(5);
@@ -76,7 +76,7 @@ test("the examples of docs/library.md run one behind the other and fit the types
   expect(types).toEqual({ code: 0, output: "" });
 });
 
-test("the README's example runs as it stands", { timeout: 60_000 }, async (t) => {
+test("the README's example runs as it stands", { timeout: 240_000 }, async (t) => {
   const world = await openWorld(t, { faiss: false });
   const [code = ""] = await blocks("README.md");
   const { directory, path } = await program(t, code);

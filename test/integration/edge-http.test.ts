@@ -33,7 +33,7 @@ test("pause and resume hold for all processes and over restarts, and nothing cou
   expect(await again.status()).toMatchObject({ mode: "paused", pending: 1 });
   expect(hub.memories.size).toBe(0);
   await again.resume();
-  await expect.poll(() => hub.get("m1")?.version, { timeout: 10_000 }).toBe(1);
+  await expect.poll(() => hub.get("m1")?.version, { timeout: 30_000 }).toBe(1);
   await expect.poll(async () => (await again.status()).mode).toBe("online");
 });
 
@@ -47,14 +47,14 @@ test("a blocked network, then restored: the outbox drains by itself, and no chan
   edge.start();
   for (let index = 0; index < 100; index++)
     await edge.put(`m${index}`, { content: `message ${index}`, memoryType: "note" });
-  await expect.poll(async () => (await edge.status()).mode, { timeout: 10_000 }).toBe("offline");
+  await expect.poll(async () => (await edge.status()).mode, { timeout: 30_000 }).toBe("offline");
   expect((await edge.queue()).every(({ attempts }) => attempts === 0)).toBe(true);
   isBlocked = false;
   await expect.poll(() => hub.memories.size, { timeout: 25_000 }).toBe(100);
   await expect.poll(async () => (await edge.status()).pending).toBe(0);
   const sizes = hub.seen.map((text) => (JSON.parse(text) as { changes: unknown[] }).changes.length);
   expect(Math.max(...sizes)).toBeLessThanOrEqual(50);
-}, 60_000);
+}, 240_000);
 
 test("over HTTP: gzip both ways, the key, a revoked key, an answer that is none, and an address without a hub", async () => {
   const { hub, server, open } = await world();
@@ -121,7 +121,7 @@ test("from the worker's thread: refusals keep their codes, pages are applied the
     await new Promise(() => undefined); // Never answered: only the caller ends it.
   };
   edge.start();
-  await expect.poll(() => isHeld, { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => isHeld, { timeout: 60_000 }).toBe(true);
   await edge.stop();
   hub.intercept = () => undefined;
   expect(await edge.syncNow()).toMatchObject({ failed: 0 });

@@ -6,10 +6,10 @@ import { agentWorlds } from "../support/agent-world.ts";
  * Goal: a commit at one edge is seen at another one by what causes it, not by an interval. Method: all intervals are a day, so a
  * test ends only where the write wakes the pusher and the commit ends the request that waits at the hub.
  */
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000 });
 const openWorld = agentWorlds();
 const DAY_MS = 86_400_000;
-const soon = { timeout: 30_000, interval: 20 };
+const soon = { timeout: 60_000, interval: 20 };
 const note = (content: string) => ({ content, memoryType: "note" });
 const slow = { pushIntervalMs: DAY_MS, pullIntervalMs: DAY_MS };
 

@@ -10,9 +10,9 @@ import { agentWorlds } from "../support/agent-world.ts";
  */
 
 // Each command starts the program.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 const openWorld = agentWorlds();
-const soon = { timeout: 30_000, interval: 50 };
+const soon = { timeout: 60_000, interval: 50 };
 const note = (content: string) => ({ content, memoryType: "note" });
 
 /** An agent that syncs, and whose first memory has arrived. */

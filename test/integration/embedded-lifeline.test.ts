@@ -64,7 +64,7 @@ describe("when the process that started the servers ends", () => {
     expect(processes.every(isAlive)).toBe(true);
     end(child);
     expect(await ended).toEqual(outcome);
-    await pollUntil("the end of the servers", 5_000, () => !processes.some(isAlive));
-    await pollUntil("the removal of the folders", 5_000, () => !started.some(({ folder }) => existsSync(folder)));
+    await pollUntil("the end of the servers", 30_000, () => !processes.some(isAlive));
+    await pollUntil("the removal of the folders", 30_000, () => !started.some(({ folder }) => existsSync(folder)));
   });
 });

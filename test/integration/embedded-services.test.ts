@@ -14,7 +14,7 @@ import { StoreUnavailableError } from "../../src/domain/errors.ts";
 
 /** A client that tries each statement once, so that a test sees what one caller would see. */
 function postgresClient(url: string): postgres.Sql {
-  const sql = postgres(url, { max: 1, connect_timeout: 1, onnotice: () => {} });
+  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {} });
   onTestFinished(() => sql.end({ timeout: 0 }));
   return sql;
 }
@@ -123,7 +123,7 @@ describe("an embedded PostgreSQL", () => {
 
   test("is seen to have stopped when it ends by itself", async () => {
     process.kill(server.processId!, "SIGQUIT");
-    await pollUntil("the end of the server", 5_000, () => server.processId === undefined);
+    await pollUntil("the end of the server", 30_000, () => server.processId === undefined);
     await server.start();
     expect(await postgresClient(server.url)`select 1 one`).toEqual([{ one: 1 }]);
   });
@@ -158,7 +158,7 @@ describe("an embedded Redis", () => {
 
   test("gives no answer while frozen and answers after the thaw", async () => {
     const server = await startRedis();
-    const redis = redisClient(server.url, 300);
+    const redis = redisClient(server.url, 2_000);
     await redis.ping();
     await server.freeze();
     await expect(redis.ping()).rejects.toThrow("Command timed out");

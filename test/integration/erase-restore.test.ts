@@ -8,7 +8,7 @@ import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: after a restore from a backup of before, the erasures are repeated from a list of ids that was kept elsewhere. */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const WORD = "zanzibarite";
 

@@ -5,7 +5,7 @@ import { MEMORY, openService } from "../support/http-service.ts";
 
 /** Goal: erasures over HTTP and from the command line do what the library does, for those alone who may. */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 test("over HTTP a dry run changes nothing, an erasure is accepted with a receipt, and its ids answer 410 until revived", async (t) => {
   const { request, keys, world } = await openService(t).then((service) => ({
@@ -33,7 +33,7 @@ test("over HTTP a dry run changes nothing, an erasure is accepted with a receipt
   const { location } = accepted.headers;
   expect(location).toBe(`${base}/erasures/${accepted.json().erasureId}`);
   const receipt = async () => (await request("GET", location as string, { key: keys.boundAdmin })).json();
-  await pollUntil("the receipt", 30_000, async () => (await receipt()).state === "complete");
+  await pollUntil("the receipt", 60_000, async () => (await receipt()).state === "complete");
   expect(await receipt()).toMatchObject({ erased: 1, awaiting: [], stores: [{ store: "faiss" }, { store: "redis" }] });
   const refused = await request("PUT", `${base}/memories/m1`, { body: MEMORY });
   expect([refused.statusCode, refused.json().code]).toEqual([410, "ERASED"]);
@@ -57,7 +57,7 @@ test("over HTTP a dry run changes nothing, an erasure is accepted with a receipt
   }
   const filtered = await request("POST", `${base}/erase`, { body: { where: { memoryId: { in: ["m2", "m3"] } } } });
   const id = filtered.json().erasureId as string;
-  await pollUntil("the erasure", 30_000, async () => (await world.sync.erasures.get(id)).state === "complete");
+  await pollUntil("the erasure", 60_000, async () => (await world.sync.erasures.get(id)).state === "complete");
   const list = await request("GET", `${base}/erasures?limit=1`);
   expect(list.json()).toMatchObject({ erasures: [{ erasureId: id, kind: "filter", erased: 2 }] });
   expect(await (await request("GET", "/metrics", { key: keys.admin })).body).toMatch(/^mnemosync_erasures_total 2$/m);

@@ -6,7 +6,7 @@ import { sharedWorld } from "../support/world.ts";
 
 /** Goal: the erasures of one tenant take nothing from the others: no room for jobs, no evidence, no time. */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const world = sharedWorld({ ownRedis: true });
 

@@ -16,7 +16,7 @@ import { openWorld, type World } from "../support/world.ts";
  * that a search of the stores' bytes finds them there, erase, and search again.
  */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const WORDS = {
   content: "zanzibarite",

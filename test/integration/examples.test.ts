@@ -17,7 +17,7 @@ import { createTestDatabase } from "../support/template-database.ts";
  * real stores in the environment; a server of the test speaks the protocol of the embedding endpoints.
  */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Databases of the shared Redis: the examples write under the default prefix, and no other test uses these. */
 const REDIS_DATABASES = [8, 9, 10, 11, 12, 13, 14];
@@ -55,7 +55,7 @@ async function run(file: string, environment: Record<string, string> = {}): Prom
         MNEMOSYNC_FAISS_DIRECTORY: join(folder, `index-${number}`),
         ...environment,
       },
-      timeout: 100_000,
+      timeout: 240_000,
     });
     let printed = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (printed += chunk));

@@ -37,11 +37,11 @@ test("an expired memory is found by no read and no search, and is no drift", asy
   const world = shared.current;
   const namespace = "expiring";
   await world.put({ ...world.memory(10), namespace });
-  await world.put({ ...world.memory(11, { expiresAt: soon(1_500) }), namespace });
+  await world.put({ ...world.memory(11, { expiresAt: soon(5_000) }), namespace });
   expect(await world.sync.get("m11", { namespace })).toMatchObject({ memoryId: "m11" });
   expect(await world.sync.search(unitVector(11, 8), { k: 2, namespace })).toHaveLength(2);
   const gone = async () => (await world.sync.get("m11", { namespace })) === null;
-  await pollUntil("the expiry", 10_000, gone);
+  await pollUntil("the expiry", 30_000, gone);
   const results = await world.sync.search(unitVector(11, 8), { k: 2, namespace });
   expect(results.map(({ memory }) => memory.memoryId)).toEqual(["m10"]);
   // Redis may have dropped it already; either way it is as it should be.

@@ -57,7 +57,7 @@ async function statistics(index: FaissProjection) {
 
 /** Waits until the main index has so many rows. */
 async function untilMain(index: FaissProjection, rows: number): Promise<void> {
-  await expect.poll(async () => (await statistics(index)).namespaces[0]?.main, { timeout: 20_000 }).toBe(rows);
+  await expect.poll(async () => (await statistics(index)).namespaces[0]?.main, { timeout: 60_000 }).toBe(rows);
 }
 
 async function expectHeld(index: FaissProjection, changes: readonly PutChange[]): Promise<void> {
@@ -337,9 +337,9 @@ test("a host that is killed while an index is built takes its worker with it and
     })
     .toBeDefined();
   process.kill(pid, "SIGKILL");
-  await expect.poll(async () => (await index.statistics(within())).restarts, { timeout: 10_000 }).toBe(1);
+  await expect.poll(async () => (await index.statistics(within())).restarts, { timeout: 30_000 }).toBe(1);
   await expectHeld(index, changes.slice(0, 100));
-  await expect.poll(() => isAlive(worker as number), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isAlive(worker as number), { timeout: 30_000 }).toBe(false);
   await untilMain(index, 8_000);
   await index.close();
   expect(await readdir(directory)).toEqual([]);

@@ -11,7 +11,7 @@ import { MemorySource, put, randomNumbers, randomVector, temporaryFolder, tombst
 const DIMENSION = 16;
 const random = randomNumbers(42);
 const vector = (): Float32Array => randomVector(random, DIMENSION);
-const within = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
+const within = (ms = 90_000): AbortSignal => AbortSignal.timeout(ms);
 
 /** An index of its own for one test. */
 async function openIndex(

@@ -20,7 +20,7 @@ import {
 const DIMENSION = 8;
 const random = randomNumbers(3);
 const vector = (): Float32Array => randomVector(random, DIMENSION);
-const within = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
+const within = (ms = 90_000): AbortSignal => AbortSignal.timeout(ms);
 
 let directory: string;
 let source: MemorySource;

@@ -35,7 +35,7 @@ const DIMENSION = 8;
 const FACTORY = "HNSW8";
 const random = randomNumbers(5);
 const vector = (): Float32Array => randomVector(random, DIMENSION);
-const within = (ms = 20_000): AbortSignal => AbortSignal.timeout(ms);
+const within = (ms = 90_000): AbortSignal => AbortSignal.timeout(ms);
 const expected = { epoch: "epoch-1", model: null, dimension: DIMENSION, metric: "cosine" as const };
 
 const source = new MemorySource();
@@ -49,7 +49,7 @@ beforeAll(async () => {
   const index = await start(sound);
   const first = Array.from({ length: 1_200 }, (_, at) => put(`m${at}`, 1, vector()));
   await commit(index, first);
-  await pollUntil("the main index", 20_000, async () => {
+  await pollUntil("the main index", 60_000, async () => {
     const { host } = await index.statistics(within());
     return host?.namespaces[0]?.main === 1_200;
   });
@@ -252,7 +252,7 @@ describe("a disk that takes no more", () => {
       await index.publish(many.slice(start, start + 5_000), within());
     }
     const failure = async () => (await index.statistics(within())).host?.compactionFailure;
-    await expect.poll(failure, { timeout: 15_000 }).toMatch(/ENOSPC|worker that builds the index failed/);
+    await expect.poll(failure, { timeout: 30_000 }).toMatch(/ENOSPC|worker that builds the index failed/);
     const wanted = many[77] as PutChange;
     const [best] = await index.search("full", wanted.embedding as Float32Array, 1, within());
     expect(best).toMatchObject({ memoryId: "full77", version: 1 });
@@ -297,7 +297,7 @@ describe("by themselves", () => {
     // The fill from the ledger is no news to the ledger, and is saved with the first change.
     expect(await sequences()).toEqual([]);
     await index.publish([put("m3", 9, vector())], within());
-    await expect.poll(sequences, { timeout: 5_000 }).toEqual([1]);
+    await expect.poll(sequences, { timeout: 30_000 }).toEqual([1]);
     const written = (await stat(join(directory, "snapshots", "00000001"))).mtimeMs;
     await index.close();
     const again = await openIndex(directory, { snapshotChangesMax: 500, snapshotIntervalMs: 3_600_000 });
@@ -305,7 +305,7 @@ describe("by themselves", () => {
       const list = Array.from({ length: 250 }, (_, at) => put(`n${at}`, round + 1, vector(), "third"));
       await again.publish(list, within());
     }
-    await expect.poll(sequences, { timeout: 5_000 }).toEqual([2, 1]);
+    await expect.poll(sequences, { timeout: 30_000 }).toEqual([2, 1]);
     expect((await stat(join(directory, "snapshots", "00000001"))).mtimeMs).toBe(written);
   });
 
@@ -314,9 +314,9 @@ describe("by themselves", () => {
     await writeFile(join(directory, "snapshots"), "in the way");
     await index.publish([put("m3", 9, vector())], within());
     const failed = () => log.events.filter(({ event }) => event === "index.snapshot_failed").length;
-    await expect.poll(failed, { timeout: 5_000 }).toBeGreaterThan(1);
+    await expect.poll(failed, { timeout: 30_000 }).toBeGreaterThan(1);
     await rm(join(directory, "snapshots"));
-    await expect.poll(async () => (await inspectDirectory(directory)).snapshots.length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(async () => (await inspectDirectory(directory)).snapshots.length, { timeout: 30_000 }).toBe(1);
   });
 });
 

@@ -13,7 +13,7 @@ async function readAll(world: World, query: ChangeQuery): Promise<{ events: Chan
   const [row] = await world.sql<{ newest: string }[]>`select pg_snapshot_xmax(pg_current_snapshot())::text as newest`;
   const events: ChangeEvent[] = [];
   let next = query;
-  await pollUntil("the feed to cover all that is committed", 30_000, async () => {
+  await pollUntil("the feed to cover all that is committed", 60_000, async () => {
     const [horizon] = await world.sql<{ covered: boolean }[]>`
       select pg_snapshot_xmin(pg_current_snapshot()) >= ${row?.newest ?? "0"}::text::xid8 as covered`;
     const page = await world.sync.readChanges({ ...next, limit: 3 });

@@ -44,7 +44,7 @@ async function readAll(
   const [row] = await world.sql<{ newest: string }[]>`select pg_snapshot_xmax(pg_current_snapshot())::text as newest`;
   const changes: FeedChange[] = [];
   let place = from;
-  await pollUntil("the feed covering all that is committed", 30_000, async () => {
+  await pollUntil("the feed covering all that is committed", 60_000, async () => {
     const page = await feed.read({ place, filter, parts, limit }, {}, signal);
     changes.push(...page.changes);
     place = { epoch: page.epoch, cursor: page.cursor };
@@ -263,7 +263,7 @@ test("a memory whose newest version is above the horizon at every look is told a
     await world.put(world.memory(1, { content: `v${version + 1}` }));
     const [row] = await world.sql<{ xid: string }[]>`
       select xid::text as xid from mnemosync.sync_transactions where versions = array[${version}::bigint]`;
-    await pollUntil("the horizon passing the version before", 20_000, async () => {
+    await pollUntil("the horizon passing the version before", 60_000, async () => {
       const page = await feed.read({ place, filter: outside, parts: "documents", limit: 10 }, {}, signal);
       told.push(...shown(page.changes));
       place = { epoch: page.epoch, cursor: page.cursor };

@@ -26,7 +26,7 @@ test("a step of a list goes out in one flight: the end of its transaction does n
     sent.length = 0;
     const reading = ledger.readPageStep(query, NEVER);
     const flight = [expect.stringContaining("begin"), expect.stringContaining("memory_versions"), "commit"];
-    await vi.waitFor(() => expect(sent).toEqual(flight), 5_000);
+    await vi.waitFor(() => expect(sent).toEqual(flight), 30_000);
     await locking`rollback`;
     const { scanned, passing, rows } = await reading;
     expect([scanned, passing]).toEqual([3, 3]);

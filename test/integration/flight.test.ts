@@ -25,7 +25,7 @@ const COUNT = statement("count", "select count(*)::int4 from rows");
 const DIVIDE = statement("divide", "select 1 / $1", OID.int4);
 
 async function using(work: (flights: FlightChannel, connection: PostgresConnection) => Promise<void>): Promise<void> {
-  await pool.use(AbortSignal.timeout(20_000), async (connection) => {
+  await pool.use(AbortSignal.timeout(90_000), async (connection) => {
     const { flights, sql } = connection;
     if (flights === undefined) throw new Error("no flights on a plain connection");
     await sql.unsafe("create temporary table if not exists rows (id int4 primary key, text text)");
@@ -182,7 +182,7 @@ test("a flight whose server process is ended fails as an outage, with the server
     flight.execute(sleep);
     const sent = flights.send(flight);
     sent.catch(() => undefined); // It may fail before the other connection has its answer. Awaited below.
-    await pool.use(AbortSignal.timeout(20_000), async ({ sql }) => {
+    await pool.use(AbortSignal.timeout(90_000), async ({ sql }) => {
       await expect
         .poll(
           async () => (await sql`select from pg_stat_activity where pid = ${backend.pid} and state = 'active'`).length,

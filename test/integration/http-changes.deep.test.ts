@@ -4,7 +4,7 @@ import { openEvents } from "../support/event-service.ts";
 
 /** Goal: no reader over HTTP misses a change, however often its connection is cut. */
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 for (const reading of ["changes", "versions"] as const) {
   test(`10,000 changes under load, a stream of ${reading} cut and resumed: each once, in order per memory`, async (t) => {

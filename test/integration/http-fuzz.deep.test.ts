@@ -12,7 +12,7 @@ import { Random } from "../support/random.ts";
 
 const SEED = 20_240_717;
 const REQUESTS = 10_000;
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const IDS = [
   ...[

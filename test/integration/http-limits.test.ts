@@ -187,7 +187,7 @@ test.each([
 
 test("headers that do not end in time are answered with 408 and cost their connection, and others are served", async (t) => {
   const http = { port: 0 };
-  const service = await openService(t, { world: { faiss: false }, http, headersTimeoutMs: 200 });
+  const service = await openService(t, { world: { faiss: false }, http, headersTimeoutMs: 2_000 });
   const { port } = await service.service.listen();
   // A slow caller: the headers of this request never end.
   const slow = say(port, "GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ");

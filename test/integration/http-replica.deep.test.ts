@@ -7,7 +7,7 @@ import {
 import { openService, serviceOn } from "../support/http-service.ts";
 import { openReplicaWorld } from "../support/replica-world.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 /** Goal: the replica's routes with a replica, over two real databases, and reads that say which sides they stand on. */
 
@@ -30,7 +30,7 @@ test("status, pause, resume, dead letters, verify and backfill, each as the docu
   };
   expect(await status()).toMatchObject({ state: "following", phase: "following", isUp: true, lag: { changes: 0 } });
   expect(await status("POST", "/pause")).toMatchObject({ isPaused: true });
-  await expect.poll(async () => (await status()).state, { timeout: 20_000 }).toBe("paused");
+  await expect.poll(async () => (await status()).state, { timeout: 60_000 }).toBe("paused");
   await world.put("a", { content: "two" });
   expect(await status()).toMatchObject({ isPaused: true, lag: { changes: 1 } });
   expect(await status("POST", "/resume")).toMatchObject({ isPaused: false });
@@ -43,7 +43,7 @@ test("status, pause, resume, dead letters, verify and backfill, each as the docu
   const letters = async () => replicaLettersSchema().parse((await call("GET", "/dead-letters")).body).deadLetters;
   await expect
     .poll(async () => (await letters()).map(({ memoryId, nextAttemptAt }) => [memoryId, nextAttemptAt]), {
-      timeout: 20_000,
+      timeout: 60_000,
     })
     .toEqual([["poison", null]]);
   const [letter] = await letters();
@@ -65,7 +65,7 @@ test("status, pause, resume, dead letters, verify and backfill, each as the docu
   expect(await verification({})).toMatchObject({ clean: false, findings: [{ memoryId: "poison", kind: "missing" }] });
   await world.replica`alter table mnemosync.memory_bodies drop constraint no_poison`;
   expect(await call("POST", "/dead-letters/retry", {})).toMatchObject({ code: 200 });
-  await expect.poll(letters, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(letters, { timeout: 60_000 }).toEqual([]);
   expect(await verification({ deep: true })).toMatchObject({ clean: true, checked: 2 });
   await world.replica`update mnemosync.memory_versions set checksum = repeat('a', 64), digest = 7 where memory_id = 'a'`;
   expect(await verification({ repair: true })).toMatchObject({ findings: [{ memoryId: "a", repaired: true }] });
@@ -104,7 +104,7 @@ test("every read over HTTP shows what the replica alone has, and says which side
   await world.put("b", { content: "expired beta", expiresAt: "2020-01-01T00:00:00.000Z" });
   await expect
     .poll(() => world.world.sql`select ended_by from mnemosync.memory_versions where memory_id = 'b'`, {
-      timeout: 30_000,
+      timeout: 60_000,
     })
     .toEqual([{ ended_by: "expired" }]);
   await world.caughtUp();

@@ -19,7 +19,7 @@ import { recordingLog } from "../unit/faiss/support.ts";
 
 test("a reader that does not read is cut off; the service holds one event for it, and others go on", async (t) => {
   const log = recordingLog();
-  const service = await openEvents(t, { http: { streamStallTimeoutMs: 500 }, log });
+  const service = await openEvents(t, { http: { streamStallTimeoutMs: 2_000 }, log });
   const content = "x".repeat(300_000);
   const numbers = Array.from({ length: 40 }, (_, number) => number);
   await service.world.sync.syncBatch(numbers.map((number) => service.world.memory(number, { content })));
@@ -31,13 +31,13 @@ test("a reader that does not read is cut off; the service holds one event for it
   socket.pause();
   socket.write(`GET /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${service.keys.reader}\r\n\r\n`);
   let heldMax = 0;
-  await pollUntil("the cut", 20_000, () => {
+  await pollUntil("the cut", 60_000, () => {
     heldMax = Math.max(heldMax, responses[0]?.writableLength ?? 0);
     return log.events.some(({ event }) => event === "http.stream_cut");
   });
   expect(heldMax).toBeGreaterThan(0);
   expect(heldMax).toBeLessThan(700_000); // One event and what the buffer takes, of 12 MB.
-  await pollUntil("the place to be free", 5_000, () => service.service.streams.open === 0);
+  await pollUntil("the place to be free", 30_000, () => service.service.streams.open === 0);
   const reading = await service.follow();
   expect(await reading.take(40)).toHaveLength(40);
 });
@@ -46,7 +46,7 @@ test("a stop ends streams and waiting readers, each with its reason, and in time
   const service = await openEvents(t);
   const [one, two] = [await service.follow(), await service.follow("?from=now")];
   const waiting = service.request("GET", "/v1/namespaces/default/changes?from=now&waitMs=30000");
-  await pollUntil("all to wait", 5_000, () => service.service.streams.open === 3);
+  await pollUntil("all to wait", 30_000, () => service.service.streams.open === 3);
   const stopping = service.service.stop();
   for (const reader of [one, two]) {
     expect(await reader.next()).toMatchObject({ event: "closed", data: { code: "NOT_READY", retryable: true } });
@@ -71,7 +71,7 @@ test("streams are counted per key and in all; one that ends makes room", async (
   expect((await follow("", { key: keys.admin })).response.status).toBe(200);
   expect((await follow("", { key: keys.writer })).response.status).toBe(429);
   first.hangUp();
-  await pollUntil("room", 5_000, () => service.service.streams.open === 2);
+  await pollUntil("room", 30_000, () => service.service.streams.open === 2);
   for (let time = 0; time < 2; time++) expect((await follow("?cursor=x")).response.status).toBe(422);
   expect((await follow()).response.status).toBe(200);
 });

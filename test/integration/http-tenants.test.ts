@@ -154,7 +154,7 @@ test("errors of background services and recorded failures are for operators alon
 
   world.sync.start();
   await takePostgresAway(t, service);
-  await pollUntil("a background service to fail", 20_000, async () =>
+  await pollUntil("a background service to fail", 60_000, async () =>
     Object.values((await world.sync.status()).services).some(({ lastError }) => lastError !== null),
   );
   const seen = async (key: string) => await service.request("GET", "/v1/status", { key });

@@ -135,7 +135,7 @@ describe("devices", () => {
     const pushing = a.one(a.put("m2", 0));
     await gate.reached();
     const revoking = service.request("DELETE", "/v1/hub/devices/a");
-    await pollUntil("the revocation waits for a lock", 10_000, async () => {
+    await pollUntil("the revocation waits for a lock", 30_000, async () => {
       const waiting = await service.world.sql`
         select from pg_stat_activity where wait_event_type = 'Lock' and query like '%hub_devices%'`;
       return waiting.length > 0;
@@ -185,7 +185,7 @@ describe("devices", () => {
     await a.page(); // Its place is kept once it asks to go on.
     await a.one(a.end("delete", "m", 1));
     const ended = async () => {
-      await pollUntil("every transaction is marked", 20_000, async () => {
+      await pollUntil("every transaction is marked", 60_000, async () => {
         return (await world.sql`select from mnemosync.sync_transactions where state = 'committed'`).length === 0;
       });
       await world.sql`update mnemosync.memory_versions set deleted_at = now() - interval '90 days' where deleted_at is not null`;

@@ -81,7 +81,7 @@ test.each(Object.entries(STATEMENTS))("%s locks its rows in the stated order", a
     await holder`select from ${sql(`mnemosync.${table}`)} where ${first} for update`;
     const [{ pid } = { pid: 0 }] = await worker<{ pid: number }[]>`select pg_backend_pid() as pid`;
     const done = work(worker as unknown as Sql, ids);
-    await pollUntil("the statement waits for the first row", 20_000, async () => {
+    await pollUntil("the statement waits for the first row", 60_000, async () => {
       const [row] = await sql<{ waits: boolean }[]>`
         select wait_event_type = 'Lock' as waits from pg_stat_activity where pid = ${pid}`;
       return row?.waits === true;

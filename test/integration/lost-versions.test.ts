@@ -13,8 +13,8 @@ import { openWorld, type World, type WorldOptions } from "../support/world.ts";
  * before read it, so that neither floors nor what they disproved help them.
  */
 
-const within = { timeout: 20_000, interval: 20 };
-const soon = (): AbortSignal => AbortSignal.timeout(20_000);
+const within = { timeout: 60_000, interval: 20 };
+const soon = (): AbortSignal => AbortSignal.timeout(90_000);
 
 /** A world whose ledger has lost version 2 of `m0`, which Redis holds. `lose` puts the ledger back and proves it. */
 async function openLoss(t: TestContext, settings: WorldOptions["settings"] = {}) {

@@ -14,7 +14,7 @@ let matrix: Matrix;
 beforeAll(async () => {
   await Matrix.fill(shared.current);
   matrix = new Matrix(shared.current);
-}, 120_000);
+}, 300_000);
 afterAll(() => {
   process.stdout.write(matrix.table());
 });

@@ -16,7 +16,7 @@ import { TcpProxy } from "../support/tcp-proxy.ts";
  */
 
 // Two index hosts start, which takes long on a busy machine.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const settings = { syncIntervalMs: 100 };
 
@@ -103,17 +103,17 @@ test("a replica whose connections take longer than a read may is read once there
   await world.put("a", { content: "a" });
   await world.caughtUp();
   const far = await proxied(t, world.replicaUrl);
-  far.proxy.slow(100);
+  far.proxy.slow(300);
   const sync = await MemorySynchronizer.connect({
     postgresUrl: world.world.databaseUrl,
     redisUrl: "none",
     // Two answers of the server fit into it, and not the many of a new connection.
-    replica: { enabled: true, postgresUrl: far.url, readTimeoutMs: 500, healthCheckIntervalMs: 200 },
+    replica: { enabled: true, postgresUrl: far.url, readTimeoutMs: 1_500, healthCheckIntervalMs: 200 },
   });
   t.onTestFinished(() => sync.close());
   expect((await sync.list()).sources).toEqual({ primary: "ok", replica: "unavailable" });
   await expect
-    .poll(async () => (await sync.list()).sources, { timeout: 30_000, interval: 100 })
+    .poll(async () => (await sync.list()).sources, { timeout: 60_000, interval: 100 })
     .toEqual({ primary: "ok", replica: "ok" });
 });
 

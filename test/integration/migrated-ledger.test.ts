@@ -24,7 +24,7 @@ const BOOKKEEPING = ["schema_migrations", "stores"];
 async function migrated(url: string) {
   const pool = new PostgresPool(url, { max: 1 });
   try {
-    return await migrate(pool, AbortSignal.timeout(20_000));
+    return await migrate(pool, AbortSignal.timeout(90_000));
   } finally {
     await pool.close();
   }

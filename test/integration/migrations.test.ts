@@ -20,7 +20,7 @@ async function emptyDatabase(t: TestContext) {
   const run = async () => {
     const pool = new PostgresPool(database.url, { max: 2 });
     pools.push(pool);
-    return await migrate(pool, AbortSignal.timeout(20_000));
+    return await migrate(pool, AbortSignal.timeout(90_000));
   };
   return { url: database.url, sql, run };
 }
@@ -95,7 +95,7 @@ test("a database in another encoding is refused with what to do", async (t) => {
   const url = new URL(postgresUrl());
   url.pathname = `/${name}`;
   const pool = new PostgresPool(url.href, { max: 1 });
-  await expect(migrate(pool, AbortSignal.timeout(10_000))).rejects.toThrow(
+  await expect(migrate(pool, AbortSignal.timeout(60_000))).rejects.toThrow(
     /encoding is LATIN1: create one with encoding UTF8/,
   );
   await pool.close();
@@ -114,5 +114,5 @@ test("where nothing is to do, a role that may create nothing is enough", async (
   restricted.password = "secret";
   const pool = new PostgresPool(restricted.href, { max: 1 });
   t.onTestFinished(() => pool.close());
-  expect(await migrate(pool, AbortSignal.timeout(20_000))).toEqual({ applied: [], version });
+  expect(await migrate(pool, AbortSignal.timeout(90_000))).toEqual({ applied: [], version });
 });

@@ -12,5 +12,5 @@ const DEATHS = [
 for (const order of DEATHS) {
   test(`a mover that dies ${order.point} ${order.call} (batch ${order.batch}) loses nothing`, async (t) => {
     await expectHarmlessDeath(t, order);
-  }, 120_000);
+  }, 300_000);
 }

@@ -15,7 +15,7 @@ import { openWorld, type World } from "../support/world.ts";
 
 test("a mover that dies in the midst of a batch loses nothing, and another node goes on", async (t) => {
   await expectHarmlessDeath(t, { call: "moveBatch", point: "during", batch: 3 });
-}, 120_000);
+}, 300_000);
 
 async function created({ sql }: World): Promise<Record<string, number>> {
   const rows = await sql<{ id: string; at: number }[]>`
@@ -84,7 +84,7 @@ test("the replacement of the feed's index waits for older transactions longer th
   const replaced = replaceFeedIndex(mover as unknown as Sql).catch((error: unknown) => {
     failure = error;
   });
-  await pollUntil("a wait of many lock time-outs", 20_000, async () => {
+  await pollUntil("a wait of many lock time-outs", 60_000, async () => {
     const [row] = await world.sql<{ waits: boolean }[]>`
       select wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '500 milliseconds' as waits
       from pg_stat_activity where pid = ${process?.pid ?? 0}`;
@@ -118,7 +118,7 @@ test("the replacement of the feed's index is not bound to the time of a call, wh
     () => null,
     (error: unknown) => error,
   );
-  await pollUntil("a wait of several times a call's time", 20_000, async () => {
+  await pollUntil("a wait of several times a call's time", 60_000, async () => {
     const [row] = await world.sql<{ waits: boolean }[]>`
       select wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '400 milliseconds' as waits
       from pg_stat_activity where pid = ${process?.pid ?? 0}`;

@@ -64,7 +64,7 @@ describe("when Redis takes no writes and the policy is to reject", () => {
     await accept(world);
     await pollUntil(
       "Redis taking writes again",
-      10_000,
+      30_000,
       async () => (await world.sync.syncBatch([world.memory(50)]))[0]?.status === "synced",
     );
     expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, checked: 11 });

@@ -54,7 +54,7 @@ async function openNode(
 }
 
 const holds = (store: NodeStore, expected: readonly string[]) =>
-  pollUntil(`the store holding ${expected.join(", ")}, not ${store.live.join(", ")}`, 30_000, () =>
+  pollUntil(`the store holding ${expected.join(", ")}, not ${store.live.join(", ")}`, 60_000, () =>
     expected.every((line, at) => store.live[at] === line && store.live.length === expected.length),
   );
 
@@ -89,21 +89,21 @@ test("it goes on where it was after a restart, and a store that came back empty 
   const store = new NodeStore();
   const first = await openNode(t, world, store, { syncIntervalMs: 50 });
   first.start();
-  await pollUntil("the store being filled", 30_000, () => store.live.length === 20);
-  await pollUntil("its place being kept", 30_000, async () => (await cursorOf(world))?.xid !== "0");
+  await pollUntil("the store being filled", 60_000, () => store.live.length === 20);
+  await pollUntil("its place being kept", 60_000, async () => (await cursorOf(world))?.xid !== "0");
   await first.close();
   await world.put(world.memory(100));
   const before = store.published;
   const second = await openNode(t, world, store, { syncIntervalMs: 50 });
   second.start();
-  await pollUntil("what it missed", 30_000, () => store.live.includes("m100@1"));
+  await pollUntil("what it missed", 60_000, () => store.live.includes("m100@1"));
   expect(store.published - before).toBe(1);
   await second.close();
 
   const empty = new NodeStore();
   const third = await openNode(t, world, empty, { syncIntervalMs: 50 });
   third.start();
-  await pollUntil("the empty store being filled", 30_000, () => empty.live.length === 21);
+  await pollUntil("the empty store being filled", 60_000, () => empty.live.length === 21);
 });
 
 test("another epoch has it follow from the start of the feed", async (t) => {
@@ -112,13 +112,13 @@ test("another epoch has it follow from the start of the feed", async (t) => {
   const store = new NodeStore();
   const node = await openNode(t, world, store, { syncIntervalMs: 50 });
   node.start();
-  await pollUntil("the store being filled", 30_000, () => store.live.length === 5);
+  await pollUntil("the store being filled", 60_000, () => store.live.length === 5);
   // What the new history holds behind an older place: the follower would never see it again from where it stands.
   store.entries.clear();
   await changeEpoch(world.sql);
-  await pollUntil("the store being filled again", 30_000, () => store.live.length === 5);
+  await pollUntil("the store being filled again", 60_000, () => store.live.length === 5);
   await world.put(world.memory(50));
-  await pollUntil("later writes", 30_000, () => store.live.includes("m50@1"));
+  await pollUntil("later writes", 60_000, () => store.live.includes("m50@1"));
 });
 
 test("a memory that the store refuses goes to its backlog, and the ones behind it get in", async (t) => {
@@ -128,13 +128,13 @@ test("a memory that the store refuses goes to its backlog, and the ones behind i
   store.refused.add("m2");
   const node = await openNode(t, world, store, { syncIntervalMs: 50 });
   node.start();
-  await pollUntil("the others being in", 30_000, () => store.live.length === 5);
-  await pollUntil("the refused one being queued", 30_000, async () => {
+  await pollUntil("the others being in", 60_000, () => store.live.length === 5);
+  await pollUntil("the refused one being queued", 60_000, async () => {
     const queued = await node.backlog.list({ limit: 10 });
     return queued.length === 1 && queued[0]?.memoryId === "m2" && queued[0].store === store.id;
   });
   store.refused.clear();
-  await pollUntil("the refused one being in", 30_000, () => store.live.length === 6);
+  await pollUntil("the refused one being in", 60_000, () => store.live.length === 6);
 });
 
 test("without start nothing follows, and a store that nothing fills is no reason to wait at close", async (t) => {

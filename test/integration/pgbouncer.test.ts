@@ -20,7 +20,7 @@ async function startPooler(lines: readonly string[], target = postgresUrl()): Pr
   return pooler.url;
 }
 
-const signal = (): AbortSignal => AbortSignal.timeout(10_000);
+const signal = (): AbortSignal => AbortSignal.timeout(60_000);
 
 test.skipIf(!isInstalled)(
   "its refusal of a start-up parameter is a configuration error that says what to set",

@@ -258,7 +258,7 @@ test("a store that is away during an import is brought up to date by the backlog
 });
 
 test("records stay below their bound in memory: documents of a megabyte come in small pages", {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async (t) => {
   const [from, to] = await Promise.all([openWorld(t, { faiss: false }), openWorld(t, { faiss: false })]);
   const content = "x".repeat(1_000_000);

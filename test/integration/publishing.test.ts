@@ -3,7 +3,7 @@ import { openWorld, type World } from "../support/world.ts";
 
 /** Goal: marking comes after the answer, and nobody takes what is not marked yet for drift or for a backlog. */
 
-const within = { timeout: 20_000, interval: 10 };
+const within = { timeout: 60_000, interval: 10 };
 
 const viewOf = async (world: World, memoryId: string) => {
   const [row] = await world.sql<{ status: string; state: string }[]>`

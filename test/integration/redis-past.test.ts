@@ -7,7 +7,7 @@ import { openWorld, type World } from "../support/world.ts";
  * a saved RDB, killed after more was written, and a second node that has not written anything itself.
  */
 
-const soon = { timeout: 20_000, interval: 20 };
+const soon = { timeout: 60_000, interval: 20 };
 const QUICK = {
   syncIntervalMs: 100,
   consistencyCheckIntervalMs: 300,

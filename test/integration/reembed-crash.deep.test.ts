@@ -6,7 +6,7 @@ import { pollUntil } from "../../src/dev/wait.ts";
 import { environmentOf, startProgram } from "../support/command-line.ts";
 import { idsFound, MEMORIES, models, openEndpoint, openPair } from "../support/reembedding.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 test("a command that is killed in the middle is resumed by the next one, and no text is embedded twice", async (t) => {
   const { world, former, next } = await openPair(t);

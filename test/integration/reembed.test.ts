@@ -9,7 +9,7 @@ import { idsFound, MEMORIES, models, NamedEmbedder, openPair } from "../support/
  * model (8 numbers) and one of the new model (16 numbers) on one ledger; the new embedder is held up by the test.
  */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 test("nodes of the former model find everything throughout; the new one answers once all is embedded anew", async (t) => {
   const { world, former, next, embedder } = await openPair(t);
@@ -23,9 +23,9 @@ test("nodes of the former model find everything throughout; the new one answers 
   embedder.before = (texts) => (texts.length > 1 && embedder.texts.length >= 250 ? held : undefined);
   const figures: Record<string, number>[] = [];
   const running = next.reembed({ model: "next", onProgress: (shown) => figures.push({ ...shown }) });
-  await pollUntil("the first page", 30_000, async () => (await models(world)).next === 250);
+  await pollUntil("the first page", 60_000, async () => (await models(world)).next === 250);
   // The former node has been told of the first page, and goes by the vectors that it has.
-  await pollUntil("the feed", 30_000, async () => (await former.get("m0"))?.embeddingModel !== undefined);
+  await pollUntil("the feed", 60_000, async () => (await former.get("m0"))?.embeddingModel !== undefined);
   expect(await idsFound(former)).toEqual(all);
   const where = { memoryId: { in: ["m0", "m1", "m599"] } }; // Some of them are embedded anew by now, and one is not.
   expect(await former.search("a memory about tea", { where })).toHaveLength(3);
@@ -49,10 +49,10 @@ test("nodes of the former model find everything throughout; the new one answers 
   expect(await models(world)).toEqual({ next: MEMORIES - 1 });
 
   const rest = all.filter((id) => id !== "m5");
-  await pollUntil("the feed's end", 30_000, async () => (await idsFound(former)).length === rest.length);
+  await pollUntil("the feed's end", 60_000, async () => (await idsFound(former)).length === rest.length);
   expect(await idsFound(former)).toEqual(rest);
   expect((await former.search("memory number 7 about trains", { k: 5 })).map(({ score }) => score)).toEqual(bestBefore);
-  await pollUntil("the new node's search", 30_000, () => next.capabilities().search);
+  await pollUntil("the new node's search", 60_000, () => next.capabilities().search);
   expect(await idsFound(next)).toEqual(rest);
   const [best] = await next.search("memory number 7 about trains", { k: 1 });
   expect(best).toMatchObject({ memory: { memoryId: "m7", embeddingModel: "next", version: 2 } });
@@ -100,6 +100,6 @@ test("over HTTP it is a job", async (t) => {
   expect(started).toMatchObject({ statusCode: 202 });
   const { id } = started.json<{ id: string }>();
   const job = async () => (await service.request("GET", `/v1/jobs/${id}`)).json<{ state: string; result: unknown }>();
-  await pollUntil("the job", 30_000, async () => (await job()).state === "done");
+  await pollUntil("the job", 60_000, async () => (await job()).state === "done");
   expect((await job()).result).toMatchObject({ model: "next", embedded: 1, failed: 0, complete: true });
 });

@@ -4,7 +4,7 @@ import { openReplicaWorld } from "../support/replica-world.ts";
 import { postgresUrl } from "../support/services.ts";
 import { TcpProxy } from "../support/tcp-proxy.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: what goes wrong with the replica holds up no write, loses nothing, and ends by itself or is said. */
 
@@ -20,7 +20,7 @@ test("memories that the replica refuses become dead letters, the others go on, a
   await world.world.fill(20);
   await world.caughtUp();
   await expect
-    .poll(async () => (await world.sync.replica.status()).deadLetters, { timeout: 30_000 })
+    .poll(async () => (await world.sync.replica.status()).deadLetters, { timeout: 60_000 })
     .toEqual({ waiting: 0, dead: 2 });
   const letters = await world.sync.replica.deadLetters();
   expect(letters.map(({ operation, memoryId, attempts }) => ({ operation, memoryId, attempts }))).toEqual(
@@ -38,7 +38,7 @@ test("memories that the replica refuses become dead letters, the others go on, a
   await world.replica`alter table mnemosync.memory_bodies drop constraint no_poison`;
   expect(await world.sync.replica.retry()).toBe(2);
   await expect
-    .poll(async () => (await world.sync.replica.status()).deadLetters, { timeout: 30_000 })
+    .poll(async () => (await world.sync.replica.status()).deadLetters, { timeout: 60_000 })
     .toEqual({ waiting: 0, dead: 0 });
   expect(await world.dump("replica")).toEqual(await world.dump("primary"));
 });
@@ -52,7 +52,7 @@ test("writes do not wait for a replica that is away, and replication resumes by 
   await proxy.refuse();
   const outcome = await world.put("m2", { content: "while it is away" });
   expect(outcome.status).toBe("synced");
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 30_000 }).toBe("unavailable");
+  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 60_000 }).toBe("unavailable");
   const away = await world.sync.replica.status();
   expect(away).toMatchObject({ isUp: false, phase: null });
   expect(away.lag?.changes).toBeGreaterThan(0);
@@ -70,10 +70,10 @@ test("one node replicates, the other one takes over, and a pause holds for both"
   // As a command sees it, which starts nothing.
   expect(await other.replica.status()).toMatchObject({ state: "starting", isUp: true, phase: "following" });
   other.start();
-  await expect.poll(async () => (await other.replica.status()).state, { timeout: 30_000 }).toBe("standby");
+  await expect.poll(async () => (await other.replica.status()).state, { timeout: 60_000 }).toBe("standby");
   await other.replica.pause();
   await world.put("m2", { content: "held back" });
-  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 30_000 }).toBe("paused");
+  await expect.poll(async () => (await world.sync.replica.status()).state, { timeout: 60_000 }).toBe("paused");
   expect((await world.held("m2")).row).toBeNull();
   await world.world.disconnect();
   await other.replica.resume();

@@ -5,7 +5,7 @@ import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, rememberReplica } from "../support/replica-world.ts";
 import { openWorld } from "../support/world.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: whichever side is put back, the replica comes to agree with the primary, and keeps what the primary lost. */
 
@@ -21,7 +21,7 @@ test("versions that a primary lost by a restore are kept as diverged, and never 
   await world.caughtUp();
   await putBack();
   await world.put("rewritten", { content: "rewritten anew" });
-  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 30_000 }).toBe(4);
+  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 60_000 }).toBe(4);
   await world.caughtUp();
   expect(await world.dump("replica")).toEqual(await world.dump("primary"));
   const diverged = await world.replica`
@@ -52,7 +52,7 @@ test("lost versions of a memory that was made anew above its floor are diverged,
     insert into mnemosync.version_floors (bucket, floor)
     values (${bucketOf({ namespace: "default", memoryId: "m2" })}, 7)`;
   await world.put("m2", { content: "anew" });
-  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 30_000 }).toBe(4);
+  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 60_000 }).toBe(4);
   await world.caughtUp();
   const bodies = async (memoryId: string) =>
     (await world.held(memoryId)).bodies.map(({ version, content }) => [version, content]);
@@ -130,7 +130,7 @@ test("what diverged is taken by what is withheld after it, and not by what was b
   await world.put("m1", { content: "anew" });
   const diverged = async () =>
     (await world.replica`select document ->> 'content' as content from mnemosync.diverged`).map((row) => row.content);
-  await expect.poll(diverged, { timeout: 30_000 }).toEqual(["lost"]);
+  await expect.poll(diverged, { timeout: 60_000 }).toEqual(["lost"]);
   await world.caughtUp();
   // All versions are told once more, the redacted one among them.
   await world.sync.replica.backfill();
@@ -158,7 +158,7 @@ test("what arrived without its place, since the process ended, tells too that a 
     update mnemosync.replica_cursor c set xid = p.xid, seq = p.seq, seen_tx = p.seen_tx, mark = p.mark from public.place p`;
   await putBack();
   (await world.world.connect()).start();
-  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 30_000 }).toBe(1);
+  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 60_000 }).toBe(1);
   await world.caughtUp();
   expect(await world.dump("replica")).toEqual(await world.dump("primary"));
   const epochs = await world.world.sql`select reason from mnemosync.epochs order by began_at`;
@@ -173,9 +173,9 @@ test("an erased memory has nothing left in diverged", async (t) => {
   await world.put("m1", { content: "lost" });
   await world.caughtUp();
   await putBack();
-  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 30_000 }).toBe(1);
+  await expect.poll(async () => (await world.sync.replica.status()).diverged, { timeout: 60_000 }).toBe(1);
   const { id } = await world.sync.erase("m1");
-  await expect.poll(async () => (await world.sync.erasures.get(id)).state, { timeout: 30_000 }).toBe("complete");
+  await expect.poll(async () => (await world.sync.erasures.get(id)).state, { timeout: 60_000 }).toBe("complete");
   expect((await world.sync.replica.status()).diverged).toBe(0);
   expect((await world.held("m1")).bodies.every(({ content }) => content === null)).toBe(true);
 });
@@ -190,7 +190,7 @@ test("content that was erased in a lost history comes back with the memory", asy
   expect((await world.held("m1")).row).toMatchObject({ version: 2, endedBy: "withdrawn" });
   await putBack();
   await world.put("m2", { content: "other" });
-  await expect.poll(async () => (await world.held("m1")).row?.version, { timeout: 30_000 }).toBe(1);
+  await expect.poll(async () => (await world.held("m1")).row?.version, { timeout: 60_000 }).toBe(1);
   await world.caughtUp();
   expect(await world.dump("replica")).toEqual(await world.dump("primary"));
 });
@@ -210,7 +210,7 @@ test("replaced versions that a lost history took come back, whatever their memor
   await putBack();
   await world.put("rewritten", { content: "rewritten 3" });
   await world.sync.replica.resume();
-  await expect.poll(async () => (await world.held("lives")).row?.version, { timeout: 30_000 }).toBe(2);
+  await expect.poll(async () => (await world.held("lives")).row?.version, { timeout: 60_000 }).toBe(2);
   await world.caughtUp();
   expect(await world.dump("replica")).toEqual(await world.dump("primary"));
   // Within an epoch nothing comes back: what was emptied here stays so when it is told again.
@@ -248,7 +248,7 @@ test("versions that were told as a lost one withholds them are told again as the
   expect((await world.held("redacted")).bodies[1]).toMatchObject({ endedBy: null, content: "" });
   await putBack();
   await world.sync.replica.resume();
-  await expect.poll(async () => (await world.held("m0")).row?.version, { timeout: 30_000 }).toBe(1);
+  await expect.poll(async () => (await world.held("m0")).row?.version, { timeout: 60_000 }).toBe(1);
   await world.caughtUp();
   expect(await world.dump("replica")).toEqual(await world.dump("primary"));
 });
@@ -263,7 +263,7 @@ test("a memory that was made anew in a lost history is as old again as it was", 
   await world.caughtUp();
   await putBack();
   await world.put("m2", { content: "other" });
-  await expect.poll(async () => (await world.held("m1")).row?.version, { timeout: 30_000 }).toBe(1);
+  await expect.poll(async () => (await world.held("m1")).row?.version, { timeout: 60_000 }).toBe(1);
   await world.caughtUp();
   expect(await world.dump("replica")).toEqual(await world.dump("primary"));
 });
@@ -303,7 +303,7 @@ test("a replica behind a pruned tombstone ends the memory that the primary forgo
   await putBack();
   await world.put("m3", { content: "later" });
   await expect
-    .poll(async () => (await world.held("m1")).row, { timeout: 30_000 })
+    .poll(async () => (await world.held("m1")).row, { timeout: 60_000 })
     .toMatchObject({ endedBy: "deleted" });
   await world.caughtUp();
   expect((await world.held("m1")).bodies[0]).toMatchObject({ version: 1, content: "first" });

@@ -7,7 +7,7 @@ import { openReplicaWorld } from "../support/replica-world.ts";
 import { postgresUrl } from "../support/services.ts";
 import { createTestDatabase } from "../support/template-database.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 test("verify finds nothing where only privacy makes the sides differ", async (t) => {
   const world = await openReplicaWorld(t);
@@ -71,11 +71,11 @@ test("a promoted replica is a ledger of its own, in another epoch, and the forme
   const before = await world.sync.readChanges({ limit: 1 });
   const pool = new PostgresPool(world.replicaUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
-  const promotion = await promoteReplica(pool, {}, AbortSignal.timeout(30_000));
+  const promotion = await promoteReplica(pool, {}, AbortSignal.timeout(90_000));
   expect(promotion).toMatchObject({ memories: 20, diverged: 0 });
-  await expect(promoteReplica(pool, {}, AbortSignal.timeout(30_000))).rejects.toThrow(/is no replica/);
+  await expect(promoteReplica(pool, {}, AbortSignal.timeout(90_000))).rejects.toThrow(/is no replica/);
   await expect
-    .poll(async () => (await world.sync.replica.status()).state, { timeout: 30_000 })
+    .poll(async () => (await world.sync.replica.status()).state, { timeout: 60_000 })
     .toMatch(/unavailable|refused/);
   const promoted = await MemorySynchronizer.connect({ postgresUrl: world.replicaUrl, redisUrl: "none" });
   t.onTestFinished(() => promoted.close());
@@ -95,7 +95,7 @@ test("a promoted ledger has a replica of its own, which follows it in one epoch"
   await world.world.disconnect();
   const pool = new PostgresPool(world.replicaUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
-  const { epoch } = await promoteReplica(pool, {}, AbortSignal.timeout(30_000));
+  const { epoch } = await promoteReplica(pool, {}, AbortSignal.timeout(90_000));
 
   const third = await createTestDatabase(postgresUrl());
   t.onTestFinished(() => third.drop());
@@ -108,7 +108,7 @@ test("a promoted ledger has a replica of its own, which follows it in one epoch"
   connected.start();
   const caughtUp = async () =>
     await expect
-      .poll(async () => await connected.replica.status(), { timeout: 30_000 })
+      .poll(async () => await connected.replica.status(), { timeout: 60_000 })
       .toMatchObject({ state: "following", phase: "following", epoch, lag: { changes: 0 } });
   await caughtUp();
   // Each pass proves the ledger's history by what the one before has read.
@@ -143,7 +143,7 @@ test("a replica that was never filled is not promoted without force", async (t) 
   await world.replica`update mnemosync.replica_cursor set epoch = null`;
   const pool = new PostgresPool(world.replicaUrl, { max: 1 });
   t.onTestFinished(() => pool.close());
-  await expect(promoteReplica(pool, {}, AbortSignal.timeout(30_000))).rejects.toThrow(/never filled.*--force/);
+  await expect(promoteReplica(pool, {}, AbortSignal.timeout(90_000))).rejects.toThrow(/never filled.*--force/);
   expect((await world.replica`select from mnemosync.sync_meta where name = 'replica_of'`).length).toBe(1);
-  expect(await promoteReplica(pool, { force: true }, AbortSignal.timeout(30_000))).toMatchObject({ memories: 0 });
+  expect(await promoteReplica(pool, { force: true }, AbortSignal.timeout(90_000))).toMatchObject({ memories: 0 });
 });

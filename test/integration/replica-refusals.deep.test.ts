@@ -20,7 +20,7 @@ import { newUlid } from "../../src/runtime/ulid.ts";
 import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, type ReplicaWorld, rememberReplica } from "../support/replica-world.ts";
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Goal: what a replica refused is neither forgotten nor in the way of anything else, whichever side is put back meanwhile. */
 
@@ -41,11 +41,11 @@ const NONE = { waiting: 0, dead: 0 };
 const DEAD = { waiting: 0, dead: 1 };
 
 async function untilLetters(world: ReplicaWorld, counts: typeof NONE): Promise<void> {
-  await expect.poll(() => letters(world), { timeout: 30_000 }).toEqual(counts);
+  await expect.poll(() => letters(world), { timeout: 60_000 }).toEqual(counts);
 }
 
 async function untilSame(world: ReplicaWorld): Promise<void> {
-  await expect.poll(async () => await world.dump("replica"), { timeout: 30_000 }).toEqual(await world.dump("primary"));
+  await expect.poll(async () => await world.dump("replica"), { timeout: 60_000 }).toEqual(await world.dump("primary"));
 }
 
 test("a replica that is put back to before a letter was delivered asks for it again", async (t) => {
@@ -188,7 +188,7 @@ test("a letter outlives a process that loses the writing before it has delivered
   expect(await keepHoles(world.replica, former, settings.name, kept)).toBe(true);
   await claimWriting(world.replica, successor.writer);
   const retries = new LetterRetries({ primary, replica, settings, callTimeoutMs: 10_000, log: silentLog });
-  await expect(retries.runOnce(former, AbortSignal.timeout(20_000))).rejects.toThrow(FencedError);
+  await expect(retries.runOnce(former, AbortSignal.timeout(90_000))).rejects.toThrow(FencedError);
   expect(await holes()).toHaveLength(1);
   expect(await countLetters(sql, settings.name)).toEqual({ waiting: 1, dead: 0 });
 
@@ -198,7 +198,7 @@ test("a letter outlives a process that loses the writing before it has delivered
   await keepLetters(sql, settings.name, [refused(3)], retry);
   await settleLetter(sql, claimed as Letter);
   expect(await countLetters(sql, settings.name)).toEqual({ waiting: 1, dead: 0 });
-  await retries.runOnce(successor, AbortSignal.timeout(20_000));
+  await retries.runOnce(successor, AbortSignal.timeout(90_000));
   expect(await holes()).toHaveLength(0);
   expect(await countLetters(sql, settings.name)).toEqual(NONE);
 });
@@ -213,10 +213,10 @@ test("erasures that the replica refuses do not keep others behind them from bein
   for (const id of refused) ids.push((await world.sync.erase(id)).id);
   const { id: last } = await world.sync.erase("m1");
   const stateOf = async (id: string) => (await world.sync.erasures.get(id)).state;
-  await expect.poll(() => stateOf(last), { timeout: 30_000 }).toBe("complete");
+  await expect.poll(() => stateOf(last), { timeout: 60_000 }).toBe("complete");
   expect(await stateOf(ids[0] as string)).toBe("awaiting_stores");
   await accept();
-  for (const id of ids) await expect.poll(() => stateOf(id), { timeout: 30_000 }).toBe("complete");
+  for (const id of ids) await expect.poll(() => stateOf(id), { timeout: 60_000 }).toBe("complete");
 });
 
 test("a server that was started since the claim refuses what its writer goes on with", async (t) => {

@@ -95,7 +95,7 @@ test("an erased memory is erased in the replica, with its history, and the recei
   const waiting = await world.sync.erasures.get(id);
   expect(waiting).toMatchObject({ state: "awaiting_stores", awaiting: [{ store: "replica", nodeId: "replica" }] });
   await world.sync.replica.resume();
-  await expect.poll(async () => (await world.sync.erasures.get(id)).state, { timeout: 30_000 }).toBe("complete");
+  await expect.poll(async () => (await world.sync.erasures.get(id)).state, { timeout: 60_000 }).toBe("complete");
   const { row, bodies } = await world.held("m1");
   expect(row).toMatchObject({ endedBy: "erased", checksum: null });
   expect(bodies.every(({ content }) => content === null)).toBe(true);
@@ -111,11 +111,11 @@ test("an erasure that the replica refuses stays unconfirmed, and the others are 
   const stateOf = async (id: string) => (await world.sync.erasures.get(id)).state;
   const { id: refused } = await world.sync.erase("poison");
   const { id: other } = await world.sync.erase("m1");
-  await expect.poll(() => stateOf(other), { timeout: 30_000 }).toBe("complete");
+  await expect.poll(() => stateOf(other), { timeout: 60_000 }).toBe("complete");
   expect(await stateOf(refused)).toBe("awaiting_stores");
   expect((await world.sync.replica.status()).state).toBe("following");
   await world.replica`alter table mnemosync.memory_bodies drop constraint no_poison`;
-  await expect.poll(() => stateOf(refused), { timeout: 30_000 }).toBe("complete");
+  await expect.poll(() => stateOf(refused), { timeout: 60_000 }).toBe("complete");
   expect((await world.held("poison")).bodies.every(({ content }) => content === null)).toBe(true);
 });
 
@@ -129,7 +129,7 @@ test("a replica refuses to be opened as a primary, and another ledger cannot tak
   );
   const other = await openReplicaWorld(t, { replica: { postgresUrl: world.replicaUrl } });
   await expect
-    .poll(async () => (await other.sync.replica.status()).reason, { timeout: 20_000 })
+    .poll(async () => (await other.sync.replica.status()).reason, { timeout: 60_000 })
     .toMatch(/replica of another ledger/);
   expect((await other.sync.replica.status()).state).toBe("refused");
 });
@@ -139,13 +139,13 @@ test("the primary's own database and a ledger with memories are refused as repli
   await ledger.sync.syncMemory("m1", { content: "mine", memoryType: "note" });
   const world = await openReplicaWorld(t, { replica: { postgresUrl: ledger.databaseUrl } });
   await expect
-    .poll(async () => (await world.sync.replica.status()).reason, { timeout: 20_000 })
+    .poll(async () => (await world.sync.replica.status()).reason, { timeout: 60_000 })
     .toMatch(/a ledger of its own/);
   await world.world.disconnect();
   const own = { ...world.world.connectOptions, replica: { enabled: true, postgresUrl: world.world.databaseUrl } };
   await using sync = await MemorySynchronizer.connect(own);
   sync.start();
   await expect
-    .poll(async () => (await sync.replica.status()).reason, { timeout: 20_000 })
+    .poll(async () => (await sync.replica.status()).reason, { timeout: 60_000 })
     .toMatch(/the primary's own database/);
 });

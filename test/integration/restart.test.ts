@@ -9,7 +9,7 @@ import { openWorld, type World } from "../support/world.ts";
 /** Other tests' transactions on the same server may hold the change feed back: the background loop follows it. */
 async function untilIndexHolds(world: World, memories: number): Promise<void> {
   world.sync.start();
-  await pollUntil("the index having caught up", 15_000, async () => {
+  await pollUntil("the index having caught up", 30_000, async () => {
     return (await world.sync.status()).stores.faiss?.memories === memories;
   });
 }

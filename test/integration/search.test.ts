@@ -13,7 +13,7 @@ import { put } from "../unit/faiss/support.ts";
 
 const DIMENSION = 8;
 const shared = sharedWorld();
-const soon = () => AbortSignal.timeout(10_000);
+const soon = () => AbortSignal.timeout(60_000);
 
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let dot = 0;

@@ -12,8 +12,8 @@ import { openWorld, type World } from "../support/world.ts";
  * node that does not know the new epoch yet, and what Redis and FAISS hold after its writes.
  */
 
-const soon = (): AbortSignal => AbortSignal.timeout(20_000);
-const within = { timeout: 20_000, interval: 20 };
+const soon = (): AbortSignal => AbortSignal.timeout(90_000);
+const within = { timeout: 60_000, interval: 20 };
 
 /** Begins a new epoch, as a node does that has seen a mark which the ledger lost. */
 async function beginEpoch({ databaseUrl }: World): Promise<string> {

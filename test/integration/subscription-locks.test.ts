@@ -23,7 +23,7 @@ async function subscribe(world: World, topics: ["change"] | ["conflict"] = ["cha
 
 /** Until some statement of the ledger's waits for a lock. */
 async function untilWaiting({ sql }: World, count = 1): Promise<void> {
-  await pollUntil(`${count} statements that wait for a lock`, 20_000, async () => {
+  await pollUntil(`${count} statements that wait for a lock`, 60_000, async () => {
     const rows = await sql`
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     return rows.length === count;

@@ -179,7 +179,7 @@ test("over HTTP by the same modes", async (t) => {
   expect(await search({ text: "adopting dogs", mode: "hybrid" })).toEqual([200, ["a", "b"]]);
   const [vector] = await new HashingEmbedder({ dimension: 64 }).embed(
     ["walk in the park"],
-    AbortSignal.timeout(10_000),
+    AbortSignal.timeout(60_000),
   );
   const both = { text: "park", vector: Array.from(vector ?? []), mode: "hybrid" };
   expect(await search(both)).toEqual([200, ["b", "a"]]);

@@ -105,7 +105,7 @@ const SETTINGS = {
 };
 const NEVER = new AbortController().signal;
 /** For what comes of itself: how long it may take on a busy machine. */
-const SOON = { timeout: 10_000 };
+const SOON = { timeout: 60_000 };
 
 /** A connection of its own to the server with TLS, through the proxy. */
 async function connectionTo(t: Test, query: string): Promise<OwnedConnection> {

@@ -240,7 +240,7 @@ describe("a key and a failure", () => {
     expect(await world.sync.get(memoryId)).toBeNull();
     await world.sql`update mnemosync.idempotency_keys set created_at = created_at - interval '8 days'`;
     world.sync.start();
-    await pollUntil("the key being forgotten", 10_000, async () => {
+    await pollUntil("the key being forgotten", 30_000, async () => {
       return (await world.sql`select 1 from mnemosync.idempotency_keys`).length === 0;
     });
     expect(await put()).toMatchObject({ version: 3, status: "synced" });

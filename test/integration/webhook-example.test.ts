@@ -32,9 +32,9 @@ test("the example's receiver keeps each message once, asks again for what it cou
   const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
   await world.sync.subscriptions.create({ url }, { secret });
   await world.put(world.memory(1));
-  await pollUntil("the first message", 30_000, () => kept.length === 1);
+  await pollUntil("the first message", 60_000, () => kept.length === 1);
   await world.sync.delete("m1");
-  await pollUntil("the second message", 30_000, () => kept.length === 2);
+  await pollUntil("the second message", 60_000, () => kept.length === 2);
   expect(kept).toEqual(["memory.put m1@1", "memory.deleted m1@2"]);
   const post = async (headers: Record<string, string>, body: string) =>
     (await fetch(url, { method: "POST", headers, body })).status;

@@ -10,7 +10,7 @@ import type { World } from "../support/world.ts";
 const nameOf = ({ body }: Received) => `${body.data.memoryId}@${body.data.version}`;
 
 async function untilState(world: World, id: string, is: (subscription: Subscription) => boolean): Promise<void> {
-  await pollUntil("the state of the subscription", 30_000, async () => is(await world.sync.subscriptions.get(id)));
+  await pollUntil("the state of the subscription", 60_000, async () => is(await world.sync.subscriptions.get(id)));
 }
 
 test("each version arrives, in order per memory, and of a memory only one is under way", async (t) => {

@@ -70,7 +70,7 @@ test("a node that is killed in the midst of its calls is followed by another one
     if (!isRepeated) expect(version, named).toBeGreaterThan(versions.get(key) ?? 0);
     versions.set(key, version);
   }
-  await pollUntil("the subscription to be at rest", 30_000, async () => {
+  await pollUntil("the subscription to be at rest", 60_000, async () => {
     const { state, dead } = await world.sync.subscriptions.get(id);
     return state === "active" && dead === 0;
   });

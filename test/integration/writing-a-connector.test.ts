@@ -51,4 +51,4 @@ test("the toy source of the page has 40 lines at most, and imports notes, their 
     state: "succeeded",
     counts: { created: 0, updated: 1, unchanged: 1, deleted: 1 },
   });
-}, 60_000);
+}, 240_000);

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { edgeProtocol } from "./edge/protocol.ts";
 import { MUTATIONS } from "./edge/rules.ts";
 import { SCENARIOS, SHOWS } from "./edge/scenarios.ts";
@@ -10,11 +10,11 @@ import { explore } from "./explore.ts";
  * purpose must be noticed, or the model would prove nothing.
  */
 
-// Seconds alone, but pure computing: on a loaded machine it takes as many times as long.
-vi.setConfig({ testTimeout: 240_000 });
+/** Seconds alone, but pure computing: on a loaded machine it takes as many times as long. */
+const TIMEOUT_MS = 400_000;
 
 for (const [name, scenario] of Object.entries(SCENARIOS)) {
-  test(`edges and hub keep their promises with ${name}`, async () => {
+  test(`edges and hub keep their promises with ${name}`, { timeout: TIMEOUT_MS }, async () => {
     const { states, counterexample } = await explore(edgeProtocol(scenario));
     expect(counterexample).toBeNull();
     expect(states).toBeGreaterThan(100);
@@ -23,7 +23,9 @@ for (const [name, scenario] of Object.entries(SCENARIOS)) {
 
 for (const mutation of MUTATIONS) {
   const { in: scenario, promise } = SHOWS[mutation];
-  test(`promise ${promise} breaks in a push protocol with this defect: ${mutation}`, async () => {
+  test(`promise ${promise} breaks in a push protocol with this defect: ${mutation}`, {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     const { counterexample } = await explore(edgeProtocol(scenario, mutation));
     expect(counterexample?.violation).toMatch(new RegExp(`^${promise}: `));
   });

@@ -11,4 +11,4 @@ import { checkMergedReads } from "../support/merged-properties.ts";
  */
 test("merged reads show what the truth has, and nothing that was deleted", async () => {
   await fc.assert(fc.asyncProperty(mergedCase, checkMergedReads), { numRuns: 500 });
-}, 120_000);
+}, 300_000);

@@ -63,7 +63,7 @@ test("every memory that passes validation reads back equal from Redis, from the 
       });
       await world.redis.unlink(keys.map(({ namespace, memoryId }) => world.redisKey(memoryId, namespace)));
       compare(await read(), "postgres");
-      const entries = await world.index.read(keys, { data: true }, AbortSignal.timeout(10_000));
+      const entries = await world.index.read(keys, { data: true }, AbortSignal.timeout(60_000));
       entries.forEach((entry, place) => {
         const { embedding } = inputs[place]!;
         const { version, checksum } = outcomes[place]!;
@@ -82,4 +82,4 @@ test("every memory that passes validation reads back equal from Redis, from the 
   expect(report.findings.every(({ store, kind }) => store === "redis" && kind === "missing")).toBe(true);
   expect(await world.sync.repairInconsistencies(report)).toMatchObject({ failed: 0, deferred: 0 });
   expect(await world.sync.checkConsistency({ scope: "deep" })).toMatchObject({ clean: true, findings: [] });
-}, 60_000);
+}, 240_000);

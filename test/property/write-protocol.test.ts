@@ -142,7 +142,7 @@ function judge(world: Simulation): void {
   expect([...world.ledger.queue.values()].filter((row) => !row.dead)).toEqual([]);
 }
 
-test("no sequence of writes, faults and crashes breaks a promise", { timeout: 240_000 }, async () => {
+test("no sequence of writes, faults and crashes breaks a promise", { timeout: 400_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer(), fc.array(command, { minLength: 3, maxLength: 30 }), async (seed, commands) => {
       const world = await play(seed, commands);

@@ -4,7 +4,7 @@ import { type Browser, chromium } from "playwright-core";
 /** Where Debian puts it. */
 const DEBIAN = "/usr/bin/chromium";
 /** Milliseconds within which a browser starts on a busy machine. */
-const START_MAX_MS = 60_000;
+const START_MAX_MS = 180_000;
 
 const FLAGS = [
   "--disable-gpu",

@@ -9,7 +9,7 @@ export interface Ended {
 }
 
 /** Milliseconds within which what a command opened is closed once it has answered, on a busy machine. */
-const CLOSED_MS = 10_000;
+const CLOSED_MS = 60_000;
 
 /** Commands take turns: each has the streams and the environment of the process. */
 let turn: Promise<unknown> = Promise.resolve();

@@ -15,7 +15,7 @@ import type { World } from "./world.ts";
 export type { Ended } from "./command-here.ts";
 
 /** Longer than any command of a test takes on a busy machine: a limit against hanging. */
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 240_000;
 
 /** A database, a key prefix and an index folder of the test's own, and the program set up for them by environment. */
 export interface CommandLine {

@@ -93,7 +93,7 @@ interface AxeResult {
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Milliseconds for what a reader waits for, on a busy machine. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Opens the console of a service, which listens from then on, and signs in. */
 export async function openConsole(

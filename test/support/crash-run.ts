@@ -30,7 +30,7 @@ export interface Acknowledged {
   readonly error: string | null;
 }
 
-const DEADLINE_MS = 90_000;
+const DEADLINE_MS = 240_000;
 
 /** What a repairer is told. */
 export interface RepairCrashOrder {

@@ -23,7 +23,7 @@ const UNKNOWN = new Set(["COMMIT_OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED"]);
 export async function seedMemories(world: FaultWorld, base: number): Promise<void> {
   // A store that was hurt before may still be left out of writes: one is written until it takes part again.
   let turn = 0;
-  await pollUntil("a write to all stores", 10_000, async () => {
+  await pollUntil("a write to all stores", 30_000, async () => {
     const outcome = await world.put(world.memory(base, { content: `turn ${turn++}` }));
     return outcome.status === "synced";
   });
@@ -183,7 +183,7 @@ function expectWritten({ memoryId, content, hasVector, before }: Attempt, now: H
 
 /** All stores agree, to the last byte, and the ledger is sound. The backlog must be worked. */
 export async function expectConverged(world: FaultWorld): Promise<void> {
-  const report = await world.sync.checkConsistency({ scope: "deep", signal: AbortSignal.timeout(15_000) });
+  const report = await world.sync.checkConsistency({ scope: "deep", signal: AbortSignal.timeout(60_000) });
   expect(report.findings, "a deep check finds nothing").toEqual([]);
   expect(await world.sql((sql) => auditLedger(sql)), "the ledger is sound").toEqual([]);
   await world.untilMarked();

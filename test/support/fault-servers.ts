@@ -40,7 +40,7 @@ export class FaultServers {
     await Promise.all([this.postgres.thaw(), this.redis.thaw()]);
     await Promise.all([this.postgres.start(), this.redis.start()]);
     await Promise.all([this.postgresProxy.pass(), this.redisProxy.pass()]);
-    await pollUntil("the servers' answers", 15_000, () => this.#answer());
+    await pollUntil("the servers' answers", 30_000, () => this.#answer());
   }
 
   async close(): Promise<void> {

@@ -184,20 +184,20 @@ export class FaultWorld {
     this.#armed = null;
     this.thawHost();
     await this.servers.heal();
-    await pollUntil("the stores' health", 15_000, async () => {
-      const { stores } = await this.sync.status({ timeoutMs: 5_000 });
+    await pollUntil("the stores' health", 30_000, async () => {
+      const { stores } = await this.sync.status({ timeoutMs: 20_000 });
       return Object.values(stores).every(({ state }) => state === "healthy");
     });
   }
 
   /** Works the backlog until nothing is left in it. */
-  async drain(deadlineMs = 15_000): Promise<void> {
+  async drain(deadlineMs = 60_000): Promise<void> {
     const { sync } = this;
     let last = "";
     try {
       await pollUntil("draining the backlog", deadlineMs, async () => {
-        const pass = await sync.backlog.runOnce({ signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
-        const { backlog } = await sync.status({ timeoutMs: 5_000 });
+        const pass = await sync.backlog.runOnce({ signal: AbortSignal.timeout(60_000) }).catch((error: Error) => error);
+        const { backlog } = await sync.status({ timeoutMs: 20_000 });
         last = `${pass instanceof Error ? pass.message : JSON.stringify(pass)} ${JSON.stringify(backlog)}`;
         // What was left without a mark is not counted before it is overdue.
         return backlog.pending === 0 && backlog.dead === 0 && (await this.#countUnmarked()) === 0;
@@ -237,7 +237,7 @@ export class FaultWorld {
   put(input: MemoryInput, options: { expectedVersion?: number; timeoutMs?: number } = {}): Promise<SyncOutcome> {
     const { memoryId, ...fields } = input;
     // The call itself may take as long as its steps need: what it answers is to be the truth, not that time was up.
-    return this.sync.syncMemory(memoryId, fields, { timeoutMs: 15_000, ...options });
+    return this.sync.syncMemory(memoryId, fields, { timeoutMs: 30_000, ...options });
   }
 
   /** Around the proxies. What a fault of the server's ended is opened again. */

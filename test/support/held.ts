@@ -29,7 +29,7 @@ export async function lookAt(
       from mnemosync.memory_versions v left join mnemosync.memory_bodies m using (namespace, memory_id, version)
       where v.memory_id in ${sql(memoryIds)}`,
     Promise.all(memoryIds.map((memoryId) => redis.hmget(redisKey(memoryId), "version", "deleted"))),
-    index?.read(keys, { data: false }, AbortSignal.timeout(10_000)) ?? [],
+    index?.read(keys, { data: false }, AbortSignal.timeout(60_000)) ?? [],
   ]);
   return new Map(
     memoryIds.map((memoryId, position) => {

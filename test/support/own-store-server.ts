@@ -52,7 +52,7 @@ export async function serveOwnStore(t: { onTestFinished: (finish: () => Promise<
     try {
       const body = Buffer.concat(await request.toArray());
       const args = deserialize(body) as unknown[];
-      const answer = call(store, request.url?.slice(1) ?? "", args, AbortSignal.timeout(20_000));
+      const answer = call(store, request.url?.slice(1) ?? "", args, AbortSignal.timeout(90_000));
       if (answer === undefined) throw new Error(`no method ${request.url}`);
       response.end(serialize(await answer));
     } catch (error) {

@@ -26,7 +26,7 @@ export async function startCluster(): Promise<TestCluster> {
     await first.call("CLUSTER", "ADDSLOTSRANGE", "0", "8191");
     await second.call("CLUSTER", "ADDSLOTSRANGE", "8192", "16383");
     await first.call("CLUSTER", "MEET", "127.0.0.1", String(servers[1]?.port));
-    await pollUntil("the cluster", 20_000, async () => {
+    await pollUntil("the cluster", 60_000, async () => {
       const states = await Promise.all(clients.map((client) => client.call("CLUSTER", "INFO") as Promise<string>));
       return states.every((state) => state.includes("cluster_state:ok") && state.includes("cluster_known_nodes:2"));
     });
@@ -55,7 +55,7 @@ export async function startSentinels(): Promise<TestSentinels> {
   const replica = await startEmbeddedRedis({ settings: { ...settings, replicaof: `127.0.0.1 ${primary.port}` } });
   const client = new Redis(replica.url);
   try {
-    await pollUntil("the replica", 20_000, async () =>
+    await pollUntil("the replica", 60_000, async () =>
       (await client.info("replication")).includes("master_link_status:up"),
     );
   } finally {

@@ -96,7 +96,7 @@ export async function openEndpoint(t: TestContext, dimension: number): Promise<E
     const isQuery = input.length === 1;
     if (!isQuery && endpoint.answered.length + input.length > endpoint.answersMax) return;
     if (!isQuery) endpoint.answered.push(...input);
-    const vectors = await embedder.embed(input, AbortSignal.timeout(10_000));
+    const vectors = await embedder.embed(input, AbortSignal.timeout(60_000));
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ data: vectors.map((vector, index) => ({ index, embedding: [...vector] })) }));
   });

@@ -55,7 +55,7 @@ export class ReplicatedPostgres {
     await withClient(this.url, async (sql) => {
       await sql.unsafe(`alter system set synchronous_standby_names = '${isOn ? STANDBY : ""}'`);
       await sql`select pg_reload_conf()`;
-      await pollUntil("the standby being waited for", 10_000, async () => {
+      await pollUntil("the standby being waited for", 30_000, async () => {
         const [row] = await sql`select sync_state from pg_stat_replication where application_name = ${STANDBY}`;
         return (row?.sync_state === "sync") === isOn;
       });
@@ -74,7 +74,7 @@ export class ReplicatedPostgres {
 
   async untilStreaming(): Promise<void> {
     await withClient(this.url, async (sql) => {
-      await pollUntil("the standby streaming", 30_000, async () => {
+      await pollUntil("the standby streaming", 60_000, async () => {
         return (await sql`select 1 from pg_stat_replication where state = 'streaming'`).length === 1;
       });
     });

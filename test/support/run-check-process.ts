@@ -25,7 +25,7 @@ export async function startCheckProcess(order: {
   });
   const exited = once(child, "exit");
   onTestFinished(() => void child.kill("SIGKILL"));
-  const [text] = (await inTime("the start of a node", once(child.stdout, "data"), 30_000)) as [Buffer];
+  const [text] = (await inTime("the start of a node", once(child.stdout, "data"), 120_000)) as [Buffer];
   if (!text.toString().startsWith("ready")) throw new Error(`the node said ${text.toString()}`);
   return {
     child,

@@ -80,7 +80,7 @@ async function ensureTemplate(admin: postgres.Sql, adminUrl: string): Promise<st
     await lock.unsafe(`drop database if exists ${making} with (force)`);
     await lock.unsafe(`create database ${making} template template0 encoding 'UTF8'`);
     const pool = new PostgresPool(withDatabase(adminUrl, making), { max: 1 });
-    await migrate(pool, AbortSignal.timeout(30_000));
+    await migrate(pool, AbortSignal.timeout(90_000));
     await pool.close();
     // The server may need a moment to notice that the connection is gone, and nobody may be connected now.
     await lock`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = ${making}`;

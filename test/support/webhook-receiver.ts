@@ -73,7 +73,7 @@ export class WebhookReceiver {
   }
 
   /** Waits until `count` messages were accepted. */
-  async take(count: number, timeoutMs = 30_000): Promise<Received[]> {
+  async take(count: number, timeoutMs = 120_000): Promise<Received[]> {
     await pollUntil(`${count} accepted messages`, timeoutMs, () => this.accepted.length >= count);
     return this.accepted.slice(0, count);
   }

@@ -9,7 +9,7 @@ export const WEBHOOKS: NonNullable<ConnectOptions["webhooks"]> = {
   secretKey: SECRET_KEY,
   allowedAddresses: ["127.0.0.1"],
   allowHttp: true,
-  timeoutMs: 1_000,
+  timeoutMs: 15_000,
   retryMaxMs: 50,
 };
 

@@ -7,7 +7,7 @@ import { PeerProcess } from "../../bench/support/peer-process.ts";
 import { isAlive } from "../../src/dev/processes.ts";
 import type { EchoCalls } from "../support/echo-peer.ts";
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 120_000;
 
 async function start(): Promise<{ peer: PeerProcess<EchoCalls>; endFile: string }> {
   const directory = await mkdtemp(join(tmpdir(), "mnemosync-peer-"));

@@ -14,7 +14,7 @@ import { sharedWorld } from "../../support/world.ts";
  * publishes no tests of either: docs/testing.md says what it has.
  */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const shared = sharedWorld({ faiss: { dimension: 64 } });
 const embeddings = new EmbedderEmbeddings(new HashingEmbedder({ dimension: 64 }));

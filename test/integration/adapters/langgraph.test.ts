@@ -8,7 +8,7 @@ import { openWorld, sharedWorld } from "../../support/world.ts";
 
 /** Goal: LangGraph's memory has what mnemosync promises: search by meaning, expiry, history, and nothing lost that was put. */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const OPTIONS = { faiss: { dimension: 64 }, settings: { embedding: { provider: "hashing" } } } as const;
 const shared = sharedWorld(OPTIONS);
@@ -80,7 +80,7 @@ test("items expire; a read begins their time anew where that is asked for", asyn
   await store.put(["t"], "gone", { a: 1 }, undefined, { ttlMs: 1 });
   await store.put(["t"], "stays", { a: 1 }, undefined, { ttlMs: null });
   expect((await shared.current.sync.get("t//stays", { namespace }))?.expiresAt).toBeUndefined();
-  await expect.poll(() => store.get(["t"], "gone"), { timeout: 10_000 }).toBeNull();
+  await expect.poll(() => store.get(["t"], "gone"), { timeout: 30_000 }).toBeNull();
   expect(await store.search(["t"], { filter: { a: 1 } })).toHaveLength(2);
   now.at += 1_000_000; // Less than half.
   const before = await expiryOf();

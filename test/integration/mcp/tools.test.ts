@@ -14,7 +14,7 @@ import type { WorldOptions } from "../../support/world.ts";
 
 /** Goal: an agent can do with memories what its tools promise. Method: the SDK's own client, over both transports, real stores. */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const WORLD: WorldOptions = {
   faiss: { dimension: 64 },
@@ -26,7 +26,7 @@ function updates(client: Client): () => Promise<string> {
   const told: string[] = [];
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => void told.push(params.uri));
   return async () => {
-    await pollUntil("an update", 20_000, () => told.length > 0);
+    await pollUntil("an update", 60_000, () => told.length > 0);
     return told[0] as string;
   };
 }
@@ -53,7 +53,7 @@ test("over stdio every tool and resource works, and the process ends with its cl
   const { pid } = transport;
   await client.close();
   expect(pid).not.toBeNull();
-  await pollUntil("the end of the process", 20_000, () => !isAlive(pid as number));
+  await pollUntil("the end of the process", 60_000, () => !isAlive(pid as number));
 });
 
 test("a key is offered what it may use; a tool beyond that is refused with a reason", async (t) => {

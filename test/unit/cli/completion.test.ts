@@ -19,7 +19,7 @@ const OPTIONS = [
 let model: CompletionModel;
 beforeAll(async () => {
   model = await completionModel(COMMANDS, OPTIONS);
-}, 60_000);
+}, 240_000);
 
 function has(shell: string): boolean {
   return spawnSync(shell, ["-c", "true"]).status === 0;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { Command } from "commander";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { Invocation } from "../../../src/cli/command.ts";
 import { memoryCommand } from "../../../src/cli/commands/memory.ts";
 import { DOCUMENTS } from "../../../src/documents/command-documents.ts";
@@ -9,8 +9,8 @@ import { silentLog } from "../../../src/runtime/log.ts";
 import { MemorySpaceServer } from "../../support/connectors/memory-space-server.ts";
 import { temporaryFolder } from "../../support/edges.ts";
 
-// Each command opens the file in a worker of its own, which starts slowly from sources.
-vi.setConfig({ testTimeout: 120_000 });
+/** Each command opens the file in a worker of its own, which starts slowly from sources. */
+const TIMEOUT = { timeout: 300_000 };
 
 const KEY = { MNEMOSYNC_CONNECTOR_MEMORY_SPACE_KEY: "secret-key" };
 
@@ -49,66 +49,74 @@ function put(server: MemorySpaceServer, id: string, time: Date, tags: readonly s
   server.put({ id, created_at: time.toISOString(), transcript: `we talked about ${id}`, tags });
 }
 
-test("a Memory Space is added, synced, listed and viewed, each answer as declared; a run says what it did", async () => {
-  const { server, memory, add } = await open();
-  const now = new Date();
-  const longAgo = new Date(Date.UTC(2020, 0, 1));
-  put(server, "today", now, ["work"]);
-  put(server, "old", longAgo, ["work"]);
-  put(server, "private", now, ["home"]);
-  const added = await add(" --tags work");
-  expect(DOCUMENTS["memory-add"]?.parse(added.json)).toMatchObject({ into: "edge", replaced: false });
-  expect(JSON.stringify(added)).not.toContain("secret-key");
+test(
+  "a Memory Space is added, synced, listed and viewed, each answer as declared; a run says what it did",
+  TIMEOUT,
+  async () => {
+    const { server, memory, add } = await open();
+    const now = new Date();
+    const longAgo = new Date(Date.UTC(2020, 0, 1));
+    put(server, "today", now, ["work"]);
+    put(server, "old", longAgo, ["work"]);
+    put(server, "private", now, ["home"]);
+    const added = await add(" --tags work");
+    expect(DOCUMENTS["memory-add"]?.parse(added.json)).toMatchObject({ into: "edge", replaced: false });
+    expect(JSON.stringify(added)).not.toContain("secret-key");
 
-  const first = await memory("sync");
-  expect(first.exitCode).toBe(0);
-  expect(DOCUMENTS["memory-sync"]?.parse(first.json)).toMatchObject({
-    run: { available: 2, synced: 2, status: "succeeded" },
-  });
-  expect(first.text).toMatch(/^succeeded: 2 items read in .*: 2 new, 0 changed, 0 unchanged$/);
+    const first = await memory("sync");
+    expect(first.exitCode).toBe(0);
+    expect(DOCUMENTS["memory-sync"]?.parse(first.json)).toMatchObject({
+      run: { available: 2, synced: 2, status: "succeeded" },
+    });
+    expect(first.text).toMatch(/^succeeded: 2 items read in .*: 2 new, 0 changed, 0 unchanged$/);
 
-  const listed = DOCUMENTS["memory-list"]?.parse((await memory("list")).json) as { memories: { memoryId: string }[] };
-  expect(listed.memories.map(({ memoryId }) => memoryId)).toEqual(["memory-space/old", "memory-space/today"]);
-  const viewed = DOCUMENTS["memory-view"]?.parse((await memory("view --month")).json);
-  expect(viewed).toMatchObject({ memories: [{ memoryId: "memory-space/today" }], more: false });
-  put(server, "today-too", now, ["work"]);
-  await memory("sync");
-  const cut = await memory("view --today --limit 1");
-  expect(DOCUMENTS["memory-view"]?.parse(cut.json)).toMatchObject({ memories: [{}], more: true });
-  expect(cut.text).toContain("there may be more than these 1");
-  expect((await memory("list --limit 1")).json).toMatchObject({ cursor: "memory-space/old" });
+    const listed = DOCUMENTS["memory-list"]?.parse((await memory("list")).json) as { memories: { memoryId: string }[] };
+    expect(listed.memories.map(({ memoryId }) => memoryId)).toEqual(["memory-space/old", "memory-space/today"]);
+    const viewed = DOCUMENTS["memory-view"]?.parse((await memory("view --month")).json);
+    expect(viewed).toMatchObject({ memories: [{ memoryId: "memory-space/today" }], more: false });
+    put(server, "today-too", now, ["work"]);
+    await memory("sync");
+    const cut = await memory("view --today --limit 1");
+    expect(DOCUMENTS["memory-view"]?.parse(cut.json)).toMatchObject({ memories: [{}], more: true });
+    expect(cut.text).toContain("there may be more than these 1");
+    expect((await memory("list --limit 1")).json).toMatchObject({ cursor: "memory-space/old" });
 
-  const log = await memory("log");
-  expect(DOCUMENTS["memory-log"]?.parse(log.json)).toMatchObject({
-    runs: [{ synced: 1 }, { available: 2, synced: 2 }],
-  });
-  const pinged = await memory("ping");
-  expect(DOCUMENTS["memory-ping"]?.parse(pinged.json)).toMatchObject({ filters: "dates" });
-});
+    const log = await memory("log");
+    expect(DOCUMENTS["memory-log"]?.parse(log.json)).toMatchObject({
+      runs: [{ synced: 1 }, { available: 2, synced: 2 }],
+    });
+    const pinged = await memory("ping");
+    expect(DOCUMENTS["memory-ping"]?.parse(pinged.json)).toMatchObject({ filters: "dates" });
+  },
+);
 
-test("a resync deletes what the service has no more, a dry run only counts it, and deleted items stay listed", async () => {
-  const { server, path, memory, add } = await open();
-  for (const id of ["a", "b", "c"]) put(server, id, new Date());
-  await add();
-  await memory("sync");
-  server.items.delete("b");
-  const dry = await memory("resync --dry-run");
-  expect(dry.json).toMatchObject({ dryRun: true, run: { counts: { deleted: 1 } } });
-  expect(dry.text).toContain("nothing was written; a run would have");
-  const edge = await EdgeStore.open({ path });
-  expect(await edge.get("memory-space/b")).not.toBeNull();
-  await edge.close();
-  expect((await memory("resync")).json).toMatchObject({ run: { counts: { deleted: 1 } } });
-  const deleted = await memory("list --deleted");
-  expect(DOCUMENTS["memory-deleted"]?.parse(deleted.json)).toEqual({
-    deleted: [{ itemId: "b", memoryId: "memory-space/b" }],
-    cursor: null,
-  });
-  expect((await memory("list")).json).toMatchObject({ memories: [{}, {}] });
-  expect((await memory("log")).json).toMatchObject({ runs: [{ scope: "full" }, { scope: "changes" }] });
-});
+test(
+  "a resync deletes what the service has no more, a dry run only counts it, and deleted items stay listed",
+  TIMEOUT,
+  async () => {
+    const { server, path, memory, add } = await open();
+    for (const id of ["a", "b", "c"]) put(server, id, new Date());
+    await add();
+    await memory("sync");
+    server.items.delete("b");
+    const dry = await memory("resync --dry-run");
+    expect(dry.json).toMatchObject({ dryRun: true, run: { counts: { deleted: 1 } } });
+    expect(dry.text).toContain("nothing was written; a run would have");
+    const edge = await EdgeStore.open({ path });
+    expect(await edge.get("memory-space/b")).not.toBeNull();
+    await edge.close();
+    expect((await memory("resync")).json).toMatchObject({ run: { counts: { deleted: 1 } } });
+    const deleted = await memory("list --deleted");
+    expect(DOCUMENTS["memory-deleted"]?.parse(deleted.json)).toEqual({
+      deleted: [{ itemId: "b", memoryId: "memory-space/b" }],
+      cursor: null,
+    });
+    expect((await memory("list")).json).toMatchObject({ memories: [{}, {}] });
+    expect((await memory("log")).json).toMatchObject({ runs: [{ scope: "full" }, { scope: "changes" }] });
+  },
+);
 
-test("a limit makes a run partial, which has an exit code of its own; force imports again", async () => {
+test("a limit makes a run partial, which has an exit code of its own; force imports again", TIMEOUT, async () => {
   const { server, memory, add } = await open();
   for (let index = 0; index < 5; index++) put(server, `i${index}`, new Date());
   await add();
@@ -119,7 +127,7 @@ test("a limit makes a run partial, which has an exit code of its own; force impo
   expect((await memory("sync --force")).json).toMatchObject({ run: { counts: { unchanged: 5 } } });
 });
 
-test("a key is read from its variable when it is needed, and a missing one is named", async () => {
+test("a key is read from its variable when it is needed, and a missing one is named", TIMEOUT, async () => {
   const { server, memory, add } = await open();
   await add();
   await expect(memory("sync", {})).rejects.toThrow("MNEMOSYNC_CONNECTOR_MEMORY_SPACE_KEY is not set");
@@ -137,7 +145,7 @@ test("a key is read from its variable when it is needed, and a missing one is na
   expect(JSON.stringify(refused)).not.toContain("wrong");
 });
 
-test("files are fetched where they are chosen, shown, copied, and go with their memory", async () => {
+test("files are fetched where they are chosen, shown, copied, and go with their memory", TIMEOUT, async () => {
   const { server, path, memory, add } = await open();
   const bytes = Buffer.from("a sound");
   server.put({ id: "a", created_at: new Date().toISOString(), transcript: "with a sound", audio: true });
@@ -161,7 +169,7 @@ test("files are fetched where they are chosen, shown, copied, and go with their 
   expect(existsSync(document.media[0]?.path ?? "")).toBe(false);
 });
 
-test("what is wrong is said with what to do", async () => {
+test("what is wrong is said with what to do", TIMEOUT, async () => {
   const { memory, add } = await open();
   await expect(memory("sync")).rejects.toThrow("mnemosync memory add --url");
   await expect(memory("add --url http://127.0.0.1")).rejects.toThrow("--user-context");

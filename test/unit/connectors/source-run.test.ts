@@ -261,7 +261,7 @@ describe("what is gone from the service", () => {
   });
 });
 
-describe("a process that dies", { timeout: 120_000 }, () => {
+describe("a process that dies", { timeout: 300_000 }, () => {
   test("at any step of a run leaves nothing undone, and nothing is written twice", async () => {
     fill(230);
     await run();

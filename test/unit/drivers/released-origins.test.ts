@@ -21,7 +21,7 @@ function usedClient(): WeakRef<object> {
 
 test("a client can be collected, although it was the first one to make a statement", async () => {
   const used = usedClient();
-  for (let turn = 0; turn < 50 && used.deref() !== undefined; turn++) {
+  for (let turn = 0; turn < 500 && used.deref() !== undefined; turn++) {
     await pause(10);
     collect();
   }

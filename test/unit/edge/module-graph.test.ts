@@ -47,7 +47,7 @@ test("importing it loads no SQLite driver either, before a file is opened", () =
     console.log(Object.keys(Module._cache).join("\\n"));`;
   const child = spawnSync(process.execPath, ["--import", loader, "--input-type=module", "-e", program], {
     encoding: "utf8",
-    timeout: 60_000,
+    timeout: 200_000,
   });
   expect(child.stderr).toBe("");
   for (const name of ["libsql", "better-sqlite3", "ioredis", "/postgres/", "faiss-node"])

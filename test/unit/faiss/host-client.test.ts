@@ -33,7 +33,7 @@ test("a close while a process starts leaves no rejection behind that nothing han
     random: Math.random,
     log: silentLog,
   } as ConstructorParameters<typeof HostClient>[0]);
-  const started = client.start(AbortSignal.timeout(10_000));
+  const started = client.start(AbortSignal.timeout(60_000));
   const closed = client.close();
   connected(connection);
   await expect(started).rejects.toThrow();
@@ -69,10 +69,10 @@ test("an epoch that begins while the first process recovers is entered by a fres
     return { client, counts };
   };
   const passing = clientOf(1);
-  await passing.client.start(AbortSignal.timeout(10_000));
+  await passing.client.start(AbortSignal.timeout(60_000));
   expect([passing.client.state, passing.counts.started]).toEqual(["ready", 2]);
   await passing.client.close();
   const lasting = clientOf(3);
-  await expect(lasting.client.start(AbortSignal.timeout(10_000))).rejects.toThrow(EpochChangedError);
+  await expect(lasting.client.start(AbortSignal.timeout(60_000))).rejects.toThrow(EpochChangedError);
   expect(lasting.counts.started).toBe(3);
 });

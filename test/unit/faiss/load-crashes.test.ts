@@ -23,7 +23,7 @@ test("a snapshot that crashed the host twice is set aside, and the older one is 
   const options = resolveOptions({ directory: "/nowhere", dimension: 4 });
   const source = new MemorySource();
   const follower = new LedgerFollower(options, { source, log, random: () => 0, now: () => 0 });
-  const signal = AbortSignal.timeout(5_000);
+  const signal = AbortSignal.timeout(60_000);
   for (let start = 1; start <= 2; start++) {
     await expect(follower.recover(dyingHost([]), true, signal)).rejects.toThrow("its host process ended");
   }

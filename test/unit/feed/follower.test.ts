@@ -8,7 +8,7 @@ import { MemorySource, put, recordingLog, tombstone } from "../faiss/support.ts"
 
 /** Goal: a follower hands every change to its user, in order, and its place never passes what the user has applied. */
 
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(90_000);
 const place = { epoch: "epoch-1", cursor: FEED_START };
 
 function followed(source: MemorySource, limit = 2, keeper: PlaceKeeper = new VolatilePlace(place)) {
@@ -153,10 +153,10 @@ test("the service catches up on a signal, gives its place back once, and leaves 
   service.start();
   service.start();
   expect(news.subscribers.size).toBe(1);
-  await pollUntil("the first pass", 5_000, () => follower.lagMs !== null);
+  await pollUntil("the first pass", 30_000, () => follower.lagMs !== null);
   source.commit(put("a", 1, null));
   news.give();
-  await pollUntil("the change being applied", 5_000, () => applied.length === 1);
+  await pollUntil("the change being applied", 30_000, () => applied.length === 1);
   expect(service.status()).toEqual({ state: "running", lastError: null });
   await service.stop();
   await service.stop();
@@ -173,7 +173,7 @@ test("one follower that fails does not hold up another, and is retried", async (
   const service = new FollowService({ followed: [fails, works], news: newsByHand(), intervalMs: 5, log });
   service.start();
   const failures = () => log.events.filter(({ fields }) => (fields as { loop?: string }).loop === "follow:bad").length;
-  await pollUntil("passes of both", 10_000, () => passes > 5 && failures() > 1);
+  await pollUntil("passes of both", 30_000, () => passes > 5 && failures() > 1);
   expect(service.status()).toEqual({ state: "running", lastError: "bad is unavailable: away" });
   await service.stop();
 });

@@ -43,4 +43,4 @@ test("modules of the service build few schemas while they load, beside their set
     openApiDocument(ROUTE_GROUPS, "0.0.0", httpOptions());
   });
   expect(ofDocument).toBeGreaterThan(300);
-}, 60_000);
+}, 240_000);

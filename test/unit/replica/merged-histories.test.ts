@@ -17,7 +17,7 @@ import { NEVER } from "../../../src/runtime/shared-deadline.ts";
  * Method: histories over a replica that notes what it is asked for.
  */
 
-const READ_TIMEOUT_MS = 20;
+const READ_TIMEOUT_MS = 5_000;
 
 function open(archive: boolean, held: readonly HistoricVersion[] = []) {
   const asked: string[] = [];

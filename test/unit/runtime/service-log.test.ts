@@ -10,7 +10,7 @@ import { TYPESCRIPT_LOADER } from "../../support/program.ts";
  */
 
 test("a process whose log is not read goes on; the log tells how many events were dropped, and has the last one", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async (t) => {
   const script = fileURLToPath(new URL("../../support/flooded-log.ts", import.meta.url));
   const child = spawn(process.execPath, ["--import", TYPESCRIPT_LOADER, script], {

@@ -134,5 +134,5 @@ test("a read begins a look where the last proof is old, whatever keeps the backg
   expect(proofs()).toBe(1);
   advance(1);
   expect(standings.isTrusted(projection)).toBe(true);
-  await expect.poll(proofs, { timeout: 10_000 }).toBe(2);
+  await expect.poll(proofs, { timeout: 30_000 }).toBe(2);
 });
