@@ -34,7 +34,10 @@ for (const direction of ["toClient", "toServer"] as const) {
   test(`${what} is cut at its bytes: one version per write, each as its outcome says`, async () => {
     const world = await FaultWorld.open(servers.current, {
       unprepared: true,
-      settings: { callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000, retriesMax: 3 },
+      settings: {
+        ...{ callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000 },
+        ...{ prepareTimeoutMs: 10_000, publishTimeoutMs: 10_000, retriesMax: 3 },
+      },
     });
     try {
       for (let warmUp = 0; warmUp < 3; warmUp++) await measure(world); // The connection has prepared both statements then.
@@ -65,5 +68,5 @@ for (const direction of ["toClient", "toServer"] as const) {
     } finally {
       await world.close();
     }
-  }, 180_000);
+  }, 400_000);
 }

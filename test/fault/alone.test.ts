@@ -27,13 +27,20 @@ async function withWorld(
 }
 
 /** Where PostgreSQL is well, a lost answer is always explained: on a slow machine later. */
-const PATIENT: FaultWorldOptions = { settings: { callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000 } };
+const PATIENCE = {
+  callTimeoutMs: 3_000,
+  inDoubtTimeoutMs: 10_000,
+  prepareTimeoutMs: 10_000,
+  publishTimeoutMs: 10_000,
+  cacheTimeoutMs: 3_000,
+};
+const PATIENT: FaultWorldOptions = { settings: PATIENCE };
 
 const ALONE = ["starting", "committing", "committed", "publishing", "published"];
 const STEPWISE = ["starting", "locked", "prepared", "committing", "committed", "publishing", "published"];
 
 test("new memories, changes and deletions go in one flight; what others wrote is locked and decided on", () =>
-  withWorld({}, async (world, steps) => {
+  withWorld(PATIENT, async (world, steps) => {
     expect(await world.put(world.memory(1))).toMatchObject({ status: "synced", version: 1 });
     expect(steps()).toEqual(ALONE);
     expect(await world.put(world.memory(1, { content: "second" }))).toMatchObject({ status: "synced", version: 2 });
@@ -52,7 +59,7 @@ test("new memories, changes and deletions go in one flight; what others wrote is
   }));
 
 test("under `reject` each store is asked before the commit", () =>
-  withWorld({ settings: { onStoreDown: "reject" } }, async (world, steps) => {
+  withWorld({ settings: { ...PATIENCE, onStoreDown: "reject" } }, async (world, steps) => {
     expect(await world.put(world.memory(1))).toMatchObject({ status: "synced" });
     expect(steps()).toEqual(STEPWISE);
   }));
@@ -74,7 +81,7 @@ test("a write whose answer is lost is found by its token, and the stores are giv
   }));
 
 test("a flight that was given up and arrives after its writer has written anew changes nothing", () =>
-  withWorld({}, async (world) => {
+  withWorld(PATIENT, async (world) => {
     await world.put(world.memory(1));
     await world.untilMarked();
     const { postgresProxy } = servers.current;
@@ -139,7 +146,7 @@ test("whatever the server says at its end, over TLS, where the driver hears it: 
   }));
 
 test("a server that is killed once it has the COMMIT, and stays away: the outcome is called unknown, and stands", () =>
-  withWorld({}, async (world) => {
+  withWorld({ settings: { ...PATIENCE, inDoubtTimeoutMs: 1_500 } }, async (world) => {
     await world.put(world.memory(1));
     await world.untilMarked();
     const { postgres, postgresProxy } = servers.current;
@@ -156,7 +163,7 @@ test("a server that is killed once it has the COMMIT, and stays away: the outcom
   }));
 
 test("what the ledger refuses leaves no trace, and the next write goes on", () =>
-  withWorld({ settings: { retriesMax: 0 } }, async (world, steps) => {
+  withWorld({ settings: { ...PATIENCE, retriesMax: 0 } }, async (world, steps) => {
     await world.put(world.memory(1));
     await world.sql((sql) =>
       sql.unsafe(
@@ -173,7 +180,7 @@ test("what the ledger refuses leaves no trace, and the next write goes on", () =
   }));
 
 test("a store that fails is asked first from then on, until it answers: what passes need not degrade a write", () =>
-  withWorld({ settings: { retriesMax: 5, retryDelayMs: 50 } }, async (world, steps) => {
+  withWorld({ settings: { ...PATIENCE, retriesMax: 5, retryDelayMs: 50 } }, async (world, steps) => {
     await world.put(world.memory(1));
     steps();
     const { redisProxy } = servers.current;

@@ -15,6 +15,9 @@ import type { Direction } from "../support/tcp-proxy.ts";
  */
 const servers = faultServers();
 
+/** Where PostgreSQL is well, a lost answer is always explained, and a store that is well has its time: on a slow machine later. */
+const PATIENCE = { callTimeoutMs: 3_000, inDoubtTimeoutMs: 10_000, prepareTimeoutMs: 10_000, publishTimeoutMs: 10_000 };
+
 /** Bytes at most that COMMIT or its reply may take: more would mean that something else was measured. */
 const BYTES_MAX = 300;
 
@@ -22,7 +25,7 @@ const BYTES_MAX = 300;
 async function write(world: FaultWorld, content: string, pair: boolean): Promise<SyncOutcome> {
   if (!pair) return await world.put(world.memory(1, { content }));
   const memories = [1, 2].map((number) => world.memory(number, { content }));
-  const [first, second] = await world.sync.syncBatch(memories, { atomic: true, timeoutMs: 15_000 });
+  const [first, second] = await world.sync.syncBatch(memories, { atomic: true, timeoutMs: 30_000 });
   expect(second?.status).toBe(first?.status);
   return first as SyncOutcome;
 }
@@ -52,7 +55,7 @@ for (const { fresh, pair } of WAYS) {
       const world = await FaultWorld.open(servers.current, {
         faiss: false,
         unprepared: pair,
-        settings: { callTimeoutMs: 3_000, retriesMax: 3 },
+        settings: { ...PATIENCE, retriesMax: 3 },
       });
       try {
         await measure(world, fresh, pair);
@@ -86,13 +89,13 @@ for (const { fresh, pair } of WAYS) {
       } finally {
         await world.close();
       }
-    }, 120_000);
+    }, 300_000);
   }
 }
 
 describe("a COMMIT that was given up", () => {
   test("and arrives after its writer has written anew changes nothing", async () => {
-    const world = await FaultWorld.open(servers.current, { faiss: false });
+    const world = await FaultWorld.open(servers.current, { faiss: false, settings: PATIENCE });
     try {
       await measure(world, false);
       const { postgresProxy } = servers.current;
@@ -113,7 +116,7 @@ describe("a COMMIT that was given up", () => {
   });
 
   test("that was carried out is found by its token, and written once", async () => {
-    const world = await FaultWorld.open(servers.current, { faiss: false });
+    const world = await FaultWorld.open(servers.current, { faiss: false, settings: PATIENCE });
     try {
       const [version] = [(await measure(world, false)) && (await world.look(["m1"])).get("m1")?.ledger?.version];
       const { postgresProxy } = servers.current;

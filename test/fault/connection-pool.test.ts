@@ -20,7 +20,7 @@ import { createTestDatabase } from "../support/template-database.ts";
 
 /** Goal: the pools alone keep their promises: limits, deadlines, health, a breaker, and servers that come and go. */
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 type Test = { onTestFinished: (finish: () => Promise<void>) => void };
 
@@ -48,14 +48,15 @@ test("Postgres connections: the minimum is kept, the maximum waited for, the old
   const pools = await openPools(t, {
     postgresConnectionsMin: 3,
     postgresConnectionsMax: 4,
-    connectionLifetimeMs: 1_500,
+    connectionLifetimeMs: 5_000,
   });
-  await pollUntil("the minimum", 15_000, () => pools.getHealthStatus().postgres.connections.idle === 3);
+  await pollUntil("the minimum", 30_000, () => pools.getHealthStatus().postgres.connections.idle === 3);
   let mostBusy = 0;
   const pids = await Promise.all(
     Array.from({ length: 20 }, () =>
       pools.withPostgres(async ({ sql, backend }) => {
         mostBusy = Math.max(mostBusy, pools.getHealthStatus().postgres.connections.busy);
+        await pollUntil("all connections being busy at once", 30_000, () => mostBusy >= 4);
         await sql`select pg_sleep(0.02)`;
         return backend.pid;
       }),
@@ -63,7 +64,7 @@ test("Postgres connections: the minimum is kept, the maximum waited for, the old
   );
   expect(mostBusy).toBe(4);
   expect(new Set(pids).size).toBe(4);
-  await pollUntil("the old ones' replacement", 15_000, () => {
+  await pollUntil("the old ones' replacement", 30_000, () => {
     const { counts, connections } = pools.getHealthStatus().postgres;
     return counts.recycled >= 3 && connections.idle >= 3;
   });
@@ -78,6 +79,7 @@ test("Redis connections: one for all, others for a piece of work each, the maxim
     Array.from({ length: 10 }, () =>
       pools.withRedis(async (client) => {
         mostBusy = Math.max(mostBusy, redisOf(pools).health.connections.busy);
+        await pollUntil("both being busy at once", 30_000, () => mostBusy >= 2);
         return await (client as Redis).client("ID");
       }),
     ),
@@ -137,7 +139,7 @@ test("servers that are restarted, and links that are cut, are used again without
   ];
   for (const [begin, end] of faults) {
     await begin();
-    await pollUntil("both to be down", 15_000, () => {
+    await pollUntil("both to be down", 30_000, () => {
       const { postgres: pg, redis } = pools.getHealthStatus();
       return pg.state === "down" && redis?.state === "down";
     });
@@ -147,7 +149,7 @@ test("servers that are restarted, and links that are cut, are used again without
     await expect(pools.withRedis(async () => "reached")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
     expect(pools.getHealthStatus().postgres.connections.busy).toBeLessThanOrEqual(busy);
     await end();
-    await pollUntil("both to be healthy", 15_000, () => pools.getHealthStatus().state === "healthy");
+    await pollUntil("both to be healthy", 30_000, () => pools.getHealthStatus().state === "healthy");
     const [row] = await pools.withPostgres(({ sql }) => sql<{ one: number }[]>`select 1 as one`.execute());
     expect(row?.one).toBe(1);
     expect(await pools.withRedis((client) => client.ping())).toBe("PONG");
@@ -179,7 +181,7 @@ test("of several Postgres servers the first that answers and takes writes is use
   expect(first.connections).toBeGreaterThan(0);
   expect(second.connections).toBe(0);
   await first.refuse();
-  await pollUntil("the second server", 15_000, () =>
+  await pollUntil("the second server", 30_000, () =>
     ask().then(
       () => true,
       () => false,
@@ -190,7 +192,7 @@ test("of several Postgres servers the first that answers and takes writes is use
   const name = url.pathname.slice(1);
   await admin.unsafe(`alter database ${name} set default_transaction_read_only = on`);
   await admin`select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = ${name}`;
-  await pollUntil("the refusal", 15_000, async () => {
+  await pollUntil("the refusal", 30_000, async () => {
     const error = await ask().then(
       () => null,
       (reason: Error) => reason,
@@ -207,18 +209,18 @@ test("behind sentinels, the replica is used once it was made the primary", async
   // does not answer for so long is taken for dead.
   const replicated = await pools.withRedis(async (client) => {
     await client.set("key", "before");
-    return await (client as Redis).wait(1, 2_000);
+    return await (client as Redis).wait(1, 30_000);
   });
   expect(replicated).toBe(1);
   await redis.primary.kill();
-  await pollUntil("the fail-over", 30_000, async () => {
+  await pollUntil("the fail-over", 60_000, async () => {
     const answer = await redisOf(pools)
       .link.set("key", "after")
       .catch(() => null);
     return answer === "OK";
   });
   expect(await redisOf(pools).link.get("key")).toBe("after");
-  await pollUntil("its health", 15_000, () => redisOf(pools).health.state === "healthy");
+  await pollUntil("its health", 30_000, () => redisOf(pools).health.state === "healthy");
   expect(await pools.withRedis(async (client) => (await (client as Redis).role())[0])).toBe("master");
 });
 
@@ -230,8 +232,8 @@ test("a synchronizer on a Redis cluster writes, reads, checks and repairs, over 
   const sync = await MemorySynchronizer.connect({
     postgresUrl: database.url,
     redisUrl: cluster.url,
-    prepareTimeoutMs: 1_500,
-    publishTimeoutMs: 1_500,
+    prepareTimeoutMs: 5_000,
+    publishTimeoutMs: 5_000,
     retriesMax: 0,
   });
   t.onTestFinished(() => sync.close());
@@ -245,7 +247,7 @@ test("a synchronizer on a Redis cluster writes, reads, checks and repairs, over 
     status: "degraded",
   });
   await cluster.servers[0]?.start(); // Without what it held: it kept nothing on disk.
-  await pollUntil("the cluster", 20_000, async () => (await sync.status()).stores.redis?.state === "healthy");
+  await pollUntil("the cluster", 60_000, async () => (await sync.status()).stores.redis?.state === "healthy");
   await sync.backlog.drain();
   const report = await sync.checkConsistency();
   expect(report.findings.length).toBeGreaterThan(50);
@@ -261,7 +263,7 @@ test("a Redis that is not there at the start is used once it is; Postgres must b
   const pools = await openPools(t, { redisUrl: redis.url });
   expect(redisOf(pools).health.connections.shared).toBe(0);
   await redis.start();
-  await pollUntil("Redis", 15_000, () => redisOf(pools).health.state === "healthy");
+  await pollUntil("Redis", 30_000, () => redisOf(pools).health.state === "healthy");
   const missing = ConnectionPoolManager.open({
     postgresUrl: "postgres://nobody@127.0.0.1:1/none",
     redisUrl: redis.url,

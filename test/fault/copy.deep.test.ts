@@ -22,7 +22,7 @@ let world: FaultWorld;
 let next = 0;
 
 async function openWorld(unprepared: boolean): Promise<void> {
-  const settings = { callTimeoutMs: 2_000, retriesMax: 3 };
+  const settings = { callTimeoutMs: 2_000, prepareTimeoutMs: 10_000, publishTimeoutMs: 10_000, retriesMax: 3 };
   world = await FaultWorld.open(servers.current, { faiss: false, settings, unprepared });
 }
 
@@ -43,7 +43,7 @@ async function writeNew(what: string, way: Way = "taken for new"): Promise<void>
   const outcomes = await inTime(
     what,
     world.sync.syncBatch(inputs, {
-      timeoutMs: 15_000,
+      timeoutMs: 30_000,
       idempotencyKey: way === "looked for first" ? `key ${start}` : undefined,
     }),
   );
@@ -131,7 +131,7 @@ test("what the server refuses at the very end of a COPY fails within its time, a
       create trigger refuse_one after insert on mnemosync.memory_bodies for each row execute function refuse_one()`),
   );
   const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(1_000 + at));
-  const outcomes = await inTime("the batch", world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
+  const outcomes = await inTime("the batch", world.sync.syncBatch(inputs, { timeoutMs: 30_000 }));
   for (const { memoryId, status, error } of outcomes) {
     if (memoryId.endsWith("7"))
       expect({ status, error }).toMatchObject({ status: "failed", error: { store: "postgres" } });
@@ -176,7 +176,7 @@ test("rows that a trigger leaves out without a word are not said to be written",
       create trigger skip_one before insert on mnemosync.memory_versions for each row execute function skip_one()`),
   );
   const inputs = Array.from({ length: COUNT }, (_, at) => world.memory(2_000 + at));
-  const outcomes = await inTime("the batch", world.sync.syncBatch(inputs, { timeoutMs: 15_000 }));
+  const outcomes = await inTime("the batch", world.sync.syncBatch(inputs, { timeoutMs: 30_000 }));
   expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(["failed"]));
   const held = await world.look(inputs.map(({ memoryId }) => memoryId));
   for (const stores of held.values()) expect(stores).toEqual({ ledger: null, redis: null, faiss: null });

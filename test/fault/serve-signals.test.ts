@@ -16,7 +16,7 @@ import { createTestDatabase } from "../support/template-database.ts";
 
 /** Goal: a stop loses nothing that was acknowledged, lets requests under way finish, and ends in the stated time. */
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 interface Served {
   readonly child: ChildProcess;
@@ -55,7 +55,8 @@ async function serve(
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const exited = once(child, "exit").then(([code]) => code as number | null);
+  // Once all that it wrote is read.
+  const exited = once(child, "close").then(([code]) => code as number | null);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on("data", (chunk) => {
@@ -73,7 +74,7 @@ async function serve(
     if (keys.length > 0) await redis.unlink(keys);
     redis.disconnect();
   });
-  await pollUntil("the service", 45_000, () => {
+  await pollUntil("the service", 120_000, () => {
     if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}: ${output}`);
     return output.includes("ready");
   });
@@ -104,7 +105,7 @@ async function lockRow(sql: postgres.Sql, memoryId: string): Promise<() => Promi
 }
 
 async function untilWaiting(sql: postgres.Sql): Promise<void> {
-  await pollUntil("a request under way", 15_000, async () => {
+  await pollUntil("a request under way", 30_000, async () => {
     const [row] = await sql<{ waiting: boolean }[]>`
       select exists (select 1 from pg_stat_activity
                      where datname = current_database() and wait_event_type = 'Lock') as waiting`;
@@ -132,12 +133,12 @@ test("SIGTERM under load: requests under way finish, nothing acknowledged is los
       }
     }
   });
-  await pollUntil("the load", 30_000, () => acknowledged.size >= 100);
+  await pollUntil("the load", 60_000, () => acknowledged.size >= 100);
   const release = await lockRow(sql, "held");
   const underWay = put("held", "second");
   await untilWaiting(sql);
   child.kill("SIGTERM");
-  await pollUntil("the stop", 15_000, () => served.output().includes("stopping"));
+  await pollUntil("the stop", 30_000, () => served.output().includes("stopping"));
   await release();
   expect((await inTime("the request under way", underWay)).status).toBe(200);
   expect(await inTime("the exit", served.exited)).toBe(0);
@@ -173,7 +174,7 @@ test("a second signal ends the process at once, whatever is under way", async (t
   const underWay = served.put("held", "second").catch((error: Error) => error);
   await untilWaiting(served.sql);
   served.child.kill("SIGTERM");
-  await pollUntil("the first signal", 15_000, () => served.output().includes("stopping"));
+  await pollUntil("the first signal", 30_000, () => served.output().includes("stopping"));
   expect(served.child.exitCode).toBeNull();
   served.child.kill("SIGTERM");
   expect(await inTime("the exit", served.exited)).toBe(143);

@@ -125,6 +125,7 @@ describe("damage in the ledger", () => {
   test("without a sound copy anywhere cannot be repaired, says so, and is not spread to the stores", async () => {
     const world = shared.current;
     await world.put({ ...world.memory(5), memoryId: "beyond help" });
+    await world.untilMarked();
     await world.sql`
       update mnemosync.memory_bodies set document = '{"content":"forged","importance":0.5,"memoryType":"x","metadata":{},"privacy":"full"}'
       where memory_id = 'beyond help'`;
@@ -150,7 +151,7 @@ describe("damage in the ledger", () => {
         from mnemosync.check_memory_consistency('default', ${memoryId})`;
       return rows.map((row) => ({ ...row }));
     };
-    const marked = () => pollUntil("its mark", 5_000, async () => (await ask("asked"))[0]?.status !== "publishing");
+    const marked = () => pollUntil("its mark", 30_000, async () => (await ask("asked"))[0]?.status !== "publishing");
     await marked();
     const sound = {
       version: 1,

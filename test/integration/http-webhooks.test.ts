@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { pollUntil } from "../../src/dev/wait.ts";
-import { createKey } from "../../src/http/keys.ts";
-import type { KeyEntry } from "../../src/http/keys-file.ts";
+import { createKey, KeyRing } from "../../src/http/keys.ts";
+import { silentLog } from "../../src/runtime/log.ts";
 import { openService } from "../support/http-service.ts";
 import { isSignedBy, WebhookReceiver } from "../support/webhook-receiver.ts";
 import { WEBHOOKS } from "../support/webhook-world.ts";
@@ -130,17 +130,19 @@ test("what is malformed is refused by name, and an owner has no more subscriptio
 });
 
 test("a key that expires takes its webhooks along; one that replaces it brings none back by itself", async (t) => {
-  const soon = new Date(Date.now() + 4_000).toISOString();
-  const { key, entry } = createKey({ id: "leaving", scope: "write", namespaces: ["tenant-a"], expiresAt: soon });
+  let now = Date.now();
+  const expiresAt = new Date(now + 60_000).toISOString();
+  const { key, entry } = createKey({ id: "leaving", scope: "write", namespaces: ["tenant-a"], expiresAt });
   const other = createKey({ id: "staying", owner: "two", scope: "write", namespaces: ["tenant-a", "tenant-b"] });
-  const entries: KeyEntry[] = [entry, other.entry];
-  const service = await openService(t, { world, entries, ownersIntervalMs: 50 });
+  const keyRing = KeyRing.of([entry, other.entry], { log: silentLog, now: () => now });
+  const service = await openService(t, { world, keyRing, ownersIntervalMs: 50 });
   const receiver = await WebhookReceiver.start(t);
   const post = (by: string) => service.request("POST", "/v1/subscriptions", { key: by, body: { url: receiver.url } });
   const [leaving, staying] = [(await post(key)).json(), (await post(other.key)).json()];
   const stateOf = async (id: string) => await service.world.sync.subscriptions.get(id);
   expect(await stateOf(leaving.id)).toMatchObject({ state: "active", owner: "key/leaving" });
-  await pollUntil("the webhook to be paused", 30_000, async () => (await stateOf(leaving.id)).state === "paused");
+  now += 60_000;
+  await pollUntil("the webhook to be paused", 60_000, async () => (await stateOf(leaving.id)).state === "paused");
   expect(await stateOf(leaving.id)).toMatchObject({ pausedReason: "key_lost" });
   expect(await stateOf(staying.id)).toMatchObject({ state: "active" });
 });

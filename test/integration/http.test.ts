@@ -142,11 +142,13 @@ test("a key of one namespace reads, writes, searches and undoes there, and nowhe
 });
 
 test("an operator of one namespace lists, sees and decides its conflicts, and no others", async (t) => {
-  const service = await openService(t, { world: { faiss: false } });
+  // Its loop leaves the drift to the repair.
+  const service = await openService(t, { world: { faiss: false, settings: { repairKinds: [] } } });
   const { world } = service;
   const key = service.keys.boundAdmin;
   for (const namespace of ["tenant-a", "tenant-b"]) {
     await world.put({ namespace, memoryId: "m1", ...MEMORY });
+    await world.untilMarked();
     await world.redis.hset(world.redisKey("m1", namespace), "version", "7");
   }
   await world.sync.repairInconsistencies(await world.sync.checkConsistency(), { strategy: "manual" });
@@ -168,12 +170,12 @@ test("an operator of one namespace lists, sees and decides its conflicts, and no
 
 test("beyond its rate a key is told how long to wait, and others are not held up", async (t) => {
   const service = await openService(t, { world: { faiss: false }, http: { rateLimitPerSecond: 1, rateLimitBurst: 3 } });
-  const statuses: number[] = [];
-  for (let turn = 0; turn < 4; turn++) {
-    statuses.push((await service.request("GET", "/v1/status", { key: service.keys.reader })).statusCode);
-  }
-  expect(statuses).toEqual([200, 200, 200, 429]);
-  const refused = await service.request("GET", "/v1/status", { key: service.keys.reader });
+  // At once: one after the other on a slow machine, a second passes between them, and another one may.
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, () => service.request("GET", "/v1/status", { key: service.keys.reader })),
+  );
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 429, 429]);
+  const refused = answers[4]!;
   expect(refused.headers["retry-after"]).toBe("1");
   expect(refused.json()).toMatchObject({ code: "RATE_LIMITED", retryable: true });
   expect((await service.request("GET", "/v1/status", { key: service.keys.admin })).statusCode).toBe(200);
@@ -182,11 +184,12 @@ test("beyond its rate a key is told how long to wait, and others are not held up
 
 test("guessing keys is slowed down per address, and a valid key behind the same address still passes", async (t) => {
   const service = await openService(t, { world: { faiss: false } });
-  const statuses = new Set<number>();
-  for (let turn = 0; turn < 60; turn++) {
-    statuses.add((await service.request("GET", "/v1/status", { key: `guess-${turn}`, from: "192.0.2.1" })).statusCode);
-  }
-  expect(statuses).toEqual(new Set([401, 429]));
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, (_, turn) =>
+      service.request("GET", "/v1/status", { key: `guess-${turn}`, from: "192.0.2.1" }),
+    ),
+  );
+  expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([401, 429]));
   expect((await service.request("GET", "/v1/status", { from: "192.0.2.1" })).statusCode).toBe(200);
   expect((await service.request("GET", "/v1/status", { key: "guess", from: "192.0.2.2" })).statusCode).toBe(401);
 });
@@ -304,7 +307,7 @@ test("while the stores are away the service lives and is not ready; it connects 
   const connecting = service.connect(new AbortController().signal);
   const app = await service.load();
   const ask = (url: string) => app.inject({ url, headers: { authorization: `Bearer ${keys.admin}` } });
-  await pollUntil("a second attempt", 15_000, () => attempts > 1);
+  await pollUntil("a second attempt", 30_000, () => attempts > 1);
   expect((await ask("/healthz")).statusCode).toBe(200);
   expect((await ask("/readyz")).statusCode).toBe(503);
   const refused = await ask("/v1/status");
@@ -370,7 +373,7 @@ test("what is no HTTP, too much of it, or cut short is refused, and the next cal
     new Promise((resolve) => {
       let answer = "";
       const socket = connect(port, "127.0.0.1", () => (hangUp ? socket.end(text) : socket.write(text)));
-      socket.setTimeout(15_000, () => socket.destroy());
+      socket.setTimeout(60_000, () => socket.destroy());
       socket.on("error", () => undefined);
       socket.on("data", (chunk) => {
         answer += chunk;
@@ -454,7 +457,7 @@ test("with Postgres away, reads go on, and writes are told to try again", async 
   ]);
   expect((await service.request("GET", "/v1/status")).json().stores.postgres.state).toBe("down");
   const ready = (query = "") => service.request("GET", `/readyz${query}`, { key: null });
-  await pollUntil("readiness to follow", 15_000, async () => (await ready("?require=write")).statusCode === 503);
+  await pollUntil("readiness to follow", 30_000, async () => (await ready("?require=write")).statusCode === 503);
   expect((await ready()).statusCode).toBe(200);
   expect((await ready()).json()).toMatchObject({
     ready: true,

@@ -1,6 +1,7 @@
 import postgres from "postgres";
 import { expect, type TestContext, test, vi } from "vitest";
 import * as z from "zod";
+import { pollUntil } from "../../src/dev/wait.ts";
 import { StoreUnavailableError } from "../../src/domain/errors.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import type { Job } from "../../src/jobs/job.ts";
@@ -328,9 +329,8 @@ test("a job whose ledger stays away for longer than its lease ends by itself: an
   const node = cluster.node("only", [work.kind("only", "resume")], { leaseMs: 100 });
   await started(node.jobs);
   await work.begun(1);
-  const aborted = new Promise((resolve) => work.runs[0]?.context.signal.addEventListener("abort", resolve));
   await node.kill();
-  await aborted;
+  await pollUntil("its end", 30_000, () => work.runs[0]?.context.signal.aborted === true);
 });
 
 test("two nodes with the same schedule make one run when it is due, and none while that one is open", async (t) => {

@@ -36,6 +36,7 @@ test("get_sync_statistics counts memories, tombstones and replaced versions, and
   await world.sync.syncBatch(world.memories(5).map((memory) => ({ ...memory, content: "second" })));
   await world.sync.delete("m0");
   await world.sync.delete("m1");
+  await world.untilMarked();
   expect(await statistics(world)).toMatchObject({ memories: 18, tombstones: 2, history_versions: 7 });
   const before = Date.now();
   await world.sync.checkConsistency();

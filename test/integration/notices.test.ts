@@ -28,16 +28,18 @@ async function openHeard(t: Test, options: WorldOptions = {}): Promise<{ world: 
   return { world, heard };
 }
 
-const until = (what: string, probe: () => boolean): Promise<void> => pollUntil(what, 20_000, probe);
+const until = (what: string, probe: () => boolean): Promise<void> => pollUntil(what, 60_000, probe);
 
 test("drift, its repair, and the conflict that a strategy decided", async (t) => {
   const { world, heard } = await openHeard(t);
   await world.sync.syncBatch(world.memories(2));
+  await world.untilMarked();
   await world.sync.checkConsistency();
   await world.redis.unlink(world.redisKey("m0"));
   // Another content under the same version: both sides may be right.
   const ours = await world.redis.hgetall(world.redisKey("m1"));
   await world.put(world.memory(1, { content: "changed" }));
+  await world.untilMarked();
   await world.redis.hset(world.redisKey("m1"), "data", ours.data ?? "", "checksum", ours.checksum ?? "");
   const report = await world.sync.checkConsistency();
   await until("the drift", () => heard.drift.length > 0);
@@ -79,7 +81,7 @@ test("changes of every node are told, and listeners that throw or never end hold
   });
   world.sync.on("change", () => new Promise(() => undefined));
   // Listeners of changes begin at the horizon as it is when they first read it.
-  await pollUntil("the first change", 20_000, async () => {
+  await pollUntil("the first change", 60_000, async () => {
     await world.put(world.memory(0, { content: `again ${performance.now()}` }));
     return heard.change.length > 0;
   });

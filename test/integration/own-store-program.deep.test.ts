@@ -14,9 +14,10 @@ import { parsePrometheusText, sampleValue } from "../support/prometheus-text.ts"
  * Method: the store's server is in the test; `serve` and each command are processes of their own, with the client module.
  */
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 400_000 });
 
 const OWN = "keywords";
+const UNHURRIED = { timeout: 60_000 };
 const DEPLOYMENTS = [
   { name: "with Redis and FAISS", without: {}, others: ["redis", "faiss"] },
   {
@@ -71,8 +72,10 @@ describe.each(DEPLOYMENTS)("programs with an own store $name", ({ without, other
     const { store, url } = await serveOwnStore(t);
     const cli = await openCommandLine({ empty: true, isProcess: true });
     const settings = { MNEMOSYNC_STORES: ownStoreSetting(url), MNEMOSYNC_CONSISTENCY_CHECK_INTERVAL_MS: "3600000" };
-    // Long: what is queued stays queued while the command line looks at it.
-    Object.assign(cli.environment, settings, { MNEMOSYNC_SYNC_INTERVAL_MS: "3600000" }, without);
+    // Long: what is queued stays queued while the command line looks at it. Patient: the store's server is in this process, which
+    // may be busy.
+    const patient = { MNEMOSYNC_SYNC_INTERVAL_MS: "3600000", MNEMOSYNC_PREPARE_TIMEOUT_MS: "20000" };
+    Object.assign(cli.environment, settings, patient, without);
     const service = await serve(t, cli.environment);
     const ids = ["postgres", ...others, OWN];
 
@@ -89,11 +92,12 @@ describe.each(DEPLOYMENTS)("programs with an own store $name", ({ without, other
     });
     expect(store.find("default", "tea")).toEqual(["m1", "m2"]);
 
-    const status = await cli.json<Document>(["status"]);
-    expect(Object.keys(status.document.stores)).toEqual(ids);
-    expect(status.document.stores[OWN]).toEqual({ state: "healthy", memories: 2 });
-    const ready = await service.request("GET", "/readyz");
-    expect(JSON.parse(ready.text)).toMatchObject({ ready: true, stores: { [OWN]: { state: "healthy" } } });
+    // An answer that takes longer than a second, as on a busy machine, counts as degraded until the next one.
+    const status = async () => (await cli.json<Document>(["status"])).document.stores;
+    await expect.poll(async () => (await status())[OWN], UNHURRIED).toEqual({ state: "healthy", memories: 2 });
+    expect(Object.keys(await status())).toEqual(ids);
+    const ready = async () => JSON.parse((await service.request("GET", "/readyz")).text);
+    await expect.poll(ready, UNHURRIED).toMatchObject({ ready: true, stores: { [OWN]: { state: "healthy" } } });
     const seen = JSON.parse((await service.request("GET", "/v1/status")).text);
     expect(Object.keys(seen.stores)).toEqual(ids);
 
@@ -120,7 +124,7 @@ describe.each(DEPLOYMENTS)("programs with an own store $name", ({ without, other
     expect(store.find("default", "green")).toEqual(["m1"]);
     const started = await service.request("POST", "/v1/checks", { scope: "deep" });
     const { id } = JSON.parse(started.text);
-    await pollUntil("the service's check", 30_000, async () => {
+    await pollUntil("the service's check", 60_000, async () => {
       const job = JSON.parse((await service.request("GET", `/v1/jobs/${id}`)).text);
       if (job.state === "failed") throw new Error(JSON.stringify(job));
       return job.state === "done" || job.state === "completed" || job.state === "succeeded";
@@ -138,13 +142,17 @@ describe.each(DEPLOYMENTS)("programs with an own store $name", ({ without, other
     const queue = await cli.json<Document>(["queue"]);
     expect(queue.document.entries).toMatchObject([{ store: OWN, memoryId: "m3", nodeId: "" }]);
     expect((await cli.run(["queue"])).stdout).toContain(OWN);
-    const metrics = parsePrometheusText((await service.request("GET", "/metrics")).text);
-    expect(sampleValue(metrics, "mnemosync_queue_depth", { store: OWN, state: "pending" })).toBe(1);
+    // Readings of the ledger are shared for a while with those that the service makes by itself.
+    const pending = async () => {
+      const metrics = parsePrometheusText((await service.request("GET", "/metrics")).text);
+      return sampleValue(metrics, "mnemosync_queue_depth", { store: OWN, state: "pending" });
+    };
+    await expect.poll(pending, UNHURRIED).toBe(1);
     expect(await cli.json(["check"])).toMatchObject({ code: 2 });
 
     // It is back: a repair by the command line publishes the backlog first.
     store.plugIn();
-    await pollUntil("the queue being worked", 30_000, async () => {
+    await pollUntil("the queue being worked", 60_000, async () => {
       await cli.run(["repair"]);
       return (await cli.json<Document>(["queue"])).document.entries.length === 0;
     });

@@ -1,14 +1,14 @@
-import { spawnSync } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { LONGEST } from "../support/longest-first.ts";
 import { REPOSITORY } from "../support/program.ts";
+import { runOther } from "../support/run-other.ts";
 
 /** Goal: no file of tests is left out or run twice, whatever its folder and name. Method: vitest's own list of its projects. */
 
 // A limit against hanging.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** The projects that a command of `package.json` runs. */
 async function projectsOf(script: string): Promise<string[]> {
@@ -20,10 +20,8 @@ async function projectsOf(script: string): Promise<string[]> {
 
 test("each file of tests is in one project, and each project in one run of those that .ci/run makes", async () => {
   const vitest = join(REPOSITORY, "node_modules", "vitest", "vitest.mjs");
-  const { stdout, stderr, status } = spawnSync(process.execPath, [vitest, "list", "--filesOnly", "--json"], {
+  const { stdout, stderr, status } = await runOther(process.execPath, [vitest, "list", "--filesOnly", "--json"], {
     cwd: REPOSITORY,
-    encoding: "utf8",
-    timeout: 100_000,
   });
   expect(status, stderr).toBe(0);
   const listed = JSON.parse(stdout) as { file: string; projectName: string }[];

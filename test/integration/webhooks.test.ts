@@ -18,7 +18,7 @@ import type { World } from "../support/world.ts";
 
 async function stateOf(world: World, id: string, is: (subscription: Subscription) => boolean): Promise<Subscription> {
   let found: Subscription | null = null;
-  await pollUntil("the state of the subscription", 30_000, async () => {
+  await pollUntil("the state of the subscription", 60_000, async () => {
     found = await world.sync.subscriptions.get(id);
     return is(found);
   });
@@ -78,7 +78,7 @@ test("a receiver that hangs, drips, closes early, fails or redirects is asked ag
     for (const number of [1, 2, 3]) await world.put(world.memory(number, { content: `round ${round}` }));
   }
   const known = new Map<string, number>();
-  await pollUntil("the last version of each memory", 30_000, () => {
+  await pollUntil("the last version of each memory", 60_000, () => {
     for (const { body } of receiver.accepted) known.set(String(body.data.memoryId), Number(body.data.version));
     return ["m1", "m2", "m3"].every((memoryId) => known.get(memoryId) === 3);
   });
@@ -142,7 +142,7 @@ test("a message that the receiver refuses becomes a dead letter, and the next on
     "m1@1",
   ]);
   expect(receiver.accepted[2]?.id).toBe(letters[0]?.id);
-  await pollUntil("the metrics to have no dead letter", 30_000, async () =>
+  await pollUntil("the metrics to have no dead letter", 60_000, async () =>
     (await world.sync.metrics.text()).includes(`mnemosync_webhook_dead_letters{subscription="${id}"} 0`),
   );
   const metrics = await world.sync.metrics.text();
@@ -215,8 +215,9 @@ test("what the service notices goes to subscriptions of its topic, as figures wi
     const { consistency } = await world.sync.status();
     return consistency?.checks.some(({ scope, finishedAt }) => scope === "sweep" && finishedAt !== null);
   };
-  await expect.poll(sweepEnded, { timeout: 20_000 }).toBe(true);
+  await expect.poll(sweepEnded, { timeout: 60_000 }).toBe(true);
   await world.put(world.memory(1, { privacy: "local_only" }));
+  await world.untilMarked();
   await world.redis.del(world.redisKey("m1"));
   const report = await world.sync.checkConsistency();
   await world.sync.repairInconsistencies(report);

@@ -50,7 +50,7 @@ export class ReplicaWorld {
   /** Pauses replication, and waits until the node writes nothing more. */
   async paused(): Promise<void> {
     await this.sync.replica.pause();
-    await expect.poll(async () => (await this.sync.replica.status()).state, { timeout: 20_000 }).toBe("paused");
+    await expect.poll(async () => (await this.sync.replica.status()).state, { timeout: 60_000 }).toBe("paused");
   }
 
   /** What a side holds, as far as both must agree: all of it, for memories that may leave in full. */
@@ -126,6 +126,7 @@ export async function openReplicaWorld(
         postgresUrl: via(database.url),
         retryIntervalMs: 100,
         reconnectBackoffMs: 50,
+        readTimeoutMs: 20_000,
         ...options.replica,
       },
     },

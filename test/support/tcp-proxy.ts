@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, connect as openSocket, type Server } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { pickFreePort } from "../../src/dev/free-port.ts";
 import { type Admitted, type Direction, type LastWords, type LinkRules, ProxyLink } from "./proxy-link.ts";
 
 export type { Direction } from "./proxy-link.ts";
@@ -57,8 +58,16 @@ export class TcpProxy implements LinkRules {
   /** Listens on a free port and forwards to `port` of 127.0.0.1. */
   static async start(port: number): Promise<TcpProxy> {
     const proxy = new TcpProxy(port);
-    await proxy.#listen();
-    return proxy;
+    for (let attempt = 1; ; attempt++) {
+      // Not one that the system picks: it may give such a port to somebody's outgoing connection while nothing listens here.
+      proxy.#port = await pickFreePort();
+      try {
+        await proxy.#listen();
+        return proxy;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE" || attempt === 10) throw error;
+      }
+    }
   }
 
   get port(): number {
@@ -182,9 +191,6 @@ export class TcpProxy implements LinkRules {
     });
     server.listen(this.#port, "127.0.0.1");
     await once(server, "listening");
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("the proxy has no port");
-    this.#port = address.port;
     this.#server = server;
   }
 

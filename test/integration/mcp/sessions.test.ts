@@ -9,7 +9,7 @@ import { recordingLog } from "../../unit/faiss/support.ts";
 
 /** Goal: many clients at once, and such as vanish, hang, or ask for too much, cost the service a bounded part of what it has. */
 
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 const INITIALIZE = {
   jsonrpc: "2.0",
@@ -94,7 +94,7 @@ test("what is no session, or no message, is refused with what was expected", asy
 });
 
 test("a call beyond its deadline, and one too many at a time, are told what to do", async (t) => {
-  const service = await openService(t, { world: withoutIndex, mcp: { callTimeoutMs: 300, callsMax: 2 } });
+  const service = await openService(t, { world: withoutIndex, mcp: { callTimeoutMs: 1_500, callsMax: 2 } });
   const client = await httpClient(t, service);
   const { world } = service;
   // Not through the client: a write may take longer than its deadline on a busy machine.
@@ -113,8 +113,8 @@ test("a call beyond its deadline, and one too many at a time, are told what to d
     if (isError === true) late.push(_meta?.["mnemosync/error"]);
     return structuredContent;
   };
-  await expect.poll(list, { timeout: 20_000 }).toMatchObject({ memories: [{ memoryId: "mem-1" }] });
-  // A machine so busy that a list takes 300 ms excuses this, and nothing else.
+  await expect.poll(list, { timeout: 60_000 }).toMatchObject({ memories: [{ memoryId: "mem-1" }] });
+  // A machine so busy that a list takes 1.5 s excuses this, and nothing else.
   expect(late).toMatchObject(late.map(() => ({ code: "DEADLINE_EXCEEDED" })));
   await refused(client, "list", { limit: 0 });
   await refused(client, "dream");
@@ -125,7 +125,7 @@ test("a call beyond its deadline, and one too many at a time, are told what to d
   expect([ok, wrong, metric("calls_total", { call: "unknown", outcome: "refused" })]).toEqual([1, 2, 1]);
   expect(failed).toBe(2 + late.length);
   expect(metric("call_duration_seconds_count", { call: "list" })).toBe(5 + late.length);
-  expect(metric("call_duration_seconds_sum", { call: "list" })).toBeGreaterThan(0.5); // Two that lasted 300 ms.
+  expect(metric("call_duration_seconds_sum", { call: "list" })).toBeGreaterThan(2.5); // Two that lasted 1.5 s.
 });
 
 test("a call that its client cancels ends, is no defect, and the next one works", async (t) => {
@@ -140,10 +140,10 @@ test("a call that its client cancels ends, is no defect, and the next one works"
   const call = client.callTool({ name: "list", arguments: {} }, undefined, { signal: cancel.signal });
   call.catch(() => undefined);
   const sessions = await service.service.mcp();
-  await pollUntil("the call to run", 10_000, () => sessions.running === 1);
+  await pollUntil("the call to run", 30_000, () => sessions.running === 1);
   cancel.abort("no longer needed");
   await expect(call).rejects.toThrow("no longer needed");
-  await pollUntil("the call to end", 10_000, () => sessions.running === 0);
+  await pollUntil("the call to end", 30_000, () => sessions.running === 0);
   await locks`rollback`;
   await called(client, "list");
   expect(log.events.filter(({ event }) => event === "mcp.defect")).toEqual([]);
@@ -160,7 +160,7 @@ test("an update that comes while the session has no stream is told once it has o
   const id = (client.transport as { sessionId?: string }).sessionId as string;
   await client.close(); // Its stream is cut, and the session stays.
   const sessions = await service.service.mcp();
-  await pollUntil("the stream to be gone", 10_000, () => sessions.busy === 0);
+  await pollUntil("the stream to be gone", 30_000, () => sessions.busy === 0);
   await service.world.sync.patch("mem-1", { importance: 1 });
   const response = await fetch(await listening(service), {
     headers: { ...BOTH, authorization: `Bearer ${service.keys.admin}`, "mcp-session-id": id },
