@@ -28,7 +28,15 @@ export interface FlownVersion {
 }
 
 /** Places of columns in the rows of `pageStatement`. */
-const COLUMN = { xid: 9, seq: 10, fits: 13 } as const;
+const COLUMN = { xid: 9, seq: 10, fits: 13, behind: 16 } as const;
+
+/**
+ * How a page reads what stands behind each of its versions, for stricter privacy. `few`: 33 versions at most, which nearly all pages do
+ * with. `many`: up to the next version of the memory on the page, which has the strictest of the rest. So a memory that was rewritten
+ * ten thousand times has these read once, and not for each of its versions on the page; but it sorts the page by memory.
+ */
+type Behind = "few" | "many";
+const FEW_MAX = 32;
 
 const COLUMNS = `namespace, memory_id, version, checksum, modified_at, ended_by, tx_id, version_vector, xid, seq`;
 
@@ -43,14 +51,17 @@ function place(from: string, document: string, limit: number): string {
  * `readFeedPage` of all versions with documents and embeddings, and `LaterFacts` of each, of the same moment: what the primary changes
  * later stands behind the page. The row behind the bytes is there without its document, and says that more is to come.
  */
-function pageStatement(limit: number, bytesMax: number): FlightStatement {
+function pageStatement(limit: number, bytesMax: number, behind: Behind): FlightStatement {
+  const isMany = behind === "many";
   const text = `
     select s.namespace, s.memory_id, s.version, s.checksum, s.modified_at,
            case when s.checksum is null then coalesce(s.ended_by, 'deleted') end, s.tx_id, s.version_vector,
-           w.strictest, s.xid, s.seq, case when s.fits then s.document end, case when s.fits then s.embedding end, s.fits,
-           v.version, coalesce(v.created_at, v.modified_at)
+           ${isMany ? "max(w.strictest) over behind" : "w.strictest"}, s.xid, s.seq,
+           case when s.fits then s.document end, case when s.fits then s.embedding end, s.fits,
+           v.version, coalesce(v.created_at, v.modified_at), w.behind
     from (
       select t.*, t.total <= ${bytesMax} or t.number = 1 as fits
+             ${isMany ? ", coalesce(lead(t.version) over (partition by t.namespace, t.memory_id order by t.version), 9223372036854775807) as next" : ""}
       from (
         select c.*, sum(c.bytes) over ordered as total, row_number() over ordered as number
         from (
@@ -76,10 +87,14 @@ function pageStatement(limit: number, bytesMax: number): FlightStatement {
       where v.namespace = s.namespace and v.memory_id = s.memory_id offset 0
     ) v on true
     left join lateral (
-      select ${STRICTEST} as strictest
-      from mnemosync.memory_bodies b
-      where b.namespace = s.namespace and b.memory_id = s.memory_id and b.version > s.version
+      select ${STRICTEST} as strictest, count(*) as behind
+      from (
+        select b.ended_by, b.document from mnemosync.memory_bodies b
+        where b.namespace = s.namespace and b.memory_id = s.memory_id and b.version > s.version
+        ${isMany ? "and b.version <= s.next" : `limit ${FEW_MAX + 1}`}
+      ) b
     ) w on true
+    ${isMany ? "window behind as (partition by s.namespace, s.memory_id order by s.version rows between current row and unbounded following)" : ""}
     order by s.xid, s.seq`;
   return { name: "", text, types: [OID.text, OID.int8] };
 }
@@ -93,20 +108,27 @@ const FACTS: FlightStatement = {
   types: [],
 };
 
-/** Reads pages of one size in one flight each, with values as the server keeps them. */
+/** Reads pages of one size in one flight each, or in two where a memory of theirs was rewritten often, with values as the server keeps them. */
 export class PageFlights {
-  readonly #statement: FlightStatement;
+  readonly #statements: Readonly<Record<Behind, FlightStatement>>;
   readonly #limit: number;
 
   /** @param bytesMax bytes of documents and embeddings in a page, at most, but for a single version that is larger. */
   constructor(limit: number, bytesMax: number) {
     this.#limit = limit;
-    this.#statement = pageStatement(limit, bytesMax);
+    this.#statements = { few: pageStatement(limit, bytesMax, "few"), many: pageStatement(limit, bytesMax, "many") };
   }
 
   async read(flights: FlightChannel, cursor: FeedCursor): Promise<FlownPage> {
-    const flight = flights.begin([this.#statement, FACTS], 8_192);
-    flight.execute(this.#statement, (values) => {
+    const page = await this.#read(flights, cursor, "few");
+    // Of one moment with its versions, so the page is read as a whole: what was withheld behind them may be pruned by then.
+    return page.rows.some(hasMoreBehind) ? await this.#read(flights, cursor, "many") : page;
+  }
+
+  async #read(flights: FlightChannel, cursor: FeedCursor, behind: Behind): Promise<FlownPage> {
+    const statement = this.#statements[behind];
+    const flight = flights.begin([statement, FACTS], 8_192);
+    flight.execute(statement, (values) => {
       values.text(cursor.xid);
       values.int64(Number(cursor.seq));
     });
@@ -127,6 +149,10 @@ export class PageFlights {
       pruned: placeOf(prunedXid, prunedSeq),
     };
   }
+}
+
+function hasMoreBehind(columns: FlownPage["rows"][number]): boolean {
+  return int64Of(columns[COLUMN.behind] as Buffer) > FEW_MAX;
 }
 
 /** A version of a page, and what the primary has behind it. The document and the embedding share the memory of the page. */

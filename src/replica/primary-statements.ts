@@ -27,7 +27,8 @@ export const STRICTEST = `max(case when b.ended_by in ('withdrawn', 'erased') or
 
 /**
  * What the primary knows of versions of a page, beside the page, and how far tombstones are pruned. Asked after the page was
- * read: a tombstone that the page lacks because it was pruned shows here.
+ * read: a tombstone that the page lacks because it was pruned shows here. The bodies behind a version are read up to the next one that
+ * was asked for, which has the strictest of the rest: each is read once, however many versions of its memory are asked for.
  */
 export async function readPageFacts(
   sql: Sql,
@@ -44,13 +45,17 @@ export async function readPageFacts(
   >`
     select k.place::int as place, v.version::float8 as version,
            extract(epoch from coalesce(v.created_at, v.modified_at))::float8 * 1000 as "createdAt",
-           coalesce(w.strictest, 0) as strictest, p.xid::text as xid, p.seq::text as seq
+           coalesce(max(w.strictest) over behind, 0) as strictest, p.xid::text as xid, p.seq::text as seq
     from (values (1)) one
     left join mnemosync.tombstones_pruned p on true
-    left join unnest(
-      ${namespaces}::text::text[], ${memoryIds}::text::text[],
-      ${arrayLiteral(versions.map(({ version }) => version))}::text::bigint[]
-    ) with ordinality as k (namespace, memory_id, version, place) on true
+    left join (
+      select k.*, coalesce(lead(version) over versions, 9223372036854775807) as next
+      from unnest(
+        ${namespaces}::text::text[], ${memoryIds}::text::text[],
+        ${arrayLiteral(versions.map(({ version }) => version))}::text::bigint[]
+      ) with ordinality as k (namespace, memory_id, version, place)
+      window versions as (partition by namespace collate "C", memory_id collate "C" order by version)
+    ) k on true
     left join lateral (
       select v.version, v.created_at, v.modified_at from mnemosync.memory_versions v
       where v.namespace = k.namespace and v.memory_id = k.memory_id offset 0
@@ -58,8 +63,11 @@ export async function readPageFacts(
     left join lateral (
       select ${sql.unsafe(STRICTEST)} as strictest
       from mnemosync.memory_bodies b
-      where b.namespace = k.namespace and b.memory_id = k.memory_id and b.version > k.version
+      where b.namespace = k.namespace and b.memory_id = k.memory_id and b.version > k.version and b.version <= k.next
     ) w on true
+    window behind as (
+      partition by k.namespace collate "C", k.memory_id collate "C" order by k.version
+      rows between current row and unbounded following)
     order by k.place`;
   const [{ xid, seq } = { xid: null, seq: null }] = rows;
   return {

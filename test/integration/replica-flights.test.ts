@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { FEED_START, type FeedCursor } from "../../src/domain/change-source.ts";
+import type { FlightChannel } from "../../src/drivers/postgres/flight-channel.ts";
 import type { PostgresAccess, PostgresConnection } from "../../src/drivers/postgres/postgres-access.ts";
 import { PostgresPool } from "../../src/drivers/postgres/postgres-pool.ts";
 import { MemorySynchronizer } from "../../src/index.ts";
@@ -7,6 +8,7 @@ import { BatchWriter } from "../../src/replica/batch-writer.ts";
 import { claimWriting, type Fence, type PlaceMove } from "../../src/replica/cursor-statements.ts";
 import { flownVersion, PageFlights } from "../../src/replica/page-flight.ts";
 import { PrimaryFeed, type PrimaryPage } from "../../src/replica/primary-feed.ts";
+import { readPageFacts } from "../../src/replica/primary-statements.ts";
 import type { ReplicaWrite } from "../../src/replica/replica-write.ts";
 import { backToOldTables } from "../support/before-bodies.ts";
 import { feedShown } from "../support/feed-shown.ts";
@@ -134,6 +136,73 @@ test("a page ends before the bytes that it may have, and is read on behind them"
     });
     expect(versions).toEqual(expected?.writes.map(({ memoryId, version }) => `${memoryId}@${version}`));
   }
+});
+
+test("what a later version withholds is withheld of all before it, wherever pages end", async () => {
+  const world = await openReplicaWorld({ onTestFinished }, { starts: false });
+  const privacies = ["full", "local_only", "full", "full", "redacted", "full", "redacted", "full", "full"] as const;
+  for (const [index, privacy] of privacies.entries()) {
+    await world.put("m", { content: `version ${index + 1}`, privacy });
+    await world.put(`m${index}`, { content: "between them" });
+  }
+  const left = (write: ReplicaWrite): string => write.endedBy ?? JSON.parse(write.document?.toString() ?? "{}").content;
+  const expected = ["withdrawn", "withdrawn", "", "", "", "", "", "version 8", "version 9"];
+  const pool = poolOf(world.world.databaseUrl);
+  for (const access of [pool, grounded(pool)]) {
+    for (const limit of [1, 2, 5, 400]) {
+      const pages = await readAll(new PrimaryFeed(access, TIMEOUT_MS), await epochOf(world), limit);
+      const told = pages.flatMap(({ writes }) => writes).filter(({ memoryId }) => memoryId === "m");
+      expect(told.map(left)).toEqual(expected);
+    }
+  }
+});
+
+test("the later versions of a memory that was rewritten all the time are read once for a page, not once for each on it", async () => {
+  const world = await openReplicaWorld({ onTestFinished }, { starts: false });
+  const [versions, limit] = [300, 100];
+  const stricter: Record<number, "redacted" | "local_only"> = { 50: "redacted", 60: "local_only", 250: "redacted" };
+  for (let number = 1; number <= versions; number++)
+    await world.put("m", { content: `version ${number}`, privacy: stricter[number] ?? "full" });
+  const pool = poolOf(world.world.databaseUrl);
+  const page = async (access: PostgresAccess) =>
+    (
+      await new PrimaryFeed(access, TIMEOUT_MS).read(
+        { epoch: await epochOf(world), cursor: FEED_START },
+        limit,
+        signal(),
+      )
+    ).writes;
+  for (const access of [pool, grounded(pool)]) {
+    const told = (await page(access)).map(({ endedBy, withholds }) => endedBy ?? withholds);
+    expect(told).toEqual(Array.from({ length: limit }, (_, index) => (index < 60 ? "withdrawn" : "full")));
+  }
+  const key = { namespace: "default", memoryId: "m" };
+  const keys = Array.from({ length: limit }, (_, index) => ({ ...key, version: index + 1 }));
+  const fetched = async (work: (connection: PostgresConnection) => Promise<unknown>): Promise<number> =>
+    await pool.use(signal(), async (connection) => {
+      const { sql } = connection;
+      const count = async (): Promise<number> => {
+        const [row] = await sql<{ fetched: number }[]>`
+          select idx_tup_fetch::int as fetched from pg_stat_xact_user_tables where relname = 'memory_bodies'`;
+        return row?.fetched ?? 0;
+      };
+      // By the index, as in a table that is larger than this one.
+      await sql`begin`;
+      await sql`set local enable_seqscan = off`;
+      await sql`set local enable_bitmapscan = off`;
+      const before = await count(); // Of transactions before this one too.
+      await work(connection);
+      const after = await count();
+      await sql`rollback`;
+      return after - before;
+    });
+  const flown = await fetched(({ flights }) =>
+    new PageFlights(limit, 1_000_000).read(flights as FlightChannel, FEED_START),
+  );
+  const driven = await fetched(({ sql }) => readPageFacts(sql, keys));
+  // Twice the page, and for each of its versions some of those behind it; then those behind the first one.
+  expect(flown).toBeLessThan(2 * limit + 33 * limit + versions + limit);
+  expect(driven).toBeLessThan(versions + limit);
 });
 
 /** A database that is taken for the replica, with a writer. */
