@@ -1,6 +1,4 @@
-import { EpochChangedError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import { readEpoch } from "../ledger/feed-statements.ts";
 import { listVersions } from "../ledger/read-statements.ts";
 import type { Log } from "../runtime/log.ts";
 import { callSide } from "./call.ts";
@@ -16,6 +14,7 @@ import {
 import { type Comparing, type Fence, keepCompared, type ReplicaCursor } from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { divertLost } from "./lost-versions.ts";
+import type { PrimaryProof } from "./primary-proof.ts";
 import { isRefusal, type Refusals, refusedMisfit } from "./refusals.ts";
 import { mendMemory } from "./resend.ts";
 
@@ -23,6 +22,7 @@ export interface ComparisonParts {
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
   readonly refusals: Refusals;
+  readonly proof: Pick<PrimaryProof, "assert">;
   readonly callTimeoutMs: number;
   readonly log: Log;
   /** Told of rows as they are compared. @returns false: another process replicates now. */
@@ -48,18 +48,15 @@ export class Comparison {
    */
   async run(fence: Fence, { compares, compared }: ReplicaCursor, signal: AbortSignal): Promise<void> {
     if (compares === null) return;
-    const { primary, replica, onCompared } = this.#parts;
+    const { primary, replica, proof, onCompared } = this.#parts;
     for (let after = compared; ; ) {
       // The replica first: a version that it has and the primary, asked later, has not, is one that the primary lost.
       const rows = await callSide(this.#parts, replica, signal, (sql) => listVersions(sql, after, null, PAGE_SIZE));
       const last = rows.at(-1);
       if (last === undefined) return;
-      const found = await callSide(this.#parts, primary, signal, async (sql) => {
-        const side = await readPrimarySide(sql, rows);
-        const epoch = await readEpoch(sql);
-        if (epoch !== fence.epoch) throw new EpochChangedError(fence.epoch, epoch);
-        return side;
-      });
+      const found = await callSide(this.#parts, primary, signal, (sql) => readPrimarySide(sql, rows));
+      // Rows that were compared before may be ones that the primary has lost by now: then all of them are compared again.
+      await proof.assert(fence.epoch, signal);
       const wrong = misfits(rows, found);
       if (wrong.length > 0) await this.#settle(fence, wrong, compares, signal);
       if (compares === "epoch") await this.#divert(fence, rows, found, compares, signal);

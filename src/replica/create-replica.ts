@@ -8,13 +8,14 @@ import type { Service } from "../runtime/service.ts";
 import { callSide } from "./call.ts";
 import { Comparison } from "./comparison.ts";
 import type { ReplicaConnection } from "./connection.ts";
-import { keepMark, type ReplicaCursor } from "./cursor-statements.ts";
+import { keepMark, type ReplicaCursor, readReplicaCursor } from "./cursor-statements.ts";
 import { ErasureConfirmer } from "./erasure-confirmer.ts";
 import { Hint } from "./hint.ts";
 import { LetterRetries } from "./letters.ts";
 import { lostTransaction } from "./lost-versions.ts";
 import type { ReplicaMetrics } from "./metrics.ts";
 import { PrimaryFeed } from "./primary-feed.ts";
+import { PrimaryProof } from "./primary-proof.ts";
 import { isReplicationPaused } from "./primary-statements.ts";
 import { Refusals } from "./refusals.ts";
 import { repairMemories } from "./repairer.ts";
@@ -72,16 +73,19 @@ export function createReplica(context: ReplicaContext): Replica {
   };
   let markedAt = Number.NEGATIVE_INFINITY;
   const refusals = new Refusals({ ...sides, settings, log });
+  const proof = new PrimaryProof({
+    past,
+    lostTransaction: (signal) => lostTransaction(sides, settings.windowMax, signal),
+  });
   const comparison = new Comparison({
-    ...{ ...sides, refusals, log },
+    ...{ ...sides, refusals, proof, log },
     onCompared: async (rows, signal) => {
       metrics.compared(rows);
       return await hint.lease(signal);
     },
   });
   const replicator = new Replicator({
-    ...{ primary: feed, past, replica: pool, refusals, comparison, settings, holder, callTimeoutMs, log },
-    lostTransaction: (limit, signal) => lostTransaction(sides, limit, signal),
+    ...{ primary: feed, proof, replica: pool, refusals, comparison, settings, holder, callTimeoutMs, log },
     onMoved: async (place, changes, signal) => {
       metrics.written(changes);
       if (place.epoch === null) replication.note(place.compares === null ? "filling" : "comparing", null);
@@ -92,8 +96,9 @@ export function createReplica(context: ReplicaContext): Replica {
   const keepProof = async (signal: AbortSignal): Promise<void> => {
     if (now() - markedAt < MARK_INTERVAL_MS) return;
     markedAt = now();
-    const made = await past.mark(signal);
-    await callSide(sides, pool, signal, (sql) => keepMark(sql, replicator.fence, made));
+    const state = await callSide(sides, pool, signal, readReplicaCursor);
+    const made = state === null ? null : await proof.assertRenewed(state, signal);
+    if (made !== null) await callSide(sides, pool, signal, (sql) => keepMark(sql, replicator.fence, made));
   };
   const replication = new Replication({
     replicator,
@@ -121,7 +126,7 @@ export function createReplica(context: ReplicaContext): Replica {
   const report = (signal: AbortSignal) => reporter.report(signal);
   metrics.readFrom(report, log);
   const operations = new ReplicaOperations(
-    { name, ...sides, past, feed, report, verifier, wake: () => replication.wake(), holder },
+    { name, ...sides, proof, feed, report, verifier, wake: () => replication.wake(), holder },
     context.run,
   );
   return { operations, replication, services: [monitor, replication] };

@@ -91,17 +91,28 @@ export async function claimWriting(sql: Sql, writer: string): Promise<void> {
     update mnemosync.replica_cursor c set writer = ${writerHere(sql, writer)} from locked l where c.only_row = l.only_row`;
 }
 
+/** How the replica begins to read at the start again. */
+export interface NewBeginning {
+  readonly epoch: string;
+  /** The newest tombstone that the primary has pruned. */
+  readonly pruned: FeedCursor | null;
+  readonly compares: Comparing;
+  /** Of the primary, where `epoch` is the one that was read: what the replica has of it arrived before. Null in another epoch. */
+  readonly mark: string | null;
+}
+
 /** Begins to read at the start of another epoch, or of the same one; rows of before are to be compared. @returns false: fenced off. */
 export async function beginAnew(
   sql: Sql,
   writer: string,
-  { epoch, pruned, compares }: { epoch: string; pruned: FeedCursor | null; compares: Comparing | null },
+  { epoch, pruned, compares, mark }: NewBeginning,
 ): Promise<boolean> {
   const rows = await sql`
     update mnemosync.replica_cursor
     set feed_epoch = ${epoch}, epoch = null, xid = '0'::xid8, seq = 0, pruned_xid = ${pruned?.xid ?? null}::text::xid8,
         pruned_seq = ${pruned?.seq ?? null}::text::bigint, compares = ${compares}, compared_bucket = null, compared_key = null,
-        mark = null, seen_tx = null, began_at = clock_timestamp(), moved_at = clock_timestamp()
+        mark = ${mark}, seen_tx = null, began_at = clock_timestamp(), moved_at = clock_timestamp(),
+        epoch_xid = case when feed_epoch = ${epoch} then epoch_xid else pg_current_xact_id() end
     where writer = ${writerHere(sql, writer)}
     returning 1`;
   return rows.length === 1;

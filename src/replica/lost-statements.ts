@@ -39,13 +39,18 @@ export async function listPastTransactions(
 
 /**
  * In the replica: transactions of current versions among the newest ones that were written here. Some may stand beyond its place: a
- * process that ended between the data and the place leaves them. Memories that were refused are mended by their letters.
+ * process that ended between the data and the place leaves them. Only what was written since the replica reads its epoch: the primary
+ * may lack older ones, and that is known. Memories that were refused are mended by their letters.
  * @param limit versions that are looked at: as many as are under way at a time.
  */
 export async function listNewestTransactions(sql: Sql, limit: number): Promise<string[]> {
   const rows = await sql<{ tx_id: string }[]>`
     select distinct b.tx_id
-    from (select * from mnemosync.memory_bodies order by xid desc, seq desc limit ${limit}) b
+    from (
+      select * from mnemosync.memory_bodies
+      where xid >= (select epoch_xid from mnemosync.replica_cursor)
+      order by xid desc, seq desc limit ${limit}
+    ) b
     join mnemosync.memory_versions v
       on v.namespace = b.namespace and v.memory_id = b.memory_id and v.version = b.version and v.tx_id = b.tx_id
     where not exists (

@@ -1,12 +1,12 @@
 import { assertWhole } from "../domain/assert-whole.ts";
 import { ConfigurationError, NotFoundError, StoreUnavailableError, ValidationError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import type { PastLedger } from "../ledger/past-ledger.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { callSide } from "./call.ts";
 import * as cursors from "./cursor-statements.ts";
 import * as letters from "./letter-statements.ts";
 import type { PrimaryFeed } from "./primary-feed.ts";
+import type { PrimaryProof } from "./primary-proof.ts";
 import * as primary from "./primary-statements.ts";
 import { NO_REPLICA, type ReplicaReport } from "./report.ts";
 import type { Verification, Verifier, VerifyOptions } from "./verifier.ts";
@@ -16,7 +16,7 @@ export interface ReplicaParts {
   readonly name: string;
   readonly primary: PostgresAccess;
   readonly replica: PostgresAccess;
-  readonly past: Pick<PastLedger, "prove">;
+  readonly proof: Pick<PrimaryProof, "renew">;
   readonly feed: Pick<PrimaryFeed, "pruned">;
   readonly report: (signal: AbortSignal) => Promise<ReplicaReport>;
   readonly verifier: Verifier;
@@ -117,15 +117,17 @@ export class ReplicaOperations {
   /** Has the replica filled from the start of the feed again, and its rows compared: what is there already stays. */
   async backfill(call: ReplicaCall = {}): Promise<ReplicaReport> {
     return await this.#call("replica.backfill", call, async (parts, signal) => {
-      const { epoch } = await parts.past.prove(signal);
-      const pruned = await parts.feed.pruned(signal);
       const writer = `${parts.holder}/${newUlid()}`;
-      const begun = await callSide(parts, parts.replica, signal, async (sql) => {
+      const state = await callSide(parts, parts.replica, signal, async (sql) => {
         await cursors.claimWriting(sql, writer);
-        return await cursors.beginAnew(sql, writer, { epoch, pruned, compares: "epoch" });
+        return await cursors.readReplicaCursor(sql);
       });
-      if (!begun)
-        throw new StoreUnavailableError("replica", "it has no place yet, or another process writes to it: try again");
+      if (state === null) throw notNow();
+      // Nothing arrives any more, and with the place goes what proves that the primary has what did.
+      const { epoch, mark } = await parts.proof.renew(state, signal);
+      const anew = { epoch, pruned: await parts.feed.pruned(signal), compares: "epoch", mark } as const;
+      if (!(await callSide(parts, parts.replica, signal, (sql) => cursors.beginAnew(sql, writer, anew))))
+        throw notNow();
       parts.wake();
       return await parts.report(signal);
     });
@@ -141,6 +143,10 @@ export class ReplicaOperations {
       throw new ConfigurationError("there is no replica: set replica.enabled and replica.postgresUrl");
     return await this.#run(name, call, (signal) => work(parts, signal));
   }
+}
+
+function notNow(): StoreUnavailableError {
+  return new StoreUnavailableError("replica", "it has no place yet, or another process writes to it: try again");
 }
 
 function unknownLetter(id: string): NotFoundError {

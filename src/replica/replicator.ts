@@ -2,7 +2,6 @@ import { type FeedCursor, hasMissed } from "../domain/change-source.ts";
 import type { MnemosyncError } from "../domain/errors.ts";
 import { StoreUnavailableError } from "../domain/errors.ts";
 import type { PostgresAccess } from "../drivers/postgres/postgres-access.ts";
-import type { PastLedger } from "../ledger/past-ledger.ts";
 import type { Log } from "../runtime/log.ts";
 import { newUlid } from "../runtime/ulid.ts";
 import { BatchWriter } from "./batch-writer.ts";
@@ -12,18 +11,17 @@ import * as cursors from "./cursor-statements.ts";
 import { FencedError } from "./fenced-error.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PrimaryFeed, PrimaryPage } from "./primary-feed.ts";
+import type { PrimaryProof } from "./primary-proof.ts";
 import { isRefusal, type Refusals } from "./refusals.ts";
 import type { ReplicaWrite } from "./replica-write.ts";
 import type { ReplicaSettings } from "./settings.ts";
 
 export interface ReplicatorParts {
   readonly primary: Pick<PrimaryFeed, "read" | "pruned">;
-  readonly past: Pick<PastLedger, "prove" | "mark">;
+  readonly proof: PrimaryProof;
   readonly replica: PostgresAccess;
   readonly refusals: Refusals;
   readonly comparison: Comparison;
-  /** See `lostTransaction` in `lost-versions.ts`. */
-  readonly lostTransaction: (limit: number, signal: AbortSignal) => Promise<string | null>;
   readonly settings: Pick<ReplicaSettings, "workers" | "batchSize" | "windowMax">;
   /** Names this process. */
   readonly holder: string;
@@ -55,8 +53,6 @@ export class Replicator {
   /** Names this process since its last failure: what it sent before then, and what is under way still, is refused. */
   #writer: string | null = null;
   #epoch = "";
-  /** The last transaction that this process has read of the primary: one that lacks it went back. */
-  #seen: { readonly epoch: string; readonly transaction: string } | null = null;
 
   constructor(parts: ReplicatorParts) {
     this.#parts = parts;
@@ -81,7 +77,7 @@ export class Replicator {
   }
 
   async #pass(signal: AbortSignal): Promise<ReplicationPass> {
-    const { comparison, log, onMoved } = this.#parts;
+    const { comparison, proof, log, onMoved } = this.#parts;
     let state = await this.#begin(signal);
     this.#epoch = state.feedEpoch;
     const { fence } = this;
@@ -93,31 +89,37 @@ export class Replicator {
       state = await this.#read(signal);
       await onMoved(state, 0, signal);
       if (state.epoch !== null) return { written, complete: true };
+      if (state.compares !== null) await proof.assertRenewed(state, signal);
       await comparison.run(fence, state, signal);
       if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.completeEpoch(sql, fence))))
         throw new FencedError();
+      state = { ...state, epoch: fence.epoch, compares: null, compared: null };
       log.info({ epoch: fence.epoch }, "replica.epoch_complete");
     }
   }
 
   /** Writes what stands behind the replica's place, to the end of the feed. */
   async #follow(state: cursors.ReplicaCursor, fence: cursors.Fence, signal: AbortSignal): Promise<ReplicationPass> {
-    const { primary, settings, onMoved } = this.#parts;
+    const { primary, proof, settings, onMoved } = this.#parts;
     const pipeline = this.#pipeline(state.cursor, fence, signal);
     let { cursor } = state;
     let written = 0;
+    let isProven = true; // By the beginning of the pass.
     let page: PrimaryPage;
     try {
       do {
         page = await primary.read({ epoch: fence.epoch, cursor }, pageLimit(settings), signal);
         if (hasMissed(state, page.pruned, cursor)) {
           await this.#settled(pipeline, fence, signal);
-          await this.#readAnew(fence, page.pruned, signal);
+          await this.#readAnew(page.pruned, signal);
           return { written, complete: false };
         }
+        // A pass may take hours. Later than the page, whose transactions would stand for those that the primary lost before.
+        if (!isProven) await proof.assert(fence.epoch, signal);
+        isProven = false;
         await pipeline.add(page);
         const last = page.writes.at(-1);
-        if (last !== undefined) this.#seen = { epoch: fence.epoch, transaction: last.transactionId };
+        if (last !== undefined) proof.note(fence.epoch, last.transactionId);
         written += page.writes.length;
         cursor = page.to;
         const mayGoOn = await onMoved({ ...state, cursor: pipeline.place }, page.writes.length, signal);
@@ -133,8 +135,7 @@ export class Replicator {
 
   /** Proves that the primary has what the replica was told, and takes the writing over. */
   async #begin(signal: AbortSignal): Promise<cursors.ReplicaCursor> {
-    const { past, primary, refusals, lostTransaction, log } = this.#parts;
-    const { windowMax } = this.#parts.settings;
+    const { proof, primary, refusals, log } = this.#parts;
     const isFirst = this.#writer === null;
     if (isFirst) {
       const writer = `${this.#parts.holder}/${newUlid()}`;
@@ -143,34 +144,26 @@ export class Replicator {
       this.#writer = writer;
     }
     const state = await this.#read(signal);
-    const witness = {
-      epoch: state.feedEpoch,
-      cursor: state.cursor,
-      marks: state.mark === null ? [] : [state.mark],
-      ...(state.seen !== null && { transaction: state.seen }),
-    };
     // What was written by a process that ended before it kept the place: nothing else would tell that the primary lost it.
-    const beyond = isFirst && state.compares === null ? await lostTransaction(windowMax, signal) : null;
-    const seen = [
-      witness,
-      ...(this.#seen === null ? [] : [this.#seen]),
-      ...(beyond === null ? [] : [{ epoch: state.feedEpoch, transaction: beyond }]),
-    ];
-    const { epoch } = await past.prove(signal, seen);
+    const epoch = isFirst ? (await proof.renew(state, signal)).epoch : await proof.prove(state, signal);
     if (epoch !== state.feedEpoch) {
       log.warn({ from: state.feedEpoch, to: epoch }, "replica.epoch_changed");
-      await this.#beginAnew({ epoch, pruned: await primary.pruned(signal), compares: "epoch" }, signal);
+      await this.#beginAnew({ epoch, pruned: await primary.pruned(signal), compares: "epoch", mark: null }, signal);
       return await this.#read(signal);
     }
     return state;
   }
 
-  async #readAnew({ epoch }: cursors.Fence, pruned: FeedCursor | null, signal: AbortSignal): Promise<void> {
-    this.#parts.log.warn({ epoch }, "replica.endings_missed");
-    await this.#beginAnew({ epoch, pruned, compares: "pruned" }, signal);
+  async #readAnew(pruned: FeedCursor | null, signal: AbortSignal): Promise<void> {
+    const state = await this.#read(signal);
+    const mark = await this.#parts.proof.assertRenewed(state, signal);
+    this.#parts.log.warn({ epoch: state.feedEpoch }, "replica.endings_missed");
+    // Rows of another epoch that are not compared yet may be lost, and not ended.
+    const compares = state.compares ?? "pruned";
+    await this.#beginAnew({ epoch: state.feedEpoch, pruned, compares, mark }, signal);
   }
 
-  async #beginAnew(anew: Parameters<typeof cursors.beginAnew>[2], signal: AbortSignal): Promise<void> {
+  async #beginAnew(anew: cursors.NewBeginning, signal: AbortSignal): Promise<void> {
     const writer = this.#writer ?? "";
     if (!(await callSide(this.#parts, this.#parts.replica, signal, (sql) => cursors.beginAnew(sql, writer, anew))))
       throw new FencedError();

@@ -1,0 +1,91 @@
+import type { SeenHistory } from "../domain/change-source.ts";
+import { EpochChangedError } from "../domain/errors.ts";
+import type { PastLedger } from "../ledger/past-ledger.ts";
+import type { ReplicaCursor } from "./cursor-statements.ts";
+
+/** What the replica keeps beside its data. */
+export type KeptProof = Pick<ReplicaCursor, "feedEpoch" | "cursor" | "mark" | "seen">;
+
+export interface PrimaryProofParts {
+  readonly past: Pick<PastLedger, "prove" | "mark">;
+  /** See `lostTransaction` in `lost-versions.ts`. */
+  readonly lostTransaction: (signal: AbortSignal) => Promise<string | null>;
+}
+
+/**
+ * Proves that the primary still has all that the replica was told. A primary that was put back lacks one of these: the mark and the
+ * transaction that the replica keeps beside its place; the mark that this process made last; the last transactions of the pages that
+ * it has read since; or one of the newest versions in the replica, some of which may stand beyond its place.
+ */
+export class PrimaryProof {
+  readonly #parts: PrimaryProofParts;
+  #mark: SeenHistory | null = null;
+  /** Of pages, in order: the last one that a proof has found, and those behind it. A later page proves nothing of an earlier one. */
+  #read: readonly SeenHistory[] = [];
+
+  constructor(parts: PrimaryProofParts) {
+    this.#parts = parts;
+  }
+
+  /** A page of this epoch was read, and this is its last transaction. */
+  note(epoch: string, transaction: string): void {
+    this.#read = [...this.#read, { epoch, transaction }];
+  }
+
+  /** @returns the primary's epoch: a new one where it went back. @throws {StoreUnavailableError} */
+  async prove(kept: KeptProof | null, signal: AbortSignal): Promise<string> {
+    return await this.#prove(kept === null ? [] : [witnessOf(kept)], signal);
+  }
+
+  /** As `prove`, for work on one epoch. @throws {EpochChangedError} The primary is in another one. @throws {StoreUnavailableError} */
+  async assert(epoch: string, signal: AbortSignal): Promise<void> {
+    assertSame(epoch, await this.prove(null, signal));
+  }
+
+  /**
+   * As `prove`, and asks for what stands beyond the replica's place; then there is a mark that proves all of this from now on. For
+   * once in a while: it writes to the primary.
+   * @returns the mark; null: the primary is in another epoch than the replica. @throws {StoreUnavailableError}
+   */
+  async renew(kept: KeptProof, signal: AbortSignal): Promise<{ epoch: string; mark: string | null }> {
+    const { past, lostTransaction } = this.#parts;
+    const { feedEpoch } = kept;
+    // The mark first: whenever the primary is put back, it lacks the mark, or is asked later for what it lost.
+    const mark = await past.mark(signal);
+    const lost = await lostTransaction(signal);
+    const marked = { epoch: feedEpoch, marks: [mark] };
+    const beyond = lost === null ? [] : [{ epoch: feedEpoch, transaction: lost }];
+    const epoch = await this.#prove([witnessOf(kept), marked, ...beyond], signal);
+    this.#mark = epoch === feedEpoch ? marked : null;
+    return { epoch, mark: epoch === feedEpoch ? mark : null };
+  }
+
+  /** As `renew`, for work on the replica's epoch. @throws {EpochChangedError} {StoreUnavailableError} */
+  async assertRenewed(kept: KeptProof, signal: AbortSignal): Promise<string | null> {
+    const { epoch, mark } = await this.renew(kept, signal);
+    assertSame(kept.feedEpoch, epoch);
+    return mark;
+  }
+
+  async #prove(seen: readonly SeenHistory[], signal: AbortSignal): Promise<string> {
+    const read = this.#read;
+    const last = read.at(-1);
+    const own = this.#mark === null ? [] : [this.#mark];
+    const { epoch } = await this.#parts.past.prove(signal, [...seen, ...own, ...read]);
+    this.#read = this.#read.filter((witness) => witness === last || !read.includes(witness));
+    return epoch;
+  }
+}
+
+function witnessOf({ feedEpoch, cursor, mark, seen }: KeptProof): SeenHistory {
+  return {
+    epoch: feedEpoch,
+    cursor,
+    marks: mark === null ? [] : [mark],
+    ...(seen !== null && { transaction: seen }),
+  };
+}
+
+function assertSame(expected: string, found: string): void {
+  if (expected !== found) throw new EpochChangedError(expected, found);
+}
