@@ -38,6 +38,20 @@ export async function divertLost(
   keys: readonly MemoryKey[],
   signal: AbortSignal,
 ): Promise<void> {
+  const { replica, log } = parts;
+  for await (const versions of lostVersions(parts, keys, signal)) {
+    const diverged = await callSide(parts, replica, signal, (sql) => lost.divertVersions(sql, fence, versions));
+    if (diverged === null) throw new FencedError();
+    if (diverged > 0) log.warn({ diverged, ended: 0 }, "replica.rows_diverged");
+  }
+}
+
+/** The versions below the current ones of `keys` that the primary lost, some at a time, in no order. See `divertLost`. */
+export async function* lostVersions(
+  parts: LostVersionSides,
+  keys: readonly MemoryKey[],
+  signal: AbortSignal,
+): AsyncGenerator<readonly lost.PastVersion[]> {
   const { primary, replica } = parts;
   let after = await callSide(parts, primary, signal, lost.readPrunedThrough);
   for (let isCut = true; isCut; ) {
@@ -48,7 +62,7 @@ export async function divertLost(
     if (transactions.length === 0) return;
     // Asked later than the replica: what it has of the present history, the primary has too.
     const gone = await goneOf(parts, transactions, signal);
-    if (gone.length > 0) await divertThose(parts, fence, keys, gone, signal);
+    if (gone.length > 0) yield* versionsOf(parts, keys, gone, signal);
     after = transactions.at(-1) ?? after;
     isCut = transactions.length === TRANSACTIONS_MAX;
   }
@@ -83,14 +97,14 @@ async function goneOf(
   return lacking.filter((transactionId) => transactionId > pruned);
 }
 
-async function divertThose(
-  parts: LostVersionParts,
-  fence: Fence,
+/** Versions below the current ones that these transactions wrote, and that the primary has not. */
+async function* versionsOf(
+  parts: LostVersionSides,
   keys: readonly MemoryKey[],
   transactions: readonly string[],
   signal: AbortSignal,
-): Promise<void> {
-  const { primary, replica, log } = parts;
+): AsyncGenerator<readonly lost.PastVersion[]> {
+  const { primary, replica } = parts;
   for (let after: lost.PastVersion | null = null; ; ) {
     const place: lost.PastVersion | null = after;
     const versions: lost.PastVersion[] = await callSide(parts, replica, signal, (sql) =>
@@ -99,11 +113,7 @@ async function divertThose(
     const last = versions.at(-1);
     if (last === undefined) return;
     const lacking = await callSide(parts, primary, signal, (sql) => lost.readLackingVersions(sql, versions));
-    if (lacking.length > 0) {
-      const diverged = await callSide(parts, replica, signal, (sql) => lost.divertVersions(sql, fence, lacking));
-      if (diverged === null) throw new FencedError();
-      if (diverged > 0) log.warn({ diverged, ended: 0 }, "replica.rows_diverged");
-    }
+    if (lacking.length > 0) yield lacking;
     after = last;
   }
 }

@@ -13,12 +13,16 @@ import {
 import { pause } from "../runtime/deadline.ts";
 import { callSide } from "./call.ts";
 import { readReplicaCursor } from "./cursor-statements.ts";
+import { lostVersions } from "./lost-versions.ts";
 import { type Difference, differenceOf, isBehind, readExpected, readNewest } from "./verify-statements.ts";
 
 export interface VerifyOptions {
   /** Whether what differs is sent again. @default false */
   readonly repair?: boolean | undefined;
-  /** Whether the replica's contents are checked against their checksums too: reads all of them. @default false */
+  /**
+   * Whether the replica's contents are checked against their checksums too, and its history for what the primary lost: reads all of
+   * them. @default false
+   */
   readonly deep?: boolean | undefined;
 }
 
@@ -193,7 +197,7 @@ export class Verifier {
     }
   }
 
-  /** Checks contents in the replica against their checksums. */
+  /** Checks contents in the replica against their checksums, and looks for lost versions in its history: one finding a memory. */
   async #deep(signal: AbortSignal): Promise<ReplicaFinding[]> {
     const findings: ReplicaFinding[] = [];
     for (let after: KeyPosition | null = null; findings.length <= FINDINGS_MAX; ) {
@@ -202,15 +206,15 @@ export class Verifier {
         const page = await listVersions(sql, place, null, PAGE_SIZE);
         return { rows: page, flaws: await readFlaws(sql, page) };
       });
-      for (const { version, ...key } of flaws) {
-        findings.push({
-          ...plainKey(key),
-          kind: "corrupt",
-          primaryVersion: null,
-          replicaVersion: version,
-          repaired: null,
-        });
-      }
+      const found = new Map<string, ReplicaFinding>();
+      const add = (kind: Difference, { version, ...key }: MemoryKey & { version: number }): void => {
+        const versions = { primaryVersion: null, replicaVersion: version };
+        if (!found.has(keyText(key))) found.set(keyText(key), { ...plainKey(key), kind, ...versions, repaired: null });
+      };
+      for (const flaw of flaws) add("corrupt", flaw);
+      for await (const versions of lostVersions(this.#parts, rows, signal))
+        for (const version of versions) add("unknown", version);
+      findings.push(...found.values());
       const last = rows.at(-1);
       if (last === undefined) break;
       after = { bucket: last.bucket, namespace: last.namespace, memoryId: last.memoryId };
@@ -226,6 +230,8 @@ export class Verifier {
       const left = new Set((await this.#judge(page, signal)).findings.map(keyText));
       const flawed = await callSide(this.#parts, this.#parts.replica, signal, (sql) => readFlaws(sql, page));
       for (const flaw of flawed) left.add(keyText(flaw));
+      for await (const versions of lostVersions(this.#parts, page, signal))
+        for (const version of versions) left.add(keyText(version));
       repaired.push(...page.map((finding) => ({ ...finding, repaired: !left.has(keyText(finding)) })));
     }
     return repaired;

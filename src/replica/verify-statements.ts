@@ -64,7 +64,7 @@ export const DIFFERENCES = [
 /**
  * - `missing`, `stale`, `ahead`: the replica lacks it, or has an older or a newer version.
  * - `differs`: the same version with another content.
- * - `unknown`: it is alive, and the primary does not know it.
+ * - `unknown`: it is alive, and the primary does not know it; or, of a deep look, a version of its history that the primary lost.
  * - `resurrected`: it is alive, and the primary says that it has ended.
  * - `withheld`: it is alive, and must not be there at all.
  * - `corrupt`: what the replica has of it does not fit its checksum.

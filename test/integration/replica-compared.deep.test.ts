@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { newUlid } from "../../src/runtime/ulid.ts";
 import { rememberLedger } from "../support/ledger-past.ts";
 import { openReplicaWorld, type ReplicaWorld } from "../support/replica-world.ts";
 
@@ -145,4 +146,24 @@ test("a page tells of a primary that was put back since the pages before it, and
   holder.release();
   await agrees(world, ["m4@1"]);
   expect(await epochsOf(world)).toHaveLength(2);
+});
+
+test("a deep verification names versions of the history that the primary lost, and a repair puts them aside", async (t) => {
+  const world = await openReplicaWorld(t);
+  for (const content of ["first", "second", "third"]) await world.put("m1", { content });
+  for (const content of ["pruned", "kept"]) await world.put("m2", { content });
+  await world.caughtUp();
+  await world.world.sql`delete from mnemosync.memory_bodies where memory_id = 'm2' and version = 1`;
+  await world.replica`
+    update mnemosync.memory_bodies set tx_id = ${newUlid()} where memory_id = 'm1' and version = 2`;
+  expect(await world.sync.replica.verify()).toMatchObject({ clean: true });
+  const finding = { memoryId: "m1", kind: "unknown", primaryVersion: null, replicaVersion: 2 };
+  const verify = (repair: boolean) => world.sync.replica.verify({ deep: true, repair });
+  expect(await verify(false)).toMatchObject({ clean: false, findings: [{ ...finding, repaired: null }] });
+  expect(await verify(true)).toMatchObject({ findings: [{ ...finding, repaired: true }] });
+  expect(await verify(false)).toMatchObject({ clean: true, findings: [] });
+  expect(await divergedOf(world)).toEqual(["m1@2"]);
+  const contents = async (id: string) => (await world.held(id)).bodies.map(({ content }) => content);
+  expect(await contents("m1")).toEqual(["first", "second", "third"]);
+  expect(await contents("m2")).toEqual(["pruned", "kept"]);
 });
