@@ -65,7 +65,7 @@ function project(
       // After those that share a process: two files at a time are enough for two cores.
       sequence: { groupOrder: 1 },
       // On a machine that others load: limits against hanging, not measures of speed. That of `expect.poll` is a second where none is set.
-      testTimeout: 60_000,
+      testTimeout: 30_000,
       hookTimeout: 120_000,
       expect: { poll: { timeout: 30_000 } },
       // Characters of a value that a failed expectation shows. With the default of 40 a list of broken promises is "[ Array(1) ]",
