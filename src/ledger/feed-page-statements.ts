@@ -105,8 +105,10 @@ export async function readFeedPage(sql: Sql, query: FeedPageQuery): Promise<Feed
       limit ${where === null ? limit : looked}
     ), judged as materialized (
       ${judged(sql, query)}
+    ), told as (
+      ${told(sql, query)}
     ), matched as materialized (
-      select * from judged where ${where === null ? sql`true` : sql`is_wanted or was_told or is_missing`}
+      select * from told where ${where === null ? sql`true` : sql`is_wanted or was_told or is_missing`}
       order by xid, seq
       limit ${limit}
     ), budgeted as (
@@ -143,20 +145,60 @@ export async function readHorizon(sql: Sql): Promise<{ epoch: string; cursor: Fe
   return { epoch: row?.epoch ?? "", cursor: { xid: row?.xid ?? "0", seq: "0" } };
 }
 
-/** The rows of a table called own, with what decides on them. */
-function judged(sql: Sql, { applyPrivacy, where, parts }: FeedPageQuery): Fragment {
-  if (!applyPrivacy && where === null && parts === "keys") {
+/** Whether a page tells all that it looks at, so that no document has to be read for the decision. */
+function tellsAll({ applyPrivacy, where }: FeedPageQuery): boolean {
+  return !applyPrivacy && where === null;
+}
+
+/** The rows of a table called own, with what decides on them but for what stands before them. */
+function judged(sql: Sql, query: FeedPageQuery): Fragment {
+  const { applyPrivacy, where, parts } = query;
+  if (tellsAll(query) && parts === "keys") {
     return sql`
-      select v.*, null::text as privacy, true as is_wanted, true as was_told, false as is_missing, 0 as bytes from own v`;
+      select v.*, null::text as privacy, true as is_wanted, true as goes_out, false as is_missing, 0 as bytes from own v`;
   }
   const documentBytes = parts === "keys" ? sql`0` : sql`coalesce(octet_length(m.document::text), 0)`;
   const embeddingBytes = parts === "memories" ? sql`coalesce(octet_length(m.embedding), 0)` : sql`0`;
   return sql`
     select v.*, ${applyPrivacy ? sql`m.document ->> 'privacy'` : sql`null::text`} as privacy, w.is_wanted,
-           ${wasTold(sql, applyPrivacy, where)} as was_told, v.checksum is not null and m.memory_id is null as is_missing,
+           (v.checksum is not null and ${mayGoOut(sql, applyPrivacy, sql`m`)} and w.is_wanted) is true as goes_out,
+           v.checksum is not null and m.memory_id is null as is_missing,
            ${documentBytes} + ${embeddingBytes} as bytes
     from own v left join lateral ${wideRow(sql)} m on true
     cross join lateral (select ${passes(sql, applyPrivacy, where, sql`m`)} as is_wanted) w`;
+}
+
+/**
+ * The rows of a table called judged, with `was_told`. What stands before a version is only read for those that are not told as they
+ * are, and only from the one before it on the page that is not either, which has the answer for the rest. So the versions of a memory
+ * are read once for a page, however many of them are on it, and none where all are told.
+ */
+function told(sql: Sql, query: FeedPageQuery): Fragment {
+  const { applyPrivacy, where } = query;
+  if (tellsAll(query)) return sql`select *, true as was_told from judged`;
+  // An older version has its own times. Its memory's creation is the same.
+  const passed = sql`
+    select ${passes(sql, applyPrivacy, where, sql`h`)}
+    from (select v.namespace, v.memory_id, h.modified_at, (h.document ->> 'expiresAt')::timestamptz as expires_at) v`;
+  return sql`
+    select j.*, 0::bigint as since, j.goes_out as was_told from judged j where j.goes_out or j.version = 1
+    union all
+    select v.*, sum(b.kept) over earlier < v.version - 1 or bool_or(b.has_passed) over earlier
+    from (
+      select j.*, coalesce(lag(j.version) over (partition by j.namespace, j.memory_id order by j.version), 0) as since
+      from judged j where not j.goes_out and j.version <> 1
+    ) v cross join lateral (
+      select count(*) as kept,
+             bool_or(h.document is not null and ${mayGoOut(sql, applyPrivacy, sql`h`)}
+                     and ${where === null ? sql`true` : sql`(${passed})`}) as has_passed
+      from ${replacedRows(sql)} h where h.version >= v.since
+    ) b
+    window earlier as (partition by v.namespace, v.memory_id order by v.version)`;
+}
+
+/** Whether privacy lets the document of a row called `from` go out, in whatever form. */
+function mayGoOut(sql: Sql, applyPrivacy: boolean, from: Fragment): Fragment {
+  return applyPrivacy ? sql`${from}.document ->> 'privacy' is distinct from 'local_only'` : sql`true`;
 }
 
 /** Whether the document of a row called `from` passes, beside a row called v with its key and times. */
@@ -178,26 +220,6 @@ function passes(sql: Sql, applyPrivacy: boolean, where: Condition | null, from: 
     : sql``;
   return sql`(
     select ${whereCondition(sql, where)} from (select ${told} as document) d ${row} where ${from}.document is not null)`;
-}
-
-/** Of rows called v, m and w. Only asked of those that are not told as they are. */
-function wasTold(sql: Sql, applyPrivacy: boolean, where: Condition | null): Fragment {
-  if (!applyPrivacy && where === null) return sql`true`;
-  const mayGoOut = (from: Fragment): Fragment =>
-    applyPrivacy ? sql`${from}.document ->> 'privacy' is distinct from 'local_only'` : sql`true`;
-  // An older version has its own times. Its memory's creation is the same.
-  const passed = sql`
-    select ${passes(sql, applyPrivacy, where, sql`h`)}
-    from (select v.namespace, v.memory_id, h.modified_at, (h.document ->> 'expiresAt')::timestamptz as expires_at) v`;
-  return sql`case
-      when v.checksum is not null and ${mayGoOut(sql`m`)} and w.is_wanted then true
-      when v.version = 1 then false
-      else (
-        select count(*) < v.version - 1
-            or bool_or(h.document is not null and ${mayGoOut(sql`h`)} and ${where === null ? sql`true` : sql`(${passed})`})
-        from ${replacedRows(sql)} h
-      )
-    end`;
 }
 
 function paged(rows: readonly Row[], query: FeedPageQuery, looked: number): FeedPageRows {
